@@ -1,0 +1,219 @@
+//! Why an incarnation ended.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::name::Name;
+
+/// Why one incarnation of an agent or supervisor ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitReason {
+    /// It ended by its own wish, its work done.
+    #[error("ended normally")]
+    Normal,
+    /// It was asked to stop, and did.
+    #[error("was asked to stop")]
+    Shutdown,
+    /// It was killed.
+    #[error("was killed: {0}")]
+    Killed(KillCause),
+    /// A callback returned an error.
+    #[error("failed: {0}")]
+    Error(Failure),
+    /// A callback panicked.
+    #[error("panicked: {0}")]
+    Panic(PanicReport),
+    /// Its `start` did not return within its limit.
+    #[error("did not start within {limit:?}")]
+    StartOverdue {
+        /// The limit that passed.
+        limit: Duration,
+    },
+    /// A supervisor gave up on its children and passes the failure to its own parent.
+    #[error("{0}")]
+    Escalated(Box<Escalation>),
+    /// A supervisor's child did not start, so neither did the supervisor.
+    #[error("child {child} did not start: {reason}")]
+    ChildNotStarted {
+        /// The child that did not start.
+        child: Name,
+        /// Why not.
+        reason: Box<ExitReason>,
+    },
+    /// A supervisor ended because significant children had ended.
+    #[error("its significant children ended")]
+    AutoShutdown,
+}
+
+/// Why an incarnation was killed instead of asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum KillCause {
+    /// Its child specification says `brutal_kill`.
+    #[error("its shutdown is brutal_kill")]
+    Brutal,
+    /// It did not stop within its shutdown time.
+    #[error("it did not stop in time")]
+    Overdue,
+    /// A handler outlived its declared time budget.
+    #[error("its handler was stuck")]
+    Stuck,
+    /// Somebody outside its supervisor killed it.
+    #[error("from outside its supervisor")]
+    Outside,
+}
+
+/// What a supervisor reports when it gives up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("gave up after {restarts} restarts within {period:?}: child {child} {reason}")]
+pub struct Escalation {
+    /// The child whose end was one too many.
+    pub child: Name,
+    /// Why that child ended.
+    pub reason: ExitReason,
+    /// How many restarts the intensity allows.
+    pub restarts: u32,
+    /// Within which period.
+    pub period: Duration,
+}
+
+/// An error as it is kept and shown: its own words and those of its sources.
+///
+/// Anything that implements [`Error`] becomes one by `?`. `Failure` itself does not implement
+/// `Error`, which is what lets the conversion be total (the way `anyhow::Error` does it).
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    text: Arc<str>,
+    #[serde(skip_serializing_if = "is_false")]
+    ignored: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl Failure {
+    /// A failure in words.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self {
+            text: text.into(),
+            ignored: false,
+        }
+    }
+
+    /// Returned from `start`: there is nothing to do, leave me out without calling it a failure.
+    pub fn ignore() -> Self {
+        Self {
+            text: Arc::from("ignored"),
+            ignored: true,
+        }
+    }
+
+    /// Whether this is [`Failure::ignore`].
+    pub fn is_ignore(&self) -> bool {
+        self.ignored
+    }
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Failure({:?})", self.text)
+    }
+}
+
+/// What a panic said, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PanicReport {
+    /// The panic's message.
+    pub message: Arc<str>,
+    /// File, line and column, when the panic hook of this crate is installed.
+    pub location: Option<Arc<str>>,
+}
+
+impl fmt::Display for PanicReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Some(location) => write!(f, "{} ({location})", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl ExitReason {
+    /// Whether a `transient` child is restarted after it.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Self::Normal | Self::Shutdown | Self::AutoShutdown)
+    }
+
+    /// The closed word for metrics: `normal`, `shutdown`, `killed`, `error`, `panic`.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Shutdown | Self::AutoShutdown => "shutdown",
+            Self::Killed(_) => "killed",
+            Self::Panic(_) => "panic",
+            Self::Error(_) | Self::StartOverdue { .. } | Self::Escalated(_) | Self::ChildNotStarted { .. } => "error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot open the ledger")]
+    struct Outer(#[source] std::fmt::Error);
+
+    #[test]
+    fn a_failure_tells_its_sources_in_order() {
+        let failure = Failure::from(Outer(std::fmt::Error));
+        assert_eq!(
+            failure.to_string(),
+            "cannot open the ledger: an error occurred when formatting an argument"
+        );
+        assert!(!failure.is_ignore());
+    }
+
+    #[test]
+    fn only_normal_ends_are_no_failures() {
+        let failures = [
+            ExitReason::Killed(KillCause::Overdue),
+            ExitReason::Error(Failure::new("x")),
+            ExitReason::StartOverdue {
+                limit: Duration::from_secs(1),
+            },
+        ];
+        assert!(failures.iter().all(ExitReason::is_failure));
+        assert!(
+            ![ExitReason::Normal, ExitReason::Shutdown, ExitReason::AutoShutdown]
+                .iter()
+                .any(ExitReason::is_failure)
+        );
+    }
+}

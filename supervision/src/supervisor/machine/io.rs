@@ -1,0 +1,368 @@
+//! What goes into the machine and what comes out.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::Moment;
+use crate::name::Name;
+use crate::policy::ChildPolicy;
+use crate::reason::{Escalation, ExitReason, KillCause};
+
+/// A child's place in its supervisor: given once, never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ChildKey(pub u64);
+
+/// One life of a child, numbered from 1.
+pub type Incarnation = u64;
+
+/// What identifies the asker of an administrative call; the machine hands it back with the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// What happens to a supervisor.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Begin: start the static children.
+    Boot,
+    /// A child's `start` returned.
+    Started {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// A child's `start` did not succeed; that incarnation is gone.
+    NotStarted {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// What became of it.
+        why: NotStarted,
+    },
+    /// An incarnation that had started is gone, its state dropped.
+    Exited {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Why it ended.
+        reason: ExitReason,
+    },
+    /// A time that was asked for by [`Effect::Arm`] has come.
+    Alarm(Alarm),
+    /// Somebody asks for a change of the children.
+    Call {
+        /// Who asks.
+        call: CallId,
+        /// What for.
+        request: Request,
+    },
+    /// A watcher has seen a running child's handler outlive its budget and the child wants a restart for it.
+    Stuck {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// End: the parent, or a person, wants the supervisor gone.
+    Stop,
+}
+
+/// Why an incarnation never ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStarted {
+    /// Its `start` declined; that is no failure.
+    Ignored,
+    /// Its `start` failed.
+    Failed(ExitReason),
+}
+
+/// A change of the children, in OTP's words.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Add a child at the right end and start it.
+    StartChild {
+        /// Its key, chosen by the caller, never used before.
+        key: ChildKey,
+        /// Its name.
+        name: Name,
+        /// Its policy.
+        policy: ChildPolicy,
+    },
+    /// Stop a child and keep its specification (unless it is temporary or dynamic).
+    TerminateChild(Name),
+    /// Start a child that is down.
+    RestartChild(Name),
+    /// Forget the specification of a child that is down.
+    DeleteChild(Name),
+    /// Start a child that is in quarantine, with a clean record.
+    RetryChild(Name),
+}
+
+/// What the supervisor's actor is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Start a new incarnation; answer with `Started` or `NotStarted`.
+    Start {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it this will be.
+        incarnation: Incarnation,
+    },
+    /// Ask an incarnation to stop; answer with `Exited` (or `NotStarted` if it was still starting).
+    Stop {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// Kill an incarnation; answer with `Exited` (or `NotStarted` if it was still starting).
+    Kill {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Why it is killed instead of asked.
+        cause: KillCause,
+    },
+    /// Come back with `Input::Alarm(alarm)` at `at`. An `at` that is not ahead means: through the
+    /// supervisor's own queue, after what waits there.
+    Arm {
+        /// What to come back with.
+        alarm: Alarm,
+        /// When.
+        at: Moment,
+    },
+    /// Answer a call.
+    Answer {
+        /// Who asked.
+        call: CallId,
+        /// What came of it.
+        result: Result<Outcome, AdminError>,
+    },
+    /// The child is no longer part of the tree: close its mailbox, drop its specification.
+    Forget {
+        /// The child.
+        key: ChildKey,
+    },
+    /// Tell the world.
+    Tell(Decision),
+    /// The initial start is complete.
+    Ready,
+    /// The supervisor is done; no further effect follows, and further inputs are ignored.
+    End {
+        /// Why.
+        reason: ExitReason,
+        /// Who did not stop in time.
+        overdue: Vec<Overdue>,
+    },
+}
+
+/// A time the machine wants to be reminded of. Stale alarms are ignored by `serial`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Alarm {
+    /// Which alarm this is; each is armed once.
+    pub serial: u64,
+    /// The child it is about.
+    pub key: ChildKey,
+}
+
+/// A child that did not stop within its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Overdue {
+    /// The child.
+    pub child: Name,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// How long it was waited for before the kill.
+    pub waited: Duration,
+    /// Whether the kill ended it; `false` means it still holds a thread.
+    pub ended: bool,
+}
+
+/// What came of an administrative call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The child runs as this incarnation.
+    Running(Incarnation),
+    /// The child declined to start.
+    Ignored,
+    /// The child is down, its specification kept.
+    Terminated,
+    /// The child and its specification are gone.
+    Deleted,
+}
+
+/// Why an administrative call was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum AdminError {
+    /// A child of that name runs.
+    #[error("child {child} already runs; choose another name or terminate it first")]
+    AlreadyStarted {
+        /// The name in question.
+        child: Name,
+    },
+    /// A child of that name is specified, but down.
+    #[error("child {child} is already specified but down; restart it, or delete it first")]
+    AlreadyPresent {
+        /// The name in question.
+        child: Name,
+    },
+    /// No child bears the name.
+    #[error("no child is named {child}; list the children to see who there is")]
+    NotFound {
+        /// The name in question.
+        child: Name,
+    },
+    /// The child runs, which forbids what was asked.
+    #[error("child {child} runs; terminate it first")]
+    Running {
+        /// The name in question.
+        child: Name,
+    },
+    /// The child is between two incarnations.
+    #[error("child {child} is being restarted; wait, or terminate it first")]
+    Restarting {
+        /// The name in question.
+        child: Name,
+    },
+    /// The child is not in quarantine, so there is nothing to retry.
+    #[error("child {child} is not in quarantine; restart it instead")]
+    NotQuarantined {
+        /// The name in question.
+        child: Name,
+    },
+    /// The child did not start.
+    #[error("child {child} did not start: {reason}")]
+    NotStarted {
+        /// The name in question.
+        child: Name,
+        /// Why it did not.
+        reason: ExitReason,
+    },
+    /// The child was terminated by somebody else before the call was through.
+    #[error("child {child} was terminated before it had started")]
+    Interrupted {
+        /// The name in question.
+        child: Name,
+    },
+    /// `significant` asks for what the rest of the specification forbids.
+    #[error(
+        "child {child} is significant, which needs restart = transient or temporary and a supervisor with auto_shutdown"
+    )]
+    Significant {
+        /// The name in question.
+        child: Name,
+    },
+    /// The dynamic supervisor takes children without a place in an order, so this call has no meaning there.
+    #[error("child {child} belongs to a dynamic supervisor, which keeps no specification of a child that is down")]
+    Dynamic {
+        /// The name in question.
+        child: Name,
+    },
+    /// The supervisor is ending or has ended.
+    #[error("the supervisor is ending; ask its parent instead")]
+    Ending,
+}
+
+/// A decision with its reason: what `why`, the log and the bus tell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "decision")]
+pub enum Decision {
+    /// An incarnation started.
+    Started {
+        /// The child.
+        child: Name,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// A child declined to start.
+    Ignored {
+        /// The child.
+        child: Name,
+    },
+    /// An incarnation ended.
+    Ended {
+        /// The child.
+        child: Name,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Why.
+        reason: ExitReason,
+    },
+    /// A child will be started again.
+    Restarting {
+        /// The child whose end caused it.
+        child: Name,
+        /// Why it ended or did not start.
+        reason: ExitReason,
+        /// How many restarts in a row this makes.
+        attempt: u32,
+        /// How long it waits first.
+        delay: Duration,
+        /// How many siblings are restarted along with it.
+        siblings: usize,
+        /// Restarts in the window after this one, and how many are allowed.
+        window: (u32, u32),
+    },
+    /// A child is not started again, because its specification says so.
+    LetGo {
+        /// The child.
+        child: Name,
+        /// Why it ended.
+        reason: ExitReason,
+    },
+    /// A child failed too often and stays down.
+    Quarantined {
+        /// The child.
+        child: Name,
+        /// Why it ended last.
+        reason: ExitReason,
+    },
+    /// A child did not stop in time and is killed.
+    Killed {
+        /// The child.
+        child: Name,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Why it is killed.
+        cause: KillCause,
+    },
+    /// A killed child still holds a thread.
+    Unkillable {
+        /// The child.
+        child: Name,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// The supervisor gives up.
+    Escalated(Box<Escalation>),
+    /// Significant children ended, so the supervisor ends.
+    AutoShutdown {
+        /// The child whose end was the last needed.
+        child: Name,
+    },
+}
+
+/// The state of a child as its supervisor knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildState {
+    /// Its `start` is running.
+    Starting,
+    /// It runs.
+    Running,
+    /// It was asked to stop.
+    Stopping,
+    /// It is between two incarnations: waiting to be tried again.
+    Restarting,
+    /// It is down.
+    Down,
+    /// It failed too often and is down until retried.
+    Quarantined,
+}
