@@ -152,7 +152,8 @@ pub enum Effect {
     Tell(Decision),
     /// The initial start is complete.
     Ready,
-    /// The supervisor is done; no further effect follows, and further inputs are ignored.
+    /// The supervisor is done. Further inputs are ignored and no further effect follows, save that a late
+    /// call is answered with [`AdminError::Ending`].
     End {
         /// Why.
         reason: ExitReason,

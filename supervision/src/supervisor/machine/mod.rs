@@ -1,5 +1,223 @@
 //! The decisions of a supervisor, free of I/O, clock and randomness: (state, input, now, chance) → (state, effects).
+//!
+//! Starting and stopping take time, so they are effects, and what came of them arrives as inputs. The machine
+//! takes any input at any time; what is stale (an old incarnation, a key it does not know, an alarm that was
+//! overtaken) changes nothing.
+//!
+//! ```text
+//!  supervisor   New ── Boot ──▶ Booting ── all up: Ready ──▶ Running ──┐
+//!                │                 │ a start failed            │ Stop, escalation, auto-shutdown
+//!                └─── Stop ────────┴──────────▶ Ending ◀───────┘
+//!                                                  │ nobody left
+//!                                                  ▼ End
+//!                                                Ended
+//!
+//!  child        Awaiting ──▶ Starting ──▶ Running ──▶ Stopping ──▶ Down
+//!                  ▲            │            │ failed    │  │
+//!                  │ group      ▼ failed     ▼           │  └─▶ Lost (the supervisor ended before it did)
+//!                  └──────── Restarting ◀── (counted) ───┘
+//!                                            └─ over the limit ─▶ Quarantined
+//! ```
+//!
+//! Each input is taken in two strokes: first it changes the child it is about ([`gone`], [`admin`], …), then
+//! the work under way (boot, group restart, end) proceeds as far as the children's states now allow. No step
+//! looks at all children, save the ones that act on all of them.
 
+mod admin;
+mod boot;
+mod children;
+mod gone;
+mod group;
 mod io;
+mod life;
+mod restart;
+mod shutdown;
+#[cfg(test)]
+mod tests;
+mod view;
+mod window;
+
+use std::collections::BTreeMap;
 
 pub use io::*;
+pub use shutdown::KILL_GRACE;
+pub use view::{ChildView, Counts, SpecificationError};
+
+use children::{Children, Rank};
+use group::Group;
+use window::Window;
+
+use crate::clock::{Chance, Moment};
+use crate::policy::{AutoShutdown, ChildPolicy, Restart, StartOrder, Strategy, SupervisorPolicy};
+use crate::reason::ExitReason;
+
+/// A supervisor's mind: its children, what it is about to do with them, and who waits for an answer.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    policy: SupervisorPolicy,
+    children: Children,
+    phase: Phase,
+    window: Window,
+    /// The group restart under way.
+    group: Option<Group>,
+    /// Failures during the boot that ask for a group restart once it is complete.
+    deferred: Vec<(ChildKey, Incarnation, ExitReason)>,
+    /// Who waits for a child to be up.
+    starters: BTreeMap<ChildKey, Starter>,
+    /// Who waits for a child to be gone.
+    terminators: BTreeMap<ChildKey, Vec<CallId>>,
+    overdue: Vec<Overdue>,
+    last_alarm: u64,
+}
+
+/// How far the supervisor has come.
+#[derive(Clone, Debug)]
+enum Phase {
+    New,
+    /// Children from `next` to `last` have yet to be started.
+    Booting {
+        next: Rank,
+        last: Rank,
+    },
+    Running,
+    /// Children up to `upto` have yet to be stopped.
+    Ending {
+        reason: ExitReason,
+        upto: Rank,
+    },
+    Ended,
+}
+
+/// The call that made a child start: it, not the supervisor, bears the failure of that start.
+#[derive(Clone, Copy, Debug)]
+struct Starter {
+    call: CallId,
+    kind: StarterKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StarterKind {
+    Added,
+    Restarted,
+    Retried,
+}
+
+impl Machine {
+    /// A machine over its static children, in start order; nothing happens before [`Input::Boot`].
+    pub fn new(
+        policy: SupervisorPolicy,
+        children: Vec<(ChildKey, crate::name::Name, ChildPolicy)>,
+    ) -> Result<Self, SpecificationError> {
+        let mut table = Children::default();
+        for (key, name, child) in children {
+            if !is_significance_allowed(&policy, &child) {
+                return Err(SpecificationError::Significant { child: name });
+            }
+            if !table.is_free(key, &name) {
+                return Err(SpecificationError::Duplicate { child: name });
+            }
+            table.append(key, name, child);
+        }
+        Ok(Self {
+            window: Window::new(policy.intensity),
+            policy,
+            children: table,
+            phase: Phase::New,
+            group: None,
+            deferred: Vec::new(),
+            starters: BTreeMap::new(),
+            terminators: BTreeMap::new(),
+            overdue: Vec::new(),
+            last_alarm: 0,
+        })
+    }
+
+    /// Takes one input and appends to `effects` what is to be done, in the order it is to be done.
+    pub fn step(&mut self, input: Input, now: Moment, chance: &mut dyn Chance, effects: &mut Vec<Effect>) {
+        Step {
+            machine: self,
+            now,
+            chance,
+            effects,
+        }
+        .take(input);
+    }
+
+    fn is_dynamic(&self) -> bool {
+        self.policy.strategy == Strategy::SimpleOneForOne
+    }
+
+    fn restarts_groups(&self) -> bool {
+        matches!(self.policy.strategy, Strategy::OneForAll | Strategy::RestForOne)
+    }
+
+    fn starts_in_order(&self) -> bool {
+        self.policy.start_order == StartOrder::InOrder
+    }
+
+    fn is_booting(&self) -> bool {
+        matches!(self.phase, Phase::New | Phase::Booting { .. })
+    }
+
+    fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. } | Phase::Ended)
+    }
+}
+
+fn is_significance_allowed(policy: &SupervisorPolicy, child: &ChildPolicy) -> bool {
+    !child.significant || (child.restart != Restart::Permanent && policy.auto_shutdown != AutoShutdown::Never)
+}
+
+/// One step: the machine together with what the step may use.
+struct Step<'a> {
+    machine: &'a mut Machine,
+    now: Moment,
+    chance: &'a mut dyn Chance,
+    effects: &'a mut Vec<Effect>,
+}
+
+impl Step<'_> {
+    fn take(mut self, input: Input) {
+        match input {
+            Input::Call { call, .. } if self.machine.is_ending() => self.answer(call, Err(AdminError::Ending)),
+            _ if self.machine.has_ended() => {}
+            Input::Boot => self.boot(),
+            Input::Started { key, incarnation } => self.started(key, incarnation),
+            Input::NotStarted { key, incarnation, why } => self.not_started(key, incarnation, why),
+            Input::Exited {
+                key,
+                incarnation,
+                reason,
+            } => self.exited(key, incarnation, reason),
+            Input::Alarm(alarm) => self.alarm(alarm),
+            Input::Call { call, request } => self.call(call, request),
+            Input::Stuck { key, incarnation } => self.stuck(key, incarnation),
+            Input::Stop => self.end(ExitReason::Shutdown),
+        }
+        self.proceed();
+    }
+
+    /// Carries the work under way as far as the children's states allow.
+    fn proceed(&mut self) {
+        self.proceed_with_boot();
+        self.proceed_with_group();
+        self.proceed_with_end();
+    }
+
+    fn tell(&mut self, decision: Decision) {
+        self.effects.push(Effect::Tell(decision));
+    }
+
+    fn answer(&mut self, call: CallId, result: Result<Outcome, AdminError>) {
+        self.effects.push(Effect::Answer { call, result });
+    }
+
+    /// Asks to be reminded of a child at `at`; gives the alarm's serial.
+    fn arm(&mut self, key: ChildKey, at: Moment) -> u64 {
+        self.machine.last_alarm += 1;
+        let serial = self.machine.last_alarm;
+        let alarm = Alarm { serial, key };
+        self.effects.push(Effect::Arm { alarm, at });
+        serial
+    }
+}

@@ -1,0 +1,106 @@
+//! Starting: the boot, one child's start, and the walk that starts children in their turn.
+
+use super::children::{Child, Rank};
+use super::io::{ChildKey, Decision, Effect, Incarnation, Outcome};
+use super::life::Life;
+use super::{Phase, Step};
+
+impl Step<'_> {
+    pub(super) fn boot(&mut self) {
+        if matches!(self.machine.phase, Phase::New) {
+            let last = self.machine.children.next_rank().before();
+            self.machine.phase = Phase::Booting {
+                next: Rank::FIRST,
+                last,
+            };
+        }
+    }
+
+    pub(super) fn proceed_with_boot(&mut self) {
+        let Phase::Booting { next, last } = self.machine.phase else {
+            return;
+        };
+        let next = self.start_rightward(next, last);
+        self.machine.phase = Phase::Booting { next, last };
+        if next > last && self.machine.children.tally().in_turn == 0 {
+            self.finish_boot(last);
+        }
+    }
+
+    fn finish_boot(&mut self, last: Rank) {
+        self.machine.phase = Phase::Running;
+        self.effects.push(Effect::Ready);
+        self.restart_the_fallen();
+        // A group restart starts those added meanwhile in their turn: they are at its right end.
+        if self.machine.group.is_none() && !self.machine.is_ending() {
+            while let Some(child) = self.machine.children.next_awaiting(last.after(), Rank::LAST) {
+                let key = child.key;
+                self.start(key, false);
+            }
+        }
+    }
+
+    /// Failures that a group restart must follow wait for the end of the boot, as exits wait in the mailbox of
+    /// an OTP supervisor until its `init` returns.
+    fn restart_the_fallen(&mut self) {
+        for (key, incarnation, reason) in std::mem::take(&mut self.machine.deferred) {
+            let is_fallen = |child: &Child| child.life == Life::Fallen && child.incarnation == incarnation;
+            if self.machine.children.get(key).is_some_and(is_fallen) && !self.machine.is_ending() {
+                self.restart(key, reason, false);
+            }
+        }
+    }
+
+    /// Starts those from `next` to `last` that await their turn, as far as the order allows; says where to go on.
+    pub(super) fn start_rightward(&mut self, mut next: Rank, last: Rank) -> Rank {
+        while !self.machine.starts_in_order() || self.machine.children.tally().in_turn == 0 {
+            let Some(child) = self.machine.children.next_awaiting(next, last) else {
+                return self.machine.children.next_rank().min(last.after()).max(next);
+            };
+            let key = child.key;
+            next = child.rank.after();
+            self.start(key, true);
+        }
+        next
+    }
+
+    /// Starts a new incarnation; `in_turn` where others wait for it.
+    pub(super) fn start(&mut self, key: ChildKey, in_turn: bool) {
+        let Some(child) = self.machine.children.get(key) else {
+            return;
+        };
+        let incarnation = child.incarnation + 1;
+        let deadline = self.now + child.policy.start_within;
+        let is_restart = child.incarnation > 0 && !self.machine.starters.contains_key(&key);
+        self.effects.push(Effect::Start { key, incarnation });
+        let alarm = self.arm(key, deadline);
+        self.machine.children.change(key, |child| {
+            child.incarnation = incarnation;
+            child.restarts = child.restarts.saturating_add(u32::from(is_restart));
+            child.life = Life::Starting { alarm, in_turn };
+        });
+    }
+
+    pub(super) fn started(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let Some(child) = self.machine.existing(key, incarnation) else {
+            return;
+        };
+        // One that was asked to stop while it started is on its way out all the same.
+        if !matches!(child.life, Life::Starting { .. }) {
+            return;
+        }
+        let name = child.name.clone();
+        let now = self.now;
+        self.machine.children.change(key, |child| {
+            child.life = Life::Running;
+            child.since = now;
+        });
+        self.tell(Decision::Started {
+            child: name,
+            incarnation,
+        });
+        if let Some(starter) = self.machine.starters.remove(&key) {
+            self.answer(starter.call, Ok(Outcome::Running(incarnation)));
+        }
+    }
+}

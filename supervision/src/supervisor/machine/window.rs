@@ -1,0 +1,123 @@
+//! Restart intensity: how many restarts a supervisor bears within a sliding period.
+
+use std::collections::VecDeque;
+
+use super::io::ChildKey;
+use crate::clock::Moment;
+use crate::policy::Intensity;
+
+/// The restarts of the last period, oldest first; never more of them than the intensity allows.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    intensity: Intensity,
+    restarts: VecDeque<(Moment, ChildKey)>,
+}
+
+impl Window {
+    pub(super) fn new(intensity: Intensity) -> Self {
+        Self {
+            intensity,
+            restarts: VecDeque::new(),
+        }
+    }
+
+    /// Counts a restart of `key`, unless that makes one too many.
+    pub(super) fn admit(&mut self, key: ChildKey, now: Moment) -> bool {
+        let outdated = self.outdated(now);
+        self.restarts.drain(..outdated);
+        let admitted = self.restarts.len() < self.allowed();
+        if admitted {
+            self.restarts.push_back((now, key));
+        }
+        admitted
+    }
+
+    /// Forgets the restarts of `key`, so that its siblings are not punished for them.
+    pub(super) fn forgive(&mut self, key: ChildKey) {
+        self.restarts.retain(|(_, restarted)| *restarted != key);
+    }
+
+    /// Restarts within the period that ends now, and how many are allowed.
+    pub(super) fn used(&self, now: Moment) -> (u32, u32) {
+        let used = self.restarts.len() - self.outdated(now);
+        (u32::try_from(used).unwrap_or(u32::MAX), self.intensity.restarts)
+    }
+
+    /// How many restarts lie before the period. One exactly a period ago still counts, as in OTP, where a
+    /// restart stays in the list while `R >= Now - Period`.
+    fn outdated(&self, now: Moment) -> usize {
+        self.restarts
+            .partition_point(|(at, _)| now.since(*at) > self.intensity.within)
+    }
+
+    fn allowed(&self) -> usize {
+        usize::try_from(self.intensity.restarts).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(5);
+    const NANO: Duration = Duration::from_nanos(1);
+    const LEFT: ChildKey = ChildKey(1);
+    const RIGHT: ChildKey = ChildKey(2);
+
+    fn start() -> Moment {
+        Moment::from_nanos(1_000_000_000_000)
+    }
+
+    #[test]
+    fn a_restart_beyond_the_allowed_number_is_refused() {
+        let mut window = Window::new(Intensity::new(2, PERIOD));
+        assert!(window.admit(LEFT, start()));
+        assert!(window.admit(LEFT, start()));
+        assert!(!window.admit(LEFT, start()));
+        assert_eq!(window.used(start()), (2, 2));
+    }
+
+    #[test]
+    fn a_restart_exactly_a_period_ago_still_counts_and_one_nanosecond_older_does_not() {
+        let mut window = Window::new(Intensity::new(1, PERIOD));
+        assert!(window.admit(LEFT, start()));
+        assert!(!window.clone().admit(LEFT, start() + PERIOD));
+        assert!(window.admit(LEFT, start() + PERIOD + NANO));
+    }
+
+    #[test]
+    fn no_restart_is_allowed_where_none_is() {
+        let mut window = Window::new(Intensity::new(0, PERIOD));
+        assert!(!window.admit(LEFT, start()));
+    }
+
+    #[test]
+    fn the_window_slides_instead_of_starting_afresh() {
+        let mut window = Window::new(Intensity::new(2, PERIOD));
+        assert!(window.admit(LEFT, start()));
+        assert!(window.admit(LEFT, start() + PERIOD / 2));
+        let later = start() + PERIOD + NANO;
+        assert_eq!(window.used(later), (1, 2));
+        assert!(window.admit(LEFT, later));
+        assert!(!window.admit(LEFT, later));
+    }
+
+    #[test]
+    fn forgiving_one_child_leaves_the_restarts_of_its_siblings() {
+        let mut window = Window::new(Intensity::new(3, PERIOD));
+        assert!(window.admit(LEFT, start()) && window.admit(RIGHT, start()) && window.admit(LEFT, start()));
+        window.forgive(LEFT);
+        assert_eq!(window.used(start()), (1, 3));
+    }
+
+    #[test]
+    fn the_window_keeps_no_more_than_it_needs() {
+        let mut window = Window::new(Intensity::new(3, PERIOD));
+        for second in 0..10_000 {
+            window.admit(LEFT, start() + Duration::from_secs(second));
+        }
+        assert!(window.restarts.len() <= 3);
+    }
+}
