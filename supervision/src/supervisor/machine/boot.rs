@@ -33,10 +33,19 @@ impl Step<'_> {
         self.restart_the_fallen();
         // A group restart starts those added meanwhile in their turn: they are at its right end.
         if self.machine.group.is_none() && !self.machine.is_ending() {
-            while let Some(child) = self.machine.children.next_awaiting(last.after(), Rank::LAST) {
-                let key = child.key;
-                self.start(key, false);
-            }
+            self.start_added(last);
+        }
+    }
+
+    /// Starts those that were added during the boot.
+    fn start_added(&mut self, last: Rank) {
+        let added = self.machine.children.from(last.after());
+        let awaiting: Vec<_> = added
+            .filter(|child| child.life == Life::Awaiting)
+            .map(|child| child.key)
+            .collect();
+        for key in awaiting {
+            self.start(key, false);
         }
     }
 
