@@ -21,7 +21,7 @@ use super::*;
 use crate::clock::Seeded;
 use crate::name::Name;
 use crate::policy::{Backoff, Intensity, OnLimit, Shutdown};
-use crate::reason::{Failure, KillCause};
+use crate::reason::{Escalation, Failure, KillCause};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,1 +1,189 @@
+//! The contract: stops right to left, each with its shutdown time, then kill.
+
 use super::*;
+
+const ABC: [&str; 3] = ["a", "b", "c"];
+
+#[test]
+fn children_stop_right_to_left_each_finished_before_the_next() {
+    let mut case = Case::up(one_for_one(), permanent(), &ABC);
+    assert_eq!(case.stop(), "stop c1");
+    assert_eq!(case.stops("c"), "stop b1");
+    assert_eq!(case.stops("b"), "stop a1");
+    assert_eq!(case.stops("a"), "end Shutdown");
+}
+
+#[test]
+fn brutal_kill_kills_at_once() {
+    let mut case = Case::up(one_for_one(), stops_by(Shutdown::BrutalKill), &["a"]);
+    assert_eq!(case.stop(), "kill a1 Brutal");
+    assert_eq!(case.exits("a", ExitReason::Killed(KillCause::Brutal)), "end Shutdown");
+}
+
+#[test]
+fn one_that_does_not_stop_in_time_is_killed_and_named_in_the_report() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a", "b"]);
+    case.stop();
+    assert_eq!(case.wait(2 * SECOND - Duration::from_nanos(1)), "");
+    assert_eq!(case.wait(Duration::from_nanos(1)), "kill b1 Overdue");
+    assert_eq!(case.exits("b", ExitReason::Killed(KillCause::Overdue)), "stop a1");
+    assert_eq!(case.stops("a"), "end Shutdown b1 killed after 2s");
+    assert!(case.told().starts_with("killed b1 Overdue"));
+}
+
+#[test]
+fn infinity_waits_without_limit() {
+    let mut case = Case::up(one_for_one(), stops_by(Shutdown::Infinity), &["a"]);
+    assert_eq!(case.stop(), "stop a1");
+    assert_eq!(case.wait(100_000 * SECOND), "");
+    assert_eq!(case.stops("a"), "end Shutdown");
+}
+
+#[test]
+fn one_that_outlives_its_kill_is_given_up_and_named_as_not_ended() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a", "b"]);
+    case.stop();
+    assert_eq!(case.wait(2 * SECOND), "kill b1 Overdue");
+    assert_eq!(case.wait(KILL_GRACE), "stop a1");
+    assert_eq!(case.told(), "killed b1 Overdue, unkillable b1");
+    assert_eq!(case.stops("a"), "end Shutdown b1 left after 2s");
+}
+
+#[test]
+fn one_that_was_given_up_but_ends_before_the_supervisor_is_reported_as_ended() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a", "b"]);
+    case.stop();
+    case.wait(3 * SECOND);
+    assert_eq!(case.fails("b"), "");
+    assert_eq!(case.stops("a"), "end Shutdown b1 killed after 2s");
+}
+
+#[test]
+fn one_found_unkillable_before_the_stop_is_given_up_at_once() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a", "b"]);
+    case.is_stuck("b");
+    case.wait(10 * SECOND);
+    assert_eq!(case.stop(), "stop a1");
+    assert_eq!(case.stops("a"), "end Shutdown b1 left after 0ns");
+}
+
+#[test]
+fn during_shutdown_exits_by_themselves_do_not_disturb_and_restart_nothing() {
+    for reason in [ExitReason::Normal, failure(), ExitReason::Killed(KillCause::Outside)] {
+        let mut case = Case::up(one_for_all(), permanent(), &ABC);
+        assert_eq!(case.stop(), "stop c1");
+        assert_eq!(case.exits("a", reason.clone()), "");
+        assert_eq!(case.exits("c", reason), "stop b1");
+        assert_eq!(case.stops("b"), "end Shutdown");
+        assert!(!case.told().contains("restarting"));
+    }
+}
+
+#[test]
+fn dynamic_children_are_shut_down_in_parallel() {
+    let mut case = Case::up(dynamic(), permanent(), &ABC);
+    assert_eq!(case.stop(), "stop a1, stop b1, stop c1");
+    assert_eq!(case.stops("b"), "forget b");
+    assert_eq!(case.wait(2 * SECOND), "kill a1 Overdue, kill c1 Overdue");
+    assert_eq!(case.fails("c"), "forget c");
+    assert_eq!(case.wait(SECOND), "end Shutdown c1 killed after 2s a1 left after 2s");
+}
+
+#[test]
+fn a_second_stop_is_ignored() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.stop();
+    assert_eq!(case.stop(), "");
+    assert_eq!(case.stops("a"), "end Shutdown");
+    assert_eq!(case.stop(), "");
+}
+
+#[test]
+fn stop_during_a_group_stop_goes_on_with_it_and_starts_nothing() {
+    let mut case = Case::up(one_for_all(), permanent(), &ABC);
+    assert_eq!(case.fails("a"), "stop c1");
+    assert_eq!(case.stop(), "");
+    assert_eq!(case.stops("c"), "stop b1");
+    assert_eq!(case.stops("b"), "end Shutdown");
+}
+
+#[test]
+fn stop_during_a_group_start_stops_what_has_started() {
+    let mut case = Case::up(one_for_all(), permanent(), &["a", "b"]);
+    case.fails("b");
+    case.stops("a");
+    case.started("a");
+    assert_eq!(case.stop(), "stop b2");
+    assert_eq!(case.started("b"), "");
+    assert_eq!(case.stops("b"), "stop a2");
+    assert_eq!(case.stops("a"), "end Shutdown");
+}
+
+#[test]
+fn stop_during_an_escalation_changes_nothing() {
+    let policy = SupervisorPolicy {
+        intensity: Intensity::new(0, SECOND),
+        ..one_for_one()
+    };
+    let mut case = Case::up(policy, permanent(), &["a", "b"]);
+    assert_eq!(case.fails("b"), "stop a1");
+    assert_eq!(case.stop(), "");
+    assert_eq!(case.stops("a"), "end Escalated");
+}
+
+#[test]
+fn a_child_that_started_after_it_was_asked_to_stop_is_still_on_its_way_out() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.fails("a");
+    assert_eq!(case.stop(), "stop a2");
+    assert_eq!(case.started("a"), "");
+    assert_eq!(case.state("a"), Some(ChildState::Stopping));
+    assert_eq!(case.stops("a"), "end Shutdown");
+}
+
+#[test]
+fn a_child_whose_start_was_overdue_when_the_stop_came_is_not_counted_as_slow_to_stop() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.fails("a");
+    assert_eq!(case.wait(5 * SECOND), "kill a2 Overdue");
+    case.stop();
+    assert_eq!(case.fails_to_start("a"), "end Shutdown");
+}
+
+#[test]
+fn a_child_being_terminated_when_the_stop_comes_keeps_its_time_and_its_caller() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.terminate("a");
+    case.wait(SECOND);
+    assert_eq!(case.stop(), "");
+    assert_eq!(case.wait(SECOND), "kill a1 Overdue");
+    assert_eq!(case.stops("a"), "#1 Terminated, end Shutdown a1 killed after 2s");
+}
+
+#[test]
+fn whoever_waits_for_an_unkillable_child_is_told_that_the_supervisor_ends() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.terminate("a");
+    assert_eq!(case.wait(3 * SECOND), "kill a1 Overdue");
+    assert_eq!(case.stop(), "#1 Ending, end Shutdown a1 left after 2s");
+}
+
+#[test]
+fn calls_during_shutdown_and_after_the_end_are_answered_ending() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.start_child("d", permanent());
+    assert_eq!(case.stop(), "#1 Ending, stop d1");
+    assert_eq!(case.terminate("a"), "#2 Ending");
+    case.fails_to_start("d");
+    case.stops("a");
+    assert_eq!(case.restart("a"), "#3 Ending");
+}
+
+#[test]
+fn a_stuck_child_is_killed_even_while_it_waits_for_its_turn_to_stop() {
+    let mut case = Case::up(one_for_one(), stops_by(Shutdown::Infinity), &["a", "b"]);
+    assert_eq!(case.stop(), "stop b1");
+    assert_eq!(case.is_stuck("a"), "kill a1 Stuck");
+    assert_eq!(case.fails("a"), "");
+    assert_eq!(case.stops("b"), "end Shutdown");
+}
