@@ -67,6 +67,11 @@ impl Name {
         }
     }
 
+    /// A text as it is, to stand in an error until it is refused.
+    pub(crate) fn unchecked(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+
     /// The name of the root itself, which no child may bear.
     pub(crate) fn root() -> Self {
         Self(Arc::from(RESERVED))

@@ -1,3 +1,198 @@
 //! Supervisors: who starts, stops and restarts the children of one branch of the tree.
+//!
+//! What a supervisor decides is decided by [`machine`], which knows no actors; what it does is done by a ractor
+//! actor that performs the machine's effects.
 
+mod actor;
+mod handle;
+mod inspection;
 pub mod machine;
+mod spec;
+
+pub(crate) use actor::{Charge, Order, SupervisorActor};
+pub use handle::{CallError, ChildStatus, SupervisorHandle};
+pub(crate) use handle::Slot;
+pub use machine::Counts;
+pub(crate) use spec::SupervisorSpec;
+
+use std::time::Duration;
+
+use crate::agent::Agent;
+use crate::child::{Child, ChildSpec};
+use crate::error::BuildError;
+use crate::name::Name;
+use crate::policy::{
+    AutoShutdown, Backoff, ChildPolicy, Intensity, OnLimit, Restart, Shutdown, StartOrder, Strategy, SupervisorPolicy,
+};
+
+/// A supervisor as it is described: its children in start order, and what it does when one ends.
+///
+/// ```
+/// # use triarch_supervision::prelude::*;
+/// use std::time::Duration;
+///
+/// let team = Supervisor::named("reviewers")
+///     .strategy(Strategy::OneForOne)
+///     .intensity(Intensity::new(5, Duration::from_secs(30)))
+///     .backoff(Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30)));
+/// # let _ = team;
+/// ```
+#[derive(Debug)]
+pub struct Supervisor {
+    name: String,
+    policy: SupervisorPolicy,
+    own: ChildPolicy,
+    span: Option<usize>,
+    children: Vec<Result<ChildSpec, BuildError>>,
+}
+
+impl Supervisor {
+    /// A supervisor without children yet, that restarts one for one.
+    pub fn named(name: impl Into<String>) -> Self {
+        let own = ChildPolicy {
+            shutdown: Shutdown::Infinity,
+            start_within: Duration::from_secs(365 * 24 * 60 * 60),
+            ..ChildPolicy::default()
+        };
+        Self { name: name.into(), policy: SupervisorPolicy::default(), own, span: None, children: Vec::new() }
+    }
+
+    /// A supervisor whose children are many, alike, and come and go at run time.
+    pub fn dynamic(name: impl Into<String>) -> Self {
+        Self::named(name).strategy(Strategy::SimpleOneForOne)
+    }
+
+    /// Adds a child at the right end.
+    #[must_use]
+    pub fn child<A: Agent>(mut self, child: Child<A>) -> Self {
+        self.children.push(child.build());
+        self
+    }
+
+    /// Adds many children of one kind.
+    #[must_use]
+    pub fn children<A: Agent>(mut self, children: impl IntoIterator<Item = Child<A>>) -> Self {
+        self.children.extend(children.into_iter().map(Child::build));
+        self
+    }
+
+    /// Which children restart when one of them ends.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.policy.strategy = strategy;
+        self
+    }
+
+    /// How many restarts it bears before it gives up.
+    #[must_use]
+    pub fn intensity(mut self, intensity: Intensity) -> Self {
+        self.policy.intensity = intensity;
+        self
+    }
+
+    /// How long a child waits before its next restart.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.policy.backoff = backoff;
+        self
+    }
+
+    /// Whether the end of significant children ends it.
+    #[must_use]
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.policy.auto_shutdown = auto_shutdown;
+        self
+    }
+
+    /// Starts its static children all at once instead of left to right.
+    #[must_use]
+    pub fn parallel_start(mut self) -> Self {
+        self.policy.start_order = StartOrder::Parallel;
+        self
+    }
+
+    /// Splits it into several supervisors, `name`, `name.1`, …, of at most `span` children each.
+    #[must_use]
+    pub fn span(mut self, span: usize) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// When its own parent starts it again; always, unless said otherwise.
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.own.restart = restart;
+        self
+    }
+
+    /// What its own parent does when it fails too often.
+    #[must_use]
+    pub fn on_limit(mut self, on_limit: OnLimit) -> Self {
+        self.own.on_limit = on_limit;
+        self
+    }
+
+    /// Its end counts for its own parent's auto-shutdown.
+    #[must_use]
+    pub fn significant(mut self) -> Self {
+        self.own.significant = true;
+        self
+    }
+
+    /// Checks what can be known before the tree runs, and splits what is larger than its span.
+    pub(crate) fn build(self) -> Result<Vec<SupervisorSpec>, BuildError> {
+        let name = Name::new(&self.name)?;
+        check_policy(&name, &self.policy)?;
+        let children = self.children.into_iter().collect::<Result<Vec<_>, _>>()?;
+        check_children(&name, &self.policy, &children)?;
+        let span = self.span.unwrap_or(usize::MAX);
+        if span == 0 {
+            return Err(BuildError::NoSpan { supervisor: name });
+        }
+        if children.len() > span && self.policy.strategy != Strategy::OneForOne {
+            return Err(BuildError::CannotSplit { supervisor: name, children: children.len(), span });
+        }
+        let mut parts = Vec::new();
+        let mut rest = children.into_iter();
+        while parts.is_empty() || rest.len() > 0 {
+            let part: Vec<_> = rest.by_ref().take(span).collect();
+            parts.push(SupervisorSpec::new(name.part(parts.len()), self.policy, self.own, part));
+        }
+        Ok(parts)
+    }
+}
+
+pub(crate) fn check_policy(name: &Name, policy: &SupervisorPolicy) -> Result<(), BuildError> {
+    let Intensity { restarts, within } = policy.intensity;
+    if restarts > 0 && within.is_zero() {
+        return Err(BuildError::IntensityWithoutPeriod { supervisor: name.clone(), restarts });
+    }
+    check_backoff(name, &policy.backoff)
+}
+
+pub(crate) fn check_backoff(of: &Name, backoff: &Backoff) -> Result<(), BuildError> {
+    let fault = if !backoff.factor.is_finite() || backoff.factor < 1.0 {
+        Some(("a factor below 1", "give a factor of 1 or more"))
+    } else if !(0.0..=1.0).contains(&backoff.jitter) {
+        Some(("a jitter outside 0 to 1", "give the share of the wait that chance may move"))
+    } else if backoff.first > backoff.max {
+        Some(("a first wait beyond its maximum", "raise the maximum or lower the first wait"))
+    } else {
+        None
+    };
+    fault.map_or(Ok(()), |(fault, remedy)| Err(BuildError::Backoff { of: of.clone(), fault, remedy }))
+}
+
+fn check_children(name: &Name, policy: &SupervisorPolicy, children: &[ChildSpec]) -> Result<(), BuildError> {
+    let mut seen = std::collections::HashSet::new();
+    for child in children {
+        if !seen.insert(&child.name) {
+            return Err(BuildError::Duplicate { supervisor: name.clone(), child: child.name.clone() });
+        }
+        let has_meaning = child.policy.restart != Restart::Permanent && policy.auto_shutdown != AutoShutdown::Never;
+        if child.policy.significant && !has_meaning {
+            return Err(BuildError::Significant { supervisor: name.clone(), child: child.name.clone() });
+        }
+    }
+    Ok(())
+}

@@ -80,7 +80,7 @@ impl Step<'_> {
         };
         let incarnation = child.incarnation + 1;
         let deadline = self.now + child.policy.start_within;
-        let is_restart = child.incarnation > 0 && !self.machine.starters.contains_key(&key);
+        let is_restart = child.incarnation > child.before && !self.machine.starters.contains_key(&key);
         self.effects.push(Effect::Start { key, incarnation });
         let alarm = self.arm(key, deadline);
         self.machine.children.change(key, |child| {

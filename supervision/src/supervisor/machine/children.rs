@@ -37,6 +37,8 @@ pub(super) struct Child {
     pub(super) life: Life,
     /// The latest incarnation; 0 before the first.
     pub(super) incarnation: Incarnation,
+    /// The number of its last life before this machine.
+    pub(super) before: Incarnation,
     /// When the latest incarnation had started.
     pub(super) since: Moment,
     /// How often it was started again by its supervisor.
@@ -54,7 +56,7 @@ impl Child {
         match self.life {
             Life::Down => ChildState::Down,
             Life::Quarantined => ChildState::Quarantined,
-            Life::Awaiting if self.incarnation == 0 => ChildState::Starting,
+            Life::Awaiting if self.incarnation == self.before => ChildState::Starting,
             Life::Awaiting | Life::Fallen | Life::Restarting { .. } => ChildState::Restarting,
             Life::Starting { .. } => ChildState::Starting,
             Life::Running => ChildState::Running,
@@ -206,6 +208,7 @@ impl Children {
             policy: self.share(policy),
             life: Life::Awaiting,
             incarnation: 0,
+            before: 0,
             since: Moment::default(),
             restarts: 0,
             attempts: 0,

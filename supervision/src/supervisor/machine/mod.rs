@@ -132,6 +132,11 @@ impl Machine {
         })
     }
 
+    /// Before [`Input::Boot`]: the child has had lives up to `last`, so its next is numbered after it.
+    pub fn continue_numbering(&mut self, key: ChildKey, last: Incarnation) {
+        self.children.change(key, |child| (child.incarnation, child.before) = (last, last));
+    }
+
     /// Takes one input and appends to `effects` what is to be done, in the order it is to be done.
     pub fn step(&mut self, input: Input, now: Moment, chance: &mut dyn Chance, effects: &mut Vec<Effect>) {
         Step {

@@ -111,7 +111,7 @@ fn view(child: &Child) -> ChildView<'_> {
         name: &child.name,
         policy: &child.policy,
         state: child.state(),
-        incarnation: (exists && child.incarnation > 0).then_some(child.incarnation),
+        incarnation: (exists && child.incarnation > child.before).then_some(child.incarnation),
         restarts: child.restarts,
     }
 }

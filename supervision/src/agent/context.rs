@@ -1,0 +1,107 @@
+//! What a callback can reach.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::timers::{TimerId, Timers};
+use crate::Agent;
+use crate::address::Address;
+use crate::clock::Moment;
+use crate::mailbox::Mailbox;
+use crate::message::Message;
+use crate::reason::ExitReason;
+use crate::tree::{Observer, Shared, Watcher};
+
+/// Where a callback stands: the agent's own address, its timers, its tree.
+pub struct Context<A: Agent> {
+    pub(super) mailbox: Arc<Mailbox<A::Message>>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) incarnation: u64,
+    pub(super) timers: Timers<A::Message>,
+    pub(super) ends: Option<ExitReason>,
+}
+
+/// The end of a watched agent's incarnation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Down {
+    /// Whose.
+    pub path: Arc<str>,
+    /// Why it ended.
+    pub reason: ExitReason,
+}
+
+impl<A: Agent> fmt::Debug for Context<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("path", &self.path())
+            .field("incarnation", &self.incarnation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A: Agent> Context<A> {
+    pub(super) fn new(mailbox: Arc<Mailbox<A::Message>>, shared: Arc<Shared>, incarnation: u64) -> Self {
+        Self { mailbox, shared, incarnation, timers: Timers::default(), ends: None }
+    }
+
+    /// The agent's own address.
+    pub fn address(&self) -> Address<A::Message> {
+        Address::new(Arc::clone(&self.mailbox))
+    }
+
+    /// Its place in the tree.
+    pub fn path(&self) -> Arc<str> {
+        self.mailbox.node.path()
+    }
+
+    /// Which life this is, from 1.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// The tree, to look others up.
+    pub fn tree(&self) -> Observer {
+        Observer::new(Arc::clone(&self.shared))
+    }
+
+    /// Ends this incarnation normally once the present callback has returned.
+    pub fn stop(&mut self) {
+        self.ends = Some(ExitReason::Normal);
+    }
+
+    /// Sends the agent `message` after `delay`. Timers end with their incarnation.
+    pub fn send_after(&mut self, delay: Duration, message: A::Message) -> TimerId {
+        self.timers.once(Moment::now() + delay, message)
+    }
+
+    /// Sends the agent a message every `period`, the first after one period. Beats that pass while a handler
+    /// runs are skipped, not piled up.
+    pub fn send_every(&mut self, period: Duration, make: impl FnMut() -> A::Message + Send + 'static) -> TimerId {
+        self.timers.every(Moment::now() + period, period, Box::new(make))
+    }
+
+    /// Calls a timer off; returns whether it was still to fire.
+    pub fn cancel(&mut self, timer: TimerId) -> bool {
+        self.timers.cancel(timer)
+    }
+
+    /// Sends the agent what `tell` makes of it when the present incarnation of `other` ends. Told once; where
+    /// no incarnation is alive, when the next one ends.
+    pub fn watch<M: Message>(
+        &self,
+        other: &Address<M>,
+        tell: impl FnOnce(Down) -> A::Message + Send + 'static,
+    ) {
+        let (mailbox, path) = (Arc::downgrade(&self.mailbox), other.path());
+        other.mailbox().node.watch(Watcher {
+            who: Arc::downgrade(&self.mailbox.node),
+            incarnation: self.incarnation,
+            tell: Box::new(move |reason| {
+                if let Some(mailbox) = mailbox.upgrade() {
+                    mailbox.notify(tell(Down { path, reason: reason.clone() }));
+                }
+            }),
+        });
+    }
+}

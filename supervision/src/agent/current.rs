@@ -1,0 +1,48 @@
+//! Which agent's handler runs on this thread, so that a circle of waiting agents is seen where it closes.
+
+use std::cell::RefCell;
+use std::mem;
+use std::sync::Arc;
+
+use crate::tree::Node;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
+}
+
+/// For as long as it lives, this thread works for `node`, which it borrows by swapping.
+pub(crate) struct Working<'a> {
+    slot: &'a mut Option<Arc<Node>>,
+}
+
+impl<'a> Working<'a> {
+    pub(crate) fn enter(slot: &'a mut Option<Arc<Node>>) -> Self {
+        swap(slot);
+        Self { slot }
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        swap(self.slot);
+    }
+}
+
+fn swap(slot: &mut Option<Arc<Node>>) {
+    CURRENT.with_borrow_mut(|current| mem::swap(current, slot));
+}
+
+/// The agent this thread works for.
+pub(crate) fn current() -> Option<Arc<Node>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Whether this thread works for the agent of `id`.
+pub(crate) fn is_current(id: u64) -> bool {
+    CURRENT.with_borrow(|current| current.as_ref().is_some_and(|node| node.id == id))
+}
+
+/// Whether this thread works for an agent.
+pub(crate) fn is_working() -> bool {
+    CURRENT.try_with(|current| current.try_borrow().is_ok_and(|node| node.is_some())).unwrap_or(false)
+}

@@ -1,0 +1,97 @@
+//! The ractor actor around an incarnation: ractor gives it its life, links, kill and supervision events.
+//!
+//! ractor's own mailbox carries one message in a life, [`Live`]: handling it is the incarnation. What wakes it
+//! afterwards is the mailbox's bell, straight at its task, and what ends it early is ractor's signal, which
+//! ractor polls before the incarnation each time.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use ractor::{ActorProcessingErr, ActorRef};
+
+use super::Agent;
+use super::context::Context;
+use super::life::{Handling, Life, watched};
+use crate::clock::Moment;
+use crate::mailbox::Mailbox;
+use crate::reason::ExitReason;
+use crate::tree::{Phase, Shared};
+
+/// What an incarnation begins with.
+pub(crate) struct Birth<A: Agent> {
+    pub(crate) spec: A::Spec,
+    pub(crate) mailbox: Arc<Mailbox<A::Message>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) incarnation: u64,
+    pub(crate) handling: Handling,
+}
+
+/// The one message of a shell: live.
+#[derive(Debug)]
+pub(crate) struct Live;
+
+pub(crate) struct Shell<A>(PhantomData<fn() -> A>);
+
+impl<A> Shell<A> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// What the shell holds until the incarnation takes it.
+pub(crate) enum Desk<A: Agent> {
+    Born(Birth<A>),
+    Ready(Box<Life<A>>),
+    Taken,
+}
+
+/// What ractor is told of a failure; the reason itself travels typed, in the agent's node.
+#[derive(Debug)]
+struct Failed;
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("failed; its node says why")
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl<A: Agent> ractor::Actor for Shell<A> {
+    type Msg = Live;
+    type State = Desk<A>;
+    type Arguments = Birth<A>;
+
+    async fn pre_start(&self, _myself: ActorRef<Live>, birth: Birth<A>) -> Result<Desk<A>, ActorProcessingErr> {
+        Ok(Desk::Born(birth))
+    }
+
+    /// Starts the agent in its own task, so that a slow start holds up nobody and a kill ends it.
+    async fn post_start(&self, myself: ActorRef<Live>, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
+        let Desk::Born(birth) = std::mem::replace(desk, Desk::Taken) else { return Ok(()) };
+        let (node, incarnation) = (Arc::clone(&birth.mailbox.node), birth.incarnation);
+        let mut ctx = Context::new(birth.mailbox, birth.shared, incarnation);
+        let started = watched(&mut Some(Arc::clone(&node)), A::start(birth.spec, &mut ctx)).await;
+        let reason = match started {
+            Ok(Ok(agent)) => {
+                node.enter(Phase::Idle, incarnation, None, Moment::now());
+                *desk = Desk::Ready(Box::new(Life::new(agent, ctx, birth.handling)));
+                return Ok(myself.cast(Live)?);
+            }
+            Ok(Err(failure)) => ExitReason::Error(failure),
+            Err(panic) => panic,
+        };
+        node.ended(incarnation, reason, Moment::now());
+        Err(Box::new(Failed))
+    }
+
+    async fn handle(&self, myself: ActorRef<Live>, _live: Live, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
+        let Desk::Ready(life) = std::mem::replace(desk, Desk::Taken) else { return Ok(()) };
+        if life.live().await.is_failure() {
+            return Err(Box::new(Failed));
+        }
+        myself.stop(None);
+        Ok(())
+    }
+}

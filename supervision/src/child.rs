@@ -1,0 +1,330 @@
+//! Child specifications: what a supervisor is given for each of its children.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use ractor::concurrency::JoinHandle;
+use ractor::{ActorCell, SpawnErr};
+
+use crate::address::Address;
+use crate::agent::shell::{Birth, Shell};
+use crate::agent::{Agent, OnError, OnStuck};
+use crate::error::BuildError;
+use crate::mailbox::{CAPACITY, Mailbox};
+use crate::message::{Message, Overflow};
+use crate::name::Name;
+use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown};
+use crate::supervisor::check_backoff;
+use crate::tree::{Door, Kind, Node, Shared};
+
+/// The specification of an agent: its name, what it starts from, and what its supervisor does about it.
+///
+/// ```
+/// # use triarch_supervision::prelude::*;
+/// # enum Tick {} impl Message for Tick {}
+/// # struct Clock;
+/// # impl Agent for Clock {
+/// #     type Message = Tick; type Spec = ();
+/// #     async fn start(_: (), _: &mut Context<Self>) -> Result<Self, Failure> { Ok(Self) }
+/// #     async fn handle(&mut self, _: Tick, _: &mut Context<Self>) -> Result<(), Failure> { Ok(()) }
+/// # }
+/// use std::time::Duration;
+///
+/// let clock = Child::of::<Clock>("clock", ())
+///     .capacity(64)
+///     .restart(Restart::Transient)
+///     .shutdown(Shutdown::Within(Duration::from_secs(1)));
+/// let address = clock.address(); // valid before the agent starts, and through its restarts
+/// # let _ = address;
+/// ```
+pub struct Child<A: Agent> {
+    name: String,
+    spec: A::Spec,
+    options: Options,
+    mailbox: OnceLock<Arc<Mailbox<A::Message>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    policy: ChildPolicy,
+    capacity: usize,
+    overflow: Overflow,
+    on_error: OnError,
+    budget: Option<Duration>,
+    on_stuck: OnStuck,
+}
+
+impl<A: Agent> fmt::Debug for Child<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child").field("name", &self.name).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Starts the sentence `Child::of::<MyAgent>("name", spec)`.
+impl Child<Nobody> {
+    /// A child named `name` that runs `A` from `spec`. A name or figure that cannot be is told when the tree is
+    /// built.
+    pub fn of<A: Agent>(name: impl Into<String>, spec: A::Spec) -> Child<A> {
+        let options = Options {
+            policy: ChildPolicy::default(),
+            capacity: CAPACITY,
+            overflow: A::Message::OVERFLOW,
+            on_error: OnError::default(),
+            budget: None,
+            on_stuck: OnStuck::default(),
+        };
+        Child { name: name.into(), spec, options, mailbox: OnceLock::new() }
+    }
+}
+
+/// An agent that is never made; it only lends [`Child::of`] its place.
+#[derive(Debug)]
+pub enum Nobody {}
+
+/// A message that is never sent.
+#[derive(Debug)]
+pub enum Nothing {}
+
+impl Message for Nothing {}
+
+impl Agent for Nobody {
+    type Message = Nothing;
+    type Spec = ();
+
+    async fn start(_spec: (), _ctx: &mut crate::agent::Context<Self>) -> Result<Self, crate::reason::Failure> {
+        Err(crate::reason::Failure::ignore())
+    }
+
+    async fn handle(
+        &mut self,
+        message: Nothing,
+        _ctx: &mut crate::agent::Context<Self>,
+    ) -> Result<(), crate::reason::Failure> {
+        match message {}
+    }
+}
+
+impl<A: Agent> Child<A> {
+    /// When it is started again; always, unless said otherwise.
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.options.policy.restart = restart;
+        self
+    }
+
+    /// How it is made to end; asked, and killed after five seconds, unless said otherwise.
+    #[must_use]
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.options.policy.shutdown = shutdown;
+        self
+    }
+
+    /// Its end counts for the supervisor's auto-shutdown.
+    #[must_use]
+    pub fn significant(mut self) -> Self {
+        self.options.policy.significant = true;
+        self
+    }
+
+    /// What happens when it fails more often than its supervisor bears.
+    #[must_use]
+    pub fn on_limit(mut self, on_limit: OnLimit) -> Self {
+        self.options.policy.on_limit = on_limit;
+        self
+    }
+
+    /// The waits between its restarts, where they differ from its supervisor's.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.options.policy.backoff = Some(backoff);
+        self
+    }
+
+    /// How long its `start` may take; 30 seconds, unless said otherwise.
+    #[must_use]
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.options.policy.start_within = limit;
+        self
+    }
+
+    /// How many messages may wait; 1,024 unless said otherwise. Say it before taking the address.
+    #[must_use]
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.options.capacity = capacity;
+        self
+    }
+
+    /// What happens when the mailbox is full, where it differs from what the message type declares. Say it
+    /// before taking the address.
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.options.overflow = overflow;
+        self
+    }
+
+    /// What follows when a handler returns an error.
+    #[must_use]
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.options.on_error = on_error;
+        self
+    }
+
+    /// How long a handler may take before it is reported as stuck, and what follows then.
+    #[must_use]
+    pub fn handle_within(mut self, budget: Duration, on_stuck: OnStuck) -> Self {
+        self.options.budget = Some(budget);
+        self.options.on_stuck = on_stuck;
+        self
+    }
+
+    /// The way to the agent: valid from now on, through all its restarts.
+    pub fn address(&self) -> Address<A::Message> {
+        Address::new(Arc::clone(self.mailbox()))
+    }
+
+    fn mailbox(&self) -> &Arc<Mailbox<A::Message>> {
+        self.mailbox.get_or_init(|| {
+            // A name that is none is told when the tree is built; until then it only stands in messages.
+            let name = Name::new(&self.name).unwrap_or_else(|_| Name::unchecked(&self.name));
+            let node = Node::new(Kind::Agent, name, std::any::type_name::<A>());
+            Mailbox::new(node, self.options.capacity, self.options.overflow)
+        })
+    }
+
+    /// Checks what can be known before the tree runs.
+    pub(crate) fn build(self) -> Result<ChildSpec, BuildError> {
+        let name = Name::new(&self.name)?;
+        let Some(capacity) = NonZeroUsize::new(self.options.capacity) else {
+            return Err(BuildError::NoCapacity { child: name });
+        };
+        check_backoff(&name, &self.options.policy.backoff.unwrap_or_default())?;
+        if self.options.budget.is_some_and(|budget| budget.is_zero()) {
+            return Err(BuildError::NoBudget { child: name });
+        }
+        let mailbox = Arc::clone(self.mailbox());
+        let (in_use, said) = (mailbox.queue.capacity(), capacity.get() as u64);
+        if in_use != said || mailbox.overflow != self.options.overflow {
+            return Err(BuildError::MailboxInUse { child: name });
+        }
+        let startable = AgentSpec::<A> { spec: self.spec, mailbox, options: self.options, shared: OnceLock::new() };
+        Ok(ChildSpec { name, policy: self.options.policy, child: Arc::new(startable) })
+    }
+}
+
+/// A checked child specification of whatever type.
+pub(crate) struct ChildSpec {
+    pub(crate) name: Name,
+    pub(crate) policy: ChildPolicy,
+    pub(crate) child: Arc<dyn Startable>,
+}
+
+impl fmt::Debug for ChildSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildSpec").field("name", &self.name).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// An incarnation as ractor knows it.
+pub(crate) struct Spawned {
+    pub(crate) cell: ActorCell,
+    pub(crate) join: JoinHandle<()>,
+}
+
+/// What a supervisor can do with a child of any type.
+pub(crate) trait Startable: Send + Sync {
+    fn node(&self) -> &Arc<Node>;
+
+    /// Becomes part of a tree, under the supervisor of `parent`. The second call adds nothing.
+    fn join_tree(&self, parent: Option<&str>, shared: &Arc<Shared>);
+
+    /// Leaves the tree for good.
+    fn leave_tree(&self);
+
+    /// Spawns an incarnation, linked to `parent`. That its `start` is done is told to `parent` later.
+    fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>>;
+
+    /// Asks the present incarnation to stop.
+    fn ask_to_stop(&self);
+
+    /// Lets the present incarnation look at its flags.
+    fn ring(&self);
+
+    /// Whether ractor's own report that it runs means that its `start` is done.
+    fn starts_with_its_actor(&self) -> bool;
+
+    /// The time budget of its handlers, and what follows when one is outlived.
+    fn budget(&self) -> Option<(Duration, OnStuck)>;
+}
+
+struct AgentSpec<A: Agent> {
+    spec: A::Spec,
+    mailbox: Arc<Mailbox<A::Message>>,
+    options: Options,
+    shared: OnceLock<Arc<Shared>>,
+}
+
+impl<A: Agent> AgentSpec<A> {
+    fn door(&self) -> Arc<dyn Door> {
+        Arc::clone(&self.mailbox) as Arc<dyn Door>
+    }
+}
+
+impl<A: Agent> Startable for AgentSpec<A> {
+    fn node(&self) -> &Arc<Node> {
+        &self.mailbox.node
+    }
+
+    fn join_tree(&self, parent: Option<&str>, shared: &Arc<Shared>) {
+        let node = &self.mailbox.node;
+        let path = parent.map_or_else(|| node.name.to_string(), |parent| format!("{parent}/{}", node.name));
+        if node.set_path(Arc::from(path)) {
+            let _first = self.shared.set(Arc::clone(shared));
+            let _same = self.mailbox.shared.set(Arc::clone(shared));
+            shared.enlist(node, self.door());
+        }
+    }
+
+    fn leave_tree(&self) {
+        if let Some(shared) = self.shared.get() {
+            shared.strike(&self.mailbox.node.path());
+        }
+        self.mailbox.close();
+    }
+
+    fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>> {
+        Box::pin(async move {
+            let Some(shared) = self.shared.get() else {
+                return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
+            };
+            let birth = Birth::<A> {
+                spec: self.spec.clone(),
+                mailbox: Arc::clone(&self.mailbox),
+                shared: Arc::clone(shared),
+                incarnation,
+                handling: crate::agent::Handling { on_error: self.options.on_error, budget: self.options.budget },
+            };
+            let (actor, join) = ractor::Actor::spawn_linked(None, Shell::new(), birth, parent).await?;
+            Ok(Spawned { cell: actor.get_cell(), join })
+        })
+    }
+
+    fn ask_to_stop(&self) {
+        self.mailbox.node.raise(crate::tree::STOP);
+        self.mailbox.queue.bell.ring();
+    }
+
+    fn ring(&self) {
+        self.mailbox.queue.bell.ring();
+    }
+
+    fn starts_with_its_actor(&self) -> bool {
+        true
+    }
+
+    fn budget(&self) -> Option<(Duration, OnStuck)> {
+        self.options.budget.map(|budget| (budget, self.options.on_stuck))
+    }
+}

@@ -1,0 +1,231 @@
+//! The mailbox of one child specification: it outlives the incarnations that read it.
+//!
+//! ```text
+//!  senders ──admit──▶ word ──▶ side A ─┐
+//!             │                side B ─┴─take──▶ the agent's ractor actor
+//!             └─ full: the line ◀─ room ─┘  ▲
+//!                                 bell ─────┘ rung once, when the mailbox was idle
+//! ```
+//!
+//! Messages travel in flume channels; life, links and kills are ractor's. What is written here is what neither
+//! has: the bound that also covers what was taken and not begun, the line of held-back senders, the bell.
+
+mod bell;
+mod flows;
+mod lanes;
+mod line;
+mod parcel;
+mod queue;
+mod word;
+
+#[cfg(all(test, shuttle))]
+mod schedules;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+pub(crate) use bell::Bell;
+pub(crate) use line::Place;
+pub(crate) use parcel::{Parcel, Stamp};
+pub(crate) use queue::{Notes, Queue, Take};
+pub(crate) use word::Refused;
+
+use crate::ask::NoAnswer;
+use crate::clock::Moment;
+use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
+use crate::message::{Message, Overflow};
+use crate::reason::ExitReason;
+use crate::tree::{Door, Figures, MailboxFigures, NOTICE, Node, Shared, lock};
+
+/// How many messages may wait where a child specification says nothing.
+pub(crate) const CAPACITY: usize = 1024;
+
+/// A mailbox: a queue, whose it is, and what became of messages.
+#[derive(Debug)]
+pub(crate) struct Mailbox<M> {
+    pub(crate) queue: Queue<M>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) overflow: Overflow,
+    pub(crate) shared: OnceLock<Arc<Shared>>,
+    seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
+    notices: std::sync::Mutex<VecDeque<M>>,
+    dropped: AtomicU64,
+}
+
+/// What the reader of a mailbox holds, and hands on to the next incarnation.
+#[derive(Debug)]
+pub(crate) struct Hold<M> {
+    pub(crate) notes: Notes<M>,
+    /// A message to hand out again, and how often it was handed out.
+    pub(crate) again: Option<(M, u32)>,
+}
+
+impl<M> Default for Hold<M> {
+    fn default() -> Self {
+        Self { notes: Notes::default(), again: None }
+    }
+}
+
+impl<M: Message> Mailbox<M> {
+    pub(crate) fn new(node: Arc<Node>, capacity: usize, overflow: Overflow) -> Arc<Self> {
+        let mailbox = Arc::new(Self {
+            queue: Queue::new(capacity as u64, overflow == Overflow::DropOldest),
+            node,
+            overflow,
+            shared: OnceLock::new(),
+            seat: std::sync::Mutex::new(Some(Box::default())),
+            notices: std::sync::Mutex::new(VecDeque::new()),
+            dropped: AtomicU64::new(0),
+        });
+        let figures: Weak<Self> = Arc::downgrade(&mailbox);
+        mailbox.node.set_figures(figures);
+        mailbox
+    }
+
+    /// Takes the reader's seat. One reader at a time: `None` while another sits there.
+    pub(crate) fn sit_down(&self) -> Option<Box<Hold<M>>> {
+        lock(&self.seat).take()
+    }
+
+    /// Leaves the reader's seat to the next incarnation.
+    pub(crate) fn stand_up(&self, mut hold: Box<Hold<M>>) {
+        self.queue.bell.mute();
+        self.queue.look_ahead(&mut hold.notes);
+        *lock(&self.seat) = Some(hold);
+        if self.queue.is_closed() {
+            self.bury();
+        }
+    }
+
+    /// Puts a message before all others, beyond the bound; for what the agent itself has asked for.
+    pub(crate) fn notify(&self, message: M) {
+        lock(&self.notices).push_back(message);
+        self.node.raise(NOTICE);
+        self.queue.bell.ring();
+    }
+
+    pub(crate) fn take_notice(&self) -> Option<M> {
+        lock(&self.notices).pop_front()
+    }
+
+    /// Closes for good: senders get `closed`, and what lies in it becomes dead letters.
+    pub(crate) fn close(&self) {
+        if self.queue.close() {
+            self.bury();
+        }
+    }
+
+    /// Makes dead letters of what lies in a closed mailbox, if nobody reads it.
+    fn bury(&self) {
+        let Some(mut hold) = self.sit_down() else { return };
+        lock(&self.notices).clear();
+        loop {
+            match self.queue.take(&mut hold.notes) {
+                Take::Next(parcel) => self.discard(parcel, DeadReason::Closed, None),
+                Take::Soon => std::thread::yield_now(),
+                Take::Empty => break,
+            }
+        }
+        if let Some((message, _)) = hold.again.take() {
+            self.discard(Parcel::Plain { stamp: Stamp::default(), message }, DeadReason::Closed, None);
+        }
+        self.queue.release(&mut hold.notes);
+        *lock(&self.seat) = Some(hold);
+    }
+
+    /// Makes a message a dead letter.
+    pub(crate) fn discard(&self, parcel: Parcel<M>, reason: DeadReason, cause: Option<&ExitReason>) {
+        match parcel {
+            Parcel::Plain { message, .. } | Parcel::Until { message, .. } => {
+                self.dead_letter(Some(message), reason, cause);
+            }
+            Parcel::Ask { ticket, message, .. } => {
+                ticket.fail(no_answer(reason));
+                // A question whose asker has been told is not kept: nobody waits for its answer any more.
+                drop(message);
+                self.dead_letter(None, reason, cause);
+            }
+            Parcel::Many { batch, .. } => {
+                for message in batch {
+                    self.dead_letter(Some(message), reason, cause);
+                }
+            }
+        }
+    }
+
+    /// Counts a dead letter and keeps it with its message, where there is one.
+    pub(crate) fn dead_letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        let Some(shared) = self.shared.get() else { return };
+        let replay = message.and_then(|message| self.replay(message));
+        shared.dead_letters.keep(DeadLetter {
+            number: 0,
+            to: self.node.path(),
+            message_type: std::any::type_name::<M>(),
+            reason,
+            cause: cause.cloned(),
+            at: Moment::now(),
+            replay,
+        });
+    }
+
+    fn replay(&self, message: M) -> Option<Box<dyn FnMut() -> Result<(), ReplayError> + Send>> {
+        let shared = Arc::clone(self.shared.get()?);
+        let path = self.node.path();
+        let mut kept = Some(message);
+        Some(Box::new(move || {
+            let mailbox = shared.find(&path).and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
+            let (Some(mailbox), Some(message)) = (mailbox, kept.take()) else { return Err(ReplayError::Refused) };
+            match mailbox.queue.offer(Parcel::Plain { stamp: Stamp::default(), message }) {
+                Ok(_) => Ok(()),
+                Err((_, Parcel::Plain { message, .. })) => {
+                    kept = Some(message);
+                    Err(ReplayError::Refused)
+                }
+                Err(_) => Err(ReplayError::Refused),
+            }
+        }))
+    }
+}
+
+fn no_answer(reason: DeadReason) -> NoAnswer {
+    match reason {
+        DeadReason::Full => NoAnswer::Full,
+        DeadReason::Closed | DeadReason::NoSuchAgent => NoAnswer::Closed,
+        DeadReason::Expired => NoAnswer::Expired,
+        DeadReason::Crashed => NoAnswer::Crashed,
+        DeadReason::Poison => NoAnswer::Poison,
+    }
+}
+
+impl<M: Message> MailboxFigures for Mailbox<M> {
+    fn is_idle(&self) -> bool {
+        self.queue.is_idle()
+    }
+
+    fn read(&self) -> Figures {
+        let depth = self.queue.depth();
+        Figures {
+            depth,
+            capacity: self.queue.capacity(),
+            high_water: self.queue.high_water().max(depth),
+            oldest_age: self.queue.oldest().map(|stamp| stamp.age(Moment::now())),
+            enqueued: self.queue.admitted(),
+            handled: self.node.handled.load(Ordering::Relaxed),
+            failed: self.node.failed.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            overflow: self.overflow,
+        }
+    }
+}
+
+impl<M: Message> Door for Mailbox<M> {
+    fn ring(&self) {
+        self.queue.bell.ring();
+    }
+
+    fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync> {
+        self
+    }
+}

@@ -1,0 +1,443 @@
+//! The queue under a mailbox: the bound, the order, the line of held-back senders, the bell.
+//!
+//! It knows neither agents nor trees, which is what lets a schedule explorer run it whole.
+
+use std::task::{Context, Poll};
+use std::vec;
+
+use super::bell::Bell;
+use super::flows::Flows;
+use super::lanes::LaneOrder;
+use super::line::{self, Line, Place};
+use super::parcel::{Parcel, Stamp};
+use super::word::{Admission, Refused, Standing, Word};
+use crate::clock::Moment;
+use crate::message::Message;
+use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock, yield_thread};
+
+/// One in this many messages has its times measured.
+pub(crate) const SAMPLE_EVERY: u64 = 64;
+
+/// Below this depth each message is stamped by the clock; above it, by its neighbour's stamp.
+const STAMPED_DEPTH: u64 = 16;
+
+/// Beyond this many messages in a burst the buffers are given back when the agent comes to rest.
+const KEPT_BUFFER: u64 = 1024;
+
+const NO_PROBE: u64 = u64::MAX;
+
+/// A bounded queue of one message type.
+#[derive(Debug)]
+pub(crate) struct Queue<M> {
+    word: Word,
+    /// The tail may not pass it: what was released, plus the capacity, less the room set aside.
+    limit: AtomicU64,
+    /// How many messages left the queue, as the taker last told.
+    taken: AtomicU64,
+    /// How many were dropped to make room for newer ones.
+    evicted: AtomicU64,
+    /// The stamp of the latest message, and of the oldest one that waits or is in hand.
+    latest: AtomicU64,
+    oldest: AtomicU64,
+    /// The number of a message whose waiting time is measured, and when it was queued.
+    probe: AtomicU64,
+    probe_at: AtomicU64,
+    high_water: AtomicU64,
+    capacity: u64,
+    flows: Flows<Parcel<M>>,
+    line: Mutex<Line>,
+    pub(crate) bell: Bell,
+}
+
+/// The taker's own notes. They belong to the mailbox and pass from one incarnation to the next.
+#[derive(Debug)]
+pub(crate) struct Notes<M> {
+    side: usize,
+    /// Messages left on this side.
+    left: u64,
+    taken: u64,
+    released: u64,
+    burst: u64,
+    order: LaneOrder,
+    bundle: Option<(Stamp, vec::IntoIter<M>)>,
+    /// The next message, looked at ahead of its turn so that its age is known while nobody takes it.
+    ahead: Option<Parcel<M>>,
+}
+
+impl<M> Default for Notes<M> {
+    fn default() -> Self {
+        Self { side: 0, left: 0, taken: 0, released: 0, burst: 0, order: LaneOrder::default(), bundle: None, ahead: None }
+    }
+}
+
+/// What taking a message gives.
+#[derive(Debug)]
+pub(crate) enum Take<M> {
+    /// The next message.
+    Next(Parcel<M>),
+    /// There is none.
+    Empty,
+    /// Its sender has been admitted and has not put it down yet: look again soon.
+    Soon,
+}
+
+impl<M: Message> Queue<M> {
+    pub(crate) fn new(capacity: u64, evicts: bool) -> Self {
+        let flows = if M::LANES || evicts { Flows::lanes(M::LANES) } else { Flows::sides() };
+        Self {
+            word: Word::new(),
+            limit: AtomicU64::new(capacity),
+            taken: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
+            latest: AtomicU64::new(0),
+            oldest: AtomicU64::new(0),
+            probe: AtomicU64::new(NO_PROBE),
+            probe_at: AtomicU64::new(0),
+            high_water: AtomicU64::new(0),
+            capacity,
+            flows,
+            line: Mutex::new(Line::default()),
+            bell: Bell::default(),
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Messages waiting now, as far as the taker has told.
+    pub(crate) fn depth(&self) -> u64 {
+        let gone = self.taken.load(Ordering::Relaxed) + self.evicted.load(Ordering::Relaxed);
+        self.word.tail().saturating_sub(gone)
+    }
+
+    pub(crate) fn high_water(&self) -> u64 {
+        self.high_water.load(Ordering::Relaxed)
+    }
+
+    /// Messages ever admitted.
+    pub(crate) fn admitted(&self) -> u64 {
+        self.word.tail()
+    }
+
+    /// When the oldest message that waits or is in hand was queued.
+    pub(crate) fn oldest(&self) -> Option<Stamp> {
+        let is_busy = self.depth() > 0 || !self.word.is_idle();
+        #[expect(clippy::cast_possible_truncation, reason = "a stamp has 32 bits")]
+        is_busy.then(|| Stamp(self.oldest.load(Ordering::Relaxed) as u32))
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.word.is_idle()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word.is_closed()
+    }
+
+    // ---- senders ----
+
+    /// Queues `parcel` if there is room and nobody waits for it. Returns the message's number.
+    pub(crate) fn offer(&self, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
+        match self.word.admit(parcel.count(), &self.limit, Standing::Newcomer) {
+            Ok(admission) => Ok(self.put(&admission, parcel)),
+            Err(refused) => {
+                if refused == Refused::Full {
+                    self.high_water.fetch_max(self.depth(), Ordering::Relaxed);
+                }
+                Err((refused, parcel))
+            }
+        }
+    }
+
+    /// Waits in line for room for `parcel`, which is taken once it is queued. `place` is the caller's memory
+    /// between polls; a caller that gives up must [`Queue::leave`].
+    pub(crate) fn poll_offer(
+        &self,
+        parcel: &mut Option<Parcel<M>>,
+        place: &mut Option<Place>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<u64, ()>> {
+        let Some(wants) = parcel.as_ref().map(Parcel::count) else { return Poll::Ready(Err(())) };
+        let admission = std::task::ready!(self.poll_admission(wants, place, cx));
+        *place = None;
+        let queued = admission.ok().and_then(|admission| Some(self.put(&admission, parcel.take()?)));
+        Poll::Ready(queued.ok_or(()))
+    }
+
+    fn poll_admission(
+        &self,
+        wants: u64,
+        place: &mut Option<Place>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Admission, Refused>> {
+        let mut line = lock(&self.line);
+        let standing = match *place {
+            Some(place) => line.standing(place, cx.waker()),
+            None => self.join(&mut line, wants, place, cx),
+        };
+        match standing {
+            line::Standing::Granted => {
+                drop(line);
+                let admission = self.word.admit(wants, &self.limit, Standing::Granted);
+                // The room moves from aside to the limit; only a closed queue refuses, and then it is nobody's.
+                self.limit.fetch_add(wants, Ordering::SeqCst);
+                Poll::Ready(admission)
+            }
+            line::Standing::First => match self.word.admit(wants, &self.limit, Standing::First) {
+                Err(Refused::Full) => Poll::Pending,
+                admission => {
+                    line.first_admitted();
+                    self.line_moved(&line);
+                    Poll::Ready(admission)
+                }
+            },
+            line::Standing::Behind => Poll::Pending,
+            line::Standing::Dissolved => Poll::Ready(Err(Refused::Closed)),
+        }
+    }
+
+    fn join(&self, line: &mut Line, wants: u64, place: &mut Option<Place>, cx: &Context<'_>) -> line::Standing {
+        self.word.mark_waiters(true);
+        // Either the taker's next release sees the mark, or the admission tried next sees its release.
+        fence(Ordering::SeqCst);
+        let is_first = line.is_empty();
+        *place = Some(line.join(wants, cx.waker().clone()));
+        if is_first { line::Standing::First } else { line::Standing::Behind }
+    }
+
+    /// The line has a new first, or none.
+    fn line_moved(&self, line: &Line) {
+        match line.first_wants() {
+            None => self.word.mark_waiters(false),
+            Some(wants) => {
+                if self.word.tail() + wants <= self.limit.load(Ordering::SeqCst) {
+                    line.nudge();
+                }
+            }
+        }
+    }
+
+    /// Gives up a place in line.
+    pub(crate) fn leave(&self, place: Place) {
+        let mut line = lock(&self.line);
+        let room = line.leave(place);
+        self.hand_out(&mut line, room);
+    }
+
+    /// Drops the oldest message of the least urgent lane and queues `parcel` in its room.
+    ///
+    /// `Err` gives the parcel back where the queue is closed.
+    pub(crate) fn displace(&self, mut parcel: Parcel<M>) -> Result<(u64, Option<Parcel<M>>), Parcel<M>> {
+        loop {
+            match self.offer(parcel) {
+                Ok(number) => return Ok((number, None)),
+                Err((Refused::Closed, back)) => return Err(back),
+                Err((Refused::Full, back)) => parcel = back,
+            }
+            let line = lock(&self.line);
+            if let Some(oldest) = self.flows.pop_oldest() {
+                self.evicted.fetch_add(1, Ordering::AcqRel);
+                let admission = self.word.admit(1, &self.limit, Standing::Granted);
+                self.limit.fetch_add(1, Ordering::SeqCst);
+                drop(line);
+                return match admission {
+                    Ok(admission) => Ok((self.put(&admission, parcel), Some(oldest))),
+                    Err(_) => Err(parcel),
+                };
+            }
+            drop(line);
+            // All there is has been taken and is about to be released, or is about to be put down.
+            yield_thread();
+        }
+    }
+
+    fn put(&self, admission: &Admission, mut parcel: Parcel<M>) -> u64 {
+        let number = admission.first;
+        let stamp = self.stamp(admission);
+        parcel.set_stamp(stamp);
+        match (&self.flows, parcel) {
+            (Flows::Sides(_), parcel) => self.flows.push(admission.side, parcel),
+            (Flows::Lanes(_), Parcel::Many { batch, .. }) => {
+                for message in batch {
+                    self.flows.push(lane_of(&message), Parcel::Plain { stamp, message });
+                }
+            }
+            (Flows::Lanes(_), parcel) => self.flows.push(parcel_lane(&parcel), parcel),
+        }
+        if admission.rings {
+            self.bell.ring();
+        }
+        number
+    }
+
+    fn stamp(&self, admission: &Admission) -> Stamp {
+        let depth = admission.first.saturating_sub(self.taken.load(Ordering::Relaxed));
+        let sampled = admission.first.is_multiple_of(SAMPLE_EVERY);
+        if !sampled && depth > STAMPED_DEPTH {
+            #[expect(clippy::cast_possible_truncation, reason = "a stamp has 32 bits")]
+            return Stamp(self.latest.load(Ordering::Relaxed) as u32);
+        }
+        let now = Moment::now();
+        let stamp = Stamp::at(now);
+        self.latest.store(u64::from(stamp.0), Ordering::Relaxed);
+        if admission.rings {
+            self.oldest.store(u64::from(stamp.0), Ordering::Relaxed);
+        }
+        if sampled && self.probe.load(Ordering::Relaxed) == NO_PROBE {
+            self.probe_at.store(now.as_nanos(), Ordering::Relaxed);
+            self.probe.store(admission.first, Ordering::Release);
+        }
+        stamp
+    }
+
+    // ---- the taker ----
+
+    /// Takes the next message.
+    pub(crate) fn take(&self, notes: &mut Notes<M>) -> Take<M> {
+        let parcel = match self.draw(notes) {
+            Take::Next(parcel) => parcel,
+            nothing => return nothing,
+        };
+        notes.taken += 1;
+        notes.left = notes.left.saturating_sub(1);
+        if notes.taken - notes.released >= self.release_every() {
+            self.release(notes);
+        }
+        Take::Next(parcel)
+    }
+
+    /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused.
+    pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
+        if let Take::Next(parcel) = self.draw(notes) {
+            self.note_oldest(parcel.stamp());
+            notes.ahead = Some(parcel);
+        }
+    }
+
+    /// The next message, which still counts as waiting.
+    fn draw(&self, notes: &mut Notes<M>) -> Take<M> {
+        if let Some(parcel) = notes.ahead.take() {
+            return Take::Next(parcel);
+        }
+        if let Some((stamp, rest)) = &mut notes.bundle
+            && let Some(message) = rest.next()
+        {
+            return Take::Next(Parcel::Plain { stamp: *stamp, message });
+        }
+        self.next_parcel(notes)
+    }
+
+    fn next_parcel(&self, notes: &mut Notes<M>) -> Take<M> {
+        notes.bundle = None;
+        let found = match &self.flows {
+            Flows::Sides(_) => {
+                if notes.left == 0 {
+                    let Some((side, tail)) = self.word.swap_sides(notes.taken) else { return Take::Empty };
+                    (notes.side, notes.left) = (side, tail - notes.taken);
+                    notes.burst = notes.burst.max(notes.left);
+                }
+                self.flows.pop_side(notes.side)
+            }
+            Flows::Lanes(_) => {
+                if self.word.tail() == notes.taken + self.evicted.load(Ordering::Acquire) {
+                    return Take::Empty;
+                }
+                self.flows.pop_lane(&mut notes.order)
+            }
+        };
+        match found {
+            None => Take::Soon,
+            Some(Parcel::Many { stamp, batch }) => {
+                let mut rest = batch.into_iter();
+                let first = rest.next();
+                notes.bundle = Some((stamp, rest));
+                first.map_or(Take::Soon, |message| Take::Next(Parcel::Plain { stamp, message }))
+            }
+            Some(parcel) => Take::Next(parcel),
+        }
+    }
+
+    fn release_every(&self) -> u64 {
+        match &self.flows {
+            Flows::Sides(_) => (self.capacity / 4).clamp(1, 256),
+            Flows::Lanes(_) => 1,
+        }
+    }
+
+    /// Tells senders of the room that taken messages have left.
+    pub(crate) fn release(&self, notes: &mut Notes<M>) {
+        let room = notes.taken - notes.released;
+        if room == 0 {
+            return;
+        }
+        self.high_water.fetch_max(self.depth(), Ordering::Relaxed);
+        notes.released = notes.taken;
+        self.taken.store(notes.taken, Ordering::Release);
+        if self.word.has_waiters() {
+            self.hand_out(&mut lock(&self.line), room);
+            return;
+        }
+        self.limit.fetch_add(room, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if self.word.has_waiters() {
+            self.hand_out(&mut lock(&self.line), 0);
+        }
+    }
+
+    /// Gives `room` to the line, and what the line does not take to everybody.
+    fn hand_out(&self, line: &mut Line, room: u64) {
+        let left = line.grant(room);
+        self.limit.fetch_add(left, Ordering::SeqCst);
+        self.line_moved(line);
+    }
+
+    /// Comes to rest unless a message waits. After `true`, the next message rings.
+    pub(crate) fn rest(&self, notes: &mut Notes<M>) -> bool {
+        self.release(notes);
+        if notes.burst > KEPT_BUFFER {
+            notes.burst = 0;
+            self.flows.shrink();
+        }
+        self.word.rest(notes.taken + self.evicted.load(Ordering::Acquire))
+    }
+
+    /// Notes that a message queued at `stamp` is in hand.
+    pub(crate) fn note_oldest(&self, stamp: Stamp) {
+        self.oldest.store(u64::from(stamp.0), Ordering::Relaxed);
+    }
+
+    /// Whether the message just taken is one whose times are measured, and when it was queued, if known.
+    pub(crate) fn sampled(&self, notes: &Notes<M>) -> Option<Option<Moment>> {
+        let number = notes.taken.wrapping_sub(1);
+        if !number.is_multiple_of(SAMPLE_EVERY) {
+            return None;
+        }
+        let probe = self.probe.load(Ordering::Acquire);
+        if probe == NO_PROBE || probe > number {
+            return Some(None);
+        }
+        let at = Moment::from_nanos(self.probe_at.load(Ordering::Relaxed));
+        self.probe.store(NO_PROBE, Ordering::Release);
+        Some((probe == number && matches!(self.flows, Flows::Sides(_))).then_some(at))
+    }
+
+    /// Closes: admits nobody any more and sends the held-back senders away. Returns whether it was open.
+    pub(crate) fn close(&self) -> bool {
+        let was_open = self.word.close();
+        let sent_away = lock(&self.line).dissolve();
+        sent_away.into_iter().for_each(std::task::Waker::wake);
+        was_open
+    }
+}
+
+fn lane_of<M: Message>(message: &M) -> usize {
+    if M::LANES { message.priority().lane() } else { 0 }
+}
+
+fn parcel_lane<M: Message>(parcel: &Parcel<M>) -> usize {
+    match parcel {
+        Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => lane_of(message),
+        Parcel::Many { .. } => 0,
+    }
+}

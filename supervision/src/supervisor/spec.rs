@@ -1,0 +1,106 @@
+//! A checked supervisor, as a child of the root.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use ractor::{ActorCell, ActorRef, SpawnErr};
+
+use super::actor::{Charge, Order, SupervisorActor};
+use super::handle::Slot;
+use crate::agent::OnStuck;
+use crate::child::{ChildSpec, Spawned, Startable};
+use crate::name::Name;
+use crate::policy::{ChildPolicy, SupervisorPolicy};
+use crate::tree::{Door, Kind, Node, Shared};
+
+/// A supervisor that can be started again and again; its static children keep their mailboxes meanwhile.
+pub(crate) struct SupervisorSpec {
+    pub(crate) node: Arc<Node>,
+    pub(crate) own: ChildPolicy,
+    pub(crate) slot: Arc<Slot>,
+    policy: SupervisorPolicy,
+    children: Arc<[ChildSpec]>,
+    shared: OnceLock<Arc<Shared>>,
+}
+
+impl SupervisorSpec {
+    pub(crate) fn new(name: Name, policy: SupervisorPolicy, own: ChildPolicy, children: Vec<ChildSpec>) -> Self {
+        Self {
+            node: Node::new(Kind::Supervisor, name, "Supervisor"),
+            own,
+            slot: Arc::new(Slot::default()),
+            policy,
+            children: Arc::from(children),
+            shared: OnceLock::new(),
+        }
+    }
+}
+
+impl Startable for SupervisorSpec {
+    fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    fn join_tree(&self, _parent: Option<&str>, shared: &Arc<Shared>) {
+        let path: Arc<str> = Arc::from(self.node.name.as_str());
+        if self.node.set_path(Arc::clone(&path)) {
+            let _first = self.shared.set(Arc::clone(shared));
+            shared.enlist(&self.node, Arc::clone(&self.slot) as Arc<dyn Door>);
+            for child in &*self.children {
+                child.child.join_tree(Some(&path), shared);
+            }
+        }
+    }
+
+    fn leave_tree(&self) {
+        for child in &*self.children {
+            child.child.leave_tree();
+        }
+        if let Some(shared) = self.shared.get() {
+            shared.strike(&self.node.path());
+        }
+    }
+
+    fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>> {
+        Box::pin(async move {
+            let Some(shared) = self.shared.get() else {
+                return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
+            };
+            let charge = Charge {
+                node: Arc::clone(&self.node),
+                incarnation,
+                policy: self.policy,
+                children: Arc::clone(&self.children),
+                shared: Arc::clone(shared),
+                slot: Arc::clone(&self.slot),
+                parent: Some(ActorRef::<Order>::from(parent.clone())),
+            };
+            let (actor, join) = ractor::Actor::spawn_linked(None, SupervisorActor, charge, parent).await?;
+            Ok(Spawned { cell: actor.get_cell(), join })
+        })
+    }
+
+    fn ask_to_stop(&self) {
+        self.slot.order(Order::Stop);
+    }
+
+    fn ring(&self) {}
+
+    fn starts_with_its_actor(&self) -> bool {
+        false
+    }
+
+    fn budget(&self) -> Option<(Duration, OnStuck)> {
+        None
+    }
+}
+
+impl Door for Slot {
+    fn ring(&self) {}
+
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}

@@ -1,0 +1,138 @@
+//! Who fires what falls due: wheels that any thread may reach, and one actor that sleeps until the next moment.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use super::wheel::{EntryKey, Wheel};
+use crate::ask::{Gate, NoAnswer};
+use crate::clock::Moment;
+use crate::mailbox::Bell;
+
+/// Threads spread over this many wheels, so that askers seldom meet on a lock.
+const SHARDS: usize = 4;
+const NEVER: u64 = u64::MAX;
+
+/// What happens at a moment.
+pub(crate) enum Due {
+    /// A question is out of time.
+    Timeout(Arc<Gate>),
+    /// Anything else; it must not block.
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+impl fmt::Debug for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "Timeout",
+            Self::Call(_) => "Call",
+        })
+    }
+}
+
+impl Due {
+    fn fire(self) {
+        match self {
+            Self::Timeout(gate) => {
+                gate.fail(NoAnswer::Timeout);
+            }
+            Self::Call(call) => call(),
+        }
+    }
+}
+
+/// Names one thing that is to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    shard: usize,
+    entry: EntryKey,
+}
+
+/// The deadlines of a tree.
+#[derive(Debug)]
+pub(crate) struct Timekeeper {
+    shards: [Mutex<Wheel<Due>>; SHARDS],
+    /// The moment the keeper sleeps until.
+    asleep_until: AtomicU64,
+    bell: Bell,
+}
+
+impl Timekeeper {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::new(Wheel::new(now))),
+            asleep_until: AtomicU64::new(NEVER),
+            bell: Bell::default(),
+        }
+    }
+
+    pub(crate) fn arm(&self, at: Moment, due: Due) -> Key {
+        let shard = own_shard();
+        let entry = self.wheel(shard).insert(at, due);
+        if at.as_nanos() < self.asleep_until.load(Ordering::SeqCst)
+            && at.as_nanos() < self.asleep_until.fetch_min(at.as_nanos(), Ordering::SeqCst)
+        {
+            self.bell.ring();
+        }
+        Key { shard, entry }
+    }
+
+    pub(crate) fn disarm(&self, key: Key) {
+        let removed = self.wheel(key.shard).remove(key.entry);
+        // The item's own drop is not for under the lock.
+        drop(removed);
+    }
+
+    fn wheel(&self, shard: usize) -> MutexGuard<'_, Wheel<Due>> {
+        self.shards[shard % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fires what is due; the life of the keeper's actor.
+    pub(crate) async fn keep(&self) {
+        let mut due = Vec::new();
+        loop {
+            let now = Moment::now();
+            for shard in 0..SHARDS {
+                self.wheel(shard).expire(now, &mut due);
+            }
+            due.drain(..).for_each(Due::fire);
+            self.sleep().await;
+        }
+    }
+
+    async fn sleep(&self) {
+        let mut sleeping = std::pin::pin!(tokio::time::sleep(std::time::Duration::ZERO));
+        let mut until = None;
+        std::future::poll_fn(|cx: &mut Context<'_>| {
+            // First forget, then look: who arms in between sees that nobody sleeps, and rings.
+            self.bell.answer_with(cx.waker());
+            self.asleep_until.store(NEVER, Ordering::SeqCst);
+            let next = (0..SHARDS).filter_map(|shard| self.wheel(shard).next()).min();
+            let Some(next) = next else { return Poll::Pending };
+            self.asleep_until.fetch_min(next.as_nanos(), Ordering::SeqCst);
+            if until != Some(next) {
+                until = Some(next);
+                sleeping.as_mut().reset(next.instant());
+            }
+            sleeping.as_mut().poll(cx)
+        })
+        .await;
+    }
+}
+
+
+fn own_shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    OWN.with(|own| {
+        if own.get() == usize::MAX {
+            own.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+        }
+        own.get()
+    })
+}

@@ -1,0 +1,46 @@
+//! Figures of one mailbox.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::message::Overflow;
+
+/// What a mailbox shows of itself without being asked.
+pub(crate) trait MailboxFigures: Send + Sync {
+    fn is_idle(&self) -> bool;
+    fn read(&self) -> Figures;
+}
+
+/// The figures of one mailbox at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// Messages waiting.
+    pub depth: u64,
+    /// How many may wait.
+    pub capacity: u64,
+    /// The most that ever waited, as seen whenever room was released or refused.
+    pub high_water: u64,
+    /// How long the oldest message that waits or is in hand has been there: exact to 65 µs while fewer than
+    /// 16 wait, above that up to 64 messages too old; `None` where there is none.
+    #[serde(rename = "oldest_age_ms", serialize_with = "as_millis")]
+    pub oldest_age: Option<Duration>,
+    /// Messages ever admitted.
+    pub enqueued: u64,
+    /// Messages whose handler ended, over all incarnations.
+    pub handled: u64,
+    /// Of which failed.
+    pub failed: u64,
+    /// Messages that became dead letters here.
+    pub dropped: u64,
+    /// What happens when it is full.
+    pub overflow: Overflow,
+}
+
+#[expect(clippy::ref_option, reason = "serde hands fields over by reference")]
+fn as_millis<S: serde::Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match age {
+        Some(age) => serializer.serialize_some(&(age.as_secs_f64() * 1e3)),
+        None => serializer.serialize_none(),
+    }
+}

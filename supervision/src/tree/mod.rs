@@ -1,0 +1,16 @@
+//! The tree: what it knows of its nodes, and the root it hangs on.
+
+mod figures;
+mod node;
+mod observer;
+mod root;
+mod shared;
+
+pub use figures::Figures;
+pub(crate) use figures::MailboxFigures;
+pub use node::{Change, HISTORY_LENGTH, Kind, Phase};
+pub use observer::{Events, NodeView, NotFound, Observer};
+pub use root::{Late, Root, RootEnd, Tree};
+pub(crate) use node::{KILL, NOTICE, Node, OBSERVE, PAUSE, STOP, Watcher};
+pub use shared::{EVENTS_KEPT, Event, Observation, What};
+pub(crate) use shared::{Door, RootState, Shared, lock};

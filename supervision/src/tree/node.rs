@@ -1,0 +1,412 @@
+//! What the tree knows of one agent or supervisor without asking it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use serde::Serialize;
+
+use crate::clock::Moment;
+use crate::name::Name;
+use crate::reason::{ExitReason, KillCause};
+use crate::tree::figures::MailboxFigures;
+
+/// How many changes of state are kept for each node.
+pub const HISTORY_LENGTH: usize = 100;
+
+/// Where an agent or supervisor stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Phase {
+    /// Specified, never started.
+    #[default]
+    Specified,
+    /// Its `start` is running.
+    Starting,
+    /// It runs and nothing waits.
+    Idle,
+    /// It runs and has something to do.
+    Busy,
+    /// It runs and handles nothing until resumed; the mailbox keeps.
+    Paused,
+    /// It was asked to stop.
+    Stopping,
+    /// It is down.
+    Stopped,
+    /// It waits for its next start.
+    Backoff,
+    /// It failed too often and is in quarantine.
+    Failed,
+}
+
+impl Phase {
+    const ALL: [Self; 9] = [
+        Self::Specified,
+        Self::Starting,
+        Self::Idle,
+        Self::Busy,
+        Self::Paused,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Backoff,
+        Self::Failed,
+    ];
+
+    fn from_u8(value: u8) -> Self {
+        Self::ALL.into_iter().find(|phase| *phase as u8 == value).unwrap_or_default()
+    }
+
+    /// Whether an incarnation exists.
+    pub fn is_alive(self) -> bool {
+        matches!(self, Self::Starting | Self::Idle | Self::Busy | Self::Paused | Self::Stopping)
+    }
+}
+
+/// One change of phase.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// When.
+    pub at: Moment,
+    /// To what.
+    pub to: Phase,
+    /// In which life.
+    pub incarnation: u64,
+    /// Why, where there is more to say than the phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ExitReason>,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Level 1.
+    Root,
+    /// Level 2.
+    Supervisor,
+    /// Level 3.
+    Agent,
+}
+
+impl Kind {
+    /// 1 to 3.
+    pub fn level(self) -> u8 {
+        match self {
+            Self::Root => 1,
+            Self::Supervisor => 2,
+            Self::Agent => 3,
+        }
+    }
+}
+
+pub(crate) const STOP: u8 = 1;
+pub(crate) const PAUSE: u8 = 1 << 1;
+pub(crate) const NOTICE: u8 = 1 << 2;
+pub(crate) const OBSERVE: u8 = 1 << 3;
+/// A kill is on its way; the agent gives ractor the chance to serve it.
+pub(crate) const KILL: u8 = 1 << 4;
+
+/// Somebody who wants to be told of an incarnation's end, for as long as its own incarnation lasts.
+pub(crate) struct Watcher {
+    pub(crate) who: Weak<Node>,
+    pub(crate) incarnation: u64,
+    pub(crate) tell: Box<dyn FnOnce(&ExitReason) + Send>,
+}
+
+impl Watcher {
+    fn is_current(&self) -> bool {
+        let now = self.who.upgrade().map(|who| who.incarnation.load(Ordering::Acquire));
+        now == Some(self.incarnation)
+    }
+}
+
+#[derive(Default)]
+struct Records {
+    history: VecDeque<Change>,
+    last_exit: Option<(u64, ExitReason)>,
+    watchers: Vec<Watcher>,
+    view: Option<serde_json::Value>,
+    waits_for: Option<Arc<Node>>,
+}
+
+/// One agent or supervisor, through all its incarnations.
+pub(crate) struct Node {
+    pub(crate) id: u64,
+    pub(crate) kind: Kind,
+    pub(crate) name: Name,
+    /// The type of the agent, short.
+    pub(crate) type_name: &'static str,
+    path: OnceLock<Arc<str>>,
+    phase: AtomicU8,
+    control: AtomicU8,
+    kill_cause: AtomicU8,
+    pub(crate) incarnation: AtomicU64,
+    /// How often it was started again.
+    pub(crate) restarts: AtomicU64,
+    /// The last incarnation whose `start` was done.
+    started: AtomicU64,
+    /// Messages handled, over all incarnations. Written by the agent alone.
+    pub(crate) handled: AtomicU64,
+    /// Of which failed.
+    pub(crate) failed: AtomicU64,
+    /// When the handler with a time budget began; 0 while none runs.
+    pub(crate) handling_since: AtomicU64,
+    figures: OnceLock<Weak<dyn MailboxFigures>>,
+    records: Mutex<Records>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("path", &self.path()).field("phase", &self.phase()).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    pub(crate) fn new(kind: Kind, name: Name, type_name: &'static str) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            kind,
+            name,
+            type_name: short(type_name),
+            path: OnceLock::new(),
+            phase: AtomicU8::new(Phase::Specified as u8),
+            control: AtomicU8::new(0),
+            kill_cause: AtomicU8::new(0),
+            incarnation: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            handled: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            handling_since: AtomicU64::new(0),
+            figures: OnceLock::new(),
+            records: Mutex::new(Records::default()),
+        })
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its place in the tree; before it has one, its name.
+    pub(crate) fn path(&self) -> Arc<str> {
+        self.path.get().map_or_else(|| Arc::from(self.name.as_str()), Arc::clone)
+    }
+
+    /// The path without its last segment, where it has more than one.
+    pub(crate) fn parent_path(&self) -> Option<&str> {
+        self.path.get()?.rsplit_once('/').map(|(parent, _)| parent)
+    }
+
+    pub(crate) fn set_path(&self, path: Arc<str>) -> bool {
+        self.path.set(path).is_ok()
+    }
+
+    pub(crate) fn set_figures(&self, figures: Weak<dyn MailboxFigures>) {
+        // A node has one mailbox for life, so a second call has nothing to add.
+        let _first = self.figures.set(figures);
+    }
+
+    pub(crate) fn figures(&self) -> Option<Arc<dyn MailboxFigures>> {
+        self.figures.get()?.upgrade()
+    }
+
+    // ---- phase and history ----
+
+    pub(crate) fn phase(&self) -> Phase {
+        match Phase::from_u8(self.phase.load(Ordering::Acquire)) {
+            Phase::Idle if self.has_flag(PAUSE) => Phase::Paused,
+            Phase::Idle if self.figures().is_some_and(|figures| !figures.is_idle()) => Phase::Busy,
+            phase => phase,
+        }
+    }
+
+    pub(crate) fn enter(&self, to: Phase, incarnation: u64, reason: Option<ExitReason>, at: Moment) {
+        self.phase.store(to as u8, Ordering::Release);
+        let mut records = self.records();
+        if records.history.len() == HISTORY_LENGTH {
+            records.history.pop_front();
+        }
+        if let Some(reason) = &reason {
+            records.last_exit = Some((incarnation, reason.clone()));
+        }
+        records.history.push_back(Change { at, to, incarnation, reason });
+    }
+
+    /// An incarnation begins to start.
+    pub(crate) fn begin(&self, incarnation: u64, at: Moment) {
+        self.incarnation.store(incarnation, Ordering::Release);
+        self.enter(Phase::Starting, incarnation, None, at);
+    }
+
+    pub(crate) fn mark_started(&self, incarnation: u64) {
+        self.started.store(incarnation, Ordering::Release);
+    }
+
+    pub(crate) fn has_started(&self, incarnation: u64) -> bool {
+        self.started.load(Ordering::Acquire) == incarnation
+    }
+
+    pub(crate) fn history(&self) -> Vec<Change> {
+        self.records().history.iter().cloned().collect()
+    }
+
+    pub(crate) fn last_exit(&self) -> Option<ExitReason> {
+        self.records().last_exit.as_ref().map(|(_, reason)| reason.clone())
+    }
+
+    /// Why an incarnation ended, if it has.
+    pub(crate) fn exit_of(&self, incarnation: u64) -> Option<ExitReason> {
+        let records = self.records();
+        let (ended, reason) = records.last_exit.as_ref()?;
+        (*ended == incarnation).then(|| reason.clone())
+    }
+
+    /// An incarnation is gone: notes it and tells those who watch.
+    pub(crate) fn ended(&self, incarnation: u64, reason: ExitReason, at: Moment) {
+        self.enter(Phase::Stopped, incarnation, Some(reason.clone()), at);
+        self.tell_watchers(&reason);
+    }
+
+    // ---- control ----
+
+    /// Sets a flag; returns whether it was new.
+    pub(crate) fn raise(&self, flag: u8) -> bool {
+        self.control.fetch_or(flag, Ordering::SeqCst) & flag == 0
+    }
+
+    pub(crate) fn lower(&self, flag: u8) -> bool {
+        self.control.fetch_and(!flag, Ordering::SeqCst) & flag != 0
+    }
+
+    pub(crate) fn has_flag(&self, flag: u8) -> bool {
+        self.control.load(Ordering::Relaxed) & flag != 0
+    }
+
+    pub(crate) fn flags(&self) -> u8 {
+        self.control.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_kill_cause(&self, cause: Option<KillCause>) {
+        let index = cause.and_then(|cause| KILL_CAUSES.iter().position(|known| *known == cause));
+        let code = index.and_then(|index| u8::try_from(index + 1).ok()).unwrap_or(0);
+        self.kill_cause.store(code, Ordering::SeqCst);
+    }
+
+    pub(crate) fn kill_cause(&self) -> KillCause {
+        let code = usize::from(self.kill_cause.load(Ordering::SeqCst));
+        code.checked_sub(1).and_then(|index| KILL_CAUSES.get(index)).copied().unwrap_or(KillCause::Outside)
+    }
+
+    // ---- watchers, view, waits ----
+
+    pub(crate) fn watch(&self, watcher: Watcher) {
+        let mut records = self.records();
+        records.watchers.retain(Watcher::is_current);
+        records.watchers.push(watcher);
+    }
+
+    /// Tells everybody who watches that this incarnation ended.
+    fn tell_watchers(&self, reason: &ExitReason) {
+        let watchers = std::mem::take(&mut self.records().watchers);
+        watchers.into_iter().filter(Watcher::is_current).for_each(|watcher| (watcher.tell)(reason));
+    }
+
+    pub(crate) fn set_view(&self, view: Option<serde_json::Value>) {
+        self.records().view = view;
+    }
+
+    pub(crate) fn view(&self) -> Option<serde_json::Value> {
+        self.records().view.clone()
+    }
+
+    /// Notes for whom this agent's handler waits.
+    pub(crate) fn set_waits_for(&self, target: Option<Arc<Self>>) {
+        let before = std::mem::replace(&mut self.records().waits_for, target);
+        drop(before);
+    }
+
+    fn waits_for(&self) -> Option<Arc<Self>> {
+        self.records().waits_for.clone()
+    }
+
+    /// The paths from `self` round to `self`, if waiting for `target` closes a circle.
+    pub(crate) fn circle_through(self: &Arc<Self>, target: &Arc<Self>) -> Option<Vec<Arc<str>>> {
+        const LONGEST: usize = 64;
+        let mut circle = vec![self.path()];
+        let mut next = Some(Arc::clone(target));
+        while let Some(node) = next {
+            circle.push(node.path());
+            if node.id == self.id {
+                return Some(circle);
+            }
+            if circle.len() > LONGEST {
+                return None;
+            }
+            next = node.waits_for();
+        }
+        None
+    }
+}
+
+const KILL_CAUSES: [KillCause; 4] = [KillCause::Brutal, KillCause::Overdue, KillCause::Stuck, KillCause::Outside];
+
+/// The last segment of a type's path, without its parameters.
+fn short(type_name: &'static str) -> &'static str {
+    let plain = type_name.split('<').next().unwrap_or(type_name);
+    plain.rsplit("::").next().unwrap_or(plain)
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    fn node(name: &str) -> Arc<Node> {
+        Node::new(Kind::Agent, Name::new(name).unwrap(), "some::Type<x::Y>")
+    }
+
+    #[test]
+    fn history_keeps_the_last_hundred_changes() {
+        let node = node("a");
+        for incarnation in 0..=HISTORY_LENGTH as u64 {
+            node.enter(Phase::Idle, incarnation, None, Moment::default());
+        }
+        let history = node.history();
+        assert_eq!((history.len(), history[0].incarnation), (HISTORY_LENGTH, 1));
+    }
+
+    #[test]
+    fn a_circle_of_waits_is_named_from_its_beginning() {
+        let [a, b, c] = ["a", "b", "c"].map(node);
+        b.set_waits_for(Some(Arc::clone(&c)));
+        assert_eq!(a.circle_through(&b), None);
+        c.set_waits_for(Some(Arc::clone(&a)));
+        let circle = a.circle_through(&b).unwrap();
+        assert_eq!(circle.iter().map(|path| &**path).collect::<Vec<_>>(), ["a", "b", "c", "a"]);
+        assert_eq!(a.circle_through(&a).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_cause_of_a_kill_is_read_back_as_itself() {
+        let node = node("a");
+        assert_eq!(node.kill_cause(), KillCause::Outside);
+        for cause in KILL_CAUSES {
+            node.set_kill_cause(Some(cause));
+            assert_eq!(node.kill_cause(), cause);
+        }
+    }
+
+    #[test]
+    fn a_type_is_called_by_its_last_word() {
+        assert_eq!(node("a").type_name, "Type");
+    }
+
+    #[test]
+    fn each_phase_is_read_back_as_itself() {
+        for phase in Phase::ALL {
+            assert_eq!(Phase::from_u8(phase as u8), phase);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Looking at a tree without asking its agents, and reaching into it by path.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use super::figures::Figures;
+use super::node::{Change, Kind, Node, OBSERVE, PAUSE, Phase};
+use super::shared::{Event, Shared};
+use crate::address::{Address, Refusal, SendError};
+use crate::dead_letter::DeadLetters;
+use crate::mailbox::Mailbox;
+use crate::message::Message;
+use crate::reason::ExitReason;
+use crate::supervisor::{Slot, SupervisorHandle};
+
+/// One node as the tree shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NodeView {
+    /// A number given once in a process.
+    pub id: u64,
+    /// Its place in the tree: `root`, `team`, `team/agent`.
+    pub path: Arc<str>,
+    /// 1 root, 2 supervisor, 3 agent.
+    pub level: u8,
+    /// What it is.
+    pub kind: Kind,
+    /// The agent's type.
+    pub type_name: &'static str,
+    /// Where it stands in its life.
+    pub state: Phase,
+    /// Its present life, or its last.
+    pub incarnation: u64,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// Why its last incarnation ended.
+    pub last_exit: Option<ExitReason>,
+    /// The figures of its mailbox, where it has one.
+    pub mailbox: Option<Figures>,
+    /// How many children it has.
+    pub children_count: usize,
+}
+
+/// Nothing stands at a path, or something else than was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotFound {
+    /// Nothing stands there.
+    #[error("nothing in the tree is called {path}; its snapshot lists what there is")]
+    NoSuchPath {
+        /// The path in question.
+        path: String,
+    },
+    /// What stands there takes other messages.
+    #[error("{path} does not take messages of type {wanted}; it is a {found}")]
+    OtherType {
+        /// The path in question.
+        path: String,
+        /// The message type asked for.
+        wanted: &'static str,
+        /// The type that stands there.
+        found: &'static str,
+    },
+}
+
+/// Sees a tree, and reaches into it by path. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    shared: Arc<Shared>,
+}
+
+impl Observer {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// All nodes, root first, then by path. Read from what supervision keeps, never by asking agents.
+    pub fn snapshot(&self) -> Vec<NodeView> {
+        let nodes = self.shared.all();
+        let mut children: BTreeMap<&str, usize> = BTreeMap::new();
+        for node in nodes.values() {
+            *children.entry(parent_of(node)).or_default() += 1;
+        }
+        let count = |node: &Node| children.get(&*node.path()).copied().unwrap_or(0);
+        let mut views: Vec<_> = nodes.values().map(|node| view(node, count(node))).collect();
+        views.sort_by(|one, other| (one.level > 1, &one.path).cmp(&(other.level > 1, &other.path)));
+        views
+    }
+
+    /// What stands at `path`.
+    pub fn node(&self, path: &str) -> Option<NodeView> {
+        let node = self.shared.find(path)?.node;
+        let children = match node.kind {
+            Kind::Agent => 0,
+            _ => self.shared.all().values().filter(|other| parent_of(other) == path).count(),
+        };
+        Some(view(&node, children))
+    }
+
+    /// The last changes of state of what stands at `path`, oldest first.
+    pub fn history(&self, path: &str) -> Vec<Change> {
+        self.shared.find(path).map_or_else(Vec::new, |entry| entry.node.history())
+    }
+
+    /// The address of the agent at `path`.
+    pub fn find<M: Message>(&self, path: &str) -> Result<Address<M>, NotFound> {
+        let entry = self.entry(path)?;
+        let found = entry.node.type_name;
+        let mailbox = entry.door.as_any().downcast::<Mailbox<M>>();
+        let wanted = std::any::type_name::<M>();
+        let other = |_| NotFound::OtherType { path: path.to_owned(), wanted, found };
+        mailbox.map(Address::new).map_err(other)
+    }
+
+    /// Sends to whoever stands at `path`; where nobody does, the message comes back and is counted as a dead
+    /// letter.
+    pub async fn send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
+        match self.find::<M>(path) {
+            Ok(address) => address.send(message).await,
+            Err(_) => {
+                self.shared.no_such_agent(path, std::any::type_name::<M>());
+                Err(SendError { message, to: Arc::from(path), why: Refusal::Closed })
+            }
+        }
+    }
+
+    /// The way to the supervisor at `path`.
+    pub fn supervisor(&self, path: &str) -> Result<SupervisorHandle, NotFound> {
+        let entry = self.entry(path)?;
+        let found = entry.node.type_name;
+        let slot = entry.door.as_any().downcast::<Slot>();
+        let other = |_| NotFound::OtherType { path: path.to_owned(), wanted: "Supervisor", found };
+        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot)).map_err(other)
+    }
+
+    /// What supervisors decide from now on.
+    pub fn events(&self) -> Events {
+        Events { receiver: self.shared.subscribe() }
+    }
+
+    /// Messages that reached no handler.
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.shared.dead_letters
+    }
+
+    /// Lets the agent at `path` handle nothing until it is resumed; its mailbox keeps what comes, through
+    /// restarts too.
+    pub fn pause(&self, path: &str) -> Result<(), NotFound> {
+        let entry = self.entry(path)?;
+        entry.node.raise(PAUSE);
+        entry.door.ring();
+        Ok(())
+    }
+
+    /// Lets a paused agent go on.
+    pub fn resume(&self, path: &str) -> Result<(), NotFound> {
+        let entry = self.entry(path)?;
+        entry.node.lower(PAUSE);
+        entry.door.ring();
+        Ok(())
+    }
+
+    /// Asks the agent at `path` to show its state, which it does between two messages; [`Observer::last_state`]
+    /// reads it. Nobody waits for anybody.
+    pub fn request_state(&self, path: &str) -> Result<(), NotFound> {
+        let entry = self.entry(path)?;
+        entry.node.raise(OBSERVE);
+        entry.door.ring();
+        Ok(())
+    }
+
+    /// What the agent at `path` last showed of itself.
+    pub fn last_state(&self, path: &str) -> Option<serde_json::Value> {
+        self.shared.find(path)?.node.view()
+    }
+
+    fn entry(&self, path: &str) -> Result<super::shared::Entry, NotFound> {
+        self.shared.find(path).ok_or_else(|| NotFound::NoSuchPath { path: path.to_owned() })
+    }
+}
+
+fn parent_of(node: &Node) -> &str {
+    match node.kind {
+        Kind::Root => "",
+        Kind::Supervisor => "root",
+        Kind::Agent => node.parent_path().unwrap_or("root"),
+    }
+}
+
+fn view(node: &Node, children_count: usize) -> NodeView {
+    NodeView {
+        id: node.id,
+        path: node.path(),
+        level: node.kind.level(),
+        kind: node.kind,
+        type_name: node.type_name,
+        state: node.phase(),
+        incarnation: node.incarnation.load(Ordering::Acquire),
+        restarts: node.restarts.load(Ordering::Relaxed),
+        last_exit: node.last_exit(),
+        mailbox: node.figures().map(|figures| figures.read()),
+        children_count,
+    }
+}
+
+/// A subscription to what supervisors decide.
+#[derive(Debug)]
+pub struct Events {
+    receiver: broadcast::Receiver<Event>,
+}
+
+impl Events {
+    /// The next event; `None` when the tree is gone. Events that were missed because this subscriber was slow
+    /// are passed over.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next event, if one is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.try_recv() {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Level 1: the root a whole tree hangs on.
+
+use std::sync::Arc;
+
+use ractor::{ActorProcessingErr, ActorRef};
+
+use super::node::{Kind, Node};
+use super::observer::Observer;
+use super::shared::{Door, RootState, Shared};
+use crate::child::{ChildSpec, Startable};
+use crate::error::{BuildError, StartError};
+use crate::name::Name;
+use crate::panics;
+use crate::policy::{Backoff, Intensity, SupervisorPolicy};
+use crate::reason::ExitReason;
+use crate::supervisor::machine::Overdue;
+use crate::supervisor::{Charge, Order, Slot, Supervisor, SupervisorActor, check_policy};
+
+/// The description of a whole tree.
+///
+/// ```
+/// use triarch_supervision::prelude::*;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let tree = Root::new().supervisor(Supervisor::named("team")).start().await?;
+/// assert_eq!(tree.observer().snapshot().len(), 2);
+/// let end = tree.stop().await;
+/// assert!(end.is_orderly());
+/// # Ok::<(), StartError>(()) }).unwrap();
+/// ```
+#[derive(Debug, Default)]
+pub struct Root {
+    supervisors: Vec<Supervisor>,
+    policy: SupervisorPolicy,
+    seed: Option<u64>,
+}
+
+impl Root {
+    /// A root without supervisors yet. It restarts one for one: addresses outlive restarts, so none needs its
+    /// neighbour's restart.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a supervisor at the right end.
+    #[must_use]
+    pub fn supervisor(mut self, supervisor: Supervisor) -> Self {
+        self.supervisors.push(supervisor);
+        self
+    }
+
+    /// How many restarts of supervisors it bears before the whole tree ends.
+    #[must_use]
+    pub fn intensity(mut self, intensity: Intensity) -> Self {
+        self.policy.intensity = intensity;
+        self
+    }
+
+    /// How long a supervisor waits before its next restart.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.policy.backoff = backoff;
+        self
+    }
+
+    /// Determines all chance in the tree, for tests.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Builds the tree and starts it, left to right; returns when all have started.
+    ///
+    /// It lives on tokio's current runtime until [`Tree::stop`], or until its root gives up.
+    pub async fn start(self) -> Result<Tree, StartError> {
+        let seed = self.seed.unwrap_or_else(random_seed);
+        let (policy, children) = self.build()?;
+        panics::install_hook();
+        let shared = Shared::new(seed);
+        let node = Node::new(Kind::Root, Name::root(), "Root");
+        node.set_path(Arc::from(node.name.as_str()));
+        let slot = Arc::new(Slot::default());
+        shared.enlist(&node, Arc::clone(&slot) as Arc<dyn Door>);
+        for child in &*children {
+            child.child.join_tree(None, &shared);
+        }
+        node.begin(1, crate::clock::Moment::now());
+        let charge = Charge { node, incarnation: 1, policy, children, shared: Arc::clone(&shared), slot, parent: None };
+        spawn(charge).await.map_err(|error| StartError::Spawn(error.to_string()))?;
+        let tree = Tree { shared };
+        match tree.reached(|state| *state != RootState::Starting).await {
+            RootState::Ended(reason) => Err(StartError::NotStarted(reason)),
+            _ => Ok(tree),
+        }
+    }
+
+    fn build(self) -> Result<(SupervisorPolicy, Arc<[ChildSpec]>), BuildError> {
+        let root = Name::root();
+        check_policy(&root, &self.policy)?;
+        let mut children: Vec<ChildSpec> = Vec::new();
+        for supervisor in self.supervisors {
+            for part in supervisor.build()? {
+                let name = part.node.name.clone();
+                if children.iter().any(|child| child.name == name) {
+                    return Err(BuildError::Duplicate { supervisor: root, child: name });
+                }
+                children.push(ChildSpec { name, policy: part.own, child: Arc::new(part) as Arc<dyn Startable> });
+            }
+        }
+        Ok((self.policy, Arc::from(children)))
+    }
+}
+
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
+    let shared = Arc::clone(&charge.shared);
+    let (root, _) = ractor::Actor::spawn(None, SupervisorActor, charge).await?;
+    let (keeper, _) = ractor::Actor::spawn_linked(None, Keeper, shared, root.get_cell()).await?;
+    keeper.cast(Keep).map_err(|error| ractor::SpawnErr::StartupFailed(error.into()))
+}
+
+/// The actor that keeps the tree's time; ractor ends it with the root.
+struct Keeper;
+
+#[derive(Debug)]
+struct Keep;
+
+impl ractor::Actor for Keeper {
+    type Msg = Keep;
+    type State = Arc<Shared>;
+    type Arguments = Arc<Shared>;
+
+    async fn pre_start(&self, _myself: ActorRef<Keep>, shared: Arc<Shared>) -> Result<Arc<Shared>, ActorProcessingErr> {
+        Ok(shared)
+    }
+
+    async fn handle(&self, _: ActorRef<Keep>, _: Keep, shared: &mut Arc<Shared>) -> Result<(), ActorProcessingErr> {
+        shared.timekeeper.keep().await;
+        Ok(())
+    }
+}
+
+/// A child that did not stop in time when its supervisor ended.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Late {
+    /// The supervisor that stopped it.
+    pub supervisor: Arc<str>,
+    /// Who, and whether the kill ended it.
+    pub child: Overdue,
+}
+
+/// How a tree ended.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RootEnd {
+    /// Why.
+    pub reason: ExitReason,
+    /// Who did not stop in time, over the whole life of the tree.
+    pub late: Vec<Late>,
+}
+
+/// The exit code of a process whose root gave up.
+const ROOT_FAILED: u8 = 70;
+
+impl RootEnd {
+    /// Whether it was asked to end and everybody stopped in time.
+    pub fn is_orderly(&self) -> bool {
+        !self.reason.is_failure() && self.late.is_empty()
+    }
+
+    /// What the process should exit with: 0, or 70 where the root gave up.
+    pub fn exit_code(&self) -> u8 {
+        if self.reason.is_failure() { ROOT_FAILED } else { 0 }
+    }
+}
+
+/// A tree that runs.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    shared: Arc<Shared>,
+}
+
+impl Tree {
+    /// Sees the tree and reaches into it by path.
+    pub fn observer(&self) -> Observer {
+        Observer::new(Arc::clone(&self.shared))
+    }
+
+    /// Stops everybody, right to left, each within its time, and tells who did not.
+    pub async fn stop(&self) -> RootEnd {
+        if let Ok(Ok(slot)) = self.shared.find("root").map(|entry| entry.door.as_any().downcast::<Slot>()).ok_or(()) {
+            slot.order(Order::Stop);
+        }
+        self.wait().await
+    }
+
+    /// Waits until the tree ends, by [`Tree::stop`] or because its root gave up.
+    pub async fn wait(&self) -> RootEnd {
+        let RootState::Ended(reason) = self.reached(|state| matches!(state, RootState::Ended(_))).await else {
+            return RootEnd { reason: ExitReason::Shutdown, late: Vec::new() };
+        };
+        let late = self.shared.overdue().into_iter().map(|(supervisor, child)| Late { supervisor, child }).collect();
+        RootEnd { reason, late }
+    }
+
+    async fn reached(&self, is_reached: impl FnMut(&RootState) -> bool) -> RootState {
+        let mut root = self.shared.root();
+        // The sender lives in what this very value shares, so it cannot be gone.
+        root.wait_for(is_reached).await.map_or(RootState::Starting, |state| state.clone())
+    }
+}
