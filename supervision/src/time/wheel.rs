@@ -210,7 +210,7 @@ mod tests {
     fn an_entry_falls_due_at_its_tick_and_never_earlier() {
         let mut wheel = Wheel::new(ms(5));
         wheel.insert(ms(7) + Duration::from_micros(1), 1);
-        assert_eq!(due(&mut wheel, ms(7) + Duration::from_micros(999)), []);
+        assert_eq!(due(&mut wheel, ms(7) + Duration::from_micros(999)), Vec::<u32>::new());
         assert_eq!(due(&mut wheel, ms(8)), [1]);
         assert_eq!(wheel.next(), None);
     }
