@@ -19,15 +19,17 @@ impl Repository {
         for path in tracked(root)? {
             files.extend(read(root, &path)?);
         }
-        Ok(Self { files })
+        Ok(Self::from(files))
     }
 
     /// A repository of given files (path, text).
-    #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        Self {
-            files: files.iter().map(|(path, text)| Source::new(path, text)).collect(),
-        }
+        Self::from(
+            files
+                .iter()
+                .map(|(path, text)| Source::new(path, text))
+                .collect::<Vec<_>>(),
+        )
     }
 
     pub(crate) fn file(&self, path: &str) -> Option<&Source> {
@@ -38,6 +40,23 @@ impl Repository {
     pub(crate) fn has(&self, path: &str) -> bool {
         let is_within = |source: &Source| source.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
         path.is_empty() || self.file(path).is_some() || self.files.iter().any(is_within)
+    }
+}
+
+impl From<Vec<Source>> for Repository {
+    fn from(mut files: Vec<Source>) -> Self {
+        let modules: Vec<_> = files.iter().flat_map(Source::test_modules).collect();
+        let is_within = |path: &str, module: &String| {
+            path.strip_prefix(module.as_str())
+                .is_some_and(|rest| rest.starts_with(['.', '/']))
+        };
+        for source in files
+            .iter_mut()
+            .filter(|source| modules.iter().any(|module| is_within(&source.path, module)))
+        {
+            source.declare_test();
+        }
+        Self { files }
     }
 }
 
@@ -66,5 +85,23 @@ fn read(root: &Path, path: &str) -> io::Result<Option<Source>> {
         Ok(bytes) => Ok(String::from_utf8(bytes).ok().map(|text| Source::new(path, &text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_declared_for_tests_alone_is_a_test_with_all_beneath_it() {
+        let declaring = ("src/lib.rs", "#[cfg(test)]\nmod shown;\nmod show;");
+        let repository = Repository::of(&[
+            declaring,
+            ("src/shown.rs", "x"),
+            ("src/shown/a.rs", "x"),
+            ("src/show.rs", "x"),
+        ]);
+        let is_test: Vec<_> = repository.files.iter().map(|source| source.is_test(0)).collect();
+        assert_eq!(is_test, [false, true, true, false]);
     }
 }

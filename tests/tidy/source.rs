@@ -11,6 +11,7 @@ pub(crate) struct Source {
     /// The same length, with comments, strings and characters blanked where the file is Rust.
     pub(crate) code: String,
     tests: Vec<Range<usize>>,
+    is_test_file: bool,
 }
 
 /// A function with a body.
@@ -39,8 +40,12 @@ impl Source {
             text: text.to_owned(),
             code,
             tests: Vec::new(),
+            is_test_file: is_test_path(path),
         };
-        source.tests = source.test_items();
+        source.tests = source
+            .gates()
+            .filter_map(|gate| Some(gate.offset..gate.body(&source.code)?.end))
+            .collect();
         source
     }
 
@@ -48,15 +53,27 @@ impl Source {
         has_extension(&self.path, "rs")
     }
 
-    /// Whether the whole file is test code, by where it lies or by its name.
-    pub(crate) fn is_test_file(&self) -> bool {
-        let stem = stem(&self.path);
-        let named = stem == "tests" || stem.ends_with("_test") || stem.ends_with("_tests");
-        self.is_rust() && (named || self.path.split('/').rev().skip(1).any(|folder| folder == "tests"))
+    /// Says that the module above declares this file for tests alone.
+    pub(crate) fn declare_test(&mut self) {
+        self.is_test_file = true;
+    }
+
+    /// Where this file's test modules in files of their own lie, without extension.
+    pub(crate) fn test_modules(&self) -> Vec<String> {
+        let own = self.path.strip_suffix(".rs").unwrap_or(&self.path);
+        let (folder, name) = own.rsplit_once('/').unwrap_or(("", own));
+        let base = if ["mod", "lib", "main"].contains(&name) {
+            folder
+        } else {
+            own
+        };
+        self.gates()
+            .filter_map(|gate| Some(format!("{base}/{}", gate.module(&self.code)?)))
+            .collect()
     }
 
     pub(crate) fn is_test(&self, offset: usize) -> bool {
-        self.is_test_file() || self.tests.iter().any(|span| span.contains(&offset))
+        self.is_test_file || self.tests.iter().any(|span| span.contains(&offset))
     }
 
     pub(crate) fn line_of(&self, offset: usize) -> usize {
@@ -109,13 +126,36 @@ impl Source {
         })
     }
 
-    fn test_items(&self) -> Vec<Range<usize>> {
-        let attributes = self.attributes();
-        let gates = attributes.iter().filter(|attribute| gates_tests(attribute.content));
-        gates
-            .filter_map(|gate| Some(gate.offset..item_body(&self.code, gate.end + 1)?.end))
-            .collect()
+    /// The attributes that keep an item for tests.
+    fn gates(&self) -> impl Iterator<Item = Attribute<'_>> {
+        self.attributes()
+            .into_iter()
+            .filter(|attribute| gates_tests(attribute.content))
     }
+}
+
+impl Attribute<'_> {
+    /// The braces of the item it stands before.
+    fn body(&self, code: &str) -> Option<Range<usize>> {
+        item_body(code, self.end + 1)
+    }
+
+    /// The name of the module it stands before, where that is a file of its own.
+    fn module<'a>(&self, code: &'a str) -> Option<&'a str> {
+        let rest = &code[self.end + 1..];
+        let item = &rest[..rest.find([';', '{'])?];
+        let name = words(item, "mod")
+            .next()
+            .map(|at| identifier(&item[at + "mod".len()..]))?;
+        rest[item.len()..].starts_with(';').then_some(name)
+    }
+}
+
+/// Whether a file is test code by where it lies or by its name.
+fn is_test_path(path: &str) -> bool {
+    let stem = stem(path);
+    let is_named = stem == "tests" || stem.ends_with("_test") || stem.ends_with("_tests");
+    has_extension(path, "rs") && (is_named || path.split('/').rev().skip(1).any(|folder| folder == "tests"))
 }
 
 fn gates_tests(attribute: &str) -> bool {
@@ -151,16 +191,17 @@ fn closing(code: &str, open: usize) -> Option<usize> {
     None
 }
 
-/// Where `word` stands in `text` as a word of its own.
+/// Where `word` stands in `text` as a word of its own; an end of it that is no letter needs no bound.
 pub(crate) fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let whole = move |offset: usize| {
-        let before = text[..offset].chars().next_back();
-        let after = text[offset + word.len()..].chars().next();
-        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    let (opens, closes) = (word.starts_with(is_word), word.ends_with(is_word));
+    let is_whole = move |offset: usize| {
+        let before = opens && text[..offset].ends_with(is_word);
+        let after = closes && text[offset + word.len()..].starts_with(is_word);
+        !before && !after
     };
     text.match_indices(word)
         .map(|(offset, _)| offset)
-        .filter(move |offset| whole(*offset))
+        .filter(move |offset| is_whole(*offset))
 }
 
 /// The identifier that `text` begins with, after blanks.
@@ -241,21 +282,31 @@ mod tests {
 
     #[test]
     fn files_are_tests_by_folder_or_by_name() {
-        let is_test = |path: &str| Source::new(path, "").is_test_file();
-        assert!(
-            [
-                "tests/it/main.rs",
-                "bus/tests/a.rs",
-                "src/machine_test.rs",
-                "src/tests.rs"
-            ]
-            .into_iter()
-            .all(is_test)
-        );
+        let paths = [
+            "tests/it/main.rs",
+            "bus/tests/a.rs",
+            "src/machine_test.rs",
+            "src/tests.rs",
+        ];
+        assert!(paths.into_iter().all(is_test_path));
         assert!(
             !["src/testing.rs", "src/latest.rs", "tests/run.sh"]
                 .into_iter()
-                .any(is_test)
+                .any(is_test_path)
         );
+    }
+
+    #[test]
+    fn a_test_module_may_be_a_file_of_its_own() {
+        let text = "#[cfg(test)]\n#[rustfmt::skip]\npub mod shown;\n#[cfg(test)]\nmod tests {}\nmod a;\n";
+        assert_eq!(Source::new("src/bus/mod.rs", text).test_modules(), ["src/bus/shown"]);
+        assert_eq!(Source::new("src/bus.rs", text).test_modules(), ["src/bus/shown"]);
+    }
+
+    #[test]
+    fn a_word_is_bounded_where_it_is_a_word() {
+        let found = |text, word| words(text, word).count();
+        assert_eq!(found("fn afn fn_ fn", "fn"), 2);
+        assert_eq!(found("a.await; a.awaits()", ".await"), 1);
     }
 }
