@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# The one test command: sets up what is missing, runs every stage, prints a table, and fails if a stage failed.
+# Stages named as arguments run alone: bash tests/run.sh format lints
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+
+readonly STAGES=(set_up format lints tests documentation_tests documentation examples benches simulation shuttle dependencies)
+readonly FEATURES=(--features triarch-supervision/testing)
+readonly EXAMPLE_SECONDS=60
+readonly SKIPPED=77
+
+table=()
+passed=0
+failed=0
+skipped=0
+
+stage_set_up() {
+  command -v cc >/dev/null || install_packages gcc libc6-dev
+  command -v git >/dev/null || install_packages git
+  cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+  cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+  printf '%s, %s cores, %s\n' "$(uname -srm)" "$(nproc)" "$(rustc --version)"
+  cargo fetch --locked
+}
+
+stage_format() {
+  cargo fmt --all --check
+}
+
+stage_lints() {
+  cargo clippy --workspace --all-targets --locked "${FEATURES[@]}" -- -D warnings
+}
+
+stage_tests() {
+  cargo test --workspace --tests --locked --no-fail-fast "${FEATURES[@]}"
+}
+
+stage_documentation_tests() {
+  cargo test --workspace --doc --locked --no-fail-fast "${FEATURES[@]}"
+}
+
+stage_documentation() {
+  RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked "${FEATURES[@]}"
+}
+
+stage_examples() {
+  local names name
+  names=$(example_names)
+  [[ -n $names ]] || skip "there are no examples"
+  cargo build --examples --locked
+  for name in $names; do
+    printf -- '--- example %s\n' "$name"
+    timeout --kill-after=5 "$EXAMPLE_SECONDS" cargo run --quiet --locked --example "$name"
+  done
+}
+
+stage_benches() {
+  [[ -f benches/Cargo.toml ]] || skip "there are no benches"
+  cargo build --workspace --benches --locked "${FEATURES[@]}"
+}
+
+stage_simulation() {
+  [[ -e supervision/tests/simulation.rs || -e supervision/tests/simulation/main.rs ]] || skip "there is no simulation"
+  some_tests cargo test --profile simulation --locked -p triarch-supervision "${FEATURES[@]}" --test simulation
+}
+
+stage_shuttle() {
+  grep -rqE '#!?\[cfg\(.*shuttle' supervision/src || skip "there are no shuttle tests"
+  RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" \
+    some_tests cargo test --locked -p triarch-supervision --target-dir target/shuttle --lib shuttle
+}
+
+# Advisories are looked up only where their database lies already: nothing is fetched here.
+stage_dependencies() {
+  local checks=(bans licenses sources)
+  cargo deny --help 2>/dev/null | grep -q -- --config ||
+    skip "cargo-deny 0.20 or later is not installed: bans, licences, sources and advisories of dependencies are UNCHECKED"
+  if [[ -d ${CARGO_HOME:-$HOME/.cargo}/advisory-dbs ]]; then
+    checks+=(advisories)
+  else
+    echo "no advisory database is at hand: advisories are UNCHECKED"
+  fi
+  cargo deny --locked --offline --config .ci/deny.toml check "${checks[@]}"
+}
+
+example_names() {
+  local file
+  for file in examples/*.rs examples/*/main.rs; do
+    [[ -e $file ]] || continue
+    file=${file#examples/}
+    file=${file%/main.rs}
+    echo "${file%.rs}"
+  done
+}
+
+# A filter that matches no test passes in silence; here that is a failure.
+some_tests() {
+  local output=target/some_tests.log
+  mkdir -p target
+  "$@" | tee "$output"
+  grep -q '^test result: ok\. [1-9]' "$output" || die "no test ran"
+}
+
+install_packages() {
+  if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+    die "please install: $*"
+  fi
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# With an empty HOME the toolchain is still that of the account.
+find_rust() {
+  local home bin rustup
+  cargo --version >/dev/null 2>&1 && return
+  for home in "${HOME:-}" "$(getent passwd "$(id -u)" | cut -d: -f6)"; do
+    bin=${CARGO_HOME:-$home/.cargo}/bin
+    rustup=${RUSTUP_HOME:-$home/.rustup}
+    if PATH="$bin:$PATH" RUSTUP_HOME=$rustup cargo --version >/dev/null 2>&1; then
+      export PATH="$bin:$PATH" RUSTUP_HOME=$rustup
+      return
+    fi
+  done
+  die "Rust is needed, in the version that Cargo.toml names or later: https://rustup.rs"
+}
+
+skip() {
+  echo "SKIPPED: $*"
+  exit "$SKIPPED"
+}
+
+die() {
+  echo "$*" >&2
+  exit 1
+}
+
+# The subshell stands alone because bash ignores `set -e` in whatever is part of a condition.
+run_stage() {
+  local name=$1 begun=$SECONDS code
+  printf '\n=== %s\n' "$name"
+  set +e
+  (
+    set -e
+    "stage_$name"
+  )
+  code=$?
+  set -e
+  note "$name" "$((SECONDS - begun))" "$code"
+}
+
+note() {
+  local result=FAILED
+  case $3 in
+    0) result=passed passed=$((passed + 1)) ;;
+    "$SKIPPED") result=skipped skipped=$((skipped + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+  esac
+  table+=("$(printf '%-20s %7d  %s' "$1" "$2" "$result")")
+}
+
+main() {
+  local name chosen=("$@")
+  ((${#chosen[@]})) || chosen=("${STAGES[@]}")
+  for name in "${chosen[@]}"; do
+    [[ " ${STAGES[*]} " == *" $name "* ]] || die "no stage $name; there are: ${STAGES[*]}"
+  done
+  find_rust
+  for name in "${chosen[@]}"; do
+    run_stage "$name"
+  done
+  printf '\n%-20s %7s  %s\n' stage seconds result
+  printf '%s\n' "${table[@]}"
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  ((failed == 0))
+}
+
+main "$@"

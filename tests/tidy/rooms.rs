@@ -1,0 +1,74 @@
+//! Every room is built to one plan, so that whoever knows one finds their way in all.
+
+use std::collections::BTreeSet;
+
+use crate::repository::Repository;
+use crate::rule::Fault;
+
+/// What a room has, whatever it does.
+const ROOM: [&str; 5] = ["lib.rs", "room.rs", "config.rs", "error.rs", "metrics.rs"];
+/// What an actor has that is a folder; with less it is one file.
+const ACTOR: [&str; 3] = ["mod.rs", "message.rs", "actor.rs"];
+
+/// Rooms and actors that lack a file of the plan.
+pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
+    let mut folders = BTreeSet::new();
+    for source in repository.files.iter().filter(|source| source.is_rust()) {
+        if let ["actors", room, "src", inner @ ..] = source.path.split('/').collect::<Vec<_>>().as_slice() {
+            folders.insert((format!("actors/{room}/src"), &ROOM[..]));
+            if let [actor, _, ..] = inner {
+                folders.insert((format!("actors/{room}/src/{actor}"), &ACTOR[..]));
+            }
+        }
+    }
+    folders
+        .iter()
+        .flat_map(|(folder, plan)| missing(repository, folder, plan))
+        .collect()
+}
+
+fn missing(repository: &Repository, folder: &str, plan: &[&str]) -> Vec<Fault> {
+    let lacks = |name: &&&str| repository.file(&format!("{folder}/{name}")).is_none();
+    let fault = |name: &&str| Fault::new("rooms to plan", folder, 1, format!("{name} is missing"));
+    plan.iter().filter(lacks).map(fault).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(paths: &[&str]) -> Vec<String> {
+        let files: Vec<_> = paths.iter().map(|path| (*path, "")).collect();
+        off_plan(&Repository::of(&files))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn a_room_to_plan_is_no_fault() {
+        let room = ROOM.map(|name| format!("actors/bus/src/{name}"));
+        let actor = ACTOR.map(|name| format!("actors/bus/src/topic/{name}"));
+        let small = ["actors/bus/src/letters.rs", "supervision/src/mailbox/lane.rs"].map(str::to_owned);
+        let paths: Vec<_> = room.iter().chain(&actor).chain(&small).map(String::as_str).collect();
+        assert!(found(&paths).is_empty());
+    }
+
+    #[test]
+    fn each_missing_file_is_a_fault() {
+        let paths = [
+            "lib.rs",
+            "room.rs",
+            "config.rs",
+            "error.rs",
+            "topic/mod.rs",
+            "topic/message.rs",
+        ];
+        let paths = paths.map(|path| format!("actors/bus/src/{path}"));
+        let expected = [
+            "actors/bus/src:1: metrics.rs is missing [rooms to plan]",
+            "actors/bus/src/topic:1: actor.rs is missing [rooms to plan]",
+        ];
+        assert_eq!(found(&paths.each_ref().map(String::as_str)), expected);
+    }
+}
