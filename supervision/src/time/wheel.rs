@@ -10,7 +10,9 @@ use crate::clock::Moment;
 const LEVELS: usize = 6;
 const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
-const HORIZON: u64 = 1 << (SLOT_BITS * LEVELS as u32);
+/// How far ahead an entry may lie: one slot less than a whole turn of the highest level, or it would lie in the
+/// slot of the present. What is further is looked at again on the way.
+const HORIZON: u64 = (SLOTS as u64 - 1) << (SLOT_BITS * (LEVELS as u32 - 1));
 const TICK: Duration = Duration::from_millis(1);
 const NOBODY: u32 = u32::MAX;
 
@@ -121,7 +123,7 @@ impl<T> Wheel<T> {
     }
 
     fn slot_of(&self, tick: u64) -> usize {
-        let tick = tick.min(self.elapsed + HORIZON - 1);
+        let tick = tick.min(self.elapsed + HORIZON);
         let differing = (self.elapsed ^ tick) | (SLOTS as u64 - 1);
         let level = ((63 - differing.leading_zeros()) / SLOT_BITS).min(LEVELS as u32 - 1);
         let slot = (tick >> (SLOT_BITS * level)) % SLOTS as u64;
