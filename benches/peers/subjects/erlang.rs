@@ -1,4 +1,4 @@
-//! Erlang, where `erl` is on the path: `erlang/peer.erl`, compiled to a temporary folder, one `erl +S 2:2` for each round.
+//! Erlang, where `erl` is on the path: `erlang/triarch_peer.erl`, compiled to a temporary folder, one `erl +S 2:2` for each round.
 //!
 //! Its best: bare processes for tells (no `gen_server` around them), `gen_server:call` for asks, a supervisor
 //! `simple_one_for_one` for fleets and `one_for_one` for restarts. The script times itself, checks its answers and prints
@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use triarch_benches::Scale;
 use triarch_benches::case::{self, Entry};
 
 pub(crate) const NAME: &str = "erlang";
 
-const SOURCE: &str = include_str!("../erlang/peer.erl");
+const SOURCE: &str = include_str!("../erlang/triarch_peer.erl");
 
 pub(crate) fn entries() -> Vec<Entry> {
     if !is_installed() {
@@ -44,22 +45,22 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::here(NAME, &case::ASK_CROSS, |scale| erl("ask", &[1, 2, scale.asks])),
         Entry::child(NAME, &case::FLEET, |scale| erl("fleet", &[scale.fleet as u64])),
         Entry::here(NAME, &[case::RESTART_10], |scale| {
-            erl("error", &[10, scale.restarts as u64])
+            erl("error", &[10, restarts(scale)])
         }),
         Entry::here(NAME, &[case::RESTART_1000], |scale| {
-            erl("error", &[1_000, scale.restarts as u64])
+            erl("error", &[1_000, restarts(scale)])
         }),
         Entry::here(NAME, &[case::RESTART_10000], |scale| {
-            erl("error", &[10_000, scale.restarts as u64])
+            erl("error", &[10_000, restarts(scale)])
         }),
         Entry::here(NAME, &[case::RESTART_PANIC_10], |scale| {
-            erl("panic", &[10, scale.restarts as u64])
+            erl("panic", &[10, restarts(scale)])
         }),
         Entry::here(NAME, &[case::RESTART_PANIC_1000], |scale| {
-            erl("panic", &[1_000, scale.restarts as u64])
+            erl("panic", &[1_000, restarts(scale)])
         }),
         Entry::here(NAME, &[case::RESTART_PANIC_10000], |scale| {
-            erl("panic", &[10_000, scale.restarts as u64])
+            erl("panic", &[10_000, restarts(scale)])
         }),
         Entry::child(NAME, &case::MILLION, |scale| erl("million", &[scale.million as u64])),
     ]
@@ -82,7 +83,7 @@ fn compiled() -> &'static PathBuf {
     FOLDER.get_or_init(|| {
         let folder = std::env::temp_dir().join(format!("triarch-peers-erlang-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
-        let source = folder.join("peer.erl");
+        let source = folder.join("triarch_peer.erl");
         std::fs::write(&source, SOURCE).expect("the temporary folder can be written");
         let compiler = Command::new("erlc")
             .arg("-o")
@@ -90,13 +91,19 @@ fn compiled() -> &'static PathBuf {
             .arg(&source)
             .status()
             .expect("erlc starts");
-        assert!(compiler.success(), "erlc refused peer.erl");
+        assert!(compiler.success(), "erlc refused triarch_peer.erl");
         folder
     })
 }
 
+/// A quarter of the others' failures: each hundred takes a fresh supervisor with all its siblings.
+const fn restarts(scale: &Scale) -> u64 {
+    scale.restarts as u64 / 4
+}
+
 fn erl(measure: &str, numbers: &[u64]) -> Vec<f64> {
     let output = Command::new("erl")
+        .env("ERL_CRASH_DUMP_BYTES", "0")
         .args([
             "-noshell",
             "+S",
@@ -109,7 +116,7 @@ fn erl(measure: &str, numbers: &[u64]) -> Vec<f64> {
             "-pa",
         ])
         .arg(compiled())
-        .args(["-s", "peer", "main", "-extra", measure])
+        .args(["-s", "triarch_peer", "main", "-extra", measure])
         .args(numbers.iter().map(u64::to_string))
         .output()
         .expect("erl starts");

@@ -341,6 +341,8 @@ fn restart<const BOUNDED: bool>(siblings: usize, failure: Failure, scale: &Scale
             worker::<BOUNDED>(&commander, outage).await;
         }
         let victim = worker::<BOUNDED>(&commander, outage).await;
+        // What is queued before the first incarnation has started is lost when that one fails.
+        victim.wait_for_startup().await;
         p50_micros(restarts, &mut ends, || {
             victim.tell(Order::Fail(failure)).try_send().expect("it lives");
             victim.tell(Order::Work).try_send().expect("its mailbox outlives it");
