@@ -4,6 +4,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use triarch_benches::{Entry, Place, Scale, allocation};
 
+use crate::subjects;
+
 /// Measures `entry` in a fresh process.
 pub(crate) fn ask(entry: &Entry, scale: &Scale) -> Result<Vec<f64>, String> {
     let program = std::env::current_exe().map_err(|wrong| format!("this program has no path: {wrong}"))?;
@@ -36,5 +38,6 @@ pub(crate) fn answer(entries: &[Entry], subject: &str, key: &str, scale: Scale) 
         allocation::switch_on();
     }
     println!("{:?}", (entry.run)(&scale));
+    subjects::tidy_up();
     ExitCode::SUCCESS
 }

@@ -51,6 +51,7 @@ fn run(options: &Options, entries: &[Entry]) -> ExitCode {
         println!("{absence}");
     }
     let outcome = rounds::run(options, entries, &scale(options.is_quick));
+    subjects::tidy_up();
     println!("\n{}", report::table(&outcome.figures));
     if let Some(path) = &options.json
         && let Err(wrong) = report::write_json(path, &outcome.figures)

@@ -11,7 +11,6 @@ usage: cargo bench --bench peers -- [OPTIONS]
   --subjects A,B    only these subjects (see --list)
   --rounds N        rounds of each case; 7 without
   --quick           a smoke run: less of everything, 1 round unless --rounds says otherwise
-  --all             every case of every subject (the same as no option at all)
   --list            the cases, their units and the subjects that have them";
 
 const ROUNDS: usize = 7;
@@ -60,7 +59,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>, entries: &[Entry]) 
     let mut child = None;
     while let Some(option) = arguments.next() {
         match option.as_str() {
-            "--bench" | "--all" => {}
+            "--bench" => {}
             "--json" => options.json = Some(value(&option, arguments.next(), "a path to write")?.into()),
             "--cases" => options.cases = names(&option, arguments.next(), &case_names(entries))?,
             "--subjects" => options.subjects = names(&option, arguments.next(), case::SUBJECTS)?,

@@ -44,9 +44,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::here(NAME, &case::ASK_LOCAL, |scale| erl("ask", &[1, 1, scale.asks])),
         Entry::here(NAME, &case::ASK_CROSS, |scale| erl("ask", &[1, 2, scale.asks])),
         Entry::child(NAME, &case::FLEET, |scale| erl("fleet", &[scale.fleet as u64])),
-        Entry::here(NAME, &[case::RESTART_10], |scale| {
-            erl("error", &[10, restarts(scale)])
-        }),
+        Entry::here(NAME, &[case::RESTART_10], |scale| erl("error", &[10, restarts(scale)])),
         Entry::here(NAME, &[case::RESTART_1000], |scale| {
             erl("error", &[1_000, restarts(scale)])
         }),
@@ -77,9 +75,17 @@ pub(crate) fn is_installed() -> bool {
     })
 }
 
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Removes what this process compiled.
+pub(crate) fn tidy_up() {
+    if let Some(folder) = FOLDER.get() {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
 /// The folder with the compiled script; one for each process of this program.
 fn compiled() -> &'static PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = std::env::temp_dir().join(format!("triarch-peers-erlang-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
