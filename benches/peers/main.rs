@@ -22,7 +22,7 @@ mod subjects;
 use std::process::ExitCode;
 
 use options::{Options, Request};
-use triarch_benches::{Case, Entry, Scale, machine, report, runtime};
+use triarch_benches::{Case, Entry, Scale, figure::Figure, machine, report, runtime};
 
 #[global_allocator]
 static ALLOCATOR: triarch_benches::allocation::Counting = triarch_benches::allocation::Counting;
@@ -46,6 +46,11 @@ const fn scale(is_quick: bool) -> Scale {
 }
 
 fn run(options: &Options, entries: &[Entry]) -> ExitCode {
+    // Now, because a path that cannot be written should not be found out after an hour.
+    if let Err(wrong) = write(options, &[]) {
+        eprintln!("peers: {wrong}");
+        return ExitCode::from(2);
+    }
     println!("{}", header(options));
     for absence in subjects::absent(options) {
         println!("{absence}");
@@ -53,23 +58,26 @@ fn run(options: &Options, entries: &[Entry]) -> ExitCode {
     let outcome = rounds::run(options, entries, &scale(options.is_quick));
     subjects::tidy_up();
     println!("\n{}", report::table(&outcome.figures));
-    if let Some(path) = &options.json
-        && let Err(wrong) = report::write_json(path, &outcome.figures)
-    {
-        eprintln!(
-            "peers: failed to write {}: {wrong}; give --json a path that can be written",
-            path.display()
-        );
-        return ExitCode::FAILURE;
-    }
-    for failure in &outcome.failures {
+    let mut failures = outcome.failures;
+    failures.extend(write(options, &outcome.figures).err());
+    for failure in &failures {
         eprintln!("peers: FAILED {failure}");
     }
-    if outcome.failures.is_empty() {
+    if failures.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn write(options: &Options, figures: &[Figure]) -> Result<(), String> {
+    let Some(path) = &options.json else { return Ok(()) };
+    report::write_json(path, figures).map_err(|wrong| {
+        format!(
+            "failed to write {}: {wrong}; give --json a path that can be written",
+            path.display()
+        )
+    })
 }
 
 fn header(options: &Options) -> String {

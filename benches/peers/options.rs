@@ -1,12 +1,12 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use triarch_benches::{Entry, case};
 
 pub(crate) const USAGE: &str = "\
 usage: cargo bench --bench peers -- [OPTIONS]
-  --json FILE       write the figures to FILE as JSON
+  --json FILE       write the figures to FILE as JSON; relative to the repository's root
   --cases A,B       only these cases (see --list)
   --subjects A,B    only these subjects (see --list)
   --rounds N        rounds of each case; 7 without
@@ -60,7 +60,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>, entries: &[Entry]) 
     while let Some(option) = arguments.next() {
         match option.as_str() {
             "--bench" => {}
-            "--json" => options.json = Some(value(&option, arguments.next(), "a path to write")?.into()),
+            "--json" => options.json = Some(path(&value(&option, arguments.next(), "a path to write")?)),
             "--cases" => options.cases = names(&option, arguments.next(), &case_names(entries))?,
             "--subjects" => options.subjects = names(&option, arguments.next(), case::SUBJECTS)?,
             "--rounds" => options.rounds = rounds(&value(&option, arguments.next(), "a number of rounds")?)?,
@@ -89,6 +89,15 @@ fn value(option: &str, given: Option<String>, wanted: &str) -> Result<String, St
         Some(given) if !given.starts_with("--") && !given.is_empty() => Ok(given),
         _ => Err(format!("{option} needs {wanted} after it")),
     }
+}
+
+/// Cargo runs a benchmark in its package's folder; a relative path is meant from the repository's root, one above.
+fn path(given: &str) -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    package
+        .as_deref()
+        .and_then(Path::parent)
+        .map_or_else(|| given.into(), |root| root.join(given))
 }
 
 fn rounds(given: &str) -> Result<usize, String> {
