@@ -1,0 +1,137 @@
+//! A bare bounded tokio channel between tasks: no actor, the floor for those built on it.
+//!
+//! Its best: the receiver takes what is there with `recv_many`, a batch reserves its places at once.
+
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+use triarch_benches::case::{self, Entry};
+use triarch_benches::latency::{Latencies, answer_to};
+use triarch_benches::load::{BATCH, CAPACITY, Load, Packet, Tally};
+use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
+
+const NAME: &str = "tokio_mpsc";
+
+/// The most a receiver takes at once.
+const TAKE: usize = 128;
+
+pub(crate) fn entries() -> Vec<Entry> {
+    vec![
+        Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
+            vec![tell::<2>(Load::new(1, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_4_1_16], |scale| {
+            vec![tell::<2>(Load::new(4, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_8_8_16], |scale| {
+            vec![tell::<2>(Load::new(8, 8, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_1_1_64], |scale| {
+            vec![tell::<8>(Load::new(1, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_4_1_64], |scale| {
+            vec![tell::<8>(Load::new(4, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_8_8_64], |scale| {
+            vec![tell::<8>(Load::new(8, 8, scale))]
+        }),
+        Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
+            vec![send_many(Load::new(1, 1, scale))]
+        }),
+        Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
+            vec![triarch_benches::allocation::per_message(
+                scale.messages / 4,
+                |messages| {
+                    tell::<2>(Load::pair(messages));
+                },
+            )]
+        }),
+        Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
+        Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
+    ]
+}
+
+fn tell<const WORDS: usize>(load: Load) -> f64 {
+    on_two_workers(async move {
+        let (tallies, finish) = load.tallies();
+        let receivers: Vec<_> = tallies.into_iter().map(receiver::<WORDS>).collect();
+        let producers: Vec<_> = (0..load.producers)
+            .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
+            .collect();
+        finish.rate(super::starts(producers).await).await
+    })
+}
+
+fn receiver<const WORDS: usize>(mut tally: Tally) -> mpsc::Sender<Packet<WORDS>> {
+    let (sender, mut receiver) = mpsc::channel(CAPACITY);
+    tokio::spawn(async move {
+        let mut taken = Vec::with_capacity(TAKE);
+        while receiver.recv_many(&mut taken, TAKE).await > 0 {
+            for packet in taken.drain(..) {
+                tally.add(&packet);
+            }
+        }
+    });
+    sender
+}
+
+async fn produce<const WORDS: usize>(receiver: mpsc::Sender<Packet<WORDS>>, messages: u64) -> Instant {
+    let start = Instant::now();
+    for n in 0..messages {
+        receiver.send(Packet::new(n)).await.expect("the receiver lives");
+    }
+    start
+}
+
+fn send_many(load: Load) -> f64 {
+    on_two_workers(async move {
+        let (tallies, finish) = load.tallies();
+        let receiver = tallies.into_iter().map(receiver::<2>).next().expect("one receiver");
+        let producer = tokio::spawn(async move {
+            let start = Instant::now();
+            let mut numbers = 0..load.per_producer;
+            while !numbers.is_empty() {
+                let batch = numbers.clone().take(BATCH).count();
+                let places = receiver.reserve_many(batch).await.expect("the receiver lives");
+                for (place, n) in places.zip(&mut numbers) {
+                    place.send(Packet::new(n));
+                }
+            }
+            start
+        });
+        finish.rate(super::starts(vec![producer]).await).await
+    })
+}
+
+struct Question(u64, oneshot::Sender<u64>);
+
+fn answerer() -> mpsc::Sender<Question> {
+    let (sender, mut receiver) = mpsc::channel::<Question>(CAPACITY);
+    tokio::spawn(async move {
+        while let Some(Question(n, reply)) = receiver.recv().await {
+            let _ = reply.send(answer_to(n));
+        }
+    });
+    sender
+}
+
+async fn ask(answerer: mpsc::Sender<Question>, asks: u64) -> Vec<f64> {
+    let mut latencies = Latencies::of(asks);
+    for n in latencies.questions() {
+        let asked = Instant::now();
+        let (reply, answer) = oneshot::channel();
+        answerer.send(Question(n, reply)).await.expect("the answerer lives");
+        latencies.answered(n, asked, answer.await.expect("the answerer answers"));
+    }
+    latencies.p50_p99()
+}
+
+fn ask_local(asks: u64) -> Vec<f64> {
+    on_one_thread(async move { tokio::spawn(ask(answerer(), asks)).await.expect("the asker ends") })
+}
+
+fn ask_cross(asks: u64) -> Vec<f64> {
+    let far = FarSide::start();
+    let answerer = far.run(async { answerer() });
+    on_one_thread(ask(answerer, asks))
+}

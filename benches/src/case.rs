@@ -1,0 +1,221 @@
+//! What is measured: the cases with their names and units, and the entries of the table (case, subject) → function.
+
+/// A case: its name is its key in the table, in the file and on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// For example `tell_1_1_16`.
+    pub name: &'static str,
+    /// For example [`RATE`].
+    pub unit: &'static str,
+}
+
+/// Messages handled per second; the only unit of which more is better.
+pub const RATE: &str = "msg/s";
+/// Nanoseconds.
+pub const NANOS: &str = "ns";
+/// Microseconds.
+pub const MICROS: &str = "µs";
+/// Seconds.
+pub const SECONDS: &str = "s";
+/// Resident bytes per agent.
+pub const BYTES: &str = "B/agent";
+/// Allocations per message.
+pub const ALLOCATIONS: &str = "allocs/msg";
+
+/// `tell_n_m_b`: n producers, m receivers, messages of b bytes.
+pub const TELL_1_1_16: Case = Case::new("tell_1_1_16", RATE);
+/// See [`TELL_1_1_16`].
+pub const TELL_4_1_16: Case = Case::new("tell_4_1_16", RATE);
+/// Eight independent pairs.
+pub const TELL_8_8_16: Case = Case::new("tell_8_8_16", RATE);
+/// See [`TELL_1_1_16`].
+pub const TELL_1_1_64: Case = Case::new("tell_1_1_64", RATE);
+/// See [`TELL_1_1_16`].
+pub const TELL_4_1_64: Case = Case::new("tell_4_1_64", RATE);
+/// Eight independent pairs.
+pub const TELL_8_8_64: Case = Case::new("tell_8_8_64", RATE);
+/// One producer, one receiver, 16 bytes, 32 messages at a time.
+pub const SEND_MANY_32: Case = Case::new("send_many_32", RATE);
+/// Asker and actor on one thread: p50, p99.
+pub const ASK_LOCAL: [Case; 2] = [Case::new("ask_local_p50", NANOS), Case::new("ask_local_p99", NANOS)];
+/// Asker and actor on two threads with a runtime each: p50, p99.
+pub const ASK_CROSS: [Case; 2] = [Case::new("ask_cross_p50", NANOS), Case::new("ask_cross_p99", NANOS)];
+/// 100,000 supervised idle agents: until all have started, what each keeps resident, until all have stopped orderly.
+pub const FLEET: [Case; 3] = [
+    Case::new("spawn_100k", SECONDS),
+    Case::new("rss_100k", BYTES),
+    Case::new("stop_100k", SECONDS),
+];
+/// `restart_N`: an error in a handler → the replacement handled a message, among N siblings, p50.
+pub const RESTART_10: Case = Case::new("restart_10", MICROS);
+/// See [`RESTART_10`].
+pub const RESTART_1000: Case = Case::new("restart_1000", MICROS);
+/// See [`RESTART_10`].
+pub const RESTART_10000: Case = Case::new("restart_10000", MICROS);
+/// The same after a panic.
+pub const RESTART_PANIC_10: Case = Case::new("restart_panic_10", MICROS);
+/// See [`RESTART_PANIC_10`].
+pub const RESTART_PANIC_1000: Case = Case::new("restart_panic_1000", MICROS);
+/// See [`RESTART_PANIC_10`].
+pub const RESTART_PANIC_10000: Case = Case::new("restart_panic_10000", MICROS);
+/// 1,000,000 supervised agents alive, each having handled a message: the time, and what each keeps resident.
+pub const MILLION: [Case; 2] = [Case::new("million", SECONDS), Case::new("million_rss", BYTES)];
+/// Allocations of one tell, 1 → 1, 16 bytes.
+pub const ALLOCS_PER_TELL: Case = Case::new("allocs_per_tell", ALLOCATIONS);
+
+/// The cases in the order in which they are run and shown; an entry may have others, which come after these.
+pub const ORDER: &[&str] = &[
+    "tell_1_1_16",
+    "tell_4_1_16",
+    "tell_8_8_16",
+    "tell_1_1_64",
+    "tell_4_1_64",
+    "tell_8_8_64",
+    "send_many_32",
+    "allocs_per_tell",
+    "ask_local_p50",
+    "ask_local_p99",
+    "ask_cross_p50",
+    "ask_cross_p99",
+    "spawn_100k",
+    "rss_100k",
+    "stop_100k",
+    "restart_10",
+    "restart_1000",
+    "restart_10000",
+    "restart_panic_10",
+    "restart_panic_1000",
+    "restart_panic_10000",
+    "million",
+    "million_rss",
+    "metrics_on_off",
+    "overload_60s",
+    "stop_million_queued",
+];
+
+/// The subjects in the order in which each round runs them.
+pub const SUBJECTS: &[&str] = &[
+    "triarch",
+    "ractor",
+    "kameo_bounded",
+    "kameo_unbounded",
+    "actix",
+    "tokio_mpsc",
+    "flume",
+    "erlang",
+];
+
+/// The subject the others are compared with.
+pub const REFERENCE: &str = "ractor";
+
+impl Case {
+    /// A case of any name, besides the constants above.
+    pub const fn new(name: &'static str, unit: &'static str) -> Self {
+        Self { name, unit }
+    }
+
+    /// Its place in [`ORDER`]; unknown ones are last.
+    pub fn rank(name: &str) -> usize {
+        ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len())
+    }
+}
+
+/// Where a measurement runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the process of the benchmark, after a warm-up.
+    Here,
+    /// In a fresh process for each round, so that the allocator's state is nobody else's.
+    Child,
+    /// The same, with allocations counted.
+    CountedChild,
+}
+
+/// One run of one subject: figures for one or more cases.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// Whose.
+    pub subject: &'static str,
+    /// What `run` gives, in this order. Entries with the same first case are run side by side.
+    pub cases: &'static [Case],
+    /// Where it runs.
+    pub place: Place,
+    /// One measurement; a wrong answer panics.
+    pub run: fn(&Scale) -> Vec<f64>,
+}
+
+impl Entry {
+    /// An entry that runs [`Place::Here`].
+    pub const fn here(subject: &'static str, cases: &'static [Case], run: fn(&Scale) -> Vec<f64>) -> Self {
+        Self {
+            subject,
+            cases,
+            place: Place::Here,
+            run,
+        }
+    }
+
+    /// An entry that runs in a [`Place::Child`].
+    pub const fn child(subject: &'static str, cases: &'static [Case], run: fn(&Scale) -> Vec<f64>) -> Self {
+        Self {
+            subject,
+            cases,
+            place: Place::Child,
+            run,
+        }
+    }
+
+    /// An entry that runs in a [`Place::CountedChild`].
+    pub const fn counted(subject: &'static str, cases: &'static [Case], run: fn(&Scale) -> Vec<f64>) -> Self {
+        Self {
+            subject,
+            cases,
+            place: Place::CountedChild,
+            run,
+        }
+    }
+
+    /// The case by which entries are run side by side.
+    pub fn key(&self) -> &'static str {
+        self.cases[0].name
+    }
+}
+
+/// How much a run does.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// A smoke run: its figures prove that it runs, nothing else.
+    pub is_quick: bool,
+    /// Messages of a tell, by all producers together.
+    pub messages: u64,
+    /// Asks of a latency run, after a tenth as many unrecorded.
+    pub asks: u64,
+    /// Failures of a restart run, after a tenth as many unrecorded.
+    pub restarts: usize,
+    /// Agents of the `_100k` cases.
+    pub fleet: usize,
+    /// Agents of `million`.
+    pub million: usize,
+}
+
+impl Scale {
+    /// What the names of the cases promise.
+    pub const FULL: Self = Self {
+        is_quick: false,
+        messages: 2_000_000,
+        asks: 100_000,
+        restarts: 2_000,
+        fleet: 100_000,
+        million: 1_000_000,
+    };
+
+    /// A tenth or less of it.
+    pub const QUICK: Self = Self {
+        is_quick: true,
+        messages: 200_000,
+        asks: 10_000,
+        restarts: 200,
+        fleet: 10_000,
+        million: 50_000,
+    };
+}

@@ -1,0 +1,78 @@
+//! The table for people and the file for programs.
+
+use std::fmt::Write as _;
+use std::{fs, io, path::Path};
+
+use crate::case::{RATE, REFERENCE};
+use crate::figure::Figure;
+
+/// A row for each case × subject, in the order given; each case's best is marked.
+pub fn table(figures: &[Figure]) -> String {
+    let mut text = format!(
+        "{:<22} {:<16} {:<10} {:>13} {:>13} {:>13} {:>6} {:>9}\n",
+        "case", "subject", "unit", "median", "min", "max", "rounds", "÷ ractor"
+    );
+    let mut case = "";
+    for figure in figures {
+        if !case.is_empty() && case != figure.case {
+            text.push('\n');
+        }
+        case = figure.case;
+        let _ = writeln!(
+            text,
+            "{:<22} {:<16} {:<10} {:>13} {:>13} {:>13} {:>6} {:>9}{}",
+            figure.case,
+            figure.subject,
+            figure.unit,
+            number(figure.median),
+            number(figure.min),
+            number(figure.max),
+            figure.rounds,
+            ratio(figure, figures),
+            if is_best(figure, figures) { " *" } else { "" },
+        );
+    }
+    text.push_str("\n* best of its case: most of msg/s, least of every other unit\n");
+    text
+}
+
+fn ratio(figure: &Figure, figures: &[Figure]) -> String {
+    let reference = figures
+        .iter()
+        .find(|other| other.case == figure.case && other.subject == REFERENCE);
+    match reference {
+        Some(reference) if reference.median != 0.0 => format!("{:.2}", figure.median / reference.median),
+        _ => "-".into(),
+    }
+}
+
+fn is_best(figure: &Figure, figures: &[Figure]) -> bool {
+    let is_better = |other: &Figure| match figure.unit {
+        RATE => other.median > figure.median,
+        _ => other.median < figure.median,
+    };
+    !figures
+        .iter()
+        .any(|other| other.case == figure.case && is_better(other))
+}
+
+/// Four digits that matter, and thousands set apart.
+fn number(value: f64) -> String {
+    if value.abs() < 1_000.0 {
+        let decimals = if value.abs() < 10.0 { 3 } else { 1 };
+        return format!("{value:.decimals$}");
+    }
+    let digits = format!("{:.0}", value.abs());
+    let grouped: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap_or("?"))
+        .collect();
+    format!("{}{}", if value < 0.0 { "-" } else { "" }, grouped.join("_"))
+}
+
+/// Writes `[{"case":…,"subject":…,"unit":…,"median":…,"min":…,"max":…}]`.
+pub fn write_json(path: &Path, figures: &[Figure]) -> io::Result<()> {
+    fs::write(path, serde_json::to_string_pretty(figures)? + "\n")
+}
