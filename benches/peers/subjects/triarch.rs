@@ -1,8 +1,302 @@
-//! Triarch itself: the one file to fill in when `triarch-supervision` has agents. Its model is `ractor.rs`.
+//! Triarch itself, with everything on: bounded mailboxes, deadlines, supervision, dead letters, figures.
 
-use triarch_benches::Entry;
+use std::time::Instant;
 
-/// The cases Triarch has.
-pub(crate) const fn entries() -> Vec<Entry> {
-    Vec::new()
+use tokio::task::JoinHandle;
+use triarch_benches::case::{self, Entry};
+use triarch_benches::latency::{Latencies, answer_to};
+use triarch_benches::load::{BATCH, CAPACITY, Load, Packet, Tally};
+use triarch_benches::machine::{resident_bytes, resident_per_agent};
+use triarch_benches::restart::{self, Outage, p50_micros};
+use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
+use triarch_benches::{Countdown, Scale};
+use triarch_supervision::prelude::*;
+
+const NAME: &str = "triarch";
+
+pub(crate) fn entries() -> Vec<Entry> {
+    vec![
+        Entry::here(NAME, &[case::TELL_1_1_16], |scale| vec![tell::<2>(Load::new(1, 1, scale))]),
+        Entry::here(NAME, &[case::TELL_4_1_16], |scale| vec![tell::<2>(Load::new(4, 1, scale))]),
+        Entry::here(NAME, &[case::TELL_8_8_16], |scale| vec![tell::<2>(Load::new(8, 8, scale))]),
+        Entry::here(NAME, &[case::TELL_1_1_64], |scale| vec![tell::<8>(Load::new(1, 1, scale))]),
+        Entry::here(NAME, &[case::TELL_4_1_64], |scale| vec![tell::<8>(Load::new(4, 1, scale))]),
+        Entry::here(NAME, &[case::TELL_8_8_64], |scale| vec![tell::<8>(Load::new(8, 8, scale))]),
+        Entry::here(NAME, &[case::SEND_MANY_32], |scale| vec![send_many(Load::new(1, 1, scale))]),
+        Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
+            let tells = |messages| {
+                tell::<2>(Load::pair(messages));
+            };
+            vec![triarch_benches::allocation::per_message(scale.messages / 4, tells)]
+        }),
+        Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
+        Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
+        Entry::child(NAME, &case::FLEET, |scale| fleet(scale.fleet)),
+        Entry::here(NAME, &[case::RESTART_10], |scale| outages(10, restart::Failure::Error, scale)),
+        Entry::here(NAME, &[case::RESTART_1000], |scale| outages(1_000, restart::Failure::Error, scale)),
+        Entry::here(NAME, &[case::RESTART_10000], |scale| outages(10_000, restart::Failure::Error, scale)),
+        Entry::here(NAME, &[case::RESTART_PANIC_10], |scale| outages(10, restart::Failure::Panic, scale)),
+        Entry::here(NAME, &[case::RESTART_PANIC_1000], |scale| outages(1_000, restart::Failure::Panic, scale)),
+        Entry::here(NAME, &[case::RESTART_PANIC_10000], |scale| outages(10_000, restart::Failure::Panic, scale)),
+        Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
+    ]
+}
+
+struct Parcel<const WORDS: usize>(Packet<WORDS>);
+
+impl<const WORDS: usize> Message for Parcel<WORDS> {}
+
+struct Receiver<const WORDS: usize>(Tally);
+
+/// A tally is handed over once; a receiver that had to restart has failed the measurement.
+type Handed = std::sync::Arc<std::sync::Mutex<Option<Tally>>>;
+
+impl<const WORDS: usize> Agent for Receiver<WORDS> {
+    type Message = Parcel<WORDS>;
+    type Spec = Handed;
+
+    async fn start(tally: Handed, _: &mut Context<Self>) -> Result<Self, Failure> {
+        let tally = tally.lock().expect("nobody panics with it").take();
+        Ok(Self(tally.expect("a receiver lives once")))
+    }
+
+    async fn handle(&mut self, parcel: Parcel<WORDS>, _: &mut Context<Self>) -> Result<(), Failure> {
+        self.0.add(&parcel.0);
+        Ok(())
+    }
+}
+
+async fn receivers<const WORDS: usize>(tallies: Vec<Tally>) -> (Tree, Vec<Address<Parcel<WORDS>>>) {
+    let child = |(n, tally)| {
+        let handed = Handed::new(std::sync::Mutex::new(Some(tally)));
+        Child::of::<Receiver<WORDS>>(format!("receiver-{n}"), handed).capacity(CAPACITY)
+    };
+    let children: Vec<_> = tallies.into_iter().enumerate().map(child).collect();
+    let addresses = children.iter().map(Child::address).collect();
+    (tree(Supervisor::named("team").children(children)).await, addresses)
+}
+
+async fn tree(supervisor: Supervisor) -> Tree {
+    Root::new().supervisor(supervisor).start().await.expect("it starts")
+}
+
+fn tell<const WORDS: usize>(load: Load) -> f64 {
+    load_with::<WORDS>(load, |receiver, messages| tokio::spawn(produce(receiver, messages)))
+}
+
+fn send_many(load: Load) -> f64 {
+    load_with::<2>(load, |receiver, messages| tokio::spawn(produce_batches(receiver, messages)))
+}
+
+fn load_with<const WORDS: usize>(
+    load: Load,
+    produce: impl Fn(Address<Parcel<WORDS>>, u64) -> JoinHandle<Instant> + Send + 'static,
+) -> f64 {
+    on_two_workers(async move {
+        let (tallies, finish) = load.tallies();
+        let (tree, receivers) = receivers::<WORDS>(tallies).await;
+        let producers: Vec<_> = (0..load.producers)
+            .map(|n| produce(receivers[n % load.receivers].clone(), load.per_producer))
+            .collect();
+        let rate = finish.rate(super::starts(producers).await).await;
+        tree.stop().await;
+        rate
+    })
+}
+
+async fn produce<const WORDS: usize>(receiver: Address<Parcel<WORDS>>, messages: u64) -> Instant {
+    let start = Instant::now();
+    for n in 0..messages {
+        receiver.send(Parcel(Packet::new(n))).await.expect("the receiver lives");
+    }
+    start
+}
+
+async fn produce_batches<const WORDS: usize>(receiver: Address<Parcel<WORDS>>, messages: u64) -> Instant {
+    let start = Instant::now();
+    let mut n = 0;
+    while n < messages {
+        let end = (n + BATCH as u64).min(messages);
+        let batch = (n..end).map(|n| Parcel(Packet::new(n))).collect();
+        receiver.send_many(batch).await.expect("the receiver lives");
+        n = end;
+    }
+    start
+}
+
+struct Question(u64, Reply<u64>);
+
+impl Message for Question {}
+
+struct Answerer;
+
+impl Agent for Answerer {
+    type Message = Question;
+    type Spec = ();
+
+    async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, question: Question, _: &mut Context<Self>) -> Result<(), Failure> {
+        let _ = question.1.send(answer_to(question.0));
+        Ok(())
+    }
+}
+
+async fn answerer() -> (Tree, Address<Question>) {
+    let child = Child::of::<Answerer>("answerer", ());
+    let address = child.address();
+    (tree(Supervisor::named("team").child(child)).await, address)
+}
+
+async fn ask(answerer: &Address<Question>, asks: u64) -> Vec<f64> {
+    let mut latencies = Latencies::of(asks);
+    for n in latencies.questions() {
+        let asked = Instant::now();
+        match answerer.ask(|reply| Question(n, reply)).await {
+            Ok(answer) => latencies.answered(n, asked, answer),
+            Err(error) => panic!("question {n}: {error}"),
+        }
+    }
+    latencies.p50_p99()
+}
+
+fn ask_local(asks: u64) -> Vec<f64> {
+    on_one_thread(async move {
+        let (tree, address) = answerer().await;
+        let latencies = tokio::spawn(async move { ask(&address, asks).await }).await.expect("the asker ends");
+        tree.stop().await;
+        latencies
+    })
+}
+
+fn ask_cross(asks: u64) -> Vec<f64> {
+    let far = FarSide::start();
+    let (tree, address) = far.run(answerer());
+    let latencies = on_one_thread(async move { ask(&address, asks).await });
+    far.run(async move { tree.stop().await });
+    latencies
+}
+
+#[derive(Clone, Copy)]
+struct Counts {
+    started: &'static Countdown,
+    handled: &'static Countdown,
+}
+
+impl Counts {
+    fn of(agents: usize) -> Self {
+        Self { started: Countdown::of(agents), handled: Countdown::of(agents) }
+    }
+}
+
+struct Hello;
+
+impl Message for Hello {}
+
+struct Idle(&'static Countdown);
+
+impl Agent for Idle {
+    type Message = Hello;
+    type Spec = Counts;
+
+    async fn start(counts: Counts, _: &mut Context<Self>) -> Result<Self, Failure> {
+        counts.started.hit();
+        Ok(Self(counts.handled))
+    }
+
+    async fn handle(&mut self, _: Hello, _: &mut Context<Self>) -> Result<(), Failure> {
+        self.0.hit();
+        Ok(())
+    }
+}
+
+fn idlers(agents: usize, counts: Counts) -> Vec<Child<Idle>> {
+    (0..agents).map(|n| Child::of::<Idle>(format!("idle-{n}"), counts)).collect()
+}
+
+fn fleet(agents: usize) -> Vec<f64> {
+    on_two_workers(async move {
+        let counts = Counts::of(agents);
+        let before = resident_bytes();
+        let spawning = Instant::now();
+        let tree = tree(Supervisor::dynamic("fleet").parallel_start().children(idlers(agents, counts))).await;
+        counts.started.zero().await;
+        let spawned = spawning.elapsed().as_secs_f64();
+        tokio::time::sleep(super::SETTLE).await;
+        let resident = resident_per_agent(before, agents);
+        let stopping = Instant::now();
+        let end = tree.stop().await;
+        assert!(end.is_orderly(), "{end:?}");
+        vec![spawned, resident, stopping.elapsed().as_secs_f64()]
+    })
+}
+
+fn million(agents: usize) -> Vec<f64> {
+    on_two_workers(async move {
+        let counts = Counts::of(agents);
+        let before = resident_bytes();
+        let spawning = Instant::now();
+        let children = idlers(agents, counts);
+        for child in &children {
+            child.address().try_send(Hello).expect("there is room");
+        }
+        let _tree = tree(Supervisor::dynamic("fleet").parallel_start().children(children)).await;
+        counts.handled.zero().await;
+        vec![spawning.elapsed().as_secs_f64(), resident_per_agent(before, agents)]
+    })
+}
+
+enum Order {
+    Fail(restart::Failure),
+    Work,
+}
+
+impl Message for Order {}
+
+struct Worker(&'static Outage);
+
+impl Agent for Worker {
+    type Message = Order;
+    type Spec = &'static Outage;
+
+    async fn start(outage: &'static Outage, _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self(outage))
+    }
+
+    async fn handle(&mut self, order: Order, _: &mut Context<Self>) -> Result<(), Failure> {
+        match order {
+            Order::Work => {
+                self.0.end();
+                Ok(())
+            }
+            Order::Fail(restart::Failure::Error) => {
+                self.0.begin();
+                Err(Failure::new("ordered to fail"))
+            }
+            Order::Fail(restart::Failure::Panic) => {
+                self.0.begin();
+                panic!("ordered to panic")
+            }
+        }
+    }
+}
+
+fn outages(siblings: usize, failure: restart::Failure, scale: &Scale) -> Vec<f64> {
+    let restarts = scale.restarts;
+    on_one_thread(async move {
+        let (outage, mut ends) = Outage::new();
+        let children: Vec<_> = (0..=siblings).map(|n| Child::of::<Worker>(format!("worker-{n}"), outage)).collect();
+        let victim = children[0].address();
+        let allowed = Intensity::new(u32::MAX, std::time::Duration::from_secs(1));
+        let tree = tree(Supervisor::named("team").intensity(allowed).parallel_start().children(children)).await;
+        let p50 = p50_micros(restarts, &mut ends, || {
+            victim.try_send(Order::Fail(failure)).expect("there is room");
+            victim.try_send(Order::Work).expect("there is room");
+        })
+        .await;
+        tree.stop().await;
+        p50
+    })
 }
