@@ -299,13 +299,13 @@ impl<A: Agent> Startable for AgentSpec<A> {
             let Some(shared) = self.shared.get() else {
                 return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
             };
-            let birth = Birth::<A> {
+            let birth = Box::new(Birth::<A> {
                 spec: self.spec.clone(),
                 mailbox: Arc::clone(&self.mailbox),
                 shared: Arc::clone(shared),
                 incarnation,
                 handling: crate::agent::Handling { on_error: self.options.on_error, budget: self.options.budget },
-            };
+            });
             let (actor, join) = ractor::Actor::spawn_linked(None, Shell::new(), birth, parent).await?;
             Ok(Spawned { cell: actor.get_cell(), join })
         })

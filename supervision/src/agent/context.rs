@@ -18,8 +18,9 @@ pub struct Context<A: Agent> {
     pub(super) mailbox: Arc<Mailbox<A::Message>>,
     pub(super) shared: Arc<Shared>,
     pub(super) incarnation: u64,
-    pub(super) timers: Timers<A::Message>,
-    pub(super) ends: Option<ExitReason>,
+    /// Made when the first timer is set: most agents have none.
+    timers: Option<Box<Timers<A::Message>>>,
+    pub(super) has_ended: bool,
 }
 
 /// The end of a watched agent's incarnation.
@@ -42,7 +43,22 @@ impl<A: Agent> fmt::Debug for Context<A> {
 
 impl<A: Agent> Context<A> {
     pub(super) fn new(mailbox: Arc<Mailbox<A::Message>>, shared: Arc<Shared>, incarnation: u64) -> Self {
-        Self { mailbox, shared, incarnation, timers: Timers::default(), ends: None }
+        Self { mailbox, shared, incarnation, timers: None, has_ended: false }
+    }
+
+    fn timers(&mut self) -> &mut Timers<A::Message> {
+        self.timers.get_or_insert_default()
+    }
+
+    pub(super) fn next_timer(&self) -> Option<Moment> {
+        self.timers.as_ref()?.next()
+    }
+
+    /// The message of a timer that is due now.
+    pub(super) fn timer_due(&mut self) -> Option<A::Message> {
+        let timers = self.timers.as_mut()?;
+        timers.next()?;
+        timers.due(Moment::now())
     }
 
     /// The agent's own address.
@@ -67,23 +83,23 @@ impl<A: Agent> Context<A> {
 
     /// Ends this incarnation normally once the present callback has returned.
     pub fn stop(&mut self) {
-        self.ends = Some(ExitReason::Normal);
+        self.has_ended = true;
     }
 
     /// Sends the agent `message` after `delay`. Timers end with their incarnation.
     pub fn send_after(&mut self, delay: Duration, message: A::Message) -> TimerId {
-        self.timers.once(Moment::now() + delay, message)
+        self.timers().once(Moment::now() + delay, message)
     }
 
     /// Sends the agent a message every `period`, the first after one period. Beats that pass while a handler
     /// runs are skipped, not piled up.
     pub fn send_every(&mut self, period: Duration, make: impl FnMut() -> A::Message + Send + 'static) -> TimerId {
-        self.timers.every(Moment::now() + period, period, Box::new(make))
+        self.timers().every(Moment::now() + period, period, Box::new(make))
     }
 
     /// Calls a timer off; returns whether it was still to fire.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
-        self.timers.cancel(timer)
+        self.timers.as_mut().is_some_and(|timers| timers.cancel(timer))
     }
 
     /// Sends the agent what `tell` makes of it when the present incarnation of `other` ends. Told once; where

@@ -36,34 +36,64 @@ pub(crate) struct Handling {
 }
 
 /// An incarnation that runs. Whatever ends it, its drop hands the mailbox on and tells why it ended.
-pub(crate) struct Life<A: Agent> {
+pub(super) struct Life<A: Agent> {
     agent: Option<A>,
     ctx: Context<A>,
     mailbox: Arc<Mailbox<A::Message>>,
     hold: Option<Box<Hold<A::Message>>>,
-    handling: Handling,
     hand: Hand<A::Message>,
     handled: u64,
     waker: Option<Waker>,
     reason: Option<ExitReason>,
+    on_error: OnError,
+    has_budget: bool,
 }
 
 /// What is known of the message being handled, beside the message itself.
 struct Hand<M> {
     is_full: bool,
     ticket: Option<Ticket>,
-    copy: Option<(M, u32)>,
+    copy: Option<Box<(M, u32)>>,
 }
 
-/// Why the incarnation ends, if it does.
-type Ended = Option<ExitReason>;
+/// What the incarnation does next.
+enum Next<M> {
+    Handle(M),
+    /// Nothing waits.
+    Rest,
+    /// The agent is paused.
+    Pause,
+    /// Others are to run first.
+    GiveWay,
+    End(ExitReason),
+}
+
+/// How long an incarnation has been busy without a pause, in messages.
+#[derive(Default)]
+struct Streak(u32);
+
+impl Streak {
+    /// Whether it is time for something that is done once in `period` messages.
+    fn is_at(&self, period: u32) -> bool {
+        self.0.is_multiple_of(period)
+    }
+}
 
 impl<A: Agent> Life<A> {
     pub(super) fn new(agent: A, ctx: Context<A>, handling: Handling) -> Self {
         let mailbox = Arc::clone(&ctx.mailbox);
-        let handled = mailbox.node.handled.load(Ordering::Relaxed);
-        let hand = Hand { is_full: false, ticket: None, copy: None };
-        Self { agent: Some(agent), ctx, mailbox, hold: None, handling, hand, handled, waker: None, reason: None }
+        Self {
+            agent: Some(agent),
+            handled: mailbox.node.handled.load(Ordering::Relaxed),
+            hand: Hand { is_full: false, ticket: None, copy: None },
+            ctx,
+            mailbox,
+            hold: None,
+            waker: None,
+            reason: None,
+            on_error: handling.on_error,
+            has_budget: handling.budget.is_some(),
+        }
     }
 
     /// Lives until something ends it, and returns what did.
@@ -73,64 +103,92 @@ impl<A: Agent> Life<A> {
         };
         self.hold = Some(hold);
         let mut node = Some(Arc::clone(&self.mailbox.node));
-        let reason = match watched(&mut node, self.serve()).await {
+        let served = watched(&mut node, pin!(AssertUnwindSafe(self.serve()).catch_unwind())).await;
+        let reason = match served {
             Ok(reason) => reason,
             Err(panic) => return self.depart(panic),
         };
         self.empty_hand(&reason);
         self.mailbox.node.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
-        if let Some(agent) = &mut self.agent
-            && let Err(panic) = watched(&mut node, agent.stop(&reason, &mut self.ctx)).await
-        {
-            return self.depart(panic);
+        let Some(agent) = &mut self.agent else { return self.depart(reason) };
+        let stop = Box::pin(AssertUnwindSafe(agent.stop(&reason, &mut self.ctx)).catch_unwind());
+        match watched(&mut node, stop).await {
+            Ok(()) => self.depart(reason),
+            Err(panic) => self.depart(panic),
         }
-        self.depart(reason)
     }
 
-    fn depart(mut self: Box<Self>, reason: ExitReason) -> ExitReason {
+    fn depart(&mut self, reason: ExitReason) -> ExitReason {
         self.reason = Some(reason.clone());
-        drop(self);
         reason
     }
 
     /// Serves control, timers and messages until one of them ends the incarnation.
     async fn serve(&mut self) -> ExitReason {
-        let mut streak = 0;
-        let mut ended = self.ctx.ends.take();
-        while ended.is_none() {
-            if self.mailbox.node.flags() != 0 {
-                ended = self.attend().await;
-            }
-            if ended.is_none() && streak % TIMER_CHECK == 0 {
-                ended = self.fire_timers().await;
-            }
-            if ended.is_none() {
-                ended = self.serve_next(&mut streak).await;
-            }
-            streak += 1;
-            if streak >= BATCH {
-                streak = 0;
-                tokio::task::yield_now().await;
+        let mut streak = Streak::default();
+        loop {
+            let ended = match self.next(&mut streak) {
+                Next::Handle(message) => self.handle(message).await,
+                Next::Rest => self.rest().await,
+                Next::Pause => {
+                    self.wait(false).await;
+                    None
+                }
+                Next::GiveWay => {
+                    tokio::task::yield_now().await;
+                    None
+                }
+                Next::End(reason) => Some(reason),
+            };
+            if let Some(reason) = ended {
+                return reason;
             }
         }
-        ended.unwrap_or(ExitReason::Shutdown)
     }
 
-    async fn serve_next(&mut self, streak: &mut u32) -> Ended {
-        let hold = self.hold.as_mut()?;
-        if let Some((message, attempts)) = hold.again.take() {
-            let copy = copy_of(&message, attempts);
-            return self.handle(message, None, copy).await;
+    /// What comes first: control, then timers, then a message that crashed its handler, then the mailbox.
+    fn next(&mut self, streak: &mut Streak) -> Next<A::Message> {
+        if self.mailbox.node.flags() != 0
+            && let Some(next) = self.attend()
+        {
+            return next;
         }
-        match self.mailbox.queue.take(&mut hold.notes) {
-            Take::Next(parcel) => self.handle_parcel(parcel).await,
-            Take::Soon => {
-                tokio::task::yield_now().await;
-                None
+        if self.ctx.has_ended {
+            return Next::End(ExitReason::Normal);
+        }
+        streak.0 += 1;
+        if streak.is_at(TIMER_CHECK)
+            && let Some(message) = self.ctx.timer_due()
+        {
+            streak.0 -= 1;
+            return self.begin(message);
+        }
+        if streak.is_at(BATCH) {
+            return Next::GiveWay;
+        }
+        self.next_message(streak)
+    }
+
+    fn next_message(&mut self, streak: &mut Streak) -> Next<A::Message> {
+        loop {
+            let Some(hold) = &mut self.hold else { return Next::End(ExitReason::Shutdown) };
+            if let Some(again) = hold.again.take() {
+                let (message, attempts) = *again;
+                self.hand.copy = copy_of(&message, attempts);
+                return self.begin(message);
             }
-            Take::Empty => {
-                *streak = BATCH;
-                self.rest().await
+            match self.mailbox.queue.take(&mut hold.notes) {
+                Take::Next(parcel) => {
+                    if let Some(next) = self.open(parcel) {
+                        return next;
+                    }
+                }
+                Take::Soon => return Next::GiveWay,
+                Take::Empty => {
+                    // The next look at the timers is right after the rest.
+                    streak.0 = TIMER_CHECK - 1;
+                    return Next::Rest;
+                }
             }
         }
     }
@@ -138,62 +196,44 @@ impl<A: Agent> Life<A> {
     // ---- control ----
 
     /// Does what the node's flags ask for.
-    async fn attend(&mut self) -> Ended {
-        let node = Arc::clone(&self.mailbox.node);
+    fn attend(&mut self) -> Option<Next<A::Message>> {
+        let node = &self.mailbox.node;
         if node.has_flag(KILL) {
             // ractor serves the signal when this task is polled next.
-            tokio::task::yield_now().await;
+            return Some(Next::GiveWay);
         }
         if node.has_flag(STOP) {
-            return Some(ExitReason::Shutdown);
+            return Some(Next::End(ExitReason::Shutdown));
         }
         if node.lower(OBSERVE) {
             node.set_view(self.agent.as_ref().and_then(A::state));
         }
-        if node.lower(NOTICE) {
-            while let Some(message) = self.mailbox.take_notice() {
-                if let Some(end) = self.handle(message, None, None).await {
-                    return Some(end);
-                }
-            }
+        if let Some(message) = node.lower(NOTICE).then(|| self.mailbox.take_notice()).flatten() {
+            // There may be more: look again afterwards.
+            node.raise(NOTICE);
+            return Some(self.begin(message));
         }
         if node.has_flag(PAUSE) {
-            self.release(true);
-            self.wait(false).await;
-        }
-        None
-    }
-
-    fn release(&mut self, look_ahead: bool) {
-        if let Some(hold) = &mut self.hold {
+            let hold = self.hold.as_mut()?;
             self.mailbox.queue.release(&mut hold.notes);
-            if look_ahead {
-                self.mailbox.queue.look_ahead(&mut hold.notes);
-            }
-        }
-    }
-
-    async fn fire_timers(&mut self) -> Ended {
-        self.ctx.timers.next()?;
-        let now = Moment::now();
-        while let Some(message) = self.ctx.timers.due(now) {
-            if let Some(end) = self.handle(message, None, None).await {
-                return Some(end);
-            }
+            self.mailbox.queue.look_ahead(&mut hold.notes);
+            return Some(Next::Pause);
         }
         None
     }
 
     /// Nothing waits: tells the agent, and waits until something does.
-    async fn rest(&mut self) -> Ended {
+    async fn rest(&mut self) -> Option<ExitReason> {
         if let Some(agent) = &mut self.agent {
             let idled = agent.idle(&mut self.ctx).await;
-            if let Some(end) = self.after(idled) {
+            if let Err(failure) = idled
+                && let Some(end) = self.failed(failure)
+            {
                 return Some(end);
             }
         }
         let hold = self.hold.as_mut()?;
-        if self.mailbox.queue.rest(&mut hold.notes) {
+        if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
             self.wait(true).await;
         }
         None
@@ -202,7 +242,7 @@ impl<A: Agent> Life<A> {
     /// Waits for a flag, a timer or, where `for_messages`, a message.
     async fn wait(&mut self, for_messages: bool) {
         let flags = if for_messages { 0 } else { PAUSE };
-        let next = if for_messages { self.ctx.timers.next() } else { None };
+        let next = if for_messages { self.ctx.next_timer() } else { None };
         let mut sleep = next.map(|next| Box::pin(tokio::time::sleep_until(next.instant())));
         let (mailbox, answering) = (&self.mailbox, &mut self.waker);
         poll_fn(|cx| {
@@ -221,9 +261,11 @@ impl<A: Agent> Life<A> {
 
     // ---- messages ----
 
-    async fn handle_parcel(&mut self, parcel: Parcel<A::Message>) -> Ended {
+    /// Opens a parcel; `None` where its message is not to be handled any more.
+    fn open(&mut self, parcel: Parcel<A::Message>) -> Option<Next<A::Message>> {
         self.mailbox.queue.note_oldest(parcel.stamp());
-        let (message, ticket) = match parcel {
+        let message = match parcel {
+            Parcel::Plain { message, .. } => message,
             Parcel::Until { until, .. } if Moment::now() > until => {
                 self.mailbox.discard(parcel, DeadReason::Expired, None);
                 return None;
@@ -232,25 +274,29 @@ impl<A: Agent> Life<A> {
                 self.mailbox.discard(parcel, DeadReason::Expired, None);
                 return None;
             }
-            Parcel::Plain { message, .. } | Parcel::Until { message, .. } => (message, None),
+            Parcel::Until { message, .. } => message,
             Parcel::Ask { ticket, message, .. } => {
                 ticket.begin();
-                (message, Some(ticket))
+                self.hand.ticket = Some(ticket);
+                message
             }
             // The queue unpacks them.
             Parcel::Many { .. } => return None,
         };
-        let copy = copy_of(&message, 0);
-        self.handle(message, ticket, copy).await
+        self.hand.copy = copy_of(&message, 0);
+        Some(self.begin(message))
     }
 
-    async fn handle(&mut self, message: A::Message, ticket: Option<Ticket>, copy: Option<(A::Message, u32)>) -> Ended {
-        let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else { return Some(ExitReason::Shutdown) };
-        self.hand = Hand { is_full: true, ticket, copy };
-        let is_budgeted = self.handling.budget.is_some();
-        if is_budgeted {
+    fn begin(&mut self, message: A::Message) -> Next<A::Message> {
+        self.hand.is_full = true;
+        if self.has_budget {
             self.mailbox.node.handling_since.store(Moment::now().as_nanos(), Ordering::Relaxed);
         }
+        Next::Handle(message)
+    }
+
+    async fn handle(&mut self, message: A::Message) -> Option<ExitReason> {
+        let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else { return Some(ExitReason::Shutdown) };
         let handled = {
             let mut handling = pin!(agent.handle(message, &mut self.ctx));
             match poll_once(handling.as_mut()).await {
@@ -261,44 +307,36 @@ impl<A: Agent> Life<A> {
                 }
             }
         };
-        if is_budgeted {
-            self.mailbox.node.handling_since.store(0, Ordering::Relaxed);
-        }
         self.handled += 1;
         self.mailbox.node.handled.store(self.handled, Ordering::Relaxed);
-        self.after(handled)
-    }
-
-    /// What the return of a callback means.
-    fn after(&mut self, returned: Result<(), Failure>) -> Ended {
-        if let Err(failure) = returned {
+        if self.has_budget {
+            self.mailbox.node.handling_since.store(0, Ordering::Relaxed);
+        }
+        if let Err(failure) = handled {
             return self.failed(failure);
         }
-        if self.hand.is_full {
-            self.hand.is_full = false;
-            if let Some(ticket) = self.hand.ticket.take() {
-                ticket.end(NoAnswer::Unanswered);
-            }
+        self.hand.is_full = false;
+        if let Some(ticket) = self.hand.ticket.take() {
+            ticket.end(NoAnswer::Unanswered);
         }
-        self.ctx.ends.take()
+        None
     }
 
-    fn failed(&mut self, failure: Failure) -> Ended {
+    /// What the failure of a callback means.
+    fn failed(&mut self, failure: Failure) -> Option<ExitReason> {
         self.mailbox.node.failed.fetch_add(1, Ordering::Relaxed);
         let reason = ExitReason::Error(failure);
-        if self.handling.on_error == OnError::Fail {
+        if self.on_error == OnError::Fail {
             return Some(reason);
         }
         self.hand.copy = None;
         self.empty_hand(&reason);
         if let ExitReason::Error(failure) = reason {
-            self.ctx.shared.observe(&self.mailbox.node, Observation::Resumed {
-                agent: self.mailbox.node.path(),
-                incarnation: self.ctx.incarnation,
-                failure,
-            });
+            let (agent, incarnation) = (self.mailbox.node.path(), self.ctx.incarnation);
+            let resumed = Observation::Resumed { agent, incarnation, failure };
+            self.ctx.shared.observe(&self.mailbox.node, resumed);
         }
-        self.ctx.ends.take()
+        None
     }
 
     /// Decides what becomes of the message in hand when its handler did not return well.
@@ -309,9 +347,10 @@ impl<A: Agent> Life<A> {
         if let Some(ticket) = self.hand.ticket.take() {
             ticket.end(NoAnswer::Crashed);
         }
-        match (self.hand.copy.take(), &mut self.hold) {
+        let copy = self.hand.copy.take().map(|copy| *copy);
+        match (copy, &mut self.hold) {
             (Some((message, attempts)), Some(hold)) if attempts < A::Message::REDELIVERIES => {
-                hold.again = Some((message, attempts + 1));
+                hold.again = Some(Box::new((message, attempts + 1)));
             }
             (Some((message, _)), _) => self.mailbox.dead_letter(Some(message), DeadReason::Poison, Some(reason)),
             (None, _) => self.mailbox.dead_letter(None, DeadReason::Crashed, Some(reason)),
@@ -321,8 +360,7 @@ impl<A: Agent> Life<A> {
 
 impl<A: Agent> Drop for Life<A> {
     fn drop(&mut self) {
-        let node = Arc::clone(&self.mailbox.node);
-        let reason = self.reason.take().unwrap_or_else(|| ExitReason::Killed(node.kill_cause()));
+        let reason = self.reason.take().unwrap_or_else(|| ExitReason::Killed(self.mailbox.node.kill_cause()));
         self.empty_hand(&reason);
         let agent = self.agent.take();
         // An agent whose own drop panics has failed already; nothing else may fail with it.
@@ -330,28 +368,33 @@ impl<A: Agent> Drop for Life<A> {
         if let Some(hold) = self.hold.take() {
             self.mailbox.stand_up(hold);
         }
+        let node = &self.mailbox.node;
         node.handling_since.store(0, Ordering::Relaxed);
         node.ended(self.ctx.incarnation, reason, Moment::now());
     }
 }
 
-fn copy_of<M: Message>(message: &M, attempts: u32) -> Option<(M, u32)> {
+fn copy_of<M: Message>(message: &M, attempts: u32) -> Option<Box<(M, u32)>> {
     if M::REDELIVERIES == 0 {
         return None;
     }
-    message.again().map(|copy| (copy, attempts))
+    message.again().map(|copy| Box::new((copy, attempts)))
 }
 
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
-/// Runs a callback in the name of `node` and catches its panic.
-pub(super) async fn watched<T>(node: &mut Option<Arc<Node>>, callback: impl Future<Output = T>) -> Result<T, ExitReason> {
-    let mut callback = pin!(AssertUnwindSafe(callback).catch_unwind());
+/// Runs a callback in the name of `node`; what it panicked with becomes a reason.
+///
+/// It is handed over pinned: an async function keeps each future it is given twice.
+pub(super) async fn watched<T>(
+    node: &mut Option<Arc<Node>>,
+    mut callback: impl Future<Output = std::thread::Result<T>> + Unpin,
+) -> Result<T, ExitReason> {
     let outcome = poll_fn(|cx| {
         let _working = Working::enter(node);
-        callback.as_mut().poll(cx)
+        callback.poll_unpin(cx)
     })
     .await;
     outcome.map_err(|payload| ExitReason::Panic(panics::report(&*payload)))

@@ -6,8 +6,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ractor::{ActorProcessingErr, ActorRef};
 
 use super::Agent;
@@ -41,8 +45,9 @@ impl<A> Shell<A> {
 
 /// What the shell holds until the incarnation takes it.
 pub(crate) enum Desk<A: Agent> {
-    Born(Birth<A>),
-    Ready(Box<Life<A>>),
+    Born(Box<Birth<A>>),
+    /// The incarnation itself. Boxed, because ractor's own futures would hold it several times over.
+    Ready(BoxFuture<'static, ExitReason>),
     Taken,
 }
 
@@ -61,9 +66,9 @@ impl std::error::Error for Failed {}
 impl<A: Agent> ractor::Actor for Shell<A> {
     type Msg = Live;
     type State = Desk<A>;
-    type Arguments = Birth<A>;
+    type Arguments = Box<Birth<A>>;
 
-    async fn pre_start(&self, _myself: ActorRef<Live>, birth: Birth<A>) -> Result<Desk<A>, ActorProcessingErr> {
+    async fn pre_start(&self, _myself: ActorRef<Live>, birth: Box<Birth<A>>) -> Result<Desk<A>, ActorProcessingErr> {
         Ok(Desk::Born(birth))
     }
 
@@ -71,12 +76,16 @@ impl<A: Agent> ractor::Actor for Shell<A> {
     async fn post_start(&self, myself: ActorRef<Live>, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
         let Desk::Born(birth) = std::mem::replace(desk, Desk::Taken) else { return Ok(()) };
         let (node, incarnation) = (Arc::clone(&birth.mailbox.node), birth.incarnation);
-        let mut ctx = Context::new(birth.mailbox, birth.shared, incarnation);
-        let started = watched(&mut Some(Arc::clone(&node)), A::start(birth.spec, &mut ctx)).await;
+        let Birth { spec, mailbox, shared, handling, .. } = *birth;
+        let mut ctx = Context::new(mailbox, shared, incarnation);
+        let started = {
+            let start = pin!(AssertUnwindSafe(A::start(spec, &mut ctx)).catch_unwind());
+            watched(&mut Some(Arc::clone(&node)), start).await
+        };
         let reason = match started {
             Ok(Ok(agent)) => {
                 node.enter(Phase::Idle, incarnation, None, Moment::now());
-                *desk = Desk::Ready(Box::new(Life::new(agent, ctx, birth.handling)));
+                *desk = Desk::Ready(Box::new(Life::new(agent, ctx, handling)).live().boxed());
                 return Ok(myself.cast(Live)?);
             }
             Ok(Err(failure)) => ExitReason::Error(failure),
@@ -88,7 +97,7 @@ impl<A: Agent> ractor::Actor for Shell<A> {
 
     async fn handle(&self, myself: ActorRef<Live>, _live: Live, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
         let Desk::Ready(life) = std::mem::replace(desk, Desk::Taken) else { return Ok(()) };
-        if life.live().await.is_failure() {
+        if life.await.is_failure() {
             return Err(Box::new(Failed));
         }
         myself.stop(None);

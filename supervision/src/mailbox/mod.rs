@@ -58,7 +58,7 @@ pub(crate) struct Mailbox<M> {
 pub(crate) struct Hold<M> {
     pub(crate) notes: Notes<M>,
     /// A message to hand out again, and how often it was handed out.
-    pub(crate) again: Option<(M, u32)>,
+    pub(crate) again: Option<Box<(M, u32)>>,
 }
 
 impl<M> Default for Hold<M> {
@@ -127,7 +127,8 @@ impl<M: Message> Mailbox<M> {
                 Take::Empty => break,
             }
         }
-        if let Some((message, _)) = hold.again.take() {
+        if let Some(again) = hold.again.take() {
+            let (message, _) = *again;
             self.discard(Parcel::Plain { stamp: Stamp::default(), message }, DeadReason::Closed, None);
         }
         self.queue.release(&mut hold.notes);

@@ -61,7 +61,7 @@ pub(crate) struct Notes<M> {
     order: LaneOrder,
     bundle: Option<(Stamp, vec::IntoIter<M>)>,
     /// The next message, looked at ahead of its turn so that its age is known while nobody takes it.
-    ahead: Option<Parcel<M>>,
+    ahead: Option<Box<Parcel<M>>>,
 }
 
 impl<M> Default for Notes<M> {
@@ -311,14 +311,14 @@ impl<M: Message> Queue<M> {
     pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
         if let Take::Next(parcel) = self.draw(notes) {
             self.note_oldest(parcel.stamp());
-            notes.ahead = Some(parcel);
+            notes.ahead = Some(Box::new(parcel));
         }
     }
 
     /// The next message, which still counts as waiting.
     fn draw(&self, notes: &mut Notes<M>) -> Take<M> {
         if let Some(parcel) = notes.ahead.take() {
-            return Take::Next(parcel);
+            return Take::Next(*parcel);
         }
         if let Some((stamp, rest)) = &mut notes.bundle
             && let Some(message) = rest.next()
