@@ -8,7 +8,7 @@ mod backoff;
 mod groups;
 mod intensity;
 mod properties;
-mod scale;
+pub(super) mod scale;
 mod shutdown;
 mod stale;
 mod startup;
