@@ -44,6 +44,22 @@ fn a_quiet_time_makes_the_next_failure_the_first() {
 }
 
 #[test]
+fn a_quiet_time_counts_for_a_stuck_child_too_up_to_when_it_got_stuck() {
+    for (quiet, attempt) in [(60, "attempt 1"), (59, "attempt 2")] {
+        let mut case = Case::up(patient(one_for_one()), permanent(), &["a"]);
+        case.fails("a");
+        case.wait(SECOND);
+        case.started("a");
+        case.wait(quiet * SECOND);
+        case.is_stuck("a");
+        case.wait(2 * SECOND);
+        case.told();
+        case.fails("a");
+        assert!(case.told().contains(attempt), "{quiet}");
+    }
+}
+
+#[test]
 fn a_little_less_than_a_quiet_time_does_not() {
     let mut case = Case::up(patient(one_for_one()), permanent(), &["a"]);
     case.fails("a");

@@ -243,6 +243,25 @@ proptest! {
     }
 
     #[test]
+    fn every_history_may_be_cut_short_by_a_stop(
+        (policy, children, immortal_every) in cases(),
+        history in histories(),
+        ending in vec(events(), 0..30),
+    ) {
+        let mut world = World::new(policy, &children, immortal_every);
+        world.give(Input::Boot);
+        for event in history {
+            happen(&mut world, event);
+        }
+        world.give(Input::Stop);
+        for event in ending {
+            happen(&mut world, event);
+        }
+        world.settle();
+        world.check_end();
+    }
+
+    #[test]
     fn the_same_history_makes_the_same_decisions((policy, children, _) in cases(), history in histories()) {
         let play = || {
             let mut world = World::new(policy, &children, 0);

@@ -99,6 +99,33 @@ fn a_second_stop_is_ignored() {
 }
 
 #[test]
+fn a_wait_that_is_over_during_shutdown_starts_nothing() {
+    let policy = SupervisorPolicy {
+        backoff: Backoff::exponential(SECOND, SECOND),
+        ..one_for_one()
+    };
+    let mut case = Case::up(policy, permanent(), &["a", "b"]);
+    case.fails("a");
+    assert_eq!(case.stop(), "stop b1");
+    assert_eq!(case.wait(SECOND + SECOND / 2), "");
+    assert_eq!(case.stops("b"), "end Shutdown");
+    assert_eq!(case.state("a"), Some(ChildState::Down));
+}
+
+#[test]
+fn children_that_never_had_their_turn_are_down_at_the_end_and_temporary_ones_gone() {
+    let mut case = Case::new(
+        one_for_one(),
+        &[("a", permanent()), ("b", permanent()), ("t", temporary())],
+    );
+    case.boot();
+    assert_eq!(case.stop(), "forget t, stop a1");
+    assert_eq!(case.fails_to_start("a"), "end Shutdown");
+    assert_eq!(case.state("b"), Some(ChildState::Down));
+    assert_eq!(case.state("t"), None);
+}
+
+#[test]
 fn stop_during_a_group_stop_goes_on_with_it_and_starts_nothing() {
     let mut case = Case::up(one_for_all(), permanent(), &ABC);
     assert_eq!(case.fails("a"), "stop c1");

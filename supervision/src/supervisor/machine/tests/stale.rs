@@ -69,6 +69,28 @@ fn an_alarm_of_a_start_that_succeeded_kills_nothing() {
 }
 
 #[test]
+fn an_alarm_of_an_earlier_start_does_not_kill_the_present_one() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.wait(SECOND);
+    case.fails("a");
+    assert_eq!(case.wait(4 * SECOND), "");
+    assert_eq!(case.wait(SECOND), "kill a2 Overdue");
+}
+
+#[test]
+fn an_alarm_of_an_earlier_stop_does_not_press_the_present_one() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.terminate("a");
+    case.wait(SECOND);
+    case.stops("a");
+    case.restart("a");
+    case.started("a");
+    case.terminate("a");
+    assert_eq!(case.wait(SECOND), "");
+    assert_eq!(case.wait(SECOND), "kill a2 Overdue");
+}
+
+#[test]
 fn the_same_alarm_twice_starts_once() {
     let policy = SupervisorPolicy {
         backoff: Backoff::exponential(SECOND, SECOND),

@@ -197,6 +197,32 @@ fn two_failures_during_boot_make_one_group_restart() {
 }
 
 #[test]
+fn of_two_failures_of_one_child_during_boot_the_later_is_told_as_the_reason() {
+    let mut case = abc(one_for_all());
+    case.boot();
+    case.started("a");
+    case.fails("a");
+    case.terminate("a");
+    assert_eq!(case.restart("a"), "start a2");
+    case.started("a");
+    let late = ExitReason::Killed(KillCause::Outside);
+    case.exits("a", late.clone());
+    case.started("b");
+    case.told();
+    assert_eq!(case.started("c"), "ready, stop c1");
+    let is_it = |decision: &Decision| matches!(decision, Decision::Restarting { reason, .. } if *reason == late);
+    assert!(case.decisions.iter().any(is_it));
+}
+
+#[test]
+fn a_boot_goes_on_without_an_unkillable_child_that_was_terminated() {
+    let mut case = abc(one_for_one());
+    case.boot();
+    assert_eq!(case.terminate("a"), "stop a1");
+    assert_eq!(case.wait(3 * SECOND), "kill a1 Overdue, start b1");
+}
+
+#[test]
 fn a_boot_that_fails_does_not_restart_what_fell_meanwhile() {
     let mut case = abc(one_for_all());
     case.boot();
