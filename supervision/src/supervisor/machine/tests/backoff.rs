@@ -24,8 +24,8 @@ fn waits_grow_with_each_failure_and_the_child_shows_as_restarting() {
     for (wait, incarnation) in [1, 2, 4, 8, 8].into_iter().zip(2..) {
         assert_eq!(case.fails("a"), "");
         assert_eq!(case.state("a"), Some(ChildState::Restarting));
-        assert_eq!(case.wait(wait * SECOND - Duration::from_nanos(1)), "");
-        assert_eq!(case.wait(Duration::from_nanos(1)), format!("start a{incarnation}"));
+        assert_eq!(case.wait(just_under(wait * SECOND)), "");
+        assert_eq!(case.wait(NANOSECOND), format!("start a{incarnation}"));
         case.started("a");
     }
     assert!(case.told().contains("restarting a attempt 3 after 4s with 0 (3/100)"));
@@ -65,7 +65,7 @@ fn a_little_less_than_a_quiet_time_does_not() {
     case.fails("a");
     case.wait(SECOND);
     case.started("a");
-    case.wait(60 * SECOND - Duration::from_nanos(1));
+    case.wait(just_under(60 * SECOND));
     case.told();
     case.fails("a");
     assert!(case.told().contains("attempt 2 after 2s"));

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
-use super::world::World;
+use super::world::{Living, World};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +138,7 @@ fn cases() -> impl Strategy<Value = (SupervisorPolicy, Vec<ChildPolicy>, u64)> {
 }
 
 /// The `which`-th living incarnation that is as asked.
-fn pick(world: &World, which: usize, is: fn(&super::world::Living) -> bool) -> Option<ChildKey> {
+fn pick(world: &World, which: usize, is: fn(&Living) -> bool) -> Option<ChildKey> {
     let fitting: Vec<_> = world.living.iter().filter(|(_, living)| is(living)).collect();
     let (key, _) = fitting.get(which % fitting.len().max(1))?;
     Some(**key)
@@ -203,7 +203,7 @@ fn pass(world: &mut World, time: Duration) {
 fn world_stale(world: &mut World, key: ChildKey, back: u64, kind: u8) {
     let present = world.living.get(&key).map(|living| living.incarnation);
     let incarnation = present.map_or(back, |present| present.saturating_sub(1 + back));
-    world.give_stale(match kind % 6 {
+    world.give_stale(&match kind % 6 {
         0 => Input::Started { key, incarnation },
         1 => Input::NotStarted {
             key,

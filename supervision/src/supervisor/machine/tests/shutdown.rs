@@ -24,8 +24,8 @@ fn brutal_kill_kills_at_once() {
 fn one_that_does_not_stop_in_time_is_killed_and_named_in_the_report() {
     let mut case = Case::up(one_for_one(), permanent(), &["a", "b"]);
     case.stop();
-    assert_eq!(case.wait(2 * SECOND - Duration::from_nanos(1)), "");
-    assert_eq!(case.wait(Duration::from_nanos(1)), "kill b1 Overdue");
+    assert_eq!(case.wait(just_under(2 * SECOND)), "");
+    assert_eq!(case.wait(NANOSECOND), "kill b1 Overdue");
     assert_eq!(case.exits("b", ExitReason::Killed(KillCause::Overdue)), "stop a1");
     assert_eq!(case.stops("a"), "end Shutdown b1 killed after 2s");
     assert!(case.told().starts_with("killed b1 Overdue"));

@@ -118,9 +118,9 @@ fn a_start_that_takes_too_long_is_killed_and_counts_as_failed_for_being_overdue(
 fn a_start_within_its_time_is_not_killed() {
     let mut case = abc(one_for_one());
     case.boot();
-    assert_eq!(case.wait(5 * SECOND - Duration::from_nanos(1)), "");
+    assert_eq!(case.wait(just_under(5 * SECOND)), "");
     assert_eq!(case.started("a"), "start b1");
-    assert_eq!(case.wait(Duration::from_nanos(1)), "");
+    assert_eq!(case.wait(NANOSECOND), "");
 }
 
 #[test]
