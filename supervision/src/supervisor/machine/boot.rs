@@ -22,7 +22,7 @@ impl Step<'_> {
         };
         let next = self.start_rightward(next, last);
         self.machine.phase = Phase::Booting { next, last };
-        if next > last && self.machine.children.tally().in_turn == 0 {
+        if self.machine.children.tally().in_turn == 0 {
             self.finish_boot(last);
         }
     }
@@ -61,6 +61,7 @@ impl Step<'_> {
     }
 
     /// Starts those from `next` to `last` that await their turn, as far as the order allows; says where to go on.
+    /// All are up once no start holds the turn.
     pub(super) fn start_rightward(&mut self, mut next: Rank, last: Rank) -> Rank {
         while !self.machine.starts_in_order() || self.machine.children.tally().in_turn == 0 {
             let Some(child) = self.machine.children.next_awaiting(next, last) else {

@@ -164,6 +164,8 @@ impl Children {
     }
 
     pub(super) fn get(&self, key: ChildKey) -> Option<&Child> {
+        #[cfg(test)]
+        super::tests::scale::count_look();
         self.by_key.get(&key).map(Box::as_ref)
     }
 

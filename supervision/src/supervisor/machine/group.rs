@@ -139,7 +139,7 @@ impl Step<'_> {
         if let Stage::Starting { next } = group.stage {
             let next = self.start_rightward(next, Rank::LAST);
             group.stage = Stage::Starting { next };
-            is_complete = next >= self.machine.children.next_rank() && self.machine.children.tally().in_turn == 0;
+            is_complete = self.machine.children.tally().in_turn == 0;
         }
         self.machine.group = (!is_complete).then_some(group);
     }

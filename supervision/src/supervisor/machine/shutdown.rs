@@ -138,7 +138,6 @@ impl Step<'_> {
             upto: Rank::LAST,
         };
         self.machine.group = None;
-        self.machine.deferred.clear();
         for starter in std::mem::take(&mut self.machine.starters).into_values() {
             self.answer(starter.call, Err(AdminError::Ending));
         }

@@ -24,8 +24,8 @@ fn waits_grow_with_each_failure_and_the_child_shows_as_restarting() {
     for (wait, incarnation) in [1, 2, 4, 8, 8].into_iter().zip(2..) {
         assert_eq!(case.fails("a"), "");
         assert_eq!(case.state("a"), Some(ChildState::Restarting));
-        assert_eq!(case.wait(wait * SECOND - Duration::from_nanos(1)), "");
-        assert_eq!(case.wait(Duration::from_nanos(1)), format!("start a{incarnation}"));
+        assert_eq!(case.wait(just_under(wait * SECOND)), "");
+        assert_eq!(case.wait(NANOSECOND), format!("start a{incarnation}"));
         case.started("a");
     }
     assert!(case.told().contains("restarting a attempt 3 after 4s with 0 (3/100)"));
@@ -44,12 +44,28 @@ fn a_quiet_time_makes_the_next_failure_the_first() {
 }
 
 #[test]
+fn a_quiet_time_counts_for_a_stuck_child_too_up_to_when_it_got_stuck() {
+    for (quiet, attempt) in [(60, "attempt 1"), (59, "attempt 2")] {
+        let mut case = Case::up(patient(one_for_one()), permanent(), &["a"]);
+        case.fails("a");
+        case.wait(SECOND);
+        case.started("a");
+        case.wait(quiet * SECOND);
+        case.is_stuck("a");
+        case.wait(2 * SECOND);
+        case.told();
+        case.fails("a");
+        assert!(case.told().contains(attempt), "{quiet}");
+    }
+}
+
+#[test]
 fn a_little_less_than_a_quiet_time_does_not() {
     let mut case = Case::up(patient(one_for_one()), permanent(), &["a"]);
     case.fails("a");
     case.wait(SECOND);
     case.started("a");
-    case.wait(60 * SECOND - Duration::from_nanos(1));
+    case.wait(just_under(60 * SECOND));
     case.told();
     case.fails("a");
     assert!(case.told().contains("attempt 2 after 2s"));

@@ -110,6 +110,7 @@ fn temporary_siblings_stopped_by_a_group_restart_are_not_restarted() {
     assert_eq!(case.stops("c"), "stop t1");
     assert_eq!(case.stops("t"), "forget t, start a2");
     assert_eq!(case.started("a"), "start c2");
+    assert!(case.told().contains("restarting a attempt 1 after 0ns with 1 "));
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn a_restart_exactly_a_period_ago_still_counts() {
 fn a_restart_longer_than_a_period_ago_does_not() {
     let mut case = Case::up(bears(1, one_for_one()), permanent(), &["a"]);
     for incarnation in 2..20 {
-        case.wait(5 * SECOND + Duration::from_nanos(1));
+        case.wait(5 * SECOND + NANOSECOND);
         assert_eq!(case.fails("a"), format!("start a{incarnation}"));
         case.started("a");
     }

@@ -7,8 +7,9 @@ mod autoshutdown;
 mod backoff;
 mod groups;
 mod intensity;
+mod invariants;
 mod properties;
-mod scale;
+pub(super) mod scale;
 mod shutdown;
 mod stale;
 mod startup;
@@ -24,6 +25,11 @@ use crate::policy::{Backoff, Intensity, OnLimit, Shutdown};
 use crate::reason::{Escalation, Failure, KillCause};
 
 const SECOND: Duration = Duration::from_secs(1);
+const NANOSECOND: Duration = Duration::from_nanos(1);
+
+fn just_under(time: Duration) -> Duration {
+    time.saturating_sub(NANOSECOND)
+}
 
 fn name(text: &str) -> Name {
     match Name::new(text) {
@@ -196,16 +202,7 @@ impl Case {
                 });
             }
             Effect::End { reason, overdue } => {
-                let overdue: String = overdue
-                    .iter()
-                    .map(|overdue| {
-                        let end = if overdue.ended { "killed" } else { "left" };
-                        format!(
-                            " {}{} {end} after {:?}",
-                            overdue.child, overdue.incarnation, overdue.waited
-                        )
-                    })
-                    .collect();
+                let overdue = overdue.iter().map(in_report).collect::<String>();
                 return Some(format!("end {}{overdue}", variant(&reason)));
             }
         }
@@ -346,6 +343,14 @@ impl Case {
         let words: Vec<_> = std::mem::take(&mut self.decisions).iter().map(in_words).collect();
         words.join(", ")
     }
+}
+
+fn in_report(overdue: &Overdue) -> String {
+    let end = if overdue.ended { "killed" } else { "left" };
+    format!(
+        " {}{} {end} after {:?}",
+        overdue.child, overdue.incarnation, overdue.waited
+    )
 }
 
 fn in_words(decision: &Decision) -> String {

@@ -1,9 +1,30 @@
-//! The contract: many children, counted in effects and not in seconds.
+//! The contract: many children, counted in effects and looks at children, not in seconds.
+
+use std::cell::Cell;
 
 use super::*;
 use crate::supervisor::machine::children::Child;
 
 const MANY: u64 = 100_000;
+
+thread_local! {
+    static LOOKS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Called by the table of children whenever somebody looks at a child.
+pub(in super::super) fn count_look() {
+    LOOKS.set(LOOKS.get() + 1);
+}
+
+/// How many children `work` looks at.
+fn looks(work: impl FnOnce()) -> usize {
+    let before = LOOKS.get();
+    work();
+    LOOKS.get() - before
+}
+
+/// No input needs more looks than this for each child that it moves.
+const LOOKS_PER_CHILD: usize = 20;
 
 fn many(policy: SupervisorPolicy, child: ChildPolicy) -> Machine {
     let children = (0..MANY)
@@ -44,11 +65,14 @@ fn a_hundred_thousand_static_children_start_and_stop_with_a_few_effects_each() {
             ..one_for_one()
         };
         let mut machine = many(policy, permanent());
-        // Start, alarm and decision for each, and `Ready`.
-        assert_eq!(play(&mut machine, Input::Boot), 3 * per_child + 1);
-        assert_eq!(machine.counts().active, per_child);
-        // Stop, alarm and decision for each, and `End`.
-        assert_eq!(play(&mut machine, Input::Stop), 3 * per_child + 1);
+        let looks = looks(|| {
+            // Start, alarm and decision for each, and `Ready`.
+            assert_eq!(play(&mut machine, Input::Boot), 3 * per_child + 1);
+            assert_eq!(machine.counts().active, per_child);
+            // Stop, alarm and decision for each, and `End`.
+            assert_eq!(play(&mut machine, Input::Stop), 3 * per_child + 1);
+        });
+        assert!(looks < 2 * LOOKS_PER_CHILD * per_child, "{looks}");
         assert!(machine.has_ended());
     }
 }
@@ -77,7 +101,8 @@ fn a_restart_takes_as_many_effects_among_many_siblings_as_alone() {
         reason: failure(),
     };
     let mut effects = Vec::new();
-    machine.step(exit, Moment::from_nanos(2_000_000_000), &mut any_chance(), &mut effects);
+    let looks = looks(|| machine.step(exit, Moment::from_nanos(2_000_000_000), &mut any_chance(), &mut effects));
+    assert!(looks < LOOKS_PER_CHILD, "{looks}");
     let incarnation = 2;
     assert!(effects.contains(&Effect::Start {
         key: ChildKey(7),

@@ -24,8 +24,8 @@ fn brutal_kill_kills_at_once() {
 fn one_that_does_not_stop_in_time_is_killed_and_named_in_the_report() {
     let mut case = Case::up(one_for_one(), permanent(), &["a", "b"]);
     case.stop();
-    assert_eq!(case.wait(2 * SECOND - Duration::from_nanos(1)), "");
-    assert_eq!(case.wait(Duration::from_nanos(1)), "kill b1 Overdue");
+    assert_eq!(case.wait(just_under(2 * SECOND)), "");
+    assert_eq!(case.wait(NANOSECOND), "kill b1 Overdue");
     assert_eq!(case.exits("b", ExitReason::Killed(KillCause::Overdue)), "stop a1");
     assert_eq!(case.stops("a"), "end Shutdown b1 killed after 2s");
     assert!(case.told().starts_with("killed b1 Overdue"));
@@ -96,6 +96,33 @@ fn a_second_stop_is_ignored() {
     assert_eq!(case.stop(), "");
     assert_eq!(case.stops("a"), "end Shutdown");
     assert_eq!(case.stop(), "");
+}
+
+#[test]
+fn a_wait_that_is_over_during_shutdown_starts_nothing() {
+    let policy = SupervisorPolicy {
+        backoff: Backoff::exponential(SECOND, SECOND),
+        ..one_for_one()
+    };
+    let mut case = Case::up(policy, permanent(), &["a", "b"]);
+    case.fails("a");
+    assert_eq!(case.stop(), "stop b1");
+    assert_eq!(case.wait(SECOND + SECOND / 2), "");
+    assert_eq!(case.stops("b"), "end Shutdown");
+    assert_eq!(case.state("a"), Some(ChildState::Down));
+}
+
+#[test]
+fn children_that_never_had_their_turn_are_down_at_the_end_and_temporary_ones_gone() {
+    let mut case = Case::new(
+        one_for_one(),
+        &[("a", permanent()), ("b", permanent()), ("t", temporary())],
+    );
+    case.boot();
+    assert_eq!(case.stop(), "forget t, stop a1");
+    assert_eq!(case.fails_to_start("a"), "end Shutdown");
+    assert_eq!(case.state("b"), Some(ChildState::Down));
+    assert_eq!(case.state("t"), None);
 }
 
 #[test]

@@ -12,7 +12,8 @@ fn given(case: &mut Case, input: Input) -> (String, bool) {
 }
 
 fn changes_nothing(case: &mut Case, input: Input) {
-    assert_eq!(given(case, input.clone()), (String::new(), true), "{input:?}");
+    let shown = format!("{input:?}");
+    assert_eq!(given(case, input), (String::new(), true), "{shown}");
 }
 
 #[test]
@@ -66,6 +67,28 @@ fn an_alarm_of_a_start_that_succeeded_kills_nothing() {
     let mut case = Case::up(one_for_one(), permanent(), &["a"]);
     assert_eq!(case.wait(100 * SECOND), "");
     assert_eq!(case.state("a"), Some(ChildState::Running));
+}
+
+#[test]
+fn an_alarm_of_an_earlier_start_does_not_kill_the_present_one() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.wait(SECOND);
+    case.fails("a");
+    assert_eq!(case.wait(4 * SECOND), "");
+    assert_eq!(case.wait(SECOND), "kill a2 Overdue");
+}
+
+#[test]
+fn an_alarm_of_an_earlier_stop_does_not_press_the_present_one() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.terminate("a");
+    case.wait(SECOND);
+    case.stops("a");
+    case.restart("a");
+    case.started("a");
+    case.terminate("a");
+    assert_eq!(case.wait(SECOND), "");
+    assert_eq!(case.wait(SECOND), "kill a2 Overdue");
 }
 
 #[test]

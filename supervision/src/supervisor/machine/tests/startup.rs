@@ -118,9 +118,9 @@ fn a_start_that_takes_too_long_is_killed_and_counts_as_failed_for_being_overdue(
 fn a_start_within_its_time_is_not_killed() {
     let mut case = abc(one_for_one());
     case.boot();
-    assert_eq!(case.wait(5 * SECOND - Duration::from_nanos(1)), "");
+    assert_eq!(case.wait(just_under(5 * SECOND)), "");
     assert_eq!(case.started("a"), "start b1");
-    assert_eq!(case.wait(Duration::from_nanos(1)), "");
+    assert_eq!(case.wait(NANOSECOND), "");
 }
 
 #[test]
@@ -194,6 +194,32 @@ fn two_failures_during_boot_make_one_group_restart() {
     assert_eq!(case.started("c"), "ready, stop c1");
     assert_eq!(case.stops("c"), "start a2");
     assert_eq!(case.machine.window_used(case.now), (1, 3));
+}
+
+#[test]
+fn of_two_failures_of_one_child_during_boot_the_later_is_told_as_the_reason() {
+    let mut case = abc(one_for_all());
+    case.boot();
+    case.started("a");
+    case.fails("a");
+    case.terminate("a");
+    assert_eq!(case.restart("a"), "start a2");
+    case.started("a");
+    let late = ExitReason::Killed(KillCause::Outside);
+    case.exits("a", late.clone());
+    case.started("b");
+    case.told();
+    assert_eq!(case.started("c"), "ready, stop c1");
+    let is_it = |decision: &Decision| matches!(decision, Decision::Restarting { reason, .. } if *reason == late);
+    assert!(case.decisions.iter().any(is_it));
+}
+
+#[test]
+fn a_boot_goes_on_without_an_unkillable_child_that_was_terminated() {
+    let mut case = abc(one_for_one());
+    case.boot();
+    assert_eq!(case.terminate("a"), "stop a1");
+    assert_eq!(case.wait(3 * SECOND), "kill a1 Overdue, start b1");
 }
 
 #[test]
