@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod metrics;
 pub mod name;
 pub mod policy;
 pub mod reason;
