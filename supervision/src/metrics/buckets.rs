@@ -88,10 +88,6 @@ impl Buckets {
         self.edges.iter().map(|nanos| Duration::from_nanos(*nanos))
     }
 
-    pub(super) const fn edge_nanos(self) -> &'static [u64] {
-        self.edges
-    }
-
     /// Which bucket `nanos` falls into, from 0; the last one has no edge.
     #[inline]
     pub(super) fn bucket_of(self, nanos: u64) -> usize {
@@ -106,7 +102,7 @@ mod tests {
     #[test]
     fn edges_ascend_and_fit_into_a_shard() {
         for buckets in Buckets::ALL {
-            let edges = buckets.edge_nanos();
+            let edges = buckets.edges;
             assert!(edges.is_sorted_by(|left, right| left < right), "{}", buckets.name());
             assert!((1..=EDGES_MAX).contains(&edges.len()), "{}", buckets.name());
         }
@@ -130,12 +126,12 @@ mod tests {
     #[test]
     fn an_edge_belongs_to_the_bucket_that_it_closes() {
         for buckets in Buckets::ALL {
-            for (index, edge) in buckets.edge_nanos().iter().enumerate() {
+            for (index, edge) in buckets.edges.iter().enumerate() {
                 assert_eq!(buckets.bucket_of(*edge), index);
                 assert_eq!(buckets.bucket_of(*edge + 1), index + 1);
             }
             assert_eq!(buckets.bucket_of(0), 0);
-            assert_eq!(buckets.bucket_of(u64::MAX), buckets.edge_nanos().len());
+            assert_eq!(buckets.bucket_of(u64::MAX), buckets.edges.len());
         }
     }
 }

@@ -28,8 +28,8 @@ impl Counter {
 
     /// Raises the count to `total`, a figure counted elsewhere; never lowers it.
     ///
-    /// For a sampler that carries sums over. The sum has to include what has since gone, such as removed mailboxes. A counter
-    /// is either advanced or added to, never both.
+    /// For a series with one source that keeps its own total. Where sources come and go, or may share the series `other`, add what
+    /// each has gained instead.
     pub fn advance_to(&self, total: u64) {
         self.0.fetch_max(total, Ordering::Relaxed);
     }

@@ -23,19 +23,19 @@ pub const DEAD_LETTER_REASON: Label = Label::closed(
 pub const AGENT_KIND: Label = Label::closed("kind", &["native", "program", "terminal", "acp"]);
 
 /// The states of an agent's life; `unknown` is a legal answer.
-const AGENT_STATES: &[&str] = &[
+pub(super) const AGENT_STATES: [&str; 10] = [
     "starting", "idle", "busy", "stopping", "stopped", "paused", "waiting", "backoff", "failed", "unknown",
 ];
 
-const CHILD_STATE: Label = Label::closed(
-    "state",
-    &["starting", "running", "stopping", "restarting", "down", "quarantined"],
-);
+pub(super) const CHILD_STATES: [&str; 6] = ["starting", "running", "stopping", "restarting", "down", "quarantined"];
 
 const STRATEGY: Label = Label::closed(
     "strategy",
     &["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"],
 );
+
+/// Bands of depth, each named by the depths that fall into it.
+pub(super) const DEPTHS: [&str; 5] = ["0", "1-9", "10-99", "100-999", "1000+"];
 
 const PRIORITY: Label = Label::closed("priority", &["critical", "high", "normal", "low", "background"]);
 
@@ -67,7 +67,7 @@ pub const ACTOR_SPAWN_SECONDS: Family = Family::histogram(
 /// Children by state.
 pub const SUPERVISOR_CHILDREN: Family = Family::gauge(
     "triarch_supervisor_children",
-    &[SUPERVISOR, CHILD_STATE],
+    &[SUPERVISOR, Label::closed("state", &CHILD_STATES)],
     "Children of each supervisor, by state; quarantined ones failed too often and wait for a retry.",
 );
 
@@ -97,7 +97,7 @@ pub const SUPERVISOR_ESCALATIONS: Family = Family::counter(
 pub const SUPERVISOR_RESTART_BUDGET_USED_RATIO: Family = Family::gauge(
     "triarch_supervisor_restart_budget_used_ratio",
     &[SUPERVISOR],
-    "Restarts in the current window divided by the limit; at 1 the next failure escalates.",
+    "Restarts in the current window divided by the limit; at 1 the next failure escalates; of several in 'other' the highest.",
 );
 
 /// Levels of the tree.
@@ -156,7 +156,7 @@ pub const MAILBOX_OLDEST_AGE_SECONDS: Family = Family::gauge(
 /// Mailboxes by depth.
 pub const MAILBOXES: Family = Family::gauge(
     "triarch_mailboxes",
-    &[Label::closed("depth", &["0", "1-9", "10-99", "100-999", "1000+"])],
+    &[Label::closed("depth", &DEPTHS)],
     "Mailboxes by how many messages wait in them now (exclusive bands).",
 );
 
@@ -193,14 +193,14 @@ pub const BACKPRESSURE_WAIT_SECONDS: Family = Family::elapsed(
 /// Agents by state.
 pub const AGENTS: Family = Family::gauge(
     "triarch_agents",
-    &[AGENT_KIND, Label::closed("state", AGENT_STATES)],
+    &[AGENT_KIND, Label::closed("state", &AGENT_STATES)],
     "Agents by kind and state.",
 );
 
 /// Changes of agents' states.
 pub const AGENT_TRANSITIONS: Family = Family::counter(
     "triarch_agent_transitions_total",
-    &[AGENT_KIND, Label::closed("to", AGENT_STATES)],
+    &[AGENT_KIND, Label::closed("to", &AGENT_STATES)],
     "Agent state changes, by the state entered.",
 );
 

@@ -7,7 +7,7 @@ const UNSET: u64 = 0x7FF8_0000_7419_A2C5;
 
 /// A level that goes up and down; unknown until somebody sets it, which is not the same as 0.
 ///
-/// When what it measures is gone, whoever set it sets it to 0.
+/// When what it measures is gone, whoever set it sets it to 0: a gauge does not forget.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Gauge(AtomicU64);

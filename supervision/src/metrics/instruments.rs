@@ -4,9 +4,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use metrics::SharedString;
+
 use super::catalogue::Catalogue;
 use super::counter::{Counter, Elapsed};
-use super::family::{Family, Kind};
+use super::family::{Family, Kind, Label};
 use super::gauge::Gauge;
 use super::guard::{Guard, LABEL_OVERFLOW};
 use super::histogram::Histogram;
@@ -92,7 +94,7 @@ impl Instruments {
     pub fn fans<I: Instrument, const N: usize>(&self, family: &Family) -> Result<Fans<I, N>, InstrumentError> {
         let table = self.table(family)?;
         has_labels(family, N + 1)?;
-        let words = family.labels.last().and_then(|label| label.closed_values());
+        let words = family.labels.last().and_then(Label::closed_values);
         match words {
             Some(words) => Ok(Fans { table, words }),
             None => Err(InstrumentError::LastLabelOpen { family: family.name }),
@@ -144,7 +146,7 @@ fn begin(family: &'static Family, guard: &Arc<Guard>, overflows: &Arc<Rows<Count
 }
 
 /// The series of one family, told apart by `N` labels.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Labelled<I: Instrument, const N: usize> {
     table: Arc<Table<I>>,
 }
@@ -152,14 +154,15 @@ pub struct Labelled<I: Instrument, const N: usize> {
 impl<I: Instrument, const N: usize> Labelled<I, N> {
     /// The series of these label values, in the order of the declaration; values beyond those allowed become `other`.
     ///
-    /// It locks and allocates: keep what it returns.
+    /// It locks and allocates: keep what it returns. All that becomes `other` shares one series, so a gauge must be set to a sum
+    /// or be moved by [`Gauge::add`], never be set by each of its owners.
     pub fn with(&self, values: [&str; N]) -> Arc<I> {
         self.table.series(self.table.admit(&values))
     }
 }
 
 /// The series of one family, told apart by `N` labels and then a closed one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Fans<I: Instrument, const N: usize> {
     table: Arc<Table<I>>,
     words: &'static [&'static str],
@@ -180,8 +183,18 @@ impl<I: Instrument, const N: usize> Fans<I, N> {
     }
 }
 
-fn extended(head: &Key, last: metrics::SharedString) -> Key {
-    head.iter().cloned().chain([last]).collect()
+impl<I: Instrument, const N: usize> Clone for Labelled<I, N> {
+    fn clone(&self) -> Self {
+        let table = Arc::clone(&self.table);
+        Self { table }
+    }
+}
+
+impl<I: Instrument, const N: usize> Clone for Fans<I, N> {
+    fn clone(&self) -> Self {
+        let (table, words) = (Arc::clone(&self.table), self.words);
+        Self { table, words }
+    }
 }
 
 /// The series of one family that differ in their last, closed label only: chosen without a lock or an allocation.
@@ -203,6 +216,11 @@ impl<I: Instrument> Fan<I> {
         arm.unwrap_or_else(|| self.other())
     }
 
+    /// The value that its first label really has: the one asked for, or `other`.
+    pub(super) fn name(&self) -> &str {
+        self.head.first().map_or("", |name| name)
+    }
+
     #[cold]
     fn other(&self) -> &Arc<I> {
         let folded = self.table.fold();
@@ -211,13 +229,16 @@ impl<I: Instrument> Fan<I> {
     }
 }
 
+fn extended(head: &Key, last: SharedString) -> Key {
+    head.iter().cloned().chain([last]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::super::buckets::Buckets;
     use super::super::catalogue::Section;
-    use super::super::family::Label;
     use super::super::guard::TELEMETRY;
     use super::super::reading::Value;
     use super::*;
@@ -260,8 +281,7 @@ mod tests {
     fn every_family_is_there_from_the_start_sorted_by_name() {
         let readings = instruments().read();
         let names: Vec<_> = readings.iter().map(|reading| reading.family.name).collect();
-        let sorted = [DRAW, HEAT, IDLE, CUPS, MUGS, LABEL_OVERFLOW].map(|family| family.name);
-        let mut expected = sorted.to_vec();
+        let mut expected = [DRAW, HEAT, IDLE, CUPS, MUGS, LABEL_OVERFLOW].map(|family| family.name);
         expected.sort_unstable();
         assert_eq!(names, expected);
     }

@@ -34,11 +34,12 @@
 //!
 //! # Cost
 //! Asking for a handle takes locks and allocates: do it once, when a part starts. Using one is an atomic addition
-//! (two for a histogram), without a lock, a map or an allocation. Parts that see every message count for themselves and
-//! let a sampler carry the sums over with [`Counter::advance_to`].
+//! (two for a histogram), without a lock, a map or an allocation. Parts that see every message count for themselves,
+//! and a sampler adds what they have gained; levels come from a [`Census`].
 
 mod buckets;
 mod catalogue;
+mod census;
 mod counter;
 mod document;
 pub mod facade;
@@ -49,14 +50,18 @@ mod guard;
 mod histogram;
 mod instruments;
 mod reading;
+mod roll;
 mod rules;
 mod shard;
+#[cfg(test)]
+mod shown;
 mod snapshot;
 mod supervision;
 mod table;
 
 pub use buckets::Buckets;
 pub use catalogue::{Catalogue, CatalogueError, Section};
+pub use census::Census;
 pub use counter::{Counter, Elapsed};
 pub use family::{Family, Kind, Label, OTHER, Values};
 pub use gauge::Gauge;

@@ -109,7 +109,9 @@ mod tests {
 
     fn snapshot(buckets: Buckets, times: &[Duration]) -> Snapshot {
         let histogram = Histogram::new(buckets);
-        times.iter().for_each(|time| histogram.observe(*time));
+        for time in times {
+            histogram.observe(*time);
+        }
         histogram.snapshot()
     }
 
