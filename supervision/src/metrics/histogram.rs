@@ -129,6 +129,18 @@ mod tests {
     }
 
     #[test]
+    fn threads_spread_over_the_shards() {
+        let histogram = Histogram::new(Buckets::FAST);
+        std::thread::scope(|scope| {
+            for _ in 0..16 * SHARDS {
+                scope.spawn(|| histogram.observe(Duration::from_micros(1)));
+            }
+        });
+        let written = |shard: &&Shard| shard.nanos.load(Ordering::Relaxed) > 0;
+        assert_eq!(histogram.shards.iter().filter(written).count(), SHARDS);
+    }
+
+    #[test]
     fn a_nonsensical_time_counts_but_does_not_wrap_the_sum() {
         let histogram = Histogram::new(Buckets::LONG);
         (0..100).for_each(|_| histogram.observe(Duration::MAX));

@@ -399,6 +399,14 @@ mod tests {
             }
         );
         assert_eq!(
+            instruments.fans::<Counter, 1>(&CUPS).unwrap_err(),
+            InstrumentError::WrongLabels {
+                family,
+                declared: 1,
+                asked: 2
+            }
+        );
+        assert_eq!(
             instruments.fans::<Elapsed, 0>(&IDLE).unwrap_err(),
             InstrumentError::LastLabelOpen { family: IDLE.name }
         );
