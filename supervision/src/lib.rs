@@ -10,6 +10,7 @@ pub mod dead_letter;
 pub mod error;
 mod mailbox;
 pub mod message;
+pub mod metrics;
 pub mod name;
 pub mod panics;
 pub mod policy;

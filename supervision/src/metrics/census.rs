@@ -1,0 +1,291 @@
+//! What there is at one moment, by which gauges are set.
+
+use std::time::Duration;
+
+use super::families::{AGENT_STATES, CHILD_STATES, DEPTHS};
+use super::gauge::Gauge;
+use super::instruments::Fan;
+use super::roll::Member;
+use super::supervision::{KindMetrics, SupervisionMetrics, SupervisorMetrics, TypeMetrics};
+use crate::supervisor::machine::ChildState;
+
+/// One count of everything there is; [`record`](Self::record) sets all gauges of supervision, mailboxes and agents by it.
+///
+/// Gauges are set from sums only, and all at once. So several types that share the series `other` add up there, bands of depth add
+/// up to the number of mailboxes, and what is no longer there stands at 0.
+#[derive(Debug)]
+pub struct Census<'a> {
+    metrics: &'a SupervisionMetrics,
+    types: Vec<OfType>,
+    supervisors: Vec<OfSupervisor>,
+    kinds: Vec<[usize; AGENT_STATES.len()]>,
+    depths: [usize; DEPTHS.len()],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct OfType {
+    actors: usize,
+    messages: usize,
+    messages_max: usize,
+    oldest: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct OfSupervisor {
+    children: [usize; CHILD_STATES.len()],
+    budget_used: f64,
+}
+
+impl<'a> Census<'a> {
+    pub(super) fn new(metrics: &'a SupervisionMetrics) -> Self {
+        Self {
+            metrics,
+            types: Vec::new(),
+            supervisors: Vec::new(),
+            kinds: Vec::new(),
+            depths: Default::default(),
+        }
+    }
+
+    /// Counts a live actor of that type.
+    pub fn actor(&mut self, actor_type: &TypeMetrics) {
+        at(&mut self.types, actor_type.slot()).actors += 1;
+    }
+
+    /// Counts a mailbox of that type with so many messages waiting, the oldest for so long.
+    pub fn mailbox(&mut self, actor_type: &TypeMetrics, depth: usize, oldest: Duration) {
+        let of_type = at(&mut self.types, actor_type.slot());
+        of_type.messages += depth;
+        of_type.messages_max = of_type.messages_max.max(depth);
+        of_type.oldest = of_type.oldest.max(oldest);
+        self.depths[band_of(depth)] += 1;
+    }
+
+    /// Counts a child of that supervisor.
+    pub fn child(&mut self, supervisor: &SupervisorMetrics, state: ChildState) {
+        at(&mut self.supervisors, supervisor.slot()).children[index_of(state)] += 1;
+    }
+
+    /// Notes which share of its restarts that supervisor has used; the highest counts where several share a series.
+    pub fn budget_used(&mut self, supervisor: &SupervisorMetrics, ratio: f64) {
+        let of_supervisor = at(&mut self.supervisors, supervisor.slot());
+        of_supervisor.budget_used = of_supervisor.budget_used.max(ratio);
+    }
+
+    /// Counts an agent of that kind in that state; a state without a word here counts as `unknown`.
+    pub fn agent(&mut self, kind: &KindMetrics, state: &str) {
+        let index = AGENT_STATES.iter().position(|word| *word == state);
+        at(&mut self.kinds, kind.slot())[index.unwrap_or(AGENT_STATES.len() - 1)] += 1;
+    }
+
+    /// Sets the gauges.
+    pub fn record(self) {
+        set_counts(&self.metrics.mailboxes, DEPTHS, self.depths);
+        for of_type in self.metrics.types.list() {
+            counted(&self.types, of_type.slot()).set(&of_type);
+        }
+        for supervisor in self.metrics.supervisors.list() {
+            counted(&self.supervisors, supervisor.slot()).set(&supervisor);
+        }
+        for kind in self.metrics.kinds.list() {
+            set_counts(&kind.agents, AGENT_STATES, counted(&self.kinds, kind.slot()));
+        }
+    }
+}
+
+impl OfType {
+    fn set(self, gauges: &TypeMetrics) {
+        gauges.actors.set_count(self.actors);
+        gauges.mailbox_messages.set_count(self.messages);
+        gauges.mailbox_messages_max.set_count(self.messages_max);
+        gauges.mailbox_oldest_age_seconds.set(self.oldest.as_secs_f64());
+    }
+}
+
+impl OfSupervisor {
+    fn set(self, gauges: &SupervisorMetrics) {
+        set_counts(&gauges.children, CHILD_STATES, self.children);
+        gauges.restart_budget_used_ratio.set(self.budget_used);
+    }
+}
+
+fn set_counts<const N: usize>(gauges: &Fan<Gauge>, words: [&str; N], counts: [usize; N]) {
+    for (word, count) in words.into_iter().zip(counts) {
+        gauges.at(word).set_count(count);
+    }
+}
+
+fn at<T: Clone + Default>(counts: &mut Vec<T>, slot: usize) -> &mut T {
+    if counts.len() <= slot {
+        counts.resize(slot + 1, T::default());
+    }
+    &mut counts[slot]
+}
+
+fn counted<T: Copy + Default>(counts: &[T], slot: usize) -> T {
+    counts.get(slot).copied().unwrap_or_default()
+}
+
+fn band_of(depth: usize) -> usize {
+    match depth {
+        0 => 0,
+        1..10 => 1,
+        10..100 => 2,
+        100..1000 => 3,
+        _ => 4,
+    }
+}
+
+fn index_of(state: ChildState) -> usize {
+    match state {
+        ChildState::Starting => 0,
+        ChildState::Running => 1,
+        ChildState::Stopping => 2,
+        ChildState::Restarting => 3,
+        ChildState::Down => 4,
+        ChildState::Quarantined => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown::{metrics, shown};
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_type_shows_its_actors_and_the_sum_the_deepest_and_the_oldest_of_its_mailboxes() {
+        let (instruments, metrics) = metrics();
+        let (echo, idle) = (metrics.of_type("Echo"), metrics.of_type("Idle"));
+        let mut census = metrics.census();
+        census.actor(&echo);
+        census.actor(&echo);
+        census.actor(&idle);
+        census.mailbox(&echo, 3, 2 * SECOND);
+        census.mailbox(&echo, 2, 5 * SECOND);
+        census.record();
+        let expected = [
+            "triarch_actors{Echo} 2",
+            "triarch_actors{Idle} 1",
+            "triarch_mailbox_messages{Echo} 5",
+            "triarch_mailbox_messages_max{Echo} 3",
+            "triarch_mailbox_oldest_age_seconds{Echo} 5",
+            "triarch_mailboxes{1-9} 2",
+        ];
+        assert_eq!(shown(&instruments), expected);
+    }
+
+    #[test]
+    fn mailboxes_fall_into_exclusive_bands_of_depth() {
+        let (instruments, metrics) = metrics();
+        let echo = metrics.of_type("Echo");
+        let mut census = metrics.census();
+        for depth in [0, 1, 9, 10, 99, 100, 999, 1000, 5000] {
+            census.mailbox(&echo, depth, SECOND);
+        }
+        census.record();
+        let bands: Vec<_> = shown(&instruments)
+            .into_iter()
+            .filter(|line| line.starts_with("triarch_mailboxes{"))
+            .collect();
+        let expected = [("0", 1), ("1-9", 2), ("10-99", 2), ("100-999", 2), ("1000+", 2)];
+        assert_eq!(
+            bands,
+            expected.map(|(band, count)| format!("triarch_mailboxes{{{band}}} {count}"))
+        );
+    }
+
+    #[test]
+    fn a_supervisor_shows_its_children_by_state_and_its_budget() {
+        let (instruments, metrics) = metrics();
+        let team = metrics.of_supervisor("team");
+        let mut census = metrics.census();
+        let states = [
+            ChildState::Starting,
+            ChildState::Running,
+            ChildState::Stopping,
+            ChildState::Restarting,
+            ChildState::Down,
+            ChildState::Quarantined,
+        ];
+        for (index, state) in states.into_iter().enumerate() {
+            assert_eq!(serde_json::json!(state), CHILD_STATES[index_of(state)]);
+            (0..=index).for_each(|_| census.child(&team, state));
+        }
+        census.budget_used(&team, 0.25);
+        census.record();
+        let expected = [
+            "triarch_supervisor_children{team,down} 5",
+            "triarch_supervisor_children{team,quarantined} 6",
+            "triarch_supervisor_children{team,restarting} 4",
+            "triarch_supervisor_children{team,running} 2",
+            "triarch_supervisor_children{team,starting} 1",
+            "triarch_supervisor_children{team,stopping} 3",
+            "triarch_supervisor_restart_budget_used_ratio{team} 0.25",
+        ];
+        assert_eq!(shown(&instruments), expected);
+    }
+
+    #[test]
+    fn agents_are_counted_by_kind_and_state_and_strange_states_are_unknown() {
+        let (instruments, metrics) = metrics();
+        let (programs, natives) = (metrics.of_kind("program"), metrics.of_kind("native"));
+        let mut census = metrics.census();
+        for (kind, state) in [
+            (&programs, "waiting"),
+            (&programs, "waiting"),
+            (&natives, "idle"),
+            (&natives, "dozing"),
+        ] {
+            census.agent(kind, state);
+        }
+        census.record();
+        let expected = [
+            "triarch_agents{native,idle} 1",
+            "triarch_agents{native,unknown} 1",
+            "triarch_agents{program,waiting} 2",
+        ];
+        assert_eq!(shown(&instruments), expected);
+    }
+
+    #[test]
+    fn what_is_gone_stands_at_nothing() {
+        let (instruments, metrics) = metrics();
+        let (echo, team) = (metrics.of_type("Echo"), metrics.of_supervisor("team"));
+        let mut census = metrics.census();
+        census.actor(&echo);
+        census.mailbox(&echo, 4, SECOND);
+        census.child(&team, ChildState::Running);
+        census.agent(&metrics.of_kind("native"), "busy");
+        census.record();
+        assert_eq!(shown(&instruments).len(), 7);
+        metrics.census().record();
+        assert_eq!(shown(&instruments), Vec::<String>::new());
+    }
+
+    #[test]
+    fn types_and_supervisors_beyond_the_bound_add_up_in_other() {
+        let (instruments, metrics) = metrics();
+        let mut census = metrics.census();
+        for index in 0..40 {
+            let actor_type = metrics.of_type(&format!("Type{index}"));
+            let supervisor = metrics.of_supervisor(&format!("team-{index}"));
+            census.actor(&actor_type);
+            census.mailbox(&actor_type, index, SECOND);
+            census.child(&supervisor, ChildState::Running);
+            census.budget_used(&supervisor, if index == 35 { 0.75 } else { 0.25 });
+        }
+        census.record();
+        let lines = shown(&instruments);
+        for expected in [
+            "triarch_actors{other} 8",
+            "triarch_mailbox_messages{other} 284",
+            "triarch_mailbox_messages_max{other} 39",
+            "triarch_supervisor_children{other,running} 8",
+            "triarch_supervisor_restart_budget_used_ratio{other} 0.75",
+        ] {
+            assert!(lines.iter().any(|line| line == expected), "{expected}\n{lines:#?}");
+        }
+    }
+}
