@@ -27,7 +27,7 @@ use super::{Notes, Parcel, Place, Queue, Refused, Stamp, Take};
 use crate::message::{Message, Priority};
 
 /// Schedules per test and scheduler.
-const SCHEDULES: usize = 1500;
+const SCHEDULES: usize = 500;
 /// How often the second scheduler changes its mind, plus one.
 const DEPTH: usize = 4;
 /// No test comes near, unless somebody spins for what never comes.

@@ -64,12 +64,12 @@ fn held_back_senders_are_admitted_in_the_order_they_came() {
 }
 
 #[test]
-fn a_held_back_sender_is_overtaken_by_no_more_than_have_room_set_aside() {
+fn whoever_is_admitted_before_earlier_ones_leaves_them_their_room_set_aside() {
     explore(|| {
         let places = places_in_order_of_admission(2, 4);
         for (index, place) in places.iter().enumerate() {
-            let overtaking = places[..index].iter().filter(|earlier| *earlier > place).count();
-            assert!(overtaking <= 1, "{places:?}");
+            let passed = places[index..].iter().filter(|later| *later < place).count();
+            assert!(passed <= 1, "of two rooms one at most is set aside: {places:?}");
         }
     });
 }
