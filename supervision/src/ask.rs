@@ -1,11 +1,12 @@
 //! Questions: a message that carries the way back.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use serde::Serialize;
+
+use crate::sync::{AtomicBool, AtomicU8, Mutex, Ordering, lock};
 
 /// Why an answer never came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
@@ -67,7 +68,7 @@ impl Gate {
     fn settle(&self, state: u8) -> bool {
         let settled = self.change(WAITING, state) || (state >= NoAnswer::Full as u8 && self.change(DROPPED, state));
         if settled && state != ABANDONED {
-            let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let waker = lock(&self.waker).take();
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -130,11 +131,11 @@ pub struct Reply<T> {
 impl<T> Reply<T> {
     /// Answers. Gives the answer back where nobody waits for it any more.
     pub fn send(self, answer: T) -> Result<(), T> {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *lock(&self.answer) = Some(answer);
         if self.gate.settle(ANSWERED) {
             return Ok(());
         }
-        let unwanted = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let unwanted = lock(&self.answer).take();
         unwanted.map_or(Ok(()), Err)
     }
 
@@ -172,14 +173,14 @@ impl<T> Answer<T> {
         if let Some(settled) = self.settled() {
             return Poll::Ready(settled);
         }
-        *self.gate.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        *lock(&self.gate.waker) = Some(cx.waker().clone());
         self.settled().map_or(Poll::Pending, Poll::Ready)
     }
 
     fn settled(&self) -> Option<Result<T, NoAnswer>> {
         match self.gate.state.load(Ordering::SeqCst) {
             ANSWERED => {
-                let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let answer = lock(&self.answer).take();
                 Some(answer.ok_or(NoAnswer::Unanswered))
             }
             state => failure(state).map(Err),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 /// One sender's place in line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u64);
 
 #[derive(Debug)]

@@ -18,6 +18,8 @@ mod parcel;
 mod queue;
 mod word;
 
+#[cfg(all(test, not(shuttle)))]
+mod model_test;
 #[cfg(all(test, shuttle))]
 mod schedules;
 

@@ -24,6 +24,9 @@ const STAMPED_DEPTH: u64 = 16;
 /// Beyond this many messages in a burst the buffers are given back when the agent comes to rest.
 const KEPT_BUFFER: u64 = 1024;
 
+/// A capacity beyond it is none; the limit, which only grows, stays far from its end.
+const MOST_ROOM: u64 = 1 << 48;
+
 const NO_PROBE: u64 = u64::MAX;
 
 /// A bounded queue of one message type.
@@ -44,6 +47,7 @@ pub(crate) struct Queue<M> {
     probe_at: AtomicU64,
     high_water: AtomicU64,
     capacity: u64,
+    evicts: bool,
     flows: Flows<Parcel<M>>,
     line: Mutex<Line>,
     pub(crate) bell: Bell,
@@ -86,7 +90,7 @@ impl<M: Message> Queue<M> {
         let flows = if M::LANES || evicts { Flows::lanes(M::LANES) } else { Flows::sides() };
         Self {
             word: Word::new(),
-            limit: AtomicU64::new(capacity),
+            limit: AtomicU64::new(capacity.min(MOST_ROOM)),
             taken: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
             latest: AtomicU64::new(0),
@@ -95,6 +99,7 @@ impl<M: Message> Queue<M> {
             probe_at: AtomicU64::new(0),
             high_water: AtomicU64::new(0),
             capacity,
+            evicts,
             flows,
             line: Mutex::new(Line::default()),
             bell: Bell::default(),
@@ -107,8 +112,13 @@ impl<M: Message> Queue<M> {
 
     /// Messages waiting now, as far as the taker has told.
     pub(crate) fn depth(&self) -> u64 {
-        let gone = self.taken.load(Ordering::Relaxed) + self.evicted.load(Ordering::Relaxed);
-        self.word.tail().saturating_sub(gone)
+        let gone = self.gone();
+        // Between the two looks any number may come and go.
+        self.word.tail().saturating_sub(gone).min(self.capacity)
+    }
+
+    fn gone(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed) + self.evicted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn high_water(&self) -> u64 {
@@ -178,7 +188,8 @@ impl<M: Message> Queue<M> {
         };
         match standing {
             line::Standing::Granted => {
-                drop(line);
+                // Still under the line's lock: until the limit follows, the tail may stand beyond it, and there is
+                // less room to see than there is.
                 let admission = self.word.admit(wants, &self.limit, Standing::Granted);
                 // The room moves from aside to the limit; only a closed queue refuses, and then it is nobody's.
                 self.limit.fetch_add(wants, Ordering::SeqCst);
@@ -237,14 +248,15 @@ impl<M: Message> Queue<M> {
             }
             let line = lock(&self.line);
             if let Some(oldest) = self.flows.pop_oldest() {
+                let Ok(admission) = self.word.admit(1, &self.limit, Standing::Granted) else {
+                    // Not counted as evicted yet, so whoever empties the closed queue waits for it.
+                    self.flows.push(parcel_lane(&oldest), oldest);
+                    return Err(parcel);
+                };
                 self.evicted.fetch_add(1, Ordering::AcqRel);
-                let admission = self.word.admit(1, &self.limit, Standing::Granted);
                 self.limit.fetch_add(1, Ordering::SeqCst);
                 drop(line);
-                return match admission {
-                    Ok(admission) => Ok((self.put(&admission, parcel), Some(oldest))),
-                    Err(_) => Err(parcel),
-                };
+                return Ok((self.put(&admission, parcel), Some(oldest)));
             }
             drop(line);
             // All there is has been taken and is about to be released, or is about to be put down.
@@ -272,7 +284,7 @@ impl<M: Message> Queue<M> {
     }
 
     fn stamp(&self, admission: &Admission) -> Stamp {
-        let depth = admission.first.saturating_sub(self.taken.load(Ordering::Relaxed));
+        let depth = admission.first.saturating_sub(self.gone());
         let sampled = admission.first.is_multiple_of(SAMPLE_EVERY);
         if !sampled && depth > STAMPED_DEPTH {
             #[expect(clippy::cast_possible_truncation, reason = "a stamp has 32 bits")]
@@ -308,7 +320,12 @@ impl<M: Message> Queue<M> {
     }
 
     /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused.
+    ///
+    /// Where the oldest is dropped for room it stays within reach of those who drop it.
     pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
+        if self.evicts {
+            return;
+        }
         if let Take::Next(parcel) = self.draw(notes) {
             self.note_oldest(parcel.stamp());
             notes.ahead = Some(Box::new(parcel));
@@ -340,7 +357,8 @@ impl<M: Message> Queue<M> {
                 self.flows.pop_side(notes.side)
             }
             Flows::Lanes(_) => {
-                if self.word.tail() == notes.taken + self.evicted.load(Ordering::Acquire) {
+                let evicted = self.evicted.load(Ordering::Acquire);
+                if self.word.tail() == notes.taken + evicted {
                     return Take::Empty;
                 }
                 self.flows.pop_lane(&mut notes.order)
