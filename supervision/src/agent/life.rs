@@ -232,6 +232,7 @@ impl<A: Agent> Life<A> {
                 return Some(end);
             }
         }
+        self.mailbox.node.in_hand.store(0, Ordering::Relaxed);
         let hold = self.hold.as_mut()?;
         if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
             self.wait(true).await;
@@ -263,7 +264,7 @@ impl<A: Agent> Life<A> {
 
     /// Opens a parcel; `None` where its message is not to be handled any more.
     fn open(&mut self, parcel: Parcel<A::Message>) -> Option<Next<A::Message>> {
-        self.mailbox.queue.note_oldest(parcel.stamp());
+        self.mailbox.node.in_hand.store(parcel.stamp().as_mark(), Ordering::Relaxed);
         let message = match parcel {
             Parcel::Plain { message, .. } => message,
             Parcel::Until { until, .. } if Moment::now() > until => {
@@ -370,6 +371,7 @@ impl<A: Agent> Drop for Life<A> {
         }
         let node = &self.mailbox.node;
         node.handling_since.store(0, Ordering::Relaxed);
+        node.in_hand.store(0, Ordering::Relaxed);
         node.ended(self.ctx.incarnation, reason, Moment::now());
     }
 }

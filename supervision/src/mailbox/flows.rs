@@ -1,11 +1,14 @@
 //! The flume channels messages lie in.
 //!
-//! A mailbox without lanes has two channels, its *sides*: senders push into one while the agent empties the
-//! other, so that they do not meet on a lock and no buffer is ever given away. A mailbox with lanes, or one that
+//! A mailbox without lanes has two channels, its *sides*: in a burst senders push into one while the agent empties
+//! the other, so that they do not meet on a lock and no buffer is ever given away. The second side is opened at
+//! the first burst: most mailboxes never see one. A mailbox with lanes, or one that
 //! drops its oldest, has a channel per lane.
 //!
 //! flume's own bounds, waiting lists and async half stay unused: the bound is the mailbox's, so that it also
 //! holds for what the agent has not begun, and only `try_send` and `try_recv` are called.
+
+use std::sync::OnceLock;
 
 use flume::{Receiver, Sender};
 
@@ -18,14 +21,14 @@ type Channel<T> = (Sender<T>, Receiver<T>);
 #[derive(Debug)]
 pub(super) enum Flows<T> {
     /// Two channels in turns.
-    Sides([Channel<T>; 2]),
+    Sides(Channel<T>, OnceLock<Channel<T>>),
     /// A channel per lane, most urgent first; one, where priorities are off.
     Lanes(Box<[Channel<T>]>),
 }
 
 impl<T> Flows<T> {
     pub(super) fn sides() -> Self {
-        Self::Sides([channel(), channel()])
+        Self::Sides(channel(), OnceLock::new())
     }
 
     pub(super) fn lanes(prioritised: bool) -> Self {
@@ -33,24 +36,32 @@ impl<T> Flows<T> {
         Self::Lanes((0..count).map(|_| channel()).collect())
     }
 
+    /// Makes sure that senders can be turned to the other side.
+    pub(super) fn open_both_sides(&self) {
+        if let Self::Sides(_, second) = self {
+            second.get_or_init(channel);
+        }
+    }
+
+    fn channel(&self, index: usize) -> Option<&Channel<T>> {
+        match self {
+            Self::Sides(first, _) if index == 0 => Some(first),
+            Self::Sides(_, second) => second.get(),
+            Self::Lanes(lanes) => lanes.get(index).or_else(|| lanes.last()),
+        }
+    }
+
     /// Puts into the side or lane numbered `index`.
     pub(super) fn push(&self, index: usize, item: T) {
-        let channels: &[Channel<T>] = match self {
-            Self::Sides(sides) => sides,
-            Self::Lanes(lanes) => lanes,
-        };
-        let channel = channels.get(index).or_else(|| channels.last());
-        // Both ends live as long as this value, and the channel has no bound: it cannot refuse.
-        let pushed = channel.map(|(sender, _)| sender.try_send(item).is_ok());
+        // Senders are turned to a side only once it is open; both ends live as long as this value; and the
+        // channel has no bound: it cannot refuse.
+        let pushed = self.channel(index).map(|(sender, _)| sender.try_send(item).is_ok());
         debug_assert_eq!(pushed, Some(true));
     }
 
     /// Takes the next of a side.
     pub(super) fn pop_side(&self, side: usize) -> Option<T> {
-        match self {
-            Self::Sides(sides) => sides.get(side)?.1.try_recv().ok(),
-            Self::Lanes(_) => None,
-        }
+        self.channel(side)?.1.try_recv().ok()
     }
 
     /// Takes the next by the order of lanes.
@@ -68,13 +79,10 @@ impl<T> Flows<T> {
         lanes.iter().rev().find_map(|(_, receiver)| receiver.try_recv().ok())
     }
 
-    /// Gives the buffers of empty channels back to the allocator.
-    pub(super) fn shrink(&self) {
-        let channels: &[Channel<T>] = match self {
-            Self::Sides(sides) => sides,
-            Self::Lanes(lanes) => lanes,
-        };
-        for (_, receiver) in channels.iter().filter(|(_, receiver)| receiver.is_empty()) {
+    /// Gives the buffer of a side back to the allocator. Only for a side senders are turned away from, and that
+    /// has been emptied: what is pushed meanwhile would be lost.
+    pub(super) fn shrink_side(&self, side: usize) {
+        if let (Self::Sides(..), Some((_, receiver))) = (self, self.channel(side)) {
             let drained = receiver.drain();
             debug_assert_eq!(drained.len(), 0);
         }

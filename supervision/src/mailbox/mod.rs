@@ -173,6 +173,12 @@ impl<M: Message> Mailbox<M> {
         });
     }
 
+    /// When the oldest message that waits or is in hand was queued.
+    fn oldest(&self) -> Option<Stamp> {
+        let in_hand = Stamp::from_mark(self.node.in_hand.load(Ordering::Relaxed));
+        in_hand.or_else(|| self.queue.oldest())
+    }
+
     fn replay(&self, message: M) -> Option<Box<dyn FnMut() -> Result<(), ReplayError> + Send>> {
         let shared = Arc::clone(self.shared.get()?);
         let path = self.node.path();
@@ -213,7 +219,7 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
             depth,
             capacity: self.queue.capacity(),
             high_water: self.queue.high_water().max(depth),
-            oldest_age: self.queue.oldest().map(|stamp| stamp.age(Moment::now())),
+            oldest_age: self.oldest().map(|stamp| stamp.age(Moment::now())),
             enqueued: self.queue.admitted(),
             handled: self.node.handled.load(Ordering::Relaxed),
             failed: self.node.failed.load(Ordering::Relaxed),

@@ -47,11 +47,22 @@ impl<M> Parcel<M> {
 pub(crate) struct Stamp(pub(crate) u32);
 
 const STEP_BITS: u32 = 16;
+const MARK: u64 = 1 << 32;
 
 impl Stamp {
     #[expect(clippy::cast_possible_truncation, reason = "stamps wrap by design; ages are differences")]
     pub(crate) fn at(moment: Moment) -> Self {
         Self((moment.as_nanos() >> STEP_BITS) as u32)
+    }
+
+    /// As a number that is never 0, for a place where 0 means none.
+    pub(crate) fn as_mark(self) -> u64 {
+        u64::from(self.0) | MARK
+    }
+
+    pub(crate) fn from_mark(mark: u64) -> Option<Self> {
+        #[expect(clippy::cast_possible_truncation, reason = "the mark lies above the stamp's 32 bits")]
+        (mark & MARK != 0).then_some(Self(mark as u32))
     }
 
     /// The time from this stamp to `now`.

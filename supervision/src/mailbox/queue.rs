@@ -29,28 +29,50 @@ const MOST_ROOM: u64 = 1 << 48;
 
 const NO_PROBE: u64 = u64::MAX;
 
+/// From this many messages on, the taker turns senders to the other side before it takes; below, meeting them on
+/// one lock costs less than turning them.
+const SWAP_FROM: u64 = 32;
+
 /// A bounded queue of one message type.
+///
+/// What senders write, what the taker writes and what nobody writes lie on cache lines of their own: a line
+/// that two cores write for each message costs more than all the rest of the way.
 #[derive(Debug)]
 pub(crate) struct Queue<M> {
+    entrance: Entrance,
+    room: Room,
+    capacity: u64,
+    evicts: bool,
+    flows: Flows<Parcel<M>>,
+    line: Mutex<Line>,
+    pub(crate) bell: Bell,
+}
+
+/// What senders write for each message.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Entrance {
     word: Word,
+    /// The stamp of the latest message.
+    latest: AtomicU64,
+    /// The stamp of the message that found the agent idle, or was next when it left its seat.
+    first: AtomicU64,
+    /// The number of a message whose waiting time is measured, and when it was queued.
+    probe: AtomicU64,
+    probe_at: AtomicU64,
+}
+
+/// What the taker writes now and then, and senders read for each message.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Room {
     /// The tail may not pass it: what was released, plus the capacity, less the room set aside.
     limit: AtomicU64,
     /// How many messages left the queue, as the taker last told.
     taken: AtomicU64,
     /// How many were dropped to make room for newer ones.
     evicted: AtomicU64,
-    /// The stamp of the latest message, and of the oldest one that waits or is in hand.
-    latest: AtomicU64,
-    oldest: AtomicU64,
-    /// The number of a message whose waiting time is measured, and when it was queued.
-    probe: AtomicU64,
-    probe_at: AtomicU64,
     high_water: AtomicU64,
-    capacity: u64,
-    evicts: bool,
-    flows: Flows<Parcel<M>>,
-    line: Mutex<Line>,
-    pub(crate) bell: Bell,
 }
 
 /// The taker's own notes. They belong to the mailbox and pass from one incarnation to the next.
@@ -89,15 +111,19 @@ impl<M: Message> Queue<M> {
     pub(crate) fn new(capacity: u64, evicts: bool) -> Self {
         let flows = if M::LANES || evicts { Flows::lanes(M::LANES) } else { Flows::sides() };
         Self {
-            word: Word::new(),
-            limit: AtomicU64::new(capacity.min(MOST_ROOM)),
-            taken: AtomicU64::new(0),
-            evicted: AtomicU64::new(0),
-            latest: AtomicU64::new(0),
-            oldest: AtomicU64::new(0),
-            probe: AtomicU64::new(NO_PROBE),
-            probe_at: AtomicU64::new(0),
-            high_water: AtomicU64::new(0),
+            entrance: Entrance {
+                word: Word::new(),
+                latest: AtomicU64::new(0),
+                first: AtomicU64::new(0),
+                probe: AtomicU64::new(NO_PROBE),
+                probe_at: AtomicU64::new(0),
+            },
+            room: Room {
+                limit: AtomicU64::new(capacity.min(MOST_ROOM)),
+                taken: AtomicU64::new(0),
+                evicted: AtomicU64::new(0),
+                high_water: AtomicU64::new(0),
+            },
             capacity,
             evicts,
             flows,
@@ -114,46 +140,53 @@ impl<M: Message> Queue<M> {
     pub(crate) fn depth(&self) -> u64 {
         let gone = self.gone();
         // Between the two looks any number may come and go.
-        self.word.tail().saturating_sub(gone).min(self.capacity)
+        self.entrance.word.tail().saturating_sub(gone).min(self.capacity)
+    }
+
+    fn note_depth(&self) {
+        let depth = self.depth();
+        if depth > self.room.high_water.load(Ordering::Relaxed) {
+            self.room.high_water.fetch_max(depth, Ordering::Relaxed);
+        }
     }
 
     fn gone(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed) + self.evicted.load(Ordering::Relaxed)
+        self.room.taken.load(Ordering::Relaxed) + self.room.evicted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn high_water(&self) -> u64 {
-        self.high_water.load(Ordering::Relaxed)
+        self.room.high_water.load(Ordering::Relaxed)
     }
 
     /// Messages ever admitted.
     pub(crate) fn admitted(&self) -> u64 {
-        self.word.tail()
+        self.entrance.word.tail()
     }
 
-    /// When the oldest message that waits or is in hand was queued.
+    /// When the oldest message that waits was queued, where nobody takes from the queue.
     pub(crate) fn oldest(&self) -> Option<Stamp> {
-        let is_busy = self.depth() > 0 || !self.word.is_idle();
+        let is_busy = self.depth() > 0 || !self.entrance.word.is_idle();
         #[expect(clippy::cast_possible_truncation, reason = "a stamp has 32 bits")]
-        is_busy.then(|| Stamp(self.oldest.load(Ordering::Relaxed) as u32))
+        is_busy.then(|| Stamp(self.entrance.first.load(Ordering::Relaxed) as u32))
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.word.is_idle()
+        self.entrance.word.is_idle()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.word.is_closed()
+        self.entrance.word.is_closed()
     }
 
     // ---- senders ----
 
     /// Queues `parcel` if there is room and nobody waits for it. Returns the message's number.
     pub(crate) fn offer(&self, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
-        match self.word.admit(parcel.count(), &self.limit, Standing::Newcomer) {
+        match self.entrance.word.admit(parcel.count(), &self.room.limit, Standing::Newcomer) {
             Ok(admission) => Ok(self.put(&admission, parcel)),
             Err(refused) => {
                 if refused == Refused::Full {
-                    self.high_water.fetch_max(self.depth(), Ordering::Relaxed);
+                    self.note_depth();
                 }
                 Err((refused, parcel))
             }
@@ -190,12 +223,12 @@ impl<M: Message> Queue<M> {
             line::Standing::Granted => {
                 // Still under the line's lock: until the limit follows, the tail may stand beyond it, and there is
                 // less room to see than there is.
-                let admission = self.word.admit(wants, &self.limit, Standing::Granted);
+                let admission = self.entrance.word.admit(wants, &self.room.limit, Standing::Granted);
                 // The room moves from aside to the limit; only a closed queue refuses, and then it is nobody's.
-                self.limit.fetch_add(wants, Ordering::SeqCst);
+                self.room.limit.fetch_add(wants, Ordering::SeqCst);
                 Poll::Ready(admission)
             }
-            line::Standing::First => match self.word.admit(wants, &self.limit, Standing::First) {
+            line::Standing::First => match self.entrance.word.admit(wants, &self.room.limit, Standing::First) {
                 Err(Refused::Full) => Poll::Pending,
                 admission => {
                     line.first_admitted();
@@ -209,7 +242,7 @@ impl<M: Message> Queue<M> {
     }
 
     fn join(&self, line: &mut Line, wants: u64, place: &mut Option<Place>, cx: &Context<'_>) -> line::Standing {
-        self.word.mark_waiters(true);
+        self.entrance.word.mark_waiters(true);
         // Either the taker's next release sees the mark, or the admission tried next sees its release.
         fence(Ordering::SeqCst);
         let is_first = line.is_empty();
@@ -220,9 +253,9 @@ impl<M: Message> Queue<M> {
     /// The line has a new first, or none.
     fn line_moved(&self, line: &Line) {
         match line.first_wants() {
-            None => self.word.mark_waiters(false),
+            None => self.entrance.word.mark_waiters(false),
             Some(wants) => {
-                if self.word.tail() + wants <= self.limit.load(Ordering::SeqCst) {
+                if self.entrance.word.tail() + wants <= self.room.limit.load(Ordering::SeqCst) {
                     line.nudge();
                 }
             }
@@ -248,13 +281,13 @@ impl<M: Message> Queue<M> {
             }
             let line = lock(&self.line);
             if let Some(oldest) = self.flows.pop_oldest() {
-                let Ok(admission) = self.word.admit(1, &self.limit, Standing::Granted) else {
+                let Ok(admission) = self.entrance.word.admit(1, &self.room.limit, Standing::Granted) else {
                     // Not counted as evicted yet, so whoever empties the closed queue waits for it.
                     self.flows.push(parcel_lane(&oldest), oldest);
                     return Err(parcel);
                 };
-                self.evicted.fetch_add(1, Ordering::AcqRel);
-                self.limit.fetch_add(1, Ordering::SeqCst);
+                self.room.evicted.fetch_add(1, Ordering::AcqRel);
+                self.room.limit.fetch_add(1, Ordering::SeqCst);
                 drop(line);
                 return Ok((self.put(&admission, parcel), Some(oldest)));
             }
@@ -269,7 +302,7 @@ impl<M: Message> Queue<M> {
         let stamp = self.stamp(admission);
         parcel.set_stamp(stamp);
         match (&self.flows, parcel) {
-            (Flows::Sides(_), parcel) => self.flows.push(admission.side, parcel),
+            (Flows::Sides(..), parcel) => self.flows.push(admission.side, parcel),
             (Flows::Lanes(_), Parcel::Many { batch, .. }) => {
                 for message in batch {
                     self.flows.push(lane_of(&message), Parcel::Plain { stamp, message });
@@ -288,17 +321,17 @@ impl<M: Message> Queue<M> {
         let sampled = admission.first.is_multiple_of(SAMPLE_EVERY);
         if !sampled && depth > STAMPED_DEPTH {
             #[expect(clippy::cast_possible_truncation, reason = "a stamp has 32 bits")]
-            return Stamp(self.latest.load(Ordering::Relaxed) as u32);
+            return Stamp(self.entrance.latest.load(Ordering::Relaxed) as u32);
         }
         let now = Moment::now();
         let stamp = Stamp::at(now);
-        self.latest.store(u64::from(stamp.0), Ordering::Relaxed);
+        self.entrance.latest.store(u64::from(stamp.0), Ordering::Relaxed);
         if admission.rings {
-            self.oldest.store(u64::from(stamp.0), Ordering::Relaxed);
+            self.entrance.first.store(u64::from(stamp.0), Ordering::Relaxed);
         }
-        if sampled && self.probe.load(Ordering::Relaxed) == NO_PROBE {
-            self.probe_at.store(now.as_nanos(), Ordering::Relaxed);
-            self.probe.store(admission.first, Ordering::Release);
+        if sampled && self.entrance.probe.load(Ordering::Relaxed) == NO_PROBE {
+            self.entrance.probe_at.store(now.as_nanos(), Ordering::Relaxed);
+            self.entrance.probe.store(admission.first, Ordering::Release);
         }
         stamp
     }
@@ -348,17 +381,17 @@ impl<M: Message> Queue<M> {
     fn next_parcel(&self, notes: &mut Notes<M>) -> Take<M> {
         notes.bundle = None;
         let found = match &self.flows {
-            Flows::Sides(_) => {
+            Flows::Sides(..) => {
                 if notes.left == 0 {
-                    let Some((side, tail)) = self.word.swap_sides(notes.taken) else { return Take::Empty };
+                    let Some((side, tail)) = self.turn_to(notes.taken) else { return Take::Empty };
                     (notes.side, notes.left) = (side, tail - notes.taken);
                     notes.burst = notes.burst.max(notes.left);
                 }
                 self.flows.pop_side(notes.side)
             }
             Flows::Lanes(_) => {
-                let evicted = self.evicted.load(Ordering::Acquire);
-                if self.word.tail() == notes.taken + evicted {
+                let evicted = self.room.evicted.load(Ordering::Acquire);
+                if self.entrance.word.tail() == notes.taken + evicted {
                     return Take::Empty;
                 }
                 self.flows.pop_lane(&mut notes.order)
@@ -376,9 +409,22 @@ impl<M: Message> Queue<M> {
         }
     }
 
+    /// The side to take from, and up to which message; turns senders away from it if that is worth it.
+    fn turn_to(&self, taken: u64) -> Option<(usize, u64)> {
+        let (side, tail) = self.entrance.word.side_and_tail();
+        if tail == taken {
+            return None;
+        }
+        if tail - taken < SWAP_FROM {
+            return Some((side, tail));
+        }
+        self.flows.open_both_sides();
+        self.entrance.word.swap_sides(taken)
+    }
+
     fn release_every(&self) -> u64 {
         match &self.flows {
-            Flows::Sides(_) => (self.capacity / 4).clamp(1, 256),
+            Flows::Sides(..) => (self.capacity / 4).clamp(1, 256),
             Flows::Lanes(_) => 1,
         }
     }
@@ -389,16 +435,16 @@ impl<M: Message> Queue<M> {
         if room == 0 {
             return;
         }
-        self.high_water.fetch_max(self.depth(), Ordering::Relaxed);
+        self.note_depth();
         notes.released = notes.taken;
-        self.taken.store(notes.taken, Ordering::Release);
-        if self.word.has_waiters() {
+        self.room.taken.store(notes.taken, Ordering::Release);
+        if self.entrance.word.has_waiters() {
             self.hand_out(&mut lock(&self.line), room);
             return;
         }
-        self.limit.fetch_add(room, Ordering::SeqCst);
+        self.room.limit.fetch_add(room, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        if self.word.has_waiters() {
+        if self.entrance.word.has_waiters() {
             self.hand_out(&mut lock(&self.line), 0);
         }
     }
@@ -406,7 +452,7 @@ impl<M: Message> Queue<M> {
     /// Gives `room` to the line, and what the line does not take to everybody.
     fn hand_out(&self, line: &mut Line, room: u64) {
         let left = line.grant(room);
-        self.limit.fetch_add(left, Ordering::SeqCst);
+        self.room.limit.fetch_add(left, Ordering::SeqCst);
         self.line_moved(line);
     }
 
@@ -415,14 +461,15 @@ impl<M: Message> Queue<M> {
         self.release(notes);
         if notes.burst > KEPT_BUFFER {
             notes.burst = 0;
-            self.flows.shrink();
+            let (side, _) = self.entrance.word.side_and_tail();
+            self.flows.shrink_side(1 - side);
         }
-        self.word.rest(notes.taken + self.evicted.load(Ordering::Acquire))
+        self.entrance.word.rest(notes.taken + self.room.evicted.load(Ordering::Acquire))
     }
 
-    /// Notes that a message queued at `stamp` is in hand.
+    /// Notes that a message queued at `stamp` is the next.
     pub(crate) fn note_oldest(&self, stamp: Stamp) {
-        self.oldest.store(u64::from(stamp.0), Ordering::Relaxed);
+        self.entrance.first.store(u64::from(stamp.0), Ordering::Relaxed);
     }
 
     /// Whether the message just taken is one whose times are measured, and when it was queued, if known.
@@ -431,18 +478,18 @@ impl<M: Message> Queue<M> {
         if !number.is_multiple_of(SAMPLE_EVERY) {
             return None;
         }
-        let probe = self.probe.load(Ordering::Acquire);
+        let probe = self.entrance.probe.load(Ordering::Acquire);
         if probe == NO_PROBE || probe > number {
             return Some(None);
         }
-        let at = Moment::from_nanos(self.probe_at.load(Ordering::Relaxed));
-        self.probe.store(NO_PROBE, Ordering::Release);
-        Some((probe == number && matches!(self.flows, Flows::Sides(_))).then_some(at))
+        let at = Moment::from_nanos(self.entrance.probe_at.load(Ordering::Relaxed));
+        self.entrance.probe.store(NO_PROBE, Ordering::Release);
+        Some((probe == number && matches!(self.flows, Flows::Sides(..))).then_some(at))
     }
 
     /// Closes: admits nobody any more and sends the held-back senders away. Returns whether it was open.
     pub(crate) fn close(&self) -> bool {
-        let was_open = self.word.close();
+        let was_open = self.entrance.word.close();
         let sent_away = lock(&self.line).dissolve();
         sent_away.into_iter().for_each(std::task::Waker::wake);
         was_open

@@ -114,6 +114,12 @@ impl Word {
         }
     }
 
+    /// The side senders push into, and the tail.
+    pub(super) fn side_and_tail(&self) -> (usize, u64) {
+        let word = self.0.load(Ordering::Acquire);
+        (usize::from(word & SIDE != 0), word / ONE)
+    }
+
     pub(super) fn tail(&self) -> u64 {
         self.0.load(Ordering::Acquire) / ONE
     }

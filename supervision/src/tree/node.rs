@@ -149,6 +149,8 @@ pub(crate) struct Node {
     started: AtomicU64,
     /// Messages handled, over all incarnations. Written by the agent alone.
     pub(crate) handled: AtomicU64,
+    /// When the message in hand was queued, as a stamp's mark; 0 while none is.
+    pub(crate) in_hand: AtomicU64,
     /// Of which failed.
     pub(crate) failed: AtomicU64,
     /// When the handler with a time budget began; 0 while none runs.
@@ -179,6 +181,7 @@ impl Node {
             restarts: AtomicU64::new(0),
             started: AtomicU64::new(0),
             handled: AtomicU64::new(0),
+            in_hand: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             handling_since: AtomicU64::new(0),
             figures: OnceLock::new(),
