@@ -86,38 +86,37 @@ pub struct Escalation {
 ///
 /// Anything that implements [`Error`] becomes one by `?`. `Failure` itself does not implement
 /// `Error`, which is what lets the conversion be total (the way `anyhow::Error` does it).
-#[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    text: Arc<str>,
-    #[serde(skip_serializing_if = "is_false")]
-    ignored: bool,
-}
+///
+/// It is one word wide, so that the `Result` of a handler travels in a register.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Failure(Arc<Told>);
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
-fn is_false(value: &bool) -> bool {
-    !*value
+#[derive(PartialEq, Eq)]
+struct Told {
+    text: Box<str>,
+    is_ignore: bool,
 }
 
 impl Failure {
     /// A failure in words.
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self {
-            text: text.into(),
-            ignored: false,
-        }
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(Arc::new(Told { text: text.into(), is_ignore: false }))
     }
 
     /// Returned from `start`: there is nothing to do, leave me out without calling it a failure.
     pub fn ignore() -> Self {
-        Self {
-            text: Arc::from("ignored"),
-            ignored: true,
-        }
+        Self(Arc::new(Told { text: Box::from("ignored"), is_ignore: true }))
     }
 
     /// Whether this is [`Failure::ignore`].
     pub fn is_ignore(&self) -> bool {
-        self.ignored
+        self.0.is_ignore
+    }
+}
+
+impl Serialize for Failure {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.text)
     }
 }
 
@@ -136,13 +135,13 @@ impl<E: Error> From<E> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Failure({:?})", self.text)
+        write!(f, "Failure({:?})", self.0.text)
     }
 }
 

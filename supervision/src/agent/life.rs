@@ -49,23 +49,30 @@ pub(super) struct Life<A: Agent> {
     has_budget: bool,
 }
 
-/// What is known of the message being handled, beside the message itself.
+/// The message being handled, until its handler has it, and what is known of it beside.
 struct Hand<M> {
+    message: Option<M>,
     is_full: bool,
     ticket: Option<Ticket>,
     copy: Option<Box<(M, u32)>>,
 }
 
-/// What the incarnation does next.
-enum Next<M> {
-    Handle(M),
+/// What the incarnation does next. It carries no message: each move of a message through an enum costs as much as
+/// handling a small one.
+#[derive(Clone, Copy)]
+enum Next {
+    /// Handle the message in hand.
+    Handle,
     /// Nothing waits.
     Rest,
     /// The agent is paused.
     Pause,
     /// Others are to run first.
     GiveWay,
-    End(ExitReason),
+    /// The agent was asked to stop.
+    Stop,
+    /// It has ended by its own wish.
+    End,
 }
 
 /// How long an incarnation has been busy without a pause, in messages.
@@ -85,7 +92,7 @@ impl<A: Agent> Life<A> {
         Self {
             agent: Some(agent),
             handled: mailbox.node.handled.load(Ordering::Relaxed),
-            hand: Hand { is_full: false, ticket: None, copy: None },
+            hand: Hand { message: None, is_full: false, ticket: None, copy: None },
             ctx,
             mailbox,
             hold: None,
@@ -128,7 +135,7 @@ impl<A: Agent> Life<A> {
         let mut streak = Streak::default();
         loop {
             let ended = match self.next(&mut streak) {
-                Next::Handle(message) => self.handle(message).await,
+                Next::Handle => self.handle().await,
                 Next::Rest => self.rest().await,
                 Next::Pause => {
                     self.wait(false).await;
@@ -138,7 +145,8 @@ impl<A: Agent> Life<A> {
                     tokio::task::yield_now().await;
                     None
                 }
-                Next::End(reason) => Some(reason),
+                Next::Stop => Some(ExitReason::Shutdown),
+                Next::End => Some(ExitReason::Normal),
             };
             if let Some(reason) = ended {
                 return reason;
@@ -147,14 +155,15 @@ impl<A: Agent> Life<A> {
     }
 
     /// What comes first: control, then timers, then a message that crashed its handler, then the mailbox.
-    fn next(&mut self, streak: &mut Streak) -> Next<A::Message> {
+    #[inline]
+    fn next(&mut self, streak: &mut Streak) -> Next {
         if self.mailbox.node.flags() != 0
             && let Some(next) = self.attend()
         {
             return next;
         }
         if self.ctx.has_ended {
-            return Next::End(ExitReason::Normal);
+            return Next::End;
         }
         streak.0 += 1;
         if streak.is_at(TIMER_CHECK)
@@ -169,9 +178,10 @@ impl<A: Agent> Life<A> {
         self.next_message(streak)
     }
 
-    fn next_message(&mut self, streak: &mut Streak) -> Next<A::Message> {
+    #[inline]
+    fn next_message(&mut self, streak: &mut Streak) -> Next {
         loop {
-            let Some(hold) = &mut self.hold else { return Next::End(ExitReason::Shutdown) };
+            let Some(hold) = &mut self.hold else { return Next::Stop };
             if let Some(again) = hold.again.take() {
                 let (message, attempts) = *again;
                 self.hand.copy = copy_of(&message, attempts);
@@ -196,14 +206,14 @@ impl<A: Agent> Life<A> {
     // ---- control ----
 
     /// Does what the node's flags ask for.
-    fn attend(&mut self) -> Option<Next<A::Message>> {
+    fn attend(&mut self) -> Option<Next> {
         let node = &self.mailbox.node;
         if node.has_flag(KILL) {
             // ractor serves the signal when this task is polled next.
             return Some(Next::GiveWay);
         }
         if node.has_flag(STOP) {
-            return Some(Next::End(ExitReason::Shutdown));
+            return Some(Next::Stop);
         }
         if node.lower(OBSERVE) {
             node.set_view(self.agent.as_ref().and_then(A::state));
@@ -263,7 +273,8 @@ impl<A: Agent> Life<A> {
     // ---- messages ----
 
     /// Opens a parcel; `None` where its message is not to be handled any more.
-    fn open(&mut self, parcel: Parcel<A::Message>) -> Option<Next<A::Message>> {
+    #[inline]
+    fn open(&mut self, parcel: Parcel<A::Message>) -> Option<Next> {
         self.mailbox.node.in_hand.store(parcel.stamp().as_mark(), Ordering::Relaxed);
         let message = match parcel {
             Parcel::Plain { message, .. } => message,
@@ -288,16 +299,19 @@ impl<A: Agent> Life<A> {
         Some(self.begin(message))
     }
 
-    fn begin(&mut self, message: A::Message) -> Next<A::Message> {
+    #[inline]
+    fn begin(&mut self, message: A::Message) -> Next {
         self.hand.is_full = true;
         if self.has_budget {
             self.mailbox.node.handling_since.store(Moment::now().as_nanos(), Ordering::Relaxed);
         }
-        Next::Handle(message)
+        self.hand.message = Some(message);
+        Next::Handle
     }
 
-    async fn handle(&mut self, message: A::Message) -> Option<ExitReason> {
+    async fn handle(&mut self) -> Option<ExitReason> {
         let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else { return Some(ExitReason::Shutdown) };
+        let message = self.hand.message.take()?;
         let handled = {
             let mut handling = pin!(agent.handle(message, &mut self.ctx));
             match poll_once(handling.as_mut()).await {

@@ -181,6 +181,7 @@ impl<M: Message> Queue<M> {
     // ---- senders ----
 
     /// Queues `parcel` if there is room and nobody waits for it. Returns the message's number.
+    #[inline]
     pub(crate) fn offer(&self, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
         match self.entrance.word.admit(parcel.count(), &self.room.limit, Standing::Newcomer) {
             Ok(admission) => Ok(self.put(&admission, parcel)),
@@ -297,6 +298,7 @@ impl<M: Message> Queue<M> {
         }
     }
 
+    #[inline]
     fn put(&self, admission: &Admission, mut parcel: Parcel<M>) -> u64 {
         let number = admission.first;
         let stamp = self.stamp(admission);
@@ -339,6 +341,7 @@ impl<M: Message> Queue<M> {
     // ---- the taker ----
 
     /// Takes the next message.
+    #[inline(always)]
     pub(crate) fn take(&self, notes: &mut Notes<M>) -> Take<M> {
         let parcel = match self.draw(notes) {
             Take::Next(parcel) => parcel,
@@ -366,6 +369,7 @@ impl<M: Message> Queue<M> {
     }
 
     /// The next message, which still counts as waiting.
+    #[inline(always)]
     fn draw(&self, notes: &mut Notes<M>) -> Take<M> {
         if let Some(parcel) = notes.ahead.take() {
             return Take::Next(*parcel);
@@ -378,6 +382,7 @@ impl<M: Message> Queue<M> {
         self.next_parcel(notes)
     }
 
+    #[inline]
     fn next_parcel(&self, notes: &mut Notes<M>) -> Take<M> {
         notes.bundle = None;
         let found = match &self.flows {
@@ -422,6 +427,7 @@ impl<M: Message> Queue<M> {
         self.entrance.word.swap_sides(taken)
     }
 
+    #[inline]
     fn release_every(&self) -> u64 {
         match &self.flows {
             Flows::Sides(..) => (self.capacity / 4).clamp(1, 256),
