@@ -19,6 +19,8 @@ mod queue;
 mod word;
 
 #[cfg(all(test, not(shuttle)))]
+mod ages_test;
+#[cfg(all(test, not(shuttle)))]
 mod model_test;
 #[cfg(all(test, shuttle))]
 mod schedules;
