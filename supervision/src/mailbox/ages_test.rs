@@ -6,7 +6,7 @@ use super::{Notes, Parcel, Queue, Stamp, Take};
 use crate::clock::Moment;
 use crate::message::Message;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 /// What is lost to the stamps' steps.
 const SLACK: Duration = Duration::from_millis(1);
 

@@ -63,7 +63,7 @@ fn who_was_given_room_when_it_closes_gets_its_message_back() {
         subject.try_send(plain(letter(0, 0))).expect("there is room");
         let waiting = [1, 2].map(|from| until_closed(&subject, from));
         let closing = Arc::clone(&subject);
-        let closing = thread::spawn(move || drop(closing.queue.close()));
+        let closing = thread::spawn(move || assert!(closing.queue.close()));
         let mut notes = Notes::default();
         let mut taken = Vec::from_iter(match subject.take(&mut notes) {
             Take::Next(parcel) => Some(message(parcel)),
