@@ -18,9 +18,14 @@ mod parcel;
 mod queue;
 mod word;
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(not(shuttle))]
+#[cfg(test)]
+mod ages_test;
+#[cfg(not(shuttle))]
+#[cfg(test)]
 mod model_test;
-#[cfg(all(test, shuttle))]
+#[cfg(shuttle)]
+#[cfg(test)]
 mod schedules;
 
 use std::collections::VecDeque;

@@ -187,12 +187,12 @@ impl<const LANES: bool> Pair<LANES> {
 
     // ---- both, side by side ----
 
-    fn offer(&mut self, items: Vec<Item<LANES>>) {
+    fn offer(&mut self, items: &[Item<LANES>]) {
         let has_room = !self.is_closed && self.wanted(self.line.len()) + items.len() as u64 <= self.room();
-        match self.queue.offer(parcel(&items)) {
+        match self.queue.offer(parcel(items)) {
             Ok(number) => {
                 assert!(has_room, "1: {items:?} admitted");
-                assert_eq!(number, self.admit(&items), "1");
+                assert_eq!(number, self.admit(items), "1");
             }
             Err((refused, back)) => {
                 assert!(!has_room || !self.line.is_empty(), "1: {items:?} refused");
@@ -330,11 +330,11 @@ impl<const LANES: bool> Pair<LANES> {
         match step {
             Step::Offer(lane) => {
                 let item = self.make(lane);
-                self.offer(vec![item]);
+                self.offer(&[item]);
             }
             Step::OfferMany(lanes) => {
-                let items = lanes.into_iter().map(|lane| self.make(lane)).collect();
-                self.offer(items);
+                let items: Vec<_> = lanes.into_iter().map(|lane| self.make(lane)).collect();
+                self.offer(&items);
             }
             // Where the oldest is dropped nobody waits, and nothing waits that could not have room.
             Step::Wait(mut lanes) if !self.evicts => {
@@ -383,7 +383,7 @@ impl<const LANES: bool> Pair<LANES> {
         self.rest();
         if !self.is_closed {
             let made = self.make(0);
-            let room = (0..).take_while(|_| self.queue.offer(parcel(&[made])).is_ok()).count();
+            let room = (0..=self.capacity).take_while(|_| self.queue.offer(parcel(&[made])).is_ok()).count();
             assert_eq!(room as u64, self.capacity, "11");
         }
     }

@@ -479,6 +479,7 @@ impl<M: Message> Queue<M> {
     }
 
     /// Whether the message just taken is one whose times are measured, and when it was queued, if known.
+    #[expect(clippy::option_option, reason = "not sampled, sampled, and sampled since a known moment")]
     pub(crate) fn sampled(&self, notes: &Notes<M>) -> Option<Option<Moment>> {
         let number = notes.taken.wrapping_sub(1);
         if !number.is_multiple_of(SAMPLE_EVERY) {

@@ -144,7 +144,7 @@ impl<M: Message> Subject<M> {
 impl<const LANES: bool> Subject<Letter<LANES>> {
     fn assert_room_is_whole(&self, notes: &mut Notes<Letter<LANES>>) {
         assert!(self.empty(notes).is_empty(), "all had been taken");
-        let room = (0..).take_while(|&number| self.queue.offer(plain(letter(0, number))).is_ok()).count();
+        let room = (0..=self.queue.capacity()).take_while(|&number| self.queue.offer(plain(letter(0, number))).is_ok()).count();
         assert_eq!(room as u64, self.queue.capacity(), "the room there is when all is over");
     }
 }

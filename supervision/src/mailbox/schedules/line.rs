@@ -74,25 +74,31 @@ fn whoever_is_admitted_before_earlier_ones_leaves_them_their_room_set_aside() {
     });
 }
 
+/// Polls once, as somebody that is held back.
+fn starts_waiting(waiting: &mut InLine<'_, Letter>) {
+    let polled = block_on(poll_fn(|cx| Poll::Ready(Pin::new(&mut *waiting).poll(cx).is_pending())));
+    assert!(polled, "there is no room");
+}
+
 #[test]
-fn newcomers_do_not_pass_those_held_back() {
-    explore(|| {
-        let subject = full(1);
-        let mut waiting = Box::pin(subject.in_line(plain(letter(1, 0))));
-        let mut taker = Taker::new(&subject);
-        let newcomer = Arc::clone(&subject);
-        block_on(poll_fn(|cx| {
-            assert!(waiting.as_mut().poll(cx).is_pending());
-            Poll::Ready(())
-        }));
-        let newcomer = thread::spawn(move || {
-            (0..3).for_each(|number| assert!(newcomer.try_send(plain(letter(2, number))).is_err()));
+fn newcomers_take_neither_room_set_aside_nor_room_a_bundle_waits_for() {
+    for size in [1, 2] {
+        explore(move || {
+            let subject = full(2);
+            let mut waiting = subject.in_line(bundle(vec![letter(1, 0); size]));
+            starts_waiting(&mut waiting);
+            let newcomer = Arc::clone(&subject);
+            let newcomer = thread::spawn(move || {
+                (0..3).filter(|&number| newcomer.try_send(plain(letter(2, number))).is_ok()).count()
+            });
+            let mut notes = Notes::default();
+            assert!(matches!(subject.take(&mut notes), Take::Next(_)));
+            assert_eq!(newcomer.join().unwrap(), 0);
+            assert!(matches!(subject.take(&mut notes), Take::Next(_)));
+            block_on(waiting).expect("nobody closes it");
+            assert_eq!(subject.empty(&mut notes).len(), size);
         });
-        assert_eq!(block_on(taker.next()), letter(0, 0));
-        join([newcomer]);
-        block_on(waiting).expect("nobody closes it");
-        assert_eq!(block_on(taker.next()), letter(1, 0));
-    });
+    }
 }
 
 #[test]
@@ -103,6 +109,25 @@ fn who_joins_while_the_taker_releases_for_the_last_time_is_admitted() {
         let mut notes = Notes::default();
         assert!(matches!(subject.take(&mut notes), Take::Next(_)));
         join([joining]);
+    });
+}
+
+#[test]
+fn a_taker_that_rests_first_gives_back_all_the_room_it_has() {
+    explore(|| {
+        // Room is given back two by two, and there are seven.
+        let subject = Subject::<Letter>::new(8);
+        let large = Arc::clone(&subject);
+        for number in 0..7 {
+            subject.try_send(plain(letter(0, number))).expect("there is room");
+        }
+        let large = thread::spawn(move || {
+            let batch = (0..8).map(|number| letter(1, number)).collect();
+            block_on(large.send(bundle(batch))).map(drop).expect("nobody closes it");
+        });
+        let mut taker = Taker::new(&subject);
+        block_on(taker.next_many(15));
+        join([large]);
     });
 }
 

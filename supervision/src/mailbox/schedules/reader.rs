@@ -63,7 +63,7 @@ fn who_was_given_room_when_it_closes_gets_its_message_back() {
         subject.try_send(plain(letter(0, 0))).expect("there is room");
         let waiting = [1, 2].map(|from| until_closed(&subject, from));
         let closing = Arc::clone(&subject);
-        let closing = thread::spawn(move || drop(closing.queue.close()));
+        let closing = thread::spawn(move || assert!(closing.queue.close()));
         let mut notes = Notes::default();
         let mut taken = Vec::from_iter(match subject.take(&mut notes) {
             Take::Next(parcel) => Some(message(parcel)),
@@ -121,9 +121,9 @@ fn a_bundle_half_taken_passes_to_the_next_incarnation() {
             }
         });
         let mut first = Taker::new(&subject);
-        let mut taken = block_on(first.next_many(2));
+        let mut taken = block_on(first.next_many(1));
         let mut second = Taker::taking_over(&subject, first.stand_up());
-        taken.extend(block_on(second.next_many(4)));
+        taken.extend(block_on(second.next_many(5)));
         join([many]);
         assert_each_in_order(&taken, 1, 6);
         subject.assert_room_is_whole(&mut second.notes);
@@ -206,6 +206,22 @@ fn displacing_conserves_what_was_admitted() {
 #[test]
 fn displacing_conserves_what_was_admitted_over_lanes() {
     explore(|| displacing_conserves::<true>(3));
+}
+
+#[test]
+fn what_is_displaced_is_the_oldest_of_the_least_urgent_lane() {
+    explore(|| {
+        let subject = Subject::<Letter<true>>::evicting(3);
+        for from in [0, 4, 4] {
+            subject.try_send(plain(letter(from, 0))).expect("there is room");
+        }
+        let sending = [1, 2].map(|from| displacer(&subject, from, 1));
+        for (evicted, _) in sending.map(|sending| sending.join().unwrap()) {
+            assert_eq!(evicted, [letter(4, 0)]);
+        }
+        let left: Vec<_> = subject.empty(&mut Notes::default()).into_iter().map(|letter| letter.from).collect();
+        assert_eq!(left, [0, 1, 2], "the most urgent first");
+    });
 }
 
 #[test]
