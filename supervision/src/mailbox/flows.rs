@@ -52,6 +52,7 @@ impl<T> Flows<T> {
     }
 
     /// Puts into the side or lane numbered `index`.
+    #[inline]
     pub(super) fn push(&self, index: usize, item: T) {
         // Senders are turned to a side only once it is open; both ends live as long as this value; and the
         // channel has no bound: it cannot refuse.
@@ -60,6 +61,7 @@ impl<T> Flows<T> {
     }
 
     /// Takes the next of a side.
+    #[inline]
     pub(super) fn pop_side(&self, side: usize) -> Option<T> {
         self.channel(side)?.1.try_recv().ok()
     }

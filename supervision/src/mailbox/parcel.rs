@@ -7,7 +7,10 @@ use crate::clock::Moment;
 
 /// One entry of the queue. The variants share their tag with the stamp, so that a plain 16-byte message takes
 /// 32 bytes whatever else a mailbox can do.
+///
+/// A tag as wide as the stamp keeps all parts of it in step when it is moved.
 #[derive(Debug)]
+#[repr(u32)]
 pub(crate) enum Parcel<M> {
     /// A message and nothing else.
     Plain { stamp: Stamp, message: M },
