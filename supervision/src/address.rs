@@ -19,6 +19,9 @@ use crate::tree::{Figures, MailboxFigures as _, Node};
 /// After this many messages in a row a sender gives way, lest the receiver starve on the same thread.
 const GIVE_WAY_EVERY: u64 = 64;
 
+/// How often a sender looks for room before it stands in line.
+const LINGER: u32 = 8;
+
 /// The way to one agent: typed, cheap to clone, valid through all restarts.
 ///
 /// It belongs to the agent's specification, not to one life of it. Messages sent while the agent is down wait
@@ -280,7 +283,24 @@ impl<M: Message> Address<M> {
         if refused != Refused::Full || self.mailbox.overflow != Overflow::Wait {
             return self.settle(refused, parcel);
         }
+        let parcel = match self.linger(parcel).await {
+            Ok(()) => return Ok(()),
+            Err(parcel) => parcel,
+        };
         self.in_line(parcel)?.await.map_err(|parcel| (parcel, Refusal::Closed))
+    }
+
+    /// Looks a few times whether there is room, before standing in line: that would cost both sides a system call
+    /// where they run on different threads.
+    async fn linger(&self, mut parcel: Parcel<M>) -> Result<(), Parcel<M>> {
+        for _ in 0..LINGER {
+            tokio::task::yield_now().await;
+            match self.mailbox.queue.offer(parcel) {
+                Ok(_) => return Ok(()),
+                Err((_, back)) => parcel = back,
+            }
+        }
+        Err(parcel)
     }
 
     /// What the overflow policy makes of a refused message, without waiting.

@@ -75,14 +75,26 @@ enum Next {
     End,
 }
 
+/// After a burst of at least this many messages …
+const BURST: u32 = 32;
+
+/// … the agent looks this often whether more have come, before it comes to rest: resting and being rung awake
+/// from another thread costs both sides a system call.
+const LINGER: u32 = 8;
+
 /// How long an incarnation has been busy without a pause, in messages.
 #[derive(Default)]
-struct Streak(u32);
+struct Streak {
+    messages: u32,
+    /// Messages since the last rest, and looks since the last message.
+    burst: u32,
+    looks: u32,
+}
 
 impl Streak {
     /// Whether it is time for something that is done once in `period` messages.
     fn is_at(&self, period: u32) -> bool {
-        self.0.is_multiple_of(period)
+        self.messages.is_multiple_of(period)
     }
 }
 
@@ -165,11 +177,11 @@ impl<A: Agent> Life<A> {
         if self.ctx.has_ended {
             return Next::End;
         }
-        streak.0 += 1;
+        streak.messages = streak.messages.wrapping_add(1);
         if streak.is_at(TIMER_CHECK)
             && let Some(message) = self.ctx.timer_due()
         {
-            streak.0 -= 1;
+            streak.messages = streak.messages.wrapping_sub(1);
             return self.begin(message);
         }
         if streak.is_at(BATCH) {
@@ -189,14 +201,21 @@ impl<A: Agent> Life<A> {
             }
             match self.mailbox.queue.take(&mut hold.notes) {
                 Take::Next(parcel) => {
+                    streak.burst = streak.burst.saturating_add(1);
+                    streak.looks = 0;
                     if let Some(next) = self.open(parcel) {
                         return next;
                     }
                 }
                 Take::Soon => return Next::GiveWay,
+                Take::Empty if streak.burst >= BURST && streak.looks < LINGER => {
+                    streak.looks += 1;
+                    self.mailbox.queue.release(&mut hold.notes);
+                    return Next::GiveWay;
+                }
                 Take::Empty => {
                     // The next look at the timers is right after the rest.
-                    streak.0 = TIMER_CHECK - 1;
+                    *streak = Streak { messages: TIMER_CHECK - 1, ..Streak::default() };
                     return Next::Rest;
                 }
             }
