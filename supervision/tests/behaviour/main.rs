@@ -1,0 +1,24 @@
+//! How real actors behave: one test per sentence of what the crate promises.
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod agents;
+#[cfg(test)]
+mod patience;
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
+mod cancelling;
+#[cfg(test)]
+mod circles;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod pausing;
+#[cfg(test)]
+mod questions;
+#[cfg(test)]
+mod survival;
