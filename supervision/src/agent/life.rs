@@ -100,6 +100,9 @@ impl<A: Agent> Life<A> {
         while ended.is_none() {
             if self.mailbox.node.flags() != 0 {
                 ended = self.attend().await;
+                if ended.is_none() && self.mailbox.node.has_flag(PAUSE) {
+                    continue;
+                }
             }
             if ended.is_none() && streak % TIMER_CHECK == 0 {
                 ended = self.fire_timers().await;
@@ -150,7 +153,7 @@ impl<A: Agent> Life<A> {
         if node.lower(OBSERVE) {
             node.set_view(self.agent.as_ref().and_then(A::state));
         }
-        if node.lower(NOTICE) {
+        if !node.has_flag(PAUSE) && node.lower(NOTICE) {
             while let Some(message) = self.mailbox.take_notice() {
                 if let Some(end) = self.handle(message, None, None).await {
                     return Some(end);
@@ -201,7 +204,8 @@ impl<A: Agent> Life<A> {
 
     /// Waits for a flag, a timer or, where `for_messages`, a message.
     async fn wait(&mut self, for_messages: bool) {
-        let flags = if for_messages { 0 } else { PAUSE };
+        // What the agent is told of others waits with its messages.
+        let (flags, ignored) = if for_messages { (0, 0) } else { (PAUSE, NOTICE) };
         let next = if for_messages { self.ctx.timers.next() } else { None };
         let mut sleep = next.map(|next| Box::pin(tokio::time::sleep_until(next.instant())));
         let (mailbox, answering) = (&self.mailbox, &mut self.waker);
@@ -210,7 +214,7 @@ impl<A: Agent> Life<A> {
                 mailbox.queue.bell.answer_with(cx.waker());
                 *answering = Some(cx.waker().clone());
             }
-            let is_called = mailbox.node.flags() != flags || (for_messages && !mailbox.queue.is_idle());
+            let is_called = mailbox.node.flags() & !ignored != flags || (for_messages && !mailbox.queue.is_idle());
             if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
                 return Poll::Ready(());
             }
