@@ -308,8 +308,11 @@ impl<M: Message> Queue<M> {
     }
 
     /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused.
+    ///
+    /// Not where lanes may let a later one pass it, or a newer one push it out.
     pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
-        if let Take::Next(parcel) = self.draw(notes) {
+        if matches!(self.flows, Flows::Sides(_))
+            && let Take::Next(parcel) = self.draw(notes) {
             self.note_oldest(parcel.stamp());
             notes.ahead = Some(parcel);
         }
