@@ -209,7 +209,7 @@ impl<A: Agent> Child<A> {
         if in_use != said || mailbox.overflow != self.options.overflow {
             return Err(BuildError::MailboxInUse { child: name });
         }
-        let startable = AgentSpec::<A> { spec: self.spec, mailbox, options: self.options, shared: OnceLock::new() };
+        let startable = AgentSpec::<A> { spec: Arc::new(self.spec), mailbox, options: self.options, shared: OnceLock::new() };
         Ok(ChildSpec { name, policy: self.options.policy, child: Arc::new(startable) })
     }
 }
@@ -260,7 +260,7 @@ pub(crate) trait Startable: Send + Sync {
 }
 
 struct AgentSpec<A: Agent> {
-    spec: A::Spec,
+    spec: Arc<A::Spec>,
     mailbox: Arc<Mailbox<A::Message>>,
     options: Options,
     shared: OnceLock<Arc<Shared>>,
@@ -300,7 +300,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
                 return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
             };
             let birth = Birth::<A> {
-                spec: self.spec.clone(),
+                spec: Arc::clone(&self.spec),
                 mailbox: Arc::clone(&self.mailbox),
                 shared: Arc::clone(shared),
                 incarnation,

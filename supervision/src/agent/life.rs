@@ -80,7 +80,7 @@ impl<A: Agent> Life<A> {
         self.empty_hand(&reason);
         self.mailbox.node.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
         if let Some(agent) = &mut self.agent
-            && let Err(panic) = watched(&mut node, agent.stop(&reason, &mut self.ctx)).await
+            && let Err(panic) = watched(&mut node, async { agent.stop(&reason, &mut self.ctx).await }).await
         {
             return self.depart(panic);
         }

@@ -20,7 +20,7 @@ use crate::tree::{Phase, Shared};
 
 /// What an incarnation begins with.
 pub(crate) struct Birth<A: Agent> {
-    pub(crate) spec: A::Spec,
+    pub(crate) spec: Arc<A::Spec>,
     pub(crate) mailbox: Arc<Mailbox<A::Message>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) incarnation: u64,
@@ -72,7 +72,9 @@ impl<A: Agent> ractor::Actor for Shell<A> {
         let Desk::Born(birth) = std::mem::replace(desk, Desk::Taken) else { return Ok(()) };
         let (node, incarnation) = (Arc::clone(&birth.mailbox.node), birth.incarnation);
         let mut ctx = Context::new(birth.mailbox, birth.shared, incarnation);
-        let started = watched(&mut Some(Arc::clone(&node)), A::start(birth.spec, &mut ctx)).await;
+        // Also the copy is the agent's own doing, and what `start` does before there is a future.
+        let start = async { A::start(A::Spec::clone(&birth.spec), &mut ctx).await };
+        let started = watched(&mut Some(Arc::clone(&node)), start).await;
         let reason = match started {
             Ok(Ok(agent)) => {
                 node.enter(Phase::Idle, incarnation, None, Moment::now());
