@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use super::context::Context;
 use super::current::Working;
 use super::{Agent, OnError};
-use crate::ask::{NoAnswer, Ticket};
+use crate::ask::{NoAnswer, Ticket, drop_failed};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::mailbox::{Hold, Mailbox, Parcel, Take};
@@ -330,7 +330,9 @@ impl<A: Agent> Drop for Life<A> {
         self.empty_hand(&reason);
         let agent = self.agent.take();
         // An agent whose own drop panics has failed already; nothing else may fail with it.
-        let _dropped = std::panic::catch_unwind(AssertUnwindSafe(|| drop(agent)));
+        let _dropped = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            if reason.is_failure() { drop_failed(agent) } else { drop(agent) }
+        }));
         if let Some(hold) = self.hold.take() {
             self.mailbox.stand_up(hold);
         }
