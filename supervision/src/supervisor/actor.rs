@@ -436,6 +436,7 @@ impl Desk {
         node.ended(*incarnation, reason.clone(), Moment::now());
         if self.charge.parent.is_none() {
             self.seats.values().for_each(|seat| seat.child.leave_tree());
+            shared.timekeeper.end();
             shared.set_root(RootState::Ended(reason));
         }
         self.myself.stop(None);
