@@ -172,10 +172,12 @@ impl<M: Message> Mailbox<M> {
     }
 
     fn replay(&self, message: M) -> Option<Box<dyn FnMut() -> Result<(), ReplayError> + Send>> {
-        let shared = Arc::clone(self.shared.get()?);
+        // Weak: the letter lies in what it would otherwise keep alive.
+        let shared = Arc::downgrade(self.shared.get()?);
         let path = self.node.path();
         let mut kept = Some(message);
         Some(Box::new(move || {
+            let shared = shared.upgrade().ok_or(ReplayError::Refused)?;
             let mailbox = shared.find(&path).and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
             let (Some(mailbox), Some(message)) = (mailbox, kept.take()) else { return Err(ReplayError::Refused) };
             match mailbox.queue.offer(Parcel::Plain { stamp: Stamp::default(), message }) {
