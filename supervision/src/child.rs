@@ -204,6 +204,9 @@ impl<A: Agent> Child<A> {
         if self.options.budget.is_some_and(|budget| budget.is_zero()) {
             return Err(BuildError::NoBudget { child: name });
         }
+        if self.options.policy.start_within.is_zero() {
+            return Err(BuildError::NoStartTime { child: name });
+        }
         let mailbox = Arc::clone(self.mailbox());
         let (in_use, said) = (mailbox.queue.capacity(), capacity.get() as u64);
         if in_use != said || mailbox.overflow != self.options.overflow {
