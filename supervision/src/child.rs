@@ -194,8 +194,13 @@ impl<A: Agent> Child<A> {
         })
     }
 
-    /// Checks what can be known before the tree runs.
+    /// Checks what can be known before the tree runs. One that is refused closes its mailbox: nobody will read it.
     pub(crate) fn build(self) -> Result<ChildSpec, BuildError> {
+        let mailbox = Arc::clone(self.mailbox());
+        self.checked().inspect_err(|_| mailbox.close())
+    }
+
+    fn checked(self) -> Result<ChildSpec, BuildError> {
         let name = Name::new(&self.name)?;
         let Some(capacity) = NonZeroUsize::new(self.options.capacity) else {
             return Err(BuildError::NoCapacity { child: name });
@@ -267,6 +272,13 @@ struct AgentSpec<A: Agent> {
     mailbox: Arc<Mailbox<A::Message>>,
     options: Options,
     shared: OnceLock<Arc<Shared>>,
+}
+
+impl<A: Agent> Drop for AgentSpec<A> {
+    /// Whoever holds an address learns that nobody will read the mailbox any more.
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
 }
 
 impl<A: Agent> AgentSpec<A> {
