@@ -13,6 +13,9 @@ use crate::message::Message;
 use crate::reason::ExitReason;
 use crate::tree::{Observer, Shared, Watcher};
 
+/// The shortest period of a repeated timer: at zero it would be due for ever, and nothing else ever served.
+const SHORTEST_BEAT: Duration = Duration::from_millis(1);
+
 /// Where a callback stands: the agent's own address, its timers, its tree.
 pub struct Context<A: Agent> {
     pub(super) mailbox: Arc<Mailbox<A::Message>>,
@@ -76,8 +79,9 @@ impl<A: Agent> Context<A> {
     }
 
     /// Sends the agent a message every `period`, the first after one period. Beats that pass while a handler
-    /// runs are skipped, not piled up.
+    /// runs are skipped, not piled up. A period below a millisecond, the clock's own beat, counts as one.
     pub fn send_every(&mut self, period: Duration, make: impl FnMut() -> A::Message + Send + 'static) -> TimerId {
+        let period = period.max(SHORTEST_BEAT);
         self.timers.every(Moment::now() + period, period, Box::new(make))
     }
 
