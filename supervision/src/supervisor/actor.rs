@@ -272,8 +272,9 @@ impl Desk {
         self.last_key += 1;
         let key = ChildKey(self.last_key);
         self.seats.insert(key, Seat::new(Arc::clone(&spec.child), false));
+        let name = spec.name.clone();
         self.request(Request::StartChild { key, name: spec.name, policy: spec.policy }, reply).await;
-        if self.machine.children().all(|child| child.key != key) {
+        if self.machine.child(name.as_str()).is_none_or(|child| child.key != key) {
             self.forget(key);
         }
     }
