@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -311,7 +312,10 @@ impl Node {
     /// Tells everybody who watches that this incarnation ended.
     fn tell_watchers(&self, reason: &ExitReason) {
         let watchers = std::mem::take(&mut self.records().watchers);
-        watchers.into_iter().filter(Watcher::is_current).for_each(|watcher| (watcher.tell)(reason));
+        for watcher in watchers.into_iter().filter(Watcher::is_current) {
+            // What it makes of the news is the watcher's own code, and runs in the name of who ended.
+            let _told = std::panic::catch_unwind(AssertUnwindSafe(|| (watcher.tell)(reason)));
+        }
     }
 
     pub(crate) fn set_view(&self, view: Option<serde_json::Value>) {
