@@ -314,6 +314,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
             let Some(shared) = self.shared.get() else {
                 return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
             };
+            self.mailbox.clear_notices();
             let birth = Birth::<A> {
                 spec: Arc::clone(&self.spec),
                 mailbox: Arc::clone(&self.mailbox),

@@ -106,6 +106,13 @@ impl<M: Message> Mailbox<M> {
         self.queue.bell.ring();
     }
 
+    /// Forgets what an earlier incarnation was to be told.
+    pub(crate) fn clear_notices(&self) {
+        let forgotten = std::mem::take(&mut *lock(&self.notices));
+        self.node.lower(NOTICE);
+        drop(forgotten);
+    }
+
     pub(crate) fn take_notice(&self) -> Option<M> {
         lock(&self.notices).pop_front()
     }
