@@ -186,7 +186,8 @@ impl<M: Message> Mailbox<M> {
         Some(Box::new(move || {
             let shared = shared.upgrade().ok_or(ReplayError::Refused)?;
             let mailbox = shared.find(&path).and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
-            let (Some(mailbox), Some(message)) = (mailbox, kept.take()) else { return Err(ReplayError::Refused) };
+            let mailbox = mailbox.ok_or(ReplayError::Refused)?;
+            let message = kept.take().ok_or(ReplayError::Refused)?;
             match mailbox.queue.offer(Parcel::Plain { stamp: Stamp::default(), message }) {
                 Ok(_) => Ok(()),
                 Err((_, Parcel::Plain { message, .. })) => {
