@@ -304,7 +304,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
 
     fn leave_tree(&self) {
         if let Some(shared) = self.shared.get() {
-            shared.strike(&self.mailbox.node.path());
+            shared.strike(&self.mailbox.node);
         }
         self.mailbox.close();
     }

@@ -444,6 +444,13 @@ impl Desk {
     }
 }
 
+impl Drop for Desk {
+    /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same.
+    fn drop(&mut self) {
+        self.seats.values().filter(|seat| !seat.is_static).for_each(|seat| seat.child.leave_tree());
+    }
+}
+
 impl Seat {
     fn new(child: Arc<dyn Startable>, is_static: bool) -> Self {
         Self { child, present: None, alarm: None, is_static }

@@ -59,7 +59,7 @@ impl Startable for SupervisorSpec {
             child.child.leave_tree();
         }
         if let Some(shared) = self.shared.get() {
-            shared.strike(&self.node.path());
+            shared.strike(&self.node);
         }
     }
 
