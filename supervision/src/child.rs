@@ -245,7 +245,8 @@ pub(crate) struct Spawned {
 pub(crate) trait Startable: Send + Sync {
     fn node(&self) -> &Arc<Node>;
 
-    /// Becomes part of a tree, under the supervisor of `parent`. The second call adds nothing.
+    /// Becomes part of a tree, under the supervisor of `parent`, for the first time or again. A call for one
+    /// that is part of it adds nothing.
     fn join_tree(&self, parent: Option<&str>, shared: &Arc<Shared>);
 
     /// Leaves the tree for good.
@@ -295,7 +296,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
     fn join_tree(&self, parent: Option<&str>, shared: &Arc<Shared>) {
         let node = &self.mailbox.node;
         let path = parent.map_or_else(|| node.name.to_string(), |parent| format!("{parent}/{}", node.name));
-        if node.set_path(Arc::from(path)) {
+        let is_new = node.set_path(Arc::from(path));
+        // A supervisor's restart begins with all its static children again, also those that had left the tree.
+        if self.mailbox.queue.reopen() || is_new {
             let _first = self.shared.set(Arc::clone(shared));
             let _same = self.mailbox.shared.set(Arc::clone(shared));
             shared.enlist(node, self.door());

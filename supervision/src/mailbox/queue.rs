@@ -425,6 +425,11 @@ impl<M: Message> Queue<M> {
         Some((probe == number && matches!(self.flows, Flows::Sides(_))).then_some(at))
     }
 
+    /// Opens again; returns whether it was closed.
+    pub(crate) fn reopen(&self) -> bool {
+        self.word.reopen()
+    }
+
     /// Closes: admits nobody any more and sends the held-back senders away. Returns whether it was open.
     pub(crate) fn close(&self) -> bool {
         let was_open = self.word.close();
