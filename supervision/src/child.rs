@@ -264,6 +264,9 @@ pub(crate) trait Startable: Send + Sync {
     /// Whether ractor's own report that it runs means that its `start` is done.
     fn starts_with_its_actor(&self) -> bool;
 
+    /// Whether nothing of an incarnation is left.
+    fn is_vacant(&self) -> bool;
+
     /// The time budget of its handlers, and what follows when one is outlived.
     fn budget(&self) -> Option<(Duration, OnStuck)>;
 }
@@ -341,6 +344,10 @@ impl<A: Agent> Startable for AgentSpec<A> {
 
     fn starts_with_its_actor(&self) -> bool {
         true
+    }
+
+    fn is_vacant(&self) -> bool {
+        self.mailbox.is_vacant()
     }
 
     fn budget(&self) -> Option<(Duration, OnStuck)> {

@@ -43,8 +43,15 @@ impl<A: Agent> fmt::Debug for Context<A> {
     }
 }
 
+impl<A: Agent> Drop for Context<A> {
+    fn drop(&mut self) {
+        self.mailbox.move_out();
+    }
+}
+
 impl<A: Agent> Context<A> {
     pub(super) fn new(mailbox: Arc<Mailbox<A::Message>>, shared: Arc<Shared>, incarnation: u64) -> Self {
+        mailbox.move_in();
         Self { mailbox, shared, incarnation, timers: Timers::default(), ends: None }
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Mailbox<M> {
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
     notices: std::sync::Mutex<VecDeque<M>>,
     dropped: AtomicU64,
+    /// Incarnations of which something is left: one, or none.
+    incarnations: AtomicU64,
 }
 
 /// What the reader of a mailbox holds, and hands on to the next incarnation.
@@ -77,10 +79,25 @@ impl<M: Message> Mailbox<M> {
             seat: std::sync::Mutex::new(Some(Box::default())),
             notices: std::sync::Mutex::new(VecDeque::new()),
             dropped: AtomicU64::new(0),
+            incarnations: AtomicU64::new(0),
         });
         let figures: Weak<Self> = Arc::downgrade(&mailbox);
         mailbox.node.set_figures(figures);
         mailbox
+    }
+
+    /// An incarnation begins to exist.
+    pub(crate) fn move_in(&self) {
+        self.incarnations.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Nothing is left of an incarnation.
+    pub(crate) fn move_out(&self) {
+        self.incarnations.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.incarnations.load(Ordering::Acquire) == 0
     }
 
     /// Takes the reader's seat. One reader at a time: `None` while another sits there.

@@ -236,7 +236,8 @@ impl Desk {
         let incarnation = present.incarnation;
         let node = Arc::clone(seat.child.node());
         let recorded = node.exit_of(incarnation);
-        if recorded.is_none() && !present.join.is_finished() {
+        let is_gone = recorded.is_some() || (present.join.is_finished() && seat.child.is_vacant());
+        if !is_gone {
             self.later(Moment::now() + GONE_CHECK, Order::CheckGone(actor));
             return;
         }

@@ -92,6 +92,11 @@ impl Startable for SupervisorSpec {
         false
     }
 
+    /// ractor kills the children of a supervisor that was killed, and waits for none of them.
+    fn is_vacant(&self) -> bool {
+        self.children.iter().all(|child| child.child.is_vacant())
+    }
+
     fn budget(&self) -> Option<(Duration, OnStuck)> {
         None
     }
