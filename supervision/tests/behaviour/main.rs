@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod agents;
 #[cfg(test)]
+mod agent_life;
+#[cfg(test)]
 mod patience;
 
 #[cfg(test)]
@@ -20,5 +22,7 @@ mod order;
 mod pausing;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod redelivery;
 #[cfg(test)]
 mod survival;

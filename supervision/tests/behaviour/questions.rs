@@ -7,7 +7,6 @@ use triarch_supervision::prelude::*;
 
 use crate::agents::{Log, Say, grow, puppet, scripted, team};
 use crate::agents::{Script, Start};
-use crate::bounds::hold;
 use crate::patience::{MILLI, SECOND, not_yet, quiet, soon, until};
 
 struct Desk {

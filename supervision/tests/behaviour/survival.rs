@@ -102,7 +102,7 @@ async fn each_life_starts_from_the_specification_and_the_old_state_is_gone_first
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_incarnations_never_overlap_on_many_threads() {
     let log = Log::default();
-    let children: Vec<_> = (0..8).map(|number| puppet(&format!("a{number}"), &log)).collect();
+    let children: Vec<_> = (0..8).map(|number| puppet(&format!("a{number}"), &log).shutdown(Shutdown::BrutalKill)).collect();
     let addresses: Vec<_> = children.iter().map(Child::address).collect();
     let team = Supervisor::named("team").intensity(Intensity::new(1_000_000, SECOND)).children(children);
     let tree = grow(team).await;
