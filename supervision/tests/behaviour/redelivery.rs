@@ -76,7 +76,8 @@ async fn poison_is_set_aside_with_its_cause_after_the_last_delivery_and_can_be_r
     shop.address.send_many(vec![work(1, 3), work(2, 0)]).await.unwrap();
     until("the queue behind it goes on", || shop.log.has("life 4 takes 2")).await;
     assert_eq!(shop.log.lines().len(), 4, "three deliveries, then the next: {:?}", shop.log.lines());
-    let letters = shop.tree.observer().dead_letters();
+    let observer = shop.tree.observer();
+    let letters = observer.dead_letters();
     let letter = letters.list().pop().unwrap();
     assert_eq!((letter.reason, &*letter.to, letter.can_replay), (DeadReason::Poison, "team/worker", true));
     assert_eq!(letter.cause.unwrap().to_string(), "failed: cannot digest it");
@@ -120,7 +121,8 @@ async fn a_message_whose_type_keeps_no_copy_is_a_dead_letter_when_it_crashes() {
     let tree = grow(team().child(child)).await;
     address.send(Say::Panic).await.unwrap();
     node_until(&tree, "team/a", |node| node.incarnation == 2).await;
-    let letters = tree.observer().dead_letters();
+    let observer = tree.observer();
+    let letters = observer.dead_letters();
     let letter = letters.list().pop().unwrap();
     assert_eq!((letter.reason, letter.can_replay), (DeadReason::Crashed, false));
     assert!(letter.cause.unwrap().to_string().starts_with("panicked: told to panic (supervision/tests/"));
@@ -155,7 +157,8 @@ async fn a_message_to_nobody_comes_back_and_is_counted() {
     let tree = grow(team()).await;
     let refused = tree.observer().send_to("team/ghost", Say::Note(1)).await.unwrap_err();
     assert!(matches!(refused.message, Say::Note(1)));
-    let letters = tree.observer().dead_letters();
+    let observer = tree.observer();
+    let letters = observer.dead_letters();
     assert_eq!(letters.count(DeadReason::NoSuchAgent), 1);
     assert_eq!(&*letters.list()[0].to, "team/ghost");
     tree.stop().await;
@@ -171,7 +174,8 @@ async fn all_dead_letters_are_counted_and_the_last_are_kept_for_display() {
     for number in 0..2001 {
         address.try_send(Say::Note(number)).unwrap();
     }
-    let letters = tree.observer().dead_letters();
+    let observer = tree.observer();
+    let letters = observer.dead_letters();
     assert_eq!((letters.count(DeadReason::Full), letters.list().len()), (2000, KEPT_LETTERS));
     assert_eq!(letters.list()[0].number, 2000 - KEPT_LETTERS as u64 + 1);
     tree.stop().await;
@@ -188,7 +192,8 @@ async fn a_replay_that_finds_no_room_or_nobody_keeps_the_letter() {
     for number in 0..2 {
         address.try_send(Say::Note(number)).unwrap();
     }
-    let letters = tree.observer().dead_letters();
+    let observer = tree.observer();
+    let letters = observer.dead_letters();
     let number = letters.list()[0].number;
     assert_eq!(letters.replay(number), Some(Err(ReplayError::Refused)), "no room");
     tree.observer().resume("team/a").unwrap();
@@ -211,7 +216,8 @@ async fn a_letter_waits_for_its_addressee_to_come_back() {
         address.try_send(Say::Note(number)).unwrap();
     }
     team.terminate_child("a").await.unwrap();
-    let letters = tree.observer().dead_letters();
+    let observer = tree.observer();
+    let letters = observer.dead_letters();
     let number = letters.list()[0].number;
     assert_eq!(letters.replay(number), Some(Err(ReplayError::Refused)), "nobody is there");
     team.start_child(shape(puppet("a", &log))).await.unwrap();
