@@ -13,6 +13,8 @@ mod bad_input;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod calls;
+#[cfg(test)]
 mod cancelling;
 #[cfg(test)]
 mod circles;
@@ -24,5 +26,11 @@ mod pausing;
 mod questions;
 #[cfg(test)]
 mod redelivery;
+#[cfg(test)]
+mod restarts;
+#[cfg(test)]
+mod stopping;
+#[cfg(test)]
+mod storms;
 #[cfg(test)]
 mod survival;
