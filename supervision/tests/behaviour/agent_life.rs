@@ -88,7 +88,7 @@ async fn a_timer_fires_once_at_its_time_and_can_be_called_off() {
         puppet.write(format_args!("cancels {first} {second}"));
     });
     stage.address.send(cancel).await.unwrap();
-    tokio::time::sleep(SECOND - MILLI).await;
+    tokio::time::sleep(999 * MILLI).await;
     assert_eq!(stage.log.count("a note"), 0);
     tokio::time::sleep(10 * SECOND).await;
     assert_eq!(stage.log.after("a note "), ["1", "3"]);
@@ -112,7 +112,10 @@ async fn a_repeated_timer_beats_until_it_is_called_off_and_skips_what_it_missed(
     stage.address.send(slow).await.unwrap();
     tokio::time::sleep(Duration::from_millis(3200)).await;
     assert_eq!(stage.log.count("a note"), 4, "three beats passed in the handler, one message came of them");
-    stage.address.send(timer(|puppet, ctx| drop(ctx.cancel(puppet.timer.unwrap())))).await.unwrap();
+    let cancel = timer(|puppet, ctx| {
+        ctx.cancel(puppet.timer.unwrap());
+    });
+    stage.address.send(cancel).await.unwrap();
     tokio::time::sleep(5 * SECOND).await;
     assert!(stage.log.count("a note") <= 5);
     stage.tree.stop().await;
@@ -121,7 +124,10 @@ async fn a_repeated_timer_beats_until_it_is_called_off_and_skips_what_it_missed(
 #[tokio::test(start_paused = true)]
 async fn a_repeated_timer_without_a_period_starves_nobody() {
     let stage = stage(|child| child).await;
-    stage.address.send(timer(|_, ctx| drop(ctx.send_every(Duration::ZERO, || Say::Note(1))))).await.unwrap();
+    let set = timer(|_, ctx| {
+        ctx.send_every(Duration::ZERO, || Say::Note(1));
+    });
+    stage.address.send(set).await.unwrap();
     assert_eq!(stage.address.ask(|reply| Say::Echo(5, reply)).await, Ok(5));
     assert!(soon("it stops", stage.tree.stop()).await.is_orderly());
 }
@@ -135,7 +141,10 @@ async fn a_busy_agent_still_serves_its_timers() {
     stage.tree.observer().resume("team/a").unwrap();
     until("all are handled", || stage.log.count("a note 0") == 5000).await;
     stage.log.clear();
-    stage.address.send(timer(|_, ctx| drop(ctx.send_after(Duration::ZERO, Say::Note(9))))).await.unwrap();
+    let set = timer(|_, ctx| {
+        ctx.send_after(Duration::ZERO, Say::Note(9));
+    });
+    stage.address.send(set).await.unwrap();
     stage.address.send_many((0..1000).map(|_| Say::Note(0)).collect()).await.unwrap();
     until("all are handled", || stage.log.count("a note") == 1001).await;
     let place = stage.log.lines().iter().position(|line| line == "a note 9").unwrap();
@@ -160,9 +169,9 @@ fn watch(other: &Address<Say>) -> Say {
 async fn watched(shape: impl FnOnce(Child<Puppet>) -> Child<Puppet>) -> (Stage, Address<Say>) {
     let log = Log::default();
     let (watcher, other) = (shape(puppet("a", &log)), puppet("b", &log));
-    let (address, watched) = (watcher.address(), other.address());
+    let (address, to_other) = (watcher.address(), other.address());
     let tree = grow(team().child(watcher).child(other)).await;
-    (Stage { log, tree, address }, watched)
+    (Stage { log, tree, address }, to_other)
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +286,7 @@ async fn many_handlers_within_their_budget_are_not_stuck() {
     for _ in 0..20 {
         let brisk = Say::act(|_, _| {
             Box::pin(async {
-                tokio::time::sleep(SECOND - 50 * MILLI).await;
+                tokio::time::sleep(950 * MILLI).await;
                 Ok(())
             })
         });

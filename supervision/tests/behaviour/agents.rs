@@ -230,7 +230,7 @@ impl Agent for Puppet {
             Say::Echo(number, reply) => drop(reply.send(number)),
             Say::Life(reply) => drop(reply.send(self.life)),
             Say::Keep(reply) => self.kept.push(reply),
-            Say::Ignore(_) => {}
+            Say::Ignore(reply) => drop(reply),
             Say::PanicAt(_reply) => panic!("not that question"),
             Say::Panic => panic!("told to panic"),
             Say::Fail => return Err(Failure::new("told to fail")),

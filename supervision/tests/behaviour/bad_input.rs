@@ -162,7 +162,6 @@ async fn a_start_that_panics_before_its_first_await() {
     impl Agent for Rash {
         type Message = Say;
         type Spec = bool;
-        #[expect(clippy::manual_async_fn, reason = "the point is what happens before the future exists")]
         fn start(panics: bool, _: &mut Context<Self>) -> impl Future<Output = Result<Self, Failure>> + Send {
             assert!(!panics, "too rash");
             async { Ok(Self) }

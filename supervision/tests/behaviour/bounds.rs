@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 use triarch_supervision::prelude::*;
 
@@ -212,7 +212,7 @@ async fn a_small_mailbox_does_not_lock_up_a_start_that_others_send_to() {
             sent.fetch_add(1, Ordering::Relaxed);
         }
     }));
-    let (tree, _) = soon("the start and all senders", async { tokio::join!(grow(team().child(child)), senders) }).await;
+    let (tree, _) = soon("the start and all senders", join(grow(team().child(child)), senders)).await;
     until("all are handled", || notes(&log).len() == 50).await;
     assert_eq!(notes(&log), (0..50).collect::<Vec<_>>(), "first come, first served");
     tree.stop().await;

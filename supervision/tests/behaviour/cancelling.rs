@@ -99,7 +99,7 @@ async fn everybody_in_line_may_give_up() {
     let mut sends: Vec<_> = (10..60).map(|number| Box::pin(jam.address.send(Say::Note(number)))).collect();
     assert!(sends.iter_mut().all(|future| poll(future).is_pending()));
     while !sends.is_empty() {
-        sends.swap_remove(sends.len() / 2);
+        drop(sends.swap_remove(sends.len() / 2));
     }
     jam.clear(&[0, 1, 2]).await;
 }

@@ -9,7 +9,7 @@ use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::machine::Decision;
 use triarch_supervision::tree::{Events, NodeView};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) const MILLI: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -26,10 +26,8 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// The value of a future that must come.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited in vain: {what}"),
-    }
+    let value = timeout(PATIENCE, Box::pin(future)).await;
+    value.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 /// Lets everything that can happen happen: on the paused clock, time passes only when nobody has anything to do.

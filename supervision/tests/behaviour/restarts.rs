@@ -85,7 +85,8 @@ async fn a_group_restart_counts_once_and_leaves_temporary_siblings_out() {
 
 #[tokio::test(start_paused = true)]
 async fn permanent_transient_and_temporary_children_are_restarted_as_they_say() {
-    let cases: [(Restart, fn() -> Say, bool); 6] = [
+    type Case = (Restart, fn() -> Say, bool);
+    let cases: [Case; 6] = [
         (Restart::Permanent, || Say::Stop, true),
         (Restart::Permanent, || Say::Fail, true),
         (Restart::Transient, || Say::Stop, false),
@@ -274,7 +275,7 @@ async fn a_supervisor_answers_while_a_child_starts_slowly() {
     let log = Log::default();
     let slow = scripted("slow", Script::new(&log).starts(|life| if life > 1 { Start::Hangs } else { Start::Well }));
     let address = slow.address();
-    let tree = grow(team().child(slow.start_within(Duration::from_secs(3600))).child(puppet("b", &log))).await;
+    let tree = grow(team().child(slow.start_within(Duration::from_hours(1))).child(puppet("b", &log))).await;
     let team = tree.observer().supervisor("team").unwrap();
     address.send(Say::Fail).await.unwrap();
     node_until(&tree, "team/slow", |node| node.incarnation == 2 && node.state == Phase::Starting).await;

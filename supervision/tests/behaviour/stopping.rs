@@ -96,8 +96,8 @@ async fn brutal_kill_asks_nobody_and_is_not_late() {
 #[tokio::test(start_paused = true)]
 async fn infinity_waits_as_long_as_it_takes() {
     let log = Log::default();
-    let long = Duration::from_secs(3600);
-    let child = scripted("a", Script::new(&log).stop(Stop::Takes(long))).shutdown(Shutdown::Infinity);
+    let hour = Duration::from_hours(1);
+    let child = scripted("a", Script::new(&log).stop(Stop::Takes(hour))).shutdown(Shutdown::Infinity);
     let tree = grow(team().child(child)).await;
     let end = tree.stop().await;
     assert!(end.is_orderly() && log.has("a stopped"));
