@@ -35,6 +35,7 @@ use crate::ask::NoAnswer;
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
 use crate::message::{Message, Overflow};
+use crate::panics::drop_quietly;
 use crate::reason::ExitReason;
 use crate::tree::{Door, Figures, MailboxFigures, NOTICE, Node, Shared, lock};
 
@@ -127,7 +128,7 @@ impl<M: Message> Mailbox<M> {
     pub(crate) fn clear_notices(&self) {
         let forgotten = std::mem::take(&mut *lock(&self.notices));
         self.node.lower(NOTICE);
-        drop(forgotten);
+        forgotten.into_iter().for_each(drop_quietly);
     }
 
     pub(crate) fn take_notice(&self) -> Option<M> {
@@ -144,7 +145,7 @@ impl<M: Message> Mailbox<M> {
     /// Makes dead letters of what lies in a closed mailbox, if nobody reads it.
     fn bury(&self) {
         let Some(mut hold) = self.sit_down() else { return };
-        lock(&self.notices).clear();
+        self.clear_notices();
         loop {
             match self.queue.take(&mut hold.notes) {
                 Take::Next(parcel) => self.discard(parcel, DeadReason::Closed, None),
@@ -168,7 +169,7 @@ impl<M: Message> Mailbox<M> {
             Parcel::Ask { ticket, message, .. } => {
                 ticket.fail(no_answer(reason));
                 // A question whose asker has been told is not kept: nobody waits for its answer any more.
-                drop(message);
+                drop_quietly(message);
                 self.dead_letter(None, reason, cause);
             }
             Parcel::Many { batch, .. } => {
