@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt, join_all};
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::machine::Decision;
 use triarch_supervision::tree::Events;
@@ -169,4 +169,64 @@ async fn many_dynamic_children_come_and_go() {
     let begun = tokio::time::Instant::now();
     assert!(tree.stop().await.is_orderly());
     assert_eq!((log.alive(), begun.elapsed().as_secs()), (0, 1));
+}
+
+/// Sends in every way there is and gives up on some; how many messages were taken.
+async fn flood(address: Address<Say>) -> u64 {
+    let mut taken = 0;
+    for number in 0..2000 {
+        let say = || if number % 97 == 0 { Say::Panic } else { Say::Note(number) };
+        match number % 5 {
+            0 => taken += u64::from(address.send(say()).await.is_ok()),
+            1 => taken += u64::from(address.try_send(say()).is_ok()),
+            2 => taken += u64::from(address.send(say()).now_or_never().is_some()),
+            3 => {
+                address.send_many((0..3).map(|_| say()).collect()).await.unwrap();
+                taken += 3;
+            }
+            _ => {
+                let mut given_up = Box::pin(address.send(say()));
+                let sent = (&mut given_up).now_or_never();
+                tokio::task::yield_now().await;
+                taken += u64::from(sent.is_some() || given_up.now_or_never().is_some());
+            }
+        }
+    }
+    taken
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_message_is_accounted_for_whatever_is_cancelled_crashed_and_killed() {
+    let log = Log::default();
+    let child = puppet("a", &log).capacity(7);
+    let address = child.address();
+    let tree = grow(Supervisor::named("team").intensity(Intensity::new(u32::MAX, SECOND)).child(child)).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let senders = (0..3).map(|_| {
+        let (address, runtime) = (address.clone(), tokio::runtime::Handle::current());
+        tokio::task::spawn_blocking(move || runtime.block_on(flood(address)))
+    });
+    let mut flooding = Box::pin(join_all(senders));
+    let taken = loop {
+        tokio::select! {
+            taken = &mut flooding => break taken.into_iter().map(Result::unwrap).sum::<u64>(),
+            // It may be between two lives.
+            _killed = team.kill_child("a") => tokio::task::yield_now().await,
+        }
+    };
+    soon("the last life answers", address.ask(Say::Life)).await.unwrap();
+    // An answer is there a moment before the question counts as handled.
+    until("all are accounted for", || {
+        let figures = address.figures();
+        figures.enqueued == figures.handled + figures.dropped
+    })
+    .await;
+    tree.observer().pause("team/a").unwrap();
+    quiet().await;
+    let figures = address.figures();
+    assert_eq!((figures.depth, figures.enqueued), (0, taken + 1));
+    assert_eq!(tree.observer().dead_letters().count(DeadReason::Crashed), figures.dropped);
+    assert_eq!(crate::bounds::fill(&address), 7, "no room has leaked, none was doubled");
+    assert_eq!(log.most_alive(), 1);
+    soon("it stops", tree.stop()).await;
 }

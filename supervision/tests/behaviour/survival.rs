@@ -299,3 +299,37 @@ async fn a_start_that_panics_at_a_restart_is_tried_again() {
     assert_eq!(soon("the third life", address.ask(Say::Life)).await, Ok(3));
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_drop_panics_harms_no_supervisor() {
+    struct Bomb(#[expect(dead_code, reason = "held, not read")] Reply<u32>);
+    impl Message for Bomb {}
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("not even dropped quietly");
+        }
+    }
+    struct Sapper;
+    impl Agent for Sapper {
+        type Message = Bomb;
+        type Spec = ();
+        async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> {
+            Ok(Self)
+        }
+        async fn handle(&mut self, _: Bomb, _: &mut Context<Self>) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+    let tree = grow(team()).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let address = team.start_child(Child::of::<Sapper>("sapper", ()).restart(Restart::Temporary)).await.unwrap();
+    tree.observer().pause("team/sapper").unwrap();
+    quiet().await;
+    let mut question = Box::pin(address.ask(Bomb));
+    crate::patience::not_yet(&mut question).await;
+    team.terminate_child("sapper").await.unwrap();
+    let error = soon("the asker is told", question).await.unwrap_err();
+    assert_eq!(error.to_string(), "no answer from team/sapper: it is no longer part of the tree; look its address up again");
+    assert_eq!(tree.observer().node("team").unwrap().incarnation, 1);
+    tree.stop().await;
+}
