@@ -18,7 +18,11 @@ async fn stage(shape: impl FnOnce(Child<Puppet>) -> Child<Puppet>) -> Stage {
     let log = Log::default();
     let child = shape(puppet("a", &log));
     let address = child.address();
-    Stage { tree: grow(team().child(child)).await, log, address }
+    Stage {
+        tree: grow(team().child(child)).await,
+        log,
+        address,
+    }
 }
 
 fn timer(set: impl FnOnce(&mut Puppet, &mut Context<Puppet>) + Send + 'static) -> Say {
@@ -34,7 +38,13 @@ async fn an_agent_starts_handles_and_stops_and_is_told_why() {
     stage.address.send(Say::Note(1)).await.unwrap();
     until("it is handled", || stage.log.has("a note 1")).await;
     stage.tree.stop().await;
-    let expected = ["a starts 1", "a note 1", "a stops: was asked to stop", "a stopped", "a drops 1"];
+    let expected = [
+        "a starts 1",
+        "a note 1",
+        "a stops: was asked to stop",
+        "a stopped",
+        "a drops 1",
+    ];
     assert_eq!(stage.log.lines(), expected);
 }
 
@@ -57,7 +67,10 @@ async fn a_panic_in_stop_ends_that_agent_only() {
     let sibling = good.address();
     let tree = grow(team().child(bad).child(good)).await;
     address.send(Say::Stop).await.unwrap();
-    let exit = node_until(&tree, "team/bad", |node| node.incarnation == 2).await.last_exit.unwrap();
+    let exit = node_until(&tree, "team/bad", |node| node.incarnation == 2)
+        .await
+        .last_exit
+        .unwrap();
     assert!(exit.to_string().starts_with("panicked: stop went wrong"), "{exit}");
     assert_eq!(sibling.ask(Say::Life).await, Ok(1));
     assert!(soon("it stops", tree.stop()).await.is_orderly());
@@ -68,7 +81,10 @@ async fn idle_is_called_when_nothing_waits_and_may_fail() {
     let log = Log::default();
     let script = Script::new(&log).starts(|life| if life == 1 { Start::ThenCrashes } else { Start::Well });
     let tree = grow(team().child(scripted("a", script))).await;
-    let exit = node_until(&tree, "team/a", |node| node.incarnation == 2).await.last_exit.unwrap();
+    let exit = node_until(&tree, "team/a", |node| node.incarnation == 2)
+        .await
+        .last_exit
+        .unwrap();
     assert_eq!(exit.to_string(), "failed: crashes always");
     tree.stop().await;
 }
@@ -111,7 +127,11 @@ async fn a_repeated_timer_beats_until_it_is_called_off_and_skips_what_it_missed(
     });
     stage.address.send(slow).await.unwrap();
     tokio::time::sleep(Duration::from_millis(3200)).await;
-    assert_eq!(stage.log.count("a note"), 4, "three beats passed in the handler, one message came of them");
+    assert_eq!(
+        stage.log.count("a note"),
+        4,
+        "three beats passed in the handler, one message came of them"
+    );
     let cancel = timer(|puppet, ctx| {
         ctx.cancel(puppet.timer.unwrap());
     });
@@ -137,7 +157,11 @@ async fn a_busy_agent_still_serves_its_timers() {
     let stage = stage(|child| child.capacity(100_000)).await;
     stage.tree.observer().pause("team/a").unwrap();
     quiet().await;
-    stage.address.send_many((0..5000).map(|_| Say::Note(0)).collect()).await.unwrap();
+    stage
+        .address
+        .send_many((0..5000).map(|_| Say::Note(0)).collect())
+        .await
+        .unwrap();
     stage.tree.observer().resume("team/a").unwrap();
     until("all are handled", || stage.log.count("a note 0") == 5000).await;
     stage.log.clear();
@@ -145,7 +169,11 @@ async fn a_busy_agent_still_serves_its_timers() {
         ctx.send_after(Duration::ZERO, Say::Note(9));
     });
     stage.address.send(set).await.unwrap();
-    stage.address.send_many((0..1000).map(|_| Say::Note(0)).collect()).await.unwrap();
+    stage
+        .address
+        .send_many((0..1000).map(|_| Say::Note(0)).collect())
+        .await
+        .unwrap();
     until("all are handled", || stage.log.count("a note") == 1001).await;
     let place = stage.log.lines().iter().position(|line| line == "a note 9").unwrap();
     assert!(place < 64, "{place}");
@@ -177,14 +205,25 @@ async fn watched(shape: impl FnOnce(Child<Puppet>) -> Child<Puppet>) -> (Stage, 
 #[tokio::test(start_paused = true)]
 async fn a_watcher_is_told_once_of_a_failure_a_wish_and_a_kill() {
     let (stage, other) = watched(|child| child).await;
-    for (end, text) in [(Say::Fail, "failed: told to fail"), (Say::Stop, "ended normally"), (Say::Hang, "was killed: from outside its supervisor")] {
+    for (end, text) in [
+        (Say::Fail, "failed: told to fail"),
+        (Say::Stop, "ended normally"),
+        (Say::Hang, "was killed: from outside its supervisor"),
+    ] {
         stage.log.clear();
         stage.address.send(watch(&other)).await.unwrap();
         quiet().await;
         other.send(end).await.unwrap();
         quiet().await;
         if text.contains("killed") {
-            stage.tree.observer().supervisor("team").unwrap().kill_child("b").await.unwrap();
+            stage
+                .tree
+                .observer()
+                .supervisor("team")
+                .unwrap()
+                .kill_child("b")
+                .await
+                .unwrap();
         }
         until("it is told", || stage.log.has(&format!("a sees team/b {text}"))).await;
         other.send(Say::Stop).await.unwrap();
@@ -204,14 +243,24 @@ async fn a_watchers_next_life_is_not_told_what_the_former_watched_for() {
     other.send(Say::Stop).await.unwrap();
     quiet().await;
     assert_eq!(stage.log.count("a sees"), 0, "a paused agent handles nothing");
-    stage.tree.observer().supervisor("team").unwrap().kill_child("a").await.unwrap();
+    stage
+        .tree
+        .observer()
+        .supervisor("team")
+        .unwrap()
+        .kill_child("a")
+        .await
+        .unwrap();
     node_until(&stage.tree, "team/a", |node| node.incarnation == 2).await;
     stage.tree.observer().resume("team/a").unwrap();
     stage.address.send(watch(&other)).await.unwrap();
     quiet().await;
     assert_eq!(stage.log.count("a sees"), 0);
     other.send(Say::Fail).await.unwrap();
-    until("it is told what it watched for itself", || stage.log.has("a sees team/b failed: told to fail")).await;
+    until("it is told what it watched for itself", || {
+        stage.log.has("a sees team/b failed: told to fail")
+    })
+    .await;
     assert_eq!(stage.log.count("a sees"), 1);
     stage.tree.stop().await;
 }
@@ -228,7 +277,10 @@ async fn a_panic_in_what_a_watcher_makes_of_an_end_touches_nobody_else() {
     stage.address.send(watch(&other)).await.unwrap();
     quiet().await;
     other.send(Say::Stop).await.unwrap();
-    until("the other watch is told", || stage.log.has("a sees team/b ended normally")).await;
+    until("the other watch is told", || {
+        stage.log.has("a sees team/b ended normally")
+    })
+    .await;
     let node = node_until(&stage.tree, "team/b", |node| node.incarnation == 2).await;
     assert_eq!(node.last_exit, Some(ExitReason::Normal));
     assert_eq!(stage.tree.observer().node("team").unwrap().incarnation, 1);
@@ -258,7 +310,13 @@ async fn a_handler_beyond_its_budget_is_reported_once_and_goes_on() {
         })
     });
     stage.address.send(slow).await.unwrap();
-    let Observation::Stuck { agent, incarnation, running_for, budget } = observation(&mut events).await else {
+    let Observation::Stuck {
+        agent,
+        incarnation,
+        running_for,
+        budget,
+    } = observation(&mut events).await
+    else {
         panic!("not stuck")
     };
     assert_eq!((&*agent, incarnation, budget), ("team/a", 1, SECOND));
@@ -302,10 +360,18 @@ async fn an_agent_that_resumes_keeps_its_state_counts_the_failure_and_tells_it()
     let mut events = stage.tree.observer().events();
     stage.address.send(Say::Fail).await.unwrap();
     assert_eq!(stage.address.ask(Say::Life).await, Ok(1));
-    let Observation::Resumed { agent, incarnation, failure } = observation(&mut events).await else {
+    let Observation::Resumed {
+        agent,
+        incarnation,
+        failure,
+    } = observation(&mut events).await
+    else {
         panic!("not resumed")
     };
-    assert_eq!((&*agent, incarnation, failure.to_string()), ("team/a", 1, "told to fail".to_owned()));
+    assert_eq!(
+        (&*agent, incarnation, failure.to_string()),
+        ("team/a", 1, "told to fail".to_owned())
+    );
     assert_eq!(stage.address.figures().failed, 1);
     assert_eq!(stage.tree.observer().dead_letters().count(DeadReason::Crashed), 1);
     let ask = stage.address.ask(|reply: Reply<u32>| {
@@ -315,9 +381,19 @@ async fn an_agent_that_resumes_keeps_its_state_counts_the_failure_and_tells_it()
         })
     });
     let error = soon("the asker is told", ask).await.unwrap_err();
-    assert!(matches!(error, AskError::NotAnswered { why: NoAnswer::Crashed, .. }));
+    assert!(matches!(
+        error,
+        AskError::NotAnswered {
+            why: NoAnswer::Crashed,
+            ..
+        }
+    ));
     stage.address.send(Say::Panic).await.unwrap();
-    assert_eq!(stage.address.ask(Say::Life).await, Ok(2), "a panic always ends the incarnation");
+    assert_eq!(
+        stage.address.ask(Say::Life).await,
+        Ok(2),
+        "a panic always ends the incarnation"
+    );
     stage.tree.stop().await;
 }
 
@@ -327,13 +403,20 @@ async fn stop_does_not_wait_behind_a_million_messages() {
     let stage = stage(|child| child.capacity(QUEUED as usize)).await;
     stage.tree.observer().pause("team/a").unwrap();
     quiet().await;
-    stage.address.send_many((0..QUEUED).map(Say::Note).collect()).await.unwrap();
+    stage
+        .address
+        .send_many((0..QUEUED).map(Say::Note).collect())
+        .await
+        .unwrap();
     stage.tree.observer().resume("team/a").unwrap();
     let end = soon("it stops", stage.tree.stop()).await;
     assert!(end.is_orderly());
     let handled = stage.log.count("a note");
     assert!(handled < 1000, "{handled}");
-    assert_eq!(stage.tree.observer().dead_letters().count(DeadReason::Closed), u64::from(QUEUED) - handled as u64);
+    assert_eq!(
+        stage.tree.observer().dead_letters().count(DeadReason::Closed),
+        u64::from(QUEUED) - handled as u64
+    );
 }
 
 #[tokio::test(start_paused = true)]

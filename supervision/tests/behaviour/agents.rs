@@ -35,11 +35,18 @@ impl Log {
 
     /// Lines of this beginning, without it.
     pub(crate) fn after(&self, beginning: &str) -> Vec<String> {
-        self.lines().iter().filter_map(|line| line.strip_prefix(beginning).map(str::to_owned)).collect()
+        self.lines()
+            .iter()
+            .filter_map(|line| line.strip_prefix(beginning).map(str::to_owned))
+            .collect()
     }
 
     pub(crate) fn count(&self, beginning: &str) -> usize {
-        self.pages().lines.iter().filter(|line| line.starts_with(beginning)).count()
+        self.pages()
+            .lines
+            .iter()
+            .filter(|line| line.starts_with(beginning))
+            .count()
     }
 
     pub(crate) fn has(&self, line: &str) -> bool {
@@ -116,7 +123,12 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(log: &Log) -> Self {
-        Self { log: log.clone(), start: Arc::new(|_| Start::Well), stop: Stop::Well, drop_panics: false }
+        Self {
+            log: log.clone(),
+            start: Arc::new(|_| Start::Well),
+            stop: Stop::Well,
+            drop_panics: false,
+        }
     }
 
     /// Each `start` does the same.
@@ -141,7 +153,8 @@ impl Script {
     }
 }
 
-type Act = Box<dyn for<'a> FnOnce(&'a mut Puppet, &'a mut Context<Puppet>) -> BoxFuture<'a, Result<(), Failure>> + Send>;
+type Act =
+    Box<dyn for<'a> FnOnce(&'a mut Puppet, &'a mut Context<Puppet>) -> BoxFuture<'a, Result<(), Failure>> + Send>;
 
 /// What a puppet can be told.
 pub(crate) enum Say {
@@ -179,7 +192,9 @@ impl fmt::Debug for Say {
 impl Say {
     pub(crate) fn act<F>(act: F) -> Self
     where
-        F: for<'a> FnOnce(&'a mut Puppet, &'a mut Context<Puppet>) -> BoxFuture<'a, Result<(), Failure>> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Puppet, &'a mut Context<Puppet>) -> BoxFuture<'a, Result<(), Failure>>
+            + Send
+            + 'static,
     {
         Self::Do(Box::new(act))
     }
@@ -221,7 +236,15 @@ impl Agent for Puppet {
             Start::Takes(time) => tokio::time::sleep(time).await,
         }
         let crashes = matches!(start, Start::ThenCrashes);
-        Ok(Self { name, script, kept: Vec::new(), timer: None, life, crashes, _presence: presence })
+        Ok(Self {
+            name,
+            script,
+            kept: Vec::new(),
+            timer: None,
+            life,
+            crashes,
+            _presence: presence,
+        })
     }
 
     async fn handle(&mut self, say: Say, ctx: &mut Context<Self>) -> Result<(), Failure> {
@@ -245,7 +268,11 @@ impl Agent for Puppet {
     }
 
     async fn idle(&mut self, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        if self.crashes { Err(Failure::new("crashes always")) } else { Ok(()) }
+        if self.crashes {
+            Err(Failure::new("crashes always"))
+        } else {
+            Ok(())
+        }
     }
 
     async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {

@@ -45,14 +45,22 @@ async fn a_mailbox_without_room() {
 #[tokio::test(start_paused = true)]
 async fn an_intensity_without_a_period() {
     let text = refused_team(Supervisor::named("team").intensity(Intensity::new(3, Duration::ZERO))).await;
-    assert_eq!(text, "supervisor team allows 3 restarts within no time; give its intensity a period");
+    assert_eq!(
+        text,
+        "supervisor team allows 3 restarts within no time; give its intensity a period"
+    );
     let text = refused(Root::new().intensity(Intensity::new(1, Duration::ZERO))).await;
-    assert_eq!(text, "supervisor root allows 1 restarts within no time; give its intensity a period");
+    assert_eq!(
+        text,
+        "supervisor root allows 1 restarts within no time; give its intensity a period"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_significant_child_that_is_permanent() {
-    let team = team().auto_shutdown(AutoShutdown::AnySignificant).child(child("a").significant());
+    let team = team()
+        .auto_shutdown(AutoShutdown::AnySignificant)
+        .child(child("a").significant());
     let text = refused_team(team).await;
     let expected = "child a of team is significant, which needs restart transient or temporary, and a supervisor with auto_shutdown";
     assert_eq!(text, expected);
@@ -61,23 +69,41 @@ async fn a_significant_child_that_is_permanent() {
 #[tokio::test(start_paused = true)]
 async fn a_significant_child_under_a_supervisor_that_never_shuts_down_for_it() {
     let text = refused_team(team().child(child("a").restart(Restart::Transient).significant())).await;
-    assert!(text.starts_with("child a of team is significant, which needs"), "{text}");
+    assert!(
+        text.starts_with("child a of team is significant, which needs"),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_significant_supervisor_under_a_root_that_never_shuts_down_for_it() {
     let text = refused_team(team().restart(Restart::Transient).significant()).await;
-    assert!(text.starts_with("child team of root is significant, which needs"), "{text}");
+    assert!(
+        text.starts_with("child team of root is significant, which needs"),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn names_with_forbidden_characters() {
     for (name, text) in [
         ("", "a name is empty; give it one to 63 of a-z, 0-9, _ and -"),
-        ("A", "the name \"A\" has 'A' at position 0; use a-z, 0-9, _ and -, and begin with a letter or digit"),
-        ("a/b", "the name \"a/b\" has '/' at position 1; use a-z, 0-9, _ and -, and begin with a letter or digit"),
-        ("a#b", "the name \"a#b\" has '#' at position 1; use a-z, 0-9, _ and -, and begin with a letter or digit"),
-        ("root", "the name \"root\" is reserved for the tree itself; choose another"),
+        (
+            "A",
+            "the name \"A\" has 'A' at position 0; use a-z, 0-9, _ and -, and begin with a letter or digit",
+        ),
+        (
+            "a/b",
+            "the name \"a/b\" has '/' at position 1; use a-z, 0-9, _ and -, and begin with a letter or digit",
+        ),
+        (
+            "a#b",
+            "the name \"a#b\" has '#' at position 1; use a-z, 0-9, _ and -, and begin with a letter or digit",
+        ),
+        (
+            "root",
+            "the name \"root\" is reserved for the tree itself; choose another",
+        ),
     ] {
         assert_eq!(refused_team(team().child(child(name))).await, text);
         assert_eq!(refused_team(Supervisor::named(name)).await, text);
@@ -90,13 +116,19 @@ async fn names_with_forbidden_characters() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_is_allowed_no_time() {
     let text = refused_team(team().child(child("a").handle_within(Duration::ZERO, OnStuck::Report))).await;
-    assert_eq!(text, "child a allows its handlers no time at all; give handle_within more than 0");
+    assert_eq!(
+        text,
+        "child a allows its handlers no time at all; give handle_within more than 0"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_allowed_no_time() {
     let text = refused_team(team().child(child("a").start_within(Duration::ZERO))).await;
-    assert_eq!(text, "child a allows its start no time at all; give start_within more than 0");
+    assert_eq!(
+        text,
+        "child a allows its start no time at all; give start_within more than 0"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,21 +136,36 @@ async fn a_mailbox_shaped_after_its_address_was_taken() {
     let child = child("a");
     let _address = child.address();
     let text = refused_team(team().child(child.capacity(3))).await;
-    assert_eq!(text, "child a got another capacity or overflow policy after its address was taken; set them first");
+    assert_eq!(
+        text,
+        "child a got another capacity or overflow policy after its address was taken; set them first"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_backoff_that_is_none() {
     let good = Backoff::exponential(SECOND, 2 * SECOND);
     for (backoff, text) in [
-        (Backoff { factor: 0.5, ..good }, "a has a backoff with a factor below 1; give a factor of 1 or more"),
-        (Backoff { factor: f64::NAN, ..good }, "a has a backoff with a factor below 1; give a factor of 1 or more"),
+        (
+            Backoff { factor: 0.5, ..good },
+            "a has a backoff with a factor below 1; give a factor of 1 or more",
+        ),
+        (
+            Backoff {
+                factor: f64::NAN,
+                ..good
+            },
+            "a has a backoff with a factor below 1; give a factor of 1 or more",
+        ),
         (
             Backoff { jitter: 1.5, ..good },
             "a has a backoff with a jitter outside 0 to 1; give the share of the wait that chance may move",
         ),
         (
-            Backoff { max: SECOND / 2, ..good },
+            Backoff {
+                max: SECOND / 2,
+                ..good
+            },
             "a has a backoff with a first wait beyond its maximum; raise the maximum or lower the first wait",
         ),
     ] {
@@ -134,7 +181,10 @@ async fn a_group_that_hangs_together_and_is_to_be_split() {
         text,
         "team restarts its children together and has 3 of them, more than its span 2; raise the span, or make several supervisors"
     );
-    assert_eq!(refused_team(team().span(0)).await, "team has span 0; give each supervisor room for at least 1 child");
+    assert_eq!(
+        refused_team(team().span(0)).await,
+        "team has span 0; give each supervisor room for at least 1 child"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,15 +194,26 @@ async fn a_refused_tree_leaves_no_address_to_wait_at() {
     refused_team(team().child(good).child(child("bad").capacity(0))).await;
     assert!(address.is_closed(), "nobody will ever read it");
     let error = soon("an asker is told", address.ask(Say::Life)).await.unwrap_err();
-    assert!(matches!(error, AskError::NotSent { why: Refusal::Closed, .. }));
+    assert!(matches!(
+        error,
+        AskError::NotSent {
+            why: Refusal::Closed,
+            ..
+        }
+    ));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_factory_that_panics() {
     let script = Script::new(&Log::default()).start(Start::Panics);
-    let error = Root::new().supervisor(team().child(scripted("a", script))).start().await.unwrap_err();
+    let error = Root::new()
+        .supervisor(team().child(scripted("a", script)))
+        .start()
+        .await
+        .unwrap_err();
     let text = error.to_string();
-    let expected = "the tree did not start: child team did not start: child a did not start: panicked: start of a went wrong (";
+    let expected =
+        "the tree did not start: child team did not start: child a did not start: panicked: start of a went wrong (";
     assert!(text.starts_with(expected) && text.contains("agents.rs:"), "{text}");
 }
 
@@ -170,8 +231,15 @@ async fn a_start_that_panics_before_its_first_await() {
             Ok(())
         }
     }
-    let error = Root::new().supervisor(team().child(Child::of::<Rash>("a", true))).start().await.unwrap_err();
-    assert!(error.to_string().contains("child a did not start: panicked: too rash"), "{error}");
+    let error = Root::new()
+        .supervisor(team().child(Child::of::<Rash>("a", true)))
+        .start()
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("child a did not start: panicked: too rash"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,7 +255,11 @@ async fn a_start_that_never_returns() {
     assert_eq!(begun.elapsed().as_secs(), 7);
     assert_eq!(script.log.alive(), 0, "it is gone");
     let begun = tokio::time::Instant::now();
-    Root::new().supervisor(team().child(scripted("a", script))).start().await.unwrap_err();
+    Root::new()
+        .supervisor(team().child(scripted("a", script)))
+        .start()
+        .await
+        .unwrap_err();
     assert_eq!(begun.elapsed().as_secs(), 30, "where nothing is said");
 }
 
@@ -211,13 +283,28 @@ async fn unknown_and_double_children_in_calls() {
         team.start_child(child("a")).await.unwrap_err().to_string(),
         "child a is already specified but down; restart it, or delete it first"
     );
-    assert!(matches!(team.start_child(child("B")).await.unwrap_err(), CallError::Build(BuildError::Name(_))));
-    let significant = team.start_child(child("s").restart(Restart::Temporary).significant()).await.unwrap_err();
-    assert!(matches!(significant, CallError::Refused(AdminError::Significant { .. })), "{significant}");
+    assert!(matches!(
+        team.start_child(child("B")).await.unwrap_err(),
+        CallError::Build(BuildError::Name(_))
+    ));
+    let significant = team
+        .start_child(child("s").restart(Restart::Temporary).significant())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(significant, CallError::Refused(AdminError::Significant { .. })),
+        "{significant}"
+    );
     let error = tree.observer().supervisor("ghost").unwrap_err().to_string();
-    assert_eq!(error, "nothing in the tree is called ghost; its snapshot lists what there is");
+    assert_eq!(
+        error,
+        "nothing in the tree is called ghost; its snapshot lists what there is"
+    );
     let error = tree.observer().supervisor("team/a").unwrap_err().to_string();
-    assert_eq!(error, "team/a does not take messages of type Supervisor; it is a Puppet");
+    assert_eq!(
+        error,
+        "team/a does not take messages of type Supervisor; it is a Puppet"
+    );
     tree.stop().await;
     assert_eq!(
         team.count_children().await.unwrap_err().to_string(),

@@ -13,7 +13,9 @@ use crate::patience::{SECOND, node_until, not_yet, quiet, soon, until};
 
 /// Sends until the mailbox is full; how many it took.
 pub(crate) fn fill(address: &Address<Say>) -> u32 {
-    (0..100_000).find(|number| address.try_send(Say::Note(*number)).is_err()).unwrap()
+    (0..100_000)
+        .find(|number| address.try_send(Say::Note(*number)).is_err())
+        .unwrap()
 }
 
 /// Makes a puppet wait in its handler until the semaphore has a permit.
@@ -28,7 +30,10 @@ pub(crate) fn hold(gate: &Arc<Semaphore>) -> Say {
 }
 
 fn notes(log: &Log) -> Vec<u32> {
-    log.after("a note ").iter().map(|number| number.parse().unwrap()).collect()
+    log.after("a note ")
+        .iter()
+        .map(|number| number.parse().unwrap())
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,8 +142,14 @@ async fn a_full_mailbox_that_drops_the_oldest_keeps_the_newest() {
 #[tokio::test(start_paused = true)]
 async fn a_mailbox_of_one_that_drops_the_oldest_takes_a_newer_one_while_its_agent_is_down() {
     let log = Log::default();
-    let backoff = Backoff { jitter: 0.0, ..Backoff::exponential(SECOND, SECOND) };
-    let child = puppet("a", &log).capacity(1).overflow(Overflow::DropOldest).backoff(backoff);
+    let backoff = Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(SECOND, SECOND)
+    };
+    let child = puppet("a", &log)
+        .capacity(1)
+        .overflow(Overflow::DropOldest)
+        .backoff(backoff);
     let address = child.address();
     let tree = grow(team().child(child)).await;
     let other = address.clone();
@@ -186,7 +197,10 @@ async fn the_bound_holds_while_the_agent_is_in_its_handler() {
 
 #[tokio::test(start_paused = true)]
 async fn the_bound_holds_while_the_agent_restarts_and_the_whole_room_is_there() {
-    let backoff = Backoff { jitter: 0.0, ..Backoff::exponential(SECOND, SECOND) };
+    let backoff = Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(SECOND, SECOND)
+    };
     let log = Log::default();
     let child = puppet("a", &log).capacity(8).backoff(backoff);
     let address = child.address();
@@ -196,7 +210,10 @@ async fn the_bound_holds_while_the_agent_restarts_and_the_whole_room_is_there() 
     assert_eq!((fill(&address), address.figures().depth), (8, 8));
     quiet().await;
     assert_eq!(fill(&address), 0);
-    until("all are handled by the next life", || notes(&log) == (0..8).collect::<Vec<_>>()).await;
+    until("all are handled by the next life", || {
+        notes(&log) == (0..8).collect::<Vec<_>>()
+    })
+    .await;
     tree.stop().await;
 }
 
@@ -234,9 +251,14 @@ async fn a_start_that_overfills_its_own_small_mailbox_fails_and_names_the_circle
             Ok(())
         }
     }
-    let started = Root::new().supervisor(team().child(Child::of::<Eager>("eager", ()).capacity(2))).start();
+    let started = Root::new()
+        .supervisor(team().child(Child::of::<Eager>("eager", ()).capacity(2)))
+        .start();
     let error = soon("the start fails", started).await.unwrap_err().to_string();
-    assert!(error.contains("team/eager → team/eager; answer later, or send without waiting"), "{error}");
+    assert!(
+        error.contains("team/eager → team/eager; answer later, or send without waiting"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,7 +281,10 @@ async fn a_start_that_overfills_a_later_siblings_mailbox_ends_with_its_time() {
     let first = Child::of::<Chatty>("first", later.address()).start_within(SECOND);
     let started = Root::new().supervisor(team().child(first).child(later)).start();
     let error = soon("the start fails", started).await.unwrap_err().to_string();
-    assert!(error.contains("child first did not start: did not start within 1s"), "{error}");
+    assert!(
+        error.contains("child first did not start: did not start within 1s"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +302,10 @@ async fn a_sender_held_back_is_turned_away_when_the_agent_leaves_the_tree() {
     not_yet(&mut held).await;
     team.delete_child("a").await.unwrap();
     let refused = soon("the sender is turned away", held).await.unwrap_err();
-    assert!(matches!((refused.message, refused.why), (Say::Note(9), Refusal::Closed)));
+    assert!(matches!(
+        (refused.message, refused.why),
+        (Say::Note(9), Refusal::Closed)
+    ));
     assert!(address.is_closed());
     tree.stop().await;
 }
@@ -295,9 +323,15 @@ async fn figures_tell_depth_high_water_and_the_oldest_age() {
     }
     tokio::time::advance(5 * SECOND).await;
     let figures = address.figures();
-    assert_eq!((figures.depth, figures.enqueued, figures.handled, figures.capacity), (3, 3, 0, 16));
+    assert_eq!(
+        (figures.depth, figures.enqueued, figures.handled, figures.capacity),
+        (3, 3, 0, 16)
+    );
     let age = figures.oldest_age.unwrap();
-    assert!((Duration::from_millis(4990)..Duration::from_millis(5100)).contains(&age), "{age:?}");
+    assert!(
+        (Duration::from_millis(4990)..Duration::from_millis(5100)).contains(&age),
+        "{age:?}"
+    );
     tree.observer().resume("team/a").unwrap();
     until("all are handled", || address.figures().handled == 3).await;
     quiet().await;

@@ -13,7 +13,13 @@ async fn a_started_child_runs_at_the_right_end_and_is_listed() {
     let team = tree.observer().supervisor("team").unwrap();
     let address = team.start_child(puppet("b", &log)).await.unwrap();
     assert_eq!((&*address.path(), address.ask(Say::Life).await), ("team/b", Ok(1)));
-    let names: Vec<_> = team.which_children().await.unwrap().into_iter().map(|child| child.name.to_string()).collect();
+    let names: Vec<_> = team
+        .which_children()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|child| child.name.to_string())
+        .collect();
     assert_eq!(names, ["a", "b"]);
     let counts = team.count_children().await.unwrap();
     assert_eq!((counts.specified, counts.active, counts.down), (2, 2, 0));
@@ -37,8 +43,14 @@ async fn a_terminated_child_stays_down_with_its_specification_until_it_is_restar
     address.send(Say::Note(1)).await.unwrap();
     assert_eq!(team.restart_child("a").await, Ok(Outcome::Running(2)));
     until("what waited is handled", || log.has("a note 1")).await;
-    assert_eq!(team.restart_child("a").await.unwrap_err().to_string(), "child a runs; terminate it first");
-    assert_eq!(team.delete_child("a").await.unwrap_err().to_string(), "child a runs; terminate it first");
+    assert_eq!(
+        team.restart_child("a").await.unwrap_err().to_string(),
+        "child a runs; terminate it first"
+    );
+    assert_eq!(
+        team.delete_child("a").await.unwrap_err().to_string(),
+        "child a runs; terminate it first"
+    );
     tree.stop().await;
 }
 
@@ -85,7 +97,12 @@ async fn a_refused_double_leaves_the_present_child_alone() {
     let tree = grow(team().child(child)).await;
     let double = puppet("a", &log);
     let other = double.address();
-    tree.observer().supervisor("team").unwrap().start_child(double).await.unwrap_err();
+    tree.observer()
+        .supervisor("team")
+        .unwrap()
+        .start_child(double)
+        .await
+        .unwrap_err();
     assert!(other.is_closed() && !address.is_closed());
     assert!(tree.observer().find::<Say>("team/a").unwrap() == address);
     assert_eq!(address.ask(Say::Life).await, Ok(1));
@@ -100,7 +117,10 @@ async fn a_dynamic_supervisor_keeps_nobody_who_is_dead() {
     for number in 0..500 {
         let child = puppet(&format!("a{number}"), &log).restart(Restart::Temporary);
         let address = team.start_child(child).await.unwrap();
-        address.send(if number % 2 == 0 { Say::Stop } else { Say::Panic }).await.unwrap();
+        address
+            .send(if number % 2 == 0 { Say::Stop } else { Say::Panic })
+            .await
+            .unwrap();
     }
     until("all have left", || tree.observer().snapshot().len() == 2).await;
     assert_eq!(team.count_children().await.unwrap().specified, 0);
@@ -139,11 +159,20 @@ async fn calls_to_a_supervisor_that_ends_are_answered() {
     let team = tree.observer().supervisor("team").unwrap();
     let mut stop = Box::pin(tree.stop());
     not_yet(&mut stop).await;
-    let error = soon("an answer", team.start_child(puppet("b", &log))).await.unwrap_err();
+    let error = soon("an answer", team.start_child(puppet("b", &log)))
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "the supervisor is ending; ask its parent instead");
-    assert_eq!(team.which_children().await.unwrap()[0].state, ChildState::Stopping, "observation goes on");
+    assert_eq!(
+        team.which_children().await.unwrap()[0].state,
+        ChildState::Stopping,
+        "observation goes on"
+    );
     stop.await;
-    assert!(matches!(team.which_children().await.unwrap_err(), CallError::Down { .. }));
+    assert!(matches!(
+        team.which_children().await.unwrap_err(),
+        CallError::Down { .. }
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,13 +180,20 @@ async fn a_split_group_is_several_supervisors_of_at_most_its_span() {
     let log = Log::default();
     let children: Vec<_> = (0..5).map(|number| puppet(&format!("a{number}"), &log)).collect();
     let addresses: Vec<_> = children.iter().map(Child::address).collect();
-    let group = Supervisor::named("team").intensity(Intensity::new(0, SECOND)).span(2).children(children);
+    let group = Supervisor::named("team")
+        .intensity(Intensity::new(0, SECOND))
+        .span(2)
+        .children(children);
     let tree = grow(group).await;
     let paths: Vec<_> = addresses.iter().map(|address| address.path().to_string()).collect();
     assert_eq!(paths, ["team/a0", "team/a1", "team.1/a2", "team.1/a3", "team.2/a4"]);
     addresses[2].send(Say::Panic).await.unwrap();
     node_until(&tree, "team.1", |node| node.incarnation == 2).await;
-    assert_eq!(tree.observer().node("team").unwrap().incarnation, 1, "a part fails alone");
+    assert_eq!(
+        tree.observer().node("team").unwrap().incarnation,
+        1,
+        "a part fails alone"
+    );
     assert_eq!(tree.observer().node("team.1").unwrap().children_count, 2);
     tree.stop().await;
 }
@@ -170,12 +206,22 @@ fn word(decision: &Decision) -> String {
 #[tokio::test(start_paused = true)]
 async fn every_decision_is_an_event_with_its_reason() {
     let log = Log::default();
-    let backoff = Backoff { jitter: 0.0, ..Backoff::exponential(SECOND, SECOND) };
+    let backoff = Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(SECOND, SECOND)
+    };
     let bad = puppet("bad", &log).backoff(backoff).on_limit(OnLimit::Quarantine);
     let once = puppet("once", &log).restart(Restart::Temporary);
     let stiff = scripted("stiff", Script::new(&log).stop(crate::agents::Stop::Hangs));
     let (a, b) = (bad.address(), once.address());
-    let tree = grow(Supervisor::named("team").intensity(Intensity::new(1, 60 * SECOND)).child(bad).child(once).child(stiff)).await;
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(1, 60 * SECOND))
+            .child(bad)
+            .child(once)
+            .child(stiff),
+    )
+    .await;
     let (mut events, team) = (tree.observer().events(), tree.observer().supervisor("team").unwrap());
     let mut told = Vec::new();
     a.send(Say::Fail).await.unwrap();
@@ -185,7 +231,9 @@ async fn every_decision_is_an_event_with_its_reason() {
     b.send(Say::Stop).await.unwrap();
     quiet().await;
     team.terminate_child("stiff").await.unwrap();
-    team.start_child(scripted("shy", Script::new(&log).start(Start::Ignores))).await.unwrap();
+    team.start_child(scripted("shy", Script::new(&log).start(Start::Ignores)))
+        .await
+        .unwrap();
     while let Some(event) = events.try_next() {
         assert_eq!(&*event.supervisor, "team");
         if let What::Decision(decision) = event.what {
@@ -193,7 +241,16 @@ async fn every_decision_is_an_event_with_its_reason() {
         }
     }
     let expected = [
-        "Ended", "Restarting", "Started", "Ended", "Quarantined", "Ended", "LetGo", "Killed", "Ended", "Ignored",
+        "Ended",
+        "Restarting",
+        "Started",
+        "Ended",
+        "Quarantined",
+        "Ended",
+        "LetGo",
+        "Killed",
+        "Ended",
+        "Ignored",
     ];
     assert_eq!(told, expected);
     tree.stop().await;
@@ -204,7 +261,12 @@ async fn escalation_and_its_reason_are_events_of_both_levels() {
     let log = Log::default();
     let child = puppet("a", &log);
     let address = child.address();
-    let tree = grow(Supervisor::named("team").intensity(Intensity::new(0, SECOND)).child(child)).await;
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(0, SECOND))
+            .child(child),
+    )
+    .await;
     let mut events = tree.observer().events();
     address.send(Say::Panic).await.unwrap();
     assert_eq!(address.ask(Say::Life).await, Ok(2));
@@ -214,7 +276,14 @@ async fn escalation_and_its_reason_are_events_of_both_levels() {
             What::Observation(_) => None,
         })
         .collect();
-    let expected = ["team Ended", "team Escalated", "root Ended", "root Restarting", "team Started", "root Started"];
+    let expected = [
+        "team Ended",
+        "team Escalated",
+        "root Ended",
+        "root Restarting",
+        "team Started",
+        "root Started",
+    ];
     assert_eq!(told, expected);
     assert!(decisions(&mut events).is_empty());
     tree.stop().await;

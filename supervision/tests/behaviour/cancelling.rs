@@ -18,7 +18,10 @@ fn poll<T>(future: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) -> Poll<T> {
 }
 
 fn notes(log: &Log) -> Vec<u32> {
-    log.after("a note ").iter().map(|number| number.parse().unwrap()).collect()
+    log.after("a note ")
+        .iter()
+        .map(|number| number.parse().unwrap())
+        .collect()
 }
 
 /// An agent that is in its handler, with a full mailbox of `capacity` that holds 0, 1, …
@@ -37,17 +40,29 @@ async fn jam(capacity: usize) -> Jam {
     address.send(hold(&gate)).await.unwrap();
     quiet().await;
     fill(&address);
-    Jam { log, tree, address, gate }
+    Jam {
+        log,
+        tree,
+        address,
+        gate,
+    }
 }
 
 impl Jam {
     async fn clear(&self, expected: &[u32]) {
         self.gate.add_permits(1);
-        until("what was queued is handled", || notes(&self.log).len() >= expected.len()).await;
+        until("what was queued is handled", || {
+            notes(&self.log).len() >= expected.len()
+        })
+        .await;
         quiet().await;
         assert_eq!(notes(&self.log), expected);
         let taken = fill(&self.address);
-        assert_eq!(u64::from(taken), self.address.figures().capacity, "no room has leaked, none was doubled");
+        assert_eq!(
+            u64::from(taken),
+            self.address.figures().capacity,
+            "no room has leaked, none was doubled"
+        );
         self.tree.stop().await;
     }
 }
@@ -96,7 +111,9 @@ async fn a_dropped_first_in_line_lets_the_next_be_first() {
 #[tokio::test(start_paused = true)]
 async fn everybody_in_line_may_give_up() {
     let jam = jam(3).await;
-    let mut sends: Vec<_> = (10..60).map(|number| Box::pin(jam.address.send(Say::Note(number)))).collect();
+    let mut sends: Vec<_> = (10..60)
+        .map(|number| Box::pin(jam.address.send(Say::Note(number))))
+        .collect();
     assert!(sends.iter_mut().all(|future| poll(future).is_pending()));
     while !sends.is_empty() {
         drop(sends.swap_remove(sends.len() / 2));
@@ -163,7 +180,10 @@ async fn a_question_dropped_while_it_is_queued_is_not_handled() {
     not_yet(&mut question).await;
     drop(question);
     gate.add_permits(1);
-    until("it is a dead letter", || tree.observer().dead_letters().count(DeadReason::Expired) == 1).await;
+    until("it is a dead letter", || {
+        tree.observer().dead_letters().count(DeadReason::Expired) == 1
+    })
+    .await;
     assert_eq!(address.ask(|reply| Say::Echo(5, reply)).await, Ok(5));
     assert!(!log.has("handled in vain"));
     tree.stop().await;
@@ -218,7 +238,10 @@ async fn a_blocked_thread_is_turned_away_when_the_agent_leaves_the_tree() {
     let address = child.address();
     let tree = grow(team().child(child)).await;
     tree.observer().pause("team/a").unwrap();
-    until("it is paused", || tree.observer().node("team/a").unwrap().state == Phase::Paused).await;
+    until("it is paused", || {
+        tree.observer().node("team/a").unwrap().state == Phase::Paused
+    })
+    .await;
     while address.try_send(Say::Note(1)).is_ok() {}
     let thread = tokio::task::spawn_blocking(move || address.blocking_send(Say::Note(9)));
     tree.stop().await;

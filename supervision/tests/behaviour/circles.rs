@@ -58,7 +58,11 @@ async fn an_agent_that_asks_itself_is_told_so() {
     let pair = pair(4).await;
     pair.a.send(asks(&pair.a, |reply| Say::Echo(1, reply))).await.unwrap();
     until("it is told", || pair.log.count("a hears") == 1).await;
-    assert!(pair.log.lines().iter().any(|line| line.contains("team/a → team/a;")), "{:?}", pair.log.lines());
+    assert!(
+        pair.log.lines().iter().any(|line| line.contains("team/a → team/a;")),
+        "{:?}",
+        pair.log.lines()
+    );
     assert_eq!(soon("it goes on", pair.a.ask(|reply| Say::Echo(3, reply))).await, Ok(3));
     pair.tree.stop().await;
 }
@@ -67,7 +71,10 @@ async fn an_agent_that_asks_itself_is_told_so() {
 async fn an_agent_asked_by_the_one_it_asks_is_told_so_and_both_go_on() {
     let pair = pair(4).await;
     let back = pair.a.clone();
-    pair.a.send(asks(&pair.b, move |reply| asks_and_answers(&back, reply))).await.unwrap();
+    pair.a
+        .send(asks(&pair.b, move |reply| asks_and_answers(&back, reply)))
+        .await
+        .unwrap();
     until("both go on", || pair.log.has("a hears 0")).await;
     assert!(pair.log.has(CIRCLE), "{:?}", pair.log.lines());
     pair.tree.stop().await;
@@ -80,7 +87,10 @@ async fn a_circle_is_seen_also_where_the_question_had_to_wait_for_room() {
     quiet().await;
     pair.b.try_send(Say::Note(1)).unwrap();
     let back = pair.a.clone();
-    pair.a.send(asks(&pair.b, move |reply| asks_and_answers(&back, reply))).await.unwrap();
+    pair.a
+        .send(asks(&pair.b, move |reply| asks_and_answers(&back, reply)))
+        .await
+        .unwrap();
     quiet().await;
     pair.tree.observer().resume("team/b").unwrap();
     until("both go on", || pair.log.has("a hears 0")).await;
@@ -152,8 +162,16 @@ async fn two_agents_that_flood_each_other_are_told_so() {
     };
     pair.a.send(flood(&pair.b)).await.unwrap();
     pair.b.send(flood(&pair.a)).await.unwrap();
-    until("both are through", || pair.log.has("a is through") && pair.log.has("b is through")).await;
-    let gave_way = pair.log.lines().into_iter().filter(|line| line.contains("gives way")).count();
+    until("both are through", || {
+        pair.log.has("a is through") && pair.log.has("b is through")
+    })
+    .await;
+    let gave_way = pair
+        .log
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("gives way"))
+        .count();
     assert!(gave_way >= 1, "{:?}", pair.log.lines());
     pair.tree.stop().await;
 }
@@ -180,7 +198,13 @@ async fn an_agent_killed_while_it_waits_leaves_no_circle_behind() {
     quiet().await;
     pair.a.send(asks(&pair.b, |reply| Say::Echo(1, reply))).await.unwrap();
     quiet().await;
-    pair.tree.observer().supervisor("team").unwrap().kill_child("a").await.unwrap();
+    pair.tree
+        .observer()
+        .supervisor("team")
+        .unwrap()
+        .kill_child("a")
+        .await
+        .unwrap();
     let mut next = Box::pin(pair.a.ask(Say::Life));
     assert_eq!(soon("the next life answers", &mut next).await, Ok(2));
     pair.tree.observer().resume("team/b").unwrap();

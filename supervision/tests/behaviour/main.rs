@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
-mod agents;
-#[cfg(test)]
 mod agent_life;
+#[cfg(test)]
+mod agents;
 #[cfg(test)]
 mod patience;
 

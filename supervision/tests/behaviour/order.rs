@@ -50,7 +50,10 @@ async fn one_senders_messages_are_handled_in_their_order_whatever_the_way_they_w
     let mut number = || next.next().unwrap();
     for _ in 0..40 {
         address.send(Say::Note(number())).await.unwrap();
-        address.send_before(Say::Note(number()), Moment::now() + crate::patience::SECOND).await.unwrap();
+        address
+            .send_before(Say::Note(number()), Moment::now() + crate::patience::SECOND)
+            .await
+            .unwrap();
         let batch = (0..7).map(|_| Say::Note(number())).collect();
         address.send_many(batch).await.unwrap();
         if let Err(back) = address.try_send(Say::Note(number())) {
@@ -75,13 +78,24 @@ async fn higher_lanes_go_first_and_equal_priorities_keep_their_order() {
     until("all are handled", || seen.lock().unwrap().len() == 15).await;
     let seen = seen.lock().unwrap();
     for priority in Priority::ALL {
-        let numbers: Vec<_> = seen.iter().filter(|(lane, _)| *lane == priority).map(|(_, number)| *number).collect();
+        let numbers: Vec<_> = seen
+            .iter()
+            .filter(|(lane, _)| *lane == priority)
+            .map(|(_, number)| *number)
+            .collect();
         assert_eq!(numbers, [0, 1, 2], "{priority:?}");
     }
-    let place = |priority| seen.iter().position(|(lane, number)| *lane == priority && *number == 2).unwrap();
+    let place = |priority| {
+        seen.iter()
+            .position(|(lane, number)| *lane == priority && *number == 2)
+            .unwrap()
+    };
     let last: Vec<_> = Priority::ALL.into_iter().map(place).collect();
     assert!(last.is_sorted(), "{last:?}");
-    assert!(seen[..3].iter().all(|(lane, _)| *lane == Priority::Critical), "{seen:?}");
+    assert!(
+        seen[..3].iter().all(|(lane, _)| *lane == Priority::Critical),
+        "{seen:?}"
+    );
     drop(tree);
 }
 
@@ -100,11 +114,21 @@ async fn no_lane_starves_each_is_served_once_in_sixteen() {
     until("all are handled", || seen.lock().unwrap().len() == 720).await;
     let seen = seen.lock().unwrap();
     for priority in Priority::ALL {
-        let places: Vec<_> = (0..).zip(&*seen).filter(|(_, (lane, _))| *lane == priority).map(|(place, _)| place).collect();
+        let places: Vec<_> = (0..)
+            .zip(&*seen)
+            .filter(|(_, (lane, _))| *lane == priority)
+            .map(|(place, _)| place)
+            .collect();
         let widest = places.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
         assert!(places[0] < 16 && widest <= 16, "{priority:?}: {widest}");
     }
-    assert!(seen[..32].iter().filter(|(lane, _)| *lane == Priority::Critical).count() >= 20);
+    assert!(
+        seen[..32]
+            .iter()
+            .filter(|(lane, _)| *lane == Priority::Critical)
+            .count()
+            >= 20
+    );
     drop(tree);
 }
 
@@ -127,10 +151,26 @@ async fn an_urgent_message_overtakes_those_that_came_while_the_agent_was_paused(
 #[tokio::test(start_paused = true)]
 async fn a_batch_travels_in_its_lanes() {
     let (child, address, seen) = clerk();
-    let batch = [(Priority::Low, 1), (Priority::High, 1), (Priority::Low, 2), (Priority::High, 2)];
-    address.send_many(batch.map(|(priority, number)| Letter(priority, number)).into()).await.unwrap();
+    let batch = [
+        (Priority::Low, 1),
+        (Priority::High, 1),
+        (Priority::Low, 2),
+        (Priority::High, 2),
+    ];
+    address
+        .send_many(batch.map(|(priority, number)| Letter(priority, number)).into())
+        .await
+        .unwrap();
     let tree = grow(team().child(child)).await;
     until("all are handled", || seen.lock().unwrap().len() == 4).await;
-    assert_eq!(*seen.lock().unwrap(), [(Priority::High, 1), (Priority::High, 2), (Priority::Low, 1), (Priority::Low, 2)]);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            (Priority::High, 1),
+            (Priority::High, 2),
+            (Priority::Low, 1),
+            (Priority::Low, 2)
+        ]
+    );
     tree.stop().await;
 }

@@ -14,7 +14,10 @@ async fn a_paused_agent_handles_nothing_until_it_is_resumed() {
     tree.observer().pause("team/a").unwrap();
     address.send(Say::Note(1)).await.unwrap();
     quiet().await;
-    assert_eq!((log.count("a note"), tree.observer().node("team/a").unwrap().state), (0, Phase::Paused));
+    assert_eq!(
+        (log.count("a note"), tree.observer().node("team/a").unwrap().state),
+        (0, Phase::Paused)
+    );
     tree.observer().resume("team/a").unwrap();
     until("it is handled", || log.has("a note 1")).await;
     node_until(&tree, "team/a", |node| node.state == Phase::Idle).await;
@@ -36,7 +39,10 @@ async fn looking_at_a_paused_agent_makes_it_handle_nothing() {
         tree.observer().request_state("team/a").unwrap();
         quiet().await;
     }
-    assert_eq!(tree.observer().last_state("team/a"), Some(serde_json::json!({ "life": 1 })));
+    assert_eq!(
+        tree.observer().last_state("team/a"),
+        Some(serde_json::json!({ "life": 1 }))
+    );
     assert_eq!(log.count("a note"), 0, "{:?}", log.lines());
     tree.stop().await;
 }
@@ -50,8 +56,16 @@ async fn a_pause_outlasts_a_restart() {
     tree.observer().pause("team/a").unwrap();
     quiet().await;
     address.send(Say::Note(1)).await.unwrap();
-    tree.observer().supervisor("team").unwrap().kill_child("a").await.unwrap();
-    node_until(&tree, "team/a", |node| node.incarnation == 2 && node.state == Phase::Paused).await;
+    tree.observer()
+        .supervisor("team")
+        .unwrap()
+        .kill_child("a")
+        .await
+        .unwrap();
+    node_until(&tree, "team/a", |node| {
+        node.incarnation == 2 && node.state == Phase::Paused
+    })
+    .await;
     quiet().await;
     assert_eq!(log.count("a note"), 0);
     tree.observer().resume("team/a").unwrap();
@@ -79,11 +93,17 @@ async fn state_is_shown_between_two_messages_and_by_the_present_life() {
     let observer = tree.observer();
     assert_eq!(observer.last_state("team/a"), None);
     observer.request_state("team/a").unwrap();
-    until("its state", || observer.last_state("team/a") == Some(serde_json::json!({ "life": 1 }))).await;
+    until("its state", || {
+        observer.last_state("team/a") == Some(serde_json::json!({ "life": 1 }))
+    })
+    .await;
     address.send(Say::Panic).await.unwrap();
     node_until(&tree, "team/a", |node| node.incarnation == 2).await;
     observer.request_state("team/a").unwrap();
-    until("its new state", || observer.last_state("team/a") == Some(serde_json::json!({ "life": 2 }))).await;
+    until("its new state", || {
+        observer.last_state("team/a") == Some(serde_json::json!({ "life": 2 }))
+    })
+    .await;
     tree.stop().await;
 }
 

@@ -17,7 +17,10 @@ struct Desk {
 async fn desk(shape: impl FnOnce(Child<crate::agents::Puppet>) -> Child<crate::agents::Puppet>) -> Desk {
     let child = shape(puppet("a", &Log::default()));
     let address = child.address();
-    Desk { tree: grow(team().child(child)).await, address }
+    Desk {
+        tree: grow(team().child(child)).await,
+        address,
+    }
 }
 
 fn echo(reply: Reply<u32>) -> Say {
@@ -35,8 +38,14 @@ async fn an_answer_comes_back_typed() {
 #[tokio::test(start_paused = true)]
 async fn a_question_that_finds_the_mailbox_full_says_so() {
     for (overflow, text) in [
-        (Overflow::Reject, "cannot ask team/a: its mailbox is full; send later, wait with `send`, or give it a larger capacity"),
-        (Overflow::DropNewest, "no answer from team/a: its mailbox is full; ask later, or give it a larger capacity"),
+        (
+            Overflow::Reject,
+            "cannot ask team/a: its mailbox is full; send later, wait with `send`, or give it a larger capacity",
+        ),
+        (
+            Overflow::DropNewest,
+            "no answer from team/a: its mailbox is full; ask later, or give it a larger capacity",
+        ),
     ] {
         let desk = desk(|child| child.capacity(1).overflow(overflow)).await;
         desk.tree.observer().pause("team/a").unwrap();
@@ -57,7 +66,13 @@ async fn a_question_pushed_out_by_a_newer_message_says_so() {
     not_yet(&mut question).await;
     desk.address.try_send(Say::Note(1)).unwrap();
     let error = soon("the asker is told", question).await.unwrap_err();
-    assert_eq!(error, AskError::NotAnswered { from: Arc::from("team/a"), why: NoAnswer::Full });
+    assert_eq!(
+        error,
+        AskError::NotAnswered {
+            from: Arc::from("team/a"),
+            why: NoAnswer::Full
+        }
+    );
     desk.tree.stop().await;
 }
 
@@ -70,9 +85,15 @@ async fn a_question_to_who_has_left_says_so_whether_it_was_queued_or_not() {
     not_yet(&mut queued).await;
     desk.tree.stop().await;
     let error = soon("the queued one is told", queued).await.unwrap_err();
-    assert_eq!(error.to_string(), "no answer from team/a: it is no longer part of the tree; look its address up again");
+    assert_eq!(
+        error.to_string(),
+        "no answer from team/a: it is no longer part of the tree; look its address up again"
+    );
     let error = soon("the late one is told", desk.address.ask(echo)).await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot ask team/a: it is no longer part of the tree; look its address up again");
+    assert_eq!(
+        error.to_string(),
+        "cannot ask team/a: it is no longer part of the tree; look its address up again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +106,10 @@ async fn a_question_that_makes_its_handler_fail_says_so() {
     }] {
         let desk = desk(|child| child).await;
         let error = soon("the asker is told", desk.address.ask(fail)).await.unwrap_err();
-        assert_eq!(error.to_string(), "no answer from team/a: it failed with the question in hand; see why, then ask again");
+        assert_eq!(
+            error.to_string(),
+            "no answer from team/a: it failed with the question in hand; see why, then ask again"
+        );
         assert_eq!(soon("the next life answers", desk.address.ask(Say::Life)).await, Ok(2));
         desk.tree.stop().await;
     }
@@ -105,9 +129,21 @@ async fn a_question_in_hand_when_its_handler_is_killed_says_so() {
     };
     let mut question = Box::pin(desk.address.ask(hang));
     not_yet(&mut question).await;
-    desk.tree.observer().supervisor("team").unwrap().kill_child("a").await.unwrap();
+    desk.tree
+        .observer()
+        .supervisor("team")
+        .unwrap()
+        .kill_child("a")
+        .await
+        .unwrap();
     let error = soon("the asker is told", question).await.unwrap_err();
-    assert_eq!(error, AskError::NotAnswered { from: Arc::from("team/a"), why: NoAnswer::Crashed });
+    assert_eq!(
+        error,
+        AskError::NotAnswered {
+            from: Arc::from("team/a"),
+            why: NoAnswer::Crashed
+        }
+    );
     desk.tree.stop().await;
 }
 
@@ -118,14 +154,22 @@ async fn a_question_kept_by_an_agent_that_then_dies_says_so() {
     not_yet(&mut question).await;
     desk.address.send(Say::Panic).await.unwrap();
     let error = soon("the asker is told", question).await.unwrap_err();
-    assert_eq!(error, AskError::NotAnswered { from: Arc::from("team/a"), why: NoAnswer::Crashed });
+    assert_eq!(
+        error,
+        AskError::NotAnswered {
+            from: Arc::from("team/a"),
+            why: NoAnswer::Crashed
+        }
+    );
     desk.tree.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_question_whose_reply_is_dropped_says_so() {
     let desk = desk(|child| child).await;
-    let error = soon("the asker is told", desk.address.ask(Say::Ignore)).await.unwrap_err();
+    let error = soon("the asker is told", desk.address.ask(Say::Ignore))
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "no answer from team/a: it handled the question and answered nothing; the handler has to use the reply"
@@ -195,7 +239,16 @@ async fn a_time_limit_holds_before_the_tree_starts_and_after_it_ended() {
     not_yet(&mut question).await;
     tree.stop().await;
     let error = soon("it is told though the tree is gone", question).await.unwrap_err();
-    assert!(matches!(error, AskError::NotAnswered { why: NoAnswer::Timeout | NoAnswer::Closed, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            AskError::NotAnswered {
+                why: NoAnswer::Timeout | NoAnswer::Closed,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,13 +271,19 @@ async fn a_message_past_its_deadline_is_never_handled_and_is_a_dead_letter() {
     tree.observer().pause("team/a").unwrap();
     quiet().await;
     address.send_before(Say::Note(1), Moment::now() + SECOND).await.unwrap();
-    address.send_before(Say::Note(2), Moment::now() + 10 * SECOND).await.unwrap();
+    address
+        .send_before(Say::Note(2), Moment::now() + 10 * SECOND)
+        .await
+        .unwrap();
     tokio::time::advance(2 * SECOND).await;
     tree.observer().resume("team/a").unwrap();
     until("the second is handled", || log.has("a note 2")).await;
     assert!(!log.has("a note 1"));
     let letters = tree.observer().dead_letters().list();
-    assert_eq!((letters.len(), letters[0].reason, &*letters[0].to), (1, DeadReason::Expired, "team/a"));
+    assert_eq!(
+        (letters.len(), letters[0].reason, &*letters[0].to),
+        (1, DeadReason::Expired, "team/a")
+    );
     tree.stop().await;
 }
 
@@ -235,8 +294,15 @@ async fn a_sender_with_a_deadline_is_held_back_no_longer_than_that() {
     quiet().await;
     desk.address.try_send(Say::Note(1)).unwrap();
     let begun = tokio::time::Instant::now();
-    let refused = desk.address.send_before(Say::Note(2), Moment::now() + SECOND).await.unwrap_err();
-    assert!(matches!((&refused.message, &refused.why), (Say::Note(2), Refusal::Expired)));
+    let refused = desk
+        .address
+        .send_before(Say::Note(2), Moment::now() + SECOND)
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        (&refused.message, &refused.why),
+        (Say::Note(2), Refusal::Expired)
+    ));
     assert_eq!(
         refused.to_string(),
         "cannot send to team/a: there was no room in its mailbox before the deadline; allow more time or send less"
@@ -253,6 +319,9 @@ async fn an_agent_of_another_type_is_not_handed_over() {
     let desk = desk(|child| child).await;
     assert!(desk.tree.observer().find::<Say>("team/a").unwrap() == desk.address);
     let error = desk.tree.observer().find::<Other>("team/a").unwrap_err().to_string();
-    assert!(error.starts_with("team/a does not take messages of type") && error.ends_with("it is a Puppet"), "{error}");
+    assert!(
+        error.starts_with("team/a does not take messages of type") && error.ends_with("it is a Puppet"),
+        "{error}"
+    );
     desk.tree.stop().await;
 }

@@ -33,7 +33,8 @@ impl Agent for Worker {
         Ok(Self(log))
     }
     async fn handle(&mut self, work: Work, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        self.0.write(format!("life {} takes {}", ctx.incarnation(), work.number));
+        self.0
+            .write(format!("life {} takes {}", ctx.incarnation(), work.number));
         let left = work.crashes.load(Ordering::SeqCst);
         if left > 0 {
             work.crashes.store(left - 1, Ordering::SeqCst);
@@ -44,7 +45,10 @@ impl Agent for Worker {
 }
 
 fn work(number: u32, crashes: u32) -> Work {
-    Work { number, crashes: Arc::new(AtomicU32::new(crashes)) }
+    Work {
+        number,
+        crashes: Arc::new(AtomicU32::new(crashes)),
+    }
 }
 
 struct Shop {
@@ -57,7 +61,11 @@ async fn shop(shape: impl FnOnce(Child<Worker>) -> Child<Worker>) -> Shop {
     let log = Log::default();
     let child = shape(Child::of::<Worker>("worker", log.clone()));
     let address = child.address();
-    Shop { tree: grow(team().child(child)).await, log, address }
+    Shop {
+        tree: grow(team().child(child)).await,
+        log,
+        address,
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +73,10 @@ async fn a_message_whose_handling_crashed_is_handed_out_again_before_all_others(
     let shop = shop(|child| child).await;
     shop.address.send_many(vec![work(1, 2), work(2, 0)]).await.unwrap();
     until("both are done", || shop.log.has("life 3 takes 2")).await;
-    assert_eq!(shop.log.lines(), ["life 1 takes 1", "life 2 takes 1", "life 3 takes 1", "life 3 takes 2"]);
+    assert_eq!(
+        shop.log.lines(),
+        ["life 1 takes 1", "life 2 takes 1", "life 3 takes 1", "life 3 takes 2"]
+    );
     assert_eq!(shop.tree.observer().dead_letters().total(), 0);
     shop.tree.stop().await;
 }
@@ -75,11 +86,19 @@ async fn poison_is_set_aside_with_its_cause_after_the_last_delivery_and_can_be_r
     let shop = shop(|child| child).await;
     shop.address.send_many(vec![work(1, 3), work(2, 0)]).await.unwrap();
     until("the queue behind it goes on", || shop.log.has("life 4 takes 2")).await;
-    assert_eq!(shop.log.lines().len(), 4, "three deliveries, then the next: {:?}", shop.log.lines());
+    assert_eq!(
+        shop.log.lines().len(),
+        4,
+        "three deliveries, then the next: {:?}",
+        shop.log.lines()
+    );
     let observer = shop.tree.observer();
     let letters = observer.dead_letters();
     let letter = letters.list().pop().unwrap();
-    assert_eq!((letter.reason, &*letter.to, letter.can_replay), (DeadReason::Poison, "team/worker", true));
+    assert_eq!(
+        (letter.reason, &*letter.to, letter.can_replay),
+        (DeadReason::Poison, "team/worker", true)
+    );
     assert_eq!(letter.cause.unwrap().to_string(), "failed: cannot digest it");
     assert!(letter.message_type.ends_with("Work"));
     assert_eq!(letters.replay(letter.number), Some(Ok(())));
@@ -91,7 +110,11 @@ async fn poison_is_set_aside_with_its_cause_after_the_last_delivery_and_can_be_r
 
 #[tokio::test(start_paused = true)]
 async fn the_queue_behind_poison_waits_one_backoff_step_for_each_delivery() {
-    let backoff = Backoff { jitter: 0.0, factor: 1.0, ..Backoff::exponential(SECOND, SECOND) };
+    let backoff = Backoff {
+        jitter: 0.0,
+        factor: 1.0,
+        ..Backoff::exponential(SECOND, SECOND)
+    };
     let shop = shop(|child| child.backoff(backoff)).await;
     let begun = tokio::time::Instant::now();
     shop.address.send_many(vec![work(1, 9), work(2, 0)]).await.unwrap();
@@ -109,7 +132,11 @@ async fn a_message_in_the_hand_of_a_killed_agent_is_handed_out_again() {
     observer.supervisor("team").unwrap().kill_child("worker").await.unwrap();
     node_until(&shop.tree, "team/worker", |node| node.incarnation == 2).await;
     quiet().await;
-    assert_eq!(shop.log.lines().len(), 1, "a message that was handled well is not handed out again");
+    assert_eq!(
+        shop.log.lines().len(),
+        1,
+        "a message that was handled well is not handed out again"
+    );
     shop.tree.stop().await;
 }
 
@@ -125,7 +152,13 @@ async fn a_message_whose_type_keeps_no_copy_is_a_dead_letter_when_it_crashes() {
     let letters = observer.dead_letters();
     let letter = letters.list().pop().unwrap();
     assert_eq!((letter.reason, letter.can_replay), (DeadReason::Crashed, false));
-    assert!(letter.cause.unwrap().to_string().starts_with("panicked: told to panic (supervision/tests/"));
+    assert!(
+        letter
+            .cause
+            .unwrap()
+            .to_string()
+            .starts_with("panicked: told to panic (supervision/tests/")
+    );
     let replayed = letters.replay(letter.number).unwrap();
     assert_eq!(
         replayed.unwrap_err().to_string(),
@@ -176,7 +209,10 @@ async fn all_dead_letters_are_counted_and_the_last_are_kept_for_display() {
     }
     let observer = tree.observer();
     let letters = observer.dead_letters();
-    assert_eq!((letters.count(DeadReason::Full), letters.list().len()), (2000, KEPT_LETTERS));
+    assert_eq!(
+        (letters.count(DeadReason::Full), letters.list().len()),
+        (2000, KEPT_LETTERS)
+    );
     assert_eq!(letters.list()[0].number, 2000 - KEPT_LETTERS as u64 + 1);
     tree.stop().await;
 }
@@ -208,7 +244,12 @@ async fn a_letter_waits_for_its_addressee_to_come_back() {
     let log = Log::default();
     let tree = grow(team()).await;
     let team = tree.observer().supervisor("team").unwrap();
-    let shape = |child: Child<_>| child.capacity(1).overflow(Overflow::DropNewest).restart(Restart::Temporary);
+    let shape = |child: Child<_>| {
+        child
+            .capacity(1)
+            .overflow(Overflow::DropNewest)
+            .restart(Restart::Temporary)
+    };
     let address = team.start_child(shape(puppet("a", &log))).await.unwrap();
     tree.observer().pause("team/a").unwrap();
     quiet().await;
@@ -219,7 +260,11 @@ async fn a_letter_waits_for_its_addressee_to_come_back() {
     let observer = tree.observer();
     let letters = observer.dead_letters();
     let number = letters.list()[0].number;
-    assert_eq!(letters.replay(number), Some(Err(ReplayError::Refused)), "nobody is there");
+    assert_eq!(
+        letters.replay(number),
+        Some(Err(ReplayError::Refused)),
+        "nobody is there"
+    );
     team.start_child(shape(puppet("a", &log))).await.unwrap();
     assert_eq!(letters.replay(number), Some(Ok(())));
     until("it is handled", || log.has("a note 1")).await;
@@ -249,7 +294,10 @@ async fn a_tree_that_is_gone_keeps_no_message_alive() {
     quiet().await;
     address.send(Token(Arc::clone(&token))).await.unwrap();
     soon("it stops", tree.stop()).await;
-    assert_eq!((tree.observer().dead_letters().total(), Arc::strong_count(&token)), (1, 2));
+    assert_eq!(
+        (tree.observer().dead_letters().total(), Arc::strong_count(&token)),
+        (1, 2)
+    );
     drop((tree, address));
     until("all is let go", || Arc::strong_count(&token) == 1).await;
 }

@@ -11,7 +11,12 @@ use crate::patience::{MILLI, SECOND, node_until, not_yet, quiet, soon, until};
 #[tokio::test(start_paused = true)]
 async fn children_start_left_to_right_each_finished_before_the_next_and_stop_right_to_left() {
     let log = Log::default();
-    let child = |name| scripted(name, Script::new(&log).start(Start::Takes(SECOND)).stop(Stop::Takes(SECOND)));
+    let child = |name| {
+        scripted(
+            name,
+            Script::new(&log).start(Start::Takes(SECOND)).stop(Stop::Takes(SECOND)),
+        )
+    };
     let begun = tokio::time::Instant::now();
     let left = Supervisor::named("left").children(["a", "b"].map(child));
     let right = Supervisor::named("right").children(["c", "d"].map(child));
@@ -42,12 +47,21 @@ async fn a_failing_start_undoes_those_started_and_tells_the_nested_reason() {
     let address = a.address();
     let c = scripted("c", Script::new(&log).start(Start::Fails));
     let first = Supervisor::named("first").child(puppet("z", &log));
-    let error = Root::new().supervisor(first).supervisor(team().child(a).child(b).child(c).child(d)).start().await.unwrap_err();
+    let error = Root::new()
+        .supervisor(first)
+        .supervisor(team().child(a).child(b).child(c).child(d))
+        .start()
+        .await
+        .unwrap_err();
     let text = "the tree did not start: child team did not start: child c did not start: failed: no luck today";
     assert_eq!(error.to_string(), text);
     let starts = ["z starts 1", "a starts 1", "b starts 1", "c starts 1"];
     assert_eq!(log.lines()[..4], starts);
-    let stopped: Vec<_> = log.lines().into_iter().filter(|line| line.ends_with("stopped")).collect();
+    let stopped: Vec<_> = log
+        .lines()
+        .into_iter()
+        .filter(|line| line.ends_with("stopped"))
+        .collect();
     assert_eq!(stopped, ["b stopped", "a stopped", "z stopped"]);
     assert!(address.is_closed() && log.alive() == 0 && log.count("d") == 0);
 }
@@ -57,10 +71,18 @@ async fn a_child_that_declines_is_listed_without_a_life_and_not_kept_if_temporar
     let log = Log::default();
     let declines = || Script::new(&log).start(Start::Ignores);
     let kept = scripted("kept", declines());
-    let tree = grow(team().child(kept).child(scripted("gone", declines()).restart(Restart::Temporary))).await;
+    let tree = grow(
+        team()
+            .child(kept)
+            .child(scripted("gone", declines()).restart(Restart::Temporary)),
+    )
+    .await;
     let team = tree.observer().supervisor("team").unwrap();
     let children = team.which_children().await.unwrap();
-    assert_eq!((children.len(), children[0].name.as_str(), children[0].incarnation), (1, "kept", None));
+    assert_eq!(
+        (children.len(), children[0].name.as_str(), children[0].incarnation),
+        (1, "kept", None)
+    );
     assert!(tree.observer().node("team/gone").is_none());
     tree.stop().await;
 }
@@ -77,7 +99,11 @@ async fn who_does_not_stop_in_time_is_killed_and_named() {
     let begun = tokio::time::Instant::now();
     let end = soon("it stops", tree.stop()).await;
     assert_eq!(begun.elapsed().as_secs(), 5 + 3);
-    let late: Vec<_> = end.late.iter().map(|late| (late.child.child.as_str(), late.child.waited, late.child.ended)).collect();
+    let late: Vec<_> = end
+        .late
+        .iter()
+        .map(|late| (late.child.child.as_str(), late.child.waited, late.child.ended))
+        .collect();
     assert_eq!(late, [("hangs", 5 * SECOND, true), ("stuck", 3 * SECOND, true)]);
     assert!(!end.is_orderly() && log.has("good stopped") && log.alive() == 0);
     assert_eq!(end.exit_code(), 0, "it was asked to end");
@@ -109,7 +135,10 @@ async fn a_child_is_stopped_with_its_time_when_its_parent_stops_or_gives_up() {
     let slow = scripted("slow", Script::new(&log).stop(Stop::Takes(2 * SECOND)));
     let bad = puppet("bad", &log);
     let address = bad.address();
-    let team = Supervisor::named("team").intensity(Intensity::new(0, SECOND)).child(slow).child(bad);
+    let team = Supervisor::named("team")
+        .intensity(Intensity::new(0, SECOND))
+        .child(slow)
+        .child(bad);
     let tree = grow(team).await;
     address.send(Say::Panic).await.unwrap();
     until("the sibling is stopped, not killed", || log.has("slow stopped")).await;
@@ -140,7 +169,9 @@ async fn dynamic_children_are_shut_down_in_parallel() {
     let team = tree.observer().supervisor("team").unwrap();
     for number in 0..200 {
         let hangs = scripted(&format!("a{number}"), Script::new(&log).stop(Stop::Hangs));
-        team.start_child(hangs.shutdown(Shutdown::Within(3 * SECOND))).await.unwrap();
+        team.start_child(hangs.shutdown(Shutdown::Within(3 * SECOND)))
+            .await
+            .unwrap();
     }
     let begun = tokio::time::Instant::now();
     let end = soon("it stops", tree.stop()).await;
@@ -158,7 +189,9 @@ async fn a_second_stop_and_later_waits_tell_the_same_end() {
 #[tokio::test(start_paused = true)]
 async fn a_tree_that_still_starts_can_be_stopped_by_giving_its_start_up() {
     let log = Log::default();
-    let team = team().child(puppet("a", &log)).child(scripted("b", Script::new(&log).start(Start::Hangs)));
+    let team = team()
+        .child(puppet("a", &log))
+        .child(scripted("b", Script::new(&log).start(Start::Hangs)));
     let start = tokio::time::timeout(SECOND, Root::new().supervisor(team).start());
     assert!(start.await.is_err());
     until("what had started is stopped again", || log.has("a stopped")).await;
@@ -178,14 +211,24 @@ fn blocks(release: mpsc::Receiver<()>) -> Say {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn who_blocks_a_thread_and_cannot_be_killed_is_named_and_the_rest_ends() {
     let log = Log::default();
-    let (good, bad) = (puppet("good", &log), puppet("bad", &log).shutdown(Shutdown::Within(MILLI)));
+    let (good, bad) = (
+        puppet("good", &log),
+        puppet("bad", &log).shutdown(Shutdown::Within(MILLI)),
+    );
     let address = bad.address();
     let tree = grow(team().child(good).child(bad)).await;
     let (release, released) = mpsc::sync_channel(1);
     address.send(blocks(released)).await.unwrap();
     until("it blocks", || log.has("bad blocks")).await;
     let end = soon("the rest ends", tree.stop()).await;
-    assert_eq!((end.late.len(), end.late[0].child.child.as_str(), end.late[0].child.ended), (1, "bad", false));
+    assert_eq!(
+        (
+            end.late.len(),
+            end.late[0].child.child.as_str(),
+            end.late[0].child.ended
+        ),
+        (1, "bad", false)
+    );
     assert!(log.has("good stopped"));
     release.send(()).unwrap();
     until("it is gone at last", || log.alive() == 0).await;
@@ -200,7 +243,12 @@ async fn a_killed_supervisor_comes_back_only_when_its_blocking_child_is_gone() {
     let (release, released) = mpsc::sync_channel(1);
     address.send(blocks(released)).await.unwrap();
     until("it blocks", || log.has("a blocks")).await;
-    tree.observer().supervisor("root").unwrap().kill_child("team").await.unwrap();
+    tree.observer()
+        .supervisor("root")
+        .unwrap()
+        .kill_child("team")
+        .await
+        .unwrap();
     let mut back = Box::pin(node_until(&tree, "team", |node| node.incarnation == 2));
     not_yet(&mut back).await;
     release.send(()).unwrap();

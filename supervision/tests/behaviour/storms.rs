@@ -13,7 +13,9 @@ use crate::patience::{SECOND, decisions, node_until, quiet, soon, until};
 /// Children that start well and crash at once, always.
 fn crashing(count: usize, log: &Log) -> Vec<Child<Puppet>> {
     let script = Script::new(log).start(Start::ThenCrashes);
-    (0..count).map(|number| scripted(&format!("a{number}"), script.clone())).collect()
+    (0..count)
+        .map(|number| scripted(&format!("a{number}"), script.clone()))
+        .collect()
 }
 
 /// Fails when more events than `most` came before `future` did: a stand-in for time where the clock stands
@@ -33,13 +35,19 @@ async fn before_events<T>(most: usize, events: &mut Events, future: impl Future<
 #[tokio::test(start_paused = true)]
 async fn a_supervisor_answers_and_stops_while_all_its_children_crash_without_a_pause() {
     let log = Log::default();
-    let stormy = Supervisor::named("stormy").intensity(Intensity::new(u32::MAX, SECOND)).children(crashing(50, &log));
+    let stormy = Supervisor::named("stormy")
+        .intensity(Intensity::new(u32::MAX, SECOND))
+        .children(crashing(50, &log));
     let tree = grow(stormy.parallel_start()).await;
     let mut events = tree.observer().events();
     let handle = tree.observer().supervisor("stormy").unwrap();
-    let children = before_events(50_000, &mut events, handle.which_children()).await.unwrap();
+    let children = before_events(50_000, &mut events, handle.which_children())
+        .await
+        .unwrap();
     assert_eq!(children.len(), 50);
-    before_events(50_000, &mut events, handle.start_child(puppet("late", &log))).await.unwrap();
+    before_events(50_000, &mut events, handle.start_child(puppet("late", &log)))
+        .await
+        .unwrap();
     before_events(50_000, &mut events, tree.stop()).await;
     assert_eq!((log.alive(), log.most_alive()), (0, 1));
 }
@@ -55,15 +63,27 @@ async fn a_thousand_always_crashing_children_leave_their_neighbours_in_peace() {
         .children(crashing(1000, &log));
     let good = puppet("good", &log);
     let address = good.address();
-    let tree = Root::new().seed(1).supervisor(stormy).supervisor(team().child(good)).start().await.unwrap();
+    let tree = Root::new()
+        .seed(1)
+        .supervisor(stormy)
+        .supervisor(team().child(good))
+        .start()
+        .await
+        .unwrap();
     for number in 0..60 {
         tokio::time::sleep(SECOND).await;
-        assert_eq!(address.ask_within(SECOND, |reply| Say::Echo(number, reply)).await, Ok(number));
+        assert_eq!(
+            address.ask_within(SECOND, |reply| Say::Echo(number, reply)).await,
+            Ok(number)
+        );
     }
     log.clear();
     tokio::time::sleep(60 * SECOND).await;
     let starts = log.lines().iter().filter(|line| line.contains("starts")).count();
-    assert!((1000..4000).contains(&starts), "in steady state one start each in half a minute: {starts}");
+    assert!(
+        (1000..4000).contains(&starts),
+        "in steady state one start each in half a minute: {starts}"
+    );
     assert_eq!(address.ask(Say::Life).await, Ok(1));
     assert!(soon("it stops", tree.stop()).await.is_orderly());
 }
@@ -71,15 +91,28 @@ async fn a_thousand_always_crashing_children_leave_their_neighbours_in_peace() {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_crashing_children_escalate_once() {
     let log = Log::default();
-    let stormy = Supervisor::named("stormy").intensity(Intensity::new(100, SECOND)).children(crashing(1000, &log));
+    let stormy = Supervisor::named("stormy")
+        .intensity(Intensity::new(100, SECOND))
+        .children(crashing(1000, &log));
     let good = puppet("good", &log);
     let address = good.address();
-    let slow_root = Root::new().seed(1).backoff(Backoff { jitter: 0.0, ..Backoff::exponential(60 * SECOND, 60 * SECOND) });
-    let tree = slow_root.supervisor(stormy.parallel_start()).supervisor(team().child(good)).start().await.unwrap();
+    let slow_root = Root::new().seed(1).backoff(Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(60 * SECOND, 60 * SECOND)
+    });
+    let tree = slow_root
+        .supervisor(stormy.parallel_start())
+        .supervisor(team().child(good))
+        .start()
+        .await
+        .unwrap();
     let mut events = tree.observer().events();
     node_until(&tree, "stormy", |node| node.state == Phase::Backoff).await;
     quiet().await;
-    let escalations = decisions(&mut events).iter().filter(|one| matches!(one, Decision::Escalated(_))).count();
+    let escalations = decisions(&mut events)
+        .iter()
+        .filter(|one| matches!(one, Decision::Escalated(_)))
+        .count();
     assert_eq!((escalations, address.ask(Say::Life).await), (1, Ok(1)));
     assert!(soon("it stops", tree.stop()).await.is_orderly());
 }
@@ -88,7 +121,9 @@ async fn a_thousand_crashing_children_escalate_once() {
 async fn a_kill_storm_through_three_levels_is_bounded_by_all_intensities() {
     let log = Log::default();
     let teams = (0..3).map(|number| {
-        Supervisor::named(format!("team{number}")).intensity(Intensity::new(5, 60 * SECOND)).children(crashing(4, &log))
+        Supervisor::named(format!("team{number}"))
+            .intensity(Intensity::new(5, 60 * SECOND))
+            .children(crashing(4, &log))
     });
     let root = teams.fold(Root::new().intensity(Intensity::new(4, 60 * SECOND)), Root::supervisor);
     let end = match soon("the storm ends", root.start()).await {
@@ -119,7 +154,11 @@ async fn a_slow_consumer_hurts_itself_only_and_nothing_is_uncounted() {
     tree.observer().resume("team/slow").unwrap();
     until("the slow one has its own", || log.count("slow note") == 16).await;
     let figures = to_slow.figures();
-    assert_eq!(u64::from(SENT), figures.handled + figures.dropped, "published = delivered + dropped");
+    assert_eq!(
+        u64::from(SENT),
+        figures.handled + figures.dropped,
+        "published = delivered + dropped"
+    );
     assert_eq!(tree.observer().dead_letters().count(DeadReason::Full), figures.dropped);
     tree.stop().await;
 }
@@ -128,7 +167,12 @@ async fn a_slow_consumer_hurts_itself_only_and_nothing_is_uncounted() {
 async fn a_slow_subscriber_of_events_holds_nobody_up() {
     let child = puppet("a", &Log::default());
     let address = child.address();
-    let tree = grow(Supervisor::named("team").intensity(Intensity::new(u32::MAX, SECOND)).child(child)).await;
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(u32::MAX, SECOND))
+            .child(child),
+    )
+    .await;
     let mut events = tree.observer().events();
     for _ in 0..3000 {
         address.send(Say::Fail).await.unwrap();
@@ -147,13 +191,24 @@ async fn a_hundred_thousand_static_children_start_and_stop() {
     let children = (0..MANY).map(|number| scripted(&format!("a{number}"), script.clone()).capacity(1));
     let tree = grow(team().children(children)).await;
     assert_eq!(log.alive(), MANY);
-    let counts = tree.observer().supervisor("team").unwrap().count_children().await.unwrap();
+    let counts = tree
+        .observer()
+        .supervisor("team")
+        .unwrap()
+        .count_children()
+        .await
+        .unwrap();
     assert_eq!((counts.specified, counts.active), (MANY, MANY));
     assert!(tree.stop().await.is_orderly());
     let lines = log.lines();
     assert_eq!((log.alive(), lines.len()), (0, MANY * 4));
     let starts: Vec<_> = lines.iter().filter(|line| line.ends_with("starts 1")).collect();
-    assert!(starts.iter().zip(0..MANY).all(|(line, number)| line.starts_with(&format!("a{number} "))));
+    assert!(
+        starts
+            .iter()
+            .zip(0..MANY)
+            .all(|(line, number)| line.starts_with(&format!("a{number} ")))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,7 +230,13 @@ async fn many_dynamic_children_come_and_go() {
 async fn flood(address: Address<Say>) -> u64 {
     let mut taken = 0;
     for number in 0..2000 {
-        let say = || if number % 97 == 0 { Say::Panic } else { Say::Note(number) };
+        let say = || {
+            if number % 97 == 0 {
+                Say::Panic
+            } else {
+                Say::Note(number)
+            }
+        };
         match number % 5 {
             0 => taken += u64::from(address.send(say()).await.is_ok()),
             1 => taken += u64::from(address.try_send(say()).is_ok()),
@@ -200,7 +261,12 @@ async fn every_message_is_accounted_for_whatever_is_cancelled_crashed_and_killed
     let log = Log::default();
     let child = puppet("a", &log).capacity(7);
     let address = child.address();
-    let tree = grow(Supervisor::named("team").intensity(Intensity::new(u32::MAX, SECOND)).child(child)).await;
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(u32::MAX, SECOND))
+            .child(child),
+    )
+    .await;
     let team = tree.observer().supervisor("team").unwrap();
     let senders = (0..3).map(|_| {
         let (address, runtime) = (address.clone(), tokio::runtime::Handle::current());
@@ -225,7 +291,10 @@ async fn every_message_is_accounted_for_whatever_is_cancelled_crashed_and_killed
     quiet().await;
     let figures = address.figures();
     assert_eq!((figures.depth, figures.enqueued), (0, taken + 1));
-    assert_eq!(tree.observer().dead_letters().count(DeadReason::Crashed), figures.dropped);
+    assert_eq!(
+        tree.observer().dead_letters().count(DeadReason::Crashed),
+        figures.dropped
+    );
     assert_eq!(crate::bounds::fill(&address), 7, "no room has leaked, none was doubled");
     assert_eq!(log.most_alive(), 1);
     soon("it stops", tree.stop()).await;

@@ -9,7 +9,10 @@ use crate::agents::{Log, Puppet, Say, Script, Start, grow, puppet, scripted, tea
 use crate::patience::{SECOND, decisions, node_until, quiet, soon, until};
 
 fn waits() -> Backoff {
-    Backoff { jitter: 0.0, ..Backoff::exponential(SECOND, SECOND) }
+    Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(SECOND, SECOND)
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,7 +30,10 @@ async fn no_message_is_lost_at_a_restart_but_the_one_that_crashed() {
         };
         address.send(say).await.unwrap();
     }
-    let expected: Vec<_> = (0..200).filter(|n| ![7, 13, 17].contains(&(n % 20))).map(|n| n.to_string()).collect();
+    let expected: Vec<_> = (0..200)
+        .filter(|n| ![7, 13, 17].contains(&(n % 20)))
+        .map(|n| n.to_string())
+        .collect();
     until("all are handled", || log.count("a note") == expected.len()).await;
     assert_eq!(log.after("a note "), expected, "same queue, same order");
     let node = node_until(&tree, "team/a", |node| node.incarnation == 31).await;
@@ -56,7 +62,9 @@ async fn a_batch_is_not_cut_short_by_a_crash_within_it() {
     let child = puppet("a", &log);
     let address = child.address();
     let tree = grow(team().child(child)).await;
-    let batch = (0..100).map(|number| if number == 50 { Say::Panic } else { Say::Note(number) }).collect();
+    let batch = (0..100)
+        .map(|number| if number == 50 { Say::Panic } else { Say::Note(number) })
+        .collect();
     address.send_many(batch).await.unwrap();
     until("the rest is handled by the next life", || log.has("a note 99")).await;
     assert_eq!(log.count("a note"), 99);
@@ -74,7 +82,10 @@ async fn a_line_of_held_back_senders_outlives_the_incarnation_they_waited_for() 
     let sent = soon("all are queued", senders).await;
     assert!(sent.iter().all(Result::is_ok));
     until("all are handled", || log.count("a note") == 20).await;
-    assert_eq!(log.after("a note "), (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        log.after("a note "),
+        (0..20).map(|number| number.to_string()).collect::<Vec<_>>()
+    );
     tree.stop().await;
 }
 
@@ -88,11 +99,29 @@ async fn each_life_starts_from_the_specification_and_the_old_state_is_gone_first
         address.send(end).await.unwrap();
         address.ask(Say::Life).await.unwrap();
     }
-    tree.observer().supervisor("team").unwrap().kill_child("a").await.unwrap();
+    tree.observer()
+        .supervisor("team")
+        .unwrap()
+        .kill_child("a")
+        .await
+        .unwrap();
     assert_eq!(soon("the last life", address.ask(Say::Life)).await, Ok(5));
-    let drops_and_starts: Vec<_> =
-        log.lines().into_iter().filter(|line| line.contains("drops") || line.contains("starts")).collect();
-    let expected = ["a starts 1", "a drops 1", "a starts 2", "a drops 2", "a starts 3", "a drops 3", "a starts 4", "a drops 4", "a starts 5"];
+    let drops_and_starts: Vec<_> = log
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("drops") || line.contains("starts"))
+        .collect();
+    let expected = [
+        "a starts 1",
+        "a drops 1",
+        "a starts 2",
+        "a drops 2",
+        "a starts 3",
+        "a drops 3",
+        "a starts 4",
+        "a drops 4",
+        "a starts 5",
+    ];
     assert_eq!(drops_and_starts, expected);
     assert_eq!(log.most_alive(), 1, "two incarnations never overlap");
     tree.stop().await;
@@ -102,9 +131,13 @@ async fn each_life_starts_from_the_specification_and_the_old_state_is_gone_first
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_incarnations_never_overlap_on_many_threads() {
     let log = Log::default();
-    let children: Vec<_> = (0..8).map(|number| puppet(&format!("a{number}"), &log).shutdown(Shutdown::BrutalKill)).collect();
+    let children: Vec<_> = (0..8)
+        .map(|number| puppet(&format!("a{number}"), &log).shutdown(Shutdown::BrutalKill))
+        .collect();
     let addresses: Vec<_> = children.iter().map(Child::address).collect();
-    let team = Supervisor::named("team").intensity(Intensity::new(1_000_000, SECOND)).children(children);
+    let team = Supervisor::named("team")
+        .intensity(Intensity::new(1_000_000, SECOND))
+        .children(children);
     let tree = grow(team).await;
     let handle = tree.observer().supervisor("team").unwrap();
     for round in 0..100 {
@@ -135,7 +168,12 @@ async fn a_killed_supervisors_children_are_gone_before_its_next_life_starts_them
     address.send(Say::Hang).await.unwrap();
     until("it hangs", || log.has("a hangs")).await;
     address.send(Say::Note(5)).await.unwrap();
-    tree.observer().supervisor("root").unwrap().kill_child("team").await.unwrap();
+    tree.observer()
+        .supervisor("root")
+        .unwrap()
+        .kill_child("team")
+        .await
+        .unwrap();
     until("the next life goes on with the queue", || log.has("a note 5")).await;
     assert_eq!(log.most_alive(), 1);
     let node = node_until(&tree, "team/a", |node| node.state == Phase::Idle).await;
@@ -149,11 +187,21 @@ async fn a_killed_supervisors_dynamic_children_leave_the_tree() {
     let tree = grow(Supervisor::dynamic("team")).await;
     let handle = tree.observer().supervisor("team").unwrap();
     let address = handle.start_child(puppet("a", &log)).await.unwrap();
-    tree.observer().supervisor("root").unwrap().kill_child("team").await.unwrap();
+    tree.observer()
+        .supervisor("root")
+        .unwrap()
+        .kill_child("team")
+        .await
+        .unwrap();
     until("it has left", || address.is_closed()).await;
     assert!(tree.observer().node("team/a").is_none());
-    until("its supervisor is back", || tree.observer().node("team").unwrap().incarnation == 2).await;
-    soon("the name is free", handle.start_child(puppet("a", &log))).await.unwrap();
+    until("its supervisor is back", || {
+        tree.observer().node("team").unwrap().incarnation == 2
+    })
+    .await;
+    soon("the name is free", handle.start_child(puppet("a", &log)))
+        .await
+        .unwrap();
     tree.stop().await;
 }
 
@@ -162,7 +210,9 @@ async fn a_supervisors_restart_keeps_its_childrens_mailboxes() {
     let log = Log::default();
     let (left, right) = (puppet("left", &log), puppet("right", &log).capacity(4));
     let (bad, good) = (left.address(), right.address());
-    let team = Supervisor::named("team").intensity(Intensity::new(0, SECOND)).children([left, right]);
+    let team = Supervisor::named("team")
+        .intensity(Intensity::new(0, SECOND))
+        .children([left, right]);
     let tree = grow(team).await;
     tree.observer().pause("team/right").unwrap();
     quiet().await;
@@ -180,7 +230,12 @@ async fn a_supervisors_restart_brings_its_temporary_children_back_reachable() {
     let log = Log::default();
     let (once, other) = (puppet("once", &log).restart(Restart::Temporary), puppet("other", &log));
     let (address, bad) = (once.address(), other.address());
-    let tree = grow(Supervisor::named("team").intensity(Intensity::new(0, SECOND)).children([once, other])).await;
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(0, SECOND))
+            .children([once, other]),
+    )
+    .await;
     address.send(Say::Stop).await.unwrap();
     until("it has left", || address.is_closed()).await;
     bad.send(Say::Panic).await.unwrap();
@@ -205,8 +260,14 @@ async fn a_late_exit_of_an_earlier_incarnation_restarts_nobody() {
     }
     quiet().await;
     let ends = decisions(&mut events);
-    let ended = ends.iter().filter(|one| format!("{one:?}").starts_with("Ended")).count();
-    let restarting = ends.iter().filter(|one| format!("{one:?}").starts_with("Restarting")).count();
+    let ended = ends
+        .iter()
+        .filter(|one| format!("{one:?}").starts_with("Ended"))
+        .count();
+    let restarting = ends
+        .iter()
+        .filter(|one| format!("{one:?}").starts_with("Restarting"))
+        .count();
     let node = tree.observer().node("team/a").unwrap();
     assert_eq!((ended, restarting), (restarting, ended), "{ends:?}");
     assert_eq!(u64::try_from(ended).unwrap() + 1, node.incarnation);
@@ -226,8 +287,13 @@ async fn a_panic_with_a_drop_that_panics_is_a_failure_of_that_agent_only() {
     address.send(Say::Note(2)).await.unwrap();
     until("its next life goes on", || log.has("bad note 2")).await;
     assert_eq!(sibling.ask(Say::Life).await, Ok(1));
-    let exit = node_until(&tree, "team/bad", |node| node.incarnation == 2).await.last_exit.unwrap();
-    let ExitReason::Panic(report) = exit else { panic!("{exit:?}") };
+    let exit = node_until(&tree, "team/bad", |node| node.incarnation == 2)
+        .await
+        .last_exit
+        .unwrap();
+    let ExitReason::Panic(report) = exit else {
+        panic!("{exit:?}")
+    };
     assert_eq!(&*report.message, "told to panic");
     assert!(report.location.unwrap().contains("agents.rs"));
     tree.stop().await;
@@ -292,7 +358,10 @@ async fn timers_end_with_their_incarnation() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_panics_at_a_restart_is_tried_again() {
     let log = Log::default();
-    let child = scripted("a", Script::new(&log).starts(|life| if life == 2 { Start::Panics } else { Start::Well }));
+    let child = scripted(
+        "a",
+        Script::new(&log).starts(|life| if life == 2 { Start::Panics } else { Start::Well }),
+    );
     let address = child.address();
     let tree = grow(team().child(child)).await;
     address.send(Say::Fail).await.unwrap();
@@ -322,14 +391,20 @@ async fn a_message_whose_drop_panics_harms_no_supervisor() {
     }
     let tree = grow(team()).await;
     let team = tree.observer().supervisor("team").unwrap();
-    let address = team.start_child(Child::of::<Sapper>("sapper", ()).restart(Restart::Temporary)).await.unwrap();
+    let address = team
+        .start_child(Child::of::<Sapper>("sapper", ()).restart(Restart::Temporary))
+        .await
+        .unwrap();
     tree.observer().pause("team/sapper").unwrap();
     quiet().await;
     let mut question = Box::pin(address.ask(Bomb));
     crate::patience::not_yet(&mut question).await;
     team.terminate_child("sapper").await.unwrap();
     let error = soon("the asker is told", question).await.unwrap_err();
-    assert_eq!(error.to_string(), "no answer from team/sapper: it is no longer part of the tree; look its address up again");
+    assert_eq!(
+        error.to_string(),
+        "no answer from team/sapper: it is no longer part of the tree; look its address up again"
+    );
     assert_eq!(tree.observer().node("team").unwrap().incarnation, 1);
     tree.stop().await;
 }
