@@ -178,10 +178,12 @@ impl<M: Message> Queue<M> {
         };
         match standing {
             line::Standing::Granted => {
-                drop(line);
+                // Under the lock: between these two the tail is beyond the limit by what was set aside, and
+                // another who was granted room would find none.
                 let admission = self.word.admit(wants, &self.limit, Standing::Granted);
                 // The room moves from aside to the limit; only a closed queue refuses, and then it is nobody's.
                 self.limit.fetch_add(wants, Ordering::SeqCst);
+                drop(line);
                 Poll::Ready(admission)
             }
             line::Standing::First => match self.word.admit(wants, &self.limit, Standing::First) {
