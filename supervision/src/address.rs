@@ -390,22 +390,23 @@ impl Drop for Armed<'_> {
 
 /// For as long as it lives, the agent on this thread is known to wait for another.
 #[derive(Debug)]
-struct Edge(Option<Arc<Node>>);
+struct Edge(Option<(Arc<Node>, Arc<Node>)>);
 
 impl Edge {
     fn to(target: &Arc<Node>) -> Result<Self, Refusal> {
         let Some(waiter) = current() else { return Ok(Self(None)) };
-        waiter.set_waits_for(Some(Arc::clone(target)));
+        // First say so, then look: of two that turn to each other, one at least sees the other.
+        waiter.wait_for(Arc::clone(target));
         let circle = waiter.circle_through(target);
-        let edge = Self(Some(waiter));
+        let edge = Self(Some((waiter, Arc::clone(target))));
         circle.map_or(Ok(edge), |circle| Err(Refusal::Circle(circle)))
     }
 }
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        if let Some(waiter) = &self.0 {
-            waiter.set_waits_for(None);
+        if let Some((waiter, target)) = &self.0 {
+            waiter.wait_no_longer(target);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Questions: a message that carries the way back.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -56,6 +57,23 @@ fn failure(state: u8) -> Option<NoAnswer> {
     FAILURES.into_iter().find(|failure| *failure as u8 == state)
 }
 
+thread_local! {
+    /// Whether this thread drops an agent that failed, and with it the replies it had kept for later.
+    static FAILING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Drops what a failed agent held: who waits for a reply among it learns that it failed.
+pub(crate) fn drop_failed<T>(held: T) {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            FAILING.set(self.0);
+        }
+    }
+    let _restore = Restore(FAILING.replace(true));
+    drop(held);
+}
+
 /// What asker, question and reply share, whatever the type of the answer.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -87,7 +105,7 @@ impl Gate {
 
     fn reply_dropped(&self) {
         if self.change(WAITING, DROPPED) && !self.in_hand.load(Ordering::SeqCst) {
-            self.fail(NoAnswer::Unanswered);
+            self.fail(if FAILING.get() { NoAnswer::Crashed } else { NoAnswer::Unanswered });
         }
     }
 }

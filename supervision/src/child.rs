@@ -194,8 +194,13 @@ impl<A: Agent> Child<A> {
         })
     }
 
-    /// Checks what can be known before the tree runs.
+    /// Checks what can be known before the tree runs. One that is refused closes its mailbox: nobody will read it.
     pub(crate) fn build(self) -> Result<ChildSpec, BuildError> {
+        let mailbox = Arc::clone(self.mailbox());
+        self.checked().inspect_err(|_| mailbox.close())
+    }
+
+    fn checked(self) -> Result<ChildSpec, BuildError> {
         let name = Name::new(&self.name)?;
         let Some(capacity) = NonZeroUsize::new(self.options.capacity) else {
             return Err(BuildError::NoCapacity { child: name });
@@ -204,12 +209,15 @@ impl<A: Agent> Child<A> {
         if self.options.budget.is_some_and(|budget| budget.is_zero()) {
             return Err(BuildError::NoBudget { child: name });
         }
+        if self.options.policy.start_within.is_zero() {
+            return Err(BuildError::NoStartTime { child: name });
+        }
         let mailbox = Arc::clone(self.mailbox());
         let (in_use, said) = (mailbox.queue.capacity(), capacity.get() as u64);
         if in_use != said || mailbox.overflow != self.options.overflow {
             return Err(BuildError::MailboxInUse { child: name });
         }
-        let startable = AgentSpec::<A> { spec: self.spec, mailbox, options: self.options, shared: OnceLock::new() };
+        let startable = AgentSpec::<A> { spec: Arc::new(self.spec), mailbox, options: self.options, shared: OnceLock::new() };
         Ok(ChildSpec { name, policy: self.options.policy, child: Arc::new(startable) })
     }
 }
@@ -237,7 +245,8 @@ pub(crate) struct Spawned {
 pub(crate) trait Startable: Send + Sync {
     fn node(&self) -> &Arc<Node>;
 
-    /// Becomes part of a tree, under the supervisor of `parent`. The second call adds nothing.
+    /// Becomes part of a tree, under the supervisor of `parent`, for the first time or again. A call for one
+    /// that is part of it adds nothing.
     fn join_tree(&self, parent: Option<&str>, shared: &Arc<Shared>);
 
     /// Leaves the tree for good.
@@ -255,15 +264,25 @@ pub(crate) trait Startable: Send + Sync {
     /// Whether ractor's own report that it runs means that its `start` is done.
     fn starts_with_its_actor(&self) -> bool;
 
+    /// Whether nothing of an incarnation is left.
+    fn is_vacant(&self) -> bool;
+
     /// The time budget of its handlers, and what follows when one is outlived.
     fn budget(&self) -> Option<(Duration, OnStuck)>;
 }
 
 struct AgentSpec<A: Agent> {
-    spec: A::Spec,
+    spec: Arc<A::Spec>,
     mailbox: Arc<Mailbox<A::Message>>,
     options: Options,
     shared: OnceLock<Arc<Shared>>,
+}
+
+impl<A: Agent> Drop for AgentSpec<A> {
+    /// Whoever holds an address learns that nobody will read the mailbox any more.
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
 }
 
 impl<A: Agent> AgentSpec<A> {
@@ -280,7 +299,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
     fn join_tree(&self, parent: Option<&str>, shared: &Arc<Shared>) {
         let node = &self.mailbox.node;
         let path = parent.map_or_else(|| node.name.to_string(), |parent| format!("{parent}/{}", node.name));
-        if node.set_path(Arc::from(path)) {
+        let is_new = node.set_path(Arc::from(path));
+        // A supervisor's restart begins with all its static children again, also those that had left the tree.
+        if self.mailbox.queue.reopen() || is_new {
             let _first = self.shared.set(Arc::clone(shared));
             let _same = self.mailbox.shared.set(Arc::clone(shared));
             shared.enlist(node, self.door());
@@ -289,7 +310,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
 
     fn leave_tree(&self) {
         if let Some(shared) = self.shared.get() {
-            shared.strike(&self.mailbox.node.path());
+            shared.strike(&self.mailbox.node);
         }
         self.mailbox.close();
     }
@@ -299,8 +320,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
             let Some(shared) = self.shared.get() else {
                 return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
             };
+            self.mailbox.clear_notices();
             let birth = Box::new(Birth::<A> {
-                spec: self.spec.clone(),
+                spec: Arc::clone(&self.spec),
                 mailbox: Arc::clone(&self.mailbox),
                 shared: Arc::clone(shared),
                 incarnation,
@@ -322,6 +344,10 @@ impl<A: Agent> Startable for AgentSpec<A> {
 
     fn starts_with_its_actor(&self) -> bool {
         true
+    }
+
+    fn is_vacant(&self) -> bool {
+        self.mailbox.is_vacant()
     }
 
     fn budget(&self) -> Option<(Duration, OnStuck)> {

@@ -166,7 +166,7 @@ impl DeadLetters {
         kept.push_back(letter);
         drop(kept);
         // The message's own drop may be anybody's code: not under the lock.
-        drop(oldest);
+        crate::panics::drop_quietly(oldest);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<DeadLetter>> {

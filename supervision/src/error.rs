@@ -29,6 +29,12 @@ pub enum BuildError {
         /// Whose budget.
         child: Name,
     },
+    /// A time limit that no start could keep.
+    #[error("child {child} allows its start no time at all; give start_within more than 0")]
+    NoStartTime {
+        /// Whose start.
+        child: Name,
+    },
     /// The mailbox was shaped after its address had been taken.
     #[error("child {child} got another capacity or overflow policy after its address was taken; set them first")]
     MailboxInUse {

@@ -36,6 +36,11 @@ fn note(panic: &PanicHookInfo<'_>, before: &dyn Fn(&PanicHookInfo<'_>)) {
     let _noted = LATEST.try_with(|latest| latest.replace(location));
 }
 
+/// Drops what belongs to an agent in the name of somebody else, whom its panic must not touch.
+pub(crate) fn drop_quietly<T>(value: T) {
+    let _dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
+}
+
 /// The report of a caught panic.
 pub(crate) fn report(payload: &(dyn Any + Send)) -> PanicReport {
     let text = payload.downcast_ref::<&'static str>().copied();

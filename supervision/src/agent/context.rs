@@ -13,6 +13,9 @@ use crate::message::Message;
 use crate::reason::ExitReason;
 use crate::tree::{Observer, Shared, Watcher};
 
+/// The shortest period of a repeated timer: at zero it would be due for ever, and nothing else ever served.
+const SHORTEST_BEAT: Duration = Duration::from_millis(1);
+
 /// Where a callback stands: the agent's own address, its timers, its tree.
 pub struct Context<A: Agent> {
     pub(super) mailbox: Arc<Mailbox<A::Message>>,
@@ -41,8 +44,15 @@ impl<A: Agent> fmt::Debug for Context<A> {
     }
 }
 
+impl<A: Agent> Drop for Context<A> {
+    fn drop(&mut self) {
+        self.mailbox.move_out();
+    }
+}
+
 impl<A: Agent> Context<A> {
     pub(super) fn new(mailbox: Arc<Mailbox<A::Message>>, shared: Arc<Shared>, incarnation: u64) -> Self {
+        mailbox.move_in();
         Self { mailbox, shared, incarnation, timers: None, has_ended: false }
     }
 
@@ -92,8 +102,9 @@ impl<A: Agent> Context<A> {
     }
 
     /// Sends the agent a message every `period`, the first after one period. Beats that pass while a handler
-    /// runs are skipped, not piled up.
+    /// runs are skipped, not piled up. A period below a millisecond, the clock's own beat, counts as one.
     pub fn send_every(&mut self, period: Duration, make: impl FnMut() -> A::Message + Send + 'static) -> TimerId {
+        let period = period.max(SHORTEST_BEAT);
         self.timers().every(Moment::now() + period, period, Box::new(make))
     }
 

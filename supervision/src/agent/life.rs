@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use super::context::Context;
 use super::current::Working;
 use super::{Agent, OnError};
-use crate::ask::{NoAnswer, Ticket};
+use crate::ask::{NoAnswer, Ticket, drop_failed};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::mailbox::{Hold, Mailbox, Parcel, Take};
@@ -130,8 +130,9 @@ impl<A: Agent> Life<A> {
         self.empty_hand(&reason);
         self.mailbox.node.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
         let Some(agent) = &mut self.agent else { return self.depart(reason) };
-        let stop = Box::pin(AssertUnwindSafe(agent.stop(&reason, &mut self.ctx)).catch_unwind());
-        match watched(&mut node, stop).await {
+        // What `stop` does before there is a future is caught too.
+        let stop = async { agent.stop(&reason, &mut self.ctx).await };
+        match watched(&mut node, Box::pin(AssertUnwindSafe(stop).catch_unwind())).await {
             Ok(()) => self.depart(reason),
             Err(panic) => self.depart(panic),
         }
@@ -237,18 +238,16 @@ impl<A: Agent> Life<A> {
         if node.lower(OBSERVE) {
             node.set_view(self.agent.as_ref().and_then(A::state));
         }
-        if let Some(message) = node.lower(NOTICE).then(|| self.mailbox.take_notice()).flatten() {
-            // There may be more: look again afterwards.
-            node.raise(NOTICE);
-            return Some(self.begin(message));
-        }
         if node.has_flag(PAUSE) {
             let hold = self.hold.as_mut()?;
             self.mailbox.queue.release(&mut hold.notes);
             self.mailbox.queue.look_ahead(&mut hold.notes);
             return Some(Next::Pause);
         }
-        None
+        let message = node.lower(NOTICE).then(|| self.mailbox.take_notice()).flatten()?;
+        // There may be more: look again afterwards.
+        node.raise(NOTICE);
+        Some(self.begin(message))
     }
 
     /// Nothing waits: tells the agent, and waits until something does.
@@ -271,7 +270,8 @@ impl<A: Agent> Life<A> {
 
     /// Waits for a flag, a timer or, where `for_messages`, a message.
     async fn wait(&mut self, for_messages: bool) {
-        let flags = if for_messages { 0 } else { PAUSE };
+        // What the agent is told of others waits with its messages.
+        let (flags, ignored) = if for_messages { (0, 0) } else { (PAUSE, NOTICE) };
         let next = if for_messages { self.ctx.next_timer() } else { None };
         let mut sleep = next.map(|next| Box::pin(tokio::time::sleep_until(next.instant())));
         let (mailbox, answering) = (&self.mailbox, &mut self.waker);
@@ -280,7 +280,7 @@ impl<A: Agent> Life<A> {
                 mailbox.queue.bell.answer_with(cx.waker());
                 *answering = Some(cx.waker().clone());
             }
-            let is_called = mailbox.node.flags() != flags || (for_messages && !mailbox.queue.is_idle());
+            let is_called = mailbox.node.flags() & !ignored != flags || (for_messages && !mailbox.queue.is_idle());
             if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
                 return Poll::Ready(());
             }
@@ -398,7 +398,9 @@ impl<A: Agent> Drop for Life<A> {
         self.empty_hand(&reason);
         let agent = self.agent.take();
         // An agent whose own drop panics has failed already; nothing else may fail with it.
-        let _dropped = std::panic::catch_unwind(AssertUnwindSafe(|| drop(agent)));
+        let _dropped = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            if reason.is_failure() { drop_failed(agent) } else { drop(agent) }
+        }));
         if let Some(hold) = self.hold.take() {
             self.mailbox.stand_up(hold);
         }

@@ -24,7 +24,7 @@ use crate::tree::{Phase, Shared};
 
 /// What an incarnation begins with.
 pub(crate) struct Birth<A: Agent> {
-    pub(crate) spec: A::Spec,
+    pub(crate) spec: Arc<A::Spec>,
     pub(crate) mailbox: Arc<Mailbox<A::Message>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) incarnation: u64,
@@ -79,8 +79,9 @@ impl<A: Agent> ractor::Actor for Shell<A> {
         let Birth { spec, mailbox, shared, handling, .. } = *birth;
         let mut ctx = Context::new(mailbox, shared, incarnation);
         let started = {
-            let start = pin!(AssertUnwindSafe(A::start(spec, &mut ctx)).catch_unwind());
-            watched(&mut Some(Arc::clone(&node)), start).await
+            // Also the copy is the agent's own doing, and what `start` does before there is a future.
+            let start = async { A::start(A::Spec::clone(&spec), &mut ctx).await };
+            watched(&mut Some(Arc::clone(&node)), pin!(AssertUnwindSafe(start).catch_unwind())).await
         };
         let reason = match started {
             Ok(Ok(agent)) => {

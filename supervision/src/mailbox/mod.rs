@@ -42,6 +42,7 @@ use crate::ask::NoAnswer;
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
 use crate::message::{Message, Overflow};
+use crate::panics::drop_quietly;
 use crate::reason::ExitReason;
 use crate::tree::{Door, Figures, MailboxFigures, NOTICE, Node, Shared, lock};
 
@@ -58,6 +59,8 @@ pub(crate) struct Mailbox<M> {
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
     notices: std::sync::Mutex<VecDeque<M>>,
     dropped: AtomicU64,
+    /// Incarnations of which something is left: one, or none.
+    incarnations: AtomicU64,
 }
 
 /// What the reader of a mailbox holds, and hands on to the next incarnation.
@@ -84,10 +87,25 @@ impl<M: Message> Mailbox<M> {
             seat: std::sync::Mutex::new(Some(Box::default())),
             notices: std::sync::Mutex::new(VecDeque::new()),
             dropped: AtomicU64::new(0),
+            incarnations: AtomicU64::new(0),
         });
         let figures: Weak<Self> = Arc::downgrade(&mailbox);
         mailbox.node.set_figures(figures);
         mailbox
+    }
+
+    /// An incarnation begins to exist.
+    pub(crate) fn move_in(&self) {
+        self.incarnations.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Nothing is left of an incarnation.
+    pub(crate) fn move_out(&self) {
+        self.incarnations.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.incarnations.load(Ordering::Acquire) == 0
     }
 
     /// Takes the reader's seat. One reader at a time: `None` while another sits there.
@@ -98,6 +116,7 @@ impl<M: Message> Mailbox<M> {
     /// Leaves the reader's seat to the next incarnation.
     pub(crate) fn stand_up(&self, mut hold: Box<Hold<M>>) {
         self.queue.bell.mute();
+        self.queue.release(&mut hold.notes);
         self.queue.look_ahead(&mut hold.notes);
         *lock(&self.seat) = Some(hold);
         if self.queue.is_closed() {
@@ -110,6 +129,13 @@ impl<M: Message> Mailbox<M> {
         lock(&self.notices).push_back(message);
         self.node.raise(NOTICE);
         self.queue.bell.ring();
+    }
+
+    /// Forgets what an earlier incarnation was to be told.
+    pub(crate) fn clear_notices(&self) {
+        let forgotten = std::mem::take(&mut *lock(&self.notices));
+        self.node.lower(NOTICE);
+        forgotten.into_iter().for_each(drop_quietly);
     }
 
     pub(crate) fn take_notice(&self) -> Option<M> {
@@ -126,7 +152,7 @@ impl<M: Message> Mailbox<M> {
     /// Makes dead letters of what lies in a closed mailbox, if nobody reads it.
     fn bury(&self) {
         let Some(mut hold) = self.sit_down() else { return };
-        lock(&self.notices).clear();
+        self.clear_notices();
         loop {
             match self.queue.take(&mut hold.notes) {
                 Take::Next(parcel) => self.discard(parcel, DeadReason::Closed, None),
@@ -151,7 +177,7 @@ impl<M: Message> Mailbox<M> {
             Parcel::Ask { ticket, message, .. } => {
                 ticket.fail(no_answer(reason));
                 // A question whose asker has been told is not kept: nobody waits for its answer any more.
-                drop(message);
+                drop_quietly(message);
                 self.dead_letter(None, reason, cause);
             }
             Parcel::Many { batch, .. } => {
@@ -185,12 +211,15 @@ impl<M: Message> Mailbox<M> {
     }
 
     fn replay(&self, message: M) -> Option<Box<dyn FnMut() -> Result<(), ReplayError> + Send>> {
-        let shared = Arc::clone(self.shared.get()?);
+        // Weak: the letter lies in what it would otherwise keep alive.
+        let shared = Arc::downgrade(self.shared.get()?);
         let path = self.node.path();
         let mut kept = Some(message);
         Some(Box::new(move || {
+            let shared = shared.upgrade().ok_or(ReplayError::Refused)?;
             let mailbox = shared.find(&path).and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
-            let (Some(mailbox), Some(message)) = (mailbox, kept.take()) else { return Err(ReplayError::Refused) };
+            let mailbox = mailbox.ok_or(ReplayError::Refused)?;
+            let message = kept.take().ok_or(ReplayError::Refused)?;
             match mailbox.queue.offer(Parcel::Plain { stamp: Stamp::default(), message }) {
                 Ok(_) => Ok(()),
                 Err((_, Parcel::Plain { message, .. })) => {

@@ -289,7 +289,7 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn look_ahead(&mut self) {
         self.queue.look_ahead(&mut self.notes);
-        if !self.evicts
+        if !LANES && !self.evicts
             && let Some(item) = self.next()
         {
             self.ahead.push_front(item);

@@ -42,7 +42,6 @@ pub(crate) struct Queue<M> {
     entrance: Entrance,
     room: Room,
     capacity: u64,
-    evicts: bool,
     flows: Flows<Parcel<M>>,
     line: Mutex<Line>,
     pub(crate) bell: Bell,
@@ -125,7 +124,6 @@ impl<M: Message> Queue<M> {
                 high_water: AtomicU64::new(0),
             },
             capacity,
-            evicts,
             flows,
             line: Mutex::new(Line::default()),
             bell: Bell::default(),
@@ -357,12 +355,11 @@ impl<M: Message> Queue<M> {
 
     /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused.
     ///
-    /// Where the oldest is dropped for room it stays within reach of those who drop it.
+    /// Not where lanes may let a later one pass it, or a newer one push it out.
     pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
-        if self.evicts {
-            return;
-        }
-        if let Take::Next(parcel) = self.draw(notes) {
+        if matches!(self.flows, Flows::Sides(..))
+            && let Take::Next(parcel) = self.draw(notes)
+        {
             self.note_oldest(parcel.stamp());
             notes.ahead = Some(Box::new(parcel));
         }
@@ -492,6 +489,11 @@ impl<M: Message> Queue<M> {
         let at = Moment::from_nanos(self.entrance.probe_at.load(Ordering::Relaxed));
         self.entrance.probe.store(NO_PROBE, Ordering::Release);
         Some((probe == number && matches!(self.flows, Flows::Sides(..))).then_some(at))
+    }
+
+    /// Opens again; returns whether it was closed.
+    pub(crate) fn reopen(&self) -> bool {
+        self.entrance.word.reopen()
     }
 
     /// Closes: admits nobody any more and sends the held-back senders away. Returns whether it was open.

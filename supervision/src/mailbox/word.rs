@@ -144,6 +144,11 @@ impl Word {
         }
     }
 
+    /// Opens again; returns whether it was closed.
+    pub(super) fn reopen(&self) -> bool {
+        self.0.fetch_and(!CLOSED, Ordering::AcqRel) & CLOSED != 0
+    }
+
     /// Closes; returns whether it was open.
     pub(super) fn close(&self) -> bool {
         self.0.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0

@@ -236,7 +236,8 @@ impl Desk {
         let incarnation = present.incarnation;
         let node = Arc::clone(seat.child.node());
         let recorded = node.exit_of(incarnation);
-        if recorded.is_none() && !present.join.is_finished() {
+        let is_gone = recorded.is_some() || (present.join.is_finished() && seat.child.is_vacant());
+        if !is_gone {
             self.later(Moment::now() + GONE_CHECK, Order::CheckGone(actor));
             return;
         }
@@ -272,8 +273,9 @@ impl Desk {
         self.last_key += 1;
         let key = ChildKey(self.last_key);
         self.seats.insert(key, Seat::new(Arc::clone(&spec.child), false));
+        let name = spec.name.clone();
         self.request(Request::StartChild { key, name: spec.name, policy: spec.policy }, reply).await;
-        if self.machine.children().all(|child| child.key != key) {
+        if self.machine.child(name.as_str()).is_none_or(|child| child.key != key) {
             self.forget(key);
         }
     }
@@ -436,9 +438,17 @@ impl Desk {
         node.ended(*incarnation, reason.clone(), Moment::now());
         if self.charge.parent.is_none() {
             self.seats.values().for_each(|seat| seat.child.leave_tree());
+            shared.timekeeper.end();
             shared.set_root(RootState::Ended(reason));
         }
         self.myself.stop(None);
+    }
+}
+
+impl Drop for Desk {
+    /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same.
+    fn drop(&mut self) {
+        self.seats.values().filter(|seat| !seat.is_static).for_each(|seat| seat.child.leave_tree());
     }
 }
 

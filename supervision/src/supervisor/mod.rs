@@ -183,7 +183,7 @@ pub(crate) fn check_backoff(of: &Name, backoff: &Backoff) -> Result<(), BuildErr
     fault.map_or(Ok(()), |(fault, remedy)| Err(BuildError::Backoff { of: of.clone(), fault, remedy }))
 }
 
-fn check_children(name: &Name, policy: &SupervisorPolicy, children: &[ChildSpec]) -> Result<(), BuildError> {
+pub(crate) fn check_children(name: &Name, policy: &SupervisorPolicy, children: &[ChildSpec]) -> Result<(), BuildError> {
     let mut seen = std::collections::HashSet::new();
     for child in children {
         if !seen.insert(&child.name) {

@@ -59,7 +59,7 @@ impl Startable for SupervisorSpec {
             child.child.leave_tree();
         }
         if let Some(shared) = self.shared.get() {
-            shared.strike(&self.node.path());
+            shared.strike(&self.node);
         }
     }
 
@@ -90,6 +90,11 @@ impl Startable for SupervisorSpec {
 
     fn starts_with_its_actor(&self) -> bool {
         false
+    }
+
+    /// ractor kills the children of a supervisor that was killed, and waits for none of them.
+    fn is_vacant(&self) -> bool {
+        self.children.iter().all(|child| child.child.is_vacant())
     }
 
     fn budget(&self) -> Option<(Duration, OnStuck)> {

@@ -90,6 +90,18 @@ impl Timekeeper {
         self.shards[shard % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The tree has ended: nobody keeps its time any more, so nothing may go on waiting for it.
+    pub(crate) fn end(&self) {
+        for shard in 0..SHARDS {
+            let drained = self.wheel(shard).drain();
+            for due in drained {
+                if let Due::Timeout(gate) = due {
+                    gate.fail(NoAnswer::Closed);
+                }
+            }
+        }
+    }
+
     /// Fires what is due; the life of the keeper's actor.
     pub(crate) async fn keep(&self) {
         let mut due = Vec::new();

@@ -96,6 +96,19 @@ impl<T> Wheel<T> {
         self.elapsed = self.elapsed.max(present);
     }
 
+    /// Hands out everything, due or not.
+    pub(super) fn drain(&mut self) -> Vec<T> {
+        let mut drained = Vec::new();
+        for index in (0u32..).zip(0..self.entries.len()).map(|(index, _)| index) {
+            if let Some(item) = self.entries.get_mut(index as usize).and_then(|entry| entry.item.take()) {
+                drained.push(item);
+                self.unlink(index);
+                self.retire(index);
+            }
+        }
+        drained
+    }
+
     fn empty(&mut self, slot: usize, due: &mut Vec<T>) {
         let mut index = std::mem::replace(&mut self.heads[slot], NOBODY);
         self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -128,7 +129,7 @@ struct Records {
     last_exit: Option<(u64, ExitReason)>,
     watchers: Vec<Watcher>,
     view: Option<serde_json::Value>,
-    waits_for: Option<Arc<Node>>,
+    waits_for: Vec<Arc<Node>>,
 }
 
 /// One agent or supervisor, through all its incarnations.
@@ -314,7 +315,10 @@ impl Node {
     /// Tells everybody who watches that this incarnation ended.
     fn tell_watchers(&self, reason: &ExitReason) {
         let watchers = std::mem::take(&mut self.records().watchers);
-        watchers.into_iter().filter(Watcher::is_current).for_each(|watcher| (watcher.tell)(reason));
+        for watcher in watchers.into_iter().filter(Watcher::is_current) {
+            // What it makes of the news is the watcher's own code, and runs in the name of who ended.
+            let _told = std::panic::catch_unwind(AssertUnwindSafe(|| (watcher.tell)(reason)));
+        }
     }
 
     pub(crate) fn set_view(&self, view: Option<serde_json::Value>) {
@@ -325,32 +329,46 @@ impl Node {
         self.records().view.clone()
     }
 
-    /// Notes for whom this agent's handler waits.
-    pub(crate) fn set_waits_for(&self, target: Option<Arc<Self>>) {
-        let before = std::mem::replace(&mut self.records().waits_for, target);
-        drop(before);
+    /// Notes that this agent's handler waits for `target`, beside others it may wait for.
+    pub(crate) fn wait_for(&self, target: Arc<Self>) {
+        self.records().waits_for.push(target);
     }
 
-    fn waits_for(&self) -> Option<Arc<Self>> {
+    /// One wait for `target` is over.
+    pub(crate) fn wait_no_longer(&self, target: &Self) {
+        let mut records = self.records();
+        let index = records.waits_for.iter().position(|other| other.id == target.id);
+        let gone = index.map(|index| records.waits_for.swap_remove(index));
+        drop(records);
+        drop(gone);
+    }
+
+    fn waits_for(&self) -> Vec<Arc<Self>> {
         self.records().waits_for.clone()
     }
 
     /// The paths from `self` round to `self`, if waiting for `target` closes a circle.
     pub(crate) fn circle_through(self: &Arc<Self>, target: &Arc<Self>) -> Option<Vec<Arc<str>>> {
+        let mut way = vec![Arc::clone(self)];
+        let closes = target.leads_to(self, &mut way, &mut Vec::new());
+        closes.then(|| way.iter().map(|node| node.path()).collect())
+    }
+
+    /// Whether `self` waits for `goal`, itself or through others; `way` then ends there.
+    fn leads_to(self: &Arc<Self>, goal: &Self, way: &mut Vec<Arc<Self>>, seen: &mut Vec<u64>) -> bool {
         const LONGEST: usize = 64;
-        let mut circle = vec![self.path()];
-        let mut next = Some(Arc::clone(target));
-        while let Some(node) = next {
-            circle.push(node.path());
-            if node.id == self.id {
-                return Some(circle);
-            }
-            if circle.len() > LONGEST {
-                return None;
-            }
-            next = node.waits_for();
+        way.push(Arc::clone(self));
+        if self.id == goal.id {
+            return true;
         }
-        None
+        if way.len() <= LONGEST && !seen.contains(&self.id) {
+            seen.push(self.id);
+            if self.waits_for().iter().any(|next| next.leads_to(goal, way, seen)) {
+                return true;
+            }
+        }
+        way.pop();
+        false
     }
 }
 
@@ -383,9 +401,9 @@ mod tests {
     #[test]
     fn a_circle_of_waits_is_named_from_its_beginning() {
         let [a, b, c] = ["a", "b", "c"].map(node);
-        b.set_waits_for(Some(Arc::clone(&c)));
+        b.wait_for(Arc::clone(&c));
         assert_eq!(a.circle_through(&b), None);
-        c.set_waits_for(Some(Arc::clone(&a)));
+        c.wait_for(Arc::clone(&a));
         let circle = a.circle_through(&b).unwrap();
         assert_eq!(circle.iter().map(|path| &**path).collect::<Vec<_>>(), ["a", "b", "c", "a"]);
         assert_eq!(a.circle_through(&a).unwrap().len(), 2);

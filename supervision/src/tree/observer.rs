@@ -53,6 +53,14 @@ pub enum NotFound {
         /// The path in question.
         path: String,
     },
+    /// What stands there is no agent.
+    #[error("{path} is a {found}, which handles no messages; name one of its agents")]
+    NoAgent {
+        /// The path in question.
+        path: String,
+        /// What stands there.
+        found: &'static str,
+    },
     /// What stands there takes other messages.
     #[error("{path} does not take messages of type {wanted}; it is a {found}")]
     OtherType {
@@ -148,7 +156,7 @@ impl Observer {
     /// Lets the agent at `path` handle nothing until it is resumed; its mailbox keeps what comes, through
     /// restarts too.
     pub fn pause(&self, path: &str) -> Result<(), NotFound> {
-        let entry = self.entry(path)?;
+        let entry = self.agent(path)?;
         entry.node.raise(PAUSE);
         entry.door.ring();
         Ok(())
@@ -156,7 +164,7 @@ impl Observer {
 
     /// Lets a paused agent go on.
     pub fn resume(&self, path: &str) -> Result<(), NotFound> {
-        let entry = self.entry(path)?;
+        let entry = self.agent(path)?;
         entry.node.lower(PAUSE);
         entry.door.ring();
         Ok(())
@@ -165,7 +173,7 @@ impl Observer {
     /// Asks the agent at `path` to show its state, which it does between two messages; [`Observer::last_state`]
     /// reads it. Nobody waits for anybody.
     pub fn request_state(&self, path: &str) -> Result<(), NotFound> {
-        let entry = self.entry(path)?;
+        let entry = self.agent(path)?;
         entry.node.raise(OBSERVE);
         entry.door.ring();
         Ok(())
@@ -174,6 +182,14 @@ impl Observer {
     /// What the agent at `path` last showed of itself.
     pub fn last_state(&self, path: &str) -> Option<serde_json::Value> {
         self.shared.find(path)?.node.view()
+    }
+
+    fn agent(&self, path: &str) -> Result<super::shared::Entry, NotFound> {
+        let entry = self.entry(path)?;
+        match entry.node.kind {
+            Kind::Agent => Ok(entry),
+            _ => Err(NotFound::NoAgent { path: path.to_owned(), found: entry.node.type_name }),
+        }
     }
 
     fn entry(&self, path: &str) -> Result<super::shared::Entry, NotFound> {

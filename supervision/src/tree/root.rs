@@ -14,7 +14,7 @@ use crate::panics;
 use crate::policy::{Backoff, Intensity, SupervisorPolicy};
 use crate::reason::ExitReason;
 use crate::supervisor::machine::Overdue;
-use crate::supervisor::{Charge, Order, Slot, Supervisor, SupervisorActor, check_policy};
+use crate::supervisor::{Charge, Order, Slot, Supervisor, SupervisorActor, check_children, check_policy};
 
 /// The description of a whole tree.
 ///
@@ -102,12 +102,10 @@ impl Root {
         for supervisor in self.supervisors {
             for part in supervisor.build()? {
                 let name = part.node.name.clone();
-                if children.iter().any(|child| child.name == name) {
-                    return Err(BuildError::Duplicate { supervisor: root, child: name });
-                }
                 children.push(ChildSpec { name, policy: part.own, child: Arc::new(part) as Arc<dyn Startable> });
             }
         }
+        check_children(&root, &self.policy, &children)?;
         Ok((self.policy, Arc::from(children)))
     }
 }

@@ -163,8 +163,13 @@ impl Shared {
         self.nodes.write().unwrap_or_else(PoisonError::into_inner).insert(node.path(), entry);
     }
 
-    pub(crate) fn strike(&self, path: &str) {
-        self.nodes.write().unwrap_or_else(PoisonError::into_inner).remove(path);
+    /// Takes `node` off the list, and nobody who has come to its path since.
+    pub(crate) fn strike(&self, node: &Node) {
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let path = node.path();
+        if nodes.get(&path).is_some_and(|entry| entry.node.id == node.id) {
+            nodes.remove(&path);
+        }
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<Entry> {

@@ -1,0 +1,290 @@
+//! What one can ask of a supervisor, and what its events tell.
+
+use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::machine::{ChildState, Decision, Outcome};
+
+use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
+use crate::patience::{SECOND, decisions, node_until, not_yet, quiet, soon, until};
+
+#[tokio::test(start_paused = true)]
+async fn a_started_child_runs_at_the_right_end_and_is_listed() {
+    let log = Log::default();
+    let tree = grow(team().child(puppet("a", &log))).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let address = team.start_child(puppet("b", &log)).await.unwrap();
+    assert_eq!((&*address.path(), address.ask(Say::Life).await), ("team/b", Ok(1)));
+    let names: Vec<_> = team
+        .which_children()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|child| child.name.to_string())
+        .collect();
+    assert_eq!(names, ["a", "b"]);
+    let counts = team.count_children().await.unwrap();
+    assert_eq!((counts.specified, counts.active, counts.down), (2, 2, 0));
+    assert_eq!(team.child_policy("b").await.unwrap().restart, Restart::Permanent);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminated_child_stays_down_with_its_specification_until_it_is_restarted() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    team.terminate_child("a").await.unwrap();
+    team.terminate_child("a").await.unwrap();
+    assert!(log.has("a stopped"));
+    let counts = team.count_children().await.unwrap();
+    assert_eq!((counts.specified, counts.active, counts.down), (1, 0, 1));
+    assert!(!address.is_closed());
+    address.send(Say::Note(1)).await.unwrap();
+    assert_eq!(team.restart_child("a").await, Ok(Outcome::Running(2)));
+    until("what waited is handled", || log.has("a note 1")).await;
+    assert_eq!(
+        team.restart_child("a").await.unwrap_err().to_string(),
+        "child a runs; terminate it first"
+    );
+    assert_eq!(
+        team.delete_child("a").await.unwrap_err().to_string(),
+        "child a runs; terminate it first"
+    );
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_childs_address_is_closed_and_its_name_is_free() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    team.terminate_child("a").await.unwrap();
+    team.delete_child("a").await.unwrap();
+    assert_eq!(address.try_send(Say::Note(1)).unwrap_err().why, Refusal::Closed);
+    assert!(tree.observer().find::<Say>("team/a").is_err());
+    let next = team.start_child(puppet("a", &log)).await.unwrap();
+    assert!(next != address);
+    assert_eq!((next.ask(Say::Life).await, address.is_closed()), (Ok(1), true));
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_free_again_when_its_start_fails() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    for start in [Start::Fails, Start::Panics, Start::Hangs] {
+        let child = scripted("a", Script::new(&log).start(start)).start_within(SECOND);
+        let address = child.address();
+        let error = soon("it fails", team.start_child(child)).await.unwrap_err().to_string();
+        assert!(error.starts_with("child a did not start: "), "{error}");
+        assert!(address.is_closed() && tree.observer().node("team/a").is_none());
+    }
+    let address = team.start_child(puppet("a", &log)).await.unwrap();
+    assert_eq!(address.ask(Say::Life).await, Ok(1));
+    assert_eq!(team.count_children().await.unwrap().specified, 1);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_double_leaves_the_present_child_alone() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let double = puppet("a", &log);
+    let other = double.address();
+    tree.observer()
+        .supervisor("team")
+        .unwrap()
+        .start_child(double)
+        .await
+        .unwrap_err();
+    assert!(other.is_closed() && !address.is_closed());
+    assert!(tree.observer().find::<Say>("team/a").unwrap() == address);
+    assert_eq!(address.ask(Say::Life).await, Ok(1));
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dynamic_supervisor_keeps_nobody_who_is_dead() {
+    let log = Log::default();
+    let tree = grow(Supervisor::dynamic("team").intensity(Intensity::new(1000, SECOND))).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    for number in 0..500 {
+        let child = puppet(&format!("a{number}"), &log).restart(Restart::Temporary);
+        let address = team.start_child(child).await.unwrap();
+        address
+            .send(if number % 2 == 0 { Say::Stop } else { Say::Panic })
+            .await
+            .unwrap();
+    }
+    until("all have left", || tree.observer().snapshot().len() == 2).await;
+    assert_eq!(team.count_children().await.unwrap().specified, 0);
+    let transient = puppet("t", &log).restart(Restart::Transient);
+    let address = team.start_child(transient).await.unwrap();
+    address.send(Say::Fail).await.unwrap();
+    assert_eq!(address.ask(Say::Life).await, Ok(2));
+    address.send(Say::Stop).await.unwrap();
+    until("it has left", || address.is_closed()).await;
+    team.start_child(puppet("p", &log)).await.unwrap();
+    team.terminate_child("p").await.unwrap();
+    assert_eq!(team.count_children().await.unwrap().specified, 0);
+    let text = "child p belongs to a dynamic supervisor, which keeps no specification of a child that is down";
+    assert_eq!(team.restart_child("p").await.unwrap_err().to_string(), text);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_is_done_all_the_same_and_harms_nobody() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let mut call = Box::pin(team.start_child(scripted("a", Script::new(&log).start(Start::Takes(SECOND)))));
+    not_yet(&mut call).await;
+    drop(call);
+    node_until(&tree, "team/a", |node| node.state == Phase::Idle).await;
+    assert_eq!(team.count_children().await.unwrap().active, 1);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_to_a_supervisor_that_ends_are_answered() {
+    let log = Log::default();
+    let slow = scripted("slow", Script::new(&log).stop(crate::agents::Stop::Takes(3 * SECOND)));
+    let tree = grow(team().child(slow)).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let mut stop = Box::pin(tree.stop());
+    not_yet(&mut stop).await;
+    let error = soon("an answer", team.start_child(puppet("b", &log)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "the supervisor is ending; ask its parent instead");
+    assert_eq!(
+        team.which_children().await.unwrap()[0].state,
+        ChildState::Stopping,
+        "observation goes on"
+    );
+    stop.await;
+    assert!(matches!(
+        team.which_children().await.unwrap_err(),
+        CallError::Down { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_split_group_is_several_supervisors_of_at_most_its_span() {
+    let log = Log::default();
+    let children: Vec<_> = (0..5).map(|number| puppet(&format!("a{number}"), &log)).collect();
+    let addresses: Vec<_> = children.iter().map(Child::address).collect();
+    let group = Supervisor::named("team")
+        .intensity(Intensity::new(0, SECOND))
+        .span(2)
+        .children(children);
+    let tree = grow(group).await;
+    let paths: Vec<_> = addresses.iter().map(|address| address.path().to_string()).collect();
+    assert_eq!(paths, ["team/a0", "team/a1", "team.1/a2", "team.1/a3", "team.2/a4"]);
+    addresses[2].send(Say::Panic).await.unwrap();
+    node_until(&tree, "team.1", |node| node.incarnation == 2).await;
+    assert_eq!(
+        tree.observer().node("team").unwrap().incarnation,
+        1,
+        "a part fails alone"
+    );
+    assert_eq!(tree.observer().node("team.1").unwrap().children_count, 2);
+    tree.stop().await;
+}
+
+fn word(decision: &Decision) -> String {
+    let text = format!("{decision:?}");
+    text.split([' ', '(']).next().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_decision_is_an_event_with_its_reason() {
+    let log = Log::default();
+    let backoff = Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(SECOND, SECOND)
+    };
+    let bad = puppet("bad", &log).backoff(backoff).on_limit(OnLimit::Quarantine);
+    let once = puppet("once", &log).restart(Restart::Temporary);
+    let stiff = scripted("stiff", Script::new(&log).stop(crate::agents::Stop::Hangs));
+    let (a, b) = (bad.address(), once.address());
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(1, 60 * SECOND))
+            .child(bad)
+            .child(once)
+            .child(stiff),
+    )
+    .await;
+    let (mut events, team) = (tree.observer().events(), tree.observer().supervisor("team").unwrap());
+    let mut told = Vec::new();
+    a.send(Say::Fail).await.unwrap();
+    assert_eq!(a.ask(Say::Life).await, Ok(2));
+    a.send(Say::Fail).await.unwrap();
+    quiet().await;
+    b.send(Say::Stop).await.unwrap();
+    quiet().await;
+    team.terminate_child("stiff").await.unwrap();
+    team.start_child(scripted("shy", Script::new(&log).start(Start::Ignores)))
+        .await
+        .unwrap();
+    while let Some(event) = events.try_next() {
+        assert_eq!(&*event.supervisor, "team");
+        if let What::Decision(decision) = event.what {
+            told.push(word(&decision));
+        }
+    }
+    let expected = [
+        "Ended",
+        "Restarting",
+        "Started",
+        "Ended",
+        "Quarantined",
+        "Ended",
+        "LetGo",
+        "Killed",
+        "Ended",
+        "Ignored",
+    ];
+    assert_eq!(told, expected);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn escalation_and_its_reason_are_events_of_both_levels() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(0, SECOND))
+            .child(child),
+    )
+    .await;
+    let mut events = tree.observer().events();
+    address.send(Say::Panic).await.unwrap();
+    assert_eq!(address.ask(Say::Life).await, Ok(2));
+    let told: Vec<_> = std::iter::from_fn(|| events.try_next())
+        .filter_map(|event| match event.what {
+            What::Decision(decision) => Some(format!("{} {}", event.supervisor, word(&decision))),
+            What::Observation(_) => None,
+        })
+        .collect();
+    let expected = [
+        "team Ended",
+        "team Escalated",
+        "root Ended",
+        "root Restarting",
+        "team Started",
+        "root Started",
+    ];
+    assert_eq!(told, expected);
+    assert!(decisions(&mut events).is_empty());
+    tree.stop().await;
+}

@@ -1,0 +1,36 @@
+//! How real actors behave: one test per sentence of what the crate promises.
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod agent_life;
+#[cfg(test)]
+mod agents;
+#[cfg(test)]
+mod patience;
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod cancelling;
+#[cfg(test)]
+mod circles;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod pausing;
+#[cfg(test)]
+mod questions;
+#[cfg(test)]
+mod redelivery;
+#[cfg(test)]
+mod restarts;
+#[cfg(test)]
+mod stopping;
+#[cfg(test)]
+mod storms;
+#[cfg(test)]
+mod survival;

@@ -1,0 +1,59 @@
+//! Waiting for what a test states, with a deadline. On the paused clock it costs nothing.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::machine::Decision;
+use triarch_supervision::tree::{Events, NodeView};
+
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+pub(crate) const MILLI: Duration = Duration::from_millis(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let wait = async {
+        while !condition() {
+            sleep(MILLI).await;
+        }
+    };
+    assert!(timeout(PATIENCE, wait).await.is_ok(), "waited in vain: {what}");
+}
+
+/// The value of a future that must come.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let value = timeout(PATIENCE, Box::pin(future)).await;
+    value.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+}
+
+/// Lets everything that can happen happen: on the paused clock, time passes only when nobody has anything to do.
+pub(crate) async fn quiet() {
+    sleep(10 * MILLI).await;
+}
+
+/// A future that must not be ready yet; the rest of it is given back.
+pub(crate) async fn not_yet<T: Debug, F: Future<Output = T> + Unpin>(future: &mut F) {
+    let early = timeout(10 * MILLI, future).await;
+    assert!(early.is_err(), "came too early: {early:?}");
+}
+
+/// Waits for a node to be as stated.
+pub(crate) async fn node_until(tree: &Tree, path: &str, is_so: impl Fn(&NodeView) -> bool) -> NodeView {
+    let observer = tree.observer();
+    until(path, || observer.node(path).is_some_and(|node| is_so(&node))).await;
+    observer.node(path).unwrap()
+}
+
+/// All decisions that are there already.
+pub(crate) fn decisions(events: &mut Events) -> Vec<Decision> {
+    std::iter::from_fn(|| events.try_next())
+        .filter_map(|event| match event.what {
+            What::Decision(decision) => Some(decision),
+            What::Observation(_) => None,
+        })
+        .collect()
+}

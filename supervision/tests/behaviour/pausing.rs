@@ -1,0 +1,143 @@
+//! Pausing, resuming, and looking at state.
+
+use triarch_supervision::prelude::*;
+
+use crate::agents::{Log, Puppet, Say, grow, puppet, team};
+use crate::patience::{SECOND, node_until, quiet, soon, until};
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_agent_handles_nothing_until_it_is_resumed() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    tree.observer().pause("team/a").unwrap();
+    address.send(Say::Note(1)).await.unwrap();
+    quiet().await;
+    assert_eq!(
+        (log.count("a note"), tree.observer().node("team/a").unwrap().state),
+        (0, Phase::Paused)
+    );
+    tree.observer().resume("team/a").unwrap();
+    until("it is handled", || log.has("a note 1")).await;
+    node_until(&tree, "team/a", |node| node.state == Phase::Idle).await;
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn looking_at_a_paused_agent_makes_it_handle_nothing() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    tree.observer().pause("team/a").unwrap();
+    quiet().await;
+    for number in 0..3 {
+        address.send(Say::Note(number)).await.unwrap();
+    }
+    for _ in 0..3 {
+        tree.observer().request_state("team/a").unwrap();
+        quiet().await;
+    }
+    assert_eq!(
+        tree.observer().last_state("team/a"),
+        Some(serde_json::json!({ "life": 1 }))
+    );
+    assert_eq!(log.count("a note"), 0, "{:?}", log.lines());
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_outlasts_a_restart() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    tree.observer().pause("team/a").unwrap();
+    quiet().await;
+    address.send(Say::Note(1)).await.unwrap();
+    tree.observer()
+        .supervisor("team")
+        .unwrap()
+        .kill_child("a")
+        .await
+        .unwrap();
+    node_until(&tree, "team/a", |node| {
+        node.incarnation == 2 && node.state == Phase::Paused
+    })
+    .await;
+    quiet().await;
+    assert_eq!(log.count("a note"), 0);
+    tree.observer().resume("team/a").unwrap();
+    until("it is handled", || log.has("a note 1")).await;
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_agent_is_stopped_at_once() {
+    let log = Log::default();
+    let tree = grow(team().child(puppet("a", &log))).await;
+    tree.observer().pause("team/a").unwrap();
+    quiet().await;
+    let end = soon("the tree stops", tree.stop()).await;
+    assert!(end.is_orderly(), "{end:?}");
+    assert!(log.has("a stopped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn state_is_shown_between_two_messages_and_by_the_present_life() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let observer = tree.observer();
+    assert_eq!(observer.last_state("team/a"), None);
+    observer.request_state("team/a").unwrap();
+    until("its state", || {
+        observer.last_state("team/a") == Some(serde_json::json!({ "life": 1 }))
+    })
+    .await;
+    address.send(Say::Panic).await.unwrap();
+    node_until(&tree, "team/a", |node| node.incarnation == 2).await;
+    observer.request_state("team/a").unwrap();
+    until("its new state", || {
+        observer.last_state("team/a") == Some(serde_json::json!({ "life": 2 }))
+    })
+    .await;
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_rest_while_the_agent_is_paused() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let set = Say::act(|_: &mut Puppet, ctx| {
+        ctx.send_after(SECOND, Say::Note(7));
+        Box::pin(async { Ok(()) })
+    });
+    address.send(set).await.unwrap();
+    quiet().await;
+    tree.observer().pause("team/a").unwrap();
+    quiet().await;
+    tokio::time::advance(5 * SECOND).await;
+    tree.observer().request_state("team/a").unwrap();
+    quiet().await;
+    assert_eq!(log.count("a note"), 0);
+    tree.observer().resume("team/a").unwrap();
+    until("the timer fires late", || log.has("a note 7")).await;
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_agents_can_be_paused() {
+    let tree = grow(team()).await;
+    assert_eq!(
+        tree.observer().pause("team/a").unwrap_err().to_string(),
+        "nothing in the tree is called team/a; its snapshot lists what there is"
+    );
+    assert!(tree.observer().pause("team").is_err(), "a supervisor goes on deciding");
+    assert_eq!(tree.observer().node("team").unwrap().state, Phase::Idle);
+    tree.stop().await;
+}

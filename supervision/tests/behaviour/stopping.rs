@@ -1,0 +1,259 @@
+//! Starting in order, stopping in order, and naming who did not stop in time.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use triarch_supervision::prelude::*;
+
+use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};
+use crate::patience::{MILLI, SECOND, node_until, not_yet, quiet, soon, until};
+
+#[tokio::test(start_paused = true)]
+async fn children_start_left_to_right_each_finished_before_the_next_and_stop_right_to_left() {
+    let log = Log::default();
+    let child = |name| {
+        scripted(
+            name,
+            Script::new(&log).start(Start::Takes(SECOND)).stop(Stop::Takes(SECOND)),
+        )
+    };
+    let begun = tokio::time::Instant::now();
+    let left = Supervisor::named("left").children(["a", "b"].map(child));
+    let right = Supervisor::named("right").children(["c", "d"].map(child));
+    let tree = Root::new().supervisor(left).supervisor(right).start().await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 4);
+    tree.stop().await;
+    assert_eq!(begun.elapsed().as_secs(), 8);
+    let lines = log.lines();
+    let firsts: String = lines.iter().map(|line| &line[..1]).collect();
+    assert_eq!(firsts, "abcddddcccbbbaaa", "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_start_in_parallel_where_declared() {
+    let log = Log::default();
+    let child = |number| scripted(&format!("a{number}"), Script::new(&log).start(Start::Takes(SECOND)));
+    let begun = tokio::time::Instant::now();
+    let tree = grow(team().parallel_start().children((0..10_000).map(child))).await;
+    assert_eq!((begun.elapsed().as_secs(), log.alive()), (1, 10_000));
+    soon("it stops", tree.stop()).await;
+    assert_eq!(log.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_start_undoes_those_started_and_tells_the_nested_reason() {
+    let log = Log::default();
+    let [a, b, d] = ["a", "b", "d"].map(|name| puppet(name, &log));
+    let address = a.address();
+    let c = scripted("c", Script::new(&log).start(Start::Fails));
+    let first = Supervisor::named("first").child(puppet("z", &log));
+    let error = Root::new()
+        .supervisor(first)
+        .supervisor(team().child(a).child(b).child(c).child(d))
+        .start()
+        .await
+        .unwrap_err();
+    let text = "the tree did not start: child team did not start: child c did not start: failed: no luck today";
+    assert_eq!(error.to_string(), text);
+    let starts = ["z starts 1", "a starts 1", "b starts 1", "c starts 1"];
+    assert_eq!(log.lines()[..4], starts);
+    let stopped: Vec<_> = log
+        .lines()
+        .into_iter()
+        .filter(|line| line.ends_with("stopped"))
+        .collect();
+    assert_eq!(stopped, ["b stopped", "a stopped", "z stopped"]);
+    assert!(address.is_closed() && log.alive() == 0 && log.count("d") == 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_declines_is_listed_without_a_life_and_not_kept_if_temporary() {
+    let log = Log::default();
+    let declines = || Script::new(&log).start(Start::Ignores);
+    let kept = scripted("kept", declines());
+    let tree = grow(
+        team()
+            .child(kept)
+            .child(scripted("gone", declines()).restart(Restart::Temporary)),
+    )
+    .await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let children = team.which_children().await.unwrap();
+    assert_eq!(
+        (children.len(), children[0].name.as_str(), children[0].incarnation),
+        (1, "kept", None)
+    );
+    assert!(tree.observer().node("team/gone").is_none());
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_stop_in_time_is_killed_and_named() {
+    let log = Log::default();
+    let stuck = scripted("stuck", Script::new(&log).stop(Stop::Hangs)).shutdown(Shutdown::Within(3 * SECOND));
+    let hangs = puppet("hangs", &log);
+    let address = hangs.address();
+    let tree = grow(team().child(puppet("good", &log)).child(stuck).child(hangs)).await;
+    address.send(Say::Hang).await.unwrap();
+    quiet().await;
+    let begun = tokio::time::Instant::now();
+    let end = soon("it stops", tree.stop()).await;
+    assert_eq!(begun.elapsed().as_secs(), 5 + 3);
+    let late: Vec<_> = end
+        .late
+        .iter()
+        .map(|late| (late.child.child.as_str(), late.child.waited, late.child.ended))
+        .collect();
+    assert_eq!(late, [("hangs", 5 * SECOND, true), ("stuck", 3 * SECOND, true)]);
+    assert!(!end.is_orderly() && log.has("good stopped") && log.alive() == 0);
+    assert_eq!(end.exit_code(), 0, "it was asked to end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn brutal_kill_asks_nobody_and_is_not_late() {
+    let log = Log::default();
+    let tree = grow(team().child(puppet("a", &log).shutdown(Shutdown::BrutalKill))).await;
+    let begun = tokio::time::Instant::now();
+    let end = soon("it stops", tree.stop()).await;
+    assert!(end.is_orderly() && begun.elapsed() < 10 * MILLI && log.count("a stops") == 0);
+    assert_eq!(log.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn infinity_waits_as_long_as_it_takes() {
+    let log = Log::default();
+    let hour = Duration::from_hours(1);
+    let child = scripted("a", Script::new(&log).stop(Stop::Takes(hour))).shutdown(Shutdown::Infinity);
+    let tree = grow(team().child(child)).await;
+    let end = tree.stop().await;
+    assert!(end.is_orderly() && log.has("a stopped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_is_stopped_with_its_time_when_its_parent_stops_or_gives_up() {
+    let log = Log::default();
+    let slow = scripted("slow", Script::new(&log).stop(Stop::Takes(2 * SECOND)));
+    let bad = puppet("bad", &log);
+    let address = bad.address();
+    let team = Supervisor::named("team")
+        .intensity(Intensity::new(0, SECOND))
+        .child(slow)
+        .child(bad);
+    let tree = grow(team).await;
+    address.send(Say::Panic).await.unwrap();
+    until("the sibling is stopped, not killed", || log.has("slow stopped")).await;
+    assert_eq!(soon("the next team", address.ask(Say::Life)).await, Ok(2));
+    assert_eq!(log.most_alive(), 1);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn exits_during_shutdown_disturb_nothing_and_restart_nobody() {
+    let log = Log::default();
+    let slow = scripted("slow", Script::new(&log).stop(Stop::Takes(3 * SECOND)));
+    let bad = puppet("bad", &log);
+    let address = bad.address();
+    let tree = grow(team().child(bad).child(slow)).await;
+    let mut stop = Box::pin(tree.stop());
+    not_yet(&mut stop).await;
+    address.send(Say::Panic).await.unwrap();
+    until("it fails meanwhile", || log.has("bad drops 1")).await;
+    assert!(soon("it stops", stop).await.is_orderly());
+    assert_eq!(log.count("bad starts"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dynamic_children_are_shut_down_in_parallel() {
+    let log = Log::default();
+    let tree = grow(Supervisor::dynamic("team").intensity(Intensity::new(9, SECOND))).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    for number in 0..200 {
+        let hangs = scripted(&format!("a{number}"), Script::new(&log).stop(Stop::Hangs));
+        team.start_child(hangs.shutdown(Shutdown::Within(3 * SECOND)))
+            .await
+            .unwrap();
+    }
+    let begun = tokio::time::Instant::now();
+    let end = soon("it stops", tree.stop()).await;
+    assert_eq!((begun.elapsed().as_secs(), end.late.len(), log.alive()), (3, 200, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_stop_and_later_waits_tell_the_same_end() {
+    let tree = grow(team().child(puppet("a", &Log::default()))).await;
+    let (one, other) = tokio::join!(tree.stop(), tree.stop());
+    assert_eq!(one, other);
+    assert_eq!(tree.stop().await, tree.wait().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_that_still_starts_can_be_stopped_by_giving_its_start_up() {
+    let log = Log::default();
+    let team = team()
+        .child(puppet("a", &log))
+        .child(scripted("b", Script::new(&log).start(Start::Hangs)));
+    let start = tokio::time::timeout(SECOND, Root::new().supervisor(team).start());
+    assert!(start.await.is_err());
+    until("what had started is stopped again", || log.has("a stopped")).await;
+    until("nobody is left", || log.alive() == 0).await;
+}
+
+/// Blocks its thread until the test lets it go, as code that never awaits does.
+fn blocks(release: mpsc::Receiver<()>) -> Say {
+    Say::act(move |puppet: &mut Puppet, _| {
+        puppet.write("blocks");
+        // The end of the channel is as good as a word.
+        let _released = release.recv();
+        Box::pin(async { Ok(()) })
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn who_blocks_a_thread_and_cannot_be_killed_is_named_and_the_rest_ends() {
+    let log = Log::default();
+    let (good, bad) = (
+        puppet("good", &log),
+        puppet("bad", &log).shutdown(Shutdown::Within(MILLI)),
+    );
+    let address = bad.address();
+    let tree = grow(team().child(good).child(bad)).await;
+    let (release, released) = mpsc::sync_channel(1);
+    address.send(blocks(released)).await.unwrap();
+    until("it blocks", || log.has("bad blocks")).await;
+    let end = soon("the rest ends", tree.stop()).await;
+    assert_eq!(
+        (
+            end.late.len(),
+            end.late[0].child.child.as_str(),
+            end.late[0].child.ended
+        ),
+        (1, "bad", false)
+    );
+    assert!(log.has("good stopped"));
+    release.send(()).unwrap();
+    until("it is gone at last", || log.alive() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_killed_supervisor_comes_back_only_when_its_blocking_child_is_gone() {
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let (release, released) = mpsc::sync_channel(1);
+    address.send(blocks(released)).await.unwrap();
+    until("it blocks", || log.has("a blocks")).await;
+    tree.observer()
+        .supervisor("root")
+        .unwrap()
+        .kill_child("team")
+        .await
+        .unwrap();
+    let mut back = Box::pin(node_until(&tree, "team", |node| node.incarnation == 2));
+    not_yet(&mut back).await;
+    release.send(()).unwrap();
+    soon("the next life", back).await;
+    assert_eq!(soon("its child's next life", address.ask(Say::Life)).await, Ok(2));
+    assert_eq!((log.most_alive(), log.count("a starts")), (1, 2));
+    tree.stop().await;
+}
