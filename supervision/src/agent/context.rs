@@ -45,6 +45,25 @@ impl<A: Agent> Context<A> {
         Self { mailbox, shared, incarnation, timers: Timers::default(), ends: None }
     }
 
+    /// The same place, for an agent wrapped in this one. What it leaves there is taken over by
+    /// [`Context::resume_from`].
+    #[cfg(feature = "testing")]
+    pub(crate) fn lend<B: Agent<Message = A::Message>>(&mut self) -> Context<B> {
+        Context {
+            mailbox: Arc::clone(&self.mailbox),
+            shared: Arc::clone(&self.shared),
+            incarnation: self.incarnation,
+            timers: std::mem::take(&mut self.timers),
+            ends: self.ends.take(),
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn resume_from<B: Agent<Message = A::Message>>(&mut self, lent: Context<B>) {
+        self.timers = lent.timers;
+        self.ends = lent.ends;
+    }
+
     /// The agent's own address.
     pub fn address(&self) -> Address<A::Message> {
         Address::new(Arc::clone(&self.mailbox))

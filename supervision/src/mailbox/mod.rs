@@ -204,6 +204,11 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
         self.queue.is_idle()
     }
 
+    #[cfg(feature = "testing")]
+    fn is_read(&self) -> bool {
+        lock(&self.seat).is_none()
+    }
+
     fn read(&self) -> Figures {
         let depth = self.queue.depth();
         Figures {
