@@ -117,9 +117,9 @@ impl Faults {
         Some(fault)
     }
 
-    /// Meets what is planned for this call.
+    /// Counts a call of `place` and meets what is planned for it; for agents that are not wrapped.
     #[expect(clippy::panic, reason = "the panic is the fault")]
-    pub(super) async fn strike(&self, place: Place) -> Result<(), Failure> {
+    pub async fn strike(&self, place: Place) -> Result<(), Failure> {
         match self.meet(place) {
             None => Ok(()),
             Some(Fault::Panic) => panic!("a fault was injected in {place:?}"),
@@ -134,7 +134,7 @@ impl Faults {
 
     /// As [`Faults::strike`], where nothing can be awaited.
     #[expect(clippy::panic, reason = "the panic is the fault")]
-    pub(super) fn strike_drop(&self) {
+    pub fn strike_drop(&self) {
         let fault = self.meet(Place::Drop);
         if fault == Some(Fault::Panic) && !std::thread::panicking() {
             panic!("a fault was injected in Drop");

@@ -29,6 +29,7 @@ struct State {
     began: Mutex<Moment>,
     trees: Mutex<Vec<Watched>>,
     trace: Mutex<Trace>,
+    events: Mutex<Vec<Event>>,
     /// Who waits until nobody has anything left to do.
     settling: Mutex<Vec<Waker>>,
 }
@@ -184,7 +185,13 @@ impl World {
         lock(&self.state.trace).add(at, "-", what);
     }
 
-    /// What happened up to now.
+    /// The events of its trees up to now, from the first.
+    pub fn events(&self) -> Vec<Event> {
+        self.state.collect();
+        lock(&self.state.events).clone()
+    }
+
+    /// What happened up to now, as text.
     pub fn trace(&self) -> Trace {
         self.state.collect();
         lock(&self.state.trace).clone()
@@ -202,12 +209,17 @@ impl State {
     /// Writes down what the trees told since the last time.
     fn collect(&self) {
         let began = *lock(&self.began);
-        let mut trace = lock(&self.trace);
+        let (mut trace, mut events) = (lock(&self.trace), lock(&self.events));
         for tree in &mut *lock(&self.trees) {
             loop {
                 match tree.events.try_recv() {
-                    Ok(event) => write_down(&mut trace, began, &event),
-                    Err(TryRecvError::Lagged(missed)) => trace.add(Duration::ZERO, "-", &format!("{missed} events missed")),
+                    Ok(event) => {
+                        write_down(&mut trace, began, &event);
+                        events.push(event);
+                    }
+                    Err(TryRecvError::Lagged(missed)) => {
+                        trace.add(Duration::ZERO, "-", &format!("{missed} events missed"));
+                    }
                     Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                 }
             }
