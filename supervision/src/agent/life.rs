@@ -78,6 +78,7 @@ impl<A: Agent> Life<A> {
             Err(panic) => return self.depart(panic),
         };
         self.empty_hand(&reason);
+        self.release(false);
         self.mailbox.node.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
         if let Some(agent) = &mut self.agent
             && let Err(panic) = watched(&mut node, agent.stop(&reason, &mut self.ctx)).await

@@ -91,6 +91,7 @@ impl<M: Message> Mailbox<M> {
     /// Leaves the reader's seat to the next incarnation.
     pub(crate) fn stand_up(&self, mut hold: Box<Hold<M>>) {
         self.queue.bell.mute();
+        self.queue.release(&mut hold.notes);
         self.queue.look_ahead(&mut hold.notes);
         *lock(&self.seat) = Some(hold);
         if self.queue.is_closed() {
