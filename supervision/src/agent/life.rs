@@ -16,7 +16,7 @@ use super::{Agent, OnError};
 use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
-use crate::mailbox::{Hold, Mailbox, Parcel, Take};
+use crate::mailbox::{Again, Hold, Mailbox, Parcel, Take};
 use crate::message::Message;
 use crate::panics;
 use crate::reason::{ExitReason, Failure};
@@ -52,7 +52,7 @@ pub(crate) struct Life<A: Agent> {
 struct Hand<M> {
     is_full: bool,
     ticket: Option<Ticket>,
-    copy: Option<(M, u32)>,
+    copy: Option<Again<M>>,
 }
 
 /// Why the incarnation ends, if it does.
@@ -119,9 +119,8 @@ impl<A: Agent> Life<A> {
 
     async fn serve_next(&mut self, streak: &mut u32) -> Ended {
         let hold = self.hold.as_mut()?;
-        if let Some((message, attempts)) = hold.again.take() {
-            let copy = copy_of(&message, attempts);
-            return self.handle(message, None, copy).await;
+        if let Some(again) = hold.again.take() {
+            return self.handle_again(again).await;
         }
         match self.mailbox.queue.take(&mut hold.notes) {
             Take::Next(parcel) => self.handle_parcel(parcel).await,
@@ -222,9 +221,18 @@ impl<A: Agent> Life<A> {
 
     // ---- messages ----
 
+    async fn handle_again(&mut self, Again { message, until, attempts }: Again<A::Message>) -> Ended {
+        if until.is_some_and(|until| Moment::now() > until) {
+            self.mailbox.dead_letter(Some(message), DeadReason::Expired, None);
+            return None;
+        }
+        let copy = copy_of(&message, until, attempts);
+        self.handle(message, None, copy).await
+    }
+
     async fn handle_parcel(&mut self, parcel: Parcel<A::Message>) -> Ended {
         self.mailbox.queue.note_oldest(parcel.stamp());
-        let (message, ticket) = match parcel {
+        let (message, until, ticket) = match parcel {
             Parcel::Until { until, .. } if Moment::now() > until => {
                 self.mailbox.discard(parcel, DeadReason::Expired, None);
                 return None;
@@ -233,19 +241,20 @@ impl<A: Agent> Life<A> {
                 self.mailbox.discard(parcel, DeadReason::Expired, None);
                 return None;
             }
-            Parcel::Plain { message, .. } | Parcel::Until { message, .. } => (message, None),
+            Parcel::Plain { message, .. } => (message, None, None),
+            Parcel::Until { message, until, .. } => (message, Some(until), None),
             Parcel::Ask { ticket, message, .. } => {
                 ticket.begin();
-                (message, Some(ticket))
+                (message, None, Some(ticket))
             }
             // The queue unpacks them.
             Parcel::Many { .. } => return None,
         };
-        let copy = copy_of(&message, 0);
+        let copy = copy_of(&message, until, 0);
         self.handle(message, ticket, copy).await
     }
 
-    async fn handle(&mut self, message: A::Message, ticket: Option<Ticket>, copy: Option<(A::Message, u32)>) -> Ended {
+    async fn handle(&mut self, message: A::Message, ticket: Option<Ticket>, copy: Option<Again<A::Message>>) -> Ended {
         let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else { return Some(ExitReason::Shutdown) };
         self.hand = Hand { is_full: true, ticket, copy };
         let is_budgeted = self.handling.budget.is_some();
@@ -311,10 +320,10 @@ impl<A: Agent> Life<A> {
             ticket.end(NoAnswer::Crashed);
         }
         match (self.hand.copy.take(), &mut self.hold) {
-            (Some((message, attempts)), Some(hold)) if attempts < A::Message::REDELIVERIES => {
-                hold.again = Some((message, attempts + 1));
+            (Some(copy), Some(hold)) if copy.attempts < A::Message::REDELIVERIES => {
+                hold.again = Some(Again { attempts: copy.attempts + 1, ..copy });
             }
-            (Some((message, _)), _) => self.mailbox.dead_letter(Some(message), DeadReason::Poison, Some(reason)),
+            (Some(Again { message, .. }), _) => self.mailbox.dead_letter(Some(message), DeadReason::Poison, Some(reason)),
             (None, _) => self.mailbox.dead_letter(None, DeadReason::Crashed, Some(reason)),
         }
     }
@@ -336,11 +345,11 @@ impl<A: Agent> Drop for Life<A> {
     }
 }
 
-fn copy_of<M: Message>(message: &M, attempts: u32) -> Option<(M, u32)> {
+fn copy_of<M: Message>(message: &M, until: Option<Moment>, attempts: u32) -> Option<Again<M>> {
     if M::REDELIVERIES == 0 {
         return None;
     }
-    message.again().map(|copy| (copy, attempts))
+    message.again().map(|message| Again { message, until, attempts })
 }
 
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {

@@ -57,8 +57,17 @@ pub(crate) struct Mailbox<M> {
 #[derive(Debug)]
 pub(crate) struct Hold<M> {
     pub(crate) notes: Notes<M>,
-    /// A message to hand out again, and how often it was handed out.
-    pub(crate) again: Option<(M, u32)>,
+    pub(crate) again: Option<Again<M>>,
+}
+
+/// A message to hand out again.
+#[derive(Debug)]
+pub(crate) struct Again<M> {
+    pub(crate) message: M,
+    /// After which it is void.
+    pub(crate) until: Option<Moment>,
+    /// How often it was handed out already, after the first time.
+    pub(crate) attempts: u32,
 }
 
 impl<M> Default for Hold<M> {
@@ -128,7 +137,7 @@ impl<M: Message> Mailbox<M> {
                 Take::Empty => break,
             }
         }
-        if let Some((message, _)) = hold.again.take() {
+        if let Some(Again { message, .. }) = hold.again.take() {
             self.discard(Parcel::Plain { stamp: Stamp::default(), message }, DeadReason::Closed, None);
         }
         self.queue.release(&mut hold.notes);
