@@ -237,10 +237,10 @@ pub(crate) struct Spawned {
 pub(crate) trait Startable: Send + Sync {
     fn node(&self) -> &Arc<Node>;
 
-    /// Becomes part of a tree, under the supervisor of `parent`. The second call adds nothing.
+    /// Becomes part of a tree, under the supervisor of `parent`; again, if it has left.
     fn join_tree(&self, parent: Option<&str>, shared: &Arc<Shared>);
 
-    /// Leaves the tree for good.
+    /// Leaves the tree: for good, unless a new life of its supervisor brings it back.
     fn leave_tree(&self);
 
     /// Spawns an incarnation, linked to `parent`. That its `start` is done is told to `parent` later.
@@ -283,6 +283,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
         if node.set_path(Arc::from(path)) {
             let _first = self.shared.set(Arc::clone(shared));
             let _same = self.mailbox.shared.set(Arc::clone(shared));
+            shared.enlist(node, self.door());
+        } else if self.mailbox.queue.is_closed() {
+            self.mailbox.queue.reopen();
             shared.enlist(node, self.door());
         }
     }

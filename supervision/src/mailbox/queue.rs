@@ -422,6 +422,15 @@ impl<M: Message> Queue<M> {
         Some((probe == number && matches!(self.flows, Flows::Sides(_))).then_some(at))
     }
 
+    /// Opens again after a close that left nothing in it.
+    pub(crate) fn reopen(&self) {
+        let line = lock(&self.line);
+        // Room that was set aside when it closed is nobody's any more.
+        self.limit.store(self.word.tail() + self.capacity, Ordering::SeqCst);
+        self.word.reopen();
+        drop(line);
+    }
+
     /// Closes: admits nobody any more and sends the held-back senders away. Returns whether it was open.
     pub(crate) fn close(&self) -> bool {
         let was_open = self.word.close();

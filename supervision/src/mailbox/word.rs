@@ -139,6 +139,11 @@ impl Word {
         }
     }
 
+    /// Opens again, with nobody waiting.
+    pub(super) fn reopen(&self) {
+        self.0.fetch_and(!(CLOSED | WAITERS), Ordering::AcqRel);
+    }
+
     /// Closes; returns whether it was open.
     pub(super) fn close(&self) -> bool {
         self.0.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0

@@ -140,6 +140,10 @@ impl Desk {
             // A child's lives are numbered through all lives of its supervisor.
             machine.continue_numbering(key, spec.child.node().incarnation.load(Ordering::Acquire));
         }
+        for (_, spec) in numbered() {
+            // One that its supervisor's last life has forgotten is part of the tree again.
+            spec.child.join_tree(Some(&charge.node.path()), &charge.shared);
+        }
         let seats = numbered().map(|(key, spec)| (key, Seat::new(Arc::clone(&spec.child), true))).collect();
         Ok(Self {
             machine,
