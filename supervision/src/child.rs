@@ -272,6 +272,13 @@ impl<A: Agent> AgentSpec<A> {
     }
 }
 
+impl<A: Agent> Drop for AgentSpec<A> {
+    /// Nobody will ever read the mailbox: a sender must not wait for it.
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}
+
 impl<A: Agent> Startable for AgentSpec<A> {
     fn node(&self) -> &Arc<Node> {
         &self.mailbox.node

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -32,6 +33,8 @@ struct State {
     events: Mutex<Vec<Event>>,
     /// Who waits until nobody has anything left to do.
     settling: Mutex<Vec<Waker>>,
+    /// How often nobody had anything left to do.
+    rests: AtomicU64,
 }
 
 struct Watched {
@@ -153,9 +156,10 @@ impl World {
 
     /// Lets all that can run, run, while no time passes.
     pub async fn settle(&self) {
-        let mut is_waiting = false;
+        let begun = self.state.rests.load(Ordering::Relaxed);
         std::future::poll_fn(|cx| {
-            if std::mem::replace(&mut is_waiting, true) {
+            // Somebody else may have woken this very task.
+            if self.state.rests.load(Ordering::Relaxed) != begun {
                 return Poll::Ready(());
             }
             lock(&self.state.settling).push(cx.waker().clone());
@@ -202,6 +206,7 @@ impl State {
     /// Nobody has anything left to do.
     fn at_rest(&self) {
         self.collect();
+        self.rests.fetch_add(1, Ordering::Relaxed);
         let settling = std::mem::take(&mut *lock(&self.settling));
         settling.into_iter().for_each(Waker::wake);
     }
