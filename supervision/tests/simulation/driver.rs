@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream};
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::{ChildState, Decision};
+use triarch_supervision::supervisor::ChildStatus;
+use triarch_supervision::supervisor::machine::{AdminError, ChildState, Decision};
 use triarch_supervision::testing::{Fault, Faults, Place, World};
 
 use crate::checks;
@@ -23,11 +25,11 @@ use crate::post::Sender;
 const OPEN: usize = 40;
 
 /// What came of one seed.
-pub struct Told {
-    pub hash: u64,
-    pub messages: u64,
-    pub restarts: u64,
-    pub violations: Vec<String>,
+pub(crate) struct Told {
+    pub(crate) hash: u64,
+    pub(crate) messages: u64,
+    pub(crate) restarts: u64,
+    pub(crate) violations: Vec<String>,
 }
 
 struct Driver<'w> {
@@ -43,24 +45,41 @@ struct Driver<'w> {
     added: usize,
 }
 
-/// Runs the world of `seed`.
-pub fn tell(seed: u64) -> Told {
+/// Runs the world of `seed`; what panics in it is one more thing that is wrong.
+pub(crate) fn tell(seed: u64) -> Told {
     let ledger = Ledger::default();
-    World::new(seed).run(async |world| {
-        let restarts = story(world, &ledger).await;
-        let mut book = ledger.book();
-        let messages = book.slots.iter().map(|slot| slot.record.begun).sum();
-        let violations = std::mem::take(&mut book.violations);
-        drop(book);
-        Told { hash: world.trace().hash() ^ ledger.hash(), messages, restarts, violations }
+    let told = std::panic::catch_unwind(AssertUnwindSafe(|| tell_into(seed, &ledger)));
+    told.unwrap_or_else(|panic| {
+        let mut violations = ledger.take_violations();
+        let text = panic.downcast_ref::<String>().cloned();
+        violations.push(text.unwrap_or_else(|| "it panicked".to_owned()));
+        Told { hash: 0, messages: 0, restarts: 0, violations }
     })
+}
+
+fn tell_into(seed: u64, ledger: &Ledger) -> Told {
+    let mut told = World::new(seed).run(async |world| {
+        let restarts = story(world, ledger).await;
+        let messages = ledger.book().slots.iter().map(|slot| slot.record.begun).sum();
+        if std::env::var_os("TRIARCH_TRACE").is_some() {
+            println!("{}", world.trace());
+        }
+        Told { hash: world.trace().hash() ^ ledger.hash(), messages, restarts, violations: Vec::new() }
+    });
+    told.violations = ledger.take_violations();
+    told
 }
 
 async fn story(world: &World, ledger: &Ledger) -> u64 {
     let (mut chance, mut faults) = (world.chance(), Vec::new());
     let Plan { root, root_intensity, teams } = Planner { ledger, chance: &mut chance, faults: &mut faults }.tree();
     ledger.book().steady_since = Moment::now();
-    let asked_starts = match world.start(root).await {
+    let started = tokio::time::timeout(Duration::from_secs(3600), world.start(root)).await;
+    let Ok(started) = started else {
+        ledger.violate("S7 the tree neither starts nor gives up".to_owned());
+        return 0;
+    };
+    let asked_starts = match started {
         Err(StartError::NotStarted(_)) => BTreeMap::new(),
         Err(error) => panic!("the plan is no tree: {error}"),
         Ok(tree) => {
@@ -131,6 +150,7 @@ impl Driver<'_> {
 
     async fn jump(&mut self) {
         let time = Duration::from_millis(self.chance.below(5000));
+        self.ledger.book().steady_since = Moment::from_nanos(u64::MAX);
         Self::meanwhile(&mut self.under_way, self.world.jump(time)).await;
         self.ledger.book().steady_since = Moment::now();
     }
@@ -237,14 +257,24 @@ impl Driver<'_> {
         Self::meanwhile(&mut self.under_way, self.world.settle()).await;
         let observer = self.tree.observer();
         checks::at_rest(&mut self.ledger.book(), &observer);
-        for team in &self.teams {
+        for team in self.teams.clone() {
             let Ok(handle) = observer.supervisor(&team.path) else { continue };
-            let children = Self::meanwhile(&mut self.under_way, handle.which_children()).await;
+            let children = self.list(&handle).await;
             Self::meanwhile(&mut self.under_way, self.world.settle()).await;
             if let Ok(children) = children {
                 checks::children(&mut self.ledger.book(), &team.path, &children);
             }
         }
+    }
+
+    /// A supervisor lists its children at any time, whatever they do.
+    async fn list(&mut self, handle: &SupervisorHandle) -> Result<Vec<ChildStatus>, CallError> {
+        let listed = tokio::time::timeout(Duration::from_secs(600), handle.which_children());
+        let listed = Self::meanwhile(&mut self.under_way, listed).await;
+        listed.unwrap_or_else(|_| {
+            self.ledger.violate(format!("S6 {} does not list its children", handle.path()));
+            Ok(Vec::new())
+        })
     }
 
     // ---- the end ----
@@ -268,7 +298,7 @@ impl Driver<'_> {
         let from = 2_000_000;
         for team in self.teams.clone() {
             let Ok(handle) = observer.supervisor(&team.path) else { continue };
-            let Ok(children) = Self::meanwhile(&mut self.under_way, handle.which_children()).await else { continue };
+            let Ok(children) = self.list(&handle).await else { continue };
             for child in children.iter().filter(|child| child.state == ChildState::Running) {
                 let path = format!("{}/{}", team.path, child.name);
                 let book = self.ledger.book();
@@ -295,7 +325,7 @@ impl Driver<'_> {
         Self::meanwhile(&mut self.under_way, self.world.settle()).await;
         let snapshot = self.tree.observer().snapshot();
         let runs = |team: &&Team| {
-            snapshot.iter().any(|node| *node.path == *team.path && node.state == triarch_supervision::tree::Phase::Idle)
+            snapshot.iter().any(|node| *node.path == *team.path && node.state == Phase::Idle)
         };
         let orderly = self.teams.iter().filter(runs).map(|team| team.place).collect();
         let (children, began) = {
@@ -348,7 +378,9 @@ impl Driver<'_> {
 
 /// A child that was not taken up leaves nothing open behind it.
 fn check_added(ledger: &Ledger, error: Option<&CallError>, is_closed: bool) {
-    if let (Some(error), false) = (error, is_closed) {
+    // A supervisor that is ending closes it when it has ended.
+    let is_ending = matches!(error, Some(CallError::Refused(AdminError::Ending)));
+    if let (Some(error), false) = (error, is_closed || is_ending) {
         ledger.violate(format!("S11 a child that was refused ({error}) has an open address"));
     }
 }

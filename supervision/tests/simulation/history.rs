@@ -19,16 +19,16 @@ struct Past {
     all_caused: u64,
 }
 
-pub struct History<'a> {
-    pub teams: &'a [Team],
-    pub root_intensity: Intensity,
+pub(crate) struct History<'a> {
+    pub(crate) teams: &'a [Team],
+    pub(crate) root_intensity: Intensity,
     /// Starts that somebody asked for, by path.
-    pub asked_starts: &'a BTreeMap<String, u64>,
+    pub(crate) asked_starts: &'a BTreeMap<String, u64>,
 }
 
 impl History<'_> {
     /// Checks S8 and S9 and returns what is wrong.
-    pub fn check(&self, events: &[Event], book: &Book) -> Vec<String> {
+    pub(crate) fn check(&self, events: &[Event], book: &Book) -> Vec<String> {
         let policies: BTreeMap<&str, Restart> = book.slots.iter().map(|slot| (&*slot.path, slot.restart)).collect();
         let mut pasts: BTreeMap<String, Past> = BTreeMap::new();
         let mut lives: BTreeMap<String, u64> = BTreeMap::new();

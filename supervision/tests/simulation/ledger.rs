@@ -12,96 +12,107 @@ use triarch_supervision::policy::Restart;
 use crate::post::Line;
 
 /// One child specification.
-pub struct Slot {
-    pub path: String,
+pub(crate) struct Slot {
+    pub(crate) path: String,
     /// Its supervisor's place from the left, and its own under it.
-    pub rank: (usize, usize),
-    pub in_order: bool,
-    pub restart: Restart,
-    pub capacity: u64,
-    pub overflow: Overflow,
-    pub redeliveries: u32,
-    pub resumes: bool,
-    pub line: Arc<dyn Line>,
-    pub record: Record,
+    pub(crate) rank: (usize, usize),
+    pub(crate) in_order: bool,
+    pub(crate) restart: Restart,
+    pub(crate) capacity: u64,
+    pub(crate) overflow: Overflow,
+    pub(crate) redeliveries: u32,
+    pub(crate) resumes: bool,
+    pub(crate) line: Arc<dyn Line>,
+    pub(crate) record: Record,
 }
 
 /// What became of one child and its messages.
 #[derive(Default)]
-pub struct Record {
-    pub alive: Option<u64>,
+pub(crate) struct Record {
+    pub(crate) alive: Option<u64>,
     /// Messages that some handler began, each counted once.
-    pub begun: u64,
+    pub(crate) begun: u64,
     /// Messages whose handler returned well.
-    pub done: u64,
-    pub in_hand: u64,
+    pub(crate) done: u64,
+    pub(crate) in_hand: u64,
     /// A message that crashed its handler and is to be handed out again.
-    pub again: u64,
+    pub(crate) again: u64,
     /// Somebody asked for its end, out of its turn.
-    pub terminated: bool,
-    latest: BTreeMap<(u64, usize), u64>,
+    pub(crate) terminated: bool,
+    /// It stands in the tree, so that others may know its address.
+    pub(crate) is_known: bool,
+    pub(crate) latest: BTreeMap<(u64, usize), u64>,
 }
 
 #[derive(Default)]
-pub struct Book {
-    pub slots: Vec<Slot>,
-    pub violations: Vec<String>,
+pub(crate) struct Book {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) violations: Vec<String>,
     /// Open questions: to whom, and whether they wait without limit.
-    pub asks: BTreeMap<u64, (usize, bool)>,
-    pub calls: BTreeSet<u64>,
+    pub(crate) asks: BTreeMap<u64, (usize, bool)>,
+    pub(crate) calls: BTreeSet<u64>,
     /// Since when the clock has not jumped.
-    pub steady_since: Moment,
+    pub(crate) steady_since: Moment,
     begun: HashMap<u64, u32>,
     returned: BTreeSet<u64>,
     orders: HashMap<(u64, usize), u64>,
     last_id: u64,
     hasher: DefaultHasher,
     /// The tree was asked to stop; what follows has to be in order over all supervisors.
-    pub stopping: Option<Vec<usize>>,
-    pub out_of_order: Vec<(usize, usize)>,
+    pub(crate) stopping: Option<Vec<usize>>,
+    pub(crate) out_of_order: Vec<(usize, usize)>,
 }
 
 /// The shared record of one simulated world.
 #[derive(Clone, Default)]
-pub struct Ledger(Arc<Mutex<Book>>);
+pub(crate) struct Ledger(Arc<Mutex<Book>>);
 
 impl Ledger {
-    pub fn book(&self) -> MutexGuard<'_, Book> {
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap()
     }
 
-    pub fn violate(&self, what: String) {
+    pub(crate) fn violate(&self, what: String) {
         self.book().violations.push(what);
     }
 
-    pub fn fresh(&self) -> u64 {
+    pub(crate) fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.book().violations)
+    }
+
+    pub(crate) fn fresh(&self) -> u64 {
         self.book().fresh()
     }
 
-    pub fn hash(&self) -> u64 {
+    pub(crate) fn hash(&self) -> u64 {
         self.book().hasher.finish()
     }
 
-    pub fn line(&self, slot: usize) -> Arc<dyn Line> {
+    pub(crate) fn line(&self, slot: usize) -> Arc<dyn Line> {
         Arc::clone(&self.book().slots[slot].line)
     }
 }
 
 impl Book {
-    pub fn fresh(&mut self) -> u64 {
+    pub(crate) fn fresh(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
+    /// The children whose addresses others may know.
+    pub(crate) fn known(&self) -> impl Iterator<Item = usize> {
+        self.slots.iter().enumerate().filter(|(_, slot)| slot.record.is_known).map(|(index, _)| index)
+    }
+
     /// The next number of a sender's messages to one receiver.
-    pub fn next_order(&mut self, from: u64, to: usize) -> u64 {
+    pub(crate) fn next_order(&mut self, from: u64, to: usize) -> u64 {
         let order = self.orders.entry((from, to)).or_default();
         *order += 1;
         *order
     }
 
     /// A sender was given these messages back.
-    pub fn note_returned(&mut self, ids: &[u64]) {
+    pub(crate) fn note_returned(&mut self, ids: &[u64]) {
         for id in ids {
             if self.begun.contains_key(id) {
                 self.violations.push(format!("S1 message {id} came back to its sender and was handled"));
@@ -110,7 +121,7 @@ impl Book {
         self.returned.extend(ids);
     }
 
-    pub fn was_begun(&self, id: u64) -> bool {
+    pub(crate) fn was_begun(&self, id: u64) -> bool {
         self.begun.contains_key(&id)
     }
 
@@ -120,17 +131,17 @@ impl Book {
 }
 
 /// A message as its handler sees it begin.
-pub struct Begun {
-    pub id: u64,
-    pub slot: usize,
-    pub from: u64,
-    pub order: u64,
-    pub lane: usize,
-    pub until: Option<Moment>,
+pub(crate) struct Begun {
+    pub(crate) id: u64,
+    pub(crate) slot: usize,
+    pub(crate) from: u64,
+    pub(crate) order: u64,
+    pub(crate) lane: usize,
+    pub(crate) until: Option<Moment>,
 }
 
 /// A message in a handler's hand. Dropped unfinished, it crashed there.
-pub struct InHand {
+pub(crate) struct InHand {
     ledger: Ledger,
     id: u64,
     slot: usize,
@@ -138,7 +149,7 @@ pub struct InHand {
 }
 
 impl InHand {
-    pub fn begin(ledger: &Ledger, message: &Begun) -> Self {
+    pub(crate) fn begin(ledger: &Ledger, message: &Begun) -> Self {
         let mut book = ledger.book();
         book.log("begin", message.slot, message.id);
         check_begin(&mut book, message);
@@ -154,7 +165,7 @@ impl InHand {
     }
 
     /// The handler returns; an error is survived where the child resumes.
-    pub fn end(mut self, is_good: bool) {
+    pub(crate) fn end(mut self, is_good: bool) {
         self.is_open = false;
         self.close(is_good, !is_good);
     }
@@ -204,16 +215,17 @@ fn check_begin(book: &mut Book, message: &Begun) {
 }
 
 /// An incarnation that lives. It is on the list from the first line of its start to the end of its drop.
-pub struct Alive {
+pub(crate) struct Alive {
     ledger: Ledger,
-    pub slot: usize,
+    pub(crate) slot: usize,
     incarnation: u64,
 }
 
 impl Alive {
-    pub fn begin(ledger: &Ledger, slot: usize, incarnation: u64) -> Self {
+    pub(crate) fn begin(ledger: &Ledger, slot: usize, incarnation: u64) -> Self {
         let mut book = ledger.book();
         book.log("start", slot, incarnation);
+        book.slots[slot].record.is_known = true;
         if let Some(other) = book.slots[slot].record.alive.replace(incarnation) {
             let path = book.slots[slot].path.clone();
             book.violations.push(format!("S3 life {incarnation} of {path} began while life {other} was there"));
@@ -223,7 +235,7 @@ impl Alive {
     }
 
     /// It was asked to stop: nobody to its right may be left.
-    pub fn check_turn(&self) {
+    pub(crate) fn check_turn(&self) {
         let mut book = self.ledger.book();
         book.log("stop", self.slot, self.incarnation);
         let own = &book.slots[self.slot];
@@ -254,18 +266,18 @@ impl Drop for Alive {
 }
 
 /// A question or call that somebody waits for. Dropped, nobody waits any more.
-pub struct Waiting {
+pub(crate) struct Waiting {
     ledger: Ledger,
     id: u64,
 }
 
 impl Waiting {
-    pub fn for_answer(ledger: &Ledger, id: u64, from: usize, limit: Option<Duration>) -> Self {
+    pub(crate) fn for_answer(ledger: &Ledger, id: u64, from: usize, limit: Option<Duration>) -> Self {
         ledger.book().asks.insert(id, (from, limit.is_none()));
         Self { ledger: ledger.clone(), id }
     }
 
-    pub fn for_call(ledger: &Ledger) -> Self {
+    pub(crate) fn for_call(ledger: &Ledger) -> Self {
         let mut book = ledger.book();
         let id = book.fresh();
         book.calls.insert(id);

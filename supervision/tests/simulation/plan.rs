@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, Record, Slot};
 use crate::worker::{Spec, Worker};
 
 /// A child of one of the four message types.
-pub enum AnyChild {
+pub(crate) enum AnyChild {
     Plain(Child<Worker<false, 0>>),
     Lanes(Child<Worker<true, 0>>),
     Again(Child<Worker<false, 2>>),
@@ -29,7 +29,7 @@ impl AnyChild {
         }
     }
 
-    pub fn start(self, at: SupervisorHandle) -> BoxFuture<'static, Result<(), CallError>> {
+    pub(crate) fn start(self, at: SupervisorHandle) -> BoxFuture<'static, Result<(), CallError>> {
         match self {
             Self::Plain(child) => Box::pin(async move { at.start_child(child).await.map(drop) }),
             Self::Lanes(child) => Box::pin(async move { at.start_child(child).await.map(drop) }),
@@ -41,41 +41,37 @@ impl AnyChild {
 
 /// One supervisor of the tree, as it was described.
 #[derive(Clone, Debug)]
-pub struct Team {
-    pub path: String,
-    pub place: usize,
-    pub strategy: Strategy,
-    pub intensity: Intensity,
-    pub auto_shutdown: AutoShutdown,
-    pub in_order: bool,
-    pub children: usize,
+pub(crate) struct Team {
+    pub(crate) path: String,
+    pub(crate) place: usize,
+    pub(crate) strategy: Strategy,
+    pub(crate) intensity: Intensity,
+    pub(crate) auto_shutdown: AutoShutdown,
+    pub(crate) in_order: bool,
+    pub(crate) children: usize,
 }
 
 impl Team {
-    pub fn is_dynamic(&self) -> bool {
-        self.strategy == Strategy::SimpleOneForOne
-    }
-
-    pub fn restarts_groups(&self) -> bool {
+    pub(crate) fn restarts_groups(&self) -> bool {
         matches!(self.strategy, Strategy::OneForAll | Strategy::RestForOne)
     }
 }
 
 /// A tree yet to be started.
-pub struct Plan {
-    pub root: Root,
-    pub root_intensity: Intensity,
-    pub teams: Vec<Team>,
+pub(crate) struct Plan {
+    pub(crate) root: Root,
+    pub(crate) root_intensity: Intensity,
+    pub(crate) teams: Vec<Team>,
 }
 
-pub struct Planner<'a> {
-    pub ledger: &'a Ledger,
-    pub chance: &'a mut Seeded,
-    pub faults: &'a mut Vec<Faults>,
+pub(crate) struct Planner<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) chance: &'a mut Seeded,
+    pub(crate) faults: &'a mut Vec<Faults>,
 }
 
 impl Planner<'_> {
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.chance.below(bound as u64)).unwrap()
     }
 
@@ -104,7 +100,7 @@ impl Planner<'_> {
         Backoff { jitter, ..Backoff::exponential(first, first + self.millis(0, 3000)) }
     }
 
-    pub fn tree(&mut self) -> Plan {
+    pub(crate) fn tree(&mut self) -> Plan {
         let root_intensity = self.intensity();
         let mut root = Root::new().intensity(root_intensity).backoff(self.backoff());
         let mut teams: Vec<Team> = Vec::new();
@@ -165,7 +161,7 @@ impl Planner<'_> {
         (supervisor, teams)
     }
 
-    pub fn child(&mut self, team: &Team, rank: usize, name: &str) -> AnyChild {
+    pub(crate) fn child(&mut self, team: &Team, rank: usize, name: &str) -> AnyChild {
         match self.below(4) {
             0 => AnyChild::Plain(self.child_of(team, rank, name)),
             1 => AnyChild::Lanes(self.child_of(team, rank, name)),
@@ -225,7 +221,7 @@ impl Planner<'_> {
             redeliveries: AGAIN,
             resumes,
             line: Arc::new(child.address()),
-            record: Record::default(),
+            record: Record { is_known: !name.starts_with('x'), ..Record::default() },
         });
         child
     }

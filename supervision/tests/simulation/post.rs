@@ -14,23 +14,23 @@ use crate::ledger::{Ledger, Waiting};
 
 /// What every message carries.
 #[derive(Debug)]
-pub struct Letter {
-    pub id: u64,
-    pub from: u64,
-    pub to: usize,
-    pub order: u64,
-    pub priority: Priority,
-    pub until: Option<Moment>,
+pub(crate) struct Letter {
+    pub(crate) id: u64,
+    pub(crate) from: u64,
+    pub(crate) to: usize,
+    pub(crate) order: u64,
+    pub(crate) priority: Priority,
+    pub(crate) until: Option<Moment>,
     /// What its handler does follows from this.
-    pub chance: u64,
+    pub(crate) chance: u64,
     /// How many more times it may lead to other messages.
-    pub fuel: u8,
-    pub reply: Option<Reply<u64>>,
+    pub(crate) fuel: u8,
+    pub(crate) reply: Option<Reply<u64>>,
 }
 
 /// A message type with or without lanes and redelivery.
 #[derive(Debug)]
-pub struct Packet<const LANES: bool, const AGAIN: u32>(pub Letter);
+pub(crate) struct Packet<const LANES: bool, const AGAIN: u32>(pub Letter);
 
 impl<const LANES: bool, const AGAIN: u32> Message for Packet<LANES, AGAIN> {
     const LANES: bool = LANES;
@@ -46,7 +46,7 @@ impl<const LANES: bool, const AGAIN: u32> Message for Packet<LANES, AGAIN> {
 }
 
 /// An address of whatever message type.
-pub trait Line: Send + Sync {
+pub(crate) trait Line: Send + Sync {
     fn try_send(&self, letter: Letter) -> Result<(), Vec<u64>>;
     fn send(&self, letter: Letter) -> BoxFuture<'_, Result<(), Vec<u64>>>;
     fn send_before(&self, letter: Letter, until: Moment) -> BoxFuture<'_, Result<(), Vec<u64>>>;
@@ -96,20 +96,20 @@ impl<const LANES: bool, const AGAIN: u32> Line for Address<Packet<LANES, AGAIN>>
 }
 
 /// The right answer to a question.
-pub fn answer_to(id: u64) -> u64 {
+pub(crate) fn answer_to(id: u64) -> u64 {
     id * 2 + 1
 }
 
 /// Who sends, by what chance.
-pub struct Sender<'a> {
-    pub ledger: &'a Ledger,
-    pub from: u64,
-    pub chance: Seeded,
-    pub fuel: u8,
+pub(crate) struct Sender<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) from: u64,
+    pub(crate) chance: Seeded,
+    pub(crate) fuel: u8,
 }
 
 impl Sender<'_> {
-    pub fn letter(&mut self, to: usize, until: Option<Moment>) -> Letter {
+    pub(crate) fn letter(&mut self, to: usize, until: Option<Moment>) -> Letter {
         let priority = Priority::ALL[usize::try_from(self.chance.below(5)).unwrap()];
         let chance = self.chance.next_u64();
         let mut book = self.ledger.book();
@@ -118,12 +118,12 @@ impl Sender<'_> {
     }
 
     /// Sends something to somebody in some way.
-    pub async fn act(&mut self) {
-        let slots = self.ledger.book().slots.len() as u64;
-        if slots == 0 {
+    pub(crate) async fn act(&mut self) {
+        let known: Vec<_> = self.ledger.book().known().collect();
+        if known.is_empty() {
             return;
         }
-        let to = usize::try_from(self.chance.below(slots)).unwrap();
+        let to = known[usize::try_from(self.chance.below(known.len() as u64)).unwrap()];
         let line = self.ledger.line(to);
         let soon = Duration::from_millis(self.chance.below(3000));
         let returned = match self.chance.below(10) {

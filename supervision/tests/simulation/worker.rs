@@ -10,13 +10,13 @@ use crate::ledger::{Alive, Begun, InHand, Ledger};
 use crate::post::{Letter, Packet, Sender, answer_to};
 
 #[derive(Clone)]
-pub struct Spec {
-    pub ledger: Ledger,
-    pub slot: usize,
-    pub faults: Faults,
+pub(crate) struct Spec {
+    pub(crate) ledger: Ledger,
+    pub(crate) slot: usize,
+    pub(crate) faults: Faults,
 }
 
-pub struct Worker<const LANES: bool, const AGAIN: u32> {
+pub(crate) struct Worker<const LANES: bool, const AGAIN: u32> {
     spec: Spec,
     kept: Vec<(u64, Reply<u64>)>,
     // Dropped last.
