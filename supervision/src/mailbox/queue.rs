@@ -44,6 +44,7 @@ pub(crate) struct Queue<M> {
     probe_at: AtomicU64,
     high_water: AtomicU64,
     capacity: u64,
+    evicts: bool,
     flows: Flows<Parcel<M>>,
     line: Mutex<Line>,
     pub(crate) bell: Bell,
@@ -95,6 +96,7 @@ impl<M: Message> Queue<M> {
             probe_at: AtomicU64::new(0),
             high_water: AtomicU64::new(0),
             capacity,
+            evicts,
             flows,
             line: Mutex::new(Line::default()),
             bell: Bell::default(),
@@ -308,7 +310,12 @@ impl<M: Message> Queue<M> {
     }
 
     /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused.
+    ///
+    /// Not where the oldest is dropped for newer ones: it has to stay within their senders' reach.
     pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
+        if self.evicts {
+            return;
+        }
         if let Take::Next(parcel) = self.draw(notes) {
             self.note_oldest(parcel.stamp());
             notes.ahead = Some(parcel);
