@@ -12,7 +12,7 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent}
 use super::handle::{Added, ChildStatus, Reply, Slot};
 use super::inspection::Inspection;
 use super::machine::{
-    AdminError, Alarm, CallId, ChildKey, Counts, Decision, Effect, Incarnation, Input, Machine, NotStarted, Outcome,
+    AdminError, Alarm, CallId, ChildKey, ChildState, Counts, Decision, Effect, Incarnation, Input, Machine, NotStarted, Outcome,
     Request,
 };
 use crate::child::{ChildSpec, Startable};
@@ -222,7 +222,10 @@ impl Desk {
             };
             inspection.schedule();
         }
-        if let Some(alarm) = seat.alarm.take() {
+        let child = self.machine.child(seat.child.node().name.as_str());
+        // One that was asked to stop meanwhile keeps the alarm of its shutdown.
+        let was_awaited = child.is_some_and(|child| child.state == ChildState::Starting);
+        if let Some(alarm) = seat.alarm.take_if(|_| was_awaited) {
             self.charge.shared.timekeeper.disarm(alarm);
         }
         self.feed(Input::Started { key, incarnation }).await;
