@@ -397,10 +397,8 @@ impl Desk {
     }
 
     fn forget(&mut self, key: ChildKey) {
+        // Its alarm stays: it may be the one that a group waits for, and else is stale when it comes.
         if let Some(seat) = self.seats.remove(&key) {
-            if let Some(alarm) = seat.alarm {
-                self.charge.shared.timekeeper.disarm(alarm);
-            }
             seat.child.leave_tree();
         }
     }
