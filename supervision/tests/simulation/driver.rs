@@ -314,7 +314,12 @@ impl Driver<'_> {
                 let asked = line.ask(letter, Some(Duration::from_secs(3600)));
                 let answer = Self::meanwhile(&mut self.under_way, asked).await;
                 let has_left = self.ledger.line(slot).is_closed();
-                if let (Err(error), false) = (answer, has_left) {
+                // Others may have filled its mailbox meanwhile.
+                let is_full = matches!(
+                    answer,
+                    Err(AskError::NotAnswered { why: NoAnswer::Full, .. } | AskError::NotSent { why: Refusal::Full, .. })
+                );
+                if let (Err(error), false) = (answer, has_left || is_full) {
                     self.ledger.violate(format!("S11 {path} runs and does not answer: {error}"));
                 }
             }
@@ -378,9 +383,9 @@ impl Driver<'_> {
 
 /// A child that was not taken up leaves nothing open behind it.
 fn check_added(ledger: &Ledger, error: Option<&CallError>, is_closed: bool) {
-    // A supervisor that is ending closes it when it has ended.
-    let is_ending = matches!(error, Some(CallError::Refused(AdminError::Ending)));
-    if let (Some(error), false) = (error, is_closed || is_ending) {
+    // A supervisor that is ending closes it when it has ended; a child that was terminated is kept.
+    let is_kept = matches!(error, Some(CallError::Refused(AdminError::Ending | AdminError::Interrupted { .. })));
+    if let (Some(error), false) = (error, is_closed || is_kept) {
         ledger.violate(format!("S11 a child that was refused ({error}) has an open address"));
     }
 }
