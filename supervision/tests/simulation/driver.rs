@@ -364,14 +364,14 @@ impl Driver<'_> {
 
     /// S7: from right to left. A supervisor that gave up by itself meanwhile stops its children beside the others.
     fn check_order(&self, began: Moment) {
-        let gave_up = |place: usize| {
+        let acted_itself = |place: usize| {
             let team = self.teams.iter().find(|team| team.place == place);
-            team.is_none_or(|team| gave_up(&self.world.events(), &team.path, began))
+            team.is_none_or(|team| self::acted_itself(&self.world.events(), &team.path, began))
         };
         let mut book = self.ledger.book();
         let wrong: Vec<_> = std::mem::take(&mut book.out_of_order)
             .into_iter()
-            .filter(|(own, other)| own == other || !(gave_up(*own) || gave_up(*other)))
+            .filter(|(own, other)| own == other || !(acted_itself(*own) || acted_itself(*other)))
             .collect();
         if !wrong.is_empty() {
             book.violations.push(format!("S7 asked to stop before those to their right were gone: {wrong:?}"));
@@ -379,13 +379,17 @@ impl Driver<'_> {
     }
 }
 
-/// Whether the life a supervisor had at `began`, or a later one, ended by its own decision.
-fn gave_up(events: &[Event], supervisor: &str, began: Moment) -> bool {
+/// Whether a supervisor stopped children by its own decision about that time: it gave up, or restarted a group.
+fn acted_itself(events: &[Event], supervisor: &str, began: Moment) -> bool {
+    let group_restart = Duration::from_secs(60);
     events.iter().fold(false, |given_up, event| match &event.what {
         What::Decision(Decision::Ended { child, .. }) if *event.supervisor == *"root" && child.as_str() == supervisor => {
             given_up && event.at >= began
         }
         What::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) if *event.supervisor == *supervisor => true,
+        What::Decision(Decision::Restarting { siblings: 1.., .. }) if *event.supervisor == *supervisor => {
+            given_up || event.at + group_restart >= began
+        }
         _ => given_up,
     })
 }
