@@ -24,6 +24,9 @@ use crate::post::Sender;
 /// As many things from outside may be under way at once.
 const OPEN: usize = 40;
 
+/// Without new faults, all starts, stops, waits and restarts are over after this.
+const CALM: Duration = Duration::from_secs(120);
+
 /// What came of one seed.
 pub(crate) struct Told {
     pub(crate) hash: u64,
@@ -286,10 +289,32 @@ impl Driver<'_> {
         for path in std::mem::take(&mut self.paused) {
             let _gone = self.tree.observer().resume(&path);
         }
-        self.pass(60_000).await;
+        Self::meanwhile(&mut self.under_way, self.world.advance(CALM)).await;
         self.look().await;
+        let mut book = self.ledger.book();
+        let open = book.calls.len();
+        if open > 0 {
+            book.violations.push(format!("S6 {open} calls are not answered after {CALM:?} of calm"));
+        }
+        drop(book);
+        self.check_that_all_have_come_to_rest().await;
         self.ask_everybody().await;
         self.stop().await;
+    }
+
+    /// After so long a calm no child is on its way up or down.
+    async fn check_that_all_have_come_to_rest(&mut self) {
+        for team in self.teams.clone() {
+            let Ok(handle) = self.tree.observer().supervisor(&team.path) else { continue };
+            let Ok(children) = self.list(&handle).await else { continue };
+            let is_moving = |child: &&ChildStatus| {
+                matches!(child.state, ChildState::Starting | ChildState::Stopping | ChildState::Restarting)
+            };
+            for child in children.iter().filter(is_moving) {
+                let what = format!("S14 {}/{} is {:?} after {CALM:?} of calm", team.path, child.name, child.state);
+                self.ledger.violate(what);
+            }
+        }
     }
 
     /// S11: who runs and is free answers at the address it had from the first.
