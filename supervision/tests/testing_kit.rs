@@ -1,5 +1,7 @@
 //! The testing kit tests others, and here itself.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of it is a test")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,13 +51,22 @@ async fn scene(world: &World, shape: impl FnOnce(Child<Faulty<Relay>>) -> Child<
         .child(ear)
         .child(relay);
     let tree = world.start(Root::new().supervisor(team)).await.unwrap();
-    Scene { tree, relay: address, probe, faults }
+    Scene {
+        tree,
+        relay: address,
+        probe,
+        faults,
+    }
 }
 
 /// What a panicking closure said.
 fn panic_of(run: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let panic = std::panic::catch_unwind(run).expect_err("nothing panicked");
-    panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap()
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+        .unwrap()
 }
 
 fn stormy(seed: u64) -> Trace {
@@ -78,7 +89,14 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
     assert_eq!(one.first_difference(&two), None);
     assert_eq!(one.hash(), two.hash());
     assert_ne!(one.hash(), other.hash(), "jitter comes from the seed");
-    assert!(one.lines().iter().filter(|line| line.contains("\"restarting\"")).count() >= 8, "{one}");
+    assert!(
+        one.lines()
+            .iter()
+            .filter(|line| line.contains("\"restarting\""))
+            .count()
+            >= 8,
+        "{one}"
+    );
 }
 
 #[test]
@@ -107,7 +125,11 @@ fn what_falls_due_while_time_advances_happens_at_its_own_moment_and_after_a_jump
                 *woken.lock().unwrap() = Some(Moment::now().since(began));
             };
             let clock = async {
-                if jumps { world.jump(5 * SECOND).await } else { world.advance(5 * SECOND).await }
+                if jumps {
+                    world.jump(5 * SECOND).await;
+                } else {
+                    world.advance(5 * SECOND).await;
+                }
             };
             futures_util::join!(sleeper, clock);
         });
@@ -122,7 +144,10 @@ fn a_world_that_leaves_somebody_alive_fails_with_their_names() {
             scene(world, |child| child).await;
         });
     });
-    assert!(said.contains("root") && said.contains("team/ear") && said.contains("team/relay"), "{said}");
+    assert!(
+        said.contains("root") && said.contains("team/ear") && said.contains("team/relay"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -133,7 +158,10 @@ fn a_probe_that_waits_in_vain_says_where_and_what_was_missing() {
             scene.probe.expect_next_within(SECOND).await;
         });
     });
-    assert!(said.contains("testing_kit.rs") && said.contains("team/ear within 1s"), "{said}");
+    assert!(
+        said.contains("testing_kit.rs") && said.contains("team/ear within 1s"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -164,7 +192,11 @@ fn a_handler_that_hangs_is_ended_by_the_kill_after_its_shutdown_time() {
 
 #[test]
 fn a_stop_that_hangs_and_a_drop_that_panics_are_survived() {
-    for (place, fault) in [(Place::Stop, Fault::Hang), (Place::Stop, Fault::Panic), (Place::Drop, Fault::Panic)] {
+    for (place, fault) in [
+        (Place::Stop, Fault::Hang),
+        (Place::Stop, Fault::Panic),
+        (Place::Drop, Fault::Panic),
+    ] {
         World::new(1).run(async |world| {
             let scene = scene(world, |child| child).await;
             scene.faults.next(place, fault);
@@ -215,7 +247,11 @@ fn timers_and_wishes_of_a_wrapped_agent_work_through_its_wrapper() {
         }
 
         async fn handle(&mut self, Number(count): Number, ctx: &mut Context<Self>) -> Result<(), Failure> {
-            if count == 2 { ctx.stop(); } else { let _timer = ctx.send_after(SECOND, Number(count + 1)); }
+            if count == 2 {
+                ctx.stop();
+            } else {
+                let _timer = ctx.send_after(SECOND, Number(count + 1));
+            }
             Ok(())
         }
     }
@@ -223,10 +259,16 @@ fn timers_and_wishes_of_a_wrapped_agent_work_through_its_wrapper() {
     World::new(1).run(async |world| {
         let faults = Faults::new();
         let ticker = Faulty::<Ticker>::child("ticker", (), &faults).restart(Restart::Transient);
-        let tree = world.start(Root::new().supervisor(Supervisor::named("team").child(ticker))).await.unwrap();
+        let tree = world
+            .start(Root::new().supervisor(Supervisor::named("team").child(ticker)))
+            .await
+            .unwrap();
         world.advance(10 * SECOND).await;
         assert_eq!(faults.calls(Place::Handle), 3);
-        assert_eq!(tree.observer().node("team/ticker").unwrap().last_exit, Some(ExitReason::Normal));
+        assert_eq!(
+            tree.observer().node("team/ticker").unwrap().last_exit,
+            Some(ExitReason::Normal)
+        );
         tree.stop().await;
     });
 }

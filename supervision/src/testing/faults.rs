@@ -69,14 +69,22 @@ impl Faults {
         let mut plan = lock(&self.plan);
         let course = plan.places.entry(place).or_default();
         for _ in 0..count {
-            let free = (course.calls + 1..).find(|number| !course.planned.contains_key(number));
-            course.planned.extend(free.map(|number| (number, fault)));
+            let mut number = course.calls + 1;
+            while course.planned.contains_key(&number) {
+                number += 1;
+            }
+            course.planned.insert(number, fault);
         }
     }
 
     /// The `number`-th call of `place`, from 1 and counted over all incarnations, meets `fault`.
     pub fn at(&self, number: u64, place: Place, fault: Fault) {
-        lock(&self.plan).places.entry(place).or_default().planned.insert(number, fault);
+        lock(&self.plan)
+            .places
+            .entry(place)
+            .or_default()
+            .planned
+            .insert(number, fault);
     }
 
     /// Each call of `place` meets `fault`, unless another is planned for it.
@@ -118,6 +126,9 @@ impl Faults {
     }
 
     /// Counts a call of `place` and meets what is planned for it; for agents that are not wrapped.
+    ///
+    /// # Panics
+    /// Where that is the fault.
     #[expect(clippy::panic, reason = "the panic is the fault")]
     pub async fn strike(&self, place: Place) -> Result<(), Failure> {
         match self.meet(place) {
@@ -132,13 +143,16 @@ impl Faults {
         }
     }
 
-    /// As [`Faults::strike`], where nothing can be awaited.
-    #[expect(clippy::panic, reason = "the panic is the fault")]
+    /// As [`Faults::strike`] in [`Place::Drop`], where nothing can be awaited.
+    ///
+    /// # Panics
+    /// Where that is the fault, unless a panic is under way already.
     pub fn strike_drop(&self) {
         let fault = self.meet(Place::Drop);
-        if fault == Some(Fault::Panic) && !std::thread::panicking() {
-            panic!("a fault was injected in Drop");
-        }
+        assert!(
+            fault != Some(Fault::Panic) || std::thread::panicking(),
+            "a fault was injected in Drop"
+        );
     }
 }
 

@@ -54,7 +54,10 @@ impl<A: Agent> Agent for Faulty<A> {
     async fn start((spec, faults): Self::Spec, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         faults.strike(Place::Start).await?;
         let agent = in_its_name!(ctx, lent => A::start(spec, &mut lent))?;
-        Ok(Self { agent, end: End(faults) })
+        Ok(Self {
+            agent,
+            end: End(faults),
+        })
     }
 
     async fn handle(&mut self, message: A::Message, ctx: &mut Context<Self>) -> Result<(), Failure> {

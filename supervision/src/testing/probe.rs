@@ -17,7 +17,7 @@ use crate::reason::Failure;
 use crate::tree::lock;
 
 /// How long [`Probe::expect_next`] waits, by the world's clock.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The test's end of an agent that records what it receives.
 pub struct Probe<M: Message> {
@@ -41,7 +41,9 @@ impl<M> fmt::Debug for Recorder<M> {
 
 impl<M: Message> fmt::Debug for Probe<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Probe").field("path", &self.address.path()).finish_non_exhaustive()
+        f.debug_struct("Probe")
+            .field("path", &self.address.path())
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,7 +80,10 @@ impl<M: Message> Agent for Recorder<M> {
 impl<M: Message + fmt::Debug> Probe<M> {
     /// The child to put into a tree, and the probe that tells what it received.
     pub fn child(name: &str) -> (Child<Recorder<M>>, Self) {
-        let record = Arc::new(Record { messages: Mutex::new(VecDeque::new()), came: Notify::new() });
+        let record = Arc::new(Record {
+            messages: Mutex::new(VecDeque::new()),
+            came: Notify::new(),
+        });
         let child = Child::of::<Recorder<M>>(name, Shelf(Arc::clone(&record)));
         let address = child.address();
         (child, Self { address, record })
@@ -99,13 +104,19 @@ impl<M: Message + fmt::Debug> Probe<M> {
         lock(&self.record.messages).pop_front()
     }
 
-    /// The next message; panics where none comes within a minute of the world's time.
+    /// The next message; waits a minute of the world's time.
+    ///
+    /// # Panics
+    /// Where none comes.
     #[track_caller]
     pub fn expect_next(&mut self) -> impl Future<Output = M> {
         self.expect_next_within(PATIENCE)
     }
 
-    /// The next message; panics where none comes within `limit`.
+    /// The next message.
+    ///
+    /// # Panics
+    /// Where none comes within `limit`.
     #[track_caller]
     #[expect(clippy::panic, reason = "this is the assertion the probe makes")]
     pub fn expect_next_within(&mut self, limit: Duration) -> impl Future<Output = M> {
@@ -124,14 +135,20 @@ impl<M: Message + fmt::Debug> Probe<M> {
         }
     }
 
-    /// Panics where a message comes within `limit`.
+    /// Waits for `limit`.
+    ///
+    /// # Panics
+    /// Where a message comes meanwhile.
     #[track_caller]
     #[expect(clippy::panic, reason = "this is the assertion the probe makes")]
     pub fn expect_none_within(&mut self, limit: Duration) -> impl Future<Output = ()> {
         let asked_at = Location::caller();
         async move {
             if let Some(message) = self.next_within(limit).await {
-                panic!("{asked_at}: expected no message at {} within {limit:?}, and {message:?} came", self.address.path());
+                panic!(
+                    "{asked_at}: expected no message at {} within {limit:?}, and {message:?} came",
+                    self.address.path()
+                );
             }
         }
     }

@@ -44,20 +44,30 @@ struct Watched {
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 
 impl World {
     /// The world of `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { seed, is_chosen: true, state: Arc::default() }
+        Self {
+            seed,
+            is_chosen: true,
+            state: Arc::default(),
+        }
     }
 
     /// The world of the seed that [`SEED_VARIABLE`] names, else of any.
     pub fn any() -> Self {
         let named = std::env::var(SEED_VARIABLE).ok().and_then(|seed| seed.parse().ok());
-        Self { seed: named.unwrap_or_else(random_seed), is_chosen: false, state: Arc::default() }
+        Self {
+            seed: named.unwrap_or_else(random_seed),
+            is_chosen: false,
+            state: Arc::default(),
+        }
     }
 
     /// What determines all chance in it.
@@ -72,7 +82,8 @@ impl World {
 
     /// Runs `story` to its end.
     ///
-    /// Panics when the story does, and when it leaves an agent alive in one of its trees; prints the seed then.
+    /// # Panics
+    /// When the story does, and when it leaves an agent alive in one of its trees; prints the seed then.
     pub fn run<T>(self, story: impl AsyncFnOnce(&Self) -> T) -> T {
         let told = std::panic::catch_unwind(AssertUnwindSafe(|| self.run_inside(story)));
         told.unwrap_or_else(|panic| {
@@ -125,7 +136,10 @@ impl World {
     }
 
     fn watch(&self, shared: &Arc<Shared>) {
-        let watched = Watched { shared: Arc::clone(shared), events: shared.subscribe() };
+        let watched = Watched {
+            shared: Arc::clone(shared),
+            events: shared.subscribe(),
+        };
         lock(&self.state.trees).push(watched);
     }
 
@@ -139,12 +153,13 @@ impl World {
         nodes.filter(is_alive).map(|node| node.path()).collect()
     }
 
-    #[expect(clippy::panic, reason = "this is the assertion the kit makes")]
     fn check_that_nobody_is_left(&self) {
         let alive = self.alive();
-        if !alive.is_empty() {
-            panic!("the story ended and these are still alive: {}; stop their trees", alive.join(", "));
-        }
+        assert!(
+            alive.is_empty(),
+            "the story ended and these are still alive: {}; stop their trees",
+            alive.join(", ")
+        );
     }
 
     // ---- time ----

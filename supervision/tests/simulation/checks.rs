@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use triarch_supervision::dead_letter::{DeadReason, KEPT_LETTERS};
 use triarch_supervision::message::Overflow;
-use triarch_supervision::supervisor::machine::ChildState;
 use triarch_supervision::supervisor::ChildStatus;
+use triarch_supervision::supervisor::machine::ChildState;
 use triarch_supervision::tree::{NodeView, Observer, Phase};
 
 use crate::ledger::{Book, Slot};
@@ -26,7 +26,11 @@ fn letters(observer: &Observer) -> Option<Letters> {
 
 /// Checks S1, S4, S10 and S14 of a tree at rest.
 pub(crate) fn at_rest(book: &mut Book, observer: &Observer) {
-    let snapshot: BTreeMap<_, _> = observer.snapshot().into_iter().map(|node| (node.path.to_string(), node)).collect();
+    let snapshot: BTreeMap<_, _> = observer
+        .snapshot()
+        .into_iter()
+        .map(|node| (node.path.to_string(), node))
+        .collect();
     let letters = letters(observer);
     let mut faults = Vec::new();
     for slot in &book.slots {
@@ -45,7 +49,11 @@ fn check_messages(slot: &Slot, letters: &Letters, faults: &mut Vec<String>) {
     let (path, figures, record) = (&slot.path, slot.line.figures(), &slot.record);
     let dead = |reason| letters.get(&(path.clone(), reason)).copied().unwrap_or(0);
     let all_dead: u64 = DeadReason::ALL.into_iter().map(dead).sum();
-    let never_in = if slot.overflow == Overflow::DropNewest { dead(DeadReason::Full) } else { 0 };
+    let never_in = if slot.overflow == Overflow::DropNewest {
+        dead(DeadReason::Full)
+    } else {
+        0
+    };
     let again = if slot.line.is_closed() { 0 } else { record.again };
     let known = record.done + all_dead - never_in + figures.depth + record.in_hand;
     // One that was to be handed out again may have become a dead letter instead.
@@ -56,12 +64,24 @@ fn check_messages(slot: &Slot, letters: &Letters, faults: &mut Vec<String>) {
         ));
     }
     if figures.dropped != all_dead {
-        faults.push(format!("S1 {path} counts {} dropped of {all_dead} dead letters", figures.dropped));
+        faults.push(format!(
+            "S1 {path} counts {} dropped of {all_dead} dead letters",
+            figures.dropped
+        ));
     }
-    let unbegun = dead(DeadReason::Expired) + dead(DeadReason::Closed) + if slot.overflow == Overflow::DropOldest { dead(DeadReason::Full) } else { 0 };
+    let unbegun = dead(DeadReason::Expired)
+        + dead(DeadReason::Closed)
+        + if slot.overflow == Overflow::DropOldest {
+            dead(DeadReason::Full)
+        } else {
+            0
+        };
     let waiting = figures.enqueued.saturating_sub(record.begun + unbegun);
     if !slot.line.is_closed() && waiting > slot.capacity {
-        faults.push(format!("S4 {waiting} messages wait for {path} of capacity {}", slot.capacity));
+        faults.push(format!(
+            "S4 {waiting} messages wait for {path} of capacity {}",
+            slot.capacity
+        ));
     }
 }
 
@@ -77,7 +97,9 @@ fn check_view(slot: &Slot, view: Option<&NodeView>, faults: &mut Vec<String>) {
     let shown = view.filter(|view| view.state.is_alive()).map(|view| view.incarnation);
     if shown != alive {
         let state = view.map(|view| view.state);
-        faults.push(format!("S10 the snapshot shows {path} as {state:?} in life {shown:?}, and it lives as {alive:?}"));
+        faults.push(format!(
+            "S10 the snapshot shows {path} as {state:?} in life {shown:?}, and it lives as {alive:?}"
+        ));
     }
     if view.is_some() && slot.line.is_closed() {
         faults.push(format!("S11 the tree has {path} and its address is closed"));
@@ -98,7 +120,10 @@ fn check_questions(book: &Book, snapshot: &BTreeMap<String, NodeView>, faults: &
         let is_idle = snapshot.get(&slot.path).is_some_and(|view| view.state == Phase::Idle);
         let is_served = is_idle && slot.record.in_hand == 0 && slot.record.again == 0 && slot.line.figures().depth == 0;
         if *is_endless && is_served && !book.was_begun(*id) {
-            faults.push(format!("S5 question {id} waits for {}, which has nothing to do", slot.path));
+            faults.push(format!(
+                "S5 question {id} waits for {}, which has nothing to do",
+                slot.path
+            ));
         }
     }
 }
@@ -108,15 +133,30 @@ pub(crate) fn children(book: &mut Book, supervisor: &str, children: &[ChildStatu
     let mut faults = Vec::new();
     for child in children {
         let path = format!("{supervisor}/{}", child.name);
-        let Some(slot) = book.slots.iter().find(|slot| slot.path == path) else { continue };
-        let exists = matches!(child.state, ChildState::Starting | ChildState::Running | ChildState::Stopping);
+        let Some(slot) = book.slots.iter().find(|slot| slot.path == path) else {
+            continue;
+        };
+        let exists = matches!(
+            child.state,
+            ChildState::Starting | ChildState::Running | ChildState::Stopping
+        );
         let alive = slot.record.alive;
-        let is_wrong = if exists { child.incarnation != alive && child.state != ChildState::Starting } else { alive.is_some() };
+        let is_wrong = if exists {
+            child.incarnation != alive && child.state != ChildState::Starting
+        } else {
+            alive.is_some()
+        };
         if is_wrong {
-            faults.push(format!("S10 {supervisor} lists {path} as {:?} {:?}, and it lives as {alive:?}", child.state, child.incarnation));
+            faults.push(format!(
+                "S10 {supervisor} lists {path} as {:?} {:?}, and it lives as {alive:?}",
+                child.state, child.incarnation
+            ));
         }
         if slot.line.is_closed() {
-            faults.push(format!("S11 {supervisor} lists {path} as {:?} and its address is closed", child.state));
+            faults.push(format!(
+                "S11 {supervisor} lists {path} as {:?} and its address is closed",
+                child.state
+            ));
         }
     }
     book.violations.extend(faults);
@@ -131,16 +171,31 @@ pub(crate) fn at_the_end(book: &mut Book, observer: &Observer) {
             faults.push(format!("S7 life {life} of {} outlives its tree", slot.path));
         }
         if !slot.line.is_closed() {
-            faults.push(format!("S7 the address of {} is open though its tree has ended", slot.path));
+            faults.push(format!(
+                "S7 the address of {} is open though its tree has ended",
+                slot.path
+            ));
         }
         if slot.line.figures().depth > 0 {
-            faults.push(format!("S1 {} keeps {} messages for ever", slot.path, slot.line.figures().depth));
+            faults.push(format!(
+                "S1 {} keeps {} messages for ever",
+                slot.path,
+                slot.line.figures().depth
+            ));
         }
         if let Some(letters) = &letters {
             check_messages(slot, letters, &mut faults);
         }
     }
-    faults.extend(book.asks.iter().map(|(id, (to, _))| format!("S5 question {id} to {} is open for ever", book.slots[*to].path)));
-    faults.extend(book.calls.iter().map(|call| format!("S6 call {call} is never answered")));
+    faults.extend(
+        book.asks
+            .iter()
+            .map(|(id, (to, _))| format!("S5 question {id} to {} is open for ever", book.slots[*to].path)),
+    );
+    faults.extend(
+        book.calls
+            .iter()
+            .map(|call| format!("S6 call {call} is never answered")),
+    );
     book.violations.extend(faults);
 }

@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, Stream};
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::ChildStatus;
-use triarch_supervision::supervisor::machine::{AdminError, ChildState, Decision};
+use triarch_supervision::supervisor::machine::{AdminError, Decision};
 use triarch_supervision::testing::{Fault, Faults, Place, World};
 
 use crate::checks;
@@ -24,9 +24,6 @@ use crate::post::Sender;
 /// As many things from outside may be under way at once.
 const OPEN: usize = 40;
 
-/// Without new faults, all starts, stops, waits and restarts are over after this.
-const CALM: Duration = Duration::from_secs(120);
-
 /// What came of one seed.
 pub(crate) struct Told {
     pub(crate) hash: u64,
@@ -35,17 +32,17 @@ pub(crate) struct Told {
     pub(crate) violations: Vec<String>,
 }
 
-struct Driver<'w> {
-    world: &'w World,
-    ledger: Ledger,
-    chance: Seeded,
-    faults: Vec<Faults>,
-    teams: Vec<Team>,
-    tree: Tree,
-    under_way: FuturesUnordered<BoxFuture<'static, ()>>,
-    paused: BTreeSet<String>,
-    asked_starts: BTreeMap<String, u64>,
-    added: usize,
+pub(crate) struct Driver<'w> {
+    pub(crate) world: &'w World,
+    pub(crate) ledger: Ledger,
+    pub(crate) chance: Seeded,
+    pub(crate) faults: Vec<Faults>,
+    pub(crate) teams: Vec<Team>,
+    pub(crate) tree: Tree,
+    pub(crate) under_way: FuturesUnordered<BoxFuture<'static, ()>>,
+    pub(crate) paused: BTreeSet<String>,
+    pub(crate) asked_starts: BTreeMap<String, u64>,
+    pub(crate) added: usize,
 }
 
 /// Runs the world of `seed`; what panics in it is one more thing that is wrong.
@@ -56,7 +53,12 @@ pub(crate) fn tell(seed: u64) -> Told {
         let mut violations = ledger.take_violations();
         let text = panic.downcast_ref::<String>().cloned();
         violations.push(text.unwrap_or_else(|| "it panicked".to_owned()));
-        Told { hash: 0, messages: 0, restarts: 0, violations }
+        Told {
+            hash: 0,
+            messages: 0,
+            restarts: 0,
+            violations,
+        }
     })
 }
 
@@ -65,9 +67,14 @@ fn tell_into(seed: u64, ledger: &Ledger) -> Told {
         let restarts = story(world, ledger).await;
         let messages = ledger.book().slots.iter().map(|slot| slot.record.begun).sum();
         if std::env::var_os("TRIARCH_TRACE").is_some() {
-            println!("{}", world.trace());
+            eprintln!("{}", world.trace());
         }
-        Told { hash: world.trace().hash() ^ ledger.hash(), messages, restarts, violations: Vec::new() }
+        Told {
+            hash: world.trace().hash() ^ ledger.hash(),
+            messages,
+            restarts,
+            violations: Vec::new(),
+        }
     });
     told.violations = ledger.take_violations();
     told
@@ -75,9 +82,18 @@ fn tell_into(seed: u64, ledger: &Ledger) -> Told {
 
 async fn story(world: &World, ledger: &Ledger) -> u64 {
     let (mut chance, mut faults) = (world.chance(), Vec::new());
-    let Plan { root, root_intensity, teams } = Planner { ledger, chance: &mut chance, faults: &mut faults }.tree();
+    let Plan {
+        root,
+        root_intensity,
+        teams,
+    } = Planner {
+        ledger,
+        chance: &mut chance,
+        faults: &mut faults,
+    }
+    .tree();
     ledger.book().steady_since = Moment::now();
-    let started = tokio::time::timeout(Duration::from_secs(3600), world.start(root)).await;
+    let started = tokio::time::timeout(Duration::from_hours(1), world.start(root)).await;
     let Ok(started) = started else {
         ledger.violate("S7 the tree neither starts nor gives up".to_owned());
         return 0;
@@ -105,7 +121,12 @@ async fn story(world: &World, ledger: &Ledger) -> u64 {
     };
     let events = world.events();
     let mut book = ledger.book();
-    let faults = History { teams: &teams, root_intensity, asked_starts: &asked_starts }.check(&events, &book);
+    let faults = History {
+        teams: &teams,
+        root_intensity,
+        asked_starts: &asked_starts,
+    }
+    .check(&events, &book);
     book.violations.extend(faults);
     let is_restart = |event: &&Event| matches!(event.what, What::Decision(Decision::Restarting { .. }));
     events.iter().filter(is_restart).count() as u64
@@ -131,7 +152,10 @@ impl Driver<'_> {
     }
 
     /// Goes on with what is under way until `until` is done.
-    async fn meanwhile<T>(under_way: &mut FuturesUnordered<BoxFuture<'static, ()>>, until: impl Future<Output = T>) -> T {
+    pub(crate) async fn meanwhile<T>(
+        under_way: &mut FuturesUnordered<BoxFuture<'static, ()>>,
+        until: impl Future<Output = T>,
+    ) -> T {
         let mut until = pin!(until);
         poll_fn(|cx| {
             while let Poll::Ready(Some(())) = pin!(&mut *under_way).poll_next(cx) {}
@@ -169,7 +193,12 @@ impl Driver<'_> {
         // Nobody else has this number, and no child has so high a one.
         let from = 1_000_000 + self.ledger.fresh();
         self.under_way.push(Box::pin(async move {
-            let mut sender = Sender { ledger: &ledger, from, chance, fuel };
+            let mut sender = Sender {
+                ledger: &ledger,
+                from,
+                chance,
+                fuel,
+            };
             for _ in 0..3 {
                 sender.act().await;
             }
@@ -195,15 +224,24 @@ impl Driver<'_> {
         let number = self.below(self.teams.len());
         let team = self.teams[number].clone();
         let observer = self.tree.observer();
-        let Ok(handle) = observer.supervisor(&team.path) else { return };
+        let Ok(handle) = observer.supervisor(&team.path) else {
+            return;
+        };
         let waiting = Waiting::for_call(&self.ledger);
         if self.chance.below(4) == 0 {
             let rank = team.children + self.added;
             self.added += 1;
             let name = format!("x{}", self.added);
-            let Self { ledger, chance, faults, .. } = self;
+            let Self {
+                ledger, chance, faults, ..
+            } = self;
             let child = Planner { ledger, chance, faults }.child(&team, rank, &name);
-            let line = ledger.book().slots.last().map(|slot| std::sync::Arc::clone(&slot.line)).unwrap();
+            let line = ledger
+                .book()
+                .slots
+                .last()
+                .map(|slot| std::sync::Arc::clone(&slot.line))
+                .unwrap();
             let ledger = ledger.clone();
             self.under_way.push(Box::pin(async move {
                 let started = child.start(handle).await;
@@ -235,7 +273,11 @@ impl Driver<'_> {
 
     fn some_child_of(&mut self, team: &Team) -> Option<usize> {
         let book = self.ledger.book();
-        let own = book.slots.iter().enumerate().filter(|(_, slot)| slot.rank.0 == team.place);
+        let own = book
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.rank.0 == team.place);
         let own: Vec<_> = own.map(|(index, _)| index).collect();
         drop(book);
         (!own.is_empty()).then(|| own[self.below(own.len())])
@@ -256,12 +298,14 @@ impl Driver<'_> {
 
     // ---- looking ----
 
-    async fn look(&mut self) {
+    pub(crate) async fn look(&mut self) {
         Self::meanwhile(&mut self.under_way, self.world.settle()).await;
         let observer = self.tree.observer();
         checks::at_rest(&mut self.ledger.book(), &observer);
         for team in self.teams.clone() {
-            let Ok(handle) = observer.supervisor(&team.path) else { continue };
+            let Ok(handle) = observer.supervisor(&team.path) else {
+                continue;
+            };
             let children = self.list(&handle).await;
             Self::meanwhile(&mut self.under_way, self.world.settle()).await;
             if let Ok(children) = children {
@@ -271,158 +315,24 @@ impl Driver<'_> {
     }
 
     /// A supervisor lists its children at any time, whatever they do.
-    async fn list(&mut self, handle: &SupervisorHandle) -> Result<Vec<ChildStatus>, CallError> {
-        let listed = tokio::time::timeout(Duration::from_secs(600), handle.which_children());
+    pub(crate) async fn list(&mut self, handle: &SupervisorHandle) -> Result<Vec<ChildStatus>, CallError> {
+        let listed = tokio::time::timeout(Duration::from_mins(10), handle.which_children());
         let listed = Self::meanwhile(&mut self.under_way, listed).await;
         listed.unwrap_or_else(|_| {
-            self.ledger.violate(format!("S6 {} does not list its children", handle.path()));
+            self.ledger
+                .violate(format!("S6 {} does not list its children", handle.path()));
             Ok(Vec::new())
         })
     }
-
-    // ---- the end ----
-
-    async fn end(&mut self) {
-        for faults in &self.faults {
-            faults.clear();
-        }
-        for path in std::mem::take(&mut self.paused) {
-            let _gone = self.tree.observer().resume(&path);
-        }
-        Self::meanwhile(&mut self.under_way, self.world.advance(CALM)).await;
-        self.look().await;
-        let mut book = self.ledger.book();
-        let open = book.calls.len();
-        if open > 0 {
-            book.violations.push(format!("S6 {open} calls are not answered after {CALM:?} of calm"));
-        }
-        drop(book);
-        self.check_that_all_have_come_to_rest().await;
-        self.ask_everybody().await;
-        self.stop().await;
-    }
-
-    /// After so long a calm no child is on its way up or down.
-    async fn check_that_all_have_come_to_rest(&mut self) {
-        for team in self.teams.clone() {
-            let Ok(handle) = self.tree.observer().supervisor(&team.path) else { continue };
-            let Ok(children) = self.list(&handle).await else { continue };
-            let is_moving = |child: &&ChildStatus| {
-                matches!(child.state, ChildState::Starting | ChildState::Stopping | ChildState::Restarting)
-            };
-            for child in children.iter().filter(is_moving) {
-                let what = format!("S14 {}/{} is {:?} after {CALM:?} of calm", team.path, child.name, child.state);
-                self.ledger.violate(what);
-            }
-        }
-    }
-
-    /// S11: who runs and is free answers at the address it had from the first.
-    async fn ask_everybody(&mut self) {
-        let observer = self.tree.observer();
-        let from = 2_000_000;
-        for team in self.teams.clone() {
-            let Ok(handle) = observer.supervisor(&team.path) else { continue };
-            let Ok(children) = self.list(&handle).await else { continue };
-            for child in children.iter().filter(|child| child.state == ChildState::Running) {
-                let path = format!("{}/{}", team.path, child.name);
-                let book = self.ledger.book();
-                let Some(slot) = book.slots.iter().position(|slot| slot.path == path) else { continue };
-                let is_free = book.slots[slot].record.in_hand == 0 && book.slots[slot].line.figures().depth == 0;
-                drop(book);
-                // One that ends by itself may hang in its own stop, as in OTP.
-                let is_free = is_free && observer.node(&path).is_some_and(|node| node.state == Phase::Idle);
-                if !is_free {
-                    continue;
-                }
-                let (ledger, chance) = (self.ledger.clone(), Seeded::new(0));
-                let letter = Sender { ledger: &ledger, from, chance, fuel: 0 }.letter(slot, None);
-                let line = self.ledger.line(slot);
-                let asked = line.ask(letter, Some(Duration::from_secs(3600)));
-                let answer = Self::meanwhile(&mut self.under_way, asked).await;
-                let has_left = self.ledger.line(slot).is_closed();
-                // Others may have filled its mailbox meanwhile.
-                let is_full = matches!(
-                    answer,
-                    Err(AskError::NotAnswered { why: NoAnswer::Full, .. } | AskError::NotSent { why: Refusal::Full, .. })
-                );
-                if let (Err(error), false) = (answer, has_left || is_full) {
-                    self.ledger.violate(format!("S11 {path} runs and does not answer: {error}"));
-                }
-            }
-        }
-    }
-
-    async fn stop(&mut self) {
-        Self::meanwhile(&mut self.under_way, self.world.settle()).await;
-        let snapshot = self.tree.observer().snapshot();
-        let runs = |team: &&Team| {
-            snapshot.iter().any(|node| *node.path == *team.path && node.state == Phase::Idle)
-        };
-        let orderly = self.teams.iter().filter(runs).map(|team| team.place).collect();
-        let (children, began) = {
-            let mut book = self.ledger.book();
-            book.stopping = Some(orderly);
-            (u32::try_from(book.slots.len()).unwrap(), Moment::now())
-        };
-        let limit = Duration::from_secs(5) * (children + 1);
-        let ended = tokio::time::timeout(limit, self.tree.stop());
-        let ended = Self::meanwhile(&mut self.under_way, ended).await;
-        Self::meanwhile(&mut self.under_way, self.world.settle()).await;
-        match ended {
-            Err(_) => self.ledger.violate(format!("S7 the tree has not stopped after {limit:?}")),
-            Ok(end) => {
-                if end.late.iter().any(|late| !late.child.ended) {
-                    self.ledger.violate(format!("S7 the tree ended without {:?}", end.late));
-                }
-            }
-        }
-        self.check_order(began);
-        self.tree_is_gone();
-    }
-
-    fn tree_is_gone(&self) {
-        let mut book = self.ledger.book();
-        checks::at_the_end(&mut book, &self.tree.observer());
-        book.violations.extend(self.world.alive().iter().map(|path| format!("S7 {path} is alive in the world")));
-    }
-
-    /// S7: from right to left. A supervisor that gave up by itself meanwhile stops its children beside the others.
-    fn check_order(&self, began: Moment) {
-        let acted_itself = |place: usize| {
-            let team = self.teams.iter().find(|team| team.place == place);
-            team.is_none_or(|team| self::acted_itself(&self.world.events(), &team.path, began))
-        };
-        let mut book = self.ledger.book();
-        let wrong: Vec<_> = std::mem::take(&mut book.out_of_order)
-            .into_iter()
-            .filter(|(own, other)| own == other || !(acted_itself(*own) || acted_itself(*other)))
-            .collect();
-        if !wrong.is_empty() {
-            book.violations.push(format!("S7 asked to stop before those to their right were gone: {wrong:?}"));
-        }
-    }
-}
-
-/// Whether a supervisor stopped children by its own decision about that time: it gave up, or restarted a group.
-fn acted_itself(events: &[Event], supervisor: &str, began: Moment) -> bool {
-    let group_restart = Duration::from_secs(60);
-    events.iter().fold(false, |given_up, event| match &event.what {
-        What::Decision(Decision::Ended { child, .. }) if *event.supervisor == *"root" && child.as_str() == supervisor => {
-            given_up && event.at >= began
-        }
-        What::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) if *event.supervisor == *supervisor => true,
-        What::Decision(Decision::Restarting { siblings: 1.., .. }) if *event.supervisor == *supervisor => {
-            given_up || event.at + group_restart >= began
-        }
-        _ => given_up,
-    })
 }
 
 /// A child that was not taken up leaves nothing open behind it.
 fn check_added(ledger: &Ledger, error: Option<&CallError>, is_closed: bool) {
     // A supervisor that is ending closes it when it has ended; a child that was terminated is kept.
-    let is_kept = matches!(error, Some(CallError::Refused(AdminError::Ending | AdminError::Interrupted { .. })));
+    let is_kept = matches!(
+        error,
+        Some(CallError::Refused(AdminError::Ending | AdminError::Interrupted { .. }))
+    );
     if let (Some(error), false) = (error, is_closed || is_kept) {
         ledger.violate(format!("S11 a child that was refused ({error}) has an open address"));
     }

@@ -34,7 +34,9 @@ impl History<'_> {
         let mut lives: BTreeMap<String, u64> = BTreeMap::new();
         let mut faults = Vec::new();
         for event in events {
-            let What::Decision(decision) = &event.what else { continue };
+            let What::Decision(decision) = &event.what else {
+                continue;
+            };
             if let (Decision::Ended { child, .. }, "root") = (decision, &*event.supervisor) {
                 pasts.remove(child.as_str());
             }
@@ -47,12 +49,18 @@ impl History<'_> {
                     let is_wrong = policy == Some(&Restart::Temporary)
                         || (policy == Some(&Restart::Transient) && !reason.is_failure());
                     if is_wrong {
-                        faults.push(format!("S9 {} is {policy:?} and restarts after it {reason}", path(child.as_str())));
+                        faults.push(format!(
+                            "S9 {} is {policy:?} and restarts after it {reason}",
+                            path(child.as_str())
+                        ));
                     }
                 }
                 Decision::Started { child, incarnation } => {
                     let path = path(child.as_str());
-                    if lives.insert(path.clone(), *incarnation).is_some_and(|before| before >= *incarnation) {
+                    if lives
+                        .insert(path.clone(), *incarnation)
+                        .is_some_and(|before| before >= *incarnation)
+                    {
                         faults.push(format!("S3 {path} started as life {incarnation} after a later one"));
                     }
                     self.check_start(&path, child.as_str(), past, policies.get(&*path).copied(), &mut faults);
@@ -67,11 +75,16 @@ impl History<'_> {
         if supervisor == "root" {
             return Some(self.root_intensity);
         }
-        self.teams.iter().find(|team| team.path == supervisor).map(|team| team.intensity)
+        self.teams
+            .iter()
+            .find(|team| team.path == supervisor)
+            .map(|team| team.intensity)
     }
 
     fn check_intensity(&self, event: &Event, decision: &Decision, past: &mut Past, faults: &mut Vec<String>) {
-        let Some(intensity) = self.intensity_of(&event.supervisor) else { return };
+        let Some(intensity) = self.intensity_of(&event.supervisor) else {
+            return;
+        };
         past.restarts.retain(|(at, _)| event.at.since(*at) <= intensity.within);
         let supervisor = &event.supervisor;
         match decision {
@@ -85,7 +98,10 @@ impl History<'_> {
             }
             Decision::Quarantined { child, .. } => past.restarts.retain(|(_, other)| other != child.as_str()),
             Decision::Escalated(_) if past.restarts.len() < intensity.restarts as usize => {
-                faults.push(format!("S8 {supervisor} gave up after {} of {intensity:?}", past.restarts.len()));
+                faults.push(format!(
+                    "S8 {supervisor} gave up after {} of {intensity:?}",
+                    past.restarts.len()
+                ));
             }
             _ => {}
         }
@@ -95,10 +111,19 @@ impl History<'_> {
         let starts = past.starts.entry(child.to_owned()).or_default();
         *starts += 1;
         let asked = self.asked_starts.get(path).copied().unwrap_or(0);
-        let is_group = self.teams.iter().any(|team| path.starts_with(&format!("{}/", team.path)) && team.restarts_groups());
-        let caused = if is_group { past.all_caused } else { past.caused.get(child).copied().unwrap_or(0) };
+        let is_group = self
+            .teams
+            .iter()
+            .any(|team| path.starts_with(&format!("{}/", team.path)) && team.restarts_groups());
+        let caused = if is_group {
+            past.all_caused
+        } else {
+            past.caused.get(child).copied().unwrap_or(0)
+        };
         if *starts > 1 + caused + asked {
-            faults.push(format!("S9 {path} started {starts} times for {caused} restarts and {asked} wishes"));
+            faults.push(format!(
+                "S9 {path} started {starts} times for {caused} restarts and {asked} wishes"
+            ));
         }
         if policy == Some(Restart::Temporary) && *starts > 1 {
             faults.push(format!("S9 {path} is temporary and started {starts} times"));

@@ -101,7 +101,11 @@ impl Book {
 
     /// The children whose addresses others may know.
     pub(crate) fn known(&self) -> impl Iterator<Item = usize> {
-        self.slots.iter().enumerate().filter(|(_, slot)| slot.record.is_known).map(|(index, _)| index)
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.record.is_known)
+            .map(|(index, _)| index)
     }
 
     /// The next number of a sender's messages to one receiver.
@@ -115,7 +119,8 @@ impl Book {
     pub(crate) fn note_returned(&mut self, ids: &[u64]) {
         for id in ids {
             if self.begun.contains_key(id) {
-                self.violations.push(format!("S1 message {id} came back to its sender and was handled"));
+                self.violations
+                    .push(format!("S1 message {id} came back to its sender and was handled"));
             }
         }
         self.returned.extend(ids);
@@ -161,7 +166,12 @@ impl InHand {
         record.again -= u64::from(!is_first).min(record.again);
         record.in_hand += 1;
         drop(book);
-        Self { ledger: ledger.clone(), id: message.id, slot: message.slot, is_open: true }
+        Self {
+            ledger: ledger.clone(),
+            id: message.id,
+            slot: message.slot,
+            is_open: true,
+        }
     }
 
     /// The handler returns; an error is survived where the child resumes.
@@ -191,26 +201,39 @@ impl Drop for InHand {
 }
 
 fn check_begin(book: &mut Book, message: &Begun) {
-    let Begun { id, slot, from, order, lane, until } = *message;
+    let Begun {
+        id,
+        slot,
+        from,
+        order,
+        lane,
+        until,
+    } = *message;
     let path = book.slots[slot].path.clone();
     let times = book.begun.get(&id).copied().unwrap_or(0);
     if times > book.slots[slot].redeliveries {
-        book.violations.push(format!("S1 {path} was handed message {id} once too often"));
+        book.violations
+            .push(format!("S1 {path} was handed message {id} once too often"));
     }
     if book.returned.contains(&id) {
-        book.violations.push(format!("S1 {path} was handed message {id}, which had come back to its sender"));
+        book.violations.push(format!(
+            "S1 {path} was handed message {id}, which had come back to its sender"
+        ));
     }
     if book.slots[slot].record.in_hand > 0 {
         book.violations.push(format!("S3 {path} handles two messages at once"));
     }
     if until.is_some_and(|until| Moment::now() > until) {
-        book.violations.push(format!("S13 {path} was handed message {id} after its deadline"));
+        book.violations
+            .push(format!("S13 {path} was handed message {id} after its deadline"));
     }
     let latest = book.slots[slot].record.latest.entry((from, lane)).or_default();
     let is_late = if times > 0 { order < *latest } else { order <= *latest };
     *latest = order.max(*latest);
     if is_late {
-        book.violations.push(format!("S2 {path} was handed message {order} of sender {from} after a later one"));
+        book.violations.push(format!(
+            "S2 {path} was handed message {order} of sender {from} after a later one"
+        ));
     }
 }
 
@@ -228,10 +251,16 @@ impl Alive {
         book.slots[slot].record.is_known = true;
         if let Some(other) = book.slots[slot].record.alive.replace(incarnation) {
             let path = book.slots[slot].path.clone();
-            book.violations.push(format!("S3 life {incarnation} of {path} began while life {other} was there"));
+            book.violations.push(format!(
+                "S3 life {incarnation} of {path} began while life {other} was there"
+            ));
         }
         drop(book);
-        Self { ledger: ledger.clone(), slot, incarnation }
+        Self {
+            ledger: ledger.clone(),
+            slot,
+            incarnation,
+        }
     }
 
     /// It was asked to stop: nobody to its right may be left.
@@ -249,7 +278,12 @@ impl Alive {
             let across = other.rank.0 > own.rank.0 && orderly.contains(&own.rank.0) && orderly.contains(&other.rank.0);
             both && (beside || across)
         };
-        let wrong: Vec<_> = book.slots.iter().filter(is_wrong).map(|other| (own.rank.0, other.rank.0)).collect();
+        let wrong: Vec<_> = book
+            .slots
+            .iter()
+            .filter(is_wrong)
+            .map(|other| (own.rank.0, other.rank.0))
+            .collect();
         book.out_of_order.extend(wrong);
     }
 }
@@ -274,7 +308,10 @@ pub(crate) struct Waiting {
 impl Waiting {
     pub(crate) fn for_answer(ledger: &Ledger, id: u64, from: usize, limit: Option<Duration>) -> Self {
         ledger.book().asks.insert(id, (from, limit.is_none()));
-        Self { ledger: ledger.clone(), id }
+        Self {
+            ledger: ledger.clone(),
+            id,
+        }
     }
 
     pub(crate) fn for_call(ledger: &Ledger) -> Self {
@@ -282,7 +319,10 @@ impl Waiting {
         let id = book.fresh();
         book.calls.insert(id);
         drop(book);
-        Self { ledger: ledger.clone(), id }
+        Self {
+            ledger: ledger.clone(),
+            id,
+        }
     }
 }
 

@@ -17,10 +17,13 @@
 //! - S13 no message is begun after its deadline
 //! - S14 nobody rests while messages wait
 //!
-//! `TRIARCH_SEED` runs one seed, `TRIARCH_SEEDS` says how many.
+//! `TRIARCH_SEED` runs one seed, `TRIARCH_SEEDS` says how many, `TRIARCH_TRACE` prints their events.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "all of it is a test")]
 
 mod checks;
 mod driver;
+mod ending;
 mod history;
 mod ledger;
 mod plan;
@@ -47,7 +50,11 @@ fn number_from(variable: &str) -> Option<u64> {
 
 fn seeds() -> u64 {
     // The profile for simulation is optimised, the one for plain tests is not.
-    let usual = if std::env::current_exe().is_ok_and(|path| path.iter().any(|part| part == "simulation")) { 10_000 } else { 500 };
+    let usual = if std::env::current_exe().is_ok_and(|path| path.iter().any(|part| part == "simulation")) {
+        10_000
+    } else {
+        500
+    };
     number_from("TRIARCH_SEEDS").unwrap_or(usual)
 }
 
@@ -61,7 +68,11 @@ fn run(seed: u64, is_twice: bool) -> Told {
 }
 
 fn complaint(seed: u64, told: &Told) -> String {
-    let profile = if cfg!(debug_assertions) && seeds() < 10_000 { "" } else { "--profile simulation " };
+    let profile = if cfg!(debug_assertions) && seeds() < 10_000 {
+        ""
+    } else {
+        "--profile simulation "
+    };
     format!(
         "seed {seed}:\n  {}\n  again: TRIARCH_SEED={seed} cargo test {profile}-p triarch-supervision --features testing --test simulation",
         told.violations.join("\n  ")
@@ -84,9 +95,6 @@ fn every_invariant_holds_for_every_seed() {
             if seed >= seeds() || complaints.lock().unwrap().len() >= TOLD {
                 break;
             }
-            if std::env::var_os("TRIARCH_TELL").is_some() {
-                println!("seed {seed}");
-            }
             let told = run(seed, seed % TWICE_EVERY == 0);
             messages.fetch_add(told.messages, Ordering::Relaxed);
             restarts.fetch_add(told.restarts, Ordering::Relaxed);
@@ -101,7 +109,11 @@ fn every_invariant_holds_for_every_seed() {
         }
     });
     let (messages, restarts) = (messages.into_inner(), restarts.into_inner());
-    println!("{} seeds, {messages} messages begun, {restarts} restarts, {:?}", seeds(), begun.elapsed());
+    println!(
+        "{} seeds, {messages} messages begun, {restarts} restarts, {:?}",
+        seeds(),
+        begun.elapsed()
+    );
     let complaints = complaints.into_inner().unwrap();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -97,7 +97,10 @@ impl Planner<'_> {
         }
         let first = self.millis(1, 500);
         let jitter = self.chance.unit();
-        Backoff { jitter, ..Backoff::exponential(first, first + self.millis(0, 3000)) }
+        Backoff {
+            jitter,
+            ..Backoff::exponential(first, first + self.millis(0, 3000))
+        }
     }
 
     pub(crate) fn tree(&mut self) -> Plan {
@@ -109,7 +112,11 @@ impl Planner<'_> {
             root = root.supervisor(supervisor);
             teams.extend(parts);
         }
-        Plan { root, root_intensity, teams }
+        Plan {
+            root,
+            root_intensity,
+            teams,
+        }
     }
 
     fn team(&mut self, number: usize, place: usize) -> (Supervisor, Vec<Team>) {
@@ -133,19 +140,32 @@ impl Planner<'_> {
             .auto_shutdown(auto_shutdown)
             .intensity(intensity)
             .backoff(self.backoff())
-            .restart(self.pick(&[Restart::Permanent, Restart::Permanent, Restart::Transient, Restart::Temporary]));
+            .restart(self.pick(&[
+                Restart::Permanent,
+                Restart::Permanent,
+                Restart::Transient,
+                Restart::Temporary,
+            ]));
         if self.one_in(4) {
             supervisor = supervisor.parallel_start();
         }
         let children = self.below(6);
-        let span = if strategy == Strategy::OneForOne && self.one_in(3) { 2 } else { usize::MAX };
+        let span = if strategy == Strategy::OneForOne && self.one_in(3) {
+            2
+        } else {
+            usize::MAX
+        };
         if span == 2 {
             supervisor = supervisor.span(2);
         }
         let parts = children.div_ceil(span).max(1);
         let teams: Vec<_> = (0..parts)
             .map(|part| Team {
-                path: if part == 0 { name.clone() } else { format!("{name}.{part}") },
+                path: if part == 0 {
+                    name.clone()
+                } else {
+                    format!("{name}.{part}")
+                },
                 place: place + part,
                 strategy,
                 intensity,
@@ -155,7 +175,11 @@ impl Planner<'_> {
             })
             .collect();
         for index in 0..children {
-            let (team, rank) = if span == 2 { (&teams[index / 2], index % 2) } else { (&teams[0], index) };
+            let (team, rank) = if span == 2 {
+                (&teams[index / 2], index % 2)
+            } else {
+                (&teams[0], index)
+            };
             supervisor = self.child(team, rank, &format!("a{index}")).join(supervisor);
         }
         (supervisor, teams)
@@ -179,15 +203,33 @@ impl Planner<'_> {
         let slot = self.ledger.book().slots.len();
         let faults = Faults::new();
         if self.one_in(12) {
-            faults.at(1 + self.chance.below(3), Place::Start, self.pick(&[Fault::Error, Fault::Panic, Fault::Hang]));
+            faults.at(
+                1 + self.chance.below(3),
+                Place::Start,
+                self.pick(&[Fault::Error, Fault::Panic, Fault::Hang]),
+            );
         }
         self.faults.push(faults.clone());
-        let restart = self.pick(&[Restart::Permanent, Restart::Permanent, Restart::Transient, Restart::Temporary]);
+        let restart = self.pick(&[
+            Restart::Permanent,
+            Restart::Permanent,
+            Restart::Transient,
+            Restart::Temporary,
+        ]);
         let capacity = 1 + self.below(24);
-        let overflow =
-            self.pick(&[Overflow::Wait, Overflow::Wait, Overflow::Reject, Overflow::DropNewest, Overflow::DropOldest]);
+        let overflow = self.pick(&[
+            Overflow::Wait,
+            Overflow::Wait,
+            Overflow::Reject,
+            Overflow::DropNewest,
+            Overflow::DropOldest,
+        ]);
         let resumes = self.one_in(4);
-        let spec = Spec { ledger: self.ledger.clone(), slot, faults };
+        let spec = Spec {
+            ledger: self.ledger.clone(),
+            slot,
+            faults,
+        };
         let mut child = Child::of::<Worker<LANES, AGAIN>>(name, spec)
             .restart(restart)
             .capacity(capacity)
@@ -221,7 +263,10 @@ impl Planner<'_> {
             redeliveries: AGAIN,
             resumes,
             line: Arc::new(child.address()),
-            record: Record { is_known: !name.starts_with('x'), ..Record::default() },
+            record: Record {
+                is_known: !name.starts_with('x'),
+                ..Record::default()
+            },
         });
         child
     }

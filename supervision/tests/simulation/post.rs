@@ -62,7 +62,11 @@ impl<const LANES: bool, const AGAIN: u32> Line for Address<Packet<LANES, AGAIN>>
     }
 
     fn send(&self, letter: Letter) -> BoxFuture<'_, Result<(), Vec<u64>>> {
-        Box::pin(async { Self::send(self, Packet(letter)).await.map_err(|back| vec![back.message.0.id]) })
+        Box::pin(async {
+            Self::send(self, Packet(letter))
+                .await
+                .map_err(|back| vec![back.message.0.id])
+        })
     }
 
     fn send_before(&self, letter: Letter, until: Moment) -> BoxFuture<'_, Result<(), Vec<u64>>> {
@@ -77,7 +81,12 @@ impl<const LANES: bool, const AGAIN: u32> Line for Address<Packet<LANES, AGAIN>>
     }
 
     fn ask(&self, letter: Letter, limit: Option<Duration>) -> BoxFuture<'_, Result<u64, AskError>> {
-        let question = move |reply| Packet(Letter { reply: Some(reply), ..letter });
+        let question = move |reply| {
+            Packet(Letter {
+                reply: Some(reply),
+                ..letter
+            })
+        };
         Box::pin(async move {
             match limit {
                 None => Self::ask(self, question).await,
@@ -114,7 +123,17 @@ impl Sender<'_> {
         let chance = self.chance.next_u64();
         let mut book = self.ledger.book();
         let (id, order) = (book.fresh(), book.next_order(self.from, to));
-        Letter { id, from: self.from, to, order, priority, until, chance, fuel: self.fuel, reply: None }
+        Letter {
+            id,
+            from: self.from,
+            to,
+            order,
+            priority,
+            until,
+            chance,
+            fuel: self.fuel,
+            reply: None,
+        }
     }
 
     /// Sends something to somebody in some way.
@@ -127,7 +146,9 @@ impl Sender<'_> {
         let line = self.ledger.line(to);
         let soon = Duration::from_millis(self.chance.below(3000));
         let returned = match self.chance.below(10) {
-            0..=2 => (0..=self.chance.below(6)).find_map(|_| line.try_send(self.letter(to, None)).err()).map_or(Ok(()), Err),
+            0..=2 => (0..=self.chance.below(6))
+                .find_map(|_| line.try_send(self.letter(to, None)).err())
+                .map_or(Ok(()), Err),
             3 | 4 => line.send(self.letter(to, None)).await,
             5 => {
                 let letters = (0..self.chance.below(30)).map(|_| self.letter(to, None)).collect();
@@ -167,13 +188,14 @@ impl Sender<'_> {
         let fault = match answer {
             Ok(answer) if answer != answer_to(id) => Some("got another's answer".to_owned()),
             Ok(_) if !book.was_begun(id) => Some("was answered and never handled".to_owned()),
-            Err(AskError::NotAnswered { why: NoAnswer::Crashed | NoAnswer::Unanswered, .. }) if !book.was_begun(id) => {
-                Some("came to nothing in a handler that never began".to_owned())
-            }
+            Err(AskError::NotAnswered {
+                why: NoAnswer::Crashed | NoAnswer::Unanswered,
+                ..
+            }) if !book.was_begun(id) => Some("came to nothing in a handler that never began".to_owned()),
             Err(AskError::NotSent { .. }) if book.was_begun(id) => Some("was not sent, and handled".to_owned()),
-            Err(AskError::NotAnswered { why: NoAnswer::Timeout, .. }) if limit.is_none_or(|limit| took < limit) => {
-                Some(format!("timed out after {took:?} of {limit:?}"))
-            }
+            Err(AskError::NotAnswered {
+                why: NoAnswer::Timeout, ..
+            }) if limit.is_none_or(|limit| took < limit) => Some(format!("timed out after {took:?} of {limit:?}")),
             _ if is_steady && limit.is_some_and(|limit| took > limit + Duration::from_millis(2)) => {
                 Some(format!("was settled after {took:?} of {limit:?}"))
             }

@@ -39,7 +39,11 @@ impl<const LANES: bool, const AGAIN: u32> Agent for Worker<LANES, AGAIN> {
         let alive = Alive::begin(&spec.ledger, spec.slot, ctx.incarnation());
         spec.faults.strike(Place::Start).await?;
         let end = End(alive, spec.faults.clone());
-        Ok(Self { spec, kept: Vec::new(), end })
+        Ok(Self {
+            spec,
+            kept: Vec::new(),
+            end,
+        })
     }
 
     async fn handle(&mut self, packet: Self::Message, ctx: &mut Context<Self>) -> Result<(), Failure> {
@@ -53,7 +57,10 @@ impl<const LANES: bool, const AGAIN: u32> Agent for Worker<LANES, AGAIN> {
             until: letter.until,
         };
         if letter.to != self.spec.slot {
-            self.spec.ledger.violate(format!("S1 message {} for {} came to {}", letter.id, letter.to, self.spec.slot));
+            self.spec.ledger.violate(format!(
+                "S1 message {} for {} came to {}",
+                letter.id, letter.to, self.spec.slot
+            ));
         }
         let hand = InHand::begin(&self.spec.ledger, &begun);
         let handled = self.work(letter, ctx).await;
@@ -84,7 +91,12 @@ impl<const LANES: bool, const AGAIN: u32> Worker<LANES, AGAIN> {
             let from = self.spec.slot as u64;
             let fuel = letter.fuel - 1;
             let acts = chance.below(3);
-            let mut sender = Sender { ledger: &self.spec.ledger, from, chance: chance.clone(), fuel };
+            let mut sender = Sender {
+                ledger: &self.spec.ledger,
+                from,
+                chance: chance.clone(),
+                fuel,
+            };
             for _ in 0..acts {
                 sender.act().await;
             }
