@@ -47,7 +47,36 @@ impl Moment {
     }
 }
 
+#[cfg(feature = "testing")]
+thread_local! {
+    static ZERO: std::cell::Cell<Option<std::time::Instant>> = const { std::cell::Cell::new(None) };
+}
+
+/// For as long as it lives, this thread's moments begin anew, so that one run's are the next one's too.
+#[cfg(feature = "testing")]
+#[derive(Debug)]
+pub(crate) struct OwnZero(Option<std::time::Instant>);
+
+#[cfg(feature = "testing")]
+impl OwnZero {
+    /// Moments begin at `start`.
+    pub(crate) fn begin(start: tokio::time::Instant) -> Self {
+        Self(ZERO.replace(start.into_std().checked_sub(HEAD_START)))
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Drop for OwnZero {
+    fn drop(&mut self) {
+        ZERO.set(self.0);
+    }
+}
+
 fn base() -> std::time::Instant {
+    #[cfg(feature = "testing")]
+    if let Some(zero) = ZERO.get() {
+        return zero;
+    }
     static BASE: OnceLock<std::time::Instant> = OnceLock::new();
     *BASE.get_or_init(|| {
         let now = std::time::Instant::now();

@@ -17,6 +17,8 @@ pub mod policy;
 pub mod reason;
 pub mod supervisor;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 pub mod tree;
 

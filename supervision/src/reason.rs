@@ -187,11 +187,11 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot open the ledger")]
-    struct Outer(#[source] std::fmt::Error);
+    struct Outer(#[source] fmt::Error);
 
     #[test]
     fn a_failure_tells_its_sources_in_order() {
-        let failure = Failure::from(Outer(std::fmt::Error));
+        let failure = Failure::from(Outer(fmt::Error));
         assert_eq!(
             failure.to_string(),
             "cannot open the ledger: an error occurred when formatting an argument"

@@ -71,6 +71,22 @@ impl<A: Agent> Context<A> {
         timers.due(Moment::now())
     }
 
+    /// The same place, for an agent wrapped in this one. What it leaves there is taken over by
+    /// [`Context::resume_from`].
+    #[cfg(feature = "testing")]
+    pub(crate) fn lend<B: Agent<Message = A::Message>>(&mut self) -> Context<B> {
+        let mut lent = Context::new(Arc::clone(&self.mailbox), Arc::clone(&self.shared), self.incarnation);
+        lent.timers = self.timers.take();
+        lent.has_ended = self.has_ended;
+        lent
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn resume_from<B: Agent<Message = A::Message>>(&mut self, mut lent: Context<B>) {
+        self.timers = lent.timers.take();
+        self.has_ended = lent.has_ended;
+    }
+
     /// The agent's own address.
     pub fn address(&self) -> Address<A::Message> {
         Address::new(Arc::clone(&self.mailbox))

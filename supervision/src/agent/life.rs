@@ -16,7 +16,7 @@ use super::{Agent, OnError};
 use crate::ask::{NoAnswer, Ticket, drop_failed};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
-use crate::mailbox::{Hold, Mailbox, Parcel, Take};
+use crate::mailbox::{Again, Hold, Mailbox, Parcel, Take};
 use crate::message::Message;
 use crate::panics;
 use crate::reason::{ExitReason, Failure};
@@ -54,7 +54,7 @@ struct Hand<M> {
     message: Option<M>,
     is_full: bool,
     ticket: Option<Ticket>,
-    copy: Option<Box<(M, u32)>>,
+    copy: Option<Box<Again<M>>>,
 }
 
 /// What the incarnation does next. It carries no message: each move of a message through an enum costs as much as
@@ -128,6 +128,7 @@ impl<A: Agent> Life<A> {
             Err(panic) => return self.depart(panic),
         };
         self.empty_hand(&reason);
+        self.release();
         self.mailbox.node.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
         let Some(agent) = &mut self.agent else { return self.depart(reason) };
         // What `stop` does before there is a future is caught too.
@@ -196,9 +197,10 @@ impl<A: Agent> Life<A> {
         loop {
             let Some(hold) = &mut self.hold else { return Next::Stop };
             if let Some(again) = hold.again.take() {
-                let (message, attempts) = *again;
-                self.hand.copy = copy_of(&message, attempts);
-                return self.begin(message);
+                if let Some(next) = self.open_again(*again) {
+                    return next;
+                }
+                continue;
             }
             match self.mailbox.queue.take(&mut hold.notes) {
                 Take::Next(parcel) => {
@@ -250,6 +252,13 @@ impl<A: Agent> Life<A> {
         Some(self.begin(message))
     }
 
+    /// Tells senders of the room that handled messages have left.
+    fn release(&mut self) {
+        if let Some(hold) = &mut self.hold {
+            self.mailbox.queue.release(&mut hold.notes);
+        }
+    }
+
     /// Nothing waits: tells the agent, and waits until something does.
     async fn rest(&mut self) -> Option<ExitReason> {
         if let Some(agent) = &mut self.agent {
@@ -295,8 +304,8 @@ impl<A: Agent> Life<A> {
     #[inline]
     fn open(&mut self, parcel: Parcel<A::Message>) -> Option<Next> {
         self.mailbox.node.in_hand.store(parcel.stamp().as_mark(), Ordering::Relaxed);
-        let message = match parcel {
-            Parcel::Plain { message, .. } => message,
+        let (message, until) = match parcel {
+            Parcel::Plain { message, .. } => (message, None),
             Parcel::Until { until, .. } if Moment::now() > until => {
                 self.mailbox.discard(parcel, DeadReason::Expired, None);
                 return None;
@@ -305,16 +314,25 @@ impl<A: Agent> Life<A> {
                 self.mailbox.discard(parcel, DeadReason::Expired, None);
                 return None;
             }
-            Parcel::Until { message, .. } => message,
+            Parcel::Until { message, until, .. } => (message, Some(until)),
             Parcel::Ask { ticket, message, .. } => {
                 ticket.begin();
                 self.hand.ticket = Some(ticket);
-                message
+                (message, None)
             }
             // The queue unpacks them.
             Parcel::Many { .. } => return None,
         };
-        self.hand.copy = copy_of(&message, 0);
+        self.hand.copy = copy_of(&message, until, 0);
+        Some(self.begin(message))
+    }
+
+    fn open_again(&mut self, Again { message, until, attempts }: Again<A::Message>) -> Option<Next> {
+        if until.is_some_and(|until| Moment::now() > until) {
+            self.mailbox.dead_letter(Some(message), DeadReason::Expired, None);
+            return None;
+        }
+        self.hand.copy = copy_of(&message, until, attempts);
         Some(self.begin(message))
     }
 
@@ -381,12 +399,15 @@ impl<A: Agent> Life<A> {
         if let Some(ticket) = self.hand.ticket.take() {
             ticket.end(NoAnswer::Crashed);
         }
-        let copy = self.hand.copy.take().map(|copy| *copy);
-        match (copy, &mut self.hold) {
-            (Some((message, attempts)), Some(hold)) if attempts < A::Message::REDELIVERIES => {
-                hold.again = Some(Box::new((message, attempts + 1)));
+        match (self.hand.copy.take(), &mut self.hold) {
+            (Some(mut copy), Some(hold)) if copy.attempts < A::Message::REDELIVERIES => {
+                copy.attempts += 1;
+                hold.again = Some(copy);
             }
-            (Some((message, _)), _) => self.mailbox.dead_letter(Some(message), DeadReason::Poison, Some(reason)),
+            (Some(copy), _) => {
+                let message = copy.message;
+                self.mailbox.dead_letter(Some(message), DeadReason::Poison, Some(reason));
+            }
             (None, _) => self.mailbox.dead_letter(None, DeadReason::Crashed, Some(reason)),
         }
     }
@@ -411,11 +432,11 @@ impl<A: Agent> Drop for Life<A> {
     }
 }
 
-fn copy_of<M: Message>(message: &M, attempts: u32) -> Option<Box<(M, u32)>> {
+fn copy_of<M: Message>(message: &M, until: Option<Moment>, attempts: u32) -> Option<Box<Again<M>>> {
     if M::REDELIVERIES == 0 {
         return None;
     }
-    message.again().map(|copy| Box::new((copy, attempts)))
+    message.again().map(|message| Box::new(Again { message, until, attempts }))
 }
 
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {

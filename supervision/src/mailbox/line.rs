@@ -99,10 +99,10 @@ impl Line {
         0
     }
 
-    /// Sends everybody away.
-    pub(super) fn dissolve(&mut self) -> Vec<Waker> {
-        self.granted.clear();
-        self.waiting.drain(..).map(|waiting| waiting.waker).collect()
+    /// Sends everybody away. Returns whom to tell, and the room that was set aside for those who had not come yet.
+    pub(super) fn dissolve(&mut self) -> (Vec<Waker>, u64) {
+        let room = self.granted.drain(..).map(|(_, room)| room).sum();
+        (self.waiting.drain(..).map(|waiting| waiting.waker).collect(), room)
     }
 }
 
@@ -141,9 +141,10 @@ mod tests {
     #[test]
     fn a_dissolved_line_sends_everybody_away() {
         let mut line = Line::default();
-        let places = [1, 1].map(|wants| line.join(wants, waker()));
-        line.grant(1);
-        assert_eq!(line.dissolve().len(), 1);
+        let places = [2, 1].map(|wants| line.join(wants, waker()));
+        line.grant(2);
+        let (sent_away, room) = line.dissolve();
+        assert_eq!((sent_away.len(), room), (1, 2));
         for place in places {
             assert_eq!(line.standing(place, &waker()), Standing::Dissolved);
         }

@@ -67,8 +67,17 @@ pub(crate) struct Mailbox<M> {
 #[derive(Debug)]
 pub(crate) struct Hold<M> {
     pub(crate) notes: Notes<M>,
-    /// A message to hand out again, and how often it was handed out.
-    pub(crate) again: Option<Box<(M, u32)>>,
+    pub(crate) again: Option<Box<Again<M>>>,
+}
+
+/// A message to hand out again.
+#[derive(Debug)]
+pub(crate) struct Again<M> {
+    pub(crate) message: M,
+    /// After which it is void.
+    pub(crate) until: Option<Moment>,
+    /// How often it was handed out already, after the first time.
+    pub(crate) attempts: u32,
 }
 
 impl<M> Default for Hold<M> {
@@ -161,7 +170,7 @@ impl<M: Message> Mailbox<M> {
             }
         }
         if let Some(again) = hold.again.take() {
-            let (message, _) = *again;
+            let message = again.message;
             self.discard(Parcel::Plain { stamp: Stamp::default(), message }, DeadReason::Closed, None);
         }
         self.queue.release(&mut hold.notes);
@@ -245,6 +254,11 @@ fn no_answer(reason: DeadReason) -> NoAnswer {
 impl<M: Message> MailboxFigures for Mailbox<M> {
     fn is_idle(&self) -> bool {
         self.queue.is_idle()
+    }
+
+    #[cfg(feature = "testing")]
+    fn is_read(&self) -> bool {
+        lock(&self.seat).is_none()
     }
 
     fn read(&self) -> Figures {

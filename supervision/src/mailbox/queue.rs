@@ -499,7 +499,14 @@ impl<M: Message> Queue<M> {
     /// Closes: admits nobody any more and sends the held-back senders away. Returns whether it was open.
     pub(crate) fn close(&self) -> bool {
         let was_open = self.entrance.word.close();
-        let sent_away = lock(&self.line).dissolve();
+        let sent_away = {
+            let mut line = lock(&self.line);
+            let (sent_away, room) = line.dissolve();
+            // It may be opened again, and then owes nobody room.
+            self.room.limit.fetch_add(room, Ordering::SeqCst);
+            self.line_moved(&line);
+            sent_away
+        };
         sent_away.into_iter().for_each(std::task::Waker::wake);
         was_open
     }

@@ -12,7 +12,7 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent}
 use super::handle::{Added, ChildStatus, Reply, Slot};
 use super::inspection::Inspection;
 use super::machine::{
-    AdminError, Alarm, CallId, ChildKey, Counts, Decision, Effect, Incarnation, Input, Machine, NotStarted, Outcome,
+    AdminError, Alarm, CallId, ChildKey, ChildState, Counts, Decision, Effect, Incarnation, Input, Machine, NotStarted, Outcome,
     Request,
 };
 use crate::child::{ChildSpec, Startable};
@@ -140,6 +140,10 @@ impl Desk {
             // A child's lives are numbered through all lives of its supervisor.
             machine.continue_numbering(key, spec.child.node().incarnation.load(Ordering::Acquire));
         }
+        for (_, spec) in numbered() {
+            // One that its supervisor's last life has forgotten is part of the tree again.
+            spec.child.join_tree(Some(&charge.node.path()), &charge.shared);
+        }
         let seats = numbered().map(|(key, spec)| (key, Seat::new(Arc::clone(&spec.child), true))).collect();
         Ok(Self {
             machine,
@@ -218,7 +222,10 @@ impl Desk {
             };
             inspection.schedule();
         }
-        if let Some(alarm) = seat.alarm.take() {
+        let child = self.machine.child(seat.child.node().name.as_str());
+        // One that was asked to stop meanwhile keeps the alarm of its shutdown.
+        let was_awaited = child.is_some_and(|child| child.state == ChildState::Starting);
+        if let Some(alarm) = seat.alarm.take_if(|_| was_awaited) {
             self.charge.shared.timekeeper.disarm(alarm);
         }
         self.feed(Input::Started { key, incarnation }).await;
@@ -392,10 +399,8 @@ impl Desk {
     }
 
     fn forget(&mut self, key: ChildKey) {
+        // Its alarm stays: it may be the one that a group waits for, and else is stale when it comes.
         if let Some(seat) = self.seats.remove(&key) {
-            if let Some(alarm) = seat.alarm {
-                self.charge.shared.timekeeper.disarm(alarm);
-            }
             seat.child.leave_tree();
         }
     }

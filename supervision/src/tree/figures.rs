@@ -10,6 +10,9 @@ use crate::message::Overflow;
 pub(crate) trait MailboxFigures: Send + Sync {
     fn is_idle(&self) -> bool;
     fn read(&self) -> Figures;
+    /// Whether an incarnation sits in the reader's seat.
+    #[cfg(feature = "testing")]
+    fn is_read(&self) -> bool;
 }
 
 /// The figures of one mailbox at one moment.

@@ -228,8 +228,13 @@ impl Node {
     }
 
     pub(crate) fn enter(&self, to: Phase, incarnation: u64, reason: Option<ExitReason>, at: Moment) {
-        self.phase.store(to as u8, Ordering::Release);
         let mut records = self.records();
+        let is_gone = records.last_exit.as_ref().is_some_and(|(ended, _)| *ended == incarnation);
+        if is_gone && to == Phase::Stopping {
+            // It ended by itself before it could be asked to.
+            return;
+        }
+        self.phase.store(to as u8, Ordering::Release);
         if records.history.len() == HISTORY_LENGTH {
             records.history.pop_front();
         }

@@ -74,10 +74,16 @@ impl Root {
     ///
     /// It lives on tokio's current runtime until [`Tree::stop`], or until its root gives up.
     pub async fn start(self) -> Result<Tree, StartError> {
+        self.start_seen(|_| {}).await
+    }
+
+    /// Starts the tree, and shows what its parts share before the first of them begins.
+    pub(crate) async fn start_seen(self, see: impl FnOnce(&Arc<Shared>)) -> Result<Tree, StartError> {
         let seed = self.seed.unwrap_or_else(random_seed);
         let (policy, children) = self.build()?;
         panics::install_hook();
         let shared = Shared::new(seed);
+        see(&shared);
         let node = Node::new(Kind::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
         let slot = Arc::new(Slot::default());
@@ -110,7 +116,7 @@ impl Root {
     }
 }
 
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

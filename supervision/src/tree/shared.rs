@@ -75,6 +75,9 @@ pub(crate) struct Shared {
     seed: Mutex<Seeded>,
     root: watch::Sender<RootState>,
     overdue: Mutex<Vec<(Arc<str>, Overdue)>>,
+    /// All that ever stood in the tree, for as long as anybody holds it.
+    #[cfg(feature = "testing")]
+    roll: Mutex<Vec<std::sync::Weak<Node>>>,
 }
 
 /// How far the root has come.
@@ -117,6 +120,8 @@ impl Shared {
             seed: Mutex::new(Seeded::new(seed)),
             root: watch::Sender::default(),
             overdue: Mutex::default(),
+            #[cfg(feature = "testing")]
+            roll: Mutex::default(),
         })
     }
 
@@ -158,7 +163,15 @@ impl Shared {
         self.events.subscribe()
     }
 
+    /// All that ever stood in the tree and is still held by somebody.
+    #[cfg(feature = "testing")]
+    pub(crate) fn roll(&self) -> Vec<Arc<Node>> {
+        lock(&self.roll).iter().filter_map(std::sync::Weak::upgrade).collect()
+    }
+
     pub(crate) fn enlist(&self, node: &Arc<Node>, door: Arc<dyn Door>) {
+        #[cfg(feature = "testing")]
+        lock(&self.roll).push(Arc::downgrade(node));
         let entry = Entry { node: Arc::clone(node), door };
         self.nodes.write().unwrap_or_else(PoisonError::into_inner).insert(node.path(), entry);
     }
