@@ -21,7 +21,9 @@ impl Agent for Worker {
 
     async fn start((): (), ctx: &mut Context<Self>) -> Result<Self, Failure> {
         println!("{} starts, life {}", ctx.path(), ctx.incarnation());
-        Ok(Self { incarnation: ctx.incarnation() })
+        Ok(Self {
+            incarnation: ctx.incarnation(),
+        })
     }
 
     async fn handle(&mut self, job: Job, _ctx: &mut Context<Self>) -> Result<(), Failure> {
@@ -37,15 +39,28 @@ impl Agent for Worker {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let worker = Child::of::<Worker>("worker", ());
     let address = worker.address();
-    let team = Supervisor::named("team").intensity(Intensity::new(3, Duration::from_secs(5))).child(worker);
+    let team = Supervisor::named("team")
+        .intensity(Intensity::new(3, Duration::from_secs(5)))
+        .child(worker);
     let tree = Root::new().supervisor(team).start().await?;
 
     assert_eq!(address.ask(|reply| Job::Square(7, reply)).await?, 49);
     address.send(Job::Fail).await?;
-    assert_eq!(address.ask(|reply| Job::Square(8, reply)).await?, 64, "the same address, the next life");
+    assert_eq!(
+        address.ask(|reply| Job::Square(8, reply)).await?,
+        64,
+        "the same address, the next life"
+    );
 
     for node in tree.observer().snapshot() {
-        println!("{:indent$}{} {:?}, life {}", "", node.path, node.state, node.incarnation, indent = usize::from(node.level));
+        println!(
+            "{:indent$}{} {:?}, life {}",
+            "",
+            node.path,
+            node.state,
+            node.incarnation,
+            indent = usize::from(node.level)
+        );
     }
     let end = tree.stop().await;
     assert!(end.is_orderly(), "{end:?}");

@@ -61,7 +61,10 @@ pub struct SendError<M> {
 
 impl<M> fmt::Debug for SendError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendError").field("to", &self.to).field("why", &self.why).finish_non_exhaustive()
+        f.debug_struct("SendError")
+            .field("to", &self.to)
+            .field("why", &self.why)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,13 +92,21 @@ pub enum AskError {
 impl AskError {
     /// Whether the answer only took too long.
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Self::NotAnswered { why: NoAnswer::Timeout, .. })
+        matches!(
+            self,
+            Self::NotAnswered {
+                why: NoAnswer::Timeout,
+                ..
+            }
+        )
     }
 }
 
 impl<M: Message> Clone for Address<M> {
     fn clone(&self) -> Self {
-        Self { mailbox: Arc::clone(&self.mailbox) }
+        Self {
+            mailbox: Arc::clone(&self.mailbox),
+        }
     }
 }
 
@@ -146,7 +157,10 @@ impl<M: Message> Address<M> {
                 give_way(number).await;
                 Ok(())
             }
-            Err((refused, parcel)) => self.refused(refused, parcel).await.map_err(|failed| self.single(failed)),
+            Err((refused, parcel)) => self
+                .refused(refused, parcel)
+                .await
+                .map_err(|failed| self.single(failed)),
         }
     }
 
@@ -161,7 +175,11 @@ impl<M: Message> Address<M> {
     /// Queues a message that is void after `deadline`: it is never handled then, and the sender is not held
     /// back longer.
     pub async fn send_before(&self, message: M, deadline: Moment) -> Result<(), SendError<M>> {
-        let parcel = Parcel::Until { stamp: Stamp::default(), until: deadline, message };
+        let parcel = Parcel::Until {
+            stamp: Stamp::default(),
+            until: deadline,
+            message,
+        };
         let (refused, parcel) = match self.mailbox.queue.offer(parcel) {
             Ok(number) => {
                 give_way(number).await;
@@ -189,8 +207,15 @@ impl<M: Message> Address<M> {
     pub async fn send_many(&self, mut batch: Vec<M>) -> Result<(), SendError<Vec<M>>> {
         let most = usize::try_from(self.mailbox.queue.capacity()).unwrap_or(usize::MAX);
         while !batch.is_empty() {
-            let rest = if batch.len() > most { batch.split_off(most) } else { Vec::new() };
-            let parcel = Parcel::Many { stamp: Stamp::default(), batch };
+            let rest = if batch.len() > most {
+                batch.split_off(most)
+            } else {
+                Vec::new()
+            };
+            let parcel = Parcel::Many {
+                stamp: Stamp::default(),
+                batch,
+            };
             let queued = match self.mailbox.queue.offer(parcel) {
                 Ok(_) => Ok(()),
                 Err((refused, parcel)) => self.refused(refused, parcel).await,
@@ -198,7 +223,11 @@ impl<M: Message> Address<M> {
             if let Err((parcel, why)) = queued {
                 let mut message = into_messages(parcel);
                 message.extend(rest);
-                return Err(SendError { message, to: self.path(), why });
+                return Err(SendError {
+                    message,
+                    to: self.path(),
+                    why,
+                });
             }
             batch = rest;
         }
@@ -234,15 +263,15 @@ impl<M: Message> Address<M> {
 
     // ---- the way a question goes ----
 
-    async fn inquire<T>(
-        &self,
-        make: impl FnOnce(Reply<T>) -> M,
-        limit: Option<Duration>,
-    ) -> Result<T, AskError> {
+    async fn inquire<T>(&self, make: impl FnOnce(Reply<T>) -> M, limit: Option<Duration>) -> Result<T, AskError> {
         let (reply, ticket, answer) = question();
         let _edge = Edge::to(&self.mailbox.node).map_err(|why| AskError::NotSent { to: self.path(), why })?;
         let _alarm = limit.and_then(|limit| self.arm(limit, &answer));
-        let parcel = Parcel::Ask { stamp: Stamp::default(), ticket, message: make(reply) };
+        let parcel = Parcel::Ask {
+            stamp: Stamp::default(),
+            ticket,
+            message: make(reply),
+        };
         if let Err((refused, parcel)) = self.mailbox.queue.offer(parcel) {
             self.queue_question(refused, parcel, &answer).await?;
         }
@@ -250,18 +279,16 @@ impl<M: Message> Address<M> {
         settled.map_err(|why| self.unanswered(why))
     }
 
-    async fn queue_question<T>(
-        &self,
-        refused: Refused,
-        parcel: Parcel<M>,
-        answer: &Answer<T>,
-    ) -> Result<(), AskError> {
+    async fn queue_question<T>(&self, refused: Refused, parcel: Parcel<M>, answer: &Answer<T>) -> Result<(), AskError> {
         let mut queueing = pin!(self.refused(refused, parcel));
         poll_fn(|cx| {
             if let Poll::Ready(Err(why)) = answer.poll(cx) {
                 return Poll::Ready(Err(self.unanswered(why)));
             }
-            queueing.as_mut().poll(cx).map_err(|(_, why)| AskError::NotSent { to: self.path(), why })
+            queueing
+                .as_mut()
+                .poll(cx)
+                .map_err(|(_, why)| AskError::NotSent { to: self.path(), why })
         })
         .await
     }
@@ -327,8 +354,14 @@ impl<M: Message> Address<M> {
                 Ok((_, Some(oldest))) => self.mailbox.discard(oldest, DeadReason::Full, None),
                 Ok((_, None)) => {}
                 Err(parcel) => {
-                    let batch = into_messages(parcel).into_iter().chain(parcels.flat_map(into_messages)).collect();
-                    let rest = Parcel::Many { stamp: Stamp::default(), batch };
+                    let batch = into_messages(parcel)
+                        .into_iter()
+                        .chain(parcels.flat_map(into_messages))
+                        .collect();
+                    let rest = Parcel::Many {
+                        stamp: Stamp::default(),
+                        batch,
+                    };
                     return Err((rest, Refusal::Closed));
                 }
             }
@@ -341,16 +374,23 @@ impl<M: Message> Address<M> {
             return Err((parcel, Refusal::Circle(vec![self.path(), self.path()])));
         }
         match Edge::to(&self.mailbox.node) {
-            Ok(edge) => Ok(InLine { queue: &self.mailbox.queue, parcel: Some(parcel), place: None, _edge: edge }),
+            Ok(edge) => Ok(InLine {
+                queue: &self.mailbox.queue,
+                parcel: Some(parcel),
+                place: None,
+                _edge: edge,
+            }),
             Err(why) => Err((parcel, why)),
         }
     }
 
     fn single(&self, (parcel, why): Failed<M>) -> SendError<M> {
         match parcel {
-            Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => {
-                SendError { message, to: self.path(), why }
-            }
+            Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => SendError {
+                message,
+                to: self.path(),
+                why,
+            },
             Parcel::Many { .. } => unreachable!("only send_many makes a parcel of many, and it unpacks its own"),
         }
     }
@@ -360,7 +400,10 @@ impl<M: Message> Address<M> {
 type Failed<M> = (Parcel<M>, Refusal);
 
 fn plain<M>(message: M) -> Parcel<M> {
-    Parcel::Plain { stamp: Stamp::default(), message }
+    Parcel::Plain {
+        stamp: Stamp::default(),
+        message,
+    }
 }
 
 fn into_messages<M>(parcel: Parcel<M>) -> Vec<M> {
@@ -428,7 +471,10 @@ impl<M: Message> Future for InLine<'_, M> {
         let this = self.get_mut();
         match ready!(this.queue.poll_offer(&mut this.parcel, &mut this.place, cx)) {
             Ok(_) => Poll::Ready(Ok(())),
-            Err(()) => this.parcel.take().map_or(Poll::Pending, |parcel| Poll::Ready(Err(parcel))),
+            Err(()) => this
+                .parcel
+                .take()
+                .map_or(Poll::Pending, |parcel| Poll::Ready(Err(parcel))),
         }
     }
 }

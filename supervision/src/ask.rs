@@ -95,7 +95,9 @@ impl Gate {
     }
 
     fn change(&self, from: u8, to: u8) -> bool {
-        self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.state
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 
     /// Settles the question as failed; the first to settle wins.
@@ -105,7 +107,11 @@ impl Gate {
 
     fn reply_dropped(&self) {
         if self.change(WAITING, DROPPED) && !self.in_hand.load(Ordering::SeqCst) {
-            self.fail(if FAILING.get() { NoAnswer::Crashed } else { NoAnswer::Unanswered });
+            self.fail(if FAILING.get() {
+                NoAnswer::Crashed
+            } else {
+                NoAnswer::Unanswered
+            });
         }
     }
 }
@@ -215,7 +221,10 @@ impl<T> Drop for Answer<T> {
 /// The three ends of a question.
 pub(crate) fn question<T>() -> (Reply<T>, Ticket, Answer<T>) {
     let (gate, answer) = (Arc::new(Gate::default()), Arc::new(Mutex::new(None)));
-    let reply = Reply { gate: Arc::clone(&gate), answer: Arc::clone(&answer) };
+    let reply = Reply {
+        gate: Arc::clone(&gate),
+        answer: Arc::clone(&answer),
+    };
     (reply, Ticket(Arc::clone(&gate)), Answer { gate, answer })
 }
 
@@ -279,6 +288,10 @@ mod tests {
         for why in FAILURES {
             assert_eq!(failure(why as u8), Some(why));
         }
-        assert!([WAITING, ANSWERED, DROPPED, ABANDONED].into_iter().all(|state| failure(state).is_none()));
+        assert!(
+            [WAITING, ANSWERED, DROPPED, ABANDONED]
+                .into_iter()
+                .all(|state| failure(state).is_none())
+        );
     }
 }

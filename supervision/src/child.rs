@@ -59,7 +59,10 @@ struct Options {
 
 impl<A: Agent> fmt::Debug for Child<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Child").field("name", &self.name).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Child")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,7 +79,12 @@ impl Child<Nobody> {
             budget: None,
             on_stuck: OnStuck::default(),
         };
-        Child { name: name.into(), spec, options, mailbox: OnceLock::new() }
+        Child {
+            name: name.into(),
+            spec,
+            options,
+            mailbox: OnceLock::new(),
+        }
     }
 }
 
@@ -217,8 +225,17 @@ impl<A: Agent> Child<A> {
         if in_use != said || mailbox.overflow != self.options.overflow {
             return Err(BuildError::MailboxInUse { child: name });
         }
-        let startable = AgentSpec::<A> { spec: Arc::new(self.spec), mailbox, options: self.options, shared: OnceLock::new() };
-        Ok(ChildSpec { name, policy: self.options.policy, child: Arc::new(startable) })
+        let startable = AgentSpec::<A> {
+            spec: Arc::new(self.spec),
+            mailbox,
+            options: self.options,
+            shared: OnceLock::new(),
+        };
+        Ok(ChildSpec {
+            name,
+            policy: self.options.policy,
+            child: Arc::new(startable),
+        })
     }
 }
 
@@ -231,7 +248,10 @@ pub(crate) struct ChildSpec {
 
 impl fmt::Debug for ChildSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChildSpec").field("name", &self.name).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("ChildSpec")
+            .field("name", &self.name)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -326,10 +346,16 @@ impl<A: Agent> Startable for AgentSpec<A> {
                 mailbox: Arc::clone(&self.mailbox),
                 shared: Arc::clone(shared),
                 incarnation,
-                handling: crate::agent::Handling { on_error: self.options.on_error, budget: self.options.budget },
+                handling: crate::agent::Handling {
+                    on_error: self.options.on_error,
+                    budget: self.options.budget,
+                },
             });
             let (actor, join) = ractor::Actor::spawn_linked(None, Shell::new(), birth, parent).await?;
-            Ok(Spawned { cell: actor.get_cell(), join })
+            Ok(Spawned {
+                cell: actor.get_cell(),
+                join,
+            })
         })
     }
 

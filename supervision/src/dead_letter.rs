@@ -33,8 +33,14 @@ pub enum DeadReason {
 
 impl DeadReason {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Full, Self::Closed, Self::Expired, Self::Crashed, Self::Poison, Self::NoSuchAgent];
+    pub const ALL: [Self; 6] = [
+        Self::Full,
+        Self::Closed,
+        Self::Expired,
+        Self::Crashed,
+        Self::Poison,
+        Self::NoSuchAgent,
+    ];
 
     /// The word used in metrics and screens.
     pub fn label(self) -> &'static str {
@@ -121,7 +127,9 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// How many there have been for `reason`.
     pub fn count(&self, reason: DeadReason) -> u64 {
-        self.counts.get(reason as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+        self.counts
+            .get(reason as usize)
+            .map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     /// How many there have been.
@@ -142,7 +150,10 @@ impl DeadLetters {
         let index = kept.iter().position(|letter| letter.number == number)?;
         let mut letter = kept.remove(index)?;
         drop(kept);
-        let replayed = letter.replay.as_mut().map_or(Err(ReplayError::NotKept), |replay| replay());
+        let replayed = letter
+            .replay
+            .as_mut()
+            .map_or(Err(ReplayError::NotKept), |replay| replay());
         if replayed.is_err() {
             let mut kept = self.lock();
             let index = kept.partition_point(|other| other.number < number);
@@ -162,7 +173,11 @@ impl DeadLetters {
         self.count_many(letter.reason, 1);
         letter.number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let mut kept = self.lock();
-        let oldest = if kept.len() == KEPT_LETTERS { kept.pop_front() } else { None };
+        let oldest = if kept.len() == KEPT_LETTERS {
+            kept.pop_front()
+        } else {
+            None
+        };
         kept.push_back(letter);
         drop(kept);
         // The message's own drop may be anybody's code: not under the lock.
@@ -222,7 +237,11 @@ mod tests {
             DeadReason::Poison,
             Some(Box::new(move || {
                 refusals -= 1;
-                if refusals == 0 { Err(ReplayError::Refused) } else { Ok(()) }
+                if refusals == 0 {
+                    Err(ReplayError::Refused)
+                } else {
+                    Ok(())
+                }
             })),
         ));
         letters.keep(letter(DeadReason::Crashed, None));

@@ -60,7 +60,9 @@ pub enum BuildError {
         remedy: &'static str,
     },
     /// `significant` where it can have no meaning.
-    #[error("child {child} of {supervisor} is significant, which needs restart transient or temporary, and a supervisor with auto_shutdown")]
+    #[error(
+        "child {child} of {supervisor} is significant, which needs restart transient or temporary, and a supervisor with auto_shutdown"
+    )]
     Significant {
         /// Whose child.
         supervisor: Name,
@@ -68,7 +70,9 @@ pub enum BuildError {
         child: Name,
     },
     /// A group that hangs together cannot be split.
-    #[error("{supervisor} restarts its children together and has {children} of them, more than its span {span}; raise the span, or make several supervisors")]
+    #[error(
+        "{supervisor} restarts its children together and has {children} of them, more than its span {span}; raise the span, or make several supervisors"
+    )]
     CannotSplit {
         /// The group.
         supervisor: Name,

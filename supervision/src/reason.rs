@@ -100,12 +100,18 @@ struct Told {
 impl Failure {
     /// A failure in words.
     pub fn new(text: impl Into<Box<str>>) -> Self {
-        Self(Arc::new(Told { text: text.into(), is_ignore: false }))
+        Self(Arc::new(Told {
+            text: text.into(),
+            is_ignore: false,
+        }))
     }
 
     /// Returned from `start`: there is nothing to do, leave me out without calling it a failure.
     pub fn ignore() -> Self {
-        Self(Arc::new(Told { text: Box::from("ignored"), is_ignore: true }))
+        Self(Arc::new(Told {
+            text: Box::from("ignored"),
+            is_ignore: true,
+        }))
     }
 
     /// Whether this is [`Failure::ignore`].

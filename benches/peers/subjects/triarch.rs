@@ -16,13 +16,27 @@ const NAME: &str = "triarch";
 
 pub(crate) fn entries() -> Vec<Entry> {
     vec![
-        Entry::here(NAME, &[case::TELL_1_1_16], |scale| vec![tell::<2>(Load::new(1, 1, scale))]),
-        Entry::here(NAME, &[case::TELL_4_1_16], |scale| vec![tell::<2>(Load::new(4, 1, scale))]),
-        Entry::here(NAME, &[case::TELL_8_8_16], |scale| vec![tell::<2>(Load::new(8, 8, scale))]),
-        Entry::here(NAME, &[case::TELL_1_1_64], |scale| vec![tell::<8>(Load::new(1, 1, scale))]),
-        Entry::here(NAME, &[case::TELL_4_1_64], |scale| vec![tell::<8>(Load::new(4, 1, scale))]),
-        Entry::here(NAME, &[case::TELL_8_8_64], |scale| vec![tell::<8>(Load::new(8, 8, scale))]),
-        Entry::here(NAME, &[case::SEND_MANY_32], |scale| vec![send_many(Load::new(1, 1, scale))]),
+        Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
+            vec![tell::<2>(Load::new(1, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_4_1_16], |scale| {
+            vec![tell::<2>(Load::new(4, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_8_8_16], |scale| {
+            vec![tell::<2>(Load::new(8, 8, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_1_1_64], |scale| {
+            vec![tell::<8>(Load::new(1, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_4_1_64], |scale| {
+            vec![tell::<8>(Load::new(4, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::TELL_8_8_64], |scale| {
+            vec![tell::<8>(Load::new(8, 8, scale))]
+        }),
+        Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
+            vec![send_many(Load::new(1, 1, scale))]
+        }),
         Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
             let tells = |messages| {
                 tell::<2>(Load::pair(messages));
@@ -32,12 +46,24 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
         Entry::child(NAME, &case::FLEET, |scale| fleet(scale.fleet)),
-        Entry::here(NAME, &[case::RESTART_10], |scale| outages(10, restart::Failure::Error, scale)),
-        Entry::here(NAME, &[case::RESTART_1000], |scale| outages(1_000, restart::Failure::Error, scale)),
-        Entry::here(NAME, &[case::RESTART_10000], |scale| outages(10_000, restart::Failure::Error, scale)),
-        Entry::here(NAME, &[case::RESTART_PANIC_10], |scale| outages(10, restart::Failure::Panic, scale)),
-        Entry::here(NAME, &[case::RESTART_PANIC_1000], |scale| outages(1_000, restart::Failure::Panic, scale)),
-        Entry::here(NAME, &[case::RESTART_PANIC_10000], |scale| outages(10_000, restart::Failure::Panic, scale)),
+        Entry::here(NAME, &[case::RESTART_10], |scale| {
+            outages(10, restart::Failure::Error, scale)
+        }),
+        Entry::here(NAME, &[case::RESTART_1000], |scale| {
+            outages(1_000, restart::Failure::Error, scale)
+        }),
+        Entry::here(NAME, &[case::RESTART_10000], |scale| {
+            outages(10_000, restart::Failure::Error, scale)
+        }),
+        Entry::here(NAME, &[case::RESTART_PANIC_10], |scale| {
+            outages(10, restart::Failure::Panic, scale)
+        }),
+        Entry::here(NAME, &[case::RESTART_PANIC_1000], |scale| {
+            outages(1_000, restart::Failure::Panic, scale)
+        }),
+        Entry::here(NAME, &[case::RESTART_PANIC_10000], |scale| {
+            outages(10_000, restart::Failure::Panic, scale)
+        }),
         Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
     ]
 }
@@ -85,7 +111,9 @@ fn tell<const WORDS: usize>(load: Load) -> f64 {
 }
 
 fn send_many(load: Load) -> f64 {
-    load_with::<2>(load, |receiver, messages| tokio::spawn(produce_batches(receiver, messages)))
+    load_with::<2>(load, |receiver, messages| {
+        tokio::spawn(produce_batches(receiver, messages))
+    })
 }
 
 fn load_with<const WORDS: usize>(
@@ -165,7 +193,9 @@ async fn ask(answerer: &Address<Question>, asks: u64) -> Vec<f64> {
 fn ask_local(asks: u64) -> Vec<f64> {
     on_one_thread(async move {
         let (tree, address) = answerer().await;
-        let latencies = tokio::spawn(async move { ask(&address, asks).await }).await.expect("the asker ends");
+        let latencies = tokio::spawn(async move { ask(&address, asks).await })
+            .await
+            .expect("the asker ends");
         tree.stop().await;
         latencies
     })
@@ -187,7 +217,10 @@ struct Counts {
 
 impl Counts {
     fn of(agents: usize) -> Self {
-        Self { started: Countdown::of(agents), handled: Countdown::of(agents) }
+        Self {
+            started: Countdown::of(agents),
+            handled: Countdown::of(agents),
+        }
     }
 }
 
@@ -213,7 +246,9 @@ impl Agent for Idle {
 }
 
 fn idlers(agents: usize, counts: Counts) -> Vec<Child<Idle>> {
-    (0..agents).map(|n| Child::of::<Idle>(format!("idle-{n}"), counts)).collect()
+    (0..agents)
+        .map(|n| Child::of::<Idle>(format!("idle-{n}"), counts))
+        .collect()
 }
 
 fn fleet(agents: usize) -> Vec<f64> {
@@ -221,7 +256,12 @@ fn fleet(agents: usize) -> Vec<f64> {
         let counts = Counts::of(agents);
         let before = resident_bytes();
         let spawning = Instant::now();
-        let tree = tree(Supervisor::dynamic("fleet").parallel_start().children(idlers(agents, counts))).await;
+        let tree = tree(
+            Supervisor::dynamic("fleet")
+                .parallel_start()
+                .children(idlers(agents, counts)),
+        )
+        .await;
         counts.started.zero().await;
         let spawned = spawning.elapsed().as_secs_f64();
         tokio::time::sleep(super::SETTLE).await;
@@ -287,10 +327,18 @@ fn outages(siblings: usize, failure: restart::Failure, scale: &Scale) -> Vec<f64
     let restarts = scale.restarts;
     on_one_thread(async move {
         let (outage, mut ends) = Outage::new();
-        let children: Vec<_> = (0..=siblings).map(|n| Child::of::<Worker>(format!("worker-{n}"), outage)).collect();
+        let children: Vec<_> = (0..=siblings)
+            .map(|n| Child::of::<Worker>(format!("worker-{n}"), outage))
+            .collect();
         let victim = children[0].address();
         let allowed = Intensity::new(u32::MAX, std::time::Duration::from_secs(1));
-        let tree = tree(Supervisor::named("team").intensity(allowed).parallel_start().children(children)).await;
+        let tree = tree(
+            Supervisor::named("team")
+                .intensity(allowed)
+                .parallel_start()
+                .children(children),
+        )
+        .await;
         let p50 = p50_micros(restarts, &mut ends, || {
             victim.try_send(Order::Fail(failure)).expect("there is room");
             victim.try_send(Order::Work).expect("there is room");

@@ -53,7 +53,13 @@ impl<A: Agent> Drop for Context<A> {
 impl<A: Agent> Context<A> {
     pub(super) fn new(mailbox: Arc<Mailbox<A::Message>>, shared: Arc<Shared>, incarnation: u64) -> Self {
         mailbox.move_in();
-        Self { mailbox, shared, incarnation, timers: None, has_ended: false }
+        Self {
+            mailbox,
+            shared,
+            incarnation,
+            timers: None,
+            has_ended: false,
+        }
     }
 
     fn timers(&mut self) -> &mut Timers<A::Message> {
@@ -131,18 +137,17 @@ impl<A: Agent> Context<A> {
 
     /// Sends the agent what `tell` makes of it when the present incarnation of `other` ends. Told once; where
     /// no incarnation is alive, when the next one ends.
-    pub fn watch<M: Message>(
-        &self,
-        other: &Address<M>,
-        tell: impl FnOnce(Down) -> A::Message + Send + 'static,
-    ) {
+    pub fn watch<M: Message>(&self, other: &Address<M>, tell: impl FnOnce(Down) -> A::Message + Send + 'static) {
         let (mailbox, path) = (Arc::downgrade(&self.mailbox), other.path());
         other.mailbox().node.watch(Watcher {
             who: Arc::downgrade(&self.mailbox.node),
             incarnation: self.incarnation,
             tell: Box::new(move |reason| {
                 if let Some(mailbox) = mailbox.upgrade() {
-                    mailbox.notify(tell(Down { path, reason: reason.clone() }));
+                    mailbox.notify(tell(Down {
+                        path,
+                        reason: reason.clone(),
+                    }));
                 }
             }),
         });

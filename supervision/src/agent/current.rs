@@ -44,5 +44,7 @@ pub(crate) fn is_current(id: u64) -> bool {
 
 /// Whether this thread works for an agent.
 pub(crate) fn is_working() -> bool {
-    CURRENT.try_with(|current| current.try_borrow().is_ok_and(|node| node.is_some())).unwrap_or(false)
+    CURRENT
+        .try_with(|current| current.try_borrow().is_ok_and(|node| node.is_some()))
+        .unwrap_or(false)
 }

@@ -104,7 +104,12 @@ impl<A: Agent> Life<A> {
         Self {
             agent: Some(agent),
             handled: mailbox.node.handled.load(Ordering::Relaxed),
-            hand: Hand { message: None, is_full: false, ticket: None, copy: None },
+            hand: Hand {
+                message: None,
+                is_full: false,
+                ticket: None,
+                copy: None,
+            },
             ctx,
             mailbox,
             hold: None,
@@ -118,7 +123,9 @@ impl<A: Agent> Life<A> {
     /// Lives until something ends it, and returns what did.
     pub(super) async fn live(mut self: Box<Self>) -> ExitReason {
         let Some(hold) = self.mailbox.sit_down() else {
-            return self.depart(ExitReason::Error(Failure::new("another incarnation still reads the mailbox")));
+            return self.depart(ExitReason::Error(Failure::new(
+                "another incarnation still reads the mailbox",
+            )));
         };
         self.hold = Some(hold);
         let mut node = Some(Arc::clone(&self.mailbox.node));
@@ -129,8 +136,12 @@ impl<A: Agent> Life<A> {
         };
         self.empty_hand(&reason);
         self.release();
-        self.mailbox.node.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
-        let Some(agent) = &mut self.agent else { return self.depart(reason) };
+        self.mailbox
+            .node
+            .enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
+        let Some(agent) = &mut self.agent else {
+            return self.depart(reason);
+        };
         // What `stop` does before there is a future is caught too.
         let stop = async { agent.stop(&reason, &mut self.ctx).await };
         match watched(&mut node, Box::pin(AssertUnwindSafe(stop).catch_unwind())).await {
@@ -218,7 +229,10 @@ impl<A: Agent> Life<A> {
                 }
                 Take::Empty => {
                     // The next look at the timers is right after the rest.
-                    *streak = Streak { messages: TIMER_CHECK - 1, ..Streak::default() };
+                    *streak = Streak {
+                        messages: TIMER_CHECK - 1,
+                        ..Streak::default()
+                    };
                     return Next::Rest;
                 }
             }
@@ -303,7 +317,10 @@ impl<A: Agent> Life<A> {
     /// Opens a parcel; `None` where its message is not to be handled any more.
     #[inline]
     fn open(&mut self, parcel: Parcel<A::Message>) -> Option<Next> {
-        self.mailbox.node.in_hand.store(parcel.stamp().as_mark(), Ordering::Relaxed);
+        self.mailbox
+            .node
+            .in_hand
+            .store(parcel.stamp().as_mark(), Ordering::Relaxed);
         let (message, until) = match parcel {
             Parcel::Plain { message, .. } => (message, None),
             Parcel::Until { until, .. } if Moment::now() > until => {
@@ -327,7 +344,14 @@ impl<A: Agent> Life<A> {
         Some(self.begin(message))
     }
 
-    fn open_again(&mut self, Again { message, until, attempts }: Again<A::Message>) -> Option<Next> {
+    fn open_again(
+        &mut self,
+        Again {
+            message,
+            until,
+            attempts,
+        }: Again<A::Message>,
+    ) -> Option<Next> {
         if until.is_some_and(|until| Moment::now() > until) {
             self.mailbox.dead_letter(Some(message), DeadReason::Expired, None);
             return None;
@@ -340,14 +364,19 @@ impl<A: Agent> Life<A> {
     fn begin(&mut self, message: A::Message) -> Next {
         self.hand.is_full = true;
         if self.has_budget {
-            self.mailbox.node.handling_since.store(Moment::now().as_nanos(), Ordering::Relaxed);
+            self.mailbox
+                .node
+                .handling_since
+                .store(Moment::now().as_nanos(), Ordering::Relaxed);
         }
         self.hand.message = Some(message);
         Next::Handle
     }
 
     async fn handle(&mut self) -> Option<ExitReason> {
-        let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else { return Some(ExitReason::Shutdown) };
+        let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else {
+            return Some(ExitReason::Shutdown);
+        };
         let message = self.hand.message.take()?;
         let handled = {
             let mut handling = pin!(agent.handle(message, &mut self.ctx));
@@ -385,7 +414,11 @@ impl<A: Agent> Life<A> {
         self.empty_hand(&reason);
         if let ExitReason::Error(failure) = reason {
             let (agent, incarnation) = (self.mailbox.node.path(), self.ctx.incarnation);
-            let resumed = Observation::Resumed { agent, incarnation, failure };
+            let resumed = Observation::Resumed {
+                agent,
+                incarnation,
+                failure,
+            };
             self.ctx.shared.observe(&self.mailbox.node, resumed);
         }
         None
@@ -406,7 +439,8 @@ impl<A: Agent> Life<A> {
             }
             (Some(copy), _) => {
                 let message = copy.message;
-                self.mailbox.dead_letter(Some(message), DeadReason::Poison, Some(reason));
+                self.mailbox
+                    .dead_letter(Some(message), DeadReason::Poison, Some(reason));
             }
             (None, _) => self.mailbox.dead_letter(None, DeadReason::Crashed, Some(reason)),
         }
@@ -415,12 +449,19 @@ impl<A: Agent> Life<A> {
 
 impl<A: Agent> Drop for Life<A> {
     fn drop(&mut self) {
-        let reason = self.reason.take().unwrap_or_else(|| ExitReason::Killed(self.mailbox.node.kill_cause()));
+        let reason = self
+            .reason
+            .take()
+            .unwrap_or_else(|| ExitReason::Killed(self.mailbox.node.kill_cause()));
         self.empty_hand(&reason);
         let agent = self.agent.take();
         // An agent whose own drop panics has failed already; nothing else may fail with it.
         let _dropped = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            if reason.is_failure() { drop_failed(agent) } else { drop(agent) }
+            if reason.is_failure() {
+                drop_failed(agent)
+            } else {
+                drop(agent)
+            }
         }));
         if let Some(hold) = self.hold.take() {
             self.mailbox.stand_up(hold);
@@ -436,7 +477,13 @@ fn copy_of<M: Message>(message: &M, until: Option<Moment>, attempts: u32) -> Opt
     if M::REDELIVERIES == 0 {
         return None;
     }
-    message.again().map(|message| Box::new(Again { message, until, attempts }))
+    message.again().map(|message| {
+        Box::new(Again {
+            message,
+            until,
+            attempts,
+        })
+    })
 }
 
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {

@@ -74,14 +74,26 @@ impl<A: Agent> ractor::Actor for Shell<A> {
 
     /// Starts the agent in its own task, so that a slow start holds up nobody and a kill ends it.
     async fn post_start(&self, myself: ActorRef<Live>, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
-        let Desk::Born(birth) = std::mem::replace(desk, Desk::Taken) else { return Ok(()) };
+        let Desk::Born(birth) = std::mem::replace(desk, Desk::Taken) else {
+            return Ok(());
+        };
         let (node, incarnation) = (Arc::clone(&birth.mailbox.node), birth.incarnation);
-        let Birth { spec, mailbox, shared, handling, .. } = *birth;
+        let Birth {
+            spec,
+            mailbox,
+            shared,
+            handling,
+            ..
+        } = *birth;
         let mut ctx = Context::new(mailbox, shared, incarnation);
         let started = {
             // Also the copy is the agent's own doing, and what `start` does before there is a future.
             let start = async { A::start(A::Spec::clone(&spec), &mut ctx).await };
-            watched(&mut Some(Arc::clone(&node)), pin!(AssertUnwindSafe(start).catch_unwind())).await
+            watched(
+                &mut Some(Arc::clone(&node)),
+                pin!(AssertUnwindSafe(start).catch_unwind()),
+            )
+            .await
         };
         let reason = match started {
             Ok(Ok(agent)) => {
@@ -97,7 +109,9 @@ impl<A: Agent> ractor::Actor for Shell<A> {
     }
 
     async fn handle(&self, myself: ActorRef<Live>, _live: Live, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
-        let Desk::Ready(life) = std::mem::replace(desk, Desk::Taken) else { return Ok(()) };
+        let Desk::Ready(life) = std::mem::replace(desk, Desk::Taken) else {
+            return Ok(());
+        };
         if life.await.is_failure() {
             return Err(Box::new(Failed));
         }

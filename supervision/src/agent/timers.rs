@@ -54,13 +54,19 @@ pub(super) struct Timers<M> {
 
 impl<M> Default for Timers<M> {
     fn default() -> Self {
-        Self { next: 0, waiting: BinaryHeap::new(), cancelled: HashSet::default() }
+        Self {
+            next: 0,
+            waiting: BinaryHeap::new(),
+            cancelled: HashSet::default(),
+        }
     }
 }
 
 impl<M> fmt::Debug for Timers<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timers").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+        f.debug_struct("Timers")
+            .field("waiting", &self.waiting.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,7 +110,11 @@ impl<M> Timers<M> {
             Content::Every(period, mut make) => {
                 let message = make();
                 let at = following(timer.at, period, now);
-                self.waiting.push(Reverse(Timer { at, id: timer.id, content: Content::Every(period, make) }));
+                self.waiting.push(Reverse(Timer {
+                    at,
+                    id: timer.id,
+                    content: Content::Every(period, make),
+                }));
                 message
             }
         };
@@ -169,7 +179,14 @@ mod tests {
     fn a_repeated_timer_keeps_its_beat_and_skips_what_it_missed() {
         let mut timers = Timers::default();
         let mut count = 0;
-        timers.every(at(1), Duration::from_secs(1), Box::new(move || { count += 1; count }));
+        timers.every(
+            at(1),
+            Duration::from_secs(1),
+            Box::new(move || {
+                count += 1;
+                count
+            }),
+        );
         assert_eq!(timers.due(at(1)), Some(1));
         assert_eq!(timers.next(), Some(at(2)));
         assert_eq!(timers.due(at(5) + Duration::from_millis(1)), Some(2));

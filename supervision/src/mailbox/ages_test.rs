@@ -16,7 +16,10 @@ struct Tick;
 impl Message for Tick {}
 
 fn tick() -> Parcel<Tick> {
-    Parcel::Plain { stamp: Stamp::default(), message: Tick }
+    Parcel::Plain {
+        stamp: Stamp::default(),
+        message: Tick,
+    }
 }
 
 fn oldest_age<M: Message>(queue: &Queue<M>) -> Duration {
@@ -24,7 +27,10 @@ fn oldest_age<M: Message>(queue: &Queue<M>) -> Duration {
 }
 
 fn assert_about(age: Duration, said: Duration) {
-    assert!((said.saturating_sub(SLACK)..=said + SLACK).contains(&age), "{age:?} is not about {said:?}");
+    assert!(
+        (said.saturating_sub(SLACK)..=said + SLACK).contains(&age),
+        "{age:?} is not about {said:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

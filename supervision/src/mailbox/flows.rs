@@ -69,7 +69,9 @@ impl<T> Flows<T> {
     /// Takes the next by the order of lanes.
     pub(super) fn pop_lane(&self, order: &mut LaneOrder) -> Option<T> {
         let Self::Lanes(lanes) = self else { return None };
-        let favoured = lanes.get(order.favoured()).and_then(|(_, receiver)| receiver.try_recv().ok());
+        let favoured = lanes
+            .get(order.favoured())
+            .and_then(|(_, receiver)| receiver.try_recv().ok());
         let item = favoured.or_else(|| lanes.iter().find_map(|(_, receiver)| receiver.try_recv().ok()))?;
         order.advance();
         Some(item)
@@ -91,7 +93,10 @@ impl<T> Flows<T> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the mailbox holds the bound, also over what was taken and not begun")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the mailbox holds the bound, also over what was taken and not begun"
+)]
 fn channel<T>() -> Channel<T> {
     flume::unbounded()
 }

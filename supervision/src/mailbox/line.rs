@@ -122,7 +122,11 @@ mod tests {
         assert_eq!(line.standing(places[0], &waker()), Standing::Granted);
         assert_eq!(line.standing(places[1], &waker()), Standing::First);
         assert_eq!(line.standing(places[2], &waker()), Standing::Behind);
-        assert_eq!(line.standing(places[0], &waker()), Standing::Dissolved, "a grant is used once");
+        assert_eq!(
+            line.standing(places[0], &waker()),
+            Standing::Dissolved,
+            "a grant is used once"
+        );
         assert_eq!(line.grant(4), 0);
         assert!(line.is_empty());
     }

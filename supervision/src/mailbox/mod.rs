@@ -82,7 +82,10 @@ pub(crate) struct Again<M> {
 
 impl<M> Default for Hold<M> {
     fn default() -> Self {
-        Self { notes: Notes::default(), again: None }
+        Self {
+            notes: Notes::default(),
+            again: None,
+        }
     }
 }
 
@@ -171,7 +174,14 @@ impl<M: Message> Mailbox<M> {
         }
         if let Some(again) = hold.again.take() {
             let message = again.message;
-            self.discard(Parcel::Plain { stamp: Stamp::default(), message }, DeadReason::Closed, None);
+            self.discard(
+                Parcel::Plain {
+                    stamp: Stamp::default(),
+                    message,
+                },
+                DeadReason::Closed,
+                None,
+            );
         }
         self.queue.release(&mut hold.notes);
         *lock(&self.seat) = Some(hold);
@@ -226,10 +236,15 @@ impl<M: Message> Mailbox<M> {
         let mut kept = Some(message);
         Some(Box::new(move || {
             let shared = shared.upgrade().ok_or(ReplayError::Refused)?;
-            let mailbox = shared.find(&path).and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
+            let mailbox = shared
+                .find(&path)
+                .and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
             let mailbox = mailbox.ok_or(ReplayError::Refused)?;
             let message = kept.take().ok_or(ReplayError::Refused)?;
-            match mailbox.queue.offer(Parcel::Plain { stamp: Stamp::default(), message }) {
+            match mailbox.queue.offer(Parcel::Plain {
+                stamp: Stamp::default(),
+                message,
+            }) {
                 Ok(_) => Ok(()),
                 Err((_, Parcel::Plain { message, .. })) => {
                     kept = Some(message);

@@ -142,7 +142,10 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn make(&mut self, lane: usize) -> Item<LANES> {
         self.made += 1;
-        Item { number: self.made, lane }
+        Item {
+            number: self.made,
+            lane,
+        }
     }
 
     /// What the taker told is room again.
@@ -196,7 +199,11 @@ impl<const LANES: bool> Pair<LANES> {
             }
             Err((refused, back)) => {
                 assert!(!has_room || !self.line.is_empty(), "1: {items:?} refused");
-                assert_eq!(refused, if self.is_closed { Refused::Closed } else { Refused::Full }, "1");
+                assert_eq!(
+                    refused,
+                    if self.is_closed { Refused::Closed } else { Refused::Full },
+                    "1"
+                );
                 assert_eq!(unpacked(back), items, "1");
             }
         }
@@ -204,13 +211,21 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn wait(&mut self, items: Vec<Item<LANES>>) {
         let parcel = Some(parcel(&items));
-        self.line.push(Waiting { items, parcel, place: None, woken: Arc::default() });
+        self.line.push(Waiting {
+            items,
+            parcel,
+            place: None,
+            woken: Arc::default(),
+        });
         self.poll_waiting(self.line.len() - 1);
     }
 
     /// What the first `count` in line want.
     fn wanted(&self, count: usize) -> u64 {
-        self.line[..count].iter().map(|waiting| waiting.items.len() as u64).sum()
+        self.line[..count]
+            .iter()
+            .map(|waiting| waiting.items.len() as u64)
+            .sum()
     }
 
     /// Whether there is room for the one at `index` and all before it. Only of the first it is certain that the
@@ -223,10 +238,15 @@ impl<const LANES: bool> Pair<LANES> {
         let has_room = self.has_room(index);
         let waiting = &mut self.line[index];
         let waker = Waker::from(Arc::clone(&waiting.woken));
-        let polled = self.queue.poll_offer(&mut waiting.parcel, &mut waiting.place, &Context::from_waker(&waker));
+        let polled = self
+            .queue
+            .poll_offer(&mut waiting.parcel, &mut waiting.place, &Context::from_waker(&waker));
         match polled {
             Poll::Pending => {
-                assert!(!self.is_closed && (!has_room || index > 0), "3: {index} is still held back");
+                assert!(
+                    !self.is_closed && (!has_room || index > 0),
+                    "3: {index} is still held back"
+                );
                 waiting.woken.0.store(0, Ordering::Relaxed);
             }
             Poll::Ready(Ok(number)) => {
@@ -254,13 +274,21 @@ impl<const LANES: bool> Pair<LANES> {
                 assert_eq!(self.next(), Some(message), "2");
                 let number = self.taken;
                 self.taken += 1;
-                let often = if LANES || self.evicts { 1 } else { (self.capacity / 4).clamp(1, 256) };
+                let often = if LANES || self.evicts {
+                    1
+                } else {
+                    (self.capacity / 4).clamp(1, 256)
+                };
                 if self.taken - self.told >= often {
                     self.tell();
                 }
                 self.queue.note_oldest(stamp);
                 self.check_oldest(stamp);
-                assert_eq!(self.queue.sampled(&self.notes).is_some(), number.is_multiple_of(SAMPLE_EVERY), "9");
+                assert_eq!(
+                    self.queue.sampled(&self.notes).is_some(),
+                    number.is_multiple_of(SAMPLE_EVERY),
+                    "9"
+                );
             }
             Take::Next(other) => panic!("2: {other:?}"),
             Take::Soon => panic!("2: everybody has put down what was admitted"),
@@ -289,7 +317,8 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn look_ahead(&mut self) {
         self.queue.look_ahead(&mut self.notes);
-        if !LANES && !self.evicts
+        if !LANES
+            && !self.evicts
             && let Some(item) = self.next()
         {
             self.ahead.push_front(item);
@@ -370,7 +399,10 @@ impl<const LANES: bool> Pair<LANES> {
         if let Some(first) = self.line.first()
             && self.has_room(0)
         {
-            assert!(first.woken.0.load(Ordering::Relaxed) > 0, "4: the first has room and was not told");
+            assert!(
+                first.woken.0.load(Ordering::Relaxed) > 0,
+                "4: the first has room and was not told"
+            );
         }
     }
 
@@ -383,7 +415,9 @@ impl<const LANES: bool> Pair<LANES> {
         self.rest();
         if !self.is_closed {
             let made = self.make(0);
-            let room = (0..=self.capacity).take_while(|_| self.queue.offer(parcel(&[made])).is_ok()).count();
+            let room = (0..=self.capacity)
+                .take_while(|_| self.queue.offer(parcel(&[made])).is_ok())
+                .count();
             assert_eq!(room as u64, self.capacity, "11");
         }
     }
@@ -393,7 +427,10 @@ fn parcel<const LANES: bool>(items: &[Item<LANES>]) -> Parcel<Item<LANES>> {
     let stamp = Stamp::default();
     match *items {
         [message] => Parcel::Plain { stamp, message },
-        _ => Parcel::Many { stamp, batch: items.to_vec() },
+        _ => Parcel::Many {
+            stamp,
+            batch: items.to_vec(),
+        },
     }
 }
 

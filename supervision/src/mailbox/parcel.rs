@@ -32,14 +32,18 @@ impl<M> Parcel<M> {
     }
 
     pub(crate) fn stamp(&self) -> Stamp {
-        let (Self::Plain { stamp, .. } | Self::Until { stamp, .. } | Self::Ask { stamp, .. } | Self::Many { stamp, .. }) =
-            self;
+        let (Self::Plain { stamp, .. }
+        | Self::Until { stamp, .. }
+        | Self::Ask { stamp, .. }
+        | Self::Many { stamp, .. }) = self;
         *stamp
     }
 
     pub(crate) fn set_stamp(&mut self, now: Stamp) {
-        let (Self::Plain { stamp, .. } | Self::Until { stamp, .. } | Self::Ask { stamp, .. } | Self::Many { stamp, .. }) =
-            self;
+        let (Self::Plain { stamp, .. }
+        | Self::Until { stamp, .. }
+        | Self::Ask { stamp, .. }
+        | Self::Many { stamp, .. }) = self;
         *stamp = now;
     }
 }
@@ -53,7 +57,10 @@ const STEP_BITS: u32 = 16;
 const MARK: u64 = 1 << 32;
 
 impl Stamp {
-    #[expect(clippy::cast_possible_truncation, reason = "stamps wrap by design; ages are differences")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "stamps wrap by design; ages are differences"
+    )]
     pub(crate) fn at(moment: Moment) -> Self {
         Self((moment.as_nanos() >> STEP_BITS) as u32)
     }
@@ -87,6 +94,9 @@ mod tests {
     fn an_age_survives_the_wrap() {
         let before = Moment::from_nanos((u64::from(u32::MAX) << STEP_BITS) - 1);
         let age = Stamp::at(before).age(before + Duration::from_secs(3));
-        assert!((Duration::from_millis(2999)..Duration::from_millis(3001)).contains(&age), "{age:?}");
+        assert!(
+            (Duration::from_millis(2999)..Duration::from_millis(3001)).contains(&age),
+            "{age:?}"
+        );
     }
 }

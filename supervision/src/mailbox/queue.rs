@@ -91,7 +91,16 @@ pub(crate) struct Notes<M> {
 
 impl<M> Default for Notes<M> {
     fn default() -> Self {
-        Self { side: 0, left: 0, taken: 0, released: 0, burst: 0, order: LaneOrder::default(), bundle: None, ahead: None }
+        Self {
+            side: 0,
+            left: 0,
+            taken: 0,
+            released: 0,
+            burst: 0,
+            order: LaneOrder::default(),
+            bundle: None,
+            ahead: None,
+        }
     }
 }
 
@@ -108,7 +117,11 @@ pub(crate) enum Take<M> {
 
 impl<M: Message> Queue<M> {
     pub(crate) fn new(capacity: u64, evicts: bool) -> Self {
-        let flows = if M::LANES || evicts { Flows::lanes(M::LANES) } else { Flows::sides() };
+        let flows = if M::LANES || evicts {
+            Flows::lanes(M::LANES)
+        } else {
+            Flows::sides()
+        };
         Self {
             entrance: Entrance {
                 word: Word::new(),
@@ -181,7 +194,11 @@ impl<M: Message> Queue<M> {
     /// Queues `parcel` if there is room and nobody waits for it. Returns the message's number.
     #[inline]
     pub(crate) fn offer(&self, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
-        match self.entrance.word.admit(parcel.count(), &self.room.limit, Standing::Newcomer) {
+        match self
+            .entrance
+            .word
+            .admit(parcel.count(), &self.room.limit, Standing::Newcomer)
+        {
             Ok(admission) => Ok(self.put(&admission, parcel)),
             Err(refused) => {
                 if refused == Refused::Full {
@@ -200,10 +217,14 @@ impl<M: Message> Queue<M> {
         place: &mut Option<Place>,
         cx: &Context<'_>,
     ) -> Poll<Result<u64, ()>> {
-        let Some(wants) = parcel.as_ref().map(Parcel::count) else { return Poll::Ready(Err(())) };
+        let Some(wants) = parcel.as_ref().map(Parcel::count) else {
+            return Poll::Ready(Err(()));
+        };
         let admission = std::task::ready!(self.poll_admission(wants, place, cx));
         *place = None;
-        let queued = admission.ok().and_then(|admission| Some(self.put(&admission, parcel.take()?)));
+        let queued = admission
+            .ok()
+            .and_then(|admission| Some(self.put(&admission, parcel.take()?)));
         Poll::Ready(queued.ok_or(()))
     }
 
@@ -246,7 +267,11 @@ impl<M: Message> Queue<M> {
         fence(Ordering::SeqCst);
         let is_first = line.is_empty();
         *place = Some(line.join(wants, cx.waker().clone()));
-        if is_first { line::Standing::First } else { line::Standing::Behind }
+        if is_first {
+            line::Standing::First
+        } else {
+            line::Standing::Behind
+        }
     }
 
     /// The line has a new first, or none.
@@ -385,7 +410,9 @@ impl<M: Message> Queue<M> {
         let found = match &self.flows {
             Flows::Sides(..) => {
                 if notes.left == 0 {
-                    let Some((side, tail)) = self.turn_to(notes.taken) else { return Take::Empty };
+                    let Some((side, tail)) = self.turn_to(notes.taken) else {
+                        return Take::Empty;
+                    };
                     (notes.side, notes.left) = (side, tail - notes.taken);
                     notes.burst = notes.burst.max(notes.left);
                 }
@@ -467,7 +494,9 @@ impl<M: Message> Queue<M> {
             let (side, _) = self.entrance.word.side_and_tail();
             self.flows.shrink_side(1 - side);
         }
-        self.entrance.word.rest(notes.taken + self.room.evicted.load(Ordering::Acquire))
+        self.entrance
+            .word
+            .rest(notes.taken + self.room.evicted.load(Ordering::Acquire))
     }
 
     /// Notes that a message queued at `stamp` is the next.
@@ -476,7 +505,10 @@ impl<M: Message> Queue<M> {
     }
 
     /// Whether the message just taken is one whose times are measured, and when it was queued, if known.
-    #[expect(clippy::option_option, reason = "not sampled, sampled, and sampled since a known moment")]
+    #[expect(
+        clippy::option_option,
+        reason = "not sampled, sampled, and sampled since a known moment"
+    )]
     pub(crate) fn sampled(&self, notes: &Notes<M>) -> Option<Option<Moment>> {
         let number = notes.taken.wrapping_sub(1);
         if !number.is_multiple_of(SAMPLE_EVERY) {

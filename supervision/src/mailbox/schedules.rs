@@ -36,7 +36,10 @@ const SEED: u64 = 16;
 
 /// Runs `test` under schedules of pure chance, and under those with few changes of mind.
 fn explore(test: impl Fn() + Clone + Send + Sync + 'static) {
-    let count = std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(SCHEDULES);
+    let count = std::env::var("SCHEDULES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(SCHEDULES);
     let mut config = Config::new();
     config.max_steps = MaxSteps::FailAfter(MOST_STEPS);
     config.silence_warnings = true;
@@ -64,11 +67,17 @@ fn letter<const LANES: bool>(from: usize, number: u64) -> Letter<LANES> {
 }
 
 fn plain<M>(message: M) -> Parcel<M> {
-    Parcel::Plain { stamp: Stamp::default(), message }
+    Parcel::Plain {
+        stamp: Stamp::default(),
+        message,
+    }
 }
 
 fn bundle<M>(batch: Vec<M>) -> Parcel<M> {
-    Parcel::Many { stamp: Stamp::default(), batch }
+    Parcel::Many {
+        stamp: Stamp::default(),
+        batch,
+    }
 }
 
 fn message<M>(parcel: Parcel<M>) -> M {
@@ -87,11 +96,17 @@ struct Subject<M> {
 
 impl<M: Message> Subject<M> {
     fn new(capacity: u64) -> Arc<Self> {
-        Arc::new(Self { queue: Queue::new(capacity, false), begun: AtomicU64::new(0) })
+        Arc::new(Self {
+            queue: Queue::new(capacity, false),
+            begun: AtomicU64::new(0),
+        })
     }
 
     fn evicting(capacity: u64) -> Arc<Self> {
-        Arc::new(Self { queue: Queue::new(capacity, true), begun: AtomicU64::new(0) })
+        Arc::new(Self {
+            queue: Queue::new(capacity, true),
+            begun: AtomicU64::new(0),
+        })
     }
 
     fn try_send(&self, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
@@ -111,7 +126,11 @@ impl<M: Message> Subject<M> {
     }
 
     fn in_line(&self, parcel: Parcel<M>) -> InLine<'_, M> {
-        InLine { subject: self, parcel: Some(parcel), place: None }
+        InLine {
+            subject: self,
+            parcel: Some(parcel),
+            place: None,
+        }
     }
 
     /// Whoever is admitted has what was taken, plus the capacity, as its bound.
@@ -144,7 +163,9 @@ impl<M: Message> Subject<M> {
 impl<const LANES: bool> Subject<Letter<LANES>> {
     fn assert_room_is_whole(&self, notes: &mut Notes<Letter<LANES>>) {
         assert!(self.empty(notes).is_empty(), "all had been taken");
-        let room = (0..=self.queue.capacity()).take_while(|&number| self.queue.offer(plain(letter(0, number))).is_ok()).count();
+        let room = (0..=self.queue.capacity())
+            .take_while(|&number| self.queue.offer(plain(letter(0, number))).is_ok())
+            .count();
         assert_eq!(room as u64, self.queue.capacity(), "the room there is when all is over");
     }
 }
@@ -195,7 +216,11 @@ impl<M: Message> Taker<M> {
     }
 
     fn taking_over(subject: &Arc<Subject<M>>, notes: Notes<M>) -> Self {
-        Self { subject: Arc::clone(subject), notes, answering: None }
+        Self {
+            subject: Arc::clone(subject),
+            notes,
+            answering: None,
+        }
     }
 
     async fn next(&mut self) -> M {
@@ -219,7 +244,11 @@ impl<M: Message> Taker<M> {
                 queue.bell.answer_with(cx.waker());
                 *answering = Some(cx.waker().clone());
             }
-            if queue.is_idle() { Poll::Pending } else { Poll::Ready(()) }
+            if queue.is_idle() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
         })
         .await;
     }
@@ -265,7 +294,10 @@ fn join(handles: impl IntoIterator<Item = JoinHandle<()>>) {
 /// Each sender's letters, in the order they were taken, are 0 to `count`.
 fn assert_each_in_order<const LANES: bool>(taken: &[Letter<LANES>], senders: usize, count: u64) {
     for from in 0..senders {
-        let numbers = taken.iter().filter(|letter| letter.from == from).map(|letter| letter.number);
+        let numbers = taken
+            .iter()
+            .filter(|letter| letter.from == from)
+            .map(|letter| letter.number);
         assert!(numbers.eq(0..count), "sender {from}: {taken:?}");
     }
     assert_eq!(taken.len() as u64, senders as u64 * count, "{taken:?}");

@@ -74,10 +74,17 @@ impl Word {
                 return Err(Refused::Full);
             }
             let admitted = (word + count * ONE) & !IDLE;
-            match self.0.compare_exchange_weak(word, admitted, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .0
+                .compare_exchange_weak(word, admitted, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => {
                     let side = usize::from(word & SIDE != 0);
-                    return Ok(Admission { side, rings: word & IDLE != 0, first: tail });
+                    return Ok(Admission {
+                        side,
+                        rings: word & IDLE != 0,
+                        first: tail,
+                    });
                 }
                 Err(found) => word = found,
             }
@@ -93,7 +100,10 @@ impl Word {
             if tail == taken {
                 return None;
             }
-            match self.0.compare_exchange_weak(word, word ^ SIDE, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .0
+                .compare_exchange_weak(word, word ^ SIDE, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Some((usize::from(word & SIDE != 0), tail)),
                 Err(found) => word = found,
             }
@@ -107,7 +117,10 @@ impl Word {
             if word / ONE != taken {
                 return false;
             }
-            match self.0.compare_exchange_weak(word, word | IDLE, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .0
+                .compare_exchange_weak(word, word | IDLE, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return true,
                 Err(found) => word = found,
             }
@@ -160,7 +173,8 @@ mod tests {
     use super::*;
 
     fn admit(word: &Word, count: u64, limit: u64) -> Result<(usize, bool, u64), Refused> {
-        word.admit(count, &AtomicU64::new(limit), Standing::Newcomer).map(|place| (place.side, place.rings, place.first))
+        word.admit(count, &AtomicU64::new(limit), Standing::Newcomer)
+            .map(|place| (place.side, place.rings, place.first))
     }
 
     #[test]
@@ -201,7 +215,10 @@ mod tests {
         assert!(word.admit(2, &limit, Standing::First).is_ok());
         assert_eq!(word.admit(1, &limit, Standing::First).unwrap_err(), Refused::Full);
         assert!(word.admit(1, &limit, Standing::Granted).is_ok());
-        assert!(word.admit(1, &limit, Standing::Granted).is_ok(), "another's room was set aside too");
+        assert!(
+            word.admit(1, &limit, Standing::Granted).is_ok(),
+            "another's room was set aside too"
+        );
         word.mark_waiters(false);
         assert!(!word.has_waiters());
         assert_eq!(admit(&word, 1, 9), Ok((0, false, 4)));

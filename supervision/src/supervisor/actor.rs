@@ -12,8 +12,8 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent}
 use super::handle::{Added, ChildStatus, Reply, Slot};
 use super::inspection::Inspection;
 use super::machine::{
-    AdminError, Alarm, CallId, ChildKey, ChildState, Counts, Decision, Effect, Incarnation, Input, Machine, NotStarted, Outcome,
-    Request,
+    AdminError, Alarm, CallId, ChildKey, ChildState, Counts, Decision, Effect, Incarnation, Input, Machine, NotStarted,
+    Outcome, Request,
 };
 use crate::child::{ChildSpec, Startable};
 use crate::clock::{Moment, Seeded};
@@ -42,20 +42,45 @@ type Answer = Result<Outcome, AdminError>;
 /// What a supervisor is told beside ractor's supervision events.
 pub(crate) enum Order {
     Boot,
-    Add { spec: Added, reply: Reply<Answer> },
-    Terminate { name: Name, reply: Reply<Answer> },
-    Restart { name: Name, reply: Reply<Answer> },
-    Delete { name: Name, reply: Reply<Answer> },
-    Retry { name: Name, reply: Reply<Answer> },
-    KillChild { name: Name, reply: Reply<Result<(), AdminError>> },
-    List { reply: Reply<Vec<ChildStatus>> },
-    Count { reply: Reply<Counts> },
+    Add {
+        spec: Added,
+        reply: Reply<Answer>,
+    },
+    Terminate {
+        name: Name,
+        reply: Reply<Answer>,
+    },
+    Restart {
+        name: Name,
+        reply: Reply<Answer>,
+    },
+    Delete {
+        name: Name,
+        reply: Reply<Answer>,
+    },
+    Retry {
+        name: Name,
+        reply: Reply<Answer>,
+    },
+    KillChild {
+        name: Name,
+        reply: Reply<Result<(), AdminError>>,
+    },
+    List {
+        reply: Reply<Vec<ChildStatus>>,
+    },
+    Count {
+        reply: Reply<Counts>,
+    },
     Alarm(Alarm),
     /// A child supervisor has started all of its children.
     ChildReady(ActorId),
     /// Look whether a killed incarnation is gone.
     CheckGone(ActorId),
-    Stuck { key: ChildKey, incarnation: Incarnation },
+    Stuck {
+        key: ChildKey,
+        incarnation: Incarnation,
+    },
     Stop,
 }
 
@@ -109,7 +134,12 @@ impl ractor::Actor for SupervisorActor {
         Ok(Box::new(Desk::new(myself, charge)?))
     }
 
-    async fn handle(&self, _myself: ActorRef<Order>, order: Order, desk: &mut Box<Desk>) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        _myself: ActorRef<Order>,
+        order: Order,
+        desk: &mut Box<Desk>,
+    ) -> Result<(), ActorProcessingErr> {
         desk.obey(order).await;
         Ok(())
     }
@@ -134,7 +164,9 @@ impl ractor::Actor for SupervisorActor {
 impl Desk {
     fn new(myself: ActorRef<Order>, charge: Charge) -> Result<Self, ActorProcessingErr> {
         let numbered = || (1..).map(ChildKey).zip(&*charge.children);
-        let specs = numbered().map(|(key, spec)| (key, spec.name.clone(), spec.policy)).collect();
+        let specs = numbered()
+            .map(|(key, spec)| (key, spec.name.clone(), spec.policy))
+            .collect();
         let mut machine = Machine::new(charge.policy, specs)?;
         for (key, spec) in numbered() {
             // A child's lives are numbered through all lives of its supervisor.
@@ -144,7 +176,9 @@ impl Desk {
             // One that its supervisor's last life has forgotten is part of the tree again.
             spec.child.join_tree(Some(&charge.node.path()), &charge.shared);
         }
-        let seats = numbered().map(|(key, spec)| (key, Seat::new(Arc::clone(&spec.child), true))).collect();
+        let seats = numbered()
+            .map(|(key, spec)| (key, Seat::new(Arc::clone(&spec.child), true)))
+            .collect();
         Ok(Self {
             machine,
             path: charge.node.path(),
@@ -177,7 +211,9 @@ impl Desk {
             Order::CheckGone(actor) => self.check_gone(actor).await,
             Order::Stuck { key, incarnation } => self.feed(Input::Stuck { key, incarnation }).await,
             Order::Stop => {
-                self.charge.node.enter(Phase::Stopping, self.charge.incarnation, None, Moment::now());
+                self.charge
+                    .node
+                    .enter(Phase::Stopping, self.charge.incarnation, None, Moment::now());
                 self.feed(Input::Stop).await;
             }
         }
@@ -186,7 +222,9 @@ impl Desk {
     // ---- what comes from the children ----
 
     async fn actor_started(&mut self, actor: ActorId) {
-        let Some(key) = self.by_actor.get(&actor).copied() else { return };
+        let Some(key) = self.by_actor.get(&actor).copied() else {
+            return;
+        };
         let Some(seat) = self.seats.get(&key) else { return };
         if let (true, Some(present)) = (seat.child.starts_with_its_actor(), &seat.present) {
             let incarnation = present.incarnation;
@@ -195,7 +233,9 @@ impl Desk {
     }
 
     async fn child_ready(&mut self, actor: ActorId) {
-        let Some(key) = self.by_actor.get(&actor).copied() else { return };
+        let Some(key) = self.by_actor.get(&actor).copied() else {
+            return;
+        };
         let present = self.seats.get(&key).and_then(|seat| seat.present.as_ref());
         if let Some(incarnation) = present.map(|present| present.incarnation) {
             self.child_started(key, incarnation).await;
@@ -204,7 +244,13 @@ impl Desk {
 
     async fn child_started(&mut self, key: ChildKey, incarnation: Incarnation) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
-        let Some(present) = seat.present.as_mut().filter(|present| present.incarnation == incarnation) else { return };
+        let Some(present) = seat
+            .present
+            .as_mut()
+            .filter(|present| present.incarnation == incarnation)
+        else {
+            return;
+        };
         if std::mem::replace(&mut present.has_started, true) {
             return;
         }
@@ -237,7 +283,9 @@ impl Desk {
     /// recorded as gone, except where the kill met it between two of its futures: then the task's own end is
     /// waited for.
     async fn check_gone(&mut self, actor: ActorId) {
-        let Some(key) = self.by_actor.get(&actor).copied() else { return };
+        let Some(key) = self.by_actor.get(&actor).copied() else {
+            return;
+        };
         let Some(seat) = self.seats.get_mut(&key) else { return };
         let Some(present) = &seat.present else { return };
         let incarnation = present.incarnation;
@@ -281,7 +329,15 @@ impl Desk {
         let key = ChildKey(self.last_key);
         self.seats.insert(key, Seat::new(Arc::clone(&spec.child), false));
         let name = spec.name.clone();
-        self.request(Request::StartChild { key, name: spec.name, policy: spec.policy }, reply).await;
+        self.request(
+            Request::StartChild {
+                key,
+                name: spec.name,
+                policy: spec.policy,
+            },
+            reply,
+        )
+        .await;
         if self.machine.child(name.as_str()).is_none_or(|child| child.key != key) {
             self.forget(key);
         }
@@ -295,9 +351,16 @@ impl Desk {
     }
 
     fn kill_from_outside(&self, name: Name) -> Result<(), AdminError> {
-        let Some(child) = self.machine.child(name.as_str()) else { return Err(AdminError::NotFound { child: name }) };
-        let present = self.seats.get(&child.key).and_then(|seat| Some((seat, seat.present.as_ref()?)));
-        let Some((seat, present)) = present else { return Err(AdminError::Restarting { child: name }) };
+        let Some(child) = self.machine.child(name.as_str()) else {
+            return Err(AdminError::NotFound { child: name });
+        };
+        let present = self
+            .seats
+            .get(&child.key)
+            .and_then(|seat| Some((seat, seat.present.as_ref()?)));
+        let Some((seat, present)) = present else {
+            return Err(AdminError::Restarting { child: name });
+        };
         kill(seat, present, KillCause::Outside);
         Ok(())
     }
@@ -318,7 +381,8 @@ impl Desk {
     async fn feed(&mut self, input: Input) {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
-            self.machine.step(input, Moment::now(), &mut self.chance, &mut self.effects);
+            self.machine
+                .step(input, Moment::now(), &mut self.chance, &mut self.effects);
             let mut effects = std::mem::take(&mut self.effects);
             for effect in effects.drain(..) {
                 self.perform(effect).await;
@@ -332,11 +396,17 @@ impl Desk {
             Effect::Start { key, incarnation } => self.start(key, incarnation).await,
             Effect::Stop { key, incarnation } => {
                 if let Some((seat, _)) = self.present(key, incarnation) {
-                    seat.child.node().enter(Phase::Stopping, incarnation, None, Moment::now());
+                    seat.child
+                        .node()
+                        .enter(Phase::Stopping, incarnation, None, Moment::now());
                     seat.child.ask_to_stop();
                 }
             }
-            Effect::Kill { key, incarnation, cause } => {
+            Effect::Kill {
+                key,
+                incarnation,
+                cause,
+            } => {
                 if let Some((seat, present)) = self.present(key, incarnation) {
                     kill(seat, present, cause);
                 }
@@ -356,7 +426,10 @@ impl Desk {
 
     fn present(&self, key: ChildKey, incarnation: Incarnation) -> Option<(&Seat, &Present)> {
         let seat = self.seats.get(&key)?;
-        let present = seat.present.as_ref().filter(|present| present.incarnation == incarnation)?;
+        let present = seat
+            .present
+            .as_ref()
+            .filter(|present| present.incarnation == incarnation)?;
         Some((seat, present))
     }
 
@@ -374,8 +447,12 @@ impl Desk {
         match spawned {
             Ok(spawned) => {
                 self.by_actor.insert(spawned.cell.get_id(), key);
-                seat.present =
-                    Some(Present { incarnation, cell: spawned.cell, join: spawned.join, has_started: false });
+                seat.present = Some(Present {
+                    incarnation,
+                    cell: spawned.cell,
+                    join: spawned.join,
+                    has_started: false,
+                });
             }
             Err(refused) => {
                 let reason = ExitReason::Error(Failure::from(refused));
@@ -412,7 +489,10 @@ impl Desk {
             _ => None,
         };
         if let Some((name, phase)) = phase
-            && let Some(seat) = self.machine.child(name.as_str()).and_then(|child| self.seats.get(&child.key))
+            && let Some(seat) = self
+                .machine
+                .child(name.as_str())
+                .and_then(|child| self.seats.get(&child.key))
         {
             let node = seat.child.node();
             node.enter(phase, node.incarnation.load(Ordering::Acquire), None, Moment::now());
@@ -421,7 +501,12 @@ impl Desk {
     }
 
     fn ready(&mut self) {
-        let Charge { node, incarnation, parent, .. } = &self.charge;
+        let Charge {
+            node,
+            incarnation,
+            parent,
+            ..
+        } = &self.charge;
         node.mark_started(*incarnation);
         node.enter(Phase::Idle, *incarnation, None, Moment::now());
         match parent {
@@ -434,7 +519,13 @@ impl Desk {
     }
 
     fn end(&mut self, reason: ExitReason, overdue: Vec<super::machine::Overdue>) {
-        let Charge { node, incarnation, shared, slot, .. } = &self.charge;
+        let Charge {
+            node,
+            incarnation,
+            shared,
+            slot,
+            ..
+        } = &self.charge;
         slot.fill(None);
         for seat in self.seats.values().filter(|seat| !seat.is_static) {
             seat.child.leave_tree();
@@ -453,13 +544,21 @@ impl Desk {
 impl Drop for Desk {
     /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same.
     fn drop(&mut self) {
-        self.seats.values().filter(|seat| !seat.is_static).for_each(|seat| seat.child.leave_tree());
+        self.seats
+            .values()
+            .filter(|seat| !seat.is_static)
+            .for_each(|seat| seat.child.leave_tree());
     }
 }
 
 impl Seat {
     fn new(child: Arc<dyn Startable>, is_static: bool) -> Self {
-        Self { child, present: None, alarm: None, is_static }
+        Self {
+            child,
+            present: None,
+            alarm: None,
+            is_static,
+        }
     }
 }
 
@@ -473,7 +572,11 @@ fn kill(seat: &Seat, present: &Present, cause: KillCause) {
 
 fn ended(key: ChildKey, incarnation: Incarnation, reason: ExitReason, has_started: bool) -> Input {
     if has_started {
-        return Input::Exited { key, incarnation, reason };
+        return Input::Exited {
+            key,
+            incarnation,
+            reason,
+        };
     }
     let why = match reason {
         ExitReason::Error(failure) if failure.is_ignore() => NotStarted::Ignored,

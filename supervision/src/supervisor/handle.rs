@@ -27,7 +27,10 @@ pub(crate) struct Slot {
 
 impl Default for Slot {
     fn default() -> Self {
-        Self { present: Mutex::new(None), calls: Semaphore::new(CALLS) }
+        Self {
+            present: Mutex::new(None),
+            calls: Semaphore::new(CALLS),
+        }
     }
 }
 
@@ -154,11 +157,18 @@ impl SupervisorHandle {
     pub async fn child_policy(&self, name: &str) -> Result<ChildPolicy, CallError> {
         let children = self.which_children().await?;
         let found = children.into_iter().find(|child| child.name.as_str() == name);
-        found.map(|child| child.policy).ok_or_else(|| AdminError::NotFound { child: Name::unchecked(name) }.into())
+        found.map(|child| child.policy).ok_or_else(|| {
+            AdminError::NotFound {
+                child: Name::unchecked(name),
+            }
+            .into()
+        })
     }
 
     async fn call<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, CallError> {
-        let down = || CallError::Down { supervisor: self.path() };
+        let down = || CallError::Down {
+            supervisor: self.path(),
+        };
         let _call = self.slot.calls.acquire().await.map_err(|_| down())?;
         let (reply, answer) = oneshot::channel();
         if !self.slot.order(order(reply)) {

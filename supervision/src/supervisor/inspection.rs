@@ -38,7 +38,11 @@ impl Inspection {
     /// Looks after half a budget, and again until the incarnation is gone.
     pub(super) fn schedule(self) {
         let shared = Arc::clone(&self.shared);
-        let pause = if self.suspect.is_some() { self.budget / 8 } else { self.budget / 2 };
+        let pause = if self.suspect.is_some() {
+            self.budget / 8
+        } else {
+            self.budget / 2
+        };
         let at = Moment::now() + pause.max(SHORTEST);
         shared.timekeeper.arm(at, Due::Call(Box::new(move || self.look())));
     }
@@ -65,15 +69,21 @@ impl Inspection {
         if self.reported.replace(since) == Some(since) {
             return;
         }
-        self.shared.observe(&self.node, Observation::Stuck {
-            agent: self.node.path(),
-            incarnation: self.incarnation,
-            running_for,
-            budget: self.budget,
-        });
+        self.shared.observe(
+            &self.node,
+            Observation::Stuck {
+                agent: self.node.path(),
+                incarnation: self.incarnation,
+                running_for,
+                budget: self.budget,
+            },
+        );
         if self.on_stuck == OnStuck::Restart {
             // A supervisor that is gone has nothing to decide any more.
-            let _sent = self.supervisor.cast(Order::Stuck { key: self.key, incarnation: self.incarnation });
+            let _sent = self.supervisor.cast(Order::Stuck {
+                key: self.key,
+                incarnation: self.incarnation,
+            });
         }
     }
 }

@@ -10,8 +10,8 @@ pub mod machine;
 mod spec;
 
 pub(crate) use actor::{Charge, Order, SupervisorActor};
-pub use handle::{CallError, ChildStatus, SupervisorHandle};
 pub(crate) use handle::Slot;
+pub use handle::{CallError, ChildStatus, SupervisorHandle};
 pub use machine::Counts;
 pub(crate) use spec::SupervisorSpec;
 
@@ -54,7 +54,13 @@ impl Supervisor {
             start_within: Duration::from_secs(365 * 24 * 60 * 60),
             ..ChildPolicy::default()
         };
-        Self { name: name.into(), policy: SupervisorPolicy::default(), own, span: None, children: Vec::new() }
+        Self {
+            name: name.into(),
+            policy: SupervisorPolicy::default(),
+            own,
+            span: None,
+            children: Vec::new(),
+        }
     }
 
     /// A supervisor whose children are many, alike, and come and go at run time.
@@ -150,7 +156,11 @@ impl Supervisor {
             return Err(BuildError::NoSpan { supervisor: name });
         }
         if children.len() > span && self.policy.strategy != Strategy::OneForOne {
-            return Err(BuildError::CannotSplit { supervisor: name, children: children.len(), span });
+            return Err(BuildError::CannotSplit {
+                supervisor: name,
+                children: children.len(),
+                span,
+            });
         }
         let mut parts = Vec::new();
         let mut rest = children.into_iter();
@@ -165,7 +175,10 @@ impl Supervisor {
 pub(crate) fn check_policy(name: &Name, policy: &SupervisorPolicy) -> Result<(), BuildError> {
     let Intensity { restarts, within } = policy.intensity;
     if restarts > 0 && within.is_zero() {
-        return Err(BuildError::IntensityWithoutPeriod { supervisor: name.clone(), restarts });
+        return Err(BuildError::IntensityWithoutPeriod {
+            supervisor: name.clone(),
+            restarts,
+        });
     }
     check_backoff(name, &policy.backoff)
 }
@@ -174,24 +187,42 @@ pub(crate) fn check_backoff(of: &Name, backoff: &Backoff) -> Result<(), BuildErr
     let fault = if !backoff.factor.is_finite() || backoff.factor < 1.0 {
         Some(("a factor below 1", "give a factor of 1 or more"))
     } else if !(0.0..=1.0).contains(&backoff.jitter) {
-        Some(("a jitter outside 0 to 1", "give the share of the wait that chance may move"))
+        Some((
+            "a jitter outside 0 to 1",
+            "give the share of the wait that chance may move",
+        ))
     } else if backoff.first > backoff.max {
-        Some(("a first wait beyond its maximum", "raise the maximum or lower the first wait"))
+        Some((
+            "a first wait beyond its maximum",
+            "raise the maximum or lower the first wait",
+        ))
     } else {
         None
     };
-    fault.map_or(Ok(()), |(fault, remedy)| Err(BuildError::Backoff { of: of.clone(), fault, remedy }))
+    fault.map_or(Ok(()), |(fault, remedy)| {
+        Err(BuildError::Backoff {
+            of: of.clone(),
+            fault,
+            remedy,
+        })
+    })
 }
 
 pub(crate) fn check_children(name: &Name, policy: &SupervisorPolicy, children: &[ChildSpec]) -> Result<(), BuildError> {
     let mut seen = std::collections::HashSet::new();
     for child in children {
         if !seen.insert(&child.name) {
-            return Err(BuildError::Duplicate { supervisor: name.clone(), child: child.name.clone() });
+            return Err(BuildError::Duplicate {
+                supervisor: name.clone(),
+                child: child.name.clone(),
+            });
         }
         let has_meaning = child.policy.restart != Restart::Permanent && policy.auto_shutdown != AutoShutdown::Never;
         if child.policy.significant && !has_meaning {
-            return Err(BuildError::Significant { supervisor: name.clone(), child: child.name.clone() });
+            return Err(BuildError::Significant {
+                supervisor: name.clone(),
+                child: child.name.clone(),
+            });
         }
     }
     Ok(())

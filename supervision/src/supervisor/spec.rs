@@ -78,7 +78,10 @@ impl Startable for SupervisorSpec {
                 parent: Some(ActorRef::<Order>::from(parent.clone())),
             };
             let (actor, join) = ractor::Actor::spawn_linked(None, SupervisorActor, charge, parent).await?;
-            Ok(Spawned { cell: actor.get_cell(), join })
+            Ok(Spawned {
+                cell: actor.get_cell(),
+                join,
+            })
         })
     }
 

@@ -87,7 +87,9 @@ impl Timekeeper {
     }
 
     fn wheel(&self, shard: usize) -> MutexGuard<'_, Wheel<Due>> {
-        self.shards[shard % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard % SHARDS]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The tree has ended: nobody keeps its time any more, so nothing may go on waiting for it.
@@ -134,7 +136,6 @@ impl Timekeeper {
         .await;
     }
 }
-
 
 fn own_shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);

@@ -58,7 +58,9 @@ impl<T> Wheel<T> {
     pub(super) fn insert(&mut self, at: Moment, item: T) -> EntryKey {
         let index = self.vacancy();
         let tick = tick_after(at).max(self.elapsed + 1);
-        let Some(entry) = self.entries.get_mut(index as usize) else { return EntryKey { index, generation: 0 } };
+        let Some(entry) = self.entries.get_mut(index as usize) else {
+            return EntryKey { index, generation: 0 };
+        };
         entry.item = Some(item);
         entry.tick = tick;
         let generation = entry.generation;
@@ -129,7 +131,11 @@ impl<T> Wheel<T> {
         let level = (0..LEVELS).find(|level| self.occupied[*level] != 0)?;
         let shift = SLOT_BITS * u32::try_from(level).unwrap_or(0);
         let present = (self.elapsed >> shift) % SLOTS as u64;
-        let ahead = u64::from(self.occupied[level].rotate_right(u32::try_from(present).unwrap_or(0)).trailing_zeros());
+        let ahead = u64::from(
+            self.occupied[level]
+                .rotate_right(u32::try_from(present).unwrap_or(0))
+                .trailing_zeros(),
+        );
         let slot = (present + ahead) % SLOTS as u64;
         let begins = ((self.elapsed >> shift) + ahead) << shift;
         Some((level * SLOTS + usize::try_from(slot).unwrap_or(0), begins))
@@ -144,7 +150,9 @@ impl<T> Wheel<T> {
     }
 
     fn link(&mut self, index: u32) {
-        let Some(tick) = self.entries.get(index as usize).map(|entry| entry.tick) else { return };
+        let Some(tick) = self.entries.get(index as usize).map(|entry| entry.tick) else {
+            return;
+        };
         let slot = self.slot_of(tick);
         let after = std::mem::replace(&mut self.heads[slot], index);
         self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
@@ -157,7 +165,9 @@ impl<T> Wheel<T> {
     }
 
     fn unlink(&mut self, index: u32) {
-        let Some(entry) = self.entries.get(index as usize) else { return };
+        let Some(entry) = self.entries.get(index as usize) else {
+            return;
+        };
         let (before, after, slot) = (entry.before, entry.after, entry.slot as usize);
         if let Some(neighbour) = self.entries.get_mut(after as usize) {
             neighbour.before = before;
@@ -174,7 +184,14 @@ impl<T> Wheel<T> {
     fn vacancy(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
             let index = u32::try_from(self.entries.len()).unwrap_or(NOBODY);
-            self.entries.push(Entry { item: None, tick: 0, generation: 0, slot: 0, before: NOBODY, after: NOBODY });
+            self.entries.push(Entry {
+                item: None,
+                tick: 0,
+                generation: 0,
+                slot: 0,
+                before: NOBODY,
+                after: NOBODY,
+            });
             index
         })
     }

@@ -9,10 +9,10 @@ mod shared;
 pub use figures::Figures;
 pub(crate) use figures::MailboxFigures;
 pub use node::{Change, HISTORY_LENGTH, Kind, Phase};
+pub(crate) use node::{KILL, NOTICE, Node, OBSERVE, PAUSE, STOP, Watcher};
 pub use observer::{Events, NodeView, NotFound, Observer};
 #[cfg(feature = "testing")]
 pub(crate) use root::random_seed;
 pub use root::{Late, Root, RootEnd, Tree};
-pub(crate) use node::{KILL, NOTICE, Node, OBSERVE, PAUSE, STOP, Watcher};
-pub use shared::{EVENTS_KEPT, Event, Observation, What};
 pub(crate) use shared::{Door, RootState, Shared, lock};
+pub use shared::{EVENTS_KEPT, Event, Observation, What};

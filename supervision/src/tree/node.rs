@@ -56,12 +56,18 @@ impl Phase {
     ];
 
     fn from_u8(value: u8) -> Self {
-        Self::ALL.into_iter().find(|phase| *phase as u8 == value).unwrap_or_default()
+        Self::ALL
+            .into_iter()
+            .find(|phase| *phase as u8 == value)
+            .unwrap_or_default()
     }
 
     /// Whether an incarnation exists.
     pub fn is_alive(self) -> bool {
-        matches!(self, Self::Starting | Self::Idle | Self::Busy | Self::Paused | Self::Stopping)
+        matches!(
+            self,
+            Self::Starting | Self::Idle | Self::Busy | Self::Paused | Self::Stopping
+        )
     }
 }
 
@@ -162,7 +168,10 @@ pub(crate) struct Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("path", &self.path()).field("phase", &self.phase()).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("path", &self.path())
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
     }
 }
 
@@ -196,7 +205,9 @@ impl Node {
 
     /// Its place in the tree; before it has one, its name.
     pub(crate) fn path(&self) -> Arc<str> {
-        self.path.get().map_or_else(|| Arc::from(self.name.as_str()), Arc::clone)
+        self.path
+            .get()
+            .map_or_else(|| Arc::from(self.name.as_str()), Arc::clone)
     }
 
     /// The path without its last segment, where it has more than one.
@@ -229,7 +240,10 @@ impl Node {
 
     pub(crate) fn enter(&self, to: Phase, incarnation: u64, reason: Option<ExitReason>, at: Moment) {
         let mut records = self.records();
-        let is_gone = records.last_exit.as_ref().is_some_and(|(ended, _)| *ended == incarnation);
+        let is_gone = records
+            .last_exit
+            .as_ref()
+            .is_some_and(|(ended, _)| *ended == incarnation);
         if is_gone && to == Phase::Stopping {
             // It ended by itself before it could be asked to.
             return;
@@ -241,7 +255,12 @@ impl Node {
         if let Some(reason) = &reason {
             records.last_exit = Some((incarnation, reason.clone()));
         }
-        records.history.push_back(Change { at, to, incarnation, reason });
+        records.history.push_back(Change {
+            at,
+            to,
+            incarnation,
+            reason,
+        });
     }
 
     /// An incarnation begins to start.
@@ -306,7 +325,10 @@ impl Node {
 
     pub(crate) fn kill_cause(&self) -> KillCause {
         let code = usize::from(self.kill_cause.load(Ordering::SeqCst));
-        code.checked_sub(1).and_then(|index| KILL_CAUSES.get(index)).copied().unwrap_or(KillCause::Outside)
+        code.checked_sub(1)
+            .and_then(|index| KILL_CAUSES.get(index))
+            .copied()
+            .unwrap_or(KillCause::Outside)
     }
 
     // ---- watchers, view, waits ----
@@ -377,7 +399,12 @@ impl Node {
     }
 }
 
-const KILL_CAUSES: [KillCause; 4] = [KillCause::Brutal, KillCause::Overdue, KillCause::Stuck, KillCause::Outside];
+const KILL_CAUSES: [KillCause; 4] = [
+    KillCause::Brutal,
+    KillCause::Overdue,
+    KillCause::Stuck,
+    KillCause::Outside,
+];
 
 /// The last segment of a type's path, without its parameters.
 fn short(type_name: &'static str) -> &'static str {
@@ -410,7 +437,10 @@ mod tests {
         assert_eq!(a.circle_through(&b), None);
         c.wait_for(Arc::clone(&a));
         let circle = a.circle_through(&b).unwrap();
-        assert_eq!(circle.iter().map(|path| &**path).collect::<Vec<_>>(), ["a", "b", "c", "a"]);
+        assert_eq!(
+            circle.iter().map(|path| &**path).collect::<Vec<_>>(),
+            ["a", "b", "c", "a"]
+        );
         assert_eq!(a.circle_through(&a).unwrap().len(), 2);
     }
 

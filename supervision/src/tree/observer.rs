@@ -102,14 +102,21 @@ impl Observer {
         let node = self.shared.find(path)?.node;
         let children = match node.kind {
             Kind::Agent => 0,
-            _ => self.shared.all().values().filter(|other| parent_of(other) == path).count(),
+            _ => self
+                .shared
+                .all()
+                .values()
+                .filter(|other| parent_of(other) == path)
+                .count(),
         };
         Some(view(&node, children))
     }
 
     /// The last changes of state of what stands at `path`, oldest first.
     pub fn history(&self, path: &str) -> Vec<Change> {
-        self.shared.find(path).map_or_else(Vec::new, |entry| entry.node.history())
+        self.shared
+            .find(path)
+            .map_or_else(Vec::new, |entry| entry.node.history())
     }
 
     /// The address of the agent at `path`.
@@ -118,7 +125,11 @@ impl Observer {
         let found = entry.node.type_name;
         let mailbox = entry.door.as_any().downcast::<Mailbox<M>>();
         let wanted = std::any::type_name::<M>();
-        let other = |_| NotFound::OtherType { path: path.to_owned(), wanted, found };
+        let other = |_| NotFound::OtherType {
+            path: path.to_owned(),
+            wanted,
+            found,
+        };
         mailbox.map(Address::new).map_err(other)
     }
 
@@ -129,7 +140,11 @@ impl Observer {
             Ok(address) => address.send(message).await,
             Err(_) => {
                 self.shared.no_such_agent(path, std::any::type_name::<M>());
-                Err(SendError { message, to: Arc::from(path), why: Refusal::Closed })
+                Err(SendError {
+                    message,
+                    to: Arc::from(path),
+                    why: Refusal::Closed,
+                })
             }
         }
     }
@@ -139,13 +154,20 @@ impl Observer {
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
         let slot = entry.door.as_any().downcast::<Slot>();
-        let other = |_| NotFound::OtherType { path: path.to_owned(), wanted: "Supervisor", found };
-        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot)).map_err(other)
+        let other = |_| NotFound::OtherType {
+            path: path.to_owned(),
+            wanted: "Supervisor",
+            found,
+        };
+        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot))
+            .map_err(other)
     }
 
     /// What supervisors decide from now on.
     pub fn events(&self) -> Events {
-        Events { receiver: self.shared.subscribe() }
+        Events {
+            receiver: self.shared.subscribe(),
+        }
     }
 
     /// Messages that reached no handler.
@@ -188,12 +210,17 @@ impl Observer {
         let entry = self.entry(path)?;
         match entry.node.kind {
             Kind::Agent => Ok(entry),
-            _ => Err(NotFound::NoAgent { path: path.to_owned(), found: entry.node.type_name }),
+            _ => Err(NotFound::NoAgent {
+                path: path.to_owned(),
+                found: entry.node.type_name,
+            }),
         }
     }
 
     fn entry(&self, path: &str) -> Result<super::shared::Entry, NotFound> {
-        self.shared.find(path).ok_or_else(|| NotFound::NoSuchPath { path: path.to_owned() })
+        self.shared
+            .find(path)
+            .ok_or_else(|| NotFound::NoSuchPath { path: path.to_owned() })
     }
 }
 

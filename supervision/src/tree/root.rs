@@ -92,8 +92,18 @@ impl Root {
             child.child.join_tree(None, &shared);
         }
         node.begin(1, crate::clock::Moment::now());
-        let charge = Charge { node, incarnation: 1, policy, children, shared: Arc::clone(&shared), slot, parent: None };
-        spawn(charge).await.map_err(|error| StartError::Spawn(error.to_string()))?;
+        let charge = Charge {
+            node,
+            incarnation: 1,
+            policy,
+            children,
+            shared: Arc::clone(&shared),
+            slot,
+            parent: None,
+        };
+        spawn(charge)
+            .await
+            .map_err(|error| StartError::Spawn(error.to_string()))?;
         let tree = Tree { shared };
         match tree.reached(|state| *state != RootState::Starting).await {
             RootState::Ended(reason) => Err(StartError::NotStarted(reason)),
@@ -108,7 +118,11 @@ impl Root {
         for supervisor in self.supervisors {
             for part in supervisor.build()? {
                 let name = part.node.name.clone();
-                children.push(ChildSpec { name, policy: part.own, child: Arc::new(part) as Arc<dyn Startable> });
+                children.push(ChildSpec {
+                    name,
+                    policy: part.own,
+                    child: Arc::new(part) as Arc<dyn Startable>,
+                });
             }
         }
         check_children(&root, &self.policy, &children)?;
@@ -125,7 +139,9 @@ async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
     let shared = Arc::clone(&charge.shared);
     let (root, _) = ractor::Actor::spawn(None, SupervisorActor, charge).await?;
     let (keeper, _) = ractor::Actor::spawn_linked(None, Keeper, shared, root.get_cell()).await?;
-    keeper.cast(Keep).map_err(|error| ractor::SpawnErr::StartupFailed(error.into()))
+    keeper
+        .cast(Keep)
+        .map_err(|error| ractor::SpawnErr::StartupFailed(error.into()))
 }
 
 /// The actor that keeps the tree's time; ractor ends it with the root.
@@ -196,7 +212,12 @@ impl Tree {
 
     /// Stops everybody, right to left, each within its time, and tells who did not.
     pub async fn stop(&self) -> RootEnd {
-        if let Ok(Ok(slot)) = self.shared.find("root").map(|entry| entry.door.as_any().downcast::<Slot>()).ok_or(()) {
+        if let Ok(Ok(slot)) = self
+            .shared
+            .find("root")
+            .map(|entry| entry.door.as_any().downcast::<Slot>())
+            .ok_or(())
+        {
             slot.order(Order::Stop);
         }
         self.wait().await
@@ -205,15 +226,25 @@ impl Tree {
     /// Waits until the tree ends, by [`Tree::stop`] or because its root gave up.
     pub async fn wait(&self) -> RootEnd {
         let RootState::Ended(reason) = self.reached(|state| matches!(state, RootState::Ended(_))).await else {
-            return RootEnd { reason: ExitReason::Shutdown, late: Vec::new() };
+            return RootEnd {
+                reason: ExitReason::Shutdown,
+                late: Vec::new(),
+            };
         };
-        let late = self.shared.overdue().into_iter().map(|(supervisor, child)| Late { supervisor, child }).collect();
+        let late = self
+            .shared
+            .overdue()
+            .into_iter()
+            .map(|(supervisor, child)| Late { supervisor, child })
+            .collect();
         RootEnd { reason, late }
     }
 
     async fn reached(&self, is_reached: impl FnMut(&RootState) -> bool) -> RootState {
         let mut root = self.shared.root();
         // The sender lives in what this very value shares, so it cannot be gone.
-        root.wait_for(is_reached).await.map_or(RootState::Starting, |state| state.clone())
+        root.wait_for(is_reached)
+            .await
+            .map_or(RootState::Starting, |state| state.clone())
     }
 }

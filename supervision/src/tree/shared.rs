@@ -106,7 +106,9 @@ pub(crate) trait Door: std::any::Any + Send + Sync {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("dead_letters", &self.dead_letters.total()).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("dead_letters", &self.dead_letters.total())
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,7 +151,11 @@ impl Shared {
 
     pub(crate) fn tell(&self, supervisor: &Arc<str>, what: What) {
         // Nobody listening is no failure.
-        let _heard = self.events.send(Event { at: Moment::now(), supervisor: Arc::clone(supervisor), what });
+        let _heard = self.events.send(Event {
+            at: Moment::now(),
+            supervisor: Arc::clone(supervisor),
+            what,
+        });
     }
 
     /// Tells what was seen of an agent, in the name of its supervisor.
@@ -172,8 +178,14 @@ impl Shared {
     pub(crate) fn enlist(&self, node: &Arc<Node>, door: Arc<dyn Door>) {
         #[cfg(feature = "testing")]
         lock(&self.roll).push(Arc::downgrade(node));
-        let entry = Entry { node: Arc::clone(node), door };
-        self.nodes.write().unwrap_or_else(PoisonError::into_inner).insert(node.path(), entry);
+        let entry = Entry {
+            node: Arc::clone(node),
+            door,
+        };
+        self.nodes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(node.path(), entry);
     }
 
     /// Takes `node` off the list, and nobody who has come to its path since.
@@ -186,13 +198,20 @@ impl Shared {
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<Entry> {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+        self.nodes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(path)
+            .cloned()
     }
 
     /// All nodes, by path.
     pub(crate) fn all(&self) -> BTreeMap<Arc<str>, Arc<Node>> {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
-        nodes.iter().map(|(path, entry)| (Arc::clone(path), Arc::clone(&entry.node))).collect()
+        nodes
+            .iter()
+            .map(|(path, entry)| (Arc::clone(path), Arc::clone(&entry.node)))
+            .collect()
     }
 
     /// Counts a message to nobody.

@@ -68,11 +68,19 @@ fn a_bundle_is_taken_in_its_order_and_whole() {
         let mut taker = Taker::new(&subject);
         let taken = block_on(taker.next_many(8));
         join([single, many]);
-        let numbers = |from| taken.iter().filter(move |letter| letter.from == from).map(|letter| letter.number);
+        let numbers = |from| {
+            taken
+                .iter()
+                .filter(move |letter| letter.from == from)
+                .map(|letter| letter.number)
+        };
         assert!(numbers(0).eq(0..2) && numbers(1).eq(0..6), "{taken:?}");
         for round in [0, 3] {
             let first = taken.iter().position(|found| *found == letter(1, round)).unwrap();
-            assert!(taken[first..first + 3].iter().all(|letter| letter.from == 1), "{taken:?}");
+            assert!(
+                taken[first..first + 3].iter().all(|letter| letter.from == 1),
+                "{taken:?}"
+            );
         }
         subject.assert_room_is_whole(&mut taker.notes);
     });
@@ -104,7 +112,11 @@ fn without_a_taker_exactly_as_many_are_admitted_as_there_is_room() {
         let subject = Subject::<Letter>::new(3);
         let sending = [0, 1, 2].map(|from| {
             let subject = Arc::clone(&subject);
-            thread::spawn(move || (0..2).filter(|&number| subject.try_send(plain(letter(from, number))).is_ok()).count())
+            thread::spawn(move || {
+                (0..2)
+                    .filter(|&number| subject.try_send(plain(letter(from, number))).is_ok())
+                    .count()
+            })
         });
         let admitted: usize = sending.into_iter().map(|sending| sending.join().unwrap()).sum();
         assert_eq!(admitted, 3);
@@ -163,7 +175,9 @@ fn each_message_is_dropped_once_wherever_it_lies_when_the_mailbox_goes() {
             let (subject, dropped) = (Arc::clone(&subject), Arc::clone(&dropped));
             thread::spawn(move || {
                 let batch = (0..count).map(|_| Counted(Arc::clone(&dropped))).collect();
-                block_on(subject.send(bundle(batch))).map(drop).expect("nobody closes it");
+                block_on(subject.send(bundle(batch)))
+                    .map(drop)
+                    .expect("nobody closes it");
             })
         });
         let mut taker = Taker::new(&subject);

@@ -78,7 +78,14 @@ fn a_timeout_while_the_reply_is_dropped_tells_the_asker_once() {
         let why = asked(&answer).unwrap_err();
         let timed_out = alarm.join().unwrap();
         join([handler]);
-        assert_eq!(why, if timed_out { NoAnswer::Timeout } else { NoAnswer::Unanswered });
+        assert_eq!(
+            why,
+            if timed_out {
+                NoAnswer::Timeout
+            } else {
+                NoAnswer::Unanswered
+            }
+        );
         assert_eq!(asked(&answer), Err(why), "and it stays so");
     });
 }

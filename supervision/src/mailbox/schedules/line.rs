@@ -89,7 +89,9 @@ fn newcomers_take_neither_room_set_aside_nor_room_a_bundle_waits_for() {
             starts_waiting(&mut waiting);
             let newcomer = Arc::clone(&subject);
             let newcomer = thread::spawn(move || {
-                (0..3).filter(|&number| newcomer.try_send(plain(letter(2, number))).is_ok()).count()
+                (0..3)
+                    .filter(|&number| newcomer.try_send(plain(letter(2, number))).is_ok())
+                    .count()
             });
             let mut notes = Notes::default();
             assert!(matches!(subject.take(&mut notes), Take::Next(_)));
@@ -202,7 +204,10 @@ fn a_sender_that_gives_up_leaves_no_hole_and_passes_its_room_on() {
         for _ in 0..2 {
             assert!(matches!(subject.take(&mut notes), Take::Next(_)));
         }
-        let queued: usize = gives_up.into_iter().map(|waiting| usize::from(waiting.join().unwrap())).sum();
+        let queued: usize = gives_up
+            .into_iter()
+            .map(|waiting| usize::from(waiting.join().unwrap()))
+            .sum();
         // The taker takes once more only where those who gave up were quicker.
         let mut taker = Taker::taking_over(&subject, notes);
         let taken = block_on(taker.next_many(queued as u64 + 1));

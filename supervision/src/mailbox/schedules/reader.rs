@@ -49,7 +49,10 @@ fn closing_sends_every_waiting_sender_away_with_its_message() {
         for (from, sending) in sending.into_iter().enumerate() {
             let (queued, back) = sending.join().unwrap();
             assert_eq!(back, letter(from, queued));
-            let numbers = taken.iter().filter(|letter| letter.from == from).map(|letter| letter.number);
+            let numbers = taken
+                .iter()
+                .filter(|letter| letter.from == from)
+                .map(|letter| letter.number);
             assert!(numbers.eq(0..queued), "{from} queued {queued}: {taken:?}");
         }
         assert_eq!(taken.len() as u64, subject.queue.admitted());
@@ -219,7 +222,11 @@ fn what_is_displaced_is_the_oldest_of_the_least_urgent_lane() {
         for (evicted, _) in sending.map(|sending| sending.join().unwrap()) {
             assert_eq!(evicted, [letter(4, 0)]);
         }
-        let left: Vec<_> = subject.empty(&mut Notes::default()).into_iter().map(|letter| letter.from).collect();
+        let left: Vec<_> = subject
+            .empty(&mut Notes::default())
+            .into_iter()
+            .map(|letter| letter.from)
+            .collect();
         assert_eq!(left, [0, 1, 2], "the most urgent first");
     });
 }
@@ -238,9 +245,16 @@ fn what_is_displaced_is_the_oldest() {
         }
         let (evicted, _) = sending.join().unwrap();
         let evicted: Vec<_> = evicted.into_iter().map(|letter| letter.number).collect();
-        let left: Vec<_> = subject.empty(&mut notes).into_iter().map(|letter| letter.number).collect();
+        let left: Vec<_> = subject
+            .empty(&mut notes)
+            .into_iter()
+            .map(|letter| letter.number)
+            .collect();
         assert!(evicted.is_sorted() && taken.is_sorted(), "{evicted:?} {taken:?}");
-        assert!(left.iter().copied().eq(6 - left.len() as u64..6), "the latest stay: {left:?}");
+        assert!(
+            left.iter().copied().eq(6 - left.len() as u64..6),
+            "the latest stay: {left:?}"
+        );
     });
 }
 

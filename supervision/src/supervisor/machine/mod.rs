@@ -134,7 +134,8 @@ impl Machine {
 
     /// Before [`Input::Boot`]: the child has had lives up to `last`, so its next is numbered after it.
     pub fn continue_numbering(&mut self, key: ChildKey, last: Incarnation) {
-        self.children.change(key, |child| (child.incarnation, child.before) = (last, last));
+        self.children
+            .change(key, |child| (child.incarnation, child.before) = (last, last));
     }
 
     /// Takes one input and appends to `effects` what is to be done, in the order it is to be done.
