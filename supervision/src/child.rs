@@ -11,7 +11,7 @@ use ractor::{ActorCell, SpawnErr};
 
 use crate::address::Address;
 use crate::agent::shell::{Birth, Shell};
-use crate::agent::{Agent, OnError, OnStuck};
+use crate::agent::{Agent, Handling, OnError, OnStuck};
 use crate::error::BuildError;
 use crate::mailbox::{CAPACITY, Mailbox};
 use crate::message::{Message, Overflow};
@@ -203,12 +203,13 @@ impl<A: Agent> Child<A> {
     }
 
     /// Checks what can be known before the tree runs. One that is refused closes its mailbox: nobody will read it.
-    pub(crate) fn build(self) -> Result<ChildSpec, BuildError> {
+    /// What it has in common with `like` is kept once.
+    pub(crate) fn build(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
         let mailbox = Arc::clone(self.mailbox());
-        self.checked().inspect_err(|_| mailbox.close())
+        self.checked(like).inspect_err(|_| mailbox.close())
     }
 
-    fn checked(self) -> Result<ChildSpec, BuildError> {
+    fn checked(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
         let name = Name::new(&self.name)?;
         let Some(capacity) = NonZeroUsize::new(self.options.capacity) else {
             return Err(BuildError::NoCapacity { child: name });
@@ -228,12 +229,19 @@ impl<A: Agent> Child<A> {
         let startable = AgentSpec::<A> {
             spec: Arc::new(self.spec),
             mailbox,
-            options: self.options,
-            shared: OnceLock::new(),
+            handling: Handling {
+                on_error: self.options.on_error,
+                budget: self.options.budget,
+            },
+            on_stuck: self.options.on_stuck,
+        };
+        let policy = match like {
+            Some(like) if *like.policy == self.options.policy => Arc::clone(&like.policy),
+            _ => Arc::new(self.options.policy),
         };
         Ok(ChildSpec {
             name,
-            policy: self.options.policy,
+            policy,
             child: Arc::new(startable),
         })
     }
@@ -242,7 +250,8 @@ impl<A: Agent> Child<A> {
 /// A checked child specification of whatever type.
 pub(crate) struct ChildSpec {
     pub(crate) name: Name,
-    pub(crate) policy: ChildPolicy,
+    /// Shared by children that are alike.
+    pub(crate) policy: Arc<ChildPolicy>,
     pub(crate) child: Arc<dyn Startable>,
 }
 
@@ -294,8 +303,8 @@ pub(crate) trait Startable: Send + Sync {
 struct AgentSpec<A: Agent> {
     spec: Arc<A::Spec>,
     mailbox: Arc<Mailbox<A::Message>>,
-    options: Options,
-    shared: OnceLock<Arc<Shared>>,
+    handling: Handling,
+    on_stuck: OnStuck,
 }
 
 impl<A: Agent> Drop for AgentSpec<A> {
@@ -322,14 +331,13 @@ impl<A: Agent> Startable for AgentSpec<A> {
         let is_new = node.set_path(Arc::from(path));
         // A supervisor's restart begins with all its static children again, also those that had left the tree.
         if self.mailbox.queue.reopen() || is_new {
-            let _first = self.shared.set(Arc::clone(shared));
-            let _same = self.mailbox.shared.set(Arc::clone(shared));
+            let _first = self.mailbox.shared.set(Arc::clone(shared));
             shared.enlist(node, self.door());
         }
     }
 
     fn leave_tree(&self) {
-        if let Some(shared) = self.shared.get() {
+        if let Some(shared) = self.mailbox.shared.get() {
             shared.strike(&self.mailbox.node);
         }
         self.mailbox.close();
@@ -337,7 +345,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
 
     fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>> {
         Box::pin(async move {
-            let Some(shared) = self.shared.get() else {
+            let Some(shared) = self.mailbox.shared.get() else {
                 return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
             };
             self.mailbox.clear_notices();
@@ -346,10 +354,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
                 mailbox: Arc::clone(&self.mailbox),
                 shared: Arc::clone(shared),
                 incarnation,
-                handling: crate::agent::Handling {
-                    on_error: self.options.on_error,
-                    budget: self.options.budget,
-                },
+                handling: self.handling,
             });
             let (actor, join) = ractor::Actor::spawn_linked(None, Shell::new(), birth, parent).await?;
             Ok(Spawned {
@@ -377,6 +382,6 @@ impl<A: Agent> Startable for AgentSpec<A> {
     }
 
     fn budget(&self) -> Option<(Duration, OnStuck)> {
-        self.options.budget.map(|budget| (budget, self.options.on_stuck))
+        self.handling.budget.map(|budget| (budget, self.on_stuck))
     }
 }

@@ -50,14 +50,18 @@ use crate::tree::{Door, Figures, MailboxFigures, NOTICE, Node, Shared, lock};
 pub(crate) const CAPACITY: usize = 1024;
 
 /// A mailbox: a queue, whose it is, and what became of messages.
+///
+/// The order of the fields keeps what the agent reads for each message off the cache line at the queue's end, which
+/// senders write.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Mailbox<M> {
     pub(crate) queue: Queue<M>,
+    notices: std::sync::Mutex<VecDeque<M>>,
     pub(crate) node: Arc<Node>,
     pub(crate) overflow: Overflow,
     pub(crate) shared: OnceLock<Arc<Shared>>,
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
-    notices: std::sync::Mutex<VecDeque<M>>,
     dropped: AtomicU64,
     /// Incarnations of which something is left: one, or none.
     incarnations: AtomicU64,

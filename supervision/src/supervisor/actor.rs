@@ -165,7 +165,7 @@ impl Desk {
     fn new(myself: ActorRef<Order>, charge: Charge) -> Result<Self, ActorProcessingErr> {
         let numbered = || (1..).map(ChildKey).zip(&*charge.children);
         let specs = numbered()
-            .map(|(key, spec)| (key, spec.name.clone(), spec.policy))
+            .map(|(key, spec)| (key, spec.name.clone(), *spec.policy))
             .collect();
         let mut machine = Machine::new(charge.policy, specs)?;
         for (key, spec) in numbered() {
@@ -333,7 +333,7 @@ impl Desk {
             Request::StartChild {
                 key,
                 name: spec.name,
-                policy: spec.policy,
+                policy: *spec.policy,
             },
             reply,
         )

@@ -105,7 +105,7 @@ impl SupervisorHandle {
     /// not kept; one that declines is listed without an incarnation.
     pub async fn start_child<A: Agent>(&self, child: Child<A>) -> Result<Address<A::Message>, CallError> {
         let address = child.address();
-        let spec = child.build()?;
+        let spec = child.build(None)?;
         self.call(|reply| Order::Add { spec, reply }).await??;
         Ok(address)
     }

@@ -71,15 +71,16 @@ impl Supervisor {
     /// Adds a child at the right end.
     #[must_use]
     pub fn child<A: Agent>(mut self, child: Child<A>) -> Self {
-        self.children.push(child.build());
+        let like = self.children.last().and_then(|last| last.as_ref().ok());
+        let built = child.build(like);
+        self.children.push(built);
         self
     }
 
     /// Adds many children of one kind.
     #[must_use]
-    pub fn children<A: Agent>(mut self, children: impl IntoIterator<Item = Child<A>>) -> Self {
-        self.children.extend(children.into_iter().map(Child::build));
-        self
+    pub fn children<A: Agent>(self, children: impl IntoIterator<Item = Child<A>>) -> Self {
+        children.into_iter().fold(self, Self::child)
     }
 
     /// Which children restart when one of them ends.

@@ -129,13 +129,49 @@ impl Watcher {
     }
 }
 
+/// What is written seldom. Most nodes of a large tree have been started, and nothing else.
 #[derive(Default)]
 struct Records {
-    history: VecDeque<Change>,
-    last_exit: Option<(u64, ExitReason)>,
+    history: VecDeque<Kept>,
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Default)]
+struct Rare {
+    last_exit: Option<(u64, Arc<ExitReason>)>,
     watchers: Vec<Watcher>,
     view: Option<serde_json::Value>,
     waits_for: Vec<Arc<Node>>,
+}
+
+/// A change as it is kept.
+struct Kept {
+    at: Moment,
+    incarnation: u64,
+    reason: Option<Arc<ExitReason>>,
+    to: Phase,
+}
+
+impl Kept {
+    fn shown(&self) -> Change {
+        Change {
+            at: self.at,
+            to: self.to,
+            incarnation: self.incarnation,
+            reason: self.reason.as_deref().cloned(),
+        }
+    }
+}
+
+impl Records {
+    fn exit_of(&self, incarnation: u64) -> Option<Arc<ExitReason>> {
+        let (ended, reason) = self.rare.as_ref()?.last_exit.as_ref()?;
+        (*ended == incarnation).then(|| Arc::clone(reason))
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
 /// One agent or supervisor, through all its incarnations.
@@ -239,12 +275,9 @@ impl Node {
     }
 
     pub(crate) fn enter(&self, to: Phase, incarnation: u64, reason: Option<ExitReason>, at: Moment) {
+        let reason = reason.map(Arc::new);
         let mut records = self.records();
-        let is_gone = records
-            .last_exit
-            .as_ref()
-            .is_some_and(|(ended, _)| *ended == incarnation);
-        if is_gone && to == Phase::Stopping {
+        if to == Phase::Stopping && records.exit_of(incarnation).is_some() {
             // It ended by itself before it could be asked to.
             return;
         }
@@ -253,14 +286,9 @@ impl Node {
             records.history.pop_front();
         }
         if let Some(reason) = &reason {
-            records.last_exit = Some((incarnation, reason.clone()));
+            records.rare().last_exit = Some((incarnation, Arc::clone(reason)));
         }
-        records.history.push_back(Change {
-            at,
-            to,
-            incarnation,
-            reason,
-        });
+        records.history.push_back(Kept { at, incarnation, reason, to });
     }
 
     /// An incarnation begins to start.
@@ -278,18 +306,18 @@ impl Node {
     }
 
     pub(crate) fn history(&self) -> Vec<Change> {
-        self.records().history.iter().cloned().collect()
+        self.records().history.iter().map(Kept::shown).collect()
     }
 
     pub(crate) fn last_exit(&self) -> Option<ExitReason> {
-        self.records().last_exit.as_ref().map(|(_, reason)| reason.clone())
+        let records = self.records();
+        let (_, reason) = records.rare.as_ref()?.last_exit.as_ref()?;
+        Some(ExitReason::clone(reason))
     }
 
     /// Why an incarnation ended, if it has.
     pub(crate) fn exit_of(&self, incarnation: u64) -> Option<ExitReason> {
-        let records = self.records();
-        let (ended, reason) = records.last_exit.as_ref()?;
-        (*ended == incarnation).then(|| reason.clone())
+        self.records().exit_of(incarnation).map(|reason| ExitReason::clone(&reason))
     }
 
     /// An incarnation is gone: notes it and tells those who watch.
@@ -335,13 +363,14 @@ impl Node {
 
     pub(crate) fn watch(&self, watcher: Watcher) {
         let mut records = self.records();
-        records.watchers.retain(Watcher::is_current);
-        records.watchers.push(watcher);
+        let watchers = &mut records.rare().watchers;
+        watchers.retain(Watcher::is_current);
+        watchers.push(watcher);
     }
 
     /// Tells everybody who watches that this incarnation ended.
     fn tell_watchers(&self, reason: &ExitReason) {
-        let watchers = std::mem::take(&mut self.records().watchers);
+        let watchers = self.records().rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.watchers));
         for watcher in watchers.into_iter().filter(Watcher::is_current) {
             // What it makes of the news is the watcher's own code, and runs in the name of who ended.
             let _told = std::panic::catch_unwind(AssertUnwindSafe(|| (watcher.tell)(reason)));
@@ -349,29 +378,30 @@ impl Node {
     }
 
     pub(crate) fn set_view(&self, view: Option<serde_json::Value>) {
-        self.records().view = view;
+        self.records().rare().view = view;
     }
 
     pub(crate) fn view(&self) -> Option<serde_json::Value> {
-        self.records().view.clone()
+        self.records().rare.as_ref()?.view.clone()
     }
 
     /// Notes that this agent's handler waits for `target`, beside others it may wait for.
     pub(crate) fn wait_for(&self, target: Arc<Self>) {
-        self.records().waits_for.push(target);
+        self.records().rare().waits_for.push(target);
     }
 
     /// One wait for `target` is over.
     pub(crate) fn wait_no_longer(&self, target: &Self) {
         let mut records = self.records();
-        let index = records.waits_for.iter().position(|other| other.id == target.id);
-        let gone = index.map(|index| records.waits_for.swap_remove(index));
+        let waits_for = &mut records.rare().waits_for;
+        let index = waits_for.iter().position(|other| other.id == target.id);
+        let gone = index.map(|index| waits_for.swap_remove(index));
         drop(records);
         drop(gone);
     }
 
     fn waits_for(&self) -> Vec<Arc<Self>> {
-        self.records().waits_for.clone()
+        self.records().rare.as_ref().map_or_else(Vec::new, |rare| rare.waits_for.clone())
     }
 
     /// The paths from `self` round to `self`, if waiting for `target` closes a circle.

@@ -120,7 +120,7 @@ impl Root {
                 let name = part.node.name.clone();
                 children.push(ChildSpec {
                     name,
-                    policy: part.own,
+                    policy: Arc::new(part.own),
                     child: Arc::new(part) as Arc<dyn Startable>,
                 });
             }
