@@ -2,10 +2,10 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -13,14 +13,15 @@ use futures_util::FutureExt;
 use super::context::Context;
 use super::current::Working;
 use super::{Agent, OnError};
-use crate::ask::{NoAnswer, Ticket, drop_failed};
+use crate::ask::{Ticket, drop_failed};
 use crate::clock::Moment;
-use crate::dead_letter::DeadReason;
-use crate::mailbox::{Again, Hold, Mailbox, Parcel, Take};
-use crate::message::Message;
+use crate::mailbox::{Again, Hold, Mailbox, Take};
 use crate::panics;
 use crate::reason::{ExitReason, Failure};
-use crate::tree::{KILL, NOTICE, Node, OBSERVE, Observation, PAUSE, Phase, STOP};
+use crate::tree::{Node, Phase};
+
+mod control;
+mod messages;
 
 /// After this many messages in a row the agent gives way to others on its thread.
 const BATCH: u32 = 256;
@@ -238,213 +239,6 @@ impl<A: Agent> Life<A> {
             }
         }
     }
-
-    // ---- control ----
-
-    /// Does what the node's flags ask for.
-    fn attend(&mut self) -> Option<Next> {
-        let node = &self.mailbox.node;
-        if node.has_flag(KILL) {
-            // ractor serves the signal when this task is polled next.
-            return Some(Next::GiveWay);
-        }
-        if node.has_flag(STOP) {
-            return Some(Next::Stop);
-        }
-        if node.lower(OBSERVE) {
-            node.set_view(self.agent.as_ref().and_then(A::state));
-        }
-        if node.has_flag(PAUSE) {
-            let hold = self.hold.as_mut()?;
-            self.mailbox.queue.release(&mut hold.notes);
-            self.mailbox.queue.look_ahead(&mut hold.notes);
-            return Some(Next::Pause);
-        }
-        let message = node.lower(NOTICE).then(|| self.mailbox.take_notice()).flatten()?;
-        // There may be more: look again afterwards.
-        node.raise(NOTICE);
-        Some(self.begin(message))
-    }
-
-    /// Tells senders of the room that handled messages have left.
-    fn release(&mut self) {
-        if let Some(hold) = &mut self.hold {
-            self.mailbox.queue.release(&mut hold.notes);
-        }
-    }
-
-    /// Nothing waits: tells the agent, and waits until something does.
-    async fn rest(&mut self) -> Option<ExitReason> {
-        if let Some(agent) = &mut self.agent {
-            let idled = agent.idle(&mut self.ctx).await;
-            if let Err(failure) = idled
-                && let Some(end) = self.failed(failure)
-            {
-                return Some(end);
-            }
-        }
-        self.mailbox.node.in_hand.store(0, Ordering::Relaxed);
-        let hold = self.hold.as_mut()?;
-        if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
-            self.wait(true).await;
-        }
-        None
-    }
-
-    /// Waits for a flag, a timer or, where `for_messages`, a message.
-    async fn wait(&mut self, for_messages: bool) {
-        // What the agent is told of others waits with its messages.
-        let (flags, ignored) = if for_messages { (0, 0) } else { (PAUSE, NOTICE) };
-        let next = if for_messages { self.ctx.next_timer() } else { None };
-        let mut sleep = next.map(|next| Box::pin(tokio::time::sleep_until(next.instant())));
-        let (mailbox, answering) = (&self.mailbox, &mut self.waker);
-        poll_fn(|cx| {
-            if !answering.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                mailbox.queue.bell.answer_with(cx.waker());
-                *answering = Some(cx.waker().clone());
-            }
-            let is_called = mailbox.node.flags() & !ignored != flags || (for_messages && !mailbox.queue.is_idle());
-            if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
-                return Poll::Ready(());
-            }
-            Poll::Pending
-        })
-        .await;
-    }
-
-    // ---- messages ----
-
-    /// Opens a parcel; `None` where its message is not to be handled any more.
-    #[inline]
-    fn open(&mut self, parcel: Parcel<A::Message>) -> Option<Next> {
-        self.mailbox
-            .node
-            .in_hand
-            .store(parcel.stamp().as_mark(), Ordering::Relaxed);
-        let (message, until) = match parcel {
-            Parcel::Plain { message, .. } => (message, None),
-            Parcel::Until { until, .. } if Moment::now() > until => {
-                self.mailbox.discard(parcel, DeadReason::Expired, None);
-                return None;
-            }
-            Parcel::Ask { ref ticket, .. } if !ticket.is_wanted() => {
-                self.mailbox.discard(parcel, DeadReason::Expired, None);
-                return None;
-            }
-            Parcel::Until { message, until, .. } => (message, Some(until)),
-            Parcel::Ask { ticket, message, .. } => {
-                ticket.begin();
-                self.hand.ticket = Some(ticket);
-                (message, None)
-            }
-            // The queue unpacks them.
-            Parcel::Many { .. } => return None,
-        };
-        self.hand.copy = copy_of(&message, until, 0);
-        Some(self.begin(message))
-    }
-
-    fn open_again(
-        &mut self,
-        Again {
-            message,
-            until,
-            attempts,
-        }: Again<A::Message>,
-    ) -> Option<Next> {
-        if until.is_some_and(|until| Moment::now() > until) {
-            self.mailbox.dead_letter(Some(message), DeadReason::Expired, None);
-            return None;
-        }
-        self.hand.copy = copy_of(&message, until, attempts);
-        Some(self.begin(message))
-    }
-
-    #[inline]
-    fn begin(&mut self, message: A::Message) -> Next {
-        self.hand.is_full = true;
-        if self.has_budget {
-            self.mailbox
-                .node
-                .handling_since
-                .store(Moment::now().as_nanos(), Ordering::Relaxed);
-        }
-        self.hand.message = Some(message);
-        Next::Handle
-    }
-
-    async fn handle(&mut self) -> Option<ExitReason> {
-        let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else {
-            return Some(ExitReason::Shutdown);
-        };
-        let message = self.hand.message.take()?;
-        let handled = {
-            let mut handling = pin!(agent.handle(message, &mut self.ctx));
-            match poll_once(handling.as_mut()).await {
-                Poll::Ready(handled) => handled,
-                Poll::Pending => {
-                    self.mailbox.queue.release(&mut hold.notes);
-                    handling.await
-                }
-            }
-        };
-        self.handled += 1;
-        self.mailbox.node.handled.store(self.handled, Ordering::Relaxed);
-        if self.has_budget {
-            self.mailbox.node.handling_since.store(0, Ordering::Relaxed);
-        }
-        if let Err(failure) = handled {
-            return self.failed(failure);
-        }
-        self.hand.is_full = false;
-        if let Some(ticket) = self.hand.ticket.take() {
-            ticket.end(NoAnswer::Unanswered);
-        }
-        None
-    }
-
-    /// What the failure of a callback means.
-    fn failed(&mut self, failure: Failure) -> Option<ExitReason> {
-        self.mailbox.node.failed.fetch_add(1, Ordering::Relaxed);
-        let reason = ExitReason::Error(failure);
-        if self.on_error == OnError::Fail {
-            return Some(reason);
-        }
-        self.hand.copy = None;
-        self.empty_hand(&reason);
-        if let ExitReason::Error(failure) = reason {
-            let (agent, incarnation) = (self.mailbox.node.path(), self.ctx.incarnation);
-            let resumed = Observation::Resumed {
-                agent,
-                incarnation,
-                failure,
-            };
-            self.ctx.shared.observe(&self.mailbox.node, resumed);
-        }
-        None
-    }
-
-    /// Decides what becomes of the message in hand when its handler did not return well.
-    fn empty_hand(&mut self, reason: &ExitReason) {
-        if !std::mem::take(&mut self.hand.is_full) {
-            return;
-        }
-        if let Some(ticket) = self.hand.ticket.take() {
-            ticket.end(NoAnswer::Crashed);
-        }
-        match (self.hand.copy.take(), &mut self.hold) {
-            (Some(mut copy), Some(hold)) if copy.attempts < A::Message::REDELIVERIES => {
-                copy.attempts += 1;
-                hold.again = Some(copy);
-            }
-            (Some(copy), _) => {
-                let message = copy.message;
-                self.mailbox
-                    .dead_letter(Some(message), DeadReason::Poison, Some(reason));
-            }
-            (None, _) => self.mailbox.dead_letter(None, DeadReason::Crashed, Some(reason)),
-        }
-    }
 }
 
 impl<A: Agent> Drop for Life<A> {
@@ -471,23 +265,6 @@ impl<A: Agent> Drop for Life<A> {
         node.in_hand.store(0, Ordering::Relaxed);
         node.ended(self.ctx.incarnation, reason, Moment::now());
     }
-}
-
-fn copy_of<M: Message>(message: &M, until: Option<Moment>, attempts: u32) -> Option<Box<Again<M>>> {
-    if M::REDELIVERIES == 0 {
-        return None;
-    }
-    message.again().map(|message| {
-        Box::new(Again {
-            message,
-            until,
-            attempts,
-        })
-    })
-}
-
-async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// Runs a callback in the name of `node`; what it panicked with becomes a reason.

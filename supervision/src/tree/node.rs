@@ -288,7 +288,12 @@ impl Node {
         if let Some(reason) = &reason {
             records.rare().last_exit = Some((incarnation, Arc::clone(reason)));
         }
-        records.history.push_back(Kept { at, incarnation, reason, to });
+        records.history.push_back(Kept {
+            at,
+            incarnation,
+            reason,
+            to,
+        });
     }
 
     /// An incarnation begins to start.
@@ -317,7 +322,9 @@ impl Node {
 
     /// Why an incarnation ended, if it has.
     pub(crate) fn exit_of(&self, incarnation: u64) -> Option<ExitReason> {
-        self.records().exit_of(incarnation).map(|reason| ExitReason::clone(&reason))
+        self.records()
+            .exit_of(incarnation)
+            .map(|reason| ExitReason::clone(&reason))
     }
 
     /// An incarnation is gone: notes it and tells those who watch.
@@ -370,7 +377,11 @@ impl Node {
 
     /// Tells everybody who watches that this incarnation ended.
     fn tell_watchers(&self, reason: &ExitReason) {
-        let watchers = self.records().rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.watchers));
+        let watchers = self
+            .records()
+            .rare
+            .as_mut()
+            .map_or_else(Vec::new, |rare| std::mem::take(&mut rare.watchers));
         for watcher in watchers.into_iter().filter(Watcher::is_current) {
             // What it makes of the news is the watcher's own code, and runs in the name of who ended.
             let _told = std::panic::catch_unwind(AssertUnwindSafe(|| (watcher.tell)(reason)));
@@ -401,7 +412,10 @@ impl Node {
     }
 
     fn waits_for(&self) -> Vec<Arc<Self>> {
-        self.records().rare.as_ref().map_or_else(Vec::new, |rare| rare.waits_for.clone())
+        self.records()
+            .rare
+            .as_ref()
+            .map_or_else(Vec::new, |rare| rare.waits_for.clone())
     }
 
     /// The paths from `self` round to `self`, if waiting for `target` closes a circle.

@@ -1,0 +1,83 @@
+//! What an incarnation does between messages: its flags, its rest, its waits.
+
+use std::future::{Future, poll_fn};
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use super::{Life, Next};
+use crate::agent::Agent;
+use crate::reason::ExitReason;
+use crate::tree::{KILL, NOTICE, OBSERVE, PAUSE, STOP};
+
+impl<A: Agent> Life<A> {
+    /// Does what the node's flags ask for.
+    pub(super) fn attend(&mut self) -> Option<Next> {
+        let node = &self.mailbox.node;
+        if node.has_flag(KILL) {
+            // ractor serves the signal when this task is polled next.
+            return Some(Next::GiveWay);
+        }
+        if node.has_flag(STOP) {
+            return Some(Next::Stop);
+        }
+        if node.lower(OBSERVE) {
+            node.set_view(self.agent.as_ref().and_then(A::state));
+        }
+        if node.has_flag(PAUSE) {
+            let hold = self.hold.as_mut()?;
+            self.mailbox.queue.release(&mut hold.notes);
+            self.mailbox.queue.look_ahead(&mut hold.notes);
+            return Some(Next::Pause);
+        }
+        let message = node.lower(NOTICE).then(|| self.mailbox.take_notice()).flatten()?;
+        // There may be more: look again afterwards.
+        node.raise(NOTICE);
+        Some(self.begin(message))
+    }
+
+    /// Tells senders of the room that handled messages have left.
+    pub(super) fn release(&mut self) {
+        if let Some(hold) = &mut self.hold {
+            self.mailbox.queue.release(&mut hold.notes);
+        }
+    }
+
+    /// Nothing waits: tells the agent, and waits until something does.
+    pub(super) async fn rest(&mut self) -> Option<ExitReason> {
+        if let Some(agent) = &mut self.agent {
+            let idled = agent.idle(&mut self.ctx).await;
+            if let Err(failure) = idled
+                && let Some(end) = self.failed(failure)
+            {
+                return Some(end);
+            }
+        }
+        self.mailbox.node.in_hand.store(0, Ordering::Relaxed);
+        let hold = self.hold.as_mut()?;
+        if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
+            self.wait(true).await;
+        }
+        None
+    }
+
+    /// Waits for a flag, a timer or, where `for_messages`, a message.
+    pub(super) async fn wait(&mut self, for_messages: bool) {
+        // What the agent is told of others waits with its messages.
+        let (flags, ignored) = if for_messages { (0, 0) } else { (PAUSE, NOTICE) };
+        let next = if for_messages { self.ctx.next_timer() } else { None };
+        let mut sleep = next.map(|next| Box::pin(tokio::time::sleep_until(next.instant())));
+        let (mailbox, answering) = (&self.mailbox, &mut self.waker);
+        poll_fn(|cx| {
+            if !answering.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                mailbox.queue.bell.answer_with(cx.waker());
+                *answering = Some(cx.waker().clone());
+            }
+            let is_called = mailbox.node.flags() & !ignored != flags || (for_messages && !mailbox.queue.is_idle());
+            if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
