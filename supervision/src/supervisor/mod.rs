@@ -4,6 +4,7 @@
 //! actor that performs the machine's effects.
 
 mod actor;
+mod desk;
 mod handle;
 mod inspection;
 pub mod machine;
