@@ -52,7 +52,7 @@ impl Supervisor {
     pub fn named(name: impl Into<String>) -> Self {
         let own = ChildPolicy {
             shutdown: Shutdown::Infinity,
-            start_within: Duration::from_secs(365 * 24 * 60 * 60),
+            start_within: Duration::from_hours(365 * 24),
             ..ChildPolicy::default()
         };
         Self {

@@ -135,6 +135,10 @@ pub(crate) fn random_seed() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one actor without a parent: all others hang on it"
+)]
 async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
     let shared = Arc::clone(&charge.shared);
     let (root, _) = ractor::Actor::spawn(None, SupervisorActor, charge).await?;

@@ -118,7 +118,9 @@ async fn a_thousand_crashing_children_escalate_once() {
         .await
         .unwrap();
     let mut events = tree.observer().events();
-    addresses.iter().for_each(|one| one.try_send(Say::Fail).unwrap());
+    for one in &addresses {
+        one.try_send(Say::Fail).unwrap();
+    }
     node_until(&tree, "stormy", |node| node.state == Phase::Backoff).await;
     quiet().await;
     let escalations = decisions(&mut events)
@@ -142,7 +144,9 @@ async fn a_kill_storm_through_three_levels_is_bounded_by_all_intensities() {
     });
     let root = teams.fold(Root::new().intensity(Intensity::new(4, 60 * SECOND)), Root::supervisor);
     let tree = root.start().await.unwrap();
-    addresses.iter().for_each(|one| one.try_send(Say::Fail).unwrap());
+    for one in &addresses {
+        one.try_send(Say::Fail).unwrap();
+    }
     let end = soon("the storm ends", tree.wait()).await;
     assert_eq!(end.exit_code(), 70);
     let starts = log.lines().iter().filter(|line| line.contains("starts")).count();
