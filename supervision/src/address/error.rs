@@ -14,6 +14,9 @@ pub enum Refusal {
     /// The agent is no longer part of the tree.
     #[error("it is no longer part of the tree; look its address up again")]
     Closed,
+    /// Who stands at the path takes other messages.
+    #[error("it does not take messages of this type; send to one who does")]
+    OtherType,
     /// There was no room before the message's deadline.
     #[error("there was no room in its mailbox before the deadline; allow more time or send less")]
     Expired,

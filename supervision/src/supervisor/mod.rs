@@ -139,7 +139,8 @@ impl Supervisor {
         self
     }
 
-    /// Its end counts for its own parent's auto-shutdown.
+    /// Its end counts for [`Root::auto_shutdown`](crate::Root::auto_shutdown); one that is always restarted has no
+    /// end, so this needs another [`Supervisor::restart`].
     #[must_use]
     pub fn significant(mut self) -> Self {
         self.own.significant = true;

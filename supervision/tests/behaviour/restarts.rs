@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::{ChildState, Decision};
 
 use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, decisions, node_until, quiet, soon, until};

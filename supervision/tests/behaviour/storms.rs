@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::future::{FutureExt, join_all};
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::Decision;
 use triarch_supervision::tree::Events;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};

@@ -8,7 +8,7 @@ use crate::child::ChildSpec;
 use crate::name::Name;
 use crate::reason::KillCause;
 use crate::supervisor::handle::{Answer, ChildStatus, Reply};
-use crate::supervisor::machine::{AdminError, CallId, ChildKey, ChildView, Input, Request};
+use crate::supervisor::machine::{AdminError, CallId, ChildKey, ChildState, ChildView, Input, Request};
 
 impl Desk {
     pub(super) async fn add(&mut self, spec: ChildSpec, reply: Reply<Answer>) {
@@ -46,7 +46,7 @@ impl Desk {
             .get(&child.key)
             .and_then(|seat| Some((seat, seat.present.as_ref()?)));
         let Some((seat, present)) = present else {
-            return Err(AdminError::Restarting { child: name });
+            return Err(nobody_to_kill(name, child.state));
         };
         kill(seat, present, KillCause::Outside);
         Ok(())
@@ -61,6 +61,14 @@ impl Desk {
             policy: *child.policy,
         };
         self.machine.children().map(status).collect()
+    }
+}
+
+fn nobody_to_kill(child: Name, state: ChildState) -> AdminError {
+    match state {
+        ChildState::Down => AdminError::Down { child },
+        ChildState::Quarantined => AdminError::Quarantined { child },
+        _ => AdminError::Restarting { child },
     }
 }
 

@@ -17,14 +17,7 @@ impl Desk {
     pub(super) async fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Start { key, incarnation } => self.start(key, incarnation).await,
-            Effect::Stop { key, incarnation } => {
-                if let Some((seat, _)) = self.present(key, incarnation) {
-                    seat.child
-                        .node()
-                        .enter(Phase::Stopping, incarnation, None, Moment::now());
-                    seat.child.ask_to_stop();
-                }
-            }
+            Effect::Stop { key, incarnation } => self.ask_to_stop(key, incarnation),
             Effect::Kill {
                 key,
                 incarnation,
@@ -73,6 +66,14 @@ impl Desk {
                 node.ended(incarnation, reason.clone(), Moment::now());
                 self.inputs.push_back(ended(key, incarnation, reason, false));
             }
+        }
+    }
+
+    fn ask_to_stop(&self, key: ChildKey, incarnation: Incarnation) {
+        if let Some((seat, _)) = self.present(key, incarnation) {
+            let node = seat.child.node();
+            node.enter(Phase::Stopping, incarnation, None, Moment::now());
+            seat.child.ask_to_stop();
         }
     }
 
