@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Moment(u64);
 
 /// Moments begin one day after zero, so that a test may look back.
-const HEAD_START: Duration = Duration::from_secs(24 * 60 * 60);
+const HEAD_START: Duration = Duration::from_hours(24);
 
 impl Moment {
     /// Now, by tokio's clock where one runs, so that paused time is honoured.
@@ -73,11 +73,11 @@ impl Drop for OwnZero {
 }
 
 fn base() -> std::time::Instant {
+    static BASE: OnceLock<std::time::Instant> = OnceLock::new();
     #[cfg(feature = "testing")]
     if let Some(zero) = ZERO.get() {
         return zero;
     }
-    static BASE: OnceLock<std::time::Instant> = OnceLock::new();
     *BASE.get_or_init(|| {
         let now = std::time::Instant::now();
         now.checked_sub(HEAD_START).unwrap_or(now)

@@ -41,6 +41,7 @@ pub mod prelude {
     pub use crate::message::{Message, Overflow, Priority};
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
     pub use crate::reason::{ExitReason, Failure};
+    pub use crate::supervisor::machine::{ChildState, Decision, Outcome};
     pub use crate::supervisor::{CallError, Supervisor, SupervisorHandle};
     pub use crate::tree::{Event, Observer, Phase, Root, RootEnd, Tree, What};
 }

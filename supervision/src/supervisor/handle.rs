@@ -178,7 +178,10 @@ impl SupervisorHandle {
     }
 }
 
-/// The answer to a call.
+/// What came of a call that changes the children.
+pub(super) type Answer = Result<Outcome, AdminError>;
+
+/// The way back to the caller.
 pub(super) type Reply<T> = oneshot::Sender<T>;
 
 /// A checked child on its way to the supervisor.

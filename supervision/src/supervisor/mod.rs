@@ -4,6 +4,7 @@
 //! actor that performs the machine's effects.
 
 mod actor;
+mod desk;
 mod handle;
 mod inspection;
 pub mod machine;
@@ -51,7 +52,7 @@ impl Supervisor {
     pub fn named(name: impl Into<String>) -> Self {
         let own = ChildPolicy {
             shutdown: Shutdown::Infinity,
-            start_within: Duration::from_secs(365 * 24 * 60 * 60),
+            start_within: Duration::from_hours(365 * 24),
             ..ChildPolicy::default()
         };
         Self {
@@ -139,7 +140,8 @@ impl Supervisor {
         self
     }
 
-    /// Its end counts for its own parent's auto-shutdown.
+    /// Its end counts for [`Root::auto_shutdown`](crate::Root::auto_shutdown); one that is always restarted has no
+    /// end, so this needs another [`Supervisor::restart`].
     #[must_use]
     pub fn significant(mut self) -> Self {
         self.own.significant = true;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
-const LEVELS: usize = 6;
+const TOP_LEVEL: u32 = 5;
+const LEVELS: usize = TOP_LEVEL as usize + 1;
 const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// How far ahead an entry may lie: one slot less than a whole turn of the highest level, or it would lie in the
 /// slot of the present. What is further is looked at again on the way.
-const HORIZON: u64 = (SLOTS as u64 - 1) << (SLOT_BITS * (LEVELS as u32 - 1));
+const HORIZON: u64 = (SLOTS as u64 - 1) << (SLOT_BITS * TOP_LEVEL);
 const TICK: Duration = Duration::from_millis(1);
 const NOBODY: u32 = u32::MAX;
 
@@ -144,7 +145,7 @@ impl<T> Wheel<T> {
     fn slot_of(&self, tick: u64) -> usize {
         let tick = tick.min(self.elapsed + HORIZON);
         let differing = (self.elapsed ^ tick) | (SLOTS as u64 - 1);
-        let level = ((63 - differing.leading_zeros()) / SLOT_BITS).min(LEVELS as u32 - 1);
+        let level = (differing.ilog2() / SLOT_BITS).min(TOP_LEVEL);
         let slot = (tick >> (SLOT_BITS * level)) % SLOTS as u64;
         level as usize * SLOTS + usize::try_from(slot).unwrap_or(0)
     }
@@ -300,11 +301,11 @@ mod tests {
                         prop_assert_eq!(next.is_some(), !model.is_empty());
                         now = match step {
                             Step::Pass(span) => now + span,
-                            _ => next.map_or(now, |next| next.since(Moment::default()).as_millis() as u64),
+                            _ => next.map_or(now, |next| next.as_nanos() / 1_000_000),
                         };
                         let expected: Vec<u32> =
                             model.iter().filter(|(_, (at, _))| *at <= now).map(|(id, _)| *id).collect();
-                        expected.iter().for_each(|id| { model.remove(id); });
+                        model.retain(|id, _| !expected.contains(id));
                         prop_assert_eq!(due(&mut wheel, ms(now)), expected);
                     }
                 }

@@ -329,8 +329,9 @@ impl Node {
 
     /// An incarnation is gone: notes it and tells those who watch.
     pub(crate) fn ended(&self, incarnation: u64, reason: ExitReason, at: Moment) {
-        self.enter(Phase::Stopped, incarnation, Some(reason.clone()), at);
-        self.tell_watchers(&reason);
+        let told = reason.clone();
+        self.enter(Phase::Stopped, incarnation, Some(reason), at);
+        self.tell_watchers(&told);
     }
 
     // ---- control ----
@@ -461,7 +462,7 @@ mod tests {
     use super::*;
 
     fn node(name: &str) -> Arc<Node> {
-        Node::new(Kind::Agent, Name::new(name).unwrap(), "some::Type<x::Y>")
+        Node::new(Kind::Agent, Name::unchecked(name), "some::Type<x::Y>")
     }
 
     #[test]

@@ -134,19 +134,21 @@ impl Observer {
     }
 
     /// Sends to whoever stands at `path`; where nobody does, the message comes back and is counted as a dead
-    /// letter.
+    /// letter. One who takes other messages refuses it, which is [`Refusal::OtherType`].
     pub async fn send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
-        match self.find::<M>(path) {
-            Ok(address) => address.send(message).await,
-            Err(_) => {
+        let why = match self.find::<M>(path) {
+            Ok(address) => return address.send(message).await,
+            Err(NotFound::NoSuchPath { .. }) => {
                 self.shared.no_such_agent(path, std::any::type_name::<M>());
-                Err(SendError {
-                    message,
-                    to: Arc::from(path),
-                    why: Refusal::Closed,
-                })
+                Refusal::Closed
             }
-        }
+            Err(_) => Refusal::OtherType,
+        };
+        Err(SendError {
+            message,
+            to: Arc::from(path),
+            why,
+        })
     }
 
     /// The way to the supervisor at `path`.
@@ -167,12 +169,13 @@ impl Observer {
     pub fn events(&self) -> Events {
         Events {
             receiver: self.shared.subscribe(),
+            missed: 0,
         }
     }
 
     /// Messages that reached no handler.
-    pub fn dead_letters(&self) -> &DeadLetters {
-        &self.shared.dead_letters
+    pub fn dead_letters(&self) -> Arc<DeadLetters> {
+        Arc::clone(&self.shared.dead_letters)
     }
 
     /// Lets the agent at `path` handle nothing until it is resumed; its mailbox keeps what comes, through
@@ -252,16 +255,17 @@ fn view(node: &Node, children_count: usize) -> NodeView {
 #[derive(Debug)]
 pub struct Events {
     receiver: broadcast::Receiver<Event>,
+    missed: u64,
 }
 
 impl Events {
     /// The next event; `None` when the tree is gone. Events that were missed because this subscriber was slow
-    /// are passed over.
+    /// are passed over and counted.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             match self.receiver.recv().await {
                 Ok(event) => return Some(event),
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Lagged(missed)) => self.missed += missed,
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }
@@ -272,9 +276,15 @@ impl Events {
         loop {
             match self.receiver.try_recv() {
                 Ok(event) => return Some(event),
-                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(broadcast::error::TryRecvError::Lagged(missed)) => self.missed += missed,
                 Err(_) => return None,
             }
         }
+    }
+
+    /// How many events were missed before the one that was given last: a subscriber may fall
+    /// [`EVENTS_KEPT`](super::EVENTS_KEPT) behind.
+    pub fn missed(&self) -> u64 {
+        self.missed
     }
 }

@@ -11,7 +11,7 @@ use crate::child::{ChildSpec, Startable};
 use crate::error::{BuildError, StartError};
 use crate::name::Name;
 use crate::panics;
-use crate::policy::{Backoff, Intensity, SupervisorPolicy};
+use crate::policy::{AutoShutdown, Backoff, Intensity, SupervisorPolicy};
 use crate::reason::ExitReason;
 use crate::supervisor::machine::Overdue;
 use crate::supervisor::{Charge, Order, Slot, Supervisor, SupervisorActor, check_children, check_policy};
@@ -60,6 +60,13 @@ impl Root {
     #[must_use]
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.policy.backoff = backoff;
+        self
+    }
+
+    /// Whether the end of significant supervisors ends the whole tree.
+    #[must_use]
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.policy.auto_shutdown = auto_shutdown;
         self
     }
 
@@ -135,6 +142,10 @@ pub(crate) fn random_seed() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one actor without a parent: all others hang on it"
+)]
 async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
     let shared = Arc::clone(&charge.shared);
     let (root, _) = ractor::Actor::spawn(None, SupervisorActor, charge).await?;

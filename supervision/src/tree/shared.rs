@@ -69,7 +69,7 @@ pub enum Observation {
 /// What all parts of one tree share: index, dead letters, time, events.
 pub(crate) struct Shared {
     nodes: RwLock<HashMap<Arc<str>, Entry>>,
-    pub(crate) dead_letters: DeadLetters,
+    pub(crate) dead_letters: Arc<DeadLetters>,
     pub(crate) timekeeper: Timekeeper,
     events: broadcast::Sender<Event>,
     seed: Mutex<Seeded>,
@@ -116,7 +116,7 @@ impl Shared {
     pub(crate) fn new(seed: u64) -> Arc<Self> {
         Arc::new(Self {
             nodes: RwLock::new(HashMap::new()),
-            dead_letters: DeadLetters::default(),
+            dead_letters: Arc::default(),
             timekeeper: Timekeeper::new(Moment::now()),
             events: broadcast::Sender::new(EVENTS_KEPT),
             seed: Mutex::new(Seeded::new(seed)),

@@ -1,7 +1,6 @@
 //! What one can ask of a supervisor, and what its events tell.
 
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::{ChildState, Decision, Outcome};
 
 use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, not_yet, quiet, soon, until};
@@ -286,5 +285,49 @@ async fn escalation_and_its_reason_are_events_of_both_levels() {
     ];
     assert_eq!(told, expected);
     assert!(decisions(&mut events).is_empty());
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_of_a_child_that_is_not_there_says_how_to_have_it_back() {
+    let log = Log::default();
+    let quarantined = puppet("bad", &log).on_limit(OnLimit::Quarantine);
+    let bad = quarantined.address();
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(0, SECOND))
+            .child(puppet("a", &log))
+            .child(quarantined),
+    )
+    .await;
+    let team = tree.observer().supervisor("team").unwrap();
+    team.terminate_child("a").await.unwrap();
+    bad.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team/bad", |node| node.state == Phase::Failed).await;
+    assert_eq!(
+        team.kill_child("a").await.unwrap_err().to_string(),
+        "child a is down; restart it"
+    );
+    assert_eq!(
+        team.kill_child("bad").await.unwrap_err().to_string(),
+        "child bad is in quarantine; retry it"
+    );
+    assert_eq!(team.restart_child("a").await, Ok(Outcome::Running(2)));
+    assert_eq!(team.retry_child("bad").await, Ok(Outcome::Running(2)));
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_of_a_child_that_waits_for_its_restart_says_so() {
+    let child = puppet("a", &Log::default()).backoff(Backoff::exponential(SECOND, SECOND));
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    address.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;
+    assert_eq!(
+        team.kill_child("a").await.unwrap_err().to_string(),
+        "child a is being restarted; wait, or terminate it first"
+    );
     tree.stop().await;
 }

@@ -19,6 +19,8 @@ mod cancelling;
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod observing;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod pausing;

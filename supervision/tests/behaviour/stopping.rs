@@ -257,3 +257,40 @@ async fn a_killed_supervisor_comes_back_only_when_its_blocking_child_is_gone() {
     assert_eq!((log.most_alive(), log.count("a starts")), (1, 2));
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_significant_supervisors_ends_the_whole_tree() {
+    for (auto_shutdown, ends_with_first) in [
+        (AutoShutdown::AnySignificant, true),
+        (AutoShutdown::AllSignificant, false),
+    ] {
+        let log = Log::default();
+        let children = ["a", "b"].map(|name| puppet(name, &log).restart(Restart::Transient).significant());
+        let [a, b] = children.each_ref().map(Child::address);
+        let job = |name, child| {
+            Supervisor::named(name)
+                .auto_shutdown(AutoShutdown::AllSignificant)
+                .restart(Restart::Transient)
+                .significant()
+                .child(child)
+        };
+        let [first, second] = children;
+        let tree = Root::new()
+            .auto_shutdown(auto_shutdown)
+            .supervisor(job("first", first))
+            .supervisor(job("second", second))
+            .supervisor(team().child(puppet("c", &log)))
+            .start()
+            .await
+            .unwrap();
+        a.send(Say::Stop).await.unwrap();
+        quiet().await;
+        assert_eq!(b.is_closed(), ends_with_first, "{auto_shutdown:?}");
+        if !ends_with_first {
+            b.send(Say::Stop).await.unwrap();
+        }
+        let end = soon("the tree ends by itself", tree.wait()).await;
+        assert!(end.is_orderly(), "{end:?}");
+        assert!(log.has("c stopped"), "the insignificant are stopped along");
+    }
+}

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::future::{FutureExt, join_all};
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::Decision;
 use triarch_supervision::tree::Events;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};
@@ -118,7 +117,9 @@ async fn a_thousand_crashing_children_escalate_once() {
         .await
         .unwrap();
     let mut events = tree.observer().events();
-    addresses.iter().for_each(|one| one.try_send(Say::Fail).unwrap());
+    for one in &addresses {
+        one.try_send(Say::Fail).unwrap();
+    }
     node_until(&tree, "stormy", |node| node.state == Phase::Backoff).await;
     quiet().await;
     let escalations = decisions(&mut events)
@@ -142,7 +143,9 @@ async fn a_kill_storm_through_three_levels_is_bounded_by_all_intensities() {
     });
     let root = teams.fold(Root::new().intensity(Intensity::new(4, 60 * SECOND)), Root::supervisor);
     let tree = root.start().await.unwrap();
-    addresses.iter().for_each(|one| one.try_send(Say::Fail).unwrap());
+    for one in &addresses {
+        one.try_send(Say::Fail).unwrap();
+    }
     let end = soon("the storm ends", tree.wait()).await;
     assert_eq!(end.exit_code(), 70);
     let starts = log.lines().iter().filter(|line| line.contains("starts")).count();

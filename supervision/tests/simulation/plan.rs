@@ -140,12 +140,7 @@ impl Planner<'_> {
             .auto_shutdown(auto_shutdown)
             .intensity(intensity)
             .backoff(self.backoff())
-            .restart(self.pick(&[
-                Restart::Permanent,
-                Restart::Permanent,
-                Restart::Transient,
-                Restart::Temporary,
-            ]));
+            .restart(self.restart());
         if self.one_in(4) {
             supervisor = supervisor.parallel_start();
         }
@@ -201,55 +196,22 @@ impl Planner<'_> {
         name: &str,
     ) -> Child<Worker<LANES, AGAIN>> {
         let slot = self.ledger.book().slots.len();
-        let faults = Faults::new();
-        if self.one_in(12) {
-            faults.at(
-                1 + self.chance.below(3),
-                Place::Start,
-                self.pick(&[Fault::Error, Fault::Panic, Fault::Hang]),
-            );
-        }
-        self.faults.push(faults.clone());
-        let restart = self.pick(&[
-            Restart::Permanent,
-            Restart::Permanent,
-            Restart::Transient,
-            Restart::Temporary,
-        ]);
+        let faults = self.faults_at_start();
+        let restart = self.restart();
         let capacity = 1 + self.below(24);
-        let overflow = self.pick(&[
-            Overflow::Wait,
-            Overflow::Wait,
-            Overflow::Reject,
-            Overflow::DropNewest,
-            Overflow::DropOldest,
-        ]);
+        let overflow = self.overflow();
         let resumes = self.one_in(4);
         let spec = Spec {
             ledger: self.ledger.clone(),
             slot,
             faults,
         };
-        let mut child = Child::of::<Worker<LANES, AGAIN>>(name, spec)
+        let child = Child::of::<Worker<LANES, AGAIN>>(name, spec)
             .restart(restart)
             .capacity(capacity)
             .overflow(overflow)
-            .on_error(if resumes { OnError::Resume } else { OnError::Fail })
-            .start_within(self.millis(200, 3000));
-        child = if self.one_in(5) {
-            child.shutdown(Shutdown::BrutalKill)
-        } else {
-            child.shutdown(Shutdown::Within(self.millis(0, 3000)))
-        };
-        if self.one_in(4) {
-            child = child.on_limit(OnLimit::Quarantine);
-        }
-        if self.one_in(4) {
-            child = child.backoff(self.backoff());
-        }
-        if self.one_in(4) {
-            child = child.handle_within(self.millis(50, 1500), self.pick(&[OnStuck::Report, OnStuck::Restart]));
-        }
+            .on_error(if resumes { OnError::Resume } else { OnError::Fail });
+        let mut child = self.with_limits(child);
         if team.auto_shutdown != AutoShutdown::Never && restart != Restart::Permanent && self.one_in(3) {
             child = child.significant();
         }
@@ -268,6 +230,58 @@ impl Planner<'_> {
                 ..Record::default()
             },
         });
+        child
+    }
+
+    fn faults_at_start(&mut self) -> Faults {
+        let faults = Faults::new();
+        if self.one_in(12) {
+            faults.at(
+                1 + self.chance.below(3),
+                Place::Start,
+                self.pick(&[Fault::Error, Fault::Panic, Fault::Hang]),
+            );
+        }
+        self.faults.push(faults.clone());
+        faults
+    }
+
+    fn restart(&mut self) -> Restart {
+        self.pick(&[
+            Restart::Permanent,
+            Restart::Permanent,
+            Restart::Transient,
+            Restart::Temporary,
+        ])
+    }
+
+    fn overflow(&mut self) -> Overflow {
+        self.pick(&[
+            Overflow::Wait,
+            Overflow::Wait,
+            Overflow::Reject,
+            Overflow::DropNewest,
+            Overflow::DropOldest,
+        ])
+    }
+
+    /// How long it may take for what, and what becomes of it when it fails too often.
+    fn with_limits<A: Agent>(&mut self, child: Child<A>) -> Child<A> {
+        let mut child = child.start_within(self.millis(200, 3000));
+        child = if self.one_in(5) {
+            child.shutdown(Shutdown::BrutalKill)
+        } else {
+            child.shutdown(Shutdown::Within(self.millis(0, 3000)))
+        };
+        if self.one_in(4) {
+            child = child.on_limit(OnLimit::Quarantine);
+        }
+        if self.one_in(4) {
+            child = child.backoff(self.backoff());
+        }
+        if self.one_in(4) {
+            child = child.handle_within(self.millis(50, 1500), self.pick(&[OnStuck::Report, OnStuck::Restart]));
+        }
         child
     }
 }

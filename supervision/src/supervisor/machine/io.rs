@@ -232,6 +232,18 @@ pub enum AdminError {
         /// The name in question.
         child: Name,
     },
+    /// The child is down.
+    #[error("child {child} is down; restart it")]
+    Down {
+        /// The name in question.
+        child: Name,
+    },
+    /// The child failed too often and stays down.
+    #[error("child {child} is in quarantine; retry it")]
+    Quarantined {
+        /// The name in question.
+        child: Name,
+    },
     /// The child is not in quarantine, so there is nothing to retry.
     #[error("child {child} is not in quarantine; restart it instead")]
     NotQuarantined {

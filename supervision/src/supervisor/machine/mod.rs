@@ -19,7 +19,7 @@
 //!                                            └─ over the limit ─▶ Quarantined
 //! ```
 //!
-//! Each input is taken in two strokes: first it changes the child it is about ([`gone`], [`admin`], …), then
+//! Each input is taken in two strokes: first it changes the child it is about (`gone`, `admin`, …), then
 //! the work under way (boot, group restart, end) proceeds as far as the children's states now allow. No step
 //! looks at all children, save the ones that act on all of them.
 

@@ -1,7 +1,5 @@
 //! Sentences about the machine, each a test. Effects are compared as text, so that a test reads as a script.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
-
 mod admin;
 mod autoshutdown;
 mod backoff;

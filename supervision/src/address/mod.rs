@@ -1,0 +1,195 @@
+//! Sending: the typed, cloneable, stable way to an agent.
+
+mod edge;
+mod error;
+mod question;
+mod refused;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::error::{AskError, Refusal, SendError};
+use self::refused::{block_on, into_messages, plain};
+use crate::ask::{NoAnswer, Reply};
+use crate::clock::Moment;
+use crate::mailbox::{Mailbox, Parcel, Refused, Stamp};
+use crate::message::{Message, Overflow};
+use crate::tree::{Figures, MailboxFigures as _};
+
+/// After this many messages in a row a sender gives way, lest the receiver starve on the same thread.
+const GIVE_WAY_EVERY: u64 = 64;
+
+/// The way to one agent: typed, cheap to clone, valid through all restarts.
+///
+/// It belongs to the agent's specification, not to one life of it. Messages sent while the agent is down wait
+/// for its next incarnation; only when the agent leaves the tree is its address closed.
+pub struct Address<M: Message> {
+    mailbox: Arc<Mailbox<M>>,
+}
+
+impl<M: Message> Clone for Address<M> {
+    fn clone(&self) -> Self {
+        Self {
+            mailbox: Arc::clone(&self.mailbox),
+        }
+    }
+}
+
+impl<M: Message> fmt::Debug for Address<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({})", self.path())
+    }
+}
+
+impl<M: Message> PartialEq for Address<M> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.mailbox, &other.mailbox)
+    }
+}
+
+impl<M: Message> Eq for Address<M> {}
+
+impl<M: Message> Address<M> {
+    pub(crate) fn new(mailbox: Arc<Mailbox<M>>) -> Self {
+        Self { mailbox }
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox<M>> {
+        &self.mailbox
+    }
+
+    /// Where the agent stands in the tree; before it is part of one, its name.
+    pub fn path(&self) -> Arc<str> {
+        self.mailbox.node.path()
+    }
+
+    /// The mailbox's figures now.
+    pub fn figures(&self) -> Figures {
+        self.mailbox.read()
+    }
+
+    /// Whether the agent has left the tree for good.
+    pub fn is_closed(&self) -> bool {
+        self.mailbox.queue.is_closed()
+    }
+
+    /// Queues a message; held back while the mailbox is full, if its overflow policy is to wait.
+    ///
+    /// Cancel-safe: a dropped future has queued the message or not, and leaves its place in line.
+    pub async fn send(&self, message: M) -> Result<(), SendError<M>> {
+        match self.mailbox.queue.offer(plain(message)) {
+            Ok(number) => {
+                give_way(number).await;
+                Ok(())
+            }
+            Err((refused, parcel)) => self
+                .refused(refused, parcel)
+                .await
+                .map_err(|failed| self.single(failed)),
+        }
+    }
+
+    /// Queues a message or gives it back at once.
+    pub fn try_send(&self, message: M) -> Result<(), SendError<M>> {
+        match self.mailbox.queue.offer(plain(message)) {
+            Ok(_) => Ok(()),
+            Err((refused, parcel)) => self.settle(refused, parcel).map_err(|failed| self.single(failed)),
+        }
+    }
+
+    /// Queues a message that is void after `deadline`: it is never handled then, and the sender is not held
+    /// back longer.
+    pub async fn send_before(&self, message: M, deadline: Moment) -> Result<(), SendError<M>> {
+        let parcel = Parcel::Until {
+            stamp: Stamp::default(),
+            until: deadline,
+            message,
+        };
+        let (refused, parcel) = match self.mailbox.queue.offer(parcel) {
+            Ok(number) => {
+                give_way(number).await;
+                return Ok(());
+            }
+            Err(refusal) => refusal,
+        };
+        if refused != Refused::Full || self.mailbox.overflow != Overflow::Wait {
+            return self.settle(refused, parcel).map_err(|failed| self.single(failed));
+        }
+        let mut in_line = self.in_line(parcel).map_err(|failed| self.single(failed))?;
+        let waited = tokio::time::timeout_at(deadline.instant(), &mut in_line).await;
+        let failed = match waited {
+            Ok(Ok(())) => None,
+            Ok(Err(parcel)) => Some((parcel, Refusal::Closed)),
+            Err(_) => in_line.parcel.take().map(|parcel| (parcel, Refusal::Expired)),
+        };
+        failed.map_or(Ok(()), |failed| Err(self.single(failed)))
+    }
+
+    /// Queues many messages with one ring of the bell, in their order.
+    ///
+    /// Room is taken for all of them at once, or for as many as the mailbox can hold at a time. Cancel-safe as
+    /// [`Address::send`] is: what a dropped future has not queued is dropped with it.
+    pub async fn send_many(&self, mut batch: Vec<M>) -> Result<(), SendError<Vec<M>>> {
+        let most = usize::try_from(self.mailbox.queue.capacity()).unwrap_or(usize::MAX);
+        while !batch.is_empty() {
+            let rest = if batch.len() > most {
+                batch.split_off(most)
+            } else {
+                Vec::new()
+            };
+            let parcel = Parcel::Many {
+                stamp: Stamp::default(),
+                batch,
+            };
+            let queued = match self.mailbox.queue.offer(parcel) {
+                Ok(_) => Ok(()),
+                Err((refused, parcel)) => self.refused(refused, parcel).await,
+            };
+            if let Err((parcel, why)) = queued {
+                let mut message = into_messages(parcel);
+                message.extend(rest);
+                return Err(SendError {
+                    message,
+                    to: self.path(),
+                    why,
+                });
+            }
+            batch = rest;
+        }
+        tokio::task::coop::consume_budget().await;
+        Ok(())
+    }
+
+    /// Queues a message from a thread that may block.
+    ///
+    /// Not for handlers: an agent must not block the thread that runs it.
+    pub fn blocking_send(&self, message: M) -> Result<(), SendError<M>> {
+        match self.mailbox.queue.offer(plain(message)) {
+            Ok(_) => Ok(()),
+            Err((refused, parcel)) => block_on(self.refused(refused, parcel)).map_err(|failed| self.single(failed)),
+        }
+    }
+
+    /// Asks: `question` makes the message from the way back, and the answer is waited for without limit.
+    ///
+    /// Cancel-safe: a question nobody waits for any more is not handled if it is still queued.
+    pub async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> M) -> Result<T, AskError> {
+        self.inquire(question, None).await
+    }
+
+    /// Asks, and waits no longer than `limit` for room and answer together.
+    pub async fn ask_within<T>(&self, limit: Duration, question: impl FnOnce(Reply<T>) -> M) -> Result<T, AskError> {
+        if self.mailbox.shared.get().is_some() {
+            return self.inquire(question, Some(limit)).await;
+        }
+        let asked = tokio::time::timeout(limit, self.inquire(question, None)).await;
+        asked.unwrap_or_else(|_| Err(self.unanswered(NoAnswer::Timeout)))
+    }
+}
+
+async fn give_way(number: u64) {
+    if number % GIVE_WAY_EVERY == GIVE_WAY_EVERY - 1 {
+        tokio::task::coop::consume_budget().await;
+    }
+}

@@ -1,0 +1,73 @@
+//! The way a question goes.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::edge::Edge;
+use super::{Address, AskError};
+use crate::ask::{Answer, NoAnswer, Reply, question};
+use crate::clock::Moment;
+use crate::mailbox::{Parcel, Refused, Stamp};
+use crate::message::Message;
+use crate::time::{Due, Key, Timekeeper};
+
+impl<M: Message> Address<M> {
+    pub(super) async fn inquire<T>(
+        &self,
+        make: impl FnOnce(Reply<T>) -> M,
+        limit: Option<Duration>,
+    ) -> Result<T, AskError> {
+        let (reply, ticket, answer) = question();
+        let _edge = Edge::to(&self.mailbox.node).map_err(|why| AskError::NotSent { to: self.path(), why })?;
+        let _alarm = limit.and_then(|limit| self.arm(limit, &answer));
+        let parcel = Parcel::Ask {
+            stamp: Stamp::default(),
+            ticket,
+            message: make(reply),
+        };
+        if let Err((refused, parcel)) = self.mailbox.queue.offer(parcel) {
+            self.queue_question(refused, parcel, &answer).await?;
+        }
+        let settled = poll_fn(|cx| answer.poll(cx)).await;
+        settled.map_err(|why| self.unanswered(why))
+    }
+
+    async fn queue_question<T>(&self, refused: Refused, parcel: Parcel<M>, answer: &Answer<T>) -> Result<(), AskError> {
+        let mut queueing = pin!(self.refused(refused, parcel));
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(why)) = answer.poll(cx) {
+                return Poll::Ready(Err(self.unanswered(why)));
+            }
+            queueing
+                .as_mut()
+                .poll(cx)
+                .map_err(|(_, why)| AskError::NotSent { to: self.path(), why })
+        })
+        .await
+    }
+
+    fn arm<T>(&self, limit: Duration, answer: &Answer<T>) -> Option<Armed<'_>> {
+        let timekeeper = &self.mailbox.shared.get()?.timekeeper;
+        let key = timekeeper.arm(Moment::now() + limit, Due::Timeout(Arc::clone(answer.gate())));
+        Some(Armed { timekeeper, key })
+    }
+
+    pub(super) fn unanswered(&self, why: NoAnswer) -> AskError {
+        AskError::NotAnswered { from: self.path(), why }
+    }
+}
+
+/// A timeout that is called off when the answer is there.
+struct Armed<'a> {
+    timekeeper: &'a Timekeeper,
+    key: Key,
+}
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        self.timekeeper.disarm(self.key);
+    }
+}

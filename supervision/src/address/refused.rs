@@ -1,0 +1,177 @@
+//! The way of a message that was refused at first.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use super::edge::Edge;
+use super::{Address, Refusal, SendError};
+use crate::agent::current::is_current;
+use crate::dead_letter::DeadReason;
+use crate::mailbox::{Parcel, Place, Queue, Refused, Stamp};
+use crate::message::{Message, Overflow};
+
+/// How often a sender looks for room before it stands in line.
+const LINGER: u32 = 8;
+
+/// A parcel that was not queued, and why.
+pub(super) type Failed<M> = (Parcel<M>, Refusal);
+
+impl<M: Message> Address<M> {
+    /// What the overflow policy makes of a refused message, waiting where it says so.
+    pub(super) async fn refused(&self, refused: Refused, parcel: Parcel<M>) -> Result<(), Failed<M>> {
+        if refused != Refused::Full || self.mailbox.overflow != Overflow::Wait {
+            return self.settle(refused, parcel);
+        }
+        let parcel = match self.linger(parcel).await {
+            Ok(()) => return Ok(()),
+            Err(parcel) => parcel,
+        };
+        self.in_line(parcel)?.await.map_err(|parcel| (parcel, Refusal::Closed))
+    }
+
+    /// Looks a few times whether there is room, before standing in line: that would cost both sides a system call
+    /// where they run on different threads.
+    async fn linger(&self, mut parcel: Parcel<M>) -> Result<(), Parcel<M>> {
+        for _ in 0..LINGER {
+            tokio::task::yield_now().await;
+            match self.mailbox.queue.offer(parcel) {
+                Ok(_) => return Ok(()),
+                Err((_, back)) => parcel = back,
+            }
+        }
+        Err(parcel)
+    }
+
+    /// What the overflow policy makes of a refused message, without waiting.
+    pub(super) fn settle(&self, refused: Refused, parcel: Parcel<M>) -> Result<(), Failed<M>> {
+        match (refused, self.mailbox.overflow) {
+            (Refused::Closed, _) => Err((parcel, Refusal::Closed)),
+            (Refused::Full, Overflow::Wait | Overflow::Reject) => Err((parcel, Refusal::Full)),
+            (Refused::Full, Overflow::DropNewest) => {
+                self.mailbox.discard(parcel, DeadReason::Full, None);
+                Ok(())
+            }
+            (Refused::Full, Overflow::DropOldest) => self.displace(parcel),
+        }
+    }
+
+    fn displace(&self, parcel: Parcel<M>) -> Result<(), Failed<M>> {
+        let parcels: Vec<_> = match parcel {
+            Parcel::Many { batch, .. } => batch.into_iter().map(plain).collect(),
+            single => vec![single],
+        };
+        let mut parcels = parcels.into_iter();
+        while let Some(parcel) = parcels.next() {
+            match self.mailbox.queue.displace(parcel) {
+                Ok((_, Some(oldest))) => self.mailbox.discard(oldest, DeadReason::Full, None),
+                Ok((_, None)) => {}
+                Err(parcel) => {
+                    let batch = into_messages(parcel)
+                        .into_iter()
+                        .chain(parcels.flat_map(into_messages))
+                        .collect();
+                    let rest = Parcel::Many {
+                        stamp: Stamp::default(),
+                        batch,
+                    };
+                    return Err((rest, Refusal::Closed));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn in_line(&self, parcel: Parcel<M>) -> Result<InLine<'_, M>, Failed<M>> {
+        if is_current(self.mailbox.node.id) {
+            return Err((parcel, Refusal::Circle(vec![self.path(), self.path()])));
+        }
+        match Edge::to(&self.mailbox.node) {
+            Ok(edge) => Ok(InLine {
+                queue: &self.mailbox.queue,
+                parcel: Some(parcel),
+                place: None,
+                _edge: edge,
+            }),
+            Err(why) => Err((parcel, why)),
+        }
+    }
+
+    pub(super) fn single(&self, (parcel, why): Failed<M>) -> SendError<M> {
+        match parcel {
+            Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => SendError {
+                message,
+                to: self.path(),
+                why,
+            },
+            Parcel::Many { .. } => unreachable!("only send_many makes a parcel of many, and it unpacks its own"),
+        }
+    }
+}
+
+pub(super) fn plain<M>(message: M) -> Parcel<M> {
+    Parcel::Plain {
+        stamp: Stamp::default(),
+        message,
+    }
+}
+
+pub(super) fn into_messages<M>(parcel: Parcel<M>) -> Vec<M> {
+    match parcel {
+        Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => vec![message],
+        Parcel::Many { batch, .. } => batch,
+    }
+}
+
+/// A sender held back by a full mailbox.
+pub(super) struct InLine<'a, M: Message> {
+    queue: &'a Queue<M>,
+    pub(super) parcel: Option<Parcel<M>>,
+    place: Option<Place>,
+    _edge: Edge,
+}
+
+impl<M: Message> Unpin for InLine<'_, M> {}
+
+impl<M: Message> Future for InLine<'_, M> {
+    type Output = Result<(), Parcel<M>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        match ready!(this.queue.poll_offer(&mut this.parcel, &mut this.place, cx)) {
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(()) => this
+                .parcel
+                .take()
+                .map_or(Poll::Pending, |parcel| Poll::Ready(Err(parcel))),
+        }
+    }
+}
+
+impl<M: Message> Drop for InLine<'_, M> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.queue.leave(place);
+        }
+    }
+}
+
+/// Runs a future on a thread that may block.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

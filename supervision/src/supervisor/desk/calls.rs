@@ -1,0 +1,78 @@
+//! What people ask of the supervisor, and the answers.
+
+use std::sync::Arc;
+
+use super::Desk;
+use super::seat::{Seat, kill};
+use crate::child::ChildSpec;
+use crate::name::Name;
+use crate::reason::KillCause;
+use crate::supervisor::handle::{Answer, ChildStatus, Reply};
+use crate::supervisor::machine::{AdminError, CallId, ChildKey, ChildState, ChildView, Input, Request};
+
+impl Desk {
+    pub(super) async fn add(&mut self, spec: ChildSpec, reply: Reply<Answer>) {
+        self.last_key += 1;
+        let key = ChildKey(self.last_key);
+        self.seats.insert(key, Seat::new(Arc::clone(&spec.child), false));
+        let name = spec.name.clone();
+        self.request(
+            Request::StartChild {
+                key,
+                name: spec.name,
+                policy: *spec.policy,
+            },
+            reply,
+        )
+        .await;
+        if self.machine.child(name.as_str()).is_none_or(|child| child.key != key) {
+            self.forget(key);
+        }
+    }
+
+    pub(super) async fn request(&mut self, request: Request, reply: Reply<Answer>) {
+        self.last_call += 1;
+        let call = CallId(self.last_call);
+        self.calls.insert(call, reply);
+        self.feed(Input::Call { call, request }).await;
+    }
+
+    pub(super) fn kill_from_outside(&self, name: Name) -> Result<(), AdminError> {
+        let Some(child) = self.machine.child(name.as_str()) else {
+            return Err(AdminError::NotFound { child: name });
+        };
+        let present = self
+            .seats
+            .get(&child.key)
+            .and_then(|seat| Some((seat, seat.present.as_ref()?)));
+        let Some((seat, present)) = present else {
+            return Err(nobody_to_kill(name, child.state));
+        };
+        kill(seat, present, KillCause::Outside);
+        Ok(())
+    }
+
+    pub(super) fn list(&self) -> Vec<ChildStatus> {
+        let status = |child: ChildView<'_>| ChildStatus {
+            name: child.name.clone(),
+            state: child.state,
+            incarnation: child.incarnation,
+            restarts: child.restarts,
+            policy: *child.policy,
+        };
+        self.machine.children().map(status).collect()
+    }
+}
+
+fn nobody_to_kill(child: Name, state: ChildState) -> AdminError {
+    match state {
+        ChildState::Down => AdminError::Down { child },
+        ChildState::Quarantined => AdminError::Quarantined { child },
+        _ => AdminError::Restarting { child },
+    }
+}
+
+pub(super) fn answer<T>(reply: Reply<T>, value: T) {
+    // A caller that gave up needs no answer.
+    let _unread = reply.send(value);
+}

@@ -1,0 +1,157 @@
+//! What the machine decides is done here.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Desk;
+use super::calls::answer;
+use super::children::ended;
+use super::seat::{Present, kill};
+use crate::clock::Moment;
+use crate::reason::{ExitReason, Failure};
+use crate::supervisor::actor::{Charge, Order};
+use crate::supervisor::machine::{Alarm, ChildKey, Decision, Effect, Incarnation, Overdue};
+use crate::tree::{KILL, Phase, RootState, STOP, What};
+
+impl Desk {
+    pub(super) async fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start { key, incarnation } => self.start(key, incarnation).await,
+            Effect::Stop { key, incarnation } => self.ask_to_stop(key, incarnation),
+            Effect::Kill {
+                key,
+                incarnation,
+                cause,
+            } => {
+                if let Some((seat, present)) = self.present(key, incarnation) {
+                    kill(seat, present, cause);
+                }
+            }
+            Effect::Arm { alarm, at } => self.arm(alarm, at),
+            Effect::Answer { call, result } => {
+                if let Some(reply) = self.calls.remove(&call) {
+                    answer(reply, result);
+                }
+            }
+            Effect::Forget { key } => self.forget(key),
+            Effect::Tell(decision) => self.tell(decision),
+            Effect::Ready => self.ready(),
+            Effect::End { reason, overdue } => self.end(reason, overdue),
+        }
+    }
+
+    async fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let node = Arc::clone(seat.child.node());
+        seat.child.join_tree(Some(&self.path), &self.charge.shared);
+        node.lower(STOP | KILL);
+        node.set_kill_cause(None);
+        node.begin(incarnation, Moment::now());
+        if incarnation > 1 {
+            node.restarts.fetch_add(1, Ordering::Relaxed);
+        }
+        let spawned = seat.child.spawn(self.myself.get_cell(), incarnation).await;
+        match spawned {
+            Ok(spawned) => {
+                self.by_actor.insert(spawned.cell.get_id(), key);
+                seat.present = Some(Present {
+                    incarnation,
+                    cell: spawned.cell,
+                    join: spawned.join,
+                    has_started: false,
+                });
+            }
+            Err(refused) => {
+                let reason = ExitReason::Error(Failure::from(refused));
+                node.ended(incarnation, reason.clone(), Moment::now());
+                self.inputs.push_back(ended(key, incarnation, reason, false));
+            }
+        }
+    }
+
+    fn ask_to_stop(&self, key: ChildKey, incarnation: Incarnation) {
+        if let Some((seat, _)) = self.present(key, incarnation) {
+            let node = seat.child.node();
+            node.enter(Phase::Stopping, incarnation, None, Moment::now());
+            seat.child.ask_to_stop();
+        }
+    }
+
+    fn arm(&mut self, alarm: Alarm, at: Moment) {
+        if at <= Moment::now() {
+            // Its own queue cannot be gone while it runs.
+            let _sent = self.myself.cast(Order::Alarm(alarm));
+            return;
+        }
+        let key = self.later(at, Order::Alarm(alarm));
+        let before = self.seats.get_mut(&alarm.key).and_then(|seat| seat.alarm.replace(key));
+        if let Some(before) = before {
+            self.charge.shared.timekeeper.disarm(before);
+        }
+    }
+
+    pub(super) fn forget(&mut self, key: ChildKey) {
+        // Its alarm stays: it may be the one that a group waits for, and else is stale when it comes.
+        if let Some(seat) = self.seats.remove(&key) {
+            seat.child.leave_tree();
+        }
+    }
+
+    fn tell(&mut self, decision: Decision) {
+        let phase = match &decision {
+            Decision::Restarting { child, delay, .. } if !delay.is_zero() => Some((child, Phase::Backoff)),
+            Decision::Quarantined { child, .. } => Some((child, Phase::Failed)),
+            _ => None,
+        };
+        if let Some((name, phase)) = phase
+            && let Some(seat) = self
+                .machine
+                .child(name.as_str())
+                .and_then(|child| self.seats.get(&child.key))
+        {
+            let node = seat.child.node();
+            node.enter(phase, node.incarnation.load(Ordering::Acquire), None, Moment::now());
+        }
+        self.charge.shared.tell(&self.path, What::Decision(decision));
+    }
+
+    fn ready(&mut self) {
+        let Charge {
+            node,
+            incarnation,
+            parent,
+            ..
+        } = &self.charge;
+        node.mark_started(*incarnation);
+        node.enter(Phase::Idle, *incarnation, None, Moment::now());
+        match parent {
+            Some(parent) => {
+                // A parent that is gone has killed its children; it needs no word.
+                let _sent = parent.cast(Order::ChildReady(self.myself.get_id()));
+            }
+            None => self.charge.shared.set_root(RootState::Running),
+        }
+    }
+
+    fn end(&mut self, reason: ExitReason, overdue: Vec<Overdue>) {
+        let Charge {
+            node,
+            incarnation,
+            shared,
+            slot,
+            ..
+        } = &self.charge;
+        slot.fill(None);
+        for seat in self.seats.values().filter(|seat| !seat.is_static) {
+            seat.child.leave_tree();
+        }
+        shared.report_overdue(&self.path, overdue);
+        node.ended(*incarnation, reason.clone(), Moment::now());
+        if self.charge.parent.is_none() {
+            self.seats.values().for_each(|seat| seat.child.leave_tree());
+            shared.timekeeper.end();
+            shared.set_root(RootState::Ended(reason));
+        }
+        self.myself.stop(None);
+    }
+}

@@ -1,0 +1,46 @@
+//! Where a child sits while its supervisor works.
+
+use std::sync::Arc;
+
+use ractor::ActorCell;
+use ractor::concurrency::JoinHandle;
+
+use crate::child::Startable;
+use crate::reason::KillCause;
+use crate::supervisor::machine::Incarnation;
+use crate::time::Key;
+use crate::tree::KILL;
+
+/// A child and its present incarnation.
+pub(super) struct Seat {
+    pub(super) child: Arc<dyn Startable>,
+    pub(super) present: Option<Present>,
+    pub(super) alarm: Option<Key>,
+    pub(super) is_static: bool,
+}
+
+pub(super) struct Present {
+    pub(super) incarnation: Incarnation,
+    pub(super) cell: ActorCell,
+    pub(super) join: JoinHandle<()>,
+    pub(super) has_started: bool,
+}
+
+impl Seat {
+    pub(super) fn new(child: Arc<dyn Startable>, is_static: bool) -> Self {
+        Self {
+            child,
+            present: None,
+            alarm: None,
+            is_static,
+        }
+    }
+}
+
+pub(super) fn kill(seat: &Seat, present: &Present, cause: KillCause) {
+    let node = seat.child.node();
+    node.set_kill_cause(Some(cause));
+    node.raise(KILL);
+    present.cell.kill();
+    seat.child.ring();
+}

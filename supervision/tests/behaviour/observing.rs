@@ -1,0 +1,66 @@
+//! What an observer gives away, and what it says of itself.
+
+use triarch_supervision::prelude::*;
+use triarch_supervision::tree::EVENTS_KEPT;
+
+use crate::agents::{Log, Say, grow, puppet, team};
+use crate::patience::quiet;
+
+#[derive(Debug)]
+struct Foreign;
+
+impl Message for Foreign {}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_are_held_without_holding_the_observer() {
+    let tree = grow(team()).await;
+    let letters = tree.observer().dead_letters();
+    tree.observer().send_to("team/ghost", Foreign).await.unwrap_err();
+    assert_eq!(letters.count(DeadReason::NoSuchAgent), 1);
+    tree.stop().await;
+    assert_eq!(letters.total(), 1, "they may still be read when the tree is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_takes_other_messages_refuses_and_the_message_comes_back() {
+    let tree = grow(team().child(puppet("a", &Log::default()))).await;
+    for (path, expected) in [
+        (
+            "team/a",
+            "cannot send to team/a: it does not take messages of this type; send to one who does",
+        ),
+        (
+            "team",
+            "cannot send to team: it does not take messages of this type; send to one who does",
+        ),
+    ] {
+        let refused = tree.observer().send_to(path, Foreign).await.unwrap_err();
+        assert_eq!(
+            (refused.to_string(), &refused.why),
+            (expected.to_owned(), &Refusal::OtherType)
+        );
+    }
+    assert_eq!(tree.observer().dead_letters().total(), 0, "their sender has them");
+    let gone = tree.observer().send_to("team/ghost", Foreign).await.unwrap_err();
+    assert_eq!(gone.why, Refusal::Closed);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_falls_behind_is_told_how_many_events_it_missed() {
+    const BEYOND: u64 = 7;
+    let child = puppet("a", &Log::default()).on_error(OnError::Resume);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let mut events = tree.observer().events();
+    for _ in 0..EVENTS_KEPT as u64 + BEYOND {
+        address.send(Say::Fail).await.unwrap();
+    }
+    quiet().await;
+    assert_eq!(events.missed(), 0, "it has not looked yet");
+    assert!(events.next().await.is_some());
+    assert_eq!(events.missed(), BEYOND);
+    assert_eq!(std::iter::from_fn(|| events.try_next()).count(), EVENTS_KEPT - 1);
+    assert_eq!(events.missed(), BEYOND, "the rest was there");
+    tree.stop().await;
+}
