@@ -327,6 +327,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
 
     fn join_tree(&self, parent: Option<&str>, shared: &Arc<Shared>) {
         let node = &self.mailbox.node;
+        if node.has_path() && !self.mailbox.queue.is_closed() {
+            return;
+        }
         let path = parent.map_or_else(|| node.name.to_string(), |parent| format!("{parent}/{}", node.name));
         let is_new = node.set_path(Arc::from(path));
         // A supervisor's restart begins with all its static children again, also those that had left the tree.

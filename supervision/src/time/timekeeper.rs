@@ -3,23 +3,29 @@
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+
+use ractor::ActorRef;
 
 use super::wheel::{EntryKey, Wheel};
 use crate::ask::{Gate, NoAnswer};
 use crate::clock::Moment;
 use crate::mailbox::Bell;
+use crate::supervisor::Order;
+use crate::supervisor::machine::Alarm;
 
 /// Threads spread over this many wheels, so that askers seldom meet on a lock.
-const SHARDS: usize = 4;
+const SHARDS: u8 = 4;
 const NEVER: u64 = u64::MAX;
 
 /// What happens at a moment.
 pub(crate) enum Due {
     /// A question is out of time.
     Timeout(Arc<Gate>),
+    /// A supervisor wants to be reminded. Each start of a child sets one and most call it off, so it needs no box.
+    Alarm(ActorRef<Order>, Alarm),
     /// Anything else; it must not block.
     Call(Box<dyn FnOnce() + Send>),
 }
@@ -28,6 +34,7 @@ impl fmt::Debug for Due {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Timeout(_) => "Timeout",
+            Self::Alarm(..) => "Alarm",
             Self::Call(_) => "Call",
         })
     }
@@ -39,6 +46,10 @@ impl Due {
             Self::Timeout(gate) => {
                 gate.fail(NoAnswer::Timeout);
             }
+            Self::Alarm(supervisor, alarm) => {
+                // A supervisor that is gone needs no reminder.
+                let _sent = supervisor.cast(Order::Alarm(alarm));
+            }
             Self::Call(call) => call(),
         }
     }
@@ -47,14 +58,14 @@ impl Due {
 /// Names one thing that is to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    shard: usize,
+    shard: u8,
     entry: EntryKey,
 }
 
 /// The deadlines of a tree.
 #[derive(Debug)]
 pub(crate) struct Timekeeper {
-    shards: [Mutex<Wheel<Due>>; SHARDS],
+    shards: [Mutex<Wheel<Due>>; SHARDS as usize],
     /// The moment the keeper sleeps until.
     asleep_until: AtomicU64,
     bell: Bell,
@@ -86,8 +97,8 @@ impl Timekeeper {
         drop(removed);
     }
 
-    fn wheel(&self, shard: usize) -> MutexGuard<'_, Wheel<Due>> {
-        self.shards[shard % SHARDS]
+    fn wheel(&self, shard: u8) -> MutexGuard<'_, Wheel<Due>> {
+        self.shards[usize::from(shard % SHARDS)]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,13 +148,13 @@ impl Timekeeper {
     }
 }
 
-fn own_shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
+fn own_shard() -> u8 {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
     thread_local! {
-        static OWN: Cell<usize> = const { Cell::new(usize::MAX) };
+        static OWN: Cell<u8> = const { Cell::new(u8::MAX) };
     }
     OWN.with(|own| {
-        if own.get() == usize::MAX {
+        if own.get() == u8::MAX {
             own.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
         }
         own.get()

@@ -42,7 +42,12 @@ pub(super) struct Wheel<T> {
     occupied: [u64; LEVELS],
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
+    /// The generation new entries begin with.
+    past: u32,
 }
+
+/// An empty wheel keeps room for this many.
+const KEPT_ENTRIES: usize = 1024;
 
 impl<T> Wheel<T> {
     pub(super) fn new(now: Moment) -> Self {
@@ -52,6 +57,7 @@ impl<T> Wheel<T> {
             occupied: [0; LEVELS],
             entries: Vec::new(),
             free: Vec::new(),
+            past: 0,
         }
     }
 
@@ -78,6 +84,7 @@ impl<T> Wheel<T> {
         let item = entry.item.take()?;
         self.unlink(key.index);
         self.retire(key.index);
+        self.shrink();
         Some(item)
     }
 
@@ -182,13 +189,28 @@ impl<T> Wheel<T> {
         }
     }
 
+    /// After a crowd has gone, gives back the room it took. Keys stay void: generations begin where the last ended.
+    fn shrink(&mut self) {
+        if self.free.len() == self.entries.len() && self.entries.len() > KEPT_ENTRIES {
+            self.past = self
+                .entries
+                .iter()
+                .map(|entry| entry.generation)
+                .max()
+                .unwrap_or(self.past);
+            self.entries = Vec::new();
+            self.free = Vec::new();
+        }
+    }
+
     fn vacancy(&mut self) -> u32 {
+        let generation = self.past;
         self.free.pop().unwrap_or_else(|| {
             let index = u32::try_from(self.entries.len()).unwrap_or(NOBODY);
             self.entries.push(Entry {
                 item: None,
                 tick: 0,
-                generation: 0,
+                generation,
                 slot: 0,
                 before: NOBODY,
                 after: NOBODY,
@@ -257,6 +279,17 @@ mod tests {
         wheel.insert(ms(3), 2);
         assert_eq!(wheel.remove(key), None, "the room was given to another");
         assert_eq!(due(&mut wheel, ms(9)), [2]);
+    }
+
+    #[test]
+    fn a_crowd_that_has_gone_leaves_its_room_and_void_keys() {
+        let mut wheel = Wheel::new(ms(0));
+        let keys: Vec<_> = (0..2000).map(|item| wheel.insert(ms(9), item)).collect();
+        keys.iter().for_each(|key| assert!(wheel.remove(*key).is_some()));
+        assert_eq!(wheel.entries.capacity(), 0);
+        wheel.insert(ms(9), 7);
+        assert_eq!(wheel.remove(keys[0]), None);
+        assert_eq!(due(&mut wheel, ms(9)), [7]);
     }
 
     #[derive(Clone, Debug)]

@@ -246,6 +246,10 @@ impl Node {
             .map_or_else(|| Arc::from(self.name.as_str()), Arc::clone)
     }
 
+    pub(crate) fn has_path(&self) -> bool {
+        self.path.get().is_some()
+    }
+
     /// The path without its last segment, where it has more than one.
     pub(crate) fn parent_path(&self) -> Option<&str> {
         self.path.get()?.rsplit_once('/').map(|(parent, _)| parent)

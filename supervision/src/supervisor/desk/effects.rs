@@ -11,6 +11,7 @@ use crate::clock::Moment;
 use crate::reason::{ExitReason, Failure};
 use crate::supervisor::actor::{Charge, Order};
 use crate::supervisor::machine::{Alarm, ChildKey, Decision, Effect, Incarnation, Overdue};
+use crate::time::Due;
 use crate::tree::{KILL, Phase, RootState, STOP, What};
 
 impl Desk {
@@ -46,7 +47,7 @@ impl Desk {
         seat.child.join_tree(Some(&self.path), &self.charge.shared);
         node.lower(STOP | KILL);
         node.set_kill_cause(None);
-        node.begin(incarnation, Moment::now());
+        node.begin(incarnation, self.now);
         if incarnation > 1 {
             node.restarts.fetch_add(1, Ordering::Relaxed);
         }
@@ -72,18 +73,19 @@ impl Desk {
     fn ask_to_stop(&self, key: ChildKey, incarnation: Incarnation) {
         if let Some((seat, _)) = self.present(key, incarnation) {
             let node = seat.child.node();
-            node.enter(Phase::Stopping, incarnation, None, Moment::now());
+            node.enter(Phase::Stopping, incarnation, None, self.now);
             seat.child.ask_to_stop();
         }
     }
 
     fn arm(&mut self, alarm: Alarm, at: Moment) {
-        if at <= Moment::now() {
+        if at <= self.now {
             // Its own queue cannot be gone while it runs.
             let _sent = self.myself.cast(Order::Alarm(alarm));
             return;
         }
-        let key = self.later(at, Order::Alarm(alarm));
+        let reminder = Due::Alarm(self.myself.clone(), alarm);
+        let key = self.charge.shared.timekeeper.arm(at, reminder);
         let before = self.seats.get_mut(&alarm.key).and_then(|seat| seat.alarm.replace(key));
         if let Some(before) = before {
             self.charge.shared.timekeeper.disarm(before);

@@ -35,6 +35,8 @@ pub(crate) struct Desk {
     chance: Seeded,
     inputs: VecDeque<Input>,
     effects: Vec<Effect>,
+    /// When the input under way came.
+    now: Moment,
     last_key: u64,
     last_call: u64,
 }
@@ -66,6 +68,7 @@ impl Desk {
             calls: HashMap::new(),
             chance: charge.shared.seeded(),
             inputs: VecDeque::new(),
+            now: Moment::now(),
             effects: Vec::new(),
             last_key: charge.children.len() as u64,
             last_call: 0,
@@ -111,8 +114,8 @@ impl Desk {
     async fn feed(&mut self, input: Input) {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
-            self.machine
-                .step(input, Moment::now(), &mut self.chance, &mut self.effects);
+            self.now = Moment::now();
+            self.machine.step(input, self.now, &mut self.chance, &mut self.effects);
             let mut effects = std::mem::take(&mut self.effects);
             for effect in effects.drain(..) {
                 self.perform(effect).await;
