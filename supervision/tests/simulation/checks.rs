@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use triarch_supervision::dead_letter::{DeadReason, KEPT_LETTERS};
 use triarch_supervision::message::Overflow;
 use triarch_supervision::supervisor::ChildStatus;
+use triarch_supervision::supervisor::machine::ChildState;
 use triarch_supervision::tree::{NodeView, Observer, Phase};
 
 use crate::ledger::{Book, Slot};
