@@ -182,7 +182,7 @@
 //! | a callback panics | the incarnation ends, `stop` is not called; its supervisor decides | the same |
 //! | the message in hand at either | [`Message::REDELIVERIES`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker was told `Crashed` the first time |
 //! | messages that wait meanwhile | nobody: they stay, in their order, within the bound | senders are held back or refused as ever |
-//! | `start` fails, panics or outlives its limit | while the tree starts: the start fails and what had started is stopped; later: it counts as a restart and is tried again | messages wait |
+//! | `start` fails, panics or outlives its limit | in the tree's start: that fails, and what had started is stopped; in a restart: it counts as a restart and is tried again; in a call: the caller is told | messages wait |
 //! | `start` declines ([`Failure::ignore`](reason::Failure::ignore)) | the child stays down, without a failure | messages wait |
 //! | a handler outlives [`Child::handle_within`] | the child's [`OnStuck`](agent::OnStuck): told as an event, or killed besides | at the kill the asker `Crashed` |
 //! | the agent ends itself ([`Context::stop`](agent::Context::stop)) | the child's [`Restart`](policy::Restart) | messages wait for a next life, if there is one |
@@ -193,7 +193,7 @@
 //! | a deadline passes ([`Address::send_before`]) | the message is not handled: dead letter `expired` | [`Refusal::Expired`](address::Refusal::Expired) if it still waited for room |
 //! | an asker is dropped | its question is not handled if it is still queued: dead letter `expired` | - |
 //! | a time limit passes ([`Address::ask_within`]) | the same | [`NoAnswer::Timeout`](ask::NoAnswer::Timeout) |
-//! | a reply is dropped unused | nobody | [`NoAnswer::Unanswered`](ask::NoAnswer::Unanswered), at once |
+//! | a reply is dropped unused | nobody | [`NoAnswer::Unanswered`](ask::NoAnswer::Unanswered), once the handler has returned |
 //! | agents would wait for each other for ever | the one that would close the circle does not wait | [`Refusal::Circle`](address::Refusal::Circle) with their paths |
 //! | a child does not stop in its time | it is killed and named in [`RootEnd::late`](tree::RootEnd::late) if its supervisor was ending | - |
 //!
@@ -225,7 +225,8 @@
 //! - **A sender** that finds the mailbox full looks eight times, giving way in between, before it stands in line.
 //!   `send` gives way once in 64 messages where tokio's budget asks for it.
 //! - **`send_many`** is one admission, one push and at most one ring for all, and hands over the caller's own buffer.
-//! - **`ask`** allocates twice, for what asker and reply share. `ask_within` adds an entry in the tree's timing wheel.
+//! - **`ask`** allocates twice, for what asker and reply share, and more from within an agent, which looks for a circle.
+//!   `ask_within` adds an entry in the tree's timing wheel.
 //! - **Redelivery** costs its types a copy and an allocation per message; other types nothing.
 //! - **Lanes** cost their types a release per message; other types nothing.
 //! - **A plain message** of 16 bytes takes 32 in the queue.
@@ -240,7 +241,8 @@
 //!
 //! - **Distribution.** A tree lives in one process.
 //! - **Persistence.** A mailbox ends with the process. Delivery is at most once, unless a type asks for redelivery.
-//! - **Dynamic typing.** An address takes one message type. [`Observer::find`](tree::Observer::find) checks it at run time.
+//! - **Dynamic typing.** An address takes one message type; [`Observer::find`](tree::Observer::find) checks that
+//!   the agent at a path takes it.
 //! - **An unbounded mailbox.** A capacity is at least 1, and 1,024 where nothing is said.
 //! - **Supervisors below supervisors.** A large group becomes several, by [`Supervisor::span`].
 //! - **Names for the whole process.** A path names a node within its tree.
@@ -250,13 +252,14 @@
 //! # What it needs
 //!
 //! - A tokio runtime with time enabled, of either flavour, at [`Root::start`]; the tree lives on it. Sending works from
-//!   any thread. Waits with a deadline or a limit need a runtime of their own where no tree keeps the time:
-//!   [`Address::send_before`] always, [`Address::ask_within`] before the tree starts.
+//!   any thread. Two waits need a runtime where they are made:
+//!   [`Address::send_before`] that is held back, and [`Address::ask_within`] before the tree starts.
 //! - Panics that unwind. With `panic = "abort"` a panic ends the process.
 //! - Handlers that do not block their thread, as everywhere on tokio; [`Address::blocking_send`] is for other threads.
 //! - ractor 0.16.5, exactly; flume 0.12 with its feature `spin`.
 //!
-//! Unsafe code is forbidden in this crate. [`Root::start`] installs a [panic hook](panics) that keeps panics of agents quiet.
+//! Unsafe code is forbidden in this crate. [`Root::start`] installs a [panic hook](panics) that keeps panics of agents
+//! quiet.
 #![forbid(unsafe_code)]
 
 pub mod address;
