@@ -1,4 +1,265 @@
 //! Typed bounded mailboxes, agents and OTP supervisors on ractor: the ground every Triarch agent stands on.
+//!
+//! An [`Agent`] is a type that handles messages one at a time. A [`Child`] is its specification: a name, what each
+//! life starts from, and what happens when it ends. A [`Supervisor`] starts, stops and restarts its children by OTP's
+//! rules. A [`Root`] holds the supervisors. There are three levels, always: root, supervisor, agent.
+//!
+//! Messages travel through a bounded mailbox that belongs to the child specification, not to one life of the agent.
+//! So an [`Address`] stays valid through restarts, and what was queued stays queued.
+//!
+//! - [A first tree](#a-first-tree)
+//! - [A restart](#a-restart)
+//! - [Modules in reading order](#modules-in-reading-order)
+//! - [The way of a message](#the-way-of-a-message)
+//! - [When something fails](#when-something-fails)
+//! - [When a mailbox is full](#when-a-mailbox-is-full)
+//! - [What it costs](#what-it-costs)
+//! - [What there is and what there is not](#what-there-is-and-what-there-is-not)
+//! - [What it needs](#what-it-needs)
+//!
+//! # A first tree
+//!
+//! ```
+//! use triarch_supervision::prelude::*;
+//!
+//! enum Count {
+//!     Add(u64),
+//!     Total(Reply<u64>),
+//! }
+//!
+//! impl Message for Count {}
+//!
+//! struct Counter {
+//!     total: u64,
+//! }
+//!
+//! impl Agent for Counter {
+//!     type Message = Count;
+//!     type Spec = u64; // each life starts from a clone of it
+//!
+//!     async fn start(from: u64, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+//!         Ok(Self { total: from })
+//!     }
+//!
+//!     async fn handle(&mut self, message: Count, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+//!         match message {
+//!             Count::Add(more) => self.total += more,
+//!             // An asker that gave up gets no answer, and that is no failure of the counter.
+//!             Count::Total(reply) => drop(reply.send(self.total)),
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let counter = Child::of::<Counter>("counter", 40);
+//!     let address = counter.address(); // valid already: what is sent now waits for the start
+//!     let tree = Root::new().supervisor(Supervisor::named("team").child(counter)).start().await?;
+//!
+//!     address.send(Count::Add(2)).await?; // held back while the mailbox is full
+//!     assert_eq!(address.ask(Count::Total).await?, 42);
+//!     assert_eq!(&*address.path(), "team/counter");
+//!
+//!     let end = tree.stop().await; // right to left, each child within its time
+//!     assert!(end.is_orderly());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # A restart
+//!
+//! The handler fails, the supervisor starts the next life, and the same address reaches it. Of the messages only the
+//! one in hand is lost, and it is counted.
+//!
+//! ```
+//! use triarch_supervision::prelude::*;
+//!
+//! enum Job {
+//!     Life(Reply<u64>),
+//!     Fail,
+//! }
+//!
+//! impl Message for Job {}
+//!
+//! struct Worker;
+//!
+//! impl Agent for Worker {
+//!     type Message = Job;
+//!     type Spec = ();
+//!
+//!     async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+//!         Ok(Self)
+//!     }
+//!
+//!     async fn handle(&mut self, job: Job, ctx: &mut Context<Self>) -> Result<(), Failure> {
+//!         match job {
+//!             Job::Life(reply) => drop(reply.send(ctx.incarnation())),
+//!             Job::Fail => return Err(Failure::new("told to")),
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let worker = Child::of::<Worker>("worker", ());
+//!     let address = worker.address();
+//!     let tree = Root::new().supervisor(Supervisor::named("team").child(worker)).start().await?;
+//!     assert_eq!(address.ask(Job::Life).await?, 1);
+//!
+//!     address.send(Job::Fail).await?;
+//!     assert_eq!(address.ask(Job::Life).await?, 2); // the same address, the next life
+//!
+//!     let node = tree.observer().node("team/worker").ok_or("it is in the tree")?;
+//!     assert_eq!((node.incarnation, node.restarts), (2, 1));
+//!     assert!(matches!(node.last_exit, Some(ExitReason::Error(_))));
+//!     assert_eq!(tree.observer().dead_letters().count(DeadReason::Crashed), 1);
+//!     assert!(tree.stop().await.is_orderly());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Modules in reading order
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`message`] | what a message type declares: overflow, lanes, redelivery |
+//! | [`agent`] | the [`Agent`] trait, and the [`Context`](agent::Context) its callbacks get: timers, watches, the own address |
+//! | [`address`] | sending and asking, and why either was refused |
+//! | [`ask`] | the [`Reply`](ask::Reply), and why no answer came |
+//! | [`child`] | child specifications of agents |
+//! | [`policy`] | OTP's words: restart, shutdown, strategy, intensity, auto-shutdown; and backoff, quarantine |
+//! | [`supervisor`] | how a supervisor is described, and the calls it takes at run time |
+//! | [`supervisor::machine`] | what a supervisor decides: a pure function, without actors, clock or chance |
+//! | [`tree`] | the root, and the [`Observer`](tree::Observer) that sees and reaches every node |
+//! | [`reason`], [`error`], [`name`] | why something ended, why a tree does not start, what a name may be |
+//! | [`dead_letter`] | messages that reached no handler: counted, the last ones kept and replayable |
+//! | [`clock`] | moments and chance, as machines see them |
+//! | [`panics`] | the panic hook |
+//! | [`metrics`] | a catalogue of metric families and the instruments that fill it |
+//! | `testing` (feature `testing`) | worlds with a paused clock and a seed, probes, faults |
+//!
+//! Behind them lie `mailbox` (the word, the two sides, the line, the bell) and `time` (the wheel and its keeper).
+//!
+//! # The way of a message
+//!
+//! ```text
+//!  sender                       mailbox, of the child specification             agent, one incarnation
+//!                    ┌─────────────────────────────────────────────────┐
+//!  admit ───────────▶│ word   tail │ closed │ waiters │ idle │ side    │◀── turn sides, come to rest
+//!    │               │                                                 │
+//!    ├ admitted: push│ side A  ▯▯▯▯▯▯▯                                 │
+//!    │      ────────▶│ side B  ▯▯                                      │──▶ take ──▶ handle
+//!    │               │                                                 │
+//!    ├ was idle: ring│ bell ───────────────────────────────────────────│──▶ wake the task
+//!    │               │                                                 │
+//!    └ full: wait ──▶│ line   first come, first served ◀── room ───────│◀── release
+//!                    └─────────────────────────────────────────────────┘
+//! ```
+//!
+//! 1. The sender *admits* itself: one compare-and-swap on one word, which counts all messages ever admitted and is
+//!    held against a limit. It learns which side to push into and whether the agent was idle.
+//! 2. It *pushes* into that side, a flume channel.
+//! 3. If the agent was idle it *rings* the bell, which wakes the task of the agent's ractor actor. ractor's own mailbox
+//!    carries one message in the life of an agent and is not on this way.
+//! 4. The agent *takes* one message after the other. Where 32 or more wait it first turns senders to the other side, so
+//!    that both do not meet on one lock. After 256 messages in a row it gives way to other tasks.
+//! 5. It *releases* the room of taken messages in portions: a quarter of the capacity, at most 256. Until then they
+//!    count against the bound. Room goes to the line first.
+//!
+//! A message type with lanes ([`Message::LANES`]), and a mailbox that drops its oldest, have one channel per lane
+//! instead of two sides, and release room message by message. The most urgent lane goes first; each other lane is
+//! served first once in sixteen turns.
+//!
+//! Messages of one sender in one lane are handled in their order. Between senders the order is that of their pushes.
+//!
+//! # When something fails
+//!
+//! | what happens | who decides, and what follows | what sender or asker sees |
+//! |---|---|---|
+//! | `handle` returns an error | the child's [`OnError`](agent::OnError): `Fail` ends the incarnation (`stop` is called) and its supervisor decides; `Resume` keeps the state and goes on | a sender nothing; the asker [`NoAnswer::Crashed`](ask::NoAnswer::Crashed) |
+//! | a callback panics | the incarnation ends, `stop` is not called; its supervisor decides | the same |
+//! | the message in hand at either | [`Message::REDELIVERIES`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker was told `Crashed` the first time |
+//! | messages that wait meanwhile | nobody: they stay, in their order, within the bound | senders are held back or refused as ever |
+//! | `start` fails, panics or outlives its limit | in the tree's start: that fails, and what had started is stopped; in a restart: it counts as a restart and is tried again; in a call: the caller is told | messages wait |
+//! | `start` declines ([`Failure::ignore`](reason::Failure::ignore)) | the child stays down, without a failure | messages wait |
+//! | a handler outlives [`Child::handle_within`] | the child's [`OnStuck`](agent::OnStuck): told as an event, or killed besides | at the kill the asker `Crashed` |
+//! | the agent ends itself ([`Context::stop`](agent::Context::stop)) | the child's [`Restart`](policy::Restart) | messages wait for a next life, if there is one |
+//! | more restarts than the [`Intensity`](policy::Intensity) | the child's [`OnLimit`](policy::OnLimit): the supervisor gives up and fails in its parent's eyes, or the child is quarantined | messages wait |
+//! | a supervisor fails | the root; static children keep their mailboxes, those added at run time leave the tree | of the latter: `Closed` |
+//! | the root gives up | nobody; [`Tree::wait`] returns, [`RootEnd::exit_code`](tree::RootEnd::exit_code) is 70 | `Closed` |
+//! | the child leaves the tree | what is queued becomes dead letters `closed` | [`Refusal::Closed`](address::Refusal::Closed) with the message; the asker [`NoAnswer::Closed`](ask::NoAnswer::Closed) |
+//! | a deadline passes ([`Address::send_before`]) | the message is not handled: dead letter `expired` | [`Refusal::Expired`](address::Refusal::Expired) if it still waited for room |
+//! | an asker is dropped | its question is not handled if it is still queued: dead letter `expired` | - |
+//! | a time limit passes ([`Address::ask_within`]) | the same | [`NoAnswer::Timeout`](ask::NoAnswer::Timeout) |
+//! | a reply is dropped unused | nobody | [`NoAnswer::Unanswered`](ask::NoAnswer::Unanswered), once the handler has returned |
+//! | agents would wait for each other for ever | the one that would close the circle does not wait | [`Refusal::Circle`](address::Refusal::Circle) with their paths |
+//! | a child does not stop in its time | it is killed and named in [`RootEnd::late`](tree::RootEnd::late) if its supervisor was ending | - |
+//!
+//! A restart begins only when nothing is left of the incarnation before. A kill takes effect where a handler awaits; one
+//! that blocks its thread cannot be killed, is told as `Unkillable`, and is not replaced while it lasts.
+//!
+//! # When a mailbox is full
+//!
+//! The policy is [`Message::OVERFLOW`], or [`Child::overflow`] where a child says otherwise.
+//!
+//! | policy | `send`, `send_many`, `blocking_send` | `try_send` | `ask` |
+//! |---|---|---|---|
+//! | `Wait` (default) | held back, first come, first served | `Full`, the message comes back | held back |
+//! | `Reject` | `Full`, the message comes back | the same | `NotSent`, `Full` |
+//! | `DropNewest` | `Ok`; the message is a dead letter `full` | the same | `NotAnswered`, `Full` |
+//! | `DropOldest` | `Ok`; the oldest message of the least urgent lane is a dead letter `full` | the same | asked; `NotAnswered`, `Full` where it is pushed out later |
+//!
+//! `send_before` does as `send` does under `Wait`, no longer than its deadline, and as `try_send` does under the others.
+//! A `send_many` is admitted as one, or in parts of the capacity where it is larger; a part is turned away as a whole.
+//!
+//! # What it costs
+//!
+//! - **A send**: one admission (a compare-and-swap, repeated where another sender was quicker), one push (a lock held for
+//!   the push), no allocation of its own. A channel's buffer grows with its first burst and is kept; one that grew beyond
+//!   1,024 messages is given back when the agent rests.
+//! - **The bell** rings when the word said *idle*: for the first message after a rest, not for those behind it. After a
+//!   burst of 32 or more the agent looks eight times, giving way in between, before it rests.
+//! - **The clock** is read for each message while 16 or fewer wait, beyond that for one in 64.
+//! - **A sender** that finds the mailbox full looks eight times, giving way in between, before it stands in line.
+//!   `send` gives way once in 64 messages where tokio's budget asks for it.
+//! - **`send_many`** is one admission, one push and at most one ring for all, and hands over the caller's own buffer.
+//! - **`ask`** allocates twice, for what asker and reply share, and more from within an agent, which looks for a circle.
+//!   `ask_within` adds an entry in the tree's timing wheel.
+//! - **Redelivery** costs its types a copy and an allocation per message; other types nothing.
+//! - **Lanes** cost their types a release per message; other types nothing.
+//! - **A plain message** of 16 bytes takes 32 in the queue.
+//!
+//! # What there is and what there is not
+//!
+//! There are: OTP's four strategies, its child specifications, intensity and auto-shutdown; backoff, quarantine, time
+//! budgets; pausing and looking at state; dead letters with replay; events of all decisions; deadlock detection
+//! between waiting agents.
+//!
+//! There are not:
+//!
+//! - **Distribution.** A tree lives in one process.
+//! - **Persistence.** A mailbox ends with the process. Delivery is at most once, unless a type asks for redelivery.
+//! - **Dynamic typing.** An address takes one message type; [`Observer::find`](tree::Observer::find) checks that
+//!   the agent at a path takes it.
+//! - **An unbounded mailbox.** A capacity is at least 1, and 1,024 where nothing is said.
+//! - **Supervisors below supervisors.** A large group becomes several, by [`Supervisor::span`].
+//! - **Names for the whole process.** A path names a node within its tree.
+//! - **Exported metrics.** Figures are read by [`Address::figures`] and [`Observer::snapshot`](tree::Observer::snapshot);
+//!   the instruments of [`metrics`] are filled by whoever owns the tree.
+//!
+//! # What it needs
+//!
+//! - A tokio runtime with time enabled, of either flavour, at [`Root::start`]; the tree lives on it. Sending works from
+//!   any thread. Two waits need a runtime where they are made:
+//!   [`Address::send_before`] that is held back, and [`Address::ask_within`] before the tree starts.
+//! - Panics that unwind. With `panic = "abort"` a panic ends the process.
+//! - Handlers that do not block their thread, as everywhere on tokio; [`Address::blocking_send`] is for other threads.
+//! - ractor 0.16.5, exactly; flume 0.12 with its feature `spin`.
+//!
+//! Unsafe code is forbidden in this crate. [`Root::start`] installs a [panic hook](panics) that keeps panics of agents
+//! quiet.
 #![forbid(unsafe_code)]
 
 pub mod address;
