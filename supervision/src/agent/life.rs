@@ -252,9 +252,9 @@ impl<A: Agent> Drop for Life<A> {
         // An agent whose own drop panics has failed already; nothing else may fail with it.
         let _dropped = std::panic::catch_unwind(AssertUnwindSafe(|| {
             if reason.is_failure() {
-                drop_failed(agent)
+                drop_failed(agent);
             } else {
-                drop(agent)
+                drop(agent);
             }
         }));
         if let Some(hold) = self.hold.take() {

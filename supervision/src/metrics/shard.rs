@@ -41,6 +41,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test is about threads")]
     fn threads_spread_over_the_cells() {
         // Other tests' threads take turns too, hence several rounds.
         let threads: Vec<_> = (0..16 * SHARDS).map(|_| std::thread::spawn(own)).collect();

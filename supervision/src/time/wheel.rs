@@ -285,7 +285,9 @@ mod tests {
     fn a_crowd_that_has_gone_leaves_its_room_and_void_keys() {
         let mut wheel = Wheel::new(ms(0));
         let keys: Vec<_> = (0..2000).map(|item| wheel.insert(ms(9), item)).collect();
-        keys.iter().for_each(|key| assert!(wheel.remove(*key).is_some()));
+        for key in &keys {
+            assert!(wheel.remove(*key).is_some());
+        }
         assert_eq!(wheel.entries.capacity(), 0);
         wheel.insert(ms(9), 7);
         assert_eq!(wheel.remove(keys[0]), None);
