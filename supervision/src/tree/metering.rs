@@ -371,7 +371,8 @@ impl Meters {
     }
 }
 
-const ROOT: &str = "root";
+/// The path of the root.
+pub(super) const ROOT: &str = "root";
 
 /// The name of the group that a supervisor is a part of: `team` for `team.17`.
 fn group_of(supervisor: &str) -> &str {
@@ -381,4 +382,127 @@ fn group_of(supervisor: &str) -> &str {
 fn own_instruments() -> Result<Instruments, String> {
     let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TELEMETRY]);
     catalogue.map(Instruments::new).map_err(|error| error.to_string())
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::super::shared::{Door, Shared};
+    use super::*;
+    use crate::metrics::Value;
+    use crate::name::Name;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The way to nobody.
+    struct Wall;
+
+    impl Door for Wall {
+        fn ring(&self) {}
+
+        fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync> {
+            self
+        }
+    }
+
+    fn shared() -> Arc<Shared> {
+        Shared::new(1, Meters::new(None).unwrap())
+    }
+
+    fn join(shared: &Shared, kind: Kind, path: &str, type_name: &'static str) -> Arc<Node> {
+        let name = path.rsplit('/').next().unwrap();
+        let node = Node::new(kind, Name::unchecked(name), type_name);
+        node.set_path(Arc::from(path));
+        shared.enlist(&node, Arc::new(Wall));
+        node
+    }
+
+    /// A tree without actors: so many agents of 50 types under 50 supervisors, each supervisor in ten parts.
+    fn crowd(agents: usize) -> Arc<Shared> {
+        const TYPES: usize = 50;
+        let shared = shared();
+        let types: Vec<&'static str> = (0..TYPES).map(|index| &*format!("Type{index}").leak()).collect();
+        for part in 0..10 {
+            for index in 0..TYPES {
+                let path = if part == 0 {
+                    format!("team-{index}")
+                } else {
+                    format!("team-{index}.{part}")
+                };
+                join(&shared, Kind::Supervisor, &path, "Supervisor");
+            }
+        }
+        for number in 0..agents {
+            let (index, part) = (number % TYPES, number / TYPES % 9 + 1);
+            let path = format!("team-{index}.{part}/agent-{number}");
+            let node = join(&shared, Kind::Agent, &path, types[(number / 7) % TYPES]);
+            node.begin(1, Moment::now());
+            node.enter(Phase::Idle, 1, None, Moment::now());
+        }
+        shared.sample();
+        shared
+    }
+
+    fn series(shared: &Shared) -> usize {
+        let of_value = |value: &Value| match value {
+            Value::Spread(snapshot) => snapshot.cumulative().count() + 2,
+            _ => 1,
+        };
+        let readings = shared.meters.instruments().read();
+        readings
+            .iter()
+            .flat_map(|reading| &reading.samples)
+            .map(|sample| of_value(&sample.value))
+            .sum()
+    }
+
+    fn figures(shared: &Shared, family: &str) -> Vec<Value> {
+        let readings = shared.meters.instruments().read();
+        let reading = readings
+            .into_iter()
+            .find(|reading| reading.family.name == family)
+            .unwrap();
+        reading.samples.into_iter().map(|sample| sample.value).collect()
+    }
+
+    #[test]
+    fn a_hundred_thousand_agents_have_no_more_series_than_a_thousand() {
+        let (few, many) = (crowd(1_000), crowd(100_000));
+        assert_eq!(series(&few), series(&many));
+        let most = many.meters.instruments().catalogue().series_max();
+        assert!(series(&many) <= most && most <= 2_000, "{} of {most}", series(&many));
+        let levels = figures(&many, "triarch_actors").into_iter().map(|value| match value {
+            Value::Level(level) => level,
+            value => panic!("{value:?} is no level"),
+        });
+        assert!((levels.sum::<f64>() - 100_000.0).abs() < 0.5);
+    }
+
+    #[test]
+    fn sampled_times_are_told_by_the_node_once_it_is_part_of_a_tree() {
+        let shared = shared();
+        let stray = Node::new(Kind::Agent, Name::unchecked("stray"), "Echo");
+        let node = join(&shared, Kind::Agent, "team/a", "Echo");
+        for node in [&stray, &node] {
+            node.meters().waited(SECOND);
+            node.meters().handled(2 * SECOND);
+            node.meters().held_back(3 * SECOND);
+        }
+        for (family, time) in [
+            ("triarch_mailbox_wait_seconds", SECOND),
+            ("triarch_message_handle_seconds", 2 * SECOND),
+        ] {
+            let found = figures(&shared, family);
+            assert!(
+                matches!(&found[..], [Value::Spread(one)] if (one.count(), one.sum()) == (1, time)),
+                "{family}: {found:?}"
+            );
+        }
+        let held_back = figures(&shared, "triarch_backpressure_wait_seconds_total");
+        assert_eq!(held_back, [Value::Elapsed(3 * SECOND)]);
+    }
+
+    #[test]
+    fn the_parts_of_a_group_bear_its_name() {
+        assert_eq!(["team", "team.17", "root"].map(group_of), ["team", "team", "root"]);
+    }
 }

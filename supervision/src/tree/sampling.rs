@@ -15,6 +15,9 @@ use crate::metrics::{Census, SupervisionMetrics};
 /// How many of those that left the tree are kept for the next sample.
 const LEAVERS_KEPT: usize = 256;
 
+#[expect(clippy::cast_precision_loss, reason = "one in a few dozen is what a double holds")]
+const SAMPLE_RATIO: f64 = 1.0 / SAMPLE_EVERY as f64;
+
 /// What samples remember of each other. One is taken at a time.
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
@@ -82,7 +85,7 @@ impl Sampler {
             *seen = count;
         }
         metrics.supervision_depth.set(f64::from(levels));
-        metrics.message_timing_sample_ratio.set(1.0 / SAMPLE_EVERY as f64);
+        metrics.message_timing_sample_ratio.set(SAMPLE_RATIO);
     }
 
     /// Each is looked at twice at least: it is on its way out when it comes here, and its mailbox closes thereafter.

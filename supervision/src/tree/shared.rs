@@ -14,7 +14,7 @@ use crate::name::NAME_LENGTH_MAX;
 use crate::reason::{ExitReason, Failure};
 use crate::supervisor::machine::{Decision, Incarnation, Overdue};
 use crate::time::Timekeeper;
-use crate::tree::metering::Meters;
+use crate::tree::metering::{Meters, ROOT};
 use crate::tree::node::Node;
 use crate::tree::office::Office;
 use crate::tree::sampling::Sampler;
@@ -292,7 +292,7 @@ fn office_of<'a>(nodes: &'a Nodes, supervisor: &str) -> Option<&'a Office> {
 
 /// The child of that name; its path is put together without an allocation, for a restart is short.
 fn child_of<'a>(nodes: &'a Nodes, supervisor: &str, child: &str) -> Option<&'a Entry> {
-    if supervisor == "root" {
+    if supervisor == ROOT {
         return nodes.get(child);
     }
     let mut buffer = [0; 2 * PATH_SEGMENT_MAX];
