@@ -8,9 +8,11 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use super::edge::Edge;
 use super::{Address, Refusal, SendError};
 use crate::agent::current::is_current;
+use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::mailbox::{Parcel, Place, Queue, Refused, Stamp};
 use crate::message::{Message, Overflow};
+use crate::tree::Node;
 
 /// How often a sender looks for room before it stands in line.
 const LINGER: u32 = 8;
@@ -24,6 +26,10 @@ impl<M: Message> Address<M> {
         if refused != Refused::Full || self.mailbox.overflow != Overflow::Wait {
             return self.settle(refused, parcel);
         }
+        let _held_back = HeldBack {
+            node: &self.mailbox.node,
+            since: Moment::now(),
+        };
         let parcel = match self.linger(parcel).await {
             Ok(()) => return Ok(()),
             Err(parcel) => parcel,
@@ -121,6 +127,18 @@ pub(super) fn into_messages<M>(parcel: Parcel<M>) -> Vec<M> {
     match parcel {
         Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => vec![message],
         Parcel::Many { batch, .. } => batch,
+    }
+}
+
+/// Counts the time a sender is held back, however that ends.
+struct HeldBack<'a> {
+    node: &'a Node,
+    since: Moment,
+}
+
+impl Drop for HeldBack<'_> {
+    fn drop(&mut self) {
+        self.node.meters().held_back(Moment::now().since(self.since));
     }
 }
 

@@ -56,6 +56,8 @@ struct Hand<M> {
     is_full: bool,
     ticket: Option<Ticket>,
     copy: Option<Box<Again<M>>>,
+    /// When its handler began, where its times are measured.
+    since: Option<Moment>,
 }
 
 /// What the incarnation does next. It carries no message: each move of a message through an enum costs as much as
@@ -110,6 +112,7 @@ impl<A: Agent> Life<A> {
                 is_full: false,
                 ticket: None,
                 copy: None,
+                since: None,
             },
             ctx,
             mailbox,
@@ -218,6 +221,13 @@ impl<A: Agent> Life<A> {
                 Take::Next(parcel) => {
                     streak.burst = streak.burst.saturating_add(1);
                     streak.looks = 0;
+                    if let Some(queued) = self.mailbox.queue.sampled(&hold.notes) {
+                        let now = Moment::now();
+                        self.hand.since = Some(now);
+                        if let Some(queued) = queued {
+                            self.mailbox.node.meters().waited(now.since(queued));
+                        }
+                    }
                     if let Some(next) = self.open(parcel) {
                         return next;
                     }

@@ -35,7 +35,7 @@ use std::sync::{Arc, OnceLock, Weak};
 pub(crate) use bell::Bell;
 pub(crate) use line::Place;
 pub(crate) use parcel::{Parcel, Stamp};
-pub(crate) use queue::{Notes, Queue, Take};
+pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY, Take};
 pub(crate) use word::Refused;
 
 use crate::ask::NoAnswer;
@@ -214,6 +214,8 @@ impl<M: Message> Mailbox<M> {
     /// Counts a dead letter and keeps it with its message, where there is one.
     pub(crate) fn dead_letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
+        let was_queued = reason != DeadReason::Full || self.overflow != Overflow::DropNewest;
+        self.node.meters().message_died(reason, was_queued);
         let Some(shared) = self.shared.get() else { return };
         let replay = message.and_then(|message| self.replay(message));
         shared.dead_letters.keep(DeadLetter {

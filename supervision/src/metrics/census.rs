@@ -33,7 +33,7 @@ struct OfType {
 #[derive(Clone, Copy, Debug, Default)]
 struct OfSupervisor {
     children: [usize; CHILD_STATES.len()],
-    budget_used: f64,
+    budget_used: Option<f64>,
 }
 
 impl<'a> Census<'a> {
@@ -69,7 +69,7 @@ impl<'a> Census<'a> {
     /// Notes which share of its restarts that supervisor has used; the highest counts where several share a series.
     pub fn budget_used(&mut self, supervisor: &SupervisorMetrics, ratio: f64) {
         let of_supervisor = at(&mut self.supervisors, supervisor.slot());
-        of_supervisor.budget_used = of_supervisor.budget_used.max(ratio);
+        of_supervisor.budget_used = Some(of_supervisor.budget_used.map_or(ratio, |used| used.max(ratio)));
     }
 
     /// Counts an agent of that kind in that state; a state without a word here counts as `unknown`.
@@ -105,7 +105,11 @@ impl OfType {
 impl OfSupervisor {
     fn set(self, gauges: &SupervisorMetrics) {
         set_counts(&gauges.children, CHILD_STATES, self.children);
-        gauges.restart_budget_used_ratio.set(self.budget_used);
+        let budget = &gauges.restart_budget_used_ratio;
+        // Unknown until it is noted once: a supervisor whose limit nobody told is not one that never restarts.
+        if let Some(used) = self.budget_used.or_else(|| budget.get().map(|_| 0.0)) {
+            budget.set(used);
+        }
     }
 }
 

@@ -103,6 +103,12 @@ mod tests {
     }
 
     #[test]
+    fn what_this_crate_counts_stays_within_two_thousand_series() {
+        let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TELEMETRY]).unwrap();
+        assert!(catalogue.series_max() <= 2_000, "{}", catalogue.series_max());
+    }
+
+    #[test]
     fn the_page_tells_of_every_family_with_its_type_labels_bound_and_meaning() {
         const FAMILIES: &[Family] = &[
             Family::counter(

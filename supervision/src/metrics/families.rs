@@ -29,31 +29,26 @@ pub(super) const AGENT_STATES: [&str; 10] = [
 
 pub(super) const CHILD_STATES: [&str; 6] = ["starting", "running", "stopping", "restarting", "down", "quarantined"];
 
-const STRATEGY: Label = Label::closed(
-    "strategy",
-    &["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"],
-);
-
 /// Bands of depth, each named by the depths that fall into it.
 pub(super) const DEPTHS: [&str; 5] = ["0", "1-9", "10-99", "100-999", "1000+"];
 
 const PRIORITY: Label = Label::closed("priority", &["critical", "high", "normal", "low", "background"]);
 
 /// Live actors.
-pub const ACTORS: Family = Family::gauge("triarch_actors", &[ACTOR_TYPE], "Live actors.");
+pub const ACTORS: Family = Family::gauge("triarch_actors", &[ACTOR_TYPE], "Live actors, supervisors among them.");
 
 /// Actors started.
 pub const ACTOR_SPAWNS: Family = Family::counter(
     "triarch_actor_spawns_total",
     &[ACTOR_TYPE],
-    "Actors started; each incarnation counts.",
+    "Actors started; each incarnation counts, also one whose start fails.",
 );
 
 /// Actors stopped.
 pub const ACTOR_STOPS: Family = Family::counter(
     "triarch_actor_stops_total",
     &[ACTOR_TYPE, EXIT_REASON],
-    "Actors stopped, by reason; each incarnation counts.",
+    "Actors stopped, by reason; each incarnation counts, so spawns less stops are the live ones.",
 );
 
 /// Time to start an actor.
@@ -71,19 +66,20 @@ pub const SUPERVISOR_CHILDREN: Family = Family::gauge(
     "Children of each supervisor, by state; quarantined ones failed too often and wait for a retry.",
 );
 
-/// Restarts.
+/// Restarts. A supervisor has one strategy for life, so a label for it would only repeat the supervisor's.
 pub const SUPERVISOR_RESTARTS: Family = Family::counter(
     "triarch_supervisor_restarts_total",
-    &[SUPERVISOR, STRATEGY, EXIT_REASON],
+    &[SUPERVISOR, EXIT_REASON],
     "Restarts decided, by the reason of the end that caused them; one that takes siblings along counts once.",
 );
 
-/// Time to run again.
+/// Time to run again. One histogram for the tree: fourteen series for each supervisor would be a quarter of all there are,
+/// and which supervisor is slow stands in the decisions themselves.
 pub const SUPERVISOR_RESTART_SECONDS: Family = Family::histogram(
     "triarch_supervisor_restart_seconds",
     Buckets::FAST,
-    &[SUPERVISOR],
-    "Time from a failure seen to the child running again, waits included.",
+    &[],
+    "Time from a failure to the child running again, waits included, over all supervisors.",
 );
 
 /// Escalations.
@@ -108,14 +104,14 @@ pub const SUPERVISION_DEPTH: Family =
 pub const MESSAGES_ENQUEUED: Family = Family::counter(
     "triarch_messages_enqueued_total",
     &[ACTOR_TYPE, PRIORITY],
-    "Messages accepted into mailboxes; types without priorities count as normal.",
+    "Messages taken from senders, also those that a full mailbox drops at once; all count as normal until mailboxes count their lanes apart.",
 );
 
 /// Messages handled.
 pub const MESSAGES_HANDLED: Family = Family::counter(
     "triarch_messages_handled_total",
     &[ACTOR_TYPE, Label::closed("result", &["ok", "error"])],
-    "Messages handled; error where the handler returned one or panicked.",
+    "Messages handled; error where the handler returned one, panicked or was killed, and the message is not handed out again.",
 );
 
 /// Messages dropped.
@@ -160,12 +156,13 @@ pub const MAILBOXES: Family = Family::gauge(
     "Mailboxes by how many messages wait in them now (exclusive bands).",
 );
 
-/// Time in the mailbox.
+/// Time in the mailbox. One histogram for the tree: which type waits is told by its oldest message's age, and which is slow by
+/// its handle times.
 pub const MAILBOX_WAIT_SECONDS: Family = Family::histogram(
     "triarch_mailbox_wait_seconds",
     Buckets::FAST,
-    &[ACTOR_TYPE],
-    "Enqueue to dequeue, on sampled messages (see triarch_message_timing_sample_ratio).",
+    &[],
+    "Enqueue to dequeue over all types, on sampled messages (see triarch_message_timing_sample_ratio).",
 );
 
 /// Time in the handler.

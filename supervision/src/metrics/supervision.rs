@@ -9,7 +9,6 @@ use super::gauge::Gauge;
 use super::histogram::Histogram;
 use super::instruments::{Fan, Fans, InstrumentError, Instruments, Labelled};
 use super::roll::{Member, Roll};
-use crate::policy::Strategy;
 use crate::reason::ExitReason;
 
 /// What supervision counts: events by handles that each part asks for once, levels by a [`Census`].
@@ -17,6 +16,10 @@ use crate::reason::ExitReason;
 pub struct SupervisionMetrics {
     /// Time from spawn request to a started actor.
     pub actor_spawn_seconds: Arc<Histogram>,
+    /// Time from a failure to the child running again.
+    pub restart_seconds: Arc<Histogram>,
+    /// Enqueue to dequeue, of sampled messages.
+    pub mailbox_wait_seconds: Arc<Histogram>,
     /// Levels in the tree.
     pub supervision_depth: Arc<Gauge>,
     /// Share of messages whose times are recorded.
@@ -36,6 +39,8 @@ impl SupervisionMetrics {
     pub fn new(instruments: &Instruments) -> Result<Self, InstrumentError> {
         Ok(Self {
             actor_spawn_seconds: instruments.single(&families::ACTOR_SPAWN_SECONDS)?,
+            restart_seconds: instruments.single(&families::SUPERVISOR_RESTART_SECONDS)?,
+            mailbox_wait_seconds: instruments.single(&families::MAILBOX_WAIT_SECONDS)?,
             supervision_depth: instruments.single(&families::SUPERVISION_DEPTH)?,
             message_timing_sample_ratio: instruments.single(&families::MESSAGE_TIMING_SAMPLE_RATIO)?,
             mailboxes: instruments.fans(&families::MAILBOXES)?.with([]),
@@ -83,8 +88,6 @@ impl SupervisionMetrics {
 pub struct TypeMetrics {
     /// Actors started.
     pub spawns: Arc<Counter>,
-    /// Enqueue to dequeue, of sampled messages.
-    pub mailbox_wait_seconds: Arc<Histogram>,
     /// Handler run time, of sampled messages.
     pub message_handle_seconds: Arc<Histogram>,
     /// Time senders were held back.
@@ -130,31 +133,18 @@ impl TypeMetrics {
 /// What one supervisor does. Supervisors beyond the label's bound share one of these.
 #[derive(Debug)]
 pub struct SupervisorMetrics {
-    /// Time from a failure seen to the child running again.
-    pub restart_seconds: Arc<Histogram>,
     /// Failures passed to the parent.
     pub escalations: Arc<Counter>,
     pub(super) children: Fan<Gauge>,
     pub(super) restart_budget_used_ratio: Arc<Gauge>,
-    restarts: Fans<Counter, 2>,
+    restarts: Fan<Counter>,
     slot: usize,
 }
 
 impl SupervisorMetrics {
-    /// Restarts of its children, by the reason of the end that caused them. Ask once, when the supervisor starts.
-    pub fn restarts(&self, strategy: Strategy) -> Restarts {
-        Restarts(self.restarts.with([self.label(), strategy_label(strategy)]))
-    }
-}
-
-/// Restarts decided by one supervisor under one strategy.
-#[derive(Debug)]
-pub struct Restarts(Fan<Counter>);
-
-impl Restarts {
-    /// Those because a child ended for that reason.
-    pub fn because(&self, reason: &ExitReason) -> &Counter {
-        self.0.at(reason.label())
+    /// Restarts decided because a child ended for that reason.
+    pub fn restarts(&self, reason: &ExitReason) -> &Counter {
+        self.restarts.at(reason.label())
     }
 }
 
@@ -184,7 +174,6 @@ struct TypeFamilies {
     mailbox_messages: Labelled<Gauge, 1>,
     mailbox_messages_max: Labelled<Gauge, 1>,
     mailbox_oldest_age_seconds: Labelled<Gauge, 1>,
-    mailbox_wait_seconds: Labelled<Histogram, 1>,
     message_handle_seconds: Labelled<Histogram, 1>,
     backpressure_wait_seconds: Labelled<Elapsed, 1>,
 }
@@ -201,7 +190,6 @@ impl TypeFamilies {
             mailbox_messages: instruments.labelled(&families::MAILBOX_MESSAGES)?,
             mailbox_messages_max: instruments.labelled(&families::MAILBOX_MESSAGES_MAX)?,
             mailbox_oldest_age_seconds: instruments.labelled(&families::MAILBOX_OLDEST_AGE_SECONDS)?,
-            mailbox_wait_seconds: instruments.labelled(&families::MAILBOX_WAIT_SECONDS)?,
             message_handle_seconds: instruments.labelled(&families::MESSAGE_HANDLE_SECONDS)?,
             backpressure_wait_seconds: instruments.labelled(&families::BACKPRESSURE_WAIT_SECONDS)?,
         })
@@ -210,7 +198,6 @@ impl TypeFamilies {
     fn begin(&self, actor_type: &str, slot: usize) -> TypeMetrics {
         TypeMetrics {
             spawns: self.spawns.with([actor_type]),
-            mailbox_wait_seconds: self.mailbox_wait_seconds.with([actor_type]),
             message_handle_seconds: self.message_handle_seconds.with([actor_type]),
             backpressure_wait_seconds: self.backpressure_wait_seconds.with([actor_type]),
             actors: self.actors.with([actor_type]),
@@ -229,8 +216,7 @@ impl TypeFamilies {
 #[derive(Debug)]
 struct SupervisorFamilies {
     children: Fans<Gauge, 1>,
-    restarts: Fans<Counter, 2>,
-    restart_seconds: Labelled<Histogram, 1>,
+    restarts: Fans<Counter, 1>,
     escalations: Labelled<Counter, 1>,
     restart_budget_used_ratio: Labelled<Gauge, 1>,
 }
@@ -240,7 +226,6 @@ impl SupervisorFamilies {
         Ok(Self {
             children: instruments.fans(&families::SUPERVISOR_CHILDREN)?,
             restarts: instruments.fans(&families::SUPERVISOR_RESTARTS)?,
-            restart_seconds: instruments.labelled(&families::SUPERVISOR_RESTART_SECONDS)?,
             escalations: instruments.labelled(&families::SUPERVISOR_ESCALATIONS)?,
             restart_budget_used_ratio: instruments.labelled(&families::SUPERVISOR_RESTART_BUDGET_USED_RATIO)?,
         })
@@ -248,11 +233,10 @@ impl SupervisorFamilies {
 
     fn begin(&self, supervisor: &str, slot: usize) -> SupervisorMetrics {
         SupervisorMetrics {
-            restart_seconds: self.restart_seconds.with([supervisor]),
             escalations: self.escalations.with([supervisor]),
             children: self.children.with([supervisor]),
             restart_budget_used_ratio: self.restart_budget_used_ratio.with([supervisor]),
-            restarts: self.restarts.clone(),
+            restarts: self.restarts.with([supervisor]),
             slot,
         }
     }
@@ -311,15 +295,6 @@ impl Member for KindMetrics {
     }
 }
 
-fn strategy_label(strategy: Strategy) -> &'static str {
-    match strategy {
-        Strategy::OneForOne => "one_for_one",
-        Strategy::OneForAll => "one_for_all",
-        Strategy::RestForOne => "rest_for_one",
-        Strategy::SimpleOneForOne => "simple_one_for_one",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -348,7 +323,6 @@ mod tests {
         let (instruments, metrics) = metrics();
         let echo = metrics.of_type("Echo");
         echo.spawns.increment();
-        echo.mailbox_wait_seconds.observe(Duration::from_micros(3));
         echo.message_handle_seconds.observe(Duration::from_micros(3));
         echo.backpressure_wait_seconds.add(Duration::from_millis(500));
         echo.enqueued("high").add(7);
@@ -358,7 +332,6 @@ mod tests {
         let expected = [
             "triarch_actor_spawns_total{Echo} 1",
             "triarch_backpressure_wait_seconds_total{Echo} 0.5",
-            "triarch_mailbox_wait_seconds{Echo} 1",
             "triarch_message_handle_seconds{Echo} 1",
             "triarch_messages_dropped_total{Echo,expired} 4",
             "triarch_messages_enqueued_total{Echo,high} 7",
@@ -372,10 +345,10 @@ mod tests {
     fn every_reason_of_an_end_has_its_word() {
         let (instruments, metrics) = metrics();
         let echo = metrics.of_type("Echo");
-        let restarts = metrics.of_supervisor("team").restarts(Strategy::OneForAll);
+        let team = metrics.of_supervisor("team");
         for reason in reasons() {
             echo.stops(&reason).increment();
-            restarts.because(&reason).increment();
+            team.restarts(&reason).increment();
         }
         let counted = [
             ("error", 1),
@@ -385,8 +358,8 @@ mod tests {
             ("shutdown", 2),
         ];
         let stops = counted.map(|(reason, count)| format!("triarch_actor_stops_total{{Echo,{reason}}} {count}"));
-        let restarts = counted
-            .map(|(reason, count)| format!("triarch_supervisor_restarts_total{{team,one_for_all,{reason}}} {count}"));
+        let restarts =
+            counted.map(|(reason, count)| format!("triarch_supervisor_restarts_total{{team,{reason}}} {count}"));
         assert_eq!(shown(&instruments), [stops, restarts].concat());
     }
 
@@ -394,19 +367,16 @@ mod tests {
     fn what_a_supervisor_does_is_counted_under_its_name() {
         let (instruments, metrics) = metrics();
         let team = metrics.of_supervisor("team");
-        team.restart_seconds.observe(Duration::from_micros(9));
         team.escalations.increment();
-        let expected = [
-            "triarch_supervisor_escalations_total{team} 1",
-            "triarch_supervisor_restart_seconds{team} 1",
-        ];
-        assert_eq!(shown(&instruments), expected);
+        assert_eq!(shown(&instruments), ["triarch_supervisor_escalations_total{team} 1"]);
     }
 
     #[test]
     fn what_concerns_all_is_counted_once() {
         let (instruments, metrics) = metrics();
         metrics.actor_spawn_seconds.observe(Duration::from_micros(9));
+        metrics.restart_seconds.observe(Duration::from_micros(9));
+        metrics.mailbox_wait_seconds.observe(Duration::from_micros(3));
         metrics.supervision_depth.set(3.0);
         metrics.message_timing_sample_ratio.set(0.01);
         for reason in ["full", "closed", "expired", "crashed", "poison", "no_such_agent"] {
@@ -420,8 +390,10 @@ mod tests {
             "triarch_dead_letters_total{full} 1",
             "triarch_dead_letters_total{no_such_agent} 1",
             "triarch_dead_letters_total{poison} 1",
+            "triarch_mailbox_wait_seconds{} 1",
             "triarch_message_timing_sample_ratio{} 0.01",
             "triarch_supervision_depth{} 3",
+            "triarch_supervisor_restart_seconds{} 1",
         ];
         assert_eq!(shown(&instruments), expected);
     }
@@ -434,24 +406,6 @@ mod tests {
             shown(&instruments),
             ["triarch_agent_transitions_total{program,backoff} 1"]
         );
-    }
-
-    #[test]
-    fn strategies_bear_the_same_words_as_elsewhere() {
-        let (instruments, metrics) = metrics();
-        for strategy in [
-            Strategy::OneForOne,
-            Strategy::OneForAll,
-            Strategy::RestForOne,
-            Strategy::SimpleOneForOne,
-        ] {
-            let word = strategy_label(strategy);
-            assert_eq!(serde_json::json!(strategy), word);
-            let restarts = metrics.of_supervisor("team").restarts(strategy);
-            restarts.because(&ExitReason::Normal).increment();
-            let line = format!("triarch_supervisor_restarts_total{{team,{word},normal}} 1");
-            assert!(shown(&instruments).contains(&line), "{line}");
-        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The tree: what it knows of its nodes, and the root it hangs on.
 
 mod figures;
+mod metering;
 mod node;
 mod observer;
+mod office;
 mod root;
+mod sampling;
 mod shared;
 
 pub use figures::Figures;

@@ -12,6 +12,7 @@ use crate::clock::Moment;
 use crate::name::Name;
 use crate::reason::{ExitReason, KillCause};
 use crate::tree::figures::MailboxFigures;
+use crate::tree::metering::NodeMeters;
 
 /// How many changes of state are kept for each node.
 pub const HISTORY_LENGTH: usize = 100;
@@ -199,6 +200,7 @@ pub(crate) struct Node {
     /// When the handler with a time budget began; 0 while none runs.
     pub(crate) handling_since: AtomicU64,
     figures: OnceLock<Weak<dyn MailboxFigures>>,
+    meters: NodeMeters,
     records: Mutex<Records>,
 }
 
@@ -231,6 +233,7 @@ impl Node {
             failed: AtomicU64::new(0),
             handling_since: AtomicU64::new(0),
             figures: OnceLock::new(),
+            meters: NodeMeters::default(),
             records: Mutex::new(Records::default()),
         })
     }
@@ -268,6 +271,11 @@ impl Node {
         self.figures.get()?.upgrade()
     }
 
+    /// What it is counted by.
+    pub(crate) fn meters(&self) -> &NodeMeters {
+        &self.meters
+    }
+
     // ---- phase and history ----
 
     pub(crate) fn phase(&self) -> Phase {
@@ -285,7 +293,9 @@ impl Node {
             // It ended by itself before it could be asked to.
             return;
         }
-        self.phase.store(to as u8, Ordering::Release);
+        if self.phase.swap(to as u8, Ordering::Release) != to as u8 {
+            self.meters.entered(to, reason.as_deref(), at);
+        }
         if records.history.len() == HISTORY_LENGTH {
             records.history.pop_front();
         }

@@ -14,6 +14,7 @@ use crate::address::{Address, Refusal, SendError};
 use crate::dead_letter::DeadLetters;
 use crate::mailbox::Mailbox;
 use crate::message::Message;
+use crate::metrics::Instruments;
 use crate::reason::ExitReason;
 use crate::supervisor::{Slot, SupervisorHandle};
 
@@ -171,6 +172,17 @@ impl Observer {
             receiver: self.shared.subscribe(),
             missed: 0,
         }
+    }
+
+    /// What the tree counts: events as they happen, messages and levels as of the last [`Observer::sample`].
+    pub fn metrics(&self) -> &Instruments {
+        self.shared.meters.instruments()
+    }
+
+    /// Brings what is counted by samples up to date: messages, gauges, dead letters. For whoever is about to read
+    /// [`Observer::metrics`]; it looks at each node once and asks no agent.
+    pub fn sample(&self) {
+        self.shared.sample();
     }
 
     /// Messages that reached no handler.

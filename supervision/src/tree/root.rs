@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use ractor::{ActorProcessingErr, ActorRef};
 
+use super::metering::Meters;
 use super::node::{Kind, Node};
 use super::observer::Observer;
 use super::shared::{Door, RootState, Shared};
 use crate::child::{ChildSpec, Startable};
 use crate::error::{BuildError, StartError};
+use crate::metrics::Instruments;
 use crate::name::Name;
 use crate::panics;
 use crate::policy::{AutoShutdown, Backoff, Intensity, SupervisorPolicy};
@@ -33,6 +35,7 @@ pub struct Root {
     supervisors: Vec<Supervisor>,
     policy: SupervisorPolicy,
     seed: Option<u64>,
+    instruments: Option<Instruments>,
 }
 
 impl Root {
@@ -77,6 +80,17 @@ impl Root {
         self
     }
 
+    /// Counts with `instruments` instead of ones of its own, so that others can count in them too.
+    ///
+    /// Their catalogue needs the sections [`SUPERVISION`](crate::metrics::families::SUPERVISION),
+    /// [`MAILBOX`](crate::metrics::families::MAILBOX) and [`AGENT`](crate::metrics::families::AGENT), or the tree does
+    /// not start. One tree to one set of instruments: gauges tell of the tree that was sampled last.
+    #[must_use]
+    pub fn instruments(mut self, instruments: Instruments) -> Self {
+        self.instruments = Some(instruments);
+        self
+    }
+
     /// Builds the tree and starts it, left to right; returns when all have started.
     ///
     /// It lives on tokio's current runtime until [`Tree::stop`], or until its root gives up.
@@ -85,16 +99,18 @@ impl Root {
     }
 
     /// Starts the tree, and shows what its parts share before the first of them begins.
-    pub(crate) async fn start_seen(self, see: impl FnOnce(&Arc<Shared>)) -> Result<Tree, StartError> {
+    pub(crate) async fn start_seen(mut self, see: impl FnOnce(&Arc<Shared>)) -> Result<Tree, StartError> {
         let seed = self.seed.unwrap_or_else(random_seed);
+        let instruments = self.instruments.take();
         let (policy, children) = self.build()?;
         panics::install_hook();
-        let shared = Shared::new(seed);
+        let shared = Shared::new(seed, Meters::new(instruments).map_err(StartError::Spawn)?);
         see(&shared);
         let node = Node::new(Kind::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
         let slot = Arc::new(Slot::default());
         shared.enlist(&node, Arc::clone(&slot) as Arc<dyn Door>);
+        node.meters().bears(policy.intensity);
         for child in &*children {
             child.child.join_tree(None, &shared);
         }
@@ -219,6 +235,11 @@ impl Tree {
     /// Sees the tree and reaches into it by path.
     pub fn observer(&self) -> Observer {
         Observer::new(Arc::clone(&self.shared))
+    }
+
+    /// What the tree counts; [`Observer::sample`] brings it up to date.
+    pub fn metrics(&self) -> &Instruments {
+        self.shared.meters.instruments()
     }
 
     /// Stops everybody, right to left, each within its time, and tells who did not.

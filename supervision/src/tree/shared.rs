@@ -10,10 +10,14 @@ use tokio::sync::{broadcast, watch};
 
 use crate::clock::{Moment, Seeded};
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
+use crate::name::NAME_LENGTH_MAX;
 use crate::reason::{ExitReason, Failure};
 use crate::supervisor::machine::{Decision, Incarnation, Overdue};
 use crate::time::Timekeeper;
+use crate::tree::metering::{Meters, ROOT};
 use crate::tree::node::Node;
+use crate::tree::office::Office;
+use crate::tree::sampling::Sampler;
 
 /// How many events a slow subscriber may fall behind before it misses some.
 pub const EVENTS_KEPT: usize = 4096;
@@ -68,9 +72,11 @@ pub enum Observation {
 
 /// What all parts of one tree share: index, dead letters, time, events.
 pub(crate) struct Shared {
-    nodes: RwLock<HashMap<Arc<str>, Entry>>,
+    nodes: RwLock<Nodes>,
     pub(crate) dead_letters: Arc<DeadLetters>,
     pub(crate) timekeeper: Timekeeper,
+    pub(crate) meters: Meters,
+    sampler: Sampler,
     events: broadcast::Sender<Event>,
     seed: Mutex<Seeded>,
     root: watch::Sender<RootState>,
@@ -88,6 +94,9 @@ pub(crate) enum RootState {
     Running,
     Ended(ExitReason),
 }
+
+/// All nodes, by path.
+pub(super) type Nodes = HashMap<Arc<str>, Entry>;
 
 /// A node with what gives its typed address back.
 #[derive(Clone)]
@@ -113,11 +122,13 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(seed: u64) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, meters: Meters) -> Arc<Self> {
         Arc::new(Self {
             nodes: RwLock::new(HashMap::new()),
             dead_letters: Arc::default(),
             timekeeper: Timekeeper::new(Moment::now()),
+            meters,
+            sampler: Sampler::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
             seed: Mutex::new(Seeded::new(seed)),
             root: watch::Sender::default(),
@@ -128,6 +139,9 @@ impl Shared {
     }
 
     pub(crate) fn set_root(&self, state: RootState) {
+        if matches!(state, RootState::Ended(_)) {
+            self.sampler.close();
+        }
         self.root.send_replace(state);
     }
 
@@ -150,12 +164,46 @@ impl Shared {
     }
 
     pub(crate) fn tell(&self, supervisor: &Arc<str>, what: What) {
+        let at = Moment::now();
+        if let What::Decision(decision) = &what {
+            self.count(supervisor, decision, at);
+        }
         // Nobody listening is no failure.
         let _heard = self.events.send(Event {
-            at: Moment::now(),
+            at,
             supervisor: Arc::clone(supervisor),
             what,
         });
+    }
+
+    /// Counts a decision that only its supervisor knows of; all others are counted as changes of the child's phase.
+    fn count(&self, supervisor: &str, decision: &Decision, at: Moment) {
+        match decision {
+            Decision::Restarting {
+                child, reason, window, ..
+            } => {
+                let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+                if let Some(entry) = child_of(&nodes, supervisor, child.as_str()) {
+                    entry.node.meters().awaited();
+                }
+                if let Some(office) = office_of(&nodes, supervisor) {
+                    office.restarts(child, reason, window.0, at);
+                }
+            }
+            Decision::Quarantined { child, .. } => {
+                let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+                if let Some(office) = office_of(&nodes, supervisor) {
+                    office.forgives(child);
+                }
+            }
+            Decision::Escalated(_) => {
+                let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+                if let Some(office) = office_of(&nodes, supervisor) {
+                    office.metrics.escalations.increment();
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Tells what was seen of an agent, in the name of its supervisor.
@@ -178,6 +226,7 @@ impl Shared {
     pub(crate) fn enlist(&self, node: &Arc<Node>, door: Arc<dyn Door>) {
         #[cfg(feature = "testing")]
         lock(&self.roll).push(Arc::downgrade(node));
+        self.meters.admit(node);
         let entry = Entry {
             node: Arc::clone(node),
             door,
@@ -192,8 +241,11 @@ impl Shared {
     pub(crate) fn strike(&self, node: &Node) {
         let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
         let path = node.path();
-        if nodes.get(&path).is_some_and(|entry| entry.node.id == node.id) {
-            nodes.remove(&path);
+        let is_there = nodes.get(&path).is_some_and(|entry| entry.node.id == node.id);
+        let struck = is_there.then(|| nodes.remove(&path)).flatten();
+        drop(nodes);
+        if let Some(entry) = struck {
+            self.sampler.leaves(entry);
         }
     }
 
@@ -214,6 +266,12 @@ impl Shared {
             .collect()
     }
 
+    /// Looks at all nodes, adds what their mailboxes have gained and sets the gauges.
+    pub(crate) fn sample(&self) {
+        let nodes = || self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        self.sampler.sample(&self.meters.metrics, nodes, &self.dead_letters);
+    }
+
     /// Counts a message to nobody.
     pub(crate) fn no_such_agent(&self, path: &str, message_type: &'static str) {
         self.dead_letters.keep(DeadLetter {
@@ -227,6 +285,29 @@ impl Shared {
         });
     }
 }
+
+fn office_of<'a>(nodes: &'a Nodes, supervisor: &str) -> Option<&'a Office> {
+    nodes.get(supervisor)?.node.meters().office()
+}
+
+/// The child of that name; its path is put together without an allocation, for a restart is short.
+fn child_of<'a>(nodes: &'a Nodes, supervisor: &str, child: &str) -> Option<&'a Entry> {
+    if supervisor == ROOT {
+        return nodes.get(child);
+    }
+    let mut buffer = [0; 2 * PATH_SEGMENT_MAX];
+    let mut length = 0;
+    for part in [supervisor, "/", child] {
+        buffer
+            .get_mut(length..length + part.len())?
+            .copy_from_slice(part.as_bytes());
+        length += part.len();
+    }
+    nodes.get(std::str::from_utf8(buffer.get(..length)?).ok()?)
+}
+
+/// More than a name and a part's number take.
+const PATH_SEGMENT_MAX: usize = NAME_LENGTH_MAX + 33;
 
 /// Locks, whatever became of another holder.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

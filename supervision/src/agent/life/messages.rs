@@ -90,6 +90,9 @@ impl<A: Agent> Life<A> {
                 }
             }
         };
+        if let Some(since) = self.hand.since.take() {
+            self.mailbox.node.meters().handled(Moment::now().since(since));
+        }
         self.handled += 1;
         self.mailbox.node.handled.store(self.handled, Ordering::Relaxed);
         if self.has_budget {

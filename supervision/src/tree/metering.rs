@@ -1,0 +1,501 @@
+//! Feeding the catalogue: what a tree counts as it happens, and what it reads off its nodes at each sample.
+//!
+//! ```text
+//!   a change of phase ─▶ Node::enter ──▶ NodeMeters ─▶ Place: the handles, fetched once for each node
+//!   a decision ────────▶ Shared::tell ─▶ NodeMeters ─▶ Office: a supervisor's own handles
+//!   a dead letter ─────▶ Mailbox ──────▶ NodeMeters
+//!   a scrape ──────────▶ Observer::sample ─▶ gains since the last sample, and a Census of all nodes
+//! ```
+//!
+//! Nodes of one type under one group share a [`Place`]. What happens to a node costs it an atomic or two; messages are
+//! counted by their mailboxes alone, and a sample adds what they have gained.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use super::node::{Kind, Node, Phase};
+use super::office::Office;
+use super::shared::lock;
+use crate::clock::Moment;
+use crate::dead_letter::DeadReason;
+use crate::metrics::families::{AGENT, MAILBOX, SUPERVISION};
+use crate::metrics::{
+    Catalogue, Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TELEMETRY,
+    TypeMetrics,
+};
+use crate::policy::Intensity;
+use crate::reason::ExitReason;
+use crate::supervisor::machine::ChildState;
+
+/// What every agent of this crate is; terminals and other programs have rooms of their own.
+const NATIVE: &str = "native";
+
+/// Set beside the moment of a node's end while its restart is under way.
+const AWAITED: u64 = 1 << 63;
+
+/// The handles that all nodes of one type under one group share.
+#[derive(Debug)]
+pub(super) struct Place {
+    of_type: Arc<TypeMetrics>,
+    /// The group whose child it is; the root is nobody's.
+    group: Option<Arc<SupervisorMetrics>>,
+    /// What kind of agent, where it is one.
+    kind: Option<Arc<KindMetrics>>,
+    /// What it does as a supervisor, where it is one.
+    office: Option<Office>,
+    spawn_seconds: Arc<Histogram>,
+    restart_seconds: Arc<Histogram>,
+    wait_seconds: Arc<Histogram>,
+}
+
+/// What one node is counted by: nothing before it is part of a tree.
+#[derive(Default)]
+pub(crate) struct NodeMeters {
+    place: OnceLock<Arc<Place>>,
+    /// When the present incarnation began to start; 0 once it runs.
+    began: AtomicU64,
+    /// When it fell: its last end, or the first of several in a row that were followed by no start; see [`AWAITED`].
+    fell: AtomicU64,
+    /// What was seen of its mailbox so far.
+    enqueued: AtomicU64,
+    handled_ok: AtomicU64,
+}
+
+impl fmt::Debug for NodeMeters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeMeters").finish_non_exhaustive()
+    }
+}
+
+/// What happens to the node.
+impl NodeMeters {
+    /// Its phase changed to `to`.
+    pub(super) fn entered(&self, to: Phase, reason: Option<&ExitReason>, at: Moment) {
+        let Some(place) = self.place.get() else { return };
+        if let Some(kind) = &place.kind {
+            kind.transitions(word(to)).increment();
+        }
+        match to {
+            Phase::Starting => self.starts(place, at),
+            Phase::Idle => self.runs(place, at),
+            Phase::Stopped => self.ends(place, reason, at),
+            Phase::Failed => self.fell.store(0, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+
+    fn starts(&self, place: &Place, at: Moment) {
+        place.of_type.spawns.increment();
+        self.began.store(at.as_nanos(), Ordering::Relaxed);
+        if let Some(office) = &place.office {
+            office.opens();
+        }
+    }
+
+    fn runs(&self, place: &Place, at: Moment) {
+        let began = self.began.swap(0, Ordering::Relaxed);
+        if began != 0 {
+            place.spawn_seconds.observe(at.since(Moment::from_nanos(began)));
+        }
+        let fell = self.fell.load(Ordering::Relaxed);
+        if fell & AWAITED != 0 {
+            self.fell.store(0, Ordering::Relaxed);
+            let fell = Moment::from_nanos(fell & !AWAITED);
+            place.restart_seconds.observe(at.since(fell));
+        }
+    }
+
+    fn ends(&self, place: &Place, reason: Option<&ExitReason>, at: Moment) {
+        self.began.store(0, Ordering::Relaxed);
+        if self.fell.load(Ordering::Relaxed) & AWAITED == 0 {
+            self.fell.store(at.as_nanos() & !AWAITED, Ordering::Relaxed);
+        }
+        if let Some(reason) = reason {
+            place.of_type.stops(reason).increment();
+        }
+    }
+
+    /// Its restart was decided.
+    pub(super) fn awaited(&self) {
+        self.fell.fetch_or(AWAITED, Ordering::Relaxed);
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.fell.load(Ordering::Relaxed) & AWAITED != 0
+    }
+
+    /// A message of its mailbox died; `was_queued` unless the mailbox was full and dropped it at once.
+    pub(crate) fn message_died(&self, reason: DeadReason, was_queued: bool) {
+        let Some(place) = self.place.get() else { return };
+        if !was_queued {
+            place.of_type.enqueued(NORMAL).increment();
+        }
+        match reason {
+            DeadReason::Full | DeadReason::Closed | DeadReason::Expired => {
+                place.of_type.dropped(reason.label()).increment();
+            }
+            DeadReason::Crashed | DeadReason::Poison => place.of_type.handled_error().increment(),
+            DeadReason::NoSuchAgent => {}
+        }
+    }
+}
+
+/// The priority of messages without one.
+const NORMAL: &str = "normal";
+
+/// What those who measure times tell; without effect before the node is part of a tree.
+impl NodeMeters {
+    /// A sampled message waited so long.
+    #[inline]
+    pub(crate) fn waited(&self, time: Duration) {
+        if let Some(place) = self.place.get() {
+            place.wait_seconds.observe(time);
+        }
+    }
+
+    /// The handler of a sampled message ran so long.
+    #[inline]
+    pub(crate) fn handled(&self, time: Duration) {
+        if let Some(place) = self.place.get() {
+            place.of_type.message_handle_seconds.observe(time);
+        }
+    }
+
+    /// A sender was held back so long.
+    #[inline]
+    pub(crate) fn held_back(&self, time: Duration) {
+        if let Some(place) = self.place.get() {
+            place.of_type.backpressure_wait_seconds.add(time);
+        }
+    }
+}
+
+/// What it does as a supervisor.
+impl NodeMeters {
+    /// How many restarts it bears, so that the share it has used can be told. Said once it is part of the tree.
+    pub(crate) fn bears(&self, intensity: Intensity) {
+        if let Some(office) = self.office() {
+            office.bears(intensity);
+        }
+    }
+
+    pub(super) fn office(&self) -> Option<&Office> {
+        self.place.get()?.office.as_ref()
+    }
+}
+
+/// Reading it.
+impl NodeMeters {
+    /// Adds what its mailbox has gained since it was last looked at. Several may look at once: each gain counts once.
+    pub(super) fn gain(&self, enqueued: u64, handled_ok: u64) {
+        let Some(place) = self.place.get() else { return };
+        if let Some(more) = raise(&self.enqueued, enqueued) {
+            place.of_type.enqueued(NORMAL).add(more);
+        }
+        if let Some(more) = raise(&self.handled_ok, handled_ok) {
+            place.of_type.handled_ok().add(more);
+        }
+    }
+
+    /// Counts the node in `census`.
+    pub(super) fn count(&self, node: &Node, census: &mut Census<'_>, now: Moment) {
+        let Some(place) = self.place.get() else { return };
+        let phase = node.phase();
+        if phase.is_alive() {
+            census.actor(&place.of_type);
+        }
+        if let Some(group) = &place.group {
+            census.child(group, child_state(phase, self.is_awaited()));
+        }
+        if let Some(kind) = &place.kind {
+            census.agent(kind, word(phase));
+        }
+        if let Some(figures) = node.figures() {
+            let figures = figures.read();
+            let depth = usize::try_from(figures.depth).unwrap_or(usize::MAX);
+            census.mailbox(&place.of_type, depth, figures.oldest_age.unwrap_or_default());
+            self.gain(figures.enqueued, figures.handled.saturating_sub(figures.failed));
+        }
+        if let Some(office) = &place.office
+            && let Some(used) = office.budget_used(now)
+        {
+            census.budget_used(&office.metrics, used);
+        }
+    }
+}
+
+/// Raises `seen` to `total`; tells by how much, where it was lower.
+fn raise(seen: &AtomicU64, total: u64) -> Option<u64> {
+    // Most have gained nothing, and then their cache line stays clean.
+    if seen.load(Ordering::Relaxed) >= total {
+        return None;
+    }
+    let before = seen.fetch_max(total, Ordering::Relaxed);
+    (total > before).then(|| total - before)
+}
+
+fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Specified | Phase::Starting => "starting",
+        Phase::Idle => "idle",
+        Phase::Busy => "busy",
+        Phase::Paused => "paused",
+        Phase::Stopping => "stopping",
+        Phase::Stopped => "stopped",
+        Phase::Backoff => "backoff",
+        Phase::Failed => "failed",
+    }
+}
+
+fn child_state(phase: Phase, is_awaited: bool) -> ChildState {
+    match phase {
+        Phase::Specified | Phase::Starting => ChildState::Starting,
+        Phase::Idle | Phase::Busy | Phase::Paused => ChildState::Running,
+        Phase::Stopping => ChildState::Stopping,
+        Phase::Backoff => ChildState::Restarting,
+        Phase::Stopped if is_awaited => ChildState::Restarting,
+        Phase::Stopped => ChildState::Down,
+        Phase::Failed => ChildState::Quarantined,
+    }
+}
+
+/// The instruments of one tree, and the places of its nodes.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    instruments: Instruments,
+    pub(super) metrics: SupervisionMetrics,
+    native: Arc<KindMetrics>,
+    places: Mutex<Places>,
+}
+
+/// What was made so far: as much as there are types, groups and pairs of them.
+#[derive(Debug, Default)]
+struct Places {
+    types: HashMap<&'static str, Arc<TypeMetrics>>,
+    groups: HashMap<Box<str>, Group>,
+}
+
+/// One group of supervisors.
+#[derive(Debug)]
+struct Group {
+    metrics: Arc<SupervisorMetrics>,
+    agents: HashMap<&'static str, Arc<Place>>,
+}
+
+impl Meters {
+    /// Feeds `instruments`, or else instruments of this crate's own sections.
+    ///
+    /// In words, why it cannot: their catalogue lacks one of these sections.
+    pub(crate) fn new(instruments: Option<Instruments>) -> Result<Self, String> {
+        let instruments = instruments.map_or_else(own_instruments, Ok)?;
+        let metrics = SupervisionMetrics::new(&instruments).map_err(|error| error.to_string())?;
+        Ok(Self {
+            native: metrics.of_kind(NATIVE),
+            instruments,
+            metrics,
+            places: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn instruments(&self) -> &Instruments {
+        &self.instruments
+    }
+
+    /// Gives a node that becomes part of the tree its place; one that has it keeps it.
+    pub(super) fn admit(&self, node: &Node) {
+        node.meters().place.get_or_init(|| {
+            let mut places = lock(&self.places);
+            match node.kind {
+                Kind::Root => self.chair(&mut places, node, None),
+                Kind::Supervisor => self.chair(&mut places, node, Some(ROOT)),
+                Kind::Agent => self.bench(&mut places, node),
+            }
+        });
+    }
+
+    /// The place of a supervisor, which is its own.
+    fn chair(&self, places: &mut Places, node: &Node, parent: Option<&str>) -> Arc<Place> {
+        let own = Arc::clone(&self.group(places, group_of(node.name.as_str())).metrics);
+        let parent = parent.map(|parent| Arc::clone(&self.group(places, parent).metrics));
+        Arc::new(Place {
+            office: Some(Office::new(own)),
+            ..self.place(places, node.type_name, parent)
+        })
+    }
+
+    /// The place of an agent, which it shares with its like.
+    fn bench(&self, places: &mut Places, node: &Node) -> Arc<Place> {
+        let group = group_of(node.parent_path().unwrap_or(ROOT));
+        let known = places.groups.get(group);
+        if let Some(place) = known.and_then(|known| known.agents.get(node.type_name)) {
+            return Arc::clone(place);
+        }
+        let metrics = Arc::clone(&self.group(places, group).metrics);
+        let place = Arc::new(Place {
+            kind: Some(Arc::clone(&self.native)),
+            ..self.place(places, node.type_name, Some(metrics))
+        });
+        let agents = &mut self.group(places, group).agents;
+        agents.insert(node.type_name, Arc::clone(&place));
+        place
+    }
+
+    fn place(&self, places: &mut Places, type_name: &'static str, group: Option<Arc<SupervisorMetrics>>) -> Place {
+        let of_type = places.types.entry(type_name);
+        Place {
+            of_type: Arc::clone(of_type.or_insert_with(|| self.metrics.of_type(type_name))),
+            group,
+            kind: None,
+            office: None,
+            spawn_seconds: Arc::clone(&self.metrics.actor_spawn_seconds),
+            restart_seconds: Arc::clone(&self.metrics.restart_seconds),
+            wait_seconds: Arc::clone(&self.metrics.mailbox_wait_seconds),
+        }
+    }
+
+    fn group<'a>(&self, places: &'a mut Places, name: &str) -> &'a mut Group {
+        places.groups.entry(Box::from(name)).or_insert_with(|| Group {
+            metrics: self.metrics.of_supervisor(name),
+            agents: HashMap::new(),
+        })
+    }
+}
+
+/// The path of the root.
+pub(super) const ROOT: &str = "root";
+
+/// The name of the group that a supervisor is a part of: `team` for `team.17`.
+fn group_of(supervisor: &str) -> &str {
+    supervisor.split('.').next().unwrap_or(supervisor)
+}
+
+fn own_instruments() -> Result<Instruments, String> {
+    let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TELEMETRY]);
+    catalogue.map(Instruments::new).map_err(|error| error.to_string())
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::super::shared::{Door, Shared};
+    use super::*;
+    use crate::metrics::Value;
+    use crate::name::Name;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The way to nobody.
+    struct Wall;
+
+    impl Door for Wall {
+        fn ring(&self) {}
+
+        fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync> {
+            self
+        }
+    }
+
+    fn shared() -> Arc<Shared> {
+        Shared::new(1, Meters::new(None).unwrap())
+    }
+
+    fn join(shared: &Shared, kind: Kind, path: &str, type_name: &'static str) -> Arc<Node> {
+        let name = path.rsplit('/').next().unwrap();
+        let node = Node::new(kind, Name::unchecked(name), type_name);
+        node.set_path(Arc::from(path));
+        shared.enlist(&node, Arc::new(Wall));
+        node
+    }
+
+    /// A tree without actors: so many agents of 50 types under 50 supervisors, each supervisor in ten parts.
+    fn crowd(agents: usize) -> Arc<Shared> {
+        const TYPES: usize = 50;
+        let shared = shared();
+        let types: Vec<&'static str> = (0..TYPES).map(|index| &*format!("Type{index}").leak()).collect();
+        for part in 0..10 {
+            for index in 0..TYPES {
+                let path = if part == 0 {
+                    format!("team-{index}")
+                } else {
+                    format!("team-{index}.{part}")
+                };
+                join(&shared, Kind::Supervisor, &path, "Supervisor");
+            }
+        }
+        for number in 0..agents {
+            let (index, part) = (number % TYPES, number / TYPES % 9 + 1);
+            let path = format!("team-{index}.{part}/agent-{number}");
+            let node = join(&shared, Kind::Agent, &path, types[(number / 7) % TYPES]);
+            node.begin(1, Moment::now());
+            node.enter(Phase::Idle, 1, None, Moment::now());
+        }
+        shared.sample();
+        shared
+    }
+
+    fn series(shared: &Shared) -> usize {
+        let of_value = |value: &Value| match value {
+            Value::Spread(snapshot) => snapshot.cumulative().count() + 2,
+            _ => 1,
+        };
+        let readings = shared.meters.instruments().read();
+        readings
+            .iter()
+            .flat_map(|reading| &reading.samples)
+            .map(|sample| of_value(&sample.value))
+            .sum()
+    }
+
+    fn figures(shared: &Shared, family: &str) -> Vec<Value> {
+        let readings = shared.meters.instruments().read();
+        let reading = readings
+            .into_iter()
+            .find(|reading| reading.family.name == family)
+            .unwrap();
+        reading.samples.into_iter().map(|sample| sample.value).collect()
+    }
+
+    #[test]
+    fn a_hundred_thousand_agents_have_no_more_series_than_a_thousand() {
+        let (few, many) = (crowd(1_000), crowd(100_000));
+        assert_eq!(series(&few), series(&many));
+        let most = many.meters.instruments().catalogue().series_max();
+        assert!(series(&many) <= most && most <= 2_000, "{} of {most}", series(&many));
+        let levels = figures(&many, "triarch_actors").into_iter().map(|value| match value {
+            Value::Level(level) => level,
+            value => panic!("{value:?} is no level"),
+        });
+        assert!((levels.sum::<f64>() - 100_000.0).abs() < 0.5);
+    }
+
+    #[test]
+    fn sampled_times_are_told_by_the_node_once_it_is_part_of_a_tree() {
+        let shared = shared();
+        let stray = Node::new(Kind::Agent, Name::unchecked("stray"), "Echo");
+        let node = join(&shared, Kind::Agent, "team/a", "Echo");
+        for node in [&stray, &node] {
+            node.meters().waited(SECOND);
+            node.meters().handled(2 * SECOND);
+            node.meters().held_back(3 * SECOND);
+        }
+        for (family, time) in [
+            ("triarch_mailbox_wait_seconds", SECOND),
+            ("triarch_message_handle_seconds", 2 * SECOND),
+        ] {
+            let found = figures(&shared, family);
+            assert!(
+                matches!(&found[..], [Value::Spread(one)] if (one.count(), one.sum()) == (1, time)),
+                "{family}: {found:?}"
+            );
+        }
+        let held_back = figures(&shared, "triarch_backpressure_wait_seconds_total");
+        assert_eq!(held_back, [Value::Elapsed(3 * SECOND)]);
+    }
+
+    #[test]
+    fn the_parts_of_a_group_bear_its_name() {
+        assert_eq!(["team", "team.17", "root"].map(group_of), ["team", "team", "root"]);
+    }
+}
