@@ -411,7 +411,7 @@ fn own_instruments() -> Result<Instruments, String> {
     catalogue.map(Instruments::new).map_err(|error| error.to_string())
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
 mod tests {
     use super::super::shared::{Door, Shared};
     use super::*;

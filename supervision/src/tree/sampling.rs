@@ -94,7 +94,9 @@ impl Sampler {
         let entries = std::mem::take(&mut leavers.entries);
         drop(leavers);
         let now = Moment::now();
-        entries.iter().for_each(|leaver| leaver.settle(now));
+        for leaver in &entries {
+            leaver.settle(now);
+        }
     }
 
     /// Adds gains and sets gauges.
