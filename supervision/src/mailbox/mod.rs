@@ -44,7 +44,7 @@ use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
 use crate::message::{Message, Overflow};
 use crate::panics::drop_quietly;
 use crate::reason::ExitReason;
-use crate::tree::{Door, Figures, MailboxFigures, NOTICE, Node, Shared, lock};
+use crate::tree::{Door, Figures, Glance, MailboxFigures, NOTICE, Node, Shared, lock};
 
 /// How many messages may wait where a child specification says nothing.
 pub(crate) const CAPACITY: usize = 1024;
@@ -277,6 +277,20 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
         self.queue.is_idle()
     }
 
+    fn glance(&self, now: Moment) -> Glance {
+        let enqueued = self.queue.admitted();
+        if self.queue.is_idle() {
+            // Most are, and then the lines that only the taker writes are left alone.
+            return Glance::idle(enqueued);
+        }
+        Glance {
+            is_idle: false,
+            depth: self.queue.depth(),
+            oldest_age: self.oldest().map(|stamp| stamp.age(now)).unwrap_or_default(),
+            enqueued,
+        }
+    }
+
     #[cfg(feature = "testing")]
     fn is_read(&self) -> bool {
         lock(&self.seat).is_none()
@@ -305,5 +319,9 @@ impl<M: Message> Door for Mailbox<M> {
 
     fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync> {
         self
+    }
+
+    fn figures(&self) -> Option<&dyn MailboxFigures> {
+        Some(self)
     }
 }

@@ -4,15 +4,37 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::clock::Moment;
 use crate::message::Overflow;
 
 /// What a mailbox shows of itself without being asked.
 pub(crate) trait MailboxFigures: Send + Sync {
     fn is_idle(&self) -> bool;
     fn read(&self) -> Figures;
+    /// What a sample needs of it, without a look at the clock.
+    fn glance(&self, now: Moment) -> Glance;
     /// Whether an incarnation sits in the reader's seat.
     #[cfg(feature = "testing")]
     fn is_read(&self) -> bool;
+}
+
+/// What a sample needs of a mailbox.
+pub(crate) struct Glance {
+    pub(crate) is_idle: bool,
+    pub(crate) depth: u64,
+    pub(crate) oldest_age: Duration,
+    pub(crate) enqueued: u64,
+}
+
+impl Glance {
+    pub(crate) fn idle(enqueued: u64) -> Self {
+        Self {
+            is_idle: true,
+            depth: 0,
+            oldest_age: Duration::ZERO,
+            enqueued,
+        }
+    }
 }
 
 /// The figures of one mailbox at one moment.

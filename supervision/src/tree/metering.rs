@@ -12,13 +12,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::node::{Kind, Node, Phase};
 use super::office::Office;
-use super::shared::lock;
+use super::shared::{Entry, lock};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::metrics::families::{AGENT, MAILBOX, SUPERVISION};
@@ -26,6 +26,7 @@ use crate::metrics::{
     Catalogue, Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TELEMETRY,
     TypeMetrics,
 };
+use crate::name::Name;
 use crate::policy::Intensity;
 use crate::reason::ExitReason;
 use crate::supervisor::machine::ChildState;
@@ -36,16 +37,16 @@ const NATIVE: &str = "native";
 /// Set beside the moment of a node's end while its restart is under way.
 const AWAITED: u64 = 1 << 63;
 
-/// The handles that all nodes of one type under one group share.
+/// The handles that all agents of one type under one supervisor share; a supervisor has a place of its own.
 #[derive(Debug)]
 pub(super) struct Place {
     of_type: Arc<TypeMetrics>,
-    /// The group whose child it is; the root is nobody's.
-    group: Option<Arc<SupervisorMetrics>>,
+    /// The supervisor whose child it is; the root is nobody's.
+    parent: Option<Arc<Office>>,
     /// What kind of agent, where it is one.
     kind: Option<Arc<KindMetrics>>,
     /// What it does as a supervisor, where it is one.
-    office: Option<Office>,
+    office: Option<Arc<Office>>,
     spawn_seconds: Arc<Histogram>,
     restart_seconds: Arc<Histogram>,
     wait_seconds: Arc<Histogram>,
@@ -62,6 +63,8 @@ pub(crate) struct NodeMeters {
     /// What was seen of its mailbox so far.
     enqueued: AtomicU64,
     handled_ok: AtomicU64,
+    /// Its place in the sampler's roster, from 1; 0 while it has none.
+    pub(super) seat: AtomicUsize,
 }
 
 impl fmt::Debug for NodeMeters {
@@ -96,8 +99,9 @@ impl NodeMeters {
     }
 
     fn runs(&self, place: &Place, at: Moment) {
-        let began = self.began.swap(0, Ordering::Relaxed);
+        let began = self.began.load(Ordering::Relaxed);
         if began != 0 {
+            self.began.store(0, Ordering::Relaxed);
             place.spawn_seconds.observe(at.since(Moment::from_nanos(began)));
         }
         let fell = self.fell.load(Ordering::Relaxed);
@@ -118,9 +122,12 @@ impl NodeMeters {
         }
     }
 
-    /// Its restart was decided.
-    pub(super) fn awaited(&self) {
+    /// Its supervisor decided to restart it, which makes so many restarts in the supervisor's window.
+    pub(super) fn restarting(&self, child: &Name, reason: &ExitReason, in_window: u32, at: Moment) {
         self.fell.fetch_or(AWAITED, Ordering::Relaxed);
+        if let Some(parent) = self.place.get().and_then(|place| place.parent.as_ref()) {
+            parent.restarts(child, reason, in_window, at);
+        }
     }
 
     fn is_awaited(&self) -> bool {
@@ -183,14 +190,14 @@ impl NodeMeters {
     }
 
     pub(super) fn office(&self) -> Option<&Office> {
-        self.place.get()?.office.as_ref()
+        self.place.get()?.office.as_deref()
     }
 }
 
 /// Reading it.
 impl NodeMeters {
     /// Adds what its mailbox has gained since it was last looked at. Several may look at once: each gain counts once.
-    pub(super) fn gain(&self, enqueued: u64, handled_ok: u64) {
+    fn gain(&self, enqueued: u64, handled_ok: u64) {
         let Some(place) = self.place.get() else { return };
         if let Some(more) = raise(&self.enqueued, enqueued) {
             place.of_type.enqueued(NORMAL).add(more);
@@ -200,24 +207,26 @@ impl NodeMeters {
         }
     }
 
-    /// Counts the node in `census`.
-    pub(super) fn count(&self, node: &Node, census: &mut Census<'_>, now: Moment) {
+    /// Counts the node in `census`, and adds what its mailbox has gained.
+    pub(super) fn count(&self, entry: &Entry, census: &mut Census<'_>, now: Moment) {
         let Some(place) = self.place.get() else { return };
-        let phase = node.phase();
+        let figures = entry.door.figures().map(|figures| figures.glance(now));
+        let phase = entry
+            .node
+            .phase_where(|| figures.as_ref().is_some_and(|figures| !figures.is_idle));
         if phase.is_alive() {
             census.actor(&place.of_type);
         }
-        if let Some(group) = &place.group {
-            census.child(group, child_state(phase, self.is_awaited()));
+        if let Some(parent) = &place.parent {
+            census.child(&parent.metrics, child_state(phase, self.is_awaited()));
         }
         if let Some(kind) = &place.kind {
             census.agent(kind, word(phase));
         }
-        if let Some(figures) = node.figures() {
-            let figures = figures.read();
+        if let Some(figures) = figures {
             let depth = usize::try_from(figures.depth).unwrap_or(usize::MAX);
-            census.mailbox(&place.of_type, depth, figures.oldest_age.unwrap_or_default());
-            self.gain(figures.enqueued, figures.handled.saturating_sub(figures.failed));
+            census.mailbox(&place.of_type, depth, figures.oldest_age);
+            self.gain(figures.enqueued, handled_ok(&entry.node));
         }
         if let Some(office) = &place.office
             && let Some(used) = office.budget_used(now)
@@ -225,6 +234,18 @@ impl NodeMeters {
             census.budget_used(&office.metrics, used);
         }
     }
+
+    /// Adds what the mailbox of one that left has gained.
+    pub(super) fn settle(&self, entry: &Entry, now: Moment) {
+        if let Some(figures) = entry.door.figures() {
+            self.gain(figures.glance(now).enqueued, handled_ok(&entry.node));
+        }
+    }
+}
+
+fn handled_ok(node: &Node) -> u64 {
+    let handled = node.handled.load(Ordering::Relaxed);
+    handled.saturating_sub(node.failed.load(Ordering::Relaxed))
 }
 
 /// Raises `seen` to `total`; tells by how much, where it was lower.
@@ -271,17 +292,18 @@ pub(crate) struct Meters {
     places: Mutex<Places>,
 }
 
-/// What was made so far: as much as there are types, groups and pairs of them.
+/// What was made so far: as much as there are types, supervisors and pairs of them.
 #[derive(Debug, Default)]
 struct Places {
     types: HashMap<&'static str, Arc<TypeMetrics>>,
-    groups: HashMap<Box<str>, Group>,
+    groups: HashMap<Box<str>, Arc<SupervisorMetrics>>,
+    branches: HashMap<Box<str>, Branch>,
 }
 
-/// One group of supervisors.
+/// One supervisor, and the places of its agents.
 #[derive(Debug)]
-struct Group {
-    metrics: Arc<SupervisorMetrics>,
+struct Branch {
+    office: Arc<Office>,
     agents: HashMap<&'static str, Arc<Place>>,
 }
 
@@ -318,36 +340,36 @@ impl Meters {
 
     /// The place of a supervisor, which is its own.
     fn chair(&self, places: &mut Places, node: &Node, parent: Option<&str>) -> Arc<Place> {
-        let own = Arc::clone(&self.group(places, group_of(node.name.as_str())).metrics);
-        let parent = parent.map(|parent| Arc::clone(&self.group(places, parent).metrics));
+        let office = Arc::clone(&self.branch(places, node.name.as_str()).office);
+        let parent = parent.map(|parent| Arc::clone(&self.branch(places, parent).office));
         Arc::new(Place {
-            office: Some(Office::new(own)),
+            office: Some(office),
             ..self.place(places, node.type_name, parent)
         })
     }
 
     /// The place of an agent, which it shares with its like.
     fn bench(&self, places: &mut Places, node: &Node) -> Arc<Place> {
-        let group = group_of(node.parent_path().unwrap_or(ROOT));
-        let known = places.groups.get(group);
+        let parent = node.parent_path().unwrap_or(ROOT);
+        let known = places.branches.get(parent);
         if let Some(place) = known.and_then(|known| known.agents.get(node.type_name)) {
             return Arc::clone(place);
         }
-        let metrics = Arc::clone(&self.group(places, group).metrics);
+        let office = Arc::clone(&self.branch(places, parent).office);
         let place = Arc::new(Place {
             kind: Some(Arc::clone(&self.native)),
-            ..self.place(places, node.type_name, Some(metrics))
+            ..self.place(places, node.type_name, Some(office))
         });
-        let agents = &mut self.group(places, group).agents;
+        let agents = &mut self.branch(places, parent).agents;
         agents.insert(node.type_name, Arc::clone(&place));
         place
     }
 
-    fn place(&self, places: &mut Places, type_name: &'static str, group: Option<Arc<SupervisorMetrics>>) -> Place {
+    fn place(&self, places: &mut Places, type_name: &'static str, parent: Option<Arc<Office>>) -> Place {
         let of_type = places.types.entry(type_name);
         Place {
             of_type: Arc::clone(of_type.or_insert_with(|| self.metrics.of_type(type_name))),
-            group,
+            parent,
             kind: None,
             office: None,
             spawn_seconds: Arc::clone(&self.metrics.actor_spawn_seconds),
@@ -356,10 +378,15 @@ impl Meters {
         }
     }
 
-    fn group<'a>(&self, places: &'a mut Places, name: &str) -> &'a mut Group {
-        places.groups.entry(Box::from(name)).or_insert_with(|| Group {
-            metrics: self.metrics.of_supervisor(name),
-            agents: HashMap::new(),
+    fn branch<'a>(&self, places: &'a mut Places, supervisor: &str) -> &'a mut Branch {
+        places.branches.entry(Box::from(supervisor)).or_insert_with(|| {
+            let group = group_of(supervisor);
+            let metrics = places.groups.entry(Box::from(group));
+            let metrics = metrics.or_insert_with(|| self.metrics.of_supervisor(group));
+            Branch {
+                office: Arc::new(Office::new(Arc::clone(metrics))),
+                agents: HashMap::new(),
+            }
         })
     }
 }
@@ -377,12 +404,11 @@ fn own_instruments() -> Result<Instruments, String> {
     catalogue.map(Instruments::new).map_err(|error| error.to_string())
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
 mod tests {
     use super::super::shared::{Door, Shared};
     use super::*;
     use crate::metrics::Value;
-    use crate::name::Name;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -10,7 +10,7 @@ mod sampling;
 mod shared;
 
 pub use figures::Figures;
-pub(crate) use figures::MailboxFigures;
+pub(crate) use figures::{Glance, MailboxFigures};
 pub use node::{Change, HISTORY_LENGTH, Kind, Phase};
 pub(crate) use node::{KILL, NOTICE, Node, OBSERVE, PAUSE, STOP, Watcher};
 pub use observer::{Events, NodeView, NotFound, Observer};

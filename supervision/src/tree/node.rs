@@ -279,9 +279,14 @@ impl Node {
     // ---- phase and history ----
 
     pub(crate) fn phase(&self) -> Phase {
+        self.phase_where(|| self.figures().is_some_and(|figures| !figures.is_idle()))
+    }
+
+    /// The same for who has its mailbox at hand.
+    pub(crate) fn phase_where(&self, is_busy: impl FnOnce() -> bool) -> Phase {
         match Phase::from_u8(self.phase.load(Ordering::Acquire)) {
             Phase::Idle if self.has_flag(PAUSE) => Phase::Paused,
-            Phase::Idle if self.figures().is_some_and(|figures| !figures.is_idle()) => Phase::Busy,
+            Phase::Idle if is_busy() => Phase::Busy,
             phase => phase,
         }
     }
@@ -293,7 +298,9 @@ impl Node {
             // It ended by itself before it could be asked to.
             return;
         }
-        if self.phase.swap(to as u8, Ordering::Release) != to as u8 {
+        let before = self.phase.load(Ordering::Relaxed);
+        self.phase.store(to as u8, Ordering::Release);
+        if before != to as u8 {
             self.meters.entered(to, reason.as_deref(), at);
         }
         if records.history.len() == HISTORY_LENGTH {

@@ -1,12 +1,12 @@
 //! Reading all nodes at once, for whoever is about to show the figures.
 
 use std::collections::VecDeque;
-use std::ops::Deref;
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use super::node::Node;
-use super::shared::{Entry, Nodes, lock};
+use super::shared::{Entry, lock};
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetters, DeadReason};
 use crate::mailbox::SAMPLE_EVERY;
@@ -15,19 +15,25 @@ use crate::metrics::{Census, SupervisionMetrics};
 /// How many of those that left the tree are kept for the next sample.
 const LEAVERS_KEPT: usize = 256;
 
+/// After so many nodes a sample lets others come and go.
+const STRETCH: usize = 1024;
+
 #[expect(clippy::cast_precision_loss, reason = "one in a few dozen is what a double holds")]
 const SAMPLE_RATIO: f64 = 1.0 / SAMPLE_EVERY as f64;
 
-/// What samples remember of each other. One is taken at a time.
-#[derive(Debug, Default)]
+/// Who is to be looked at, and what samples remember of each other.
+#[derive(Default)]
 pub(super) struct Sampler {
-    /// Dead letters of each reason, as last seen.
-    letters: Mutex<[u64; DeadReason::ALL.len()]>,
+    /// All nodes, about in the order they came, which is how they lie in memory: by path, a sample of many would take
+    /// several times as long.
+    roster: Mutex<Vec<Entry>>,
     leavers: Mutex<Leavers>,
+    /// Dead letters of each reason, as last seen. One sample is taken at a time.
+    letters: Mutex<[u64; DeadReason::ALL.len()]>,
 }
 
 /// Nodes that left the tree since the last sample, whose mailboxes may still count.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Leavers {
     entries: VecDeque<Leaver>,
     /// Nobody is waited for any more.
@@ -39,16 +45,26 @@ struct Leaver {
     was_seen: bool,
 }
 
-impl std::fmt::Debug for Leaver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.entry.node.fmt(f)
+impl fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sampler").finish_non_exhaustive()
     }
 }
 
 impl Sampler {
+    /// Somebody becomes part of the tree, for the first time or again.
+    pub(super) fn arrives(&self, entry: Entry) {
+        let mut roster = lock(&self.roster);
+        if entry.node.meters().seat.load(Ordering::Relaxed) == 0 {
+            entry.node.meters().seat.store(roster.len() + 1, Ordering::Relaxed);
+            roster.push(entry);
+        }
+    }
+
     /// Somebody left the tree. What its mailbox holds and its last handler does is counted with the next sample, or
     /// before it where many leave.
-    pub(super) fn leaves(&self, entry: Entry) {
+    pub(super) fn leaves(&self, node: &Node) {
+        let Some(entry) = self.rise(node) else { return };
         let mut leavers = lock(&self.leavers);
         leavers.entries.push_back(Leaver { entry, was_seen: false });
         let kept = if leavers.is_closed { 0 } else { LEAVERS_KEPT };
@@ -56,8 +72,19 @@ impl Sampler {
         let oldest = if is_over { leavers.entries.pop_front() } else { None };
         drop(leavers);
         if let Some(oldest) = oldest {
-            gain(&oldest.entry.node);
+            oldest.settle(Moment::now());
         }
+    }
+
+    /// Takes a node off the roster; the last one takes its seat.
+    fn rise(&self, node: &Node) -> Option<Entry> {
+        let mut roster = lock(&self.roster);
+        let seat = node.meters().seat.swap(0, Ordering::Relaxed).checked_sub(1)?;
+        let entry = (seat < roster.len()).then(|| roster.swap_remove(seat))?;
+        if let Some(moved) = roster.get(seat) {
+            moved.node.meters().seat.store(seat + 1, Ordering::Relaxed);
+        }
+        Some(entry)
     }
 
     /// The tree has ended.
@@ -66,19 +93,20 @@ impl Sampler {
         leavers.is_closed = true;
         let entries = std::mem::take(&mut leavers.entries);
         drop(leavers);
-        entries.iter().for_each(|leaver| gain(&leaver.entry.node));
+        let now = Moment::now();
+        for leaver in &entries {
+            leaver.settle(now);
+        }
     }
 
     /// Adds gains and sets gauges.
-    pub(super) fn sample<N>(&self, metrics: &SupervisionMetrics, nodes: impl Fn() -> N, letters: &DeadLetters)
-    where
-        N: Deref<Target = Nodes>,
-    {
+    pub(super) fn sample(&self, metrics: &SupervisionMetrics, letters: &DeadLetters) {
         let mut seen = lock(&self.letters);
+        let now = Moment::now();
         let mut census = metrics.census();
-        let levels = count_all(&nodes(), &mut census);
+        let levels = self.count_all(&mut census, now);
         census.record();
-        self.look_after_leavers();
+        self.settle_leavers(now);
         for (seen, reason) in seen.iter_mut().zip(DeadReason::ALL) {
             let count = letters.count(reason);
             metrics.dead_letters(reason.label()).add(count - *seen);
@@ -88,42 +116,45 @@ impl Sampler {
         metrics.message_timing_sample_ratio.set(SAMPLE_RATIO);
     }
 
-    /// Each is looked at twice at least: it is on its way out when it comes here, and its mailbox closes thereafter.
-    fn look_after_leavers(&self) {
+    /// Counts all nodes; tells how many levels they stand on. Who takes another's seat meanwhile may be passed over
+    /// until the next sample; what its mailbox gained is not lost by that.
+    fn count_all(&self, census: &mut Census<'_>, now: Moment) -> u8 {
+        let mut levels = 0;
+        let mut next = 0;
+        loop {
+            let roster = lock(&self.roster);
+            let stretch = roster.iter().skip(next).take(STRETCH);
+            if stretch.len() == 0 {
+                return levels;
+            }
+            for entry in stretch {
+                entry.node.meters().count(entry, census, now);
+                levels = levels.max(entry.node.kind.level());
+            }
+            next += STRETCH;
+        }
+    }
+
+    /// Each is looked at twice at least: it comes here on its way out, and its mailbox closes thereafter.
+    fn settle_leavers(&self, now: Moment) {
         let mut gone = Vec::new();
         let mut leavers = lock(&self.leavers);
-        for _ in 0..leavers.entries.len() {
-            let Some(mut leaver) = leavers.entries.pop_front() else {
-                break;
-            };
-            gain(&leaver.entry.node);
+        for mut leaver in std::mem::take(&mut leavers.entries) {
+            leaver.settle(now);
             if std::mem::replace(&mut leaver.was_seen, true) && !leaver.entry.node.phase().is_alive() {
                 gone.push(leaver);
             } else {
                 leavers.entries.push_back(leaver);
             }
         }
-        // What a mailbox still holds may be anybody's code to drop: not under the lock.
         drop(leavers);
+        // A mailbox may hold what is anybody's code to drop: not under the lock.
+        drop(gone);
     }
 }
 
-/// Counts all nodes; tells how many levels they stand on.
-fn count_all(nodes: &Nodes, census: &mut Census<'_>) -> u8 {
-    let now = Moment::now();
-    let mut levels = 0;
-    for Entry { node, .. } in nodes.values() {
-        node.meters().count(node, census, now);
-        levels = levels.max(node.kind.level());
+impl Leaver {
+    fn settle(&self, now: Moment) {
+        self.entry.node.meters().settle(&self.entry, now);
     }
-    levels
-}
-
-/// Adds what the mailbox of one that left has gained.
-fn gain(node: &Node) {
-    let Some(figures) = node.figures() else { return };
-    let handled = node.handled.load(Ordering::Relaxed);
-    let failed = node.failed.load(Ordering::Relaxed);
-    node.meters()
-        .gain(figures.read().enqueued, handled.saturating_sub(failed));
 }

@@ -14,6 +14,7 @@ use crate::name::NAME_LENGTH_MAX;
 use crate::reason::{ExitReason, Failure};
 use crate::supervisor::machine::{Decision, Incarnation, Overdue};
 use crate::time::Timekeeper;
+use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::{Meters, ROOT};
 use crate::tree::node::Node;
 use crate::tree::office::Office;
@@ -96,7 +97,7 @@ pub(crate) enum RootState {
 }
 
 /// All nodes, by path.
-pub(super) type Nodes = HashMap<Arc<str>, Entry>;
+type Nodes = HashMap<Arc<str>, Entry>;
 
 /// A node with what gives its typed address back.
 #[derive(Clone)]
@@ -111,6 +112,10 @@ pub(crate) trait Door: std::any::Any + Send + Sync {
     fn ring(&self);
     /// As `Any`, to find the typed mailbox again.
     fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync>;
+    /// The figures of its mailbox, where it has one.
+    fn figures(&self) -> Option<&dyn MailboxFigures> {
+        None
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -184,10 +189,7 @@ impl Shared {
             } => {
                 let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
                 if let Some(entry) = child_of(&nodes, supervisor, child.as_str()) {
-                    entry.node.meters().awaited();
-                }
-                if let Some(office) = office_of(&nodes, supervisor) {
-                    office.restarts(child, reason, window.0, at);
+                    entry.node.meters().restarting(child, reason, window.0, at);
                 }
             }
             Decision::Quarantined { child, .. } => {
@@ -231,6 +233,7 @@ impl Shared {
             node: Arc::clone(node),
             door,
         };
+        self.sampler.arrives(entry.clone());
         self.nodes
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -241,12 +244,11 @@ impl Shared {
     pub(crate) fn strike(&self, node: &Node) {
         let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
         let path = node.path();
-        let is_there = nodes.get(&path).is_some_and(|entry| entry.node.id == node.id);
-        let struck = is_there.then(|| nodes.remove(&path)).flatten();
-        drop(nodes);
-        if let Some(entry) = struck {
-            self.sampler.leaves(entry);
+        if nodes.get(&path).is_some_and(|entry| entry.node.id == node.id) {
+            nodes.remove(&path);
         }
+        drop(nodes);
+        self.sampler.leaves(node);
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<Entry> {
@@ -268,8 +270,7 @@ impl Shared {
 
     /// Looks at all nodes, adds what their mailboxes have gained and sets the gauges.
     pub(crate) fn sample(&self) {
-        let nodes = || self.nodes.read().unwrap_or_else(PoisonError::into_inner);
-        self.sampler.sample(&self.meters.metrics, nodes, &self.dead_letters);
+        self.sampler.sample(&self.meters.metrics, &self.dead_letters);
     }
 
     /// Counts a message to nobody.
