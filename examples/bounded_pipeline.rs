@@ -10,7 +10,7 @@ const CAPACITY: u32 = 4;
 const SHEETS: u32 = 30;
 const PACE: Duration = Duration::from_millis(10);
 
-struct Sheet(u32);
+struct Sheet;
 
 impl Message for Sheet {}
 
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let begun = Instant::now();
     for number in 1..=SHEETS {
-        folded.send(Sheet(number)).await?;
+        folded.send(Sheet).await?;
         if number % 6 == 0 {
             let depths = [&folded, &pressed].map(|stage| stage.figures().depth);
             let at = begun.elapsed().as_millis();

@@ -21,7 +21,7 @@ impl Agent for Worker {
     }
 
     async fn handle(&mut self, Square(number, reply): Square, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        drop(reply.send(number * number));
+        let _unwanted = reply.send(number * number);
         Ok(())
     }
 

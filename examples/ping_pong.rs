@@ -43,9 +43,9 @@ impl Agent for Player {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let [ping, pong] = ["ping", "pong"].map(|name| Child::of::<Player>(name, ()));
-    let (left, right) = (ping.address(), pong.address());
-    let table = Supervisor::named("table").child(ping).child(pong);
+    let players = ["ping", "pong"].map(|name| Child::of::<Player>(name, ()));
+    let [left, right] = players.each_ref().map(Child::address);
+    let table = Supervisor::named("table").children(players);
     let tree = Root::new().supervisor(table).start().await?;
 
     let serve = |game| Ball {
