@@ -1,4 +1,6 @@
-//! A tree of three levels that heals: a worker fails, its supervisor replaces it, its address stays.
+//! A tree of three levels that heals: what one sees is a worker that fails, its successor that answers at the same
+//! address, and the tree as it stands then.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::time::Duration;
 
@@ -11,9 +13,7 @@ enum Job {
 
 impl Message for Job {}
 
-struct Worker {
-    incarnation: u64,
-}
+struct Worker;
 
 impl Agent for Worker {
     type Message = Job;
@@ -21,17 +21,19 @@ impl Agent for Worker {
 
     async fn start((): (), ctx: &mut Context<Self>) -> Result<Self, Failure> {
         println!("{} starts, life {}", ctx.path(), ctx.incarnation());
-        Ok(Self {
-            incarnation: ctx.incarnation(),
-        })
+        Ok(Self)
     }
 
     async fn handle(&mut self, job: Job, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         match job {
             Job::Square(number, reply) => drop(reply.send(number * number)),
-            Job::Fail => return Err(Failure::new(format!("life {} was told to fail", self.incarnation))),
+            Job::Fail => return Err(Failure::new("was told to fail")),
         }
         Ok(())
+    }
+
+    async fn stop(&mut self, reason: &ExitReason, ctx: &mut Context<Self>) {
+        println!("{} {reason}", ctx.path());
     }
 }
 
@@ -46,23 +48,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     assert_eq!(address.ask(|reply| Job::Square(7, reply)).await?, 49);
     address.send(Job::Fail).await?;
-    assert_eq!(
-        address.ask(|reply| Job::Square(8, reply)).await?,
-        64,
-        "the same address, the next life"
-    );
+    let square = address.ask(|reply| Job::Square(8, reply)).await?;
+    assert_eq!(square, 64, "the same address, the next life");
 
     for node in tree.observer().snapshot() {
+        let indent = 2 * (usize::from(node.level) - 1);
         println!(
-            "{:indent$}{} {:?}, life {}",
-            "",
-            node.path,
-            node.state,
-            node.incarnation,
-            indent = usize::from(node.level)
+            "{:indent$}{} is {:?}, life {}",
+            "", node.path, node.state, node.incarnation
         );
     }
-    let end = tree.stop().await;
-    assert!(end.is_orderly(), "{end:?}");
+    let worker = tree
+        .observer()
+        .node("team/worker")
+        .ok_or("the worker has left the tree")?;
+    assert_eq!((worker.level, worker.incarnation, worker.restarts), (3, 2, 1));
+
+    assert!(tree.stop().await.is_orderly());
     Ok(())
 }

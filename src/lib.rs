@@ -2,3 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub use triarch_supervision::*;
+pub use triarch_telemetry as telemetry;
+
+/// The code in the README, compiled and run with the tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,123 @@
+//! What may be set, its meaning and its default.
+
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// The settings of the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How a line is written.
+    pub format: Format,
+    /// How often events are looked for: 50 ms.
+    pub look_every: Duration,
+    /// How loud lines are, and how many are written.
+    pub limits: Limits,
+}
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people: time, level, path and words.
+    #[default]
+    Text,
+    /// For programs: one JSON object.
+    Json,
+}
+
+/// How loud the lines about one child are, and how many of them are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For how long lines and restarts are remembered: a minute.
+    pub within: Duration,
+    /// How many lines are written within that time without a pause between them: 5.
+    pub free: usize,
+    /// The pause before each further line: a second.
+    pub pause: Duration,
+    /// From how many restarts within that time lines are warnings: 2.
+    pub warn_from: usize,
+    /// From how many restarts within that time lines are errors: 5.
+    pub error_from: usize,
+    /// How many children are told apart; those beyond share the allowance of their supervisor: 4,096.
+    pub children: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            format: Format::default(),
+            look_every: Duration::from_millis(50),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            within: Duration::from_mins(1),
+            free: 5,
+            pause: Duration::from_secs(1),
+            warn_from: 2,
+            error_from: 5,
+            children: 4096,
+        }
+    }
+}
+
+impl Config {
+    /// Refuses settings that contradict each other.
+    pub fn validated(self) -> Result<Self, Error> {
+        let Limits {
+            within,
+            pause,
+            warn_from,
+            error_from,
+            ..
+        } = self.limits;
+        if self.look_every.is_zero() {
+            return Err(Error::NoPauseBetweenLooks);
+        }
+        if pause > within {
+            return Err(Error::PauseTooLong { pause, within });
+        }
+        if warn_from > error_from {
+            return Err(Error::LevelsReversed { warn_from, error_from });
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = Config::default();
+        change(&mut config);
+        config
+            .validated()
+            .map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(refused(|_| {}), "accepted");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_with_a_remedy() {
+        assert_eq!(
+            refused(|config| config.look_every = Duration::ZERO),
+            "events are looked for without a pause; give look_every more than 0"
+        );
+        assert_eq!(
+            refused(|config| config.limits.pause = Duration::from_secs(61)),
+            "the pause of 61s between lines is longer than the 60s they are remembered for; shorten it"
+        );
+        assert_eq!(
+            refused(|config| config.limits.warn_from = 6),
+            "errors begin at 5 restarts and warnings only at 6; let warnings begin first"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! Looks for events, asks the machine what to write, and writes it.
+
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use triarch_supervision::prelude::*;
+use triarch_supervision::tree::{EVENTS_KEPT, Events};
+
+use super::line::Line;
+use super::machine::{Input, Machine};
+use super::message::Look;
+use crate::config::Config;
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::output::Output;
+
+/// What each incarnation starts from.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) output: Output,
+    pub(crate) metrics: Metrics,
+}
+
+/// Follows the life of everybody in the tree.
+#[derive(Debug)]
+pub(crate) struct Lifecycle {
+    settings: Settings,
+    machine: Machine,
+    events: Events,
+    last_error: Option<Failure>,
+}
+
+impl Agent for Lifecycle {
+    type Message = Look;
+    type Spec = Settings;
+
+    async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        ctx.send_every(settings.config.look_every, || Look);
+        Ok(Self {
+            machine: Machine::new(settings.config.limits),
+            events: ctx.tree().events(),
+            last_error: None,
+            settings,
+        })
+    }
+
+    async fn handle(&mut self, _: Look, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        self.follow(Input::Look).await;
+        Ok(())
+    }
+
+    async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
+        self.follow(Input::End).await;
+    }
+
+    fn state(&self) -> Option<Value> {
+        let Metrics { held_back, lost, .. } = &self.settings.metrics;
+        Some(json!({
+            "held_back": held_back.get(),
+            "lost": lost.get(),
+            "last_error": self.last_error,
+        }))
+    }
+}
+
+impl Lifecycle {
+    async fn follow(&mut self, input: Input) {
+        let mut lines = Vec::new();
+        // No more than can have gathered: whoever makes events faster than this must not keep the agent for ever.
+        for event in std::iter::from_fn(|| self.events.try_next()).take(EVENTS_KEPT) {
+            let now = event.at;
+            lines.extend(self.machine.step(Input::Seen(event), now));
+        }
+        lines.extend(self.machine.step(input, Moment::now()));
+        self.settings.metrics.held_back.add(self.machine.take_held_back());
+        if !lines.is_empty() {
+            self.write(&lines).await;
+        }
+    }
+
+    /// A log that cannot be written must not bring down what it tells of: what is lost is counted and shown.
+    async fn write(&mut self, lines: &[Line]) {
+        let Settings {
+            config,
+            output,
+            metrics,
+        } = &self.settings;
+        let (wall, now) = (wall_clock(), Moment::now());
+        let time = |line: &Line| wall.checked_sub(now.since(line.at)).unwrap_or(wall);
+        let text = lines.iter().map(|line| line.written(config.format, time(line)));
+        match output.write(text.collect()).await {
+            Ok(()) => lines.iter().for_each(|line| metrics.lines(line.level).increment()),
+            Err(error) => {
+                metrics.lost.add(lines.len() as u64);
+                self.last_error = Some(Error::Write(error).into());
+            }
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a log is the edge where lines get the time of the world"
+)]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,233 @@
+//! Which events become lines, how loud they are, and which are held back.
+//!
+//! ```text
+//!   restarts of a child within a minute:   1 ─▶ info     2 … 4 ─▶ warn     5 … ─▶ error
+//!   lines about a child within a minute:   1 … 5 ─▶ written    then one a second, the rest counted
+//! ```
+//!
+//! What asks for a person (given up, quarantined, cannot be killed) is written whatever the limit: it is rare by
+//! nature and must not drown.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use triarch_supervision::clock::Moment;
+use triarch_supervision::supervisor::machine::Decision;
+use triarch_supervision::tree::{Event, Observation, What};
+
+use super::line::{Level, Line};
+use crate::config::Limits;
+
+/// What happens to the machine.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    /// The tree told something.
+    Seen(Event),
+    /// Time has passed.
+    Look,
+    /// Nothing more will come.
+    End,
+}
+
+/// What is known of each child's recent lines and restarts.
+#[derive(Debug)]
+pub(super) struct Machine {
+    limits: Limits,
+    records: BTreeMap<Arc<str>, Record>,
+    held_back: u64,
+}
+
+/// How loud an event is in itself.
+#[derive(Clone, Copy)]
+enum Tone {
+    Steady(Level),
+    /// Louder with each restart; this many come on top of those that are known.
+    Rising(usize),
+    /// An error, written whatever the limit.
+    Grave,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    restarts: VecDeque<Moment>,
+    written: VecDeque<Moment>,
+    held_back: u64,
+    loudest: Level,
+    seen: Moment,
+}
+
+impl Machine {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            records: BTreeMap::new(),
+            held_back: 0,
+        }
+    }
+
+    /// The lines that follow from `input` at `now`.
+    pub(super) fn step(&mut self, input: Input, now: Moment) -> Vec<Line> {
+        match input {
+            Input::Seen(event) => self.see(event, now).into_iter().collect(),
+            Input::Look => self.look(now),
+            Input::End => self.told(now, |_| true),
+        }
+    }
+
+    /// How many events were held back since this was last asked.
+    pub(super) fn take_held_back(&mut self) -> u64 {
+        std::mem::take(&mut self.held_back)
+    }
+
+    fn see(&mut self, event: Event, now: Moment) -> Option<Line> {
+        let limits = self.limits;
+        let subject = subject(&event);
+        let record = self.record(&subject, &event.supervisor);
+        record.seen = now;
+        if matches!(event.what, What::Decision(Decision::Restarting { .. })) {
+            remember(&mut record.restarts, now, limits.error_from);
+        }
+        record.forget(now, &limits);
+        let tone = tone(&event.what);
+        let level = record.level(tone, &limits);
+        if !matches!(tone, Tone::Grave) && !record.allows(now, &limits) {
+            record.hold_back(level);
+            self.held_back += 1;
+            return None;
+        }
+        let held_back = record.write(now, &limits);
+        Some(Line {
+            at: event.at,
+            level,
+            subject,
+            what: Some(event.what),
+            held_back,
+        })
+    }
+
+    /// The record of a child; where there are too many, that of its supervisor.
+    fn record(&mut self, subject: &Arc<str>, supervisor: &Arc<str>) -> &mut Record {
+        let is_known = self.records.contains_key(subject);
+        let has_room = self.records.len() < self.limits.children;
+        let key = if is_known || has_room { subject } else { supervisor };
+        self.records.entry(Arc::clone(key)).or_default()
+    }
+
+    /// Tells what was held back of those who have gone quiet, and forgets who has been quiet for long.
+    fn look(&mut self, now: Moment) -> Vec<Line> {
+        let limits = self.limits;
+        self.records
+            .retain(|_, record| record.held_back > 0 || now.since(record.seen) < limits.within);
+        self.told(now, |record| {
+            now.since(record.seen) >= limits.pause && record.allows(now, &limits)
+        })
+    }
+
+    fn told(&mut self, now: Moment, is_due: impl Fn(&Record) -> bool) -> Vec<Line> {
+        let limits = self.limits;
+        let due = self
+            .records
+            .iter_mut()
+            .filter(|(_, record)| record.held_back > 0 && is_due(record));
+        due.map(|(subject, record)| Line {
+            at: now,
+            level: record.loudest,
+            subject: Arc::clone(subject),
+            what: None,
+            held_back: record.write(now, &limits),
+        })
+        .collect()
+    }
+}
+
+impl Record {
+    fn forget(&mut self, now: Moment, limits: &Limits) {
+        for past in [&mut self.restarts, &mut self.written] {
+            while past.front().is_some_and(|at| now.since(*at) >= limits.within) {
+                past.pop_front();
+            }
+        }
+    }
+
+    fn level(&self, tone: Tone, limits: &Limits) -> Level {
+        match tone {
+            Tone::Steady(level) => level,
+            Tone::Grave => Level::Error,
+            Tone::Rising(more) if self.restarts.len() + more >= limits.error_from => Level::Error,
+            Tone::Rising(more) if self.restarts.len() + more >= limits.warn_from => Level::Warn,
+            Tone::Rising(_) => Level::Info,
+        }
+    }
+
+    fn allows(&self, now: Moment, limits: &Limits) -> bool {
+        let paused = self.written.back().is_none_or(|last| now.since(*last) >= limits.pause);
+        self.written.len() < limits.free || paused
+    }
+
+    fn hold_back(&mut self, level: Level) {
+        self.held_back += 1;
+        self.loudest = self.loudest.max(level);
+    }
+
+    /// A line is written; returns how many had been held back before it.
+    fn write(&mut self, now: Moment, limits: &Limits) -> u64 {
+        remember(&mut self.written, now, limits.free);
+        self.loudest = Level::default();
+        std::mem::take(&mut self.held_back)
+    }
+}
+
+/// Notes `now`, and no more moments than matter: the last one at least.
+fn remember(past: &mut VecDeque<Moment>, now: Moment, most: usize) {
+    if past.len() >= most.max(1) {
+        past.pop_front();
+    }
+    past.push_back(now);
+}
+
+fn tone(what: &What) -> Tone {
+    let decision = match what {
+        What::Decision(decision) => decision,
+        What::Observation(Observation::Stuck { .. } | Observation::Resumed { .. }) => return Tone::Steady(Level::Warn),
+    };
+    match decision {
+        Decision::Ended { reason, .. } if reason.is_failure() => Tone::Rising(1),
+        Decision::Restarting { .. } => Tone::Rising(0),
+        Decision::LetGo { reason, .. } if reason.is_failure() => Tone::Steady(Level::Warn),
+        Decision::Killed { .. } => Tone::Steady(Level::Warn),
+        Decision::Quarantined { .. } | Decision::Unkillable { .. } | Decision::Escalated(_) => Tone::Grave,
+        Decision::Started { .. }
+        | Decision::Ignored { .. }
+        | Decision::Ended { .. }
+        | Decision::LetGo { .. }
+        | Decision::AutoShutdown { .. } => Tone::Steady(Level::Info),
+    }
+}
+
+/// The path of whom an event is about.
+fn subject(event: &Event) -> Arc<str> {
+    let child = match &event.what {
+        What::Observation(Observation::Stuck { agent, .. } | Observation::Resumed { agent, .. }) => {
+            return Arc::clone(agent);
+        }
+        What::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) => return Arc::clone(&event.supervisor),
+        What::Decision(
+            Decision::Started { child, .. }
+            | Decision::Ignored { child }
+            | Decision::Ended { child, .. }
+            | Decision::Restarting { child, .. }
+            | Decision::LetGo { child, .. }
+            | Decision::Quarantined { child, .. }
+            | Decision::Killed { child, .. }
+            | Decision::Unkillable { child, .. },
+        ) => child,
+    };
+    match &*event.supervisor {
+        "root" => Arc::from(child.as_str()),
+        supervisor => Arc::from(format!("{supervisor}/{child}")),
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_test.rs"]
+mod tests;

@@ -1,0 +1,9 @@
+//! Level 3: the agent that follows the tree's events and writes what it sees.
+
+mod actor;
+mod line;
+mod machine;
+mod message;
+
+pub(crate) use actor::{Lifecycle, Settings};
+pub(crate) use line::Level;

@@ -1,0 +1,159 @@
+//! The room in a tree: what it writes of a neighbour that fails, and what becomes of it when it cannot write.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use triarch_supervision::metrics::{Catalogue, Instruments, TELEMETRY, Value};
+use triarch_supervision::prelude::*;
+use triarch_supervision::testing::World;
+use triarch_telemetry::{Config, Format, Output, metrics, room};
+
+/// Paper that several hands may hold.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Paper {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines without their times.
+    fn lines(&self) -> Vec<String> {
+        let text = self.text();
+        text.lines()
+            .filter_map(|line| Some(line.split_once(' ')?.1.to_owned()))
+            .collect()
+    }
+}
+
+/// What takes nothing, as a pipe whose reader has gone.
+struct Broken;
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Fail;
+
+impl Message for Fail {}
+
+struct Neighbour;
+
+impl Agent for Neighbour {
+    type Message = Fail;
+    type Spec = ();
+
+    async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Fail, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        Err(Failure::new("out of ink"))
+    }
+}
+
+fn instruments() -> Instruments {
+    Instruments::new(Catalogue::new(&[metrics::LIFECYCLE, TELEMETRY]).unwrap())
+}
+
+fn count(instruments: &Instruments, name: &str) -> u64 {
+    let readings = instruments.read();
+    let samples = readings.iter().filter(|reading| reading.family.name == name);
+    let values = samples.flat_map(|reading| &reading.samples).map(|sample| &sample.value);
+    values
+        .map(|value| if let Value::Count(count) = value { *count } else { 0 })
+        .sum()
+}
+
+/// A tree of the room and a neighbour, which fails once; what happened is written when this returns.
+async fn fail_once(world: &World, config: Config, output: Output, instruments: &Instruments) -> Tree {
+    let neighbour = Child::of::<Neighbour>("writer", ());
+    let address = neighbour.address();
+    let root = Root::new()
+        .supervisor(room(config, output, instruments).unwrap())
+        .supervisor(Supervisor::named("team").child(neighbour));
+    let tree = world.start(root).await.unwrap();
+    address.send(Fail).await.unwrap();
+    world.advance(Duration::from_secs(1)).await;
+    tree
+}
+
+#[test]
+fn a_failure_and_what_follows_is_written_line_by_line_and_so_is_the_end() {
+    let (paper, instruments) = (Paper::default(), instruments());
+    World::any().run(async |world| {
+        let tree = fail_once(world, Config::default(), Output::to(paper.clone()), &instruments).await;
+        assert!(tree.stop().await.is_orderly());
+    });
+    let expected = [
+        "info  telemetry/lifecycle started, life 1",
+        "info  telemetry started, life 1",
+        "info  team/writer started, life 1",
+        "info  team started, life 1",
+        "info  team/writer life 1 failed: out of ink",
+        "info  team/writer is restarted at once, restart 1 of 1 allowed: it failed: out of ink",
+        "info  team/writer started, life 2",
+        "info  team/writer life 2 was asked to stop",
+        "info  team life 1 was asked to stop",
+    ];
+    assert_eq!(paper.lines(), expected);
+    assert_eq!(count(&instruments, metrics::LINES.name), expected.len() as u64);
+}
+
+#[test]
+fn in_json_each_line_is_an_object() {
+    let paper = Paper::default();
+    let config = Config {
+        format: Format::Json,
+        ..Config::default()
+    };
+    World::any().run(async |world| {
+        let tree = fail_once(world, config, Output::to(paper.clone()), &instruments()).await;
+        tree.stop().await;
+    });
+    let lines = paper.text();
+    let decisions = lines.lines().map(|line| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value["decision"].as_str().unwrap().to_owned()
+    });
+    let counted = decisions.filter(|decision| decision == "restarting").count();
+    assert_eq!(counted, 1);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_counts_what_is_lost_and_brings_nobody_down() {
+    let instruments = instruments();
+    World::any().run(async |world| {
+        let tree = fail_once(world, Config::default(), Output::to(Broken), &instruments).await;
+        let lifecycle = "telemetry/lifecycle";
+        tree.observer().request_state(lifecycle).unwrap();
+        world.settle().await;
+        let state = tree.observer().last_state(lifecycle).unwrap();
+        assert_eq!(
+            state["last_error"],
+            "lines cannot be written; see where they go: broken pipe"
+        );
+        assert_eq!(tree.observer().node(lifecycle).unwrap().restarts, 0);
+        assert!(tree.stop().await.is_orderly());
+    });
+    assert_eq!(count(&instruments, metrics::LINES.name), 0);
+    assert_eq!(count(&instruments, metrics::LOST.name), 9);
+}
