@@ -73,7 +73,8 @@ impl Lifecycle {
             lines.extend(self.machine.step(Input::Seen(event), now));
         }
         lines.extend(self.machine.step(input, Moment::now()));
-        self.settings.metrics.held_back.add(self.machine.take_held_back());
+        let held_back = lines.iter().map(|line| line.held_back).sum();
+        self.settings.metrics.held_back.add(held_back);
         if !lines.is_empty() {
             self.write(&lines).await;
         }

@@ -40,9 +40,8 @@ pub(super) struct Line {
     pub(super) level: Level,
     /// The path of whom it is about.
     pub(super) subject: Arc<str>,
-    /// What happened; `None` where the line only tells of others that were held back.
-    pub(super) what: Option<What>,
-    /// How many lines about the subject were held back since the last one.
+    pub(super) what: What,
+    /// How many before it were held back.
     pub(super) held_back: u64,
 }
 
@@ -52,7 +51,7 @@ struct Json<'a> {
     level: Level,
     subject: &'a str,
     #[serde(flatten)]
-    what: &'a Option<What>,
+    what: &'a What,
     held_back: u64,
 }
 
@@ -68,12 +67,12 @@ impl Line {
     }
 
     fn text(&self, time: &str) -> String {
-        let words = match (&self.what, self.held_back) {
-            (Some(what), 0) => words(what),
-            (Some(what), held_back) => format!("{} ({held_back} held back)", words(what)),
-            (None, held_back) => format!("{held_back} held back"),
+        let words = words(&self.what);
+        let held_back = match self.held_back {
+            0 => String::new(),
+            many => format!(" ({many} before it held back)"),
         };
-        let line = format!("{time} {:<5} {} {words}", self.level.label(), self.subject);
+        let line = format!("{time} {:<5} {} {words}{held_back}", self.level.label(), self.subject);
         on_one_line(&line)
     }
 
@@ -181,7 +180,7 @@ mod tests {
             at: Moment::default(),
             level: Level::Warn,
             subject: Arc::from("team/echo"),
-            what: Some(What::Decision(decision)),
+            what: What::Decision(decision),
             held_back,
         }
     }
@@ -200,7 +199,7 @@ mod tests {
         assert!(
             line("out of ink", 3)
                 .written(Format::Text, time())
-                .ends_with("out of ink (3 held back)\n")
+                .ends_with("out of ink (3 before it held back)\n")
         );
     }
 
@@ -231,16 +230,5 @@ mod tests {
             written.ends_with("it failed: first\\nsecond\\u{1b}[2J\n"),
             "{written:?}"
         );
-    }
-
-    #[test]
-    fn what_was_held_back_is_told_without_an_event() {
-        let quiet = Line {
-            what: None,
-            ..line("", 7)
-        };
-        assert!(quiet.written(Format::Text, time()).ends_with("team/echo 7 held back\n"));
-        let value: serde_json::Value = serde_json::from_str(&quiet.written(Format::Json, time())).unwrap();
-        assert_eq!((value.get("decision"), &value["held_back"]), (None, &7.into()));
     }
 }

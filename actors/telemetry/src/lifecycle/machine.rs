@@ -5,6 +5,7 @@
 //!   lines about a child within a minute:   1 … 5 ─▶ written    then one a second, the rest counted
 //! ```
 //!
+//! The last of those held back is written after all once the child is quiet, so that the log ends with how it is.
 //! What asks for a person (given up, quarantined, cannot be killed) is written whatever the limit: it is rare by
 //! nature and must not drown.
 
@@ -34,7 +35,6 @@ pub(super) enum Input {
 pub(super) struct Machine {
     limits: Limits,
     records: BTreeMap<Arc<str>, Record>,
-    held_back: u64,
 }
 
 /// How loud an event is in itself.
@@ -51,8 +51,8 @@ enum Tone {
 struct Record {
     restarts: VecDeque<Moment>,
     written: VecDeque<Moment>,
-    held_back: u64,
-    loudest: Level,
+    /// The last line held back, as loud as the loudest before it.
+    held_back: Option<Line>,
     seen: Moment,
 }
 
@@ -61,7 +61,6 @@ impl Machine {
         Self {
             limits,
             records: BTreeMap::new(),
-            held_back: 0,
         }
     }
 
@@ -70,13 +69,8 @@ impl Machine {
         match input {
             Input::Seen(event) => self.see(event, now).into_iter().collect(),
             Input::Look => self.look(now),
-            Input::End => self.told(now, |_| true),
+            Input::End => self.told(now, |record| record.held_back.is_some()),
         }
-    }
-
-    /// How many events were held back since this was last asked.
-    pub(super) fn take_held_back(&mut self) -> u64 {
-        std::mem::take(&mut self.held_back)
     }
 
     fn see(&mut self, event: Event, now: Moment) -> Option<Line> {
@@ -89,20 +83,20 @@ impl Machine {
         }
         record.forget(now, &limits);
         let tone = tone(&event.what);
-        let level = record.level(tone, &limits);
-        if !matches!(tone, Tone::Grave) && !record.allows(now, &limits) {
-            record.hold_back(level);
-            self.held_back += 1;
-            return None;
-        }
-        let held_back = record.write(now, &limits);
-        Some(Line {
+        let line = Line {
             at: event.at,
-            level,
+            level: record.level(tone, &limits),
             subject,
-            what: Some(event.what),
-            held_back,
-        })
+            what: event.what,
+            held_back: record.held_back.as_ref().map_or(0, |last| last.held_back + 1),
+        };
+        if matches!(tone, Tone::Grave) || record.allows(now, &limits) {
+            record.write(now, &limits);
+            Some(line)
+        } else {
+            record.hold_back(line);
+            None
+        }
     }
 
     /// The record of a child; where there are too many, that of its supervisor.
@@ -117,26 +111,16 @@ impl Machine {
     fn look(&mut self, now: Moment) -> Vec<Line> {
         let limits = self.limits;
         self.records
-            .retain(|_, record| record.held_back > 0 || now.since(record.seen) < limits.within);
+            .retain(|_, record| record.held_back.is_some() || now.since(record.seen) < limits.within);
         self.told(now, |record| {
-            now.since(record.seen) >= limits.pause && record.allows(now, &limits)
+            record.held_back.is_some() && record.is_quiet(now, &limits)
         })
     }
 
     fn told(&mut self, now: Moment, is_due: impl Fn(&Record) -> bool) -> Vec<Line> {
         let limits = self.limits;
-        let due = self
-            .records
-            .iter_mut()
-            .filter(|(_, record)| record.held_back > 0 && is_due(record));
-        due.map(|(subject, record)| Line {
-            at: now,
-            level: record.loudest,
-            subject: Arc::clone(subject),
-            what: None,
-            held_back: record.write(now, &limits),
-        })
-        .collect()
+        let due = self.records.values_mut().filter(|record| is_due(record));
+        due.filter_map(|record| record.write(now, &limits)).collect()
     }
 }
 
@@ -164,16 +148,20 @@ impl Record {
         self.written.len() < limits.free || paused
     }
 
-    fn hold_back(&mut self, level: Level) {
-        self.held_back += 1;
-        self.loudest = self.loudest.max(level);
+    fn is_quiet(&self, now: Moment, limits: &Limits) -> bool {
+        now.since(self.seen) >= limits.pause && self.allows(now, limits)
     }
 
-    /// A line is written; returns how many had been held back before it.
-    fn write(&mut self, now: Moment, limits: &Limits) -> u64 {
+    fn hold_back(&mut self, mut line: Line) {
+        let loudest = self.held_back.as_ref().map(|last| last.level);
+        line.level = line.level.max(loudest.unwrap_or_default());
+        self.held_back = Some(line);
+    }
+
+    /// A line is written: another one, or the last one held back, which is returned.
+    fn write(&mut self, now: Moment, limits: &Limits) -> Option<Line> {
         remember(&mut self.written, now, limits.free);
-        self.loudest = Level::default();
-        std::mem::take(&mut self.held_back)
+        self.held_back.take()
     }
 }
 

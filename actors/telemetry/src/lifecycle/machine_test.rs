@@ -63,7 +63,7 @@ fn at(millis: u64) -> Moment {
     Moment::default() + Duration::from_millis(millis)
 }
 
-/// A machine with the lines it has made: `level subject`, and `+n` for those held back before.
+/// A machine with the lines it has made: `level subject +n`, n being those held back before it.
 struct Log {
     machine: Machine,
     lines: Vec<String>,
@@ -79,9 +79,8 @@ impl Log {
 
     fn step(&mut self, input: Input, millis: u64) {
         for line in self.machine.step(input, at(millis)) {
-            let only = if line.what.is_none() { " only" } else { "" };
             let (level, subject, held_back) = (line.level.label(), &line.subject, line.held_back);
-            self.lines.push(format!("{level} {subject} +{held_back}{only}"));
+            self.lines.push(format!("{level} {subject} +{held_back}"));
         }
     }
 
@@ -203,8 +202,6 @@ fn after_five_lines_within_a_minute_there_is_one_a_second_with_the_count_of_the_
     let free = vec!["info team/a +0"; 5];
     let paced = ["info team/a +9", "info team/a +9"];
     assert_eq!(log.taken(), [&free[..], &paced[..]].concat());
-    assert_eq!(log.machine.take_held_back(), 23);
-    assert_eq!(log.machine.take_held_back(), 0);
 }
 
 #[test]
@@ -217,26 +214,30 @@ fn after_a_quiet_minute_there_are_five_lines_again() {
 }
 
 #[test]
-fn what_was_held_back_is_told_when_the_child_goes_quiet_as_loud_as_the_loudest() {
+fn the_last_line_held_back_is_written_when_the_child_goes_quiet_as_loud_as_the_loudest() {
     let mut log = Log::new(Limits { free: 1, ..FIVE });
     log.see(0, "team", started("a"));
-    (0..3).for_each(|millis| log.see(millis, "team", restarting("a")));
+    log.see(0, "team", restarting("a"));
+    log.see(1, "team", restarting("a"));
+    log.see(2, "team", started("a"));
     log.look(500);
     assert_eq!(log.taken(), ["info team/a +0"], "it may go on");
-    log.look(1_002);
+    let last = log.machine.step(Input::Look, at(1_002));
+    assert_eq!((last[0].level, last[0].held_back, last[0].at), (Level::Warn, 2, at(2)));
+    assert_eq!(last[0].what, What::Decision(started("a")));
     log.look(2_100);
-    assert_eq!(log.taken(), ["warn team/a +3 only"], "told once");
+    assert_eq!(log.taken(), [""; 0], "once");
 }
 
 #[test]
-fn at_the_end_all_that_was_held_back_is_told() {
+fn at_the_end_nothing_stays_held_back() {
     let mut log = Log::new(Limits { free: 1, ..FIVE });
     for child in ["a", "b", "a", "b", "b"] {
         log.see(0, "team", started(child));
     }
     log.taken();
     log.step(Input::End, 1);
-    assert_eq!(log.taken(), ["info team/a +1 only", "info team/b +2 only"]);
+    assert_eq!(log.taken(), ["info team/a +0", "info team/b +1"]);
 }
 
 #[test]
@@ -267,7 +268,7 @@ fn children_beyond_the_limit_share_the_allowance_of_their_supervisor() {
     assert_eq!(log.taken().len(), 2 + 5);
     assert_eq!(log.machine.records.len(), 2 + 1);
     log.look(1_000);
-    assert_eq!(log.taken(), ["info pool +993 only"]);
+    assert_eq!(log.taken(), ["info pool/worker-999 +992"]);
 }
 
 #[test]
@@ -294,14 +295,14 @@ fn by_chance_too_no_event_is_lost_from_the_count_and_no_second_has_two_lines_bey
                 })
             };
             for line in machine.step(input, at(millis)) {
-                told += line.held_back + u64::from(line.what.is_some());
-                written.push(line.at);
+                told += line.held_back + 1;
+                written.push(at(millis));
             }
         }
         let rest: u64 = machine
             .step(Input::End, at(millis))
             .iter()
-            .map(|line| line.held_back)
+            .map(|line| line.held_back + 1)
             .sum();
         assert_eq!(told + rest, seen, "seed {seed}");
         for six in written.windows(6) {
