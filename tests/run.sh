@@ -68,7 +68,7 @@ stage_simulation() {
 stage_shuttle() {
   grep -rqE '#!?\[cfg\(.*shuttle' supervision/src || skip "there are no shuttle tests"
   RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" \
-    some_tests cargo test --locked -p triarch-supervision --target-dir target/shuttle --lib shuttle
+    some_tests cargo test --locked -p triarch-supervision --target-dir target/shuttle --lib schedules
 }
 
 # Advisories are looked up only where their database lies already: nothing is fetched here.
