@@ -199,7 +199,7 @@ fn after_five_lines_within_a_minute_there_is_one_a_second_with_the_count_of_the_
     for tenth in 0..30 {
         log.see(tenth * 100, "team", started("a"));
     }
-    let free = vec!["info team/a +0"; 5];
+    let free = ["info team/a +0"; 5];
     let paced = ["info team/a +9", "info team/a +9"];
     assert_eq!(log.taken(), [&free[..], &paced[..]].concat());
 }
