@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::error::{AskError, Refusal, SendError};
-use self::refused::{block_on, into_messages, plain};
+use self::refused::block_on;
 use crate::ask::{NoAnswer, Reply};
 use crate::clock::Moment;
-use crate::mailbox::{Mailbox, Parcel, Refused, Stamp};
+use crate::mailbox::{Content, Mailbox, Parcel, Refused};
 use crate::message::{Message, Overflow};
 use crate::tree::{Figures, MailboxFigures as _};
 
@@ -78,7 +78,7 @@ impl<M: Message> Address<M> {
     ///
     /// Cancel-safe: a dropped future has queued the message or not, and leaves its place in line.
     pub async fn send(&self, message: M) -> Result<(), SendError<M>> {
-        match self.mailbox.queue.offer(plain(message)) {
+        match self.mailbox.queue.offer(Parcel::plain(message)) {
             Ok(number) => {
                 give_way(number).await;
                 Ok(())
@@ -92,7 +92,7 @@ impl<M: Message> Address<M> {
 
     /// Queues a message or gives it back at once.
     pub fn try_send(&self, message: M) -> Result<(), SendError<M>> {
-        match self.mailbox.queue.offer(plain(message)) {
+        match self.mailbox.queue.offer(Parcel::plain(message)) {
             Ok(_) => Ok(()),
             Err((refused, parcel)) => self.settle(refused, parcel).map_err(|failed| self.single(failed)),
         }
@@ -101,11 +101,7 @@ impl<M: Message> Address<M> {
     /// Queues a message that is void after `deadline`: it is never handled then, and the sender is not held
     /// back longer.
     pub async fn send_before(&self, message: M, deadline: Moment) -> Result<(), SendError<M>> {
-        let parcel = Parcel::Until {
-            stamp: Stamp::default(),
-            until: deadline,
-            message,
-        };
+        let parcel = Parcel::special(Content::Until(deadline, message));
         let (refused, parcel) = match self.mailbox.queue.offer(parcel) {
             Ok(number) => {
                 give_way(number).await;
@@ -138,16 +134,13 @@ impl<M: Message> Address<M> {
             } else {
                 Vec::new()
             };
-            let parcel = Parcel::Many {
-                stamp: Stamp::default(),
-                batch,
-            };
+            let parcel = Parcel::special(Content::Many(batch));
             let queued = match self.mailbox.queue.offer(parcel) {
                 Ok(_) => Ok(()),
                 Err((refused, parcel)) => self.refused(refused, parcel).await,
             };
             if let Err((parcel, why)) = queued {
-                let mut message = into_messages(parcel);
+                let mut message = parcel.into_content().into_messages();
                 message.extend(rest);
                 return Err(SendError {
                     message,
@@ -165,7 +158,7 @@ impl<M: Message> Address<M> {
     ///
     /// Not for handlers: an agent must not block the thread that runs it.
     pub fn blocking_send(&self, message: M) -> Result<(), SendError<M>> {
-        match self.mailbox.queue.offer(plain(message)) {
+        match self.mailbox.queue.offer(Parcel::plain(message)) {
             Ok(_) => Ok(()),
             Err((refused, parcel)) => block_on(self.refused(refused, parcel)).map_err(|failed| self.single(failed)),
         }

@@ -10,7 +10,7 @@ use super::edge::Edge;
 use super::{Address, AskError};
 use crate::ask::{Answer, NoAnswer, Reply, question};
 use crate::clock::Moment;
-use crate::mailbox::{Parcel, Refused, Stamp};
+use crate::mailbox::{Content, Parcel, Refused};
 use crate::message::Message;
 use crate::time::{Due, Key, Timekeeper};
 
@@ -23,11 +23,7 @@ impl<M: Message> Address<M> {
         let (reply, ticket, answer) = question();
         let _edge = Edge::to(&self.mailbox.node).map_err(|why| AskError::NotSent { to: self.path(), why })?;
         let _alarm = limit.and_then(|limit| self.arm(limit, &answer));
-        let parcel = Parcel::Ask {
-            stamp: Stamp::default(),
-            ticket,
-            message: make(reply),
-        };
+        let parcel = Parcel::special(Content::Ask(ticket, make(reply)));
         if let Err((refused, parcel)) = self.mailbox.queue.offer(parcel) {
             self.queue_question(refused, parcel, &answer).await?;
         }

@@ -10,7 +10,7 @@ use super::{Address, Refusal, SendError};
 use crate::agent::current::is_current;
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
-use crate::mailbox::{Parcel, Place, Queue, Refused, Stamp};
+use crate::mailbox::{Content, Parcel, Place, Queue, Refused};
 use crate::message::{Message, Overflow};
 use crate::tree::Node;
 
@@ -64,9 +64,11 @@ impl<M: Message> Address<M> {
     }
 
     fn displace(&self, parcel: Parcel<M>) -> Result<(), Failed<M>> {
-        let parcels: Vec<_> = match parcel {
-            Parcel::Many { batch, .. } => batch.into_iter().map(plain).collect(),
-            single => vec![single],
+        let parcels: Vec<_> = if parcel.count() == 1 {
+            vec![parcel]
+        } else {
+            let batch = parcel.into_content().into_messages();
+            batch.into_iter().map(Parcel::plain).collect()
         };
         let mut parcels = parcels.into_iter();
         while let Some(parcel) = parcels.next() {
@@ -74,15 +76,9 @@ impl<M: Message> Address<M> {
                 Ok((_, Some(oldest))) => self.mailbox.discard(oldest, DeadReason::Full, None),
                 Ok((_, None)) => {}
                 Err(parcel) => {
-                    let batch = into_messages(parcel)
-                        .into_iter()
-                        .chain(parcels.flat_map(into_messages))
-                        .collect();
-                    let rest = Parcel::Many {
-                        stamp: Stamp::default(),
-                        batch,
-                    };
-                    return Err((rest, Refusal::Closed));
+                    let back = std::iter::once(parcel).chain(parcels);
+                    let batch = back.flat_map(|parcel| parcel.into_content().into_messages()).collect();
+                    return Err((Parcel::special(Content::Many(batch)), Refusal::Closed));
                 }
             }
         }
@@ -105,28 +101,14 @@ impl<M: Message> Address<M> {
     }
 
     pub(super) fn single(&self, (parcel, why): Failed<M>) -> SendError<M> {
-        match parcel {
-            Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => SendError {
+        match parcel.into_content() {
+            Content::One(message) | Content::Until(_, message) | Content::Ask(_, message) => SendError {
                 message,
                 to: self.path(),
                 why,
             },
-            Parcel::Many { .. } => unreachable!("only send_many makes a parcel of many, and it unpacks its own"),
+            Content::Many(_) => unreachable!("only send_many makes a parcel of many, and it unpacks its own"),
         }
-    }
-}
-
-pub(super) fn plain<M>(message: M) -> Parcel<M> {
-    Parcel::Plain {
-        stamp: Stamp::default(),
-        message,
-    }
-}
-
-pub(super) fn into_messages<M>(parcel: Parcel<M>) -> Vec<M> {
-    match parcel {
-        Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => vec![message],
-        Parcel::Many { batch, .. } => batch,
     }
 }
 

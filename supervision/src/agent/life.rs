@@ -95,6 +95,17 @@ struct Streak {
 }
 
 impl Streak {
+    fn took(&mut self, messages: u32) {
+        self.burst = self.burst.saturating_add(messages);
+        self.looks = 0;
+    }
+
+    /// Messages were handled without a look at what else there is.
+    fn handled(&mut self, messages: u32) {
+        self.messages = self.messages.wrapping_add(messages);
+        self.took(messages);
+    }
+
     /// Whether it is time for something that is done once in `period` messages.
     fn is_at(&self, period: u32) -> bool {
         self.messages.is_multiple_of(period)
@@ -164,7 +175,10 @@ impl<A: Agent> Life<A> {
         let mut streak = Streak::default();
         loop {
             let ended = match self.next(&mut streak) {
-                Next::Handle => self.handle().await,
+                Next::Handle => match self.handle().await {
+                    None => self.run(&mut streak).await,
+                    ended => ended,
+                },
                 Next::Rest => self.rest().await,
                 Next::Pause => {
                     self.wait(false).await;
@@ -219,8 +233,7 @@ impl<A: Agent> Life<A> {
             }
             match self.mailbox.queue.take(&mut hold.notes) {
                 Take::Next(parcel) => {
-                    streak.burst = streak.burst.saturating_add(1);
-                    streak.looks = 0;
+                    streak.took(1);
                     if let Some(queued) = self.mailbox.queue.sampled(&hold.notes) {
                         let now = Moment::now();
                         self.hand.since = Some(now);
@@ -273,6 +286,7 @@ impl<A: Agent> Drop for Life<A> {
         let node = &self.mailbox.node;
         node.handling_since.store(0, Ordering::Relaxed);
         node.in_hand.store(0, Ordering::Relaxed);
+        node.handled.store(self.handled, Ordering::Relaxed);
         node.ended(self.ctx.incarnation, reason, Moment::now());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Notes, Parcel, Queue, Stamp, Take};
+use super::{Notes, Parcel, Queue, Take};
 use crate::clock::Moment;
 use crate::message::Message;
 
@@ -16,10 +16,7 @@ struct Tick;
 impl Message for Tick {}
 
 fn tick() -> Parcel<Tick> {
-    Parcel::Plain {
-        stamp: Stamp::default(),
-        message: Tick,
-    }
+    Parcel::plain(Tick)
 }
 
 fn oldest_age<M: Message>(queue: &Queue<M>) -> Duration {

@@ -34,7 +34,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use bell::Bell;
 pub(crate) use line::Place;
-pub(crate) use parcel::{Parcel, Stamp};
+pub(crate) use parcel::{Content, Parcel, Plain, Special, Stamp};
 pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY, Take};
 pub(crate) use word::Refused;
 
@@ -178,14 +178,7 @@ impl<M: Message> Mailbox<M> {
         }
         if let Some(again) = hold.again.take() {
             let message = again.message;
-            self.discard(
-                Parcel::Plain {
-                    stamp: Stamp::default(),
-                    message,
-                },
-                DeadReason::Closed,
-                None,
-            );
+            self.discard(Parcel::plain(message), DeadReason::Closed, None);
         }
         self.queue.release(&mut hold.notes);
         *lock(&self.seat) = Some(hold);
@@ -193,17 +186,17 @@ impl<M: Message> Mailbox<M> {
 
     /// Makes a message a dead letter.
     pub(crate) fn discard(&self, parcel: Parcel<M>, reason: DeadReason, cause: Option<&ExitReason>) {
-        match parcel {
-            Parcel::Plain { message, .. } | Parcel::Until { message, .. } => {
+        match parcel.into_content() {
+            Content::One(message) | Content::Until(_, message) => {
                 self.dead_letter(Some(message), reason, cause);
             }
-            Parcel::Ask { ticket, message, .. } => {
+            Content::Ask(ticket, message) => {
                 ticket.fail(no_answer(reason));
                 // A question whose asker has been told is not kept: nobody waits for its answer any more.
                 drop_quietly(message);
                 self.dead_letter(None, reason, cause);
             }
-            Parcel::Many { batch, .. } => {
+            Content::Many(batch) => {
                 for message in batch {
                     self.dead_letter(Some(message), reason, cause);
                 }
@@ -231,7 +224,7 @@ impl<M: Message> Mailbox<M> {
 
     /// When the oldest message that waits or is in hand was queued.
     fn oldest(&self) -> Option<Stamp> {
-        let in_hand = Stamp::from_mark(self.node.in_hand.load(Ordering::Relaxed));
+        let in_hand = Stamp::from_bits(self.node.in_hand.load(Ordering::Relaxed));
         in_hand.or_else(|| self.queue.oldest())
     }
 
@@ -247,17 +240,11 @@ impl<M: Message> Mailbox<M> {
                 .and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
             let mailbox = mailbox.ok_or(ReplayError::Refused)?;
             let message = kept.take().ok_or(ReplayError::Refused)?;
-            match mailbox.queue.offer(Parcel::Plain {
-                stamp: Stamp::default(),
-                message,
-            }) {
-                Ok(_) => Ok(()),
-                Err((_, Parcel::Plain { message, .. })) => {
-                    kept = Some(message);
-                    Err(ReplayError::Refused)
-                }
-                Err(_) => Err(ReplayError::Refused),
-            }
+            let Err((_, back)) = mailbox.queue.offer(Parcel::plain(message)) else {
+                return Ok(());
+            };
+            kept = back.into_content().into_messages().pop();
+            Err(ReplayError::Refused)
         }))
     }
 }

@@ -20,8 +20,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::parcel::Plain;
 use super::queue::SAMPLE_EVERY;
-use super::{Notes, Parcel, Place, Queue, Refused, Stamp, Take};
+use super::{Content, Notes, Parcel, Place, Queue, Refused, Stamp, Take};
 use crate::message::{Message, Priority};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,7 +271,7 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn take(&mut self) {
         match self.queue.take(&mut self.notes) {
-            Take::Next(Parcel::Plain { stamp, message }) => {
+            Take::Next(Parcel::Plain(Plain { stamp, message })) => {
                 assert_eq!(self.next(), Some(message), "2");
                 let number = self.taken;
                 self.taken += 1;
@@ -298,8 +299,8 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn check_oldest(&mut self, stamp: Stamp) {
         if !LANES {
-            assert!(stamp.0 >= self.oldest, "8: {} after {}", stamp.0, self.oldest);
-            self.oldest = stamp.0;
+            assert!(stamp.bits() >= self.oldest, "8: {} after {}", stamp.bits(), self.oldest);
+            self.oldest = stamp.bits();
             assert_eq!(self.queue.oldest(), Some(stamp), "8");
         }
     }
@@ -424,22 +425,14 @@ impl<const LANES: bool> Pair<LANES> {
 }
 
 fn parcel<const LANES: bool>(items: &[Item<LANES>]) -> Parcel<Item<LANES>> {
-    let stamp = Stamp::default();
     match *items {
-        [message] => Parcel::Plain { stamp, message },
-        _ => Parcel::Many {
-            stamp,
-            batch: items.to_vec(),
-        },
+        [message] => Parcel::plain(message),
+        _ => Parcel::special(Content::Many(items.to_vec())),
     }
 }
 
 fn unpacked<const LANES: bool>(parcel: Parcel<Item<LANES>>) -> Vec<Item<LANES>> {
-    match parcel {
-        Parcel::Plain { message, .. } => vec![message],
-        Parcel::Many { batch, .. } => batch,
-        other => panic!("nobody put in {other:?}"),
-    }
+    parcel.into_content().into_messages()
 }
 
 fn compare<const LANES: bool>(capacity: u64, evicts: bool, steps: Vec<Step>) {

@@ -13,7 +13,7 @@ use super::line::Line;
 use super::parcel::{Parcel, Stamp};
 use super::word::Word;
 use crate::message::Message;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 
 /// One in this many messages has its times measured.
 pub(crate) const SAMPLE_EVERY: u64 = 64;
@@ -44,9 +44,9 @@ pub(crate) struct Queue<M> {
 struct Entrance {
     word: Word,
     /// The stamp of the latest message.
-    latest: AtomicU64,
+    latest: AtomicU32,
     /// The stamp of the message that found the agent idle, or was next when it left its seat.
-    first: AtomicU64,
+    first: AtomicU32,
     /// The number of a message whose waiting time is measured, and when it was queued.
     probe: AtomicU64,
     probe_at: AtomicU64,
@@ -74,8 +74,8 @@ impl<M: Message> Queue<M> {
         Self {
             entrance: Entrance {
                 word: Word::new(),
-                latest: AtomicU64::new(0),
-                first: AtomicU64::new(0),
+                latest: AtomicU32::new(Stamp::NEVER.bits()),
+                first: AtomicU32::new(0),
                 probe: AtomicU64::new(NO_PROBE),
                 probe_at: AtomicU64::new(0),
             },
@@ -126,8 +126,9 @@ impl<M: Message> Queue<M> {
     /// When the oldest message that waits was queued, where nobody takes from the queue.
     pub(crate) fn oldest(&self) -> Option<Stamp> {
         let is_busy = self.depth() > 0 || !self.entrance.word.is_idle();
-        #[expect(clippy::cast_possible_truncation, reason = "a stamp has 32 bits")]
-        is_busy.then(|| Stamp(self.entrance.first.load(Ordering::Relaxed) as u32))
+        is_busy
+            .then(|| self.entrance.first.load(Ordering::Relaxed))
+            .and_then(Stamp::from_bits)
     }
 
     pub(crate) fn is_idle(&self) -> bool {

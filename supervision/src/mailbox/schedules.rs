@@ -23,7 +23,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::thread::{self, JoinHandle};
 use shuttle::{Config, MaxSteps, Runner};
 
-use super::{Notes, Parcel, Place, Queue, Refused, Stamp, Take};
+use super::{Content, Notes, Parcel, Place, Queue, Refused, Take};
 use crate::message::{Message, Priority};
 
 /// Schedules per test and scheduler.
@@ -67,23 +67,17 @@ fn letter<const LANES: bool>(from: usize, number: u64) -> Letter<LANES> {
 }
 
 fn plain<M>(message: M) -> Parcel<M> {
-    Parcel::Plain {
-        stamp: Stamp::default(),
-        message,
-    }
+    Parcel::plain(message)
 }
 
 fn bundle<M>(batch: Vec<M>) -> Parcel<M> {
-    Parcel::Many {
-        stamp: Stamp::default(),
-        batch,
-    }
+    Parcel::special(Content::Many(batch))
 }
 
 fn message<M>(parcel: Parcel<M>) -> M {
     match parcel {
-        Parcel::Plain { message, .. } => message,
-        _ => panic!("the queue gives out plain messages where plain ones were put in"),
+        Parcel::Plain(plain) => plain.message,
+        Parcel::Special(_) => panic!("the queue gives out plain messages where plain ones were put in"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use serde::Serialize;
@@ -194,7 +194,7 @@ pub(crate) struct Node {
     /// Messages handled, over all incarnations. Written by the agent alone.
     pub(crate) handled: AtomicU64,
     /// When the message in hand was queued, as a stamp's mark; 0 while none is.
-    pub(crate) in_hand: AtomicU64,
+    pub(crate) in_hand: AtomicU32,
     /// Of which failed.
     pub(crate) failed: AtomicU64,
     /// When the handler with a time budget began; 0 while none runs.
@@ -229,7 +229,7 @@ impl Node {
             restarts: AtomicU64::new(0),
             started: AtomicU64::new(0),
             handled: AtomicU64::new(0),
-            in_hand: AtomicU64::new(0),
+            in_hand: AtomicU32::new(0),
             failed: AtomicU64::new(0),
             handling_since: AtomicU64::new(0),
             figures: OnceLock::new(),

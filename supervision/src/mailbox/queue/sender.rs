@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use super::{Flows, NO_PROBE, Queue, SAMPLE_EVERY};
 use crate::clock::Moment;
 use crate::mailbox::line::{self, Line, Place};
-use crate::mailbox::parcel::{Parcel, Stamp};
+use crate::mailbox::parcel::{Content, Parcel, Stamp};
 use crate::mailbox::word::{Admission, Refused, Standing};
 use crate::message::Message;
 use crate::sync::{Ordering, fence, lock, yield_thread};
@@ -149,14 +149,9 @@ impl<M: Message> Queue<M> {
         let number = admission.first;
         let stamp = self.stamp(admission);
         parcel.set_stamp(stamp);
-        match (&self.flows, parcel) {
-            (Flows::Sides(..), parcel) => self.flows.push(admission.side, parcel),
-            (Flows::Lanes(_), Parcel::Many { batch, .. }) => {
-                for message in batch {
-                    self.flows.push(lane_of(&message), Parcel::Plain { stamp, message });
-                }
-            }
-            (Flows::Lanes(_), parcel) => self.flows.push(parcel_lane(&parcel), parcel),
+        match &self.flows {
+            Flows::Sides(..) => self.flows.push(admission.side, parcel),
+            Flows::Lanes(_) => self.put_in_lanes(stamp, parcel),
         }
         if admission.rings {
             self.bell.ring();
@@ -164,18 +159,31 @@ impl<M: Message> Queue<M> {
         number
     }
 
+    fn put_in_lanes(&self, stamp: Stamp, parcel: Parcel<M>) {
+        if parcel.count() == 1 {
+            return self.flows.push(parcel_lane(&parcel), parcel);
+        }
+        for message in parcel.into_content().into_messages() {
+            self.flows.push(lane_of(&message), Parcel::stamped(stamp, message));
+        }
+    }
+
+    #[inline]
     fn stamp(&self, admission: &Admission) -> Stamp {
         let depth = admission.first.saturating_sub(self.gone());
         let sampled = admission.first.is_multiple_of(SAMPLE_EVERY);
         if !sampled && depth > STAMPED_DEPTH {
-            #[expect(clippy::cast_possible_truncation, reason = "a stamp has 32 bits")]
-            return Stamp(self.entrance.latest.load(Ordering::Relaxed) as u32);
+            return Stamp::from_bits(self.entrance.latest.load(Ordering::Relaxed)).unwrap_or(Stamp::NEVER);
         }
+        self.stamp_now(admission, sampled)
+    }
+
+    fn stamp_now(&self, admission: &Admission, sampled: bool) -> Stamp {
         let now = Moment::now();
         let stamp = Stamp::at(now);
-        self.entrance.latest.store(u64::from(stamp.0), Ordering::Relaxed);
+        self.entrance.latest.store(stamp.bits(), Ordering::Relaxed);
         if admission.rings {
-            self.entrance.first.store(u64::from(stamp.0), Ordering::Relaxed);
+            self.entrance.first.store(stamp.bits(), Ordering::Relaxed);
         }
         if sampled && self.entrance.probe.load(Ordering::Relaxed) == NO_PROBE {
             self.entrance.probe_at.store(now.as_nanos(), Ordering::Relaxed);
@@ -198,7 +206,10 @@ fn lane_of<M: Message>(message: &M) -> usize {
 
 fn parcel_lane<M: Message>(parcel: &Parcel<M>) -> usize {
     match parcel {
-        Parcel::Plain { message, .. } | Parcel::Until { message, .. } | Parcel::Ask { message, .. } => lane_of(message),
-        Parcel::Many { .. } => 0,
+        Parcel::Plain(plain) => lane_of(&plain.message),
+        Parcel::Special(special) => match &special.content {
+            Content::One(message) | Content::Until(_, message) | Content::Ask(_, message) => lane_of(message),
+            Content::Many(batch) => batch.first().map_or(0, lane_of),
+        },
     }
 }

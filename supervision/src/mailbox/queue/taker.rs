@@ -5,7 +5,7 @@ use std::vec;
 use super::{Flows, NO_PROBE, Queue, SAMPLE_EVERY};
 use crate::clock::Moment;
 use crate::mailbox::lanes::LaneOrder;
-use crate::mailbox::parcel::{Parcel, Stamp};
+use crate::mailbox::parcel::{Content, Parcel, Plain, Special, Stamp};
 use crate::message::Message;
 use crate::sync::{Ordering, fence, lock};
 
@@ -26,9 +26,11 @@ pub(crate) struct Notes<M> {
     released: u64,
     burst: u64,
     order: LaneOrder,
-    bundle: Option<(Stamp, vec::IntoIter<M>)>,
-    /// The next message, looked at ahead of its turn so that its age is known while nobody takes it.
-    ahead: Option<Box<Parcel<M>>>,
+    /// Messages that came in one parcel, and that parcel's stamp.
+    bundle: vec::IntoIter<M>,
+    stamp: Stamp,
+    /// What comes next, where it has left its channel ahead of its turn.
+    ahead: Option<Box<Special<M>>>,
 }
 
 impl<M> Default for Notes<M> {
@@ -40,7 +42,8 @@ impl<M> Default for Notes<M> {
             released: 0,
             burst: 0,
             order: LaneOrder::default(),
-            bundle: None,
+            bundle: Vec::new().into_iter(),
+            stamp: Stamp::NEVER,
             ahead: None,
         }
     }
@@ -57,7 +60,68 @@ pub(crate) enum Take<M> {
     Soon,
 }
 
+impl<M> Notes<M> {
+    fn unpack(&mut self, special: Box<Special<M>>) -> Take<M> {
+        let stamp = special.stamp;
+        match special.content {
+            Content::One(message) => Take::Next(Parcel::stamped(stamp, message)),
+            Content::Many(batch) => {
+                (self.bundle, self.stamp) = (batch.into_iter(), stamp);
+                let first = self.bundle.next();
+                first.map_or(Take::Soon, |message| Take::Next(Parcel::stamped(stamp, message)))
+            }
+            content => Take::Next(Parcel::Special(Box::new(Special { stamp, content }))),
+        }
+    }
+
+    /// The stamp of the message taken last.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    fn took_one(&mut self) {
+        self.taken += 1;
+        self.left = self.left.saturating_sub(1);
+    }
+}
+
 impl<M: Message> Queue<M> {
+    /// How many messages may now be taken by [`Queue::take_plain`]: until room is to be released, or a message is
+    /// one whose times are measured.
+    pub(crate) fn plain_run(&self, notes: &Notes<M>) -> u64 {
+        let until_release = self.release_every().saturating_sub(notes.taken - notes.released);
+        let until_sample = (SAMPLE_EVERY - notes.taken % SAMPLE_EVERY) % SAMPLE_EVERY;
+        until_release.min(until_sample)
+    }
+
+    /// Takes the next message if it is a plain one, and lies there. For the run of messages that hardly anything is
+    /// to be done about; what is not taken here, [`Queue::take`] takes.
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would move each message through memory once more"
+    )]
+    #[inline(always)]
+    pub(crate) fn take_plain(&self, notes: &mut Notes<M>) -> Option<M> {
+        if let Some(message) = notes.bundle.next() {
+            notes.took_one();
+            return Some(message);
+        }
+        if notes.left == 0 || notes.ahead.is_some() || !matches!(self.flows, Flows::Sides(..)) {
+            return None;
+        }
+        match self.flows.pop_side(notes.side)? {
+            Parcel::Plain(Plain { message, stamp }) => {
+                notes.stamp = stamp;
+                notes.took_one();
+                Some(message)
+            }
+            Parcel::Special(special) => {
+                notes.ahead = Some(special);
+                None
+            }
+        }
+    }
+
     /// Takes the next message.
     #[expect(
         clippy::inline_always,
@@ -69,11 +133,8 @@ impl<M: Message> Queue<M> {
             Take::Next(parcel) => parcel,
             nothing => return nothing,
         };
-        notes.taken += 1;
-        notes.left = notes.left.saturating_sub(1);
-        if notes.taken - notes.released >= self.release_every() {
-            self.release(notes);
-        }
+        notes.took_one();
+        self.release_in_steps(notes);
         Take::Next(parcel)
     }
 
@@ -84,8 +145,10 @@ impl<M: Message> Queue<M> {
         if matches!(self.flows, Flows::Sides(..))
             && let Take::Next(parcel) = self.draw(notes)
         {
-            self.note_oldest(parcel.stamp());
-            notes.ahead = Some(Box::new(parcel));
+            let stamp = parcel.stamp();
+            self.note_oldest(stamp);
+            let content = parcel.into_content();
+            notes.ahead = Some(Box::new(Special { stamp, content }));
         }
     }
 
@@ -96,21 +159,16 @@ impl<M: Message> Queue<M> {
     )]
     #[inline(always)]
     fn draw(&self, notes: &mut Notes<M>) -> Take<M> {
-        if let Some(parcel) = notes.ahead.take() {
-            return Take::Next(*parcel);
-        }
-        if let Some((stamp, rest)) = &mut notes.bundle
-            && let Some(message) = rest.next()
-        {
-            return Take::Next(Parcel::Plain { stamp: *stamp, message });
+        if let Some(message) = notes.bundle.next() {
+            return Take::Next(Parcel::stamped(notes.stamp, message));
         }
         self.next_parcel(notes)
     }
 
     #[inline]
     fn next_parcel(&self, notes: &mut Notes<M>) -> Take<M> {
-        notes.bundle = None;
         let found = match &self.flows {
+            _ if notes.ahead.is_some() => notes.ahead.take().map(Parcel::Special),
             Flows::Sides(..) => {
                 if notes.left == 0 {
                     let Some((side, tail)) = self.turn_to(notes.taken) else {
@@ -131,13 +189,8 @@ impl<M: Message> Queue<M> {
         };
         match found {
             None => Take::Soon,
-            Some(Parcel::Many { stamp, batch }) => {
-                let mut rest = batch.into_iter();
-                let first = rest.next();
-                notes.bundle = Some((stamp, rest));
-                first.map_or(Take::Soon, |message| Take::Next(Parcel::Plain { stamp, message }))
-            }
-            Some(parcel) => Take::Next(parcel),
+            Some(Parcel::Special(special)) => notes.unpack(special),
+            Some(plain) => Take::Next(plain),
         }
     }
 
@@ -159,6 +212,14 @@ impl<M: Message> Queue<M> {
         match &self.flows {
             Flows::Sides(..) => (self.capacity / 4).clamp(1, 256),
             Flows::Lanes(_) => 1,
+        }
+    }
+
+    /// Releases where enough was taken for it to be worth the while.
+    #[inline]
+    pub(crate) fn release_in_steps(&self, notes: &mut Notes<M>) {
+        if notes.taken - notes.released >= self.release_every() {
+            self.release(notes);
         }
     }
 
@@ -197,7 +258,7 @@ impl<M: Message> Queue<M> {
 
     /// Notes that a message queued at `stamp` is the next.
     pub(crate) fn note_oldest(&self, stamp: Stamp) {
-        self.entrance.first.store(u64::from(stamp.0), Ordering::Relaxed);
+        self.entrance.first.store(stamp.bits(), Ordering::Relaxed);
     }
 
     /// Whether the message just taken is one whose times are measured, and when it was queued, if known.
