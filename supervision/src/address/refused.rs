@@ -40,7 +40,7 @@ impl<M: Message> Address<M> {
     /// Looks a few times whether there is room, before standing in line: that would cost both sides a system call
     /// where they run on different threads.
     async fn linger(&self, mut parcel: Parcel<M>) -> Result<(), Parcel<M>> {
-        for _ in 0..LINGER {
+        for _ in 0..crate::agent::life_knob(2) {
             tokio::task::yield_now().await;
             match self.mailbox.queue.offer(parcel) {
                 Ok(_) => return Ok(()),

@@ -175,10 +175,7 @@ impl<A: Agent> Life<A> {
         let mut streak = Streak::default();
         loop {
             let ended = match self.next(&mut streak) {
-                Next::Handle => match self.handle().await {
-                    None => self.run(&mut streak).await,
-                    ended => ended,
-                },
+                Next::Handle => self.handle(&mut streak).await,
                 Next::Rest => self.rest().await,
                 Next::Pause => {
                     self.wait(false).await;
@@ -215,7 +212,7 @@ impl<A: Agent> Life<A> {
             streak.messages = streak.messages.wrapping_sub(1);
             return self.begin(message);
         }
-        if streak.is_at(BATCH) {
+        if streak.is_at(knob(0)) {
             return Next::GiveWay;
         }
         self.next_message(streak)
@@ -246,7 +243,7 @@ impl<A: Agent> Life<A> {
                     }
                 }
                 Take::Soon => return Next::GiveWay,
-                Take::Empty if streak.burst >= BURST && streak.looks < LINGER => {
+                Take::Empty if streak.burst >= BURST && streak.looks < knob(1) => {
                     streak.looks += 1;
                     self.mailbox.queue.release(&mut hold.notes);
                     return Next::GiveWay;
@@ -304,4 +301,10 @@ pub(super) async fn watched<T>(
     })
     .await;
     outcome.map_err(|payload| ExitReason::Panic(panics::report(&*payload)))
+}
+
+/// x
+pub fn knob(i: usize) -> u32 {
+    static K: std::sync::OnceLock<Vec<u32>> = std::sync::OnceLock::new();
+    K.get_or_init(|| std::env::var("KNOBS").unwrap_or_else(|_| "4096,2,0,8".into()).split(',').map(|x| x.parse().unwrap()).collect())[i]
 }

@@ -83,38 +83,68 @@ impl<A: Agent> Life<A> {
         Next::Handle
     }
 
-    /// Handles the message in hand.
-    pub(super) async fn handle(&mut self) -> Option<ExitReason> {
-        let message = self.hand.message.take()?;
-        let ended = self.work(message).await;
+    /// Handles the message in hand, and after it plain ones for as long as nothing else may be due.
+    ///
+    /// One loop, and one place where a handler is called: each future a message passes through moves it through
+    /// memory once more.
+    pub(super) async fn handle(&mut self, streak: &mut Streak) -> Option<ExitReason> {
+        let most = self.most_in_a_row(streak);
+        let mut in_a_row = 0;
+        loop {
+            // Nothing that holds a message may live on while its handler runs.
+            let Some(message) = self.upcoming(in_a_row == 0) else { break };
+            let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else {
+                return Some(ExitReason::Shutdown);
+            };
+            let outcome = {
+                let mut handling = pin!(agent.handle(message, &mut self.ctx));
+                let (mailbox, handled) = (&self.mailbox, self.handled);
+                poll_fn(|cx| {
+                    let polled = handling.as_mut().poll(cx);
+                    if polled.is_pending() {
+                        mailbox.node.handled.store(handled, Ordering::Relaxed);
+                        mailbox.queue.release(&mut hold.notes);
+                    }
+                    polled
+                })
+                .await
+            };
+            self.handled += 1;
+            if let Some(ended) = self.settle(outcome, in_a_row == 0) {
+                return Some(ended);
+            }
+            if in_a_row == most {
+                break;
+            }
+            in_a_row += 1;
+        }
+        self.ran(streak, in_a_row)
+    }
+
+    /// What becomes of the message in hand when its handler has returned.
+    #[inline]
+    fn settle(&mut self, outcome: Result<(), Failure>, is_first: bool) -> Option<ExitReason> {
+        if is_first {
+            self.settle_first();
+        }
+        if let Err(failure) = outcome {
+            return self.failed(failure);
+        }
+        self.hand.is_full = false;
+        if is_first && let Some(ticket) = self.hand.ticket.take() {
+            ticket.end(NoAnswer::Unanswered);
+        }
+        None
+    }
+
+    /// Only the first in a row may be measured, or be one that somebody waits for.
+    fn settle_first(&mut self) {
         if let Some(since) = self.hand.since.take() {
             self.mailbox.node.meters().handled(Moment::now().since(since));
         }
-        self.publish();
         if self.has_budget {
             self.mailbox.node.handling_since.store(0, Ordering::Relaxed);
         }
-        if ended.is_none()
-            && let Some(ticket) = self.hand.ticket.take()
-        {
-            ticket.end(NoAnswer::Unanswered);
-        }
-        ended
-    }
-
-    /// Handles plain messages one after another, until something else may be due.
-    pub(super) async fn run(&mut self, streak: &mut Streak) -> Option<ExitReason> {
-        let most = self.most_in_a_row(streak);
-        for handled in 0..most {
-            let Some(message) = self.upcoming() else {
-                return self.ran(streak, handled);
-            };
-            self.hand.is_full = true;
-            if let Some(ended) = self.work(message).await {
-                return Some(ended);
-            }
-        }
-        self.ran(streak, most)
     }
 
     /// How many plain messages may be handled before the agent looks at what else there is.
@@ -132,53 +162,27 @@ impl<A: Agent> Life<A> {
         reason = "a call would move each message through memory once more"
     )]
     #[inline(always)]
-    fn upcoming(&mut self) -> Option<A::Message> {
+    fn upcoming(&mut self, is_first: bool) -> Option<A::Message> {
+        if is_first {
+            return self.hand.message.take();
+        }
         if self.mailbox.node.flags() != 0 || self.ctx.has_ended {
             return None;
         }
-        self.mailbox.queue.take_plain(&mut self.hold.as_mut()?.notes)
+        let message = self.mailbox.queue.take_plain(&mut self.hold.as_mut()?.notes)?;
+        self.hand.is_full = true;
+        Some(message)
     }
 
-    fn ran(&mut self, streak: &mut Streak, handled: u32) -> Option<ExitReason> {
-        if handled > 0 {
-            streak.handled(handled);
-            self.publish();
+    /// Tells what a row of messages came to.
+    fn ran(&mut self, streak: &mut Streak, in_a_row: u32) -> Option<ExitReason> {
+        self.mailbox.node.handled.store(self.handled, Ordering::Relaxed);
+        if in_a_row > 0 {
+            streak.handled(in_a_row);
             let hold = self.hold.as_mut()?;
             self.mailbox.queue.release_in_steps(&mut hold.notes);
         }
         None
-    }
-
-    /// Handles a message, and decides what its failure means.
-    #[inline]
-    async fn work(&mut self, message: A::Message) -> Option<ExitReason> {
-        let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else {
-            return Some(ExitReason::Shutdown);
-        };
-        let handled = {
-            let mut handling = pin!(agent.handle(message, &mut self.ctx));
-            let (mailbox, handled) = (&self.mailbox, self.handled);
-            poll_fn(|cx| {
-                let polled = handling.as_mut().poll(cx);
-                if polled.is_pending() {
-                    mailbox.node.handled.store(handled, Ordering::Relaxed);
-                    mailbox.queue.release(&mut hold.notes);
-                }
-                polled
-            })
-            .await
-        };
-        self.handled += 1;
-        if let Err(failure) = handled {
-            return self.failed(failure);
-        }
-        self.hand.is_full = false;
-        None
-    }
-
-    /// Tells how many messages were handled.
-    fn publish(&self) {
-        self.mailbox.node.handled.store(self.handled, Ordering::Relaxed);
     }
 
     /// What the failure of a callback means.

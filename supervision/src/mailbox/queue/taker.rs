@@ -200,7 +200,7 @@ impl<M: Message> Queue<M> {
         if tail == taken {
             return None;
         }
-        if tail - taken < SWAP_FROM {
+        if tail - taken < u64::from(crate::agent::life_knob(3)) {
             return Some((side, tail));
         }
         self.flows.open_both_sides();
