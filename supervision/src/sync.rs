@@ -24,3 +24,12 @@ pub(crate) fn yield_thread() {
     #[cfg(shuttle)]
     shuttle::thread::yield_now();
 }
+
+/// Lets a moment pass.
+#[inline]
+pub(crate) fn spin_loop() {
+    #[cfg(not(shuttle))]
+    std::hint::spin_loop();
+    #[cfg(shuttle)]
+    shuttle::hint::spin_loop();
+}

@@ -17,7 +17,7 @@ use crate::mailbox::{Content, Mailbox, Parcel, Refused};
 use crate::message::{Message, Overflow};
 use crate::tree::{Figures, MailboxFigures as _};
 
-/// After this many messages in a row a sender gives way, lest the receiver starve on the same thread.
+/// After this many messages in a row a sender tells tokio that it has got on, lest the receiver starve on the same thread.
 const GIVE_WAY_EVERY: u64 = 64;
 
 /// The way to one agent: typed, cheap to clone, valid through all restarts.
@@ -80,7 +80,7 @@ impl<M: Message> Address<M> {
     pub async fn send(&self, message: M) -> Result<(), SendError<M>> {
         match self.mailbox.queue.offer(Parcel::plain(message)) {
             Ok(number) => {
-                give_way(number).await;
+                give_way(number, 1).await;
                 Ok(())
             }
             Err((refused, parcel)) => self
@@ -104,7 +104,7 @@ impl<M: Message> Address<M> {
         let parcel = Parcel::special(Content::Until(deadline, message));
         let (refused, parcel) = match self.mailbox.queue.offer(parcel) {
             Ok(number) => {
-                give_way(number).await;
+                give_way(number, 1).await;
                 return Ok(());
             }
             Err(refusal) => refusal,
@@ -135,8 +135,12 @@ impl<M: Message> Address<M> {
                 Vec::new()
             };
             let parcel = Parcel::special(Content::Many(batch));
+            let count = parcel.count();
             let queued = match self.mailbox.queue.offer(parcel) {
-                Ok(_) => Ok(()),
+                Ok(number) => {
+                    give_way(number, count).await;
+                    Ok(())
+                }
                 Err((refused, parcel)) => self.refused(refused, parcel).await,
             };
             if let Err((parcel, why)) = queued {
@@ -150,7 +154,6 @@ impl<M: Message> Address<M> {
             }
             batch = rest;
         }
-        tokio::task::coop::consume_budget().await;
         Ok(())
     }
 
@@ -181,8 +184,10 @@ impl<M: Message> Address<M> {
     }
 }
 
-async fn give_way(number: u64) {
-    if number % GIVE_WAY_EVERY == GIVE_WAY_EVERY - 1 {
+/// After `count` messages from that of `number` on.
+#[inline]
+async fn give_way(number: u64, count: u64) {
+    if number / GIVE_WAY_EVERY != (number + count) / GIVE_WAY_EVERY {
         tokio::task::coop::consume_budget().await;
     }
 }

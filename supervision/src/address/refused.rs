@@ -14,9 +14,6 @@ use crate::mailbox::{Content, Parcel, Place, Queue, Refused};
 use crate::message::{Message, Overflow};
 use crate::tree::Node;
 
-/// How often a sender looks for room before it stands in line.
-const LINGER: u32 = 8;
-
 /// A parcel that was not queued, and why.
 pub(super) type Failed<M> = (Parcel<M>, Refusal);
 
@@ -30,24 +27,7 @@ impl<M: Message> Address<M> {
             node: &self.mailbox.node,
             since: Moment::now(),
         };
-        let parcel = match self.linger(parcel).await {
-            Ok(()) => return Ok(()),
-            Err(parcel) => parcel,
-        };
         self.in_line(parcel)?.await.map_err(|parcel| (parcel, Refusal::Closed))
-    }
-
-    /// Looks a few times whether there is room, before standing in line: that would cost both sides a system call
-    /// where they run on different threads.
-    async fn linger(&self, mut parcel: Parcel<M>) -> Result<(), Parcel<M>> {
-        for _ in 0..crate::agent::life_knob(2) {
-            tokio::task::yield_now().await;
-            match self.mailbox.queue.offer(parcel) {
-                Ok(_) => return Ok(()),
-                Err((_, back)) => parcel = back,
-            }
-        }
-        Err(parcel)
     }
 
     /// What the overflow policy makes of a refused message, without waiting.

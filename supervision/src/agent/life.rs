@@ -22,12 +22,9 @@ use crate::tree::{Node, Phase};
 
 mod control;
 mod messages;
+mod streak;
 
-/// After this many messages in a row the agent gives way to others on its thread.
-const BATCH: u32 = 256;
-
-/// How often a busy agent looks at its timers, in messages.
-const TIMER_CHECK: u32 = 16;
+use streak::Streak;
 
 /// What a child specification says about the handling of messages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,40 +73,6 @@ enum Next {
     Stop,
     /// It has ended by its own wish.
     End,
-}
-
-/// After a burst of at least this many messages …
-const BURST: u32 = 32;
-
-/// … the agent looks this often whether more have come, before it comes to rest: resting and being rung awake
-/// from another thread costs both sides a system call.
-const LINGER: u32 = 8;
-
-/// How long an incarnation has been busy without a pause, in messages.
-#[derive(Default)]
-struct Streak {
-    messages: u32,
-    /// Messages since the last rest, and looks since the last message.
-    burst: u32,
-    looks: u32,
-}
-
-impl Streak {
-    fn took(&mut self, messages: u32) {
-        self.burst = self.burst.saturating_add(messages);
-        self.looks = 0;
-    }
-
-    /// Messages were handled without a look at what else there is.
-    fn handled(&mut self, messages: u32) {
-        self.messages = self.messages.wrapping_add(messages);
-        self.took(messages);
-    }
-
-    /// Whether it is time for something that is done once in `period` messages.
-    fn is_at(&self, period: u32) -> bool {
-        self.messages.is_multiple_of(period)
-    }
 }
 
 impl<A: Agent> Life<A> {
@@ -205,15 +168,13 @@ impl<A: Agent> Life<A> {
         if self.ctx.has_ended {
             return Next::End;
         }
-        streak.messages = streak.messages.wrapping_add(1);
-        if streak.is_at(TIMER_CHECK)
-            && let Some(message) = self.ctx.timer_due()
-        {
-            streak.messages = streak.messages.wrapping_sub(1);
-            return self.begin(message);
-        }
-        if streak.is_at(knob(0)) {
-            return Next::GiveWay;
+        if streak.next_is_due() {
+            if streak.is_over(Moment::now) {
+                return Next::GiveWay;
+            }
+            if let Some(message) = self.ctx.timer_due() {
+                return self.begin(message);
+            }
         }
         self.next_message(streak)
     }
@@ -243,17 +204,8 @@ impl<A: Agent> Life<A> {
                     }
                 }
                 Take::Soon => return Next::GiveWay,
-                Take::Empty if streak.burst >= BURST && streak.looks < knob(1) => {
-                    streak.looks += 1;
-                    self.mailbox.queue.release(&mut hold.notes);
-                    return Next::GiveWay;
-                }
                 Take::Empty => {
-                    // The next look at the timers is right after the rest.
-                    *streak = Streak {
-                        messages: TIMER_CHECK - 1,
-                        ..Streak::default()
-                    };
+                    *streak = Streak::default();
                     return Next::Rest;
                 }
             }
@@ -301,10 +253,4 @@ pub(super) async fn watched<T>(
     })
     .await;
     outcome.map_err(|payload| ExitReason::Panic(panics::report(&*payload)))
-}
-
-/// x
-pub fn knob(i: usize) -> u32 {
-    static K: std::sync::OnceLock<Vec<u32>> = std::sync::OnceLock::new();
-    K.get_or_init(|| std::env::var("KNOBS").unwrap_or_else(|_| "4096,2,0,8".into()).split(',').map(|x| x.parse().unwrap()).collect())[i]
 }

@@ -107,5 +107,3 @@ pub enum OnStuck {
     /// The incarnation is killed, and its supervisor decides.
     Restart,
 }
-
-pub(crate) fn life_knob(i: usize) -> u32 { life::knob(i) }

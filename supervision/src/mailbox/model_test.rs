@@ -8,7 +8,7 @@
 //! 6. A closed queue admits nobody, sends all in line away with their message, and keeps what lies in it.
 //! 7. The figures are the model's: admitted, depth, and high water between what was seen and the capacity.
 //! 8. The oldest stamp never goes back while messages are taken in their order.
-//! 9. Exactly every message whose number divides by 64 is sampled.
+//! 9. Exactly every message whose number divides by 256 is sampled.
 //! 10. Coming to rest succeeds exactly where nothing waits, and the next admitted rings.
 //! 11. At the end admitted = taken + evicted + waiting, and the room is whole.
 

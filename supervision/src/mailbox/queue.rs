@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 
 /// One in this many messages has its times measured.
-pub(crate) const SAMPLE_EVERY: u64 = 64;
+pub(crate) const SAMPLE_EVERY: u64 = 256;
 
 /// A capacity beyond it is none; the limit, which only grows, stays far from its end.
 const MOST_ROOM: u64 = 1 << 48;

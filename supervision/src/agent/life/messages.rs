@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use super::{Life, Next, Streak, TIMER_CHECK};
+use super::{Life, Next, Streak};
 use crate::agent::{Agent, OnError};
 use crate::ask::NoAnswer;
 use crate::clock::Moment;
@@ -92,7 +92,9 @@ impl<A: Agent> Life<A> {
         let mut in_a_row = 0;
         loop {
             // Nothing that holds a message may live on while its handler runs.
-            let Some(message) = self.upcoming(in_a_row == 0) else { break };
+            let Some(message) = self.upcoming(in_a_row == 0) else {
+                break;
+            };
             let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else {
                 return Some(ExitReason::Shutdown);
             };
@@ -154,7 +156,7 @@ impl<A: Agent> Life<A> {
             return 0;
         }
         let of_queue = u32::try_from(self.mailbox.queue.plain_run(&hold.notes)).unwrap_or(u32::MAX);
-        of_queue.min(TIMER_CHECK - 1 - streak.messages % TIMER_CHECK)
+        of_queue.min(streak.until_due())
     }
 
     #[expect(
@@ -178,7 +180,7 @@ impl<A: Agent> Life<A> {
     fn ran(&mut self, streak: &mut Streak, in_a_row: u32) -> Option<ExitReason> {
         self.mailbox.node.handled.store(self.handled, Ordering::Relaxed);
         if in_a_row > 0 {
-            streak.handled(in_a_row);
+            streak.took(in_a_row);
             let hold = self.hold.as_mut()?;
             self.mailbox.queue.release_in_steps(&mut hold.notes);
         }

@@ -10,8 +10,9 @@ use crate::mailbox::word::{Admission, Refused, Standing};
 use crate::message::Message;
 use crate::sync::{Ordering, fence, lock, yield_thread};
 
-/// Below this depth each message is stamped by the clock; above it, by its neighbour's stamp.
+/// Below this depth each message is stamped by the clock; above it, one in so many, and the others as the latest.
 const STAMPED_DEPTH: u64 = 16;
+const STAMP_EVERY: u64 = 64;
 
 impl<M: Message> Queue<M> {
     /// Queues `parcel` if there is room and nobody waits for it. Returns the message's number.
@@ -171,21 +172,20 @@ impl<M: Message> Queue<M> {
     #[inline]
     fn stamp(&self, admission: &Admission) -> Stamp {
         let depth = admission.first.saturating_sub(self.gone());
-        let sampled = admission.first.is_multiple_of(SAMPLE_EVERY);
-        if !sampled && depth > STAMPED_DEPTH {
+        if depth > STAMPED_DEPTH && !admission.first.is_multiple_of(STAMP_EVERY) {
             return Stamp::from_bits(self.entrance.latest.load(Ordering::Relaxed)).unwrap_or(Stamp::NEVER);
         }
-        self.stamp_now(admission, sampled)
+        self.stamp_now(admission)
     }
 
-    fn stamp_now(&self, admission: &Admission, sampled: bool) -> Stamp {
+    fn stamp_now(&self, admission: &Admission) -> Stamp {
         let now = Moment::now();
         let stamp = Stamp::at(now);
         self.entrance.latest.store(stamp.bits(), Ordering::Relaxed);
         if admission.rings {
             self.entrance.first.store(stamp.bits(), Ordering::Relaxed);
         }
-        if sampled && self.entrance.probe.load(Ordering::Relaxed) == NO_PROBE {
+        if admission.first.is_multiple_of(SAMPLE_EVERY) && self.entrance.probe.load(Ordering::Relaxed) == NO_PROBE {
             self.entrance.probe_at.store(now.as_nanos(), Ordering::Relaxed);
             self.entrance.probe.store(admission.first, Ordering::Release);
         }

@@ -7,14 +7,22 @@ use crate::clock::Moment;
 use crate::mailbox::lanes::LaneOrder;
 use crate::mailbox::parcel::{Content, Parcel, Plain, Special, Stamp};
 use crate::message::Message;
-use crate::sync::{Ordering, fence, lock};
+use crate::sync::{Ordering, fence, lock, spin_loop};
 
 /// Beyond this many messages in a burst the buffer that is not in use is given back when the agent comes to rest.
 const KEPT_BUFFER: u64 = 1024;
 
 /// From this many messages on, the taker turns senders to the other side before it takes; below, meeting them on
 /// one lock costs less than turning them.
-const SWAP_FROM: u64 = 32;
+const SWAP_FROM: u64 = 8;
+
+/// After this many messages since the last rest, a sender is taken to be busy on another thread …
+const STREAM: u64 = 32;
+
+/// … and while fewer than this many wait, the taker lets so many moments pass first: taking each message as it
+/// comes would have the two fight for every one.
+const HANDFUL: u64 = 32;
+const MOMENTS: u32 = 20;
 
 /// The taker's own notes. They belong to the mailbox and pass from one incarnation to the next.
 #[derive(Debug)]
@@ -25,6 +33,8 @@ pub(crate) struct Notes<M> {
     taken: u64,
     released: u64,
     burst: u64,
+    /// Messages since the last rest.
+    since_rest: u64,
     order: LaneOrder,
     /// Messages that came in one parcel, and that parcel's stamp.
     bundle: vec::IntoIter<M>,
@@ -41,6 +51,7 @@ impl<M> Default for Notes<M> {
             taken: 0,
             released: 0,
             burst: 0,
+            since_rest: 0,
             order: LaneOrder::default(),
             bundle: Vec::new().into_iter(),
             stamp: Stamp::NEVER,
@@ -72,11 +83,6 @@ impl<M> Notes<M> {
             }
             content => Take::Next(Parcel::Special(Box::new(Special { stamp, content }))),
         }
-    }
-
-    /// The stamp of the message taken last.
-    pub(crate) fn stamp(&self) -> Stamp {
-        self.stamp
     }
 
     fn took_one(&mut self) {
@@ -171,11 +177,13 @@ impl<M: Message> Queue<M> {
             _ if notes.ahead.is_some() => notes.ahead.take().map(Parcel::Special),
             Flows::Sides(..) => {
                 if notes.left == 0 {
+                    self.let_more_come(notes);
                     let Some((side, tail)) = self.turn_to(notes.taken) else {
                         return Take::Empty;
                     };
                     (notes.side, notes.left) = (side, tail - notes.taken);
                     notes.burst = notes.burst.max(notes.left);
+                    notes.since_rest += notes.left;
                 }
                 self.flows.pop_side(notes.side)
             }
@@ -194,13 +202,20 @@ impl<M: Message> Queue<M> {
         }
     }
 
+    fn let_more_come(&self, notes: &Notes<M>) {
+        let waiting = self.entrance.word.tail() - notes.taken;
+        if notes.since_rest >= STREAM && (1..HANDFUL).contains(&waiting) {
+            (0..MOMENTS).for_each(|_| spin_loop());
+        }
+    }
+
     /// The side to take from, and up to which message; turns senders away from it if that is worth it.
     fn turn_to(&self, taken: u64) -> Option<(usize, u64)> {
         let (side, tail) = self.entrance.word.side_and_tail();
         if tail == taken {
             return None;
         }
-        if tail - taken < u64::from(crate::agent::life_knob(3)) {
+        if tail - taken < SWAP_FROM {
             return Some((side, tail));
         }
         self.flows.open_both_sides();
@@ -246,6 +261,7 @@ impl<M: Message> Queue<M> {
     /// Comes to rest unless a message waits. After `true`, the next message rings.
     pub(crate) fn rest(&self, notes: &mut Notes<M>) -> bool {
         self.release(notes);
+        notes.since_rest = 0;
         if notes.burst > KEPT_BUFFER {
             notes.burst = 0;
             let (side, _) = self.entrance.word.side_and_tail();

@@ -1,0 +1,128 @@
+//! How long an incarnation has been busy without a pause, and when that is long enough.
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+
+/// How often a busy agent looks at its timers, in messages.
+const DUE_EVERY: u32 = 16;
+
+/// After this many messages in a row the agent gives way to others on its thread, however quick they were: giving
+/// way costs as much as a hundred quick ones.
+const MOST: u32 = 4096;
+
+/// After this long it gives way, however few they were.
+const LONGEST: Duration = Duration::from_micros(100);
+
+/// At most this many messages lie between two looks at the clock.
+const LONGEST_STEP: u32 = 256;
+
+/// A machine that is told what time it is, and asks seldom.
+#[derive(Debug)]
+pub(super) struct Streak {
+    messages: u32,
+    /// When the clock was first looked at.
+    since: Option<Moment>,
+    /// The message at which it is looked at next, and how many later again.
+    look_at: u32,
+    step: u32,
+}
+
+impl Default for Streak {
+    fn default() -> Self {
+        Self {
+            messages: 0,
+            since: None,
+            look_at: 2 * DUE_EVERY,
+            step: DUE_EVERY,
+        }
+    }
+}
+
+impl Streak {
+    /// Messages were taken.
+    #[inline]
+    pub(super) fn took(&mut self, messages: u32) {
+        self.messages += messages;
+    }
+
+    /// Whether before the next message something else may be due.
+    #[inline]
+    pub(super) fn next_is_due(&self) -> bool {
+        self.messages.is_multiple_of(DUE_EVERY)
+    }
+
+    /// How many messages may be taken until something else may be due.
+    pub(super) fn until_due(&self) -> u32 {
+        (DUE_EVERY - self.messages % DUE_EVERY) % DUE_EVERY
+    }
+
+    /// Whether it is time to give way. If so, a new streak begins.
+    pub(super) fn is_over(&mut self, clock: impl FnOnce() -> Moment) -> bool {
+        if self.messages < self.look_at {
+            return false;
+        }
+        let now = clock();
+        let since = *self.since.get_or_insert(now);
+        let is_over = self.messages >= MOST || now.since(since) >= LONGEST;
+        if is_over {
+            *self = Self::default();
+        } else {
+            self.look_at = self.messages + self.step;
+            self.step = (2 * self.step).min(LONGEST_STEP);
+        }
+        is_over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many messages of `time` each are taken before giving way, and how often the clock is looked at.
+    fn streak_of(time: Duration) -> (u32, u32) {
+        let (mut streak, mut messages, mut looks) = (Streak::default(), 0, 0);
+        loop {
+            if streak.next_is_due() {
+                let now = Moment::from_nanos(1) + time * messages;
+                let is_over = streak.is_over(|| {
+                    looks += 1;
+                    now
+                });
+                if is_over {
+                    return (messages, looks);
+                }
+            }
+            let row = streak.until_due().max(1);
+            streak.took(row);
+            messages += row;
+        }
+    }
+
+    #[test]
+    fn quick_messages_give_way_by_their_number_and_cost_few_looks_at_the_clock() {
+        let (messages, looks) = streak_of(Duration::ZERO);
+        assert_eq!(messages, MOST);
+        assert!(looks < 24, "{looks}");
+    }
+
+    #[test]
+    fn slow_messages_give_way_soon() {
+        assert_eq!(streak_of(Duration::from_millis(1)), (3 * DUE_EVERY, 2));
+    }
+
+    #[test]
+    fn messages_of_some_length_give_way_by_the_time_they_took() {
+        let (messages, _) = streak_of(Duration::from_micros(1));
+        assert!((100..300).contains(&messages), "{messages}");
+    }
+
+    #[test]
+    fn a_few_messages_do_not_look_at_the_clock() {
+        let mut streak = Streak::default();
+        for _ in 0..2 * DUE_EVERY - 1 {
+            streak.took(1);
+            assert!(!streak.is_over(|| panic!("nobody needs the time")));
+        }
+    }
+}
