@@ -18,7 +18,7 @@ use crate::message::{Message, Overflow};
 use crate::tree::{Figures, MailboxFigures as _};
 
 /// After this many messages in a row a sender tells tokio that it has got on, lest the receiver starve on the same thread.
-const GIVE_WAY_EVERY: u64 = 64;
+const GIVE_WAY_EVERY: u64 = 128;
 
 /// The way to one agent: typed, cheap to clone, valid through all restarts.
 ///

@@ -95,6 +95,16 @@ impl<M> Parcel<M> {
         }
     }
 
+    pub(crate) fn into_special(self) -> Box<Special<M>> {
+        match self {
+            Self::Plain(Plain { message, stamp }) => {
+                let content = Content::One(message);
+                Box::new(Special { stamp, content })
+            }
+            Self::Special(special) => special,
+        }
+    }
+
     pub(crate) fn into_content(self) -> Content<M> {
         match self {
             Self::Plain(plain) => Content::One(plain.message),

@@ -412,7 +412,7 @@ async fn stop_does_not_wait_behind_a_million_messages() {
     let end = soon("it stops", stage.tree.stop()).await;
     assert!(end.is_orderly());
     let handled = stage.log.count("a note");
-    assert!(handled < 1000, "{handled}");
+    assert!(handled <= 2 * 8192, "more than the rest of one streak: {handled}");
     assert_eq!(
         stage.tree.observer().dead_letters().count(DeadReason::Closed),
         u64::from(QUEUED) - handled as u64

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
-/// How often a busy agent looks at its timers, in messages.
+/// How often a busy agent looks at its timers, in messages: often at first, and seldom once it is known to be quick.
 const DUE_EVERY: u32 = 16;
+const DUE_SELDOM: u32 = 64;
 
 /// After this many messages in a row the agent gives way to others on its thread, however quick they were: giving
 /// way costs as much as a hundred quick ones.
-const MOST: u32 = 4096;
+const MOST: u32 = 8192;
 
 /// After this long it gives way, however few they were.
 const LONGEST: Duration = Duration::from_micros(100);
@@ -46,15 +47,20 @@ impl Streak {
         self.messages += messages;
     }
 
+    fn due_every(&self) -> u32 {
+        if self.messages < DUE_SELDOM { DUE_EVERY } else { DUE_SELDOM }
+    }
+
     /// Whether before the next message something else may be due.
     #[inline]
     pub(super) fn next_is_due(&self) -> bool {
-        self.messages.is_multiple_of(DUE_EVERY)
+        self.messages.is_multiple_of(self.due_every())
     }
 
     /// How many messages may be taken until something else may be due.
     pub(super) fn until_due(&self) -> u32 {
-        (DUE_EVERY - self.messages % DUE_EVERY) % DUE_EVERY
+        let every = self.due_every();
+        (every - self.messages % every) % every
     }
 
     /// Whether it is time to give way. If so, a new streak begins.
@@ -68,7 +74,7 @@ impl Streak {
         if is_over {
             *self = Self::default();
         } else {
-            self.look_at = self.messages + self.step;
+            self.look_at = (self.messages + self.step).min(MOST);
             self.step = (2 * self.step).min(LONGEST_STEP);
         }
         is_over

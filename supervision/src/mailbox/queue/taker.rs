@@ -16,13 +16,15 @@ const KEPT_BUFFER: u64 = 1024;
 /// one lock costs less than turning them.
 const SWAP_FROM: u64 = 8;
 
-/// After this many messages since the last rest, a sender is taken to be busy on another thread …
+/// After this many messages without a rest, a sender is taken to be busy on another thread …
 const STREAM: u64 = 32;
 
-/// … and while fewer than this many wait, the taker lets so many moments pass first: taking each message as it
-/// comes would have the two fight for every one.
-const HANDFUL: u64 = 32;
-const MOMENTS: u32 = 20;
+/// … and until so many wait, the taker waits up to so often for so many moments (about 2 µs), as long as each time
+/// brought so many.
+const HEAP: u64 = 256;
+const WAITS: u32 = 8;
+const MOMENTS: u32 = 40;
+const WORTH_WAITING: u64 = 4;
 
 /// The taker's own notes. They belong to the mailbox and pass from one incarnation to the next.
 #[derive(Debug)]
@@ -33,8 +35,8 @@ pub(crate) struct Notes<M> {
     taken: u64,
     released: u64,
     burst: u64,
-    /// Messages since the last rest.
-    since_rest: u64,
+    /// Messages since the last rest, or since waiting for more was in vain.
+    stream: u64,
     order: LaneOrder,
     /// Messages that came in one parcel, and that parcel's stamp.
     bundle: vec::IntoIter<M>,
@@ -51,7 +53,7 @@ impl<M> Default for Notes<M> {
             taken: 0,
             released: 0,
             burst: 0,
-            since_rest: 0,
+            stream: 0,
             order: LaneOrder::default(),
             bundle: Vec::new().into_iter(),
             stamp: Stamp::NEVER,
@@ -73,16 +75,13 @@ pub(crate) enum Take<M> {
 
 impl<M> Notes<M> {
     fn unpack(&mut self, special: Box<Special<M>>) -> Take<M> {
-        let stamp = special.stamp;
-        match special.content {
-            Content::One(message) => Take::Next(Parcel::stamped(stamp, message)),
-            Content::Many(batch) => {
-                (self.bundle, self.stamp) = (batch.into_iter(), stamp);
-                let first = self.bundle.next();
-                first.map_or(Take::Soon, |message| Take::Next(Parcel::stamped(stamp, message)))
-            }
-            content => Take::Next(Parcel::Special(Box::new(Special { stamp, content }))),
+        if matches!(special.content, Content::Until(..) | Content::Ask(..)) {
+            return Take::Next(Parcel::Special(special));
         }
+        self.stamp = special.stamp;
+        self.bundle = special.content.into_messages().into_iter();
+        let first = self.bundle.next();
+        first.map_or(Take::Soon, |message| Take::Next(Parcel::stamped(self.stamp, message)))
     }
 
     fn took_one(&mut self) {
@@ -148,13 +147,14 @@ impl<M: Message> Queue<M> {
     ///
     /// Not where lanes may let a later one pass it, or a newer one push it out.
     pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
-        if matches!(self.flows, Flows::Sides(..))
-            && let Take::Next(parcel) = self.draw(notes)
-        {
-            let stamp = parcel.stamp();
-            self.note_oldest(stamp);
-            let content = parcel.into_content();
-            notes.ahead = Some(Box::new(Special { stamp, content }));
+        if matches!(self.flows, Flows::Lanes(_)) {
+            return;
+        }
+        if !notes.bundle.as_slice().is_empty() {
+            self.note_oldest(notes.stamp);
+        } else if let Take::Next(parcel) = self.pop(notes) {
+            self.note_oldest(parcel.stamp());
+            notes.ahead = Some(parcel.into_special());
         }
     }
 
@@ -168,11 +168,15 @@ impl<M: Message> Queue<M> {
         if let Some(message) = notes.bundle.next() {
             return Take::Next(Parcel::stamped(notes.stamp, message));
         }
-        self.next_parcel(notes)
+        match self.pop(notes) {
+            Take::Next(Parcel::Special(special)) => notes.unpack(special),
+            drawn => drawn,
+        }
     }
 
+    /// The next parcel, whatever it holds.
     #[inline]
-    fn next_parcel(&self, notes: &mut Notes<M>) -> Take<M> {
+    fn pop(&self, notes: &mut Notes<M>) -> Take<M> {
         let found = match &self.flows {
             _ if notes.ahead.is_some() => notes.ahead.take().map(Parcel::Special),
             Flows::Sides(..) => {
@@ -183,7 +187,7 @@ impl<M: Message> Queue<M> {
                     };
                     (notes.side, notes.left) = (side, tail - notes.taken);
                     notes.burst = notes.burst.max(notes.left);
-                    notes.since_rest += notes.left;
+                    notes.stream += notes.left;
                 }
                 self.flows.pop_side(notes.side)
             }
@@ -195,17 +199,26 @@ impl<M: Message> Queue<M> {
                 self.flows.pop_lane(&mut notes.order)
             }
         };
-        match found {
-            None => Take::Soon,
-            Some(Parcel::Special(special)) => notes.unpack(special),
-            Some(plain) => Take::Next(plain),
-        }
+        found.map_or(Take::Soon, Take::Next)
     }
 
-    fn let_more_come(&self, notes: &Notes<M>) {
-        let waiting = self.entrance.word.tail() - notes.taken;
-        if notes.since_rest >= STREAM && (1..HANDFUL).contains(&waiting) {
+    /// Lets messages gather while a sender on another thread is at it: taking each as it comes would have the two
+    /// fight for every one. Where it was in vain, it is not tried again soon.
+    fn let_more_come(&self, notes: &mut Notes<M>) {
+        if notes.stream < STREAM {
+            return;
+        }
+        let mut waiting = self.entrance.word.tail() - notes.taken;
+        for _ in 0..WAITS {
+            if waiting == 0 || waiting >= HEAP {
+                return;
+            }
             (0..MOMENTS).for_each(|_| spin_loop());
+            let before = std::mem::replace(&mut waiting, self.entrance.word.tail() - notes.taken);
+            if waiting - before < WORTH_WAITING {
+                notes.stream = 0;
+                return;
+            }
         }
     }
 
@@ -261,7 +274,7 @@ impl<M: Message> Queue<M> {
     /// Comes to rest unless a message waits. After `true`, the next message rings.
     pub(crate) fn rest(&self, notes: &mut Notes<M>) -> bool {
         self.release(notes);
-        notes.since_rest = 0;
+        notes.stream = 0;
         if notes.burst > KEPT_BUFFER {
             notes.burst = 0;
             let (side, _) = self.entrance.word.side_and_tail();
