@@ -134,7 +134,7 @@ impl<M: Message> Address<M> {
             } else {
                 Vec::new()
             };
-            let parcel = Parcel::special(Content::Many(batch));
+            let parcel = Parcel::many(batch);
             let count = parcel.count();
             let queued = match self.mailbox.queue.offer(parcel) {
                 Ok(number) => {

@@ -58,7 +58,7 @@ impl<M: Message> Address<M> {
                 Err(parcel) => {
                     let back = std::iter::once(parcel).chain(parcels);
                     let batch = back.flat_map(|parcel| parcel.into_content().into_messages()).collect();
-                    return Err((Parcel::special(Content::Many(batch)), Refusal::Closed));
+                    return Err((Parcel::many(batch), Refusal::Closed));
                 }
             }
         }

@@ -22,7 +22,7 @@ use proptest::prelude::*;
 
 use super::parcel::Plain;
 use super::queue::SAMPLE_EVERY;
-use super::{Content, Notes, Parcel, Place, Queue, Refused, Stamp, Take};
+use super::{Notes, Parcel, Place, Queue, Refused, Stamp, Take};
 use crate::message::{Message, Priority};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,7 +271,7 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn take(&mut self) {
         match self.queue.take(&mut self.notes) {
-            Take::Next(Parcel::Plain(Plain { stamp, message })) => {
+            Take::Next(Parcel::Plain(Plain { stamp, message, .. })) => {
                 assert_eq!(self.next(), Some(message), "2");
                 let number = self.taken;
                 self.taken += 1;
@@ -427,7 +427,7 @@ impl<const LANES: bool> Pair<LANES> {
 fn parcel<const LANES: bool>(items: &[Item<LANES>]) -> Parcel<Item<LANES>> {
     match *items {
         [message] => Parcel::plain(message),
-        _ => Parcel::special(Content::Many(items.to_vec())),
+        _ => Parcel::many(items.to_vec()),
     }
 }
 

@@ -8,13 +8,17 @@ use crate::clock::Moment;
 
 /// One entry of the queue.
 ///
-/// A plain message takes its own size and a stamp, and lies in front of it: each move of it through memory is
-/// then one of whole words. A stamp is never 0, so the tag takes no room. Whatever else a mailbox can do has a
-/// box of its own.
+/// A plain message takes its own size and one word more, and lies in front of it: each move of it through memory
+/// is then one of whole words. Many messages in their sender's buffer fit in the same room; whatever else a
+/// mailbox can do has a box of its own.
 #[derive(Debug)]
 pub(crate) enum Parcel<M> {
     Plain(Plain<M>),
+    /// Many messages at once, in their sender's buffer. A mark goes before them.
+    Many(Box<[M]>),
     Special(Box<Special<M>>),
+    /// When what comes next was queued, where that has no room for it. The queue's own.
+    Mark(Stamp),
 }
 
 /// A message and nothing else.
@@ -23,6 +27,14 @@ pub(crate) enum Parcel<M> {
 pub(crate) struct Plain<M> {
     pub(crate) message: M,
     pub(crate) stamp: Stamp,
+    tag: Tag,
+}
+
+/// It has one value of four bytes; all others tell a parcel's other variants.
+#[derive(Debug)]
+#[repr(u32)]
+enum Tag {
+    Plain,
 }
 
 /// What is more than a plain message.
@@ -40,8 +52,24 @@ pub(crate) enum Content<M> {
     Until(Moment, M),
     /// A message somebody waits for an answer to.
     Ask(Ticket, M),
-    /// Many messages at once, in the sender's own buffer.
+    /// Many messages at once.
     Many(Vec<M>),
+}
+
+impl<M> Special<M> {
+    /// Without its box, where it needs none.
+    pub(crate) fn unpacked(self: Box<Self>) -> Parcel<M> {
+        if !matches!(self.content, Content::One(_)) {
+            return Parcel::Special(self);
+        }
+        match *self {
+            Self {
+                stamp,
+                content: Content::One(message),
+            } => Parcel::stamped(stamp, message),
+            other => Parcel::Special(Box::new(other)),
+        }
+    }
 }
 
 impl<M> Content<M> {
@@ -61,7 +89,13 @@ impl<M> Parcel<M> {
     }
 
     pub(crate) const fn stamped(stamp: Stamp, message: M) -> Self {
-        Self::Plain(Plain { message, stamp })
+        let tag = Tag::Plain;
+        Self::Plain(Plain { message, stamp, tag })
+    }
+
+    /// Many messages not queued yet.
+    pub(crate) fn many(batch: Vec<M>) -> Self {
+        Self::Many(batch.into_boxed_slice())
     }
 
     /// Something more, not queued yet.
@@ -73,11 +107,9 @@ impl<M> Parcel<M> {
     /// How many messages it holds.
     pub(crate) fn count(&self) -> u64 {
         match self {
-            Self::Special(special) => match &special.content {
-                Content::Many(batch) => batch.len() as u64,
-                _ => 1,
-            },
-            Self::Plain(_) => 1,
+            Self::Plain(_) | Self::Special(_) => 1,
+            Self::Many(batch) => batch.len() as u64,
+            Self::Mark(_) => 0,
         }
     }
 
@@ -85,6 +117,8 @@ impl<M> Parcel<M> {
         match self {
             Self::Plain(plain) => plain.stamp,
             Self::Special(special) => special.stamp,
+            Self::Many(_) => Stamp::NEVER,
+            Self::Mark(stamp) => *stamp,
         }
     }
 
@@ -92,22 +126,28 @@ impl<M> Parcel<M> {
         match self {
             Self::Plain(plain) => plain.stamp = now,
             Self::Special(special) => special.stamp = now,
+            Self::Many(_) => {}
+            Self::Mark(stamp) => *stamp = now,
         }
     }
 
+    /// In a box of its own.
     pub(crate) fn into_special(self) -> Box<Special<M>> {
+        let stamp = self.stamp();
         match self {
-            Self::Plain(Plain { message, stamp }) => {
-                let content = Content::One(message);
-                Box::new(Special { stamp, content })
-            }
             Self::Special(special) => special,
+            other => Box::new(Special {
+                stamp,
+                content: other.into_content(),
+            }),
         }
     }
 
     pub(crate) fn into_content(self) -> Content<M> {
         match self {
             Self::Plain(plain) => Content::One(plain.message),
+            Self::Many(batch) => Content::Many(batch.into_vec()),
+            Self::Mark(_) => Content::Many(Vec::new()),
             Self::Special(special) => special.content,
         }
     }

@@ -45,6 +45,8 @@ struct Entrance {
     word: Word,
     /// The stamp of the latest message.
     latest: AtomicU32,
+    /// The stamp of the latest mark.
+    marked: AtomicU32,
     /// The stamp of the message that found the agent idle, or was next when it left its seat.
     first: AtomicU32,
     /// The number of a message whose waiting time is measured, and when it was queued.
@@ -75,6 +77,7 @@ impl<M: Message> Queue<M> {
             entrance: Entrance {
                 word: Word::new(),
                 latest: AtomicU32::new(Stamp::NEVER.bits()),
+                marked: AtomicU32::new(Stamp::NEVER.bits()),
                 first: AtomicU32::new(0),
                 probe: AtomicU64::new(NO_PROBE),
                 probe_at: AtomicU64::new(0),

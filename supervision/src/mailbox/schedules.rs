@@ -23,7 +23,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::thread::{self, JoinHandle};
 use shuttle::{Config, MaxSteps, Runner};
 
-use super::{Content, Notes, Parcel, Place, Queue, Refused, Take};
+use super::{Notes, Parcel, Place, Queue, Refused, Take};
 use crate::message::{Message, Priority};
 
 /// Schedules per test and scheduler.
@@ -71,13 +71,15 @@ fn plain<M>(message: M) -> Parcel<M> {
 }
 
 fn bundle<M>(batch: Vec<M>) -> Parcel<M> {
-    Parcel::special(Content::Many(batch))
+    Parcel::many(batch)
 }
 
 fn message<M>(parcel: Parcel<M>) -> M {
     match parcel {
         Parcel::Plain(plain) => plain.message,
-        Parcel::Special(_) => panic!("the queue gives out plain messages where plain ones were put in"),
+        _ => {
+            panic!("the queue gives out plain messages where plain ones were put in")
+        }
     }
 }
 

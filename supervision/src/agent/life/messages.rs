@@ -25,6 +25,8 @@ impl<A: Agent> Life<A> {
         let (message, until) = match parcel {
             Parcel::Plain(Plain { message, .. }) => (message, None),
             Parcel::Special(special) => self.open_special(special)?,
+            // The queue unpacks the one and uses up the other.
+            Parcel::Many(_) | Parcel::Mark(_) => return None,
         };
         self.hand.copy = copy_of(&message, until, 0);
         Some(self.begin(message))

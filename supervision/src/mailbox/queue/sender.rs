@@ -12,7 +12,7 @@ use crate::sync::{Ordering, fence, lock, yield_thread};
 
 /// Below this depth each message is stamped by the clock; above it, one in so many, and the others as the latest.
 const STAMPED_DEPTH: u64 = 16;
-const STAMP_EVERY: u64 = 64;
+const STAMP_EVERY: u64 = 128;
 
 impl<M: Message> Queue<M> {
     /// Queues `parcel` if there is room and nobody waits for it. Returns the message's number.
@@ -151,7 +151,12 @@ impl<M: Message> Queue<M> {
         let stamp = self.stamp(admission);
         parcel.set_stamp(stamp);
         match &self.flows {
-            Flows::Sides(..) => self.flows.push(admission.side, parcel),
+            Flows::Sides(..) => {
+                if matches!(parcel, Parcel::Many(_)) && self.is_news(stamp) {
+                    self.flows.push(admission.side, Parcel::Mark(stamp));
+                }
+                self.flows.push(admission.side, parcel);
+            }
             Flows::Lanes(_) => self.put_in_lanes(stamp, parcel),
         }
         if admission.rings {
@@ -160,11 +165,20 @@ impl<M: Message> Queue<M> {
         number
     }
 
-    fn put_in_lanes(&self, stamp: Stamp, parcel: Parcel<M>) {
-        if parcel.count() == 1 {
-            return self.flows.push(parcel_lane(&parcel), parcel);
+    /// Whether no mark has told `stamp`. Of two that ask at once both may be right, or the second be a step late.
+    fn is_news(&self, stamp: Stamp) -> bool {
+        let is_news = self.entrance.marked.load(Ordering::Relaxed) != stamp.bits();
+        if is_news {
+            self.entrance.marked.store(stamp.bits(), Ordering::Relaxed);
         }
-        for message in parcel.into_content().into_messages() {
+        is_news
+    }
+
+    fn put_in_lanes(&self, stamp: Stamp, parcel: Parcel<M>) {
+        let Parcel::Many(batch) = parcel else {
+            return self.flows.push(parcel_lane(&parcel), parcel);
+        };
+        for message in batch {
             self.flows.push(lane_of(&message), Parcel::stamped(stamp, message));
         }
     }
@@ -207,6 +221,8 @@ fn lane_of<M: Message>(message: &M) -> usize {
 fn parcel_lane<M: Message>(parcel: &Parcel<M>) -> usize {
     match parcel {
         Parcel::Plain(plain) => lane_of(&plain.message),
+        // The one is put message by message, the other is put nowhere.
+        Parcel::Many(_) | Parcel::Mark(_) => 0,
         Parcel::Special(special) => match &special.content {
             Content::One(message) | Content::Until(_, message) | Content::Ask(_, message) => lane_of(message),
             Content::Many(batch) => batch.first().map_or(0, lane_of),

@@ -5,7 +5,7 @@ use std::vec;
 use super::{Flows, NO_PROBE, Queue, SAMPLE_EVERY};
 use crate::clock::Moment;
 use crate::mailbox::lanes::LaneOrder;
-use crate::mailbox::parcel::{Content, Parcel, Plain, Special, Stamp};
+use crate::mailbox::parcel::{Parcel, Plain, Special, Stamp};
 use crate::message::Message;
 use crate::sync::{Ordering, fence, lock, spin_loop};
 
@@ -30,7 +30,7 @@ const WORTH_WAITING: u64 = 4;
 #[derive(Debug)]
 pub(crate) struct Notes<M> {
     side: usize,
-    /// Messages left on this side.
+    /// Messages left on this side, but for those of the bundle.
     left: u64,
     taken: u64,
     released: u64,
@@ -74,19 +74,10 @@ pub(crate) enum Take<M> {
 }
 
 impl<M> Notes<M> {
-    fn unpack(&mut self, special: Box<Special<M>>) -> Take<M> {
-        if matches!(special.content, Content::Until(..) | Content::Ask(..)) {
-            return Take::Next(Parcel::Special(special));
-        }
-        self.stamp = special.stamp;
-        self.bundle = special.content.into_messages().into_iter();
-        let first = self.bundle.next();
-        first.map_or(Take::Soon, |message| Take::Next(Parcel::stamped(self.stamp, message)))
-    }
-
-    fn took_one(&mut self) {
-        self.taken += 1;
-        self.left = self.left.saturating_sub(1);
+    /// Lays the messages of a batch ready, and gives the first.
+    fn unpack(&mut self, batch: Box<[M]>) -> Option<M> {
+        self.bundle = batch.into_vec().into_iter();
+        self.bundle.next()
     }
 }
 
@@ -108,21 +99,30 @@ impl<M: Message> Queue<M> {
     #[inline(always)]
     pub(crate) fn take_plain(&self, notes: &mut Notes<M>) -> Option<M> {
         if let Some(message) = notes.bundle.next() {
-            notes.took_one();
+            notes.taken += 1;
             return Some(message);
         }
         if notes.left == 0 || notes.ahead.is_some() || !matches!(self.flows, Flows::Sides(..)) {
             return None;
         }
-        match self.flows.pop_side(notes.side)? {
-            Parcel::Plain(Plain { message, stamp }) => {
-                notes.stamp = stamp;
-                notes.took_one();
-                Some(message)
-            }
-            Parcel::Special(special) => {
-                notes.ahead = Some(special);
-                None
+        loop {
+            match self.flows.pop_side(notes.side)? {
+                Parcel::Plain(Plain { message, .. }) => {
+                    notes.left -= 1;
+                    notes.taken += 1;
+                    return Some(message);
+                }
+                Parcel::Mark(stamp) => notes.stamp = stamp,
+                Parcel::Many(batch) => {
+                    notes.left -= batch.len() as u64;
+                    notes.taken += 1;
+                    return notes.unpack(batch);
+                }
+                Parcel::Special(special) => {
+                    notes.left -= 1;
+                    notes.ahead = Some(special);
+                    return None;
+                }
             }
         }
     }
@@ -138,7 +138,7 @@ impl<M: Message> Queue<M> {
             Take::Next(parcel) => parcel,
             nothing => return nothing,
         };
-        notes.took_one();
+        notes.taken += 1;
         self.release_in_steps(notes);
         Take::Next(parcel)
     }
@@ -150,12 +150,17 @@ impl<M: Message> Queue<M> {
         if matches!(self.flows, Flows::Lanes(_)) {
             return;
         }
-        if !notes.bundle.as_slice().is_empty() {
-            self.note_oldest(notes.stamp);
-        } else if let Take::Next(parcel) = self.pop(notes) {
-            self.note_oldest(parcel.stamp());
-            notes.ahead = Some(parcel.into_special());
+        if notes.bundle.as_slice().is_empty() {
+            match self.pop(notes) {
+                Take::Next(Parcel::Many(batch)) => notes.bundle = batch.into_vec().into_iter(),
+                Take::Next(parcel) => {
+                    notes.stamp = parcel.stamp();
+                    notes.ahead = Some(parcel.into_special());
+                }
+                Take::Empty | Take::Soon => return,
+            }
         }
+        self.note_oldest(notes.stamp);
     }
 
     /// The next message, which still counts as waiting.
@@ -169,7 +174,11 @@ impl<M: Message> Queue<M> {
             return Take::Next(Parcel::stamped(notes.stamp, message));
         }
         match self.pop(notes) {
-            Take::Next(Parcel::Special(special)) => notes.unpack(special),
+            Take::Next(Parcel::Many(batch)) => {
+                let first = notes.unpack(batch);
+                first.map_or(Take::Soon, |message| Take::Next(Parcel::stamped(notes.stamp, message)))
+            }
+            Take::Next(Parcel::Special(special)) => Take::Next(special.unpacked()),
             drawn => drawn,
         }
     }
@@ -189,7 +198,13 @@ impl<M: Message> Queue<M> {
                     notes.burst = notes.burst.max(notes.left);
                     notes.stream += notes.left;
                 }
-                self.flows.pop_side(notes.side)
+                let mut popped = self.flows.pop_side(notes.side);
+                while let Some(Parcel::Mark(stamp)) = popped {
+                    notes.stamp = stamp;
+                    popped = self.flows.pop_side(notes.side);
+                }
+                notes.left -= popped.as_ref().map_or(0, Parcel::count);
+                popped
             }
             Flows::Lanes(_) => {
                 let evicted = self.room.evicted.load(Ordering::Acquire);
