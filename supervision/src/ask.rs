@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use serde::Serialize;
 
-use crate::sync::{AtomicBool, AtomicU8, Mutex, Ordering, lock};
+use crate::sync::{AtomicU8, Mutex, Ordering, lock};
 
 /// Why an answer never came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
@@ -38,10 +38,11 @@ pub enum NoAnswer {
 }
 
 const WAITING: u8 = 0;
-const ANSWERED: u8 = 1;
-/// The reply was dropped unused while a handler had it in hand; how that handler ends says what it means.
+/// A handler has the question in hand; how it ends says what a reply dropped meanwhile means.
+const IN_HAND: u8 = 1;
 const DROPPED: u8 = 2;
-const ABANDONED: u8 = 3;
+const ANSWERED: u8 = 3;
+const ABANDONED: u8 = 4;
 
 const FAILURES: [NoAnswer; 7] = [
     NoAnswer::Full,
@@ -74,56 +75,73 @@ pub(crate) fn drop_failed<T>(held: T) {
     drop(held);
 }
 
-/// What asker, question and reply share, whatever the type of the answer.
-#[derive(Debug, Default)]
-pub(crate) struct Gate {
+/// What asker, question and reply share.
+struct Shared<T> {
     state: AtomicU8,
-    in_hand: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    slot: Mutex<Slot<T>>,
 }
 
-impl Gate {
-    fn settle(&self, state: u8) -> bool {
-        let settled = self.change(WAITING, state) || (state >= NoAnswer::Full as u8 && self.change(DROPPED, state));
-        if settled && state != ABANDONED {
-            let waker = lock(&self.waker).take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+struct Slot<T> {
+    answer: Option<T>,
+    asker: Option<Waker>,
+}
+
+/// A question, whatever the type of its answer.
+pub(crate) trait Gate: Send + Sync {
+    fn state(&self) -> &AtomicU8;
+
+    /// Whom to wake when the question is settled.
+    fn asker(&self) -> Option<Waker>;
+}
+
+impl<T: Send> Gate for Shared<T> {
+    fn state(&self) -> &AtomicU8 {
+        &self.state
+    }
+
+    fn asker(&self) -> Option<Waker> {
+        lock(&self.slot).asker.take()
+    }
+}
+
+/// Changes the state to `to` where it is one of `from`.
+fn change(state: &AtomicU8, from: &[u8], to: u8) -> bool {
+    let change = |found| from.contains(&found).then_some(to);
+    state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change).is_ok()
+}
+
+impl dyn Gate {
+    /// Settles the question as failed; the first to settle wins.
+    pub(crate) fn fail(&self, why: NoAnswer) -> bool {
+        let settled = change(self.state(), &[WAITING, IN_HAND, DROPPED], why as u8);
+        if settled && let Some(asker) = self.asker() {
+            asker.wake();
         }
         settled
     }
 
-    fn change(&self, from: u8, to: u8) -> bool {
-        self.state
-            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
-    }
-
-    /// Settles the question as failed; the first to settle wins.
-    pub(crate) fn fail(&self, why: NoAnswer) -> bool {
-        self.settle(why as u8)
-    }
-
-    fn reply_dropped(&self) {
-        if self.change(WAITING, DROPPED) && !self.in_hand.load(Ordering::SeqCst) {
-            self.fail(if FAILING.get() {
-                NoAnswer::Crashed
-            } else {
-                NoAnswer::Unanswered
-            });
-        }
+    fn is_wanted(&self) -> bool {
+        is_wanted(self.state())
     }
 }
 
+fn is_wanted(state: &AtomicU8) -> bool {
+    matches!(state.load(Ordering::SeqCst), WAITING | IN_HAND)
+}
+
 /// The part of a question that lies in the queue beside the message.
-#[derive(Debug)]
-pub(crate) struct Ticket(Arc<Gate>);
+pub(crate) struct Ticket(Arc<dyn Gate>);
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("is_wanted", &self.is_wanted()).finish()
+    }
+}
 
 impl Ticket {
     /// Whether somebody still waits for the answer.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.0.state.load(Ordering::SeqCst) == WAITING
+        self.0.is_wanted()
     }
 
     pub(crate) fn fail(&self, why: NoAnswer) {
@@ -132,14 +150,17 @@ impl Ticket {
 
     /// A handler begins.
     pub(crate) fn begin(&self) {
-        self.0.in_hand.store(true, Ordering::SeqCst);
+        change(self.0.state(), &[WAITING], IN_HAND);
     }
 
     /// The handler ended; if it dropped the reply unused, `why` is what the asker learns.
     pub(crate) fn end(&self, why: NoAnswer) {
-        self.0.in_hand.store(false, Ordering::SeqCst);
-        if self.0.state.load(Ordering::SeqCst) == DROPPED {
-            self.0.fail(why);
+        match self.0.state().load(Ordering::SeqCst) {
+            IN_HAND if change(self.0.state(), &[IN_HAND], WAITING) => {}
+            IN_HAND | DROPPED => {
+                self.0.fail(why);
+            }
+            _ => {}
         }
     }
 }
@@ -147,64 +168,71 @@ impl Ticket {
 /// The way back to the asker, for one answer.
 ///
 /// Dropping it unused tells the asker so at once.
-pub struct Reply<T> {
-    gate: Arc<Gate>,
-    answer: Arc<Mutex<Option<T>>>,
-}
+pub struct Reply<T: Send + 'static>(Arc<Shared<T>>);
 
-impl<T> Reply<T> {
+impl<T: Send + 'static> Reply<T> {
     /// Answers. Gives the answer back where nobody waits for it any more.
     pub fn send(self, answer: T) -> Result<(), T> {
-        *lock(&self.answer) = Some(answer);
-        if self.gate.settle(ANSWERED) {
-            return Ok(());
+        let mut slot = lock(&self.0.slot);
+        if !change(&self.0.state, &[WAITING, IN_HAND], ANSWERED) {
+            return Err(answer);
         }
-        let unwanted = lock(&self.answer).take();
-        unwanted.map_or(Ok(()), Err)
+        slot.answer = Some(answer);
+        let asker = slot.asker.take();
+        drop(slot);
+        if let Some(asker) = asker {
+            asker.wake();
+        }
+        Ok(())
     }
 
     /// Whether somebody still waits for the answer.
     pub fn is_wanted(&self) -> bool {
-        self.gate.state.load(Ordering::SeqCst) == WAITING
+        is_wanted(&self.0.state)
     }
 }
 
-impl<T> Drop for Reply<T> {
+impl<T: Send + 'static> Drop for Reply<T> {
     fn drop(&mut self) {
-        self.gate.reply_dropped();
+        let state = &self.0.state;
+        if state.load(Ordering::SeqCst) == ANSWERED || change(state, &[IN_HAND], DROPPED) {
+            return;
+        }
+        let gate: &dyn Gate = &*self.0;
+        gate.fail(if FAILING.get() {
+            NoAnswer::Crashed
+        } else {
+            NoAnswer::Unanswered
+        });
     }
 }
 
-impl<T> fmt::Debug for Reply<T> {
+impl<T: Send + 'static> fmt::Debug for Reply<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply").field("is_wanted", &self.is_wanted()).finish()
     }
 }
 
 /// The asker's end.
-#[derive(Debug)]
-pub(crate) struct Answer<T> {
-    gate: Arc<Gate>,
-    answer: Arc<Mutex<Option<T>>>,
-}
+pub(crate) struct Answer<T: Send + 'static>(Arc<Shared<T>>);
 
-impl<T> Answer<T> {
-    pub(crate) fn gate(&self) -> &Arc<Gate> {
-        &self.gate
+impl<T: Send + 'static> Answer<T> {
+    pub(crate) fn gate(&self) -> Arc<dyn Gate> {
+        Arc::clone(&self.0) as Arc<dyn Gate>
     }
 
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, NoAnswer>> {
         if let Some(settled) = self.settled() {
             return Poll::Ready(settled);
         }
-        *lock(&self.gate.waker) = Some(cx.waker().clone());
+        lock(&self.0.slot).asker = Some(cx.waker().clone());
         self.settled().map_or(Poll::Pending, Poll::Ready)
     }
 
     fn settled(&self) -> Option<Result<T, NoAnswer>> {
-        match self.gate.state.load(Ordering::SeqCst) {
+        match self.0.state.load(Ordering::SeqCst) {
             ANSWERED => {
-                let answer = lock(&self.answer).take();
+                let answer = lock(&self.0.slot).answer.take();
                 Some(answer.ok_or(NoAnswer::Unanswered))
             }
             state => failure(state).map(Err),
@@ -212,27 +240,32 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T: Send + 'static> Drop for Answer<T> {
     fn drop(&mut self) {
-        self.gate.settle(ABANDONED);
+        if is_wanted(&self.0.state) {
+            change(&self.0.state, &[WAITING, IN_HAND, DROPPED], ABANDONED);
+        }
     }
 }
 
 /// The three ends of a question.
-pub(crate) fn question<T>() -> (Reply<T>, Ticket, Answer<T>) {
-    let (gate, answer) = (Arc::new(Gate::default()), Arc::new(Mutex::new(None)));
-    let reply = Reply {
-        gate: Arc::clone(&gate),
-        answer: Arc::clone(&answer),
-    };
-    (reply, Ticket(Arc::clone(&gate)), Answer { gate, answer })
+pub(crate) fn question<T: Send + 'static>() -> (Reply<T>, Ticket, Answer<T>) {
+    let shared = Arc::new(Shared {
+        state: AtomicU8::new(WAITING),
+        slot: Mutex::new(Slot {
+            answer: None,
+            asker: None,
+        }),
+    });
+    let gate: Arc<dyn Gate> = Arc::clone(&shared) as Arc<dyn Gate>;
+    (Reply(Arc::clone(&shared)), Ticket(gate), Answer(shared))
 }
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
 
-    fn poll<T>(answer: &Answer<T>) -> Poll<Result<T, NoAnswer>> {
+    fn poll<T: Send + 'static>(answer: &Answer<T>) -> Poll<Result<T, NoAnswer>> {
         answer.poll(&Context::from_waker(futures_util::task::noop_waker_ref()))
     }
 
@@ -289,7 +322,7 @@ mod tests {
             assert_eq!(failure(why as u8), Some(why));
         }
         assert!(
-            [WAITING, ANSWERED, DROPPED, ABANDONED]
+            [WAITING, IN_HAND, ANSWERED, DROPPED, ABANDONED]
                 .into_iter()
                 .all(|state| failure(state).is_none())
         );

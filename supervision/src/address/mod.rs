@@ -170,12 +170,16 @@ impl<M: Message> Address<M> {
     /// Asks: `question` makes the message from the way back, and the answer is waited for without limit.
     ///
     /// Cancel-safe: a question nobody waits for any more is not handled if it is still queued.
-    pub async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> M) -> Result<T, AskError> {
+    pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(Reply<T>) -> M) -> Result<T, AskError> {
         self.inquire(question, None).await
     }
 
     /// Asks, and waits no longer than `limit` for room and answer together.
-    pub async fn ask_within<T>(&self, limit: Duration, question: impl FnOnce(Reply<T>) -> M) -> Result<T, AskError> {
+    pub async fn ask_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        question: impl FnOnce(Reply<T>) -> M,
+    ) -> Result<T, AskError> {
         if self.mailbox.shared.get().is_some() {
             return self.inquire(question, Some(limit)).await;
         }

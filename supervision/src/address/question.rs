@@ -2,7 +2,6 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::message::Message;
 use crate::time::{Due, Key, Timekeeper};
 
 impl<M: Message> Address<M> {
-    pub(super) async fn inquire<T>(
+    pub(super) async fn inquire<T: Send + 'static>(
         &self,
         make: impl FnOnce(Reply<T>) -> M,
         limit: Option<Duration>,
@@ -31,7 +30,12 @@ impl<M: Message> Address<M> {
         settled.map_err(|why| self.unanswered(why))
     }
 
-    async fn queue_question<T>(&self, refused: Refused, parcel: Parcel<M>, answer: &Answer<T>) -> Result<(), AskError> {
+    async fn queue_question<T: Send + 'static>(
+        &self,
+        refused: Refused,
+        parcel: Parcel<M>,
+        answer: &Answer<T>,
+    ) -> Result<(), AskError> {
         let mut queueing = pin!(self.refused(refused, parcel));
         poll_fn(|cx| {
             if let Poll::Ready(Err(why)) = answer.poll(cx) {
@@ -45,9 +49,9 @@ impl<M: Message> Address<M> {
         .await
     }
 
-    fn arm<T>(&self, limit: Duration, answer: &Answer<T>) -> Option<Armed<'_>> {
+    fn arm<T: Send + 'static>(&self, limit: Duration, answer: &Answer<T>) -> Option<Armed<'_>> {
         let timekeeper = &self.mailbox.shared.get()?.timekeeper;
-        let key = timekeeper.arm(Moment::now() + limit, Due::Timeout(Arc::clone(answer.gate())));
+        let key = timekeeper.arm(Moment::now() + limit, Due::Timeout(answer.gate()));
         Some(Armed { timekeeper, key })
     }
 

@@ -23,7 +23,7 @@ const NEVER: u64 = u64::MAX;
 /// What happens at a moment.
 pub(crate) enum Due {
     /// A question is out of time.
-    Timeout(Arc<Gate>),
+    Timeout(Arc<dyn Gate>),
     /// A supervisor wants to be reminded. Each start of a child sets one and most call it off, so it needs no box.
     Alarm(ActorRef<Order>, Alarm),
     /// Anything else; it must not block.

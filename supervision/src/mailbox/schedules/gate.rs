@@ -68,7 +68,7 @@ fn a_reply_dropped_while_its_handler_ends_always_tells_the_asker() {
 fn a_timeout_while_the_reply_is_dropped_tells_the_asker_once() {
     explore(|| {
         let (reply, ticket, answer) = question::<()>();
-        let gate = Arc::clone(answer.gate());
+        let gate = answer.gate();
         ticket.begin();
         let handler = thread::spawn(move || {
             drop(reply);
