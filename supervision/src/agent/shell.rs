@@ -77,35 +77,9 @@ impl<A: Agent> ractor::Actor for Shell<A> {
         let Desk::Born(birth) = std::mem::replace(desk, Desk::Taken) else {
             return Ok(());
         };
-        let (node, incarnation) = (Arc::clone(&birth.mailbox.node), birth.incarnation);
-        let Birth {
-            spec,
-            mailbox,
-            shared,
-            handling,
-            ..
-        } = *birth;
-        let mut ctx = Context::new(mailbox, shared, incarnation);
-        let started = {
-            // Also the copy is the agent's own doing, and what `start` does before there is a future.
-            let start = async { A::start(A::Spec::clone(&spec), &mut ctx).await };
-            watched(
-                &mut Some(Arc::clone(&node)),
-                pin!(AssertUnwindSafe(start).catch_unwind()),
-            )
-            .await
-        };
-        let reason = match started {
-            Ok(Ok(agent)) => {
-                node.enter(Phase::Idle, incarnation, None, Moment::now());
-                *desk = Desk::Ready(Box::new(Life::new(agent, ctx, handling)).live().boxed());
-                return Ok(myself.cast(Live)?);
-            }
-            Ok(Err(failure)) => ExitReason::Error(failure),
-            Err(panic) => panic,
-        };
-        node.ended(incarnation, reason, Moment::now());
-        Err(Box::new(Failed))
+        // Boxed, because the task holds it for as long as it lives.
+        *desk = Box::pin(begin(birth)).await?;
+        Ok(myself.cast(Live)?)
     }
 
     async fn handle(&self, myself: ActorRef<Live>, _live: Live, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
@@ -118,4 +92,36 @@ impl<A: Agent> ractor::Actor for Shell<A> {
         myself.stop(None);
         Ok(())
     }
+}
+
+/// Starts the agent; what it is then lives in a box.
+async fn begin<A: Agent>(birth: Box<Birth<A>>) -> Result<Desk<A>, Failed> {
+    let (node, incarnation) = (Arc::clone(&birth.mailbox.node), birth.incarnation);
+    let Birth {
+        spec,
+        mailbox,
+        shared,
+        handling,
+        ..
+    } = *birth;
+    let mut ctx = Context::new(mailbox, shared, incarnation);
+    let started = {
+        // Also the copy is the agent's own doing, and what `start` does before there is a future.
+        let start = async { A::start(A::Spec::clone(&spec), &mut ctx).await };
+        watched(
+            &mut Some(Arc::clone(&node)),
+            pin!(AssertUnwindSafe(start).catch_unwind()),
+        )
+        .await
+    };
+    let reason = match started {
+        Ok(Ok(agent)) => {
+            node.enter(Phase::Idle, incarnation, None, Moment::now());
+            return Ok(Desk::Ready(Box::new(Life::new(agent, ctx, handling)).live().boxed()));
+        }
+        Ok(Err(failure)) => ExitReason::Error(failure),
+        Err(panic) => panic,
+    };
+    node.ended(incarnation, reason, Moment::now());
+    Err(Failed)
 }

@@ -131,7 +131,6 @@ impl Watcher {
 }
 
 /// What is written seldom. Most nodes of a large tree have been started, and nothing else.
-#[derive(Default)]
 struct Records {
     history: VecDeque<Kept>,
     rare: Option<Box<Rare>>,
@@ -234,7 +233,11 @@ impl Node {
             handling_since: AtomicU64::new(0),
             figures: OnceLock::new(),
             meters: NodeMeters::default(),
-            records: Mutex::new(Records::default()),
+            records: Mutex::new(Records {
+                // Most have begun to start and are idle, and nothing else ever happens to them.
+                history: VecDeque::with_capacity(2),
+                rare: None,
+            }),
         })
     }
 

@@ -1,10 +1,11 @@
 //! What all parts of one tree share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
@@ -129,7 +130,7 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(crate) fn new(seed: u64, meters: Meters) -> Arc<Self> {
         Arc::new(Self {
-            nodes: RwLock::new(HashMap::new()),
+            nodes: RwLock::new(HashMap::default()),
             dead_letters: Arc::default(),
             timekeeper: Timekeeper::new(Moment::now()),
             meters,

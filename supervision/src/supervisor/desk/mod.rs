@@ -8,10 +8,11 @@ mod children;
 mod effects;
 mod seat;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use foldhash::HashMap;
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use self::calls::answer;
@@ -64,8 +65,8 @@ impl Desk {
             path: charge.node.path(),
             myself,
             seats,
-            by_actor: HashMap::new(),
-            calls: HashMap::new(),
+            by_actor: HashMap::default(),
+            calls: HashMap::default(),
             chance: charge.shared.seeded(),
             inputs: VecDeque::new(),
             now: Moment::now(),

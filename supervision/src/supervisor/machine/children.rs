@@ -1,8 +1,10 @@
 //! The children in their start order, found by key, by name and by rank; with running tallies, so that no
 //! question about all of them needs to look at all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::io::{ChildKey, ChildState, Incarnation};
 use super::life::Life;
@@ -135,8 +137,8 @@ pub(super) struct Children {
 impl Default for Children {
     fn default() -> Self {
         Self {
-            by_key: HashMap::new(),
-            by_name: HashMap::new(),
+            by_key: HashMap::default(),
+            by_name: HashMap::default(),
             by_rank: BTreeMap::new(),
             next_rank: Rank::FIRST,
             tally: Tally::default(),
