@@ -74,6 +74,14 @@ pub(crate) enum Take<M> {
 }
 
 impl<M> Notes<M> {
+    /// So many messages have left the side.
+    ///
+    /// Who was admitted later may push first where senders were not turned away: what is popped then was not counted,
+    /// and the next look at the word counts what it left behind.
+    fn popped(&mut self, messages: u64) {
+        self.left = self.left.saturating_sub(messages);
+    }
+
     /// Lays the messages of a batch ready, and gives the first.
     fn unpack(&mut self, batch: Box<[M]>) -> Option<M> {
         self.bundle = batch.into_vec().into_iter();
@@ -108,18 +116,18 @@ impl<M: Message> Queue<M> {
         loop {
             match self.flows.pop_side(notes.side)? {
                 Parcel::Plain(Plain { message, .. }) => {
-                    notes.left -= 1;
+                    notes.popped(1);
                     notes.taken += 1;
                     return Some(message);
                 }
                 Parcel::Mark(stamp) => notes.stamp = stamp,
                 Parcel::Many(batch) => {
-                    notes.left -= batch.len() as u64;
+                    notes.popped(batch.len() as u64);
                     notes.taken += 1;
                     return notes.unpack(batch);
                 }
                 Parcel::Special(special) => {
-                    notes.left -= 1;
+                    notes.popped(1);
                     notes.ahead = Some(special);
                     return None;
                 }
@@ -203,7 +211,7 @@ impl<M: Message> Queue<M> {
                     notes.stamp = stamp;
                     popped = self.flows.pop_side(notes.side);
                 }
-                notes.left -= popped.as_ref().map_or(0, Parcel::count);
+                notes.popped(popped.as_ref().map_or(0, Parcel::count));
                 popped
             }
             Flows::Lanes(_) => {

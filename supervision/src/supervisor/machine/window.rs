@@ -46,8 +46,8 @@ impl Window {
     /// How many restarts lie before the period. One exactly a period ago still counts, as in OTP, where a
     /// restart stays in the list while `R >= Now - Period`.
     fn outdated(&self, now: Moment) -> usize {
-        self.restarts
-            .partition_point(|(at, _)| now.since(*at) > self.intensity.within)
+        let begin = now - self.intensity.within;
+        self.restarts.partition_point(|(at, _)| *at < begin)
     }
 
     fn allowed(&self) -> usize {
