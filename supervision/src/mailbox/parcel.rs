@@ -131,15 +131,11 @@ impl<M> Parcel<M> {
         }
     }
 
-    /// In a box of its own.
-    pub(crate) fn into_special(self) -> Box<Special<M>> {
-        let stamp = self.stamp();
-        match self {
-            Self::Special(special) => special,
-            other => Box::new(Special {
-                stamp,
-                content: other.into_content(),
-            }),
+    /// With its stamp, whatever it is.
+    pub(crate) fn into_special(self) -> Special<M> {
+        Special {
+            stamp: self.stamp(),
+            content: self.into_content(),
         }
     }
 

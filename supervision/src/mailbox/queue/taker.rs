@@ -163,7 +163,7 @@ impl<M: Message> Queue<M> {
                 Take::Next(Parcel::Many(batch)) => notes.bundle = batch.into_vec().into_iter(),
                 Take::Next(parcel) => {
                     notes.stamp = parcel.stamp();
-                    notes.ahead = Some(parcel.into_special());
+                    notes.ahead = Some(Box::new(parcel.into_special()));
                 }
                 Take::Empty | Take::Soon => return,
             }

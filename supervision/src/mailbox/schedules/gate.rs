@@ -6,7 +6,7 @@ use shuttle::thread;
 use super::*;
 use crate::ask::{Answer, NoAnswer, question};
 
-fn asked<T>(answer: &Answer<T>) -> Result<T, NoAnswer> {
+fn asked<T: Send + 'static>(answer: &Answer<T>) -> Result<T, NoAnswer> {
     block_on(poll_fn(|cx| answer.poll(cx)))
 }
 
