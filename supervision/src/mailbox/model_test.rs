@@ -47,6 +47,7 @@ enum Step {
     PollWaiting(prop::sample::Index),
     GiveUp(prop::sample::Index),
     Take(u8),
+    Row(u8),
     Release,
     Rest,
     LookAhead,
@@ -62,7 +63,8 @@ fn step() -> impl Strategy<Value = Step> {
         12 => vec(lane.clone(), 1..4).prop_map(Step::Wait),
         12 => any::<prop::sample::Index>().prop_map(Step::PollWaiting),
         4 => any::<prop::sample::Index>().prop_map(Step::GiveUp),
-        24 => (1u8..24).prop_map(Step::Take),
+        16 => (1u8..24).prop_map(Step::Take),
+        12 => (1u8..24).prop_map(Step::Row),
         6 => Just(Step::Release),
         8 => Just(Step::Rest),
         4 => Just(Step::LookAhead),
@@ -274,15 +276,7 @@ impl<const LANES: bool> Pair<LANES> {
             Take::Next(Parcel::Plain(Plain { stamp, message, .. })) => {
                 assert_eq!(self.next(), Some(message), "2");
                 let number = self.taken;
-                self.taken += 1;
-                let often = if LANES || self.evicts {
-                    1
-                } else {
-                    (self.capacity / 4).clamp(1, 256)
-                };
-                if self.taken - self.told >= often {
-                    self.tell();
-                }
+                self.took_one();
                 self.queue.note_oldest(stamp);
                 self.check_oldest(stamp);
                 assert_eq!(
@@ -295,6 +289,35 @@ impl<const LANES: bool> Pair<LANES> {
             Take::Soon => panic!("2: everybody has put down what was admitted"),
             Take::Empty => assert_eq!(self.next(), None, "2"),
         }
+    }
+
+    fn took_one(&mut self) {
+        let often = if LANES || self.evicts {
+            1
+        } else {
+            (self.capacity / 4).clamp(1, 256)
+        };
+        self.taken += 1;
+        if self.taken - self.told >= often {
+            self.tell();
+        }
+    }
+
+    /// As an agent does: plain messages for as long as they lie ready.
+    fn take_row(&mut self, most: u8) {
+        let most = u64::from(most).min(self.queue.plain_run(&self.notes));
+        for _ in 0..most {
+            let Some(message) = self.queue.take_plain(&mut self.notes) else {
+                break;
+            };
+            assert_eq!(self.next(), Some(message), "2");
+            assert!(
+                !self.taken.is_multiple_of(SAMPLE_EVERY),
+                "9: a sampled message lies in no row"
+            );
+            self.took_one();
+        }
+        self.queue.release_in_steps(&mut self.notes);
     }
 
     fn check_oldest(&mut self, stamp: Stamp) {
@@ -374,6 +397,7 @@ impl<const LANES: bool> Pair<LANES> {
             }
             Step::PollWaiting(index) if !self.line.is_empty() => self.poll_waiting(index.index(self.line.len())),
             Step::GiveUp(index) if !self.line.is_empty() => self.give_up(index.index(self.line.len())),
+            Step::Row(most) => self.take_row(most),
             Step::Take(times) => (0..times).for_each(|_| self.take()),
             Step::Release => {
                 self.queue.release(&mut self.notes);

@@ -137,11 +137,22 @@ impl<M: Message> Subject<M> {
 
     fn take(&self, notes: &mut Notes<M>) -> Take<M> {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        let taken = self.queue.take(notes);
+        let taken = self.take_either_way(notes);
         if !matches!(taken, Take::Next(_)) {
             self.begun.fetch_sub(1, Ordering::SeqCst);
         }
         taken
+    }
+
+    /// As an agent does: from the row where there is one.
+    fn take_either_way(&self, notes: &mut Notes<M>) -> Take<M> {
+        if self.queue.plain_run(notes) > 0
+            && let Some(message) = self.queue.take_plain(notes)
+        {
+            self.queue.release_in_steps(notes);
+            return Take::Next(Parcel::plain(message));
+        }
+        self.queue.take(notes)
     }
 
     /// What is left, after which the room has to be whole: none lost, none given twice.
