@@ -254,7 +254,7 @@ impl Scale {
         messages: 200_000,
         asks: 10_000,
         restarts: 200,
-        stops: 5,
+        stops: 2,
         fleet: 10_000,
         million: 50_000,
     };

@@ -105,9 +105,9 @@ impl Overload {
     /// Every message that was offered is handled, or the subject tells what became of it.
     ///
     /// # Panics
-    /// When one is not.
+    /// When one is not, or nothing was handled.
     pub fn check(&self, offered: u64, told: u64) {
-        let handled = self.handled.load(Relaxed);
+        let handled = self.handled();
         assert_eq!(
             offered,
             handled + told,
@@ -115,13 +115,18 @@ impl Overload {
         );
     }
 
+    fn handled(&self) -> u64 {
+        let handled = self.handled.load(Relaxed);
+        assert!(handled > 0, "nothing was handled");
+        handled
+    }
+
     /// The producers, which nobody held back, offered far more than was handled.
     ///
     /// # Panics
-    /// When they did not: the figure would be none of an overload. A busy machine may take half of what they should do.
+    /// When they did not, and the figure is none of an overload. A busy machine may take half of what they should offer.
     pub fn check_pressure(&self, offered: u64) {
-        let handled = self.handled.load(Relaxed);
-        assert!(handled > 0, "nothing was handled");
+        let handled = self.handled();
         let least = handled * PRODUCERS as u64 / 2;
         assert!(
             offered >= least,

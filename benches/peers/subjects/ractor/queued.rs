@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use triarch_benches::latency::p50_micros;
 use triarch_benches::load::Packet;
+use triarch_benches::machine::displace_caches;
 use triarch_benches::runtime::on_one_thread;
 use triarch_benches::{Countdown, Scale};
 
@@ -48,6 +49,7 @@ async fn stop(queued: u64) -> Duration {
     for n in 0..queued {
         actor.cast(Packet::new(n)).expect("it lives");
     }
+    displace_caches();
     let stopping = Instant::now();
     actor.stop(None);
     ended.zero().await;

@@ -12,6 +12,7 @@ use triarch_benches::Scale;
 use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::p50_micros;
 use triarch_benches::load::Packet;
+use triarch_benches::machine::displace_caches;
 use triarch_benches::runtime::on_one_thread;
 use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::policy::Restart;
@@ -74,6 +75,7 @@ async fn stop(queued: usize, restart: Restart) -> Duration {
     for n in 0..queued as u64 {
         address.try_send(Parcel(Packet::new(n))).expect("there is room");
     }
+    displace_caches();
     tokio::time::sleep(PAUSED).await;
     assert_eq!(address.figures().depth, queued as u64, "not all messages wait");
     let supervisor = observer.supervisor("team").expect("it stands there");
