@@ -89,12 +89,13 @@ fn header(options: &Options) -> String {
     };
     format!(
         "{}\n{} rounds, subjects interleaved; warm-up: one unrecorded round (none where each round is a fresh process)\n\
-         per round: {} messages a tell, {} asks, {} restarts, {} agents a fleet, {} a million; tokio with {} workers{warning}",
+         per round: {} messages a tell, {} asks, {} restarts, {} stops, {} agents a fleet, {} a million; tokio with {} workers{warning}",
         machine::describe(),
         options.rounds,
         scale.messages,
         scale.asks,
         scale.restarts,
+        scale.stops,
         scale.fleet,
         scale.million,
         runtime::WORKERS,
@@ -108,7 +109,7 @@ fn list(entries: &[Entry]) -> ExitCode {
     for case in cases {
         let has_it = |entry: &&Entry| entry.cases.iter().any(|other| other.name == case.name);
         let subjects: Vec<&str> = entries.iter().filter(has_it).map(|entry| entry.subject).collect();
-        println!("{:<22} {:<10} {}", case.name, case.unit, subjects.join(" "));
+        println!("{:<24} {:<10} {}", case.name, case.unit, subjects.join(" "));
     }
     ExitCode::SUCCESS
 }

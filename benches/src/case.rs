@@ -17,6 +17,8 @@ pub const NANOS: &str = "ns";
 pub const MICROS: &str = "µs";
 /// Seconds.
 pub const SECONDS: &str = "s";
+/// Bytes.
+pub const GROWTH: &str = "B";
 /// Resident bytes per agent.
 pub const BYTES: &str = "B/agent";
 /// Allocations per message.
@@ -38,6 +40,11 @@ pub const TELL_8_8_64: Case = Case::new("tell_8_8_64", RATE);
 pub const SEND_MANY_32: Case = Case::new("send_many_32", RATE);
 /// Asker and actor on one thread: p50, p99.
 pub const ASK_LOCAL: [Case; 2] = [Case::new("ask_local_p50", NANOS), Case::new("ask_local_p99", NANOS)];
+/// As [`ASK_LOCAL`], each ask with a time limit: p50, p99.
+pub const ASK_WITHIN_LOCAL: [Case; 2] = [
+    Case::new("ask_within_local_p50", NANOS),
+    Case::new("ask_within_local_p99", NANOS),
+];
 /// Asker and actor on two threads with a runtime each: p50, p99.
 pub const ASK_CROSS: [Case; 2] = [Case::new("ask_cross_p50", NANOS), Case::new("ask_cross_p99", NANOS)];
 /// 100,000 supervised idle agents: until all have started, what each keeps resident, until all have stopped orderly.
@@ -60,6 +67,21 @@ pub const RESTART_PANIC_1000: Case = Case::new("restart_panic_1000", MICROS);
 pub const RESTART_PANIC_10000: Case = Case::new("restart_panic_10000", MICROS);
 /// 1,000,000 supervised agents alive, each having handled a message: the time, and what each keeps resident.
 pub const MILLION: [Case; 2] = [Case::new("million", SECONDS), Case::new("million_rss", BYTES)];
+/// Growth of resident memory while a receiver is offered ten times what it can handle, for a minute; where its mailbox is
+/// full, senders are held back.
+pub const OVERLOAD_60S: Case = Case::new("overload_60s", GROWTH);
+/// See [`OVERLOAD_60S`]; where the mailbox is full, messages come back.
+pub const OVERLOAD_60S_REJECT: Case = Case::new("overload_60s_reject", GROWTH);
+/// See [`OVERLOAD_60S`]; where the mailbox is full, its oldest message makes room.
+pub const OVERLOAD_60S_DROP_OLDEST: Case = Case::new("overload_60s_drop_oldest", GROWTH);
+/// From the call that stops an agent with 1,000 messages queued until it is reported stopped, p50.
+pub const STOP_THOUSAND_QUEUED: Case = Case::new("stop_thousand_queued", MICROS);
+/// The same with 1,000,000.
+pub const STOP_MILLION_QUEUED: Case = Case::new("stop_million_queued", MICROS);
+/// As [`STOP_THOUSAND_QUEUED`], of an agent that leaves the tree with its stop, and its messages with it.
+pub const LEAVE_THOUSAND_QUEUED: Case = Case::new("leave_thousand_queued", MICROS);
+/// The same with 1,000,000.
+pub const LEAVE_MILLION_QUEUED: Case = Case::new("leave_million_queued", MICROS);
 /// Allocations of one tell, 1 → 1, 16 bytes.
 pub const ALLOCS_PER_TELL: Case = Case::new("allocs_per_tell", ALLOCATIONS);
 
@@ -75,6 +97,8 @@ pub const ORDER: &[&str] = &[
     "allocs_per_tell",
     "ask_local_p50",
     "ask_local_p99",
+    "ask_within_local_p50",
+    "ask_within_local_p99",
     "ask_cross_p50",
     "ask_cross_p99",
     "spawn_100k",
@@ -90,7 +114,12 @@ pub const ORDER: &[&str] = &[
     "million_rss",
     "metrics_on_off",
     "overload_60s",
+    "overload_60s_reject",
+    "overload_60s_drop_oldest",
+    "stop_thousand_queued",
     "stop_million_queued",
+    "leave_thousand_queued",
+    "leave_million_queued",
 ];
 
 /// The subjects in the order in which each round runs them.
@@ -119,6 +148,13 @@ impl Case {
         ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len())
     }
 }
+
+/// Cases of one subject that are compared: the first is divided by the second.
+pub const PAIRS: &[(&str, &str)] = &[
+    ("ask_within_local_p50", "ask_local_p50"),
+    ("stop_million_queued", "stop_thousand_queued"),
+    ("leave_million_queued", "leave_thousand_queued"),
+];
 
 /// Where a measurement runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +228,8 @@ pub struct Scale {
     pub asks: u64,
     /// Failures of a restart run, after a tenth as many unrecorded.
     pub restarts: usize,
+    /// Agents with a full queue that are stopped, one after the other.
+    pub stops: usize,
     /// Agents of the `_100k` cases.
     pub fleet: usize,
     /// Agents of `million`.
@@ -205,6 +243,7 @@ impl Scale {
         messages: 2_000_000,
         asks: 100_000,
         restarts: 2_000,
+        stops: 21,
         fleet: 100_000,
         million: 1_000_000,
     };
@@ -215,6 +254,7 @@ impl Scale {
         messages: 200_000,
         asks: 10_000,
         restarts: 200,
+        stops: 2,
         fleet: 10_000,
         million: 50_000,
     };

@@ -1,9 +1,12 @@
 //! Latencies call by call, with the answers checked.
 
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::figure::percentile;
+use crate::figure::{median, percentile};
+
+/// The time limit of an ask that has one: longer than any takes.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The nanoseconds of each ask. The clock's own cost (two reads, some 20 ns each) is in every subject's alike.
 #[derive(Debug)]
@@ -58,4 +61,14 @@ impl Latencies {
         self.nanos.sort_unstable();
         [50, 99].map(|percent| percentile(&self.nanos, percent) as f64).into()
     }
+}
+
+/// The median of some durations, in microseconds.
+///
+/// # Panics
+/// When there is none.
+pub fn p50_micros(durations: &[Duration]) -> Vec<f64> {
+    let mut micros: Vec<f64> = durations.iter().map(|each| each.as_secs_f64() * 1e6).collect();
+    micros.sort_by(f64::total_cmp);
+    vec![median(&micros)]
 }

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::{fs, io, path::Path};
 
-use crate::case::{RATE, REFERENCE};
+use crate::case::{PAIRS, RATE, REFERENCE};
 use crate::figure::Figure;
 
 /// A row for each case × subject, in the order given; each case's best is marked.
 pub fn table(figures: &[Figure]) -> String {
     let mut text = format!(
-        "{:<22} {:<16} {:<10} {:>13} {:>13} {:>13} {:>6} {:>9}\n",
+        "{:<24} {:<16} {:<10} {:>13} {:>13} {:>13} {:>6} {:>9}\n",
         "case", "subject", "unit", "median", "min", "max", "rounds", "÷ ractor"
     );
     let mut case = "";
@@ -20,7 +20,7 @@ pub fn table(figures: &[Figure]) -> String {
         case = figure.case;
         let _ = writeln!(
             text,
-            "{:<22} {:<16} {:<10} {:>13} {:>13} {:>13} {:>6} {:>9}{}",
+            "{:<24} {:<16} {:<10} {:>13} {:>13} {:>13} {:>6} {:>9}{}",
             figure.case,
             figure.subject,
             figure.unit,
@@ -33,7 +33,32 @@ pub fn table(figures: &[Figure]) -> String {
         );
     }
     text.push_str("\n* best of its case: most of msg/s, least of every other unit\n");
+    text.push_str(&pairs(figures));
     text
+}
+
+/// A line for each two cases that are compared, where they were measured.
+fn pairs(figures: &[Figure]) -> String {
+    let mut text = String::new();
+    for (case, other) in PAIRS {
+        let ratios: Vec<String> = figures
+            .iter()
+            .filter(|figure| figure.case == *case)
+            .filter_map(|figure| Some((figure, of_same_subject(other, figure, figures)?)))
+            .map(|(figure, other)| format!("{} {:.2}", figure.subject, figure.median / other.median))
+            .collect();
+        if !ratios.is_empty() {
+            let _ = writeln!(text, "{case} ÷ {other}: {}", ratios.join(", "));
+        }
+    }
+    text
+}
+
+fn of_same_subject<'a>(case: &str, figure: &Figure, figures: &'a [Figure]) -> Option<&'a Figure> {
+    figures
+        .iter()
+        .find(|other| other.case == case && other.subject == figure.subject)
+        .filter(|other| other.median != 0.0)
 }
 
 fn ratio(figure: &Figure, figures: &[Figure]) -> String {

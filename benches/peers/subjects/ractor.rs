@@ -3,16 +3,20 @@
 //! Its best: no `message_span_propogation`, producers that yield, a supervisor that respawns at once (it does not wait for
 //! the failed incarnation's end, so the two may overlap; one that waits is slower). A batch is 32 casts.
 
+mod overload;
+mod queued;
+
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::task::yield_now;
 use triarch_benches::case::{self, Entry};
-use triarch_benches::latency::{Latencies, answer_to};
+use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
+use triarch_benches::overload::Span;
 use triarch_benches::restart::{Failure, Outage, QuietPanics, p50_micros};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 use triarch_benches::{Countdown, Scale};
@@ -53,6 +57,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             )]
         }),
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
+        Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
         Entry::child(NAME, &case::FLEET, |scale| fleet(scale.fleet)),
         Entry::here(NAME, &[case::RESTART_10], |scale| restart(10, Failure::Error, scale)),
@@ -72,6 +77,13 @@ pub(crate) fn entries() -> Vec<Entry> {
             restart(10_000, Failure::Panic, scale)
         }),
         Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
+        Entry::child(NAME, &[case::OVERLOAD_60S], |scale| {
+            overload::overload(Span::unbounded(scale))
+        }),
+        Entry::here(NAME, &[case::STOP_THOUSAND_QUEUED], |scale| queued::stops(scale, 1_000)),
+        Entry::here(NAME, &[case::STOP_MILLION_QUEUED], |scale| {
+            queued::stops(scale, 1_000_000)
+        }),
     ]
 }
 
@@ -145,11 +157,11 @@ async fn answerer() -> ActorRef<Question> {
     Actor::spawn(None, Answerer, ()).await.expect("it starts").0
 }
 
-async fn ask(answerer: ActorRef<Question>, asks: u64) -> Vec<f64> {
+async fn ask(answerer: ActorRef<Question>, asks: u64, limit: Option<Duration>) -> Vec<f64> {
     let mut latencies = Latencies::of(asks);
     for n in latencies.questions() {
         let asked = Instant::now();
-        match answerer.call(|reply| Question(n, reply), None).await {
+        match answerer.call(|reply| Question(n, reply), limit).await {
             Ok(CallResult::Success(answer)) => latencies.answered(n, asked, answer),
             _ => panic!("question {n} got no answer"),
         }
@@ -158,13 +170,25 @@ async fn ask(answerer: ActorRef<Question>, asks: u64) -> Vec<f64> {
 }
 
 fn ask_local(asks: u64) -> Vec<f64> {
-    on_one_thread(async move { tokio::spawn(ask(answerer().await, asks)).await.expect("the asker ends") })
+    locally(asks, None)
+}
+
+fn ask_within_local(asks: u64) -> Vec<f64> {
+    locally(asks, Some(ANSWER_WITHIN))
+}
+
+fn locally(asks: u64, limit: Option<Duration>) -> Vec<f64> {
+    on_one_thread(async move {
+        tokio::spawn(ask(answerer().await, asks, limit))
+            .await
+            .expect("the asker ends")
+    })
 }
 
 fn ask_cross(asks: u64) -> Vec<f64> {
     let far = FarSide::start();
     let answerer = far.run(answerer());
-    on_one_thread(ask(answerer, asks))
+    on_one_thread(ask(answerer, asks, None))
 }
 
 /// The supervisor of a fleet: only counts who ended.

@@ -5,9 +5,11 @@
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use triarch_benches::case::{self, Entry};
-use triarch_benches::latency::{Latencies, answer_to};
+use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{BATCH, CAPACITY, Load, Packet, Tally};
+use triarch_benches::overload::{Overload, PRODUCERS, Pace, Span};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 
 const NAME: &str = "tokio_mpsc";
@@ -47,7 +49,9 @@ pub(crate) fn entries() -> Vec<Entry> {
             )]
         }),
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
+        Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
+        Entry::child(NAME, &[case::OVERLOAD_60S], |scale| overload(Span::of(scale))),
     ]
 }
 
@@ -126,6 +130,31 @@ async fn ask(answerer: mpsc::Sender<Question>, asks: u64) -> Vec<f64> {
     latencies.p50_p99()
 }
 
+async fn ask_within(answerer: mpsc::Sender<Question>, asks: u64) -> Vec<f64> {
+    let mut latencies = Latencies::of(asks);
+    for n in latencies.questions() {
+        let asked = Instant::now();
+        let (reply, answer) = oneshot::channel();
+        let asking = async {
+            answerer.send(Question(n, reply)).await.expect("the answerer lives");
+            answer.await.expect("the answerer answers")
+        };
+        let answer = timeout(ANSWER_WITHIN, asking)
+            .await
+            .expect("an answer takes no seconds");
+        latencies.answered(n, asked, answer);
+    }
+    latencies.p50_p99()
+}
+
+fn ask_within_local(asks: u64) -> Vec<f64> {
+    on_one_thread(async move {
+        tokio::spawn(ask_within(answerer(), asks))
+            .await
+            .expect("the asker ends")
+    })
+}
+
 fn ask_local(asks: u64) -> Vec<f64> {
     on_one_thread(async move { tokio::spawn(ask(answerer(), asks)).await.expect("the asker ends") })
 }
@@ -134,4 +163,39 @@ fn ask_cross(asks: u64) -> Vec<f64> {
     let far = FarSide::start();
     let answerer = far.run(async { answerer() });
     on_one_thread(ask(answerer, asks))
+}
+
+fn overload(span: Span) -> Vec<f64> {
+    on_two_workers(async move {
+        let overload = Overload::begin();
+        let (sender, mut receiver) = mpsc::channel(CAPACITY);
+        let receiving = tokio::spawn(async move {
+            let mut taken: Vec<Packet<2>> = Vec::with_capacity(TAKE);
+            while receiver.recv_many(&mut taken, TAKE).await > 0 {
+                taken.drain(..).for_each(|_| overload.handle());
+            }
+        });
+        let producers: Vec<_> = (0..PRODUCERS)
+            .map(|_| tokio::spawn(offer(sender.clone(), overload.pace())))
+            .collect();
+        drop(sender);
+        let growth = overload.growth(span).await;
+        let mut offered = 0;
+        for producer in producers {
+            offered += producer.await.expect("a producer ends");
+        }
+        receiving.await.expect("the receiver handles all");
+        overload.check(offered, 0);
+        vec![growth]
+    })
+}
+
+async fn offer(receiver: mpsc::Sender<Packet<2>>, mut pace: Pace) -> u64 {
+    while pace.is_due().await {
+        receiver
+            .send(Packet::new(pace.offered()))
+            .await
+            .expect("the receiver lives");
+    }
+    pace.offered()
 }

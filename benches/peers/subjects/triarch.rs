@@ -1,10 +1,13 @@
 //! Triarch itself, with everything on: bounded mailboxes, deadlines, supervision, dead letters, figures.
 
+mod overload;
+mod queued;
+
 use std::time::Instant;
 
 use tokio::task::JoinHandle;
 use triarch_benches::case::{self, Entry};
-use triarch_benches::latency::{Latencies, answer_to};
+use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{BATCH, CAPACITY, Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
 use triarch_benches::restart::{self, Outage, p50_micros};
@@ -15,6 +18,10 @@ use triarch_supervision::prelude::*;
 const NAME: &str = "triarch";
 
 pub(crate) fn entries() -> Vec<Entry> {
+    [own_entries(), overload::entries(), queued::entries()].concat()
+}
+
+fn own_entries() -> Vec<Entry> {
     vec![
         Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
             vec![tell::<2>(Load::new(1, 1, scale))]
@@ -44,6 +51,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             vec![triarch_benches::allocation::per_message(scale.messages / 4, tells)]
         }),
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
+        Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
         Entry::child(NAME, &case::FLEET, |scale| fleet(scale.fleet)),
         Entry::here(NAME, &[case::RESTART_10], |scale| {
@@ -178,11 +186,14 @@ async fn answerer() -> (Tree, Address<Question>) {
     (tree(Supervisor::named("team").child(child)).await, address)
 }
 
-async fn ask(answerer: &Address<Question>, asks: u64) -> Vec<f64> {
+async fn ask<F>(asks: u64, ask: impl Fn(u64) -> F) -> Vec<f64>
+where
+    F: Future<Output = Result<u64, AskError>>,
+{
     let mut latencies = Latencies::of(asks);
     for n in latencies.questions() {
         let asked = Instant::now();
-        match answerer.ask(|reply| Question(n, reply)).await {
+        match ask(n).await {
             Ok(answer) => latencies.answered(n, asked, answer),
             Err(error) => panic!("question {n}: {error}"),
         }
@@ -190,12 +201,32 @@ async fn ask(answerer: &Address<Question>, asks: u64) -> Vec<f64> {
     latencies.p50_p99()
 }
 
+async fn ask_without_limit(answerer: Address<Question>, asks: u64) -> Vec<f64> {
+    ask(asks, |n| answerer.ask(move |reply| Question(n, reply))).await
+}
+
+async fn ask_within(answerer: Address<Question>, asks: u64) -> Vec<f64> {
+    ask(asks, |n| {
+        answerer.ask_within(ANSWER_WITHIN, move |reply| Question(n, reply))
+    })
+    .await
+}
+
 fn ask_local(asks: u64) -> Vec<f64> {
+    locally(move |address| ask_without_limit(address, asks))
+}
+
+fn ask_within_local(asks: u64) -> Vec<f64> {
+    locally(move |address| ask_within(address, asks))
+}
+
+fn locally<F>(asker: impl FnOnce(Address<Question>) -> F + Send + 'static) -> Vec<f64>
+where
+    F: Future<Output = Vec<f64>> + Send + 'static,
+{
     on_one_thread(async move {
         let (tree, address) = answerer().await;
-        let latencies = tokio::spawn(async move { ask(&address, asks).await })
-            .await
-            .expect("the asker ends");
+        let latencies = tokio::spawn(asker(address)).await.expect("the asker ends");
         tree.stop().await;
         latencies
     })
@@ -204,7 +235,7 @@ fn ask_local(asks: u64) -> Vec<f64> {
 fn ask_cross(asks: u64) -> Vec<f64> {
     let far = FarSide::start();
     let (tree, address) = far.run(answerer());
-    let latencies = on_one_thread(async move { ask(&address, asks).await });
+    let latencies = on_one_thread(ask_without_limit(address, asks));
     far.run(async move { tree.stop().await });
     latencies
 }
