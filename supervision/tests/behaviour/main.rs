@@ -31,6 +31,8 @@ mod redelivery;
 #[cfg(test)]
 mod restarts;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod storms;

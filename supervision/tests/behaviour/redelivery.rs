@@ -82,6 +82,17 @@ async fn a_message_whose_handling_crashed_is_handed_out_again_before_all_others(
 }
 
 #[tokio::test(start_paused = true)]
+async fn so_is_one_in_the_middle_of_many() {
+    let shop = shop(|child| child).await;
+    let batch = (0..20).map(|number| work(number, u32::from(number == 5))).collect();
+    shop.address.send_many(batch).await.unwrap();
+    until("all are done", || shop.log.has("life 2 takes 19")).await;
+    assert!(shop.log.has("life 1 takes 5") && shop.log.has("life 2 takes 5"));
+    assert_eq!(shop.tree.observer().dead_letters().total(), 0);
+    shop.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn poison_is_set_aside_with_its_cause_after_the_last_delivery_and_can_be_replayed() {
     let shop = shop(|child| child).await;
     shop.address.send_many(vec![work(1, 3), work(2, 0)]).await.unwrap();
