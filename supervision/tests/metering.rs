@@ -186,7 +186,7 @@ async fn a_script_of_work_failure_and_pause_is_counted_to_the_last_event() {
         ("mailboxes{1-9}", 1.0),
         // The first of each mailbox is one of those whose times are measured.
         ("message_handle_seconds{Worker}", 2.0),
-        ("message_timing_sample_ratio{}", 1.0 / 64.0),
+        ("message_timing_sample_ratio{}", 1.0 / 256.0),
         ("messages_enqueued_total{Idler,normal}", 3.0),
         ("messages_enqueued_total{Worker,normal}", 9.0),
         ("messages_handled_total{Worker,error}", 2.0),
