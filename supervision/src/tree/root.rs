@@ -104,7 +104,7 @@ impl Root {
         let instruments = self.instruments.take();
         let (policy, children) = self.build()?;
         panics::install_hook();
-        let shared = Shared::new(seed, Meters::new(instruments).map_err(StartError::Spawn)?);
+        let shared = Shared::new(seed, Meters::new(instruments)?);
         see(&shared);
         let node = Node::new(Kind::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
