@@ -206,7 +206,7 @@ impl<A: Agent> Child<A> {
     /// What it has in common with `like` is kept once.
     pub(crate) fn build(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
         let mailbox = Arc::clone(self.mailbox());
-        self.checked(like).inspect_err(|_| mailbox.close())
+        self.checked(like).inspect_err(|_| close(&mailbox))
     }
 
     fn checked(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
@@ -300,6 +300,12 @@ pub(crate) trait Startable: Send + Sync {
     fn budget(&self) -> Option<(Duration, OnStuck)>;
 }
 
+/// Whoever holds an address, or watches, learns that nobody will read the mailbox any more.
+fn close<M: Message>(mailbox: &Mailbox<M>) {
+    mailbox.close();
+    mailbox.node.depart();
+}
+
 struct AgentSpec<A: Agent> {
     spec: Arc<A::Spec>,
     mailbox: Arc<Mailbox<A::Message>>,
@@ -308,9 +314,8 @@ struct AgentSpec<A: Agent> {
 }
 
 impl<A: Agent> Drop for AgentSpec<A> {
-    /// Whoever holds an address learns that nobody will read the mailbox any more.
     fn drop(&mut self) {
-        self.mailbox.close();
+        close(&self.mailbox);
     }
 }
 
@@ -335,6 +340,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
         // A supervisor's restart begins with all its static children again, also those that had left the tree.
         if self.mailbox.queue.reopen() || is_new {
             let _first = self.mailbox.shared.set(Arc::clone(shared));
+            node.arrive();
             shared.enlist(node, self.door());
         }
     }
@@ -343,7 +349,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
         if let Some(shared) = self.mailbox.shared.get() {
             shared.strike(&self.mailbox.node);
         }
-        self.mailbox.close();
+        close(&self.mailbox);
     }
 
     fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>> {
