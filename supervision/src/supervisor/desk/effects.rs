@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Desk;
-use super::calls::answer;
 use super::children::ended;
 use super::seat::{Present, kill};
 use crate::clock::Moment;
@@ -31,7 +30,7 @@ impl Desk {
             Effect::Arm { alarm, at } => self.arm(alarm, at),
             Effect::Answer { call, result } => {
                 if let Some(reply) = self.calls.remove(&call) {
-                    answer(reply, result);
+                    reply.send(result);
                 }
             }
             Effect::Forget { key } => self.forget(key),

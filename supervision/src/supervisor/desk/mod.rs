@@ -14,7 +14,6 @@ use std::sync::atomic::Ordering;
 
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use self::calls::answer;
 use self::seat::{Present, Seat};
 use super::actor::{Charge, Order};
 use super::handle::{Answer, Reply};
@@ -84,9 +83,9 @@ impl Desk {
             Order::Restart { name, reply } => self.request(Request::RestartChild(name), reply).await,
             Order::Delete { name, reply } => self.request(Request::DeleteChild(name), reply).await,
             Order::Retry { name, reply } => self.request(Request::RetryChild(name), reply).await,
-            Order::KillChild { name, reply } => answer(reply, self.kill_from_outside(name)),
-            Order::List { reply } => answer(reply, self.list()),
-            Order::Count { reply } => answer(reply, self.machine.counts()),
+            Order::KillChild { name, reply } => reply.send(self.kill_from_outside(name)),
+            Order::List { reply } => reply.send(self.list()),
+            Order::Count { reply } => reply.send(self.machine.counts()),
             Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)).await,
             Order::ChildReady(actor) => self.child_ready(actor).await,
             Order::CheckGone(actor) => self.check_gone(actor).await,
