@@ -281,6 +281,16 @@ impl Node {
         }
     }
 
+    /// Whether an incarnation exists, whatever it does.
+    fn is_alive(&self) -> bool {
+        Phase::from_u8(self.phase.load(Ordering::Acquire)).is_alive()
+    }
+
+    /// Whether this very incarnation exists.
+    pub(crate) fn is_there(&self, incarnation: u64) -> bool {
+        self.incarnation.load(Ordering::Acquire) == incarnation && self.is_alive()
+    }
+
     pub(crate) fn enter(&self, to: Phase, incarnation: u64, reason: Option<ExitReason>, at: Moment) {
         let reason = reason.map(Arc::new);
         let mut records = self.records();

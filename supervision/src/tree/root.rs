@@ -192,7 +192,7 @@ impl ractor::Actor for Keeper {
     }
 }
 
-/// A child that did not stop in time when its supervisor ended.
+/// A child that did not stop in time when its supervisor last ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Late {
     /// The supervisor that stopped it.
@@ -206,7 +206,7 @@ pub struct Late {
 pub struct RootEnd {
     /// Why.
     pub reason: ExitReason,
-    /// Who did not stop in time, over the whole life of the tree.
+    /// Who did not stop in time: when its supervisor last ended, or before, if it is still there.
     pub late: Vec<Late>,
 }
 

@@ -208,6 +208,20 @@ fn blocks(release: mpsc::Receiver<()>) -> Say {
     })
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_was_late_when_its_supervisor_ended_before_is_not_told_again() {
+    let log = Log::default();
+    let slow = scripted("slow", Script::new(&log).stop(Stop::Hangs)).shutdown(Shutdown::Within(MILLI));
+    let rash = puppet("rash", &log);
+    let address = rash.address();
+    let tree = grow(team().intensity(Intensity::new(0, SECOND)).child(slow).child(rash)).await;
+    address.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team", |node| node.incarnation == 2 && node.state == Phase::Idle).await;
+    let end = soon("it stops", tree.stop()).await;
+    let late: Vec<_> = end.late.iter().map(|late| late.child.incarnation).collect();
+    assert_eq!(late, [2]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn who_blocks_a_thread_and_cannot_be_killed_is_named_and_the_rest_ends() {
     let log = Log::default();

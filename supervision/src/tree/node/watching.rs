@@ -1,10 +1,9 @@
 //! Who is told of an end: each watcher once, of the next end there is, or of the last where none follows.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use super::{Node, Phase, Records};
+use super::{Node, Records};
 use crate::panics::drop_quietly;
 use crate::reason::ExitReason;
 
@@ -20,7 +19,7 @@ impl Watcher {
     /// the last to hold it, and with it what others watch for.
     fn is_current(&self, seen: &mut Vec<Arc<Node>>) -> bool {
         let Some(who) = self.who.upgrade() else { return false };
-        let is_current = who.is_alive() && who.incarnation.load(Ordering::Acquire) == self.incarnation;
+        let is_current = who.is_there(self.incarnation);
         seen.push(who);
         is_current
     }
@@ -86,11 +85,6 @@ impl Node {
             std::mem::take(&mut rare.watchers),
         ))
     }
-
-    /// Whether an incarnation exists, whatever it does.
-    fn is_alive(&self) -> bool {
-        Phase::from_u8(self.phase.load(Ordering::Acquire)).is_alive()
-    }
 }
 
 fn tell(due: Option<Due>) {
@@ -108,6 +102,7 @@ fn tell(due: Option<Due>) {
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
+    use std::sync::atomic::Ordering;
     use std::sync::mpsc::{Receiver, channel};
 
     use super::super::Kind;
