@@ -39,6 +39,13 @@ impl Slot {
         *self.present.lock().unwrap_or_else(PoisonError::into_inner) = actor;
     }
 
+    /// The actor of the present incarnation.
+    #[cfg(test)]
+    pub(crate) fn cell(&self) -> Option<ractor::ActorCell> {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.as_ref().map(ActorRef::get_cell)
+    }
+
     /// Orders something of the present incarnation; returns whether there is one.
     pub(crate) fn order(&self, order: Order) -> bool {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner).clone();

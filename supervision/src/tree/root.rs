@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use ractor::{ActorProcessingErr, ActorRef};
-
 use super::metering::Meters;
 use super::node::{Kind, Node};
 use super::observer::Observer;
@@ -163,33 +161,7 @@ pub(crate) fn random_seed() -> u64 {
     reason = "the one actor without a parent: all others hang on it"
 )]
 async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
-    let shared = Arc::clone(&charge.shared);
-    let (root, _) = ractor::Actor::spawn(None, SupervisorActor, charge).await?;
-    let (keeper, _) = ractor::Actor::spawn_linked(None, Keeper, shared, root.get_cell()).await?;
-    keeper
-        .cast(Keep)
-        .map_err(|error| ractor::SpawnErr::StartupFailed(error.into()))
-}
-
-/// The actor that keeps the tree's time; ractor ends it with the root.
-struct Keeper;
-
-#[derive(Debug)]
-struct Keep;
-
-impl ractor::Actor for Keeper {
-    type Msg = Keep;
-    type State = Arc<Shared>;
-    type Arguments = Arc<Shared>;
-
-    async fn pre_start(&self, _myself: ActorRef<Keep>, shared: Arc<Shared>) -> Result<Arc<Shared>, ActorProcessingErr> {
-        Ok(shared)
-    }
-
-    async fn handle(&self, _: ActorRef<Keep>, _: Keep, shared: &mut Arc<Shared>) -> Result<(), ActorProcessingErr> {
-        shared.timekeeper.keep().await;
-        Ok(())
-    }
+    ractor::Actor::spawn(None, SupervisorActor, charge).await.map(|_| ())
 }
 
 /// A child that did not stop in time when its supervisor last ended.

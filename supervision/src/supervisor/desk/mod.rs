@@ -19,7 +19,7 @@ use super::actor::{Charge, Order};
 use super::handle::{Answer, Reply};
 use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Request};
 use crate::clock::{Moment, Seeded};
-use crate::time::{Due, Key};
+use crate::time::{Due, Key, start_keeper};
 use crate::tree::Phase;
 
 /// A supervisor at work.
@@ -32,6 +32,8 @@ pub(crate) struct Desk {
     by_actor: HashMap<ActorId, ChildKey>,
     calls: HashMap<CallId, Reply<Answer>>,
     chance: Seeded,
+    /// Who keeps the tree's time, where this is the root's desk.
+    keeper: Option<ActorId>,
     inputs: VecDeque<Input>,
     effects: Vec<Effect>,
     /// When the input under way came.
@@ -66,6 +68,7 @@ impl Desk {
             by_actor: HashMap::new(),
             calls: HashMap::new(),
             chance: charge.shared.seeded(),
+            keeper: None,
             inputs: VecDeque::new(),
             now: Moment::now(),
             effects: Vec::new(),
@@ -77,7 +80,7 @@ impl Desk {
 
     pub(super) async fn obey(&mut self, order: Order) {
         match order {
-            Order::Boot => self.feed(Input::Boot).await,
+            Order::Boot => self.boot().await,
             Order::Add { spec, reply } => self.add(spec, reply).await,
             Order::Terminate { name, reply } => self.request(Request::TerminateChild(name), reply).await,
             Order::Restart { name, reply } => self.request(Request::RestartChild(name), reply).await,
@@ -99,11 +102,29 @@ impl Desk {
         }
     }
 
+    async fn boot(&mut self) {
+        if self.charge.parent.is_none() && !self.keep_time().await {
+            return self.feed(Input::Stop).await;
+        }
+        self.feed(Input::Boot).await;
+    }
+
+    /// Has the tree's time kept from now on, as is the root's business; returns whether it is.
+    async fn keep_time(&mut self) -> bool {
+        let started = start_keeper(Arc::clone(&self.charge.shared), self.myself.get_cell()).await;
+        self.keeper = started.ok();
+        self.keeper.is_some()
+    }
+
     /// What ractor tells of the children's actors.
     pub(super) async fn hear(&mut self, event: SupervisionEvent) {
         match event {
             SupervisionEvent::ActorStarted(actor) => self.actor_started(actor.get_id()).await,
             SupervisionEvent::ActorTerminated(actor, ..) | SupervisionEvent::ActorFailed(actor, _) => {
+                if self.keeper == Some(actor.get_id()) {
+                    // Where no other can be started, the root itself is ending, and needs none.
+                    let _kept = self.keep_time().await;
+                }
                 self.check_gone(actor.get_id()).await;
             }
             SupervisionEvent::ProcessGroupChanged(_) => {}
