@@ -308,3 +308,36 @@ async fn the_end_of_significant_supervisors_ends_the_whole_tree() {
         assert!(log.has("c stopped"), "the insignificant are stopped along");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_tree_ends_though_of_a_killed_supervisor_something_is_left_that_blocks_a_thread() {
+    for stops_first in [false, true] {
+        let log = Log::default();
+        let bad = puppet("bad", &log);
+        let address = bad.address();
+        let tree = grow(team().child(bad.shutdown(Shutdown::Infinity))).await;
+        let (release, released) = mpsc::sync_channel(1);
+        address.send(blocks(released)).await.unwrap();
+        until("it blocks", || log.has("bad blocks")).await;
+        let root = tree.observer().supervisor("root").unwrap();
+        let kill = async { root.kill_child("team").await.unwrap() };
+        let end = if stops_first {
+            let mut end = Box::pin(tree.stop());
+            not_yet(&mut end).await;
+            kill.await;
+            soon("the tree ends", end).await
+        } else {
+            kill.await;
+            soon("the tree ends", tree.stop()).await
+        };
+        let late: Vec<_> = end
+            .late
+            .iter()
+            .map(|late| (&*late.supervisor, late.child.ended))
+            .collect();
+        assert_eq!(late, [("root", false)]);
+        assert_eq!(end.late[0].child.child.as_str(), "team");
+        release.send(()).unwrap();
+        until("it is gone at last", || log.alive() == 0).await;
+    }
+}

@@ -60,6 +60,7 @@ impl Desk {
                     cell: spawned.cell,
                     join: spawned.join,
                     has_started: false,
+                    lingers_since: None,
                 });
             }
             Err(refused) => {
