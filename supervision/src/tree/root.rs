@@ -252,3 +252,20 @@ impl Tree {
             .map_or(RootState::Starting, |state| state.clone())
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::reason::KillCause;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tree_whose_root_was_killed_has_ended() {
+        let tree = Root::new().supervisor(Supervisor::named("team")).start().await.unwrap();
+        let door = tree.shared.find("root").unwrap().door;
+        door.as_any().downcast::<Slot>().unwrap().cell().unwrap().kill();
+        let end = tokio::time::timeout(Duration::from_mins(1), tree.stop()).await.unwrap();
+        assert_eq!(end.reason, ExitReason::Killed(KillCause::Outside));
+    }
+}

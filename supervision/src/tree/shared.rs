@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 use crate::clock::{Moment, Seeded};
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
 use crate::name::NAME_LENGTH_MAX;
-use crate::reason::{ExitReason, Failure};
+use crate::reason::{ExitReason, Failure, KillCause};
 use crate::supervisor::machine::{Decision, Incarnation, Overdue};
 use crate::time::Timekeeper;
 use crate::tree::figures::MailboxFigures;
@@ -172,6 +172,14 @@ impl Shared {
             self.sampler.close();
         }
         self.root.send_replace(state);
+    }
+
+    /// Nothing is left of the root. Where it did not end by its own decision it was killed, and the tree with it.
+    pub(crate) fn root_is_gone(&self) {
+        if !matches!(*self.root.borrow(), RootState::Ended(_)) {
+            self.timekeeper.end();
+            self.set_root(RootState::Ended(ExitReason::Killed(KillCause::Outside)));
+        }
     }
 
     pub(crate) fn root(&self) -> watch::Receiver<RootState> {

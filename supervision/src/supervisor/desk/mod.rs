@@ -170,5 +170,8 @@ impl Drop for Desk {
             .values()
             .filter(|seat| !seat.is_static)
             .for_each(|seat| seat.child.leave_tree());
+        if self.charge.parent.is_none() {
+            self.charge.shared.root_is_gone();
+        }
     }
 }
