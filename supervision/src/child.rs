@@ -16,7 +16,7 @@ use crate::error::BuildError;
 use crate::mailbox::{CAPACITY, Mailbox};
 use crate::message::{Message, Overflow};
 use crate::name::Name;
-use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown};
+use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
 use crate::supervisor::check_backoff;
 use crate::tree::{Door, Kind, Node, Shared};
 
@@ -123,7 +123,8 @@ impl<A: Agent> Child<A> {
         self
     }
 
-    /// How it is made to end; asked, and killed after five seconds, unless said otherwise.
+    /// How it is made to end; asked, and killed after five seconds, unless said otherwise. Where it ends by itself, or
+    /// fails, its [`Agent::stop`] has the same time; five seconds under [`Shutdown::BrutalKill`].
     #[must_use]
     pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
         self.options.policy.shutdown = shutdown;
@@ -232,6 +233,7 @@ impl<A: Agent> Child<A> {
             handling: Handling {
                 on_error: self.options.on_error,
                 budget: self.options.budget,
+                stop_within: StopLimit::from(self.options.policy.shutdown),
             },
             on_stuck: self.options.on_stuck,
         };

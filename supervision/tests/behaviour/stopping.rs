@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::reason::KillCause;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, not_yet, quiet, soon, until};
@@ -206,6 +207,32 @@ fn blocks(release: mpsc::Receiver<()>) -> Say {
         let _released = release.recv();
         Box::pin(async { Ok(()) })
     })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stop_of_an_agent_that_ends_unasked_has_its_shutdown_time_too() {
+    let overdue = ExitReason::Killed(KillCause::Overdue);
+    for (shutdown, end, seconds, reason) in [
+        (Shutdown::Within(3 * SECOND), Say::Stop, 3, &overdue),
+        (Shutdown::Within(3 * SECOND), Say::Fail, 3, &overdue),
+        (Shutdown::BrutalKill, Say::Stop, 5, &overdue),
+        (Shutdown::Infinity, Say::Stop, 10, &ExitReason::Normal),
+    ] {
+        let log = Log::default();
+        let script = Script::new(&log).stop(Stop::Takes(10 * SECOND));
+        let child = scripted("a", script).shutdown(shutdown).restart(Restart::Transient);
+        let address = child.address();
+        let tree = grow(team().child(child)).await;
+        let begun = tokio::time::Instant::now();
+        address.send(end).await.unwrap();
+        until("it has ended", || log.has("a drops 1")).await;
+        assert_eq!(begun.elapsed().as_secs(), seconds, "{shutdown:?}");
+        let last = tree.observer().node("team/a").unwrap().last_exit;
+        assert_eq!(last.as_ref(), Some(reason), "{shutdown:?}");
+        quiet().await;
+        assert_eq!(log.has("a starts 2"), reason.is_failure(), "{shutdown:?}");
+        soon("the tree ends", tree.stop()).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
