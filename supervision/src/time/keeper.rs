@@ -35,7 +35,8 @@ pub(crate) async fn start_keeper(shared: Arc<Shared>, root: ActorCell) -> Result
     Ok(keeper.get_id())
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(not(shuttle))]
+#[cfg(test)]
 mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -253,7 +253,8 @@ impl Tree {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(not(shuttle))]
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 

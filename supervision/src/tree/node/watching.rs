@@ -100,10 +100,11 @@ fn tell(due: Option<Due>) {
     drop_quietly(seen);
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(not(shuttle))]
+#[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering;
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::{Receiver, sync_channel};
 
     use super::super::Kind;
     use super::*;
@@ -117,7 +118,7 @@ mod tests {
     }
 
     fn watch(by: &Arc<Node>, other: &Node) -> Receiver<ExitReason> {
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(1);
         other.watch(Watcher {
             who: Arc::downgrade(by),
             incarnation: by.incarnation.load(Ordering::Relaxed),
