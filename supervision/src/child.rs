@@ -16,7 +16,7 @@ use crate::error::BuildError;
 use crate::mailbox::{CAPACITY, Mailbox};
 use crate::message::{Message, Overflow};
 use crate::name::Name;
-use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown};
+use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
 use crate::supervisor::check_backoff;
 use crate::tree::{Door, Kind, Node, Shared};
 
@@ -123,7 +123,8 @@ impl<A: Agent> Child<A> {
         self
     }
 
-    /// How it is made to end; asked, and killed after five seconds, unless said otherwise.
+    /// How it is made to end; asked, and killed after five seconds, unless said otherwise. Where it ends by itself, or
+    /// fails, its [`Agent::stop`] has the same time; five seconds under [`Shutdown::BrutalKill`].
     #[must_use]
     pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
         self.options.policy.shutdown = shutdown;
@@ -206,7 +207,7 @@ impl<A: Agent> Child<A> {
     /// What it has in common with `like` is kept once.
     pub(crate) fn build(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
         let mailbox = Arc::clone(self.mailbox());
-        self.checked(like).inspect_err(|_| mailbox.close())
+        self.checked(like).inspect_err(|_| close(&mailbox))
     }
 
     fn checked(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
@@ -232,6 +233,7 @@ impl<A: Agent> Child<A> {
             handling: Handling {
                 on_error: self.options.on_error,
                 budget: self.options.budget,
+                stop_within: StopLimit::from(self.options.policy.shutdown),
             },
             on_stuck: self.options.on_stuck,
         };
@@ -300,6 +302,12 @@ pub(crate) trait Startable: Send + Sync {
     fn budget(&self) -> Option<(Duration, OnStuck)>;
 }
 
+/// Whoever holds an address, or watches, learns that nobody will read the mailbox any more.
+fn close<M: Message>(mailbox: &Mailbox<M>) {
+    mailbox.close();
+    mailbox.node.depart();
+}
+
 struct AgentSpec<A: Agent> {
     spec: Arc<A::Spec>,
     mailbox: Arc<Mailbox<A::Message>>,
@@ -308,9 +316,8 @@ struct AgentSpec<A: Agent> {
 }
 
 impl<A: Agent> Drop for AgentSpec<A> {
-    /// Whoever holds an address learns that nobody will read the mailbox any more.
     fn drop(&mut self) {
-        self.mailbox.close();
+        close(&self.mailbox);
     }
 }
 
@@ -335,6 +342,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
         // A supervisor's restart begins with all its static children again, also those that had left the tree.
         if self.mailbox.queue.reopen() || is_new {
             let _first = self.mailbox.shared.set(Arc::clone(shared));
+            node.arrive();
             shared.enlist(node, self.door());
         }
     }
@@ -343,7 +351,7 @@ impl<A: Agent> Startable for AgentSpec<A> {
         if let Some(shared) = self.mailbox.shared.get() {
             shared.strike(&self.mailbox.node);
         }
-        self.mailbox.close();
+        close(&self.mailbox);
     }
 
     fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>> {

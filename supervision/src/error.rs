@@ -1,5 +1,6 @@
 //! What can be wrong with a tree before it runs, and with starting it.
 
+use crate::metrics::{CatalogueError, InstrumentError};
 use crate::name::{Name, NameError};
 use crate::reason::ExitReason;
 
@@ -95,6 +96,14 @@ pub enum StartError {
     /// It cannot be built as described.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The instruments given to the root lack something that a tree counts.
+    #[error(
+        "the instruments given to the root do not fit: {0}; a tree counts in SUPERVISION, MAILBOX and AGENT of metrics::families"
+    )]
+    Instruments(#[from] InstrumentError),
+    /// The families of this crate make no catalogue.
+    #[error("the tree has no instruments of its own: {0}; give the root some")]
+    Catalogue(#[from] CatalogueError),
     /// The root's own actor could not be spawned.
     #[error("the root could not be spawned: {0}")]
     Spawn(String),

@@ -35,6 +35,38 @@ impl Default for Shutdown {
     }
 }
 
+/// How long an agent that ends unasked may take for its `stop`, in milliseconds. Every agent holds one, so it is small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StopLimit(u32);
+
+impl StopLimit {
+    const NONE: u32 = u32::MAX;
+
+    pub(crate) fn time(self) -> Option<Duration> {
+        (self.0 != Self::NONE).then(|| Duration::from_millis(self.0.into()))
+    }
+}
+
+impl Default for StopLimit {
+    fn default() -> Self {
+        Self::from(Shutdown::default())
+    }
+}
+
+impl From<Shutdown> for StopLimit {
+    fn from(shutdown: Shutdown) -> Self {
+        match shutdown {
+            Shutdown::Within(limit) => {
+                let millis = limit.as_nanos().div_ceil(1_000_000);
+                Self(u32::try_from(millis).unwrap_or(Self::NONE))
+            }
+            Shutdown::Infinity => Self(Self::NONE),
+            // It says how to end one from outside, and nothing of how long an end of its own may take.
+            Shutdown::BrutalKill => Self::default(),
+        }
+    }
+}
+
 /// Which children restart when one of them ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -136,7 +136,8 @@ impl<A: Agent> Context<A> {
     }
 
     /// Sends the agent what `tell` makes of it when the present incarnation of `other` ends. Told once; where
-    /// no incarnation is alive, when the next one ends.
+    /// no incarnation is alive, when the next one ends, and where none will be, because `other` has left the tree,
+    /// at once: of its last end, or of [`ExitReason::Shutdown`] where it never ran.
     pub fn watch<M: Message>(&self, other: &Address<M>, tell: impl FnOnce(Down) -> A::Message + Send + 'static) {
         let (mailbox, path) = (Arc::downgrade(&self.mailbox), other.path());
         other.mailbox().node.watch(Watcher {

@@ -17,6 +17,7 @@ use crate::ask::{Ticket, drop_failed};
 use crate::clock::Moment;
 use crate::mailbox::{Again, Hold, Mailbox, Take};
 use crate::panics;
+use crate::policy::StopLimit;
 use crate::reason::{ExitReason, Failure};
 use crate::tree::{Node, Phase};
 
@@ -24,6 +25,7 @@ mod control;
 mod messages;
 mod streak;
 
+use control::in_time;
 use streak::Streak;
 
 /// What a child specification says about the handling of messages.
@@ -31,6 +33,7 @@ use streak::Streak;
 pub(crate) struct Handling {
     pub(crate) on_error: OnError,
     pub(crate) budget: Option<Duration>,
+    pub(crate) stop_within: StopLimit,
 }
 
 /// An incarnation that runs. Whatever ends it, its drop hands the mailbox on and tells why it ended.
@@ -45,6 +48,7 @@ pub(super) struct Life<A: Agent> {
     reason: Option<ExitReason>,
     on_error: OnError,
     has_budget: bool,
+    stop_within: StopLimit,
 }
 
 /// The message being handled, until its handler has it, and what is known of it beside.
@@ -95,6 +99,7 @@ impl<A: Agent> Life<A> {
             reason: None,
             on_error: handling.on_error,
             has_budget: handling.budget.is_some(),
+            stop_within: handling.stop_within,
         }
     }
 
@@ -117,13 +122,15 @@ impl<A: Agent> Life<A> {
         self.mailbox
             .node
             .enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
+        let limit = self.stop_limit();
         let Some(agent) = &mut self.agent else {
             return self.depart(reason);
         };
         // What `stop` does before there is a future is caught too.
-        let stop = async { agent.stop(&reason, &mut self.ctx).await };
+        let stop = async { in_time(limit, agent.stop(&reason, &mut self.ctx)).await };
         match watched(&mut node, Box::pin(AssertUnwindSafe(stop).catch_unwind())).await {
-            Ok(()) => self.depart(reason),
+            Ok(Ok(())) => self.depart(reason),
+            Ok(Err(overdue)) => self.depart(overdue),
             Err(panic) => self.depart(panic),
         }
     }

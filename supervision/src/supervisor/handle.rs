@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::ActorRef;
 use serde::Serialize;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::actor::Order;
 use super::machine::{AdminError, ChildState, Counts, Incarnation, Outcome};
@@ -22,14 +22,14 @@ const CALLS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Slot {
     present: Mutex<Option<ActorRef<Order>>>,
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
 }
 
 impl Default for Slot {
     fn default() -> Self {
         Self {
             present: Mutex::new(None),
-            calls: Semaphore::new(CALLS),
+            calls: Arc::new(Semaphore::new(CALLS)),
         }
     }
 }
@@ -37,6 +37,13 @@ impl Default for Slot {
 impl Slot {
     pub(crate) fn fill(&self, actor: Option<ActorRef<Order>>) {
         *self.present.lock().unwrap_or_else(PoisonError::into_inner) = actor;
+    }
+
+    /// The actor of the present incarnation.
+    #[cfg(test)]
+    pub(crate) fn cell(&self) -> Option<ractor::ActorCell> {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.as_ref().map(ActorRef::get_cell)
     }
 
     /// Orders something of the present incarnation; returns whether there is one.
@@ -165,13 +172,13 @@ impl SupervisorHandle {
         })
     }
 
-    async fn call<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, CallError> {
+    async fn call<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, CallError> {
         let down = || CallError::Down {
             supervisor: self.path(),
         };
-        let _call = self.slot.calls.acquire().await.map_err(|_| down())?;
-        let (reply, answer) = oneshot::channel();
-        if !self.slot.order(order(reply)) {
+        let place = Arc::clone(&self.slot.calls).acquire_owned().await.map_err(|_| down())?;
+        let (back, answer) = oneshot::channel();
+        if !self.slot.order(order(Reply { back, _place: place })) {
             return Err(down());
         }
         answer.await.map_err(|_| down())
@@ -182,7 +189,18 @@ impl SupervisorHandle {
 pub(super) type Answer = Result<Outcome, AdminError>;
 
 /// The way back to the caller.
-pub(super) type Reply<T> = oneshot::Sender<T>;
+pub(crate) struct Reply<T> {
+    back: oneshot::Sender<T>,
+    /// The call's place among those that may wait: a caller that goes away leaves its order behind.
+    _place: OwnedSemaphorePermit,
+}
+
+impl<T> Reply<T> {
+    pub(super) fn send(self, value: T) {
+        // A caller that gave up needs no answer.
+        let _unread = self.back.send(value);
+    }
+}
 
 /// A checked child on its way to the supervisor.
 pub(super) type Added = ChildSpec;

@@ -48,6 +48,7 @@ impl Startable for SupervisorSpec {
         if self.node.set_path(Arc::clone(&path)) {
             let _first = self.shared.set(Arc::clone(shared));
             shared.enlist(&self.node, Arc::clone(&self.slot) as Arc<dyn Door>);
+            self.node.meters().bears(self.policy.intensity);
             for child in &*self.children {
                 child.child.join_tree(Some(&path), shared);
             }

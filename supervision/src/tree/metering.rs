@@ -21,6 +21,7 @@ use super::office::Office;
 use super::shared::{Entry, lock};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
+use crate::error::StartError;
 use crate::metrics::families::{AGENT, MAILBOX, SUPERVISION};
 use crate::metrics::{
     Catalogue, Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TELEMETRY,
@@ -309,11 +310,9 @@ struct Branch {
 
 impl Meters {
     /// Feeds `instruments`, or else instruments of this crate's own sections.
-    ///
-    /// In words, why it cannot: their catalogue lacks one of these sections.
-    pub(crate) fn new(instruments: Option<Instruments>) -> Result<Self, String> {
+    pub(crate) fn new(instruments: Option<Instruments>) -> Result<Self, StartError> {
         let instruments = instruments.map_or_else(own_instruments, Ok)?;
-        let metrics = SupervisionMetrics::new(&instruments).map_err(|error| error.to_string())?;
+        let metrics = SupervisionMetrics::new(&instruments)?;
         Ok(Self {
             native: metrics.of_kind(NATIVE),
             instruments,
@@ -399,9 +398,9 @@ fn group_of(supervisor: &str) -> &str {
     supervisor.split('.').next().unwrap_or(supervisor)
 }
 
-fn own_instruments() -> Result<Instruments, String> {
-    let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TELEMETRY]);
-    catalogue.map(Instruments::new).map_err(|error| error.to_string())
+fn own_instruments() -> Result<Instruments, StartError> {
+    let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TELEMETRY])?;
+    Ok(Instruments::new(catalogue))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -13,6 +12,10 @@ use crate::name::Name;
 use crate::reason::{ExitReason, KillCause};
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::NodeMeters;
+
+mod watching;
+
+pub(crate) use watching::Watcher;
 
 /// How many changes of state are kept for each node.
 pub const HISTORY_LENGTH: usize = 100;
@@ -116,20 +119,6 @@ pub(crate) const OBSERVE: u8 = 1 << 3;
 /// A kill is on its way; the agent gives ractor the chance to serve it.
 pub(crate) const KILL: u8 = 1 << 4;
 
-/// Somebody who wants to be told of an incarnation's end, for as long as its own incarnation lasts.
-pub(crate) struct Watcher {
-    pub(crate) who: Weak<Node>,
-    pub(crate) incarnation: u64,
-    pub(crate) tell: Box<dyn FnOnce(&ExitReason) + Send>,
-}
-
-impl Watcher {
-    fn is_current(&self) -> bool {
-        let now = self.who.upgrade().map(|who| who.incarnation.load(Ordering::Acquire));
-        now == Some(self.incarnation)
-    }
-}
-
 /// What is written seldom. Most nodes of a large tree have been started, and nothing else.
 struct Records {
     history: VecDeque<Kept>,
@@ -140,6 +129,7 @@ struct Records {
 struct Rare {
     last_exit: Option<(u64, Arc<ExitReason>)>,
     watchers: Vec<Watcher>,
+    has_departed: bool,
     view: Option<serde_json::Value>,
     waits_for: Vec<Arc<Node>>,
 }
@@ -294,6 +284,16 @@ impl Node {
         }
     }
 
+    /// Whether an incarnation exists, whatever it does.
+    fn is_alive(&self) -> bool {
+        Phase::from_u8(self.phase.load(Ordering::Acquire)).is_alive()
+    }
+
+    /// Whether this very incarnation exists.
+    pub(crate) fn is_there(&self, incarnation: u64) -> bool {
+        self.incarnation.load(Ordering::Acquire) == incarnation && self.is_alive()
+    }
+
     pub(crate) fn enter(&self, to: Phase, incarnation: u64, reason: Option<ExitReason>, at: Moment) {
         let reason = reason.map(Arc::new);
         let mut records = self.records();
@@ -391,27 +391,7 @@ impl Node {
             .unwrap_or(KillCause::Outside)
     }
 
-    // ---- watchers, view, waits ----
-
-    pub(crate) fn watch(&self, watcher: Watcher) {
-        let mut records = self.records();
-        let watchers = &mut records.rare().watchers;
-        watchers.retain(Watcher::is_current);
-        watchers.push(watcher);
-    }
-
-    /// Tells everybody who watches that this incarnation ended.
-    fn tell_watchers(&self, reason: &ExitReason) {
-        let watchers = self
-            .records()
-            .rare
-            .as_mut()
-            .map_or_else(Vec::new, |rare| std::mem::take(&mut rare.watchers));
-        for watcher in watchers.into_iter().filter(Watcher::is_current) {
-            // What it makes of the news is the watcher's own code, and runs in the name of who ended.
-            let _told = std::panic::catch_unwind(AssertUnwindSafe(|| (watcher.tell)(reason)));
-        }
-    }
+    // ---- view, waits ----
 
     pub(crate) fn set_view(&self, view: Option<serde_json::Value>) {
         self.records().rare().view = view;

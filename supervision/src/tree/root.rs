@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use ractor::{ActorProcessingErr, ActorRef};
-
 use super::metering::Meters;
 use super::node::{Kind, Node};
 use super::observer::Observer;
@@ -104,7 +102,7 @@ impl Root {
         let instruments = self.instruments.take();
         let (policy, children) = self.build()?;
         panics::install_hook();
-        let shared = Shared::new(seed, Meters::new(instruments).map_err(StartError::Spawn)?);
+        let shared = Shared::new(seed, Meters::new(instruments)?);
         see(&shared);
         let node = Node::new(Kind::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
@@ -163,36 +161,10 @@ pub(crate) fn random_seed() -> u64 {
     reason = "the one actor without a parent: all others hang on it"
 )]
 async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
-    let shared = Arc::clone(&charge.shared);
-    let (root, _) = ractor::Actor::spawn(None, SupervisorActor, charge).await?;
-    let (keeper, _) = ractor::Actor::spawn_linked(None, Keeper, shared, root.get_cell()).await?;
-    keeper
-        .cast(Keep)
-        .map_err(|error| ractor::SpawnErr::StartupFailed(error.into()))
+    ractor::Actor::spawn(None, SupervisorActor, charge).await.map(|_| ())
 }
 
-/// The actor that keeps the tree's time; ractor ends it with the root.
-struct Keeper;
-
-#[derive(Debug)]
-struct Keep;
-
-impl ractor::Actor for Keeper {
-    type Msg = Keep;
-    type State = Arc<Shared>;
-    type Arguments = Arc<Shared>;
-
-    async fn pre_start(&self, _myself: ActorRef<Keep>, shared: Arc<Shared>) -> Result<Arc<Shared>, ActorProcessingErr> {
-        Ok(shared)
-    }
-
-    async fn handle(&self, _: ActorRef<Keep>, _: Keep, shared: &mut Arc<Shared>) -> Result<(), ActorProcessingErr> {
-        shared.timekeeper.keep().await;
-        Ok(())
-    }
-}
-
-/// A child that did not stop in time when its supervisor ended.
+/// A child that did not stop in time when its supervisor last ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Late {
     /// The supervisor that stopped it.
@@ -206,7 +178,7 @@ pub struct Late {
 pub struct RootEnd {
     /// Why.
     pub reason: ExitReason,
-    /// Who did not stop in time, over the whole life of the tree.
+    /// Who did not stop in time: when its supervisor last ended, or before, if it is still there.
     pub late: Vec<Late>,
 }
 
@@ -278,5 +250,23 @@ impl Tree {
         root.wait_for(is_reached)
             .await
             .map_or(RootState::Starting, |state| state.clone())
+    }
+}
+
+#[cfg(not(shuttle))]
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::reason::KillCause;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tree_whose_root_was_killed_has_ended() {
+        let tree = Root::new().supervisor(Supervisor::named("team")).start().await.unwrap();
+        let door = tree.shared.find("root").unwrap().door;
+        door.as_any().downcast::<Slot>().unwrap().cell().unwrap().kill();
+        let end = tokio::time::timeout(Duration::from_mins(1), tree.stop()).await.unwrap();
+        assert_eq!(end.reason, ExitReason::Killed(KillCause::Outside));
     }
 }

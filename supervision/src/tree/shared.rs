@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, watch};
 use crate::clock::{Moment, Seeded};
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
 use crate::name::NAME_LENGTH_MAX;
-use crate::reason::{ExitReason, Failure};
+use crate::reason::{ExitReason, Failure, KillCause};
 use crate::supervisor::machine::{Decision, Incarnation, Overdue};
 use crate::time::Timekeeper;
 use crate::tree::figures::MailboxFigures;
@@ -82,10 +82,34 @@ pub(crate) struct Shared {
     events: broadcast::Sender<Event>,
     seed: Mutex<Seeded>,
     root: watch::Sender<RootState>,
-    overdue: Mutex<Vec<(Arc<str>, Overdue)>>,
+    overdue: Mutex<Vec<Laggard>>,
     /// All that ever stood in the tree, for as long as anybody holds it.
     #[cfg(feature = "testing")]
     roll: Mutex<Vec<std::sync::Weak<Node>>>,
+}
+
+/// A child that did not stop in time.
+struct Laggard {
+    supervisor: Arc<str>,
+    /// Where it may still be there.
+    node: Option<Arc<Node>>,
+    late: Overdue,
+}
+
+impl Laggard {
+    /// Whether that incarnation still exists.
+    fn is_there(&self) -> bool {
+        let node = self.node.as_ref().filter(|_| !self.late.ended);
+        node.is_some_and(|node| node.is_there(self.late.incarnation))
+    }
+
+    fn shown(&self) -> (Arc<str>, Overdue) {
+        let late = Overdue {
+            ended: !self.is_there(),
+            ..self.late.clone()
+        };
+        (Arc::clone(&self.supervisor), late)
+    }
 }
 
 /// How far the root has come.
@@ -151,16 +175,40 @@ impl Shared {
         self.root.send_replace(state);
     }
 
+    /// Nothing is left of the root. Where it did not end by its own decision it was killed, and the tree with it.
+    pub(crate) fn root_is_gone(&self) {
+        if !matches!(*self.root.borrow(), RootState::Ended(_)) {
+            self.timekeeper.end();
+            self.set_root(RootState::Ended(ExitReason::Killed(KillCause::Outside)));
+        }
+    }
+
     pub(crate) fn root(&self) -> watch::Receiver<RootState> {
         self.root.subscribe()
     }
 
-    pub(crate) fn report_overdue(&self, supervisor: &Arc<str>, overdue: Vec<Overdue>) {
-        lock(&self.overdue).extend(overdue.into_iter().map(|late| (Arc::clone(supervisor), late)));
+    /// A supervisor ends and tells who did not stop in time; what it told when it ended before is forgotten, save
+    /// those that are still there.
+    pub(crate) fn report_overdue(
+        &self,
+        supervisor: &Arc<str>,
+        overdue: impl IntoIterator<Item = (Option<Arc<Node>>, Overdue)>,
+    ) {
+        let mut all = lock(&self.overdue);
+        let is_over = |known: &mut Laggard| known.supervisor == *supervisor && !known.is_there();
+        let forgotten: Vec<_> = all.extract_if(.., is_over).collect();
+        all.extend(overdue.into_iter().map(|(node, late)| Laggard {
+            supervisor: Arc::clone(supervisor),
+            node,
+            late,
+        }));
+        drop(all);
+        // Not under the lock: it may be the last to hold a node.
+        drop(forgotten);
     }
 
     pub(crate) fn overdue(&self) -> Vec<(Arc<str>, Overdue)> {
-        lock(&self.overdue).clone()
+        lock(&self.overdue).iter().map(Laggard::shown).collect()
     }
 
     /// A generator of chance for one supervisor.
@@ -314,4 +362,54 @@ const PATH_SEGMENT_MAX: usize = NAME_LENGTH_MAX + 33;
 /// Locks, whatever became of another holder.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(not(shuttle))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+    use crate::tree::node::Kind;
+
+    const TEAM: &str = "team";
+
+    fn shared() -> Arc<Shared> {
+        Shared::new(1, Meters::new(None).unwrap())
+    }
+
+    fn late(name: &str, ended: bool) -> (Option<Arc<Node>>, Overdue) {
+        let node = Node::new(Kind::Agent, Name::unchecked(name), "Type");
+        node.begin(1, Moment::default());
+        let overdue = Overdue {
+            child: node.name.clone(),
+            incarnation: 1,
+            waited: Duration::ZERO,
+            ended,
+        };
+        (Some(node), overdue)
+    }
+
+    fn names(shared: &Shared) -> Vec<(String, bool)> {
+        let overdue = shared.overdue();
+        overdue
+            .iter()
+            .map(|(_, late)| (late.child.to_string(), late.ended))
+            .collect()
+    }
+
+    #[test]
+    fn who_was_overdue_is_forgotten_once_gone_when_its_supervisor_ends_again() {
+        let (shared, team) = (shared(), Arc::from(TEAM));
+        let (stuck, other) = (late("stuck", false), late("other", true));
+        let node = stuck.0.clone().unwrap();
+        shared.report_overdue(&Arc::from("others"), [other]);
+        shared.report_overdue(&team, [stuck, late("killed", true)]);
+        shared.report_overdue(&team, [late("again", true)]);
+        let told = [("other", true), ("stuck", false), ("again", true)];
+        assert_eq!(names(&shared), told.map(|(name, ended)| (name.to_owned(), ended)));
+        node.ended(1, ExitReason::Normal, Moment::default());
+        assert_eq!(names(&shared)[1], ("stuck".to_owned(), true));
+        shared.report_overdue(&team, []);
+        assert_eq!(names(&shared), [("other".to_owned(), true)]);
+    }
 }

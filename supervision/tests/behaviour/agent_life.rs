@@ -234,6 +234,30 @@ async fn a_watcher_is_told_once_of_a_failure_a_wish_and_a_kill() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_watches_an_agent_that_has_left_the_tree_is_told_its_last_end_at_once() {
+    let (stage, other) = watched(|child| child).await;
+    let team = stage.tree.observer().supervisor("team").unwrap();
+    team.terminate_child("b").await.unwrap();
+    stage.address.send(watch(&other)).await.unwrap();
+    quiet().await;
+    assert_eq!(stage.log.count("a sees"), 0, "it may be restarted");
+    team.delete_child("b").await.unwrap();
+    until("it is told", || stage.log.has("a sees team/b was asked to stop")).await;
+    stage.log.clear();
+    let brief = puppet("brief", &stage.log).restart(Restart::Temporary);
+    let to_brief = team.start_child(brief).await.unwrap();
+    to_brief.send(Say::Fail).await.unwrap();
+    until("it has left the tree", || to_brief.is_closed()).await;
+    stage.address.send(watch(&to_brief)).await.unwrap();
+    until("it is told at once", || {
+        stage.log.has("a sees team/brief failed: told to fail")
+    })
+    .await;
+    assert_eq!(stage.log.count("a sees"), 1, "told once");
+    stage.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watchers_next_life_is_not_told_what_the_former_watched_for() {
     let (stage, other) = watched(|child| child).await;
     stage.address.send(watch(&other)).await.unwrap();

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use triarch_supervision::metrics::{Catalogue, InstrumentError, Instruments, TELEMETRY};
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::machine::AdminError;
 
@@ -309,5 +310,20 @@ async fn unknown_and_double_children_in_calls() {
     assert_eq!(
         team.count_children().await.unwrap_err().to_string(),
         "supervisor team is down; ask again when its parent has restarted it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_does_not_start_with_instruments_that_lack_its_families() {
+    let instruments = Instruments::new(Catalogue::new(&[TELEMETRY]).unwrap());
+    let refused = Root::new().instruments(instruments).start().await.unwrap_err();
+    let StartError::Instruments(InstrumentError::NotInCatalogue { family }) = &refused else {
+        panic!("{refused:?}");
+    };
+    let (said, remedy) = (refused.to_string(), "add the section that declares it");
+    assert!(said.contains(family) && said.contains(remedy), "{said}");
+    assert!(
+        said.contains("a tree counts in SUPERVISION, MAILBOX and AGENT"),
+        "{said}"
     );
 }

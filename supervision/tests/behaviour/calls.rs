@@ -331,3 +331,21 @@ async fn a_kill_of_a_child_that_waits_for_its_restart_says_so() {
     );
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_group_starts_again_though_the_child_it_waited_for_was_deleted() {
+    let log = Log::default();
+    let a = puppet("a", &log);
+    let address = a.address();
+    let patient = team()
+        .strategy(Strategy::OneForAll)
+        .backoff(Backoff::exponential(SECOND, SECOND));
+    let tree = grow(patient.child(a).child(puppet("b", &log))).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    address.send(Say::Fail).await.unwrap();
+    quiet().await;
+    team.terminate_child("a").await.unwrap();
+    team.delete_child("a").await.unwrap();
+    until("the rest of the group starts", || log.has("b starts 2")).await;
+    tree.stop().await;
+}

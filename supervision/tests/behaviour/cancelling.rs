@@ -9,7 +9,7 @@ use futures_util::task::noop_waker_ref;
 use tokio::sync::Semaphore;
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Say, grow, puppet, team};
+use crate::agents::{Log, Say, Script, Stop, grow, puppet, scripted, team};
 use crate::bounds::{fill, hold};
 use crate::patience::{SECOND, not_yet, quiet, soon, until};
 
@@ -247,4 +247,24 @@ async fn a_blocked_thread_is_turned_away_when_the_agent_leaves_the_tree() {
     tree.stop().await;
     let refused = soon("the thread comes back", thread).await.unwrap().unwrap_err();
     assert_eq!(refused.why, Refusal::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_keeps_its_place_until_the_supervisor_is_through_with_it() {
+    let log = Log::default();
+    let slow = scripted("slow", Script::new(&log).stop(Stop::Takes(SECOND)));
+    let tree = grow(team().child(slow)).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    for _ in 0..1024 {
+        let mut call = Box::pin(team.terminate_child("slow"));
+        assert!(poll(&mut call).is_pending());
+        // A task may poll only so much before it gives way.
+        tokio::task::yield_now().await;
+    }
+    let mut next = Box::pin(team.which_children());
+    not_yet(&mut next).await;
+    let children = soon("the calls are through", next).await.unwrap();
+    assert_eq!(children.len(), 1);
+    assert!(log.has("slow stopped"));
+    tree.stop().await;
 }

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::reason::KillCause;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, not_yet, quiet, soon, until};
@@ -208,6 +209,46 @@ fn blocks(release: mpsc::Receiver<()>) -> Say {
     })
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_stop_of_an_agent_that_ends_unasked_has_its_shutdown_time_too() {
+    let overdue = ExitReason::Killed(KillCause::Overdue);
+    for (shutdown, end, seconds, reason) in [
+        (Shutdown::Within(3 * SECOND), Say::Stop, 3, &overdue),
+        (Shutdown::Within(3 * SECOND), Say::Fail, 3, &overdue),
+        (Shutdown::BrutalKill, Say::Stop, 5, &overdue),
+        (Shutdown::Infinity, Say::Stop, 10, &ExitReason::Normal),
+    ] {
+        let log = Log::default();
+        let script = Script::new(&log).stop(Stop::Takes(10 * SECOND));
+        let child = scripted("a", script).shutdown(shutdown).restart(Restart::Transient);
+        let address = child.address();
+        let tree = grow(team().child(child)).await;
+        let begun = tokio::time::Instant::now();
+        address.send(end).await.unwrap();
+        until("it has ended", || log.has("a drops 1")).await;
+        assert_eq!(begun.elapsed().as_secs(), seconds, "{shutdown:?}");
+        let last = tree.observer().node("team/a").unwrap().last_exit;
+        assert_eq!(last.as_ref(), Some(reason), "{shutdown:?}");
+        quiet().await;
+        assert_eq!(log.has("a starts 2"), reason.is_failure(), "{shutdown:?}");
+        soon("the tree ends", tree.stop()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_late_when_its_supervisor_ended_before_is_not_told_again() {
+    let log = Log::default();
+    let slow = scripted("slow", Script::new(&log).stop(Stop::Hangs)).shutdown(Shutdown::Within(MILLI));
+    let rash = puppet("rash", &log);
+    let address = rash.address();
+    let tree = grow(team().intensity(Intensity::new(0, SECOND)).child(slow).child(rash)).await;
+    address.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team", |node| node.incarnation == 2 && node.state == Phase::Idle).await;
+    let end = soon("it stops", tree.stop()).await;
+    let late: Vec<_> = end.late.iter().map(|late| late.child.incarnation).collect();
+    assert_eq!(late, [2]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn who_blocks_a_thread_and_cannot_be_killed_is_named_and_the_rest_ends() {
     let log = Log::default();
@@ -292,5 +333,38 @@ async fn the_end_of_significant_supervisors_ends_the_whole_tree() {
         let end = soon("the tree ends by itself", tree.wait()).await;
         assert!(end.is_orderly(), "{end:?}");
         assert!(log.has("c stopped"), "the insignificant are stopped along");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_tree_ends_though_of_a_killed_supervisor_something_is_left_that_blocks_a_thread() {
+    for stops_first in [false, true] {
+        let log = Log::default();
+        let bad = puppet("bad", &log);
+        let address = bad.address();
+        let tree = grow(team().child(bad.shutdown(Shutdown::Infinity))).await;
+        let (release, released) = mpsc::sync_channel(1);
+        address.send(blocks(released)).await.unwrap();
+        until("it blocks", || log.has("bad blocks")).await;
+        let root = tree.observer().supervisor("root").unwrap();
+        let kill = async { root.kill_child("team").await.unwrap() };
+        let end = if stops_first {
+            let mut end = Box::pin(tree.stop());
+            not_yet(&mut end).await;
+            kill.await;
+            soon("the tree ends", end).await
+        } else {
+            kill.await;
+            soon("the tree ends", tree.stop()).await
+        };
+        let late: Vec<_> = end
+            .late
+            .iter()
+            .map(|late| (&*late.supervisor, late.child.ended))
+            .collect();
+        assert_eq!(late, [("root", false)]);
+        assert_eq!(end.late[0].child.child.as_str(), "team");
+        release.send(()).unwrap();
+        until("it is gone at last", || log.alive() == 0).await;
     }
 }

@@ -3,10 +3,11 @@
 use std::future::{Future, poll_fn};
 use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::{Life, Next};
 use crate::agent::Agent;
-use crate::reason::ExitReason;
+use crate::reason::{ExitReason, KillCause};
 use crate::tree::{KILL, NOTICE, OBSERVE, PAUSE, STOP};
 
 impl<A: Agent> Life<A> {
@@ -33,6 +34,12 @@ impl<A: Agent> Life<A> {
         // There may be more: look again afterwards.
         node.raise(NOTICE);
         Some(self.begin(message))
+    }
+
+    /// How long its `stop` may take where nobody asked it to end; else its supervisor sees to that.
+    pub(super) fn stop_limit(&self) -> Option<Duration> {
+        let is_asked = self.mailbox.node.has_flag(STOP);
+        self.stop_within.time().filter(|_| !is_asked)
     }
 
     /// Tells senders of the room that handled messages have left.
@@ -80,4 +87,14 @@ impl<A: Agent> Life<A> {
         })
         .await;
     }
+}
+
+/// Waits for a `stop` as long as it may take; one that takes longer ends there, as by a kill.
+pub(super) async fn in_time(limit: Option<Duration>, stop: impl Future<Output = ()>) -> Result<(), ExitReason> {
+    let Some(limit) = limit else {
+        stop.await;
+        return Ok(());
+    };
+    let stopped = tokio::time::timeout(limit, stop).await;
+    stopped.map_err(|_| ExitReason::Killed(KillCause::Overdue))
 }

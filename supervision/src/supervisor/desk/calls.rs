@@ -71,8 +71,3 @@ fn nobody_to_kill(child: Name, state: ChildState) -> AdminError {
         _ => AdminError::Restarting { child },
     }
 }
-
-pub(super) fn answer<T>(reply: Reply<T>, value: T) {
-    // A caller that gave up needs no answer.
-    let _unread = reply.send(value);
-}

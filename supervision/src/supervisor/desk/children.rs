@@ -11,7 +11,7 @@ use crate::clock::Moment;
 use crate::reason::ExitReason;
 use crate::supervisor::actor::Order;
 use crate::supervisor::inspection::Inspection;
-use crate::supervisor::machine::{ChildKey, ChildState, Incarnation, Input, NotStarted};
+use crate::supervisor::machine::{ChildKey, ChildState, Incarnation, Input, KILL_GRACE, NotStarted};
 
 /// How soon to look again whether a killed incarnation is gone.
 const GONE_CHECK: Duration = Duration::from_millis(1);
@@ -42,8 +42,7 @@ impl Desk {
             return;
         };
         let Some(reason) = end_of(seat, present) else {
-            self.later(Moment::now() + GONE_CHECK, Order::CheckGone(actor));
-            return;
+            return self.wait_until_gone(actor, key, incarnation).await;
         };
         let has_started = present.has_started || seat.child.node().has_started(incarnation);
         if has_started {
@@ -55,6 +54,19 @@ impl Desk {
         }
         self.by_actor.remove(&actor);
         self.feed(ended(key, incarnation, reason, has_started)).await;
+    }
+
+    /// Its actor has ended and something of it is still there: looks again soon.
+    async fn wait_until_gone(&mut self, actor: ActorId, key: ChildKey, incarnation: Incarnation) {
+        let now = Moment::now();
+        self.later(now + GONE_CHECK, Order::CheckGone(actor));
+        let Some(present) = self.seats.get_mut(&key).and_then(|seat| seat.present.as_mut()) else {
+            return;
+        };
+        let since = *present.lingers_since.get_or_insert(now);
+        if now.since(since) >= KILL_GRACE {
+            self.feed(Input::Lingers { key, incarnation }).await;
+        }
     }
 
     /// The child whose present incarnation this actor is.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Desk;
-use super::calls::answer;
 use super::children::ended;
 use super::seat::{Present, kill};
 use crate::clock::Moment;
+use crate::name::Name;
 use crate::reason::{ExitReason, Failure};
 use crate::supervisor::actor::{Charge, Order};
 use crate::supervisor::machine::{Alarm, ChildKey, Decision, Effect, Incarnation, Overdue};
 use crate::time::Due;
-use crate::tree::{KILL, Phase, RootState, STOP, What};
+use crate::tree::{KILL, Node, Phase, RootState, STOP, What};
 
 impl Desk {
     pub(super) async fn perform(&mut self, effect: Effect) {
@@ -31,7 +31,7 @@ impl Desk {
             Effect::Arm { alarm, at } => self.arm(alarm, at),
             Effect::Answer { call, result } => {
                 if let Some(reply) = self.calls.remove(&call) {
-                    answer(reply, result);
+                    reply.send(result);
                 }
             }
             Effect::Forget { key } => self.forget(key),
@@ -60,6 +60,7 @@ impl Desk {
                     cell: spawned.cell,
                     join: spawned.join,
                     has_started: false,
+                    lingers_since: None,
                 });
             }
             Err(refused) => {
@@ -117,6 +118,13 @@ impl Desk {
         self.charge.shared.tell(&self.path, What::Decision(decision));
     }
 
+    /// The node of a child that is still known.
+    fn node_of(&self, child: &Name) -> Option<Arc<Node>> {
+        let child = self.machine.child(child.as_str())?;
+        let seat = self.seats.get(&child.key)?;
+        Some(Arc::clone(seat.child.node()))
+    }
+
     fn ready(&mut self) {
         let Charge {
             node,
@@ -147,7 +155,8 @@ impl Desk {
         for seat in self.seats.values().filter(|seat| !seat.is_static) {
             seat.child.leave_tree();
         }
-        shared.report_overdue(&self.path, overdue);
+        let late = overdue.into_iter().map(|late| (self.node_of(&late.child), late));
+        shared.report_overdue(&self.path, late);
         node.ended(*incarnation, reason.clone(), Moment::now());
         if self.charge.parent.is_none() {
             self.seats.values().for_each(|seat| seat.child.leave_tree());

@@ -15,13 +15,12 @@ use std::sync::atomic::Ordering;
 use foldhash::HashMap;
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use self::calls::answer;
 use self::seat::{Present, Seat};
 use super::actor::{Charge, Order};
 use super::handle::{Answer, Reply};
 use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Request};
 use crate::clock::{Moment, Seeded};
-use crate::time::{Due, Key};
+use crate::time::{Due, Key, start_keeper};
 use crate::tree::Phase;
 
 /// A supervisor at work.
@@ -34,6 +33,8 @@ pub(crate) struct Desk {
     by_actor: HashMap<ActorId, ChildKey>,
     calls: HashMap<CallId, Reply<Answer>>,
     chance: Seeded,
+    /// Who keeps the tree's time, where this is the root's desk.
+    keeper: Option<ActorId>,
     inputs: VecDeque<Input>,
     effects: Vec<Effect>,
     /// When the input under way came.
@@ -68,6 +69,7 @@ impl Desk {
             by_actor: HashMap::default(),
             calls: HashMap::default(),
             chance: charge.shared.seeded(),
+            keeper: None,
             inputs: VecDeque::new(),
             now: Moment::now(),
             effects: Vec::new(),
@@ -79,15 +81,15 @@ impl Desk {
 
     pub(super) async fn obey(&mut self, order: Order) {
         match order {
-            Order::Boot => self.feed(Input::Boot).await,
+            Order::Boot => self.boot().await,
             Order::Add { spec, reply } => self.add(spec, reply).await,
             Order::Terminate { name, reply } => self.request(Request::TerminateChild(name), reply).await,
             Order::Restart { name, reply } => self.request(Request::RestartChild(name), reply).await,
             Order::Delete { name, reply } => self.request(Request::DeleteChild(name), reply).await,
             Order::Retry { name, reply } => self.request(Request::RetryChild(name), reply).await,
-            Order::KillChild { name, reply } => answer(reply, self.kill_from_outside(name)),
-            Order::List { reply } => answer(reply, self.list()),
-            Order::Count { reply } => answer(reply, self.machine.counts()),
+            Order::KillChild { name, reply } => reply.send(self.kill_from_outside(name)),
+            Order::List { reply } => reply.send(self.list()),
+            Order::Count { reply } => reply.send(self.machine.counts()),
             Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)).await,
             Order::ChildReady(actor) => self.child_ready(actor).await,
             Order::CheckGone(actor) => self.check_gone(actor).await,
@@ -101,11 +103,29 @@ impl Desk {
         }
     }
 
+    async fn boot(&mut self) {
+        if self.charge.parent.is_none() && !self.keep_time().await {
+            return self.feed(Input::Stop).await;
+        }
+        self.feed(Input::Boot).await;
+    }
+
+    /// Has the tree's time kept from now on, as is the root's business; returns whether it is.
+    async fn keep_time(&mut self) -> bool {
+        let started = start_keeper(Arc::clone(&self.charge.shared), self.myself.get_cell()).await;
+        self.keeper = started.ok();
+        self.keeper.is_some()
+    }
+
     /// What ractor tells of the children's actors.
     pub(super) async fn hear(&mut self, event: SupervisionEvent) {
         match event {
             SupervisionEvent::ActorStarted(actor) => self.actor_started(actor.get_id()).await,
             SupervisionEvent::ActorTerminated(actor, ..) | SupervisionEvent::ActorFailed(actor, _) => {
+                if self.keeper == Some(actor.get_id()) {
+                    // Where no other can be started, the root itself is ending, and needs none.
+                    let _kept = self.keep_time().await;
+                }
                 self.check_gone(actor.get_id()).await;
             }
             SupervisionEvent::ProcessGroupChanged(_) => {}
@@ -151,5 +171,8 @@ impl Drop for Desk {
             .values()
             .filter(|seat| !seat.is_static)
             .for_each(|seat| seat.child.leave_tree());
+        if self.charge.parent.is_none() {
+            self.charge.shared.root_is_gone();
+        }
     }
 }

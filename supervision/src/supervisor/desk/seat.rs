@@ -6,6 +6,7 @@ use ractor::ActorCell;
 use ractor::concurrency::JoinHandle;
 
 use crate::child::Startable;
+use crate::clock::Moment;
 use crate::reason::KillCause;
 use crate::supervisor::machine::Incarnation;
 use crate::time::Key;
@@ -24,6 +25,8 @@ pub(super) struct Present {
     pub(super) cell: ActorCell,
     pub(super) join: JoinHandle<()>,
     pub(super) has_started: bool,
+    /// When its actor was seen to have ended while something of it was still there.
+    pub(super) lingers_since: Option<Moment>,
 }
 
 impl Seat {

@@ -67,6 +67,14 @@ pub enum Input {
         /// Which life of it.
         incarnation: Incarnation,
     },
+    /// A child's actor has ended, by a kill from outside, and longer than [`KILL_GRACE`](super::KILL_GRACE) ago; yet
+    /// something of it is still there.
+    Lingers {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
     /// End: the parent, or a person, wants the supervisor gone.
     Stop,
 }

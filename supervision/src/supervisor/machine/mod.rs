@@ -198,6 +198,7 @@ impl Step<'_> {
             Input::Alarm(alarm) => self.alarm(alarm),
             Input::Call { call, request } => self.call(call, request),
             Input::Stuck { key, incarnation } => self.stuck(key, incarnation),
+            Input::Lingers { key, incarnation } => self.lingers(key, incarnation),
             Input::Stop => self.end(ExitReason::Shutdown),
         }
         self.proceed();

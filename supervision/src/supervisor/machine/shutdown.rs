@@ -96,6 +96,19 @@ impl Step<'_> {
         }
     }
 
+    /// Nobody is there any more who could be asked to stop, or killed.
+    pub(super) fn lingers(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let Some(child) = self.machine.existing(key, incarnation) else {
+            return;
+        };
+        match child.life {
+            Life::Stopping(stopping) if stopping.stage == Stage::Asked => {
+                self.note_unkillable(key, stopping, KillCause::Outside);
+            }
+            _ => {}
+        }
+    }
+
     /// A restart never begins while the old incarnation may be alive, so it goes on waiting; an ending
     /// supervisor goes on without the child.
     fn note_unkillable(&mut self, key: ChildKey, stopping: Stopping, cause: KillCause) {

@@ -139,6 +139,19 @@ fn a_child_added_while_its_group_waits_joins_it() {
 }
 
 #[test]
+fn a_group_waits_out_the_alarm_of_a_child_that_was_deleted_meanwhile() {
+    let mut case = Case::up(patient(one_for_all()), permanent(), &["a", "b"]);
+    assert_eq!(case.fails("a"), "stop b1");
+    assert_eq!(case.stops("b"), "");
+    assert_eq!(case.terminate("a"), "#1 Terminated");
+    assert_eq!(case.delete("a"), "forget a, #2 Deleted");
+    let of_the_deleted = case.key("a");
+    assert!(case.alarms.iter().any(|(_, alarm)| alarm.key == of_the_deleted));
+    assert_eq!(case.wait(just_under(SECOND)), "");
+    assert_eq!(case.wait(NANOSECOND), "start b2");
+}
+
+#[test]
 fn stop_is_served_while_a_child_waits() {
     let mut case = Case::up(patient(one_for_one()), permanent(), &["a", "b"]);
     case.fails("b");

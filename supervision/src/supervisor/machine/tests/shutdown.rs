@@ -2,6 +2,27 @@
 
 use super::*;
 
+fn lingers(case: &mut Case, child: &str) -> String {
+    let (key, incarnation) = case.last(child);
+    case.give(Input::Lingers { key, incarnation })
+}
+
+#[test]
+fn what_is_left_of_a_killed_child_is_not_waited_for_without_limit() {
+    let mut case = Case::up(one_for_one(), stops_by(Shutdown::Infinity), &["a", "b"]);
+    assert_eq!(
+        lingers(&mut case, "b"),
+        "",
+        "it may still go before anybody wants to end"
+    );
+    assert_eq!(case.state("b"), Some(ChildState::Running));
+    assert_eq!(case.stop(), "stop b1");
+    assert_eq!(lingers(&mut case, "b"), "stop a1");
+    assert_eq!(case.told(), "unkillable b1");
+    assert_eq!(lingers(&mut case, "b"), "");
+    assert_eq!(case.stops("a"), "end Shutdown b1 left after 0ns");
+}
+
 const ABC: [&str; 3] = ["a", "b", "c"];
 
 #[test]
