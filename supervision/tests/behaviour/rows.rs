@@ -1,10 +1,11 @@
 //! Messages that an agent handles in a row, without looking at what else there is between two of them.
 
+use futures_util::future::join;
 use triarch_supervision::prelude::*;
 
 use crate::agents::{Log, Puppet, Say, grow, puppet, team};
 use crate::bounds::fill;
-use crate::patience::{SECOND, quiet, soon, until};
+use crate::patience::{SECOND, quiet, until};
 
 /// A team of one whose mailbox held `messages` before it started.
 async fn begun_with(
@@ -82,16 +83,14 @@ async fn a_question_in_the_middle_is_answered_in_its_turn() {
     for note in notes(0..5) {
         address.try_send(note).unwrap();
     }
-    let answer = tokio::spawn({
-        let address = address.clone();
-        async move { address.ask(|reply| Say::Echo(7, reply)).await }
-    });
-    quiet().await;
-    for note in notes(5..10) {
-        address.try_send(note).unwrap();
-    }
-    let tree = grow(team().child(child)).await;
-    assert_eq!(soon("the answer", answer).await.unwrap(), Ok(7));
+    let begin = async {
+        for note in notes(5..10) {
+            address.try_send(note).unwrap();
+        }
+        grow(team().child(child)).await
+    };
+    let (answer, tree) = join(address.ask(|reply| Say::Echo(7, reply)), begin).await;
+    assert_eq!(answer, Ok(7));
     until("the others are handled", || log.has("a note 9")).await;
     assert_eq!(log.count("a note"), 10);
     tree.stop().await;
