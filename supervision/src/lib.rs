@@ -163,8 +163,8 @@
 //! 2. It *pushes* into that side, a flume channel.
 //! 3. If the agent was idle it *rings* the bell, which wakes the task of the agent's ractor actor. ractor's own mailbox
 //!    carries one message in the life of an agent and is not on this way.
-//! 4. The agent *takes* one message after the other. Where 32 or more wait it first turns senders to the other side, so
-//!    that both do not meet on one lock. After 256 messages in a row it gives way to other tasks.
+//! 4. The agent *takes* one message after the other. Where 8 or more wait it first turns senders to the other side, so
+//!    that both do not meet on one lock. After 100 µs, or 8,192 messages, it gives way to other tasks.
 //! 5. It *releases* the room of taken messages in portions: a quarter of the capacity, at most 256. Until then they
 //!    count against the bound. Room goes to the line first.
 //!

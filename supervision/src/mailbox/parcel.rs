@@ -59,6 +59,7 @@ pub(crate) enum Content<M> {
 impl<M> Special<M> {
     /// Without its box, where it needs none.
     pub(crate) fn unpacked(self: Box<Self>) -> Parcel<M> {
+        // Taken out of its box first, each question would be boxed anew.
         if !matches!(self.content, Content::One(_)) {
             return Parcel::Special(self);
         }

@@ -182,7 +182,7 @@ pub(crate) struct Node {
     started: AtomicU64,
     /// Messages handled, over all incarnations. Written by the agent alone.
     pub(crate) handled: AtomicU64,
-    /// When the message in hand was queued, as a stamp's mark; 0 while none is.
+    /// When the message in hand was queued, as a stamp's bits; 0 while none is.
     pub(crate) in_hand: AtomicU32,
     /// Of which failed.
     pub(crate) failed: AtomicU64,

@@ -16,15 +16,18 @@ const KEPT_BUFFER: u64 = 1024;
 /// one lock costs less than turning them.
 const SWAP_FROM: u64 = 8;
 
-/// After this many messages without a rest, a sender is taken to be busy on another thread …
-const STREAM: u64 = 32;
+/// After this many messages without a rest, a sender is taken to be busy on another thread.
+const STREAM_FROM: u64 = 32;
 
-/// … and until so many wait, the taker waits up to so often for so many moments (about 2 µs), as long as each time
-/// brought so many.
-const HEAP: u64 = 256;
-const WAITS: u32 = 8;
-const MOMENTS: u32 = 40;
-const WORTH_WAITING: u64 = 4;
+/// Once so many messages wait, no more are let gather.
+const GATHERED: u64 = 256;
+
+/// How often messages are let gather before they are taken, each time for this many turns of a loop: about 2 µs.
+const GATHERINGS: u32 = 8;
+const TURNS_EACH: u32 = 40;
+
+/// A gathering that brought fewer was in vain.
+const WORTH_GATHERING: u64 = 4;
 
 /// The taker's own notes. They belong to the mailbox and pass from one incarnation to the next.
 #[derive(Debug)]
@@ -198,7 +201,7 @@ impl<M: Message> Queue<M> {
             _ if notes.ahead.is_some() => notes.ahead.take().map(Parcel::Special),
             Flows::Sides(..) => {
                 if notes.left == 0 {
-                    self.let_more_come(notes);
+                    self.let_gather(notes);
                     let Some((side, tail)) = self.turn_to(notes.taken) else {
                         return Take::Empty;
                     };
@@ -227,18 +230,18 @@ impl<M: Message> Queue<M> {
 
     /// Lets messages gather while a sender on another thread is at it: taking each as it comes would have the two
     /// fight for every one. Where it was in vain, it is not tried again soon.
-    fn let_more_come(&self, notes: &mut Notes<M>) {
-        if notes.stream < STREAM {
+    fn let_gather(&self, notes: &mut Notes<M>) {
+        if notes.stream < STREAM_FROM {
             return;
         }
         let mut waiting = self.entrance.word.tail() - notes.taken;
-        for _ in 0..WAITS {
-            if waiting == 0 || waiting >= HEAP {
+        for _ in 0..GATHERINGS {
+            if waiting == 0 || waiting >= GATHERED {
                 return;
             }
-            (0..MOMENTS).for_each(|_| spin_loop());
+            (0..TURNS_EACH).for_each(|_| spin_loop());
             let before = std::mem::replace(&mut waiting, self.entrance.word.tail() - notes.taken);
-            if waiting - before < WORTH_WAITING {
+            if waiting - before < WORTH_GATHERING {
                 notes.stream = 0;
                 return;
             }
