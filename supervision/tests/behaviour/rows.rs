@@ -76,6 +76,22 @@ async fn what_is_handled_is_counted_before_a_handler_waits_and_when_one_crashes(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_whose_handler_waits_is_as_old_as_it_is_whatever_came_before_it() {
+    const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
+    let log = Log::default();
+    let child = puppet("a", &log);
+    let address = child.address();
+    address.try_send(Say::Note(0)).unwrap();
+    tokio::time::advance(HOUR).await;
+    address.try_send(Say::Hang).unwrap();
+    let tree = grow(team().child(child)).await;
+    until("it hangs", || log.has("a hangs")).await;
+    let age = address.figures().oldest_age.unwrap();
+    assert!(age < HOUR / 2, "{age:?}");
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_in_the_middle_is_answered_in_its_turn() {
     let log = Log::default();
     let child = puppet("a", &log);

@@ -106,6 +106,10 @@ impl<A: Agent> Life<A> {
                 poll_fn(|cx| {
                     let polled = handling.as_mut().poll(cx);
                     if polled.is_pending() {
+                        if in_a_row > 0 {
+                            let stamp = hold.notes.stamp().bits();
+                            mailbox.node.in_hand.store(stamp, Ordering::Relaxed);
+                        }
                         mailbox.node.handled.store(handled, Ordering::Relaxed);
                         mailbox.queue.release(&mut hold.notes);
                     }

@@ -41,8 +41,9 @@ pub(crate) struct Notes<M> {
     /// Messages since the last rest, or since waiting for more was in vain.
     stream: u64,
     order: LaneOrder,
-    /// Messages that came in one parcel, and that parcel's stamp.
+    /// Messages that came in one parcel.
     bundle: vec::IntoIter<M>,
+    /// When they were queued, or the message that was last taken in a row.
     stamp: Stamp,
     /// What comes next, where it has left its channel ahead of its turn.
     ahead: Option<Box<Special<M>>>,
@@ -77,6 +78,10 @@ pub(crate) enum Take<M> {
 }
 
 impl<M> Notes<M> {
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
     /// So many messages have left the side.
     ///
     /// Who was admitted later may push first where senders were not turned away: what is popped then was not counted,
@@ -118,7 +123,8 @@ impl<M: Message> Queue<M> {
         }
         loop {
             match self.flows.pop_side(notes.side)? {
-                Parcel::Plain(Plain { message, .. }) => {
+                Parcel::Plain(Plain { message, stamp, .. }) => {
+                    notes.stamp = stamp;
                     notes.popped(1);
                     notes.taken += 1;
                     return Some(message);
