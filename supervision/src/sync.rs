@@ -33,3 +33,58 @@ pub(crate) fn spin_loop() {
     #[cfg(shuttle)]
     shuttle::hint::spin_loop();
 }
+
+/// A lock for a few instructions at a time: taking it costs one locked operation and letting go none, where the
+/// standard mutex takes two.
+#[derive(Debug)]
+pub(crate) struct Spin<T>(Inner<T>);
+
+#[cfg(not(shuttle))]
+type Inner<T> = spin::mutex::SpinMutex<T>;
+#[cfg(not(shuttle))]
+pub(crate) type SpinGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T>;
+
+#[cfg(shuttle)]
+type Inner<T> = Mutex<T>;
+#[cfg(shuttle)]
+pub(crate) type SpinGuard<'a, T> = MutexGuard<'a, T>;
+
+/// How often a lock that is held is looked at before another thread is let run: its holder may be one.
+#[cfg(not(shuttle))]
+const LOOKS: u32 = 32;
+
+impl<T> Spin<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Inner::new(value))
+    }
+
+    #[cfg(not(shuttle))]
+    #[inline]
+    pub(crate) fn lock(&self) -> SpinGuard<'_, T> {
+        match self.0.try_lock() {
+            Some(guard) => guard,
+            None => self.lock_contended(),
+        }
+    }
+
+    #[cfg(not(shuttle))]
+    #[cold]
+    fn lock_contended(&self) -> SpinGuard<'_, T> {
+        loop {
+            for _ in 0..LOOKS {
+                if !self.0.is_locked()
+                    && let Some(guard) = self.0.try_lock()
+                {
+                    return guard;
+                }
+                spin_loop();
+            }
+            yield_thread();
+        }
+    }
+
+    #[cfg(shuttle)]
+    pub(crate) fn lock(&self) -> SpinGuard<'_, T> {
+        lock(&self.0)
+    }
+}

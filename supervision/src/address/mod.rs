@@ -4,6 +4,7 @@ mod edge;
 mod error;
 mod question;
 mod refused;
+mod sending;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use self::error::{AskError, Refusal, SendError};
 use self::refused::block_on;
+pub use self::sending::Sending;
 use crate::ask::{NoAnswer, Reply};
 use crate::clock::Moment;
 use crate::mailbox::{Content, Mailbox, Parcel, Refused};
@@ -77,24 +79,17 @@ impl<M: Message> Address<M> {
     /// Queues a message; held back while the mailbox is full, if its overflow policy is to wait.
     ///
     /// Cancel-safe: a dropped future has queued the message or not, and leaves its place in line.
-    pub async fn send(&self, message: M) -> Result<(), SendError<M>> {
-        match self.mailbox.queue.offer(Parcel::plain(message)) {
-            Ok(number) => {
-                give_way(number, 1).await;
-                Ok(())
-            }
-            Err((refused, parcel)) => self
-                .refused(refused, parcel)
-                .await
-                .map_err(|failed| self.single(failed)),
-        }
+    #[inline]
+    pub fn send(&self, message: M) -> Sending<'_, M> {
+        Sending::new(self, message)
     }
 
     /// Queues a message or gives it back at once.
+    #[inline]
     pub fn try_send(&self, message: M) -> Result<(), SendError<M>> {
-        match self.mailbox.queue.offer(Parcel::plain(message)) {
+        match self.mailbox.queue.offer_plain(message) {
             Ok(_) => Ok(()),
-            Err((refused, parcel)) => self.settle(refused, parcel).map_err(|failed| self.single(failed)),
+            Err((refused, message)) => self.settle_one(refused, message),
         }
     }
 
@@ -161,10 +156,7 @@ impl<M: Message> Address<M> {
     ///
     /// Not for handlers: an agent must not block the thread that runs it.
     pub fn blocking_send(&self, message: M) -> Result<(), SendError<M>> {
-        match self.mailbox.queue.offer(Parcel::plain(message)) {
-            Ok(_) => Ok(()),
-            Err((refused, parcel)) => block_on(self.refused(refused, parcel)).map_err(|failed| self.single(failed)),
-        }
+        block_on(self.send(message))
     }
 
     /// Asks: `question` makes the message from the way back, and the answer is waited for without limit.
@@ -191,7 +183,12 @@ impl<M: Message> Address<M> {
 /// After `count` messages from that of `number` on.
 #[inline]
 async fn give_way(number: u64, count: u64) {
-    if number / GIVE_WAY_EVERY != (number + count) / GIVE_WAY_EVERY {
+    if is_time_to_give_way(number, count) {
         tokio::task::coop::consume_budget().await;
     }
+}
+
+#[inline]
+const fn is_time_to_give_way(number: u64, count: u64) -> bool {
+    number / GIVE_WAY_EVERY != (number + count) / GIVE_WAY_EVERY
 }

@@ -23,10 +23,7 @@ impl<M: Message> Address<M> {
         if refused != Refused::Full || self.mailbox.overflow != Overflow::Wait {
             return self.settle(refused, parcel);
         }
-        let _held_back = HeldBack {
-            node: &self.mailbox.node,
-            since: Moment::now(),
-        };
+        let _held_back = self.held_back();
         self.in_line(parcel)?.await.map_err(|parcel| (parcel, Refusal::Closed))
     }
 
@@ -41,6 +38,12 @@ impl<M: Message> Address<M> {
             }
             (Refused::Full, Overflow::DropOldest) => self.displace(parcel),
         }
+    }
+
+    #[cold]
+    pub(super) fn settle_one(&self, refused: Refused, message: M) -> Result<(), SendError<M>> {
+        self.settle(refused, Parcel::plain(message))
+            .map_err(|failed| self.single(failed))
     }
 
     fn displace(&self, parcel: Parcel<M>) -> Result<(), Failed<M>> {
@@ -63,6 +66,13 @@ impl<M: Message> Address<M> {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn held_back(&self) -> HeldBack<'_> {
+        HeldBack {
+            node: &self.mailbox.node,
+            since: Moment::now(),
+        }
     }
 
     pub(super) fn in_line(&self, parcel: Parcel<M>) -> Result<InLine<'_, M>, Failed<M>> {
@@ -93,7 +103,7 @@ impl<M: Message> Address<M> {
 }
 
 /// Counts the time a sender is held back, however that ends.
-struct HeldBack<'a> {
+pub(super) struct HeldBack<'a> {
     node: &'a Node,
     since: Moment,
 }

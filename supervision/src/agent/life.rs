@@ -15,7 +15,7 @@ use super::current::Working;
 use super::{Agent, OnError};
 use crate::ask::{Ticket, drop_failed};
 use crate::clock::Moment;
-use crate::mailbox::{Again, Hold, Mailbox, Take};
+use crate::mailbox::{Again, Hold, Mailbox};
 use crate::panics;
 use crate::policy::StopLimit;
 use crate::reason::{ExitReason, Failure};
@@ -196,25 +196,20 @@ impl<A: Agent> Life<A> {
                 }
                 continue;
             }
-            match self.mailbox.queue.take(&mut hold.notes) {
-                Take::Next(parcel) => {
-                    streak.took(1);
-                    if let Some(queued) = self.mailbox.queue.sampled(&hold.notes) {
-                        let now = Moment::now();
-                        self.hand.since = Some(now);
-                        if let Some(queued) = queued {
-                            self.mailbox.node.meters().waited(now.since(queued));
-                        }
-                    }
-                    if let Some(next) = self.open(parcel) {
-                        return next;
-                    }
+            let Some(parcel) = self.mailbox.queue.take(&mut hold.notes) else {
+                *streak = Streak::default();
+                return Next::Rest;
+            };
+            streak.took(1);
+            if let Some(queued) = self.mailbox.queue.sampled(&hold.notes) {
+                let now = Moment::now();
+                self.hand.since = Some(now);
+                if let Some(queued) = queued {
+                    self.mailbox.node.meters().waited(now.since(queued));
                 }
-                Take::Soon => return Next::GiveWay,
-                Take::Empty => {
-                    *streak = Streak::default();
-                    return Next::Rest;
-                }
+            }
+            if let Some(next) = self.open(parcel) {
+                return next;
             }
         }
     }

@@ -11,7 +11,7 @@
 //! has: the bound that also covers what was taken and not begun, the line of held-back senders, the bell.
 
 mod bell;
-mod flows;
+mod hatch;
 mod lanes;
 mod line;
 mod parcel;
@@ -35,7 +35,7 @@ use std::sync::{Arc, OnceLock, Weak};
 pub(crate) use bell::Bell;
 pub(crate) use line::Place;
 pub(crate) use parcel::{Content, Parcel, Plain, Special, Stamp};
-pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY, Take};
+pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY};
 pub(crate) use word::Refused;
 
 use crate::ask::NoAnswer;
@@ -169,12 +169,8 @@ impl<M: Message> Mailbox<M> {
     fn bury(&self) {
         let Some(mut hold) = self.sit_down() else { return };
         self.clear_notices();
-        loop {
-            match self.queue.take(&mut hold.notes) {
-                Take::Next(parcel) => self.discard(parcel, DeadReason::Closed, None),
-                Take::Soon => std::thread::yield_now(),
-                Take::Empty => break,
-            }
+        while let Some(parcel) = self.queue.take(&mut hold.notes) {
+            self.discard(parcel, DeadReason::Closed, None);
         }
         if let Some(again) = hold.again.take() {
             let message = again.message;

@@ -56,23 +56,6 @@ pub(crate) enum Content<M> {
     Many(Vec<M>),
 }
 
-impl<M> Special<M> {
-    /// Without its box, where it needs none.
-    pub(crate) fn unpacked(self: Box<Self>) -> Parcel<M> {
-        // Taken out of its box first, each question would be boxed anew.
-        if !matches!(self.content, Content::One(_)) {
-            return Parcel::Special(self);
-        }
-        match *self {
-            Self {
-                stamp,
-                content: Content::One(message),
-            } => Parcel::stamped(stamp, message),
-            other => Parcel::Special(Box::new(other)),
-        }
-    }
-}
-
 impl<M> Content<M> {
     /// Its messages, in their order.
     pub(crate) fn into_messages(self) -> Vec<M> {
@@ -114,13 +97,18 @@ impl<M> Parcel<M> {
         }
     }
 
-    pub(crate) fn stamp(&self) -> Stamp {
+    /// When it was queued, where it has room for that.
+    pub(crate) fn own_stamp(&self) -> Option<Stamp> {
         match self {
-            Self::Plain(plain) => plain.stamp,
-            Self::Special(special) => special.stamp,
-            Self::Many(_) => Stamp::NEVER,
-            Self::Mark(stamp) => *stamp,
+            Self::Plain(plain) => Some(plain.stamp),
+            Self::Special(special) => Some(special.stamp),
+            Self::Mark(stamp) => Some(*stamp),
+            Self::Many(_) => None,
         }
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.own_stamp().unwrap_or(Stamp::NEVER)
     }
 
     pub(crate) fn set_stamp(&mut self, now: Stamp) {
@@ -129,14 +117,6 @@ impl<M> Parcel<M> {
             Self::Special(special) => special.stamp = now,
             Self::Many(_) => {}
             Self::Mark(stamp) => *stamp = now,
-        }
-    }
-
-    /// With its stamp, whatever it is.
-    pub(crate) fn into_special(self) -> Special<M> {
-        Special {
-            stamp: self.stamp(),
-            content: self.into_content(),
         }
     }
 

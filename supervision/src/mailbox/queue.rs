@@ -5,15 +5,15 @@
 mod sender;
 mod taker;
 
-pub(crate) use taker::{Notes, Take};
+pub(crate) use taker::Notes;
 
 use super::bell::Bell;
-use super::flows::Flows;
+use super::hatch::Hatch;
 use super::line::Line;
 use super::parcel::{Parcel, Stamp};
 use super::word::Word;
 use crate::message::Message;
-use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, Spin, SpinGuard, lock};
 
 /// One in this many messages has its times measured.
 pub(crate) const SAMPLE_EVERY: u64 = 256;
@@ -33,25 +33,43 @@ const NO_PROBE: u64 = u64::MAX;
 pub(crate) struct Queue<M> {
     room: Room,
     capacity: u64,
-    flows: Flows<Parcel<M>>,
+    evicts: bool,
     line: Mutex<Line>,
-    entrance: Entrance,
+    entrance: Entrance<M>,
     pub(crate) bell: Bell,
 }
 
 /// What senders write for each message.
 #[derive(Debug)]
-struct Entrance {
-    word: Word,
-    /// The stamp of the latest message.
-    latest: AtomicU32,
-    /// The stamp of the latest mark.
-    marked: AtomicU32,
+struct Entrance<M> {
+    hatch: Spin<Hatch<Parcel<M>>>,
+    /// What the hatch's word came to when it was last changed.
+    shown: AtomicU64,
     /// The stamp of the message that found the agent idle, or was next when it left its seat.
     first: AtomicU32,
     /// The number of a message whose waiting time is measured, and when it was queued.
     probe: AtomicU64,
     probe_at: AtomicU64,
+}
+
+impl<M> Entrance<M> {
+    fn word(&self) -> Word {
+        Word::from_bits(self.shown.load(Ordering::Acquire))
+    }
+
+    /// Shows what the word has become, and lets go of the hatch.
+    #[inline]
+    fn show(&self, hatch: SpinGuard<'_, Hatch<Parcel<M>>>) {
+        self.shown.store(hatch.word.bits(), Ordering::Release);
+        drop(hatch);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Word) -> T) -> T {
+        let mut hatch = self.hatch.lock();
+        let outcome = change(&mut hatch.word);
+        self.show(hatch);
+        outcome
+    }
 }
 
 /// What the taker writes now and then, and senders read for each message.
@@ -68,16 +86,15 @@ struct Room {
 
 impl<M: Message> Queue<M> {
     pub(crate) fn new(capacity: u64, evicts: bool) -> Self {
-        let flows = if M::LANES || evicts {
-            Flows::lanes(M::LANES)
+        let hatch = if Self::takes_by_one(evicts) {
+            Hatch::lanes(M::LANES)
         } else {
-            Flows::sides()
+            Hatch::one_row()
         };
         Self {
             entrance: Entrance {
-                word: Word::new(),
-                latest: AtomicU32::new(Stamp::NEVER.bits()),
-                marked: AtomicU32::new(Stamp::NEVER.bits()),
+                shown: AtomicU64::new(hatch.word.bits()),
+                hatch: Spin::new(hatch),
                 first: AtomicU32::new(0),
                 probe: AtomicU64::new(NO_PROBE),
                 probe_at: AtomicU64::new(0),
@@ -89,10 +106,19 @@ impl<M: Message> Queue<M> {
                 high_water: AtomicU64::new(0),
             },
             capacity,
-            flows,
+            evicts,
             line: Mutex::new(Line::default()),
             bell: Bell::default(),
         }
+    }
+
+    /// Whether the taker takes one message at a time, since those that wait may still be passed, or pushed out.
+    const fn takes_by_one(evicts: bool) -> bool {
+        M::LANES || evicts
+    }
+
+    fn is_taken_by_one(&self) -> bool {
+        Self::takes_by_one(self.evicts)
     }
 
     pub(crate) fn capacity(&self) -> u64 {
@@ -103,7 +129,7 @@ impl<M: Message> Queue<M> {
     pub(crate) fn depth(&self) -> u64 {
         let gone = self.gone();
         // Between the two looks any number may come and go.
-        self.entrance.word.tail().saturating_sub(gone).min(self.capacity)
+        self.entrance.word().tail().saturating_sub(gone).min(self.capacity)
     }
 
     pub(super) fn note_depth(&self) {
@@ -123,33 +149,33 @@ impl<M: Message> Queue<M> {
 
     /// Messages ever admitted.
     pub(crate) fn admitted(&self) -> u64 {
-        self.entrance.word.tail()
+        self.entrance.word().tail()
     }
 
     /// When the oldest message that waits was queued, where nobody takes from the queue.
     pub(crate) fn oldest(&self) -> Option<Stamp> {
-        let is_busy = self.depth() > 0 || !self.entrance.word.is_idle();
+        let is_busy = self.depth() > 0 || !self.entrance.word().is_idle();
         is_busy
             .then(|| self.entrance.first.load(Ordering::Relaxed))
             .and_then(Stamp::from_bits)
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.entrance.word.is_idle()
+        self.entrance.word().is_idle()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.entrance.word.is_closed()
+        self.entrance.word().is_closed()
     }
 
     /// Opens again; returns whether it was closed.
     pub(crate) fn reopen(&self) -> bool {
-        self.entrance.word.reopen()
+        self.entrance.change(Word::reopen)
     }
 
     /// Closes: admits nobody any more and sends the held-back senders away. Returns whether it was open.
     pub(crate) fn close(&self) -> bool {
-        let was_open = self.entrance.word.close();
+        let was_open = self.entrance.change(Word::close);
         let sent_away = {
             let mut line = lock(&self.line);
             let (sent_away, room) = line.dissolve();

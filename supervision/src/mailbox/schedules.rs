@@ -23,7 +23,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::thread::{self, JoinHandle};
 use shuttle::{Config, MaxSteps, Runner};
 
-use super::{Notes, Parcel, Place, Queue, Refused, Take};
+use super::{Notes, Parcel, Place, Queue, Refused};
 use crate::message::{Message, Priority};
 
 /// Schedules per test and scheduler.
@@ -107,7 +107,13 @@ impl<M: Message> Subject<M> {
 
     fn try_send(&self, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
         let count = parcel.count();
-        let number = self.queue.offer(parcel)?;
+        let number = match parcel {
+            Parcel::Plain(plain) => {
+                let offered = self.queue.offer_plain(plain.message);
+                offered.map_err(|(refused, message)| (refused, Parcel::plain(message)))
+            }
+            parcel => self.queue.offer(parcel),
+        }?;
         self.check_bound(number + count);
         Ok(number)
     }
@@ -135,22 +141,22 @@ impl<M: Message> Subject<M> {
         assert!(tail <= bound, "{tail} messages admitted where {bound} have room");
     }
 
-    fn take(&self, notes: &mut Notes<M>) -> Take<M> {
+    fn take(&self, notes: &mut Notes<M>) -> Option<Parcel<M>> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         let taken = self.take_either_way(notes);
-        if !matches!(taken, Take::Next(_)) {
+        if taken.is_none() {
             self.begun.fetch_sub(1, Ordering::SeqCst);
         }
         taken
     }
 
     /// As an agent does: from the row where there is one.
-    fn take_either_way(&self, notes: &mut Notes<M>) -> Take<M> {
+    fn take_either_way(&self, notes: &mut Notes<M>) -> Option<Parcel<M>> {
         if self.queue.plain_run(notes) > 0
             && let Some(message) = self.queue.take_plain(notes)
         {
             self.queue.release_in_steps(notes);
-            return Take::Next(Parcel::plain(message));
+            return Some(Parcel::plain(message));
         }
         self.queue.take(notes)
     }
@@ -158,7 +164,7 @@ impl<M: Message> Subject<M> {
     /// What is left, after which the room has to be whole: none lost, none given twice.
     fn empty(&self, notes: &mut Notes<M>) -> Vec<M> {
         let mut left = Vec::new();
-        while let Take::Next(parcel) = self.take(notes) {
+        while let Some(parcel) = self.take(notes) {
             left.push(message(parcel));
         }
         self.queue.release(notes);
@@ -233,9 +239,8 @@ impl<M: Message> Taker<M> {
     async fn next(&mut self) -> M {
         loop {
             match self.subject.take(&mut self.notes) {
-                Take::Next(parcel) => return message(parcel),
-                Take::Soon => yield_now().await,
-                Take::Empty => {
+                Some(parcel) => return message(parcel),
+                None => {
                     if self.subject.queue.rest(&mut self.notes) {
                         self.rung().await;
                     }

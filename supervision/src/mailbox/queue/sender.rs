@@ -2,35 +2,90 @@
 
 use std::task::{Context, Poll};
 
-use super::{Flows, NO_PROBE, Queue, SAMPLE_EVERY};
+use super::{NO_PROBE, Queue, SAMPLE_EVERY};
 use crate::clock::Moment;
+use crate::mailbox::hatch::Hatch;
 use crate::mailbox::line::{self, Line, Place};
 use crate::mailbox::parcel::{Content, Parcel, Stamp};
 use crate::mailbox::word::{Admission, Refused, Standing};
 use crate::message::Message;
-use crate::sync::{Ordering, fence, lock, yield_thread};
+use crate::sync::{Ordering, SpinGuard, fence, lock, yield_thread};
 
 /// Below this depth each message is stamped by the clock; above it, one in so many, and the others as the latest.
 const STAMPED_DEPTH: u64 = 16;
 const STAMP_EVERY: u64 = 128;
 
+type Held<'a, M> = SpinGuard<'a, Hatch<Parcel<M>>>;
+
 impl<M: Message> Queue<M> {
     /// Queues `parcel` if there is room and nobody waits for it. Returns the message's number.
     #[inline]
     pub(crate) fn offer(&self, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
-        match self
-            .entrance
-            .word
-            .admit(parcel.count(), &self.room.limit, Standing::Newcomer)
-        {
-            Ok(admission) => Ok(self.put(&admission, parcel)),
-            Err(refused) => {
+        match self.offer_as(Standing::Newcomer, parcel) {
+            Ok(admission) => Ok(self.admitted_one(admission)),
+            Err((refused, parcel)) => {
                 if refused == Refused::Full {
                     self.note_depth();
                 }
                 Err((refused, parcel))
             }
         }
+    }
+
+    #[inline]
+    fn admitted_one(&self, admission: Admission) -> u64 {
+        if admission.rings {
+            self.bell.ring();
+        }
+        admission.first
+    }
+
+    /// As [`Queue::offer`], for what most messages are: from the sender's hand to its place in the row without being
+    /// laid down in between, where to pick it up again at once would cost as much as the rest of the way.
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would lay the message down once more on its way"
+    )]
+    #[inline(always)]
+    pub(crate) fn offer_plain(&self, message: M) -> Result<u64, (Refused, M)> {
+        match self.enter(Standing::Newcomer, 1) {
+            Ok((mut hatch, admission, stamp)) => {
+                let lane = lane_of(&message);
+                hatch.put(lane, Parcel::stamped(stamp, message));
+                self.entrance.show(hatch);
+                Ok(self.admitted_one(admission))
+            }
+            Err(refused) => {
+                if refused == Refused::Full {
+                    self.note_depth();
+                }
+                Err((refused, message))
+            }
+        }
+    }
+
+    /// Admits `parcel` and puts it down.
+    #[inline]
+    fn offer_as(&self, standing: Standing, parcel: Parcel<M>) -> Result<Admission, (Refused, Parcel<M>)> {
+        match self.enter(standing, parcel.count()) {
+            Ok((hatch, admission, stamp)) => {
+                self.put(hatch, parcel, stamp);
+                Ok(admission)
+            }
+            Err(refused) => Err((refused, parcel)),
+        }
+    }
+
+    /// Admits `count` messages, to be put down before the hatch is let go.
+    #[expect(clippy::inline_always, reason = "its outcome would pass through memory")]
+    #[inline(always)]
+    fn enter(&self, standing: Standing, count: u64) -> Result<(Held<'_, M>, Admission, Stamp), Refused> {
+        let now = self.time_if_shallow();
+        let mut hatch = self.entrance.hatch.lock();
+        let limit = self.room.limit.load(Ordering::Acquire);
+        let admission = hatch.word.admit(count, limit, standing)?;
+        let stamp = self.stamp(&mut hatch, admission, now);
+        Ok((hatch, admission, stamp))
     }
 
     /// Waits in line for room for `parcel`, which is taken once it is queued. `place` is the caller's memory
@@ -41,52 +96,50 @@ impl<M: Message> Queue<M> {
         place: &mut Option<Place>,
         cx: &Context<'_>,
     ) -> Poll<Result<u64, ()>> {
-        let Some(wants) = parcel.as_ref().map(Parcel::count) else {
+        let mut line = lock(&self.line);
+        let Some(waiting) = parcel.take() else {
             return Poll::Ready(Err(()));
         };
-        let admission = std::task::ready!(self.poll_admission(wants, place, cx));
-        *place = None;
-        let queued = admission
-            .ok()
-            .and_then(|admission| Some(self.put(&admission, parcel.take()?)));
-        Poll::Ready(queued.ok_or(()))
-    }
-
-    fn poll_admission(
-        &self,
-        wants: u64,
-        place: &mut Option<Place>,
-        cx: &Context<'_>,
-    ) -> Poll<Result<Admission, Refused>> {
-        let mut line = lock(&self.line);
+        let wants = waiting.count();
         let standing = match *place {
             Some(place) => line.standing(place, cx.waker()),
             None => self.join(&mut line, wants, place, cx),
         };
-        match standing {
+        let offered = match standing {
             line::Standing::Granted => {
                 // Still under the line's lock: until the limit follows, the tail may stand beyond it, and there is
                 // less room to see than there is.
-                let admission = self.entrance.word.admit(wants, &self.room.limit, Standing::Granted);
+                let offered = self.offer_as(Standing::Granted, waiting);
                 // The room moves from aside to the limit; only a closed queue refuses, and then it is nobody's.
                 self.room.limit.fetch_add(wants, Ordering::SeqCst);
-                Poll::Ready(admission)
+                offered
             }
-            line::Standing::First => match self.entrance.word.admit(wants, &self.room.limit, Standing::First) {
-                Err(Refused::Full) => Poll::Pending,
-                admission => {
-                    line.first_admitted();
-                    self.line_moved(&line);
-                    Poll::Ready(admission)
-                }
-            },
-            line::Standing::Behind => Poll::Pending,
-            line::Standing::Dissolved => Poll::Ready(Err(Refused::Closed)),
+            line::Standing::First => self.offer_as(Standing::First, waiting),
+            line::Standing::Behind => Err((Refused::Full, waiting)),
+            line::Standing::Dissolved => Err((Refused::Closed, waiting)),
+        };
+        let outcome = match offered {
+            Err((Refused::Full, back)) => {
+                *parcel = Some(back);
+                return Poll::Pending;
+            }
+            Ok(admission) => Ok(admission),
+            Err((Refused::Closed, back)) => {
+                *parcel = Some(back);
+                Err(())
+            }
+        };
+        if standing == line::Standing::First {
+            line.first_admitted();
+            self.line_moved(&line);
         }
+        drop(line);
+        *place = None;
+        Poll::Ready(outcome.map(|admission| self.admitted_one(admission)))
     }
 
     fn join(&self, line: &mut Line, wants: u64, place: &mut Option<Place>, cx: &Context<'_>) -> line::Standing {
-        self.entrance.word.mark_waiters(true);
+        self.mark_waiters(true);
         // Either the taker's next release sees the mark, or the admission tried next sees its release.
         fence(Ordering::SeqCst);
         let is_first = line.is_empty();
@@ -98,12 +151,16 @@ impl<M: Message> Queue<M> {
         }
     }
 
+    fn mark_waiters(&self, present: bool) {
+        self.entrance.change(|word| word.mark_waiters(present));
+    }
+
     /// The line has a new first, or none.
     pub(super) fn line_moved(&self, line: &Line) {
         match line.first_wants() {
-            None => self.entrance.word.mark_waiters(false),
+            None => self.mark_waiters(false),
             Some(wants) => {
-                if self.entrance.word.tail() + wants <= self.room.limit.load(Ordering::SeqCst) {
+                if self.entrance.word().tail() + wants <= self.room.limit.load(Ordering::SeqCst) {
                     line.nudge();
                 }
             }
@@ -127,83 +184,82 @@ impl<M: Message> Queue<M> {
                 Err((Refused::Closed, back)) => return Err(back),
                 Err((Refused::Full, back)) => parcel = back,
             }
-            let line = lock(&self.line);
-            if let Some(oldest) = self.flows.pop_oldest() {
-                let Ok(admission) = self.entrance.word.admit(1, &self.room.limit, Standing::Granted) else {
-                    // Not counted as evicted yet, so whoever empties the closed queue waits for it.
-                    self.flows.push(parcel_lane(&oldest), oldest);
+            let now = self.time_if_shallow();
+            let mut hatch = self.entrance.hatch.lock();
+            if hatch.word.is_closed() {
+                return Err(parcel);
+            }
+            if let Some(oldest) = hatch.take_oldest() {
+                self.room.evicted.fetch_add(1, Ordering::AcqRel);
+                let limit = self.room.limit.fetch_add(1, Ordering::SeqCst) + 1;
+                let Ok(admission) = hatch.word.admit(1, limit, Standing::Granted) else {
                     return Err(parcel);
                 };
-                self.room.evicted.fetch_add(1, Ordering::AcqRel);
-                self.room.limit.fetch_add(1, Ordering::SeqCst);
-                drop(line);
-                return Ok((self.put(&admission, parcel), Some(oldest)));
+                let stamp = self.stamp(&mut hatch, admission, now);
+                self.put(hatch, parcel, stamp);
+                return Ok((self.admitted_one(admission), Some(oldest)));
             }
-            drop(line);
-            // All there is has been taken and is about to be released, or is about to be put down.
+            drop(hatch);
+            // All there is has been taken and is about to be released.
             yield_thread();
         }
     }
 
+    /// Puts down what was admitted, and lets go of the hatch.
     #[inline]
-    fn put(&self, admission: &Admission, mut parcel: Parcel<M>) -> u64 {
-        let number = admission.first;
-        let stamp = self.stamp(admission);
+    fn put(&self, mut hatch: Held<'_, M>, mut parcel: Parcel<M>, stamp: Stamp) {
         parcel.set_stamp(stamp);
-        match &self.flows {
-            Flows::Sides(..) => {
-                if matches!(parcel, Parcel::Many(_)) && self.is_news(stamp) {
-                    self.flows.push(admission.side, Parcel::Mark(stamp));
+        match parcel {
+            Parcel::Many(batch) if self.is_taken_by_one() => {
+                for message in batch {
+                    hatch.put(lane_of(&message), Parcel::stamped(stamp, message));
                 }
-                self.flows.push(admission.side, parcel);
             }
-            Flows::Lanes(_) => self.put_in_lanes(stamp, parcel),
+            Parcel::Many(batch) => {
+                if std::mem::replace(&mut hatch.marked, stamp) != stamp {
+                    hatch.put(0, Parcel::Mark(stamp));
+                }
+                hatch.put(0, Parcel::Many(batch));
+            }
+            parcel => hatch.put(parcel_lane(&parcel), parcel),
         }
-        if admission.rings {
-            self.bell.ring();
-        }
-        number
+        self.entrance.show(hatch);
     }
 
-    /// Whether no mark has told `stamp`. Of two that ask at once both may be right, or the second be a step late.
-    fn is_news(&self, stamp: Stamp) -> bool {
-        let is_news = self.entrance.marked.load(Ordering::Relaxed) != stamp.bits();
-        if is_news {
-            self.entrance.marked.store(stamp.bits(), Ordering::Relaxed);
-        }
-        is_news
-    }
-
-    fn put_in_lanes(&self, stamp: Stamp, parcel: Parcel<M>) {
-        let Parcel::Many(batch) = parcel else {
-            return self.flows.push(parcel_lane(&parcel), parcel);
-        };
-        for message in batch {
-            self.flows.push(lane_of(&message), Parcel::stamped(stamp, message));
-        }
+    /// The time, where what is queued now is likely to be stamped with it: it is not read under the lock.
+    #[inline]
+    fn time_if_shallow(&self) -> Option<Moment> {
+        let depth = self.entrance.word().tail().saturating_sub(self.gone());
+        (depth <= STAMPED_DEPTH).then(Moment::now)
     }
 
     #[inline]
-    fn stamp(&self, admission: &Admission) -> Stamp {
-        let depth = admission.first.saturating_sub(self.gone());
-        if depth > STAMPED_DEPTH && !admission.first.is_multiple_of(STAMP_EVERY) {
-            return Stamp::from_bits(self.entrance.latest.load(Ordering::Relaxed)).unwrap_or(Stamp::NEVER);
+    fn stamp(&self, hatch: &mut Hatch<Parcel<M>>, admission: Admission, now: Option<Moment>) -> Stamp {
+        if now.is_none() && !admission.first.is_multiple_of(STAMP_EVERY) {
+            return hatch.latest;
         }
-        self.stamp_now(admission)
+        hatch.latest = self.stamp_by_clock(admission, now);
+        hatch.latest
     }
 
-    fn stamp_now(&self, admission: &Admission) -> Stamp {
-        let now = Moment::now();
+    #[inline(never)]
+    fn stamp_by_clock(&self, admission: Admission, now: Option<Moment>) -> Stamp {
+        let now = now.unwrap_or_else(Moment::now);
         let stamp = Stamp::at(now);
-        self.entrance.latest.store(stamp.bits(), Ordering::Relaxed);
         if admission.rings {
-            self.entrance.first.store(stamp.bits(), Ordering::Relaxed);
+            self.note_oldest(stamp);
         }
-        if admission.first.is_multiple_of(SAMPLE_EVERY) && self.entrance.probe.load(Ordering::Relaxed) == NO_PROBE {
-            self.entrance.probe_at.store(now.as_nanos(), Ordering::Relaxed);
-            self.entrance.probe.store(admission.first, Ordering::Release);
+        if admission.first.is_multiple_of(SAMPLE_EVERY) {
+            self.set_probe(admission.first, now);
         }
         stamp
+    }
+
+    fn set_probe(&self, number: u64, now: Moment) {
+        if self.entrance.probe.load(Ordering::Relaxed) == NO_PROBE {
+            self.entrance.probe_at.store(now.as_nanos(), Ordering::Relaxed);
+            self.entrance.probe.store(number, Ordering::Release);
+        }
     }
 
     /// Gives `room` to the line, and what the line does not take to everybody.

@@ -1,20 +1,17 @@
 //! The taker's half of a queue: taking, releasing room, coming to rest.
 
+use std::collections::VecDeque;
 use std::vec;
 
-use super::{Flows, NO_PROBE, Queue, SAMPLE_EVERY};
+use super::{NO_PROBE, Queue, SAMPLE_EVERY};
 use crate::clock::Moment;
 use crate::mailbox::lanes::LaneOrder;
-use crate::mailbox::parcel::{Parcel, Plain, Special, Stamp};
+use crate::mailbox::parcel::{Parcel, Plain, Stamp};
 use crate::message::Message;
 use crate::sync::{Ordering, fence, lock, spin_loop};
 
-/// Beyond this many messages in a burst the buffer that is not in use is given back when the agent comes to rest.
-const KEPT_BUFFER: u64 = 1024;
-
-/// From this many messages on, the taker turns senders to the other side before it takes; below, meeting them on
-/// one lock costs less than turning them.
-const SWAP_FROM: u64 = 8;
+/// A buffer with room for more is given back when the agent comes to rest.
+const KEPT_BUFFER: usize = 1024;
 
 /// After this many messages without a rest, a sender is taken to be busy on another thread.
 const STREAM_FROM: u64 = 32;
@@ -29,65 +26,40 @@ const TURNS_EACH: u32 = 40;
 /// A gathering that brought fewer was in vain.
 const WORTH_GATHERING: u64 = 4;
 
-/// The taker's own notes. They belong to the mailbox and pass from one incarnation to the next.
+/// The taker's own notes, with what it has taken away and not begun. They belong to the mailbox and pass from one
+/// incarnation to the next.
 #[derive(Debug)]
 pub(crate) struct Notes<M> {
-    side: usize,
-    /// Messages left on this side, but for those of the bundle.
-    left: u64,
-    taken: u64,
-    released: u64,
-    burst: u64,
-    /// Messages since the last rest, or since waiting for more was in vain.
-    stream: u64,
-    order: LaneOrder,
+    /// The row that was taken away.
+    row: VecDeque<Parcel<M>>,
     /// Messages that came in one parcel.
     bundle: vec::IntoIter<M>,
-    /// When they were queued, or the message that was last taken in a row.
+    taken: u64,
+    released: u64,
+    /// Messages since the last rest, or since waiting for more was in vain.
+    stream: u64,
+    /// When the bundle was queued, or the message that was last taken in a row.
     stamp: Stamp,
-    /// What comes next, where it has left its channel ahead of its turn.
-    ahead: Option<Box<Special<M>>>,
+    order: LaneOrder,
 }
 
 impl<M> Default for Notes<M> {
     fn default() -> Self {
         Self {
-            side: 0,
-            left: 0,
+            row: VecDeque::new(),
+            bundle: Vec::new().into_iter(),
             taken: 0,
             released: 0,
-            burst: 0,
             stream: 0,
-            order: LaneOrder::default(),
-            bundle: Vec::new().into_iter(),
             stamp: Stamp::NEVER,
-            ahead: None,
+            order: LaneOrder::default(),
         }
     }
-}
-
-/// What taking a message gives.
-#[derive(Debug)]
-pub(crate) enum Take<M> {
-    /// The next message.
-    Next(Parcel<M>),
-    /// There is none.
-    Empty,
-    /// Its sender has been admitted and has not put it down yet: look again soon.
-    Soon,
 }
 
 impl<M> Notes<M> {
     pub(crate) fn stamp(&self) -> Stamp {
         self.stamp
-    }
-
-    /// So many messages have left the side.
-    ///
-    /// Who was admitted later may push first where senders were not turned away: what is popped then was not counted,
-    /// and the next look at the word counts what it left behind.
-    fn popped(&mut self, messages: u64) {
-        self.left = self.left.saturating_sub(messages);
     }
 
     /// Lays the messages of a batch ready, and gives the first.
@@ -118,26 +90,20 @@ impl<M: Message> Queue<M> {
             notes.taken += 1;
             return Some(message);
         }
-        if notes.left == 0 || notes.ahead.is_some() || !matches!(self.flows, Flows::Sides(..)) {
-            return None;
-        }
         loop {
-            match self.flows.pop_side(notes.side)? {
+            match notes.row.pop_front()? {
                 Parcel::Plain(Plain { message, stamp, .. }) => {
                     notes.stamp = stamp;
-                    notes.popped(1);
                     notes.taken += 1;
                     return Some(message);
                 }
                 Parcel::Mark(stamp) => notes.stamp = stamp,
                 Parcel::Many(batch) => {
-                    notes.popped(batch.len() as u64);
                     notes.taken += 1;
                     return notes.unpack(batch);
                 }
-                Parcel::Special(special) => {
-                    notes.popped(1);
-                    notes.ahead = Some(special);
+                special @ Parcel::Special(_) => {
+                    notes.row.push_front(special);
                     return None;
                 }
             }
@@ -150,88 +116,69 @@ impl<M: Message> Queue<M> {
         reason = "a call would move each message through memory once more"
     )]
     #[inline(always)]
-    pub(crate) fn take(&self, notes: &mut Notes<M>) -> Take<M> {
-        let parcel = match self.draw(notes) {
-            Take::Next(parcel) => parcel,
-            nothing => return nothing,
-        };
+    pub(crate) fn take(&self, notes: &mut Notes<M>) -> Option<Parcel<M>> {
+        let parcel = self.draw(notes)?;
         notes.taken += 1;
         self.release_in_steps(notes);
-        Take::Next(parcel)
+        Some(parcel)
+    }
+
+    /// The next message, which still counts as waiting.
+    #[inline]
+    fn draw(&self, notes: &mut Notes<M>) -> Option<Parcel<M>> {
+        if self.is_taken_by_one() {
+            return self.entrance.hatch.lock().take(&mut notes.order);
+        }
+        if let Some(message) = notes.bundle.next() {
+            return Some(Parcel::stamped(notes.stamp, message));
+        }
+        loop {
+            match notes.row.pop_front() {
+                Some(Parcel::Mark(stamp)) => notes.stamp = stamp,
+                Some(Parcel::Many(batch)) => {
+                    if let Some(message) = notes.unpack(batch) {
+                        return Some(Parcel::stamped(notes.stamp, message));
+                    }
+                }
+                Some(parcel) => return Some(parcel),
+                None => {
+                    self.let_gather(notes);
+                    if !self.fetch_row(notes) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the row away; returns whether anything lies in it.
+    fn fetch_row(&self, notes: &mut Notes<M>) -> bool {
+        if self.entrance.word().tail() == notes.taken {
+            return false;
+        }
+        self.entrance.hatch.lock().swap(&mut notes.row);
+        notes.stream += notes.row.len() as u64;
+        !notes.row.is_empty()
     }
 
     /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused.
     ///
     /// Not where lanes may let a later one pass it, or a newer one push it out.
     pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
-        if matches!(self.flows, Flows::Lanes(_)) {
+        if self.is_taken_by_one() {
             return;
         }
         if notes.bundle.as_slice().is_empty() {
-            match self.pop(notes) {
-                Take::Next(Parcel::Many(batch)) => notes.bundle = batch.into_vec().into_iter(),
-                Take::Next(parcel) => {
-                    notes.stamp = parcel.stamp();
-                    notes.ahead = Some(Box::new(parcel.into_special()));
-                }
-                Take::Empty | Take::Soon => return,
+            if notes.row.is_empty() && !self.fetch_row(notes) {
+                return;
+            }
+            while let Some(Parcel::Mark(stamp)) = notes.row.front() {
+                notes.stamp = *stamp;
+                notes.row.pop_front();
             }
         }
-        self.note_oldest(notes.stamp);
-    }
-
-    /// The next message, which still counts as waiting.
-    #[expect(
-        clippy::inline_always,
-        reason = "a call would move each message through memory once more"
-    )]
-    #[inline(always)]
-    fn draw(&self, notes: &mut Notes<M>) -> Take<M> {
-        if let Some(message) = notes.bundle.next() {
-            return Take::Next(Parcel::stamped(notes.stamp, message));
-        }
-        match self.pop(notes) {
-            Take::Next(Parcel::Many(batch)) => {
-                let first = notes.unpack(batch);
-                first.map_or(Take::Soon, |message| Take::Next(Parcel::stamped(notes.stamp, message)))
-            }
-            Take::Next(Parcel::Special(special)) => Take::Next(special.unpacked()),
-            drawn => drawn,
-        }
-    }
-
-    /// The next parcel, whatever it holds.
-    #[inline]
-    fn pop(&self, notes: &mut Notes<M>) -> Take<M> {
-        let found = match &self.flows {
-            _ if notes.ahead.is_some() => notes.ahead.take().map(Parcel::Special),
-            Flows::Sides(..) => {
-                if notes.left == 0 {
-                    self.let_gather(notes);
-                    let Some((side, tail)) = self.turn_to(notes.taken) else {
-                        return Take::Empty;
-                    };
-                    (notes.side, notes.left) = (side, tail - notes.taken);
-                    notes.burst = notes.burst.max(notes.left);
-                    notes.stream += notes.left;
-                }
-                let mut popped = self.flows.pop_side(notes.side);
-                while let Some(Parcel::Mark(stamp)) = popped {
-                    notes.stamp = stamp;
-                    popped = self.flows.pop_side(notes.side);
-                }
-                notes.popped(popped.as_ref().map_or(0, Parcel::count));
-                popped
-            }
-            Flows::Lanes(_) => {
-                let evicted = self.room.evicted.load(Ordering::Acquire);
-                if self.entrance.word.tail() == notes.taken + evicted {
-                    return Take::Empty;
-                }
-                self.flows.pop_lane(&mut notes.order)
-            }
-        };
-        found.map_or(Take::Soon, Take::Next)
+        let next = notes.row.front().filter(|_| notes.bundle.as_slice().is_empty());
+        self.note_oldest(next.and_then(Parcel::own_stamp).unwrap_or(notes.stamp));
     }
 
     /// Lets messages gather while a sender on another thread is at it: taking each as it comes would have the two
@@ -240,13 +187,13 @@ impl<M: Message> Queue<M> {
         if notes.stream < STREAM_FROM {
             return;
         }
-        let mut waiting = self.entrance.word.tail() - notes.taken;
+        let mut waiting = self.entrance.word().tail() - notes.taken;
         for _ in 0..GATHERINGS {
             if waiting == 0 || waiting >= GATHERED {
                 return;
             }
             (0..TURNS_EACH).for_each(|_| spin_loop());
-            let before = std::mem::replace(&mut waiting, self.entrance.word.tail() - notes.taken);
+            let before = std::mem::replace(&mut waiting, self.entrance.word().tail() - notes.taken);
             if waiting - before < WORTH_GATHERING {
                 notes.stream = 0;
                 return;
@@ -254,24 +201,12 @@ impl<M: Message> Queue<M> {
         }
     }
 
-    /// The side to take from, and up to which message; turns senders away from it if that is worth it.
-    fn turn_to(&self, taken: u64) -> Option<(usize, u64)> {
-        let (side, tail) = self.entrance.word.side_and_tail();
-        if tail == taken {
-            return None;
-        }
-        if tail - taken < SWAP_FROM {
-            return Some((side, tail));
-        }
-        self.flows.open_both_sides();
-        self.entrance.word.swap_sides(taken)
-    }
-
     #[inline]
     fn release_every(&self) -> u64 {
-        match &self.flows {
-            Flows::Sides(..) => (self.capacity / 4).clamp(1, 256),
-            Flows::Lanes(_) => 1,
+        if self.is_taken_by_one() {
+            1
+        } else {
+            (self.capacity / 4).clamp(1, 256)
         }
     }
 
@@ -292,13 +227,13 @@ impl<M: Message> Queue<M> {
         self.note_depth();
         notes.released = notes.taken;
         self.room.taken.store(notes.taken, Ordering::Release);
-        if self.entrance.word.has_waiters() {
+        if self.entrance.word().has_waiters() {
             self.hand_out(&mut lock(&self.line), room);
             return;
         }
         self.room.limit.fetch_add(room, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        if self.entrance.word.has_waiters() {
+        if self.entrance.word().has_waiters() {
             self.hand_out(&mut lock(&self.line), 0);
         }
     }
@@ -307,14 +242,16 @@ impl<M: Message> Queue<M> {
     pub(crate) fn rest(&self, notes: &mut Notes<M>) -> bool {
         self.release(notes);
         notes.stream = 0;
-        if notes.burst > KEPT_BUFFER {
-            notes.burst = 0;
-            let (side, _) = self.entrance.word.side_and_tail();
-            self.flows.shrink_side(1 - side);
+        if notes.row.capacity() > KEPT_BUFFER && notes.row.is_empty() {
+            notes.row = VecDeque::new();
         }
-        self.entrance
-            .word
-            .rest(notes.taken + self.room.evicted.load(Ordering::Acquire))
+        let mut hatch = self.entrance.hatch.lock();
+        let gone = notes.taken + self.room.evicted.load(Ordering::Acquire);
+        let is_at_rest = hatch.word.rest(gone);
+        let given_back = is_at_rest.then(|| hatch.give_back(KEPT_BUFFER));
+        self.entrance.show(hatch);
+        drop(given_back);
+        is_at_rest
     }
 
     /// Notes that a message queued at `stamp` is the next.
@@ -338,6 +275,6 @@ impl<M: Message> Queue<M> {
         }
         let at = Moment::from_nanos(self.entrance.probe_at.load(Ordering::Relaxed));
         self.entrance.probe.store(NO_PROBE, Ordering::Release);
-        Some((probe == number && matches!(self.flows, Flows::Sides(..))).then_some(at))
+        Some((probe == number && !self.is_taken_by_one()).then_some(at))
     }
 }

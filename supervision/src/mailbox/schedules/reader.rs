@@ -25,13 +25,10 @@ fn until_closed(subject: &Arc<Subject<Letter>>, from: usize) -> JoinHandle<(u64,
 /// Empties a closed queue as the mailbox does when it buries one.
 fn bury(subject: &Subject<Letter>, notes: &mut Notes<Letter>) -> Vec<Letter> {
     let mut taken = Vec::new();
-    loop {
-        match subject.take(notes) {
-            Take::Next(parcel) => taken.push(message(parcel)),
-            Take::Soon => thread::yield_now(),
-            Take::Empty => return taken,
-        }
+    while let Some(parcel) = subject.take(notes) {
+        taken.push(message(parcel));
     }
+    taken
 }
 
 #[test]
@@ -41,7 +38,7 @@ fn closing_sends_every_waiting_sender_away_with_its_message() {
         let sending = [0, 1, 2].map(|from| until_closed(&subject, from));
         let mut notes = Notes::default();
         let mut taken = Vec::new();
-        if let Take::Next(parcel) = subject.take(&mut notes) {
+        if let Some(parcel) = subject.take(&mut notes) {
             taken.push(message(parcel));
         }
         assert!(subject.queue.close());
@@ -69,7 +66,7 @@ fn who_was_given_room_when_it_closes_gets_its_message_back() {
         let closing = thread::spawn(move || assert!(closing.queue.close()));
         let mut notes = Notes::default();
         let mut taken = Vec::from_iter(match subject.take(&mut notes) {
-            Take::Next(parcel) => Some(message(parcel)),
+            Some(parcel) => Some(message(parcel)),
             _ => None,
         });
         join([closing]);
@@ -185,7 +182,7 @@ fn displacing_conserves<const LANES: bool>(capacity: u64) {
     let mut notes = Notes::default();
     let mut found = Vec::new();
     for _ in 0..3 {
-        if let Take::Next(parcel) = subject.take(&mut notes) {
+        if let Some(parcel) = subject.take(&mut notes) {
             found.push(message(parcel));
         }
         assert!(subject.queue.depth() <= capacity);
@@ -239,7 +236,7 @@ fn what_is_displaced_is_the_oldest() {
         let mut notes = Notes::default();
         let mut taken = Vec::new();
         for _ in 0..2 {
-            if let Take::Next(parcel) = subject.take(&mut notes) {
+            if let Some(parcel) = subject.take(&mut notes) {
                 taken.push(message(parcel).number);
             }
         }

@@ -1,0 +1,109 @@
+//! A message on its way into a mailbox.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use super::refused::{HeldBack, InLine};
+use super::{Address, Refusal, SendError, is_time_to_give_way};
+use crate::mailbox::{Parcel, Refused};
+use crate::message::{Message, Overflow};
+
+/// What [`Address::send`] returns: queues its message when it is awaited.
+///
+/// A type of its own and not an async function, so that the way of a message that finds room is small enough to
+/// become part of its caller: each future a message passes through moves it through memory once more.
+#[must_use = "a message is sent when its future is awaited"]
+pub struct Sending<'a, M: Message> {
+    address: &'a Address<M>,
+    message: Option<M>,
+    then: Then<'a, M>,
+}
+
+/// What is left to do once the message was offered.
+enum Then<'a, M: Message> {
+    /// Nothing, or nothing yet.
+    Nothing,
+    /// To let others run.
+    GiveWay,
+    /// To wait for room.
+    Wait {
+        in_line: InLine<'a, M>,
+        /// Counts the time until it is dropped.
+        _held_back: HeldBack<'a>,
+    },
+}
+
+impl<'a, M: Message> Sending<'a, M> {
+    #[inline]
+    pub(super) fn new(address: &'a Address<M>, message: M) -> Self {
+        Self {
+            address,
+            message: Some(message),
+            then: Then::Nothing,
+        }
+    }
+
+    #[cold]
+    fn refused(&mut self, refused: Refused, message: M) -> Result<(), SendError<M>> {
+        let address = self.address;
+        if refused != Refused::Full || address.mailbox.overflow != Overflow::Wait {
+            return address.settle_one(refused, message);
+        }
+        let _held_back = address.held_back();
+        let in_line = address.in_line(Parcel::plain(message));
+        let in_line = in_line.map_err(|failed| address.single(failed))?;
+        self.then = Then::Wait { in_line, _held_back };
+        Ok(())
+    }
+
+    #[cold]
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<M>>> {
+        let outcome = match &mut self.then {
+            Then::Nothing => Ok(()),
+            Then::GiveWay => {
+                ready!(pin!(tokio::task::coop::consume_budget()).poll(cx));
+                Ok(())
+            }
+            Then::Wait { in_line, .. } => {
+                ready!(Pin::new(in_line).poll(cx)).map_err(|parcel| self.address.single((parcel, Refusal::Closed)))
+            }
+        };
+        self.then = Then::Nothing;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<M: Message> Unpin for Sending<'_, M> {}
+
+impl<M: Message> Future for Sending<'_, M> {
+    type Output = Result<(), SendError<M>>;
+
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would lay the message down once more on its way"
+    )]
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(message) = this.message.take() {
+            match this.address.mailbox.queue.offer_plain(message) {
+                Ok(number) if !is_time_to_give_way(number, 1) => return Poll::Ready(Ok(())),
+                Ok(_) => this.then = Then::GiveWay,
+                Err((refused, message)) => {
+                    if let Err(failed) = this.refused(refused, message) {
+                        return Poll::Ready(Err(failed));
+                    }
+                }
+            }
+        }
+        this.poll_on(cx)
+    }
+}
+
+impl<M: Message> fmt::Debug for Sending<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sending({})", self.address.path())
+    }
+}
