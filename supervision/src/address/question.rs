@@ -21,9 +21,10 @@ impl<M: Message> Address<M> {
     ) -> Result<T, AskError> {
         let (reply, ticket, answer) = question();
         let _edge = Edge::to(&self.mailbox.node).map_err(|why| AskError::NotSent { to: self.path(), why })?;
-        let _alarm = limit.and_then(|limit| self.arm(limit, &answer));
+        let now = limit.map(|_| Moment::now());
+        let _alarm = now.zip(limit).and_then(|(now, limit)| self.arm(now + limit, &answer));
         let parcel = Parcel::special(Content::Ask(ticket, make(reply)));
-        if let Err((refused, parcel)) = self.mailbox.queue.offer(parcel) {
+        if let Err((refused, parcel)) = self.mailbox.queue.offer_at(now, parcel) {
             self.queue_question(refused, parcel, &answer).await?;
         }
         let settled = poll_fn(|cx| answer.poll(cx)).await;
@@ -49,9 +50,9 @@ impl<M: Message> Address<M> {
         .await
     }
 
-    fn arm<T: Send + 'static>(&self, limit: Duration, answer: &Answer<T>) -> Option<Armed<'_>> {
+    fn arm<T: Send + 'static>(&self, at: Moment, answer: &Answer<T>) -> Option<Armed<'_>> {
         let timekeeper = &self.mailbox.shared.get()?.timekeeper;
-        let key = timekeeper.arm(Moment::now() + limit, Due::Timeout(answer.gate()));
+        let key = timekeeper.arm(at, Due::Timeout(answer.gate()));
         Some(Armed { timekeeper, key })
     }
 

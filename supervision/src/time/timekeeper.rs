@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use ractor::ActorRef;
@@ -16,6 +16,7 @@ use crate::clock::Moment;
 use crate::mailbox::Bell;
 use crate::supervisor::Order;
 use crate::supervisor::machine::Alarm;
+use crate::sync::{Spin, SpinGuard};
 
 /// Threads spread over this many wheels, so that askers seldom meet on a lock.
 const SHARDS: u8 = 4;
@@ -66,7 +67,7 @@ pub(crate) struct Key {
 /// The deadlines of a tree.
 #[derive(Debug)]
 pub(crate) struct Timekeeper {
-    shards: [Mutex<Wheel<Due>>; SHARDS as usize],
+    shards: [Spin<Wheel<Due>>; SHARDS as usize],
     /// The moment the keeper sleeps until.
     asleep_until: AtomicU64,
     bell: Bell,
@@ -75,7 +76,7 @@ pub(crate) struct Timekeeper {
 impl Timekeeper {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
-            shards: std::array::from_fn(|_| Mutex::new(Wheel::new(now))),
+            shards: std::array::from_fn(|_| Spin::new(Wheel::new(now))),
             asleep_until: AtomicU64::new(NEVER),
             bell: Bell::default(),
         }
@@ -98,10 +99,8 @@ impl Timekeeper {
         drop(removed);
     }
 
-    fn wheel(&self, shard: u8) -> MutexGuard<'_, Wheel<Due>> {
-        self.shards[usize::from(shard % SHARDS)]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn wheel(&self, shard: u8) -> SpinGuard<'_, Wheel<Due>> {
+        self.shards[usize::from(shard % SHARDS)].lock()
     }
 
     /// The tree has ended: nobody keeps its time any more, so nothing may go on waiting for it.

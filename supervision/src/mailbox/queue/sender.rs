@@ -21,7 +21,13 @@ impl<M: Message> Queue<M> {
     /// Queues `parcel` if there is room and nobody waits for it. Returns the message's number.
     #[inline]
     pub(crate) fn offer(&self, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
-        match self.offer_as(Standing::Newcomer, parcel) {
+        self.offer_at(None, parcel)
+    }
+
+    /// As [`Queue::offer`], by one who knows what time it is.
+    #[inline]
+    pub(crate) fn offer_at(&self, now: Option<Moment>, parcel: Parcel<M>) -> Result<u64, (Refused, Parcel<M>)> {
+        match self.offer_as(Standing::Newcomer, now, parcel) {
             Ok(admission) => Ok(self.admitted_one(admission)),
             Err((refused, parcel)) => {
                 if refused == Refused::Full {
@@ -48,7 +54,7 @@ impl<M: Message> Queue<M> {
     )]
     #[inline(always)]
     pub(crate) fn offer_plain(&self, message: M) -> Result<u64, (Refused, M)> {
-        match self.enter(Standing::Newcomer, 1) {
+        match self.enter(Standing::Newcomer, None, 1) {
             Ok((mut hatch, admission, stamp)) => {
                 let lane = lane_of(&message);
                 hatch.put(lane, Parcel::stamped(stamp, message));
@@ -66,8 +72,13 @@ impl<M: Message> Queue<M> {
 
     /// Admits `parcel` and puts it down.
     #[inline]
-    fn offer_as(&self, standing: Standing, parcel: Parcel<M>) -> Result<Admission, (Refused, Parcel<M>)> {
-        match self.enter(standing, parcel.count()) {
+    fn offer_as(
+        &self,
+        standing: Standing,
+        now: Option<Moment>,
+        parcel: Parcel<M>,
+    ) -> Result<Admission, (Refused, Parcel<M>)> {
+        match self.enter(standing, now, parcel.count()) {
             Ok((hatch, admission, stamp)) => {
                 self.put(hatch, parcel, stamp);
                 Ok(admission)
@@ -79,8 +90,13 @@ impl<M: Message> Queue<M> {
     /// Admits `count` messages, to be put down before the hatch is let go.
     #[expect(clippy::inline_always, reason = "its outcome would pass through memory")]
     #[inline(always)]
-    fn enter(&self, standing: Standing, count: u64) -> Result<(Held<'_, M>, Admission, Stamp), Refused> {
-        let now = self.time_if_shallow();
+    fn enter(
+        &self,
+        standing: Standing,
+        now: Option<Moment>,
+        count: u64,
+    ) -> Result<(Held<'_, M>, Admission, Stamp), Refused> {
+        let now = now.or_else(|| self.time_if_shallow());
         let mut hatch = self.entrance.hatch.lock();
         let limit = self.room.limit.load(Ordering::Acquire);
         let admission = hatch.word.admit(count, limit, standing)?;
@@ -109,12 +125,12 @@ impl<M: Message> Queue<M> {
             line::Standing::Granted => {
                 // Still under the line's lock: until the limit follows, the tail may stand beyond it, and there is
                 // less room to see than there is.
-                let offered = self.offer_as(Standing::Granted, waiting);
+                let offered = self.offer_as(Standing::Granted, None, waiting);
                 // The room moves from aside to the limit; only a closed queue refuses, and then it is nobody's.
                 self.room.limit.fetch_add(wants, Ordering::SeqCst);
                 offered
             }
-            line::Standing::First => self.offer_as(Standing::First, waiting),
+            line::Standing::First => self.offer_as(Standing::First, None, waiting),
             line::Standing::Behind => Err((Refused::Full, waiting)),
             line::Standing::Dissolved => Err((Refused::Closed, waiting)),
         };
