@@ -212,7 +212,8 @@
 //! | `DropOldest` | `Ok`; the oldest message of the least urgent lane is a dead letter `full` | the same | asked; `NotAnswered`, `Full` where it is pushed out later |
 //!
 //! `send_before` does as `send` does under `Wait`, no longer than its deadline, and as `try_send` does under the others.
-//! A `send_many` is admitted as one, or in parts of the capacity where it is larger; a part is turned away as a whole.
+//! A `send_many` is admitted as one, or in parts of the capacity where it is larger. Where there is not room for all,
+//! `Reject` gives all of them back, `DropNewest` queues those that fit, and `DropOldest` keeps the last ones.
 //!
 //! # What it costs
 //!

@@ -11,6 +11,8 @@ mod patience;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod calls;
