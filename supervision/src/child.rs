@@ -341,9 +341,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
         let is_new = node.set_path(Arc::from(path));
         // A supervisor's restart begins with all its static children again, also those that had left the tree.
         if self.mailbox.queue.reopen() || is_new {
-            let _first = self.mailbox.shared.set(Arc::clone(shared));
             node.arrive();
             shared.enlist(node, self.door());
+            self.mailbox.joins(shared);
         }
     }
 

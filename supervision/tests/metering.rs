@@ -19,17 +19,20 @@ enum Say {
     Panic,
     Hang,
     Stop,
+    /// Sets a timer that says to work.
+    Remember,
 }
 
 impl Message for Say {}
 
-async fn obey<A: Agent>(say: Say, ctx: &mut Context<A>) -> Result<(), Failure> {
+async fn obey<A: Agent<Message: From<Say>>>(say: Say, ctx: &mut Context<A>) -> Result<(), Failure> {
     match say {
         Say::Work => {}
         Say::Fail => return Err(Failure::new("told to fail")),
         Say::Panic => panic!("told to panic"),
         Say::Hang => std::future::pending().await,
         Say::Stop => ctx.stop(),
+        Say::Remember => drop(ctx.send_after(Duration::from_millis(1), Say::Work.into())),
     }
     Ok(())
 }
@@ -63,6 +66,12 @@ impl Message for Twice {
 
     fn again(&self) -> Option<Self> {
         Some(self.clone())
+    }
+}
+
+impl From<Say> for Twice {
+    fn from(say: Say) -> Self {
+        Self(say)
     }
 }
 
@@ -275,6 +284,29 @@ async fn each_way_of_losing_a_message_is_counted_and_nothing_is_lost_unseen() {
         ("dead_letters_total{no_such_agent}", 1.0),
     ]);
     assert_eq!(part(&shown(&tree), &["dead_letters"]), letters);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_dropped_before_the_start_and_what_timers_bring_is_counted() {
+    let newest = Child::of::<Newest>("newest", ())
+        .capacity(1)
+        .overflow(Overflow::DropNewest);
+    let address = newest.address();
+    for say in [Say::Remember, Say::Work, Say::Work] {
+        address.try_send(say).unwrap();
+    }
+    let tree = grow(team().child(newest)).await;
+    quiet().await;
+    let found = shown(&tree);
+    let expected = lines(&[
+        ("dead_letters_total{full}", 2.0),
+        ("messages_dropped_total{Newest,full}", 2.0),
+        ("messages_enqueued_total{Newest,normal}", 4.0),
+        ("messages_handled_total{Newest,ok}", 2.0),
+    ]);
+    assert_eq!(part(&found, &["messages_", "dead_letters"]), expected);
+    check_balance(&found, &["Newest"]);
+    tree.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,6 +63,11 @@ pub(crate) struct Mailbox<M> {
     pub(crate) shared: OnceLock<Arc<Shared>>,
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
     dropped: AtomicU64,
+    /// Messages taken in that never lay in the queue: the agent had asked for them, or there was no room and they
+    /// were dropped at once.
+    beside: AtomicU64,
+    /// Messages dropped before there was a tree to tell of it.
+    untold: AtomicU64,
     /// Incarnations of which something is left: one, or none.
     incarnations: AtomicU64,
 }
@@ -103,6 +108,8 @@ impl<M: Message> Mailbox<M> {
             seat: std::sync::Mutex::new(Some(Box::default())),
             notices: std::sync::Mutex::new(VecDeque::new()),
             dropped: AtomicU64::new(0),
+            beside: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
             incarnations: AtomicU64::new(0),
         });
         let figures: Weak<Self> = Arc::downgrade(&mailbox);
@@ -202,10 +209,19 @@ impl<M: Message> Mailbox<M> {
 
     /// Counts a dead letter and keeps it with its message, where there is one.
     pub(crate) fn dead_letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        let was_queued = reason != DeadReason::Full || self.overflow != Overflow::DropNewest;
-        self.node.meters().message_died(reason, was_queued);
-        let Some(shared) = self.shared.get() else { return };
+        let fate = if reason.was_begun() {
+            &self.node.failed
+        } else {
+            &self.dropped
+        };
+        fate.fetch_add(1, Ordering::Relaxed);
+        if reason == DeadReason::Full && self.overflow == Overflow::DropNewest {
+            self.takes_in_beside_its_queue();
+        }
+        let Some(shared) = self.shared.get() else {
+            return self.died_untold(reason);
+        };
+        self.node.meters().messages_died(reason, 1);
         let replay = message.and_then(|message| self.replay(message));
         shared.dead_letters.keep(DeadLetter {
             number: 0,
@@ -216,6 +232,39 @@ impl<M: Message> Mailbox<M> {
             at: Moment::now(),
             replay,
         });
+    }
+
+    /// Counts a message as taken in that takes no place in the queue.
+    pub(crate) fn takes_in_beside_its_queue(&self) {
+        self.beside.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The agent is part of a tree from now on, and enlisted there.
+    pub(crate) fn joins(&self, shared: &Arc<Shared>) {
+        // A mailbox belongs to one tree for life, so a second call has nothing to add.
+        let _first = self.shared.set(Arc::clone(shared));
+        self.tell_untold();
+    }
+
+    /// Only a full mailbox drops messages before it is part of a tree, save one that will never be.
+    fn died_untold(&self, reason: DeadReason) {
+        if reason == DeadReason::Full {
+            self.untold.fetch_add(1, Ordering::SeqCst);
+            // It may have joined meanwhile.
+            self.tell_untold();
+        }
+    }
+
+    fn tell_untold(&self) {
+        if let Some(shared) = self.shared.get() {
+            let many = self.untold.swap(0, Ordering::SeqCst);
+            shared.dead_letters.count_many(DeadReason::Full, many);
+            self.node.meters().messages_died(DeadReason::Full, many);
+        }
+    }
+
+    fn enqueued(&self) -> u64 {
+        self.queue.admitted() + self.beside.load(Ordering::Relaxed)
     }
 
     /// When the oldest message that waits or is in hand was queued.
@@ -261,7 +310,7 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
     }
 
     fn glance(&self, now: Moment) -> Glance {
-        let enqueued = self.queue.admitted();
+        let enqueued = self.enqueued();
         if self.queue.is_idle() {
             // Most are, and then the lines that only the taker writes are left alone.
             return Glance::idle(enqueued);
@@ -286,7 +335,7 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
             capacity: self.queue.capacity(),
             high_water: self.queue.high_water().max(depth),
             oldest_age: self.oldest().map(|stamp| stamp.age(Moment::now())),
-            enqueued: self.queue.admitted(),
+            enqueued: self.enqueued(),
             handled: self.node.handled.load(Ordering::Relaxed),
             failed: self.node.failed.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),

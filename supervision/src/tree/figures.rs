@@ -38,6 +38,16 @@ impl Glance {
 }
 
 /// The figures of one mailbox at one moment.
+///
+/// Each message ends in exactly one of three: `handled`, `failed`, `dropped`. So while the agent has none in hand, and
+/// none to be handed out again,
+///
+/// ```text
+/// enqueued = handled + failed + dropped + depth
+/// ```
+///
+/// and else one more. Those that `failed` or were `dropped` are the mailbox's dead letters. A message that is handed
+/// out again is counted once, when it is done with; one that is replayed counts as a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Figures {
     /// Messages waiting.
@@ -50,13 +60,15 @@ pub struct Figures {
     /// 16 wait, above that up to 64 messages too old; `None` where there is none.
     #[serde(rename = "oldest_age_ms", serialize_with = "as_millis")]
     pub oldest_age: Option<Duration>,
-    /// Messages ever admitted.
+    /// Messages ever taken in: those queued, those that a full mailbox dropped at once, and those that the agent's own
+    /// timers and watches brought.
     pub enqueued: u64,
-    /// Messages whose handler ended, over all incarnations.
+    /// Messages whose handler returned well, over all incarnations.
     pub handled: u64,
-    /// Of which failed.
+    /// Messages whose handler failed: returned an error, panicked, or was killed. A failure between messages, such as
+    /// that of [`Agent::idle`](crate::Agent::idle), is none of a message.
     pub failed: u64,
-    /// Messages that became dead letters here.
+    /// Messages that reached no handler: there was no room, the mailbox closed, or they were void.
     pub dropped: u64,
     /// What happens when it is full.
     pub overflow: Overflow,

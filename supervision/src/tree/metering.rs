@@ -135,17 +135,14 @@ impl NodeMeters {
         self.fell.load(Ordering::Relaxed) & AWAITED != 0
     }
 
-    /// A message of its mailbox died; `was_queued` unless the mailbox was full and dropped it at once.
-    pub(crate) fn message_died(&self, reason: DeadReason, was_queued: bool) {
+    /// So many messages of its mailbox died.
+    pub(crate) fn messages_died(&self, reason: DeadReason, many: u64) {
         let Some(place) = self.place.get() else { return };
-        if !was_queued {
-            place.of_type.enqueued(NORMAL).increment();
-        }
         match reason {
             DeadReason::Full | DeadReason::Closed | DeadReason::Expired => {
-                place.of_type.dropped(reason.label()).increment();
+                place.of_type.dropped(reason.label()).add(many);
             }
-            DeadReason::Crashed | DeadReason::Poison => place.of_type.handled_error().increment(),
+            DeadReason::Crashed | DeadReason::Poison => place.of_type.handled_error().add(many),
             DeadReason::NoSuchAgent => {}
         }
     }
@@ -227,7 +224,7 @@ impl NodeMeters {
         if let Some(figures) = figures {
             let depth = usize::try_from(figures.depth).unwrap_or(usize::MAX);
             census.mailbox(&place.of_type, depth, figures.oldest_age);
-            self.gain(figures.enqueued, handled_ok(&entry.node));
+            self.gain(figures.enqueued, entry.node.handled.load(Ordering::Relaxed));
         }
         if let Some(office) = &place.office
             && let Some(used) = office.budget_used(now)
@@ -239,14 +236,10 @@ impl NodeMeters {
     /// Adds what the mailbox of one that left has gained.
     pub(super) fn settle(&self, entry: &Entry, now: Moment) {
         if let Some(figures) = entry.door.figures() {
-            self.gain(figures.glance(now).enqueued, handled_ok(&entry.node));
+            let handled = entry.node.handled.load(Ordering::Relaxed);
+            self.gain(figures.glance(now).enqueued, handled);
         }
     }
-}
-
-fn handled_ok(node: &Node) -> u64 {
-    let handled = node.handled.load(Ordering::Relaxed);
-    handled.saturating_sub(node.failed.load(Ordering::Relaxed))
 }
 
 /// Raises `seen` to `total`; tells by how much, where it was lower.

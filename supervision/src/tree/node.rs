@@ -180,11 +180,11 @@ pub(crate) struct Node {
     pub(crate) restarts: AtomicU64,
     /// The last incarnation whose `start` was done.
     started: AtomicU64,
-    /// Messages handled, over all incarnations. Written by the agent alone.
+    /// Messages handled well, over all incarnations. Written by the agent alone.
     pub(crate) handled: AtomicU64,
     /// When the message in hand was queued, as a stamp's bits; 0 while none is.
     pub(crate) in_hand: AtomicU32,
-    /// Of which failed.
+    /// Messages whose handler failed.
     pub(crate) failed: AtomicU64,
     /// When the handler with a time budget began; 0 while none runs.
     pub(crate) handling_since: AtomicU64,

@@ -317,3 +317,9 @@ pub(crate) fn team() -> Supervisor {
 pub(crate) async fn grow(team: Supervisor) -> Tree {
     Root::new().seed(1).supervisor(team).start().await.unwrap()
 }
+
+/// Kills the team's supervisor as if from outside.
+pub(crate) async fn kill_team(tree: &Tree) {
+    let root = tree.observer().supervisor("root").unwrap();
+    root.kill_child("team").await.unwrap();
+}

@@ -9,6 +9,8 @@ mod agents;
 mod patience;
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod batches;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use triarch_supervision::prelude::*;
 use triarch_supervision::reason::KillCause;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, kill_team, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, not_yet, quiet, soon, until};
 
 #[tokio::test(start_paused = true)]
@@ -284,12 +284,7 @@ async fn a_killed_supervisor_comes_back_only_when_its_blocking_child_is_gone() {
     let (release, released) = mpsc::sync_channel(1);
     address.send(blocks(released)).await.unwrap();
     until("it blocks", || log.has("a blocks")).await;
-    tree.observer()
-        .supervisor("root")
-        .unwrap()
-        .kill_child("team")
-        .await
-        .unwrap();
+    kill_team(&tree).await;
     let mut back = Box::pin(node_until(&tree, "team", |node| node.incarnation == 2));
     not_yet(&mut back).await;
     release.send(()).unwrap();

@@ -301,7 +301,7 @@ async fn every_message_is_accounted_for_whatever_is_cancelled_crashed_and_killed
     // An answer is there a moment before the question counts as handled.
     until("all are accounted for", || {
         let figures = address.figures();
-        figures.enqueued == figures.handled + figures.dropped
+        figures.enqueued == figures.handled + figures.failed
     })
     .await;
     tree.observer().pause("team/a").unwrap();
@@ -310,7 +310,7 @@ async fn every_message_is_accounted_for_whatever_is_cancelled_crashed_and_killed
     assert_eq!((figures.depth, figures.enqueued), (0, taken + 1));
     assert_eq!(
         tree.observer().dead_letters().count(DeadReason::Crashed),
-        figures.dropped
+        figures.failed
     );
     assert_eq!(crate::bounds::fill(&address), 7, "no room has leaked, none was doubled");
     assert_eq!(log.most_alive(), 1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, grow, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, grow, kill_team, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, quiet, soon, until};
 
 fn waits() -> Backoff {
@@ -168,12 +168,7 @@ async fn a_killed_supervisors_children_are_gone_before_its_next_life_starts_them
     address.send(Say::Hang).await.unwrap();
     until("it hangs", || log.has("a hangs")).await;
     address.send(Say::Note(5)).await.unwrap();
-    tree.observer()
-        .supervisor("root")
-        .unwrap()
-        .kill_child("team")
-        .await
-        .unwrap();
+    kill_team(&tree).await;
     until("the next life goes on with the queue", || log.has("a note 5")).await;
     assert_eq!(log.most_alive(), 1);
     let node = node_until(&tree, "team/a", |node| node.state == Phase::Idle).await;
@@ -187,12 +182,7 @@ async fn a_killed_supervisors_dynamic_children_leave_the_tree() {
     let tree = grow(Supervisor::dynamic("team")).await;
     let handle = tree.observer().supervisor("team").unwrap();
     let address = handle.start_child(puppet("a", &log)).await.unwrap();
-    tree.observer()
-        .supervisor("root")
-        .unwrap()
-        .kill_child("team")
-        .await
-        .unwrap();
+    kill_team(&tree).await;
     until("it has left", || address.is_closed()).await;
     assert!(tree.observer().node("team/a").is_none());
     until("its supervisor is back", || {

@@ -221,7 +221,6 @@ impl Planner<'_> {
             in_order: team.in_order,
             restart,
             capacity: capacity as u64,
-            overflow,
             redeliveries: AGAIN,
             resumes,
             line: Arc::new(child.address()),

@@ -117,7 +117,6 @@ impl<A: Agent> Life<A> {
                 })
                 .await
             };
-            self.handled += 1;
             if let Some(ended) = self.settle(outcome, in_a_row == 0) {
                 return Some(ended);
             }
@@ -138,6 +137,7 @@ impl<A: Agent> Life<A> {
         if let Err(failure) = outcome {
             return self.failed(failure);
         }
+        self.handled += 1;
         self.hand.is_full = false;
         if is_first && let Some(ticket) = self.hand.ticket.take() {
             ticket.end(NoAnswer::Unanswered);
@@ -195,7 +195,6 @@ impl<A: Agent> Life<A> {
 
     /// What the failure of a callback means.
     pub(super) fn failed(&mut self, failure: Failure) -> Option<ExitReason> {
-        self.mailbox.node.failed.fetch_add(1, Ordering::Relaxed);
         let reason = ExitReason::Error(failure);
         if self.on_error == OnError::Fail {
             return Some(reason);
