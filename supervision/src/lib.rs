@@ -180,7 +180,7 @@
 //! |---|---|---|
 //! | `handle` returns an error | the child's [`OnError`](agent::OnError): `Fail` ends the incarnation (`stop` is called) and its supervisor decides; `Resume` keeps the state and goes on | a sender nothing; the asker [`NoAnswer::Crashed`](ask::NoAnswer::Crashed) |
 //! | a callback panics | the incarnation ends, `stop` is not called; its supervisor decides | the same |
-//! | the message in hand at either | [`Message::REDELIVERIES`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker was told `Crashed` the first time |
+//! | the message in hand at either | [`Message::REDELIVERIES`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker `Crashed` the first time; where the copy shares the reply, what a later life answers, or [`NoAnswer::Poison`](ask::NoAnswer::Poison) |
 //! | messages that wait meanwhile | nobody: they stay, in their order, within the bound | senders are held back or refused as ever |
 //! | `start` fails, panics or outlives its limit | in the tree's start: that fails, and what had started is stopped; in a restart: it counts as a restart and is tried again; in a call: the caller is told | messages wait |
 //! | `start` declines ([`Failure::ignore`](reason::Failure::ignore)) | the child stays down, without a failure | messages wait |

@@ -41,6 +41,10 @@ pub trait Message: Send + Sized + 'static {
 
     /// A copy to hand out again if handling this one crashes. Asked for only where
     /// [`Message::REDELIVERIES`] is not 0.
+    ///
+    /// A [`Reply`](crate::ask::Reply) cannot be copied. A question whose copies share one, as in
+    /// `Arc<Mutex<Option<Reply<T>>>>`, can still be answered by a later life; the asker of one that is poison is told
+    /// so. Where the copies have none, the asker is told at the first crash.
     fn again(&self) -> Option<Self> {
         None
     }

@@ -38,7 +38,7 @@ pub(crate) use parcel::{Content, Parcel, Plain, Special, Stamp};
 pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY};
 pub(crate) use word::Refused;
 
-use crate::ask::NoAnswer;
+use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
 use crate::message::{Message, Overflow};
@@ -87,6 +87,23 @@ pub(crate) struct Again<M> {
     pub(crate) until: Option<Moment>,
     /// How often it was handed out already, after the first time.
     pub(crate) attempts: u32,
+    /// Of a question whose reply the copy shares.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl<M> Again<M> {
+    /// Whether it is not to be handled any more.
+    pub(crate) fn is_void(&self) -> bool {
+        self.until.is_some_and(|until| Moment::now() > until)
+            || self.ticket.as_ref().is_some_and(|ticket| !ticket.is_wanted())
+    }
+
+    pub(crate) fn into_parcel(self) -> Parcel<M> {
+        match self.ticket {
+            Some(ticket) => Parcel::special(Content::Ask(ticket, self.message)),
+            None => Parcel::plain(self.message),
+        }
+    }
 }
 
 impl<M> Default for Hold<M> {
@@ -180,8 +197,7 @@ impl<M: Message> Mailbox<M> {
             self.discard(parcel, DeadReason::Closed, None);
         }
         if let Some(again) = hold.again.take() {
-            let message = again.message;
-            self.discard(Parcel::plain(message), DeadReason::Closed, None);
+            self.discard(again.into_parcel(), DeadReason::Closed, None);
         }
         self.queue.release(&mut hold.notes);
         *lock(&self.seat) = Some(hold);

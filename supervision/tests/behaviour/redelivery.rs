@@ -1,8 +1,9 @@
 //! Dead letters, redelivery and poison.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
+use futures_util::future::join;
 use triarch_supervision::dead_letter::{KEPT_LETTERS, ReplayError};
 use triarch_supervision::prelude::*;
 
@@ -311,4 +312,102 @@ async fn a_tree_that_is_gone_keeps_no_message_alive() {
     );
     drop((tree, address));
     until("all is let go", || Arc::strong_count(&token) == 1).await;
+}
+
+/// A question of which a copy is kept while it is handled; the copies share its reply.
+#[derive(Clone)]
+struct Riddle {
+    reply: Arc<Mutex<Option<Reply<u32>>>>,
+    crashes: u32,
+}
+
+impl Riddle {
+    fn new(crashes: u32) -> impl FnOnce(Reply<u32>) -> Self {
+        move |reply| Self {
+            reply: Arc::new(Mutex::new(Some(reply))),
+            crashes,
+        }
+    }
+}
+
+impl Message for Riddle {
+    const REDELIVERIES: u32 = 2;
+    fn again(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+}
+
+/// Fails at a riddle as often as the riddle says, and answers with the number of its life.
+struct Solver;
+
+impl Agent for Solver {
+    type Message = Riddle;
+    type Spec = ();
+    async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+    async fn handle(&mut self, riddle: Riddle, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        if ctx.incarnation() <= u64::from(riddle.crashes) {
+            return Err(Failure::new("too hard"));
+        }
+        let reply = riddle.reply.lock().unwrap().take().unwrap();
+        let _unread = reply.send(u32::try_from(ctx.incarnation()).unwrap());
+        Ok(())
+    }
+}
+
+fn unanswered(why: NoAnswer) -> Result<u32, AskError> {
+    let from = Arc::from("team/solver");
+    Err(AskError::NotAnswered { from, why })
+}
+
+/// What becomes of a riddle that is too hard for so many lives.
+async fn riddle(crashes: u32) -> Result<u32, AskError> {
+    let child = Child::of::<Solver>("solver", ());
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let answer = soon("an answer", address.ask(Riddle::new(crashes))).await;
+    tree.stop().await;
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_whose_copy_kept_the_reply_is_answered_by_a_later_life() {
+    assert_eq!(riddle(0).await, Ok(1));
+    assert_eq!(riddle(2).await, Ok(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asker_whose_question_is_poison_is_told_so() {
+    assert_eq!(riddle(3).await, unanswered(NoAnswer::Poison));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asker_whose_question_waits_to_be_handed_out_again_is_told_when_the_mailbox_closes() {
+    let backoff = Backoff::exponential(SECOND, SECOND);
+    let child = Child::of::<Solver>("solver", ()).backoff(backoff);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let stop = async {
+        node_until(&tree, "team/solver", |node| node.state == Phase::Backoff).await;
+        tree.stop().await
+    };
+    let (answer, _) = soon("an answer", join(address.ask(Riddle::new(9)), stop)).await;
+    assert_eq!(answer, unanswered(NoAnswer::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_nobody_waits_for_any_more_is_not_handed_out_again() {
+    let backoff = Backoff::exponential(SECOND, SECOND);
+    let child = Child::of::<Solver>("solver", ()).backoff(backoff);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let error = address.ask_within(SECOND / 10, Riddle::new(1)).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    node_until(&tree, "team/solver", |node| node.state == Phase::Idle).await;
+    quiet().await;
+    let letters = tree.observer().dead_letters();
+    assert_eq!(letters.count(DeadReason::Expired), 1);
+    assert_eq!(letters.total(), 1);
+    tree.stop().await;
 }
