@@ -8,12 +8,14 @@ mod desk;
 mod handle;
 mod inspection;
 pub mod machine;
+mod slot;
 mod spec;
 
 pub(crate) use actor::{Charge, Order, SupervisorActor};
-pub(crate) use handle::Slot;
+pub(crate) use handle::FIRST_PART;
 pub use handle::{CallError, ChildStatus, SupervisorHandle};
 pub use machine::Counts;
+pub(crate) use slot::Slot;
 pub(crate) use spec::SupervisorSpec;
 
 use std::time::Duration;
@@ -119,7 +121,8 @@ impl Supervisor {
         self
     }
 
-    /// Splits it into several supervisors, `name`, `name.1`, …, of at most `span` children each.
+    /// Splits it into several supervisors, `name`, `name.1`, …, of at most `span` children each. A [`SupervisorHandle`]
+    /// of that name reaches all of them.
     #[must_use]
     pub fn span(mut self, span: usize) -> Self {
         self.span = Some(span);
@@ -170,6 +173,11 @@ impl Supervisor {
         while parts.is_empty() || rest.len() > 0 {
             let part: Vec<_> = rest.by_ref().take(span).collect();
             parts.push(SupervisorSpec::new(name.part(parts.len()), self.policy, self.own, part));
+        }
+        if let [first, others @ ..] = &*parts
+            && !others.is_empty()
+        {
+            first.slot.lead(others.iter().map(SupervisorSpec::part).collect());
         }
         Ok(parts)
     }

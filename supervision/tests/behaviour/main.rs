@@ -27,6 +27,8 @@ mod observing;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod parts;
+#[cfg(test)]
 mod pausing;
 #[cfg(test)]
 mod questions;

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use triarch_supervision::clock::{Chance, Seeded};
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::{Fault, Faults, Place};
+use triarch_supervision::tree::NotFound;
 
 use crate::ledger::{Ledger, Record, Slot};
 use crate::worker::{Spec, Worker};
@@ -52,6 +53,15 @@ pub(crate) struct Team {
 }
 
 impl Team {
+    /// The way to it alone, where it is the first part of a group.
+    pub(crate) fn handle(&self, observer: &Observer) -> Result<SupervisorHandle, NotFound> {
+        if self.path.contains('.') {
+            observer.supervisor(&self.path)
+        } else {
+            observer.supervisor(&format!("{}.0", self.path))
+        }
+    }
+
     pub(crate) fn restarts_groups(&self) -> bool {
         matches!(self.strategy, Strategy::OneForAll | Strategy::RestForOne)
     }
