@@ -28,6 +28,9 @@ use crate::policy::{
     AutoShutdown, Backoff, ChildPolicy, Intensity, OnLimit, Restart, Shutdown, StartOrder, Strategy, SupervisorPolicy,
 };
 
+/// As good as no limit.
+const A_YEAR: Duration = Duration::from_hours(365 * 24);
+
 /// A supervisor as it is described: its children in start order, and what it does when one ends.
 ///
 /// ```
@@ -54,7 +57,7 @@ impl Supervisor {
     pub fn named(name: impl Into<String>) -> Self {
         let own = ChildPolicy {
             shutdown: Shutdown::Infinity,
-            start_within: Duration::from_hours(365 * 24),
+            start_within: A_YEAR,
             ..ChildPolicy::default()
         };
         Self {
@@ -143,6 +146,24 @@ impl Supervisor {
         self
     }
 
+    /// How it is made to end: asked and waited for without limit, unless said otherwise, as in OTP. Its agents have
+    /// their own times, one after the other, and all of them together have this one: with
+    /// [`Shutdown::Within`] it is killed when that is over, [`Shutdown::BrutalKill`] asks nobody, and both kill the
+    /// agents that are left with it, without their [`Agent::stop`].
+    #[must_use]
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.own.shutdown = shutdown;
+        self
+    }
+
+    /// How long its start may take, with those of all its static children; without limit, unless said otherwise. One
+    /// that takes longer is killed and has not started: see [what then happens](crate#when-something-fails).
+    #[must_use]
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.own.start_within = limit;
+        self
+    }
+
     /// Its end counts for [`Root::auto_shutdown`](crate::Root::auto_shutdown); one that is always restarted has no
     /// end, so this needs another [`Supervisor::restart`].
     #[must_use]
@@ -155,6 +176,7 @@ impl Supervisor {
     pub(crate) fn build(self) -> Result<Vec<SupervisorSpec>, BuildError> {
         let name = Name::new(&self.name)?;
         check_policy(&name, &self.policy)?;
+        check_times(&name, &self.own)?;
         let children = self.children.into_iter().collect::<Result<Vec<_>, _>>()?;
         check_children(&name, &self.policy, &children)?;
         let span = self.span.unwrap_or(usize::MAX);
@@ -192,6 +214,18 @@ pub(crate) fn check_policy(name: &Name, policy: &SupervisorPolicy) -> Result<(),
         });
     }
     check_backoff(name, &policy.backoff)
+}
+
+/// Whether a child has any time to start and to stop.
+pub(crate) fn check_times(of: &Name, policy: &ChildPolicy) -> Result<(), BuildError> {
+    let child = of.clone();
+    if policy.start_within.is_zero() {
+        return Err(BuildError::NoStartTime { child });
+    }
+    if policy.shutdown == Shutdown::Within(Duration::ZERO) {
+        return Err(BuildError::NoStopTime { child });
+    }
+    Ok(())
 }
 
 pub(crate) fn check_backoff(of: &Name, backoff: &Backoff) -> Result<(), BuildError> {

@@ -280,7 +280,7 @@ impl Planner<'_> {
         child = if self.one_in(5) {
             child.shutdown(Shutdown::BrutalKill)
         } else {
-            child.shutdown(Shutdown::Within(self.millis(0, 3000)))
+            child.shutdown(Shutdown::Within(self.millis(1, 3000)))
         };
         if self.one_in(4) {
             child = child.on_limit(OnLimit::Quarantine);
