@@ -34,7 +34,8 @@ pub trait Message: Send + Sized + 'static {
     /// Needs [`Message::again`].
     const REDELIVERIES: u32 = 0;
 
-    /// The lane this message travels in, where [`Message::LANES`] is true.
+    /// The lane this message travels in, where [`Message::LANES`] is true; may be asked more than once, and answers the
+    /// same.
     fn priority(&self) -> Priority {
         Priority::Normal
     }
@@ -88,6 +89,17 @@ impl Priority {
 
     /// All of them, most urgent first.
     pub const ALL: [Self; Self::COUNT] = [Self::Critical, Self::High, Self::Normal, Self::Low, Self::Background];
+
+    /// The word used in metrics and screens.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+            Self::Background => "background",
+        }
+    }
 
     pub(crate) const fn lane(self) -> usize {
         self as usize

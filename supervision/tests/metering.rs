@@ -81,7 +81,30 @@ impl From<Twice> for Say {
     }
 }
 
-agents! { Worker: Say, Idler: Say, Newest: Say, Oldest: Say, Patient: Twice, }
+/// A message with a priority.
+struct Urgent(Priority, Say);
+
+impl Message for Urgent {
+    const LANES: bool = true;
+
+    fn priority(&self) -> Priority {
+        self.0
+    }
+}
+
+impl From<Say> for Urgent {
+    fn from(say: Say) -> Self {
+        Self(Priority::Background, say)
+    }
+}
+
+impl From<Urgent> for Say {
+    fn from(Urgent(_, say): Urgent) -> Self {
+        say
+    }
+}
+
+agents! { Nurse: Urgent, Worker: Say, Idler: Say, Newest: Say, Oldest: Say, Patient: Twice, }
 
 /// All that is not 0 after a sample, as `name{values}` without the product's prefix; of a histogram its count.
 fn shown(tree: &Tree) -> BTreeMap<String, f64> {
@@ -307,6 +330,36 @@ async fn what_was_dropped_before_the_start_and_what_timers_bring_is_counted() {
     assert_eq!(part(&found, &["messages_", "dead_letters"]), expected);
     check_balance(&found, &["Newest"]);
     tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_with_priorities_are_counted_by_them_whichever_way_they_come() {
+    for overflow in [Overflow::Wait, Overflow::DropNewest, Overflow::DropOldest] {
+        let nurse = Child::of::<Nurse>("nurse", ()).capacity(4).overflow(overflow);
+        let address = nurse.address();
+        let tree = grow(team().child(nurse)).await;
+        let work = |priority| Urgent(priority, Say::Work);
+        address.send(work(Priority::Critical)).await.unwrap();
+        let deadline = Moment::now() + SECOND;
+        address.send_before(work(Priority::High), deadline).await.unwrap();
+        address.send(Urgent(Priority::Normal, Say::Remember)).await.unwrap();
+        quiet().await;
+        let many = (0..4).map(|_| work(Priority::Low)).chain([work(Priority::Critical)]);
+        address.send_many(many.collect()).await.unwrap();
+        quiet().await;
+        let expected = lines(&[
+            ("messages_enqueued_total{Nurse,background}", 1.0),
+            ("messages_enqueued_total{Nurse,critical}", 2.0),
+            ("messages_enqueued_total{Nurse,high}", 1.0),
+            ("messages_enqueued_total{Nurse,low}", 4.0),
+            ("messages_enqueued_total{Nurse,normal}", 1.0),
+        ]);
+        let found = shown(&tree);
+        assert_eq!(part(&found, &["messages_enqueued"]), expected, "{overflow:?}");
+        check_balance(&found, &["Nurse"]);
+        assert_eq!(part(&shown(&tree), &["messages_enqueued"]), expected, "{overflow:?}");
+        tree.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

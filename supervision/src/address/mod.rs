@@ -87,7 +87,7 @@ impl<M: Message> Address<M> {
     /// Queues a message or gives it back at once.
     #[inline]
     pub fn try_send(&self, message: M) -> Result<(), SendError<M>> {
-        match self.mailbox.queue.offer_plain(message) {
+        match self.mailbox.offer_plain(message) {
             Ok(_) => Ok(()),
             Err((refused, message)) => self.settle_one(refused, message),
         }
@@ -97,7 +97,7 @@ impl<M: Message> Address<M> {
     /// back longer.
     pub async fn send_before(&self, message: M, deadline: Moment) -> Result<(), SendError<M>> {
         let parcel = Parcel::special(Content::Until(deadline, message));
-        let (refused, parcel) = match self.mailbox.queue.offer(parcel) {
+        let (refused, parcel) = match self.mailbox.offer(parcel) {
             Ok(number) => {
                 give_way(number, 1).await;
                 return Ok(());
@@ -155,7 +155,7 @@ impl<M: Message> Address<M> {
     async fn send_part(&self, part: Vec<M>) -> Result<(), Failed<M>> {
         let parcel = Parcel::many(part);
         let count = parcel.count();
-        match self.mailbox.queue.offer(parcel) {
+        match self.mailbox.offer(parcel) {
             Ok(number) => {
                 give_way(number, count).await;
                 Ok(())

@@ -23,7 +23,7 @@ impl<M: Message> Address<M> {
         let _edge = Edge::to(&self.mailbox.node).map_err(|why| AskError::NotSent { to: self.path(), why })?;
         let _alarm = limit.and_then(|limit| self.arm(limit, &answer));
         let parcel = Parcel::special(Content::Ask(ticket, make(reply)));
-        if let Err((refused, parcel)) = self.mailbox.queue.offer(parcel) {
+        if let Err((refused, parcel)) = self.mailbox.offer(parcel) {
             self.queue_question(refused, parcel, &answer).await?;
         }
         let settled = poll_fn(|cx| answer.poll(cx)).await;

@@ -9,8 +9,7 @@ use super::edge::Edge;
 use super::{Address, Refusal, SendError};
 use crate::agent::current::is_current;
 use crate::clock::Moment;
-use crate::dead_letter::DeadReason;
-use crate::mailbox::{Content, Parcel, Place, Queue, Refused};
+use crate::mailbox::{Content, Mailbox, Parcel, Place, Refused};
 use crate::message::{Message, Overflow};
 use crate::tree::Node;
 
@@ -36,10 +35,10 @@ impl<M: Message> Address<M> {
                 Self::each(parcel, |parcel| self.put_or_drop(parcel))
             }
             (Refused::Full, Overflow::DropNewest) => {
-                self.mailbox.discard(parcel, DeadReason::Full, None);
+                self.mailbox.turn_away(parcel);
                 Ok(())
             }
-            (Refused::Full, Overflow::DropOldest) => Self::each(parcel, |parcel| self.put_for_the_oldest(parcel)),
+            (Refused::Full, Overflow::DropOldest) => Self::each(parcel, |parcel| self.mailbox.displace(parcel)),
         }
     }
 
@@ -66,21 +65,14 @@ impl<M: Message> Address<M> {
     }
 
     fn put_or_drop(&self, parcel: Parcel<M>) -> Result<(), Parcel<M>> {
-        match self.mailbox.queue.offer(parcel) {
+        match self.mailbox.offer(parcel) {
             Ok(_) => Ok(()),
             Err((Refused::Closed, parcel)) => Err(parcel),
             Err((Refused::Full, parcel)) => {
-                self.mailbox.discard(parcel, DeadReason::Full, None);
+                self.mailbox.turn_away(parcel);
                 Ok(())
             }
         }
-    }
-
-    fn put_for_the_oldest(&self, parcel: Parcel<M>) -> Result<(), Parcel<M>> {
-        if let (_, Some(oldest)) = self.mailbox.queue.displace(parcel)? {
-            self.mailbox.discard(oldest, DeadReason::Full, None);
-        }
-        Ok(())
     }
 
     pub(super) fn held_back(&self) -> HeldBack<'_> {
@@ -96,7 +88,7 @@ impl<M: Message> Address<M> {
         }
         match Edge::to(&self.mailbox.node) {
             Ok(edge) => Ok(InLine {
-                queue: &self.mailbox.queue,
+                mailbox: &self.mailbox,
                 parcel: Some(parcel),
                 place: None,
                 _edge: edge,
@@ -131,7 +123,7 @@ impl Drop for HeldBack<'_> {
 
 /// A sender held back by a full mailbox.
 pub(super) struct InLine<'a, M: Message> {
-    queue: &'a Queue<M>,
+    mailbox: &'a Mailbox<M>,
     pub(super) parcel: Option<Parcel<M>>,
     place: Option<Place>,
     _edge: Edge,
@@ -144,7 +136,7 @@ impl<M: Message> Future for InLine<'_, M> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match ready!(this.queue.poll_offer(&mut this.parcel, &mut this.place, cx)) {
+        match ready!(this.mailbox.poll_offer(&mut this.parcel, &mut this.place, cx)) {
             Ok(_) => Poll::Ready(Ok(())),
             Err(()) => this
                 .parcel
@@ -157,7 +149,7 @@ impl<M: Message> Future for InLine<'_, M> {
 impl<M: Message> Drop for InLine<'_, M> {
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
-            self.queue.leave(place);
+            self.mailbox.queue.leave(place);
         }
     }
 }
@@ -184,7 +176,6 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
-    use crate::mailbox::Mailbox;
     use crate::name::Name;
     use crate::tree::Kind;
 

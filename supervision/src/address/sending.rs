@@ -88,7 +88,7 @@ impl<M: Message> Future for Sending<'_, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(message) = this.message.take() {
-            match this.address.mailbox.queue.offer_plain(message) {
+            match this.address.mailbox.offer_plain(message) {
                 Ok(number) if !is_time_to_give_way(number, 1) => return Poll::Ready(Ok(())),
                 Ok(_) => this.then = Then::GiveWay,
                 Err((refused, message)) => {

@@ -12,6 +12,7 @@
 
 mod bell;
 mod hatch;
+mod intake;
 mod lanes;
 mod line;
 mod parcel;
@@ -33,6 +34,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use bell::Bell;
+pub(crate) use intake::ByPriority;
+use intake::Tally;
 pub(crate) use line::Place;
 pub(crate) use parcel::{Content, Parcel, Plain, Special, Stamp};
 pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY};
@@ -63,9 +66,7 @@ pub(crate) struct Mailbox<M> {
     pub(crate) shared: OnceLock<Arc<Shared>>,
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
     dropped: AtomicU64,
-    /// Messages taken in that never lay in the queue: the agent had asked for them, or there was no room and they
-    /// were dropped at once.
-    beside: AtomicU64,
+    tally: Tally,
     /// Messages dropped before there was a tree to tell of it.
     untold: AtomicU64,
     /// Incarnations of which something is left: one, or none.
@@ -125,7 +126,7 @@ impl<M: Message> Mailbox<M> {
             seat: std::sync::Mutex::new(Some(Box::default())),
             notices: std::sync::Mutex::new(VecDeque::new()),
             dropped: AtomicU64::new(0),
-            beside: AtomicU64::new(0),
+            tally: Tally::new(M::LANES),
             untold: AtomicU64::new(0),
             incarnations: AtomicU64::new(0),
         });
@@ -231,9 +232,6 @@ impl<M: Message> Mailbox<M> {
             &self.dropped
         };
         fate.fetch_add(1, Ordering::Relaxed);
-        if reason == DeadReason::Full && self.overflow == Overflow::DropNewest {
-            self.takes_in_beside_its_queue();
-        }
         let Some(shared) = self.shared.get() else {
             return self.died_untold(reason);
         };
@@ -248,11 +246,6 @@ impl<M: Message> Mailbox<M> {
             at: Moment::now(),
             replay,
         });
-    }
-
-    /// Counts a message as taken in that takes no place in the queue.
-    pub(crate) fn takes_in_beside_its_queue(&self) {
-        self.beside.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The agent is part of a tree from now on, and enlisted there.
@@ -280,7 +273,7 @@ impl<M: Message> Mailbox<M> {
     }
 
     fn enqueued(&self) -> u64 {
-        self.queue.admitted() + self.beside.load(Ordering::Relaxed)
+        self.queue.admitted() + self.node.beside.load(Ordering::Relaxed)
     }
 
     /// When the oldest message that waits or is in hand was queued.
@@ -301,7 +294,7 @@ impl<M: Message> Mailbox<M> {
                 .and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
             let mailbox = mailbox.ok_or(ReplayError::Refused)?;
             let message = kept.take().ok_or(ReplayError::Refused)?;
-            let Err((_, back)) = mailbox.queue.offer(Parcel::plain(message)) else {
+            let Err((_, back)) = mailbox.offer(Parcel::plain(message)) else {
                 return Ok(());
             };
             kept = back.into_content().into_messages().pop();
@@ -337,6 +330,10 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
             oldest_age: self.oldest().map(|stamp| stamp.age(now)).unwrap_or_default(),
             enqueued,
         }
+    }
+
+    fn taken_in_by_priority(&self) -> Option<ByPriority> {
+        if M::LANES { self.tally.take() } else { None }
     }
 
     #[cfg(feature = "testing")]

@@ -104,7 +104,7 @@ pub const SUPERVISION_DEPTH: Family =
 pub const MESSAGES_ENQUEUED: Family = Family::counter(
     "triarch_messages_enqueued_total",
     &[ACTOR_TYPE, PRIORITY],
-    "Messages taken in, also those that a full mailbox drops at once and those of an agent's own timers and watches; all count as normal until mailboxes count their lanes apart.",
+    "Messages taken in, also those that a full mailbox drops at once and those of an agent's own timers and watches; normal where the type has no priorities.",
 );
 
 /// Messages handled.

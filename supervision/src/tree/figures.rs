@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::Moment;
+use crate::mailbox::ByPriority;
 use crate::message::Overflow;
 
 /// What a mailbox shows of itself without being asked.
@@ -13,6 +14,8 @@ pub(crate) trait MailboxFigures: Send + Sync {
     fn read(&self) -> Figures;
     /// What a sample needs of it, without a look at the clock.
     fn glance(&self, now: Moment) -> Glance;
+    /// What it has taken in by priority since this was last asked, where its messages have priorities.
+    fn taken_in_by_priority(&self) -> Option<ByPriority>;
     /// Whether an incarnation sits in the reader's seat.
     #[cfg(feature = "testing")]
     fn is_read(&self) -> bool;

@@ -182,6 +182,9 @@ pub(crate) struct Node {
     started: AtomicU64,
     /// Messages handled well, over all incarnations. Written by the agent alone.
     pub(crate) handled: AtomicU64,
+    /// Messages taken in that never lay in the queue: the agent had asked for them, or there was no room and they were
+    /// dropped at once.
+    pub(crate) beside: AtomicU64,
     /// When the message in hand was queued, as a stamp's bits; 0 while none is.
     pub(crate) in_hand: AtomicU32,
     /// Messages whose handler failed.
@@ -218,6 +221,7 @@ impl Node {
             restarts: AtomicU64::new(0),
             started: AtomicU64::new(0),
             handled: AtomicU64::new(0),
+            beside: AtomicU64::new(0),
             in_hand: AtomicU32::new(0),
             failed: AtomicU64::new(0),
             handling_since: AtomicU64::new(0),

@@ -38,7 +38,7 @@ impl<A: Agent> Life<A> {
 
     /// Begins with a message that the agent itself has asked for.
     pub(super) fn begin_own(&mut self, message: A::Message) -> Next {
-        self.mailbox.takes_in_beside_its_queue();
+        self.mailbox.takes_in_own(&message);
         self.begin(message)
     }
 
