@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Figures;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, grow, kill_team, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, grow, kill_team, one, pause, puppet, scripted, team};
 use crate::bounds::hold;
 use crate::patience::{MILLI, SECOND, node_until, quiet, until};
 
@@ -26,9 +26,7 @@ fn fates(figures: &Figures) -> (u64, u64, u64, u64) {
 #[tokio::test(start_paused = true)]
 async fn a_message_has_failed_where_its_handler_returned_an_error_panicked_or_was_killed() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     for say in [
         Say::Note(1),
         Say::Fail,
@@ -52,9 +50,7 @@ async fn a_message_has_failed_where_its_handler_returned_an_error_panicked_or_wa
 async fn an_error_between_messages_is_no_messages_failure() {
     let log = Log::default();
     let start = |life| if life == 1 { Start::ThenCrashes } else { Start::Well };
-    let child = scripted("a", Script::new(&log).starts(start));
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(scripted("a", Script::new(&log).starts(start))).await;
     address.send(Say::Note(1)).await.unwrap();
     until("the next life handles it", || log.has("a note 1")).await;
     node_until(&tree, "team/a", |node| node.incarnation == 2).await;
@@ -66,9 +62,7 @@ async fn an_error_between_messages_is_no_messages_failure() {
 #[tokio::test(start_paused = true)]
 async fn a_message_after_whose_error_the_agent_resumes_has_failed_and_was_not_handled() {
     let log = Log::default();
-    let child = puppet("a", &log).on_error(OnError::Resume);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log).on_error(OnError::Resume)).await;
     address
         .send_many(vec![Say::Note(1), Say::Fail, Say::Note(2)])
         .await
@@ -121,8 +115,7 @@ async fn what_a_full_or_closing_mailbox_drops_was_neither_handled_nor_failed() {
         quiet().await;
         assert_eq!(log.after("a note "), kept.map(|number: u32| number.to_string()));
         assert_eq!(fates(&address.figures()), (3, 0, 3, 0), "{overflow:?}");
-        tree.observer().pause("team/a").unwrap();
-        quiet().await;
+        pause(&tree).await;
         address.send(Say::Note(9)).await.unwrap();
         assert_eq!(fates(&address.figures()), (3, 0, 3, 1), "{overflow:?}");
         tree.stop().await;
@@ -133,11 +126,8 @@ async fn what_a_full_or_closing_mailbox_drops_was_neither_handled_nor_failed() {
 #[tokio::test(start_paused = true)]
 async fn what_failed_or_was_dropped_is_a_dead_letter_and_nothing_else_is() {
     let log = Log::default();
-    let child = puppet("a", &log).capacity(8).overflow(Overflow::DropNewest);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &log).capacity(8).overflow(Overflow::DropNewest)).await;
+    pause(&tree).await;
     let gone = Moment::now() + SECOND;
     address.send_before(Say::Note(0), gone).await.unwrap();
     for say in [Say::Fail, Say::Note(1), Say::Panic] {

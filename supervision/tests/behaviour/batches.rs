@@ -2,7 +2,7 @@
 
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Puppet, Say, grow, puppet, team};
+use crate::agents::{Log, Puppet, Say, grow, pause, puppet, team};
 use crate::patience::{quiet, until};
 
 /// A paused agent whose mailbox has room for four and holds one.
@@ -11,8 +11,7 @@ async fn with_one(overflow: Overflow) -> (Log, Tree, Address<Say>) {
     let child: Child<Puppet> = puppet("a", &log).capacity(4).overflow(overflow);
     let address = child.address();
     let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&tree).await;
     address.send(Say::Note(0)).await.unwrap();
     (log, tree, address)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use triarch_supervision::prelude::*;
 use triarch_supervision::reason::KillCause;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, kill_team, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, kill_team, one, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, not_yet, quiet, soon, until};
 
 #[tokio::test(start_paused = true)]
@@ -278,9 +278,7 @@ async fn who_blocks_a_thread_and_cannot_be_killed_is_named_and_the_rest_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_killed_supervisor_comes_back_only_when_its_blocking_child_is_gone() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let (release, released) = mpsc::sync_channel(1);
     address.send(blocks(released)).await.unwrap();
     until("it blocks", || log.has("a blocks")).await;
