@@ -39,7 +39,7 @@ impl Slot {
     }
 
     /// The actor of the present incarnation.
-    #[cfg(test)]
+    #[cfg(all(test, not(shuttle)))]
     pub(crate) fn cell(&self) -> Option<ractor::ActorCell> {
         lock(&self.present).as_ref().map(ActorRef::get_cell)
     }
