@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::actor::Order;
 use super::machine::{AdminError, ChildState, Counts, Incarnation, Outcome};
-use super::slot::{Group, Part, Reply, Slot};
+use super::slot::{Part, Reply, Slot, Split};
 use crate::address::Address;
 use crate::agent::Agent;
 use crate::child::{Child, ChildSpec};
@@ -55,7 +55,7 @@ pub struct ChildStatus {
 
 /// The way to a supervisor, through all its restarts.
 ///
-/// Of a group that was split by [`Supervisor::span`](super::Supervisor::span), the handle at the group's own name reaches
+/// Of a team that was split by [`Supervisor::span`](super::Supervisor::span), the handle at the team's own name reaches
 /// all its parts: they list and count their children together, and a call for a child goes to the part that has it.
 /// The handle at `team.2` reaches that part alone, and the one at `team.0` the first alone. In the same way the root's
 /// handle takes `team` for all parts, and `team.0`, `team.1` … for one.
@@ -64,7 +64,7 @@ pub struct ChildStatus {
 #[derive(Clone, Debug)]
 pub struct SupervisorHandle {
     first: Part,
-    /// Of a group, only its first part is meant.
+    /// Of a team that was split, only its first part is meant.
     is_alone: bool,
     shared: Arc<Shared>,
 }
@@ -78,7 +78,7 @@ impl SupervisorHandle {
         }
     }
 
-    /// Reaches the first part of a group and no other.
+    /// Reaches the first part of a team that was split, and no other.
     pub(crate) fn alone(mut self) -> Self {
         self.is_alone = true;
         self
@@ -92,18 +92,18 @@ impl SupervisorHandle {
     /// Adds a child at the right end and starts it; returns when it has started. A child whose start fails is
     /// not kept; one that declines is listed without an incarnation.
     ///
-    /// In a group that was split it comes to the part with the fewest children, of those that are up. Children added
+    /// In a team that was split it comes to the part with the fewest children, of those that are up. Children added
     /// at run time make no new part: where all are full, a part has more than its span.
     pub async fn start_child<A: Agent>(&self, child: Child<A>) -> Result<Address<A::Message>, CallError> {
         let address = child.address();
         let spec = child.build(None)?;
-        let (part, name) = match self.group() {
+        let (part, name) = match self.split() {
             None => (&self.first, None),
-            Some(group) => {
+            Some(split) => {
                 let taken = || AdminError::AlreadyStarted {
                     child: spec.name.clone(),
                 };
-                let name = group.reserve(&spec.name).ok_or_else(taken)?;
+                let name = split.reserve(&spec.name).ok_or_else(taken)?;
                 (self.part_for(&spec.name).await?, Some(name))
             }
         };
@@ -113,13 +113,13 @@ impl SupervisorHandle {
 
     /// Stops a child; its specification is kept, unless it is temporary or dynamic.
     ///
-    /// The parts of a group stop from right to left.
+    /// Of a team that was split, the parts stop from right to left.
     pub async fn terminate_child(&self, name: &str) -> Result<(), CallError> {
         let order = |name, reply| Order::Terminate { name, reply };
         self.change(self.meant_from_right(name)?, order).await.by_all()
     }
 
-    /// Starts a child that is down; of a group, the parts that are down.
+    /// Starts a child that is down; of a team that was split, the parts that are down.
     pub async fn restart_child(&self, name: &str) -> Result<Outcome, CallError> {
         let order = |name, reply| Order::Restart { name, reply };
         self.change(self.meant(name)?, order).await.by_any()
@@ -131,7 +131,7 @@ impl SupervisorHandle {
         self.change(self.meant_from_right(name)?, order).await.by_all()
     }
 
-    /// Starts a child that is in quarantine, with a clean record; of a group, the parts that are.
+    /// Starts a child that is in quarantine, with a clean record; of a team that was split, the parts that are.
     pub async fn retry_child(&self, name: &str) -> Result<Outcome, CallError> {
         let order = |name, reply| Order::Retry { name, reply };
         self.change(self.meant(name)?, order).await.by_any()
@@ -174,17 +174,17 @@ impl SupervisorHandle {
     }
 }
 
-/// How the first part of a group is called where it alone is meant.
+/// How the first part of a team is called where it alone is meant.
 pub(crate) const FIRST_PART: &str = ".0";
 
 /// Which part, and which children.
 impl SupervisorHandle {
-    fn group(&self) -> Option<&Group> {
-        self.first.slot.group().filter(|_| !self.is_alone)
+    fn split(&self) -> Option<&Split> {
+        self.first.slot.split().filter(|_| !self.is_alone)
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part> {
-        let others = self.group().map(Group::others);
+        let others = self.split().map(Split::others);
         std::iter::once(&self.first).chain(others.into_iter().flatten())
     }
 
@@ -211,7 +211,7 @@ impl SupervisorHandle {
         fewest.map(|(_, part)| part).ok_or_else(|| self.first.down())
     }
 
-    /// The children that are meant by a name: all parts of a group, or one child.
+    /// The children that are meant by a name: all parts of a team, or one child.
     fn meant(&self, text: &str) -> Result<Vec<Name>, NameError> {
         let name = Name::asked_for(text)?;
         let first = text.strip_suffix(FIRST_PART).unwrap_or(text);
@@ -219,8 +219,8 @@ impl SupervisorHandle {
         let Some(slot) = found.and_then(|entry| entry.door.as_any().downcast::<Slot>().ok()) else {
             return Ok(vec![name]);
         };
-        let is_group = first == text;
-        let others = slot.group().filter(|_| is_group).map_or(&[][..], Group::others);
+        let is_whole = first == text;
+        let others = slot.split().filter(|_| is_whole).map_or(&[][..], Split::others);
         let others = others.iter().filter(|part| self.shared.find(&part.path).is_some());
         let first = std::iter::once(Name::unchecked(first));
         Ok(first.chain(others.map(|part| Name::unchecked(&part.path))).collect())

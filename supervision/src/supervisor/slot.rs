@@ -20,7 +20,7 @@ const CALLS: usize = 1024;
 pub(crate) struct Slot {
     present: Mutex<Option<ActorRef<Order>>>,
     calls: Arc<Semaphore>,
-    group: OnceLock<Group>,
+    split: OnceLock<Split>,
 }
 
 impl Default for Slot {
@@ -28,7 +28,7 @@ impl Default for Slot {
         Self {
             present: Mutex::new(None),
             calls: Arc::new(Semaphore::new(CALLS)),
-            group: OnceLock::new(),
+            split: OnceLock::new(),
         }
     }
 }
@@ -50,28 +50,28 @@ impl Slot {
         present.is_some_and(|actor| actor.cast(order).is_ok())
     }
 
-    /// This is the first part of a group that was split; it is told of the others once.
+    /// This is the first part of a team that was split; it is told of the others once.
     pub(super) fn lead(&self, others: Box<[Part]>) {
-        let _first = self.group.set(Group {
+        let _first = self.split.set(Split {
             others,
             coming: Arc::default(),
         });
     }
 
-    pub(super) fn group(&self) -> Option<&Group> {
-        self.group.get()
+    pub(super) fn split(&self) -> Option<&Split> {
+        self.split.get()
     }
 }
 
-/// What the first part of a group knows of it.
+/// What the first part of a team that was split knows of it.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct Split {
     others: Box<[Part]>,
     /// Names of children that are being added to some part.
     coming: Arc<Mutex<HashSet<Name>>>,
 }
 
-impl Group {
+impl Split {
     pub(super) fn others(&self) -> &[Part] {
         &self.others
     }

@@ -152,7 +152,7 @@ impl Observer {
         })
     }
 
-    /// The way to the supervisor at `path`; to all parts of a group that was split, at the group's name.
+    /// The way to the supervisor at `path`; to all parts of a team that was split, at the team's name.
     pub fn supervisor(&self, path: &str) -> Result<SupervisorHandle, NotFound> {
         if let Some(first) = path.strip_suffix(FIRST_PART) {
             return self.supervisor(first).map(SupervisorHandle::alone);

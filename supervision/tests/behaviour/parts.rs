@@ -1,4 +1,4 @@
-//! The handle of a group that was split: it reaches all parts.
+//! The handle of a team that was split: it reaches all parts.
 
 use triarch_supervision::prelude::*;
 
