@@ -180,13 +180,14 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_stops_in_order_is_code_0_even_if_somebody_was_late() {
-        let late = Child::of::<Stubborn>("late", Duration::from_mins(1)).shutdown(Shutdown::Within(Duration::ZERO));
+        let soon = Shutdown::Within(Duration::from_millis(1));
+        let late = Child::of::<Stubborn>("late", Duration::from_mins(1)).shutdown(soon);
         let tree = tree(late).await;
         assert_eq!(stop(&tree, pending()).await, 0);
         let end = tree.wait().await;
         assert_eq!(
             end.late.iter().map(overdue).collect::<Vec<_>>(),
-            ["team/late did not stop within 0ns and was killed"]
+            ["team/late did not stop within 1ms and was killed"]
         );
     }
 

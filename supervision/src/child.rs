@@ -17,7 +17,7 @@ use crate::mailbox::{CAPACITY, Mailbox};
 use crate::message::{Message, Overflow};
 use crate::name::Name;
 use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
-use crate::supervisor::check_backoff;
+use crate::supervisor::{check_backoff, check_times};
 use crate::tree::{Door, Kind, Node, Shared};
 
 /// The specification of an agent: its name, what it starts from, and what its supervisor does about it.
@@ -219,9 +219,7 @@ impl<A: Agent> Child<A> {
         if self.options.budget.is_some_and(|budget| budget.is_zero()) {
             return Err(BuildError::NoBudget { child: name });
         }
-        if self.options.policy.start_within.is_zero() {
-            return Err(BuildError::NoStartTime { child: name });
-        }
+        check_times(&name, &self.options.policy)?;
         let mailbox = Arc::clone(self.mailbox());
         let (in_use, said) = (mailbox.queue.capacity(), capacity.get() as u64);
         if in_use != said || mailbox.overflow != self.options.overflow {
@@ -341,9 +339,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
         let is_new = node.set_path(Arc::from(path));
         // A supervisor's restart begins with all its static children again, also those that had left the tree.
         if self.mailbox.queue.reopen() || is_new {
-            let _first = self.mailbox.shared.set(Arc::clone(shared));
             node.arrive();
             shared.enlist(node, self.door());
+            self.mailbox.joins(shared);
         }
     }
 

@@ -42,6 +42,11 @@ impl DeadReason {
         Self::NoSuchAgent,
     ];
 
+    /// Whether a handler had begun with the message; else it never reached one.
+    pub(crate) fn was_begun(self) -> bool {
+        matches!(self, Self::Crashed | Self::Poison)
+    }
+
     /// The word used in metrics and screens.
     pub fn label(self) -> &'static str {
         match self {
@@ -117,6 +122,8 @@ pub struct DeadLetterView {
 }
 
 /// The dead letters of a tree: all counted, the last [`KEPT_LETTERS`] kept.
+///
+/// What a mailbox dropped before its agent was part of the tree is counted when it becomes part of it, and not kept.
 #[derive(Debug, Default)]
 pub struct DeadLetters {
     counts: [AtomicU64; DeadReason::ALL.len()],

@@ -36,6 +36,12 @@ pub enum BuildError {
         /// Whose start.
         child: Name,
     },
+    /// A time to stop that is none.
+    #[error("child {child} is given no time at all to stop; give shutdown more than 0, or say BrutalKill")]
+    NoStopTime {
+        /// Whose stop.
+        child: Name,
+    },
     /// The mailbox was shaped after its address had been taken.
     #[error("child {child} got another capacity or overflow policy after its address was taken; set them first")]
     MailboxInUse {

@@ -180,7 +180,7 @@
 //! |---|---|---|
 //! | `handle` returns an error | the child's [`OnError`](agent::OnError): `Fail` ends the incarnation (`stop` is called) and its supervisor decides; `Resume` keeps the state and goes on | a sender nothing; the asker [`NoAnswer::Crashed`](ask::NoAnswer::Crashed) |
 //! | a callback panics | the incarnation ends, `stop` is not called; its supervisor decides | the same |
-//! | the message in hand at either | [`Message::REDELIVERIES`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker was told `Crashed` the first time |
+//! | the message in hand at either | [`Message::REDELIVERIES`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker `Crashed` the first time; where the copy shares the reply, what a later life answers, or [`NoAnswer::Poison`](ask::NoAnswer::Poison) |
 //! | messages that wait meanwhile | nobody: they stay, in their order, within the bound | senders are held back or refused as ever |
 //! | `start` fails, panics or outlives its limit | in the tree's start: that fails, and what had started is stopped; in a restart: it counts as a restart and is tried again; in a call: the caller is told | messages wait |
 //! | `start` declines ([`Failure::ignore`](reason::Failure::ignore)) | the child stays down, without a failure | messages wait |
@@ -212,7 +212,8 @@
 //! | `DropOldest` | `Ok`; the oldest message of the least urgent lane is a dead letter `full` | the same | asked; `NotAnswered`, `Full` where it is pushed out later |
 //!
 //! `send_before` does as `send` does under `Wait`, no longer than its deadline, and as `try_send` does under the others.
-//! A `send_many` is admitted as one, or in parts of the capacity where it is larger; a part is turned away as a whole.
+//! A `send_many` is admitted as one, or in parts of the capacity where it is larger. Where there is not room for all,
+//! `Reject` gives all of them back, `DropNewest` queues those that fit, and `DropOldest` keeps the last ones.
 //!
 //! # What it costs
 //!
@@ -247,7 +248,8 @@
 //! - **Dynamic typing.** An address takes one message type; [`Observer::find`](tree::Observer::find) checks that
 //!   the agent at a path takes it.
 //! - **An unbounded mailbox.** A capacity is at least 1, and 1,024 where nothing is said.
-//! - **Supervisors below supervisors.** A large group becomes several, by [`Supervisor::span`].
+//! - **Supervisors below supervisors.** A large group becomes several, by [`Supervisor::span`];
+//!   one handle reaches them all.
 //! - **Names for the whole process.** A path names a node within its tree.
 //! - **Exported metrics.** Figures are read by [`Address::figures`] and [`Observer::snapshot`](tree::Observer::snapshot);
 //!   the instruments of [`metrics`] are filled by whoever owns the tree.

@@ -34,13 +34,18 @@ pub trait Message: Send + Sized + 'static {
     /// Needs [`Message::again`].
     const REDELIVERIES: u32 = 0;
 
-    /// The lane this message travels in, where [`Message::LANES`] is true.
+    /// The lane this message travels in, where [`Message::LANES`] is true; may be asked more than once, and answers the
+    /// same.
     fn priority(&self) -> Priority {
         Priority::Normal
     }
 
     /// A copy to hand out again if handling this one crashes. Asked for only where
     /// [`Message::REDELIVERIES`] is not 0.
+    ///
+    /// A [`Reply`](crate::ask::Reply) cannot be copied. A question whose copies share one, as in
+    /// `Arc<Mutex<Option<Reply<T>>>>`, can still be answered by a later life; the asker of one that is poison is told
+    /// so. Where the copies have none, the asker is told at the first crash.
     fn again(&self) -> Option<Self> {
         None
     }
@@ -84,6 +89,17 @@ impl Priority {
 
     /// All of them, most urgent first.
     pub const ALL: [Self; Self::COUNT] = [Self::Critical, Self::High, Self::Normal, Self::Low, Self::Background];
+
+    /// The word used in metrics and screens.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+            Self::Background => "background",
+        }
+    }
 
     pub(crate) const fn lane(self) -> usize {
         self as usize

@@ -67,6 +67,16 @@ impl Name {
         }
     }
 
+    /// A name that a call asks for; also a part has one.
+    pub(crate) fn asked_for(text: &str) -> Result<Self, NameError> {
+        match text.rsplit_once('.') {
+            Some((group, part)) if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Self::new(group).map(|_| Self::unchecked(text))
+            }
+            _ => Self::new(text),
+        }
+    }
+
     /// A text as it is, to stand in an error until it is refused.
     pub(crate) fn unchecked(text: &str) -> Self {
         Self(Arc::from(text))
@@ -175,6 +185,16 @@ mod tests {
             })
         );
         assert_eq!(Name::new("root"), Err(NameError::Reserved { name: "root".into() }));
+    }
+
+    #[test]
+    fn a_call_may_ask_for_a_part_too() {
+        for good in ["team", "team.0", "team.17"] {
+            assert_eq!(Name::asked_for(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "team.", "team.x", ".1", "team.1.2", "Team.1", "root", "root.1"] {
+            assert!(Name::asked_for(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub enum Restart {
 pub enum Shutdown {
     /// It is killed at once.
     BrutalKill,
-    /// It is asked, then killed when the time is over.
+    /// It is asked, then killed when the time is over, which is more than 0.
     Within(Duration),
     /// It is asked and waited for without limit; the default of supervisors.
     Infinity,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::error::{AskError, Refusal, SendError};
-use self::refused::block_on;
+use self::refused::{Failed, block_on};
 pub use self::sending::Sending;
 use crate::ask::{NoAnswer, Reply};
 use crate::clock::Moment;
@@ -87,7 +87,7 @@ impl<M: Message> Address<M> {
     /// Queues a message or gives it back at once.
     #[inline]
     pub fn try_send(&self, message: M) -> Result<(), SendError<M>> {
-        match self.mailbox.queue.offer_plain(message) {
+        match self.mailbox.offer_plain(message) {
             Ok(_) => Ok(()),
             Err((refused, message)) => self.settle_one(refused, message),
         }
@@ -97,7 +97,7 @@ impl<M: Message> Address<M> {
     /// back longer.
     pub async fn send_before(&self, message: M, deadline: Moment) -> Result<(), SendError<M>> {
         let parcel = Parcel::special(Content::Until(deadline, message));
-        let (refused, parcel) = match self.mailbox.queue.offer(parcel) {
+        let (refused, parcel) = match self.mailbox.offer(parcel) {
             Ok(number) => {
                 give_way(number, 1).await;
                 return Ok(());
@@ -119,37 +119,49 @@ impl<M: Message> Address<M> {
 
     /// Queues many messages with one ring of the bell, in their order.
     ///
-    /// Room is taken for all of them at once, or for as many as the mailbox can hold at a time. Cancel-safe as
-    /// [`Address::send`] is: what a dropped future has not queued is dropped with it.
+    /// Room is taken for all of them at once, or for as many as the mailbox can hold at a time. Where there is not room
+    /// for all, [`Overflow::Wait`] holds the sender back, [`Overflow::Reject`] queues none and gives all of them back
+    /// (so more than the capacity are never queued), [`Overflow::DropNewest`] queues those that fit and drops the rest,
+    /// and [`Overflow::DropOldest`] keeps the last of them. Where the mailbox is closed, what was not queued comes back.
+    ///
+    /// Cancel-safe as [`Address::send`] is: what a dropped future has not queued is dropped with it.
     pub async fn send_many(&self, mut batch: Vec<M>) -> Result<(), SendError<Vec<M>>> {
-        let most = usize::try_from(self.mailbox.queue.capacity()).unwrap_or(usize::MAX);
+        let most = self.most_at_once();
+        let mut rest = Vec::new().into_iter();
+        if batch.len() > most {
+            rest = batch.into_iter();
+            batch = rest.by_ref().take(most).collect();
+        }
         while !batch.is_empty() {
-            let rest = if batch.len() > most {
-                batch.split_off(most)
-            } else {
-                Vec::new()
-            };
-            let parcel = Parcel::many(batch);
-            let count = parcel.count();
-            let queued = match self.mailbox.queue.offer(parcel) {
-                Ok(number) => {
-                    give_way(number, count).await;
-                    Ok(())
-                }
-                Err((refused, parcel)) => self.refused(refused, parcel).await,
-            };
-            if let Err((parcel, why)) = queued {
+            if let Err((parcel, why)) = self.send_part(batch).await {
                 let mut message = parcel.into_content().into_messages();
                 message.extend(rest);
-                return Err(SendError {
-                    message,
-                    to: self.path(),
-                    why,
-                });
+                let to = self.path();
+                return Err(SendError { message, to, why });
             }
-            batch = rest;
+            batch = rest.by_ref().take(most).collect();
         }
         Ok(())
+    }
+
+    /// How many messages of a batch may ask for room together.
+    fn most_at_once(&self) -> usize {
+        match self.mailbox.overflow {
+            Overflow::Reject => usize::MAX,
+            _ => usize::try_from(self.mailbox.queue.capacity()).unwrap_or(usize::MAX),
+        }
+    }
+
+    async fn send_part(&self, part: Vec<M>) -> Result<(), Failed<M>> {
+        let parcel = Parcel::many(part);
+        let count = parcel.count();
+        match self.mailbox.offer(parcel) {
+            Ok(number) => {
+                give_way(number, count).await;
+                Ok(())
+            }
+            Err((refused, parcel)) => self.refused(refused, parcel).await,
+        }
     }
 
     /// Queues a message from a thread that may block.

@@ -24,7 +24,7 @@ impl<M: Message> Address<M> {
         let now = limit.map(|_| Moment::now());
         let _alarm = now.zip(limit).and_then(|(now, limit)| self.arm(now + limit, &answer));
         let parcel = Parcel::special(Content::Ask(ticket, make(reply)));
-        if let Err((refused, parcel)) = self.mailbox.queue.offer_at(now, parcel) {
+        if let Err((refused, parcel)) = self.mailbox.offer_at(now, parcel) {
             self.queue_question(refused, parcel, &answer).await?;
         }
         let settled = poll_fn(|cx| answer.poll(cx)).await;

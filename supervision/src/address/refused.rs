@@ -9,8 +9,7 @@ use super::edge::Edge;
 use super::{Address, Refusal, SendError};
 use crate::agent::current::is_current;
 use crate::clock::Moment;
-use crate::dead_letter::DeadReason;
-use crate::mailbox::{Content, Parcel, Place, Queue, Refused};
+use crate::mailbox::{Content, Mailbox, Parcel, Place, Refused};
 use crate::message::{Message, Overflow};
 use crate::tree::Node;
 
@@ -32,11 +31,14 @@ impl<M: Message> Address<M> {
         match (refused, self.mailbox.overflow) {
             (Refused::Closed, _) => Err((parcel, Refusal::Closed)),
             (Refused::Full, Overflow::Wait | Overflow::Reject) => Err((parcel, Refusal::Full)),
+            (Refused::Full, Overflow::DropNewest) if matches!(parcel, Parcel::Many(_)) => {
+                Self::each(parcel, |parcel| self.put_or_drop(parcel))
+            }
             (Refused::Full, Overflow::DropNewest) => {
-                self.mailbox.discard(parcel, DeadReason::Full, None);
+                self.mailbox.turn_away(parcel);
                 Ok(())
             }
-            (Refused::Full, Overflow::DropOldest) => self.displace(parcel),
+            (Refused::Full, Overflow::DropOldest) => Self::each(parcel, |parcel| self.mailbox.displace(parcel)),
         }
     }
 
@@ -46,26 +48,31 @@ impl<M: Message> Address<M> {
             .map_err(|failed| self.single(failed))
     }
 
-    fn displace(&self, parcel: Parcel<M>) -> Result<(), Failed<M>> {
-        let parcels: Vec<_> = if parcel.count() == 1 {
-            vec![parcel]
-        } else {
-            let batch = parcel.into_content().into_messages();
-            batch.into_iter().map(Parcel::plain).collect()
-        };
-        let mut parcels = parcels.into_iter();
-        while let Some(parcel) = parcels.next() {
-            match self.mailbox.queue.displace(parcel) {
-                Ok((_, Some(oldest))) => self.mailbox.discard(oldest, DeadReason::Full, None),
-                Ok((_, None)) => {}
-                Err(parcel) => {
-                    let back = std::iter::once(parcel).chain(parcels);
-                    let batch = back.flat_map(|parcel| parcel.into_content().into_messages()).collect();
-                    return Err((Parcel::many(batch), Refusal::Closed));
-                }
+    /// Puts what a full mailbox refused, message by message: there may be room for some. Fails where it is closed.
+    fn each(parcel: Parcel<M>, put: impl Fn(Parcel<M>) -> Result<(), Parcel<M>>) -> Result<(), Failed<M>> {
+        if !matches!(parcel, Parcel::Many(_)) {
+            return put(parcel).map_err(|parcel| (parcel, Refusal::Closed));
+        }
+        let mut messages = parcel.into_content().into_messages().into_iter();
+        while let Some(message) = messages.next() {
+            if let Err(parcel) = put(Parcel::plain(message)) {
+                let mut back = parcel.into_content().into_messages();
+                back.extend(messages);
+                return Err((Parcel::many(back), Refusal::Closed));
             }
         }
         Ok(())
+    }
+
+    fn put_or_drop(&self, parcel: Parcel<M>) -> Result<(), Parcel<M>> {
+        match self.mailbox.offer(parcel) {
+            Ok(_) => Ok(()),
+            Err((Refused::Closed, parcel)) => Err(parcel),
+            Err((Refused::Full, parcel)) => {
+                self.mailbox.turn_away(parcel);
+                Ok(())
+            }
+        }
     }
 
     pub(super) fn held_back(&self) -> HeldBack<'_> {
@@ -81,7 +88,7 @@ impl<M: Message> Address<M> {
         }
         match Edge::to(&self.mailbox.node) {
             Ok(edge) => Ok(InLine {
-                queue: &self.mailbox.queue,
+                mailbox: &self.mailbox,
                 parcel: Some(parcel),
                 place: None,
                 _edge: edge,
@@ -116,7 +123,7 @@ impl Drop for HeldBack<'_> {
 
 /// A sender held back by a full mailbox.
 pub(super) struct InLine<'a, M: Message> {
-    queue: &'a Queue<M>,
+    mailbox: &'a Mailbox<M>,
     pub(super) parcel: Option<Parcel<M>>,
     place: Option<Place>,
     _edge: Edge,
@@ -129,7 +136,7 @@ impl<M: Message> Future for InLine<'_, M> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match ready!(this.queue.poll_offer(&mut this.parcel, &mut this.place, cx)) {
+        match ready!(this.mailbox.poll_offer(&mut this.parcel, &mut this.place, cx)) {
             Ok(_) => Poll::Ready(Ok(())),
             Err(()) => this
                 .parcel
@@ -142,7 +149,7 @@ impl<M: Message> Future for InLine<'_, M> {
 impl<M: Message> Drop for InLine<'_, M> {
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
-            self.queue.leave(place);
+            self.mailbox.queue.leave(place);
         }
     }
 }
@@ -162,6 +169,44 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
         match future.as_mut().poll(&mut cx) {
             Poll::Ready(value) => return value,
             Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+    use crate::tree::Kind;
+
+    #[derive(Debug, PartialEq)]
+    struct Note(u32);
+
+    impl Message for Note {}
+
+    fn closed(overflow: Overflow) -> Address<Note> {
+        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let address = Address::new(Mailbox::new(node, 1, overflow));
+        address.mailbox().close();
+        address
+    }
+
+    /// A sender may find the mailbox full, and closed when it looks again.
+    #[test]
+    fn a_message_comes_back_where_the_mailbox_closes_before_there_is_room() {
+        let address = closed(Overflow::DropOldest);
+        let failed = address.settle(Refused::Full, Parcel::plain(Note(7))).unwrap_err();
+        let error = address.single(failed);
+        assert_eq!((error.message, error.why), (Note(7), Refusal::Closed));
+    }
+
+    #[test]
+    fn so_do_many() {
+        for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+            let many = Parcel::many(vec![Note(7), Note(8)]);
+            let (back, why) = closed(overflow).settle(Refused::Full, many).unwrap_err();
+            assert_eq!(why, Refusal::Closed);
+            assert_eq!(back.into_content().into_messages(), [Note(7), Note(8)], "{overflow:?}");
         }
     }
 }

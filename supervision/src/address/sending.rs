@@ -51,10 +51,13 @@ impl<'a, M: Message> Sending<'a, M> {
         if refused != Refused::Full || address.mailbox.overflow != Overflow::Wait {
             return address.settle_one(refused, message);
         }
-        let _held_back = address.held_back();
+        let held_back = address.held_back();
         let in_line = address.in_line(Parcel::plain(message));
         let in_line = in_line.map_err(|failed| address.single(failed))?;
-        self.then = Then::Wait { in_line, _held_back };
+        self.then = Then::Wait {
+            in_line,
+            _held_back: held_back,
+        };
         Ok(())
     }
 
@@ -88,7 +91,7 @@ impl<M: Message> Future for Sending<'_, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(message) = this.message.take() {
-            match this.address.mailbox.queue.offer_plain(message) {
+            match this.address.mailbox.offer_plain(message) {
                 Ok(number) if !is_time_to_give_way(number, 1) => return Poll::Ready(Ok(())),
                 Ok(_) => this.then = Then::GiveWay,
                 Err((refused, message)) => {

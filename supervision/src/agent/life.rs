@@ -180,7 +180,7 @@ impl<A: Agent> Life<A> {
                 return Next::GiveWay;
             }
             if let Some(message) = self.ctx.timer_due() {
-                return self.begin(message);
+                return self.begin_own(message);
             }
         }
         self.next_message(streak)

@@ -36,7 +36,7 @@ async fn the_first_message_after_rest_is_as_old_as_it_is_however_many_were_dropp
     for _ in 0..100 {
         queue.displace(tick()).expect("nobody closes it");
     }
-    while let Some(_) = queue.take(&mut notes) {}
+    while queue.take(&mut notes).is_some() {}
     assert!(queue.rest(&mut notes));
     tokio::time::advance(HOUR).await;
     queue.offer(tick()).expect("there is room");

@@ -12,6 +12,7 @@
 
 mod bell;
 mod hatch;
+mod intake;
 mod lanes;
 mod line;
 mod parcel;
@@ -33,12 +34,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use bell::Bell;
+pub(crate) use intake::ByPriority;
+use intake::Tally;
 pub(crate) use line::Place;
 pub(crate) use parcel::{Content, Parcel, Plain, Special, Stamp};
 pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY};
 pub(crate) use word::Refused;
 
-use crate::ask::NoAnswer;
+use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
 use crate::message::{Message, Overflow};
@@ -63,6 +66,9 @@ pub(crate) struct Mailbox<M> {
     pub(crate) shared: OnceLock<Arc<Shared>>,
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
     dropped: AtomicU64,
+    tally: Tally,
+    /// Messages dropped before there was a tree to tell of it.
+    untold: AtomicU64,
     /// Incarnations of which something is left: one, or none.
     incarnations: AtomicU64,
 }
@@ -82,6 +88,23 @@ pub(crate) struct Again<M> {
     pub(crate) until: Option<Moment>,
     /// How often it was handed out already, after the first time.
     pub(crate) attempts: u32,
+    /// Of a question whose reply the copy shares.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl<M> Again<M> {
+    /// Whether it is not to be handled any more.
+    pub(crate) fn is_void(&self) -> bool {
+        self.until.is_some_and(|until| Moment::now() > until)
+            || self.ticket.as_ref().is_some_and(|ticket| !ticket.is_wanted())
+    }
+
+    pub(crate) fn into_parcel(self) -> Parcel<M> {
+        match self.ticket {
+            Some(ticket) => Parcel::special(Content::Ask(ticket, self.message)),
+            None => Parcel::plain(self.message),
+        }
+    }
 }
 
 impl<M> Default for Hold<M> {
@@ -103,6 +126,8 @@ impl<M: Message> Mailbox<M> {
             seat: std::sync::Mutex::new(Some(Box::default())),
             notices: std::sync::Mutex::new(VecDeque::new()),
             dropped: AtomicU64::new(0),
+            tally: Tally::new(M::LANES),
+            untold: AtomicU64::new(0),
             incarnations: AtomicU64::new(0),
         });
         let figures: Weak<Self> = Arc::downgrade(&mailbox);
@@ -173,8 +198,7 @@ impl<M: Message> Mailbox<M> {
             self.discard(parcel, DeadReason::Closed, None);
         }
         if let Some(again) = hold.again.take() {
-            let message = again.message;
-            self.discard(Parcel::plain(message), DeadReason::Closed, None);
+            self.discard(again.into_parcel(), DeadReason::Closed, None);
         }
         self.queue.release(&mut hold.notes);
         *lock(&self.seat) = Some(hold);
@@ -202,10 +226,16 @@ impl<M: Message> Mailbox<M> {
 
     /// Counts a dead letter and keeps it with its message, where there is one.
     pub(crate) fn dead_letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        let was_queued = reason != DeadReason::Full || self.overflow != Overflow::DropNewest;
-        self.node.meters().message_died(reason, was_queued);
-        let Some(shared) = self.shared.get() else { return };
+        let fate = if reason.was_begun() {
+            &self.node.failed
+        } else {
+            &self.dropped
+        };
+        fate.fetch_add(1, Ordering::Relaxed);
+        let Some(shared) = self.shared.get() else {
+            return self.died_untold(reason);
+        };
+        self.node.meters().messages_died(reason, 1);
         let replay = message.and_then(|message| self.replay(message));
         shared.dead_letters.keep(DeadLetter {
             number: 0,
@@ -216,6 +246,34 @@ impl<M: Message> Mailbox<M> {
             at: Moment::now(),
             replay,
         });
+    }
+
+    /// The agent is part of a tree from now on, and enlisted there.
+    pub(crate) fn joins(&self, shared: &Arc<Shared>) {
+        // A mailbox belongs to one tree for life, so a second call has nothing to add.
+        let _first = self.shared.set(Arc::clone(shared));
+        self.tell_untold();
+    }
+
+    /// Only a full mailbox drops messages before it is part of a tree, save one that will never be.
+    fn died_untold(&self, reason: DeadReason) {
+        if reason == DeadReason::Full {
+            self.untold.fetch_add(1, Ordering::SeqCst);
+            // It may have joined meanwhile.
+            self.tell_untold();
+        }
+    }
+
+    fn tell_untold(&self) {
+        if let Some(shared) = self.shared.get() {
+            let many = self.untold.swap(0, Ordering::SeqCst);
+            shared.dead_letters.count_many(DeadReason::Full, many);
+            self.node.meters().messages_died(DeadReason::Full, many);
+        }
+    }
+
+    fn enqueued(&self) -> u64 {
+        self.queue.admitted() + self.node.beside.load(Ordering::Relaxed)
     }
 
     /// When the oldest message that waits or is in hand was queued.
@@ -236,7 +294,7 @@ impl<M: Message> Mailbox<M> {
                 .and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
             let mailbox = mailbox.ok_or(ReplayError::Refused)?;
             let message = kept.take().ok_or(ReplayError::Refused)?;
-            let Err((_, back)) = mailbox.queue.offer(Parcel::plain(message)) else {
+            let Err((_, back)) = mailbox.offer(Parcel::plain(message)) else {
                 return Ok(());
             };
             kept = back.into_content().into_messages().pop();
@@ -261,7 +319,7 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
     }
 
     fn glance(&self, now: Moment) -> Glance {
-        let enqueued = self.queue.admitted();
+        let enqueued = self.enqueued();
         if self.queue.is_idle() {
             // Most are, and then the lines that only the taker writes are left alone.
             return Glance::idle(enqueued);
@@ -272,6 +330,10 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
             oldest_age: self.oldest().map(|stamp| stamp.age(now)).unwrap_or_default(),
             enqueued,
         }
+    }
+
+    fn taken_in_by_priority(&self) -> Option<ByPriority> {
+        if M::LANES { self.tally.take() } else { None }
     }
 
     #[cfg(feature = "testing")]
@@ -286,7 +348,7 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
             capacity: self.queue.capacity(),
             high_water: self.queue.high_water().max(depth),
             oldest_age: self.oldest().map(|stamp| stamp.age(Moment::now())),
-            enqueued: self.queue.admitted(),
+            enqueued: self.enqueued(),
             handled: self.node.handled.load(Ordering::Relaxed),
             failed: self.node.failed.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),

@@ -313,7 +313,7 @@ impl<const LANES: bool> Pair<LANES> {
     fn take_row(&mut self, most: u8) {
         let most = u64::from(most).min(self.queue.plain_run(&self.notes));
         for _ in 0..most {
-            let Some(message) = self.queue.take_plain(&mut self.notes) else {
+            let Some(message) = self.notes.take_plain() else {
                 break;
             };
             assert_eq!(self.next(), Some(message), "2");

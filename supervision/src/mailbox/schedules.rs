@@ -153,7 +153,7 @@ impl<M: Message> Subject<M> {
     /// As an agent does: from the row where there is one.
     fn take_either_way(&self, notes: &mut Notes<M>) -> Option<Parcel<M>> {
         if self.queue.plain_run(notes) > 0
-            && let Some(message) = self.queue.take_plain(notes)
+            && let Some(message) = notes.take_plain()
         {
             self.queue.release_in_steps(notes);
             return Some(Parcel::plain(message));

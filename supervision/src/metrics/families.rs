@@ -104,14 +104,14 @@ pub const SUPERVISION_DEPTH: Family =
 pub const MESSAGES_ENQUEUED: Family = Family::counter(
     "triarch_messages_enqueued_total",
     &[ACTOR_TYPE, PRIORITY],
-    "Messages taken from senders, also those that a full mailbox drops at once; all count as normal until mailboxes count their lanes apart.",
+    "Messages taken in, also those that a full mailbox drops at once and those of an agent's own timers and watches; normal where the type has no priorities.",
 );
 
 /// Messages handled.
 pub const MESSAGES_HANDLED: Family = Family::counter(
     "triarch_messages_handled_total",
     &[ACTOR_TYPE, Label::closed("result", &["ok", "error"])],
-    "Messages handled; error where the handler returned one, panicked or was killed, and the message is not handed out again.",
+    "Messages whose handler ended; error where it returned one, panicked or was killed, and the message is not handed out again.",
 );
 
 /// Messages dropped.

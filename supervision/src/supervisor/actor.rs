@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::desk::Desk;
-use super::handle::{Added, Answer, ChildStatus, Reply, Slot};
+use super::handle::{Added, ChildStatus};
 use super::machine::{AdminError, Alarm, ChildKey, Counts, Incarnation};
+use super::slot::{Answer, Reply, Slot};
 use crate::child::ChildSpec;
 use crate::name::Name;
 use crate::policy::SupervisorPolicy;

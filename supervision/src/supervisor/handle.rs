@@ -1,57 +1,19 @@
 //! Asking a supervisor for changes of its children.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use ractor::ActorRef;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::actor::Order;
 use super::machine::{AdminError, ChildState, Counts, Incarnation, Outcome};
+use super::slot::{Part, Reply, Slot, Split};
 use crate::address::Address;
 use crate::agent::Agent;
 use crate::child::{Child, ChildSpec};
 use crate::error::BuildError;
 use crate::name::{Name, NameError};
 use crate::policy::ChildPolicy;
-
-/// How many calls may wait for one supervisor.
-const CALLS: usize = 1024;
-
-/// Where the present incarnation of a supervisor is reached.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    present: Mutex<Option<ActorRef<Order>>>,
-    calls: Arc<Semaphore>,
-}
-
-impl Default for Slot {
-    fn default() -> Self {
-        Self {
-            present: Mutex::new(None),
-            calls: Arc::new(Semaphore::new(CALLS)),
-        }
-    }
-}
-
-impl Slot {
-    pub(crate) fn fill(&self, actor: Option<ActorRef<Order>>) {
-        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = actor;
-    }
-
-    /// The actor of the present incarnation.
-    #[cfg(test)]
-    pub(crate) fn cell(&self) -> Option<ractor::ActorCell> {
-        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        present.as_ref().map(ActorRef::get_cell)
-    }
-
-    /// Orders something of the present incarnation; returns whether there is one.
-    pub(crate) fn order(&self, order: Order) -> bool {
-        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        present.is_some_and(|actor| actor.cast(order).is_ok())
-    }
-}
+use crate::tree::Shared;
 
 /// Why a supervisor did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,73 +53,112 @@ pub struct ChildStatus {
     pub policy: ChildPolicy,
 }
 
-/// The way to one supervisor, through all its restarts.
+/// The way to a supervisor, through all its restarts.
+///
+/// Of a team that was split by [`Supervisor::span`](super::Supervisor::span), the handle at the team's own name reaches
+/// all its parts: they list and count their children together, and a call for a child goes to the part that has it.
+/// The handle at `team.2` reaches that part alone, and the one at `team.0` the first alone. In the same way the root's
+/// handle takes `team` for all parts, and `team.0`, `team.1` … for one.
+///
+/// A part that is down is named in [`CallError::Down`]; calls that do not need it go on.
 #[derive(Clone, Debug)]
 pub struct SupervisorHandle {
-    path: Arc<str>,
-    slot: Arc<Slot>,
+    first: Part,
+    /// Of a team that was split, only its first part is meant.
+    is_alone: bool,
+    shared: Arc<Shared>,
 }
 
 impl SupervisorHandle {
-    pub(crate) fn new(path: Arc<str>, slot: Arc<Slot>) -> Self {
-        Self { path, slot }
+    pub(crate) fn new(path: Arc<str>, slot: Arc<Slot>, shared: Arc<Shared>) -> Self {
+        Self {
+            first: Part { path, slot },
+            is_alone: false,
+            shared,
+        }
+    }
+
+    /// Reaches the first part of a team that was split, and no other.
+    pub(crate) fn alone(mut self) -> Self {
+        self.is_alone = true;
+        self
     }
 
     /// Its place in the tree.
     pub fn path(&self) -> Arc<str> {
-        Arc::clone(&self.path)
+        Arc::clone(&self.first.path)
     }
 
     /// Adds a child at the right end and starts it; returns when it has started. A child whose start fails is
     /// not kept; one that declines is listed without an incarnation.
+    ///
+    /// In a team that was split it comes to the part with the fewest children, of those that are up. Children added
+    /// at run time make no new part: where all are full, a part has more than its span.
     pub async fn start_child<A: Agent>(&self, child: Child<A>) -> Result<Address<A::Message>, CallError> {
         let address = child.address();
         let spec = child.build(None)?;
-        self.call(|reply| Order::Add { spec, reply }).await??;
+        let (part, name) = match self.split() {
+            None => (&self.first, None),
+            Some(split) => {
+                let taken = || AdminError::AlreadyStarted {
+                    child: spec.name.clone(),
+                };
+                let name = split.reserve(&spec.name).ok_or_else(taken)?;
+                (self.part_for(&spec.name).await?, Some(name))
+            }
+        };
+        part.call_for(name, |reply| Order::Add { spec, reply }).await??;
         Ok(address)
     }
 
     /// Stops a child; its specification is kept, unless it is temporary or dynamic.
+    ///
+    /// Of a team that was split, the parts stop from right to left.
     pub async fn terminate_child(&self, name: &str) -> Result<(), CallError> {
-        let name = Name::new(name)?;
-        self.call(|reply| Order::Terminate { name, reply }).await??;
-        Ok(())
+        let order = |name, reply| Order::Terminate { name, reply };
+        self.change(self.meant_from_right(name)?, order).await.by_all()
     }
 
-    /// Starts a child that is down.
+    /// Starts a child that is down; of a team that was split, the parts that are down.
     pub async fn restart_child(&self, name: &str) -> Result<Outcome, CallError> {
-        let name = Name::new(name)?;
-        Ok(self.call(|reply| Order::Restart { name, reply }).await??)
+        let order = |name, reply| Order::Restart { name, reply };
+        self.change(self.meant(name)?, order).await.by_any()
     }
 
     /// Forgets the specification of a child that is down, and closes its mailbox.
     pub async fn delete_child(&self, name: &str) -> Result<(), CallError> {
-        let name = Name::new(name)?;
-        self.call(|reply| Order::Delete { name, reply }).await??;
-        Ok(())
+        let order = |name, reply| Order::Delete { name, reply };
+        self.change(self.meant_from_right(name)?, order).await.by_all()
     }
 
-    /// Starts a child that is in quarantine, with a clean record.
+    /// Starts a child that is in quarantine, with a clean record; of a team that was split, the parts that are.
     pub async fn retry_child(&self, name: &str) -> Result<Outcome, CallError> {
-        let name = Name::new(name)?;
-        Ok(self.call(|reply| Order::Retry { name, reply }).await??)
+        let order = |name, reply| Order::Retry { name, reply };
+        self.change(self.meant(name)?, order).await.by_any()
     }
 
     /// Kills a child as if from outside: it fails, and what follows is the supervisor's decision.
     pub async fn kill_child(&self, name: &str) -> Result<(), CallError> {
-        let name = Name::new(name)?;
-        self.call(|reply| Order::KillChild { name, reply }).await??;
-        Ok(())
+        let order = |name, reply| Order::KillChild { name, reply };
+        self.change(self.meant_from_right(name)?, order).await.by_all()
     }
 
     /// Its children in start order.
     pub async fn which_children(&self) -> Result<Vec<ChildStatus>, CallError> {
-        self.call(|reply| Order::List { reply }).await
+        let mut children = Vec::new();
+        for part in self.parts() {
+            children.extend(part.call(|reply| Order::List { reply }).await?);
+        }
+        Ok(children)
     }
 
     /// How many children it has, by state.
     pub async fn count_children(&self) -> Result<Counts, CallError> {
-        self.call(|reply| Order::Count { reply }).await
+        let mut counts = Counts::default();
+        for part in self.parts() {
+            counts = sum(counts, part.call(|reply| Order::Count { reply }).await?);
+        }
+        Ok(counts)
     }
 
     /// What the specification of one child says.
@@ -171,34 +172,110 @@ impl SupervisorHandle {
             .into()
         })
     }
+}
 
-    async fn call<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, CallError> {
-        let down = || CallError::Down {
-            supervisor: self.path(),
-        };
-        let place = Arc::clone(&self.slot.calls).acquire_owned().await.map_err(|_| down())?;
-        let (back, answer) = oneshot::channel();
-        if !self.slot.order(order(Reply { back, _place: place })) {
-            return Err(down());
+/// How the first part of a team is called where it alone is meant.
+pub(crate) const FIRST_PART: &str = ".0";
+
+/// Which part, and which children.
+impl SupervisorHandle {
+    fn split(&self) -> Option<&Split> {
+        self.first.slot.split().filter(|_| !self.is_alone)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        let others = self.split().map(Split::others);
+        std::iter::once(&self.first).chain(others.into_iter().flatten())
+    }
+
+    /// The part that has a child of that name.
+    fn part_with(&self, name: &Name) -> Option<&Part> {
+        self.parts()
+            .find(|part| self.shared.find_child(&part.path, name.as_str()).is_some())
+    }
+
+    /// The part for a new child: one that has the name already, which will refuse it, or the one with the fewest.
+    async fn part_for(&self, name: &Name) -> Result<&Part, CallError> {
+        if let Some(part) = self.part_with(name) {
+            return Ok(part);
         }
-        answer.await.map_err(|_| down())
+        let mut fewest: Option<(usize, &Part)> = None;
+        for part in self.parts() {
+            let Ok(counts) = part.call(|reply| Order::Count { reply }).await else {
+                continue;
+            };
+            if fewest.is_none_or(|(least, _)| counts.specified < least) {
+                fewest = Some((counts.specified, part));
+            }
+        }
+        fewest.map(|(_, part)| part).ok_or_else(|| self.first.down())
+    }
+
+    /// The children that are meant by a name: all parts of a team, or one child.
+    fn meant(&self, text: &str) -> Result<Vec<Name>, NameError> {
+        let name = Name::asked_for(text)?;
+        let first = text.strip_suffix(FIRST_PART).unwrap_or(text);
+        let found = self.shared.find_child(&self.first.path, first);
+        let Some(slot) = found.and_then(|entry| entry.door.as_any().downcast::<Slot>().ok()) else {
+            return Ok(vec![name]);
+        };
+        let is_whole = first == text;
+        let others = slot.split().filter(|_| is_whole).map_or(&[][..], Split::others);
+        let others = others.iter().filter(|part| self.shared.find(&part.path).is_some());
+        let first = std::iter::once(Name::unchecked(first));
+        Ok(first.chain(others.map(|part| Name::unchecked(&part.path))).collect())
+    }
+
+    fn meant_from_right(&self, name: &str) -> Result<Vec<Name>, NameError> {
+        let mut children = self.meant(name)?;
+        children.reverse();
+        Ok(children)
+    }
+
+    /// Orders something of each of these children, one after the other, of the part that has it. Where none has it, the
+    /// first says so.
+    async fn change<T>(
+        &self,
+        children: Vec<Name>,
+        order: impl Fn(Name, Reply<Result<T, AdminError>>) -> Order,
+    ) -> Changes<T> {
+        let mut answers = Vec::with_capacity(children.len());
+        for child in children {
+            let part = self.part_with(&child).unwrap_or(&self.first);
+            let answer = part.call(|reply| order(child, reply)).await;
+            answers.push(answer.and_then(|answer| answer.map_err(CallError::from)));
+        }
+        Changes(answers)
     }
 }
 
-/// What came of a call that changes the children.
-pub(super) type Answer = Result<Outcome, AdminError>;
+/// What came of a call for each of the children it was for.
+struct Changes<T>(Vec<Result<T, CallError>>);
 
-/// The way back to the caller.
-pub(crate) struct Reply<T> {
-    back: oneshot::Sender<T>,
-    /// The call's place among those that may wait: a caller that goes away leaves its order behind.
-    _place: OwnedSemaphorePermit,
+impl<T> Changes<T> {
+    /// Each has to do it; the first refusal is told.
+    fn by_all(self) -> Result<(), CallError> {
+        self.0.into_iter().try_for_each(|answer| answer.map(drop))
+    }
+
+    /// It is enough where one does it; else the first refusal is told.
+    fn by_any(self) -> Result<T, CallError> {
+        let first = |one: Result<T, _>, other: Result<T, _>| if one.is_err() && other.is_ok() { other } else { one };
+        let answer = self.0.into_iter().reduce(first);
+        // A name means one child at least.
+        answer.unwrap_or(Err(CallError::Refused(AdminError::Ending)))
+    }
 }
 
-impl<T> Reply<T> {
-    pub(super) fn send(self, value: T) {
-        // A caller that gave up needs no answer.
-        let _unread = self.back.send(value);
+fn sum(one: Counts, other: Counts) -> Counts {
+    Counts {
+        specified: one.specified + other.specified,
+        active: one.active + other.active,
+        starting: one.starting + other.starting,
+        stopping: one.stopping + other.stopping,
+        restarting: one.restarting + other.restarting,
+        down: one.down + other.down,
+        quarantined: one.quarantined + other.quarantined,
     }
 }
 

@@ -8,12 +8,14 @@ mod desk;
 mod handle;
 mod inspection;
 pub mod machine;
+mod slot;
 mod spec;
 
 pub(crate) use actor::{Charge, Order, SupervisorActor};
-pub(crate) use handle::Slot;
+pub(crate) use handle::FIRST_PART;
 pub use handle::{CallError, ChildStatus, SupervisorHandle};
 pub use machine::Counts;
+pub(crate) use slot::Slot;
 pub(crate) use spec::SupervisorSpec;
 
 use std::time::Duration;
@@ -25,6 +27,9 @@ use crate::name::Name;
 use crate::policy::{
     AutoShutdown, Backoff, ChildPolicy, Intensity, OnLimit, Restart, Shutdown, StartOrder, Strategy, SupervisorPolicy,
 };
+
+/// As good as no limit.
+const A_YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// A supervisor as it is described: its children in start order, and what it does when one ends.
 ///
@@ -52,7 +57,7 @@ impl Supervisor {
     pub fn named(name: impl Into<String>) -> Self {
         let own = ChildPolicy {
             shutdown: Shutdown::Infinity,
-            start_within: Duration::from_hours(365 * 24),
+            start_within: A_YEAR,
             ..ChildPolicy::default()
         };
         Self {
@@ -119,7 +124,8 @@ impl Supervisor {
         self
     }
 
-    /// Splits it into several supervisors, `name`, `name.1`, …, of at most `span` children each.
+    /// Splits it into several supervisors, `name`, `name.1`, …, of at most `span` children each. A [`SupervisorHandle`]
+    /// of that name reaches all of them.
     #[must_use]
     pub fn span(mut self, span: usize) -> Self {
         self.span = Some(span);
@@ -140,6 +146,24 @@ impl Supervisor {
         self
     }
 
+    /// How it is made to end: asked and waited for without limit, unless said otherwise, as in OTP. Its agents have
+    /// their own times, one after the other, and all of them together have this one: with
+    /// [`Shutdown::Within`] it is killed when that is over, [`Shutdown::BrutalKill`] asks nobody, and both kill the
+    /// agents that are left with it, without their [`Agent::stop`].
+    #[must_use]
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.own.shutdown = shutdown;
+        self
+    }
+
+    /// How long its start may take, with those of all its static children; without limit, unless said otherwise. One
+    /// that takes longer is killed and has not started: see [what then happens](crate#when-something-fails).
+    #[must_use]
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.own.start_within = limit;
+        self
+    }
+
     /// Its end counts for [`Root::auto_shutdown`](crate::Root::auto_shutdown); one that is always restarted has no
     /// end, so this needs another [`Supervisor::restart`].
     #[must_use]
@@ -152,6 +176,7 @@ impl Supervisor {
     pub(crate) fn build(self) -> Result<Vec<SupervisorSpec>, BuildError> {
         let name = Name::new(&self.name)?;
         check_policy(&name, &self.policy)?;
+        check_times(&name, &self.own)?;
         let children = self.children.into_iter().collect::<Result<Vec<_>, _>>()?;
         check_children(&name, &self.policy, &children)?;
         let span = self.span.unwrap_or(usize::MAX);
@@ -171,6 +196,11 @@ impl Supervisor {
             let part: Vec<_> = rest.by_ref().take(span).collect();
             parts.push(SupervisorSpec::new(name.part(parts.len()), self.policy, self.own, part));
         }
+        if let [first, others @ ..] = &*parts
+            && !others.is_empty()
+        {
+            first.slot.lead(others.iter().map(SupervisorSpec::part).collect());
+        }
         Ok(parts)
     }
 }
@@ -184,6 +214,18 @@ pub(crate) fn check_policy(name: &Name, policy: &SupervisorPolicy) -> Result<(),
         });
     }
     check_backoff(name, &policy.backoff)
+}
+
+/// Whether a child has any time to start and to stop.
+pub(crate) fn check_times(of: &Name, policy: &ChildPolicy) -> Result<(), BuildError> {
+    let child = of.clone();
+    if policy.start_within.is_zero() {
+        return Err(BuildError::NoStartTime { child });
+    }
+    if policy.shutdown == Shutdown::Within(Duration::ZERO) {
+        return Err(BuildError::NoStopTime { child });
+    }
+    Ok(())
 }
 
 pub(crate) fn check_backoff(of: &Name, backoff: &Backoff) -> Result<(), BuildError> {

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use ractor::{ActorCell, ActorRef, SpawnErr};
 
 use super::actor::{Charge, Order, SupervisorActor};
-use super::handle::Slot;
+use super::slot::{Part, Slot};
 use crate::agent::OnStuck;
 use crate::child::{ChildSpec, Spawned, Startable};
 use crate::name::Name;
@@ -36,6 +36,18 @@ impl SupervisorSpec {
             shared: OnceLock::new(),
         }
     }
+
+    /// As a handle reaches it.
+    pub(crate) fn part(&self) -> Part {
+        Part {
+            path: self.path(),
+            slot: Arc::clone(&self.slot),
+        }
+    }
+
+    fn path(&self) -> Arc<str> {
+        Arc::from(self.node.name.as_str())
+    }
 }
 
 impl Startable for SupervisorSpec {
@@ -44,7 +56,7 @@ impl Startable for SupervisorSpec {
     }
 
     fn join_tree(&self, _parent: Option<&str>, shared: &Arc<Shared>) {
-        let path: Arc<str> = Arc::from(self.node.name.as_str());
+        let path = self.path();
         if self.node.set_path(Arc::clone(&path)) {
             let _first = self.shared.set(Arc::clone(shared));
             shared.enlist(&self.node, Arc::clone(&self.slot) as Arc<dyn Door>);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::Moment;
+use crate::mailbox::ByPriority;
 use crate::message::Overflow;
 
 /// What a mailbox shows of itself without being asked.
@@ -13,6 +14,8 @@ pub(crate) trait MailboxFigures: Send + Sync {
     fn read(&self) -> Figures;
     /// What a sample needs of it, without a look at the clock.
     fn glance(&self, now: Moment) -> Glance;
+    /// What it has taken in by priority since this was last asked, where its messages have priorities.
+    fn taken_in_by_priority(&self) -> Option<ByPriority>;
     /// Whether an incarnation sits in the reader's seat.
     #[cfg(feature = "testing")]
     fn is_read(&self) -> bool;
@@ -38,6 +41,16 @@ impl Glance {
 }
 
 /// The figures of one mailbox at one moment.
+///
+/// Each message ends in exactly one of three: `handled`, `failed`, `dropped`. So while the agent has none in hand, and
+/// none to be handed out again,
+///
+/// ```text
+/// enqueued = handled + failed + dropped + depth
+/// ```
+///
+/// and else one more. Those that `failed` or were `dropped` are the mailbox's dead letters. A message that is handed
+/// out again is counted once, when it is done with; one that is replayed counts as a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Figures {
     /// Messages waiting.
@@ -50,13 +63,15 @@ pub struct Figures {
     /// 16 wait, above that up to 64 messages too old; `None` where there is none.
     #[serde(rename = "oldest_age_ms", serialize_with = "as_millis")]
     pub oldest_age: Option<Duration>,
-    /// Messages ever admitted.
+    /// Messages ever taken in: those queued, those that a full mailbox dropped at once, and those that the agent's own
+    /// timers and watches brought.
     pub enqueued: u64,
-    /// Messages whose handler ended, over all incarnations.
+    /// Messages whose handler returned well, over all incarnations.
     pub handled: u64,
-    /// Of which failed.
+    /// Messages whose handler failed: returned an error, panicked, or was killed. A failure between messages, such as
+    /// that of [`Agent::idle`](crate::Agent::idle), is none of a message.
     pub failed: u64,
-    /// Messages that became dead letters here.
+    /// Messages that reached no handler: there was no room, the mailbox closed, or they were void.
     pub dropped: u64,
     /// What happens when it is full.
     pub overflow: Overflow,

@@ -16,12 +16,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::figures::MailboxFigures;
 use super::node::{Kind, Node, Phase};
 use super::office::Office;
 use super::shared::{Entry, lock};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::error::StartError;
+use crate::message::Priority;
 use crate::metrics::families::{AGENT, MAILBOX, SUPERVISION};
 use crate::metrics::{
     Catalogue, Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TELEMETRY,
@@ -135,24 +137,18 @@ impl NodeMeters {
         self.fell.load(Ordering::Relaxed) & AWAITED != 0
     }
 
-    /// A message of its mailbox died; `was_queued` unless the mailbox was full and dropped it at once.
-    pub(crate) fn message_died(&self, reason: DeadReason, was_queued: bool) {
+    /// So many messages of its mailbox died.
+    pub(crate) fn messages_died(&self, reason: DeadReason, many: u64) {
         let Some(place) = self.place.get() else { return };
-        if !was_queued {
-            place.of_type.enqueued(NORMAL).increment();
-        }
         match reason {
             DeadReason::Full | DeadReason::Closed | DeadReason::Expired => {
-                place.of_type.dropped(reason.label()).increment();
+                place.of_type.dropped(reason.label()).add(many);
             }
-            DeadReason::Crashed | DeadReason::Poison => place.of_type.handled_error().increment(),
+            DeadReason::Crashed | DeadReason::Poison => place.of_type.handled_error().add(many),
             DeadReason::NoSuchAgent => {}
         }
     }
 }
-
-/// The priority of messages without one.
-const NORMAL: &str = "normal";
 
 /// What those who measure times tell; without effect before the node is part of a tree.
 impl NodeMeters {
@@ -198,10 +194,14 @@ impl NodeMeters {
 /// Reading it.
 impl NodeMeters {
     /// Adds what its mailbox has gained since it was last looked at. Several may look at once: each gain counts once.
-    fn gain(&self, enqueued: u64, handled_ok: u64) {
+    fn gain(&self, mailbox: &dyn MailboxFigures, enqueued: u64, handled_ok: u64) {
         let Some(place) = self.place.get() else { return };
-        if let Some(more) = raise(&self.enqueued, enqueued) {
-            place.of_type.enqueued(NORMAL).add(more);
+        if let Some(gains) = mailbox.taken_in_by_priority() {
+            for (priority, gain) in Priority::ALL.into_iter().zip(gains) {
+                place.of_type.enqueued(priority.label()).add(gain);
+            }
+        } else if let Some(more) = raise(&self.enqueued, enqueued) {
+            place.of_type.enqueued(Priority::Normal.label()).add(more);
         }
         if let Some(more) = raise(&self.handled_ok, handled_ok) {
             place.of_type.handled_ok().add(more);
@@ -211,7 +211,8 @@ impl NodeMeters {
     /// Counts the node in `census`, and adds what its mailbox has gained.
     pub(super) fn count(&self, entry: &Entry, census: &mut Census<'_>, now: Moment) {
         let Some(place) = self.place.get() else { return };
-        let figures = entry.door.figures().map(|figures| figures.glance(now));
+        let mailbox = entry.door.figures();
+        let figures = mailbox.map(|mailbox| mailbox.glance(now));
         let phase = entry
             .node
             .phase_where(|| figures.as_ref().is_some_and(|figures| !figures.is_idle));
@@ -224,10 +225,10 @@ impl NodeMeters {
         if let Some(kind) = &place.kind {
             census.agent(kind, word(phase));
         }
-        if let Some(figures) = figures {
+        if let (Some(mailbox), Some(figures)) = (mailbox, figures) {
             let depth = usize::try_from(figures.depth).unwrap_or(usize::MAX);
             census.mailbox(&place.of_type, depth, figures.oldest_age);
-            self.gain(figures.enqueued, handled_ok(&entry.node));
+            self.gain(mailbox, figures.enqueued, entry.node.handled.load(Ordering::Relaxed));
         }
         if let Some(office) = &place.office
             && let Some(used) = office.budget_used(now)
@@ -238,15 +239,11 @@ impl NodeMeters {
 
     /// Adds what the mailbox of one that left has gained.
     pub(super) fn settle(&self, entry: &Entry, now: Moment) {
-        if let Some(figures) = entry.door.figures() {
-            self.gain(figures.glance(now).enqueued, handled_ok(&entry.node));
+        if let Some(mailbox) = entry.door.figures() {
+            let handled = entry.node.handled.load(Ordering::Relaxed);
+            self.gain(mailbox, mailbox.glance(now).enqueued, handled);
         }
     }
-}
-
-fn handled_ok(node: &Node) -> u64 {
-    let handled = node.handled.load(Ordering::Relaxed);
-    handled.saturating_sub(node.failed.load(Ordering::Relaxed))
 }
 
 /// Raises `seen` to `total`; tells by how much, where it was lower.

@@ -180,11 +180,14 @@ pub(crate) struct Node {
     pub(crate) restarts: AtomicU64,
     /// The last incarnation whose `start` was done.
     started: AtomicU64,
-    /// Messages handled, over all incarnations. Written by the agent alone.
+    /// Messages handled well, over all incarnations. Written by the agent alone.
     pub(crate) handled: AtomicU64,
+    /// Messages taken in that never lay in the queue: the agent had asked for them, or there was no room and they were
+    /// dropped at once.
+    pub(crate) beside: AtomicU64,
     /// When the message in hand was queued, as a stamp's bits; 0 while none is.
     pub(crate) in_hand: AtomicU32,
-    /// Of which failed.
+    /// Messages whose handler failed.
     pub(crate) failed: AtomicU64,
     /// When the handler with a time budget began; 0 while none runs.
     pub(crate) handling_since: AtomicU64,
@@ -218,6 +221,7 @@ impl Node {
             restarts: AtomicU64::new(0),
             started: AtomicU64::new(0),
             handled: AtomicU64::new(0),
+            beside: AtomicU64::new(0),
             in_hand: AtomicU32::new(0),
             failed: AtomicU64::new(0),
             handling_since: AtomicU64::new(0),

@@ -16,7 +16,7 @@ use crate::mailbox::Mailbox;
 use crate::message::Message;
 use crate::metrics::Instruments;
 use crate::reason::ExitReason;
-use crate::supervisor::{Slot, SupervisorHandle};
+use crate::supervisor::{FIRST_PART, Slot, SupervisorHandle};
 
 /// One node as the tree shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -152,8 +152,11 @@ impl Observer {
         })
     }
 
-    /// The way to the supervisor at `path`.
+    /// The way to the supervisor at `path`; to all parts of a team that was split, at the team's name.
     pub fn supervisor(&self, path: &str) -> Result<SupervisorHandle, NotFound> {
+        if let Some(first) = path.strip_suffix(FIRST_PART) {
+            return self.supervisor(first).map(SupervisorHandle::alone);
+        }
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
         let slot = entry.door.as_any().downcast::<Slot>();
@@ -162,7 +165,7 @@ impl Observer {
             wanted: "Supervisor",
             found,
         };
-        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot))
+        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
             .map_err(other)
     }
 

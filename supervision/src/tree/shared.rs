@@ -308,6 +308,12 @@ impl Shared {
             .cloned()
     }
 
+    /// What stands under the supervisor at that path, by that name.
+    pub(crate) fn find_child(&self, supervisor: &str, child: &str) -> Option<Entry> {
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        child_of(&nodes, supervisor, child).cloned()
+    }
+
     /// All nodes, by path.
     pub(crate) fn all(&self) -> BTreeMap<Arc<str>, Arc<Node>> {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observation;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, pause, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, quiet, soon, until};
 
 struct Stage {
@@ -155,8 +155,7 @@ async fn a_repeated_timer_without_a_period_starves_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_busy_agent_still_serves_its_timers() {
     let stage = stage(|child| child.capacity(100_000)).await;
-    stage.tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&stage.tree).await;
     stage
         .address
         .send_many((0..5000).map(|_| Say::Note(0)).collect())
@@ -262,8 +261,7 @@ async fn a_watchers_next_life_is_not_told_what_the_former_watched_for() {
     let (stage, other) = watched(|child| child).await;
     stage.address.send(watch(&other)).await.unwrap();
     quiet().await;
-    stage.tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&stage.tree).await;
     other.send(Say::Stop).await.unwrap();
     quiet().await;
     assert_eq!(stage.log.count("a sees"), 0, "a paused agent handles nothing");
@@ -425,8 +423,7 @@ async fn an_agent_that_resumes_keeps_its_state_counts_the_failure_and_tells_it()
 async fn stop_does_not_wait_behind_a_million_messages() {
     const QUEUED: u32 = 1_000_000;
     let stage = stage(|child| child.capacity(QUEUED as usize)).await;
-    stage.tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&stage.tree).await;
     stage
         .address
         .send_many((0..QUEUED).map(Say::Note).collect())

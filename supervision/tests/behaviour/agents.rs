@@ -9,6 +9,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use triarch_supervision::prelude::*;
 
+use crate::patience::quiet;
+
 /// What puppets have written down, in the order it happened.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Pages>>);
@@ -316,4 +318,36 @@ pub(crate) fn team() -> Supervisor {
 /// A tree of one team that runs.
 pub(crate) async fn grow(team: Supervisor) -> Tree {
     Root::new().seed(1).supervisor(team).start().await.unwrap()
+}
+
+/// A tree of one team of one agent, and the way to that agent.
+pub(crate) async fn one<A: Agent>(child: Child<A>) -> (Tree, Address<A::Message>) {
+    one_in(team(), child).await
+}
+
+/// The same of a team of its own kind.
+pub(crate) async fn one_in<A: Agent>(team: Supervisor, child: Child<A>) -> (Tree, Address<A::Message>) {
+    let address = child.address();
+    (grow(team.child(child)).await, address)
+}
+
+/// Has the agent `a` handle nothing more.
+pub(crate) async fn pause(tree: &Tree) {
+    tree.observer().pause("team/a").unwrap();
+    quiet().await;
+}
+
+/// Kills the agent `a` as if from outside.
+pub(crate) async fn kill_agent(tree: &Tree) {
+    kill(tree, "team", "a").await;
+}
+
+/// Kills the team's supervisor as if from outside.
+pub(crate) async fn kill_team(tree: &Tree) {
+    kill(tree, "root", "team").await;
+}
+
+async fn kill(tree: &Tree, supervisor: &str, child: &str) {
+    let supervisor = tree.observer().supervisor(supervisor).unwrap();
+    supervisor.kill_child(child).await.unwrap();
 }

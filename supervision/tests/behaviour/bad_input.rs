@@ -133,6 +133,25 @@ async fn a_start_that_is_allowed_no_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_that_is_allowed_no_time() {
+    let none = Shutdown::Within(Duration::ZERO);
+    let text = "is given no time at all to stop; give shutdown more than 0, or say BrutalKill";
+    assert_eq!(
+        refused_team(team().child(child("a").shutdown(none))).await,
+        format!("child a {text}")
+    );
+    assert_eq!(refused_team(team().shutdown(none)).await, format!("child team {text}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisors_start_that_is_allowed_no_time() {
+    assert_eq!(
+        refused_team(team().start_within(Duration::ZERO)).await,
+        "child team allows its start no time at all; give start_within more than 0"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mailbox_shaped_after_its_address_was_taken() {
     let child = child("a");
     let _address = child.address();

@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, grow, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, grow, one, pause, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, not_yet, quiet, soon, until};
 
 /// Sends until the mailbox is full; how many it took.
@@ -103,11 +103,8 @@ async fn a_full_mailbox_that_rejects_gives_the_message_back_and_says_why() {
 #[tokio::test(start_paused = true)]
 async fn a_full_mailbox_that_drops_the_newest_makes_dead_letters_of_what_comes() {
     let log = Log::default();
-    let child = puppet("a", &log).capacity(2).overflow(Overflow::DropNewest);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &log).capacity(2).overflow(Overflow::DropNewest)).await;
+    pause(&tree).await;
     for number in 0..5 {
         address.send(Say::Note(number)).await.unwrap();
     }
@@ -121,11 +118,8 @@ async fn a_full_mailbox_that_drops_the_newest_makes_dead_letters_of_what_comes()
 #[tokio::test(start_paused = true)]
 async fn a_full_mailbox_that_drops_the_oldest_keeps_the_newest() {
     let log = Log::default();
-    let child = puppet("a", &log).capacity(3).overflow(Overflow::DropOldest);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &log).capacity(3).overflow(Overflow::DropOldest)).await;
+    pause(&tree).await;
     address.send(Say::Note(0)).await.unwrap();
     tree.observer().request_state("team/a").unwrap();
     quiet().await;
@@ -146,12 +140,11 @@ async fn a_mailbox_of_one_that_drops_the_oldest_takes_a_newer_one_while_its_agen
         jitter: 0.0,
         ..Backoff::exponential(SECOND, SECOND)
     };
-    let child = puppet("a", &log)
+    let (tree, address) = one(puppet("a", &log)
         .capacity(1)
         .overflow(Overflow::DropOldest)
-        .backoff(backoff);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+        .backoff(backoff))
+    .await;
     let other = address.clone();
     let crash = Say::act(move |_, _| {
         Box::pin(async move {
@@ -168,11 +161,8 @@ async fn a_mailbox_of_one_that_drops_the_oldest_takes_a_newer_one_while_its_agen
 
 #[tokio::test(start_paused = true)]
 async fn the_bound_holds_while_the_agent_is_paused() {
-    let child = puppet("a", &Log::default()).capacity(4);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &Log::default()).capacity(4)).await;
+    pause(&tree).await;
     let mut taken = fill(&address);
     quiet().await;
     taken += fill(&address);
@@ -182,9 +172,7 @@ async fn the_bound_holds_while_the_agent_is_paused() {
 
 #[tokio::test(start_paused = true)]
 async fn the_bound_holds_while_the_agent_is_in_its_handler() {
-    let child = puppet("a", &Log::default()).capacity(4);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &Log::default()).capacity(4)).await;
     let gate = Arc::new(Semaphore::new(0));
     address.send(hold(&gate)).await.unwrap();
     quiet().await;
@@ -202,9 +190,7 @@ async fn the_bound_holds_while_the_agent_restarts_and_the_whole_room_is_there() 
         ..Backoff::exponential(SECOND, SECOND)
     };
     let log = Log::default();
-    let child = puppet("a", &log).capacity(8).backoff(backoff);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log).capacity(8).backoff(backoff)).await;
     address.send(Say::Panic).await.unwrap();
     node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;
     assert_eq!((fill(&address), address.figures().depth), (8, 8));
@@ -289,12 +275,9 @@ async fn a_start_that_overfills_a_later_siblings_mailbox_ends_with_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sender_held_back_is_turned_away_when_the_agent_leaves_the_tree() {
-    let child = puppet("a", &Log::default()).capacity(1);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &Log::default()).capacity(1)).await;
     let team = tree.observer().supervisor("team").unwrap();
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&tree).await;
     fill(&address);
     let mut held = Box::pin(address.send(Say::Note(9)));
     not_yet(&mut held).await;
@@ -312,12 +295,9 @@ async fn a_sender_held_back_is_turned_away_when_the_agent_leaves_the_tree() {
 
 #[tokio::test(start_paused = true)]
 async fn figures_tell_depth_high_water_and_the_oldest_age() {
-    let child = puppet("a", &Log::default()).capacity(16);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &Log::default()).capacity(16)).await;
     assert_eq!(address.figures().oldest_age, None);
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&tree).await;
     for number in 0..3 {
         address.send(Say::Note(number)).await.unwrap();
     }

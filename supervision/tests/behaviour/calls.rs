@@ -2,7 +2,7 @@
 
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
+use crate::agents::{Log, Say, Script, Start, grow, one, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, not_yet, quiet, soon, until};
 
 #[tokio::test(start_paused = true)]
@@ -29,9 +29,7 @@ async fn a_started_child_runs_at_the_right_end_and_is_listed() {
 #[tokio::test(start_paused = true)]
 async fn a_terminated_child_stays_down_with_its_specification_until_it_is_restarted() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let team = tree.observer().supervisor("team").unwrap();
     team.terminate_child("a").await.unwrap();
     team.terminate_child("a").await.unwrap();
@@ -56,9 +54,7 @@ async fn a_terminated_child_stays_down_with_its_specification_until_it_is_restar
 #[tokio::test(start_paused = true)]
 async fn a_deleted_childs_address_is_closed_and_its_name_is_free() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let team = tree.observer().supervisor("team").unwrap();
     team.terminate_child("a").await.unwrap();
     team.delete_child("a").await.unwrap();
@@ -91,9 +87,7 @@ async fn a_name_is_free_again_when_its_start_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_double_leaves_the_present_child_alone() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let double = puppet("a", &log);
     let other = double.address();
     tree.observer()
@@ -319,9 +313,7 @@ async fn a_kill_of_a_child_that_is_not_there_says_how_to_have_it_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_of_a_child_that_waits_for_its_restart_says_so() {
-    let child = puppet("a", &Log::default()).backoff(Backoff::exponential(SECOND, SECOND));
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &Log::default()).backoff(Backoff::exponential(SECOND, SECOND))).await;
     let team = tree.observer().supervisor("team").unwrap();
     address.send(Say::Fail).await.unwrap();
     node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;

@@ -9,7 +9,7 @@ use futures_util::task::noop_waker_ref;
 use tokio::sync::Semaphore;
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Say, Script, Stop, grow, puppet, scripted, team};
+use crate::agents::{Log, Say, Script, Stop, grow, one, puppet, scripted, team};
 use crate::bounds::{fill, hold};
 use crate::patience::{SECOND, not_yet, quiet, soon, until};
 
@@ -34,9 +34,7 @@ struct Jam {
 
 async fn jam(capacity: usize) -> Jam {
     let (log, gate) = (Log::default(), Arc::new(Semaphore::new(0)));
-    let child = puppet("a", &log).capacity(capacity);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log).capacity(capacity)).await;
     address.send(hold(&gate)).await.unwrap();
     quiet().await;
     fill(&address);
@@ -165,9 +163,7 @@ async fn a_question_dropped_in_line_is_not_queued() {
 #[tokio::test(start_paused = true)]
 async fn a_question_dropped_while_it_is_queued_is_not_handled() {
     let (log, gate) = (Log::default(), Arc::new(Semaphore::new(0)));
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     address.send(hold(&gate)).await.unwrap();
     let marked = log.clone();
     let mut question = Box::pin(address.ask(move |reply: Reply<u32>| {
@@ -192,9 +188,7 @@ async fn a_question_dropped_while_it_is_queued_is_not_handled() {
 #[tokio::test(start_paused = true)]
 async fn a_future_that_was_never_polled_sends_nothing() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     drop(address.send(Say::Note(1)));
     drop(address.send_many(vec![Say::Note(2)]));
     drop(address.ask(|reply| Say::Echo(3, reply)));
@@ -207,9 +201,7 @@ async fn a_future_that_was_never_polled_sends_nothing() {
 async fn threads_that_may_block_are_held_back_and_lose_nothing() {
     const EACH: u32 = 500;
     let log = Log::default();
-    let child = puppet("a", &log).capacity(8);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log).capacity(8)).await;
     let senders: Vec<_> = (0..4)
         .map(|thread| {
             let address = address.clone();
@@ -234,9 +226,7 @@ async fn threads_that_may_block_are_held_back_and_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_blocked_thread_is_turned_away_when_the_agent_leaves_the_tree() {
-    let child = puppet("a", &Log::default()).capacity(1);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &Log::default()).capacity(1)).await;
     tree.observer().pause("team/a").unwrap();
     until("it is paused", || {
         tree.observer().node("team/a").unwrap().state == Phase::Paused

@@ -3,7 +3,7 @@
 use futures_util::future::join;
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Puppet, Say, grow, puppet, team};
+use crate::agents::{Log, Puppet, Say, grow, kill_agent, puppet, team};
 use crate::patience::{not_yet, quiet, soon, until};
 
 /// Makes a puppet ask `to` what `question` makes, and write what came of it.
@@ -198,13 +198,7 @@ async fn an_agent_killed_while_it_waits_leaves_no_circle_behind() {
     quiet().await;
     pair.a.send(asks(&pair.b, |reply| Say::Echo(1, reply))).await.unwrap();
     quiet().await;
-    pair.tree
-        .observer()
-        .supervisor("team")
-        .unwrap()
-        .kill_child("a")
-        .await
-        .unwrap();
+    kill_agent(&pair.tree).await;
     let mut next = Box::pin(pair.a.ask(Say::Life));
     assert_eq!(soon("the next life answers", &mut next).await, Ok(2));
     pair.tree.observer().resume("team/b").unwrap();

@@ -9,7 +9,11 @@ mod agents;
 mod patience;
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
+mod batches;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
@@ -22,6 +26,8 @@ mod circles;
 mod observing;
 #[cfg(test)]
 mod order;
+#[cfg(test)]
+mod parts;
 #[cfg(test)]
 mod pausing;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::EVENTS_KEPT;
 
-use crate::agents::{Log, Say, grow, puppet, team};
+use crate::agents::{Log, Say, grow, one, puppet, team};
 use crate::patience::quiet;
 
 #[derive(Debug)]
@@ -49,9 +49,7 @@ async fn one_who_takes_other_messages_refuses_and_the_message_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_that_falls_behind_is_told_how_many_events_it_missed() {
     const BEYOND: u64 = 7;
-    let child = puppet("a", &Log::default()).on_error(OnError::Resume);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &Log::default()).on_error(OnError::Resume)).await;
     let mut events = tree.observer().events();
     for _ in 0..EVENTS_KEPT as u64 + BEYOND {
         address.send(Say::Fail).await.unwrap();

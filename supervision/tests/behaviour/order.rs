@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Say, grow, puppet, team};
+use crate::agents::{Log, Say, grow, one, puppet, team};
 use crate::patience::{quiet, until};
 
 type Seen = Arc<Mutex<Vec<(Priority, u32)>>>;
@@ -43,9 +43,7 @@ fn clerk() -> (Child<Clerk>, Address<Letter>, Seen) {
 #[tokio::test(start_paused = true)]
 async fn one_senders_messages_are_handled_in_their_order_whatever_the_way_they_were_sent() {
     let log = Log::default();
-    let child = puppet("a", &log).capacity(3);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log).capacity(3)).await;
     let mut next = 0..;
     let mut number = || next.next().unwrap();
     for _ in 0..40 {

@@ -2,15 +2,13 @@
 
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Puppet, Say, grow, puppet, team};
+use crate::agents::{Log, Puppet, Say, grow, kill_agent, one, pause, puppet, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_paused_agent_handles_nothing_until_it_is_resumed() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     tree.observer().pause("team/a").unwrap();
     address.send(Say::Note(1)).await.unwrap();
     quiet().await;
@@ -27,11 +25,8 @@ async fn a_paused_agent_handles_nothing_until_it_is_resumed() {
 #[tokio::test(start_paused = true)]
 async fn looking_at_a_paused_agent_makes_it_handle_nothing() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &log)).await;
+    pause(&tree).await;
     for number in 0..3 {
         address.send(Say::Note(number)).await.unwrap();
     }
@@ -50,18 +45,10 @@ async fn looking_at_a_paused_agent_makes_it_handle_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_outlasts_a_restart() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &log)).await;
+    pause(&tree).await;
     address.send(Say::Note(1)).await.unwrap();
-    tree.observer()
-        .supervisor("team")
-        .unwrap()
-        .kill_child("a")
-        .await
-        .unwrap();
+    kill_agent(&tree).await;
     node_until(&tree, "team/a", |node| {
         node.incarnation == 2 && node.state == Phase::Paused
     })
@@ -77,8 +64,7 @@ async fn a_pause_outlasts_a_restart() {
 async fn a_paused_agent_is_stopped_at_once() {
     let log = Log::default();
     let tree = grow(team().child(puppet("a", &log))).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&tree).await;
     let end = soon("the tree stops", tree.stop()).await;
     assert!(end.is_orderly(), "{end:?}");
     assert!(log.has("a stopped"));
@@ -87,9 +73,7 @@ async fn a_paused_agent_is_stopped_at_once() {
 #[tokio::test(start_paused = true)]
 async fn state_is_shown_between_two_messages_and_by_the_present_life() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let observer = tree.observer();
     assert_eq!(observer.last_state("team/a"), None);
     observer.request_state("team/a").unwrap();
@@ -110,17 +94,14 @@ async fn state_is_shown_between_two_messages_and_by_the_present_life() {
 #[tokio::test(start_paused = true)]
 async fn timers_rest_while_the_agent_is_paused() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let set = Say::act(|_: &mut Puppet, ctx| {
         ctx.send_after(SECOND, Say::Note(7));
         Box::pin(async { Ok(()) })
     });
     address.send(set).await.unwrap();
     quiet().await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&tree).await;
     tokio::time::advance(5 * SECOND).await;
     tree.observer().request_state("team/a").unwrap();
     quiet().await;

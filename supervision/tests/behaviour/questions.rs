@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Say, grow, puppet, scripted, team};
+use crate::agents::{Log, Say, grow, kill_agent, one, pause, puppet, scripted, team};
 use crate::agents::{Script, Start};
-use crate::patience::{MILLI, SECOND, not_yet, quiet, soon, until};
+use crate::patience::{MILLI, SECOND, not_yet, soon, until};
 
 struct Desk {
     tree: Tree,
@@ -21,6 +21,11 @@ async fn desk(shape: impl FnOnce(Child<crate::agents::Puppet>) -> Child<crate::a
         tree: grow(team().child(child)).await,
         address,
     }
+}
+
+fn unanswered(why: NoAnswer) -> Result<u32, AskError> {
+    let from = Arc::from("team/a");
+    Err(AskError::NotAnswered { from, why })
 }
 
 fn echo(reply: Reply<u32>) -> Say {
@@ -48,8 +53,7 @@ async fn a_question_that_finds_the_mailbox_full_says_so() {
         ),
     ] {
         let desk = desk(|child| child.capacity(1).overflow(overflow)).await;
-        desk.tree.observer().pause("team/a").unwrap();
-        quiet().await;
+        pause(&desk.tree).await;
         desk.address.try_send(Say::Note(1)).unwrap();
         let error = soon("the asker is told", desk.address.ask(echo)).await.unwrap_err();
         assert_eq!(error.to_string(), text);
@@ -60,27 +64,19 @@ async fn a_question_that_finds_the_mailbox_full_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_question_pushed_out_by_a_newer_message_says_so() {
     let desk = desk(|child| child.capacity(1).overflow(Overflow::DropOldest)).await;
-    desk.tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&desk.tree).await;
     let mut question = Box::pin(desk.address.ask(echo));
     not_yet(&mut question).await;
     desk.address.try_send(Say::Note(1)).unwrap();
-    let error = soon("the asker is told", question).await.unwrap_err();
-    assert_eq!(
-        error,
-        AskError::NotAnswered {
-            from: Arc::from("team/a"),
-            why: NoAnswer::Full
-        }
-    );
+    let answer = soon("the asker is told", question).await;
+    assert_eq!(answer, unanswered(NoAnswer::Full));
     desk.tree.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_question_to_who_has_left_says_so_whether_it_was_queued_or_not() {
     let desk = desk(|child| child).await;
-    desk.tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&desk.tree).await;
     let mut queued = Box::pin(desk.address.ask(echo));
     not_yet(&mut queued).await;
     desk.tree.stop().await;
@@ -129,21 +125,9 @@ async fn a_question_in_hand_when_its_handler_is_killed_says_so() {
     };
     let mut question = Box::pin(desk.address.ask(hang));
     not_yet(&mut question).await;
-    desk.tree
-        .observer()
-        .supervisor("team")
-        .unwrap()
-        .kill_child("a")
-        .await
-        .unwrap();
-    let error = soon("the asker is told", question).await.unwrap_err();
-    assert_eq!(
-        error,
-        AskError::NotAnswered {
-            from: Arc::from("team/a"),
-            why: NoAnswer::Crashed
-        }
-    );
+    kill_agent(&desk.tree).await;
+    let answer = soon("the asker is told", question).await;
+    assert_eq!(answer, unanswered(NoAnswer::Crashed));
     desk.tree.stop().await;
 }
 
@@ -153,14 +137,8 @@ async fn a_question_kept_by_an_agent_that_then_dies_says_so() {
     let mut question = Box::pin(desk.address.ask(Say::Keep));
     not_yet(&mut question).await;
     desk.address.send(Say::Panic).await.unwrap();
-    let error = soon("the asker is told", question).await.unwrap_err();
-    assert_eq!(
-        error,
-        AskError::NotAnswered {
-            from: Arc::from("team/a"),
-            why: NoAnswer::Crashed
-        }
-    );
+    let answer = soon("the asker is told", question).await;
+    assert_eq!(answer, unanswered(NoAnswer::Crashed));
     desk.tree.stop().await;
 }
 
@@ -180,9 +158,7 @@ async fn a_question_whose_reply_is_dropped_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_question_unanswered_in_time_says_so_and_late_answers_go_back() {
     let (log, gate) = (Log::default(), Arc::new(Semaphore::new(0)));
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let (begun, own, told) = (tokio::time::Instant::now(), Arc::clone(&gate), log.clone());
     let slow = move |reply: Reply<u32>| {
         Say::act(move |_, _| {
@@ -209,8 +185,7 @@ async fn a_question_unanswered_in_time_says_so_and_late_answers_go_back() {
 #[tokio::test(start_paused = true)]
 async fn a_time_limit_covers_the_wait_for_room_too() {
     let desk = desk(|child| child.capacity(1)).await;
-    desk.tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&desk.tree).await;
     desk.address.try_send(Say::Note(1)).unwrap();
     let begun = tokio::time::Instant::now();
     let error = desk.address.ask_within(SECOND, echo).await.unwrap_err();
@@ -265,11 +240,8 @@ async fn a_question_put_before_the_start_is_answered_after_it() {
 #[tokio::test(start_paused = true)]
 async fn a_message_past_its_deadline_is_never_handled_and_is_a_dead_letter() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &log)).await;
+    pause(&tree).await;
     address.send_before(Say::Note(1), Moment::now() + SECOND).await.unwrap();
     address
         .send_before(Say::Note(2), Moment::now() + 10 * SECOND)
@@ -290,8 +262,7 @@ async fn a_message_past_its_deadline_is_never_handled_and_is_a_dead_letter() {
 #[tokio::test(start_paused = true)]
 async fn a_sender_with_a_deadline_is_held_back_no_longer_than_that() {
     let desk = desk(|child| child.capacity(1)).await;
-    desk.tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&desk.tree).await;
     desk.address.try_send(Say::Note(1)).unwrap();
     let begun = tokio::time::Instant::now();
     let refused = desk

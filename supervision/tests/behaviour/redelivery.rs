@@ -1,12 +1,13 @@
 //! Dead letters, redelivery and poison.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
+use futures_util::future::join;
 use triarch_supervision::dead_letter::{KEPT_LETTERS, ReplayError};
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Say, grow, puppet, team};
+use crate::agents::{Log, Say, grow, one, pause, puppet, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};
 
 /// A message of which a copy is kept while it is handled.
@@ -154,9 +155,7 @@ async fn a_message_in_the_hand_of_a_killed_agent_is_handed_out_again() {
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_type_keeps_no_copy_is_a_dead_letter_when_it_crashes() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     address.send(Say::Panic).await.unwrap();
     node_until(&tree, "team/a", |node| node.incarnation == 2).await;
     let observer = tree.observer();
@@ -181,11 +180,8 @@ async fn a_message_whose_type_keeps_no_copy_is_a_dead_letter_when_it_crashes() {
 #[tokio::test(start_paused = true)]
 async fn what_lies_in_a_mailbox_that_closes_becomes_dead_letters() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &log)).await;
+    pause(&tree).await;
     address.send_many((0..5).map(Say::Note).collect()).await.unwrap();
     let team = tree.observer().supervisor("team").unwrap();
     team.terminate_child("a").await.unwrap();
@@ -210,11 +206,8 @@ async fn a_message_to_nobody_comes_back_and_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn all_dead_letters_are_counted_and_the_last_are_kept_for_display() {
-    let child = puppet("a", &Log::default()).capacity(1).overflow(Overflow::DropNewest);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &Log::default()).capacity(1).overflow(Overflow::DropNewest)).await;
+    pause(&tree).await;
     for number in 0..2001 {
         address.try_send(Say::Note(number)).unwrap();
     }
@@ -231,11 +224,8 @@ async fn all_dead_letters_are_counted_and_the_last_are_kept_for_display() {
 #[tokio::test(start_paused = true)]
 async fn a_replay_that_finds_no_room_or_nobody_keeps_the_letter() {
     let log = Log::default();
-    let child = puppet("a", &log).capacity(1).overflow(Overflow::DropNewest);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    let (tree, address) = one(puppet("a", &log).capacity(1).overflow(Overflow::DropNewest)).await;
+    pause(&tree).await;
     for number in 0..2 {
         address.try_send(Say::Note(number)).unwrap();
     }
@@ -262,8 +252,7 @@ async fn a_letter_waits_for_its_addressee_to_come_back() {
             .restart(Restart::Temporary)
     };
     let address = team.start_child(shape(puppet("a", &log))).await.unwrap();
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&tree).await;
     for number in 0..2 {
         address.try_send(Say::Note(number)).unwrap();
     }
@@ -298,9 +287,7 @@ async fn a_tree_that_is_gone_keeps_no_message_alive() {
         }
     }
     let token = Arc::new(());
-    let child = Child::of::<Sink>("sink", ()).handle_within(SECOND, OnStuck::Report);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(Child::of::<Sink>("sink", ()).handle_within(SECOND, OnStuck::Report)).await;
     tree.observer().pause("team/sink").unwrap();
     quiet().await;
     address.send(Token(Arc::clone(&token))).await.unwrap();
@@ -311,4 +298,96 @@ async fn a_tree_that_is_gone_keeps_no_message_alive() {
     );
     drop((tree, address));
     until("all is let go", || Arc::strong_count(&token) == 1).await;
+}
+
+/// A question of which a copy is kept while it is handled; the copies share its reply.
+#[derive(Clone)]
+struct Riddle {
+    reply: Arc<Mutex<Option<Reply<u32>>>>,
+    crashes: u32,
+}
+
+impl Riddle {
+    fn new(crashes: u32) -> impl FnOnce(Reply<u32>) -> Self {
+        move |reply| Self {
+            reply: Arc::new(Mutex::new(Some(reply))),
+            crashes,
+        }
+    }
+}
+
+impl Message for Riddle {
+    const REDELIVERIES: u32 = 2;
+    fn again(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+}
+
+/// Fails at a riddle as often as the riddle says, and answers with the number of its life.
+struct Solver;
+
+impl Agent for Solver {
+    type Message = Riddle;
+    type Spec = ();
+    async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+    async fn handle(&mut self, riddle: Riddle, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        if ctx.incarnation() <= u64::from(riddle.crashes) {
+            return Err(Failure::new("too hard"));
+        }
+        let reply = riddle.reply.lock().unwrap().take().unwrap();
+        let _unread = reply.send(u32::try_from(ctx.incarnation()).unwrap());
+        Ok(())
+    }
+}
+
+fn unanswered(why: NoAnswer) -> Result<u32, AskError> {
+    let from = Arc::from("team/solver");
+    Err(AskError::NotAnswered { from, why })
+}
+
+/// What becomes of a riddle that is too hard for so many lives.
+async fn riddle(crashes: u32) -> Result<u32, AskError> {
+    let (tree, address) = one(Child::of::<Solver>("solver", ())).await;
+    let answer = soon("an answer", address.ask(Riddle::new(crashes))).await;
+    tree.stop().await;
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_whose_copy_kept_the_reply_is_answered_by_a_later_life() {
+    assert_eq!(riddle(0).await, Ok(1));
+    assert_eq!(riddle(2).await, Ok(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asker_whose_question_is_poison_is_told_so() {
+    assert_eq!(riddle(3).await, unanswered(NoAnswer::Poison));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asker_whose_question_waits_to_be_handed_out_again_is_told_when_the_mailbox_closes() {
+    let backoff = Backoff::exponential(SECOND, SECOND);
+    let (tree, address) = one(Child::of::<Solver>("solver", ()).backoff(backoff)).await;
+    let stop = async {
+        node_until(&tree, "team/solver", |node| node.state == Phase::Backoff).await;
+        tree.stop().await
+    };
+    let (answer, _) = soon("an answer", join(address.ask(Riddle::new(9)), stop)).await;
+    assert_eq!(answer, unanswered(NoAnswer::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_nobody_waits_for_any_more_is_not_handed_out_again() {
+    let backoff = Backoff::exponential(SECOND, SECOND);
+    let (tree, address) = one(Child::of::<Solver>("solver", ()).backoff(backoff)).await;
+    let error = address.ask_within(SECOND / 10, Riddle::new(1)).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    node_until(&tree, "team/solver", |node| node.state == Phase::Idle).await;
+    quiet().await;
+    let letters = tree.observer().dead_letters();
+    assert_eq!(letters.count(DeadReason::Expired), 1);
+    assert_eq!(letters.total(), 1);
+    tree.stop().await;
 }

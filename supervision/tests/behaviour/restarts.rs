@@ -5,7 +5,7 @@ use std::time::Duration;
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::machine::{ChildState, Decision};
 
-use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
+use crate::agents::{Log, Say, Script, Start, grow, one, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, decisions, node_until, quiet, soon, until};
 
 struct Three {
@@ -201,9 +201,7 @@ async fn waits_between_restarts_grow_to_a_maximum_and_begin_anew_after_a_quiet_t
         jitter: 0.0,
         ..Backoff::exponential(SECOND, 4 * SECOND)
     };
-    let child = puppet("a", &log).backoff(backoff);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log).backoff(backoff)).await;
     for (life, expected) in (2..).zip([1, 2, 4, 4, 1]) {
         let begun = tokio::time::Instant::now();
         address.send(Say::Fail).await.unwrap();
@@ -342,9 +340,7 @@ async fn between_tries_calls_are_served_and_the_child_shows_as_restarting() {
         ..Backoff::exponential(SECOND, SECOND)
     };
     let script = Script::new(&log).starts(|life| if life > 1 { Start::Fails } else { Start::Well });
-    let child = scripted("a", script).backoff(backoff);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(scripted("a", script).backoff(backoff)).await;
     let team = tree.observer().supervisor("team").unwrap();
     address.send(Say::Fail).await.unwrap();
     node_until(&tree, "team/a", |node| {

@@ -71,7 +71,7 @@ async fn what_is_handled_is_counted_before_a_handler_waits_and_when_one_crashes(
     until("the second life is as far as it gets", || log.has("a note 8")).await;
     quiet().await;
     let figures = address.figures();
-    assert_eq!((figures.handled, figures.dropped, figures.depth), (9, 1, 0));
+    assert_eq!((figures.handled, figures.failed, figures.depth), (9, 1, 0));
     tree.stop().await;
 }
 

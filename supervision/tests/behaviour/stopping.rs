@@ -6,7 +6,7 @@ use std::time::Duration;
 use triarch_supervision::prelude::*;
 use triarch_supervision::reason::KillCause;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, kill_team, one, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, not_yet, quiet, soon, until};
 
 #[tokio::test(start_paused = true)]
@@ -278,18 +278,11 @@ async fn who_blocks_a_thread_and_cannot_be_killed_is_named_and_the_rest_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_killed_supervisor_comes_back_only_when_its_blocking_child_is_gone() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let (release, released) = mpsc::sync_channel(1);
     address.send(blocks(released)).await.unwrap();
     until("it blocks", || log.has("a blocks")).await;
-    tree.observer()
-        .supervisor("root")
-        .unwrap()
-        .kill_child("team")
-        .await
-        .unwrap();
+    kill_team(&tree).await;
     let mut back = Box::pin(node_until(&tree, "team", |node| node.incarnation == 2));
     not_yet(&mut back).await;
     release.send(()).unwrap();
@@ -367,4 +360,68 @@ async fn a_tree_ends_though_of_a_killed_supervisor_something_is_left_that_blocks
         release.send(()).unwrap();
         until("it is gone at last", || log.alive() == 0).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_does_not_stop_in_its_time_is_killed_with_its_agents_and_named() {
+    let log = Log::default();
+    let script = Script::new(&log).stop(Stop::Hangs);
+    let children = ["a", "b"].map(|name| scripted(name, script.clone()).shutdown(Shutdown::Infinity));
+    let tree = grow(team().shutdown(Shutdown::Within(2 * SECOND)).children(children)).await;
+    let begun = tokio::time::Instant::now();
+    let end = soon("the tree ends", tree.stop()).await;
+    assert_eq!(begun.elapsed().as_secs(), 2);
+    let late: Vec<_> = end
+        .late
+        .iter()
+        .map(|late| (&*late.supervisor, late.child.child.as_str(), late.child.ended))
+        .collect();
+    assert_eq!(late, [("root", "team", true)]);
+    assert_eq!(
+        (log.count("b stops"), log.count("a stops")),
+        (1, 0),
+        "{:?}",
+        log.lines()
+    );
+    assert_eq!(log.alive(), 0, "its agents are gone with it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_is_to_be_killed_is_not_asked_and_nor_are_its_agents() {
+    let log = Log::default();
+    let tree = grow(team().shutdown(Shutdown::BrutalKill).child(puppet("a", &log))).await;
+    let end = soon("the tree ends", tree.stop()).await;
+    assert!(end.is_orderly(), "{end:?}");
+    assert_eq!((log.count("a stops"), log.alive()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_is_waited_for_without_limit_where_nothing_is_said() {
+    let day = 24 * 3600 * SECOND;
+    let log = Log::default();
+    let slow = scripted("a", Script::new(&log).stop(Stop::Takes(day))).shutdown(Shutdown::Infinity);
+    let tree = grow(team().child(slow)).await;
+    assert!(tree.stop().await.is_orderly());
+    assert!(log.has("a stopped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_does_not_start_in_its_time_has_not_started_and_leaves_nobody() {
+    let log = Log::default();
+    let slow = |name| scripted(name, Script::new(&log).start(Start::Takes(2 * SECOND)));
+    let late = team().start_within(3 * SECOND).children(["a", "b"].map(slow));
+    let started = Root::new().supervisor(late).start();
+    let begun = tokio::time::Instant::now();
+    let error = soon("the start fails", started).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the tree did not start: child team did not start: did not start within 3s"
+    );
+    assert_eq!((begun.elapsed().as_secs(), log.alive()), (3, 0));
+    let patient = team()
+        .start_within(Duration::MAX)
+        .shutdown(Shutdown::Within(Duration::MAX))
+        .children(["a", "b"].map(slow));
+    let tree = grow(patient).await;
+    assert!(tree.stop().await.is_orderly());
 }

@@ -6,7 +6,7 @@ use futures_util::future::{FutureExt, join_all};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Events;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, one_in, pause, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, quiet, soon, until};
 
 /// Children that start well and crash at once, always.
@@ -182,14 +182,8 @@ async fn a_slow_consumer_hurts_itself_only_and_nothing_is_uncounted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_subscriber_of_events_holds_nobody_up() {
-    let child = puppet("a", &Log::default());
-    let address = child.address();
-    let tree = grow(
-        Supervisor::named("team")
-            .intensity(Intensity::new(u32::MAX, SECOND))
-            .child(child),
-    )
-    .await;
+    let tough = team().intensity(Intensity::new(u32::MAX, SECOND));
+    let (tree, address) = one_in(tough, puppet("a", &Log::default())).await;
     let mut events = tree.observer().events();
     for _ in 0..3000 {
         address.send(Say::Fail).await.unwrap();
@@ -276,14 +270,8 @@ async fn flood(address: Address<Say>) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_message_is_accounted_for_whatever_is_cancelled_crashed_and_killed() {
     let log = Log::default();
-    let child = puppet("a", &log).capacity(7);
-    let address = child.address();
-    let tree = grow(
-        Supervisor::named("team")
-            .intensity(Intensity::new(u32::MAX, SECOND))
-            .child(child),
-    )
-    .await;
+    let tough = team().intensity(Intensity::new(u32::MAX, SECOND));
+    let (tree, address) = one_in(tough, puppet("a", &log).capacity(7)).await;
     let team = tree.observer().supervisor("team").unwrap();
     let senders = (0..3).map(|_| {
         let (address, runtime) = (address.clone(), tokio::runtime::Handle::current());
@@ -301,16 +289,15 @@ async fn every_message_is_accounted_for_whatever_is_cancelled_crashed_and_killed
     // An answer is there a moment before the question counts as handled.
     until("all are accounted for", || {
         let figures = address.figures();
-        figures.enqueued == figures.handled + figures.dropped
+        figures.enqueued == figures.handled + figures.failed
     })
     .await;
-    tree.observer().pause("team/a").unwrap();
-    quiet().await;
+    pause(&tree).await;
     let figures = address.figures();
     assert_eq!((figures.depth, figures.enqueued), (0, taken + 1));
     assert_eq!(
         tree.observer().dead_letters().count(DeadReason::Crashed),
-        figures.dropped
+        figures.failed
     );
     assert_eq!(crate::bounds::fill(&address), 7, "no room has leaked, none was doubled");
     assert_eq!(log.most_alive(), 1);

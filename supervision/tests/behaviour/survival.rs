@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Puppet, Say, Script, Start, grow, puppet, scripted, team};
+use crate::agents::{Log, Puppet, Say, Script, Start, grow, kill_agent, kill_team, one, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, quiet, soon, until};
 
 fn waits() -> Backoff {
@@ -18,9 +18,7 @@ fn waits() -> Backoff {
 #[tokio::test(start_paused = true)]
 async fn no_message_is_lost_at_a_restart_but_the_one_that_crashed() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     for number in 0..200 {
         let say = match number % 20 {
             7 => Say::Panic,
@@ -45,9 +43,7 @@ async fn no_message_is_lost_at_a_restart_but_the_one_that_crashed() {
 #[tokio::test(start_paused = true)]
 async fn messages_sent_while_the_agent_is_down_wait_for_its_next_life() {
     let log = Log::default();
-    let child = puppet("a", &log).backoff(waits());
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log).backoff(waits())).await;
     address.send(Say::Panic).await.unwrap();
     node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;
     address.send(Say::Note(1)).await.unwrap();
@@ -59,9 +55,7 @@ async fn messages_sent_while_the_agent_is_down_wait_for_its_next_life() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_not_cut_short_by_a_crash_within_it() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let batch = (0..100)
         .map(|number| if number == 50 { Say::Panic } else { Say::Note(number) })
         .collect();
@@ -74,9 +68,7 @@ async fn a_batch_is_not_cut_short_by_a_crash_within_it() {
 #[tokio::test(start_paused = true)]
 async fn a_line_of_held_back_senders_outlives_the_incarnation_they_waited_for() {
     let log = Log::default();
-    let child = puppet("a", &log).capacity(1).backoff(waits());
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log).capacity(1).backoff(waits())).await;
     address.send(Say::Panic).await.unwrap();
     let senders = join_all((0..20).map(|number| address.send(Say::Note(number))));
     let sent = soon("all are queued", senders).await;
@@ -92,19 +84,12 @@ async fn a_line_of_held_back_senders_outlives_the_incarnation_they_waited_for() 
 #[tokio::test(start_paused = true)]
 async fn each_life_starts_from_the_specification_and_the_old_state_is_gone_first() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     for end in [Say::Panic, Say::Fail, Say::Stop] {
         address.send(end).await.unwrap();
         address.ask(Say::Life).await.unwrap();
     }
-    tree.observer()
-        .supervisor("team")
-        .unwrap()
-        .kill_child("a")
-        .await
-        .unwrap();
+    kill_agent(&tree).await;
     assert_eq!(soon("the last life", address.ask(Say::Life)).await, Ok(5));
     let drops_and_starts: Vec<_> = log
         .lines()
@@ -162,18 +147,11 @@ async fn two_incarnations_never_overlap_on_many_threads() {
 #[tokio::test(start_paused = true)]
 async fn a_killed_supervisors_children_are_gone_before_its_next_life_starts_them() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     address.send(Say::Hang).await.unwrap();
     until("it hangs", || log.has("a hangs")).await;
     address.send(Say::Note(5)).await.unwrap();
-    tree.observer()
-        .supervisor("root")
-        .unwrap()
-        .kill_child("team")
-        .await
-        .unwrap();
+    kill_team(&tree).await;
     until("the next life goes on with the queue", || log.has("a note 5")).await;
     assert_eq!(log.most_alive(), 1);
     let node = node_until(&tree, "team/a", |node| node.state == Phase::Idle).await;
@@ -187,12 +165,7 @@ async fn a_killed_supervisors_dynamic_children_leave_the_tree() {
     let tree = grow(Supervisor::dynamic("team")).await;
     let handle = tree.observer().supervisor("team").unwrap();
     let address = handle.start_child(puppet("a", &log)).await.unwrap();
-    tree.observer()
-        .supervisor("root")
-        .unwrap()
-        .kill_child("team")
-        .await
-        .unwrap();
+    kill_team(&tree).await;
     until("it has left", || address.is_closed()).await;
     assert!(tree.observer().node("team/a").is_none());
     until("its supervisor is back", || {
@@ -248,9 +221,7 @@ async fn a_supervisors_restart_brings_its_temporary_children_back_reachable() {
 #[tokio::test(start_paused = true)]
 async fn a_late_exit_of_an_earlier_incarnation_restarts_nobody() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let (mut events, handle) = (tree.observer().events(), tree.observer().supervisor("team").unwrap());
     address.send(Say::Hang).await.unwrap();
     until("it hangs", || log.has("a hangs")).await;
@@ -339,9 +310,7 @@ async fn a_specification_that_panics_when_cloned_is_a_failure_of_that_agent_only
 #[tokio::test(start_paused = true)]
 async fn timers_end_with_their_incarnation() {
     let log = Log::default();
-    let child = puppet("a", &log);
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    let (tree, address) = one(puppet("a", &log)).await;
     let set = Say::act(|_: &mut Puppet, ctx| {
         ctx.send_after(SECOND, Say::Note(1));
         ctx.send_every(SECOND, || Say::Note(2));
@@ -358,12 +327,11 @@ async fn timers_end_with_their_incarnation() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_panics_at_a_restart_is_tried_again() {
     let log = Log::default();
-    let child = scripted(
+    let (tree, address) = one(scripted(
         "a",
         Script::new(&log).starts(|life| if life == 2 { Start::Panics } else { Start::Well }),
-    );
-    let address = child.address();
-    let tree = grow(team().child(child)).await;
+    ))
+    .await;
     address.send(Say::Fail).await.unwrap();
     assert_eq!(soon("the third life", address.ask(Say::Life)).await, Ok(3));
     tree.stop().await;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use triarch_supervision::dead_letter::{DeadReason, KEPT_LETTERS};
-use triarch_supervision::message::Overflow;
 use triarch_supervision::supervisor::ChildStatus;
 use triarch_supervision::supervisor::machine::ChildState;
 use triarch_supervision::tree::{NodeView, Observer, Phase};
@@ -48,35 +47,25 @@ pub(crate) fn at_rest(book: &mut Book, observer: &Observer) {
 fn check_messages(slot: &Slot, letters: &Letters, faults: &mut Vec<String>) {
     let (path, figures, record) = (&slot.path, slot.line.figures(), &slot.record);
     let dead = |reason| letters.get(&(path.clone(), reason)).copied().unwrap_or(0);
-    let all_dead: u64 = DeadReason::ALL.into_iter().map(dead).sum();
-    let never_in = if slot.overflow == Overflow::DropNewest {
-        dead(DeadReason::Full)
-    } else {
-        0
-    };
+    let failed = dead(DeadReason::Crashed) + dead(DeadReason::Poison);
+    let dropped = dead(DeadReason::Full) + dead(DeadReason::Closed) + dead(DeadReason::Expired);
     let again = if slot.line.is_closed() { 0 } else { record.again };
-    let known = record.done + all_dead - never_in + figures.depth + record.in_hand;
+    let known = record.done + failed + dropped + figures.depth + record.in_hand;
     // One that was to be handed out again may have become a dead letter instead.
     if !(known..=known + again).contains(&figures.enqueued) {
         faults.push(format!(
-            "S1 {path} took in {}: {} done, {all_dead} dead ({never_in} outside), {} wait, {} in hand, {again} again",
+            "S1 {path} took in {}: {} done, {failed} failed, {dropped} dropped, {} wait, {} in hand, {again} again",
             figures.enqueued, record.done, figures.depth, record.in_hand
         ));
     }
-    if figures.dropped != all_dead {
+    let counted = (figures.handled, figures.failed, figures.dropped);
+    if counted != (record.done, failed, dropped) {
         faults.push(format!(
-            "S1 {path} counts {} dropped of {all_dead} dead letters",
-            figures.dropped
+            "S1 {path} counts {counted:?} handled, failed and dropped of {} done, {failed} failed and {dropped} dropped",
+            record.done
         ));
     }
-    let unbegun = dead(DeadReason::Expired)
-        + dead(DeadReason::Closed)
-        + if slot.overflow == Overflow::DropOldest {
-            dead(DeadReason::Full)
-        } else {
-            0
-        };
-    let waiting = figures.enqueued.saturating_sub(record.begun + unbegun);
+    let waiting = figures.enqueued.saturating_sub(record.begun + dropped);
     if !slot.line.is_closed() && waiting > slot.capacity {
         faults.push(format!(
             "S4 {waiting} messages wait for {path} of capacity {}",

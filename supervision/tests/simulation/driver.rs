@@ -224,7 +224,7 @@ impl Driver<'_> {
         let number = self.below(self.teams.len());
         let team = self.teams[number].clone();
         let observer = self.tree.observer();
-        let Ok(handle) = observer.supervisor(&team.path) else {
+        let Ok(handle) = team.handle(&observer) else {
             return;
         };
         let waiting = Waiting::for_call(&self.ledger);
@@ -303,7 +303,7 @@ impl Driver<'_> {
         let observer = self.tree.observer();
         checks::at_rest(&mut self.ledger.book(), &observer);
         for team in self.teams.clone() {
-            let Ok(handle) = observer.supervisor(&team.path) else {
+            let Ok(handle) = team.handle(&observer) else {
                 continue;
             };
             let children = self.list(&handle).await;

@@ -38,7 +38,7 @@ impl Driver<'_> {
     /// After so long a calm no child is on its way up or down.
     async fn check_that_all_have_come_to_rest(&mut self) {
         for team in self.teams.clone() {
-            let Ok(handle) = self.tree.observer().supervisor(&team.path) else {
+            let Ok(handle) = team.handle(&self.tree.observer()) else {
                 continue;
             };
             let Ok(children) = self.list(&handle).await else {
@@ -64,7 +64,7 @@ impl Driver<'_> {
     async fn ask_everybody(&mut self) {
         let observer = self.tree.observer();
         for team in self.teams.clone() {
-            let Ok(handle) = observer.supervisor(&team.path) else {
+            let Ok(handle) = team.handle(&observer) else {
                 continue;
             };
             let Ok(children) = self.list(&handle).await else {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use triarch_supervision::clock::Moment;
-use triarch_supervision::message::Overflow;
 use triarch_supervision::policy::Restart;
 
 use crate::post::Line;
@@ -19,7 +18,6 @@ pub(crate) struct Slot {
     pub(crate) in_order: bool,
     pub(crate) restart: Restart,
     pub(crate) capacity: u64,
-    pub(crate) overflow: Overflow,
     pub(crate) redeliveries: u32,
     pub(crate) resumes: bool,
     pub(crate) line: Arc<dyn Line>,

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use triarch_supervision::clock::{Chance, Seeded};
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::{Fault, Faults, Place};
+use triarch_supervision::tree::NotFound;
 
 use crate::ledger::{Ledger, Record, Slot};
 use crate::worker::{Spec, Worker};
@@ -52,6 +53,15 @@ pub(crate) struct Team {
 }
 
 impl Team {
+    /// The way to it alone, where it is the first part of a group.
+    pub(crate) fn handle(&self, observer: &Observer) -> Result<SupervisorHandle, NotFound> {
+        if self.path.contains('.') {
+            observer.supervisor(&self.path)
+        } else {
+            observer.supervisor(&format!("{}.0", self.path))
+        }
+    }
+
     pub(crate) fn restarts_groups(&self) -> bool {
         matches!(self.strategy, Strategy::OneForAll | Strategy::RestForOne)
     }
@@ -221,7 +231,6 @@ impl Planner<'_> {
             in_order: team.in_order,
             restart,
             capacity: capacity as u64,
-            overflow,
             redeliveries: AGAIN,
             resumes,
             line: Arc::new(child.address()),
@@ -271,7 +280,7 @@ impl Planner<'_> {
         child = if self.one_in(5) {
             child.shutdown(Shutdown::BrutalKill)
         } else {
-            child.shutdown(Shutdown::Within(self.millis(0, 3000)))
+            child.shutdown(Shutdown::Within(self.millis(1, 3000)))
         };
         if self.one_in(4) {
             child = child.on_limit(OnLimit::Quarantine);

@@ -33,7 +33,13 @@ impl<A: Agent> Life<A> {
         let message = node.lower(NOTICE).then(|| self.mailbox.take_notice()).flatten()?;
         // There may be more: look again afterwards.
         node.raise(NOTICE);
-        Some(self.begin(message))
+        Some(self.begin_own(message))
+    }
+
+    /// Begins with a message that the agent itself has asked for.
+    pub(super) fn begin_own(&mut self, message: A::Message) -> Next {
+        self.mailbox.takes_in_own(&message);
+        self.begin(message)
     }
 
     /// How long its `stop` may take where nobody asked it to end; else its supervisor sees to that.

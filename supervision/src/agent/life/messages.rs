@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Life, Next, Streak};
 use crate::agent::{Agent, OnError};
-use crate::ask::NoAnswer;
+use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::mailbox::{Again, Content, Parcel, Plain, Special};
@@ -56,20 +56,14 @@ impl<A: Agent> Life<A> {
         }
     }
 
-    pub(super) fn open_again(
-        &mut self,
-        Again {
-            message,
-            until,
-            attempts,
-        }: Again<A::Message>,
-    ) -> Option<Next> {
-        if until.is_some_and(|until| Moment::now() > until) {
-            self.mailbox.dead_letter(Some(message), DeadReason::Expired, None);
+    pub(super) fn open_again(&mut self, again: Again<A::Message>) -> Option<Next> {
+        if again.is_void() {
+            self.mailbox.discard(again.into_parcel(), DeadReason::Expired, None);
             return None;
         }
-        self.hand.copy = copy_of(&message, until, attempts);
-        Some(self.begin(message))
+        self.hand.copy = copy_of(&again.message, again.until, again.attempts);
+        self.hand.ticket = again.ticket.inspect(Ticket::begin);
+        Some(self.begin(again.message))
     }
 
     #[inline]
@@ -117,7 +111,6 @@ impl<A: Agent> Life<A> {
                 })
                 .await
             };
-            self.handled += 1;
             if let Some(ended) = self.settle(outcome, in_a_row == 0) {
                 return Some(ended);
             }
@@ -138,6 +131,7 @@ impl<A: Agent> Life<A> {
         if let Err(failure) = outcome {
             return self.failed(failure);
         }
+        self.handled += 1;
         self.hand.is_full = false;
         if is_first && let Some(ticket) = self.hand.ticket.take() {
             ticket.end(NoAnswer::Unanswered);
@@ -177,7 +171,7 @@ impl<A: Agent> Life<A> {
         if self.mailbox.node.flags() != 0 || self.ctx.has_ended {
             return None;
         }
-        let message = self.mailbox.queue.take_plain(&mut self.hold.as_mut()?.notes)?;
+        let message = self.hold.as_mut()?.notes.take_plain()?;
         self.hand.is_full = true;
         Some(message)
     }
@@ -195,7 +189,6 @@ impl<A: Agent> Life<A> {
 
     /// What the failure of a callback means.
     pub(super) fn failed(&mut self, failure: Failure) -> Option<ExitReason> {
-        self.mailbox.node.failed.fetch_add(1, Ordering::Relaxed);
         let reason = ExitReason::Error(failure);
         if self.on_error == OnError::Fail {
             return Some(reason);
@@ -219,20 +212,31 @@ impl<A: Agent> Life<A> {
         if !std::mem::take(&mut self.hand.is_full) {
             return;
         }
-        if let Some(ticket) = self.hand.ticket.take() {
-            ticket.end(NoAnswer::Crashed);
-        }
+        let ticket = self.hand.ticket.take();
         match (self.hand.copy.take(), &mut self.hold) {
             (Some(mut copy), Some(hold)) if copy.attempts < A::Message::REDELIVERIES => {
                 copy.attempts += 1;
+                // Where the copy shares the reply, a later life may still answer.
+                copy.ticket = ticket.filter(|ticket| {
+                    ticket.end(NoAnswer::Crashed);
+                    ticket.is_wanted()
+                });
                 hold.again = Some(copy);
             }
             (Some(copy), _) => {
                 let message = copy.message;
+                if let Some(ticket) = ticket {
+                    ticket.fail(NoAnswer::Poison);
+                }
                 self.mailbox
                     .dead_letter(Some(message), DeadReason::Poison, Some(reason));
             }
-            (None, _) => self.mailbox.dead_letter(None, DeadReason::Crashed, Some(reason)),
+            (None, _) => {
+                if let Some(ticket) = ticket {
+                    ticket.end(NoAnswer::Crashed);
+                }
+                self.mailbox.dead_letter(None, DeadReason::Crashed, Some(reason));
+            }
         }
     }
 }
@@ -246,6 +250,7 @@ fn copy_of<M: Message>(message: &M, until: Option<Moment>, attempts: u32) -> Opt
             message,
             until,
             attempts,
+            ticket: None,
         })
     })
 }

@@ -62,6 +62,38 @@ impl<M> Notes<M> {
         self.stamp
     }
 
+    /// Takes the next message if it is a plain one, and lies there. For the run of messages that hardly anything is
+    /// to be done about; what is not taken here, [`Queue::take`] takes.
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would move each message through memory once more"
+    )]
+    #[inline(always)]
+    pub(crate) fn take_plain(&mut self) -> Option<M> {
+        if let Some(message) = self.bundle.next() {
+            self.taken += 1;
+            return Some(message);
+        }
+        loop {
+            match self.row.pop_front()? {
+                Parcel::Plain(Plain { message, stamp, .. }) => {
+                    self.stamp = stamp;
+                    self.taken += 1;
+                    return Some(message);
+                }
+                Parcel::Mark(stamp) => self.stamp = stamp,
+                Parcel::Many(batch) => {
+                    self.taken += 1;
+                    return self.unpack(batch);
+                }
+                special @ Parcel::Special(_) => {
+                    self.row.push_front(special);
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Lays the messages of a batch ready, and gives the first.
     fn unpack(&mut self, batch: Box<[M]>) -> Option<M> {
         self.bundle = batch.into_vec().into_iter();
@@ -70,44 +102,12 @@ impl<M> Notes<M> {
 }
 
 impl<M: Message> Queue<M> {
-    /// How many messages may now be taken by [`Queue::take_plain`]: until room is to be released, or a message is
+    /// How many messages may now be taken by [`Notes::take_plain`]: until room is to be released, or a message is
     /// one whose times are measured.
     pub(crate) fn plain_run(&self, notes: &Notes<M>) -> u64 {
         let until_release = self.release_every().saturating_sub(notes.taken - notes.released);
         let until_sample = (SAMPLE_EVERY - notes.taken % SAMPLE_EVERY) % SAMPLE_EVERY;
         until_release.min(until_sample)
-    }
-
-    /// Takes the next message if it is a plain one, and lies there. For the run of messages that hardly anything is
-    /// to be done about; what is not taken here, [`Queue::take`] takes.
-    #[expect(
-        clippy::inline_always,
-        reason = "a call would move each message through memory once more"
-    )]
-    #[inline(always)]
-    pub(crate) fn take_plain(&self, notes: &mut Notes<M>) -> Option<M> {
-        if let Some(message) = notes.bundle.next() {
-            notes.taken += 1;
-            return Some(message);
-        }
-        loop {
-            match notes.row.pop_front()? {
-                Parcel::Plain(Plain { message, stamp, .. }) => {
-                    notes.stamp = stamp;
-                    notes.taken += 1;
-                    return Some(message);
-                }
-                Parcel::Mark(stamp) => notes.stamp = stamp,
-                Parcel::Many(batch) => {
-                    notes.taken += 1;
-                    return notes.unpack(batch);
-                }
-                special @ Parcel::Special(_) => {
-                    notes.row.push_front(special);
-                    return None;
-                }
-            }
-        }
     }
 
     /// Takes the next message.

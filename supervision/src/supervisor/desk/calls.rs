@@ -7,8 +7,9 @@ use super::seat::{Seat, kill};
 use crate::child::ChildSpec;
 use crate::name::Name;
 use crate::reason::KillCause;
-use crate::supervisor::handle::{Answer, ChildStatus, Reply};
+use crate::supervisor::handle::ChildStatus;
 use crate::supervisor::machine::{AdminError, CallId, ChildKey, ChildState, ChildView, Input, Request};
+use crate::supervisor::slot::{Answer, Reply};
 
 impl Desk {
     pub(super) async fn add(&mut self, spec: ChildSpec, reply: Reply<Answer>) {

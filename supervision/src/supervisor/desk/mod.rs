@@ -17,8 +17,8 @@ use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use self::seat::{Present, Seat};
 use super::actor::{Charge, Order};
-use super::handle::{Answer, Reply};
 use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Request};
+use super::slot::{Answer, Reply};
 use crate::clock::{Moment, Seeded};
 use crate::time::{Due, Key, start_keeper};
 use crate::tree::Phase;
