@@ -372,13 +372,12 @@ fn a_boot_does_not_wait_for_a_child_that_a_caller_restarts_behind_it() {
 #[test]
 fn nor_does_a_parallel_boot_even_if_it_is_the_last_child() {
     let mut case = abc(parallel(one_for_one()));
-    case.boot();
-    case.terminate("c");
-    case.stops("c");
-    assert_eq!(case.restart("c"), "start c2");
+    assert_eq!(case.terminate("c"), "#1 Terminated");
+    assert_eq!(case.boot(), "start a1, start b1");
+    assert_eq!(case.restart("c"), "start c1");
     case.started("a");
     assert_eq!(case.started("b"), "ready");
-    assert_eq!(case.started("c"), "#2 Running(2)");
+    assert_eq!(case.started("c"), "#2 Running(1)");
 }
 
 #[test]
