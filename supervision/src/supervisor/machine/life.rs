@@ -34,6 +34,8 @@ pub(super) struct Stopping {
     pub(super) sequel: Sequel,
     /// Whether its start was one that others wait for.
     pub(super) in_turn: bool,
+    /// Whether it was killed for a start that took too long, whatever somebody has asked for since.
+    pub(super) is_late_start: bool,
 }
 
 /// How hard a child was pressed to end.

@@ -36,6 +36,7 @@ impl Step<'_> {
             stage: Stage::Asked,
             sequel,
             in_turn,
+            is_late_start: false,
         };
         self.machine.children.set_life(key, Life::Stopping(stopping));
     }
@@ -60,6 +61,7 @@ impl Step<'_> {
             stage: Stage::Killed(cause),
             sequel,
             in_turn,
+            is_late_start: sequel == Sequel::NotStarted,
         };
         self.machine.children.set_life(key, Life::Stopping(stopping));
     }
@@ -248,7 +250,7 @@ impl Step<'_> {
                     overdue.ended = true;
                 }
             }
-            Life::Stopping(stopping) if stopping.sequel != Sequel::NotStarted => {
+            Life::Stopping(stopping) if !stopping.is_late_start => {
                 self.machine
                     .overdue
                     .extend(overdue(child, true).filter(|_| stopping.stage == Stage::Killed(KillCause::Overdue)));
@@ -263,11 +265,8 @@ fn overdue(child: &Child, ended: bool) -> Option<Overdue> {
         return None;
     };
     let waited = match (stopping.stage, child.policy.shutdown) {
-        (Stage::Killed(KillCause::Overdue) | Stage::Unkillable(KillCause::Overdue), shutdown) => match shutdown {
-            _ if stopping.sequel == Sequel::NotStarted => child.policy.start_within,
-            Shutdown::Within(limit) => limit,
-            Shutdown::BrutalKill | Shutdown::Infinity => Duration::ZERO,
-        },
+        _ if stopping.is_late_start => child.policy.start_within,
+        (Stage::Killed(KillCause::Overdue) | Stage::Unkillable(KillCause::Overdue), Shutdown::Within(limit)) => limit,
         _ => Duration::ZERO,
     };
     Some(Overdue {

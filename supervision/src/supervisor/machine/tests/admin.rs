@@ -283,6 +283,22 @@ fn a_retry_that_fails_leaves_the_child_in_quarantine() {
 }
 
 #[test]
+fn a_restart_child_that_fails_leaves_a_quarantined_child_in_quarantine() {
+    let mut case = in_state(ChildState::Quarantined);
+    case.restart("a");
+    assert_eq!(case.fails_to_start("a"), "#1 NotStarted");
+    assert_eq!(case.state("a"), Some(ChildState::Quarantined));
+}
+
+#[test]
+fn a_termination_does_not_take_a_child_out_of_quarantine() {
+    let mut case = in_state(ChildState::Quarantined);
+    assert_eq!(case.terminate("a"), "#1 Terminated");
+    assert_eq!(case.state("a"), Some(ChildState::Quarantined));
+    assert_eq!(case.retry("a"), "start a2");
+}
+
+#[test]
 fn dynamic_supervisors_neither_restart_nor_delete() {
     let mut case = Case::up(dynamic(), permanent(), &["a"]);
     assert_eq!(case.restart("a"), "#1 Dynamic");

@@ -130,6 +130,34 @@ fn a_group_whose_wait_is_over_first_still_waits_for_its_siblings_to_stop() {
 }
 
 #[test]
+fn a_later_failure_with_a_shorter_wait_does_not_shorten_the_wait_of_its_group() {
+    let slow = ChildPolicy {
+        backoff: Some(Backoff {
+            jitter: 0.0,
+            ..Backoff::exponential(4 * SECOND, 4 * SECOND)
+        }),
+        ..permanent()
+    };
+    let children = [("a", permanent()), ("b", permanent()), ("c", slow)];
+    let mut case = Case::all_up(patient(rest_for_one()), &children);
+    assert_eq!(case.fails("c"), "");
+    assert_eq!(case.fails("a"), "stop b1");
+    assert_eq!(case.stops("b"), "");
+    assert_eq!(case.wait(just_under(4 * SECOND)), "");
+    assert_eq!(case.wait(NANOSECOND), "start a2");
+}
+
+#[test]
+fn failures_in_a_group_whose_waits_end_at_the_same_time_wait_for_one_alarm() {
+    let mut case = Case::up(patient(rest_for_one()), permanent(), &["a", "b"]);
+    case.fails("b");
+    let alarms = case.alarms.len();
+    assert_eq!(case.fails("a"), "");
+    assert_eq!(case.alarms.len(), alarms);
+    assert_eq!(case.wait(SECOND), "start a2");
+}
+
+#[test]
 fn a_child_added_while_its_group_waits_joins_it() {
     let mut case = Case::up(patient(one_for_all()), permanent(), &["a"]);
     case.fails("a");
@@ -158,6 +186,21 @@ fn stop_is_served_while_a_child_waits() {
     assert_eq!(case.stop(), "stop a1");
     assert_eq!(case.wait(SECOND), "");
     assert_eq!(case.stops("a"), "end Shutdown");
+}
+
+#[test]
+fn a_restart_after_a_wait_neither_holds_up_nor_fails_the_boot() {
+    let mut case = Case::new(
+        patient(one_for_one()),
+        &[("a", permanent()), ("b", permanent()), ("c", permanent())],
+    );
+    case.boot();
+    case.started("a");
+    assert_eq!(case.fails("a"), "");
+    assert_eq!(case.wait(SECOND), "start a2");
+    assert_eq!(case.started("b"), "start c1");
+    assert_eq!(case.fails_to_start("a"), "");
+    assert_eq!(case.started("c"), "ready");
 }
 
 #[test]

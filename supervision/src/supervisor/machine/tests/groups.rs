@@ -110,7 +110,9 @@ fn temporary_siblings_stopped_by_a_group_restart_are_not_restarted() {
     assert_eq!(case.stops("c"), "stop t1");
     assert_eq!(case.stops("t"), "forget t, start a2");
     assert_eq!(case.started("a"), "start c2");
-    assert!(case.told().contains("restarting a attempt 1 after 0ns with 1 "));
+    let told = case.told();
+    assert!(told.contains("restarting a attempt 1 after 0ns with 1 "), "{told}");
+    assert!(told.contains("ended t1 Shutdown, let go t"), "{told}");
 }
 
 #[test]
@@ -240,6 +242,7 @@ fn a_group_restart_starts_terminated_siblings_as_well() {
     case.terminate("b");
     case.stops("b");
     assert_eq!(case.fails("a"), "stop c1");
+    assert!(case.told().contains("restarting a attempt 1 after 0ns with 2"));
     assert_eq!(case.stops("c"), "start a2");
     assert_eq!(case.started("a"), "start b2");
     assert_eq!(case.started("b"), "start c2");
@@ -258,7 +261,9 @@ fn a_group_restart_leaves_a_quarantined_sibling_where_it_is() {
     case.started("q");
     assert_eq!(case.fails("q"), "");
     assert_eq!(case.state("q"), Some(ChildState::Quarantined));
+    case.told();
     assert_eq!(case.fails("a"), "start a3");
+    assert!(case.told().contains("with 0"));
     assert_eq!(case.started("a"), "");
     assert_eq!(case.state("q"), Some(ChildState::Quarantined));
 }
@@ -309,6 +314,36 @@ fn the_failing_child_may_be_terminated_while_its_group_waits() {
     assert_eq!(case.terminate("b"), "#1 Terminated");
     assert_eq!(case.delete("b"), "forget b, #2 Deleted");
     assert_eq!(case.stops("c"), "start c2");
+}
+
+#[test]
+fn a_child_that_a_caller_restarts_while_its_group_stops_waits_for_the_group() {
+    let mut case = Case::up(one_for_all(), permanent(), &["a", "b"]);
+    assert_eq!(case.fails("a"), "stop b1");
+    assert_eq!(case.terminate("a"), "#1 Terminated");
+    assert_eq!(case.restart("a"), "");
+    assert_eq!(case.stops("b"), "start a2");
+    assert_eq!(case.started("a"), "#2 Running(2), start b2");
+}
+
+#[test]
+fn a_child_that_a_caller_restarts_behind_the_start_of_its_group_starts_at_once() {
+    let mut case = Case::up(one_for_all(), permanent(), &["a", "b"]);
+    case.fails("a");
+    assert_eq!(case.stops("b"), "start a2");
+    assert_eq!(case.started("a"), "start b2");
+    case.terminate("a");
+    assert_eq!(case.stops("a"), "#1 Terminated");
+    assert_eq!(case.restart("a"), "start a3");
+}
+
+#[test]
+fn a_group_that_is_up_again_makes_no_child_wait_for_another() {
+    let mut case = Case::up(one_for_all(), permanent(), &["a"]);
+    case.fails("a");
+    case.started("a");
+    assert_eq!(case.start_child("d", permanent()), "start d1");
+    assert_eq!(case.start_child("e", permanent()), "start e1");
 }
 
 #[test]
@@ -372,6 +407,16 @@ fn a_stuck_child_is_killed_and_restarted_as_failed_whatever_its_exit_says() {
         case.told()
             .starts_with("killed a1 Stuck, ended a1 Killed, restarting a")
     );
+}
+
+#[test]
+fn the_restart_of_a_stuck_child_says_that_it_was_stuck() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.is_stuck("a");
+    case.exits("a", ExitReason::Killed(KillCause::Overdue));
+    let stuck = ExitReason::Killed(KillCause::Stuck);
+    let says_so = |decision: &Decision| matches!(decision, Decision::Restarting { reason, .. } if *reason == stuck);
+    assert!(case.decisions.iter().any(says_so));
 }
 
 #[test]

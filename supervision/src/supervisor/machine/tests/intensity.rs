@@ -140,3 +140,14 @@ fn a_group_that_keeps_failing_to_start_escalates() {
     assert_eq!(case.fails_to_start("b"), "stop a3");
     assert_eq!(case.stops("a"), "end Escalated");
 }
+
+#[test]
+fn a_start_in_a_group_that_escalates_is_the_last_start() {
+    let mut case = Case::up(bears(1, one_for_all()), permanent(), &["a", "b", "c"]);
+    case.fails("a");
+    case.stops("c");
+    case.stops("b");
+    assert_eq!(case.started("a"), "start b2");
+    assert_eq!(case.fails_to_start("b"), "stop a2");
+    assert_eq!(case.stops("a"), "end Escalated");
+}

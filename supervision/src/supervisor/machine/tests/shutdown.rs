@@ -23,6 +23,32 @@ fn what_is_left_of_a_killed_child_is_not_waited_for_without_limit() {
     assert_eq!(case.stops("a"), "end Shutdown b1 left after 0ns");
 }
 
+#[test]
+fn one_that_was_killed_keeps_its_grace_whoever_sees_it_linger() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.stop();
+    assert_eq!(case.wait(2 * SECOND), "kill a1 Overdue");
+    assert_eq!(lingers(&mut case, "a"), "");
+    assert_eq!(case.wait(just_under(KILL_GRACE)), "");
+    assert_eq!(case.wait(NANOSECOND), "end Shutdown a1 left after 2s");
+}
+
+#[test]
+fn one_that_lingers_is_told_as_unkillable_once() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.is_stuck("a");
+    case.wait(KILL_GRACE);
+    assert_eq!(lingers(&mut case, "a"), "");
+    assert_eq!(case.told(), "killed a1 Stuck, unkillable a1");
+}
+
+#[test]
+fn one_that_lingers_after_a_kill_from_outside_is_reported_as_not_waited_for() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    assert_eq!(case.stop(), "stop a1");
+    assert_eq!(lingers(&mut case, "a"), "end Shutdown a1 left after 0ns");
+}
+
 const ABC: [&str; 3] = ["a", "b", "c"];
 
 #[test]
@@ -196,6 +222,31 @@ fn a_child_whose_start_was_overdue_when_the_stop_came_is_not_counted_as_slow_to_
     assert_eq!(case.wait(5 * SECOND), "kill a2 Overdue");
     case.stop();
     assert_eq!(case.fails_to_start("a"), "end Shutdown");
+}
+
+#[test]
+fn nor_is_it_if_somebody_had_terminated_it_meanwhile() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.fails("a");
+    assert_eq!(case.wait(5 * SECOND), "kill a2 Overdue");
+    case.terminate("a");
+    case.stop();
+    assert_eq!(case.fails_to_start("a"), "#1 Terminated, end Shutdown");
+}
+
+#[test]
+fn one_whose_overdue_start_outlives_its_kill_was_waited_for_as_long_as_a_start_may_take() {
+    for is_terminated in [false, true] {
+        let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+        case.fails("a");
+        case.wait(5 * SECOND);
+        if is_terminated {
+            case.terminate("a");
+        }
+        case.wait(KILL_GRACE);
+        let end = case.stop();
+        assert!(end.ends_with("end Shutdown a2 left after 5s"), "{end}");
+    }
 }
 
 #[test]

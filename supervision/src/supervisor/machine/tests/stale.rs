@@ -137,9 +137,29 @@ fn inputs_after_the_end_change_nothing() {
 }
 
 #[test]
+fn the_exit_of_a_child_that_was_given_up_changes_nothing_after_the_end() {
+    let mut case = Case::up(one_for_one(), temporary(), &["a"]);
+    case.stop();
+    assert_eq!(case.wait(3 * SECOND), "kill a1 Overdue, end Shutdown a1 left after 2s");
+    let late = Input::Exited {
+        key: ChildKey(1),
+        incarnation: 1,
+        reason: failure(),
+    };
+    changes_nothing(&mut case, late);
+}
+
+#[test]
 fn an_exit_without_a_start_report_counts_as_a_start_that_failed() {
     let mut case = Case::up(one_for_one(), permanent(), &["a"]);
     case.fails("a");
     assert_eq!(case.fails("a"), "");
     assert_eq!(case.queue(), "start a3");
+}
+
+#[test]
+fn a_child_that_runs_cannot_decline_its_start_any_more_and_has_ended_normally() {
+    let mut case = Case::up(one_for_one(), transient(), &["a"]);
+    assert_eq!(case.ignores("a"), "");
+    assert_eq!(case.told(), "ended a1 Normal, let go a");
 }

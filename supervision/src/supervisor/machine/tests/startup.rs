@@ -25,6 +25,31 @@ fn children_start_left_to_right_each_finished_before_the_next() {
 }
 
 #[test]
+fn a_child_whose_turn_has_not_come_shows_as_starting_and_has_no_incarnation() {
+    let mut case = abc(one_for_one());
+    case.boot();
+    let view = |case: &Case, child| case.machine.child(child).map(|view| (view.state, view.incarnation));
+    assert_eq!(view(&case, "a"), Some((ChildState::Starting, Some(1))));
+    assert_eq!(view(&case, "b"), Some((ChildState::Starting, None)));
+}
+
+#[test]
+fn a_child_that_had_lives_before_this_supervisor_is_numbered_after_them_and_is_new_otherwise() {
+    let mut case = Case::new(one_for_one(), &[("a", permanent())]);
+    case.machine.continue_numbering(ChildKey(1), 7);
+    let view = |case: &Case| {
+        let view = case.machine.child("a");
+        view.map(|view| (view.state, view.incarnation, view.restarts))
+    };
+    assert_eq!(view(&case), Some((ChildState::Starting, None, 0)));
+    assert_eq!(case.boot(), "start a8");
+    case.started("a");
+    assert_eq!(view(&case), Some((ChildState::Running, Some(8), 0)));
+    assert_eq!(case.fails("a"), "start a9");
+    assert_eq!(view(&case), Some((ChildState::Starting, Some(9), 1)));
+}
+
+#[test]
 fn declared_parallel_they_start_all_at_once_and_are_ready_when_the_last_is_up() {
     let mut case = abc(parallel(one_for_one()));
     assert_eq!(case.boot(), "start a1, start b1, start c1");
@@ -133,6 +158,19 @@ fn a_boot_does_not_wait_for_an_overdue_start_that_cannot_be_killed() {
 }
 
 #[test]
+fn a_restart_that_is_overdue_and_cannot_be_killed_does_not_fail_the_boot() {
+    let mut case = abc(one_for_one());
+    case.boot();
+    case.started("a");
+    assert_eq!(case.fails("a"), "start a2");
+    case.wait(4 * SECOND);
+    assert_eq!(case.started("b"), "start c1");
+    assert_eq!(case.wait(2 * SECOND), "kill a2 Overdue");
+    assert!(case.told().ends_with("unkillable a2"));
+    assert_eq!(case.started("c"), "ready");
+}
+
+#[test]
 fn stop_during_boot_stops_the_starting_child_first_and_starts_no_other() {
     let mut case = abc(one_for_one());
     case.boot();
@@ -197,6 +235,23 @@ fn two_failures_during_boot_make_one_group_restart() {
 }
 
 #[test]
+fn of_failures_during_boot_only_the_first_that_is_too_many_escalates() {
+    let policy = SupervisorPolicy {
+        intensity: Intensity::new(0, SECOND),
+        ..one_for_all()
+    };
+    let mut case = abc(policy);
+    case.boot();
+    for child in ["a", "b"] {
+        case.started(child);
+        case.fails(child);
+    }
+    case.told();
+    assert_eq!(case.started("c"), "ready, stop c1");
+    assert_eq!(case.told(), "started c1, escalated a");
+}
+
+#[test]
 fn of_two_failures_of_one_child_during_boot_the_later_is_told_as_the_reason() {
     let mut case = abc(one_for_all());
     case.boot();
@@ -251,6 +306,89 @@ fn a_child_added_during_boot_starts_when_the_boot_is_complete() {
     case.started("b");
     assert_eq!(case.started("c"), "ready, start d1");
     assert_eq!(case.started("d"), "#1 Running(1)");
+}
+
+#[test]
+fn a_child_added_before_the_boot_starts_in_its_turn() {
+    let mut case = Case::new(one_for_one(), &[("a", permanent())]);
+    assert_eq!(case.start_child("d", permanent()), "");
+    assert_eq!(case.boot(), "start a1");
+    assert_eq!(case.started("a"), "start d1");
+    assert_eq!(case.started("d"), "#1 Running(1), ready");
+}
+
+#[test]
+fn a_child_added_during_boot_has_its_turn_in_the_group_restart_that_follows() {
+    let mut case = Case::new(one_for_all(), &[("a", permanent()), ("b", permanent())]);
+    case.boot();
+    case.started("a");
+    case.fails("a");
+    assert_eq!(case.start_child("d", permanent()), "");
+    assert_eq!(case.started("b"), "ready, stop b1");
+    assert_eq!(case.stops("b"), "start a2");
+    assert_eq!(case.started("a"), "start b2");
+    assert_eq!(case.started("b"), "start d1");
+    assert_eq!(case.started("d"), "#1 Running(1)");
+}
+
+#[test]
+fn a_child_added_during_boot_never_starts_if_what_fell_meanwhile_ends_the_supervisor() {
+    let policy = SupervisorPolicy {
+        intensity: Intensity::new(0, SECOND),
+        ..one_for_all()
+    };
+    let mut case = Case::new(policy, &[("a", permanent()), ("b", permanent())]);
+    case.boot();
+    case.started("a");
+    case.fails("a");
+    case.start_child("d", permanent());
+    assert_eq!(case.started("b"), "ready, #1 Ending, stop b1");
+    assert_eq!(case.stops("b"), "end Escalated");
+}
+
+#[test]
+fn a_child_terminated_and_restarted_before_its_turn_starts_in_its_turn() {
+    let mut case = abc(one_for_one());
+    case.boot();
+    assert_eq!(case.terminate("b"), "#1 Terminated");
+    assert_eq!(case.restart("b"), "");
+    assert_eq!(case.started("a"), "start b1");
+    assert_eq!(case.started("b"), "#2 Running(1), start c1");
+}
+
+#[test]
+fn a_boot_does_not_wait_for_a_child_that_a_caller_restarts_behind_it() {
+    let mut case = abc(one_for_one());
+    case.boot();
+    case.started("a");
+    case.terminate("a");
+    case.stops("a");
+    assert_eq!(case.restart("a"), "start a2");
+    assert_eq!(case.started("b"), "start c1");
+    assert_eq!(case.started("c"), "ready");
+    assert_eq!(case.started("a"), "#2 Running(2)");
+}
+
+#[test]
+fn nor_does_a_parallel_boot_even_if_it_is_the_last_child() {
+    let mut case = abc(parallel(one_for_one()));
+    assert_eq!(case.terminate("c"), "#1 Terminated");
+    assert_eq!(case.boot(), "start a1, start b1");
+    assert_eq!(case.restart("c"), "start c1");
+    case.started("a");
+    assert_eq!(case.started("b"), "ready");
+    assert_eq!(case.started("c"), "#2 Running(1)");
+}
+
+#[test]
+fn a_group_start_does_not_wait_for_a_child_before_it_that_was_added_during_boot() {
+    let mut case = Case::new(rest_for_one(), &[("a", permanent())]);
+    case.boot();
+    case.start_child("d", permanent());
+    case.start_child("e", permanent());
+    assert_eq!(case.started("a"), "ready, start d1, start e1");
+    assert_eq!(case.started("e"), "#2 Running(1)");
+    assert_eq!(case.fails("e"), "start e2");
 }
 
 #[test]
