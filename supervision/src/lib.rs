@@ -140,17 +140,17 @@
 //! | [`metrics`] | a catalogue of metric families and the instruments that fill it |
 //! | `testing` (feature `testing`) | worlds with a paused clock and a seed, probes, faults |
 //!
-//! Behind them lie `mailbox` (the word, the two sides, the line, the bell) and `time` (the wheel and its keeper).
+//! Behind them lie `mailbox` (the hatch, the line, the bell) and `time` (the wheel and its keeper).
 //!
 //! # The way of a message
 //!
 //! ```text
 //!  sender                       mailbox, of the child specification             agent, one incarnation
 //!                    ┌─────────────────────────────────────────────────┐
-//!  admit ───────────▶│ word   tail │ closed │ waiters │ idle │ side    │◀── turn sides, come to rest
+//!  admit ───────────▶│ hatch  word: tail │ closed │ waiters │ idle     │◀── come to rest
 //!    │               │                                                 │
-//!    ├ admitted: push│ side A  ▯▯▯▯▯▯▯                                 │
-//!    │      ────────▶│ side B  ▯▯                                      │──▶ take ──▶ handle
+//!    ├ admitted: put │        tray: ▯▯▯▯▯▯▯                            │──▶ take the tray ──▶ handle
+//!    │      ────────▶│                                                 │◀── leave the emptied one
 //!    │               │                                                 │
 //!    ├ was idle: ring│ bell ───────────────────────────────────────────│──▶ wake the task
 //!    │               │                                                 │
@@ -158,21 +158,21 @@
 //!                    └─────────────────────────────────────────────────┘
 //! ```
 //!
-//! 1. The sender *admits* itself: one compare-and-swap on one word, which counts all messages ever admitted and is
-//!    held against a limit. It learns which side to push into and whether the agent was idle.
-//! 2. It *pushes* into that side, a flume channel.
+//! 1. The sender *admits* itself at the hatch, under its lock: a word counts all messages ever admitted and is held
+//!    against a limit. It learns whether the agent was idle.
+//! 2. It *puts* the message on the tray, and lets go of the hatch.
 //! 3. If the agent was idle it *rings* the bell, which wakes the task of the agent's ractor actor. ractor's own mailbox
 //!    carries one message in the life of an agent and is not on this way.
-//! 4. The agent *takes* one message after the other. Where 8 or more wait it first turns senders to the other side, so
-//!    that both do not meet on one lock. After 100 µs, or 8,192 messages, it gives way to other tasks.
+//! 4. The agent *takes* the tray away, whole, leaves its emptied one, and handles one message after the other without
+//!    meeting anybody. After 100 µs, or 8,192 messages, it gives way to other tasks.
 //! 5. It *releases* the room of taken messages in portions: a quarter of the capacity, at most 256. Until then they
 //!    count against the bound. Room goes to the line first.
 //!
-//! A message type with lanes ([`Message::LANES`]), and a mailbox that drops its oldest, have one channel per lane
-//! instead of two sides, and release room message by message. The most urgent lane goes first; each other lane is
+//! A message type with lanes ([`Message::LANES`]), and a mailbox that drops its oldest, have a tray per lane,
+//! from which the agent takes message by message, and releases room for each. The most urgent lane goes first; each other lane is
 //! served first once in sixteen turns.
 //!
-//! Messages of one sender in one lane are handled in their order. Between senders the order is that of their pushes.
+//! Messages of one sender in one lane are handled in their order. Between senders the order is that of their admissions.
 //!
 //! # When something fails
 //!
@@ -217,9 +217,9 @@
 //!
 //! # What it costs
 //!
-//! - **A send**: one admission (a compare-and-swap, repeated where another sender was quicker), one push (a lock held for
-//!   the push), no allocation of its own. A channel's buffer grows with its first burst and is kept; one that grew beyond
-//!   1,024 messages is given back when the agent rests.
+//! - **A send**: one lock, held for the admission and the move of the message to the tray, and no allocation of its own. A
+//!   tray grows with its first burst and is kept; one that grew beyond 1,024 messages is given back when the agent
+//!   rests.
 //! - **The bell** rings when the word said *idle*: for the first message after a rest, not for those behind it.
 //! - **The clock** is read for each message while 16 or fewer wait, beyond that for one in 128.
 //! - **A sender** that finds the mailbox full stands in line. `send` gives way once in 128 messages where tokio's budget
@@ -261,7 +261,7 @@
 //!   [`Address::send_before`] that is held back, and [`Address::ask_within`] before the tree starts.
 //! - Panics that unwind. With `panic = "abort"` a panic ends the process.
 //! - Handlers that do not block their thread, as everywhere on tokio; [`Address::blocking_send`] is for other threads.
-//! - ractor 0.16.5, exactly; flume 0.12 with its feature `spin`.
+//! - ractor 0.16.5, exactly.
 //!
 //! Unsafe code is forbidden in this crate. [`Root::start`] installs a [panic hook](panics) that keeps panics of agents
 //! quiet.

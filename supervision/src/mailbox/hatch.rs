@@ -1,8 +1,8 @@
 //! What senders and the agent meet in: the word, and the messages that wait, under one lock.
 //!
-//! A mailbox without lanes has one row, which its agent takes away whole and gives its emptied one for: a burst costs the
-//! agent one lock, each message of it costs its sender one, and no buffer is ever given away. With lanes, or
-//! where the oldest makes room, there is a row per lane, and the agent takes one message at a time: what waits
+//! A mailbox without lanes has one tray, which its agent takes away whole and gives its emptied one for: a burst costs
+//! the agent one lock, each message of it costs its sender one, and no buffer is ever given away. With lanes, or
+//! where the oldest makes room, there is a tray per lane, and the agent takes one message at a time: what waits
 //! may still be passed, or pushed out.
 
 use std::collections::VecDeque;
@@ -19,67 +19,67 @@ pub(super) struct Hatch<T> {
     /// The stamp of the latest message, and of the latest mark.
     pub(super) latest: Stamp,
     pub(super) marked: Stamp,
-    rows: Rows<T>,
+    trays: Trays<T>,
 }
 
 #[derive(Debug)]
-enum Rows<T> {
+enum Trays<T> {
     One(VecDeque<T>),
     /// Most urgent first; one, where priorities are off.
     Lanes(Box<[VecDeque<T>]>),
 }
 
 impl<T> Hatch<T> {
-    pub(super) fn one_row() -> Self {
-        Self::with(Rows::One(VecDeque::new()))
+    pub(super) fn one_tray() -> Self {
+        Self::with(Trays::One(VecDeque::new()))
     }
 
     pub(super) fn lanes(prioritised: bool) -> Self {
         let count = if prioritised { Priority::COUNT } else { 1 };
-        Self::with(Rows::Lanes((0..count).map(|_| VecDeque::new()).collect()))
+        Self::with(Trays::Lanes((0..count).map(|_| VecDeque::new()).collect()))
     }
 
-    fn with(rows: Rows<T>) -> Self {
+    fn with(trays: Trays<T>) -> Self {
         Self {
             word: Word::new(),
             latest: Stamp::NEVER,
             marked: Stamp::NEVER,
-            rows,
+            trays,
         }
     }
 
-    /// Puts into the row of `lane`.
+    /// Puts into the tray of `lane`.
     #[expect(
         clippy::inline_always,
         reason = "a call would lay the item down once more on its way"
     )]
     #[inline(always)]
     pub(super) fn put(&mut self, lane: usize, item: T) {
-        match &mut self.rows {
-            Rows::One(row) => row.push_back(item),
-            Rows::Lanes(lanes) => put_in_lane(lanes, lane, item),
+        match &mut self.trays {
+            Trays::One(tray) => tray.push_back(item),
+            Trays::Lanes(lanes) => put_in_lane(lanes, lane, item),
         }
     }
 
-    /// Takes the row away, and leaves `emptied` for it.
+    /// Takes the tray away, and leaves `emptied` for it.
     pub(super) fn swap(&mut self, emptied: &mut VecDeque<T>) {
         debug_assert!(emptied.is_empty());
-        if let Rows::One(row) = &mut self.rows {
-            std::mem::swap(row, emptied);
+        if let Trays::One(tray) = &mut self.trays {
+            std::mem::swap(tray, emptied);
         }
     }
 
-    /// The row's buffer, if nothing lies in it and it has room for more than `kept`.
+    /// The tray's buffer, if nothing lies in it and it has room for more than `kept`.
     pub(super) fn give_back(&mut self, kept: usize) -> VecDeque<T> {
-        match &mut self.rows {
-            Rows::One(row) if row.is_empty() && row.capacity() > kept => std::mem::take(row),
+        match &mut self.trays {
+            Trays::One(tray) if tray.is_empty() && tray.capacity() > kept => std::mem::take(tray),
             _ => VecDeque::new(),
         }
     }
 
     /// Takes the next by the order of lanes.
     pub(super) fn take(&mut self, order: &mut LaneOrder) -> Option<T> {
-        let Rows::Lanes(lanes) = &mut self.rows else {
+        let Trays::Lanes(lanes) = &mut self.trays else {
             return None;
         };
         let favoured = lanes.get_mut(order.favoured()).and_then(VecDeque::pop_front);
@@ -90,7 +90,7 @@ impl<T> Hatch<T> {
 
     /// Takes the oldest of the least urgent lane that has any.
     pub(super) fn take_oldest(&mut self) -> Option<T> {
-        let Rows::Lanes(lanes) = &mut self.rows else {
+        let Trays::Lanes(lanes) = &mut self.trays else {
             return None;
         };
         lanes.iter_mut().rev().find_map(VecDeque::pop_front)

@@ -1,14 +1,14 @@
 //! The mailbox of one child specification: it outlives the incarnations that read it.
 //!
 //! ```text
-//!  senders ──admit──▶ word ──▶ side A ─┐
-//!             │                side B ─┴─take──▶ the agent's ractor actor
-//!             └─ full: the line ◀─ room ─┘  ▲
-//!                                 bell ─────┘ rung once, when the mailbox was idle
+//!  senders ──admit, put──▶ hatch: word, tray ──take away──▶ the agent's ractor actor
+//!             │                                 │     ▲
+//!             └─ full: the line ◀──── room ─────┘     │
+//!                                         bell ───────┘ rung once, when the mailbox was idle
 //! ```
 //!
-//! Messages travel in flume channels; life, links and kills are ractor's. What is written here is what neither
-//! has: the bound that also covers what was taken and not begun, the line of held-back senders, the bell.
+//! Life, links and kills are ractor's. What is written here is what neither it nor a channel has: the bound that
+//! also covers what was taken and not begun, the line of held-back senders, the bell.
 
 mod bell;
 mod hatch;

@@ -89,7 +89,7 @@ impl<M: Message> Queue<M> {
         let hatch = if Self::takes_by_one(evicts) {
             Hatch::lanes(M::LANES)
         } else {
-            Hatch::one_row()
+            Hatch::one_tray()
         };
         Self {
             entrance: Entrance {

@@ -46,7 +46,7 @@ impl<M: Message> Queue<M> {
         admission.first
     }
 
-    /// As [`Queue::offer`], for what most messages are: from the sender's hand to its place in the row without being
+    /// As [`Queue::offer`], for what most messages are: from the sender's hand to its place on the tray without being
     /// laid down in between, where to pick it up again at once would cost as much as the rest of the way.
     #[expect(
         clippy::inline_always,

@@ -30,8 +30,8 @@ const WORTH_GATHERING: u64 = 10;
 /// incarnation to the next.
 #[derive(Debug)]
 pub(crate) struct Notes<M> {
-    /// The row that was taken away.
-    row: VecDeque<Parcel<M>>,
+    /// The tray that was taken away.
+    tray: VecDeque<Parcel<M>>,
     /// Messages that came in one parcel.
     bundle: vec::IntoIter<M>,
     taken: u64,
@@ -46,7 +46,7 @@ pub(crate) struct Notes<M> {
 impl<M> Default for Notes<M> {
     fn default() -> Self {
         Self {
-            row: VecDeque::new(),
+            tray: VecDeque::new(),
             bundle: Vec::new().into_iter(),
             taken: 0,
             released: 0,
@@ -75,7 +75,7 @@ impl<M> Notes<M> {
             return Some(message);
         }
         loop {
-            match self.row.pop_front()? {
+            match self.tray.pop_front()? {
                 Parcel::Plain(Plain { message, stamp, .. }) => {
                     self.stamp = stamp;
                     self.taken += 1;
@@ -87,7 +87,7 @@ impl<M> Notes<M> {
                     return self.unpack(batch);
                 }
                 special @ Parcel::Special(_) => {
-                    self.row.push_front(special);
+                    self.tray.push_front(special);
                     return None;
                 }
             }
@@ -133,7 +133,7 @@ impl<M: Message> Queue<M> {
             return Some(Parcel::stamped(notes.stamp, message));
         }
         loop {
-            match notes.row.pop_front() {
+            match notes.tray.pop_front() {
                 Some(Parcel::Mark(stamp)) => notes.stamp = stamp,
                 Some(Parcel::Many(batch)) => {
                     if let Some(message) = notes.unpack(batch) {
@@ -143,7 +143,7 @@ impl<M: Message> Queue<M> {
                 Some(parcel) => return Some(parcel),
                 None => {
                     self.let_gather(notes);
-                    if !self.fetch_row(notes) {
+                    if !self.fetch_tray(notes) {
                         return None;
                     }
                 }
@@ -151,14 +151,14 @@ impl<M: Message> Queue<M> {
         }
     }
 
-    /// Takes the row away; returns whether anything lies in it.
-    fn fetch_row(&self, notes: &mut Notes<M>) -> bool {
+    /// Takes the tray away; returns whether anything lies in it.
+    fn fetch_tray(&self, notes: &mut Notes<M>) -> bool {
         if self.entrance.word().tail() == notes.taken {
             return false;
         }
-        self.entrance.hatch.lock().swap(&mut notes.row);
-        notes.stream += notes.row.len() as u64;
-        !notes.row.is_empty()
+        self.entrance.hatch.lock().swap(&mut notes.tray);
+        notes.stream += notes.tray.len() as u64;
+        !notes.tray.is_empty()
     }
 
     /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused.
@@ -169,15 +169,15 @@ impl<M: Message> Queue<M> {
             return;
         }
         if notes.bundle.as_slice().is_empty() {
-            if notes.row.is_empty() && !self.fetch_row(notes) {
+            if notes.tray.is_empty() && !self.fetch_tray(notes) {
                 return;
             }
-            while let Some(Parcel::Mark(stamp)) = notes.row.front() {
+            while let Some(Parcel::Mark(stamp)) = notes.tray.front() {
                 notes.stamp = *stamp;
-                notes.row.pop_front();
+                notes.tray.pop_front();
             }
         }
-        let next = notes.row.front().filter(|_| notes.bundle.as_slice().is_empty());
+        let next = notes.tray.front().filter(|_| notes.bundle.as_slice().is_empty());
         self.note_oldest(next.and_then(Parcel::own_stamp).unwrap_or(notes.stamp));
     }
 
@@ -243,8 +243,8 @@ impl<M: Message> Queue<M> {
     pub(crate) fn rest(&self, notes: &mut Notes<M>) -> bool {
         self.release(notes);
         notes.stream = 0;
-        if notes.row.capacity() > KEPT_BUFFER && notes.row.is_empty() {
-            notes.row = VecDeque::new();
+        if notes.tray.capacity() > KEPT_BUFFER && notes.tray.is_empty() {
+            notes.tray = VecDeque::new();
         }
         let mut hatch = self.entrance.hatch.lock();
         let gone = notes.taken + self.room.evicted.load(Ordering::Acquire);
