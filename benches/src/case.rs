@@ -82,6 +82,16 @@ pub const STOP_MILLION_QUEUED: Case = Case::new("stop_million_queued", MICROS);
 pub const LEAVE_THOUSAND_QUEUED: Case = Case::new("leave_thousand_queued", MICROS);
 /// The same with 1,000,000.
 pub const LEAVE_MILLION_QUEUED: Case = Case::new("leave_million_queued", MICROS);
+/// As [`TELL_1_1_16`], of a type that is timed and of one that is not, in turns.
+pub const METRICS_1_1: [Case; 2] = [
+    Case::new("metrics_on_tell_1_1", RATE),
+    Case::new("metrics_off_tell_1_1", RATE),
+];
+/// As [`TELL_8_8_16`], likewise.
+pub const METRICS_8_8: [Case; 2] = [
+    Case::new("metrics_on_tell_8_8", RATE),
+    Case::new("metrics_off_tell_8_8", RATE),
+];
 /// Allocations of one tell, 1 → 1, 16 bytes.
 pub const ALLOCS_PER_TELL: Case = Case::new("allocs_per_tell", ALLOCATIONS);
 
@@ -112,7 +122,10 @@ pub const ORDER: &[&str] = &[
     "restart_panic_10000",
     "million",
     "million_rss",
-    "metrics_on_off",
+    "metrics_on_tell_1_1",
+    "metrics_off_tell_1_1",
+    "metrics_on_tell_8_8",
+    "metrics_off_tell_8_8",
     "overload_60s",
     "overload_60s_reject",
     "overload_60s_drop_oldest",
@@ -151,6 +164,8 @@ impl Case {
 
 /// Cases of one subject that are compared: the first is divided by the second.
 pub const PAIRS: &[(&str, &str)] = &[
+    ("metrics_on_tell_1_1", "metrics_off_tell_1_1"),
+    ("metrics_on_tell_8_8", "metrics_off_tell_8_8"),
     ("ask_within_local_p50", "ask_local_p50"),
     ("stop_million_queued", "stop_thousand_queued"),
     ("leave_million_queued", "leave_thousand_queued"),

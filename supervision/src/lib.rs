@@ -221,7 +221,8 @@
 //!   tray grows with its first burst and is kept; one that grew beyond 1,024 messages is given back when the agent
 //!   rests.
 //! - **The bell** rings when the word said *idle*: for the first message after a rest, not for those behind it.
-//! - **The clock** is read for each message while 16 or fewer wait, beyond that for one in 128.
+//! - **The clock** is read for each message while 16 or fewer wait, beyond that for one in 128; for none of a type that
+//!   is not [timed](Message::TIMED).
 //! - **A sender** that finds the mailbox full stands in line. `send` gives way once in 128 messages where tokio's budget
 //!   asks for it.
 //! - **An agent** gives way to others on its thread after 100 µs, or 8,192 messages if they were quicker. In a stream from

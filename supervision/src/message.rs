@@ -34,6 +34,10 @@ pub trait Message: Send + Sized + 'static {
     /// Needs [`Message::again`].
     const REDELIVERIES: u32 = 0;
 
+    /// Whether it is measured how long messages wait and how long their handling takes. A type that says no costs its
+    /// senders no look at the clock; it is counted, and has no ages and no times.
+    const TIMED: bool = true;
+
     /// The lane this message travels in, where [`Message::LANES`] is true; may be asked more than once, and answers the
     /// same.
     fn priority(&self) -> Priority {

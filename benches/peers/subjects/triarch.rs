@@ -1,5 +1,6 @@
 //! Triarch itself, with everything on: bounded mailboxes, deadlines, supervision, dead letters, figures.
 
+mod metrics;
 mod overload;
 mod queued;
 
@@ -18,7 +19,13 @@ use triarch_supervision::prelude::*;
 const NAME: &str = "triarch";
 
 pub(crate) fn entries() -> Vec<Entry> {
-    [own_entries(), overload::entries(), queued::entries()].concat()
+    [
+        own_entries(),
+        metrics::entries(),
+        overload::entries(),
+        queued::entries(),
+    ]
+    .concat()
 }
 
 fn own_entries() -> Vec<Entry> {
@@ -76,17 +83,19 @@ fn own_entries() -> Vec<Entry> {
     ]
 }
 
-struct Parcel<const WORDS: usize>(Packet<WORDS>);
+struct Parcel<const WORDS: usize, const TIMED: bool = true>(Packet<WORDS>);
 
-impl<const WORDS: usize> Message for Parcel<WORDS> {}
+impl<const WORDS: usize, const TIMED: bool> Message for Parcel<WORDS, TIMED> {
+    const TIMED: bool = TIMED;
+}
 
-struct Receiver<const WORDS: usize>(Tally);
+struct Receiver<const WORDS: usize, const TIMED: bool>(Tally);
 
 /// A tally is handed over once; a receiver that had to restart has failed the measurement.
 type Handed = std::sync::Arc<std::sync::Mutex<Option<Tally>>>;
 
-impl<const WORDS: usize> Agent for Receiver<WORDS> {
-    type Message = Parcel<WORDS>;
+impl<const WORDS: usize, const TIMED: bool> Agent for Receiver<WORDS, TIMED> {
+    type Message = Parcel<WORDS, TIMED>;
     type Spec = Handed;
 
     async fn start(tally: Handed, _: &mut Context<Self>) -> Result<Self, Failure> {
@@ -94,16 +103,18 @@ impl<const WORDS: usize> Agent for Receiver<WORDS> {
         Ok(Self(tally.expect("a receiver lives once")))
     }
 
-    async fn handle(&mut self, parcel: Parcel<WORDS>, _: &mut Context<Self>) -> Result<(), Failure> {
+    async fn handle(&mut self, parcel: Self::Message, _: &mut Context<Self>) -> Result<(), Failure> {
         self.0.add(&parcel.0);
         Ok(())
     }
 }
 
-async fn receivers<const WORDS: usize>(tallies: Vec<Tally>) -> (Tree, Vec<Address<Parcel<WORDS>>>) {
+async fn receivers<const WORDS: usize, const TIMED: bool>(
+    tallies: Vec<Tally>,
+) -> (Tree, Vec<Address<Parcel<WORDS, TIMED>>>) {
     let child = |(n, tally)| {
         let handed = Handed::new(std::sync::Mutex::new(Some(tally)));
-        Child::of::<Receiver<WORDS>>(format!("receiver-{n}"), handed).capacity(CAPACITY)
+        Child::of::<Receiver<WORDS, TIMED>>(format!("receiver-{n}"), handed).capacity(CAPACITY)
     };
     let children: Vec<_> = tallies.into_iter().enumerate().map(child).collect();
     let addresses = children.iter().map(Child::address).collect();
@@ -115,22 +126,26 @@ async fn tree(supervisor: Supervisor) -> Tree {
 }
 
 fn tell<const WORDS: usize>(load: Load) -> f64 {
-    load_with::<WORDS>(load, |receiver, messages| tokio::spawn(produce(receiver, messages)))
+    tell_timed::<WORDS, true>(load)
+}
+
+fn tell_timed<const WORDS: usize, const TIMED: bool>(load: Load) -> f64 {
+    load_with::<WORDS, TIMED>(load, |receiver, messages| tokio::spawn(produce(receiver, messages)))
 }
 
 fn send_many(load: Load) -> f64 {
-    load_with::<2>(load, |receiver, messages| {
+    load_with::<2, true>(load, |receiver, messages| {
         tokio::spawn(produce_batches(receiver, messages))
     })
 }
 
-fn load_with<const WORDS: usize>(
+fn load_with<const WORDS: usize, const TIMED: bool>(
     load: Load,
-    produce: impl Fn(Address<Parcel<WORDS>>, u64) -> JoinHandle<Instant> + Send + 'static,
+    produce: impl Fn(Address<Parcel<WORDS, TIMED>>, u64) -> JoinHandle<Instant> + Send + 'static,
 ) -> f64 {
     on_two_workers(async move {
         let (tallies, finish) = load.tallies();
-        let (tree, receivers) = receivers::<WORDS>(tallies).await;
+        let (tree, receivers) = receivers::<WORDS, TIMED>(tallies).await;
         let producers: Vec<_> = (0..load.producers)
             .map(|n| produce(receivers[n % load.receivers].clone(), load.per_producer))
             .collect();
@@ -140,7 +155,10 @@ fn load_with<const WORDS: usize>(
     })
 }
 
-async fn produce<const WORDS: usize>(receiver: Address<Parcel<WORDS>>, messages: u64) -> Instant {
+async fn produce<const WORDS: usize, const TIMED: bool>(
+    receiver: Address<Parcel<WORDS, TIMED>>,
+    messages: u64,
+) -> Instant {
     let start = Instant::now();
     for n in 0..messages {
         receiver.send(Parcel(Packet::new(n))).await.expect("the receiver lives");

@@ -278,6 +278,9 @@ impl<M: Message> Mailbox<M> {
 
     /// When the oldest message that waits or is in hand was queued.
     fn oldest(&self) -> Option<Stamp> {
+        if !M::TIMED {
+            return None;
+        }
         let in_hand = Stamp::from_bits(self.node.in_hand.load(Ordering::Relaxed));
         in_hand.or_else(|| self.queue.oldest())
     }

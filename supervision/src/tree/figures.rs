@@ -60,7 +60,8 @@ pub struct Figures {
     /// The most that ever waited, as seen whenever room was released or refused.
     pub high_water: u64,
     /// How long the oldest message that waits or is in hand has been there: exact to 65 µs while fewer than
-    /// 16 wait, above that up to 64 messages too old; `None` where there is none.
+    /// 16 wait, above that up to 64 messages too old; `None` where there is none, or where
+    /// the type is not [timed](crate::Message::TIMED).
     #[serde(rename = "oldest_age_ms", serialize_with = "as_millis")]
     pub oldest_age: Option<Duration>,
     /// Messages ever taken in: those queued, those that a full mailbox dropped at once, and those that the agent's own

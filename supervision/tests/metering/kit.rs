@@ -78,6 +78,25 @@ impl From<Twice> for Say {
     }
 }
 
+/// A message whose times nobody wants to know.
+pub(crate) struct Untimed(Say);
+
+impl Message for Untimed {
+    const TIMED: bool = false;
+}
+
+impl From<Untimed> for Say {
+    fn from(Untimed(say): Untimed) -> Self {
+        say
+    }
+}
+
+impl From<Say> for Untimed {
+    fn from(say: Say) -> Self {
+        Self(say)
+    }
+}
+
 /// A message with a priority.
 pub(crate) struct Urgent(pub(crate) Priority, pub(crate) Say);
 
@@ -101,7 +120,7 @@ impl From<Urgent> for Say {
     }
 }
 
-agents! { Nurse: Urgent, Worker: Say, Idler: Say, Newest: Say, Oldest: Say, Patient: Twice, }
+agents! { Hasty: Untimed, Nurse: Urgent, Worker: Say, Idler: Say, Newest: Say, Oldest: Say, Patient: Twice, }
 
 /// All that is not 0 after a sample, as `name{values}` without the product's prefix; of a histogram its count.
 pub(crate) fn shown(tree: &Tree) -> BTreeMap<String, f64> {

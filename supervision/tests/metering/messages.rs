@@ -6,8 +6,8 @@ use tokio::time::sleep;
 use triarch_supervision::prelude::*;
 
 use crate::kit::{
-    Idler, Newest, Nurse, Oldest, Patient, SECOND, Say, Twice, Urgent, Worker, check_balance, grow, lines, part, quiet,
-    shown, team, tell,
+    Hasty, Idler, Newest, Nurse, Oldest, Patient, SECOND, Say, Twice, Urgent, Worker, check_balance, grow, lines, part,
+    quiet, shown, team, tell,
 };
 
 #[tokio::test(start_paused = true)]
@@ -188,6 +188,38 @@ async fn messages_with_priorities_are_counted_by_them_whichever_way_they_come() 
         assert_eq!(part(&shown(&tree), &["messages_enqueued"]), expected, "{overflow:?}");
         tree.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_type_that_is_not_timed_is_counted_and_has_neither_times_nor_ages() {
+    let (hasty, worker) = (Child::of::<Hasty>("hasty", ()), Child::of::<Worker>("worker", ()));
+    let (untimed, timed) = (hasty.address(), worker.address());
+    let tree = grow(team().child(hasty).child(worker)).await;
+    untimed.send(Say::Work.into()).await.unwrap();
+    timed.send(Say::Work).await.unwrap();
+    quiet().await;
+    for path in ["team/hasty", "team/worker"] {
+        tree.observer().pause(path).unwrap();
+    }
+    untimed.send(Say::Work.into()).await.unwrap();
+    timed.send(Say::Work).await.unwrap();
+    quiet().await;
+    let found = shown(&tree);
+    let of_both = lines(&[
+        ("mailbox_wait_seconds{}", 1.0),
+        ("message_handle_seconds{Worker}", 1.0),
+        ("messages_enqueued_total{Hasty,normal}", 2.0),
+        ("messages_enqueued_total{Worker,normal}", 2.0),
+        ("messages_handled_total{Hasty,ok}", 1.0),
+        ("messages_handled_total{Worker,ok}", 1.0),
+    ]);
+    let beginnings = ["mailbox_wait_", "message_handle_", "messages_"];
+    assert_eq!(part(&found, &beginnings), of_both);
+    assert_eq!(found.get("mailbox_oldest_age_seconds{Hasty}"), None);
+    assert!(found["mailbox_oldest_age_seconds{Worker}"] > 0.0);
+    assert_eq!(untimed.figures().oldest_age, None);
+    assert!(timed.figures().oldest_age.is_some());
+    tree.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,7 +96,11 @@ impl<M: Message> Queue<M> {
         now: Option<Moment>,
         count: u64,
     ) -> Result<(Held<'_, M>, Admission, Stamp), Refused> {
-        let now = now.or_else(|| self.time_if_shallow());
+        let now = if M::TIMED {
+            now.or_else(|| self.time_if_shallow())
+        } else {
+            None
+        };
         let mut hatch = self.entrance.hatch.lock();
         let limit = self.room.limit.load(Ordering::Acquire);
         let admission = hatch.word.admit(count, limit, standing)?;
@@ -251,7 +255,7 @@ impl<M: Message> Queue<M> {
 
     #[inline]
     fn stamp(&self, hatch: &mut Hatch<Parcel<M>>, admission: Admission, now: Option<Moment>) -> Stamp {
-        if now.is_none() && !admission.first.is_multiple_of(STAMP_EVERY) {
+        if !M::TIMED || now.is_none() && !admission.first.is_multiple_of(STAMP_EVERY) {
             return hatch.latest;
         }
         hatch.latest = self.stamp_by_clock(admission, now);

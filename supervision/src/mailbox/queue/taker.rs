@@ -267,7 +267,7 @@ impl<M: Message> Queue<M> {
     )]
     pub(crate) fn sampled(&self, notes: &Notes<M>) -> Option<Option<Moment>> {
         let number = notes.taken.wrapping_sub(1);
-        if !number.is_multiple_of(SAMPLE_EVERY) {
+        if !M::TIMED || !number.is_multiple_of(SAMPLE_EVERY) {
             return None;
         }
         let probe = self.entrance.probe.load(Ordering::Acquire);
