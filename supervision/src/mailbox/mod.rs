@@ -11,6 +11,7 @@
 //! has: the bound that also covers what was taken and not begun, the line of held-back senders, the bell.
 
 mod bell;
+mod burial;
 mod hatch;
 mod intake;
 mod lanes;
@@ -41,6 +42,7 @@ pub(crate) use parcel::{Content, Parcel, Plain, Special, Stamp};
 pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY};
 pub(crate) use word::Refused;
 
+use self::burial::Burial;
 use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
@@ -194,14 +196,29 @@ impl<M: Message> Mailbox<M> {
     fn bury(&self) {
         let Some(mut hold) = self.sit_down() else { return };
         self.clear_notices();
+        let mut burial = Burial::new();
         while let Some(parcel) = self.queue.take(&mut hold.notes) {
-            self.discard(parcel, DeadReason::Closed, None);
+            burial.take(parcel);
         }
         if let Some(again) = hold.again.take() {
-            self.discard(again.into_parcel(), DeadReason::Closed, None);
+            burial.take(again.into_parcel());
         }
         self.queue.release(&mut hold.notes);
         *lock(&self.seat) = Some(hold);
+        self.keep_last(burial);
+    }
+
+    /// Counts those that lay in a closed mailbox, and keeps the last of them with their messages.
+    fn keep_last(&self, Burial { count, last }: Burial<M>) {
+        let reason = DeadReason::Closed;
+        self.dropped.fetch_add(count, Ordering::Relaxed);
+        let Some(shared) = self.shared.get() else {
+            return last.into_iter().for_each(drop_quietly);
+        };
+        self.node.meters().messages_died(reason, count);
+        let at = Moment::now();
+        let letters = last.into_iter().map(|message| self.letter(message, reason, None, at));
+        shared.dead_letters.keep_last(reason, count, letters.collect());
     }
 
     /// Makes a message a dead letter.
@@ -211,9 +228,7 @@ impl<M: Message> Mailbox<M> {
                 self.dead_letter(Some(message), reason, cause);
             }
             Content::Ask(ticket, message) => {
-                ticket.fail(no_answer(reason));
-                // A question whose asker has been told is not kept: nobody waits for its answer any more.
-                drop_quietly(message);
+                refuse(&ticket, message, no_answer(reason));
                 self.dead_letter(None, reason, cause);
             }
             Content::Many(batch) => {
@@ -236,16 +251,20 @@ impl<M: Message> Mailbox<M> {
             return self.died_untold(reason);
         };
         self.node.meters().messages_died(reason, 1);
-        let replay = message.and_then(|message| self.replay(message));
-        shared.dead_letters.keep(DeadLetter {
+        let letter = self.letter(message, reason, cause, Moment::now());
+        shared.dead_letters.keep(letter);
+    }
+
+    fn letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>, at: Moment) -> DeadLetter {
+        DeadLetter {
             number: 0,
             to: self.node.path(),
             message_type: std::any::type_name::<M>(),
             reason,
             cause: cause.cloned(),
-            at: Moment::now(),
-            replay,
-        });
+            at,
+            replay: message.and_then(|message| self.replay(message)),
+        }
     }
 
     /// The agent is part of a tree from now on, and enlisted there.
@@ -301,6 +320,12 @@ impl<M: Message> Mailbox<M> {
             Err(ReplayError::Refused)
         }))
     }
+}
+
+/// Tells who asked; the question is not kept, for nobody waits for its answer any more.
+fn refuse<M>(ticket: &Ticket, question: M, why: NoAnswer) {
+    ticket.fail(why);
+    drop_quietly(question);
 }
 
 fn no_answer(reason: DeadReason) -> NoAnswer {
