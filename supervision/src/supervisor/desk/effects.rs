@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Desk;
 use super::children::ended;
-use super::seat::{Present, kill};
+use super::seat::Present;
 use crate::clock::Moment;
 use crate::name::Name;
 use crate::reason::{ExitReason, Failure};
@@ -15,17 +15,18 @@ use crate::time::Due;
 use crate::tree::{KILL, Node, Phase, RootState, STOP, What};
 
 impl Desk {
-    pub(super) async fn perform(&mut self, effect: Effect) {
+    pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Start { key, incarnation } => self.start(key, incarnation).await,
+            Effect::Start { key, incarnation } => self.start(key, incarnation),
             Effect::Stop { key, incarnation } => self.ask_to_stop(key, incarnation),
             Effect::Kill {
                 key,
                 incarnation,
                 cause,
             } => {
-                if let Some((seat, present)) = self.present(key, incarnation) {
-                    kill(seat, present, cause);
+                if let Some(seat) = self.present(key, incarnation) {
+                    seat.kill(cause);
+                    seat.awaits_start = false;
                 }
             }
             Effect::Arm { alarm, at } => self.arm(alarm, at),
@@ -41,9 +42,10 @@ impl Desk {
         }
     }
 
-    async fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
+    fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
-        let node = Arc::clone(seat.child.node());
+        seat.awaits_start = true;
+        let node = seat.child.node();
         seat.child.join_tree(Some(&self.path), &self.charge.shared);
         node.lower(STOP | KILL);
         node.set_kill_cause(None);
@@ -51,7 +53,7 @@ impl Desk {
         if incarnation > 1 {
             node.restarts.fetch_add(1, Ordering::Relaxed);
         }
-        let spawned = seat.child.spawn(self.myself.get_cell(), incarnation).await;
+        let spawned = Arc::clone(&seat.child).spawn(self.myself.get_cell(), incarnation);
         match spawned {
             Ok(spawned) => {
                 self.by_actor.insert(spawned.cell.get_id(), key);
@@ -71,11 +73,13 @@ impl Desk {
         }
     }
 
-    fn ask_to_stop(&self, key: ChildKey, incarnation: Incarnation) {
-        if let Some((seat, _)) = self.present(key, incarnation) {
+    fn ask_to_stop(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let now = self.now;
+        if let Some(seat) = self.present(key, incarnation) {
             let node = seat.child.node();
-            node.enter(Phase::Stopping, incarnation, None, self.now);
+            node.enter(Phase::Stopping, incarnation, None, now);
             seat.child.ask_to_stop();
+            seat.awaits_start = false;
         }
     }
 

@@ -23,6 +23,9 @@ use crate::clock::{Moment, Seeded};
 use crate::time::{Due, Key, start_keeper};
 use crate::tree::Phase;
 
+/// After a step that moved a crowd, room for so many effects is kept.
+const KEPT_EFFECTS: usize = 1024;
+
 /// A supervisor at work.
 pub(crate) struct Desk {
     machine: Machine,
@@ -39,6 +42,8 @@ pub(crate) struct Desk {
     effects: Vec<Effect>,
     /// When the input under way came.
     now: Moment,
+    /// Whether it has told itself to go on with what its machine holds back.
+    goes_on: bool,
     last_key: u64,
     last_call: u64,
 }
@@ -72,6 +77,7 @@ impl Desk {
             keeper: None,
             inputs: VecDeque::new(),
             now: Moment::now(),
+            goes_on: false,
             effects: Vec::new(),
             last_key: charge.children.len() as u64,
             last_call: 0,
@@ -79,79 +85,85 @@ impl Desk {
         })
     }
 
-    pub(super) async fn obey(&mut self, order: Order) {
+    pub(super) fn obey(&mut self, order: Order) {
         match order {
-            Order::Boot => self.boot().await,
-            Order::Add { spec, reply } => self.add(spec, reply).await,
-            Order::Terminate { name, reply } => self.request(Request::TerminateChild(name), reply).await,
-            Order::Restart { name, reply } => self.request(Request::RestartChild(name), reply).await,
-            Order::Delete { name, reply } => self.request(Request::DeleteChild(name), reply).await,
-            Order::Retry { name, reply } => self.request(Request::RetryChild(name), reply).await,
+            Order::Boot => self.boot(),
+            Order::GoOn => {
+                self.goes_on = false;
+                self.feed(Input::GoOn);
+            }
+            Order::Add { spec, reply } => self.add(spec, reply),
+            Order::Terminate { name, reply } => self.request(Request::TerminateChild(name), reply),
+            Order::Restart { name, reply } => self.request(Request::RestartChild(name), reply),
+            Order::Delete { name, reply } => self.request(Request::DeleteChild(name), reply),
+            Order::Retry { name, reply } => self.request(Request::RetryChild(name), reply),
             Order::KillChild { name, reply } => reply.send(self.kill_from_outside(name)),
             Order::List { reply } => reply.send(self.list()),
             Order::Count { reply } => reply.send(self.machine.counts()),
-            Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)).await,
-            Order::ChildReady(actor) => self.child_ready(actor).await,
-            Order::CheckGone(actor) => self.check_gone(actor).await,
-            Order::Stuck { key, incarnation } => self.feed(Input::Stuck { key, incarnation }).await,
+            Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)),
+            Order::ChildReady(actor) => self.child_ready(actor),
+            Order::CheckGone(actor) => self.check_gone(actor),
+            Order::Stuck { key, incarnation } => self.feed(Input::Stuck { key, incarnation }),
             Order::Stop => {
                 self.charge
                     .node
                     .enter(Phase::Stopping, self.charge.incarnation, None, Moment::now());
-                self.feed(Input::Stop).await;
+                self.feed(Input::Stop);
             }
         }
     }
 
-    async fn boot(&mut self) {
-        if self.charge.parent.is_none() && !self.keep_time().await {
-            return self.feed(Input::Stop).await;
+    fn boot(&mut self) {
+        if self.charge.parent.is_none() && !self.keep_time() {
+            return self.feed(Input::Stop);
         }
-        self.feed(Input::Boot).await;
+        self.feed(Input::Boot);
     }
 
     /// Has the tree's time kept from now on, as is the root's business; returns whether it is.
-    async fn keep_time(&mut self) -> bool {
-        let started = start_keeper(Arc::clone(&self.charge.shared), self.myself.get_cell()).await;
+    fn keep_time(&mut self) -> bool {
+        let started = start_keeper(Arc::clone(&self.charge.shared), self.myself.get_cell());
         self.keeper = started.ok();
         self.keeper.is_some()
     }
 
     /// What ractor tells of the children's actors.
-    pub(super) async fn hear(&mut self, event: SupervisionEvent) {
+    pub(super) fn hear(&mut self, event: SupervisionEvent) {
         match event {
-            SupervisionEvent::ActorStarted(actor) => self.actor_started(actor.get_id()).await,
+            SupervisionEvent::ActorStarted(actor) => self.actor_started(actor.get_id()),
             SupervisionEvent::ActorTerminated(actor, ..) | SupervisionEvent::ActorFailed(actor, _) => {
                 if self.keeper == Some(actor.get_id()) {
                     // Where no other can be started, the root itself is ending, and needs none.
-                    let _kept = self.keep_time().await;
+                    let _kept = self.keep_time();
                 }
-                self.check_gone(actor.get_id()).await;
+                self.check_gone(actor.get_id());
             }
             SupervisionEvent::ProcessGroupChanged(_) => {}
         }
     }
 
-    async fn feed(&mut self, input: Input) {
+    fn feed(&mut self, input: Input) {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             self.now = Moment::now();
             self.machine.step(input, self.now, &mut self.chance, &mut self.effects);
             let mut effects = std::mem::take(&mut self.effects);
             for effect in effects.drain(..) {
-                self.perform(effect).await;
+                self.perform(effect);
             }
             self.effects = effects;
         }
+        if self.machine.holds_back() && !self.goes_on {
+            // Its own queue cannot be gone while it runs.
+            self.goes_on = self.myself.cast(Order::GoOn).is_ok();
+        }
+        self.effects.shrink_to(KEPT_EFFECTS);
     }
 
-    fn present(&self, key: ChildKey, incarnation: Incarnation) -> Option<(&Seat, &Present)> {
-        let seat = self.seats.get(&key)?;
-        let present = seat
-            .present
-            .as_ref()
-            .filter(|present| present.incarnation == incarnation)?;
-        Some((seat, present))
+    fn present(&mut self, key: ChildKey, incarnation: Incarnation) -> Option<&mut Seat> {
+        let is_present = |present: &Present| present.incarnation == incarnation;
+        let seat = self.seats.get_mut(&key)?;
+        seat.present.as_ref().is_some_and(is_present).then_some(seat)
     }
 
     fn later(&self, at: Moment, order: Order) -> Key {

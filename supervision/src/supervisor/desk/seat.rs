@@ -17,6 +17,8 @@ pub(super) struct Seat {
     pub(super) child: Arc<dyn Startable>,
     pub(super) present: Option<Present>,
     pub(super) alarm: Option<Key>,
+    /// Whether the alarm is the one that its start is over by.
+    pub(super) awaits_start: bool,
     pub(super) is_static: bool,
 }
 
@@ -35,15 +37,19 @@ impl Seat {
             child,
             present: None,
             alarm: None,
+            awaits_start: false,
             is_static,
         }
     }
-}
 
-pub(super) fn kill(seat: &Seat, present: &Present, cause: KillCause) {
-    let node = seat.child.node();
-    node.set_kill_cause(Some(cause));
-    node.raise(KILL);
-    present.cell.kill();
-    seat.child.ring();
+    /// Kills its present incarnation; tells whether there is one.
+    pub(super) fn kill(&self, cause: KillCause) -> bool {
+        let Some(present) = &self.present else { return false };
+        let node = self.child.node();
+        node.set_kill_cause(Some(cause));
+        node.raise(KILL);
+        present.cell.kill();
+        self.child.ring();
+        true
+    }
 }
