@@ -45,13 +45,13 @@ impl<A> Shell<A> {
 pub(crate) enum Desk<A: Agent> {
     Born(Birth<A>),
     /// The incarnation itself. Boxed, because ractor's own futures would hold it several times over.
-    Ready(BoxFuture<'static, ExitReason>),
+    Ready(BoxFuture<'static, Result<(), Failed>>),
     Taken,
 }
 
 /// What ractor is told of a failure; the reason itself travels typed, in the agent's node.
 #[derive(Debug)]
-struct Failed;
+pub(crate) struct Failed;
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,22 +84,24 @@ impl<A: Agent> ractor::Actor for Shell<A> {
         let Desk::Ready(life) = std::mem::replace(desk, Desk::Taken) else {
             return Ok(());
         };
-        if life.await.is_failure() {
-            return Err(Box::new(Failed));
-        }
+        life.await?;
         myself.stop(None);
         Ok(())
     }
 
-    /// No ractor actor has an agent for a supervisor. ractor's loop holds the future of this for as long as the agent
-    /// lives, so it is as small as can be.
+    /// No ractor actor has an agent for a supervisor. ractor's loop keeps room for the future of this, twice and for as
+    /// long as the agent lives.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would keep the event in its future"
+    )]
     fn handle_supervisor_evt(
         &self,
         _myself: ActorRef<Live>,
         _event: SupervisionEvent,
         _desk: &mut Desk<A>,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
-        std::future::ready(Ok(()))
+        async { Ok(()) }
     }
 }
 

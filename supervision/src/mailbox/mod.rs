@@ -57,15 +57,13 @@ pub(crate) const CAPACITY: usize = 1024;
 /// A mailbox: a queue, whose it is, and what became of messages.
 ///
 /// The order of the fields keeps what the agent reads for each message off the cache line at the queue's end, which
-/// senders write.
+/// senders write: what is seldom touched lies between.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Mailbox<M> {
     pub(crate) queue: Queue<M>,
-    notices: std::sync::Mutex<VecDeque<M>>,
-    pub(crate) node: Arc<Node>,
-    pub(crate) overflow: Overflow,
-    pub(crate) shared: OnceLock<Arc<Shared>>,
+    /// Boxed, because few agents ever watch another.
+    notices: std::sync::Mutex<Option<Box<VecDeque<M>>>>,
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
     dropped: AtomicU64,
     tally: Tally,
@@ -73,6 +71,9 @@ pub(crate) struct Mailbox<M> {
     untold: AtomicU64,
     /// Incarnations of which something is left: one, or none.
     incarnations: AtomicU64,
+    pub(crate) node: Arc<Node>,
+    pub(crate) overflow: Overflow,
+    pub(crate) shared: OnceLock<Arc<Shared>>,
 }
 
 /// What the reader of a mailbox holds, and hands on to the next incarnation.
@@ -126,7 +127,7 @@ impl<M: Message> Mailbox<M> {
             overflow,
             shared: OnceLock::new(),
             seat: std::sync::Mutex::new(Some(Box::default())),
-            notices: std::sync::Mutex::new(VecDeque::new()),
+            notices: std::sync::Mutex::new(None),
             dropped: AtomicU64::new(0),
             tally: Tally::new(M::LANES),
             untold: AtomicU64::new(0),
@@ -169,20 +170,23 @@ impl<M: Message> Mailbox<M> {
 
     /// Puts a message before all others, beyond the bound; for what the agent itself has asked for.
     pub(crate) fn notify(&self, message: M) {
-        lock(&self.notices).push_back(message);
+        lock(&self.notices).get_or_insert_default().push_back(message);
         self.node.raise(NOTICE);
         self.queue.bell.ring();
     }
 
     /// Forgets what an earlier incarnation was to be told.
     pub(crate) fn clear_notices(&self) {
-        let forgotten = std::mem::take(&mut *lock(&self.notices));
+        let forgotten = lock(&self.notices).take();
         self.node.lower(NOTICE);
-        forgotten.into_iter().for_each(drop_quietly);
+        forgotten
+            .into_iter()
+            .flat_map(|notices| *notices)
+            .for_each(drop_quietly);
     }
 
     pub(crate) fn take_notice(&self) -> Option<M> {
-        lock(&self.notices).pop_front()
+        lock(&self.notices).as_mut()?.pop_front()
     }
 
     /// Closes for good: senders get `closed`, and what lies in it becomes dead letters.

@@ -19,20 +19,20 @@ const GONE_CHECK: Duration = Duration::from_millis(1);
 
 impl Desk {
     pub(super) fn actor_started(&mut self, actor: ActorId) {
-        if let Some(key) = self.by_actor.get(&actor).copied() {
+        if let Some(key) = self.by_actor.get(&actor.pid()).copied() {
             self.child_started(key, |child| child.starts_with_its_actor());
         }
     }
 
     pub(super) fn child_ready(&mut self, actor: ActorId) {
-        if let Some(key) = self.by_actor.get(&actor).copied() {
+        if let Some(key) = self.by_actor.get(&actor.pid()).copied() {
             self.child_started(key, |_| true);
         }
     }
 
     /// Tells the machine of an incarnation's end once it is wholly gone.
     pub(super) fn check_gone(&mut self, actor: ActorId) {
-        let Some(key) = self.by_actor.get(&actor).copied() else {
+        let Some(key) = self.by_actor.get(&actor.pid()).copied() else {
             return;
         };
         let Some(seat) = self.seats.get(&key) else { return };
@@ -41,7 +41,7 @@ impl Desk {
         let Some(reason) = end_of(&*seat.child, present) else {
             return self.wait_until_gone(actor, key, incarnation);
         };
-        let has_started = present.has_started || seat.child.node().has_started(incarnation);
+        let has_started = seat.has_started || seat.child.node().has_started(incarnation);
         if has_started {
             // A supervisor's word that it is ready may come after its end.
             self.child_started(key, |_| true);
@@ -49,7 +49,8 @@ impl Desk {
         if let Some(seat) = self.seats.get_mut(&key) {
             seat.present = None;
         }
-        self.by_actor.remove(&actor);
+        self.by_actor.remove(&actor.pid());
+        self.lingering.remove(&key);
         self.feed(ended(key, incarnation, reason, has_started));
     }
 
@@ -57,10 +58,7 @@ impl Desk {
     fn wait_until_gone(&mut self, actor: ActorId, key: ChildKey, incarnation: Incarnation) {
         let now = Moment::now();
         self.later(now + GONE_CHECK, Order::CheckGone(actor));
-        let Some(present) = self.seats.get_mut(&key).and_then(|seat| seat.present.as_mut()) else {
-            return;
-        };
-        let since = *present.lingers_since.get_or_insert(now);
+        let since = *self.lingering.entry(key).or_insert(now);
         if now.since(since) >= KILL_GRACE {
             self.feed(Input::Lingers { key, incarnation });
         }
@@ -70,14 +68,13 @@ impl Desk {
     /// `counts`, changes nothing.
     fn child_started(&mut self, key: ChildKey, counts: impl FnOnce(&dyn Startable) -> bool) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
-        let Some(present) = seat.present.as_mut().filter(|present| !present.has_started) else {
+        let Some(incarnation) = seat.present.as_ref().map(|present| present.incarnation) else {
             return;
         };
-        if !counts(&*seat.child) {
+        if seat.has_started || !counts(&*seat.child) {
             return;
         }
-        present.has_started = true;
-        let incarnation = present.incarnation;
+        seat.has_started = true;
         // One that was asked to stop meanwhile keeps the alarm of its shutdown.
         if let Some(alarm) = seat.alarm.take_if(|_| seat.awaits_start) {
             self.charge.shared.timekeeper.disarm(alarm);

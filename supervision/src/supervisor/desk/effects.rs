@@ -56,14 +56,13 @@ impl Desk {
         let spawned = Arc::clone(&seat.child).spawn(self.myself.get_cell(), incarnation);
         match spawned {
             Ok(spawned) => {
-                self.by_actor.insert(spawned.cell.get_id(), key);
+                self.by_actor.insert(spawned.cell.get_id().pid(), key);
                 seat.present = Some(Present {
                     incarnation,
                     cell: spawned.cell,
                     join: spawned.join,
-                    has_started: false,
-                    lingers_since: None,
                 });
+                seat.has_started = false;
             }
             Err(refused) => {
                 let reason = ExitReason::Error(Failure::from(refused));
@@ -105,28 +104,41 @@ impl Desk {
     }
 
     fn tell(&mut self, decision: Decision) {
-        let phase = match &decision {
-            Decision::Restarting { child, delay, .. } if !delay.is_zero() => Some((child, Phase::Backoff)),
-            Decision::Quarantined { child, .. } => Some((child, Phase::Failed)),
-            _ => None,
-        };
-        if let Some((name, phase)) = phase
-            && let Some(seat) = self
-                .machine
-                .child(name.as_str())
-                .and_then(|child| self.seats.get(&child.key))
-        {
-            let node = seat.child.node();
-            node.enter(phase, node.incarnation.load(Ordering::Acquire), None, Moment::now());
+        match &decision {
+            Decision::Restarting {
+                child,
+                reason,
+                delay,
+                window,
+                ..
+            } => {
+                if let Some(node) = self.node_of(child) {
+                    node.meters().restarting(child, reason, window.0, self.now);
+                    if !delay.is_zero() {
+                        node.enter(Phase::Backoff, node.incarnation.load(Ordering::Acquire), None, self.now);
+                    }
+                }
+            }
+            Decision::Quarantined { child, .. } => {
+                if let Some(node) = self.node_of(child) {
+                    node.enter(Phase::Failed, node.incarnation.load(Ordering::Acquire), None, self.now);
+                }
+            }
+            _ => {}
         }
-        self.charge.shared.tell(&self.path, What::Decision(decision));
+        self.charge.node.meters().decided(&decision);
+        let shared = &self.charge.shared;
+        shared.tell(self.now, &self.path, What::Decision(decision));
     }
 
     /// The node of a child that is still known.
-    fn node_of(&self, child: &Name) -> Option<Arc<Node>> {
-        let child = self.machine.child(child.as_str())?;
-        let seat = self.seats.get(&child.key)?;
-        Some(Arc::clone(seat.child.node()))
+    fn node_of(&self, child: &Name) -> Option<&Arc<Node>> {
+        // Most often it is the child that the input under way was about.
+        let latest = self.seats.get(&self.latest).map(|seat| seat.child.node());
+        latest.filter(|node| node.name == *child).or_else(|| {
+            let child = self.machine.child(child.as_str())?;
+            self.seats.get(&child.key).map(|seat| seat.child.node())
+        })
     }
 
     fn ready(&mut self) {
@@ -159,7 +171,9 @@ impl Desk {
         for seat in self.seats.values().filter(|seat| !seat.is_static) {
             seat.child.leave_tree();
         }
-        let late = overdue.into_iter().map(|late| (self.node_of(&late.child), late));
+        let late = overdue
+            .into_iter()
+            .map(|late| (self.node_of(&late.child).cloned(), late));
         shared.report_overdue(&self.path, late);
         node.ended(*incarnation, reason.clone(), Moment::now());
         if self.charge.parent.is_none() {

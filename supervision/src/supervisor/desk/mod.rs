@@ -12,12 +12,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use foldhash::HashMap;
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use self::seat::{Present, Seat};
 use super::actor::{Charge, Order};
-use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Request};
+use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Numbered, Request};
 use super::slot::{Answer, Reply};
 use crate::clock::{Moment, Seeded};
 use crate::time::{Due, Key, start_keeper};
@@ -32,16 +31,20 @@ pub(crate) struct Desk {
     charge: Charge,
     path: Arc<str>,
     myself: ActorRef<Order>,
-    seats: HashMap<ChildKey, Seat>,
-    by_actor: HashMap<ActorId, ChildKey>,
-    calls: HashMap<CallId, Reply<Answer>>,
+    seats: Numbered<ChildKey, Seat>,
+    /// By the number of their actor's id, which is of this process.
+    by_actor: Numbered<u64, ChildKey>,
+    /// Since when actors were seen to have ended while something of them was still there.
+    lingering: Numbered<ChildKey, Moment>,
+    calls: Numbered<CallId, Reply<Answer>>,
     chance: Seeded,
     /// Who keeps the tree's time, where this is the root's desk.
     keeper: Option<ActorId>,
     inputs: VecDeque<Input>,
     effects: Vec<Effect>,
-    /// When the input under way came.
+    /// When the input under way came, and the child that the latest end was of.
     now: Moment,
+    latest: ChildKey,
     /// Whether it has told itself to go on with what its machine holds back.
     goes_on: bool,
     last_key: u64,
@@ -55,24 +58,28 @@ impl Desk {
             .map(|(key, spec)| (key, spec.name.clone(), *spec.policy))
             .collect();
         let mut machine = Machine::new(charge.policy, specs)?;
+        let path = charge.node.path();
+        let mut seats = Numbered::default();
+        seats.reserve(charge.children.len());
         for (key, spec) in numbered() {
-            // A child's lives are numbered through all lives of its supervisor.
-            machine.continue_numbering(key, spec.child.node().incarnation.load(Ordering::Acquire));
-        }
-        for (_, spec) in numbered() {
+            let last_life = spec.child.node().incarnation.load(Ordering::Acquire);
+            if last_life > 0 {
+                // A child's lives are numbered through all lives of its supervisor.
+                machine.continue_numbering(key, last_life);
+            }
             // One that its supervisor's last life has forgotten is part of the tree again.
-            spec.child.join_tree(Some(&charge.node.path()), &charge.shared);
+            spec.child.join_tree(Some(&path), &charge.shared);
+            seats.insert(key, Seat::new(Arc::clone(&spec.child), true));
         }
-        let seats = numbered()
-            .map(|(key, spec)| (key, Seat::new(Arc::clone(&spec.child), true)))
-            .collect();
         Ok(Self {
             machine,
-            path: charge.node.path(),
+            path,
             myself,
             seats,
-            by_actor: HashMap::default(),
-            calls: HashMap::default(),
+            by_actor: Numbered::default(),
+            lingering: Numbered::default(),
+            latest: ChildKey(0),
+            calls: Numbered::default(),
             chance: charge.shared.seeded(),
             keeper: None,
             inputs: VecDeque::new(),
@@ -146,6 +153,9 @@ impl Desk {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             self.now = Moment::now();
+            if let Input::Exited { key, .. } = input {
+                self.latest = key;
+            }
             self.machine.step(input, self.now, &mut self.chance, &mut self.effects);
             let mut effects = std::mem::take(&mut self.effects);
             for effect in effects.drain(..) {

@@ -6,7 +6,6 @@ use ractor::ActorCell;
 use ractor::concurrency::JoinHandle;
 
 use crate::child::Startable;
-use crate::clock::Moment;
 use crate::reason::KillCause;
 use crate::supervisor::machine::Incarnation;
 use crate::time::Key;
@@ -19,6 +18,8 @@ pub(super) struct Seat {
     pub(super) alarm: Option<Key>,
     /// Whether the alarm is the one that its start is over by.
     pub(super) awaits_start: bool,
+    /// Whether its present incarnation has started.
+    pub(super) has_started: bool,
     pub(super) is_static: bool,
 }
 
@@ -26,9 +27,6 @@ pub(super) struct Present {
     pub(super) incarnation: Incarnation,
     pub(super) cell: ActorCell,
     pub(super) join: JoinHandle<()>,
-    pub(super) has_started: bool,
-    /// When its actor was seen to have ended while something of it was still there.
-    pub(super) lingers_since: Option<Moment>,
 }
 
 impl Seat {
@@ -38,6 +36,7 @@ impl Seat {
             present: None,
             alarm: None,
             awaits_start: false,
+            has_started: false,
             is_static,
         }
     }

@@ -30,6 +30,7 @@ mod gone;
 mod group;
 mod io;
 mod life;
+mod numbered;
 mod restart;
 mod shutdown;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod window;
 use std::collections::BTreeMap;
 
 pub use io::*;
+pub(crate) use numbered::Numbered;
 pub use shutdown::KILL_GRACE;
 pub use view::{ChildView, Counts, SpecificationError};
 
@@ -116,7 +118,7 @@ impl Machine {
         policy: SupervisorPolicy,
         children: Vec<(ChildKey, crate::name::Name, ChildPolicy)>,
     ) -> Result<Self, SpecificationError> {
-        let mut table = Children::default();
+        let mut table = Children::for_many(children.len());
         for (key, name, child) in children {
             if !is_significance_allowed(&policy, &child) {
                 return Err(SpecificationError::Significant { child: name });
