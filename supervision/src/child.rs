@@ -354,8 +354,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
         if node.has_path() && !self.mailbox.queue.is_closed() {
             return;
         }
-        let path = parent.map_or_else(|| node.name.to_string(), |parent| format!("{parent}/{}", node.name));
-        let is_new = node.set_path(Arc::from(path));
+        let name = node.name.as_str();
+        let path = parent.map_or_else(|| Arc::from(name), |parent| Arc::from([parent, "/", name].concat()));
+        let is_new = node.set_path(path);
         // A supervisor's restart begins with all its static children again, also those that had left the tree.
         if self.mailbox.queue.reopen() || is_new {
             node.arrive();

@@ -214,6 +214,9 @@ impl<M: Message> Mailbox<M> {
 
     /// Counts those that lay in a closed mailbox, and keeps the last of them with their messages.
     fn keep_last(&self, Burial { count, last }: Burial<M>) {
+        if count == 0 {
+            return;
+        }
         let reason = DeadReason::Closed;
         self.dropped.fetch_add(count, Ordering::Relaxed);
         let Some(shared) = self.shared.get() else {
