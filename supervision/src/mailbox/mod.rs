@@ -62,7 +62,10 @@ pub(crate) const CAPACITY: usize = 1024;
 #[repr(C)]
 pub(crate) struct Mailbox<M> {
     pub(crate) queue: Queue<M>,
-    /// Boxed, because few agents ever watch another.
+    #[expect(
+        clippy::box_collection,
+        reason = "few agents ever watch another: a word for most, not four"
+    )]
     notices: std::sync::Mutex<Option<Box<VecDeque<M>>>>,
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
     dropped: AtomicU64,

@@ -33,10 +33,11 @@ impl Kept {
 /// that takes no room on the heap.
 pub(super) enum History {
     /// So many of the first two changes of a first life have happened.
-    Young {
-        changes: usize,
-        at: [Moment; YOUNG],
-    },
+    Young { changes: usize, at: [Moment; YOUNG] },
+    #[expect(
+        clippy::box_collection,
+        reason = "what most nodes do not have makes none of them larger"
+    )]
     Full(Box<VecDeque<Kept>>),
 }
 
