@@ -60,7 +60,7 @@ impl Startable for SupervisorSpec {
             let _first = self.shared.set(Arc::clone(shared));
             shared.enlist(&self.node, Arc::clone(&self.slot) as Arc<dyn Door>);
             self.node.meters().bears(self.policy.intensity);
-            shared.expect(self.children.len());
+            shared.make_room_for(self.children.len());
             for child in &*self.children {
                 child.child.join_tree(Some(&path), shared);
             }

@@ -53,7 +53,7 @@ impl fmt::Debug for Sampler {
 
 impl Sampler {
     /// So many will become part of the tree now.
-    pub(super) fn expect(&self, many: usize) {
+    pub(super) fn make_room_for(&self, many: usize) {
         lock(&self.roster).reserve(many);
     }
 

@@ -242,8 +242,8 @@ impl Shared {
     }
 
     /// So many will be enlisted now.
-    pub(crate) fn expect(&self, many: usize) {
-        self.sampler.expect(many);
+    pub(crate) fn make_room_for(&self, many: usize) {
+        self.sampler.make_room_for(many);
         let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
         nodes.reserve(many);
     }
