@@ -127,9 +127,10 @@ impl<A: Agent> Life<A> {
     async fn farewell(mut self: Box<Self>, reason: ExitReason, mut node: Option<Arc<Node>>) -> Result<(), Failed> {
         self.empty_hand(&reason);
         self.release();
-        self.mailbox
-            .node
-            .enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
+        let own = &self.mailbox.node;
+        // A row that an error cut short has not told how many it handled before.
+        own.handled.store(self.handled, Ordering::Relaxed);
+        own.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
         let limit = self.stop_limit();
         let Some(agent) = &mut self.agent else {
             return self.depart(reason);
