@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
 use ractor::concurrency::JoinHandle;
 use ractor::{ActorCell, SpawnErr};
 
@@ -211,7 +211,9 @@ impl<A: Agent> Child<A> {
     }
 
     fn checked(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
-        let name = Name::new(&self.name)?;
+        let mailbox = Arc::clone(self.mailbox());
+        Name::check(&self.name)?;
+        let name = mailbox.node.name.clone();
         let Some(capacity) = NonZeroUsize::new(self.options.capacity) else {
             return Err(BuildError::NoCapacity { child: name });
         };
@@ -220,13 +222,12 @@ impl<A: Agent> Child<A> {
             return Err(BuildError::NoBudget { child: name });
         }
         check_times(&name, &self.options.policy)?;
-        let mailbox = Arc::clone(self.mailbox());
         let (in_use, said) = (mailbox.queue.capacity(), capacity.get() as u64);
         if in_use != said || mailbox.overflow != self.options.overflow {
             return Err(BuildError::MailboxInUse { child: name });
         }
         let startable = AgentSpec::<A> {
-            spec: Arc::new(self.spec),
+            spec: self.spec,
             mailbox,
             handling: Handling {
                 on_error: self.options.on_error,
@@ -282,7 +283,7 @@ pub(crate) trait Startable: Send + Sync {
     fn leave_tree(&self);
 
     /// Spawns an incarnation, linked to `parent`. That its `start` is done is told to `parent` later.
-    fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>>;
+    fn spawn(self: Arc<Self>, parent: ActorCell, incarnation: u64) -> Result<Spawned, SpawnErr>;
 
     /// Asks the present incarnation to stop.
     fn ask_to_stop(&self);
@@ -300,16 +301,34 @@ pub(crate) trait Startable: Send + Sync {
     fn budget(&self) -> Option<(Duration, OnStuck)>;
 }
 
+/// Spawns an actor. ractor takes one poll for it where nothing in its `pre_start` waits, as in none of ours, and then
+/// needs no future on the heap.
+pub(crate) fn spawn_linked<A: ractor::Actor>(
+    actor: A,
+    arguments: A::Arguments,
+    parent: ActorCell,
+) -> Result<Spawned, SpawnErr> {
+    let spawning = tokio::task::unconstrained(A::spawn_linked(None, actor, arguments, parent));
+    let spawned = spawning.now_or_never();
+    let (actor, join) =
+        spawned.unwrap_or_else(|| Err(SpawnErr::StartupFailed("its actor did not start at once".into())))?;
+    Ok(Spawned {
+        cell: actor.get_cell(),
+        join,
+    })
+}
+
 /// Whoever holds an address, or watches, learns that nobody will read the mailbox any more.
 fn close<M: Message>(mailbox: &Mailbox<M>) {
     mailbox.close();
     mailbox.node.depart();
 }
 
-struct AgentSpec<A: Agent> {
-    spec: Arc<A::Spec>,
-    mailbox: Arc<Mailbox<A::Message>>,
-    handling: Handling,
+/// A checked specification of an agent; each incarnation holds it until it has started.
+pub(crate) struct AgentSpec<A: Agent> {
+    pub(crate) spec: A::Spec,
+    pub(crate) mailbox: Arc<Mailbox<A::Message>>,
+    pub(crate) handling: Handling,
     on_stuck: OnStuck,
 }
 
@@ -335,8 +354,9 @@ impl<A: Agent> Startable for AgentSpec<A> {
         if node.has_path() && !self.mailbox.queue.is_closed() {
             return;
         }
-        let path = parent.map_or_else(|| node.name.to_string(), |parent| format!("{parent}/{}", node.name));
-        let is_new = node.set_path(Arc::from(path));
+        let name = node.name.as_str();
+        let path = parent.map_or_else(|| Arc::from(name), |parent| Arc::from([parent, "/", name].concat()));
+        let is_new = node.set_path(path);
         // A supervisor's restart begins with all its static children again, also those that had left the tree.
         if self.mailbox.queue.reopen() || is_new {
             node.arrive();
@@ -352,25 +372,17 @@ impl<A: Agent> Startable for AgentSpec<A> {
         close(&self.mailbox);
     }
 
-    fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>> {
-        Box::pin(async move {
-            let Some(shared) = self.mailbox.shared.get() else {
-                return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
-            };
-            self.mailbox.clear_notices();
-            let birth = Box::new(Birth::<A> {
-                spec: Arc::clone(&self.spec),
-                mailbox: Arc::clone(&self.mailbox),
-                shared: Arc::clone(shared),
-                incarnation,
-                handling: self.handling,
-            });
-            let (actor, join) = ractor::Actor::spawn_linked(None, Shell::new(), birth, parent).await?;
-            Ok(Spawned {
-                cell: actor.get_cell(),
-                join,
-            })
-        })
+    fn spawn(self: Arc<Self>, parent: ActorCell, incarnation: u64) -> Result<Spawned, SpawnErr> {
+        let Some(shared) = self.mailbox.shared.get().cloned() else {
+            return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
+        };
+        self.mailbox.clear_notices();
+        let birth = Birth {
+            of: self,
+            shared,
+            incarnation,
+        };
+        spawn_linked(Shell::new(), birth, parent)
     }
 
     fn ask_to_stop(&self) {

@@ -191,6 +191,23 @@ impl DeadLetters {
         crate::panics::drop_quietly(oldest);
     }
 
+    /// Counts as many letters as died for one reason at one time, and keeps the last of them, numbering them all.
+    pub(crate) fn keep_last(&self, reason: DeadReason, count: u64, letters: Vec<DeadLetter>) {
+        self.count_many(reason, count);
+        let last = self.number.fetch_add(count, Ordering::Relaxed) + count;
+        let mut number = last - letters.len() as u64;
+        let mut kept = self.lock();
+        let surplus = (kept.len() + letters.len()).saturating_sub(KEPT_LETTERS);
+        let oldest: Vec<_> = kept.drain(..surplus).collect();
+        for mut letter in letters {
+            number += 1;
+            letter.number = number;
+            kept.push_back(letter);
+        }
+        drop(kept);
+        oldest.into_iter().for_each(crate::panics::drop_quietly);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<DeadLetter>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -234,6 +251,22 @@ mod tests {
         assert_eq!(letters.total(), KEPT_LETTERS as u64 + 1);
         let list = letters.list();
         assert_eq!((list.len(), list[0].number), (KEPT_LETTERS, 2));
+    }
+
+    #[test]
+    fn of_many_at_once_all_are_counted_and_numbered_and_the_last_are_kept() {
+        let letters = DeadLetters::default();
+        letters.keep(letter(DeadReason::Full, None));
+        let last = (0..KEPT_LETTERS).map(|_| letter(DeadReason::Closed, None)).collect();
+        letters.keep_last(DeadReason::Closed, 1_000_000, last);
+        assert_eq!(
+            (letters.count(DeadReason::Closed), letters.total()),
+            (1_000_000, 1_000_001)
+        );
+        letters.keep(letter(DeadReason::Full, None));
+        let numbers: Vec<_> = letters.list().iter().map(|letter| letter.number).collect();
+        let first = 1_000_003 - KEPT_LETTERS as u64;
+        assert_eq!(numbers, (first..=1_000_002).collect::<Vec<_>>());
     }
 
     #[test]

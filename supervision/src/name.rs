@@ -50,10 +50,12 @@ impl Name {
     /// Checks `text` and makes a name of it.
     pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
         let text = text.as_ref();
-        match first_fault(text) {
-            None => Ok(Self(Arc::from(text))),
-            Some(fault) => Err(fault),
-        }
+        Self::check(text).map(|()| Self(Arc::from(text)))
+    }
+
+    /// Whether `text` is a name.
+    pub(crate) fn check(text: &str) -> Result<(), NameError> {
+        first_fault(text).map_or(Ok(()), Err)
     }
 
     /// The name of the `part`-th supervisor of a group that was split: `team`, `team.1`, `team.2` …

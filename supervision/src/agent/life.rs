@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 
 use super::context::Context;
 use super::current::Working;
+use super::shell::Failed;
 use super::{Agent, OnError};
 use crate::ask::{Ticket, drop_failed};
 use crate::clock::Moment;
@@ -45,7 +46,7 @@ pub(super) struct Life<A: Agent> {
     hand: Hand<A::Message>,
     handled: u64,
     waker: Option<Waker>,
-    reason: Option<ExitReason>,
+    has_left: bool,
     on_error: OnError,
     has_budget: bool,
     stop_within: StopLimit,
@@ -96,15 +97,15 @@ impl<A: Agent> Life<A> {
             mailbox,
             hold: None,
             waker: None,
-            reason: None,
+            has_left: false,
             on_error: handling.on_error,
             has_budget: handling.budget.is_some(),
             stop_within: handling.stop_within,
         }
     }
 
-    /// Lives until something ends it, and returns what did.
-    pub(super) async fn live(mut self: Box<Self>) -> ExitReason {
+    /// Lives until something ends it.
+    pub(super) async fn live(mut self: Box<Self>) -> Result<(), Failed> {
         let Some(hold) = self.mailbox.sit_down() else {
             return self.depart(ExitReason::Error(Failure::new(
                 "another incarnation still reads the mailbox",
@@ -112,32 +113,44 @@ impl<A: Agent> Life<A> {
         };
         self.hold = Some(hold);
         let mut node = Some(Arc::clone(&self.mailbox.node));
-        let served = watched(&mut node, pin!(AssertUnwindSafe(self.serve()).catch_unwind())).await;
-        let reason = match served {
-            Ok(reason) => reason,
-            Err(panic) => return self.depart(panic),
+        let farewell = {
+            let served = watched(&mut node, pin!(AssertUnwindSafe(self.serve()).catch_unwind())).await;
+            match served {
+                Ok(reason) => Box::pin(self.farewell(reason, node)),
+                Err(panic) => return self.depart(panic),
+            }
         };
+        farewell.await
+    }
+
+    /// Lets the agent stop.
+    async fn farewell(mut self: Box<Self>, reason: ExitReason, mut node: Option<Arc<Node>>) -> Result<(), Failed> {
         self.empty_hand(&reason);
         self.release();
-        self.mailbox
-            .node
-            .enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
+        let own = &self.mailbox.node;
+        // A row that an error cut short has not told how many it handled before.
+        own.handled.store(self.handled, Ordering::Relaxed);
+        own.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
         let limit = self.stop_limit();
         let Some(agent) = &mut self.agent else {
             return self.depart(reason);
         };
-        // What `stop` does before there is a future is caught too.
-        let stop = async { in_time(limit, agent.stop(&reason, &mut self.ctx)).await };
-        match watched(&mut node, Box::pin(AssertUnwindSafe(stop).catch_unwind())).await {
+        let stopped = {
+            // What `stop` does before there is a future is caught too.
+            let stop = async { in_time(limit, agent.stop(&reason, &mut self.ctx)).await };
+            watched(&mut node, pin!(AssertUnwindSafe(stop).catch_unwind())).await
+        };
+        match stopped {
             Ok(Ok(())) => self.depart(reason),
             Ok(Err(overdue)) => self.depart(overdue),
             Err(panic) => self.depart(panic),
         }
     }
 
-    fn depart(&mut self, reason: ExitReason) -> ExitReason {
-        self.reason = Some(reason.clone());
-        reason
+    fn depart(&mut self, reason: ExitReason) -> Result<(), Failed> {
+        let is_failure = reason.is_failure();
+        self.leave(reason);
+        if is_failure { Err(Failed) } else { Ok(()) }
     }
 
     /// Serves control, timers and messages until one of them ends the incarnation.
@@ -215,12 +228,12 @@ impl<A: Agent> Life<A> {
     }
 }
 
-impl<A: Agent> Drop for Life<A> {
-    fn drop(&mut self) {
-        let reason = self
-            .reason
-            .take()
-            .unwrap_or_else(|| ExitReason::Killed(self.mailbox.node.kill_cause()));
+impl<A: Agent> Life<A> {
+    /// Hands the mailbox on and tells why the incarnation ended; once.
+    fn leave(&mut self, reason: ExitReason) {
+        if std::mem::replace(&mut self.has_left, true) {
+            return;
+        }
         self.empty_hand(&reason);
         let agent = self.agent.take();
         // An agent whose own drop panics has failed already; nothing else may fail with it.
@@ -242,17 +255,23 @@ impl<A: Agent> Drop for Life<A> {
     }
 }
 
+impl<A: Agent> Drop for Life<A> {
+    fn drop(&mut self) {
+        let killed = ExitReason::Killed(self.mailbox.node.kill_cause());
+        self.leave(killed);
+    }
+}
+
 /// Runs a callback in the name of `node`; what it panicked with becomes a reason.
 ///
-/// It is handed over pinned: an async function keeps each future it is given twice.
-pub(super) async fn watched<T>(
+/// It is handed over pinned, and this is no async function: one keeps each thing it is given twice.
+pub(super) fn watched<T>(
     node: &mut Option<Arc<Node>>,
     mut callback: impl Future<Output = std::thread::Result<T>> + Unpin,
-) -> Result<T, ExitReason> {
-    let outcome = poll_fn(|cx| {
+) -> impl Future<Output = Result<T, ExitReason>> {
+    poll_fn(move |cx| {
         let _working = Working::enter(node);
-        callback.poll_unpin(cx)
+        let outcome = callback.poll_unpin(cx);
+        outcome.map_err(|payload| ExitReason::Panic(panics::report(&*payload)))
     })
-    .await;
-    outcome.map_err(|payload| ExitReason::Panic(panics::report(&*payload)))
 }

@@ -12,23 +12,21 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ractor::{ActorProcessingErr, ActorRef};
+use ractor::{ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::Agent;
 use super::context::Context;
-use super::life::{Handling, Life, watched};
+use super::life::{Life, watched};
+use crate::child::AgentSpec;
 use crate::clock::Moment;
-use crate::mailbox::Mailbox;
 use crate::reason::ExitReason;
 use crate::tree::{Phase, Shared};
 
 /// What an incarnation begins with.
 pub(crate) struct Birth<A: Agent> {
-    pub(crate) spec: Arc<A::Spec>,
-    pub(crate) mailbox: Arc<Mailbox<A::Message>>,
+    pub(crate) of: Arc<AgentSpec<A>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) incarnation: u64,
-    pub(crate) handling: Handling,
 }
 
 /// The one message of a shell: live.
@@ -45,15 +43,15 @@ impl<A> Shell<A> {
 
 /// What the shell holds until the incarnation takes it.
 pub(crate) enum Desk<A: Agent> {
-    Born(Box<Birth<A>>),
+    Born(Birth<A>),
     /// The incarnation itself. Boxed, because ractor's own futures would hold it several times over.
-    Ready(BoxFuture<'static, ExitReason>),
+    Ready(BoxFuture<'static, Result<(), Failed>>),
     Taken,
 }
 
 /// What ractor is told of a failure; the reason itself travels typed, in the agent's node.
 #[derive(Debug)]
-struct Failed;
+pub(crate) struct Failed;
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,9 +64,9 @@ impl std::error::Error for Failed {}
 impl<A: Agent> ractor::Actor for Shell<A> {
     type Msg = Live;
     type State = Desk<A>;
-    type Arguments = Box<Birth<A>>;
+    type Arguments = Birth<A>;
 
-    async fn pre_start(&self, _myself: ActorRef<Live>, birth: Box<Birth<A>>) -> Result<Desk<A>, ActorProcessingErr> {
+    async fn pre_start(&self, _myself: ActorRef<Live>, birth: Birth<A>) -> Result<Desk<A>, ActorProcessingErr> {
         Ok(Desk::Born(birth))
     }
 
@@ -86,38 +84,49 @@ impl<A: Agent> ractor::Actor for Shell<A> {
         let Desk::Ready(life) = std::mem::replace(desk, Desk::Taken) else {
             return Ok(());
         };
-        if life.await.is_failure() {
-            return Err(Box::new(Failed));
-        }
+        life.await?;
         myself.stop(None);
         Ok(())
+    }
+
+    /// No ractor actor has an agent for a supervisor. ractor's loop keeps room for the future of this, twice and for as
+    /// long as the agent lives.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would keep the event in its future"
+    )]
+    fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Live>,
+        _event: SupervisionEvent,
+        _desk: &mut Desk<A>,
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        async { Ok(()) }
     }
 }
 
 /// Starts the agent; what it is then lives in a box.
-async fn begin<A: Agent>(birth: Box<Birth<A>>) -> Result<Desk<A>, Failed> {
-    let (node, incarnation) = (Arc::clone(&birth.mailbox.node), birth.incarnation);
+async fn begin<A: Agent>(birth: Birth<A>) -> Result<Desk<A>, Failed> {
     let Birth {
-        spec,
-        mailbox,
+        of,
         shared,
-        handling,
-        ..
-    } = *birth;
-    let mut ctx = Context::new(mailbox, shared, incarnation);
+        incarnation,
+    } = birth;
+    let mut ctx = Context::new(Arc::clone(&of.mailbox), shared, incarnation);
     let started = {
         // Also the copy is the agent's own doing, and what `start` does before there is a future.
-        let start = async { A::start(A::Spec::clone(&spec), &mut ctx).await };
+        let start = async { A::start(of.spec.clone(), &mut ctx).await };
         watched(
-            &mut Some(Arc::clone(&node)),
+            &mut Some(Arc::clone(&of.mailbox.node)),
             pin!(AssertUnwindSafe(start).catch_unwind()),
         )
         .await
     };
+    let node = &of.mailbox.node;
     let reason = match started {
         Ok(Ok(agent)) => {
             node.enter(Phase::Idle, incarnation, None, Moment::now());
-            return Ok(Desk::Ready(Box::new(Life::new(agent, ctx, handling)).live().boxed()));
+            return Ok(Desk::Ready(Box::new(Life::new(agent, ctx, of.handling)).live().boxed()));
         }
         Ok(Err(failure)) => ExitReason::Error(failure),
         Err(panic) => panic,

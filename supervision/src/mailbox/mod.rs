@@ -11,6 +11,7 @@
 //! also covers what was taken and not begun, the line of held-back senders, the bell.
 
 mod bell;
+mod burial;
 mod hatch;
 mod intake;
 mod lanes;
@@ -41,6 +42,7 @@ pub(crate) use parcel::{Content, Parcel, Plain, Special, Stamp};
 pub(crate) use queue::{Notes, Queue, SAMPLE_EVERY};
 pub(crate) use word::Refused;
 
+use self::burial::Burial;
 use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
@@ -55,15 +57,16 @@ pub(crate) const CAPACITY: usize = 1024;
 /// A mailbox: a queue, whose it is, and what became of messages.
 ///
 /// The order of the fields keeps what the agent reads for each message off the cache line at the queue's end, which
-/// senders write.
+/// senders write: what is seldom touched lies between.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Mailbox<M> {
     pub(crate) queue: Queue<M>,
-    notices: std::sync::Mutex<VecDeque<M>>,
-    pub(crate) node: Arc<Node>,
-    pub(crate) overflow: Overflow,
-    pub(crate) shared: OnceLock<Arc<Shared>>,
+    #[expect(
+        clippy::box_collection,
+        reason = "few agents ever watch another: a word for most, not four"
+    )]
+    notices: std::sync::Mutex<Option<Box<VecDeque<M>>>>,
     seat: std::sync::Mutex<Option<Box<Hold<M>>>>,
     dropped: AtomicU64,
     tally: Tally,
@@ -71,6 +74,9 @@ pub(crate) struct Mailbox<M> {
     untold: AtomicU64,
     /// Incarnations of which something is left: one, or none.
     incarnations: AtomicU64,
+    pub(crate) node: Arc<Node>,
+    pub(crate) overflow: Overflow,
+    pub(crate) shared: OnceLock<Arc<Shared>>,
 }
 
 /// What the reader of a mailbox holds, and hands on to the next incarnation.
@@ -124,7 +130,7 @@ impl<M: Message> Mailbox<M> {
             overflow,
             shared: OnceLock::new(),
             seat: std::sync::Mutex::new(Some(Box::default())),
-            notices: std::sync::Mutex::new(VecDeque::new()),
+            notices: std::sync::Mutex::new(None),
             dropped: AtomicU64::new(0),
             tally: Tally::new(M::LANES),
             untold: AtomicU64::new(0),
@@ -167,20 +173,23 @@ impl<M: Message> Mailbox<M> {
 
     /// Puts a message before all others, beyond the bound; for what the agent itself has asked for.
     pub(crate) fn notify(&self, message: M) {
-        lock(&self.notices).push_back(message);
+        lock(&self.notices).get_or_insert_default().push_back(message);
         self.node.raise(NOTICE);
         self.queue.bell.ring();
     }
 
     /// Forgets what an earlier incarnation was to be told.
     pub(crate) fn clear_notices(&self) {
-        let forgotten = std::mem::take(&mut *lock(&self.notices));
+        let forgotten = lock(&self.notices).take();
         self.node.lower(NOTICE);
-        forgotten.into_iter().for_each(drop_quietly);
+        forgotten
+            .into_iter()
+            .flat_map(|notices| *notices)
+            .for_each(drop_quietly);
     }
 
     pub(crate) fn take_notice(&self) -> Option<M> {
-        lock(&self.notices).pop_front()
+        lock(&self.notices).as_mut()?.pop_front()
     }
 
     /// Closes for good: senders get `closed`, and what lies in it becomes dead letters.
@@ -194,14 +203,32 @@ impl<M: Message> Mailbox<M> {
     fn bury(&self) {
         let Some(mut hold) = self.sit_down() else { return };
         self.clear_notices();
+        let mut burial = Burial::new();
         while let Some(parcel) = self.queue.take(&mut hold.notes) {
-            self.discard(parcel, DeadReason::Closed, None);
+            burial.take(parcel);
         }
         if let Some(again) = hold.again.take() {
-            self.discard(again.into_parcel(), DeadReason::Closed, None);
+            burial.take(again.into_parcel());
         }
         self.queue.release(&mut hold.notes);
         *lock(&self.seat) = Some(hold);
+        self.keep_last(burial);
+    }
+
+    /// Counts those that lay in a closed mailbox, and keeps the last of them with their messages.
+    fn keep_last(&self, Burial { count, last }: Burial<M>) {
+        if count == 0 {
+            return;
+        }
+        let reason = DeadReason::Closed;
+        self.dropped.fetch_add(count, Ordering::Relaxed);
+        let Some(shared) = self.shared.get() else {
+            return last.into_iter().for_each(drop_quietly);
+        };
+        self.node.meters().messages_died(reason, count);
+        let at = Moment::now();
+        let letters = last.into_iter().map(|message| self.letter(message, reason, None, at));
+        shared.dead_letters.keep_last(reason, count, letters.collect());
     }
 
     /// Makes a message a dead letter.
@@ -211,9 +238,7 @@ impl<M: Message> Mailbox<M> {
                 self.dead_letter(Some(message), reason, cause);
             }
             Content::Ask(ticket, message) => {
-                ticket.fail(no_answer(reason));
-                // A question whose asker has been told is not kept: nobody waits for its answer any more.
-                drop_quietly(message);
+                refuse(&ticket, message, no_answer(reason));
                 self.dead_letter(None, reason, cause);
             }
             Content::Many(batch) => {
@@ -236,16 +261,20 @@ impl<M: Message> Mailbox<M> {
             return self.died_untold(reason);
         };
         self.node.meters().messages_died(reason, 1);
-        let replay = message.and_then(|message| self.replay(message));
-        shared.dead_letters.keep(DeadLetter {
+        let letter = self.letter(message, reason, cause, Moment::now());
+        shared.dead_letters.keep(letter);
+    }
+
+    fn letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>, at: Moment) -> DeadLetter {
+        DeadLetter {
             number: 0,
             to: self.node.path(),
             message_type: std::any::type_name::<M>(),
             reason,
             cause: cause.cloned(),
-            at: Moment::now(),
-            replay,
-        });
+            at,
+            replay: message.and_then(|message| self.replay(message)),
+        }
     }
 
     /// The agent is part of a tree from now on, and enlisted there.
@@ -304,6 +333,12 @@ impl<M: Message> Mailbox<M> {
             Err(ReplayError::Refused)
         }))
     }
+}
+
+/// Tells who asked; the question is not kept, for nobody waits for its answer any more.
+fn refuse<M>(ticket: &Ticket, question: M, why: NoAnswer) {
+    ticket.fail(why);
+    drop_quietly(question);
 }
 
 fn no_answer(reason: DeadReason) -> NoAnswer {

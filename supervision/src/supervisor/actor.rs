@@ -28,6 +28,8 @@ pub(crate) struct Charge {
 /// What a supervisor is told beside ractor's supervision events.
 pub(crate) enum Order {
     Boot,
+    /// Do the next portion of what was held back, once others have had their turn.
+    GoOn,
     Add {
         spec: Added,
         reply: Reply<Answer>,
@@ -95,17 +97,20 @@ impl ractor::Actor for SupervisorActor {
         order: Order,
         desk: &mut Box<Desk>,
     ) -> Result<(), ActorProcessingErr> {
-        desk.obey(order).await;
+        if matches!(order, Order::GoOn) {
+            tokio::task::yield_now().await;
+        }
+        desk.obey(order);
         Ok(())
     }
 
-    async fn handle_supervisor_evt(
+    fn handle_supervisor_evt(
         &self,
         _myself: ActorRef<Order>,
         event: SupervisionEvent,
         desk: &mut Box<Desk>,
-    ) -> Result<(), ActorProcessingErr> {
-        desk.hear(event).await;
-        Ok(())
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        desk.hear(event);
+        std::future::ready(Ok(()))
     }
 }

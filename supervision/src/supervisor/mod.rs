@@ -254,7 +254,8 @@ pub(crate) fn check_backoff(of: &Name, backoff: &Backoff) -> Result<(), BuildErr
 }
 
 pub(crate) fn check_children(name: &Name, policy: &SupervisorPolicy, children: &[ChildSpec]) -> Result<(), BuildError> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = foldhash::HashSet::default();
+    seen.reserve(children.len());
     for child in children {
         if !seen.insert(&child.name) {
             return Err(BuildError::Duplicate {

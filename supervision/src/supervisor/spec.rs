@@ -4,13 +4,12 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use ractor::{ActorCell, ActorRef, SpawnErr};
 
 use super::actor::{Charge, Order, SupervisorActor};
 use super::slot::{Part, Slot};
 use crate::agent::OnStuck;
-use crate::child::{ChildSpec, Spawned, Startable};
+use crate::child::{ChildSpec, Spawned, Startable, spawn_linked};
 use crate::name::Name;
 use crate::policy::{ChildPolicy, SupervisorPolicy};
 use crate::tree::{Door, Kind, Node, Shared};
@@ -61,6 +60,7 @@ impl Startable for SupervisorSpec {
             let _first = self.shared.set(Arc::clone(shared));
             shared.enlist(&self.node, Arc::clone(&self.slot) as Arc<dyn Door>);
             self.node.meters().bears(self.policy.intensity);
+            shared.make_room_for(self.children.len());
             for child in &*self.children {
                 child.child.join_tree(Some(&path), shared);
             }
@@ -76,26 +76,20 @@ impl Startable for SupervisorSpec {
         }
     }
 
-    fn spawn(&self, parent: ActorCell, incarnation: u64) -> BoxFuture<'_, Result<Spawned, SpawnErr>> {
-        Box::pin(async move {
-            let Some(shared) = self.shared.get() else {
-                return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
-            };
-            let charge = Charge {
-                node: Arc::clone(&self.node),
-                incarnation,
-                policy: self.policy,
-                children: Arc::clone(&self.children),
-                shared: Arc::clone(shared),
-                slot: Arc::clone(&self.slot),
-                parent: Some(ActorRef::<Order>::from(parent.clone())),
-            };
-            let (actor, join) = ractor::Actor::spawn_linked(None, SupervisorActor, charge, parent).await?;
-            Ok(Spawned {
-                cell: actor.get_cell(),
-                join,
-            })
-        })
+    fn spawn(self: Arc<Self>, parent: ActorCell, incarnation: u64) -> Result<Spawned, SpawnErr> {
+        let Some(shared) = self.shared.get() else {
+            return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
+        };
+        let charge = Charge {
+            node: Arc::clone(&self.node),
+            incarnation,
+            policy: self.policy,
+            children: Arc::clone(&self.children),
+            shared: Arc::clone(shared),
+            slot: Arc::clone(&self.slot),
+            parent: Some(ActorRef::<Order>::from(parent.clone())),
+        };
+        spawn_linked(SupervisorActor, charge, parent)
     }
 
     fn ask_to_stop(&self) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr};
 
+use crate::child::spawn_linked;
 use crate::tree::Shared;
 
 struct Keeper;
@@ -27,12 +28,13 @@ impl ractor::Actor for Keeper {
 }
 
 /// Starts a keeper of the tree's time, linked to its root.
-pub(crate) async fn start_keeper(shared: Arc<Shared>, root: ActorCell) -> Result<ActorId, SpawnErr> {
-    let (keeper, _) = ractor::Actor::spawn_linked(None, Keeper, shared, root).await?;
+pub(crate) fn start_keeper(shared: Arc<Shared>, root: ActorCell) -> Result<ActorId, SpawnErr> {
+    let keeper = spawn_linked(Keeper, shared, root)?;
     keeper
-        .cast(Keep)
+        .cell
+        .send_message(Keep)
         .map_err(|error| SpawnErr::StartupFailed(error.into()))?;
-    Ok(keeper.get_id())
+    Ok(keeper.cell.get_id())
 }
 
 #[cfg(not(shuttle))]

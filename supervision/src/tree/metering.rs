@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a change of phase ─▶ Node::enter ──▶ NodeMeters ─▶ Place: the handles, fetched once for each node
-//!   a decision ────────▶ Shared::tell ─▶ NodeMeters ─▶ Office: a supervisor's own handles
+//!   a decision ────────▶ Desk::tell ──▶ NodeMeters ─▶ Office: a supervisor's own handles
 //!   a dead letter ─────▶ Mailbox ──────▶ NodeMeters
 //!   a scrape ──────────▶ Observer::sample ─▶ gains since the last sample, and a Census of all nodes
 //! ```
@@ -10,11 +10,12 @@
 //! Nodes of one type under one group share a [`Place`]. What happens to a node costs it an atomic or two; messages are
 //! counted by their mailboxes alone, and a sample adds what they have gained.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+
+use foldhash::HashMap;
 
 use super::figures::MailboxFigures;
 use super::node::{Kind, Node, Phase};
@@ -32,7 +33,7 @@ use crate::metrics::{
 use crate::name::Name;
 use crate::policy::Intensity;
 use crate::reason::ExitReason;
-use crate::supervisor::machine::ChildState;
+use crate::supervisor::machine::{ChildState, Decision};
 
 /// What every agent of this crate is; terminals and other programs have rooms of their own.
 const NATIVE: &str = "native";
@@ -66,8 +67,6 @@ pub(crate) struct NodeMeters {
     /// What was seen of its mailbox so far.
     enqueued: AtomicU64,
     handled_ok: AtomicU64,
-    /// Its place in the sampler's roster, from 1; 0 while it has none.
-    pub(super) seat: AtomicUsize,
 }
 
 impl fmt::Debug for NodeMeters {
@@ -126,7 +125,7 @@ impl NodeMeters {
     }
 
     /// Its supervisor decided to restart it, which makes so many restarts in the supervisor's window.
-    pub(super) fn restarting(&self, child: &Name, reason: &ExitReason, in_window: u32, at: Moment) {
+    pub(crate) fn restarting(&self, child: &Name, reason: &ExitReason, in_window: u32, at: Moment) {
         self.fell.fetch_or(AWAITED, Ordering::Relaxed);
         if let Some(parent) = self.place.get().and_then(|place| place.parent.as_ref()) {
             parent.restarts(child, reason, in_window, at);
@@ -186,7 +185,24 @@ impl NodeMeters {
         }
     }
 
-    pub(super) fn office(&self) -> Option<&Office> {
+    /// It decided something that only itself knows of; all other decisions are counted as changes of a child's phase.
+    pub(crate) fn decided(&self, decision: &Decision) {
+        match decision {
+            Decision::Quarantined { child, .. } => {
+                if let Some(office) = self.office() {
+                    office.forgives(child);
+                }
+            }
+            Decision::Escalated(_) => {
+                if let Some(office) = self.office() {
+                    office.metrics.escalations.increment();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn office(&self) -> Option<&Office> {
         self.place.get()?.office.as_deref()
     }
 }
@@ -381,7 +397,7 @@ impl Meters {
             let metrics = metrics.or_insert_with(|| self.metrics.of_supervisor(group));
             Branch {
                 office: Arc::new(Office::new(Arc::clone(metrics))),
-                agents: HashMap::new(),
+                agents: HashMap::default(),
             }
         })
     }

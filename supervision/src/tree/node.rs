@@ -1,6 +1,5 @@
 //! What the tree knows of one agent or supervisor without asking it.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -13,7 +12,10 @@ use crate::reason::{ExitReason, KillCause};
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::NodeMeters;
 
+mod history;
 mod watching;
+
+use history::{History, Kept};
 
 pub(crate) use watching::Watcher;
 
@@ -120,37 +122,21 @@ pub(crate) const OBSERVE: u8 = 1 << 3;
 pub(crate) const KILL: u8 = 1 << 4;
 
 /// What is written seldom. Most nodes of a large tree have been started, and nothing else.
+#[derive(Default)]
 struct Records {
-    history: VecDeque<Kept>,
+    history: History,
     rare: Option<Box<Rare>>,
 }
 
 #[derive(Default)]
 struct Rare {
     last_exit: Option<(u64, Arc<ExitReason>)>,
+    /// The last incarnation that said that its `start` was done: a supervisor's.
+    started: u64,
     watchers: Vec<Watcher>,
     has_departed: bool,
     view: Option<serde_json::Value>,
     waits_for: Vec<Arc<Node>>,
-}
-
-/// A change as it is kept.
-struct Kept {
-    at: Moment,
-    incarnation: u64,
-    reason: Option<Arc<ExitReason>>,
-    to: Phase,
-}
-
-impl Kept {
-    fn shown(&self) -> Change {
-        Change {
-            at: self.at,
-            to: self.to,
-            incarnation: self.incarnation,
-            reason: self.reason.as_deref().cloned(),
-        }
-    }
 }
 
 impl Records {
@@ -177,9 +163,9 @@ pub(crate) struct Node {
     kill_cause: AtomicU8,
     pub(crate) incarnation: AtomicU64,
     /// How often it was started again.
-    pub(crate) restarts: AtomicU64,
-    /// The last incarnation whose `start` was done.
-    started: AtomicU64,
+    pub(crate) restarts: AtomicU32,
+    /// Its place in the sampler's roster, from 1; 0 while it has none.
+    pub(super) seat: AtomicU32,
     /// Messages handled well, over all incarnations. Written by the agent alone.
     pub(crate) handled: AtomicU64,
     /// Messages taken in that never lay in the queue: the agent had asked for them, or there was no room and they were
@@ -218,8 +204,8 @@ impl Node {
             control: AtomicU8::new(0),
             kill_cause: AtomicU8::new(0),
             incarnation: AtomicU64::new(0),
-            restarts: AtomicU64::new(0),
-            started: AtomicU64::new(0),
+            restarts: AtomicU32::new(0),
+            seat: AtomicU32::new(0),
             handled: AtomicU64::new(0),
             beside: AtomicU64::new(0),
             in_hand: AtomicU32::new(0),
@@ -227,11 +213,7 @@ impl Node {
             handling_since: AtomicU64::new(0),
             figures: OnceLock::new(),
             meters: NodeMeters::default(),
-            records: Mutex::new(Records {
-                // Most have begun to start and are idle, and nothing else ever happens to them.
-                history: VecDeque::with_capacity(2),
-                rare: None,
-            }),
+            records: Mutex::default(),
         })
     }
 
@@ -300,7 +282,10 @@ impl Node {
 
     pub(crate) fn enter(&self, to: Phase, incarnation: u64, reason: Option<ExitReason>, at: Moment) {
         let reason = reason.map(Arc::new);
-        let mut records = self.records();
+        self.note(&mut self.records(), to, incarnation, reason, at);
+    }
+
+    fn note(&self, records: &mut Records, to: Phase, incarnation: u64, reason: Option<Arc<ExitReason>>, at: Moment) {
         if to == Phase::Stopping && records.exit_of(incarnation).is_some() {
             // It ended by itself before it could be asked to.
             return;
@@ -310,13 +295,10 @@ impl Node {
         if before != to as u8 {
             self.meters.entered(to, reason.as_deref(), at);
         }
-        if records.history.len() == HISTORY_LENGTH {
-            records.history.pop_front();
-        }
         if let Some(reason) = &reason {
             records.rare().last_exit = Some((incarnation, Arc::clone(reason)));
         }
-        records.history.push_back(Kept {
+        records.history.push(Kept {
             at,
             incarnation,
             reason,
@@ -331,15 +313,16 @@ impl Node {
     }
 
     pub(crate) fn mark_started(&self, incarnation: u64) {
-        self.started.store(incarnation, Ordering::Release);
+        self.records().rare().started = incarnation;
     }
 
     pub(crate) fn has_started(&self, incarnation: u64) -> bool {
-        self.started.load(Ordering::Acquire) == incarnation
+        let records = self.records();
+        records.rare.as_ref().is_some_and(|rare| rare.started == incarnation)
     }
 
     pub(crate) fn history(&self) -> Vec<Change> {
-        self.records().history.iter().map(Kept::shown).collect()
+        self.records().history.shown()
     }
 
     pub(crate) fn last_exit(&self) -> Option<ExitReason> {
@@ -357,9 +340,12 @@ impl Node {
 
     /// An incarnation is gone: notes it and tells those who watch.
     pub(crate) fn ended(&self, incarnation: u64, reason: ExitReason, at: Moment) {
-        let told = reason.clone();
-        self.enter(Phase::Stopped, incarnation, Some(reason), at);
-        self.tell_watchers(&told);
+        let reason = Arc::new(reason);
+        let mut records = self.records();
+        self.note(&mut records, Phase::Stopped, incarnation, Some(Arc::clone(&reason)), at);
+        let watchers = std::mem::take(&mut records.rare().watchers);
+        drop(records);
+        watching::tell(&reason, watchers);
     }
 
     // ---- control ----
@@ -462,7 +448,7 @@ const KILL_CAUSES: [KillCause; 4] = [
 /// The last segment of a type's path, without its parameters.
 fn short(type_name: &'static str) -> &'static str {
     let plain = type_name.split('<').next().unwrap_or(type_name);
-    plain.rsplit("::").next().unwrap_or(plain)
+    plain.rsplit(':').next().unwrap_or(plain)
 }
 
 #[cfg(all(test, not(shuttle)))]

@@ -259,7 +259,7 @@ fn view(node: &Node, children_count: usize) -> NodeView {
         type_name: node.type_name,
         state: node.phase(),
         incarnation: node.incarnation.load(Ordering::Acquire),
-        restarts: node.restarts.load(Ordering::Relaxed),
+        restarts: u64::from(node.restarts.load(Ordering::Relaxed)),
         last_exit: node.last_exit(),
         mailbox: node.figures().map(|figures| figures.read()),
         children_count,

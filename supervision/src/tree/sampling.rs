@@ -52,11 +52,16 @@ impl fmt::Debug for Sampler {
 }
 
 impl Sampler {
+    /// So many will become part of the tree now.
+    pub(super) fn make_room_for(&self, many: usize) {
+        lock(&self.roster).reserve(many);
+    }
+
     /// Somebody becomes part of the tree, for the first time or again.
     pub(super) fn arrives(&self, entry: Entry) {
         let mut roster = lock(&self.roster);
-        if entry.node.meters().seat.load(Ordering::Relaxed) == 0 {
-            entry.node.meters().seat.store(roster.len() + 1, Ordering::Relaxed);
+        if entry.node.seat.load(Ordering::Relaxed) == 0 {
+            sit(&entry, roster.len());
             roster.push(entry);
         }
     }
@@ -79,10 +84,10 @@ impl Sampler {
     /// Takes a node off the roster; the last one takes its seat.
     fn rise(&self, node: &Node) -> Option<Entry> {
         let mut roster = lock(&self.roster);
-        let seat = node.meters().seat.swap(0, Ordering::Relaxed).checked_sub(1)?;
+        let seat = node.seat.swap(0, Ordering::Relaxed).checked_sub(1)? as usize;
         let entry = (seat < roster.len()).then(|| roster.swap_remove(seat))?;
         if let Some(moved) = roster.get(seat) {
-            moved.node.meters().seat.store(seat + 1, Ordering::Relaxed);
+            sit(moved, seat);
         }
         Some(entry)
     }
@@ -151,6 +156,14 @@ impl Sampler {
         // A mailbox may hold what is anybody's code to drop: not under the lock.
         drop(gone);
     }
+}
+
+/// Seats are numbered from 1, and no tree has four thousand million nodes.
+fn sit(entry: &Entry, seat: usize) {
+    entry
+        .node
+        .seat
+        .store(u32::try_from(seat + 1).unwrap_or(0), Ordering::Relaxed);
 }
 
 impl Leaver {

@@ -11,14 +11,12 @@ use tokio::sync::{broadcast, watch};
 
 use crate::clock::{Moment, Seeded};
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
-use crate::name::NAME_LENGTH_MAX;
 use crate::reason::{ExitReason, Failure, KillCause};
 use crate::supervisor::machine::{Decision, Incarnation, Overdue};
 use crate::time::Timekeeper;
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::{Meters, ROOT};
 use crate::tree::node::Node;
-use crate::tree::office::Office;
 use crate::tree::sampling::Sampler;
 
 /// How many events a slow subscriber may fall behind before it misses some.
@@ -217,11 +215,7 @@ impl Shared {
         Seeded::new(seed.next_u64())
     }
 
-    pub(crate) fn tell(&self, supervisor: &Arc<str>, what: What) {
-        let at = Moment::now();
-        if let What::Decision(decision) = &what {
-            self.count(supervisor, decision, at);
-        }
+    pub(crate) fn tell(&self, at: Moment, supervisor: &Arc<str>, what: What) {
         // Nobody listening is no failure.
         let _heard = self.events.send(Event {
             at,
@@ -230,38 +224,11 @@ impl Shared {
         });
     }
 
-    /// Counts a decision that only its supervisor knows of; all others are counted as changes of the child's phase.
-    fn count(&self, supervisor: &str, decision: &Decision, at: Moment) {
-        match decision {
-            Decision::Restarting {
-                child, reason, window, ..
-            } => {
-                let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
-                if let Some(entry) = child_of(&nodes, supervisor, child.as_str()) {
-                    entry.node.meters().restarting(child, reason, window.0, at);
-                }
-            }
-            Decision::Quarantined { child, .. } => {
-                let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
-                if let Some(office) = office_of(&nodes, supervisor) {
-                    office.forgives(child);
-                }
-            }
-            Decision::Escalated(_) => {
-                let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
-                if let Some(office) = office_of(&nodes, supervisor) {
-                    office.metrics.escalations.increment();
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// Tells what was seen of an agent, in the name of its supervisor.
     pub(crate) fn observe(&self, agent: &Node, what: Observation) {
         let path = agent.path();
         let supervisor = path.rsplit_once('/').map_or(&*path, |(supervisor, _)| supervisor);
-        self.tell(&Arc::from(supervisor), What::Observation(what));
+        self.tell(Moment::now(), &Arc::from(supervisor), What::Observation(what));
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -272,6 +239,13 @@ impl Shared {
     #[cfg(feature = "testing")]
     pub(crate) fn roll(&self) -> Vec<Arc<Node>> {
         lock(&self.roll).iter().filter_map(std::sync::Weak::upgrade).collect()
+    }
+
+    /// So many will be enlisted now.
+    pub(crate) fn make_room_for(&self, many: usize) {
+        self.sampler.make_room_for(many);
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        nodes.reserve(many);
     }
 
     pub(crate) fn enlist(&self, node: &Arc<Node>, door: Arc<dyn Door>) {
@@ -310,8 +284,10 @@ impl Shared {
 
     /// What stands under the supervisor at that path, by that name.
     pub(crate) fn find_child(&self, supervisor: &str, child: &str) -> Option<Entry> {
-        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
-        child_of(&nodes, supervisor, child).cloned()
+        if supervisor == ROOT {
+            return self.find(child);
+        }
+        self.find(&[supervisor, "/", child].concat())
     }
 
     /// All nodes, by path.
@@ -341,29 +317,6 @@ impl Shared {
         });
     }
 }
-
-fn office_of<'a>(nodes: &'a Nodes, supervisor: &str) -> Option<&'a Office> {
-    nodes.get(supervisor)?.node.meters().office()
-}
-
-/// The child of that name; its path is put together without an allocation, for a restart is short.
-fn child_of<'a>(nodes: &'a Nodes, supervisor: &str, child: &str) -> Option<&'a Entry> {
-    if supervisor == ROOT {
-        return nodes.get(child);
-    }
-    let mut buffer = [0; 2 * PATH_SEGMENT_MAX];
-    let mut length = 0;
-    for part in [supervisor, "/", child] {
-        buffer
-            .get_mut(length..length + part.len())?
-            .copy_from_slice(part.as_bytes());
-        length += part.len();
-    }
-    nodes.get(std::str::from_utf8(buffer.get(..length)?).ok()?)
-}
-
-/// More than a name and a part's number take.
-const PATH_SEGMENT_MAX: usize = NAME_LENGTH_MAX + 33;
 
 /// Locks, whatever became of another holder.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

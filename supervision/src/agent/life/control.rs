@@ -1,6 +1,7 @@
 //! What an incarnation does between messages: its flags, its rest, its waits.
 
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
@@ -97,6 +98,11 @@ impl<A: Agent> Life<A> {
 
 /// Waits for a `stop` as long as it may take; one that takes longer ends there, as by a kill.
 pub(super) async fn in_time(limit: Option<Duration>, stop: impl Future<Output = ()>) -> Result<(), ExitReason> {
+    let mut stop = pin!(stop);
+    // Most have nothing to wait for, and need no timer.
+    if poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx).is_ready())).await {
+        return Ok(());
+    }
     let Some(limit) = limit else {
         stop.await;
         return Ok(());

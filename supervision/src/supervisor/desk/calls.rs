@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Desk;
-use super::seat::{Seat, kill};
+use super::seat::Seat;
 use crate::child::ChildSpec;
 use crate::name::Name;
 use crate::reason::KillCause;
@@ -12,7 +12,7 @@ use crate::supervisor::machine::{AdminError, CallId, ChildKey, ChildState, Child
 use crate::supervisor::slot::{Answer, Reply};
 
 impl Desk {
-    pub(super) async fn add(&mut self, spec: ChildSpec, reply: Reply<Answer>) {
+    pub(super) fn add(&mut self, spec: ChildSpec, reply: Reply<Answer>) {
         self.last_key += 1;
         let key = ChildKey(self.last_key);
         self.seats.insert(key, Seat::new(Arc::clone(&spec.child), false));
@@ -24,33 +24,29 @@ impl Desk {
                 policy: *spec.policy,
             },
             reply,
-        )
-        .await;
+        );
         if self.machine.child(name.as_str()).is_none_or(|child| child.key != key) {
             self.forget(key);
         }
     }
 
-    pub(super) async fn request(&mut self, request: Request, reply: Reply<Answer>) {
+    pub(super) fn request(&mut self, request: Request, reply: Reply<Answer>) {
         self.last_call += 1;
         let call = CallId(self.last_call);
         self.calls.insert(call, reply);
-        self.feed(Input::Call { call, request }).await;
+        self.feed(Input::Call { call, request });
     }
 
     pub(super) fn kill_from_outside(&self, name: Name) -> Result<(), AdminError> {
         let Some(child) = self.machine.child(name.as_str()) else {
             return Err(AdminError::NotFound { child: name });
         };
-        let present = self
-            .seats
-            .get(&child.key)
-            .and_then(|seat| Some((seat, seat.present.as_ref()?)));
-        let Some((seat, present)) = present else {
-            return Err(nobody_to_kill(name, child.state));
-        };
-        kill(seat, present, KillCause::Outside);
-        Ok(())
+        let seat = self.seats.get(&child.key);
+        if seat.is_some_and(|seat| seat.kill(KillCause::Outside)) {
+            Ok(())
+        } else {
+            Err(nobody_to_kill(name, child.state))
+        }
     }
 
     pub(super) fn list(&self) -> Vec<ChildStatus> {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Desk;
 use super::children::ended;
-use super::seat::{Present, kill};
+use super::seat::Present;
 use crate::clock::Moment;
 use crate::name::Name;
 use crate::reason::{ExitReason, Failure};
@@ -15,17 +15,18 @@ use crate::time::Due;
 use crate::tree::{KILL, Node, Phase, RootState, STOP, What};
 
 impl Desk {
-    pub(super) async fn perform(&mut self, effect: Effect) {
+    pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Start { key, incarnation } => self.start(key, incarnation).await,
+            Effect::Start { key, incarnation } => self.start(key, incarnation),
             Effect::Stop { key, incarnation } => self.ask_to_stop(key, incarnation),
             Effect::Kill {
                 key,
                 incarnation,
                 cause,
             } => {
-                if let Some((seat, present)) = self.present(key, incarnation) {
-                    kill(seat, present, cause);
+                if let Some(seat) = self.present(key, incarnation) {
+                    seat.kill(cause);
+                    seat.awaits_start = false;
                 }
             }
             Effect::Arm { alarm, at } => self.arm(alarm, at),
@@ -41,9 +42,10 @@ impl Desk {
         }
     }
 
-    async fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
+    fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
-        let node = Arc::clone(seat.child.node());
+        seat.awaits_start = true;
+        let node = seat.child.node();
         seat.child.join_tree(Some(&self.path), &self.charge.shared);
         node.lower(STOP | KILL);
         node.set_kill_cause(None);
@@ -51,17 +53,16 @@ impl Desk {
         if incarnation > 1 {
             node.restarts.fetch_add(1, Ordering::Relaxed);
         }
-        let spawned = seat.child.spawn(self.myself.get_cell(), incarnation).await;
+        let spawned = Arc::clone(&seat.child).spawn(self.myself.get_cell(), incarnation);
         match spawned {
             Ok(spawned) => {
-                self.by_actor.insert(spawned.cell.get_id(), key);
+                self.by_actor.insert(spawned.cell.get_id().pid(), key);
                 seat.present = Some(Present {
                     incarnation,
                     cell: spawned.cell,
                     join: spawned.join,
-                    has_started: false,
-                    lingers_since: None,
                 });
+                seat.has_started = false;
             }
             Err(refused) => {
                 let reason = ExitReason::Error(Failure::from(refused));
@@ -71,11 +72,13 @@ impl Desk {
         }
     }
 
-    fn ask_to_stop(&self, key: ChildKey, incarnation: Incarnation) {
-        if let Some((seat, _)) = self.present(key, incarnation) {
+    fn ask_to_stop(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let now = self.now;
+        if let Some(seat) = self.present(key, incarnation) {
             let node = seat.child.node();
-            node.enter(Phase::Stopping, incarnation, None, self.now);
+            node.enter(Phase::Stopping, incarnation, None, now);
             seat.child.ask_to_stop();
+            seat.awaits_start = false;
         }
     }
 
@@ -101,28 +104,41 @@ impl Desk {
     }
 
     fn tell(&mut self, decision: Decision) {
-        let phase = match &decision {
-            Decision::Restarting { child, delay, .. } if !delay.is_zero() => Some((child, Phase::Backoff)),
-            Decision::Quarantined { child, .. } => Some((child, Phase::Failed)),
-            _ => None,
-        };
-        if let Some((name, phase)) = phase
-            && let Some(seat) = self
-                .machine
-                .child(name.as_str())
-                .and_then(|child| self.seats.get(&child.key))
-        {
-            let node = seat.child.node();
-            node.enter(phase, node.incarnation.load(Ordering::Acquire), None, Moment::now());
+        match &decision {
+            Decision::Restarting {
+                child,
+                reason,
+                delay,
+                window,
+                ..
+            } => {
+                if let Some(node) = self.node_of(child) {
+                    node.meters().restarting(child, reason, window.0, self.now);
+                    if !delay.is_zero() {
+                        node.enter(Phase::Backoff, node.incarnation.load(Ordering::Acquire), None, self.now);
+                    }
+                }
+            }
+            Decision::Quarantined { child, .. } => {
+                if let Some(node) = self.node_of(child) {
+                    node.enter(Phase::Failed, node.incarnation.load(Ordering::Acquire), None, self.now);
+                }
+            }
+            _ => {}
         }
-        self.charge.shared.tell(&self.path, What::Decision(decision));
+        self.charge.node.meters().decided(&decision);
+        let shared = &self.charge.shared;
+        shared.tell(self.now, &self.path, What::Decision(decision));
     }
 
     /// The node of a child that is still known.
-    fn node_of(&self, child: &Name) -> Option<Arc<Node>> {
-        let child = self.machine.child(child.as_str())?;
-        let seat = self.seats.get(&child.key)?;
-        Some(Arc::clone(seat.child.node()))
+    fn node_of(&self, child: &Name) -> Option<&Arc<Node>> {
+        // Most often it is the child that the input under way was about.
+        let latest = self.seats.get(&self.latest).map(|seat| seat.child.node());
+        latest.filter(|node| node.name == *child).or_else(|| {
+            let child = self.machine.child(child.as_str())?;
+            self.seats.get(&child.key).map(|seat| seat.child.node())
+        })
     }
 
     fn ready(&mut self) {
@@ -155,7 +171,9 @@ impl Desk {
         for seat in self.seats.values().filter(|seat| !seat.is_static) {
             seat.child.leave_tree();
         }
-        let late = overdue.into_iter().map(|late| (self.node_of(&late.child), late));
+        let late = overdue
+            .into_iter()
+            .map(|late| (self.node_of(&late.child).cloned(), late));
         shared.report_overdue(&self.path, late);
         node.ended(*incarnation, reason.clone(), Moment::now());
         if self.charge.parent.is_none() {

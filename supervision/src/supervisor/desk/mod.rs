@@ -12,16 +12,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use foldhash::HashMap;
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use self::seat::{Present, Seat};
 use super::actor::{Charge, Order};
-use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Request};
+use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Numbered, Request};
 use super::slot::{Answer, Reply};
 use crate::clock::{Moment, Seeded};
 use crate::time::{Due, Key, start_keeper};
 use crate::tree::Phase;
+
+/// After a step that moved a crowd, room for so many effects is kept.
+const KEPT_EFFECTS: usize = 1024;
 
 /// A supervisor at work.
 pub(crate) struct Desk {
@@ -29,16 +31,22 @@ pub(crate) struct Desk {
     charge: Charge,
     path: Arc<str>,
     myself: ActorRef<Order>,
-    seats: HashMap<ChildKey, Seat>,
-    by_actor: HashMap<ActorId, ChildKey>,
-    calls: HashMap<CallId, Reply<Answer>>,
+    seats: Numbered<ChildKey, Seat>,
+    /// By the number of their actor's id, which is of this process.
+    by_actor: Numbered<u64, ChildKey>,
+    /// Since when actors were seen to have ended while something of them was still there.
+    lingering: Numbered<ChildKey, Moment>,
+    calls: Numbered<CallId, Reply<Answer>>,
     chance: Seeded,
     /// Who keeps the tree's time, where this is the root's desk.
     keeper: Option<ActorId>,
     inputs: VecDeque<Input>,
     effects: Vec<Effect>,
-    /// When the input under way came.
+    /// When the input under way came, and the child that the latest end was of.
     now: Moment,
+    latest: ChildKey,
+    /// Whether it has told itself to go on with what its machine holds back.
+    goes_on: bool,
     last_key: u64,
     last_call: u64,
 }
@@ -50,28 +58,33 @@ impl Desk {
             .map(|(key, spec)| (key, spec.name.clone(), *spec.policy))
             .collect();
         let mut machine = Machine::new(charge.policy, specs)?;
+        let path = charge.node.path();
+        let mut seats = Numbered::default();
+        seats.reserve(charge.children.len());
         for (key, spec) in numbered() {
-            // A child's lives are numbered through all lives of its supervisor.
-            machine.continue_numbering(key, spec.child.node().incarnation.load(Ordering::Acquire));
-        }
-        for (_, spec) in numbered() {
+            let last_life = spec.child.node().incarnation.load(Ordering::Acquire);
+            if last_life > 0 {
+                // A child's lives are numbered through all lives of its supervisor.
+                machine.continue_numbering(key, last_life);
+            }
             // One that its supervisor's last life has forgotten is part of the tree again.
-            spec.child.join_tree(Some(&charge.node.path()), &charge.shared);
+            spec.child.join_tree(Some(&path), &charge.shared);
+            seats.insert(key, Seat::new(Arc::clone(&spec.child), true));
         }
-        let seats = numbered()
-            .map(|(key, spec)| (key, Seat::new(Arc::clone(&spec.child), true)))
-            .collect();
         Ok(Self {
             machine,
-            path: charge.node.path(),
+            path,
             myself,
             seats,
-            by_actor: HashMap::default(),
-            calls: HashMap::default(),
+            by_actor: Numbered::default(),
+            lingering: Numbered::default(),
+            latest: ChildKey(0),
+            calls: Numbered::default(),
             chance: charge.shared.seeded(),
             keeper: None,
             inputs: VecDeque::new(),
             now: Moment::now(),
+            goes_on: false,
             effects: Vec::new(),
             last_key: charge.children.len() as u64,
             last_call: 0,
@@ -79,79 +92,88 @@ impl Desk {
         })
     }
 
-    pub(super) async fn obey(&mut self, order: Order) {
+    pub(super) fn obey(&mut self, order: Order) {
         match order {
-            Order::Boot => self.boot().await,
-            Order::Add { spec, reply } => self.add(spec, reply).await,
-            Order::Terminate { name, reply } => self.request(Request::TerminateChild(name), reply).await,
-            Order::Restart { name, reply } => self.request(Request::RestartChild(name), reply).await,
-            Order::Delete { name, reply } => self.request(Request::DeleteChild(name), reply).await,
-            Order::Retry { name, reply } => self.request(Request::RetryChild(name), reply).await,
+            Order::Boot => self.boot(),
+            Order::GoOn => {
+                self.goes_on = false;
+                self.feed(Input::GoOn);
+            }
+            Order::Add { spec, reply } => self.add(spec, reply),
+            Order::Terminate { name, reply } => self.request(Request::TerminateChild(name), reply),
+            Order::Restart { name, reply } => self.request(Request::RestartChild(name), reply),
+            Order::Delete { name, reply } => self.request(Request::DeleteChild(name), reply),
+            Order::Retry { name, reply } => self.request(Request::RetryChild(name), reply),
             Order::KillChild { name, reply } => reply.send(self.kill_from_outside(name)),
             Order::List { reply } => reply.send(self.list()),
             Order::Count { reply } => reply.send(self.machine.counts()),
-            Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)).await,
-            Order::ChildReady(actor) => self.child_ready(actor).await,
-            Order::CheckGone(actor) => self.check_gone(actor).await,
-            Order::Stuck { key, incarnation } => self.feed(Input::Stuck { key, incarnation }).await,
+            Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)),
+            Order::ChildReady(actor) => self.child_ready(actor),
+            Order::CheckGone(actor) => self.check_gone(actor),
+            Order::Stuck { key, incarnation } => self.feed(Input::Stuck { key, incarnation }),
             Order::Stop => {
                 self.charge
                     .node
                     .enter(Phase::Stopping, self.charge.incarnation, None, Moment::now());
-                self.feed(Input::Stop).await;
+                self.feed(Input::Stop);
             }
         }
     }
 
-    async fn boot(&mut self) {
-        if self.charge.parent.is_none() && !self.keep_time().await {
-            return self.feed(Input::Stop).await;
+    fn boot(&mut self) {
+        if self.charge.parent.is_none() && !self.keep_time() {
+            return self.feed(Input::Stop);
         }
-        self.feed(Input::Boot).await;
+        self.feed(Input::Boot);
     }
 
     /// Has the tree's time kept from now on, as is the root's business; returns whether it is.
-    async fn keep_time(&mut self) -> bool {
-        let started = start_keeper(Arc::clone(&self.charge.shared), self.myself.get_cell()).await;
+    fn keep_time(&mut self) -> bool {
+        let started = start_keeper(Arc::clone(&self.charge.shared), self.myself.get_cell());
         self.keeper = started.ok();
         self.keeper.is_some()
     }
 
     /// What ractor tells of the children's actors.
-    pub(super) async fn hear(&mut self, event: SupervisionEvent) {
+    pub(super) fn hear(&mut self, event: SupervisionEvent) {
         match event {
-            SupervisionEvent::ActorStarted(actor) => self.actor_started(actor.get_id()).await,
+            SupervisionEvent::ActorStarted(actor) => self.actor_started(actor.get_id()),
             SupervisionEvent::ActorTerminated(actor, ..) | SupervisionEvent::ActorFailed(actor, _) => {
                 if self.keeper == Some(actor.get_id()) {
                     // Where no other can be started, the root itself is ending, and needs none.
-                    let _kept = self.keep_time().await;
+                    let _kept = self.keep_time();
                 }
-                self.check_gone(actor.get_id()).await;
+                self.check_gone(actor.get_id());
             }
             SupervisionEvent::ProcessGroupChanged(_) => {}
         }
     }
 
-    async fn feed(&mut self, input: Input) {
+    fn feed(&mut self, input: Input) {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             self.now = Moment::now();
+            if let Input::Exited { key, .. } = input {
+                self.latest = key;
+            }
             self.machine.step(input, self.now, &mut self.chance, &mut self.effects);
             let mut effects = std::mem::take(&mut self.effects);
             for effect in effects.drain(..) {
-                self.perform(effect).await;
+                self.perform(effect);
             }
             self.effects = effects;
         }
+        if self.machine.holds_back() && !self.goes_on {
+            // Its own queue cannot be gone while it runs.
+            self.goes_on = self.myself.cast(Order::GoOn).is_ok();
+        }
+        self.effects.shrink_to(KEPT_EFFECTS);
     }
 
-    fn present(&self, key: ChildKey, incarnation: Incarnation) -> Option<(&Seat, &Present)> {
-        let seat = self.seats.get(&key)?;
-        let present = seat
-            .present
-            .as_ref()
-            .filter(|present| present.incarnation == incarnation)?;
-        Some((seat, present))
+    fn present(&mut self, key: ChildKey, incarnation: Incarnation) -> Option<&mut Seat> {
+        let is_present = |present: &Present| present.incarnation == incarnation;
+        let seat = self.seats.get_mut(&key)?;
+        seat.present.as_ref().is_some_and(is_present).then_some(seat)
     }
 
     fn later(&self, at: Moment, order: Order) -> Key {

@@ -6,7 +6,6 @@ use ractor::ActorCell;
 use ractor::concurrency::JoinHandle;
 
 use crate::child::Startable;
-use crate::clock::Moment;
 use crate::reason::KillCause;
 use crate::supervisor::machine::Incarnation;
 use crate::time::Key;
@@ -17,6 +16,10 @@ pub(super) struct Seat {
     pub(super) child: Arc<dyn Startable>,
     pub(super) present: Option<Present>,
     pub(super) alarm: Option<Key>,
+    /// Whether the alarm is the one that its start is over by.
+    pub(super) awaits_start: bool,
+    /// Whether its present incarnation has started.
+    pub(super) has_started: bool,
     pub(super) is_static: bool,
 }
 
@@ -24,9 +27,6 @@ pub(super) struct Present {
     pub(super) incarnation: Incarnation,
     pub(super) cell: ActorCell,
     pub(super) join: JoinHandle<()>,
-    pub(super) has_started: bool,
-    /// When its actor was seen to have ended while something of it was still there.
-    pub(super) lingers_since: Option<Moment>,
 }
 
 impl Seat {
@@ -35,15 +35,20 @@ impl Seat {
             child,
             present: None,
             alarm: None,
+            awaits_start: false,
+            has_started: false,
             is_static,
         }
     }
-}
 
-pub(super) fn kill(seat: &Seat, present: &Present, cause: KillCause) {
-    let node = seat.child.node();
-    node.set_kill_cause(Some(cause));
-    node.raise(KILL);
-    present.cell.kill();
-    seat.child.ring();
+    /// Kills its present incarnation; tells whether there is one.
+    pub(super) fn kill(&self, cause: KillCause) -> bool {
+        let Some(present) = &self.present else { return false };
+        let node = self.child.node();
+        node.set_kill_cause(Some(cause));
+        node.raise(KILL);
+        present.cell.kill();
+        self.child.ring();
+        true
+    }
 }

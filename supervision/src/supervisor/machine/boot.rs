@@ -63,7 +63,7 @@ impl Step<'_> {
     /// Starts those from `next` to `last` that await their turn, as far as the order allows; says where to go on.
     /// All are up once no start holds the turn.
     pub(super) fn start_rightward(&mut self, mut next: Rank, last: Rank) -> Rank {
-        while !self.machine.starts_in_order() || self.machine.children.tally().in_turn == 0 {
+        while self.machine.children.tally().in_turn < self.machine.starts_at_once() {
             let Some(child) = self.machine.children.next_awaiting(next, last) else {
                 return self.machine.children.next_rank().min(last.after()).max(next);
             };
@@ -71,6 +71,7 @@ impl Step<'_> {
             next = child.rank.after();
             self.start(key, true);
         }
+        self.machine.holds_back = !self.machine.starts_in_order() && next <= last;
         next
     }
 

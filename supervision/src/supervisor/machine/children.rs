@@ -8,6 +8,7 @@ use foldhash::HashMap;
 
 use super::io::{ChildKey, ChildState, Incarnation};
 use super::life::Life;
+use super::numbered::Numbered;
 use crate::clock::Moment;
 use crate::name::Name;
 use crate::policy::{ChildPolicy, Restart};
@@ -125,7 +126,7 @@ impl Tally {
 #[derive(Clone, Debug)]
 pub(super) struct Children {
     // Boxed, or a table of a million children would reserve room for two.
-    by_key: HashMap<ChildKey, Box<Child>>,
+    by_key: Numbered<ChildKey, Box<Child>>,
     by_name: HashMap<Name, ChildKey>,
     by_rank: BTreeMap<Rank, ChildKey>,
     next_rank: Rank,
@@ -137,7 +138,7 @@ pub(super) struct Children {
 impl Default for Children {
     fn default() -> Self {
         Self {
-            by_key: HashMap::default(),
+            by_key: Numbered::default(),
             by_name: HashMap::default(),
             by_rank: BTreeMap::new(),
             next_rank: Rank::FIRST,
@@ -148,6 +149,14 @@ impl Default for Children {
 }
 
 impl Children {
+    /// None yet, and room for `many`.
+    pub(super) fn for_many(many: usize) -> Self {
+        let mut children = Self::default();
+        children.by_key.reserve(many);
+        children.by_name.reserve(many);
+        children
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
     }

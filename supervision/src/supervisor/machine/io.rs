@@ -26,6 +26,8 @@ pub struct CallId(pub u64);
 pub enum Input {
     /// Begin: start the static children.
     Boot,
+    /// Others have had their turn: begin the next portion of what was held back.
+    GoOn,
     /// A child's `start` returned.
     Started {
         /// The child.

@@ -30,6 +30,7 @@ mod gone;
 mod group;
 mod io;
 mod life;
+mod numbered;
 mod restart;
 mod shutdown;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod window;
 use std::collections::BTreeMap;
 
 pub use io::*;
+pub(crate) use numbered::Numbered;
 pub use shutdown::KILL_GRACE;
 pub use view::{ChildView, Counts, SpecificationError};
 
@@ -68,7 +70,15 @@ pub struct Machine {
     terminators: BTreeMap<ChildKey, Vec<CallId>>,
     overdue: Vec<Overdue>,
     last_alarm: u64,
+    /// How many of the starts that others wait for may be under way.
+    at_once: usize,
+    /// Whether more starts could begin than that.
+    holds_back: bool,
 }
+
+/// So many children start at once before the supervisor looks at what has come meanwhile: the first of a crowd are
+/// up, and seen to be, before the last of them begin.
+const PORTION: usize = 128;
 
 /// How far the supervisor has come.
 #[derive(Clone, Debug)]
@@ -108,7 +118,7 @@ impl Machine {
         policy: SupervisorPolicy,
         children: Vec<(ChildKey, crate::name::Name, ChildPolicy)>,
     ) -> Result<Self, SpecificationError> {
-        let mut table = Children::default();
+        let mut table = Children::for_many(children.len());
         for (key, name, child) in children {
             if !is_significance_allowed(&policy, &child) {
                 return Err(SpecificationError::Significant { child: name });
@@ -129,6 +139,8 @@ impl Machine {
             terminators: BTreeMap::new(),
             overdue: Vec::new(),
             last_alarm: 0,
+            at_once: PORTION,
+            holds_back: false,
         })
     }
 
@@ -149,6 +161,11 @@ impl Machine {
         .take(input);
     }
 
+    /// Whether there is more to do once others have had their turn: then [`Input::GoOn`] is to follow.
+    pub fn holds_back(&self) -> bool {
+        self.holds_back
+    }
+
     fn is_dynamic(&self) -> bool {
         self.policy.strategy == Strategy::SimpleOneForOne
     }
@@ -159,6 +176,11 @@ impl Machine {
 
     fn starts_in_order(&self) -> bool {
         self.policy.start_order == StartOrder::InOrder
+    }
+
+    /// How many of the starts that others wait for may be under way.
+    fn starts_at_once(&self) -> usize {
+        if self.starts_in_order() { 1 } else { self.at_once }
     }
 
     fn is_booting(&self) -> bool {
@@ -188,6 +210,7 @@ impl Step<'_> {
             Input::Call { call, .. } if self.machine.is_ending() => self.answer(call, Err(AdminError::Ending)),
             _ if self.machine.has_ended() => {}
             Input::Boot => self.boot(),
+            Input::GoOn => self.machine.at_once = self.machine.children.tally().in_turn + PORTION,
             Input::Started { key, incarnation } => self.started(key, incarnation),
             Input::NotStarted { key, incarnation, why } => self.not_started(key, incarnation, why),
             Input::Exited {
@@ -206,6 +229,7 @@ impl Step<'_> {
 
     /// Carries the work under way as far as the children's states allow.
     fn proceed(&mut self) {
+        self.machine.holds_back = false;
         self.proceed_with_boot();
         self.proceed_with_group();
         self.proceed_with_end();

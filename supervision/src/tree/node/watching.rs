@@ -45,15 +45,7 @@ impl Node {
         drop(records);
         drop_quietly(outdated);
         drop_quietly(seen);
-        tell(due);
-    }
-
-    /// Tells everybody who watches that this incarnation ended.
-    pub(super) fn tell_watchers(&self, reason: &ExitReason) {
-        let mut records = self.records();
-        let watchers = records.rare.as_mut().map(|rare| std::mem::take(&mut rare.watchers));
-        drop(records);
-        tell(watchers.map(|watchers| (reason.clone(), watchers)));
+        tell_due(due);
     }
 
     /// It has left the tree: unless an incarnation of it is still there to end, no other end will be told.
@@ -62,7 +54,7 @@ impl Node {
         records.rare().has_departed = true;
         let due = self.due_at_last(&mut records);
         drop(records);
-        tell(due);
+        tell_due(due);
     }
 
     /// It is part of the tree again.
@@ -87,12 +79,18 @@ impl Node {
     }
 }
 
-fn tell(due: Option<Due>) {
-    let Some((reason, watchers)) = due else { return };
+fn tell_due(due: Option<Due>) {
+    if let Some((reason, watchers)) = due {
+        tell(&reason, watchers);
+    }
+}
+
+/// Tells those whose own incarnation lasts.
+pub(super) fn tell(reason: &ExitReason, watchers: Vec<Watcher>) {
     let mut seen = Vec::new();
     for watcher in watchers {
         if watcher.is_current(&mut seen) {
-            watcher.tell(&reason);
+            watcher.tell(reason);
         } else {
             drop_quietly(watcher);
         }
