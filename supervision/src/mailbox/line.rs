@@ -14,9 +14,12 @@ struct Waiting {
     waker: Waker,
 }
 
-/// Who waits, and who has been told that room is set aside.
+/// Who waits, and who has been told that room is set aside. Most mailboxes never see anybody wait.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct Line(Option<Box<Queued>>);
+
+#[derive(Debug, Default)]
+struct Queued {
     next: u64,
     waiting: VecDeque<Waiting>,
     granted: Vec<(Place, u64)>,
@@ -36,25 +39,33 @@ pub(super) enum Standing {
 }
 
 impl Line {
+    fn first(&self) -> Option<&Waiting> {
+        self.0.as_ref()?.waiting.front()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.first().is_none()
     }
 
     pub(super) fn join(&mut self, wants: u64, waker: Waker) -> Place {
-        let place = Place(self.next);
-        self.next += 1;
-        self.waiting.push_back(Waiting { place, wants, waker });
+        let queued = self.0.get_or_insert_default();
+        let place = Place(queued.next);
+        queued.next += 1;
+        queued.waiting.push_back(Waiting { place, wants, waker });
         place
     }
 
     /// How things stand for `place`; where it goes on waiting, `waker` is who is woken.
     pub(super) fn standing(&mut self, place: Place, waker: &Waker) -> Standing {
-        if let Some(index) = self.granted.iter().position(|(granted, _)| *granted == place) {
-            self.granted.swap_remove(index);
+        let Some(queued) = &mut self.0 else {
+            return Standing::Dissolved;
+        };
+        if let Some(index) = queued.granted.iter().position(|(granted, _)| *granted == place) {
+            queued.granted.swap_remove(index);
             return Standing::Granted;
         }
-        let first = self.waiting.front().is_some_and(|waiting| waiting.place == place);
-        match self.waiting.iter_mut().find(|waiting| waiting.place == place) {
+        let first = queued.waiting.front().is_some_and(|waiting| waiting.place == place);
+        match queued.waiting.iter_mut().find(|waiting| waiting.place == place) {
             Some(waiting) => {
                 waiting.waker.clone_from(waker);
                 if first { Standing::First } else { Standing::Behind }
@@ -65,19 +76,22 @@ impl Line {
 
     /// The first in line has been admitted.
     pub(super) fn first_admitted(&mut self) {
-        self.waiting.pop_front();
+        if let Some(queued) = &mut self.0 {
+            queued.waiting.pop_front();
+        }
     }
 
     /// What the first in line wants.
     pub(super) fn first_wants(&self) -> Option<u64> {
-        self.waiting.front().map(|waiting| waiting.wants)
+        self.first().map(|waiting| waiting.wants)
     }
 
     /// Sets `room` aside for as many of the first in line as it suffices for; returns what is left of it.
     pub(super) fn grant(&mut self, mut room: u64) -> u64 {
-        while let Some(first) = self.waiting.pop_front_if(|first| first.wants <= room) {
+        let Some(queued) = &mut self.0 else { return room };
+        while let Some(first) = queued.waiting.pop_front_if(|first| first.wants <= room) {
             room -= first.wants;
-            self.granted.push((first.place, first.wants));
+            queued.granted.push((first.place, first.wants));
             first.waker.wake();
         }
         room
@@ -85,24 +99,28 @@ impl Line {
 
     /// Tells the first in line to look again.
     pub(super) fn nudge(&self) {
-        if let Some(first) = self.waiting.front() {
+        if let Some(first) = self.first() {
             first.waker.wake_by_ref();
         }
     }
 
     /// Gives up a place. Returns the room that was set aside for it.
     pub(super) fn leave(&mut self, place: Place) -> u64 {
-        if let Some(index) = self.granted.iter().position(|(granted, _)| *granted == place) {
-            return self.granted.swap_remove(index).1;
+        let Some(queued) = &mut self.0 else { return 0 };
+        if let Some(index) = queued.granted.iter().position(|(granted, _)| *granted == place) {
+            return queued.granted.swap_remove(index).1;
         }
-        self.waiting.retain(|waiting| waiting.place != place);
+        queued.waiting.retain(|waiting| waiting.place != place);
         0
     }
 
     /// Sends everybody away. Returns whom to tell, and the room that was set aside for those who had not come yet.
     pub(super) fn dissolve(&mut self) -> (Vec<Waker>, u64) {
-        let room = self.granted.drain(..).map(|(_, room)| room).sum();
-        (self.waiting.drain(..).map(|waiting| waiting.waker).collect(), room)
+        let Some(queued) = &mut self.0 else {
+            return (Vec::new(), 0);
+        };
+        let room = queued.granted.drain(..).map(|(_, room)| room).sum();
+        (queued.waiting.drain(..).map(|waiting| waiting.waker).collect(), room)
     }
 }
 
