@@ -317,7 +317,11 @@ mod tests {
         queue.release(&mut notes);
         assert_eq!(queue.plain_run(&notes), 56);
         take(&queue, &mut notes, 400);
-        assert_eq!(queue.plain_run(&notes), 256 - 144, "256 were released, up to number 456");
+        assert_eq!(
+            queue.plain_run(&notes),
+            256 - 144,
+            "256 were released, up to number 456"
+        );
     }
 
     #[test]
