@@ -327,4 +327,42 @@ mod tests {
                 .all(|state| failure(state).is_none())
         );
     }
+
+    #[test]
+    fn a_reply_that_a_failed_agent_kept_says_that_it_failed_and_one_dropped_later_does_not() {
+        let ((kept, _first, failed), (later, _second, unanswered)) = (question::<()>(), question::<()>());
+        drop_failed(kept);
+        drop(later);
+        assert_eq!(poll(&failed), Poll::Ready(Err(NoAnswer::Crashed)));
+        assert_eq!(poll(&unanswered), Poll::Ready(Err(NoAnswer::Unanswered)));
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_when_the_question_fails() {
+        struct Woken(std::sync::atomic::AtomicBool);
+        impl std::task::Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let (_reply, ticket, answer) = question::<()>();
+        let woken = Arc::new(Woken(false.into()));
+        assert_eq!(
+            answer.poll(&Context::from_waker(&Arc::clone(&woken).into())),
+            Poll::Pending
+        );
+        ticket.fail(NoAnswer::Full);
+        assert!(woken.0.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_question_is_wanted_until_it_is_settled_and_its_ends_say_so() {
+        let (reply, ticket, _answer) = question::<()>();
+        for wanted in [true, false] {
+            assert_eq!((reply.is_wanted(), ticket.is_wanted()), (wanted, wanted));
+            assert_eq!(format!("{reply:?}"), format!("Reply {{ is_wanted: {wanted} }}"));
+            assert_eq!(format!("{ticket:?}"), format!("Ticket {{ is_wanted: {wanted} }}"));
+            ticket.fail(NoAnswer::Timeout);
+        }
+    }
 }

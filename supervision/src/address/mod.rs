@@ -107,6 +107,7 @@ impl<M: Message> Address<M> {
         if refused != Refused::Full || self.mailbox.overflow != Overflow::Wait {
             return self.settle(refused, parcel).map_err(|failed| self.single(failed));
         }
+        let _held_back = self.held_back();
         let mut in_line = self.in_line(parcel).map_err(|failed| self.single(failed))?;
         let waited = tokio::time::timeout_at(deadline.instant(), &mut in_line).await;
         let failed = match waited {
@@ -203,4 +204,92 @@ async fn give_way(number: u64, count: u64) {
 #[inline]
 const fn is_time_to_give_way(number: u64, count: u64) -> bool {
     number / GIVE_WAY_EVERY != (number + count) / GIVE_WAY_EVERY
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::name::Name;
+    use crate::tree::{Kind, Node};
+
+    #[derive(Debug, PartialEq)]
+    struct Note(u32);
+
+    impl Message for Note {}
+
+    fn address(capacity: usize, overflow: Overflow) -> Address<Note> {
+        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        Address::new(Mailbox::new(node, capacity, overflow))
+    }
+
+    #[test]
+    fn a_sender_gives_way_once_in_128_messages_and_after_a_batch_that_passes_such_a_number() {
+        let at: Vec<_> = (0..600).filter(|&number| is_time_to_give_way(number, 1)).collect();
+        assert_eq!(at, [127, 255, 383, 511]);
+        assert!(is_time_to_give_way(100, 28) && is_time_to_give_way(0, 1000));
+        assert!(!is_time_to_give_way(100, 27) && !is_time_to_give_way(128, 127));
+    }
+
+    /// Whether what runs beside it has its turn while one sends.
+    async fn lets_others_run(sending: impl AsyncFnOnce(Address<Note>)) -> bool {
+        let has_run = AtomicBool::new(false);
+        let sending = async {
+            sending(address(1 << 16, Overflow::Wait)).await;
+            has_run.load(Ordering::Relaxed)
+        };
+        let other = async { has_run.store(true, Ordering::Relaxed) };
+        tokio::join!(biased; sending, other).0
+    }
+
+    const MANY: u32 = 128 * 130;
+
+    #[tokio::test]
+    async fn who_sends_without_end_lets_others_run() {
+        let one_by_one = async |address: Address<Note>| {
+            for number in 0..MANY {
+                address.send(Note(number)).await.expect("there is room");
+            }
+        };
+        assert!(lets_others_run(one_by_one).await);
+        let before_a_deadline = async |address: Address<Note>| {
+            for number in 0..MANY {
+                let sent = address.send_before(Note(number), Moment::now());
+                sent.await.expect("there is room");
+            }
+        };
+        assert!(lets_others_run(before_a_deadline).await);
+        let in_batches = async |address: Address<Note>| {
+            for _ in 0..MANY / 128 {
+                let sent = address.send_many((0..128).map(Note).collect());
+                sent.await.expect("there is room");
+            }
+        };
+        assert!(lets_others_run(in_batches).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_changes_nothing_where_a_full_mailbox_holds_nobody_back() {
+        for overflow in [Overflow::Reject, Overflow::DropNewest, Overflow::DropOldest] {
+            let address = address(1, overflow);
+            address.try_send(Note(1)).expect("there is room");
+            let far = Moment::now() + Duration::from_hours(1);
+            let sent = tokio::time::timeout(Duration::from_mins(1), address.send_before(Note(2), far)).await;
+            let refused = sent.expect("it was held back").map_err(|error| error.why);
+            let expected = if overflow == Overflow::Reject {
+                Err(Refusal::Full)
+            } else {
+                Ok(())
+            };
+            assert_eq!(refused, expected, "{overflow:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_says_whose_it_is() {
+        let address = address(1, Overflow::Wait);
+        assert_eq!(format!("{address:?}"), "Address(a)");
+        assert_eq!(format!("{:?}", address.send(Note(1))), "Sending(a)");
+    }
 }

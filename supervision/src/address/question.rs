@@ -72,3 +72,38 @@ impl Drop for Armed<'_> {
         self.timekeeper.disarm(self.key);
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::mailbox::Mailbox;
+    use crate::message::Overflow;
+    use crate::name::Name;
+    use crate::tree::{Kind, Node, Root, lock};
+
+    struct Question(#[expect(dead_code, reason = "nobody answers")] Reply<()>);
+
+    impl Message for Question {}
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_no_longer_leaves_no_timeout_behind() {
+        let seen = Mutex::default();
+        let see = |shared: &Arc<_>| *lock(&seen) = Some(Arc::clone(shared));
+        let tree = Root::new().start_seen(see).await.unwrap();
+        let shared = lock(&seen).take().unwrap();
+        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let address = Address::new(Mailbox::new(node, 1, Overflow::Wait));
+        address.mailbox().joins(&shared);
+        let are_there = || format!("{:?}", shared.timekeeper).contains("Timeout");
+        {
+            let mut asking = pin!(address.ask_within(Duration::from_hours(1), Question));
+            let cx = &mut std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(asking.as_mut().poll(cx).is_pending());
+            assert!(are_there());
+        }
+        assert!(!are_there());
+        tree.stop().await;
+    }
+}

@@ -110,3 +110,45 @@ impl<M: Message> fmt::Debug for Sending<'_, M> {
         write!(f, "Sending({})", self.address.path())
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::mailbox::Mailbox;
+    use crate::name::Name;
+    use crate::tree::{Kind, Node};
+
+    struct Note;
+
+    impl Message for Note {}
+
+    #[tokio::test]
+    async fn a_message_is_queued_once_however_often_its_future_is_asked() {
+        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let address = Address::new(Mailbox::new(node, 8, Overflow::Wait));
+        let mut sending = address.send(Note);
+        for _ in 0..3 {
+            assert!((&mut sending).await.is_ok());
+        }
+        assert_eq!(address.figures().enqueued, 1);
+    }
+
+    #[tokio::test]
+    async fn held_back_and_let_in_a_message_is_queued_once_and_leaves_no_place_in_line() {
+        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let address = Address::new(Mailbox::new(node, 1, Overflow::Wait));
+        address.try_send(Note).expect("there is room");
+        let mut sending = address.send(Note);
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut sending).poll(cx).is_pending());
+        let mut hold = address.mailbox().sit_down().expect("nobody reads it");
+        assert!(address.mailbox().queue.take(&mut hold.notes).is_some());
+        assert!((&mut sending).await.is_ok());
+        assert!((&mut sending).await.is_ok());
+        assert_eq!(address.figures().enqueued, 2);
+        drop(sending);
+        assert!(address.mailbox().queue.take(&mut hold.notes).is_some());
+        address.try_send(Note).expect("there is room, and nobody waits");
+        address.try_send(Note).expect_err("for one");
+    }
+}

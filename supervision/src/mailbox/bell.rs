@@ -26,3 +26,35 @@ impl Bell {
         }
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_bell_wakes_at_each_ring_whoever_answered_last_and_nobody_once_it_is_mute() {
+        let (bell, counts) = (Bell::default(), [(); 2].map(|()| Arc::new(Count::default())));
+        bell.ring();
+        for count in &counts {
+            bell.answer_with(&Arc::clone(count).into());
+            bell.ring();
+            bell.ring();
+        }
+        bell.mute();
+        bell.ring();
+        assert_eq!(counts.map(|count| count.0.load(Ordering::Relaxed)), [2, 2]);
+    }
+}

@@ -101,3 +101,33 @@ fn put_in_lane<T>(lanes: &mut [VecDeque<T>], lane: usize, item: T) {
     let index = lane.min(lanes.len() - 1);
     lanes[index].push_back(item);
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_empty_buffer_with_more_room_than_is_kept_is_given_back() {
+        let mut hatch = Hatch::one_row();
+        hatch.swap(&mut VecDeque::<u8>::with_capacity(64));
+        assert_eq!(hatch.give_back(64).capacity(), 0, "it may be kept");
+        hatch.put(0, 7);
+        assert_eq!(hatch.give_back(63).len(), 0, "something lies in it");
+        let mut row = VecDeque::new();
+        hatch.swap(&mut row);
+        assert_eq!(row, [7]);
+        row.clear();
+        hatch.swap(&mut row);
+        assert_eq!(hatch.give_back(63).capacity(), 64);
+        assert_eq!(hatch.give_back(0).capacity(), 0, "it is gone");
+    }
+
+    #[test]
+    fn what_is_put_beyond_the_last_lane_lies_in_the_last() {
+        for prioritised in [false, true] {
+            let mut hatch = Hatch::lanes(prioritised);
+            hatch.put(Priority::COUNT, 7);
+            assert_eq!(hatch.take_oldest(), Some(7));
+        }
+    }
+}

@@ -408,3 +408,28 @@ impl<M: Message> Door for Mailbox<M> {
         Some(self)
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_to_hand_out_again_is_void_after_its_moment_and_not_at_it() {
+        let now = Moment::now();
+        let nanosecond = std::time::Duration::from_nanos(1);
+        let is_void = |until| {
+            let (message, attempts, ticket) = ((), 0, None);
+            Again {
+                message,
+                until,
+                attempts,
+                ticket,
+            }
+            .is_void()
+        };
+        assert!(!is_void(None));
+        assert!(!is_void(Some(now + nanosecond)));
+        assert!(!is_void(Some(now)));
+        assert!(is_void(Some(now - nanosecond)));
+    }
+}

@@ -5,12 +5,15 @@
 //! 3. Those in line are woken, and admitted when they ask, in the order they came, as far as the room goes.
 //! 4. Who gives up leaves no hole: its room is the next one's at once.
 //! 5. What is displaced is the oldest of the least urgent lane, and only where there is no room.
-//! 6. A closed queue admits nobody, sends all in line away with their message, and keeps what lies in it.
+//! 6. A closed queue admits nobody, sends all in line away with their message, and keeps what lies in it; it may be
+//!    opened again.
 //! 7. The figures are the model's: admitted, depth, and high water between what was seen and the capacity.
 //! 8. The oldest stamp never goes back while messages are taken in their order.
 //! 9. Exactly every message whose number divides by 256 is sampled.
 //! 10. Coming to rest succeeds exactly where nothing waits, and the next admitted rings.
 //! 11. At the end admitted = taken + evicted + waiting, and the room is whole.
+
+mod steps;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use self::steps::{Step, step};
 use super::parcel::Plain;
 use super::queue::SAMPLE_EVERY;
 use super::{Notes, Parcel, Place, Queue, Refused, Stamp};
@@ -37,40 +41,6 @@ impl<const LANES: bool> Message for Item<LANES> {
     fn priority(&self) -> Priority {
         Priority::ALL[self.lane]
     }
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Offer(usize),
-    OfferMany(Vec<usize>),
-    Wait(Vec<usize>),
-    PollWaiting(prop::sample::Index),
-    GiveUp(prop::sample::Index),
-    Take(u8),
-    Row(u8),
-    Release,
-    Rest,
-    LookAhead,
-    Displace(usize),
-    Close,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let lane = 0..Priority::COUNT;
-    prop_oneof![
-        20 => lane.clone().prop_map(Step::Offer),
-        8 => vec(lane.clone(), 1..5).prop_map(Step::OfferMany),
-        12 => vec(lane.clone(), 1..4).prop_map(Step::Wait),
-        12 => any::<prop::sample::Index>().prop_map(Step::PollWaiting),
-        4 => any::<prop::sample::Index>().prop_map(Step::GiveUp),
-        16 => (1u8..24).prop_map(Step::Take),
-        12 => (1u8..24).prop_map(Step::Row),
-        6 => Just(Step::Release),
-        8 => Just(Step::Rest),
-        4 => Just(Step::LookAhead),
-        12 => lane.prop_map(Step::Displace),
-        1 => Just(Step::Close),
-    ]
 }
 
 /// Counts how often it was rung or woken.
@@ -186,9 +156,13 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn tell(&mut self) {
         if self.told != self.taken {
-            self.most_seen = self.most_seen.max(self.admitted - self.told - self.evicted);
+            self.see_depth();
             self.told = self.taken;
         }
+    }
+
+    fn see_depth(&mut self) {
+        self.most_seen = self.most_seen.max(self.admitted - self.told - self.evicted);
     }
 
     // ---- both, side by side ----
@@ -209,6 +183,9 @@ impl<const LANES: bool> Pair<LANES> {
             }
             Err((refused, back)) => {
                 assert!(!has_room || !self.line.is_empty(), "1: {items:?} refused");
+                if !self.is_closed {
+                    self.see_depth();
+                }
                 assert_eq!(
                     refused,
                     if self.is_closed { Refused::Closed } else { Refused::Full },
@@ -416,11 +393,13 @@ impl<const LANES: bool> Pair<LANES> {
                 self.displace(item);
             }
             Step::Close => self.close(),
+            Step::Reopen => assert_eq!(self.queue.reopen(), std::mem::take(&mut self.is_closed), "6"),
             Step::Wait(_) | Step::PollWaiting(_) | Step::GiveUp(_) | Step::Displace(_) => {}
         }
     }
 
     fn check(&self) {
+        assert_eq!(self.queue.capacity(), self.capacity, "7");
         assert_eq!(self.queue.admitted(), self.admitted, "7");
         assert_eq!(self.queue.depth(), self.admitted - self.told - self.evicted, "7");
         assert!((self.most_seen..=self.capacity).contains(&self.queue.high_water()), "7");

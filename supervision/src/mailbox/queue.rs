@@ -154,10 +154,11 @@ impl<M: Message> Queue<M> {
 
     /// When the oldest message that waits was queued, where nobody takes from the queue.
     pub(crate) fn oldest(&self) -> Option<Stamp> {
-        let is_busy = self.depth() > 0 || !self.entrance.word().is_idle();
-        is_busy
-            .then(|| self.entrance.first.load(Ordering::Relaxed))
-            .and_then(Stamp::from_bits)
+        // An agent comes to rest only where nothing waits.
+        if self.is_idle() {
+            return None;
+        }
+        Stamp::from_bits(self.entrance.first.load(Ordering::Relaxed))
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use triarch_supervision::prelude::*;
 
 use crate::kit::{
@@ -157,6 +157,33 @@ async fn what_was_dropped_before_the_start_and_what_timers_bring_is_counted() {
     ]);
     assert_eq!(part(&found, &["messages_", "dead_letters"]), expected);
     check_balance(&found, &["Newest"]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_a_sender_is_held_back_is_counted_however_it_sends_and_however_that_ends() {
+    let worker = Child::of::<Worker>("worker", ()).capacity(1);
+    let address = worker.address();
+    let tree = grow(team().child(worker)).await;
+    tree.observer().pause("team/worker").unwrap();
+    tell(&address, [Say::Work]).await;
+    timeout(SECOND, address.send(Say::Work)).await.unwrap_err();
+    timeout(SECOND, address.send_many(vec![Say::Work])).await.unwrap_err();
+    address
+        .send_before(Say::Work, Moment::now() + SECOND)
+        .await
+        .unwrap_err();
+    let resume = async {
+        sleep(SECOND).await;
+        tree.observer().resume("team/worker").unwrap();
+    };
+    let (sent, ()) = tokio::join!(address.send(Say::Work), resume);
+    sent.unwrap();
+    let found: Vec<_> = part(&shown(&tree), &["backpressure_wait"]).into_values().collect();
+    assert!(
+        matches!(found[..], [waited] if (4.0..4.1).contains(&waited)),
+        "{found:?}"
+    );
     tree.stop().await;
 }
 

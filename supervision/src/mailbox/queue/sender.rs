@@ -211,7 +211,7 @@ impl<M: Message> Queue<M> {
             }
             if let Some(oldest) = hatch.take_oldest() {
                 self.room.evicted.fetch_add(1, Ordering::AcqRel);
-                let limit = self.room.limit.fetch_add(1, Ordering::SeqCst) + 1;
+                let limit = self.room.limit.fetch_add(1, Ordering::SeqCst);
                 let Ok(admission) = hatch.word.admit(1, limit, Standing::Granted) else {
                     return Err(parcel);
                 };

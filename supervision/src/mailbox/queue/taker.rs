@@ -195,7 +195,7 @@ impl<M: Message> Queue<M> {
             }
             (0..TURNS_EACH).for_each(|_| spin_loop());
             let before = std::mem::replace(&mut waiting, self.entrance.word().tail() - notes.taken);
-            if waiting - before < WORTH_GATHERING {
+            if was_in_vain(before, waiting) {
                 notes.stream = 0;
                 return;
             }
@@ -277,5 +277,111 @@ impl<M: Message> Queue<M> {
         let at = Moment::from_nanos(self.entrance.probe_at.load(Ordering::Relaxed));
         self.entrance.probe.store(NO_PROBE, Ordering::Release);
         Some((probe == number && !self.is_taken_by_one()).then_some(at))
+    }
+}
+
+/// Whether too few came in a gathering, where `before` waited and `now` wait.
+const fn was_in_vain(before: u64, now: u64) -> bool {
+    now - before < WORTH_GATHERING
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Tick;
+
+    impl Message for Tick {}
+    impl Message for [u64; 2] {}
+
+    /// `count` messages of one word each, all admitted.
+    fn filled(capacity: u64, count: u64) -> Queue<Tick> {
+        let queue = Queue::new(capacity, false);
+        (0..count).for_each(|_| assert!(queue.offer_plain(Tick).is_ok()));
+        queue
+    }
+
+    fn take(queue: &Queue<Tick>, notes: &mut Notes<Tick>, count: u64) {
+        (0..count).for_each(|_| assert!(queue.take(notes).is_some()));
+    }
+
+    #[test]
+    fn plain_messages_are_taken_from_the_row_until_there_is_room_to_release_or_one_to_measure() {
+        let (queue, mut notes) = (filled(4096, 601), Notes::default());
+        assert_eq!(queue.plain_run(&notes), 0, "the first is measured");
+        take(&queue, &mut notes, 1);
+        assert_eq!(queue.plain_run(&notes), 255);
+        assert!((0..199).all(|_| notes.take_plain().is_some()));
+        assert_eq!(queue.plain_run(&notes), 56, "the next to be measured is number 256");
+        queue.release(&mut notes);
+        assert_eq!(queue.plain_run(&notes), 56);
+        take(&queue, &mut notes, 400);
+        assert_eq!(
+            queue.plain_run(&notes),
+            256 - 144,
+            "256 were released, up to number 456"
+        );
+    }
+
+    #[test]
+    fn a_batch_takes_one_place_in_the_row_beside_its_mark() {
+        let (queue, mut notes) = (Queue::new(64, false), Notes::default());
+        assert!(queue.offer(Parcel::many(vec![Tick, Tick, Tick])).is_ok());
+        assert!(queue.fetch_row(&mut notes));
+        assert_eq!(notes.row.len(), 2);
+    }
+
+    /// What the stream came to for a taker that has taken `taken` and finds `waiting`.
+    fn stream_after(capacity: u64, taken: u64, waiting: u64) -> u64 {
+        let (queue, mut notes) = (filled(capacity, taken), Notes::default());
+        take(&queue, &mut notes, taken);
+        queue.release(&mut notes);
+        (0..waiting).for_each(|_| assert!(queue.offer_plain(Tick).is_ok()));
+        queue.let_gather(&mut notes);
+        notes.stream
+    }
+
+    #[test]
+    fn messages_are_let_gather_in_a_stream_while_few_wait_and_not_again_where_none_came() {
+        assert_eq!(stream_after(64, 31, 5), 31, "it is no stream yet");
+        for waiting in [1, 3, 9, 31] {
+            assert_eq!(stream_after(64, 32, waiting), 0, "it was in vain: {waiting}");
+        }
+        assert_eq!(stream_after(64, 33, 5), 0);
+        assert_eq!(stream_after(64, 32, 0), 32, "nothing waits");
+        assert_eq!(stream_after(64, 32, 32), 32, "half of what has room");
+        assert_eq!(stream_after(4096, 600, 511), 0);
+        assert_eq!(stream_after(4096, 600, 512), 600, "enough");
+    }
+
+    #[test]
+    fn a_gathering_that_brought_ten_was_not_in_vain() {
+        assert!(was_in_vain(7, 7) && was_in_vain(7, 16));
+        assert!(!was_in_vain(7, 17) && !was_in_vain(7, 40));
+    }
+
+    #[test]
+    fn who_rests_keeps_a_buffer_of_usual_size_and_gives_a_larger_one_back() {
+        let queue = Queue::<[u64; 2]>::new(8, false);
+        for (room, kept) in [(8, 8), (KEPT_BUFFER, KEPT_BUFFER), (KEPT_BUFFER + 1, 0)] {
+            let mut notes = Notes {
+                row: VecDeque::with_capacity(room),
+                ..Notes::default()
+            };
+            assert!(queue.rest(&mut notes));
+            assert_eq!(notes.row.capacity(), kept);
+        }
+    }
+
+    #[test]
+    fn who_has_messages_at_hand_does_not_rest_and_keeps_them_however_large_their_buffer() {
+        let many = KEPT_BUFFER as u64 + 2;
+        let (queue, mut notes) = (filled(2 * many, many), Notes::default());
+        take(&queue, &mut notes, 1);
+        assert!(!queue.rest(&mut notes));
+        take(&queue, &mut notes, many - 1);
+        assert!(queue.rest(&mut notes));
+        assert_eq!(notes.row.capacity(), 0);
     }
 }
