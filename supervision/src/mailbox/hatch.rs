@@ -108,16 +108,16 @@ mod tests {
 
     #[test]
     fn only_an_empty_buffer_with_more_room_than_is_kept_is_given_back() {
-        let mut hatch = Hatch::one_row();
+        let mut hatch = Hatch::one_tray();
         hatch.swap(&mut VecDeque::<u8>::with_capacity(64));
         assert_eq!(hatch.give_back(64).capacity(), 0, "it may be kept");
         hatch.put(0, 7);
         assert_eq!(hatch.give_back(63).len(), 0, "something lies in it");
-        let mut row = VecDeque::new();
-        hatch.swap(&mut row);
-        assert_eq!(row, [7]);
-        row.clear();
-        hatch.swap(&mut row);
+        let mut tray = VecDeque::new();
+        hatch.swap(&mut tray);
+        assert_eq!(tray, [7]);
+        tray.clear();
+        hatch.swap(&mut tray);
         assert_eq!(hatch.give_back(63).capacity(), 64);
         assert_eq!(hatch.give_back(0).capacity(), 0, "it is gone");
     }

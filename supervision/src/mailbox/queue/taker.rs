@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_messages_are_taken_from_the_row_until_there_is_room_to_release_or_one_to_measure() {
+    fn plain_messages_are_taken_from_the_tray_until_there_is_room_to_release_or_one_to_measure() {
         let (queue, mut notes) = (filled(4096, 601), Notes::default());
         assert_eq!(queue.plain_run(&notes), 0, "the first is measured");
         take(&queue, &mut notes, 1);
@@ -325,11 +325,11 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_takes_one_place_in_the_row_beside_its_mark() {
+    fn a_batch_takes_one_place_in_the_tray_beside_its_mark() {
         let (queue, mut notes) = (Queue::new(64, false), Notes::default());
         assert!(queue.offer(Parcel::many(vec![Tick, Tick, Tick])).is_ok());
-        assert!(queue.fetch_row(&mut notes));
-        assert_eq!(notes.row.len(), 2);
+        assert!(queue.fetch_tray(&mut notes));
+        assert_eq!(notes.tray.len(), 2);
     }
 
     /// What the stream came to for a taker that has taken `taken` and finds `waiting`.
@@ -366,11 +366,11 @@ mod tests {
         let queue = Queue::<[u64; 2]>::new(8, false);
         for (room, kept) in [(8, 8), (KEPT_BUFFER, KEPT_BUFFER), (KEPT_BUFFER + 1, 0)] {
             let mut notes = Notes {
-                row: VecDeque::with_capacity(room),
+                tray: VecDeque::with_capacity(room),
                 ..Notes::default()
             };
             assert!(queue.rest(&mut notes));
-            assert_eq!(notes.row.capacity(), kept);
+            assert_eq!(notes.tray.capacity(), kept);
         }
     }
 
@@ -382,6 +382,6 @@ mod tests {
         assert!(!queue.rest(&mut notes));
         take(&queue, &mut notes, many - 1);
         assert!(queue.rest(&mut notes));
-        assert_eq!(notes.row.capacity(), 0);
+        assert_eq!(notes.tray.capacity(), 0);
     }
 }
