@@ -142,3 +142,27 @@ impl<M: Message> Mailbox<M> {
         self.node.beside.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    impl Message for Plain {
+        fn priority(&self) -> Priority {
+            unreachable!("nobody asks for it")
+        }
+    }
+
+    #[test]
+    fn a_message_of_a_type_without_priorities_is_not_asked_for_its_own() {
+        for parcel in [
+            Parcel::plain(Plain),
+            Parcel::many(vec![Plain]),
+            Parcel::special(Content::One(Plain)),
+        ] {
+            assert_eq!(priorities(&parcel), ByPriority::default());
+        }
+    }
+}

@@ -62,3 +62,19 @@ async fn a_subscriber_that_falls_behind_is_told_how_many_events_it_missed() {
     assert_eq!(events.missed(), BEYOND, "the rest was there");
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_is_busy_from_its_first_message_until_none_waits() {
+    let (tree, address) = one(puppet("a", &Log::default())).await;
+    let state = || tree.observer().node("team/a").unwrap().state;
+    quiet().await;
+    assert_eq!(state(), Phase::Idle);
+    address.try_send(Say::Note(1)).unwrap();
+    assert_eq!(state(), Phase::Busy, "it waits");
+    quiet().await;
+    assert_eq!(state(), Phase::Idle);
+    address.try_send(Say::Hang).unwrap();
+    quiet().await;
+    assert_eq!(state(), Phase::Busy, "it is in hand");
+    tree.stop().await;
+}
