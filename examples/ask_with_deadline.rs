@@ -33,7 +33,7 @@ impl Agent for Librarian {
         match request {
             Request::LookUp { takes, reply } => {
                 tokio::time::sleep(takes).await;
-                let _unwanted = reply.send("third shelf on the left");
+                reply.send("third shelf on the left");
             }
             Request::Dust => println!("the librarian dusts, which no deadline below allows"),
         }

@@ -21,7 +21,7 @@ impl Agent for Worker {
     }
 
     async fn handle(&mut self, Square(number, reply): Square, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let _unwanted = reply.send(number * number);
+        reply.send(number * number);
         Ok(())
     }
 

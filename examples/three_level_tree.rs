@@ -26,7 +26,7 @@ impl Agent for Worker {
 
     async fn handle(&mut self, job: Job, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         match job {
-            Job::Square(number, reply) => drop(reply.send(number * number)),
+            Job::Square(number, reply) => reply.send(number * number),
             Job::Fail => return Err(Failure::new("was told to fail")),
         }
         Ok(())

@@ -61,7 +61,7 @@ impl Agent for Answerer {
             return Err(Failure::new(format!("tired after {} answers", self.answered)));
         }
         self.answered += 1;
-        let _unwanted = question.reply.send(steps(question.number));
+        question.reply.send(steps(question.number));
         Ok(())
     }
 

@@ -44,8 +44,7 @@
 //!     async fn handle(&mut self, message: Count, _ctx: &mut Context<Self>) -> Result<(), Failure> {
 //!         match message {
 //!             Count::Add(more) => self.total += more,
-//!             // An asker that gave up gets no answer, and that is no failure of the counter.
-//!             Count::Total(reply) => drop(reply.send(self.total)),
+//!             Count::Total(reply) => reply.send(self.total),
 //!         }
 //!         Ok(())
 //!     }
@@ -94,7 +93,7 @@
 //!
 //!     async fn handle(&mut self, job: Job, ctx: &mut Context<Self>) -> Result<(), Failure> {
 //!         match job {
-//!             Job::Life(reply) => drop(reply.send(ctx.incarnation())),
+//!             Job::Life(reply) => reply.send(ctx.incarnation()),
 //!             Job::Fail => return Err(Failure::new("told to")),
 //!         }
 //!         Ok(())

@@ -164,7 +164,7 @@ async fn a_question_unanswered_in_time_says_so_and_late_answers_go_back() {
         Say::act(move |_, _| {
             Box::pin(async move {
                 own.acquire().await?.forget();
-                told.write(format!("wanted {} {:?}", reply.is_wanted(), reply.send(9)));
+                told.write(format!("wanted {} {:?}", reply.is_wanted(), reply.try_send(9)));
                 Ok(())
             })
         })

@@ -337,7 +337,7 @@ impl Agent for Solver {
             return Err(Failure::new("too hard"));
         }
         let reply = riddle.reply.lock().unwrap().take().unwrap();
-        let _unread = reply.send(u32::try_from(ctx.incarnation()).unwrap());
+        reply.send(u32::try_from(ctx.incarnation()).unwrap());
         Ok(())
     }
 }

@@ -290,7 +290,7 @@ async fn a_specification_that_panics_when_cloned_is_a_failure_of_that_agent_only
         }
         async fn handle(&mut self, say: Say, ctx: &mut Context<Self>) -> Result<(), Failure> {
             match say {
-                Say::Life(reply) => drop(reply.send(ctx.incarnation())),
+                Say::Life(reply) => reply.send(ctx.incarnation()),
                 _ => return Err(Failure::new("told to")),
             }
             Ok(())

@@ -105,10 +105,10 @@ impl<const LANES: bool, const AGAIN: u32> Worker<LANES, AGAIN> {
             (None, _) => {}
             (Some(_dropped), 0) if letter.fuel > 0 => {}
             (Some(later), 1) if letter.fuel > 0 => self.kept.push((letter.id, later)),
-            (Some(reply), _) => drop(reply.send(answer_to(letter.id))),
+            (Some(reply), _) => reply.send(answer_to(letter.id)),
         }
         if let Some((id, reply)) = self.kept.pop_if(|(id, _)| *id != letter.id) {
-            let _unwanted = reply.send(answer_to(id));
+            reply.send(answer_to(id));
         }
         Ok(())
     }
