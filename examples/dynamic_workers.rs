@@ -38,7 +38,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut workers = Vec::new();
     for number in 1..=3 {
         let worker = Child::of::<Worker>(format!("worker-{number}"), ());
-        workers.push(pool.start_child(worker).await?);
+        let (address, _started) = pool.start_child(worker).await?;
+        workers.push(address);
     }
     assert_eq!(pool.count_children().await?.active, 3);
 

@@ -130,7 +130,6 @@
 //! | [`child`] | child specifications of agents |
 //! | [`policy`] | OTP's words: restart, shutdown, strategy, intensity, auto-shutdown; and backoff, quarantine |
 //! | [`supervisor`] | how a supervisor is described, and the calls it takes at run time |
-//! | [`supervisor::machine`] | what a supervisor decides: a pure function, without actors, clock or chance |
 //! | [`tree`] | the root, and the [`Observer`](tree::Observer) that sees and reaches every node |
 //! | [`reason`], [`error`], [`name`] | why something ended, why a tree does not start, what a name may be |
 //! | [`dead_letter`] | messages that reached no handler: counted, the last ones kept and replayable |
@@ -139,7 +138,8 @@
 //! | [`metrics`] | a catalogue of metric families and the instruments that fill it |
 //! | `testing` (feature `testing`) | worlds with a paused clock and a seed, probes, faults |
 //!
-//! Behind them lie `mailbox` (the hatch, the line, the bell) and `time` (the wheel and its keeper).
+//! Behind them lie `supervisor::machine` (what a supervisor decides: a pure function, without actors, clock or chance),
+//! `mailbox` (the hatch, the line, the bell) and `time` (the wheel and its keeper).
 //!
 //! # The way of a message
 //!
@@ -307,7 +307,6 @@ pub mod prelude {
     pub use crate::message::{Message, Overflow, Priority};
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
     pub use crate::reason::{ExitReason, Failure};
-    pub use crate::supervisor::machine::{ChildState, Decision, Outcome};
-    pub use crate::supervisor::{CallError, Supervisor, SupervisorHandle};
+    pub use crate::supervisor::{CallError, ChildState, Decision, Started, Supervisor, SupervisorHandle};
     pub use crate::tree::{Event, Observer, Phase, Root, RootEnd, Tree, What};
 }

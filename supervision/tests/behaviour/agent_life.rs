@@ -244,7 +244,7 @@ async fn who_watches_an_agent_that_has_left_the_tree_is_told_its_last_end_at_onc
     until("it is told", || stage.log.has("a sees team/b was asked to stop")).await;
     stage.log.clear();
     let brief = puppet("brief", &stage.log).restart(Restart::Temporary);
-    let to_brief = team.start_child(brief).await.unwrap();
+    let (to_brief, _) = team.start_child(brief).await.unwrap();
     to_brief.send(Say::Fail).await.unwrap();
     until("it has left the tree", || to_brief.is_closed()).await;
     stage.address.send(watch(&to_brief)).await.unwrap();

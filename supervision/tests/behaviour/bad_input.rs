@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use triarch_supervision::metrics::{Catalogue, InstrumentError, Instruments, TELEMETRY};
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::AdminError;
+use triarch_supervision::supervisor::AdminError;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, grow, puppet, scripted, team};
 use crate::patience::{SECOND, soon};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::Decision;
+use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Events, NodeView};
 
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);

@@ -251,7 +251,7 @@ async fn a_letter_waits_for_its_addressee_to_come_back() {
             .overflow(Overflow::DropNewest)
             .restart(Restart::Temporary)
     };
-    let address = team.start_child(shape(puppet("a", &log))).await.unwrap();
+    let (address, _) = team.start_child(shape(puppet("a", &log))).await.unwrap();
     pause(&tree).await;
     for number in 0..2 {
         address.try_send(Say::Note(number)).unwrap();

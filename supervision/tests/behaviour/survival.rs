@@ -164,7 +164,7 @@ async fn a_killed_supervisors_dynamic_children_leave_the_tree() {
     let log = Log::default();
     let tree = grow(Supervisor::dynamic("team")).await;
     let handle = tree.observer().supervisor("team").unwrap();
-    let address = handle.start_child(puppet("a", &log)).await.unwrap();
+    let (address, _) = handle.start_child(puppet("a", &log)).await.unwrap();
     kill_team(&tree).await;
     until("it has left", || address.is_closed()).await;
     assert!(tree.observer().node("team/a").is_none());
@@ -359,7 +359,7 @@ async fn a_message_whose_drop_panics_harms_no_supervisor() {
     }
     let tree = grow(team()).await;
     let team = tree.observer().supervisor("team").unwrap();
-    let address = team
+    let (address, _) = team
         .start_child(Child::of::<Sapper>("sapper", ()).restart(Restart::Temporary))
         .await
         .unwrap();

@@ -282,7 +282,7 @@ async fn agents_that_come_and_go_between_two_samples_are_counted() {
     let team = tree.observer().supervisor("team").unwrap();
     for number in 0..MANY {
         let child = Child::of::<Worker>(format!("worker-{number}"), ()).restart(Restart::Temporary);
-        let address = team.start_child(child).await.unwrap();
+        let (address, _) = team.start_child(child).await.unwrap();
         for say in [Say::Work, Say::Stop, Say::Work] {
             address.try_send(say).unwrap();
         }

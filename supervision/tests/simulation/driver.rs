@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream};
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::AdminError;
 use triarch_supervision::supervisor::ChildStatus;
-use triarch_supervision::supervisor::machine::AdminError;
 use triarch_supervision::testing::{Fault, Faults, Place, World};
 
 use crate::checks;

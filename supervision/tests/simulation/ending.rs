@@ -5,7 +5,7 @@ use std::time::Duration;
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::ChildStatus;
-use triarch_supervision::supervisor::machine::{ChildState, Decision};
+use triarch_supervision::supervisor::{ChildState, Decision};
 
 use crate::checks;
 use crate::driver::Driver;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use triarch_supervision::clock::Moment;
 use triarch_supervision::policy::{Intensity, Restart};
-use triarch_supervision::supervisor::machine::Decision;
+use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Event, What};
 
 use crate::ledger::Book;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use triarch_supervision::clock::Moment;
-use triarch_supervision::supervisor::machine::Decision;
+use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Observation, What};
 
 use crate::config::Format;

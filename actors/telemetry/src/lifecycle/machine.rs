@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use triarch_supervision::clock::Moment;
-use triarch_supervision::supervisor::machine::Decision;
+use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Event, Observation, What};
 
 use super::line::{Level, Line};

@@ -93,14 +93,14 @@ impl World {
         let call = CallId(self.next);
         self.unanswered.insert(call, request.clone());
         match &request {
-            Request::StartChild { key, name, policy } => {
+            Request::Start { key, name, policy } => {
                 self.specified.insert(*key, (name.clone(), *policy));
                 self.for_callers.insert(*key);
             }
-            Request::TerminateChild(name) => {
+            Request::Terminate(name) => {
                 self.terminated.insert(name.clone());
             }
-            Request::RestartChild(name) | Request::RetryChild(name) => {
+            Request::Restart(name) | Request::Retry(name) => {
                 if let Some(view) = self.machine.child(name.as_str())
                     && matches!(view.state, ChildState::Down | ChildState::Quarantined)
                 {
@@ -108,14 +108,14 @@ impl World {
                     self.terminated.remove(name);
                 }
             }
-            Request::DeleteChild(_) => {}
+            Request::Delete(_) => {}
         }
         self.give(Input::Call { call, request });
     }
 
     pub(super) fn start_child(&mut self, number: u64, policy: ChildPolicy) {
         self.next += 1;
-        let request = Request::StartChild {
+        let request = Request::Start {
             key: ChildKey(self.next),
             name: name(&format!("c{number}")),
             policy,
@@ -264,8 +264,7 @@ impl World {
         let Some(request) = self.unanswered.remove(&call) else {
             panic!("I2: {call:?} answered twice: {result:?}")
         };
-        let (Request::TerminateChild(child) | Request::RestartChild(child) | Request::RetryChild(child)) = request
-        else {
+        let (Request::Terminate(child) | Request::Restart(child) | Request::Retry(child)) = request else {
             return;
         };
         match result {
