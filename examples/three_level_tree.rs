@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use triarch::prelude::*;
+use triarch::tree::Level;
 
 enum Job {
     Square(u64, Reply<u64>),
@@ -52,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(square, 64, "the same address, the next life");
 
     for node in tree.observer().snapshot() {
-        let indent = 2 * (usize::from(node.level) - 1);
+        let indent = 2 * (usize::from(node.level.number()) - 1);
         println!(
             "{:indent$}{} is {:?}, life {}",
             "", node.path, node.state, node.incarnation
@@ -62,7 +63,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .observer()
         .node("team/worker")
         .ok_or("the worker has left the tree")?;
-    assert_eq!((worker.level, worker.incarnation, worker.restarts), (3, 2, 1));
+    assert_eq!(
+        (worker.level, worker.incarnation, worker.restarts),
+        (Level::Agent, 2, 1)
+    );
 
     assert!(tree.stop().await.is_orderly());
     Ok(())

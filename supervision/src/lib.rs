@@ -308,5 +308,5 @@ pub mod prelude {
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
     pub use crate::reason::{ExitReason, Failure};
     pub use crate::supervisor::{CallError, ChildState, Decision, Started, Supervisor, SupervisorHandle};
-    pub use crate::tree::{Event, Observer, Phase, Root, RootEnd, Tree, What};
+    pub use crate::tree::{Event, Fact, Observer, Phase, Root, RootEnd, Tree};
 }

@@ -55,7 +55,7 @@ mod rules;
 mod shard;
 #[cfg(test)]
 mod shown;
-mod snapshot;
+mod spread;
 mod supervision;
 mod table;
 
@@ -63,13 +63,13 @@ pub use buckets::Buckets;
 pub use catalogue::{Catalogue, CatalogueError, Section};
 pub(crate) use census::Census;
 pub use counter::{Counter, Elapsed};
-pub use family::{Family, Kind, Label, OTHER, Values};
+pub use family::{Family, Label, Measure, OTHER, Values};
 pub use gauge::Gauge;
 pub use guard::{LABEL_OVERFLOW, TELEMETRY};
 pub use histogram::Histogram;
 pub use instruments::{Fan, Fans, InstrumentError, Instruments, Labelled};
 pub use reading::{Reading, Sample, Value};
-pub use rules::{CLOSED_VALUES_MAX, Fault, OPEN_VALUES_MAX};
-pub use snapshot::{BucketsDiffer, Quantile, Snapshot};
+pub use rules::{CLOSED_VALUES_MAX, Misdeclaration, OPEN_VALUES_MAX};
+pub use spread::{BucketsDiffer, Quantile, Spread};
 pub(crate) use supervision::{KindMetrics, SupervisionMetrics, SupervisorMetrics, TypeMetrics};
 pub use table::Instrument;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::figures::Figures;
-use super::node::{Change, Kind, Node, OBSERVE, PAUSE, Phase};
+use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
 use crate::dead_letter::DeadLetters;
@@ -25,10 +25,9 @@ pub struct NodeView {
     pub id: u64,
     /// Its place in the tree: `root`, `team`, `team/agent`.
     pub path: Arc<str>,
-    /// 1 root, 2 supervisor, 3 agent.
-    pub level: u8,
     /// What it is.
-    pub kind: Kind,
+    #[serde(flatten)]
+    pub level: Level,
     /// The agent's type.
     pub type_name: &'static str,
     /// Where it stands in its life.
@@ -94,15 +93,15 @@ impl Observer {
         }
         let count = |node: &Node| children.get(&*node.path()).copied().unwrap_or(0);
         let mut views: Vec<_> = nodes.values().map(|node| view(node, count(node))).collect();
-        views.sort_by(|one, other| (one.level > 1, &one.path).cmp(&(other.level > 1, &other.path)));
+        views.sort_by(|one, other| (one.level > Level::Root, &one.path).cmp(&(other.level > Level::Root, &other.path)));
         views
     }
 
     /// What stands at `path`.
     pub fn node(&self, path: &str) -> Option<NodeView> {
         let node = self.shared.find(path)?.node;
-        let children = match node.kind {
-            Kind::Agent => 0,
+        let children = match node.level {
+            Level::Agent => 0,
             _ => self
                 .shared
                 .all()
@@ -226,8 +225,8 @@ impl Observer {
 
     fn agent(&self, path: &str) -> Result<super::shared::Entry, NotFound> {
         let entry = self.entry(path)?;
-        match entry.node.kind {
-            Kind::Agent => Ok(entry),
+        match entry.node.level {
+            Level::Agent => Ok(entry),
             _ => Err(NotFound::NoAgent {
                 path: path.to_owned(),
                 found: entry.node.type_name,
@@ -243,10 +242,10 @@ impl Observer {
 }
 
 fn parent_of(node: &Node) -> &str {
-    match node.kind {
-        Kind::Root => "",
-        Kind::Supervisor => "root",
-        Kind::Agent => node.parent_path().unwrap_or("root"),
+    match node.level {
+        Level::Root => "",
+        Level::Supervisor => "root",
+        Level::Agent => node.parent_path().unwrap_or("root"),
     }
 }
 
@@ -254,8 +253,7 @@ fn view(node: &Node, children_count: usize) -> NodeView {
     NodeView {
         id: node.id,
         path: node.path(),
-        level: node.kind.level(),
-        kind: node.kind,
+        level: node.level,
         type_name: node.type_name,
         state: node.phase(),
         incarnation: node.incarnation.load(Ordering::Acquire),

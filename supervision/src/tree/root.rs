@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::metering::Meters;
-use super::node::{Kind, Node};
+use super::node::{Level, Node};
 use super::observer::Observer;
 use super::shared::{Door, RootState, Shared};
 use crate::child::{ChildSpec, Startable};
@@ -104,7 +104,7 @@ impl Root {
         panics::install_hook();
         let shared = Shared::new(seed, Meters::new(instruments)?);
         see(&shared);
-        let node = Node::new(Kind::Root, Name::root(), "Root");
+        let node = Node::new(Level::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
         let slot = Arc::new(Slot::default());
         shared.enlist(&node, Arc::clone(&slot) as Arc<dyn Door>);

@@ -312,7 +312,7 @@ async fn a_panic_in_what_a_watcher_makes_of_an_end_touches_nobody_else() {
 async fn observation(events: &mut triarch_supervision::tree::Events) -> Observation {
     let next = async {
         loop {
-            if let What::Observation(seen) = events.next().await.unwrap().what {
+            if let Fact::Observation(seen) = events.next().await.unwrap().fact {
                 return seen;
             }
         }

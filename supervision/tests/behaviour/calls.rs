@@ -229,7 +229,7 @@ async fn every_decision_is_an_event_with_its_reason() {
         .unwrap();
     while let Some(event) = events.try_next() {
         assert_eq!(&*event.supervisor, "team");
-        if let What::Decision(decision) = event.what {
+        if let Fact::Decision(decision) = event.fact {
             told.push(word(&decision));
         }
     }
@@ -264,9 +264,9 @@ async fn escalation_and_its_reason_are_events_of_both_levels() {
     address.send(Say::Panic).await.unwrap();
     assert_eq!(address.ask(Say::Life).await, Ok(2));
     let told: Vec<_> = std::iter::from_fn(|| events.try_next())
-        .filter_map(|event| match event.what {
-            What::Decision(decision) => Some(format!("{} {}", event.supervisor, word(&decision))),
-            What::Observation(_) => None,
+        .filter_map(|event| match event.fact {
+            Fact::Decision(decision) => Some(format!("{} {}", event.supervisor, word(&decision))),
+            Fact::Observation(_) => None,
         })
         .collect();
     let expected = [

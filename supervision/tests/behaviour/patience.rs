@@ -51,9 +51,9 @@ pub(crate) async fn node_until(tree: &Tree, path: &str, is_so: impl Fn(&NodeView
 /// All decisions that are there already.
 pub(crate) fn decisions(events: &mut Events) -> Vec<Decision> {
     std::iter::from_fn(|| events.try_next())
-        .filter_map(|event| match event.what {
-            What::Decision(decision) => Some(decision),
-            What::Observation(_) => None,
+        .filter_map(|event| match event.fact {
+            Fact::Decision(decision) => Some(decision),
+            Fact::Observation(_) => None,
         })
         .collect()
 }

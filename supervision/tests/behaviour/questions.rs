@@ -242,9 +242,9 @@ async fn a_message_past_its_deadline_is_never_handled_and_is_a_dead_letter() {
     let log = Log::default();
     let (tree, address) = one(puppet("a", &log)).await;
     pause(&tree).await;
-    address.send_before(Say::Note(1), Moment::now() + SECOND).await.unwrap();
+    address.send_before(Moment::now() + SECOND, Say::Note(1)).await.unwrap();
     address
-        .send_before(Say::Note(2), Moment::now() + 10 * SECOND)
+        .send_before(Moment::now() + 10 * SECOND, Say::Note(2))
         .await
         .unwrap();
     tokio::time::advance(2 * SECOND).await;
@@ -267,7 +267,7 @@ async fn a_sender_with_a_deadline_is_held_back_no_longer_than_that() {
     let begun = tokio::time::Instant::now();
     let refused = desk
         .address
-        .send_before(Say::Note(2), Moment::now() + SECOND)
+        .send_before(Moment::now() + SECOND, Say::Note(2))
         .await
         .unwrap_err();
     assert!(matches!(

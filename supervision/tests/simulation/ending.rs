@@ -180,16 +180,16 @@ impl Driver<'_> {
 /// Whether a supervisor stopped children by its own decision about that time: it gave up, or restarted a group.
 fn acted_itself(events: &[Event], supervisor: &str, began: Moment) -> bool {
     let group_restart = Duration::from_mins(1);
-    events.iter().fold(false, |given_up, event| match &event.what {
-        What::Decision(Decision::Ended { child, .. })
+    events.iter().fold(false, |given_up, event| match &event.fact {
+        Fact::Decision(Decision::Ended { child, .. })
             if *event.supervisor == *"root" && child.as_str() == supervisor =>
         {
             given_up && event.at >= began
         }
-        What::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) if *event.supervisor == *supervisor => {
+        Fact::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) if *event.supervisor == *supervisor => {
             true
         }
-        What::Decision(Decision::Restarting { siblings: 1.., .. }) if *event.supervisor == *supervisor => {
+        Fact::Decision(Decision::Restarting { siblings: 1.., .. }) if *event.supervisor == *supervisor => {
             given_up || event.at + group_restart >= began
         }
         _ => given_up,

@@ -12,7 +12,7 @@ use crate::reason::{ExitReason, Failure};
 use crate::supervisor::actor::{Charge, Order};
 use crate::supervisor::machine::{Alarm, ChildKey, Decision, Effect, Incarnation, Overdue};
 use crate::time::Due;
-use crate::tree::{KILL, Node, Phase, RootState, STOP, What};
+use crate::tree::{Fact, KILL, Node, Phase, RootState, STOP};
 
 impl Desk {
     pub(super) fn perform(&mut self, effect: Effect) {
@@ -128,7 +128,7 @@ impl Desk {
         }
         self.charge.node.meters().decided(&decision);
         let shared = &self.charge.shared;
-        shared.tell(self.now, &self.path, What::Decision(decision));
+        shared.tell(self.now, &self.path, Fact::Decision(decision));
     }
 
     /// The node of a child that is still known.
