@@ -59,10 +59,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             "", node.path, node.state, node.incarnation
         );
     }
-    let worker = tree
-        .observer()
-        .node("team/worker")
-        .ok_or("the worker has left the tree")?;
+    let worker = tree.observer().node("team/worker")?;
     assert_eq!(
         (worker.level, worker.incarnation, worker.restarts),
         (Level::Agent, 2, 1)

@@ -145,6 +145,6 @@ mod tests {
         );
         let shortest = (1..1000).map(|life| bears(SEED, life)).min().unwrap();
         let life = PAUSE * u32::try_from(shortest).unwrap();
-        assert!(life * INTENSITY.restarts > INTENSITY.within, "{life:?}");
+        assert!(life * INTENSITY.restarts > INTENSITY.period, "{life:?}");
     }
 }

@@ -110,7 +110,7 @@
 //!     address.send(Job::Fail).await?;
 //!     assert_eq!(address.ask(Job::Life).await?, 2); // the same address, the next life
 //!
-//!     let node = tree.observer().node("team/worker").ok_or("it is in the tree")?;
+//!     let node = tree.observer().node("team/worker")?;
 //!     assert_eq!((node.incarnation, node.restarts), (2, 1));
 //!     assert!(matches!(node.last_exit, Some(ExitReason::Error(_))));
 //!     assert_eq!(tree.observer().dead_letters().count(DeadReason::Crashed), 1);
@@ -245,7 +245,7 @@
 //!
 //! - **Distribution.** A tree lives in one process.
 //! - **Persistence.** A mailbox ends with the process. Delivery is at most once, unless a type asks for redelivery.
-//! - **Dynamic typing.** An address takes one message type; [`Observer::find`](tree::Observer::find) checks that
+//! - **Dynamic typing.** An address takes one message type; [`Observer::address`](tree::Observer::address) checks that
 //!   the agent at a path takes it.
 //! - **An unbounded mailbox.** A capacity is at least 1, and 1,024 where nothing is said.
 //! - **Supervisors below supervisors.** A large group becomes several, by [`Supervisor::span`];

@@ -206,8 +206,8 @@ impl Supervisor {
 }
 
 pub(crate) fn check_policy(name: &Name, policy: &SupervisorPolicy) -> Result<(), BuildError> {
-    let Intensity { restarts, within } = policy.intensity;
-    if restarts > 0 && within.is_zero() {
+    let Intensity { restarts, period } = policy.intensity;
+    if restarts > 0 && period.is_zero() {
         return Err(BuildError::IntensityWithoutPeriod {
             supervisor: name.clone(),
             restarts,

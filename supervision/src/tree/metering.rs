@@ -274,14 +274,8 @@ fn raise(seen: &AtomicU64, total: u64) -> Option<u64> {
 
 fn word(phase: Phase) -> &'static str {
     match phase {
-        Phase::Specified | Phase::Starting => "starting",
-        Phase::Idle => "idle",
-        Phase::Busy => "busy",
-        Phase::Paused => "paused",
-        Phase::Stopping => "stopping",
-        Phase::Stopped => "stopped",
-        Phase::Backoff => "backoff",
-        Phase::Failed => "failed",
+        Phase::Specified => Phase::Starting.label(),
+        phase => phase.label(),
     }
 }
 

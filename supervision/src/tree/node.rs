@@ -69,6 +69,21 @@ impl Phase {
             .unwrap_or_default()
     }
 
+    /// The word used in metrics and screens.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Specified => "specified",
+            Self::Starting => "starting",
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Backoff => "backoff",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Whether an incarnation exists.
     pub fn is_alive(self) -> bool {
         matches!(

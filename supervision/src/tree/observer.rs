@@ -61,6 +61,14 @@ pub enum NotFound {
         /// What stands there.
         found: &'static str,
     },
+    /// What stands there is no supervisor.
+    #[error("{path} is a {found}, which has no children; name the supervisor above it")]
+    NoSupervisor {
+        /// The path in question.
+        path: String,
+        /// What stands there.
+        found: &'static str,
+    },
     /// What stands there takes other messages.
     #[error("{path} does not take messages of type {wanted}; it is a {found}")]
     OtherType {
@@ -98,8 +106,8 @@ impl Observer {
     }
 
     /// What stands at `path`.
-    pub fn node(&self, path: &str) -> Option<NodeView> {
-        let node = self.shared.find(path)?.node;
+    pub fn node(&self, path: &str) -> Result<NodeView, NotFound> {
+        let node = self.entry(path)?.node;
         let children = match node.level {
             Level::Agent => 0,
             _ => self
@@ -109,19 +117,17 @@ impl Observer {
                 .filter(|other| parent_of(other) == path)
                 .count(),
         };
-        Some(view(&node, children))
+        Ok(view(&node, children))
     }
 
     /// The last changes of state of what stands at `path`, oldest first.
-    pub fn history(&self, path: &str) -> Vec<Change> {
-        self.shared
-            .find(path)
-            .map_or_else(Vec::new, |entry| entry.node.history())
+    pub fn history(&self, path: &str) -> Result<Vec<Change>, NotFound> {
+        Ok(self.entry(path)?.node.history())
     }
 
     /// The address of the agent at `path`.
-    pub fn find<M: Message>(&self, path: &str) -> Result<Address<M>, NotFound> {
-        let entry = self.entry(path)?;
+    pub fn address<M: Message>(&self, path: &str) -> Result<Address<M>, NotFound> {
+        let entry = self.agent(path)?;
         let found = entry.node.type_name;
         let mailbox = entry.door.as_any().downcast::<Mailbox<M>>();
         let wanted = std::any::type_name::<M>();
@@ -136,11 +142,11 @@ impl Observer {
     /// Sends to whoever stands at `path`; where nobody does, the message comes back and is counted as a dead
     /// letter. One who takes other messages refuses it, which is [`Refusal::OtherType`].
     pub async fn send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
-        let why = match self.find::<M>(path) {
+        let why = match self.address::<M>(path) {
             Ok(address) => return address.send(message).await,
             Err(NotFound::NoSuchPath { .. }) => {
                 self.shared.no_such_agent(path, std::any::type_name::<M>());
-                Refusal::Closed
+                Refusal::NoSuchAgent
             }
             Err(_) => Refusal::OtherType,
         };
@@ -159,9 +165,8 @@ impl Observer {
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
         let slot = entry.door.as_any().downcast::<Slot>();
-        let other = |_| NotFound::OtherType {
+        let other = |_| NotFound::NoSupervisor {
             path: path.to_owned(),
-            wanted: "Supervisor",
             found,
         };
         slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
@@ -177,12 +182,12 @@ impl Observer {
     }
 
     /// What the tree counts: events as they happen, messages and levels as of the last [`Observer::sample`].
-    pub fn metrics(&self) -> &Instruments {
+    pub fn instruments(&self) -> &Instruments {
         self.shared.meters.instruments()
     }
 
     /// Brings what is counted by samples up to date: messages, gauges, dead letters. For whoever is about to read
-    /// [`Observer::metrics`]; it looks at each node once and asks no agent.
+    /// [`Observer::instruments`]; it looks at each node once and asks no agent.
     pub fn sample(&self) {
         self.shared.sample();
     }
@@ -218,9 +223,9 @@ impl Observer {
         Ok(())
     }
 
-    /// What the agent at `path` last showed of itself.
-    pub fn last_state(&self, path: &str) -> Option<serde_json::Value> {
-        self.shared.find(path)?.node.view()
+    /// What the agent at `path` last showed of itself; `None` where it has shown nothing yet.
+    pub fn last_state(&self, path: &str) -> Result<Option<serde_json::Value>, NotFound> {
+        Ok(self.agent(path)?.node.view())
     }
 
     fn agent(&self, path: &str) -> Result<super::shared::Entry, NotFound> {

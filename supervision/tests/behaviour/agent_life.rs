@@ -444,7 +444,7 @@ async fn stop_does_not_wait_behind_a_million_messages() {
 async fn an_agent_finds_others_through_its_tree() {
     let stage = stage(|child| child).await;
     let look = Say::act(|puppet: &mut Puppet, ctx| {
-        let found = ctx.tree().find::<Say>("team/a").unwrap();
+        let found = ctx.observer().address::<Say>("team/a").unwrap();
         puppet.write(format_args!("finds {} {}", found.path(), found == ctx.address()));
         Box::pin(async { Ok(()) })
     });

@@ -323,7 +323,11 @@ async fn unknown_and_double_children_in_calls() {
     let error = tree.observer().supervisor("team/a").unwrap_err().to_string();
     assert_eq!(
         error,
-        "team/a does not take messages of type Supervisor; it is a Puppet"
+        "team/a is a Puppet, which has no children; name the supervisor above it"
+    );
+    assert_eq!(
+        tree.observer().address::<Say>("team").unwrap_err().to_string(),
+        "team is a Supervisor, which handles no messages; name one of its agents"
     );
     tree.stop().await;
     assert_eq!(

@@ -59,7 +59,7 @@ async fn a_deleted_childs_address_is_closed_and_its_name_is_free() {
     team.terminate_child("a").await.unwrap();
     team.delete_child("a").await.unwrap();
     assert_eq!(address.try_send(Say::Note(1)).unwrap_err().why, Refusal::Closed);
-    assert!(tree.observer().find::<Say>("team/a").is_err());
+    assert!(tree.observer().address::<Say>("team/a").is_err());
     let (next, _) = team.start_child(puppet("a", &log)).await.unwrap();
     assert!(next != address);
     assert_eq!((next.ask(Say::Life).await, address.is_closed()), (Ok(1), true));
@@ -76,7 +76,7 @@ async fn a_name_is_free_again_when_its_start_fails() {
         let address = child.address();
         let error = soon("it fails", team.start_child(child)).await.unwrap_err().to_string();
         assert!(error.starts_with("child a did not start: "), "{error}");
-        assert!(address.is_closed() && tree.observer().node("team/a").is_none());
+        assert!(address.is_closed() && tree.observer().node("team/a").is_err());
     }
     let (address, _) = team.start_child(puppet("a", &log)).await.unwrap();
     assert_eq!(address.ask(Say::Life).await, Ok(1));
@@ -97,7 +97,7 @@ async fn a_refused_double_leaves_the_present_child_alone() {
         .await
         .unwrap_err();
     assert!(other.is_closed() && !address.is_closed());
-    assert!(tree.observer().find::<Say>("team/a").unwrap() == address);
+    assert!(tree.observer().address::<Say>("team/a").unwrap() == address);
     assert_eq!(address.ask(Say::Life).await, Ok(1));
     tree.stop().await;
 }

@@ -44,7 +44,7 @@ pub(crate) async fn not_yet<T: Debug, F: Future<Output = T> + Unpin>(future: &mu
 /// Waits for a node to be as stated.
 pub(crate) async fn node_until(tree: &Tree, path: &str, is_so: impl Fn(&NodeView) -> bool) -> NodeView {
     let observer = tree.observer();
-    until(path, || observer.node(path).is_some_and(|node| is_so(&node))).await;
+    until(path, || observer.node(path).is_ok_and(|node| is_so(&node))).await;
     observer.node(path).unwrap()
 }
 

@@ -288,8 +288,8 @@ async fn an_agent_of_another_type_is_not_handed_over() {
     struct Other;
     impl Message for Other {}
     let desk = desk(|child| child).await;
-    assert!(desk.tree.observer().find::<Say>("team/a").unwrap() == desk.address);
-    let error = desk.tree.observer().find::<Other>("team/a").unwrap_err().to_string();
+    assert!(desk.tree.observer().address::<Say>("team/a").unwrap() == desk.address);
+    let error = desk.tree.observer().address::<Other>("team/a").unwrap_err().to_string();
     assert!(
         error.starts_with("team/a does not take messages of type") && error.ends_with("it is a Puppet"),
         "{error}"

@@ -108,7 +108,7 @@ impl Driver<'_> {
             .tree
             .observer()
             .node(path)
-            .is_some_and(|node| node.state == Phase::Idle);
+            .is_ok_and(|node| node.state == Phase::Idle);
         let book = self.ledger.book();
         let slot = book.slots.iter().position(|slot| slot.path == path)?;
         let is_free = book.slots[slot].record.in_hand == 0 && book.slots[slot].line.figures().depth == 0;
@@ -138,7 +138,7 @@ impl Driver<'_> {
                 .ledger
                 .violate(format!("S7 the tree has not stopped after {limit:?}")),
             Ok(end) => {
-                if end.late.iter().any(|late| !late.child.ended) {
+                if end.late.iter().any(|late| !late.ended) {
                     self.ledger.violate(format!("S7 the tree ended without {:?}", end.late));
                 }
             }

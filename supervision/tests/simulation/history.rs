@@ -85,7 +85,7 @@ impl History<'_> {
         let Some(intensity) = self.intensity_of(&event.supervisor) else {
             return;
         };
-        past.restarts.retain(|(at, _)| event.at.since(*at) <= intensity.within);
+        past.restarts.retain(|(at, _)| event.at.since(*at) <= intensity.period);
         let supervisor = &event.supervisor;
         match decision {
             Decision::Restarting { child, .. } => {

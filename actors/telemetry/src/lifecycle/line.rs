@@ -118,7 +118,8 @@ fn decided(decision: &Decision) -> String {
             reason,
             delay,
             siblings,
-            window: (restarts, allowed),
+            restarts,
+            allowed,
             ..
         } => {
             let along = if *siblings > 0 {
@@ -174,7 +175,8 @@ mod tests {
             attempt: 1,
             delay: Duration::from_micros(250_900),
             siblings: 2,
-            window: (1, 5),
+            restarts: 1,
+            allowed: 5,
         };
         Line {
             at: Moment::default(),

@@ -48,7 +48,8 @@ fn restarting(child: &str) -> Decision {
         attempt: 1,
         delay: Duration::ZERO,
         siblings: 0,
-        window: (1, 5),
+        restarts: 1,
+        allowed: 5,
     }
 }
 

@@ -109,11 +109,11 @@ impl Desk {
                 child,
                 reason,
                 delay,
-                window,
+                restarts,
                 ..
             } => {
                 if let Some(node) = self.node_of(child) {
-                    node.meters().restarting(child, reason, window.0, self.now);
+                    node.meters().restarting(child, reason, *restarts, self.now);
                     if !delay.is_zero() {
                         node.enter(Phase::Backoff, node.incarnation.load(Ordering::Acquire), None, self.now);
                     }

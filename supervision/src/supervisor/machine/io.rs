@@ -329,8 +329,10 @@ pub enum Decision {
         delay: Duration,
         /// How many siblings are restarted along with it.
         siblings: usize,
-        /// Restarts in the window after this one, and how many are allowed.
-        window: (u32, u32),
+        /// How many restarts lie in the window, this one among them.
+        restarts: u32,
+        /// How many are allowed there.
+        allowed: u32,
     },
     /// A child is not started again, because its specification says so.
     LetGo {

@@ -365,7 +365,8 @@ fn in_words(decision: &Decision) -> String {
             attempt,
             delay,
             siblings,
-            window: (used, allowed),
+            restarts: used,
+            allowed,
             ..
         } => format!("restarting {child} attempt {attempt} after {delay:?} with {siblings} ({used}/{allowed})"),
         Decision::LetGo { child, .. } => format!("let go {child}"),

@@ -292,17 +292,22 @@ impl World {
 
     fn tell(&mut self, decision: &Decision) {
         match decision {
-            Decision::Restarting { child, window, .. } => {
+            Decision::Restarting {
+                child,
+                restarts,
+                allowed,
+                ..
+            } => {
                 self.last_in_turn = None;
                 self.restarts.push((self.now, child.clone()));
                 let intensity = self.machine.policy.intensity;
                 let used = self
                     .restarts
                     .iter()
-                    .filter(|(at, _)| self.now.since(*at) <= intensity.within);
+                    .filter(|(at, _)| self.now.since(*at) <= intensity.period);
                 let used = u32::try_from(used.count()).unwrap_or(u32::MAX);
                 assert!(used <= intensity.restarts, "I3: {used} restarts");
-                assert_eq!(*window, (used, intensity.restarts), "I3");
+                assert_eq!((*restarts, *allowed), (used, intensity.restarts), "I3");
             }
             Decision::Quarantined { child, .. } => self.restarts.retain(|(_, name)| name != child),
             Decision::Ended { child, incarnation, .. } => self.tell_end(child, *incarnation),
