@@ -33,7 +33,7 @@ impl Agent for Librarian {
         match request {
             Request::LookUp { takes, reply } => {
                 tokio::time::sleep(takes).await;
-                let _unwanted = reply.send("third shelf on the left");
+                reply.send("third shelf on the left");
             }
             Request::Dust => println!("the librarian dusts, which no deadline below allows"),
         }
@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(error.is_timeout());
 
     // The librarian is still busy with the question above, and will be beyond this deadline.
-    desk.send_before(Request::Dust, Moment::now() + SOON).await?;
+    desk.send_before(Moment::now() + SOON, Request::Dust).await?;
     desk.ask(look_up(Duration::ZERO)).await?;
     for letter in tree.observer().dead_letters().list() {
         println!("dead letter {} to {}: {:?}", letter.number, letter.to, letter.reason);

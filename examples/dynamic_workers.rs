@@ -21,7 +21,7 @@ impl Agent for Worker {
     }
 
     async fn handle(&mut self, Square(number, reply): Square, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let _unwanted = reply.send(number * number);
+        reply.send(number * number);
         Ok(())
     }
 
@@ -38,7 +38,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut workers = Vec::new();
     for number in 1..=3 {
         let worker = Child::of::<Worker>(format!("worker-{number}"), ());
-        workers.push(pool.start_child(worker).await?);
+        let (address, _started) = pool.start_child(worker).await?;
+        workers.push(address);
     }
     assert_eq!(pool.count_children().await?.active, 3);
 

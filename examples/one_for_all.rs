@@ -26,7 +26,7 @@ impl Agent for Part {
     async fn handle(&mut self, order: Order, ctx: &mut Context<Self>) -> Result<(), Failure> {
         match order {
             Order::Break => return Err(Failure::new("dropped on the floor")),
-            Order::Life(reply) => drop(reply.send(ctx.incarnation())),
+            Order::Life(reply) => reply.send(ctx.incarnation()),
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ impl Agent for Player {
     async fn handle(&mut self, ball: Ball, ctx: &mut Context<Self>) -> Result<(), Failure> {
         if ball.crossed == CROSSINGS {
             println!("{} lets it drop", ctx.path());
-            let _unwanted = ball.game.send(ball.crossed);
+            ball.game.send(ball.crossed);
             return Ok(());
         }
         println!("{} returns the ball, {} crossings so far", ctx.path(), ball.crossed);

@@ -39,7 +39,7 @@ impl Agent for Clerk {
                 println!("{priority:?}: {text}");
                 self.served.push(text);
             }
-            Letter::Served(reply) => drop(reply.send(std::mem::take(&mut self.served))),
+            Letter::Served(reply) => reply.send(std::mem::take(&mut self.served)),
         }
         Ok(())
     }

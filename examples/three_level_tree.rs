@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use triarch::prelude::*;
+use triarch::tree::Level;
 
 enum Job {
     Square(u64, Reply<u64>),
@@ -26,7 +27,7 @@ impl Agent for Worker {
 
     async fn handle(&mut self, job: Job, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         match job {
-            Job::Square(number, reply) => drop(reply.send(number * number)),
+            Job::Square(number, reply) => reply.send(number * number),
             Job::Fail => return Err(Failure::new("was told to fail")),
         }
         Ok(())
@@ -52,17 +53,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(square, 64, "the same address, the next life");
 
     for node in tree.observer().snapshot() {
-        let indent = 2 * (usize::from(node.level) - 1);
+        let indent = 2 * (usize::from(node.level.number()) - 1);
         println!(
             "{:indent$}{} is {:?}, life {}",
             "", node.path, node.state, node.incarnation
         );
     }
-    let worker = tree
-        .observer()
-        .node("team/worker")
-        .ok_or("the worker has left the tree")?;
-    assert_eq!((worker.level, worker.incarnation, worker.restarts), (3, 2, 1));
+    let worker = tree.observer().node("team/worker")?;
+    assert_eq!(
+        (worker.level, worker.incarnation, worker.restarts),
+        (Level::Agent, 2, 1)
+    );
 
     assert!(tree.stop().await.is_orderly());
     Ok(())

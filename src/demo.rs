@@ -61,7 +61,7 @@ impl Agent for Answerer {
             return Err(Failure::new(format!("tired after {} answers", self.answered)));
         }
         self.answered += 1;
-        let _unwanted = question.reply.send(steps(question.number));
+        question.reply.send(steps(question.number));
         Ok(())
     }
 
@@ -145,6 +145,6 @@ mod tests {
         );
         let shortest = (1..1000).map(|life| bears(SEED, life)).min().unwrap();
         let life = PAUSE * u32::try_from(shortest).unwrap();
-        assert!(life * INTENSITY.restarts > INTENSITY.within, "{life:?}");
+        assert!(life * INTENSITY.restarts > INTENSITY.period, "{life:?}");
     }
 }

@@ -85,15 +85,15 @@ fn conclude(end: &RootEnd) -> u8 {
     end.exit_code()
 }
 
-fn overdue(Late { supervisor, child }: &Late) -> String {
-    let fate = if child.ended {
+fn overdue(late: &Late) -> String {
+    let fate = if late.ended {
         "was killed"
     } else {
         "was killed and still holds a thread"
     };
     format!(
-        "{supervisor}/{} did not stop within {:?} and {fate}",
-        child.child, child.waited
+        "{}/{} did not stop within {:?} and {fate}",
+        late.supervisor, late.child, late.waited
     )
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn table(nodes: &[NodeView]) -> String {
 }
 
 fn row(node: &NodeView) -> [String; 4] {
-    let state = format!("{:?}", node.state).to_lowercase();
+    let state = node.state.label().to_owned();
     let mailbox = node.mailbox.as_ref();
     let mailbox = mailbox.map_or("-".to_owned(), |figures| {
         format!("{}/{}", figures.depth, figures.capacity)

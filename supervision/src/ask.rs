@@ -167,12 +167,17 @@ impl Ticket {
 
 /// The way back to the asker, for one answer.
 ///
-/// Dropping it unused tells the asker so at once.
+/// One that is dropped unused tells the asker so: inside a handler once that has returned, elsewhere at once.
 pub struct Reply<T: Send + 'static>(Arc<Shared<T>>);
 
 impl<T: Send + 'static> Reply<T> {
-    /// Answers. Gives the answer back where nobody waits for it any more.
-    pub fn send(self, answer: T) -> Result<(), T> {
+    /// Answers. An answer nobody waits for any more is dropped.
+    pub fn send(self, answer: T) {
+        drop(self.try_send(answer));
+    }
+
+    /// Answers, and gives the answer back where nobody waits for it any more.
+    pub fn try_send(self, answer: T) -> Result<(), T> {
         let mut slot = lock(&self.0.slot);
         if !change(&self.0.state, &[WAITING, IN_HAND], ANSWERED) {
             return Err(answer);
@@ -273,7 +278,7 @@ mod tests {
     fn an_answer_reaches_the_asker() {
         let (reply, _ticket, answer) = question();
         assert_eq!(poll(&answer), Poll::Pending);
-        assert_eq!(reply.send(7), Ok(()));
+        assert_eq!(reply.try_send(7), Ok(()));
         assert_eq!(poll(&answer), Poll::Ready(Ok(7)));
     }
 
@@ -282,7 +287,7 @@ mod tests {
         let (reply, ticket, answer) = question();
         drop(answer);
         assert!(!reply.is_wanted() && !ticket.is_wanted());
-        assert_eq!(reply.send(7), Err(7));
+        assert_eq!(reply.try_send(7), Err(7));
     }
 
     #[test]
@@ -312,7 +317,7 @@ mod tests {
         let (reply, ticket, answer) = question();
         ticket.fail(NoAnswer::Timeout);
         ticket.fail(NoAnswer::Closed);
-        assert_eq!(reply.send(1), Err(1));
+        assert_eq!(reply.try_send(1), Err(1));
         assert_eq!(poll(&answer), Poll::Ready(Err(NoAnswer::Timeout)));
     }
 

@@ -18,7 +18,7 @@ use crate::message::{Message, Overflow};
 use crate::name::Name;
 use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
 use crate::supervisor::{check_backoff, check_times};
-use crate::tree::{Door, Kind, Node, Shared};
+use crate::tree::{Door, Level, Node, Shared};
 
 /// The specification of an agent: its name, what it starts from, and what its supervisor does about it.
 ///
@@ -198,7 +198,7 @@ impl<A: Agent> Child<A> {
         self.mailbox.get_or_init(|| {
             // A name that is none is told when the tree is built; until then it only stands in messages.
             let name = Name::new(&self.name).unwrap_or_else(|_| Name::unchecked(&self.name));
-            let node = Node::new(Kind::Agent, name, std::any::type_name::<A>());
+            let node = Node::new(Level::Agent, name, std::any::type_name::<A>());
             Mailbox::new(node, self.options.capacity, self.options.overflow)
         })
     }

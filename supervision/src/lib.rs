@@ -44,8 +44,7 @@
 //!     async fn handle(&mut self, message: Count, _ctx: &mut Context<Self>) -> Result<(), Failure> {
 //!         match message {
 //!             Count::Add(more) => self.total += more,
-//!             // An asker that gave up gets no answer, and that is no failure of the counter.
-//!             Count::Total(reply) => drop(reply.send(self.total)),
+//!             Count::Total(reply) => reply.send(self.total),
 //!         }
 //!         Ok(())
 //!     }
@@ -94,7 +93,7 @@
 //!
 //!     async fn handle(&mut self, job: Job, ctx: &mut Context<Self>) -> Result<(), Failure> {
 //!         match job {
-//!             Job::Life(reply) => drop(reply.send(ctx.incarnation())),
+//!             Job::Life(reply) => reply.send(ctx.incarnation()),
 //!             Job::Fail => return Err(Failure::new("told to")),
 //!         }
 //!         Ok(())
@@ -111,7 +110,7 @@
 //!     address.send(Job::Fail).await?;
 //!     assert_eq!(address.ask(Job::Life).await?, 2); // the same address, the next life
 //!
-//!     let node = tree.observer().node("team/worker").ok_or("it is in the tree")?;
+//!     let node = tree.observer().node("team/worker")?;
 //!     assert_eq!((node.incarnation, node.restarts), (2, 1));
 //!     assert!(matches!(node.last_exit, Some(ExitReason::Error(_))));
 //!     assert_eq!(tree.observer().dead_letters().count(DeadReason::Crashed), 1);
@@ -131,7 +130,6 @@
 //! | [`child`] | child specifications of agents |
 //! | [`policy`] | OTP's words: restart, shutdown, strategy, intensity, auto-shutdown; and backoff, quarantine |
 //! | [`supervisor`] | how a supervisor is described, and the calls it takes at run time |
-//! | [`supervisor::machine`] | what a supervisor decides: a pure function, without actors, clock or chance |
 //! | [`tree`] | the root, and the [`Observer`](tree::Observer) that sees and reaches every node |
 //! | [`reason`], [`error`], [`name`] | why something ended, why a tree does not start, what a name may be |
 //! | [`dead_letter`] | messages that reached no handler: counted, the last ones kept and replayable |
@@ -140,7 +138,8 @@
 //! | [`metrics`] | a catalogue of metric families and the instruments that fill it |
 //! | `testing` (feature `testing`) | worlds with a paused clock and a seed, probes, faults |
 //!
-//! Behind them lie `mailbox` (the hatch, the line, the bell) and `time` (the wheel and its keeper).
+//! Behind them lie `supervisor::machine` (what a supervisor decides: a pure function, without actors, clock or chance),
+//! `mailbox` (the hatch, the line, the bell) and `time` (the wheel and its keeper).
 //!
 //! # The way of a message
 //!
@@ -246,7 +245,7 @@
 //!
 //! - **Distribution.** A tree lives in one process.
 //! - **Persistence.** A mailbox ends with the process. Delivery is at most once, unless a type asks for redelivery.
-//! - **Dynamic typing.** An address takes one message type; [`Observer::find`](tree::Observer::find) checks that
+//! - **Dynamic typing.** An address takes one message type; [`Observer::address`](tree::Observer::address) checks that
 //!   the agent at a path takes it.
 //! - **An unbounded mailbox.** A capacity is at least 1, and 1,024 where nothing is said.
 //! - **Supervisors below supervisors.** A large group becomes several, by [`Supervisor::span`];
@@ -308,7 +307,6 @@ pub mod prelude {
     pub use crate::message::{Message, Overflow, Priority};
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
     pub use crate::reason::{ExitReason, Failure};
-    pub use crate::supervisor::machine::{ChildState, Decision, Outcome};
-    pub use crate::supervisor::{CallError, Supervisor, SupervisorHandle};
-    pub use crate::tree::{Event, Observer, Phase, Root, RootEnd, Tree, What};
+    pub use crate::supervisor::{CallError, ChildState, Decision, Started, Supervisor, SupervisorHandle};
+    pub use crate::tree::{Event, Fact, Observer, Phase, Root, RootEnd, Tree};
 }

@@ -123,13 +123,13 @@ pub struct Intensity {
     /// How many restarts are allowed.
     pub restarts: u32,
     /// Within which time.
-    pub within: Duration,
+    pub period: Duration,
 }
 
 impl Intensity {
-    /// `restarts` within `within`.
-    pub const fn new(restarts: u32, within: Duration) -> Self {
-        Self { restarts, within }
+    /// `restarts` within `period`.
+    pub const fn new(restarts: u32, period: Duration) -> Self {
+        Self { restarts, period }
     }
 }
 

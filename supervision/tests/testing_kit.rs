@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use triarch_supervision::clock::Moment;
 use triarch_supervision::prelude::*;
-use triarch_supervision::testing::{Fault, Faults, Faulty, Place, Probe, Trace, World};
+use triarch_supervision::testing::{Callback, Fault, Faults, Faulty, Probe, Trace, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -72,8 +72,8 @@ fn panic_of(run: impl FnOnce() + std::panic::UnwindSafe) -> String {
 fn stormy(seed: u64) -> Trace {
     World::new(seed).run(async |world| {
         let scene = scene(world, |child| child).await;
-        scene.faults.times(5, Place::Handle, Fault::Panic);
-        scene.faults.times(3, Place::Start, Fault::Error);
+        scene.faults.times(5, Callback::Handle, Fault::Panic);
+        scene.faults.times(3, Callback::Start, Fault::Error);
         for number in 0..20 {
             scene.relay.send(Number(number)).await.unwrap();
         }
@@ -180,7 +180,7 @@ fn a_probe_that_hears_something_unexpected_says_what() {
 fn a_handler_that_hangs_is_ended_by_the_kill_after_its_shutdown_time() {
     World::new(1).run(async |world| {
         let scene = scene(world, |child| child.shutdown(Shutdown::Within(2 * SECOND))).await;
-        scene.faults.next(Place::Handle, Fault::Hang);
+        scene.faults.next(Callback::Handle, Fault::Hang);
         scene.relay.send(Number(1)).await.unwrap();
         world.settle().await;
         let began = Moment::now();
@@ -193,9 +193,9 @@ fn a_handler_that_hangs_is_ended_by_the_kill_after_its_shutdown_time() {
 #[test]
 fn a_stop_that_hangs_and_a_drop_that_panics_are_survived() {
     for (place, fault) in [
-        (Place::Stop, Fault::Hang),
-        (Place::Stop, Fault::Panic),
-        (Place::Drop, Fault::Panic),
+        (Callback::Stop, Fault::Hang),
+        (Callback::Stop, Fault::Panic),
+        (Callback::Drop, Fault::Panic),
     ] {
         World::new(1).run(async |world| {
             let scene = scene(world, |child| child).await;
@@ -210,13 +210,13 @@ fn a_stop_that_hangs_and_a_drop_that_panics_are_survived() {
 fn a_start_that_never_returns_is_tried_again_after_its_limit() {
     World::new(1).run(async |world| {
         let mut scene = scene(world, |child| child.start_within(SECOND)).await;
-        scene.faults.next(Place::Handle, Fault::Panic);
-        scene.faults.next(Place::Start, Fault::Hang);
+        scene.faults.next(Callback::Handle, Fault::Panic);
+        scene.faults.next(Callback::Start, Fault::Hang);
         for number in [1, 2] {
             scene.relay.send(Number(number)).await.unwrap();
         }
         assert_eq!(scene.probe.expect_next().await, Number(2));
-        assert_eq!(scene.faults.calls(Place::Start), 3);
+        assert_eq!(scene.faults.calls(Callback::Start), 3);
         scene.tree.stop().await;
     });
 }
@@ -225,7 +225,7 @@ fn a_start_that_never_returns_is_tried_again_after_its_limit() {
 fn a_delayed_start_and_a_delayed_handler_take_their_time() {
     World::new(1).run(async |world| {
         let mut scene = scene(world, |child| child).await;
-        scene.faults.next(Place::Handle, Fault::Delay(3 * SECOND));
+        scene.faults.next(Callback::Handle, Fault::Delay(3 * SECOND));
         scene.relay.send(Number(1)).await.unwrap();
         scene.probe.expect_none_within(2 * SECOND).await;
         assert_eq!(scene.probe.expect_next().await, Number(1));
@@ -264,7 +264,7 @@ fn timers_and_wishes_of_a_wrapped_agent_work_through_its_wrapper() {
             .await
             .unwrap();
         world.advance(10 * SECOND).await;
-        assert_eq!(faults.calls(Place::Handle), 3);
+        assert_eq!(faults.calls(Callback::Handle), 3);
         assert_eq!(
             tree.observer().node("team/ticker").unwrap().last_exit,
             Some(ExitReason::Normal)

@@ -147,7 +147,7 @@ fn a_log_that_cannot_be_written_counts_what_is_lost_and_brings_nobody_down() {
         let lifecycle = "telemetry/lifecycle";
         tree.observer().request_state(lifecycle).unwrap();
         world.settle().await;
-        let state = tree.observer().last_state(lifecycle).unwrap();
+        let state = tree.observer().last_state(lifecycle).unwrap().unwrap();
         assert_eq!(
             state["last_error"],
             "lines cannot be written; see where they go: broken pipe"

@@ -193,7 +193,7 @@ impl Agent for Answerer {
     }
 
     async fn handle(&mut self, question: Question, _: &mut Context<Self>) -> Result<(), Failure> {
-        let _ = question.1.send(answer_to(question.0));
+        question.1.send(answer_to(question.0));
         Ok(())
     }
 }

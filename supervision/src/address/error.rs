@@ -14,6 +14,9 @@ pub enum Refusal {
     /// The agent is no longer part of the tree.
     #[error("it is no longer part of the tree; look its address up again")]
     Closed,
+    /// Nobody stands at the path.
+    #[error("nobody stands there; the tree's snapshot lists who does")]
+    NoSuchAgent,
     /// Who stands at the path takes other messages.
     #[error("it does not take messages of this type; send to one who does")]
     OtherType,

@@ -95,7 +95,7 @@ impl<M: Message> Address<M> {
 
     /// Queues a message that is void after `deadline`: it is never handled then, and the sender is not held
     /// back longer.
-    pub async fn send_before(&self, message: M, deadline: Moment) -> Result<(), SendError<M>> {
+    pub async fn send_before(&self, deadline: Moment, message: M) -> Result<(), SendError<M>> {
         let parcel = Parcel::special(Content::Until(deadline, message));
         let (refused, parcel) = match self.mailbox.offer(parcel) {
             Ok(number) => {

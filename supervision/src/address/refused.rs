@@ -177,7 +177,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 mod tests {
     use super::*;
     use crate::name::Name;
-    use crate::tree::Kind;
+    use crate::tree::Level;
 
     #[derive(Debug, PartialEq)]
     struct Note(u32);
@@ -185,7 +185,7 @@ mod tests {
     impl Message for Note {}
 
     fn closed(overflow: Overflow) -> Address<Note> {
-        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let node = Node::new(Level::Agent, Name::unchecked("a"), "A");
         let address = Address::new(Mailbox::new(node, 1, overflow));
         address.mailbox().close();
         address

@@ -108,8 +108,8 @@ impl<A: Agent> Context<A> {
         self.incarnation
     }
 
-    /// The tree, to look others up.
-    pub fn tree(&self) -> Observer {
+    /// Sees the tree, to look others up.
+    pub fn observer(&self) -> Observer {
         Observer::new(Arc::clone(&self.shared))
     }
 

@@ -46,7 +46,7 @@ use crate::reason::{ExitReason, Failure};
 ///     async fn handle(&mut self, message: Count, _ctx: &mut Context<Self>) -> Result<(), Failure> {
 ///         match message {
 ///             Count::Add(more) => self.total += more,
-///             Count::Total(reply) => drop(reply.send(self.total)),
+///             Count::Total(reply) => reply.send(self.total),
 ///         }
 ///         Ok(())
 ///     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::family::{Family, Label, Values};
 use super::guard::LABEL_OVERFLOW;
-use super::rules::{Fault, fault_of};
+use super::rules::{Misdeclaration, fault_of};
 
 /// What one room counts, under one heading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum CatalogueError {
         name: &'static str,
         /// What is wrong.
         #[source]
-        fault: Fault,
+        fault: Misdeclaration,
     },
     /// Two families declare an open label of one name differently, so that their series could not be joined.
     #[error("the label {label} has other bounds in the metric {name} than in {earlier}; declare it once and share it")]
@@ -106,7 +106,7 @@ impl Catalogue {
 
     /// The family that a query means by `sample`, which for a histogram ends with `_bucket`, `_sum` or `_count`.
     pub fn family_of_sample(&self, sample: &str) -> Option<&'static Family> {
-        let is_histogram = |family: &&Family| family.kind.type_name() == "histogram";
+        let is_histogram = |family: &&Family| family.measure.type_name() == "histogram";
         let plain = self.family(sample).filter(|family| !is_histogram(family));
         plain.or_else(|| {
             let stem = |suffix| sample.strip_suffix(suffix);
@@ -214,7 +214,7 @@ mod tests {
             Catalogue::new(&[section("Tea", &[BAD]), TELEMETRY]).unwrap_err(),
             CatalogueError::BadFamily {
                 name: BAD.name,
-                fault: Fault::Total
+                fault: Misdeclaration::Total
             }
         );
     }

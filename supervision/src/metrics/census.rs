@@ -14,7 +14,7 @@ use crate::supervisor::machine::ChildState;
 /// Gauges are set from sums only, and all at once. So several types that share the series `other` add up there, bands of depth add
 /// up to the number of mailboxes, and what is no longer there stands at 0.
 #[derive(Debug)]
-pub struct Census<'a> {
+pub(crate) struct Census<'a> {
     metrics: &'a SupervisionMetrics,
     types: Vec<OfType>,
     supervisors: Vec<OfSupervisor>,
@@ -48,12 +48,12 @@ impl<'a> Census<'a> {
     }
 
     /// Counts a live actor of that type.
-    pub fn actor(&mut self, actor_type: &TypeMetrics) {
+    pub(crate) fn actor(&mut self, actor_type: &TypeMetrics) {
         at(&mut self.types, actor_type.slot()).actors += 1;
     }
 
     /// Counts a mailbox of that type with so many messages waiting, the oldest for so long.
-    pub fn mailbox(&mut self, actor_type: &TypeMetrics, depth: usize, oldest: Duration) {
+    pub(crate) fn mailbox(&mut self, actor_type: &TypeMetrics, depth: usize, oldest: Duration) {
         let of_type = at(&mut self.types, actor_type.slot());
         of_type.messages += depth;
         of_type.messages_max = of_type.messages_max.max(depth);
@@ -62,24 +62,24 @@ impl<'a> Census<'a> {
     }
 
     /// Counts a child of that supervisor.
-    pub fn child(&mut self, supervisor: &SupervisorMetrics, state: ChildState) {
+    pub(crate) fn child(&mut self, supervisor: &SupervisorMetrics, state: ChildState) {
         at(&mut self.supervisors, supervisor.slot()).children[index_of(state)] += 1;
     }
 
     /// Notes which share of its restarts that supervisor has used; the highest counts where several share a series.
-    pub fn budget_used(&mut self, supervisor: &SupervisorMetrics, ratio: f64) {
+    pub(crate) fn budget_used(&mut self, supervisor: &SupervisorMetrics, ratio: f64) {
         let of_supervisor = at(&mut self.supervisors, supervisor.slot());
         of_supervisor.budget_used = Some(of_supervisor.budget_used.map_or(ratio, |used| used.max(ratio)));
     }
 
     /// Counts an agent of that kind in that state; a state without a word here counts as `unknown`.
-    pub fn agent(&mut self, kind: &KindMetrics, state: &str) {
+    pub(crate) fn agent(&mut self, kind: &KindMetrics, state: &str) {
         let index = AGENT_STATES.iter().position(|word| *word == state);
         at(&mut self.kinds, kind.slot())[index.unwrap_or(AGENT_STATES.len() - 1)] += 1;
     }
 
     /// Sets the gauges.
-    pub fn record(self) {
+    pub(crate) fn record(self) {
         set_counts(&self.metrics.mailboxes, DEPTHS, self.depths);
         for of_type in self.metrics.types.list() {
             counted(&self.types, of_type.slot()).set(&of_type);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::buckets::Buckets;
 use super::catalogue::{Catalogue, Section};
-use super::family::{Family, Kind, Label, OTHER, Values};
+use super::family::{Family, Label, Measure, OTHER, Values};
 
 impl Catalogue {
     /// The catalogue as a page for people, in Markdown; shown by [`Display`](fmt::Display).
@@ -63,8 +63,8 @@ fn write_family(f: &mut fmt::Formatter<'_>, family: &Family) -> fmt::Result {
     } else {
         labels.join("; ")
     };
-    let kind = match family.kind {
-        Kind::Histogram(buckets) => format!("histogram ({})", buckets.name()),
+    let kind = match family.measure {
+        Measure::Histogram(buckets) => format!("histogram ({})", buckets.name()),
         kind => kind.type_name().to_owned(),
     };
     let (name, most, help) = (family.name, family.series_max(), family.help);

@@ -9,7 +9,7 @@
 use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 
 use super::catalogue::Catalogue;
-use super::family::Kind;
+use super::family::Measure;
 use super::reading::{Reading, Sample, Value};
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
@@ -21,10 +21,10 @@ pub fn describe(catalogue: &Catalogue, recorder: &dyn Recorder) {
     for family in catalogue.families() {
         let name = KeyName::from_const_str(family.name);
         let help = SharedString::const_str(family.help);
-        match family.kind {
-            Kind::Counter | Kind::Elapsed => recorder.describe_counter(name, None, help),
-            Kind::Gauge => recorder.describe_gauge(name, None, help),
-            Kind::Histogram(_) => recorder.describe_histogram(name, None, help),
+        match family.measure {
+            Measure::Counter | Measure::Elapsed => recorder.describe_counter(name, None, help),
+            Measure::Gauge => recorder.describe_gauge(name, None, help),
+            Measure::Histogram(_) => recorder.describe_histogram(name, None, help),
         }
     }
 }
@@ -142,7 +142,13 @@ mod tests {
         let (instruments, notebook) = (instruments(), Notebook::default());
         describe(instruments.catalogue(), &notebook);
         let families = [COLD, CUPS, DRAW, HEAT, IDLE, LABEL_OVERFLOW];
-        let expected = families.map(|family| (family.kind.type_name(), family.name.to_owned(), family.help.to_owned()));
+        let expected = families.map(|family| {
+            (
+                family.measure.type_name(),
+                family.name.to_owned(),
+                family.help.to_owned(),
+            )
+        });
         assert_eq!(*notebook.descriptions.lock().unwrap(), expected);
     }
 

@@ -11,7 +11,7 @@ pub struct Family {
     /// Its name: `triarch_<room>_<what>_<unit>[_total]`.
     pub name: &'static str,
     /// What it measures with.
-    pub kind: Kind,
+    pub measure: Measure,
     /// What tells its series apart; handles are asked for with values in this order.
     pub labels: &'static [Label],
     /// Its meaning, one sentence for people.
@@ -20,7 +20,7 @@ pub struct Family {
 
 /// What a family measures with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Measure {
     /// A count that only grows.
     Counter,
     /// A sum of times that only grows, kept in nanoseconds and shown in seconds; to Prometheus a counter.
@@ -55,28 +55,28 @@ pub enum Values {
 impl Family {
     /// A count that only grows.
     pub const fn counter(name: &'static str, labels: &'static [Label], help: &'static str) -> Self {
-        Self::new(name, Kind::Counter, labels, help)
+        Self::new(name, Measure::Counter, labels, help)
     }
 
     /// A sum of times that only grows.
     pub const fn elapsed(name: &'static str, labels: &'static [Label], help: &'static str) -> Self {
-        Self::new(name, Kind::Elapsed, labels, help)
+        Self::new(name, Measure::Elapsed, labels, help)
     }
 
     /// A level that goes up and down.
     pub const fn gauge(name: &'static str, labels: &'static [Label], help: &'static str) -> Self {
-        Self::new(name, Kind::Gauge, labels, help)
+        Self::new(name, Measure::Gauge, labels, help)
     }
 
     /// How many times fell into which of `buckets`.
     pub const fn histogram(name: &'static str, buckets: Buckets, labels: &'static [Label], help: &'static str) -> Self {
-        Self::new(name, Kind::Histogram(buckets), labels, help)
+        Self::new(name, Measure::Histogram(buckets), labels, help)
     }
 
-    const fn new(name: &'static str, kind: Kind, labels: &'static [Label], help: &'static str) -> Self {
+    const fn new(name: &'static str, measure: Measure, labels: &'static [Label], help: &'static str) -> Self {
         Self {
             name,
-            kind,
+            measure,
             labels,
             help,
         }
@@ -85,7 +85,7 @@ impl Family {
     /// The most time series a scrape can show for it, with every label at its bound.
     pub fn series_max(&self) -> usize {
         let combinations: usize = self.labels.iter().map(Label::values_max).product();
-        combinations * self.kind.series_each()
+        combinations * self.measure.series_each()
     }
 
     /// Its labels' values, if all of them are closed: the series that exist from the start.
@@ -100,7 +100,7 @@ impl Family {
     }
 }
 
-impl Kind {
+impl Measure {
     /// Prometheus' word for it.
     pub const fn type_name(self) -> &'static str {
         match self {

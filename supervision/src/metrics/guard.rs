@@ -9,7 +9,7 @@ use super::catalogue::Section;
 use super::counter::Counter;
 use super::family::{Family, Label, OTHER, Values};
 use super::rules::OPEN_VALUES_MAX;
-use super::table::Rows;
+use super::table::SeriesByValues;
 
 const METRIC: Label = Label::open("metric", OPEN_VALUES_MAX);
 
@@ -33,11 +33,11 @@ pub const TELEMETRY: Section = Section {
 #[derive(Debug)]
 pub(super) struct Guard {
     admitted: Mutex<BTreeMap<&'static str, BTreeSet<Arc<str>>>>,
-    overflows: Arc<Rows<Counter>>,
+    overflows: Arc<SeriesByValues<Counter>>,
 }
 
 impl Guard {
-    pub(super) fn new(overflows: Arc<Rows<Counter>>) -> Self {
+    pub(super) fn new(overflows: Arc<SeriesByValues<Counter>>) -> Self {
         Self {
             admitted: Mutex::default(),
             overflows,
@@ -95,8 +95,8 @@ mod tests {
     const CUPS: Family = Family::counter("triarch_cups_total", &[TEAPOT, SIZE], "Cups poured.");
     const MUGS: Family = Family::counter("triarch_mugs_total", &[TEAPOT], "Mugs poured.");
 
-    fn guard() -> (Guard, Arc<Rows<Counter>>) {
-        let overflows = Arc::new(Rows::default());
+    fn guard() -> (Guard, Arc<SeriesByValues<Counter>>) {
+        let overflows = Arc::new(SeriesByValues::default());
         (Guard::new(Arc::clone(&overflows)), overflows)
     }
 
@@ -104,7 +104,7 @@ mod tests {
         guard.admit(family, label, value).to_string()
     }
 
-    fn overflow_of(overflows: &Rows<Counter>, metric: &'static str) -> Option<u64> {
+    fn overflow_of(overflows: &SeriesByValues<Counter>, metric: &'static str) -> Option<u64> {
         let rows = overflows.list();
         let row = rows.iter().find(|(values, _)| values[0].as_ref() == metric);
         row.map(|(_, counter)| counter.get())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::buckets::{Buckets, EDGES_MAX};
 use super::shard::{self, SHARDS};
-use super::snapshot::Snapshot;
+use super::spread::Spread;
 
 /// The buckets of a shard: one per edge, and the one without.
 pub(super) const SLOTS: usize = EDGES_MAX + 1;
@@ -54,9 +54,9 @@ impl Histogram {
     /// What was recorded until now.
     ///
     /// The counts agree with each other; the sum may already have, or still lack, what is being recorded right now.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn spread(&self) -> Spread {
         let counts = array::from_fn(|slot| self.sum(|shard| &shard.counts[slot]));
-        Snapshot::new(self.buckets, counts, self.sum(|shard| &shard.nanos))
+        Spread::new(self.buckets, counts, self.sum(|shard| &shard.nanos))
     }
 
     fn sum(&self, cell: impl Fn(&Shard) -> &AtomicU64) -> u64 {
@@ -102,7 +102,7 @@ mod tests {
             for time in &times {
                 histogram.observe(*time);
             }
-            let snapshot = histogram.snapshot();
+            let snapshot = histogram.spread();
             prop_assert_eq!(snapshot.cumulative().collect::<Vec<_>>(), naive(buckets, &times));
             prop_assert_eq!(snapshot.count(), times.len() as u64);
             prop_assert_eq!(snapshot.sum(), times.iter().sum::<Duration>());
@@ -120,7 +120,7 @@ mod tests {
                 scope.spawn(move || (0..EACH).for_each(|_| histogram.observe(Duration::from_micros(1 << thread))));
             }
         });
-        let snapshot = histogram.snapshot();
+        let snapshot = histogram.spread();
         let all: Vec<_> = (0..THREADS)
             .flat_map(|thread| std::iter::repeat_n(Duration::from_micros(1 << thread), EACH as usize))
             .collect();
@@ -144,8 +144,8 @@ mod tests {
     fn a_nonsensical_time_counts_but_does_not_wrap_the_sum() {
         let histogram = Histogram::new(Buckets::LONG);
         (0..100).for_each(|_| histogram.observe(Duration::MAX));
-        assert_eq!(histogram.snapshot().count(), 100);
-        assert_eq!(histogram.snapshot().sum(), 100 * Duration::from_nanos(NANOS_MAX));
+        assert_eq!(histogram.spread().count(), 100);
+        assert_eq!(histogram.spread().sum(), 100 * Duration::from_nanos(NANOS_MAX));
     }
 
     #[test]

@@ -8,12 +8,12 @@ use metrics::SharedString;
 
 use super::catalogue::Catalogue;
 use super::counter::{Counter, Elapsed};
-use super::family::{Family, Kind, Label};
+use super::family::{Family, Label, Measure};
 use super::gauge::Gauge;
 use super::guard::{Guard, LABEL_OVERFLOW};
 use super::histogram::Histogram;
 use super::reading::Reading;
-use super::table::{AnyTable, Instrument, Key, Rows, Table};
+use super::table::{AnyTable, Instrument, Key, SeriesByValues, Table};
 
 /// The instruments of every family of a catalogue.
 ///
@@ -135,13 +135,13 @@ fn has_labels(family: &Family, asked: usize) -> Result<(), InstrumentError> {
     })
 }
 
-fn begin(family: &'static Family, guard: &Arc<Guard>, overflows: &Arc<Rows<Counter>>) -> Arc<dyn AnyTable> {
-    match family.kind {
-        Kind::Counter if *family == LABEL_OVERFLOW => Table::new(family, guard, Arc::clone(overflows), ()),
-        Kind::Counter => Table::<Counter>::new(family, guard, Arc::default(), ()),
-        Kind::Elapsed => Table::<Elapsed>::new(family, guard, Arc::default(), ()),
-        Kind::Gauge => Table::<Gauge>::new(family, guard, Arc::default(), ()),
-        Kind::Histogram(buckets) => Table::<Histogram>::new(family, guard, Arc::default(), buckets),
+fn begin(family: &'static Family, guard: &Arc<Guard>, overflows: &Arc<SeriesByValues<Counter>>) -> Arc<dyn AnyTable> {
+    match family.measure {
+        Measure::Counter if *family == LABEL_OVERFLOW => Table::new(family, guard, Arc::clone(overflows), ()),
+        Measure::Counter => Table::<Counter>::new(family, guard, Arc::default(), ()),
+        Measure::Elapsed => Table::<Elapsed>::new(family, guard, Arc::default(), ()),
+        Measure::Gauge => Table::<Gauge>::new(family, guard, Arc::default(), ()),
+        Measure::Histogram(buckets) => Table::<Histogram>::new(family, guard, Arc::default(), buckets),
     }
 }
 

@@ -35,7 +35,7 @@
 //! # Cost
 //! Asking for a handle takes locks and allocates: do it once, when a part starts. Using one is an atomic addition
 //! (two for a histogram), without a lock, a map or an allocation. Parts that see every message count for themselves,
-//! and a sampler adds what they have gained; levels come from a [`Census`].
+//! and a sampler adds what they have gained; levels come from a census that looks at each node once.
 
 mod buckets;
 mod catalogue;
@@ -55,21 +55,21 @@ mod rules;
 mod shard;
 #[cfg(test)]
 mod shown;
-mod snapshot;
+mod spread;
 mod supervision;
 mod table;
 
 pub use buckets::Buckets;
 pub use catalogue::{Catalogue, CatalogueError, Section};
-pub use census::Census;
+pub(crate) use census::Census;
 pub use counter::{Counter, Elapsed};
-pub use family::{Family, Kind, Label, OTHER, Values};
+pub use family::{Family, Label, Measure, OTHER, Values};
 pub use gauge::Gauge;
 pub use guard::{LABEL_OVERFLOW, TELEMETRY};
 pub use histogram::Histogram;
 pub use instruments::{Fan, Fans, InstrumentError, Instruments, Labelled};
 pub use reading::{Reading, Sample, Value};
-pub use rules::{CLOSED_VALUES_MAX, Fault, OPEN_VALUES_MAX};
-pub use snapshot::{BucketsDiffer, Quantile, Snapshot};
-pub use supervision::{KindMetrics, SupervisionMetrics, SupervisorMetrics, TypeMetrics};
+pub use rules::{CLOSED_VALUES_MAX, Misdeclaration, OPEN_VALUES_MAX};
+pub use spread::{BucketsDiffer, Quantile, Spread};
+pub(crate) use supervision::{KindMetrics, SupervisionMetrics, SupervisorMetrics, TypeMetrics};
 pub use table::Instrument;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::SharedString;
 
 use super::family::Family;
-use super::snapshot::Snapshot;
+use super::spread::Spread;
 use super::table::Key;
 
 /// One family at one moment.
@@ -35,7 +35,7 @@ pub enum Value {
     /// A gauge's level.
     Level(f64),
     /// A histogram.
-    Spread(Box<Snapshot>),
+    Spread(Box<Spread>),
 }
 
 impl Sample {

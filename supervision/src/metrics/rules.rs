@@ -1,6 +1,6 @@
 //! What a good name and a bounded label are.
 
-use super::family::{Family, Kind, Label, OTHER, Values};
+use super::family::{Family, Label, Measure, OTHER, Values};
 
 /// The most words of a closed label.
 pub const CLOSED_VALUES_MAX: usize = 32;
@@ -70,7 +70,7 @@ const DERIVED_UNITS: [&str; 23] = [
 
 /// What is wrong with the declaration of a family.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum Misdeclaration {
     /// The name lacks the product's prefix.
     #[error("its name must begin with {PREFIX}")]
     Prefix,
@@ -137,34 +137,34 @@ pub enum Fault {
 }
 
 /// The first fault of `family`, if it has one.
-pub(super) fn fault_of(family: &Family) -> Option<Fault> {
+pub(super) fn fault_of(family: &Family) -> Option<Misdeclaration> {
     name_fault(family).or_else(|| labels_fault(family.labels))
 }
 
-fn name_fault(family: &Family) -> Option<Fault> {
+fn name_fault(family: &Family) -> Option<Misdeclaration> {
     let name = family.name;
     let words = || name.split('_');
     if !name.starts_with(PREFIX) {
-        Some(Fault::Prefix)
+        Some(Misdeclaration::Prefix)
     } else if !is_snake_case(name) {
-        Some(Fault::NotSnakeCase)
-    } else if name.ends_with("_total") != matches!(family.kind, Kind::Counter | Kind::Elapsed) {
-        Some(Fault::Total)
+        Some(Misdeclaration::NotSnakeCase)
+    } else if name.ends_with("_total") != matches!(family.measure, Measure::Counter | Measure::Elapsed) {
+        Some(Misdeclaration::Total)
     } else if let Some(unit) = DERIVED_UNITS.into_iter().find(|unit| words().any(|word| word == *unit)) {
-        Some(Fault::DerivedUnit { unit })
+        Some(Misdeclaration::DerivedUnit { unit })
     } else if !says_its_time(family) {
-        Some(Fault::Seconds)
+        Some(Misdeclaration::Seconds)
     } else {
-        (!is_sentence(family.help)).then_some(Fault::Help)
+        (!is_sentence(family.help)).then_some(Misdeclaration::Help)
     }
 }
 
 fn says_its_time(family: &Family) -> bool {
-    match family.kind {
-        Kind::Counter => !family.name.ends_with("_seconds_total"),
-        Kind::Elapsed => family.name.ends_with("_seconds_total"),
-        Kind::Histogram(_) => family.name.ends_with("_seconds"),
-        Kind::Gauge => true,
+    match family.measure {
+        Measure::Counter => !family.name.ends_with("_seconds_total"),
+        Measure::Elapsed => family.name.ends_with("_seconds_total"),
+        Measure::Histogram(_) => family.name.ends_with("_seconds"),
+        Measure::Gauge => true,
     }
 }
 
@@ -174,10 +174,10 @@ fn is_sentence(help: &str) -> bool {
         && !help.contains(['\n', '|'])
 }
 
-fn labels_fault(labels: &'static [Label]) -> Option<Fault> {
+fn labels_fault(labels: &'static [Label]) -> Option<Misdeclaration> {
     let repeated = |(index, label): (usize, &Label)| {
         let earlier = labels.iter().take(index).any(|other| other.name == label.name);
-        earlier.then_some(Fault::RepeatedLabel { label: label.name })
+        earlier.then_some(Misdeclaration::RepeatedLabel { label: label.name })
     };
     labels
         .iter()
@@ -185,32 +185,32 @@ fn labels_fault(labels: &'static [Label]) -> Option<Fault> {
         .or_else(|| labels.iter().enumerate().find_map(repeated))
 }
 
-fn label_fault(label: &Label) -> Option<Fault> {
+fn label_fault(label: &Label) -> Option<Misdeclaration> {
     let name = label.name;
     if BANNED_LABELS.contains(&name) || name.ends_with("_id") {
-        return Some(Fault::BannedLabel { label: name });
+        return Some(Misdeclaration::BannedLabel { label: name });
     }
     if !is_snake_case(name) {
-        return Some(Fault::LabelNotSnakeCase { label: name });
+        return Some(Misdeclaration::LabelNotSnakeCase { label: name });
     }
     match label.values {
         Values::Closed(words) => closed_fault(name, words),
         Values::Open { max } => {
             let bounded = (1..=OPEN_VALUES_MAX).contains(&max);
-            (!bounded).then_some(Fault::OpenBound { label: name, max })
+            (!bounded).then_some(Misdeclaration::OpenBound { label: name, max })
         }
     }
 }
 
-fn closed_fault(label: &'static str, words: &'static [&'static str]) -> Option<Fault> {
+fn closed_fault(label: &'static str, words: &'static [&'static str]) -> Option<Misdeclaration> {
     let count = words.len();
     if !(1..=CLOSED_VALUES_MAX).contains(&count) {
-        return Some(Fault::ClosedCount { label, count });
+        return Some(Misdeclaration::ClosedCount { label, count });
     }
     let repeated = |index: usize, word: &str| words.iter().take(index).any(|earlier| *earlier == word);
     let bad = |(index, word): &(usize, &&'static str)| !is_word(word) || **word == OTHER || repeated(*index, word);
     let (_, value) = words.iter().enumerate().find(bad)?;
-    Some(Fault::ClosedValue { label, value })
+    Some(Misdeclaration::ClosedValue { label, value })
 }
 
 fn is_snake_case(name: &str) -> bool {
@@ -237,7 +237,7 @@ mod tests {
         Family::counter(name, &[], HELP)
     }
 
-    fn labelled(labels: &'static [Label]) -> Option<Fault> {
+    fn labelled(labels: &'static [Label]) -> Option<Misdeclaration> {
         fault_of(&Family::counter("triarch_cups_total", labels, HELP))
     }
 
@@ -259,26 +259,26 @@ mod tests {
 
     #[test]
     fn a_name_is_prefixed_and_snake_case() {
-        assert_eq!(fault_of(&counter("cups_total")), Some(Fault::Prefix));
+        assert_eq!(fault_of(&counter("cups_total")), Some(Misdeclaration::Prefix));
         for bad in ["triarch_Cups_total", "triarch__cups_total", "triarch_cups-total"] {
-            assert_eq!(fault_of(&counter(bad)), Some(Fault::NotSnakeCase), "{bad}");
+            assert_eq!(fault_of(&counter(bad)), Some(Misdeclaration::NotSnakeCase), "{bad}");
         }
         assert_eq!(
             fault_of(&Family::gauge("triarch_cups_", &[], HELP)),
-            Some(Fault::NotSnakeCase)
+            Some(Misdeclaration::NotSnakeCase)
         );
     }
 
     #[test]
     fn total_ends_the_names_of_counters_and_of_nothing_else() {
-        assert_eq!(fault_of(&counter("triarch_cups")), Some(Fault::Total));
+        assert_eq!(fault_of(&counter("triarch_cups")), Some(Misdeclaration::Total));
         assert_eq!(
             fault_of(&Family::gauge("triarch_cups_total", &[], HELP)),
-            Some(Fault::Total)
+            Some(Misdeclaration::Total)
         );
         assert_eq!(
             fault_of(&Family::elapsed("triarch_draw_seconds", &[], HELP)),
-            Some(Fault::Total)
+            Some(Misdeclaration::Total)
         );
     }
 
@@ -286,14 +286,14 @@ mod tests {
     fn units_are_base_units_and_times_are_seconds() {
         assert_eq!(
             fault_of(&Family::gauge("triarch_tea_age_ms", &[], HELP)),
-            Some(Fault::DerivedUnit { unit: "ms" })
+            Some(Misdeclaration::DerivedUnit { unit: "ms" })
         );
         for bad in [
             counter("triarch_draw_seconds_total"),
             Family::elapsed("triarch_draw_total", &[], HELP),
             Family::histogram("triarch_draw", Buckets::FAST, &[], HELP),
         ] {
-            assert_eq!(fault_of(&bad), Some(Fault::Seconds), "{}", bad.name);
+            assert_eq!(fault_of(&bad), Some(Misdeclaration::Seconds), "{}", bad.name);
         }
     }
 
@@ -302,7 +302,7 @@ mod tests {
         for bad in ["", "Cups poured", "cups poured.", "Cups\npoured.", "Cups | mugs."] {
             assert_eq!(
                 fault_of(&Family::gauge("triarch_cups", &[], bad)),
-                Some(Fault::Help),
+                Some(Misdeclaration::Help),
                 "{bad:?}"
             );
         }
@@ -317,7 +317,10 @@ mod tests {
             &[Label::closed("le", &["1"])],
         ];
         for labels in BANNED {
-            assert_eq!(labelled(labels), Some(Fault::BannedLabel { label: labels[0].name }));
+            assert_eq!(
+                labelled(labels),
+                Some(Misdeclaration::BannedLabel { label: labels[0].name })
+            );
         }
     }
 
@@ -325,11 +328,11 @@ mod tests {
     fn labels_are_snake_case_and_stand_once() {
         assert_eq!(
             labelled(const { &[Label::open("Teapot", 8)] }),
-            Some(Fault::LabelNotSnakeCase { label: "Teapot" })
+            Some(Misdeclaration::LabelNotSnakeCase { label: "Teapot" })
         );
         assert_eq!(
             labelled(const { &[Label::open("teapot", 8), Label::open("teapot", 8)] }),
-            Some(Fault::RepeatedLabel { label: "teapot" })
+            Some(Misdeclaration::RepeatedLabel { label: "teapot" })
         );
     }
 
@@ -342,10 +345,13 @@ mod tests {
         ];
         for max in [0, OPEN_VALUES_MAX + 1] {
             let open: &'static [Label] = Box::leak(Box::new([Label::open("teapot", max)]));
-            assert_eq!(labelled(open), Some(Fault::OpenBound { label: "teapot", max }));
+            assert_eq!(labelled(open), Some(Misdeclaration::OpenBound { label: "teapot", max }));
         }
         for (labels, count) in COUNTS {
-            assert_eq!(labelled(labels), Some(Fault::ClosedCount { label: "size", count }));
+            assert_eq!(
+                labelled(labels),
+                Some(Misdeclaration::ClosedCount { label: "size", count })
+            );
         }
     }
 
@@ -358,7 +364,10 @@ mod tests {
             (&[Label::closed("size", &["small", "other"])], "other"),
         ];
         for (labels, value) in BAD {
-            assert_eq!(labelled(labels), Some(Fault::ClosedValue { label: "size", value }));
+            assert_eq!(
+                labelled(labels),
+                Some(Misdeclaration::ClosedValue { label: "size", value })
+            );
         }
     }
 }

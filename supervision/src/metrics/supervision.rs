@@ -13,7 +13,7 @@ use crate::reason::ExitReason;
 
 /// What supervision counts: events by handles that each part asks for once, levels by a [`Census`].
 #[derive(Debug)]
-pub struct SupervisionMetrics {
+pub(crate) struct SupervisionMetrics {
     /// Time from spawn request to a started actor.
     pub actor_spawn_seconds: Arc<Histogram>,
     /// Time from a failure to the child running again.
@@ -36,7 +36,7 @@ pub struct SupervisionMetrics {
 
 impl SupervisionMetrics {
     /// The handles, from instruments whose catalogue has [`families::SUPERVISION`], [`families::MAILBOX`] and [`families::AGENT`].
-    pub fn new(instruments: &Instruments) -> Result<Self, InstrumentError> {
+    pub(crate) fn new(instruments: &Instruments) -> Result<Self, InstrumentError> {
         Ok(Self {
             actor_spawn_seconds: instruments.single(&families::ACTOR_SPAWN_SECONDS)?,
             restart_seconds: instruments.single(&families::SUPERVISOR_RESTART_SECONDS)?,
@@ -55,37 +55,37 @@ impl SupervisionMetrics {
     }
 
     /// The handles of a type of agent; all series of it begin with the first call.
-    pub fn of_type(&self, actor_type: &str) -> Arc<TypeMetrics> {
+    pub(crate) fn of_type(&self, actor_type: &str) -> Arc<TypeMetrics> {
         let make = |slot| self.type_families.begin(actor_type, slot);
         self.types.of(actor_type, make)
     }
 
     /// The handles of a supervisor. The parts of a group that was split pass the group's name, or they would fill the bound.
-    pub fn of_supervisor(&self, supervisor: &str) -> Arc<SupervisorMetrics> {
+    pub(crate) fn of_supervisor(&self, supervisor: &str) -> Arc<SupervisorMetrics> {
         let make = |slot| self.supervisor_families.begin(supervisor, slot);
         self.supervisors.of(supervisor, make)
     }
 
     /// The handles of a kind of agent: one of [`families::AGENT_KIND`].
-    pub fn of_kind(&self, kind: &str) -> Arc<KindMetrics> {
+    pub(crate) fn of_kind(&self, kind: &str) -> Arc<KindMetrics> {
         let make = |slot| self.kind_families.begin(kind, slot);
         self.kinds.of(kind, make)
     }
 
     /// Messages that reached no handler for that reason: one of [`families::DEAD_LETTER_REASON`].
-    pub fn dead_letters(&self, reason: &str) -> &Counter {
+    pub(crate) fn dead_letters(&self, reason: &str) -> &Counter {
         self.dead_letters.at(reason)
     }
 
     /// Begins to count what there is now.
-    pub fn census(&self) -> Census<'_> {
+    pub(crate) fn census(&self) -> Census<'_> {
         Census::new(self)
     }
 }
 
 /// What happens to one type of agent. Types beyond the label's bound share one of these.
 #[derive(Debug)]
-pub struct TypeMetrics {
+pub(crate) struct TypeMetrics {
     /// Actors started.
     pub spawns: Arc<Counter>,
     /// Handler run time, of sampled messages.
@@ -105,34 +105,34 @@ pub struct TypeMetrics {
 
 impl TypeMetrics {
     /// Actors that ended for that reason.
-    pub fn stops(&self, reason: &ExitReason) -> &Counter {
+    pub(crate) fn stops(&self, reason: &ExitReason) -> &Counter {
         self.stops.at(reason.label())
     }
 
     /// Messages accepted with that priority: `critical`, `high`, `normal`, `low`, `background`.
-    pub fn enqueued(&self, priority: &str) -> &Counter {
+    pub(crate) fn enqueued(&self, priority: &str) -> &Counter {
         self.enqueued.at(priority)
     }
 
     /// Messages handled well.
-    pub fn handled_ok(&self) -> &Counter {
+    pub(crate) fn handled_ok(&self) -> &Counter {
         self.handled.at("ok")
     }
 
     /// Messages whose handler returned an error or panicked.
-    pub fn handled_error(&self) -> &Counter {
+    pub(crate) fn handled_error(&self) -> &Counter {
         self.handled.at("error")
     }
 
     /// Messages that never reached a handler for that reason: `full`, `closed`, `expired`.
-    pub fn dropped(&self, reason: &str) -> &Counter {
+    pub(crate) fn dropped(&self, reason: &str) -> &Counter {
         self.dropped.at(reason)
     }
 }
 
 /// What one supervisor does. Supervisors beyond the label's bound share one of these.
 #[derive(Debug)]
-pub struct SupervisorMetrics {
+pub(crate) struct SupervisorMetrics {
     /// Failures passed to the parent.
     pub escalations: Arc<Counter>,
     pub(super) children: Fan<Gauge>,
@@ -143,14 +143,14 @@ pub struct SupervisorMetrics {
 
 impl SupervisorMetrics {
     /// Restarts decided because a child ended for that reason.
-    pub fn restarts(&self, reason: &ExitReason) -> &Counter {
+    pub(crate) fn restarts(&self, reason: &ExitReason) -> &Counter {
         self.restarts.at(reason.label())
     }
 }
 
 /// What agents of one kind do.
 #[derive(Debug)]
-pub struct KindMetrics {
+pub(crate) struct KindMetrics {
     pub(super) agents: Fan<Gauge>,
     transitions: Fan<Counter>,
     slot: usize,
@@ -158,7 +158,7 @@ pub struct KindMetrics {
 
 impl KindMetrics {
     /// How often an agent of the kind entered that state, such as `idle`.
-    pub fn transitions(&self, to: &str) -> &Counter {
+    pub(crate) fn transitions(&self, to: &str) -> &Counter {
         self.transitions.at(to)
     }
 }

@@ -20,15 +20,15 @@ pub(super) type Key = Vec<SharedString>;
 
 /// Instruments by their label values, sorted.
 #[derive(Debug)]
-pub(super) struct Rows<I>(RwLock<BTreeMap<Key, Arc<I>>>);
+pub(super) struct SeriesByValues<I>(RwLock<BTreeMap<Key, Arc<I>>>);
 
-impl<I> Default for Rows<I> {
+impl<I> Default for SeriesByValues<I> {
     fn default() -> Self {
         Self(RwLock::default())
     }
 }
 
-impl<I> Rows<I> {
+impl<I> SeriesByValues<I> {
     /// The instrument of these values, begun if there is none.
     pub(super) fn series(&self, values: Key, begin: impl FnOnce() -> I) -> Arc<I> {
         let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -49,12 +49,17 @@ impl<I> Rows<I> {
 pub(super) struct Table<I: Instrument> {
     pub(super) family: &'static Family,
     guard: Arc<Guard>,
-    rows: Arc<Rows<I>>,
+    rows: Arc<SeriesByValues<I>>,
     seed: I::Seed,
 }
 
 impl<I: Instrument> Table<I> {
-    pub(super) fn new(family: &'static Family, guard: &Arc<Guard>, rows: Arc<Rows<I>>, seed: I::Seed) -> Arc<Self> {
+    pub(super) fn new(
+        family: &'static Family,
+        guard: &Arc<Guard>,
+        rows: Arc<SeriesByValues<I>>,
+        seed: I::Seed,
+    ) -> Arc<Self> {
         let table = Self {
             family,
             guard: Arc::clone(guard),
@@ -175,6 +180,6 @@ impl sealed::Sealed for Histogram {
     }
 
     fn value(&self) -> Option<Value> {
-        Some(Value::Spread(Box::new(self.snapshot())))
+        Some(Value::Spread(Box::new(self.spread())))
     }
 }

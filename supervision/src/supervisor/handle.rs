@@ -38,6 +38,26 @@ impl From<NameError> for CallError {
     }
 }
 
+/// What came of a child's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Started {
+    /// It runs as this incarnation.
+    Running(Incarnation),
+    /// It declined to start, and is down without a failure.
+    Declined,
+}
+
+impl From<Outcome> for Started {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Running(incarnation) => Self::Running(incarnation),
+            // The last two answer no call for a start; they too say that it is down.
+            Outcome::Ignored | Outcome::Terminated | Outcome::Deleted => Self::Declined,
+        }
+    }
+}
+
 /// One child as its supervisor shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChildStatus {
@@ -89,12 +109,12 @@ impl SupervisorHandle {
         Arc::clone(&self.first.path)
     }
 
-    /// Adds a child at the right end and starts it; returns when it has started. A child whose start fails is
-    /// not kept; one that declines is listed without an incarnation.
+    /// Adds a child at the right end and starts it; returns its address when it has started. A child whose start fails
+    /// is not kept; one that declines is listed without an incarnation.
     ///
     /// In a team that was split it comes to the part with the fewest children, of those that are up. Children added
     /// at run time make no new part: where all are full, a part has more than its span.
-    pub async fn start_child<A: Agent>(&self, child: Child<A>) -> Result<Address<A::Message>, CallError> {
+    pub async fn start_child<A: Agent>(&self, child: Child<A>) -> Result<(Address<A::Message>, Started), CallError> {
         let address = child.address();
         let spec = child.build(None)?;
         let (part, name) = match self.split() {
@@ -107,8 +127,8 @@ impl SupervisorHandle {
                 (self.part_for(&spec.name).await?, Some(name))
             }
         };
-        part.call_for(name, |reply| Order::Add { spec, reply }).await??;
-        Ok(address)
+        let outcome = part.call_for(name, |reply| Order::Add { spec, reply }).await??;
+        Ok((address, Started::from(outcome)))
     }
 
     /// Stops a child; its specification is kept, unless it is temporary or dynamic.
@@ -120,9 +140,9 @@ impl SupervisorHandle {
     }
 
     /// Starts a child that is down; of a team that was split, the parts that are down.
-    pub async fn restart_child(&self, name: &str) -> Result<Outcome, CallError> {
+    pub async fn restart_child(&self, name: &str) -> Result<Started, CallError> {
         let order = |name, reply| Order::Restart { name, reply };
-        self.change(self.meant(name)?, order).await.by_any()
+        self.change(self.meant(name)?, order).await.by_any().map(Started::from)
     }
 
     /// Forgets the specification of a child that is down, and closes its mailbox.
@@ -132,9 +152,9 @@ impl SupervisorHandle {
     }
 
     /// Starts a child that is in quarantine, with a clean record; of a team that was split, the parts that are.
-    pub async fn retry_child(&self, name: &str) -> Result<Outcome, CallError> {
+    pub async fn retry_child(&self, name: &str) -> Result<Started, CallError> {
         let order = |name, reply| Order::Retry { name, reply };
-        self.change(self.meant(name)?, order).await.by_any()
+        self.change(self.meant(name)?, order).await.by_any().map(Started::from)
     }
 
     /// Kills a child as if from outside: it fails, and what follows is the supervisor's decision.

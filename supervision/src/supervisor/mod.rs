@@ -1,20 +1,20 @@
 //! Supervisors: who starts, stops and restarts the children of one branch of the tree.
 //!
-//! What a supervisor decides is decided by [`machine`], which knows no actors; what it does is done by a ractor
+//! What a supervisor decides is decided by a machine, which knows no actors; what it does is done by a ractor
 //! actor that performs the machine's effects.
 
 mod actor;
 mod desk;
 mod handle;
 mod inspection;
-pub mod machine;
+pub(crate) mod machine;
 mod slot;
 mod spec;
 
 pub(crate) use actor::{Charge, Order, SupervisorActor};
 pub(crate) use handle::FIRST_PART;
-pub use handle::{CallError, ChildStatus, SupervisorHandle};
-pub use machine::Counts;
+pub use handle::{CallError, ChildStatus, Started, SupervisorHandle};
+pub use machine::{AdminError, ChildState, Counts, Decision, Incarnation, Overdue};
 pub(crate) use slot::Slot;
 pub(crate) use spec::SupervisorSpec;
 
@@ -206,8 +206,8 @@ impl Supervisor {
 }
 
 pub(crate) fn check_policy(name: &Name, policy: &SupervisorPolicy) -> Result<(), BuildError> {
-    let Intensity { restarts, within } = policy.intensity;
-    if restarts > 0 && within.is_zero() {
+    let Intensity { restarts, period } = policy.intensity;
+    if restarts > 0 && period.is_zero() {
         return Err(BuildError::IntensityWithoutPeriod {
             supervisor: name.clone(),
             restarts,

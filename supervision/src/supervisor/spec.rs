@@ -12,7 +12,7 @@ use crate::agent::OnStuck;
 use crate::child::{ChildSpec, Spawned, Startable, spawn_linked};
 use crate::name::Name;
 use crate::policy::{ChildPolicy, SupervisorPolicy};
-use crate::tree::{Door, Kind, Node, Shared};
+use crate::tree::{Door, Level, Node, Shared};
 
 /// A supervisor that can be started again and again; its static children keep their mailboxes meanwhile.
 pub(crate) struct SupervisorSpec {
@@ -27,7 +27,7 @@ pub(crate) struct SupervisorSpec {
 impl SupervisorSpec {
     pub(crate) fn new(name: Name, policy: SupervisorPolicy, own: ChildPolicy, children: Vec<ChildSpec>) -> Self {
         Self {
-            node: Node::new(Kind::Supervisor, name, "Supervisor"),
+            node: Node::new(Level::Supervisor, name, "Supervisor"),
             own,
             slot: Arc::new(Slot::default()),
             policy,

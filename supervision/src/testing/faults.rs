@@ -9,7 +9,7 @@ use crate::tree::lock;
 
 /// A callback of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum Callback {
     /// Its start.
     Start,
     /// The handling of a message.
@@ -41,11 +41,11 @@ pub struct Faults {
 
 #[derive(Debug, Default)]
 struct Plan {
-    places: BTreeMap<Place, Course>,
-    struck: BTreeMap<(Place, Fault), u64>,
+    callbacks: BTreeMap<Callback, Course>,
+    struck: BTreeMap<(Callback, Fault), u64>,
 }
 
-/// What is planned for one place.
+/// What is planned for one callback.
 #[derive(Debug, Default)]
 struct Course {
     calls: u64,
@@ -59,15 +59,15 @@ impl Faults {
         Self::default()
     }
 
-    /// The next call of `place` that has no fault yet meets `fault`.
-    pub fn next(&self, place: Place, fault: Fault) {
-        self.times(1, place, fault);
+    /// The next call of `callback` that has no fault yet meets `fault`.
+    pub fn next(&self, callback: Callback, fault: Fault) {
+        self.times(1, callback, fault);
     }
 
-    /// The next `count` calls of `place` that have no fault yet meet `fault`.
-    pub fn times(&self, count: u64, place: Place, fault: Fault) {
+    /// The next `count` calls of `callback` that have no fault yet meet `fault`.
+    pub fn times(&self, count: u64, callback: Callback, fault: Fault) {
         let mut plan = lock(&self.plan);
-        let course = plan.places.entry(place).or_default();
+        let course = plan.callbacks.entry(callback).or_default();
         for _ in 0..count {
             let mut number = course.calls + 1;
             while course.planned.contains_key(&number) {
@@ -77,32 +77,35 @@ impl Faults {
         }
     }
 
-    /// The `number`-th call of `place`, from 1 and counted over all incarnations, meets `fault`.
-    pub fn at(&self, number: u64, place: Place, fault: Fault) {
+    /// The `number`-th call of `callback`, from 1 and counted over all incarnations, meets `fault`.
+    pub fn at(&self, number: u64, callback: Callback, fault: Fault) {
         lock(&self.plan)
-            .places
-            .entry(place)
+            .callbacks
+            .entry(callback)
             .or_default()
             .planned
             .insert(number, fault);
     }
 
-    /// Each call of `place` meets `fault`, unless another is planned for it.
-    pub fn always(&self, place: Place, fault: Fault) {
-        lock(&self.plan).places.entry(place).or_default().always = Some(fault);
+    /// Each call of `callback` meets `fault`, unless another is planned for it.
+    pub fn always(&self, callback: Callback, fault: Fault) {
+        lock(&self.plan).callbacks.entry(callback).or_default().always = Some(fault);
     }
 
     /// Nothing goes wrong any more. Who hangs already goes on hanging.
     pub fn clear(&self) {
-        for course in lock(&self.plan).places.values_mut() {
+        for course in lock(&self.plan).callbacks.values_mut() {
             course.planned.clear();
             course.always = None;
         }
     }
 
-    /// How often `place` was called.
-    pub fn calls(&self, place: Place) -> u64 {
-        lock(&self.plan).places.get(&place).map_or(0, |course| course.calls)
+    /// How often `callback` was called.
+    pub fn calls(&self, callback: Callback) -> u64 {
+        lock(&self.plan)
+            .callbacks
+            .get(&callback)
+            .map_or(0, |course| course.calls)
     }
 
     /// How many faults have struck.
@@ -110,31 +113,31 @@ impl Faults {
         lock(&self.plan).struck.values().sum()
     }
 
-    /// How many faults of one kind have struck in one place.
-    pub fn struck_by(&self, place: Place, fault: Fault) -> u64 {
-        lock(&self.plan).struck.get(&(place, fault)).copied().unwrap_or(0)
+    /// How many faults of one kind have struck in one callback.
+    pub fn struck_by(&self, callback: Callback, fault: Fault) -> u64 {
+        lock(&self.plan).struck.get(&(callback, fault)).copied().unwrap_or(0)
     }
 
     /// Counts a call and says what it meets.
-    fn meet(&self, place: Place) -> Option<Fault> {
+    fn meet(&self, callback: Callback) -> Option<Fault> {
         let mut plan = lock(&self.plan);
-        let course = plan.places.entry(place).or_default();
+        let course = plan.callbacks.entry(callback).or_default();
         course.calls += 1;
         let fault = course.planned.remove(&course.calls).or(course.always)?;
-        *plan.struck.entry((place, fault)).or_default() += 1;
+        *plan.struck.entry((callback, fault)).or_default() += 1;
         Some(fault)
     }
 
-    /// Counts a call of `place` and meets what is planned for it; for agents that are not wrapped.
+    /// Counts a call of `callback` and meets what is planned for it; for agents that are not wrapped.
     ///
     /// # Panics
     /// Where that is the fault.
     #[expect(clippy::panic, reason = "the panic is the fault")]
-    pub async fn strike(&self, place: Place) -> Result<(), Failure> {
-        match self.meet(place) {
+    pub async fn strike(&self, callback: Callback) -> Result<(), Failure> {
+        match self.meet(callback) {
             None => Ok(()),
-            Some(Fault::Panic) => panic!("a fault was injected in {place:?}"),
-            Some(Fault::Error) => Err(Failure::new(format!("a fault was injected in {place:?}"))),
+            Some(Fault::Panic) => panic!("a fault was injected in {callback:?}"),
+            Some(Fault::Error) => Err(Failure::new(format!("a fault was injected in {callback:?}"))),
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
@@ -148,7 +151,7 @@ impl Faults {
     /// # Panics
     /// Where that is the fault, unless a panic is under way already.
     pub fn strike_drop(&self) {
-        let fault = self.meet(Place::Drop);
+        let fault = self.meet(Callback::Drop);
         assert!(
             fault != Some(Fault::Panic) || std::thread::panicking(),
             "a fault was injected in Drop"
@@ -163,20 +166,20 @@ mod tests {
     #[test]
     fn faults_meet_the_calls_they_are_planned_for() {
         let faults = Faults::new();
-        faults.at(2, Place::Handle, Fault::Error);
-        faults.times(2, Place::Handle, Fault::Panic);
-        let met: Vec<_> = (0..4).map(|_| faults.meet(Place::Handle)).collect();
+        faults.at(2, Callback::Handle, Fault::Error);
+        faults.times(2, Callback::Handle, Fault::Panic);
+        let met: Vec<_> = (0..4).map(|_| faults.meet(Callback::Handle)).collect();
         assert_eq!(met, [Some(Fault::Panic), Some(Fault::Error), Some(Fault::Panic), None]);
-        assert_eq!((faults.calls(Place::Handle), faults.struck()), (4, 3));
-        assert_eq!(faults.struck_by(Place::Handle, Fault::Panic), 2);
+        assert_eq!((faults.calls(Callback::Handle), faults.struck()), (4, 3));
+        assert_eq!(faults.struck_by(Callback::Handle, Fault::Panic), 2);
     }
 
     #[test]
     fn a_cleared_plan_strikes_nobody() {
         let faults = Faults::new();
-        faults.always(Place::Start, Fault::Hang);
-        assert_eq!(faults.meet(Place::Start), Some(Fault::Hang));
+        faults.always(Callback::Start, Fault::Hang);
+        assert_eq!(faults.meet(Callback::Start), Some(Fault::Hang));
         faults.clear();
-        assert_eq!(faults.meet(Place::Start), None);
+        assert_eq!(faults.meet(Callback::Start), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::faults::{Faults, Place};
+use super::faults::{Callback, Faults};
 use crate::agent::{Agent, Context};
 use crate::child::Child;
 use crate::reason::{ExitReason, Failure};
@@ -52,7 +52,7 @@ impl<A: Agent> Agent for Faulty<A> {
     type Spec = (A::Spec, Faults);
 
     async fn start((spec, faults): Self::Spec, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        faults.strike(Place::Start).await?;
+        faults.strike(Callback::Start).await?;
         let agent = in_its_name!(ctx, lent => A::start(spec, &mut lent))?;
         Ok(Self {
             agent,
@@ -61,7 +61,7 @@ impl<A: Agent> Agent for Faulty<A> {
     }
 
     async fn handle(&mut self, message: A::Message, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        self.end.0.strike(Place::Handle).await?;
+        self.end.0.strike(Callback::Handle).await?;
         in_its_name!(ctx, lent => self.agent.handle(message, &mut lent))
     }
 
@@ -71,7 +71,7 @@ impl<A: Agent> Agent for Faulty<A> {
 
     async fn stop(&mut self, reason: &ExitReason, ctx: &mut Context<Self>) {
         // An error has no meaning here.
-        let _struck = self.end.0.strike(Place::Stop).await;
+        let _struck = self.end.0.strike(Callback::Stop).await;
         in_its_name!(ctx, lent => self.agent.stop(reason, &mut lent));
     }
 

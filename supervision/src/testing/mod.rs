@@ -63,7 +63,7 @@ mod probe;
 mod trace;
 mod world;
 
-pub use faults::{Fault, Faults, Place};
+pub use faults::{Callback, Fault, Faults};
 pub use faulty::Faulty;
 pub use probe::{Probe, Recorder};
 pub use trace::Trace;

@@ -248,6 +248,6 @@ impl State {
 }
 
 fn write_down(trace: &mut Trace, began: Moment, event: &Event) {
-    let what = serde_json::to_string(&event.what).unwrap_or_else(|error| error.to_string());
+    let what = serde_json::to_string(&event.fact).unwrap_or_else(|error| error.to_string());
     trace.add(event.at.since(began), &event.supervisor, &what);
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use foldhash::HashMap;
 
 use super::figures::MailboxFigures;
-use super::node::{Kind, Node, Phase};
+use super::node::{Level, Node, Phase};
 use super::office::Office;
 use super::shared::{Entry, lock};
 use crate::clock::Moment;
@@ -274,14 +274,8 @@ fn raise(seen: &AtomicU64, total: u64) -> Option<u64> {
 
 fn word(phase: Phase) -> &'static str {
     match phase {
-        Phase::Specified | Phase::Starting => "starting",
-        Phase::Idle => "idle",
-        Phase::Busy => "busy",
-        Phase::Paused => "paused",
-        Phase::Stopping => "stopping",
-        Phase::Stopped => "stopped",
-        Phase::Backoff => "backoff",
-        Phase::Failed => "failed",
+        Phase::Specified => Phase::Starting.label(),
+        phase => phase.label(),
     }
 }
 
@@ -342,10 +336,10 @@ impl Meters {
     pub(super) fn admit(&self, node: &Node) {
         node.meters().place.get_or_init(|| {
             let mut places = lock(&self.places);
-            match node.kind {
-                Kind::Root => self.chair(&mut places, node, None),
-                Kind::Supervisor => self.chair(&mut places, node, Some(ROOT)),
-                Kind::Agent => self.bench(&mut places, node),
+            match node.level {
+                Level::Root => self.chair(&mut places, node, None),
+                Level::Supervisor => self.chair(&mut places, node, Some(ROOT)),
+                Level::Agent => self.bench(&mut places, node),
             }
         });
     }
@@ -439,9 +433,9 @@ mod tests {
         Shared::new(1, Meters::new(None).unwrap())
     }
 
-    fn join(shared: &Shared, kind: Kind, path: &str, type_name: &'static str) -> Arc<Node> {
+    fn join(shared: &Shared, level: Level, path: &str, type_name: &'static str) -> Arc<Node> {
         let name = path.rsplit('/').next().unwrap();
-        let node = Node::new(kind, Name::unchecked(name), type_name);
+        let node = Node::new(level, Name::unchecked(name), type_name);
         node.set_path(Arc::from(path));
         shared.enlist(&node, Arc::new(Wall));
         node
@@ -459,13 +453,13 @@ mod tests {
                 } else {
                     format!("team-{index}.{part}")
                 };
-                join(&shared, Kind::Supervisor, &path, "Supervisor");
+                join(&shared, Level::Supervisor, &path, "Supervisor");
             }
         }
         for number in 0..agents {
             let (index, part) = (number % TYPES, number / TYPES % 9 + 1);
             let path = format!("team-{index}.{part}/agent-{number}");
-            let node = join(&shared, Kind::Agent, &path, types[(number / 7) % TYPES]);
+            let node = join(&shared, Level::Agent, &path, types[(number / 7) % TYPES]);
             node.begin(1, Moment::now());
             node.enter(Phase::Idle, 1, None, Moment::now());
         }
@@ -511,8 +505,8 @@ mod tests {
     #[test]
     fn sampled_times_are_told_by_the_node_once_it_is_part_of_a_tree() {
         let shared = shared();
-        let stray = Node::new(Kind::Agent, Name::unchecked("stray"), "Echo");
-        let node = join(&shared, Kind::Agent, "team/a", "Echo");
+        let stray = Node::new(Level::Agent, Name::unchecked("stray"), "Echo");
+        let node = join(&shared, Level::Agent, "team/a", "Echo");
         for node in [&stray, &node] {
             node.meters().waited(SECOND);
             node.meters().handled(2 * SECOND);

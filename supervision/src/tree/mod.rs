@@ -11,11 +11,11 @@ mod shared;
 
 pub use figures::Figures;
 pub(crate) use figures::{Glance, MailboxFigures};
-pub use node::{Change, HISTORY_LENGTH, Kind, Phase};
+pub use node::{Change, HISTORY_LENGTH, Level, Phase};
 pub(crate) use node::{KILL, NOTICE, Node, OBSERVE, PAUSE, STOP, Watcher};
 pub use observer::{Events, NodeView, NotFound, Observer};
 #[cfg(feature = "testing")]
 pub(crate) use root::random_seed;
 pub use root::{Late, Root, RootEnd, Tree};
 pub(crate) use shared::{Door, RootState, Shared, lock};
-pub use shared::{EVENTS_KEPT, Event, Observation, What};
+pub use shared::{EVENTS_KEPT, Event, Fact, Observation};

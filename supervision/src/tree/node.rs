@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 use crate::clock::Moment;
 use crate::name::Name;
@@ -68,6 +69,21 @@ impl Phase {
             .unwrap_or_default()
     }
 
+    /// The word used in metrics and screens.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Specified => "specified",
+            Self::Starting => "starting",
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Backoff => "backoff",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Whether an incarnation exists.
     pub fn is_alive(self) -> bool {
         matches!(
@@ -91,26 +107,40 @@ pub struct Change {
     pub reason: Option<ExitReason>,
 }
 
-/// What a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
+/// What a node is: one of the three levels of a tree. Shown as its number (`level`) and its word (`kind`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Level {
     /// Level 1.
-    Root,
+    Root = 1,
     /// Level 2.
     Supervisor,
     /// Level 3.
     Agent,
 }
 
-impl Kind {
+impl Level {
     /// 1 to 3.
-    pub fn level(self) -> u8 {
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The word used on screens.
+    pub fn label(self) -> &'static str {
         match self {
-            Self::Root => 1,
-            Self::Supervisor => 2,
-            Self::Agent => 3,
+            Self::Root => "root",
+            Self::Supervisor => "supervisor",
+            Self::Agent => "agent",
         }
+    }
+}
+
+impl Serialize for Level {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = serializer.serialize_struct("Level", 2)?;
+        shown.serialize_field("level", &self.number())?;
+        shown.serialize_field("kind", self.label())?;
+        shown.end()
     }
 }
 
@@ -153,7 +183,7 @@ impl Records {
 /// One agent or supervisor, through all its incarnations.
 pub(crate) struct Node {
     pub(crate) id: u64,
-    pub(crate) kind: Kind,
+    pub(crate) level: Level,
     pub(crate) name: Name,
     /// The type of the agent, short.
     pub(crate) type_name: &'static str,
@@ -192,11 +222,11 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    pub(crate) fn new(kind: Kind, name: Name, type_name: &'static str) -> Arc<Self> {
+    pub(crate) fn new(level: Level, name: Name, type_name: &'static str) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            kind,
+            level,
             name,
             type_name: short(type_name),
             path: OnceLock::new(),
@@ -456,7 +486,7 @@ mod tests {
     use super::*;
 
     fn node(name: &str) -> Arc<Node> {
-        Node::new(Kind::Agent, Name::unchecked(name), "some::Type<x::Y>")
+        Node::new(Level::Agent, Name::unchecked(name), "some::Type<x::Y>")
     }
 
     #[test]

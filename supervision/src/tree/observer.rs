@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::figures::Figures;
-use super::node::{Change, Kind, Node, OBSERVE, PAUSE, Phase};
+use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
 use crate::dead_letter::DeadLetters;
@@ -25,10 +25,9 @@ pub struct NodeView {
     pub id: u64,
     /// Its place in the tree: `root`, `team`, `team/agent`.
     pub path: Arc<str>,
-    /// 1 root, 2 supervisor, 3 agent.
-    pub level: u8,
     /// What it is.
-    pub kind: Kind,
+    #[serde(flatten)]
+    pub level: Level,
     /// The agent's type.
     pub type_name: &'static str,
     /// Where it stands in its life.
@@ -57,6 +56,14 @@ pub enum NotFound {
     /// What stands there is no agent.
     #[error("{path} is a {found}, which handles no messages; name one of its agents")]
     NoAgent {
+        /// The path in question.
+        path: String,
+        /// What stands there.
+        found: &'static str,
+    },
+    /// What stands there is no supervisor.
+    #[error("{path} is a {found}, which has no children; name the supervisor above it")]
+    NoSupervisor {
         /// The path in question.
         path: String,
         /// What stands there.
@@ -94,15 +101,15 @@ impl Observer {
         }
         let count = |node: &Node| children.get(&*node.path()).copied().unwrap_or(0);
         let mut views: Vec<_> = nodes.values().map(|node| view(node, count(node))).collect();
-        views.sort_by(|one, other| (one.level > 1, &one.path).cmp(&(other.level > 1, &other.path)));
+        views.sort_by(|one, other| (one.level > Level::Root, &one.path).cmp(&(other.level > Level::Root, &other.path)));
         views
     }
 
     /// What stands at `path`.
-    pub fn node(&self, path: &str) -> Option<NodeView> {
-        let node = self.shared.find(path)?.node;
-        let children = match node.kind {
-            Kind::Agent => 0,
+    pub fn node(&self, path: &str) -> Result<NodeView, NotFound> {
+        let node = self.entry(path)?.node;
+        let children = match node.level {
+            Level::Agent => 0,
             _ => self
                 .shared
                 .all()
@@ -110,19 +117,17 @@ impl Observer {
                 .filter(|other| parent_of(other) == path)
                 .count(),
         };
-        Some(view(&node, children))
+        Ok(view(&node, children))
     }
 
     /// The last changes of state of what stands at `path`, oldest first.
-    pub fn history(&self, path: &str) -> Vec<Change> {
-        self.shared
-            .find(path)
-            .map_or_else(Vec::new, |entry| entry.node.history())
+    pub fn history(&self, path: &str) -> Result<Vec<Change>, NotFound> {
+        Ok(self.entry(path)?.node.history())
     }
 
     /// The address of the agent at `path`.
-    pub fn find<M: Message>(&self, path: &str) -> Result<Address<M>, NotFound> {
-        let entry = self.entry(path)?;
+    pub fn address<M: Message>(&self, path: &str) -> Result<Address<M>, NotFound> {
+        let entry = self.agent(path)?;
         let found = entry.node.type_name;
         let mailbox = entry.door.as_any().downcast::<Mailbox<M>>();
         let wanted = std::any::type_name::<M>();
@@ -137,11 +142,11 @@ impl Observer {
     /// Sends to whoever stands at `path`; where nobody does, the message comes back and is counted as a dead
     /// letter. One who takes other messages refuses it, which is [`Refusal::OtherType`].
     pub async fn send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
-        let why = match self.find::<M>(path) {
+        let why = match self.address::<M>(path) {
             Ok(address) => return address.send(message).await,
             Err(NotFound::NoSuchPath { .. }) => {
                 self.shared.no_such_agent(path, std::any::type_name::<M>());
-                Refusal::Closed
+                Refusal::NoSuchAgent
             }
             Err(_) => Refusal::OtherType,
         };
@@ -160,9 +165,8 @@ impl Observer {
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
         let slot = entry.door.as_any().downcast::<Slot>();
-        let other = |_| NotFound::OtherType {
+        let other = |_| NotFound::NoSupervisor {
             path: path.to_owned(),
-            wanted: "Supervisor",
             found,
         };
         slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
@@ -178,12 +182,12 @@ impl Observer {
     }
 
     /// What the tree counts: events as they happen, messages and levels as of the last [`Observer::sample`].
-    pub fn metrics(&self) -> &Instruments {
+    pub fn instruments(&self) -> &Instruments {
         self.shared.meters.instruments()
     }
 
     /// Brings what is counted by samples up to date: messages, gauges, dead letters. For whoever is about to read
-    /// [`Observer::metrics`]; it looks at each node once and asks no agent.
+    /// [`Observer::instruments`]; it looks at each node once and asks no agent.
     pub fn sample(&self) {
         self.shared.sample();
     }
@@ -219,15 +223,15 @@ impl Observer {
         Ok(())
     }
 
-    /// What the agent at `path` last showed of itself.
-    pub fn last_state(&self, path: &str) -> Option<serde_json::Value> {
-        self.shared.find(path)?.node.view()
+    /// What the agent at `path` last showed of itself; `None` where it has shown nothing yet.
+    pub fn last_state(&self, path: &str) -> Result<Option<serde_json::Value>, NotFound> {
+        Ok(self.agent(path)?.node.view())
     }
 
     fn agent(&self, path: &str) -> Result<super::shared::Entry, NotFound> {
         let entry = self.entry(path)?;
-        match entry.node.kind {
-            Kind::Agent => Ok(entry),
+        match entry.node.level {
+            Level::Agent => Ok(entry),
             _ => Err(NotFound::NoAgent {
                 path: path.to_owned(),
                 found: entry.node.type_name,
@@ -243,10 +247,10 @@ impl Observer {
 }
 
 fn parent_of(node: &Node) -> &str {
-    match node.kind {
-        Kind::Root => "",
-        Kind::Supervisor => "root",
-        Kind::Agent => node.parent_path().unwrap_or("root"),
+    match node.level {
+        Level::Root => "",
+        Level::Supervisor => "root",
+        Level::Agent => node.parent_path().unwrap_or("root"),
     }
 }
 
@@ -254,8 +258,7 @@ fn view(node: &Node, children_count: usize) -> NodeView {
     NodeView {
         id: node.id,
         path: node.path(),
-        level: node.kind.level(),
-        kind: node.kind,
+        level: node.level,
         type_name: node.type_name,
         state: node.phase(),
         incarnation: node.incarnation.load(Ordering::Acquire),

@@ -36,7 +36,7 @@ impl Office {
 
     pub(super) fn bears(&self, intensity: Intensity) {
         let mut record = lock(&self.record);
-        record.period = Some(intensity.within);
+        record.period = Some(intensity.period);
         record.allowed = intensity.restarts;
     }
 

@@ -1,9 +1,10 @@
 //! Level 1: the root a whole tree hangs on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::metering::Meters;
-use super::node::{Kind, Node};
+use super::node::{Level, Node};
 use super::observer::Observer;
 use super::shared::{Door, RootState, Shared};
 use crate::child::{ChildSpec, Startable};
@@ -104,7 +105,7 @@ impl Root {
         panics::install_hook();
         let shared = Shared::new(seed, Meters::new(instruments)?);
         see(&shared);
-        let node = Node::new(Kind::Root, Name::root(), "Root");
+        let node = Node::new(Level::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
         let slot = Arc::new(Slot::default());
         shared.enlist(&node, Arc::clone(&slot) as Arc<dyn Door>);
@@ -169,8 +170,26 @@ async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
 pub struct Late {
     /// The supervisor that stopped it.
     pub supervisor: Arc<str>,
-    /// Who, and whether the kill ended it.
-    pub child: Overdue,
+    /// Its name.
+    pub child: Name,
+    /// Which life of it.
+    pub incarnation: u64,
+    /// How long it was waited for before the kill.
+    pub waited: Duration,
+    /// Whether the kill ended it; `false` means it still holds a thread.
+    pub ended: bool,
+}
+
+impl Late {
+    fn new(supervisor: Arc<str>, overdue: Overdue) -> Self {
+        Self {
+            supervisor,
+            child: overdue.child,
+            incarnation: overdue.incarnation,
+            waited: overdue.waited,
+            ended: overdue.ended,
+        }
+    }
 }
 
 /// How a tree ended.
@@ -210,7 +229,7 @@ impl Tree {
     }
 
     /// What the tree counts; [`Observer::sample`] brings it up to date.
-    pub fn metrics(&self) -> &Instruments {
+    pub fn instruments(&self) -> &Instruments {
         self.shared.meters.instruments()
     }
 
@@ -239,7 +258,7 @@ impl Tree {
             .shared
             .overdue()
             .into_iter()
-            .map(|(supervisor, child)| Late { supervisor, child })
+            .map(|(supervisor, overdue)| Late::new(supervisor, overdue))
             .collect();
         RootEnd { reason, late }
     }
@@ -256,8 +275,6 @@ impl Tree {
 #[cfg(not(shuttle))]
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::reason::KillCause;
 

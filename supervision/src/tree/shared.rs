@@ -31,13 +31,13 @@ pub struct Event {
     pub supervisor: Arc<str>,
     /// What.
     #[serde(flatten)]
-    pub what: What,
+    pub fact: Fact,
 }
 
 /// What an event tells.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum What {
+pub enum Fact {
     /// A supervisor's decision with its reason.
     Decision(Decision),
     /// An observation about one of its agents.
@@ -215,12 +215,12 @@ impl Shared {
         Seeded::new(seed.next_u64())
     }
 
-    pub(crate) fn tell(&self, at: Moment, supervisor: &Arc<str>, what: What) {
+    pub(crate) fn tell(&self, at: Moment, supervisor: &Arc<str>, fact: Fact) {
         // Nobody listening is no failure.
         let _heard = self.events.send(Event {
             at,
             supervisor: Arc::clone(supervisor),
-            what,
+            fact,
         });
     }
 
@@ -228,7 +228,7 @@ impl Shared {
     pub(crate) fn observe(&self, agent: &Node, what: Observation) {
         let path = agent.path();
         let supervisor = path.rsplit_once('/').map_or(&*path, |(supervisor, _)| supervisor);
-        self.tell(Moment::now(), &Arc::from(supervisor), What::Observation(what));
+        self.tell(Moment::now(), &Arc::from(supervisor), Fact::Observation(what));
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -328,7 +328,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::name::Name;
-    use crate::tree::node::Kind;
+    use crate::tree::node::Level;
 
     const TEAM: &str = "team";
 
@@ -337,7 +337,7 @@ mod tests {
     }
 
     fn late(name: &str, ended: bool) -> (Option<Arc<Node>>, Overdue) {
-        let node = Node::new(Kind::Agent, Name::unchecked(name), "Type");
+        let node = Node::new(Level::Agent, Name::unchecked(name), "Type");
         node.begin(1, Moment::default());
         let overdue = Overdue {
             child: node.name.clone(),

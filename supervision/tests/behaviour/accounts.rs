@@ -129,7 +129,7 @@ async fn what_failed_or_was_dropped_is_a_dead_letter_and_nothing_else_is() {
     let (tree, address) = one(puppet("a", &log).capacity(8).overflow(Overflow::DropNewest)).await;
     pause(&tree).await;
     let gone = Moment::now() + SECOND;
-    address.send_before(Say::Note(0), gone).await.unwrap();
+    address.send_before(gone, Say::Note(0)).await.unwrap();
     for say in [Say::Fail, Say::Note(1), Say::Panic] {
         address.send(say).await.unwrap();
     }

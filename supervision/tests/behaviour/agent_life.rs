@@ -244,7 +244,7 @@ async fn who_watches_an_agent_that_has_left_the_tree_is_told_its_last_end_at_onc
     until("it is told", || stage.log.has("a sees team/b was asked to stop")).await;
     stage.log.clear();
     let brief = puppet("brief", &stage.log).restart(Restart::Temporary);
-    let to_brief = team.start_child(brief).await.unwrap();
+    let (to_brief, _) = team.start_child(brief).await.unwrap();
     to_brief.send(Say::Fail).await.unwrap();
     until("it has left the tree", || to_brief.is_closed()).await;
     stage.address.send(watch(&to_brief)).await.unwrap();
@@ -312,7 +312,7 @@ async fn a_panic_in_what_a_watcher_makes_of_an_end_touches_nobody_else() {
 async fn observation(events: &mut triarch_supervision::tree::Events) -> Observation {
     let next = async {
         loop {
-            if let What::Observation(seen) = events.next().await.unwrap().what {
+            if let Fact::Observation(seen) = events.next().await.unwrap().fact {
                 return seen;
             }
         }
@@ -444,7 +444,7 @@ async fn stop_does_not_wait_behind_a_million_messages() {
 async fn an_agent_finds_others_through_its_tree() {
     let stage = stage(|child| child).await;
     let look = Say::act(|puppet: &mut Puppet, ctx| {
-        let found = ctx.tree().find::<Say>("team/a").unwrap();
+        let found = ctx.observer().address::<Say>("team/a").unwrap();
         puppet.write(format_args!("finds {} {}", found.path(), found == ctx.address()));
         Box::pin(async { Ok(()) })
     });

@@ -252,8 +252,8 @@ impl Agent for Puppet {
     async fn handle(&mut self, say: Say, ctx: &mut Context<Self>) -> Result<(), Failure> {
         match say {
             Say::Note(number) => self.write(format_args!("note {number}")),
-            Say::Echo(number, reply) => drop(reply.send(number)),
-            Say::Life(reply) => drop(reply.send(self.life)),
+            Say::Echo(number, reply) => reply.send(number),
+            Say::Life(reply) => reply.send(self.life),
             Say::Keep(reply) => self.kept.push(reply),
             Say::Ignore(reply) => drop(reply),
             Say::PanicAt(_reply) => panic!("not that question"),

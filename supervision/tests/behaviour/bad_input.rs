@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use triarch_supervision::metrics::{Catalogue, InstrumentError, Instruments, TELEMETRY};
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::AdminError;
+use triarch_supervision::supervisor::AdminError;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, grow, puppet, scripted, team};
 use crate::patience::{SECOND, soon};
@@ -323,7 +323,11 @@ async fn unknown_and_double_children_in_calls() {
     let error = tree.observer().supervisor("team/a").unwrap_err().to_string();
     assert_eq!(
         error,
-        "team/a does not take messages of type Supervisor; it is a Puppet"
+        "team/a is a Puppet, which has no children; name the supervisor above it"
+    );
+    assert_eq!(
+        tree.observer().address::<Say>("team").unwrap_err().to_string(),
+        "team is a Supervisor, which handles no messages; name one of its agents"
     );
     tree.stop().await;
     assert_eq!(

@@ -10,7 +10,7 @@ async fn a_started_child_runs_at_the_right_end_and_is_listed() {
     let log = Log::default();
     let tree = grow(team().child(puppet("a", &log))).await;
     let team = tree.observer().supervisor("team").unwrap();
-    let address = team.start_child(puppet("b", &log)).await.unwrap();
+    let (address, _) = team.start_child(puppet("b", &log)).await.unwrap();
     assert_eq!((&*address.path(), address.ask(Say::Life).await), ("team/b", Ok(1)));
     let names: Vec<_> = team
         .which_children()
@@ -38,7 +38,7 @@ async fn a_terminated_child_stays_down_with_its_specification_until_it_is_restar
     assert_eq!((counts.specified, counts.active, counts.down), (1, 0, 1));
     assert!(!address.is_closed());
     address.send(Say::Note(1)).await.unwrap();
-    assert_eq!(team.restart_child("a").await, Ok(Outcome::Running(2)));
+    assert_eq!(team.restart_child("a").await, Ok(Started::Running(2)));
     until("what waited is handled", || log.has("a note 1")).await;
     assert_eq!(
         team.restart_child("a").await.unwrap_err().to_string(),
@@ -59,8 +59,8 @@ async fn a_deleted_childs_address_is_closed_and_its_name_is_free() {
     team.terminate_child("a").await.unwrap();
     team.delete_child("a").await.unwrap();
     assert_eq!(address.try_send(Say::Note(1)).unwrap_err().why, Refusal::Closed);
-    assert!(tree.observer().find::<Say>("team/a").is_err());
-    let next = team.start_child(puppet("a", &log)).await.unwrap();
+    assert!(tree.observer().address::<Say>("team/a").is_err());
+    let (next, _) = team.start_child(puppet("a", &log)).await.unwrap();
     assert!(next != address);
     assert_eq!((next.ask(Say::Life).await, address.is_closed()), (Ok(1), true));
     tree.stop().await;
@@ -76,9 +76,9 @@ async fn a_name_is_free_again_when_its_start_fails() {
         let address = child.address();
         let error = soon("it fails", team.start_child(child)).await.unwrap_err().to_string();
         assert!(error.starts_with("child a did not start: "), "{error}");
-        assert!(address.is_closed() && tree.observer().node("team/a").is_none());
+        assert!(address.is_closed() && tree.observer().node("team/a").is_err());
     }
-    let address = team.start_child(puppet("a", &log)).await.unwrap();
+    let (address, _) = team.start_child(puppet("a", &log)).await.unwrap();
     assert_eq!(address.ask(Say::Life).await, Ok(1));
     assert_eq!(team.count_children().await.unwrap().specified, 1);
     tree.stop().await;
@@ -97,7 +97,7 @@ async fn a_refused_double_leaves_the_present_child_alone() {
         .await
         .unwrap_err();
     assert!(other.is_closed() && !address.is_closed());
-    assert!(tree.observer().find::<Say>("team/a").unwrap() == address);
+    assert!(tree.observer().address::<Say>("team/a").unwrap() == address);
     assert_eq!(address.ask(Say::Life).await, Ok(1));
     tree.stop().await;
 }
@@ -109,7 +109,7 @@ async fn a_dynamic_supervisor_keeps_nobody_who_is_dead() {
     let team = tree.observer().supervisor("team").unwrap();
     for number in 0..500 {
         let child = puppet(&format!("a{number}"), &log).restart(Restart::Temporary);
-        let address = team.start_child(child).await.unwrap();
+        let (address, _) = team.start_child(child).await.unwrap();
         address
             .send(if number % 2 == 0 { Say::Stop } else { Say::Panic })
             .await
@@ -118,7 +118,7 @@ async fn a_dynamic_supervisor_keeps_nobody_who_is_dead() {
     until("all have left", || tree.observer().snapshot().len() == 2).await;
     assert_eq!(team.count_children().await.unwrap().specified, 0);
     let transient = puppet("t", &log).restart(Restart::Transient);
-    let address = team.start_child(transient).await.unwrap();
+    let (address, _) = team.start_child(transient).await.unwrap();
     address.send(Say::Fail).await.unwrap();
     assert_eq!(address.ask(Say::Life).await, Ok(2));
     address.send(Say::Stop).await.unwrap();
@@ -229,7 +229,7 @@ async fn every_decision_is_an_event_with_its_reason() {
         .unwrap();
     while let Some(event) = events.try_next() {
         assert_eq!(&*event.supervisor, "team");
-        if let What::Decision(decision) = event.what {
+        if let Fact::Decision(decision) = event.fact {
             told.push(word(&decision));
         }
     }
@@ -264,9 +264,9 @@ async fn escalation_and_its_reason_are_events_of_both_levels() {
     address.send(Say::Panic).await.unwrap();
     assert_eq!(address.ask(Say::Life).await, Ok(2));
     let told: Vec<_> = std::iter::from_fn(|| events.try_next())
-        .filter_map(|event| match event.what {
-            What::Decision(decision) => Some(format!("{} {}", event.supervisor, word(&decision))),
-            What::Observation(_) => None,
+        .filter_map(|event| match event.fact {
+            Fact::Decision(decision) => Some(format!("{} {}", event.supervisor, word(&decision))),
+            Fact::Observation(_) => None,
         })
         .collect();
     let expected = [
@@ -306,8 +306,8 @@ async fn a_kill_of_a_child_that_is_not_there_says_how_to_have_it_back() {
         team.kill_child("bad").await.unwrap_err().to_string(),
         "child bad is in quarantine; retry it"
     );
-    assert_eq!(team.restart_child("a").await, Ok(Outcome::Running(2)));
-    assert_eq!(team.retry_child("bad").await, Ok(Outcome::Running(2)));
+    assert_eq!(team.restart_child("a").await, Ok(Started::Running(2)));
+    assert_eq!(team.retry_child("bad").await, Ok(Started::Running(2)));
     tree.stop().await;
 }
 

@@ -144,7 +144,7 @@ async fn a_dropped_batch_has_queued_whole_parts_only_and_loses_no_others() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_send_before_is_not_queued() {
     let jam = jam(1).await;
-    let mut before = Box::pin(jam.address.send_before(Say::Note(10), Moment::now() + SECOND));
+    let mut before = Box::pin(jam.address.send_before(Moment::now() + SECOND, Say::Note(10)));
     not_yet(&mut before).await;
     drop(before);
     jam.clear(&[0]).await;

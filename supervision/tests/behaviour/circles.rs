@@ -29,7 +29,7 @@ fn asks_and_answers(to: &Address<Say>, reply: Reply<u32>) -> Say {
             if let Err(error) = &heard {
                 puppet.write(format_args!("hears: {error}"));
             }
-            let _unread = reply.send(u32::from(heard.is_ok()));
+            reply.send(u32::from(heard.is_ok()));
             Ok(())
         })
     })

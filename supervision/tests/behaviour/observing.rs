@@ -42,7 +42,7 @@ async fn one_who_takes_other_messages_refuses_and_the_message_comes_back() {
     }
     assert_eq!(tree.observer().dead_letters().total(), 0, "their sender has them");
     let gone = tree.observer().send_to("team/ghost", Foreign).await.unwrap_err();
-    assert_eq!(gone.why, Refusal::Closed);
+    assert_eq!(gone.why, Refusal::NoSuchAgent);
     tree.stop().await;
 }
 

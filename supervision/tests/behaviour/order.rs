@@ -49,7 +49,7 @@ async fn one_senders_messages_are_handled_in_their_order_whatever_the_way_they_w
     for _ in 0..40 {
         address.send(Say::Note(number())).await.unwrap();
         address
-            .send_before(Say::Note(number()), Moment::now() + crate::patience::SECOND)
+            .send_before(Moment::now() + crate::patience::SECOND, Say::Note(number()))
             .await
             .unwrap();
         let batch = (0..7).map(|_| Say::Note(number())).collect();

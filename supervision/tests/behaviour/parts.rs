@@ -54,7 +54,7 @@ async fn a_call_for_a_child_reaches_the_part_that_has_it() {
     team.terminate_child("a3").await.unwrap();
     assert!(log.has("a3 stopped"));
     assert_eq!(team.count_children().await.unwrap().down, 1);
-    assert_eq!(team.restart_child("a3").await, Ok(Outcome::Running(2)));
+    assert_eq!(team.restart_child("a3").await, Ok(Started::Running(2)));
     team.kill_child("a4").await.unwrap();
     until("it is back", || log.has("a4 starts 2")).await;
     assert_eq!(
@@ -77,7 +77,7 @@ async fn a_call_for_a_child_reaches_the_part_that_has_it() {
 #[tokio::test(start_paused = true)]
 async fn a_new_child_comes_to_the_part_with_the_fewest() {
     let Group { log, tree, team, .. } = group().await;
-    let path = |address: Address<Say>| address.path().to_string();
+    let path = |(address, _): (Address<Say>, Started)| address.path().to_string();
     assert_eq!(path(team.start_child(puppet("b", &log)).await.unwrap()), "team.2/b");
     team.terminate_child("a1").await.unwrap();
     team.delete_child("a1").await.unwrap();
@@ -114,9 +114,9 @@ async fn a_part_that_is_down_is_named_and_the_others_go_on() {
         assert_eq!(error.to_string(), down);
     }
     team.terminate_child("a4").await.unwrap();
-    let address = team.start_child(puppet("b", &log)).await.unwrap();
+    let (address, _) = team.start_child(puppet("b", &log)).await.unwrap();
     assert_ne!(address.path().split('/').next(), Some("team.1"));
-    assert_eq!(root.restart_child("team.1").await, Ok(Outcome::Running(2)));
+    assert_eq!(root.restart_child("team.1").await, Ok(Started::Running(2)));
     assert_eq!(names(&team).await.len(), 6);
     tree.stop().await;
 }
@@ -136,7 +136,7 @@ async fn the_roots_handle_stops_and_restarts_a_group_as_a_whole() {
         "right to left, as within one supervisor"
     );
     assert!(team.which_children().await.is_err());
-    assert_eq!(root.restart_child("team").await, Ok(Outcome::Running(2)));
+    assert_eq!(root.restart_child("team").await, Ok(Started::Running(2)));
     assert_eq!(team.count_children().await.unwrap().active, 5);
     assert_eq!(
         root.restart_child("team").await.unwrap_err().to_string(),
@@ -160,13 +160,13 @@ async fn parts_that_are_down_are_restarted_with_the_group_and_the_others_left_al
     root.terminate_child("team.2").await.unwrap();
     assert_eq!(
         soon("a part", root.restart_child("team")).await,
-        Ok(Outcome::Running(2))
+        Ok(Started::Running(2))
     );
     assert_eq!(team.count_children().await.unwrap().active, 5);
     root.terminate_child("team.0").await.unwrap();
     let first = tree.observer().supervisor("team.0").unwrap();
     assert!(matches!(first.which_children().await, Err(CallError::Down { .. })));
-    assert_eq!(root.restart_child("team.0").await, Ok(Outcome::Running(2)));
+    assert_eq!(root.restart_child("team.0").await, Ok(Started::Running(2)));
     let lives = ["team", "team.1", "team.2"].map(|path| tree.observer().node(path).unwrap().incarnation);
     assert_eq!(lives, [2, 1, 2]);
     tree.stop().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::machine::Decision;
+use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Events, NodeView};
 
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -44,16 +44,16 @@ pub(crate) async fn not_yet<T: Debug, F: Future<Output = T> + Unpin>(future: &mu
 /// Waits for a node to be as stated.
 pub(crate) async fn node_until(tree: &Tree, path: &str, is_so: impl Fn(&NodeView) -> bool) -> NodeView {
     let observer = tree.observer();
-    until(path, || observer.node(path).is_some_and(|node| is_so(&node))).await;
+    until(path, || observer.node(path).is_ok_and(|node| is_so(&node))).await;
     observer.node(path).unwrap()
 }
 
 /// All decisions that are there already.
 pub(crate) fn decisions(events: &mut Events) -> Vec<Decision> {
     std::iter::from_fn(|| events.try_next())
-        .filter_map(|event| match event.what {
-            What::Decision(decision) => Some(decision),
-            What::Observation(_) => None,
+        .filter_map(|event| match event.fact {
+            Fact::Decision(decision) => Some(decision),
+            Fact::Observation(_) => None,
         })
         .collect()
 }

@@ -164,7 +164,7 @@ async fn a_question_unanswered_in_time_says_so_and_late_answers_go_back() {
         Say::act(move |_, _| {
             Box::pin(async move {
                 own.acquire().await?.forget();
-                told.write(format!("wanted {} {:?}", reply.is_wanted(), reply.send(9)));
+                told.write(format!("wanted {} {:?}", reply.is_wanted(), reply.try_send(9)));
                 Ok(())
             })
         })
@@ -242,9 +242,9 @@ async fn a_message_past_its_deadline_is_never_handled_and_is_a_dead_letter() {
     let log = Log::default();
     let (tree, address) = one(puppet("a", &log)).await;
     pause(&tree).await;
-    address.send_before(Say::Note(1), Moment::now() + SECOND).await.unwrap();
+    address.send_before(Moment::now() + SECOND, Say::Note(1)).await.unwrap();
     address
-        .send_before(Say::Note(2), Moment::now() + 10 * SECOND)
+        .send_before(Moment::now() + 10 * SECOND, Say::Note(2))
         .await
         .unwrap();
     tokio::time::advance(2 * SECOND).await;
@@ -267,7 +267,7 @@ async fn a_sender_with_a_deadline_is_held_back_no_longer_than_that() {
     let begun = tokio::time::Instant::now();
     let refused = desk
         .address
-        .send_before(Say::Note(2), Moment::now() + SECOND)
+        .send_before(Moment::now() + SECOND, Say::Note(2))
         .await
         .unwrap_err();
     assert!(matches!(
@@ -288,8 +288,8 @@ async fn an_agent_of_another_type_is_not_handed_over() {
     struct Other;
     impl Message for Other {}
     let desk = desk(|child| child).await;
-    assert!(desk.tree.observer().find::<Say>("team/a").unwrap() == desk.address);
-    let error = desk.tree.observer().find::<Other>("team/a").unwrap_err().to_string();
+    assert!(desk.tree.observer().address::<Say>("team/a").unwrap() == desk.address);
+    let error = desk.tree.observer().address::<Other>("team/a").unwrap_err().to_string();
     assert!(
         error.starts_with("team/a does not take messages of type") && error.ends_with("it is a Puppet"),
         "{error}"

@@ -251,7 +251,7 @@ async fn a_letter_waits_for_its_addressee_to_come_back() {
             .overflow(Overflow::DropNewest)
             .restart(Restart::Temporary)
     };
-    let address = team.start_child(shape(puppet("a", &log))).await.unwrap();
+    let (address, _) = team.start_child(shape(puppet("a", &log))).await.unwrap();
     pause(&tree).await;
     for number in 0..2 {
         address.try_send(Say::Note(number)).unwrap();
@@ -337,7 +337,7 @@ impl Agent for Solver {
             return Err(Failure::new("too hard"));
         }
         let reply = riddle.reply.lock().unwrap().take().unwrap();
-        let _unread = reply.send(u32::try_from(ctx.incarnation()).unwrap());
+        reply.send(u32::try_from(ctx.incarnation()).unwrap());
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ fn notes(numbers: std::ops::Range<u32>) -> impl Iterator<Item = Say> {
 #[tokio::test(start_paused = true)]
 async fn a_pause_is_seen_before_the_next_message() {
     let pause = Say::act(|_, ctx| {
-        ctx.tree().pause("team/a").unwrap();
+        ctx.observer().pause("team/a").unwrap();
         Box::pin(async { Ok(()) })
     });
     let messages = notes(0..5).chain([pause]).chain(notes(5..10)).collect();

@@ -126,7 +126,7 @@ agents! { Hasty: Untimed, Nurse: Urgent, Worker: Say, Idler: Say, Newest: Say, O
 pub(crate) fn shown(tree: &Tree) -> BTreeMap<String, f64> {
     tree.observer().sample();
     let mut lines = BTreeMap::new();
-    for reading in tree.metrics().read() {
+    for reading in tree.instruments().read() {
         let name = reading.family.name.trim_start_matches("triarch_");
         for sample in &reading.samples {
             let values: Vec<_> = sample.labels().map(|(_, value)| value).collect();

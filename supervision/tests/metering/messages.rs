@@ -90,7 +90,7 @@ async fn each_way_of_losing_a_message_is_counted_and_nothing_is_lost_unseen() {
     tell(&addresses[0], [Say::Work, Say::Work, Say::Work]).await;
     tell(&addresses[1], [Say::Work]).await;
     addresses[2]
-        .send_before(Say::Work, Moment::now() + SECOND)
+        .send_before(Moment::now() + SECOND, Say::Work)
         .await
         .unwrap();
     sleep(2 * SECOND).await;
@@ -196,7 +196,7 @@ async fn messages_with_priorities_are_counted_by_them_whichever_way_they_come() 
         let work = |priority| Urgent(priority, Say::Work);
         address.send(work(Priority::Critical)).await.unwrap();
         let deadline = Moment::now() + SECOND;
-        address.send_before(work(Priority::High), deadline).await.unwrap();
+        address.send_before(deadline, work(Priority::High)).await.unwrap();
         address.send(Urgent(Priority::Normal, Say::Remember)).await.unwrap();
         quiet().await;
         let many = (0..4).map(|_| work(Priority::Low)).chain([work(Priority::Critical)]);
@@ -282,7 +282,7 @@ async fn agents_that_come_and_go_between_two_samples_are_counted() {
     let team = tree.observer().supervisor("team").unwrap();
     for number in 0..MANY {
         let child = Child::of::<Worker>(format!("worker-{number}"), ()).restart(Restart::Temporary);
-        let address = team.start_child(child).await.unwrap();
+        let (address, _) = team.start_child(child).await.unwrap();
         for say in [Say::Work, Say::Stop, Say::Work] {
             address.try_send(say).unwrap();
         }

@@ -27,7 +27,7 @@ async fn a_restart_takes_as_long_as_the_child_was_down_by_the_trees_clock() {
     ]);
     assert_eq!(part(&shown(&tree), &["agents{", "supervisor_children"]), down);
     sleep(4 * SECOND).await;
-    let readings = tree.metrics().read();
+    let readings = tree.instruments().read();
     let restarts = readings
         .iter()
         .find(|reading| reading.family.name == "triarch_supervisor_restart_seconds");

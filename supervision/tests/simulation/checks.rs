@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use triarch_supervision::dead_letter::{DeadReason, KEPT_LETTERS};
+use triarch_supervision::supervisor::ChildState;
 use triarch_supervision::supervisor::ChildStatus;
-use triarch_supervision::supervisor::machine::ChildState;
 use triarch_supervision::tree::{NodeView, Observer, Phase};
 
 use crate::ledger::{Book, Slot};

@@ -11,9 +11,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream};
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::AdminError;
 use triarch_supervision::supervisor::ChildStatus;
-use triarch_supervision::supervisor::machine::AdminError;
-use triarch_supervision::testing::{Fault, Faults, Place, World};
+use triarch_supervision::testing::{Callback, Fault, Faults, World};
 
 use crate::checks;
 use crate::history::History;
@@ -128,7 +128,7 @@ async fn story(world: &World, ledger: &Ledger) -> u64 {
     }
     .check(&events, &book);
     book.violations.extend(faults);
-    let is_restart = |event: &&Event| matches!(event.what, What::Decision(Decision::Restarting { .. }));
+    let is_restart = |event: &&Event| matches!(event.fact, Fact::Decision(Decision::Restarting { .. }));
     events.iter().filter(is_restart).count() as u64
 }
 
@@ -211,9 +211,15 @@ impl Driver<'_> {
         }
         let child = self.below(self.faults.len());
         let soon = Fault::Delay(Duration::from_millis(self.chance.below(2500)));
-        let place = [Place::Start, Place::Handle, Place::Handle, Place::Stop, Place::Drop][self.below(5)];
+        let place = [
+            Callback::Start,
+            Callback::Handle,
+            Callback::Handle,
+            Callback::Stop,
+            Callback::Drop,
+        ][self.below(5)];
         let fault = match place {
-            Place::Drop => Fault::Panic,
+            Callback::Drop => Fault::Panic,
             _ => [Fault::Panic, Fault::Error, Fault::Hang, soon][self.below(4)],
         };
         let times = 1 + self.chance.below(3);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::ChildStatus;
-use triarch_supervision::supervisor::machine::{ChildState, Decision};
+use triarch_supervision::supervisor::{ChildState, Decision};
 
 use crate::checks;
 use crate::driver::Driver;
@@ -108,7 +108,7 @@ impl Driver<'_> {
             .tree
             .observer()
             .node(path)
-            .is_some_and(|node| node.state == Phase::Idle);
+            .is_ok_and(|node| node.state == Phase::Idle);
         let book = self.ledger.book();
         let slot = book.slots.iter().position(|slot| slot.path == path)?;
         let is_free = book.slots[slot].record.in_hand == 0 && book.slots[slot].line.figures().depth == 0;
@@ -138,7 +138,7 @@ impl Driver<'_> {
                 .ledger
                 .violate(format!("S7 the tree has not stopped after {limit:?}")),
             Ok(end) => {
-                if end.late.iter().any(|late| !late.child.ended) {
+                if end.late.iter().any(|late| !late.ended) {
                     self.ledger.violate(format!("S7 the tree ended without {:?}", end.late));
                 }
             }
@@ -180,16 +180,16 @@ impl Driver<'_> {
 /// Whether a supervisor stopped children by its own decision about that time: it gave up, or restarted a group.
 fn acted_itself(events: &[Event], supervisor: &str, began: Moment) -> bool {
     let group_restart = Duration::from_mins(1);
-    events.iter().fold(false, |given_up, event| match &event.what {
-        What::Decision(Decision::Ended { child, .. })
+    events.iter().fold(false, |given_up, event| match &event.fact {
+        Fact::Decision(Decision::Ended { child, .. })
             if *event.supervisor == *"root" && child.as_str() == supervisor =>
         {
             given_up && event.at >= began
         }
-        What::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) if *event.supervisor == *supervisor => {
+        Fact::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) if *event.supervisor == *supervisor => {
             true
         }
-        What::Decision(Decision::Restarting { siblings: 1.., .. }) if *event.supervisor == *supervisor => {
+        Fact::Decision(Decision::Restarting { siblings: 1.., .. }) if *event.supervisor == *supervisor => {
             given_up || event.at + group_restart >= began
         }
         _ => given_up,

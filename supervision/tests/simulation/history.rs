@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use triarch_supervision::clock::Moment;
 use triarch_supervision::policy::{Intensity, Restart};
-use triarch_supervision::supervisor::machine::Decision;
-use triarch_supervision::tree::{Event, What};
+use triarch_supervision::supervisor::Decision;
+use triarch_supervision::tree::{Event, Fact};
 
 use crate::ledger::Book;
 use crate::plan::Team;
@@ -34,7 +34,7 @@ impl History<'_> {
         let mut lives: BTreeMap<String, u64> = BTreeMap::new();
         let mut faults = Vec::new();
         for event in events {
-            let What::Decision(decision) = &event.what else {
+            let Fact::Decision(decision) = &event.fact else {
                 continue;
             };
             if let (Decision::Ended { child, .. }, "root") = (decision, &*event.supervisor) {
@@ -85,7 +85,7 @@ impl History<'_> {
         let Some(intensity) = self.intensity_of(&event.supervisor) else {
             return;
         };
-        past.restarts.retain(|(at, _)| event.at.since(*at) <= intensity.within);
+        past.restarts.retain(|(at, _)| event.at.since(*at) <= intensity.period);
         let supervisor = &event.supervisor;
         match decision {
             Decision::Restarting { child, .. } => {

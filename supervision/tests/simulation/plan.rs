@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use triarch_supervision::clock::{Chance, Seeded};
 use triarch_supervision::prelude::*;
-use triarch_supervision::testing::{Fault, Faults, Place};
+use triarch_supervision::testing::{Callback, Fault, Faults};
 use triarch_supervision::tree::NotFound;
 
 use crate::ledger::{Ledger, Record, Slot};
@@ -247,7 +247,7 @@ impl Planner<'_> {
         if self.one_in(12) {
             faults.at(
                 1 + self.chance.below(3),
-                Place::Start,
+                Callback::Start,
                 self.pick(&[Fault::Error, Fault::Panic, Fault::Hang]),
             );
         }

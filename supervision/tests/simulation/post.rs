@@ -70,7 +70,7 @@ impl<const LANES: bool, const AGAIN: u32> Line for Address<Packet<LANES, AGAIN>>
     }
 
     fn send_before(&self, letter: Letter, until: Moment) -> BoxFuture<'_, Result<(), Vec<u64>>> {
-        let sent = async move { Self::send_before(self, Packet(letter), until).await };
+        let sent = async move { Self::send_before(self, until, Packet(letter)).await };
         Box::pin(async { sent.await.map_err(|back| vec![back.message.0.id]) })
     }
 

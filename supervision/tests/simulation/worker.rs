@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
-use triarch_supervision::testing::{Faults, Place};
+use triarch_supervision::testing::{Callback, Faults};
 
 use crate::ledger::{Alive, Begun, InHand, Ledger};
 use crate::post::{Letter, Packet, Sender, answer_to};
@@ -37,7 +37,7 @@ impl<const LANES: bool, const AGAIN: u32> Agent for Worker<LANES, AGAIN> {
 
     async fn start(spec: Spec, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let alive = Alive::begin(&spec.ledger, spec.slot, ctx.incarnation());
-        spec.faults.strike(Place::Start).await?;
+        spec.faults.strike(Callback::Start).await?;
         let end = End(alive, spec.faults.clone());
         Ok(Self {
             spec,
@@ -72,13 +72,13 @@ impl<const LANES: bool, const AGAIN: u32> Agent for Worker<LANES, AGAIN> {
         if *reason == ExitReason::Shutdown {
             self.end.0.check_turn();
         }
-        let _nothing = self.spec.faults.strike(Place::Stop).await;
+        let _nothing = self.spec.faults.strike(Callback::Stop).await;
     }
 }
 
 impl<const LANES: bool, const AGAIN: u32> Worker<LANES, AGAIN> {
     async fn work(&mut self, letter: Letter, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        self.spec.faults.strike(Place::Handle).await?;
+        self.spec.faults.strike(Callback::Handle).await?;
         let mut chance = Seeded::new(letter.chance);
         if letter.fuel > 0 {
             match chance.below(60) {
@@ -105,10 +105,10 @@ impl<const LANES: bool, const AGAIN: u32> Worker<LANES, AGAIN> {
             (None, _) => {}
             (Some(_dropped), 0) if letter.fuel > 0 => {}
             (Some(later), 1) if letter.fuel > 0 => self.kept.push((letter.id, later)),
-            (Some(reply), _) => drop(reply.send(answer_to(letter.id))),
+            (Some(reply), _) => reply.send(answer_to(letter.id)),
         }
         if let Some((id, reply)) = self.kept.pop_if(|(id, _)| *id != letter.id) {
-            let _unwanted = reply.send(answer_to(id));
+            reply.send(answer_to(id));
         }
         Ok(())
     }

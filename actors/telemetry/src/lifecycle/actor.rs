@@ -39,7 +39,7 @@ impl Agent for Lifecycle {
         ctx.send_every(settings.config.look_every, || Look);
         Ok(Self {
             machine: Machine::new(settings.config.limits),
-            events: ctx.tree().events(),
+            events: ctx.observer().events(),
             last_error: None,
             settings,
         })

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use triarch_supervision::clock::Moment;
-use triarch_supervision::supervisor::machine::Decision;
-use triarch_supervision::tree::{Observation, What};
+use triarch_supervision::supervisor::Decision;
+use triarch_supervision::tree::{Fact, Observation};
 
 use crate::config::Format;
 
@@ -40,7 +40,7 @@ pub(super) struct Line {
     pub(super) level: Level,
     /// The path of whom it is about.
     pub(super) subject: Arc<str>,
-    pub(super) what: What,
+    pub(super) fact: Fact,
     /// How many before it were held back.
     pub(super) held_back: u64,
 }
@@ -51,7 +51,7 @@ struct Json<'a> {
     level: Level,
     subject: &'a str,
     #[serde(flatten)]
-    what: &'a What,
+    fact: &'a Fact,
     held_back: u64,
 }
 
@@ -67,7 +67,7 @@ impl Line {
     }
 
     fn text(&self, time: &str) -> String {
-        let words = words(&self.what);
+        let words = words(&self.fact);
         let held_back = match self.held_back {
             0 => String::new(),
             many => format!(" ({many} before it held back)"),
@@ -81,7 +81,7 @@ impl Line {
             time,
             level: self.level,
             subject: &self.subject,
-            what: &self.what,
+            fact: &self.fact,
             held_back: self.held_back,
         };
         serde_json::to_string(&json).unwrap_or_else(|error| format!("{{\"error\":{:?}}}", error.to_string()))
@@ -100,10 +100,10 @@ fn on_one_line(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn words(what: &What) -> String {
-    match what {
-        What::Decision(decision) => decided(decision),
-        What::Observation(observation) => observed(observation),
+fn words(fact: &Fact) -> String {
+    match fact {
+        Fact::Decision(decision) => decided(decision),
+        Fact::Observation(observation) => observed(observation),
     }
 }
 
@@ -118,7 +118,8 @@ fn decided(decision: &Decision) -> String {
             reason,
             delay,
             siblings,
-            window: (restarts, allowed),
+            restarts,
+            allowed,
             ..
         } => {
             let along = if *siblings > 0 {
@@ -174,13 +175,14 @@ mod tests {
             attempt: 1,
             delay: Duration::from_micros(250_900),
             siblings: 2,
-            window: (1, 5),
+            restarts: 1,
+            allowed: 5,
         };
         Line {
             at: Moment::default(),
             level: Level::Warn,
             subject: Arc::from("team/echo"),
-            what: What::Decision(decision),
+            fact: Fact::Decision(decision),
             held_back,
         }
     }

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use triarch_supervision::clock::Moment;
-use triarch_supervision::supervisor::machine::Decision;
-use triarch_supervision::tree::{Event, Observation, What};
+use triarch_supervision::supervisor::Decision;
+use triarch_supervision::tree::{Event, Fact, Observation};
 
 use super::line::{Level, Line};
 use crate::config::Limits;
@@ -78,16 +78,16 @@ impl Machine {
         let subject = subject(&event);
         let record = self.record(&subject, &event.supervisor);
         record.seen = now;
-        if matches!(event.what, What::Decision(Decision::Restarting { .. })) {
+        if matches!(event.fact, Fact::Decision(Decision::Restarting { .. })) {
             remember(&mut record.restarts, now, limits.error_from);
         }
         record.forget(now, &limits);
-        let tone = tone(&event.what);
+        let tone = tone(&event.fact);
         let line = Line {
             at: event.at,
             level: record.level(tone, &limits),
             subject,
-            what: event.what,
+            fact: event.fact,
             held_back: record.held_back.as_ref().map_or(0, |last| last.held_back + 1),
         };
         if matches!(tone, Tone::Grave) || record.allows(now, &limits) {
@@ -173,10 +173,10 @@ fn remember(past: &mut VecDeque<Moment>, now: Moment, most: usize) {
     past.push_back(now);
 }
 
-fn tone(what: &What) -> Tone {
-    let decision = match what {
-        What::Decision(decision) => decision,
-        What::Observation(Observation::Stuck { .. } | Observation::Resumed { .. }) => return Tone::Steady(Level::Warn),
+fn tone(fact: &Fact) -> Tone {
+    let decision = match fact {
+        Fact::Decision(decision) => decision,
+        Fact::Observation(Observation::Stuck { .. } | Observation::Resumed { .. }) => return Tone::Steady(Level::Warn),
     };
     match decision {
         Decision::Ended { reason, .. } if reason.is_failure() => Tone::Rising(1),
@@ -194,12 +194,12 @@ fn tone(what: &What) -> Tone {
 
 /// The path of whom an event is about.
 fn subject(event: &Event) -> Arc<str> {
-    let child = match &event.what {
-        What::Observation(Observation::Stuck { agent, .. } | Observation::Resumed { agent, .. }) => {
+    let child = match &event.fact {
+        Fact::Observation(Observation::Stuck { agent, .. } | Observation::Resumed { agent, .. }) => {
             return Arc::clone(agent);
         }
-        What::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) => return Arc::clone(&event.supervisor),
-        What::Decision(
+        Fact::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) => return Arc::clone(&event.supervisor),
+        Fact::Decision(
             Decision::Started { child, .. }
             | Decision::Ignored { child }
             | Decision::Ended { child, .. }

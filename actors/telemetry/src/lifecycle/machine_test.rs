@@ -48,7 +48,8 @@ fn restarting(child: &str) -> Decision {
         attempt: 1,
         delay: Duration::ZERO,
         siblings: 0,
-        window: (1, 5),
+        restarts: 1,
+        allowed: 5,
     }
 }
 
@@ -88,7 +89,7 @@ impl Log {
         let event = Event {
             at: at(millis),
             supervisor: Arc::from(supervisor),
-            what: What::Decision(decision),
+            fact: Fact::Decision(decision),
         };
         self.step(Input::Seen(event), millis);
     }
@@ -148,7 +149,7 @@ fn each_decision_has_its_level_and_its_subject() {
 
 #[test]
 fn observations_are_warnings_about_the_agent() {
-    let what = What::Observation(Observation::Resumed {
+    let fact = Fact::Observation(Observation::Resumed {
         agent: Arc::from("team/a"),
         incarnation: 1,
         failure: Failure::new("x"),
@@ -156,7 +157,7 @@ fn observations_are_warnings_about_the_agent() {
     let event = Event {
         at: at(0),
         supervisor: Arc::from("team"),
-        what,
+        fact,
     };
     let mut log = Log::new(FIVE);
     log.step(Input::Seen(event), 0);
@@ -224,7 +225,7 @@ fn the_last_line_held_back_is_written_when_the_child_goes_quiet_as_loud_as_the_l
     assert_eq!(log.taken(), ["info team/a +0"], "it may go on");
     let last = log.machine.step(Input::Look, at(1_002));
     assert_eq!((last[0].level, last[0].held_back, last[0].at), (Level::Warn, 2, at(2)));
-    assert_eq!(last[0].what, What::Decision(started("a")));
+    assert_eq!(last[0].fact, Fact::Decision(started("a")));
     log.look(2_100);
     assert_eq!(log.taken(), [""; 0], "once");
 }
@@ -291,7 +292,7 @@ fn by_chance_too_no_event_is_lost_from_the_count_and_no_second_has_two_lines_bey
                 Input::Seen(Event {
                     at: at(millis),
                     supervisor: Arc::from("team"),
-                    what: What::Decision(decision),
+                    fact: Fact::Decision(decision),
                 })
             };
             for line in machine.step(input, at(millis)) {

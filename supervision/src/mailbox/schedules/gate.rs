@@ -14,7 +14,7 @@ fn asked<T: Send + 'static>(answer: &Answer<T>) -> Result<T, NoAnswer> {
 fn an_answer_always_reaches_the_asker_that_waits() {
     explore(|| {
         let (reply, _ticket, answer) = question();
-        let replying = thread::spawn(move || assert_eq!(reply.send(7), Ok(())));
+        let replying = thread::spawn(move || assert_eq!(reply.try_send(7), Ok(())));
         assert_eq!(asked(&answer), Ok(7));
         join([replying]);
     });
@@ -24,7 +24,7 @@ fn an_answer_always_reaches_the_asker_that_waits() {
 fn between_an_answer_and_a_timeout_both_ends_agree_who_won() {
     explore(|| {
         let (reply, ticket, answer) = question();
-        let replying = thread::spawn(move || reply.send(7));
+        let replying = thread::spawn(move || reply.try_send(7));
         let late = thread::spawn(move || ticket.fail(NoAnswer::Timeout));
         let learnt = asked(&answer);
         join([late]);
@@ -41,7 +41,7 @@ fn an_answer_to_an_asker_that_left_comes_back_unless_it_came_first() {
         let (reply, ticket, answer) = question();
         let shared = Arc::new(7);
         let sent = Arc::clone(&shared);
-        let replying = thread::spawn(move || reply.send(sent).is_ok());
+        let replying = thread::spawn(move || reply.try_send(sent).is_ok());
         let leaving = thread::spawn(move || drop(answer));
         join([leaving]);
         let _was_in_time = replying.join().unwrap();
@@ -97,10 +97,10 @@ fn a_question_withdrawn_before_its_turn_is_seen_or_served() {
         let leaving = thread::spawn(move || drop(answer));
         if ticket.is_wanted() {
             ticket.begin();
-            let _was_in_time = reply.send(1);
+            let _was_in_time = reply.try_send(1);
             ticket.end(NoAnswer::Unanswered);
         } else {
-            assert_eq!(reply.send(1), Err(1));
+            assert_eq!(reply.try_send(1), Err(1));
         }
         join([leaving]);
         assert!(!ticket.is_wanted());

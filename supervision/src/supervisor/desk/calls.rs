@@ -18,7 +18,7 @@ impl Desk {
         self.seats.insert(key, Seat::new(Arc::clone(&spec.child), false));
         let name = spec.name.clone();
         self.request(
-            Request::StartChild {
+            Request::Start {
                 key,
                 name: spec.name,
                 policy: *spec.policy,

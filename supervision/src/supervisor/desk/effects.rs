@@ -12,7 +12,7 @@ use crate::reason::{ExitReason, Failure};
 use crate::supervisor::actor::{Charge, Order};
 use crate::supervisor::machine::{Alarm, ChildKey, Decision, Effect, Incarnation, Overdue};
 use crate::time::Due;
-use crate::tree::{KILL, Node, Phase, RootState, STOP, What};
+use crate::tree::{Fact, KILL, Node, Phase, RootState, STOP};
 
 impl Desk {
     pub(super) fn perform(&mut self, effect: Effect) {
@@ -109,11 +109,11 @@ impl Desk {
                 child,
                 reason,
                 delay,
-                window,
+                restarts,
                 ..
             } => {
                 if let Some(node) = self.node_of(child) {
-                    node.meters().restarting(child, reason, window.0, self.now);
+                    node.meters().restarting(child, reason, *restarts, self.now);
                     if !delay.is_zero() {
                         node.enter(Phase::Backoff, node.incarnation.load(Ordering::Acquire), None, self.now);
                     }
@@ -128,7 +128,7 @@ impl Desk {
         }
         self.charge.node.meters().decided(&decision);
         let shared = &self.charge.shared;
-        shared.tell(self.now, &self.path, What::Decision(decision));
+        shared.tell(self.now, &self.path, Fact::Decision(decision));
     }
 
     /// The node of a child that is still known.

@@ -100,10 +100,10 @@ impl Desk {
                 self.feed(Input::GoOn);
             }
             Order::Add { spec, reply } => self.add(spec, reply),
-            Order::Terminate { name, reply } => self.request(Request::TerminateChild(name), reply),
-            Order::Restart { name, reply } => self.request(Request::RestartChild(name), reply),
-            Order::Delete { name, reply } => self.request(Request::DeleteChild(name), reply),
-            Order::Retry { name, reply } => self.request(Request::RetryChild(name), reply),
+            Order::Terminate { name, reply } => self.request(Request::Terminate(name), reply),
+            Order::Restart { name, reply } => self.request(Request::Restart(name), reply),
+            Order::Delete { name, reply } => self.request(Request::Delete(name), reply),
+            Order::Retry { name, reply } => self.request(Request::Retry(name), reply),
             Order::KillChild { name, reply } => reply.send(self.kill_from_outside(name)),
             Order::List { reply } => reply.send(self.list()),
             Order::Count { reply } => reply.send(self.machine.counts()),

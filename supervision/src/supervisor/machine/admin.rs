@@ -17,11 +17,11 @@ type Replied = Result<Reply, AdminError>;
 impl Step<'_> {
     pub(super) fn call(&mut self, call: CallId, request: Request) {
         let replied = match request {
-            Request::StartChild { key, name, policy } => self.start_child(call, key, name, policy),
-            Request::TerminateChild(child) => self.terminate_child(call, child),
-            Request::RestartChild(child) => self.restart_child(call, child),
-            Request::DeleteChild(child) => self.delete_child(child),
-            Request::RetryChild(child) => self.retry_child(call, child),
+            Request::Start { key, name, policy } => self.start_child(call, key, name, policy),
+            Request::Terminate(child) => self.terminate_child(call, child),
+            Request::Restart(child) => self.restart_child(call, child),
+            Request::Delete(child) => self.delete_child(child),
+            Request::Retry(child) => self.retry_child(call, child),
         };
         match replied {
             Ok(Reply::Now(outcome)) => self.answer(call, Ok(outcome)),

@@ -12,18 +12,18 @@ use crate::reason::{Escalation, ExitReason, KillCause};
 /// A child's place in its supervisor: given once, never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct ChildKey(pub u64);
+pub(crate) struct ChildKey(pub u64);
 
 /// One life of a child, numbered from 1.
 pub type Incarnation = u64;
 
 /// What identifies the asker of an administrative call; the machine hands it back with the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u64);
+pub(crate) struct CallId(pub u64);
 
 /// What happens to a supervisor.
 #[derive(Clone, Debug)]
-pub enum Input {
+pub(crate) enum Input {
     /// Begin: start the static children.
     Boot,
     /// Others have had their turn: begin the next portion of what was held back.
@@ -83,7 +83,7 @@ pub enum Input {
 
 /// Why an incarnation never ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotStarted {
+pub(crate) enum NotStarted {
     /// Its `start` declined; that is no failure.
     Ignored,
     /// Its `start` failed.
@@ -92,9 +92,9 @@ pub enum NotStarted {
 
 /// A change of the children, in OTP's words.
 #[derive(Clone, Debug)]
-pub enum Request {
+pub(crate) enum Request {
     /// Add a child at the right end and start it.
-    StartChild {
+    Start {
         /// Its key, chosen by the caller, never used before.
         key: ChildKey,
         /// Its name.
@@ -103,18 +103,18 @@ pub enum Request {
         policy: ChildPolicy,
     },
     /// Stop a child and keep its specification (unless it is temporary or dynamic).
-    TerminateChild(Name),
+    Terminate(Name),
     /// Start a child that is down.
-    RestartChild(Name),
+    Restart(Name),
     /// Forget the specification of a child that is down.
-    DeleteChild(Name),
+    Delete(Name),
     /// Start a child that is in quarantine, with a clean record.
-    RetryChild(Name),
+    Retry(Name),
 }
 
 /// What the supervisor's actor is to do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Start a new incarnation; answer with `Started` or `NotStarted`.
     Start {
         /// The child.
@@ -174,7 +174,7 @@ pub enum Effect {
 
 /// A time the machine wants to be reminded of. Stale alarms are ignored by `serial`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Alarm {
+pub(crate) struct Alarm {
     /// Which alarm this is; each is armed once.
     pub serial: u64,
     /// The child it is about.
@@ -195,9 +195,8 @@ pub struct Overdue {
 }
 
 /// What came of an administrative call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
     /// The child runs as this incarnation.
     Running(Incarnation),
     /// The child declined to start.
@@ -330,8 +329,10 @@ pub enum Decision {
         delay: Duration,
         /// How many siblings are restarted along with it.
         siblings: usize,
-        /// Restarts in the window after this one, and how many are allowed.
-        window: (u32, u32),
+        /// How many restarts lie in the window, this one among them.
+        restarts: u32,
+        /// How many are allowed there.
+        allowed: u32,
     },
     /// A child is not started again, because its specification says so.
     LetGo {

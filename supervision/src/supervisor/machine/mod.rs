@@ -40,10 +40,12 @@ mod window;
 
 use std::collections::BTreeMap;
 
-pub use io::*;
+pub use io::{AdminError, ChildState, Decision, Incarnation, Overdue};
+pub(crate) use io::{Alarm, CallId, ChildKey, Effect, Input, NotStarted, Outcome, Request};
 pub(crate) use numbered::Numbered;
-pub use shutdown::KILL_GRACE;
-pub use view::{ChildView, Counts, SpecificationError};
+pub(crate) use shutdown::KILL_GRACE;
+pub use view::Counts;
+pub(crate) use view::{ChildView, SpecificationError};
 
 use children::{Children, Rank};
 use group::Group;
@@ -55,7 +57,7 @@ use crate::reason::ExitReason;
 
 /// A supervisor's mind: its children, what it is about to do with them, and who waits for an answer.
 #[derive(Clone, Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     policy: SupervisorPolicy,
     children: Children,
     phase: Phase,
@@ -114,7 +116,7 @@ enum StarterKind {
 
 impl Machine {
     /// A machine over its static children, in start order; nothing happens before [`Input::Boot`].
-    pub fn new(
+    pub(crate) fn new(
         policy: SupervisorPolicy,
         children: Vec<(ChildKey, crate::name::Name, ChildPolicy)>,
     ) -> Result<Self, SpecificationError> {
@@ -145,13 +147,13 @@ impl Machine {
     }
 
     /// Before [`Input::Boot`]: the child has had lives up to `last`, so its next is numbered after it.
-    pub fn continue_numbering(&mut self, key: ChildKey, last: Incarnation) {
+    pub(crate) fn continue_numbering(&mut self, key: ChildKey, last: Incarnation) {
         self.children
             .change(key, |child| (child.incarnation, child.before) = (last, last));
     }
 
     /// Takes one input and appends to `effects` what is to be done, in the order it is to be done.
-    pub fn step(&mut self, input: Input, now: Moment, chance: &mut dyn Chance, effects: &mut Vec<Effect>) {
+    pub(crate) fn step(&mut self, input: Input, now: Moment, chance: &mut dyn Chance, effects: &mut Vec<Effect>) {
         Step {
             machine: self,
             now,
@@ -162,7 +164,7 @@ impl Machine {
     }
 
     /// Whether there is more to do once others have had their turn: then [`Input::GoOn`] is to follow.
-    pub fn holds_back(&self) -> bool {
+    pub(crate) fn holds_back(&self) -> bool {
         self.holds_back
     }
 

@@ -20,6 +20,7 @@ impl Step<'_> {
         }
         let (attempt, delay) = self.back_off(key);
         let siblings = self.gather(key);
+        let (restarts, allowed) = self.machine.window.used(self.now);
         if let Some(child) = self.machine.children.get(key) {
             self.tell(Decision::Restarting {
                 child: child.name.clone(),
@@ -27,7 +28,8 @@ impl Step<'_> {
                 attempt,
                 delay,
                 siblings,
-                window: self.machine.window.used(self.now),
+                restarts,
+                allowed,
             });
         }
         if self.machine.restarts_groups() {
@@ -96,7 +98,7 @@ impl Step<'_> {
             child: name,
             reason,
             restarts: intensity.restarts,
-            period: intensity.within,
+            period: intensity.period,
         });
         self.settle(key);
         self.tell(Decision::Escalated(escalation.clone()));

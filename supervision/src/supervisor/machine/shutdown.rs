@@ -11,7 +11,7 @@ use crate::policy::Shutdown;
 use crate::reason::{ExitReason, KillCause};
 
 /// How long a killed child may take to be gone before it counts as unkillable.
-pub const KILL_GRACE: Duration = Duration::from_secs(1);
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(1);
 
 impl Step<'_> {
     /// Makes a living child end, in the way its specification says.

@@ -5,13 +5,14 @@ use serde::Serialize;
 use super::children::Child;
 use super::io::{ChildKey, ChildState, Incarnation};
 use super::{Machine, Phase};
+#[cfg(test)]
 use crate::clock::Moment;
 use crate::name::Name;
 use crate::policy::ChildPolicy;
 
 /// One child as seen from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ChildView<'a> {
+pub(crate) struct ChildView<'a> {
     /// Its place in its supervisor.
     pub key: ChildKey,
     /// Its name.
@@ -48,7 +49,7 @@ pub struct Counts {
 /// Why a supervisor cannot be made of its specification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
-pub enum SpecificationError {
+pub(crate) enum SpecificationError {
     /// Two children share a name or a key.
     #[error("child {child} is specified twice; give each child a name of its own")]
     Duplicate {
@@ -67,17 +68,17 @@ pub enum SpecificationError {
 
 impl Machine {
     /// The children in start order.
-    pub fn children(&self) -> impl Iterator<Item = ChildView<'_>> {
+    pub(crate) fn children(&self) -> impl Iterator<Item = ChildView<'_>> {
         self.children.iter().map(view)
     }
 
     /// The child of that name.
-    pub fn child(&self, name: &str) -> Option<ChildView<'_>> {
+    pub(crate) fn child(&self, name: &str) -> Option<ChildView<'_>> {
         self.children.named(name).map(view)
     }
 
     /// How many children there are, and in which state.
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         let states = self.children.tally().states;
         Counts {
             specified: self.children.len(),
@@ -91,12 +92,13 @@ impl Machine {
     }
 
     /// Restarts within the period that ends now, and how many are allowed.
-    pub fn window_used(&self, now: Moment) -> (u32, u32) {
+    #[cfg(test)]
+    pub(crate) fn window_used(&self, now: Moment) -> (u32, u32) {
         self.window.used(now)
     }
 
     /// Whether [`Effect::End`](super::Effect::End) was given.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
     }
 }

@@ -46,7 +46,7 @@ impl Window {
     /// How many restarts lie before the period. One exactly a period ago still counts, as in OTP, where a
     /// restart stays in the list while `R >= Now - Period`.
     fn outdated(&self, now: Moment) -> usize {
-        let begin = now - self.intensity.within;
+        let begin = now - self.intensity.period;
         self.restarts.partition_point(|(at, _)| *at < begin)
     }
 

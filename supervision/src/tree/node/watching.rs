@@ -104,13 +104,13 @@ mod tests {
     use std::sync::atomic::Ordering;
     use std::sync::mpsc::{Receiver, sync_channel};
 
-    use super::super::Kind;
+    use super::super::Level;
     use super::*;
     use crate::clock::Moment;
     use crate::name::Name;
 
     fn node(name: &str) -> Arc<Node> {
-        let node = Node::new(Kind::Agent, Name::unchecked(name), "Type");
+        let node = Node::new(Level::Agent, Name::unchecked(name), "Type");
         node.begin(1, Moment::default());
         node
     }

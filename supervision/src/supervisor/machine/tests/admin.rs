@@ -153,7 +153,7 @@ fn a_start_child_that_ignores_is_kept_down_unless_temporary_or_dynamic() {
 #[test]
 fn a_key_that_is_taken_is_refused() {
     let mut case = Case::up(one_for_one(), permanent(), &["a"]);
-    let request = Request::StartChild {
+    let request = Request::Start {
         key: ChildKey(1),
         name: name("b"),
         policy: permanent(),

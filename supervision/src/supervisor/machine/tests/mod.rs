@@ -284,7 +284,7 @@ impl Case {
         if !existing {
             self.names.insert(key, child.into());
         }
-        self.call(Request::StartChild {
+        self.call(Request::Start {
             key,
             name: name(child),
             policy,
@@ -292,19 +292,19 @@ impl Case {
     }
 
     fn terminate(&mut self, child: &str) -> String {
-        self.call(Request::TerminateChild(name(child)))
+        self.call(Request::Terminate(name(child)))
     }
 
     fn restart(&mut self, child: &str) -> String {
-        self.call(Request::RestartChild(name(child)))
+        self.call(Request::Restart(name(child)))
     }
 
     fn delete(&mut self, child: &str) -> String {
-        self.call(Request::DeleteChild(name(child)))
+        self.call(Request::Delete(name(child)))
     }
 
     fn retry(&mut self, child: &str) -> String {
-        self.call(Request::RetryChild(name(child)))
+        self.call(Request::Retry(name(child)))
     }
 
     /// Lets time pass; alarms that come due are given in their order.
@@ -365,7 +365,8 @@ fn in_words(decision: &Decision) -> String {
             attempt,
             delay,
             siblings,
-            window: (used, allowed),
+            restarts: used,
+            allowed,
             ..
         } => format!("restarting {child} attempt {attempt} after {delay:?} with {siblings} ({used}/{allowed})"),
         Decision::LetGo { child, .. } => format!("let go {child}"),

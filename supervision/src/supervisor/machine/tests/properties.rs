@@ -176,10 +176,10 @@ fn happen(world: &mut World, event: Event) {
         }
         Event::Pass(millis) => pass(world, Duration::from_millis(millis)),
         Event::StartChild(which, policy) => world.start_child(which, policy),
-        Event::Terminate(which) => world.call(Request::TerminateChild(name(&format!("c{which}")))),
-        Event::Restart(which) => world.call(Request::RestartChild(name(&format!("c{which}")))),
-        Event::Delete(which) => world.call(Request::DeleteChild(name(&format!("c{which}")))),
-        Event::Retry(which) => world.call(Request::RetryChild(name(&format!("c{which}")))),
+        Event::Terminate(which) => world.call(Request::Terminate(name(&format!("c{which}")))),
+        Event::Restart(which) => world.call(Request::Restart(name(&format!("c{which}")))),
+        Event::Delete(which) => world.call(Request::Delete(name(&format!("c{which}")))),
+        Event::Retry(which) => world.call(Request::Retry(name(&format!("c{which}")))),
         Event::Stuck(which) => {
             if let Some(key) = pick(world, which, |living| living.has_started) {
                 let incarnation = world.living.get(&key).map_or(0, |living| living.incarnation);

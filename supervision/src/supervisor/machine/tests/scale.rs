@@ -119,7 +119,7 @@ fn dynamic_children_that_come_and_go_leave_nothing_behind() {
     };
     play(&mut machine, Input::Boot);
     for key in 1..=10_000 {
-        let request = Request::StartChild {
+        let request = Request::Start {
             key: ChildKey(key),
             name: name(&format!("c{key}")),
             policy: temporary(),

@@ -93,14 +93,14 @@ impl World {
         let call = CallId(self.next);
         self.unanswered.insert(call, request.clone());
         match &request {
-            Request::StartChild { key, name, policy } => {
+            Request::Start { key, name, policy } => {
                 self.specified.insert(*key, (name.clone(), *policy));
                 self.for_callers.insert(*key);
             }
-            Request::TerminateChild(name) => {
+            Request::Terminate(name) => {
                 self.terminated.insert(name.clone());
             }
-            Request::RestartChild(name) | Request::RetryChild(name) => {
+            Request::Restart(name) | Request::Retry(name) => {
                 if let Some(view) = self.machine.child(name.as_str())
                     && matches!(view.state, ChildState::Down | ChildState::Quarantined)
                 {
@@ -108,14 +108,14 @@ impl World {
                     self.terminated.remove(name);
                 }
             }
-            Request::DeleteChild(_) => {}
+            Request::Delete(_) => {}
         }
         self.give(Input::Call { call, request });
     }
 
     pub(super) fn start_child(&mut self, number: u64, policy: ChildPolicy) {
         self.next += 1;
-        let request = Request::StartChild {
+        let request = Request::Start {
             key: ChildKey(self.next),
             name: name(&format!("c{number}")),
             policy,
@@ -264,8 +264,7 @@ impl World {
         let Some(request) = self.unanswered.remove(&call) else {
             panic!("I2: {call:?} answered twice: {result:?}")
         };
-        let (Request::TerminateChild(child) | Request::RestartChild(child) | Request::RetryChild(child)) = request
-        else {
+        let (Request::Terminate(child) | Request::Restart(child) | Request::Retry(child)) = request else {
             return;
         };
         match result {
@@ -293,17 +292,22 @@ impl World {
 
     fn tell(&mut self, decision: &Decision) {
         match decision {
-            Decision::Restarting { child, window, .. } => {
+            Decision::Restarting {
+                child,
+                restarts,
+                allowed,
+                ..
+            } => {
                 self.last_in_turn = None;
                 self.restarts.push((self.now, child.clone()));
                 let intensity = self.machine.policy.intensity;
                 let used = self
                     .restarts
                     .iter()
-                    .filter(|(at, _)| self.now.since(*at) <= intensity.within);
+                    .filter(|(at, _)| self.now.since(*at) <= intensity.period);
                 let used = u32::try_from(used.count()).unwrap_or(u32::MAX);
                 assert!(used <= intensity.restarts, "I3: {used} restarts");
-                assert_eq!(*window, (used, intensity.restarts), "I3");
+                assert_eq!((*restarts, *allowed), (used, intensity.restarts), "I3");
             }
             Decision::Quarantined { child, .. } => self.restarts.retain(|(_, name)| name != child),
             Decision::Ended { child, incarnation, .. } => self.tell_end(child, *incarnation),

@@ -7,7 +7,7 @@ use super::histogram::SLOTS;
 
 /// A histogram at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct Spread {
     buckets: Buckets,
     counts: [u64; SLOTS],
     nanos: u64,
@@ -30,7 +30,7 @@ pub struct BucketsDiffer {
     right: &'static str,
 }
 
-impl Snapshot {
+impl Spread {
     pub(super) fn new(buckets: Buckets, counts: [u64; SLOTS], nanos: u64) -> Self {
         Self { buckets, counts, nanos }
     }
@@ -107,28 +107,28 @@ mod tests {
 
     const MILLI: Duration = Duration::from_millis(1);
 
-    fn snapshot(buckets: Buckets, times: &[Duration]) -> Snapshot {
+    fn spread(buckets: Buckets, times: &[Duration]) -> Spread {
         let histogram = Histogram::new(buckets);
         for time in times {
             histogram.observe(*time);
         }
-        histogram.snapshot()
+        histogram.spread()
     }
 
     #[test]
     fn merged_snapshots_are_one_of_all_times() {
         let (left, right) = ([MILLI, 3 * MILLI], [MILLI, 7 * MILLI, 20_000 * MILLI]);
-        let mut merged = snapshot(Buckets::LAT, &left);
-        merged.merge(&snapshot(Buckets::LAT, &right)).unwrap();
-        assert_eq!(merged, snapshot(Buckets::LAT, &[left.as_slice(), &right].concat()));
+        let mut merged = spread(Buckets::LAT, &left);
+        merged.merge(&spread(Buckets::LAT, &right)).unwrap();
+        assert_eq!(merged, spread(Buckets::LAT, &[left.as_slice(), &right].concat()));
         assert_eq!((merged.count(), merged.sum()), (5, 20_012 * MILLI));
     }
 
     #[test]
     fn snapshots_over_different_buckets_do_not_merge() {
-        let mut fast = snapshot(Buckets::FAST, &[MILLI]);
+        let mut fast = spread(Buckets::FAST, &[MILLI]);
         let before = fast;
-        let refused = fast.merge(&snapshot(Buckets::LAT, &[MILLI]));
+        let refused = fast.merge(&spread(Buckets::LAT, &[MILLI]));
         assert_eq!(
             refused,
             Err(BucketsDiffer {
@@ -144,7 +144,7 @@ mod tests {
         let times: Vec<_> = std::iter::repeat_n(4 * MILLI, 50)
             .chain(std::iter::repeat_n(20 * MILLI, 50))
             .collect();
-        let latencies = snapshot(Buckets::LAT, &times);
+        let latencies = spread(Buckets::LAT, &times);
         assert_eq!(latencies.quantile(0.25), Some(Quantile::About(3_750 * MILLI / 1_000)));
         assert_eq!(latencies.quantile(0.5), Some(Quantile::About(5 * MILLI)));
         assert_eq!(latencies.quantile(1.0), Some(Quantile::About(25 * MILLI)));
@@ -152,12 +152,12 @@ mod tests {
 
     #[test]
     fn a_quantile_of_nothing_is_unknown() {
-        assert_eq!(snapshot(Buckets::FAST, &[]).quantile(0.5), None);
+        assert_eq!(spread(Buckets::FAST, &[]).quantile(0.5), None);
     }
 
     #[test]
     fn a_quantile_beyond_the_last_edge_is_not_made_up() {
-        let slow = snapshot(Buckets::LAT, &[11_000 * MILLI]);
+        let slow = spread(Buckets::LAT, &[11_000 * MILLI]);
         assert_eq!(slow.quantile(0.99), Some(Quantile::Beyond(10_000 * MILLI)));
     }
 }
