@@ -20,7 +20,7 @@ pub enum Callback {
     Drop,
 }
 
-/// What goes wrong. In [`Place::Drop`] only a panic can; in [`Place::Stop`] an error has no meaning.
+/// What goes wrong. In [`Callback::Drop`] only a panic can; in [`Callback::Stop`] an error has no meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// It panics.
@@ -146,7 +146,7 @@ impl Faults {
         }
     }
 
-    /// As [`Faults::strike`] in [`Place::Drop`], where nothing can be awaited.
+    /// As [`Faults::strike`] in [`Callback::Drop`], where nothing can be awaited.
     ///
     /// # Panics
     /// Where that is the fault, unless a panic is under way already.
