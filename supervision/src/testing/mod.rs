@@ -7,7 +7,7 @@
 //! ```
 //! use std::time::Duration;
 //! use triarch_supervision::prelude::*;
-//! use triarch_supervision::testing::{Fault, Faults, Faulty, Place, Probe, World};
+//! use triarch_supervision::testing::{Fault, Faults, Faulty, Callback, Probe, World};
 //!
 //! #[derive(Debug, PartialEq)]
 //! struct Line(String);
@@ -42,7 +42,7 @@
 //!         .child(shouter);
 //!     let tree = world.start(Root::new().supervisor(team)).await?;
 //!
-//!     faults.next(Place::Handle, Fault::Panic);
+//!     faults.next(Callback::Handle, Fault::Panic);
 //!     address.send(Line("lost".into())).await?;
 //!     address.send(Line("kept".into())).await?;
 //!     probe.expect_none_within(second / 2).await; // it waits before its second life
