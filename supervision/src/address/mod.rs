@@ -212,7 +212,7 @@ mod tests {
 
     use super::*;
     use crate::name::Name;
-    use crate::tree::{Kind, Node};
+    use crate::tree::{Level, Node};
 
     #[derive(Debug, PartialEq)]
     struct Note(u32);
@@ -220,7 +220,7 @@ mod tests {
     impl Message for Note {}
 
     fn address(capacity: usize, overflow: Overflow) -> Address<Note> {
-        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let node = Node::new(Level::Agent, Name::unchecked("a"), "A");
         Address::new(Mailbox::new(node, capacity, overflow))
     }
 
@@ -255,7 +255,7 @@ mod tests {
         assert!(lets_others_run(one_by_one).await);
         let before_a_deadline = async |address: Address<Note>| {
             for number in 0..MANY {
-                let sent = address.send_before(Note(number), Moment::now());
+                let sent = address.send_before(Moment::now(), Note(number));
                 sent.await.expect("there is room");
             }
         };
@@ -285,7 +285,7 @@ mod tests {
             let address = address(1, overflow);
             address.try_send(Note(1)).expect("there is room");
             let far = Moment::now() + Duration::from_hours(1);
-            let sent = tokio::time::timeout(Duration::from_mins(1), address.send_before(Note(2), far)).await;
+            let sent = tokio::time::timeout(Duration::from_mins(1), address.send_before(far, Note(2))).await;
             let refused = sent.expect("it was held back").map_err(|error| error.why);
             let expected = if overflow == Overflow::Reject {
                 Err(Refusal::Full)

@@ -81,7 +81,7 @@ mod tests {
     use crate::mailbox::Mailbox;
     use crate::message::Overflow;
     use crate::name::Name;
-    use crate::tree::{Kind, Node, Root, lock};
+    use crate::tree::{Level, Node, Root, lock};
 
     struct Question(#[expect(dead_code, reason = "nobody answers")] Reply<()>);
 
@@ -93,7 +93,7 @@ mod tests {
         let see = |shared: &Arc<_>| *lock(&seen) = Some(Arc::clone(shared));
         let tree = Root::new().start_seen(see).await.unwrap();
         let shared = lock(&seen).take().unwrap();
-        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let node = Node::new(Level::Agent, Name::unchecked("a"), "A");
         let address = Address::new(Mailbox::new(node, 1, Overflow::Wait));
         address.mailbox().joins(&shared);
         let are_there = || format!("{:?}", shared.timekeeper).contains("Timeout");

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::mailbox::Mailbox;
     use crate::name::Name;
-    use crate::tree::{Kind, Node};
+    use crate::tree::{Level, Node};
 
     struct Note;
 
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_is_queued_once_however_often_its_future_is_asked() {
-        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let node = Node::new(Level::Agent, Name::unchecked("a"), "A");
         let address = Address::new(Mailbox::new(node, 8, Overflow::Wait));
         let mut sending = address.send(Note);
         for _ in 0..3 {
@@ -135,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn held_back_and_let_in_a_message_is_queued_once_and_leaves_no_place_in_line() {
-        let node = Node::new(Kind::Agent, Name::unchecked("a"), "A");
+        let node = Node::new(Level::Agent, Name::unchecked("a"), "A");
         let address = Address::new(Mailbox::new(node, 1, Overflow::Wait));
         address.try_send(Note).expect("there is room");
         let mut sending = address.send(Note);

@@ -170,7 +170,7 @@ async fn the_time_a_sender_is_held_back_is_counted_however_it_sends_and_however_
     timeout(SECOND, address.send(Say::Work)).await.unwrap_err();
     timeout(SECOND, address.send_many(vec![Say::Work])).await.unwrap_err();
     address
-        .send_before(Say::Work, Moment::now() + SECOND)
+        .send_before(Moment::now() + SECOND, Say::Work)
         .await
         .unwrap_err();
     let resume = async {
