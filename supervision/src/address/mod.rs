@@ -269,6 +269,16 @@ mod tests {
         assert!(lets_others_run(in_batches).await);
     }
 
+    #[tokio::test]
+    async fn who_sends_a_thousand_is_not_interrupted() {
+        let a_thousand = async |address: Address<Note>| {
+            for number in 0..1000 {
+                address.send(Note(number)).await.expect("there is room");
+            }
+        };
+        assert!(!lets_others_run(a_thousand).await);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_deadline_changes_nothing_where_a_full_mailbox_holds_nobody_back() {
         for overflow in [Overflow::Reject, Overflow::DropNewest, Overflow::DropOldest] {
