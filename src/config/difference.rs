@@ -102,21 +102,30 @@ const LIVE: [&str; 2] = ["runtime.log.level", "telemetry.limits."];
 pub fn difference(old: &Config, new: &Config) -> Reload {
     let mut reload = Reload::default();
     for setting in settings(old, new) {
-        if LIVE.iter().any(|live| setting.key == *live || (live.ends_with('.') && setting.key.starts_with(live))) {
+        if LIVE
+            .iter()
+            .any(|live| setting.key == *live || (live.ends_with('.') && setting.key.starts_with(live)))
+        {
             reload.live.push(Change::Setting(setting));
         } else {
             reload.needs_restart.push(setting);
         }
     }
     let teams = matched(&old.teams, &new.teams, |team| &team.name);
-    let removed = teams.removed.iter().map(|team| Change::TeamRemoved { team: team.name.clone() });
+    let removed = teams.removed.iter().map(|team| Change::TeamRemoved {
+        team: team.name.clone(),
+    });
     reload.live.extend(removed);
     for (old, new) in &teams.kept {
         team_changes(old, new, &mut reload.live);
     }
-    let added = teams.added.iter().map(|team| Change::TeamAdded { team: team.name.clone() });
+    let added = teams.added.iter().map(|team| Change::TeamAdded {
+        team: team.name.clone(),
+    });
     reload.live.extend(added);
-    reload.live.extend(teams.is_reordered.then_some(Change::Reordered { team: None }));
+    reload
+        .live
+        .extend(teams.is_reordered.then_some(Change::Reordered { team: None }));
     reload
 }
 
@@ -163,7 +172,10 @@ struct Matched<'a, T> {
 fn matched<'a, T>(old: &'a [T], new: &'a [T], name: impl Fn(&T) -> &str) -> Matched<'a, T> {
     let before: HashMap<&str, (usize, &T)> = old.iter().enumerate().map(|(at, one)| (name(one), (at, one))).collect();
     let after: HashMap<&str, ()> = new.iter().map(|one| (name(one), ())).collect();
-    let both: Vec<_> = new.iter().filter_map(|one| Some((before.get(name(one))?, one))).collect();
+    let both: Vec<_> = new
+        .iter()
+        .filter_map(|one| Some((before.get(name(one))?, one)))
+        .collect();
     Matched {
         removed: old.iter().filter(|one| !after.contains_key(name(one))).collect(),
         is_reordered: !both.iter().is_sorted_by_key(|((at, _), _)| *at),
@@ -197,7 +209,9 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
         settings
     };
     let (old, mut new) = (flat(old), flat(new));
-    let pairs = old.into_iter().map(|(key, from)| (new.remove(&key).unwrap_or(Value::Null), key, from));
+    let pairs = old
+        .into_iter()
+        .map(|(key, from)| (new.remove(&key).unwrap_or(Value::Null), key, from));
     pairs
         .filter(|(to, _, from)| to != from)
         .map(|(to, key, from)| Setting { key, from, to })
@@ -224,7 +238,8 @@ impl fmt::Display for Setting {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |replicas: &Option<NonZeroU32>| replicas.map_or_else(|| "one".to_owned(), |count| count.to_string());
+        let count =
+            |replicas: &Option<NonZeroU32>| replicas.map_or_else(|| "one".to_owned(), |count| count.to_string());
         match self {
             Self::Setting(setting) => setting.fmt(f),
             Self::TeamRemoved { team } => write!(f, "team {team} goes"),

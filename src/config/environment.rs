@@ -24,7 +24,9 @@ pub(super) fn overlay(
     let mut own: Vec<_> = own.collect();
     // The order of an environment is that of chance, and a table goes before what is in it.
     own.sort();
-    own.iter().filter_map(|(name, value)| set(tree, schema, texts, name, value).err()).collect()
+    own.iter()
+        .filter_map(|(name, value)| set(tree, schema, texts, name, value).err())
+        .collect()
 }
 
 fn set(tree: &mut Node, schema: Schema<'_>, texts: &mut Texts, name: &str, value: &str) -> Result<(), Fault> {
@@ -50,7 +52,9 @@ fn set(tree: &mut Node, schema: Schema<'_>, texts: &mut Texts, name: &str, value
 
 /// The section that a variable probably means whose keys are not held apart as they should be.
 fn section_of<'a>(schema: Schema<'a>, keys: &str) -> Option<&'a str> {
-    let sections = schema.properties(schema.0).filter(|(_, part)| schema.types(schema.resolved(part)) == ["object"]);
+    let sections = schema
+        .properties(schema.0)
+        .filter(|(_, part)| schema.types(schema.resolved(part)) == ["object"]);
     let mut names = sections.map(|(name, _)| name);
     names.find(|name| keys.strip_prefix(name).is_some_and(|rest| rest.starts_with('_')))
 }

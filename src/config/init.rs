@@ -85,7 +85,13 @@ mod tests {
         let written = load(&Source::File(path), &kinds(), []).unwrap().config;
         let demo = load(&Source::Demo, &kinds(), []).unwrap().config;
         assert_eq!(written, demo);
-        assert_eq!(Config { teams: Vec::new(), ..demo }, Config::default());
+        assert_eq!(
+            Config {
+                teams: Vec::new(),
+                ..demo
+            },
+            Config::default()
+        );
     }
 
     #[test]
@@ -96,14 +102,26 @@ mod tests {
         assert!(settings.len() > 10, "{settings:?}");
         let plain: Vec<_> = shown
             .lines()
-            .map(|line| if is_setting(&line) { line.trim_start_matches("# ") } else { line })
+            .map(|line| {
+                if is_setting(&line) {
+                    line.trim_start_matches("# ")
+                } else {
+                    line
+                }
+            })
             .collect();
         let source = Source::Text {
             name: "shown".to_owned(),
             text: plain.join("\n"),
         };
         let config = load(&source, &kinds(), []).unwrap().config;
-        assert_eq!(Config { teams: Vec::new(), ..config }, Config::default());
+        assert_eq!(
+            Config {
+                teams: Vec::new(),
+                ..config
+            },
+            Config::default()
+        );
     }
 
     #[test]
@@ -111,7 +129,10 @@ mod tests {
         let folder = Folder::new();
         folder.write(FILE_NAME, "mine");
         let error = init(&folder.path, &kinds()).unwrap_err().to_string();
-        assert!(error.ends_with("triarch.toml is there already; move it away first, or write into another folder"), "{error}");
+        assert!(
+            error.ends_with("triarch.toml is there already; move it away first, or write into another folder"),
+            "{error}"
+        );
         assert_eq!(std::fs::read_to_string(folder.path.join(FILE_NAME)).unwrap(), "mine");
         let nowhere = init(&folder.path.join("gone"), &kinds());
         assert!(matches!(nowhere, Err(InitError::Unwritable { .. })));

@@ -28,7 +28,9 @@ fn collect(schema: Schema<'_>, table: &Value, above: &str, defaults: Option<&Val
     for (name, part) in schema.properties(table) {
         let path = format!("{above}{}", key(name));
         let resolved = schema.resolved(part);
-        let default = defaults.and_then(|defaults| defaults.get(name)).or_else(|| part.get("default"));
+        let default = defaults
+            .and_then(|defaults| defaults.get(name))
+            .or_else(|| part.get("default"));
         if schema.properties(resolved).next().is_some() {
             collect(schema, resolved, &format!("{path}."), default, found);
             continue;
@@ -39,7 +41,10 @@ fn collect(schema: Schema<'_>, table: &Value, above: &str, defaults: Option<&Val
             default: default.filter(|default| !default.is_null()).map(toml),
             about: about(if about(part).is_empty() { resolved } else { part }).replace('\n', " "),
             is_required: required(table).any(|required| required == name),
-            words: words.into_iter().map(|(word, about)| (word.to_owned(), about.to_owned())).collect(),
+            words: words
+                .into_iter()
+                .map(|(word, about)| (word.to_owned(), about.to_owned()))
+                .collect(),
             path,
         });
     }

@@ -38,7 +38,10 @@ pub fn page(kinds: &Kinds) -> String {
         }
     }
     for (kind, about) in kinds.list() {
-        let own = schema.kind(kind).map(|variant| keys(schema, variant)).unwrap_or_default();
+        let own = schema
+            .kind(kind)
+            .map(|variant| keys(schema, variant))
+            .unwrap_or_default();
         let own: Vec<_> = own.into_iter().filter(|known| known.path != "kind").collect();
         heading(&mut page, 3, &format!("Agents of kind `{kind}`"), about);
         if own.is_empty() {
@@ -100,7 +103,10 @@ impl fmt::Display for Row<'_> {
         } else {
             format!("{}.", words.join(";"))
         };
-        let line = format!("| `{}` | {} | {default} | {}{words} |", known.path, known.kind, known.about);
+        let line = format!(
+            "| `{}` | {} | {default} | {}{words} |",
+            known.path, known.kind, known.about
+        );
         f.write_str(&line)
     }
 }
@@ -139,7 +145,7 @@ mod tests {
             "| `log.format` | `text`, `json` | `\"text\"` | How a line is written. `text`: for people; `json`: for programs. |",
             "## `[[team.agent]]`",
             "| `backoff.jitter` | a number, 0 to 1 | `0.2` | The share of a wait that chance adds or takes: 0 to 1. |",
-            "### Agents of kind `echo`",
+            "### Agents of kind `program`",
             "| `prefix` | a text | `\"\"` | What it says first. |",
             "| `command` | a list of texts | required | What it runs. |",
         ] {

@@ -95,7 +95,10 @@ impl<'a> Schema<'a> {
     pub(super) fn resolved(self, part: &'a Value) -> &'a Value {
         let mut part = part;
         for _ in 0..REFERENCES_MAX {
-            let name = part.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix(DEFINED));
+            let name = part
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|target| target.strip_prefix(DEFINED));
             match name.and_then(|name| self.0.get("$defs")?.get(name)) {
                 Some(target) => part = target,
                 None => break,
@@ -114,7 +117,9 @@ impl<'a> Schema<'a> {
 
     /// What `part` may be one of; there is no null in a description.
     pub(super) fn choices(self, part: &'a Value) -> Vec<&'a Value> {
-        let list = ["oneOf", "anyOf", "allOf"].into_iter().find_map(|key| part.get(key)?.as_array());
+        let list = ["oneOf", "anyOf", "allOf"]
+            .into_iter()
+            .find_map(|key| part.get(key)?.as_array());
         let is_something = |choice: &&Value| choice.get("type").and_then(Value::as_str) != Some("null");
         if part.get("properties").is_some() {
             return Vec::new();
@@ -130,17 +135,39 @@ impl<'a> Schema<'a> {
         }
         let own = part.get("const").map(|_| part);
         let choices = self.choices(part).into_iter().chain(own);
-        let words: Option<Vec<_>> = choices.map(|choice| Some((choice.get("const")?.as_str()?, about(choice)))).collect();
+        let words: Option<Vec<_>> = choices
+            .map(|choice| Some((choice.get("const")?.as_str()?, about(choice))))
+            .collect();
         words.filter(|words| !words.is_empty())
+    }
+
+    /// The keys of which a table has exactly one, where `part` is such a table.
+    pub(super) fn single_keys(self, part: &'a Value) -> Option<Vec<&'a str>> {
+        let single = |choice: &'a Value| {
+            let mut keys = self.properties(self.resolved(choice)).map(|(key, _)| key);
+            keys.next().filter(|_| keys.next().is_none())
+        };
+        let keys: Vec<_> = self.choices(part).into_iter().map(single).collect::<Option<_>>()?;
+        Some(keys).filter(|keys| !keys.is_empty())
     }
 
     /// The key whose value tells the choices apart, with the choice for each value.
     pub(super) fn distinction(self, part: &'a Value) -> Option<(&'a str, Vec<(&'a str, &'a Value)>)> {
         let choices = part.get("oneOf")?.as_array()?;
-        let value = |choice: &'a Value, key: &str| self.resolved(choice).get("properties")?.get(key)?.get("const")?.as_str();
+        let value = |choice: &'a Value, key: &str| {
+            self.resolved(choice)
+                .get("properties")?
+                .get(key)?
+                .get("const")?
+                .as_str()
+        };
         let first = self.resolved(choices.first()?).get("properties")?.as_object()?;
-        let key = first.keys().find(|key| choices.iter().all(|choice| value(choice, key).is_some()))?;
-        let choices = choices.iter().filter_map(|choice| Some((value(choice, key)?, self.resolved(choice))));
+        let key = first
+            .keys()
+            .find(|key| choices.iter().all(|choice| value(choice, key).is_some()))?;
+        let choices = choices
+            .iter()
+            .filter_map(|choice| Some((value(choice, key)?, self.resolved(choice))));
         Some((key, choices.collect()))
     }
 
@@ -148,7 +175,11 @@ impl<'a> Schema<'a> {
     pub(super) fn types(self, part: &'a Value) -> Vec<&'a str> {
         match part.get("type") {
             Some(Value::String(name)) => vec![name],
-            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect(),
+            Some(Value::Array(names)) => names
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|name| *name != "null")
+                .collect(),
             _ if self.words(part).is_some() => vec!["string"],
             _ if part.get("properties").is_some() => vec!["object"],
             _ => Vec::new(),
@@ -158,7 +189,10 @@ impl<'a> Schema<'a> {
     /// The entries that a table may have, without those that only some of its choices have.
     pub(super) fn properties(self, part: &'a Value) -> impl Iterator<Item = (&'a str, &'a Value)> {
         let properties = part.get("properties").and_then(Value::as_object);
-        properties.into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+        properties
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.as_str(), value))
     }
 
     /// What stands under `key` in the table `part`.
@@ -170,7 +204,10 @@ impl<'a> Schema<'a> {
     pub(super) fn kind(self, kind: &str) -> Option<&'a Value> {
         let agent = self.0.get("$defs")?.get("AgentConfig")?;
         let (_, kinds) = self.distinction(agent)?;
-        kinds.into_iter().find(|(name, _)| *name == kind).map(|(_, variant)| variant)
+        kinds
+            .into_iter()
+            .find(|(name, _)| *name == kind)
+            .map(|(_, variant)| variant)
     }
 }
 

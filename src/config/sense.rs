@@ -6,6 +6,7 @@ use triarch_teams::{AgentConfig, Kinds, SettingError, TeamConfig, TeamError, nam
 
 use super::error::Fault;
 use super::node::{Node, Step};
+use super::secret::is_secret_way;
 use super::sections::Config;
 
 /// The runtime's own supervisors, beside which the teams stand.
@@ -47,7 +48,9 @@ impl Look<'_> {
         for fault in faults {
             let keys = fault.key.iter().flat_map(|keys| keys.split('.')).map(key);
             let way: Vec<_> = owner.iter().cloned().chain(keys).collect();
-            self.faults.push(Fault::new(self.tree.place_of(&way), fault.problem, fault.remedy));
+            let mut fault = Fault::new(self.tree.place_of(&way), fault.problem, fault.remedy);
+            fault.is_secret = is_secret_way(&way);
+            self.faults.push(fault);
         }
     }
 
@@ -57,7 +60,11 @@ impl Look<'_> {
             let way = [key("team"), Step::Index(index), key("name")];
             if ROOMS.contains(&team.name.as_str()) {
                 let problem = format!("{:?} is a room of the runtime itself", team.name);
-                self.faults.push(Fault::new(self.tree.place_of(&way), problem, "give the team another name"));
+                self.faults.push(Fault::new(
+                    self.tree.place_of(&way),
+                    problem,
+                    "give the team another name",
+                ));
             }
             match named.get(team.name.as_str()) {
                 None => drop(named.insert(&team.name, index)),
@@ -85,7 +92,10 @@ impl Look<'_> {
         };
         for collision in team.collisions() {
             let named = |index| [agent(index), vec![key("name")]].concat();
-            let problem = format!("two agents of team {:?} would be called {:?}", team.name, collision.name);
+            let problem = format!(
+                "two agents of team {:?} would be called {:?}",
+                team.name, collision.name
+            );
             let remedy = "give one of them another name";
             self.twice(&named(collision.second), &named(collision.first), problem, remedy);
         }
@@ -106,7 +116,11 @@ impl Look<'_> {
             TeamError::Name { fault, .. } => SettingError::of("name", fault.to_string(), "give it another name"),
             TeamError::NoSuchKind { kind, known, .. } => {
                 let known = if known.is_empty() { "none".to_owned() } else { known };
-                SettingError::of("kind", format!("`kind` may not be {kind:?}"), format!("there are: {known}"))
+                SettingError::of(
+                    "kind",
+                    format!("`kind` may not be {kind:?}"),
+                    format!("there are: {known}"),
+                )
             }
         });
         self.settings(way, fault.into_iter().collect());

@@ -8,7 +8,7 @@ use triarch_teams::Span;
 use super::error::Fault;
 use super::node::{Content, Node, Place, Step};
 use super::schema::{Schema, required};
-use super::secret::{HIDDEN, is_secret};
+use super::secret::{HIDDEN, is_secret_way};
 use super::texts::Texts;
 use super::words::{bounds, header, instead, kind_of, toml};
 
@@ -71,7 +71,9 @@ impl<'a> Check<'a> {
     }
 
     fn fault(&mut self, place: Place, problem: impl Into<String>, remedy: impl Into<String>) {
-        self.faults.push(Fault::new(place, problem, remedy));
+        let mut fault = Fault::new(place, problem, remedy);
+        fault.is_secret = is_secret_way(&self.way);
+        self.faults.push(fault);
     }
 
     fn is_table(&self, part: &'a Value) -> bool {
@@ -91,7 +93,8 @@ impl<'a> Check<'a> {
         let has = |entries: &[(String, Node)], key: &str| entries.iter().any(|(name, _)| name == key);
         let needed = required(resolved).chain(choice.into_iter().flat_map(required));
         for key in needed.filter(|key| !written.iter().any(|name| name == key)) {
-            self.missing(&table, key, node.key.clone());
+            let what = self.wanted(resolved, &table, key);
+            self.missing(key, &what, node.key.clone());
         }
         let is_kept = required(resolved).all(|key| has(&kept, key));
         node.content = Content::Table(kept);
@@ -101,7 +104,11 @@ impl<'a> Check<'a> {
     fn entries(&mut self, table: &Table<'a>, entries: Vec<(String, Node)>) -> Vec<(String, Node)> {
         let mut kept = Vec::new();
         for (key, node) in entries {
-            let known = table.properties.iter().find(|(name, _)| *name == key).map(|(_, part)| *part);
+            let known = table
+                .properties
+                .iter()
+                .find(|(name, _)| *name == key)
+                .map(|(_, part)| *part);
             let node = match (known, &table.others) {
                 (Some(part), _) | (None, &Others::Each(part)) => self.below(Step::Key(key.clone()), part, node),
                 (None, Others::Anything) => Some(node),
@@ -131,10 +138,18 @@ impl<'a> Check<'a> {
     }
 
     fn table(&self, part: &'a Value, choice: Option<&'a Value>) -> Table<'a> {
+        let mut properties: Vec<_> = self.schema.properties(part).collect();
+        for (key, part) in choice.into_iter().flat_map(|choice| self.schema.properties(choice)) {
+            match properties.iter_mut().find(|(name, _)| *name == key) {
+                Some(property) => property.1 = part,
+                None => properties.push((key, part)),
+            }
+        }
         let parts = [choice, Some(part)].into_iter().flatten();
-        let properties = parts.clone().flat_map(|part| self.schema.properties(part)).collect();
         let given = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
-        let others = parts.into_iter().find_map(|part| given.iter().find_map(|key| part.get(key)));
+        let others = parts
+            .into_iter()
+            .find_map(|part| given.iter().find_map(|key| part.get(key)));
         let is_undecided = choice.is_none() && self.schema.distinction(part).is_some();
         let others = match others {
             _ if is_undecided => Others::Anything,
@@ -152,16 +167,42 @@ impl<'a> Check<'a> {
             None => instead(key, &known, |known| format!("`{known}`")),
         };
         let wherein = header(&self.way).map_or_else(String::new, |header| format!(" in {header}"));
-        let of_kind = table.properties.iter().find_map(|(name, part)| (*name == "kind").then(|| part.get("const"))?);
+        let of_kind = table
+            .properties
+            .iter()
+            .find_map(|(name, part)| (*name == "kind").then(|| part.get("const"))?);
         let of_kind = of_kind.map_or_else(String::new, |kind| format!(" of kind {kind}"));
-        self.fault(node.key.clone(), format!("unknown key `{key}`{wherein}{of_kind}"), remedy);
+        self.fault(
+            node.key.clone(),
+            format!("unknown key `{key}`{wherein}{of_kind}"),
+            remedy,
+        );
     }
 
-    fn missing(&mut self, table: &Table<'a>, key: &str, place: Place) {
-        let part = table.properties.iter().find(|(name, _)| *name == key).map(|(_, part)| *part);
+    fn missing(&mut self, key: &str, what: &str, place: Place) {
         let wherein = header(&self.way).map_or_else(String::new, |header| format!(" in {header}"));
-        let what = part.map_or_else(String::new, |part| kind_of(self.schema, part));
-        self.fault(place, format!("`{key}` is missing{wherein}"), format!("add `{key} = …`, {what}"));
+        self.fault(
+            place,
+            format!("`{key}` is missing{wherein}"),
+            format!("add `{key} = …`, {what}"),
+        );
+    }
+
+    /// What is to stand under `key`.
+    fn wanted(&self, resolved: &'a Value, table: &Table<'a>, key: &str) -> String {
+        if let Some((_, choices)) = self.schema.distinction(resolved).filter(|(name, _)| *name == key) {
+            let words: Vec<_> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            return format!("one of {}", words.join(", "));
+        }
+        let part = table
+            .properties
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, part)| *part);
+        part.map_or_else(
+            || "whatever its kind asks for".to_owned(),
+            |part| kind_of(self.schema, part),
+        )
     }
 
     fn is_word(&mut self, words: &[(&str, &str)], node: &Node) -> bool {
@@ -180,7 +221,11 @@ impl<'a> Check<'a> {
             }
             None => {
                 let remedy = format!("write one of: {}", known.join(", "));
-                self.fault(node.place.clone(), format!("{name} is {}, not a word", node.noun()), remedy);
+                self.fault(
+                    node.place.clone(),
+                    format!("{name} is {}, not a word", node.noun()),
+                    remedy,
+                );
             }
         }
         false
@@ -201,7 +246,10 @@ impl<'a> Check<'a> {
                 faults: Vec::new(),
             };
             let kept = check.kept(choice, node.clone());
-            if best.as_ref().is_none_or(|(faults, _)| check.faults.len() < faults.len()) {
+            if best
+                .as_ref()
+                .is_none_or(|(faults, _)| check.faults.len() < faults.len())
+            {
                 best = Some((check.faults, kept));
             }
         }
@@ -249,7 +297,9 @@ impl<'a> Check<'a> {
         let kept = match resolved.get("items").filter(|items| items.is_object()) {
             Some(items) => {
                 let numbered = nodes.into_iter().enumerate();
-                numbered.filter_map(|(index, node)| self.below(Step::Index(index), items, node)).collect()
+                numbered
+                    .filter_map(|(index, node)| self.below(Step::Index(index), items, node))
+                    .collect()
             }
             None => nodes,
         };
@@ -260,24 +310,49 @@ impl<'a> Check<'a> {
     /// Whether there is no fault; where there is one it is told.
     fn is_within(&mut self, node: &Node, fault: Option<(String, String)>) -> bool {
         let Some((problem, remedy)) = fault else { return true };
-        let problem = format!("{} is {}{problem}", self.name(), self.quoted(&node.value()));
+        let value = match node.content {
+            Content::Integer(_) | Content::Float(_) => self.texts.written(&node.place).to_owned(),
+            _ => self.quoted(&node.value()),
+        };
+        let problem = format!("{} is {value}{problem}", self.name());
         self.fault(node.place.clone(), problem, remedy);
         false
     }
 
     fn wrong_type(&mut self, part: &'a Value, node: &Node) {
         let wanted = kind_of(self.schema, part);
-        let example = part.get("default").filter(|default| !default.is_null() && !default.is_object());
-        let remedy = match (example, self.way.last()) {
-            (Some(example), Some(Step::Key(key))) => format!("write it as in `{key} = {}`", toml(example)),
-            _ => format!("write {wanted}"),
-        };
+        let remedy = self.example(part, node);
         let place = match node.content {
             Content::Table(_) => node.key.clone(),
             _ => node.place.clone(),
         };
         let problem = format!("{} is {}, and should be {wanted}", self.name(), node.noun());
         self.fault(place, problem, remedy);
+    }
+
+    /// How to write what `part` asks for.
+    fn example(&self, part: &'a Value, node: &Node) -> String {
+        let resolved = self.schema.resolved(part);
+        let default = part
+            .get("default")
+            .filter(|default| !default.is_null() && !default.is_object());
+        let format = resolved.get("format").and_then(Value::as_str);
+        let items = resolved.get("items").map(|items| self.schema.resolved(items));
+        if items.is_some_and(|items| self.is_table(items)) {
+            let entry: Vec<_> = self.way.iter().cloned().chain([Step::Index(0)]).collect();
+            return format!("write {} before each of them", header(&entry).unwrap_or_default());
+        }
+        match (default, self.way.last(), self.schema.types(resolved).first()) {
+            (Some(default), Some(Step::Key(key)), _) if default.as_array().is_none_or(|list| !list.is_empty()) => {
+                format!("write it as in `{key} = {}`", toml(default))
+            }
+            _ if format == Some("span") => "write it as in \"5s\"".to_owned(),
+            (_, _, Some(&"string")) if node.is_scalar() => "put it in quotes".to_owned(),
+            (_, _, Some(&"array")) => "put it in [ ]".to_owned(),
+            (_, _, Some(&"object")) => "write it as in { key = value }".to_owned(),
+            (_, _, Some(&("integer" | "number"))) => "write it without quotes, as in 10".to_owned(),
+            _ => format!("write {}", kind_of(self.schema, part)),
+        }
     }
 
     fn fits(&self, part: &'a Value, node: &Node) -> bool {
@@ -309,15 +384,23 @@ impl<'a> Check<'a> {
 
     /// A value as it is written, unless it is a secret.
     fn quoted(&self, value: &Value) -> String {
-        let is_hidden = self.way.iter().any(|step| matches!(step, Step::Key(key) if is_secret(key)));
-        if is_hidden { HIDDEN.to_owned() } else { toml(value) }
+        if is_secret_way(&self.way) {
+            HIDDEN.to_owned()
+        } else {
+            toml(value)
+        }
     }
 }
 
 /// The name of a variable with one of its keys written otherwise.
 fn respelled(variable: &str, key: &str, known: &str) -> String {
     match variable.to_ascii_lowercase().rfind(key) {
-        Some(at) => format!("{}{}{}", &variable[..at], known.to_uppercase(), &variable[at + key.len()..]),
+        Some(at) => format!(
+            "{}{}{}",
+            &variable[..at],
+            known.to_uppercase(),
+            &variable[at + key.len()..]
+        ),
         None => known.to_owned(),
     }
 }
@@ -326,20 +409,29 @@ fn respelled(variable: &str, key: &str, known: &str) -> String {
 fn text_fault(part: &Value, text: &str) -> Option<(String, String)> {
     let least = part.get("minLength").and_then(Value::as_u64).unwrap_or(0);
     if u64::try_from(text.chars().count()).is_ok_and(|length| length < least) {
-        let problem = if text.is_empty() { ", which is empty" } else { ", which is too short" };
+        let problem = if text.is_empty() {
+            ", which is empty"
+        } else {
+            ", which is too short"
+        };
         return Some((problem.to_owned(), format!("give it {least} or more characters")));
     }
     match part.get("format").and_then(Value::as_str)? {
         "span" => {
             let fault = serde_json::from_value::<Span>(text.into()).err()?;
             let told = fault.to_string();
-            let remedy = told.rsplit_once("; ").map_or("write it as in \"5s\"", |(_, remedy)| remedy);
+            let remedy = told
+                .rsplit_once("; ")
+                .map_or("write it as in \"5s\"", |(_, remedy)| remedy);
             Some((", which is no length of time".to_owned(), remedy.to_owned()))
         }
         "socket" => {
             text.parse::<SocketAddr>().err()?;
             let problem = ", which is no address with a port".to_owned();
-            Some((problem, "write it as in \"127.0.0.1:7117\" or \"[::1]:7117\"".to_owned()))
+            Some((
+                problem,
+                "write it as in \"127.0.0.1:7117\" or \"[::1]:7117\"".to_owned(),
+            ))
         }
         _ => None,
     }
@@ -349,11 +441,19 @@ fn text_fault(part: &Value, text: &str) -> Option<(String, String)> {
 fn number_fault(part: &Value, node: &Node) -> Option<(String, String)> {
     let limit = |key: &str| part.get(key).and_then(Value::as_f64);
     let most_of_type = part.get("format").and_then(Value::as_str).and_then(most);
-    #[expect(clippy::cast_precision_loss, reason = "what is that large is beyond all limits anyway")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what is that large is beyond all limits anyway"
+    )]
     let number = match node.content {
         Content::Integer(number) => number as f64,
         Content::Float(number) if number.is_finite() => number,
-        _ => return Some((", which is no finite number".to_owned(), "write a number such as 1.5".to_owned())),
+        _ => {
+            return Some((
+                ", which is no finite number".to_owned(),
+                "write a number such as 1.5".to_owned(),
+            ));
+        }
     };
     let range = bounds(part).map_or_else(|| "give it 0 or more".to_owned(), |range| format!("give it {range}"));
     if let Some(least) = limit("minimum").filter(|least| number < *least) {

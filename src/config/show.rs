@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::load::Loaded;
 use super::node::{Node, Step};
 use super::schema::Schema;
-use super::secret::{HIDDEN, is_secret};
+use super::secret::{HIDDEN, is_secret_way};
 use super::words::{key, path, toml};
 
 /// Where the value of a setting comes from.
@@ -67,7 +67,11 @@ impl Loaded {
     pub fn show(&self) -> Shown {
         let mut value = serde_json::to_value(&self.config).unwrap_or_default();
         let teams = value.get_mut("team").and_then(Value::as_array_mut);
-        let agents = teams.into_iter().flatten().filter_map(|team| team.get_mut("agent")?.as_array_mut()).flatten();
+        let agents = teams
+            .into_iter()
+            .flatten()
+            .filter_map(|team| team.get_mut("agent")?.as_array_mut())
+            .flatten();
         agents.for_each(|agent| add_defaults(agent, Schema(&self.schema)));
         let mut shown = Shown { settings: Vec::new() };
         self.collect(&mut Vec::new(), &value, Some(&self.tree), &mut shown);
@@ -81,9 +85,11 @@ impl Loaded {
             self.collect(way, value, node, shown);
             way.pop();
         };
+        // What nobody set, or set to nothing, is no secret.
+        let is_hidden = node.is_some() && is_secret_way(way) && !is_nothing(value);
         match value {
             Value::Null => {}
-            Value::Object(entries) if !entries.is_empty() && !is_hidden(way) => {
+            Value::Object(entries) if !entries.is_empty() && !is_hidden => {
                 for (key, value) in leaves_first(entries) {
                     below(Step::Key(key.clone()), value, way, shown);
                 }
@@ -95,7 +101,7 @@ impl Loaded {
             }
             _ => shown.settings.push(ShownSetting {
                 path: path(way),
-                value: if is_hidden(way) { HIDDEN.into() } else { value.clone() },
+                value: if is_hidden { HIDDEN.into() } else { value.clone() },
                 origin: node.map_or(Origin::Default, |node| self.texts.origin(&node.place)),
                 way: way.clone(),
             }),
@@ -106,7 +112,9 @@ impl Loaded {
 /// What stands under the header of its own comes last, or the rest would belong to it.
 fn leaves_first(entries: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     let is_list = |key: &str| LISTS.contains(&key);
-    let (lists, leaves): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, value)| is_list(key) && value.is_array());
+    let (lists, leaves): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .partition(|(key, value)| is_list(key) && value.is_array());
     leaves.into_iter().chain(lists)
 }
 
@@ -122,8 +130,13 @@ fn is_list_of_tables(way: &[Step]) -> bool {
     }
 }
 
-fn is_hidden(way: &[Step]) -> bool {
-    way.iter().any(|step| matches!(step, Step::Key(key) if is_secret(key)))
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Object(entries) => entries.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
 }
 
 /// What the kind of an agent sets where nobody else does.
@@ -145,7 +158,10 @@ impl Shown {
         for setting in &self.settings {
             put(&mut config, &setting.way, setting.value.clone());
         }
-        let origins = self.settings.iter().map(|setting| (setting.path.clone(), json!(setting.origin)));
+        let origins = self
+            .settings
+            .iter()
+            .map(|setting| (setting.path.clone(), json!(setting.origin)));
         json!({ "config": config, "origins": origins.collect::<Map<_, _>>() })
     }
 }
@@ -192,7 +208,10 @@ impl fmt::Display for Shown {
 
 /// The table under whose header a setting stands, and its keys within it.
 fn split(way: &[Step]) -> (&[Step], &[Step]) {
-    let after_index = way.iter().rposition(|step| matches!(step, Step::Index(_))).map(|at| at + 1);
+    let after_index = way
+        .iter()
+        .rposition(|step| matches!(step, Step::Index(_)))
+        .map(|at| at + 1);
     way.split_at(after_index.unwrap_or(1).min(way.len().saturating_sub(1)))
 }
 

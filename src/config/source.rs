@@ -66,7 +66,10 @@ impl Source {
         };
         let bytes = fs::read(path).map_err(|error| {
             let problem = format!("{} cannot be read: {error}", self.name());
-            unreadable(problem, "name another with --config, or write one with `triarch config init`")
+            unreadable(
+                problem,
+                "name another with --config, or write one with `triarch config init`",
+            )
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -80,8 +83,14 @@ impl Source {
 
 fn users_folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     // The specification of these folders says that a relative path is to be ignored.
-    let given = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || variable("HOME").filter(|home| !home.is_empty()).map(|home| PathBuf::from(home).join(".config"));
+    let given = variable("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || {
+        variable("HOME")
+            .filter(|home| !home.is_empty())
+            .map(|home| PathBuf::from(home).join(".config"))
+    };
     given.or_else(home)
 }
 
@@ -110,10 +119,17 @@ mod tests {
         assert_eq!(find(None, &xdg), Source::Demo);
         folder.write("home/.config/triarch/triarch.toml", "");
         assert_eq!(find(None, &xdg), Source::Demo);
-        assert_eq!(find(None, &home_only), Source::File(home.join(".config/triarch/triarch.toml")));
+        assert_eq!(
+            find(None, &home_only),
+            Source::File(home.join(".config/triarch/triarch.toml"))
+        );
         folder.write("home/triarch/triarch.toml", "");
         assert_eq!(find(None, &xdg), Source::File(home.join("triarch/triarch.toml")));
-        assert_eq!(find(None, &[("XDG_CONFIG_HOME", Path::new("home"))]), Source::Demo, "relative");
+        assert_eq!(
+            find(None, &[("XDG_CONFIG_HOME", Path::new("home"))]),
+            Source::Demo,
+            "relative"
+        );
         folder.write("here/triarch.toml", "");
         assert_eq!(find(None, &xdg), Source::File(here.join("triarch.toml")));
         assert_eq!(find(Some("other.toml"), &xdg), Source::File("other.toml".into()));

@@ -29,7 +29,10 @@ pub(super) fn instead(word: &str, known: &[&str], shown: impl Fn(&str) -> String
 
 /// A key as TOML writes it.
 pub(super) fn key(key: &str) -> String {
-    let is_bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    let is_bare = !key.is_empty()
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     if is_bare { key.to_owned() } else { quoted(key) }
 }
 
@@ -90,7 +93,7 @@ pub(super) fn header(steps: &[Step]) -> Option<String> {
 }
 
 /// What `part` may be.
-pub(super) fn kind_of(schema: Schema<'_>, part: &Value) -> String {
+pub(super) fn kind_of<'a>(schema: Schema<'a>, part: &'a Value) -> String {
     let part = schema.resolved(part);
     match part.get("format").and_then(Value::as_str) {
         Some("span") => return "a length of time".to_owned(),
@@ -101,16 +104,32 @@ pub(super) fn kind_of(schema: Schema<'_>, part: &Value) -> String {
         let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
         return words.join(", ");
     }
-    let types: Vec<_> = schema.types(part).into_iter().map(|name| noun(schema, part, name)).collect();
+    let types: Vec<_> = schema
+        .types(part)
+        .into_iter()
+        .map(|name| noun(schema, part, name))
+        .collect();
     if types.is_empty() {
-        let mut choices: Vec<_> = schema.choices(part).into_iter().map(|choice| kind_of(schema, choice)).collect();
+        if let Some(keys) = schema.single_keys(part) {
+            let tables: Vec<_> = keys.iter().map(|name| format!("{{ {} = … }}", key(name))).collect();
+            return tables.join(" or ");
+        }
+        let mut choices: Vec<_> = schema
+            .choices(part)
+            .into_iter()
+            .map(|choice| kind_of(schema, choice))
+            .collect();
         choices.dedup();
-        return if choices.is_empty() { "anything".to_owned() } else { choices.join(" or ") };
+        return if choices.is_empty() {
+            "anything".to_owned()
+        } else {
+            choices.join(" or ")
+        };
     }
     types.join(" or ")
 }
 
-fn noun(schema: Schema<'_>, part: &Value, name: &str) -> String {
+fn noun<'a>(schema: Schema<'a>, part: &'a Value, name: &str) -> String {
     let bounds = bounds(part).map_or_else(String::new, |bounds| format!(", {bounds}"));
     match name {
         "string" => "a text".to_owned(),
@@ -147,7 +166,9 @@ pub(super) fn bounds(part: &Value) -> Option<String> {
 
 fn is_least_of_its_type(least: &Value, part: &Value) -> bool {
     let format = part.get("format").and_then(Value::as_str);
-    least.as_u64() == Some(0) && part.get("maximum").is_none() && format.is_some_and(|format| format.starts_with("uint"))
+    least.as_u64() == Some(0)
+        && part.get("maximum").is_none()
+        && format.is_some_and(|format| format.starts_with("uint"))
 }
 
 #[cfg(test)]

@@ -133,7 +133,10 @@ impl BackoffConfig {
         if self.first > self.max {
             faults.push(SettingError::of(
                 "backoff.first",
-                format!("the first wait of {} is longer than the longest, {}", self.first, self.max),
+                format!(
+                    "the first wait of {} is longer than the longest, {}",
+                    self.first, self.max
+                ),
                 "raise `max`, or lower `first`",
             ));
         }
@@ -236,7 +239,13 @@ mod tests {
         assert_eq!(named(&[("a", None), ("b", None), ("a", Some(2))]), [(0, 2, "a".into())]);
         assert_eq!(named(&[("a-2", None), ("a", Some(2))]), [(0, 1, "a-2".into())]);
         assert_eq!(
-            named(&[("a", Some(2)), ("a-3", None), ("a-01", None), ("a-1", Some(1)), ("-1", None)]),
+            named(&[
+                ("a", Some(2)),
+                ("a-3", None),
+                ("a-01", None),
+                ("a-1", Some(1)),
+                ("-1", None)
+            ]),
             []
         );
         assert_eq!(named(&[("a", Some(u32::MAX)), ("a-4000000000", None)]).len(), 1);

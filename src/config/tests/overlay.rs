@@ -86,7 +86,10 @@ fn a_variable_that_cannot_be_followed_is_shown_with_what_to_write() {
 #[test]
 fn a_secret_in_the_environment_is_not_repeated() {
     let told = told("", &[("TRIARCH_GATEWAY__TOKEN", "abc")]);
-    assert!(told.contains("TRIARCH_GATEWAY__TOKEN= (hidden)") && !told.contains("abc"), "{told}");
+    assert!(
+        told.contains("TRIARCH_GATEWAY__TOKEN= (hidden)") && !told.contains("abc"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -96,7 +99,8 @@ fn what_is_shown_is_a_description_that_says_the_same() {
     let second = read(&shown).unwrap_or_else(|errors| panic!("{errors}\n{shown}"));
     let values = |loaded: &Loaded| {
         let shown = loaded.show().settings;
-        shown.into_iter().map(|setting| (setting.path, setting.value)).collect::<Vec<_>>()
+        let values = shown.into_iter().map(|setting| (setting.path, setting.value));
+        values.collect::<std::collections::BTreeMap<_, _>>()
     };
     assert_eq!(values(&second), values(&first));
     assert_eq!(second.config.runtime, first.config.runtime);
@@ -114,9 +118,12 @@ fn what_is_shown_is_a_description_that_says_the_same() {
 
 #[test]
 fn secrets_are_hidden_wherever_they_stand() {
-    let text = "[[team]]\nname = \"a\"\n[[team.agent]]\nname = \"b\"\nkind = \"echo\"\ncommand = [\"x\"]\nsecrets = { KEY = { file = \"/etc/hush\" } }\n";
+    let text = "[[team]]\nname = \"a\"\n[[team.agent]]\nname = \"b\"\nkind = \"program\"\ncommand = [\"x\"]\nsecrets = { KEY = { file = \"/etc/hush\" } }\n";
     let shown = read(text).unwrap().show();
-    assert!(shown.to_string().contains("\nsecrets = \"(hidden)\"  # t.toml:7\n"), "{shown}");
+    assert!(
+        shown.to_string().contains("\nsecrets = \"(hidden)\"  # t.toml:7\n"),
+        "{shown}"
+    );
     let json = shown.to_json();
     assert_eq!(json["config"]["team"][0]["agent"][0]["secrets"], "(hidden)");
     assert_eq!(json["origins"]["team[0].agent[0].secrets"]["file"]["line"], 7);
@@ -166,7 +173,13 @@ fn what_the_process_was_started_with_needs_a_restart() {
             "gateway.listen: \"[::1]:80\" → \"127.0.0.1:7117\"",
         ]
     );
-    assert_eq!(live, ["runtime.log.level: \"debug\" → \"info\"", "telemetry.limits.free: 9 → 5"]);
+    assert_eq!(
+        live,
+        [
+            "runtime.log.level: \"debug\" → \"info\"",
+            "telemetry.limits.free: 9 → 5"
+        ]
+    );
 }
 
 #[test]
@@ -205,5 +218,11 @@ fn another_order_is_a_change_too() {
         new.teams.reverse();
         new.teams[1].agents.reverse();
     });
-    assert_eq!(live, ["agents of team birds start in another order", "teams start in another order"]);
+    assert_eq!(
+        live,
+        [
+            "agents of team birds start in another order",
+            "teams start in another order"
+        ]
+    );
 }
