@@ -7,7 +7,7 @@ use triarch_teams::Span;
 
 use super::error::Fault;
 use super::node::{Content, Node, Place, Step};
-use super::schema::{Schema, required};
+use super::schema::{Schema, choices, properties, required, types, words};
 use super::secret::{HIDDEN, is_secret_way};
 use super::texts::Texts;
 use super::words::{bounds, header, instead, kind_of, toml};
@@ -50,11 +50,11 @@ impl<'a> Check<'a> {
     fn kept(&mut self, part: &'a Value, mut node: Node) -> Option<Node> {
         let before = self.faults.len();
         let resolved = self.schema.resolved(part);
-        let is_kept = if let Some(words) = self.schema.words(resolved) {
+        let is_kept = if let Some(words) = words(resolved) {
             self.is_word(&words, &node)
         } else if self.is_table(resolved) {
             self.is_table_kept(part, resolved, &mut node)
-        } else if self.schema.types(resolved).is_empty() {
+        } else if types(resolved).is_empty() {
             self.is_choice_kept(part, resolved, &mut node)
         } else {
             self.is_value_kept(part, resolved, &mut node)
@@ -77,7 +77,7 @@ impl<'a> Check<'a> {
     }
 
     fn is_table(&self, part: &'a Value) -> bool {
-        self.schema.types(part) == ["object"] || self.schema.distinction(part).is_some()
+        types(part) == ["object"] || self.schema.distinction(part).is_some()
     }
 
     fn is_table_kept(&mut self, part: &'a Value, resolved: &'a Value, node: &mut Node) -> bool {
@@ -126,7 +126,7 @@ impl<'a> Check<'a> {
     fn choice(&mut self, part: &'a Value, node: &Node) -> Option<&'a Value> {
         let (key, choices) = self.schema.distinction(part)?;
         let written = node.get(key)?;
-        let Some(text) = written.text() else { return None };
+        let text = written.text()?;
         let chosen = choices.iter().find(|(value, _)| *value == text);
         if chosen.is_none() {
             let known: Vec<_> = choices.iter().map(|(value, _)| (*value, "")).collect();
@@ -138,11 +138,11 @@ impl<'a> Check<'a> {
     }
 
     fn table(&self, part: &'a Value, choice: Option<&'a Value>) -> Table<'a> {
-        let mut properties: Vec<_> = self.schema.properties(part).collect();
-        for (key, part) in choice.into_iter().flat_map(|choice| self.schema.properties(choice)) {
-            match properties.iter_mut().find(|(name, _)| *name == key) {
+        let mut known: Vec<_> = properties(part).collect();
+        for (key, part) in choice.into_iter().flat_map(properties) {
+            match known.iter_mut().find(|(name, _)| *name == key) {
                 Some(property) => property.1 = part,
-                None => properties.push((key, part)),
+                None => known.push((key, part)),
             }
         }
         let parts = [choice, Some(part)].into_iter().flatten();
@@ -157,7 +157,10 @@ impl<'a> Check<'a> {
             Some(schema) if schema.is_object() => Others::Each(schema),
             _ => Others::Anything,
         };
-        Table { properties, others }
+        Table {
+            properties: known,
+            others,
+        }
     }
 
     fn unknown(&mut self, key: &str, table: &Table<'a>, node: &Node) {
@@ -233,7 +236,7 @@ impl<'a> Check<'a> {
 
     /// One of several things that no key tells apart: whichever fits best.
     fn is_choice_kept(&mut self, part: &'a Value, resolved: &'a Value, node: &mut Node) -> bool {
-        let choices = self.schema.choices(resolved);
+        let choices = choices(resolved);
         if choices.is_empty() || resolved.get("allOf").is_some() {
             return true;
         }
@@ -342,7 +345,7 @@ impl<'a> Check<'a> {
             let entry: Vec<_> = self.way.iter().cloned().chain([Step::Index(0)]).collect();
             return format!("write {} before each of them", header(&entry).unwrap_or_default());
         }
-        match (default, self.way.last(), self.schema.types(resolved).first()) {
+        match (default, self.way.last(), types(resolved).first()) {
             (Some(default), Some(Step::Key(key)), _) if default.as_array().is_none_or(|list| !list.is_empty()) => {
                 format!("write it as in `{key} = {}`", toml(default))
             }
@@ -365,7 +368,7 @@ impl<'a> Check<'a> {
             Content::List(_) => name == "array",
             Content::Table(_) => name == "object",
         };
-        let types = self.schema.types(part);
+        let types = types(part);
         types.is_empty() || types.into_iter().any(is_type)
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::load::Loaded;
 use super::node::{Node, Step};
-use super::schema::Schema;
+use super::schema::{Schema, properties};
 use super::secret::{HIDDEN, is_secret_way};
 use super::words::{key, path, toml};
 
@@ -144,7 +144,7 @@ fn add_defaults(agent: &mut Value, schema: Schema<'_>) {
     let kind = agent.get("kind").and_then(Value::as_str);
     let variant = kind.and_then(|kind| schema.kind(kind));
     let Some(agent) = agent.as_object_mut() else { return };
-    for (key, part) in variant.into_iter().flat_map(|variant| schema.properties(variant)) {
+    for (key, part) in variant.into_iter().flat_map(properties) {
         if let Some(default) = part.get("default").filter(|default| !default.is_null()) {
             agent.entry(key).or_insert_with(|| default.clone());
         }

@@ -18,7 +18,7 @@ pub(super) struct Texts(Vec<Text>);
 struct Text {
     name: String,
     is_variable: bool,
-    text: String,
+    content: String,
 }
 
 /// The longest part of a line that is shown, in characters.
@@ -31,12 +31,12 @@ impl Texts {
         Self(vec![Text {
             name,
             is_variable: false,
-            text,
+            content: text,
         }])
     }
 
     pub(super) fn file(&self) -> &str {
-        self.0.first().map_or("", |text| &text.text)
+        self.0.first().map_or("", |text| &text.content)
     }
 
     /// Adds a variable of the environment; returns its number, and where its name and its value stand.
@@ -48,7 +48,7 @@ impl Texts {
         self.0.push(Text {
             name: name.to_owned(),
             is_variable: true,
-            text: line,
+            content: line,
         });
         places
     }
@@ -64,7 +64,7 @@ impl Texts {
         let text = self
             .0
             .get(place.text)
-            .and_then(|text| text.text.get(place.range.clone()));
+            .and_then(|text| text.content.get(place.range.clone()));
         text.unwrap_or_default()
     }
 
@@ -76,7 +76,7 @@ impl Texts {
             },
             Some(text) => Origin::File {
                 name: text.name.clone(),
-                line: Line::around(&text.text, &place.range, true).number,
+                line: Line::around(&text.content, &place.range, true).number,
             },
             None => Origin::Default,
         }
@@ -103,7 +103,7 @@ impl Texts {
 
     fn spot(&self, place: &Place, is_secret: bool) -> Option<Spot> {
         let text = self.0.get(place.text)?;
-        let line = Line::around(&text.text, &place.range, is_secret);
+        let line = Line::around(&text.content, &place.range, is_secret);
         let origin = if text.is_variable {
             SpotOrigin::Environment {
                 variable: text.name.clone(),
