@@ -1,11 +1,11 @@
 //! What runs, as operations reach it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 use triarch_supervision::clock::Moment;
+use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Level, NodeView};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig, names};
@@ -22,6 +22,7 @@ pub(crate) struct Fleet {
 /// What there is before the tree runs, and what outlives its rooms.
 pub(crate) struct Ground {
     pub(crate) kinds: Kinds,
+    pub(crate) instruments: Instruments,
     pub(crate) office: Arc<PostOffice>,
     pub(crate) span: usize,
     pub(crate) state_dir: PathBuf,
@@ -30,7 +31,7 @@ pub(crate) struct Ground {
     pub(crate) described_in: String,
     pub(crate) begun: Moment,
     observer: OnceLock<Observer>,
-    teams: Mutex<BTreeMap<String, TeamConfig>>,
+    teams: Mutex<Vec<TeamConfig>>,
     wishes: watch::Sender<Wish>,
 }
 
@@ -47,6 +48,7 @@ pub(crate) enum Wish {
 /// What a ground is made of.
 pub(crate) struct Making {
     pub(crate) kinds: Kinds,
+    pub(crate) instruments: Instruments,
     pub(crate) office: Arc<PostOffice>,
     pub(crate) span: usize,
     pub(crate) state_dir: PathBuf,
@@ -57,9 +59,9 @@ pub(crate) struct Making {
 
 impl Ground {
     pub(crate) fn new(making: Making) -> Arc<Self> {
-        let teams = making.teams.into_iter().map(|team| (team.name.clone(), team));
         Arc::new(Self {
             kinds: making.kinds,
+            instruments: making.instruments,
             office: making.office,
             span: making.span,
             state_dir: making.state_dir,
@@ -67,7 +69,7 @@ impl Ground {
             described_in: making.described_in,
             begun: Moment::now(),
             observer: OnceLock::new(),
-            teams: Mutex::new(teams.collect()),
+            teams: Mutex::new(making.teams),
             wishes: watch::Sender::default(),
         })
     }
@@ -92,7 +94,12 @@ impl Ground {
         let _wished = wishes.wait_for(|wish| *wish == Wish::Stop).await;
     }
 
-    fn teams(&self) -> MutexGuard<'_, BTreeMap<String, TeamConfig>> {
+    /// The description of each team, in start order.
+    pub(crate) fn described_teams(&self) -> Vec<TeamConfig> {
+        self.teams().clone()
+    }
+
+    fn teams(&self) -> MutexGuard<'_, Vec<TeamConfig>> {
         self.teams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,28 +130,29 @@ impl Fleet {
         self.ground.wishes.send_replace(Wish::Stop);
     }
 
-    /// The description of each team, by name.
+    /// The description of each team, in start order.
     pub(crate) fn teams(&self) -> Vec<TeamConfig> {
-        self.ground.teams().values().cloned().collect()
+        self.ground.described_teams()
     }
 
     pub(crate) fn has_team(&self, team: &str) -> bool {
-        self.ground.teams().contains_key(team)
+        self.ground.teams().iter().any(|described| described.name == team)
     }
 
     /// The description of a team, to be changed.
     pub(crate) fn describe(&self, team: &str, change: impl FnOnce(&mut TeamConfig)) {
-        if let Some(described) = self.ground.teams().get_mut(team) {
+        if let Some(described) = self.ground.teams().iter_mut().find(|described| described.name == team) {
             change(described);
         }
     }
 
     pub(crate) fn keep_team(&self, team: TeamConfig) {
-        self.ground.teams().insert(team.name.clone(), team);
+        self.forget_team(&team.name);
+        self.ground.teams().push(team);
     }
 
     pub(crate) fn forget_team(&self, team: &str) {
-        self.ground.teams().remove(team);
+        self.ground.teams().retain(|described| described.name != team);
     }
 
     pub(crate) fn keep_description(&self, team: &str, agent: AgentConfig) {
@@ -154,8 +162,11 @@ impl Fleet {
     /// The description that the agent `name` was made from.
     pub(crate) fn description_of(&self, team: &str, name: &str) -> Option<AgentConfig> {
         let teams = self.ground.teams();
-        let agents = &teams.get(team)?.agents;
-        agents.iter().find(|agent| names(agent).iter().any(|one| one == name)).cloned()
+        let agents = &teams.iter().find(|described| described.name == team)?.agents;
+        agents
+            .iter()
+            .find(|agent| names(agent).iter().any(|one| one == name))
+            .cloned()
     }
 
     /// The way to a team, all its parts.

@@ -55,7 +55,9 @@ impl Screen {
         let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
             width: width.filter(|_| is_terminal),
-            has_colours: is_terminal && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            has_colours: is_terminal
+                && !is_set("NO_COLOR")
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
         }
     }
 

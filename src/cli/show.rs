@@ -57,7 +57,11 @@ pub(super) fn span(millis: u64) -> String {
 
 fn by_state(states: &BTreeMap<String, usize>) -> String {
     let words: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(", ")
+    }
 }
 
 /// Lines of a name and what stands behind it.
@@ -75,7 +79,15 @@ impl Show for StatusShown {
         let mut text = facts(
             screen,
             &[
-                ("runtime", format!("triarch {}, pid {}, up for {}", self.version, self.pid, span(self.up_for_ms))),
+                (
+                    "runtime",
+                    format!(
+                        "triarch {}, pid {}, up for {}",
+                        self.version,
+                        self.pid,
+                        span(self.up_for_ms)
+                    ),
+                ),
                 ("listens", self.listen.clone()),
                 ("state", self.state_dir.clone()),
                 ("described in", self.described_in.clone()),
@@ -155,7 +167,9 @@ fn mailbox(mailbox: Option<&MailboxSeen>) -> String {
         high_water,
         ..
     } = mailbox;
-    let oldest = mailbox.oldest_age_ms.map_or_else(String::new, |age| format!(", the oldest since {}", span(age)));
+    let oldest = mailbox
+        .oldest_age_ms
+        .map_or_else(String::new, |age| format!(", the oldest since {}", span(age)));
     format!("{depth} of {capacity} wait{oldest}; {high_water} at most so far")
 }
 
@@ -185,7 +199,10 @@ impl Show for AgentSeen {
                 ("role", self.role.clone()),
                 ("can do", self.capabilities.join(", ")),
                 ("state", screen.tint(Tint::of_state(&node.state), &node.state)),
-                ("life", format!("{}, after {} restarts", node.incarnation, node.restarts)),
+                (
+                    "life",
+                    format!("{}, after {} restarts", node.incarnation, node.restarts),
+                ),
                 ("pid", node.pid.map_or_else(String::new, |pid| pid.to_string())),
                 ("last end", self.last_exit.clone().unwrap_or_default()),
                 ("mailbox", mailbox(node.mailbox.as_ref())),
@@ -198,13 +215,18 @@ impl Show for AgentSeen {
 
 impl Show for WhyShown {
     fn show(&self, screen: &Screen) -> String {
-        let since = self.for_ms.map_or_else(String::new, |time| format!(" for {}", span(time)));
+        let since = self
+            .for_ms
+            .map_or_else(String::new, |time| format!(" for {}", span(time)));
         let mut text = facts(
             screen,
             &[
                 ("agent", self.path.clone()),
                 ("state", screen.tint(Tint::of_state(&self.state), &self.state) + &since),
-                ("life", format!("{}, after {} restarts", self.incarnation, self.restarts)),
+                (
+                    "life",
+                    format!("{}, after {} restarts", self.incarnation, self.restarts),
+                ),
                 ("last end", self.last_exit.clone().unwrap_or_default()),
                 ("mailbox", mailbox(self.mailbox.as_ref())),
                 ("posts", handled(self.mailbox.as_ref())),
@@ -215,7 +237,10 @@ impl Show for WhyShown {
         text.push_str(&screen.tint(Tint::Faint, "latest changes"));
         text.push('\n');
         for change in self.history.iter().take(10) {
-            let reason = change.reason.as_ref().map_or_else(String::new, |reason| format!(": it {reason}"));
+            let reason = change
+                .reason
+                .as_ref()
+                .map_or_else(String::new, |reason| format!(": it {reason}"));
             let _infallible = writeln!(
                 text,
                 "  {:>12} ago  life {} {}{reason}",

@@ -49,12 +49,20 @@ pub(super) fn table(screen: &Screen, head: &[&str], rows: Vec<Vec<Cell>>) -> Str
 
 fn widths(lines: &[Vec<Cell>], screen: Option<usize>) -> Vec<usize> {
     let columns = lines.first().map_or(0, Vec::len);
-    let widest = |column| lines.iter().filter_map(|line| line.get(column)).map(|cell: &Cell| length(&cell.text)).max();
+    let widest = |column| {
+        lines
+            .iter()
+            .filter_map(|line| line.get(column))
+            .map(|cell: &Cell| length(&cell.text))
+            .max()
+    };
     let mut widths: Vec<usize> = (0..columns).map(|column| widest(column).unwrap_or(0)).collect();
     let Some(screen) = screen else { return widths };
     let mut beyond = (widths.iter().sum::<usize>() + GAP * columns.saturating_sub(1)).saturating_sub(screen);
     while beyond > 0 {
-        let Some(widest) = widths.iter_mut().max().filter(|width| **width > LEAST) else { break };
+        let Some(widest) = widths.iter_mut().max().filter(|width| **width > LEAST) else {
+            break;
+        };
         *widest -= 1;
         beyond -= 1;
     }

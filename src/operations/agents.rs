@@ -39,7 +39,10 @@ impl Operation for List {
             return Err(Trouble::no_such_team(team));
         }
         let is_wanted = |node: &NodeSeen| {
-            let team = node.path.split_once('/').map_or("", |(supervisor, _)| team_of(supervisor));
+            let team = node
+                .path
+                .split_once('/')
+                .map_or("", |(supervisor, _)| team_of(supervisor));
             self.team.as_deref().is_none_or(|wanted| wanted == team)
                 && self.state.as_deref().is_none_or(|wanted| wanted == node.state)
                 && (self.all || self.team.is_some() || fleet.has_team(team))
@@ -175,7 +178,9 @@ async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
     let described = fleet.description_of(&place.team, &place.name);
     Ok(AgentSeen {
         described_as: described.as_ref().map(|agent| agent.kind.clone()),
-        capabilities: described.as_ref().map_or_else(Vec::new, |agent| agent.rules.capabilities.clone()),
+        capabilities: described
+            .as_ref()
+            .map_or_else(Vec::new, |agent| agent.rules.capabilities.clone()),
         role: described.map_or_else(String::new, |agent| agent.rules.role),
         last_exit: node.last_exit.as_ref().map(ToString::to_string),
         shown: observer.last_state(&place.path)?,
@@ -206,9 +211,8 @@ impl Operation for Spawn {
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
         let team = fleet.team(&self.team)?;
         let config = self.described()?;
-        let usage = |error: &dyn std::fmt::Display| {
-            Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`")
-        };
+        let usage =
+            |error: &dyn std::fmt::Display| Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`");
         let agent = member(&self.team, &config, &self.name, fleet.kinds()).map_err(|error| usage(&error))?;
         let started = agent.join_running(&team).await?;
         fleet.keep_description(&self.team, config);

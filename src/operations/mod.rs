@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
-pub(crate) use posts::{Ask, Body, Broadcast, Proof, Send, Sent, Wait};
+pub(crate) use posts::{Ask, Broadcast, Proof, Send, Sent};
 pub(crate) use runtime::{Down, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen};
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};

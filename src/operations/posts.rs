@@ -70,7 +70,8 @@ fn ten_seconds() -> Span {
 
 fn span(text: &str) -> Result<Span, String> {
     let read = humantime::parse_duration(text);
-    read.map(Span).map_err(|error| format!("{error}; write it as in 250ms or 5s"))
+    read.map(Span)
+        .map_err(|error| format!("{error}; write it as in 250ms or 5s"))
 }
 
 /// What has to be proved before a send is done.
@@ -204,7 +205,10 @@ impl Operation for Broadcast {
 
 async fn send(fleet: &Fleet, agent: &str, content: Content, wait: Wait, within: Duration) -> Result<Sent, Trouble> {
     let place = find_agent(fleet, agent)?;
-    let address: Address<Post> = fleet.observer().address(&place.path).map_err(|_| Trouble::takes_no_posts(&place.path))?;
+    let address: Address<Post> = fleet
+        .observer()
+        .address(&place.path)
+        .map_err(|_| Trouble::takes_no_posts(&place.path))?;
     let begun = Moment::now();
     let (post, stages) = fleet.office().registered(SENDER, content.kind, content.body.0);
     let mut sent = Sent {
@@ -214,7 +218,11 @@ async fn send(fleet: &Fleet, agent: &str, content: Content, wait: Wait, within: 
         result: None,
         took_ms: 0,
     };
-    let post = if wait == Wait::Queued { post } else { post.before(begun + within) };
+    let post = if wait == Wait::Queued {
+        post
+    } else {
+        post.before(begun + within)
+    };
     let queued = address.send_before(begun + within, post).await;
     queued.map_err(|refused| Trouble::not_sent(&place.path, &refused.why))?;
     let proved = tokio::time::timeout_at((begun + within).instant(), proof(&mut sent, &stages, wait)).await;

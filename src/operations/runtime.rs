@@ -47,7 +47,10 @@ impl Operation for Status {
             if is_trouble(state) {
                 troubles.push(format!("{} is in state {state}", node.path));
             }
-            let of_team = node.path.split_once('/').is_some_and(|(supervisor, _)| fleet.has_team(team_of(supervisor)));
+            let of_team = node
+                .path
+                .split_once('/')
+                .is_some_and(|(supervisor, _)| fleet.has_team(team_of(supervisor)));
             if node.level == Level::Agent && of_team {
                 *agents.entry(state.to_owned()).or_default() += 1;
                 posts_handled += node.mailbox.as_ref().map_or(0, |mailbox| mailbox.handled);
@@ -91,12 +94,22 @@ impl Operation for TreeShown {
         let nodes = fleet.observer().snapshot();
         let is_wanted = |path: &str| {
             self.path.as_deref().is_none_or(|top| {
-                let below = path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-                below || top == "root" || path.split('/').next().is_some_and(|supervisor| team_of(supervisor) == top)
+                let below = path
+                    .strip_prefix(top)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                below
+                    || top == "root"
+                    || path
+                        .split('/')
+                        .next()
+                        .is_some_and(|supervisor| team_of(supervisor) == top)
             })
         };
-        let seen: Vec<_> =
-            nodes.iter().filter(|node| is_wanted(&node.path)).map(|node| NodeSeen::of(node, fleet)).collect();
+        let seen: Vec<_> = nodes
+            .iter()
+            .filter(|node| is_wanted(&node.path))
+            .map(|node| NodeSeen::of(node, fleet))
+            .collect();
         match self.path {
             Some(path) if seen.is_empty() => Err(Trouble::no_such_path(&path)),
             _ => Ok(seen),

@@ -122,14 +122,20 @@ impl Place {
 
 /// Finds the agent that is meant by its path, by `team/name` whatever part it is in, or by a name that only one has.
 pub(crate) fn find_agent(fleet: &Fleet, meant: &str) -> Result<Place, Trouble> {
-    if fleet.observer().node(meant).is_ok_and(|node| node.level == Level::Agent)
+    if fleet
+        .observer()
+        .node(meant)
+        .is_ok_and(|node| node.level == Level::Agent)
         && let Some(place) = Place::of(meant)
     {
         return Ok(place);
     }
     let nodes = fleet.observer().snapshot();
     let agents = nodes.iter().filter(|node| node.level == Level::Agent);
-    let places: Vec<_> = agents.filter_map(|node| Place::of(&node.path)).filter(|place| place.is_meant(meant)).collect();
+    let places: Vec<_> = agents
+        .filter_map(|node| Place::of(&node.path))
+        .filter(|place| place.is_meant(meant))
+        .collect();
     match <[Place; 1]>::try_from(places) {
         Ok([place]) => Ok(place),
         Err(none) if none.is_empty() => Err(Trouble::no_such_agent(meant)),
@@ -159,7 +165,10 @@ mod tests {
 
     #[test]
     fn parts_of_a_team_belong_to_it() {
-        assert_eq!(["team", "team.1", "team.12", "a.b"].map(team_of), ["team", "team", "team", "a.b"]);
+        assert_eq!(
+            ["team", "team.1", "team.12", "a.b"].map(team_of),
+            ["team", "team", "team", "a.b"]
+        );
     }
 
     #[test]

@@ -32,7 +32,10 @@ fn seen(fleet: &Fleet, nodes: &[NodeView], name: &str) -> TeamSeen {
     let (mut parts, mut restarts) = (0, 0);
     let (mut states, mut troubles, mut agents) = (BTreeMap::new(), Vec::new(), Vec::new());
     for node in nodes {
-        let (supervisor, agent) = node.path.split_once('/').map_or((&*node.path, None), |(one, two)| (one, Some(two)));
+        let (supervisor, agent) = node
+            .path
+            .split_once('/')
+            .map_or((&*node.path, None), |(one, two)| (one, Some(two)));
         if team_of(supervisor) != name {
             continue;
         }
@@ -70,7 +73,13 @@ impl Operation for TeamList {
     async fn perform(self, fleet: &Fleet) -> Result<Vec<TeamSeen>, Trouble> {
         let nodes = fleet.observer().snapshot();
         let teams = fleet.teams();
-        Ok(teams.iter().map(|team| TeamSeen { agents: Vec::new(), ..seen(fleet, &nodes, &team.name) }).collect())
+        Ok(teams
+            .iter()
+            .map(|team| TeamSeen {
+                agents: Vec::new(),
+                ..seen(fleet, &nodes, &team.name)
+            })
+            .collect())
     }
 }
 

@@ -122,7 +122,10 @@ impl Trouble {
         let (code, remedy) = match why {
             Refusal::NoSuchAgent => (Code::NotFound, "`triarch agent list` shows those there are"),
             Refusal::Closed => (Code::NotFound, "the agent has left its team"),
-            Refusal::OtherType => (Code::Refused, "it is an agent of the runtime itself, which takes no posts"),
+            Refusal::OtherType => (
+                Code::Refused,
+                "it is an agent of the runtime itself, which takes no posts",
+            ),
             _ => (Code::Failed, "send it later, or give the agent a larger mailbox"),
         };
         Self::new(code, format!("{to} did not take the post: {why}"), remedy)

@@ -71,7 +71,10 @@ impl Operation for Why {
         history.reverse();
         Ok(WhyShown {
             state: node.state.label().to_owned(),
-            for_ms: history.first().filter(|last| last.to == node.state.label()).map(|last| last.ago_ms),
+            for_ms: history
+                .first()
+                .filter(|last| last.to == node.state.label())
+                .map(|last| last.ago_ms),
             incarnation: node.incarnation,
             restarts: node.restarts,
             last_exit: node.last_exit.as_ref().map(ToString::to_string),
