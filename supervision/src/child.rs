@@ -155,7 +155,14 @@ impl<A: Agent> Child<A> {
     /// How long its `start` may take; 30 seconds, unless said otherwise.
     #[must_use]
     pub fn start_within(mut self, limit: Duration) -> Self {
-        self.options.policy.start_within = limit;
+        self.options.policy.start_within = Some(limit);
+        self
+    }
+
+    /// Its `start` may take as long as it likes.
+    #[must_use]
+    pub fn start_without_limit(mut self) -> Self {
+        self.options.policy.start_within = None;
         self
     }
 

@@ -28,9 +28,6 @@ use crate::policy::{
     AutoShutdown, Backoff, ChildPolicy, Intensity, OnLimit, Restart, Shutdown, StartOrder, Strategy, SupervisorPolicy,
 };
 
-/// As good as no limit.
-const A_YEAR: Duration = Duration::from_hours(365 * 24);
-
 /// A supervisor as it is described: its children in start order, and what it does when one ends.
 ///
 /// ```
@@ -57,7 +54,7 @@ impl Supervisor {
     pub fn named(name: impl Into<String>) -> Self {
         let own = ChildPolicy {
             shutdown: Shutdown::Infinity,
-            start_within: A_YEAR,
+            start_within: None,
             ..ChildPolicy::default()
         };
         Self {
@@ -160,7 +157,7 @@ impl Supervisor {
     /// that takes longer is killed and has not started: see [what then happens](crate#when-something-fails).
     #[must_use]
     pub fn start_within(mut self, limit: Duration) -> Self {
-        self.own.start_within = limit;
+        self.own.start_within = Some(limit);
         self
     }
 
@@ -219,7 +216,7 @@ pub(crate) fn check_policy(name: &Name, policy: &SupervisorPolicy) -> Result<(),
 /// Whether a child has any time to start and to stop.
 pub(crate) fn check_times(of: &Name, policy: &ChildPolicy) -> Result<(), BuildError> {
     let child = of.clone();
-    if policy.start_within.is_zero() {
+    if policy.start_within == Some(Duration::ZERO) {
         return Err(BuildError::NoStartTime { child });
     }
     if policy.shutdown == Shutdown::Within(Duration::ZERO) {

@@ -85,6 +85,19 @@ async fn a_name_is_free_again_when_its_start_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_without_limit_takes_as_long_as_it_likes() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let slow = scripted("a", Script::new(&log).start(Start::Takes(3600 * SECOND)));
+    let begun = tokio::time::Instant::now();
+    let (address, _) = team.start_child(slow.start_without_limit()).await.unwrap();
+    assert_eq!((begun.elapsed().as_secs(), address.ask(Say::Life).await), (3600, Ok(1)));
+    assert_eq!(team.child_policy("a").await.unwrap().start_within, None);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_double_leaves_the_present_child_alone() {
     let log = Log::default();
     let (tree, address) = one(puppet("a", &log)).await;

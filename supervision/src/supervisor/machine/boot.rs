@@ -81,10 +81,10 @@ impl Step<'_> {
             return;
         };
         let incarnation = child.incarnation + 1;
-        let deadline = self.now + child.policy.start_within;
+        let limit = child.policy.start_within;
         let is_restart = child.incarnation > child.before && !self.machine.starters.contains_key(&key);
         self.effects.push(Effect::Start { key, incarnation });
-        let alarm = self.arm(key, deadline);
+        let alarm = limit.map(|limit| self.arm(key, self.now + limit));
         self.machine.children.change(key, |child| {
             child.incarnation = incarnation;
             child.restarts = child.restarts.saturating_add(u32::from(is_restart));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::HashMap;
 
@@ -53,6 +54,11 @@ pub(super) struct Child {
 impl Child {
     pub(super) fn is_temporary(&self) -> bool {
         self.policy.restart == Restart::Temporary
+    }
+
+    /// How long the start took that was killed for its length: only a limit kills one.
+    pub(super) fn start_limit(&self) -> Duration {
+        self.policy.start_within.unwrap_or_default()
     }
 
     pub(super) fn state(&self) -> ChildState {

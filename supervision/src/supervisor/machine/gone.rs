@@ -183,7 +183,7 @@ fn true_reason(child: &Child, reported: Option<ExitReason>) -> Option<ExitReason
     };
     match sequel {
         Some(Sequel::NotStarted) => Some(ExitReason::StartOverdue {
-            limit: child.policy.start_within,
+            limit: child.start_limit(),
         }),
         Some(Sequel::Failed) => Some(ExitReason::Killed(KillCause::Stuck)),
         None if child.life == Life::Running => reported.or(Some(ExitReason::Normal)),

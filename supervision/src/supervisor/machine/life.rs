@@ -15,8 +15,8 @@ pub(super) enum Life {
     Fallen,
     /// Waits for an alarm, then starts again.
     Restarting { alarm: u64 },
-    /// Its `start` runs, until the alarm; `in_turn` where others wait for it.
-    Starting { alarm: u64, in_turn: bool },
+    /// Its `start` runs, until the alarm where it has a limit; `in_turn` where others wait for it.
+    Starting { alarm: Option<u64>, in_turn: bool },
     /// It runs.
     Running,
     /// It was asked to stop, or killed.

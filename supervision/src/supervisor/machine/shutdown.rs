@@ -83,7 +83,9 @@ impl Step<'_> {
         };
         match child.life {
             Life::Restarting { alarm } if alarm == serial && !self.machine.is_ending() => self.start(key, false),
-            Life::Starting { alarm, .. } if alarm == serial => self.kill(key, KillCause::Overdue, Sequel::NotStarted),
+            Life::Starting { alarm, .. } if alarm == Some(serial) => {
+                self.kill(key, KillCause::Overdue, Sequel::NotStarted);
+            }
             Life::Stopping(stopping) if stopping.alarm == Some(serial) => self.press(key, stopping),
             _ => {}
         }
@@ -117,7 +119,7 @@ impl Step<'_> {
         let Some(child) = self.machine.children.get(key) else {
             return;
         };
-        let (name, incarnation, limit) = (child.name.clone(), child.incarnation, child.policy.start_within);
+        let (name, incarnation, limit) = (child.name.clone(), child.incarnation, child.start_limit());
         self.tell(Decision::Unkillable {
             child: name.clone(),
             incarnation,
@@ -265,7 +267,7 @@ fn overdue(child: &Child, ended: bool) -> Option<Overdue> {
         return None;
     };
     let waited = match (stopping.stage, child.policy.shutdown) {
-        _ if stopping.is_late_start => child.policy.start_within,
+        _ if stopping.is_late_start => child.start_limit(),
         (Stage::Killed(KillCause::Overdue) | Stage::Unkillable(KillCause::Overdue), Shutdown::Within(limit)) => limit,
         _ => Duration::ZERO,
     };
