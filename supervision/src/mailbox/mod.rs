@@ -45,11 +45,12 @@ pub(crate) use word::Refused;
 use self::burial::Burial;
 use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
-use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
+use crate::dead_letter::{DeadReason, Letter, Replay};
 use crate::message::{Message, Overflow};
 use crate::panics::drop_quietly;
 use crate::reason::ExitReason;
-use crate::tree::{Door, Figures, Glance, MailboxFigures, NOTICE, Node, Shared, lock};
+use crate::sync::lock;
+use crate::tree::{Door, Figures, Glance, MailboxFigures, NOTICE, Node, Shared};
 
 /// How many messages may wait where a child specification says nothing.
 pub(crate) const CAPACITY: usize = 1024;
@@ -265,9 +266,8 @@ impl<M: Message> Mailbox<M> {
         shared.dead_letters.keep(letter);
     }
 
-    fn letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>, at: Moment) -> DeadLetter {
-        DeadLetter {
-            number: 0,
+    fn letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>, at: Moment) -> Letter {
+        Letter {
             to: self.node.path(),
             message_type: std::any::type_name::<M>(),
             reason,
@@ -314,23 +314,23 @@ impl<M: Message> Mailbox<M> {
         in_hand.or_else(|| self.queue.oldest())
     }
 
-    fn replay(&self, message: M) -> Option<Box<dyn FnMut() -> Result<(), ReplayError> + Send>> {
+    fn replay(&self, message: M) -> Option<Replay> {
         // Weak: the letter lies in what it would otherwise keep alive.
         let shared = Arc::downgrade(self.shared.get()?);
         let path = self.node.path();
         let mut kept = Some(message);
         Some(Box::new(move || {
-            let shared = shared.upgrade().ok_or(ReplayError::Refused)?;
+            let shared = shared.upgrade().ok_or(Refused::Closed)?;
             let mailbox = shared
                 .find(&path)
                 .and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
-            let mailbox = mailbox.ok_or(ReplayError::Refused)?;
-            let message = kept.take().ok_or(ReplayError::Refused)?;
-            let Err((_, back)) = mailbox.offer(Parcel::plain(message)) else {
+            let mailbox = mailbox.ok_or(Refused::Closed)?;
+            let message = kept.take().ok_or(Refused::Closed)?;
+            let Err((why, back)) = mailbox.offer(Parcel::plain(message)) else {
                 return Ok(());
             };
             kept = back.into_content().into_messages().pop();
-            Err(ReplayError::Refused)
+            Err(why)
         }))
     }
 }

@@ -1,6 +1,8 @@
 //! Who has handles so far.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
+
+use crate::sync::unpoisoned;
 
 /// A bearer of handles, told apart by a label value.
 pub(super) trait Member {
@@ -26,11 +28,11 @@ impl<M: Member> Roll<M> {
     ///
     /// Names beyond the bound are made every time, so that the guard counts them, and then share one member.
     pub(super) fn of(&self, name: &str, begin: impl FnOnce(usize) -> M) -> Arc<M> {
-        let known = find(&self.0.read().unwrap_or_else(PoisonError::into_inner), name);
+        let known = find(&unpoisoned(self.0.read()), name);
         if let Some(known) = known {
             return known;
         }
-        let mut members = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut members = unpoisoned(self.0.write());
         let made = begin(members.len());
         find(&members, made.label()).unwrap_or_else(|| {
             let made = Arc::new(made);
@@ -41,7 +43,7 @@ impl<M: Member> Roll<M> {
 
     /// All members, by their places.
     pub(super) fn list(&self) -> Vec<Arc<M>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        unpoisoned(self.0.read()).clone()
     }
 }
 

@@ -10,7 +10,7 @@ use super::actor::Order;
 use super::handle::CallError;
 use super::machine::{AdminError, Outcome};
 use crate::name::Name;
-use crate::tree::lock;
+use crate::sync::lock;
 
 /// How many calls may wait for one supervisor.
 const CALLS: usize = 1024;

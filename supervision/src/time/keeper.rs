@@ -47,8 +47,9 @@ mod tests {
     use super::*;
     use crate::clock::Moment;
     use crate::supervisor::Slot;
+    use crate::sync::lock;
     use crate::time::Due;
-    use crate::tree::{Root, Tree, lock};
+    use crate::tree::{Root, Tree};
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -20,7 +20,7 @@ use foldhash::HashMap;
 use super::figures::MailboxFigures;
 use super::node::{Level, Node, Phase};
 use super::office::Office;
-use super::shared::{Entry, lock};
+use super::shared::Entry;
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::error::StartError;
@@ -34,6 +34,7 @@ use crate::name::Name;
 use crate::policy::Intensity;
 use crate::reason::ExitReason;
 use crate::supervisor::machine::{ChildState, Decision};
+use crate::sync::lock;
 
 /// What every agent of this crate is; terminals and other programs have rooms of their own.
 const NATIVE: &str = "native";

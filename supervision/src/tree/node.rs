@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::clock::Moment;
 use crate::name::Name;
 use crate::reason::{ExitReason, KillCause};
+use crate::sync::lock;
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::NodeMeters;
 
@@ -248,7 +249,7 @@ impl Node {
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.records)
     }
 
     /// Its place in the tree; before it has one, its name.

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::shared::lock;
 use crate::clock::Moment;
 use crate::metrics::SupervisorMetrics;
 use crate::name::Name;
 use crate::policy::Intensity;
 use crate::reason::ExitReason;
+use crate::sync::lock;
 
 /// A supervisor's handles, which the parts of a split group share, and its own restarts.
 #[derive(Debug)]

@@ -6,11 +6,12 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use super::node::Node;
-use super::shared::{Entry, lock};
+use super::shared::Entry;
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetters, DeadReason};
 use crate::mailbox::SAMPLE_EVERY;
 use crate::metrics::{Census, SupervisionMetrics};
+use crate::sync::lock;
 
 /// How many of those that left the tree are kept for the next sample.
 const LEAVERS_KEPT: usize = 256;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use foldhash::HashMap;
@@ -10,9 +10,10 @@ use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
 use crate::clock::{Moment, Seeded};
-use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
+use crate::dead_letter::{DeadLetters, DeadReason, Letter};
 use crate::reason::{ExitReason, Failure, KillCause};
 use crate::supervisor::machine::{Decision, Incarnation, Overdue};
+use crate::sync::{lock, unpoisoned};
 use crate::time::Timekeeper;
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::{Meters, ROOT};
@@ -211,7 +212,7 @@ impl Shared {
 
     /// A generator of chance for one supervisor.
     pub(crate) fn seeded(&self) -> Seeded {
-        let mut seed = self.seed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seed = lock(&self.seed);
         Seeded::new(seed.next_u64())
     }
 
@@ -244,7 +245,7 @@ impl Shared {
     /// So many will be enlisted now.
     pub(crate) fn make_room_for(&self, many: usize) {
         self.sampler.make_room_for(many);
-        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = unpoisoned(self.nodes.write());
         nodes.reserve(many);
     }
 
@@ -257,15 +258,12 @@ impl Shared {
             door,
         };
         self.sampler.arrives(entry.clone());
-        self.nodes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(node.path(), entry);
+        unpoisoned(self.nodes.write()).insert(node.path(), entry);
     }
 
     /// Takes `node` off the list, and nobody who has come to its path since.
     pub(crate) fn strike(&self, node: &Node) {
-        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = unpoisoned(self.nodes.write());
         let path = node.path();
         if nodes.get(&path).is_some_and(|entry| entry.node.id == node.id) {
             nodes.remove(&path);
@@ -275,11 +273,7 @@ impl Shared {
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<Entry> {
-        self.nodes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned()
+        unpoisoned(self.nodes.read()).get(path).cloned()
     }
 
     /// What stands under the supervisor at that path, by that name.
@@ -292,7 +286,7 @@ impl Shared {
 
     /// All nodes, by path.
     pub(crate) fn all(&self) -> BTreeMap<Arc<str>, Arc<Node>> {
-        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let nodes = unpoisoned(self.nodes.read());
         nodes
             .iter()
             .map(|(path, entry)| (Arc::clone(path), Arc::clone(&entry.node)))
@@ -306,8 +300,7 @@ impl Shared {
 
     /// Counts a message to nobody.
     pub(crate) fn no_such_agent(&self, path: &str, message_type: &'static str) {
-        self.dead_letters.keep(DeadLetter {
-            number: 0,
+        self.dead_letters.keep(Letter {
             to: Arc::from(path),
             message_type,
             reason: DeadReason::NoSuchAgent,
@@ -316,11 +309,6 @@ impl Shared {
             replay: None,
         });
     }
-}
-
-/// Locks, whatever became of another holder.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(not(shuttle))]
