@@ -116,7 +116,7 @@ impl SupervisorHandle {
     /// at run time make no new part: where all are full, a part has more than its span.
     pub async fn start_child<A: Agent>(&self, child: Child<A>) -> Result<(Address<A::Message>, Started), CallError> {
         let address = child.address();
-        let spec = child.build(None)?;
+        let spec = child.build(&self.first.path, None)?;
         let (part, name) = match self.split() {
             None => (&self.first, None),
             Some(split) => {
