@@ -167,7 +167,7 @@
 //! 5. It *releases* the room of taken messages in portions: a quarter of the capacity, at most 256. Until then they
 //!    count against the bound. Room goes to the line first.
 //!
-//! A message type with lanes ([`Message::LANES`]), and a mailbox that drops its oldest, have a tray per lane,
+//! A message type with lanes ([`Message::PRIORITY`]), and a mailbox that drops its oldest, have a tray per lane,
 //! from which the agent takes message by message, and releases room for each. The most urgent lane goes first; each other lane is
 //! served first once in sixteen turns.
 //!
@@ -179,7 +179,7 @@
 //! |---|---|---|
 //! | `handle` returns an error | the child's [`OnError`](agent::OnError): `Fail` ends the incarnation (`stop` is called) and its supervisor decides; `Resume` keeps the state and goes on | a sender nothing; the asker [`NoAnswer::Crashed`](ask::NoAnswer::Crashed) |
 //! | a callback panics | the incarnation ends, `stop` is not called; its supervisor decides | the same |
-//! | the message in hand at either | [`Message::REDELIVERIES`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker `Crashed` the first time; where the copy shares the reply, what a later life answers, or [`NoAnswer::Poison`](ask::NoAnswer::Poison) |
+//! | the message in hand at either | [`Message::REDELIVERY`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker `Crashed` the first time; where the copy shares the reply, what a later life answers, or [`NoAnswer::Poison`](ask::NoAnswer::Poison) |
 //! | messages that wait meanwhile | nobody: they stay, in their order, within the bound | senders are held back or refused as ever |
 //! | `start` fails, panics or outlives its limit | in the tree's start: that fails, and what had started is stopped; in a restart: it counts as a restart and is tried again; in a call: the caller is told | messages wait |
 //! | `start` declines ([`Failure::ignore`](reason::Failure::ignore)) | the child stays down, without a failure | messages wait |
@@ -304,7 +304,7 @@ pub mod prelude {
     pub use crate::clock::Moment;
     pub use crate::dead_letter::DeadReason;
     pub use crate::error::{BuildError, StartError};
-    pub use crate::message::{Message, Overflow, Priority};
+    pub use crate::message::{Message, Overflow, Priority, Redelivery};
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
     pub use crate::reason::{ExitReason, Failure};
     pub use crate::supervisor::{CallError, ChildState, Decision, Started, Supervisor, SupervisorHandle};

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::{Content, Mailbox, Parcel, Place, Refused};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
-use crate::message::{Message, Priority};
+use crate::message::{Declared as _, Message, Priority};
 
 /// How many messages of each priority, the most urgent first.
 pub(crate) type ByPriority = [u64; Priority::COUNT];
@@ -149,14 +149,10 @@ mod tests {
 
     struct Plain;
 
-    impl Message for Plain {
-        fn priority(&self) -> Priority {
-            unreachable!("nobody asks for it")
-        }
-    }
+    impl Message for Plain {}
 
     #[test]
-    fn a_message_of_a_type_without_priorities_is_not_asked_for_its_own() {
+    fn a_message_of_a_type_without_priorities_is_counted_by_none() {
         for parcel in [
             Parcel::plain(Plain),
             Parcel::many(vec![Plain]),

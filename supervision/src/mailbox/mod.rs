@@ -46,7 +46,7 @@ use self::burial::Burial;
 use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::{DeadReason, Letter, Replay};
-use crate::message::{Message, Overflow};
+use crate::message::{Declared as _, Message, Overflow};
 use crate::panics::drop_quietly;
 use crate::reason::ExitReason;
 use crate::sync::lock;

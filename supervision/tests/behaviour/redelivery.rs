@@ -19,10 +19,7 @@ struct Work {
 }
 
 impl Message for Work {
-    const REDELIVERIES: u32 = 2;
-    fn again(&self) -> Option<Self> {
-        Some(self.clone())
-    }
+    const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::cloned(2));
 }
 
 struct Worker(Log);
@@ -321,10 +318,7 @@ impl Riddle {
 }
 
 impl Message for Riddle {
-    const REDELIVERIES: u32 = 2;
-    fn again(&self) -> Option<Self> {
-        Some(self.clone())
-    }
+    const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::cloned(2));
 }
 
 /// Fails at a riddle as often as the riddle says, and answers with the number of its life.

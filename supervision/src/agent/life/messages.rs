@@ -10,7 +10,7 @@ use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::mailbox::{Again, Content, Parcel, Plain, Special};
-use crate::message::Message;
+use crate::message::{Declared as _, Message};
 use crate::reason::{ExitReason, Failure};
 use crate::tree::Observation;
 
