@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch::prelude::*;
-use triarch::tree::Late;
+use triarch::tree::{Late, RootEnd};
 
 use crate::arguments::{Command, HELP};
 use crate::table::table;

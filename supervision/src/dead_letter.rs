@@ -19,6 +19,7 @@ pub const KEPT_LETTERS: usize = 1024;
 /// Why a message reached no handler, or did not survive one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DeadReason {
     /// The mailbox was full and its policy drops.
     Full,

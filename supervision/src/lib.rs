@@ -72,6 +72,7 @@
 //! one in hand is lost, and it is counted.
 //!
 //! ```
+//! use triarch_supervision::dead_letter::DeadReason;
 //! use triarch_supervision::prelude::*;
 //!
 //! enum Job {
@@ -295,18 +296,21 @@ pub use message::Message;
 pub use supervisor::Supervisor;
 pub use tree::{Root, Tree};
 
-/// What most users of the crate name.
+/// What the author of an agent names daily, and nothing else.
+///
+/// The rule: a name stands here if describing an agent, putting it in a tree, sending to it or asking it takes that name,
+/// or the error of one of these has it. What is read by those who watch a tree (events, decisions, states, figures,
+/// dead letters) or called at run time to change it is found in its module.
 pub mod prelude {
     pub use crate::address::{Address, AskError, Refusal, SendError};
     pub use crate::agent::{Agent, Context, Down, OnError, OnStuck, TimerId};
     pub use crate::ask::{NoAnswer, Reply};
     pub use crate::child::Child;
     pub use crate::clock::Moment;
-    pub use crate::dead_letter::DeadReason;
-    pub use crate::error::{BuildError, StartError};
+    pub use crate::error::StartError;
     pub use crate::message::{Message, Overflow, Priority, Redelivery};
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
     pub use crate::reason::{ExitReason, Failure};
-    pub use crate::supervisor::{CallError, ChildState, Decision, Started, Supervisor, SupervisorHandle};
-    pub use crate::tree::{Event, Fact, Observer, Phase, Root, RootEnd, Tree};
+    pub use crate::supervisor::Supervisor;
+    pub use crate::tree::{Root, Tree};
 }

@@ -14,6 +14,7 @@ pub struct Name(Arc<str>);
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// The text is empty.
     #[error("a name is empty; give it one to {NAME_LENGTH_MAX} of a-z, 0-9, _ and -")]

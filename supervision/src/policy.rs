@@ -199,6 +199,7 @@ impl Default for Backoff {
 
 /// What a child specification says of its life.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ChildPolicy {
     /// When it is started again.
     pub restart: Restart,
@@ -232,6 +233,7 @@ impl Default for ChildPolicy {
 
 /// What a supervisor declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SupervisorPolicy {
     /// Which children restart together.
     pub strategy: Strategy,

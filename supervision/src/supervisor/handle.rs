@@ -17,6 +17,7 @@ use crate::tree::Shared;
 
 /// Why a supervisor did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CallError {
     /// The child cannot be built as described.
     #[error(transparent)]
@@ -60,6 +61,7 @@ impl From<Outcome> for Started {
 
 /// One child as its supervisor shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ChildStatus {
     /// Its name.
     pub name: Name,

@@ -14,7 +14,7 @@ mod spec;
 pub(crate) use actor::{Charge, Order, SupervisorActor};
 pub(crate) use handle::FIRST_PART;
 pub use handle::{CallError, ChildStatus, Started, SupervisorHandle};
-pub use machine::{AdminError, ChildState, Counts, Decision, Incarnation, Overdue};
+pub use machine::{AdminError, ChildState, Counts, Decision, Incarnation};
 pub(crate) use slot::Slot;
 pub(crate) use spec::SupervisorSpec;
 

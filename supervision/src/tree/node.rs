@@ -28,6 +28,7 @@ pub const HISTORY_LENGTH: usize = 100;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Phase {
     /// Specified, never started.
     #[default]
@@ -96,6 +97,7 @@ impl Phase {
 
 /// One change of phase.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Change {
     /// When.
     pub at: Moment,

@@ -20,6 +20,7 @@ use crate::supervisor::{FIRST_PART, Slot, SupervisorHandle};
 
 /// One node as the tree shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NodeView {
     /// A number given once in a process.
     pub id: u64,
@@ -46,6 +47,7 @@ pub struct NodeView {
 
 /// Nothing stands at a path, or something else than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotFound {
     /// Nothing stands there.
     #[error("nothing in the tree is called {path}; its snapshot lists what there is")]

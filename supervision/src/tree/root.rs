@@ -167,6 +167,7 @@ async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
 
 /// A child that did not stop in time when its supervisor last ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Late {
     /// The supervisor that stopped it.
     pub supervisor: Arc<str>,
@@ -194,6 +195,7 @@ impl Late {
 
 /// How a tree ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct RootEnd {
     /// Why.
     pub reason: ExitReason,

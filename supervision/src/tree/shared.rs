@@ -25,6 +25,7 @@ pub const EVENTS_KEPT: usize = 4096;
 
 /// Something a supervisor decided, or the tree saw.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Event {
     /// When.
     pub at: Moment,
@@ -35,9 +36,33 @@ pub struct Event {
     pub fact: Fact,
 }
 
+impl Event {
+    /// An event as a tree tells it, for tests of those who listen.
+    pub fn new(at: Moment, supervisor: impl Into<Arc<str>>, fact: Fact) -> Self {
+        let supervisor = supervisor.into();
+        Self { at, supervisor, fact }
+    }
+
+    /// The path of whom it is about: an agent or supervisor that somebody decided about or that was observed, or the
+    /// supervisor itself where it decided about itself.
+    pub fn subject(&self) -> Arc<str> {
+        match &self.fact {
+            Fact::Observation(Observation::Stuck { agent, .. } | Observation::Resumed { agent, .. }) => {
+                Arc::clone(agent)
+            }
+            Fact::Decision(decision) => match (decision.child(), &*self.supervisor) {
+                (None, _) => Arc::clone(&self.supervisor),
+                (Some(child), ROOT) => Arc::from(child.as_str()),
+                (Some(child), supervisor) => Arc::from(format!("{supervisor}/{child}")),
+            },
+        }
+    }
+}
+
 /// What an event tells.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Fact {
     /// A supervisor's decision with its reason.
     Decision(Decision),
@@ -48,6 +73,7 @@ pub enum Fact {
 /// What the tree saw of an agent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "observation")]
+#[non_exhaustive]
 pub enum Observation {
     /// A handler outlived its declared time budget and has not ended.
     Stuck {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use triarch_supervision::error::ChildFault;
+use triarch_supervision::error::{BuildError, ChildFault};
 use triarch_supervision::metrics::{Catalogue, InstrumentError, Instruments, TELEMETRY};
 use triarch_supervision::name::NameError;
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::AdminError;
+use triarch_supervision::supervisor::{AdminError, CallError};
 
 use crate::agents::{Log, Puppet, Say, Script, Start, grow, puppet, scripted, team};
 use crate::patience::{SECOND, soon};

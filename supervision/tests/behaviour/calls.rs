@@ -1,6 +1,8 @@
 //! What one can ask of a supervisor, and what its events tell.
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::{CallError, ChildState, Decision, Started};
+use triarch_supervision::tree::{Fact, Phase};
 
 use crate::agents::{Log, Say, Script, Start, grow, one, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, not_yet, quiet, soon, until};
@@ -279,7 +281,7 @@ async fn escalation_and_its_reason_are_events_of_both_levels() {
     let told: Vec<_> = std::iter::from_fn(|| events.try_next())
         .filter_map(|event| match event.fact {
             Fact::Decision(decision) => Some(format!("{} {}", event.supervisor, word(&decision))),
-            Fact::Observation(_) => None,
+            _ => None,
         })
         .collect();
     let expected = [

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join;
-use triarch_supervision::dead_letter::{KEPT_LETTERS, ReplayError};
+use triarch_supervision::dead_letter::{DeadReason, KEPT_LETTERS, ReplayError};
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Say, grow, one, pause, puppet, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use triarch_supervision::address::{Address, AskError};
 use triarch_supervision::ask::Reply;
 use triarch_supervision::clock::{Moment, Seeded};
-use triarch_supervision::message::{Message, Priority};
+use triarch_supervision::message::{Message, Priority, Redelivery};
 use triarch_supervision::prelude::NoAnswer;
 use triarch_supervision::tree::Figures;
 

@@ -40,7 +40,8 @@ mod window;
 
 use std::collections::BTreeMap;
 
-pub use io::{AdminError, ChildState, Decision, Incarnation, Overdue};
+pub(crate) use io::Overdue;
+pub use io::{AdminError, ChildState, Decision, Incarnation};
 pub(crate) use io::{Alarm, CallId, ChildKey, Effect, Input, NotStarted, Outcome, Request};
 pub(crate) use numbered::Numbered;
 pub(crate) use shutdown::KILL_GRACE;

@@ -93,13 +93,7 @@ impl Step<'_> {
             self.machine.children.set_life(key, Life::Quarantined);
             return self.tell(Decision::Quarantined { child: name, reason });
         }
-        let intensity = self.machine.policy.intensity;
-        let escalation = Box::new(Escalation {
-            child: name,
-            reason,
-            restarts: intensity.restarts,
-            period: intensity.period,
-        });
+        let escalation = Box::new(Escalation::new(name, reason, self.machine.policy.intensity));
         self.settle(key);
         self.tell(Decision::Escalated(escalation.clone()));
         self.end(ExitReason::Escalated(escalation));

@@ -29,6 +29,7 @@ pub(crate) struct ChildView<'a> {
 
 /// How many children there are, and in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// All children, dead or alive.
     pub specified: usize,
