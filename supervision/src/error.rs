@@ -123,7 +123,7 @@ pub enum StartError {
     Build(#[from] BuildError),
     /// The instruments given to the root lack something that a tree counts.
     #[error(
-        "the instruments given to the root do not fit: {0}; a tree counts in SUPERVISION, MAILBOX and AGENT of metrics::families"
+        "the instruments given to the root do not fit: {0}; a tree counts in the sections of metrics::families::TREE"
     )]
     Instruments(#[from] InstrumentError),
     /// The families of this crate make no catalogue.

@@ -25,7 +25,7 @@ use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::error::StartError;
 use crate::message::Priority;
-use crate::metrics::families::{AGENT, MAILBOX, SUPERVISION};
+use crate::metrics::families::TREE;
 use crate::metrics::{
     Catalogue, Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TELEMETRY,
     TypeMetrics,
@@ -407,7 +407,7 @@ fn group_of(supervisor: &str) -> &str {
 }
 
 fn own_instruments() -> Result<Instruments, StartError> {
-    let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TELEMETRY])?;
+    let catalogue = Catalogue::new(&[&TREE[..], &[TELEMETRY]].concat())?;
     Ok(Instruments::new(catalogue))
 }
 

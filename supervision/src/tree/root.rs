@@ -81,9 +81,8 @@ impl Root {
 
     /// Counts with `instruments` instead of ones of its own, so that others can count in them too.
     ///
-    /// Their catalogue needs the sections [`SUPERVISION`](crate::metrics::families::SUPERVISION),
-    /// [`MAILBOX`](crate::metrics::families::MAILBOX) and [`AGENT`](crate::metrics::families::AGENT), or the tree does
-    /// not start. One tree to one set of instruments: gauges tell of the tree that was sampled last.
+    /// Their catalogue needs the sections [`TREE`](crate::metrics::families::TREE), or the tree does not start. One tree
+    /// to one set of instruments: gauges tell of the tree that was sampled last.
     #[must_use]
     pub fn instruments(mut self, instruments: Instruments) -> Self {
         self.instruments = Some(instruments);

@@ -365,7 +365,7 @@ async fn a_tree_does_not_start_with_instruments_that_lack_its_families() {
     let (said, remedy) = (refused.to_string(), "add the section that declares it");
     assert!(said.contains(family) && said.contains(remedy), "{said}");
     assert!(
-        said.contains("a tree counts in SUPERVISION, MAILBOX and AGENT"),
+        said.contains("a tree counts in the sections of metrics::families::TREE"),
         "{said}"
     );
 }

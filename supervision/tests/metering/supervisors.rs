@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use triarch_supervision::metrics::families::{AGENT, MAILBOX, SUPERVISION};
+use triarch_supervision::metrics::families::TREE;
 use triarch_supervision::metrics::{Catalogue, Counter, Family, Instruments, Section, TELEMETRY, Value};
 use triarch_supervision::prelude::*;
 
@@ -160,7 +160,7 @@ const TEA: Section = Section {
 
 #[tokio::test(start_paused = true)]
 async fn a_tree_counts_in_instruments_that_others_count_in_too() {
-    let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TEA, TELEMETRY]).unwrap();
+    let catalogue = Catalogue::new(&[&TREE[..], &[TEA, TELEMETRY]].concat()).unwrap();
     let instruments = Instruments::new(catalogue);
     let root = Root::new().instruments(instruments.clone()).supervisor(team());
     let tree = root.start().await.unwrap();
