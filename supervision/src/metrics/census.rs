@@ -7,7 +7,7 @@ use super::gauge::Gauge;
 use super::instruments::Fan;
 use super::roll::Member;
 use super::supervision::{KindMetrics, SupervisionMetrics, SupervisorMetrics, TypeMetrics};
-use crate::supervisor::machine::ChildState;
+use crate::supervisor::machine::Counts;
 
 /// One count of everything there is; [`record`](Self::record) sets all gauges of supervision, mailboxes and agents by it.
 ///
@@ -61,9 +61,12 @@ impl<'a> Census<'a> {
         self.depths[band_of(depth)] += 1;
     }
 
-    /// Counts a child of that supervisor.
-    pub(crate) fn child(&mut self, supervisor: &SupervisorMetrics, state: ChildState) {
-        at(&mut self.supervisors, supervisor.slot()).children[index_of(state)] += 1;
+    /// Counts the children of that supervisor.
+    pub(crate) fn children(&mut self, supervisor: &SupervisorMetrics, counts: &Counts) {
+        let counted = &mut at(&mut self.supervisors, supervisor.slot()).children;
+        for (children, more) in counted.iter_mut().zip(by_state(counts)) {
+            *children += more;
+        }
     }
 
     /// Notes which share of its restarts that supervisor has used; the highest counts where several share a series.
@@ -140,15 +143,16 @@ fn band_of(depth: usize) -> usize {
     }
 }
 
-fn index_of(state: ChildState) -> usize {
-    match state {
-        ChildState::Starting => 0,
-        ChildState::Running => 1,
-        ChildState::Stopping => 2,
-        ChildState::Restarting => 3,
-        ChildState::Down => 4,
-        ChildState::Quarantined => 5,
-    }
+/// In the order of their words.
+fn by_state(counts: &Counts) -> [usize; CHILD_STATES.len()] {
+    [
+        counts.starting,
+        counts.active,
+        counts.stopping,
+        counts.restarting,
+        counts.down,
+        counts.quarantined,
+    ]
 }
 
 #[cfg(test)]
@@ -200,32 +204,36 @@ mod tests {
         );
     }
 
+    fn running(active: usize) -> Counts {
+        Counts {
+            active,
+            ..Counts::default()
+        }
+    }
+
     #[test]
     fn a_supervisor_shows_its_children_by_state_and_its_budget() {
         let (instruments, metrics) = metrics();
         let team = metrics.of_supervisor("team");
         let mut census = metrics.census();
-        let states = [
-            ChildState::Starting,
-            ChildState::Running,
-            ChildState::Stopping,
-            ChildState::Restarting,
-            ChildState::Down,
-            ChildState::Quarantined,
-        ];
-        for (index, state) in states.into_iter().enumerate() {
-            assert_eq!(serde_json::json!(state), CHILD_STATES[index_of(state)]);
-            (0..=index).for_each(|_| census.child(&team, state));
-        }
+        let part = Counts {
+            starting: 1,
+            stopping: 2,
+            restarting: 3,
+            quarantined: 4,
+            ..running(5)
+        };
+        census.children(&team, &part);
+        census.children(&team, &Counts { down: 6, ..running(1) });
         census.budget_used(&team, 0.25);
         census.record();
         let expected = [
-            "triarch_supervisor_children{team,down} 5",
-            "triarch_supervisor_children{team,quarantined} 6",
-            "triarch_supervisor_children{team,restarting} 4",
-            "triarch_supervisor_children{team,running} 2",
+            "triarch_supervisor_children{team,down} 6",
+            "triarch_supervisor_children{team,quarantined} 4",
+            "triarch_supervisor_children{team,restarting} 3",
+            "triarch_supervisor_children{team,running} 6",
             "triarch_supervisor_children{team,starting} 1",
-            "triarch_supervisor_children{team,stopping} 3",
+            "triarch_supervisor_children{team,stopping} 2",
             "triarch_supervisor_restart_budget_used_ratio{team} 0.25",
         ];
         assert_eq!(shown(&instruments), expected);
@@ -260,7 +268,7 @@ mod tests {
         let mut census = metrics.census();
         census.actor(&echo);
         census.mailbox(&echo, 4, SECOND);
-        census.child(&team, ChildState::Running);
+        census.children(&team, &running(1));
         census.agent(&metrics.of_kind("native"), "busy");
         census.record();
         assert_eq!(shown(&instruments).len(), 7);
@@ -277,7 +285,7 @@ mod tests {
             let supervisor = metrics.of_supervisor(&format!("team-{index}"));
             census.actor(&actor_type);
             census.mailbox(&actor_type, index, SECOND);
-            census.child(&supervisor, ChildState::Running);
+            census.children(&supervisor, &running(1));
             census.budget_used(&supervisor, if index == 35 { 0.75 } else { 0.25 });
         }
         census.record();

@@ -33,7 +33,7 @@ use crate::metrics::{
 use crate::name::Name;
 use crate::policy::Intensity;
 use crate::reason::ExitReason;
-use crate::supervisor::machine::{ChildState, Decision};
+use crate::supervisor::machine::{Counts, Decision};
 use crate::sync::lock;
 
 /// What every agent of this crate is; terminals and other programs have rooms of their own.
@@ -125,16 +125,12 @@ impl NodeMeters {
         }
     }
 
-    /// Its supervisor decided to restart it, which makes so many restarts in the supervisor's window.
-    pub(crate) fn restarting(&self, child: &Name, reason: &ExitReason, in_window: u32, at: Moment) {
+    /// Its supervisor decided to restart it.
+    pub(crate) fn restarting(&self, child: &Name, reason: &ExitReason, at: Moment) {
         self.fell.fetch_or(AWAITED, Ordering::Relaxed);
         if let Some(parent) = self.place.get().and_then(|place| place.parent.as_ref()) {
-            parent.restarts(child, reason, in_window, at);
+            parent.restarts(child, reason, at);
         }
-    }
-
-    fn is_awaited(&self) -> bool {
-        self.fell.load(Ordering::Relaxed) & AWAITED != 0
     }
 
     /// So many messages of its mailbox died.
@@ -183,6 +179,14 @@ impl NodeMeters {
     pub(crate) fn bears(&self, intensity: Intensity) {
         if let Some(office) = self.office() {
             office.bears(intensity);
+        }
+    }
+
+    /// It has these children now, as it knows them itself: of those that wait for the restart of their group, no
+    /// change of phase would tell.
+    pub(crate) fn has(&self, children: Counts) {
+        if let Some(office) = self.office() {
+            office.has(children);
         }
     }
 
@@ -236,9 +240,6 @@ impl NodeMeters {
         if phase.is_alive() {
             census.actor(&place.of_type);
         }
-        if let Some(parent) = &place.parent {
-            census.child(&parent.metrics, child_state(phase, self.is_awaited()));
-        }
         if let Some(kind) = &place.kind {
             census.agent(kind, word(phase));
         }
@@ -247,10 +248,11 @@ impl NodeMeters {
             census.mailbox(&place.of_type, depth, figures.oldest_age);
             self.gain(mailbox, figures.enqueued, entry.node.handled.load(Ordering::Relaxed));
         }
-        if let Some(office) = &place.office
-            && let Some(used) = office.budget_used(now)
-        {
-            census.budget_used(&office.metrics, used);
+        if let Some(office) = &place.office {
+            census.children(&office.metrics, &office.children());
+            if let Some(used) = office.budget_used(now) {
+                census.budget_used(&office.metrics, used);
+            }
         }
     }
 
@@ -277,18 +279,6 @@ fn word(phase: Phase) -> &'static str {
     match phase {
         Phase::Specified => Phase::Starting.label(),
         phase => phase.label(),
-    }
-}
-
-fn child_state(phase: Phase, is_awaited: bool) -> ChildState {
-    match phase {
-        Phase::Specified | Phase::Starting => ChildState::Starting,
-        Phase::Idle | Phase::Busy | Phase::Paused => ChildState::Running,
-        Phase::Stopping => ChildState::Stopping,
-        Phase::Backoff => ChildState::Restarting,
-        Phase::Stopped if is_awaited => ChildState::Restarting,
-        Phase::Stopped => ChildState::Down,
-        Phase::Failed => ChildState::Quarantined,
     }
 }
 

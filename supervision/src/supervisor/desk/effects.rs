@@ -106,14 +106,10 @@ impl Desk {
     fn tell(&mut self, decision: Decision) {
         match &decision {
             Decision::Restarting {
-                child,
-                reason,
-                delay,
-                restarts,
-                ..
+                child, reason, delay, ..
             } => {
                 if let Some(node) = self.node_of(child) {
-                    node.meters().restarting(child, reason, *restarts, self.now);
+                    node.meters().restarting(child, reason, self.now);
                     if !delay.is_zero() {
                         node.enter(Phase::Backoff, node.incarnation.load(Ordering::Acquire), None, self.now);
                     }

@@ -16,7 +16,7 @@ use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use self::seat::{Present, Seat};
 use super::actor::{Charge, Order};
-use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Numbered, Request};
+use super::machine::{CallId, ChildKey, Counts, Effect, Incarnation, Input, Machine, Numbered, Request};
 use super::slot::{Answer, Reply};
 use crate::clock::{Moment, Seeded};
 use crate::time::{Due, Key, start_keeper};
@@ -49,6 +49,8 @@ pub(crate) struct Desk {
     goes_on: bool,
     last_key: u64,
     last_call: u64,
+    /// What was told last of the children there are.
+    shown: Option<Counts>,
 }
 
 impl Desk {
@@ -88,6 +90,7 @@ impl Desk {
             effects: Vec::new(),
             last_key: charge.children.len() as u64,
             last_call: 0,
+            shown: None,
             charge,
         })
     }
@@ -157,6 +160,7 @@ impl Desk {
                 self.latest = key;
             }
             self.machine.step(input, self.now, &mut self.chance, &mut self.effects);
+            self.show(self.machine.counts());
             let mut effects = std::mem::take(&mut self.effects);
             for effect in effects.drain(..) {
                 self.perform(effect);
@@ -168,6 +172,14 @@ impl Desk {
             self.goes_on = self.myself.cast(Order::GoOn).is_ok();
         }
         self.effects.shrink_to(KEPT_EFFECTS);
+    }
+
+    /// Tells what children there are now, where that has changed.
+    fn show(&mut self, children: Counts) {
+        if self.shown != Some(children) {
+            self.shown = Some(children);
+            self.charge.node.meters().has(children);
+        }
     }
 
     fn present(&mut self, key: ChildKey, incarnation: Incarnation) -> Option<&mut Seat> {
@@ -193,6 +205,14 @@ impl Drop for Desk {
             .values()
             .filter(|seat| !seat.is_static)
             .for_each(|seat| seat.child.leave_tree());
+        if !self.machine.has_ended() {
+            let down = self.seats.values().filter(|seat| seat.is_static).count();
+            self.show(Counts {
+                specified: down,
+                down,
+                ..Counts::default()
+            });
+        }
         if self.charge.parent.is_none() {
             self.charge.shared.root_is_gone();
         }

@@ -50,7 +50,7 @@ pub(crate) use view::{ChildView, SpecificationError};
 
 use children::{Children, Rank};
 use group::Group;
-use window::Window;
+pub(crate) use window::Window;
 
 use crate::clock::{Chance, Moment};
 use crate::policy::{AutoShutdown, ChildPolicy, Restart, StartOrder, Strategy, SupervisorPolicy};
@@ -62,7 +62,7 @@ pub(crate) struct Machine {
     policy: SupervisorPolicy,
     children: Children,
     phase: Phase,
-    window: Window,
+    window: Window<ChildKey>,
     /// The group restart under way.
     group: Option<Group>,
     /// Failures during the boot that ask for a group restart once it is complete.

@@ -89,7 +89,7 @@ impl Step<'_> {
         };
         let name = child.name.clone();
         if child.policy.on_limit == OnLimit::Quarantine {
-            self.machine.window.forgive(key);
+            self.machine.window.forgive(&key);
             self.machine.children.set_life(key, Life::Quarantined);
             return self.tell(Decision::Quarantined { child: name, reason });
         }
