@@ -130,7 +130,7 @@ impl<M: Message> Mailbox<M> {
     /// Takes in what there is no room for, and drops it at once.
     pub(crate) fn turn_away(&self, parcel: Parcel<M>) {
         self.count(&priorities(&parcel));
-        self.node.beside.fetch_add(parcel.count(), Ordering::Relaxed);
+        self.node.count_beside(parcel.count());
         self.discard(parcel, DeadReason::Full, None);
     }
 
@@ -139,7 +139,7 @@ impl<M: Message> Mailbox<M> {
         if M::LANES {
             self.tally.add_one(message.priority());
         }
-        self.node.beside.fetch_add(1, Ordering::Relaxed);
+        self.node.count_beside(1);
     }
 }
 

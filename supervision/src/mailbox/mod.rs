@@ -252,12 +252,11 @@ impl<M: Message> Mailbox<M> {
 
     /// Counts a dead letter and keeps it with its message, where there is one.
     pub(crate) fn dead_letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
-        let fate = if reason.was_begun() {
-            &self.node.failed
+        if reason.was_begun() {
+            self.node.count_failed();
         } else {
-            &self.dropped
-        };
-        fate.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
         let Some(shared) = self.shared.get() else {
             return self.died_untold(reason);
         };
@@ -302,7 +301,7 @@ impl<M: Message> Mailbox<M> {
     }
 
     fn enqueued(&self) -> u64 {
-        self.queue.admitted() + self.node.beside.load(Ordering::Relaxed)
+        self.queue.admitted() + self.node.beside()
     }
 
     /// When the oldest message that waits or is in hand was queued.
@@ -310,8 +309,7 @@ impl<M: Message> Mailbox<M> {
         if !M::TIMED {
             return None;
         }
-        let in_hand = Stamp::from_bits(self.node.in_hand.load(Ordering::Relaxed));
-        in_hand.or_else(|| self.queue.oldest())
+        self.node.in_hand().or_else(|| self.queue.oldest())
     }
 
     fn replay(&self, message: M) -> Option<Replay> {
@@ -387,8 +385,8 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
             high_water: self.queue.high_water().max(depth),
             oldest_age: self.oldest().map(|stamp| stamp.age(Moment::now())),
             enqueued: self.enqueued(),
-            handled: self.node.handled.load(Ordering::Relaxed),
-            failed: self.node.failed.load(Ordering::Relaxed),
+            handled: self.node.handled(),
+            failed: self.node.failed(),
             dropped: self.dropped.load(Ordering::Relaxed),
             overflow: self.overflow,
         }

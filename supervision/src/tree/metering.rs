@@ -246,7 +246,7 @@ impl NodeMeters {
         if let (Some(mailbox), Some(figures)) = (mailbox, figures) {
             let depth = usize::try_from(figures.depth).unwrap_or(usize::MAX);
             census.mailbox(&place.of_type, depth, figures.oldest_age);
-            self.gain(mailbox, figures.enqueued, entry.node.handled.load(Ordering::Relaxed));
+            self.gain(mailbox, figures.enqueued, entry.node.handled());
         }
         if let Some(office) = &place.office {
             census.children(&office.metrics, &office.children());
@@ -259,7 +259,7 @@ impl NodeMeters {
     /// Adds what the mailbox of one that left has gained.
     pub(super) fn settle(&self, entry: &Entry, now: Moment) {
         if let Some(mailbox) = entry.door.figures() {
-            let handled = entry.node.handled.load(Ordering::Relaxed);
+            let handled = entry.node.handled();
             self.gain(mailbox, mailbox.glance(now).enqueued, handled);
         }
     }

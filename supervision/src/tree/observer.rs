@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -263,8 +262,8 @@ fn view(node: &Node, children_count: usize) -> NodeView {
         level: node.level,
         type_name: node.type_name,
         state: node.phase(),
-        incarnation: node.incarnation.load(Ordering::Acquire),
-        restarts: u64::from(node.restarts.load(Ordering::Relaxed)),
+        incarnation: node.incarnation(),
+        restarts: u64::from(node.restarts()),
         last_exit: node.last_exit(),
         mailbox: node.figures().map(|figures| figures.read()),
         children_count,

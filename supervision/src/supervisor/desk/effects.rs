@@ -1,7 +1,6 @@
 //! What the machine decides is done here.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Desk;
 use super::children::ended;
@@ -51,7 +50,7 @@ impl Desk {
         node.set_kill_cause(None);
         node.begin(incarnation, self.now);
         if incarnation > 1 {
-            node.restarts.fetch_add(1, Ordering::Relaxed);
+            node.count_restart();
         }
         let spawned = Arc::clone(&seat.child).spawn(self.myself.get_cell(), incarnation);
         match spawned {
@@ -111,13 +110,13 @@ impl Desk {
                 if let Some(node) = self.node_of(child) {
                     node.meters().restarting(child, reason, self.now);
                     if !delay.is_zero() {
-                        node.enter(Phase::Backoff, node.incarnation.load(Ordering::Acquire), None, self.now);
+                        node.enter(Phase::Backoff, node.incarnation(), None, self.now);
                     }
                 }
             }
             Decision::Quarantined { child, .. } => {
                 if let Some(node) = self.node_of(child) {
-                    node.enter(Phase::Failed, node.incarnation.load(Ordering::Acquire), None, self.now);
+                    node.enter(Phase::Failed, node.incarnation(), None, self.now);
                 }
             }
             _ => {}

@@ -10,7 +10,6 @@ mod seat;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
@@ -64,7 +63,7 @@ impl Desk {
         let mut seats = Numbered::default();
         seats.reserve(charge.children.len());
         for (key, spec) in numbered() {
-            let last_life = spec.child.node().incarnation.load(Ordering::Acquire);
+            let last_life = spec.child.node().incarnation();
             if last_life > 0 {
                 // A child's lives are numbered through all lives of its supervisor.
                 machine.continue_numbering(key, last_life);

@@ -119,7 +119,7 @@ mod tests {
         let (tell, told) = sync_channel(1);
         other.watch(Watcher {
             who: Arc::downgrade(by),
-            incarnation: by.incarnation.load(Ordering::Relaxed),
+            incarnation: by.incarnation(),
             tell: Box::new(move |reason| tell.send(reason.clone()).unwrap()),
         });
         told
