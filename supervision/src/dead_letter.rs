@@ -116,7 +116,7 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
-    fn numbered(self, number: u64) -> Kept {
+    fn numbered(self, number: u64) -> KeptLetter {
         let shown = DeadLetter {
             number,
             to: self.to,
@@ -127,23 +127,23 @@ impl Letter {
             can_replay: self.replay.is_some(),
         };
         let replay = self.replay;
-        Kept { shown, replay }
+        KeptLetter { shown, replay }
     }
 }
 
 /// A dead letter as it is kept.
-struct Kept {
+struct KeptLetter {
     shown: DeadLetter,
     replay: Option<Replay>,
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for KeptLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.shown.fmt(f)
     }
 }
 
-impl Kept {
+impl KeptLetter {
     fn send_again(&mut self) -> Result<(), ReplayError> {
         let (letter, path) = (self.shown.number, Arc::clone(&self.shown.to));
         let Some(replay) = &mut self.replay else {
@@ -183,7 +183,7 @@ pub struct DeadLetter {
 pub struct DeadLetters {
     counts: [AtomicU64; DeadReason::ALL.len()],
     number: AtomicU64,
-    kept: Mutex<VecDeque<Kept>>,
+    kept: Mutex<VecDeque<KeptLetter>>,
 }
 
 impl DeadLetters {
@@ -211,14 +211,14 @@ impl DeadLetters {
         letter.send_again().inspect_err(|_| self.put_back(letter))
     }
 
-    fn take(&self, number: u64) -> Option<Kept> {
+    fn take(&self, number: u64) -> Option<KeptLetter> {
         let mut kept = lock(&self.kept);
         let index = kept.iter().position(|letter| letter.shown.number == number)?;
         kept.remove(index)
     }
 
     /// Keeps a letter in its old place, unless newer ones fill the room by now.
-    fn put_back(&self, letter: Kept) {
+    fn put_back(&self, letter: KeptLetter) {
         let mut kept = lock(&self.kept);
         let index = kept.partition_point(|other| other.shown.number < letter.shown.number);
         kept.insert(index, letter);

@@ -39,7 +39,7 @@ pub enum BuildError {
         /// What is wrong with it, and what to do about it.
         fault: BackoffFault,
     },
-    /// A group that hangs together cannot be split.
+    /// A team whose children restart together cannot be split.
     #[error(
         "supervisor {supervisor} restarts its children together and has {children} of them, more than its span {span}; raise the span, or make several supervisors"
     )]

@@ -249,7 +249,7 @@
 //! - **Dynamic typing.** An address takes one message type; [`Observer::address`](tree::Observer::address) checks that
 //!   the agent at a path takes it.
 //! - **An unbounded mailbox.** A capacity is at least 1, and 1,024 where nothing is said.
-//! - **Supervisors below supervisors.** A large group becomes several, by [`Supervisor::span`];
+//! - **Supervisors below supervisors.** A large team becomes several, by [`Supervisor::span`];
 //!   one handle reaches them all.
 //! - **Names for the whole process.** A path names a node within its tree.
 //! - **Exported metrics.** Figures are read by [`Address::figures`] and [`Observer::snapshot`](tree::Observer::snapshot);

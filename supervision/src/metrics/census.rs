@@ -49,12 +49,12 @@ impl<'a> Census<'a> {
 
     /// Counts a live actor of that type.
     pub(crate) fn actor(&mut self, actor_type: &TypeMetrics) {
-        at(&mut self.types, actor_type.slot()).actors += 1;
+        at(&mut self.types, actor_type.index()).actors += 1;
     }
 
     /// Counts a mailbox of that type with so many messages waiting, the oldest for so long.
     pub(crate) fn mailbox(&mut self, actor_type: &TypeMetrics, depth: usize, oldest: Duration) {
-        let of_type = at(&mut self.types, actor_type.slot());
+        let of_type = at(&mut self.types, actor_type.index());
         of_type.messages += depth;
         of_type.messages_max = of_type.messages_max.max(depth);
         of_type.oldest = of_type.oldest.max(oldest);
@@ -63,7 +63,7 @@ impl<'a> Census<'a> {
 
     /// Counts the children of that supervisor.
     pub(crate) fn children(&mut self, supervisor: &SupervisorMetrics, counts: &Counts) {
-        let counted = &mut at(&mut self.supervisors, supervisor.slot()).children;
+        let counted = &mut at(&mut self.supervisors, supervisor.index()).children;
         for (children, more) in counted.iter_mut().zip(by_state(counts)) {
             *children += more;
         }
@@ -71,27 +71,27 @@ impl<'a> Census<'a> {
 
     /// Notes which share of its restarts that supervisor has used; the highest counts where several share a series.
     pub(crate) fn budget_used(&mut self, supervisor: &SupervisorMetrics, ratio: f64) {
-        let of_supervisor = at(&mut self.supervisors, supervisor.slot());
+        let of_supervisor = at(&mut self.supervisors, supervisor.index());
         of_supervisor.budget_used = Some(of_supervisor.budget_used.map_or(ratio, |used| used.max(ratio)));
     }
 
     /// Counts an agent of that kind in that state; a state without a word here counts as `unknown`.
     pub(crate) fn agent(&mut self, kind: &KindMetrics, state: &str) {
         let index = AGENT_STATES.iter().position(|word| *word == state);
-        at(&mut self.kinds, kind.slot())[index.unwrap_or(AGENT_STATES.len() - 1)] += 1;
+        at(&mut self.kinds, kind.index())[index.unwrap_or(AGENT_STATES.len() - 1)] += 1;
     }
 
     /// Sets the gauges.
     pub(crate) fn record(self) {
         set_counts(&self.metrics.mailboxes, DEPTHS, self.depths);
         for of_type in self.metrics.types.list() {
-            counted(&self.types, of_type.slot()).set(&of_type);
+            counted(&self.types, of_type.index()).set(&of_type);
         }
         for supervisor in self.metrics.supervisors.list() {
-            counted(&self.supervisors, supervisor.slot()).set(&supervisor);
+            counted(&self.supervisors, supervisor.index()).set(&supervisor);
         }
         for kind in self.metrics.kinds.list() {
-            set_counts(&kind.agents, AGENT_STATES, counted(&self.kinds, kind.slot()));
+            set_counts(&kind.agents, AGENT_STATES, counted(&self.kinds, kind.index()));
         }
     }
 }
@@ -122,15 +122,15 @@ fn set_counts<const N: usize>(gauges: &Fan<Gauge>, words: [&str; N], counts: [us
     }
 }
 
-fn at<T: Clone + Default>(counts: &mut Vec<T>, slot: usize) -> &mut T {
-    if counts.len() <= slot {
-        counts.resize(slot + 1, T::default());
+fn at<T: Clone + Default>(counts: &mut Vec<T>, index: usize) -> &mut T {
+    if counts.len() <= index {
+        counts.resize(index + 1, T::default());
     }
-    &mut counts[slot]
+    &mut counts[index]
 }
 
-fn counted<T: Copy + Default>(counts: &[T], slot: usize) -> T {
-    counts.get(slot).copied().unwrap_or_default()
+fn counted<T: Copy + Default>(counts: &[T], index: usize) -> T {
+    counts.get(index).copied().unwrap_or_default()
 }
 
 fn band_of(depth: usize) -> usize {

@@ -10,7 +10,7 @@ pub(super) trait Member {
     fn label(&self) -> &str;
 
     /// Its place in the roll.
-    fn slot(&self) -> usize;
+    fn index(&self) -> usize;
 }
 
 /// The members so far, each at its place for good; as few as the label's bound allows.
@@ -64,7 +64,7 @@ mod tests {
             self.0
         }
 
-        fn slot(&self) -> usize {
+        fn index(&self) -> usize {
             self.1
         }
     }
@@ -72,17 +72,17 @@ mod tests {
     #[test]
     fn members_keep_their_places_and_are_made_once() {
         let roll = Roll::default();
-        let brown = roll.of("brown", |slot| Teapot("brown", slot));
-        let blue = roll.of("blue", |slot| Teapot("blue", slot));
+        let brown = roll.of("brown", |index| Teapot("brown", index));
+        let blue = roll.of("blue", |index| Teapot("blue", index));
         let again = roll.of("brown", |_| unreachable!("brown is on the roll"));
         assert!(Arc::ptr_eq(&brown, &again));
-        assert_eq!((brown.slot(), blue.slot(), roll.list().len()), (0, 1, 2));
+        assert_eq!((brown.index(), blue.index(), roll.list().len()), (0, 1, 2));
     }
 
     #[test]
     fn names_beyond_the_bound_share_one_member() {
         let roll = Roll::default();
-        let fold = |name: &str| roll.of(name, |slot| Teapot(OTHER, slot));
+        let fold = |name: &str| roll.of(name, |index| Teapot(OTHER, index));
         assert!(Arc::ptr_eq(&fold("green"), &fold("red")));
         assert_eq!(roll.list().len(), 1);
     }

@@ -8,14 +8,14 @@ mod desk;
 mod handle;
 mod inspection;
 pub(crate) mod machine;
-mod slot;
+mod reception;
 mod spec;
 
 pub(crate) use actor::{Charge, Order, SupervisorActor};
 pub(crate) use handle::FIRST_PART;
 pub use handle::{CallError, ChildStatus, Started, SupervisorHandle};
 pub use machine::{AdminError, ChildState, Counts, Decision, Incarnation};
-pub(crate) use slot::Slot;
+pub(crate) use reception::Reception;
 pub(crate) use spec::SupervisorSpec;
 
 use std::time::Duration;
@@ -196,7 +196,7 @@ impl Supervisor {
         if let [first, others @ ..] = &*parts
             && !others.is_empty()
         {
-            first.slot.lead(others.iter().map(SupervisorSpec::part).collect());
+            first.reception.lead(others.iter().map(SupervisorSpec::part).collect());
         }
         Ok(parts)
     }

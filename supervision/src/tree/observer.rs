@@ -15,7 +15,7 @@ use crate::mailbox::Mailbox;
 use crate::message::Message;
 use crate::metrics::Instruments;
 use crate::reason::ExitReason;
-use crate::supervisor::{FIRST_PART, Slot, SupervisorHandle};
+use crate::supervisor::{FIRST_PART, Reception, SupervisorHandle};
 
 /// One node as the tree shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -165,12 +165,13 @@ impl Observer {
         }
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
-        let slot = entry.door.as_any().downcast::<Slot>();
+        let reception = entry.door.as_any().downcast::<Reception>();
         let other = |_| NotFound::NoSupervisor {
             path: path.to_owned(),
             found,
         };
-        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
+        reception
+            .map(|reception| SupervisorHandle::new(entry.node.path(), reception, Arc::clone(&self.shared)))
             .map_err(other)
     }
 

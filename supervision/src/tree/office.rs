@@ -10,7 +10,7 @@ use crate::reason::ExitReason;
 use crate::supervisor::machine::{Counts, Window};
 use crate::sync::lock;
 
-/// A supervisor's handles, which the parts of a split group share, and its own children and restarts.
+/// A supervisor's handles, which the parts of a split team share, and its own children and restarts.
 #[derive(Debug)]
 pub(super) struct Office {
     pub(super) metrics: Arc<SupervisorMetrics>,

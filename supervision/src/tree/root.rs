@@ -15,7 +15,7 @@ use crate::panics;
 use crate::policy::{AutoShutdown, Backoff, Intensity, SupervisorPolicy};
 use crate::reason::ExitReason;
 use crate::supervisor::machine::Overdue;
-use crate::supervisor::{Charge, Order, Slot, Supervisor, SupervisorActor, check_children, check_policy};
+use crate::supervisor::{Charge, Order, Reception, Supervisor, SupervisorActor, check_children, check_policy};
 
 /// The description of a whole tree.
 ///
@@ -106,8 +106,8 @@ impl Root {
         see(&shared);
         let node = Node::new(Level::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
-        let slot = Arc::new(Slot::default());
-        shared.enlist(&node, Arc::clone(&slot) as Arc<dyn Door>);
+        let reception = Arc::new(Reception::default());
+        shared.enlist(&node, Arc::clone(&reception) as Arc<dyn Door>);
         node.meters().bears(policy.intensity);
         for child in &*children {
             child.child.join_tree(None, &shared);
@@ -119,7 +119,7 @@ impl Root {
             policy,
             children,
             shared: Arc::clone(&shared),
-            slot,
+            reception,
             parent: None,
         };
         spawn(charge)
@@ -236,13 +236,13 @@ impl Tree {
 
     /// Stops everybody, right to left, each within its time, and tells who did not.
     pub async fn stop(&self) -> RootEnd {
-        if let Ok(Ok(slot)) = self
+        if let Ok(Ok(reception)) = self
             .shared
             .find("root")
-            .map(|entry| entry.door.as_any().downcast::<Slot>())
+            .map(|entry| entry.door.as_any().downcast::<Reception>())
             .ok_or(())
         {
-            slot.order(Order::Stop);
+            reception.order(Order::Stop);
         }
         self.wait().await
     }
@@ -283,7 +283,7 @@ mod tests {
     async fn a_tree_whose_root_was_killed_has_ended() {
         let tree = Root::new().supervisor(Supervisor::named("team")).start().await.unwrap();
         let door = tree.shared.find("root").unwrap().door;
-        door.as_any().downcast::<Slot>().unwrap().cell().unwrap().kill();
+        door.as_any().downcast::<Reception>().unwrap().cell().unwrap().kill();
         let end = tokio::time::timeout(Duration::from_mins(1), tree.stop()).await.unwrap();
         assert_eq!(end.reason, ExitReason::Killed(KillCause::Outside));
     }

@@ -174,10 +174,9 @@ fn remember(past: &mut VecDeque<Moment>, now: Moment, most: usize) {
 }
 
 fn tone(fact: &Fact) -> Tone {
-    let decision = match fact {
-        Fact::Decision(decision) => decision,
+    let Fact::Decision(decision) = fact else {
         // What the tree sees of an agent by itself is nothing good.
-        _ => return Tone::Steady(Level::Warn),
+        return Tone::Steady(Level::Warn);
     };
     match decision {
         Decision::Ended { reason, .. } if reason.is_failure() => Tone::Rising(1),

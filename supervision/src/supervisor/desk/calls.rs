@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use super::Desk;
-use super::seat::Seat;
+use super::ward::Ward;
 use crate::child::ChildSpec;
 use crate::name::Name;
 use crate::reason::KillCause;
 use crate::supervisor::handle::ChildStatus;
 use crate::supervisor::machine::{AdminError, CallId, ChildKey, ChildState, ChildView, Input, Request};
-use crate::supervisor::slot::{Answer, Reply};
+use crate::supervisor::reception::{CallResult, Caller};
 
 impl Desk {
-    pub(super) fn add(&mut self, spec: ChildSpec, reply: Reply<Answer>) {
+    pub(super) fn add(&mut self, spec: ChildSpec, caller: Caller<CallResult>) {
         self.last_key += 1;
         let key = ChildKey(self.last_key);
-        self.seats.insert(key, Seat::new(Arc::clone(&spec.child), false));
+        self.wards.insert(key, Ward::new(Arc::clone(&spec.child), false));
         let name = spec.name.clone();
         self.request(
             Request::Start {
@@ -23,17 +23,17 @@ impl Desk {
                 name: spec.name,
                 policy: *spec.policy,
             },
-            reply,
+            caller,
         );
         if self.machine.child(name.as_str()).is_none_or(|child| child.key != key) {
             self.forget(key);
         }
     }
 
-    pub(super) fn request(&mut self, request: Request, reply: Reply<Answer>) {
+    pub(super) fn request(&mut self, request: Request, caller: Caller<CallResult>) {
         self.last_call += 1;
         let call = CallId(self.last_call);
-        self.calls.insert(call, reply);
+        self.calls.insert(call, caller);
         self.feed(Input::Call { call, request });
     }
 
@@ -41,8 +41,8 @@ impl Desk {
         let Some(child) = self.machine.child(name.as_str()) else {
             return Err(AdminError::NotFound { child: name });
         };
-        let seat = self.seats.get(&child.key);
-        if seat.is_some_and(|seat| seat.kill(KillCause::Outside)) {
+        let ward = self.wards.get(&child.key);
+        if ward.is_some_and(|ward| ward.kill(KillCause::Outside)) {
             Ok(())
         } else {
             Err(nobody_to_kill(name, child.state))

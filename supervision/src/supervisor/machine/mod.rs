@@ -26,10 +26,10 @@
 mod admin;
 mod boot;
 mod children;
+mod condition;
 mod gone;
 mod group;
 mod io;
-mod life;
 mod numbered;
 mod restart;
 mod shutdown;
@@ -61,7 +61,7 @@ use crate::reason::ExitReason;
 pub(crate) struct Machine {
     policy: SupervisorPolicy,
     children: Children,
-    phase: Phase,
+    progress: Progress,
     window: Window<ChildKey>,
     /// The group restart under way.
     group: Option<Group>,
@@ -85,7 +85,7 @@ const PORTION: usize = 128;
 
 /// How far the supervisor has come.
 #[derive(Clone, Debug)]
-enum Phase {
+enum Progress {
     New,
     /// Children from `next` to `last` have yet to be started.
     Booting {
@@ -135,7 +135,7 @@ impl Machine {
             window: Window::new(policy.intensity),
             policy,
             children: table,
-            phase: Phase::New,
+            progress: Progress::New,
             group: None,
             deferred: Vec::new(),
             starters: BTreeMap::new(),
@@ -187,11 +187,11 @@ impl Machine {
     }
 
     fn is_booting(&self) -> bool {
-        matches!(self.phase, Phase::New | Phase::Booting { .. })
+        matches!(self.progress, Progress::New | Progress::Booting { .. })
     }
 
     fn is_ending(&self) -> bool {
-        matches!(self.phase, Phase::Ending { .. } | Phase::Ended)
+        matches!(self.progress, Progress::Ending { .. } | Progress::Ended)
     }
 }
 

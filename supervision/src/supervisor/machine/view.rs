@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::children::Child;
 use super::io::{ChildKey, ChildState, Incarnation};
-use super::{Machine, Phase};
+use super::{Machine, Progress};
 #[cfg(test)]
 use crate::clock::Moment;
 use crate::name::Name;
@@ -100,7 +100,7 @@ impl Machine {
 
     /// Whether [`Effect::End`](super::Effect::End) was given.
     pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.phase, Phase::Ended)
+        matches!(self.progress, Progress::Ended)
     }
 }
 
