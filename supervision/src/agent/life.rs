@@ -159,14 +159,8 @@ impl<A: Agent> Life<A> {
             let ended = match self.next(&mut streak) {
                 Next::Handle => self.handle(&mut streak).await,
                 Next::Rest => self.rest().await,
-                Next::Pause => {
-                    self.wait(false).await;
-                    None
-                }
-                Next::GiveWay => {
-                    tokio::task::yield_now().await;
-                    None
-                }
+                Next::Pause => self.wait(false).await,
+                Next::GiveWay => self.give_way().await,
                 Next::Stop => Some(ExitReason::Shutdown),
                 Next::End => Some(ExitReason::Normal),
             };
@@ -180,7 +174,7 @@ impl<A: Agent> Life<A> {
     #[inline]
     fn next(&mut self, streak: &mut Streak) -> Next {
         if self.mailbox.node.flags() != 0
-            && let Some(next) = self.attend()
+            && let Some(next) = self.obey()
         {
             return next;
         }

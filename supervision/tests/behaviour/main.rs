@@ -11,6 +11,8 @@ mod patience;
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod attending;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod batches;

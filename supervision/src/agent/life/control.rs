@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::{Life, Next};
 use crate::agent::Agent;
-use crate::reason::{ExitReason, KillCause};
+use crate::reason::{ExitReason, Failure, KillCause};
 use crate::tree::{KILL, NOTICE, OBSERVE, PAUSE, STOP};
 
 impl<A: Agent> Life<A> {
     /// Does what the node's flags ask for.
-    pub(super) fn attend(&mut self) -> Option<Next> {
+    pub(super) fn obey(&mut self) -> Option<Next> {
         let node = &self.mailbox.node;
         if node.has_flag(KILL) {
             // ractor serves the signal when this task is polled next.
@@ -68,30 +68,57 @@ impl<A: Agent> Life<A> {
         self.mailbox.node.has_nothing_in_hand();
         let hold = self.hold.as_mut()?;
         if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
-            self.wait(true).await;
+            return self.wait(true).await;
         }
         None
     }
 
-    /// Waits for a flag, a timer or, where `for_messages`, a message.
-    pub(super) async fn wait(&mut self, for_messages: bool) {
+    /// Lets others run first. What the agent attends to gets a turn too, or a stream of messages would keep it away.
+    pub(super) async fn give_way(&mut self) -> Option<ExitReason> {
+        tokio::task::yield_now().await;
+        let agent = self.agent.as_mut()?;
+        let attended = {
+            let mut attending = pin!(agent.attend(&mut self.ctx));
+            poll_fn(|cx| Poll::Ready(attending.as_mut().poll(cx))).await
+        };
+        self.attended(attended)
+    }
+
+    fn attended(&mut self, attended: Poll<Result<(), Failure>>) -> Option<ExitReason> {
+        match attended {
+            Poll::Ready(Err(failure)) => self.failed(failure),
+            Poll::Ready(Ok(())) | Poll::Pending => None,
+        }
+    }
+
+    /// Waits for a flag, a timer or, where `for_messages`, a message. Meanwhile the agent attends to what else it has.
+    pub(super) async fn wait(&mut self, for_messages: bool) -> Option<ExitReason> {
         // What the agent is told of others waits with its messages.
         let (flags, ignored) = if for_messages { (0, 0) } else { (PAUSE, NOTICE) };
         let next = if for_messages { self.ctx.next_timer() } else { None };
         let mut sleep = next.map(|next| Box::pin(tokio::time::sleep_until(next.instant())));
         let (mailbox, answering) = (&self.mailbox, &mut self.waker);
-        poll_fn(|cx| {
-            if !answering.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                mailbox.queue.bell.answer_with(cx.waker());
-                *answering = Some(cx.waker().clone());
-            }
-            let is_called = mailbox.node.flags() & !ignored != flags || (for_messages && !mailbox.queue.is_idle());
-            if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
-                return Poll::Ready(());
-            }
-            Poll::Pending
-        })
-        .await;
+        let agent = self.agent.as_mut()?;
+        let attended = {
+            let mut attending = pin!(agent.attend(&mut self.ctx));
+            poll_fn(|cx| {
+                if !answering.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    mailbox.queue.bell.answer_with(cx.waker());
+                    *answering = Some(cx.waker().clone());
+                }
+                let is_called = mailbox.node.flags() & !ignored != flags || (for_messages && !mailbox.queue.is_idle());
+                if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
+                    return Poll::Ready(Poll::Pending);
+                }
+                attending.as_mut().poll(cx).map(Poll::Ready)
+            })
+            .await
+        };
+        if attended.is_ready() {
+            // One that has something to do at each look must not keep its thread for ever.
+            tokio::task::coop::consume_budget().await;
+        }
+        self.attended(attended)
     }
 }
 
