@@ -87,6 +87,21 @@ async fn a_name_is_free_again_when_its_start_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_child_that_is_terminated_in_its_backoff_shows_as_stopped() {
+    let log = Log::default();
+    let long = Backoff::exponential(60 * SECOND, 60 * SECOND);
+    let (tree, address) = one(puppet("a", &log).backoff(long)).await;
+    address.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    team.terminate_child("a").await.unwrap();
+    assert_eq!(tree.observer().node("team/a").unwrap().state, Phase::Stopped);
+    team.restart_child("a").await.unwrap();
+    assert_eq!(address.ask(Say::Life).await, Ok(2));
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_without_limit_takes_as_long_as_it_likes() {
     let log = Log::default();
     let tree = grow(team()).await;

@@ -25,6 +25,8 @@ mod cancelling;
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod growing;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod order;

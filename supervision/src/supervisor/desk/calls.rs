@@ -10,6 +10,7 @@ use crate::reason::KillCause;
 use crate::supervisor::handle::ChildStatus;
 use crate::supervisor::machine::{AdminError, CallId, ChildKey, ChildState, ChildView, Input, Request};
 use crate::supervisor::reception::{CallResult, Caller};
+use crate::tree::Phase;
 
 impl Desk {
     pub(super) fn add(&mut self, spec: ChildSpec, caller: Caller<CallResult>) {
@@ -35,6 +36,19 @@ impl Desk {
         let call = CallId(self.last_call);
         self.calls.insert(call, caller);
         self.feed(Input::Call { call, request });
+    }
+
+    /// As a request. One that waits in its backoff is down at once, and nothing of it ends that would tell so.
+    pub(super) fn terminate(&mut self, name: Name, caller: Caller<CallResult>) {
+        let key = self.machine.child(name.as_str()).map(|child| child.key);
+        self.request(Request::Terminate(name), caller);
+        let Some(ward) = key.and_then(|key| self.wards.get(&key)) else {
+            return;
+        };
+        let node = ward.child.node();
+        if node.phase() == Phase::Backoff {
+            node.enter(Phase::Stopped, node.incarnation(), None, self.now);
+        }
     }
 
     pub(super) fn kill_from_outside(&self, name: Name) -> Result<(), AdminError> {

@@ -102,7 +102,7 @@ impl Desk {
                 self.feed(Input::GoOn);
             }
             Order::Add { spec, caller } => self.add(spec, caller),
-            Order::Terminate { name, caller } => self.request(Request::Terminate(name), caller),
+            Order::Terminate { name, caller } => self.terminate(name, caller),
             Order::Restart { name, caller } => self.request(Request::Restart(name), caller),
             Order::Delete { name, caller } => self.request(Request::Delete(name), caller),
             Order::Retry { name, caller } => self.request(Request::Retry(name), caller),
