@@ -89,8 +89,8 @@ async fn a_name_is_free_again_when_its_start_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_child_that_is_terminated_in_its_backoff_shows_as_stopped() {
     let log = Log::default();
-    let long = Backoff::exponential(60 * SECOND, 60 * SECOND);
-    let (tree, address) = one(puppet("a", &log).backoff(long)).await;
+    let minute = Backoff::exponential(60 * SECOND, 60 * SECOND);
+    let (tree, address) = one(puppet("a", &log).backoff(minute)).await;
     address.send(Say::Fail).await.unwrap();
     node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;
     let team = tree.observer().supervisor("team").unwrap();
