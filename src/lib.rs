@@ -1,7 +1,13 @@
 //! Runs a fleet of agents as one supervised tree of three levels, and shows all of it.
 #![forbid(unsafe_code)]
 
+mod cli;
+mod fleet;
+mod operations;
+mod reload;
+
 pub use triarch_supervision::*;
+pub use triarch_teams as teams;
 pub use triarch_telemetry as telemetry;
 
 /// The code in the README, compiled and run with the tests of the documentation.
