@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, grow, one, pause, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, not_yet, quiet, soon, until};

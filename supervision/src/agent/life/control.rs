@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -66,7 +65,7 @@ impl<A: Agent> Life<A> {
                 return Some(end);
             }
         }
-        self.mailbox.node.in_hand.store(0, Ordering::Relaxed);
+        self.mailbox.node.has_nothing_in_hand();
         let hold = self.hold.as_mut()?;
         if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
             return self.wait(true).await;
