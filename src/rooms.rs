@@ -25,16 +25,17 @@ pub(crate) fn instruments() -> Result<Instruments, Failure> {
 
 /// The tree as it is described, before it starts.
 pub(crate) fn root(ground: &Arc<Ground>) -> Result<Root, Failure> {
+    let config = ground.config();
     let telemetry = telemetry::room(
-        telemetry::Config::default(),
+        config.telemetry.room(config.runtime.log.format),
         telemetry::Output::stderr(),
         &ground.instruments,
     )?;
     let mut root = Root::new()
         .instruments(ground.instruments.clone())
         .supervisor(telemetry);
-    for team in ground.described_teams() {
-        root = root.supervisor(room(&team, &ground.kinds, ground.span)?);
+    for team in &config.teams {
+        root = root.supervisor(room(team, &ground.kinds, config.runtime.span.get())?);
     }
     Ok(root)
 }

@@ -86,8 +86,8 @@ fn welcome(ground: &Ground, tree: &Tree) -> String {
         "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  http://{}/metrics\n  state    {}\n  see      triarch status, triarch tree, triarch top\n",
         env!("CARGO_PKG_VERSION"),
         nodes.len() - agents,
-        ground.described_in,
-        ground.listen,
+        ground.source.name(),
+        ground.config().gateway.listen,
         ground.state_dir.display(),
     )
 }

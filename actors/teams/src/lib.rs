@@ -11,6 +11,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod check;
 mod config;
 mod error;
 mod kind;
@@ -21,6 +22,7 @@ pub mod receipt;
 mod room;
 mod span;
 
+pub use check::Collision;
 pub use config::{
     AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, RestartConfig, Rules,
     TeamConfig, TeamStrategy,
