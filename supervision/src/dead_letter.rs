@@ -162,11 +162,23 @@ impl DeadLetters {
             .as_mut()
             .map_or(Err(ReplayError::NotKept), |replay| replay());
         if replayed.is_err() {
-            let mut kept = self.lock();
-            let index = kept.partition_point(|other| other.number < number);
-            kept.insert(index, letter);
+            self.keep_again(letter);
         }
         Some(replayed)
+    }
+
+    /// Puts a letter back in its place; others may have come meanwhile, and then there is no room for the oldest.
+    fn keep_again(&self, letter: DeadLetter) {
+        let mut kept = self.lock();
+        let index = kept.partition_point(|other| other.number < letter.number);
+        kept.insert(index, letter);
+        let oldest = if kept.len() > KEPT_LETTERS {
+            kept.pop_front()
+        } else {
+            None
+        };
+        drop(kept);
+        crate::panics::drop_quietly(oldest);
     }
 
     pub(crate) fn count_many(&self, reason: DeadReason, many: u64) {
@@ -267,6 +279,26 @@ mod tests {
         let numbers: Vec<_> = letters.list().iter().map(|letter| letter.number).collect();
         let first = 1_000_003 - KEPT_LETTERS as u64;
         assert_eq!(numbers, (first..=1_000_002).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn no_more_are_kept_where_others_come_while_one_is_replayed_in_vain() {
+        let letters = Arc::new(DeadLetters::default());
+        let others = Arc::downgrade(&letters);
+        let replay: Replay = Box::new(move || {
+            others.upgrade().unwrap().keep(letter(DeadReason::Full, None));
+            Err(ReplayError::Refused)
+        });
+        letters.keep(letter(DeadReason::Full, None));
+        letters.keep(letter(DeadReason::Full, Some(replay)));
+        for _ in 2..KEPT_LETTERS {
+            letters.keep(letter(DeadReason::Full, None));
+        }
+        assert_eq!(letters.replay(2), Some(Err(ReplayError::Refused)));
+        let list = letters.list();
+        assert_eq!((list.len(), list[0].number), (KEPT_LETTERS, 2));
+        letters.keep(letter(DeadReason::Full, None));
+        assert_eq!(letters.list().len(), KEPT_LETTERS);
     }
 
     #[test]
