@@ -123,13 +123,13 @@ impl Root {
             slot,
             parent: None,
         };
+        let starting = Starting(Tree { shared });
         spawn(charge)
             .await
             .map_err(|error| StartError::Spawn(error.to_string()))?;
-        let tree = Tree { shared };
-        match tree.reached(|state| *state != RootState::Starting).await {
+        match starting.0.reached(|state| *state != RootState::Starting).await {
             RootState::Ended(reason) => Err(StartError::NotStarted(reason)),
-            _ => Ok(tree),
+            _ => Ok(starting.0.clone()),
         }
     }
 
@@ -149,6 +149,17 @@ impl Root {
         }
         check_children(&root, &self.policy, &children)?;
         Ok((self.policy, Arc::from(children)))
+    }
+}
+
+/// A tree that starts. Where nobody waits for that any more, nobody could stop it, so it ends.
+struct Starting(Tree);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if *self.0.shared.root().borrow() == RootState::Starting {
+            self.0.ask_to_stop();
+        }
     }
 }
 
@@ -235,15 +246,15 @@ impl Tree {
 
     /// Stops everybody, right to left, each within its time, and tells who did not.
     pub async fn stop(&self) -> RootEnd {
-        if let Ok(Ok(slot)) = self
-            .shared
-            .find("root")
-            .map(|entry| entry.door.as_any().downcast::<Slot>())
-            .ok_or(())
-        {
+        self.ask_to_stop();
+        self.wait().await
+    }
+
+    fn ask_to_stop(&self) {
+        let root = self.shared.find("root").map(|entry| entry.door.as_any());
+        if let Some(Ok(slot)) = root.map(Arc::downcast::<Slot>) {
             slot.order(Order::Stop);
         }
-        self.wait().await
     }
 
     /// Waits until the tree ends, by [`Tree::stop`] or because its root gave up.
