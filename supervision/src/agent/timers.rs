@@ -71,6 +71,14 @@ impl<M> fmt::Debug for Timers<M> {
 }
 
 impl<M> Timers<M> {
+    /// Numbered so that the timers of another life are none of this one's.
+    pub(super) fn of_life(incarnation: u64) -> Self {
+        Self {
+            next: incarnation << 32,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn once(&mut self, at: Moment, message: M) -> TimerId {
         self.insert(at, Content::Once(message))
     }
