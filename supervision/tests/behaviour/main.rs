@@ -44,3 +44,5 @@ mod stopping;
 mod storms;
 #[cfg(test)]
 mod survival;
+#[cfg(test)]
+mod turns;
