@@ -23,6 +23,8 @@ mod cancelling;
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod corners;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod order;
