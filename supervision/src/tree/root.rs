@@ -287,7 +287,46 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::OnStuck;
     use crate::reason::KillCause;
+
+    struct Quiet;
+
+    struct Nothing;
+
+    impl crate::Message for Nothing {}
+
+    impl crate::Agent for Quiet {
+        type Message = Nothing;
+        type Spec = ();
+        async fn start((): (), _: &mut crate::agent::Context<Self>) -> Result<Self, crate::reason::Failure> {
+            Ok(Self)
+        }
+        async fn handle(
+            &mut self,
+            _: Nothing,
+            _: &mut crate::agent::Context<Self>,
+        ) -> Result<(), crate::reason::Failure> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_tree_whose_runtime_is_gone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.unwrap();
+        let agent = crate::child::Child::of::<Quiet>("a", ());
+        let address = agent.address();
+        let team = Supervisor::named("team").child(agent.handle_within(Duration::from_secs(1), OnStuck::Report));
+        let tree = runtime.block_on(Root::new().supervisor(team).start()).unwrap();
+        address.try_send(Nothing).unwrap();
+        drop(runtime);
+        assert!(address.is_closed());
+        drop(address);
+        let shared = Arc::downgrade(&tree.shared);
+        drop(tree);
+        assert_eq!(shared.strong_count(), 0);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_tree_whose_root_was_killed_has_ended() {

@@ -187,13 +187,15 @@ impl Desk {
 }
 
 impl Drop for Desk {
-    /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same.
+    /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same, and
+    /// with the root all do.
     fn drop(&mut self) {
+        let is_root = self.charge.parent.is_none();
         self.seats
             .values()
-            .filter(|seat| !seat.is_static)
+            .filter(|seat| is_root || !seat.is_static)
             .for_each(|seat| seat.child.leave_tree());
-        if self.charge.parent.is_none() {
+        if is_root {
             self.charge.shared.root_is_gone();
         }
     }
