@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 
-use crate::agents::{Log, Say, Script, Start, grow, one, puppet, scripted, team};
+use crate::agents::{Log, Say, Script, Start, grow, kill_agent, one, one_in, pause, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -286,6 +286,60 @@ async fn a_mailbox_of_a_paused_agent_tells_the_age_of_what_came_since() {
     tree.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_longest_times_and_the_largest_mailbox_there_are_can_be_asked_for() {
+    let log = Log::default();
+    let child = puppet("a", &log)
+        .capacity(usize::MAX)
+        .start_within(Duration::MAX)
+        .shutdown(Shutdown::Within(Duration::MAX))
+        .handle_within(Duration::MAX, OnStuck::Restart);
+    let (tree, address) = one_in(team().intensity(Intensity::new(u32::MAX, Duration::MAX)), child).await;
+    let set = Say::act(|_, ctx| {
+        ctx.send_after(Duration::MAX, Say::Note(1));
+        ctx.send_every(Duration::MAX, || Say::Note(2));
+        Box::pin(async { Ok(()) })
+    });
+    address.send(set).await.unwrap();
+    let far = Moment::from_nanos(u64::MAX);
+    address.send_before(far, Say::Note(3)).await.unwrap();
+    address.send_many((4..2000).map(Say::Note).collect()).await.unwrap();
+    assert_eq!(address.ask_within(Duration::MAX, Say::Life).await, Ok(1));
+    tokio::time::sleep(1000 * HOUR).await;
+    kill_agent(&tree).await;
+    assert_eq!(soon("it is back", address.ask(Say::Life)).await, Ok(2));
+    assert_eq!(log.count("a note"), 1997);
+    assert!(tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_at_all_is_a_time() {
+    let log = Log::default();
+    let (tree, address) = one(puppet("a", &log).capacity(1)).await;
+    let set = Say::act(|_, ctx| {
+        ctx.send_after(Duration::ZERO, Say::Note(1));
+        Box::pin(async { Ok(()) })
+    });
+    address.send(set).await.unwrap();
+    quiet().await;
+    assert!(log.has("a note 1"));
+    pause(&tree).await;
+    assert!(
+        address
+            .ask_within(Duration::ZERO, Say::Life)
+            .await
+            .unwrap_err()
+            .is_timeout()
+    );
+    let past = Moment::from_nanos(0);
+    let late = soon("it is refused", address.send_before(past, Say::Note(2))).await;
+    assert_eq!(late.unwrap_err().why, Refusal::Expired);
+    tree.observer().resume("team/a").unwrap();
+    assert_eq!(soon("it goes on", address.ask(Say::Life)).await, Ok(1));
+    assert!(!log.has("a note 2"));
+    tree.stop().await;
+}
+
 // ---- what outlives what ----
 
 #[test]
@@ -349,8 +403,7 @@ async fn who_sends_as_a_thread_does_is_not_put_to_sleep_by_its_task() {
         Box::pin(async { Ok(()) })
     });
     address.send(sends).await.unwrap();
-    let life = tokio::time::timeout(10 * SECOND, address.ask(Say::Life)).await;
-    assert_eq!(life, Ok(Ok(1)), "it sleeps for ever");
+    assert_eq!(soon("it sleeps for ever", address.ask(Say::Life)).await, Ok(1));
     tree.stop().await;
 }
 
