@@ -263,9 +263,9 @@
 //! - Handlers that do not block their thread, as everywhere on tokio; [`Address::blocking_send`] is for other threads.
 //! - ractor 0.16.5, exactly.
 //!
-//! Unsafe code is forbidden in this crate. [`Root::start`] installs a [panic hook](panics) that keeps panics of agents
+//! Unsafe code is denied in this crate but for one hint to the processor. [`Root::start`] installs a [panic hook](panics) that keeps panics of agents
 //! quiet.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod address;
 pub mod agent;
@@ -283,6 +283,7 @@ pub mod policy;
 pub mod reason;
 pub mod supervisor;
 mod sync;
+mod sys;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;

@@ -5,9 +5,10 @@ use crate::repository::Repository;
 use crate::rule::Fault;
 
 /// The order of the crates by folder: each may need only those before it. `.` is the runtime at the root.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "supervision",
     "actors/telemetry",
+    "actors/teams",
     "actors/bus",
     "actors/memory",
     "actors/cache",

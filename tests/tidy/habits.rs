@@ -91,14 +91,19 @@ pub(crate) const RULES: &[Rule] = &[
         passed: &[("src/a.rs", "#[test]\nfn none_never_waits() {}\nfn test_bed() {}")],
     },
     Rule {
-        name: "crate roots forbid unsafe code",
-        find: unguarded_root,
+        name: "unsafe code stands in `sys` alone",
+        find: unguarded,
         caught: &[
             ("bus/src/lib.rs", "//! A.\n"),
             ("src/main.rs", "// #![forbid(unsafe_code)]\n"),
+            ("bus/src/room.rs", "#![allow(unsafe_code, reason = \"speed\")]\n"),
+            ("bus/src/room.rs", "#[expect(unsafe_code)]\nfn a() {}\n"),
         ],
         passed: &[
             ("bus/src/lib.rs", "//! A.\n#![forbid(unsafe_code)]\n"),
+            ("bus/src/lib.rs", "//! A.\n#![deny(unsafe_code)]\nmod sys;\n"),
+            ("bus/src/sys.rs", "#![allow(unsafe_code, reason = \"a hint\")]\n"),
+            ("bus/src/sys/clone.rs", "#![allow(unsafe_code, reason = \"a call\")]\n"),
             ("bus/src/room.rs", ""),
         ],
     },
@@ -222,17 +227,23 @@ fn marks_test(attribute: &str) -> bool {
     path == "test" || path.ends_with("::test")
 }
 
-fn unguarded_root(source: &Source) -> Vec<Finding> {
+fn unguarded(source: &Source) -> Vec<Finding> {
+    if !is_product(source) || !source.is_rust() {
+        return Vec::new();
+    }
     let path = format!("/{}", source.path);
     let is_root = ["/src/lib.rs", "/src/main.rs"]
         .into_iter()
         .any(|root| path.ends_with(root))
         || path.contains("/src/bin/");
-    let is_guarded = source.code.contains("#![forbid(unsafe_code)]");
-    let is_fault = is_product(source) && source.is_rust() && is_root && !is_guarded;
-    is_fault
-        .then(|| Finding::new(1, "this crate does not forbid unsafe code"))
+    let guards: &[&str] = &["#![forbid(unsafe_code)]", "#![deny(unsafe_code)]"];
+    if is_root && !guards.iter().any(|guard| source.code.contains(guard)) {
+        return vec![Finding::new(1, "this crate does not forbid unsafe code")];
+    }
+    let in_sys = source.path.split('/').any(|part| stem(part) == "sys");
+    ["allow(unsafe_code", "expect(unsafe_code"]
         .into_iter()
+        .flat_map(|needle| code_where(source, needle, |_| !in_sys))
         .collect()
 }
 

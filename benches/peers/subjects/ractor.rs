@@ -191,44 +191,40 @@ fn ask_cross(asks: u64) -> Vec<f64> {
     on_one_thread(ask(answerer, asks, None))
 }
 
-/// The supervisor of a fleet: only counts who ended.
+/// The supervisor of a fleet: only counts who started and who ended.
 struct Commander;
 
 impl Actor for Commander {
     type Msg = ();
-    type State = &'static Countdown;
-    type Arguments = &'static Countdown;
+    type State = Counts;
+    type Arguments = Counts;
 
-    async fn pre_start(
-        &self,
-        _: ActorRef<()>,
-        ended: Self::Arguments,
-    ) -> Result<&'static Countdown, ActorProcessingErr> {
-        Ok(ended)
+    async fn pre_start(&self, _: ActorRef<()>, counts: Counts) -> Result<Counts, ActorProcessingErr> {
+        Ok(counts)
     }
 
     async fn handle_supervisor_evt(
         &self,
         _: ActorRef<()>,
         event: SupervisionEvent,
-        ended: &mut Self::State,
+        counts: &mut Counts,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorTerminated(..) => ended.hit(),
+            SupervisionEvent::ActorStarted(_) => counts.started.hit(),
+            SupervisionEvent::ActorTerminated(..) => counts.ended.hit(),
             SupervisionEvent::ActorFailed(who, why) => panic!("{who:?} failed: {why}"),
-            _ => {}
+            SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
     }
 }
 
-/// An agent of a fleet: counts its start and each message.
-struct Idle;
-
+/// What a fleet's supervisor and its agents count.
 #[derive(Clone, Copy)]
 struct Counts {
     started: &'static Countdown,
     handled: &'static Countdown,
+    ended: &'static Countdown,
 }
 
 impl Counts {
@@ -236,9 +232,13 @@ impl Counts {
         Self {
             started: Countdown::of(agents),
             handled: Countdown::of(agents),
+            ended: Countdown::of(agents),
         }
     }
 }
+
+/// An agent of a fleet: counts each message.
+struct Idle;
 
 impl Actor for Idle {
     type Msg = ();
@@ -246,7 +246,6 @@ impl Actor for Idle {
     type Arguments = Counts;
 
     async fn pre_start(&self, _: ActorRef<()>, counts: Counts) -> Result<&'static Countdown, ActorProcessingErr> {
-        counts.started.hit();
         Ok(counts.handled)
     }
 
@@ -256,8 +255,8 @@ impl Actor for Idle {
     }
 }
 
-async fn commander(ended: &'static Countdown) -> ActorCell {
-    Actor::spawn(None, Commander, ended)
+async fn commander(counts: Counts) -> ActorCell {
+    Actor::spawn(None, Commander, counts)
         .await
         .expect("it starts")
         .0
@@ -266,8 +265,8 @@ async fn commander(ended: &'static Countdown) -> ActorCell {
 
 fn fleet(agents: usize) -> Vec<f64> {
     on_two_workers(async move {
-        let (counts, ended) = (Counts::of(agents), Countdown::of(agents));
-        let commander = commander(ended).await;
+        let counts = Counts::of(agents);
+        let commander = commander(counts).await;
         let before = resident_bytes();
         let spawning = Instant::now();
         for _ in 0..agents {
@@ -282,7 +281,7 @@ fn fleet(agents: usize) -> Vec<f64> {
         let resident = resident_per_agent(before, agents);
         let stopping = Instant::now();
         commander.stop_children_and_wait(None, None).await;
-        ended.zero().await;
+        counts.ended.zero().await;
         vec![spawned, resident, stopping.elapsed().as_secs_f64()]
     })
 }
@@ -290,7 +289,7 @@ fn fleet(agents: usize) -> Vec<f64> {
 fn million(agents: usize) -> Vec<f64> {
     on_two_workers(async move {
         let counts = Counts::of(agents);
-        let commander = commander(Countdown::of(agents)).await;
+        let commander = commander(counts).await;
         let before = resident_bytes();
         let spawning = Instant::now();
         for _ in 0..agents {

@@ -160,14 +160,8 @@ impl<A: Agent> Life<A> {
             let ended = match self.next(&mut streak) {
                 Next::Handle => self.handle(&mut streak).await,
                 Next::Rest => self.rest(&mut streak).await,
-                Next::Pause => {
-                    self.wait(false).await;
-                    None
-                }
-                Next::GiveWay => {
-                    tokio::task::yield_now().await;
-                    None
-                }
+                Next::Pause => self.wait(false, &mut streak).await,
+                Next::GiveWay => self.give_way().await,
                 Next::Stop => Some(ExitReason::Shutdown),
                 Next::End => Some(ExitReason::Normal),
             };
@@ -185,7 +179,7 @@ impl<A: Agent> Life<A> {
             return Next::GiveWay;
         }
         if self.mailbox.node.flags() != 0
-            && let Some(next) = self.attend(streak)
+            && let Some(next) = self.obey(streak)
         {
             return next;
         }

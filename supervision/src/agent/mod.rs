@@ -74,6 +74,15 @@ pub trait Agent: Sized + Send + 'static {
         async { Ok(()) }
     }
 
+    /// What it does beside its messages: reads from a socket, waits for a process.
+    ///
+    /// It is polled while the agent rests or is paused, and once after each turn of messages. It is dropped when a
+    /// message, a timer or its supervisor calls, and begun anew afterwards, also when it has returned: so nothing may
+    /// be lost where it is dropped at an `await`. A timer set in it counts once it has returned.
+    fn attend(&mut self, _ctx: &mut Context<Self>) -> impl Future<Output = Result<(), Failure>> + Send {
+        std::future::pending()
+    }
+
     /// Ends an incarnation that was asked to stop, wished to, or failed by an error. Not called after a panic
     /// or a kill, when there is nothing sound left to call it on.
     fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) -> impl Future<Output = ()> + Send {

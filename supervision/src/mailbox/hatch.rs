@@ -11,6 +11,7 @@ use super::lanes::LaneOrder;
 use super::parcel::Stamp;
 use super::word::Word;
 use crate::message::Priority;
+use crate::sys::about_to_write;
 
 /// The word, and what waits.
 #[derive(Debug)]
@@ -56,7 +57,10 @@ impl<T> Hatch<T> {
     #[inline(always)]
     pub(super) fn put(&mut self, lane: usize, item: T) {
         match &mut self.trays {
-            Trays::One(tray) => tray.push_back(item),
+            Trays::One(tray) => {
+                tray.push_back(item);
+                win_back(tray);
+            }
             Trays::Lanes(lanes) => put_in_lane(lanes, lane, item),
         }
     }
@@ -94,6 +98,18 @@ impl<T> Hatch<T> {
             return None;
         };
         lanes.iter_mut().rev().find_map(VecDeque::pop_front)
+    }
+}
+
+/// How many places ahead of the latest item the tray's buffer is won back from the core of the agent, which has read
+/// it. Without it each locked operation would wait for the line that was written before it.
+const AHEAD: usize = 8;
+
+#[expect(clippy::inline_always, reason = "a few instructions of each message")]
+#[inline(always)]
+fn win_back<T>(tray: &VecDeque<T>) {
+    if let Some(latest) = tray.back() {
+        about_to_write(std::ptr::from_ref(latest).wrapping_add(AHEAD));
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Supervisor;
 use super::actor::Order;
 use super::machine::{AdminError, ChildState, Counts, Incarnation, Outcome};
 use super::slot::{Part, Reply, Slot, Split};
@@ -129,6 +130,40 @@ impl SupervisorHandle {
         };
         let outcome = part.call_for(name, |reply| Order::Add { spec, reply }).await??;
         Ok((address, Started::from(outcome)))
+    }
+
+    /// Adds a supervisor with its children at the right end of the root and starts it, part after part where it is split.
+    /// Where a part does not start, none is kept.
+    pub(crate) async fn start_supervisor(&self, supervisor: Supervisor) -> Result<Started, CallError> {
+        let mut started = Vec::new();
+        let mut last = Started::Declined;
+        for part in supervisor.build()? {
+            let spec = part.into_child();
+            let name = spec.name.clone();
+            match self
+                .first
+                .call(|reply| Order::Add { spec, reply })
+                .await
+                .map(|added| added.map(Started::from))
+            {
+                Ok(Ok(outcome)) => last = outcome,
+                refused => {
+                    self.undo(&started).await;
+                    return refused?.map_err(CallError::from);
+                }
+            }
+            started.push(name);
+        }
+        Ok(last)
+    }
+
+    /// Takes supervisors away again, from right to left. One that is gone already needs no undoing.
+    async fn undo(&self, started: &[Name]) {
+        for name in started.iter().rev() {
+            let name = || name.clone();
+            let _stopped = self.first.call(|reply| Order::Terminate { name: name(), reply }).await;
+            let _deleted = self.first.call(|reply| Order::Delete { name: name(), reply }).await;
+        }
     }
 
     /// Stops a child; its specification is kept, unless it is temporary or dynamic.

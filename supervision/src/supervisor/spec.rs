@@ -44,6 +44,15 @@ impl SupervisorSpec {
         }
     }
 
+    /// As a child of the root.
+    pub(crate) fn into_child(self) -> ChildSpec {
+        ChildSpec {
+            name: self.node.name.clone(),
+            policy: Arc::new(self.own),
+            child: Arc::new(self),
+        }
+    }
+
     fn path(&self) -> Arc<str> {
         Arc::from(self.node.name.as_str())
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::figures::Figures;
+use super::metering::ROOT;
 use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
@@ -16,7 +17,7 @@ use crate::mailbox::Mailbox;
 use crate::message::Message;
 use crate::metrics::Instruments;
 use crate::reason::ExitReason;
-use crate::supervisor::{FIRST_PART, Slot, SupervisorHandle};
+use crate::supervisor::{CallError, FIRST_PART, Slot, Started, Supervisor, SupervisorHandle};
 
 /// One node as the tree shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -171,6 +172,17 @@ impl Observer {
         };
         slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
             .map_err(other)
+    }
+
+    /// Adds a supervisor with its children at the right end of the root, and starts it; where it does not start it is
+    /// not kept. It is taken away again by
+    /// [`terminate_child`](SupervisorHandle::terminate_child) and [`delete_child`](SupervisorHandle::delete_child) of the
+    /// handle at `root`.
+    pub async fn start_supervisor(&self, supervisor: Supervisor) -> Result<Started, CallError> {
+        let root = self.supervisor(ROOT).map_err(|_| CallError::Down {
+            supervisor: Arc::from(ROOT),
+        })?;
+        root.start_supervisor(supervisor).await
     }
 
     /// What supervisors decide from now on.

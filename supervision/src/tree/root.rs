@@ -7,7 +7,7 @@ use super::metering::Meters;
 use super::node::{Level, Node};
 use super::observer::Observer;
 use super::shared::{Door, RootState, Shared};
-use crate::child::{ChildSpec, Startable};
+use crate::child::ChildSpec;
 use crate::error::{BuildError, StartError};
 use crate::metrics::Instruments;
 use crate::name::Name;
@@ -15,7 +15,9 @@ use crate::panics;
 use crate::policy::{AutoShutdown, Backoff, Intensity, SupervisorPolicy};
 use crate::reason::ExitReason;
 use crate::supervisor::machine::Overdue;
-use crate::supervisor::{Charge, Order, Slot, Supervisor, SupervisorActor, check_children, check_policy};
+use crate::supervisor::{
+    Charge, Order, Slot, Supervisor, SupervisorActor, SupervisorSpec, check_children, check_policy,
+};
 
 /// The description of a whole tree.
 ///
@@ -138,14 +140,7 @@ impl Root {
         check_policy(&root, &self.policy)?;
         let mut children: Vec<ChildSpec> = Vec::new();
         for supervisor in self.supervisors {
-            for part in supervisor.build()? {
-                let name = part.node.name.clone();
-                children.push(ChildSpec {
-                    name,
-                    policy: Arc::new(part.own),
-                    child: Arc::new(part) as Arc<dyn Startable>,
-                });
-            }
+            children.extend(supervisor.build()?.into_iter().map(SupervisorSpec::into_child));
         }
         check_children(&root, &self.policy, &children)?;
         Ok((self.policy, Arc::from(children)))

@@ -11,6 +11,8 @@ mod patience;
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod attending;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod batches;
@@ -24,6 +26,8 @@ mod cancelling;
 mod circles;
 #[cfg(test)]
 mod corners;
+#[cfg(test)]
+mod growing;
 #[cfg(test)]
 mod observing;
 #[cfg(test)]

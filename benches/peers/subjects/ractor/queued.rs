@@ -6,11 +6,11 @@
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use triarch_benches::Scale;
 use triarch_benches::latency::p50_micros;
 use triarch_benches::load::Packet;
 use triarch_benches::machine::displace_caches;
 use triarch_benches::runtime::on_one_thread;
-use triarch_benches::{Countdown, Scale};
 
 struct Laden;
 
@@ -40,8 +40,8 @@ pub(super) fn stops(scale: &Scale, queued: u64) -> Vec<f64> {
 }
 
 async fn stop(queued: u64) -> Duration {
-    let ended = Countdown::of(1);
-    let commander = super::commander(ended).await;
+    let counts = super::Counts::of(1);
+    let commander = super::commander(counts).await;
     let actor = Actor::spawn_linked(None, Laden, (), commander.clone())
         .await
         .expect("it starts")
@@ -52,7 +52,7 @@ async fn stop(queued: u64) -> Duration {
     displace_caches();
     let stopping = Instant::now();
     actor.stop(None);
-    ended.zero().await;
+    counts.ended.zero().await;
     let elapsed = stopping.elapsed();
     commander.stop(None);
     elapsed

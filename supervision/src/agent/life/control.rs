@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::{Life, Next, Streak};
 use crate::agent::Agent;
-use crate::reason::{ExitReason, KillCause};
+use crate::reason::{ExitReason, Failure, KillCause};
 use crate::tree::{KILL, NOTICE, OBSERVE, PAUSE, STOP};
 
 impl<A: Agent> Life<A> {
     /// Does what the node's flags ask for.
-    pub(super) fn attend(&mut self, streak: &mut Streak) -> Option<Next> {
+    pub(super) fn obey(&mut self, streak: &mut Streak) -> Option<Next> {
         let node = &self.mailbox.node;
         if node.has_flag(KILL) {
             // ractor serves the signal when this task is polled next.
@@ -77,34 +77,64 @@ impl<A: Agent> Life<A> {
         }
         self.mailbox.node.in_hand.store(0, Ordering::Relaxed);
         let hold = self.hold.as_mut()?;
-        if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) && self.wait(true).await {
-            *streak = Streak::default();
+        if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
+            return self.wait(true, streak).await;
         }
         None
     }
 
-    /// Waits for a flag, a timer or, where `for_messages`, a message; returns whether others could run meanwhile.
-    pub(super) async fn wait(&mut self, for_messages: bool) -> bool {
+    /// Lets others run first. What the agent attends to gets a turn too, or a stream of messages would keep it away.
+    pub(super) async fn give_way(&mut self) -> Option<ExitReason> {
+        tokio::task::yield_now().await;
+        let agent = self.agent.as_mut()?;
+        let attended = {
+            let mut attending = pin!(agent.attend(&mut self.ctx));
+            poll_fn(|cx| Poll::Ready(attending.as_mut().poll(cx))).await
+        };
+        self.attended(attended)
+    }
+
+    fn attended(&mut self, attended: Poll<Result<(), Failure>>) -> Option<ExitReason> {
+        match attended {
+            Poll::Ready(Err(failure)) => self.failed(failure),
+            Poll::Ready(Ok(())) | Poll::Pending => None,
+        }
+    }
+
+    /// Waits for a flag, a timer or, where `for_messages`, a message. Meanwhile the agent attends to what else it has.
+    pub(super) async fn wait(&mut self, for_messages: bool, streak: &mut Streak) -> Option<ExitReason> {
         // What the agent is told of others waits with its messages.
         let (flags, ignored) = if for_messages { (0, 0) } else { (PAUSE, NOTICE) };
         let next = if for_messages { self.ctx.next_timer() } else { None };
         let mut sleep = next.map(|next| Box::pin(tokio::time::sleep_until(next.instant())));
         let (mailbox, answering) = (&self.mailbox, &mut self.waker);
         let mut has_waited = false;
-        poll_fn(|cx| {
-            if !answering.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                mailbox.queue.bell.answer_with(cx.waker());
-                *answering = Some(cx.waker().clone());
-            }
-            let is_called = mailbox.node.flags() & !ignored != flags || (for_messages && !mailbox.queue.is_idle());
-            if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
-                return Poll::Ready(());
-            }
-            has_waited = true;
-            Poll::Pending
-        })
-        .await;
-        has_waited
+        let agent = self.agent.as_mut()?;
+        let attended = {
+            let mut attending = pin!(agent.attend(&mut self.ctx));
+            poll_fn(|cx| {
+                if !answering.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    mailbox.queue.bell.answer_with(cx.waker());
+                    *answering = Some(cx.waker().clone());
+                }
+                let is_called = mailbox.node.flags() & !ignored != flags || (for_messages && !mailbox.queue.is_idle());
+                if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
+                    return Poll::Ready(Poll::Pending);
+                }
+                let attended = attending.as_mut().poll(cx);
+                has_waited |= attended.is_pending();
+                attended.map(Poll::Ready)
+            })
+            .await
+        };
+        if attended.is_ready() {
+            // One that has something to do at each look must not keep its thread for ever.
+            tokio::task::coop::consume_budget().await;
+        }
+        if has_waited {
+            *streak = Streak::default();
+        }
+        self.attended(attended)
     }
 }
 

@@ -1,0 +1,132 @@
+//! Kinds of agents, by the word that a description names them with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use triarch_supervision::Agent;
+
+use crate::config::Rules;
+use crate::error::SettingError;
+use crate::member::Member;
+use crate::post::Post;
+
+/// What makes agents of one kind.
+pub trait Kind: Send + Sync + 'static {
+    /// What a description may set. It denies keys it does not know.
+    type Settings: DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static;
+
+    /// What they are.
+    type Agent: Agent<Message = Post>;
+
+    /// The word a description names it with.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a sentence.
+    fn about(&self) -> &'static str;
+
+    /// What each life of the agent at `seat` begins from; refuses settings that cannot be followed.
+    fn spec(&self, seat: Seat<Self::Settings>) -> Result<<Self::Agent as Agent>::Spec, SettingError>;
+}
+
+/// The place of one agent in its team, and what is set for it.
+#[derive(Clone, Debug)]
+pub struct Seat<S> {
+    /// The name of its team.
+    pub team: Arc<str>,
+    /// Its own name, with the number of the replica.
+    pub name: Arc<str>,
+    /// The rules that hold for it.
+    pub rules: Rules,
+    /// The settings of its kind.
+    pub settings: S,
+}
+
+/// All kinds there are.
+#[derive(Clone, Default)]
+pub struct Kinds(BTreeMap<&'static str, Arc<dyn AnyKind>>);
+
+impl fmt::Debug for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Kinds {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one; of two with one name the later stays.
+    #[must_use]
+    pub fn with(mut self, kind: impl Kind) -> Self {
+        self.0.insert(kind.name(), Arc::new(kind));
+        self
+    }
+
+    /// Their names, with what they are.
+    pub fn list(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+        self.0.iter().map(|(name, kind)| (*name, kind.about()))
+    }
+
+    /// What the settings of a kind may be.
+    pub fn schema(&self, kind: &str) -> Option<Schema> {
+        self.0.get(kind).map(|kind| kind.schema())
+    }
+
+    /// Whether there is one of that name.
+    pub fn has(&self, kind: &str) -> bool {
+        self.0.contains_key(kind)
+    }
+
+    pub(crate) fn member(&self, kind: &str, seat: Seat<Map<String, Value>>) -> Option<Result<Member, SettingError>> {
+        self.0.get(kind).map(|kind| kind.member(seat))
+    }
+}
+
+/// A kind whose types are nobody's business.
+trait AnyKind: Send + Sync {
+    fn about(&self) -> &'static str;
+    fn schema(&self) -> Schema;
+    fn member(&self, seat: Seat<Map<String, Value>>) -> Result<Member, SettingError>;
+}
+
+impl<K: Kind> AnyKind for K {
+    fn about(&self) -> &'static str {
+        Kind::about(self)
+    }
+
+    fn schema(&self) -> Schema {
+        SchemaGenerator::default().into_root_schema_for::<K::Settings>()
+    }
+
+    fn member(&self, seat: Seat<Map<String, Value>>) -> Result<Member, SettingError> {
+        let settings = read::<K::Settings>(seat.settings)?;
+        let seat = Seat {
+            team: seat.team,
+            name: seat.name,
+            rules: seat.rules,
+            settings,
+        };
+        let (name, rules) = (Arc::clone(&seat.name), seat.rules.clone());
+        let spec = self.spec(seat)?;
+        Ok(Member::of::<K::Agent>(&name, spec, &rules))
+    }
+}
+
+fn read<S: DeserializeOwned>(settings: Map<String, Value>) -> Result<S, SettingError> {
+    serde_json::from_value(Value::Object(settings)).map_err(|error| {
+        let text = error.to_string();
+        // serde names the key it is about between the first pair of backticks, where it knows it.
+        let key = text.split('`').nth(1).map(str::to_owned);
+        SettingError {
+            key,
+            problem: text,
+            remedy: "see what its kind may set with `triarch config schema`".to_owned(),
+        }
+    })
+}

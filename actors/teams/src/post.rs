@@ -1,0 +1,178 @@
+//! What agents of a team are sent.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value;
+use triarch_supervision::Message;
+use triarch_supervision::clock::Moment;
+use triarch_supervision::metrics::{InstrumentError, Instruments};
+
+use crate::metrics::Metrics;
+use crate::receipt::{Receipt, STAGES_MAX, StageSender, Stages};
+
+/// A message that any agent of a team takes: a kind, a body, and the way back.
+#[derive(Debug)]
+pub struct Post {
+    /// Names it among all posts of a runtime.
+    pub id: PostId,
+    /// The path of the agent that sent it, or who it was.
+    pub from: Arc<str>,
+    /// What it asks for, in a word of the receiver's choice.
+    pub kind: Arc<str>,
+    /// What it says.
+    pub body: Value,
+    /// When nobody needs it any more.
+    pub deadline: Option<Moment>,
+    /// Where to tell what became of it.
+    pub receipt: Receipt,
+}
+
+impl Message for Post {}
+
+impl Post {
+    fn new(id: PostId, from: impl Into<Arc<str>>, kind: impl Into<Arc<str>>, body: Value, receipt: Receipt) -> Self {
+        Self {
+            id,
+            from: from.into(),
+            kind: kind.into(),
+            body,
+            deadline: None,
+            receipt,
+        }
+    }
+
+    /// Nobody needs it any more after `deadline`.
+    #[must_use]
+    pub fn before(mut self, deadline: Moment) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+}
+
+/// The id of a post: unique among all posts of all lives of a runtime.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PostId(u128);
+
+impl fmt::Display for PostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for PostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A text that is no id of a post.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no id of a post; it has 32 of 0-9 and a-f")]
+pub struct NoPostId {
+    text: String,
+}
+
+impl FromStr for PostId {
+    type Err = NoPostId;
+
+    fn from_str(text: &str) -> Result<Self, NoPostId> {
+        let is_id = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_id);
+        number.map(Self).ok_or_else(|| NoPostId { text: text.to_owned() })
+    }
+}
+
+/// Where posts are made out: one of it in a runtime.
+#[derive(Debug)]
+pub struct PostOffice {
+    run: u64,
+    next: AtomicU64,
+    metrics: Metrics,
+}
+
+impl PostOffice {
+    /// An office for one life of a runtime; `run` is different for each.
+    pub fn new(run: u64, instruments: &Instruments) -> Result<Self, InstrumentError> {
+        Ok(Self {
+            run,
+            next: AtomicU64::new(1),
+            metrics: Metrics::new(instruments)?,
+        })
+    }
+
+    /// Makes out a post whose stages nobody hears.
+    pub fn post(&self, from: impl Into<Arc<str>>, kind: impl Into<Arc<str>>, body: Value) -> Post {
+        let id = self.next_id();
+        let receipt = Receipt::counted(id, None, self.metrics.clone());
+        Post::new(id, from, kind, body, receipt)
+    }
+
+    /// Makes out a post, and where its stages come out.
+    pub fn registered(&self, from: impl Into<Arc<str>>, kind: impl Into<Arc<str>>, body: Value) -> (Post, Stages) {
+        let (sender, stages) = flume::bounded(STAGES_MAX);
+        (self.through(sender, from, kind, body), stages)
+    }
+
+    /// Makes out a post whose stages go through a channel of the caller's, who reads it: what it has no room for is
+    /// lost.
+    pub fn through(
+        &self,
+        stages: StageSender,
+        from: impl Into<Arc<str>>,
+        kind: impl Into<Arc<str>>,
+        body: Value,
+    ) -> Post {
+        let id = self.next_id();
+        let receipt = Receipt::counted(id, Some(stages), self.metrics.clone());
+        Post::new(id, from, kind, body, receipt)
+    }
+
+    fn next_id(&self) -> PostId {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        PostId(u128::from(self.run) << 64 | u128::from(number))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use triarch_supervision::metrics::{Catalogue, TELEMETRY};
+
+    use super::*;
+    use crate::metrics::TEAMS;
+
+    pub(crate) fn office(run: u64) -> PostOffice {
+        let instruments = Instruments::new(Catalogue::new(&[TEAMS, TELEMETRY]).unwrap());
+        PostOffice::new(run, &instruments).unwrap()
+    }
+
+    impl PostOffice {
+        /// How many are done, failed and lost.
+        pub(crate) fn ended(&self) -> [u64; 3] {
+            self.metrics.counts()
+        }
+    }
+
+    #[test]
+    fn ids_are_read_back_as_they_are_written() {
+        let office = office(u64::MAX);
+        let (first, second) = (office.next_id(), office.next_id());
+        assert_ne!(first, second);
+        assert_eq!(first.to_string(), "ffffffffffffffff0000000000000001");
+        assert_eq!(first.to_string().parse(), Ok(first));
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for text in [
+            "",
+            "1",
+            "+fffffffffffffff0000000000000001",
+            "FFFFFFFFFFFFFFFF0000000000000001",
+        ] {
+            assert!(text.parse::<PostId>().is_err(), "{text}");
+        }
+    }
+}

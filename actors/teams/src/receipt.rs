@@ -1,0 +1,163 @@
+//! What is proved about a post: queued, delivered, accepted, done, or failed with a reason.
+//!
+//! *Queued* is what a send that succeeds proves. The agent that takes the post out of its mailbox says *delivered*: for
+//! a program that means that the line was written to it. *Accepted* is what only the receiver itself can say, and
+//! *done* and *failed* end the story. A receipt that is dropped before that says *lost*.
+
+use serde_json::Value;
+
+use crate::metrics::Metrics;
+use crate::post::PostId;
+
+/// How far a post has come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    /// The agent has it in hand.
+    Delivered,
+    /// The agent says that it will do what the post asks for.
+    Accepted,
+    /// It is done; what came of it.
+    Done(Value),
+    /// It failed, and will not be done.
+    Failed(String),
+    /// Nobody is left who could say more.
+    Lost,
+}
+
+impl Stage {
+    /// Whether nothing comes after it.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Lost)
+    }
+
+    /// The word for it.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Accepted => "accepted",
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// Stages of one post or several, as they come.
+pub type Stages = flume::Receiver<(PostId, Stage)>;
+
+/// The other end of [`Stages`].
+pub type StageSender = flume::Sender<(PostId, Stage)>;
+
+/// Where an agent tells what became of a post; nobody may be listening.
+#[derive(Debug)]
+pub struct Receipt {
+    post: PostId,
+    to: Option<StageSender>,
+    /// Until the story has ended.
+    metrics: Option<Metrics>,
+}
+
+/// Three stages, and one more for the end.
+pub(crate) const STAGES_MAX: usize = 4;
+
+impl Receipt {
+    pub(crate) fn counted(post: PostId, to: Option<StageSender>, metrics: Metrics) -> Self {
+        Self {
+            post,
+            to,
+            metrics: Some(metrics),
+        }
+    }
+
+    /// Whether anybody wants to know.
+    pub fn is_wanted(&self) -> bool {
+        self.to.as_ref().is_some_and(|sender| !sender.is_disconnected())
+    }
+
+    /// The agent has the post in hand.
+    pub fn delivered(&self) {
+        self.tell(Stage::Delivered);
+    }
+
+    /// The agent will do what the post asks for.
+    pub fn accepted(&self) {
+        self.tell(Stage::Accepted);
+    }
+
+    /// It is done.
+    pub fn done(mut self, result: Value) {
+        self.end(Stage::Done(result));
+    }
+
+    /// It failed.
+    pub fn failed(mut self, why: impl Into<String>) {
+        self.end(Stage::Failed(why.into()));
+    }
+
+    fn end(&mut self, stage: Stage) {
+        let Some(metrics) = self.metrics.take() else { return };
+        metrics.ended(&stage);
+        self.tell(stage);
+    }
+
+    fn tell(&self, stage: Stage) {
+        if let Some(sender) = &self.to {
+            // Whoever does not listen any more, or reads too slowly, has only itself to blame.
+            let _unheard = sender.try_send((self.post, stage));
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.end(Stage::Lost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::post::tests::office;
+
+    fn told(tell: impl FnOnce(Receipt)) -> Vec<Stage> {
+        let (post, stages) = office(1).registered("me", "test", json!(null));
+        tell(post.receipt);
+        stages.drain().map(|(_, stage)| stage).collect()
+    }
+
+    #[test]
+    fn a_post_that_is_done_ends_with_its_result() {
+        let stages = told(|receipt| {
+            receipt.delivered();
+            receipt.accepted();
+            receipt.done(json!(7));
+        });
+        assert_eq!(stages, [Stage::Delivered, Stage::Accepted, Stage::Done(json!(7))]);
+    }
+
+    #[test]
+    fn one_that_failed_says_why_and_one_that_was_dropped_is_lost() {
+        assert_eq!(
+            told(|receipt| receipt.failed("no ink")),
+            [Stage::Failed("no ink".to_owned())]
+        );
+        assert_eq!(told(drop), [Stage::Lost]);
+    }
+
+    #[test]
+    fn nobody_needs_to_listen() {
+        let office = office(1);
+        let unheard = office.post("me", "test", json!(null)).receipt;
+        assert!(!unheard.is_wanted());
+        let (post, stages) = office.registered("me", "test", json!(null));
+        assert!(post.receipt.is_wanted());
+        drop(stages);
+        assert!(!post.receipt.is_wanted());
+        post.receipt.done(json!(null));
+        assert_eq!(office.ended(), [1, 0, 0]);
+        drop(unheard);
+        assert_eq!(office.ended(), [1, 0, 1], "done, failed, lost");
+    }
+}

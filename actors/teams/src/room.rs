@@ -1,0 +1,77 @@
+//! Level 2: a team, in the order its agents are described.
+//!
+//! ```text
+//! <team>           as its description says; one_for_one if it says nothing
+//! ├─ <agent>       permanent unless described otherwise
+//! └─ <agent>-1 …   replicas, by their number
+//! ```
+
+use std::sync::Arc;
+
+use triarch_supervision::name::Name;
+use triarch_supervision::prelude::*;
+
+use crate::config::{AgentConfig, TeamConfig};
+use crate::error::TeamError;
+use crate::kind::{Kinds, Seat};
+use crate::member::Member;
+
+/// The agents of a team, before they have joined it.
+pub type Members = Vec<Member>;
+
+/// The team that `config` describes, split where it has more than `span` agents; to be a child of a root.
+pub fn room(config: &TeamConfig, kinds: &Kinds, span: usize) -> Result<Supervisor, TeamError> {
+    let team = Supervisor::named(&config.name)
+        .strategy(config.strategy.into())
+        .intensity(config.intensity.into())
+        .backoff(config.backoff.into())
+        .span(span);
+    let members = members(config, kinds)?;
+    Ok(members.into_iter().fold(team, |team, member| member.join(team)))
+}
+
+/// All agents that a team's description asks for.
+pub fn members(config: &TeamConfig, kinds: &Kinds) -> Result<Members, TeamError> {
+    Name::new(&config.name).map_err(|fault| TeamError::Name {
+        team: config.name.clone(),
+        fault,
+    })?;
+    let mut members = Vec::new();
+    for agent in &config.agents {
+        for name in names(agent) {
+            members.push(member(&config.name, agent, &name, kinds)?);
+        }
+    }
+    Ok(members)
+}
+
+/// The names of an agent's replicas, or its own.
+pub fn names(agent: &AgentConfig) -> Vec<String> {
+    match agent.replicas {
+        None => vec![agent.name.clone()],
+        Some(count) => (1..=count.get())
+            .map(|number| format!("{}-{number}", agent.name))
+            .collect(),
+    }
+}
+
+/// One agent of `team` called `name`, as `agent` describes it.
+pub fn member(team: &str, agent: &AgentConfig, name: &str, kinds: &Kinds) -> Result<Member, TeamError> {
+    let seat = Seat {
+        team: Arc::from(team),
+        name: Arc::from(name),
+        rules: agent.rules.clone(),
+        settings: agent.settings.clone(),
+    };
+    let made = kinds.member(&agent.kind, seat).ok_or_else(|| TeamError::NoSuchKind {
+        team: team.to_owned(),
+        agent: agent.name.clone(),
+        kind: agent.kind.clone(),
+        known: kinds.list().map(|(name, _)| name).collect::<Vec<_>>().join(", "),
+    })?;
+    made.map_err(|fault| TeamError::Setting {
+        team: team.to_owned(),
+        agent: agent.name.clone(),
+        fault,
+    })
+}
