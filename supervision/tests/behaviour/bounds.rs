@@ -283,8 +283,14 @@ async fn a_sender_held_back_is_turned_away_when_the_agent_leaves_the_tree() {
     not_yet(&mut held).await;
     team.terminate_child("a").await.unwrap();
     not_yet(&mut held).await;
-    team.delete_child("a").await.unwrap();
-    let refused = soon("the sender is turned away", held).await.unwrap_err();
+    // It is looked at before, so that it has to be woken.
+    let deleting = async {
+        quiet().await;
+        team.delete_child("a").await
+    };
+    let (sent, deleted) = join(soon("the sender is turned away", held), deleting).await;
+    let refused = sent.unwrap_err();
+    assert_eq!(deleted, Ok(()));
     assert!(matches!(
         (refused.message, refused.why),
         (Say::Note(9), Refusal::Closed)
