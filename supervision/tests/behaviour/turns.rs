@@ -81,33 +81,33 @@ fn an_agent_that_gives_itself_work_when_idle_lets_others_run() {
     });
 }
 
-enum News {
+enum Heard {
     Watch(Address<Say>),
     Down,
     Ask(Reply<()>),
 }
 
-impl Message for News {}
+impl Message for Heard {}
 
 struct Loyal(Option<Address<Say>>);
 
 impl Agent for Loyal {
-    type Message = News;
+    type Message = Heard;
     type Spec = ();
     async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> {
         Ok(Self(None))
     }
-    async fn handle(&mut self, news: News, ctx: &mut Context<Self>) -> Result<(), Failure> {
+    async fn handle(&mut self, news: Heard, ctx: &mut Context<Self>) -> Result<(), Failure> {
         match news {
-            News::Ask(reply) => {
+            Heard::Ask(reply) => {
                 reply.send(());
                 return Ok(());
             }
-            News::Watch(other) => self.0 = Some(other),
-            News::Down => {}
+            Heard::Watch(other) => self.0 = Some(other),
+            Heard::Down => {}
         }
         if let Some(other) = &self.0 {
-            ctx.watch(other, |_| News::Down);
+            ctx.watch(other, |_| Heard::Down);
         }
         Ok(())
     }
@@ -123,8 +123,8 @@ fn an_agent_that_watches_again_what_has_left_lets_others_run() {
         let handle = tree.observer().supervisor("team").unwrap();
         handle.terminate_child("b").await.unwrap();
         handle.delete_child("b").await.unwrap();
-        address.send(News::Watch(other)).await.unwrap();
-        soon("it answers", address.ask(News::Ask)).await.unwrap();
+        address.send(Heard::Watch(other)).await.unwrap();
+        soon("it answers", address.ask(Heard::Ask)).await.unwrap();
         assert!(tree.stop().await.is_orderly());
     });
 }
