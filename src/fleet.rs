@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::watch;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::metrics::Instruments;
-use triarch_supervision::prelude::*;
-use triarch_supervision::tree::{Level, NodeView};
+use triarch_supervision::supervisor::SupervisorHandle;
+use triarch_supervision::tree::{Level, NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig, names};
 
 use crate::operations::Trouble;

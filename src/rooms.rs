@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use triarch_supervision::metrics::families::TREE;
 use triarch_supervision::metrics::{Catalogue, Instruments, TELEMETRY};
 use triarch_supervision::prelude::*;
 use triarch_teams::metrics::TEAMS;
@@ -18,11 +19,8 @@ use crate::fleet::Ground;
 
 /// What everybody counts in.
 pub(crate) fn instruments() -> Result<Instruments, Failure> {
-    Ok(Instruments::new(Catalogue::new(&[
-        telemetry::metrics::LIFECYCLE,
-        TEAMS,
-        TELEMETRY,
-    ])?))
+    let sections = [&TREE[..], &[telemetry::metrics::LIFECYCLE, TEAMS, TELEMETRY]].concat();
+    Ok(Instruments::new(Catalogue::new(&sections)?))
 }
 
 /// The tree as it is described, before it starts.

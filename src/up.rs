@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::{Late, Level};
+use triarch_supervision::tree::{Late, Level, RootEnd};
 
 use crate::claim::{Claim, ClaimError};
 use crate::fleet::Ground;

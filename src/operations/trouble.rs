@@ -110,7 +110,7 @@ impl From<CallError> for Trouble {
             CallError::Build(_) => (Code::Usage, "mend the description"),
             CallError::Refused(AdminError::NotFound { .. }) => (Code::NotFound, "`triarch tree` shows what there is"),
             CallError::Refused(_) => (Code::Refused, "`triarch why` tells how it is"),
-            CallError::Down { .. } => (Code::Failed, "ask again in a moment"),
+            _ => (Code::Failed, "ask again in a moment"),
         };
         Self::new(code, error.to_string(), remedy)
     }

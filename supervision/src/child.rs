@@ -12,7 +12,7 @@ use ractor::{ActorCell, SpawnErr};
 use crate::address::Address;
 use crate::agent::shell::{Birth, Shell};
 use crate::agent::{Agent, Handling, OnError, OnStuck};
-use crate::error::BuildError;
+use crate::error::{BuildError, ChildFault};
 use crate::mailbox::{CAPACITY, Mailbox};
 use crate::message::{Message, Overflow};
 use crate::name::Name;
@@ -167,7 +167,14 @@ impl<A: Agent> Child<A> {
     /// How long its `start` may take; 30 seconds, unless said otherwise.
     #[must_use]
     pub fn start_within(mut self, limit: Duration) -> Self {
-        self.options.policy.start_within = limit;
+        self.options.policy.start_within = Some(limit);
+        self
+    }
+
+    /// Its `start` may take as long as it likes.
+    #[must_use]
+    pub fn start_without_limit(mut self) -> Self {
+        self.options.policy.start_within = None;
         self
     }
 
@@ -215,29 +222,35 @@ impl<A: Agent> Child<A> {
         })
     }
 
-    /// Checks what can be known before the tree runs. One that is refused closes its mailbox: nobody will read it.
-    /// What it has in common with `like` is kept once.
-    pub(crate) fn build(mut self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
+    /// Checks what can be known before the tree runs, for the supervisor of that name. One that is refused closes its
+    /// mailbox: nobody will read it. What it has in common with `like` is kept once.
+    pub(crate) fn build(mut self, supervisor: &str, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
         let mailbox = Arc::clone(self.mailbox());
         self.mailbox.0.take();
-        self.checked(Arc::clone(&mailbox), like)
-            .inspect_err(|_| close(&mailbox))
+        self.checked(Arc::clone(&mailbox), like).map_err(|fault| {
+            close(&mailbox);
+            BuildError::Child {
+                supervisor: Name::unchecked(supervisor),
+                child: mailbox.node.name.clone(),
+                fault,
+            }
+        })
     }
 
-    fn checked(self, mailbox: Arc<Mailbox<A::Message>>, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
+    fn checked(self, mailbox: Arc<Mailbox<A::Message>>, like: Option<&ChildSpec>) -> Result<ChildSpec, ChildFault> {
         Name::check(&self.name)?;
         let name = mailbox.node.name.clone();
         let Some(capacity) = NonZeroUsize::new(self.options.capacity) else {
-            return Err(BuildError::NoCapacity { child: name });
+            return Err(ChildFault::NoCapacity);
         };
-        check_backoff(&name, &self.options.policy.backoff.unwrap_or_default())?;
+        check_backoff(&self.options.policy.backoff.unwrap_or_default())?;
         if self.options.budget.is_some_and(|budget| budget.is_zero()) {
-            return Err(BuildError::NoBudget { child: name });
+            return Err(ChildFault::NoBudget);
         }
-        check_times(&name, &self.options.policy)?;
+        check_times(&self.options.policy)?;
         let (in_use, said) = (mailbox.queue.capacity(), capacity.get() as u64);
         if in_use != said || mailbox.overflow != self.options.overflow {
-            return Err(BuildError::MailboxInUse { child: name });
+            return Err(ChildFault::MailboxInUse);
         }
         let startable = AgentSpec::<A> {
             spec: Some(self.spec),

@@ -200,6 +200,7 @@ impl Default for Backoff {
 
 /// What a child specification says of its life.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ChildPolicy {
     /// When it is started again.
     pub restart: Restart,
@@ -211,8 +212,8 @@ pub struct ChildPolicy {
     pub on_limit: OnLimit,
     /// The waits between its restarts; the supervisor's where none is given.
     pub backoff: Option<Backoff>,
-    /// How long its `start` may take.
-    pub start_within: Duration,
+    /// How long its `start` may take; `None` is without limit.
+    pub start_within: Option<Duration>,
 }
 
 /// The default limit of a child's `start`.
@@ -226,13 +227,14 @@ impl Default for ChildPolicy {
             significant: false,
             on_limit: OnLimit::default(),
             backoff: None,
-            start_within: START_WITHIN,
+            start_within: Some(START_WITHIN),
         }
     }
 }
 
 /// What a supervisor declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SupervisorPolicy {
     /// Which children restart together.
     pub strategy: Strategy,

@@ -28,6 +28,7 @@ pub struct Context<A: Agent> {
 
 /// The end of a watched agent's incarnation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Down {
     /// Whose.
     pub path: Arc<str>,

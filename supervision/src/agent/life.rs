@@ -4,7 +4,6 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -85,7 +84,7 @@ impl<A: Agent> Life<A> {
         let mailbox = Arc::clone(&ctx.mailbox);
         Self {
             agent: Some(agent),
-            handled: mailbox.node.handled.load(Ordering::Relaxed),
+            handled: mailbox.node.handled(),
             hand: Hand {
                 message: None,
                 is_full: false,
@@ -129,7 +128,7 @@ impl<A: Agent> Life<A> {
         self.release();
         let own = &self.mailbox.node;
         // A row that an error cut short has not told how many it handled before.
-        own.handled.store(self.handled, Ordering::Relaxed);
+        own.has_handled(self.handled);
         own.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
         let limit = self.stop_limit();
         let Some(agent) = &mut self.agent else {
@@ -244,9 +243,9 @@ impl<A: Agent> Life<A> {
             self.mailbox.stand_up(hold);
         }
         let node = &self.mailbox.node;
-        node.handling_since.store(0, Ordering::Relaxed);
-        node.in_hand.store(0, Ordering::Relaxed);
-        node.handled.store(self.handled, Ordering::Relaxed);
+        node.ends_handling();
+        node.has_nothing_in_hand();
+        node.has_handled(self.handled);
         node.ended(self.ctx.incarnation, reason, Moment::now());
     }
 }

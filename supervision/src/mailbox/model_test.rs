@@ -36,11 +36,11 @@ struct Item<const LANES: bool> {
 }
 
 impl<const LANES: bool> Message for Item<LANES> {
-    const LANES: bool = LANES;
-
-    fn priority(&self) -> Priority {
-        Priority::ALL[self.lane]
-    }
+    const PRIORITY: Option<fn(&Self) -> Priority> = if LANES {
+        Some(|item| Priority::ALL[item.lane])
+    } else {
+        None
+    };
 }
 
 /// Counts how often it was rung or woken.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -17,10 +16,11 @@ use crate::mailbox::Mailbox;
 use crate::message::Message;
 use crate::metrics::Instruments;
 use crate::reason::ExitReason;
-use crate::supervisor::{CallError, FIRST_PART, Slot, Started, Supervisor, SupervisorHandle};
+use crate::supervisor::{CallError, FIRST_PART, Reception, Started, Supervisor, SupervisorHandle};
 
 /// One node as the tree shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NodeView {
     /// A number given once in a process.
     pub id: u64,
@@ -47,6 +47,7 @@ pub struct NodeView {
 
 /// Nothing stands at a path, or something else than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotFound {
     /// Nothing stands there.
     #[error("nothing in the tree is called {path}; its snapshot lists what there is")]
@@ -165,12 +166,13 @@ impl Observer {
         }
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
-        let slot = entry.door.as_any().downcast::<Slot>();
+        let reception = entry.door.as_any().downcast::<Reception>();
         let other = |_| NotFound::NoSupervisor {
             path: path.to_owned(),
             found,
         };
-        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
+        reception
+            .map(|reception| SupervisorHandle::new(entry.node.path(), reception, Arc::clone(&self.shared)))
             .map_err(other)
     }
 
@@ -273,8 +275,8 @@ fn view(node: &Node, children_count: usize) -> NodeView {
         level: node.level,
         type_name: node.type_name,
         state: node.phase(),
-        incarnation: node.incarnation.load(Ordering::Acquire),
-        restarts: u64::from(node.restarts.load(Ordering::Relaxed)),
+        incarnation: node.incarnation(),
+        restarts: u64::from(node.restarts()),
         last_exit: node.last_exit(),
         mailbox: node.figures().map(|figures| figures.read()),
         children_count,

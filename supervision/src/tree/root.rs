@@ -16,7 +16,7 @@ use crate::policy::{AutoShutdown, Backoff, Intensity, SupervisorPolicy};
 use crate::reason::ExitReason;
 use crate::supervisor::machine::Overdue;
 use crate::supervisor::{
-    Charge, Order, Slot, Supervisor, SupervisorActor, SupervisorSpec, check_children, check_policy,
+    Charge, Order, Reception, Supervisor, SupervisorActor, SupervisorSpec, check_children, check_policy,
 };
 
 /// The description of a whole tree.
@@ -83,9 +83,8 @@ impl Root {
 
     /// Counts with `instruments` instead of ones of its own, so that others can count in them too.
     ///
-    /// Their catalogue needs the sections [`SUPERVISION`](crate::metrics::families::SUPERVISION),
-    /// [`MAILBOX`](crate::metrics::families::MAILBOX) and [`AGENT`](crate::metrics::families::AGENT), or the tree does
-    /// not start. One tree to one set of instruments: gauges tell of the tree that was sampled last.
+    /// Their catalogue needs the sections [`TREE`](crate::metrics::families::TREE), or the tree does not start. One tree
+    /// to one set of instruments: gauges tell of the tree that was sampled last.
     #[must_use]
     pub fn instruments(mut self, instruments: Instruments) -> Self {
         self.instruments = Some(instruments);
@@ -109,8 +108,8 @@ impl Root {
         see(&shared);
         let node = Node::new(Level::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
-        let slot = Arc::new(Slot::default());
-        shared.enlist(&node, Arc::clone(&slot) as Arc<dyn Door>);
+        let reception = Arc::new(Reception::default());
+        shared.enlist(&node, Arc::clone(&reception) as Arc<dyn Door>);
         node.meters().bears(policy.intensity);
         for child in &*children {
             child.child.join_tree(None, &shared);
@@ -122,7 +121,7 @@ impl Root {
             policy,
             children,
             shared: Arc::clone(&shared),
-            slot,
+            reception,
             parent: None,
         };
         let starting = Starting(Tree { shared });
@@ -173,6 +172,7 @@ async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
 
 /// A child that did not stop in time when its supervisor last ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Late {
     /// The supervisor that stopped it.
     pub supervisor: Arc<str>,
@@ -200,6 +200,7 @@ impl Late {
 
 /// How a tree ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct RootEnd {
     /// Why.
     pub reason: ExitReason,
@@ -247,8 +248,8 @@ impl Tree {
 
     fn ask_to_stop(&self) {
         let root = self.shared.find("root").map(|entry| entry.door.as_any());
-        if let Some(Ok(slot)) = root.map(Arc::downcast::<Slot>) {
-            slot.order(Order::Stop);
+        if let Some(Ok(reception)) = root.map(Arc::downcast::<Reception>) {
+            reception.order(Order::Stop);
         }
     }
 
@@ -327,7 +328,7 @@ mod tests {
     async fn a_tree_whose_root_was_killed_has_ended() {
         let tree = Root::new().supervisor(Supervisor::named("team")).start().await.unwrap();
         let door = tree.shared.find("root").unwrap().door;
-        door.as_any().downcast::<Slot>().unwrap().cell().unwrap().kill();
+        door.as_any().downcast::<Reception>().unwrap().cell().unwrap().kill();
         let end = tokio::time::timeout(Duration::from_mins(1), tree.stop()).await.unwrap();
         assert_eq!(end.reason, ExitReason::Killed(KillCause::Outside));
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::Observation;
+use triarch_supervision::tree::{Fact, Observation};
 
 use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, pause, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, quiet, soon, until};

@@ -8,7 +8,9 @@ use futures_util::future::{join, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Semaphore;
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, grow, one, pause, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, not_yet, quiet, soon, until};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Say, Script, Start, grow, kill_agent, one, one_in, pause, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};
@@ -27,11 +28,10 @@ enum Job {
 }
 
 impl Message for Job {
-    const REDELIVERIES: u32 = 2;
-    fn again(&self) -> Option<Self> {
-        assert!(!matches!(self, Self::NoCopy(_)), "there is no copy of it");
-        Some(self.clone())
-    }
+    const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::new(2, |job| {
+        assert!(!matches!(job, Self::NoCopy(_)), "there is no copy of it");
+        Some(job.clone())
+    }));
 }
 
 struct Jobber(Log);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::Decision;
-use triarch_supervision::tree::{Events, NodeView};
+use triarch_supervision::tree::{Events, Fact, NodeView};
 
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -56,7 +56,7 @@ pub(crate) fn decisions(events: &mut Events) -> Vec<Decision> {
     std::iter::from_fn(|| events.try_next())
         .filter_map(|event| match event.fact {
             Fact::Decision(decision) => Some(decision),
-            Fact::Observation(_) => None,
+            _ => None,
         })
         .collect()
 }

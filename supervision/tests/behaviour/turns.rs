@@ -132,11 +132,10 @@ fn an_agent_that_watches_again_what_has_left_lets_others_run() {
 struct Ranked(Arc<AtomicU32>);
 
 impl Message for Ranked {
-    const LANES: bool = true;
-    fn priority(&self) -> Priority {
-        assert!(self.0.fetch_add(1, Ordering::SeqCst) != 1, "asked twice");
+    const PRIORITY: Option<fn(&Self) -> Priority> = Some(|ranked| {
+        assert!(ranked.0.fetch_add(1, Ordering::SeqCst) != 1, "asked twice");
         Priority::Normal
-    }
+    });
 }
 
 struct Ranker(Log);

@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ impl<A: Agent> Life<A> {
             let hold = self.hold.as_mut()?;
             self.mailbox.queue.release(&mut hold.notes);
             self.mailbox.queue.look_ahead(&mut hold.notes);
-            self.mailbox.node.in_hand.store(0, Ordering::Relaxed);
+            self.mailbox.node.has_nothing_in_hand();
             return Some(Next::Pause);
         }
         let message = streak.may_take_own().then(|| self.news()).flatten()?;
@@ -75,7 +74,7 @@ impl<A: Agent> Life<A> {
                 return Some(end);
             }
         }
-        self.mailbox.node.in_hand.store(0, Ordering::Relaxed);
+        self.mailbox.node.has_nothing_in_hand();
         let hold = self.hold.as_mut()?;
         if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
             return self.wait(true, streak).await;

@@ -8,7 +8,7 @@ use crate::mailbox::hatch::Hatch;
 use crate::mailbox::line::{self, Line, Place};
 use crate::mailbox::parcel::{Content, Parcel, Stamp};
 use crate::mailbox::word::{Admission, Refused, Standing};
-use crate::message::Message;
+use crate::message::{Declared as _, Message};
 use crate::sync::{Ordering, SpinGuard, fence, lock, yield_thread};
 
 /// Below this depth each message is stamped by the clock; above it, one in so many, and the others as the latest.

@@ -30,7 +30,7 @@ impl Watcher {
 }
 
 /// Watchers to be told where no lock is held, for their values are the users'.
-type Due = (ExitReason, Vec<Watcher>);
+type Owed = (ExitReason, Vec<Watcher>);
 
 impl Node {
     /// Takes in a watcher. One that came after the last end is told of that at once.
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// Whoever watches for an end that will not come, with the last there was.
-    fn due_at_last(&self, records: &mut Records) -> Option<Due> {
+    fn due_at_last(&self, records: &mut Records) -> Option<Owed> {
         let rare = records
             .rare
             .as_mut()
@@ -78,7 +78,7 @@ impl Node {
     }
 }
 
-fn tell_due(due: Option<Due>) {
+fn tell_due(due: Option<Owed>) {
     if let Some((reason, watchers)) = due {
         tell(&reason, watchers);
     }
@@ -118,7 +118,7 @@ mod tests {
         let (tell, told) = sync_channel(1);
         other.watch(Watcher {
             who: Arc::downgrade(by),
-            incarnation: by.incarnation.load(Ordering::Relaxed),
+            incarnation: by.incarnation(),
             tell: Box::new(move |reason| tell.send(reason.clone()).unwrap()),
         });
         told
