@@ -7,6 +7,7 @@ use triarch_supervision::prelude::*;
 use triarch_supervision::testing::{Probe, World};
 
 use super::natives;
+use crate::TeamError;
 use crate::config::TeamConfig;
 use crate::error::SettingError;
 use crate::kind::Kinds;
@@ -14,7 +15,6 @@ use crate::post::tests::office;
 use crate::post::{Post, PostOffice};
 use crate::receipt::Stage;
 use crate::room::{members, room};
-use crate::{TeamError, kind};
 
 pub(super) struct Scene {
     pub(super) office: Arc<PostOffice>,
@@ -47,7 +47,7 @@ impl Scene {
     }
 
     /// As [`Scene::new`], with other kinds.
-    pub(super) async fn of(world: &World, agents: &Value, kinds: impl FnOnce(&Arc<PostOffice>) -> kind::Kinds) -> Self {
+    pub(super) async fn of(world: &World, agents: &Value, kinds: impl FnOnce(&Arc<PostOffice>) -> Kinds) -> Self {
         let office = Arc::new(office(1));
         let (ear, probe) = Probe::child("ear");
         let team = room(&team(agents), &kinds(&office), 10).unwrap();
