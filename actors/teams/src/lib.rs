@@ -70,6 +70,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod check;
 mod config;
 mod error;
 mod kind;
@@ -81,6 +82,7 @@ pub mod receipt;
 mod room;
 mod span;
 
+pub use check::Collision;
 pub use config::{
     AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, RestartConfig, Rules,
     TeamConfig, TeamStrategy,

@@ -9,14 +9,15 @@
 //! ```
 //!
 //! ```
+//! use triarch_supervision::metrics::families::TREE;
 //! use triarch_supervision::metrics::{Catalogue, Instruments, TELEMETRY};
 //! use triarch_supervision::prelude::*;
 //! use triarch_telemetry::{Config, Output, metrics, room};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let instruments = Instruments::new(Catalogue::new(&[metrics::LIFECYCLE, TELEMETRY])?);
+//! let instruments = Instruments::new(Catalogue::new(&[&TREE[..], &[metrics::LIFECYCLE, TELEMETRY]].concat())?);
 //! let telemetry = room(Config::default(), Output::stderr(), &instruments)?;
-//! let tree = Root::new().supervisor(telemetry).start().await?;
+//! let tree = Root::new().instruments(instruments).supervisor(telemetry).start().await?;
 //! assert!(tree.stop().await.is_orderly());
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

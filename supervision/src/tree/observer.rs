@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::figures::Figures;
+use super::metering::ROOT;
 use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
@@ -16,10 +16,11 @@ use crate::mailbox::Mailbox;
 use crate::message::Message;
 use crate::metrics::Instruments;
 use crate::reason::ExitReason;
-use crate::supervisor::{FIRST_PART, Slot, SupervisorHandle};
+use crate::supervisor::{CallError, FIRST_PART, Reception, Started, Supervisor, SupervisorHandle};
 
 /// One node as the tree shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NodeView {
     /// A number given once in a process.
     pub id: u64,
@@ -46,6 +47,7 @@ pub struct NodeView {
 
 /// Nothing stands at a path, or something else than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotFound {
     /// Nothing stands there.
     #[error("nothing in the tree is called {path}; its snapshot lists what there is")]
@@ -174,13 +176,25 @@ impl Observer {
         }
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
-        let slot = entry.door.as_any().downcast::<Slot>();
+        let reception = entry.door.as_any().downcast::<Reception>();
         let other = |_| NotFound::NoSupervisor {
             path: path.to_owned(),
             found,
         };
-        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
+        reception
+            .map(|reception| SupervisorHandle::new(entry.node.path(), reception, Arc::clone(&self.shared)))
             .map_err(other)
+    }
+
+    /// Adds a supervisor with its children at the right end of the root, and starts it; where it does not start it is
+    /// not kept. It is taken away again by
+    /// [`terminate_child`](SupervisorHandle::terminate_child) and [`delete_child`](SupervisorHandle::delete_child) of the
+    /// handle at `root`.
+    pub async fn start_supervisor(&self, supervisor: Supervisor) -> Result<Started, CallError> {
+        let root = self.supervisor(ROOT).map_err(|_| CallError::Down {
+            supervisor: Arc::from(ROOT),
+        })?;
+        root.start_supervisor(supervisor).await
     }
 
     /// What supervisors decide from now on.
@@ -279,8 +293,8 @@ fn view(node: &Node, children_count: usize) -> NodeView {
         level: node.level,
         type_name: node.type_name,
         state: node.phase(),
-        incarnation: node.incarnation.load(Ordering::Acquire),
-        restarts: u64::from(node.restarts.load(Ordering::Relaxed)),
+        incarnation: node.incarnation(),
+        restarts: u64::from(node.restarts()),
         last_exit: node.last_exit(),
         mailbox: node.figures().map(|figures| figures.read()),
         children_count,

@@ -1,7 +1,8 @@
 //! What an observer gives away, and what it says of itself.
 
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::EVENTS_KEPT;
+use triarch_supervision::tree::{EVENTS_KEPT, Phase};
 
 use crate::agents::{Log, Say, grow, one, puppet, team};
 use crate::patience::quiet;
