@@ -1,6 +1,10 @@
 //! Runs a fleet of agents as one supervised tree of three levels, and shows all of it.
 #![forbid(unsafe_code)]
 
+mod catalogue;
+
+pub use catalogue::{catalogue, sections};
+pub use triarch_gateway as gateway;
 pub use triarch_supervision::*;
 pub use triarch_telemetry as telemetry;
 

@@ -6,16 +6,23 @@
 //! └─ demo          a team
 //! ```
 
-use triarch::metrics::{Catalogue, Instruments, TELEMETRY};
+use triarch::metrics::Instruments;
 use triarch::prelude::*;
-use triarch::telemetry;
+use triarch::telemetry::{self, Exposition, Health};
 
 use crate::demo;
 
+/// The rooms that the runtime does not work without.
+const ROOMS: [&str; 1] = ["telemetry"];
+
 /// The tree as it is described, before it starts.
 pub(crate) fn root() -> Result<Root, Failure> {
-    let instruments = Instruments::new(Catalogue::new(&[telemetry::metrics::LIFECYCLE, TELEMETRY])?);
+    let instruments = Instruments::new(triarch::catalogue()?);
+    let exposition = Exposition::new(instruments.clone(), Health::new(&ROOMS), env!("CARGO_PKG_VERSION"))?;
     let config = telemetry::Config::default();
-    let telemetry = telemetry::room(config, telemetry::Output::stderr(), &instruments)?;
-    Ok(Root::new().supervisor(telemetry).supervisor(demo::team()))
+    let telemetry = telemetry::room(config, telemetry::Output::stderr(), &exposition)?;
+    Ok(Root::new()
+        .instruments(instruments)
+        .supervisor(telemetry)
+        .supervisor(demo::team()))
 }

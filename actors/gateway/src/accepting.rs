@@ -62,7 +62,9 @@ pub(crate) struct Porter {
 enum Reserve {
     /// This door keeps none.
     None,
-    Kept(File),
+    Kept {
+        _open: File,
+    },
     Spent,
 }
 
@@ -96,7 +98,7 @@ impl Porter {
     }
 
     async fn make_room<L: Listener>(&mut self, error: &io::Error, listener: &L) -> Option<Came<L::Stream>> {
-        match judge(error, matches!(self.reserve, Reserve::Kept(_))) {
+        match judge(error, matches!(self.reserve, Reserve::Kept { .. })) {
             Verdict::Again => None,
             Verdict::SpendReserve => {
                 self.guests.metrics().refused(Refusal::Exhausted);
@@ -121,9 +123,9 @@ impl Porter {
 
     fn refill(&mut self) {
         if matches!(self.reserve, Reserve::Spent)
-            && let Ok(file) = File::open("/dev/null")
+            && let Ok(open) = File::open("/dev/null")
         {
-            self.reserve = Reserve::Kept(file);
+            self.reserve = Reserve::Kept { _open: open };
         }
     }
 }

@@ -129,7 +129,11 @@ mod tests {
     /// A folder of its own for each test.
     fn folder() -> PathBuf {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("triarch-claim-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "triarch-claim-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         std::env::temp_dir().join(name)
     }
 
@@ -141,7 +145,10 @@ mod tests {
     fn folder_socket_and_lock_are_ours_alone_and_the_socket_goes_with_the_claim() {
         let folder = folder();
         let (claim, _listener) = Claim::take(&folder).unwrap();
-        assert_eq!((mode(&folder), mode(claim.path()), mode(&folder.join(LOCK))), (0o700, 0o600, 0o600));
+        assert_eq!(
+            (mode(&folder), mode(claim.path()), mode(&folder.join(LOCK))),
+            (0o700, 0o600, 0o600)
+        );
         drop(claim);
         assert!(!socket_path(&folder).exists());
         fs::remove_dir_all(folder).unwrap();
@@ -152,7 +159,10 @@ mod tests {
         let folder = folder();
         DirBuilder::new().mode(0o750).create(&folder).unwrap();
         fs::set_permissions(&folder, Permissions::from_mode(0o750)).unwrap();
-        assert!(matches!(Claim::take(&folder), Err(Error::FolderOpen { mode: 0o750, .. })));
+        assert!(matches!(
+            Claim::take(&folder),
+            Err(Error::FolderOpen { mode: 0o750, .. })
+        ));
         assert_eq!(mode(&folder), 0o750);
         fs::remove_dir_all(folder).unwrap();
     }

@@ -92,14 +92,23 @@ mod tests {
             let expected = format!("HTTP would listen on {listen}, which other machines reach; listen on 127.0.0.1");
             assert_eq!(refused(|config| config.listen = listen.parse().unwrap()), expected);
         }
-        assert_eq!(refused(|config| config.listen = "[::1]:7117".parse().unwrap()), "accepted");
+        assert_eq!(
+            refused(|config| config.listen = "[::1]:7117".parse().unwrap()),
+            "accepted"
+        );
     }
 
     #[test]
     fn a_host_is_answered_with_its_port_only() {
-        assert_eq!(refused(|config| config.hosts = vec!["fleet.local:7117".to_owned()]), "accepted");
+        assert_eq!(
+            refused(|config| config.hosts = vec!["fleet.local:7117".to_owned()]),
+            "accepted"
+        );
         for host in ["fleet.local", ":7117", "fleet.local:", "a b:1"] {
-            assert!(refused(|config| config.hosts = vec![host.to_owned()]).contains("port"), "{host}");
+            assert!(
+                refused(|config| config.hosts = vec![host.to_owned()]).contains("port"),
+                "{host}"
+            );
         }
     }
 

@@ -44,7 +44,11 @@ impl Doors {
             path: claim.path().to_owned(),
             source,
         })?;
-        let http = if config.http { Some(HttpDoor::open(config.listen)?) } else { None };
+        let http = if config.http {
+            Some(HttpDoor::open(config.listen)?)
+        } else {
+            None
+        };
         Ok(Self {
             config,
             socket: Arc::new(SocketDoor { listener, claim }),

@@ -106,6 +106,11 @@ impl Guest {
         &self.door.metrics
     }
 
+    /// Whether it has asked and was not answered yet.
+    pub(crate) fn is_being_served(&self) -> bool {
+        lock(&self.seat.patience).idle_since().is_none()
+    }
+
     /// Waits until the connection has lasted long enough: it was too slow, or its place is needed.
     pub(crate) async fn outstayed(&self) {
         loop {
@@ -116,7 +121,10 @@ impl Guest {
                 () = self.seat.leave.notified() => return,
                 () = tokio::time::sleep_until(look_again.instant()) => {}
             }
-            if lock(&self.seat.patience).deadline().is_some_and(|deadline| deadline <= Moment::now()) {
+            if lock(&self.seat.patience)
+                .deadline()
+                .is_some_and(|deadline| deadline <= Moment::now())
+            {
                 self.door.metrics.refused(Refusal::Slow);
                 return;
             }

@@ -53,7 +53,15 @@ pub const REFUSED: Family = Family::counter(
         DOOR,
         Label::closed(
             "reason",
-            &["full", "credentials", "host", "origin", "malformed", "slow", "exhausted"],
+            &[
+                "full",
+                "credentials",
+                "host",
+                "origin",
+                "malformed",
+                "slow",
+                "exhausted",
+            ],
         ),
     ],
     "Connections and requests that were refused or cut off, by reason; exhausted counts each time the process had no descriptor left for whoever came.",

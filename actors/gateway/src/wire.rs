@@ -49,10 +49,13 @@ impl Asked {
             return Err(malformed(message, "send what is flatter"));
         }
         let remedy = r#"send one line of JSON, as in {"operation":"agent.list","input":{}}"#;
-        let asked: Self =
-            serde_json::from_slice(line).map_err(|error| malformed(format!("the request cannot be read: {error}"), remedy))?;
+        let asked: Self = serde_json::from_slice(line)
+            .map_err(|error| malformed(format!("the request cannot be read: {error}"), remedy))?;
         if !is_operation(&asked.operation) {
-            return Err(malformed("the operation has no proper name", "name it as in agent.list"));
+            return Err(malformed(
+                "the operation has no proper name",
+                "name it as in agent.list",
+            ));
         }
         Ok(asked)
     }
@@ -142,7 +145,13 @@ mod tests {
 
     #[test]
     fn nesting_is_bounded_and_brackets_in_strings_do_not_count() {
-        let nested = |depth: usize| format!(r#"{{"operation":"a","input":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let nested = |depth: usize| {
+            format!(
+                r#"{{"operation":"a","input":{}{}}}"#,
+                "[".repeat(depth),
+                "]".repeat(depth)
+            )
+        };
         assert_eq!(code(&nested(DEPTH_MAX - 1)), None);
         assert_eq!(code(&nested(DEPTH_MAX)), Some(Code::Usage));
         assert_eq!(code(&nested(100_000)), Some(Code::Usage));
@@ -158,6 +167,9 @@ mod tests {
         assert_eq!(serde_json::from_slice::<Answer>(&line).unwrap(), answer);
         let error = OperationError::new(Code::Failed, "it failed", "try again");
         let written = String::from_utf8(Answer::Error(error).written()).unwrap();
-        assert_eq!(written, "{\"error\":{\"code\":1,\"message\":\"it failed\",\"remedy\":\"try again\"}}\n");
+        assert_eq!(
+            written,
+            "{\"error\":{\"code\":1,\"message\":\"it failed\",\"remedy\":\"try again\"}}\n"
+        );
     }
 }

@@ -45,7 +45,9 @@ impl Foreign {
         let mut shown = 0;
         for chunk in text.split("\n\n").filter(|chunk| !chunk.trim().is_empty()) {
             let (head, samples): (Vec<_>, Vec<_>) = chunk.lines().partition(|line| line.starts_with('#'));
-            let name = head.iter().find_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+            let name = head
+                .iter()
+                .find_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
             let Some(name) = name.filter(|name| is_free(name, catalogue) && shown + samples.len() <= SERIES_MAX) else {
                 foreign.left_out += samples.len();
                 continue;

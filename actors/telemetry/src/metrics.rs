@@ -48,8 +48,7 @@ pub const PROCESS_RESIDENT_MEMORY_BYTES: Family =
 pub const PROCESS_OPEN_FDS: Family = Family::gauge("process_open_fds", &[], "Number of open file descriptors.");
 
 /// Descriptors allowed.
-pub const PROCESS_MAX_FDS: Family =
-    Family::gauge("process_max_fds", &[], "Maximum number of open file descriptors.");
+pub const PROCESS_MAX_FDS: Family = Family::gauge("process_max_fds", &[], "Maximum number of open file descriptors.");
 
 /// Threads in use.
 pub const PROCESS_THREADS: Family = Family::gauge("process_threads", &[], "Number of OS threads in the process.");
@@ -97,12 +96,18 @@ pub const SLO_EVENTS: Family = Family::counter(
 );
 
 /// What share is to be good.
-pub const SLO_OBJECTIVE_RATIO: Family =
-    Family::gauge("triarch_slo_objective_ratio", &[SLO], "Share of events that are to be good.");
+pub const SLO_OBJECTIVE_RATIO: Family = Family::gauge(
+    "triarch_slo_objective_ratio",
+    &[SLO],
+    "Share of events that are to be good.",
+);
 
 /// How much a scrape shows.
-pub const METRICS_SERIES: Family =
-    Family::gauge("triarch_metrics_series", &[], "Time series in the exposition before this one.");
+pub const METRICS_SERIES: Family = Family::gauge(
+    "triarch_metrics_series",
+    &[],
+    "Time series in the exposition before this one.",
+);
 
 /// How long a scrape takes.
 pub const METRICS_RENDER_SECONDS: Family = Family::histogram(
@@ -176,12 +181,7 @@ pub const LIFECYCLE: Section = Section {
 /// [`TELEMETRY`](triarch_supervision::metrics::TELEMETRY).
 pub const EXPOSITION: Section = Section {
     title: "Telemetry itself",
-    families: &[
-        METRICS_SERIES,
-        METRICS_RENDER_SECONDS,
-        METRICS_LEFT_OUT,
-        LABEL_OVERFLOW,
-    ],
+    families: &[METRICS_SERIES, METRICS_RENDER_SECONDS, METRICS_LEFT_OUT, LABEL_OVERFLOW],
 };
 
 /// The room's part of a catalogue.

@@ -100,7 +100,8 @@ mod tests {
             (MAILBOX_WAIT_SECONDS, MESSAGE_WAIT_MAX),
             (SUPERVISOR_RESTART_SECONDS, RECOVERY_MAX),
         ] {
-            let is_edge = matches!(family.measure, Measure::Histogram(buckets) if buckets.edges().any(|edge| edge == limit));
+            let is_edge =
+                matches!(family.measure, Measure::Histogram(buckets) if buckets.edges().any(|edge| edge == limit));
             assert!(is_edge, "{}", family.name);
         }
     }
@@ -121,7 +122,10 @@ mod tests {
         objectives.answered(ANSWER_MAX + Duration::from_millis(1), false);
         let events = instruments.labelled::<Counter, 2>(&SLO_EVENTS).unwrap();
         let count = |objective, outcome| events.with([objective, outcome]).get();
-        assert_eq!((count("message_latency", "good"), count("message_latency", "bad")), (2, 2));
+        assert_eq!(
+            (count("message_latency", "good"), count("message_latency", "bad")),
+            (2, 2)
+        );
         assert_eq!((count("recovery", "good"), count("recovery", "bad")), (0, 0));
         assert_eq!((count("api", "good"), count("api", "bad")), (1, 2));
     }

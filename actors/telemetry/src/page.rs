@@ -9,7 +9,11 @@ use triarch_supervision::metrics::{Family, Reading, Sample, Spread, Value};
 pub(crate) fn write_family(page: &mut String, reading: &Reading) -> usize {
     write_head(page, reading.family);
     let name = reading.family.name;
-    reading.samples.iter().map(|sample| write_sample(page, name, sample)).sum()
+    reading
+        .samples
+        .iter()
+        .map(|sample| write_sample(page, name, sample))
+        .sum()
 }
 
 fn write_head(page: &mut String, family: &Family) {
@@ -164,14 +168,22 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_prometheus_reads_them() {
-        for (level, shown) in [(0.5, "0.5"), (f64::INFINITY, "+Inf"), (f64::NAN, "NaN"), (1e21, "1000000000000000000000")] {
+        for (level, shown) in [
+            (0.5, "0.5"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NAN, "NaN"),
+            (1e21, "1000000000000000000000"),
+        ] {
             let (page, _) = written(&HEAT, |instruments| {
                 instruments.single::<Gauge>(&HEAT).unwrap().set(level);
             });
             assert_eq!(page.lines().last(), Some(format!("triarch_heat {shown}").as_str()));
         }
         let (page, _) = written(&IDLE, |instruments| {
-            instruments.single::<Elapsed>(&IDLE).unwrap().add(Duration::from_millis(1500));
+            instruments
+                .single::<Elapsed>(&IDLE)
+                .unwrap()
+                .add(Duration::from_millis(1500));
         });
         assert_eq!(page.lines().last(), Some("triarch_idle_seconds_total 1.5"));
     }

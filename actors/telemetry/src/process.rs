@@ -46,9 +46,7 @@ impl Process {
         };
         let machine = fs::read_to_string("/proc/stat").unwrap_or_default();
         if let (Some(stat), Some(booted)) = (process.stat(), boot_time(&machine)) {
-            process
-                .start_time
-                .set((booted + ticks(stat.start_ticks)).as_secs_f64());
+            process.start_time.set((booted + ticks(stat.start_ticks)).as_secs_f64());
         }
         Ok(process)
     }
@@ -116,7 +114,8 @@ mod tests {
 
     #[test]
     fn fields_are_found_behind_whatever_name_the_process_has() {
-        let line = "7 (a ) b) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 9 0 12345 1000000 77 18446744073709551615\n";
+        let line =
+            "7 (a ) b) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 9 0 12345 1000000 77 18446744073709551615\n";
         let expected = Stat {
             cpu_ticks: 300,
             threads: 9,
@@ -130,7 +129,10 @@ mod tests {
 
     #[test]
     fn the_time_of_boot_is_found_among_other_lines() {
-        assert_eq!(boot_time("cpu 1 2\nbtime 1700000000\n"), Some(Duration::from_secs(1_700_000_000)));
+        assert_eq!(
+            boot_time("cpu 1 2\nbtime 1700000000\n"),
+            Some(Duration::from_secs(1_700_000_000))
+        );
         assert_eq!(boot_time("cpu 1 2\n"), None);
     }
 

@@ -194,12 +194,20 @@ fn health_follows_the_tree_without_asking_anybody() {
         assert_eq!(report.reasons[0].cause, Cause::Quarantined);
         assert_eq!(report.reasons[0].subject, "team/writer");
 
-        tree.observer().supervisor("team").unwrap().delete_child("writer").await.unwrap();
+        tree.observer()
+            .supervisor("team")
+            .unwrap()
+            .delete_child("writer")
+            .await
+            .unwrap();
         world.advance(Duration::from_secs(2)).await;
         assert_eq!(health.report().reasons, vec![], "one that was deleted is forgotten");
 
         health.drain();
-        assert_eq!((health.report().state, health.report().is_ready), (State::Draining, false));
+        assert_eq!(
+            (health.report().state, health.report().is_ready),
+            (State::Draining, false)
+        );
         tree.stop().await;
     });
 }
@@ -213,7 +221,9 @@ fn a_scheduler_that_stood_still_shows_as_lag() {
         tree.stop().await;
     });
     let readings = instruments.read();
-    let lag = readings.iter().find(|reading| reading.family == &metrics::RUNTIME_SCHEDULER_LAG_SECONDS);
+    let lag = readings
+        .iter()
+        .find(|reading| reading.family == &metrics::RUNTIME_SCHEDULER_LAG_SECONDS);
     let value = lag.map(|reading| &reading.samples[0].value);
     assert!(
         matches!(value, Some(Value::Spread(spread)) if spread.count() > 5 && spread.sum() > Duration::from_secs(2)),

@@ -114,7 +114,11 @@ mod tests {
 
     #[test]
     fn a_target_in_absolute_form_is_refused_whatever_host_it_names() {
-        for target in ["http://localhost:7117/metrics", "http://evil.com/metrics", "localhost:7117"] {
+        for target in [
+            "http://localhost:7117/metrics",
+            "http://evil.com/metrics",
+            "localhost:7117",
+        ] {
             assert_eq!(asked(target, &[("host", "localhost:7117")]), Err(400), "{target}");
         }
     }

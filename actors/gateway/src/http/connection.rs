@@ -45,7 +45,9 @@ pub(super) struct Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("guest", &self.guest.number).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("guest", &self.guest.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,8 +105,8 @@ impl Agent for Connection {
     }
 
     async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
-        // One that ended by itself has nothing left to say, and must not be polled again.
-        if *reason == ExitReason::Shutdown {
+        // One that ended by itself must not be polled again; and for one that has yet to ask, everybody else would wait.
+        if *reason == ExitReason::Shutdown && self.guest.is_being_served() {
             self.served.as_mut().graceful_shutdown();
             let _cut_off = tokio::time::timeout(FAREWELL / 2, self.served.as_mut()).await;
         }

@@ -52,7 +52,9 @@ impl Desk {
     async fn serve(&self, route: Route) -> Answer {
         match route {
             Route::Metrics => {
-                let page = self.exposition.page(&self.observer, |page| Bytes::copy_from_slice(page.as_bytes()));
+                let page = self
+                    .exposition
+                    .page(&self.observer, |page| Bytes::copy_from_slice(page.as_bytes()));
                 answer(StatusCode::OK, CONTENT_TYPE, page.await)
             }
             Route::Live => live(self.exposition.health()),
@@ -77,13 +79,21 @@ fn find(method: &Method, path: &str) -> Result<Route, Problem> {
 
 fn live(health: &Health) -> Answer {
     let is_live = health.is_live();
-    let status = if is_live { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if is_live {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     json(status, &json!({ "is_live": is_live }))
 }
 
 fn ready(health: &Health) -> Answer {
     let report = health.report();
-    let status = if report.is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if report.is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     json(status, &report)
 }
 
@@ -96,7 +106,15 @@ mod tests {
         assert_eq!(find(&Method::GET, "/metrics"), Ok(Route::Metrics));
         assert_eq!(find(&Method::HEAD, "/health/ready"), Ok(Route::Ready));
         assert_eq!(find(&Method::GET, "/health/live"), Ok(Route::Live));
-        for path in ["/", "/metrics/", "/Metrics", "//metrics", "/%6detrics", "/health", "/health/../metrics"] {
+        for path in [
+            "/",
+            "/metrics/",
+            "/Metrics",
+            "//metrics",
+            "/%6detrics",
+            "/health",
+            "/health/../metrics",
+        ] {
             assert_eq!(find(&Method::GET, path), Err(Problem::NOWHERE), "{path}");
         }
         for method in [Method::POST, Method::DELETE, Method::OPTIONS, Method::TRACE] {

@@ -61,7 +61,9 @@ struct InHand {
 
 impl fmt::Debug for InHand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InHand").field("begun", &self.begun).finish_non_exhaustive()
+        f.debug_struct("InHand")
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,8 +122,8 @@ impl Agent for Connection {
             let stopped = OperationError::new(Code::NotRunning, "the runtime stopped before this was done", remedy);
             self.conclude(&in_hand, Err(stopped));
         }
-        let last_words = self.stream.write_all(&self.outbox);
-        let _unheard = tokio::time::timeout(FAREWELL / 2, last_words).await;
+        // As far as they are taken at once: for one that does not read, everybody else would wait.
+        let _unheard = self.stream.try_write(&self.outbox);
     }
 }
 
@@ -207,7 +209,9 @@ impl Connection {
 
     /// Waits for what the operation has to say; and for its end, or that of the connection.
     async fn work(&mut self) -> io::Result<()> {
-        let Some(in_hand) = &mut self.in_hand else { return Ok(()) };
+        let Some(in_hand) = &mut self.in_hand else {
+            return Ok(());
+        };
         match in_hand.news(&self.stream).await {
             News::Told(progress) => {
                 in_hand.has_told = true;
@@ -251,7 +255,11 @@ impl InHand {
         };
         let ended = ended.unwrap_or_else(|_panic| {
             let message = "the operation panicked";
-            Err(OperationError::new(Code::RuntimeFailed, message, "see the log, and report it"))
+            Err(OperationError::new(
+                Code::RuntimeFailed,
+                message,
+                "see the log, and report it",
+            ))
         });
         // What it told last goes before what it ended with; then this is asked once more.
         match self.progress.try_next() {

@@ -66,7 +66,11 @@ impl Health {
             }
             return report;
         };
-        let cause = if said == State::Stopped { Cause::Stopped } else { Cause::Draining };
+        let cause = if said == State::Stopped {
+            Cause::Stopped
+        } else {
+            Cause::Draining
+        };
         let mut reasons = known.report.reasons.clone();
         reasons.push(Reason::new(cause, "root"));
         Report::new(said, reasons)

@@ -69,13 +69,19 @@ impl Machine {
                 self.quarantined.remove(&path);
             }
         }
-        let is_starting = self.supervisors.values().any(|standing| *standing == Standing::Starting);
+        let is_starting = self
+            .supervisors
+            .values()
+            .any(|standing| *standing == Standing::Starting);
         self.has_started |= !is_starting && !self.supervisors.is_empty();
     }
 
     /// The paths that are not well, to be looked at again: what leaves the tree says nothing.
     pub(super) fn unwell(&self) -> impl Iterator<Item = &String> {
-        let down = self.supervisors.iter().filter(|(_, standing)| **standing != Standing::Up);
+        let down = self
+            .supervisors
+            .iter()
+            .filter(|(_, standing)| **standing != Standing::Up);
         down.map(|(path, _)| path).chain(&self.quarantined)
     }
 
@@ -84,7 +90,11 @@ impl Machine {
         let causes = supervisors.filter_map(|(path, standing)| Some((self.cause(path, *standing)?, path)));
         let quarantined = self.quarantined.iter().map(|path| (Cause::Quarantined, path));
         let reasons = causes.chain(quarantined).map(|(cause, path)| Reason::new(cause, path));
-        let state = if self.has_started { State::Ready } else { State::Starting };
+        let state = if self.has_started {
+            State::Ready
+        } else {
+            State::Starting
+        };
         let mut reasons: Vec<_> = reasons.collect();
         if !self.has_started && reasons.is_empty() {
             reasons.push(Reason::new(Cause::Starting, ROOT));
@@ -111,7 +121,10 @@ impl Machine {
             .collect();
         let agents = nodes.iter().filter(|node| node.level == Level::Agent);
         let failed = agents.filter(|agent| agent.state == Phase::Failed);
-        self.quarantined = failed.map(|agent| agent.path.to_string()).take(QUARANTINED_MAX).collect();
+        self.quarantined = failed
+            .map(|agent| agent.path.to_string())
+            .take(QUARANTINED_MAX)
+            .collect();
     }
 
     fn see(&mut self, event: &Event) {

@@ -120,10 +120,7 @@ fn it_is_ready_once_everybody_has_started() {
 #[test]
 fn a_room_that_is_down_forbids_work_until_it_is_up_again() {
     let mut machine = after([ended("root", "bus")]);
-    assert_eq!(
-        told(&machine),
-        (State::Ready, false, because(Cause::RoomDown, "bus"))
-    );
+    assert_eq!(told(&machine), (State::Ready, false, because(Cause::RoomDown, "bus")));
     machine.step(started("root", "bus"));
     assert_eq!(told(&machine), (State::Ready, true, vec![]));
     assert!(!told(&after([quarantined("root", "bus")])).1);
@@ -144,7 +141,11 @@ fn a_team_that_is_down_or_in_quarantine_degrades_only() {
 #[test]
 fn an_agent_in_quarantine_is_named_until_it_runs_again_or_is_gone() {
     let mut machine = after([quarantined("team", "a"), quarantined("team", "b")]);
-    let both = [because(Cause::Quarantined, "team/a"), because(Cause::Quarantined, "team/b")].concat();
+    let both = [
+        because(Cause::Quarantined, "team/a"),
+        because(Cause::Quarantined, "team/b"),
+    ]
+    .concat();
     assert_eq!(told(&machine), (State::Ready, true, both));
     assert_eq!(machine.unwell().collect::<Vec<_>>(), ["team/a", "team/b"]);
     machine.step(started("team", "a"));
@@ -177,10 +178,7 @@ fn a_survey_corrects_what_was_missed() {
         quarantined("team", "a"),
         surveyed(Phase::Idle, Phase::Backoff),
     ]);
-    assert_eq!(
-        told(&machine),
-        (State::Ready, true, because(Cause::TeamDown, "team"))
-    );
+    assert_eq!(told(&machine), (State::Ready, true, because(Cause::TeamDown, "team")));
 }
 
 #[test]
