@@ -1,6 +1,6 @@
 //! What changes where one description takes the place of another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroU32;
 
@@ -171,13 +171,13 @@ struct Matched<'a, T> {
 
 fn matched<'a, T>(old: &'a [T], new: &'a [T], name: impl Fn(&T) -> &str) -> Matched<'a, T> {
     let before: HashMap<&str, (usize, &T)> = old.iter().enumerate().map(|(at, one)| (name(one), (at, one))).collect();
-    let after: HashMap<&str, ()> = new.iter().map(|one| (name(one), ())).collect();
+    let after: HashSet<&str> = new.iter().map(&name).collect();
     let both: Vec<_> = new
         .iter()
         .filter_map(|one| Some((before.get(name(one))?, one)))
         .collect();
     Matched {
-        removed: old.iter().filter(|one| !after.contains_key(name(one))).collect(),
+        removed: old.iter().filter(|one| !after.contains(name(one))).collect(),
         is_reordered: !both.iter().is_sorted_by_key(|((at, _), _)| *at),
         kept: both.into_iter().map(|((_, old), new)| (*old, new)).collect(),
         added: new.iter().filter(|one| !before.contains_key(name(one))).collect(),

@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::error::Fault;
 use super::node::{Content, Node, Place, Step, Within};
-use super::schema::Schema;
+use super::schema::{Schema, properties, types};
 use super::texts::Texts;
 use super::words::header;
 
@@ -26,25 +26,26 @@ pub(super) fn overlay(
     own.sort();
     own.iter()
         .filter_map(|(name, value)| set(tree, schema, texts, name, value).err())
+        .map(|fault| *fault)
         .collect()
 }
 
-fn set(tree: &mut Node, schema: Schema<'_>, texts: &mut Texts, name: &str, value: &str) -> Result<(), Fault> {
+fn set(tree: &mut Node, schema: Schema<'_>, texts: &mut Texts, name: &str, value: &str) -> Result<(), Box<Fault>> {
     let keys = name[PREFIX.len()..].to_ascii_lowercase();
     if !keys.contains(BETWEEN) {
         return match section_of(schema, &keys) {
-            Some(section) => Err(one_underscore(texts, name, value, section)),
+            Some(section) => Err(Box::new(one_underscore(texts, name, value, section))),
             None => Ok(()),
         };
     }
     let (key, place) = texts.add_variable(name, value);
     let way: Vec<_> = keys.split(BETWEEN).map(|key| Step::Key(key.to_owned())).collect();
-    let part = part(schema, &way).map_err(|above| in_list(&key, above))?;
-    let types = part.map_or_else(|| vec!["string"], |part| schema.types(schema.resolved(part)));
+    let part = part(schema, &way).map_err(|above| Box::new(in_list(&key, above)))?;
+    let types = part.map_or_else(|| vec!["string"], |part| types(schema.resolved(part)));
     let content = if types.contains(&"string") {
         Content::Text(value.to_owned())
     } else {
-        content(value, &place).map_err(|()| unreadable(&place, name))?
+        content(value, &place).map_err(|()| Box::new(unreadable(&place, name)))?
     };
     insert(tree, &way, &Node::new(key, place, content));
     Ok(())
@@ -52,9 +53,7 @@ fn set(tree: &mut Node, schema: Schema<'_>, texts: &mut Texts, name: &str, value
 
 /// The section that a variable probably means whose keys are not held apart as they should be.
 fn section_of<'a>(schema: Schema<'a>, keys: &str) -> Option<&'a str> {
-    let sections = schema
-        .properties(schema.0)
-        .filter(|(_, part)| schema.types(schema.resolved(part)) == ["object"]);
+    let sections = properties(schema.0).filter(|(_, part)| types(schema.resolved(part)) == ["object"]);
     let mut names = sections.map(|(name, _)| name);
     names.find(|name| keys.strip_prefix(name).is_some_and(|rest| rest.starts_with('_')))
 }
@@ -73,7 +72,7 @@ fn one_underscore(texts: &mut Texts, name: &str, value: &str, section: &str) -> 
 fn part<'a>(schema: Schema<'a>, way: &[Step]) -> Result<Option<&'a serde_json::Value>, Vec<Step>> {
     let mut part = schema.0;
     for (depth, step) in way.iter().enumerate() {
-        if schema.types(schema.resolved(part)) == ["array"] {
+        if types(schema.resolved(part)) == ["array"] {
             return Err(way[..depth].to_vec());
         }
         let Step::Key(key) = step else { return Ok(None) };

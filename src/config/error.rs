@@ -61,6 +61,8 @@ pub(super) struct Fault {
     pub(super) problem: String,
     pub(super) other: Option<(String, Place)>,
     pub(super) remedy: String,
+    /// Whether what stands there is not to be shown.
+    pub(super) is_secret: bool,
 }
 
 impl Fault {
@@ -70,6 +72,7 @@ impl Fault {
             problem: problem.into(),
             other: None,
             remedy: remedy.into(),
+            is_secret: false,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use triarch_teams::Kinds;
 
 use super::keys::keys;
-use super::schema::{Schema, about, schema};
+use super::schema::{Schema, about, properties, schema};
 use super::source::{DEMO, FILE_NAME};
 
 /// Why a description to begin with was not written.
@@ -53,7 +53,7 @@ pub fn template(kinds: &Kinds) -> String {
     let value = schema(kinds);
     let schema = Schema(&value);
     let mut text = HEAD.to_owned();
-    for (name, part) in schema.properties(schema.0) {
+    for (name, part) in properties(schema.0) {
         let resolved = schema.resolved(part);
         if resolved.get("properties").is_none() {
             continue;

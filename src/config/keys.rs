@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::schema::{Schema, about, required};
+use super::schema::{Schema, about, properties, required, words};
 use super::words::{key, kind_of, toml};
 
 /// One key that may be set.
@@ -25,17 +25,17 @@ pub(super) fn keys(schema: Schema<'_>, table: &Value) -> Vec<KnownKey> {
 }
 
 fn collect(schema: Schema<'_>, table: &Value, above: &str, defaults: Option<&Value>, found: &mut Vec<KnownKey>) {
-    for (name, part) in schema.properties(table) {
+    for (name, part) in properties(table) {
         let path = format!("{above}{}", key(name));
         let resolved = schema.resolved(part);
         let default = defaults
             .and_then(|defaults| defaults.get(name))
             .or_else(|| part.get("default"));
-        if schema.properties(resolved).next().is_some() {
+        if properties(resolved).next().is_some() {
             collect(schema, resolved, &format!("{path}."), default, found);
             continue;
         }
-        let words = schema.words(resolved).unwrap_or_default();
+        let words = words(resolved).unwrap_or_default();
         found.push(KnownKey {
             kind: kind_of(schema, part),
             default: default.filter(|default| !default.is_null()).map(toml),

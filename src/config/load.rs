@@ -62,16 +62,22 @@ pub fn load(
 
 const SEE_SCHEMA: &str = "see what may be set with `triarch config schema`";
 
+/// What the reader of TOML says of anything that is no value.
+const UNQUOTED: &str = "string values must be quoted";
+
 fn parsed(texts: &Texts) -> Result<Node, Vec<Fault>> {
     let text = texts.file();
     let (table, errors) = DeTable::parse_recoverable(text);
     let fault = |error: &toml::de::Error| {
         let range = error.span().unwrap_or(0..0);
-        let remedy = match error.message() {
-            "duplicate key" => "keep one of them",
-            _ => "write it as TOML does, https://toml.io",
+        let is_empty = range.is_empty();
+        let (problem, remedy) = match error.message() {
+            "duplicate key" => ("this key is there already", "keep one of them"),
+            text if is_empty && text.starts_with(UNQUOTED) => ("a value is missing", "write one, or remove the key"),
+            text if text.starts_with(UNQUOTED) => ("this is no value that TOML knows", "put a text in quotes"),
+            text => (text, "write it as TOML does, https://toml.io"),
         };
-        Fault::new(Place { text: 0, range }, error.message(), remedy)
+        Fault::new(Place { text: 0, range }, problem, remedy)
     };
     if errors.is_empty() {
         Ok(Node::of_table(&table, Within { text: 0, offset: 0 }))

@@ -149,6 +149,10 @@ impl Node {
         }
     }
 
+    pub(super) fn is_scalar(&self) -> bool {
+        !matches!(self.content, Content::List(_) | Content::Table(_))
+    }
+
     /// What it is, in a word.
     pub(super) fn noun(&self) -> &'static str {
         match &self.content {
@@ -156,7 +160,8 @@ impl Node {
             Content::Date(_) => "a date",
             Content::Integer(_) => "a whole number",
             Content::Float(_) => "a number",
-            Content::Boolean(_) => "true or false",
+            Content::Boolean(true) => "`true`",
+            Content::Boolean(false) => "`false`",
             Content::List(_) => "a list",
             Content::Table(_) => "a table",
         }

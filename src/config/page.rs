@@ -6,7 +6,7 @@ use serde_json::Value;
 use triarch_teams::Kinds;
 
 use super::keys::{KnownKey, keys};
-use super::schema::{Schema, about, schema};
+use super::schema::{Schema, about, properties, schema};
 
 const HEAD: &str = "\
 # Configuration
@@ -30,7 +30,7 @@ pub fn page(kinds: &Kinds) -> String {
     let value = schema(kinds);
     let schema = Schema(&value);
     let mut page = HEAD.to_owned();
-    for (name, part) in schema.properties(schema.0) {
+    for (name, part) in properties(schema.0) {
         let resolved = schema.resolved(part);
         match resolved.get("items") {
             None => section(&mut page, schema, &format!("[{name}]"), about(part), resolved),
@@ -56,7 +56,7 @@ pub fn page(kinds: &Kinds) -> String {
 /// A table that may stand several times, and the tables of that sort in it.
 fn list(page: &mut String, schema: Schema<'_>, name: &str, part: &Value) {
     section(page, schema, &format!("[[{name}]]"), about(part), part);
-    for (key, part) in schema.properties(part) {
+    for (key, part) in properties(part) {
         let items = schema.resolved(part).get("items").map(|items| schema.resolved(items));
         if let Some(items) = items.filter(|items| items.get("properties").is_some()) {
             list(page, schema, &format!("{name}.{key}"), items);
@@ -145,7 +145,7 @@ mod tests {
             "| `log.format` | `text`, `json` | `\"text\"` | How a line is written. `text`: for people; `json`: for programs. |",
             "## `[[team.agent]]`",
             "| `backoff.jitter` | a number, 0 to 1 | `0.2` | The share of a wait that chance adds or takes: 0 to 1. |",
-            "### Agents of kind `echo`",
+            "### Agents of kind `program`",
             "| `prefix` | a text | `\"\"` | What it says first. |",
             "| `command` | a list of texts | required | What it runs. |",
         ] {

@@ -109,36 +109,20 @@ impl<'a> Schema<'a> {
 
     /// Of a choice between something and nothing, the something.
     fn only_choice(self, part: &'a Value) -> &'a Value {
-        match self.choices(part).as_slice() {
+        match choices(part).as_slice() {
             [only] => self.resolved(only),
             _ => part,
         }
     }
 
-    /// What `part` may be one of; there is no null in a description.
-    pub(super) fn choices(self, part: &'a Value) -> Vec<&'a Value> {
-        let list = ["oneOf", "anyOf", "allOf"]
-            .into_iter()
-            .find_map(|key| part.get(key)?.as_array());
-        let is_something = |choice: &&Value| choice.get("type").and_then(Value::as_str) != Some("null");
-        if part.get("properties").is_some() {
-            return Vec::new();
-        }
-        list.into_iter().flatten().filter(is_something).collect()
-    }
-
-    /// The words that `part` may be, with their meaning, where it may be nothing else.
-    pub(super) fn words(self, part: &'a Value) -> Option<Vec<(&'a str, &'a str)>> {
-        if let Some(words) = part.get("enum").and_then(Value::as_array) {
-            let words: Vec<_> = words.iter().filter_map(Value::as_str).map(|word| (word, "")).collect();
-            return Some(words).filter(|words| !words.is_empty());
-        }
-        let own = part.get("const").map(|_| part);
-        let choices = self.choices(part).into_iter().chain(own);
-        let words: Option<Vec<_>> = choices
-            .map(|choice| Some((choice.get("const")?.as_str()?, about(choice))))
-            .collect();
-        words.filter(|words| !words.is_empty())
+    /// The keys of which a table has exactly one, where `part` is such a table.
+    pub(super) fn single_keys(self, part: &'a Value) -> Option<Vec<&'a str>> {
+        let single = |choice: &'a Value| {
+            let mut keys = properties(self.resolved(choice)).map(|(key, _)| key);
+            keys.next().filter(|_| keys.next().is_none())
+        };
+        let keys: Vec<_> = choices(part).into_iter().map(single).collect::<Option<_>>()?;
+        Some(keys).filter(|keys| !keys.is_empty())
     }
 
     /// The key whose value tells the choices apart, with the choice for each value.
@@ -161,30 +145,6 @@ impl<'a> Schema<'a> {
         Some((key, choices.collect()))
     }
 
-    /// The types that `part` may have.
-    pub(super) fn types(self, part: &'a Value) -> Vec<&'a str> {
-        match part.get("type") {
-            Some(Value::String(name)) => vec![name],
-            Some(Value::Array(names)) => names
-                .iter()
-                .filter_map(Value::as_str)
-                .filter(|name| *name != "null")
-                .collect(),
-            _ if self.words(part).is_some() => vec!["string"],
-            _ if part.get("properties").is_some() => vec!["object"],
-            _ => Vec::new(),
-        }
-    }
-
-    /// The entries that a table may have, without those that only some of its choices have.
-    pub(super) fn properties(self, part: &'a Value) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let properties = part.get("properties").and_then(Value::as_object);
-        properties
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.as_str(), value))
-    }
-
     /// What stands under `key` in the table `part`.
     pub(super) fn property(self, part: &'a Value, key: &str) -> Option<&'a Value> {
         self.resolved(part).get("properties")?.get(key)
@@ -198,6 +158,56 @@ impl<'a> Schema<'a> {
             .into_iter()
             .find(|(name, _)| *name == kind)
             .map(|(_, variant)| variant)
+    }
+}
+
+/// What `part` may be one of; there is no null in a description.
+pub(super) fn choices(part: &Value) -> Vec<&Value> {
+    let list = ["oneOf", "anyOf", "allOf"]
+        .into_iter()
+        .find_map(|key| part.get(key)?.as_array());
+    let is_something = |choice: &&Value| choice.get("type").and_then(Value::as_str) != Some("null");
+    if part.get("properties").is_some() {
+        return Vec::new();
+    }
+    list.into_iter().flatten().filter(is_something).collect()
+}
+
+/// The entries that a table may have, without those that only some of its choices have.
+pub(super) fn properties(part: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let properties = part.get("properties").and_then(Value::as_object);
+    properties
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (key.as_str(), value))
+}
+
+/// The words that `part` may be, with their meaning, where it may be nothing else.
+pub(super) fn words(part: &Value) -> Option<Vec<(&str, &str)>> {
+    if let Some(words) = part.get("enum").and_then(Value::as_array) {
+        let words: Vec<_> = words.iter().filter_map(Value::as_str).map(|word| (word, "")).collect();
+        return Some(words).filter(|words| !words.is_empty());
+    }
+    let own = part.get("const").map(|_| part);
+    let all = choices(part).into_iter().chain(own);
+    let words: Option<Vec<_>> = all
+        .map(|choice| Some((choice.get("const")?.as_str()?, about(choice))))
+        .collect();
+    words.filter(|words| !words.is_empty())
+}
+
+/// The types that `part` may have.
+pub(super) fn types(part: &Value) -> Vec<&str> {
+    match part.get("type") {
+        Some(Value::String(name)) => vec![name],
+        Some(Value::Array(names)) => names
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| *name != "null")
+            .collect(),
+        _ if words(part).is_some() => vec!["string"],
+        _ if part.get("properties").is_some() => vec!["object"],
+        _ => Vec::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which settings nobody is to read over somebody's shoulder.
 
+use super::node::Step;
+
 /// What is shown instead.
 pub(super) const HIDDEN: &str = "(hidden)";
 
@@ -27,21 +29,50 @@ pub(super) fn is_secret(key: &str) -> bool {
         || words.windows(2).any(|pair| PAIRS.iter().any(|secret| pair == secret))
 }
 
-/// A line of a file or of the environment with whatever it sets in secret left out.
+/// Whether what the steps lead to is a secret.
+pub(super) fn is_secret_way(way: &[Step]) -> bool {
+    way.iter().any(|step| matches!(step, Step::Key(key) if is_secret(key)))
+}
+
+/// Whether the header that stands last in `above` is one of a table of secrets.
+pub(super) fn is_below_secrets(above: &str) -> bool {
+    let header = above.lines().rev().find_map(|line| line.trim_start().strip_prefix('['));
+    let keys = header.and_then(|header| header.split(']').next());
+    keys.is_some_and(|keys| {
+        keys.split('.')
+            .any(|key| is_secret(key.trim_matches(['[', ' ', '"', '\''])))
+    })
+}
+
+/// A line of which all that is set is a secret, and where that would begin.
+pub(super) fn without_value(line: &str) -> (String, Option<usize>) {
+    if line.trim_start().starts_with('[') {
+        return (line.to_owned(), None);
+    }
+    let shown = line
+        .find('=')
+        .map_or_else(String::new, |at| format!("{} ", &line[..=at]));
+    let begin = shown.chars().count();
+    (shown + HIDDEN, Some(begin))
+}
+
+/// A line of a file or of the environment with whatever it sets in secret left out, and where that would begin.
 ///
 /// It looks at the text alone: a line that cannot be read is shown too.
-pub(super) fn without_secrets(line: &str) -> String {
+pub(super) fn without_secrets(line: &str) -> (String, Option<usize>) {
     let mut from = 0;
     while let Some(at) = line[from..].find('=').map(|at| at + from) {
         let key = line[..at].trim_end().trim_end_matches(['"', '\'']);
         let begin = key.rfind(|c: char| !(c.is_alphanumeric() || "_-.".contains(c)));
         let begin = begin.map_or(0, |begin| begin + key[begin..].chars().next().map_or(1, char::len_utf8));
         if is_secret(&key[begin..]) {
-            return format!("{} {HIDDEN}", &line[..=at]);
+            let shown = format!("{} ", &line[..=at]);
+            let begin = shown.chars().count();
+            return (shown + HIDDEN, Some(begin));
         }
         from = at + 1;
     }
-    line.to_owned()
+    (line.to_owned(), None)
 }
 
 #[cfg(test)]
@@ -76,7 +107,7 @@ mod tests {
             ("= = token", "= = token"),
         ];
         for (line, shown) in table {
-            assert_eq!(without_secrets(line), shown);
+            assert_eq!(without_secrets(line).0, shown);
         }
     }
 }

@@ -6,6 +6,7 @@ use triarch_teams::{AgentConfig, Kinds, SettingError, TeamConfig, TeamError, nam
 
 use super::error::Fault;
 use super::node::{Node, Step};
+use super::secret::is_secret_way;
 use super::sections::Config;
 
 /// The runtime's own supervisors, beside which the teams stand.
@@ -47,8 +48,9 @@ impl Look<'_> {
         for fault in faults {
             let keys = fault.key.iter().flat_map(|keys| keys.split('.')).map(key);
             let way: Vec<_> = owner.iter().cloned().chain(keys).collect();
-            self.faults
-                .push(Fault::new(self.tree.place_of(&way), fault.problem, fault.remedy));
+            let mut fault = Fault::new(self.tree.place_of(&way), fault.problem, fault.remedy);
+            fault.is_secret = is_secret_way(&way);
+            self.faults.push(fault);
         }
     }
 

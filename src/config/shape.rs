@@ -7,8 +7,8 @@ use triarch_teams::Span;
 
 use super::error::Fault;
 use super::node::{Content, Node, Place, Step};
-use super::schema::{Schema, required};
-use super::secret::{HIDDEN, is_secret};
+use super::schema::{Schema, choices, properties, required, types, words};
+use super::secret::{HIDDEN, is_secret_way};
 use super::texts::Texts;
 use super::words::{bounds, header, instead, kind_of, toml};
 
@@ -50,11 +50,11 @@ impl<'a> Check<'a> {
     fn kept(&mut self, part: &'a Value, mut node: Node) -> Option<Node> {
         let before = self.faults.len();
         let resolved = self.schema.resolved(part);
-        let is_kept = if let Some(words) = self.schema.words(resolved) {
+        let is_kept = if let Some(words) = words(resolved) {
             self.is_word(&words, &node)
         } else if self.is_table(resolved) {
             self.is_table_kept(part, resolved, &mut node)
-        } else if self.schema.types(resolved).is_empty() {
+        } else if types(resolved).is_empty() {
             self.is_choice_kept(part, resolved, &mut node)
         } else {
             self.is_value_kept(part, resolved, &mut node)
@@ -71,11 +71,13 @@ impl<'a> Check<'a> {
     }
 
     fn fault(&mut self, place: Place, problem: impl Into<String>, remedy: impl Into<String>) {
-        self.faults.push(Fault::new(place, problem, remedy));
+        let mut fault = Fault::new(place, problem, remedy);
+        fault.is_secret = is_secret_way(&self.way);
+        self.faults.push(fault);
     }
 
     fn is_table(&self, part: &'a Value) -> bool {
-        self.schema.types(part) == ["object"] || self.schema.distinction(part).is_some()
+        types(part) == ["object"] || self.schema.distinction(part).is_some()
     }
 
     fn is_table_kept(&mut self, part: &'a Value, resolved: &'a Value, node: &mut Node) -> bool {
@@ -91,7 +93,8 @@ impl<'a> Check<'a> {
         let has = |entries: &[(String, Node)], key: &str| entries.iter().any(|(name, _)| name == key);
         let needed = required(resolved).chain(choice.into_iter().flat_map(required));
         for key in needed.filter(|key| !written.iter().any(|name| name == key)) {
-            self.missing(&table, key, node.key.clone());
+            let what = self.wanted(resolved, &table, key);
+            self.missing(key, &what, node.key.clone());
         }
         let is_kept = required(resolved).all(|key| has(&kept, key));
         node.content = Content::Table(kept);
@@ -123,7 +126,7 @@ impl<'a> Check<'a> {
     fn choice(&mut self, part: &'a Value, node: &Node) -> Option<&'a Value> {
         let (key, choices) = self.schema.distinction(part)?;
         let written = node.get(key)?;
-        let Some(text) = written.text() else { return None };
+        let text = written.text()?;
         let chosen = choices.iter().find(|(value, _)| *value == text);
         if chosen.is_none() {
             let known: Vec<_> = choices.iter().map(|(value, _)| (*value, "")).collect();
@@ -135,8 +138,14 @@ impl<'a> Check<'a> {
     }
 
     fn table(&self, part: &'a Value, choice: Option<&'a Value>) -> Table<'a> {
+        let mut known: Vec<_> = properties(part).collect();
+        for (key, part) in choice.into_iter().flat_map(properties) {
+            match known.iter_mut().find(|(name, _)| *name == key) {
+                Some(property) => property.1 = part,
+                None => known.push((key, part)),
+            }
+        }
         let parts = [choice, Some(part)].into_iter().flatten();
-        let properties = parts.clone().flat_map(|part| self.schema.properties(part)).collect();
         let given = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
         let others = parts
             .into_iter()
@@ -148,7 +157,10 @@ impl<'a> Check<'a> {
             Some(schema) if schema.is_object() => Others::Each(schema),
             _ => Others::Anything,
         };
-        Table { properties, others }
+        Table {
+            properties: known,
+            others,
+        }
     }
 
     fn unknown(&mut self, key: &str, table: &Table<'a>, node: &Node) {
@@ -170,19 +182,30 @@ impl<'a> Check<'a> {
         );
     }
 
-    fn missing(&mut self, table: &Table<'a>, key: &str, place: Place) {
-        let part = table
-            .properties
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, part)| *part);
+    fn missing(&mut self, key: &str, what: &str, place: Place) {
         let wherein = header(&self.way).map_or_else(String::new, |header| format!(" in {header}"));
-        let what = part.map_or_else(String::new, |part| kind_of(self.schema, part));
         self.fault(
             place,
             format!("`{key}` is missing{wherein}"),
             format!("add `{key} = …`, {what}"),
         );
+    }
+
+    /// What is to stand under `key`.
+    fn wanted(&self, resolved: &'a Value, table: &Table<'a>, key: &str) -> String {
+        if let Some((_, choices)) = self.schema.distinction(resolved).filter(|(name, _)| *name == key) {
+            let words: Vec<_> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            return format!("one of {}", words.join(", "));
+        }
+        let part = table
+            .properties
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, part)| *part);
+        part.map_or_else(
+            || "whatever its kind asks for".to_owned(),
+            |part| kind_of(self.schema, part),
+        )
     }
 
     fn is_word(&mut self, words: &[(&str, &str)], node: &Node) -> bool {
@@ -213,7 +236,7 @@ impl<'a> Check<'a> {
 
     /// One of several things that no key tells apart: whichever fits best.
     fn is_choice_kept(&mut self, part: &'a Value, resolved: &'a Value, node: &mut Node) -> bool {
-        let choices = self.schema.choices(resolved);
+        let choices = choices(resolved);
         if choices.is_empty() || resolved.get("allOf").is_some() {
             return true;
         }
@@ -290,26 +313,49 @@ impl<'a> Check<'a> {
     /// Whether there is no fault; where there is one it is told.
     fn is_within(&mut self, node: &Node, fault: Option<(String, String)>) -> bool {
         let Some((problem, remedy)) = fault else { return true };
-        let problem = format!("{} is {}{problem}", self.name(), self.quoted(&node.value()));
+        let value = match node.content {
+            Content::Integer(_) | Content::Float(_) => self.texts.written(&node.place).to_owned(),
+            _ => self.quoted(&node.value()),
+        };
+        let problem = format!("{} is {value}{problem}", self.name());
         self.fault(node.place.clone(), problem, remedy);
         false
     }
 
     fn wrong_type(&mut self, part: &'a Value, node: &Node) {
         let wanted = kind_of(self.schema, part);
-        let example = part
-            .get("default")
-            .filter(|default| !default.is_null() && !default.is_object());
-        let remedy = match (example, self.way.last()) {
-            (Some(example), Some(Step::Key(key))) => format!("write it as in `{key} = {}`", toml(example)),
-            _ => format!("write {wanted}"),
-        };
+        let remedy = self.example(part, node);
         let place = match node.content {
             Content::Table(_) => node.key.clone(),
             _ => node.place.clone(),
         };
         let problem = format!("{} is {}, and should be {wanted}", self.name(), node.noun());
         self.fault(place, problem, remedy);
+    }
+
+    /// How to write what `part` asks for.
+    fn example(&self, part: &'a Value, node: &Node) -> String {
+        let resolved = self.schema.resolved(part);
+        let default = part
+            .get("default")
+            .filter(|default| !default.is_null() && !default.is_object());
+        let format = resolved.get("format").and_then(Value::as_str);
+        let items = resolved.get("items").map(|items| self.schema.resolved(items));
+        if items.is_some_and(|items| self.is_table(items)) {
+            let entry: Vec<_> = self.way.iter().cloned().chain([Step::Index(0)]).collect();
+            return format!("write {} before each of them", header(&entry).unwrap_or_default());
+        }
+        match (default, self.way.last(), types(resolved).first()) {
+            (Some(default), Some(Step::Key(key)), _) if default.as_array().is_none_or(|list| !list.is_empty()) => {
+                format!("write it as in `{key} = {}`", toml(default))
+            }
+            _ if format == Some("span") => "write it as in \"5s\"".to_owned(),
+            (_, _, Some(&"string")) if node.is_scalar() => "put it in quotes".to_owned(),
+            (_, _, Some(&"array")) => "put it in [ ]".to_owned(),
+            (_, _, Some(&"object")) => "write it as in { key = value }".to_owned(),
+            (_, _, Some(&("integer" | "number"))) => "write it without quotes, as in 10".to_owned(),
+            _ => format!("write {}", kind_of(self.schema, part)),
+        }
     }
 
     fn fits(&self, part: &'a Value, node: &Node) -> bool {
@@ -322,7 +368,7 @@ impl<'a> Check<'a> {
             Content::List(_) => name == "array",
             Content::Table(_) => name == "object",
         };
-        let types = self.schema.types(part);
+        let types = types(part);
         types.is_empty() || types.into_iter().any(is_type)
     }
 
@@ -341,11 +387,11 @@ impl<'a> Check<'a> {
 
     /// A value as it is written, unless it is a secret.
     fn quoted(&self, value: &Value) -> String {
-        let is_hidden = self
-            .way
-            .iter()
-            .any(|step| matches!(step, Step::Key(key) if is_secret(key)));
-        if is_hidden { HIDDEN.to_owned() } else { toml(value) }
+        if is_secret_way(&self.way) {
+            HIDDEN.to_owned()
+        } else {
+            toml(value)
+        }
     }
 }
 

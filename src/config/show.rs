@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::load::Loaded;
 use super::node::{Node, Step};
-use super::schema::Schema;
-use super::secret::{HIDDEN, is_secret};
+use super::schema::{Schema, properties};
+use super::secret::{HIDDEN, is_secret_way};
 use super::words::{key, path, toml};
 
 /// Where the value of a setting comes from.
@@ -85,9 +85,11 @@ impl Loaded {
             self.collect(way, value, node, shown);
             way.pop();
         };
+        // What nobody set, or set to nothing, is no secret.
+        let is_hidden = node.is_some() && is_secret_way(way) && !is_nothing(value);
         match value {
             Value::Null => {}
-            Value::Object(entries) if !entries.is_empty() && !is_hidden(way) => {
+            Value::Object(entries) if !entries.is_empty() && !is_hidden => {
                 for (key, value) in leaves_first(entries) {
                     below(Step::Key(key.clone()), value, way, shown);
                 }
@@ -99,7 +101,7 @@ impl Loaded {
             }
             _ => shown.settings.push(ShownSetting {
                 path: path(way),
-                value: if is_hidden(way) { HIDDEN.into() } else { value.clone() },
+                value: if is_hidden { HIDDEN.into() } else { value.clone() },
                 origin: node.map_or(Origin::Default, |node| self.texts.origin(&node.place)),
                 way: way.clone(),
             }),
@@ -128,8 +130,13 @@ fn is_list_of_tables(way: &[Step]) -> bool {
     }
 }
 
-fn is_hidden(way: &[Step]) -> bool {
-    way.iter().any(|step| matches!(step, Step::Key(key) if is_secret(key)))
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Object(entries) => entries.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
 }
 
 /// What the kind of an agent sets where nobody else does.
@@ -137,7 +144,7 @@ fn add_defaults(agent: &mut Value, schema: Schema<'_>) {
     let kind = agent.get("kind").and_then(Value::as_str);
     let variant = kind.and_then(|kind| schema.kind(kind));
     let Some(agent) = agent.as_object_mut() else { return };
-    for (key, part) in variant.into_iter().flat_map(|variant| schema.properties(variant)) {
+    for (key, part) in variant.into_iter().flat_map(properties) {
         if let Some(default) = part.get("default").filter(|default| !default.is_null()) {
             agent.entry(key).or_insert_with(|| default.clone());
         }

@@ -73,7 +73,7 @@ impl Source {
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = valid.split(|byte| *byte == b'\n').count();
             let problem = format!("{}:{line} is not UTF-8", self.name());
             unreadable(problem, "save it as UTF-8")
         })?;

@@ -16,12 +16,11 @@ use triarch_teams::{Kind, Kinds, Post, Seat, SettingError};
 use super::*;
 
 /// Stands for what the kinds of the runtime are: this one has settings of every sort.
-struct Echoes;
+struct Programs;
 
-/// What an echo may set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct EchoSettings {
+struct ProgramSettings {
     /// What it says first.
     #[serde(default)]
     prefix: String,
@@ -36,8 +35,7 @@ struct EchoSettings {
     #[serde(default)]
     voice: Option<Voice>,
     /// What it runs.
-    #[serde(default = "command")]
-    #[schemars(required, length(min = 1))]
+    #[schemars(length(min = 1))]
     command: Vec<String>,
 }
 
@@ -64,9 +62,31 @@ enum Voice {
     },
 }
 
-fn command() -> Vec<String> {
-    vec!["echo".to_owned()]
+impl Kind for Programs {
+    type Settings = ProgramSettings;
+    type Agent = Still;
+
+    fn name(&self) -> &'static str {
+        "program"
+    }
+
+    fn about(&self) -> &'static str {
+        "Runs a program."
+    }
+
+    fn spec(&self, seat: Seat<ProgramSettings>) -> Result<(), SettingError> {
+        if seat.settings.prefix == "hush" {
+            return Err(SettingError::of("prefix", "nobody hears a hush", "say something else"));
+        }
+        Ok(())
+    }
 }
+
+struct Echoes;
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct EchoSettings {}
 
 impl Kind for Echoes {
     type Settings = EchoSettings;
@@ -80,10 +100,7 @@ impl Kind for Echoes {
         "Says again what it hears."
     }
 
-    fn spec(&self, seat: Seat<EchoSettings>) -> Result<(), SettingError> {
-        if seat.settings.prefix == "hush" {
-            return Err(SettingError::of("prefix", "nobody hears a hush", "say something else"));
-        }
+    fn spec(&self, _: Seat<EchoSettings>) -> Result<(), SettingError> {
         Ok(())
     }
 }
@@ -134,7 +151,7 @@ impl Agent for Still {
 }
 
 pub(crate) fn kinds() -> Kinds {
-    Kinds::new().with(Echoes).with(Loads)
+    Kinds::new().with(Echoes).with(Loads).with(Programs)
 }
 
 /// A folder that goes with its test.
@@ -204,7 +221,7 @@ backoff = { first = "1s", factor = 1.5, max = "9s", jitter = 0 }
 
 [[team.agent]]
 name = "polly"
-kind = "echo"
+kind = "program"
 command = ["a", "b c"]
 prefix = "x # \"y\""
 times = 2
@@ -263,8 +280,6 @@ fn the_schema_tells_of_each_kind_and_leads_nowhere_in_vain() {
     let agents = &schema["$defs"]["AgentConfig"];
     assert_eq!(agents["oneOf"][0]["properties"]["kind"]["const"], "echo");
     assert_eq!(agents["unevaluatedProperties"], false);
-    assert_eq!(
-        agents["oneOf"][0]["properties"]["voice"]["anyOf"][0]["$ref"],
-        "#/$defs/echo.Voice"
-    );
+    let voice = &agents["oneOf"][2]["properties"]["voice"];
+    assert_eq!(voice["anyOf"][0]["$ref"], "#/$defs/program.Voice");
 }

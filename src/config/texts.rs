@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::error::{ConfigError, ConfigErrors, Fault, Spot, SpotOrigin};
 use super::node::Place;
-use super::secret::without_secrets;
+use super::secret::{is_below_secrets, without_secrets, without_value};
 use super::show::Origin;
 
 /// What was read, each text under its number.
@@ -18,7 +18,7 @@ pub(super) struct Texts(Vec<Text>);
 struct Text {
     name: String,
     is_variable: bool,
-    text: String,
+    content: String,
 }
 
 /// The longest part of a line that is shown, in characters.
@@ -31,12 +31,12 @@ impl Texts {
         Self(vec![Text {
             name,
             is_variable: false,
-            text,
+            content: text,
         }])
     }
 
     pub(super) fn file(&self) -> &str {
-        self.0.first().map_or("", |text| &text.text)
+        self.0.first().map_or("", |text| &text.content)
     }
 
     /// Adds a variable of the environment; returns its number, and where its name and its value stand.
@@ -48,7 +48,7 @@ impl Texts {
         self.0.push(Text {
             name: name.to_owned(),
             is_variable: true,
-            text: line,
+            content: line,
         });
         places
     }
@@ -59,6 +59,15 @@ impl Texts {
         text.map(|text| text.name.as_str())
     }
 
+    /// What stands at `place`, as it is written.
+    pub(super) fn written(&self, place: &Place) -> &str {
+        let text = self
+            .0
+            .get(place.text)
+            .and_then(|text| text.content.get(place.range.clone()));
+        text.unwrap_or_default()
+    }
+
     /// Where a value that stands at `place` comes from.
     pub(super) fn origin(&self, place: &Place) -> Origin {
         match self.0.get(place.text) {
@@ -67,7 +76,7 @@ impl Texts {
             },
             Some(text) => Origin::File {
                 name: text.name.clone(),
-                line: Line::around(&text.text, &place.range).number,
+                line: Line::around(&text.content, &place.range, true).number,
             },
             None => Origin::Default,
         }
@@ -83,16 +92,18 @@ impl Texts {
 
     fn error(&self, fault: Fault) -> ConfigError {
         ConfigError {
-            spot: self.spot(&fault.place),
+            spot: self.spot(&fault.place, fault.is_secret),
             problem: fault.problem,
-            other: fault.other.and_then(|(what, place)| Some((what, self.spot(&place)?))),
+            other: fault
+                .other
+                .and_then(|(what, place)| Some((what, self.spot(&place, fault.is_secret)?))),
             remedy: fault.remedy,
         }
     }
 
-    fn spot(&self, place: &Place) -> Option<Spot> {
+    fn spot(&self, place: &Place, is_secret: bool) -> Option<Spot> {
         let text = self.0.get(place.text)?;
-        let line = Line::around(&text.text, &place.range);
+        let line = Line::around(&text.content, &place.range, is_secret);
         let origin = if text.is_variable {
             SpotOrigin::Environment {
                 variable: text.name.clone(),
@@ -101,7 +112,7 @@ impl Texts {
             SpotOrigin::File {
                 name: text.name.clone(),
                 line: line.number,
-                column: line.before + 1,
+                column: line.column,
             }
         };
         let number = (!text.is_variable).then_some(line.number);
@@ -115,29 +126,39 @@ impl Texts {
 /// The line that a place begins in.
 struct Line {
     number: usize,
+    column: usize,
     /// As it is shown: nothing that moves a terminal's cursor, no secrets.
     shown: Vec<char>,
-    /// How many characters stand before the place.
+    /// How many of the characters shown stand before the caret.
     before: usize,
     /// How many belong to it, within this line.
     marked: usize,
 }
 
 impl Line {
-    fn around(text: &str, range: &Range<usize>) -> Self {
+    fn around(text: &str, range: &Range<usize>, is_secret: bool) -> Self {
         let start = floor(text, range.start);
         let end = floor(text, range.end.max(start));
         let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let finish = text[start..].find('\n').map_or(text.len(), |at| at + start);
         let line = &text[begin..finish];
-        let shown: Vec<_> = without_secrets(line.trim_end_matches('\r'))
-            .chars()
-            .map(printable)
-            .collect();
-        let before = text[begin..start].chars().count().min(shown.len());
+        let line = line.trim_end_matches('\r');
+        let (shown, hidden) = if is_secret || is_below_secrets(&text[..begin]) {
+            without_value(line)
+        } else {
+            without_secrets(line)
+        };
+        let shown: Vec<_> = shown.chars().map(printable).collect();
+        let column = text[begin..start].chars().count();
         let marked = text[start..end.min(finish)].trim_end().chars().count();
+        let is_hidden = |from: &usize| *from == 0 || (column > 0 && column + 1 >= *from);
+        let (before, marked) = match hidden.filter(is_hidden) {
+            Some(from) => (from, shown.len() - from),
+            None => (column.min(shown.len()), marked),
+        };
         Self {
             number: text[..begin].matches('\n').count() + 1,
+            column: column + 1,
             marked: marked.min(shown.len() - before).max(1),
             shown,
             before,
@@ -162,7 +183,8 @@ impl Line {
         let blank = format!("{}{blank}", " ".repeat(cut(from > 0).chars().count()));
         let caret = "^".repeat(self.marked.min(SHOWN_MAX));
         let line = format!("{}{line}{}", cut(from > 0), cut(to < self.shown.len()));
-        format!("  {number} | {}\n  {margin} | {blank}{caret}", line.trim_end())
+        let line = format!("  {number} | {line}");
+        format!("{}\n  {margin} | {blank}{caret}", line.trim_end())
     }
 }
 
@@ -182,7 +204,7 @@ mod tests {
     use super::*;
 
     fn excerpt(text: &str, range: Range<usize>) -> String {
-        let line = Line::around(text, &range);
+        let line = Line::around(text, &range, false);
         line.excerpt(Some(line.number))
     }
 
@@ -216,5 +238,9 @@ mod tests {
     fn a_secret_is_not_shown_wherever_the_caret_stands() {
         let shown = excerpt("token = \"abcdefghijklmnop\"", 8..26);
         assert_eq!(shown, "  1 | token = (hidden)\n    |         ^^^^^^^^");
+        let text = "[a.\"secrets\".b]\nKEY = hush\n";
+        assert_eq!(excerpt(text, 22..26), "  2 | KEY = (hidden)\n    |       ^^^^^^^^");
+        let line = Line::around("a = [\nhush,\n]", &(6..10), true);
+        assert_eq!(line.excerpt(Some(line.number)), "  2 | (hidden)\n    | ^^^^^^^^");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::node::Step;
-use super::schema::Schema;
+use super::schema::{Schema, choices, types, words};
 
 /// How much of a word may be mistyped for it to be recognised: a third, and at least one letter.
 const MISTYPED: usize = 3;
@@ -93,39 +93,38 @@ pub(super) fn header(steps: &[Step]) -> Option<String> {
 }
 
 /// What `part` may be.
-pub(super) fn kind_of(schema: Schema<'_>, part: &Value) -> String {
+pub(super) fn kind_of<'a>(schema: Schema<'a>, part: &'a Value) -> String {
     let part = schema.resolved(part);
     match part.get("format").and_then(Value::as_str) {
         Some("span") => return "a length of time".to_owned(),
         Some("socket") => return "an address and a port".to_owned(),
         _ => {}
     }
-    if let Some(words) = schema.words(part) {
+    if let Some(words) = words(part) {
         let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
         return words.join(", ");
     }
-    let types: Vec<_> = schema
-        .types(part)
-        .into_iter()
-        .map(|name| noun(schema, part, name))
-        .collect();
+    let types: Vec<_> = types(part).into_iter().map(|name| noun(schema, part, name)).collect();
     if types.is_empty() {
-        let mut choices: Vec<_> = schema
-            .choices(part)
+        if let Some(keys) = schema.single_keys(part) {
+            let tables: Vec<_> = keys.iter().map(|name| format!("{{ {} = … }}", key(name))).collect();
+            return tables.join(" or ");
+        }
+        let mut nouns: Vec<_> = choices(part)
             .into_iter()
             .map(|choice| kind_of(schema, choice))
             .collect();
-        choices.dedup();
-        return if choices.is_empty() {
+        nouns.dedup();
+        return if nouns.is_empty() {
             "anything".to_owned()
         } else {
-            choices.join(" or ")
+            nouns.join(" or ")
         };
     }
     types.join(" or ")
 }
 
-fn noun(schema: Schema<'_>, part: &Value, name: &str) -> String {
+fn noun<'a>(schema: Schema<'a>, part: &'a Value, name: &str) -> String {
     let bounds = bounds(part).map_or_else(String::new, |bounds| format!(", {bounds}"));
     match name {
         "string" => "a text".to_owned(),

@@ -1,59 +1,56 @@
-//! Every fault with its full text.
+//! Every fault with its full text, as it stands in `faults.txt`.
+
+use std::fmt::Write as _;
 
 use super::*;
 
-fn told(text: &str) -> String {
-    read(text).map_or_else(|errors| errors.to_string(), |_| "accepted".to_owned())
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/faults.txt");
+const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p triarch config";
+const CASE: &str = "=== ";
+const TOLD: &str = "--- told\n";
+
+/// The description of each case, by what is wrong with it.
+fn cases(page: &str) -> Vec<(&str, &str)> {
+    let cases = page.split(CASE).filter(|case| !case.is_empty());
+    cases
+        .map(|case| {
+            let (title, rest) = case.split_once('\n').unwrap();
+            (title, rest.split_once(TOLD).map_or(rest, |(text, _)| text))
+        })
+        .collect()
 }
 
 #[test]
-fn all() {
-    for text in [
-        "[runtime]\nspam = 1\n",
-        "[runtme]\nspan = 1\n",
-        "[runtime]\nspan = \"ten\"\n",
-        "[runtime]\nspan = 0\n",
-        "[runtime]\nlog.level = \"wran\"\n",
-        "[runtime]\nlog.level = 3\n",
-        "[runtime]\nlog = 3\n",
-        "runtime = 3\n",
-        "[telemetry]\nlook_every = \"soon\"\n",
-        "[telemetry]\nlook_every = \"0s\"\n[telemetry.limits]\npause = \"2m\"\nwarn_from = 6\n",
-        "[gateway]\nlisten = \"0.0.0.0:7117\"\n",
-        "[gateway]\nlisten = \"localhost\"\n",
-        "[gateway]\ninsecure = \"yes\"\n",
-        "[runtime\nspan = 1\n",
-        "[runtime]\nspan = \nspan = 3\nspan = 4",
-        "[runtime]\nstate_dir = \"\"\n",
-        "[runtime]\nspan = 99999999999999999999999\n",
-        "[team]\nname = \"a\"\n",
-        "[[team]]\nnam = \"a\"\n",
-        "[[team]]\nname = \"A b\"\n",
-        "[[team]]\nname = \"a\"\n[[team]]\nname = \"a\"\n",
-        "[[team]]\nname = \"gateway\"\n",
-        "[[team]]\nname = \"a\"\nstrategy = \"one_for_on\"\nintensity = { restarts = 5 }\nbackoff = { first = \"1m\", factor = 0.5, jitter = 1.5, max = \"1s\" }\n",
-        "[[team]]\nname = \"a\"\nintensity = { restarts = 5, within = \"0s\" }\n",
-    ] {
-        println!("-----{text:?}\n{}\n", told(text));
+fn each_fault_is_told_in_the_words_of_the_page() {
+    let mut found = fs::read_to_string(PAGE).unwrap().replace("\r\n", "\n");
+    let mut wanted = String::new();
+    for (title, text) in cases(&found) {
+        let errors = read(text).map_or_else(|errors| errors, |_| panic!("{title} is accepted"));
+        write!(wanted, "{CASE}{title}\n{text}{TOLD}{errors}\n\n").unwrap();
     }
-    let team = |agent: &str| format!("[[team]]\nname = \"a\"\n\n[[team.agent]]\n{agent}\n");
-    for text in [
-        "name = \"b\"",
-        "kind = \"echo\"",
-        "name = \"b\"\nkind = \"ehco\"\nreplcas = 1",
-        "name = \"b\"\nkind = \"thing\"",
-        "name = \"b\"\nkind = \"load\"\nprefix = 1",
-        "name = \"b\"\nkind = \"load\"\nreplcas = 1\nmailbox = { capacity = 0, overflw = \"wait\" }\nshutdown = \"0s\"\nstart_within = 5",
-        "name = \"b\"\nkind = \"echo\"\nprefix = 7\ntimes = 10\ncommand = []\nvoice = { kind = \"lod\" }",
-        "name = \"b\"\nkind = \"echo\"\nprefix = \"hush\"\ncommand = [\"x\"]",
-        "name = \"b\"\nkind = \"echo\"\ncommand = [\"x\", 1]\nvoice = { kind = \"loud\" }\nsecrets = { A = { fle = \"x\" }, B = \"abc\", C = { file = 1 } }",
-        "name = \"b\"\nkind = \"echo\"",
-        "name = \"b\"\nkind = \"load\"\nreplicas = 3\n[[team.agent]]\nname = \"b-2\"\nkind = \"load\"",
-        "name = \"b\"\nkind = \"load\"\nreplicas = 5000000000",
-        "name = \"b\"\nkind = \"load\"\nbackoff = { factor = nan }\nhandle_within = 2020-01-01",
-        "name = \"b\"\nkind = 7",
-        "name = 7\nkind = \"load\"\nprefix = 1",
-    ] {
-        println!("-----{text:?}\n{}\n", told(&team(text)));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(PAGE, &wanted).unwrap();
+        found.clone_from(&wanted);
     }
+    assert!(
+        found == wanted,
+        "src/config/tests/faults.txt differs; run: {UPDATE}\n{wanted}"
+    );
+}
+
+#[test]
+fn all_faults_of_a_description_are_told_at_once_in_the_order_of_its_lines() {
+    let text = "[runtime]\nspam = 1\nspan = 0\n[gateway]\nlisten = \"0.0.0.0:1\"\n[[team]]\nname = \"A\"\nfoo = 1\n[[team.agent]]\nname = \"b\"\n";
+    let errors = read(text).unwrap_err().0;
+    let lines: Vec<_> = errors
+        .iter()
+        .map(|error| match &error.spot {
+            Some(Spot {
+                origin: SpotOrigin::File { line, .. },
+                ..
+            }) => *line,
+            _ => 0,
+        })
+        .collect();
+    assert_eq!(lines, [2, 3, 5, 7, 8, 9]);
 }

@@ -99,10 +99,8 @@ fn what_is_shown_is_a_description_that_says_the_same() {
     let second = read(&shown).unwrap_or_else(|errors| panic!("{errors}\n{shown}"));
     let values = |loaded: &Loaded| {
         let shown = loaded.show().settings;
-        shown
-            .into_iter()
-            .map(|setting| (setting.path, setting.value))
-            .collect::<Vec<_>>()
+        let values = shown.into_iter().map(|setting| (setting.path, setting.value));
+        values.collect::<std::collections::BTreeMap<_, _>>()
     };
     assert_eq!(values(&second), values(&first));
     assert_eq!(second.config.runtime, first.config.runtime);
@@ -120,7 +118,7 @@ fn what_is_shown_is_a_description_that_says_the_same() {
 
 #[test]
 fn secrets_are_hidden_wherever_they_stand() {
-    let text = "[[team]]\nname = \"a\"\n[[team.agent]]\nname = \"b\"\nkind = \"echo\"\ncommand = [\"x\"]\nsecrets = { KEY = { file = \"/etc/hush\" } }\n";
+    let text = "[[team]]\nname = \"a\"\n[[team.agent]]\nname = \"b\"\nkind = \"program\"\ncommand = [\"x\"]\nsecrets = { KEY = { file = \"/etc/hush\" } }\n";
     let shown = read(text).unwrap().show();
     assert!(
         shown.to_string().contains("\nsecrets = \"(hidden)\"  # t.toml:7\n"),
