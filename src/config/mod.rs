@@ -35,6 +35,7 @@ mod keys;
 mod load;
 mod node;
 mod page;
+mod range;
 mod schema;
 mod secret;
 mod sections;

@@ -21,6 +21,8 @@ struct Text {
     content: String,
 }
 
+/// How many faults are told of: more would be read by nobody.
+const TOLD_MAX: usize = 100;
 /// The longest part of a line that is shown, in characters.
 const SHOWN_MAX: usize = 160;
 /// How much is shown before the caret where the line is longer.
@@ -85,8 +87,16 @@ impl Texts {
     /// The faults as a person is shown them, in the order of their lines, each once.
     pub(super) fn told(&self, mut faults: Vec<Fault>) -> ConfigErrors {
         faults.sort_by_key(|fault| (fault.place.text, fault.place.range.start));
+        let untold = faults.len().saturating_sub(TOLD_MAX);
+        faults.truncate(TOLD_MAX);
         let mut errors: Vec<_> = faults.into_iter().map(|fault| self.error(fault)).collect();
         errors.dedup();
+        errors.extend((untold > 0).then(|| ConfigError {
+            spot: None,
+            problem: format!("{untold} more things are wrong"),
+            other: None,
+            remedy: "see to these first".to_owned(),
+        }));
         ConfigErrors(errors)
     }
 

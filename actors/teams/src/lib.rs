@@ -24,7 +24,7 @@ mod span;
 
 pub use check::Collision;
 pub use config::{
-    AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, RestartConfig, Rules,
+    AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, REPLICAS_MAX, RestartConfig, Rules,
     TeamConfig, TeamStrategy,
 };
 pub use error::{SettingError, TeamError};
