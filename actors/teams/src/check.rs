@@ -90,7 +90,11 @@ impl AgentConfig {
         }
         if let Some(count) = self.replicas.filter(|count| count.get() > REPLICAS_MAX) {
             let problem = format!("{count} replicas are more than one machine bears");
-            faults.push(SettingError::of("replicas", problem, format!("give it {REPLICAS_MAX} or fewer")));
+            faults.push(SettingError::of(
+                "replicas",
+                problem,
+                format!("give it {REPLICAS_MAX} or fewer"),
+            ));
         }
         faults.extend(self.rules.faults());
         faults
