@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use triarch_gateway::Doors;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
@@ -26,6 +27,8 @@ pub(crate) enum UpError {
     Claim(#[from] ClaimError),
     #[error(transparent)]
     Io(#[from] io::Error),
+    #[error("the doors cannot be opened: {0}")]
+    Doors(#[from] triarch_gateway::Error),
     #[error("the tree cannot be built: {0}")]
     Build(Failure),
     #[error("the tree does not start: {0}")]
@@ -35,8 +38,8 @@ pub(crate) enum UpError {
 impl UpError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Claim(ClaimError::Taken { .. }) => Code::Refused as u8,
-            _ => Code::RuntimeFailed as u8,
+            Self::Claim(ClaimError::Taken { .. }) => Code::Refused.number(),
+            _ => Code::RuntimeFailed.number(),
         }
     }
 }
@@ -54,8 +57,10 @@ pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, U
 async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
-    let tree = rooms::root(ground).map_err(UpError::Build)?.start().await?;
-    ground.runs(tree.observer());
+    let doors = Doors::open(ground.config().gateway, &ground.state_dir)?;
+    let listens = doors.http();
+    let tree = rooms::root(ground, doors).map_err(UpError::Build)?.start().await?;
+    ground.runs(tree.observer(), listens);
     print(&welcome(ground, &tree));
     notify.ready();
     let enough = async {
@@ -72,6 +77,7 @@ async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpErr
         () = beat(&notify) => None,
     };
     notify.stopping();
+    ground.exposition.health().drain();
     Ok(match early {
         Some(end) => conclude(&end),
         None => stop(&tree, signals.stop()).await,
@@ -83,11 +89,11 @@ fn welcome(ground: &Ground, tree: &Tree) -> String {
     let nodes = tree.observer().snapshot();
     let agents = nodes.iter().filter(|node| node.level == Level::Agent).count();
     format!(
-        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  http://{}/metrics\n  state    {}\n  see      triarch status, triarch tree, triarch top\n",
+        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  {}\n  state    {}\n  see      triarch status, triarch tree, triarch top\n",
         env!("CARGO_PKG_VERSION"),
         nodes.len() - agents,
         ground.source.name(),
-        ground.config().gateway.listen,
+        ground.metrics_at(),
         ground.state_dir.display(),
     )
 }
@@ -233,7 +239,7 @@ mod tests {
         let address = stubborn.address();
         let tree = tree(stubborn).await;
         address.send(Wait).await.unwrap();
-        assert_eq!(conclude(&tree.wait().await), Code::RuntimeFailed as u8);
+        assert_eq!(conclude(&tree.wait().await), Code::RuntimeFailed.number());
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_teams::{Kind, Kinds, Post, PostOffice, Seat, SettingError};
 
@@ -142,7 +143,11 @@ impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let fault = format!("{text:?} is no amount; write it as in \"4MiB\"");
-        if text.ends_with("MiB") { Ok(Self) } else { Err(serde::de::Error::custom(fault)) }
+        if text.ends_with("MiB") {
+            Ok(Self)
+        } else {
+            Err(serde::de::Error::custom(fault))
+        }
     }
 }
 
@@ -180,7 +185,8 @@ impl Agent for Still {
 
 /// The kinds that are built in.
 pub(crate) fn natives() -> Kinds {
-    let office = PostOffice::new(1, &crate::rooms::instruments().unwrap()).unwrap();
+    let instruments = Instruments::new(crate::catalogue().unwrap());
+    let office = PostOffice::new(1, &instruments).unwrap();
     triarch_teams::natives(Arc::new(office))
 }
 
