@@ -38,7 +38,7 @@ pub fn load(
     let schema = schema(kinds);
     let root = Schema(&schema);
     // What follows from a text that cannot be read would be told of what nobody wrote.
-    let mut tree = parsed(&texts).map_err(|faults| texts.told(faults))?;
+    let mut tree = parsed(&texts).map_err(|faults| texts.told(faults, UNREADABLE_MAX))?;
     let mut faults = overlay(&mut tree, root, &mut texts, environment);
     let (tree, misshapen) = shaped(root, &texts, tree);
     faults.extend(misshapen);
@@ -57,10 +57,14 @@ pub fn load(
             texts,
             schema,
         }),
-        _ => Err(texts.told(faults)),
+        _ => Err(texts.told(faults, FAULTS_MAX)),
     }
 }
 
+/// How many faults are told.
+const FAULTS_MAX: usize = 100;
+/// How many places are told that are no TOML: one bracket that is missing makes a fault of each line after it.
+const UNREADABLE_MAX: usize = 10;
 const SEE_SCHEMA: &str = "see what may be set with `triarch config schema`";
 
 /// What the reader of TOML says of anything that is no value.

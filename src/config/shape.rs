@@ -236,12 +236,7 @@ impl<'a> Check<'a> {
     fn is_choice_kept(&mut self, part: &'a Value, resolved: &'a Value, node: &mut Node) -> bool {
         let choices = choices(resolved);
         if choices.is_empty() || resolved.get("allOf").is_some() {
-            let none = unwritable(node).map(|none| none.place.clone());
-            let problem = format!("{} has a number that is none", self.name());
-            let is_writable = none.is_none();
-            none.into_iter()
-                .for_each(|place| self.fault(place, &problem, "write a number such as 1.5"));
-            return is_writable;
+            return self.is_writable(node);
         }
         let mut best: Option<(Vec<Fault>, Option<Node>)> = None;
         for choice in choices.into_iter().filter(|choice| self.fits(choice, node)) {
@@ -269,6 +264,15 @@ impl<'a> Check<'a> {
             *node = kept;
         }
         is_kept
+    }
+
+    /// What may be anything has to be what can be written down.
+    fn is_writable(&mut self, node: &Node) -> bool {
+        let place = unwritable(node).map(|number| number.place.clone());
+        let Some(place) = place else { return true };
+        let problem = format!("{} has a number that is none", self.name());
+        self.fault(place, problem, "write a number such as 1.5");
+        false
     }
 
     fn is_value_kept(&mut self, part: &'a Value, resolved: &'a Value, node: &mut Node) -> bool {

@@ -21,8 +21,6 @@ struct Text {
     content: String,
 }
 
-/// How many faults are told of: more would be read by nobody.
-const TOLD_MAX: usize = 100;
 /// The longest part of a line that is shown, in characters.
 const SHOWN_MAX: usize = 160;
 /// How much is shown before the caret where the line is longer.
@@ -85,10 +83,12 @@ impl Texts {
     }
 
     /// The faults as a person is shown them, in the order of their lines, each once.
-    pub(super) fn told(&self, mut faults: Vec<Fault>) -> ConfigErrors {
+    ///
+    /// Of more than `most` the first are told: of very many each is the consequence of another, and nobody reads them.
+    pub(super) fn told(&self, mut faults: Vec<Fault>, most: usize) -> ConfigErrors {
         faults.sort_by_key(|fault| (fault.place.text, fault.place.range.start));
-        let untold = faults.len().saturating_sub(TOLD_MAX);
-        faults.truncate(TOLD_MAX);
+        let untold = faults.len().saturating_sub(most);
+        faults.truncate(most);
         let mut errors: Vec<_> = faults.into_iter().map(|fault| self.error(fault)).collect();
         errors.dedup();
         errors.extend((untold > 0).then(|| ConfigError {
