@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod catalogue;
-mod claim;
 mod cli;
 pub mod config;
 mod fleet;

@@ -10,7 +10,6 @@ use triarch_gateway::Doors;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
-use crate::claim::{Claim, ClaimError};
 use crate::fleet::Ground;
 use crate::notify::Notify;
 use crate::operations::Code;
@@ -24,10 +23,8 @@ const OUT_OF_ORDER: u8 = 130;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpError {
     #[error(transparent)]
-    Claim(#[from] ClaimError),
-    #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("the doors cannot be opened: {0}")]
+    #[error(transparent)]
     Doors(#[from] triarch_gateway::Error),
     #[error("the tree cannot be built: {0}")]
     Build(Failure),
@@ -38,7 +35,7 @@ pub(crate) enum UpError {
 impl UpError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Claim(ClaimError::Taken { .. }) => Code::Refused.number(),
+            Self::Doors(triarch_gateway::Error::Held { .. }) => Code::Refused.number(),
             _ => Code::RuntimeFailed.number(),
         }
     }
@@ -46,7 +43,6 @@ impl UpError {
 
 /// Runs the tree until it ends, somebody stops it, or `limit` is over; returns the exit code.
 pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
-    let _claim = Claim::on(&ground.state_dir)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let code = runtime.block_on(live(ground, limit));
     // An agent that outlived its kill holds a thread, for which nobody is to wait.

@@ -81,7 +81,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 fn stop(state_dir: &std::path::Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
     let stopping = Runtime::of(state_dir)?.ask(down)?;
-    while crate::claim::is_claimed(state_dir) {
+    while triarch_gateway::is_held(state_dir) {
         std::thread::sleep(LOOK_EVERY);
     }
     tell(&stopping, as_json)
