@@ -12,6 +12,7 @@ use crate::error::Error;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where HTTP is served: an address of this machine alone. Port 0 takes any that is free.
+    #[schemars(extend("format" = "socket"))]
     pub listen: SocketAddr,
     /// Whether HTTP is served at all.
     pub http: bool,
