@@ -4,6 +4,7 @@
 mod claim;
 mod cli;
 mod client;
+pub mod dashboards;
 mod fleet;
 mod notify;
 mod operations;

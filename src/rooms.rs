@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use triarch_supervision::metrics::families::TREE;
-use triarch_supervision::metrics::{Catalogue, Instruments, TELEMETRY};
+use triarch_supervision::metrics::{Catalogue, CatalogueError, Instruments, TELEMETRY};
 use triarch_supervision::prelude::*;
 use triarch_teams::metrics::TEAMS;
 use triarch_teams::room;
@@ -19,8 +19,13 @@ use crate::fleet::Ground;
 
 /// What everybody counts in.
 pub(crate) fn instruments() -> Result<Instruments, Failure> {
+    Ok(Instruments::new(catalogue()?))
+}
+
+/// All that is counted.
+pub(crate) fn catalogue() -> Result<Catalogue, CatalogueError> {
     let sections = [&TREE[..], &[telemetry::metrics::LIFECYCLE, TEAMS, TELEMETRY]].concat();
-    Ok(Instruments::new(Catalogue::new(&sections)?))
+    Catalogue::new(&sections)
 }
 
 /// The tree as it is described, before it starts.
