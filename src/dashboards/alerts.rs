@@ -42,7 +42,7 @@ pub(super) fn supervision() -> Vec<Alert> {
             expr: "sum by (job, instance, supervisor) (increase(triarch_supervisor_escalations_total[15m])) > 0"
                 .to_owned(),
             wait: "0m",
-            severity: Severity::Page,
+            severity: Severity::Ticket,
             summary: "The supervisor {{ $labels.supervisor }} on {{ $labels.instance }} gave up.",
             description: "Its children failed more often than it bears, so it failed itself and its parent restarted it with all of them.",
         },

@@ -7,6 +7,9 @@ use super::query::{Query, query};
 /// The columns of Grafana's grid.
 const COLUMNS: u32 = 24;
 
+/// Alerts that fire, those among them that are of no instance or no job.
+const ALERTS: &str = r#"ALERTS{job=~"$job|",instance=~"$instance|",alertname=~"Triarch.*",alertstate="firing"}"#;
+
 /// A dashboard.
 #[derive(Clone, Debug)]
 pub(super) struct Board {
@@ -70,7 +73,7 @@ pub(super) fn annotations() -> Vec<Annotation> {
         Annotation {
             name: "Alerts",
             colour: "red",
-            query: query("ALERTS{@,alertstate=\"firing\"}", ""),
+            query: query(ALERTS, ""),
             title: "{{alertname}}",
             is_value_time: false,
         },

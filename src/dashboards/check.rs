@@ -135,6 +135,16 @@ fn panel_faults(panel: &Value, known: &Known<'_>) -> Vec<String> {
         panel["datasource"]["uid"] == "${datasource}",
         "its data source is not the chosen one",
     );
+    if panel["type"] == "stat" {
+        let mappings = panel["fieldConfig"]["defaults"]["mappings"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let unknown = mappings
+            .filter(|mapping| mapping["options"]["match"] == "null+nan")
+            .count();
+        must(unknown == 1, "what is unknown has the colour of a value");
+    }
     let targets: Vec<_> = panel["targets"].as_array().into_iter().flatten().collect();
     must(!targets.is_empty(), "there is no query");
     let mut lines = 0;

@@ -470,6 +470,17 @@ fn process() -> Row {
                 PLAIN,
             )
             .sized(12, 4),
+            Panel::bars(
+                "Builds",
+                "How many of the chosen runtimes run which build.",
+                Unit::Count,
+                query(
+                    "sum by (version, revision, rustc) (triarch_build_info{@})",
+                    "{{version}} {{revision}} {{rustc}}",
+                ),
+                PLAIN,
+            )
+            .sized(12, 4),
         ],
     )
 }

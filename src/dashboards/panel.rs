@@ -34,6 +34,7 @@ pub(super) enum Colour {
     Yellow,
     Red,
     Blue,
+    Grey,
 }
 
 /// From which value on which colour holds; the first step's value is not looked at.
@@ -399,12 +400,20 @@ fn thresholds(steps: Steps) -> Json {
     ])
 }
 
+/// Without it, what is unknown would have the colour of the first step, which is often green.
+fn unknown() -> Json {
+    let shown = object([("text", "no data".into()), ("color", Colour::Grey.word().into())]);
+    let options = object([("match", "null+nan".into()), ("result", shown)]);
+    object([("type", "special".into()), ("options", options)])
+}
+
 fn mappings(words: Words) -> Json {
-    list(words.iter().map(|(value, word, colour)| {
+    let word = |(value, word, colour): &(u32, &str, Colour)| {
         let shown = object([("text", (*word).into()), ("color", colour.word().into())]);
         let range = object([("from", (*value).into()), ("to", (*value).into()), ("result", shown)]);
         object([("type", "range".into()), ("options", range)])
-    }))
+    };
+    list(words.iter().map(word).chain([unknown()]))
 }
 
 impl Shape {
@@ -441,6 +450,7 @@ impl Colour {
             Self::Yellow => "yellow",
             Self::Red => "red",
             Self::Blue => "blue",
+            Self::Grey => "#808080",
         }
     }
 }

@@ -207,6 +207,12 @@ fn panels_upon_each_other_and_beside_the_grid_are_faults() {
 }
 
 #[test]
+fn a_number_in_colour_though_nothing_is_known_is_a_fault() {
+    let found = faults_after("null+nan", "nan");
+    assert!(found.contains("what is unknown has the colour of a value"), "{found}");
+}
+
+#[test]
 fn a_wrapped_dashboard_is_a_fault() {
     let wrapped = format!("{{\"dashboard\": {}}}", overview());
     let found = faults(&wrapped, &known(&catalogue())).join("\n");
