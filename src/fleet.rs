@@ -1,15 +1,17 @@
 //! What runs, as operations reach it.
 
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 use triarch_supervision::clock::Moment;
-use triarch_supervision::metrics::Instruments;
 use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{Level, NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig, names};
+use triarch_telemetry::Exposition;
 
+use crate::config::{Config, Source};
 use crate::operations::Trouble;
 
 /// What runs: the tree, and what it was made from. Cheap to clone.
@@ -22,16 +24,14 @@ pub(crate) struct Fleet {
 /// What there is before the tree runs, and what outlives its rooms.
 pub(crate) struct Ground {
     pub(crate) kinds: Kinds,
-    pub(crate) instruments: Instruments,
+    pub(crate) exposition: Exposition,
     pub(crate) office: Arc<PostOffice>,
-    pub(crate) span: usize,
     pub(crate) state_dir: PathBuf,
-    pub(crate) listen: String,
-    /// Where the description comes from, for people.
-    pub(crate) described_in: String,
+    /// Where the description comes from.
+    pub(crate) source: Source,
     pub(crate) begun: Moment,
-    observer: OnceLock<Observer>,
-    teams: Mutex<Vec<TeamConfig>>,
+    running: OnceLock<(Observer, Option<SocketAddr>)>,
+    config: Mutex<Config>,
     wishes: watch::Sender<Wish>,
 }
 
@@ -48,43 +48,47 @@ pub(crate) enum Wish {
 /// What a ground is made of.
 pub(crate) struct Making {
     pub(crate) kinds: Kinds,
-    pub(crate) instruments: Instruments,
+    pub(crate) exposition: Exposition,
     pub(crate) office: Arc<PostOffice>,
-    pub(crate) span: usize,
     pub(crate) state_dir: PathBuf,
-    pub(crate) listen: String,
-    pub(crate) described_in: String,
-    pub(crate) teams: Vec<TeamConfig>,
+    pub(crate) source: Source,
+    pub(crate) config: Config,
 }
 
 impl Ground {
     pub(crate) fn new(making: Making) -> Arc<Self> {
         Arc::new(Self {
             kinds: making.kinds,
-            instruments: making.instruments,
+            exposition: making.exposition,
             office: making.office,
-            span: making.span,
             state_dir: making.state_dir,
-            listen: making.listen,
-            described_in: making.described_in,
+            source: making.source,
             begun: Moment::now(),
-            observer: OnceLock::new(),
-            teams: Mutex::new(making.teams),
+            running: OnceLock::new(),
+            config: Mutex::new(making.config),
             wishes: watch::Sender::default(),
         })
     }
 
-    /// The tree has started.
-    pub(crate) fn runs(&self, observer: Observer) {
-        let _first = self.observer.set(observer);
+    /// The tree has started, and HTTP is served there.
+    pub(crate) fn runs(&self, observer: Observer, listens: Option<SocketAddr>) {
+        let _first = self.running.set((observer, listens));
     }
 
     /// The fleet, once its tree has started.
     pub(crate) fn fleet(self: &Arc<Self>) -> Option<Fleet> {
         Some(Fleet {
-            observer: self.observer.get()?.clone(),
+            observer: self.running.get()?.0.clone(),
             ground: Arc::clone(self),
         })
+    }
+
+    /// Where metrics are read, for people.
+    pub(crate) fn metrics_at(&self) -> String {
+        match self.running.get() {
+            Some((_, Some(address))) => format!("http://{address}/metrics"),
+            _ => "not served".to_owned(),
+        }
     }
 
     /// Waits until somebody wants the process to stop.
@@ -94,13 +98,18 @@ impl Ground {
         let _wished = wishes.wait_for(|wish| *wish == Wish::Stop).await;
     }
 
-    /// The description of each team, in start order.
-    pub(crate) fn described_teams(&self) -> Vec<TeamConfig> {
-        self.teams().clone()
+    /// How the fleet is described now.
+    pub(crate) fn config(&self) -> Config {
+        self.described().clone()
     }
 
-    fn teams(&self) -> MutexGuard<'_, Vec<TeamConfig>> {
-        self.teams.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The fleet is described otherwise from now on.
+    pub(crate) fn take_up(&self, config: Config) {
+        *self.described() = config;
+    }
+
+    fn described(&self) -> MutexGuard<'_, Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,10 +130,6 @@ impl Fleet {
         &self.ground
     }
 
-    pub(crate) fn state_dir(&self) -> &Path {
-        &self.ground.state_dir
-    }
-
     /// Lets the process stop in order.
     pub(crate) fn stop(&self) {
         self.ground.wishes.send_replace(Wish::Stop);
@@ -132,37 +137,29 @@ impl Fleet {
 
     /// The description of each team, in start order.
     pub(crate) fn teams(&self) -> Vec<TeamConfig> {
-        self.ground.described_teams()
+        self.ground.config().teams
     }
 
     pub(crate) fn has_team(&self, team: &str) -> bool {
-        self.ground.teams().iter().any(|described| described.name == team)
+        self.ground
+            .described()
+            .teams
+            .iter()
+            .any(|described| described.name == team)
     }
 
-    /// The description of a team, to be changed.
+    /// Changes the description of a team.
     pub(crate) fn describe(&self, team: &str, change: impl FnOnce(&mut TeamConfig)) {
-        if let Some(described) = self.ground.teams().iter_mut().find(|described| described.name == team) {
+        let mut config = self.ground.described();
+        if let Some(described) = config.teams.iter_mut().find(|described| described.name == team) {
             change(described);
         }
     }
 
-    pub(crate) fn keep_team(&self, team: TeamConfig) {
-        self.forget_team(&team.name);
-        self.ground.teams().push(team);
-    }
-
-    pub(crate) fn forget_team(&self, team: &str) {
-        self.ground.teams().retain(|described| described.name != team);
-    }
-
-    pub(crate) fn keep_description(&self, team: &str, agent: AgentConfig) {
-        self.describe(team, |team| team.agents.push(agent));
-    }
-
     /// The description that the agent `name` was made from.
     pub(crate) fn description_of(&self, team: &str, name: &str) -> Option<AgentConfig> {
-        let teams = self.ground.teams();
-        let agents = &teams.iter().find(|described| described.name == team)?.agents;
+        let config = self.ground.described();
+        let agents = &config.teams.iter().find(|described| described.name == team)?.agents;
         agents
             .iter()
             .find(|agent| names(agent).iter().any(|one| one == name))

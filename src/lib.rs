@@ -1,9 +1,9 @@
 //! Runs a fleet of agents as one supervised tree of three levels, and shows all of it.
 #![forbid(unsafe_code)]
 
-mod claim;
+mod catalogue;
 mod cli;
-mod client;
+pub mod config;
 pub mod dashboards;
 mod fleet;
 mod notify;
@@ -15,7 +15,9 @@ mod runtime;
 mod scratch;
 mod up;
 
+pub use catalogue::{catalogue, sections};
 pub use runtime::Runtime;
+pub use triarch_gateway as gateway;
 pub use triarch_supervision::*;
 pub use triarch_teams as teams;
 pub use triarch_telemetry as telemetry;

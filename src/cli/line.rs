@@ -151,9 +151,9 @@ pub(super) enum AgentVerb {
 pub(super) enum ConfigVerb {
     /// Writes a description to begin with.
     Init {
-        /// Where.
-        #[arg(default_value = "triarch.toml")]
-        file: PathBuf,
+        /// The folder it is written to.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
     },
     /// Says what is wrong with the description.
     Check,

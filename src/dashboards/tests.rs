@@ -8,7 +8,6 @@ use super::cases::{self, cases};
 use super::check::faults;
 use super::outcome::Known;
 use super::*;
-use crate::rooms;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/grafana");
 const RUNBOOK: &str = include_str!("../../docs/RUNBOOK.md");
@@ -16,7 +15,7 @@ const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p triarch dashboards";
 const CASES: &str = "prometheus/tests/alerts.yml";
 
 fn catalogue() -> Catalogue {
-    rooms::catalogue().unwrap()
+    crate::catalogue().unwrap()
 }
 
 /// What queries may name, the series that rules compute among it.

@@ -215,7 +215,7 @@ impl Operation for Spawn {
             |error: &dyn std::fmt::Display| Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`");
         let agent = member(&self.team, &config, &self.name, fleet.kinds()).map_err(|error| usage(&error))?;
         let started = agent.join_running(&team).await?;
-        fleet.keep_description(&self.team, config);
+        fleet.describe(&self.team, |team| team.agents.push(config));
         let place = find_agent(fleet, &format!("{}/{}", self.team, self.name))?;
         declined(&place.path, started)?;
         show(fleet, &place).await

@@ -187,7 +187,8 @@ impl Backoff {
         let grown = self.first.as_secs_f64() * self.factor.powi(exponent);
         let capped = grown.min(self.max.as_secs_f64());
         let spread = 1.0 + self.jitter * (2.0 * chance - 1.0);
-        Duration::from_secs_f64((capped * spread).clamp(0.0, self.max.as_secs_f64()))
+        // A maximum near the longest time there is may be rounded beyond it.
+        Duration::try_from_secs_f64((capped * spread).max(0.0)).map_or(self.max, |delay| delay.min(self.max))
     }
 }
 
@@ -270,6 +271,18 @@ mod tests {
         assert_eq!(backoff.delay(1, 0.0), Duration::from_millis(800));
         assert_eq!(backoff.delay(1, 1.0), Duration::from_millis(1200));
         assert_eq!(backoff.delay(30, 1.0), 10 * SECOND);
+    }
+
+    #[test]
+    fn the_longest_wait_there_is_may_be_asked_for() {
+        let backoff = Backoff::exponential(Duration::MAX, Duration::MAX);
+        assert!(backoff.delay(1, 0.0) > SECOND);
+        assert_eq!([0.5, 1.0].map(|chance| backoff.delay(1, chance)), [Duration::MAX; 2]);
+        let steep = Backoff {
+            factor: f64::MAX,
+            ..Backoff::exponential(SECOND, Duration::MAX)
+        };
+        assert_eq!(steep.delay(9, 1.0), Duration::MAX);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::context::Context;
 use super::life::{Life, watched};
 use crate::child::AgentSpec;
 use crate::clock::Moment;
-use crate::reason::ExitReason;
+use crate::reason::{ExitReason, Failure};
 use crate::tree::{Phase, Shared};
 
 /// What an incarnation begins with.
@@ -120,7 +120,11 @@ async fn begin<A: Agent>(birth: Birth<A>) -> Result<Cradle<A>, Failed> {
     let mut ctx = Context::new(Arc::clone(&of.mailbox), shared, incarnation);
     let started = {
         // Also the copy is the agent's own doing, and what `start` does before there is a future.
-        let start = async { A::start(of.spec.clone(), &mut ctx).await };
+        let start = async {
+            // It is there for as long as anybody holds what is around it.
+            let spec = of.spec.clone().ok_or_else(Failure::ignore)?;
+            A::start(spec, &mut ctx).await
+        };
         watched(
             &mut Some(Arc::clone(&of.mailbox.node)),
             pin!(AssertUnwindSafe(start).catch_unwind()),

@@ -172,9 +172,16 @@ impl<M: Message> Mailbox<M> {
         }
     }
 
-    /// Puts a message before all others, beyond the bound; for what the agent itself has asked for.
-    pub(crate) fn notify(&self, message: M) {
-        lock(&self.notices).get_or_insert_default().push_back(message);
+    /// Puts a message before all others, beyond the bound; for what this very incarnation has asked for.
+    pub(crate) fn notify(&self, incarnation: u64, message: M) {
+        let mut notices = lock(&self.notices);
+        // The next one begins before it has the notices of the last cleared.
+        if self.node.incarnation() != incarnation {
+            drop(notices);
+            return drop_quietly(message);
+        }
+        notices.get_or_insert_default().push_back(message);
+        drop(notices);
         self.node.raise(NOTICE);
         self.queue.bell.ring();
     }

@@ -45,6 +45,24 @@ pub struct NodeView {
     pub children_count: usize,
 }
 
+impl NodeView {
+    /// A node that was specified and nothing more, for tests of whoever reads views.
+    pub fn new(path: impl Into<Arc<str>>, level: Level) -> Self {
+        Self {
+            id: 0,
+            path: path.into(),
+            level,
+            type_name: "",
+            state: Phase::Specified,
+            incarnation: 0,
+            restarts: 0,
+            last_exit: None,
+            mailbox: None,
+            children_count: 0,
+        }
+    }
+}
+
 /// Nothing stands at a path, or something else than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -144,18 +162,28 @@ impl Observer {
     /// Sends to whoever stands at `path`; where nobody does, the message comes back and is counted as a dead
     /// letter. One who takes other messages refuses it, which is [`Refusal::OtherType`].
     pub async fn send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
-        let why = match self.address::<M>(path) {
-            Ok(address) => return address.send(message).await,
-            Err(NotFound::NoSuchPath { .. }) => {
+        match self.receiver(path) {
+            Ok(address) => address.send(message).await,
+            Err(why) => Err(unsent(path, message, why)),
+        }
+    }
+
+    /// As [`Observer::send_to`], but a full mailbox gives the message back at once, as [`Address::try_send`] does.
+    pub fn try_send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
+        match self.receiver(path) {
+            Ok(address) => address.try_send(message),
+            Err(why) => Err(unsent(path, message, why)),
+        }
+    }
+
+    /// The address at `path`, or why a message for it is not sent; that nobody stands there is counted.
+    fn receiver<M: Message>(&self, path: &str) -> Result<Address<M>, Refusal> {
+        self.address(path).map_err(|error| match error {
+            NotFound::NoSuchPath { .. } => {
                 self.shared.no_such_agent(path, std::any::type_name::<M>());
                 Refusal::NoSuchAgent
             }
-            Err(_) => Refusal::OtherType,
-        };
-        Err(SendError {
-            message,
-            to: Arc::from(path),
-            why,
+            _ => Refusal::OtherType,
         })
     }
 
@@ -257,6 +285,14 @@ impl Observer {
         self.shared
             .find(path)
             .ok_or_else(|| NotFound::NoSuchPath { path: path.to_owned() })
+    }
+}
+
+fn unsent<M>(path: &str, message: M, why: Refusal) -> SendError<M> {
+    SendError {
+        message,
+        to: Arc::from(path),
+        why,
     }
 }
 

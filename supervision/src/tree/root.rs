@@ -124,13 +124,13 @@ impl Root {
             reception,
             parent: None,
         };
+        let starting = Starting(Tree { shared });
         spawn(charge)
             .await
             .map_err(|error| StartError::Spawn(error.to_string()))?;
-        let tree = Tree { shared };
-        match tree.reached(|state| *state != RootState::Starting).await {
+        match starting.0.reached(|state| *state != RootState::Starting).await {
             RootState::Ended(reason) => Err(StartError::NotStarted(reason)),
-            _ => Ok(tree),
+            _ => Ok(starting.0.clone()),
         }
     }
 
@@ -143,6 +143,17 @@ impl Root {
         }
         check_children(&root, &self.policy, &children)?;
         Ok((self.policy, Arc::from(children)))
+    }
+}
+
+/// A tree that starts. Where nobody waits for that any more, nobody could stop it, so it ends.
+struct Starting(Tree);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if *self.0.shared.root().borrow() == RootState::Starting {
+            self.0.ask_to_stop();
+        }
     }
 }
 
@@ -231,15 +242,15 @@ impl Tree {
 
     /// Stops everybody, right to left, each within its time, and tells who did not.
     pub async fn stop(&self) -> RootEnd {
-        if let Ok(Ok(reception)) = self
-            .shared
-            .find("root")
-            .map(|entry| entry.door.as_any().downcast::<Reception>())
-            .ok_or(())
-        {
+        self.ask_to_stop();
+        self.wait().await
+    }
+
+    fn ask_to_stop(&self) {
+        let root = self.shared.find("root").map(|entry| entry.door.as_any());
+        if let Some(Ok(reception)) = root.map(Arc::downcast::<Reception>) {
             reception.order(Order::Stop);
         }
-        self.wait().await
     }
 
     /// Waits until the tree ends, by [`Tree::stop`] or because its root gave up.
@@ -272,7 +283,46 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::OnStuck;
     use crate::reason::KillCause;
+
+    struct Quiet;
+
+    struct Nothing;
+
+    impl crate::Message for Nothing {}
+
+    impl crate::Agent for Quiet {
+        type Message = Nothing;
+        type Spec = ();
+        async fn start((): (), _: &mut crate::agent::Context<Self>) -> Result<Self, crate::reason::Failure> {
+            Ok(Self)
+        }
+        async fn handle(
+            &mut self,
+            _: Nothing,
+            _: &mut crate::agent::Context<Self>,
+        ) -> Result<(), crate::reason::Failure> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_tree_whose_runtime_is_gone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.unwrap();
+        let agent = crate::child::Child::of::<Quiet>("a", ());
+        let address = agent.address();
+        let team = Supervisor::named("team").child(agent.handle_within(Duration::from_secs(1), OnStuck::Report));
+        let tree = runtime.block_on(Root::new().supervisor(team).start()).unwrap();
+        address.try_send(Nothing).unwrap();
+        drop(runtime);
+        assert!(address.is_closed());
+        drop(address);
+        let shared = Arc::downgrade(&tree.shared);
+        drop(tree);
+        assert_eq!(shared.strong_count(), 0);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_tree_whose_root_was_killed_has_ended() {

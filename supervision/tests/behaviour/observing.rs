@@ -48,6 +48,20 @@ async fn one_who_takes_other_messages_refuses_and_the_message_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_who_tries_to_send_by_path_is_never_held_back() {
+    let tree = grow(team().child(puppet("a", &Log::default()).capacity(1))).await;
+    let observer = tree.observer();
+    observer.pause("team/a").unwrap();
+    observer.try_send_to("team/a", Say::Note(1)).unwrap();
+    let full = observer.try_send_to("team/a", Say::Note(2)).unwrap_err();
+    assert_eq!((&*full.to, full.why), ("team/a", Refusal::Full));
+    let gone = observer.try_send_to("team/ghost", Say::Note(3)).unwrap_err();
+    assert_eq!((&*gone.to, gone.why), ("team/ghost", Refusal::NoSuchAgent));
+    assert_eq!(observer.dead_letters().count(DeadReason::NoSuchAgent), 1);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_subscriber_that_falls_behind_is_told_how_many_events_it_missed() {
     const BEYOND: u64 = 7;
     let (tree, address) = one(puppet("a", &Log::default()).on_error(OnError::Resume)).await;

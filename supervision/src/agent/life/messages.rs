@@ -24,6 +24,8 @@ impl<A: Agent> Life<A> {
             // The queue unpacks the one and uses up the other.
             Parcel::Many(_) | Parcel::Mark(_) => return None,
         };
+        // What follows may go wrong already: it is in hand from here on.
+        self.hand.is_full = true;
         self.hand.copy = copy_of(&message, until, 0);
         Some(self.begin(message))
     }
@@ -57,8 +59,9 @@ impl<A: Agent> Life<A> {
             self.mailbox.discard(again.into_parcel(), DeadReason::Expired, None);
             return None;
         }
-        self.hand.copy = copy_of(&again.message, again.until, again.attempts);
         self.hand.ticket = again.ticket.inspect(Ticket::begin);
+        self.hand.is_full = true;
+        self.hand.copy = copy_of(&again.message, again.until, again.attempts);
         Some(self.begin(again.message))
     }
 
@@ -125,6 +128,10 @@ impl<A: Agent> Life<A> {
         }
         self.handled += 1;
         self.hand.is_full = false;
+        if A::Message::REDELIVERIES > 0 {
+            // It may share the reply, which is to be dropped before it is known what that means.
+            self.hand.copy = None;
+        }
         if is_first && let Some(ticket) = self.hand.ticket.take() {
             ticket.end(NoAnswer::Unanswered);
         }

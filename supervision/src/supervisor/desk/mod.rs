@@ -198,11 +198,13 @@ impl Desk {
 }
 
 impl Drop for Desk {
-    /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same.
+    /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same, and
+    /// with the root all do.
     fn drop(&mut self) {
+        let is_root = self.charge.parent.is_none();
         self.wards
             .values()
-            .filter(|ward| !ward.is_static)
+            .filter(|ward| is_root || !ward.is_static)
             .for_each(|ward| ward.child.leave_tree());
         if !self.machine.has_ended() {
             let down = self.wards.values().filter(|ward| ward.is_static).count();
@@ -212,7 +214,7 @@ impl Drop for Desk {
                 ..Counts::default()
             });
         }
-        if self.charge.parent.is_none() {
+        if is_root {
             self.charge.shared.root_is_gone();
         }
     }

@@ -1,10 +1,9 @@
 //! Who is told of an end: each watcher once, of the next end there is, or of the last where none follows.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 
 use super::{Node, Records};
-use crate::panics::drop_quietly;
+use crate::panics::{drop_quietly, quietly};
 use crate::reason::ExitReason;
 
 /// Somebody who wants to be told of an incarnation's end, for as long as its own incarnation lasts.
@@ -26,7 +25,7 @@ impl Watcher {
 
     fn tell(self, reason: &ExitReason) {
         // What it makes of the news is the watcher's own code, and runs in the name of who ended.
-        let _told = std::panic::catch_unwind(AssertUnwindSafe(|| (self.tell)(reason)));
+        quietly(|| (self.tell)(reason));
     }
 }
 
