@@ -14,7 +14,7 @@ use triarch_supervision::prelude::*;
 use super::message::Never;
 use crate::guests::{Arrival, Guest};
 use crate::metrics::Refusal;
-use crate::operation::{Caller, Code, OperationError, Performer, ProgressSink, ProgressStream, Request, Work};
+use crate::operation::{Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request};
 use crate::patience::Patience;
 use crate::wire::{Answer, Asked, LINE_MAX, too_long};
 
@@ -53,7 +53,7 @@ pub(super) struct Connection {
 
 /// The operation at work.
 struct InHand {
-    work: Work,
+    performing: Performing,
     progress: ProgressStream,
     begun: Instant,
     has_told: bool,
@@ -68,7 +68,7 @@ impl fmt::Debug for InHand {
 }
 
 /// What came of waiting for an operation.
-enum News {
+enum Step {
     Told(Value),
     Ended(Result<Value, OperationError>),
     Left,
@@ -194,7 +194,7 @@ impl Connection {
         };
         let (sink, progress) = ProgressSink::channel();
         self.in_hand = Some(InHand {
-            work: self.performer.begin(request, sink),
+            performing: self.performer.begin(request, sink),
             progress,
             begun: Instant::now(),
             has_told: false,
@@ -212,18 +212,18 @@ impl Connection {
         let Some(in_hand) = &mut self.in_hand else {
             return Ok(());
         };
-        match in_hand.news(&self.stream).await {
-            News::Told(progress) => {
+        match in_hand.step(&self.stream).await {
+            Step::Told(progress) => {
                 in_hand.has_told = true;
                 self.outbox.extend(Answer::Progress(progress).written());
             }
-            News::Ended(ended) => {
+            Step::Ended(ended) => {
                 if let Some(in_hand) = self.in_hand.take() {
                     self.conclude(&in_hand, ended);
                 }
                 self.guest.note(Patience::answered);
             }
-            News::Left => return Err(io::ErrorKind::BrokenPipe.into()),
+            Step::Left => return Err(io::ErrorKind::BrokenPipe.into()),
         }
         Ok(())
     }
@@ -245,13 +245,13 @@ impl Connection {
 }
 
 impl InHand {
-    async fn news(&mut self, stream: &UnixStream) -> News {
-        let work = AssertUnwindSafe(&mut self.work).catch_unwind();
+    async fn step(&mut self, stream: &UnixStream) -> Step {
+        let performing = AssertUnwindSafe(&mut self.performing).catch_unwind();
         let ended = tokio::select! {
             biased;
-            Some(told) = self.progress.next() => return News::Told(told),
-            ended = work => ended,
-            () = left(stream) => return News::Left,
+            Some(told) = self.progress.next() => return Step::Told(told),
+            ended = performing => ended,
+            () = left(stream) => return Step::Left,
         };
         let ended = ended.unwrap_or_else(|_panic| {
             let message = "the operation panicked";
@@ -264,10 +264,10 @@ impl InHand {
         // What it told last goes before what it ended with; then this is asked once more.
         match self.progress.try_next() {
             Some(told) => {
-                self.work = Box::pin(std::future::ready(ended));
-                News::Told(told)
+                self.performing = Box::pin(std::future::ready(ended));
+                Step::Told(told)
             }
-            None => News::Ended(ended),
+            None => Step::Ended(ended),
         }
     }
 }
