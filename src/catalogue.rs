@@ -1,20 +1,24 @@
 //! Everything the runtime counts.
 
-use crate::metrics::{Catalogue, CatalogueError, Section, families};
-use crate::{gateway, telemetry};
+use triarch_gateway::metrics::GATEWAY;
+use triarch_supervision::metrics::families::TREE;
+use triarch_supervision::metrics::{Catalogue, CatalogueError, Section};
+use triarch_teams::metrics::TEAMS;
+use triarch_telemetry::metrics::{EXPOSITION, LIFECYCLE, OBJECTIVES, PROCESS};
 
 /// All sections, in the order of the document.
 pub fn sections() -> Vec<Section> {
-    let [process, objectives, lifecycle, exposition] = telemetry::metrics::SECTIONS;
+    let [supervision, mailbox, agent] = TREE;
     vec![
-        process,
-        families::SUPERVISION,
-        families::MAILBOX,
-        families::AGENT,
-        gateway::metrics::GATEWAY,
-        objectives,
-        lifecycle,
-        exposition,
+        PROCESS,
+        supervision,
+        mailbox,
+        agent,
+        TEAMS,
+        GATEWAY,
+        OBJECTIVES,
+        LIFECYCLE,
+        EXPOSITION,
     ]
 }
 

@@ -10,6 +10,9 @@ const ROOM: [&str; 5] = ["lib.rs", "room.rs", "config.rs", "error.rs", "metrics.
 /// What an actor has that is a folder; with less it is one file.
 const ACTOR: [&str; 3] = ["mod.rs", "message.rs", "actor.rs"];
 
+/// A folder of small agents, each in one file, that are described alike.
+const GALLERY: &str = "natives";
+
 /// Rooms and actors that lack a file of the plan.
 pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
     let mut folders = BTreeSet::new();
@@ -17,7 +20,8 @@ pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
         if let ["actors", room, "src", inner @ ..] = source.path.split('/').collect::<Vec<_>>().as_slice() {
             folders.insert((format!("actors/{room}/src"), &ROOM[..]));
             if let [actor, _, ..] = inner {
-                folders.insert((format!("actors/{room}/src/{actor}"), &ACTOR[..]));
+                let plan = if *actor == GALLERY { &ACTOR[..1] } else { &ACTOR[..] };
+                folders.insert((format!("actors/{room}/src/{actor}"), plan));
             }
         }
     }
@@ -52,6 +56,17 @@ mod tests {
         let small = ["actors/bus/src/letters.rs", "supervision/src/mailbox/lane.rs"].map(str::to_owned);
         let paths: Vec<_> = room.iter().chain(&actor).chain(&small).map(String::as_str).collect();
         assert!(found(&paths).is_empty());
+    }
+
+    #[test]
+    fn a_gallery_needs_nothing_but_its_entrance() {
+        let room = ROOM.map(|name| format!("actors/teams/src/{name}"));
+        let natives = ["actors/teams/src/natives/echo.rs", "actors/teams/src/natives/mod.rs"].map(str::to_owned);
+        let mut paths: Vec<_> = room.iter().chain(&natives).map(String::as_str).collect();
+        assert!(found(&paths).is_empty());
+        paths.pop();
+        let expected = ["actors/teams/src/natives:1: mod.rs is missing [rooms to plan]"];
+        assert_eq!(found(&paths), expected);
     }
 
     #[test]

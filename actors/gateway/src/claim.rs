@@ -14,7 +14,7 @@ use rustix::process::geteuid;
 use crate::error::Error;
 
 const SOCKET: &str = "triarch.sock";
-const LOCK: &str = "triarch.lock";
+const LOCK: &str = "triarch.sock.lock";
 
 /// Where the socket of a runtime with that state folder is.
 pub fn socket_path(state_dir: &Path) -> PathBuf {

@@ -17,13 +17,13 @@
 //! outlive the incarnations of the agents that feed them.
 //!
 //! ```
-//! use triarch_supervision::metrics::{Catalogue, Instruments, families};
+//! use triarch_supervision::metrics::families::TREE;
+//! use triarch_supervision::metrics::{Catalogue, Instruments};
 //! use triarch_supervision::prelude::*;
 //! use triarch_telemetry::{Config, Exposition, Health, Output, metrics, room};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let sections = [families::SUPERVISION, families::MAILBOX, families::AGENT].into_iter().chain(metrics::SECTIONS);
-//! let instruments = Instruments::new(Catalogue::new(&sections.collect::<Vec<_>>())?);
+//! let instruments = Instruments::new(Catalogue::new(&[&TREE[..], &metrics::SECTIONS].concat())?);
 //! let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0.1.0")?;
 //! let telemetry = room(Config::default(), Output::stderr(), &exposition)?;
 //! let tree = Root::new().instruments(instruments).supervisor(telemetry).start().await?;

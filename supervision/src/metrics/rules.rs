@@ -73,6 +73,7 @@ const DERIVED_UNITS: [&str; 23] = [
 
 /// What is wrong with the declaration of a family.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Misdeclaration {
     /// The name lacks the product's prefix.
     #[error("its name must begin with {PREFIX}, or with {PROCESS_PREFIX} where every process has it")]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -17,10 +16,11 @@ use crate::mailbox::Mailbox;
 use crate::message::Message;
 use crate::metrics::Instruments;
 use crate::reason::ExitReason;
-use crate::supervisor::{CallError, FIRST_PART, Slot, Started, Supervisor, SupervisorHandle};
+use crate::supervisor::{CallError, FIRST_PART, Reception, Started, Supervisor, SupervisorHandle};
 
 /// One node as the tree shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NodeView {
     /// A number given once in a process.
     pub id: u64,
@@ -47,6 +47,7 @@ pub struct NodeView {
 
 /// Nothing stands at a path, or something else than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotFound {
     /// Nothing stands there.
     #[error("nothing in the tree is called {path}; its snapshot lists what there is")]
@@ -143,18 +144,28 @@ impl Observer {
     /// Sends to whoever stands at `path`; where nobody does, the message comes back and is counted as a dead
     /// letter. One who takes other messages refuses it, which is [`Refusal::OtherType`].
     pub async fn send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
-        let why = match self.address::<M>(path) {
-            Ok(address) => return address.send(message).await,
-            Err(NotFound::NoSuchPath { .. }) => {
+        match self.receiver(path) {
+            Ok(address) => address.send(message).await,
+            Err(why) => Err(unsent(path, message, why)),
+        }
+    }
+
+    /// As [`Observer::send_to`], but a full mailbox gives the message back at once, as [`Address::try_send`] does.
+    pub fn try_send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
+        match self.receiver(path) {
+            Ok(address) => address.try_send(message),
+            Err(why) => Err(unsent(path, message, why)),
+        }
+    }
+
+    /// The address at `path`, or why a message for it is not sent; that nobody stands there is counted.
+    fn receiver<M: Message>(&self, path: &str) -> Result<Address<M>, Refusal> {
+        self.address(path).map_err(|error| match error {
+            NotFound::NoSuchPath { .. } => {
                 self.shared.no_such_agent(path, std::any::type_name::<M>());
                 Refusal::NoSuchAgent
             }
-            Err(_) => Refusal::OtherType,
-        };
-        Err(SendError {
-            message,
-            to: Arc::from(path),
-            why,
+            _ => Refusal::OtherType,
         })
     }
 
@@ -165,12 +176,13 @@ impl Observer {
         }
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
-        let slot = entry.door.as_any().downcast::<Slot>();
+        let reception = entry.door.as_any().downcast::<Reception>();
         let other = |_| NotFound::NoSupervisor {
             path: path.to_owned(),
             found,
         };
-        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
+        reception
+            .map(|reception| SupervisorHandle::new(entry.node.path(), reception, Arc::clone(&self.shared)))
             .map_err(other)
     }
 
@@ -258,6 +270,14 @@ impl Observer {
     }
 }
 
+fn unsent<M>(path: &str, message: M, why: Refusal) -> SendError<M> {
+    SendError {
+        message,
+        to: Arc::from(path),
+        why,
+    }
+}
+
 fn parent_of(node: &Node) -> &str {
     match node.level {
         Level::Root => "",
@@ -273,8 +293,8 @@ fn view(node: &Node, children_count: usize) -> NodeView {
         level: node.level,
         type_name: node.type_name,
         state: node.phase(),
-        incarnation: node.incarnation.load(Ordering::Acquire),
-        restarts: u64::from(node.restarts.load(Ordering::Relaxed)),
+        incarnation: node.incarnation(),
+        restarts: u64::from(node.restarts()),
         last_exit: node.last_exit(),
         mailbox: node.figures().map(|figures| figures.read()),
         children_count,

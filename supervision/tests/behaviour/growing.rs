@@ -1,7 +1,7 @@
 //! Supervisors that come and go while the tree runs.
 
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::Started;
+use triarch_supervision::supervisor::{CallError, Started};
 
 use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
 use crate::patience::{SECOND, until};

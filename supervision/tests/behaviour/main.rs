@@ -25,6 +25,8 @@ mod cancelling;
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod corners;
+#[cfg(test)]
 mod growing;
 #[cfg(test)]
 mod observing;
@@ -48,3 +50,5 @@ mod stopping;
 mod storms;
 #[cfg(test)]
 mod survival;
+#[cfg(test)]
+mod turns;

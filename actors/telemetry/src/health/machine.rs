@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use triarch_supervision::supervisor::Decision;
-use triarch_supervision::tree::{Event, Fact, Level, NodeView, Phase};
+use triarch_supervision::tree::{Event, Fact, Level, Phase};
 
 use super::report::{Cause, Reason, Report, State};
 
@@ -25,12 +25,20 @@ const QUARANTINED_MAX: usize = 100;
 /// What happens to the machine.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
-    /// All nodes at this moment.
-    Surveyed(Vec<NodeView>),
+    /// All supervisors at this moment, and what agents are in quarantine.
+    Surveyed(Vec<Surveyed>),
     /// The tree told something.
     Seen(Event),
     /// What stood at that path has left the tree, or is well again.
     Cleared(String),
+}
+
+/// One node as a survey found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Surveyed {
+    pub(super) path: String,
+    pub(super) level: Level,
+    pub(super) phase: Phase,
 }
 
 /// How a supervisor of the root is.
@@ -114,17 +122,14 @@ impl Machine {
         }
     }
 
-    fn survey(&mut self, nodes: &[NodeView]) {
+    fn survey(&mut self, nodes: &[Surveyed]) {
         let supervisors = nodes.iter().filter(|node| node.level == Level::Supervisor);
         self.supervisors = supervisors
-            .map(|node| (node.path.to_string(), standing(node.state)))
+            .map(|node| (node.path.clone(), standing(node.phase)))
             .collect();
         let agents = nodes.iter().filter(|node| node.level == Level::Agent);
-        let failed = agents.filter(|agent| agent.state == Phase::Failed);
-        self.quarantined = failed
-            .map(|agent| agent.path.to_string())
-            .take(QUARANTINED_MAX)
-            .collect();
+        let failed = agents.filter(|agent| agent.phase == Phase::Failed);
+        self.quarantined = failed.map(|agent| agent.path.clone()).take(QUARANTINED_MAX).collect();
     }
 
     fn see(&mut self, event: &Event) {
@@ -151,8 +156,9 @@ fn standing(phase: Phase) -> Standing {
     match phase {
         Phase::Specified | Phase::Starting => Standing::Starting,
         Phase::Idle | Phase::Busy | Phase::Paused => Standing::Up,
-        Phase::Stopping | Phase::Stopped | Phase::Backoff => Standing::Down,
         Phase::Failed => Standing::Quarantined,
+        // Stopping, stopped, in backoff; and what there may be one day is not known to be well.
+        _ => Standing::Down,
     }
 }
 
@@ -164,10 +170,7 @@ fn change(decision: &Decision) -> Option<(&str, Standing)> {
         | Decision::Ended { child, .. }
         | Decision::Restarting { child, .. }
         | Decision::LetGo { child, .. } => Some((child.as_str(), Standing::Down)),
-        Decision::Killed { .. }
-        | Decision::Unkillable { .. }
-        | Decision::Escalated(_)
-        | Decision::AutoShutdown { .. } => None,
+        _ => None,
     }
 }
 

@@ -1,7 +1,5 @@
 //! Tables of what happened and what is reported.
 
-use std::sync::Arc;
-
 use triarch_supervision::clock::Moment;
 use triarch_supervision::name::Name;
 use triarch_supervision::reason::{ExitReason, Failure};
@@ -12,18 +10,11 @@ fn machine() -> Machine {
     Machine::new(["bus".to_owned()].into())
 }
 
-fn node(path: &str, level: Level, state: Phase) -> NodeView {
-    NodeView {
-        id: 1,
-        path: Arc::from(path),
+fn node(path: &str, level: Level, phase: Phase) -> Surveyed {
+    Surveyed {
+        path: path.to_owned(),
         level,
-        type_name: "",
-        state,
-        incarnation: 1,
-        restarts: 0,
-        last_exit: None,
-        mailbox: None,
-        children_count: 0,
+        phase,
     }
 }
 
@@ -37,11 +28,8 @@ fn surveyed(bus: Phase, team: Phase) -> Input {
 }
 
 fn seen(supervisor: &str, decision: Decision) -> Input {
-    Input::Seen(Event {
-        at: Moment::from_nanos(1),
-        supervisor: Arc::from(supervisor),
-        fact: Fact::Decision(decision),
-    })
+    let at = Moment::from_nanos(1);
+    Input::Seen(Event::new(at, supervisor, Fact::Decision(decision)))
 }
 
 fn name(text: &str) -> Name {

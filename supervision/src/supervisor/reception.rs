@@ -10,20 +10,20 @@ use super::actor::Order;
 use super::handle::CallError;
 use super::machine::{AdminError, Outcome};
 use crate::name::Name;
-use crate::tree::lock;
+use crate::sync::lock;
 
 /// How many calls may wait for one supervisor.
 const CALLS: usize = 1024;
 
 /// Where the present incarnation of a supervisor is reached.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Reception {
     present: Mutex<Option<ActorRef<Order>>>,
     calls: Arc<Semaphore>,
     split: OnceLock<Split>,
 }
 
-impl Default for Slot {
+impl Default for Reception {
     fn default() -> Self {
         Self {
             present: Mutex::new(None),
@@ -33,7 +33,7 @@ impl Default for Slot {
     }
 }
 
-impl Slot {
+impl Reception {
     pub(crate) fn fill(&self, actor: Option<ActorRef<Order>>) {
         *lock(&self.present) = actor;
     }
@@ -103,7 +103,7 @@ impl Drop for Reserved {
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(super) path: Arc<str>,
-    pub(super) slot: Arc<Slot>,
+    pub(super) reception: Arc<Reception>,
 }
 
 impl Part {
@@ -113,7 +113,7 @@ impl Part {
         }
     }
 
-    pub(super) async fn call<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, CallError> {
+    pub(super) async fn call<T>(&self, order: impl FnOnce(Caller<T>) -> Order) -> Result<T, CallError> {
         self.call_for(None, order).await
     }
 
@@ -121,17 +121,17 @@ impl Part {
     pub(super) async fn call_for<T>(
         &self,
         name: Option<Reserved>,
-        order: impl FnOnce(Reply<T>) -> Order,
+        order: impl FnOnce(Caller<T>) -> Order,
     ) -> Result<T, CallError> {
-        let calls = Arc::clone(&self.slot.calls);
+        let calls = Arc::clone(&self.reception.calls);
         let place = calls.acquire_owned().await.map_err(|_| self.down())?;
         let (back, answer) = oneshot::channel();
-        let reply = Reply {
+        let caller = Caller {
             back,
             _place: place,
             _name: name,
         };
-        if !self.slot.order(order(reply)) {
+        if !self.reception.order(order(caller)) {
             return Err(self.down());
         }
         answer.await.map_err(|_| self.down())
@@ -139,19 +139,19 @@ impl Part {
 }
 
 /// What came of a call that changes the children.
-pub(super) type Answer = Result<Outcome, AdminError>;
+pub(super) type CallResult = Result<Outcome, AdminError>;
 
-/// The way back to the caller.
-pub(crate) struct Reply<T> {
+/// Who waits for the answer to a call.
+pub(crate) struct Caller<T> {
     back: oneshot::Sender<T>,
     /// The call's place among those that may wait: a caller that goes away leaves its order behind.
     _place: OwnedSemaphorePermit,
     _name: Option<Reserved>,
 }
 
-impl<T> Reply<T> {
-    pub(super) fn send(self, value: T) {
-        // A caller that gave up needs no answer.
-        let _unread = self.back.send(value);
+impl<T> Caller<T> {
+    pub(super) fn answer(self, answer: T) {
+        // One that gave up needs none.
+        let _unread = self.back.send(answer);
     }
 }

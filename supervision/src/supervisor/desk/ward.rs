@@ -1,4 +1,4 @@
-//! Where a child sits while its supervisor works.
+//! A child in the care of its supervisor.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::time::Key;
 use crate::tree::KILL;
 
 /// A child and its present incarnation.
-pub(super) struct Seat {
+pub(super) struct Ward {
     pub(super) child: Arc<dyn Startable>,
     pub(super) present: Option<Present>,
     pub(super) alarm: Option<Key>,
@@ -29,7 +29,7 @@ pub(super) struct Present {
     pub(super) join: JoinHandle<()>,
 }
 
-impl Seat {
+impl Ward {
     pub(super) fn new(child: Arc<dyn Startable>, is_static: bool) -> Self {
         Self {
             child,

@@ -4,7 +4,7 @@ use crate::reason::KillCause;
 
 /// The state of a child, with what its supervisor must remember for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum Condition {
     /// Down until somebody starts it.
     Down,
     /// Down because it failed too often, until somebody retries it.
@@ -15,8 +15,8 @@ pub(super) enum Life {
     Fallen,
     /// Waits for an alarm, then starts again.
     Restarting { alarm: u64 },
-    /// Its `start` runs, until the alarm; `in_turn` where others wait for it.
-    Starting { alarm: u64, in_turn: bool },
+    /// Its `start` runs, until the alarm where it has a limit; `in_turn` where others wait for it.
+    Starting { alarm: Option<u64>, in_turn: bool },
     /// It runs.
     Running,
     /// It was asked to stop, or killed.
@@ -30,7 +30,7 @@ pub(super) enum Life {
 pub(super) struct Stopping {
     /// The alarm after which the next means is taken; `None` where it is waited for without limit.
     pub(super) alarm: Option<u64>,
-    pub(super) stage: Stage,
+    pub(super) pressed: Pressed,
     pub(super) sequel: Sequel,
     /// Whether its start was one that others wait for.
     pub(super) in_turn: bool,
@@ -40,7 +40,7 @@ pub(super) struct Stopping {
 
 /// How hard a child was pressed to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum Pressed {
     Asked,
     Killed(KillCause),
     Unkillable(KillCause),
@@ -59,7 +59,7 @@ pub(super) enum Sequel {
     Failed,
 }
 
-impl Life {
+impl Condition {
     /// Whether an incarnation may exist that the supervisor has to wait for.
     pub(super) fn is_alive(&self) -> bool {
         matches!(self, Self::Starting { .. } | Self::Running | Self::Stopping(_))
@@ -83,6 +83,6 @@ impl Life {
 impl Stopping {
     /// Whether nobody needs it gone: it is to stay down, and nothing more can be done to end it.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.sequel == Sequel::Down && matches!(self.stage, Stage::Unkillable(_))
+        self.sequel == Sequel::Down && matches!(self.pressed, Pressed::Unkillable(_))
     }
 }

@@ -1,52 +1,63 @@
 //! The life of the process: one tree, until it ends or somebody wants it to.
 
-use std::ffi::OsString;
 use std::future::{Future, pending};
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use triarch::prelude::*;
-use triarch::tree::Late;
+use triarch_supervision::prelude::*;
+use triarch_supervision::tree::{Late, Level, RootEnd};
 
-use crate::arguments::{Command, HELP};
-use crate::table::table;
-use crate::tree;
+use crate::claim::{Claim, ClaimError};
+use crate::fleet::Ground;
+use crate::notify::Notify;
+use crate::operations::Code;
+use crate::reload::reload;
+use crate::rooms;
 
-const BAD_USAGE: u8 = 2;
-const RUNTIME_FAILED: u8 = 70;
+/// Somebody did not wait for those who had not stopped yet.
 const OUT_OF_ORDER: u8 = 130;
 
-/// Does what the arguments ask for.
-pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let code = match Command::read(arguments) {
-        Ok(Command::Help) => print(HELP),
-        Ok(Command::Version) => print(concat!("triarch ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Command::Run { limit }) => run(limit).unwrap_or_else(|failure| {
-            complain(&failure.to_string());
-            RUNTIME_FAILED
-        }),
-        Err(error) => {
-            complain(&error.to_string());
-            BAD_USAGE
-        }
-    };
-    ExitCode::from(code)
+/// What keeps the process from beginning.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpError {
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("the tree cannot be built: {0}")]
+    Build(Failure),
+    #[error("the tree does not start: {0}")]
+    Start(#[from] StartError),
 }
 
-fn run(limit: Option<Duration>) -> Result<u8, Failure> {
+impl UpError {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Claim(ClaimError::Taken { .. }) => Code::Refused as u8,
+            _ => Code::RuntimeFailed as u8,
+        }
+    }
+}
+
+/// Runs the tree until it ends, somebody stops it, or `limit` is over; returns the exit code.
+pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
+    let _claim = Claim::on(&ground.state_dir)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let code = runtime.block_on(live(limit));
+    let code = runtime.block_on(live(ground, limit));
     // An agent that outlived its kill holds a thread, for which nobody is to wait.
     runtime.shutdown_background();
     code
 }
 
-async fn live(limit: Option<Duration>) -> Result<u8, Failure> {
+async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
-    let tree = tree::root()?.start().await?;
-    print(&table(&tree.observer().snapshot()));
+    let notify = Notify::from_environment();
+    let tree = rooms::root(ground).map_err(UpError::Build)?.start().await?;
+    ground.runs(tree.observer());
+    print(&welcome(ground, &tree));
+    notify.ready();
     let enough = async {
         match limit {
             Some(limit) => tokio::time::sleep(limit).await,
@@ -56,12 +67,41 @@ async fn live(limit: Option<Duration>) -> Result<u8, Failure> {
     let early = tokio::select! {
         end = tree.wait() => Some(end),
         () = enough => None,
-        () = signals.next() => None,
+        () = ground.until_stop() => None,
+        () = signals.until_stop(ground) => None,
+        () = beat(&notify) => None,
     };
+    notify.stopping();
     Ok(match early {
         Some(end) => conclude(&end),
-        None => stop(&tree, signals.next()).await,
+        None => stop(&tree, signals.stop()).await,
     })
+}
+
+/// Where it listens, and what it runs.
+fn welcome(ground: &Ground, tree: &Tree) -> String {
+    let nodes = tree.observer().snapshot();
+    let agents = nodes.iter().filter(|node| node.level == Level::Agent).count();
+    format!(
+        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  http://{}/metrics\n  state    {}\n  see      triarch status, triarch tree, triarch top\n",
+        env!("CARGO_PKG_VERSION"),
+        nodes.len() - agents,
+        ground.source.name(),
+        ground.config().gateway.listen,
+        ground.state_dir.display(),
+    )
+}
+
+/// Tells the service manager that the process is well, for as long as its executor is.
+async fn beat(notify: &Notify) {
+    let Some(period) = notify.beat() else {
+        return pending().await;
+    };
+    let mut beats = tokio::time::interval(period);
+    loop {
+        beats.tick().await;
+        notify.alive();
+    }
 }
 
 /// Stops everybody in order, unless somebody is impatient.
@@ -98,19 +138,19 @@ fn overdue(late: &Late) -> String {
 }
 
 /// Data goes to standard output. That nobody reads it is no reason to stop.
-fn print(text: &str) -> u8 {
+pub(crate) fn print(text: &str) {
     let _unread = io::stdout().lock().write_all(text.as_bytes());
-    0
 }
 
-fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     let _unread = writeln!(io::stderr().lock(), "triarch: {text}");
 }
 
-/// The wishes of whoever started the process that it should end.
+/// The wishes of whoever started the process.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
@@ -118,13 +158,31 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn next(&mut self) {
+    /// Waits for the wish to stop.
+    async fn stop(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Waits for the wish to stop, and reloads at each wish to.
+    async fn until_stop(&mut self, ground: &Arc<Ground>) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hang_up.recv() => {}
+            }
+            if let Some(fleet) = ground.fleet()
+                && let Err(trouble) = reload(&fleet).await
+            {
+                complain(&format!("nothing was reloaded: {trouble}; {}", trouble.remedy));
+            }
         }
     }
 }
@@ -175,7 +233,7 @@ mod tests {
         let address = stubborn.address();
         let tree = tree(stubborn).await;
         address.send(Wait).await.unwrap();
-        assert_eq!(conclude(&tree.wait().await), RUNTIME_FAILED);
+        assert_eq!(conclude(&tree.wait().await), Code::RuntimeFailed as u8);
     }
 
     #[tokio::test]
