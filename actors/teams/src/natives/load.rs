@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Observer;
 
 use super::outgoing::{Outgoing, Recipients};
 use super::pace::Pace;

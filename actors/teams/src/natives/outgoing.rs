@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use triarch_supervision::name::{Name, NameError};
-use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Observer;
 
 use crate::error::SettingError;
 use crate::post::Post;
