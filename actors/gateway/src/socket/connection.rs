@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
 use tokio::net::UnixStream;
 use triarch_supervision::prelude::*;
 
@@ -25,7 +25,7 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long somebody may leave what was written unread.
-const READ_WITHIN: Duration = Duration::from_secs(60);
+const READ_WITHIN: Duration = Duration::from_mins(1);
 
 /// What the one incarnation starts from.
 #[derive(Clone, Debug)]
@@ -278,7 +278,7 @@ async fn left(stream: &UnixStream) {
     loop {
         let heard = stream.ready(Interest::READABLE).await;
         let both = stream.ready(Interest::READABLE | Interest::WRITABLE);
-        let is_closed = both.await.map_or(true, |ready| ready.is_write_closed());
+        let is_closed = both.await.map_or(true, Ready::is_write_closed);
         if is_closed || heard.is_err() {
             return;
         }
