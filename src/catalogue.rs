@@ -1,24 +1,21 @@
 //! Everything the runtime counts.
 
-use triarch_gateway::metrics::GATEWAY;
-use triarch_supervision::metrics::families::TREE;
-use triarch_supervision::metrics::{Catalogue, CatalogueError, Section};
-use triarch_teams::metrics::TEAMS;
-use triarch_telemetry::metrics::{EXPOSITION, LIFECYCLE, OBJECTIVES, PROCESS};
+use crate::metrics::{Catalogue, CatalogueError, Section, families};
+use crate::{gateway, teams, telemetry};
 
 /// All sections, in the order of the document.
 pub fn sections() -> Vec<Section> {
-    let [supervision, mailbox, agent] = TREE;
+    let [process, objectives, lifecycle, exposition] = telemetry::metrics::SECTIONS;
     vec![
-        PROCESS,
-        supervision,
-        mailbox,
-        agent,
-        TEAMS,
-        GATEWAY,
-        OBJECTIVES,
-        LIFECYCLE,
-        EXPOSITION,
+        process,
+        families::SUPERVISION,
+        families::MAILBOX,
+        families::AGENT,
+        teams::metrics::TEAMS,
+        gateway::metrics::GATEWAY,
+        objectives,
+        lifecycle,
+        exposition,
     ]
 }
 

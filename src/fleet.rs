@@ -1,14 +1,15 @@
 //! What runs, as operations reach it.
 
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 use triarch_supervision::clock::Moment;
-use triarch_supervision::metrics::Instruments;
 use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{Level, NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig, names};
+use triarch_telemetry::Exposition;
 
 use crate::config::{Config, Source};
 use crate::operations::Trouble;
@@ -23,13 +24,13 @@ pub(crate) struct Fleet {
 /// What there is before the tree runs, and what outlives its rooms.
 pub(crate) struct Ground {
     pub(crate) kinds: Kinds,
-    pub(crate) instruments: Instruments,
+    pub(crate) exposition: Exposition,
     pub(crate) office: Arc<PostOffice>,
     pub(crate) state_dir: PathBuf,
     /// Where the description comes from.
     pub(crate) source: Source,
     pub(crate) begun: Moment,
-    observer: OnceLock<Observer>,
+    running: OnceLock<(Observer, Option<SocketAddr>)>,
     config: Mutex<Config>,
     wishes: watch::Sender<Wish>,
 }
@@ -47,7 +48,7 @@ pub(crate) enum Wish {
 /// What a ground is made of.
 pub(crate) struct Making {
     pub(crate) kinds: Kinds,
-    pub(crate) instruments: Instruments,
+    pub(crate) exposition: Exposition,
     pub(crate) office: Arc<PostOffice>,
     pub(crate) state_dir: PathBuf,
     pub(crate) source: Source,
@@ -58,28 +59,36 @@ impl Ground {
     pub(crate) fn new(making: Making) -> Arc<Self> {
         Arc::new(Self {
             kinds: making.kinds,
-            instruments: making.instruments,
+            exposition: making.exposition,
             office: making.office,
             state_dir: making.state_dir,
             source: making.source,
             begun: Moment::now(),
-            observer: OnceLock::new(),
+            running: OnceLock::new(),
             config: Mutex::new(making.config),
             wishes: watch::Sender::default(),
         })
     }
 
-    /// The tree has started.
-    pub(crate) fn runs(&self, observer: Observer) {
-        let _first = self.observer.set(observer);
+    /// The tree has started, and HTTP is served there.
+    pub(crate) fn runs(&self, observer: Observer, listens: Option<SocketAddr>) {
+        let _first = self.running.set((observer, listens));
     }
 
     /// The fleet, once its tree has started.
     pub(crate) fn fleet(self: &Arc<Self>) -> Option<Fleet> {
         Some(Fleet {
-            observer: self.observer.get()?.clone(),
+            observer: self.running.get()?.0.clone(),
             ground: Arc::clone(self),
         })
+    }
+
+    /// Where metrics are read, for people.
+    pub(crate) fn metrics_at(&self) -> String {
+        match self.running.get() {
+            Some((_, Some(address))) => format!("http://{address}/metrics"),
+            _ => "not served".to_owned(),
+        }
     }
 
     /// Waits until somebody wants the process to stop.
@@ -119,10 +128,6 @@ impl Fleet {
 
     pub(crate) fn ground(&self) -> &Ground {
         &self.ground
-    }
-
-    pub(crate) fn state_dir(&self) -> &Path {
-        &self.ground.state_dir
     }
 
     /// Lets the process stop in order.

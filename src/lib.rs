@@ -2,9 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod catalogue;
-mod claim;
 mod cli;
-mod client;
 pub mod config;
 mod fleet;
 mod notify;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use triarch_gateway::Doors;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
-use crate::claim::{Claim, ClaimError};
 use crate::fleet::Ground;
 use crate::notify::Notify;
 use crate::operations::Code;
@@ -23,9 +23,9 @@ const OUT_OF_ORDER: u8 = 130;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpError {
     #[error(transparent)]
-    Claim(#[from] ClaimError),
-    #[error(transparent)]
     Io(#[from] io::Error),
+    #[error(transparent)]
+    Doors(#[from] triarch_gateway::Error),
     #[error("the tree cannot be built: {0}")]
     Build(Failure),
     #[error("the tree does not start: {0}")]
@@ -35,15 +35,14 @@ pub(crate) enum UpError {
 impl UpError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Claim(ClaimError::Taken { .. }) => Code::Refused as u8,
-            _ => Code::RuntimeFailed as u8,
+            Self::Doors(triarch_gateway::Error::Held { .. }) => Code::Refused.number(),
+            _ => Code::RuntimeFailed.number(),
         }
     }
 }
 
 /// Runs the tree until it ends, somebody stops it, or `limit` is over; returns the exit code.
 pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
-    let _claim = Claim::on(&ground.state_dir)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let code = runtime.block_on(live(ground, limit));
     // An agent that outlived its kill holds a thread, for which nobody is to wait.
@@ -54,8 +53,10 @@ pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, U
 async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
-    let tree = rooms::root(ground).map_err(UpError::Build)?.start().await?;
-    ground.runs(tree.observer());
+    let doors = Doors::open(rooms::doors(&ground.config()), &ground.state_dir)?;
+    let listens = doors.http();
+    let tree = rooms::root(ground, doors).map_err(UpError::Build)?.start().await?;
+    ground.runs(tree.observer(), listens);
     print(&welcome(ground, &tree));
     notify.ready();
     let enough = async {
@@ -72,6 +73,7 @@ async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpErr
         () = beat(&notify) => None,
     };
     notify.stopping();
+    ground.exposition.health().drain();
     Ok(match early {
         Some(end) => conclude(&end),
         None => stop(&tree, signals.stop()).await,
@@ -83,11 +85,11 @@ fn welcome(ground: &Ground, tree: &Tree) -> String {
     let nodes = tree.observer().snapshot();
     let agents = nodes.iter().filter(|node| node.level == Level::Agent).count();
     format!(
-        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  http://{}/metrics\n  state    {}\n  see      triarch status, triarch tree, triarch top\n",
+        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  {}\n  state    {}\n  see      triarch status, triarch tree, triarch top\n",
         env!("CARGO_PKG_VERSION"),
         nodes.len() - agents,
         ground.source.name(),
-        ground.config().gateway.listen,
+        ground.metrics_at(),
         ground.state_dir.display(),
     )
 }
@@ -233,7 +235,7 @@ mod tests {
         let address = stubborn.address();
         let tree = tree(stubborn).await;
         address.send(Wait).await.unwrap();
-        assert_eq!(conclude(&tree.wait().await), Code::RuntimeFailed as u8);
+        assert_eq!(conclude(&tree.wait().await), Code::RuntimeFailed.number());
     }
 
     #[tokio::test]

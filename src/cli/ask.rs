@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::client::Client;
+use triarch_gateway::{Client, OperationError, socket_path};
 
 use super::screen::Screen;
 use super::show::Show;
@@ -16,20 +16,13 @@ pub(super) struct Runtime {
 
 impl Runtime {
     pub(super) fn of(state_dir: &Path) -> Result<Self, Trouble> {
-        let socket = state_dir.join("triarch.sock");
-        let client = Client::connect(&socket).map_err(|error| {
-            Trouble::new(
-                Code::NotRunning,
-                format!("no runtime answers at {}: {error}", socket.display()),
-                "start one with `triarch up`",
-            )
-        })?;
+        let client = Client::connect(&socket_path(state_dir)).map_err(OperationError::from)?;
         Ok(Self { client })
     }
 
     pub(super) fn ask<O: Operation>(&mut self, operation: &O) -> Result<O::Output, Trouble> {
         let input = serde_json::to_value(operation).map_err(|error| Trouble::failed(error.to_string()))?;
-        let output = self.client.request(O::NAME, &input)?;
+        let output = self.client.request(O::NAME, &input, |_progress| {})?;
         serde_json::from_value(output).map_err(|error| {
             Trouble::new(
                 Code::Failed,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use triarch_teams::{Kinds, PostOffice};
+use triarch_telemetry::Exposition;
 
 use super::line::ConfigVerb;
 use crate::config::{self, ConfigErrors, InitError, Loaded, Source};
@@ -18,15 +19,24 @@ use crate::up::print;
 pub(super) struct Described {
     source: Source,
     kinds: Kinds,
+    office: Arc<PostOffice>,
+    exposition: Exposition,
 }
 
 impl Described {
-    pub(super) fn new(file: Option<PathBuf>, own: Kinds) -> Self {
+    /// By the kinds that come with the runtime and those of this binary.
+    pub(super) fn new(file: Option<PathBuf>, own: Kinds) -> Result<Self, Trouble> {
         let variable = |name: &str| env::var(name).ok();
-        Self {
+        let failed = |error: &dyn std::fmt::Display| Trouble::failed(error.to_string());
+        let exposition = rooms::exposition().map_err(|error| failed(&error))?;
+        let office = PostOffice::new(run(), exposition.instruments()).map_err(|error| failed(&error))?;
+        let office = Arc::new(office);
+        Ok(Self {
             source: Source::find(file, Path::new("."), variable),
-            kinds: own,
-        }
+            kinds: triarch_teams::natives(Arc::clone(&office)).and(own),
+            office,
+            exposition,
+        })
     }
 
     fn load(&self) -> Result<Loaded, Trouble> {
@@ -40,13 +50,10 @@ impl Described {
     /// What a runtime stands on.
     pub(super) fn ground(self) -> Result<Arc<Ground>, Trouble> {
         let loaded = self.load()?;
-        let failed = |error: &dyn std::fmt::Display| Trouble::failed(error.to_string());
-        let instruments = rooms::instruments().map_err(|error| failed(&error))?;
-        let office = PostOffice::new(run(), &instruments).map_err(|error| failed(&error))?;
         Ok(Ground::new(Making {
             kinds: self.kinds,
-            instruments,
-            office: Arc::new(office),
+            exposition: self.exposition,
+            office: self.office,
             state_dir: state_dir(&loaded)?,
             source: self.source,
             config: loaded.config,

@@ -27,11 +27,11 @@ pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) ->
     let code = match Line::try_parse_from(arguments) {
         Ok(line) => perform(line, own).unwrap_or_else(|trouble| {
             complain(&format!("{}; {}", trouble.message, trouble.remedy));
-            trouble.code as u8
+            trouble.code.number()
         }),
         Err(error) => {
             let _unread = error.print();
-            if error.use_stderr() { Code::Usage as u8 } else { 0 }
+            if error.use_stderr() { Code::Usage.number() } else { 0 }
         }
     };
     ExitCode::from(code)
@@ -39,7 +39,7 @@ pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) ->
 
 fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     let Line { common, verb } = line;
-    let described = Described::new(common.config, own);
+    let described = Described::new(common.config, own)?;
     match verb {
         Verb::Up(arguments) => return start(described, arguments.limit),
         Verb::Config(verb) => return describe::perform(&verb, &described, common.json).map(|()| 0),
@@ -81,7 +81,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 fn stop(state_dir: &std::path::Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
     let stopping = Runtime::of(state_dir)?.ask(down)?;
-    while crate::claim::is_claimed(state_dir) {
+    while triarch_gateway::is_held(state_dir) {
         std::thread::sleep(LOOK_EVERY);
     }
     tell(&stopping, as_json)

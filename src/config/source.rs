@@ -9,7 +9,7 @@ use super::error::{ConfigError, ConfigErrors};
 pub const FILE_NAME: &str = "triarch.toml";
 
 /// The description that is built in.
-pub(super) const DEMO: &str = include_str!("demo.toml");
+pub(super) const DEMO: &str = triarch_teams::DEMO;
 const DEMO_NAME: &str = "the built-in demo";
 
 /// Where a description comes from.

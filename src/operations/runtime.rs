@@ -62,7 +62,7 @@ impl Operation for Status {
             pid: std::process::id(),
             up_for_ms: ago(ground.begun),
             state_dir: ground.state_dir.display().to_string(),
-            listen: ground.config().gateway.listen.to_string(),
+            listen: ground.metrics_at(),
             described_in: ground.source.name(),
             teams: fleet.teams().len(),
             agents,

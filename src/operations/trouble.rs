@@ -1,33 +1,13 @@
 //! Why an operation was not done, what that means for the exit code, and what to do.
 
-use serde::{Deserialize, Serialize};
+pub(crate) use triarch_gateway::Code;
+use triarch_gateway::OperationError;
 use triarch_supervision::address::Refusal;
 use triarch_supervision::supervisor::{AdminError, CallError};
 use triarch_supervision::tree::NotFound;
 
-/// How a command ends, as a process tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub(crate) enum Code {
-    /// The operation failed.
-    Failed = 1,
-    /// It was asked for in a way that cannot be followed.
-    Usage = 2,
-    /// No receipt came in time.
-    NoReceipt = 3,
-    /// What it is about is not there.
-    NotFound = 4,
-    /// The runtime refuses it.
-    Refused = 5,
-    /// There is no runtime.
-    NotRunning = 69,
-    /// The runtime itself failed.
-    RuntimeFailed = 70,
-}
-
 /// Why an operation was not done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Trouble {
     pub(crate) code: Code,
@@ -95,6 +75,18 @@ impl Trouble {
             format!("there is no team {name:?}"),
             "`triarch team list` shows those there are",
         )
+    }
+}
+
+impl From<OperationError> for Trouble {
+    fn from(error: OperationError) -> Self {
+        Self::new(error.code, error.message, error.remedy)
+    }
+}
+
+impl From<Trouble> for OperationError {
+    fn from(trouble: Trouble) -> Self {
+        Self::new(trouble.code, trouble.message, trouble.remedy)
     }
 }
 

@@ -69,7 +69,7 @@ mod room;
 mod socket;
 mod wire;
 
-pub use claim::socket_path;
+pub use claim::{is_held, socket_path};
 pub use client::{Client, ClientError};
 pub use config::Config;
 pub use doors::Doors;

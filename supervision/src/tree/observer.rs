@@ -45,6 +45,24 @@ pub struct NodeView {
     pub children_count: usize,
 }
 
+impl NodeView {
+    /// A node that was specified and nothing more, for tests of whoever reads views.
+    pub fn new(path: impl Into<Arc<str>>, level: Level) -> Self {
+        Self {
+            id: 0,
+            path: path.into(),
+            level,
+            type_name: "",
+            state: Phase::Specified,
+            incarnation: 0,
+            restarts: 0,
+            last_exit: None,
+            mailbox: None,
+            children_count: 0,
+        }
+    }
+}
+
 /// Nothing stands at a path, or something else than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

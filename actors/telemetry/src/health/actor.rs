@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::{Events, Level, Phase};
+use triarch_supervision::tree::{Events, Phase};
 
 use super::handle::Health;
-use super::machine::{Input, Machine, Surveyed};
+use super::machine::{Input, Machine};
 use super::message::Look;
 
 /// How often it is seen to that what is reported is still so.
@@ -72,14 +72,7 @@ impl Agent for Watcher {
 impl Watcher {
     fn survey(&mut self, ctx: &Context<Self>) {
         self.missed = self.events.missed();
-        let nodes = ctx.observer().snapshot().into_iter();
-        let relevant = nodes.filter(|node| node.level == Level::Supervisor || node.state == Phase::Failed);
-        let surveyed = relevant.map(|node| Surveyed {
-            path: node.path.to_string(),
-            level: node.level,
-            phase: node.state,
-        });
-        self.machine.step(Input::Surveyed(surveyed.collect()));
+        self.machine.step(Input::Surveyed(ctx.observer().snapshot()));
         self.health.publish(self.machine.report());
     }
 }

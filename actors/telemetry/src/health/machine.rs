@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use triarch_supervision::supervisor::Decision;
-use triarch_supervision::tree::{Event, Fact, Level, Phase};
+use triarch_supervision::tree::{Event, Fact, Level, NodeView, Phase};
 
 use super::report::{Cause, Reason, Report, State};
 
@@ -25,20 +25,12 @@ const QUARANTINED_MAX: usize = 100;
 /// What happens to the machine.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
-    /// All supervisors at this moment, and what agents are in quarantine.
-    Surveyed(Vec<Surveyed>),
+    /// All nodes at this moment.
+    Surveyed(Vec<NodeView>),
     /// The tree told something.
     Seen(Event),
     /// What stood at that path has left the tree, or is well again.
     Cleared(String),
-}
-
-/// One node as a survey found it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Surveyed {
-    pub(super) path: String,
-    pub(super) level: Level,
-    pub(super) phase: Phase,
 }
 
 /// How a supervisor of the root is.
@@ -122,14 +114,17 @@ impl Machine {
         }
     }
 
-    fn survey(&mut self, nodes: &[Surveyed]) {
+    fn survey(&mut self, nodes: &[NodeView]) {
         let supervisors = nodes.iter().filter(|node| node.level == Level::Supervisor);
         self.supervisors = supervisors
-            .map(|node| (node.path.clone(), standing(node.phase)))
+            .map(|node| (node.path.to_string(), standing(node.state)))
             .collect();
         let agents = nodes.iter().filter(|node| node.level == Level::Agent);
-        let failed = agents.filter(|agent| agent.phase == Phase::Failed);
-        self.quarantined = failed.map(|agent| agent.path.clone()).take(QUARANTINED_MAX).collect();
+        let failed = agents.filter(|agent| agent.state == Phase::Failed);
+        self.quarantined = failed
+            .map(|agent| agent.path.to_string())
+            .take(QUARANTINED_MAX)
+            .collect();
     }
 
     fn see(&mut self, event: &Event) {
@@ -157,7 +152,7 @@ fn standing(phase: Phase) -> Standing {
         Phase::Specified | Phase::Starting => Standing::Starting,
         Phase::Idle | Phase::Busy | Phase::Paused => Standing::Up,
         Phase::Failed => Standing::Quarantined,
-        // Stopping, stopped, in backoff; and what there may be one day is not known to be well.
+        // Stopping, stopped, in backoff; what nobody knows here is not up either.
         _ => Standing::Down,
     }
 }
@@ -170,6 +165,7 @@ fn change(decision: &Decision) -> Option<(&str, Standing)> {
         | Decision::Ended { child, .. }
         | Decision::Restarting { child, .. }
         | Decision::LetGo { child, .. } => Some((child.as_str(), Standing::Down)),
+        // A kill, an escalation, a shutdown: what follows for a child is told by decisions of its own.
         _ => None,
     }
 }

@@ -10,12 +10,11 @@ fn machine() -> Machine {
     Machine::new(["bus".to_owned()].into())
 }
 
-fn node(path: &str, level: Level, phase: Phase) -> Surveyed {
-    Surveyed {
-        path: path.to_owned(),
-        level,
-        phase,
-    }
+fn node(path: &str, level: Level, state: Phase) -> NodeView {
+    let mut node = NodeView::new(path, level);
+    node.state = state;
+    node.incarnation = 1;
+    node
 }
 
 fn surveyed(bus: Phase, team: Phase) -> Input {
@@ -28,8 +27,7 @@ fn surveyed(bus: Phase, team: Phase) -> Input {
 }
 
 fn seen(supervisor: &str, decision: Decision) -> Input {
-    let at = Moment::from_nanos(1);
-    Input::Seen(Event::new(at, supervisor, Fact::Decision(decision)))
+    Input::Seen(Event::new(Moment::from_nanos(1), supervisor, Fact::Decision(decision)))
 }
 
 fn name(text: &str) -> Name {
