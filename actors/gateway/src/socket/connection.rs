@@ -129,7 +129,10 @@ impl Agent for Connection {
 
 impl Connection {
     async fn write(&mut self) -> io::Result<()> {
-        let written = tokio::time::timeout(READ_WITHIN, self.stream.write(&self.outbox)).await;
+        let written = tokio::select! {
+            written = tokio::time::timeout(READ_WITHIN, self.stream.write(&self.outbox)) => written,
+            () = self.guest.outstayed() => return Err(io::ErrorKind::TimedOut.into()),
+        };
         let Ok(written) = written else {
             self.guest.metrics().refused(Refusal::Slow);
             return Err(io::ErrorKind::TimedOut.into());
