@@ -192,6 +192,7 @@ impl From<LineLimits> for telemetry::Limits {
             warn_from: limits.warn_from,
             error_from: limits.error_from,
             children: limits.children,
+            passers_by: triarch_gateway::CONNECTIONS,
         }
     }
 }
