@@ -40,7 +40,7 @@ impl Described {
     }
 
     fn load(&self) -> Result<Loaded, Trouble> {
-        Ok(config::load(&self.source, &self.kinds, variables())?)
+        Ok(config::load(&self.source, &self.kinds, config::variables())?)
     }
 
     pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
@@ -59,11 +59,6 @@ impl Described {
             config: loaded.config,
         }))
     }
-}
-
-/// The variables that may set something.
-pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
-    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn state_dir(loaded: &Loaded) -> Result<PathBuf, Trouble> {

@@ -83,7 +83,10 @@ async fn who_does_not_read_what_it_asked_for_is_cut_off_and_the_work_is_cancelle
     until("it has its agent", || house.connections("socket") == 1).await;
     until("it is cut off", || house.connections("socket") == 0).await;
     assert_eq!(house.refused("socket", "slow"), 1);
-    assert_eq!(house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]), 1);
+    assert_eq!(
+        house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]),
+        1
+    );
     house.close().await;
 }
 
