@@ -1,0 +1,1 @@
+//! What may be set, its meaning and its default.
