@@ -3,6 +3,13 @@
 
 mod config;
 mod error;
-mod metrics;
+mod logs;
+pub mod metrics;
+mod program;
+mod records;
 mod room;
+mod settings;
+mod size;
 mod sys;
+#[cfg(test)]
+mod testing;
