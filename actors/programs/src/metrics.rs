@@ -20,10 +20,10 @@ pub const EXITS: Family = Family::counter(
     "triarch_program_exits_total",
     &[Label::closed(
         "reason",
-        &["ended", "code", "signal", "stopped", "wall", "launch_failed"],
+        &["ended", "code", "signal", "stopped", "wall", "unknown", "launch_failed"],
     )],
     "Processes of program agents that ended, by why: with code 0, with another, by a signal, because they were asked \
-     to, because their wall time was over, or before they began.",
+     to, because their wall time was over, nobody knows why, or before they began.",
 );
 
 /// Lines between agents and programs.

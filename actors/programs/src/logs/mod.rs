@@ -18,5 +18,5 @@ mod reader;
 pub(crate) use actor::{Keeper, Settings};
 pub(crate) use files::Bounds;
 pub use line::{LogLine, Source};
-pub(crate) use message::{Journal, Write};
+pub(crate) use message::{Journal, Write, wall_clock};
 pub use reader::{Following, LogError, Logs, Query};

@@ -196,6 +196,14 @@ fn answer(what: &str, id: Option<&Text<'_>>, body: Value, ok: Option<bool>, erro
     })
 }
 
+/// A value that is no deeper than it may be.
+pub(super) fn value(text: &[u8]) -> Option<Value> {
+    if is_too_deep(text) {
+        return None;
+    }
+    serde_json::from_slice(text).ok()
+}
+
 /// Whether more than [`DEPTH_MAX`] objects and lists lie in each other.
 fn is_too_deep(line: &[u8]) -> bool {
     if line.len() <= DEPTH_MAX {
