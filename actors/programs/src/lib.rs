@@ -5,4 +5,8 @@ mod config;
 mod error;
 mod metrics;
 mod room;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the agents that are built on processes come next")
+)]
 mod sys;
