@@ -13,10 +13,13 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use seccompiler::sock_filter;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::process::Exit;
 
@@ -74,7 +77,7 @@ pub(super) struct Stack(Box<[u128]>);
 
 impl Stack {
     pub(super) fn new() -> Self {
-        Self(vec![0; STACK / mem::size_of::<u128>()].into_boxed_slice())
+        Self(vec![0; STACK / size_of::<u128>()].into_boxed_slice())
     }
 }
 
@@ -157,7 +160,7 @@ fn clone(child: &Child<'_>, stack: &mut Stack) -> io::Result<(i32, OwnedFd)> {
         pidfd: (&raw mut pidfd).expose_provenance() as u64,
         exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
         stack: stack.0.as_mut_ptr().expose_provenance() as u64,
-        stack_size: mem::size_of_val(&*stack.0) as u64,
+        stack_size: size_of_val(&*stack.0) as u64,
         ..Arguments::default()
     };
     if let Some(group) = child.plan.born_in {
@@ -183,7 +186,7 @@ fn clone(child: &Child<'_>, stack: &mut Stack) -> io::Result<(i32, OwnedFd)> {
             steps = in(reg) steps as extern "C" fn(*mut c_void) -> c_int,
             inlateout("rax") libc::SYS_clone3 as isize => result,
             in("rdi") &raw const arguments,
-            in("rsi") mem::size_of::<Arguments>(),
+            in("rsi") size_of::<Arguments>(),
             out("rcx") _,
             out("r11") _,
         );
@@ -356,6 +359,13 @@ impl Child<'_> {
         // SAFETY: both lists end with a null and point to texts that end with a zero byte.
         unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) == 0 }
     }
+}
+
+/// Has the async runtime watch for a child's end.
+pub(super) fn watched(pidfd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    // SAFETY: the descriptor is open and the same as long as the `Arc` that goes in, which nobody can take out again
+    // before it is no longer watched.
+    unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.map_err(io::Error::from)
 }
 
 /// How a child of ours ended, once it has; it is gone for good then.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
 
-use super::ground::{self, Ground};
+use super::ground::{self, Ground, write};
 use super::launch::{Enforcement, Limits};
 use super::tag::Tag;
 
@@ -97,11 +97,11 @@ impl Enclosure {
     fn hold_memory(&self, bytes: u64) -> bool {
         let bytes = bytes.to_string();
         let unified = self.with_limits().is_some_and(|group| {
-            let held = fs::write(group.join("memory.max"), &bytes).is_ok();
+            let held = write(&group.join("memory.max"), &bytes).is_ok();
             if held {
                 // Best effort: without swap accounting there is none to hold, and the group is held all the same.
-                let _ = fs::write(group.join("memory.swap.max"), "0");
-                let _ = fs::write(group.join("memory.oom.group"), "1");
+                let _ = write(&group.join("memory.swap.max"), "0");
+                let _ = write(&group.join("memory.oom.group"), "1");
             }
             held
         });
@@ -109,13 +109,13 @@ impl Enclosure {
             || self
                 .memory
                 .as_ref()
-                .is_some_and(|group| fs::write(group.join("memory.limit_in_bytes"), &bytes).is_ok())
+                .is_some_and(|group| write(&group.join("memory.limit_in_bytes"), &bytes).is_ok())
     }
 
     fn hold_processes(&self, count: u64) -> bool {
         let count = count.to_string();
-        let write = |group: &Path| fs::write(group.join("pids.max"), &count).is_ok();
-        self.with_limits().is_some_and(write) || self.pids.as_deref().is_some_and(write)
+        let hold = |group: &Path| write(&group.join("pids.max"), &count).is_ok();
+        self.with_limits().is_some_and(hold) || self.pids.as_deref().is_some_and(hold)
     }
 
     /// The unified group, once what limits there are were handed down to it.
@@ -159,7 +159,7 @@ impl Enclosure {
     /// Kills whoever is in the groups, without a race where the kernel can do it; else freezes them first.
     pub(super) fn kill(&self) {
         if let Some(group) = &self.unified
-            && fs::write(group.join("cgroup.kill"), "1").is_ok()
+            && write(&group.join("cgroup.kill"), "1").is_ok()
         {
             return;
         }
@@ -175,10 +175,10 @@ impl Enclosure {
 
     fn freeze(&self, is_frozen: bool) {
         if let Some(group) = &self.unified {
-            let _ = fs::write(group.join("cgroup.freeze"), if is_frozen { "1" } else { "0" });
+            let _ = write(&group.join("cgroup.freeze"), if is_frozen { "1" } else { "0" });
         }
         if let Some(group) = &self.freezer {
-            let _ = fs::write(group.join("freezer.state"), if is_frozen { "FROZEN" } else { "THAWED" });
+            let _ = write(&group.join("freezer.state"), if is_frozen { "FROZEN" } else { "THAWED" });
         }
     }
 

@@ -1,9 +1,12 @@
 //! The control groups of this machine that the runtime may make groups within.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+
+/// Where a group says what limits those within it may have.
+const HANDED_DOWN: &str = "cgroup.subtree_control";
 
 /// What the machine offers; looked up once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +73,7 @@ impl Ground {
         if let Some(own) = &self.unified
             && !offers_limits(own)
             && let Some(above) = own.parent()
+            && above.join(HANDED_DOWN).exists()
             && may(above)
             && offers_limits(above)
         {
@@ -81,7 +85,7 @@ impl Ground {
 
 /// Hands what limits there are down to groups within `path`; a group that has processes of its own cannot.
 pub(super) fn offers_limits(path: &Path) -> bool {
-    let hand_down = |what: &str| fs::write(path.join("cgroup.subtree_control"), what).is_ok();
+    let hand_down = |what: &str| write(&path.join(HANDED_DOWN), what).is_ok();
     let memory = hand_down("+memory");
     hand_down("+pids") && memory
 }
@@ -109,6 +113,11 @@ fn within(mount: &Mount<'_>, group: &str) -> Option<PathBuf> {
 fn may_make_groups(path: &Path) -> bool {
     let trial = path.join(format!("triarch-trial-{}", std::process::id()));
     fs::create_dir(&trial).and_then(|()| fs::remove_dir(&trial)).is_ok()
+}
+
+/// Writes to a file that the kernel has made.
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// Makes the group at `path`, unless it is there.

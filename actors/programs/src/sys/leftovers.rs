@@ -1,12 +1,11 @@
 //! What a runtime left behind that was killed.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::path::Path;
 
 use super::census::{Census, Entry, Groups, Roots};
 use super::enclosure;
-use super::ground::Ground;
+use super::ground::{self, Ground};
 use super::hunt::{self, Survey, Tally};
 use super::tag::Owner;
 
@@ -28,7 +27,7 @@ pub(super) fn reap_on(ground: &Ground, owner: &Owner) -> Survey {
 fn remove(group: &Path) {
     // A killed runtime may have left its groups frozen.
     for inner in enclosure::folders(group) {
-        let _ = fs::write(inner.join("freezer.state"), "THAWED");
+        let _ = ground::write(&inner.join("freezer.state"), "THAWED");
     }
     enclosure::remove(group);
 }

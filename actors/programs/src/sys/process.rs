@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::task::spawn_blocking;
@@ -71,7 +70,7 @@ impl Process {
             stdin: Some(Sender::from_owned_fd(born.stdin).map_err(streams)?),
             stdout: Some(Receiver::from_owned_fd(born.stdout).map_err(streams)?),
             stderr: Some(Receiver::from_owned_fd(born.stderr).map_err(streams)?),
-            pidfd: AsyncFd::register_with_interest(pidfd, Interest::READABLE).map_err(streams)?,
+            pidfd: birth::watched(pidfd).map_err(streams)?,
             household,
             exit: None,
             funeral: Some(born.funeral),
