@@ -33,11 +33,11 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProgramError {
     /// A secret that it needs cannot be had.
-    #[error("the program cannot begin")]
-    Secret(#[from] SecretError),
+    #[error("the program cannot begin: {0}")]
+    Secret(SecretError),
     /// It was not started.
-    #[error("the program cannot begin")]
-    Launch(#[from] LaunchError),
+    #[error("the program cannot begin: {0}")]
+    Launch(LaunchError),
     /// It ended by itself, and says that it failed.
     #[error("the program ended with code {code}{}", LastWords(last))]
     Code { code: i32, last: Vec<String> },

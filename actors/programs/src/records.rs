@@ -10,10 +10,10 @@ use crate::logs::wall_clock;
 use crate::sys::Exit;
 
 /// So many ends are kept of each agent.
-pub const KEPT: usize = 20;
+pub(crate) const KEPT: usize = 20;
 
 /// So many of its last lines are kept with each end.
-pub const LINES_KEPT: usize = 50;
+pub(crate) const LINES_KEPT: usize = 50;
 
 /// The end of one process of an agent.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -23,7 +23,7 @@ impl Agent for Program {
     type Message = Post;
     type Spec = Plan;
 
-    async fn start(plan: Plan, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+    async fn start(Plan(plan): Plan, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let incarnation = ctx.incarnation();
         Ok(Self(match plan.mode {
             Mode::Lines => Work::Talk(Box::new(Talk::begin(plan, incarnation).await?)),

@@ -1,14 +1,13 @@
 //! Starting a process.
 
-use super::ends;
-use super::plan::Plan;
+use super::plan::Parts;
 use crate::error::ProgramError;
 use crate::logs::Journal;
 use crate::sys::Process;
 
 /// Starts a process of an agent, with `more` in its environment, and tells of it in its log.
 pub(super) async fn begin(
-    plan: &Plan,
+    plan: &Parts,
     incarnation: u64,
     more: &[(&str, String)],
     journal: &mut Journal,
@@ -21,7 +20,7 @@ pub(super) async fn begin(
         }
         Err(error) => {
             plan.links.metrics.exited("launch_failed");
-            journal.event(ends::in_full(error));
+            journal.event(error.to_string());
         }
     }
     journal.flush();
@@ -29,14 +28,15 @@ pub(super) async fn begin(
 }
 
 async fn launched(
-    plan: &Plan,
+    plan: &Parts,
     incarnation: u64,
     more: &[(&str, String)],
     journal: &mut Journal,
 ) -> Result<Process, ProgramError> {
     let tag = plan.tag(incarnation);
-    let launch = plan.recipe.launch(&plan.path, incarnation, tag, more)?;
-    let (process, enforcement) = Process::launch(launch).await?;
+    let launch = plan.recipe.launch(&plan.path, incarnation, tag, more);
+    let launch = launch.map_err(ProgramError::Secret)?;
+    let (process, enforcement) = Process::launch(launch).await.map_err(ProgramError::Launch)?;
     for (what, why) in &enforcement.not_enforced {
         journal.event(format!("not enforced: {what}: {why}"));
     }

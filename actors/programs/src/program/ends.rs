@@ -1,6 +1,5 @@
 //! How the end of a process is told.
 
-use std::error::Error;
 use std::time::SystemTime;
 
 use crate::error::ProgramError;
@@ -81,13 +80,4 @@ pub(super) fn record(life: Life, reason: &'static str, exit: Exit, survey: Surve
         survivors: survey.survivors,
         lines: Vec::new(),
     }
-}
-
-/// An error with all its sources.
-pub(super) fn in_full(error: &dyn Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    std::iter::once(error.to_string())
-        .chain(sources.map(ToString::to_string))
-        .collect::<Vec<_>>()
-        .join(": ")
 }

@@ -1,5 +1,6 @@
 //! A program that runs once for each post: body in, reply out, exit code as the result.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,7 +13,7 @@ use super::ends::{self, Life};
 use super::lines::Lines;
 use super::message;
 use super::pipes::{self, Pipes, Wrote};
-use super::plan::Plan;
+use super::plan::Parts;
 use super::waits::{StopWatch, passed};
 use super::begin;
 use crate::error::ProgramError;
@@ -27,7 +28,7 @@ const FROM: &str = "TRIARCH_POST_FROM";
 /// Runs a program for one post after the other.
 #[derive(Debug)]
 pub(super) struct Runs {
-    plan: Plan,
+    plan: Arc<Parts>,
     incarnation: u64,
     count: u64,
 }
@@ -56,7 +57,7 @@ struct Run {
 }
 
 impl Runs {
-    pub(super) fn new(plan: Plan, incarnation: u64) -> Self {
+    pub(super) fn new(plan: Arc<Parts>, incarnation: u64) -> Self {
         Self {
             plan,
             incarnation,
@@ -82,7 +83,7 @@ impl Runs {
         ];
         let process = match begin::begin(&self.plan, self.incarnation, &more, &mut journal).await {
             Ok(process) => process,
-            Err(error) => return post.receipt.failed(ends::in_full(&error)),
+            Err(error) => return post.receipt.failed(error.to_string()),
         };
         self.count += 1;
         let chronicle = Chronicle::new(journal, self.plan.links.metrics.clone());

@@ -26,29 +26,21 @@ pub(crate) struct Links {
 
 /// What each life of one agent starts from.
 #[derive(Clone, Debug)]
-pub struct Plan(Arc<Parts>);
+pub struct Plan(pub(super) Arc<Parts>);
 
 #[derive(Debug)]
-pub struct Parts {
-    pub(crate) path: Arc<str>,
-    pub(crate) mode: Mode,
-    pub(crate) recipe: Recipe,
-    pub(crate) links: Links,
-    pub(crate) wall: Option<Span>,
-    pub(crate) line_max: usize,
+pub(super) struct Parts {
+    pub(super) path: Arc<str>,
+    pub(super) mode: Mode,
+    pub(super) recipe: Recipe,
+    pub(super) links: Links,
+    pub(super) wall: Option<Span>,
+    pub(super) line_max: usize,
     /// How long the program may take to stop before it is killed.
-    pub(crate) patience: Duration,
+    pub(super) patience: Duration,
     window: usize,
     answers: bool,
     carried: Mutex<Carried>,
-}
-
-impl std::ops::Deref for Plan {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
 }
 
 impl Plan {

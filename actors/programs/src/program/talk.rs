@@ -18,13 +18,14 @@ use triarch_supervision::prelude::*;
 use triarch_teams::{Post, Span};
 
 use super::actor::Program;
+use super::begin;
+use super::chronicle::Chronicle;
 use super::hearing::{Hearing, Outgoing};
 use super::machine::Machine;
 use super::pipes::{self, Pipes, Wrote};
-use super::plan::Plan;
+use super::plan::Parts;
 use super::waits::{StopWatch, passed};
 use super::ends::{self, Life};
-use super::begin;
 use crate::error::ProgramError;
 use crate::records::{ExitRecord, Present};
 use crate::sys::{Exit, Process, Survey};
@@ -62,7 +63,7 @@ enum Woken {
 /// A program at work.
 #[derive(Debug)]
 pub(super) struct Talk {
-    plan: Plan,
+    plan: Arc<Parts>,
     life: Life,
     process: Process,
     pipes: Pipes,
@@ -77,13 +78,13 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) async fn begin(plan: Plan, incarnation: u64) -> Result<Self, ProgramError> {
+    pub(super) async fn begin(plan: Arc<Parts>, incarnation: u64) -> Result<Self, ProgramError> {
         let mut journal = plan.journal(incarnation);
         let mut process = begin::begin(&plan, incarnation, &[], &mut journal).await?;
         let links = &plan.links;
         let hearing = Hearing::new(
             Machine::new(plan.bounds(), plan.take_carried()),
-            journal,
+            Chronicle::new(journal, links.metrics.clone()),
             plan.line_max,
             links.metrics.clone(),
             Arc::clone(&links.office),
@@ -123,7 +124,6 @@ impl Talk {
                 self.send_outgoing(ctx);
             }
         }
-        Ok(())
     }
 
     fn is_held_back(&mut self) -> bool {
