@@ -57,9 +57,11 @@ impl Recipe {
         let inherited = settings.inherit.iter().filter(|name| !settings.env.contains_key(*name));
         let inherited = inherited.filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
         let given = settings.env.iter().map(|(name, value)| (name.into(), value.into()));
+        let env: Vec<_> = inherited.chain(given).collect();
+        look_for(settings.command.first().map_or("", String::as_str), &dir, &env)?;
         Ok(Self {
             command: settings.command.iter().map(OsString::from).collect(),
-            env: inherited.chain(given).collect(),
+            env,
             secrets: settings.secrets.clone().into_iter().collect(),
             limits: limits(settings),
             sandbox: sandbox(settings, &dir),
@@ -91,6 +93,24 @@ impl Recipe {
             sandbox: self.sandbox.clone(),
         })
     }
+}
+
+/// Refuses a program that is not there: as it will be looked for, from its own folder and on its own `PATH`.
+fn look_for(program: &str, dir: &Path, env: &[(OsString, OsString)]) -> Result<(), SettingError> {
+    let is_there = |folder: &Path| dir.join(folder).join(program).is_file();
+    if program.contains('/') {
+        let problem = format!("there is no file {}", dir.join(program).display());
+        let missing = SettingError::of("command", problem, "correct the path; it is seen from dir");
+        return if is_there(dir) { Ok(()) } else { Err(missing) };
+    }
+    let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
+    // Without one it is looked for where the system's own programs are, which is known when it begins.
+    let Some(path) = path else { return Ok(()) };
+    if std::env::split_paths(path).any(|folder| is_there(&folder)) {
+        return Ok(());
+    }
+    let problem = format!("there is no program {program:?} in PATH, which is {}", path.display());
+    Err(SettingError::of("command", problem, "install it, or name it by its whole path"))
 }
 
 fn folder(dir: Option<&Path>) -> Result<PathBuf, SettingError> {
@@ -137,5 +157,61 @@ fn secret(name: &str, source: &SecretSource) -> Result<OsString, SecretError> {
             let text = text.strip_suffix('\n').unwrap_or(&text);
             Ok(text.strip_suffix('\r').unwrap_or(text).into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn recipe(settings: Value) -> Result<Recipe, String> {
+        let settings: ProgramSettings = serde_json::from_value(settings).unwrap();
+        Recipe::of(&settings).map_err(|error| format!("{}: {error}", error.key.as_deref().unwrap_or_default()))
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_refused() {
+        assert_eq!(
+            recipe(json!({"command": ["no-such-program"], "env": {"PATH": "/usr/bin:/bin"}})).unwrap_err(),
+            "command: there is no program \"no-such-program\" in PATH, which is /usr/bin:/bin; install it, or name it \
+             by its whole path"
+        );
+        assert_eq!(
+            recipe(json!({"command": ["./no-such-program"], "dir": "/"})).unwrap_err(),
+            "command: there is no file /./no-such-program; correct the path; it is seen from dir"
+        );
+        assert!(recipe(json!({"command": ["bin/sh"], "dir": "/"})).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_inherited_that_is_not_listed_and_what_is_given_comes_first() {
+        let command = json!({"command": ["/bin/sh"], "inherit": ["PATH", "HOME"], "env": {"PATH": "/bin"}});
+        let recipe = recipe(command).unwrap();
+        let names: Vec<_> = recipe.env.iter().map(|(name, _)| name.to_str().unwrap()).collect();
+        assert_eq!(names.iter().filter(|name| **name == "PATH").count(), 1);
+        assert!(names.iter().all(|name| ["PATH", "HOME"].contains(name)), "{names:?}");
+        assert!(recipe.env.contains(&("PATH".into(), "/bin".into())));
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_file_or_variable_and_a_missing_one_names_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "sesame\r\n").unwrap();
+        assert_eq!(secret("KEY", &SecretSource::File(path)).unwrap(), "sesame");
+        assert_eq!(
+            secret("KEY", &SecretSource::Env("NO_SUCH_VARIABLE".to_owned())).unwrap_err().to_string(),
+            "the secret KEY is not in the runtime's environment as NO_SUCH_VARIABLE; set it, or correct secrets.KEY"
+        );
+        let missing = secret("KEY", &SecretSource::File("/no/such".into())).unwrap_err().to_string();
+        assert!(missing.starts_with("the secret KEY cannot be read from /no/such: "), "{missing}");
+    }
+
+    #[test]
+    fn a_recipe_shows_nothing_of_its_environment() {
+        let recipe = recipe(json!({"command": ["/bin/sh"], "env": {"KEY": "canary"}})).unwrap();
+        assert!(!format!("{recipe:?}").contains("canary"));
     }
 }

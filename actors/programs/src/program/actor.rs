@@ -1,11 +1,14 @@
 //! The agent: hands posts to its program, one way or the other.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use triarch_supervision::prelude::*;
 use triarch_teams::Post;
 
 use super::exec::Runs;
-use super::plan::Plan;
+use super::machine::Machine;
+use super::plan::{Parts, Plan};
 use super::talk::Talk;
 use crate::settings::Mode;
 
@@ -17,6 +20,25 @@ pub struct Program(Work);
 enum Work {
     Talk(Box<Talk>),
     Runs(Runs),
+    Unborn(Unborn),
+}
+
+/// A life whose program did not begin. It fails as soon as it lives, so that one program that is not there keeps no
+/// team from starting.
+#[derive(Debug)]
+struct Unborn {
+    plan: Arc<Parts>,
+    failure: Failure,
+}
+
+impl Unborn {
+    /// Whoever lives next gets the post.
+    fn take(&self, post: Post) {
+        let mut machine = Machine::new(self.plan.bounds(), self.plan.take_carried());
+        machine.take(post, Moment::now());
+        let (carried, _none) = machine.end();
+        self.plan.carry(carried);
+    }
 }
 
 impl Agent for Program {
@@ -25,9 +47,15 @@ impl Agent for Program {
 
     async fn start(Plan(plan): Plan, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let incarnation = ctx.incarnation();
-        Ok(Self(match plan.mode {
-            Mode::Lines => Work::Talk(Box::new(Talk::begin(plan, incarnation).await?)),
-            Mode::Exec => Work::Runs(Runs::new(plan, incarnation)),
+        if plan.mode == Mode::Exec {
+            return Ok(Self(Work::Runs(Runs::new(plan, incarnation))));
+        }
+        Ok(Self(match Talk::begin(Arc::clone(&plan), incarnation).await {
+            Ok(talk) => Work::Talk(Box::new(talk)),
+            Err(error) => Work::Unborn(Unborn {
+                plan,
+                failure: error.into(),
+            }),
         }))
     }
 
@@ -35,6 +63,7 @@ impl Agent for Program {
         match &mut self.0 {
             Work::Talk(talk) => talk.take(post, ctx).await,
             Work::Runs(runs) => Box::pin(runs.take(post, ctx)).await,
+            Work::Unborn(unborn) => unborn.take(post),
         }
         Ok(())
     }
@@ -43,6 +72,7 @@ impl Agent for Program {
         match &mut self.0 {
             Work::Talk(talk) => talk.turn(ctx).await,
             Work::Runs(_) => std::future::pending().await,
+            Work::Unborn(unborn) => Err(unborn.failure.clone()),
         }
     }
 
@@ -53,9 +83,10 @@ impl Agent for Program {
     }
 
     fn state(&self) -> Option<Value> {
-        Some(match &self.0 {
-            Work::Talk(talk) => talk.state(),
-            Work::Runs(runs) => runs.state(),
-        })
+        match &self.0 {
+            Work::Talk(talk) => Some(talk.state()),
+            Work::Runs(runs) => Some(runs.state()),
+            Work::Unborn(_) => None,
+        }
     }
 }

@@ -35,8 +35,8 @@ const MUCH: usize = 64 << 10;
 
 /// So many posts of the program may wait for room in the mailboxes of others before it is not listened to.
 const OUTGOING_MAX: usize = 64;
-/// How long each of them waits, and how often it is tried.
-const OUTGOING_PATIENCE: Duration = Duration::from_secs(10);
+/// How long none of them may get anywhere before they are given up, and how often they are tried.
+const OUTGOING_PATIENCE: Duration = Duration::from_secs(5);
 const OUTGOING_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a program may go on after it has closed its standard input.
@@ -75,6 +75,9 @@ pub(super) struct Talk {
     cause: Option<Cause>,
     exit: Option<Exit>,
     is_over: bool,
+    /// When a post of the program last got through, and whether one was given up since.
+    last_sent: Moment,
+    has_given_up: bool,
 }
 
 impl Talk {
@@ -101,6 +104,8 @@ impl Talk {
             cause: None,
             exit: None,
             is_over: false,
+            last_sent: Moment::now(),
+            has_given_up: false,
             plan,
         };
         talk.show();
@@ -224,24 +229,33 @@ impl Talk {
     }
 
     /// Hands the program's own posts to whom they are for, in their order.
+    ///
+    /// Two programs that flood each other would wait for ever: neither reads before the other takes. So once a post
+    /// was given up, those after it are too wherever there is no room, until one gets through.
     fn send_outgoing(&mut self, ctx: &Context<Program>) {
-        let (hearing, metrics) = (&mut self.hearing, &self.plan.links.metrics);
-        while let Some(Outgoing { to, post, since }) = hearing.outgoing.pop_front() {
-            let sent = match ctx.observer().address::<Post>(&to) {
-                Ok(address) => address.try_send(post).map_err(|refused| (refused.why.to_string(), Some(refused))),
-                Err(nobody) => Err((nobody.to_string(), None)),
+        while let Some(Outgoing { to, post, since }) = self.hearing.outgoing.pop_front() {
+            let now = Moment::now();
+            let why = match ctx.observer().address::<Post>(&to).map(|address| address.try_send(post)) {
+                Ok(Ok(())) => {
+                    (self.last_sent, self.has_given_up) = (now, false);
+                    self.plan.links.metrics.sent("queued");
+                    continue;
+                }
+                Ok(Err(refused)) if refused.why == Refusal::Full => {
+                    let waited = now.since(since.max(self.last_sent));
+                    if !self.has_given_up && waited < OUTGOING_PATIENCE {
+                        let post = refused.message;
+                        return self.hearing.outgoing.push_front(Outgoing { to, post, since });
+                    }
+                    self.has_given_up = true;
+                    refused.why.to_string()
+                }
+                Ok(Err(refused)) => refused.why.to_string(),
+                Err(nobody) => nobody.to_string(),
             };
-            match sent {
-                Ok(()) => metrics.sent("queued"),
-                Err((_, Some(full))) if full.why == Refusal::Full && Moment::now().since(since) < OUTGOING_PATIENCE => {
-                    let post = full.message;
-                    return hearing.outgoing.push_front(Outgoing { to, post, since });
-                }
-                Err((why, _)) => {
-                    metrics.sent("refused");
-                    hearing.chronicle.journal.event(format!("a post of it to {to} is lost: {why}"));
-                }
-            }
+            self.plan.links.metrics.sent("refused");
+            let event = format!("a post of it to {to} is lost: {why}");
+            self.hearing.chronicle.journal.event(event);
         }
     }
 
