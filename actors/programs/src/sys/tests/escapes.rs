@@ -17,7 +17,7 @@ async fn all_end(script: &str, marked: usize) -> Vec<Survey> {
         let mut process = yard.start(script).await;
         yard.until_marked(|count| count >= marked).await;
         let survey = process.stop(PATIENCE).await;
-        assert_eq!(yard.marked(), [], "{survey} on {:?}", yard.ground);
+        assert_eq!(yard.marked(), [0; 0], "{survey} on {:?}", yard.ground);
         assert_eq!(survey.survivors, 0);
         assert!(survey.found >= marked, "{survey}, of {marked}, on {:?}", yard.ground);
         surveys.push(survey);
@@ -142,7 +142,7 @@ fn a_process_that_is_dropped_after_the_runtime_takes_all_with_it() {
         let process = runtime.block_on(yard.start("echo ready; sleep 1000; :"));
         drop(runtime);
         drop(process);
-        assert_eq!(yard.marked(), []);
+        assert_eq!(yard.marked(), [0; 0]);
     }
 }
 
