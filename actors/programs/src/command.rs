@@ -110,7 +110,11 @@ fn look_for(program: &str, dir: &Path, env: &[(OsString, OsString)]) -> Result<(
         return Ok(());
     }
     let problem = format!("there is no program {program:?} in PATH, which is {}", path.display());
-    Err(SettingError::of("command", problem, "install it, or name it by its whole path"))
+    Err(SettingError::of(
+        "command",
+        problem,
+        "install it, or name it by its whole path",
+    ))
 }
 
 fn folder(dir: Option<&Path>) -> Result<PathBuf, SettingError> {
@@ -137,7 +141,9 @@ fn sandbox(settings: &ProgramSettings, dir: &Path) -> Sandbox {
         SandboxKind::None => Sandbox::None,
         SandboxKind::Standard => Sandbox::Standard {
             read: of(&settings.sandbox.read),
-            write: std::iter::once(dir.to_owned()).chain(of(&settings.sandbox.write)).collect(),
+            write: std::iter::once(dir.to_owned())
+                .chain(of(&settings.sandbox.write))
+                .collect(),
         },
     }
 }
@@ -202,11 +208,18 @@ mod tests {
         std::fs::write(&path, "sesame\r\n").unwrap();
         assert_eq!(secret("KEY", &SecretSource::File(path)).unwrap(), "sesame");
         assert_eq!(
-            secret("KEY", &SecretSource::Env("NO_SUCH_VARIABLE".to_owned())).unwrap_err().to_string(),
+            secret("KEY", &SecretSource::Env("NO_SUCH_VARIABLE".to_owned()))
+                .unwrap_err()
+                .to_string(),
             "the secret KEY is not in the runtime's environment as NO_SUCH_VARIABLE; set it, or correct secrets.KEY"
         );
-        let missing = secret("KEY", &SecretSource::File("/no/such".into())).unwrap_err().to_string();
-        assert!(missing.starts_with("the secret KEY cannot be read from /no/such: "), "{missing}");
+        let missing = secret("KEY", &SecretSource::File("/no/such".into()))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.starts_with("the secret KEY cannot be read from /no/such: "),
+            "{missing}"
+        );
     }
 
     #[test]

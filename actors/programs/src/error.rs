@@ -83,7 +83,11 @@ mod tests {
             "the program ended with code 3; it last said: b | c | d"
         );
         assert_eq!(
-            ProgramError::Signal { signal: 9, last: Vec::new() }.to_string(),
+            ProgramError::Signal {
+                signal: 9,
+                last: Vec::new()
+            }
+            .to_string(),
             "the program was ended by signal 9"
         );
     }

@@ -98,6 +98,12 @@ impl Kind for Programs {
         let recipe = Recipe::of(&seat.settings)?;
         let path = format!("{}/{}", seat.team, seat.name);
         let shutdown = seat.rules.shutdown.0;
-        Ok(Plan::new(path.into(), &seat.settings, recipe, shutdown, self.links.clone()))
+        Ok(Plan::new(
+            path.into(),
+            &seat.settings,
+            recipe,
+            shutdown,
+            self.links.clone(),
+        ))
     }
 }

@@ -113,7 +113,9 @@ impl Records {
     /// The last ends of the agent at `path`, oldest first.
     pub fn of(&self, path: &str) -> Vec<ExitRecord> {
         let records = locked(&self.0);
-        records.get(path).map_or_else(Vec::new, |of_agent| of_agent.ended.iter().cloned().collect())
+        records
+            .get(path)
+            .map_or_else(Vec::new, |of_agent| of_agent.ended.iter().cloned().collect())
     }
 
     /// What runs for the agent at `path` now.

@@ -78,7 +78,15 @@ pub fn room(
             metrics: metrics.clone(),
         },
     };
-    let reaper = Child::of::<Reaper>("reaper", reaper::Settings { owner, metrics, leftovers }).capacity(1);
+    let reaper = Child::of::<Reaper>(
+        "reaper",
+        reaper::Settings {
+            owner,
+            metrics,
+            leftovers,
+        },
+    )
+    .capacity(1);
     Ok((supervisor().child(keeper).child(reaper), programs))
 }
 

@@ -158,10 +158,18 @@ impl ProgramSettings {
         }
         if !(LINE_MIN..=LINE_MAX).contains(&self.line_max) {
             let problem = format!("lines of {} cannot be had", self.line_max);
-            return Err(SettingError::of("line_max", problem, format!("give {LINE_MIN} to {LINE_MAX}")));
+            return Err(SettingError::of(
+                "line_max",
+                problem,
+                format!("give {LINE_MIN} to {LINE_MAX}"),
+            ));
         }
         if self.limits.wall.is_some_and(|wall| wall.0.is_zero()) {
-            return Err(SettingError::of("limits.wall", "the program has no time at all", "give it some, or leave it out"));
+            return Err(SettingError::of(
+                "limits.wall",
+                "the program has no time at all",
+                "give it some, or leave it out",
+            ));
         }
         self.check_sandbox()
     }
@@ -169,7 +177,10 @@ impl ProgramSettings {
     fn check_command(&self) -> Result<(), SettingError> {
         let error = |problem: &str, remedy: &str| Err(SettingError::of("command", problem, remedy));
         match self.command.first() {
-            None => error("the command is empty", "name a program, as in [\"python3\", \"-u\", \"agent.py\"]"),
+            None => error(
+                "the command is empty",
+                "name a program, as in [\"python3\", \"-u\", \"agent.py\"]",
+            ),
             Some(program) if program.is_empty() => error("the program has no name", "name one, as in [\"python3\"]"),
             Some(_) if self.command.iter().any(|part| part.contains('\0')) => {
                 error("the command has a zero byte in it", "remove it")
@@ -192,7 +203,11 @@ impl ProgramSettings {
             return Err(SettingError::of("secrets", problem, "remove it from env"));
         }
         if let Some((name, _)) = self.env.iter().find(|(_, value)| value.contains('\0')) {
-            return Err(SettingError::of("env", format!("{name} has a zero byte in it"), "remove it"));
+            return Err(SettingError::of(
+                "env",
+                format!("{name} has a zero byte in it"),
+                "remove it",
+            ));
         }
         Ok(())
     }
@@ -201,12 +216,20 @@ impl ProgramSettings {
         let SandboxSettings { kind, read, write } = &self.sandbox;
         if *kind == SandboxKind::None && !(read.is_empty() && write.is_empty()) {
             let problem = "folders are listed where there is no sandbox";
-            return Err(SettingError::of("sandbox", problem, "remove them, or let kind be \"standard\""));
+            return Err(SettingError::of(
+                "sandbox",
+                problem,
+                "remove them, or let kind be \"standard\"",
+            ));
         }
         let missing = read.iter().chain(write).find(|folder| !folder.exists());
         missing.map_or(Ok(()), |folder| {
             let problem = format!("there is no folder {}", folder.display());
-            Err(SettingError::of("sandbox", problem, "make it, or remove it from the list"))
+            Err(SettingError::of(
+                "sandbox",
+                problem,
+                "make it, or remove it from the list",
+            ))
         })
     }
 }
@@ -244,17 +267,38 @@ mod tests {
     #[test]
     fn what_cannot_be_followed_names_the_key_and_the_remedy() {
         let cases = [
-            (json!({"command": []}), "command: the command is empty; name a program, as in [\"python3\", \"-u\", \"agent.py\"]"),
-            (json!({"command": [""]}), "command: the program has no name; name one, as in [\"python3\"]"),
-            (json!({"command": ["a\u{0}"]}), "command: the command has a zero byte in it; remove it"),
-            (json!({"dir": "/no/such"}), "dir: there is no folder /no/such; make it, or name another"),
-            (json!({"env": {"A=B": "c"}}), "env: \"A=B\" is no name of a variable; name it in letters, digits and _"),
-            (json!({"inherit": [""]}), "inherit: \"\" is no name of a variable; name it in letters, digits and _"),
+            (
+                json!({"command": []}),
+                "command: the command is empty; name a program, as in [\"python3\", \"-u\", \"agent.py\"]",
+            ),
+            (
+                json!({"command": [""]}),
+                "command: the program has no name; name one, as in [\"python3\"]",
+            ),
+            (
+                json!({"command": ["a\u{0}"]}),
+                "command: the command has a zero byte in it; remove it",
+            ),
+            (
+                json!({"dir": "/no/such"}),
+                "dir: there is no folder /no/such; make it, or name another",
+            ),
+            (
+                json!({"env": {"A=B": "c"}}),
+                "env: \"A=B\" is no name of a variable; name it in letters, digits and _",
+            ),
+            (
+                json!({"inherit": [""]}),
+                "inherit: \"\" is no name of a variable; name it in letters, digits and _",
+            ),
             (
                 json!({"env": {"KEY": "x"}, "secrets": {"KEY": {"env": "KEY"}}}),
                 "secrets: KEY stands in env too, where it is shown; remove it from env",
             ),
-            (json!({"line_max": "1B"}), "line_max: lines of 1B cannot be had; give 1KiB to 64MiB"),
+            (
+                json!({"line_max": "1B"}),
+                "line_max: lines of 1B cannot be had; give 1KiB to 64MiB",
+            ),
             (
                 json!({"limits": {"wall": "0s"}}),
                 "limits.wall: the program has no time at all; give it some, or leave it out",
@@ -281,7 +325,10 @@ mod tests {
             json!({"command": ["a"], "sandbox": {"kind": "loose"}}),
             json!({"command": ["a"], "secrets": {"A": {"text": "x"}}}),
         ] {
-            assert!(serde_json::from_value::<ProgramSettings>(text.clone()).is_err(), "{text}");
+            assert!(
+                serde_json::from_value::<ProgramSettings>(text.clone()).is_err(),
+                "{text}"
+            );
         }
     }
 

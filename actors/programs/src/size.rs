@@ -29,7 +29,9 @@ impl Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = UNITS.iter().find(|(_, factor)| self.0.is_multiple_of(*factor) && self.0 > 0);
+        let whole = UNITS
+            .iter()
+            .find(|(_, factor)| self.0.is_multiple_of(*factor) && self.0 > 0);
         let (unit, factor) = whole.unwrap_or(&("B", 1));
         write!(f, "{}{unit}", self.0 / factor)
     }
@@ -90,7 +92,10 @@ mod tests {
     fn what_is_no_size_says_how_to_write_one() {
         for text in ["", "MiB", "-1B", "512", "512MB", "99999999999GiB"] {
             let error = serde_json::from_value::<Size>(text.into()).unwrap_err().to_string();
-            assert!(error.ends_with("write it as in \"512MiB\", \"64KiB\" or \"1000B\""), "{error}");
+            assert!(
+                error.ends_with("write it as in \"512MiB\", \"64KiB\" or \"1000B\""),
+                "{error}"
+            );
         }
     }
 }

@@ -75,7 +75,8 @@ impl Agent for Keeper {
                 None => std::future::pending().await,
             }
         }
-        self.seen.extend(std::iter::from_fn(|| self.events.try_next()).take(GATHERED_MAX));
+        self.seen
+            .extend(std::iter::from_fn(|| self.events.try_next()).take(GATHERED_MAX));
         for event in std::mem::take(&mut self.seen) {
             self.note(&event);
         }
@@ -173,7 +174,11 @@ fn told(fact: &Fact) -> Option<(&str, u64, String)> {
             child,
             incarnation,
             cause,
-        }) => Some((child.as_str(), *incarnation, format!("life {incarnation} is killed: {cause}"))),
+        }) => Some((
+            child.as_str(),
+            *incarnation,
+            format!("life {incarnation} is killed: {cause}"),
+        )),
         Fact::Observation(Observation::Stuck {
             agent,
             incarnation,

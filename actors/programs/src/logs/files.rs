@@ -159,7 +159,13 @@ mod tests {
     #[test]
     fn lines_stand_in_the_order_of_their_time() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = Files::new(folder.path().join("logs"), Bounds { file_bytes: 10_000, files: 2 });
+        let mut files = Files::new(
+            folder.path().join("logs"),
+            Bounds {
+                file_bytes: 10_000,
+                files: 2,
+            },
+        );
         let mut all = lines(&["a", "b", "c"]);
         all.reverse();
         let written = files.write(Batch::from([(Arc::from("team.2/a"), all)]));
@@ -170,7 +176,10 @@ mod tests {
     #[test]
     fn no_more_files_are_kept_than_allowed_and_none_is_larger() {
         let folder = tempfile::tempdir().unwrap();
-        let bounds = Bounds { file_bytes: 300, files: 3 };
+        let bounds = Bounds {
+            file_bytes: 300,
+            files: 3,
+        };
         let mut files = Files::new(folder.path().to_owned(), bounds);
         for number in 0..50 {
             files.write(batch(&[&format!("line {number}")]));
@@ -190,7 +199,13 @@ mod tests {
     #[test]
     fn a_disk_that_refuses_is_counted_and_said_when_it_takes_lines_again() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = Files::new(folder.path().to_owned(), Bounds { file_bytes: 10_000, files: 2 });
+        let mut files = Files::new(
+            folder.path().to_owned(),
+            Bounds {
+                file_bytes: 10_000,
+                files: 2,
+            },
+        );
         // A file stands where the folder should be.
         fs::write(folder.path().join("team"), "").unwrap();
         assert_eq!(files.write(batch(&["a", "b"])), Written { lines: 0, lost: 2 });

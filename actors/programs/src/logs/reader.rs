@@ -65,7 +65,9 @@ pub enum LogError {
 impl Query {
     fn wants(&self, line: &LogLine) -> bool {
         self.since.is_none_or(|since| line.time >= since)
-            && self.incarnation.is_none_or(|incarnation| line.incarnation == incarnation)
+            && self
+                .incarnation
+                .is_none_or(|incarnation| line.incarnation == incarnation)
     }
 }
 
@@ -196,7 +198,9 @@ fn more(newest: &Path, files: usize, query: &Query, place: Place) -> io::Result<
     let (mut lines, mut place) = (Vec::new(), place);
     let mut pieces = Vec::new();
     for age in 0..files {
-        let Some(file) = opened(&older(newest, age))? else { break };
+        let Some(file) = opened(&older(newest, age))? else {
+            break;
+        };
         let number = file.metadata()?.ino();
         pieces.push((number, file));
         if number == place.file {

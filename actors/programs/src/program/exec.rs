@@ -8,6 +8,7 @@ use triarch_supervision::prelude::*;
 use triarch_teams::{Post, Span};
 
 use super::actor::Program;
+use super::begin;
 use super::chronicle::Chronicle;
 use super::ends::{self, Life};
 use super::lines::Lines;
@@ -15,7 +16,6 @@ use super::message;
 use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
 use super::waits::{StopWatch, passed};
-use super::begin;
 use crate::error::ProgramError;
 use crate::records::ExitRecord;
 use crate::sys::{Exit, Process};

@@ -45,11 +45,7 @@ pub(super) enum Effect<'a> {
     /// Say what came of a post that was delivered then.
     End(Open, Result<Value, String>),
     /// Send a post of its own.
-    Send {
-        to: String,
-        kind: String,
-        body: Value,
-    },
+    Send { to: String, kind: String, body: Value },
     /// It has something for a topic.
     Publish(String),
     /// It is in another state than before.
@@ -125,7 +121,9 @@ impl Machine {
         if bytes > self.bounds.line {
             self.out.truncate(begin);
             let most = self.bounds.line;
-            return post.receipt.failed(format!("its line has {bytes} bytes; the program takes {most}"));
+            return post
+                .receipt
+                .failed(format!("its line has {bytes} bytes; the program takes {most}"));
         }
         let Post { id, receipt, .. } = post;
         self.waiting.push_back(Waiting { id, receipt, bytes });

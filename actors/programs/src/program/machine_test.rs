@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 use triarch_teams::receipt::{Stage, Stages};
-use triarch_teams::{PostOffice, PostId};
+use triarch_teams::{PostId, PostOffice};
 
 use super::*;
 use crate::testing::office;

@@ -192,7 +192,10 @@ fn answer(what: &str, id: Option<&Text<'_>>, body: Value, ok: Option<bool>, erro
         "accepted" => Said::Accepted(id),
         "reply" => Said::Reply(id, body),
         _ if ok.unwrap_or(true) => Said::Done(id, Ok(())),
-        _ => Said::Done(id, Err(error.unwrap_or_else(|| "the program says that it failed".to_owned()))),
+        _ => Said::Done(
+            id,
+            Err(error.unwrap_or_else(|| "the program says that it failed".to_owned())),
+        ),
     })
 }
 
@@ -282,7 +285,10 @@ mod tests {
             said(&line(r#" {"id":"ID", "body":{"a":[1]}, "type":"reply", "unknown":1}"#)),
             Said::Reply(id(), json!({"a": [1]}))
         );
-        assert_eq!(said(&line(r#"{"type":"reply","id":"ID"}"#)), Said::Reply(id(), json!(null)));
+        assert_eq!(
+            said(&line(r#"{"type":"reply","id":"ID"}"#)),
+            Said::Reply(id(), json!(null))
+        );
         assert_eq!(said(&line(r#"{"type":"done","id":"ID"}"#)), Said::Done(id(), Ok(())));
         assert_eq!(
             said(&line(r#"{"type":"done","id":"ID","ok":false,"error":"no\nink"}"#)),
@@ -296,8 +302,14 @@ mod tests {
                 body: json!(7)
             }
         );
-        assert_eq!(said(r#"{"type":"publish","topic":"news","body":7}"#), Said::Publish("news".to_owned()));
-        assert_eq!(said(r#"{"type":"status","state":"thinking"}"#), Said::Status("thinking".to_owned()));
+        assert_eq!(
+            said(r#"{"type":"publish","topic":"news","body":7}"#),
+            Said::Publish("news".to_owned())
+        );
+        assert_eq!(
+            said(r#"{"type":"status","state":"thinking"}"#),
+            Said::Status("thinking".to_owned())
+        );
         assert_eq!(
             said(r#"{"type":"log","level":"warn","text":"low \u0041"}"#),
             Said::Log {
@@ -327,7 +339,11 @@ mod tests {
 
     #[test]
     fn what_lacks_its_parts_is_faulty() {
-        let deep = format!(r#"{{"type":"reply","id":"{ID}","body":{}{}}}"#, "[".repeat(64), "]".repeat(64));
+        let deep = format!(
+            r#"{{"type":"reply","id":"{ID}","body":{}{}}}"#,
+            "[".repeat(64),
+            "]".repeat(64)
+        );
         let cases: [(&[u8], Fault); 8] = [
             (br#"{"type":"done"}"#, Fault::Malformed),
             (br#"{"type":"send","body":1}"#, Fault::Malformed),
@@ -375,7 +391,11 @@ mod tests {
     #[test]
     fn a_post_without_a_deadline_names_none() {
         let mut line = Vec::new();
-        write(&office().post("me", "greet", json!(null)), Moment::from_nanos(1), &mut line);
+        write(
+            &office().post("me", "greet", json!(null)),
+            Moment::from_nanos(1),
+            &mut line,
+        );
         assert!(!String::from_utf8(line).unwrap().contains("deadline"));
     }
 

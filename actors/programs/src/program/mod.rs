@@ -23,5 +23,5 @@ mod waits;
 
 pub use actor::Program;
 pub(crate) use message::Fault;
-pub use plan::Plan;
 pub(crate) use plan::Links;
+pub use plan::Plan;

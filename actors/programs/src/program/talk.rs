@@ -20,12 +20,12 @@ use triarch_teams::{Post, Span};
 use super::actor::Program;
 use super::begin;
 use super::chronicle::Chronicle;
+use super::ends::{self, Life};
 use super::hearing::{Hearing, Outgoing};
 use super::machine::Machine;
 use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
 use super::waits::{StopWatch, passed};
-use super::ends::{self, Life};
 use crate::error::ProgramError;
 use crate::records::{ExitRecord, Present};
 use crate::sys::{Exit, Process, Survey};
@@ -235,7 +235,11 @@ impl Talk {
     fn send_outgoing(&mut self, ctx: &Context<Program>) {
         while let Some(Outgoing { to, post, since }) = self.hearing.outgoing.pop_front() {
             let now = Moment::now();
-            let why = match ctx.observer().address::<Post>(&to).map(|address| address.try_send(post)) {
+            let why = match ctx
+                .observer()
+                .address::<Post>(&to)
+                .map(|address| address.try_send(post))
+            {
                 Ok(Ok(())) => {
                     (self.last_sent, self.has_given_up) = (now, false);
                     self.plan.links.metrics.sent("queued");
@@ -368,5 +372,3 @@ impl Drop for Talk {
         self.settle("its agent was killed before the program answered");
     }
 }
-
-

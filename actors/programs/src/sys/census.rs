@@ -311,7 +311,10 @@ mod tests {
         let entry = Entry::of_stat(text).unwrap();
         assert_eq!((entry.pid, entry.parent, entry.session), (42, 7, 40));
         assert_eq!((entry.command.as_str(), entry.state), ("a ) b (c", 'R'));
-        assert_eq!((entry.ticks, entry.threads, entry.began, entry.pages), (300, 3, 9000, 12));
+        assert_eq!(
+            (entry.ticks, entry.threads, entry.began, entry.pages),
+            (300, 3, 9000, 12)
+        );
         assert_eq!(Entry::of_stat("42 (a"), None);
     }
 
@@ -341,7 +344,10 @@ mod tests {
     fn a_session_outlives_its_leader_but_not_his_number() {
         let orphan = process(41, 1, 40);
         assert_eq!(kin(&census([orphan.clone()]), &[], &[(40, 40)]), [41]);
-        assert_eq!(kin(&census([orphan.clone(), process(40, 1, 40)]), &[], &[(40, 7)]), [0; 0]);
+        assert_eq!(
+            kin(&census([orphan.clone(), process(40, 1, 40)]), &[], &[(40, 7)]),
+            [0; 0]
+        );
         assert_eq!(kin(&census([orphan]), &[], &[]), [0; 0]);
     }
 

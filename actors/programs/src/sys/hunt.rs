@@ -68,7 +68,12 @@ impl Tally {
 pub(super) fn strike(household: &Household, tally: &mut Tally) {
     let deadline = Instant::now() + HUNT;
     loop {
-        let inmates: Vec<_> = household.enclosure.inmates().into_iter().filter_map(Entry::of_pid).collect();
+        let inmates: Vec<_> = household
+            .enclosure
+            .inmates()
+            .into_iter()
+            .filter_map(Entry::of_pid)
+            .collect();
         let living: Vec<_> = inmates.iter().filter(|entry| entry.is_alive()).collect();
         if living.is_empty() || Instant::now() >= deadline {
             return;

@@ -151,7 +151,11 @@ impl Process {
         let mut pause = LOOK_FIRST;
         loop {
             let is_empty = self.household.enclosure.inmates().is_empty();
-            if is_empty && census::fresh().await.is_ok_and(|census| self.household.living(&census).is_empty()) {
+            if is_empty
+                && census::fresh()
+                    .await
+                    .is_ok_and(|census| self.household.living(&census).is_empty())
+            {
                 return;
             }
             sleep(pause).await;
@@ -171,7 +175,10 @@ impl Process {
             *tally = struck;
         }
         // Many that stop at once share one look at the machine; who is left then is hunted alone.
-        if census::fresh().await.is_ok_and(|census| self.household.living(&census).is_empty()) {
+        if census::fresh()
+            .await
+            .is_ok_and(|census| self.household.living(&census).is_empty())
+        {
             return 0;
         }
         let household = self.household.clone();

@@ -214,7 +214,10 @@ async fn a_program_that_is_gone_for_a_while_is_started_once_it_is_back_and_its_p
     std::fs::rename(&here, &away).unwrap();
     let pid = records.running("team/a").unwrap().pid;
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-    until("starts have failed", || fleet.count("triarch_program_exits_total", "launch_failed") > 2).await;
+    until("starts have failed", || {
+        fleet.count("triarch_program_exits_total", "launch_failed") > 2
+    })
+    .await;
     let waiting = [fleet.post("a", json!(2)).await, fleet.post("a", json!(3)).await];
     std::fs::rename(&away, &here).unwrap();
     assert_eq!(last(&waiting[0]).await, Stage::Done(json!(2)));

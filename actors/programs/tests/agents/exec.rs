@@ -50,13 +50,20 @@ async fn a_program_that_there_is_not_fails_the_post_with_a_remedy() {
     let Stage::Failed(why) = fleet.ask(json!(1)).await else {
         panic!("it did not fail")
     };
-    assert!(why.starts_with("the program cannot begin: there is no program"), "{why}");
+    assert!(
+        why.starts_with("the program cannot begin: there is no program"),
+        "{why}"
+    );
     fleet.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_post_is_in_its_environment() {
-    let fleet = exec(bash("echo $TRIARCH_POST_KIND $TRIARCH_POST_FROM ${#TRIARCH_POST}"), json!({})).await;
+    let fleet = exec(
+        bash("echo $TRIARCH_POST_KIND $TRIARCH_POST_FROM ${#TRIARCH_POST}"),
+        json!({}),
+    )
+    .await;
     assert_eq!(fleet.ask(json!(1)).await, Stage::Done(json!("greet me 32")));
     fleet.end().await;
 }
@@ -76,7 +83,10 @@ async fn one_that_runs_too_long_or_says_too_much_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_does_not_read_its_input_may_answer_all_the_same() {
     let fleet = exec(bash("exec 0<&-; echo 1"), json!({})).await;
-    assert_eq!(last(&fleet.post("a", json!("x".repeat(500_000))).await).await, Stage::Done(json!(1)));
+    assert_eq!(
+        last(&fleet.post("a", json!("x".repeat(500_000))).await).await,
+        Stage::Done(json!(1))
+    );
     fleet.end().await;
 }
 

@@ -58,7 +58,9 @@ impl Fleet {
             agent["kind"] = json!("program");
             let agent = agent.as_object_mut().unwrap();
             agent.entry("sandbox").or_insert_with(|| json!({ "kind": "none" }));
-            agent.entry("backoff").or_insert_with(|| json!({ "first": "1ms", "max": "20ms" }));
+            agent
+                .entry("backoff")
+                .or_insert_with(|| json!({ "first": "1ms", "max": "20ms" }));
         }
         let folder = tempfile::tempdir().unwrap();
         let instruments = Instruments::new(Catalogue::new(&[PROGRAMS, TEAMS, TELEMETRY]).unwrap());
@@ -87,7 +89,9 @@ impl Fleet {
     pub(crate) async fn post(&self, agent: &str, body: Value) -> Stages {
         let (post, stages) = self.office.registered("me", "greet", body);
         let path = format!("team/{agent}");
-        within("room for a post", self.tree.observer().send_to(&path, post)).await.unwrap();
+        within("room for a post", self.tree.observer().send_to(&path, post))
+            .await
+            .unwrap();
         stages
     }
 

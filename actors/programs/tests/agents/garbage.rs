@@ -35,7 +35,11 @@ async fn a_huge_line_is_skipped_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_no_text_are_counted() {
-    faults("os.write(1, b'{\"type\":\"log\",\"text\":\"\\xff\\xfe\"}\\n')", "not_utf8").await;
+    faults(
+        "os.write(1, b'{\"type\":\"log\",\"text\":\"\\xff\\xfe\"}\\n')",
+        "not_utf8",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +50,11 @@ async fn objects_beyond_all_depth_are_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_to_nobody_are_counted() {
-    faults(r#"print('{"type":"reply","id":"%032x","body":1}' % 7, flush=True)"#, "unknown_id").await;
+    faults(
+        r#"print('{"type":"reply","id":"%032x","body":1}' % 7, flush=True)"#,
+        "unknown_id",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +69,10 @@ async fn random_bytes_on_both_streams_break_nothing() {
     for number in 0..20 {
         assert_eq!(fleet.ask(json!(number)).await, Stage::Done(json!(number)));
     }
-    until("lines of its errors are read", || fleet.count("triarch_program_lines_total", "stderr") > 0).await;
+    until("lines of its errors are read", || {
+        fleet.count("triarch_program_lines_total", "stderr") > 0
+    })
+    .await;
     assert_eq!(fleet.incarnation(), 1);
     fleet.end().await;
 }

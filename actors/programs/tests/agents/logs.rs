@@ -46,7 +46,9 @@ async fn output_errors_and_events_stand_in_one_log_in_order() {
     let lines = until_said(&fleet, Query::default(), "got again").await;
     assert!(lines.is_sorted_by_key(|line| line.time));
     let said = |source: Source, text: &str| {
-        let found = lines.iter().find(|line| line.source == source && line.text.contains(text));
+        let found = lines
+            .iter()
+            .find(|line| line.source == source && line.text.contains(text));
         found.unwrap_or_else(|| panic!("{text} is not in {lines:#?}")).clone()
     };
     assert_eq!(said(Source::Out, "begun").incarnation, 1);
@@ -112,7 +114,11 @@ async fn no_secret_is_shown_anywhere() {
     until("it has ended", || !fleet.programs.records().of("team/a").is_empty()).await;
     fleet.ask(json!("again")).await;
     let lines = until_said(&fleet, Query::default(), "got again").await;
-    let shown = format!("{lines:?} {:?} {:?}", fleet.programs.records().of("team/a"), fleet.programs);
+    let shown = format!(
+        "{lines:?} {:?} {:?}",
+        fleet.programs.records().of("team/a"),
+        fleet.programs
+    );
     assert!(!shown.contains(canary));
     fleet.tree.observer().request_state("team/a").unwrap();
     let state = || fleet.tree.observer().last_state("team/a").unwrap();

@@ -65,7 +65,10 @@ for number, line in enumerate(sys.stdin):
         all.push(fleet.post("a", json!(number)).await);
     }
     for stages in &all {
-        assert_eq!((next(stages).await, next(stages).await), (Stage::Delivered, Stage::Lost));
+        assert_eq!(
+            (next(stages).await, next(stages).await),
+            (Stage::Delivered, Stage::Lost)
+        );
     }
     fleet.end().await;
 }

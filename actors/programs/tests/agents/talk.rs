@@ -7,12 +7,19 @@ use crate::fleet::{ECHO, Fleet, bash, example, last, next, python, until, within
 
 async fn echoes(command: Value) {
     let fleet = Fleet::of_one(command, json!({})).await;
-    for body in [json!("hello"), json!({"a": [1, null, "x\ny"], "b": "ü\"}"}), json!(null)] {
+    for body in [
+        json!("hello"),
+        json!({"a": [1, null, "x\ny"], "b": "ü\"}"}),
+        json!(null),
+    ] {
         let stages = fleet.post("a", body.clone()).await;
         assert_eq!(next(&stages).await, Stage::Delivered);
         assert_eq!(next(&stages).await, Stage::Done(body));
     }
-    assert_eq!(fleet.programs.records().running("team/a").unwrap().state.as_deref(), Some("ready"));
+    assert_eq!(
+        fleet.programs.records().running("team/a").unwrap().state.as_deref(),
+        Some("ready")
+    );
     fleet.end().await;
 }
 
@@ -95,7 +102,10 @@ for line in sys.stdin:
         records.running("team/b").and_then(|running| running.state).as_deref() == Some("team/a note 7")
     })
     .await;
-    until("the other is refused", || fleet.count("triarch_program_sends_total", "refused") == 1).await;
+    until("the other is refused", || {
+        fleet.count("triarch_program_sends_total", "refused") == 1
+    })
+    .await;
     assert_eq!(fleet.count("triarch_program_sends_total", "queued"), 1);
     assert_eq!(fleet.count("triarch_program_publishes_total", ""), 2);
     fleet.end().await;

@@ -138,7 +138,10 @@ async fn a_process_that_is_dropped_takes_all_with_it() {
 fn a_process_that_is_dropped_after_the_runtime_takes_all_with_it() {
     for ground in grounds() {
         let yard = Yard::new(ground);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let process = runtime.block_on(yard.start("echo ready; sleep 1000; :"));
         drop(runtime);
         drop(process);
@@ -167,7 +170,10 @@ async fn orphans_that_ended_are_laid_to_rest_while_the_program_runs() {
         let script = "(setsid bash -c '(read <&3; exit) & echo $! ; exit' 3<&0 &) ; wait; cat";
         let (mut process, _) = yard.try_launch(yard.bash(script)).await.unwrap();
         let orphan: i32 = lines(&mut process, 1).await[0].parse().unwrap();
-        timeout(DEADLINE, process.stdin.as_ref().unwrap().writable()).await.unwrap().unwrap();
+        timeout(DEADLINE, process.stdin.as_ref().unwrap().writable())
+            .await
+            .unwrap()
+            .unwrap();
         let is_there = || fs::metadata(format!("/proc/{orphan}")).is_ok();
         assert!(is_there());
         process.stdin.as_ref().unwrap().try_write(b"\n").unwrap();
@@ -187,7 +193,9 @@ async fn orphans_that_ended_are_laid_to_rest_while_the_program_runs() {
 async fn a_household_is_shown_with_what_it_uses() {
     for ground in grounds() {
         let yard = Yard::new(ground);
-        let mut process = yard.start("setsid bash -c 'exec -a $MARK sleep 1000' & echo ready; wait").await;
+        let mut process = yard
+            .start("setsid bash -c 'exec -a $MARK sleep 1000' & echo ready; wait")
+            .await;
         yard.until_marked(|count| count == 2).await;
         let shown = household(&yard.tag()).await;
         let of: Vec<_> = shown.iter().map(|one| (one.command.as_str(), one.ppid)).collect();

@@ -57,14 +57,18 @@ fn be_killed(dir: PathBuf) {
         mark: std::env::var(MARK).unwrap(),
         ground: grounds().swap_remove(ground),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let mut launch = yard.bash(SCRIPT);
         let hides = if yard.ground.tracks() { "yes" } else { "no" };
         launch.env.push(("HIDES".into(), hides.into()));
         let (mut process, _) = yard.try_launch(launch).await.unwrap();
         lines(&mut process, 1).await;
-        yard.until_marked(|count| count >= if yard.ground.tracks() { 3 } else { 2 }).await;
+        yard.until_marked(|count| count >= if yard.ground.tracks() { 3 } else { 2 })
+            .await;
         println!("under way");
         std::io::stdout().flush().unwrap();
         process.ended().await;

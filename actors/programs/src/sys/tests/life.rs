@@ -82,7 +82,10 @@ async fn a_command_that_is_none_is_refused_with_a_remedy() {
         change(&mut launch);
         yard.try_launch(launch).await.unwrap_err().to_string()
     };
-    assert_eq!(refused(|launch| launch.command.clear()).await, "the command is empty; name a program");
+    assert_eq!(
+        refused(|launch| launch.command.clear()).await,
+        "the command is empty; name a program"
+    );
     assert_eq!(
         refused(|launch| launch.command = vec!["no-such".into()]).await,
         "there is no program \"no-such\" that may be run in /usr/bin:/bin; correct the command, or PATH in its env"
@@ -92,7 +95,10 @@ async fn a_command_that_is_none_is_refused_with_a_remedy() {
         "the environment has a zero byte in it; remove it"
     );
     let no_folder = refused(|launch| launch.dir.push("gone")).await;
-    assert!(no_folder.contains("it failed to enter its working folder: No such file"), "{no_folder}");
+    assert!(
+        no_folder.contains("it failed to enter its working folder: No such file"),
+        "{no_folder}"
+    );
 }
 
 #[tokio::test]
@@ -104,15 +110,25 @@ async fn a_file_that_is_no_program_is_not_given_to_a_shell() {
     let mut launch = yard.bash("");
     launch.command = vec!["./text".into()];
     let error = yard.try_launch(launch).await.unwrap_err().to_string();
-    assert!(error.contains("it failed to become the program: Exec format error"), "{error}");
+    assert!(
+        error.contains("it failed to become the program: Exec format error"),
+        "{error}"
+    );
     assert_eq!(household_groups(&yard), 0, "what was made for it is gone");
 }
 
 /// The control groups that agents of a yard still have.
 fn household_groups(yard: &Yard) -> usize {
-    let bases = [&yard.ground.unified, &yard.ground.pids, &yard.ground.memory, &yard.ground.freezer];
+    let bases = [
+        &yard.ground.unified,
+        &yard.ground.pids,
+        &yard.ground.memory,
+        &yard.ground.freezer,
+    ];
     let owners = bases.into_iter().flatten().map(|base| base.join(yard.owner.group()));
-    owners.flat_map(|owner| super::super::enclosure::folders(&owner).collect::<Vec<_>>()).count()
+    owners
+        .flat_map(|owner| super::super::enclosure::folders(&owner).collect::<Vec<_>>())
+        .count()
 }
 
 #[tokio::test]
@@ -135,8 +151,17 @@ async fn a_launch_that_is_given_up_leaves_nobody() {
 #[test]
 fn a_program_outlives_the_thread_that_asked_for_it() {
     let yard = Yard::new(Ground::found().clone());
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let started = std::thread::scope(|scope| scope.spawn(|| runtime().block_on(yard.start("echo ready; read; exit 4"))).join());
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let started = std::thread::scope(|scope| {
+        scope
+            .spawn(|| runtime().block_on(yard.start("echo ready; read; exit 4")))
+            .join()
+    });
     let process = started.unwrap();
     assert_eq!(yard.marked(), [process.pid()]);
 }
@@ -153,7 +178,10 @@ async fn a_hundred_programs_start_and_their_deaths_are_noticed() {
             launch.tag = Tag::new(&yard.owner, &format!("team/agent-{number}"), 1);
             if sandboxed {
                 let write = vec![yard.dir.clone()];
-                launch.sandbox = Sandbox::Standard { read: Vec::new(), write };
+                launch.sandbox = Sandbox::Standard {
+                    read: Vec::new(),
+                    write,
+                };
             }
             yard.try_launch(launch)
         };
@@ -171,7 +199,10 @@ async fn a_hundred_programs_start_and_their_deaths_are_noticed() {
             waits.push(begun.elapsed());
         }
         waits.sort();
-        eprintln!("sandboxed {sandboxed}: 100 started in {started:?}; death noticed after {:?} (median), {:?} (worst)", waits[50], waits[99]);
+        eprintln!(
+            "sandboxed {sandboxed}: 100 started in {started:?}; death noticed after {:?} (median), {:?} (worst)",
+            waits[50], waits[99]
+        );
         let begun = Instant::now();
         for process in &mut processes {
             assert_eq!(process.stop(Duration::ZERO).await.survivors, 0);

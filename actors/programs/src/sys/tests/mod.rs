@@ -53,7 +53,10 @@ impl Yard {
         Launch {
             command: command.map(OsString::from).to_vec(),
             dir: self.dir.clone(),
-            env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("MARK".into(), (&self.mark).into())],
+            env: vec![
+                ("PATH".into(), "/usr/bin:/bin".into()),
+                ("MARK".into(), (&self.mark).into()),
+            ],
             tag: self.tag(),
             limits: Limits::default(),
             sandbox: Sandbox::None,
@@ -121,7 +124,11 @@ async fn lines(process: &mut Process, count: usize) -> Vec<String> {
     let mut reader = BufReader::new(process.stdout.as_mut().unwrap()).lines();
     let mut lines = Vec::new();
     while lines.len() < count {
-        match timeout(DEADLINE, reader.next_line()).await.expect("it prints nothing").unwrap() {
+        match timeout(DEADLINE, reader.next_line())
+            .await
+            .expect("it prints nothing")
+            .unwrap()
+        {
             Some(line) => lines.push(line),
             None => break,
         }
