@@ -36,7 +36,10 @@ fn it_prints_a_tree_of_three_levels_once_and_nothing_else_to_standard_output() {
             "demo/answerer",
             "demo/asker",
             "telemetry",
-            "telemetry/lifecycle"
+            "telemetry/health",
+            "telemetry/heartbeat",
+            "telemetry/lifecycle",
+            "telemetry/upkeep"
         ]
     );
 }
@@ -47,6 +50,9 @@ fn it_tells_who_starts_and_who_stops_in_which_order() {
     let lines: Vec<_> = told.lines().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
     let expected = [
         "info  telemetry/lifecycle started, life 1",
+        "info  telemetry/health started, life 1",
+        "info  telemetry/heartbeat started, life 1",
+        "info  telemetry/upkeep started, life 1",
         "info  telemetry started, life 1",
         "info  demo/answerer started, life 1",
         "info  demo/asker started, life 1",
@@ -54,6 +60,9 @@ fn it_tells_who_starts_and_who_stops_in_which_order() {
         "info  demo/asker life 1 was asked to stop",
         "info  demo/answerer life 1 was asked to stop",
         "info  demo life 1 was asked to stop",
+        "info  telemetry/upkeep life 1 was asked to stop",
+        "info  telemetry/heartbeat life 1 was asked to stop",
+        "info  telemetry/health life 1 was asked to stop",
     ];
     assert_eq!(lines, expected);
 }

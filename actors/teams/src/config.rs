@@ -60,10 +60,12 @@ pub struct BackoffConfig {
     /// The wait before the first restart.
     pub first: Span,
     /// By what each further wait grows.
+    #[schemars(range(min = 1))]
     pub factor: f64,
     /// The longest wait.
     pub max: Span,
     /// The share of a wait that chance adds or takes: 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub jitter: f64,
 }
 

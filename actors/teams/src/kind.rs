@@ -68,6 +68,13 @@ impl Kinds {
         self
     }
 
+    /// These and `others`; of two with one name that of the others stays.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// Their names, with what they are.
     pub fn list(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
         self.0.iter().map(|(name, kind)| (*name, kind.about()))

@@ -68,6 +68,12 @@ impl Default for Limits {
 impl Config {
     /// Refuses settings that contradict each other.
     pub fn validated(self) -> Result<Self, Error> {
+        let first = self.faults().into_iter().next();
+        first.map_or(Ok(self), |(_, fault)| Err(fault))
+    }
+
+    /// All settings that contradict each other, by the key to change.
+    pub fn faults(&self) -> Vec<(&'static str, Error)> {
         let Limits {
             within,
             pause,
@@ -75,16 +81,17 @@ impl Config {
             error_from,
             ..
         } = self.limits;
+        let mut faults = Vec::new();
         if self.look_every.is_zero() {
-            return Err(Error::NoPauseBetweenLooks);
+            faults.push(("look_every", Error::NoPauseBetweenLooks));
         }
         if pause > within {
-            return Err(Error::PauseTooLong { pause, within });
+            faults.push(("limits.pause", Error::PauseTooLong { pause, within }));
         }
         if warn_from > error_from {
-            return Err(Error::LevelsReversed { warn_from, error_from });
+            faults.push(("limits.warn_from", Error::LevelsReversed { warn_from, error_from }));
         }
-        Ok(self)
+        faults
     }
 }
 
@@ -119,5 +126,16 @@ mod tests {
             refused(|config| config.limits.warn_from = 6),
             "errors begin at 5 restarts and warnings only at 6; let warnings begin first"
         );
+    }
+
+    #[test]
+    fn all_faults_are_told_by_their_keys() {
+        let mut config = Config {
+            look_every: Duration::ZERO,
+            ..Config::default()
+        };
+        config.limits.warn_from = 6;
+        let keys: Vec<_> = config.faults().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["look_every", "limits.warn_from"]);
     }
 }

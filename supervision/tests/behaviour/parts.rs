@@ -1,6 +1,7 @@
 //! The handle of a team that was split: it reaches all parts.
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::{CallError, Started, SupervisorHandle};
 
 use crate::agents::{Log, Say, Script, Start, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};

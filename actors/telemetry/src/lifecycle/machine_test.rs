@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use triarch_supervision::clock::Seeded;
 use triarch_supervision::name::Name;
+use triarch_supervision::policy::Intensity;
 use triarch_supervision::reason::{Escalation, ExitReason, Failure, KillCause};
+use triarch_supervision::tree::Observation;
 
 use super::*;
 
@@ -86,11 +88,7 @@ impl Log {
     }
 
     fn see(&mut self, millis: u64, supervisor: &str, decision: Decision) {
-        let event = Event {
-            at: at(millis),
-            supervisor: Arc::from(supervisor),
-            fact: Fact::Decision(decision),
-        };
+        let event = Event::new(at(millis), supervisor, Fact::Decision(decision));
         self.step(Input::Seen(event), millis);
     }
 
@@ -105,12 +103,7 @@ impl Log {
 
 #[test]
 fn each_decision_has_its_level_and_its_subject() {
-    let escalated = Decision::Escalated(Box::new(Escalation {
-        child: name("a"),
-        reason: failed(),
-        restarts: 1,
-        period: Duration::from_secs(5),
-    }));
+    let escalated = Decision::Escalated(Box::new(Escalation::new(name("a"), failed(), Intensity::default())));
     let let_go = |reason| Decision::LetGo {
         child: name("a"),
         reason,
@@ -154,11 +147,7 @@ fn observations_are_warnings_about_the_agent() {
         incarnation: 1,
         failure: Failure::new("x"),
     });
-    let event = Event {
-        at: at(0),
-        supervisor: Arc::from("team"),
-        fact,
-    };
+    let event = Event::new(at(0), "team", fact);
     let mut log = Log::new(FIVE);
     log.step(Input::Seen(event), 0);
     assert_eq!(log.taken(), ["warn team/a +0"]);
@@ -289,11 +278,7 @@ fn by_chance_too_no_event_is_lost_from_the_count_and_no_second_has_two_lines_bey
                 } else {
                     restarting("a")
                 };
-                Input::Seen(Event {
-                    at: at(millis),
-                    supervisor: Arc::from("team"),
-                    fact: Fact::Decision(decision),
-                })
+                Input::Seen(Event::new(at(millis), "team", Fact::Decision(decision)))
             };
             for line in machine.step(input, at(millis)) {
                 told += line.held_back + 1;
