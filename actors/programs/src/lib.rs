@@ -7,6 +7,10 @@ mod metrics;
 mod room;
 #[cfg_attr(
     not(test),
-    expect(dead_code, unused_imports, reason = "the agents that are built on processes come next")
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the agents that are built on processes come next"
+    )
 )]
 mod sys;

@@ -207,7 +207,15 @@ fn clone(child: &Child<'_>, stack: &mut Stack) -> io::Result<(i32, OwnedFd)> {
     let flags = FLAGS | libc::SIGCHLD;
     // SAFETY: `steps` does not return and runs on a stack of its own that outlives it: this thread goes on when the
     // child has become the program or has ended. `child` and `pidfd` live in this frame until then.
-    let pid = unsafe { libc::clone(steps, end, flags, ptr::from_ref(child).cast_mut().cast(), &raw mut pidfd) };
+    let pid = unsafe {
+        libc::clone(
+            steps,
+            end,
+            flags,
+            ptr::from_ref(child).cast_mut().cast(),
+            &raw mut pidfd,
+        )
+    };
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }

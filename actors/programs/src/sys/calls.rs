@@ -71,7 +71,5 @@ fn compiled() -> Result<BpfProgram, String> {
         SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         architecture,
     );
-    filter
-        .and_then(BpfProgram::try_from)
-        .map_err(|error| error.to_string())
+    filter.and_then(BpfProgram::try_from).map_err(|error| error.to_string())
 }

@@ -311,7 +311,10 @@ mod tests {
         let entry = Entry::of_stat(text).unwrap();
         assert_eq!((entry.pid, entry.parent, entry.session), (42, 7, 40));
         assert_eq!((entry.command.as_str(), entry.state), ("a ) b (c", 'R'));
-        assert_eq!((entry.ticks, entry.threads, entry.began, entry.pages), (300, 3, 9000, 12));
+        assert_eq!(
+            (entry.ticks, entry.threads, entry.began, entry.pages),
+            (300, 3, 9000, 12)
+        );
         assert_eq!(Entry::of_stat("42 (a"), None);
     }
 

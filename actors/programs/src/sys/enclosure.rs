@@ -178,7 +178,10 @@ impl Enclosure {
             let _ = write(&group.join("cgroup.freeze"), if is_frozen { "1" } else { "0" });
         }
         if let Some(group) = &self.freezer {
-            let _ = write(&group.join("freezer.state"), if is_frozen { "FROZEN" } else { "THAWED" });
+            let _ = write(
+                &group.join("freezer.state"),
+                if is_frozen { "FROZEN" } else { "THAWED" },
+            );
         }
     }
 
@@ -207,7 +210,12 @@ fn door(path: &Path) -> io::Result<OwnedFd> {
 
 fn collect(group: &Path, inmates: &mut BTreeSet<i32>) {
     let listed = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    inmates.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
+    inmates.extend(
+        listed
+            .lines()
+            .filter_map(|line| line.parse::<i32>().ok())
+            .filter(|pid| *pid > 0),
+    );
     for inner in folders(group) {
         collect(&inner, inmates);
     }

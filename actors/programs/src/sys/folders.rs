@@ -116,7 +116,10 @@ fn say(is_there: bool, missing: &[&PathBuf], enforcement: &mut Enforcement) {
     if knows_scopes() {
         enforcement.holds("signals to others");
     } else {
-        enforcement.lacks("signals to others", "Landlock of this kernel has no scopes; they came with Linux 6.12");
+        enforcement.lacks(
+            "signals to others",
+            "Landlock of this kernel has no scopes; they came with Linux 6.12",
+        );
     }
     if !knows_sockets() {
         let reason = "Landlock of this kernel lets it connect to any Unix socket of its user; Linux 7.1 would not";

@@ -68,7 +68,12 @@ impl Tally {
 pub(super) fn strike(household: &Household, tally: &mut Tally) {
     let deadline = Instant::now() + HUNT;
     loop {
-        let inmates: Vec<_> = household.enclosure.inmates().into_iter().filter_map(Entry::of_pid).collect();
+        let inmates: Vec<_> = household
+            .enclosure
+            .inmates()
+            .into_iter()
+            .filter_map(Entry::of_pid)
+            .collect();
         let living: Vec<_> = inmates.iter().filter(|entry| entry.is_alive()).collect();
         if living.is_empty() || Instant::now() >= deadline {
             return;
@@ -117,6 +122,26 @@ pub(super) fn hunt(groups: Groups, known: impl Fn(&Census) -> Vec<Entry>, tally:
         }
         await_ends(&living.iter().collect::<Vec<_>>(), LOOK);
     }
+}
+
+/// Stops whoever of the household runs, until nobody new appears: what is signalled then cannot fork meanwhile.
+pub(super) fn freeze(household: &Household) -> Vec<Entry> {
+    let mut frozen = HashSet::new();
+    let mut living = Vec::new();
+    for _ in 0..FREEZES_MAX {
+        let Ok(census) = Census::take(Groups::OfOrphans) else {
+            break;
+        };
+        living = household.living(&census).into_iter().cloned().collect();
+        let newcomers: Vec<_> = living.iter().filter(|entry| frozen.insert(entry.identity())).collect();
+        if newcomers.is_empty() {
+            break;
+        }
+        for entry in newcomers {
+            signal(entry, Signal::STOP);
+        }
+    }
+    living
 }
 
 /// Signals this very process, not another that has its number by now; whether it was there to take it.

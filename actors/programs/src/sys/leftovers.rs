@@ -18,7 +18,10 @@ pub(crate) fn reap_leftovers(owner: &Owner) -> Survey {
 pub(super) fn reap_on(ground: &Ground, owner: &Owner) -> Survey {
     let mut tally = Tally::default();
     let survivors = hunt::hunt(Groups::OfAll, |census| left_by(owner, census), &mut tally);
-    for base in [&ground.unified, &ground.freezer, &ground.pids, &ground.memory].into_iter().flatten() {
+    for base in [&ground.unified, &ground.freezer, &ground.pids, &ground.memory]
+        .into_iter()
+        .flatten()
+    {
         remove(&base.join(owner.group()));
     }
     tally.survey(survivors)

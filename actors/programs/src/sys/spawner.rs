@@ -139,11 +139,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), LaunchError> {
     })
 }
 
-fn ruleset(
-    launch: &Launch,
-    command: &Command,
-    enforcement: &mut Enforcement,
-) -> Result<Option<OwnedFd>, LaunchError> {
+fn ruleset(launch: &Launch, command: &Command, enforcement: &mut Enforcement) -> Result<Option<OwnedFd>, LaunchError> {
     let Sandbox::Standard { read, write } = &launch.sandbox else {
         return Ok(None);
     };
@@ -191,7 +187,10 @@ fn enclose(launch: &Launch, ground: &Ground, enforcement: &mut Enforcement) -> (
 fn resources(limits: &Limits, enforcement: &mut Enforcement) -> Vec<(u32, u64)> {
     let mut resources = vec![(libc::RLIMIT_CORE, 0)];
     if let Some(bytes) = limits.memory {
-        enforcement.lacks("memory", "no control group holds it; each process is held to it on its own");
+        enforcement.lacks(
+            "memory",
+            "no control group holds it; each process is held to it on its own",
+        );
         // Not the address space, of which many programs reserve far more than they use.
         resources.push((libc::RLIMIT_DATA, bytes));
     }
@@ -213,14 +212,20 @@ fn resources(limits: &Limits, enforcement: &mut Enforcement) -> Vec<(u32, u64)> 
 fn processes(count: u64, enforcement: &mut Enforcement) -> Option<(u32, u64)> {
     let user = rustix::process::getuid();
     if user.is_root() {
-        enforcement.lacks("processes", "no control group holds it, and root is exempt from other limits");
+        enforcement.lacks(
+            "processes",
+            "no control group holds it, and root is exempt from other limits",
+        );
         return None;
     }
     match Census::take(Groups::OfOrphans) {
         Ok(census) => {
             let reason = "no control group holds it; it is counted with all else that this user runs";
             enforcement.lacks("processes", reason);
-            Some((libc::RLIMIT_NPROC, census.threads_of(user.as_raw()).saturating_add(count)))
+            Some((
+                libc::RLIMIT_NPROC,
+                census.threads_of(user.as_raw()).saturating_add(count),
+            ))
         }
         Err(error) => {
             enforcement.lacks("processes", format!("the user's processes cannot be counted: {error}"));

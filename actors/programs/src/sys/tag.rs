@@ -25,7 +25,9 @@ impl Owner {
     /// The runtime whose state lies in `state_dir`, which must be there.
     pub(crate) fn of(state_dir: &Path) -> io::Result<Self> {
         let path = state_dir.canonicalize()?;
-        Ok(Self(format!("{:016x}", fingerprint(path.as_os_str().as_bytes())).into()))
+        Ok(Self(
+            format!("{:016x}", fingerprint(path.as_os_str().as_bytes())).into(),
+        ))
     }
 
     /// Whether a tag found in an environment is of this runtime.

@@ -45,8 +45,8 @@ async fn waiting_may_be_given_up_and_begun_again() {
 
 #[tokio::test]
 async fn nothing_is_inherited_but_what_is_given() {
-    let script = "tr '\\0' '\\n' </proc/$$/environ | grep -v ^TRIARCH_TAG= | sort; ls /proc/$$/fd | tr '\\n' ' '; echo
-                  grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/$$/status; readlink /proc/$$/cwd; [ $$ = $(ps -o sid= $$) ] && echo leads";
+    let script = "tr '\\0' '\\n' </proc/$$/environ | grep -v ^TRIARCH_TAG= | sort; ls /proc/self/fd
+                  grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/self/status | sort; readlink /proc/$$/cwd; [ $$ = $(ps -o sid= $$) ] && echo leads";
     let (yard, mut process) = launched(script).await;
     let seen = output(&mut process).await;
     let mark = format!("MARK={}", yard.mark);
@@ -54,14 +54,17 @@ async fn nothing_is_inherited_but_what_is_given() {
     let expected = [
         mark.as_str(),
         "PATH=/usr/bin:/bin",
-        "0 1 2 ",
+        "0",
+        "1",
+        "2",
+        // The folder that is listed.
+        "3",
         "NoNewPrivs:\t1",
         "SigBlk:\t0000000000000000",
         "SigIgn:\t0000000000000000",
         dir.to_str().unwrap(),
         "leads",
     ];
-    let seen: Vec<_> = seen.iter().map(|line| line.replace("255 ", "")).collect();
     assert_eq!(seen, expected);
 }
 
@@ -82,7 +85,10 @@ async fn a_command_that_is_none_is_refused_with_a_remedy() {
         change(&mut launch);
         yard.try_launch(launch).await.unwrap_err().to_string()
     };
-    assert_eq!(refused(|launch| launch.command.clear()).await, "the command is empty; name a program");
+    assert_eq!(
+        refused(|launch| launch.command.clear()).await,
+        "the command is empty; name a program"
+    );
     assert_eq!(
         refused(|launch| launch.command = vec!["no-such".into()]).await,
         "there is no program \"no-such\" that may be run in /usr/bin:/bin; correct the command, or PATH in its env"
@@ -92,7 +98,10 @@ async fn a_command_that_is_none_is_refused_with_a_remedy() {
         "the environment has a zero byte in it; remove it"
     );
     let no_folder = refused(|launch| launch.dir.push("gone")).await;
-    assert!(no_folder.contains("it failed to enter its working folder: No such file"), "{no_folder}");
+    assert!(
+        no_folder.contains("it failed to enter its working folder: No such file"),
+        "{no_folder}"
+    );
 }
 
 #[tokio::test]
@@ -104,22 +113,26 @@ async fn a_file_that_is_no_program_is_not_given_to_a_shell() {
     let mut launch = yard.bash("");
     launch.command = vec!["./text".into()];
     let error = yard.try_launch(launch).await.unwrap_err().to_string();
-    assert!(error.contains("it failed to become the program: Exec format error"), "{error}");
-    assert_eq!(household_groups(&yard), 0, "what was made for it is gone");
+    assert!(
+        error.contains("it failed to become the program: Exec format error"),
+        "{error}"
+    );
+    assert_eq!(groups_of_agents(&yard), 0, "what was made for it is gone");
 }
 
 /// The control groups that agents of a yard still have.
-fn household_groups(yard: &Yard) -> usize {
-    let bases = [&yard.ground.unified, &yard.ground.pids, &yard.ground.memory, &yard.ground.freezer];
-    let owners = bases.into_iter().flatten().map(|base| base.join(yard.owner.group()));
-    owners.flat_map(|owner| super::super::enclosure::folders(&owner).collect::<Vec<_>>()).count()
+fn groups_of_agents(yard: &Yard) -> usize {
+    let owners = yard.groups().into_iter();
+    owners
+        .map(|owner| super::super::enclosure::folders(&owner).count())
+        .sum()
 }
 
 #[tokio::test]
 async fn a_stopped_program_leaves_no_control_group() {
     let (yard, mut process) = launched("sleep 1000 & wait").await;
     process.stop(Duration::from_millis(100)).await;
-    assert_eq!(household_groups(&yard), 0);
+    assert_eq!(groups_of_agents(&yard), 0);
 }
 
 #[tokio::test]
@@ -135,8 +148,17 @@ async fn a_launch_that_is_given_up_leaves_nobody() {
 #[test]
 fn a_program_outlives_the_thread_that_asked_for_it() {
     let yard = Yard::new(Ground::found().clone());
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let started = std::thread::scope(|scope| scope.spawn(|| runtime().block_on(yard.start("echo ready; read; exit 4"))).join());
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let started = std::thread::scope(|scope| {
+        scope
+            .spawn(|| runtime().block_on(yard.start("echo ready; read; exit 4")))
+            .join()
+    });
     let process = started.unwrap();
     assert_eq!(yard.marked(), [process.pid()]);
 }
@@ -153,7 +175,10 @@ async fn a_hundred_programs_start_and_their_deaths_are_noticed() {
             launch.tag = Tag::new(&yard.owner, &format!("team/agent-{number}"), 1);
             if sandboxed {
                 let write = vec![yard.dir.clone()];
-                launch.sandbox = Sandbox::Standard { read: Vec::new(), write };
+                launch.sandbox = Sandbox::Standard {
+                    read: Vec::new(),
+                    write,
+                };
             }
             yard.try_launch(launch)
         };
@@ -171,7 +196,10 @@ async fn a_hundred_programs_start_and_their_deaths_are_noticed() {
             waits.push(begun.elapsed());
         }
         waits.sort();
-        eprintln!("sandboxed {sandboxed}: 100 started in {started:?}; death noticed after {:?} (median), {:?} (worst)", waits[50], waits[99]);
+        eprintln!(
+            "sandboxed {sandboxed}: 100 started in {started:?}; death noticed after {:?} (median), {:?} (worst)",
+            waits[50], waits[99]
+        );
         let begun = Instant::now();
         for process in &mut processes {
             assert_eq!(process.stop(Duration::ZERO).await.survivors, 0);

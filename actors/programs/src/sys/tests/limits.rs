@@ -2,7 +2,11 @@
 
 use super::*;
 
-async fn run(yard: &Yard, change: impl FnOnce(&mut Launch), script: &str) -> (Vec<String>, super::super::Exit, Enforcement) {
+async fn run(
+    yard: &Yard,
+    change: impl FnOnce(&mut Launch),
+    script: &str,
+) -> (Vec<String>, super::super::Exit, Enforcement) {
     let mut launch = yard.bash(script);
     change(&mut launch);
     let (mut process, enforcement) = yard.try_launch(launch).await.unwrap();
@@ -22,7 +26,8 @@ async fn open_files_and_cpu_are_limited_on_each_machine() {
             launch.limits.open_files = Some(50);
             launch.limits.cpu = Some(Duration::from_secs(1));
         };
-        let (printed, exit, enforcement) = run(&yard, limit, "ulimit -n; ulimit -t; ulimit -c; while :; do :; done").await;
+        let (printed, exit, enforcement) =
+            run(&yard, limit, "ulimit -n; ulimit -t; ulimit -c; while :; do :; done").await;
         assert_eq!(printed, ["50", "1", "0"]);
         assert_eq!((exit.code, exit.signal), (None, Some(9)));
         assert!(exit.cpu_user + exit.cpu_system >= Duration::from_millis(500));
@@ -44,7 +49,10 @@ async fn memory_is_limited_on_each_machine_and_it_is_said_how_well() {
         if has_group {
             assert!(enforcement.enforced.contains(&"memory"), "{enforcement:?}");
         }
-        assert_eq!(reasons(&enforcement).contains(&"memory"), !enforcement.enforced.contains(&"memory"));
+        assert_eq!(
+            reasons(&enforcement).contains(&"memory"),
+            !enforcement.enforced.contains(&"memory")
+        );
     }
 }
 
@@ -124,7 +132,12 @@ async fn the_sandbox_refuses_calls_that_administer_the_machine() {
             write: vec![yard.dir.clone()],
         };
     };
-    let (printed, _, enforcement) = run(&yard, sandbox, "grep ^Seccomp: /proc/self/status; dmesg >/dev/null 2>&1 || echo refused").await;
+    let (printed, _, enforcement) = run(
+        &yard,
+        sandbox,
+        "grep ^Seccomp: /proc/self/status; dmesg >/dev/null 2>&1 || echo refused",
+    )
+    .await;
     assert!(enforcement.enforced.contains(&"system calls"), "{enforcement:?}");
     assert_eq!(printed, ["Seccomp:\t2", "refused"]);
 }
