@@ -13,6 +13,14 @@ mod records;
 mod room;
 mod settings;
 mod size;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "processes can be signalled by whoever asks; no operation does yet"
+    )
+)]
 mod sys;
 #[cfg(test)]
 mod testing;

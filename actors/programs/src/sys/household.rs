@@ -43,20 +43,15 @@ impl Household {
 
     /// Who belongs to it now; they are known again by that later.
     pub(super) fn members<'c>(&self, census: &'c Census) -> Vec<&'c Entry> {
-        self.members_among(census, &self.enclosure.inmates())
-    }
-
-    fn members_among<'c>(&self, census: &'c Census, inmates: &BTreeSet<i32>) -> Vec<&'c Entry> {
         let tag = self.tag.to_string();
+        let inmates = self.enclosure.inmates();
         let mut seen = locked(&self.seen);
         let members = census.kin(&Roots {
             is_tag: &|other| other == tag,
             is_group: &|groups| self.enclosure.is_named_in(groups, &self.tag),
-            inmates,
+            inmates: &inmates,
             seen: &seen,
         });
-        let sessions: BTreeSet<_> = census.entries.values().map(|entry| entry.session).collect();
-        seen.retain(|pid, _| census.entries.contains_key(pid) || sessions.contains(pid));
         seen.extend(members.iter().map(|entry| entry.identity()));
         members
     }
@@ -113,18 +108,17 @@ pub(crate) async fn household(tag: &Tag) -> Vec<ProcessInfo> {
 /// Lays to rest the ended orphans of programs that still run; returns how many. To be called now and then: until it is,
 /// each of them keeps its number.
 pub(crate) fn bury_orphans() -> usize {
-    let census = Census::of(children(), Groups::OfOrphans);
     let households = all();
     let leaders: BTreeSet<_> = households.iter().map(|household| household.leader).collect();
-    let is_orphan = |entry: &&Entry| !entry.is_alive() && !leaders.contains(&entry.pid);
-    if !census.entries.values().any(|entry| is_orphan(&entry)) {
+    let orphans = children().into_iter().filter(|pid| !leaders.contains(pid));
+    let census = Census::of(orphans.collect(), Groups::OfOrphans);
+    if census.entries.is_empty() {
         return 0;
     }
-    let none = BTreeSet::new();
     let buried = households.iter().map(|household| {
-        let members = household.members_among(&census, &none);
-        let ended: Vec<_> = members.into_iter().filter(is_orphan).collect();
-        household.bury(&ended)
+        // Those alive are only seen, to be known when they have ended.
+        let members = household.members(&census).into_iter();
+        household.bury(&members.filter(|entry| !entry.is_alive()).collect::<Vec<_>>())
     });
     buried.sum()
 }

@@ -124,6 +124,26 @@ pub(super) fn hunt(groups: Groups, known: impl Fn(&Census) -> Vec<Entry>, tally:
     }
 }
 
+/// Stops whoever of the household runs, until nobody new appears: what is signalled then cannot fork meanwhile.
+pub(super) fn freeze(household: &Household) -> Vec<Entry> {
+    let mut frozen = HashSet::new();
+    let mut living = Vec::new();
+    for _ in 0..FREEZES_MAX {
+        let Ok(census) = Census::take(Groups::OfOrphans) else {
+            break;
+        };
+        living = household.living(&census).into_iter().cloned().collect();
+        let newcomers: Vec<_> = living.iter().filter(|entry| frozen.insert(entry.identity())).collect();
+        if newcomers.is_empty() {
+            break;
+        }
+        for entry in newcomers {
+            signal(entry, Signal::STOP);
+        }
+    }
+    living
+}
+
 /// Signals this very process, not another that has its number by now; whether it was there to take it.
 pub(super) fn signal(entry: &Entry, signal: Signal) -> bool {
     let Some(pid) = Pid::from_raw(entry.pid) else {

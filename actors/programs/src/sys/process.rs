@@ -114,27 +114,45 @@ impl Process {
 
     /// Signals the program and all it started; says how many took it.
     pub(crate) async fn signal_all(&self, signal: Signal) -> io::Result<usize> {
-        Ok(self.signal_living(vec![signal]).await?.len())
-    }
-
-    async fn signal_living(&self, signals: Vec<Signal>) -> io::Result<Vec<Entry>> {
         let census = census::fresh().await?;
         let household = self.household.clone();
         let signalled = move || {
             let living = household.living(&census).into_iter();
-            let took = |entry: &&Entry| signals.iter().all(|signal| hunt::signal(entry, *signal));
-            living.filter(took).cloned().collect()
+            living.filter(|entry| hunt::signal(entry, signal)).count()
         };
         spawn_blocking(signalled).await.map_err(io::Error::other)
+    }
+
+    /// Asks all to end; returns whom.
+    async fn ask(&self) -> io::Result<Vec<Entry>> {
+        // Only a control group keeps those together whom the program leaves behind when it ends at once.
+        let census = if self.household.enclosure.tracks() {
+            Some(census::fresh().await?)
+        } else {
+            None
+        };
+        let household = self.household.clone();
+        let asked = move || {
+            let living = match census {
+                Some(census) => household.living(&census).into_iter().cloned().collect(),
+                None => hunt::freeze(&household),
+            };
+            // Who is stopped hears nothing until he goes on.
+            for wanted in [Signal::TERM, Signal::CONT] {
+                for entry in &living {
+                    hunt::signal(entry, wanted);
+                }
+            }
+            living
+        };
+        spawn_blocking(asked).await.map_err(io::Error::other)
     }
 
     /// Asks the program and all it started to end, gives them `patience`, and kills who is left.
     pub(crate) async fn stop(&mut self, patience: Duration) -> Survey {
         let mut tally = Tally::default();
         if !patience.is_zero() {
-            // Who is stopped hears nothing until he goes on.
-            let asked = self.signal_living(vec![Signal::TERM, Signal::CONT]).await;
-            tally.find(&asked.unwrap_or_default());
+            tally.find(&self.ask().await.unwrap_or_default());
             let _ = timeout_at(Instant::now() + patience, self.all_gone()).await;
         }
         let survivors = self.kill_all(&mut tally).await;

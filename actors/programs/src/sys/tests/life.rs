@@ -45,8 +45,8 @@ async fn waiting_may_be_given_up_and_begun_again() {
 
 #[tokio::test]
 async fn nothing_is_inherited_but_what_is_given() {
-    let script = "tr '\\0' '\\n' </proc/$$/environ | grep -v ^TRIARCH_TAG= | sort; ls /proc/$$/fd | tr '\\n' ' '; echo
-                  grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/$$/status; readlink /proc/$$/cwd; [ $$ = $(ps -o sid= $$) ] && echo leads";
+    let script = "tr '\\0' '\\n' </proc/$$/environ | grep -v ^TRIARCH_TAG= | sort; ls /proc/self/fd
+                  grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/self/status | sort; readlink /proc/$$/cwd; [ $$ = $(ps -o sid= $$) ] && echo leads";
     let (yard, mut process) = launched(script).await;
     let seen = output(&mut process).await;
     let mark = format!("MARK={}", yard.mark);
@@ -54,14 +54,17 @@ async fn nothing_is_inherited_but_what_is_given() {
     let expected = [
         mark.as_str(),
         "PATH=/usr/bin:/bin",
-        "0 1 2 ",
+        "0",
+        "1",
+        "2",
+        // The folder that is listed.
+        "3",
         "NoNewPrivs:\t1",
         "SigBlk:\t0000000000000000",
         "SigIgn:\t0000000000000000",
         dir.to_str().unwrap(),
         "leads",
     ];
-    let seen: Vec<_> = seen.iter().map(|line| line.replace("255 ", "")).collect();
     assert_eq!(seen, expected);
 }
 
@@ -114,28 +117,22 @@ async fn a_file_that_is_no_program_is_not_given_to_a_shell() {
         error.contains("it failed to become the program: Exec format error"),
         "{error}"
     );
-    assert_eq!(household_groups(&yard), 0, "what was made for it is gone");
+    assert_eq!(groups_of_agents(&yard), 0, "what was made for it is gone");
 }
 
 /// The control groups that agents of a yard still have.
-fn household_groups(yard: &Yard) -> usize {
-    let bases = [
-        &yard.ground.unified,
-        &yard.ground.pids,
-        &yard.ground.memory,
-        &yard.ground.freezer,
-    ];
-    let owners = bases.into_iter().flatten().map(|base| base.join(yard.owner.group()));
+fn groups_of_agents(yard: &Yard) -> usize {
+    let owners = yard.groups().into_iter();
     owners
-        .flat_map(|owner| super::super::enclosure::folders(&owner).collect::<Vec<_>>())
-        .count()
+        .map(|owner| super::super::enclosure::folders(&owner).count())
+        .sum()
 }
 
 #[tokio::test]
 async fn a_stopped_program_leaves_no_control_group() {
     let (yard, mut process) = launched("sleep 1000 & wait").await;
     process.stop(Duration::from_millis(100)).await;
-    assert_eq!(household_groups(&yard), 0);
+    assert_eq!(groups_of_agents(&yard), 0);
 }
 
 #[tokio::test]

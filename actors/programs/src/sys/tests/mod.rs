@@ -18,7 +18,7 @@ use super::ground::Ground;
 use super::{Enforcement, Launch, LaunchError, Limits, Owner, Process, Sandbox, Tag};
 
 /// What no wait of a test exceeds, unless something is broken.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A runtime's folder of its own, and a mark that its programs carry in their command lines.
 struct Yard {
@@ -85,24 +85,61 @@ impl Yard {
         pids.filter(is_marked).collect()
     }
 
-    async fn until_marked(&self, is_enough: impl Fn(usize) -> bool) -> usize {
-        timeout(DEADLINE, async {
-            loop {
-                let count = self.marked().len();
-                if is_enough(count) {
-                    return count;
-                }
-                sleep(Duration::from_millis(2)).await;
-            }
-        })
-        .await
-        .unwrap_or_else(|_| panic!("{:?} are marked, which is not what was waited for", self.marked()))
+    /// How many of them have become what they were to become: their command lines begin with the mark.
+    fn exiles(&self) -> usize {
+        let begins = |pid: &i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.starts_with(self.mark.as_bytes())
+        };
+        self.marked().iter().filter(|pid| begins(pid)).count()
     }
+
+    async fn until_exiles(&self, count: usize) {
+        until(|| self.exiles() == count, || format!("{} exiles", self.exiles())).await;
+    }
+
+    async fn until_marked(&self, is_enough: impl Fn(usize) -> bool) {
+        until(
+            || is_enough(self.marked().len()),
+            || format!("{:?} are marked", self.marked()),
+        )
+        .await;
+    }
+
+    /// The control groups of this runtime that are there.
+    fn groups(&self) -> Vec<PathBuf> {
+        let Ground {
+            unified,
+            pids,
+            memory,
+            freezer,
+        } = &self.ground;
+        let bases = [unified, pids, memory, freezer].into_iter().flatten();
+        bases
+            .map(|base| base.join(self.owner.group()))
+            .filter(|group| group.exists())
+            .collect()
+    }
+}
+
+/// Waits until `is_so`, and says what is instead if it never is.
+async fn until(is_so: impl Fn() -> bool, what_is: impl Fn() -> String) {
+    let waited = timeout(DEADLINE, async {
+        while !is_so() {
+            sleep(Duration::from_millis(2)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{}", what_is());
 }
 
 impl Drop for Yard {
     fn drop(&mut self) {
+        let begun = std::time::Instant::now();
         super::leftovers::reap_on(&self.ground, &self.owner);
+        // A process that was dropped just now may still be on its way out.
+        while !self.groups().is_empty() && begun.elapsed() < DEADLINE {
+            super::leftovers::reap_on(&self.ground, &self.owner);
+        }
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
