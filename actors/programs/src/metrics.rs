@@ -20,10 +20,19 @@ pub const EXITS: Family = Family::counter(
     "triarch_program_exits_total",
     &[Label::closed(
         "reason",
-        &["ended", "code", "signal", "stopped", "wall", "unknown", "launch_failed"],
+        &[
+            "ended",
+            "code",
+            "signal",
+            "stopped",
+            "killed",
+            "wall",
+            "unknown",
+            "launch_failed",
+        ],
     )],
     "Processes of program agents that ended, by why: with code 0, with another, by a signal, because they were asked \
-     to, because their wall time was over, nobody knows why, or before they began.",
+     to, with their agent, because their wall time was over, nobody knows why, or before they began.",
 );
 
 /// Lines between agents and programs.
@@ -157,10 +166,5 @@ impl Metrics {
 
     pub(crate) fn sent(&self, result: &str) {
         self.sends.at(result).increment();
-    }
-
-    #[cfg(test)]
-    pub(crate) fn faults(&self, fault: Fault) -> u64 {
-        self.faults.at(fault.label()).get()
     }
 }

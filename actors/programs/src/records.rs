@@ -26,7 +26,7 @@ pub struct ExitRecord {
     pub started: SystemTime,
     /// When it was seen to have ended.
     pub ended: SystemTime,
-    /// Why it ended, in a word: `ended`, `code`, `signal`, `stopped`, `wall` or `unknown`.
+    /// Why it ended, in a word: `ended`, `code`, `signal`, `stopped`, `killed`, `wall` or `unknown`.
     pub reason: &'static str,
     /// With which code, where it ended by itself.
     pub code: Option<i32>,

@@ -23,7 +23,7 @@ use triarch_teams::PostOffice;
 use crate::config::Config;
 use crate::error::Error;
 use crate::kind::Programs;
-use crate::logs::{self, Keeper, Logs};
+use crate::logs::{self, Logs, Scribe};
 use crate::metrics::Metrics;
 use crate::program::Links;
 use crate::reaper::{self, Reaper};
@@ -63,7 +63,7 @@ pub fn room(
         written: Arc::new(written),
     };
     let folder = Arc::from(settings.folder.as_path());
-    let keeper = Child::of::<Keeper>("logs", settings)
+    let scribe = Child::of::<Scribe>("logs", settings)
         .capacity(BATCHES)
         .shutdown(Shutdown::Within(LAST_LINES));
     let leftovers = Arc::new(OnceLock::new());
@@ -73,7 +73,7 @@ pub fn room(
         links: Links {
             owner: owner.clone(),
             office,
-            keeper: keeper.address(),
+            scribe: scribe.address(),
             records: Records::default(),
             metrics: metrics.clone(),
         },
@@ -87,7 +87,7 @@ pub fn room(
         },
     )
     .capacity(1);
-    Ok((supervisor().child(keeper).child(reaper), programs))
+    Ok((supervisor().child(scribe).child(reaper), programs))
 }
 
 fn supervisor() -> Supervisor {

@@ -47,8 +47,8 @@ pub struct ProgramSettings {
     #[serde(default = "line_max")]
     pub line_max: Size,
     /// How many posts may be with it unanswered.
-    #[serde(default = "window")]
-    pub window: NonZeroUsize,
+    #[serde(default = "unanswered_max")]
+    pub unanswered_max: NonZeroUsize,
     /// Whether it ever answers. Of one that does not, posts are delivered, and nobody says more.
     #[serde(default = "yes")]
     pub answers: bool,
@@ -129,7 +129,7 @@ fn line_max() -> Size {
     Size(1 << 20)
 }
 
-fn window() -> NonZeroUsize {
+fn unanswered_max() -> NonZeroUsize {
     NonZeroUsize::MIN.saturating_add(1023)
 }
 
@@ -258,7 +258,10 @@ mod tests {
         let settings = settings(&json!({}));
         assert_eq!(settings.check(), Ok(()));
         assert_eq!(settings.inherit, ["PATH", "HOME", "LANG", "TERM", "USER"]);
-        assert_eq!((settings.line_max, settings.window.get()), (Size(1 << 20), 1024));
+        assert_eq!(
+            (settings.line_max, settings.unanswered_max.get()),
+            (Size(1 << 20), 1024)
+        );
         assert_eq!(settings.sandbox.kind, SandboxKind::Standard);
         assert!(settings.answers);
         assert_eq!(settings.mode, Mode::Lines);
@@ -338,7 +341,7 @@ mod tests {
             "command": ["cat", "-"], "mode": "exec", "env": {"A": "b"}, "inherit": ["PATH"],
             "secrets": {"KEY": {"file": "key"}, "TOKEN": {"env": "MY_TOKEN"}},
             "limits": {"memory": "512MiB", "cpu": "10m", "open_files": 64, "processes": 8, "wall": "1h"},
-            "sandbox": {"kind": "standard", "read": ["/usr"]}, "line_max": "2MiB", "window": 4, "answers": false,
+            "sandbox": {"kind": "standard", "read": ["/usr"]}, "line_max": "2MiB", "unanswered_max": 4, "answers": false,
         });
         let settings: ProgramSettings = serde_json::from_value(all.clone()).unwrap();
         assert_eq!(serde_json::to_value(settings).unwrap(), all);

@@ -3,14 +3,10 @@
 use triarch_supervision::metrics::{Catalogue, Instruments, TELEMETRY};
 use triarch_teams::PostOffice;
 
-use crate::metrics::{Metrics, PROGRAMS};
+use crate::metrics::PROGRAMS;
 
 pub(crate) fn instruments() -> Instruments {
     Instruments::new(Catalogue::new(&[PROGRAMS, triarch_teams::metrics::TEAMS, TELEMETRY]).unwrap())
-}
-
-pub(crate) fn metrics() -> Metrics {
-    Metrics::new(&instruments()).unwrap()
 }
 
 /// An office whose ids are those of no other.

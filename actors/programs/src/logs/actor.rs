@@ -30,7 +30,7 @@ pub(crate) struct Settings {
 
 /// Keeps the logs of all programs.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct Scribe {
     settings: Settings,
     files: Option<Files>,
     gathered: Batch,
@@ -40,7 +40,7 @@ pub(crate) struct Keeper {
     seen: VecDeque<Event>,
 }
 
-impl Agent for Keeper {
+impl Agent for Scribe {
     type Message = Write;
     type Spec = Settings;
 
@@ -103,7 +103,7 @@ impl Agent for Keeper {
     }
 }
 
-impl Keeper {
+impl Scribe {
     fn gather(&mut self, agent: Arc<str>, lines: Vec<LogLine>) {
         self.count += lines.len();
         self.gathered.entry(agent).or_default().extend(lines);
@@ -114,9 +114,10 @@ impl Keeper {
         let Some((name, incarnation, words)) = told(&event.fact) else {
             return;
         };
-        let agent: Arc<str> = match name.contains('/') {
-            true => Arc::from(name),
-            false => Arc::from(format!("{}/{name}", event.supervisor)),
+        let agent: Arc<str> = if name.contains('/') {
+            Arc::from(name)
+        } else {
+            Arc::from(format!("{}/{name}", event.supervisor))
         };
         let has_log = newest(&self.settings.folder, &agent).is_some_and(|path| path.exists());
         if has_log || self.gathered.contains_key(&agent) {

@@ -73,12 +73,11 @@ impl Files {
             let count = lines.len() as u64;
             // Lines and events come by different ways, so they may meet here in another order than they happened.
             lines.sort_by_key(|line| line.time);
-            match self.append(&agent, &lines) {
-                Ok(()) => written.lines += count,
-                Err(_) => {
-                    written.lost += count;
-                    *self.refused.entry(agent).or_default() += count;
-                }
+            if self.append(&agent, &lines).is_ok() {
+                written.lines += count;
+            } else {
+                written.lost += count;
+                *self.refused.entry(agent).or_default() += count;
             }
         }
         written
@@ -94,7 +93,9 @@ impl Files {
             let incarnation = lines.first().map_or(0, |line| line.incarnation);
             LogLine::new(wall_clock(), incarnation, Source::Event, words).append_to(&mut text);
         }
-        lines.iter().for_each(|line| line.append_to(&mut text));
+        for line in lines {
+            line.append_to(&mut text);
+        }
         self.room_for(&newest, text.len() as u64)?.write_all(&text)?;
         self.refused.remove(agent);
         Ok(())

@@ -70,8 +70,7 @@ fn shortened(mut text: String) -> String {
     let missing = text.len() - TEXT_MAX;
     let end = text.floor_char_boundary(TEXT_MAX);
     text.truncate(end);
-    text.push_str(&format!("… ({missing} bytes more)"));
-    text
+    format!("{text}… ({missing} bytes more)")
 }
 
 fn written_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
@@ -99,7 +98,7 @@ mod tests {
         line.level = Some("warn".to_owned());
         let mut out = Vec::new();
         line.append_to(&mut out);
-        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(memchr::memchr_iter(b'\n', &out).count(), 1);
         assert!(out.starts_with(br#"{"time":"1970-01-01T00:00:01.234567Z","incarnation":3,"source":"err""#));
         assert_eq!(LogLine::read(out.trim_ascii_end()), Some(line));
         assert_eq!(LogLine::read(&out[..20]), None);

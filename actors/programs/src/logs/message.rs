@@ -1,4 +1,4 @@
-//! What the keeper is sent, and what programs send it by.
+//! What the scribe is sent, and what programs send it by.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ impl Message for Write {
 /// The log of one incarnation of an agent: gathers lines and hands them over.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    keeper: Address<Write>,
+    scribe: Address<Write>,
     metrics: Metrics,
     agent: Arc<str>,
     incarnation: u64,
@@ -31,9 +31,9 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn new(keeper: Address<Write>, metrics: Metrics, agent: Arc<str>, incarnation: u64) -> Self {
+    pub(crate) fn new(scribe: Address<Write>, metrics: Metrics, agent: Arc<str>, incarnation: u64) -> Self {
         Self {
-            keeper,
+            scribe,
             metrics,
             agent,
             incarnation,
@@ -60,7 +60,7 @@ impl Journal {
         }
         let lines = std::mem::take(&mut self.lines);
         let (agent, count) = (Arc::clone(&self.agent), lines.len() as u64);
-        if self.keeper.try_send(Write { agent, lines }).is_err() {
+        if self.scribe.try_send(Write { agent, lines }).is_err() {
             self.metrics.dropped_busy.add(count);
         }
     }

@@ -1,7 +1,7 @@
 //! Level 3: the agent that writes what programs say to disk, and the reader of what it wrote.
 //!
 //! ```text
-//!   programs ──batches──▶ keeper ──▶ <logs>/<team>/<agent>.log     the newest
+//!   programs ──batches──▶ scribe ──▶ <logs>/<team>/<agent>.log     the newest
 //!              (bounded)     ▲       <logs>/<team>/<agent>.log.1   the one before, and so on
 //!   supervisors ──events─────┘                │
 //!                                             └──▶ Logs::read, Logs::follow
@@ -15,7 +15,7 @@ mod line;
 mod message;
 mod reader;
 
-pub(crate) use actor::{Keeper, Settings};
+pub(crate) use actor::{Scribe, Settings};
 pub(crate) use files::Bounds;
 pub use line::{LogLine, Source};
 pub(crate) use message::{Journal, Write, wall_clock};

@@ -122,7 +122,7 @@ struct Place {
 }
 
 impl Following {
-    /// The next lines, waited for where there are none; none any more once the keeper of logs is gone for good.
+    /// The next lines, waited for where there are none; none any more once the scribe of logs is gone for good.
     ///
     /// Cancel-safe.
     pub async fn next(&mut self) -> Result<Vec<LogLine>, LogError> {

@@ -1,6 +1,6 @@
 //! How the end of a process is told.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::error::ProgramError;
 use crate::logs::wall_clock;
@@ -28,6 +28,15 @@ impl Life {
         self.pid
     }
 }
+
+/// The end of a process that nobody has seen.
+pub(super) const UNSEEN: Exit = Exit {
+    code: None,
+    signal: None,
+    cpu_user: Duration::ZERO,
+    cpu_system: Duration::ZERO,
+    max_rss: 0,
+};
 
 /// The closed word for the end of a process that nobody asked for.
 pub(super) fn word(exit: Exit) -> &'static str {

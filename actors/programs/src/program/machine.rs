@@ -28,7 +28,7 @@ const REMEMBERED: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// How many may be with the program unanswered.
-    pub(super) window: usize,
+    pub(super) unanswered_max: usize,
     /// How long a line to it may be.
     pub(super) line: usize,
     /// Whether it answers at all.
@@ -136,7 +136,7 @@ impl Machine {
 
     /// Whether as many posts are with the program as may be.
     pub(super) fn is_full(&self) -> bool {
-        self.open.len() + self.waiting.len() >= self.bounds.window
+        self.open.len() + self.waiting.len() >= self.bounds.unanswered_max
     }
 
     /// How many posts wait for their line to be written, and how many are with the program.

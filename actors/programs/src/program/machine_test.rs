@@ -11,7 +11,7 @@ use super::*;
 use crate::testing::office;
 
 const BOUNDS: Bounds = Bounds {
-    window: 8,
+    unanswered_max: 8,
     line: 1_000,
     answers: true,
 };
@@ -129,10 +129,10 @@ fn an_answer_before_the_line_is_written_answers_nothing() {
 }
 
 #[test]
-fn no_more_than_the_window_are_with_the_program() {
+fn no_more_than_may_be_are_with_the_program() {
     let mut desk = Desk::new(BOUNDS);
     let first = desk.delivered();
-    for _ in 1..BOUNDS.window {
+    for _ in 1..BOUNDS.unanswered_max {
         assert!(!desk.machine.is_full());
         desk.take();
     }
@@ -241,7 +241,9 @@ impl Desk {
             }
             Step::End => {
                 let (carried, open) = self.machine.end();
-                open.into_iter().for_each(|receipt| receipt.failed("it ended"));
+                for receipt in open {
+                    receipt.failed("it ended");
+                }
                 self.machine = Machine::new(BOUNDS, carried);
             }
         }
@@ -263,7 +265,7 @@ proptest! {
         for step in &steps {
             desk.run(step);
             let (waiting, open) = desk.machine.counts();
-            prop_assert!(waiting + open <= BOUNDS.window);
+            prop_assert!(waiting + open <= BOUNDS.unanswered_max);
             prop_assert!(desk.lines_are_whole());
         }
         let (waiting, open) = desk.machine.counts();

@@ -377,7 +377,7 @@ mod tests {
             .before(now + Duration::from_millis(1_500));
         let mut line = Vec::new();
         write(&post, now, &mut line);
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(memchr::memchr_iter(b'\n', &line).count(), 1);
         let value: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(
             value,

@@ -19,7 +19,7 @@ use crate::sys::{Owner, Tag};
 pub(crate) struct Links {
     pub(crate) owner: Owner,
     pub(crate) office: Arc<PostOffice>,
-    pub(crate) keeper: Address<Write>,
+    pub(crate) scribe: Address<Write>,
     pub(crate) records: Records,
     pub(crate) metrics: Metrics,
 }
@@ -38,7 +38,7 @@ pub(super) struct Parts {
     pub(super) line_max: usize,
     /// How long the program may take to stop before it is killed.
     pub(super) patience: Duration,
-    window: usize,
+    unanswered_max: usize,
     answers: bool,
     carried: Mutex<Carried>,
 }
@@ -59,8 +59,8 @@ impl Plan {
             links,
             wall: settings.limits.wall,
             line_max: settings.line_max.bytes(),
-            patience: shutdown - (shutdown / 4).min(Duration::from_secs(1)),
-            window: settings.window.get(),
+            patience: shutdown.saturating_sub((shutdown / 4).min(Duration::from_secs(1))),
+            unanswered_max: settings.unanswered_max.get(),
             answers: settings.answers,
             carried: Mutex::default(),
         }))
@@ -70,7 +70,7 @@ impl Plan {
 impl Parts {
     pub(super) fn bounds(&self) -> Bounds {
         Bounds {
-            window: self.window,
+            unanswered_max: self.unanswered_max,
             line: self.line_max,
             answers: self.answers,
         }
@@ -81,8 +81,8 @@ impl Parts {
     }
 
     pub(super) fn journal(&self, incarnation: u64) -> Journal {
-        let Links { keeper, metrics, .. } = &self.links;
-        Journal::new(keeper.clone(), metrics.clone(), Arc::clone(&self.path), incarnation)
+        let Links { scribe, metrics, .. } = &self.links;
+        Journal::new(scribe.clone(), metrics.clone(), Arc::clone(&self.path), incarnation)
     }
 
     /// What the last life could not hand to its program.

@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use triarch_supervision::address::Refusal;
+use triarch_supervision::address::{Refusal, SendError};
 use triarch_supervision::prelude::*;
 use triarch_teams::{Post, Span};
 
@@ -50,6 +50,7 @@ enum Cause {
 }
 
 /// What a turn was woken by.
+#[derive(Clone, Copy, Debug)]
 enum Woken {
     Exit(Exit),
     Out,
@@ -238,7 +239,7 @@ impl Talk {
             let why = match ctx
                 .observer()
                 .address::<Post>(&to)
-                .map(|address| address.try_send(post))
+                .map(|address| attempt(&address, post))
             {
                 Ok(Ok(())) => {
                     (self.last_sent, self.has_given_up) = (now, false);
@@ -270,13 +271,13 @@ impl Talk {
             (Some(Cause::Wall(wall)), _) => ProgramError::Wall { wall },
             (Some(Cause::Deaf), _) => ProgramError::Deaf,
             (None, None) => return Ok(()),
-            (None, Some(exit)) => match ends::failure(exit, last) {
-                Some(failed) => failed,
-                None => {
+            (None, Some(exit)) => {
+                let Some(failed) = ends::failure(exit, last) else {
                     ctx.stop();
                     return Ok(());
-                }
-            },
+                };
+                failed
+            }
         };
         Err(failed.into())
     }
@@ -344,7 +345,9 @@ impl Talk {
         self.plan.carry(carried);
         self.plan.links.records.end(&self.plan.path, self.life.incarnation);
         let count = open.len();
-        open.into_iter().for_each(|receipt| receipt.failed(why));
+        for receipt in open {
+            receipt.failed(why);
+        }
         count
     }
 
@@ -366,9 +369,24 @@ impl Talk {
     }
 }
 
+/// Sends a post where there is room for it. A refused one comes back in a box: it is large, and seldom.
+fn attempt(address: &Address<Post>, post: Post) -> Result<(), Box<SendError<Post>>> {
+    address.try_send(post).map_err(Box::new)
+}
+
 impl Drop for Talk {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         // An agent that was killed could not stop its program; the process sees to that when it is dropped.
-        self.settle("its agent was killed before the program answered");
+        let said = "its agent was killed, and so is the program with all that it started";
+        self.hearing.chronicle.journal.event(said);
+        let posts = self.settle("its agent was killed before the program answered");
+        self.plan.links.metrics.exited("killed");
+        let record = ends::record(self.life, "killed", ends::UNSEEN, Survey::default());
+        let lines = self.hearing.chronicle.last_lines();
+        let record = ExitRecord { posts, lines, ..record };
+        self.plan.links.records.add(&self.plan.path, record);
     }
 }

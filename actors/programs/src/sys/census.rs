@@ -344,7 +344,10 @@ mod tests {
     fn a_session_outlives_its_leader_but_not_his_number() {
         let orphan = process(41, 1, 40);
         assert_eq!(kin(&census([orphan.clone()]), &[], &[(40, 40)]), [41]);
-        assert_eq!(kin(&census([orphan.clone(), process(40, 1, 40)]), &[], &[(40, 7)]), [0; 0]);
+        assert_eq!(
+            kin(&census([orphan.clone(), process(40, 1, 40)]), &[], &[(40, 7)]),
+            [0; 0]
+        );
         assert_eq!(kin(&census([orphan]), &[], &[]), [0; 0]);
     }
 

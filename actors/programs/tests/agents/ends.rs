@@ -25,7 +25,7 @@ fn is_alive(pid: i32) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_fails_the_post_in_hand_and_the_next_life_serves_the_rest() {
-    let fleet = Fleet::of_one(python(FRAGILE), json!({ "window": 1 })).await;
+    let fleet = Fleet::of_one(python(FRAGILE), json!({ "unanswered_max": 1 })).await;
     let first = fleet.ask(json!(1)).await;
     let deadly = fleet.post("a", json!("die")).await;
     let mut rest = Vec::new();
@@ -241,4 +241,5 @@ time.sleep(1000)
     let pid: i32 = state().unwrap().parse().unwrap();
     let _end = fleet.tree.stop().await;
     until("it is gone", || !is_alive(pid)).await;
+    assert_eq!(records.of("team/a")[0].reason, "killed");
 }

@@ -17,6 +17,9 @@ use triarch_teams::{Kinds, PostOffice, TeamConfig, metrics::TEAMS};
 /// As long as a test waits for something that is to happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// No two offices of one test program give the same ids.
+static RUNS: AtomicU64 = AtomicU64::new(1);
+
 pub(crate) struct Fleet {
     pub(crate) tree: Tree,
     pub(crate) programs: Programs,
@@ -64,7 +67,6 @@ impl Fleet {
         }
         let folder = tempfile::tempdir().unwrap();
         let instruments = Instruments::new(Catalogue::new(&[PROGRAMS, TEAMS, TELEMETRY]).unwrap());
-        static RUNS: AtomicU64 = AtomicU64::new(1);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let office = Arc::new(PostOffice::new(run, &instruments).unwrap());
         let state = folder.path().join("state");

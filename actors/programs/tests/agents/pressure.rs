@@ -7,7 +7,7 @@ use crate::fleet::{ECHO, Fleet, bash, last, next, python, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_does_not_read_holds_posts_back_in_the_mailbox() {
-    let more = json!({ "window": 100_000, "mailbox": { "capacity": 64 }, "shutdown": "2s" });
+    let more = json!({ "unanswered_max": 100_000, "mailbox": { "capacity": 64 }, "shutdown": "2s" });
     let fleet = Fleet::of_one(bash("exec sleep 1000"), more).await;
     let body = json!("x".repeat(10_000));
     let address = fleet.tree.observer().address("team/a").unwrap();
@@ -33,13 +33,13 @@ async fn one_that_does_not_read_holds_posts_back_in_the_mailbox() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_never_answers_gets_no_more_than_its_window() {
+async fn one_that_never_answers_gets_no_more_than_it_may_have() {
     let script = r#"
 import json, sys
 for number, line in enumerate(sys.stdin):
     print(json.dumps({"type": "status", "state": str(number + 1)}))
 "#;
-    let fleet = Fleet::of_one(python(script), json!({ "window": 5 })).await;
+    let fleet = Fleet::of_one(python(script), json!({ "unanswered_max": 5 })).await;
     for number in 0..20 {
         fleet.post("a", json!(number)).await;
     }
@@ -59,7 +59,7 @@ import json, sys
 for number, line in enumerate(sys.stdin):
     print(json.dumps({"type": "status", "state": str(number + 1)}))
 "#;
-    let fleet = Fleet::of_one(python(script), json!({ "window": 5, "answers": false })).await;
+    let fleet = Fleet::of_one(python(script), json!({ "unanswered_max": 5, "answers": false })).await;
     let mut all = Vec::new();
     for number in 0..50 {
         all.push(fleet.post("a", json!(number)).await);
