@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::operations::{
-    Ask, Broadcast, Down, Kill, List, Pause, Reload, Restart, Resume, Send, Show, Spawn, Status, Stop, TeamList,
-    TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Why,
+    Ask, Broadcast, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, Send, Show, Spawn, Status, Stop,
+    TeamList, TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Why,
 };
 
 /// Runs a fleet of agents as one supervised tree, and shows all of it.
@@ -52,6 +52,8 @@ pub(super) enum Verb {
     Tree(Tree),
     /// Tells why an agent is as it is.
     Why(Why),
+    /// Shows what a program said, and what happened to it.
+    Logs(LogsRead),
     /// Shows the tree, its rates and its troubles on a live screen.
     Top(Top),
     /// Teams.
@@ -145,6 +147,8 @@ pub(super) enum AgentVerb {
     Send(Send),
     /// Sends a post to an agent and waits until it is done.
     Ask(Ask),
+    /// Shows what a program said, and what happened to it.
+    Logs(LogsRead),
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,11 +16,12 @@ use std::time::Duration;
 use clap::{CommandFactory as _, Parser as _};
 use triarch_teams::Kinds;
 
-use crate::operations::{Code, Down, Trouble};
+use crate::operations::{Code, Down, LogsRead, Trouble};
 use crate::up::{self, complain, print};
 use ask::{Runtime, tell};
 use describe::Described;
 use line::{AgentVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
+use screen::Screen;
 
 /// Does what the arguments ask for; `own` are the kinds that this binary adds.
 pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) -> ExitCode {
@@ -56,6 +57,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     let mut runtime = Runtime::of(&state_dir)?;
     match verb {
         Verb::Tree(tree) => show_tree(&mut runtime, &tree, flags.json)?,
+        Verb::Logs(asked) | Verb::Agent(AgentVerb::Logs(asked)) => read_logs(&mut runtime, &asked, flags.json)?,
         Verb::Top(arguments) => top::run(&mut runtime, arguments.every)?,
         verb => answer(&mut runtime, verb, flags.json)?,
     }
@@ -126,6 +128,20 @@ fn answer(runtime: &mut Runtime, verb: Verb, as_json: bool) -> Result<(), Troubl
         Verb::Agent(AgentVerb::Send(asked)) => asked,
         Verb::Agent(AgentVerb::Ask(asked)) => asked,
     })
+}
+
+/// Prints lines as they come; as JSON one object each.
+fn read_logs(runtime: &mut Runtime, asked: &LogsRead, as_json: bool) -> Result<(), Trouble> {
+    let screen = Screen::of_stdout();
+    runtime.ask_told(asked, |line| {
+        let text = if as_json {
+            line.to_string()
+        } else {
+            show::log_line(&screen, &line)
+        };
+        print(&(text + "\n"));
+    })?;
+    Ok(())
 }
 
 const WATCH_EVERY: Duration = Duration::from_secs(1);
