@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use triarch_teams::Kinds;
 
@@ -32,7 +33,9 @@ pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) ->
         }),
         Err(error) => {
             let _unread = error.print();
-            if error.use_stderr() { Code::Usage.number() } else { 0 }
+            // Who asks for nothing is shown what there is.
+            let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            if error.use_stderr() && !is_help { Code::Usage.number() } else { 0 }
         }
     };
     ExitCode::from(code)
