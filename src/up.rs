@@ -54,7 +54,7 @@ async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpErr
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
     let doors = Doors::open(rooms::doors(&ground.config()), &ground.state_dir)?;
-    let listens = doors.http();
+    let (listens, _farewell) = (doors.http(), doors.farewell());
     let tree = rooms::root(ground, doors).map_err(UpError::Build)?.start().await?;
     ground.runs(tree.observer(), listens);
     print(&welcome(ground, &tree));
