@@ -4,6 +4,7 @@
 mod catalogue;
 mod cli;
 pub mod config;
+pub mod dashboards;
 mod fleet;
 mod notify;
 mod operations;

@@ -12,6 +12,7 @@ use crate::error::Error;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where HTTP is served: an address of this machine alone. Port 0 takes any that is free.
+    #[schemars(extend("format" = "socket"))]
     pub listen: SocketAddr,
     /// Whether it may be served where other machines reach it, though nothing is encrypted and nobody is asked who they are.
     pub insecure: bool,
