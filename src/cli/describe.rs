@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use triarch_supervision::Supervisor;
 use triarch_teams::{Kinds, PostOffice};
 use triarch_telemetry::Exposition;
 
@@ -31,9 +32,11 @@ impl Described {
         let exposition = rooms::exposition().map_err(|error| failed(&error))?;
         let office = PostOffice::new(run(), exposition.instruments()).map_err(|error| failed(&error))?;
         let office = Arc::new(office);
+        let programs = triarch_programs::described(Arc::clone(&office), exposition.instruments());
+        let programs = programs.map_err(|error| failed(&error))?;
         Ok(Self {
             source: Source::find(file, Path::new("."), variable),
-            kinds: triarch_teams::natives(Arc::clone(&office)).and(own),
+            kinds: triarch_teams::natives(Arc::clone(&office)).with(programs).and(own),
             office,
             exposition,
         })
@@ -47,18 +50,30 @@ impl Described {
         state_dir(&self.load()?)
     }
 
-    /// What a runtime stands on.
-    pub(super) fn ground(self) -> Result<Arc<Ground>, Trouble> {
+    /// What a runtime stands on, and the room of its programs.
+    pub(super) fn ground(self) -> Result<(Arc<Ground>, Supervisor), Trouble> {
         let loaded = self.load()?;
-        Ok(Ground::new(Making {
-            kinds: self.kinds,
+        let state_dir = state_dir(&loaded)?;
+        let instruments = self.exposition.instruments();
+        let office = Arc::clone(&self.office);
+        let config = loaded.config.programs.clone();
+        let made = triarch_programs::room(config, &state_dir, office, instruments);
+        let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
+        let ground = Ground::new(Making {
+            kinds: self.kinds.with(programs.clone()),
+            programs,
             exposition: self.exposition,
             office: self.office,
-            state_dir: state_dir(&loaded)?,
+            state_dir,
             source: self.source,
             config: loaded.config,
-        }))
+        });
+        Ok((ground, room))
     }
+}
+
+fn cannot_stand(error: &dyn std::fmt::Display) -> Trouble {
+    Trouble::new(Code::RuntimeFailed, error.to_string(), "")
 }
 
 fn state_dir(loaded: &Loaded) -> Result<PathBuf, Trouble> {

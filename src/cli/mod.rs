@@ -63,8 +63,8 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
 }
 
 fn start(described: Described, limit: Option<Duration>) -> Result<u8, Trouble> {
-    let ground = described.ground()?;
-    Ok(up::run(&ground, limit).unwrap_or_else(|error| {
+    let (ground, programs) = described.ground()?;
+    Ok(up::run(&ground, programs, limit).unwrap_or_else(|error| {
         complain(&error.to_string());
         error.exit_code()
     }))

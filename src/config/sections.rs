@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use triarch_gateway as gateway;
+use triarch_programs as programs;
 use triarch_teams::{SettingError, Span, TeamConfig};
 use triarch_telemetry as telemetry;
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// The log of what happens to agents.
     pub telemetry: TelemetryConfig,
+    /// Agents that are programs.
+    pub programs: programs::Config,
     /// The doors: HTTP, and the socket of the command line.
     pub gateway: gateway::Config,
     /// Teams, in the order they start.

@@ -187,7 +187,9 @@ impl Agent for Still {
 pub(crate) fn natives() -> Kinds {
     let instruments = Instruments::new(crate::catalogue().unwrap());
     let office = PostOffice::new(1, &instruments).unwrap();
-    triarch_teams::natives(Arc::new(office))
+    let office = Arc::new(office);
+    let programs = triarch_programs::described(Arc::clone(&office), &instruments).unwrap();
+    triarch_teams::natives(office).with(programs)
 }
 
 pub(crate) fn kinds() -> Kinds {
