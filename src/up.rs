@@ -54,7 +54,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
     let doors = Doors::open(ground.config().gateway, &ground.state_dir)?;
-    let listens = doors.http();
+    let (listens, _farewell) = (doors.http(), doors.farewell());
     let tree = rooms::root(ground, programs, doors)
         .map_err(UpError::Build)?
         .start()

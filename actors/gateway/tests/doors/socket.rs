@@ -226,6 +226,26 @@ async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterward
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[tokio::test]
+async fn the_file_of_the_socket_goes_with_the_farewell_even_while_somebody_holds_the_door() {
+    let house = House::open().await;
+    assert!(house.socket.exists());
+    let second = crate::house::folder();
+    let doors = Doors::open(
+        Config {
+            http: false,
+            ..Config::default()
+        },
+        &second,
+    );
+    let doors = doors.unwrap();
+    drop(doors.farewell());
+    assert!(!doors.socket().exists());
+    assert!(house.socket.exists(), "only its own");
+    std::fs::remove_dir_all(second).unwrap();
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_caller_is_who_the_system_says_it_is() {
     let house = House::open().await;
