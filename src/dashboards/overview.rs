@@ -14,6 +14,12 @@ const LEFT: Steps = &[(0.0, Colour::Red), (0.000_001, Colour::Yellow), (0.25, Co
 const BURN: Steps = &[(0.0, Colour::Green), (1.0, Colour::Yellow), (6.0, Colour::Red)];
 const ALL_UP: Steps = &[(0.0, Colour::Red), (1.0, Colour::Green)];
 const NEARLY_ALL: Steps = &[(0.0, Colour::Red), (0.9, Colour::Yellow), (1.0, Colour::Green)];
+const STATES: Words = &[
+    (1, "starting", Colour::Yellow),
+    (2, "ready", Colour::Green),
+    (3, "draining", Colour::Yellow),
+    (4, "stopped", Colour::Red),
+];
 const UP: Words = &[(0, "down", Colour::Red), (1, "up", Colour::Green)];
 
 pub(super) fn board() -> Board {
@@ -33,6 +39,7 @@ pub(super) fn board() -> Board {
             gateway(),
             telemetry(),
             process(),
+            executor(),
         ],
     }
 }
@@ -397,21 +404,16 @@ fn telemetry() -> Row {
 }
 
 fn process() -> Row {
-    let states = "1 * max(triarch_node_state{@,state=\"starting\"}) + 2 * max(triarch_node_state{@,state=\"ready\"}) \
-                  + 3 * max(triarch_node_state{@,state=\"draining\"}) + 4 * max(triarch_node_state{@,state=\"stopped\"})";
-    const STATES: Words = &[
-        (1, "starting", Colour::Yellow),
-        (2, "ready", Colour::Green),
-        (3, "draining", Colour::Yellow),
-        (4, "stopped", Colour::Red),
-    ];
+    let state = |word: &str| format!("max by (instance) (triarch_node_state{{@,state=\"{word}\"}})");
+    let [starting, ready, draining, stopped] = ["starting", "ready", "draining", "stopped"].map(state);
+    let states = format!("{starting} + 2 * {ready} + 3 * {draining} + 4 * {stopped}");
     details(
-        "Process and executor",
+        "Process",
         vec![
             Panel::states(
                 "Life",
-                "Which state the runtime was in, over time; of several runtimes the sum, so choose one.",
-                query(states, "runtime"),
+                "Which state each runtime was in, over time.",
+                query(&states, "{{instance}}"),
                 STATES,
                 PLAIN,
             ),
@@ -435,26 +437,8 @@ fn process() -> Row {
                 vec![query("sum(process_resident_memory_bytes{@})", "resident")],
             ),
             Panel::lines(
-                "Lag of the scheduler",
-                "How late a heartbeat ran that was due every 100 ms; up to 1 ms of it is the timer's own step.",
-                Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_runtime_scheduler_lag_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_runtime_scheduler_lag_seconds", &[], "99 % within"),
-                ],
-            ),
-            Panel::lines(
-                "Tasks",
-                "Tasks of the executor, and those of them that wait for any worker.",
-                Unit::Count,
-                vec![
-                    query("sum(triarch_runtime_tasks_alive{@})", "alive"),
-                    query("sum(triarch_runtime_global_queue_depth{@})", "waiting"),
-                ],
-            ),
-            Panel::lines(
                 "Descriptors and threads",
-                "Open file descriptors as a share of those allowed would hide how many there are, so both are drawn; beside them the threads.",
+                "Open file descriptors and how many are allowed, and the threads of the process.",
                 Unit::Count,
                 vec![
                     query("sum(process_open_fds{@})", "open descriptors"),
@@ -469,7 +453,7 @@ fn process() -> Row {
                 query("max(process_start_time_seconds{@}) * 1000", ""),
                 PLAIN,
             )
-            .sized(12, 4),
+            .sized(8, 4),
             Panel::bars(
                 "Builds",
                 "How many of the chosen runtimes run which build.",
@@ -480,7 +464,35 @@ fn process() -> Row {
                 ),
                 PLAIN,
             )
-            .sized(12, 4),
+            .sized(8, 4),
+        ],
+    )
+}
+
+fn executor() -> Row {
+    details(
+        "Executor",
+        vec![
+            Panel::lines(
+                "Lag of the scheduler",
+                "How late a heartbeat ran that was due every 100 ms; up to 1 ms of it is the timer's own step.",
+                Unit::Seconds,
+                vec![
+                    quantile(0.5, "triarch_runtime_scheduler_lag_seconds", &[], "half within"),
+                    quantile(0.99, "triarch_runtime_scheduler_lag_seconds", &[], "99 % within"),
+                ],
+            )
+            .sized(12, 8),
+            Panel::lines(
+                "Tasks",
+                "Tasks of the executor, and those of them that wait for any worker.",
+                Unit::Count,
+                vec![
+                    query("sum(triarch_runtime_tasks_alive{@})", "alive"),
+                    query("sum(triarch_runtime_global_queue_depth{@})", "waiting"),
+                ],
+            )
+            .sized(12, 8),
         ],
     )
 }
