@@ -16,7 +16,6 @@ use triarch_supervision::prelude::*;
 use triarch_teams as teams;
 use triarch_telemetry::{self as telemetry, Exposition, Health};
 
-use crate::config::Config;
 use crate::fleet::Ground;
 use crate::operations;
 
@@ -31,14 +30,6 @@ pub(crate) fn exposition() -> Result<Exposition, Failure> {
         Health::new(&ROOMS),
         env!("CARGO_PKG_VERSION"),
     )?)
-}
-
-/// What the doors are opened with.
-pub(crate) fn doors(config: &Config) -> gateway::Config {
-    gateway::Config {
-        listen: config.gateway.listen,
-        ..gateway::Config::default()
-    }
 }
 
 /// The tree as it is described, before it starts.

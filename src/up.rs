@@ -53,7 +53,7 @@ pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, U
 async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
-    let doors = Doors::open(rooms::doors(&ground.config()), &ground.state_dir)?;
+    let doors = Doors::open(ground.config().gateway, &ground.state_dir)?;
     let listens = doors.http();
     let tree = rooms::root(ground, doors).map_err(UpError::Build)?.start().await?;
     ground.runs(tree.observer(), listens);

@@ -38,11 +38,11 @@ pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) ->
 }
 
 fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
-    let Line { common, verb } = line;
-    let described = Described::new(common.config, own)?;
+    let Line { flags, verb } = line;
+    let described = Described::new(flags.config, own)?;
     match verb {
         Verb::Up(arguments) => return start(described, arguments.limit),
-        Verb::Config(verb) => return describe::perform(&verb, &described, common.json).map(|()| 0),
+        Verb::Config(verb) => return describe::perform(&verb, &described, flags.json).map(|()| 0),
         Verb::Completions { shell } => {
             complete(shell);
             return Ok(0);
@@ -51,13 +51,13 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     }
     let state_dir = described.state_dir()?;
     if let Verb::Down(down) = &verb {
-        return stop(&state_dir, down, common.json).map(|()| 0);
+        return stop(&state_dir, down, flags.json).map(|()| 0);
     }
     let mut runtime = Runtime::of(&state_dir)?;
     match verb {
-        Verb::Tree(tree) => show_tree(&mut runtime, &tree, common.json)?,
+        Verb::Tree(tree) => show_tree(&mut runtime, &tree, flags.json)?,
         Verb::Top(arguments) => top::run(&mut runtime, arguments.every)?,
-        verb => answer(&mut runtime, verb, common.json)?,
+        verb => answer(&mut runtime, verb, flags.json)?,
     }
     Ok(0)
 }

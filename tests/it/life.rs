@@ -1,6 +1,6 @@
 //! How it begins, and how it ends.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::PATIENCE;
 use crate::running::House;
@@ -94,7 +94,6 @@ fn nobody_reading_its_log_is_no_reason_to_fail() {
     let until = Instant::now() + PATIENCE;
     while house.json(&["agent", "show", "worker-1"])["restarts"] == 0 {
         assert!(Instant::now() < until);
-        std::thread::sleep(Duration::from_millis(50));
     }
     triarch.signal("TERM");
     assert_eq!(triarch.end(PATIENCE), Some(0));

@@ -76,5 +76,5 @@ pub use doors::Doors;
 pub use error::Error;
 pub use metrics::Door;
 pub use operation::{Caller, Code, OperationError, Operations, ProgressSink, ProgressStream, Request};
-pub use room::room;
+pub use room::{CONNECTIONS, room};
 pub use wire::{Answer, DEPTH_MAX, LINE_MAX};

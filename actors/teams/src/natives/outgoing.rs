@@ -67,11 +67,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Sends without waiting; returns whether the post was queued.
     pub(super) fn send(&mut self, tree: &Observer, to: &str, post: Post) -> bool {
-        let sent = match tree.address(to) {
-            Ok(address) => address.try_send(post),
-            Err(_) => tree.try_send_to(in_part(tree, to).as_deref().unwrap_or(to), post),
-        };
-        let Err(error) = sent else {
+        let Err(error) = tree.try_send_to(to, post) else {
             self.sent += 1;
             return true;
         };
@@ -93,15 +89,6 @@ impl Outgoing {
     pub(super) fn shown(&self) -> Value {
         json!({ "sent": self.sent, "refused": self.refused, "last_refusal": self.last_refusal })
     }
-}
-
-/// Where the agent at `path` stands, if its team was split.
-fn in_part(tree: &Observer, path: &str) -> Option<String> {
-    let (team, agent) = path.split_once('/')?;
-    let parts = (1..).map(|number: usize| format!("{team}.{number}"));
-    let parts = parts.take_while(|part| tree.supervisor(part).is_ok());
-    let mut paths = parts.map(|part| format!("{part}/{agent}"));
-    paths.find(|path| tree.address::<Post>(path).is_ok())
 }
 
 #[cfg(test)]
