@@ -393,7 +393,7 @@ fn telemetry() -> Row {
             ),
             Panel::stat(
                 "Folded label values",
-                "Series asked for with more label values than are allowed, in the time looked at; they count as 'other'.",
+                "Series asked for with more label values than are allowed, in the time looked at; they count as 'other'. No data: there never was one.",
                 Unit::Count,
                 query("sum(round(increase(triarch_metrics_label_overflow_total{@}[*])))", ""),
                 FEW,
