@@ -154,14 +154,14 @@ fn panel_faults(panel: &Value, known: &Known<'_>) -> Vec<String> {
             Err(fault) => must(false, &fault),
         }
     }
-    let most = if panel["type"] == "table" {
+    let limit = if panel["type"] == "table" {
         panel["targets"].as_array().map_or(0, Vec::len) * ROWS_MAX
     } else {
         LINES_MAX
     };
     must(
-        lines <= most,
-        &format!("up to {lines} lines are drawn, more than {most}"),
+        lines <= limit,
+        &format!("up to {lines} lines are drawn, more than {limit}"),
     );
     faults
 }
