@@ -183,7 +183,7 @@ impl Signals {
             if let Some(fleet) = ground.fleet()
                 && let Err(trouble) = reload(&fleet).await
             {
-                complain(&format!("nothing was reloaded: {trouble}; {}", trouble.remedy));
+                complain(&format!("nothing was reloaded: {}", trouble.told()));
             }
         }
     }

@@ -89,11 +89,7 @@ fn run() -> u64 {
 
 impl From<ConfigErrors> for Trouble {
     fn from(errors: ConfigErrors) -> Self {
-        Self::new(
-            Code::Usage,
-            format!("the description cannot be followed\n{errors}"),
-            "mend what is marked",
-        )
+        Self::new(Code::Usage, format!("the description cannot be followed\n{errors}"), "")
     }
 }
 

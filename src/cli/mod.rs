@@ -26,7 +26,7 @@ use line::{AgentVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
 pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) -> ExitCode {
     let code = match Line::try_parse_from(arguments) {
         Ok(line) => perform(line, own).unwrap_or_else(|trouble| {
-            complain(&format!("{}; {}", trouble.message, trouble.remedy));
+            complain(&trouble.told());
             trouble.code.number()
         }),
         Err(error) => {
@@ -82,9 +82,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 fn stop(state_dir: &std::path::Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
     let stopping = Runtime::of(state_dir)?.ask(down)?;
     while triarch_gateway::is_held(state_dir) {
-        std::thread::sleep(LOOK_EVERY);
+        pause(LOOK_EVERY);
     }
     tell(&stopping, as_json)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command has one thread, and nothing else to do"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 macro_rules! answer {
@@ -137,6 +145,6 @@ fn show_tree(runtime: &mut Runtime, tree: &Tree, as_json: bool) -> Result<(), Tr
         if !tree.watch {
             return Ok(());
         }
-        std::thread::sleep(WATCH_EVERY);
+        pause(WATCH_EVERY);
     }
 }

@@ -204,7 +204,9 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_room_and_have_no_fault() {
         let config = Config::default();
-        assert_eq!(config.telemetry.room(LogFormat::Text), telemetry::Config::default());
+        let mut room = telemetry::Config::default();
+        room.limits.passers_by = triarch_gateway::CONNECTIONS;
+        assert_eq!(config.telemetry.room(LogFormat::Text), room);
         assert_eq!(config.telemetry.faults(), []);
         assert!(config.gateway.faults().is_empty());
     }

@@ -69,6 +69,7 @@ async fn who_does_not_read_the_page_is_cut_off() {
     let request = format!("GET /metrics HTTP/1.1\r\nhost: {}\r\n\r\n", house.address);
     stream.write_all(request.repeat(300).as_bytes()).await.unwrap();
     until("it has its agent", || house.connections("http") == 1).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     until("it is cut off", || house.connections("http") == 0).await;
     assert_eq!(house.refused("http", "slow"), 1);
     house.close().await;
@@ -81,6 +82,7 @@ async fn who_does_not_read_what_it_asked_for_is_cut_off_and_the_work_is_cancelle
     let line = b"{\"operation\":\"count\",\"input\":1000000}\n";
     stream.write_all(line).await.unwrap();
     until("it has its agent", || house.connections("socket") == 1).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     until("it is cut off", || house.connections("socket") == 0).await;
     assert_eq!(house.refused("socket", "slow"), 1);
     assert_eq!(
