@@ -17,6 +17,7 @@ mod overview;
 mod panel;
 mod programs;
 mod query;
+mod rooms;
 mod rules;
 
 #[cfg(test)]
