@@ -10,7 +10,6 @@ use triarch_gateway::Doors;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
-use crate::claim::{Claim, ClaimError};
 use crate::fleet::Ground;
 use crate::notify::Notify;
 use crate::operations::Code;
@@ -24,10 +23,8 @@ const OUT_OF_ORDER: u8 = 130;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpError {
     #[error(transparent)]
-    Claim(#[from] ClaimError),
-    #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("the doors cannot be opened: {0}")]
+    #[error(transparent)]
     Doors(#[from] triarch_gateway::Error),
     #[error("the tree cannot be built: {0}")]
     Build(Failure),
@@ -38,28 +35,30 @@ pub(crate) enum UpError {
 impl UpError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Claim(ClaimError::Taken { .. }) => Code::Refused.number(),
+            Self::Doors(triarch_gateway::Error::Held { .. }) => Code::Refused.number(),
             _ => Code::RuntimeFailed.number(),
         }
     }
 }
 
 /// Runs the tree until it ends, somebody stops it, or `limit` is over; returns the exit code.
-pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
-    let _claim = Claim::on(&ground.state_dir)?;
+pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration>) -> Result<u8, UpError> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let code = runtime.block_on(live(ground, limit));
+    let code = runtime.block_on(live(ground, programs, limit));
     // An agent that outlived its kill holds a thread, for which nobody is to wait.
     runtime.shutdown_background();
     code
 }
 
-async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
+async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration>) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
-    let doors = Doors::open(rooms::doors(&ground.config()), &ground.state_dir)?;
+    let doors = Doors::open(ground.config().gateway, &ground.state_dir)?;
     let listens = doors.http();
-    let tree = rooms::root(ground, doors).map_err(UpError::Build)?.start().await?;
+    let tree = rooms::root(ground, programs, doors)
+        .map_err(UpError::Build)?
+        .start()
+        .await?;
     ground.runs(tree.observer(), listens);
     print(&welcome(ground, &tree));
     notify.ready();
@@ -187,7 +186,7 @@ impl Signals {
             if let Some(fleet) = ground.fleet()
                 && let Err(trouble) = reload(&fleet).await
             {
-                complain(&format!("nothing was reloaded: {trouble}; {}", trouble.remedy));
+                complain(&format!("nothing was reloaded: {}", trouble.told()));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use triarch_supervision::Supervisor;
 use triarch_teams::{Kinds, PostOffice};
 use triarch_telemetry::Exposition;
 
@@ -31,39 +32,48 @@ impl Described {
         let exposition = rooms::exposition().map_err(|error| failed(&error))?;
         let office = PostOffice::new(run(), exposition.instruments()).map_err(|error| failed(&error))?;
         let office = Arc::new(office);
+        let programs = triarch_programs::described(Arc::clone(&office), exposition.instruments());
+        let programs = programs.map_err(|error| failed(&error))?;
         Ok(Self {
             source: Source::find(file, Path::new("."), variable),
-            kinds: triarch_teams::natives(Arc::clone(&office)).and(own),
+            kinds: triarch_teams::natives(Arc::clone(&office)).with(programs).and(own),
             office,
             exposition,
         })
     }
 
     fn load(&self) -> Result<Loaded, Trouble> {
-        Ok(config::load(&self.source, &self.kinds, variables())?)
+        Ok(config::load(&self.source, &self.kinds, config::variables())?)
     }
 
     pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
         state_dir(&self.load()?)
     }
 
-    /// What a runtime stands on.
-    pub(super) fn ground(self) -> Result<Arc<Ground>, Trouble> {
+    /// What a runtime stands on, and the room of its programs.
+    pub(super) fn ground(self) -> Result<(Arc<Ground>, Supervisor), Trouble> {
         let loaded = self.load()?;
-        Ok(Ground::new(Making {
-            kinds: self.kinds,
+        let state_dir = state_dir(&loaded)?;
+        let instruments = self.exposition.instruments();
+        let office = Arc::clone(&self.office);
+        let config = loaded.config.programs.clone();
+        let made = triarch_programs::room(config, &state_dir, office, instruments);
+        let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
+        let ground = Ground::new(Making {
+            kinds: self.kinds.with(programs.clone()),
+            programs,
             exposition: self.exposition,
             office: self.office,
-            state_dir: state_dir(&loaded)?,
+            state_dir,
             source: self.source,
             config: loaded.config,
-        }))
+        });
+        Ok((ground, room))
     }
 }
 
-/// The variables that may set something.
-pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
-    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+fn cannot_stand(error: &dyn std::fmt::Display) -> Trouble {
+    Trouble::new(Code::RuntimeFailed, error.to_string(), "")
 }
 
 fn state_dir(loaded: &Loaded) -> Result<PathBuf, Trouble> {
@@ -94,11 +104,7 @@ fn run() -> u64 {
 
 impl From<ConfigErrors> for Trouble {
     fn from(errors: ConfigErrors) -> Self {
-        Self::new(
-            Code::Usage,
-            format!("the description cannot be followed\n{errors}"),
-            "mend what is marked",
-        )
+        Self::new(Code::Usage, format!("the description cannot be followed\n{errors}"), "")
     }
 }
 

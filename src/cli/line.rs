@@ -22,14 +22,14 @@ use crate::operations::{
 )]
 pub(super) struct Line {
     #[command(flatten)]
-    pub(super) common: Common,
+    pub(super) flags: Flags,
     #[command(subcommand)]
     pub(super) verb: Verb,
 }
 
 /// What every verb takes.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Common {
+pub(super) struct Flags {
     /// The description of the fleet; else ./triarch.toml, then the user's own, then the demo.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,

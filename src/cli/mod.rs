@@ -26,7 +26,7 @@ use line::{AgentVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
 pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) -> ExitCode {
     let code = match Line::try_parse_from(arguments) {
         Ok(line) => perform(line, own).unwrap_or_else(|trouble| {
-            complain(&format!("{}; {}", trouble.message, trouble.remedy));
+            complain(&trouble.told());
             trouble.code.number()
         }),
         Err(error) => {
@@ -38,11 +38,11 @@ pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) ->
 }
 
 fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
-    let Line { common, verb } = line;
-    let described = Described::new(common.config, own)?;
+    let Line { flags, verb } = line;
+    let described = Described::new(flags.config, own)?;
     match verb {
         Verb::Up(arguments) => return start(described, arguments.limit),
-        Verb::Config(verb) => return describe::perform(&verb, &described, common.json).map(|()| 0),
+        Verb::Config(verb) => return describe::perform(&verb, &described, flags.json).map(|()| 0),
         Verb::Completions { shell } => {
             complete(shell);
             return Ok(0);
@@ -51,20 +51,20 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     }
     let state_dir = described.state_dir()?;
     if let Verb::Down(down) = &verb {
-        return stop(&state_dir, down, common.json).map(|()| 0);
+        return stop(&state_dir, down, flags.json).map(|()| 0);
     }
     let mut runtime = Runtime::of(&state_dir)?;
     match verb {
-        Verb::Tree(tree) => show_tree(&mut runtime, &tree, common.json)?,
+        Verb::Tree(tree) => show_tree(&mut runtime, &tree, flags.json)?,
         Verb::Top(arguments) => top::run(&mut runtime, arguments.every)?,
-        verb => answer(&mut runtime, verb, common.json)?,
+        verb => answer(&mut runtime, verb, flags.json)?,
     }
     Ok(0)
 }
 
 fn start(described: Described, limit: Option<Duration>) -> Result<u8, Trouble> {
-    let ground = described.ground()?;
-    Ok(up::run(&ground, limit).unwrap_or_else(|error| {
+    let (ground, programs) = described.ground()?;
+    Ok(up::run(&ground, programs, limit).unwrap_or_else(|error| {
         complain(&error.to_string());
         error.exit_code()
     }))
@@ -81,10 +81,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 fn stop(state_dir: &std::path::Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
     let stopping = Runtime::of(state_dir)?.ask(down)?;
-    while crate::claim::is_claimed(state_dir) {
-        std::thread::sleep(LOOK_EVERY);
+    while triarch_gateway::is_held(state_dir) {
+        pause(LOOK_EVERY);
     }
     tell(&stopping, as_json)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command has one thread, and nothing else to do"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 macro_rules! answer {
@@ -137,6 +145,6 @@ fn show_tree(runtime: &mut Runtime, tree: &Tree, as_json: bool) -> Result<(), Tr
         if !tree.watch {
             return Ok(());
         }
-        std::thread::sleep(WATCH_EVERY);
+        pause(WATCH_EVERY);
     }
 }

@@ -13,6 +13,11 @@ const PREFIX: &str = "TRIARCH_";
 /// What stands between one key and the next.
 const BETWEEN: &str = "__";
 
+/// The variables of this process, for [`load`](super::load).
+pub fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// Puts what the environment sets over what the file sets; returns the variables that cannot be followed.
 pub(super) fn overlay(
     tree: &mut Node,

@@ -5,11 +5,11 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use triarch_teams::Kinds;
+use triarch_teams::{DEMO, Kinds};
 
 use super::keys::keys;
 use super::schema::{Schema, about, properties, schema};
-use super::source::{DEMO, FILE_NAME};
+use super::source::FILE_NAME;
 
 /// Why a description to begin with was not written.
 #[derive(Debug, thiserror::Error)]
@@ -75,15 +75,15 @@ pub fn template(kinds: &Kinds) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::{Folder, kinds};
+    use crate::config::tests::{Folder, natives};
     use crate::config::{Config, Source, load};
 
     #[test]
     fn what_is_written_is_accepted_and_changes_no_default() {
         let folder = Folder::new();
-        let path = init(&folder.path, &kinds()).unwrap();
-        let written = load(&Source::File(path), &kinds(), []).unwrap().config;
-        let demo = load(&Source::Demo, &kinds(), []).unwrap().config;
+        let path = init(&folder.path, &natives()).unwrap();
+        let written = load(&Source::File(path), &natives(), []).unwrap().config;
+        let demo = load(&Source::Demo, &natives(), []).unwrap().config;
         assert_eq!(written, demo);
         assert_eq!(
             Config {
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn each_default_that_is_shown_is_the_default() {
-        let shown = template(&kinds()).replace("\n# Kinds", "\n## Kinds");
+        let shown = template(&natives()).replace("\n# Kinds", "\n## Kinds");
         let is_setting = |line: &&str| line.starts_with("# ") && line.contains(" = ");
         let settings: Vec<_> = shown.lines().filter(is_setting).collect();
         assert!(settings.len() > 10, "{settings:?}");
@@ -114,7 +114,7 @@ mod tests {
             name: "shown".to_owned(),
             text: plain.join("\n"),
         };
-        let config = load(&source, &kinds(), []).unwrap().config;
+        let config = load(&source, &natives(), []).unwrap().config;
         assert_eq!(
             Config {
                 teams: Vec::new(),
@@ -128,13 +128,13 @@ mod tests {
     fn a_file_that_is_there_is_never_replaced() {
         let folder = Folder::new();
         folder.write(FILE_NAME, "mine");
-        let error = init(&folder.path, &kinds()).unwrap_err().to_string();
+        let error = init(&folder.path, &natives()).unwrap_err().to_string();
         assert!(
             error.ends_with("triarch.toml is there already; move it away first, or write into another folder"),
             "{error}"
         );
         assert_eq!(std::fs::read_to_string(folder.path.join(FILE_NAME)).unwrap(), "mine");
-        let nowhere = init(&folder.path.join("gone"), &kinds());
+        let nowhere = init(&folder.path.join("gone"), &natives());
         assert!(matches!(nowhere, Err(InitError::Unwritable { .. })));
     }
 }

@@ -2,12 +2,13 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::Segment;
 use toml::de::DeTable;
 use triarch_teams::{AgentConfig, Kinds, TeamConfig};
 
 use super::environment::overlay;
 use super::error::{ConfigErrors, Fault};
-use super::node::{Content, Node, Place, Within};
+use super::node::{Content, Node, Place, Step, Within};
 use super::schema::{Schema, schema};
 use super::sections::Config;
 use super::sense;
@@ -37,7 +38,7 @@ pub fn load(
     let schema = schema(kinds);
     let root = Schema(&schema);
     // What follows from a text that cannot be read would be told of what nobody wrote.
-    let mut tree = parsed(&texts).map_err(|faults| texts.told(faults))?;
+    let mut tree = parsed(&texts).map_err(|faults| texts.told(faults, UNREADABLE_MAX))?;
     let mut faults = overlay(&mut tree, root, &mut texts, environment);
     let (tree, misshapen) = shaped(root, &texts, tree);
     faults.extend(misshapen);
@@ -56,10 +57,14 @@ pub fn load(
             texts,
             schema,
         }),
-        _ => Err(texts.told(faults)),
+        _ => Err(texts.told(faults, FAULTS_MAX)),
     }
 }
 
+/// How many faults are told.
+const FAULTS_MAX: usize = 100;
+/// How many places are told that are no TOML: one bracket that is missing makes a fault of each line after it.
+const UNREADABLE_MAX: usize = 10;
 const SEE_SCHEMA: &str = "see what may be set with `triarch config schema`";
 
 /// What the reader of TOML says of anything that is no value.
@@ -108,7 +113,7 @@ fn refused(tree: &mut Node) -> Vec<Fault> {
 
 fn is_read(section: &str, node: &Node, faults: &mut Vec<Fault>) -> bool {
     let whole = Value::Object([(section.to_owned(), node.value())].into_iter().collect());
-    is_accepted::<Config>(whole, node, faults)
+    is_accepted::<Config>(whole, node, 1, faults)
 }
 
 fn teams_refused(teams: &mut Node, faults: &mut Vec<Fault>) {
@@ -120,16 +125,31 @@ fn teams_refused(teams: &mut Node, faults: &mut Vec<Fault>) {
             && let Some((_, agents)) = entries.iter_mut().find(|(key, _)| key == "agent")
             && let Content::List(agents) = &mut agents.content
         {
-            agents.retain(|agent| is_accepted::<AgentConfig>(agent.value(), agent, faults));
+            agents.retain(|agent| is_accepted::<AgentConfig>(agent.value(), agent, 0, faults));
         }
     }
-    teams.retain(|team| is_accepted::<TeamConfig>(team.value(), team, faults));
+    teams.retain(|team| is_accepted::<TeamConfig>(team.value(), team, 0, faults));
 }
 
-fn is_accepted<T: DeserializeOwned>(value: Value, node: &Node, faults: &mut Vec<Fault>) -> bool {
-    let refusal = serde_json::from_value::<T>(value).err();
-    if let Some(error) = &refusal {
-        faults.push(Fault::new(node.key.clone(), error.to_string(), SEE_SCHEMA));
+fn is_accepted<T: DeserializeOwned>(value: Value, node: &Node, below: usize, faults: &mut Vec<Fault>) -> bool {
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(value) else {
+        return true;
+    };
+    // What lacks something because that was wrong is told of already.
+    if node.is_sound {
+        let text = error.inner().to_string();
+        let (problem, remedy) = text.split_once("; ").unwrap_or((&text, SEE_SCHEMA));
+        faults.push(Fault::new(node.place_of(&way(error.path(), below)), problem, remedy));
     }
-    refusal.is_none()
+    false
+}
+
+/// The way that a refusal tells, without the steps above the value that was looked at.
+fn way(path: &serde_path_to_error::Path, above: usize) -> Vec<Step> {
+    let steps = path.iter().skip(above).map_while(|segment| match segment {
+        Segment::Seq { index } => Some(Step::Index(*index)),
+        Segment::Map { key } => Some(Step::Key(key.clone())),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    steps.collect()
 }

@@ -35,6 +35,7 @@ mod keys;
 mod load;
 mod node;
 mod page;
+mod range;
 mod schema;
 mod secret;
 mod sections;
@@ -46,12 +47,13 @@ mod texts;
 mod words;
 
 pub use difference::{Change, Reload, Setting, difference};
+pub use environment::variables;
 pub use error::{ConfigError, ConfigErrors, Spot, SpotOrigin};
 pub use init::{InitError, init, template};
 pub use load::{Loaded, load};
 pub use page::page;
 pub use schema::schema;
-pub use sections::{Config, GatewayConfig, LineLimits, LogConfig, LogFormat, LogLevel, RuntimeConfig, TelemetryConfig};
+pub use sections::{Config, LineLimits, LogConfig, LogFormat, LogLevel, RuntimeConfig, TelemetryConfig};
 pub use show::{Origin, Shown, ShownSetting};
 pub use source::{FILE_NAME, Source};
 

@@ -121,14 +121,14 @@ fn lower(sentence: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::kinds;
+    use crate::config::tests::{kinds, natives};
 
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIG.md");
     const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p triarch config";
 
     #[test]
     fn the_page_in_docs_is_what_the_types_say() {
-        let wanted = page(&Kinds::new());
+        let wanted = page(&natives());
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(PAGE, &wanted).unwrap();
         }

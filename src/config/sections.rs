@@ -1,11 +1,13 @@
 //! What may be set, its meaning and its default. What a room or a team asks for is told by its own crate.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use triarch_gateway as gateway;
+use triarch_programs as programs;
 use triarch_teams::{SettingError, Span, TeamConfig};
 use triarch_telemetry as telemetry;
 
@@ -17,8 +19,10 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// The log of what happens to agents.
     pub telemetry: TelemetryConfig,
-    /// The door over HTTP.
-    pub gateway: GatewayConfig,
+    /// Agents that are programs.
+    pub programs: programs::Config,
+    /// The doors: HTTP, and the socket of the command line.
+    pub gateway: gateway::Config,
     /// Teams, in the order they start.
     #[serde(rename = "team")]
     pub teams: Vec<TeamConfig>,
@@ -103,18 +107,6 @@ pub struct LineLimits {
     pub children: usize,
 }
 
-/// The door over HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct GatewayConfig {
-    /// Where it listens.
-    #[schemars(with = "String", extend("format" = "socket"))]
-    pub listen: SocketAddr,
-    /// Whether it may listen where other machines reach it, though nothing is encrypted.
-    pub insecure: bool,
-}
-
-const PORT: u16 = 7117;
 const SPAN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
 
 impl Default for RuntimeConfig {
@@ -135,31 +127,6 @@ impl RuntimeConfig {
             Some(rest) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
             _ => PathBuf::from(&self.state_dir),
         }
-    }
-}
-
-impl Default for GatewayConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
-            insecure: false,
-        }
-    }
-}
-
-impl GatewayConfig {
-    /// Settings that cannot be followed, by their keys.
-    pub(super) fn faults(&self) -> Vec<SettingError> {
-        let is_open = !self.listen.ip().is_loopback() && !self.insecure;
-        let fault = SettingError::of(
-            "listen",
-            format!("other machines reach {}, and nothing is encrypted", self.listen),
-            format!(
-                "listen on 127.0.0.1:{}, or set insecure = true if something before it encrypts",
-                self.listen.port()
-            ),
-        );
-        is_open.then_some(fault).into_iter().collect()
     }
 }
 
@@ -194,13 +161,16 @@ impl TelemetryConfig {
 
     /// Settings that contradict each other, by their keys.
     pub(super) fn faults(&self) -> Vec<SettingError> {
-        let told = |(key, fault): (&str, telemetry::Error)| {
-            let text = fault.to_string();
-            let (problem, remedy) = text.rsplit_once("; ").unwrap_or((&text, "change it"));
-            SettingError::of(key, problem, remedy)
-        };
-        self.room(LogFormat::Text).faults().into_iter().map(told).collect()
+        let faults = self.room(LogFormat::Text).faults().into_iter();
+        faults.map(|(key, fault)| told(key, &fault)).collect()
     }
+}
+
+/// What a room says of one of its settings: what is wrong, and what to do.
+pub(super) fn told(key: &str, fault: &impl Error) -> SettingError {
+    let text = fault.to_string();
+    let (problem, remedy) = text.rsplit_once("; ").unwrap_or((&text, "change it"));
+    SettingError::of(key, problem, remedy)
 }
 
 impl From<telemetry::Limits> for LineLimits {
@@ -225,6 +195,7 @@ impl From<LineLimits> for telemetry::Limits {
             warn_from: limits.warn_from,
             error_from: limits.error_from,
             children: limits.children,
+            passers_by: triarch_gateway::CONNECTIONS,
         }
     }
 }
@@ -236,9 +207,11 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_room_and_have_no_fault() {
         let config = Config::default();
-        assert_eq!(config.telemetry.room(LogFormat::Text), telemetry::Config::default());
+        let mut room = telemetry::Config::default();
+        room.limits.passers_by = triarch_gateway::CONNECTIONS;
+        assert_eq!(config.telemetry.room(LogFormat::Text), room);
         assert_eq!(config.telemetry.faults(), []);
-        assert_eq!(config.gateway.faults(), []);
+        assert!(config.gateway.faults().is_empty());
     }
 
     #[test]
@@ -254,23 +227,5 @@ mod tests {
         assert_eq!(folder("~"), Path::new("/h"));
         assert_eq!(folder("~other/state"), Path::new("~other/state"));
         assert_eq!(folder("/var/lib/triarch"), Path::new("/var/lib/triarch"));
-    }
-
-    #[test]
-    fn only_whoever_asks_for_it_is_reached_from_other_machines() {
-        let faults = |listen: &str, insecure| {
-            GatewayConfig {
-                listen: listen.parse().unwrap(),
-                insecure,
-            }
-            .faults()
-            .len()
-        };
-        for listen in ["127.0.0.1:1", "127.8.0.1:1", "[::1]:1"] {
-            assert_eq!(faults(listen, false), 0, "{listen}");
-        }
-        for listen in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1"] {
-            assert_eq!([faults(listen, false), faults(listen, true)], [1, 0], "{listen}");
-        }
     }
 }

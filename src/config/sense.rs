@@ -7,7 +7,7 @@ use triarch_teams::{AgentConfig, Kinds, SettingError, TeamConfig, TeamError, nam
 use super::error::Fault;
 use super::node::{Node, Step};
 use super::secret::is_secret_way;
-use super::sections::Config;
+use super::sections::{Config, told};
 
 /// The runtime's own supervisors, beside which the teams stand.
 const ROOMS: [&str; 10] = [
@@ -30,7 +30,16 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> 
         faults: Vec::new(),
     };
     look.settings(&[key("telemetry")], config.telemetry.faults());
-    look.settings(&[key("gateway")], config.gateway.faults());
+    let programs = config.programs.clone().validated().err();
+    look.settings(
+        &[key("programs")],
+        programs.iter().map(|fault| told("log_files", fault)).collect(),
+    );
+    let doors = config.gateway.faults();
+    look.settings(
+        &[key("gateway")],
+        doors.iter().map(|(key, fault)| told(key, fault)).collect(),
+    );
     look.names(&config.teams);
     for (index, team) in config.teams.iter().enumerate() {
         look.team(index, team, config, kinds);

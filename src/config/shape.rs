@@ -1,16 +1,14 @@
 //! Whether a description has the shape that its schema asks for: keys, types, words, bounds.
 
-use std::net::SocketAddr;
-
 use serde_json::Value;
-use triarch_teams::Span;
 
 use super::error::Fault;
 use super::node::{Content, Node, Place, Step};
+use super::range::{number_fault, text_fault, unwritable};
 use super::schema::{Schema, choices, properties, required, types, words};
 use super::secret::{HIDDEN, is_secret_way};
 use super::texts::Texts;
-use super::words::{bounds, header, instead, kind_of, toml};
+use super::words::{header, instead, kind_of, toml};
 
 /// What is wrong with the shape of a description; and what is left of it without that.
 pub(super) fn shaped(schema: Schema<'_>, texts: &Texts, tree: Node) -> (Option<Node>, Vec<Fault>) {
@@ -238,7 +236,7 @@ impl<'a> Check<'a> {
     fn is_choice_kept(&mut self, part: &'a Value, resolved: &'a Value, node: &mut Node) -> bool {
         let choices = choices(resolved);
         if choices.is_empty() || resolved.get("allOf").is_some() {
-            return true;
+            return self.is_writable(node);
         }
         let mut best: Option<(Vec<Fault>, Option<Node>)> = None;
         for choice in choices.into_iter().filter(|choice| self.fits(choice, node)) {
@@ -266,6 +264,15 @@ impl<'a> Check<'a> {
             *node = kept;
         }
         is_kept
+    }
+
+    /// What may be anything has to be what can be written down.
+    fn is_writable(&mut self, node: &Node) -> bool {
+        let place = unwritable(node).map(|number| number.place.clone());
+        let Some(place) = place else { return true };
+        let problem = format!("{} has a number that is none", self.name());
+        self.fault(place, problem, "write a number such as 1.5");
+        false
     }
 
     fn is_value_kept(&mut self, part: &'a Value, resolved: &'a Value, node: &mut Node) -> bool {
@@ -406,80 +413,4 @@ fn respelled(variable: &str, key: &str, known: &str) -> String {
         ),
         None => known.to_owned(),
     }
-}
-
-/// What is wrong with a text, and what to do.
-fn text_fault(part: &Value, text: &str) -> Option<(String, String)> {
-    let least = part.get("minLength").and_then(Value::as_u64).unwrap_or(0);
-    if u64::try_from(text.chars().count()).is_ok_and(|length| length < least) {
-        let problem = if text.is_empty() {
-            ", which is empty"
-        } else {
-            ", which is too short"
-        };
-        return Some((problem.to_owned(), format!("give it {least} or more characters")));
-    }
-    match part.get("format").and_then(Value::as_str)? {
-        "span" => {
-            let fault = serde_json::from_value::<Span>(text.into()).err()?;
-            let told = fault.to_string();
-            let remedy = told
-                .rsplit_once("; ")
-                .map_or("write it as in \"5s\"", |(_, remedy)| remedy);
-            Some((", which is no length of time".to_owned(), remedy.to_owned()))
-        }
-        "socket" => {
-            text.parse::<SocketAddr>().err()?;
-            let problem = ", which is no address with a port".to_owned();
-            Some((
-                problem,
-                "write it as in \"127.0.0.1:7117\" or \"[::1]:7117\"".to_owned(),
-            ))
-        }
-        _ => None,
-    }
-}
-
-/// What is wrong with a number, and what to do.
-fn number_fault(part: &Value, node: &Node) -> Option<(String, String)> {
-    let limit = |key: &str| part.get(key).and_then(Value::as_f64);
-    let most_of_type = part.get("format").and_then(Value::as_str).and_then(most);
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "what is that large is beyond all limits anyway"
-    )]
-    let number = match node.content {
-        Content::Integer(number) => number as f64,
-        Content::Float(number) if number.is_finite() => number,
-        _ => {
-            return Some((
-                ", which is no finite number".to_owned(),
-                "write a number such as 1.5".to_owned(),
-            ));
-        }
-    };
-    let range = bounds(part).map_or_else(|| "give it 0 or more".to_owned(), |range| format!("give it {range}"));
-    if let Some(least) = limit("minimum").filter(|least| number < *least) {
-        return Some((format!(", which is less than {least}"), range));
-    }
-    if let Some(most) = limit("maximum").filter(|most| number > *most) {
-        return Some((format!(", which is more than {most}"), range));
-    }
-    let most = most_of_type.filter(|most| matches!(node.content, Content::Integer(number) if number > *most))?;
-    Some((", which is too much".to_owned(), format!("give it at most {most}")))
-}
-
-/// The most that a whole number of a format may be.
-fn most(format: &str) -> Option<i128> {
-    Some(match format {
-        "uint8" => u8::MAX.into(),
-        "uint16" => u16::MAX.into(),
-        "uint32" => u32::MAX.into(),
-        "uint64" | "uint" => u64::MAX.into(),
-        "int8" => i8::MAX.into(),
-        "int16" => i16::MAX.into(),
-        "int32" => i32::MAX.into(),
-        "int64" | "int" => i64::MAX.into(),
-        _ => return None,
-    })
 }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use triarch_teams::DEMO;
+
 use super::error::{ConfigError, ConfigErrors};
 
 /// What a file is called that nobody names.
 pub const FILE_NAME: &str = "triarch.toml";
 
-/// The description that is built in.
-pub(super) const DEMO: &str = triarch_teams::DEMO;
 const DEMO_NAME: &str = "the built-in demo";
 
 /// Where a description comes from.

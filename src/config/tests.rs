@@ -6,12 +6,14 @@ mod trials;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
-use triarch_teams::{Kind, Kinds, Post, Seat, SettingError};
+use triarch_teams::{Kind, Kinds, Post, PostOffice, Seat, SettingError};
 
 use super::*;
 
@@ -116,6 +118,37 @@ struct LoadSettings {
     /// How often in a second.
     #[serde(default)]
     rate: f64,
+    /// What it says.
+    #[serde(default)]
+    body: serde_json::Value,
+    /// How much it may use.
+    #[serde(default)]
+    limits: LoadLimits,
+}
+
+/// How much a load may use.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct LoadLimits {
+    /// How much memory.
+    #[schemars(with = "String")]
+    memory: Amount,
+}
+
+/// What a type can tell and a schema cannot.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Amount;
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let fault = format!("{text:?} is no amount; write it as in \"4MiB\"");
+        if text.ends_with("MiB") {
+            Ok(Self)
+        } else {
+            Err(serde::de::Error::custom(fault))
+        }
+    }
 }
 
 impl Kind for Loads {
@@ -148,6 +181,15 @@ impl Agent for Still {
     async fn handle(&mut self, _: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         Ok(())
     }
+}
+
+/// The kinds that are built in.
+pub(crate) fn natives() -> Kinds {
+    let instruments = Instruments::new(crate::catalogue().unwrap());
+    let office = PostOffice::new(1, &instruments).unwrap();
+    let office = Arc::new(office);
+    let programs = triarch_programs::described(Arc::clone(&office), &instruments).unwrap();
+    triarch_teams::natives(office).with(programs)
 }
 
 pub(crate) fn kinds() -> Kinds {
@@ -246,7 +288,7 @@ fn nothing_set_is_every_default() {
 
 #[test]
 fn what_is_built_in_is_accepted() {
-    let demo = load(&Source::Demo, &kinds(), []).unwrap();
+    let demo = load(&Source::Demo, &natives(), []).unwrap();
     assert_eq!(demo.name, "the built-in demo");
     assert_eq!(demo.config.teams.len(), 1);
 }

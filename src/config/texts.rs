@@ -83,10 +83,20 @@ impl Texts {
     }
 
     /// The faults as a person is shown them, in the order of their lines, each once.
-    pub(super) fn told(&self, mut faults: Vec<Fault>) -> ConfigErrors {
+    ///
+    /// Of more than `most` the first are told: of very many each is the consequence of another, and nobody reads them.
+    pub(super) fn told(&self, mut faults: Vec<Fault>, most: usize) -> ConfigErrors {
         faults.sort_by_key(|fault| (fault.place.text, fault.place.range.start));
+        let untold = faults.len().saturating_sub(most);
+        faults.truncate(most);
         let mut errors: Vec<_> = faults.into_iter().map(|fault| self.error(fault)).collect();
         errors.dedup();
+        errors.extend((untold > 0).then(|| ConfigError {
+            spot: None,
+            problem: format!("{untold} more things are wrong"),
+            other: None,
+            remedy: "see to these first".to_owned(),
+        }));
         ConfigErrors(errors)
     }
 

@@ -120,7 +120,7 @@ impl Place {
     }
 }
 
-/// Finds the agent that is meant by its path, by `team/name` whatever part it is in, or by a name that only one has.
+/// Finds the agent that is meant by its path, or by a name that only one has.
 pub(crate) fn find_agent(fleet: &Fleet, meant: &str) -> Result<Place, Trouble> {
     if fleet
         .observer()
@@ -134,7 +134,7 @@ pub(crate) fn find_agent(fleet: &Fleet, meant: &str) -> Result<Place, Trouble> {
     let agents = nodes.iter().filter(|node| node.level == Level::Agent);
     let places: Vec<_> = agents
         .filter_map(|node| Place::of(&node.path))
-        .filter(|place| place.is_meant(meant))
+        .filter(|place| place.name == meant)
         .collect();
     match <[Place; 1]>::try_from(places) {
         Ok([place]) => Ok(place),
@@ -150,15 +150,6 @@ pub(crate) fn find_agent(fleet: &Fleet, meant: &str) -> Result<Place, Trouble> {
     }
 }
 
-impl Place {
-    fn is_meant(&self, meant: &str) -> bool {
-        match meant.split_once('/') {
-            Some((team, name)) => self.team == team && self.name == name,
-            None => self.name == meant,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,16 +160,5 @@ mod tests {
             ["team", "team.1", "team.12", "a.b"].map(team_of),
             ["team", "team", "team", "a.b"]
         );
-    }
-
-    #[test]
-    fn an_agent_is_meant_by_its_team_and_name_or_by_its_name() {
-        let place = Place::of("team.1/echo").unwrap();
-        for meant in ["team/echo", "echo"] {
-            assert!(place.is_meant(meant), "{meant}");
-        }
-        for other in ["team.1/other", "other", "tea/echo", "team"] {
-            assert!(!place.is_meant(other), "{other}");
-        }
     }
 }

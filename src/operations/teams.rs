@@ -6,12 +6,13 @@ use std::num::NonZeroU32;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_supervision::tree::NodeView;
-use triarch_teams::{AgentConfig, member, names};
+use triarch_teams::AgentConfig;
 
 use super::runtime::is_trouble;
 use super::seen::{NodeSeen, team_of};
 use super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
+use crate::reload::scale;
 
 /// One team.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,34 +166,16 @@ impl Operation for TeamScale {
                 "describe it with `replicas`, and reload",
             ));
         }
-        self.scale(fleet, agent).await?;
-        Ok(seen(fleet, &fleet.observer().snapshot(), &self.team))
-    }
-}
-
-impl TeamScale {
-    async fn scale(&self, fleet: &Fleet, agent: &AgentConfig) -> Result<(), Trouble> {
-        let team = fleet.team(&self.team)?;
         let scaled = AgentConfig {
             replicas: Some(self.replicas),
             ..agent.clone()
         };
-        let (before, after) = (names(agent), names(&scaled));
-        for name in before.iter().rev().filter(|name| !after.contains(name)) {
-            team.terminate_child(name).await?;
-            // A temporary one is gone already.
-            let _gone = team.delete_child(name).await;
-        }
-        for name in after.iter().filter(|name| !before.contains(name)) {
-            let made = member(&self.team, agent, name, fleet.kinds());
-            let made = made.map_err(|error| Trouble::new(Code::Usage, error.to_string(), "mend the description"))?;
-            made.join_running(&team).await?;
-        }
+        scale(fleet, &self.team, agent, &scaled).await?;
         fleet.describe(&self.team, |team| {
             for described in team.agents.iter_mut().filter(|one| one.name == self.agent) {
                 described.replicas = Some(self.replicas);
             }
         });
-        Ok(())
+        Ok(seen(fleet, &fleet.observer().snapshot(), &self.team))
     }
 }

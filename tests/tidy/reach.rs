@@ -162,8 +162,15 @@ mod tests {
 
     #[test]
     fn a_target_may_lie_outside_of_its_crate() {
-        let manifest = ("actors/bus/Cargo.toml", "[[bin]]\npath = \"../../examples/bus/main_one.rs\"\n");
-        let files = [("examples/bus/main_one.rs", ""), ("examples/bus/other.rs", ""), manifest];
+        let manifest = (
+            "actors/bus/Cargo.toml",
+            "[[bin]]\npath = \"../../examples/bus/main_one.rs\"\n",
+        );
+        let files = [
+            ("examples/bus/main_one.rs", ""),
+            ("examples/bus/other.rs", ""),
+            manifest,
+        ];
         assert_eq!(lost(&files), ["examples/bus/other.rs"]);
     }
 

@@ -4,7 +4,7 @@
 //! dead one left behind is replaced, and two that start at once do not both believe that the other is dead.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,12 @@ const LOCK: &str = "triarch.lock";
 /// Where the socket of a runtime with that state folder is.
 pub fn socket_path(state_dir: &Path) -> PathBuf {
     state_dir.join(SOCKET)
+}
+
+/// Whether a runtime lives that has that state folder.
+pub fn is_held(state_dir: &Path) -> bool {
+    let lock = File::open(state_dir.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// The socket's place, for as long as it is held.
@@ -89,11 +95,32 @@ fn lock(path: &Path, socket: &Path) -> Result<File, Error> {
     options.write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(path).map_err(opened)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Held {
-            path: socket.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(opened(source)),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::Held {
+                path: socket.to_owned(),
+                pid: holder(path),
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(opened(source)),
+    }
+    sign(&file).map_err(opened)?;
+    Ok(file)
+}
+
+/// Writes down who holds the lock.
+fn sign(mut file: &File) -> io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// Who holds the lock, as it wrote itself down.
+fn holder(path: &Path) -> String {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(32).read_to_string(&mut text));
+    match (read, text.trim()) {
+        (Ok(_), pid) if !pid.is_empty() => pid.to_owned(),
+        _ => "unknown".to_owned(),
     }
 }
 
@@ -115,7 +142,8 @@ fn clear(path: &Path) -> Result<(), Error> {
     }
     // Somebody may listen there who knows nothing of the lock.
     if UnixStream::connect(&path).is_ok() {
-        return Err(Error::Held { path });
+        let pid = "unknown".to_owned();
+        return Err(Error::Held { path, pid });
     }
     fs::remove_file(&path).map_err(|source| Error::Open { path, source })
 }

@@ -48,10 +48,12 @@ pub enum Error {
         folder: PathBuf,
     },
     /// Another runtime runs with that folder.
-    #[error("another runtime holds {}; stop it with triarch down, or choose another runtime.state_dir", path.display())]
+    #[error("another runtime, pid {pid}, holds {}; stop it with triarch down, or choose another runtime.state_dir", path.display())]
     Held {
         /// The socket in question.
         path: PathBuf,
+        /// The process of that runtime.
+        pid: String,
     },
     /// What lies in the socket's place is none.
     #[error("{} lies where the socket belongs and is none; remove it", path.display())]

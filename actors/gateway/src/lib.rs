@@ -69,12 +69,12 @@ mod room;
 mod socket;
 mod wire;
 
-pub use claim::socket_path;
+pub use claim::{is_held, socket_path};
 pub use client::{Client, ClientError};
 pub use config::Config;
 pub use doors::Doors;
 pub use error::Error;
 pub use metrics::Door;
 pub use operation::{Caller, Code, OperationError, Operations, ProgressSink, ProgressStream, Request};
-pub use room::room;
+pub use room::{CONNECTIONS, room};
 pub use wire::{Answer, DEPTH_MAX, LINE_MAX};

@@ -46,11 +46,32 @@ pub fn room(
     instruments: &Instruments,
 ) -> Result<(Supervisor, Programs), Error> {
     let config = config.validated()?;
-    let metrics = Metrics::new(instruments)?;
     let owner = owner(state_dir).map_err(|source| Error::StateFolder {
         path: state_dir.to_owned(),
         source,
     })?;
+    make(&config, state_dir, owner, office, Metrics::new(instruments)?)
+}
+
+/// The kind alone, to check descriptions by: it touches no folder, and its agents are not to be started.
+pub fn described(office: Arc<PostOffice>, instruments: &Instruments) -> Result<Programs, Error> {
+    let made = make(
+        &Config::default(),
+        Path::new(""),
+        Owner::nobody(),
+        office,
+        Metrics::new(instruments)?,
+    );
+    made.map(|(_, programs)| programs)
+}
+
+fn make(
+    config: &Config,
+    state_dir: &Path,
+    owner: Owner,
+    office: Arc<PostOffice>,
+    metrics: Metrics,
+) -> Result<(Supervisor, Programs), Error> {
     let bounds = logs::Bounds {
         file_bytes: config.log_file_bytes.0,
         files: config.log_files,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use triarch_supervision::name::{Name, NameError};
 
-use crate::config::{AgentConfig, BackoffConfig, Rules, TeamConfig, TeamStrategy};
+use crate::config::{AgentConfig, BackoffConfig, REPLICAS_MAX, Rules, TeamConfig, TeamStrategy};
 use crate::error::SettingError;
 use crate::span::Span;
 
@@ -87,6 +87,14 @@ impl AgentConfig {
         let last = self.replicas.map(|count| format!("{}-{count}", self.name));
         if let Some(fault) = last.filter(|_| faults.is_empty()).and_then(|name| name_fault(&name)) {
             faults.push(fault);
+        }
+        if let Some(count) = self.replicas.filter(|count| count.get() > REPLICAS_MAX) {
+            let problem = format!("{count} replicas are more than one machine bears");
+            faults.push(SettingError::of(
+                "replicas",
+                problem,
+                format!("give it {REPLICAS_MAX} or fewer"),
+            ));
         }
         faults.extend(self.rules.faults());
         faults
@@ -212,11 +220,11 @@ mod tests {
     fn all_faults_of_an_agent_are_told() {
         let long = "x".repeat(61);
         let team = team(json!({ "agent": [
-            { "name": long, "kind": "k", "replicas": 10, "shutdown": "0s", "start_within": "0s", "handle_within": "0s" },
+            { "name": long, "kind": "k", "replicas": 100_001, "shutdown": "0s", "start_within": "0s", "handle_within": "0s" },
         ] }));
         let faults = team.agents[0].faults();
         let keys: Vec<_> = faults.iter().filter_map(|fault| fault.key.as_deref()).collect();
-        assert_eq!(keys, ["name", "shutdown", "start_within", "handle_within"]);
+        assert_eq!(keys, ["name", "replicas", "shutdown", "start_within", "handle_within"]);
         assert_eq!(
             faults[0].remedy, "shorten it to 63 or fewer",
             "the number of the replica belongs to the name"

@@ -10,6 +10,9 @@ use triarch_supervision::prelude::*;
 
 use crate::span::Span;
 
+/// The most replicas of an agent: whoever means more than one machine bears has probably mistyped.
+pub const REPLICAS_MAX: u32 = 100_000;
+
 /// A team: rules for all, and its agents in the order they start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -78,6 +81,7 @@ pub struct AgentConfig {
     pub kind: String,
     /// How many of it there are: `name-1`, `name-2` and so on. Without it there is one, of its own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = REPLICAS_MAX))]
     pub replicas: Option<NonZeroU32>,
     /// What holds for an agent of any kind.
     #[serde(flatten)]

@@ -84,8 +84,8 @@ mod span;
 
 pub use check::Collision;
 pub use config::{
-    AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, RestartConfig, Rules,
-    TeamConfig, TeamStrategy,
+    AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, REPLICAS_MAX,
+    RestartConfig, Rules, TeamConfig, TeamStrategy,
 };
 pub use error::{SettingError, TeamError};
 pub use kind::{Kind, Kinds, Seat};

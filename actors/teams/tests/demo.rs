@@ -7,6 +7,7 @@ mod tests {
     use std::time::Duration;
 
     use serde::Deserialize;
+    use triarch_supervision::dead_letter::DeadReason;
     use triarch_supervision::metrics::{Catalogue, Counter, Fan, Instruments, TELEMETRY};
     use triarch_supervision::prelude::*;
     use triarch_supervision::testing::World;
@@ -58,20 +59,18 @@ mod tests {
             assert!(alive, "nobody stays down");
             let [done, failed, lost] = ended(&receipts);
             assert!(done > 1_000, "{done}");
-            assert_eq!(lost, restarts("demo/fragile"), "the post in hand at each failure");
+            let crashed = observer.dead_letters().count(DeadReason::Crashed);
+            assert_eq!(lost, crashed, "the post in hand at each failure");
             assert!(failed > 0, "what came too late");
             assert!(tree.stop().await.is_orderly());
         });
     }
 
     #[test]
-    fn the_whole_team_fits_under_one_supervisor() {
+    fn it_has_no_fault_and_fits_under_one_supervisor() {
         let described: Described = toml::from_str(DEMO).unwrap();
-        let names: usize = described.team[0]
-            .agents
-            .iter()
-            .map(|agent| triarch_teams::names(agent).len())
-            .sum();
-        assert!(names <= SPAN, "{names}");
+        let team = &described.team[0];
+        assert_eq!((team.faults(SPAN), team.collisions()), (Vec::new(), Vec::new()));
+        assert!(team.size() <= SPAN, "{}", team.size());
     }
 }

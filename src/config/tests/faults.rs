@@ -39,6 +39,19 @@ fn each_fault_is_told_in_the_words_of_the_page() {
 }
 
 #[test]
+fn of_very_many_faults_the_first_are_told_and_the_others_counted() {
+    let errors = read(&"[".repeat(40_000)).unwrap_err().0;
+    assert!(errors.len() <= 11, "{}", errors.len());
+    let unknown: Vec<_> = (0..4_000).map(|number| format!("colour{number} = 1\n")).collect();
+    let errors = read(&unknown.concat()).unwrap_err().0;
+    assert_eq!(errors.len(), 101);
+    assert_eq!(
+        errors[100].to_string(),
+        "3900 more things are wrong\n  see to these first"
+    );
+}
+
+#[test]
 fn all_faults_of_a_description_are_told_at_once_in_the_order_of_its_lines() {
     let text = "[runtime]\nspam = 1\nspan = 0\n[gateway]\nlisten = \"0.0.0.0:1\"\n[[team]]\nname = \"A\"\nfoo = 1\n[[team.agent]]\nname = \"b\"\n";
     let errors = read(text).unwrap_err().0;

@@ -14,14 +14,14 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
         ("TRIARCH_RUNTIME__SPAN", "20"),
         ("TRIARCH_RUNTIME__LOG__FORMAT", "json"),
         ("TRIARCH_RUNTIME__STATE_DIR", "12"),
-        ("TRIARCH_GATEWAY__INSECURE", "true"),
+        ("TRIARCH_GATEWAY__HTTP", "false"),
         ("TRIARCH_SEED", "7"),
         ("OTHER_RUNTIME__SPAN", "x"),
     ];
     let loaded = read_with(text, &variables).unwrap();
     assert_eq!(loaded.config.runtime.span.get(), 20);
     assert_eq!(loaded.config.runtime.state_dir, "12", "a text needs no quotes");
-    assert!(loaded.config.gateway.insecure);
+    assert!(!loaded.config.gateway.http);
     let origins: Vec<_> = loaded
         .show()
         .settings
@@ -137,7 +137,7 @@ fn what_is_shown_as_json_is_nested_as_the_file_is() {
     assert_eq!(json["config"]["team"][0]["agent"][1]["name"], "flock");
     assert_eq!(json["config"]["team"][1]["name"], "cats");
     assert_eq!(json["origins"]["runtime.span"]["file"]["name"], "t.toml");
-    assert_eq!(json["origins"]["gateway.insecure"], "default");
+    assert_eq!(json["origins"]["gateway.http"], "default");
 }
 
 fn reload(change: impl FnOnce(&mut Config)) -> (Vec<String>, Vec<String>) {
@@ -160,7 +160,7 @@ fn what_the_process_was_started_with_needs_a_restart() {
         new.runtime.state_dir = "/other".to_owned();
         new.runtime.span = std::num::NonZeroUsize::MIN;
         new.runtime.log = LogConfig::default();
-        new.gateway = GatewayConfig::default();
+        new.gateway.listen.set_port(81);
         new.telemetry = TelemetryConfig::default();
     });
     assert_eq!(
@@ -170,7 +170,7 @@ fn what_the_process_was_started_with_needs_a_restart() {
             "runtime.span: 3 → 1",
             "runtime.log.format: \"json\" → \"text\"",
             "telemetry.look_every: \"1s\" → \"50ms\"",
-            "gateway.listen: \"[::1]:80\" → \"127.0.0.1:7117\"",
+            "gateway.listen: \"[::1]:80\" → \"[::1]:81\"",
         ]
     );
     assert_eq!(

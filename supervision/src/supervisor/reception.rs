@@ -58,21 +58,21 @@ impl Reception {
         });
     }
 
-    pub(super) fn split(&self) -> Option<&Split> {
+    pub(crate) fn split(&self) -> Option<&Split> {
         self.split.get()
     }
 }
 
 /// What the first part of a team that was split knows of it.
 #[derive(Debug)]
-pub(super) struct Split {
+pub(crate) struct Split {
     others: Box<[Part]>,
     /// Names of children that are being added to some part.
     coming: Arc<Mutex<HashSet<Name>>>,
 }
 
 impl Split {
-    pub(super) fn others(&self) -> &[Part] {
+    pub(crate) fn others(&self) -> &[Part] {
         &self.others
     }
 
@@ -107,6 +107,10 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn down(&self) -> CallError {
         CallError::Down {
             supervisor: Arc::clone(&self.path),

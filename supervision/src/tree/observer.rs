@@ -102,6 +102,9 @@ pub enum NotFound {
 }
 
 /// Sees a tree, and reaches into it by path. Cheap to clone.
+///
+/// An agent of a team that was [split](crate::Supervisor::span) has the path of its part, such as `team.2/agent`, and is found by
+/// `team/agent` too.
 #[derive(Clone, Debug)]
 pub struct Observer {
     shared: Arc<Shared>,
@@ -282,9 +285,16 @@ impl Observer {
     }
 
     fn entry(&self, path: &str) -> Result<super::shared::Entry, NotFound> {
-        self.shared
-            .find(path)
-            .ok_or_else(|| NotFound::NoSuchPath { path: path.to_owned() })
+        let found = self.shared.find(path).or_else(|| self.in_part(path));
+        found.ok_or_else(|| NotFound::NoSuchPath { path: path.to_owned() })
+    }
+
+    /// An agent of a team that was split, named as if it were not.
+    fn in_part(&self, path: &str) -> Option<super::shared::Entry> {
+        let (team, agent) = path.split_once('/')?;
+        let first = self.shared.find(team)?.door.as_any().downcast::<Reception>().ok()?;
+        let mut others = first.split()?.others().iter();
+        others.find_map(|part| self.shared.find_child(part.path(), agent))
     }
 }
 

@@ -172,3 +172,20 @@ async fn parts_that_are_down_are_restarted_with_the_group_and_the_others_left_al
     assert_eq!(lives, [2, 1, 2]);
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_of_any_part_is_found_by_the_name_of_its_team() {
+    let Group { tree, .. } = group().await;
+    let observer = tree.observer();
+    assert_eq!(&*observer.node("team/a4").unwrap().path, "team.2/a4");
+    let answer = observer
+        .address::<Say>("team/a3")
+        .unwrap()
+        .ask(|reply| Say::Echo(7, reply))
+        .await;
+    assert_eq!(answer, Ok(7));
+    for path in ["team/a9", "team.1/a4", "tea/a4", "team/"] {
+        assert!(observer.node(path).is_err(), "{path}");
+    }
+    tree.stop().await;
+}

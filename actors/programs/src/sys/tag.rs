@@ -22,6 +22,11 @@ pub(crate) struct Tag {
 }
 
 impl Owner {
+    /// One that owns nothing.
+    pub(crate) fn nobody() -> Self {
+        Self(Arc::from(""))
+    }
+
     /// The runtime whose state lies in `state_dir`, which must be there.
     pub(crate) fn of(state_dir: &Path) -> io::Result<Self> {
         let path = state_dir.canonicalize()?;

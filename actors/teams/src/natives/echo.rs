@@ -1,5 +1,7 @@
 //! `echo`: answers each post with its body.
 
+use std::num::NonZeroU64;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +11,6 @@ use crate::error::SettingError;
 use crate::kind::{Kind, Seat};
 use crate::post::Post;
 use crate::span::Span;
-use std::num::NonZeroU64;
 
 /// The settings of an `echo`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

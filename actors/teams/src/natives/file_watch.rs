@@ -201,16 +201,29 @@ impl FileWatch {
 
     fn tell(&mut self, changes: &Changes, ctx: &Context<Self>) {
         self.changes += u64::try_from(changes.count()).unwrap_or(u64::MAX);
-        let sorts = [&changes.created, &changes.changed, &changes.removed];
-        let [created, changed, removed] = sorts.map(|paths| named(paths));
-        let unnamed: usize = sorts.map(|paths| paths.len().saturating_sub(NAMED_MAX)).iter().sum();
-        let body = json!({ "created": created, "changed": changed, "removed": removed, "unnamed": unnamed });
+        let body = body(changes);
         let (tree, me) = (ctx.observer(), ctx.path());
         for to in self.spec.notify.iter() {
             let post = self.spec.office.post(Arc::clone(&me), "files", body.clone());
             self.outgoing.send(&tree, to, post);
         }
     }
+}
+
+/// What a post says of `changes`.
+fn body(changes: &Changes) -> Value {
+    let Changes {
+        created,
+        changed,
+        removed,
+    } = changes;
+    let unnamed = |paths: &[PathBuf]| paths.len().saturating_sub(NAMED_MAX);
+    json!({
+        "created": named(created),
+        "changed": named(changed),
+        "removed": named(removed),
+        "unnamed": unnamed(created) + unnamed(changed) + unnamed(removed),
+    })
 }
 
 fn named(paths: &[PathBuf]) -> Vec<String> {
@@ -290,7 +303,9 @@ mod tests {
             let files = ["a", "b", "c"].map(|name| folder.path().join(name));
             fs::write(&files[0], "").unwrap();
             let mut scene = Scene::new(world, &watch(&json!([folder.path()]), &json!({ "entries": 3 }))).await;
-            files.iter().for_each(|file| fs::write(file, "").unwrap());
+            for file in &files {
+                fs::write(file, "").unwrap();
+            }
             scene.ear.expect_none_within(3 * BEAT).await;
             let state = scene.state("team/watch").await;
             assert!(state["trouble"].as_str().unwrap().contains("more than 3"), "{state}");
@@ -300,6 +315,18 @@ mod tests {
             assert_eq!(scene.state("team/watch").await["trouble"], Value::Null);
             scene.end().await;
         });
+    }
+
+    #[test]
+    fn a_post_names_no_more_than_so_many_and_tells_how_many_more_there_are() {
+        let changes = Changes {
+            created: vec![PathBuf::from("a"); NAMED_MAX + 7],
+            changed: vec![PathBuf::from("b"); NAMED_MAX],
+            removed: Vec::new(),
+        };
+        let body = body(&changes);
+        assert_eq!(body["created"].as_array().unwrap().len(), NAMED_MAX);
+        assert_eq!(body["unnamed"], 7);
     }
 
     #[test]

@@ -93,7 +93,34 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
+    use triarch_supervision::testing::World;
+
+    use super::super::stage::Scene;
     use super::*;
+
+    #[test]
+    fn an_agent_of_a_team_that_was_split_is_found_by_the_path_it_is_described_by() {
+        World::new(1).run(async |world| {
+            let echo = json!({ "name": "echo", "kind": "echo", "replicas": 25 });
+            let scene = Scene::new(world, &json!([echo])).await;
+            let (tree, mut outgoing) = (scene.tree.observer(), Outgoing::default());
+            for (name, is_there) in [
+                ("echo-1", true),
+                ("echo-11", true),
+                ("echo-25", true),
+                ("echo-26", false),
+            ] {
+                let post = scene.office.post("me", "ask", Value::Null);
+                let is_sent = outgoing.send(&tree, &format!("team/{name}"), post);
+                assert_eq!(is_sent, is_there, "{name}: {}", outgoing.shown());
+            }
+            world.settle().await;
+            assert_eq!(scene.office.ended(), [3, 1, 0], "done, failed, lost");
+            let refusal = outgoing.shown()["last_refusal"].to_string();
+            assert!(refusal.contains("team/echo-26"), "{refusal}");
+            scene.end().await;
+        });
+    }
 
     fn read(written: &[&str]) -> Result<Vec<String>, SettingError> {
         let written: Vec<_> = written.iter().map(ToString::to_string).collect();

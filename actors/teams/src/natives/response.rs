@@ -2,6 +2,7 @@
 
 /// The most bytes that are read before the status is known.
 const HEAD_MAX: usize = 16 * 1024;
+const LINE_END: &[u8] = b"\r\n";
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const VERSION: &[u8] = b"HTTP/1.";
 
@@ -38,8 +39,7 @@ impl Response {
             if self.head[..common] != VERSION[..common] {
                 return Err(NoResponse::NotHttp);
             }
-            let end = self.head.windows(HEAD_END.len()).position(|window| window == HEAD_END);
-            let end = end.filter(|end| self.passed + end <= HEAD_MAX);
+            let end = position(&self.head, HEAD_END).filter(|end| self.passed + end <= HEAD_MAX);
             let Some(end) = end else {
                 let is_within = self.passed + self.head.len() <= HEAD_MAX;
                 return if is_within { Ok(None) } else { Err(NoResponse::TooLong) };
@@ -61,20 +61,27 @@ fn is_interim(status: u16) -> bool {
 }
 
 fn status(head: &[u8]) -> Result<u16, NoResponse> {
-    let mut lines = head
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let first = lines.next().ok_or(NoResponse::NotHttp)?;
-    let status = status_of(first).ok_or(NoResponse::NotHttp)?;
-    let has_bare_end = head.iter().filter(|byte| **byte == b'\n').count() != count_of(head, b"\r\n");
-    if has_bare_end || !lines.all(is_header) {
-        return Err(NoResponse::NotAHeader);
+    let mut lines = lines(head);
+    let status = lines.next().and_then(status_of).ok_or(NoResponse::NotHttp)?;
+    if lines.all(is_header) {
+        Ok(status)
+    } else {
+        Err(NoResponse::NotAHeader)
     }
-    Ok(status)
 }
 
-fn count_of(head: &[u8], what: &[u8]) -> usize {
-    head.windows(what.len()).filter(|window| *window == what).count()
+fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(head);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let end = position(line, LINE_END);
+        rest = end.map(|end| &line[end + LINE_END.len()..]);
+        Some(&line[..end.unwrap_or(line.len())])
+    })
+}
+
+fn position(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
 }
 
 /// What a line such as `HTTP/1.1 200 OK` says.
@@ -151,6 +158,8 @@ mod tests {
             (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n", NoResponse::NotAHeader),
             (b"HTTP/1.1 200 OK\r\n: empty\r\n\r\n", NoResponse::NotAHeader),
             (b"HTTP/1.1 200 OK\r\nA: b\nB: c\r\n\r\n", NoResponse::NotAHeader),
+            (b"HTTP/1.1 200 OK\nA: b\r\n\r\n", NoResponse::NotHttp),
+            (b"HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n", NoResponse::NotAHeader),
             (b"HTTP/1.1 200 OK\r\nA: b\r\n folded: c\r\n\r\n", NoResponse::NotAHeader),
             (b"HTTP/1.1 200 OK\r\nA: \0\r\n\r\n", NoResponse::NotAHeader),
             (b"", NoResponse::CutOff),

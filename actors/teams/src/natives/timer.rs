@@ -217,6 +217,7 @@ impl Timer {
 
 #[cfg(test)]
 mod tests {
+    use triarch_supervision::dead_letter::DeadReason;
     use triarch_supervision::testing::World;
 
     use super::super::stage::{Scene, fault};

@@ -1,7 +1,6 @@
 //! What became of posts that are on their way: a machine that is told of their stages.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use triarch_supervision::clock::Moment;
@@ -91,16 +90,14 @@ impl Trips {
 fn written(quantile: Quantile) -> Value {
     match quantile {
         Quantile::About(time) => json!(time.as_secs_f64()),
-        Quantile::Beyond(edge) => json!(format!("more than {}", seconds(edge))),
+        Quantile::Beyond(edge) => json!(format!("more than {}", edge.as_secs_f64())),
     }
-}
-
-fn seconds(time: Duration) -> f64 {
-    time.as_secs_f64()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::post::tests::office;
 
@@ -116,7 +113,9 @@ mod tests {
     #[test]
     fn each_trip_ends_once_as_its_last_stage_says() {
         let (ids, mut trips) = (ids(4), Trips::new(9));
-        ids.iter().for_each(|id| trips.left(*id, at(0)));
+        for id in &ids {
+            trips.left(*id, at(0));
+        }
         let last = [
             Stage::Done(Value::Null),
             Stage::Failed(String::new()),
@@ -144,7 +143,9 @@ mod tests {
     #[test]
     fn no_more_are_on_their_way_than_there_may_be() {
         let (ids, mut trips) = (ids(2), Trips::new(2));
-        ids.iter().for_each(|id| trips.left(*id, at(0)));
+        for id in &ids {
+            trips.left(*id, at(0));
+        }
         assert!(!trips.has_room());
         trips.heard(ids[0], &Stage::Lost, at(1));
         assert!(trips.has_room());
