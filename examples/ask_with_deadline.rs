@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use triarch::dead_letter::DeadReason;
 use triarch::prelude::*;
 
 const SOON: Duration = Duration::from_millis(20);

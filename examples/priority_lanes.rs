@@ -11,14 +11,10 @@ enum Letter {
 }
 
 impl Message for Letter {
-    const LANES: bool = true;
-
-    fn priority(&self) -> Priority {
-        match self {
-            Letter::Post(priority, _) => *priority,
-            Letter::Served(_) => Priority::Background,
-        }
-    }
+    const PRIORITY: Option<fn(&Self) -> Priority> = Some(|letter| match letter {
+        Letter::Post(priority, _) => *priority,
+        Letter::Served(_) => Priority::Background,
+    });
 }
 
 struct Clerk {

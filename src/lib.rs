@@ -1,7 +1,25 @@
 //! Runs a fleet of agents as one supervised tree of three levels, and shows all of it.
 #![forbid(unsafe_code)]
 
+mod catalogue;
+mod cli;
+pub mod config;
+pub mod dashboards;
+mod fleet;
+mod notify;
+mod operations;
+mod reload;
+mod rooms;
+mod runtime;
+#[cfg(test)]
+mod scratch;
+mod up;
+
+pub use catalogue::{catalogue, sections};
+pub use runtime::Runtime;
+pub use triarch_gateway as gateway;
 pub use triarch_supervision::*;
+pub use triarch_teams as teams;
 pub use triarch_telemetry as telemetry;
 
 /// The code in the README, compiled and run with the tests of the documentation.

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
-readonly STAGES=(set_up format lints tests documentation_tests documentation examples benches simulation shuttle dependencies)
+readonly STAGES=(set_up format lints tests documentation_tests documentation rules examples benches simulation shuttle dependencies)
 readonly FEATURES=(--features triarch-supervision/testing)
 readonly EXAMPLE_SECONDS=60
 readonly SKIPPED=77
@@ -42,6 +42,15 @@ stage_documentation_tests() {
 
 stage_documentation() {
   RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked "${FEATURES[@]}"
+}
+
+# The package brings a service with it, which nothing here needs: of it only promtool is called.
+stage_rules() {
+  command -v promtool >/dev/null || install_packages prometheus
+  promtool --version 2>&1 | head -n 1
+  promtool check rules --lint=all grafana/prometheus/rules/*.yml
+  promtool check config grafana/prometheus/prometheus.yml
+  promtool test rules grafana/prometheus/tests/*.yml
 }
 
 stage_examples() {

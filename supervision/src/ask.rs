@@ -13,6 +13,7 @@ use crate::sync::{AtomicU8, Mutex, Ordering, lock};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum NoAnswer {
     /// The mailbox was full and its overflow policy turned the question away.
     #[error("its mailbox is full; ask later, or give it a larger capacity")]

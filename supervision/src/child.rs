@@ -12,10 +12,11 @@ use ractor::{ActorCell, SpawnErr};
 use crate::address::Address;
 use crate::agent::shell::{Birth, Shell};
 use crate::agent::{Agent, Handling, OnError, OnStuck};
-use crate::error::BuildError;
+use crate::error::{BuildError, ChildFault};
 use crate::mailbox::{CAPACITY, Mailbox};
 use crate::message::{Message, Overflow};
 use crate::name::Name;
+use crate::panics::drop_quietly;
 use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
 use crate::supervisor::{check_backoff, check_times};
 use crate::tree::{Door, Level, Node, Shared};
@@ -44,7 +45,18 @@ pub struct Child<A: Agent> {
     name: String,
     spec: A::Spec,
     options: Options,
-    mailbox: OnceLock<Arc<Mailbox<A::Message>>>,
+    mailbox: Offered<A::Message>,
+}
+
+/// The mailbox of a child that no supervisor has taken yet; if none does, it is closed.
+struct Offered<M: Message>(OnceLock<Arc<Mailbox<M>>>);
+
+impl<M: Message> Drop for Offered<M> {
+    fn drop(&mut self) {
+        if let Some(mailbox) = self.0.take() {
+            close(&mailbox);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +95,7 @@ impl Child<Nobody> {
             name: name.into(),
             spec,
             options,
-            mailbox: OnceLock::new(),
+            mailbox: Offered(OnceLock::new()),
         }
     }
 }
@@ -155,7 +167,14 @@ impl<A: Agent> Child<A> {
     /// How long its `start` may take; 30 seconds, unless said otherwise.
     #[must_use]
     pub fn start_within(mut self, limit: Duration) -> Self {
-        self.options.policy.start_within = limit;
+        self.options.policy.start_within = Some(limit);
+        self
+    }
+
+    /// Its `start` may take as long as it likes.
+    #[must_use]
+    pub fn start_without_limit(mut self) -> Self {
+        self.options.policy.start_within = None;
         self
     }
 
@@ -195,7 +214,7 @@ impl<A: Agent> Child<A> {
     }
 
     fn mailbox(&self) -> &Arc<Mailbox<A::Message>> {
-        self.mailbox.get_or_init(|| {
+        self.mailbox.0.get_or_init(|| {
             // A name that is none is told when the tree is built; until then it only stands in messages.
             let name = Name::new(&self.name).unwrap_or_else(|_| Name::unchecked(&self.name));
             let node = Node::new(Level::Agent, name, std::any::type_name::<A>());
@@ -203,31 +222,38 @@ impl<A: Agent> Child<A> {
         })
     }
 
-    /// Checks what can be known before the tree runs. One that is refused closes its mailbox: nobody will read it.
-    /// What it has in common with `like` is kept once.
-    pub(crate) fn build(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
+    /// Checks what can be known before the tree runs, for the supervisor of that name. One that is refused closes its
+    /// mailbox: nobody will read it. What it has in common with `like` is kept once.
+    pub(crate) fn build(mut self, supervisor: &str, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
         let mailbox = Arc::clone(self.mailbox());
-        self.checked(like).inspect_err(|_| close(&mailbox))
+        self.mailbox.0.take();
+        self.checked(Arc::clone(&mailbox), like).map_err(|fault| {
+            close(&mailbox);
+            BuildError::Child {
+                supervisor: Name::unchecked(supervisor),
+                child: mailbox.node.name.clone(),
+                fault,
+            }
+        })
     }
 
-    fn checked(self, like: Option<&ChildSpec>) -> Result<ChildSpec, BuildError> {
-        let mailbox = Arc::clone(self.mailbox());
+    fn checked(self, mailbox: Arc<Mailbox<A::Message>>, like: Option<&ChildSpec>) -> Result<ChildSpec, ChildFault> {
         Name::check(&self.name)?;
         let name = mailbox.node.name.clone();
         let Some(capacity) = NonZeroUsize::new(self.options.capacity) else {
-            return Err(BuildError::NoCapacity { child: name });
+            return Err(ChildFault::NoCapacity);
         };
-        check_backoff(&name, &self.options.policy.backoff.unwrap_or_default())?;
+        check_backoff(&self.options.policy.backoff.unwrap_or_default())?;
         if self.options.budget.is_some_and(|budget| budget.is_zero()) {
-            return Err(BuildError::NoBudget { child: name });
+            return Err(ChildFault::NoBudget);
         }
-        check_times(&name, &self.options.policy)?;
+        check_times(&self.options.policy)?;
         let (in_use, said) = (mailbox.queue.capacity(), capacity.get() as u64);
         if in_use != said || mailbox.overflow != self.options.overflow {
-            return Err(BuildError::MailboxInUse { child: name });
+            return Err(ChildFault::MailboxInUse);
         }
         let startable = AgentSpec::<A> {
-            spec: self.spec,
+            spec: Some(self.spec),
             mailbox,
             handling: Handling {
                 on_error: self.options.on_error,
@@ -326,7 +352,8 @@ fn close<M: Message>(mailbox: &Mailbox<M>) {
 
 /// A checked specification of an agent; each incarnation holds it until it has started.
 pub(crate) struct AgentSpec<A: Agent> {
-    pub(crate) spec: A::Spec,
+    /// There until its drop, which may be anybody's code.
+    pub(crate) spec: Option<A::Spec>,
     pub(crate) mailbox: Arc<Mailbox<A::Message>>,
     pub(crate) handling: Handling,
     on_stuck: OnStuck,
@@ -335,6 +362,7 @@ pub(crate) struct AgentSpec<A: Agent> {
 impl<A: Agent> Drop for AgentSpec<A> {
     fn drop(&mut self) {
         close(&self.mailbox);
+        drop_quietly(self.spec.take());
     }
 }
 

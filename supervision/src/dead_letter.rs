@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
 use crate::clock::Moment;
+use crate::mailbox::Refused;
+use crate::panics::drop_quietly;
 use crate::reason::ExitReason;
+use crate::sync::lock;
 
 /// How many dead letters a tree keeps to show and replay.
 pub const KEPT_LETTERS: usize = 1024;
@@ -16,6 +19,7 @@ pub const KEPT_LETTERS: usize = 1024;
 /// Why a message reached no handler, or did not survive one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DeadReason {
     /// The mailbox was full and its policy drops.
     Full,
@@ -61,50 +65,101 @@ impl DeadReason {
 }
 
 /// Why a dead letter could not be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReplayError {
-    /// The message itself was not kept.
-    #[error("the message was consumed by the handler that crashed; give its type `again` to keep it")]
-    NotKept,
-    /// The mailbox does not take it now.
-    #[error("the mailbox is full or closed; the letter is kept, replay it later")]
-    Refused,
+    /// No letter of that number is kept: there was none, it was sent again, or newer ones have pushed it out.
+    #[error("no dead letter {letter} is kept; the list tells which are")]
+    NotFound {
+        /// Its number.
+        letter: u64,
+    },
+    /// It is kept without its message.
+    #[error(
+        "dead letter {letter} to {path} is kept without its message: questions are not kept, nor is what crashed its agent, unless its type declares a redelivery"
+    )]
+    NotKept {
+        /// Its number.
+        letter: u64,
+        /// The path it was sent to.
+        path: Arc<str>,
+    },
+    /// The mailbox has no room now.
+    #[error("the mailbox of {path} is full; dead letter {letter} is kept, replay it later")]
+    Full {
+        /// Its number.
+        letter: u64,
+        /// The path it was sent to.
+        path: Arc<str>,
+    },
+    /// Nobody at the path takes messages of its type now.
+    #[error("nobody at {path} takes dead letter {letter}; it is kept, replay it when its agent is there again")]
+    Closed {
+        /// Its number.
+        letter: u64,
+        /// The path it was sent to.
+        path: Arc<str>,
+    },
 }
 
-type Replay = Box<dyn FnMut() -> Result<(), ReplayError> + Send>;
+/// Sends a message again, as often as it takes.
+pub(crate) type Replay = Box<dyn FnMut() -> Result<(), Refused> + Send>;
 
-/// A message that reached no handler.
-pub struct DeadLetter {
-    /// Which it is in its tree, from 1.
-    pub number: u64,
-    /// The path it was sent to.
-    pub to: Arc<str>,
-    /// The type of the message.
-    pub message_type: &'static str,
-    /// Why it is dead.
-    pub reason: DeadReason,
-    /// What ended the incarnation that had it in hand.
-    pub cause: Option<ExitReason>,
-    /// When.
-    pub at: Moment,
+/// A dead letter as it is made, with what sends its message again.
+pub(crate) struct Letter {
+    pub(crate) to: Arc<str>,
+    pub(crate) message_type: &'static str,
+    pub(crate) reason: DeadReason,
+    pub(crate) cause: Option<ExitReason>,
+    pub(crate) at: Moment,
     pub(crate) replay: Option<Replay>,
 }
 
-impl fmt::Debug for DeadLetter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadLetter")
-            .field("number", &self.number)
-            .field("to", &self.to)
-            .field("message_type", &self.message_type)
-            .field("reason", &self.reason)
-            .field("at", &self.at)
-            .finish_non_exhaustive()
+impl Letter {
+    fn numbered(self, number: u64) -> KeptLetter {
+        let shown = DeadLetter {
+            number,
+            to: self.to,
+            message_type: self.message_type,
+            reason: self.reason,
+            cause: self.cause,
+            at: self.at,
+            can_replay: self.replay.is_some(),
+        };
+        let replay = self.replay;
+        KeptLetter { shown, replay }
     }
 }
 
-/// A dead letter as it is shown.
+/// A dead letter as it is kept.
+struct KeptLetter {
+    shown: DeadLetter,
+    replay: Option<Replay>,
+}
+
+impl fmt::Debug for KeptLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown.fmt(f)
+    }
+}
+
+impl KeptLetter {
+    fn send_again(&mut self) -> Result<(), ReplayError> {
+        let (letter, path) = (self.shown.number, Arc::clone(&self.shown.to));
+        let Some(replay) = &mut self.replay else {
+            return Err(ReplayError::NotKept { letter, path });
+        };
+        replay().map_err(|refused| match refused {
+            Refused::Full => ReplayError::Full { letter, path },
+            Refused::Closed => ReplayError::Closed { letter, path },
+        })
+    }
+}
+
+/// A message that reached no handler, or did not survive one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct DeadLetterView {
+#[non_exhaustive]
+pub struct DeadLetter {
     /// Which it is in its tree, from 1.
     pub number: u64,
     /// The path it was sent to.
@@ -128,7 +183,7 @@ pub struct DeadLetterView {
 pub struct DeadLetters {
     counts: [AtomicU64; DeadReason::ALL.len()],
     number: AtomicU64,
-    kept: Mutex<VecDeque<DeadLetter>>,
+    kept: Mutex<VecDeque<KeptLetter>>,
 }
 
 impl DeadLetters {
@@ -145,28 +200,35 @@ impl DeadLetters {
     }
 
     /// Those kept, oldest first.
-    pub fn list(&self) -> Vec<DeadLetterView> {
-        self.lock().iter().map(view).collect()
+    pub fn list(&self) -> Vec<DeadLetter> {
+        lock(&self.kept).iter().map(|letter| letter.shown.clone()).collect()
     }
 
-    /// Sends a kept letter again and forgets it; where that fails, it stays.
-    ///
-    /// `None` where no letter of that number is kept.
-    pub fn replay(&self, number: u64) -> Option<Result<(), ReplayError>> {
-        let mut kept = self.lock();
-        let index = kept.iter().position(|letter| letter.number == number)?;
-        let mut letter = kept.remove(index)?;
+    /// Sends the kept letter of that number again and forgets it; where that fails, it stays.
+    pub fn replay(&self, number: u64) -> Result<(), ReplayError> {
+        let mut letter = self.take(number).ok_or(ReplayError::NotFound { letter: number })?;
+        // A message is sent, and what is in the way dropped, outside the lock.
+        letter.send_again().inspect_err(|_| self.put_back(letter))
+    }
+
+    fn take(&self, number: u64) -> Option<KeptLetter> {
+        let mut kept = lock(&self.kept);
+        let index = kept.iter().position(|letter| letter.shown.number == number)?;
+        kept.remove(index)
+    }
+
+    /// Keeps a letter in its old place, unless newer ones fill the room by now.
+    fn put_back(&self, letter: KeptLetter) {
+        let mut kept = lock(&self.kept);
+        let index = kept.partition_point(|other| other.shown.number < letter.shown.number);
+        kept.insert(index, letter);
+        let oldest = if kept.len() > KEPT_LETTERS {
+            kept.pop_front()
+        } else {
+            None
+        };
         drop(kept);
-        let replayed = letter
-            .replay
-            .as_mut()
-            .map_or(Err(ReplayError::NotKept), |replay| replay());
-        if replayed.is_err() {
-            let mut kept = self.lock();
-            let index = kept.partition_point(|other| other.number < number);
-            kept.insert(index, letter);
-        }
-        Some(replayed)
+        drop_quietly(oldest);
     }
 
     pub(crate) fn count_many(&self, reason: DeadReason, many: u64) {
@@ -176,52 +238,35 @@ impl DeadLetters {
     }
 
     /// Counts and keeps a letter, numbering it.
-    pub(crate) fn keep(&self, mut letter: DeadLetter) {
+    pub(crate) fn keep(&self, letter: Letter) {
         self.count_many(letter.reason, 1);
-        letter.number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut kept = self.lock();
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut kept = lock(&self.kept);
         let oldest = if kept.len() == KEPT_LETTERS {
             kept.pop_front()
         } else {
             None
         };
-        kept.push_back(letter);
+        kept.push_back(letter.numbered(number));
         drop(kept);
         // The message's own drop may be anybody's code: not under the lock.
-        crate::panics::drop_quietly(oldest);
+        drop_quietly(oldest);
     }
 
     /// Counts as many letters as died for one reason at one time, and keeps the last of them, numbering them all.
-    pub(crate) fn keep_last(&self, reason: DeadReason, count: u64, letters: Vec<DeadLetter>) {
+    pub(crate) fn keep_last(&self, reason: DeadReason, count: u64, letters: Vec<Letter>) {
         self.count_many(reason, count);
         let last = self.number.fetch_add(count, Ordering::Relaxed) + count;
         let mut number = last - letters.len() as u64;
-        let mut kept = self.lock();
+        let mut kept = lock(&self.kept);
         let surplus = (kept.len() + letters.len()).saturating_sub(KEPT_LETTERS);
         let oldest: Vec<_> = kept.drain(..surplus).collect();
-        for mut letter in letters {
+        for letter in letters {
             number += 1;
-            letter.number = number;
-            kept.push_back(letter);
+            kept.push_back(letter.numbered(number));
         }
         drop(kept);
-        oldest.into_iter().for_each(crate::panics::drop_quietly);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<DeadLetter>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn view(letter: &DeadLetter) -> DeadLetterView {
-    DeadLetterView {
-        number: letter.number,
-        to: Arc::clone(&letter.to),
-        message_type: letter.message_type,
-        reason: letter.reason,
-        cause: letter.cause.clone(),
-        at: letter.at,
-        can_replay: letter.replay.is_some(),
+        oldest.into_iter().for_each(drop_quietly);
     }
 }
 
@@ -229,9 +274,8 @@ fn view(letter: &DeadLetter) -> DeadLetterView {
 mod tests {
     use super::*;
 
-    fn letter(reason: DeadReason, replay: Option<Replay>) -> DeadLetter {
-        DeadLetter {
-            number: 0,
+    fn letter(reason: DeadReason, replay: Option<Replay>) -> Letter {
+        Letter {
             to: Arc::from("team/a"),
             message_type: "M",
             reason,
@@ -272,23 +316,42 @@ mod tests {
     #[test]
     fn a_letter_whose_replay_fails_stays_and_one_that_succeeds_goes() {
         let letters = DeadLetters::default();
-        let mut refusals = 1;
+        let mut refusals = [Refused::Full, Refused::Closed].into_iter();
         letters.keep(letter(
             DeadReason::Poison,
-            Some(Box::new(move || {
-                refusals -= 1;
-                if refusals == 0 {
-                    Err(ReplayError::Refused)
-                } else {
-                    Ok(())
-                }
-            })),
+            Some(Box::new(move || refusals.next().map_or(Ok(()), Err))),
         ));
         letters.keep(letter(DeadReason::Crashed, None));
-        assert_eq!(letters.replay(1), Some(Err(ReplayError::Refused)));
-        assert_eq!(letters.replay(1), Some(Ok(())));
-        assert_eq!(letters.replay(1), None);
-        assert_eq!(letters.replay(2), Some(Err(ReplayError::NotKept)));
+        let (number, path) = (1, Arc::from("team/a"));
+        let full = ReplayError::Full {
+            letter: number,
+            path: Arc::clone(&path),
+        };
+        assert_eq!(letters.replay(1), Err(full));
+        let closed = ReplayError::Closed { letter: number, path };
+        assert_eq!(letters.replay(1), Err(closed));
+        assert_eq!(letters.replay(1), Ok(()));
+        assert_eq!(letters.replay(1), Err(ReplayError::NotFound { letter: 1 }));
+        let told = letters.replay(2).unwrap_err().to_string();
+        assert!(
+            told.starts_with("dead letter 2 to team/a is kept without its message"),
+            "{told}"
+        );
         assert_eq!(letters.list().len(), 1);
+    }
+
+    #[test]
+    fn no_more_are_kept_where_others_came_while_one_was_replayed_in_vain() {
+        let letters = Arc::new(DeadLetters::default());
+        let others = Arc::clone(&letters);
+        let refuse = move || {
+            others.keep(letter(DeadReason::Full, None));
+            Err(Refused::Full)
+        };
+        letters.keep(letter(DeadReason::Full, Some(Box::new(refuse))));
+        (1..KEPT_LETTERS).for_each(|_| letters.keep(letter(DeadReason::Full, None)));
+        assert!(letters.replay(1).is_err());
+        letters.keep(letter(DeadReason::Full, None));
+        assert_eq!(letters.list().len(), KEPT_LETTERS);
     }
 }

@@ -1,52 +1,27 @@
 //! What can be wrong with a tree before it runs, and with starting it.
 
+use std::fmt;
+
 use crate::metrics::{CatalogueError, InstrumentError};
 use crate::name::{Name, NameError};
 use crate::reason::ExitReason;
 
 /// Why a tree cannot be built as described.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
-    /// A name that is none.
+    /// The name of a supervisor is none.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// Two children of one supervisor bear one name.
-    #[error("supervisor {supervisor} has two children named {child}; rename one of them")]
-    Duplicate {
-        /// Whose children.
+    /// A child cannot be as its specification says.
+    #[error(fmt = child_fault)]
+    Child {
+        /// Whose child.
         supervisor: Name,
-        /// The name that stands twice.
+        /// The child, by the name it was given.
         child: Name,
-    },
-    /// A mailbox that could never take a message.
-    #[error("child {child} has a mailbox of capacity 0; give it at least 1")]
-    NoCapacity {
-        /// Whose mailbox.
-        child: Name,
-    },
-    /// A time budget that no handler could keep.
-    #[error("child {child} allows its handlers no time at all; give handle_within more than 0")]
-    NoBudget {
-        /// Whose budget.
-        child: Name,
-    },
-    /// A time limit that no start could keep.
-    #[error("child {child} allows its start no time at all; give start_within more than 0")]
-    NoStartTime {
-        /// Whose start.
-        child: Name,
-    },
-    /// A time to stop that is none.
-    #[error("child {child} is given no time at all to stop; give shutdown more than 0, or say BrutalKill")]
-    NoStopTime {
-        /// Whose stop.
-        child: Name,
-    },
-    /// The mailbox was shaped after its address had been taken.
-    #[error("child {child} got another capacity or overflow policy after its address was taken; set them first")]
-    MailboxInUse {
-        /// Whose mailbox.
-        child: Name,
+        /// What is wrong with it, and what to do about it.
+        fault: ChildFault,
     },
     /// Restarts are allowed, within no time.
     #[error("supervisor {supervisor} allows {restarts} restarts within no time; give its intensity a period")]
@@ -56,32 +31,20 @@ pub enum BuildError {
         /// How many restarts it allows.
         restarts: u32,
     },
-    /// A backoff that shrinks, or jitters by more than all.
-    #[error("{of} has a backoff with {fault}; {remedy}")]
+    /// The waits that a supervisor gives its children cannot be.
+    #[error("supervisor {supervisor} has a backoff with {fault}")]
     Backoff {
         /// Whose backoff.
-        of: Name,
-        /// What is wrong with it.
-        fault: &'static str,
-        /// What to do about it.
-        remedy: &'static str,
-    },
-    /// `significant` where it can have no meaning.
-    #[error(
-        "child {child} of {supervisor} is significant, which needs restart transient or temporary, and a supervisor with auto_shutdown"
-    )]
-    Significant {
-        /// Whose child.
         supervisor: Name,
-        /// The child.
-        child: Name,
+        /// What is wrong with it, and what to do about it.
+        fault: BackoffFault,
     },
-    /// A group that hangs together cannot be split.
+    /// A team whose children restart together cannot be split.
     #[error(
-        "{supervisor} restarts its children together and has {children} of them, more than its span {span}; raise the span, or make several supervisors"
+        "supervisor {supervisor} restarts its children together and has {children} of them, more than its span {span}; raise the span, or make several supervisors"
     )]
     CannotSplit {
-        /// The group.
+        /// Which supervisor.
         supervisor: Name,
         /// How many children it has.
         children: usize,
@@ -89,22 +52,78 @@ pub enum BuildError {
         span: usize,
     },
     /// A span of 0.
-    #[error("{supervisor} has span 0; give each supervisor room for at least 1 child")]
+    #[error("supervisor {supervisor} has span 0; give each supervisor room for at least 1 child")]
     NoSpan {
-        /// The group.
+        /// Which supervisor.
         supervisor: Name,
     },
 }
 
+fn child_fault(supervisor: &Name, child: &Name, fault: &ChildFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match fault {
+        ChildFault::Name(error) => write!(f, "a child of supervisor {supervisor} has no name: {error}"),
+        fault => write!(f, "child {child} of supervisor {supervisor} {fault}"),
+    }
+}
+
+/// What is wrong with the specification of a child.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChildFault {
+    /// Its name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// It bears the name of another child of its supervisor.
+    #[error("is there twice; rename one of them")]
+    Duplicate,
+    /// Its mailbox could never take a message.
+    #[error("has a mailbox of capacity 0; give it at least 1")]
+    NoCapacity,
+    /// Its time budget is none that a handler could keep.
+    #[error("allows its handlers no time at all; give handle_within more than 0")]
+    NoBudget,
+    /// Its time limit is none that a start could keep.
+    #[error("allows its start no time at all; give start_within more than 0")]
+    NoStartTime,
+    /// Its time to stop is none.
+    #[error("is given no time at all to stop; give shutdown more than 0, or say BrutalKill")]
+    NoStopTime,
+    /// Its mailbox was shaped after its address had been taken.
+    #[error("got another capacity or overflow policy after its address was taken; set them first")]
+    MailboxInUse,
+    /// Its waits between restarts cannot be.
+    #[error("has a backoff with {0}")]
+    Backoff(#[from] BackoffFault),
+    /// It is significant where that can have no meaning.
+    #[error("is significant, which needs restart transient or temporary, and a supervisor with auto_shutdown")]
+    Significant,
+}
+
+/// What is wrong with a backoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackoffFault {
+    /// It shrinks, or its factor is no number.
+    #[error("a factor below 1; give a factor of 1 or more")]
+    Factor,
+    /// It jitters by less than nothing or more than all.
+    #[error("a jitter outside 0 to 1; give the share of the wait that chance may move")]
+    Jitter,
+    /// It begins beyond its end.
+    #[error("a first wait beyond its maximum; raise the maximum or lower the first wait")]
+    First,
+}
+
 /// Why a tree did not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// It cannot be built as described.
     #[error(transparent)]
     Build(#[from] BuildError),
     /// The instruments given to the root lack something that a tree counts.
     #[error(
-        "the instruments given to the root do not fit: {0}; a tree counts in SUPERVISION, MAILBOX and AGENT of metrics::families"
+        "the instruments given to the root do not fit: {0}; a tree counts in the sections of metrics::families::TREE"
     )]
     Instruments(#[from] InstrumentError),
     /// The families of this crate make no catalogue.

@@ -72,6 +72,7 @@
 //! one in hand is lost, and it is counted.
 //!
 //! ```
+//! use triarch_supervision::dead_letter::DeadReason;
 //! use triarch_supervision::prelude::*;
 //!
 //! enum Job {
@@ -167,7 +168,7 @@
 //! 5. It *releases* the room of taken messages in portions: a quarter of the capacity, at most 256. Until then they
 //!    count against the bound. Room goes to the line first.
 //!
-//! A message type with lanes ([`Message::LANES`]), and a mailbox that drops its oldest, have a tray per lane,
+//! A message type with lanes ([`Message::PRIORITY`]), and a mailbox that drops its oldest, have a tray per lane,
 //! from which the agent takes message by message, and releases room for each. The most urgent lane goes first; each other lane is
 //! served first once in sixteen turns.
 //!
@@ -179,7 +180,7 @@
 //! |---|---|---|
 //! | `handle` returns an error | the child's [`OnError`](agent::OnError): `Fail` ends the incarnation (`stop` is called) and its supervisor decides; `Resume` keeps the state and goes on | a sender nothing; the asker [`NoAnswer::Crashed`](ask::NoAnswer::Crashed) |
 //! | a callback panics | the incarnation ends, `stop` is not called; its supervisor decides | the same |
-//! | the message in hand at either | [`Message::REDELIVERIES`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker `Crashed` the first time; where the copy shares the reply, what a later life answers, or [`NoAnswer::Poison`](ask::NoAnswer::Poison) |
+//! | the message in hand at either | [`Message::REDELIVERY`]: dead letter `crashed`, or handed out again before all others; after the last time dead letter `poison`, which can be replayed | the asker `Crashed` the first time; where the copy shares the reply, what a later life answers, or [`NoAnswer::Poison`](ask::NoAnswer::Poison) |
 //! | messages that wait meanwhile | nobody: they stay, in their order, within the bound | senders are held back or refused as ever |
 //! | `start` fails, panics or outlives its limit | in the tree's start: that fails, and what had started is stopped; in a restart: it counts as a restart and is tried again; in a call: the caller is told | messages wait |
 //! | `start` declines ([`Failure::ignore`](reason::Failure::ignore)) | the child stays down, without a failure | messages wait |
@@ -248,7 +249,7 @@
 //! - **Dynamic typing.** An address takes one message type; [`Observer::address`](tree::Observer::address) checks that
 //!   the agent at a path takes it.
 //! - **An unbounded mailbox.** A capacity is at least 1, and 1,024 where nothing is said.
-//! - **Supervisors below supervisors.** A large group becomes several, by [`Supervisor::span`];
+//! - **Supervisors below supervisors.** A large team becomes several, by [`Supervisor::span`];
 //!   one handle reaches them all.
 //! - **Names for the whole process.** A path names a node within its tree.
 //! - **Exported metrics.** Figures are read by [`Address::figures`] and [`Observer::snapshot`](tree::Observer::snapshot);
@@ -296,18 +297,21 @@ pub use message::Message;
 pub use supervisor::Supervisor;
 pub use tree::{Root, Tree};
 
-/// What most users of the crate name.
+/// What the author of an agent names daily, and nothing else.
+///
+/// The rule: a name stands here if describing an agent, putting it in a tree, sending to it or asking it takes that name,
+/// or the error of one of these has it. What is read by those who watch a tree (events, decisions, states, figures,
+/// dead letters) or called at run time to change it is found in its module.
 pub mod prelude {
     pub use crate::address::{Address, AskError, Refusal, SendError};
     pub use crate::agent::{Agent, Context, Down, OnError, OnStuck, TimerId};
     pub use crate::ask::{NoAnswer, Reply};
     pub use crate::child::Child;
     pub use crate::clock::Moment;
-    pub use crate::dead_letter::DeadReason;
-    pub use crate::error::{BuildError, StartError};
-    pub use crate::message::{Message, Overflow, Priority};
+    pub use crate::error::StartError;
+    pub use crate::message::{Message, Overflow, Priority, Redelivery};
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
     pub use crate::reason::{ExitReason, Failure};
-    pub use crate::supervisor::{CallError, ChildState, Decision, Started, Supervisor, SupervisorHandle};
-    pub use crate::tree::{Event, Fact, Observer, Phase, Root, RootEnd, Tree};
+    pub use crate::supervisor::Supervisor;
+    pub use crate::tree::{Root, Tree};
 }

@@ -1,5 +1,7 @@
 //! What a message type declares about itself.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// A type that travels through a mailbox.
@@ -7,51 +9,98 @@ use serde::Serialize;
 /// The defaults suit most: held-back senders, one lane, no redelivery.
 ///
 /// ```
-/// use triarch_supervision::message::{Message, Overflow, Priority};
+/// use triarch_supervision::message::{Message, Overflow, Priority, Redelivery};
 ///
+/// #[derive(Clone)]
 /// enum Order { Cancel(u64), Place(u64) }
 ///
 /// impl Message for Order {
 ///     const OVERFLOW: Overflow = Overflow::Reject;
-///     const LANES: bool = true;
-///
-///     fn priority(&self) -> Priority {
-///         match self {
-///             Order::Cancel(_) => Priority::High,
-///             Order::Place(_) => Priority::Normal,
-///         }
-///     }
+///     const PRIORITY: Option<fn(&Self) -> Priority> = Some(|order| match order {
+///         Order::Cancel(_) => Priority::High,
+///         Order::Place(_) => Priority::Normal,
+///     });
+///     const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::cloned(2));
 /// }
 /// ```
 pub trait Message: Send + Sized + 'static {
     /// What happens when the mailbox is full; a child specification may say otherwise.
     const OVERFLOW: Overflow = Overflow::Wait;
 
-    /// Whether messages have priorities. A type without them pays nothing for lanes.
-    const LANES: bool = false;
+    /// The priority of a message, where its type has any: then the mailbox has a lane for each. It may be asked more
+    /// than once, and answers the same. A type without priorities pays nothing for lanes.
+    const PRIORITY: Option<fn(&Self) -> Priority> = None;
 
-    /// How often a message whose handling crashed is handed out again before it counts as poison.
-    /// Needs [`Message::again`].
-    const REDELIVERIES: u32 = 0;
+    /// Whether and how a message whose handling crashed is handed out again. A type without redelivery pays nothing for
+    /// it.
+    const REDELIVERY: Option<Redelivery<Self>> = None;
 
     /// Whether it is measured how long messages wait and how long their handling takes. A type that says no costs its
     /// senders no look at the clock; it is counted, and has no ages and no times.
     const TIMED: bool = true;
+}
 
-    /// The lane this message travels in, where [`Message::LANES`] is true; may be asked more than once, and answers the
-    /// same.
+/// What a mailbox reads in the declarations of a message type, while it is compiled.
+pub(crate) trait Declared: Message {
+    const LANES: bool = Self::PRIORITY.is_some();
+
+    const REDELIVERIES: u32 = match Self::REDELIVERY {
+        Some(redelivery) => redelivery.times,
+        None => 0,
+    };
+
+    #[inline]
     fn priority(&self) -> Priority {
-        Priority::Normal
+        Self::PRIORITY.map_or(Priority::Normal, |priority| priority(self))
     }
 
-    /// A copy to hand out again if handling this one crashes. Asked for only where
-    /// [`Message::REDELIVERIES`] is not 0.
+    #[inline]
+    fn again(&self) -> Option<Self> {
+        Self::REDELIVERY.and_then(|redelivery| (redelivery.again)(self))
+    }
+}
+
+impl<M: Message> Declared for M {}
+
+/// How often a message whose handling crashed is handed out again before it counts as poison, and how the copy is made
+/// that this takes.
+pub struct Redelivery<M> {
+    times: u32,
+    again: fn(&M) -> Option<M>,
+}
+
+impl<M> Redelivery<M> {
+    /// Hands out up to `times` more what `again` makes of a message before it is handled; one of which it makes nothing
+    /// is not handed out again.
     ///
     /// A [`Reply`](crate::ask::Reply) cannot be copied. A question whose copies share one, as in
     /// `Arc<Mutex<Option<Reply<T>>>>`, can still be answered by a later life; the asker of one that is poison is told
     /// so. Where the copies have none, the asker is told at the first crash.
-    fn again(&self) -> Option<Self> {
-        None
+    pub const fn new(times: u32, again: fn(&M) -> Option<M>) -> Self {
+        Self { times, again }
+    }
+}
+
+impl<M: Clone> Redelivery<M> {
+    /// Hands out up to `times` more a clone of the message.
+    pub const fn cloned(times: u32) -> Self {
+        Self::new(times, |message| Some(message.clone()))
+    }
+}
+
+impl<M> Clone for Redelivery<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Redelivery<M> {}
+
+impl<M> fmt::Debug for Redelivery<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redelivery")
+            .field("times", &self.times)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,5 +156,37 @@ impl Priority {
 
     pub(crate) const fn lane(self) -> usize {
         self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Plain;
+
+    impl Message for Plain {}
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Rich(u32);
+
+    impl Message for Rich {
+        const PRIORITY: Option<fn(&Self) -> Priority> = Some(|_| Priority::High);
+        const REDELIVERY: Option<Redelivery<Self>> =
+            Some(Redelivery::new(3, |rich| (rich.0 > 0).then(|| rich.clone())));
+    }
+
+    #[test]
+    fn what_a_type_does_not_declare_it_does_not_have() {
+        const { assert!(!Plain::LANES && Plain::REDELIVERIES == 0) };
+        assert_eq!((Plain.priority(), Plain.again()), (Priority::Normal, None));
+    }
+
+    #[test]
+    fn what_a_type_declares_is_asked_of_each_message() {
+        const { assert!(Rich::LANES && Rich::REDELIVERIES == 3) };
+        assert_eq!((Rich(1).priority(), Rich(1).again()), (Priority::High, Some(Rich(1))));
+        assert_eq!(Rich(0).again(), None);
     }
 }

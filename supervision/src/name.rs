@@ -14,6 +14,7 @@ pub struct Name(Arc<str>);
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// The text is empty.
     #[error("a name is empty; give it one to {NAME_LENGTH_MAX} of a-z, 0-9, _ and -")]
@@ -58,7 +59,7 @@ impl Name {
         first_fault(text).map_or(Ok(()), Err)
     }
 
-    /// The name of the `part`-th supervisor of a group that was split: `team`, `team.1`, `team.2` …
+    /// The name of the `part`-th supervisor of a team that was split: `team`, `team.1`, `team.2` …
     ///
     /// The full stop is what users cannot write, so a part never clashes with a name of theirs.
     pub(crate) fn part(&self, part: usize) -> Self {
@@ -72,8 +73,8 @@ impl Name {
     /// A name that a call asks for; also a part has one.
     pub(crate) fn asked_for(text: &str) -> Result<Self, NameError> {
         match text.rsplit_once('.') {
-            Some((group, part)) if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Self::new(group).map(|_| Self::unchecked(text))
+            Some((team, part)) if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Self::new(team).map(|_| Self::unchecked(text))
             }
             _ => Self::new(text),
         }

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::panic::PanicHookInfo;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::{Arc, Once};
 
 use crate::agent::current;
@@ -36,17 +36,33 @@ fn note(panic: &PanicHookInfo<'_>, before: &dyn Fn(&PanicHookInfo<'_>)) {
     let _noted = LATEST.try_with(|latest| latest.replace(location));
 }
 
-/// Drops what belongs to an agent in the name of somebody else, whom its panic must not touch.
+/// Runs what belongs to an agent in the name of somebody else, whom its panic must not touch.
+pub(crate) fn quietly(run: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+        drop_payload(payload);
+    }
+}
+
+/// Drops what belongs to an agent in the name of somebody else.
 pub(crate) fn drop_quietly<T>(value: T) {
-    let _dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
+    quietly(|| drop(value));
+}
+
+/// What a panic carried may panic when it is dropped, and what that carries too: the second is let lie.
+fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(another);
+    }
 }
 
 /// The report of a caught panic.
-pub(crate) fn report(payload: &(dyn Any + Send)) -> PanicReport {
+pub(crate) fn report(payload: Box<dyn Any + Send>) -> PanicReport {
     let text = payload.downcast_ref::<&'static str>().copied();
     let message = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    PanicReport {
+    let report = PanicReport {
         message: Arc::from(message.unwrap_or("a value that is no text")),
         location: LATEST.with(RefCell::take),
-    }
+    };
+    drop_payload(payload);
+    report
 }

@@ -187,7 +187,8 @@ impl Backoff {
         let grown = self.first.as_secs_f64() * self.factor.powi(exponent);
         let capped = grown.min(self.max.as_secs_f64());
         let spread = 1.0 + self.jitter * (2.0 * chance - 1.0);
-        Duration::from_secs_f64((capped * spread).clamp(0.0, self.max.as_secs_f64()))
+        // A maximum near the longest time there is may be rounded beyond it.
+        Duration::try_from_secs_f64((capped * spread).max(0.0)).map_or(self.max, |delay| delay.min(self.max))
     }
 }
 
@@ -199,6 +200,7 @@ impl Default for Backoff {
 
 /// What a child specification says of its life.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ChildPolicy {
     /// When it is started again.
     pub restart: Restart,
@@ -210,8 +212,8 @@ pub struct ChildPolicy {
     pub on_limit: OnLimit,
     /// The waits between its restarts; the supervisor's where none is given.
     pub backoff: Option<Backoff>,
-    /// How long its `start` may take.
-    pub start_within: Duration,
+    /// How long its `start` may take; `None` is without limit.
+    pub start_within: Option<Duration>,
 }
 
 /// The default limit of a child's `start`.
@@ -225,13 +227,14 @@ impl Default for ChildPolicy {
             significant: false,
             on_limit: OnLimit::default(),
             backoff: None,
-            start_within: START_WITHIN,
+            start_within: Some(START_WITHIN),
         }
     }
 }
 
 /// What a supervisor declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SupervisorPolicy {
     /// Which children restart together.
     pub strategy: Strategy,
@@ -268,6 +271,18 @@ mod tests {
         assert_eq!(backoff.delay(1, 0.0), Duration::from_millis(800));
         assert_eq!(backoff.delay(1, 1.0), Duration::from_millis(1200));
         assert_eq!(backoff.delay(30, 1.0), 10 * SECOND);
+    }
+
+    #[test]
+    fn the_longest_wait_there_is_may_be_asked_for() {
+        let backoff = Backoff::exponential(Duration::MAX, Duration::MAX);
+        assert!(backoff.delay(1, 0.0) > SECOND);
+        assert_eq!([0.5, 1.0].map(|chance| backoff.delay(1, chance)), [Duration::MAX; 2]);
+        let steep = Backoff {
+            factor: f64::MAX,
+            ..Backoff::exponential(SECOND, Duration::MAX)
+        };
+        assert_eq!(steep.delay(9, 1.0), Duration::MAX);
     }
 
     #[test]

@@ -8,10 +8,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::name::Name;
+use crate::policy::Intensity;
 
 /// Why one incarnation of an agent or supervisor ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ExitReason {
     /// It ended by its own wish, its work done.
     #[error("ended normally")]
@@ -53,6 +55,7 @@ pub enum ExitReason {
 /// Why an incarnation was killed instead of asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum KillCause {
     /// Its child specification says `brutal_kill`.
     #[error("its shutdown is brutal_kill")]
@@ -71,6 +74,7 @@ pub enum KillCause {
 /// What a supervisor reports when it gives up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("gave up after {restarts} restarts within {period:?}: child {child} {reason}")]
+#[non_exhaustive]
 pub struct Escalation {
     /// The child whose end was one too many.
     pub child: Name,
@@ -80,6 +84,18 @@ pub struct Escalation {
     pub restarts: u32,
     /// Within which period.
     pub period: Duration,
+}
+
+impl Escalation {
+    /// What a supervisor of that intensity reports when `child` ended once too often.
+    pub const fn new(child: Name, reason: ExitReason, intensity: Intensity) -> Self {
+        Self {
+            child,
+            reason,
+            restarts: intensity.restarts,
+            period: intensity.period,
+        }
+    }
 }
 
 /// An error as it is kept and shown: its own words and those of its sources.
@@ -153,6 +169,7 @@ impl fmt::Debug for Failure {
 
 /// What a panic said, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PanicReport {
     /// The panic's message.
     pub message: Arc<str>,

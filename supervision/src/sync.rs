@@ -1,8 +1,9 @@
 //! The primitives the mailbox is built from: the standard ones, or shuttle's when a schedule explorer runs it.
 
+use std::sync::Arc;
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard,
+    Mutex,
     atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
 };
 
@@ -12,9 +13,74 @@ pub(crate) use shuttle::sync::{
     atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
 };
 
-/// Locks; a panic of another holder is that holder's failure, not ours.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// What a lock guards; a panic of another holder is that holder's failure, not ours.
+#[inline]
+pub(crate) fn unpoisoned<G>(locked: std::sync::LockResult<G>) -> G {
+    locked.unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Locks, whatever became of another holder.
+#[inline]
+pub(crate) fn lock<L: Lock>(mutex: &L) -> L::Guard<'_> {
+    mutex.guard()
+}
+
+/// A mutex, the standard one or shuttle's: both are there where a schedule explorer runs the mailbox.
+pub(crate) trait Lock {
+    type Guard<'a>
+    where
+        Self: 'a;
+
+    fn guard(&self) -> Self::Guard<'_>;
+}
+
+impl<L: Lock> Lock for Arc<L> {
+    type Guard<'a>
+        = L::Guard<'a>
+    where
+        L: 'a;
+
+    fn guard(&self) -> Self::Guard<'_> {
+        L::guard(self)
+    }
+}
+
+#[cfg(not(shuttle))]
+impl<T> Lock for Mutex<T> {
+    type Guard<'a>
+        = std::sync::MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    #[inline]
+    fn guard(&self) -> Self::Guard<'_> {
+        unpoisoned(self.lock())
+    }
+}
+
+#[cfg(shuttle)]
+impl<T> Lock for std::sync::Mutex<T> {
+    type Guard<'a>
+        = std::sync::MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    #[inline]
+    fn guard(&self) -> Self::Guard<'_> {
+        unpoisoned(self.lock())
+    }
+}
+
+#[cfg(shuttle)]
+impl<T> Lock for Mutex<T> {
+    type Guard<'a>
+        = MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    fn guard(&self) -> Self::Guard<'_> {
+        unpoisoned(self.lock())
+    }
 }
 
 /// Lets another thread run.

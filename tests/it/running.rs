@@ -1,55 +1,134 @@
-//! The binary as a child process that cannot outlive its test.
+//! The binary as a child process that cannot outlive its test, in a state folder of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::PATIENCE;
 
 /// How many lines may wait to be looked at.
 const LINES: usize = 64;
 
-fn triarch(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_triarch"));
-    command.args(arguments).stdin(Stdio::null());
-    command
+/// A folder and a port of a test's own.
+pub(crate) struct House {
+    folder: TempDir,
+    pub(crate) port: u16,
 }
 
-/// Runs it to its end.
-pub(crate) fn run(arguments: &[&str]) -> Output {
-    triarch(arguments).output().unwrap()
+impl House {
+    pub(crate) fn new() -> Self {
+        // Free now, and most likely still when the binary asks for it.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self {
+            folder: TempDir::new().unwrap(),
+            port,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_triarch"));
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .current_dir(self.path())
+            .env_clear()
+            .env("HOME", self.path())
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("TRIARCH_RUNTIME__STATE_DIR", self.path().join("state"))
+            .env("TRIARCH_GATEWAY__LISTEN", format!("127.0.0.1:{}", self.port));
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that has to succeed; returns the JSON it prints.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Starts the runtime, and waits until it says that it runs.
+    pub(crate) fn up(&self, arguments: &[&str]) -> Running {
+        let mut running = Running::start(self.command(&[&["up"], arguments].concat()));
+        running.said_with("triarch top", PATIENCE);
+        running
+    }
+
+    /// What the runtime answers to a `GET`: head and body.
+    pub(crate) fn get(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+            self.port
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
 }
 
 /// One that runs while the test looks on. It is killed when the test is through.
 pub(crate) struct Running {
     child: Child,
     log: Option<Receiver<String>>,
+    said: Receiver<String>,
     read: Vec<String>,
-    ended: Receiver<()>,
 }
 
 impl Running {
-    pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut command = triarch(arguments);
+    fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, log) = sync_channel(LINES);
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        beside(move || {
-            let _read = lines.map_while(Result::ok).try_for_each(|line| sender.send(line));
-        });
-        let (sender, ended) = sync_channel(1);
-        let mut output = child.stdout.take().unwrap();
-        beside(move || {
-            // Standard output ends when the process does.
-            let _read = output.read_to_end(&mut Vec::new());
-            let _waiting = sender.send(());
-        });
         Self {
+            log: Some(lines(child.stderr.take().unwrap())),
+            said: lines(child.stdout.take().unwrap()),
             child,
-            log: Some(log),
             read: Vec::new(),
-            ended,
         }
+    }
+
+    /// The next line it says, as opposed to logs, that has `words` in it.
+    pub(crate) fn said_with(&mut self, words: &str, patience: Duration) -> String {
+        let deadline = Instant::now() + patience;
+        loop {
+            let line = self
+                .said
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()));
+            let Ok(line) = line else {
+                let log = self.log.as_ref().map(|log| log.try_iter().collect::<Vec<_>>());
+                panic!("it does not say {words:?}: {log:#?}")
+            };
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The next line of its log that has `words` in it.
@@ -78,9 +157,18 @@ impl Running {
 
     /// Its exit code, once it has ended.
     pub(crate) fn end(&mut self, patience: Duration) -> Option<i32> {
-        let ended = self.ended.recv_timeout(patience);
-        assert!(ended.is_ok(), "it runs on: {:#?}", self.read);
-        self.child.wait().unwrap().code()
+        let deadline = Instant::now() + patience;
+        loop {
+            // Standard output ends when the process does.
+            match self
+                .said
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().code(),
+                Err(RecvTimeoutError::Timeout) => panic!("it runs on: {:#?}", self.read),
+            }
+        }
     }
 }
 
@@ -90,6 +178,16 @@ impl Drop for Running {
         let _killed = self.child.kill();
         let _waited = self.child.wait();
     }
+}
+
+/// The lines of a pipe, as they come.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = sync_channel(LINES);
+    let lines = BufReader::new(pipe).lines();
+    beside(move || {
+        let _read = lines.map_while(Result::ok).try_for_each(|line| sender.send(line));
+    });
+    receiver
 }
 
 #[expect(

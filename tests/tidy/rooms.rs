@@ -12,6 +12,9 @@ const ACTOR: [&str; 3] = ["mod.rs", "message.rs", "actor.rs"];
 /// The folder of a room that is no actor: what it asks of the system.
 const SYSTEM: &str = "sys";
 
+/// A folder of small agents, each in one file, that are described alike.
+const GALLERY: &str = "natives";
+
 /// Rooms and actors that lack a file of the plan.
 pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
     let mut folders = BTreeSet::new();
@@ -21,7 +24,8 @@ pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
             if let [actor, _, ..] = inner
                 && *actor != SYSTEM
             {
-                folders.insert((format!("actors/{room}/src/{actor}"), &ACTOR[..]));
+                let plan = if *actor == GALLERY { &ACTOR[..1] } else { &ACTOR[..] };
+                folders.insert((format!("actors/{room}/src/{actor}"), plan));
             }
         }
     }
@@ -64,6 +68,17 @@ mod tests {
         let system = ["sys/mod.rs", "sys/pipe.rs"].map(|path| format!("actors/bus/src/{path}"));
         let paths: Vec<_> = room.iter().chain(&system).map(String::as_str).collect();
         assert!(found(&paths).is_empty());
+    }
+
+    #[test]
+    fn a_gallery_needs_nothing_but_its_entrance() {
+        let room = ROOM.map(|name| format!("actors/teams/src/{name}"));
+        let natives = ["actors/teams/src/natives/echo.rs", "actors/teams/src/natives/mod.rs"].map(str::to_owned);
+        let mut paths: Vec<_> = room.iter().chain(&natives).map(String::as_str).collect();
+        assert!(found(&paths).is_empty());
+        paths.pop();
+        let expected = ["actors/teams/src/natives:1: mod.rs is missing [rooms to plan]"];
+        assert_eq!(found(&paths), expected);
     }
 
     #[test]

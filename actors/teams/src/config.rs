@@ -10,6 +10,9 @@ use triarch_supervision::prelude::*;
 
 use crate::span::Span;
 
+/// The most replicas of an agent: whoever means more than one machine bears has probably mistyped.
+pub const REPLICAS_MAX: u32 = 100_000;
+
 /// A team: rules for all, and its agents in the order they start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,10 +63,12 @@ pub struct BackoffConfig {
     /// The wait before the first restart.
     pub first: Span,
     /// By what each further wait grows.
+    #[schemars(range(min = 1))]
     pub factor: f64,
     /// The longest wait.
     pub max: Span,
     /// The share of a wait that chance adds or takes: 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub jitter: f64,
 }
 
@@ -76,6 +81,7 @@ pub struct AgentConfig {
     pub kind: String,
     /// How many of it there are: `name-1`, `name-2` and so on. Without it there is one, of its own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = REPLICAS_MAX))]
     pub replicas: Option<NonZeroU32>,
     /// What holds for an agent of any kind.
     #[serde(flatten)]

@@ -68,6 +68,13 @@ impl Kinds {
         self
     }
 
+    /// These and `others`; of two with one name that of the others stays.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// Their names, with what they are.
     pub fn list(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
         self.0.iter().map(|(name, kind)| (*name, kind.about()))
@@ -119,14 +126,19 @@ impl<K: Kind> AnyKind for K {
 }
 
 fn read<S: DeserializeOwned>(settings: Map<String, Value>) -> Result<S, SettingError> {
-    serde_json::from_value(Value::Object(settings)).map_err(|error| {
-        let text = error.to_string();
-        // serde names the key it is about between the first pair of backticks, where it knows it.
-        let key = text.split('`').nth(1).map(str::to_owned);
+    serde_path_to_error::deserialize(Value::Object(settings)).map_err(|error| {
+        let path = error.path().to_string();
+        let text = error.into_inner().to_string();
+        // Of a key that is missing or unknown serde names only the table, and the key between the first pair of backticks.
+        let named = text.split('`').nth(1).map(str::to_owned);
+        let key = if path == "." { named } else { Some(path) };
+        let (problem, remedy) = text.split_once("; ").unwrap_or((&text, SEE_SCHEMA));
         SettingError {
             key,
-            problem: text,
-            remedy: "see what its kind may set with `triarch config schema`".to_owned(),
+            problem: problem.to_owned(),
+            remedy: remedy.to_owned(),
         }
     })
 }
+
+const SEE_SCHEMA: &str = "see what its kind may set with `triarch config schema`";

@@ -9,26 +9,92 @@
 //!   name, rules    by the name        │
 //!   agents         of its kind        └─▶ SupervisorHandle  while it runs
 //! ```
+//!
+//! # Kinds
+//!
+//! [`natives`] has those that are built in:
+//!
+//! | kind | what it does |
+//! |---|---|
+//! | `echo` | answers each post with its body; fails now and then where it is told to |
+//! | `timer` | sends a post each so often, or once a day |
+//! | `load` | sends posts at an even rate, and hears what becomes of them |
+//! | `http-check` | asks a web server each so often whether it is well, and tells of changes |
+//! | `file-watch` | looks at files and folders each so often, and tells what came, changed and went |
+//!
+//! A kind of one's own is a type for its settings, one for the agent, and one that makes the latter of the former:
+//!
+//! ```
+//! use triarch_supervision::prelude::*;
+//! use triarch_teams::{Kind, Kinds, Post, Seat, SettingError, TeamConfig, members};
+//!
+//! #[derive(Clone, serde::Deserialize, schemars::JsonSchema)]
+//! #[serde(deny_unknown_fields)]
+//! struct Settings {
+//!     /// How it begins each answer.
+//!     greeting: String,
+//! }
+//!
+//! struct Greeter(String);
+//!
+//! impl Agent for Greeter {
+//!     type Message = Post;
+//!     type Spec = String;
+//!
+//!     async fn start(greeting: String, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+//!         Ok(Self(greeting))
+//!     }
+//!
+//!     async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+//!         post.receipt.delivered();
+//!         post.receipt.done(format!("{}, {}", self.0, post.from).into());
+//!         Ok(())
+//!     }
+//! }
+//!
+//! struct Greeters;
+//!
+//! impl Kind for Greeters {
+//!     type Settings = Settings;
+//!     type Agent = Greeter;
+//!
+//!     fn name(&self) -> &'static str { "greeter" }
+//!     fn about(&self) -> &'static str { "Greets whoever writes to it." }
+//!     fn spec(&self, seat: Seat<Settings>) -> Result<String, SettingError> { Ok(seat.settings.greeting) }
+//! }
+//!
+//! let team = r#"{ "name": "inn", "agent": [{ "name": "host", "kind": "greeter", "greeting": "Welcome" }] }"#;
+//! let team: TeamConfig = serde_json::from_str(team)?;
+//! assert_eq!(members(&team, &Kinds::new().with(Greeters))?.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
+mod check;
 mod config;
 mod error;
 mod kind;
 mod member;
 pub mod metrics;
+mod natives;
 mod post;
 pub mod receipt;
 mod room;
 mod span;
 
+pub use check::Collision;
 pub use config::{
-    AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, RestartConfig, Rules,
-    TeamConfig, TeamStrategy,
+    AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, REPLICAS_MAX,
+    RestartConfig, Rules, TeamConfig, TeamStrategy,
 };
 pub use error::{SettingError, TeamError};
 pub use kind::{Kind, Kinds, Seat};
 pub use member::Member;
+pub use natives::natives;
 pub use post::{NoPostId, Post, PostId, PostOffice};
 pub use receipt::Receipt;
 pub use room::{Members, member, members, names, room};
 pub use span::Span;
+
+/// A description of a small team to watch, as `[[team]]` of a configuration in TOML.
+pub const DEMO: &str = include_str!("../demo.toml");

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::Started;
+use triarch_supervision::supervisor::{CallError, Started, SupervisorHandle};
 
 use crate::config::Rules;
 use crate::post::Post;

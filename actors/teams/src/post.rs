@@ -50,6 +50,11 @@ impl Post {
         self.deadline = Some(deadline);
         self
     }
+
+    /// Whether an agent made it out for itself, by [`PostOffice::reminder`].
+    pub fn is_reminder(&self) -> bool {
+        self.receipt.is_unheard()
+    }
 }
 
 /// The id of a post: unique among all posts of all lives of a runtime.
@@ -130,6 +135,12 @@ impl PostOffice {
         Post::new(id, from, kind, body, receipt)
     }
 
+    /// Makes out a post that an agent sets as a timer for itself: no receipt of it is heard or counted.
+    pub fn reminder(&self, from: impl Into<Arc<str>>, kind: impl Into<Arc<str>>) -> Post {
+        let id = self.next_id();
+        Post::new(id, from, kind, Value::Null, Receipt::unheard(id))
+    }
+
     fn next_id(&self) -> PostId {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         PostId(u128::from(self.run) << 64 | u128::from(number))
@@ -162,6 +173,17 @@ pub(crate) mod tests {
         assert_ne!(first, second);
         assert_eq!(first.to_string(), "ffffffffffffffff0000000000000001");
         assert_eq!(first.to_string().parse(), Ok(first));
+    }
+
+    #[test]
+    fn a_reminder_is_known_as_one_and_counts_for_nothing() {
+        let office = office(1);
+        let reminder = office.reminder("me", "beat");
+        assert!(reminder.is_reminder());
+        reminder.receipt.done(Value::Null);
+        drop(office.reminder("me", "beat"));
+        assert_eq!(office.ended(), [0, 0, 0], "done, failed, lost");
+        assert!(!office.post("me", "beat", Value::Null).is_reminder());
     }
 
     #[test]

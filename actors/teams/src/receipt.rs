@@ -69,6 +69,19 @@ impl Receipt {
         }
     }
 
+    /// Of a post that is nobody's business.
+    pub(crate) fn unheard(post: PostId) -> Self {
+        Self {
+            post,
+            to: None,
+            metrics: None,
+        }
+    }
+
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.to.is_none() && self.metrics.is_none()
+    }
+
     /// Whether anybody wants to know.
     pub fn is_wanted(&self) -> bool {
         self.to.as_ref().is_some_and(|sender| !sender.is_disconnected())

@@ -50,6 +50,7 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "format": "span",
             "description": "A length of time, as in 250ms, 5s or 1h 30m.",
         })
     }

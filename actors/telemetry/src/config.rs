@@ -40,6 +40,8 @@ pub struct Limits {
     pub error_from: usize,
     /// How many children are told apart; those beyond share the allowance of their supervisor: 4,096.
     pub children: usize,
+    /// How the paths of those begin whose ordinary coming and going is no news, such as connections: nobody's.
+    pub passers_by: &'static [&'static str],
 }
 
 impl Default for Config {
@@ -61,6 +63,7 @@ impl Default for Limits {
             warn_from: 2,
             error_from: 5,
             children: 4096,
+            passers_by: &[],
         }
     }
 }
@@ -68,6 +71,12 @@ impl Default for Limits {
 impl Config {
     /// Refuses settings that contradict each other.
     pub fn validated(self) -> Result<Self, Error> {
+        let first = self.faults().into_iter().next();
+        first.map_or(Ok(self), |(_, fault)| Err(fault))
+    }
+
+    /// All settings that contradict each other, by the key to change.
+    pub fn faults(&self) -> Vec<(&'static str, Error)> {
         let Limits {
             within,
             pause,
@@ -75,16 +84,17 @@ impl Config {
             error_from,
             ..
         } = self.limits;
+        let mut faults = Vec::new();
         if self.look_every.is_zero() {
-            return Err(Error::NoPauseBetweenLooks);
+            faults.push(("look_every", Error::NoPauseBetweenLooks));
         }
         if pause > within {
-            return Err(Error::PauseTooLong { pause, within });
+            faults.push(("limits.pause", Error::PauseTooLong { pause, within }));
         }
         if warn_from > error_from {
-            return Err(Error::LevelsReversed { warn_from, error_from });
+            faults.push(("limits.warn_from", Error::LevelsReversed { warn_from, error_from }));
         }
-        Ok(self)
+        faults
     }
 }
 
@@ -119,5 +129,16 @@ mod tests {
             refused(|config| config.limits.warn_from = 6),
             "errors begin at 5 restarts and warnings only at 6; let warnings begin first"
         );
+    }
+
+    #[test]
+    fn all_faults_are_told_by_their_keys() {
+        let mut config = Config {
+            look_every: Duration::ZERO,
+            ..Config::default()
+        };
+        config.limits.warn_from = 6;
+        let keys: Vec<_> = config.faults().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["look_every", "limits.warn_from"]);
     }
 }

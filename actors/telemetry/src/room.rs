@@ -2,25 +2,32 @@
 //!
 //! ```text
 //! telemetry        one_for_one: its agents need nothing of each other
-//! └─ lifecycle     permanent: a tree without it runs on, but unseen
+//! ├─ lifecycle     permanent: a tree without it runs on, but unseen
+//! ├─ health        follows how everybody is
+//! ├─ heartbeat     tells that ready work runs, and how late
+//! └─ upkeep        drains what other libraries count
 //! ```
 
 use std::time::Duration;
 
-use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::exposition::Exposition;
+use crate::health::Watcher;
+use crate::heartbeat::{self, Heartbeat};
 use crate::lifecycle::{Lifecycle, Settings};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, RUNTIME_SCHEDULER_LAG_SECONDS};
 use crate::output::Output;
+use crate::upkeep::Upkeep;
 
 /// As long as it may take to write the last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The room, to be the first child of a root.
-pub fn room(config: Config, output: Output, instruments: &Instruments) -> Result<Supervisor, Error> {
+pub fn room(config: Config, output: Output, exposition: &Exposition) -> Result<Supervisor, Error> {
+    let instruments = exposition.instruments();
     let settings = Settings {
         config: config.validated()?,
         output,
@@ -29,6 +36,10 @@ pub fn room(config: Config, output: Output, instruments: &Instruments) -> Result
     let lifecycle = Child::of::<Lifecycle>("lifecycle", settings)
         .capacity(1)
         .shutdown(Shutdown::Within(LAST_LINES));
+    let heartbeat = heartbeat::Settings {
+        health: exposition.health().clone(),
+        lag: instruments.single(&RUNTIME_SCHEDULER_LAG_SECONDS)?,
+    };
     Ok(Supervisor::named("telemetry")
         .strategy(Strategy::OneForOne)
         .intensity(Intensity::new(5, Duration::from_mins(1)))
@@ -36,5 +47,8 @@ pub fn room(config: Config, output: Output, instruments: &Instruments) -> Result
             Duration::from_millis(100),
             Duration::from_secs(10),
         ))
-        .child(lifecycle))
+        .child(lifecycle)
+        .child(Child::of::<Watcher>("health", exposition.health().clone()).capacity(1))
+        .child(Child::of::<Heartbeat>("heartbeat", heartbeat).capacity(1))
+        .child(Child::of::<Upkeep>("upkeep", ()).capacity(1)))
 }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use triarch_supervision::metrics::{Catalogue, Instruments, TELEMETRY, Value};
+use triarch_supervision::metrics::{Catalogue, Instruments, Value, families};
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::World;
-use triarch_telemetry::{Config, Format, Output, metrics, room};
+use triarch_telemetry::{Cause, Config, Exposition, Format, Health, Output, State, metrics, room};
 
 /// Paper that several hands may hold.
 #[derive(Clone, Default)]
@@ -72,7 +72,9 @@ impl Agent for Neighbour {
 }
 
 fn instruments() -> Instruments {
-    Instruments::new(Catalogue::new(&[metrics::LIFECYCLE, TELEMETRY]).unwrap())
+    let sections = [families::SUPERVISION, families::MAILBOX, families::AGENT];
+    let sections: Vec<_> = sections.into_iter().chain(metrics::SECTIONS).collect();
+    Instruments::new(Catalogue::new(&sections).unwrap())
 }
 
 fn count(instruments: &Instruments, name: &str) -> u64 {
@@ -88,8 +90,9 @@ fn count(instruments: &Instruments, name: &str) -> u64 {
 async fn fail_once(world: &World, config: Config, output: Output, instruments: &Instruments) -> Tree {
     let neighbour = Child::of::<Neighbour>("writer", ());
     let address = neighbour.address();
+    let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0.0.0").unwrap();
     let root = Root::new()
-        .supervisor(room(config, output, instruments).unwrap())
+        .supervisor(room(config, output, &exposition).unwrap())
         .supervisor(Supervisor::named("team").child(neighbour));
     let tree = world.start(root).await.unwrap();
     address.send(Fail).await.unwrap();
@@ -106,6 +109,9 @@ fn a_failure_and_what_follows_is_written_line_by_line_and_so_is_the_end() {
     });
     let expected = [
         "info  telemetry/lifecycle started, life 1",
+        "info  telemetry/health started, life 1",
+        "info  telemetry/heartbeat started, life 1",
+        "info  telemetry/upkeep started, life 1",
         "info  telemetry started, life 1",
         "info  team/writer started, life 1",
         "info  team started, life 1",
@@ -114,6 +120,9 @@ fn a_failure_and_what_follows_is_written_line_by_line_and_so_is_the_end() {
         "info  team/writer started, life 2",
         "info  team/writer life 2 was asked to stop",
         "info  team life 1 was asked to stop",
+        "info  telemetry/upkeep life 1 was asked to stop",
+        "info  telemetry/heartbeat life 1 was asked to stop",
+        "info  telemetry/health life 1 was asked to stop",
     ];
     assert_eq!(paper.lines(), expected);
     assert_eq!(count(&instruments, metrics::LINES.name), expected.len() as u64);
@@ -156,5 +165,68 @@ fn a_log_that_cannot_be_written_counts_what_is_lost_and_brings_nobody_down() {
         assert!(tree.stop().await.is_orderly());
     });
     assert_eq!(count(&instruments, metrics::LINES.name), 0);
-    assert_eq!(count(&instruments, metrics::LOST.name), 9);
+    assert_eq!(count(&instruments, metrics::LOST.name), 15);
+}
+
+#[test]
+fn health_follows_the_tree_without_asking_anybody() {
+    let health = Health::new(&["telemetry"]);
+    let exposition = Exposition::new(instruments(), health.clone(), "0.0.0").unwrap();
+    World::any().run(async |world| {
+        assert!(!health.is_live());
+        let neighbour = Child::of::<Neighbour>("writer", ()).on_limit(OnLimit::Quarantine);
+        let address = neighbour.address();
+        let team = Supervisor::named("team")
+            .intensity(Intensity::new(0, Duration::from_secs(1)))
+            .child(neighbour);
+        let root = Root::new()
+            .supervisor(room(Config::default(), Output::to(Paper::default()), &exposition).unwrap())
+            .supervisor(team);
+        let tree = world.start(root).await.unwrap();
+        world.settle().await;
+        assert!(health.is_live());
+        assert_eq!((health.report().is_ready, health.report().reasons), (true, vec![]));
+
+        address.send(Fail).await.unwrap();
+        world.settle().await;
+        let report = health.report();
+        assert!(report.is_ready, "a team in quarantine is degraded only");
+        assert_eq!(report.reasons[0].cause, Cause::Quarantined);
+        assert_eq!(report.reasons[0].subject, "team/writer");
+
+        tree.observer()
+            .supervisor("team")
+            .unwrap()
+            .delete_child("writer")
+            .await
+            .unwrap();
+        world.advance(Duration::from_secs(2)).await;
+        assert_eq!(health.report().reasons, vec![], "one that was deleted is forgotten");
+
+        health.drain();
+        assert_eq!(
+            (health.report().state, health.report().is_ready),
+            (State::Draining, false)
+        );
+        tree.stop().await;
+    });
+}
+
+#[test]
+fn a_scheduler_that_stood_still_shows_as_lag() {
+    let instruments = instruments();
+    World::any().run(async |world| {
+        let tree = fail_once(world, Config::default(), Output::to(Paper::default()), &instruments).await;
+        world.jump(Duration::from_secs(3)).await;
+        tree.stop().await;
+    });
+    let readings = instruments.read();
+    let lag = readings
+        .iter()
+        .find(|reading| reading.family == &metrics::RUNTIME_SCHEDULER_LAG_SECONDS);
+    let value = lag.map(|reading| &reading.samples[0].value);
+    assert!(
+        matches!(value, Some(Value::Spread(spread)) if spread.count() > 5 && spread.sum() > Duration::from_secs(2)),
+        "{value:?}"
+    );
 }

@@ -7,6 +7,7 @@ use crate::ask::NoAnswer;
 
 /// Why a message was not queued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The mailbox is full.
     #[error("its mailbox is full; send later, wait with `send`, or give it a larger capacity")]
@@ -31,6 +32,7 @@ pub enum Refusal {
 /// A message that was not queued, and why.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot send to {to}: {why}")]
+#[non_exhaustive]
 pub struct SendError<M> {
     /// The message.
     pub message: M,
@@ -51,6 +53,7 @@ impl<M> fmt::Debug for SendError<M> {
 
 /// A question without an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AskError {
     /// The question was not queued.
     #[error("cannot ask {to}: {why}")]

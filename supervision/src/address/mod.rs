@@ -169,7 +169,8 @@ impl<M: Message> Address<M> {
     ///
     /// Not for handlers: an agent must not block the thread that runs it.
     pub fn blocking_send(&self, message: M) -> Result<(), SendError<M>> {
-        block_on(self.send(message))
+        // It may be part of a task after all, whose turn goes on for as long as it blocks.
+        block_on(tokio::task::coop::unconstrained(self.send(message)))
     }
 
     /// Asks: `question` makes the message from the way back, and the answer is waited for without limit.

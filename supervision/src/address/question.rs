@@ -81,7 +81,8 @@ mod tests {
     use crate::mailbox::Mailbox;
     use crate::message::Overflow;
     use crate::name::Name;
-    use crate::tree::{Level, Node, Root, lock};
+    use crate::sync::lock;
+    use crate::tree::{Level, Node, Root};
 
     struct Question(#[expect(dead_code, reason = "nobody answers")] Reply<()>);
 

@@ -28,6 +28,7 @@ pub struct Context<A: Agent> {
 
 /// The end of a watched agent's incarnation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Down {
     /// Whose.
     pub path: Arc<str>,
@@ -63,7 +64,8 @@ impl<A: Agent> Context<A> {
     }
 
     fn timers(&mut self) -> &mut Timers<A::Message> {
-        self.timers.get_or_insert_default()
+        let life = self.incarnation;
+        self.timers.get_or_insert_with(|| Box::new(Timers::of_life(life)))
     }
 
     pub(super) fn next_timer(&self) -> Option<Moment> {
@@ -140,15 +142,14 @@ impl<A: Agent> Context<A> {
     /// at once: of its last end, or of [`ExitReason::Shutdown`] where it never ran.
     pub fn watch<M: Message>(&self, other: &Address<M>, tell: impl FnOnce(Down) -> A::Message + Send + 'static) {
         let (mailbox, path) = (Arc::downgrade(&self.mailbox), other.path());
+        let incarnation = self.incarnation;
         other.mailbox().node.watch(Watcher {
             who: Arc::downgrade(&self.mailbox.node),
-            incarnation: self.incarnation,
+            incarnation,
             tell: Box::new(move |reason| {
                 if let Some(mailbox) = mailbox.upgrade() {
-                    mailbox.notify(tell(Down {
-                        path,
-                        reason: reason.clone(),
-                    }));
+                    let reason = reason.clone();
+                    mailbox.notify(incarnation, tell(Down { path, reason }));
                 }
             }),
         });

@@ -4,7 +4,6 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -85,7 +84,7 @@ impl<A: Agent> Life<A> {
         let mailbox = Arc::clone(&ctx.mailbox);
         Self {
             agent: Some(agent),
-            handled: mailbox.node.handled.load(Ordering::Relaxed),
+            handled: mailbox.node.handled(),
             hand: Hand {
                 message: None,
                 is_full: false,
@@ -129,7 +128,7 @@ impl<A: Agent> Life<A> {
         self.release();
         let own = &self.mailbox.node;
         // A row that an error cut short has not told how many it handled before.
-        own.handled.store(self.handled, Ordering::Relaxed);
+        own.has_handled(self.handled);
         own.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
         let limit = self.stop_limit();
         let Some(agent) = &mut self.agent else {
@@ -159,8 +158,8 @@ impl<A: Agent> Life<A> {
         loop {
             let ended = match self.next(&mut streak) {
                 Next::Handle => self.handle(&mut streak).await,
-                Next::Rest => self.rest().await,
-                Next::Pause => self.wait(false).await,
+                Next::Rest => self.rest(&mut streak).await,
+                Next::Pause => self.wait(false, &mut streak).await,
                 Next::GiveWay => self.give_way().await,
                 Next::Stop => Some(ExitReason::Shutdown),
                 Next::End => Some(ExitReason::Normal),
@@ -174,21 +173,23 @@ impl<A: Agent> Life<A> {
     /// What comes first: control, then timers, then a message that crashed its handler, then the mailbox.
     #[inline]
     fn next(&mut self, streak: &mut Streak) -> Next {
+        let is_due = streak.next_is_due();
+        if is_due && streak.is_over(Moment::now) {
+            return Next::GiveWay;
+        }
         if self.mailbox.node.flags() != 0
-            && let Some(next) = self.obey()
+            && let Some(next) = self.obey(streak)
         {
             return next;
         }
         if self.ctx.has_ended {
             return Next::End;
         }
-        if streak.next_is_due() {
-            if streak.is_over(Moment::now) {
-                return Next::GiveWay;
-            }
-            if let Some(message) = self.ctx.timer_due() {
-                return self.begin_own(message);
-            }
+        if is_due
+            && streak.may_take_own()
+            && let Some(message) = self.ctx.timer_due()
+        {
+            return self.begin_own(streak, message);
         }
         self.next_message(streak)
     }
@@ -204,8 +205,8 @@ impl<A: Agent> Life<A> {
                 continue;
             }
             let Some(parcel) = self.mailbox.queue.take(&mut hold.notes) else {
-                *streak = Streak::default();
-                return Next::Rest;
+                let own = self.news().or_else(|| self.ctx.timer_due());
+                return own.map_or(Next::Rest, |message| self.begin_own(streak, message));
             };
             streak.took(1);
             if let Some(queued) = self.mailbox.queue.sampled(&hold.notes) {
@@ -231,20 +232,20 @@ impl<A: Agent> Life<A> {
         self.empty_hand(&reason);
         let agent = self.agent.take();
         // An agent whose own drop panics has failed already; nothing else may fail with it.
-        let _dropped = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        panics::quietly(|| {
             if reason.is_failure() {
                 drop_failed(agent);
             } else {
                 drop(agent);
             }
-        }));
+        });
         if let Some(hold) = self.hold.take() {
             self.mailbox.stand_up(hold);
         }
         let node = &self.mailbox.node;
-        node.handling_since.store(0, Ordering::Relaxed);
-        node.in_hand.store(0, Ordering::Relaxed);
-        node.handled.store(self.handled, Ordering::Relaxed);
+        node.ends_handling();
+        node.has_nothing_in_hand();
+        node.has_handled(self.handled);
         node.ended(self.ctx.incarnation, reason, Moment::now());
     }
 }
@@ -266,6 +267,6 @@ pub(super) fn watched<T>(
     poll_fn(move |cx| {
         let _working = Working::enter(node);
         let outcome = callback.poll_unpin(cx);
-        outcome.map_err(|payload| ExitReason::Panic(panics::report(&*payload)))
+        outcome.map_err(|payload| ExitReason::Panic(panics::report(payload)))
     })
 }

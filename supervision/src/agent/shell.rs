@@ -19,7 +19,7 @@ use super::context::Context;
 use super::life::{Life, watched};
 use crate::child::AgentSpec;
 use crate::clock::Moment;
-use crate::reason::ExitReason;
+use crate::reason::{ExitReason, Failure};
 use crate::tree::{Phase, Shared};
 
 /// What an incarnation begins with.
@@ -42,7 +42,7 @@ impl<A> Shell<A> {
 }
 
 /// What the shell holds until the incarnation takes it.
-pub(crate) enum Desk<A: Agent> {
+pub(crate) enum Cradle<A: Agent> {
     Born(Birth<A>),
     /// The incarnation itself. Boxed, because ractor's own futures would hold it several times over.
     Ready(BoxFuture<'static, Result<(), Failed>>),
@@ -63,25 +63,30 @@ impl std::error::Error for Failed {}
 
 impl<A: Agent> ractor::Actor for Shell<A> {
     type Msg = Live;
-    type State = Desk<A>;
+    type State = Cradle<A>;
     type Arguments = Birth<A>;
 
-    async fn pre_start(&self, _myself: ActorRef<Live>, birth: Birth<A>) -> Result<Desk<A>, ActorProcessingErr> {
-        Ok(Desk::Born(birth))
+    async fn pre_start(&self, _myself: ActorRef<Live>, birth: Birth<A>) -> Result<Cradle<A>, ActorProcessingErr> {
+        Ok(Cradle::Born(birth))
     }
 
     /// Starts the agent in its own task, so that a slow start holds up nobody and a kill ends it.
-    async fn post_start(&self, myself: ActorRef<Live>, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
-        let Desk::Born(birth) = std::mem::replace(desk, Desk::Taken) else {
+    async fn post_start(&self, myself: ActorRef<Live>, cradle: &mut Cradle<A>) -> Result<(), ActorProcessingErr> {
+        let Cradle::Born(birth) = std::mem::replace(cradle, Cradle::Taken) else {
             return Ok(());
         };
         // Boxed, because the task holds it for as long as it lives.
-        *desk = Box::pin(begin(birth)).await?;
+        *cradle = Box::pin(begin(birth)).await?;
         Ok(myself.cast(Live)?)
     }
 
-    async fn handle(&self, myself: ActorRef<Live>, _live: Live, desk: &mut Desk<A>) -> Result<(), ActorProcessingErr> {
-        let Desk::Ready(life) = std::mem::replace(desk, Desk::Taken) else {
+    async fn handle(
+        &self,
+        myself: ActorRef<Live>,
+        _live: Live,
+        cradle: &mut Cradle<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Cradle::Ready(life) = std::mem::replace(cradle, Cradle::Taken) else {
             return Ok(());
         };
         life.await?;
@@ -99,14 +104,14 @@ impl<A: Agent> ractor::Actor for Shell<A> {
         &self,
         _myself: ActorRef<Live>,
         _event: SupervisionEvent,
-        _desk: &mut Desk<A>,
+        _cradle: &mut Cradle<A>,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
         async { Ok(()) }
     }
 }
 
 /// Starts the agent; what it is then lives in a box.
-async fn begin<A: Agent>(birth: Birth<A>) -> Result<Desk<A>, Failed> {
+async fn begin<A: Agent>(birth: Birth<A>) -> Result<Cradle<A>, Failed> {
     let Birth {
         of,
         shared,
@@ -115,7 +120,11 @@ async fn begin<A: Agent>(birth: Birth<A>) -> Result<Desk<A>, Failed> {
     let mut ctx = Context::new(Arc::clone(&of.mailbox), shared, incarnation);
     let started = {
         // Also the copy is the agent's own doing, and what `start` does before there is a future.
-        let start = async { A::start(of.spec.clone(), &mut ctx).await };
+        let start = async {
+            // It is there for as long as anybody holds what is around it.
+            let spec = of.spec.clone().ok_or_else(Failure::ignore)?;
+            A::start(spec, &mut ctx).await
+        };
         watched(
             &mut Some(Arc::clone(&of.mailbox.node)),
             pin!(AssertUnwindSafe(start).catch_unwind()),
@@ -126,7 +135,9 @@ async fn begin<A: Agent>(birth: Birth<A>) -> Result<Desk<A>, Failed> {
     let reason = match started {
         Ok(Ok(agent)) => {
             node.enter(Phase::Idle, incarnation, None, Moment::now());
-            return Ok(Desk::Ready(Box::new(Life::new(agent, ctx, of.handling)).live().boxed()));
+            return Ok(Cradle::Ready(
+                Box::new(Life::new(agent, ctx, of.handling)).live().boxed(),
+            ));
         }
         Ok(Err(failure)) => ExitReason::Error(failure),
         Err(panic) => panic,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::{Content, Mailbox, Parcel, Place, Refused};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
-use crate::message::{Message, Priority};
+use crate::message::{Declared as _, Message, Priority};
 
 /// How many messages of each priority, the most urgent first.
 pub(crate) type ByPriority = [u64; Priority::COUNT];
@@ -130,7 +130,7 @@ impl<M: Message> Mailbox<M> {
     /// Takes in what there is no room for, and drops it at once.
     pub(crate) fn turn_away(&self, parcel: Parcel<M>) {
         self.count(&priorities(&parcel));
-        self.node.beside.fetch_add(parcel.count(), Ordering::Relaxed);
+        self.node.count_beside(parcel.count());
         self.discard(parcel, DeadReason::Full, None);
     }
 
@@ -139,7 +139,7 @@ impl<M: Message> Mailbox<M> {
         if M::LANES {
             self.tally.add_one(message.priority());
         }
-        self.node.beside.fetch_add(1, Ordering::Relaxed);
+        self.node.count_beside(1);
     }
 }
 
@@ -149,14 +149,10 @@ mod tests {
 
     struct Plain;
 
-    impl Message for Plain {
-        fn priority(&self) -> Priority {
-            unreachable!("nobody asks for it")
-        }
-    }
+    impl Message for Plain {}
 
     #[test]
-    fn a_message_of_a_type_without_priorities_is_not_asked_for_its_own() {
+    fn a_message_of_a_type_without_priorities_is_counted_by_none() {
         for parcel in [
             Parcel::plain(Plain),
             Parcel::many(vec![Plain]),

@@ -45,11 +45,12 @@ pub(crate) use word::Refused;
 use self::burial::Burial;
 use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
-use crate::dead_letter::{DeadLetter, DeadReason, ReplayError};
-use crate::message::{Message, Overflow};
+use crate::dead_letter::{DeadReason, Letter, Replay};
+use crate::message::{Declared as _, Message, Overflow};
 use crate::panics::drop_quietly;
 use crate::reason::ExitReason;
-use crate::tree::{Door, Figures, Glance, MailboxFigures, NOTICE, Node, Shared, lock};
+use crate::sync::lock;
+use crate::tree::{Door, Figures, Glance, MailboxFigures, NOTICE, Node, Shared};
 
 /// How many messages may wait where a child specification says nothing.
 pub(crate) const CAPACITY: usize = 1024;
@@ -171,9 +172,16 @@ impl<M: Message> Mailbox<M> {
         }
     }
 
-    /// Puts a message before all others, beyond the bound; for what the agent itself has asked for.
-    pub(crate) fn notify(&self, message: M) {
-        lock(&self.notices).get_or_insert_default().push_back(message);
+    /// Puts a message before all others, beyond the bound; for what this very incarnation has asked for.
+    pub(crate) fn notify(&self, incarnation: u64, message: M) {
+        let mut notices = lock(&self.notices);
+        // The next one begins before it has the notices of the last cleared.
+        if self.node.incarnation() != incarnation {
+            drop(notices);
+            return drop_quietly(message);
+        }
+        notices.get_or_insert_default().push_back(message);
+        drop(notices);
         self.node.raise(NOTICE);
         self.queue.bell.ring();
     }
@@ -251,12 +259,11 @@ impl<M: Message> Mailbox<M> {
 
     /// Counts a dead letter and keeps it with its message, where there is one.
     pub(crate) fn dead_letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
-        let fate = if reason.was_begun() {
-            &self.node.failed
+        if reason.was_begun() {
+            self.node.count_failed();
         } else {
-            &self.dropped
-        };
-        fate.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
         let Some(shared) = self.shared.get() else {
             return self.died_untold(reason);
         };
@@ -265,9 +272,8 @@ impl<M: Message> Mailbox<M> {
         shared.dead_letters.keep(letter);
     }
 
-    fn letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>, at: Moment) -> DeadLetter {
-        DeadLetter {
-            number: 0,
+    fn letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>, at: Moment) -> Letter {
+        Letter {
             to: self.node.path(),
             message_type: std::any::type_name::<M>(),
             reason,
@@ -302,7 +308,7 @@ impl<M: Message> Mailbox<M> {
     }
 
     fn enqueued(&self) -> u64 {
-        self.queue.admitted() + self.node.beside.load(Ordering::Relaxed)
+        self.queue.admitted() + self.node.beside()
     }
 
     /// When the oldest message that waits or is in hand was queued.
@@ -310,27 +316,26 @@ impl<M: Message> Mailbox<M> {
         if !M::TIMED {
             return None;
         }
-        let in_hand = Stamp::from_bits(self.node.in_hand.load(Ordering::Relaxed));
-        in_hand.or_else(|| self.queue.oldest())
+        self.node.in_hand().or_else(|| self.queue.oldest())
     }
 
-    fn replay(&self, message: M) -> Option<Box<dyn FnMut() -> Result<(), ReplayError> + Send>> {
+    fn replay(&self, message: M) -> Option<Replay> {
         // Weak: the letter lies in what it would otherwise keep alive.
         let shared = Arc::downgrade(self.shared.get()?);
         let path = self.node.path();
         let mut kept = Some(message);
         Some(Box::new(move || {
-            let shared = shared.upgrade().ok_or(ReplayError::Refused)?;
+            let shared = shared.upgrade().ok_or(Refused::Closed)?;
             let mailbox = shared
                 .find(&path)
                 .and_then(|entry| entry.door.as_any().downcast::<Self>().ok());
-            let mailbox = mailbox.ok_or(ReplayError::Refused)?;
-            let message = kept.take().ok_or(ReplayError::Refused)?;
-            let Err((_, back)) = mailbox.offer(Parcel::plain(message)) else {
+            let mailbox = mailbox.ok_or(Refused::Closed)?;
+            let message = kept.take().ok_or(Refused::Closed)?;
+            let Err((why, back)) = mailbox.offer(Parcel::plain(message)) else {
                 return Ok(());
             };
             kept = back.into_content().into_messages().pop();
-            Err(ReplayError::Refused)
+            Err(why)
         }))
     }
 }
@@ -387,8 +392,8 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
             high_water: self.queue.high_water().max(depth),
             oldest_age: self.oldest().map(|stamp| stamp.age(Moment::now())),
             enqueued: self.enqueued(),
-            handled: self.node.handled.load(Ordering::Relaxed),
-            failed: self.node.failed.load(Ordering::Relaxed),
+            handled: self.node.handled(),
+            failed: self.node.failed(),
             dropped: self.dropped.load(Ordering::Relaxed),
             overflow: self.overflow,
         }

@@ -10,7 +10,7 @@
 //! 7. The figures are the model's: admitted, depth, and high water between what was seen and the capacity.
 //! 8. The oldest stamp never goes back while messages are taken in their order.
 //! 9. Exactly every message whose number divides by 256 is sampled.
-//! 10. Coming to rest succeeds exactly where nothing waits, and the next admitted rings.
+//! 10. Coming to rest succeeds exactly where nothing waits, and the next admitted rings; to look ahead there is to rest.
 //! 11. At the end admitted = taken + evicted + waiting, and the room is whole.
 
 mod steps;
@@ -36,11 +36,11 @@ struct Item<const LANES: bool> {
 }
 
 impl<const LANES: bool> Message for Item<LANES> {
-    const LANES: bool = LANES;
-
-    fn priority(&self) -> Priority {
-        Priority::ALL[self.lane]
-    }
+    const PRIORITY: Option<fn(&Self) -> Priority> = if LANES {
+        Some(|item| Priority::ALL[item.lane])
+    } else {
+        None
+    };
 }
 
 /// Counts how often it was rung or woken.
@@ -324,6 +324,9 @@ impl<const LANES: bool> Pair<LANES> {
 
     fn look_ahead(&mut self) {
         self.queue.look_ahead(&mut self.notes);
+        self.tell();
+        self.is_idle |= self.admitted == self.taken + self.evicted;
+        assert_eq!(self.queue.is_idle(), self.is_idle, "10");
         if !LANES
             && !self.evicts
             && let Some(item) = self.next()

@@ -12,7 +12,7 @@ use super::hatch::Hatch;
 use super::line::Line;
 use super::parcel::{Parcel, Stamp};
 use super::word::Word;
-use crate::message::Message;
+use crate::message::{Declared as _, Message};
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, Spin, SpinGuard, lock};
 
 /// One in this many messages has its times measured.

@@ -55,11 +55,11 @@ struct Letter<const LANES: bool = false> {
 }
 
 impl<const LANES: bool> Message for Letter<LANES> {
-    const LANES: bool = LANES;
-
-    fn priority(&self) -> Priority {
-        Priority::ALL[self.from % Priority::COUNT]
-    }
+    const PRIORITY: Option<fn(&Self) -> Priority> = if LANES {
+        Some(|letter| Priority::ALL[letter.from % Priority::COUNT])
+    } else {
+        None
+    };
 }
 
 fn letter<const LANES: bool>(from: usize, number: u64) -> Letter<LANES> {

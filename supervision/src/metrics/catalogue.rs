@@ -24,6 +24,7 @@ pub struct Catalogue {
 
 /// Why sections make no catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CatalogueError {
     /// Two sections bear the same title.
     #[error("the section {title:?} stands twice in the catalogue; name one of them differently")]

@@ -7,7 +7,7 @@ use super::gauge::Gauge;
 use super::instruments::Fan;
 use super::roll::Member;
 use super::supervision::{KindMetrics, SupervisionMetrics, SupervisorMetrics, TypeMetrics};
-use crate::supervisor::machine::ChildState;
+use crate::supervisor::machine::Counts;
 
 /// One count of everything there is; [`record`](Self::record) sets all gauges of supervision, mailboxes and agents by it.
 ///
@@ -49,46 +49,49 @@ impl<'a> Census<'a> {
 
     /// Counts a live actor of that type.
     pub(crate) fn actor(&mut self, actor_type: &TypeMetrics) {
-        at(&mut self.types, actor_type.slot()).actors += 1;
+        at(&mut self.types, actor_type.index()).actors += 1;
     }
 
     /// Counts a mailbox of that type with so many messages waiting, the oldest for so long.
     pub(crate) fn mailbox(&mut self, actor_type: &TypeMetrics, depth: usize, oldest: Duration) {
-        let of_type = at(&mut self.types, actor_type.slot());
+        let of_type = at(&mut self.types, actor_type.index());
         of_type.messages += depth;
         of_type.messages_max = of_type.messages_max.max(depth);
         of_type.oldest = of_type.oldest.max(oldest);
         self.depths[band_of(depth)] += 1;
     }
 
-    /// Counts a child of that supervisor.
-    pub(crate) fn child(&mut self, supervisor: &SupervisorMetrics, state: ChildState) {
-        at(&mut self.supervisors, supervisor.slot()).children[index_of(state)] += 1;
+    /// Counts the children of that supervisor.
+    pub(crate) fn children(&mut self, supervisor: &SupervisorMetrics, counts: &Counts) {
+        let counted = &mut at(&mut self.supervisors, supervisor.index()).children;
+        for (children, more) in counted.iter_mut().zip(by_state(counts)) {
+            *children += more;
+        }
     }
 
     /// Notes which share of its restarts that supervisor has used; the highest counts where several share a series.
     pub(crate) fn budget_used(&mut self, supervisor: &SupervisorMetrics, ratio: f64) {
-        let of_supervisor = at(&mut self.supervisors, supervisor.slot());
+        let of_supervisor = at(&mut self.supervisors, supervisor.index());
         of_supervisor.budget_used = Some(of_supervisor.budget_used.map_or(ratio, |used| used.max(ratio)));
     }
 
     /// Counts an agent of that kind in that state; a state without a word here counts as `unknown`.
     pub(crate) fn agent(&mut self, kind: &KindMetrics, state: &str) {
         let index = AGENT_STATES.iter().position(|word| *word == state);
-        at(&mut self.kinds, kind.slot())[index.unwrap_or(AGENT_STATES.len() - 1)] += 1;
+        at(&mut self.kinds, kind.index())[index.unwrap_or(AGENT_STATES.len() - 1)] += 1;
     }
 
     /// Sets the gauges.
     pub(crate) fn record(self) {
         set_counts(&self.metrics.mailboxes, DEPTHS, self.depths);
         for of_type in self.metrics.types.list() {
-            counted(&self.types, of_type.slot()).set(&of_type);
+            counted(&self.types, of_type.index()).set(&of_type);
         }
         for supervisor in self.metrics.supervisors.list() {
-            counted(&self.supervisors, supervisor.slot()).set(&supervisor);
+            counted(&self.supervisors, supervisor.index()).set(&supervisor);
         }
         for kind in self.metrics.kinds.list() {
-            set_counts(&kind.agents, AGENT_STATES, counted(&self.kinds, kind.slot()));
+            set_counts(&kind.agents, AGENT_STATES, counted(&self.kinds, kind.index()));
         }
     }
 }
@@ -119,15 +122,15 @@ fn set_counts<const N: usize>(gauges: &Fan<Gauge>, words: [&str; N], counts: [us
     }
 }
 
-fn at<T: Clone + Default>(counts: &mut Vec<T>, slot: usize) -> &mut T {
-    if counts.len() <= slot {
-        counts.resize(slot + 1, T::default());
+fn at<T: Clone + Default>(counts: &mut Vec<T>, index: usize) -> &mut T {
+    if counts.len() <= index {
+        counts.resize(index + 1, T::default());
     }
-    &mut counts[slot]
+    &mut counts[index]
 }
 
-fn counted<T: Copy + Default>(counts: &[T], slot: usize) -> T {
-    counts.get(slot).copied().unwrap_or_default()
+fn counted<T: Copy + Default>(counts: &[T], index: usize) -> T {
+    counts.get(index).copied().unwrap_or_default()
 }
 
 fn band_of(depth: usize) -> usize {
@@ -140,15 +143,16 @@ fn band_of(depth: usize) -> usize {
     }
 }
 
-fn index_of(state: ChildState) -> usize {
-    match state {
-        ChildState::Starting => 0,
-        ChildState::Running => 1,
-        ChildState::Stopping => 2,
-        ChildState::Restarting => 3,
-        ChildState::Down => 4,
-        ChildState::Quarantined => 5,
-    }
+/// In the order of their words.
+fn by_state(counts: &Counts) -> [usize; CHILD_STATES.len()] {
+    [
+        counts.starting,
+        counts.active,
+        counts.stopping,
+        counts.restarting,
+        counts.down,
+        counts.quarantined,
+    ]
 }
 
 #[cfg(test)]
@@ -200,32 +204,36 @@ mod tests {
         );
     }
 
+    fn running(active: usize) -> Counts {
+        Counts {
+            active,
+            ..Counts::default()
+        }
+    }
+
     #[test]
     fn a_supervisor_shows_its_children_by_state_and_its_budget() {
         let (instruments, metrics) = metrics();
         let team = metrics.of_supervisor("team");
         let mut census = metrics.census();
-        let states = [
-            ChildState::Starting,
-            ChildState::Running,
-            ChildState::Stopping,
-            ChildState::Restarting,
-            ChildState::Down,
-            ChildState::Quarantined,
-        ];
-        for (index, state) in states.into_iter().enumerate() {
-            assert_eq!(serde_json::json!(state), CHILD_STATES[index_of(state)]);
-            (0..=index).for_each(|_| census.child(&team, state));
-        }
+        let part = Counts {
+            starting: 1,
+            stopping: 2,
+            restarting: 3,
+            quarantined: 4,
+            ..running(5)
+        };
+        census.children(&team, &part);
+        census.children(&team, &Counts { down: 6, ..running(1) });
         census.budget_used(&team, 0.25);
         census.record();
         let expected = [
-            "triarch_supervisor_children{team,down} 5",
-            "triarch_supervisor_children{team,quarantined} 6",
-            "triarch_supervisor_children{team,restarting} 4",
-            "triarch_supervisor_children{team,running} 2",
+            "triarch_supervisor_children{team,down} 6",
+            "triarch_supervisor_children{team,quarantined} 4",
+            "triarch_supervisor_children{team,restarting} 3",
+            "triarch_supervisor_children{team,running} 6",
             "triarch_supervisor_children{team,starting} 1",
-            "triarch_supervisor_children{team,stopping} 3",
+            "triarch_supervisor_children{team,stopping} 2",
             "triarch_supervisor_restart_budget_used_ratio{team} 0.25",
         ];
         assert_eq!(shown(&instruments), expected);
@@ -260,7 +268,7 @@ mod tests {
         let mut census = metrics.census();
         census.actor(&echo);
         census.mailbox(&echo, 4, SECOND);
-        census.child(&team, ChildState::Running);
+        census.children(&team, &running(1));
         census.agent(&metrics.of_kind("native"), "busy");
         census.record();
         assert_eq!(shown(&instruments).len(), 7);
@@ -277,7 +285,7 @@ mod tests {
             let supervisor = metrics.of_supervisor(&format!("team-{index}"));
             census.actor(&actor_type);
             census.mailbox(&actor_type, index, SECOND);
-            census.child(&supervisor, ChildState::Running);
+            census.children(&supervisor, &running(1));
             census.budget_used(&supervisor, if index == 35 { 0.75 } else { 0.25 });
         }
         census.record();

@@ -201,6 +201,9 @@ pub const AGENT_TRANSITIONS: Family = Family::counter(
     "Agent state changes, by the state entered.",
 );
 
+/// What a tree counts: the sections that instruments given to a [`Root`](crate::Root) need.
+pub const TREE: [Section; 3] = [SUPERVISION, MAILBOX, AGENT];
+
 /// Who starts, stops and restarts whom.
 pub const SUPERVISION: Section = Section {
     title: "Supervision",

@@ -1,7 +1,7 @@
 //! The bound on cardinality: label values beyond those allowed become `other`, and are counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use metrics::SharedString;
 
@@ -10,6 +10,7 @@ use super::counter::Counter;
 use super::family::{Family, Label, OTHER, Values};
 use super::rules::OPEN_VALUES_MAX;
 use super::table::SeriesByValues;
+use crate::sync::lock;
 
 const METRIC: Label = Label::open("metric", OPEN_VALUES_MAX);
 
@@ -72,7 +73,7 @@ impl Guard {
 
     // An empty value is no value to Prometheus, so the series would be that of another family.
     fn admitted_open(&self, label: &'static str, max: usize, value: &str) -> Option<SharedString> {
-        let mut labels = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut labels = lock(&self.admitted);
         let values = labels.entry(label).or_default();
         if let Some(known) = values.get(value) {
             return Some(SharedString::from_shared(Arc::clone(known)));

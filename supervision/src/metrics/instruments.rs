@@ -30,6 +30,7 @@ struct Shared {
 
 /// Why a family gives no handles; each is a mistake in the program, found when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InstrumentError {
     /// The family is not in the catalogue as it is declared here.
     #[error("the metric {family} is not in the catalogue; add the section that declares it")]

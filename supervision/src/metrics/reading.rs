@@ -10,6 +10,7 @@ use super::table::Key;
 
 /// One family at one moment.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Reading {
     /// The family.
     pub family: &'static Family,
@@ -19,6 +20,7 @@ pub struct Reading {
 
 /// One series at one moment.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Sample {
     labels: Vec<(&'static str, SharedString)>,
     /// What it shows.

@@ -1,6 +1,8 @@
 //! Who has handles so far.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
+
+use crate::sync::unpoisoned;
 
 /// A bearer of handles, told apart by a label value.
 pub(super) trait Member {
@@ -8,7 +10,7 @@ pub(super) trait Member {
     fn label(&self) -> &str;
 
     /// Its place in the roll.
-    fn slot(&self) -> usize;
+    fn index(&self) -> usize;
 }
 
 /// The members so far, each at its place for good; as few as the label's bound allows.
@@ -26,11 +28,11 @@ impl<M: Member> Roll<M> {
     ///
     /// Names beyond the bound are made every time, so that the guard counts them, and then share one member.
     pub(super) fn of(&self, name: &str, begin: impl FnOnce(usize) -> M) -> Arc<M> {
-        let known = find(&self.0.read().unwrap_or_else(PoisonError::into_inner), name);
+        let known = find(&unpoisoned(self.0.read()), name);
         if let Some(known) = known {
             return known;
         }
-        let mut members = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut members = unpoisoned(self.0.write());
         let made = begin(members.len());
         find(&members, made.label()).unwrap_or_else(|| {
             let made = Arc::new(made);
@@ -41,7 +43,7 @@ impl<M: Member> Roll<M> {
 
     /// All members, by their places.
     pub(super) fn list(&self) -> Vec<Arc<M>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        unpoisoned(self.0.read()).clone()
     }
 }
 
@@ -62,7 +64,7 @@ mod tests {
             self.0
         }
 
-        fn slot(&self) -> usize {
+        fn index(&self) -> usize {
             self.1
         }
     }
@@ -70,17 +72,17 @@ mod tests {
     #[test]
     fn members_keep_their_places_and_are_made_once() {
         let roll = Roll::default();
-        let brown = roll.of("brown", |slot| Teapot("brown", slot));
-        let blue = roll.of("blue", |slot| Teapot("blue", slot));
+        let brown = roll.of("brown", |index| Teapot("brown", index));
+        let blue = roll.of("blue", |index| Teapot("blue", index));
         let again = roll.of("brown", |_| unreachable!("brown is on the roll"));
         assert!(Arc::ptr_eq(&brown, &again));
-        assert_eq!((brown.slot(), blue.slot(), roll.list().len()), (0, 1, 2));
+        assert_eq!((brown.index(), blue.index(), roll.list().len()), (0, 1, 2));
     }
 
     #[test]
     fn names_beyond_the_bound_share_one_member() {
         let roll = Roll::default();
-        let fold = |name: &str| roll.of(name, |slot| Teapot(OTHER, slot));
+        let fold = |name: &str| roll.of(name, |index| Teapot(OTHER, index));
         assert!(Arc::ptr_eq(&fold("green"), &fold("red")));
         assert_eq!(roll.list().len(), 1);
     }

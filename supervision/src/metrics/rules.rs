@@ -10,6 +10,9 @@ pub const OPEN_VALUES_MAX: usize = 64;
 
 const PREFIX: &str = "triarch_";
 
+/// What every process is expected to show has Prometheus' own names, and dashboards look for those.
+const PROCESS_PREFIX: &str = "process_";
+
 /// Names of labels whose values are as many as there are things, or secret, or Prometheus' own.
 const BANNED_LABELS: [&str; 27] = [
     "address",
@@ -70,9 +73,10 @@ const DERIVED_UNITS: [&str; 23] = [
 
 /// What is wrong with the declaration of a family.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Misdeclaration {
     /// The name lacks the product's prefix.
-    #[error("its name must begin with {PREFIX}")]
+    #[error("its name must begin with {PREFIX}, or with {PROCESS_PREFIX} where every process has it")]
     Prefix,
     /// The name is not snake case.
     #[error("its name must be snake case: a-z, 0-9 and single underscores, beginning with a letter")]
@@ -144,7 +148,7 @@ pub(super) fn fault_of(family: &Family) -> Option<Misdeclaration> {
 fn name_fault(family: &Family) -> Option<Misdeclaration> {
     let name = family.name;
     let words = || name.split('_');
-    if !name.starts_with(PREFIX) {
+    if ![PREFIX, PROCESS_PREFIX].iter().any(|prefix| name.starts_with(prefix)) {
         Some(Misdeclaration::Prefix)
     } else if !is_snake_case(name) {
         Some(Misdeclaration::NotSnakeCase)
@@ -251,6 +255,7 @@ mod tests {
             Family::counter("triarch_cups_total", LABELS, HELP),
             Family::elapsed("triarch_tea_draw_seconds_total", &[], HELP),
             Family::gauge("triarch_tea_age_seconds", &[], HELP),
+            Family::gauge("process_open_fds", &[], HELP),
             Family::histogram("triarch_tea_draw_seconds", Buckets::LONG, LABELS, HELP),
         ] {
             assert_eq!(fault_of(&good), None, "{}", good.name);

@@ -9,7 +9,7 @@ use super::supervision::SupervisionMetrics;
 
 /// The metrics of supervision, alone in a catalogue of their own.
 pub(super) fn metrics() -> (Instruments, SupervisionMetrics) {
-    let sections = [families::SUPERVISION, families::MAILBOX, families::AGENT, TELEMETRY];
+    let sections = [&families::TREE[..], &[TELEMETRY]].concat();
     let instruments = Instruments::new(Catalogue::new(&sections).unwrap());
     let metrics = SupervisionMetrics::new(&instruments).unwrap();
     (instruments, metrics)

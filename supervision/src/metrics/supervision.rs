@@ -56,19 +56,19 @@ impl SupervisionMetrics {
 
     /// The handles of a type of agent; all series of it begin with the first call.
     pub(crate) fn of_type(&self, actor_type: &str) -> Arc<TypeMetrics> {
-        let make = |slot| self.type_families.begin(actor_type, slot);
+        let make = |index| self.type_families.begin(actor_type, index);
         self.types.of(actor_type, make)
     }
 
-    /// The handles of a supervisor. The parts of a group that was split pass the group's name, or they would fill the bound.
+    /// The handles of a supervisor. The parts of a team that was split pass the team's name, or they would fill the bound.
     pub(crate) fn of_supervisor(&self, supervisor: &str) -> Arc<SupervisorMetrics> {
-        let make = |slot| self.supervisor_families.begin(supervisor, slot);
+        let make = |index| self.supervisor_families.begin(supervisor, index);
         self.supervisors.of(supervisor, make)
     }
 
     /// The handles of a kind of agent: one of [`families::AGENT_KIND`].
     pub(crate) fn of_kind(&self, kind: &str) -> Arc<KindMetrics> {
-        let make = |slot| self.kind_families.begin(kind, slot);
+        let make = |index| self.kind_families.begin(kind, index);
         self.kinds.of(kind, make)
     }
 
@@ -100,7 +100,7 @@ pub(crate) struct TypeMetrics {
     enqueued: Fan<Counter>,
     handled: Fan<Counter>,
     dropped: Fan<Counter>,
-    slot: usize,
+    index: usize,
 }
 
 impl TypeMetrics {
@@ -138,7 +138,7 @@ pub(crate) struct SupervisorMetrics {
     pub(super) children: Fan<Gauge>,
     pub(super) restart_budget_used_ratio: Arc<Gauge>,
     restarts: Fan<Counter>,
-    slot: usize,
+    index: usize,
 }
 
 impl SupervisorMetrics {
@@ -153,7 +153,7 @@ impl SupervisorMetrics {
 pub(crate) struct KindMetrics {
     pub(super) agents: Fan<Gauge>,
     transitions: Fan<Counter>,
-    slot: usize,
+    index: usize,
 }
 
 impl KindMetrics {
@@ -195,7 +195,7 @@ impl TypeFamilies {
         })
     }
 
-    fn begin(&self, actor_type: &str, slot: usize) -> TypeMetrics {
+    fn begin(&self, actor_type: &str, index: usize) -> TypeMetrics {
         TypeMetrics {
             spawns: self.spawns.with([actor_type]),
             message_handle_seconds: self.message_handle_seconds.with([actor_type]),
@@ -208,7 +208,7 @@ impl TypeFamilies {
             enqueued: self.enqueued.with([actor_type]),
             handled: self.handled.with([actor_type]),
             dropped: self.dropped.with([actor_type]),
-            slot,
+            index,
         }
     }
 }
@@ -231,13 +231,13 @@ impl SupervisorFamilies {
         })
     }
 
-    fn begin(&self, supervisor: &str, slot: usize) -> SupervisorMetrics {
+    fn begin(&self, supervisor: &str, index: usize) -> SupervisorMetrics {
         SupervisorMetrics {
             escalations: self.escalations.with([supervisor]),
             children: self.children.with([supervisor]),
             restart_budget_used_ratio: self.restart_budget_used_ratio.with([supervisor]),
             restarts: self.restarts.with([supervisor]),
-            slot,
+            index,
         }
     }
 }
@@ -256,11 +256,11 @@ impl KindFamilies {
         })
     }
 
-    fn begin(&self, kind: &str, slot: usize) -> KindMetrics {
+    fn begin(&self, kind: &str, index: usize) -> KindMetrics {
         KindMetrics {
             agents: self.agents.with([kind]),
             transitions: self.transitions.with([kind]),
-            slot,
+            index,
         }
     }
 }
@@ -270,8 +270,8 @@ impl Member for TypeMetrics {
         self.stops.name()
     }
 
-    fn slot(&self) -> usize {
-        self.slot
+    fn index(&self) -> usize {
+        self.index
     }
 }
 
@@ -280,8 +280,8 @@ impl Member for SupervisorMetrics {
         self.children.name()
     }
 
-    fn slot(&self) -> usize {
-        self.slot
+    fn index(&self) -> usize {
+        self.index
     }
 }
 
@@ -290,8 +290,8 @@ impl Member for KindMetrics {
         self.agents.name()
     }
 
-    fn slot(&self) -> usize {
-        self.slot
+    fn index(&self) -> usize {
+        self.index
     }
 }
 

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use metrics::SharedString;
 
@@ -14,6 +14,7 @@ use super::gauge::Gauge;
 use super::guard::Guard;
 use super::histogram::Histogram;
 use super::reading::{Reading, Sample, Value};
+use crate::sync::unpoisoned;
 
 /// Admitted label values, in the order of the family's labels.
 pub(super) type Key = Vec<SharedString>;
@@ -31,13 +32,13 @@ impl<I> Default for SeriesByValues<I> {
 impl<I> SeriesByValues<I> {
     /// The instrument of these values, begun if there is none.
     pub(super) fn series(&self, values: Key, begin: impl FnOnce() -> I) -> Arc<I> {
-        let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = unpoisoned(self.0.write());
         Arc::clone(rows.entry(values).or_insert_with(|| Arc::new(begin())))
     }
 
     /// All of them, sorted by their values.
     pub(super) fn list(&self) -> Vec<(Key, Arc<I>)> {
-        let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = unpoisoned(self.0.read());
         rows.iter()
             .map(|(values, row)| (values.clone(), Arc::clone(row)))
             .collect()

@@ -8,7 +8,7 @@ use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use super::desk::Desk;
 use super::handle::{Added, ChildStatus};
 use super::machine::{AdminError, Alarm, ChildKey, Counts, Incarnation};
-use super::slot::{Answer, Reply, Slot};
+use super::reception::{CallResult, Caller, Reception};
 use crate::child::ChildSpec;
 use crate::name::Name;
 use crate::policy::SupervisorPolicy;
@@ -21,7 +21,7 @@ pub(crate) struct Charge {
     pub(crate) policy: SupervisorPolicy,
     pub(crate) children: Arc<[ChildSpec]>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) slot: Arc<Slot>,
+    pub(crate) reception: Arc<Reception>,
     pub(crate) parent: Option<ActorRef<Order>>,
 }
 
@@ -32,33 +32,33 @@ pub(crate) enum Order {
     GoOn,
     Add {
         spec: Added,
-        reply: Reply<Answer>,
+        caller: Caller<CallResult>,
     },
     Terminate {
         name: Name,
-        reply: Reply<Answer>,
+        caller: Caller<CallResult>,
     },
     Restart {
         name: Name,
-        reply: Reply<Answer>,
+        caller: Caller<CallResult>,
     },
     Delete {
         name: Name,
-        reply: Reply<Answer>,
+        caller: Caller<CallResult>,
     },
     Retry {
         name: Name,
-        reply: Reply<Answer>,
+        caller: Caller<CallResult>,
     },
     KillChild {
         name: Name,
-        reply: Reply<Result<(), AdminError>>,
+        caller: Caller<Result<(), AdminError>>,
     },
     List {
-        reply: Reply<Vec<ChildStatus>>,
+        caller: Caller<Vec<ChildStatus>>,
     },
     Count {
-        reply: Reply<Counts>,
+        caller: Caller<Counts>,
     },
     Alarm(Alarm),
     /// A child supervisor has started all of its children.
@@ -86,7 +86,7 @@ impl ractor::Actor for SupervisorActor {
     type Arguments = Charge;
 
     async fn pre_start(&self, myself: ActorRef<Order>, charge: Charge) -> Result<Box<Desk>, ActorProcessingErr> {
-        charge.slot.fill(Some(myself.clone()));
+        charge.reception.fill(Some(myself.clone()));
         myself.cast(Order::Boot)?;
         Ok(Box::new(Desk::new(myself, charge)?))
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Supervisor;
 use super::actor::Order;
 use super::machine::{AdminError, ChildState, Counts, Incarnation, Outcome};
-use super::slot::{Part, Reply, Slot, Split};
+use super::reception::{Caller, Part, Reception, Split};
 use crate::address::Address;
 use crate::agent::Agent;
 use crate::child::{Child, ChildSpec};
@@ -17,6 +18,7 @@ use crate::tree::Shared;
 
 /// Why a supervisor did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CallError {
     /// The child cannot be built as described.
     #[error(transparent)]
@@ -60,6 +62,7 @@ impl From<Outcome> for Started {
 
 /// One child as its supervisor shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ChildStatus {
     /// Its name.
     pub name: Name,
@@ -90,9 +93,9 @@ pub struct SupervisorHandle {
 }
 
 impl SupervisorHandle {
-    pub(crate) fn new(path: Arc<str>, slot: Arc<Slot>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(path: Arc<str>, reception: Arc<Reception>, shared: Arc<Shared>) -> Self {
         Self {
-            first: Part { path, slot },
+            first: Part { path, reception },
             is_alone: false,
             shared,
         }
@@ -116,7 +119,7 @@ impl SupervisorHandle {
     /// at run time make no new part: where all are full, a part has more than its span.
     pub async fn start_child<A: Agent>(&self, child: Child<A>) -> Result<(Address<A::Message>, Started), CallError> {
         let address = child.address();
-        let spec = child.build(None)?;
+        let spec = child.build(&self.first.path, None)?;
         let (part, name) = match self.split() {
             None => (&self.first, None),
             Some(split) => {
@@ -127,39 +130,76 @@ impl SupervisorHandle {
                 (self.part_for(&spec.name).await?, Some(name))
             }
         };
-        let outcome = part.call_for(name, |reply| Order::Add { spec, reply }).await??;
+        let outcome = part.call_for(name, |caller| Order::Add { spec, caller }).await??;
         Ok((address, Started::from(outcome)))
+    }
+
+    /// Adds a supervisor with its children at the right end of the root and starts it, part after part where it is split.
+    /// Where a part does not start, none is kept.
+    pub(crate) async fn start_supervisor(&self, supervisor: Supervisor) -> Result<Started, CallError> {
+        let mut started = Vec::new();
+        let mut last = Started::Declined;
+        for part in supervisor.build()? {
+            let spec = part.into_child();
+            let name = spec.name.clone();
+            match self
+                .first
+                .call(|caller| Order::Add { spec, caller })
+                .await
+                .map(|added| added.map(Started::from))
+            {
+                Ok(Ok(outcome)) => last = outcome,
+                refused => {
+                    self.undo(&started).await;
+                    return refused?.map_err(CallError::from);
+                }
+            }
+            started.push(name);
+        }
+        Ok(last)
+    }
+
+    /// Takes supervisors away again, from right to left. One that is gone already needs no undoing.
+    async fn undo(&self, started: &[Name]) {
+        for name in started.iter().rev() {
+            let name = || name.clone();
+            let _stopped = self
+                .first
+                .call(|caller| Order::Terminate { name: name(), caller })
+                .await;
+            let _deleted = self.first.call(|caller| Order::Delete { name: name(), caller }).await;
+        }
     }
 
     /// Stops a child; its specification is kept, unless it is temporary or dynamic.
     ///
     /// Of a team that was split, the parts stop from right to left.
     pub async fn terminate_child(&self, name: &str) -> Result<(), CallError> {
-        let order = |name, reply| Order::Terminate { name, reply };
+        let order = |name, caller| Order::Terminate { name, caller };
         self.change(self.meant_from_right(name)?, order).await.by_all()
     }
 
     /// Starts a child that is down; of a team that was split, the parts that are down.
     pub async fn restart_child(&self, name: &str) -> Result<Started, CallError> {
-        let order = |name, reply| Order::Restart { name, reply };
+        let order = |name, caller| Order::Restart { name, caller };
         self.change(self.meant(name)?, order).await.by_any().map(Started::from)
     }
 
     /// Forgets the specification of a child that is down, and closes its mailbox.
     pub async fn delete_child(&self, name: &str) -> Result<(), CallError> {
-        let order = |name, reply| Order::Delete { name, reply };
+        let order = |name, caller| Order::Delete { name, caller };
         self.change(self.meant_from_right(name)?, order).await.by_all()
     }
 
     /// Starts a child that is in quarantine, with a clean record; of a team that was split, the parts that are.
     pub async fn retry_child(&self, name: &str) -> Result<Started, CallError> {
-        let order = |name, reply| Order::Retry { name, reply };
+        let order = |name, caller| Order::Retry { name, caller };
         self.change(self.meant(name)?, order).await.by_any().map(Started::from)
     }
 
     /// Kills a child as if from outside: it fails, and what follows is the supervisor's decision.
     pub async fn kill_child(&self, name: &str) -> Result<(), CallError> {
-        let order = |name, reply| Order::KillChild { name, reply };
+        let order = |name, caller| Order::KillChild { name, caller };
         self.change(self.meant_from_right(name)?, order).await.by_all()
     }
 
@@ -167,7 +207,7 @@ impl SupervisorHandle {
     pub async fn which_children(&self) -> Result<Vec<ChildStatus>, CallError> {
         let mut children = Vec::new();
         for part in self.parts() {
-            children.extend(part.call(|reply| Order::List { reply }).await?);
+            children.extend(part.call(|caller| Order::List { caller }).await?);
         }
         Ok(children)
     }
@@ -176,7 +216,7 @@ impl SupervisorHandle {
     pub async fn count_children(&self) -> Result<Counts, CallError> {
         let mut counts = Counts::default();
         for part in self.parts() {
-            counts = sum(counts, part.call(|reply| Order::Count { reply }).await?);
+            counts = sum(counts, part.call(|caller| Order::Count { caller }).await?);
         }
         Ok(counts)
     }
@@ -200,7 +240,7 @@ pub(crate) const FIRST_PART: &str = ".0";
 /// Which part, and which children.
 impl SupervisorHandle {
     fn split(&self) -> Option<&Split> {
-        self.first.slot.split().filter(|_| !self.is_alone)
+        self.first.reception.split().filter(|_| !self.is_alone)
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part> {
@@ -221,7 +261,7 @@ impl SupervisorHandle {
         }
         let mut fewest: Option<(usize, &Part)> = None;
         for part in self.parts() {
-            let Ok(counts) = part.call(|reply| Order::Count { reply }).await else {
+            let Ok(counts) = part.call(|caller| Order::Count { caller }).await else {
                 continue;
             };
             if fewest.is_none_or(|(least, _)| counts.specified < least) {
@@ -236,11 +276,11 @@ impl SupervisorHandle {
         let name = Name::asked_for(text)?;
         let first = text.strip_suffix(FIRST_PART).unwrap_or(text);
         let found = self.shared.find_child(&self.first.path, first);
-        let Some(slot) = found.and_then(|entry| entry.door.as_any().downcast::<Slot>().ok()) else {
+        let Some(reception) = found.and_then(|entry| entry.door.as_any().downcast::<Reception>().ok()) else {
             return Ok(vec![name]);
         };
         let is_whole = first == text;
-        let others = slot.split().filter(|_| is_whole).map_or(&[][..], Split::others);
+        let others = reception.split().filter(|_| is_whole).map_or(&[][..], Split::others);
         let others = others.iter().filter(|part| self.shared.find(&part.path).is_some());
         let first = std::iter::once(Name::unchecked(first));
         Ok(first.chain(others.map(|part| Name::unchecked(&part.path))).collect())
@@ -257,12 +297,12 @@ impl SupervisorHandle {
     async fn change<T>(
         &self,
         children: Vec<Name>,
-        order: impl Fn(Name, Reply<Result<T, AdminError>>) -> Order,
+        order: impl Fn(Name, Caller<Result<T, AdminError>>) -> Order,
     ) -> Changes<T> {
         let mut answers = Vec::with_capacity(children.len());
         for child in children {
             let part = self.part_with(&child).unwrap_or(&self.first);
-            let answer = part.call(|reply| order(child, reply)).await;
+            let answer = part.call(|caller| order(child, caller)).await;
             answers.push(answer.and_then(|answer| answer.map_err(CallError::from)));
         }
         Changes(answers)

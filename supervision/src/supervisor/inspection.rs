@@ -4,7 +4,6 @@
 //! its budget, make it stuck: one bad reading destroys nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ractor::ActorRef;
@@ -29,9 +28,9 @@ pub(super) struct Inspection {
     pub(super) budget: Duration,
     pub(super) on_stuck: OnStuck,
     /// The handler that was beyond its budget at the last look, by its beginning.
-    pub(super) suspect: Option<u64>,
+    pub(super) suspect: Option<Moment>,
     /// The handler that was reported last.
-    pub(super) reported: Option<u64>,
+    pub(super) reported: Option<Moment>,
 }
 
 impl Inspection {
@@ -49,22 +48,20 @@ impl Inspection {
 
     fn look(mut self) {
         let is_alive = self.node.phase().is_alive();
-        if !is_alive || self.node.incarnation.load(Ordering::Acquire) != self.incarnation {
+        if !is_alive || self.node.incarnation() != self.incarnation {
             return;
         }
-        let since = self.node.handling_since.load(Ordering::Acquire);
-        let running_for = Moment::now().since(Moment::from_nanos(since));
-        if since == 0 || running_for <= self.budget {
-            self.suspect = None;
-        } else if self.suspect == Some(since) {
-            self.report(since, running_for);
-        } else {
-            self.suspect = Some(since);
+        let since = self.node.handling_since();
+        let running_for = since.map(|since| Moment::now().since(since)).unwrap_or_default();
+        match since.filter(|_| running_for > self.budget) {
+            None => self.suspect = None,
+            Some(since) if self.suspect == Some(since) => self.report(since, running_for),
+            late => self.suspect = late,
         }
         self.schedule();
     }
 
-    fn report(&mut self, since: u64, running_for: Duration) {
+    fn report(&mut self, since: Moment, running_for: Duration) {
         self.suspect = None;
         if self.reported.replace(since) == Some(since) {
             return;

@@ -8,28 +8,25 @@ mod desk;
 mod handle;
 mod inspection;
 pub(crate) mod machine;
-mod slot;
+mod reception;
 mod spec;
 
 pub(crate) use actor::{Charge, Order, SupervisorActor};
 pub(crate) use handle::FIRST_PART;
 pub use handle::{CallError, ChildStatus, Started, SupervisorHandle};
-pub use machine::{AdminError, ChildState, Counts, Decision, Incarnation, Overdue};
-pub(crate) use slot::Slot;
+pub use machine::{AdminError, ChildState, Counts, Decision, Incarnation};
+pub(crate) use reception::Reception;
 pub(crate) use spec::SupervisorSpec;
 
 use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::child::{Child, ChildSpec};
-use crate::error::BuildError;
+use crate::error::{BackoffFault, BuildError, ChildFault};
 use crate::name::Name;
 use crate::policy::{
     AutoShutdown, Backoff, ChildPolicy, Intensity, OnLimit, Restart, Shutdown, StartOrder, Strategy, SupervisorPolicy,
 };
-
-/// As good as no limit.
-const A_YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// A supervisor as it is described: its children in start order, and what it does when one ends.
 ///
@@ -57,7 +54,7 @@ impl Supervisor {
     pub fn named(name: impl Into<String>) -> Self {
         let own = ChildPolicy {
             shutdown: Shutdown::Infinity,
-            start_within: A_YEAR,
+            start_within: None,
             ..ChildPolicy::default()
         };
         Self {
@@ -78,7 +75,7 @@ impl Supervisor {
     #[must_use]
     pub fn child<A: Agent>(mut self, child: Child<A>) -> Self {
         let like = self.children.last().and_then(|last| last.as_ref().ok());
-        let built = child.build(like);
+        let built = child.build(&self.name, like);
         self.children.push(built);
         self
     }
@@ -160,7 +157,7 @@ impl Supervisor {
     /// that takes longer is killed and has not started: see [what then happens](crate#when-something-fails).
     #[must_use]
     pub fn start_within(mut self, limit: Duration) -> Self {
-        self.own.start_within = limit;
+        self.own.start_within = Some(limit);
         self
     }
 
@@ -176,7 +173,7 @@ impl Supervisor {
     pub(crate) fn build(self) -> Result<Vec<SupervisorSpec>, BuildError> {
         let name = Name::new(&self.name)?;
         check_policy(&name, &self.policy)?;
-        check_times(&name, &self.own)?;
+        check_times(&self.own).map_err(|fault| faulty(&Name::root(), &name, fault))?;
         let children = self.children.into_iter().collect::<Result<Vec<_>, _>>()?;
         check_children(&name, &self.policy, &children)?;
         let span = self.span.unwrap_or(usize::MAX);
@@ -199,7 +196,7 @@ impl Supervisor {
         if let [first, others @ ..] = &*parts
             && !others.is_empty()
         {
-            first.slot.lead(others.iter().map(SupervisorSpec::part).collect());
+            first.reception.lead(others.iter().map(SupervisorSpec::part).collect());
         }
         Ok(parts)
     }
@@ -213,44 +210,33 @@ pub(crate) fn check_policy(name: &Name, policy: &SupervisorPolicy) -> Result<(),
             restarts,
         });
     }
-    check_backoff(name, &policy.backoff)
+    check_backoff(&policy.backoff).map_err(|fault| BuildError::Backoff {
+        supervisor: name.clone(),
+        fault,
+    })
 }
 
 /// Whether a child has any time to start and to stop.
-pub(crate) fn check_times(of: &Name, policy: &ChildPolicy) -> Result<(), BuildError> {
-    let child = of.clone();
-    if policy.start_within.is_zero() {
-        return Err(BuildError::NoStartTime { child });
+pub(crate) fn check_times(policy: &ChildPolicy) -> Result<(), ChildFault> {
+    if policy.start_within == Some(Duration::ZERO) {
+        return Err(ChildFault::NoStartTime);
     }
     if policy.shutdown == Shutdown::Within(Duration::ZERO) {
-        return Err(BuildError::NoStopTime { child });
+        return Err(ChildFault::NoStopTime);
     }
     Ok(())
 }
 
-pub(crate) fn check_backoff(of: &Name, backoff: &Backoff) -> Result<(), BuildError> {
-    let fault = if !backoff.factor.is_finite() || backoff.factor < 1.0 {
-        Some(("a factor below 1", "give a factor of 1 or more"))
+pub(crate) fn check_backoff(backoff: &Backoff) -> Result<(), BackoffFault> {
+    if !backoff.factor.is_finite() || backoff.factor < 1.0 {
+        Err(BackoffFault::Factor)
     } else if !(0.0..=1.0).contains(&backoff.jitter) {
-        Some((
-            "a jitter outside 0 to 1",
-            "give the share of the wait that chance may move",
-        ))
+        Err(BackoffFault::Jitter)
     } else if backoff.first > backoff.max {
-        Some((
-            "a first wait beyond its maximum",
-            "raise the maximum or lower the first wait",
-        ))
+        Err(BackoffFault::First)
     } else {
-        None
-    };
-    fault.map_or(Ok(()), |(fault, remedy)| {
-        Err(BuildError::Backoff {
-            of: of.clone(),
-            fault,
-            remedy,
-        })
-    })
+        Ok(())
+    }
 }
 
 pub(crate) fn check_children(name: &Name, policy: &SupervisorPolicy, children: &[ChildSpec]) -> Result<(), BuildError> {
@@ -258,18 +244,20 @@ pub(crate) fn check_children(name: &Name, policy: &SupervisorPolicy, children: &
     seen.reserve(children.len());
     for child in children {
         if !seen.insert(&child.name) {
-            return Err(BuildError::Duplicate {
-                supervisor: name.clone(),
-                child: child.name.clone(),
-            });
+            return Err(faulty(name, &child.name, ChildFault::Duplicate));
         }
         let has_meaning = child.policy.restart != Restart::Permanent && policy.auto_shutdown != AutoShutdown::Never;
         if child.policy.significant && !has_meaning {
-            return Err(BuildError::Significant {
-                supervisor: name.clone(),
-                child: child.name.clone(),
-            });
+            return Err(faulty(name, &child.name, ChildFault::Significant));
         }
     }
     Ok(())
+}
+
+fn faulty(supervisor: &Name, child: &Name, fault: ChildFault) -> BuildError {
+    BuildError::Child {
+        supervisor: supervisor.clone(),
+        child: child.clone(),
+        fault,
+    }
 }

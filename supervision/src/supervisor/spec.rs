@@ -7,7 +7,7 @@ use std::time::Duration;
 use ractor::{ActorCell, ActorRef, SpawnErr};
 
 use super::actor::{Charge, Order, SupervisorActor};
-use super::slot::{Part, Slot};
+use super::reception::{Part, Reception};
 use crate::agent::OnStuck;
 use crate::child::{ChildSpec, Spawned, Startable, spawn_linked};
 use crate::name::Name;
@@ -18,7 +18,7 @@ use crate::tree::{Door, Level, Node, Shared};
 pub(crate) struct SupervisorSpec {
     pub(crate) node: Arc<Node>,
     pub(crate) own: ChildPolicy,
-    pub(crate) slot: Arc<Slot>,
+    pub(crate) reception: Arc<Reception>,
     policy: SupervisorPolicy,
     children: Arc<[ChildSpec]>,
     shared: OnceLock<Arc<Shared>>,
@@ -29,7 +29,7 @@ impl SupervisorSpec {
         Self {
             node: Node::new(Level::Supervisor, name, "Supervisor"),
             own,
-            slot: Arc::new(Slot::default()),
+            reception: Arc::new(Reception::default()),
             policy,
             children: Arc::from(children),
             shared: OnceLock::new(),
@@ -40,7 +40,16 @@ impl SupervisorSpec {
     pub(crate) fn part(&self) -> Part {
         Part {
             path: self.path(),
-            slot: Arc::clone(&self.slot),
+            reception: Arc::clone(&self.reception),
+        }
+    }
+
+    /// As a child of the root.
+    pub(crate) fn into_child(self) -> ChildSpec {
+        ChildSpec {
+            name: self.node.name.clone(),
+            policy: Arc::new(self.own),
+            child: Arc::new(self),
         }
     }
 
@@ -58,7 +67,7 @@ impl Startable for SupervisorSpec {
         let path = self.path();
         if self.node.set_path(Arc::clone(&path)) {
             let _first = self.shared.set(Arc::clone(shared));
-            shared.enlist(&self.node, Arc::clone(&self.slot) as Arc<dyn Door>);
+            shared.enlist(&self.node, Arc::clone(&self.reception) as Arc<dyn Door>);
             self.node.meters().bears(self.policy.intensity);
             shared.make_room_for(self.children.len());
             for child in &*self.children {
@@ -86,14 +95,14 @@ impl Startable for SupervisorSpec {
             policy: self.policy,
             children: Arc::clone(&self.children),
             shared: Arc::clone(shared),
-            slot: Arc::clone(&self.slot),
+            reception: Arc::clone(&self.reception),
             parent: Some(ActorRef::<Order>::from(parent.clone())),
         };
         spawn_linked(SupervisorActor, charge, parent)
     }
 
     fn ask_to_stop(&self) {
-        self.slot.order(Order::Stop);
+        self.reception.order(Order::Stop);
     }
 
     fn ring(&self) {}
@@ -112,7 +121,7 @@ impl Startable for SupervisorSpec {
     }
 }
 
-impl Door for Slot {
+impl Door for Reception {
     fn ring(&self) {}
 
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

@@ -14,7 +14,7 @@ use crate::agent::{Agent, Context};
 use crate::child::Child;
 use crate::message::Message;
 use crate::reason::Failure;
-use crate::tree::lock;
+use crate::sync::lock;
 
 /// How long [`Probe::expect_next`] waits, by the world's clock.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -12,7 +12,8 @@ use tokio::sync::broadcast::{self, error::TryRecvError};
 use super::trace::Trace;
 use crate::clock::{Moment, OwnZero, Seeded};
 use crate::error::StartError;
-use crate::tree::{Event, Root, Shared, Tree, lock, random_seed};
+use crate::sync::lock;
+use crate::tree::{Event, Root, Shared, Tree, random_seed};
 
 /// The environment variable that [`World::any`] takes its seed from.
 pub const SEED_VARIABLE: &str = "TRIARCH_SEED";

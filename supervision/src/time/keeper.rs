@@ -46,9 +46,10 @@ mod tests {
 
     use super::*;
     use crate::clock::Moment;
-    use crate::supervisor::Slot;
+    use crate::supervisor::Reception;
+    use crate::sync::lock;
     use crate::time::Due;
-    use crate::tree::{Root, Tree, lock};
+    use crate::tree::{Root, Tree};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -64,7 +65,7 @@ mod tests {
 
     fn keepers(shared: &Shared) -> Vec<ActorCell> {
         let door = shared.find("root").unwrap().door;
-        let root = door.as_any().downcast::<Slot>().unwrap().cell().unwrap();
+        let root = door.as_any().downcast::<Reception>().unwrap().cell().unwrap();
         let is_keeper = |actor: &ActorCell| actor.is_message_type_of::<Keep>() == Some(true);
         root.get_children().into_iter().filter(is_keeper).collect()
     }

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -125,7 +124,7 @@ impl Timekeeper {
             }
             for due in due.drain(..) {
                 // Whom it wakes is not the tree's; nothing else that is due may be lost with it.
-                let _fired = std::panic::catch_unwind(AssertUnwindSafe(|| due.fire()));
+                crate::panics::quietly(|| due.fire());
             }
             self.sleep().await;
         }

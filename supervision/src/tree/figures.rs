@@ -52,6 +52,7 @@ impl Glance {
 /// and else one more. Those that `failed` or were `dropped` are the mailbox's dead letters. A message that is handed
 /// out again is counted once, when it is done with; one that is replayed counts as a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Figures {
     /// Messages waiting.
     pub depth: u64,

@@ -1,13 +1,13 @@
 //! Feeding the catalogue: what a tree counts as it happens, and what it reads off its nodes at each sample.
 //!
 //! ```text
-//!   a change of phase ─▶ Node::enter ──▶ NodeMeters ─▶ Place: the handles, fetched once for each node
+//!   a change of phase ─▶ Node::enter ──▶ NodeMeters ─▶ Handles, fetched once for each node
 //!   a decision ────────▶ Desk::tell ──▶ NodeMeters ─▶ Office: a supervisor's own handles
 //!   a dead letter ─────▶ Mailbox ──────▶ NodeMeters
 //!   a scrape ──────────▶ Observer::sample ─▶ gains since the last sample, and a Census of all nodes
 //! ```
 //!
-//! Nodes of one type under one group share a [`Place`]. What happens to a node costs it an atomic or two; messages are
+//! Nodes of one type under one team share their [`Handles`]. What happens to a node costs it an atomic or two; messages are
 //! counted by their mailboxes alone, and a sample adds what they have gained.
 
 use std::fmt;
@@ -20,12 +20,12 @@ use foldhash::HashMap;
 use super::figures::MailboxFigures;
 use super::node::{Level, Node, Phase};
 use super::office::Office;
-use super::shared::{Entry, lock};
+use super::shared::Entry;
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::error::StartError;
 use crate::message::Priority;
-use crate::metrics::families::{AGENT, MAILBOX, SUPERVISION};
+use crate::metrics::families::TREE;
 use crate::metrics::{
     Catalogue, Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TELEMETRY,
     TypeMetrics,
@@ -33,7 +33,8 @@ use crate::metrics::{
 use crate::name::Name;
 use crate::policy::Intensity;
 use crate::reason::ExitReason;
-use crate::supervisor::machine::{ChildState, Decision};
+use crate::supervisor::machine::{Counts, Decision};
+use crate::sync::lock;
 
 /// What every agent of this crate is; terminals and other programs have rooms of their own.
 const NATIVE: &str = "native";
@@ -41,9 +42,9 @@ const NATIVE: &str = "native";
 /// Set beside the moment of a node's end while its restart is under way.
 const AWAITED: u64 = 1 << 63;
 
-/// The handles that all agents of one type under one supervisor share; a supervisor has a place of its own.
+/// The handles that all agents of one type under one supervisor share; a supervisor has its own.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Handles {
     of_type: Arc<TypeMetrics>,
     /// The supervisor whose child it is; the root is nobody's.
     parent: Option<Arc<Office>>,
@@ -59,7 +60,7 @@ pub(super) struct Place {
 /// What one node is counted by: nothing before it is part of a tree.
 #[derive(Default)]
 pub(crate) struct NodeMeters {
-    place: OnceLock<Arc<Place>>,
+    handles: OnceLock<Arc<Handles>>,
     /// When the present incarnation began to start; 0 once it runs.
     began: AtomicU64,
     /// When it fell: its last end, or the first of several in a row that were followed by no start; see [`AWAITED`].
@@ -79,71 +80,67 @@ impl fmt::Debug for NodeMeters {
 impl NodeMeters {
     /// Its phase changed to `to`.
     pub(super) fn entered(&self, to: Phase, reason: Option<&ExitReason>, at: Moment) {
-        let Some(place) = self.place.get() else { return };
-        if let Some(kind) = &place.kind {
+        let Some(handles) = self.handles.get() else { return };
+        if let Some(kind) = &handles.kind {
             kind.transitions(word(to)).increment();
         }
         match to {
-            Phase::Starting => self.starts(place, at),
-            Phase::Idle => self.runs(place, at),
-            Phase::Stopped => self.ends(place, reason, at),
+            Phase::Starting => self.starts(handles, at),
+            Phase::Idle => self.runs(handles, at),
+            Phase::Stopped => self.ends(handles, reason, at),
             Phase::Failed => self.fell.store(0, Ordering::Relaxed),
             _ => {}
         }
     }
 
-    fn starts(&self, place: &Place, at: Moment) {
-        place.of_type.spawns.increment();
+    fn starts(&self, handles: &Handles, at: Moment) {
+        handles.of_type.spawns.increment();
         self.began.store(at.as_nanos(), Ordering::Relaxed);
-        if let Some(office) = &place.office {
+        if let Some(office) = &handles.office {
             office.opens();
         }
     }
 
-    fn runs(&self, place: &Place, at: Moment) {
+    fn runs(&self, handles: &Handles, at: Moment) {
         let began = self.began.load(Ordering::Relaxed);
         if began != 0 {
             self.began.store(0, Ordering::Relaxed);
-            place.spawn_seconds.observe(at.since(Moment::from_nanos(began)));
+            handles.spawn_seconds.observe(at.since(Moment::from_nanos(began)));
         }
         let fell = self.fell.load(Ordering::Relaxed);
         if fell & AWAITED != 0 {
             self.fell.store(0, Ordering::Relaxed);
             let fell = Moment::from_nanos(fell & !AWAITED);
-            place.restart_seconds.observe(at.since(fell));
+            handles.restart_seconds.observe(at.since(fell));
         }
     }
 
-    fn ends(&self, place: &Place, reason: Option<&ExitReason>, at: Moment) {
+    fn ends(&self, handles: &Handles, reason: Option<&ExitReason>, at: Moment) {
         self.began.store(0, Ordering::Relaxed);
         if self.fell.load(Ordering::Relaxed) & AWAITED == 0 {
             self.fell.store(at.as_nanos() & !AWAITED, Ordering::Relaxed);
         }
         if let Some(reason) = reason {
-            place.of_type.stops(reason).increment();
+            handles.of_type.stops(reason).increment();
         }
     }
 
-    /// Its supervisor decided to restart it, which makes so many restarts in the supervisor's window.
-    pub(crate) fn restarting(&self, child: &Name, reason: &ExitReason, in_window: u32, at: Moment) {
+    /// Its supervisor decided to restart it.
+    pub(crate) fn restarting(&self, child: &Name, reason: &ExitReason, at: Moment) {
         self.fell.fetch_or(AWAITED, Ordering::Relaxed);
-        if let Some(parent) = self.place.get().and_then(|place| place.parent.as_ref()) {
-            parent.restarts(child, reason, in_window, at);
+        if let Some(parent) = self.handles.get().and_then(|handles| handles.parent.as_ref()) {
+            parent.restarts(child, reason, at);
         }
-    }
-
-    fn is_awaited(&self) -> bool {
-        self.fell.load(Ordering::Relaxed) & AWAITED != 0
     }
 
     /// So many messages of its mailbox died.
     pub(crate) fn messages_died(&self, reason: DeadReason, many: u64) {
-        let Some(place) = self.place.get() else { return };
+        let Some(handles) = self.handles.get() else { return };
         match reason {
             DeadReason::Full | DeadReason::Closed | DeadReason::Expired => {
-                place.of_type.dropped(reason.label()).add(many);
+                handles.of_type.dropped(reason.label()).add(many);
             }
-            DeadReason::Crashed | DeadReason::Poison => place.of_type.handled_error().add(many),
+            DeadReason::Crashed | DeadReason::Poison => handles.of_type.handled_error().add(many),
             DeadReason::NoSuchAgent => {}
         }
     }
@@ -154,24 +151,24 @@ impl NodeMeters {
     /// A sampled message waited so long.
     #[inline]
     pub(crate) fn waited(&self, time: Duration) {
-        if let Some(place) = self.place.get() {
-            place.wait_seconds.observe(time);
+        if let Some(handles) = self.handles.get() {
+            handles.wait_seconds.observe(time);
         }
     }
 
     /// The handler of a sampled message ran so long.
     #[inline]
     pub(crate) fn handled(&self, time: Duration) {
-        if let Some(place) = self.place.get() {
-            place.of_type.message_handle_seconds.observe(time);
+        if let Some(handles) = self.handles.get() {
+            handles.of_type.message_handle_seconds.observe(time);
         }
     }
 
     /// A sender was held back so long.
     #[inline]
     pub(crate) fn held_back(&self, time: Duration) {
-        if let Some(place) = self.place.get() {
-            place.of_type.backpressure_wait_seconds.add(time);
+        if let Some(handles) = self.handles.get() {
+            handles.of_type.backpressure_wait_seconds.add(time);
         }
     }
 }
@@ -182,6 +179,14 @@ impl NodeMeters {
     pub(crate) fn bears(&self, intensity: Intensity) {
         if let Some(office) = self.office() {
             office.bears(intensity);
+        }
+    }
+
+    /// It has these children now, as it knows them itself: of those that wait for the restart of their group, no
+    /// change of phase would tell.
+    pub(crate) fn has(&self, children: Counts) {
+        if let Some(office) = self.office() {
+            office.has(children);
         }
     }
 
@@ -203,7 +208,7 @@ impl NodeMeters {
     }
 
     fn office(&self) -> Option<&Office> {
-        self.place.get()?.office.as_deref()
+        self.handles.get()?.office.as_deref()
     }
 }
 
@@ -211,52 +216,50 @@ impl NodeMeters {
 impl NodeMeters {
     /// Adds what its mailbox has gained since it was last looked at. Several may look at once: each gain counts once.
     fn gain(&self, mailbox: &dyn MailboxFigures, enqueued: u64, handled_ok: u64) {
-        let Some(place) = self.place.get() else { return };
+        let Some(handles) = self.handles.get() else { return };
         if let Some(gains) = mailbox.taken_in_by_priority() {
             for (priority, gain) in Priority::ALL.into_iter().zip(gains) {
-                place.of_type.enqueued(priority.label()).add(gain);
+                handles.of_type.enqueued(priority.label()).add(gain);
             }
         } else if let Some(more) = raise(&self.enqueued, enqueued) {
-            place.of_type.enqueued(Priority::Normal.label()).add(more);
+            handles.of_type.enqueued(Priority::Normal.label()).add(more);
         }
         if let Some(more) = raise(&self.handled_ok, handled_ok) {
-            place.of_type.handled_ok().add(more);
+            handles.of_type.handled_ok().add(more);
         }
     }
 
     /// Counts the node in `census`, and adds what its mailbox has gained.
     pub(super) fn count(&self, entry: &Entry, census: &mut Census<'_>, now: Moment) {
-        let Some(place) = self.place.get() else { return };
+        let Some(handles) = self.handles.get() else { return };
         let mailbox = entry.door.figures();
         let figures = mailbox.map(|mailbox| mailbox.glance(now));
         let phase = entry
             .node
             .phase_where(|| figures.as_ref().is_some_and(|figures| !figures.is_idle));
         if phase.is_alive() {
-            census.actor(&place.of_type);
+            census.actor(&handles.of_type);
         }
-        if let Some(parent) = &place.parent {
-            census.child(&parent.metrics, child_state(phase, self.is_awaited()));
-        }
-        if let Some(kind) = &place.kind {
+        if let Some(kind) = &handles.kind {
             census.agent(kind, word(phase));
         }
         if let (Some(mailbox), Some(figures)) = (mailbox, figures) {
             let depth = usize::try_from(figures.depth).unwrap_or(usize::MAX);
-            census.mailbox(&place.of_type, depth, figures.oldest_age);
-            self.gain(mailbox, figures.enqueued, entry.node.handled.load(Ordering::Relaxed));
+            census.mailbox(&handles.of_type, depth, figures.oldest_age);
+            self.gain(mailbox, figures.enqueued, entry.node.handled());
         }
-        if let Some(office) = &place.office
-            && let Some(used) = office.budget_used(now)
-        {
-            census.budget_used(&office.metrics, used);
+        if let Some(office) = &handles.office {
+            census.children(&office.metrics, &office.children());
+            if let Some(used) = office.budget_used(now) {
+                census.budget_used(&office.metrics, used);
+            }
         }
     }
 
     /// Adds what the mailbox of one that left has gained.
     pub(super) fn settle(&self, entry: &Entry, now: Moment) {
         if let Some(mailbox) = entry.door.figures() {
-            let handled = entry.node.handled.load(Ordering::Relaxed);
+            let handled = entry.node.handled();
             self.gain(mailbox, mailbox.glance(now).enqueued, handled);
         }
     }
@@ -279,40 +282,28 @@ fn word(phase: Phase) -> &'static str {
     }
 }
 
-fn child_state(phase: Phase, is_awaited: bool) -> ChildState {
-    match phase {
-        Phase::Specified | Phase::Starting => ChildState::Starting,
-        Phase::Idle | Phase::Busy | Phase::Paused => ChildState::Running,
-        Phase::Stopping => ChildState::Stopping,
-        Phase::Backoff => ChildState::Restarting,
-        Phase::Stopped if is_awaited => ChildState::Restarting,
-        Phase::Stopped => ChildState::Down,
-        Phase::Failed => ChildState::Quarantined,
-    }
-}
-
-/// The instruments of one tree, and the places of its nodes.
+/// The instruments of one tree, and the handles of its nodes.
 #[derive(Debug)]
 pub(crate) struct Meters {
     instruments: Instruments,
     pub(super) metrics: SupervisionMetrics,
     native: Arc<KindMetrics>,
-    places: Mutex<Places>,
+    known: Mutex<Known>,
 }
 
 /// What was made so far: as much as there are types, supervisors and pairs of them.
 #[derive(Debug, Default)]
-struct Places {
+struct Known {
     types: HashMap<&'static str, Arc<TypeMetrics>>,
-    groups: HashMap<Box<str>, Arc<SupervisorMetrics>>,
+    teams: HashMap<Box<str>, Arc<SupervisorMetrics>>,
     branches: HashMap<Box<str>, Branch>,
 }
 
-/// One supervisor, and the places of its agents.
+/// One supervisor, and the handles of its agents.
 #[derive(Debug)]
 struct Branch {
     office: Arc<Office>,
-    agents: HashMap<&'static str, Arc<Place>>,
+    agents: HashMap<&'static str, Arc<Handles>>,
 }
 
 impl Meters {
@@ -324,7 +315,7 @@ impl Meters {
             native: metrics.of_kind(NATIVE),
             instruments,
             metrics,
-            places: Mutex::default(),
+            known: Mutex::default(),
         })
     }
 
@@ -332,48 +323,48 @@ impl Meters {
         &self.instruments
     }
 
-    /// Gives a node that becomes part of the tree its place; one that has it keeps it.
+    /// Gives a node that becomes part of the tree its handles; one that has them keeps them.
     pub(super) fn admit(&self, node: &Node) {
-        node.meters().place.get_or_init(|| {
-            let mut places = lock(&self.places);
+        node.meters().handles.get_or_init(|| {
+            let mut known = lock(&self.known);
             match node.level {
-                Level::Root => self.chair(&mut places, node, None),
-                Level::Supervisor => self.chair(&mut places, node, Some(ROOT)),
-                Level::Agent => self.bench(&mut places, node),
+                Level::Root => self.of_supervisor(&mut known, node, None),
+                Level::Supervisor => self.of_supervisor(&mut known, node, Some(ROOT)),
+                Level::Agent => self.of_agent(&mut known, node),
             }
         });
     }
 
-    /// The place of a supervisor, which is its own.
-    fn chair(&self, places: &mut Places, node: &Node, parent: Option<&str>) -> Arc<Place> {
-        let office = Arc::clone(&self.branch(places, node.name.as_str()).office);
-        let parent = parent.map(|parent| Arc::clone(&self.branch(places, parent).office));
-        Arc::new(Place {
+    /// The handles of a supervisor, which are its own.
+    fn of_supervisor(&self, known: &mut Known, node: &Node, parent: Option<&str>) -> Arc<Handles> {
+        let office = Arc::clone(&self.branch(known, node.name.as_str()).office);
+        let parent = parent.map(|parent| Arc::clone(&self.branch(known, parent).office));
+        Arc::new(Handles {
             office: Some(office),
-            ..self.place(places, node.type_name, parent)
+            ..self.begin(known, node.type_name, parent)
         })
     }
 
-    /// The place of an agent, which it shares with its like.
-    fn bench(&self, places: &mut Places, node: &Node) -> Arc<Place> {
+    /// The handles of an agent, which it shares with its like.
+    fn of_agent(&self, known: &mut Known, node: &Node) -> Arc<Handles> {
         let parent = node.parent_path().unwrap_or(ROOT);
-        let known = places.branches.get(parent);
-        if let Some(place) = known.and_then(|known| known.agents.get(node.type_name)) {
-            return Arc::clone(place);
+        let branch = known.branches.get(parent);
+        if let Some(handles) = branch.and_then(|branch| branch.agents.get(node.type_name)) {
+            return Arc::clone(handles);
         }
-        let office = Arc::clone(&self.branch(places, parent).office);
-        let place = Arc::new(Place {
+        let office = Arc::clone(&self.branch(known, parent).office);
+        let handles = Arc::new(Handles {
             kind: Some(Arc::clone(&self.native)),
-            ..self.place(places, node.type_name, Some(office))
+            ..self.begin(known, node.type_name, Some(office))
         });
-        let agents = &mut self.branch(places, parent).agents;
-        agents.insert(node.type_name, Arc::clone(&place));
-        place
+        let agents = &mut self.branch(known, parent).agents;
+        agents.insert(node.type_name, Arc::clone(&handles));
+        handles
     }
 
-    fn place(&self, places: &mut Places, type_name: &'static str, parent: Option<Arc<Office>>) -> Place {
-        let of_type = places.types.entry(type_name);
-        Place {
+    fn begin(&self, known: &mut Known, type_name: &'static str, parent: Option<Arc<Office>>) -> Handles {
+        let of_type = known.types.entry(type_name);
+        Handles {
             of_type: Arc::clone(of_type.or_insert_with(|| self.metrics.of_type(type_name))),
             parent,
             kind: None,
@@ -384,11 +375,11 @@ impl Meters {
         }
     }
 
-    fn branch<'a>(&self, places: &'a mut Places, supervisor: &str) -> &'a mut Branch {
-        places.branches.entry(Box::from(supervisor)).or_insert_with(|| {
-            let group = group_of(supervisor);
-            let metrics = places.groups.entry(Box::from(group));
-            let metrics = metrics.or_insert_with(|| self.metrics.of_supervisor(group));
+    fn branch<'a>(&self, known: &'a mut Known, supervisor: &str) -> &'a mut Branch {
+        known.branches.entry(Box::from(supervisor)).or_insert_with(|| {
+            let team = team_of(supervisor);
+            let metrics = known.teams.entry(Box::from(team));
+            let metrics = metrics.or_insert_with(|| self.metrics.of_supervisor(team));
             Branch {
                 office: Arc::new(Office::new(Arc::clone(metrics))),
                 agents: HashMap::default(),
@@ -400,13 +391,13 @@ impl Meters {
 /// The path of the root.
 pub(super) const ROOT: &str = "root";
 
-/// The name of the group that a supervisor is a part of: `team` for `team.17`.
-fn group_of(supervisor: &str) -> &str {
+/// The name of the team that a supervisor is a part of: `team` for `team.17`.
+fn team_of(supervisor: &str) -> &str {
     supervisor.split('.').next().unwrap_or(supervisor)
 }
 
 fn own_instruments() -> Result<Instruments, StartError> {
-    let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TELEMETRY])?;
+    let catalogue = Catalogue::new(&[&TREE[..], &[TELEMETRY]].concat())?;
     Ok(Instruments::new(catalogue))
 }
 
@@ -527,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_group_bear_its_name() {
-        assert_eq!(["team", "team.17", "root"].map(group_of), ["team", "team", "root"]);
+    fn the_parts_of_a_team_bear_its_name() {
+        assert_eq!(["team", "team.17", "root"].map(team_of), ["team", "team", "root"]);
     }
 }

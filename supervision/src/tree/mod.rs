@@ -17,5 +17,5 @@ pub use observer::{Events, NodeView, NotFound, Observer};
 #[cfg(feature = "testing")]
 pub(crate) use root::random_seed;
 pub use root::{Late, Root, RootEnd, Tree};
-pub(crate) use shared::{Door, RootState, Shared, lock};
+pub(crate) use shared::{Door, RootState, Shared};
 pub use shared::{EVENTS_KEPT, Event, Fact, Observation};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -10,11 +10,13 @@ use serde::{Serialize, Serializer};
 use crate::clock::Moment;
 use crate::name::Name;
 use crate::reason::{ExitReason, KillCause};
+use crate::sync::lock;
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::NodeMeters;
 
 mod history;
 mod watching;
+mod work;
 
 use history::{History, Kept};
 
@@ -27,6 +29,7 @@ pub const HISTORY_LENGTH: usize = 100;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Phase {
     /// Specified, never started.
     #[default]
@@ -95,6 +98,7 @@ impl Phase {
 
 /// One change of phase.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Change {
     /// When.
     pub at: Moment,
@@ -191,22 +195,14 @@ pub(crate) struct Node {
     phase: AtomicU8,
     control: AtomicU8,
     kill_cause: AtomicU8,
-    pub(crate) incarnation: AtomicU64,
-    /// How often it was started again.
-    pub(crate) restarts: AtomicU32,
-    /// Its place in the sampler's roster, from 1; 0 while it has none.
-    pub(super) seat: AtomicU32,
-    /// Messages handled well, over all incarnations. Written by the agent alone.
-    pub(crate) handled: AtomicU64,
-    /// Messages taken in that never lay in the queue: the agent had asked for them, or there was no room and they were
-    /// dropped at once.
-    pub(crate) beside: AtomicU64,
-    /// When the message in hand was queued, as a stamp's bits; 0 while none is.
-    pub(crate) in_hand: AtomicU32,
-    /// Messages whose handler failed.
-    pub(crate) failed: AtomicU64,
-    /// When the handler with a time budget began; 0 while none runs.
-    pub(crate) handling_since: AtomicU64,
+    incarnation: AtomicU64,
+    restarts: AtomicU32,
+    enrolled: AtomicU32,
+    handled: AtomicU64,
+    beside: AtomicU64,
+    in_hand: AtomicU32,
+    failed: AtomicU64,
+    handling_since: AtomicU64,
     figures: OnceLock<Weak<dyn MailboxFigures>>,
     meters: NodeMeters,
     records: Mutex<Records>,
@@ -235,7 +231,7 @@ impl Node {
             kill_cause: AtomicU8::new(0),
             incarnation: AtomicU64::new(0),
             restarts: AtomicU32::new(0),
-            seat: AtomicU32::new(0),
+            enrolled: AtomicU32::new(0),
             handled: AtomicU64::new(0),
             beside: AtomicU64::new(0),
             in_hand: AtomicU32::new(0),
@@ -248,7 +244,7 @@ impl Node {
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.records)
     }
 
     /// Its place in the tree; before it has one, its name.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::figures::Figures;
+use super::metering::ROOT;
 use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
@@ -16,10 +16,11 @@ use crate::mailbox::Mailbox;
 use crate::message::Message;
 use crate::metrics::Instruments;
 use crate::reason::ExitReason;
-use crate::supervisor::{FIRST_PART, Slot, SupervisorHandle};
+use crate::supervisor::{CallError, FIRST_PART, Reception, Started, Supervisor, SupervisorHandle};
 
 /// One node as the tree shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NodeView {
     /// A number given once in a process.
     pub id: u64,
@@ -44,8 +45,27 @@ pub struct NodeView {
     pub children_count: usize,
 }
 
+impl NodeView {
+    /// A node that was specified and nothing more, for tests of whoever reads views.
+    pub fn new(path: impl Into<Arc<str>>, level: Level) -> Self {
+        Self {
+            id: 0,
+            path: path.into(),
+            level,
+            type_name: "",
+            state: Phase::Specified,
+            incarnation: 0,
+            restarts: 0,
+            last_exit: None,
+            mailbox: None,
+            children_count: 0,
+        }
+    }
+}
+
 /// Nothing stands at a path, or something else than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotFound {
     /// Nothing stands there.
     #[error("nothing in the tree is called {path}; its snapshot lists what there is")]
@@ -82,6 +102,9 @@ pub enum NotFound {
 }
 
 /// Sees a tree, and reaches into it by path. Cheap to clone.
+///
+/// An agent of a team that was [split](crate::Supervisor::span) has the path of its part, such as `team.2/agent`, and is found by
+/// `team/agent` too.
 #[derive(Clone, Debug)]
 pub struct Observer {
     shared: Arc<Shared>,
@@ -142,18 +165,28 @@ impl Observer {
     /// Sends to whoever stands at `path`; where nobody does, the message comes back and is counted as a dead
     /// letter. One who takes other messages refuses it, which is [`Refusal::OtherType`].
     pub async fn send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
-        let why = match self.address::<M>(path) {
-            Ok(address) => return address.send(message).await,
-            Err(NotFound::NoSuchPath { .. }) => {
+        match self.receiver(path) {
+            Ok(address) => address.send(message).await,
+            Err(why) => Err(unsent(path, message, why)),
+        }
+    }
+
+    /// As [`Observer::send_to`], but a full mailbox gives the message back at once, as [`Address::try_send`] does.
+    pub fn try_send_to<M: Message>(&self, path: &str, message: M) -> Result<(), SendError<M>> {
+        match self.receiver(path) {
+            Ok(address) => address.try_send(message),
+            Err(why) => Err(unsent(path, message, why)),
+        }
+    }
+
+    /// The address at `path`, or why a message for it is not sent; that nobody stands there is counted.
+    fn receiver<M: Message>(&self, path: &str) -> Result<Address<M>, Refusal> {
+        self.address(path).map_err(|error| match error {
+            NotFound::NoSuchPath { .. } => {
                 self.shared.no_such_agent(path, std::any::type_name::<M>());
                 Refusal::NoSuchAgent
             }
-            Err(_) => Refusal::OtherType,
-        };
-        Err(SendError {
-            message,
-            to: Arc::from(path),
-            why,
+            _ => Refusal::OtherType,
         })
     }
 
@@ -164,13 +197,25 @@ impl Observer {
         }
         let entry = self.entry(path)?;
         let found = entry.node.type_name;
-        let slot = entry.door.as_any().downcast::<Slot>();
+        let reception = entry.door.as_any().downcast::<Reception>();
         let other = |_| NotFound::NoSupervisor {
             path: path.to_owned(),
             found,
         };
-        slot.map(|slot| SupervisorHandle::new(entry.node.path(), slot, Arc::clone(&self.shared)))
+        reception
+            .map(|reception| SupervisorHandle::new(entry.node.path(), reception, Arc::clone(&self.shared)))
             .map_err(other)
+    }
+
+    /// Adds a supervisor with its children at the right end of the root, and starts it; where it does not start it is
+    /// not kept. It is taken away again by
+    /// [`terminate_child`](SupervisorHandle::terminate_child) and [`delete_child`](SupervisorHandle::delete_child) of the
+    /// handle at `root`.
+    pub async fn start_supervisor(&self, supervisor: Supervisor) -> Result<Started, CallError> {
+        let root = self.supervisor(ROOT).map_err(|_| CallError::Down {
+            supervisor: Arc::from(ROOT),
+        })?;
+        root.start_supervisor(supervisor).await
     }
 
     /// What supervisors decide from now on.
@@ -240,9 +285,24 @@ impl Observer {
     }
 
     fn entry(&self, path: &str) -> Result<super::shared::Entry, NotFound> {
-        self.shared
-            .find(path)
-            .ok_or_else(|| NotFound::NoSuchPath { path: path.to_owned() })
+        let found = self.shared.find(path).or_else(|| self.in_part(path));
+        found.ok_or_else(|| NotFound::NoSuchPath { path: path.to_owned() })
+    }
+
+    /// An agent of a team that was split, named as if it were not.
+    fn in_part(&self, path: &str) -> Option<super::shared::Entry> {
+        let (team, agent) = path.split_once('/')?;
+        let first = self.shared.find(team)?.door.as_any().downcast::<Reception>().ok()?;
+        let mut others = first.split()?.others().iter();
+        others.find_map(|part| self.shared.find_child(part.path(), agent))
+    }
+}
+
+fn unsent<M>(path: &str, message: M, why: Refusal) -> SendError<M> {
+    SendError {
+        message,
+        to: Arc::from(path),
+        why,
     }
 }
 
@@ -261,8 +321,8 @@ fn view(node: &Node, children_count: usize) -> NodeView {
         level: node.level,
         type_name: node.type_name,
         state: node.phase(),
-        incarnation: node.incarnation.load(Ordering::Acquire),
-        restarts: u64::from(node.restarts.load(Ordering::Relaxed)),
+        incarnation: node.incarnation(),
+        restarts: u64::from(node.restarts()),
         last_exit: node.last_exit(),
         mailbox: node.figures().map(|figures| figures.read()),
         children_count,

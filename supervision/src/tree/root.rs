@@ -7,7 +7,7 @@ use super::metering::Meters;
 use super::node::{Level, Node};
 use super::observer::Observer;
 use super::shared::{Door, RootState, Shared};
-use crate::child::{ChildSpec, Startable};
+use crate::child::ChildSpec;
 use crate::error::{BuildError, StartError};
 use crate::metrics::Instruments;
 use crate::name::Name;
@@ -15,7 +15,9 @@ use crate::panics;
 use crate::policy::{AutoShutdown, Backoff, Intensity, SupervisorPolicy};
 use crate::reason::ExitReason;
 use crate::supervisor::machine::Overdue;
-use crate::supervisor::{Charge, Order, Slot, Supervisor, SupervisorActor, check_children, check_policy};
+use crate::supervisor::{
+    Charge, Order, Reception, Supervisor, SupervisorActor, SupervisorSpec, check_children, check_policy,
+};
 
 /// The description of a whole tree.
 ///
@@ -81,9 +83,8 @@ impl Root {
 
     /// Counts with `instruments` instead of ones of its own, so that others can count in them too.
     ///
-    /// Their catalogue needs the sections [`SUPERVISION`](crate::metrics::families::SUPERVISION),
-    /// [`MAILBOX`](crate::metrics::families::MAILBOX) and [`AGENT`](crate::metrics::families::AGENT), or the tree does
-    /// not start. One tree to one set of instruments: gauges tell of the tree that was sampled last.
+    /// Their catalogue needs the sections [`TREE`](crate::metrics::families::TREE), or the tree does not start. One tree
+    /// to one set of instruments: gauges tell of the tree that was sampled last.
     #[must_use]
     pub fn instruments(mut self, instruments: Instruments) -> Self {
         self.instruments = Some(instruments);
@@ -107,8 +108,8 @@ impl Root {
         see(&shared);
         let node = Node::new(Level::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
-        let slot = Arc::new(Slot::default());
-        shared.enlist(&node, Arc::clone(&slot) as Arc<dyn Door>);
+        let reception = Arc::new(Reception::default());
+        shared.enlist(&node, Arc::clone(&reception) as Arc<dyn Door>);
         node.meters().bears(policy.intensity);
         for child in &*children {
             child.child.join_tree(None, &shared);
@@ -120,16 +121,16 @@ impl Root {
             policy,
             children,
             shared: Arc::clone(&shared),
-            slot,
+            reception,
             parent: None,
         };
+        let starting = Starting(Tree { shared });
         spawn(charge)
             .await
             .map_err(|error| StartError::Spawn(error.to_string()))?;
-        let tree = Tree { shared };
-        match tree.reached(|state| *state != RootState::Starting).await {
+        match starting.0.reached(|state| *state != RootState::Starting).await {
             RootState::Ended(reason) => Err(StartError::NotStarted(reason)),
-            _ => Ok(tree),
+            _ => Ok(starting.0.clone()),
         }
     }
 
@@ -138,17 +139,21 @@ impl Root {
         check_policy(&root, &self.policy)?;
         let mut children: Vec<ChildSpec> = Vec::new();
         for supervisor in self.supervisors {
-            for part in supervisor.build()? {
-                let name = part.node.name.clone();
-                children.push(ChildSpec {
-                    name,
-                    policy: Arc::new(part.own),
-                    child: Arc::new(part) as Arc<dyn Startable>,
-                });
-            }
+            children.extend(supervisor.build()?.into_iter().map(SupervisorSpec::into_child));
         }
         check_children(&root, &self.policy, &children)?;
         Ok((self.policy, Arc::from(children)))
+    }
+}
+
+/// A tree that starts. Where nobody waits for that any more, nobody could stop it, so it ends.
+struct Starting(Tree);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if *self.0.shared.root().borrow() == RootState::Starting {
+            self.0.ask_to_stop();
+        }
     }
 }
 
@@ -167,6 +172,7 @@ async fn spawn(charge: Charge) -> Result<(), ractor::SpawnErr> {
 
 /// A child that did not stop in time when its supervisor last ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Late {
     /// The supervisor that stopped it.
     pub supervisor: Arc<str>,
@@ -194,6 +200,7 @@ impl Late {
 
 /// How a tree ended.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct RootEnd {
     /// Why.
     pub reason: ExitReason,
@@ -235,15 +242,15 @@ impl Tree {
 
     /// Stops everybody, right to left, each within its time, and tells who did not.
     pub async fn stop(&self) -> RootEnd {
-        if let Ok(Ok(slot)) = self
-            .shared
-            .find("root")
-            .map(|entry| entry.door.as_any().downcast::<Slot>())
-            .ok_or(())
-        {
-            slot.order(Order::Stop);
-        }
+        self.ask_to_stop();
         self.wait().await
+    }
+
+    fn ask_to_stop(&self) {
+        let root = self.shared.find("root").map(|entry| entry.door.as_any());
+        if let Some(Ok(reception)) = root.map(Arc::downcast::<Reception>) {
+            reception.order(Order::Stop);
+        }
     }
 
     /// Waits until the tree ends, by [`Tree::stop`] or because its root gave up.
@@ -276,13 +283,52 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::OnStuck;
     use crate::reason::KillCause;
+
+    struct Quiet;
+
+    struct Nothing;
+
+    impl crate::Message for Nothing {}
+
+    impl crate::Agent for Quiet {
+        type Message = Nothing;
+        type Spec = ();
+        async fn start((): (), _: &mut crate::agent::Context<Self>) -> Result<Self, crate::reason::Failure> {
+            Ok(Self)
+        }
+        async fn handle(
+            &mut self,
+            _: Nothing,
+            _: &mut crate::agent::Context<Self>,
+        ) -> Result<(), crate::reason::Failure> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_tree_whose_runtime_is_gone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.unwrap();
+        let agent = crate::child::Child::of::<Quiet>("a", ());
+        let address = agent.address();
+        let team = Supervisor::named("team").child(agent.handle_within(Duration::from_secs(1), OnStuck::Report));
+        let tree = runtime.block_on(Root::new().supervisor(team).start()).unwrap();
+        address.try_send(Nothing).unwrap();
+        drop(runtime);
+        assert!(address.is_closed());
+        drop(address);
+        let shared = Arc::downgrade(&tree.shared);
+        drop(tree);
+        assert_eq!(shared.strong_count(), 0);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_tree_whose_root_was_killed_has_ended() {
         let tree = Root::new().supervisor(Supervisor::named("team")).start().await.unwrap();
         let door = tree.shared.find("root").unwrap().door;
-        door.as_any().downcast::<Slot>().unwrap().cell().unwrap().kill();
+        door.as_any().downcast::<Reception>().unwrap().cell().unwrap().kill();
         let end = tokio::time::timeout(Duration::from_mins(1), tree.stop()).await.unwrap();
         assert_eq!(end.reason, ExitReason::Killed(KillCause::Outside));
     }

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 
 use super::node::Node;
-use super::shared::{Entry, lock};
+use super::shared::Entry;
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetters, DeadReason};
 use crate::mailbox::SAMPLE_EVERY;
 use crate::metrics::{Census, SupervisionMetrics};
+use crate::sync::lock;
 
 /// How many of those that left the tree are kept for the next sample.
 const LEAVERS_KEPT: usize = 256;
@@ -60,8 +60,8 @@ impl Sampler {
     /// Somebody becomes part of the tree, for the first time or again.
     pub(super) fn arrives(&self, entry: Entry) {
         let mut roster = lock(&self.roster);
-        if entry.node.seat.load(Ordering::Relaxed) == 0 {
-            sit(&entry, roster.len());
+        if !entry.node.is_enrolled() {
+            entry.node.enroll(roster.len());
             roster.push(entry);
         }
     }
@@ -69,7 +69,7 @@ impl Sampler {
     /// Somebody left the tree. What its mailbox holds and its last handler does is counted with the next sample, or
     /// before it where many leave.
     pub(super) fn leaves(&self, node: &Node) {
-        let Some(entry) = self.rise(node) else { return };
+        let Some(entry) = self.strike(node) else { return };
         let mut leavers = lock(&self.leavers);
         leavers.entries.push_back(Leaver { entry, was_seen: false });
         let kept = if leavers.is_closed { 0 } else { LEAVERS_KEPT };
@@ -81,13 +81,13 @@ impl Sampler {
         }
     }
 
-    /// Takes a node off the roster; the last one takes its seat.
-    fn rise(&self, node: &Node) -> Option<Entry> {
+    /// Takes a node off the roster; the last one takes its place there.
+    fn strike(&self, node: &Node) -> Option<Entry> {
         let mut roster = lock(&self.roster);
-        let seat = node.seat.swap(0, Ordering::Relaxed).checked_sub(1)? as usize;
-        let entry = (seat < roster.len()).then(|| roster.swap_remove(seat))?;
-        if let Some(moved) = roster.get(seat) {
-            sit(moved, seat);
+        let index = node.unenroll()?;
+        let entry = (index < roster.len()).then(|| roster.swap_remove(index))?;
+        if let Some(moved) = roster.get(index) {
+            moved.node.enroll(index);
         }
         Some(entry)
     }
@@ -121,7 +121,7 @@ impl Sampler {
         metrics.message_timing_sample_ratio.set(SAMPLE_RATIO);
     }
 
-    /// Counts all nodes; tells how many levels they stand on. Who takes another's seat meanwhile may be passed over
+    /// Counts all nodes; tells how many levels they stand on. Who takes another's place meanwhile may be passed over
     /// until the next sample; what its mailbox gained is not lost by that.
     fn count_all(&self, census: &mut Census<'_>, now: Moment) -> u8 {
         let mut levels = 0;
@@ -156,14 +156,6 @@ impl Sampler {
         // A mailbox may hold what is anybody's code to drop: not under the lock.
         drop(gone);
     }
-}
-
-/// Seats are numbered from 1, and no tree has four thousand million nodes.
-fn sit(entry: &Entry, seat: usize) {
-    entry
-        .node
-        .seat
-        .store(u32::try_from(seat + 1).unwrap_or(0), Ordering::Relaxed);
 }
 
 impl Leaver {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use foldhash::HashMap;
@@ -10,9 +10,10 @@ use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
 use crate::clock::{Moment, Seeded};
-use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
+use crate::dead_letter::{DeadLetters, DeadReason, Letter};
 use crate::reason::{ExitReason, Failure, KillCause};
 use crate::supervisor::machine::{Decision, Incarnation, Overdue};
+use crate::sync::{lock, unpoisoned};
 use crate::time::Timekeeper;
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::{Meters, ROOT};
@@ -24,6 +25,7 @@ pub const EVENTS_KEPT: usize = 4096;
 
 /// Something a supervisor decided, or the tree saw.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Event {
     /// When.
     pub at: Moment,
@@ -34,9 +36,33 @@ pub struct Event {
     pub fact: Fact,
 }
 
+impl Event {
+    /// An event as a tree tells it, for tests of those who listen.
+    pub fn new(at: Moment, supervisor: impl Into<Arc<str>>, fact: Fact) -> Self {
+        let supervisor = supervisor.into();
+        Self { at, supervisor, fact }
+    }
+
+    /// The path of whom it is about: an agent or supervisor that somebody decided about or that was observed, or the
+    /// supervisor itself where it decided about itself.
+    pub fn subject(&self) -> Arc<str> {
+        match &self.fact {
+            Fact::Observation(Observation::Stuck { agent, .. } | Observation::Resumed { agent, .. }) => {
+                Arc::clone(agent)
+            }
+            Fact::Decision(decision) => match (decision.child(), &*self.supervisor) {
+                (None, _) => Arc::clone(&self.supervisor),
+                (Some(child), ROOT) => Arc::from(child.as_str()),
+                (Some(child), supervisor) => Arc::from(format!("{supervisor}/{child}")),
+            },
+        }
+    }
+}
+
 /// What an event tells.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Fact {
     /// A supervisor's decision with its reason.
     Decision(Decision),
@@ -47,6 +73,7 @@ pub enum Fact {
 /// What the tree saw of an agent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "observation")]
+#[non_exhaustive]
 pub enum Observation {
     /// A handler outlived its declared time budget and has not ended.
     Stuck {
@@ -211,7 +238,7 @@ impl Shared {
 
     /// A generator of chance for one supervisor.
     pub(crate) fn seeded(&self) -> Seeded {
-        let mut seed = self.seed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seed = lock(&self.seed);
         Seeded::new(seed.next_u64())
     }
 
@@ -244,7 +271,7 @@ impl Shared {
     /// So many will be enlisted now.
     pub(crate) fn make_room_for(&self, many: usize) {
         self.sampler.make_room_for(many);
-        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = unpoisoned(self.nodes.write());
         nodes.reserve(many);
     }
 
@@ -257,15 +284,12 @@ impl Shared {
             door,
         };
         self.sampler.arrives(entry.clone());
-        self.nodes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(node.path(), entry);
+        unpoisoned(self.nodes.write()).insert(node.path(), entry);
     }
 
     /// Takes `node` off the list, and nobody who has come to its path since.
     pub(crate) fn strike(&self, node: &Node) {
-        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = unpoisoned(self.nodes.write());
         let path = node.path();
         if nodes.get(&path).is_some_and(|entry| entry.node.id == node.id) {
             nodes.remove(&path);
@@ -275,11 +299,7 @@ impl Shared {
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<Entry> {
-        self.nodes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned()
+        unpoisoned(self.nodes.read()).get(path).cloned()
     }
 
     /// What stands under the supervisor at that path, by that name.
@@ -292,7 +312,7 @@ impl Shared {
 
     /// All nodes, by path.
     pub(crate) fn all(&self) -> BTreeMap<Arc<str>, Arc<Node>> {
-        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let nodes = unpoisoned(self.nodes.read());
         nodes
             .iter()
             .map(|(path, entry)| (Arc::clone(path), Arc::clone(&entry.node)))
@@ -306,8 +326,7 @@ impl Shared {
 
     /// Counts a message to nobody.
     pub(crate) fn no_such_agent(&self, path: &str, message_type: &'static str) {
-        self.dead_letters.keep(DeadLetter {
-            number: 0,
+        self.dead_letters.keep(Letter {
             to: Arc::from(path),
             message_type,
             reason: DeadReason::NoSuchAgent,
@@ -316,11 +335,6 @@ impl Shared {
             replay: None,
         });
     }
-}
-
-/// Locks, whatever became of another holder.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(not(shuttle))]

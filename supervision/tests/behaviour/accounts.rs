@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Figures;
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::Observation;
+use triarch_supervision::tree::{Fact, Observation};
 
 use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, pause, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, quiet, soon, until};
@@ -149,6 +150,10 @@ async fn a_repeated_timer_without_a_period_starves_nobody() {
     });
     stage.address.send(set).await.unwrap();
     assert_eq!(stage.address.ask(|reply| Say::Echo(5, reply)).await, Ok(5));
+    let before = stage.log.count("a note 1");
+    tokio::time::sleep(100 * MILLI).await;
+    let beats = stage.log.count("a note 1") - before;
+    assert!((90..=110).contains(&beats), "each takes a millisecond: {beats}");
     assert!(soon("it stops", stage.tree.stop()).await.is_orderly());
 }
 

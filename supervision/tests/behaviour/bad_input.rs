@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use triarch_supervision::error::{BuildError, ChildFault};
 use triarch_supervision::metrics::{Catalogue, InstrumentError, Instruments, TELEMETRY};
+use triarch_supervision::name::NameError;
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::AdminError;
+use triarch_supervision::supervisor::{AdminError, CallError};
 
 use crate::agents::{Log, Puppet, Say, Script, Start, grow, puppet, scripted, team};
 use crate::patience::{SECOND, soon};
@@ -28,19 +30,22 @@ async fn refused_team(team: Supervisor) -> String {
 #[tokio::test(start_paused = true)]
 async fn two_children_of_one_name() {
     let text = refused_team(team().child(child("a")).child(child("b")).child(child("a"))).await;
-    assert_eq!(text, "supervisor team has two children named a; rename one of them");
+    assert_eq!(text, "child a of supervisor team is there twice; rename one of them");
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_supervisors_of_one_name() {
     let text = refused(Root::new().supervisor(team()).supervisor(team())).await;
-    assert_eq!(text, "supervisor root has two children named team; rename one of them");
+    assert_eq!(text, "child team of supervisor root is there twice; rename one of them");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mailbox_without_room() {
     let text = refused_team(team().child(child("a").capacity(0))).await;
-    assert_eq!(text, "child a has a mailbox of capacity 0; give it at least 1");
+    assert_eq!(
+        text,
+        "child a of supervisor team has a mailbox of capacity 0; give it at least 1"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +68,7 @@ async fn a_significant_child_that_is_permanent() {
         .auto_shutdown(AutoShutdown::AnySignificant)
         .child(child("a").significant());
     let text = refused_team(team).await;
-    let expected = "child a of team is significant, which needs restart transient or temporary, and a supervisor with auto_shutdown";
+    let expected = "child a of supervisor team is significant, which needs restart transient or temporary, and a supervisor with auto_shutdown";
     assert_eq!(text, expected);
 }
 
@@ -71,7 +76,7 @@ async fn a_significant_child_that_is_permanent() {
 async fn a_significant_child_under_a_supervisor_that_never_shuts_down_for_it() {
     let text = refused_team(team().child(child("a").restart(Restart::Transient).significant())).await;
     assert!(
-        text.starts_with("child a of team is significant, which needs"),
+        text.starts_with("child a of supervisor team is significant, which needs"),
         "{text}"
     );
 }
@@ -80,7 +85,7 @@ async fn a_significant_child_under_a_supervisor_that_never_shuts_down_for_it() {
 async fn a_significant_supervisor_under_a_root_that_never_shuts_down_for_it() {
     let text = refused_team(team().restart(Restart::Transient).significant()).await;
     assert!(
-        text.starts_with("child team of root is significant, which needs"),
+        text.starts_with("child team of supervisor root is significant, which needs"),
         "{text}"
     );
 }
@@ -106,7 +111,8 @@ async fn names_with_forbidden_characters() {
             "the name \"root\" is reserved for the tree itself; choose another",
         ),
     ] {
-        assert_eq!(refused_team(team().child(child(name))).await, text);
+        let of_team = format!("a child of supervisor team has no name: {text}");
+        assert_eq!(refused_team(team().child(child(name))).await, of_team);
         assert_eq!(refused_team(Supervisor::named(name)).await, text);
     }
     let long = "x".repeat(64);
@@ -119,7 +125,7 @@ async fn a_handler_that_is_allowed_no_time() {
     let text = refused_team(team().child(child("a").handle_within(Duration::ZERO, OnStuck::Report))).await;
     assert_eq!(
         text,
-        "child a allows its handlers no time at all; give handle_within more than 0"
+        "child a of supervisor team allows its handlers no time at all; give handle_within more than 0"
     );
 }
 
@@ -128,7 +134,7 @@ async fn a_start_that_is_allowed_no_time() {
     let text = refused_team(team().child(child("a").start_within(Duration::ZERO))).await;
     assert_eq!(
         text,
-        "child a allows its start no time at all; give start_within more than 0"
+        "child a of supervisor team allows its start no time at all; give start_within more than 0"
     );
 }
 
@@ -138,16 +144,19 @@ async fn a_stop_that_is_allowed_no_time() {
     let text = "is given no time at all to stop; give shutdown more than 0, or say BrutalKill";
     assert_eq!(
         refused_team(team().child(child("a").shutdown(none))).await,
-        format!("child a {text}")
+        format!("child a of supervisor team {text}")
     );
-    assert_eq!(refused_team(team().shutdown(none)).await, format!("child team {text}"));
+    assert_eq!(
+        refused_team(team().shutdown(none)).await,
+        format!("child team of supervisor root {text}")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_supervisors_start_that_is_allowed_no_time() {
     assert_eq!(
         refused_team(team().start_within(Duration::ZERO)).await,
-        "child team allows its start no time at all; give start_within more than 0"
+        "child team of supervisor root allows its start no time at all; give start_within more than 0"
     );
 }
 
@@ -158,7 +167,7 @@ async fn a_mailbox_shaped_after_its_address_was_taken() {
     let text = refused_team(team().child(child.capacity(3))).await;
     assert_eq!(
         text,
-        "child a got another capacity or overflow policy after its address was taken; set them first"
+        "child a of supervisor team got another capacity or overflow policy after its address was taken; set them first"
     );
 }
 
@@ -168,29 +177,34 @@ async fn a_backoff_that_is_none() {
     for (backoff, text) in [
         (
             Backoff { factor: 0.5, ..good },
-            "a has a backoff with a factor below 1; give a factor of 1 or more",
+            "child a of supervisor team has a backoff with a factor below 1; give a factor of 1 or more",
         ),
         (
             Backoff {
                 factor: f64::NAN,
                 ..good
             },
-            "a has a backoff with a factor below 1; give a factor of 1 or more",
+            "child a of supervisor team has a backoff with a factor below 1; give a factor of 1 or more",
         ),
         (
             Backoff { jitter: 1.5, ..good },
-            "a has a backoff with a jitter outside 0 to 1; give the share of the wait that chance may move",
+            "child a of supervisor team has a backoff with a jitter outside 0 to 1; give the share of the wait that chance may move",
         ),
         (
             Backoff {
                 max: SECOND / 2,
                 ..good
             },
-            "a has a backoff with a first wait beyond its maximum; raise the maximum or lower the first wait",
+            "child a of supervisor team has a backoff with a first wait beyond its maximum; raise the maximum or lower the first wait",
         ),
     ] {
         assert_eq!(refused_team(team().child(child("a").backoff(backoff))).await, text);
     }
+    let text = "supervisor team has a backoff with a factor below 1; give a factor of 1 or more";
+    assert_eq!(
+        refused_team(team().backoff(Backoff { factor: 0.5, ..good })).await,
+        text
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,11 +213,11 @@ async fn a_group_that_hangs_together_and_is_to_be_split() {
     let text = refused_team(team().strategy(Strategy::OneForAll).span(2).children(children)).await;
     assert_eq!(
         text,
-        "team restarts its children together and has 3 of them, more than its span 2; raise the span, or make several supervisors"
+        "supervisor team restarts its children together and has 3 of them, more than its span 2; raise the span, or make several supervisors"
     );
     assert_eq!(
         refused_team(team().span(0)).await,
-        "team has span 0; give each supervisor room for at least 1 child"
+        "supervisor team has span 0; give each supervisor room for at least 1 child"
     );
 }
 
@@ -303,9 +317,14 @@ async fn unknown_and_double_children_in_calls() {
         team.start_child(child("a")).await.unwrap_err().to_string(),
         "child a is already specified but down; restart it, or delete it first"
     );
+    let CallError::Build(BuildError::Child { supervisor, fault, .. }) = team.start_child(child("B")).await.unwrap_err()
+    else {
+        panic!("a name that is none is known before it is built");
+    };
+    assert_eq!(supervisor.as_str(), "team");
     assert!(matches!(
-        team.start_child(child("B")).await.unwrap_err(),
-        CallError::Build(BuildError::Name(_))
+        fault,
+        ChildFault::Name(NameError::Forbidden { found: 'B', .. })
     ));
     let significant = team
         .start_child(child("s").restart(Restart::Temporary).significant())
@@ -346,7 +365,7 @@ async fn a_tree_does_not_start_with_instruments_that_lack_its_families() {
     let (said, remedy) = (refused.to_string(), "add the section that declares it");
     assert!(said.contains(family) && said.contains(remedy), "{said}");
     assert!(
-        said.contains("a tree counts in SUPERVISION, MAILBOX and AGENT"),
+        said.contains("a tree counts in the sections of metrics::families::TREE"),
         "{said}"
     );
 }

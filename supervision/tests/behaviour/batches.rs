@@ -1,5 +1,6 @@
 //! Many messages in one call, and a mailbox that has not room for all of them.
 
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
 
 use crate::agents::{Log, Puppet, Say, grow, pause, puppet, team};

@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Semaphore;
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, grow, one, pause, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, not_yet, quiet, soon, until};
@@ -283,12 +287,20 @@ async fn a_sender_held_back_is_turned_away_when_the_agent_leaves_the_tree() {
     not_yet(&mut held).await;
     team.terminate_child("a").await.unwrap();
     not_yet(&mut held).await;
-    team.delete_child("a").await.unwrap();
-    let refused = soon("the sender is turned away", held).await.unwrap_err();
-    assert!(matches!(
-        (refused.message, refused.why),
-        (Say::Note(9), Refusal::Closed)
-    ));
+    let turned_away = async {
+        let refused = soon("the sender is turned away", held).await.unwrap_err();
+        assert!(matches!(
+            (refused.message, refused.why),
+            (Say::Note(9), Refusal::Closed)
+        ));
+    };
+    let deleting = async {
+        quiet().await;
+        team.delete_child("a").await.unwrap();
+    };
+    // Unlike in a join, each is looked at only where it is woken itself.
+    let both = FuturesUnordered::from_iter([turned_away.boxed_local(), deleting.boxed_local()]);
+    assert_eq!(both.count().await, 2);
     assert!(address.is_closed());
     tree.stop().await;
 }

@@ -1,6 +1,8 @@
 //! What one can ask of a supervisor, and what its events tell.
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::{CallError, ChildState, Decision, Started};
+use triarch_supervision::tree::{Fact, Phase};
 
 use crate::agents::{Log, Say, Script, Start, grow, one, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, not_yet, quiet, soon, until};
@@ -81,6 +83,34 @@ async fn a_name_is_free_again_when_its_start_fails() {
     let (address, _) = team.start_child(puppet("a", &log)).await.unwrap();
     assert_eq!(address.ask(Say::Life).await, Ok(1));
     assert_eq!(team.count_children().await.unwrap().specified, 1);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_terminated_in_its_backoff_shows_as_stopped() {
+    let log = Log::default();
+    let minute = Backoff::exponential(60 * SECOND, 60 * SECOND);
+    let (tree, address) = one(puppet("a", &log).backoff(minute)).await;
+    address.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    team.terminate_child("a").await.unwrap();
+    assert_eq!(tree.observer().node("team/a").unwrap().state, Phase::Stopped);
+    team.restart_child("a").await.unwrap();
+    assert_eq!(address.ask(Say::Life).await, Ok(2));
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_without_limit_takes_as_long_as_it_likes() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let slow = scripted("a", Script::new(&log).start(Start::Takes(3600 * SECOND)));
+    let begun = tokio::time::Instant::now();
+    let (address, _) = team.start_child(slow.start_without_limit()).await.unwrap();
+    assert_eq!((begun.elapsed().as_secs(), address.ask(Say::Life).await), (3600, Ok(1)));
+    assert_eq!(team.child_policy("a").await.unwrap().start_within, None);
     tree.stop().await;
 }
 
@@ -266,7 +296,7 @@ async fn escalation_and_its_reason_are_events_of_both_levels() {
     let told: Vec<_> = std::iter::from_fn(|| events.try_next())
         .filter_map(|event| match event.fact {
             Fact::Decision(decision) => Some(format!("{} {}", event.supervisor, word(&decision))),
-            Fact::Observation(_) => None,
+            _ => None,
         })
         .collect();
     let expected = [

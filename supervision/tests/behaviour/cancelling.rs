@@ -7,7 +7,9 @@ use std::task::{Context as Task, Poll};
 
 use futures_util::task::noop_waker_ref;
 use tokio::sync::Semaphore;
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Say, Script, Stop, grow, one, puppet, scripted, team};
 use crate::bounds::{fill, hold};

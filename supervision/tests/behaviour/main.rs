@@ -25,6 +25,10 @@ mod cancelling;
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod corners;
+#[cfg(test)]
+mod growing;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod order;
@@ -46,3 +50,5 @@ mod stopping;
 mod storms;
 #[cfg(test)]
 mod survival;
+#[cfg(test)]
+mod turns;

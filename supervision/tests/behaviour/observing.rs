@@ -1,7 +1,8 @@
 //! What an observer gives away, and what it says of itself.
 
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::EVENTS_KEPT;
+use triarch_supervision::tree::{EVENTS_KEPT, Phase};
 
 use crate::agents::{Log, Say, grow, one, puppet, team};
 use crate::patience::quiet;
@@ -43,6 +44,20 @@ async fn one_who_takes_other_messages_refuses_and_the_message_comes_back() {
     assert_eq!(tree.observer().dead_letters().total(), 0, "their sender has them");
     let gone = tree.observer().send_to("team/ghost", Foreign).await.unwrap_err();
     assert_eq!(gone.why, Refusal::NoSuchAgent);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_tries_to_send_by_path_is_never_held_back() {
+    let tree = grow(team().child(puppet("a", &Log::default()).capacity(1))).await;
+    let observer = tree.observer();
+    observer.pause("team/a").unwrap();
+    observer.try_send_to("team/a", Say::Note(1)).unwrap();
+    let full = observer.try_send_to("team/a", Say::Note(2)).unwrap_err();
+    assert_eq!((&*full.to, full.why), ("team/a", Refusal::Full));
+    let gone = observer.try_send_to("team/ghost", Say::Note(3)).unwrap_err();
+    assert_eq!((&*gone.to, gone.why), ("team/ghost", Refusal::NoSuchAgent));
+    assert_eq!(observer.dead_letters().count(DeadReason::NoSuchAgent), 1);
     tree.stop().await;
 }
 

@@ -13,10 +13,7 @@ type Seen = Arc<Mutex<Vec<(Priority, u32)>>>;
 struct Letter(Priority, u32);
 
 impl Message for Letter {
-    const LANES: bool = true;
-    fn priority(&self) -> Priority {
-        self.0
-    }
+    const PRIORITY: Option<fn(&Self) -> Priority> = Some(|letter| letter.0);
 }
 
 struct Clerk(Seen);

@@ -1,6 +1,7 @@
 //! The handle of a team that was split: it reaches all parts.
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::{CallError, Started, SupervisorHandle};
 
 use crate::agents::{Log, Say, Script, Start, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};
@@ -169,5 +170,22 @@ async fn parts_that_are_down_are_restarted_with_the_group_and_the_others_left_al
     assert_eq!(root.restart_child("team.0").await, Ok(Started::Running(2)));
     let lives = ["team", "team.1", "team.2"].map(|path| tree.observer().node(path).unwrap().incarnation);
     assert_eq!(lives, [2, 1, 2]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_of_any_part_is_found_by_the_name_of_its_team() {
+    let Group { tree, .. } = group().await;
+    let observer = tree.observer();
+    assert_eq!(&*observer.node("team/a4").unwrap().path, "team.2/a4");
+    let answer = observer
+        .address::<Say>("team/a3")
+        .unwrap()
+        .ask(|reply| Say::Echo(7, reply))
+        .await;
+    assert_eq!(answer, Ok(7));
+    for path in ["team/a9", "team.1/a4", "tea/a4", "team/"] {
+        assert!(observer.node(path).is_err(), "{path}");
+    }
     tree.stop().await;
 }

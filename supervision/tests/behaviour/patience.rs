@@ -4,10 +4,10 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::Decision;
-use triarch_supervision::tree::{Events, NodeView};
+use triarch_supervision::tree::{Events, Fact, NodeView};
 
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -26,7 +26,10 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// The value of a future that must come.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
     let value = timeout(PATIENCE, Box::pin(future)).await;
+    // When patience ends the future is looked at once more, which must not be what its lost waking needed.
+    assert!(begun.elapsed() < PATIENCE, "nobody was woken: {what}");
     value.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
@@ -53,7 +56,7 @@ pub(crate) fn decisions(events: &mut Events) -> Vec<Decision> {
     std::iter::from_fn(|| events.try_next())
         .filter_map(|event| match event.fact {
             Fact::Decision(decision) => Some(decision),
-            Fact::Observation(_) => None,
+            _ => None,
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Pausing, resuming, and looking at state.
 
-use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Puppet, Say, grow, kill_agent, one, pause, puppet, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};

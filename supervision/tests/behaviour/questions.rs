@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
 
 use crate::agents::{Log, Say, grow, kill_agent, one, pause, puppet, scripted, team};

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join;
-use triarch_supervision::dead_letter::{KEPT_LETTERS, ReplayError};
+use triarch_supervision::dead_letter::{DeadReason, KEPT_LETTERS, ReplayError};
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Say, grow, one, pause, puppet, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};
@@ -19,10 +20,7 @@ struct Work {
 }
 
 impl Message for Work {
-    const REDELIVERIES: u32 = 2;
-    fn again(&self) -> Option<Self> {
-        Some(self.clone())
-    }
+    const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::cloned(2));
 }
 
 struct Worker(Log);
@@ -113,10 +111,11 @@ async fn poison_is_set_aside_with_its_cause_after_the_last_delivery_and_can_be_r
     );
     assert_eq!(letter.cause.unwrap().to_string(), "failed: cannot digest it");
     assert!(letter.message_type.ends_with("Work"));
-    assert_eq!(letters.replay(letter.number), Some(Ok(())));
+    assert_eq!(letters.replay(letter.number), Ok(()));
     until("the replayed one is handled", || shop.log.has("life 4 takes 1")).await;
     assert_eq!((letters.list().len(), letters.count(DeadReason::Poison)), (0, 1));
-    assert_eq!(letters.replay(letter.number), None);
+    let letter = letter.number;
+    assert_eq!(letters.replay(letter), Err(ReplayError::NotFound { letter }));
     shop.tree.stop().await;
 }
 
@@ -169,11 +168,10 @@ async fn a_message_whose_type_keeps_no_copy_is_a_dead_letter_when_it_crashes() {
             .to_string()
             .starts_with("panicked: told to panic (supervision/tests/")
     );
-    let replayed = letters.replay(letter.number).unwrap();
-    assert_eq!(
-        replayed.unwrap_err().to_string(),
-        "the message was consumed by the handler that crashed; give its type `again` to keep it"
-    );
+    let error = letters.replay(letter.number).unwrap_err();
+    assert!(matches!(&error, ReplayError::NotKept { path, .. } if **path == *"team/a"));
+    let said = "dead letter 1 to team/a is kept without its message: ";
+    assert!(error.to_string().starts_with(said), "{error}");
     tree.stop().await;
 }
 
@@ -232,10 +230,14 @@ async fn a_replay_that_finds_no_room_or_nobody_keeps_the_letter() {
     let observer = tree.observer();
     let letters = observer.dead_letters();
     let number = letters.list()[0].number;
-    assert_eq!(letters.replay(number), Some(Err(ReplayError::Refused)), "no room");
+    let full = ReplayError::Full {
+        letter: number,
+        path: Arc::from("team/a"),
+    };
+    assert_eq!(letters.replay(number), Err(full), "no room");
     tree.observer().resume("team/a").unwrap();
     until("there is room", || log.has("a note 0")).await;
-    assert_eq!(letters.replay(number), Some(Ok(())));
+    assert_eq!(letters.replay(number), Ok(()));
     until("it is handled", || log.has("a note 1")).await;
     tree.stop().await;
 }
@@ -260,13 +262,13 @@ async fn a_letter_waits_for_its_addressee_to_come_back() {
     let observer = tree.observer();
     let letters = observer.dead_letters();
     let number = letters.list()[0].number;
-    assert_eq!(
-        letters.replay(number),
-        Some(Err(ReplayError::Refused)),
-        "nobody is there"
-    );
+    let closed = ReplayError::Closed {
+        letter: number,
+        path: Arc::from("team/a"),
+    };
+    assert_eq!(letters.replay(number), Err(closed), "nobody is there");
     team.start_child(shape(puppet("a", &log))).await.unwrap();
-    assert_eq!(letters.replay(number), Some(Ok(())));
+    assert_eq!(letters.replay(number), Ok(()));
     until("it is handled", || log.has("a note 1")).await;
     tree.stop().await;
 }
@@ -317,10 +319,7 @@ impl Riddle {
 }
 
 impl Message for Riddle {
-    const REDELIVERIES: u32 = 2;
-    fn again(&self) -> Option<Self> {
-        Some(self.clone())
-    }
+    const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::cloned(2));
 }
 
 /// Fails at a riddle as often as the riddle says, and answers with the number of its life.

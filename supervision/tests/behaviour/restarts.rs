@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::{ChildState, Decision};
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Say, Script, Start, grow, one, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, decisions, node_until, quiet, soon, until};

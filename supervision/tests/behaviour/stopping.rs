@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 use triarch_supervision::reason::KillCause;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, kill_team, one, puppet, scripted, team};
 use crate::patience::{MILLI, SECOND, node_until, not_yet, quiet, soon, until};

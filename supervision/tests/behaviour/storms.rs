@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, join_all};
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::Events;
+use triarch_supervision::supervisor::Decision;
+use triarch_supervision::tree::{Events, Phase};
 
 use crate::agents::{Log, Puppet, Say, Script, Start, Stop, grow, one_in, pause, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, quiet, soon, until};

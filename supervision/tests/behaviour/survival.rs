@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Puppet, Say, Script, Start, grow, kill_agent, kill_team, one, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, quiet, soon, until};

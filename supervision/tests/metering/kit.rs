@@ -59,11 +59,7 @@ macro_rules! agents {
 pub(crate) struct Twice(pub(crate) Say);
 
 impl Message for Twice {
-    const REDELIVERIES: u32 = 1;
-
-    fn again(&self) -> Option<Self> {
-        Some(self.clone())
-    }
+    const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::cloned(1));
 }
 
 impl From<Say> for Twice {
@@ -101,11 +97,7 @@ impl From<Say> for Untimed {
 pub(crate) struct Urgent(pub(crate) Priority, pub(crate) Say);
 
 impl Message for Urgent {
-    const LANES: bool = true;
-
-    fn priority(&self) -> Priority {
-        self.0
-    }
+    const PRIORITY: Option<fn(&Self) -> Priority> = Some(|urgent| urgent.0);
 }
 
 impl From<Say> for Urgent {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use triarch_supervision::metrics::families::{AGENT, MAILBOX, SUPERVISION};
+use triarch_supervision::metrics::families::TREE;
 use triarch_supervision::metrics::{Catalogue, Counter, Family, Instruments, Section, TELEMETRY, Value};
 use triarch_supervision::prelude::*;
 
@@ -36,6 +36,45 @@ async fn a_restart_takes_as_long_as_the_child_was_down_by_the_trees_clock() {
     };
     let late = spread.sum().checked_sub(3 * SECOND).unwrap();
     assert!(spread.count() == 1 && late < 5 * Duration::from_millis(1), "{spread:?}");
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sibling_that_waits_for_the_restart_of_its_group_is_restarting_and_one_terminated_meanwhile_is_down() {
+    let wait = Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(3 * SECOND, 3 * SECOND)
+    };
+    let worker = Child::of::<Worker>("worker", ());
+    let address = worker.address();
+    let group = team().strategy(Strategy::OneForAll).backoff(wait);
+    let others = ["a", "b"].map(|name| Child::of::<Idler>(name, ()));
+    let tree = grow(group.child(worker).children(others)).await;
+    tell(&address, [Say::Fail]).await;
+    let children = |of_team: &[(&str, f64)]| {
+        let mut all = lines(of_team);
+        all.insert("supervisor_children{root,running}".to_owned(), 1.0);
+        all
+    };
+    let waiting = children(&[("supervisor_children{team,restarting}", 3.0)]);
+    assert_eq!(part(&shown(&tree), &["supervisor_children"]), waiting);
+    tree.observer()
+        .supervisor("team")
+        .unwrap()
+        .terminate_child("b")
+        .await
+        .unwrap();
+    let one_less = children(&[
+        ("supervisor_children{team,down}", 1.0),
+        ("supervisor_children{team,restarting}", 2.0),
+    ]);
+    assert_eq!(part(&shown(&tree), &["supervisor_children"]), one_less);
+    sleep(4 * SECOND).await;
+    let back = children(&[
+        ("supervisor_children{team,down}", 1.0),
+        ("supervisor_children{team,running}", 2.0),
+    ]);
+    assert_eq!(part(&shown(&tree), &["supervisor_children"]), back);
     tree.stop().await;
 }
 
@@ -160,7 +199,7 @@ const TEA: Section = Section {
 
 #[tokio::test(start_paused = true)]
 async fn a_tree_counts_in_instruments_that_others_count_in_too() {
-    let catalogue = Catalogue::new(&[SUPERVISION, MAILBOX, AGENT, TEA, TELEMETRY]).unwrap();
+    let catalogue = Catalogue::new(&[&TREE[..], &[TEA, TELEMETRY]].concat()).unwrap();
     let instruments = Instruments::new(catalogue);
     let root = Root::new().instruments(instruments.clone()).supervisor(team());
     let tree = root.start().await.unwrap();

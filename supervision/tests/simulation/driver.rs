@@ -11,9 +11,10 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream};
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
-use triarch_supervision::supervisor::AdminError;
 use triarch_supervision::supervisor::ChildStatus;
+use triarch_supervision::supervisor::{AdminError, CallError, Decision, SupervisorHandle};
 use triarch_supervision::testing::{Callback, Fault, Faults, World};
+use triarch_supervision::tree::{Event, Fact};
 
 use crate::checks;
 use crate::history::History;

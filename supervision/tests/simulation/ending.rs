@@ -6,6 +6,7 @@ use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::ChildStatus;
 use triarch_supervision::supervisor::{ChildState, Decision};
+use triarch_supervision::tree::{Event, Fact, Phase};
 
 use crate::checks;
 use crate::driver::Driver;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use triarch_supervision::clock::{Chance, Seeded};
 use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::{CallError, SupervisorHandle};
 use triarch_supervision::testing::{Callback, Fault, Faults};
-use triarch_supervision::tree::NotFound;
+use triarch_supervision::tree::{NotFound, Observer};
 
 use crate::ledger::{Ledger, Record, Slot};
 use crate::worker::{Spec, Worker};

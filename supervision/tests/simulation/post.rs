@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use triarch_supervision::address::{Address, AskError};
 use triarch_supervision::ask::Reply;
 use triarch_supervision::clock::{Moment, Seeded};
-use triarch_supervision::message::{Message, Priority};
+use triarch_supervision::message::{Message, Priority, Redelivery};
 use triarch_supervision::prelude::NoAnswer;
 use triarch_supervision::tree::Figures;
 
@@ -33,16 +33,13 @@ pub(crate) struct Letter {
 pub(crate) struct Packet<const LANES: bool, const AGAIN: u32>(pub Letter);
 
 impl<const LANES: bool, const AGAIN: u32> Message for Packet<LANES, AGAIN> {
-    const LANES: bool = LANES;
-    const REDELIVERIES: u32 = AGAIN;
-
-    fn priority(&self) -> Priority {
-        self.0.priority
-    }
-
-    fn again(&self) -> Option<Self> {
-        Some(Self(Letter { reply: None, ..self.0 }))
-    }
+    const PRIORITY: Option<fn(&Self) -> Priority> = if LANES { Some(|packet| packet.0.priority) } else { None };
+    const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::new(AGAIN, |packet| {
+        Some(Self(Letter {
+            reply: None,
+            ..packet.0
+        }))
+    }));
 }
 
 /// An address of whatever message type.

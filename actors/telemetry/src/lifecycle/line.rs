@@ -104,6 +104,8 @@ fn words(fact: &Fact) -> String {
     match fact {
         Fact::Decision(decision) => decided(decision),
         Fact::Observation(observation) => observed(observation),
+        // What a later tree tells is better written as it is than not at all.
+        other => format!("{other:?}"),
     }
 }
 
@@ -136,6 +138,7 @@ fn decided(decision: &Decision) -> String {
         Decision::Unkillable { incarnation, .. } => format!("life {incarnation} was killed and still holds a thread"),
         Decision::Escalated(escalation) => escalation.to_string(),
         Decision::AutoShutdown { child } => format!("ends because its significant child {child} ended"),
+        other => format!("{other:?}"),
     }
 }
 
@@ -150,6 +153,7 @@ fn observed(observation: &Observation) -> String {
         Observation::Resumed {
             incarnation, failure, ..
         } => format!("life {incarnation} goes on after a failure: {failure}"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use triarch_supervision::clock::Moment;
 use triarch_supervision::supervisor::Decision;
-use triarch_supervision::tree::{Event, Fact, Observation};
+use triarch_supervision::tree::{Event, Fact};
 
 use super::line::{Level, Line};
 use crate::config::Limits;
@@ -75,14 +75,17 @@ impl Machine {
 
     fn see(&mut self, event: Event, now: Moment) -> Option<Line> {
         let limits = self.limits;
-        let subject = subject(&event);
+        let subject = event.subject();
+        let tone = tone(&event.fact);
+        if matches!(tone, Tone::Steady(Level::Info)) && limits.passers_by.iter().any(|path| subject.starts_with(path)) {
+            return None;
+        }
         let record = self.record(&subject, &event.supervisor);
         record.seen = now;
         if matches!(event.fact, Fact::Decision(Decision::Restarting { .. })) {
             remember(&mut record.restarts, now, limits.error_from);
         }
         record.forget(now, &limits);
-        let tone = tone(&event.fact);
         let line = Line {
             at: event.at,
             level: record.level(tone, &limits),
@@ -174,9 +177,9 @@ fn remember(past: &mut VecDeque<Moment>, now: Moment, most: usize) {
 }
 
 fn tone(fact: &Fact) -> Tone {
-    let decision = match fact {
-        Fact::Decision(decision) => decision,
-        Fact::Observation(Observation::Stuck { .. } | Observation::Resumed { .. }) => return Tone::Steady(Level::Warn),
+    let Fact::Decision(decision) = fact else {
+        // What the tree sees of an agent by itself is nothing good.
+        return Tone::Steady(Level::Warn);
     };
     match decision {
         Decision::Ended { reason, .. } if reason.is_failure() => Tone::Rising(1),
@@ -184,35 +187,7 @@ fn tone(fact: &Fact) -> Tone {
         Decision::LetGo { reason, .. } if reason.is_failure() => Tone::Steady(Level::Warn),
         Decision::Killed { .. } => Tone::Steady(Level::Warn),
         Decision::Quarantined { .. } | Decision::Unkillable { .. } | Decision::Escalated(_) => Tone::Grave,
-        Decision::Started { .. }
-        | Decision::Ignored { .. }
-        | Decision::Ended { .. }
-        | Decision::LetGo { .. }
-        | Decision::AutoShutdown { .. } => Tone::Steady(Level::Info),
-    }
-}
-
-/// The path of whom an event is about.
-fn subject(event: &Event) -> Arc<str> {
-    let child = match &event.fact {
-        Fact::Observation(Observation::Stuck { agent, .. } | Observation::Resumed { agent, .. }) => {
-            return Arc::clone(agent);
-        }
-        Fact::Decision(Decision::Escalated(_) | Decision::AutoShutdown { .. }) => return Arc::clone(&event.supervisor),
-        Fact::Decision(
-            Decision::Started { child, .. }
-            | Decision::Ignored { child }
-            | Decision::Ended { child, .. }
-            | Decision::Restarting { child, .. }
-            | Decision::LetGo { child, .. }
-            | Decision::Quarantined { child, .. }
-            | Decision::Killed { child, .. }
-            | Decision::Unkillable { child, .. },
-        ) => child,
-    };
-    match &*event.supervisor {
-        "root" => Arc::from(child.as_str()),
-        supervisor => Arc::from(format!("{supervisor}/{child}")),
+        _ => Tone::Steady(Level::Info),
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use triarch_supervision::clock::Seeded;
 use triarch_supervision::name::Name;
+use triarch_supervision::policy::Intensity;
 use triarch_supervision::reason::{Escalation, ExitReason, Failure, KillCause};
+use triarch_supervision::tree::Observation;
 
 use super::*;
 
@@ -15,6 +17,7 @@ const LOUD: Limits = Limits {
     warn_from: 2,
     error_from: 5,
     children: 1000,
+    passers_by: &[],
 };
 const FIVE: Limits = Limits { free: 5, ..LOUD };
 
@@ -86,11 +89,7 @@ impl Log {
     }
 
     fn see(&mut self, millis: u64, supervisor: &str, decision: Decision) {
-        let event = Event {
-            at: at(millis),
-            supervisor: Arc::from(supervisor),
-            fact: Fact::Decision(decision),
-        };
+        let event = Event::new(at(millis), supervisor, Fact::Decision(decision));
         self.step(Input::Seen(event), millis);
     }
 
@@ -105,12 +104,7 @@ impl Log {
 
 #[test]
 fn each_decision_has_its_level_and_its_subject() {
-    let escalated = Decision::Escalated(Box::new(Escalation {
-        child: name("a"),
-        reason: failed(),
-        restarts: 1,
-        period: Duration::from_secs(5),
-    }));
+    let escalated = Decision::Escalated(Box::new(Escalation::new(name("a"), failed(), Intensity::default())));
     let let_go = |reason| Decision::LetGo {
         child: name("a"),
         reason,
@@ -154,11 +148,7 @@ fn observations_are_warnings_about_the_agent() {
         incarnation: 1,
         failure: Failure::new("x"),
     });
-    let event = Event {
-        at: at(0),
-        supervisor: Arc::from("team"),
-        fact,
-    };
+    let event = Event::new(at(0), "team", fact);
     let mut log = Log::new(FIVE);
     log.step(Input::Seen(event), 0);
     assert_eq!(log.taken(), ["warn team/a +0"]);
@@ -289,11 +279,7 @@ fn by_chance_too_no_event_is_lost_from_the_count_and_no_second_has_two_lines_bey
                 } else {
                     restarting("a")
                 };
-                Input::Seen(Event {
-                    at: at(millis),
-                    supervisor: Arc::from("team"),
-                    fact: Fact::Decision(decision),
-                })
+                Input::Seen(Event::new(at(millis), "team", Fact::Decision(decision)))
             };
             for line in machine.step(input, at(millis)) {
                 told += line.held_back + 1;
@@ -312,4 +298,20 @@ fn by_chance_too_no_event_is_lost_from_the_count_and_no_second_has_two_lines_bey
             assert!(!is_dense || is_paced, "seed {seed}: {six:?}");
         }
     }
+}
+
+#[test]
+fn of_passers_by_only_what_goes_wrong_is_news() {
+    let mut log = Log::new(Limits {
+        passers_by: &["team/guest-"],
+        ..LOUD
+    });
+    for guest in ["guest-1", "guest-2"] {
+        log.see(0, "team", started(guest));
+        log.see(1, "team", ended(guest, ExitReason::Normal));
+    }
+    assert_eq!(log.taken(), [""; 0]);
+    log.see(2, "team", ended("guest-3", failed()));
+    log.see(3, "team", started("host"));
+    assert_eq!(log.taken(), ["info team/guest-3 +0", "info team/host +0"]);
 }

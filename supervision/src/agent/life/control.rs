@@ -2,18 +2,17 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Life, Next};
+use super::{Life, Next, Streak};
 use crate::agent::Agent;
 use crate::reason::{ExitReason, Failure, KillCause};
 use crate::tree::{KILL, NOTICE, OBSERVE, PAUSE, STOP};
 
 impl<A: Agent> Life<A> {
     /// Does what the node's flags ask for.
-    pub(super) fn obey(&mut self) -> Option<Next> {
+    pub(super) fn obey(&mut self, streak: &mut Streak) -> Option<Next> {
         let node = &self.mailbox.node;
         if node.has_flag(KILL) {
             // ractor serves the signal when this task is polled next.
@@ -29,16 +28,25 @@ impl<A: Agent> Life<A> {
             let hold = self.hold.as_mut()?;
             self.mailbox.queue.release(&mut hold.notes);
             self.mailbox.queue.look_ahead(&mut hold.notes);
+            self.mailbox.node.has_nothing_in_hand();
             return Some(Next::Pause);
         }
+        let message = streak.may_take_own().then(|| self.news()).flatten()?;
+        Some(self.begin_own(streak, message))
+    }
+
+    /// What it is to be told of others.
+    pub(super) fn news(&self) -> Option<A::Message> {
+        let node = &self.mailbox.node;
         let message = node.lower(NOTICE).then(|| self.mailbox.take_notice()).flatten()?;
         // There may be more: look again afterwards.
         node.raise(NOTICE);
-        Some(self.begin_own(message))
+        Some(message)
     }
 
     /// Begins with a message that the agent itself has asked for.
-    pub(super) fn begin_own(&mut self, message: A::Message) -> Next {
+    pub(super) fn begin_own(&mut self, streak: &mut Streak, message: A::Message) -> Next {
+        streak.took_own();
         self.mailbox.takes_in_own(&message);
         self.begin(message)
     }
@@ -57,7 +65,7 @@ impl<A: Agent> Life<A> {
     }
 
     /// Nothing waits: tells the agent, and waits until something does.
-    pub(super) async fn rest(&mut self) -> Option<ExitReason> {
+    pub(super) async fn rest(&mut self, streak: &mut Streak) -> Option<ExitReason> {
         if let Some(agent) = &mut self.agent {
             let idled = agent.idle(&mut self.ctx).await;
             if let Err(failure) = idled
@@ -66,10 +74,10 @@ impl<A: Agent> Life<A> {
                 return Some(end);
             }
         }
-        self.mailbox.node.in_hand.store(0, Ordering::Relaxed);
+        self.mailbox.node.has_nothing_in_hand();
         let hold = self.hold.as_mut()?;
         if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
-            return self.wait(true).await;
+            return self.wait(true, streak).await;
         }
         None
     }
@@ -93,12 +101,13 @@ impl<A: Agent> Life<A> {
     }
 
     /// Waits for a flag, a timer or, where `for_messages`, a message. Meanwhile the agent attends to what else it has.
-    pub(super) async fn wait(&mut self, for_messages: bool) -> Option<ExitReason> {
+    pub(super) async fn wait(&mut self, for_messages: bool, streak: &mut Streak) -> Option<ExitReason> {
         // What the agent is told of others waits with its messages.
         let (flags, ignored) = if for_messages { (0, 0) } else { (PAUSE, NOTICE) };
         let next = if for_messages { self.ctx.next_timer() } else { None };
         let mut sleep = next.map(|next| Box::pin(tokio::time::sleep_until(next.instant())));
         let (mailbox, answering) = (&self.mailbox, &mut self.waker);
+        let mut has_waited = false;
         let agent = self.agent.as_mut()?;
         let attended = {
             let mut attending = pin!(agent.attend(&mut self.ctx));
@@ -111,13 +120,18 @@ impl<A: Agent> Life<A> {
                 if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
                     return Poll::Ready(Poll::Pending);
                 }
-                attending.as_mut().poll(cx).map(Poll::Ready)
+                let attended = attending.as_mut().poll(cx);
+                has_waited |= attended.is_pending();
+                attended.map(Poll::Ready)
             })
             .await
         };
         if attended.is_ready() {
             // One that has something to do at each look must not keep its thread for ever.
             tokio::task::coop::consume_budget().await;
+        }
+        if has_waited {
+            *streak = Streak::default();
         }
         self.attended(attended)
     }

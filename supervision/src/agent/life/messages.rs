@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 
 use super::{Life, Next, Streak};
 use crate::agent::{Agent, OnError};
@@ -10,7 +9,7 @@ use crate::ask::{NoAnswer, Ticket};
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::mailbox::{Again, Content, Parcel, Plain, Special};
-use crate::message::Message;
+use crate::message::{Declared as _, Message};
 use crate::reason::{ExitReason, Failure};
 use crate::tree::Observation;
 
@@ -18,16 +17,15 @@ impl<A: Agent> Life<A> {
     /// Opens a parcel; `None` where its message is not to be handled any more.
     #[inline]
     pub(super) fn open(&mut self, parcel: Parcel<A::Message>) -> Option<Next> {
-        self.mailbox
-            .node
-            .in_hand
-            .store(parcel.stamp().bits(), Ordering::Relaxed);
+        self.mailbox.node.has_in_hand(parcel.stamp());
         let (message, until) = match parcel {
             Parcel::Plain(Plain { message, .. }) => (message, None),
             Parcel::Special(special) => self.open_special(special)?,
             // The queue unpacks the one and uses up the other.
             Parcel::Many(_) | Parcel::Mark(_) => return None,
         };
+        // What follows may go wrong already: it is in hand from here on.
+        self.hand.is_full = true;
         self.hand.copy = copy_of(&message, until, 0);
         Some(self.begin(message))
     }
@@ -61,8 +59,9 @@ impl<A: Agent> Life<A> {
             self.mailbox.discard(again.into_parcel(), DeadReason::Expired, None);
             return None;
         }
-        self.hand.copy = copy_of(&again.message, again.until, again.attempts);
         self.hand.ticket = again.ticket.inspect(Ticket::begin);
+        self.hand.is_full = true;
+        self.hand.copy = copy_of(&again.message, again.until, again.attempts);
         Some(self.begin(again.message))
     }
 
@@ -70,10 +69,7 @@ impl<A: Agent> Life<A> {
     pub(super) fn begin(&mut self, message: A::Message) -> Next {
         self.hand.is_full = true;
         if self.has_budget {
-            self.mailbox
-                .node
-                .handling_since
-                .store(Moment::now().as_nanos(), Ordering::Relaxed);
+            self.mailbox.node.begins_handling(Moment::now());
         }
         self.hand.message = Some(message);
         Next::Handle
@@ -101,10 +97,9 @@ impl<A: Agent> Life<A> {
                     let polled = handling.as_mut().poll(cx);
                     if polled.is_pending() {
                         if in_a_row > 0 {
-                            let stamp = hold.notes.stamp().bits();
-                            mailbox.node.in_hand.store(stamp, Ordering::Relaxed);
+                            mailbox.node.has_in_hand(hold.notes.stamp());
                         }
-                        mailbox.node.handled.store(handled, Ordering::Relaxed);
+                        mailbox.node.has_handled(handled);
                         mailbox.queue.release(&mut hold.notes);
                     }
                     polled
@@ -133,6 +128,10 @@ impl<A: Agent> Life<A> {
         }
         self.handled += 1;
         self.hand.is_full = false;
+        if A::Message::REDELIVERIES > 0 {
+            // It may share the reply, which is to be dropped before it is known what that means.
+            self.hand.copy = None;
+        }
         if is_first && let Some(ticket) = self.hand.ticket.take() {
             ticket.end(NoAnswer::Unanswered);
         }
@@ -145,7 +144,7 @@ impl<A: Agent> Life<A> {
             self.mailbox.node.meters().handled(Moment::now().since(since));
         }
         if self.has_budget {
-            self.mailbox.node.handling_since.store(0, Ordering::Relaxed);
+            self.mailbox.node.ends_handling();
         }
     }
 
@@ -178,7 +177,7 @@ impl<A: Agent> Life<A> {
 
     /// Tells what a row of messages came to.
     fn ran(&mut self, streak: &mut Streak, in_a_row: u32) -> Option<ExitReason> {
-        self.mailbox.node.handled.store(self.handled, Ordering::Relaxed);
+        self.mailbox.node.has_handled(self.handled);
         if in_a_row > 0 {
             streak.took(in_a_row);
             let hold = self.hold.as_mut()?;

@@ -18,10 +18,15 @@ const LONGEST: Duration = Duration::from_micros(100);
 /// At most this many messages lie between two looks at the clock.
 const LONGEST_STEP: u32 = 256;
 
+/// So many messages that the agent itself has asked for come before others that wait; then one of those has its turn.
+const MOST_OWN: u32 = 16;
+
 /// A machine that is told what time it is, and asks seldom.
 #[derive(Debug)]
 pub(super) struct Streak {
     messages: u32,
+    /// Since the last message of others.
+    own: u32,
     /// When the clock was first looked at.
     since: Option<Moment>,
     /// The message at which it is looked at next, and how many later again.
@@ -33,6 +38,7 @@ impl Default for Streak {
     fn default() -> Self {
         Self {
             messages: 0,
+            own: 0,
             since: None,
             look_at: 2 * DUE_EVERY,
             step: DUE_EVERY,
@@ -45,6 +51,18 @@ impl Streak {
     #[inline]
     pub(super) fn took(&mut self, messages: u32) {
         self.messages += messages;
+        self.own = 0;
+    }
+
+    /// A message was taken that the agent itself has asked for. After it, another may be due.
+    pub(super) fn took_own(&mut self) {
+        self.messages += self.due_every() - self.messages % self.due_every();
+        self.own += 1;
+    }
+
+    /// Whether one more of those may come before others that wait.
+    pub(super) fn may_take_own(&self) -> bool {
+        self.own < MOST_OWN
     }
 
     fn due_every(&self) -> u32 {
@@ -76,7 +94,8 @@ impl Streak {
         let since = *self.since.get_or_insert(now);
         let is_over = self.messages >= MOST || now.since(since) >= LONGEST;
         if is_over {
-            *self = Self::default();
+            let own = self.own;
+            *self = Self { own, ..Self::default() };
         } else {
             self.look_at = (self.messages + self.step).min(MOST);
             self.step = (2 * self.step).min(LONGEST_STEP);
@@ -114,6 +133,23 @@ mod tests {
         let (messages, looks) = streak_of(Duration::ZERO);
         assert_eq!(messages, MOST);
         assert!(looks < 40, "{looks}");
+    }
+
+    #[test]
+    fn after_sixteen_of_its_own_others_have_a_turn_though_it_gave_way_meanwhile() {
+        let mut streak = Streak::default();
+        streak.took(5);
+        let mut times_over = 0;
+        for own in 0..MOST_OWN {
+            assert!(streak.may_take_own(), "{own}");
+            streak.took_own();
+            assert!(streak.next_is_due(), "another may be due");
+            let now = Moment::from_nanos(1) + Duration::from_millis(own.into());
+            times_over += u32::from(streak.is_over(|| now));
+        }
+        assert!(times_over > 0 && !streak.may_take_own());
+        streak.took(1);
+        assert!(streak.may_take_own());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::mailbox::hatch::Hatch;
 use crate::mailbox::line::{self, Line, Place};
 use crate::mailbox::parcel::{Content, Parcel, Stamp};
 use crate::mailbox::word::{Admission, Refused, Standing};
-use crate::message::Message;
+use crate::message::{Declared as _, Message};
 use crate::sync::{Ordering, SpinGuard, fence, lock, yield_thread};
 
 /// Below this depth each message is stamped by the clock; above it, one in so many, and the others as the latest.
@@ -54,9 +54,9 @@ impl<M: Message> Queue<M> {
     )]
     #[inline(always)]
     pub(crate) fn offer_plain(&self, message: M) -> Result<u64, (Refused, M)> {
+        let lane = lane_of(&message);
         match self.enter(Standing::Newcomer, None, 1) {
             Ok((mut hatch, admission, stamp)) => {
-                let lane = lane_of(&message);
                 hatch.put(lane, Parcel::stamped(stamp, message));
                 self.entrance.show(hatch);
                 Ok(self.admitted_one(admission))
@@ -78,9 +78,10 @@ impl<M: Message> Queue<M> {
         now: Option<Moment>,
         parcel: Parcel<M>,
     ) -> Result<Admission, (Refused, Parcel<M>)> {
+        let lanes = lanes_of(&parcel);
         match self.enter(standing, now, parcel.count()) {
             Ok((hatch, admission, stamp)) => {
-                self.put(hatch, parcel, stamp);
+                self.put(hatch, parcel, &lanes, stamp);
                 Ok(admission)
             }
             Err(refused) => Err((refused, parcel)),
@@ -204,7 +205,7 @@ impl<M: Message> Queue<M> {
                 Err((Refused::Closed, back)) => return Err(back),
                 Err((Refused::Full, back)) => parcel = back,
             }
-            let now = self.time_if_shallow();
+            let (now, lanes) = (self.time_if_shallow(), lanes_of(&parcel));
             let mut hatch = self.entrance.hatch.lock();
             if hatch.word.is_closed() {
                 return Err(parcel);
@@ -216,7 +217,7 @@ impl<M: Message> Queue<M> {
                     return Err(parcel);
                 };
                 let stamp = self.stamp(&mut hatch, admission, now);
-                self.put(hatch, parcel, stamp);
+                self.put(hatch, parcel, &lanes, stamp);
                 return Ok((self.admitted_one(admission), Some(oldest)));
             }
             drop(hatch);
@@ -227,12 +228,14 @@ impl<M: Message> Queue<M> {
 
     /// Puts down what was admitted, and lets go of the hatch.
     #[inline]
-    fn put(&self, mut hatch: Held<'_, M>, mut parcel: Parcel<M>, stamp: Stamp) {
+    fn put(&self, mut hatch: Held<'_, M>, mut parcel: Parcel<M>, (lane, lanes): &Lanes, stamp: Stamp) {
         parcel.set_stamp(stamp);
         match parcel {
             Parcel::Many(batch) if self.is_taken_by_one() => {
+                let mut lanes = lanes.iter();
                 for message in batch {
-                    hatch.put(lane_of(&message), Parcel::stamped(stamp, message));
+                    let lane = lanes.next().unwrap_or(lane);
+                    hatch.put(*lane, Parcel::stamped(stamp, message));
                 }
             }
             Parcel::Many(batch) => {
@@ -241,7 +244,7 @@ impl<M: Message> Queue<M> {
                 }
                 hatch.put(0, Parcel::Many(batch));
             }
-            parcel => hatch.put(parcel_lane(&parcel), parcel),
+            parcel => hatch.put(*lane, parcel),
         }
         self.entrance.show(hatch);
     }
@@ -294,14 +297,23 @@ fn lane_of<M: Message>(message: &M) -> usize {
     if M::LANES { message.priority().lane() } else { 0 }
 }
 
-fn parcel_lane<M: Message>(parcel: &Parcel<M>) -> usize {
+/// The lane of the one message of a parcel, or those of its many. They are asked for before the hatch is locked: the
+/// answer is anybody's code.
+type Lanes = (usize, Box<[usize]>);
+
+#[inline]
+fn lanes_of<M: Message>(parcel: &Parcel<M>) -> Lanes {
+    let of_many = |batch: &[M]| (0, batch.iter().map(lane_of).collect());
     match parcel {
-        Parcel::Plain(plain) => lane_of(&plain.message),
-        // The one is put message by message, the other is put nowhere.
-        Parcel::Many(_) | Parcel::Mark(_) => 0,
+        _ if !M::LANES => Lanes::default(),
+        Parcel::Plain(plain) => (lane_of(&plain.message), Box::default()),
+        Parcel::Many(batch) => of_many(batch),
+        Parcel::Mark(_) => Lanes::default(),
         Parcel::Special(special) => match &special.content {
-            Content::One(message) | Content::Until(_, message) | Content::Ask(_, message) => lane_of(message),
-            Content::Many(batch) => batch.first().map_or(0, lane_of),
+            Content::One(message) | Content::Until(_, message) | Content::Ask(_, message) => {
+                (lane_of(message), Box::default())
+            }
+            Content::Many(batch) => of_many(batch),
         },
     }
 }

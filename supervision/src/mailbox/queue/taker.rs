@@ -161,11 +161,13 @@ impl<M: Message> Queue<M> {
         !notes.tray.is_empty()
     }
 
-    /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused.
+    /// Looks at the next message, so that [`Queue::oldest`] is true while the agent is down or paused; where none waits,
+    /// comes to rest.
     ///
     /// Not where lanes may let a later one pass it, or a newer one push it out.
     pub(crate) fn look_ahead(&self, notes: &mut Notes<M>) {
-        if self.is_taken_by_one() {
+        // Where nothing waits, the next to come says when it came.
+        if self.rest(notes) || self.is_taken_by_one() {
             return;
         }
         if notes.bundle.as_slice().is_empty() {

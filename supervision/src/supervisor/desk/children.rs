@@ -6,7 +6,7 @@ use std::time::Duration;
 use ractor::ActorId;
 
 use super::Desk;
-use super::seat::Present;
+use super::ward::Present;
 use crate::child::Startable;
 use crate::clock::Moment;
 use crate::reason::ExitReason;
@@ -35,19 +35,19 @@ impl Desk {
         let Some(key) = self.by_actor.get(&actor.pid()).copied() else {
             return;
         };
-        let Some(seat) = self.seats.get(&key) else { return };
-        let Some(present) = &seat.present else { return };
+        let Some(ward) = self.wards.get(&key) else { return };
+        let Some(present) = &ward.present else { return };
         let incarnation = present.incarnation;
-        let Some(reason) = end_of(&*seat.child, present) else {
+        let Some(reason) = end_of(&*ward.child, present) else {
             return self.wait_until_gone(actor, key, incarnation);
         };
-        let has_started = seat.has_started || seat.child.node().has_started(incarnation);
+        let has_started = ward.has_started || ward.child.node().has_started(incarnation);
         if has_started {
             // A supervisor's word that it is ready may come after its end.
             self.child_started(key, |_| true);
         }
-        if let Some(seat) = self.seats.get_mut(&key) {
-            seat.present = None;
+        if let Some(ward) = self.wards.get_mut(&key) {
+            ward.present = None;
         }
         self.by_actor.remove(&actor.pid());
         self.lingering.remove(&key);
@@ -67,22 +67,22 @@ impl Desk {
     /// The present incarnation of a child has started; what is told of it a second time, or before the word that
     /// `counts`, changes nothing.
     fn child_started(&mut self, key: ChildKey, counts: impl FnOnce(&dyn Startable) -> bool) {
-        let Some(seat) = self.seats.get_mut(&key) else { return };
-        let Some(incarnation) = seat.present.as_ref().map(|present| present.incarnation) else {
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        let Some(incarnation) = ward.present.as_ref().map(|present| present.incarnation) else {
             return;
         };
-        if seat.has_started || !counts(&*seat.child) {
+        if ward.has_started || !counts(&*ward.child) {
             return;
         }
-        seat.has_started = true;
+        ward.has_started = true;
         // One that was asked to stop meanwhile keeps the alarm of its shutdown.
-        if let Some(alarm) = seat.alarm.take_if(|_| seat.awaits_start) {
+        if let Some(alarm) = ward.alarm.take_if(|_| ward.awaits_start) {
             self.charge.shared.timekeeper.disarm(alarm);
         }
-        if let Some((budget, on_stuck)) = seat.child.budget() {
+        if let Some((budget, on_stuck)) = ward.child.budget() {
             let inspection = Inspection {
                 shared: Arc::clone(&self.charge.shared),
-                node: Arc::clone(seat.child.node()),
+                node: Arc::clone(ward.child.node()),
                 supervisor: self.myself.clone(),
                 key,
                 incarnation,

@@ -1,11 +1,10 @@
 //! What the machine decides is done here.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Desk;
 use super::children::ended;
-use super::seat::Present;
+use super::ward::Present;
 use crate::clock::Moment;
 use crate::name::Name;
 use crate::reason::{ExitReason, Failure};
@@ -24,15 +23,15 @@ impl Desk {
                 incarnation,
                 cause,
             } => {
-                if let Some(seat) = self.present(key, incarnation) {
-                    seat.kill(cause);
-                    seat.awaits_start = false;
+                if let Some(ward) = self.present(key, incarnation) {
+                    ward.kill(cause);
+                    ward.awaits_start = false;
                 }
             }
             Effect::Arm { alarm, at } => self.arm(alarm, at),
             Effect::Answer { call, result } => {
-                if let Some(reply) = self.calls.remove(&call) {
-                    reply.send(result);
+                if let Some(caller) = self.calls.remove(&call) {
+                    caller.answer(result);
                 }
             }
             Effect::Forget { key } => self.forget(key),
@@ -43,26 +42,26 @@ impl Desk {
     }
 
     fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
-        let Some(seat) = self.seats.get_mut(&key) else { return };
-        seat.awaits_start = true;
-        let node = seat.child.node();
-        seat.child.join_tree(Some(&self.path), &self.charge.shared);
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        ward.awaits_start = true;
+        let node = ward.child.node();
+        ward.child.join_tree(Some(&self.path), &self.charge.shared);
         node.lower(STOP | KILL);
         node.set_kill_cause(None);
         node.begin(incarnation, self.now);
         if incarnation > 1 {
-            node.restarts.fetch_add(1, Ordering::Relaxed);
+            node.count_restart();
         }
-        let spawned = Arc::clone(&seat.child).spawn(self.myself.get_cell(), incarnation);
+        let spawned = Arc::clone(&ward.child).spawn(self.myself.get_cell(), incarnation);
         match spawned {
             Ok(spawned) => {
                 self.by_actor.insert(spawned.cell.get_id().pid(), key);
-                seat.present = Some(Present {
+                ward.present = Some(Present {
                     incarnation,
                     cell: spawned.cell,
                     join: spawned.join,
                 });
-                seat.has_started = false;
+                ward.has_started = false;
             }
             Err(refused) => {
                 let reason = ExitReason::Error(Failure::from(refused));
@@ -74,11 +73,11 @@ impl Desk {
 
     fn ask_to_stop(&mut self, key: ChildKey, incarnation: Incarnation) {
         let now = self.now;
-        if let Some(seat) = self.present(key, incarnation) {
-            let node = seat.child.node();
+        if let Some(ward) = self.present(key, incarnation) {
+            let node = ward.child.node();
             node.enter(Phase::Stopping, incarnation, None, now);
-            seat.child.ask_to_stop();
-            seat.awaits_start = false;
+            ward.child.ask_to_stop();
+            ward.awaits_start = false;
         }
     }
 
@@ -90,7 +89,7 @@ impl Desk {
         }
         let reminder = Due::Alarm(self.myself.clone(), alarm);
         let key = self.charge.shared.timekeeper.arm(at, reminder);
-        let before = self.seats.get_mut(&alarm.key).and_then(|seat| seat.alarm.replace(key));
+        let before = self.wards.get_mut(&alarm.key).and_then(|ward| ward.alarm.replace(key));
         if let Some(before) = before {
             self.charge.shared.timekeeper.disarm(before);
         }
@@ -98,30 +97,26 @@ impl Desk {
 
     pub(super) fn forget(&mut self, key: ChildKey) {
         // Its alarm stays: it may be the one that a group waits for, and else is stale when it comes.
-        if let Some(seat) = self.seats.remove(&key) {
-            seat.child.leave_tree();
+        if let Some(ward) = self.wards.remove(&key) {
+            ward.child.leave_tree();
         }
     }
 
     fn tell(&mut self, decision: Decision) {
         match &decision {
             Decision::Restarting {
-                child,
-                reason,
-                delay,
-                restarts,
-                ..
+                child, reason, delay, ..
             } => {
                 if let Some(node) = self.node_of(child) {
-                    node.meters().restarting(child, reason, *restarts, self.now);
+                    node.meters().restarting(child, reason, self.now);
                     if !delay.is_zero() {
-                        node.enter(Phase::Backoff, node.incarnation.load(Ordering::Acquire), None, self.now);
+                        node.enter(Phase::Backoff, node.incarnation(), None, self.now);
                     }
                 }
             }
             Decision::Quarantined { child, .. } => {
                 if let Some(node) = self.node_of(child) {
-                    node.enter(Phase::Failed, node.incarnation.load(Ordering::Acquire), None, self.now);
+                    node.enter(Phase::Failed, node.incarnation(), None, self.now);
                 }
             }
             _ => {}
@@ -134,10 +129,10 @@ impl Desk {
     /// The node of a child that is still known.
     fn node_of(&self, child: &Name) -> Option<&Arc<Node>> {
         // Most often it is the child that the input under way was about.
-        let latest = self.seats.get(&self.latest).map(|seat| seat.child.node());
+        let latest = self.wards.get(&self.latest).map(|ward| ward.child.node());
         latest.filter(|node| node.name == *child).or_else(|| {
             let child = self.machine.child(child.as_str())?;
-            self.seats.get(&child.key).map(|seat| seat.child.node())
+            self.wards.get(&child.key).map(|ward| ward.child.node())
         })
     }
 
@@ -164,12 +159,12 @@ impl Desk {
             node,
             incarnation,
             shared,
-            slot,
+            reception,
             ..
         } = &self.charge;
-        slot.fill(None);
-        for seat in self.seats.values().filter(|seat| !seat.is_static) {
-            seat.child.leave_tree();
+        reception.fill(None);
+        for ward in self.wards.values().filter(|ward| !ward.is_static) {
+            ward.child.leave_tree();
         }
         let late = overdue
             .into_iter()
@@ -177,7 +172,7 @@ impl Desk {
         shared.report_overdue(&self.path, late);
         node.ended(*incarnation, reason.clone(), Moment::now());
         if self.charge.parent.is_none() {
-            self.seats.values().for_each(|seat| seat.child.leave_tree());
+            self.wards.values().for_each(|ward| ward.child.leave_tree());
             shared.timekeeper.end();
             shared.set_root(RootState::Ended(reason));
         }

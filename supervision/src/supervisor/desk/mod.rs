@@ -1,4 +1,4 @@
-//! What a supervisor works with: its machine, its children in their seats, and who waits for an answer.
+//! What a supervisor works with: its machine, its wards, and who waits for an answer.
 //!
 //! Whatever comes becomes an input of the machine, and what the machine decides is performed before it is given
 //! the next.
@@ -6,18 +6,17 @@
 mod calls;
 mod children;
 mod effects;
-mod seat;
+mod ward;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use self::seat::{Present, Seat};
+use self::ward::{Present, Ward};
 use super::actor::{Charge, Order};
-use super::machine::{CallId, ChildKey, Effect, Incarnation, Input, Machine, Numbered, Request};
-use super::slot::{Answer, Reply};
+use super::machine::{CallId, ChildKey, Counts, Effect, Incarnation, Input, Machine, Numbered, Request};
+use super::reception::{CallResult, Caller};
 use crate::clock::{Moment, Seeded};
 use crate::time::{Due, Key, start_keeper};
 use crate::tree::Phase;
@@ -31,12 +30,12 @@ pub(crate) struct Desk {
     charge: Charge,
     path: Arc<str>,
     myself: ActorRef<Order>,
-    seats: Numbered<ChildKey, Seat>,
+    wards: Numbered<ChildKey, Ward>,
     /// By the number of their actor's id, which is of this process.
     by_actor: Numbered<u64, ChildKey>,
     /// Since when actors were seen to have ended while something of them was still there.
     lingering: Numbered<ChildKey, Moment>,
-    calls: Numbered<CallId, Reply<Answer>>,
+    calls: Numbered<CallId, Caller<CallResult>>,
     chance: Seeded,
     /// Who keeps the tree's time, where this is the root's desk.
     keeper: Option<ActorId>,
@@ -49,6 +48,8 @@ pub(crate) struct Desk {
     goes_on: bool,
     last_key: u64,
     last_call: u64,
+    /// What was told last of the children there are.
+    shown: Option<Counts>,
 }
 
 impl Desk {
@@ -59,23 +60,23 @@ impl Desk {
             .collect();
         let mut machine = Machine::new(charge.policy, specs)?;
         let path = charge.node.path();
-        let mut seats = Numbered::default();
-        seats.reserve(charge.children.len());
+        let mut wards = Numbered::default();
+        wards.reserve(charge.children.len());
         for (key, spec) in numbered() {
-            let last_life = spec.child.node().incarnation.load(Ordering::Acquire);
+            let last_life = spec.child.node().incarnation();
             if last_life > 0 {
                 // A child's lives are numbered through all lives of its supervisor.
                 machine.continue_numbering(key, last_life);
             }
             // One that its supervisor's last life has forgotten is part of the tree again.
             spec.child.join_tree(Some(&path), &charge.shared);
-            seats.insert(key, Seat::new(Arc::clone(&spec.child), true));
+            wards.insert(key, Ward::new(Arc::clone(&spec.child), true));
         }
         Ok(Self {
             machine,
             path,
             myself,
-            seats,
+            wards,
             by_actor: Numbered::default(),
             lingering: Numbered::default(),
             latest: ChildKey(0),
@@ -88,6 +89,7 @@ impl Desk {
             effects: Vec::new(),
             last_key: charge.children.len() as u64,
             last_call: 0,
+            shown: None,
             charge,
         })
     }
@@ -99,14 +101,14 @@ impl Desk {
                 self.goes_on = false;
                 self.feed(Input::GoOn);
             }
-            Order::Add { spec, reply } => self.add(spec, reply),
-            Order::Terminate { name, reply } => self.request(Request::Terminate(name), reply),
-            Order::Restart { name, reply } => self.request(Request::Restart(name), reply),
-            Order::Delete { name, reply } => self.request(Request::Delete(name), reply),
-            Order::Retry { name, reply } => self.request(Request::Retry(name), reply),
-            Order::KillChild { name, reply } => reply.send(self.kill_from_outside(name)),
-            Order::List { reply } => reply.send(self.list()),
-            Order::Count { reply } => reply.send(self.machine.counts()),
+            Order::Add { spec, caller } => self.add(spec, caller),
+            Order::Terminate { name, caller } => self.terminate(name, caller),
+            Order::Restart { name, caller } => self.request(Request::Restart(name), caller),
+            Order::Delete { name, caller } => self.request(Request::Delete(name), caller),
+            Order::Retry { name, caller } => self.request(Request::Retry(name), caller),
+            Order::KillChild { name, caller } => caller.answer(self.kill_from_outside(name)),
+            Order::List { caller } => caller.answer(self.list()),
+            Order::Count { caller } => caller.answer(self.machine.counts()),
             Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)),
             Order::ChildReady(actor) => self.child_ready(actor),
             Order::CheckGone(actor) => self.check_gone(actor),
@@ -157,6 +159,7 @@ impl Desk {
                 self.latest = key;
             }
             self.machine.step(input, self.now, &mut self.chance, &mut self.effects);
+            self.show(self.machine.counts());
             let mut effects = std::mem::take(&mut self.effects);
             for effect in effects.drain(..) {
                 self.perform(effect);
@@ -170,10 +173,18 @@ impl Desk {
         self.effects.shrink_to(KEPT_EFFECTS);
     }
 
-    fn present(&mut self, key: ChildKey, incarnation: Incarnation) -> Option<&mut Seat> {
+    /// Tells what children there are now, where that has changed.
+    fn show(&mut self, children: Counts) {
+        if self.shown != Some(children) {
+            self.shown = Some(children);
+            self.charge.node.meters().has(children);
+        }
+    }
+
+    fn present(&mut self, key: ChildKey, incarnation: Incarnation) -> Option<&mut Ward> {
         let is_present = |present: &Present| present.incarnation == incarnation;
-        let seat = self.seats.get_mut(&key)?;
-        seat.present.as_ref().is_some_and(is_present).then_some(seat)
+        let ward = self.wards.get_mut(&key)?;
+        ward.present.as_ref().is_some_and(is_present).then_some(ward)
     }
 
     fn later(&self, at: Moment, order: Order) -> Key {
@@ -187,13 +198,23 @@ impl Desk {
 }
 
 impl Drop for Desk {
-    /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same.
+    /// A supervisor that is killed says no farewell; those it took in at run time leave the tree all the same, and
+    /// with the root all do.
     fn drop(&mut self) {
-        self.seats
+        let is_root = self.charge.parent.is_none();
+        self.wards
             .values()
-            .filter(|seat| !seat.is_static)
-            .for_each(|seat| seat.child.leave_tree());
-        if self.charge.parent.is_none() {
+            .filter(|ward| is_root || !ward.is_static)
+            .for_each(|ward| ward.child.leave_tree());
+        if !self.machine.has_ended() {
+            let down = self.wards.values().filter(|ward| ward.is_static).count();
+            self.show(Counts {
+                specified: down,
+                down,
+                ..Counts::default()
+            });
+        }
+        if is_root {
             self.charge.shared.root_is_gone();
         }
     }

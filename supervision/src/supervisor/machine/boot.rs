@@ -1,15 +1,15 @@
 //! Starting: the boot, one child's start, and the walk that starts children in their turn.
 
 use super::children::{Child, Rank};
+use super::condition::Condition;
 use super::io::{ChildKey, Decision, Effect, Incarnation, Outcome};
-use super::life::Life;
-use super::{Phase, Step};
+use super::{Progress, Step};
 
 impl Step<'_> {
     pub(super) fn boot(&mut self) {
-        if matches!(self.machine.phase, Phase::New) {
+        if matches!(self.machine.progress, Progress::New) {
             let last = self.machine.children.next_rank().before();
-            self.machine.phase = Phase::Booting {
+            self.machine.progress = Progress::Booting {
                 next: Rank::FIRST,
                 last,
             };
@@ -17,18 +17,18 @@ impl Step<'_> {
     }
 
     pub(super) fn proceed_with_boot(&mut self) {
-        let Phase::Booting { next, last } = self.machine.phase else {
+        let Progress::Booting { next, last } = self.machine.progress else {
             return;
         };
         let next = self.start_rightward(next, last);
-        self.machine.phase = Phase::Booting { next, last };
+        self.machine.progress = Progress::Booting { next, last };
         if self.machine.children.tally().in_turn == 0 {
             self.finish_boot(last);
         }
     }
 
     fn finish_boot(&mut self, last: Rank) {
-        self.machine.phase = Phase::Running;
+        self.machine.progress = Progress::Running;
         self.effects.push(Effect::Ready);
         self.restart_the_fallen();
         // A group restart starts those added meanwhile in their turn: they are at its right end.
@@ -41,7 +41,7 @@ impl Step<'_> {
     fn start_added(&mut self, last: Rank) {
         let added = self.machine.children.from(last.after());
         let awaiting: Vec<_> = added
-            .filter(|child| child.life == Life::Awaiting)
+            .filter(|child| child.condition == Condition::Awaiting)
             .map(|child| child.key)
             .collect();
         for key in awaiting {
@@ -53,7 +53,7 @@ impl Step<'_> {
     /// an OTP supervisor until its `init` returns.
     fn restart_the_fallen(&mut self) {
         for (key, incarnation, reason) in std::mem::take(&mut self.machine.deferred) {
-            let is_fallen = |child: &Child| child.life == Life::Fallen && child.incarnation == incarnation;
+            let is_fallen = |child: &Child| child.condition == Condition::Fallen && child.incarnation == incarnation;
             if self.machine.children.get(key).is_some_and(is_fallen) && !self.machine.is_ending() {
                 self.restart(key, reason, false);
             }
@@ -81,14 +81,14 @@ impl Step<'_> {
             return;
         };
         let incarnation = child.incarnation + 1;
-        let deadline = self.now + child.policy.start_within;
+        let limit = child.policy.start_within;
         let is_restart = child.incarnation > child.before && !self.machine.starters.contains_key(&key);
         self.effects.push(Effect::Start { key, incarnation });
-        let alarm = self.arm(key, deadline);
+        let alarm = limit.map(|limit| self.arm(key, self.now + limit));
         self.machine.children.change(key, |child| {
             child.incarnation = incarnation;
             child.restarts = child.restarts.saturating_add(u32::from(is_restart));
-            child.life = Life::Starting { alarm, in_turn };
+            child.condition = Condition::Starting { alarm, in_turn };
         });
     }
 
@@ -97,13 +97,13 @@ impl Step<'_> {
             return;
         };
         // One that was asked to stop while it started is on its way out all the same.
-        if !matches!(child.life, Life::Starting { .. }) {
+        if !matches!(child.condition, Condition::Starting { .. }) {
             return;
         }
         let name = child.name.clone();
         let now = self.now;
         self.machine.children.change(key, |child| {
-            child.life = Life::Running;
+            child.condition = Condition::Running;
             child.since = now;
         });
         self.tell(Decision::Started {

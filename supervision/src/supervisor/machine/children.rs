@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::HashMap;
 
+use super::condition::Condition;
 use super::io::{ChildKey, ChildState, Incarnation};
-use super::life::Life;
 use super::numbered::Numbered;
 use crate::clock::Moment;
 use crate::name::Name;
@@ -37,7 +38,7 @@ pub(super) struct Child {
     pub(super) rank: Rank,
     pub(super) name: Name,
     pub(super) policy: Arc<ChildPolicy>,
-    pub(super) life: Life,
+    pub(super) condition: Condition,
     /// The latest incarnation; 0 before the first.
     pub(super) incarnation: Incarnation,
     /// The number of its last life before this machine.
@@ -55,15 +56,20 @@ impl Child {
         self.policy.restart == Restart::Temporary
     }
 
+    /// How long the start took that was killed for its length: only a limit kills one.
+    pub(super) fn start_limit(&self) -> Duration {
+        self.policy.start_within.unwrap_or_default()
+    }
+
     pub(super) fn state(&self) -> ChildState {
-        match self.life {
-            Life::Down => ChildState::Down,
-            Life::Quarantined => ChildState::Quarantined,
-            Life::Awaiting if self.incarnation == self.before => ChildState::Starting,
-            Life::Awaiting | Life::Fallen | Life::Restarting { .. } => ChildState::Restarting,
-            Life::Starting { .. } => ChildState::Starting,
-            Life::Running => ChildState::Running,
-            Life::Stopping(_) | Life::Lost => ChildState::Stopping,
+        match self.condition {
+            Condition::Down => ChildState::Down,
+            Condition::Quarantined => ChildState::Quarantined,
+            Condition::Awaiting if self.incarnation == self.before => ChildState::Starting,
+            Condition::Awaiting | Condition::Fallen | Condition::Restarting { .. } => ChildState::Restarting,
+            Condition::Starting { .. } => ChildState::Starting,
+            Condition::Running => ChildState::Running,
+            Condition::Stopping(_) | Condition::Lost => ChildState::Stopping,
         }
     }
 }
@@ -94,13 +100,13 @@ pub(super) struct States {
 
 impl Tally {
     fn count(&mut self, child: &Child, add: fn(&mut usize)) {
-        if child.life.is_alive() {
+        if child.condition.is_alive() {
             add(&mut self.alive);
         }
-        if child.life.holds_turn() {
+        if child.condition.holds_turn() {
             add(&mut self.in_turn);
         }
-        if child.policy.significant && !child.life.is_inactive() {
+        if child.policy.significant && !child.condition.is_inactive() {
             add(&mut self.significant);
         }
         add(match child.state() {
@@ -198,7 +204,7 @@ impl Children {
     pub(super) fn next_awaiting(&self, first: Rank, last: Rank) -> Option<&Child> {
         self.from(first)
             .take_while(|child| child.rank <= last)
-            .find(|child| child.life == Life::Awaiting)
+            .find(|child| child.condition == Condition::Awaiting)
     }
 
     /// The rightmost between `first` and `last`.
@@ -219,7 +225,7 @@ impl Children {
             rank,
             name: name.clone(),
             policy: self.share(policy),
-            life: Life::Awaiting,
+            condition: Condition::Awaiting,
             incarnation: 0,
             before: 0,
             since: Moment::default(),
@@ -241,8 +247,8 @@ impl Children {
         }
     }
 
-    pub(super) fn set_life(&mut self, key: ChildKey, life: Life) {
-        self.change(key, |child| child.life = life);
+    pub(super) fn set_condition(&mut self, key: ChildKey, condition: Condition) {
+        self.change(key, |child| child.condition = condition);
     }
 
     pub(super) fn remove(&mut self, key: ChildKey) {

@@ -1,8 +1,8 @@
 //! What follows when an incarnation is gone.
 
 use super::children::Child;
+use super::condition::{Condition, Sequel};
 use super::io::{AdminError, ChildKey, Decision, Effect, Incarnation, NotStarted, Outcome};
-use super::life::{Life, Sequel};
 use super::{Machine, Starter, StarterKind, Step};
 use crate::name::Name;
 use crate::policy::{AutoShutdown, Restart};
@@ -11,9 +11,9 @@ use crate::reason::{ExitReason, KillCause};
 impl Machine {
     /// The child, if that incarnation of it is the one that exists.
     pub(super) fn existing(&self, key: ChildKey, incarnation: Incarnation) -> Option<&Child> {
-        self.children
-            .get(key)
-            .filter(|child| child.incarnation == incarnation && (child.life.is_alive() || child.life == Life::Lost))
+        self.children.get(key).filter(|child| {
+            child.incarnation == incarnation && (child.condition.is_alive() || child.condition == Condition::Lost)
+        })
     }
 }
 
@@ -34,19 +34,19 @@ impl Step<'_> {
         let Some(child) = self.machine.existing(key, incarnation) else {
             return;
         };
-        let life = child.life;
+        let condition = child.condition;
         let reason = true_reason(child, reported);
         self.tell_end(key, reason.clone());
         self.note_overdue(key);
-        match life {
+        match condition {
             _ if self.machine.is_ending() => self.settle(key),
-            Life::Stopping(stopping) if stopping.sequel == Sequel::Down => self.settle(key),
+            Condition::Stopping(stopping) if stopping.sequel == Sequel::Down => self.settle(key),
             _ if self.machine.is_group_stopping(key) => self.fold(key, reason),
-            Life::Starting { in_turn, .. } => self.start_failed(key, reason, in_turn),
-            Life::Stopping(stopping) if stopping.sequel == Sequel::NotStarted => {
+            Condition::Starting { in_turn, .. } => self.start_failed(key, reason, in_turn),
+            Condition::Stopping(stopping) if stopping.sequel == Sequel::NotStarted => {
                 self.start_failed(key, reason, stopping.in_turn);
             }
-            Life::Running => {
+            Condition::Running => {
                 self.note_quiet_time(key);
                 self.ended(key, reason.unwrap_or(ExitReason::Normal));
             }
@@ -100,7 +100,7 @@ impl Step<'_> {
         match starter.kind {
             StarterKind::Added => self.forget(key),
             StarterKind::Restarted => self.settle(key),
-            StarterKind::Retried => self.machine.children.set_life(key, Life::Quarantined),
+            StarterKind::Retried => self.machine.children.set_condition(key, Condition::Quarantined),
         }
         self.answer(starter.call, Err(AdminError::NotStarted { child, reason }));
     }
@@ -149,7 +149,7 @@ impl Step<'_> {
             return;
         };
         if !child.is_temporary() {
-            return self.machine.children.set_life(key, Life::Awaiting);
+            return self.machine.children.set_condition(key, Condition::Awaiting);
         }
         let child = child.name.clone();
         self.interrupt(key);
@@ -163,7 +163,7 @@ impl Step<'_> {
     pub(super) fn settle(&mut self, key: ChildKey) {
         let is_kept = |child: &Child| !child.is_temporary() && !self.machine.is_dynamic();
         if self.machine.children.get(key).is_some_and(is_kept) {
-            self.machine.children.set_life(key, Life::Down);
+            self.machine.children.set_condition(key, Condition::Down);
         } else {
             self.forget(key);
         }
@@ -177,16 +177,16 @@ impl Step<'_> {
 
 /// The reason that counts: one killed for what it did ended for that, whatever its exit says.
 fn true_reason(child: &Child, reported: Option<ExitReason>) -> Option<ExitReason> {
-    let sequel = match child.life {
-        Life::Stopping(stopping) => Some(stopping.sequel),
+    let sequel = match child.condition {
+        Condition::Stopping(stopping) => Some(stopping.sequel),
         _ => None,
     };
     match sequel {
         Some(Sequel::NotStarted) => Some(ExitReason::StartOverdue {
-            limit: child.policy.start_within,
+            limit: child.start_limit(),
         }),
         Some(Sequel::Failed) => Some(ExitReason::Killed(KillCause::Stuck)),
-        None if child.life == Life::Running => reported.or(Some(ExitReason::Normal)),
+        None if child.condition == Condition::Running => reported.or(Some(ExitReason::Normal)),
         _ => reported,
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::children::Rank;
+use super::condition::{Condition, Sequel};
 use super::io::ChildKey;
-use super::life::{Life, Sequel};
-use super::{Machine, Phase, Step};
+use super::{Machine, Progress, Step};
 use crate::clock::Moment;
 use crate::policy::Strategy;
 
@@ -43,9 +43,9 @@ impl Machine {
 
     /// Whether a child that somebody wants started has to wait until those before it are up.
     pub(super) fn awaits_turn(&self, rank: Rank) -> bool {
-        match (&self.phase, &self.group) {
-            (Phase::New, _) => true,
-            (Phase::Booting { next, .. }, _) => rank >= *next,
+        match (&self.progress, &self.group) {
+            (Progress::New, _) => true,
+            (Progress::Booting { next, .. }, _) => rank >= *next,
             (_, Some(group)) => match group.stage {
                 Stage::Stopping { .. } => rank >= group.first,
                 Stage::Starting { next } => rank >= next,
@@ -73,23 +73,23 @@ impl Step<'_> {
         if !self.machine.restarts_groups() {
             return 0;
         }
-        self.machine.children.set_life(key, Life::Awaiting);
+        self.machine.children.set_condition(key, Condition::Awaiting);
         let mut siblings = 0;
         let mut dormant = Vec::new();
         for child in self.machine.children.from(self.machine.group_first(key)) {
-            let comes_along = match child.life {
+            let comes_along = match child.condition {
                 _ if child.key == key || child.is_temporary() => false,
-                Life::Down | Life::Fallen => {
+                Condition::Down | Condition::Fallen => {
                     dormant.push(child.key);
                     true
                 }
-                Life::Stopping(stopping) => stopping.sequel != Sequel::Down,
-                life => life != Life::Quarantined,
+                Condition::Stopping(stopping) => stopping.sequel != Sequel::Down,
+                condition => condition != Condition::Quarantined,
             };
             siblings += usize::from(comes_along);
         }
         for key in dormant {
-            self.machine.children.set_life(key, Life::Awaiting);
+            self.machine.children.set_condition(key, Condition::Awaiting);
         }
         siblings
     }

@@ -182,8 +182,8 @@ pub(crate) struct Alarm {
 }
 
 /// A child that did not stop within its time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Overdue {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Overdue {
     /// The child.
     pub child: Name,
     /// Which life of it.
@@ -210,6 +210,7 @@ pub(crate) enum Outcome {
 /// Why an administrative call was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AdminError {
     /// A child of that name runs.
     #[error("child {child} already runs; choose another name or terminate it first")]
@@ -295,6 +296,7 @@ pub enum AdminError {
 /// A decision with its reason: what `why`, the log and the bus tell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "decision")]
+#[non_exhaustive]
 pub enum Decision {
     /// An incarnation started.
     Started {
@@ -373,9 +375,27 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// The child it is about; `None` where the supervisor decided about itself.
+    pub fn child(&self) -> Option<&Name> {
+        match self {
+            Self::Started { child, .. }
+            | Self::Ignored { child }
+            | Self::Ended { child, .. }
+            | Self::Restarting { child, .. }
+            | Self::LetGo { child, .. }
+            | Self::Quarantined { child, .. }
+            | Self::Killed { child, .. }
+            | Self::Unkillable { child, .. } => Some(child),
+            Self::Escalated(_) | Self::AutoShutdown { .. } => None,
+        }
+    }
+}
+
 /// The state of a child as its supervisor knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ChildState {
     /// Its `start` is running.
     Starting,

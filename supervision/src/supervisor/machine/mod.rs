@@ -26,10 +26,10 @@
 mod admin;
 mod boot;
 mod children;
+mod condition;
 mod gone;
 mod group;
 mod io;
-mod life;
 mod numbered;
 mod restart;
 mod shutdown;
@@ -40,7 +40,8 @@ mod window;
 
 use std::collections::BTreeMap;
 
-pub use io::{AdminError, ChildState, Decision, Incarnation, Overdue};
+pub(crate) use io::Overdue;
+pub use io::{AdminError, ChildState, Decision, Incarnation};
 pub(crate) use io::{Alarm, CallId, ChildKey, Effect, Input, NotStarted, Outcome, Request};
 pub(crate) use numbered::Numbered;
 pub(crate) use shutdown::KILL_GRACE;
@@ -49,7 +50,7 @@ pub(crate) use view::{ChildView, SpecificationError};
 
 use children::{Children, Rank};
 use group::Group;
-use window::Window;
+pub(crate) use window::Window;
 
 use crate::clock::{Chance, Moment};
 use crate::policy::{AutoShutdown, ChildPolicy, Restart, StartOrder, Strategy, SupervisorPolicy};
@@ -60,8 +61,8 @@ use crate::reason::ExitReason;
 pub(crate) struct Machine {
     policy: SupervisorPolicy,
     children: Children,
-    phase: Phase,
-    window: Window,
+    progress: Progress,
+    window: Window<ChildKey>,
     /// The group restart under way.
     group: Option<Group>,
     /// Failures during the boot that ask for a group restart once it is complete.
@@ -84,7 +85,7 @@ const PORTION: usize = 128;
 
 /// How far the supervisor has come.
 #[derive(Clone, Debug)]
-enum Phase {
+enum Progress {
     New,
     /// Children from `next` to `last` have yet to be started.
     Booting {
@@ -134,7 +135,7 @@ impl Machine {
             window: Window::new(policy.intensity),
             policy,
             children: table,
-            phase: Phase::New,
+            progress: Progress::New,
             group: None,
             deferred: Vec::new(),
             starters: BTreeMap::new(),
@@ -186,11 +187,11 @@ impl Machine {
     }
 
     fn is_booting(&self) -> bool {
-        matches!(self.phase, Phase::New | Phase::Booting { .. })
+        matches!(self.progress, Progress::New | Progress::Booting { .. })
     }
 
     fn is_ending(&self) -> bool {
-        matches!(self.phase, Phase::Ending { .. } | Phase::Ended)
+        matches!(self.progress, Progress::Ending { .. } | Progress::Ended)
     }
 }
 

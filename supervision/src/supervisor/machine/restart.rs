@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Step;
+use super::condition::Condition;
 use super::io::{ChildKey, Decision};
-use super::life::Life;
 use crate::policy::{Backoff, OnLimit};
 use crate::reason::{Escalation, ExitReason};
 
@@ -36,7 +36,9 @@ impl Step<'_> {
             self.restart_group(key, delay, is_retry);
         } else if is_retry || !delay.is_zero() {
             let alarm = self.arm(key, self.now + delay);
-            self.machine.children.set_life(key, Life::Restarting { alarm });
+            self.machine
+                .children
+                .set_condition(key, Condition::Restarting { alarm });
         } else {
             self.start(key, false);
         }
@@ -46,7 +48,7 @@ impl Step<'_> {
         if let Some(child) = self.machine.children.get(key) {
             let incarnation = child.incarnation;
             self.machine.deferred.push((key, incarnation, reason));
-            self.machine.children.set_life(key, Life::Fallen);
+            self.machine.children.set_condition(key, Condition::Fallen);
         }
     }
 
@@ -89,17 +91,11 @@ impl Step<'_> {
         };
         let name = child.name.clone();
         if child.policy.on_limit == OnLimit::Quarantine {
-            self.machine.window.forgive(key);
-            self.machine.children.set_life(key, Life::Quarantined);
+            self.machine.window.forgive(&key);
+            self.machine.children.set_condition(key, Condition::Quarantined);
             return self.tell(Decision::Quarantined { child: name, reason });
         }
-        let intensity = self.machine.policy.intensity;
-        let escalation = Box::new(Escalation {
-            child: name,
-            reason,
-            restarts: intensity.restarts,
-            period: intensity.period,
-        });
+        let escalation = Box::new(Escalation::new(name, reason, self.machine.policy.intensity));
         self.settle(key);
         self.tell(Decision::Escalated(escalation.clone()));
         self.end(ExitReason::Escalated(escalation));

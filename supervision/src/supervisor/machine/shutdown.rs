@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::children::{Child, Rank};
+use super::condition::{Condition, Pressed, Sequel, Stopping};
 use super::io::{AdminError, Alarm, ChildKey, Decision, Effect, Incarnation, Overdue};
-use super::life::{Life, Sequel, Stage, Stopping};
-use super::{Phase, Step};
+use super::{Progress, Step};
 use crate::name::Name;
 use crate::policy::Shutdown;
 use crate::reason::{ExitReason, KillCause};
@@ -19,7 +19,7 @@ impl Step<'_> {
         let Some(child) = self.machine.children.get(key) else {
             return;
         };
-        let (incarnation, in_turn) = (child.incarnation, child.life.holds_turn());
+        let (incarnation, in_turn) = (child.incarnation, child.condition.holds_turn());
         let alarm = match child.policy.shutdown {
             Shutdown::BrutalKill => return self.kill(key, KillCause::Brutal, sequel),
             Shutdown::Within(limit) => {
@@ -33,19 +33,19 @@ impl Step<'_> {
         };
         let stopping = Stopping {
             alarm,
-            stage: Stage::Asked,
+            pressed: Pressed::Asked,
             sequel,
             in_turn,
             is_late_start: false,
         };
-        self.machine.children.set_life(key, Life::Stopping(stopping));
+        self.machine.children.set_condition(key, Condition::Stopping(stopping));
     }
 
     fn kill(&mut self, key: ChildKey, cause: KillCause, sequel: Sequel) {
         let Some(child) = self.machine.children.get(key) else {
             return;
         };
-        let (name, incarnation, in_turn) = (child.name.clone(), child.incarnation, child.life.holds_turn());
+        let (name, incarnation, in_turn) = (child.name.clone(), child.incarnation, child.condition.holds_turn());
         self.effects.push(Effect::Kill {
             key,
             incarnation,
@@ -58,17 +58,17 @@ impl Step<'_> {
         });
         let stopping = Stopping {
             alarm: Some(self.arm(key, self.now + KILL_GRACE)),
-            stage: Stage::Killed(cause),
+            pressed: Pressed::Killed(cause),
             sequel,
             in_turn,
             is_late_start: sequel == Sequel::NotStarted,
         };
-        self.machine.children.set_life(key, Life::Stopping(stopping));
+        self.machine.children.set_condition(key, Condition::Stopping(stopping));
     }
 
     pub(super) fn stuck(&mut self, key: ChildKey, incarnation: Incarnation) {
         let child = self.machine.existing(key, incarnation);
-        if child.is_some_and(|child| child.life == Life::Running) {
+        if child.is_some_and(|child| child.condition == Condition::Running) {
             self.note_quiet_time(key);
             self.kill(key, KillCause::Stuck, Sequel::Failed);
         }
@@ -81,20 +81,22 @@ impl Step<'_> {
         let Some(child) = self.machine.children.get(key) else {
             return;
         };
-        match child.life {
-            Life::Restarting { alarm } if alarm == serial && !self.machine.is_ending() => self.start(key, false),
-            Life::Starting { alarm, .. } if alarm == serial => self.kill(key, KillCause::Overdue, Sequel::NotStarted),
-            Life::Stopping(stopping) if stopping.alarm == Some(serial) => self.press(key, stopping),
+        match child.condition {
+            Condition::Restarting { alarm } if alarm == serial && !self.machine.is_ending() => self.start(key, false),
+            Condition::Starting { alarm, .. } if alarm == Some(serial) => {
+                self.kill(key, KillCause::Overdue, Sequel::NotStarted);
+            }
+            Condition::Stopping(stopping) if stopping.alarm == Some(serial) => self.press(key, stopping),
             _ => {}
         }
     }
 
     /// The means taken so far did not end the child.
     fn press(&mut self, key: ChildKey, stopping: Stopping) {
-        match stopping.stage {
-            Stage::Asked => self.kill(key, KillCause::Overdue, stopping.sequel),
-            Stage::Killed(cause) => self.note_unkillable(key, stopping, cause),
-            Stage::Unkillable(_) => {}
+        match stopping.pressed {
+            Pressed::Asked => self.kill(key, KillCause::Overdue, stopping.sequel),
+            Pressed::Killed(cause) => self.note_unkillable(key, stopping, cause),
+            Pressed::Unkillable(_) => {}
         }
     }
 
@@ -103,8 +105,8 @@ impl Step<'_> {
         let Some(child) = self.machine.existing(key, incarnation) else {
             return;
         };
-        match child.life {
-            Life::Stopping(stopping) if stopping.stage == Stage::Asked => {
+        match child.condition {
+            Condition::Stopping(stopping) if stopping.pressed == Pressed::Asked => {
                 self.note_unkillable(key, stopping, KillCause::Outside);
             }
             _ => {}
@@ -117,17 +119,19 @@ impl Step<'_> {
         let Some(child) = self.machine.children.get(key) else {
             return;
         };
-        let (name, incarnation, limit) = (child.name.clone(), child.incarnation, child.policy.start_within);
+        let (name, incarnation, limit) = (child.name.clone(), child.incarnation, child.start_limit());
         self.tell(Decision::Unkillable {
             child: name.clone(),
             incarnation,
         });
         let unkillable = Stopping {
             alarm: None,
-            stage: Stage::Unkillable(cause),
+            pressed: Pressed::Unkillable(cause),
             ..stopping
         };
-        self.machine.children.set_life(key, Life::Stopping(unkillable));
+        self.machine
+            .children
+            .set_condition(key, Condition::Stopping(unkillable));
         if self.machine.is_ending() {
             self.give_up(key);
         } else if self.machine.is_booting() && stopping.in_turn && stopping.sequel == Sequel::NotStarted {
@@ -148,7 +152,7 @@ impl Step<'_> {
         if self.machine.is_ending() {
             return;
         }
-        self.machine.phase = Phase::Ending {
+        self.machine.progress = Progress::Ending {
             reason,
             upto: Rank::LAST,
         };
@@ -165,14 +169,14 @@ impl Step<'_> {
     }
 
     pub(super) fn proceed_with_end(&mut self) {
-        let Phase::Ending { upto: from, .. } = self.machine.phase else {
+        let Progress::Ending { upto: from, .. } = self.machine.progress else {
             return;
         };
         let mut is_complete = self.machine.children.tally().alive == 0;
         if !self.machine.is_dynamic() {
             let reached = self.stop_leftward(Rank::FIRST, from);
             is_complete = reached < Rank::FIRST;
-            if let Phase::Ending { upto, .. } = &mut self.machine.phase {
+            if let Progress::Ending { upto, .. } = &mut self.machine.progress {
                 *upto = reached;
             }
         }
@@ -185,7 +189,7 @@ impl Step<'_> {
         for call in std::mem::take(&mut self.machine.terminators).into_values().flatten() {
             self.answer(call, Err(AdminError::Ending));
         }
-        if let Phase::Ending { reason, .. } = std::mem::replace(&mut self.machine.phase, Phase::Ended) {
+        if let Progress::Ending { reason, .. } = std::mem::replace(&mut self.machine.progress, Progress::Ended) {
             let overdue = std::mem::take(&mut self.machine.overdue);
             self.effects.push(Effect::End { reason, overdue });
         }
@@ -210,23 +214,23 @@ impl Step<'_> {
             return true;
         };
         let is_ending = self.machine.is_ending();
-        match child.life {
-            Life::Starting { .. } | Life::Running => {
+        match child.condition {
+            Condition::Starting { .. } | Condition::Running => {
                 self.stop(key, Sequel::Along);
                 false
             }
-            Life::Stopping(stopping) if is_ending && matches!(stopping.stage, Stage::Unkillable(_)) => {
+            Condition::Stopping(stopping) if is_ending && matches!(stopping.pressed, Pressed::Unkillable(_)) => {
                 self.give_up(key);
                 true
             }
-            Life::Stopping(stopping) => stopping.is_abandoned(),
-            Life::Awaiting | Life::Fallen | Life::Restarting { .. } => {
+            Condition::Stopping(stopping) => stopping.is_abandoned(),
+            Condition::Awaiting | Condition::Fallen | Condition::Restarting { .. } => {
                 if is_ending {
                     self.settle(key);
                 }
                 true
             }
-            Life::Down | Life::Quarantined | Life::Lost => true,
+            Condition::Down | Condition::Quarantined | Condition::Lost => true,
         }
     }
 
@@ -235,7 +239,7 @@ impl Step<'_> {
         if let Some(overdue) = self.machine.children.get(key).and_then(|child| overdue(child, false)) {
             self.machine.overdue.push(overdue);
         }
-        self.machine.children.set_life(key, Life::Lost);
+        self.machine.children.set_condition(key, Condition::Lost);
     }
 
     /// Keeps for the report that a child needed to be killed before the supervisor could end.
@@ -243,17 +247,17 @@ impl Step<'_> {
         let Some(child) = self.machine.children.get(key).filter(|_| self.machine.is_ending()) else {
             return;
         };
-        match child.life {
-            Life::Lost => {
+        match child.condition {
+            Condition::Lost => {
                 let is_it = |overdue: &&mut Overdue| overdue.child == child.name;
                 if let Some(overdue) = self.machine.overdue.iter_mut().find(is_it) {
                     overdue.ended = true;
                 }
             }
-            Life::Stopping(stopping) if !stopping.is_late_start => {
+            Condition::Stopping(stopping) if !stopping.is_late_start => {
                 self.machine
                     .overdue
-                    .extend(overdue(child, true).filter(|_| stopping.stage == Stage::Killed(KillCause::Overdue)));
+                    .extend(overdue(child, true).filter(|_| stopping.pressed == Pressed::Killed(KillCause::Overdue)));
             }
             _ => {}
         }
@@ -261,12 +265,14 @@ impl Step<'_> {
 }
 
 fn overdue(child: &Child, ended: bool) -> Option<Overdue> {
-    let Life::Stopping(stopping) = child.life else {
+    let Condition::Stopping(stopping) = child.condition else {
         return None;
     };
-    let waited = match (stopping.stage, child.policy.shutdown) {
-        _ if stopping.is_late_start => child.policy.start_within,
-        (Stage::Killed(KillCause::Overdue) | Stage::Unkillable(KillCause::Overdue), Shutdown::Within(limit)) => limit,
+    let waited = match (stopping.pressed, child.policy.shutdown) {
+        _ if stopping.is_late_start => child.start_limit(),
+        (Pressed::Killed(KillCause::Overdue) | Pressed::Unkillable(KillCause::Overdue), Shutdown::Within(limit)) => {
+            limit
+        }
         _ => Duration::ZERO,
     };
     Some(Overdue {

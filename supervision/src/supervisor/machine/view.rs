@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::children::Child;
 use super::io::{ChildKey, ChildState, Incarnation};
-use super::{Machine, Phase};
+use super::{Machine, Progress};
 #[cfg(test)]
 use crate::clock::Moment;
 use crate::name::Name;
@@ -29,6 +29,7 @@ pub(crate) struct ChildView<'a> {
 
 /// How many children there are, and in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// All children, dead or alive.
     pub specified: usize,
@@ -99,7 +100,7 @@ impl Machine {
 
     /// Whether [`Effect::End`](super::Effect::End) was given.
     pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.phase, Phase::Ended)
+        matches!(self.progress, Progress::Ended)
     }
 }
 

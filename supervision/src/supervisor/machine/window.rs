@@ -2,19 +2,19 @@
 
 use std::collections::VecDeque;
 
-use super::io::ChildKey;
 use crate::clock::Moment;
 use crate::policy::Intensity;
 
-/// The restarts of the last period, oldest first; never more of them than the intensity allows.
+/// The restarts of the last period, oldest first; never more of them than the intensity allows. Of whom each was, is
+/// told by `K`: the machine knows its children by key, and who counts what it decides knows them by name.
 #[derive(Clone, Debug)]
-pub(super) struct Window {
+pub(crate) struct Window<K> {
     intensity: Intensity,
-    restarts: VecDeque<(Moment, ChildKey)>,
+    restarts: VecDeque<(Moment, K)>,
 }
 
-impl Window {
-    pub(super) fn new(intensity: Intensity) -> Self {
+impl<K: PartialEq> Window<K> {
+    pub(crate) fn new(intensity: Intensity) -> Self {
         Self {
             intensity,
             restarts: VecDeque::new(),
@@ -22,7 +22,7 @@ impl Window {
     }
 
     /// Counts a restart of `key`, unless that makes one too many.
-    pub(super) fn admit(&mut self, key: ChildKey, now: Moment) -> bool {
+    pub(crate) fn admit(&mut self, key: K, now: Moment) -> bool {
         let outdated = self.outdated(now);
         self.restarts.drain(..outdated);
         let admitted = self.restarts.len() < self.allowed();
@@ -33,12 +33,12 @@ impl Window {
     }
 
     /// Forgets the restarts of `key`, so that its siblings are not punished for them.
-    pub(super) fn forgive(&mut self, key: ChildKey) {
-        self.restarts.retain(|(_, restarted)| *restarted != key);
+    pub(crate) fn forgive(&mut self, key: &K) {
+        self.restarts.retain(|(_, restarted)| restarted != key);
     }
 
     /// Restarts within the period that ends now, and how many are allowed.
-    pub(super) fn used(&self, now: Moment) -> (u32, u32) {
+    pub(crate) fn used(&self, now: Moment) -> (u32, u32) {
         let used = self.restarts.len() - self.outdated(now);
         (u32::try_from(used).unwrap_or(u32::MAX), self.intensity.restarts)
     }
@@ -48,6 +48,11 @@ impl Window {
     fn outdated(&self, now: Moment) -> usize {
         let begin = now - self.intensity.period;
         self.restarts.partition_point(|(at, _)| *at < begin)
+    }
+
+    /// Forgets all restarts: whoever bears them begins anew.
+    pub(crate) fn clear(&mut self) {
+        self.restarts.clear();
     }
 
     fn allowed(&self) -> usize {
@@ -60,6 +65,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::supervisor::machine::ChildKey;
 
     const PERIOD: Duration = Duration::from_secs(5);
     const NANO: Duration = Duration::from_nanos(1);
@@ -108,7 +114,7 @@ mod tests {
     fn forgiving_one_child_leaves_the_restarts_of_its_siblings() {
         let mut window = Window::new(Intensity::new(3, PERIOD));
         assert!(window.admit(LEFT, start()) && window.admit(RIGHT, start()) && window.admit(LEFT, start()));
-        window.forgive(LEFT);
+        window.forgive(&LEFT);
         assert_eq!(window.used(start()), (1, 3));
     }
 

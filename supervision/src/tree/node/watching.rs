@@ -1,10 +1,9 @@
 //! Who is told of an end: each watcher once, of the next end there is, or of the last where none follows.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 
 use super::{Node, Records};
-use crate::panics::drop_quietly;
+use crate::panics::{drop_quietly, quietly};
 use crate::reason::ExitReason;
 
 /// Somebody who wants to be told of an incarnation's end, for as long as its own incarnation lasts.
@@ -26,12 +25,12 @@ impl Watcher {
 
     fn tell(self, reason: &ExitReason) {
         // What it makes of the news is the watcher's own code, and runs in the name of who ended.
-        let _told = std::panic::catch_unwind(AssertUnwindSafe(|| (self.tell)(reason)));
+        quietly(|| (self.tell)(reason));
     }
 }
 
 /// Watchers to be told where no lock is held, for their values are the users'.
-type Due = (ExitReason, Vec<Watcher>);
+type Owed = (ExitReason, Vec<Watcher>);
 
 impl Node {
     /// Takes in a watcher. One that came after the last end is told of that at once.
@@ -65,7 +64,7 @@ impl Node {
     }
 
     /// Whoever watches for an end that will not come, with the last there was.
-    fn due_at_last(&self, records: &mut Records) -> Option<Due> {
+    fn due_at_last(&self, records: &mut Records) -> Option<Owed> {
         let rare = records
             .rare
             .as_mut()
@@ -79,7 +78,7 @@ impl Node {
     }
 }
 
-fn tell_due(due: Option<Due>) {
+fn tell_due(due: Option<Owed>) {
     if let Some((reason, watchers)) = due {
         tell(&reason, watchers);
     }
@@ -119,7 +118,7 @@ mod tests {
         let (tell, told) = sync_channel(1);
         other.watch(Watcher {
             who: Arc::downgrade(by),
-            incarnation: by.incarnation.load(Ordering::Relaxed),
+            incarnation: by.incarnation(),
             tell: Box::new(move |reason| tell.send(reason.clone()).unwrap()),
         });
         told

@@ -98,7 +98,7 @@ impl World {
             "I13"
         );
         assert_eq!(counts.specified, children.iter().count(), "I13");
-        let alive = children.iter().filter(|child| child.life.is_alive()).count();
+        let alive = children.iter().filter(|child| child.condition.is_alive()).count();
         assert_eq!(tally.alive, alive, "I13");
     }
 

@@ -44,7 +44,7 @@ fn failure() -> ExitReason {
 fn permanent() -> ChildPolicy {
     ChildPolicy {
         shutdown: Shutdown::Within(2 * SECOND),
-        start_within: 5 * SECOND,
+        start_within: Some(5 * SECOND),
         ..ChildPolicy::default()
     }
 }

@@ -70,7 +70,7 @@ fn children(is_significance_allowed: bool) -> impl Strategy<Value = ChildPolicy>
                     OnLimit::Escalate
                 },
                 backoff,
-                start_within: 5 * SECOND,
+                start_within: Some(5 * SECOND),
             },
         )
 }

@@ -149,6 +149,18 @@ fn a_start_within_its_time_is_not_killed() {
 }
 
 #[test]
+fn a_start_without_limit_is_never_overdue() {
+    let patient = ChildPolicy {
+        start_within: None,
+        ..permanent()
+    };
+    let mut case = Case::new(one_for_one(), &[("a", patient), ("b", permanent())]);
+    case.boot();
+    assert_eq!(case.wait(Duration::MAX), "");
+    assert_eq!(case.started("a"), "start b1");
+}
+
+#[test]
 fn a_boot_does_not_wait_for_an_overdue_start_that_cannot_be_killed() {
     let mut case = abc(one_for_one());
     case.boot();

@@ -1,0 +1,236 @@
+//! The place of the socket: a folder that is ours alone, and one runtime in it at a time.
+//!
+//! A lock beside the socket tells a runtime that lives from one that died: the system drops it with its process. So what a
+//! dead one left behind is replaced, and two that start at once do not both believe that the other is dead.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+use crate::error::Error;
+
+const SOCKET: &str = "triarch.sock";
+const LOCK: &str = "triarch.lock";
+
+/// Where the socket of a runtime with that state folder is.
+pub fn socket_path(state_dir: &Path) -> PathBuf {
+    state_dir.join(SOCKET)
+}
+
+/// Whether a runtime lives that has that state folder.
+pub fn is_held(state_dir: &Path) -> bool {
+    let lock = File::open(state_dir.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// The socket's place, for as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    path: PathBuf,
+    /// Let go with the process, whatever ends it.
+    _lock: File,
+}
+
+impl Claim {
+    /// Takes the place in `folder` and listens there.
+    pub(crate) fn take(folder: &Path) -> Result<(Self, UnixListener), Error> {
+        close_folder(folder)?;
+        let path = socket_path(folder);
+        let lock = lock(&folder.join(LOCK), &path)?;
+        clear(&path)?;
+        let opened = |source| Error::Open {
+            path: path.clone(),
+            source,
+        };
+        let listener = UnixListener::bind(&path).map_err(opened)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(opened)?;
+        listener.set_nonblocking(true).map_err(opened)?;
+        Ok((Self { path, _lock: lock }, listener))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // The lock is still held, so this is our own socket; one that stays behind is replaced by the next runtime.
+        let _stays = fs::remove_file(&self.path);
+    }
+}
+
+/// Makes the folder where there is none; refuses one that others can look into.
+fn close_folder(folder: &Path) -> Result<(), Error> {
+    let opened = |source| Error::Open {
+        path: folder.to_owned(),
+        source,
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(opened)?;
+    let metadata = fs::metadata(folder).map_err(opened)?;
+    let (folder, mode) = (folder.to_owned(), metadata.mode() & 0o7777);
+    if metadata.uid() != geteuid().as_raw() {
+        return Err(Error::FolderNotOurs { folder });
+    }
+    if mode & 0o077 != 0 {
+        return Err(Error::FolderOpen { folder, mode });
+    }
+    Ok(())
+}
+
+fn lock(path: &Path, socket: &Path) -> Result<File, Error> {
+    let opened = |source| Error::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(path).map_err(opened)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::Held {
+                path: socket.to_owned(),
+                pid: holder(path),
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(opened(source)),
+    }
+    sign(&file).map_err(opened)?;
+    Ok(file)
+}
+
+/// Writes down who holds the lock.
+fn sign(mut file: &File) -> io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// Who holds the lock, as it wrote itself down.
+fn holder(path: &Path) -> String {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(32).read_to_string(&mut text));
+    match (read, text.trim()) {
+        (Ok(_), pid) if !pid.is_empty() => pid.to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// Removes what a dead runtime left behind, and nothing else.
+fn clear(path: &Path) -> Result<(), Error> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            return Err(Error::Open {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let path = path.to_owned();
+    if !found.file_type().is_socket() {
+        return Err(Error::NoSocket { path });
+    }
+    // Somebody may listen there who knows nothing of the lock.
+    if UnixStream::connect(&path).is_ok() {
+        let pid = "unknown".to_owned();
+        return Err(Error::Held { path, pid });
+    }
+    fs::remove_file(&path).map_err(|source| Error::Open { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// A folder of its own for each test.
+    fn folder() -> PathBuf {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "triarch-claim-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        std::env::temp_dir().join(name)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn folder_socket_and_lock_are_ours_alone_and_the_socket_goes_with_the_claim() {
+        let folder = folder();
+        let (claim, _listener) = Claim::take(&folder).unwrap();
+        assert_eq!(
+            (mode(&folder), mode(claim.path()), mode(&folder.join(LOCK))),
+            (0o700, 0o600, 0o600)
+        );
+        drop(claim);
+        assert!(!socket_path(&folder).exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_open_to_others_is_refused_and_left_as_it_is() {
+        let folder = folder();
+        DirBuilder::new().mode(0o750).create(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o750)).unwrap();
+        assert!(matches!(
+            Claim::take(&folder),
+            Err(Error::FolderOpen { mode: 0o750, .. })
+        ));
+        assert_eq!(mode(&folder), 0o750);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_place_of_one_that_lives_is_refused_and_that_of_a_dead_one_taken() {
+        let folder = folder();
+        let (claim, listener) = Claim::take(&folder).unwrap();
+        assert!(matches!(Claim::take(&folder), Err(Error::Held { .. })));
+        // As after a kill: the file is there, nobody listens, nobody holds the lock.
+        drop(listener);
+        let path = claim.path().to_owned();
+        let aside = folder.join("aside");
+        fs::rename(&path, &aside).unwrap();
+        drop(claim);
+        fs::rename(&aside, &path).unwrap();
+        let (claim, _listener) = Claim::take(&folder).unwrap();
+        UnixStream::connect(claim.path()).unwrap();
+        drop(claim);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn one_that_listens_without_the_lock_is_left_alone() {
+        let folder = folder();
+        DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        let stranger = UnixListener::bind(socket_path(&folder)).unwrap();
+        assert!(matches!(Claim::take(&folder), Err(Error::Held { .. })));
+        drop(stranger);
+        assert!(Claim::take(&folder).is_ok());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_socket_is_not_removed() {
+        let folder = folder();
+        DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        fs::write(socket_path(&folder), "precious").unwrap();
+        assert!(matches!(Claim::take(&folder), Err(Error::NoSocket { .. })));
+        assert_eq!(fs::read(socket_path(&folder)).unwrap(), b"precious");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,79 @@
+//! The doors as they stand open before the tree starts.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::claim::Claim;
+use crate::config::Config;
+use crate::error::Error;
+
+/// The doors, open: who comes waits until the room has started.
+#[derive(Debug)]
+pub struct Doors {
+    pub(crate) config: Config,
+    pub(crate) socket: Arc<SocketDoor>,
+    pub(crate) http: Option<HttpDoor>,
+}
+
+/// The socket, held for as long as the room exists.
+#[derive(Debug)]
+pub(crate) struct SocketDoor {
+    pub(crate) listener: UnixListener,
+    claim: Claim,
+}
+
+/// HTTP, and where it is served.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpDoor {
+    pub(crate) listener: Arc<TcpListener>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Doors {
+    /// Opens them: the socket in `state_dir`, HTTP where the configuration says.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime: there would be nobody to listen.
+    pub fn open(config: Config, state_dir: &Path) -> Result<Self, Error> {
+        let config = config.validated()?;
+        let (claim, listener) = Claim::take(state_dir)?;
+        let listener = UnixListener::from_std(listener).map_err(|source| Error::Open {
+            path: claim.path().to_owned(),
+            source,
+        })?;
+        let http = if config.http {
+            Some(HttpDoor::open(config.listen)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            config,
+            socket: Arc::new(SocketDoor { listener, claim }),
+            http,
+        })
+    }
+
+    /// Where the socket is.
+    pub fn socket(&self) -> &Path {
+        self.socket.claim.path()
+    }
+
+    /// Where HTTP is served, with the port that was found.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|http| http.address)
+    }
+}
+
+impl HttpDoor {
+    fn open(listen: SocketAddr) -> Result<Self, Error> {
+        let refused = |source| Error::Listen { listen, source };
+        let listener = std::net::TcpListener::bind(listen).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let listener = Arc::new(TcpListener::from_std(listener).map_err(refused)?);
+        Ok(Self { listener, address })
+    }
+}

@@ -1,0 +1,169 @@
+//! Who is connected through one door, and who has to go when it is full.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use triarch_supervision::clock::Moment;
+
+use crate::metrics::{Metrics, Refusal};
+use crate::patience::{Limits, Patience};
+
+/// The guests of one door.
+#[derive(Clone, Debug)]
+pub(crate) struct Guests(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    most: usize,
+    limits: Limits,
+    metrics: Metrics,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    /// How many ever came; also the number of the last one.
+    came: u64,
+    present: BTreeMap<u64, Arc<Visit>>,
+}
+
+/// What a connection and its door both see.
+#[derive(Debug)]
+struct Visit {
+    patience: Mutex<Patience>,
+    leave: Notify,
+}
+
+/// One connection, for as long as it lasts.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) number: u64,
+    visit: Arc<Visit>,
+    door: Arc<Shared>,
+}
+
+impl Guests {
+    pub(crate) fn new(most: usize, limits: Limits, metrics: Metrics) -> Self {
+        Self(Arc::new(Shared {
+            most,
+            limits,
+            metrics,
+            book: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Lets one more in. Where the door is full, the one that has kept it waiting longest has to go; `None` where all
+    /// of them are being served.
+    pub(crate) fn admit(&self) -> Option<Guest> {
+        let mut book = lock(&self.0.book);
+        if book.present.len() >= self.0.most {
+            self.0.metrics.refused(Refusal::Full);
+            let number = book.longest_waiting()?;
+            // It is struck off at once, so that the next newcomer moves somebody else.
+            if let Some(visit) = book.present.remove(&number) {
+                visit.leave.notify_one();
+            }
+        }
+        book.came += 1;
+        let number = book.came;
+        let visit = Arc::new(Visit {
+            patience: Mutex::new(Patience::new(self.0.limits, Moment::now())),
+            leave: Notify::new(),
+        });
+        book.present.insert(number, Arc::clone(&visit));
+        self.0.metrics.connections().add(1.0);
+        Some(Guest {
+            number,
+            visit,
+            door: Arc::clone(&self.0),
+        })
+    }
+}
+
+impl Book {
+    fn longest_waiting(&self) -> Option<u64> {
+        let waiting = self
+            .present
+            .iter()
+            .filter_map(|(number, visit)| Some((lock(&visit.patience).idle_since()?, *number)));
+        waiting.min().map(|(_, number)| number)
+    }
+}
+
+impl Guest {
+    /// Notes what has happened on the connection.
+    pub(crate) fn note(&self, what: impl FnOnce(&mut Patience, Moment)) {
+        what(&mut lock(&self.visit.patience), Moment::now());
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.door.metrics
+    }
+
+    /// Whether it has asked and was not answered yet.
+    pub(crate) fn is_being_served(&self) -> bool {
+        lock(&self.visit.patience).idle_since().is_none()
+    }
+
+    /// Waits until the connection has lasted long enough: it was too slow, or its place is needed.
+    pub(crate) async fn outstayed(&self) {
+        loop {
+            let deadline = lock(&self.visit.patience).deadline();
+            // While it is served its deadline may come back at any time.
+            let look_again = deadline.unwrap_or_else(|| Moment::now() + self.door.limits.listening);
+            tokio::select! {
+                () = self.visit.leave.notified() => return,
+                () = tokio::time::sleep_until(look_again.instant()) => {}
+            }
+            if lock(&self.visit.patience)
+                .deadline()
+                .is_some_and(|deadline| deadline <= Moment::now())
+            {
+                self.door.metrics.refused(Refusal::Slow);
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        lock(&self.door.book).present.remove(&self.number);
+        self.door.metrics.connections().add(-1.0);
+    }
+}
+
+/// What came through a door on its way to the agent that serves it: taken once.
+pub(crate) struct Arrival<S>(Arc<Mutex<Option<(S, Guest)>>>);
+
+impl<S> Clone for Arrival<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> fmt::Debug for Arrival<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrival").finish_non_exhaustive()
+    }
+}
+
+impl<S> Arrival<S> {
+    pub(crate) fn new(stream: S, guest: Guest) -> Self {
+        Self(Arc::new(Mutex::new(Some((stream, guest)))))
+    }
+
+    pub(crate) fn take(&self) -> Option<(S, Guest)> {
+        lock(&self.0).take()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

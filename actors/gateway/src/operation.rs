@@ -1,0 +1,250 @@
+//! What a door asks of the runtime, and what the runtime answers.
+//!
+//! The doors know no operation by name: they carry a [`Request`] to whatever implements [`Operations`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::metrics::Door;
+
+/// How much progress may wait to be told before the operation waits.
+const PROGRESS_KEPT: usize = 16;
+
+/// One typed request to the runtime.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// What is asked for, as in `agent.list`.
+    pub operation: String,
+    /// What it is to be done with.
+    pub input: Value,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Through which door.
+    pub door: Door,
+    /// As which user.
+    pub uid: u32,
+    /// From which process, where the system tells.
+    pub pid: Option<i32>,
+}
+
+/// Performs requests: the runtime.
+pub trait Operations: Send + Sync + 'static {
+    /// Does what `request` asks for. Dropped at any `await` when whoever asked has gone.
+    fn perform(
+        &self,
+        request: Request,
+        progress: ProgressSink,
+    ) -> impl Future<Output = Result<Value, OperationError>> + Send;
+}
+
+/// An operation at work.
+pub(crate) type Performing = Pin<Box<dyn Future<Output = Result<Value, OperationError>> + Send>>;
+
+/// [`Operations`] of whatever type.
+#[derive(Clone)]
+pub(crate) struct Performer(Arc<dyn Fn(Request, ProgressSink) -> Performing + Send + Sync>);
+
+impl fmt::Debug for Performer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Performer").finish_non_exhaustive()
+    }
+}
+
+impl Performer {
+    pub(crate) fn new(operations: impl Operations) -> Self {
+        let operations = Arc::new(operations);
+        Self(Arc::new(move |request, progress| {
+            let operations = Arc::clone(&operations);
+            Box::pin(async move { operations.perform(request, progress).await })
+        }))
+    }
+
+    pub(crate) fn begin(&self, request: Request, progress: ProgressSink) -> Performing {
+        (self.0)(request, progress)
+    }
+}
+
+/// Where an operation tells how far it is.
+#[derive(Clone, Debug)]
+pub struct ProgressSink(mpsc::Sender<Value>);
+
+/// What an operation told, in its order.
+#[derive(Debug)]
+pub struct ProgressStream(mpsc::Receiver<Value>);
+
+impl ProgressSink {
+    /// A sink, and where what goes into it comes out.
+    pub fn channel() -> (Self, ProgressStream) {
+        let (sender, receiver) = mpsc::channel(PROGRESS_KEPT);
+        (Self(sender), ProgressStream(receiver))
+    }
+
+    /// Tells something; waits while a slow reader has not taken what came before.
+    pub async fn tell(&self, progress: Value) {
+        // Where nobody listens any more the operation is about to be dropped.
+        let _gone = self.0.send(progress).await;
+    }
+
+    /// Tells something unless a slow reader has not taken what came before; returns whether it did.
+    pub fn try_tell(&self, progress: Value) -> bool {
+        self.0.try_send(progress).is_ok()
+    }
+}
+
+impl ProgressStream {
+    /// The next; `None` when the operation is done with it.
+    pub async fn next(&mut self) -> Option<Value> {
+        self.0.recv().await
+    }
+
+    /// The next, if it is there already.
+    pub fn try_next(&mut self) -> Option<Value> {
+        self.0.try_recv().ok()
+    }
+}
+
+/// Why an operation failed: what a command exits with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
+pub enum Code {
+    /// The operation failed: 1.
+    Failed,
+    /// The request cannot be understood or is not allowed as it stands: 2.
+    Usage,
+    /// No receipt came in time: 3.
+    NoReceipt,
+    /// What it is about is not there: 4.
+    NotFound,
+    /// Whoever asks may not: 5.
+    Refused,
+    /// No runtime runs: 69.
+    NotRunning,
+    /// The runtime failed: 70.
+    RuntimeFailed,
+}
+
+impl Code {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Failed,
+        Self::Usage,
+        Self::NoReceipt,
+        Self::NotFound,
+        Self::Refused,
+        Self::NotRunning,
+        Self::RuntimeFailed,
+    ];
+
+    /// What a command exits with.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NoReceipt => 3,
+            Self::NotFound => 4,
+            Self::Refused => 5,
+            Self::NotRunning => 69,
+            Self::RuntimeFailed => 70,
+        }
+    }
+
+    /// The word for it in metrics and answers.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::NoReceipt => "no_receipt",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+            Self::NotRunning => "not_running",
+            Self::RuntimeFailed => "runtime_failed",
+        }
+    }
+}
+
+impl From<Code> for u8 {
+    fn from(code: Code) -> Self {
+        code.number()
+    }
+}
+
+impl TryFrom<u8> for Code {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, String> {
+        let code = Self::ALL.into_iter().find(|code| code.number() == number);
+        code.ok_or_else(|| format!("{number} is no code of an operation's failure"))
+    }
+}
+
+/// Why an operation failed, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}; {remedy}")]
+pub struct OperationError {
+    /// Which kind of failure.
+    pub code: Code,
+    /// What failed, on what.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl OperationError {
+    /// A failure of that kind.
+    pub fn new(code: Code, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let (message, remedy) = (message.into(), remedy.into());
+        Self { code, message, remedy }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_written_with_its_number_and_read_again() {
+        let error = OperationError::new(Code::NotFound, "no agent is called a", "see triarch agent list");
+        let written = json!({"code": 4, "message": "no agent is called a", "remedy": "see triarch agent list"});
+        assert_eq!(serde_json::to_value(&error).unwrap(), written);
+        assert_eq!(serde_json::from_value::<OperationError>(written).unwrap(), error);
+        let unknown = json!({"code": 6, "message": "", "remedy": ""});
+        assert!(serde_json::from_value::<OperationError>(unknown).is_err());
+    }
+
+    #[test]
+    fn each_code_is_found_by_its_number() {
+        for code in Code::ALL {
+            assert_eq!(Code::try_from(code.number()), Ok(code));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_holds_the_teller_back() {
+        let (sink, mut stream) = ProgressSink::channel();
+        for index in 0..PROGRESS_KEPT {
+            assert!(sink.try_tell(json!(index)));
+        }
+        assert!(!sink.try_tell(json!("too much")));
+        assert_eq!(stream.next().await, Some(json!(0)));
+        sink.tell(json!("again")).await;
+        drop(sink);
+        let mut rest = Vec::new();
+        while let Some(told) = stream.next().await {
+            rest.push(told);
+        }
+        assert_eq!((rest.len(), rest.last()), (PROGRESS_KEPT, Some(&json!("again"))));
+    }
+}

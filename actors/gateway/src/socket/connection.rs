@@ -1,0 +1,290 @@
+//! One connection: reads requests line by line, has them performed one after the other, writes what comes of them.
+
+use std::fmt;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
+use tokio::net::UnixStream;
+use triarch_supervision::prelude::*;
+
+use super::message::Never;
+use crate::guests::{Arrival, Guest};
+use crate::metrics::Refusal;
+use crate::operation::{Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request};
+use crate::patience::Patience;
+use crate::wire::{Answer, Asked, LINE_MAX, too_long};
+
+/// How long the last lines may take when the room is stopped.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How often one who has closed its own direction is looked at: has it closed the other too?
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long somebody may leave what was written unread.
+const READ_WITHIN: Duration = Duration::from_mins(1);
+
+/// What the one incarnation starts from.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) arrival: Arrival<UnixStream>,
+    pub(super) performer: Performer,
+    pub(super) caller: Caller,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: UnixStream,
+    guest: Guest,
+    performer: Performer,
+    caller: Caller,
+    /// What was read and not yet understood; so much of it is known to hold no end of a line.
+    inbox: Vec<u8>,
+    searched: usize,
+    /// What is still to be written.
+    outbox: Vec<u8>,
+    in_hand: Option<InHand>,
+    is_closing: bool,
+}
+
+/// The operation at work.
+struct InHand {
+    performing: Performing,
+    progress: ProgressStream,
+    begun: Instant,
+    has_told: bool,
+}
+
+impl fmt::Debug for InHand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InHand")
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of waiting for an operation.
+enum Step {
+    Told(Value),
+    Ended(Result<Value, OperationError>),
+    Left,
+}
+
+impl Agent for Connection {
+    type Message = Never;
+    type Spec = Settings;
+
+    async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        let (stream, guest) = settings.arrival.take().ok_or_else(Failure::ignore)?;
+        Ok(Self {
+            stream,
+            guest,
+            performer: settings.performer,
+            caller: settings.caller,
+            inbox: Vec::new(),
+            searched: 0,
+            outbox: Vec::new(),
+            in_hand: None,
+            is_closing: false,
+        })
+    }
+
+    async fn handle(&mut self, never: Never, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match never {}
+    }
+
+    /// One step: each can be dropped at its `await` and begun anew without a loss.
+    async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let step = if !self.outbox.is_empty() {
+            self.write().await
+        } else if self.is_closing {
+            Err(io::ErrorKind::ConnectionAborted.into())
+        } else if self.in_hand.is_some() {
+            self.work().await
+        } else {
+            self.listen().await
+        };
+        if step.is_err() {
+            // Whoever was there has gone or was asked to; that is no failure of the connection's agent.
+            self.cancel();
+            ctx.stop();
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
+        if let Some(in_hand) = self.in_hand.take() {
+            let remedy = "start the runtime and ask again";
+            let stopped = OperationError::new(Code::NotRunning, "the runtime stopped before this was done", remedy);
+            self.conclude(&in_hand, Err(stopped));
+        }
+        // As far as they are taken at once: for one that does not read, everybody else would wait.
+        let _unheard = self.stream.try_write(&self.outbox);
+    }
+}
+
+impl Connection {
+    async fn write(&mut self) -> io::Result<()> {
+        let written = tokio::select! {
+            written = tokio::time::timeout(READ_WITHIN, self.stream.write(&self.outbox)) => written,
+            () = self.guest.outstayed() => return Err(io::ErrorKind::TimedOut.into()),
+        };
+        let Ok(written) = written else {
+            self.guest.metrics().refused(Refusal::Slow);
+            return Err(io::ErrorKind::TimedOut.into());
+        };
+        self.outbox.drain(..written?);
+        Ok(())
+    }
+
+    /// Takes the next request, or reads more of it.
+    async fn listen(&mut self) -> io::Result<()> {
+        if let Some(line) = self.next_line() {
+            self.begin(&line);
+            return Ok(());
+        }
+        if self.inbox.len() > LINE_MAX {
+            self.refuse(too_long());
+            self.is_closing = true;
+            return Ok(());
+        }
+        let read = tokio::select! {
+            read = self.stream.read_buf(&mut self.inbox) => read?,
+            () = self.guest.outstayed() => 0,
+        };
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    fn next_line(&mut self) -> Option<Vec<u8>> {
+        let unsearched = self.inbox.get(self.searched..).unwrap_or_default();
+        let Some(at) = unsearched.iter().position(|byte| *byte == b'\n') else {
+            self.searched = self.inbox.len();
+            return None;
+        };
+        let rest = self.inbox.split_off(self.searched + at + 1);
+        self.searched = 0;
+        let line = std::mem::replace(&mut self.inbox, rest);
+        Some(line)
+    }
+
+    fn begin(&mut self, line: &[u8]) {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return;
+        }
+        if line.len() > LINE_MAX {
+            return self.refuse(too_long());
+        }
+        match Asked::read(line) {
+            Ok(asked) => self.perform(asked),
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    fn perform(&mut self, asked: Asked) {
+        self.guest.note(Patience::asked);
+        let request = Request {
+            operation: asked.operation,
+            input: asked.input,
+            caller: self.caller,
+        };
+        let (sink, progress) = ProgressSink::channel();
+        self.in_hand = Some(InHand {
+            performing: self.performer.begin(request, sink),
+            progress,
+            begun: Instant::now(),
+            has_told: false,
+        });
+    }
+
+    fn refuse(&mut self, error: OperationError) {
+        self.guest.metrics().refused(Refusal::Malformed);
+        self.outbox.extend(Answer::Error(error).written());
+        self.guest.note(Patience::answered);
+    }
+
+    /// Waits for what the operation has to say; and for its end, or that of the connection.
+    async fn work(&mut self) -> io::Result<()> {
+        let Some(in_hand) = &mut self.in_hand else {
+            return Ok(());
+        };
+        match in_hand.step(&self.stream).await {
+            Step::Told(progress) => {
+                in_hand.has_told = true;
+                self.outbox.extend(Answer::Progress(progress).written());
+            }
+            Step::Ended(ended) => {
+                if let Some(in_hand) = self.in_hand.take() {
+                    self.conclude(&in_hand, ended);
+                }
+                self.guest.note(Patience::answered);
+            }
+            Step::Left => return Err(io::ErrorKind::BrokenPipe.into()),
+        }
+        Ok(())
+    }
+
+    fn conclude(&mut self, in_hand: &InHand, ended: Result<Value, OperationError>) {
+        let code = ended.as_ref().err().map(|error| error.code);
+        let metrics = self.guest.metrics();
+        metrics.answered(code, in_hand.begun.elapsed(), in_hand.has_told);
+        let answer = ended.map_or_else(Answer::Error, Answer::Output);
+        self.outbox.extend(answer.written());
+    }
+
+    fn cancel(&mut self) {
+        if self.in_hand.take().is_some() {
+            self.guest.metrics().cancelled();
+        }
+        self.outbox.clear();
+    }
+}
+
+impl InHand {
+    async fn step(&mut self, stream: &UnixStream) -> Step {
+        let performing = AssertUnwindSafe(&mut self.performing).catch_unwind();
+        let ended = tokio::select! {
+            biased;
+            Some(told) = self.progress.next() => return Step::Told(told),
+            ended = performing => ended,
+            () = left(stream) => return Step::Left,
+        };
+        let ended = ended.unwrap_or_else(|_panic| {
+            let message = "the operation panicked";
+            Err(OperationError::new(
+                Code::RuntimeFailed,
+                message,
+                "see the log, and report it",
+            ))
+        });
+        // What it told last goes before what it ended with; then this is asked once more.
+        match self.progress.try_next() {
+            Some(told) => {
+                self.performing = Box::pin(std::future::ready(ended));
+                Step::Told(told)
+            }
+            None => Step::Ended(ended),
+        }
+    }
+}
+
+/// Returns when the other side has closed both directions, as its end does. One who has closed only its own may still
+/// read, so it is looked at again and again.
+async fn left(stream: &UnixStream) {
+    loop {
+        let heard = stream.ready(Interest::READABLE).await;
+        let both = stream.ready(Interest::READABLE | Interest::WRITABLE);
+        let is_closed = both.await.map_or(true, Ready::is_write_closed);
+        if is_closed || heard.is_err() {
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

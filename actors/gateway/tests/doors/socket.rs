@@ -1,0 +1,286 @@
+//! The Unix socket.
+
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use triarch_gateway::{Answer, Client, Code, Config, DEPTH_MAX, Doors, Error, LINE_MAX, OperationError};
+
+use crate::house::House;
+use crate::patience::{soon, until};
+
+/// A connection by lines.
+struct Caller(BufReader<UnixStream>);
+
+impl Caller {
+    async fn of(house: &House) -> Self {
+        Self(BufReader::new(house.dial().await))
+    }
+
+    async fn say(&mut self, line: &str) {
+        self.0.write_all(line.as_bytes()).await.unwrap();
+        self.0.write_all(b"\n").await.unwrap();
+    }
+
+    /// The next line; `None` where the other side has closed.
+    async fn hear(&mut self) -> Option<Answer> {
+        let mut line = String::new();
+        let read = soon("a line comes", self.0.read_line(&mut line)).await;
+        // A connection that is closed with something unread is reset.
+        read.ok().filter(|read| *read > 0)?;
+        Some(serde_json::from_str(&line).unwrap())
+    }
+
+    async fn hear_code(&mut self) -> Option<Code> {
+        match self.hear().await? {
+            Answer::Error(error) => Some(error.code),
+            answer => panic!("{answer:?} is no error"),
+        }
+    }
+}
+
+fn asked(operation: &str, input: &Value) -> String {
+    json!({"operation": operation, "input": input}).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_a_line_and_so_is_its_answer_one_after_the_other() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    for number in 0..3 {
+        caller.say(&asked("echo", &json!({"number": number}))).await;
+        assert_eq!(caller.hear().await, Some(Answer::Output(json!({"number": number}))));
+    }
+    caller.say(&asked("fail", &Value::Null)).await;
+    assert_eq!(caller.hear_code().await, Some(Code::NotFound));
+    caller.say(&asked("nothing", &Value::Null)).await;
+    assert_eq!(caller.hear_code().await, Some(Code::Usage));
+    assert_eq!(house.figure("triarch_gateway_requests_total", &["socket", "done"]), 3);
+    assert_eq!(
+        house.figure("triarch_gateway_requests_total", &["socket", "not_found"]),
+        1
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_sent_all_at_once_are_answered_in_their_order() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    let lines: Vec<_> = (0..100).map(|number| asked("echo", &json!(number))).collect();
+    caller.say(&lines.join("\n")).await;
+    for number in 0..100 {
+        assert_eq!(caller.hear().await, Some(Answer::Output(json!(number))));
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_comes_before_the_output_and_none_is_lost() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("count", &json!(500))).await;
+    for done in 1..=500 {
+        assert_eq!(
+            caller.hear().await,
+            Some(Answer::Progress(json!({"done": done, "of": 500})))
+        );
+    }
+    assert_eq!(caller.hear().await, Some(Answer::Output(json!(500))));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_closes_the_connection_cancels_what_is_in_hand() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("wait", &Value::Null)).await;
+    assert_eq!(caller.hear().await, Some(Answer::Progress(json!("waiting"))));
+    assert_eq!(house.dropped.load(Ordering::SeqCst), 0);
+    drop(caller);
+    until("it is cancelled", || house.dropped.load(Ordering::SeqCst) == 1).await;
+    until("its place is free", || house.connections("socket") == 0).await;
+    assert_eq!(
+        house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]),
+        1
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_more_to_say_and_leaves_cancels_it_too() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("wait", &Value::Null)).await;
+    assert_eq!(caller.hear().await, Some(Answer::Progress(json!("waiting"))));
+    caller.say(&asked("echo", &Value::Null)).await;
+    drop(caller);
+    until("it is cancelled", || house.dropped.load(Ordering::SeqCst) == 1).await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_closes_only_its_own_direction_still_hears_the_answer() {
+    let house = House::open().await;
+    let mut stream = house.dial().await;
+    let line = asked("linger", &Value::Null) + "\n";
+    stream.write_all(line.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    soon("the answer ends", stream.read_to_string(&mut answer))
+        .await
+        .unwrap();
+    assert_eq!(answer, "{\"progress\":\"lingering\"}\n{\"output\":\"done\"}\n");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_is_answered_with_what_is_wrong_and_the_connection_goes_on() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    let deep = "[".repeat(DEPTH_MAX + 1);
+    for garbage in ["GET / HTTP/1.1", "{", "null", "\u{0}\u{1}", "{\"operation\":7}", &deep] {
+        caller.say(garbage).await;
+        assert_eq!(caller.hear_code().await, Some(Code::Usage), "{garbage:?}");
+    }
+    caller.say("").await;
+    caller.say(&asked("echo", &json!(1))).await;
+    assert_eq!(caller.hear().await, Some(Answer::Output(json!(1))));
+    assert_eq!(house.refused("socket", "malformed"), 6);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_within_the_bound_is_taken_and_one_beyond_it_ends_the_connection() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    let frame = asked("echo", &json!("")).len();
+    let long = "x".repeat(LINE_MAX - frame);
+    caller.say(&asked("echo", &json!(long))).await;
+    assert_eq!(caller.hear().await, Some(Answer::Output(json!(long))));
+    let (mut reading, mut writing) = caller.0.into_inner().into_split();
+    let flood = async move {
+        // The other side stops reading at some point.
+        let _refused = writing.write_all(&vec![b'x'; 4 * LINE_MAX]).await;
+    };
+    let hear = async move {
+        let mut answer = Vec::new();
+        let _reset = reading.read_to_end(&mut answer).await;
+        answer
+    };
+    let ((), answer) = soon("it is refused", async { tokio::join!(flood, hear) }).await;
+    let answer: Answer = serde_json::from_slice(&answer).unwrap();
+    assert!(
+        matches!(answer, Answer::Error(OperationError { code: Code::Usage, .. })),
+        "{answer:?}"
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_that_panics_is_a_failure_of_the_runtime_and_of_nothing_else() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("panic", &Value::Null)).await;
+    assert_eq!(caller.hear_code().await, Some(Code::RuntimeFailed));
+    caller.say(&asked("echo", &json!(1))).await;
+    assert_eq!(caller.hear().await, Some(Answer::Output(json!(1))));
+    assert_eq!(house.figure("triarch_slo_events_total", &["api", "bad"]), 1);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_tells_whoever_waits_that_it_was_not_done() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("wait", &Value::Null)).await;
+    assert_eq!(caller.hear().await, Some(Answer::Progress(json!("waiting"))));
+    let stopping = house.tree.stop();
+    let hearing = async { (caller.hear_code().await, caller.hear().await) };
+    let (_, heard) = soon("it is told", async { tokio::join!(stopping, hearing) }).await;
+    assert_eq!(heard, (Some(Code::NotRunning), None));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterwards() {
+    let house = House::open().await;
+    let config = || Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        ..Config::default()
+    };
+    assert!(matches!(Doors::open(config(), &house.folder), Err(Error::Held { .. })));
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("echo", &json!(1))).await;
+    assert_eq!(
+        caller.hear().await,
+        Some(Answer::Output(json!(1))),
+        "the first is not disturbed"
+    );
+    let folder = house.folder.clone();
+    soon("the tree stops", house.tree.stop()).await;
+    drop(house);
+    until("its place is free", || Doors::open(config(), &folder).is_ok()).await;
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_caller_is_who_the_system_says_it_is() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("whoami", &Value::Null)).await;
+    let uid = std::fs::metadata(&house.folder).unwrap().uid();
+    let who = json!({"uid": uid, "pid": std::process::id()});
+    assert_eq!(caller.hear().await, Some(Answer::Output(who)));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_more_than_may_be_served_takes_the_place_of_the_one_that_waits_longest() {
+    let house = House::with(|config| config.socket_connections = 2).await;
+    let mut working = Caller::of(&house).await;
+    working.say(&asked("wait", &Value::Null)).await;
+    assert!(working.hear().await.is_some());
+    let mut waiting = Caller::of(&house).await;
+    until("both are there", || house.connections("socket") == 2).await;
+    let mut newcomer = Caller::of(&house).await;
+    newcomer.say(&asked("wait", &Value::Null)).await;
+    assert!(newcomer.hear().await.is_some());
+    assert_eq!(waiting.hear().await, None);
+    let mut surplus = Caller::of(&house).await;
+    assert_eq!(surplus.hear_code().await, Some(Code::Refused), "both are being served");
+    assert_eq!(house.refused("socket", "full"), 2);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_hears_progress_and_what_came_of_it() {
+    let house = House::open().await;
+    let socket = house.socket.clone();
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut client = Client::connect(&socket).unwrap();
+        let mut told = Vec::new();
+        let output = client.request("count", &json!(3), |progress| told.push(progress["done"].clone()));
+        (told, output, client.request("fail", &Value::Null, |_| {}))
+    });
+    let (told, output, failure) = soon("it is answered", asking).await.unwrap();
+    assert_eq!((told, output), (vec![json!(1), json!(2), json!(3)], Ok(json!(3))));
+    assert_eq!(failure.unwrap_err().code, Code::NotFound);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_whose_runtime_breaks_off_is_told_so() {
+    let house = House::open().await;
+    let socket = house.socket.clone();
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut client = Client::connect(&socket).unwrap();
+        client.request("wait", &Value::Null, |_| {}).map_err(|error| error.code)
+    });
+    until("it is at work", || house.connections("socket") == 1).await;
+    house.close().await;
+    let code = soon("it is told", asking).await.unwrap().unwrap_err();
+    assert!([Code::NotRunning, Code::RuntimeFailed].contains(&code), "{code:?}");
+}

@@ -1,0 +1,174 @@
+//! Tables of what happened and what is reported.
+
+use triarch_supervision::clock::Moment;
+use triarch_supervision::name::Name;
+use triarch_supervision::reason::{ExitReason, Failure};
+
+use super::*;
+
+fn machine() -> Machine {
+    Machine::new(["bus".to_owned()].into())
+}
+
+fn node(path: &str, level: Level, state: Phase) -> NodeView {
+    let mut node = NodeView::new(path, level);
+    node.state = state;
+    node.incarnation = 1;
+    node
+}
+
+fn surveyed(bus: Phase, team: Phase) -> Input {
+    Input::Surveyed(vec![
+        node("root", Level::Root, Phase::Idle),
+        node("bus", Level::Supervisor, bus),
+        node("team", Level::Supervisor, team),
+        node("team/a", Level::Agent, Phase::Idle),
+    ])
+}
+
+fn seen(supervisor: &str, decision: Decision) -> Input {
+    Input::Seen(Event::new(Moment::from_nanos(1), supervisor, Fact::Decision(decision)))
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn started(supervisor: &str, child: &str) -> Input {
+    let child = name(child);
+    seen(supervisor, Decision::Started { child, incarnation: 2 })
+}
+
+fn ended(supervisor: &str, child: &str) -> Input {
+    let (child, reason) = (name(child), ExitReason::Shutdown);
+    let incarnation = 1;
+    seen(
+        supervisor,
+        Decision::Ended {
+            child,
+            incarnation,
+            reason,
+        },
+    )
+}
+
+fn quarantined(supervisor: &str, child: &str) -> Input {
+    let (child, reason) = (name(child), ExitReason::Error(Failure::new("no ink")));
+    seen(supervisor, Decision::Quarantined { child, reason })
+}
+
+/// The state, whether it is ready, and the reasons, in short.
+fn told(machine: &Machine) -> (State, bool, Vec<(Cause, String)>) {
+    let report = machine.report();
+    let reasons = report.reasons.into_iter();
+    (
+        report.state,
+        report.is_ready,
+        reasons.map(|reason| (reason.cause, reason.subject)).collect(),
+    )
+}
+
+fn because(cause: Cause, subject: &str) -> Vec<(Cause, String)> {
+    vec![(cause, subject.to_owned())]
+}
+
+/// A machine for which everybody has started, and then this.
+fn after(inputs: impl IntoIterator<Item = Input>) -> Machine {
+    let mut machine = machine();
+    machine.step(surveyed(Phase::Idle, Phase::Idle));
+    inputs.into_iter().for_each(|input| machine.step(input));
+    machine
+}
+
+#[test]
+fn nothing_is_ready_before_anything_is_known() {
+    assert_eq!(
+        told(&machine()),
+        (State::Starting, false, because(Cause::Starting, "root"))
+    );
+}
+
+#[test]
+fn it_is_ready_once_everybody_has_started() {
+    let mut machine = machine();
+    machine.step(surveyed(Phase::Starting, Phase::Specified));
+    let both = [because(Cause::Starting, "bus"), because(Cause::Starting, "team")].concat();
+    assert_eq!(told(&machine), (State::Starting, false, both));
+    machine.step(started("root", "bus"));
+    assert_eq!(
+        told(&machine),
+        (State::Starting, false, because(Cause::Starting, "team"))
+    );
+    machine.step(started("root", "team"));
+    assert_eq!(told(&machine), (State::Ready, true, vec![]));
+}
+
+#[test]
+fn a_room_that_is_down_forbids_work_until_it_is_up_again() {
+    let mut machine = after([ended("root", "bus")]);
+    assert_eq!(told(&machine), (State::Ready, false, because(Cause::RoomDown, "bus")));
+    machine.step(started("root", "bus"));
+    assert_eq!(told(&machine), (State::Ready, true, vec![]));
+    assert!(!told(&after([quarantined("root", "bus")])).1);
+}
+
+#[test]
+fn a_team_that_is_down_or_in_quarantine_degrades_only() {
+    assert_eq!(
+        told(&after([ended("root", "team")])),
+        (State::Ready, true, because(Cause::TeamDown, "team"))
+    );
+    assert_eq!(
+        told(&after([quarantined("root", "team")])),
+        (State::Ready, true, because(Cause::Quarantined, "team"))
+    );
+}
+
+#[test]
+fn an_agent_in_quarantine_is_named_until_it_runs_again_or_is_gone() {
+    let mut machine = after([quarantined("team", "a"), quarantined("team", "b")]);
+    let both = [
+        because(Cause::Quarantined, "team/a"),
+        because(Cause::Quarantined, "team/b"),
+    ]
+    .concat();
+    assert_eq!(told(&machine), (State::Ready, true, both));
+    assert_eq!(machine.unwell().collect::<Vec<_>>(), ["team/a", "team/b"]);
+    machine.step(started("team", "a"));
+    machine.step(Input::Cleared("team/b".to_owned()));
+    assert_eq!(told(&machine), (State::Ready, true, vec![]));
+}
+
+#[test]
+fn an_agent_that_is_down_for_a_moment_is_none_of_its_business() {
+    assert_eq!(told(&after([ended("team", "a")])), (State::Ready, true, vec![]));
+}
+
+#[test]
+fn a_team_that_comes_later_holds_up_nobody() {
+    let mut machine = after([]);
+    machine.step(surveyed(Phase::Idle, Phase::Starting));
+    assert_eq!(told(&machine), (State::Ready, true, vec![]));
+}
+
+#[test]
+fn a_team_that_left_the_tree_is_forgotten() {
+    let machine = after([ended("root", "team"), Input::Cleared("team".to_owned())]);
+    assert_eq!(told(&machine), (State::Ready, true, vec![]));
+}
+
+#[test]
+fn a_survey_corrects_what_was_missed() {
+    let machine = after([
+        ended("root", "bus"),
+        quarantined("team", "a"),
+        surveyed(Phase::Idle, Phase::Backoff),
+    ]);
+    assert_eq!(told(&machine), (State::Ready, true, because(Cause::TeamDown, "team")));
+}
+
+#[test]
+fn a_flood_of_quarantines_keeps_the_report_small() {
+    let flood = (0..500).map(|index| quarantined("team", &format!("agent-{index}")));
+    assert_eq!(told(&after(flood)).2.len(), QUARANTINED_MAX);
+}

@@ -1,0 +1,109 @@
+//! What a health check answers.
+
+use serde::Serialize;
+
+/// How far the runtime is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Not everybody has started yet.
+    #[default]
+    Starting,
+    /// Everybody has started.
+    Ready,
+    /// It was asked to stop and takes no more work.
+    Draining,
+    /// It has stopped.
+    Stopped,
+}
+
+impl State {
+    /// All of them, in their order.
+    pub const ALL: [Self; 4] = [Self::Starting, Self::Ready, Self::Draining, Self::Stopped];
+
+    /// The word used in metrics and answers.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// How the runtime is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// How far it is in its life.
+    pub state: State,
+    /// Whether it takes work.
+    pub is_ready: bool,
+    /// What is not as it should be; empty where all is well.
+    pub reasons: Vec<Reason>,
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Reason {
+    /// What it is.
+    pub cause: Cause,
+    /// Whom it concerns: a path of the tree.
+    pub subject: String,
+    /// The same in words, with what to do.
+    pub message: String,
+}
+
+/// What can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It has not started yet.
+    Starting,
+    /// The runtime was asked to stop.
+    Draining,
+    /// The runtime has stopped.
+    Stopped,
+    /// A room is down, and what it does is not done.
+    RoomDown,
+    /// A team is down.
+    TeamDown,
+    /// It failed too often and stays down until somebody retries it.
+    Quarantined,
+}
+
+impl Cause {
+    /// Whether the runtime takes no work for that; else it is degraded, and ready.
+    pub const fn forbids_work(self) -> bool {
+        matches!(self, Self::Starting | Self::Draining | Self::Stopped | Self::RoomDown)
+    }
+}
+
+impl Report {
+    pub(super) fn new(state: State, mut reasons: Vec<Reason>) -> Self {
+        reasons.sort();
+        Self {
+            state,
+            is_ready: !reasons.iter().any(|reason| reason.cause.forbids_work()),
+            reasons,
+        }
+    }
+}
+
+impl Reason {
+    pub(super) fn new(cause: Cause, subject: &str) -> Self {
+        let message = match cause {
+            Cause::Starting => format!("{subject} has not started yet; wait for it"),
+            Cause::Draining => "the runtime was asked to stop and takes no more work; start it again".to_owned(),
+            Cause::Stopped => "the runtime has stopped; start it again".to_owned(),
+            Cause::RoomDown => format!("the room {subject} is down; its supervisor restarts it, see the log for why"),
+            Cause::TeamDown => format!("the team {subject} is down; see the log for why"),
+            Cause::Quarantined => format!("{subject} failed too often and stays down; mend it, then retry it"),
+        };
+        Self {
+            cause,
+            subject: subject.to_owned(),
+            message,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Everything the runtime counts.
+
+use crate::metrics::{Catalogue, CatalogueError, Section, families};
+use crate::{gateway, teams, telemetry};
+
+/// All sections, in the order of the document.
+pub fn sections() -> Vec<Section> {
+    let [process, objectives, lifecycle, exposition] = telemetry::metrics::SECTIONS;
+    vec![
+        process,
+        families::SUPERVISION,
+        families::MAILBOX,
+        families::AGENT,
+        teams::metrics::TEAMS,
+        gateway::metrics::GATEWAY,
+        objectives,
+        lifecycle,
+        exposition,
+    ]
+}
+
+/// The one catalogue, from which registration, `docs/METRICS.md` and the checks of dashboards come.
+pub fn catalogue() -> Result<Catalogue, CatalogueError> {
+    Catalogue::new(&sections())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/METRICS.md");
+    const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p triarch --lib catalogue";
+
+    #[test]
+    fn the_page_in_docs_is_what_the_catalogue_says() {
+        let wanted = catalogue().unwrap().page().to_string();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(PAGE, &wanted).unwrap();
+        }
+        let found = std::fs::read_to_string(PAGE).unwrap_or_default();
+        assert!(
+            found == wanted,
+            "docs/METRICS.md differs from the catalogue; run: {UPDATE}"
+        );
+    }
+
+    #[test]
+    fn with_every_label_at_its_bound_there_are_at_most_two_and_a_half_thousand_series() {
+        let most = catalogue().unwrap().series_max();
+        assert!(most <= 2_500, "{most}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Asks the runtime through its socket, and prints what it answers.
+
+use std::path::Path;
+
+use triarch_gateway::{Client, OperationError, socket_path};
+
+use super::screen::Screen;
+use super::show::Show;
+use crate::operations::{Code, Operation, Trouble};
+use crate::up::print;
+
+/// The way to the runtime of a state folder.
+pub(super) struct Runtime {
+    client: Client,
+}
+
+impl Runtime {
+    pub(super) fn of(state_dir: &Path) -> Result<Self, Trouble> {
+        let client = Client::connect(&socket_path(state_dir)).map_err(OperationError::from)?;
+        Ok(Self { client })
+    }
+
+    pub(super) fn ask<O: Operation>(&mut self, operation: &O) -> Result<O::Output, Trouble> {
+        let input = serde_json::to_value(operation).map_err(|error| Trouble::failed(error.to_string()))?;
+        let output = self.client.request(O::NAME, &input, |_progress| {})?;
+        serde_json::from_value(output).map_err(|error| {
+            Trouble::new(
+                Code::Failed,
+                format!("the answer to {} cannot be read: {error}", O::NAME),
+                "use the command line of the version that runs",
+            )
+        })
+    }
+}
+
+/// Prints an answer, for people or as JSON.
+pub(super) fn tell<T: Show + serde::Serialize>(answer: &T, as_json: bool) -> Result<(), Trouble> {
+    if as_json {
+        let json = serde_json::to_string_pretty(answer).map_err(|error| Trouble::failed(error.to_string()))?;
+        print(&(json + "\n"));
+    } else {
+        print(&answer.show(&Screen::of_stdout()));
+    }
+    Ok(())
+}

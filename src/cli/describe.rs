@@ -1,0 +1,127 @@
+//! The description of the fleet that a command works with.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use triarch_teams::{Kinds, PostOffice};
+use triarch_telemetry::Exposition;
+
+use super::line::ConfigVerb;
+use crate::config::{self, ConfigErrors, InitError, Loaded, Source};
+use crate::fleet::{Ground, Making};
+use crate::operations::{Code, Trouble};
+use crate::rooms;
+use crate::up::print;
+
+/// The description that a command works with.
+pub(super) struct Described {
+    source: Source,
+    kinds: Kinds,
+    office: Arc<PostOffice>,
+    exposition: Exposition,
+}
+
+impl Described {
+    /// By the kinds that come with the runtime and those of this binary.
+    pub(super) fn new(file: Option<PathBuf>, own: Kinds) -> Result<Self, Trouble> {
+        let variable = |name: &str| env::var(name).ok();
+        let failed = |error: &dyn std::fmt::Display| Trouble::failed(error.to_string());
+        let exposition = rooms::exposition().map_err(|error| failed(&error))?;
+        let office = PostOffice::new(run(), exposition.instruments()).map_err(|error| failed(&error))?;
+        let office = Arc::new(office);
+        Ok(Self {
+            source: Source::find(file, Path::new("."), variable),
+            kinds: triarch_teams::natives(Arc::clone(&office)).and(own),
+            office,
+            exposition,
+        })
+    }
+
+    fn load(&self) -> Result<Loaded, Trouble> {
+        Ok(config::load(&self.source, &self.kinds, config::variables())?)
+    }
+
+    pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
+        state_dir(&self.load()?)
+    }
+
+    /// What a runtime stands on.
+    pub(super) fn ground(self) -> Result<Arc<Ground>, Trouble> {
+        let loaded = self.load()?;
+        Ok(Ground::new(Making {
+            kinds: self.kinds,
+            exposition: self.exposition,
+            office: self.office,
+            state_dir: state_dir(&loaded)?,
+            source: self.source,
+            config: loaded.config,
+        }))
+    }
+}
+
+fn state_dir(loaded: &Loaded) -> Result<PathBuf, Trouble> {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let runtime = &loaded.config.runtime;
+    if home.is_none() && runtime.state_dir.starts_with('~') {
+        return Err(Trouble::new(
+            Code::Usage,
+            format!(
+                "the state folder {} is in a home, and HOME is not set",
+                runtime.state_dir
+            ),
+            "set HOME, or TRIARCH_RUNTIME__STATE_DIR to a folder",
+        ));
+    }
+    Ok(runtime.state_folder(&home.unwrap_or_default()))
+}
+
+/// A number that no two lives of a runtime have.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "ids of posts are told apart by when the runtime began"
+)]
+fn run() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl From<ConfigErrors> for Trouble {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::new(Code::Usage, format!("the description cannot be followed\n{errors}"), "")
+    }
+}
+
+impl From<InitError> for Trouble {
+    fn from(error: InitError) -> Self {
+        Self::new(Code::Failed, error.to_string(), "see `triarch config init --help`")
+    }
+}
+
+pub(super) fn perform(verb: &ConfigVerb, described: &Described, as_json: bool) -> Result<(), Trouble> {
+    match verb {
+        ConfigVerb::Init { folder } => {
+            let written = config::init(folder, &described.kinds)?;
+            print(&format!("{} is a description to begin with\n", written.display()));
+        }
+        ConfigVerb::Check => {
+            let loaded = described.load()?;
+            print(&format!(
+                "{} can be followed: {} teams\n",
+                loaded.name,
+                loaded.config.teams.len()
+            ));
+        }
+        ConfigVerb::Schema => print(&format!("{:#}\n", config::schema(&described.kinds))),
+        ConfigVerb::Show => {
+            let shown = described.load()?.show();
+            print(&if as_json {
+                format!("{:#}\n", shown.to_json())
+            } else {
+                format!("{shown}\n")
+            });
+        }
+    }
+    Ok(())
+}

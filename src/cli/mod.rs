@@ -1,0 +1,150 @@
+//! The command line: a door to the operations, and the verbs that need no runtime.
+
+mod ask;
+mod describe;
+mod dot;
+mod line;
+mod screen;
+mod show;
+mod table;
+mod top;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser as _};
+use triarch_teams::Kinds;
+
+use crate::operations::{Code, Down, Trouble};
+use crate::up::{self, complain, print};
+use ask::{Runtime, tell};
+use describe::Described;
+use line::{AgentVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
+
+/// Does what the arguments ask for; `own` are the kinds that this binary adds.
+pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) -> ExitCode {
+    let code = match Line::try_parse_from(arguments) {
+        Ok(line) => perform(line, own).unwrap_or_else(|trouble| {
+            complain(&trouble.told());
+            trouble.code.number()
+        }),
+        Err(error) => {
+            let _unread = error.print();
+            if error.use_stderr() { Code::Usage.number() } else { 0 }
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
+    let Line { flags, verb } = line;
+    let described = Described::new(flags.config, own)?;
+    match verb {
+        Verb::Up(arguments) => return start(described, arguments.limit),
+        Verb::Config(verb) => return describe::perform(&verb, &described, flags.json).map(|()| 0),
+        Verb::Completions { shell } => {
+            complete(shell);
+            return Ok(0);
+        }
+        _ => {}
+    }
+    let state_dir = described.state_dir()?;
+    if let Verb::Down(down) = &verb {
+        return stop(&state_dir, down, flags.json).map(|()| 0);
+    }
+    let mut runtime = Runtime::of(&state_dir)?;
+    match verb {
+        Verb::Tree(tree) => show_tree(&mut runtime, &tree, flags.json)?,
+        Verb::Top(arguments) => top::run(&mut runtime, arguments.every)?,
+        verb => answer(&mut runtime, verb, flags.json)?,
+    }
+    Ok(0)
+}
+
+fn start(described: Described, limit: Option<Duration>) -> Result<u8, Trouble> {
+    let ground = described.ground()?;
+    Ok(up::run(&ground, limit).unwrap_or_else(|error| {
+        complain(&error.to_string());
+        error.exit_code()
+    }))
+}
+
+fn complete(shell: clap_complete::Shell) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Line::command(), "triarch", &mut script);
+    print(&String::from_utf8_lossy(&script));
+}
+
+/// How often the end of the runtime is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+fn stop(state_dir: &std::path::Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
+    let stopping = Runtime::of(state_dir)?.ask(down)?;
+    while triarch_gateway::is_held(state_dir) {
+        pause(LOOK_EVERY);
+    }
+    tell(&stopping, as_json)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command has one thread, and nothing else to do"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+macro_rules! answer {
+    ($runtime:expr, $as_json:expr, $verb:expr, { $($pattern:pat => $operation:ident),+ $(,)? }) => {
+        match $verb {
+            $($pattern => tell(&$runtime.ask(&$operation)?, $as_json),)+
+            _ => Ok(()),
+        }
+    };
+}
+
+fn answer(runtime: &mut Runtime, verb: Verb, as_json: bool) -> Result<(), Trouble> {
+    answer!(runtime, as_json, verb, {
+        Verb::Status(asked) => asked,
+        Verb::Reload(asked) => asked,
+        Verb::Why(asked) => asked,
+        Verb::Team(TeamVerb::List(asked)) => asked,
+        Verb::Team(TeamVerb::Show(asked)) => asked,
+        Verb::Team(TeamVerb::Stop(asked)) => asked,
+        Verb::Team(TeamVerb::Start(asked)) => asked,
+        Verb::Team(TeamVerb::Scale(asked)) => asked,
+        Verb::Team(TeamVerb::Broadcast(asked)) => asked,
+        Verb::Agent(AgentVerb::List(asked)) => asked,
+        Verb::Agent(AgentVerb::Show(asked)) => asked,
+        Verb::Agent(AgentVerb::Spawn(asked)) => asked,
+        Verb::Agent(AgentVerb::Stop(asked)) => asked,
+        Verb::Agent(AgentVerb::Kill(asked)) => asked,
+        Verb::Agent(AgentVerb::Restart(asked)) => asked,
+        Verb::Agent(AgentVerb::Pause(asked)) => asked,
+        Verb::Agent(AgentVerb::Resume(asked)) => asked,
+        Verb::Agent(AgentVerb::Send(asked)) => asked,
+        Verb::Agent(AgentVerb::Ask(asked)) => asked,
+    })
+}
+
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+
+fn show_tree(runtime: &mut Runtime, tree: &Tree, as_json: bool) -> Result<(), Trouble> {
+    loop {
+        let nodes = runtime.ask(&tree.shown)?;
+        if tree.watch {
+            print(CLEAR);
+        }
+        match tree.format {
+            TreeFormat::Dot => print(&dot::dot(&nodes)),
+            TreeFormat::Json => tell(&nodes, true)?,
+            TreeFormat::Text => tell(&nodes, as_json)?,
+        }
+        if !tree.watch {
+            return Ok(());
+        }
+        pause(WATCH_EVERY);
+    }
+}

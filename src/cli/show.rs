@@ -1,0 +1,289 @@
+//! What operations answer, as people read it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::screen::{Screen, Tint};
+use super::table::{Cell, table};
+use crate::operations::{
+    AgentSeen, MailboxSeen, NodeSeen, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen, WhyShown,
+};
+
+/// What people are shown of an answer.
+pub(super) trait Show {
+    fn show(&self, screen: &Screen) -> String;
+}
+
+impl Show for Vec<NodeSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there are none\n".to_owned();
+        }
+        let head = ["path", "kind", "state", "life", "restarts", "mailbox", "oldest"];
+        table(screen, &head, self.iter().map(row).collect())
+    }
+}
+
+fn row(node: &NodeSeen) -> Vec<Cell> {
+    let mailbox = node.mailbox.as_ref();
+    vec![
+        node.path.as_str().into(),
+        node.kind.as_str().into(),
+        state(&node.state),
+        Cell::number(Some(node.incarnation)),
+        Cell::number(Some(node.restarts)),
+        Cell::number(mailbox.map(|mailbox| format!("{}/{}", mailbox.depth, mailbox.capacity))),
+        Cell::number(mailbox.and_then(|mailbox| mailbox.oldest_age_ms).map(span)),
+    ]
+}
+
+fn state(state: &str) -> Cell {
+    Cell::tinted(state, Tint::of_state(state))
+}
+
+/// A length of time for people: two of its largest units.
+pub(super) fn span(millis: u64) -> String {
+    let (seconds, rest) = (millis / 1000, millis % 1000);
+    match seconds {
+        0 => format!("{rest} ms"),
+        1..60 => format!("{seconds}.{} s", rest / 100),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+fn by_state(states: &BTreeMap<String, usize>) -> String {
+    let words: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+/// Lines of a name and what stands behind it.
+fn facts(screen: &Screen, facts: &[(&str, String)]) -> String {
+    let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let line = |(name, value): &(&str, String)| {
+        let name = screen.tint(Tint::Faint, &format!("{name:widest$}"));
+        format!("{name}  {value}\n")
+    };
+    facts.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
+}
+
+impl Show for StatusShown {
+    fn show(&self, screen: &Screen) -> String {
+        let mut text = facts(
+            screen,
+            &[
+                (
+                    "runtime",
+                    format!(
+                        "triarch {}, pid {}, up for {}",
+                        self.version,
+                        self.pid,
+                        span(self.up_for_ms)
+                    ),
+                ),
+                ("listens", self.listen.clone()),
+                ("state", self.state_dir.clone()),
+                ("described in", self.described_in.clone()),
+                ("teams", self.teams.to_string()),
+                ("agents", by_state(&self.agents)),
+                ("restarts", self.restarts.to_string()),
+                ("posts handled", self.posts_handled.to_string()),
+                ("dead letters", self.dead_letters.to_string()),
+            ],
+        );
+        for trouble in &self.troubles {
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Bad, trouble));
+        }
+        text
+    }
+}
+
+impl Show for Stopping {
+    fn show(&self, _screen: &Screen) -> String {
+        format!("the runtime, pid {}, has stopped\n", self.pid)
+    }
+}
+
+impl Show for Reloaded {
+    fn show(&self, screen: &Screen) -> String {
+        if self.changed.is_empty() && self.needs_restart.is_empty() {
+            return "nothing has changed\n".to_owned();
+        }
+        let changed = self.changed.iter().map(|change| format!("{change}\n"));
+        let later = self.needs_restart.iter();
+        let later = later.map(|setting| screen.tint(Tint::Poor, &format!("{setting} needs a restart")) + "\n");
+        changed.chain(later).collect()
+    }
+}
+
+impl Show for Vec<TeamSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there are none\n".to_owned();
+        }
+        let row = |team: &TeamSeen| {
+            vec![
+                team.name.as_str().into(),
+                team.strategy.as_str().into(),
+                Cell::number(Some(team.parts)),
+                by_state(&team.states).into(),
+                Cell::number(Some(team.restarts)),
+                Cell::tinted(team.troubles.join(", "), Tint::Bad),
+            ]
+        };
+        let head = ["team", "strategy", "parts", "agents", "restarts", "look at"];
+        table(screen, &head, self.iter().map(row).collect())
+    }
+}
+
+impl Show for TeamSeen {
+    fn show(&self, screen: &Screen) -> String {
+        let head = facts(
+            screen,
+            &[
+                ("team", self.name.clone()),
+                ("strategy", self.strategy.clone()),
+                ("agents", by_state(&self.states)),
+                ("restarts", self.restarts.to_string()),
+                ("look at", self.troubles.join(", ")),
+            ],
+        );
+        head + &self.agents.show(screen)
+    }
+}
+
+fn mailbox(mailbox: Option<&MailboxSeen>) -> String {
+    let Some(mailbox) = mailbox else { return String::new() };
+    let MailboxSeen {
+        depth,
+        capacity,
+        high_water,
+        ..
+    } = mailbox;
+    let oldest = mailbox
+        .oldest_age_ms
+        .map_or_else(String::new, |age| format!(", the oldest since {}", span(age)));
+    format!("{depth} of {capacity} wait{oldest}; {high_water} at most so far")
+}
+
+fn handled(mailbox: Option<&MailboxSeen>) -> String {
+    let Some(mailbox) = mailbox else { return String::new() };
+    let MailboxSeen {
+        handled,
+        failed,
+        dropped,
+        ..
+    } = mailbox;
+    format!("{handled} handled, {failed} failed, {dropped} dropped")
+}
+
+fn value(value: Option<&Value>) -> String {
+    value.map_or_else(String::new, ToString::to_string)
+}
+
+impl Show for AgentSeen {
+    fn show(&self, screen: &Screen) -> String {
+        let node = &self.node;
+        facts(
+            screen,
+            &[
+                ("agent", node.path.clone()),
+                ("kind", self.described_as.clone().unwrap_or_else(|| node.kind.clone())),
+                ("role", self.role.clone()),
+                ("can do", self.capabilities.join(", ")),
+                ("state", screen.tint(Tint::of_state(&node.state), &node.state)),
+                (
+                    "life",
+                    format!("{}, after {} restarts", node.incarnation, node.restarts),
+                ),
+                ("pid", node.pid.map_or_else(String::new, |pid| pid.to_string())),
+                ("last end", self.last_exit.clone().unwrap_or_default()),
+                ("mailbox", mailbox(node.mailbox.as_ref())),
+                ("posts", handled(node.mailbox.as_ref())),
+                ("shows", value(self.shown.as_ref())),
+            ],
+        )
+    }
+}
+
+impl Show for WhyShown {
+    fn show(&self, screen: &Screen) -> String {
+        let since = self
+            .for_ms
+            .map_or_else(String::new, |time| format!(" for {}", span(time)));
+        let mut text = facts(
+            screen,
+            &[
+                ("agent", self.path.clone()),
+                ("state", screen.tint(Tint::of_state(&self.state), &self.state) + &since),
+                (
+                    "life",
+                    format!("{}, after {} restarts", self.incarnation, self.restarts),
+                ),
+                ("last end", self.last_exit.clone().unwrap_or_default()),
+                ("mailbox", mailbox(self.mailbox.as_ref())),
+                ("posts", handled(self.mailbox.as_ref())),
+                ("shows", value(self.shown.as_ref())),
+                ("policy", self.policy.join("; ")),
+            ],
+        );
+        text.push_str(&screen.tint(Tint::Faint, "latest changes"));
+        text.push('\n');
+        for change in self.history.iter().take(10) {
+            let reason = change
+                .reason
+                .as_ref()
+                .map_or_else(String::new, |reason| format!(": it {reason}"));
+            let _infallible = writeln!(
+                text,
+                "  {:>12} ago  life {} {}{reason}",
+                span(change.ago_ms),
+                change.incarnation,
+                change.to
+            );
+        }
+        text
+    }
+}
+
+impl Show for Sent {
+    fn show(&self, _screen: &Screen) -> String {
+        match (&self.proof, &self.result) {
+            (Proof::Done, Some(Value::String(text))) => format!("{text}\n"),
+            (Proof::Done, Some(result)) => format!("{result}\n"),
+            (proof, _) => format!("{} to {}: {}\n", self.id, self.to, proof.label()),
+        }
+    }
+}
+
+impl Show for Vec<Sent> {
+    fn show(&self, screen: &Screen) -> String {
+        self.iter().map(|sent| sent.show(screen)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_their_two_largest_units() {
+        let table = [
+            (7, "7 ms"),
+            (1_250, "1.2 s"),
+            (61_000, "1 min 1 s"),
+            (3_660_000, "1 h 1 min"),
+            (90_000_000, "1 d 1 h"),
+        ];
+        for (millis, text) in table {
+            assert_eq!(span(millis), text);
+        }
+    }
+}

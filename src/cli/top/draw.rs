@@ -1,0 +1,173 @@
+//! The live screen, drawn.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, Paragraph, Row, Table};
+
+use super::view::{BANDS, Row as Seen, View};
+use crate::cli::show::span;
+
+const KEYS: &str = "q leave  / filter  p path  h handled/s  d depth  r restarts  ↑↓ scroll";
+const HEAD: [&str; 7] = ["path", "state", "life", "restarts", "handled/s", "mailbox", "oldest"];
+const WIDTHS: [Constraint; 7] = [
+    Constraint::Min(24),
+    Constraint::Length(9),
+    Constraint::Length(6),
+    Constraint::Length(8),
+    Constraint::Length(10),
+    Constraint::Length(12),
+    Constraint::Length(12),
+];
+
+pub(super) fn draw(frame: &mut Frame<'_>, view: &View) {
+    let [head, bands, rows, foot] = Layout::vertical([
+        Constraint::Length(2),
+        Constraint::Length(1),
+        Constraint::Min(1),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
+    draw_head(frame, head, view);
+    frame.render_widget(Paragraph::new(depths(view)), bands);
+    draw_rows(frame, rows, view);
+    frame.render_widget(Paragraph::new(foot_line(view)), foot);
+}
+
+fn faint() -> Style {
+    Style::new().add_modifier(Modifier::DIM)
+}
+
+fn draw_head(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let Some(status) = &view.status else { return };
+    let agents: Vec<_> = status
+        .agents
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let first = format!(
+        "triarch {}, up for {}, {} teams, agents: {}",
+        status.version,
+        span(status.up_for_ms),
+        status.teams,
+        agents.join(", ")
+    );
+    let rate = view.rate().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
+    let second = format!(
+        "handled/s {rate}, restarts {}, dead letters {}",
+        status.restarts, status.dead_letters
+    );
+    let troubles = match status.troubles.first() {
+        Some(trouble) => Span::styled(format!("  {trouble}"), Style::new().fg(Color::Red)),
+        None => Span::raw(""),
+    };
+    frame.render_widget(
+        Paragraph::new(vec![Line::from(first), Line::from(vec![Span::raw(second), troubles])]),
+        area,
+    );
+}
+
+fn depths(view: &View) -> Line<'static> {
+    let counts = view.bands();
+    let mut spans = vec![Span::styled("mailboxes by depth  ", faint())];
+    for ((label, _), count) in BANDS.iter().zip(counts) {
+        spans.push(Span::raw(format!("{label}: {count}  ")));
+    }
+    Line::from(spans)
+}
+
+fn draw_rows(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let shown = view.shown();
+    let rows = shown
+        .iter()
+        .skip(view.top)
+        .take(usize::from(area.height))
+        .map(|row| drawn(row));
+    let head = Row::new(HEAD).style(faint());
+    frame.render_widget(Table::new(rows, WIDTHS).header(head), area);
+}
+
+fn drawn(seen: &Seen) -> Row<'static> {
+    let node = &seen.node;
+    let indent = "  ".repeat(usize::from(node.level.saturating_sub(1)));
+    let mailbox = node.mailbox.map_or_else(
+        || "-".to_owned(),
+        |mailbox| format!("{}/{}", mailbox.depth, mailbox.capacity),
+    );
+    let oldest = node
+        .mailbox
+        .and_then(|mailbox| mailbox.oldest_age_ms)
+        .map_or_else(|| "-".to_owned(), span);
+    Row::new([
+        Cell::from(format!("{indent}{}", node.path)),
+        Cell::from(node.state.clone()).style(colour(&node.state)),
+        Cell::from(node.incarnation.to_string()),
+        Cell::from(node.restarts.to_string()),
+        Cell::from(seen.rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"))),
+        Cell::from(mailbox),
+        Cell::from(oldest),
+    ])
+}
+
+fn colour(state: &str) -> Style {
+    Style::new().fg(match state {
+        "idle" => Color::Green,
+        "busy" => Color::Cyan,
+        "failed" | "unknown" => Color::Red,
+        "stopped" => Color::DarkGray,
+        _ => Color::Yellow,
+    })
+}
+
+fn foot_line(view: &View) -> Line<'static> {
+    if view.is_typing || !view.filter.is_empty() {
+        let cursor = if view.is_typing { "_" } else { "" };
+        return Line::from(format!(
+            "filter: {}{cursor}  (enter keeps it, esc drops it)",
+            view.filter
+        ));
+    }
+    Line::from(vec![
+        Span::styled(KEYS, faint()),
+        Span::raw(format!("  by {}", view.sort.label())),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::super::view::tests::view;
+    use super::*;
+
+    fn screen(view: &View, width: u16, height: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, view)).unwrap();
+        let buffer = terminal.backend().buffer();
+        let line = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+        (0..height).map(|y| line(y).trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_screen_shows_the_runtime_the_depths_the_rows_and_the_keys() {
+        let lines = screen(&view(), 100, 8);
+        assert_eq!(lines[0], "triarch 0.1.0, up for 3.0 s, 1 teams, agents: 2 idle");
+        assert_eq!(lines[1], "handled/s 101, restarts 3, dead letters 0");
+        assert!(
+            lines[2].starts_with("mailboxes by depth  0: 1  1-9: 0  10-99: 1"),
+            "{lines:#?}"
+        );
+        assert!(lines[4].contains("a/slow") && lines[4].contains("0/1024"), "{lines:#?}");
+        assert!(lines[5].contains("a/quick") && lines[5].contains("100.0"), "{lines:#?}");
+        assert!(lines[7].starts_with("q leave  / filter"), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_small_screen_is_no_reason_to_panic() {
+        for (width, height) in [(1, 1), (10, 2), (40, 3), (300, 60)] {
+            screen(&view(), width, height);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What may be set, its meaning and its default. What a room or a team asks for is told by its own crate.
+
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use triarch_gateway as gateway;
+use triarch_teams::{SettingError, Span, TeamConfig};
+use triarch_telemetry as telemetry;
+
+/// All settings of a runtime, in the order of its tree.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The runtime as a whole.
+    pub runtime: RuntimeConfig,
+    /// The log of what happens to agents.
+    pub telemetry: TelemetryConfig,
+    /// The doors: HTTP, and the socket of the command line.
+    pub gateway: gateway::Config,
+    /// Teams, in the order they start.
+    #[serde(rename = "team")]
+    pub teams: Vec<TeamConfig>,
+}
+
+/// The runtime as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuntimeConfig {
+    /// The folder of what outlives the process; `~/` stands for the home of its user.
+    #[schemars(length(min = 1))]
+    pub state_dir: String,
+    /// How many agents one supervisor has before a team is split.
+    pub span: NonZeroUsize,
+    /// What the process logs.
+    pub log: LogConfig,
+}
+
+/// What the process logs, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// The least that is worth a line.
+    pub level: LogLevel,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The least that is worth a line in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// What may come to fail.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// Why it happens.
+    Debug,
+    /// Each step of it.
+    Trace,
+}
+
+/// How loud the log is about one agent, and how much of it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetryConfig {
+    /// How often events are looked for.
+    pub look_every: Span,
+    /// How many lines are written, and how loud they are.
+    pub limits: LineLimits,
+}
+
+/// How many lines about one agent are written, and how loud they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LineLimits {
+    /// For how long lines and restarts are remembered.
+    pub within: Span,
+    /// How many lines are written within that time without a pause between them.
+    pub free: usize,
+    /// The pause before each further line.
+    pub pause: Span,
+    /// From how many restarts within that time lines are warnings.
+    pub warn_from: usize,
+    /// From how many restarts within that time lines are errors.
+    pub error_from: usize,
+    /// How many agents are told apart; those beyond share the allowance of their team.
+    pub children: usize,
+}
+
+const SPAN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            state_dir: "~/.local/state/triarch".to_owned(),
+            span: SPAN,
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl RuntimeConfig {
+    /// The folder of what outlives the process, for a user with this home.
+    pub fn state_folder(&self, home: &Path) -> PathBuf {
+        match self.state_dir.strip_prefix('~') {
+            Some("") => home.to_owned(),
+            Some(rest) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+            _ => PathBuf::from(&self.state_dir),
+        }
+    }
+}
+
+impl Default for LineLimits {
+    fn default() -> Self {
+        Self::from(telemetry::Limits::default())
+    }
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        let config = telemetry::Config::default();
+        Self {
+            look_every: Span(config.look_every),
+            limits: LineLimits::from(config.limits),
+        }
+    }
+}
+
+impl TelemetryConfig {
+    /// What the room is built from, with lines in this format.
+    pub fn room(&self, format: LogFormat) -> telemetry::Config {
+        telemetry::Config {
+            format: match format {
+                LogFormat::Text => telemetry::Format::Text,
+                LogFormat::Json => telemetry::Format::Json,
+            },
+            look_every: self.look_every.0,
+            limits: self.limits.into(),
+        }
+    }
+
+    /// Settings that contradict each other, by their keys.
+    pub(super) fn faults(&self) -> Vec<SettingError> {
+        let faults = self.room(LogFormat::Text).faults().into_iter();
+        faults.map(|(key, fault)| told(key, &fault)).collect()
+    }
+}
+
+/// What a room says of one of its settings: what is wrong, and what to do.
+pub(super) fn told(key: &str, fault: &impl Error) -> SettingError {
+    let text = fault.to_string();
+    let (problem, remedy) = text.rsplit_once("; ").unwrap_or((&text, "change it"));
+    SettingError::of(key, problem, remedy)
+}
+
+impl From<telemetry::Limits> for LineLimits {
+    fn from(limits: telemetry::Limits) -> Self {
+        Self {
+            within: Span(limits.within),
+            free: limits.free,
+            pause: Span(limits.pause),
+            warn_from: limits.warn_from,
+            error_from: limits.error_from,
+            children: limits.children,
+        }
+    }
+}
+
+impl From<LineLimits> for telemetry::Limits {
+    fn from(limits: LineLimits) -> Self {
+        Self {
+            within: limits.within.0,
+            free: limits.free,
+            pause: limits.pause.0,
+            warn_from: limits.warn_from,
+            error_from: limits.error_from,
+            children: limits.children,
+            passers_by: triarch_gateway::CONNECTIONS,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_room_and_have_no_fault() {
+        let config = Config::default();
+        let mut room = telemetry::Config::default();
+        room.limits.passers_by = triarch_gateway::CONNECTIONS;
+        assert_eq!(config.telemetry.room(LogFormat::Text), room);
+        assert_eq!(config.telemetry.faults(), []);
+        assert!(config.gateway.faults().is_empty());
+    }
+
+    #[test]
+    fn a_tilde_stands_for_the_home_of_the_user() {
+        let folder = |state_dir: &str| {
+            let runtime = RuntimeConfig {
+                state_dir: state_dir.to_owned(),
+                ..RuntimeConfig::default()
+            };
+            runtime.state_folder(Path::new("/h"))
+        };
+        assert_eq!(folder("~/state"), Path::new("/h/state"));
+        assert_eq!(folder("~"), Path::new("/h"));
+        assert_eq!(folder("~other/state"), Path::new("~other/state"));
+        assert_eq!(folder("/var/lib/triarch"), Path::new("/var/lib/triarch"));
+    }
+}

@@ -1,0 +1,155 @@
+//! Where a description comes from.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use triarch_teams::DEMO;
+
+use super::error::{ConfigError, ConfigErrors};
+
+/// What a file is called that nobody names.
+pub const FILE_NAME: &str = "triarch.toml";
+
+const DEMO_NAME: &str = "the built-in demo";
+
+/// Where a description comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A text that somebody has at hand.
+    Text {
+        /// What it is called in errors.
+        name: String,
+        /// What it says.
+        text: String,
+    },
+    /// The small team that is built in.
+    Demo,
+}
+
+impl Source {
+    /// The file that was `named`, else the one in `folder`, else the one of the user, else what is built in.
+    ///
+    /// A file that is there and cannot be read counts as found: to pass over it in silence would run something else.
+    pub fn find(named: Option<PathBuf>, folder: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let own = folder.join(FILE_NAME);
+        let users = users_folder(variable).map(|folder| folder.join("triarch").join(FILE_NAME));
+        let is_there = |path: &PathBuf| !is_absent(path);
+        named
+            .or_else(|| [Some(own), users].into_iter().flatten().find(is_there))
+            .map_or(Self::Demo, Self::File)
+    }
+
+    /// What it is called in errors and as an origin.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.strip_prefix(".").unwrap_or(path).display().to_string(),
+            Self::Text { name, .. } => name.clone(),
+            Self::Demo => DEMO_NAME.to_owned(),
+        }
+    }
+
+    pub(super) fn read(&self) -> Result<String, ConfigErrors> {
+        let path = match self {
+            Self::File(path) => path,
+            Self::Text { text, .. } => return Ok(text.clone()),
+            Self::Demo => return Ok(DEMO.to_owned()),
+        };
+        let unreadable = |problem: String, remedy: &str| {
+            ConfigErrors(vec![ConfigError {
+                spot: None,
+                problem,
+                other: None,
+                remedy: remedy.to_owned(),
+            }])
+        };
+        let bytes = fs::read(path).map_err(|error| {
+            let problem = format!("{} cannot be read: {error}", self.name());
+            unreadable(
+                problem,
+                "name another with --config, or write one with `triarch config init`",
+            )
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = valid.split(|byte| *byte == b'\n').count();
+            let problem = format!("{}:{line} is not UTF-8", self.name());
+            unreadable(problem, "save it as UTF-8")
+        })?;
+        Ok(text)
+    }
+}
+
+fn users_folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    // The specification of these folders says that a relative path is to be ignored.
+    let given = variable("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || {
+        variable("HOME")
+            .filter(|home| !home.is_empty())
+            .map(|home| PathBuf::from(home).join(".config"))
+    };
+    given.or_else(home)
+}
+
+fn is_absent(path: &Path) -> bool {
+    let error = fs::metadata(path).err();
+    error.is_some_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::Folder;
+
+    #[test]
+    fn the_nearest_file_is_found_and_none_is_fine() {
+        let folder = Folder::new();
+        let (here, home) = (folder.path.join("here"), folder.path.join("home"));
+        let find = |named: Option<&str>, variables: &[(&str, &Path)]| {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| value.display().to_string())
+            };
+            Source::find(named.map(PathBuf::from), &here, variable)
+        };
+        let (xdg, home_only) = ([("XDG_CONFIG_HOME", &*home)], [("HOME", &*home)]);
+        assert_eq!(find(None, &xdg), Source::Demo);
+        folder.write("home/.config/triarch/triarch.toml", "");
+        assert_eq!(find(None, &xdg), Source::Demo);
+        assert_eq!(
+            find(None, &home_only),
+            Source::File(home.join(".config/triarch/triarch.toml"))
+        );
+        folder.write("home/triarch/triarch.toml", "");
+        assert_eq!(find(None, &xdg), Source::File(home.join("triarch/triarch.toml")));
+        assert_eq!(
+            find(None, &[("XDG_CONFIG_HOME", Path::new("home"))]),
+            Source::Demo,
+            "relative"
+        );
+        folder.write("here/triarch.toml", "");
+        assert_eq!(find(None, &xdg), Source::File(here.join("triarch.toml")));
+        assert_eq!(find(Some("other.toml"), &xdg), Source::File("other.toml".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_so_and_what_to_do() {
+        let folder = Folder::new();
+        folder.write("latin.toml", "");
+        fs::write(folder.path.join("latin.toml"), b"# ok\n# \xe9\n").unwrap();
+        let told = |file: &str| {
+            let path = folder.path.join(file);
+            let errors = Source::File(path).read().unwrap_err().to_string();
+            errors.replace(&format!("{}/", folder.path.display()), "")
+        };
+        assert_eq!(
+            told("gone.toml"),
+            "gone.toml cannot be read: No such file or directory (os error 2)\n  \
+             name another with --config, or write one with `triarch config init`"
+        );
+        assert_eq!(told("latin.toml"), "latin.toml:2 is not UTF-8\n  save it as UTF-8");
+    }
+}

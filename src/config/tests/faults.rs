@@ -1,0 +1,69 @@
+//! Every fault with its full text, as it stands in `faults.txt`.
+
+use std::fmt::Write as _;
+
+use super::*;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/faults.txt");
+const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p triarch config";
+const CASE: &str = "=== ";
+const TOLD: &str = "--- told\n";
+
+/// The description of each case, by what is wrong with it.
+fn cases(page: &str) -> Vec<(&str, &str)> {
+    let cases = page.split(CASE).filter(|case| !case.is_empty());
+    cases
+        .map(|case| {
+            let (title, rest) = case.split_once('\n').unwrap();
+            (title, rest.split_once(TOLD).map_or(rest, |(text, _)| text))
+        })
+        .collect()
+}
+
+#[test]
+fn each_fault_is_told_in_the_words_of_the_page() {
+    let mut found = fs::read_to_string(PAGE).unwrap().replace("\r\n", "\n");
+    let mut wanted = String::new();
+    for (title, text) in cases(&found) {
+        let errors = read(text).map_or_else(|errors| errors, |_| panic!("{title} is accepted"));
+        write!(wanted, "{CASE}{title}\n{text}{TOLD}{errors}\n\n").unwrap();
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(PAGE, &wanted).unwrap();
+        found.clone_from(&wanted);
+    }
+    assert!(
+        found == wanted,
+        "src/config/tests/faults.txt differs; run: {UPDATE}\n{wanted}"
+    );
+}
+
+#[test]
+fn of_very_many_faults_the_first_are_told_and_the_others_counted() {
+    let errors = read(&"[".repeat(40_000)).unwrap_err().0;
+    assert!(errors.len() <= 11, "{}", errors.len());
+    let unknown: Vec<_> = (0..4_000).map(|number| format!("colour{number} = 1\n")).collect();
+    let errors = read(&unknown.concat()).unwrap_err().0;
+    assert_eq!(errors.len(), 101);
+    assert_eq!(
+        errors[100].to_string(),
+        "3900 more things are wrong\n  see to these first"
+    );
+}
+
+#[test]
+fn all_faults_of_a_description_are_told_at_once_in_the_order_of_its_lines() {
+    let text = "[runtime]\nspam = 1\nspan = 0\n[gateway]\nlisten = \"0.0.0.0:1\"\n[[team]]\nname = \"A\"\nfoo = 1\n[[team.agent]]\nname = \"b\"\n";
+    let errors = read(text).unwrap_err().0;
+    let lines: Vec<_> = errors
+        .iter()
+        .map(|error| match &error.spot {
+            Some(Spot {
+                origin: SpotOrigin::File { line, .. },
+                ..
+            }) => *line,
+            _ => 0,
+        })
+        .collect();
+    assert_eq!(lines, [2, 3, 5, 7, 8, 9]);
+}

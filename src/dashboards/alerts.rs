@@ -1,0 +1,175 @@
+//! The alerts. Each has its section in `docs/RUNBOOK.md`, and a case in which it fires and one in which it is quiet.
+
+use super::rules::{Alert, Severity};
+
+/// Whether the runtime is there at all.
+pub(super) fn runtime() -> Vec<Alert> {
+    vec![
+        Alert {
+            name: "TriarchDown",
+            expr: "up{job=\"triarch\"} == 0".to_owned(),
+            wait: "1m",
+            severity: Severity::Page,
+            summary: "The runtime on {{ $labels.instance }} does not answer.",
+            description: "Prometheus has not been able to read its metrics for a minute.",
+        },
+        Alert {
+            name: "TriarchAbsent",
+            expr: "absent(up{job=\"triarch\"})".to_owned(),
+            wait: "5m",
+            severity: Severity::Page,
+            summary: "Prometheus knows of no runtime.",
+            description: "There is no target of the job triarch, so nothing else here can alert.",
+        },
+    ]
+}
+
+/// What fails and is restarted.
+pub(super) fn supervision() -> Vec<Alert> {
+    vec![
+        Alert {
+            name: "TriarchCrashLoop",
+            expr: "sum by (job, instance, supervisor) \
+                   (increase(triarch_supervisor_restarts_total{reason=~\"error|panic|killed\"}[10m])) > 5"
+                .to_owned(),
+            wait: "5m",
+            severity: Severity::Ticket,
+            summary: "Children of {{ $labels.supervisor }} on {{ $labels.instance }} fail over and over.",
+            description: "{{ $value | humanize }} restarts after failures within ten minutes.",
+        },
+        Alert {
+            name: "TriarchEscalation",
+            expr: "sum by (job, instance, supervisor) (increase(triarch_supervisor_escalations_total[15m])) > 0"
+                .to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "The supervisor {{ $labels.supervisor }} on {{ $labels.instance }} gave up.",
+            description: "Its children failed more often than it bears, so it failed itself and its parent restarted it with all of them.",
+        },
+        Alert {
+            name: "TriarchQuarantine",
+            expr: "sum by (job, instance, supervisor) (triarch_supervisor_children{state=\"quarantined\"}) > 0"
+                .to_owned(),
+            wait: "1m",
+            severity: Severity::Ticket,
+            summary: "Children of {{ $labels.supervisor }} on {{ $labels.instance }} are quarantined.",
+            description: "{{ $value | humanize }} of them failed too often and stay down until somebody retries them.",
+        },
+    ]
+}
+
+/// What waits, and what is lost.
+pub(super) fn mailboxes() -> Vec<Alert> {
+    vec![
+        Alert {
+            name: "TriarchDeadLetters",
+            expr: "sum by (job, instance, reason) (increase(triarch_dead_letters_total[10m])) > 10".to_owned(),
+            wait: "10m",
+            severity: Severity::Ticket,
+            summary: "Dead letters keep coming on {{ $labels.instance }}: {{ $labels.reason }}.",
+            description: "{{ $value | humanize }} messages within ten minutes reached no handler, or none that survived them.",
+        },
+        Alert {
+            name: "TriarchMailboxDeep",
+            expr: "max by (job, instance, actor_type) (triarch_mailbox_messages_max) >= 1000".to_owned(),
+            wait: "5m",
+            severity: Severity::Ticket,
+            summary: "A mailbox of {{ $labels.actor_type }} on {{ $labels.instance }} is deep.",
+            description: "{{ $value | humanize }} messages wait in it, and a thousand have for five minutes.",
+        },
+        Alert {
+            name: "TriarchMessagesOld",
+            expr: "max by (job, instance, actor_type) (triarch_mailbox_oldest_age_seconds) > 60".to_owned(),
+            wait: "5m",
+            severity: Severity::Ticket,
+            summary: "Messages to {{ $labels.actor_type }} on {{ $labels.instance }} wait long.",
+            description: "The oldest has waited for {{ $value | humanizeDuration }}.",
+        },
+        Alert {
+            name: "TriarchBackpressure",
+            expr: "sum by (job, instance, actor_type) (rate(triarch_backpressure_wait_seconds_total[5m])) > 0.5"
+                .to_owned(),
+            wait: "10m",
+            severity: Severity::Ticket,
+            summary: "Senders to {{ $labels.actor_type }} on {{ $labels.instance }} are held back.",
+            description: "On average {{ $value | humanize }} of them stand before its full mailboxes.",
+        },
+    ]
+}
+
+/// What programs leave behind, and what logs lose.
+pub(super) fn programs_and_logs() -> Vec<Alert> {
+    vec![
+        Alert {
+            name: "TriarchProgramSurvivors",
+            expr: "sum by (job, instance) (increase(triarch_program_survivors_total[1h])) > 0".to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Processes of a program outlived their stop on {{ $labels.instance }}.",
+            description: "They were killed and were still there afterwards; nobody watches them any more.",
+        },
+        Alert {
+            name: "TriarchProgramLogLinesLost",
+            expr: "sum by (job, instance, reason) (increase(triarch_program_log_lines_dropped_total[15m])) > 0"
+                .to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Lines of programs' logs are lost on {{ $labels.instance }}: {{ $labels.reason }}.",
+            description: "What the programs said within the last fifteen minutes is not all on disk.",
+        },
+        Alert {
+            name: "TriarchLifecycleLinesLost",
+            expr: "sum by (job, instance) (increase(triarch_telemetry_lost_lines_total[15m])) > 0".to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Lines of the lifecycle log are lost on {{ $labels.instance }}.",
+            description: "The output refused them, so the log does not tell of every start and end.",
+        },
+    ]
+}
+
+/// Budgets of objectives that are spent too fast. The short span ends the alert soon after the trouble ends; fewer than
+/// ten events alert nobody, for of three one is easily bad.
+pub(super) fn burn() -> Vec<Alert> {
+    let expr = |factor: &str, long: &str, short: &str| {
+        format!(
+            "slo:triarch_slo_bad:ratio_rate{long} > {factor} * slo:triarch_slo_budget:ratio \
+             and slo:triarch_slo_bad:ratio_rate{short} > {factor} * slo:triarch_slo_budget:ratio \
+             and slo:triarch_slo_events:increase{long} >= 10"
+        )
+    };
+    let alert = |name, expr, severity, description| Alert {
+        name,
+        expr,
+        wait: "2m",
+        severity,
+        summary: "The objective {{ $labels.slo }} is being missed.",
+        description,
+    };
+    vec![
+        alert(
+            "TriarchBurnWithinHour",
+            expr("14.4", "1h", "5m"),
+            Severity::Page,
+            "{{ $value | humanizePercentage }} of its events within the hour were bad: a budget for thirty days lasts two.",
+        ),
+        alert(
+            "TriarchBurnWithinSixHours",
+            expr("6", "6h", "30m"),
+            Severity::Page,
+            "{{ $value | humanizePercentage }} of its events within six hours were bad: a budget for thirty days lasts five.",
+        ),
+        alert(
+            "TriarchBurnWithinDay",
+            expr("3", "1d", "2h"),
+            Severity::Ticket,
+            "{{ $value | humanizePercentage }} of its events within the day were bad: a budget for thirty days lasts ten.",
+        ),
+        alert(
+            "TriarchBurnWithinThreeDays",
+            expr("1", "3d", "6h"),
+            Severity::Ticket,
+            "{{ $value | humanizePercentage }} of its events within three days were bad: a budget for thirty days will be gone by then or before.",
+        ),
+    ]
+}

@@ -1,0 +1,210 @@
+//! For each alert a case in which it fires and one in which it is quiet, as `promtool test rules` reads them.
+
+use std::fmt::Write as _;
+
+use super::json::quoted;
+use super::rules::{Alert, HEAD};
+
+/// Series over time, and whether they alert.
+pub(super) struct Case {
+    pub alert: &'static str,
+    pub title: &'static str,
+    /// Series, with their values minute by minute in promtool's shorthand.
+    pub series: &'static [(&'static str, &'static str)],
+    /// When it is looked.
+    pub at: &'static str,
+    /// The alert's labels and its value as the description has it; nothing where it is quiet.
+    pub fires: Option<(&'static [(&'static str, &'static str)], &'static str)>,
+}
+
+macro_rules! case {
+    ($alert:literal, $title:literal, [$($series:expr => $values:expr),* $(,)?], $at:literal) => {
+        Case { alert: $alert, title: $title, series: &[$(($series, $values)),*], at: $at, fires: None }
+    };
+    ($alert:literal, $title:literal, [$($series:expr => $values:expr),* $(,)?], $at:literal, [$($label:literal = $word:literal),*], $value:literal) => {
+        Case { alert: $alert, title: $title, series: &[$(($series, $values)),*], at: $at, fires: Some((&[$(($label, $word)),*], $value)) }
+    };
+}
+
+/// All cases.
+pub(super) fn cases() -> Vec<Case> {
+    [runtime(), supervision(), mailboxes(), programs_and_logs(), burn()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn runtime() -> Vec<Case> {
+    vec![
+        case!("TriarchDown", "a scrape fails for minutes", [r#"up{job="triarch",instance="a:7117"}"# => "1 1 0x9"], "5m",
+            ["job" = "triarch", "instance" = "a:7117"], ""),
+        case!("TriarchDown", "one scrape is missed", [r#"up{job="triarch",instance="a:7117"}"# => "1 1 0 1x9"], "5m"),
+        case!("TriarchAbsent", "another job alone is scraped", [r#"up{job="node",instance="a:9100"}"# => "1x20"], "10m",
+            ["job" = "triarch"], ""),
+        case!("TriarchAbsent", "a runtime is known, though it is down", [r#"up{job="triarch",instance="a:7117"}"# => "0x20"], "10m"),
+    ]
+}
+
+fn supervision() -> Vec<Case> {
+    vec![
+        case!("TriarchCrashLoop", "a child panics every minute",
+            [r#"triarch_supervisor_restarts_total{job="triarch",instance="a:7117",supervisor="reviewers",reason="panic"}"# => "0+1x30"],
+            "20m", ["job" = "triarch", "instance" = "a:7117", "supervisor" = "reviewers"], "10"),
+        case!("TriarchCrashLoop", "children that end as they should are restarted",
+            [r#"triarch_supervisor_restarts_total{job="triarch",instance="a:7117",supervisor="reviewers",reason="normal"}"# => "0+1x30",
+             r#"triarch_supervisor_restarts_total{job="triarch",instance="a:7117",supervisor="reviewers",reason="panic"}"# => "0 1 1 2x27"],
+            "20m"),
+        case!("TriarchEscalation", "a supervisor gives up once",
+            [r#"triarch_supervisor_escalations_total{job="triarch",instance="a:7117",supervisor="reviewers"}"# => "0x5 1x10"],
+            "10m", ["job" = "triarch", "instance" = "a:7117", "supervisor" = "reviewers"], ""),
+        case!("TriarchEscalation", "it was long ago",
+            [r#"triarch_supervisor_escalations_total{job="triarch",instance="a:7117",supervisor="reviewers"}"# => "3x60"], "60m"),
+        case!("TriarchQuarantine", "two children stay down",
+            [r#"triarch_supervisor_children{job="triarch",instance="a:7117",supervisor="reviewers",state="quarantined"}"# => "0 2x9"],
+            "5m", ["job" = "triarch", "instance" = "a:7117", "supervisor" = "reviewers"], "2"),
+        case!("TriarchQuarantine", "children only restart",
+            [r#"triarch_supervisor_children{job="triarch",instance="a:7117",supervisor="reviewers",state="restarting"}"# => "2x10",
+             r#"triarch_supervisor_children{job="triarch",instance="a:7117",supervisor="reviewers",state="quarantined"}"# => "0x10"],
+            "5m"),
+    ]
+}
+
+fn mailboxes() -> Vec<Case> {
+    vec![
+        case!("TriarchDeadLetters", "they come all the time",
+            [r#"triarch_dead_letters_total{job="triarch",instance="a:7117",reason="full"}"# => "0+6x60"],
+            "40m", ["job" = "triarch", "instance" = "a:7117", "reason" = "full"], "60"),
+        case!("TriarchDeadLetters", "a few came at once",
+            [r#"triarch_dead_letters_total{job="triarch",instance="a:7117",reason="full"}"# => "0x20 9x40"], "25m"),
+        case!("TriarchMailboxDeep", "a mailbox stays full",
+            [r#"triarch_mailbox_messages_max{job="triarch",instance="a:7117",actor_type="writer"}"# => "0 1024x20"],
+            "10m", ["job" = "triarch", "instance" = "a:7117", "actor_type" = "writer"], "1.024k"),
+        case!("TriarchMailboxDeep", "it fills and is emptied",
+            [r#"triarch_mailbox_messages_max{job="triarch",instance="a:7117",actor_type="writer"}"# => "1024 1024 1024 0 1024 1024 1024 0 1024 1024 1024"],
+            "10m"),
+        case!("TriarchMessagesOld", "nobody takes the oldest",
+            [r#"triarch_mailbox_oldest_age_seconds{job="triarch",instance="a:7117",actor_type="writer"}"# => "0+60x20"],
+            "10m", ["job" = "triarch", "instance" = "a:7117", "actor_type" = "writer"], "10m 0s"),
+        case!("TriarchMessagesOld", "the oldest is young",
+            [r#"triarch_mailbox_oldest_age_seconds{job="triarch",instance="a:7117",actor_type="writer"}"# => "50x20"], "10m"),
+        case!("TriarchBackpressure", "two senders stand there all the time",
+            [r#"triarch_backpressure_wait_seconds_total{job="triarch",instance="a:7117",actor_type="writer"}"# => "0+120x30"],
+            "20m", ["job" = "triarch", "instance" = "a:7117", "actor_type" = "writer"], "2"),
+        case!("TriarchBackpressure", "one waits now and then",
+            [r#"triarch_backpressure_wait_seconds_total{job="triarch",instance="a:7117",actor_type="writer"}"# => "0+6x30"], "20m"),
+    ]
+}
+
+fn programs_and_logs() -> Vec<Case> {
+    vec![
+        case!("TriarchProgramSurvivors", "one outlives its stop",
+            [r#"triarch_program_survivors_total{job="triarch",instance="a:7117"}"# => "0x5 1x20"],
+            "10m", ["job" = "triarch", "instance" = "a:7117"], ""),
+        case!("TriarchProgramSurvivors", "none ever did",
+            [r#"triarch_program_survivors_total{job="triarch",instance="a:7117"}"# => "0x20"], "10m"),
+        case!("TriarchProgramLogLinesLost", "the disk refuses lines",
+            [r#"triarch_program_log_lines_dropped_total{job="triarch",instance="a:7117",reason="disk"}"# => "0+5x20"],
+            "10m", ["job" = "triarch", "instance" = "a:7117", "reason" = "disk"], ""),
+        case!("TriarchProgramLogLinesLost", "none is lost any more",
+            [r#"triarch_program_log_lines_dropped_total{job="triarch",instance="a:7117",reason="disk"}"# => "7x60"], "60m"),
+        case!("TriarchLifecycleLinesLost", "the output refuses lines",
+            [r#"triarch_telemetry_lost_lines_total{job="triarch",instance="a:7117"}"# => "0+1x20"],
+            "10m", ["job" = "triarch", "instance" = "a:7117"], ""),
+        case!("TriarchLifecycleLinesLost", "none is lost",
+            [r#"triarch_telemetry_lost_lines_total{job="triarch",instance="a:7117"}"# => "0x20"], "10m"),
+    ]
+}
+
+const GOOD: &str = r#"triarch_slo_events_total{job="triarch",instance="a:7117",slo="message_latency",outcome="good"}"#;
+const BAD: &str = r#"triarch_slo_events_total{job="triarch",instance="a:7117",slo="message_latency",outcome="bad"}"#;
+const WANTED: &str = r#"triarch_slo_objective_ratio{job="triarch",instance="a:7117",slo="message_latency"}"#;
+
+fn burn() -> Vec<Case> {
+    vec![
+        case!("TriarchBurnWithinHour", "a fifth is bad", [GOOD => "0+80x200", BAD => "0+20x200", WANTED => "0.99x200"], "3h",
+            ["job" = "triarch", "slo" = "message_latency"], "20%"),
+        case!("TriarchBurnWithinHour", "all was bad and is good again",
+            [GOOD => "0x120 0+100x80", BAD => "0+100x120 12000x80", WANTED => "0.99x200"], "2h20m"),
+        case!("TriarchBurnWithinSixHours", "a tenth is bad", [GOOD => "0+90x400", BAD => "0+10x400", WANTED => "0.99x400"], "6h",
+            ["job" = "triarch", "slo" = "message_latency"], "10%"),
+        case!("TriarchBurnWithinSixHours", "a twentieth is bad", [GOOD => "0+95x400", BAD => "0+5x400", WANTED => "0.99x400"], "6h"),
+        case!("TriarchBurnWithinDay", "a twentieth is bad", [GOOD => "0+95x400", BAD => "0+5x400", WANTED => "0.99x400"], "6h",
+            ["job" = "triarch", "slo" = "message_latency"], "5%"),
+        case!("TriarchBurnWithinDay", "a fiftieth is bad", [GOOD => "0+98x400", BAD => "0+2x400", WANTED => "0.99x400"], "6h"),
+        case!("TriarchBurnWithinThreeDays", "a fiftieth is bad", [GOOD => "0+98x400", BAD => "0+2x400", WANTED => "0.99x400"], "6h",
+            ["job" = "triarch", "slo" = "message_latency"], "2%"),
+        case!("TriarchBurnWithinThreeDays", "as much is bad as may be, and where more is, events are few",
+            [GOOD => "0+1000x400", BAD => "0+5x400", WANTED => "0.99x400",
+             r#"triarch_slo_events_total{job="triarch",instance="a:7117",slo="recovery",outcome="good"}"# => "0 4x399",
+             r#"triarch_slo_events_total{job="triarch",instance="a:7117",slo="recovery",outcome="bad"}"# => "0 4x399",
+             r#"triarch_slo_objective_ratio{job="triarch",instance="a:7117",slo="recovery"}"# => "0.99x400"], "1h"),
+    ]
+}
+
+/// The file of the cases of those `alerts`.
+pub(super) fn file(cases: &[Case], alerts: &[Alert]) -> String {
+    let mut yaml = format!(
+        "{HEAD}rule_files:\n  - ../rules/recording.yml\n  - ../rules/alerts.yml\nevaluation_interval: 1m\ntests:\n"
+    );
+    for (case, alert) in cases
+        .iter()
+        .filter_map(|case| Some((case, alerts.iter().find(|alert| alert.name == case.alert)?)))
+    {
+        yaml.push_str(&test(case, alert));
+    }
+    yaml
+}
+
+fn test(case: &Case, alert: &Alert) -> String {
+    let mut yaml = format!(
+        "  - name: {}\n    interval: 1m\n    input_series:\n",
+        quoted(&format!("{}: {}", case.alert, case.title))
+    );
+    for (series, values) in case.series {
+        let _infallible = write!(yaml, "      - series: '{series}'\n        values: {}\n", quoted(values));
+    }
+    let _infallible = write!(
+        yaml,
+        "    alert_rule_test:\n      - eval_time: {}\n        alertname: {}\n        exp_alerts:",
+        case.at, case.alert
+    );
+    match case.fires {
+        None => yaml.push_str(" []\n"),
+        Some((labels, value)) => yaml.push_str(&expected(alert, labels, value)),
+    }
+    yaml
+}
+
+fn expected(alert: &Alert, labels: &[(&str, &str)], value: &str) -> String {
+    let mut yaml = format!(
+        "\n          - exp_labels:\n              severity: {}\n",
+        alert.severity.word()
+    );
+    yaml.extend(
+        labels
+            .iter()
+            .map(|(label, word)| format!("              {label}: {}\n", quoted(word))),
+    );
+    let annotations = [
+        ("summary", filled(alert.summary, labels, value)),
+        ("description", filled(alert.description, labels, value)),
+        ("runbook_url", alert.runbook()),
+    ];
+    yaml.push_str("            exp_annotations:\n");
+    yaml.extend(annotations.map(|(name, text)| format!("              {name}: {}\n", quoted(&text))));
+    yaml
+}
+
+/// `template` as Prometheus fills it in.
+fn filled(template: &str, labels: &[(&str, &str)], value: &str) -> String {
+    let mut text = labels.iter().fold(template.to_owned(), |text, (label, word)| {
+        text.replace(&format!("{{{{ $labels.{label} }}}}"), word)
+    });
+    while let Some((begin, end)) = text
+        .find("{{ $value")
+        .and_then(|begin| Some((begin, begin + text[begin..].find("}}")? + 2)))
+    {
+        text.replace_range(begin..end, value);
+    }
+    text
+}

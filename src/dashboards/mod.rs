@@ -1,0 +1,94 @@
+//! What is looked at in Grafana and alerted on by Prometheus, as data; the files in `grafana/` are written from it.
+//!
+//! ```text
+//!   rooms: Catalogue ──▶ checks ◀── Board ──▶ grafana/dashboards/*.json
+//!                          ▲        Alert ──▶ grafana/prometheus/rules/*.yml
+//!                          └─────── cases ──▶ grafana/prometheus/tests/*.yml
+//! ```
+//!
+//! A query that names a metric or a label outside the catalogue fails the tests, and so does a file that differs from what
+//! is written here: `UPDATE_DOCS=1 cargo test -p triarch dashboards` writes the files anew.
+
+mod alerts;
+mod board;
+mod json;
+mod mailboxes;
+mod overview;
+mod panel;
+mod programs;
+mod query;
+mod rules;
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+use board::Board;
+use rules::{Alert, Group, Recording};
+
+/// How the metrics begin that no room counts so far. What is drawn from them, or alerts on them, is written when a room
+/// does: a panel over what nobody counts would show nothing. A test finds those that the catalogue has by now.
+const AWAITED: &[&str] = &["triarch_program_"];
+
+/// What is written by hand.
+const WRITTEN: [(&str, &str); 5] = [
+    (
+        "provisioning/datasources/triarch.yml",
+        include_str!("../../grafana/provisioning/datasources/triarch.yml"),
+    ),
+    (
+        "provisioning/dashboards/triarch.yml",
+        include_str!("../../grafana/provisioning/dashboards/triarch.yml"),
+    ),
+    (
+        "prometheus/prometheus.yml",
+        include_str!("../../grafana/prometheus/prometheus.yml"),
+    ),
+    (
+        "alertmanager/alertmanager.yml",
+        include_str!("../../grafana/alertmanager/alertmanager.yml"),
+    ),
+    ("compose.yml", include_str!("../../grafana/compose.yml")),
+];
+
+/// What Grafana, Prometheus and Alertmanager need of `grafana/`: the path of each file within the folder, and what stands in it.
+pub fn files() -> Vec<(String, String)> {
+    let written = WRITTEN.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    generated().into_iter().chain(written).collect()
+}
+
+fn generated() -> Vec<(String, String)> {
+    let boards = boards().into_iter().map(|board| {
+        let name = board.uid.trim_start_matches("triarch-");
+        (format!("dashboards/{name}.json"), format!("{:#}\n", board.json()))
+    });
+    let rules = [
+        ("prometheus/rules/recording.yml", rules::file(&[recordings()])),
+        ("prometheus/rules/alerts.yml", rules::file(&alerts())),
+    ];
+    boards
+        .chain(rules.map(|(path, text)| (path.to_owned(), text)))
+        .collect()
+}
+
+fn boards() -> [Board; 3] {
+    [overview::board(), mailboxes::board(), programs::board()].map(|board| board.only(|query| is_counted(&query.expr)))
+}
+
+fn recordings() -> Group<Recording> {
+    rules::recordings().only(|recording| is_counted(&recording.expr))
+}
+
+fn alerts() -> Vec<Group<Alert>> {
+    let counted = |group: Group<Alert>| group.only(|alert| is_counted(&alert.expr));
+    rules::groups().into_iter().map(counted).collect()
+}
+
+fn is_counted(expr: &str) -> bool {
+    !AWAITED.iter().any(|start| expr.contains(start))
+}

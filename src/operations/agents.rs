@@ -1,0 +1,247 @@
+//! What can be asked for of one agent.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use triarch_supervision::supervisor::{ChildState, Started};
+use triarch_supervision::tree::Level;
+use triarch_teams::{AgentConfig, Rules, member};
+
+use super::seen::{AgentSeen, NodeSeen, Place, find_agent, team_of};
+use super::{Code, Operation, Trouble};
+use crate::fleet::Fleet;
+
+/// Lists the agents of teams.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct List {
+    /// Only those of this team.
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+    /// Only those in this state, such as `backoff`.
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// Those of the runtime itself too.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) all: bool,
+}
+
+impl Operation for List {
+    const NAME: &'static str = "agent.list";
+    type Output = Vec<NodeSeen>;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Vec<NodeSeen>, Trouble> {
+        if let Some(team) = &self.team
+            && !fleet.has_team(team)
+        {
+            return Err(Trouble::no_such_team(team));
+        }
+        let is_wanted = |node: &NodeSeen| {
+            let team = node
+                .path
+                .split_once('/')
+                .map_or("", |(supervisor, _)| team_of(supervisor));
+            self.team.as_deref().is_none_or(|wanted| wanted == team)
+                && self.state.as_deref().is_none_or(|wanted| wanted == node.state)
+                && (self.all || self.team.is_some() || fleet.has_team(team))
+        };
+        let nodes = fleet.observer().snapshot();
+        let agents = nodes.iter().filter(|node| node.level == Level::Agent);
+        Ok(agents.map(|node| NodeSeen::of(node, fleet)).filter(is_wanted).collect())
+    }
+}
+
+/// Names one agent.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OneAgent {
+    /// The agent: its path, or its name where only one has it.
+    pub(crate) agent: String,
+}
+
+impl OneAgent {
+    fn find(&self, fleet: &Fleet) -> Result<Place, Trouble> {
+        find_agent(fleet, &self.agent)
+    }
+}
+
+macro_rules! of_one_agent {
+    ($($(#[$about:meta])* $operation:ident $name:literal)+) => {
+        $(
+            $(#[$about])*
+            #[derive(Args, Clone, Debug, Serialize, Deserialize)]
+            pub(crate) struct $operation {
+                #[command(flatten)]
+                #[serde(flatten)]
+                pub(crate) of: OneAgent,
+            }
+
+            impl Operation for $operation {
+                const NAME: &'static str = $name;
+                type Output = AgentSeen;
+
+                async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
+                    let place = self.of.find(fleet)?;
+                    Self::change(fleet, &place).await?;
+                    show(fleet, &place).await
+                }
+            }
+        )+
+    };
+}
+
+of_one_agent! {
+    /// Shows all that is known of an agent.
+    Show "agent.show"
+    /// Stops an agent, within its time; it stays down until it is restarted.
+    Stop "agent.stop"
+    /// Kills an agent as if from outside; its team decides what follows.
+    Kill "agent.kill"
+    /// Stops an agent if it runs, and starts it; one in quarantine gets a clean record.
+    Restart "agent.restart"
+    /// Lets an agent handle nothing; its mailbox keeps what comes.
+    Pause "agent.pause"
+    /// Lets a paused agent go on.
+    Resume "agent.resume"
+}
+
+impl Show {
+    async fn change(_fleet: &Fleet, _place: &Place) -> Result<(), Trouble> {
+        Ok(())
+    }
+}
+
+impl Stop {
+    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+        Ok(fleet.team(&place.team)?.terminate_child(&place.name).await?)
+    }
+}
+
+impl Kill {
+    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+        Ok(fleet.team(&place.team)?.kill_child(&place.name).await?)
+    }
+}
+
+impl Restart {
+    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+        let team = fleet.team(&place.team)?;
+        let children = team.which_children().await?;
+        let child = children.iter().find(|child| child.name.as_str() == place.name);
+        let started = match child.map(|child| child.state) {
+            None => return Err(Trouble::no_such_agent(&place.path)),
+            Some(ChildState::Quarantined) => team.retry_child(&place.name).await?,
+            Some(ChildState::Down) => team.restart_child(&place.name).await?,
+            Some(_) => {
+                team.terminate_child(&place.name).await?;
+                team.restart_child(&place.name).await?
+            }
+        };
+        declined(&place.path, started)
+    }
+}
+
+impl Pause {
+    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+        fleet.observer().pause(&place.path)?;
+        Ok(())
+    }
+}
+
+impl Resume {
+    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+        fleet.observer().resume(&place.path)?;
+        Ok(())
+    }
+}
+
+fn declined(path: &str, started: Started) -> Result<(), Trouble> {
+    match started {
+        Started::Running(_) => Ok(()),
+        _ => Err(Trouble::new(
+            Code::Failed,
+            format!("{path} declined to start"),
+            "`triarch why` tells more",
+        )),
+    }
+}
+
+/// How long an agent has to show its state before the last one it showed is good enough.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
+    let observer = fleet.observer();
+    observer.request_state(&place.path)?;
+    tokio::time::sleep(PATIENCE.min(Duration::from_millis(2))).await;
+    let node = observer.node(&place.path)?;
+    let described = fleet.description_of(&place.team, &place.name);
+    Ok(AgentSeen {
+        described_as: described.as_ref().map(|agent| agent.kind.clone()),
+        capabilities: described
+            .as_ref()
+            .map_or_else(Vec::new, |agent| agent.rules.capabilities.clone()),
+        role: described.map_or_else(String::new, |agent| agent.rules.role),
+        last_exit: node.last_exit.as_ref().map(ToString::to_string),
+        shown: observer.last_state(&place.path)?,
+        node: NodeSeen::of(&node, fleet),
+    })
+}
+
+/// Adds an agent to a team that runs; it is gone with the runtime's next start.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Spawn {
+    /// The team.
+    pub(crate) team: String,
+    /// What it is called.
+    pub(crate) name: String,
+    /// What it is, such as `echo` or `program`.
+    #[arg(long)]
+    pub(crate) kind: String,
+    /// A setting of its kind, as in `--set delay=5ms`; values are JSON, or text.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[serde(default)]
+    pub(crate) settings: Vec<String>,
+}
+
+impl Operation for Spawn {
+    const NAME: &'static str = "agent.spawn";
+    type Output = AgentSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
+        let team = fleet.team(&self.team)?;
+        let config = self.described()?;
+        let usage =
+            |error: &dyn std::fmt::Display| Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`");
+        let agent = member(&self.team, &config, &self.name, fleet.kinds()).map_err(|error| usage(&error))?;
+        let started = agent.join_running(&team).await?;
+        fleet.describe(&self.team, |team| team.agents.push(config));
+        let place = find_agent(fleet, &format!("{}/{}", self.team, self.name))?;
+        declined(&place.path, started)?;
+        show(fleet, &place).await
+    }
+}
+
+impl Spawn {
+    fn described(&self) -> Result<AgentConfig, Trouble> {
+        let mut settings = Map::new();
+        for setting in &self.settings {
+            let Some((key, value)) = setting.split_once('=') else {
+                return Err(Trouble::new(
+                    Code::Usage,
+                    format!("{setting:?} sets nothing"),
+                    "write it as in --set delay=5ms",
+                ));
+            };
+            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+            settings.insert(key.to_owned(), value);
+        }
+        Ok(AgentConfig {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            replicas: None,
+            rules: Rules::default(),
+            settings,
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! What the runtime can be asked for: one typed value each, and one function on what runs.
+//!
+//! ```text
+//!   command line ──┐
+//!   socket ────────┼──▶ name + input ──▶ Operation ──perform──▶ Fleet
+//!   (later doors) ─┘                                └─▶ output, the same through every door
+//! ```
+
+mod agents;
+mod posts;
+mod runtime;
+mod seen;
+mod teams;
+mod trouble;
+mod why;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::fleet::Fleet;
+
+pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
+pub(crate) use posts::{Ask, Broadcast, Proof, Send, Sent};
+pub(crate) use runtime::{Down, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
+pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen};
+pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
+pub(crate) use trouble::{Code, Trouble};
+pub(crate) use why::{Why, WhyShown};
+
+/// One thing the runtime can be asked for.
+pub(crate) trait Operation: Serialize + DeserializeOwned + std::marker::Send + 'static {
+    /// Noun and verb, such as `agent.list`.
+    const NAME: &'static str;
+
+    /// What it answers.
+    type Output: Serialize + DeserializeOwned + std::marker::Send;
+
+    /// Does it.
+    fn perform(self, fleet: &Fleet) -> impl Future<Output = Result<Self::Output, Trouble>> + std::marker::Send;
+}
+
+type Performing<'a> = Pin<Box<dyn Future<Output = Result<Value, Trouble>> + std::marker::Send + 'a>>;
+
+fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
+    Box::pin(async move {
+        let operation: O = serde_json::from_value(input).map_err(|error| Trouble::usage(O::NAME, &error))?;
+        let output = operation.perform(fleet).await?;
+        serde_json::to_value(output).map_err(|error| Trouble::failed(error.to_string()))
+    })
+}
+
+macro_rules! operations {
+    ($($operation:ty),+ $(,)?) => {
+        /// All there are.
+        pub(crate) const NAMES: &[&str] = &[$(<$operation>::NAME),+];
+
+        /// Performs the operation called `name` on what runs.
+        pub(crate) fn perform<'a>(name: &str, input: Value, fleet: &'a Fleet) -> Performing<'a> {
+            match name {
+                $(<$operation>::NAME => performing::<$operation>(input, fleet),)+
+                _ => {
+                    let trouble = Trouble::no_such_operation(name, NAMES);
+                    Box::pin(async move { Err(trouble) })
+                }
+            }
+        }
+    };
+}
+
+operations![
+    Status, TreeShown, Why, Down, Reload, TeamList, TeamShow, TeamStart, TeamStop, TeamScale, Broadcast, List, Show,
+    Spawn, Stop, Kill, Restart, Pause, Resume, Send, Ask,
+];
+
+/// The word that a value is written as in descriptions and JSON.
+fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,268 @@
+//! Posts to agents, and what is proved of them.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use triarch_supervision::Address;
+use triarch_supervision::clock::Moment;
+use triarch_teams::receipt::{Stage, Stages};
+use triarch_teams::{Post, Span};
+
+use super::seen::{find_agent, millis, team_of};
+use super::{Code, Operation, Trouble};
+use crate::fleet::Fleet;
+
+/// Who it is that sends, where a person does.
+const SENDER: &str = "operator";
+
+/// A body as it is written: JSON, or text where it is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Body(pub(crate) Value);
+
+impl FromStr for Body {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let value = serde_json::from_str(text);
+        Ok(Self(value.unwrap_or_else(|_| Value::String(text.to_owned()))))
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self(Value::Null)
+    }
+}
+
+/// What a post says.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Content {
+    /// What it says: JSON, or text.
+    #[arg(default_value = "null", hide_default_value = true)]
+    #[serde(default)]
+    pub(crate) body: Body,
+    /// What it asks for, in a word of the agent's choice.
+    #[arg(long, default_value = "message")]
+    #[serde(default = "kind")]
+    pub(crate) kind: String,
+}
+
+fn kind() -> String {
+    "message".to_owned()
+}
+
+/// How long one waits for a receipt.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Patience {
+    /// How long to wait for the receipt.
+    #[arg(long, value_parser = span, default_value = "10s")]
+    #[serde(default = "ten_seconds")]
+    pub(crate) within: Span,
+}
+
+fn ten_seconds() -> Span {
+    Span(Duration::from_secs(10))
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    let read = humantime::parse_duration(text);
+    read.map(Span)
+        .map_err(|error| format!("{error}; write it as in 250ms or 5s"))
+}
+
+/// What has to be proved before a send is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Wait {
+    /// It lies in the agent's mailbox.
+    #[default]
+    Queued,
+    /// The agent has it in hand.
+    Delivered,
+    /// The agent says that it will do it.
+    Accepted,
+    /// It is done.
+    Done,
+}
+
+/// How far a post has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) id: String,
+    pub(crate) to: String,
+    pub(crate) proof: Proof,
+    /// What came of it, where it is done.
+    pub(crate) result: Option<Value>,
+    pub(crate) took_ms: u64,
+}
+
+/// What is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Proof {
+    Queued,
+    Delivered,
+    Accepted,
+    Done,
+}
+
+impl Proof {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Delivered => "delivered",
+            Self::Accepted => "accepted",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// Sends a post to an agent.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Send {
+    /// The agent: its path, or its name where only one has it.
+    pub(crate) agent: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) content: Content,
+    /// What has to be proved.
+    #[arg(long, value_enum, default_value_t)]
+    #[serde(default)]
+    pub(crate) wait: Wait,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) patience: Patience,
+}
+
+impl Operation for Send {
+    const NAME: &'static str = "agent.send";
+    type Output = Sent;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Sent, Trouble> {
+        send(fleet, &self.agent, self.content, self.wait, self.patience.within.0).await
+    }
+}
+
+/// Sends a post to an agent and waits until it is done.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// The agent: its path, or its name where only one has it.
+    pub(crate) agent: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) content: Content,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) patience: Patience,
+}
+
+impl Operation for Ask {
+    const NAME: &'static str = "agent.ask";
+    type Output = Sent;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Sent, Trouble> {
+        send(fleet, &self.agent, self.content, Wait::Done, self.patience.within.0).await
+    }
+}
+
+/// Sends a post to each agent of a team.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Broadcast {
+    /// The team.
+    pub(crate) team: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) content: Content,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) patience: Patience,
+}
+
+impl Operation for Broadcast {
+    const NAME: &'static str = "team.broadcast";
+    type Output = Vec<Sent>;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Vec<Sent>, Trouble> {
+        if !fleet.has_team(&self.team) {
+            return Err(Trouble::no_such_team(&self.team));
+        }
+        let nodes = fleet.observer().snapshot();
+        let paths = nodes.iter().filter_map(|node| {
+            let (supervisor, _) = node.path.split_once('/')?;
+            (team_of(supervisor) == self.team).then(|| node.path.to_string())
+        });
+        let mut sent = Vec::new();
+        for path in paths {
+            sent.push(send(fleet, &path, self.content.clone(), Wait::Queued, self.patience.within.0).await?);
+        }
+        Ok(sent)
+    }
+}
+
+async fn send(fleet: &Fleet, agent: &str, content: Content, wait: Wait, within: Duration) -> Result<Sent, Trouble> {
+    let place = find_agent(fleet, agent)?;
+    let address: Address<Post> = fleet
+        .observer()
+        .address(&place.path)
+        .map_err(|_| Trouble::takes_no_posts(&place.path))?;
+    let begun = Moment::now();
+    let (post, stages) = fleet.office().registered(SENDER, content.kind, content.body.0);
+    let mut sent = Sent {
+        id: post.id.to_string(),
+        to: place.path.clone(),
+        proof: Proof::Queued,
+        result: None,
+        took_ms: 0,
+    };
+    let post = if wait == Wait::Queued {
+        post
+    } else {
+        post.before(begun + within)
+    };
+    let queued = address.send_before(begun + within, post).await;
+    queued.map_err(|refused| Trouble::not_sent(&place.path, &refused.why))?;
+    let proved = tokio::time::timeout_at((begun + within).instant(), proof(&mut sent, &stages, wait)).await;
+    sent.took_ms = millis(Moment::now().since(begun));
+    match proved {
+        Ok(Ok(())) => Ok(sent),
+        Ok(Err(why)) => Err(Trouble::new(
+            Code::Failed,
+            format!("{} did not do it: {why}", sent.to),
+            "`triarch why` tells more of the agent",
+        )),
+        Err(_) => Err(Trouble::new(
+            Code::NoReceipt,
+            format!("no receipt came within {}: it is {}", Span(within), sent.proof.label()),
+            "allow more time with --within, or see what the agent does with `triarch why`",
+        )),
+    }
+}
+
+async fn proof(sent: &mut Sent, stages: &Stages, wait: Wait) -> Result<(), String> {
+    let wanted = match wait {
+        Wait::Queued => return Ok(()),
+        Wait::Delivered => Proof::Delivered,
+        Wait::Accepted => Proof::Accepted,
+        Wait::Done => Proof::Done,
+    };
+    loop {
+        let stage = stages.recv_async().await.map_or(Stage::Lost, |(_, stage)| stage);
+        sent.proof = match stage {
+            Stage::Delivered => Proof::Delivered,
+            Stage::Accepted => Proof::Accepted,
+            Stage::Done(result) => {
+                sent.result = Some(result);
+                Proof::Done
+            }
+            Stage::Failed(why) => return Err(why),
+            Stage::Lost => return Err("it was lost with whoever had it in hand".to_owned()),
+        };
+        if sent.proof == wanted || sent.proof == Proof::Done {
+            return Ok(());
+        }
+    }
+}

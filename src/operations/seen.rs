@@ -1,0 +1,164 @@
+//! Nodes of the tree as operations show them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use triarch_supervision::clock::Moment;
+use triarch_supervision::tree::{Figures, Level, NodeView};
+
+use super::trouble::Trouble;
+use crate::fleet::Fleet;
+
+/// One node of the tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NodeSeen {
+    pub(crate) path: String,
+    pub(crate) level: u8,
+    /// `root`, `supervisor`, or what the agent is: `native`, `program`.
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) incarnation: u64,
+    pub(crate) restarts: u64,
+    /// Of the program that the agent runs, where it runs one.
+    pub(crate) pid: Option<u32>,
+    pub(crate) mailbox: Option<MailboxSeen>,
+    pub(crate) children_count: usize,
+}
+
+/// A mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MailboxSeen {
+    pub(crate) depth: u64,
+    pub(crate) capacity: u64,
+    pub(crate) high_water: u64,
+    pub(crate) oldest_age_ms: Option<u64>,
+    pub(crate) enqueued: u64,
+    pub(crate) handled: u64,
+    pub(crate) failed: u64,
+    pub(crate) dropped: u64,
+}
+
+impl From<&Figures> for MailboxSeen {
+    fn from(figures: &Figures) -> Self {
+        Self {
+            depth: figures.depth,
+            capacity: figures.capacity,
+            high_water: figures.high_water,
+            oldest_age_ms: figures.oldest_age.map(millis),
+            enqueued: figures.enqueued,
+            handled: figures.handled,
+            failed: figures.failed,
+            dropped: figures.dropped,
+        }
+    }
+}
+
+impl NodeSeen {
+    pub(crate) fn of(node: &NodeView, fleet: &Fleet) -> Self {
+        Self {
+            path: node.path.to_string(),
+            level: node.level.number(),
+            kind: fleet.kind_of(node),
+            state: node.state.label().to_owned(),
+            incarnation: node.incarnation,
+            restarts: node.restarts,
+            pid: fleet.pid_of(&node.path),
+            mailbox: node.mailbox.as_ref().map(MailboxSeen::from),
+            children_count: node.children_count,
+        }
+    }
+}
+
+/// One agent of a team.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AgentSeen {
+    #[serde(flatten)]
+    pub(crate) node: NodeSeen,
+    /// The kind its description names.
+    pub(crate) described_as: Option<String>,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) role: String,
+    /// Why its last incarnation ended.
+    pub(crate) last_exit: Option<String>,
+    /// What it last showed of itself.
+    pub(crate) shown: Option<serde_json::Value>,
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long ago something was, in milliseconds.
+pub(crate) fn ago(at: Moment) -> u64 {
+    millis(Moment::now().since(at))
+}
+
+/// The team a supervisor is a part of: `team` for `team.3`.
+pub(crate) fn team_of(supervisor: &str) -> &str {
+    match supervisor.rsplit_once('.') {
+        Some((team, part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => team,
+        _ => supervisor,
+    }
+}
+
+/// Where an agent stands: its path, its team, its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) path: String,
+    pub(crate) team: String,
+    pub(crate) name: String,
+}
+
+impl Place {
+    fn of(path: &str) -> Option<Self> {
+        let (supervisor, name) = path.split_once('/')?;
+        Some(Self {
+            path: path.to_owned(),
+            team: team_of(supervisor).to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// Finds the agent that is meant by its path, or by a name that only one has.
+pub(crate) fn find_agent(fleet: &Fleet, meant: &str) -> Result<Place, Trouble> {
+    if fleet
+        .observer()
+        .node(meant)
+        .is_ok_and(|node| node.level == Level::Agent)
+        && let Some(place) = Place::of(meant)
+    {
+        return Ok(place);
+    }
+    let nodes = fleet.observer().snapshot();
+    let agents = nodes.iter().filter(|node| node.level == Level::Agent);
+    let places: Vec<_> = agents
+        .filter_map(|node| Place::of(&node.path))
+        .filter(|place| place.name == meant)
+        .collect();
+    match <[Place; 1]>::try_from(places) {
+        Ok([place]) => Ok(place),
+        Err(none) if none.is_empty() => Err(Trouble::no_such_agent(meant)),
+        Err(several) => {
+            let paths: Vec<_> = several.iter().map(|place| place.path.as_str()).collect();
+            Err(Trouble::new(
+                super::Code::Usage,
+                format!("{meant:?} may be any of {}", paths.join(", ")),
+                "name it by its path",
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_team_belong_to_it() {
+        assert_eq!(
+            ["team", "team.1", "team.12", "a.b"].map(team_of),
+            ["team", "team", "team", "a.b"]
+        );
+    }
+}

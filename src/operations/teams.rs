@@ -1,0 +1,181 @@
+//! What can be asked for of a team.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use triarch_supervision::tree::NodeView;
+use triarch_teams::AgentConfig;
+
+use super::runtime::is_trouble;
+use super::seen::{NodeSeen, team_of};
+use super::{Code, Operation, Trouble};
+use crate::fleet::Fleet;
+use crate::reload::scale;
+
+/// One team.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TeamSeen {
+    pub(crate) name: String,
+    pub(crate) strategy: String,
+    /// Its supervisors: one, or several where it has more agents than the span.
+    pub(crate) parts: usize,
+    /// Its agents, by state.
+    pub(crate) states: BTreeMap<String, usize>,
+    pub(crate) restarts: u64,
+    /// The paths of those a person should look at.
+    pub(crate) troubles: Vec<String>,
+    pub(crate) agents: Vec<NodeSeen>,
+}
+
+fn seen(fleet: &Fleet, nodes: &[NodeView], name: &str) -> TeamSeen {
+    let (mut parts, mut restarts) = (0, 0);
+    let (mut states, mut troubles, mut agents) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for node in nodes {
+        let (supervisor, agent) = node
+            .path
+            .split_once('/')
+            .map_or((&*node.path, None), |(one, two)| (one, Some(two)));
+        if team_of(supervisor) != name {
+            continue;
+        }
+        if is_trouble(node.state.label()) {
+            troubles.push(node.path.to_string());
+        }
+        restarts += node.restarts;
+        if agent.is_none() {
+            parts += 1;
+        } else {
+            *states.entry(node.state.label().to_owned()).or_default() += 1;
+            agents.push(NodeSeen::of(node, fleet));
+        }
+    }
+    let described = fleet.teams().into_iter().find(|team| team.name == name);
+    TeamSeen {
+        name: name.to_owned(),
+        strategy: described.map_or_else(String::new, |team| super::word(&team.strategy)),
+        parts,
+        states,
+        restarts,
+        troubles,
+        agents,
+    }
+}
+
+/// Lists the teams.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct TeamList {}
+
+impl Operation for TeamList {
+    const NAME: &'static str = "team.list";
+    type Output = Vec<TeamSeen>;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Vec<TeamSeen>, Trouble> {
+        let nodes = fleet.observer().snapshot();
+        let teams = fleet.teams();
+        Ok(teams
+            .iter()
+            .map(|team| TeamSeen {
+                agents: Vec::new(),
+                ..seen(fleet, &nodes, &team.name)
+            })
+            .collect())
+    }
+}
+
+macro_rules! of_one_team {
+    ($($(#[$about:meta])* $operation:ident $name:literal)+) => {
+        $(
+            $(#[$about])*
+            #[derive(Args, Clone, Debug, Serialize, Deserialize)]
+            pub(crate) struct $operation {
+                /// The team.
+                pub(crate) team: String,
+            }
+
+            impl Operation for $operation {
+                const NAME: &'static str = $name;
+                type Output = TeamSeen;
+
+                async fn perform(self, fleet: &Fleet) -> Result<TeamSeen, Trouble> {
+                    if !fleet.has_team(&self.team) {
+                        return Err(Trouble::no_such_team(&self.team));
+                    }
+                    self.change(fleet).await?;
+                    Ok(seen(fleet, &fleet.observer().snapshot(), &self.team))
+                }
+            }
+        )+
+    };
+}
+
+of_one_team! {
+    /// Shows a team and its agents.
+    TeamShow "team.show"
+    /// Stops a team, its agents in reverse order; it stays down until it is started.
+    TeamStop "team.stop"
+    /// Starts a team that was stopped.
+    TeamStart "team.start"
+}
+
+impl TeamShow {
+    async fn change(&self, _fleet: &Fleet) -> Result<(), Trouble> {
+        Ok(())
+    }
+}
+
+impl TeamStop {
+    async fn change(&self, fleet: &Fleet) -> Result<(), Trouble> {
+        Ok(fleet.team("root")?.terminate_child(&self.team).await?)
+    }
+}
+
+impl TeamStart {
+    async fn change(&self, fleet: &Fleet) -> Result<(), Trouble> {
+        fleet.team("root")?.restart_child(&self.team).await?;
+        Ok(())
+    }
+}
+
+/// Changes how many replicas of an agent a team has.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TeamScale {
+    /// The team.
+    pub(crate) team: String,
+    /// The agent, as it is described: without the number of a replica.
+    pub(crate) agent: String,
+    /// How many there shall be.
+    pub(crate) replicas: NonZeroU32,
+}
+
+impl Operation for TeamScale {
+    const NAME: &'static str = "team.scale";
+    type Output = TeamSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<TeamSeen, Trouble> {
+        let teams = fleet.teams();
+        let described = teams.iter().find(|team| team.name == self.team);
+        let described = described.ok_or_else(|| Trouble::no_such_team(&self.team))?;
+        let agent = described.agents.iter().find(|agent| agent.name == self.agent);
+        let agent = agent.ok_or_else(|| Trouble::no_such_agent(&format!("{}/{}", self.team, self.agent)))?;
+        if agent.replicas.is_none() {
+            return Err(Trouble::new(
+                Code::Usage,
+                format!("{}/{} is one agent, not replicas of one", self.team, self.agent),
+                "describe it with `replicas`, and reload",
+            ));
+        }
+        let scaled = AgentConfig {
+            replicas: Some(self.replicas),
+            ..agent.clone()
+        };
+        scale(fleet, &self.team, agent, &scaled).await?;
+        fleet.describe(&self.team, |team| {
+            for described in team.agents.iter_mut().filter(|one| one.name == self.agent) {
+                described.replicas = Some(self.replicas);
+            }
+        });
+        Ok(seen(fleet, &fleet.observer().snapshot(), &self.team))
+    }
+}

@@ -1,0 +1,62 @@
+//! Level 1: the children of the root in start order; they stop in the reverse one.
+//!
+//! ```text
+//! root             one_for_one: addresses outlive restarts, so nobody needs a neighbour's restart
+//! ├─ telemetry     first, to see the others start and stop
+//! ├─ gateway       before the teams, so that it can be asked how they start and stop
+//! └─ <team> …      last, so that what they use is there before them and after them
+//! ```
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request};
+use triarch_supervision::metrics::Instruments;
+use triarch_supervision::prelude::*;
+use triarch_teams as teams;
+use triarch_telemetry::{self as telemetry, Exposition, Health};
+
+use crate::fleet::Ground;
+use crate::operations;
+
+/// The rooms that the runtime does not work without.
+const ROOMS: [&str; 2] = ["telemetry", "gateway"];
+
+/// What everybody counts in, and shows it.
+pub(crate) fn exposition() -> Result<Exposition, Failure> {
+    let instruments = Instruments::new(crate::catalogue()?);
+    Ok(Exposition::new(
+        instruments,
+        Health::new(&ROOMS),
+        env!("CARGO_PKG_VERSION"),
+    )?)
+}
+
+/// The tree as it is described, before it starts.
+pub(crate) fn root(ground: &Arc<Ground>, doors: Doors) -> Result<Root, Failure> {
+    let config = ground.config();
+    let exposition = &ground.exposition;
+    let log = config.telemetry.room(config.runtime.log.format);
+    let mut root = Root::new()
+        .instruments(exposition.instruments().clone())
+        .supervisor(telemetry::room(log, telemetry::Output::stderr(), exposition)?)
+        .supervisor(gateway::room(doors, exposition, Performer(Arc::clone(ground)))?);
+    for team in &config.teams {
+        root = root.supervisor(teams::room(team, &ground.kinds, config.runtime.span.get())?);
+    }
+    Ok(root)
+}
+
+/// Performs what is asked for at the doors.
+struct Performer(Arc<Ground>);
+
+impl Operations for Performer {
+    async fn perform(&self, request: Request, _progress: ProgressSink) -> Result<Value, OperationError> {
+        let Some(fleet) = self.0.fleet() else {
+            let message = "the runtime is still starting";
+            return Err(OperationError::new(Code::Failed, message, "ask again in a moment"));
+        };
+        let performed = operations::perform(&request.operation, request.input, &fleet).await;
+        Ok(performed?)
+    }
+}

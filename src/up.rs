@@ -1,0 +1,261 @@
+//! The life of the process: one tree, until it ends or somebody wants it to.
+
+use std::future::{Future, pending};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use triarch_gateway::Doors;
+use triarch_supervision::prelude::*;
+use triarch_supervision::tree::{Late, Level, RootEnd};
+
+use crate::fleet::Ground;
+use crate::notify::Notify;
+use crate::operations::Code;
+use crate::reload::reload;
+use crate::rooms;
+
+/// Somebody did not wait for those who had not stopped yet.
+const OUT_OF_ORDER: u8 = 130;
+
+/// What keeps the process from beginning.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Doors(#[from] triarch_gateway::Error),
+    #[error("the tree cannot be built: {0}")]
+    Build(Failure),
+    #[error("the tree does not start: {0}")]
+    Start(#[from] StartError),
+}
+
+impl UpError {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Doors(triarch_gateway::Error::Held { .. }) => Code::Refused.number(),
+            _ => Code::RuntimeFailed.number(),
+        }
+    }
+}
+
+/// Runs the tree until it ends, somebody stops it, or `limit` is over; returns the exit code.
+pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let code = runtime.block_on(live(ground, limit));
+    // An agent that outlived its kill holds a thread, for which nobody is to wait.
+    runtime.shutdown_background();
+    code
+}
+
+async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
+    let mut signals = Signals::listen()?;
+    let notify = Notify::from_environment();
+    let doors = Doors::open(ground.config().gateway, &ground.state_dir)?;
+    let listens = doors.http();
+    let tree = rooms::root(ground, doors).map_err(UpError::Build)?.start().await?;
+    ground.runs(tree.observer(), listens);
+    print(&welcome(ground, &tree));
+    notify.ready();
+    let enough = async {
+        match limit {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => pending().await,
+        }
+    };
+    let early = tokio::select! {
+        end = tree.wait() => Some(end),
+        () = enough => None,
+        () = ground.until_stop() => None,
+        () = signals.until_stop(ground) => None,
+        () = beat(&notify) => None,
+    };
+    notify.stopping();
+    ground.exposition.health().drain();
+    Ok(match early {
+        Some(end) => conclude(&end),
+        None => stop(&tree, signals.stop()).await,
+    })
+}
+
+/// Where it listens, and what it runs.
+fn welcome(ground: &Ground, tree: &Tree) -> String {
+    let nodes = tree.observer().snapshot();
+    let agents = nodes.iter().filter(|node| node.level == Level::Agent).count();
+    format!(
+        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  {}\n  state    {}\n  see      triarch status, triarch tree, triarch top\n",
+        env!("CARGO_PKG_VERSION"),
+        nodes.len() - agents,
+        ground.source.name(),
+        ground.metrics_at(),
+        ground.state_dir.display(),
+    )
+}
+
+/// Tells the service manager that the process is well, for as long as its executor is.
+async fn beat(notify: &Notify) {
+    let Some(period) = notify.beat() else {
+        return pending().await;
+    };
+    let mut beats = tokio::time::interval(period);
+    loop {
+        beats.tick().await;
+        notify.alive();
+    }
+}
+
+/// Stops everybody in order, unless somebody is impatient.
+async fn stop(tree: &Tree, impatience: impl Future<Output = ()>) -> u8 {
+    tokio::select! {
+        biased;
+        end = tree.stop() => conclude(&end),
+        () = impatience => {
+            complain("stopped without waiting for those who had not stopped yet");
+            OUT_OF_ORDER
+        }
+    }
+}
+
+/// Tells what was not as it should be; returns the exit code.
+fn conclude(end: &RootEnd) -> u8 {
+    end.late.iter().for_each(|late| complain(&overdue(late)));
+    if end.reason.is_failure() {
+        complain(&format!("the root {}", end.reason));
+    }
+    end.exit_code()
+}
+
+fn overdue(late: &Late) -> String {
+    let fate = if late.ended {
+        "was killed"
+    } else {
+        "was killed and still holds a thread"
+    };
+    format!(
+        "{}/{} did not stop within {:?} and {fate}",
+        late.supervisor, late.child, late.waited
+    )
+}
+
+/// Data goes to standard output. That nobody reads it is no reason to stop.
+pub(crate) fn print(text: &str) {
+    let _unread = io::stdout().lock().write_all(text.as_bytes());
+}
+
+pub(crate) fn complain(text: &str) {
+    let _unread = writeln!(io::stderr().lock(), "triarch: {text}");
+}
+
+/// The wishes of whoever started the process.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the wish to stop.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Waits for the wish to stop, and reloads at each wish to.
+    async fn until_stop(&mut self, ground: &Arc<Ground>) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hang_up.recv() => {}
+            }
+            if let Some(fleet) = ground.fleet()
+                && let Err(trouble) = reload(&fleet).await
+            {
+                complain(&format!("nothing was reloaded: {}", trouble.told()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    struct Wait;
+
+    impl Message for Wait {}
+
+    /// Fails at the first message, or takes its time to stop.
+    struct Stubborn(Duration);
+
+    impl Agent for Stubborn {
+        type Message = Wait;
+        type Spec = Duration;
+
+        async fn start(patience: Duration, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+            Ok(Self(patience))
+        }
+
+        async fn handle(&mut self, _: Wait, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+            Err(Failure::new("had enough"))
+        }
+
+        async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
+            tokio::time::sleep(self.0).await;
+        }
+    }
+
+    async fn tree(stubborn: Child<Stubborn>) -> Tree {
+        let team = Supervisor::named("team")
+            .intensity(Intensity::new(0, Duration::ZERO))
+            .child(stubborn);
+        let root = Root::new()
+            .intensity(Intensity::new(0, Duration::ZERO))
+            .supervisor(team);
+        root.start().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_root_that_gives_up_is_code_70() {
+        let stubborn = Child::of::<Stubborn>("stubborn", Duration::ZERO);
+        let address = stubborn.address();
+        let tree = tree(stubborn).await;
+        address.send(Wait).await.unwrap();
+        assert_eq!(conclude(&tree.wait().await), Code::RuntimeFailed.number());
+    }
+
+    #[tokio::test]
+    async fn one_that_stops_in_order_is_code_0_even_if_somebody_was_late() {
+        let soon = Shutdown::Within(Duration::from_millis(1));
+        let late = Child::of::<Stubborn>("late", Duration::from_mins(1)).shutdown(soon);
+        let tree = tree(late).await;
+        assert_eq!(stop(&tree, pending()).await, 0);
+        let end = tree.wait().await;
+        assert_eq!(
+            end.late.iter().map(overdue).collect::<Vec<_>>(),
+            ["team/late did not stop within 1ms and was killed"]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_impatient_wait_for_nobody() {
+        let slow = Child::of::<Stubborn>("slow", Duration::from_secs(1)).shutdown(Shutdown::Infinity);
+        let tree = tree(slow).await;
+        assert_eq!(stop(&tree, ready(())).await, OUT_OF_ORDER);
+        tree.wait().await;
+    }
+}

@@ -1,0 +1,103 @@
+//! Supervisors that come and go while the tree runs.
+
+use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::{CallError, Started};
+
+use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
+use crate::patience::{SECOND, until};
+
+fn more(log: &Log) -> Supervisor {
+    let children: Vec<_> = ["b0", "b1", "b2"].map(|name| puppet(name, log)).into();
+    Supervisor::named("more").span(2).children(children)
+}
+
+fn paths(tree: &Tree) -> Vec<String> {
+    let nodes = tree.observer().snapshot();
+    nodes.iter().map(|node| node.path.to_string()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_is_added_has_all_its_parts_and_stops_with_the_tree() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let started = tree.observer().start_supervisor(more(&log)).await.unwrap();
+    assert_eq!(started, Started::Running(1));
+    assert_eq!(
+        paths(&tree),
+        ["root", "more", "more.1", "more.1/b2", "more/b0", "more/b1", "team"]
+    );
+    let handle = tree.observer().supervisor("more").unwrap();
+    assert_eq!(handle.count_children().await.unwrap().active, 3);
+    assert!(tree.stop().await.is_orderly());
+    assert_eq!(log.after("").iter().filter(|line| line.ends_with("stopped")).count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_taken_away_by_the_handle_of_the_root_and_may_come_again() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let root = tree.observer().supervisor("root").unwrap();
+    for _ in 0..2 {
+        tree.observer().start_supervisor(more(&log)).await.unwrap();
+        let address = tree.observer().address::<Say>("more/b0").unwrap();
+        root.terminate_child("more").await.unwrap();
+        root.delete_child("more").await.unwrap();
+        assert_eq!(paths(&tree), ["root", "team"]);
+        let refused = address.send(Say::Note(1)).await.unwrap_err();
+        assert_eq!(refused.why, Refusal::Closed);
+    }
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_with_a_name_that_is_taken_is_refused_and_leaves_the_first_alone() {
+    let log = Log::default();
+    let tree = grow(team().child(puppet("a", &log))).await;
+    let refused = tree.observer().start_supervisor(team().child(puppet("b", &log))).await;
+    assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
+    assert_eq!(paths(&tree), ["root", "team", "team/a"]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_one_whose_last_part_does_not_start_nothing_is_kept() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let failing = Script::new(&log).start(Start::Fails);
+    let broken = Supervisor::named("more")
+        .span(1)
+        .child(puppet("b0", &log))
+        .child(scripted("b1", failing));
+    let refused = tree.observer().start_supervisor(broken).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(paths(&tree), ["root", "team"]);
+    until("the first part has stopped", || log.has("b0 stopped")).await;
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_fails_is_restarted_with_its_children_like_any_other() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let fragile = Supervisor::named("more")
+        .intensity(Intensity::new(0, SECOND))
+        .child(puppet("b0", &log));
+    tree.observer().start_supervisor(fragile).await.unwrap();
+    let address = tree.observer().address::<Say>("more/b0").unwrap();
+    let more = tree.observer().supervisor("more").unwrap();
+    more.kill_child("b0").await.unwrap();
+    until("it is back", || log.has("b0 starts 2")).await;
+    address.send(Say::Note(7)).await.unwrap();
+    until("its address still leads to it", || log.has("b0 note 7")).await;
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_built_is_refused_before_anything_starts() {
+    let tree = grow(team()).await;
+    let refused = tree.observer().start_supervisor(Supervisor::named("No")).await;
+    assert!(matches!(refused, Err(CallError::Build(_))), "{refused:?}");
+    tree.stop().await;
+    let refused = tree.observer().start_supervisor(Supervisor::named("late")).await;
+    assert!(matches!(refused, Err(CallError::Down { .. })), "{refused:?}");
+}

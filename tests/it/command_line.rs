@@ -1,0 +1,160 @@
+//! What the verbs answer, for people and for programs, and their exit codes.
+
+use serde_json::Value;
+
+use crate::running::House;
+use crate::text;
+
+#[test]
+fn the_tree_is_shown_as_text_as_json_and_as_dot() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    let tree = house.json(&["tree"]);
+    let nodes = tree.as_array().unwrap();
+    assert_eq!(
+        (&nodes[0]["path"], &nodes[0]["level"]),
+        (&Value::from("root"), &Value::from(1))
+    );
+    let worker = nodes.iter().find(|node| node["path"] == "demo/worker-1").unwrap();
+    assert_eq!(
+        (&worker["level"], &worker["kind"]),
+        (&Value::from(3), &Value::from("native"))
+    );
+    assert_eq!(worker["mailbox"]["capacity"], 1024);
+    for key in ["state", "incarnation", "restarts", "pid", "children_count"] {
+        assert!(worker.get(key).is_some(), "{key} is missing");
+    }
+    let shown = text(&house.run(&["tree", "demo"]).stdout);
+    assert!(shown.starts_with("path ") && shown.contains("demo/worker-1"), "{shown}");
+    assert!(!shown.contains("telemetry"), "{shown}");
+    let dot = text(&house.run(&["tree", "--format", "dot"]).stdout);
+    assert!(dot.contains("\"demo\" -> \"demo/worker-1\";"), "{dot}");
+}
+
+#[test]
+fn an_agent_can_be_stopped_restarted_paused_and_asked_why() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    assert_eq!(house.json(&["agent", "stop", "worker-1"])["state"], "stopped");
+    let restarted = house.json(&["agent", "restart", "demo/worker-1"]);
+    assert_eq!(
+        (&restarted["state"], &restarted["incarnation"]),
+        (&"idle".into(), &2.into())
+    );
+    assert_eq!(house.json(&["agent", "pause", "worker-1"])["state"], "paused");
+    let late = house.run(&["agent", "ask", "worker-1", "1", "--within", "50ms"]);
+    assert_eq!(late.status.code(), Some(3), "{}", text(&late.stderr));
+    assert_ne!(house.json(&["agent", "resume", "worker-1"])["state"], "paused");
+    let why = house.json(&["why", "worker-1"]);
+    assert_eq!(why["path"], "demo/worker-1");
+    assert!(
+        why["history"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|change| change["to"] == "stopped"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_team_can_be_scaled_stopped_and_started() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    let agents = |team: &Value| team["agents"].as_array().unwrap().len();
+    let before = agents(&house.json(&["team", "show", "demo"]));
+    assert_eq!(
+        agents(&house.json(&["team", "scale", "demo", "worker", "5"])),
+        before + 2
+    );
+    assert_eq!(
+        agents(&house.json(&["team", "scale", "demo", "worker", "1"])),
+        before - 2
+    );
+    house.json(&["team", "stop", "demo"]);
+    assert_eq!(
+        house
+            .run(&["agent", "ask", "worker-1", "1", "--within", "50ms"])
+            .status
+            .code(),
+        Some(3)
+    );
+    house.json(&["team", "start", "demo"]);
+    assert_eq!(house.json(&["agent", "ask", "worker-1", "1"])["result"], 1);
+    assert_eq!(house.json(&["team", "list"])[0]["name"], "demo");
+}
+
+#[test]
+fn an_agent_that_was_spawned_is_there_with_its_settings() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    let spawned = house.json(&["agent", "spawn", "demo", "more", "--kind", "echo", "--set", "delay=1ms"]);
+    assert_eq!(spawned["path"], "demo/more");
+    assert_eq!(house.json(&["agent", "ask", "more", "hello"])["result"], "hello");
+    let refused = house.run(&["agent", "spawn", "demo", "less", "--kind", "ecko"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn what_is_not_there_is_code_4_and_says_where_to_look() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    for arguments in [
+        &["agent", "show", "nobody"][..],
+        &["team", "show", "none"],
+        &["tree", "nowhere"],
+    ] {
+        let output = house.run(arguments);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains("`triarch "), "{said}");
+    }
+}
+
+#[test]
+fn without_a_runtime_the_answer_is_code_69() {
+    let output = House::new().run(&["status"]);
+    assert_eq!(output.status.code(), Some(69));
+    let said = text(&output.stderr);
+    assert!(said.contains("start one with triarch up"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_followed_is_code_2() {
+    let house = House::new();
+    for arguments in [&["--fro"][..], &["up", "--for", "ever"], &["agent", "dance"]] {
+        assert_eq!(house.run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let config = house.write("broken.toml", "[runtime]\nspam = 1\n");
+    let output = house.run(&["up", "--config", config.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("broken.toml:2:1") && said.contains("write `span`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn help_version_and_completions_go_to_standard_output() {
+    let house = House::new();
+    assert_eq!(text(&house.run(&["--version"]).stdout), "triarch 0.1.0\n");
+    assert!(text(&house.run(&["--help"]).stdout).contains("Usage: triarch"));
+    assert!(text(&house.run(&["completions", "bash"]).stdout).contains("_triarch"));
+}
+
+#[test]
+fn a_description_can_be_begun_checked_and_shown() {
+    let house = House::new();
+    assert_eq!(house.run(&["config", "init"]).status.code(), Some(0));
+    assert_ne!(
+        house.run(&["config", "init"]).status.code(),
+        Some(0),
+        "it is not written over"
+    );
+    let checked = house.run(&["config", "check"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    assert!(text(&house.run(&["config", "show"]).stdout).contains("TRIARCH_GATEWAY__LISTEN"));
+    let schema: Value = serde_json::from_slice(&house.run(&["config", "schema"]).stdout).unwrap();
+    assert!(schema["properties"]["team"].is_object());
+}
