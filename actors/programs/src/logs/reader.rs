@@ -239,3 +239,135 @@ fn read_from(file: &mut File, offset: u64, most: u64, query: &Query, lines: &mut
     lines.extend(found.filter(|line| query.wants(line)));
     Ok(offset + end as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::files::{Batch, Files};
+    use super::super::line::Source;
+    use super::*;
+
+    struct Desk {
+        folder: tempfile::TempDir,
+        files: Files,
+        written: watch::Sender<u64>,
+        bounds: Bounds,
+        count: u64,
+    }
+
+    impl Desk {
+        fn new(file_bytes: u64, files: usize) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let bounds = Bounds { file_bytes, files };
+            Self {
+                files: Files::new(folder.path().to_owned(), bounds),
+                written: watch::Sender::new(0),
+                folder,
+                bounds,
+                count: 0,
+            }
+        }
+
+        fn logs(&self) -> Logs {
+            Logs::new(Arc::from(self.folder.path()), self.bounds, self.written.subscribe())
+        }
+
+        /// Writes so many lines, each a second after the one before; every third is of another life.
+        fn write(&mut self, lines: u64) {
+            let line = |number: u64| LogLine::new(at(number), number % 3, Source::Out, number.to_string());
+            let lines = (self.count..self.count + lines).map(line).collect::<Vec<_>>();
+            self.count += lines.len() as u64;
+            self.files.write(Batch::from([(Arc::from("team/a"), lines)]));
+            self.written.send_modify(|version| *version += 1);
+        }
+    }
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    fn numbers(lines: &[LogLine]) -> Vec<u64> {
+        lines.iter().map(|line| line.text.parse().unwrap()).collect()
+    }
+
+    async fn read(desk: &Desk, query: Query) -> Vec<u64> {
+        numbers(&desk.logs().read("team/a", query).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn all_files_are_read_oldest_first_and_only_what_is_asked_for() {
+        let mut desk = Desk::new(500, 4);
+        for _ in 0..10 {
+            desk.write(1);
+        }
+        assert_eq!(read(&desk, Query::default()).await, (0..10).collect::<Vec<_>>());
+        let since = Query {
+            since: Some(at(7)),
+            ..Query::default()
+        };
+        assert_eq!(read(&desk, since).await, [7, 8, 9]);
+        let of_life = Query {
+            incarnation: Some(1),
+            last: Some(2),
+            ..Query::default()
+        };
+        assert_eq!(read(&desk, of_life).await, [4, 7]);
+    }
+
+    #[tokio::test]
+    async fn who_follows_misses_nothing_while_files_make_way() {
+        let mut desk = Desk::new(500, 4);
+        desk.write(2);
+        let mut following = desk.logs().follow("team/a", Query::default()).unwrap();
+        let mut seen = numbers(&following.next().await.unwrap());
+        for _ in 0..40 {
+            desk.write(3);
+            while seen.len() < usize::try_from(desk.count).unwrap() {
+                seen.extend(numbers(&following.next().await.unwrap()));
+            }
+        }
+        assert_eq!(seen, (0..desk.count).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn who_fell_behind_goes_on_with_the_oldest_that_is_left() {
+        let mut desk = Desk::new(500, 2);
+        desk.write(1);
+        let mut following = desk.logs().follow("team/a", Query::default()).unwrap();
+        assert_eq!(numbers(&following.next().await.unwrap()), [0]);
+        for _ in 0..30 {
+            desk.write(1);
+        }
+        let mut seen = Vec::new();
+        while seen.last() != Some(&30) {
+            seen.extend(numbers(&following.next().await.unwrap()));
+        }
+        assert!(seen.is_sorted() && seen.len() < 30, "{seen:?}");
+        assert_eq!(seen, read(&desk, Query::default()).await);
+    }
+
+    #[tokio::test]
+    async fn half_a_line_is_passed_over() {
+        let mut desk = Desk::new(10_000, 2);
+        desk.write(1);
+        let path = newest(desk.folder.path(), "team/a").unwrap();
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend_from_slice(b"{\"time\":\"19\n");
+        std::fs::write(&path, text).unwrap();
+        desk.write(1);
+        assert_eq!(read(&desk, Query::default()).await, [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn where_nobody_writes_any_more_following_ends() {
+        let mut desk = Desk::new(10_000, 2);
+        desk.write(1);
+        let mut following = desk.logs().follow("team/a", Query::default()).unwrap();
+        assert_eq!(following.next().await.unwrap().len(), 1);
+        let Desk { written, folder, .. } = desk;
+        drop(written);
+        assert!(following.next().await.unwrap().is_empty());
+        drop(folder);
+    }
+}

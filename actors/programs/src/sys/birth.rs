@@ -167,7 +167,7 @@ fn clone(child: &Child<'_>, stack: &mut Stack) -> io::Result<(i32, OwnedFd)> {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = u64::from(group.as_raw_fd().unsigned_abs());
     }
-    let result: isize;
+    let result: i64;
     // SAFETY: The child leaves this block only by `steps`, which does not return, and runs on a stack of its own that
     // outlives it: this thread goes on when the child has become the program or has ended. The child inherits the
     // registers, so it finds `steps` and its argument where the parent put them; the parent loses what the kernel
@@ -184,7 +184,7 @@ fn clone(child: &Child<'_>, stack: &mut Stack) -> io::Result<(i32, OwnedFd)> {
             "2:",
             child = in(reg) ptr::from_ref(child).cast::<c_void>(),
             steps = in(reg) steps as extern "C" fn(*mut c_void) -> c_int,
-            inlateout("rax") libc::SYS_clone3 as isize => result,
+            inlateout("rax") libc::SYS_clone3 => result,
             in("rdi") &raw const arguments,
             in("rsi") size_of::<Arguments>(),
             out("rcx") _,
@@ -239,19 +239,19 @@ impl Child<'_> {
     /// Returns at the step that failed, whose error is the last one of the system.
     fn take_steps(&self) {
         let steps: [fn(&Self) -> bool; STEPS.len()] = [
-            Self::be_watched,
+            |_| Self::be_watched(),
             Self::have_the_same_parent,
-            Self::begin_session,
+            |_| Self::begin_session(),
             Self::join_groups,
             Self::take_limits,
             Self::take_streams,
             Self::enter_folder,
             Self::adopt_orphans,
-            Self::give_up_privileges,
+            |_| Self::give_up_privileges(),
             Self::enter_sandbox,
-            Self::close_the_rest,
+            |_| Self::close_the_rest(),
             Self::take_filter,
-            Self::take_default_signals,
+            |_| Self::take_default_signals(),
             Self::become_the_program,
         ];
         for (number, step) in steps.iter().enumerate() {
@@ -262,7 +262,7 @@ impl Child<'_> {
         }
     }
 
-    fn be_watched(&self) -> bool {
+    fn be_watched() -> bool {
         // SAFETY: takes numbers only.
         unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0 }
     }
@@ -273,7 +273,7 @@ impl Child<'_> {
         unsafe { libc::getppid() == self.parent }
     }
 
-    fn begin_session(&self) -> bool {
+    fn begin_session() -> bool {
         // SAFETY: takes nothing.
         unsafe { libc::setsid() >= 0 }
     }
@@ -312,7 +312,7 @@ impl Child<'_> {
         !self.plan.adopts_orphans || unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 }
     }
 
-    fn give_up_privileges(&self) -> bool {
+    fn give_up_privileges() -> bool {
         // SAFETY: takes numbers only.
         unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 }
     }
@@ -324,7 +324,7 @@ impl Child<'_> {
         })
     }
 
-    fn close_the_rest(&self) -> bool {
+    fn close_the_rest() -> bool {
         // SAFETY: closes descriptors of this process, whose table is its own; the program is named by its path.
         unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) == 0 }
     }
@@ -343,7 +343,7 @@ impl Child<'_> {
         })
     }
 
-    fn take_default_signals(&self) -> bool {
+    fn take_default_signals() -> bool {
         for signal in 1..=libc::SIGRTMAX() {
             // SAFETY: sets what this process does at a signal, whose table is its own. The two that cannot be set, and
             // those that the C library keeps, are refused without an effect.

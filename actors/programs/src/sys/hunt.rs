@@ -78,7 +78,9 @@ pub(super) fn strike(household: &Household, tally: &mut Tally) {
         if living.is_empty() || Instant::now() >= deadline {
             return;
         }
-        living.iter().for_each(|entry| tally.kill(entry));
+        for entry in &living {
+            tally.kill(entry);
+        }
         household.enclosure.kill();
         await_ends(&living, LOOK);
     }

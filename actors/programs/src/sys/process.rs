@@ -89,9 +89,8 @@ impl Process {
             if let Some(exit) = self.exit {
                 return exit;
             }
-            let mut ready = match self.pidfd.readable().await {
-                Ok(ready) => ready,
-                Err(_) => return self.lost(),
+            let Ok(mut ready) = self.pidfd.readable().await else {
+                return self.lost();
             };
             match birth::ended(self.pidfd.get_ref(), false) {
                 Ok(None) => ready.clear_ready(),

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use super::super::leftovers::reap_on;
+use super::super::reap_leftovers;
 use super::*;
 
 /// Tells the test binary to be the runtime that is killed: the folder of its state.
@@ -43,7 +44,7 @@ fn what_a_killed_runtime_left_is_found_and_killed_by_the_next() {
         let survey = reap_on(&yard.ground, &yard.owner);
         assert_eq!((yard.marked(), survey.survivors), (vec![], 0));
         assert!((expected..=expected + 3).contains(&survey.found), "{survey}");
-        assert_eq!(reap_on(&yard.ground, &yard.owner), super::super::Survey::default());
+        assert_eq!(reap_leftovers(&yard.owner), super::super::Survey::default());
     }
 }
 

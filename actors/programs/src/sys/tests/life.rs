@@ -3,14 +3,15 @@
 use std::time::Instant;
 
 use rustix::process::{Pid, kill_process};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::Signal;
 use super::*;
 
 async fn launched(script: &str) -> (Yard, Process) {
     let yard = Yard::new(Ground::found().clone());
-    let (process, _) = yard.try_launch(yard.bash(script)).await.unwrap();
+    // As the runtime does it, and not on a ground of the test's choice.
+    let (process, _) = Process::launch(yard.bash(script)).await.unwrap();
     (yard, process)
 }
 
@@ -20,6 +21,15 @@ async fn a_program_reads_and_prints_and_ends_with_its_code() {
     let mut stdin = process.stdin.take().unwrap();
     stdin.write_all(b"hello\n").await.unwrap();
     assert_eq!(output(&mut process).await, ["got hello"]);
+    let mut complaint = String::new();
+    process
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut complaint)
+        .await
+        .unwrap();
+    assert_eq!(complaint, "oops\n");
     let exit = process.ended().await;
     assert_eq!((exit.code, exit.signal), (Some(7), None));
     assert_eq!(process.ended().await, exit, "the end of a program stays known");

@@ -18,7 +18,7 @@ use super::ground::Ground;
 use super::{Enforcement, Launch, LaunchError, Limits, Owner, Process, Sandbox, Tag};
 
 /// What no wait of a test exceeds, unless something is broken.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// A runtime's folder of its own, and a mark that its programs carry in their command lines.
 struct Yard {
