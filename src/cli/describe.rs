@@ -42,7 +42,7 @@ impl Described {
         })
     }
 
-    fn load(&self) -> Result<Loaded, Trouble> {
+    pub(super) fn load(&self) -> Result<Loaded, Trouble> {
         Ok(config::load(&self.source, &self.kinds, config::variables())?)
     }
 
