@@ -50,19 +50,19 @@ pub fn room(
         path: state_dir.to_owned(),
         source,
     })?;
-    make(&config, state_dir, owner, office, Metrics::new(instruments)?)
+    Ok(make(&config, state_dir, owner, office, Metrics::new(instruments)?))
 }
 
 /// The kind alone, to check descriptions by: it touches no folder, and its agents are not to be started.
 pub fn described(office: Arc<PostOffice>, instruments: &Instruments) -> Result<Programs, Error> {
-    let made = make(
+    let (_room, programs) = make(
         &Config::default(),
         Path::new(""),
         Owner::nobody(),
         office,
         Metrics::new(instruments)?,
     );
-    made.map(|(_, programs)| programs)
+    Ok(programs)
 }
 
 fn make(
@@ -71,7 +71,7 @@ fn make(
     owner: Owner,
     office: Arc<PostOffice>,
     metrics: Metrics,
-) -> Result<(Supervisor, Programs), Error> {
+) -> (Supervisor, Programs) {
     let bounds = logs::Bounds {
         file_bytes: config.log_file_bytes.0,
         files: config.log_files,
@@ -108,7 +108,7 @@ fn make(
         },
     )
     .capacity(1);
-    Ok((supervisor().child(scribe).child(reaper), programs))
+    (supervisor().child(scribe).child(reaper), programs)
 }
 
 fn supervisor() -> Supervisor {

@@ -26,9 +26,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-#[cfg_attr(test, expect(unused_imports, reason = "named by those who keep it, not by tests"))]
 pub(crate) use census::ProcessInfo;
-
 pub(crate) use household::{bury_orphans, household};
 pub(crate) use hunt::Survey;
 pub(crate) use launch::{Enforcement, Launch, LaunchError, Limits, Sandbox};
