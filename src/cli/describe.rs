@@ -10,7 +10,7 @@ use triarch_teams::{Kinds, PostOffice};
 use triarch_telemetry::Exposition;
 
 use super::line::ConfigVerb;
-use crate::config::{self, ConfigErrors, InitError, Loaded, Source};
+use crate::config::{self, ConfigErrors, InitError, Loaded, RuntimeConfig, Source};
 use crate::fleet::{Ground, Making};
 use crate::operations::{Code, Trouble};
 use crate::rooms;
@@ -42,18 +42,23 @@ impl Described {
         })
     }
 
-    fn load(&self) -> Result<Loaded, Trouble> {
+    pub(super) fn load(&self) -> Result<Loaded, Trouble> {
         Ok(config::load(&self.source, &self.kinds, config::variables())?)
     }
 
+    /// Where the runtime is asked, whether or not its description has faults.
     pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
-        state_dir(&self.load()?)
+        let state_dir = config::state_dir(&self.source, |name| env::var(name).ok());
+        in_home(RuntimeConfig {
+            state_dir,
+            ..RuntimeConfig::default()
+        })
     }
 
     /// What a runtime stands on, and the room of its programs.
     pub(super) fn ground(self) -> Result<(Arc<Ground>, Supervisor), Trouble> {
         let loaded = self.load()?;
-        let state_dir = state_dir(&loaded)?;
+        let state_dir = in_home(loaded.config.runtime.clone())?;
         let instruments = self.exposition.instruments();
         let office = Arc::clone(&self.office);
         let config = loaded.config.programs.clone();
@@ -76,9 +81,8 @@ fn cannot_stand(error: &dyn std::fmt::Display) -> Trouble {
     Trouble::new(Code::RuntimeFailed, error.to_string(), "")
 }
 
-fn state_dir(loaded: &Loaded) -> Result<PathBuf, Trouble> {
+fn in_home(runtime: RuntimeConfig) -> Result<PathBuf, Trouble> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let runtime = &loaded.config.runtime;
     if home.is_none() && runtime.state_dir.starts_with('~') {
         return Err(Trouble::new(
             Code::Usage,

@@ -65,6 +65,13 @@ pub(super) enum Verb {
     /// The description of the fleet.
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Looks for what would keep a runtime from running well on this machine.
+    Doctor,
+    /// Starts a runtime with the demo, kills one of its agents, and tells how it recovers.
+    Demo,
+    /// What there is to watch the runtime with.
+    #[command(subcommand)]
+    Dashboard(DashboardVerb),
     /// Prints what makes a shell complete the command line.
     Completions {
         /// The shell.
@@ -165,4 +172,13 @@ pub(super) enum ConfigVerb {
     Schema,
     /// Shows each setting, and where it comes from.
     Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DashboardVerb {
+    /// Writes the dashboards for Grafana, the rules for Prometheus and their tests.
+    Export {
+        /// The folder they are written to.
+        folder: PathBuf,
+    },
 }

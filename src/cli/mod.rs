@@ -1,7 +1,9 @@
 //! The command line: a door to the operations, and the verbs that need no runtime.
 
 mod ask;
+mod demo;
 mod describe;
+mod doctor;
 mod dot;
 mod line;
 mod screen;
@@ -10,6 +12,8 @@ mod table;
 mod top;
 
 use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,7 +25,7 @@ use crate::operations::{Code, Down, LogsRead, Trouble};
 use crate::up::{self, complain, print};
 use ask::{Runtime, tell};
 use describe::Described;
-use line::{AgentVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
+use line::{AgentVerb, DashboardVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
 use screen::Screen;
 
 /// Does what the arguments ask for; `own` are the kinds that this binary adds.
@@ -35,7 +39,11 @@ pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) ->
             let _unread = error.print();
             // Who asks for nothing is shown what there is.
             let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-            if error.use_stderr() && !is_help { Code::Usage.number() } else { 0 }
+            if error.use_stderr() && !is_help {
+                Code::Usage.number()
+            } else {
+                0
+            }
         }
     };
     ExitCode::from(code)
@@ -47,6 +55,9 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     match verb {
         Verb::Up(arguments) => return start(described, arguments.limit),
         Verb::Config(verb) => return describe::perform(&verb, &described, flags.json).map(|()| 0),
+        Verb::Doctor => return doctor::run(&described, flags.json).map(|()| 0),
+        Verb::Demo => return demo::run().map(|()| 0),
+        Verb::Dashboard(DashboardVerb::Export { folder }) => return export(&folder).map(|()| 0),
         Verb::Completions { shell } => {
             complete(shell);
             return Ok(0);
@@ -75,6 +86,23 @@ fn start(described: Described, limit: Option<Duration>) -> Result<u8, Trouble> {
     }))
 }
 
+/// Writes dashboards and rules, as they belong to this very version.
+fn export(folder: &Path) -> Result<(), Trouble> {
+    for (path, contents) in crate::dashboards::files() {
+        let path = folder.join(path);
+        let written = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, contents));
+        written.map_err(|error| {
+            let message = format!("{} cannot be written: {error}", path.display());
+            Trouble::new(Code::Failed, message, "name a folder that can be written")
+        })?;
+        print(&format!("{}\n", path.display()));
+    }
+    Ok(())
+}
+
 fn complete(shell: clap_complete::Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Line::command(), "triarch", &mut script);
@@ -84,7 +112,7 @@ fn complete(shell: clap_complete::Shell) {
 /// How often the end of the runtime is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-fn stop(state_dir: &std::path::Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
+fn stop(state_dir: &Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
     let stopping = Runtime::of(state_dir)?.ask(down)?;
     while triarch_gateway::is_held(state_dir) {
         pause(LOOK_EVERY);

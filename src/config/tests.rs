@@ -325,3 +325,22 @@ fn the_schema_tells_of_each_kind_and_leads_nowhere_in_vain() {
     let voice = &agents["oneOf"][2]["properties"]["voice"];
     assert_eq!(voice["anyOf"][0]["$ref"], "#/$defs/program.Voice");
 }
+
+#[test]
+fn the_state_folder_is_known_also_where_the_description_has_faults() {
+    let folder = |text: &str, variable: Option<&str>| {
+        let source = Source::Text {
+            name: "triarch.toml".to_owned(),
+            text: text.to_owned(),
+        };
+        state_dir(&source, |_| variable.map(str::to_owned))
+    };
+    assert_eq!(
+        folder("[runtime]\nstate_dir = \"/here\"\nspam = 1\n[[team]]\n", None),
+        "/here"
+    );
+    assert_eq!(folder("[runtime]\nstate_dir = \"/here\"\n", Some("/there")), "/there");
+    for text in ["", "[runtime]\nstate_dir = 7\n", "]["] {
+        assert_eq!(folder(text, None), "~/.local/state/triarch", "{text}");
+    }
+}

@@ -50,19 +50,15 @@ pub fn room(
         path: state_dir.to_owned(),
         source,
     })?;
-    make(&config, state_dir, owner, office, Metrics::new(instruments)?)
+    let metrics = Metrics::new(instruments)?;
+    Ok(make(&config, state_dir, owner, office, metrics))
 }
 
 /// The kind alone, to check descriptions by: it touches no folder, and its agents are not to be started.
 pub fn described(office: Arc<PostOffice>, instruments: &Instruments) -> Result<Programs, Error> {
-    let made = make(
-        &Config::default(),
-        Path::new(""),
-        Owner::nobody(),
-        office,
-        Metrics::new(instruments)?,
-    );
-    made.map(|(_, programs)| programs)
+    let metrics = Metrics::new(instruments)?;
+    let (_, programs) = make(&Config::default(), Path::new(""), Owner::nobody(), office, metrics);
+    Ok(programs)
 }
 
 fn make(
@@ -71,7 +67,7 @@ fn make(
     owner: Owner,
     office: Arc<PostOffice>,
     metrics: Metrics,
-) -> Result<(Supervisor, Programs), Error> {
+) -> (Supervisor, Programs) {
     let bounds = logs::Bounds {
         file_bytes: config.log_file_bytes.0,
         files: config.log_files,
@@ -108,7 +104,7 @@ fn make(
         },
     )
     .capacity(1);
-    Ok((supervisor().child(scribe).child(reaper), programs))
+    (supervisor().child(scribe).child(reaper), programs)
 }
 
 fn supervisor() -> Supervisor {

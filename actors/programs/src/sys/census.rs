@@ -52,6 +52,8 @@ pub(super) type Identity = (i32, u64);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Census {
     pub(super) entries: BTreeMap<i32, Entry>,
+    /// Whether everybody is in it, so that who is not has ended.
+    is_whole: bool,
 }
 
 /// From whom it is told who else belongs to a program.
@@ -142,7 +144,10 @@ impl Census {
         for entry in fs::read_dir("/proc")? {
             pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
         }
-        Ok(Self::of(pids, groups))
+        Ok(Self {
+            is_whole: true,
+            ..Self::of(pids, groups)
+        })
     }
 
     /// Looks at these processes; who has ended meanwhile is nobody.
@@ -151,6 +156,15 @@ impl Census {
         let there = pids.into_iter().filter_map(Entry::of_pid);
         Self {
             entries: there.map(|entry| (entry.pid, entry.complete(groups, own))).collect(),
+            is_whole: false,
+        }
+    }
+
+    /// Forgets who has ended and leads no session any more: his number may be another's soon.
+    pub(super) fn prune(&self, seen: &mut HashMap<i32, u64>) {
+        if self.is_whole {
+            let sessions: BTreeSet<_> = self.entries.values().map(|entry| entry.session).collect();
+            seen.retain(|pid, _| self.entries.contains_key(pid) || sessions.contains(pid));
         }
     }
 
@@ -285,6 +299,7 @@ mod tests {
     fn census(entries: impl IntoIterator<Item = Entry>) -> Census {
         Census {
             entries: entries.into_iter().map(|entry| (entry.pid, entry)).collect(),
+            is_whole: true,
         }
     }
 
@@ -356,6 +371,22 @@ mod tests {
         let all = census([process(50, 1, 50), process(51, 50, 51)]);
         assert_eq!(kin(&all, &[], &[(50, 50)]), [50, 51]);
         assert_eq!(kin(&all, &[], &[(50, 49)]), [0; 0]);
+    }
+
+    #[test]
+    fn who_has_ended_is_forgotten_unless_he_leads_a_session_still() {
+        let whole = census([process(71, 1, 70)]);
+        let seen = HashMap::from([(70, 70), (71, 71), (72, 72)]);
+        let mut pruned = seen.clone();
+        whole.prune(&mut pruned);
+        assert_eq!(pruned, HashMap::from([(70, 70), (71, 71)]));
+        let partial = Census {
+            is_whole: false,
+            ..whole
+        };
+        let mut kept = seen.clone();
+        partial.prune(&mut kept);
+        assert_eq!(kept, seen);
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Household {
             inmates: &inmates,
             seen: &seen,
         });
+        census.prune(&mut seen);
         seen.extend(members.iter().map(|entry| entry.identity()));
         members
     }

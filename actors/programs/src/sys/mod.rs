@@ -26,7 +26,6 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-#[cfg_attr(test, expect(unused_imports, reason = "named by those who keep it, not by tests"))]
 pub(crate) use census::ProcessInfo;
 
 pub(crate) use household::{bury_orphans, household};
