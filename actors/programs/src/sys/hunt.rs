@@ -50,6 +50,10 @@ impl Tally {
         self.found.extend(entries.into_iter().map(Entry::identity));
     }
 
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        self.found.contains(&entry.identity())
+    }
+
     fn kill(&mut self, entry: &Entry) {
         self.found.insert(entry.identity());
         self.killed.insert(entry.identity());

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::birth;
 use super::census::{self, Entry};
@@ -20,8 +20,8 @@ use super::launch::{Enforcement, Launch, LaunchError};
 use super::spawner;
 
 /// The pauses between looks at whether the last one has gone.
-const LOOK_FIRST: Duration = Duration::from_millis(2);
-const LOOK_LAST: Duration = Duration::from_millis(50);
+const LOOK_FIRST: Duration = Duration::from_millis(5);
+const LOOK_LAST: Duration = Duration::from_millis(250);
 
 /// A program that runs, and all that it started. Dropped, all of them are killed.
 #[derive(Debug)]
@@ -122,25 +122,25 @@ impl Process {
         spawn_blocking(signalled).await.map_err(io::Error::other)
     }
 
-    /// Asks all to end; returns whom.
-    async fn ask(&self) -> io::Result<Vec<Entry>> {
+    /// Asks all to end who were not asked before; returns who is alive.
+    async fn ask(&self, tally: &Tally, is_first: bool) -> io::Result<Vec<Entry>> {
         // Only a control group keeps those together whom the program leaves behind when it ends at once.
-        let census = if self.household.enclosure.tracks() {
-            Some(census::fresh().await?)
-        } else {
+        let census = if is_first && !self.household.enclosure.tracks() {
             None
+        } else {
+            Some(census::fresh().await?)
         };
         let household = self.household.clone();
+        let asked_before = tally.clone();
         let asked = move || {
-            let living = match census {
+            let living: Vec<Entry> = match census {
                 Some(census) => household.living(&census).into_iter().cloned().collect(),
                 None => hunt::freeze(&household),
             };
             // Who is stopped hears nothing until he goes on.
-            for wanted in [Signal::TERM, Signal::CONT] {
-                for entry in &living {
-                    hunt::signal(entry, wanted);
-                }
+            for entry in living.iter().filter(|entry| !asked_before.has(entry)) {
+                hunt::signal(entry, Signal::TERM);
+                hunt::signal(entry, Signal::CONT);
             }
             living
         };
@@ -151,8 +151,7 @@ impl Process {
     pub(crate) async fn stop(&mut self, patience: Duration) -> Survey {
         let mut tally = Tally::default();
         if !patience.is_zero() {
-            tally.find(&self.ask().await.unwrap_or_default());
-            let _ = timeout_at(Instant::now() + patience, self.all_gone()).await;
+            let _ = timeout_at(Instant::now() + patience, self.ask_until_all_are_gone(&mut tally)).await;
         }
         let survivors = self.kill_all(&mut tally).await;
         self.ended().await;
@@ -162,20 +161,21 @@ impl Process {
         tally.survey(survivors)
     }
 
-    /// Waits until the program and all it started have ended.
-    async fn all_gone(&mut self) {
-        self.ended().await;
+    /// Waits until the program and all it started have ended; who is born meanwhile is asked too.
+    async fn ask_until_all_are_gone(&mut self, tally: &mut Tally) {
+        tally.find(&self.ask(tally, true).await.unwrap_or_default());
         let mut pause = LOOK_FIRST;
         loop {
-            let is_empty = self.household.enclosure.inmates().is_empty();
-            if is_empty
-                && census::fresh()
-                    .await
-                    .is_ok_and(|census| self.household.living(&census).is_empty())
-            {
-                return;
+            let has_ended = timeout(pause, self.ended()).await.is_ok();
+            if let Ok(living) = self.ask(tally, false).await {
+                tally.find(&living);
+                if has_ended && living.is_empty() {
+                    return;
+                }
             }
-            sleep(pause).await;
+            if has_ended {
+                sleep(pause).await;
+            }
             pause = (pause * 2).min(LOOK_LAST);
         }
     }
