@@ -1,7 +1,7 @@
 //! Everything the runtime counts.
 
 use crate::metrics::{Catalogue, CatalogueError, Section, families};
-use crate::{gateway, teams, telemetry};
+use crate::{gateway, programs, teams, telemetry};
 
 /// All sections, in the order of the document.
 pub fn sections() -> Vec<Section> {
@@ -12,6 +12,7 @@ pub fn sections() -> Vec<Section> {
         families::MAILBOX,
         families::AGENT,
         teams::metrics::TEAMS,
+        programs::metrics::PROGRAMS,
         gateway::metrics::GATEWAY,
         objectives,
         lifecycle,

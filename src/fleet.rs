@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::watch;
+use triarch_gateway::ProgressSink;
+use triarch_programs::Programs;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{Level, NodeView, Observer};
@@ -19,6 +22,7 @@ use crate::operations::Trouble;
 pub(crate) struct Fleet {
     observer: Observer,
     ground: Arc<Ground>,
+    progress: Option<ProgressSink>,
 }
 
 /// What there is before the tree runs, and what outlives its rooms.
@@ -26,6 +30,7 @@ pub(crate) struct Ground {
     pub(crate) kinds: Kinds,
     pub(crate) exposition: Exposition,
     pub(crate) office: Arc<PostOffice>,
+    pub(crate) programs: Programs,
     pub(crate) state_dir: PathBuf,
     /// Where the description comes from.
     pub(crate) source: Source,
@@ -50,6 +55,7 @@ pub(crate) struct Making {
     pub(crate) kinds: Kinds,
     pub(crate) exposition: Exposition,
     pub(crate) office: Arc<PostOffice>,
+    pub(crate) programs: Programs,
     pub(crate) state_dir: PathBuf,
     pub(crate) source: Source,
     pub(crate) config: Config,
@@ -61,6 +67,7 @@ impl Ground {
             kinds: making.kinds,
             exposition: making.exposition,
             office: making.office,
+            programs: making.programs,
             state_dir: making.state_dir,
             source: making.source,
             begun: Moment::now(),
@@ -80,6 +87,7 @@ impl Ground {
         Some(Fleet {
             observer: self.running.get()?.0.clone(),
             ground: Arc::clone(self),
+            progress: None,
         })
     }
 
@@ -114,6 +122,23 @@ impl Ground {
 }
 
 impl Fleet {
+    /// As whoever asks sees it, who is told how far an operation is.
+    pub(crate) fn telling(mut self, progress: ProgressSink) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// Tells how far an operation is, where somebody listens; waits while they are slow.
+    pub(crate) async fn tell(&self, progress: Value) {
+        if let Some(sink) = &self.progress {
+            sink.tell(progress).await;
+        }
+    }
+
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.ground.programs
+    }
+
     pub(crate) fn observer(&self) -> &Observer {
         &self.observer
     }
@@ -175,16 +200,21 @@ impl Fleet {
     /// What a node is: its level, or of an agent whether it is native or a program.
     pub(crate) fn kind_of(&self, node: &NodeView) -> String {
         match node.level {
-            Level::Agent if self.pid_of(&node.path).is_some() => "program",
+            Level::Agent if self.is_program(&node.path) => "program",
             Level::Agent => "native",
             other => other.label(),
         }
         .to_owned()
     }
 
+    fn is_program(&self, path: &str) -> bool {
+        let records = self.programs().records();
+        records.running(path).is_some() || !records.of(path).is_empty()
+    }
+
     /// The process of the program that an agent runs.
-    #[expect(clippy::unused_self, reason = "programs come with their room")]
-    pub(crate) fn pid_of(&self, _path: &str) -> Option<u32> {
-        None
+    pub(crate) fn pid_of(&self, path: &str) -> Option<u32> {
+        let running = self.programs().records().running(path)?;
+        u32::try_from(running.pid).ok()
     }
 }

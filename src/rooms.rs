@@ -3,6 +3,7 @@
 //! ```text
 //! root             one_for_one: addresses outlive restarts, so nobody needs a neighbour's restart
 //! ├─ telemetry     first, to see the others start and stop
+//! ├─ programs      before the teams, whose programs it logs, and buries with what they left behind
 //! ├─ gateway       before the teams, so that it can be asked how they start and stop
 //! └─ <team> …      last, so that what they use is there before them and after them
 //! ```
@@ -20,7 +21,7 @@ use crate::fleet::Ground;
 use crate::operations;
 
 /// The rooms that the runtime does not work without.
-const ROOMS: [&str; 2] = ["telemetry", "gateway"];
+const ROOMS: [&str; 3] = ["telemetry", "programs", "gateway"];
 
 /// What everybody counts in, and shows it.
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
@@ -33,13 +34,14 @@ pub(crate) fn exposition() -> Result<Exposition, Failure> {
 }
 
 /// The tree as it is described, before it starts.
-pub(crate) fn root(ground: &Arc<Ground>, doors: Doors) -> Result<Root, Failure> {
+pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<Root, Failure> {
     let config = ground.config();
     let exposition = &ground.exposition;
     let log = config.telemetry.room(config.runtime.log.format);
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())
         .supervisor(telemetry::room(log, telemetry::Output::stderr(), exposition)?)
+        .supervisor(programs)
         .supervisor(gateway::room(doors, exposition, Performer(Arc::clone(ground)))?);
     for team in &config.teams {
         root = root.supervisor(teams::room(team, &ground.kinds, config.runtime.span.get())?);
@@ -51,11 +53,12 @@ pub(crate) fn root(ground: &Arc<Ground>, doors: Doors) -> Result<Root, Failure> 
 struct Performer(Arc<Ground>);
 
 impl Operations for Performer {
-    async fn perform(&self, request: Request, _progress: ProgressSink) -> Result<Value, OperationError> {
+    async fn perform(&self, request: Request, progress: ProgressSink) -> Result<Value, OperationError> {
         let Some(fleet) = self.0.fleet() else {
             let message = "the runtime is still starting";
             return Err(OperationError::new(Code::Failed, message, "ask again in a moment"));
         };
+        let fleet = fleet.telling(progress);
         let performed = operations::perform(&request.operation, request.input, &fleet).await;
         Ok(performed?)
     }

@@ -42,20 +42,23 @@ impl UpError {
 }
 
 /// Runs the tree until it ends, somebody stops it, or `limit` is over; returns the exit code.
-pub(crate) fn run(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
+pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration>) -> Result<u8, UpError> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let code = runtime.block_on(live(ground, limit));
+    let code = runtime.block_on(live(ground, programs, limit));
     // An agent that outlived its kill holds a thread, for which nobody is to wait.
     runtime.shutdown_background();
     code
 }
 
-async fn live(ground: &Arc<Ground>, limit: Option<Duration>) -> Result<u8, UpError> {
+async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration>) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
     let doors = Doors::open(ground.config().gateway, &ground.state_dir)?;
-    let listens = doors.http();
-    let tree = rooms::root(ground, doors).map_err(UpError::Build)?.start().await?;
+    let (listens, _farewell) = (doors.http(), doors.farewell());
+    let tree = rooms::root(ground, programs, doors)
+        .map_err(UpError::Build)?
+        .start()
+        .await?;
     ground.runs(tree.observer(), listens);
     print(&welcome(ground, &tree));
     notify.ready();
@@ -183,7 +186,7 @@ impl Signals {
             if let Some(fleet) = ground.fleet()
                 && let Err(trouble) = reload(&fleet).await
             {
-                complain(&format!("nothing was reloaded: {trouble}; {}", trouble.remedy));
+                complain(&format!("nothing was reloaded: {}", trouble.told()));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use triarch_gateway::{Client, OperationError, socket_path};
 
 use super::screen::Screen;
@@ -21,8 +22,17 @@ impl Runtime {
     }
 
     pub(super) fn ask<O: Operation>(&mut self, operation: &O) -> Result<O::Output, Trouble> {
+        self.ask_told(operation, |_progress| {})
+    }
+
+    /// Asks, and hands on how far it is.
+    pub(super) fn ask_told<O: Operation>(
+        &mut self,
+        operation: &O,
+        told: impl FnMut(Value),
+    ) -> Result<O::Output, Trouble> {
         let input = serde_json::to_value(operation).map_err(|error| Trouble::failed(error.to_string()))?;
-        let output = self.client.request(O::NAME, &input, |_progress| {})?;
+        let output = self.client.request(O::NAME, &input, told)?;
         serde_json::from_value(output).map_err(|error| {
             Trouble::new(
                 Code::Failed,

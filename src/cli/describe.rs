@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use triarch_supervision::Supervisor;
 use triarch_teams::{Kinds, PostOffice};
 use triarch_telemetry::Exposition;
 
 use super::line::ConfigVerb;
-use crate::config::{self, ConfigErrors, InitError, Loaded, Source};
+use crate::config::{self, ConfigErrors, InitError, Loaded, RuntimeConfig, Source};
 use crate::fleet::{Ground, Making};
 use crate::operations::{Code, Trouble};
 use crate::rooms;
@@ -31,39 +32,57 @@ impl Described {
         let exposition = rooms::exposition().map_err(|error| failed(&error))?;
         let office = PostOffice::new(run(), exposition.instruments()).map_err(|error| failed(&error))?;
         let office = Arc::new(office);
+        let programs = triarch_programs::described(Arc::clone(&office), exposition.instruments());
+        let programs = programs.map_err(|error| failed(&error))?;
         Ok(Self {
             source: Source::find(file, Path::new("."), variable),
-            kinds: triarch_teams::natives(Arc::clone(&office)).and(own),
+            kinds: triarch_teams::natives(Arc::clone(&office)).with(programs).and(own),
             office,
             exposition,
         })
     }
 
-    fn load(&self) -> Result<Loaded, Trouble> {
+    pub(super) fn load(&self) -> Result<Loaded, Trouble> {
         Ok(config::load(&self.source, &self.kinds, config::variables())?)
     }
 
+    /// Where the runtime is asked, whether or not its description has faults.
     pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
-        state_dir(&self.load()?)
+        let state_dir = config::state_dir(&self.source, |name| env::var(name).ok());
+        in_home(RuntimeConfig {
+            state_dir,
+            ..RuntimeConfig::default()
+        })
     }
 
-    /// What a runtime stands on.
-    pub(super) fn ground(self) -> Result<Arc<Ground>, Trouble> {
+    /// What a runtime stands on, and the room of its programs.
+    pub(super) fn ground(self) -> Result<(Arc<Ground>, Supervisor), Trouble> {
         let loaded = self.load()?;
-        Ok(Ground::new(Making {
-            kinds: self.kinds,
+        let state_dir = in_home(loaded.config.runtime.clone())?;
+        let instruments = self.exposition.instruments();
+        let office = Arc::clone(&self.office);
+        let config = loaded.config.programs.clone();
+        let made = triarch_programs::room(config, &state_dir, office, instruments);
+        let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
+        let ground = Ground::new(Making {
+            kinds: self.kinds.with(programs.clone()),
+            programs,
             exposition: self.exposition,
             office: self.office,
-            state_dir: state_dir(&loaded)?,
+            state_dir,
             source: self.source,
             config: loaded.config,
-        }))
+        });
+        Ok((ground, room))
     }
 }
 
-fn state_dir(loaded: &Loaded) -> Result<PathBuf, Trouble> {
+fn cannot_stand(error: &dyn std::fmt::Display) -> Trouble {
+    Trouble::new(Code::RuntimeFailed, error.to_string(), "")
+}
+
+fn in_home(runtime: RuntimeConfig) -> Result<PathBuf, Trouble> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let runtime = &loaded.config.runtime;
     if home.is_none() && runtime.state_dir.starts_with('~') {
         return Err(Trouble::new(
             Code::Usage,
@@ -89,11 +108,7 @@ fn run() -> u64 {
 
 impl From<ConfigErrors> for Trouble {
     fn from(errors: ConfigErrors) -> Self {
-        Self::new(
-            Code::Usage,
-            format!("the description cannot be followed\n{errors}"),
-            "mend what is marked",
-        )
+        Self::new(Code::Usage, format!("the description cannot be followed\n{errors}"), "")
     }
 }
 

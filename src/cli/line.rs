@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::operations::{
-    Ask, Broadcast, Down, Kill, List, Pause, Reload, Restart, Resume, Send, Show, Spawn, Status, Stop, TeamList,
-    TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Why,
+    Ask, Broadcast, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, Send, Show, Spawn, Status, Stop,
+    TeamList, TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Why,
 };
 
 /// Runs a fleet of agents as one supervised tree, and shows all of it.
@@ -52,6 +52,8 @@ pub(super) enum Verb {
     Tree(Tree),
     /// Tells why an agent is as it is.
     Why(Why),
+    /// Shows what a program said, and what happened to it.
+    Logs(LogsRead),
     /// Shows the tree, its rates and its troubles on a live screen.
     Top(Top),
     /// Teams.
@@ -63,6 +65,13 @@ pub(super) enum Verb {
     /// The description of the fleet.
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Looks for what would keep a runtime from running well on this machine.
+    Doctor,
+    /// Starts a runtime with the demo, kills one of its agents, and tells how it recovers.
+    Demo,
+    /// What there is to watch the runtime with.
+    #[command(subcommand)]
+    Dashboard(DashboardVerb),
     /// Prints what makes a shell complete the command line.
     Completions {
         /// The shell.
@@ -145,6 +154,8 @@ pub(super) enum AgentVerb {
     Send(Send),
     /// Sends a post to an agent and waits until it is done.
     Ask(Ask),
+    /// Shows what a program said, and what happened to it.
+    Logs(LogsRead),
 }
 
 #[derive(Debug, Subcommand)]
@@ -161,4 +172,13 @@ pub(super) enum ConfigVerb {
     Schema,
     /// Shows each setting, and where it comes from.
     Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DashboardVerb {
+    /// Writes the dashboards for Grafana, the rules for Prometheus and their tests.
+    Export {
+        /// The folder they are written to.
+        folder: PathBuf,
+    },
 }

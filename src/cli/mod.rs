@@ -1,7 +1,9 @@
 //! The command line: a door to the operations, and the verbs that need no runtime.
 
 mod ask;
+mod demo;
 mod describe;
+mod doctor;
 mod dot;
 mod line;
 mod screen;
@@ -10,28 +12,38 @@ mod table;
 mod top;
 
 use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use triarch_teams::Kinds;
 
-use crate::operations::{Code, Down, Trouble};
+use crate::operations::{Code, Down, LogsRead, Trouble};
 use crate::up::{self, complain, print};
 use ask::{Runtime, tell};
 use describe::Described;
-use line::{AgentVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
+use line::{AgentVerb, DashboardVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
+use screen::Screen;
 
 /// Does what the arguments ask for; `own` are the kinds that this binary adds.
 pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) -> ExitCode {
     let code = match Line::try_parse_from(arguments) {
         Ok(line) => perform(line, own).unwrap_or_else(|trouble| {
-            complain(&format!("{}; {}", trouble.message, trouble.remedy));
+            complain(&trouble.told());
             trouble.code.number()
         }),
         Err(error) => {
             let _unread = error.print();
-            if error.use_stderr() { Code::Usage.number() } else { 0 }
+            // Who asks for nothing is shown what there is.
+            let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            if error.use_stderr() && !is_help {
+                Code::Usage.number()
+            } else {
+                0
+            }
         }
     };
     ExitCode::from(code)
@@ -43,6 +55,9 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     match verb {
         Verb::Up(arguments) => return start(described, arguments.limit),
         Verb::Config(verb) => return describe::perform(&verb, &described, flags.json).map(|()| 0),
+        Verb::Doctor => return doctor::run(&described, flags.json).map(|()| 0),
+        Verb::Demo => return demo::run().map(|()| 0),
+        Verb::Dashboard(DashboardVerb::Export { folder }) => return export(&folder).map(|()| 0),
         Verb::Completions { shell } => {
             complete(shell);
             return Ok(0);
@@ -56,6 +71,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     let mut runtime = Runtime::of(&state_dir)?;
     match verb {
         Verb::Tree(tree) => show_tree(&mut runtime, &tree, flags.json)?,
+        Verb::Logs(asked) | Verb::Agent(AgentVerb::Logs(asked)) => read_logs(&mut runtime, &asked, flags.json)?,
         Verb::Top(arguments) => top::run(&mut runtime, arguments.every)?,
         verb => answer(&mut runtime, verb, flags.json)?,
     }
@@ -63,11 +79,28 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
 }
 
 fn start(described: Described, limit: Option<Duration>) -> Result<u8, Trouble> {
-    let ground = described.ground()?;
-    Ok(up::run(&ground, limit).unwrap_or_else(|error| {
+    let (ground, programs) = described.ground()?;
+    Ok(up::run(&ground, programs, limit).unwrap_or_else(|error| {
         complain(&error.to_string());
         error.exit_code()
     }))
+}
+
+/// Writes dashboards and rules, as they belong to this very version.
+fn export(folder: &Path) -> Result<(), Trouble> {
+    for (path, contents) in crate::dashboards::files() {
+        let path = folder.join(path);
+        let written = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, contents));
+        written.map_err(|error| {
+            let message = format!("{} cannot be written: {error}", path.display());
+            Trouble::new(Code::Failed, message, "name a folder that can be written")
+        })?;
+        print(&format!("{}\n", path.display()));
+    }
+    Ok(())
 }
 
 fn complete(shell: clap_complete::Shell) {
@@ -79,12 +112,20 @@ fn complete(shell: clap_complete::Shell) {
 /// How often the end of the runtime is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-fn stop(state_dir: &std::path::Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
+fn stop(state_dir: &Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
     let stopping = Runtime::of(state_dir)?.ask(down)?;
     while triarch_gateway::is_held(state_dir) {
-        std::thread::sleep(LOOK_EVERY);
+        pause(LOOK_EVERY);
     }
     tell(&stopping, as_json)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command has one thread, and nothing else to do"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 macro_rules! answer {
@@ -120,6 +161,20 @@ fn answer(runtime: &mut Runtime, verb: Verb, as_json: bool) -> Result<(), Troubl
     })
 }
 
+/// Prints lines as they come; as JSON one object each.
+fn read_logs(runtime: &mut Runtime, asked: &LogsRead, as_json: bool) -> Result<(), Trouble> {
+    let screen = Screen::of_stdout();
+    runtime.ask_told(asked, |line| {
+        let text = if as_json {
+            line.to_string()
+        } else {
+            show::log_line(&screen, &line)
+        };
+        print(&(text + "\n"));
+    })?;
+    Ok(())
+}
+
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
@@ -137,6 +192,6 @@ fn show_tree(runtime: &mut Runtime, tree: &Tree, as_json: bool) -> Result<(), Tr
         if !tree.watch {
             return Ok(());
         }
-        std::thread::sleep(WATCH_EVERY);
+        pause(WATCH_EVERY);
     }
 }

@@ -234,6 +234,8 @@ impl Show for WhyShown {
                 ("policy", self.policy.join("; ")),
             ],
         );
+        text.push_str(&processes(screen, &self.processes));
+        text.push_str(&ends(screen, &self.ends));
         text.push_str(&screen.tint(Tint::Faint, "latest changes"));
         text.push('\n');
         for change in self.history.iter().take(10) {
@@ -267,6 +269,67 @@ impl Show for Vec<Sent> {
     fn show(&self, screen: &Screen) -> String {
         self.iter().map(|sent| sent.show(screen)).collect()
     }
+}
+
+fn processes(screen: &Screen, processes: &[Value]) -> String {
+    if processes.is_empty() {
+        return String::new();
+    }
+    let number = |process: &Value, key: &str| Cell::number(process.get(key));
+    let row = |process: &Value| {
+        vec![
+            number(process, "pid"),
+            number(process, "parent"),
+            Cell::from(process["state"].as_str().unwrap_or("?")),
+            number(process, "memory_bytes"),
+            Cell::from(process["command"].as_str().unwrap_or("?")),
+        ]
+    };
+    let head = ["pid", "parent", "state", "memory", "process"];
+    table(screen, &head, processes.iter().map(row).collect())
+}
+
+/// How the last three lives of a program ended, and what they said last.
+fn ends(screen: &Screen, ends: &[Value]) -> String {
+    let mut text = String::new();
+    for end in ends.iter().take(3) {
+        let why = [("code", &end["code"]), ("signal", &end["signal"])];
+        let why: Vec<_> = why
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| format!("{key} {value}"))
+            .collect();
+        let line = format!(
+            "life {} ended: {} {}",
+            end["incarnation"],
+            end["reason"].as_str().unwrap_or("?"),
+            why.join(" ")
+        );
+        text.push_str(&screen.tint(Tint::Faint, &line));
+        text.push('\n');
+        let lines = end["lines"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let lines: Vec<_> = lines.collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(5)) {
+            let _infallible = writeln!(text, "  {line}");
+        }
+    }
+    text
+}
+
+/// A line of a log: when, who says it, and what.
+pub(super) fn log_line(screen: &Screen, line: &Value) -> String {
+    let word = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or("");
+    let tint = match word("source") {
+        "err" => Tint::Poor,
+        "event" => Tint::Faint,
+        _ => Tint::Plain,
+    };
+    let text = format!("{:5} {}", word("source"), word("text"));
+    format!(
+        "{} {}",
+        screen.tint(Tint::Faint, word("time")),
+        screen.tint(tint, &text)
+    )
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::environment::overlay;
 use super::error::{ConfigErrors, Fault};
 use super::node::{Content, Node, Place, Step, Within};
 use super::schema::{Schema, schema};
-use super::sections::Config;
+use super::sections::{Config, RuntimeConfig};
 use super::sense;
 use super::shape::shaped;
 use super::source::Source;
@@ -65,6 +65,20 @@ pub fn load(
 const FAULTS_MAX: usize = 100;
 /// How many places are told that are no TOML: one bracket that is missing makes a fault of each line after it.
 const UNREADABLE_MAX: usize = 10;
+/// The folder of what outlives the process, as far as a description says it that need not be without faults: who asks a
+/// runtime how it is must be answered while somebody mends its description.
+pub fn state_dir(source: &Source, variable: impl Fn(&str) -> Option<String>) -> String {
+    let written = || {
+        let text = source.read().ok()?;
+        let (table, _faults) = DeTable::parse_recoverable(&text);
+        let runtime = table.get_ref().get("runtime")?.get_ref().get("state_dir")?;
+        runtime.get_ref().as_str().map(str::to_owned)
+    };
+    variable("TRIARCH_RUNTIME__STATE_DIR")
+        .or_else(written)
+        .unwrap_or_else(|| RuntimeConfig::default().state_dir)
+}
+
 const SEE_SCHEMA: &str = "see what may be set with `triarch config schema`";
 
 /// What the reader of TOML says of anything that is no value.

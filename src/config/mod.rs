@@ -50,7 +50,7 @@ pub use difference::{Change, Reload, Setting, difference};
 pub use environment::variables;
 pub use error::{ConfigError, ConfigErrors, Spot, SpotOrigin};
 pub use init::{InitError, init, template};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, state_dir};
 pub use page::page;
 pub use schema::schema;
 pub use sections::{Config, LineLimits, LogConfig, LogFormat, LogLevel, RuntimeConfig, TelemetryConfig};

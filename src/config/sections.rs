@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use triarch_gateway as gateway;
+use triarch_programs as programs;
 use triarch_teams::{SettingError, Span, TeamConfig};
 use triarch_telemetry as telemetry;
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// The log of what happens to agents.
     pub telemetry: TelemetryConfig,
+    /// Agents that are programs.
+    pub programs: programs::Config,
     /// The doors: HTTP, and the socket of the command line.
     pub gateway: gateway::Config,
     /// Teams, in the order they start.
@@ -192,6 +195,7 @@ impl From<LineLimits> for telemetry::Limits {
             warn_from: limits.warn_from,
             error_from: limits.error_from,
             children: limits.children,
+            passers_by: triarch_gateway::CONNECTIONS,
         }
     }
 }
@@ -203,7 +207,9 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_room_and_have_no_fault() {
         let config = Config::default();
-        assert_eq!(config.telemetry.room(LogFormat::Text), telemetry::Config::default());
+        let mut room = telemetry::Config::default();
+        room.limits.passers_by = triarch_gateway::CONNECTIONS;
+        assert_eq!(config.telemetry.room(LogFormat::Text), room);
         assert_eq!(config.telemetry.faults(), []);
         assert!(config.gateway.faults().is_empty());
     }

@@ -30,6 +30,11 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> 
         faults: Vec::new(),
     };
     look.settings(&[key("telemetry")], config.telemetry.faults());
+    let programs = config.programs.clone().validated().err();
+    look.settings(
+        &[key("programs")],
+        programs.iter().map(|fault| told("log_files", fault)).collect(),
+    );
     let doors = config.gateway.faults();
     look.settings(
         &[key("gateway")],

@@ -187,7 +187,9 @@ impl Agent for Still {
 pub(crate) fn natives() -> Kinds {
     let instruments = Instruments::new(crate::catalogue().unwrap());
     let office = PostOffice::new(1, &instruments).unwrap();
-    triarch_teams::natives(Arc::new(office))
+    let office = Arc::new(office);
+    let programs = triarch_programs::described(Arc::clone(&office), &instruments).unwrap();
+    triarch_teams::natives(office).with(programs)
 }
 
 pub(crate) fn kinds() -> Kinds {
@@ -322,4 +324,23 @@ fn the_schema_tells_of_each_kind_and_leads_nowhere_in_vain() {
     assert_eq!(agents["unevaluatedProperties"], false);
     let voice = &agents["oneOf"][2]["properties"]["voice"];
     assert_eq!(voice["anyOf"][0]["$ref"], "#/$defs/program.Voice");
+}
+
+#[test]
+fn the_state_folder_is_known_also_where_the_description_has_faults() {
+    let folder = |text: &str, variable: Option<&str>| {
+        let source = Source::Text {
+            name: "triarch.toml".to_owned(),
+            text: text.to_owned(),
+        };
+        state_dir(&source, |_| variable.map(str::to_owned))
+    };
+    assert_eq!(
+        folder("[runtime]\nstate_dir = \"/here\"\nspam = 1\n[[team]]\n", None),
+        "/here"
+    );
+    assert_eq!(folder("[runtime]\nstate_dir = \"/here\"\n", Some("/there")), "/there");
+    for text in ["", "[runtime]\nstate_dir = 7\n", "]["] {
+        assert_eq!(folder(text, None), "~/.local/state/triarch", "{text}");
+    }
 }

@@ -154,14 +154,14 @@ fn panel_faults(panel: &Value, known: &Known<'_>) -> Vec<String> {
             Err(fault) => must(false, &fault),
         }
     }
-    let most = if panel["type"] == "table" {
+    let limit = if panel["type"] == "table" {
         panel["targets"].as_array().map_or(0, Vec::len) * ROWS_MAX
     } else {
         LINES_MAX
     };
     must(
-        lines <= most,
-        &format!("up to {lines} lines are drawn, more than {most}"),
+        lines <= limit,
+        &format!("up to {lines} lines are drawn, more than {limit}"),
     );
     faults
 }
@@ -201,14 +201,18 @@ fn lines_of(target: &Value, known: &Known<'_>) -> Result<usize, String> {
 fn overlaps(panels: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     for (index, one) in panels.iter().enumerate() {
-        for other in panels.iter().skip(index + 1) {
-            let ([x, y, w, h], [a, b, c, d]) = (extent(one), extent(other));
-            if x < a + c && a < x + w && y < b + d && b < y + h {
-                faults.push(format!("{} lies upon {}", one["title"], other["title"]));
-            }
-        }
+        let upon = panels.iter().skip(index + 1).filter(|other| are_upon(one, other));
+        faults.extend(upon.map(|other| format!("{} lies upon {}", one["title"], other["title"])));
     }
     faults
+}
+
+fn are_upon(one: &Value, other: &Value) -> bool {
+    let meet = |begin: usize, length: usize| {
+        let (one, other) = (extent(one), extent(other));
+        one[begin] < other[begin] + other[length] && other[begin] < one[begin] + one[length]
+    };
+    meet(0, 2) && meet(1, 3)
 }
 
 fn extent(panel: &Value) -> [u64; 4] {

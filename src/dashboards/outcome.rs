@@ -174,7 +174,7 @@ impl Known<'_> {
             return Err(format!("{call} has no buckets to take a quantile of"));
         }
         if name == "absent" {
-            outcome.labels = outcome.labels.into_iter().filter(|(label, _)| label == "job").collect();
+            outcome.labels.retain(|label, _| label == "job");
         }
         Ok(outcome)
     }

@@ -144,8 +144,8 @@ impl Panel {
         steps: Steps,
     ) -> Self {
         Self {
-            words,
             steps,
+            words,
             ..Self::new(Shape::States, title, description, Unit::Count, vec![query])
         }
     }

@@ -1,11 +1,9 @@
 //! Programs: the processes that agents run, what they say, and what is left of them.
 
 use super::board::{Board, Row, annotations, details, open};
-use super::panel::{Colour, Panel, Steps, Unit};
+use super::overview::{FEW, NONE};
+use super::panel::{Panel, Unit};
 use super::query::{quantile, query};
-
-const NONE: Steps = &[(0.0, Colour::Green), (1.0, Colour::Red)];
-const FEW: Steps = &[(0.0, Colour::Green), (1.0, Colour::Yellow), (100.0, Colour::Red)];
 
 pub(super) fn board() -> Board {
     Board {

@@ -1,5 +1,6 @@
 //! What can be asked for of one agent.
 
+use std::future::{Ready, ready};
 use std::time::Duration;
 
 use clap::Args;
@@ -107,8 +108,8 @@ of_one_agent! {
 }
 
 impl Show {
-    async fn change(_fleet: &Fleet, _place: &Place) -> Result<(), Trouble> {
-        Ok(())
+    fn change(_fleet: &Fleet, _place: &Place) -> Ready<Result<(), Trouble>> {
+        ready(Ok(()))
     }
 }
 
@@ -143,23 +144,21 @@ impl Restart {
 }
 
 impl Pause {
-    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
-        fleet.observer().pause(&place.path)?;
-        Ok(())
+    fn change(fleet: &Fleet, place: &Place) -> Ready<Result<(), Trouble>> {
+        ready(fleet.observer().pause(&place.path).map_err(Trouble::from))
     }
 }
 
 impl Resume {
-    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
-        fleet.observer().resume(&place.path)?;
-        Ok(())
+    fn change(fleet: &Fleet, place: &Place) -> Ready<Result<(), Trouble>> {
+        ready(fleet.observer().resume(&place.path).map_err(Trouble::from))
     }
 }
 
 fn declined(path: &str, started: Started) -> Result<(), Trouble> {
     match started {
         Started::Running(_) => Ok(()),
-        _ => Err(Trouble::new(
+        Started::Declined => Err(Trouble::new(
             Code::Failed,
             format!("{path} declined to start"),
             "`triarch why` tells more",

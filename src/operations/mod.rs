@@ -7,6 +7,7 @@
 //! ```
 
 mod agents;
+mod logs;
 mod posts;
 mod runtime;
 mod seen;
@@ -24,6 +25,7 @@ use serde_json::Value;
 use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
+pub(crate) use logs::LogsRead;
 pub(crate) use posts::{Ask, Broadcast, Proof, Send, Sent};
 pub(crate) use runtime::{Down, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen};
@@ -73,7 +75,7 @@ macro_rules! operations {
 
 operations![
     Status, TreeShown, Why, Down, Reload, TeamList, TeamShow, TeamStart, TeamStop, TeamScale, Broadcast, List, Show,
-    Spawn, Stop, Kill, Restart, Pause, Resume, Send, Ask,
+    Spawn, Stop, Kill, Restart, Pause, Resume, Send, Ask, LogsRead,
 ];
 
 /// The word that a value is written as in descriptions and JSON.

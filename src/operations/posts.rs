@@ -68,7 +68,7 @@ fn ten_seconds() -> Span {
     Span(Duration::from_secs(10))
 }
 
-fn span(text: &str) -> Result<Span, String> {
+pub(super) fn span(text: &str) -> Result<Span, String> {
     let read = humantime::parse_duration(text);
     read.map(Span)
         .map_err(|error| format!("{error}; write it as in 250ms or 5s"))

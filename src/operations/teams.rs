@@ -1,6 +1,7 @@
 //! What can be asked for of a team.
 
 use std::collections::BTreeMap;
+use std::future::{Ready, ready};
 use std::num::NonZeroU32;
 
 use clap::Args;
@@ -120,8 +121,9 @@ of_one_team! {
 }
 
 impl TeamShow {
-    async fn change(&self, _fleet: &Fleet) -> Result<(), Trouble> {
-        Ok(())
+    #[expect(clippy::unused_self, reason = "as the other operations on a team")]
+    fn change(&self, _fleet: &Fleet) -> Ready<Result<(), Trouble>> {
+        ready(Ok(()))
     }
 }
 

@@ -25,6 +25,14 @@ impl Trouble {
         }
     }
 
+    /// What is wrong, and what to do where that is not said yet.
+    pub(crate) fn told(&self) -> String {
+        if self.remedy.is_empty() {
+            return self.message.clone();
+        }
+        format!("{}; {}", self.message, self.remedy)
+    }
+
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(Code::Failed, message, "see what the runtime logged about it")
     }

@@ -32,6 +32,10 @@ pub(crate) struct WhyShown {
     pub(crate) policy: Vec<String>,
     /// What it last showed of itself.
     pub(crate) shown: Option<Value>,
+    /// The processes of its program.
+    pub(crate) processes: Vec<Value>,
+    /// How its program's last lives ended, the latest first.
+    pub(crate) ends: Vec<Value>,
     /// Its last changes of state, the latest first.
     pub(crate) history: Vec<ChangeSeen>,
 }
@@ -69,7 +73,14 @@ impl Operation for Why {
         let node = observer.node(&place.path)?;
         let mut history: Vec<_> = observer.history(&place.path)?.iter().map(ChangeSeen::from).collect();
         history.reverse();
+        let path = format!("{}/{}", place.team, place.name);
+        let programs = fleet.programs();
+        let processes = programs.processes(&path).await;
+        let mut ends = shown(&programs.records().of(&path));
+        ends.reverse();
         Ok(WhyShown {
+            processes: shown(&processes),
+            ends,
             state: node.state.label().to_owned(),
             for_ms: history
                 .first()
@@ -85,6 +96,13 @@ impl Operation for Why {
             path: place.path,
         })
     }
+}
+
+fn shown<T: Serialize>(values: &[T]) -> Vec<Value> {
+    values
+        .iter()
+        .filter_map(|value| serde_json::to_value(value).ok())
+        .collect()
 }
 
 /// What follows its next end, in words.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::PATIENCE;
 use crate::running::House;
 use crate::text;
 
@@ -157,4 +158,71 @@ fn a_description_can_be_begun_checked_and_shown() {
     assert!(text(&house.run(&["config", "show"]).stdout).contains("TRIARCH_GATEWAY__LISTEN"));
     let schema: Value = serde_json::from_slice(&house.run(&["config", "schema"]).stdout).unwrap();
     assert!(schema["properties"]["team"].is_object());
+}
+
+#[test]
+fn a_reload_takes_up_what_has_changed_and_says_what_needs_a_restart() {
+    let house = House::new();
+    let team = |replicas: u32, more: &str| {
+        format!("[[team]]\nname = \"a\"\n[[team.agent]]\nname = \"e\"\nkind = \"echo\"\nreplicas = {replicas}\n{more}")
+    };
+    house.write("triarch.toml", &team(1, ""));
+    let mut runtime = house.up(&[]);
+    house.write(
+        "triarch.toml",
+        &format!("[runtime]\nspan = 3\n{}", team(3, "[[team]]\nname = \"b\"\n")),
+    );
+    let reloaded = house.json(&["reload"]);
+    assert_eq!(reloaded["changed"].as_array().unwrap().len(), 2, "{reloaded}");
+    assert_eq!(reloaded["needs_restart"], serde_json::json!(["runtime.span"]));
+    assert_eq!(house.json(&["agent", "ask", "e-3", "1"])["result"], 1);
+    assert_eq!(house.json(&["team", "list"]).as_array().unwrap().len(), 2);
+    house.write("triarch.toml", "[[team]]\nnam = 1\n");
+    let refused = house.run(&["reload"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+    assert_eq!(
+        house.json(&["agent", "ask", "e-3", "1"])["result"],
+        1,
+        "nothing has changed"
+    );
+    house.write("triarch.toml", &team(2, ""));
+    runtime.signal("HUP");
+    runtime.line_with("a/e-3", PATIENCE);
+}
+
+#[test]
+fn the_doctor_finds_nothing_bad_where_a_runtime_runs_and_where_none_does() {
+    let house = House::new();
+    assert_eq!(house.run(&["doctor"]).status.code(), Some(0));
+    let _runtime = house.up(&[]);
+    let findings = house.json(&["doctor"]);
+    assert!(
+        findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|finding| finding["verdict"] != "bad"),
+        "{findings}"
+    );
+    let config = house.write("broken.toml", "[runtime]\nspam = 1\n");
+    let output = house.run(&["doctor", "--config", config.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_demo_tells_how_an_agent_that_was_killed_recovers() {
+    let output = House::new().run(&["demo"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
+    assert!(said.contains("handled in life 2: recovered "), "{said}");
+}
+
+#[test]
+fn dashboards_and_rules_are_written_as_they_lie_in_the_repository() {
+    let house = House::new();
+    let output = house.run(&["dashboard", "export", "watch"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/grafana/dashboards/overview.json");
+    let written = house.path().join("watch/dashboards/overview.json");
+    assert_eq!(std::fs::read(written).unwrap(), std::fs::read(ours).unwrap());
 }

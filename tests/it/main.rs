@@ -3,6 +3,7 @@
 
 mod command_line;
 mod life;
+mod programs;
 mod running;
 mod scraping;
 

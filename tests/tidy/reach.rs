@@ -32,8 +32,10 @@ fn is_named_by_a_manifest(repository: &Repository, path: &str) -> bool {
         .filter(|source| source.path.ends_with("Cargo.toml"));
     manifests.into_iter().any(|manifest| {
         let folder = manifest.path.trim_end_matches("Cargo.toml");
-        path.strip_prefix(folder)
-            .is_some_and(|path| manifest.text.contains(&format!("path = \"{path}\"")))
+        let named = manifest.text.split("path = \"").skip(1);
+        named
+            .filter_map(|rest| rest.split('"').next())
+            .any(|target| resolved(folder, target) == path)
     })
 }
 
@@ -156,6 +158,20 @@ mod tests {
         let files: Vec<_> = targets.into_iter().map(|path| (path, "")).chain([manifest]).collect();
         assert!(lost(&files).is_empty());
         assert_eq!(lost(&[("tests/it/a.rs", "")]), ["tests/it/a.rs"]);
+    }
+
+    #[test]
+    fn a_target_may_lie_outside_of_its_crate() {
+        let manifest = (
+            "actors/bus/Cargo.toml",
+            "[[bin]]\npath = \"../../examples/bus/main_one.rs\"\n",
+        );
+        let files = [
+            ("examples/bus/main_one.rs", ""),
+            ("examples/bus/other.rs", ""),
+            manifest,
+        ];
+        assert_eq!(lost(&files), ["examples/bus/other.rs"]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::rule::Fault;
 const ROOM: [&str; 5] = ["lib.rs", "room.rs", "config.rs", "error.rs", "metrics.rs"];
 /// What an actor has that is a folder; with less it is one file.
 const ACTOR: [&str; 3] = ["mod.rs", "message.rs", "actor.rs"];
+/// The folder of a room that is no actor: what it asks of the system.
+const SYSTEM: &str = "sys";
 
 /// A folder of small agents, each in one file, that are described alike.
 const GALLERY: &str = "natives";
@@ -19,7 +21,9 @@ pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
     for source in repository.files.iter().filter(|source| source.is_rust()) {
         if let ["actors", room, "src", inner @ ..] = source.path.split('/').collect::<Vec<_>>().as_slice() {
             folders.insert((format!("actors/{room}/src"), &ROOM[..]));
-            if let [actor, _, ..] = inner {
+            if let [actor, _, ..] = inner
+                && *actor != SYSTEM
+            {
                 let plan = if *actor == GALLERY { &ACTOR[..1] } else { &ACTOR[..] };
                 folders.insert((format!("actors/{room}/src/{actor}"), plan));
             }
@@ -55,6 +59,14 @@ mod tests {
         let actor = ACTOR.map(|name| format!("actors/bus/src/topic/{name}"));
         let small = ["actors/bus/src/letters.rs", "supervision/src/mailbox/lane.rs"].map(str::to_owned);
         let paths: Vec<_> = room.iter().chain(&actor).chain(&small).map(String::as_str).collect();
+        assert!(found(&paths).is_empty());
+    }
+
+    #[test]
+    fn what_a_room_asks_of_the_system_is_no_actor() {
+        let room = ROOM.map(|name| format!("actors/bus/src/{name}"));
+        let system = ["sys/mod.rs", "sys/pipe.rs"].map(|path| format!("actors/bus/src/{path}"));
+        let paths: Vec<_> = room.iter().chain(&system).map(String::as_str).collect();
         assert!(found(&paths).is_empty());
     }
 

@@ -14,6 +14,8 @@ pub struct Config {
     /// Where HTTP is served: an address of this machine alone. Port 0 takes any that is free.
     #[schemars(extend("format" = "socket"))]
     pub listen: SocketAddr,
+    /// Whether it may be served where other machines reach it, though nothing is encrypted and nobody is asked who they are.
+    pub insecure: bool,
     /// Whether HTTP is served at all.
     pub http: bool,
     /// Further values of the header Host that are answered, each with its port, beside the address itself and localhost.
@@ -28,6 +30,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7117)),
+            insecure: false,
             http: true,
             hosts: Vec::new(),
             http_connections: 256,
@@ -47,7 +50,7 @@ impl Config {
     pub fn faults(&self) -> Vec<(&'static str, Error)> {
         let listen = self.listen;
         let mut faults = Vec::new();
-        if self.http && !listen.ip().is_loopback() {
+        if self.http && !self.insecure && !listen.ip().is_loopback() {
             faults.push(("listen", Error::NotLoopback { listen }));
         }
         if self.http_connections == 0 {

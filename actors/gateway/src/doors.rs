@@ -1,7 +1,7 @@
 //! The doors as they stand open before the tree starts.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -23,6 +23,17 @@ pub struct Doors {
 pub(crate) struct SocketDoor {
     pub(crate) listener: UnixListener,
     claim: Claim,
+}
+
+/// Takes the socket's file away when it is dropped: for a process that ends before all is dropped that held the socket.
+#[derive(Debug)]
+pub struct Farewell(PathBuf);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        // One that stays behind is replaced by the next runtime.
+        let _stays = std::fs::remove_file(&self.0);
+    }
 }
 
 /// HTTP, and where it is served.
@@ -59,6 +70,11 @@ impl Doors {
     /// Where the socket is.
     pub fn socket(&self) -> &Path {
         self.socket.claim.path()
+    }
+
+    /// To be kept until the tree has ended.
+    pub fn farewell(&self) -> Farewell {
+        Farewell(self.socket().to_owned())
     }
 
     /// Where HTTP is served, with the port that was found.

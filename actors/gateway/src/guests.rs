@@ -26,12 +26,12 @@ struct Shared {
 struct Book {
     /// How many ever came; also the number of the last one.
     came: u64,
-    present: BTreeMap<u64, Arc<Seat>>,
+    present: BTreeMap<u64, Arc<Visit>>,
 }
 
 /// What a connection and its door both see.
 #[derive(Debug)]
-struct Seat {
+struct Visit {
     patience: Mutex<Patience>,
     leave: Notify,
 }
@@ -40,7 +40,7 @@ struct Seat {
 #[derive(Debug)]
 pub(crate) struct Guest {
     pub(crate) number: u64,
-    seat: Arc<Seat>,
+    visit: Arc<Visit>,
     door: Arc<Shared>,
 }
 
@@ -66,21 +66,21 @@ impl Guests {
             self.0.metrics.refused(Refusal::Full);
             let number = book.longest_waiting()?;
             // It is struck off at once, so that the next newcomer moves somebody else.
-            if let Some(seat) = book.present.remove(&number) {
-                seat.leave.notify_one();
+            if let Some(visit) = book.present.remove(&number) {
+                visit.leave.notify_one();
             }
         }
         book.came += 1;
         let number = book.came;
-        let seat = Arc::new(Seat {
+        let visit = Arc::new(Visit {
             patience: Mutex::new(Patience::new(self.0.limits, Moment::now())),
             leave: Notify::new(),
         });
-        book.present.insert(number, Arc::clone(&seat));
+        book.present.insert(number, Arc::clone(&visit));
         self.0.metrics.connections().add(1.0);
         Some(Guest {
             number,
-            seat,
+            visit,
             door: Arc::clone(&self.0),
         })
     }
@@ -91,7 +91,7 @@ impl Book {
         let waiting = self
             .present
             .iter()
-            .filter_map(|(number, seat)| Some((lock(&seat.patience).idle_since()?, *number)));
+            .filter_map(|(number, visit)| Some((lock(&visit.patience).idle_since()?, *number)));
         waiting.min().map(|(_, number)| number)
     }
 }
@@ -99,7 +99,7 @@ impl Book {
 impl Guest {
     /// Notes what has happened on the connection.
     pub(crate) fn note(&self, what: impl FnOnce(&mut Patience, Moment)) {
-        what(&mut lock(&self.seat.patience), Moment::now());
+        what(&mut lock(&self.visit.patience), Moment::now());
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -108,20 +108,20 @@ impl Guest {
 
     /// Whether it has asked and was not answered yet.
     pub(crate) fn is_being_served(&self) -> bool {
-        lock(&self.seat.patience).idle_since().is_none()
+        lock(&self.visit.patience).idle_since().is_none()
     }
 
     /// Waits until the connection has lasted long enough: it was too slow, or its place is needed.
     pub(crate) async fn outstayed(&self) {
         loop {
-            let deadline = lock(&self.seat.patience).deadline();
+            let deadline = lock(&self.visit.patience).deadline();
             // While it is served its deadline may come back at any time.
             let look_again = deadline.unwrap_or_else(|| Moment::now() + self.door.limits.listening);
             tokio::select! {
-                () = self.seat.leave.notified() => return,
+                () = self.visit.leave.notified() => return,
                 () = tokio::time::sleep_until(look_again.instant()) => {}
             }
-            if lock(&self.seat.patience)
+            if lock(&self.visit.patience)
                 .deadline()
                 .is_some_and(|deadline| deadline <= Moment::now())
             {

@@ -49,11 +49,11 @@ pub trait Operations: Send + Sync + 'static {
 }
 
 /// An operation at work.
-pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Value, OperationError>> + Send>>;
+pub(crate) type Performing = Pin<Box<dyn Future<Output = Result<Value, OperationError>> + Send>>;
 
 /// [`Operations`] of whatever type.
 #[derive(Clone)]
-pub(crate) struct Performer(Arc<dyn Fn(Request, ProgressSink) -> Work + Send + Sync>);
+pub(crate) struct Performer(Arc<dyn Fn(Request, ProgressSink) -> Performing + Send + Sync>);
 
 impl fmt::Debug for Performer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,7 +70,7 @@ impl Performer {
         }))
     }
 
-    pub(crate) fn begin(&self, request: Request, progress: ProgressSink) -> Work {
+    pub(crate) fn begin(&self, request: Request, progress: ProgressSink) -> Performing {
         (self.0)(request, progress)
     }
 }

@@ -87,7 +87,7 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         listening: Duration::from_secs(5),
-        waiting: Duration::from_secs(60),
+        waiting: Duration::from_mins(1),
     };
 
     fn at(seconds: u64) -> Moment {

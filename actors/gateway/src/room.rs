@@ -22,6 +22,10 @@ use crate::metrics::{Door, Metrics};
 use crate::operation::{Operations, Performer};
 use crate::socket::{self, Socket};
 
+/// How the paths of connections begin. They come and go by the thousand, so the lifecycle log does not tell of each: see
+/// `passers_by` of its limits.
+pub const CONNECTIONS: &[&str] = &["gateway/socket-", "gateway/http-"];
+
 /// The room, to be a child of a root that counts with the instruments of `exposition`. Operations asked for at the doors are
 /// performed by `operations`.
 pub fn room(doors: Doors, exposition: &Exposition, operations: impl Operations) -> Result<Supervisor, Error> {

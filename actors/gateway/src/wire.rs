@@ -163,7 +163,7 @@ mod tests {
     fn each_answer_is_one_line_however_its_text_breaks() {
         let answer = Answer::Output(json!({"text": "two\nlines"}));
         let line = answer.written();
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(line.split(|byte| *byte == b'\n').count(), 2);
         assert_eq!(serde_json::from_slice::<Answer>(&line).unwrap(), answer);
         let error = OperationError::new(Code::Failed, "it failed", "try again");
         let written = String::from_utf8(Answer::Error(error).written()).unwrap();

@@ -40,6 +40,8 @@ pub struct Limits {
     pub error_from: usize,
     /// How many children are told apart; those beyond share the allowance of their supervisor: 4,096.
     pub children: usize,
+    /// How the paths of those begin whose ordinary coming and going is no news, such as connections: nobody's.
+    pub passers_by: &'static [&'static str],
 }
 
 impl Default for Config {
@@ -61,6 +63,7 @@ impl Default for Limits {
             warn_from: 2,
             error_from: 5,
             children: 4096,
+            passers_by: &[],
         }
     }
 }

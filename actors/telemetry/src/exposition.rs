@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 use triarch_supervision::metrics::{Fan, Gauge, Histogram, InstrumentError, Instruments};
 use triarch_supervision::tree::Observer;
@@ -109,7 +110,7 @@ impl Shared {
     }
 
     fn write(&self, page: &mut String) {
-        let text = foreign::recorder().map(|recorder| recorder.render());
+        let text = foreign::recorder().map(PrometheusHandle::render);
         let mut foreign = Foreign::read(text.as_deref().unwrap_or_default(), self.instruments.catalogue());
         self.left_out.set_count(foreign.left_out);
         page.clear();

@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn a_flood_of_series_is_left_out_and_counted() {
-        let flood: String = (0..600).map(|index| format!("bee{{n=\"{index}\"}} 1\n")).collect();
-        let text = format!("# TYPE bee gauge\n{flood}\n{TEXT}");
+        let flood: Vec<_> = (0..600).map(|index| format!("bee{{n=\"{index}\"}} 1")).collect();
+        let text = format!("# TYPE bee gauge\n{}\n\n{TEXT}", flood.join("\n"));
         let mut foreign = Foreign::read(&text, &catalogue());
         assert_eq!(foreign.left_out, 601);
         let names: Vec<_> = foreign.take_before(None).into_keys().collect();

@@ -40,7 +40,7 @@ fn write_spread(page: &mut String, name: &str, sample: &Sample, spread: &Spread)
     let mut series = 2;
     let mut count = 0;
     for (edge, total) in spread.cumulative() {
-        let edge = edge.as_ref().map(Duration::as_secs_f64).unwrap_or(f64::INFINITY);
+        let edge = edge.as_ref().map_or(f64::INFINITY, Duration::as_secs_f64);
         write_labels(page, name, "_bucket", sample, Some(edge));
         let _ = writeln!(page, "{total}");
         (series, count) = (series + 1, total);

@@ -41,7 +41,7 @@ fn faint() -> Style {
 
 fn draw_head(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let Some(status) = &view.status else { return };
-    let states: Vec<_> = status
+    let agents: Vec<_> = status
         .agents
         .iter()
         .map(|(state, count)| format!("{count} {state}"))
@@ -51,7 +51,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, view: &View) {
         status.version,
         span(status.up_for_ms),
         status.teams,
-        states.join(", ")
+        agents.join(", ")
     );
     let rate = view.rate().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
     let second = format!(

@@ -42,8 +42,8 @@ fn each_fault_is_told_in_the_words_of_the_page() {
 fn of_very_many_faults_the_first_are_told_and_the_others_counted() {
     let errors = read(&"[".repeat(40_000)).unwrap_err().0;
     assert!(errors.len() <= 11, "{}", errors.len());
-    let unknown: String = (0..4_000).map(|number| format!("colour{number} = 1\n")).collect();
-    let errors = read(&unknown).unwrap_err().0;
+    let unknown: Vec<_> = (0..4_000).map(|number| format!("colour{number} = 1\n")).collect();
+    let errors = read(&unknown.concat()).unwrap_err().0;
     assert_eq!(errors.len(), 101);
     assert_eq!(
         errors[100].to_string(),

@@ -19,7 +19,7 @@ use triarch_telemetry::Exposition;
 use super::admission::Hosts;
 use super::answer::Answer;
 use super::message::Never;
-use super::route::Desk;
+use super::route::Pages;
 use super::stream::Heard;
 use super::{HEAD_MAX, HEADERS_MAX};
 use crate::guests::{Arrival, Guest};
@@ -60,14 +60,14 @@ impl Agent for Connection {
         // An answer goes out in few large pieces; where this cannot be set they only go out later.
         let _slower = stream.set_nodelay(true);
         let guest = Arc::new(guest);
-        let desk = Desk {
+        let pages = Pages {
             hosts: settings.hosts,
             exposition: settings.exposition,
             observer: ctx.observer(),
             metrics: guest.metrics().clone(),
         };
         let clerk = Clerk {
-            desk: Arc::new(desk),
+            pages: Arc::new(pages),
             guest: Arc::clone(&guest),
         };
         let heard = Heard {
@@ -116,7 +116,7 @@ impl Agent for Connection {
 /// Answers the requests of one connection.
 #[derive(Debug)]
 struct Clerk {
-    desk: Arc<Desk>,
+    pages: Arc<Pages>,
     guest: Arc<Guest>,
 }
 
@@ -127,10 +127,10 @@ impl Service<Request<Incoming>> for Clerk {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.guest.note(Patience::asked);
-        let (desk, guest) = (Arc::clone(&self.desk), Arc::clone(&self.guest));
+        let (pages, guest) = (Arc::clone(&self.pages), Arc::clone(&self.guest));
         let head = request.into_parts().0;
         Box::pin(async move {
-            let answer = desk.answer(head).await;
+            let answer = pages.answer(head).await;
             guest.note(Patience::answered);
             Ok(answer)
         })

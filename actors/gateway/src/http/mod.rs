@@ -24,7 +24,7 @@ use crate::patience::Limits;
 /// How long a head may take, and how long a connection may be kept for later.
 pub(crate) const LIMITS: Limits = Limits {
     listening: Duration::from_secs(5),
-    waiting: Duration::from_secs(60),
+    waiting: Duration::from_mins(1),
 };
 
 /// The largest head of a request.

@@ -22,14 +22,14 @@ enum Route {
 
 /// What every request of a door is answered from.
 #[derive(Clone, Debug)]
-pub(super) struct Desk {
+pub(super) struct Pages {
     pub(super) hosts: Hosts,
     pub(super) exposition: Exposition,
     pub(super) observer: Observer,
     pub(super) metrics: Metrics,
 }
 
-impl Desk {
+impl Pages {
     /// Answers one request, and counts it.
     pub(super) async fn answer(&self, head: Parts) -> Answer {
         let begun = Instant::now();

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
 use tokio::net::UnixStream;
 use triarch_supervision::prelude::*;
 
 use super::message::Never;
 use crate::guests::{Arrival, Guest};
 use crate::metrics::Refusal;
-use crate::operation::{Caller, Code, OperationError, Performer, ProgressSink, ProgressStream, Request, Work};
+use crate::operation::{Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request};
 use crate::patience::Patience;
 use crate::wire::{Answer, Asked, LINE_MAX, too_long};
 
@@ -25,7 +25,7 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long somebody may leave what was written unread.
-const READ_WITHIN: Duration = Duration::from_secs(60);
+const READ_WITHIN: Duration = Duration::from_mins(1);
 
 /// What the one incarnation starts from.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub(super) struct Connection {
 
 /// The operation at work.
 struct InHand {
-    work: Work,
+    performing: Performing,
     progress: ProgressStream,
     begun: Instant,
     has_told: bool,
@@ -68,7 +68,7 @@ impl fmt::Debug for InHand {
 }
 
 /// What came of waiting for an operation.
-enum News {
+enum Step {
     Told(Value),
     Ended(Result<Value, OperationError>),
     Left,
@@ -129,7 +129,10 @@ impl Agent for Connection {
 
 impl Connection {
     async fn write(&mut self) -> io::Result<()> {
-        let written = tokio::time::timeout(READ_WITHIN, self.stream.write(&self.outbox)).await;
+        let written = tokio::select! {
+            written = tokio::time::timeout(READ_WITHIN, self.stream.write(&self.outbox)) => written,
+            () = self.guest.outstayed() => return Err(io::ErrorKind::TimedOut.into()),
+        };
         let Ok(written) = written else {
             self.guest.metrics().refused(Refusal::Slow);
             return Err(io::ErrorKind::TimedOut.into());
@@ -194,7 +197,7 @@ impl Connection {
         };
         let (sink, progress) = ProgressSink::channel();
         self.in_hand = Some(InHand {
-            work: self.performer.begin(request, sink),
+            performing: self.performer.begin(request, sink),
             progress,
             begun: Instant::now(),
             has_told: false,
@@ -212,18 +215,18 @@ impl Connection {
         let Some(in_hand) = &mut self.in_hand else {
             return Ok(());
         };
-        match in_hand.news(&self.stream).await {
-            News::Told(progress) => {
+        match in_hand.step(&self.stream).await {
+            Step::Told(progress) => {
                 in_hand.has_told = true;
                 self.outbox.extend(Answer::Progress(progress).written());
             }
-            News::Ended(ended) => {
+            Step::Ended(ended) => {
                 if let Some(in_hand) = self.in_hand.take() {
                     self.conclude(&in_hand, ended);
                 }
                 self.guest.note(Patience::answered);
             }
-            News::Left => return Err(io::ErrorKind::BrokenPipe.into()),
+            Step::Left => return Err(io::ErrorKind::BrokenPipe.into()),
         }
         Ok(())
     }
@@ -245,13 +248,13 @@ impl Connection {
 }
 
 impl InHand {
-    async fn news(&mut self, stream: &UnixStream) -> News {
-        let work = AssertUnwindSafe(&mut self.work).catch_unwind();
+    async fn step(&mut self, stream: &UnixStream) -> Step {
+        let performing = AssertUnwindSafe(&mut self.performing).catch_unwind();
         let ended = tokio::select! {
             biased;
-            Some(told) = self.progress.next() => return News::Told(told),
-            ended = work => ended,
-            () = left(stream) => return News::Left,
+            Some(told) = self.progress.next() => return Step::Told(told),
+            ended = performing => ended,
+            () = left(stream) => return Step::Left,
         };
         let ended = ended.unwrap_or_else(|_panic| {
             let message = "the operation panicked";
@@ -264,10 +267,10 @@ impl InHand {
         // What it told last goes before what it ended with; then this is asked once more.
         match self.progress.try_next() {
             Some(told) => {
-                self.work = Box::pin(std::future::ready(ended));
-                News::Told(told)
+                self.performing = Box::pin(std::future::ready(ended));
+                Step::Told(told)
             }
-            None => News::Ended(ended),
+            None => Step::Ended(ended),
         }
     }
 }
@@ -278,7 +281,7 @@ async fn left(stream: &UnixStream) {
     loop {
         let heard = stream.ready(Interest::READABLE).await;
         let both = stream.ready(Interest::READABLE | Interest::WRITABLE);
-        let is_closed = both.await.map_or(true, |ready| ready.is_write_closed());
+        let is_closed = both.await.map_or(true, Ready::is_write_closed);
         if is_closed || heard.is_err() {
             return;
         }

@@ -12,6 +12,6 @@ use crate::patience::Limits;
 
 /// Who has nothing to ask need not be connected.
 pub(crate) const LIMITS: Limits = Limits {
-    listening: Duration::from_secs(60),
-    waiting: Duration::from_secs(60),
+    listening: Duration::from_mins(1),
+    waiting: Duration::from_mins(1),
 };

@@ -145,7 +145,7 @@ impl House {
     }
 
     /// What a series shows: a counter's count or a gauge's level.
-    pub(crate) fn figure(&self, name: &str, labels: &[&str]) -> f64 {
+    pub(crate) fn figure(&self, name: &str, labels: &[&str]) -> u64 {
         let readings = self.exposition.instruments().read();
         let reading = readings.iter().find(|reading| reading.family.name == name).expect(name);
         let is_meant = |values: Vec<&str>| values == labels;
@@ -154,17 +154,17 @@ impl House {
             .iter()
             .find(|sample| is_meant(sample.labels().map(|(_, value)| value).collect()));
         match sample.map(|sample| &sample.value) {
-            Some(Shown::Count(count)) => f64::from(u32::try_from(*count).unwrap()),
-            Some(Shown::Level(level)) => *level,
+            Some(Shown::Count(count)) => *count,
+            Some(Shown::Level(level)) => level.to_string().parse().unwrap(),
             other => panic!("{name} {labels:?} shows {other:?}"),
         }
     }
 
-    pub(crate) fn refused(&self, door: &str, why: &str) -> f64 {
+    pub(crate) fn refused(&self, door: &str, why: &str) -> u64 {
         self.figure("triarch_gateway_refused_total", &[door, why])
     }
 
-    pub(crate) fn connections(&self, door: &str) -> f64 {
+    pub(crate) fn connections(&self, door: &str) -> u64 {
         self.figure("triarch_gateway_connections", &[door])
     }
 
@@ -173,9 +173,8 @@ impl House {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        let read = soon("the answer ends", stream.read_to_end(&mut answer)).await;
         // One that is cut off with bytes unread is reset; what it was told before counts.
-        let _reset = read;
+        let _reset = soon("the answer ends", stream.read_to_end(&mut answer)).await;
         String::from_utf8(answer).unwrap()
     }
 

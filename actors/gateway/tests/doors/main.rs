@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a wrong outcome ends the test"
+    clippy::float_cmp,
+    reason = "a wrong outcome ends the test, and whole numbers are compared as what they are read as"
 )]
 
 mod exposition;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// Far longer than anything here takes: whoever waits this long waits in vain.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What comes of `future`, which is expected to end.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

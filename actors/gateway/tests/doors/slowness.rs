@@ -26,7 +26,7 @@ async fn a_head_that_does_not_come_is_waited_for_five_seconds() {
     let mut silent = TcpStream::connect(house.address).await.unwrap();
     let took = closes(&mut silent).await;
     assert!(about(5).contains(&took), "{took:?}");
-    assert_eq!(house.refused("http", "slow"), 1.0);
+    assert_eq!(house.refused("http", "slow"), 1);
     house.close().await;
 }
 
@@ -54,11 +54,41 @@ async fn a_connection_that_was_served_is_kept_for_a_minute() {
     let request = format!("GET /health/live HTTP/1.1\r\nhost: {}\r\n\r\n", house.address);
     stream.write_all(request.as_bytes()).await.unwrap();
     until("it is answered", || {
-        house.figure("triarch_gateway_requests_total", &["http", "done"]) == 1.0
+        house.figure("triarch_gateway_requests_total", &["http", "done"]) == 1
     })
     .await;
     let took = closes(&mut stream).await;
     assert!(about(59).start <= took && took < about(60).end, "{took:?}");
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_the_page_is_cut_off() {
+    let house = House::open().await;
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nhost: {}\r\n\r\n", house.address);
+    stream.write_all(request.repeat(300).as_bytes()).await.unwrap();
+    until("it has its agent", || house.connections("http") == 1).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    until("it is cut off", || house.connections("http") == 0).await;
+    assert_eq!(house.refused("http", "slow"), 1);
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_what_it_asked_for_is_cut_off_and_the_work_is_cancelled() {
+    let house = House::open().await;
+    let mut stream = house.dial().await;
+    let line = b"{\"operation\":\"count\",\"input\":1000000}\n";
+    stream.write_all(line).await.unwrap();
+    until("it has its agent", || house.connections("socket") == 1).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    until("it is cut off", || house.connections("socket") == 0).await;
+    assert_eq!(house.refused("socket", "slow"), 1);
+    assert_eq!(
+        house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]),
+        1
+    );
     house.close().await;
 }
 
@@ -74,7 +104,7 @@ async fn hundreds_of_slow_ones_keep_nobody_from_being_served() {
     for _ in 0..20 {
         assert_eq!(status(&house.get("/health/live").await), 200);
     }
-    assert!(house.connections("http") <= 257.0);
-    assert!(house.refused("http", "full") >= 44.0);
+    assert!(house.connections("http") <= 257);
+    assert!(house.refused("http", "full") >= 44);
     house.close().await;
 }

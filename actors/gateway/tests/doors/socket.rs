@@ -57,10 +57,10 @@ async fn a_request_is_a_line_and_so_is_its_answer_one_after_the_other() {
     assert_eq!(caller.hear_code().await, Some(Code::NotFound));
     caller.say(&asked("nothing", &Value::Null)).await;
     assert_eq!(caller.hear_code().await, Some(Code::Usage));
-    assert_eq!(house.figure("triarch_gateway_requests_total", &["socket", "done"]), 3.0);
+    assert_eq!(house.figure("triarch_gateway_requests_total", &["socket", "done"]), 3);
     assert_eq!(
         house.figure("triarch_gateway_requests_total", &["socket", "not_found"]),
-        1.0
+        1
     );
     house.close().await;
 }
@@ -101,10 +101,10 @@ async fn who_closes_the_connection_cancels_what_is_in_hand() {
     assert_eq!(house.dropped.load(Ordering::SeqCst), 0);
     drop(caller);
     until("it is cancelled", || house.dropped.load(Ordering::SeqCst) == 1).await;
-    until("its place is free", || house.connections("socket") == 0.0).await;
+    until("its place is free", || house.connections("socket") == 0).await;
     assert_eq!(
         house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]),
-        1.0
+        1
     );
     house.close().await;
 }
@@ -148,7 +148,7 @@ async fn garbage_is_answered_with_what_is_wrong_and_the_connection_goes_on() {
     caller.say("").await;
     caller.say(&asked("echo", &json!(1))).await;
     assert_eq!(caller.hear().await, Some(Answer::Output(json!(1))));
-    assert_eq!(house.refused("socket", "malformed"), 6.0);
+    assert_eq!(house.refused("socket", "malformed"), 6);
     house.close().await;
 }
 
@@ -187,7 +187,7 @@ async fn an_operation_that_panics_is_a_failure_of_the_runtime_and_of_nothing_els
     assert_eq!(caller.hear_code().await, Some(Code::RuntimeFailed));
     caller.say(&asked("echo", &json!(1))).await;
     assert_eq!(caller.hear().await, Some(Answer::Output(json!(1))));
-    assert_eq!(house.figure("triarch_slo_events_total", &["api", "bad"]), 1.0);
+    assert_eq!(house.figure("triarch_slo_events_total", &["api", "bad"]), 1);
     house.close().await;
 }
 
@@ -226,6 +226,26 @@ async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterward
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[tokio::test]
+async fn the_file_of_the_socket_goes_with_the_farewell_even_while_somebody_holds_the_door() {
+    let house = House::open().await;
+    assert!(house.socket.exists());
+    let second = crate::house::folder();
+    let doors = Doors::open(
+        Config {
+            http: false,
+            ..Config::default()
+        },
+        &second,
+    );
+    let doors = doors.unwrap();
+    drop(doors.farewell());
+    assert!(!doors.socket().exists());
+    assert!(house.socket.exists(), "only its own");
+    std::fs::remove_dir_all(second).unwrap();
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_caller_is_who_the_system_says_it_is() {
     let house = House::open().await;
@@ -244,14 +264,14 @@ async fn one_more_than_may_be_served_takes_the_place_of_the_one_that_waits_longe
     working.say(&asked("wait", &Value::Null)).await;
     assert!(working.hear().await.is_some());
     let mut waiting = Caller::of(&house).await;
-    until("both are there", || house.connections("socket") == 2.0).await;
+    until("both are there", || house.connections("socket") == 2).await;
     let mut newcomer = Caller::of(&house).await;
     newcomer.say(&asked("wait", &Value::Null)).await;
     assert!(newcomer.hear().await.is_some());
     assert_eq!(waiting.hear().await, None);
     let mut surplus = Caller::of(&house).await;
     assert_eq!(surplus.hear_code().await, Some(Code::Refused), "both are being served");
-    assert_eq!(house.refused("socket", "full"), 2.0);
+    assert_eq!(house.refused("socket", "full"), 2);
     house.close().await;
 }
 
@@ -279,7 +299,7 @@ async fn a_client_whose_runtime_breaks_off_is_told_so() {
         let mut client = Client::connect(&socket).unwrap();
         client.request("wait", &Value::Null, |_| {}).map_err(|error| error.code)
     });
-    until("it is at work", || house.connections("socket") == 1.0).await;
+    until("it is at work", || house.connections("socket") == 1).await;
     house.close().await;
     let code = soon("it is told", asking).await.unwrap().unwrap_err();
     assert!([Code::NotRunning, Code::RuntimeFailed].contains(&code), "{code:?}");

@@ -43,7 +43,7 @@ pub(crate) fn read(page: &str) -> Result<BTreeMap<String, Family>, String> {
             if families.last_key_value().is_some_and(|(last, _)| last.as_str() >= name) {
                 return Err(fault("a family twice or out of order"));
             }
-            families.entry(name.to_owned()).or_default().kind = kind.to_owned();
+            kind.clone_into(&mut families.entry(name.to_owned()).or_default().kind);
             present = Some(name);
         } else {
             let sample = read_sample(line).ok_or_else(|| fault("no sample"))?;
@@ -77,7 +77,14 @@ fn check(name: &str, family: &Family) -> Result<(), String> {
     }
     match family.kind.as_str() {
         "counter" if !name.ends_with("_total") => Err("a counter without _total".to_owned()),
-        "counter" if family.samples.iter().any(|sample| !(sample.value >= 0.0)) => Err("a bad count".to_owned()),
+        "counter"
+            if family
+                .samples
+                .iter()
+                .any(|sample| sample.value.is_nan() || sample.value < 0.0) =>
+        {
+            Err("a bad count".to_owned())
+        }
         "histogram" => check_histogram(&family.samples),
         _ => Ok(()),
     }

@@ -41,9 +41,12 @@ impl Agent for Watcher {
         let observer = ctx.observer();
         let unwell: Vec<String> = self.machine.unwell().cloned().collect();
         // Neither looks at more than one node: a supervisor is asked for by its handle, not for its children.
-        let is_gone = |path: &String| match path.contains('/') {
-            true => observer.node(path).map_or(true, |node| node.state != Phase::Failed),
-            false => observer.supervisor(path).is_err(),
+        let is_gone = |path: &String| {
+            if path.contains('/') {
+                observer.node(path).map_or(true, |node| node.state != Phase::Failed)
+            } else {
+                observer.supervisor(path).is_err()
+            }
         };
         for path in unwell.into_iter().filter(is_gone) {
             self.machine.step(Input::Cleared(path));

@@ -76,13 +76,16 @@ impl Machine {
     fn see(&mut self, event: Event, now: Moment) -> Option<Line> {
         let limits = self.limits;
         let subject = event.subject();
+        let tone = tone(&event.fact);
+        if matches!(tone, Tone::Steady(Level::Info)) && limits.passers_by.iter().any(|path| subject.starts_with(path)) {
+            return None;
+        }
         let record = self.record(&subject, &event.supervisor);
         record.seen = now;
         if matches!(event.fact, Fact::Decision(Decision::Restarting { .. })) {
             remember(&mut record.restarts, now, limits.error_from);
         }
         record.forget(now, &limits);
-        let tone = tone(&event.fact);
         let line = Line {
             at: event.at,
             level: record.level(tone, &limits),

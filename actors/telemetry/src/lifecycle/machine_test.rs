@@ -17,6 +17,7 @@ const LOUD: Limits = Limits {
     warn_from: 2,
     error_from: 5,
     children: 1000,
+    passers_by: &[],
 };
 const FIVE: Limits = Limits { free: 5, ..LOUD };
 
@@ -297,4 +298,20 @@ fn by_chance_too_no_event_is_lost_from_the_count_and_no_second_has_two_lines_bey
             assert!(!is_dense || is_paced, "seed {seed}: {six:?}");
         }
     }
+}
+
+#[test]
+fn of_passers_by_only_what_goes_wrong_is_news() {
+    let mut log = Log::new(Limits {
+        passers_by: &["team/guest-"],
+        ..LOUD
+    });
+    for guest in ["guest-1", "guest-2"] {
+        log.see(0, "team", started(guest));
+        log.see(1, "team", ended(guest, ExitReason::Normal));
+    }
+    assert_eq!(log.taken(), [""; 0]);
+    log.see(2, "team", ended("guest-3", failed()));
+    log.see(3, "team", started("host"));
+    assert_eq!(log.taken(), ["info team/guest-3 +0", "info team/host +0"]);
 }

@@ -1,0 +1,230 @@
+//! From settings to what a process is started with.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use triarch_teams::SettingError;
+
+use crate::settings::{ProgramSettings, SandboxKind, SecretSource};
+use crate::sys::{Launch, Limits, Sandbox, Tag};
+
+/// The variables by which a program learns who it is.
+const AGENT: &str = "TRIARCH_AGENT";
+const INCARNATION: &str = "TRIARCH_INCARNATION";
+
+/// A secret whose value cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    /// Its file is not there, or not for us.
+    #[error("the secret {name} cannot be read from {}: {source}; write it there, or correct secrets.{name}", path.display())]
+    File {
+        name: String,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// Its variable is not set.
+    #[error("the secret {name} is not in the runtime's environment as {variable}; set it, or correct secrets.{name}")]
+    Env { name: String, variable: String },
+}
+
+/// What each process of an agent is started with.
+#[derive(Clone)]
+pub(crate) struct Recipe {
+    command: Vec<OsString>,
+    dir: PathBuf,
+    env: Vec<(OsString, OsString)>,
+    secrets: Vec<(String, SecretSource)>,
+    limits: Limits,
+    sandbox: Sandbox,
+}
+
+impl fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whatever stands in an environment may be a secret that somebody did not declare.
+        f.debug_struct("Recipe")
+            .field("command", &self.command)
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Recipe {
+    /// Takes what is inherited from the environment as it is now.
+    pub(crate) fn of(settings: &ProgramSettings) -> Result<Self, SettingError> {
+        let dir = folder(settings.dir.as_deref())?;
+        let inherited = settings.inherit.iter().filter(|name| !settings.env.contains_key(*name));
+        let inherited = inherited.filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+        let given = settings.env.iter().map(|(name, value)| (name.into(), value.into()));
+        let env: Vec<_> = inherited.chain(given).collect();
+        look_for(settings.command.first().map_or("", String::as_str), &dir, &env)?;
+        Ok(Self {
+            command: settings.command.iter().map(OsString::from).collect(),
+            env,
+            secrets: settings.secrets.clone().into_iter().collect(),
+            limits: limits(settings),
+            sandbox: sandbox(settings, &dir),
+            dir,
+        })
+    }
+
+    /// A process of the agent at `path`, with `more` in its environment.
+    pub(crate) fn launch(
+        &self,
+        path: &str,
+        incarnation: u64,
+        tag: Tag,
+        more: &[(&str, String)],
+    ) -> Result<Launch, SecretError> {
+        let mut env = self.env.clone();
+        env.push((AGENT.into(), path.into()));
+        env.push((INCARNATION.into(), incarnation.to_string().into()));
+        env.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
+        for (name, source) in &self.secrets {
+            env.push((name.into(), secret(name, source)?));
+        }
+        Ok(Launch {
+            command: self.command.clone(),
+            dir: self.dir.clone(),
+            env,
+            tag,
+            limits: self.limits,
+            sandbox: self.sandbox.clone(),
+        })
+    }
+}
+
+/// Refuses a program that is not there: as it will be looked for, from its own folder and on its own `PATH`.
+fn look_for(program: &str, dir: &Path, env: &[(OsString, OsString)]) -> Result<(), SettingError> {
+    let is_there = |folder: &Path| dir.join(folder).join(program).is_file();
+    if program.contains('/') {
+        let problem = format!("there is no file {}", dir.join(program).display());
+        let missing = SettingError::of("command", problem, "correct the path; it is seen from dir");
+        return if is_there(dir) { Ok(()) } else { Err(missing) };
+    }
+    let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
+    // Without one it is looked for where the system's own programs are, which is known when it begins.
+    let Some(path) = path else { return Ok(()) };
+    if std::env::split_paths(path).any(|folder| is_there(&folder)) {
+        return Ok(());
+    }
+    let problem = format!("there is no program {program:?} in PATH, which is {}", path.display());
+    Err(SettingError::of(
+        "command",
+        problem,
+        "install it, or name it by its whole path",
+    ))
+}
+
+fn folder(dir: Option<&Path>) -> Result<PathBuf, SettingError> {
+    let own = dir.unwrap_or(Path::new("."));
+    own.canonicalize().map_err(|error| {
+        let problem = format!("the folder {} cannot be reached: {error}", own.display());
+        SettingError::of("dir", problem, "name another")
+    })
+}
+
+fn limits(settings: &ProgramSettings) -> Limits {
+    let limits = &settings.limits;
+    Limits {
+        memory: limits.memory.map(|size| size.0),
+        cpu: limits.cpu.map(|span| span.0),
+        open_files: limits.open_files.map(Into::into),
+        processes: limits.processes.map(Into::into),
+    }
+}
+
+fn sandbox(settings: &ProgramSettings, dir: &Path) -> Sandbox {
+    let of = |folders: &[PathBuf]| folders.iter().map(|folder| dir.join(folder)).collect::<Vec<_>>();
+    match settings.sandbox.kind {
+        SandboxKind::None => Sandbox::None,
+        SandboxKind::Standard => Sandbox::Standard {
+            read: of(&settings.sandbox.read),
+            write: std::iter::once(dir.to_owned())
+                .chain(of(&settings.sandbox.write))
+                .collect(),
+        },
+    }
+}
+
+fn secret(name: &str, source: &SecretSource) -> Result<OsString, SecretError> {
+    match source {
+        SecretSource::Env(variable) => std::env::var_os(variable).ok_or_else(|| SecretError::Env {
+            name: name.to_owned(),
+            variable: variable.clone(),
+        }),
+        SecretSource::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|source| SecretError::File {
+                name: name.to_owned(),
+                path: path.clone(),
+                source,
+            })?;
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            Ok(text.strip_suffix('\r').unwrap_or(text).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn recipe(settings: Value) -> Result<Recipe, String> {
+        let settings: ProgramSettings = serde_json::from_value(settings).unwrap();
+        Recipe::of(&settings).map_err(|error| format!("{}: {error}", error.key.as_deref().unwrap_or_default()))
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_refused() {
+        assert_eq!(
+            recipe(json!({"command": ["no-such-program"], "env": {"PATH": "/usr/bin:/bin"}})).unwrap_err(),
+            "command: there is no program \"no-such-program\" in PATH, which is /usr/bin:/bin; install it, or name it \
+             by its whole path"
+        );
+        assert_eq!(
+            recipe(json!({"command": ["./no-such-program"], "dir": "/"})).unwrap_err(),
+            "command: there is no file /./no-such-program; correct the path; it is seen from dir"
+        );
+        assert!(recipe(json!({"command": ["bin/sh"], "dir": "/"})).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_inherited_that_is_not_listed_and_what_is_given_comes_first() {
+        let command = json!({"command": ["/bin/sh"], "inherit": ["PATH", "HOME"], "env": {"PATH": "/bin"}});
+        let recipe = recipe(command).unwrap();
+        let names: Vec<_> = recipe.env.iter().map(|(name, _)| name.to_str().unwrap()).collect();
+        assert_eq!(names.iter().filter(|name| **name == "PATH").count(), 1);
+        assert!(names.iter().all(|name| ["PATH", "HOME"].contains(name)), "{names:?}");
+        assert!(recipe.env.contains(&("PATH".into(), "/bin".into())));
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_file_or_variable_and_a_missing_one_names_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "sesame\r\n").unwrap();
+        assert_eq!(secret("KEY", &SecretSource::File(path)).unwrap(), "sesame");
+        assert_eq!(
+            secret("KEY", &SecretSource::Env("NO_SUCH_VARIABLE".to_owned()))
+                .unwrap_err()
+                .to_string(),
+            "the secret KEY is not in the runtime's environment as NO_SUCH_VARIABLE; set it, or correct secrets.KEY"
+        );
+        let missing = secret("KEY", &SecretSource::File("/no/such".into()))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.starts_with("the secret KEY cannot be read from /no/such: "),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn a_recipe_shows_nothing_of_its_environment() {
+        let recipe = recipe(json!({"command": ["/bin/sh"], "env": {"KEY": "canary"}})).unwrap();
+        assert!(!format!("{recipe:?}").contains("canary"));
+    }
+}

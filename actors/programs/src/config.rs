@@ -1,0 +1,61 @@
+//! What may be set, its meaning and its default.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::size::Size;
+
+/// The settings of the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The size at which a file of an agent's log makes way for a new one: 4MiB.
+    pub log_file_bytes: Size,
+    /// How many files of an agent's log are kept, the newest among them: 4.
+    pub log_files: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            log_file_bytes: Size(4 << 20),
+            log_files: 4,
+        }
+    }
+}
+
+impl Config {
+    /// Refuses settings that leave no room.
+    pub fn validated(self) -> Result<Self, Error> {
+        if self.log_file_bytes.0 == 0 || self.log_files == 0 {
+            return Err(Error::NoRoomForLogs);
+        }
+        Ok(self)
+    }
+
+    /// Where logs lie below the state folder.
+    pub(crate) fn logs(state_dir: &std::path::Path) -> PathBuf {
+        state_dir.join("logs")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_need_room() {
+        assert!(Config::default().validated().is_ok());
+        let config = Config {
+            log_files: 0,
+            ..Config::default()
+        };
+        assert_eq!(
+            config.validated().unwrap_err().to_string(),
+            "logs have no room; give log_file_bytes and log_files more than 0"
+        );
+    }
+}

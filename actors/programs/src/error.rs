@@ -1,0 +1,94 @@
+//! What can go wrong in this room.
+
+use std::io;
+use std::path::PathBuf;
+
+use triarch_supervision::metrics::InstrumentError;
+use triarch_teams::Span;
+
+use crate::command::SecretError;
+use crate::sys::LaunchError;
+
+/// Why the room cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state folder cannot be had.
+    #[error("the folder {} cannot be had for what programs leave; make it, or name another", path.display())]
+    StateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Logs without room for anything.
+    #[error("logs have no room; give log_file_bytes and log_files more than 0")]
+    NoRoomForLogs,
+    /// The instruments do not know the room's metrics.
+    #[error("the room's metrics cannot be had; put its section into the catalogue")]
+    Instrument(#[from] InstrumentError),
+}
+
+/// Why a program's agent failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProgramError {
+    /// A secret that it needs cannot be had.
+    #[error("the program cannot begin: {0}")]
+    Secret(SecretError),
+    /// It was not started.
+    #[error("the program cannot begin: {0}")]
+    Launch(LaunchError),
+    /// It ended by itself, and says that it failed.
+    #[error("the program ended with code {code}{}", LastWords(last))]
+    Code { code: i32, last: Vec<String> },
+    /// It was ended by a signal that is not ours.
+    #[error("the program was ended by signal {signal}{}", LastWords(last))]
+    Signal { signal: i32, last: Vec<String> },
+    /// Nobody knows how it ended.
+    #[error("the program is gone, and nobody could say how it ended{}", LastWords(last))]
+    Gone { last: Vec<String> },
+    /// Its time was over.
+    #[error("the program ran for {wall}, as long as its limits allow")]
+    Wall { wall: Span },
+    /// It reads no more, and goes on.
+    #[error("the program closed its standard input and goes on; nothing can be delivered to it")]
+    Deaf,
+}
+
+/// The last few lines of a program, where there are any.
+struct LastWords<'a>(&'a [String]);
+
+/// So many of them are told with a failure; its record has more.
+const TOLD: usize = 3;
+
+impl std::fmt::Display for LastWords<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let told = &self.0[self.0.len().saturating_sub(TOLD)..];
+        if told.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; it last said: {}", told.join(" | "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_program_tells_its_last_words() {
+        let last = ["a", "b", "c", "d"].map(str::to_owned).into();
+        assert_eq!(
+            ProgramError::Code { code: 3, last }.to_string(),
+            "the program ended with code 3; it last said: b | c | d"
+        );
+        assert_eq!(
+            ProgramError::Signal {
+                signal: 9,
+                last: Vec::new()
+            }
+            .to_string(),
+            "the program was ended by signal 9"
+        );
+    }
+}

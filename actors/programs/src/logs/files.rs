@@ -1,0 +1,228 @@
+//! Files of lines, bounded in size and number.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, OpenOptions, rename};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use triarch_supervision::name::Name;
+
+use super::line::{LogLine, Source};
+use super::message::wall_clock;
+
+/// How much is kept of each agent's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// The size at which a file makes way for a new one.
+    pub(crate) file_bytes: u64,
+    /// How many files there are, the newest among them.
+    pub(crate) files: usize,
+}
+
+/// Lines by the path of their agent.
+pub(super) type Batch = BTreeMap<Arc<str>, Vec<LogLine>>;
+
+/// Where the newest lines of an agent stand; nowhere where its path is none.
+pub(super) fn newest(folder: &Path, agent: &str) -> Option<PathBuf> {
+    let (team, name) = agent.split_once('/')?;
+    // The parts of a split team are one team to whoever reads.
+    let team = team.split('.').next()?;
+    let (team, name) = (Name::new(team).ok()?, Name::new(name).ok()?);
+    Some(folder.join(team.as_str()).join(format!("{name}.log")))
+}
+
+/// The file that is `age` files older than the newest.
+pub(super) fn older(newest: &Path, age: usize) -> PathBuf {
+    match age {
+        0 => newest.to_owned(),
+        _ => newest.with_extension(format!("log.{age}")),
+    }
+}
+
+/// Writes lines; knows what it could not write.
+#[derive(Debug)]
+pub(super) struct Files {
+    folder: PathBuf,
+    bounds: Bounds,
+    /// Agents whose last lines were refused, and how many.
+    refused: BTreeMap<Arc<str>, u64>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) lines: u64,
+    pub(super) lost: u64,
+}
+
+impl Files {
+    pub(super) fn new(folder: PathBuf, bounds: Bounds) -> Self {
+        Self {
+            folder,
+            bounds,
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// Writes all of it that the disk takes.
+    pub(super) fn write(&mut self, batch: Batch) -> Written {
+        let mut written = Written::default();
+        for (agent, mut lines) in batch {
+            let count = lines.len() as u64;
+            // Lines and events come by different ways, so they may meet here in another order than they happened.
+            lines.sort_by_key(|line| line.time);
+            if self.append(&agent, &lines).is_ok() {
+                written.lines += count;
+            } else {
+                written.lost += count;
+                *self.refused.entry(agent).or_default() += count;
+            }
+        }
+        written
+    }
+
+    fn append(&mut self, agent: &Arc<str>, lines: &[LogLine]) -> io::Result<()> {
+        let newest = newest(&self.folder, agent).ok_or(io::ErrorKind::InvalidFilename)?;
+        let mut text = Vec::new();
+        if let Some(lost) = self.refused.get(agent) {
+            // The end of what was written before may be missing.
+            text.push(b'\n');
+            let words = format!("{lost} lines are missing here: the disk refused them");
+            let incarnation = lines.first().map_or(0, |line| line.incarnation);
+            LogLine::new(wall_clock(), incarnation, Source::Event, words).append_to(&mut text);
+        }
+        for line in lines {
+            line.append_to(&mut text);
+        }
+        self.room_for(&newest, text.len() as u64)?.write_all(&text)?;
+        self.refused.remove(agent);
+        Ok(())
+    }
+
+    /// The newest file, after it has made way for another where it is full.
+    fn room_for(&self, newest: &Path, bytes: u64) -> io::Result<File> {
+        let file = opened(newest)?;
+        let size = file.metadata()?.len();
+        if size == 0 || size + bytes <= self.bounds.file_bytes {
+            return Ok(file);
+        }
+        for age in (1..self.bounds.files).rev() {
+            match rename(older(newest, age - 1), older(newest, age)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        if self.bounds.files == 1 {
+            file.set_len(0)?;
+        }
+        opened(newest)
+    }
+}
+
+fn opened(path: &Path) -> io::Result<File> {
+    let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    open().or_else(|error| match path.parent() {
+        Some(folder) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            open()
+        }
+        _ => Err(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    fn lines(texts: &[&str]) -> Vec<LogLine> {
+        let line = |(number, text): (usize, &&str)| {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(number as u64);
+            LogLine::new(time, 1, Source::Out, (*text).to_owned())
+        };
+        texts.iter().enumerate().map(line).collect()
+    }
+
+    fn batch(texts: &[&str]) -> Batch {
+        Batch::from([(Arc::from("team/a"), lines(texts))])
+    }
+
+    fn texts(path: &Path) -> Vec<String> {
+        let text = fs::read(path).unwrap_or_default();
+        let lines = text.split(|byte| *byte == b'\n').filter_map(LogLine::read);
+        lines.map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn lines_stand_in_the_order_of_their_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Files::new(
+            folder.path().join("logs"),
+            Bounds {
+                file_bytes: 10_000,
+                files: 2,
+            },
+        );
+        let mut all = lines(&["a", "b", "c"]);
+        all.reverse();
+        let written = files.write(Batch::from([(Arc::from("team.2/a"), all)]));
+        assert_eq!(written, Written { lines: 3, lost: 0 });
+        assert_eq!(texts(&folder.path().join("logs/team/a.log")), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn no_more_files_are_kept_than_allowed_and_none_is_larger() {
+        let folder = tempfile::tempdir().unwrap();
+        let bounds = Bounds {
+            file_bytes: 300,
+            files: 3,
+        };
+        let mut files = Files::new(folder.path().to_owned(), bounds);
+        for number in 0..50 {
+            files.write(batch(&[&format!("line {number}")]));
+        }
+        let newest = newest(folder.path(), "team/a").unwrap();
+        let sizes: Vec<_> = fs::read_dir(folder.path().join("team"))
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .collect();
+        assert_eq!(sizes.len(), 3);
+        assert!(sizes.iter().all(|size| *size <= 300), "{sizes:?}");
+        assert_eq!(texts(&newest).last().unwrap(), "line 49");
+        let before = texts(&older(&newest, 1)).pop().unwrap();
+        assert_eq!(before, format!("line {}", 49 - texts(&newest).len()));
+    }
+
+    #[test]
+    fn a_disk_that_refuses_is_counted_and_said_when_it_takes_lines_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Files::new(
+            folder.path().to_owned(),
+            Bounds {
+                file_bytes: 10_000,
+                files: 2,
+            },
+        );
+        // A file stands where the folder should be.
+        fs::write(folder.path().join("team"), "").unwrap();
+        assert_eq!(files.write(batch(&["a", "b"])), Written { lines: 0, lost: 2 });
+        fs::remove_file(folder.path().join("team")).unwrap();
+        assert_eq!(files.write(batch(&["c"])), Written { lines: 1, lost: 0 });
+        files.write(batch(&["d"]));
+        assert_eq!(
+            texts(&folder.path().join("team/a.log")),
+            ["2 lines are missing here: the disk refused them", "c", "d"]
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_none_leads_nowhere() {
+        for path in ["", "a", "../a", "team/..", "team/../a", "team/a/b", "/etc/passwd"] {
+            assert_eq!(newest(Path::new("logs"), path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! One line of an agent's log.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How much of a line's text is kept.
+const TEXT_MAX: usize = 16 * 1024;
+
+/// One line of an agent's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When it was read, or when it happened.
+    #[serde(serialize_with = "written_time", deserialize_with = "read_time")]
+    pub time: SystemTime,
+    /// In which life of the agent.
+    pub incarnation: u64,
+    /// Who says it.
+    pub source: Source,
+    /// How loud, where the program said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+    /// What it says.
+    pub text: String,
+}
+
+/// Who says a line of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The program, on its standard output.
+    Out,
+    /// The program, on its standard error.
+    Err,
+    /// The runtime.
+    Event,
+}
+
+impl LogLine {
+    /// A line that says `text`, or the beginning of it.
+    pub(crate) fn new(time: SystemTime, incarnation: u64, source: Source, text: String) -> Self {
+        Self {
+            time,
+            incarnation,
+            source,
+            level: None,
+            text: shortened(text),
+        }
+    }
+
+    /// As it stands in a file, with its end.
+    pub(super) fn append_to(&self, out: &mut Vec<u8>) {
+        let begin = out.len();
+        if serde_json::to_writer(&mut *out, self).is_err() {
+            return out.truncate(begin);
+        }
+        out.push(b'\n');
+    }
+
+    /// What stands in a line of a file; nothing where the disk was full in the middle of it.
+    pub(super) fn read(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
+    }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() <= TEXT_MAX {
+        return text;
+    }
+    let missing = text.len() - TEXT_MAX;
+    let end = text.floor_char_boundary(TEXT_MAX);
+    text.truncate(end);
+    format!("{text}… ({missing} bytes more)")
+}
+
+fn written_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_micros(*time))
+}
+
+fn read_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    humantime::parse_rfc3339(&text).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn time() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_micros(1_234_567)
+    }
+
+    #[test]
+    fn a_line_is_read_back_as_it_was_written() {
+        let mut line = LogLine::new(time(), 3, Source::Err, "two\nlines \u{1b}[2J".to_owned());
+        line.level = Some("warn".to_owned());
+        let mut out = Vec::new();
+        line.append_to(&mut out);
+        assert_eq!(memchr::memchr_iter(b'\n', &out).count(), 1);
+        assert!(out.starts_with(br#"{"time":"1970-01-01T00:00:01.234567Z","incarnation":3,"source":"err""#));
+        assert_eq!(LogLine::read(out.trim_ascii_end()), Some(line));
+        assert_eq!(LogLine::read(&out[..20]), None);
+    }
+
+    #[test]
+    fn a_long_line_says_how_much_is_missing() {
+        let line = LogLine::new(time(), 1, Source::Out, format!("{}ü", "x".repeat(TEXT_MAX - 1)));
+        assert!(line.text.ends_with("x… (1 bytes more)"), "{}", line.text.len());
+    }
+}

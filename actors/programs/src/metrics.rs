@@ -1,0 +1,170 @@
+//! What the room counts.
+
+use std::sync::Arc;
+
+use triarch_supervision::metrics::{
+    Buckets, Counter, Family, Fan, Histogram, InstrumentError, Instruments, Label, Section,
+};
+
+use crate::program::Fault;
+
+/// Starts of programs.
+pub const STARTS: Family = Family::counter(
+    "triarch_program_starts_total",
+    &[Label::closed("mode", &["lines", "exec"])],
+    "Processes of program agents that were started, by mode.",
+);
+
+/// Ends of programs.
+pub const EXITS: Family = Family::counter(
+    "triarch_program_exits_total",
+    &[Label::closed(
+        "reason",
+        &[
+            "ended",
+            "code",
+            "signal",
+            "stopped",
+            "killed",
+            "wall",
+            "unknown",
+            "launch_failed",
+        ],
+    )],
+    "Processes of program agents that ended, by why: with code 0, with another, by a signal, because they were asked \
+     to, with their agent, because their wall time was over, nobody knows why, or before they began.",
+);
+
+/// Lines between agents and programs.
+pub const LINES: Family = Family::counter(
+    "triarch_program_lines_total",
+    &[Label::closed("direction", &["stdin", "stdout", "stderr"])],
+    "Lines that were written to programs and read from them, by pipe.",
+);
+
+/// Lines that were not as they should be.
+pub const LINE_FAULTS: Family = Family::counter(
+    "triarch_program_line_faults_total",
+    &[Label::closed(
+        "fault",
+        &["too_long", "too_deep", "not_utf8", "malformed", "unknown_id", "late"],
+    )],
+    "Lines of programs that were not as they should be, by what is wrong with them.",
+);
+
+/// Posts between delivery and answer.
+pub const ROUNDTRIP: Family = Family::histogram(
+    "triarch_program_roundtrip_seconds",
+    Buckets::LAT,
+    &[],
+    "Time from the delivery of a post to a program until it said that it is done or failed.",
+);
+
+/// Posts that programs sent.
+pub const SENDS: Family = Family::counter(
+    "triarch_program_sends_total",
+    &[Label::closed("result", &["queued", "refused"])],
+    "Posts that programs sent to other agents, by whether they were queued.",
+);
+
+/// What programs wanted to publish.
+pub const PUBLISHES: Family = Family::counter(
+    "triarch_program_publishes_total",
+    &[],
+    "Lines of programs that publish to a topic.",
+);
+
+/// Processes that outlived their program's stop.
+pub const SURVIVORS: Family = Family::counter(
+    "triarch_program_survivors_total",
+    &[],
+    "Processes of a program that were still there after all of them were killed.",
+);
+
+/// Log lines that were kept.
+pub const LOG_LINES: Family = Family::counter(
+    "triarch_program_log_lines_total",
+    &[],
+    "Lines of programs' logs that were written to disk.",
+);
+
+/// Log lines that were lost.
+pub const LOG_LINES_DROPPED: Family = Family::counter(
+    "triarch_program_log_lines_dropped_total",
+    &[Label::closed("reason", &["busy", "disk"])],
+    "Lines of programs' logs that were lost, because the writer was busy or the disk refused them.",
+);
+
+/// The room's part of a catalogue.
+pub const PROGRAMS: Section = Section {
+    title: "Programs",
+    families: &[
+        STARTS,
+        EXITS,
+        LINES,
+        LINE_FAULTS,
+        ROUNDTRIP,
+        SENDS,
+        PUBLISHES,
+        SURVIVORS,
+        LOG_LINES,
+        LOG_LINES_DROPPED,
+    ],
+};
+
+/// The room's instruments.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    starts: Arc<Fan<Counter>>,
+    exits: Arc<Fan<Counter>>,
+    faults: Arc<Fan<Counter>>,
+    sends: Arc<Fan<Counter>>,
+    pub(crate) lines_in: Arc<Counter>,
+    pub(crate) lines_out: Arc<Counter>,
+    pub(crate) lines_err: Arc<Counter>,
+    pub(crate) roundtrip: Arc<Histogram>,
+    pub(crate) publishes: Arc<Counter>,
+    pub(crate) survivors: Arc<Counter>,
+    pub(crate) log_lines: Arc<Counter>,
+    pub(crate) dropped_busy: Arc<Counter>,
+    pub(crate) dropped_disk: Arc<Counter>,
+}
+
+impl Metrics {
+    pub(crate) fn new(instruments: &Instruments) -> Result<Self, InstrumentError> {
+        let fan = |family| Ok::<_, InstrumentError>(Arc::new(instruments.fans(family)?.with([])));
+        let lines = instruments.labelled(&LINES)?;
+        let dropped = instruments.labelled(&LOG_LINES_DROPPED)?;
+        Ok(Self {
+            starts: fan(&STARTS)?,
+            exits: fan(&EXITS)?,
+            faults: fan(&LINE_FAULTS)?,
+            sends: fan(&SENDS)?,
+            lines_in: lines.with(["stdin"]),
+            lines_out: lines.with(["stdout"]),
+            lines_err: lines.with(["stderr"]),
+            roundtrip: instruments.single(&ROUNDTRIP)?,
+            publishes: instruments.single(&PUBLISHES)?,
+            survivors: instruments.single(&SURVIVORS)?,
+            log_lines: instruments.single(&LOG_LINES)?,
+            dropped_busy: dropped.with(["busy"]),
+            dropped_disk: dropped.with(["disk"]),
+        })
+    }
+
+    pub(crate) fn started(&self, mode: &str) {
+        self.starts.at(mode).increment();
+    }
+
+    pub(crate) fn exited(&self, reason: &str) {
+        self.exits.at(reason).increment();
+    }
+
+    pub(crate) fn fault(&self, fault: Fault) {
+        self.faults.at(fault.label()).increment();
+    }
+
+    pub(crate) fn sent(&self, result: &str) {
+        self.sends.at(result).increment();
+    }
+}

@@ -1,0 +1,71 @@
+//! What a program says for people: its log, and its last lines for the record of its end.
+
+use std::collections::VecDeque;
+
+use super::lines::Line;
+use super::message::Fault;
+use crate::logs::{Journal, Source};
+use crate::metrics::Metrics;
+use crate::records::LINES_KEPT;
+
+/// So much of each of the last lines is kept.
+const KEPT_BYTES: usize = 500;
+
+/// The log of one process and its last lines.
+#[derive(Debug)]
+pub(super) struct Chronicle {
+    pub(super) journal: Journal,
+    last: VecDeque<String>,
+    metrics: Metrics,
+}
+
+impl Chronicle {
+    pub(super) fn new(journal: Journal, metrics: Metrics) -> Self {
+        Self {
+            journal,
+            last: VecDeque::new(),
+            metrics,
+        }
+    }
+
+    /// Its last lines, oldest first.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        self.last.iter().cloned().collect()
+    }
+
+    /// A line of its standard error.
+    pub(super) fn line_of_err(&mut self, line: Line<'_>) {
+        match line {
+            Line::Whole(line) => {
+                if std::str::from_utf8(line).is_err() {
+                    self.metrics.fault(Fault::NotUtf8);
+                }
+                self.note(Source::Err, line);
+            }
+            Line::TooLong { bytes, head } => self.skipped(Source::Err, bytes, head),
+        }
+    }
+
+    /// A line as it is, whatever its bytes.
+    pub(super) fn note(&mut self, source: Source, line: &[u8]) {
+        self.say(source, None, String::from_utf8_lossy(line).into_owned());
+    }
+
+    /// A line that was too long.
+    pub(super) fn skipped(&mut self, source: Source, bytes: u64, head: &[u8]) {
+        self.metrics.fault(Fault::TooLong);
+        let head = String::from_utf8_lossy(head);
+        let words = format!("a line of {bytes} bytes is skipped, it begins with {head:?}");
+        self.say(source, Some("error".to_owned()), words);
+    }
+
+    /// A line of its log.
+    pub(super) fn say(&mut self, source: Source, level: Option<String>, text: String) {
+        if self.last.len() == LINES_KEPT {
+            self.last.pop_front();
+        }
+        let end = text.floor_char_boundary(KEPT_BYTES);
+        self.last.push_back(text[..end].to_owned());
+        self.journal.note(source, level, text);
+    }
+}

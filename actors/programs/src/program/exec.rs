@@ -1,0 +1,260 @@
+//! A program that runs once for each post: body in, reply out, exit code as the result.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use triarch_supervision::prelude::*;
+use triarch_teams::{Post, Span};
+
+use super::actor::Program;
+use super::begin;
+use super::chronicle::Chronicle;
+use super::ends::{self, Life};
+use super::lines::Lines;
+use super::message;
+use super::pipes::{self, Pipes, Wrote};
+use super::plan::Parts;
+use super::waits::{StopWatch, passed};
+use crate::error::ProgramError;
+use crate::records::ExitRecord;
+use crate::sys::{Exit, Process};
+
+/// The variables by which a program learns of its post.
+const POST: &str = "TRIARCH_POST";
+const KIND: &str = "TRIARCH_POST_KIND";
+const FROM: &str = "TRIARCH_POST_FROM";
+
+/// Runs a program for one post after the other.
+#[derive(Debug)]
+pub(super) struct Runs {
+    plan: Arc<Parts>,
+    incarnation: u64,
+    count: u64,
+}
+
+/// Why a run is over.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    Exit(Exit),
+    TooLong,
+    Wall,
+    Expired,
+    Stopped,
+}
+
+/// One run.
+#[derive(Debug)]
+struct Run {
+    process: Process,
+    pipes: Pipes,
+    body: Vec<u8>,
+    written: usize,
+    reply: Vec<u8>,
+    reply_max: usize,
+    err: Lines,
+    chronicle: Chronicle,
+}
+
+impl Runs {
+    pub(super) fn new(plan: Arc<Parts>, incarnation: u64) -> Self {
+        Self {
+            plan,
+            incarnation,
+            count: 0,
+        }
+    }
+
+    pub(super) fn state(&self) -> Value {
+        serde_json::json!({ "mode": "exec", "runs": self.count })
+    }
+
+    /// Runs the program for `post`. What goes wrong is the post's failure, not the agent's.
+    pub(super) async fn take(&mut self, post: Post, ctx: &mut Context<Program>) {
+        if post.deadline.is_some_and(|deadline| deadline < Moment::now()) {
+            return post.receipt.failed("its deadline passed before it was delivered");
+        }
+        let stop = StopWatch::of(ctx);
+        let mut journal = self.plan.journal(self.incarnation);
+        let more = [
+            (POST, post.id.to_string()),
+            (KIND, post.kind.to_string()),
+            (FROM, post.from.to_string()),
+        ];
+        let process = match begin::begin(&self.plan, self.incarnation, &more, &mut journal).await {
+            Ok(process) => process,
+            Err(error) => return post.receipt.failed(error.to_string()),
+        };
+        self.count += 1;
+        let chronicle = Chronicle::new(journal, self.plan.links.metrics.clone());
+        let run = Run::new(process, &post.body, self.plan.line_max, chronicle);
+        self.perform(run, post, &stop).await;
+    }
+
+    async fn perform(&self, mut run: Run, post: Post, stop: &StopWatch) {
+        let links = &self.plan.links;
+        let life = Life::begun(self.incarnation, run.process.pid());
+        let _present = links.records.begin(&self.plan.path, self.incarnation, life.pid());
+        let wall = self.plan.wall.map(|wall| Moment::now() + wall.0);
+        let over = run.until_over(&post, wall, stop).await;
+        let patience = match over {
+            Over::Stopped => self.plan.patience,
+            _ => Duration::ZERO,
+        };
+        run.pipes.stdin = None;
+        let survey = run.process.stop(patience).await;
+        let exit = run.process.ended().await;
+        run.read_last();
+        let word = match over {
+            Over::Exit(exit) => ends::word(exit),
+            Over::Wall => "wall",
+            Over::TooLong | Over::Expired | Over::Stopped => "stopped",
+        };
+        run.chronicle.journal.event(ends::said(word, exit, survey));
+        links.metrics.exited(word);
+        links.metrics.survivors.add(survey.survivors as u64);
+        links.records.end(&self.plan.path, self.incarnation);
+        let record = ExitRecord {
+            posts: 1,
+            lines: run.chronicle.last_lines(),
+            ..ends::record(life, word, exit, survey)
+        };
+        links.records.add(&self.plan.path, record);
+        match run.result(over, self.plan.wall) {
+            Ok(result) => post.receipt.done(result),
+            Err(why) => post.receipt.failed(why),
+        }
+    }
+}
+
+impl Run {
+    fn new(mut process: Process, body: &Value, reply_max: usize, chronicle: Chronicle) -> Self {
+        Self {
+            pipes: Pipes::of(&mut process),
+            process,
+            body: match body {
+                Value::String(text) => text.as_bytes().to_vec(),
+                other => other.to_string().into_bytes(),
+            },
+            written: 0,
+            reply: Vec::new(),
+            reply_max,
+            err: Lines::new(reply_max),
+            chronicle,
+        }
+    }
+
+    async fn until_over(&mut self, post: &Post, wall: Option<Moment>, stop: &StopWatch) -> Over {
+        loop {
+            self.write(post);
+            if self.reply.len() > self.reply_max {
+                return Over::TooLong;
+            }
+            if stop.is_asked() {
+                return Over::Stopped;
+            }
+            let Self { process, pipes, .. } = self;
+            tokio::select! {
+                biased;
+                exit = process.ended() => return Over::Exit(exit),
+                () = pipes::readable(pipes.stdout.as_ref()) => self.read_out(),
+                () = pipes::readable(pipes.stderr.as_ref()) => self.read_err(),
+                () = pipes::writable(pipes.stdin.as_ref()) => {}
+                () = passed(wall) => return Over::Wall,
+                () = passed(post.deadline) => return Over::Expired,
+                () = stop.look() => {}
+            }
+        }
+    }
+
+    /// Writes what there is room for; the end of the body is the end of its input.
+    fn write(&mut self, post: &Post) {
+        while self.pipes.stdin.is_some() {
+            if self.written == self.body.len() {
+                self.pipes.stdin = None;
+                return post.receipt.delivered();
+            }
+            match self.pipes.write(&self.body[self.written..]) {
+                Wrote::Bytes(bytes) => self.written += bytes,
+                // Not every program cares for its input.
+                Wrote::Nothing | Wrote::Closed => return,
+            }
+        }
+    }
+
+    fn read_out(&mut self) {
+        let (reply, most) = (&mut self.reply, self.reply_max);
+        pipes::read(&mut self.pipes.stdout, |chunk| append(reply, chunk, most));
+    }
+
+    fn read_err(&mut self) {
+        let (lines, chronicle) = (&mut self.err, &mut self.chronicle);
+        pipes::read(&mut self.pipes.stderr, |chunk| {
+            lines.feed(chunk, |line| chronicle.line_of_err(line));
+        });
+        chronicle.journal.flush();
+    }
+
+    fn read_last(&mut self) {
+        let (reply, most) = (&mut self.reply, self.reply_max);
+        pipes::read_last(&mut self.pipes.stdout, |chunk| append(reply, chunk, most));
+        let (lines, chronicle) = (&mut self.err, &mut self.chronicle);
+        pipes::read_last(&mut self.pipes.stderr, |chunk| {
+            lines.feed(chunk, |line| chronicle.line_of_err(line));
+        });
+        lines.end(|line| chronicle.line_of_err(line));
+    }
+
+    fn result(&self, over: Over, wall: Option<Span>) -> Result<Value, String> {
+        let too_long = format!("its reply is longer than {} bytes", self.reply_max);
+        match over {
+            Over::Exit(exit) => match ends::failure(exit, || self.chronicle.last_lines()) {
+                Some(failure) => Err(failure.to_string()),
+                None if self.reply.len() > self.reply_max => Err(too_long),
+                None => Ok(read(&self.reply)),
+            },
+            Over::TooLong => Err(too_long),
+            Over::Wall => Err(wall.map_or_else(String::new, |wall| ProgramError::Wall { wall }.to_string())),
+            Over::Expired => Err("its deadline passed before the program ended".to_owned()),
+            Over::Stopped => Err("the program was stopped before it ended".to_owned()),
+        }
+    }
+}
+
+/// One byte more than the most is enough to know that it is too long.
+fn append(reply: &mut Vec<u8>, chunk: &[u8], most: usize) {
+    let room = (most + 1).saturating_sub(reply.len());
+    reply.extend_from_slice(&chunk[..chunk.len().min(room)]);
+}
+
+/// A reply in JSON is what it says; any other is its text.
+fn read(reply: &[u8]) -> Value {
+    let text = reply.trim_ascii_end();
+    message::value(text).unwrap_or_else(|| Value::String(String::from_utf8_lossy(text).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_is_json_or_text() {
+        assert_eq!(read(b"{\"a\": 1}\n"), json!({"a": 1}));
+        assert_eq!(read(b"two\nlines\r\n"), json!("two\nlines"));
+        assert_eq!(read(b""), json!(""));
+        assert_eq!(read(b"\xff"), json!("\u{fffd}"));
+        let deep = "[".repeat(65) + &"]".repeat(65);
+        assert_eq!(read(deep.as_bytes()), json!(deep));
+    }
+
+    #[test]
+    fn no_more_of_a_reply_is_kept_than_shows_that_it_is_too_long() {
+        let mut reply = Vec::new();
+        for _ in 0..10 {
+            append(&mut reply, b"abc", 4);
+        }
+        assert_eq!(reply, b"abcab");
+    }
+}

@@ -1,0 +1,139 @@
+//! What is done about the lines of a program.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use triarch_supervision::clock::Moment;
+use triarch_teams::{Post, PostOffice};
+
+use super::chronicle::Chronicle;
+use super::lines::{Line, Lines};
+use super::machine::{Effect, Machine};
+use super::message::{self, Fault, Heard};
+use crate::logs::Source;
+use crate::metrics::Metrics;
+
+/// A post of a program on its way to somebody else.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) to: String,
+    pub(super) post: Post,
+    pub(super) since: Moment,
+}
+
+/// One program's lines, and what follows from them.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    pub(super) machine: Machine,
+    pub(super) chronicle: Chronicle,
+    /// Posts that have not been sent yet.
+    pub(super) outgoing: VecDeque<Outgoing>,
+    out: Lines,
+    err: Lines,
+    metrics: Metrics,
+    office: Arc<PostOffice>,
+    path: Arc<str>,
+    has_published: bool,
+}
+
+impl Hearing {
+    pub(super) fn new(
+        machine: Machine,
+        chronicle: Chronicle,
+        line_max: usize,
+        metrics: Metrics,
+        office: Arc<PostOffice>,
+        path: Arc<str>,
+    ) -> Self {
+        Self {
+            machine,
+            chronicle,
+            outgoing: VecDeque::new(),
+            out: Lines::new(line_max),
+            err: Lines::new(line_max),
+            metrics,
+            office,
+            path,
+            has_published: false,
+        }
+    }
+
+    /// More of its standard output.
+    pub(super) fn hear_out(&mut self, chunk: &[u8], now: Moment) {
+        let mut lines = std::mem::replace(&mut self.out, Lines::new(0));
+        let mut count = 0;
+        lines.feed(chunk, |line| {
+            count += 1;
+            self.line_of_out(line, now);
+        });
+        self.metrics.lines_out.add(count);
+        self.out = lines;
+    }
+
+    /// More of its standard error.
+    pub(super) fn hear_err(&mut self, chunk: &[u8]) {
+        let mut lines = std::mem::replace(&mut self.err, Lines::new(0));
+        let mut count = 0;
+        lines.feed(chunk, |line| {
+            count += 1;
+            self.chronicle.line_of_err(line);
+        });
+        self.metrics.lines_err.add(count);
+        self.err = lines;
+    }
+
+    /// What it left without a line end is a line too.
+    pub(super) fn end(&mut self, now: Moment) {
+        let mut lines = std::mem::replace(&mut self.out, Lines::new(0));
+        lines.end(|line| self.line_of_out(line, now));
+        let mut lines = std::mem::replace(&mut self.err, Lines::new(0));
+        lines.end(|line| self.chronicle.line_of_err(line));
+    }
+
+    fn line_of_out(&mut self, line: Line<'_>, now: Moment) {
+        let line = match line {
+            Line::Whole(line) => line,
+            Line::TooLong { bytes, head } => return self.chronicle.skipped(Source::Out, bytes, head),
+        };
+        match message::read(line) {
+            Heard::Said(said) => self.follow(said, line, now),
+            Heard::Plain => self.chronicle.note(Source::Out, line),
+            Heard::Faulty(fault) => self.blame(fault, line),
+        }
+    }
+
+    fn follow(&mut self, said: message::Said, line: &[u8], now: Moment) {
+        match self.machine.hear(said) {
+            Effect::Nothing => {}
+            Effect::Accept(receipt) => receipt.accepted(),
+            Effect::End(open, outcome) => {
+                self.metrics.roundtrip.observe(now.since(open.since));
+                match outcome {
+                    Ok(result) => open.receipt.done(result),
+                    Err(why) => open.receipt.failed(why),
+                }
+            }
+            Effect::Send { to, kind, body } => {
+                let post = self.office.post(Arc::clone(&self.path), kind, body);
+                self.outgoing.push_back(Outgoing { to, post, since: now });
+            }
+            Effect::Publish(topic) => self.publish(&topic),
+            Effect::Show(state) => self.chronicle.journal.event(format!("is {state}")),
+            Effect::Log { level, text } => self.chronicle.say(Source::Out, level, text),
+            Effect::Blame(fault) => self.blame(fault, line),
+        }
+    }
+
+    fn publish(&mut self, topic: &str) {
+        self.metrics.publishes.increment();
+        if !std::mem::replace(&mut self.has_published, true) {
+            let words = format!("publishes to {topic}; there are no topics without the bus, so it is counted and gone");
+            self.chronicle.journal.event(words);
+        }
+    }
+
+    fn blame(&mut self, fault: Fault, line: &[u8]) {
+        self.metrics.fault(fault);
+        self.chronicle.note(Source::Out, line);
+    }
+}

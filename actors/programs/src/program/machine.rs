@@ -1,0 +1,297 @@
+//! Which posts are with the program, and what follows from what it says.
+//!
+//! ```text
+//!   take ──▶ waiting ──wrote──▶ with the program ──hear──▶ done, failed
+//!             │  line not yet     │  delivered              (remembered for a while)
+//!             │  all written      │
+//!             ▼                   ▼
+//!   end:   carried over        failed, with the reason
+//!          to the next life
+//! ```
+//!
+//! A line of which the program got less than all is no line to it, so its post goes to the next life of the agent as
+//! if it had never been taken.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use serde_json::Value;
+use triarch_supervision::clock::Moment;
+use triarch_teams::{Post, PostId, Receipt};
+
+use super::message::{self, Fault, Said};
+
+/// How many posts that have ended are remembered, to tell a late answer from one that makes no sense.
+const REMEMBERED: usize = 1024;
+
+/// What bounds the posts that are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// How many may be with the program unanswered.
+    pub(super) unanswered_max: usize,
+    /// How long a line to it may be.
+    pub(super) line: usize,
+    /// Whether it answers at all.
+    pub(super) answers: bool,
+}
+
+/// What follows from something that a program said.
+#[derive(Debug)]
+pub(super) enum Effect<'a> {
+    /// Nothing.
+    Nothing,
+    /// Say that it accepted a post.
+    Accept(&'a Receipt),
+    /// Say what came of a post that was delivered then.
+    End(Open, Result<Value, String>),
+    /// Send a post of its own.
+    Send { to: String, kind: String, body: Value },
+    /// It has something for a topic.
+    Publish(String),
+    /// It is in another state than before.
+    Show(&'a str),
+    /// Write a line to its log.
+    Log { level: Option<String>, text: String },
+    /// Count something that is wrong, and write it to its log.
+    Blame(Fault),
+}
+
+/// A post that is with the program.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) receipt: Receipt,
+    /// When all of its line was written.
+    pub(super) since: Moment,
+    is_accepted: bool,
+}
+
+/// Posts whose lines no program has seen, with the lines.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    lines: Vec<u8>,
+    posts: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: PostId,
+    receipt: Receipt,
+    /// The length of its line.
+    bytes: usize,
+}
+
+/// The posts between the mailbox and their ends.
+#[derive(Debug)]
+pub(super) struct Machine {
+    bounds: Bounds,
+    /// Lines to the program; those before `written` are with it.
+    out: Vec<u8>,
+    written: usize,
+    /// How much of the first waiting line is written.
+    of_first: usize,
+    waiting: VecDeque<Waiting>,
+    open: BTreeMap<PostId, Open>,
+    ended: Recent,
+    state: Option<String>,
+}
+
+impl Machine {
+    /// Goes on with what the last life could not write.
+    pub(super) fn new(bounds: Bounds, carried: Carried) -> Self {
+        Self {
+            bounds,
+            out: carried.lines,
+            written: 0,
+            of_first: 0,
+            waiting: carried.posts,
+            open: BTreeMap::new(),
+            ended: Recent::default(),
+            state: None,
+        }
+    }
+
+    /// Takes a post to write its line; one that nobody needs any more, or that is too long, fails at once.
+    pub(super) fn take(&mut self, post: Post, now: Moment) {
+        if post.deadline.is_some_and(|deadline| deadline < now) {
+            return post.receipt.failed("its deadline passed before it was delivered");
+        }
+        let begin = self.out.len();
+        message::write(&post, now, &mut self.out);
+        let bytes = self.out.len() - begin;
+        if bytes > self.bounds.line {
+            self.out.truncate(begin);
+            let most = self.bounds.line;
+            return post
+                .receipt
+                .failed(format!("its line has {bytes} bytes; the program takes {most}"));
+        }
+        let Post { id, receipt, .. } = post;
+        self.waiting.push_back(Waiting { id, receipt, bytes });
+    }
+
+    /// What is to be written.
+    pub(super) fn unwritten(&self) -> &[u8] {
+        &self.out[self.written..]
+    }
+
+    /// Whether as many posts are with the program as may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.open.len() + self.waiting.len() >= self.bounds.unanswered_max
+    }
+
+    /// How many posts wait for their line to be written, and how many are with the program.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.waiting.len(), self.open.len())
+    }
+
+    /// What the program last said of itself.
+    pub(super) fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    /// `bytes` more of what was to be written are; returns how many posts were delivered by that.
+    pub(super) fn wrote(&mut self, bytes: usize, now: Moment) -> usize {
+        self.written += bytes;
+        self.of_first += bytes;
+        let mut delivered = 0;
+        while let Some(first) = self.waiting.pop_front() {
+            if first.bytes > self.of_first {
+                self.waiting.push_front(first);
+                break;
+            }
+            self.of_first -= first.bytes;
+            delivered += 1;
+            self.deliver(first, now);
+        }
+        self.forget_written();
+        delivered
+    }
+
+    fn deliver(&mut self, post: Waiting, now: Moment) {
+        post.receipt.delivered();
+        // Of a program that never answers nobody will ever say more: the receipt is dropped, which says so.
+        if self.bounds.answers {
+            let open = Open {
+                receipt: post.receipt,
+                since: now,
+                is_accepted: false,
+            };
+            self.open.insert(post.id, open);
+        }
+    }
+
+    /// All but what is written of a line that is not whole yet: the next life may have to write that again.
+    fn forget_written(&mut self) {
+        let done = self.written - self.of_first;
+        if done == self.out.len() {
+            self.out.clear();
+            self.written = 0;
+        } else if done > self.out.len() / 2 {
+            self.out.drain(..done);
+            self.written -= done;
+        }
+    }
+
+    /// The program said something.
+    pub(super) fn hear(&mut self, said: Said) -> Effect<'_> {
+        match said {
+            Said::Accepted(id) => self.accepted(id),
+            Said::Reply(id, body) => self.answered(id, Ok(body)),
+            // After a reply it says nothing new.
+            Said::Done(id, Ok(())) if !self.open.contains_key(&id) && self.ended.has(id) => Effect::Nothing,
+            Said::Done(id, outcome) => self.answered(id, outcome.map(|()| Value::Null)),
+            Said::Send { to, kind, body } => Effect::Send { to, kind, body },
+            Said::Publish(topic) => Effect::Publish(topic),
+            Said::Status(state) => self.shows(state),
+            Said::Log { level, text } => Effect::Log { level, text },
+        }
+    }
+
+    fn accepted(&mut self, id: PostId) -> Effect<'_> {
+        let unasked = self.unasked(id);
+        match self.open.get_mut(&id) {
+            Some(open) if open.is_accepted => Effect::Nothing,
+            Some(open) => {
+                open.is_accepted = true;
+                Effect::Accept(&open.receipt)
+            }
+            None => Effect::Blame(unasked),
+        }
+    }
+
+    fn answered(&mut self, id: PostId, outcome: Result<Value, String>) -> Effect<'_> {
+        match self.open.remove(&id) {
+            Some(open) => {
+                self.ended.remember(id);
+                Effect::End(open, outcome)
+            }
+            None => Effect::Blame(self.unasked(id)),
+        }
+    }
+
+    fn unasked(&self, id: PostId) -> Fault {
+        if self.ended.has(id) {
+            Fault::Late
+        } else {
+            Fault::UnknownId
+        }
+    }
+
+    fn shows(&mut self, state: String) -> Effect<'_> {
+        if self.state.as_ref() == Some(&state) {
+            return Effect::Nothing;
+        }
+        Effect::Show(self.state.insert(state))
+    }
+
+    /// The program is gone: what it never saw, and the posts it had.
+    pub(super) fn end(&mut self) -> (Carried, Vec<Receipt>) {
+        // The first line is written anew from its beginning.
+        let begin = self.written - self.of_first;
+        let carried = Carried {
+            lines: self.out.split_off(begin),
+            posts: std::mem::take(&mut self.waiting),
+        };
+        self.out.clear();
+        (self.written, self.of_first) = (0, 0);
+        let open = std::mem::take(&mut self.open);
+        (carried, open.into_values().map(|open| open.receipt).collect())
+    }
+}
+
+impl Carried {
+    /// How many posts there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.posts.len()
+    }
+}
+
+/// The last posts that ended, in as many places: a new one takes the place of one of the others.
+#[derive(Debug)]
+struct Recent(Box<[Option<PostId>]>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(vec![None; REMEMBERED].into())
+    }
+}
+
+impl Recent {
+    fn place(id: PostId) -> usize {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
+        usize::try_from(hash % REMEMBERED as u64).unwrap_or_default()
+    }
+
+    fn remember(&mut self, id: PostId) {
+        self.0[Self::place(id)] = Some(id);
+    }
+
+    fn has(&self, id: PostId) -> bool {
+        self.0[Self::place(id)] == Some(id)
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_test.rs"]
+mod tests;

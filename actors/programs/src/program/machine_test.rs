@@ -1,0 +1,281 @@
+//! Posts are conserved, whatever the program says and however little of a line it got.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+use triarch_teams::receipt::{Stage, Stages};
+use triarch_teams::{PostId, PostOffice};
+
+use super::*;
+use crate::testing::office;
+
+const BOUNDS: Bounds = Bounds {
+    unanswered_max: 8,
+    line: 1_000,
+    answers: true,
+};
+
+fn now() -> Moment {
+    Moment::from_nanos(1_000)
+}
+
+/// A machine, and posts for it.
+struct Desk {
+    office: PostOffice,
+    machine: Machine,
+    posts: Vec<(PostId, Stages)>,
+}
+
+impl Desk {
+    fn new(bounds: Bounds) -> Self {
+        Self {
+            office: office(),
+            machine: Machine::new(bounds, Carried::default()),
+            posts: Vec::new(),
+        }
+    }
+
+    fn take(&mut self) -> PostId {
+        let (post, stages) = self.office.registered("me", "greet", json!(self.posts.len()));
+        let id = post.id;
+        self.posts.push((id, stages));
+        self.machine.take(post, now());
+        id
+    }
+
+    fn write_all(&mut self) -> usize {
+        self.machine.wrote(self.machine.unwritten().len(), now())
+    }
+
+    fn delivered(&mut self) -> PostId {
+        let id = self.take();
+        self.write_all();
+        id
+    }
+
+    /// Does what the machine asks for; returns a fault.
+    fn hear(&mut self, said: Said) -> Option<Fault> {
+        match self.machine.hear(said) {
+            Effect::Accept(receipt) => receipt.accepted(),
+            Effect::End(open, Ok(result)) => open.receipt.done(result),
+            Effect::End(open, Err(why)) => open.receipt.failed(why),
+            Effect::Blame(fault) => return Some(fault),
+            _ => {}
+        }
+        None
+    }
+
+    fn stages(&self, post: usize) -> Vec<Stage> {
+        self.posts[post].1.drain().map(|(_, stage)| stage).collect()
+    }
+}
+
+#[test]
+fn a_post_is_delivered_when_all_of_its_line_is_written() {
+    let mut desk = Desk::new(BOUNDS);
+    desk.take();
+    desk.take();
+    let all = desk.machine.unwritten().len();
+    assert_eq!(desk.machine.wrote(1, now()), 0);
+    assert_eq!(desk.machine.wrote(all / 2, now()), 1);
+    assert_eq!((desk.stages(0), desk.stages(1)), (vec![Stage::Delivered], vec![]));
+    assert_eq!(desk.machine.wrote(all - all / 2 - 1, now()), 1);
+    assert_eq!(desk.stages(1), [Stage::Delivered]);
+    assert!(desk.machine.unwritten().is_empty());
+}
+
+#[test]
+fn a_reply_is_its_result_and_a_done_after_it_says_nothing_new() {
+    let mut desk = Desk::new(BOUNDS);
+    let id = desk.delivered();
+    assert_eq!(desk.hear(Said::Accepted(id)), None);
+    assert_eq!(desk.hear(Said::Reply(id, json!(7))), None);
+    assert_eq!(desk.hear(Said::Done(id, Ok(()))), None);
+    assert_eq!(
+        desk.stages(0),
+        [Stage::Delivered, Stage::Accepted, Stage::Done(json!(7))]
+    );
+}
+
+#[test]
+fn a_post_fails_with_the_words_of_the_program() {
+    let mut desk = Desk::new(BOUNDS);
+    let id = desk.delivered();
+    desk.hear(Said::Done(id, Err("no ink".to_owned())));
+    assert_eq!(desk.stages(0), [Stage::Delivered, Stage::Failed("no ink".to_owned())]);
+}
+
+#[test]
+fn an_answer_that_comes_twice_is_late_and_one_that_nobody_asked_for_is_unknown() {
+    let mut desk = Desk::new(BOUNDS);
+    let id = desk.delivered();
+    let stranger = office().post("me", "x", json!(null)).id;
+    assert_ne!(id, stranger);
+    assert_eq!(desk.hear(Said::Reply(stranger, json!(1))), Some(Fault::UnknownId));
+    assert_eq!(desk.hear(Said::Accepted(stranger)), Some(Fault::UnknownId));
+    assert_eq!(desk.hear(Said::Reply(id, json!(1))), None);
+    assert_eq!(desk.hear(Said::Reply(id, json!(2))), Some(Fault::Late));
+    assert_eq!(desk.hear(Said::Done(id, Err("late".to_owned()))), Some(Fault::Late));
+}
+
+#[test]
+fn an_answer_before_the_line_is_written_answers_nothing() {
+    let mut desk = Desk::new(BOUNDS);
+    let id = desk.take();
+    assert_eq!(desk.hear(Said::Reply(id, json!(1))), Some(Fault::UnknownId));
+    desk.write_all();
+    assert_eq!(desk.hear(Said::Reply(id, json!(1))), None);
+}
+
+#[test]
+fn no_more_than_may_be_are_with_the_program() {
+    let mut desk = Desk::new(BOUNDS);
+    let first = desk.delivered();
+    for _ in 1..BOUNDS.unanswered_max {
+        assert!(!desk.machine.is_full());
+        desk.take();
+    }
+    assert!(desk.machine.is_full());
+    assert_eq!(desk.machine.counts(), (7, 1));
+    desk.hear(Said::Done(first, Ok(())));
+    assert!(!desk.machine.is_full());
+}
+
+#[test]
+fn of_a_program_that_never_answers_no_post_is_kept() {
+    let mut desk = Desk::new(Bounds {
+        answers: false,
+        ..BOUNDS
+    });
+    desk.delivered();
+    assert_eq!(desk.machine.counts(), (0, 0));
+    assert_eq!(desk.stages(0), [Stage::Delivered, Stage::Lost]);
+}
+
+#[test]
+fn a_post_that_nobody_needs_or_that_is_too_long_is_not_written() {
+    let mut desk = Desk::new(BOUNDS);
+    let (post, stages) = desk.office.registered("me", "greet", json!(null));
+    desk.machine.take(post.before(Moment::from_nanos(999)), now());
+    let (long, long_stages) = desk.office.registered("me", "greet", json!("x".repeat(2_000)));
+    desk.machine.take(long, now());
+    assert!(desk.machine.unwritten().is_empty());
+    let last = |stages: &Stages| stages.drain().last().unwrap().1;
+    assert_eq!(
+        last(&stages),
+        Stage::Failed("its deadline passed before it was delivered".to_owned())
+    );
+    assert!(matches!(last(&long_stages), Stage::Failed(why) if why.ends_with("the program takes 1000")));
+}
+
+#[test]
+fn a_state_is_shown_when_it_is_another() {
+    let mut desk = Desk::new(BOUNDS);
+    let busy = || Said::Status("busy".to_owned());
+    assert!(matches!(desk.machine.hear(busy()), Effect::Show("busy")));
+    assert!(matches!(desk.machine.hear(busy()), Effect::Nothing));
+    assert_eq!(desk.machine.state(), Some("busy"));
+}
+
+#[test]
+fn what_the_program_never_saw_goes_to_the_next_life_from_the_beginning_of_its_line() {
+    let mut desk = Desk::new(BOUNDS);
+    desk.take();
+    let first = desk.machine.unwritten().len();
+    desk.take();
+    let lines = desk.machine.unwritten()[first..].to_vec();
+    desk.machine.wrote(first + 5, now());
+    let (carried, open) = desk.machine.end();
+    assert_eq!((carried.len(), open.len()), (1, 1));
+    desk.machine = Machine::new(BOUNDS, carried);
+    assert_eq!(desk.machine.unwritten(), lines);
+    assert_eq!(desk.write_all(), 1);
+    assert_eq!(desk.stages(1), [Stage::Delivered]);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Take,
+    /// Part of what is to be written, in 255ths.
+    Write(u8),
+    Reply(u8),
+    Done(u8, bool),
+    Accept(u8),
+    /// The program ends and the next life begins.
+    End,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Take),
+        4 => any::<u8>().prop_map(Step::Write),
+        3 => any::<u8>().prop_map(Step::Reply),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(post, ok)| Step::Done(post, ok)),
+        1 => any::<u8>().prop_map(Step::Accept),
+        1 => Just(Step::End),
+    ]
+}
+
+impl Desk {
+    fn run(&mut self, step: &Step) {
+        let any = |post: u8, posts: &[(PostId, Stages)]| posts.get(usize::from(post)).map(|(id, _)| *id);
+        match *step {
+            Step::Take if !self.machine.is_full() => {
+                self.take();
+            }
+            Step::Take => {}
+            Step::Write(share) => {
+                let bytes = self.machine.unwritten().len() * usize::from(share) / 255;
+                self.machine.wrote(bytes, now() + Duration::from_nanos(1));
+            }
+            Step::Reply(post) => {
+                any(post, &self.posts).and_then(|id| self.hear(Said::Reply(id, json!(1))));
+            }
+            Step::Done(post, ok) => {
+                let outcome = if ok { Ok(()) } else { Err("x".to_owned()) };
+                any(post, &self.posts).and_then(|id| self.hear(Said::Done(id, outcome)));
+            }
+            Step::Accept(post) => {
+                any(post, &self.posts).and_then(|id| self.hear(Said::Accepted(id)));
+            }
+            Step::End => {
+                let (carried, open) = self.machine.end();
+                for receipt in open {
+                    receipt.failed("it ended");
+                }
+                self.machine = Machine::new(BOUNDS, carried);
+            }
+        }
+    }
+
+    /// The line of each post that waits, in order, and nothing else.
+    fn lines_are_whole(&self) -> bool {
+        let text = &self.machine.out[self.machine.written - self.machine.of_first..];
+        let lengths: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len).collect();
+        let expected: Vec<_> = self.machine.waiting.iter().map(|waiting| waiting.bytes).collect();
+        self.machine.waiting.is_empty() || lengths == expected
+    }
+}
+
+proptest! {
+    #[test]
+    fn each_post_ends_at_most_once_and_none_disappears(steps in prop::collection::vec(step(), 0..200)) {
+        let mut desk = Desk::new(BOUNDS);
+        for step in &steps {
+            desk.run(step);
+            let (waiting, open) = desk.machine.counts();
+            prop_assert!(waiting + open <= BOUNDS.unanswered_max);
+            prop_assert!(desk.lines_are_whole());
+        }
+        let (waiting, open) = desk.machine.counts();
+        let histories: Vec<Vec<Stage>> = (0..desk.posts.len()).map(|post| desk.stages(post)).collect();
+        let ended = histories.iter().filter(|stages| stages.last().is_some_and(Stage::is_last)).count();
+        prop_assert_eq!(ended + waiting + open, histories.len());
+        for stages in &histories {
+            prop_assert!(stages.iter().filter(|stage| stage.is_last()).count() <= 1);
+            let was_delivered = stages.first() == Some(&Stage::Delivered);
+            prop_assert!(stages.is_empty() || was_delivered, "{:?}", stages);
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! What a program is told and what it says, one JSON object in a line each.
+//!
+//! ```text
+//!   to it    {"id":…,"from":…,"kind":…,"body":…,"deadline_ms":…}
+//!   from it  {"type":"accepted","id":…}                  it will do what the post asks for
+//!            {"type":"reply","id":…,"body":…}            it is done, and this came of it
+//!            {"type":"done","id":…,"ok":true}            it is done; or failed, with "error"
+//!            {"type":"send","to":…,"kind":…,"body":…}    a post to another agent, by its path
+//!            {"type":"publish","topic":…,"body":…}
+//!            {"type":"status","state":…}
+//!            {"type":"log","level":…,"text":…}
+//! ```
+//!
+//! Any other line is a line of its log.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::error::Category;
+use triarch_supervision::clock::Moment;
+use triarch_teams::{Post, PostId};
+
+/// How deep objects and lists may lie in each other.
+pub(super) const DEPTH_MAX: usize = 64;
+
+/// What a program said.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Said {
+    /// It will do what the post asks for.
+    Accepted(PostId),
+    /// What came of a post.
+    Reply(PostId, Value),
+    /// A post is done, or failed for a reason.
+    Done(PostId, Result<(), String>),
+    /// A post to somebody else.
+    Send {
+        /// The path of who gets it.
+        to: String,
+        /// What it asks for.
+        kind: String,
+        /// What it says.
+        body: Value,
+    },
+    /// Something for whoever listens to a topic.
+    Publish(String),
+    /// How it is.
+    Status(String),
+    /// A line of its log.
+    Log {
+        /// How loud.
+        level: Option<String>,
+        /// What it says.
+        text: String,
+    },
+}
+
+/// What a line is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Heard {
+    /// One of the things a program says.
+    Said(Said),
+    /// A line of its log.
+    Plain,
+    /// A line of its log that should have been something else.
+    Faulty(Fault),
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fault {
+    /// It is longer than the bound.
+    TooLong,
+    /// It holds objects in objects beyond [`DEPTH_MAX`].
+    TooDeep,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// It names one of the things a program says and lacks what belongs to it.
+    Malformed,
+    /// It answers a post that is not with the program.
+    UnknownId,
+    /// It answers a post for the second time.
+    Late,
+}
+
+impl Fault {
+    /// The closed word for it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::TooDeep => "too_deep",
+            Self::NotUtf8 => "not_utf8",
+            Self::Malformed => "malformed",
+            Self::UnknownId => "unknown_id",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// A string that is read without a copy where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, rename = "type")]
+    what: Option<Text<'a>>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(default)]
+    body: Value,
+    ok: Option<bool>,
+    #[serde(borrow)]
+    error: Option<Text<'a>>,
+    #[serde(borrow)]
+    to: Option<Text<'a>>,
+    #[serde(borrow)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    topic: Option<Text<'a>>,
+    #[serde(borrow)]
+    state: Option<Text<'a>>,
+    #[serde(borrow)]
+    level: Option<Text<'a>>,
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+}
+
+/// What a line of a program's output is.
+pub(super) fn read(line: &[u8]) -> Heard {
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return plain(line);
+    }
+    if is_too_deep(line) {
+        return Heard::Faulty(Fault::TooDeep);
+    }
+    match serde_json::from_slice::<Wire<'_>>(line) {
+        Ok(wire) => understood(wire),
+        Err(_) if std::str::from_utf8(line).is_err() => Heard::Faulty(Fault::NotUtf8),
+        Err(error) if error.classify() == Category::Data && names_its_type(line) => Heard::Faulty(Fault::Malformed),
+        Err(_) => Heard::Plain,
+    }
+}
+
+fn plain(line: &[u8]) -> Heard {
+    match std::str::from_utf8(line) {
+        Ok(_) => Heard::Plain,
+        Err(_) => Heard::Faulty(Fault::NotUtf8),
+    }
+}
+
+/// Programs log in JSON too; what has keys of ours with other types in them is theirs unless it says that it is ours.
+fn names_its_type(line: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct OnlyType<'a> {
+        #[serde(borrow, rename = "type")]
+        what: Text<'a>,
+    }
+    const TYPES: [&str; 7] = ["accepted", "reply", "done", "send", "publish", "status", "log"];
+    serde_json::from_slice::<OnlyType<'_>>(line).is_ok_and(|wire| TYPES.contains(&&*wire.what.0))
+}
+
+fn understood(wire: Wire<'_>) -> Heard {
+    let own = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned());
+    let Some(what) = wire.what else { return Heard::Plain };
+    let said = match &*what.0 {
+        "accepted" | "reply" | "done" => return answer(&what.0, wire.id.as_ref(), wire.body, wire.ok, own(wire.error)),
+        "send" => own(wire.to).map(|to| Said::Send {
+            to,
+            kind: own(wire.kind).unwrap_or_else(|| "send".to_owned()),
+            body: wire.body,
+        }),
+        "publish" => own(wire.topic).map(Said::Publish),
+        "status" => own(wire.state).map(Said::Status),
+        "log" => own(wire.text).map(|text| Said::Log {
+            level: own(wire.level),
+            text,
+        }),
+        _ => return Heard::Plain,
+    };
+    said.map_or(Heard::Faulty(Fault::Malformed), Heard::Said)
+}
+
+fn answer(what: &str, id: Option<&Text<'_>>, body: Value, ok: Option<bool>, error: Option<String>) -> Heard {
+    let Some(id) = id else {
+        return Heard::Faulty(Fault::Malformed);
+    };
+    let Ok(id) = id.0.parse() else {
+        return Heard::Faulty(Fault::UnknownId);
+    };
+    Heard::Said(match what {
+        "accepted" => Said::Accepted(id),
+        "reply" => Said::Reply(id, body),
+        _ if ok.unwrap_or(true) => Said::Done(id, Ok(())),
+        _ => Said::Done(
+            id,
+            Err(error.unwrap_or_else(|| "the program says that it failed".to_owned())),
+        ),
+    })
+}
+
+/// A value that is no deeper than it may be.
+pub(super) fn value(text: &[u8]) -> Option<Value> {
+    if is_too_deep(text) {
+        return None;
+    }
+    serde_json::from_slice(text).ok()
+}
+
+/// Whether more than [`DEPTH_MAX`] objects and lists lie in each other.
+fn is_too_deep(line: &[u8]) -> bool {
+    if line.len() <= DEPTH_MAX {
+        return false;
+    }
+    let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+    for byte in line {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    return true;
+                }
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Appends the line that tells a program of `post`.
+pub(super) fn write(post: &Post, now: Moment, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"id\":\"");
+    // Writing JSON to memory cannot fail: its keys are strings, and there is always room.
+    let _id = std::io::Write::write_fmt(out, format_args!("{}", post.id));
+    out.extend_from_slice(b"\",\"from\":");
+    append(out, &*post.from);
+    out.extend_from_slice(b",\"kind\":");
+    append(out, &*post.kind);
+    out.extend_from_slice(b",\"body\":");
+    append(out, &post.body);
+    if let Some(deadline) = post.deadline {
+        let left = deadline.since(now).as_millis();
+        out.extend_from_slice(b",\"deadline_ms\":");
+        let _left = std::io::Write::write_fmt(out, format_args!("{left}"));
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn append(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
+    let _written = serde_json::to_writer(out, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::office;
+
+    const ID: &str = "00000000000000070000000000000001";
+
+    fn id() -> PostId {
+        ID.parse().unwrap()
+    }
+
+    fn said(line: &str) -> Said {
+        match read(line.as_bytes()) {
+            Heard::Said(said) => said,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_thing_a_program_says_is_understood() {
+        let line = |text: &str| text.replace("ID", ID);
+        assert_eq!(said(&line(r#"{"type":"accepted","id":"ID"}"#)), Said::Accepted(id()));
+        assert_eq!(
+            said(&line(r#" {"id":"ID", "body":{"a":[1]}, "type":"reply", "unknown":1}"#)),
+            Said::Reply(id(), json!({"a": [1]}))
+        );
+        assert_eq!(
+            said(&line(r#"{"type":"reply","id":"ID"}"#)),
+            Said::Reply(id(), json!(null))
+        );
+        assert_eq!(said(&line(r#"{"type":"done","id":"ID"}"#)), Said::Done(id(), Ok(())));
+        assert_eq!(
+            said(&line(r#"{"type":"done","id":"ID","ok":false,"error":"no\nink"}"#)),
+            Said::Done(id(), Err("no\nink".to_owned()))
+        );
+        assert_eq!(
+            said(r#"{"type":"send","to":"team/b","body":7}"#),
+            Said::Send {
+                to: "team/b".to_owned(),
+                kind: "send".to_owned(),
+                body: json!(7)
+            }
+        );
+        assert_eq!(
+            said(r#"{"type":"publish","topic":"news","body":7}"#),
+            Said::Publish("news".to_owned())
+        );
+        assert_eq!(
+            said(r#"{"type":"status","state":"thinking"}"#),
+            Said::Status("thinking".to_owned())
+        );
+        assert_eq!(
+            said(r#"{"type":"log","level":"warn","text":"low \u0041"}"#),
+            Said::Log {
+                level: Some("warn".to_owned()),
+                text: "low A".to_owned()
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_no_such_object_is_a_line_of_the_log() {
+        for line in [
+            "",
+            "hello",
+            "{",
+            "{}",
+            "[1]",
+            "null",
+            r#"{"type":"dance"}"#,
+            r#"{"type":7}"#,
+            r#"{"level":3,"msg":"a log in JSON"}"#,
+            r#"{"type":"done","id":"#,
+        ] {
+            assert_eq!(read(line.as_bytes()), Heard::Plain, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_lacks_its_parts_is_faulty() {
+        let deep = format!(
+            r#"{{"type":"reply","id":"{ID}","body":{}{}}}"#,
+            "[".repeat(64),
+            "]".repeat(64)
+        );
+        let cases: [(&[u8], Fault); 8] = [
+            (br#"{"type":"done"}"#, Fault::Malformed),
+            (br#"{"type":"send","body":1}"#, Fault::Malformed),
+            (br#"{"type":"status","state":7}"#, Fault::Malformed),
+            (br#"{"type":"done","id":7}"#, Fault::Malformed),
+            (br#"{"type":"done","id":"7"}"#, Fault::UnknownId),
+            (b"{\"type\":\"log\",\"text\":\"\xff\"}", Fault::NotUtf8),
+            (b"\xff\xfe", Fault::NotUtf8),
+            (deep.as_bytes(), Fault::TooDeep),
+        ];
+        for (line, fault) in cases {
+            assert_eq!(read(line), Heard::Faulty(fault), "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_strings_only() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(!is_too_deep(nested(DEPTH_MAX).as_bytes()));
+        assert!(is_too_deep(nested(DEPTH_MAX + 1).as_bytes()));
+        let quoted = format!(r#"{{"a":"\"{}"}}"#, "[".repeat(100));
+        assert!(!is_too_deep(quoted.as_bytes()));
+    }
+
+    #[test]
+    fn a_post_is_one_line_whatever_it_says() {
+        let office = office();
+        let now = Moment::from_nanos(1);
+        let post = office
+            .post("me\n", "gr\"eet", json!({"text": "two\nlines\u{2028}"}))
+            .before(now + Duration::from_millis(1_500));
+        let mut line = Vec::new();
+        write(&post, now, &mut line);
+        assert_eq!(memchr::memchr_iter(b'\n', &line).count(), 1);
+        let value: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(
+            value,
+            json!({
+                "id": post.id.to_string(), "from": "me\n", "kind": "gr\"eet",
+                "body": {"text": "two\nlines\u{2028}"}, "deadline_ms": 1500,
+            })
+        );
+    }
+
+    #[test]
+    fn a_post_without_a_deadline_names_none() {
+        let mut line = Vec::new();
+        write(
+            &office().post("me", "greet", json!(null)),
+            Moment::from_nanos(1),
+            &mut line,
+        );
+        assert!(!String::from_utf8(line).unwrap().contains("deadline"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_whatever_break_the_reader(line in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _heard = read(&line);
+        }
+
+        #[test]
+        fn no_mutilation_of_a_good_line_breaks_the_reader(at in 0_usize..100, byte in any::<u8>(), cut in 0_usize..100) {
+            let mut line = format!(r#"{{"type":"reply","id":"{ID}","body":{{"a":[1,2,"x"]}}}}"#).into_bytes();
+            let end = line.len() - 1;
+            line[at.min(end)] = byte;
+            line.truncate(cut.max(1));
+            let _heard = read(&line);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Level 3: the agent that a program is.
+//!
+//! ```text
+//!   mailbox ──▶ actor ──▶ talk ──▶ machine ──▶ pipes ──▶ the program
+//!                 │         ▲                              │
+//!                 │         └── hearing ◀── lines ◀────────┘
+//!                 └──────▶ exec: one process per post
+//! ```
+
+mod actor;
+mod begin;
+mod chronicle;
+mod ends;
+mod exec;
+mod hearing;
+mod lines;
+mod machine;
+mod message;
+mod pipes;
+mod plan;
+mod talk;
+mod waits;
+
+pub use actor::Program;
+pub(crate) use message::Fault;
+pub(crate) use plan::Links;
+pub use plan::Plan;

@@ -1,0 +1,96 @@
+//! What each life of a program's agent starts from.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use triarch_supervision::prelude::*;
+use triarch_teams::{PostOffice, Span};
+
+use super::machine::{Bounds, Carried};
+use crate::command::Recipe;
+use crate::logs::{Journal, Write};
+use crate::metrics::Metrics;
+use crate::records::Records;
+use crate::settings::{Mode, ProgramSettings};
+use crate::sys::{Owner, Tag};
+
+/// What all programs share.
+#[derive(Clone, Debug)]
+pub(crate) struct Links {
+    pub(crate) owner: Owner,
+    pub(crate) office: Arc<PostOffice>,
+    pub(crate) scribe: Address<Write>,
+    pub(crate) records: Records,
+    pub(crate) metrics: Metrics,
+}
+
+/// What each life of one agent starts from.
+#[derive(Clone, Debug)]
+pub struct Plan(pub(super) Arc<Parts>);
+
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) path: Arc<str>,
+    pub(super) mode: Mode,
+    pub(super) recipe: Recipe,
+    pub(super) links: Links,
+    pub(super) wall: Option<Span>,
+    pub(super) line_max: usize,
+    /// How long the program may take to stop before it is killed.
+    pub(super) patience: Duration,
+    unanswered_max: usize,
+    answers: bool,
+    carried: Mutex<Carried>,
+}
+
+impl Plan {
+    /// The agent at `path` has `shutdown` to stop, in which the last of its processes must be killed too.
+    pub(crate) fn new(
+        path: Arc<str>,
+        settings: &ProgramSettings,
+        recipe: Recipe,
+        shutdown: Duration,
+        links: Links,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            path,
+            mode: settings.mode,
+            recipe,
+            links,
+            wall: settings.limits.wall,
+            line_max: settings.line_max.bytes(),
+            patience: shutdown.saturating_sub((shutdown / 4).min(Duration::from_secs(1))),
+            unanswered_max: settings.unanswered_max.get(),
+            answers: settings.answers,
+            carried: Mutex::default(),
+        }))
+    }
+}
+
+impl Parts {
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            unanswered_max: self.unanswered_max,
+            line: self.line_max,
+            answers: self.answers,
+        }
+    }
+
+    pub(super) fn tag(&self, incarnation: u64) -> Tag {
+        Tag::new(&self.links.owner, &self.path, incarnation)
+    }
+
+    pub(super) fn journal(&self, incarnation: u64) -> Journal {
+        let Links { scribe, metrics, .. } = &self.links;
+        Journal::new(scribe.clone(), metrics.clone(), Arc::clone(&self.path), incarnation)
+    }
+
+    /// What the last life could not hand to its program.
+    pub(super) fn take_carried(&self) -> Carried {
+        std::mem::take(&mut *self.carried.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn carry(&self, carried: Carried) {
+        *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = carried;
+    }
+}

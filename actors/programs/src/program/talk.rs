@@ -1,0 +1,392 @@
+//! A program that runs for as long as its agent: lines go both ways.
+//!
+//! ```text
+//!   take ──▶ machine ──lines──▶ stdin        written together, when nothing more comes or there is much
+//!   turn: stdout ──▶ hearing ──▶ receipts, posts to others, log
+//!         stderr ──▶ log
+//!         exit   ──▶ verdict: an end, or a failure
+//! ```
+//!
+//! Everything it reads or is about to write lies in fields, so that a turn may be dropped at each of its waits.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use triarch_supervision::address::{Refusal, SendError};
+use triarch_supervision::prelude::*;
+use triarch_teams::{Post, Span};
+
+use super::actor::Program;
+use super::begin;
+use super::chronicle::Chronicle;
+use super::ends::{self, Life};
+use super::hearing::{Hearing, Outgoing};
+use super::machine::Machine;
+use super::pipes::{self, Pipes, Wrote};
+use super::plan::Parts;
+use super::waits::{StopWatch, passed};
+use crate::error::ProgramError;
+use crate::records::{ExitRecord, Present};
+use crate::sys::{Exit, Process, Survey};
+
+/// From so many unwritten bytes on they are written although more may come.
+const MUCH: usize = 64 << 10;
+
+/// So many posts of the program may wait for room in the mailboxes of others before it is not listened to.
+const OUTGOING_MAX: usize = 64;
+/// How long none of them may get anywhere before they are given up, and how often they are tried.
+const OUTGOING_PATIENCE: Duration = Duration::from_secs(5);
+const OUTGOING_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long a program may go on after it has closed its standard input.
+const DEAF_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a program is about to be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Wall(Span),
+    Deaf,
+}
+
+/// What a turn was woken by.
+#[derive(Clone, Copy, Debug)]
+enum Woken {
+    Exit(Exit),
+    Out,
+    Err,
+    Room,
+    Outgoing,
+    Wall,
+    Deaf,
+}
+
+/// A program at work.
+#[derive(Debug)]
+pub(super) struct Talk {
+    plan: Arc<Parts>,
+    life: Life,
+    process: Process,
+    pipes: Pipes,
+    hearing: Hearing,
+    present: Arc<Present>,
+    /// When its time is over.
+    until: Option<Moment>,
+    deaf_since: Option<Moment>,
+    cause: Option<Cause>,
+    exit: Option<Exit>,
+    is_over: bool,
+    /// When a post of the program last got through, and whether one was given up since.
+    last_sent: Moment,
+    has_given_up: bool,
+}
+
+impl Talk {
+    pub(super) async fn begin(plan: Arc<Parts>, incarnation: u64) -> Result<Self, ProgramError> {
+        let mut journal = plan.journal(incarnation);
+        let mut process = begin::begin(&plan, incarnation, &[], &mut journal).await?;
+        let links = &plan.links;
+        let hearing = Hearing::new(
+            Machine::new(plan.bounds(), plan.take_carried()),
+            Chronicle::new(journal, links.metrics.clone()),
+            plan.line_max,
+            links.metrics.clone(),
+            Arc::clone(&links.office),
+            Arc::clone(&plan.path),
+        );
+        let mut talk = Self {
+            pipes: Pipes::of(&mut process),
+            present: links.records.begin(&plan.path, incarnation, process.pid()),
+            until: plan.wall.map(|wall| Moment::now() + wall.0),
+            life: Life::begun(incarnation, process.pid()),
+            process,
+            hearing,
+            deaf_since: None,
+            cause: None,
+            exit: None,
+            is_over: false,
+            last_sent: Moment::now(),
+            has_given_up: false,
+            plan,
+        };
+        talk.show();
+        Ok(talk)
+    }
+
+    /// Takes a post, and waits while the program does not read or has enough to answer.
+    pub(super) async fn take(&mut self, post: Post, ctx: &mut Context<Program>) {
+        self.hearing.machine.take(post, Moment::now());
+        if self.hearing.machine.unwritten().len() >= MUCH {
+            self.write();
+        }
+        if self.is_held_back() {
+            let stop = StopWatch::of(ctx);
+            while self.is_held_back() && !stop.is_asked() {
+                tokio::select! {
+                    biased;
+                    () = stop.look() => {}
+                    woken = self.wait() => self.follow(woken),
+                }
+                self.send_outgoing(ctx);
+            }
+        }
+    }
+
+    fn is_held_back(&mut self) -> bool {
+        let is_over = self.exit.is_some() || self.cause.is_some();
+        let has_enough = self.hearing.machine.is_full() || self.hearing.machine.unwritten().len() >= MUCH;
+        !is_over && has_enough
+    }
+
+    /// Writes and reads what there is to write and to read, or waits for it. Cancel-safe.
+    pub(super) async fn turn(&mut self, ctx: &mut Context<Program>) -> Result<(), Failure> {
+        self.write();
+        self.send_outgoing(ctx);
+        if self.exit.is_none() && self.cause.is_none() {
+            let woken = self.wait().await;
+            self.follow(woken);
+            self.send_outgoing(ctx);
+        }
+        self.verdict(ctx)
+    }
+
+    async fn wait(&mut self) -> Woken {
+        self.write();
+        let has_unwritten = !self.hearing.machine.unwritten().is_empty();
+        let outgoing = self.hearing.outgoing.len();
+        let Self {
+            process,
+            pipes,
+            until,
+            deaf_since,
+            ..
+        } = self;
+        let deaf_until = deaf_since.map(|since| since + DEAF_PATIENCE);
+        tokio::select! {
+            biased;
+            exit = process.ended() => Woken::Exit(exit),
+            () = pipes::readable(pipes.stdout.as_ref()), if outgoing < OUTGOING_MAX => Woken::Out,
+            () = pipes::readable(pipes.stderr.as_ref()) => Woken::Err,
+            () = pipes::writable(pipes.stdin.as_ref()), if has_unwritten => Woken::Room,
+            () = tokio::time::sleep(OUTGOING_PAUSE), if outgoing > 0 => Woken::Outgoing,
+            () = passed(*until) => Woken::Wall,
+            () = passed(deaf_until) => Woken::Deaf,
+        }
+    }
+
+    fn follow(&mut self, woken: Woken) {
+        match woken {
+            Woken::Exit(exit) => self.exited(exit),
+            Woken::Out => self.read_out(),
+            Woken::Err => self.read_err(),
+            Woken::Room => self.write(),
+            Woken::Outgoing => {}
+            Woken::Wall => self.cause = self.plan.wall.map(Cause::Wall),
+            Woken::Deaf => self.cause = Some(Cause::Deaf),
+        }
+        self.hearing.chronicle.journal.flush();
+        self.show();
+    }
+
+    /// Writes what there is room for.
+    fn write(&mut self) {
+        let machine = &mut self.hearing.machine;
+        while !machine.unwritten().is_empty() {
+            match self.pipes.write(machine.unwritten()) {
+                Wrote::Bytes(bytes) => {
+                    let delivered = machine.wrote(bytes, Moment::now());
+                    self.plan.links.metrics.lines_in.add(delivered as u64);
+                }
+                Wrote::Nothing => return,
+                Wrote::Closed => {
+                    self.deaf_since = Some(Moment::now());
+                    self.hearing.chronicle.journal.event("closed its standard input");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn read_out(&mut self) {
+        let (hearing, now) = (&mut self.hearing, Moment::now());
+        pipes::read(&mut self.pipes.stdout, |chunk| hearing.hear_out(chunk, now));
+        if self.pipes.stdout.is_none() {
+            hearing.chronicle.journal.event("closed its standard output");
+        }
+    }
+
+    fn read_err(&mut self) {
+        let hearing = &mut self.hearing;
+        pipes::read(&mut self.pipes.stderr, |chunk| hearing.hear_err(chunk));
+    }
+
+    /// What it said before its end counts.
+    fn exited(&mut self, exit: Exit) {
+        let (hearing, now) = (&mut self.hearing, Moment::now());
+        pipes::read_last(&mut self.pipes.stdout, |chunk| hearing.hear_out(chunk, now));
+        pipes::read_last(&mut self.pipes.stderr, |chunk| hearing.hear_err(chunk));
+        hearing.end(now);
+        self.exit = Some(exit);
+    }
+
+    /// Hands the program's own posts to whom they are for, in their order.
+    ///
+    /// Two programs that flood each other would wait for ever: neither reads before the other takes. So once a post
+    /// was given up, those after it are too wherever there is no room, until one gets through.
+    fn send_outgoing(&mut self, ctx: &Context<Program>) {
+        while let Some(Outgoing { to, post, since }) = self.hearing.outgoing.pop_front() {
+            let now = Moment::now();
+            let why = match ctx
+                .observer()
+                .address::<Post>(&to)
+                .map(|address| attempt(&address, post))
+            {
+                Ok(Ok(())) => {
+                    (self.last_sent, self.has_given_up) = (now, false);
+                    self.plan.links.metrics.sent("queued");
+                    continue;
+                }
+                Ok(Err(refused)) if refused.why == Refusal::Full => {
+                    let waited = now.since(since.max(self.last_sent));
+                    if !self.has_given_up && waited < OUTGOING_PATIENCE {
+                        let post = refused.message;
+                        return self.hearing.outgoing.push_front(Outgoing { to, post, since });
+                    }
+                    self.has_given_up = true;
+                    refused.why.to_string()
+                }
+                Ok(Err(refused)) => refused.why.to_string(),
+                Err(nobody) => nobody.to_string(),
+            };
+            self.plan.links.metrics.sent("refused");
+            let event = format!("a post of it to {to} is lost: {why}");
+            self.hearing.chronicle.journal.event(event);
+        }
+    }
+
+    /// Whether the agent goes on, ends or fails.
+    fn verdict(&mut self, ctx: &mut Context<Program>) -> Result<(), Failure> {
+        let last = || self.hearing.chronicle.last_lines();
+        let failed = match (self.cause, self.exit) {
+            (Some(Cause::Wall(wall)), _) => ProgramError::Wall { wall },
+            (Some(Cause::Deaf), _) => ProgramError::Deaf,
+            (None, None) => return Ok(()),
+            (None, Some(exit)) => {
+                let Some(failed) = ends::failure(exit, last) else {
+                    ctx.stop();
+                    return Ok(());
+                };
+                failed
+            }
+        };
+        Err(failed.into())
+    }
+
+    /// Ends the program and all it started, and listens to it meanwhile.
+    pub(super) async fn finish(&mut self, reason: &ExitReason) {
+        self.pipes.stdin = None;
+        let patience = if reason.is_failure() || self.exit.is_some() {
+            Duration::ZERO
+        } else {
+            self.plan.patience
+        };
+        let survey = self.stop_listening(patience).await;
+        let exit = self.process.ended().await;
+        let was_stopped = self.exit.is_none();
+        if was_stopped {
+            self.exited(exit);
+        }
+        let word = match self.cause {
+            Some(Cause::Wall(_)) => "wall",
+            _ if was_stopped => "stopped",
+            _ => ends::word(exit),
+        };
+        let said = ends::said(word, exit, survey);
+        self.hearing.chronicle.journal.event(&*said);
+        let posts = self.settle(&format!("{said}, before it answered"));
+        self.plan.links.metrics.exited(word);
+        self.plan.links.metrics.survivors.add(survey.survivors as u64);
+        let record = ends::record(self.life, word, exit, survey);
+        let lines = self.hearing.chronicle.last_lines();
+        let record = ExitRecord { posts, lines, ..record };
+        self.plan.links.records.add(&self.plan.path, record);
+    }
+
+    async fn stop_listening(&mut self, patience: Duration) -> Survey {
+        let Self {
+            process,
+            pipes,
+            hearing,
+            ..
+        } = self;
+        let mut stopping = pin!(process.stop(patience));
+        loop {
+            tokio::select! {
+                biased;
+                survey = &mut stopping => return survey,
+                () = pipes::readable(pipes.stdout.as_ref()) => {
+                    let now = Moment::now();
+                    pipes::read(&mut pipes.stdout, |chunk| hearing.hear_out(chunk, now));
+                }
+                () = pipes::readable(pipes.stderr.as_ref()) => {
+                    pipes::read(&mut pipes.stderr, |chunk| hearing.hear_err(chunk));
+                }
+            }
+            hearing.chronicle.journal.flush();
+        }
+    }
+
+    /// Tells what becomes of the posts that are left; returns how many the program had.
+    fn settle(&mut self, why: &str) -> usize {
+        if std::mem::replace(&mut self.is_over, true) {
+            return 0;
+        }
+        let (carried, open) = self.hearing.machine.end();
+        self.plan.carry(carried);
+        self.plan.links.records.end(&self.plan.path, self.life.incarnation);
+        let count = open.len();
+        for receipt in open {
+            receipt.failed(why);
+        }
+        count
+    }
+
+    fn show(&mut self) {
+        let (waiting, open) = self.hearing.machine.counts();
+        self.present.show(waiting, open, self.hearing.machine.state());
+    }
+
+    pub(super) fn state(&self) -> serde_json::Value {
+        let (waiting, open) = self.hearing.machine.counts();
+        serde_json::json!({
+            "mode": "lines",
+            "pid": self.process.pid(),
+            "state": self.hearing.machine.state(),
+            "posts_waiting": waiting,
+            "posts_unanswered": open,
+            "outgoing": self.hearing.outgoing.len(),
+        })
+    }
+}
+
+/// Sends a post where there is room for it. A refused one comes back in a box: it is large, and seldom.
+fn attempt(address: &Address<Post>, post: Post) -> Result<(), Box<SendError<Post>>> {
+    address.try_send(post).map_err(Box::new)
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        // An agent that was killed could not stop its program; the process sees to that when it is dropped.
+        let said = "its agent was killed, and so is the program with all that it started";
+        self.hearing.chronicle.journal.event(said);
+        let posts = self.settle("its agent was killed before the program answered");
+        self.plan.links.metrics.exited("killed");
+        let record = ends::record(self.life, "killed", ends::UNSEEN, Survey::default());
+        let lines = self.hearing.chronicle.last_lines();
+        let record = ExitRecord { posts, lines, ..record };
+        self.plan.links.records.add(&self.plan.path, record);
+    }
+}

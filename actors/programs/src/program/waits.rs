@@ -1,0 +1,56 @@
+//! What is waited for beside pipes.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use triarch_supervision::prelude::*;
+use triarch_supervision::tree::{Observer, Phase};
+
+/// An agent that never rested is not woken by a request to stop, so it looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Tells an agent that is busy with a message whether it is to stop, which it would otherwise learn afterwards.
+#[derive(Debug)]
+pub(super) struct StopWatch {
+    observer: Observer,
+    path: Arc<str>,
+}
+
+impl StopWatch {
+    pub(super) fn of<A: Agent>(ctx: &Context<A>) -> Self {
+        Self {
+            observer: ctx.observer(),
+            path: ctx.path(),
+        }
+    }
+
+    /// Whether its supervisor has asked it to stop.
+    pub(super) fn is_asked(&self) -> bool {
+        self.observer
+            .node(&self.path)
+            .is_ok_and(|node| node.state == Phase::Stopping)
+    }
+
+    /// Waits until it is time to look whether it is.
+    pub(super) async fn look(&self) {
+        let mut look = pin!(tokio::time::sleep(LOOK));
+        poll_fn(|cx| {
+            if self.is_asked() || look.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// Waits for a moment, for ever where there is none.
+pub(super) async fn passed(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.instant()).await,
+        None => std::future::pending().await,
+    }
+}

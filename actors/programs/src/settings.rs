@@ -1,0 +1,349 @@
+//! What a description may set for a program.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use triarch_teams::{SettingError, Span};
+
+use crate::size::Size;
+
+/// The shortest line that a program must be able to write: its own words need room.
+const LINE_MIN: Size = Size(1 << 10);
+
+/// The longest.
+const LINE_MAX: Size = Size(64 << 20);
+
+/// A program as a person describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramSettings {
+    /// The program and its arguments; no shell reads them.
+    pub command: Vec<String>,
+    /// How it is talked to.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Its working folder; without it that of the runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// What its environment has besides what is inherited.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Which variables it inherits from the runtime.
+    #[serde(default = "inherit")]
+    pub inherit: Vec<String>,
+    /// Variables whose values are never shown, by where they come from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// How much it may use.
+    #[serde(default)]
+    pub limits: LimitSettings,
+    /// What it may reach.
+    #[serde(default)]
+    pub sandbox: SandboxSettings,
+    /// How long a line may be, to it and from it; in mode `exec` a reply.
+    #[serde(default = "line_max")]
+    pub line_max: Size,
+    /// How many posts may be with it unanswered.
+    #[serde(default = "unanswered_max")]
+    pub unanswered_max: NonZeroUsize,
+    /// Whether it ever answers. Of one that does not, posts are delivered, and nobody says more.
+    #[serde(default = "yes")]
+    pub answers: bool,
+}
+
+/// How a program is talked to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It runs for as long as the agent does, and lines of JSON go both ways.
+    #[default]
+    Lines,
+    /// It runs once for each post: body on its standard input, reply on its standard output, exit code as the result.
+    Exec,
+}
+
+/// Where the value of a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// A file that holds nothing else; a line end at its end is not part of it.
+    File(PathBuf),
+    /// A variable of the runtime's own environment.
+    Env(String),
+}
+
+/// How much a program may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Memory of all its processes together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Size>,
+    /// Processor time of each of its processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Span>,
+    /// Open files of each of its processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<NonZeroU64>,
+    /// Processes and threads at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<NonZeroU64>,
+    /// How long it may run; in mode `exec` for one post.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall: Option<Span>,
+}
+
+/// What a program may reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxSettings {
+    /// How much of a wall there is.
+    pub kind: SandboxKind,
+    /// Folders it may read, and run programs from, beside its own and the system's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<PathBuf>,
+    /// Folders it may also write.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub write: Vec<PathBuf>,
+}
+
+/// How much of a wall there is around a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SandboxKind {
+    /// The system's own folders to read and run, its working folder to read and write, and what is listed.
+    #[default]
+    Standard,
+    /// None: whatever the runtime may reach.
+    None,
+}
+
+fn inherit() -> Vec<String> {
+    ["PATH", "HOME", "LANG", "TERM", "USER"].map(str::to_owned).into()
+}
+
+fn line_max() -> Size {
+    Size(1 << 20)
+}
+
+fn unanswered_max() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(1023)
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Mode {
+    /// The word for it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Exec => "exec",
+        }
+    }
+}
+
+impl ProgramSettings {
+    /// Refuses what cannot be followed.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        self.check_command()?;
+        self.check_environment()?;
+        if let Some(dir) = self.dir.as_ref().filter(|dir| !dir.is_dir()) {
+            let problem = format!("there is no folder {}", dir.display());
+            return Err(SettingError::of("dir", problem, "make it, or name another"));
+        }
+        if !(LINE_MIN..=LINE_MAX).contains(&self.line_max) {
+            let problem = format!("lines of {} cannot be had", self.line_max);
+            return Err(SettingError::of(
+                "line_max",
+                problem,
+                format!("give {LINE_MIN} to {LINE_MAX}"),
+            ));
+        }
+        if self.limits.wall.is_some_and(|wall| wall.0.is_zero()) {
+            return Err(SettingError::of(
+                "limits.wall",
+                "the program has no time at all",
+                "give it some, or leave it out",
+            ));
+        }
+        self.check_sandbox()
+    }
+
+    fn check_command(&self) -> Result<(), SettingError> {
+        let error = |problem: &str, remedy: &str| Err(SettingError::of("command", problem, remedy));
+        match self.command.first() {
+            None => error(
+                "the command is empty",
+                "name a program, as in [\"python3\", \"-u\", \"agent.py\"]",
+            ),
+            Some(program) if program.is_empty() => error("the program has no name", "name one, as in [\"python3\"]"),
+            Some(_) if self.command.iter().any(|part| part.contains('\0')) => {
+                error("the command has a zero byte in it", "remove it")
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn check_environment(&self) -> Result<(), SettingError> {
+        let names = self.env.keys().map(|name| ("env", name));
+        let names = names.chain(self.inherit.iter().map(|name| ("inherit", name)));
+        let mut names = names.chain(self.secrets.keys().map(|name| ("secrets", name)));
+        let is_name = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
+        if let Some((key, name)) = names.find(|(_, name)| !is_name(name)) {
+            let problem = format!("{name:?} is no name of a variable");
+            return Err(SettingError::of(key, problem, "name it in letters, digits and _"));
+        }
+        if let Some(name) = self.secrets.keys().find(|name| self.env.contains_key(*name)) {
+            let problem = format!("{name} stands in env too, where it is shown");
+            return Err(SettingError::of("secrets", problem, "remove it from env"));
+        }
+        if let Some((name, _)) = self.env.iter().find(|(_, value)| value.contains('\0')) {
+            return Err(SettingError::of(
+                "env",
+                format!("{name} has a zero byte in it"),
+                "remove it",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_sandbox(&self) -> Result<(), SettingError> {
+        let SandboxSettings { kind, read, write } = &self.sandbox;
+        if *kind == SandboxKind::None && !(read.is_empty() && write.is_empty()) {
+            let problem = "folders are listed where there is no sandbox";
+            return Err(SettingError::of(
+                "sandbox",
+                problem,
+                "remove them, or let kind be \"standard\"",
+            ));
+        }
+        let missing = read.iter().chain(write).find(|folder| !folder.exists());
+        missing.map_or(Ok(()), |folder| {
+            let problem = format!("there is no folder {}", folder.display());
+            Err(SettingError::of(
+                "sandbox",
+                problem,
+                "make it, or remove it from the list",
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn settings(more: &Value) -> ProgramSettings {
+        let mut all = json!({ "command": ["cat"] });
+        for (key, value) in more.as_object().unwrap() {
+            all[key] = value.clone();
+        }
+        serde_json::from_value(all).unwrap()
+    }
+
+    fn refused(more: &Value) -> String {
+        let error = settings(more).check().unwrap_err();
+        format!("{}: {error}", error.key.as_deref().unwrap_or_default())
+    }
+
+    #[test]
+    fn the_defaults_are_safe_and_valid() {
+        let settings = settings(&json!({}));
+        assert_eq!(settings.check(), Ok(()));
+        assert_eq!(settings.inherit, ["PATH", "HOME", "LANG", "TERM", "USER"]);
+        assert_eq!(
+            (settings.line_max, settings.unanswered_max.get()),
+            (Size(1 << 20), 1024)
+        );
+        assert_eq!(settings.sandbox.kind, SandboxKind::Standard);
+        assert!(settings.answers);
+        assert_eq!(settings.mode, Mode::Lines);
+    }
+
+    #[test]
+    fn what_cannot_be_followed_names_the_key_and_the_remedy() {
+        let cases = [
+            (
+                json!({"command": []}),
+                "command: the command is empty; name a program, as in [\"python3\", \"-u\", \"agent.py\"]",
+            ),
+            (
+                json!({"command": [""]}),
+                "command: the program has no name; name one, as in [\"python3\"]",
+            ),
+            (
+                json!({"command": ["a\u{0}"]}),
+                "command: the command has a zero byte in it; remove it",
+            ),
+            (
+                json!({"dir": "/no/such"}),
+                "dir: there is no folder /no/such; make it, or name another",
+            ),
+            (
+                json!({"env": {"A=B": "c"}}),
+                "env: \"A=B\" is no name of a variable; name it in letters, digits and _",
+            ),
+            (
+                json!({"inherit": [""]}),
+                "inherit: \"\" is no name of a variable; name it in letters, digits and _",
+            ),
+            (
+                json!({"env": {"KEY": "x"}, "secrets": {"KEY": {"env": "KEY"}}}),
+                "secrets: KEY stands in env too, where it is shown; remove it from env",
+            ),
+            (
+                json!({"line_max": "1B"}),
+                "line_max: lines of 1B cannot be had; give 1KiB to 64MiB",
+            ),
+            (
+                json!({"limits": {"wall": "0s"}}),
+                "limits.wall: the program has no time at all; give it some, or leave it out",
+            ),
+            (
+                json!({"sandbox": {"kind": "none", "read": ["/"]}}),
+                "sandbox: folders are listed where there is no sandbox; remove them, or let kind be \"standard\"",
+            ),
+            (
+                json!({"sandbox": {"write": ["/no/such"]}}),
+                "sandbox: there is no folder /no/such; make it, or remove it from the list",
+            ),
+        ];
+        for (more, expected) in cases {
+            assert_eq!(refused(&more), expected);
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        for text in [
+            json!({"command": ["a"], "comand": []}),
+            json!({"command": ["a"], "limits": {"ram": "1MiB"}}),
+            json!({"command": ["a"], "sandbox": {"kind": "loose"}}),
+            json!({"command": ["a"], "secrets": {"A": {"text": "x"}}}),
+        ] {
+            assert!(
+                serde_json::from_value::<ProgramSettings>(text.clone()).is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn settings_are_written_as_they_are_read() {
+        let all = json!({
+            "command": ["cat", "-"], "mode": "exec", "env": {"A": "b"}, "inherit": ["PATH"],
+            "secrets": {"KEY": {"file": "key"}, "TOKEN": {"env": "MY_TOKEN"}},
+            "limits": {"memory": "512MiB", "cpu": "10m", "open_files": 64, "processes": 8, "wall": "1h"},
+            "sandbox": {"kind": "standard", "read": ["/usr"]}, "line_max": "2MiB", "unanswered_max": 4, "answers": false,
+        });
+        let settings: ProgramSettings = serde_json::from_value(all.clone()).unwrap();
+        assert_eq!(serde_json::to_value(settings).unwrap(), all);
+    }
+}

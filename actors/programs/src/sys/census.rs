@@ -1,0 +1,420 @@
+//! All processes of the machine at one moment, and who of them belongs together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::tag::VARIABLE;
+
+/// A process of an agent, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessInfo {
+    /// Its number.
+    pub(crate) pid: i32,
+    /// Its parent's number.
+    pub(crate) ppid: i32,
+    /// The name of its program, as the kernel keeps it: 15 bytes.
+    pub(crate) command: String,
+    /// The processor time it has used.
+    pub(crate) cpu: Duration,
+    /// Its resident memory in bytes.
+    pub(crate) rss: u64,
+    /// R running, S sleeping, D waiting for a device, T stopped, Z ended.
+    pub(crate) state: char,
+}
+
+/// A process as `/proc` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) pid: i32,
+    pub(super) parent: i32,
+    pub(super) session: i32,
+    pub(super) state: char,
+    pub(super) threads: u64,
+    /// When it began, in ticks since the machine did: with the number, this names one process for good.
+    pub(super) began: u64,
+    pub(super) command: String,
+    ticks: u64,
+    pages: u64,
+    pub(super) uid: Option<u32>,
+    pub(super) tag: Option<String>,
+    /// The text of its `/proc/…/cgroup`, where it was asked for.
+    pub(super) groups: Option<String>,
+}
+
+/// One process, for good: its number and when it began.
+pub(super) type Identity = (i32, u64);
+
+/// All processes at one moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Census {
+    pub(super) entries: BTreeMap<i32, Entry>,
+    /// Whether everybody is in it, so that who is not has ended.
+    is_whole: bool,
+}
+
+/// From whom it is told who else belongs to a program.
+pub(super) struct Roots<'a> {
+    /// Whether a tag is theirs.
+    pub(super) is_tag: &'a dyn Fn(&str) -> bool,
+    /// Whether a text of control groups names theirs.
+    pub(super) is_group: &'a dyn Fn(&str) -> bool,
+    /// Who is in their control groups.
+    pub(super) inmates: &'a BTreeSet<i32>,
+    /// Who was seen to belong to them.
+    pub(super) seen: &'a HashMap<i32, u64>,
+}
+
+/// Whose control groups are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Groups {
+    /// Only those of this process's own ended children, who show nothing else.
+    OfOrphans,
+    /// Everybody's.
+    OfAll,
+}
+
+impl Entry {
+    pub(super) fn identity(&self) -> Identity {
+        (self.pid, self.began)
+    }
+
+    /// Whether anything of it still runs. The first thread may have ended before the others.
+    pub(super) fn is_alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X') || self.threads > 1
+    }
+
+    /// From the text of `/proc/…/stat`.
+    pub(super) fn of_stat(text: &str) -> Option<Self> {
+        let (pid, rest) = text.split_once(" (")?;
+        let (command, rest) = rest.rsplit_once(") ")?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        let signed = |at: usize| fields.get(at)?.parse::<i32>().ok();
+        Some(Self {
+            pid: pid.parse().ok()?,
+            command: command.to_owned(),
+            state: fields.first()?.chars().next()?,
+            parent: signed(1)?,
+            session: signed(3)?,
+            ticks: number(11)?.saturating_add(number(12)?),
+            threads: number(17)?,
+            began: number(19)?,
+            pages: number(21)?,
+            ..Self::default()
+        })
+    }
+
+    /// The process that has this number now.
+    pub(super) fn of_pid(pid: i32) -> Option<Self> {
+        Self::of_stat(&read(pid, "stat")?)
+    }
+
+    fn complete(mut self, groups: Groups, own: i32) -> Self {
+        if self.is_alive() {
+            (self.uid, self.tag) = environment(self.pid);
+        }
+        let is_orphan = self.parent == own && !self.is_alive();
+        if groups == Groups::OfAll || is_orphan {
+            self.groups = read(self.pid, "cgroup");
+        }
+        self
+    }
+
+    pub(super) fn shown(&self) -> ProcessInfo {
+        let per_second = rustix::param::clock_ticks_per_second();
+        ProcessInfo {
+            pid: self.pid,
+            ppid: self.parent,
+            command: self.command.clone(),
+            cpu: Duration::from_millis(self.ticks.saturating_mul(1000) / per_second.max(1)),
+            rss: self.pages.saturating_mul(rustix::param::page_size() as u64),
+            state: self.state,
+        }
+    }
+}
+
+impl Census {
+    /// Looks at every process there is.
+    pub(super) fn take(groups: Groups) -> io::Result<Self> {
+        let mut pids = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+        }
+        Ok(Self {
+            is_whole: true,
+            ..Self::of(pids, groups)
+        })
+    }
+
+    /// Looks at these processes; who has ended meanwhile is nobody.
+    pub(super) fn of(pids: Vec<i32>, groups: Groups) -> Self {
+        let own = own_pid();
+        let there = pids.into_iter().filter_map(Entry::of_pid);
+        Self {
+            entries: there.map(|entry| (entry.pid, entry.complete(groups, own))).collect(),
+            is_whole: false,
+        }
+    }
+
+    /// Forgets who has ended and leads no session any more: his number may be another's soon.
+    pub(super) fn prune(&self, seen: &mut HashMap<i32, u64>) {
+        if self.is_whole {
+            let sessions: BTreeSet<_> = self.entries.values().map(|entry| entry.session).collect();
+            seen.retain(|pid, _| self.entries.contains_key(pid) || sessions.contains(pid));
+        }
+    }
+
+    /// How many threads a user has.
+    pub(super) fn threads_of(&self, user: u32) -> u64 {
+        let own = self.entries.values().filter(|entry| entry.uid == Some(user));
+        own.map(|entry| entry.threads).sum()
+    }
+
+    /// Who belongs to `roots`: they, who is in a session that one of them led, and all their descendants; never this
+    /// process or one it descends from.
+    pub(super) fn kin(&self, roots: &Roots<'_>) -> Vec<&Entry> {
+        let spared = self.ancestry(own_pid());
+        let is_root = |entry: &&Entry| {
+            let is_ours = entry.uid.is_none_or(may_be_ours);
+            entry.tag.as_deref().is_some_and(|tag| is_ours && (roots.is_tag)(tag))
+                || entry.groups.as_deref().is_some_and(|groups| (roots.is_group)(groups))
+                || roots.inmates.contains(&entry.pid)
+                || roots.seen.get(&entry.pid) == Some(&entry.began)
+        };
+        let mut kin: BTreeSet<i32> = self
+            .entries
+            .values()
+            .filter(is_root)
+            .map(|entry| entry.pid)
+            .filter(|pid| !spared.contains(pid))
+            .collect();
+        let is_led = |entry: &Entry, kin: &BTreeSet<i32>| {
+            kin.contains(&entry.session) || self.was_led_by(entry.session, roots.seen)
+        };
+        loop {
+            let before = kin.len();
+            for entry in self.entries.values() {
+                if !spared.contains(&entry.pid) && (kin.contains(&entry.parent) || is_led(entry, &kin)) {
+                    kin.insert(entry.pid);
+                }
+            }
+            if kin.len() == before {
+                break;
+            }
+        }
+        kin.iter().filter_map(|pid| self.entries.get(pid)).collect()
+    }
+
+    /// Whether somebody who was seen, and has ended, led this session. While it has members no other process gets its
+    /// number; whoever has that number and began later leads a session of his own.
+    fn was_led_by(&self, session: i32, seen: &HashMap<i32, u64>) -> bool {
+        let leader = self.entries.get(&session);
+        seen.get(&session)
+            .is_some_and(|began| leader.is_none_or(|leader| leader.began == *began))
+    }
+
+    fn ancestry(&self, pid: i32) -> BTreeSet<i32> {
+        let mut above = BTreeSet::from([0, 1]);
+        let mut next = pid;
+        while above.insert(next) {
+            next = self.entries.get(&next).map_or(0, |entry| entry.parent);
+        }
+        above
+    }
+}
+
+/// The census of all who ask for one at the same time: one that begins after the question is asked answers it.
+static SHARED: tokio::sync::Mutex<Option<(Instant, Arc<Census>)>> = tokio::sync::Mutex::const_new(None);
+
+/// A census that began after this was called.
+pub(super) async fn fresh() -> io::Result<Arc<Census>> {
+    let asked = Instant::now();
+    let mut shared = SHARED.lock().await;
+    if let Some((begun, census)) = &*shared
+        && *begun >= asked
+    {
+        return Ok(census.clone());
+    }
+    let begun = Instant::now();
+    let take = || Census::take(Groups::OfOrphans);
+    let census = tokio::task::spawn_blocking(take).await.map_err(io::Error::other)??;
+    let census = Arc::new(census);
+    *shared = Some((begun, census.clone()));
+    Ok(census)
+}
+
+pub(super) fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Whether a process of this user can have been started by this one, which gives nobody another user.
+fn may_be_ours(uid: u32) -> bool {
+    let own = rustix::process::geteuid();
+    own.is_root() || own.as_raw() == uid
+}
+
+fn read(pid: i32, what: &str) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/{what}")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The user and the tag of a process, where its environment may be read.
+fn environment(pid: i32) -> (Option<u32>, Option<String>) {
+    let Ok(mut file) = File::open(format!("/proc/{pid}/environ")) else {
+        return (None, None);
+    };
+    let uid = file.metadata().ok().map(|metadata| metadata.uid());
+    let mut bytes = Vec::new();
+    let read = file.read_to_end(&mut bytes);
+    (uid, read.ok().and_then(|_| tag_in(&bytes)))
+}
+
+fn tag_in(environment: &[u8]) -> Option<String> {
+    environment.split(|byte| *byte == 0).find_map(|pair| {
+        let value = pair.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"=")?;
+        String::from_utf8(value.to_vec()).ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32, parent: i32, session: i32) -> Entry {
+        Entry {
+            pid,
+            parent,
+            session,
+            state: 'S',
+            threads: 1,
+            began: u64::from(pid.unsigned_abs()),
+            ..Entry::default()
+        }
+    }
+
+    fn census(entries: impl IntoIterator<Item = Entry>) -> Census {
+        Census {
+            entries: entries.into_iter().map(|entry| (entry.pid, entry)).collect(),
+            is_whole: true,
+        }
+    }
+
+    fn kin(census: &Census, inmates: &[i32], seen: &[Identity]) -> Vec<i32> {
+        let roots = Roots {
+            is_tag: &|tag| tag == "ours",
+            is_group: &|groups| groups.contains("/ours"),
+            inmates: &inmates.iter().copied().collect(),
+            seen: &seen.iter().copied().collect(),
+        };
+        census.kin(&roots).iter().map(|entry| entry.pid).collect()
+    }
+
+    fn tagged(entry: Entry, tag: &str) -> Entry {
+        Entry {
+            tag: Some(tag.to_owned()),
+            ..entry
+        }
+    }
+
+    #[test]
+    fn a_process_is_read_whatever_it_is_called() {
+        let text = "42 (a ) b (c) R 7 41 40 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 3 0 9000 1000 12 18446744073709551615";
+        let entry = Entry::of_stat(text).unwrap();
+        assert_eq!((entry.pid, entry.parent, entry.session), (42, 7, 40));
+        assert_eq!((entry.command.as_str(), entry.state), ("a ) b (c", 'R'));
+        assert_eq!(
+            (entry.ticks, entry.threads, entry.began, entry.pages),
+            (300, 3, 9000, 12)
+        );
+        assert_eq!(Entry::of_stat("42 (a"), None);
+    }
+
+    #[test]
+    fn descendants_belong_to_the_tagged_however_far() {
+        let all = census([
+            tagged(process(10, 2, 10), "ours"),
+            process(11, 10, 11),
+            process(12, 11, 12),
+            tagged(process(20, 2, 20), "theirs"),
+            process(21, 20, 20),
+        ]);
+        assert_eq!(kin(&all, &[], &[]), [10, 11, 12]);
+    }
+
+    #[test]
+    fn a_control_group_names_those_that_nothing_else_shows() {
+        let ended = Entry {
+            groups: Some("0::/ours/a".to_owned()),
+            state: 'Z',
+            ..process(31, 1, 31)
+        };
+        assert_eq!(kin(&census([process(30, 1, 30), ended]), &[30], &[]), [30, 31]);
+    }
+
+    #[test]
+    fn a_session_outlives_its_leader_but_not_his_number() {
+        let orphan = process(41, 1, 40);
+        assert_eq!(kin(&census([orphan.clone()]), &[], &[(40, 40)]), [41]);
+        assert_eq!(
+            kin(&census([orphan.clone(), process(40, 1, 40)]), &[], &[(40, 7)]),
+            [0; 0]
+        );
+        assert_eq!(kin(&census([orphan]), &[], &[]), [0; 0]);
+    }
+
+    #[test]
+    fn whoever_was_seen_is_known_again_unless_the_number_is_anothers() {
+        let all = census([process(50, 1, 50), process(51, 50, 51)]);
+        assert_eq!(kin(&all, &[], &[(50, 50)]), [50, 51]);
+        assert_eq!(kin(&all, &[], &[(50, 49)]), [0; 0]);
+    }
+
+    #[test]
+    fn who_has_ended_is_forgotten_unless_he_leads_a_session_still() {
+        let whole = census([process(71, 1, 70)]);
+        let seen = HashMap::from([(70, 70), (71, 71), (72, 72)]);
+        let mut pruned = seen.clone();
+        whole.prune(&mut pruned);
+        assert_eq!(pruned, HashMap::from([(70, 70), (71, 71)]));
+        let partial = Census {
+            is_whole: false,
+            ..whole
+        };
+        let mut kept = seen.clone();
+        partial.prune(&mut kept);
+        assert_eq!(kept, seen);
+    }
+
+    #[test]
+    fn this_process_and_those_above_it_are_never_kin() {
+        let own = own_pid();
+        let all = census([
+            tagged(process(60, 1, 60), "ours"),
+            tagged(process(own, 60, 60), "ours"),
+            process(61, 60, 60),
+        ]);
+        assert_eq!(kin(&all, &[], &[]), [0; 0]);
+        assert_eq!(kin(&all, &[own], &[]), [0; 0]);
+    }
+
+    #[test]
+    fn the_tag_is_read_from_anywhere_in_an_environment() {
+        assert_eq!(tag_in(b"A=1\0TRIARCH_TAG=x:y:1\0B=2\0"), Some("x:y:1".to_owned()));
+        assert_eq!(tag_in(b"XTRIARCH_TAG=x\0TRIARCH_TAGS=y\0"), None);
+    }
+
+    #[test]
+    fn a_process_lives_as_long_as_one_of_its_threads() {
+        let ended = |threads| Entry {
+            state: 'Z',
+            threads,
+            ..Entry::default()
+        };
+        assert!(!ended(1).is_alive());
+        assert!(ended(2).is_alive());
+    }
+}

@@ -1,0 +1,245 @@
+//! The control groups of one program: nobody leaves them by forking, by a session, or by clearing an environment.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal};
+
+use super::ground::{self, Ground, write};
+use super::launch::{Enforcement, Limits};
+use super::tag::Tag;
+
+/// The groups of one program.
+#[derive(Debug, Default)]
+pub(super) struct Enclosure {
+    unified: Option<PathBuf>,
+    pids: Option<PathBuf>,
+    memory: Option<PathBuf>,
+    freezer: Option<PathBuf>,
+}
+
+/// The ways into the groups, for the process that is to be in them.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    /// The group to be born in.
+    pub(super) born_in: Option<OwnedFd>,
+    /// Where to write oneself in.
+    pub(super) joined: Vec<OwnedFd>,
+}
+
+impl Enclosure {
+    /// Makes the groups of `tag`, or as many of them as can be had.
+    pub(super) fn make(ground: &Ground, tag: &Tag) -> Self {
+        let within = |base: &Option<PathBuf>| {
+            let owner = base.as_ref()?.join(tag.owner().group());
+            let group = owner.join(tag.group());
+            ground::make(&owner).and_then(|()| ground::make(&group)).ok()?;
+            Some(group)
+        };
+        Self {
+            unified: within(&ground.unified),
+            pids: within(&ground.pids),
+            memory: within(&ground.memory),
+            freezer: if ground.unified.is_none() {
+                within(&ground.freezer)
+            } else {
+                None
+            },
+        }
+    }
+
+    /// The groups of `tag` that are there.
+    pub(super) fn existing(ground: &Ground, tag: &Tag) -> Self {
+        let within = |base: &Option<PathBuf>| {
+            let group = base.as_ref()?.join(tag.owner().group()).join(tag.group());
+            group.is_dir().then_some(group)
+        };
+        Self {
+            unified: within(&ground.unified),
+            pids: within(&ground.pids),
+            memory: within(&ground.memory),
+            freezer: within(&ground.freezer),
+        }
+    }
+
+    pub(super) fn tracks(&self) -> bool {
+        self.groups().next().is_some()
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.unified, &self.freezer, &self.pids, &self.memory]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Holds the program to its limits; returns those that the groups could not take.
+    pub(super) fn hold(&self, limits: &Limits, enforcement: &mut Enforcement) -> Limits {
+        let mut left = *limits;
+        if let Some(bytes) = limits.memory
+            && self.hold_memory(bytes)
+        {
+            enforcement.holds("memory");
+            left.memory = None;
+        }
+        if let Some(count) = limits.processes
+            && self.hold_processes(count)
+        {
+            enforcement.holds("processes");
+            left.processes = None;
+        }
+        left
+    }
+
+    fn hold_memory(&self, bytes: u64) -> bool {
+        let bytes = bytes.to_string();
+        let unified = self.with_limits().is_some_and(|group| {
+            let held = write(&group.join("memory.max"), &bytes).is_ok();
+            if held {
+                // Best effort: without swap accounting there is none to hold, and the group is held all the same.
+                let _ = write(&group.join("memory.swap.max"), "0");
+                let _ = write(&group.join("memory.oom.group"), "1");
+            }
+            held
+        });
+        unified
+            || self
+                .memory
+                .as_ref()
+                .is_some_and(|group| write(&group.join("memory.limit_in_bytes"), &bytes).is_ok())
+    }
+
+    fn hold_processes(&self, count: u64) -> bool {
+        let count = count.to_string();
+        let hold = |group: &Path| write(&group.join("pids.max"), &count).is_ok();
+        self.with_limits().is_some_and(hold) || self.pids.as_deref().is_some_and(hold)
+    }
+
+    /// The unified group, once what limits there are were handed down to it.
+    fn with_limits(&self) -> Option<&Path> {
+        let group = self.unified.as_deref()?;
+        if let Some(owner) = group.parent()
+            && !group.join("pids.max").exists()
+        {
+            ground::offers_limits(owner);
+        }
+        Some(group)
+    }
+
+    /// The doors for a child that can be born into a group, or else for one that joins all of them.
+    pub(super) fn doors(&self, can_be_born_in: bool) -> io::Result<Doors> {
+        let mut doors = Doors::default();
+        if let Some(group) = &self.unified {
+            if can_be_born_in {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                doors.born_in = Some(rustix::fs::open(group, flags, Mode::empty())?);
+            } else {
+                doors.joined.push(door(&group.join("cgroup.procs"))?);
+            }
+        }
+        for group in [&self.freezer, &self.pids, &self.memory].into_iter().flatten() {
+            // A thread that writes itself into `tasks` is moved without the wait that `cgroup.procs` costs.
+            doors.joined.push(door(&group.join("tasks"))?);
+        }
+        Ok(doors)
+    }
+
+    /// Who is in any of the groups now.
+    pub(super) fn inmates(&self) -> BTreeSet<i32> {
+        let mut inmates = BTreeSet::new();
+        for group in self.groups() {
+            collect(group, &mut inmates);
+        }
+        inmates
+    }
+
+    /// Kills whoever is in the groups, without a race where the kernel can do it; else freezes them first.
+    pub(super) fn kill(&self) {
+        if let Some(group) = &self.unified
+            && write(&group.join("cgroup.kill"), "1").is_ok()
+        {
+            return;
+        }
+        self.freeze(true);
+        for pid in self.inmates() {
+            if let Some(pid) = Pid::from_raw(pid) {
+                // Who has ended meanwhile needs no signal.
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+        }
+        self.freeze(false);
+    }
+
+    fn freeze(&self, is_frozen: bool) {
+        if let Some(group) = &self.unified {
+            let _ = write(&group.join("cgroup.freeze"), if is_frozen { "1" } else { "0" });
+        }
+        if let Some(group) = &self.freezer {
+            let _ = write(
+                &group.join("freezer.state"),
+                if is_frozen { "FROZEN" } else { "THAWED" },
+            );
+        }
+    }
+
+    /// Whether a line of somebody's `/proc/…/cgroup` names one of the groups.
+    pub(super) fn is_named_in(&self, groups: &str, tag: &Tag) -> bool {
+        let name = format!("/{}/{}", tag.owner().group(), tag.group());
+        self.tracks()
+            && groups.lines().any(|line| {
+                let line = line.trim_end_matches(" (deleted)");
+                line.find(&name)
+                    .is_some_and(|at| matches!(line.as_bytes().get(at + name.len()), None | Some(b'/')))
+            })
+    }
+
+    /// Removes the groups. The kernel lets go of them a moment after the last one in them was reaped.
+    pub(super) fn remove(&self) {
+        for group in self.groups() {
+            remove(group);
+        }
+    }
+}
+
+fn door(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn collect(group: &Path, inmates: &mut BTreeSet<i32>) {
+    let listed = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    inmates.extend(
+        listed
+            .lines()
+            .filter_map(|line| line.parse::<i32>().ok())
+            .filter(|pid| *pid > 0),
+    );
+    for inner in folders(group) {
+        collect(&inner, inmates);
+    }
+}
+
+/// The groups within a group, which a program may have made.
+pub(super) fn folders(group: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(group).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+}
+
+pub(super) fn remove(group: &Path) {
+    for inner in folders(group) {
+        remove(&inner);
+    }
+    for _ in 0..REMOVALS_MAX {
+        match fs::remove_dir(group) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => std::thread::yield_now(),
+            _ => return,
+        }
+    }
+}
+
+/// How often a group is tried to be removed before it is left to the next start.
+const REMOVALS_MAX: usize = 100;

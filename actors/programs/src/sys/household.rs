@@ -1,0 +1,137 @@
+//! All processes of one program, from its first to the last that anybody of them started.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+
+use super::census::{self, Census, Entry, Groups, ProcessInfo, Roots};
+use super::enclosure::Enclosure;
+use super::ground::Ground;
+use super::tag::Tag;
+
+/// Who belongs to one program, and how they are known.
+#[derive(Debug)]
+pub(super) struct Household {
+    tag: Tag,
+    /// The program itself, which somebody else waits for.
+    pub(super) leader: i32,
+    pub(super) enclosure: Enclosure,
+    /// Who was seen to belong to it: number and beginning.
+    seen: Mutex<HashMap<i32, u64>>,
+}
+
+/// The households there are, by their leaders: so that an orphan finds its own.
+static HOUSEHOLDS: LazyLock<Mutex<HashMap<i32, Weak<Household>>>> = LazyLock::new(Mutex::default);
+
+impl Household {
+    /// The household of a program that has just begun.
+    pub(super) fn new(tag: Tag, leader: i32, enclosure: Enclosure) -> Arc<Self> {
+        let began = Entry::of_pid(leader).map(|entry| (leader, entry.began));
+        let household = Arc::new(Self {
+            tag,
+            leader,
+            enclosure,
+            seen: Mutex::new(began.into_iter().collect()),
+        });
+        let mut all = locked(&HOUSEHOLDS);
+        all.retain(|_, household| household.strong_count() > 0);
+        all.insert(leader, Arc::downgrade(&household));
+        household
+    }
+
+    /// Who belongs to it now; they are known again by that later.
+    pub(super) fn members<'c>(&self, census: &'c Census) -> Vec<&'c Entry> {
+        let tag = self.tag.to_string();
+        let inmates = self.enclosure.inmates();
+        let mut seen = locked(&self.seen);
+        let members = census.kin(&Roots {
+            is_tag: &|other| other == tag,
+            is_group: &|groups| self.enclosure.is_named_in(groups, &self.tag),
+            inmates: &inmates,
+            seen: &seen,
+        });
+        census.prune(&mut seen);
+        seen.extend(members.iter().map(|entry| entry.identity()));
+        members
+    }
+
+    /// Who of it is alive. Those who came back to us and have ended are laid to rest.
+    pub(super) fn living<'c>(&self, census: &'c Census) -> Vec<&'c Entry> {
+        let (living, ended): (Vec<_>, Vec<_>) = self.members(census).into_iter().partition(|entry| entry.is_alive());
+        self.bury(&ended);
+        living
+    }
+
+    /// Reaps those of `ended` that are our children; the leader is left to whoever waits for it.
+    fn bury(&self, ended: &[&Entry]) -> usize {
+        let own = census::own_pid();
+        let orphans = ended
+            .iter()
+            .filter(|entry| entry.parent == own && entry.pid != self.leader);
+        orphans.filter(|entry| reap(entry.pid)).count()
+    }
+}
+
+fn reap(pid: i32) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    Pid::from_raw(pid)
+        .is_some_and(|pid| rustix::process::waitid(WaitId::Pid(pid), options).is_ok_and(|status| status.is_some()))
+}
+
+/// A lock whose holder panicked holds what it held: a list of numbers that is looked at anew each time.
+fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn all() -> Vec<Arc<Household>> {
+    locked(&HOUSEHOLDS).values().filter_map(Weak::upgrade).collect()
+}
+
+/// The processes of an agent's incarnation, as they are now.
+pub(crate) async fn household(tag: &Tag) -> Vec<ProcessInfo> {
+    let Ok(census) = census::fresh().await else {
+        return Vec::new();
+    };
+    let known = all().into_iter().find(|household| household.tag == *tag);
+    let household = known.unwrap_or_else(|| {
+        Arc::new(Household {
+            tag: tag.clone(),
+            leader: 0,
+            enclosure: Enclosure::existing(Ground::found(), tag),
+            seen: Mutex::default(),
+        })
+    });
+    household.members(&census).iter().map(|entry| entry.shown()).collect()
+}
+
+/// Lays to rest the ended orphans of programs that still run; returns how many. To be called now and then: until it is,
+/// each of them keeps its number.
+pub(crate) fn bury_orphans() -> usize {
+    let households = all();
+    let leaders: BTreeSet<_> = households.iter().map(|household| household.leader).collect();
+    let orphans = children().into_iter().filter(|pid| !leaders.contains(pid));
+    let census = Census::of(orphans.collect(), Groups::OfOrphans);
+    if census.entries.is_empty() {
+        return 0;
+    }
+    let buried = households.iter().map(|household| {
+        // Those alive are only seen, to be known when they have ended.
+        let members = household.members(&census).into_iter();
+        household.bury(&members.filter(|entry| !entry.is_alive()).collect::<Vec<_>>())
+    });
+    buried.sum()
+}
+
+/// The numbers of this process's children, of all of its threads.
+fn children() -> Vec<i32> {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let listed = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let numbers = |list: String| {
+        list.split_ascii_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect::<Vec<i32>>()
+    };
+    listed.flat_map(numbers).collect()
+}

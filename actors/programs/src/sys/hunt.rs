@@ -1,0 +1,248 @@
+//! The end of all of a program's processes, whatever they did to escape it.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::runtime::Handle;
+
+use super::birth;
+use super::census::{Census, Entry, Groups, Identity};
+use super::household::Household;
+
+/// How long a hunt goes on. What is alive then waits for a device, and dies when that answers.
+const HUNT: Duration = Duration::from_secs(5);
+/// How long killed processes are waited for before the next look.
+const LOOK: Duration = Duration::from_millis(100);
+/// After how many looks that still found newcomers all are killed, frozen or not.
+const FREEZES_MAX: usize = 50;
+
+/// What became of a program's processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// How many there were.
+    pub(crate) found: usize,
+    /// How many had to be killed.
+    pub(crate) killed: usize,
+    /// How many are still there.
+    pub(crate) survivors: usize,
+}
+
+/// Who was found, and who was killed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    found: HashSet<Identity>,
+    killed: HashSet<Identity>,
+}
+
+impl fmt::Display for Survey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} processes, {} survivors", self.found, self.survivors)
+    }
+}
+
+impl Tally {
+    pub(super) fn find<'e>(&mut self, entries: impl IntoIterator<Item = &'e Entry>) {
+        self.found.extend(entries.into_iter().map(Entry::identity));
+    }
+
+    fn kill(&mut self, entry: &Entry) {
+        self.found.insert(entry.identity());
+        self.killed.insert(entry.identity());
+    }
+
+    pub(super) fn survey(&self, survivors: usize) -> Survey {
+        Survey {
+            found: self.found.len(),
+            killed: self.killed.len(),
+            survivors,
+        }
+    }
+}
+
+/// Kills whoever is in the control group, and waits until they have ended.
+pub(super) fn strike(household: &Household, tally: &mut Tally) {
+    let deadline = Instant::now() + HUNT;
+    loop {
+        let inmates: Vec<_> = household
+            .enclosure
+            .inmates()
+            .into_iter()
+            .filter_map(Entry::of_pid)
+            .collect();
+        let living: Vec<_> = inmates.iter().filter(|entry| entry.is_alive()).collect();
+        if living.is_empty() || Instant::now() >= deadline {
+            return;
+        }
+        for entry in &living {
+            tally.kill(entry);
+        }
+        household.enclosure.kill();
+        await_ends(&living, LOOK);
+    }
+}
+
+/// Ends whoever of the household is alive, in its control group or not.
+pub(super) fn hunt_down(household: &Household, tally: &mut Tally) -> usize {
+    let living = |census: &Census| household.living(census).into_iter().cloned().collect();
+    hunt(Groups::OfOrphans, living, tally)
+}
+
+/// Freezes whoever belongs to the household until nobody new appears, kills them, and looks again until nobody is left.
+/// Returns how many are.
+pub(super) fn hunt(groups: Groups, known: impl Fn(&Census) -> Vec<Entry>, tally: &mut Tally) -> usize {
+    let deadline = Instant::now() + HUNT;
+    let mut frozen = HashSet::new();
+    let mut freezes = 0;
+    let mut living = Vec::new();
+    loop {
+        match Census::take(groups) {
+            Ok(census) => living = known(&census),
+            Err(_) if Instant::now() >= deadline => return living.len().max(1),
+            Err(_) => {}
+        }
+        tally.find(&living);
+        if living.is_empty() || Instant::now() >= deadline {
+            return living.len();
+        }
+        let newcomers: Vec<_> = living.iter().filter(|entry| frozen.insert(entry.identity())).collect();
+        if !newcomers.is_empty() && freezes < FREEZES_MAX {
+            freezes += 1;
+            for entry in newcomers {
+                signal(entry, Signal::STOP);
+            }
+            continue;
+        }
+        for entry in &living {
+            if signal(entry, Signal::KILL) {
+                tally.kill(entry);
+            }
+        }
+        await_ends(&living.iter().collect::<Vec<_>>(), LOOK);
+    }
+}
+
+/// Stops whoever of the household runs, until nobody new appears: what is signalled then cannot fork meanwhile.
+pub(super) fn freeze(household: &Household) -> Vec<Entry> {
+    let mut frozen = HashSet::new();
+    let mut living = Vec::new();
+    for _ in 0..FREEZES_MAX {
+        let Ok(census) = Census::take(Groups::OfOrphans) else {
+            break;
+        };
+        living = household.living(&census).into_iter().cloned().collect();
+        let newcomers: Vec<_> = living.iter().filter(|entry| frozen.insert(entry.identity())).collect();
+        if newcomers.is_empty() {
+            break;
+        }
+        for entry in newcomers {
+            signal(entry, Signal::STOP);
+        }
+    }
+    living
+}
+
+/// Signals this very process, not another that has its number by now; whether it was there to take it.
+pub(super) fn signal(entry: &Entry, signal: Signal) -> bool {
+    let Some(pid) = Pid::from_raw(entry.pid) else {
+        return false;
+    };
+    let pidfd = pidfd_open(pid, PidfdFlags::empty());
+    let is_same = Entry::of_pid(entry.pid).is_some_and(|now| now.began == entry.began);
+    is_same
+        && match pidfd {
+            Ok(pidfd) => pidfd_send_signal(pidfd, signal).is_ok(),
+            // Out of descriptors: the number has been checked a moment ago, and the process must go.
+            Err(_) => rustix::process::kill_process(pid, signal).is_ok(),
+        }
+}
+
+/// Waits until all have ended, or `patience` is over.
+fn await_ends(entries: &[&Entry], patience: Duration) {
+    let deadline = Instant::now() + patience;
+    for entry in entries {
+        let pidfd = Pid::from_raw(entry.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        if let Some(pidfd) = pidfd
+            && !await_end(&pidfd, deadline.saturating_duration_since(Instant::now()))
+        {
+            return;
+        }
+    }
+}
+
+/// Whether it ended within `patience`.
+fn await_end(pidfd: &OwnedFd, patience: Duration) -> bool {
+    let timeout = Timespec {
+        tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: patience.subsec_nanos().into(),
+    };
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
+}
+
+/// The end of a household that nobody stopped in order: whoever drops this buries it.
+#[derive(Debug)]
+pub(super) struct Funeral(Option<Due>);
+
+#[derive(Debug)]
+struct Due {
+    household: Arc<Household>,
+    pidfd: Arc<OwnedFd>,
+}
+
+impl Funeral {
+    pub(super) fn new(household: Arc<Household>, pidfd: Arc<OwnedFd>) -> Self {
+        Self(Some(Due { household, pidfd }))
+    }
+
+    /// Whom it is for.
+    pub(super) fn of(&self) -> Option<(Arc<Household>, Arc<OwnedFd>)> {
+        self.0.as_ref().map(|due| (due.household.clone(), due.pidfd.clone()))
+    }
+
+    /// There is nobody left to bury.
+    pub(super) fn cancel(&mut self) {
+        self.0 = None;
+    }
+
+    /// Buries the household on a thread that may wait.
+    pub(super) fn hold(mut self) {
+        let Some(due) = self.0.take() else {
+            return;
+        };
+        if due.household.enclosure.tracks() {
+            due.household.enclosure.kill();
+        }
+        let funeral = Self(Some(due));
+        match Handle::try_current() {
+            // If the runtime ends before the closure runs, it drops it, and so buries the household all the same.
+            Ok(handle) => drop(handle.spawn_blocking(move || drop(funeral))),
+            Err(_) => drop(funeral),
+        }
+    }
+}
+
+impl Drop for Funeral {
+    fn drop(&mut self) {
+        let Some(Due { household, pidfd }) = self.0.take() else {
+            return;
+        };
+        end(&household);
+        if await_end(&pidfd, LOOK) {
+            // Its end is nobody's news any more.
+            let _ = birth::ended(&pidfd, false);
+        }
+        household.enclosure.remove();
+    }
+}
+
+fn end(household: &Household) -> Survey {
+    let mut tally = Tally::default();
+    strike(household, &mut tally);
+    let survivors = hunt_down(household, &mut tally);
+    tally.survey(survivors)
+}

@@ -1,0 +1,48 @@
+//! What a runtime left behind that was killed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use super::census::{Census, Entry, Groups, Roots};
+use super::enclosure;
+use super::ground::{self, Ground};
+use super::hunt::{self, Survey, Tally};
+use super::tag::Owner;
+
+/// Finds what an earlier runtime of the same state folder has started and left, and kills it. To be called before the
+/// first program is launched, by whoever alone owns the state folder; it waits.
+pub(crate) fn reap_leftovers(owner: &Owner) -> Survey {
+    reap_on(Ground::found(), owner)
+}
+
+pub(super) fn reap_on(ground: &Ground, owner: &Owner) -> Survey {
+    let mut tally = Tally::default();
+    let survivors = hunt::hunt(Groups::OfAll, |census| left_by(owner, census), &mut tally);
+    for base in [&ground.unified, &ground.freezer, &ground.pids, &ground.memory]
+        .into_iter()
+        .flatten()
+    {
+        remove(&base.join(owner.group()));
+    }
+    tally.survey(survivors)
+}
+
+fn remove(group: &Path) {
+    // A killed runtime may have left its groups frozen.
+    for inner in enclosure::folders(group) {
+        let _ = ground::write(&inner.join("freezer.state"), "THAWED");
+    }
+    enclosure::remove(group);
+}
+
+/// Its living processes, wherever their control groups lie.
+fn left_by(owner: &Owner, census: &Census) -> Vec<Entry> {
+    let group = format!("/{}/", owner.group());
+    let kin = census.kin(&Roots {
+        is_tag: &|tag| owner.gave(tag),
+        is_group: &|groups| groups.lines().any(|line| line.contains(&group)),
+        inmates: &BTreeSet::new(),
+        seen: &HashMap::new(),
+    });
+    kin.into_iter().filter(|entry| entry.is_alive()).cloned().collect()
+}

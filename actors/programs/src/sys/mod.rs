@@ -1,0 +1,37 @@
+//! Processes: how they begin, who belongs to them, and how all of them end.
+//!
+//! ```text
+//!   Launch ──▶ spawner ──▶ birth ──▶ Process ──┬─▶ ended: its exit, told by a pidfd
+//!              threads     child's             ├─▶ signal_all, household: Census and Enclosure
+//!              that stay   first steps         └─▶ stop: ask, wait, hunt until nobody is left
+//! ```
+//!
+//! Who belongs to a program is found in five ways, since programs leave sessions, clear environments and fork twice:
+//! by its control group, its tag, its session, its descendants, and whoever was seen to belong to it before.
+
+mod birth;
+mod calls;
+mod census;
+mod enclosure;
+mod folders;
+mod ground;
+mod household;
+mod hunt;
+mod launch;
+mod leftovers;
+mod process;
+mod spawner;
+mod tag;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use census::ProcessInfo;
+
+pub(crate) use household::{bury_orphans, household};
+pub(crate) use hunt::Survey;
+pub(crate) use launch::{Enforcement, Launch, LaunchError, Limits, Sandbox};
+pub(crate) use leftovers::reap_leftovers;
+pub(crate) use process::{Exit, Process};
+pub(crate) use rustix::process::Signal;
+pub(crate) use tag::{Owner, Tag};

@@ -1,0 +1,230 @@
+//! A program that runs.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::birth;
+use super::census::{self, Entry};
+use super::ground::Ground;
+use super::household::Household;
+use super::hunt::{self, Funeral, Survey, Tally};
+use super::launch::{Enforcement, Launch, LaunchError};
+use super::spawner;
+
+/// The pauses between looks at whether the last one has gone.
+const LOOK_FIRST: Duration = Duration::from_millis(2);
+const LOOK_LAST: Duration = Duration::from_millis(50);
+
+/// A program that runs, and all that it started. Dropped, all of them are killed.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// What it reads; taken by whoever writes to it.
+    pub(crate) stdin: Option<Sender>,
+    /// What it prints.
+    pub(crate) stdout: Option<Receiver>,
+    /// What it complains of.
+    pub(crate) stderr: Option<Receiver>,
+    pidfd: AsyncFd<Arc<OwnedFd>>,
+    household: Arc<Household>,
+    exit: Option<Exit>,
+    funeral: Option<Funeral>,
+}
+
+/// How a program ended, and what it and those it waited for had used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exit {
+    /// Its exit code, if it ended by itself.
+    pub(crate) code: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub(crate) signal: Option<i32>,
+    /// Processor time in its own code.
+    pub(crate) cpu_user: Duration,
+    /// Processor time in the kernel.
+    pub(crate) cpu_system: Duration,
+    /// The most bytes of memory it had at a time.
+    pub(crate) max_rss: u64,
+}
+
+impl Process {
+    /// Starts a program; says what of its limits and its sandbox holds. A launch that is given up is undone.
+    pub(crate) async fn launch(launch: Launch) -> Result<(Self, Enforcement), LaunchError> {
+        Self::launch_on(Ground::found().clone(), launch).await
+    }
+
+    pub(super) async fn launch_on(ground: Ground, launch: Launch) -> Result<(Self, Enforcement), LaunchError> {
+        let born = spawner::spawn(launch, ground).await?;
+        let streams = |source| LaunchError::Preparation {
+            what: "its streams",
+            source,
+        };
+        let (household, pidfd) = born.funeral.of().ok_or(LaunchError::Ended)?;
+        let process = Self {
+            stdin: Some(Sender::from_owned_fd(born.stdin).map_err(streams)?),
+            stdout: Some(Receiver::from_owned_fd(born.stdout).map_err(streams)?),
+            stderr: Some(Receiver::from_owned_fd(born.stderr).map_err(streams)?),
+            pidfd: birth::watched(pidfd).map_err(streams)?,
+            household,
+            exit: None,
+            funeral: Some(born.funeral),
+        };
+        Ok((process, born.enforcement))
+    }
+
+    /// The number of the program's own process.
+    pub(crate) fn pid(&self) -> i32 {
+        self.household.leader
+    }
+
+    /// Waits for the program's own end; those it started may be left. May be given up and asked again.
+    pub(crate) async fn ended(&mut self) -> Exit {
+        loop {
+            if let Some(exit) = self.exit {
+                return exit;
+            }
+            let Ok(mut ready) = self.pidfd.readable().await else {
+                return self.lost();
+            };
+            match birth::ended(self.pidfd.get_ref(), false) {
+                Ok(None) => ready.clear_ready(),
+                Ok(exit) => self.exit = exit,
+                Err(_) => return self.lost(),
+            }
+        }
+    }
+
+    /// The end of a program that somebody else waited for, or that cannot be waited for as the runtime ends.
+    fn lost(&mut self) -> Exit {
+        *self.exit.insert(Exit {
+            code: None,
+            signal: None,
+            cpu_user: Duration::ZERO,
+            cpu_system: Duration::ZERO,
+            max_rss: 0,
+        })
+    }
+
+    /// Signals the program and all it started; says how many took it.
+    pub(crate) async fn signal_all(&self, signal: Signal) -> io::Result<usize> {
+        let census = census::fresh().await?;
+        let household = self.household.clone();
+        let signalled = move || {
+            let living = household.living(&census).into_iter();
+            living.filter(|entry| hunt::signal(entry, signal)).count()
+        };
+        spawn_blocking(signalled).await.map_err(io::Error::other)
+    }
+
+    /// Asks all to end; returns whom.
+    async fn ask(&self) -> io::Result<Vec<Entry>> {
+        // Only a control group keeps those together whom the program leaves behind when it ends at once.
+        let census = if self.household.enclosure.tracks() {
+            Some(census::fresh().await?)
+        } else {
+            None
+        };
+        let household = self.household.clone();
+        let asked = move || {
+            let living = match census {
+                Some(census) => household.living(&census).into_iter().cloned().collect(),
+                None => hunt::freeze(&household),
+            };
+            // Who is stopped hears nothing until he goes on.
+            for wanted in [Signal::TERM, Signal::CONT] {
+                for entry in &living {
+                    hunt::signal(entry, wanted);
+                }
+            }
+            living
+        };
+        spawn_blocking(asked).await.map_err(io::Error::other)
+    }
+
+    /// Asks the program and all it started to end, gives them `patience`, and kills who is left.
+    pub(crate) async fn stop(&mut self, patience: Duration) -> Survey {
+        let mut tally = Tally::default();
+        if !patience.is_zero() {
+            tally.find(&self.ask().await.unwrap_or_default());
+            let _ = timeout_at(Instant::now() + patience, self.all_gone()).await;
+        }
+        let survivors = self.kill_all(&mut tally).await;
+        self.ended().await;
+        if survivors == 0 {
+            self.settle();
+        }
+        tally.survey(survivors)
+    }
+
+    /// Waits until the program and all it started have ended.
+    async fn all_gone(&mut self) {
+        self.ended().await;
+        let mut pause = LOOK_FIRST;
+        loop {
+            let is_empty = self.household.enclosure.inmates().is_empty();
+            if is_empty
+                && census::fresh()
+                    .await
+                    .is_ok_and(|census| self.household.living(&census).is_empty())
+            {
+                return;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LOOK_LAST);
+        }
+    }
+
+    /// Kills whoever is left; returns how many withstood it.
+    async fn kill_all(&mut self, tally: &mut Tally) -> usize {
+        let household = self.household.clone();
+        let mut so_far = tally.clone();
+        let struck = spawn_blocking(move || {
+            hunt::strike(&household, &mut so_far);
+            so_far
+        });
+        if let Ok(struck) = struck.await {
+            *tally = struck;
+        }
+        // Many that stop at once share one look at the machine; who is left then is hunted alone.
+        if census::fresh()
+            .await
+            .is_ok_and(|census| self.household.living(&census).is_empty())
+        {
+            return 0;
+        }
+        let household = self.household.clone();
+        let mut so_far = tally.clone();
+        let hunted = spawn_blocking(move || {
+            let survivors = hunt::hunt_down(&household, &mut so_far);
+            (survivors, so_far)
+        });
+        match hunted.await {
+            Ok((survivors, so_far)) => {
+                *tally = so_far;
+                survivors
+            }
+            Err(_) => 1,
+        }
+    }
+
+    fn settle(&mut self) {
+        self.household.enclosure.remove();
+        if let Some(mut funeral) = self.funeral.take() {
+            funeral.cancel();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(funeral) = self.funeral.take() {
+            funeral.hold();
+        }
+    }
+}

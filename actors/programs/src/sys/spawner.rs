@@ -1,0 +1,235 @@
+//! The threads that children are born to.
+//!
+//! A child is killed when the thread that it was born to ends, so that none outlives the runtime. A worker of the async
+//! runtime may end before that; these threads do not. There are several, since a birth waits for the disk the program
+//! lies on.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::{Arc, LazyLock};
+
+use flume::{Receiver, Sender};
+use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::sync::oneshot;
+
+use super::birth::{self, Plan, Stack};
+use super::calls;
+use super::census::{Census, Groups};
+use super::enclosure::{Doors, Enclosure};
+use super::folders;
+use super::ground::Ground;
+use super::household::Household;
+use super::hunt::Funeral;
+use super::launch::{Command, Enforcement, Launch, LaunchError, Limits, Sandbox};
+
+/// How many children can be born at a time.
+const THREADS: usize = 4;
+
+/// A child that has become its program, with our ends of its streams.
+pub(super) struct Born {
+    pub(super) funeral: Funeral,
+    pub(super) stdin: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+    pub(super) enforcement: Enforcement,
+}
+
+struct Order {
+    launch: Launch,
+    ground: Ground,
+    reply: oneshot::Sender<Result<Born, LaunchError>>,
+}
+
+static ORDERS: LazyLock<io::Result<Sender<Order>>> = LazyLock::new(begin);
+
+/// Has a child born; it is killed if nobody waits for it any more.
+pub(super) async fn spawn(launch: Launch, ground: Ground) -> Result<Born, LaunchError> {
+    let orders = ORDERS.as_ref().map_err(|error| LaunchError::Preparation {
+        what: "a thread to start programs from",
+        source: error.kind().into(),
+    })?;
+    let (reply, answer) = oneshot::channel();
+    let order = Order { launch, ground, reply };
+    orders.send_async(order).await.map_err(|_| LaunchError::Ended)?;
+    answer.await.map_err(|_| LaunchError::Ended)?
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a child dies with the thread it is born to, and no thread of the tree lives as long as the runtime"
+)]
+fn begin() -> io::Result<Sender<Order>> {
+    // Orphans of our programs come back to us, not to the machine's first process.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let (sender, receiver) = flume::bounded(THREADS);
+    for _ in 0..THREADS {
+        let receiver = receiver.clone();
+        let thread = std::thread::Builder::new().name("triarch-spawner".to_owned());
+        thread.spawn(move || serve(&receiver))?;
+    }
+    Ok(sender)
+}
+
+fn serve(orders: &Receiver<Order>) {
+    let mut stack = Stack::new();
+    for order in orders {
+        let born = deliver(&order.launch, &order.ground, &mut stack);
+        // If nobody waits any more the child comes back here, and its funeral with it.
+        drop(order.reply.send(born));
+    }
+}
+
+fn deliver(launch: &Launch, ground: &Ground, stack: &mut Stack) -> Result<Born, LaunchError> {
+    let command = Command::of(launch)?;
+    let mut enforcement = Enforcement::default();
+    let ruleset = ruleset(launch, &command, &mut enforcement)?;
+    let filter = match &launch.sandbox {
+        Sandbox::Standard { .. } => filter(&mut enforcement),
+        Sandbox::None => None,
+    };
+    let [stdin, stdout, stderr] = [pipe()?, pipe()?, pipe()?];
+    let (enclosure, doors) = enclose(launch, ground, &mut enforcement);
+    let left = enclosure.hold(&launch.limits, &mut enforcement);
+    let joined: Vec<_> = doors.joined.iter().map(AsRawFd::as_raw_fd).collect();
+    let plan = Plan {
+        program: &command.file,
+        arguments: &birth::list(&command.arguments),
+        environment: &birth::list(&command.environment),
+        dir: &command.dir,
+        streams: [stdin.0.as_fd(), stdout.1.as_fd(), stderr.1.as_fd()],
+        born_in: doors.born_in.as_ref().map(AsFd::as_fd),
+        joined: &joined,
+        limits: &resources(&left, &mut enforcement),
+        ruleset: ruleset.as_ref().map(AsFd::as_fd),
+        filter,
+        adopts_orphans: !enclosure.tracks(),
+    };
+    enforcement.holds("no new privileges");
+    let (pid, pidfd) = birth::give(&plan, stack).map_err(|(step, source)| {
+        enclosure.remove();
+        LaunchError::Step {
+            program: command.program.clone(),
+            step,
+            source,
+        }
+    })?;
+    let household = Household::new(launch.tag.clone(), pid, enclosure);
+    Ok(Born {
+        funeral: Funeral::new(household, Arc::new(pidfd)),
+        stdin: stdin.1,
+        stdout: stdout.0,
+        stderr: stderr.0,
+        enforcement,
+    })
+}
+
+/// A pipe whose ends stand clear of the numbers that the child's streams get.
+fn pipe() -> Result<(OwnedFd, OwnedFd), LaunchError> {
+    let clear = |end: OwnedFd| {
+        if end.as_raw_fd() < 3 {
+            rustix::io::fcntl_dupfd_cloexec(&end, 3)
+        } else {
+            Ok(end)
+        }
+    };
+    let made = pipe_with(PipeFlags::CLOEXEC).and_then(|(reader, writer)| Ok((clear(reader)?, clear(writer)?)));
+    made.map_err(|error| LaunchError::Preparation {
+        what: "a pipe for its streams",
+        source: error.into(),
+    })
+}
+
+fn ruleset(launch: &Launch, command: &Command, enforcement: &mut Enforcement) -> Result<Option<OwnedFd>, LaunchError> {
+    let Sandbox::Standard { read, write } = &launch.sandbox else {
+        return Ok(None);
+    };
+    folders::ruleset(&command.program, read, write, enforcement).map_err(|error| LaunchError::Preparation {
+        what: "the sandbox of its folders",
+        source: io::Error::other(error),
+    })
+}
+
+fn filter(enforcement: &mut Enforcement) -> Option<&'static [seccompiler::sock_filter]> {
+    match calls::filter() {
+        Ok(filter) => {
+            enforcement.holds("system calls");
+            Some(filter)
+        }
+        Err(reason) => {
+            enforcement.lacks("system calls", reason);
+            None
+        }
+    }
+}
+
+fn enclose(launch: &Launch, ground: &Ground, enforcement: &mut Enforcement) -> (Enclosure, Doors) {
+    let enclosure = Enclosure::make(ground, &launch.tag);
+    if !enclosure.tracks() {
+        let reason = "no control group may be made here; a process that leaves its session, clears its environment \
+                      and loses its parents by their own end before it was seen cannot be told from others";
+        enforcement.lacks("control group", reason);
+        return (enclosure, Doors::default());
+    }
+    match enclosure.doors(birth::can_be_born_in_a_group()) {
+        Ok(doors) => {
+            enforcement.holds("control group");
+            (enclosure, doors)
+        }
+        Err(error) => {
+            enforcement.lacks("control group", format!("its control group cannot be entered: {error}"));
+            enclosure.remove();
+            (Enclosure::default(), Doors::default())
+        }
+    }
+}
+
+/// The limits that each process carries, for what no control group holds.
+fn resources(limits: &Limits, enforcement: &mut Enforcement) -> Vec<(u32, u64)> {
+    let mut resources = vec![(libc::RLIMIT_CORE, 0)];
+    if let Some(bytes) = limits.memory {
+        enforcement.lacks(
+            "memory",
+            "no control group holds it; each process is held to it on its own",
+        );
+        // Not the address space, of which many programs reserve far more than they use.
+        resources.push((libc::RLIMIT_DATA, bytes));
+    }
+    if let Some(time) = limits.cpu {
+        enforcement.holds("cpu of each process");
+        resources.push((libc::RLIMIT_CPU, time.as_secs().max(1)));
+    }
+    if let Some(count) = limits.open_files {
+        enforcement.holds("open files of each process");
+        resources.push((libc::RLIMIT_NOFILE, count));
+    }
+    if let Some(count) = limits.processes {
+        resources.extend(processes(count, enforcement));
+    }
+    resources
+}
+
+/// The kernel counts a user's processes, not an agent's, and none of the administrator's.
+fn processes(count: u64, enforcement: &mut Enforcement) -> Option<(u32, u64)> {
+    let user = rustix::process::getuid();
+    if user.is_root() {
+        enforcement.lacks(
+            "processes",
+            "no control group holds it, and root is exempt from other limits",
+        );
+        return None;
+    }
+    match Census::take(Groups::OfOrphans) {
+        Ok(census) => {
+            let reason = "no control group holds it; it is counted with all else that this user runs";
+            enforcement.lacks("processes", reason);
+            Some((
+                libc::RLIMIT_NPROC,
+                census.threads_of(user.as_raw()).saturating_add(count),
+            ))
+        }
+        Err(error) => {
+            enforcement.lacks("processes", format!("the user's processes cannot be counted: {error}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What programs may use and reach.
+
+use super::*;
+
+async fn run(
+    yard: &Yard,
+    change: impl FnOnce(&mut Launch),
+    script: &str,
+) -> (Vec<String>, super::super::Exit, Enforcement) {
+    let mut launch = yard.bash(script);
+    change(&mut launch);
+    let (mut process, enforcement) = yard.try_launch(launch).await.unwrap();
+    let printed = output(&mut process).await;
+    (printed, process.ended().await, enforcement)
+}
+
+fn reasons(enforcement: &Enforcement) -> Vec<&str> {
+    enforcement.not_enforced.iter().map(|(what, _)| *what).collect()
+}
+
+#[tokio::test]
+async fn open_files_and_cpu_are_limited_on_each_machine() {
+    for ground in grounds() {
+        let yard = Yard::new(ground);
+        let limit = |launch: &mut Launch| {
+            launch.limits.open_files = Some(50);
+            launch.limits.cpu = Some(Duration::from_secs(1));
+        };
+        let (printed, exit, enforcement) =
+            run(&yard, limit, "ulimit -n; ulimit -t; ulimit -c; while :; do :; done").await;
+        assert_eq!(printed, ["50", "1", "0"]);
+        assert_eq!((exit.code, exit.signal), (None, Some(9)));
+        assert!(exit.cpu_user + exit.cpu_system >= Duration::from_millis(500));
+        for held in ["cpu of each process", "open files of each process"] {
+            assert!(enforcement.enforced.contains(&held), "{enforcement:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn memory_is_limited_on_each_machine_and_it_is_said_how_well() {
+    for ground in grounds() {
+        let has_group = ground.memory.is_some();
+        let yard = Yard::new(ground);
+        let limit = |launch: &mut Launch| launch.limits.memory = Some(64 << 20);
+        let eat = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ${#x}";
+        let (printed, exit, enforcement) = run(&yard, limit, eat).await;
+        assert_ne!(printed, ["200000000"], "{exit:?}");
+        if has_group {
+            assert!(enforcement.enforced.contains(&"memory"), "{enforcement:?}");
+        }
+        assert_eq!(
+            reasons(&enforcement).contains(&"memory"),
+            !enforcement.enforced.contains(&"memory")
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_no_machine_could_hold_is_said() {
+    let yard = Yard::new(Ground::default());
+    let limit = |launch: &mut Launch| {
+        launch.limits = Limits {
+            memory: Some(1 << 30),
+            processes: Some(1000),
+            ..Limits::default()
+        }
+    };
+    let (_, exit, enforcement) = run(&yard, limit, "exit 0").await;
+    assert_eq!(exit.code, Some(0));
+    assert_eq!(reasons(&enforcement), ["control group", "memory", "processes"]);
+}
+
+#[tokio::test]
+async fn the_sandbox_opens_the_folders_it_names_and_no_others() {
+    let yard = Yard::new(Ground::found().clone());
+    let [inside, to_read, outside] = ["inside", "to-read", "outside"].map(|name| yard.dir.join(name));
+    for folder in [&inside, &to_read, &outside] {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join("file"), "text\n").unwrap();
+    }
+    let sandbox = |launch: &mut Launch| {
+        launch.dir = inside.clone();
+        launch.sandbox = Sandbox::Standard {
+            read: vec![to_read.clone(), yard.dir.join("gone")],
+            write: vec![inside.clone()],
+        };
+    };
+    let script = "cat file && echo more >file && mv file other && echo wrote
+                  cat ../to-read/file; (echo more >../to-read/file) 2>&1 | grep -o 'Permission denied'
+                  cat ../outside/file 2>&1 | grep -o 'Permission denied'; cat ../outside/file
+                  ls / 2>&1 | grep -o 'Permission denied'; echo >/dev/null && echo end >/dev/stdout";
+    let (printed, _, enforcement) = run(&yard, sandbox, script).await;
+    if !enforcement.enforced.contains(&"folders") {
+        assert!(reasons(&enforcement).contains(&"folders"));
+        return;
+    }
+    let refused = "Permission denied";
+    assert_eq!(printed, ["text", "wrote", "text", refused, refused, refused, "end"]);
+    assert!(reasons(&enforcement).contains(&"a folder of the sandbox"));
+}
+
+#[tokio::test]
+async fn the_sandbox_keeps_signals_within() {
+    let yard = Yard::new(Ground::found().clone());
+    let mut other = yard.start("echo ready; sleep 1000; :").await;
+    let sandbox = |launch: &mut Launch| {
+        launch.tag = Tag::new(&yard.owner, "team/other", 1);
+        launch.env.push(("OTHER".into(), other.pid().to_string().into()));
+        launch.sandbox = Sandbox::Standard {
+            read: Vec::new(),
+            write: vec![yard.dir.clone()],
+        };
+    };
+    let script = "kill -KILL $OTHER 2>/dev/null || echo refused; sleep 1000 & kill -KILL $! && echo own";
+    let (printed, _, enforcement) = run(&yard, sandbox, script).await;
+    if enforcement.enforced.contains(&"signals to others") {
+        assert_eq!(printed, ["refused", "own"]);
+        assert!(timeout(Duration::from_millis(1), other.ended()).await.is_err());
+    } else {
+        assert!(reasons(&enforcement).contains(&"signals to others"));
+    }
+    other.stop(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn the_sandbox_refuses_calls_that_administer_the_machine() {
+    let yard = Yard::new(Ground::found().clone());
+    let sandbox = |launch: &mut Launch| {
+        launch.sandbox = Sandbox::Standard {
+            read: Vec::new(),
+            write: vec![yard.dir.clone()],
+        };
+    };
+    let (printed, _, enforcement) = run(
+        &yard,
+        sandbox,
+        "grep ^Seccomp: /proc/self/status; dmesg >/dev/null 2>&1 || echo refused",
+    )
+    .await;
+    assert!(enforcement.enforced.contains(&"system calls"), "{enforcement:?}");
+    assert_eq!(printed, ["Seccomp:\t2", "refused"]);
+}

@@ -1,0 +1,103 @@
+//! Programs that run once for each post.
+
+use serde_json::{Value, json};
+use triarch_teams::receipt::Stage;
+
+use crate::fleet::{Fleet, bash, last, next, python, until};
+
+async fn exec(command: Value, more: Value) -> Fleet {
+    let mut all = more;
+    all["mode"] = json!("exec");
+    Fleet::of_one(command, all).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_body_goes_in_and_the_reply_comes_out() {
+    let fleet = exec(json!(["cat"]), json!({})).await;
+    let stages = fleet.post("a", json!("plain text\n")).await;
+    assert_eq!(next(&stages).await, Stage::Delivered);
+    assert_eq!(next(&stages).await, Stage::Done(json!("plain text")));
+    assert_eq!(fleet.ask(json!({"a": [1]})).await, Stage::Done(json!({"a": [1]})));
+    let long = json!("x".repeat(1_000_000));
+    assert_eq!(fleet.ask(long.clone()).await, Stage::Done(long));
+    assert_eq!(fleet.count("triarch_program_starts_total", "exec"), 3);
+    assert_eq!(fleet.incarnation(), 1);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_code_than_0_fails_the_post_and_not_the_agent() {
+    let fleet = exec(bash("echo no ink >&2; exit 7"), json!({})).await;
+    for _ in 0..3 {
+        let expected = "the program ended with code 7; it last said: no ink".to_owned();
+        assert_eq!(fleet.ask(json!(1)).await, Stage::Failed(expected));
+    }
+    let records = fleet.programs.records();
+    until("all three are recorded", || records.of("team/a").len() == 3).await;
+    assert_eq!(records.of("team/a")[0].lines, ["no ink"]);
+    assert_eq!(fleet.incarnation(), 1);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_there_is_not_fails_the_post_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("gone");
+    std::fs::write(&program, "").unwrap();
+    // It is there when it is described, and gone when it is to run.
+    let fleet = exec(json!([program]), json!({})).await;
+    std::fs::remove_file(&program).unwrap();
+    let Stage::Failed(why) = fleet.ask(json!(1)).await else {
+        panic!("it did not fail")
+    };
+    assert!(
+        why.starts_with("the program cannot begin: there is no program"),
+        "{why}"
+    );
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_post_is_in_its_environment() {
+    let fleet = exec(
+        bash("echo $TRIARCH_POST_KIND $TRIARCH_POST_FROM ${#TRIARCH_POST}"),
+        json!({}),
+    )
+    .await;
+    assert_eq!(fleet.ask(json!(1)).await, Stage::Done(json!("greet me 32")));
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_runs_too_long_or_says_too_much_fails() {
+    let fleet = exec(bash("sleep 1000"), json!({ "limits": { "wall": "50ms" } })).await;
+    let expected = "the program ran for 50ms, as long as its limits allow".to_owned();
+    assert_eq!(fleet.ask(json!(1)).await, Stage::Failed(expected));
+    fleet.end().await;
+    let fleet = exec(bash("yes"), json!({ "line_max": "100KiB" })).await;
+    let expected = "its reply is longer than 102400 bytes".to_owned();
+    assert_eq!(fleet.ask(json!(1)).await, Stage::Failed(expected));
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_does_not_read_its_input_may_answer_all_the_same() {
+    let fleet = exec(bash("exec 0<&-; echo 1"), json!({})).await;
+    assert_eq!(
+        last(&fleet.post("a", json!("x".repeat(500_000))).await).await,
+        Stage::Done(json!(1))
+    );
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_the_run_and_fails_its_post() {
+    let fleet = exec(python("import time; time.sleep(1000)"), json!({ "shutdown": "3s" })).await;
+    let stages = fleet.post("a", json!(1)).await;
+    let records = fleet.programs.records();
+    until("it runs", || records.running("team/a").is_some()).await;
+    fleet.end().await;
+    let expected = "the program was stopped before it ended".to_owned();
+    assert_eq!(last(&stages).await, Stage::Failed(expected));
+    assert_eq!(records.of("team/a")[0].survivors, 0);
+}

@@ -1,0 +1,130 @@
+//! Starts a runtime with the demo, kills one of its agents, and tells how it recovers.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use triarch_gateway::{Client, OperationError, socket_path};
+
+use super::show::span;
+use crate::operations::{AgentSeen, Code, Sent, Trouble};
+use crate::up::print;
+
+/// Whom it kills.
+const VICTIM: &str = "demo/worker-1";
+
+/// Tells the story, and takes everything away again.
+pub(super) fn run() -> Result<(), Trouble> {
+    let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
+    let mut runtime = Runtime::start(folder.path())?;
+    tell("a runtime has started, with the built-in demo in a folder of its own");
+    let before: AgentSeen = runtime.ask("agent.show", &json!({ "agent": VICTIM }))?;
+    let sent: Sent = runtime.ask("agent.ask", &json!({ "agent": VICTIM, "body": "are you there?" }))?;
+    tell(&format!(
+        "{VICTIM} is {}, in its life {}; it answers a post in {}",
+        before.node.state,
+        before.node.incarnation,
+        span(sent.took_ms)
+    ));
+    let killed = Instant::now();
+    let _killed: AgentSeen = runtime.ask("agent.kill", &json!({ "agent": VICTIM }))?;
+    tell("it is killed; its team waits as its backoff says, and its mailbox keeps what comes");
+    let _answer: Sent = runtime.ask(
+        "agent.ask",
+        &json!({ "agent": VICTIM, "body": "and now?", "within": "30s" }),
+    )?;
+    let recovered = killed.elapsed();
+    let after: AgentSeen = runtime.ask("agent.show", &json!({ "agent": VICTIM }))?;
+    tell(&format!(
+        "a post sent while it was down was handled in life {}: recovered {} after the kill",
+        after.node.incarnation,
+        span(u64::try_from(recovered.as_millis()).unwrap_or(u64::MAX))
+    ));
+    let _stopping: Value = runtime.ask("down", &json!({}))?;
+    runtime.gone()?;
+    tell("the runtime has stopped; nothing is left of it");
+    Ok(())
+}
+
+fn tell(text: &str) {
+    print(&format!("· {text}\n"));
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Trouble {
+    Trouble::new(Code::Failed, format!("the demo cannot be shown: {error}"), "")
+}
+
+/// A runtime of this very binary, gone with the value.
+struct Runtime {
+    process: Child,
+    client: Option<Client>,
+}
+
+impl Runtime {
+    fn start(folder: &Path) -> Result<Self, Trouble> {
+        let state = folder.join("state");
+        let binary = std::env::current_exe().map_err(|error| failed(&error))?;
+        let process = Command::new(binary)
+            .arg("up")
+            .current_dir(folder)
+            .env("XDG_CONFIG_HOME", folder)
+            .env("TRIARCH_RUNTIME__STATE_DIR", &state)
+            .env("TRIARCH_GATEWAY__LISTEN", "127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| failed(&error))?;
+        let mut runtime = Self { process, client: None };
+        runtime.until_it_runs()?;
+        let client = Client::connect(&socket_path(&state)).map_err(OperationError::from)?;
+        runtime.client = Some(client);
+        Ok(runtime)
+    }
+
+    /// The last line it says before it runs names the commands to see it with.
+    fn until_it_runs(&mut self) -> Result<(), Trouble> {
+        let said = self.process.stdout.take();
+        let mut lines = said
+            .into_iter()
+            .flat_map(|said| BufReader::new(said).lines().map_while(Result::ok));
+        match lines.find(|line| line.contains("triarch top")) {
+            Some(_) => Ok(()),
+            None => Err(failed(&"the runtime did not start; try `triarch up`")),
+        }
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, operation: &str, input: &Value) -> Result<T, Trouble> {
+        let Some(client) = &mut self.client else {
+            return Err(failed(&"the runtime has gone"));
+        };
+        let output = client.request(operation, input, |_progress| {})?;
+        serde_json::from_value(output).map_err(|error| failed(&error))
+    }
+
+    fn gone(mut self) -> Result<(), Trouble> {
+        self.client = None;
+        let ended = self.process.wait().map_err(|error| failed(&error))?;
+        if ended.success() { Ok(()) } else { Err(failed(&ended)) }
+    }
+}
+
+/// How long a runtime that is left alone has to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let left_alone = Instant::now();
+        if let Some(client) = &mut self.client {
+            let _stopping = client.ask("down", &json!({}));
+            while matches!(self.process.try_wait(), Ok(None)) && left_alone.elapsed() < PATIENCE {
+                super::pause(Duration::from_millis(10));
+            }
+        }
+        let _ended = self.process.kill();
+        let _waited = self.process.wait();
+    }
+}

@@ -1,0 +1,254 @@
+//! Looks for what would keep a runtime from running well on this machine.
+
+use std::fs::{self, OpenOptions};
+use std::net::TcpListener;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::describe::Described;
+use super::screen::{Screen, Tint};
+use super::show::Show;
+use super::table::{Cell, table};
+use crate::operations::{Code, Trouble};
+
+/// How one look turned out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Well,
+    Poor,
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    subject: &'static str,
+    verdict: Verdict,
+    found: String,
+    /// What to do, where something is to be done.
+    remedy: String,
+}
+
+impl Finding {
+    fn well(subject: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            subject,
+            verdict: Verdict::Well,
+            found: found.into(),
+            remedy: String::new(),
+        }
+    }
+
+    fn not_well(subject: &'static str, verdict: Verdict, found: impl Into<String>, remedy: &str) -> Self {
+        Self {
+            subject,
+            verdict,
+            found: found.into(),
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+/// All that was looked at.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+struct Findings(Vec<Finding>);
+
+impl Show for Findings {
+    fn show(&self, screen: &Screen) -> String {
+        let row = |finding: &Finding| {
+            let (word, tint) = match finding.verdict {
+                Verdict::Well => ("well", Tint::Good),
+                Verdict::Poor => ("poor", Tint::Poor),
+                Verdict::Bad => ("bad", Tint::Bad),
+            };
+            vec![
+                finding.subject.into(),
+                Cell::tinted(word, tint),
+                finding.found.as_str().into(),
+                finding.remedy.as_str().into(),
+            ]
+        };
+        table(
+            screen,
+            &["subject", "is", "found", "what to do"],
+            self.0.iter().map(row).collect(),
+        )
+    }
+}
+
+/// Looks, and tells what it found; fails where something is bad.
+pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
+    let mut findings = Vec::new();
+    match described.load() {
+        Ok(loaded) => {
+            findings.push(Finding::well("description", loaded.name.clone()));
+            if let Ok(folder) = described.state_dir() {
+                let is_held = triarch_gateway::is_held(&folder);
+                findings.push(state_folder(&folder));
+                findings.push(running(&folder, is_held));
+                findings.push(address(loaded.config.gateway.listen, is_held));
+            }
+        }
+        Err(trouble) => {
+            let remedy = "mend it; `triarch config check` marks what is wrong";
+            let first = trouble.message.lines().nth(1).unwrap_or_default().to_owned();
+            findings.push(Finding::not_well("description", Verdict::Bad, first, remedy));
+        }
+    }
+    findings.push(open_files(&fs::read_to_string("/proc/self/limits").unwrap_or_default()));
+    findings.push(control_groups(
+        &fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
+    ));
+    let is_bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
+    super::tell(&Findings(findings), as_json)?;
+    if is_bad {
+        return Err(Trouble::new(
+            Code::Failed,
+            "something would keep a runtime from running",
+            "do what stands beside it",
+        ));
+    }
+    Ok(())
+}
+
+fn state_folder(folder: &Path) -> Finding {
+    const SUBJECT: &str = "state folder";
+    let shown = folder.display().to_string();
+    let Ok(metadata) = fs::metadata(folder) else {
+        return Finding::well(SUBJECT, format!("{shown}, which the first start makes"));
+    };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let found = format!("{shown} is open to others: mode {mode:o}");
+        return Finding::not_well(SUBJECT, Verdict::Bad, found, "chmod 700 it");
+    }
+    let probe = folder.join(".doctor");
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&probe);
+    let _gone = fs::remove_file(&probe);
+    match written {
+        Ok(_) => Finding::well(SUBJECT, shown),
+        Err(error) => {
+            let found = format!("{shown} cannot be written: {error}");
+            Finding::not_well(
+                SUBJECT,
+                Verdict::Bad,
+                found,
+                "make it writable, or set runtime.state_dir",
+            )
+        }
+    }
+}
+
+fn running(folder: &Path, is_held: bool) -> Finding {
+    const SUBJECT: &str = "runtime";
+    if !is_held {
+        return Finding::well(SUBJECT, "none runs with that folder");
+    }
+    match super::ask::Runtime::of(folder) {
+        Ok(_) => Finding::well(SUBJECT, "one runs and answers"),
+        Err(trouble) => Finding::not_well(SUBJECT, Verdict::Bad, trouble.message, "see its log"),
+    }
+}
+
+fn address(listen: std::net::SocketAddr, is_held: bool) -> Finding {
+    const SUBJECT: &str = "address";
+    match TcpListener::bind(listen) {
+        Ok(_) => Finding::well(SUBJECT, format!("{listen} is free")),
+        Err(_) if is_held => Finding::well(SUBJECT, format!("{listen} is in use while the runtime runs")),
+        Err(error) => {
+            let found = format!("{listen} cannot be listened on: {error}");
+            Finding::not_well(
+                SUBJECT,
+                Verdict::Bad,
+                found,
+                "stop what listens there, or set gateway.listen",
+            )
+        }
+    }
+}
+
+/// As many as a few hundred programs need.
+const FILES_ENOUGH: u64 = 4096;
+
+fn open_files(limits: &str) -> Finding {
+    const SUBJECT: &str = "open files";
+    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    let soft = line
+        .and_then(|line| line.split_whitespace().nth(3))
+        .and_then(|text| text.parse::<u64>().ok());
+    match soft {
+        Some(soft) if soft < FILES_ENOUGH => {
+            let remedy = "a program takes four of them; raise it with `ulimit -n`";
+            Finding::not_well(SUBJECT, Verdict::Poor, format!("at most {soft}"), remedy)
+        }
+        Some(soft) => Finding::well(SUBJECT, format!("at most {soft}")),
+        None => Finding::not_well(SUBJECT, Verdict::Poor, "unknown", "see `ulimit -n`"),
+    }
+}
+
+fn control_groups(mounts: &str) -> Finding {
+    const SUBJECT: &str = "control groups";
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "));
+    let place = mount.and_then(|line| line.split_whitespace().nth(4));
+    let remedy = "limits of memory fall back to those of a process; see docs/OPERATING.md";
+    match place {
+        Some(place) => Finding::well(SUBJECT, format!("version 2 at {place}")),
+        None => Finding::not_well(SUBJECT, Verdict::Poor, "version 2 is not mounted", remedy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_folder_that_others_may_read_is_bad() {
+        let scratch = Scratch::new("doctor");
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let finding = state_folder(scratch.path());
+        assert_eq!(
+            (finding.verdict, finding.remedy.as_str()),
+            (Verdict::Bad, "chmod 700 it")
+        );
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(state_folder(scratch.path()).verdict, Verdict::Well);
+        assert_eq!(
+            fs::read_dir(scratch.path()).unwrap().count(),
+            0,
+            "it leaves nothing behind"
+        );
+    }
+
+    #[test]
+    fn few_open_files_are_poor() {
+        let limits = |soft| format!("Limit   Soft Limit  Hard Limit Units\nMax open files   {soft}   1048576  files\n");
+        assert_eq!(open_files(&limits(1024)).verdict, Verdict::Poor);
+        assert_eq!(open_files(&limits(65_536)).verdict, Verdict::Well);
+        assert_eq!(open_files("").found, "unknown");
+    }
+
+    #[test]
+    fn control_groups_are_found_where_they_are_mounted() {
+        let mounts = "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(control_groups(mounts).found, "version 2 at /sys/fs/cgroup/unified");
+        assert_eq!(control_groups("").verdict, Verdict::Poor);
+    }
+
+    #[test]
+    fn an_address_in_use_is_bad_unless_the_runtime_has_it() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = taken.local_addr().unwrap();
+        assert_eq!(address(listen, false).verdict, Verdict::Bad);
+        assert_eq!(address(listen, true).verdict, Verdict::Well);
+    }
+}

@@ -1,0 +1,102 @@
+//! What programs said.
+
+use std::time::SystemTime;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use triarch_programs::{LogError, LogLine, Query};
+use triarch_teams::Span;
+
+use super::posts::span;
+use super::seen::find_agent;
+use super::{Code, Operation, Trouble};
+use crate::fleet::Fleet;
+
+/// Shows what a program said, and what happened to it.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LogsRead {
+    /// The agent: its path, or its name where only one has it.
+    pub(crate) agent: String,
+    /// Goes on with what comes.
+    #[arg(short, long)]
+    #[serde(default)]
+    pub(crate) follow: bool,
+    /// Only lines no older than that.
+    #[arg(long, value_parser = span)]
+    #[serde(default)]
+    pub(crate) since: Option<Span>,
+    /// Only lines of that life.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) incarnation: Option<u64>,
+    /// Only the last so many.
+    #[arg(long, default_value_t = 100)]
+    #[serde(default = "last")]
+    pub(crate) last: usize,
+}
+
+fn last() -> usize {
+    100
+}
+
+/// How many lines were told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogsTold {
+    pub(crate) lines: usize,
+}
+
+impl Operation for LogsRead {
+    const NAME: &'static str = "agent.logs";
+    type Output = LogsTold;
+
+    async fn perform(self, fleet: &Fleet) -> Result<LogsTold, Trouble> {
+        let place = find_agent(fleet, &self.agent)?;
+        let logs = fleet.programs().logs();
+        // A log is called after the team, whatever part of it the agent stands in.
+        let agent = format!("{}/{}", place.team, place.name);
+        let mut told = LogsTold { lines: 0 };
+        if !self.follow {
+            tell(fleet, &logs.read(&agent, self.query()).await?, &mut told).await;
+            return Ok(told);
+        }
+        let mut following = logs.follow(&agent, self.query())?;
+        loop {
+            let lines = following.next().await?;
+            if lines.is_empty() {
+                return Ok(told);
+            }
+            tell(fleet, &lines, &mut told).await;
+        }
+    }
+}
+
+async fn tell(fleet: &Fleet, lines: &[LogLine], told: &mut LogsTold) {
+    for line in lines {
+        if let Ok(value) = serde_json::to_value(line) {
+            fleet.tell(value).await;
+            told.lines += 1;
+        }
+    }
+}
+
+impl LogsRead {
+    #[expect(clippy::disallowed_methods, reason = "people ask for a time of the world")]
+    fn query(&self) -> Query {
+        Query {
+            since: self.since.and_then(|since| SystemTime::now().checked_sub(since.0)),
+            incarnation: self.incarnation,
+            last: Some(self.last),
+        }
+    }
+}
+
+impl From<LogError> for Trouble {
+    fn from(error: LogError) -> Self {
+        let code = match error {
+            LogError::NoPath { .. } => Code::Usage,
+            LogError::NoLog { .. } => Code::NotFound,
+            LogError::Read { .. } => Code::Failed,
+        };
+        Self::new(code, error.to_string(), "")
+    }
+}

@@ -1,0 +1,135 @@
+//! Programs as agents, and that nothing is left of them.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::PATIENCE;
+use crate::running::{House, Running};
+use crate::text;
+
+/// Replies to each post, and keeps a helper in a session of its own that ignores being asked to end.
+const STUBBORN: &str = r#"
+import json, os, signal, subprocess, sys
+helper = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", helper, sys.argv[1]], start_new_session=True)
+for line in sys.stdin:
+    post = json.loads(line)
+    if post["body"] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print(json.dumps({"type": "reply", "id": post["id"], "body": post["body"]}), flush=True)
+"#;
+
+/// A house with a team of two such programs.
+fn house() -> House {
+    let house = House::new();
+    let script = house.write("stubborn.py", STUBBORN);
+    let marker = house.path().join("marker");
+    let fleet = format!(
+        r#"
+[[team]]
+name = "tools"
+backoff = {{ first = "1ms", max = "10ms" }}
+
+  [[team.agent]]
+  name = "py"
+  kind = "program"
+  command = ["python3", "-u", "{}", "{}"]
+  replicas = 2
+  shutdown = "200ms"
+  sandbox = {{ kind = "none" }}
+"#,
+        script.display(),
+        marker.display()
+    );
+    house.write("triarch.toml", &fleet);
+    house
+}
+
+/// How many processes have something of the house in their command line, found by looking at all there are.
+fn alive(house: &House) -> usize {
+    let marker = house.path().join("marker").display().to_string();
+    let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let is_ours = |path: &Path| {
+        let line = fs::read(path.join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&marker)
+    };
+    entries.filter(|entry| is_ours(&entry.path())).count()
+}
+
+/// Waits until so many processes are alive.
+fn until_alive(house: &House, count: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while alive(house) != count {
+        assert!(Instant::now() < deadline, "{} are alive, not {count}", alive(house));
+    }
+}
+
+fn ask(house: &House, agent: &str, body: &str) -> Value {
+    house.json(&["agent", "ask", agent, body, "--within", "30s"])["result"].clone()
+}
+
+fn up(house: &House) -> Running {
+    let running = house.up(&[]);
+    for agent in ["py-1", "py-2"] {
+        assert_eq!(ask(house, agent, "hello"), "hello");
+    }
+    // Two programs, and a helper of each.
+    until_alive(house, 4);
+    running
+}
+
+#[test]
+fn nothing_is_left_of_programs_and_their_helpers_when_the_runtime_stops() {
+    let house = house();
+    let mut runtime = up(&house);
+    house.json(&["down"]);
+    assert_eq!(runtime.end(PATIENCE), Some(0));
+    assert_eq!(alive(&house), 0);
+}
+
+#[test]
+fn a_program_that_dies_is_started_again_without_what_it_left_behind() {
+    let house = house();
+    let _runtime = up(&house);
+    let failed = house.run(&["agent", "ask", "py-1", "die"]);
+    assert_eq!(failed.status.code(), Some(1), "{}", text(&failed.stderr));
+    assert_eq!(ask(&house, "py-1", "again"), "again");
+    until_alive(&house, 4);
+    let why = house.json(&["why", "py-1"]);
+    assert_eq!(
+        (&why["incarnation"], &why["ends"][0]["signal"]),
+        (&2.into(), &9.into()),
+        "{why}"
+    );
+    assert!(text(&house.run(&["logs", "py-1"]).stdout).contains("ended by signal 9"));
+}
+
+#[test]
+fn what_a_killed_runtime_left_running_is_gone_when_the_next_one_runs() {
+    let house = house();
+    let mut runtime = up(&house);
+    runtime.signal("KILL");
+    runtime.end(PATIENCE);
+    let mut next = up(&house);
+    house.json(&["down"]);
+    assert_eq!(next.end(PATIENCE), Some(0));
+    assert_eq!(alive(&house), 0);
+}
+
+#[test]
+fn a_team_that_is_stopped_or_taken_out_of_the_description_leaves_nothing() {
+    let house = house();
+    let _runtime = up(&house);
+    house.json(&["team", "stop", "tools"]);
+    assert_eq!(alive(&house), 0);
+    house.json(&["team", "start", "tools"]);
+    assert_eq!(ask(&house, "py-2", "back"), "back");
+    house.write("triarch.toml", "");
+    let reloaded = house.json(&["reload"]);
+    assert_eq!(reloaded["needs_restart"].as_array().unwrap().len(), 0, "{reloaded}");
+    assert_eq!(alive(&house), 0);
+    assert_eq!(house.json(&["team", "list"]).as_array().unwrap().len(), 0);
+}
