@@ -49,7 +49,7 @@ impl Described {
     /// Where the runtime is asked, whether or not its description has faults.
     pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
         let state_dir = config::state_dir(&self.source, |name| env::var(name).ok());
-        in_home(RuntimeConfig {
+        in_home(&RuntimeConfig {
             state_dir,
             ..RuntimeConfig::default()
         })
@@ -58,7 +58,7 @@ impl Described {
     /// What a runtime stands on, and the room of its programs.
     pub(super) fn ground(self) -> Result<(Arc<Ground>, Supervisor), Trouble> {
         let loaded = self.load()?;
-        let state_dir = in_home(loaded.config.runtime.clone())?;
+        let state_dir = in_home(&loaded.config.runtime)?;
         let instruments = self.exposition.instruments();
         let office = Arc::clone(&self.office);
         let config = loaded.config.programs.clone();
@@ -81,7 +81,7 @@ fn cannot_stand(error: &dyn std::fmt::Display) -> Trouble {
     Trouble::new(Code::RuntimeFailed, error.to_string(), "")
 }
 
-fn in_home(runtime: RuntimeConfig) -> Result<PathBuf, Trouble> {
+fn in_home(runtime: &RuntimeConfig) -> Result<PathBuf, Trouble> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     if home.is_none() && runtime.state_dir.starts_with('~') {
         return Err(Trouble::new(

@@ -53,12 +53,24 @@ async fn waiting_may_be_given_up_and_begun_again() {
     assert_eq!(process.ended().await.code, Some(3));
 }
 
+/// Signals 32 and 33 are the C library's own: it lets nobody set them, and whoever began the tests may ignore them.
+fn without_own_signals(line: String) -> String {
+    let ignored = line
+        .strip_prefix("SigIgn:\t")
+        .and_then(|bits| u64::from_str_radix(bits, 16).ok());
+    ignored.map_or(line, |bits| format!("SigIgn:\t{:016x}", bits & !(0b11 << 31)))
+}
+
 #[tokio::test]
 async fn nothing_is_inherited_but_what_is_given() {
     let script = "tr '\\0' '\\n' </proc/$$/environ | grep -v ^TRIARCH_TAG= | sort; ls /proc/self/fd
                   grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/self/status | sort; readlink /proc/$$/cwd; [ $$ = $(ps -o sid= $$) ] && echo leads";
     let (yard, mut process) = launched(script).await;
-    let seen = output(&mut process).await;
+    let seen: Vec<_> = output(&mut process)
+        .await
+        .into_iter()
+        .map(without_own_signals)
+        .collect();
     let mark = format!("MARK={}", yard.mark);
     let dir = yard.dir.canonicalize().unwrap();
     let expected = [
