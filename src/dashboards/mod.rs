@@ -32,7 +32,7 @@ mod tests;
 use board::Board;
 use rules::{Alert, Group, Recording};
 
-/// How the metrics begin that no room counts so far. What is drawn from them, or alerts on them, is written when a room
+/// How the metrics begin that no room counts so far; none at present. What is drawn from them, or alerts on them, is written when a room
 /// does: a panel over what nobody counts would show nothing. A test finds those that the catalogue has by now.
 const AWAITED: &[&str] = &[];
 

@@ -88,6 +88,13 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// As [`Moment::instant`], for what takes an instant of tokio's clock.
+impl From<Moment> for tokio::time::Instant {
+    fn from(moment: Moment) -> Self {
+        moment.instant()
+    }
+}
+
 impl Add<Duration> for Moment {
     type Output = Self;
 
@@ -157,6 +164,7 @@ mod tests {
     fn a_moment_and_its_instant_are_the_same_time() {
         let now = Moment::now();
         assert_eq!(Moment::from_instant(now.instant()), now);
+        assert_eq!(tokio::time::Instant::from(now), now.instant());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum BuildError {
         fault: ChildFault,
     },
     /// Restarts are allowed, within no time.
-    #[error("supervisor {supervisor} allows {restarts} restarts within no time; give its intensity a period")]
+    #[error("supervisor {supervisor} allows {} within no time; give its intensity a period", crate::reason::so_many_restarts(*restarts))]
     IntensityWithoutPeriod {
         /// Whose intensity.
         supervisor: Name,
@@ -61,7 +61,7 @@ pub enum BuildError {
 
 fn child_fault(supervisor: &Name, child: &Name, fault: &ChildFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match fault {
-        ChildFault::Name(error) => write!(f, "a child of supervisor {supervisor} has no name: {error}"),
+        ChildFault::Name(error) => write!(f, "a child of supervisor {supervisor} cannot bear its name: {error}"),
         fault => write!(f, "child {child} of supervisor {supervisor} {fault}"),
     }
 }
@@ -121,6 +121,14 @@ pub enum StartError {
     /// It cannot be built as described.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// There is no runtime to live on.
+    #[error(
+        "a tree lives on a tokio runtime, and there is none here; start it within one, as `#[tokio::main]` makes it"
+    )]
+    NoRuntime,
+    /// The runtime has no clock.
+    #[error("a tree needs timers, and the tokio runtime here has none; build it with `enable_time` or `enable_all`")]
+    NoClock,
     /// The instruments given to the root lack something that a tree counts.
     #[error(
         "the instruments given to the root do not fit: {0}; a tree counts in the sections of metrics::families::TREE"

@@ -257,7 +257,8 @@
 //!
 //! # What it needs
 //!
-//! - A tokio runtime with time enabled, of either flavour, at [`Root::start`]; the tree lives on it. Sending works from
+//! - A tokio runtime with time enabled, of either flavour, at [`Root::start`], which else says that it is missing; the
+//!   tree lives on it, also where the [`Tree`] is dropped. Sending works from
 //!   any thread. Two waits need a runtime where they are made:
 //!   [`Address::send_before`] that is held back, and [`Address::ask_within`] before the tree starts.
 //! - Panics that unwind. With `panic = "abort"` a panic ends the process.

@@ -76,6 +76,35 @@ impl<M> Redelivery<M> {
     /// A [`Reply`](crate::ask::Reply) cannot be copied. A question whose copies share one, as in
     /// `Arc<Mutex<Option<Reply<T>>>>`, can still be answered by a later life; the asker of one that is poison is told
     /// so. Where the copies have none, the asker is told at the first crash.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex, PoisonError};
+    /// use triarch_supervision::prelude::*;
+    ///
+    /// /// A question that outlives two crashes of who handles it.
+    /// #[derive(Clone)]
+    /// struct Square(u64, Arc<Mutex<Option<Reply<u64>>>>);
+    ///
+    /// impl Square {
+    ///     fn new(number: u64, reply: Reply<u64>) -> Self {
+    ///         Self(number, Arc::new(Mutex::new(Some(reply))))
+    ///     }
+    ///
+    ///     /// Called when the work is done: who takes the reply sooner loses it with a crash.
+    ///     fn answer(&self, square: u64) {
+    ///         let reply = self.1.lock().unwrap_or_else(PoisonError::into_inner).take();
+    ///         reply.into_iter().for_each(|reply| reply.send(square));
+    ///     }
+    /// }
+    ///
+    /// impl Message for Square {
+    ///     const REDELIVERY: Option<Redelivery<Self>> = Some(Redelivery::cloned(2));
+    /// }
+    ///
+    /// async fn ask(worker: &Address<Square>) -> Result<u64, AskError> {
+    ///     worker.ask(|reply| Square::new(7, reply)).await
+    /// }
+    /// ```
     pub const fn new(times: u32, again: fn(&M) -> Option<M>) -> Self {
         Self { times, again }
     }

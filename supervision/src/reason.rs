@@ -73,7 +73,7 @@ pub enum KillCause {
 
 /// What a supervisor reports when it gives up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("gave up after {restarts} restarts within {period:?}: child {child} {reason}")]
+#[error("gave up after {} within {period:?}: child {child} {reason}", so_many_restarts(*restarts))]
 #[non_exhaustive]
 pub struct Escalation {
     /// The child whose end was one too many.
@@ -84,6 +84,12 @@ pub struct Escalation {
     pub restarts: u32,
     /// Within which period.
     pub period: Duration,
+}
+
+/// So many restarts, in words.
+pub(crate) fn so_many_restarts(count: u32) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} restart{s}")
 }
 
 impl Escalation {

@@ -272,3 +272,18 @@ fn timers_and_wishes_of_a_wrapped_agent_work_through_its_wrapper() {
         tree.stop().await;
     });
 }
+
+#[test]
+fn a_story_that_waits_for_what_never_comes_fails_and_says_where_messages_wait() {
+    let told = std::panic::catch_unwind(|| {
+        World::new(5).run(async |world| {
+            let scene = scene(world, |relay| relay).await;
+            scene.tree.observer().pause("team/relay").unwrap();
+            scene.relay.send(Number(1)).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    let said = *told.unwrap_err().downcast::<String>().unwrap();
+    assert!(said.contains("what never comes"), "{said}");
+    assert!(said.ends_with("messages wait: 1 at team/relay"), "{said}");
+}

@@ -56,7 +56,9 @@ pub trait Agent: Sized + Send + 'static {
     /// What it is sent.
     type Message: Message;
 
-    /// What each incarnation starts from.
+    /// What each incarnation starts from: a clone of what [`Child::of`](crate::Child::of) was given. What cannot be
+    /// cloned, such as a socket, is for one life: in an `Arc<Mutex<Option<_>>>` from which `start` takes it, for a child
+    /// that is [temporary](crate::policy::Restart::Temporary), as [`Agent::attend`] shows.
     type Spec: Clone + Send + Sync + 'static;
 
     /// Begins an incarnation. [`Failure::ignore`] declines without failing.
@@ -78,7 +80,64 @@ pub trait Agent: Sized + Send + 'static {
     ///
     /// It is polled while the agent rests or is paused, and once after each turn of messages. It is dropped when a
     /// message, a timer or its supervisor calls, and begun anew afterwards, also when it has returned: so nothing may
-    /// be lost where it is dropped at an `await`. A timer set in it counts once it has returned.
+    /// be lost where it is dropped at an `await`. A timer set in it counts once it has returned. One that returns
+    /// without having waited keeps its thread busy: end the agent where nothing more will come.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, Mutex, PoisonError};
+    /// # use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf, duplex, split};
+    /// # use triarch_supervision::prelude::*;
+    /// struct Line(String);
+    ///
+    /// impl Message for Line {}
+    ///
+    /// /// Answers each line in capitals.
+    /// struct Connection {
+    ///     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    ///     out: WriteHalf<DuplexStream>,
+    /// }
+    ///
+    /// impl Agent for Connection {
+    ///     type Message = Line;
+    ///     type Spec = Arc<Mutex<Option<DuplexStream>>>; // a stream is for one life
+    ///
+    ///     async fn start(stream: Self::Spec, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+    ///         let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+    ///         let (read, out) = split(stream.ok_or_else(Failure::ignore)?);
+    ///         Ok(Self { lines: BufReader::new(read).lines(), out })
+    ///     }
+    ///
+    ///     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+    ///         // `next_line` keeps what it has read where it is dropped; a `write_all` would not, so that is for `handle`.
+    ///         match self.lines.next_line().await? {
+    ///             Some(line) => ctx.address().try_send(Line(line))?,
+    ///             None => ctx.stop(),
+    ///         }
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn handle(&mut self, Line(text): Line, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+    ///         Ok(self.out.write_all((text.to_uppercase() + "\n").as_bytes()).await?)
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let (near, far) = duplex(64);
+    /// let spec = Arc::new(Mutex::new(Some(far)));
+    /// let connection = Child::of::<Connection>("connection", spec).restart(Restart::Temporary);
+    /// # let address = connection.address();
+    /// let tree = Root::new().supervisor(Supervisor::named("door").child(connection)).start().await?;
+    /// let mut near = BufReader::new(near);
+    /// near.write_all(b"hello\n").await?;
+    /// let mut answer = String::new();
+    /// near.read_line(&mut answer).await?;
+    /// assert_eq!(answer, "HELLO\n");
+    /// # drop(near);
+    /// # while !address.is_closed() { tokio::task::yield_now().await; }
+    /// # tree.stop().await;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn attend(&mut self, _ctx: &mut Context<Self>) -> impl Future<Output = Result<(), Failure>> + Send {
         std::future::pending()
     }

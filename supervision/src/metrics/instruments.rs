@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use metrics::SharedString;
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, CatalogueError, Section};
 use super::counter::{Counter, Elapsed};
+use super::families::TREE;
 use super::family::{Family, Label, Measure};
 use super::gauge::Gauge;
-use super::guard::{Guard, LABEL_OVERFLOW};
+use super::guard::{Guard, LABEL_OVERFLOW, TELEMETRY};
 use super::histogram::Histogram;
 use super::reading::Reading;
 use super::table::{AnyTable, Instrument, Key, SeriesByValues, Table};
@@ -72,6 +73,34 @@ impl Instruments {
         let table = |family: &'static Family| (family.name, begin(family, &guard, &overflows));
         let tables = catalogue.families().map(table).collect();
         Self(Arc::new(Shared { catalogue, tables }))
+    }
+
+    /// The instruments of a tree and of your own sections, to give to [`Root::instruments`](crate::Root::instruments).
+    ///
+    /// [`TELEMETRY`] comes with them, unless a section of yours has [`LABEL_OVERFLOW`] already.
+    ///
+    /// ```
+    /// use triarch_supervision::metrics::{Counter, Family, Instruments, Section};
+    /// use triarch_supervision::prelude::*;
+    ///
+    /// const ORDERS: Family = Family::counter("triarch_shop_orders_total", &[], "Orders that came in.");
+    /// const SHOP: Section = Section { title: "Shop", families: &[ORDERS] };
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let instruments = Instruments::with_tree(&[SHOP])?;
+    /// let orders = instruments.single::<Counter>(&ORDERS)?; // for the `Spec` of whoever counts
+    /// let tree = Root::new().instruments(instruments).supervisor(Supervisor::named("shop")).start().await?;
+    /// orders.increment();
+    /// tree.observer().sample(); // or the tree's own families are as of the sample before
+    /// assert!(tree.instruments().read().iter().any(|reading| *reading.family == ORDERS));
+    /// # tree.stop().await;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_tree(own: &[Section]) -> Result<Self, CatalogueError> {
+        let has_overflow = own.iter().any(|section| section.families.contains(&LABEL_OVERFLOW));
+        let rest: &[Section] = if has_overflow { &[] } else { &[TELEMETRY] };
+        Ok(Self::new(Catalogue::new(&[&TREE[..], own, rest].concat())?))
     }
 
     /// The catalogue they were made of.
@@ -240,7 +269,6 @@ mod tests {
 
     use super::super::buckets::Buckets;
     use super::super::catalogue::Section;
-    use super::super::guard::TELEMETRY;
     use super::super::reading::Value;
     use super::*;
 
@@ -276,6 +304,22 @@ mod tests {
             value => unreachable!("{value:?} is no count"),
         };
         shown(instruments, family).into_iter().map(count).collect()
+    }
+
+    #[test]
+    fn a_trees_instruments_have_its_families_and_ours_and_what_the_guard_counts_in_once() {
+        const GUARD: Section = Section {
+            title: "Guard",
+            families: &[LABEL_OVERFLOW],
+        };
+        for own in [&[TEA][..], &[TEA, GUARD]] {
+            let instruments = Instruments::with_tree(own).unwrap();
+            let of_tree = TREE.iter().flat_map(|section| section.families);
+            for family in of_tree.chain(TEA.families).chain(&[LABEL_OVERFLOW]) {
+                assert_eq!(instruments.catalogue().family(family.name), Some(family));
+            }
+        }
+        assert!(Instruments::with_tree(&[TEA, TEA]).is_err());
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub enum CallError {
     #[error(transparent)]
     Refused(#[from] AdminError),
     /// It is down at the moment, or has left the tree.
-    #[error("supervisor {supervisor} is down; ask again when its parent has restarted it")]
+    #[error("supervisor {supervisor} is down or has left the tree; ask again if its parent restarts it")]
     Down {
         /// Its path.
         supervisor: Arc<str>,

@@ -18,7 +18,13 @@ use crate::tree::{Event, Root, Shared, Tree, random_seed};
 /// The environment variable that [`World::any`] takes its seed from.
 pub const SEED_VARIABLE: &str = "TRIARCH_SEED";
 
+/// How long a story may take by its own time; where nobody has anything to do, that passes at once.
+const STORY_LIMIT: Duration = Duration::from_hours(365 * 24);
+
 /// A test's own runtime: deterministic, with a paused clock. See the [module](super) for an example.
+///
+/// It is a runtime, so it runs in a plain `#[test]`, not within `#[tokio::test]`. It has no sockets: the clock would run
+/// ahead of them. Test what reads a line over `tokio::io::duplex`, and the socket itself under `#[tokio::test]`.
 pub struct World {
     seed: u64,
     is_chosen: bool,
@@ -84,7 +90,8 @@ impl World {
     /// Runs `story` to its end.
     ///
     /// # Panics
-    /// When the story does, and when it leaves an agent alive in one of its trees; prints the seed then.
+    /// When the story does, when it leaves an agent alive in one of its trees, and when it has not ended after a year of
+    /// its time, because it waits for what never comes; prints the seed then.
     pub fn run<T>(self, story: impl AsyncFnOnce(&Self) -> T) -> T {
         let told = std::panic::catch_unwind(AssertUnwindSafe(|| self.run_inside(story)));
         told.unwrap_or_else(|panic| {
@@ -98,7 +105,11 @@ impl World {
         let _zero = runtime.block_on(async { OwnZero::begin(tokio::time::Instant::now()) });
         *lock(&self.state.began) = runtime.block_on(async { Moment::now() });
         let told = runtime.block_on(async {
-            let told = story(self).await;
+            let told = tokio::select! {
+                biased;
+                told = story(self) => told,
+                () = tokio::time::sleep(STORY_LIMIT) => self.never_ends(),
+            };
             self.settle().await;
             self.check_that_nobody_is_left();
             told
@@ -152,6 +163,23 @@ impl World {
             node.phase().is_alive() || node.figures().is_some_and(|mailbox| mailbox.is_read())
         };
         nodes.filter(is_alive).map(|node| node.path()).collect()
+    }
+
+    #[expect(clippy::panic, reason = "the test would wait for ever")]
+    fn never_ends(&self) -> ! {
+        let trees = lock(&self.state.trees);
+        let nodes = trees.iter().flat_map(|tree| tree.shared.roll());
+        let waiting = nodes.filter_map(|node| {
+            let depth = node.figures()?.read().depth;
+            (depth > 0).then(|| format!("{depth} at {}", node.path()))
+        });
+        let waiting: Vec<_> = waiting.collect();
+        let waiting = if waiting.is_empty() {
+            "nowhere".to_owned()
+        } else {
+            waiting.join(", ")
+        };
+        panic!("the story waits for what never comes: a year of its time has passed; messages wait: {waiting}");
     }
 
     fn check_that_nobody_is_left(&self) {

@@ -25,11 +25,7 @@ use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::error::StartError;
 use crate::message::Priority;
-use crate::metrics::families::TREE;
-use crate::metrics::{
-    Catalogue, Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TELEMETRY,
-    TypeMetrics,
-};
+use crate::metrics::{Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TypeMetrics};
 use crate::name::Name;
 use crate::policy::Intensity;
 use crate::reason::ExitReason;
@@ -397,8 +393,7 @@ fn team_of(supervisor: &str) -> &str {
 }
 
 fn own_instruments() -> Result<Instruments, StartError> {
-    let catalogue = Catalogue::new(&[&TREE[..], &[TELEMETRY]].concat())?;
-    Ok(Instruments::new(catalogue))
+    Ok(Instruments::with_tree(&[])?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The tree: what it knows of its nodes, and the root it hangs on.
 
 mod figures;
+mod ground;
 mod metering;
 mod node;
 mod observer;

@@ -82,7 +82,7 @@ pub enum NotFound {
         found: &'static str,
     },
     /// What stands there is no supervisor.
-    #[error("{path} is a {found}, which has no children; name the supervisor above it")]
+    #[error("{path} is an agent, {found}, which has no children; name the supervisor above it")]
     NoSupervisor {
         /// The path in question.
         path: String,
@@ -90,7 +90,7 @@ pub enum NotFound {
         found: &'static str,
     },
     /// What stands there takes other messages.
-    #[error("{path} does not take messages of type {wanted}; it is a {found}")]
+    #[error("{path} does not take messages of type {wanted}; it is an agent of type {found}")]
     OtherType {
         /// The path in question.
         path: String,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ground;
 use super::metering::Meters;
 use super::node::{Level, Node};
 use super::observer::Observer;
@@ -83,8 +84,9 @@ impl Root {
 
     /// Counts with `instruments` instead of ones of its own, so that others can count in them too.
     ///
-    /// Their catalogue needs the sections [`TREE`](crate::metrics::families::TREE), or the tree does not start. One tree
-    /// to one set of instruments: gauges tell of the tree that was sampled last.
+    /// Their catalogue needs the sections [`TREE`](crate::metrics::families::TREE), or the tree does not start:
+    /// [`Instruments::with_tree`] puts them there. One tree to one set of instruments: gauges tell of the tree that was
+    /// sampled last.
     #[must_use]
     pub fn instruments(mut self, instruments: Instruments) -> Self {
         self.instruments = Some(instruments);
@@ -93,7 +95,8 @@ impl Root {
 
     /// Builds the tree and starts it, left to right; returns when all have started.
     ///
-    /// It lives on tokio's current runtime until [`Tree::stop`], or until its root gives up.
+    /// It lives on tokio's current runtime until [`Tree::stop`], until its root gives up, or until the runtime ends;
+    /// also where the [`Tree`] is dropped.
     pub async fn start(self) -> Result<Tree, StartError> {
         self.start_seen(|_| {}).await
     }
@@ -104,9 +107,10 @@ impl Root {
         let instruments = self.instruments.take();
         let (policy, children) = self.build()?;
         panics::install_hook();
+        let node = Node::new(Level::Root, Name::root(), "Root");
+        ground::check(&node)?;
         let shared = Shared::new(seed, Meters::new(instruments)?);
         see(&shared);
-        let node = Node::new(Level::Root, Name::root(), "Root");
         node.set_path(Arc::from(node.name.as_str()));
         let reception = Arc::new(Reception::default());
         shared.enlist(&node, Arc::clone(&reception) as Arc<dyn Door>);
@@ -224,6 +228,10 @@ impl RootEnd {
 }
 
 /// A tree that runs.
+///
+/// Clones are the same tree. Dropping them does not end it, and leaves nobody who could: keep one, and
+/// [stop](Tree::stop) it.
+#[must_use = "nobody else can stop the tree"]
 #[derive(Clone, Debug)]
 pub struct Tree {
     shared: Arc<Shared>,

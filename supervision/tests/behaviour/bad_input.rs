@@ -58,7 +58,7 @@ async fn an_intensity_without_a_period() {
     let text = refused(Root::new().intensity(Intensity::new(1, Duration::ZERO))).await;
     assert_eq!(
         text,
-        "supervisor root allows 1 restarts within no time; give its intensity a period"
+        "supervisor root allows 1 restart within no time; give its intensity a period"
     );
 }
 
@@ -111,7 +111,7 @@ async fn names_with_forbidden_characters() {
             "the name \"root\" is reserved for the tree itself; choose another",
         ),
     ] {
-        let of_team = format!("a child of supervisor team has no name: {text}");
+        let of_team = format!("a child of supervisor team cannot bear its name: {text}");
         assert_eq!(refused_team(team().child(child(name))).await, of_team);
         assert_eq!(refused_team(Supervisor::named(name)).await, text);
     }
@@ -342,7 +342,7 @@ async fn unknown_and_double_children_in_calls() {
     let error = tree.observer().supervisor("team/a").unwrap_err().to_string();
     assert_eq!(
         error,
-        "team/a is a Puppet, which has no children; name the supervisor above it"
+        "team/a is an agent, Puppet, which has no children; name the supervisor above it"
     );
     assert_eq!(
         tree.observer().address::<Say>("team").unwrap_err().to_string(),
@@ -351,7 +351,7 @@ async fn unknown_and_double_children_in_calls() {
     tree.stop().await;
     assert_eq!(
         team.count_children().await.unwrap_err().to_string(),
-        "supervisor team is down; ask again when its parent has restarted it"
+        "supervisor team is down or has left the tree; ask again if its parent restarts it"
     );
 }
 
@@ -368,4 +368,26 @@ async fn a_tree_does_not_start_with_instruments_that_lack_its_families() {
         said.contains("a tree counts in the sections of metrics::families::TREE"),
         "{said}"
     );
+}
+
+/// What is said where a tree is started without what it lives on.
+fn refused_by(start: impl Future<Output = Result<Tree, StartError>>) -> StartError {
+    let mut start = std::pin::pin!(start);
+    let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+    match start.as_mut().poll(&mut nobody) {
+        std::task::Poll::Ready(Err(error)) => error,
+        told => panic!("{told:?}"),
+    }
+}
+
+#[test]
+fn a_tree_does_not_start_where_there_is_no_runtime_or_one_without_a_clock() {
+    let refused = refused_by(Root::new().start());
+    assert_eq!(refused, StartError::NoRuntime);
+    assert!(refused.to_string().contains("there is none here"), "{refused}");
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let refused = runtime.block_on(async { refused_by(Root::new().start()) });
+    assert_eq!(refused, StartError::NoClock);
+    assert!(refused.to_string().contains("build it with `enable_time`"), "{refused}");
 }

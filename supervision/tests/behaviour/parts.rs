@@ -105,7 +105,7 @@ async fn a_name_is_given_once_in_all_parts() {
 async fn a_part_that_is_down_is_named_and_the_others_go_on() {
     let Group { log, tree, team, root } = group().await;
     root.terminate_child("team.1").await.unwrap();
-    let down = "supervisor team.1 is down; ask again when its parent has restarted it";
+    let down = "supervisor team.1 is down or has left the tree; ask again if its parent restarts it";
     for error in [
         team.which_children().await.unwrap_err(),
         team.count_children().await.unwrap_err(),

@@ -292,7 +292,7 @@ async fn an_agent_of_another_type_is_not_handed_over() {
     assert!(desk.tree.observer().address::<Say>("team/a").unwrap() == desk.address);
     let error = desk.tree.observer().address::<Other>("team/a").unwrap_err().to_string();
     assert!(
-        error.starts_with("team/a does not take messages of type") && error.ends_with("it is a Puppet"),
+        error.starts_with("team/a does not take messages of type") && error.ends_with("it is an agent of type Puppet"),
         "{error}"
     );
     desk.tree.stop().await;

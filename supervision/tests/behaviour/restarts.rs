@@ -170,7 +170,7 @@ async fn restarts_beyond_the_intensity_end_the_supervisor_and_escalate_to_the_ro
     }
     let end = soon("the root gives up", tree.wait()).await;
     assert_eq!((end.exit_code(), end.is_orderly()), (70, false));
-    let text = "gave up after 1 restarts within 60s: child team gave up after 2 restarts within 5s: child a failed: told to fail";
+    let text = "gave up after 1 restart within 60s: child team gave up after 2 restarts within 5s: child a failed: told to fail";
     assert_eq!(end.reason.to_string(), text);
     assert!(address.is_closed());
     assert_eq!(log.alive(), 0);

@@ -27,7 +27,6 @@ mod tag;
 mod tests;
 
 pub(crate) use census::ProcessInfo;
-
 pub(crate) use household::{bury_orphans, household};
 pub(crate) use hunt::Survey;
 pub(crate) use launch::{Enforcement, Launch, LaunchError, Limits, Sandbox};
