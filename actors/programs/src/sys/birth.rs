@@ -26,6 +26,9 @@ use super::process::Exit;
 /// Bytes of stack for the child's steps, which call the C library's wrappers and nothing deeper.
 const STACK: usize = 64 * 1024;
 
+/// How many signals there are; a set of them has a bit for each.
+const SIGNALS: usize = 64;
+
 /// What is said of a step that failed: it failed to …
 const STEPS: [&str; 14] = [
     "be watched by its parent",
@@ -344,10 +347,20 @@ impl Child<'_> {
     }
 
     fn take_default_signals() -> bool {
-        for signal in 1..=libc::SIGRTMAX() {
-            // SAFETY: sets what this process does at a signal, whose table is its own. The two that cannot be set, and
-            // those that the C library keeps, are refused without an effect.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // The kernel's `struct sigaction`, whose zero is the default. The C library would leave out two signals of its own.
+        let default = [0_u64; 4];
+        for signal in 1..=SIGNALS {
+            // SAFETY: the kernel reads the action, and writes none back; the table of signals is this process's own. The
+            // two signals that cannot be set are refused without an effect.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_rt_sigaction,
+                    signal,
+                    default.as_ptr(),
+                    ptr::null_mut::<c_void>(),
+                    SIGNALS / 8,
+                )
+            };
         }
         // SAFETY: a zeroed set is valid memory, and is filled before it is read.
         unsafe {

@@ -37,8 +37,9 @@ impl Enclosure {
         let within = |base: &Option<PathBuf>| {
             let owner = base.as_ref()?.join(tag.owner().group());
             let group = owner.join(tag.group());
-            ground::make(&owner).and_then(|()| ground::make(&group)).ok()?;
-            Some(group)
+            // The last agent that goes takes the owner's group along, perhaps between the two.
+            let is_made = |_| ground::make(&owner).and_then(|()| ground::make(&group)).is_ok();
+            (0..MAKINGS_MAX).any(is_made).then_some(group)
         };
         Self {
             unified: within(&ground.unified),
@@ -200,6 +201,8 @@ impl Enclosure {
     pub(super) fn remove(&self) {
         for group in self.groups() {
             remove(group);
+            // Refused as long as there are groups of other agents in it.
+            let _ = group.parent().map(fs::remove_dir);
         }
     }
 }
@@ -241,5 +244,7 @@ pub(super) fn remove(group: &Path) {
     }
 }
 
+/// How often a group is tried to be made.
+const MAKINGS_MAX: usize = 5;
 /// How often a group is tried to be removed before it is left to the next start.
 const REMOVALS_MAX: usize = 100;
