@@ -105,6 +105,8 @@ fn a_program_that_dies_is_started_again_without_what_it_left_behind() {
         "{why}"
     );
     assert!(text(&house.run(&["logs", "py-1"]).stdout).contains("ended by signal 9"));
+    house.json(&["down"]);
+    assert_eq!(alive(&house), 0);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Reading what was written, and what is being written.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -178,7 +178,7 @@ fn whole(newest: &Path, files: usize, query: &Query) -> io::Result<Option<(Vec<L
         let Some(mut file) = opened(&older(newest, age))? else {
             continue;
         };
-        let number = file.metadata()?.ino();
+        let number = beginning(&mut file)?;
         // A file that has just made way was read under its former name.
         if std::mem::replace(&mut seen, number) == number {
             continue;
@@ -198,10 +198,10 @@ fn more(newest: &Path, files: usize, query: &Query, place: Place) -> io::Result<
     let (mut lines, mut place) = (Vec::new(), place);
     let mut pieces = Vec::new();
     for age in 0..files {
-        let Some(file) = opened(&older(newest, age))? else {
+        let Some(mut file) = opened(&older(newest, age))? else {
             break;
         };
-        let number = file.metadata()?.ino();
+        let number = beginning(&mut file)?;
         pieces.push((number, file));
         if number == place.file {
             break;
@@ -217,6 +217,21 @@ fn more(newest: &Path, files: usize, query: &Query, place: Place) -> io::Result<
         }
     }
     Ok((lines, place))
+}
+
+/// So much of a file tells it from others: the time and the text of its first line.
+const BEGINNING: u64 = 512;
+
+/// Tells a file from the others of a log, under whatever name it is. Its number does not: the system gives that of a file that
+/// is gone to the next one.
+fn beginning(file: &mut File) -> io::Result<u64> {
+    let mut text = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(BEGINNING).read_to_end(&mut text)?;
+    let end = memchr::memchr(b'\n', &text).unwrap_or(text.len());
+    let mut hasher = DefaultHasher::new();
+    text[..end].hash(&mut hasher);
+    Ok(hasher.finish())
 }
 
 fn opened(path: &Path) -> io::Result<Option<File>> {
