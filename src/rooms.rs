@@ -37,7 +37,7 @@ pub(crate) fn exposition() -> Result<Exposition, Failure> {
 pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<Root, Failure> {
     let config = ground.config();
     let exposition = &ground.exposition;
-    let log = config.telemetry.room(config.runtime.log.format);
+    let log = config.telemetry.room(config.runtime.log);
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())
         .supervisor(telemetry::room(log, telemetry::Output::stderr(), exposition)?)

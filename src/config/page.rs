@@ -18,7 +18,7 @@ Written from the types in the code; a test compares the two. `triarch config sch
 The file is the one that `--config` names, else `triarch.toml` in the present folder, else `triarch/triarch.toml` in
 `$XDG_CONFIG_HOME` or `~/.config`. Without any, a small team that is built in runs.
 
-A variable of the environment goes before the file: `TRIARCH_RUNTIME__LOG__LEVEL=debug` sets `level` in `[runtime.log]`, with
+A variable of the environment goes before the file: `TRIARCH_RUNTIME__LOG__LEVEL=warn` sets `level` in `[runtime.log]`, with
 two underscores between one key and the next. Teams and agents are set in the file alone.
 
 A length of time is written as in `\"250ms\"`, `\"5s\"` or `\"1h 30m\"`. Unknown keys are errors. What stands under a key that

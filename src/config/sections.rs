@@ -73,10 +73,16 @@ pub enum LogLevel {
     /// What happens.
     #[default]
     Info,
-    /// Why it happens.
-    Debug,
-    /// Each step of it.
-    Trace,
+}
+
+impl From<LogLevel> for telemetry::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+        }
+    }
 }
 
 /// How loud the log is about one agent, and how much of it is written.
@@ -147,10 +153,11 @@ impl Default for TelemetryConfig {
 }
 
 impl TelemetryConfig {
-    /// What the room is built from, with lines in this format.
-    pub fn room(&self, format: LogFormat) -> telemetry::Config {
+    /// What the room is built from, with such a log.
+    pub fn room(&self, log: LogConfig) -> telemetry::Config {
         telemetry::Config {
-            format: match format {
+            level: log.level.into(),
+            format: match log.format {
                 LogFormat::Text => telemetry::Format::Text,
                 LogFormat::Json => telemetry::Format::Json,
             },
@@ -161,7 +168,7 @@ impl TelemetryConfig {
 
     /// Settings that contradict each other, by their keys.
     pub(super) fn faults(&self) -> Vec<SettingError> {
-        let faults = self.room(LogFormat::Text).faults().into_iter();
+        let faults = self.room(LogConfig::default()).faults().into_iter();
         faults.map(|(key, fault)| told(key, &fault)).collect()
     }
 }
@@ -209,7 +216,7 @@ mod tests {
         let config = Config::default();
         let mut room = telemetry::Config::default();
         room.limits.passers_by = triarch_gateway::CONNECTIONS;
-        assert_eq!(config.telemetry.room(LogFormat::Text), room);
+        assert_eq!(config.telemetry.room(LogConfig::default()), room);
         assert_eq!(config.telemetry.faults(), []);
         assert!(config.gateway.faults().is_empty());
     }

@@ -7,7 +7,6 @@ mod trials;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -199,27 +198,22 @@ pub(crate) fn kinds() -> Kinds {
 /// A folder that goes with its test.
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
+    _there: tempfile::TempDir,
 }
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("triarch-config-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self { path }
+        let there = tempfile::tempdir().unwrap();
+        Self {
+            path: there.path().to_owned(),
+            _there: there,
+        }
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {
         let path = self.path.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _left_behind = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -246,7 +240,7 @@ const WHOLE: &str = r#"
 [runtime]
 state_dir = "/s"
 span = 3
-log = { format = "json", level = "debug" }
+log = { format = "json", level = "warn" }
 
 [telemetry]
 look_every = "1s"
@@ -297,7 +291,7 @@ fn what_is_built_in_is_accepted() {
 fn each_setting_is_what_the_file_says() {
     let config = read(WHOLE).unwrap().config;
     assert_eq!(config.runtime.span.get(), 3);
-    assert_eq!(config.runtime.log.level, LogLevel::Debug);
+    assert_eq!(config.runtime.log.level, LogLevel::Warn);
     assert_eq!(config.telemetry.limits.free, 9);
     assert_eq!(config.gateway.listen.port(), 80);
     let [birds, cats] = config.teams.as_slice() else {

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::lifecycle::Level;
 
 /// The settings of the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// How a line is written.
     pub format: Format,
+    /// The least that is worth a line: info.
+    pub level: Level,
     /// How often events are looked for: 50 ms.
     pub look_every: Duration,
     /// How loud lines are, and how many are written.
@@ -48,6 +51,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             format: Format::default(),
+            level: Level::default(),
             look_every: Duration::from_millis(50),
             limits: Limits::default(),
         }

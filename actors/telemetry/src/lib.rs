@@ -55,6 +55,7 @@ pub use config::{Config, Format, Limits};
 pub use error::Error;
 pub use exposition::{CONTENT_TYPE, Exposition};
 pub use health::{BEAT_AGE_MAX, Cause, Health, Reason, Report, State};
+pub use lifecycle::Level;
 pub use objectives::{ANSWER_MAX, MESSAGE_WAIT_MAX, RECOVERY_MAX};
 pub use output::Output;
 pub use room::room;

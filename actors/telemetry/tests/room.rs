@@ -8,7 +8,7 @@ use std::time::Duration;
 use triarch_supervision::metrics::{Catalogue, Instruments, Value, families};
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::World;
-use triarch_telemetry::{Cause, Config, Exposition, Format, Health, Output, State, metrics, room};
+use triarch_telemetry::{Cause, Config, Exposition, Format, Health, Level, Output, State, metrics, room};
 
 /// Paper that several hands may hold.
 #[derive(Clone, Default)]
@@ -126,6 +126,21 @@ fn a_failure_and_what_follows_is_written_line_by_line_and_so_is_the_end() {
     ];
     assert_eq!(paper.lines(), expected);
     assert_eq!(count(&instruments, metrics::LINES.name), expected.len() as u64);
+}
+
+#[test]
+fn lines_below_the_least_level_are_neither_written_nor_counted() {
+    let (paper, instruments) = (Paper::default(), instruments());
+    let config = Config {
+        level: Level::Warn,
+        ..Config::default()
+    };
+    World::any().run(async |world| {
+        let tree = fail_once(world, config, Output::to(paper.clone()), &instruments).await;
+        tree.stop().await;
+    });
+    assert_eq!(paper.lines(), Vec::<String>::new(), "one failure is no reason to warn");
+    assert_eq!(count(&instruments, metrics::LINES.name), 0);
 }
 
 #[test]

@@ -43,11 +43,11 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
 #[test]
 fn a_whole_table_may_come_from_the_environment_and_be_overlaid_in_turn() {
     let variables = [
-        ("TRIARCH_RUNTIME__LOG__LEVEL", "trace"),
+        ("TRIARCH_RUNTIME__LOG__LEVEL", "error"),
         ("TRIARCH_RUNTIME__LOG", "{ level = \"error\", format = \"json\" }"),
     ];
     let log = read_with("", &variables).unwrap().config.runtime.log;
-    assert_eq!((log.level, log.format), (LogLevel::Trace, LogFormat::Json));
+    assert_eq!((log.level, log.format), (LogLevel::Error, LogFormat::Json));
 }
 
 #[test]
@@ -175,10 +175,7 @@ fn what_the_process_was_started_with_needs_a_restart() {
     );
     assert_eq!(
         live,
-        [
-            "runtime.log.level: \"debug\" → \"info\"",
-            "telemetry.limits.free: 9 → 5"
-        ]
+        ["runtime.log.level: \"warn\" → \"info\"", "telemetry.limits.free: 9 → 5"]
     );
 }
 

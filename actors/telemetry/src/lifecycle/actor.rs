@@ -75,6 +75,7 @@ impl Lifecycle {
         lines.extend(self.machine.step(input, Moment::now()));
         let held_back = lines.iter().map(|line| line.held_back).sum();
         self.settings.metrics.held_back.add(held_back);
+        lines.retain(|line| line.level >= self.settings.config.level);
         if !lines.is_empty() {
             self.write(&lines).await;
         }

@@ -13,7 +13,7 @@ use crate::config::Format;
 /// How loud a line is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Level {
+pub enum Level {
     /// As it should be, or for the first time.
     #[default]
     Info,

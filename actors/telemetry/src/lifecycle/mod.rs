@@ -6,4 +6,4 @@ mod machine;
 mod message;
 
 pub(crate) use actor::{Lifecycle, Settings};
-pub(crate) use line::Level;
+pub use line::Level;
