@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 use triarch_gateway::ProgressSink;
-use triarch_programs::Programs;
+use triarch_programs::{Program, Programs};
 use triarch_supervision::clock::Moment;
 use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{Level, NodeView, Observer};
@@ -37,17 +37,8 @@ pub(crate) struct Ground {
     pub(crate) begun: Moment,
     running: OnceLock<(Observer, Option<SocketAddr>)>,
     config: Mutex<Config>,
-    wishes: watch::Sender<Wish>,
-}
-
-/// What somebody wants of the process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// To go on.
-    #[default]
-    None,
-    /// To stop in order.
-    Stop,
+    /// Whether somebody wants the process to stop.
+    is_to_stop: watch::Sender<bool>,
 }
 
 /// What a ground is made of.
@@ -73,7 +64,7 @@ impl Ground {
             begun: Moment::now(),
             running: OnceLock::new(),
             config: Mutex::new(making.config),
-            wishes: watch::Sender::default(),
+            is_to_stop: watch::Sender::default(),
         })
     }
 
@@ -101,9 +92,9 @@ impl Ground {
 
     /// Waits until somebody wants the process to stop.
     pub(crate) async fn until_stop(&self) {
-        let mut wishes = self.wishes.subscribe();
+        let mut is_to_stop = self.is_to_stop.subscribe();
         // The sender is a field of this very value, so it cannot be gone.
-        let _wished = wishes.wait_for(|wish| *wish == Wish::Stop).await;
+        let _wished = is_to_stop.wait_for(|is_to_stop| *is_to_stop).await;
     }
 
     /// How the fleet is described now.
@@ -157,7 +148,7 @@ impl Fleet {
 
     /// Lets the process stop in order.
     pub(crate) fn stop(&self) {
-        self.ground.wishes.send_replace(Wish::Stop);
+        self.ground.is_to_stop.send_replace(true);
     }
 
     /// The description of each team, in start order.
@@ -198,18 +189,13 @@ impl Fleet {
     }
 
     /// What a node is: its level, or of an agent whether it is native or a program.
-    pub(crate) fn kind_of(&self, node: &NodeView) -> String {
+    pub(crate) fn kind_of(node: &NodeView) -> String {
         match node.level {
-            Level::Agent if self.is_program(&node.path) => "program",
+            Level::Agent if is_program(node) => "program",
             Level::Agent => "native",
             other => other.label(),
         }
         .to_owned()
-    }
-
-    fn is_program(&self, path: &str) -> bool {
-        let records = self.programs().records();
-        records.running(path).is_some() || !records.of(path).is_empty()
     }
 
     /// The process of the program that an agent runs.
@@ -217,4 +203,10 @@ impl Fleet {
         let running = self.programs().records().running(path)?;
         u32::try_from(running.pid).ok()
     }
+}
+
+/// Whether the agent runs programs, before its first run too.
+fn is_program(node: &NodeView) -> bool {
+    let program = std::any::type_name::<Program>();
+    program.rsplit("::").next() == Some(node.type_name)
 }

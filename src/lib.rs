@@ -11,8 +11,6 @@ mod operations;
 mod reload;
 mod rooms;
 mod runtime;
-#[cfg(test)]
-mod scratch;
 mod up;
 
 pub use catalogue::{catalogue, sections};

@@ -70,11 +70,10 @@ fn send(socket: &SocketAddr, text: &str) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
     #[test]
     fn a_service_manager_hears_what_it_is_told() {
-        let scratch = Scratch::new("notify");
+        let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("socket");
         let manager = UnixDatagram::bind(&path).unwrap();
         let notify = Notify::of(path.to_str(), Some("2000000"));

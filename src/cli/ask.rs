@@ -11,11 +11,11 @@ use crate::operations::{Code, Operation, Trouble};
 use crate::up::print;
 
 /// The way to the runtime of a state folder.
-pub(super) struct Runtime {
+pub(super) struct Connection {
     client: Client,
 }
 
-impl Runtime {
+impl Connection {
     pub(super) fn of(state_dir: &Path) -> Result<Self, Trouble> {
         let client = Client::connect(&socket_path(state_dir)).map_err(OperationError::from)?;
         Ok(Self { client })

@@ -19,7 +19,7 @@ const VICTIM: &str = "demo/worker-1";
 /// Tells the story, and takes everything away again.
 pub(super) fn run() -> Result<(), Trouble> {
     let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
-    let mut runtime = Runtime::start(folder.path())?;
+    let mut runtime = OwnRuntime::start(folder.path())?;
     tell("a runtime has started, with the built-in demo in a folder of its own");
     let before: AgentSeen = runtime.ask("agent.show", &json!({ "agent": VICTIM }))?;
     let sent: Sent = runtime.ask("agent.ask", &json!({ "agent": VICTIM, "body": "are you there?" }))?;
@@ -58,12 +58,12 @@ fn failed(error: &dyn std::fmt::Display) -> Trouble {
 }
 
 /// A runtime of this very binary, gone with the value.
-struct Runtime {
+struct OwnRuntime {
     process: Child,
     client: Option<Client>,
 }
 
-impl Runtime {
+impl OwnRuntime {
     fn start(folder: &Path) -> Result<Self, Trouble> {
         let state = folder.join("state");
         let binary = std::env::current_exe().map_err(|error| failed(&error))?;
@@ -115,7 +115,7 @@ impl Runtime {
 /// How long a runtime that is left alone has to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Drop for Runtime {
+impl Drop for OwnRuntime {
     fn drop(&mut self) {
         let left_alone = Instant::now();
         if let Some(client) = &mut self.client {

@@ -153,7 +153,7 @@ fn running(folder: &Path, is_held: bool) -> Finding {
     if !is_held {
         return Finding::well(SUBJECT, "none runs with that folder");
     }
-    match super::ask::Runtime::of(folder) {
+    match super::ask::Connection::of(folder) {
         Ok(_) => Finding::well(SUBJECT, "one runs and answers"),
         Err(trouble) => Finding::not_well(SUBJECT, Verdict::Bad, trouble.message, "see its log"),
     }
@@ -209,11 +209,10 @@ fn control_groups(mounts: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
     #[test]
     fn a_folder_that_others_may_read_is_bad() {
-        let scratch = Scratch::new("doctor");
+        let scratch = tempfile::tempdir().unwrap();
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let finding = state_folder(scratch.path());
         assert_eq!(

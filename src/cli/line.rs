@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::operations::{
-    Ask, Broadcast, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, Send, Show, Spawn, Status, Stop,
+    Ask, Broadcast, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn, Status, Stop,
     TeamList, TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Why,
 };
 
@@ -138,7 +138,7 @@ pub(super) enum AgentVerb {
     List(List),
     /// Shows all that is known of an agent.
     Show(Show),
-    /// Adds an agent to a team that runs.
+    /// Adds an agent to a team that runs, until the next reload or start.
     Spawn(Spawn),
     /// Stops an agent; it stays down until it is restarted.
     Stop(Stop),
@@ -151,7 +151,7 @@ pub(super) enum AgentVerb {
     /// Lets a paused agent go on.
     Resume(Resume),
     /// Sends a post to an agent.
-    Send(Send),
+    Send(SendPost),
     /// Sends a post to an agent and waits until it is done.
     Ask(Ask),
     /// Shows what a program said, and what happened to it.

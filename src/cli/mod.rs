@@ -23,7 +23,7 @@ use triarch_teams::Kinds;
 
 use crate::operations::{Code, Down, LogsRead, Trouble};
 use crate::up::{self, complain, print};
-use ask::{Runtime, tell};
+use ask::{Connection, tell};
 use describe::Described;
 use line::{AgentVerb, DashboardVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
 use screen::Screen;
@@ -68,7 +68,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     if let Verb::Down(down) = &verb {
         return stop(&state_dir, down, flags.json).map(|()| 0);
     }
-    let mut runtime = Runtime::of(&state_dir)?;
+    let mut runtime = Connection::of(&state_dir)?;
     match verb {
         Verb::Tree(tree) => show_tree(&mut runtime, &tree, flags.json)?,
         Verb::Logs(asked) | Verb::Agent(AgentVerb::Logs(asked)) => read_logs(&mut runtime, &asked, flags.json)?,
@@ -113,7 +113,7 @@ fn complete(shell: clap_complete::Shell) {
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 fn stop(state_dir: &Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
-    let stopping = Runtime::of(state_dir)?.ask(down)?;
+    let stopping = Connection::of(state_dir)?.ask(down)?;
     while triarch_gateway::is_held(state_dir) {
         pause(LOOK_EVERY);
     }
@@ -137,7 +137,7 @@ macro_rules! answer {
     };
 }
 
-fn answer(runtime: &mut Runtime, verb: Verb, as_json: bool) -> Result<(), Trouble> {
+fn answer(runtime: &mut Connection, verb: Verb, as_json: bool) -> Result<(), Trouble> {
     answer!(runtime, as_json, verb, {
         Verb::Status(asked) => asked,
         Verb::Reload(asked) => asked,
@@ -162,7 +162,7 @@ fn answer(runtime: &mut Runtime, verb: Verb, as_json: bool) -> Result<(), Troubl
 }
 
 /// Prints lines as they come; as JSON one object each.
-fn read_logs(runtime: &mut Runtime, asked: &LogsRead, as_json: bool) -> Result<(), Trouble> {
+fn read_logs(runtime: &mut Connection, asked: &LogsRead, as_json: bool) -> Result<(), Trouble> {
     let screen = Screen::of_stdout();
     runtime.ask_told(asked, |line| {
         let text = if as_json {
@@ -178,7 +178,7 @@ fn read_logs(runtime: &mut Runtime, asked: &LogsRead, as_json: bool) -> Result<(
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
-fn show_tree(runtime: &mut Runtime, tree: &Tree, as_json: bool) -> Result<(), Trouble> {
+fn show_tree(runtime: &mut Connection, tree: &Tree, as_json: bool) -> Result<(), Trouble> {
     loop {
         let nodes = runtime.ask(&tree.shown)?;
         if tree.watch {

@@ -1,7 +1,6 @@
 //! What can be asked for of one agent.
 
 use std::future::{Ready, ready};
-use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use triarch_supervision::supervisor::{ChildState, Started};
 use triarch_supervision::tree::Level;
 use triarch_teams::{AgentConfig, Rules, member};
 
-use super::seen::{AgentSeen, NodeSeen, Place, find_agent, team_of};
+use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by, team_of};
 use super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
 
@@ -166,13 +165,9 @@ fn declined(path: &str, started: Started) -> Result<(), Trouble> {
     }
 }
 
-/// How long an agent has to show its state before the last one it showed is good enough.
-const PATIENCE: Duration = Duration::from_millis(50);
-
 async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
     let observer = fleet.observer();
-    observer.request_state(&place.path)?;
-    tokio::time::sleep(PATIENCE.min(Duration::from_millis(2))).await;
+    let shown = shown_by(fleet, &place.path).await?;
     let node = observer.node(&place.path)?;
     let described = fleet.description_of(&place.team, &place.name);
     Ok(AgentSeen {
@@ -182,12 +177,12 @@ async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
             .map_or_else(Vec::new, |agent| agent.rules.capabilities.clone()),
         role: described.map_or_else(String::new, |agent| agent.rules.role),
         last_exit: node.last_exit.as_ref().map(ToString::to_string),
-        shown: observer.last_state(&place.path)?,
+        shown,
         node: NodeSeen::of(&node, fleet),
     })
 }
 
-/// Adds an agent to a team that runs; it is gone with the runtime's next start.
+/// Adds an agent to a team that runs; it is gone with the next reload, or start of the runtime.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spawn {
     /// The team.

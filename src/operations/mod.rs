@@ -26,7 +26,7 @@ use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use logs::LogsRead;
-pub(crate) use posts::{Ask, Broadcast, Proof, Send, Sent};
+pub(crate) use posts::{Ask, Broadcast, Proof, SendPost, Sent};
 pub(crate) use runtime::{Down, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen};
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
@@ -34,18 +34,18 @@ pub(crate) use trouble::{Code, Trouble};
 pub(crate) use why::{Why, WhyShown};
 
 /// One thing the runtime can be asked for.
-pub(crate) trait Operation: Serialize + DeserializeOwned + std::marker::Send + 'static {
+pub(crate) trait Operation: Serialize + DeserializeOwned + Send + 'static {
     /// Noun and verb, such as `agent.list`.
     const NAME: &'static str;
 
     /// What it answers.
-    type Output: Serialize + DeserializeOwned + std::marker::Send;
+    type Output: Serialize + DeserializeOwned + Send;
 
     /// Does it.
-    fn perform(self, fleet: &Fleet) -> impl Future<Output = Result<Self::Output, Trouble>> + std::marker::Send;
+    fn perform(self, fleet: &Fleet) -> impl Future<Output = Result<Self::Output, Trouble>> + Send;
 }
 
-type Performing<'a> = Pin<Box<dyn Future<Output = Result<Value, Trouble>> + std::marker::Send + 'a>>;
+type Performing<'a> = Pin<Box<dyn Future<Output = Result<Value, Trouble>> + Send + 'a>>;
 
 fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
     Box::pin(async move {
@@ -75,7 +75,7 @@ macro_rules! operations {
 
 operations![
     Status, TreeShown, Why, Down, Reload, TeamList, TeamShow, TeamStart, TeamStop, TeamScale, Broadcast, List, Show,
-    Spawn, Stop, Kill, Restart, Pause, Resume, Send, Ask, LogsRead,
+    Spawn, Stop, Kill, Restart, Pause, Resume, SendPost, Ask, LogsRead,
 ];
 
 /// The word that a value is written as in descriptions and JSON.

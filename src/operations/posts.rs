@@ -123,7 +123,7 @@ impl Proof {
 
 /// Sends a post to an agent.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Send {
+pub(crate) struct SendPost {
     /// The agent: its path, or its name where only one has it.
     pub(crate) agent: String,
     #[command(flatten)]
@@ -138,7 +138,7 @@ pub(crate) struct Send {
     pub(crate) patience: Patience,
 }
 
-impl Operation for Send {
+impl Operation for SendPost {
     const NAME: &'static str = "agent.send";
     type Output = Sent;
 

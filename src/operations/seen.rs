@@ -58,7 +58,7 @@ impl NodeSeen {
         Self {
             path: node.path.to_string(),
             level: node.level.number(),
-            kind: fleet.kind_of(node),
+            kind: Fleet::kind_of(node),
             state: node.state.label().to_owned(),
             incarnation: node.incarnation,
             restarts: node.restarts,
@@ -82,6 +82,16 @@ pub(crate) struct AgentSeen {
     pub(crate) last_exit: Option<String>,
     /// What it last showed of itself.
     pub(crate) shown: Option<serde_json::Value>,
+}
+
+/// How long an agent has to show its state; one that is busy for longer is shown as it last was.
+const SHOWN_WITHIN: Duration = Duration::from_millis(2);
+
+/// What the agent at `path` shows of itself.
+pub(crate) async fn shown_by(fleet: &Fleet, path: &str) -> Result<Option<serde_json::Value>, Trouble> {
+    fleet.observer().request_state(path)?;
+    tokio::time::sleep(SHOWN_WITHIN).await;
+    Ok(fleet.observer().last_state(path)?)
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {

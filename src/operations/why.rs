@@ -4,9 +4,9 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use triarch_supervision::supervisor::ChildStatus;
-use triarch_supervision::tree::{Change, NodeView};
+use triarch_supervision::tree::Change;
 
-use super::seen::{MailboxSeen, ago, find_agent, millis};
+use super::seen::{MailboxSeen, ago, find_agent, millis, shown_by};
 use super::{Operation, Trouble};
 use crate::fleet::Fleet;
 
@@ -67,7 +67,7 @@ impl Operation for Why {
     async fn perform(self, fleet: &Fleet) -> Result<WhyShown, Trouble> {
         let place = find_agent(fleet, &self.agent)?;
         let observer = fleet.observer();
-        observer.request_state(&place.path)?;
+        let own_words = shown_by(fleet, &place.path).await?;
         let children = fleet.team(&place.team)?.which_children().await?;
         let child = children.iter().find(|child| child.name.as_str() == place.name);
         let node = observer.node(&place.path)?;
@@ -76,10 +76,10 @@ impl Operation for Why {
         let path = format!("{}/{}", place.team, place.name);
         let programs = fleet.programs();
         let processes = programs.processes(&path).await;
-        let mut ends = shown(&programs.records().of(&path));
+        let mut ends = values(&programs.records().of(&path));
         ends.reverse();
         Ok(WhyShown {
-            processes: shown(&processes),
+            processes: values(&processes),
             ends,
             state: node.state.label().to_owned(),
             for_ms: history
@@ -90,23 +90,23 @@ impl Operation for Why {
             restarts: node.restarts,
             last_exit: node.last_exit.as_ref().map(ToString::to_string),
             mailbox: node.mailbox.as_ref().map(MailboxSeen::from),
-            policy: child.map_or_else(Vec::new, |child| policy(child, &node)),
-            shown: observer.last_state(&place.path)?,
+            policy: child.map_or_else(Vec::new, policy),
+            shown: own_words,
             history,
             path: place.path,
         })
     }
 }
 
-fn shown<T: Serialize>(values: &[T]) -> Vec<Value> {
-    values
+fn values<T: Serialize>(listed: &[T]) -> Vec<Value> {
+    listed
         .iter()
         .filter_map(|value| serde_json::to_value(value).ok())
         .collect()
 }
 
 /// What follows its next end, in words.
-fn policy(child: &ChildStatus, _node: &NodeView) -> Vec<String> {
+fn policy(child: &ChildStatus) -> Vec<String> {
     let policy = &child.policy;
     let mut words = vec![
         format!("restart: {}", super::word(&policy.restart)),

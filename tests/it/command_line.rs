@@ -187,7 +187,7 @@ fn a_reload_takes_up_what_has_changed_and_says_what_needs_a_restart() {
     );
     house.write("triarch.toml", &team(2, ""));
     runtime.signal("HUP");
-    runtime.line_with("a/e-3", PATIENCE);
+    runtime.line_with("a/e-3 life 1 was asked to stop", PATIENCE);
 }
 
 #[test]

@@ -75,6 +75,7 @@ fn up(house: &House) -> Running {
     let running = house.up(&[]);
     for agent in ["py-1", "py-2"] {
         assert_eq!(ask(house, agent, "hello"), "hello");
+        assert_eq!(house.json(&["agent", "show", agent])["kind"], "program");
     }
     // Two programs, and a helper of each.
     until_alive(house, 4);

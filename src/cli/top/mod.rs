@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
-use super::ask::Runtime;
+use super::ask::Connection;
 use crate::operations::{Code, Status, TreeShown, Trouble};
 use view::{Flow, View};
 
 /// Shows the tree until somebody has seen enough.
-pub(super) fn run(runtime: &mut Runtime, every: Duration) -> Result<(), Trouble> {
+pub(super) fn run(runtime: &mut Connection, every: Duration) -> Result<(), Trouble> {
     let mut view = View::default();
     look(runtime, &mut view)?;
     let mut terminal = ratatui::try_init().map_err(|error| no_terminal(&error))?;
@@ -24,7 +24,7 @@ pub(super) fn run(runtime: &mut Runtime, every: Duration) -> Result<(), Trouble>
 
 fn show(
     terminal: &mut ratatui::DefaultTerminal,
-    runtime: &mut Runtime,
+    runtime: &mut Connection,
     view: &mut View,
     every: Duration,
 ) -> Result<(), Trouble> {
@@ -49,7 +49,7 @@ fn show(
     }
 }
 
-fn look(runtime: &mut Runtime, view: &mut View) -> Result<(), Trouble> {
+fn look(runtime: &mut Connection, view: &mut View) -> Result<(), Trouble> {
     let status = runtime.ask(&Status::default())?;
     let nodes = runtime.ask(&TreeShown::default())?;
     view.see(status, nodes);
