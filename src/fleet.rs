@@ -189,13 +189,12 @@ impl Fleet {
     }
 
     /// What a node is: its level, or of an agent whether it is native or a program.
-    pub(crate) fn kind_of(node: &NodeView) -> String {
+    pub(crate) fn kind_of(node: &NodeView) -> &'static str {
         match node.level {
             Level::Agent if is_program(node) => "program",
             Level::Agent => "native",
             other => other.label(),
         }
-        .to_owned()
     }
 
     /// The process of the program that an agent runs.

@@ -10,8 +10,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request};
+use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request, Written};
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_teams as teams;
@@ -53,7 +52,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
 struct Performer(Arc<Ground>);
 
 impl Operations for Performer {
-    async fn perform(&self, request: Request, progress: ProgressSink) -> Result<Value, OperationError> {
+    async fn perform(&self, request: Request, progress: ProgressSink) -> Result<Written, OperationError> {
         let Some(fleet) = self.0.fleet() else {
             let message = "the runtime is still starting";
             return Err(OperationError::new(Code::Failed, message, "ask again in a moment"));

@@ -7,7 +7,7 @@ use triarch_gateway::{Client, OperationError, socket_path};
 
 use super::screen::Screen;
 use super::show::Show;
-use crate::operations::{Code, Operation, Trouble};
+use crate::operations::{Operation, Trouble};
 use crate::up::print;
 
 /// The way to the runtime of a state folder.
@@ -31,15 +31,7 @@ impl Connection {
         operation: &O,
         told: impl FnMut(Value),
     ) -> Result<O::Output, Trouble> {
-        let input = serde_json::to_value(operation).map_err(|error| Trouble::failed(error.to_string()))?;
-        let output = self.client.request(O::NAME, &input, told)?;
-        serde_json::from_value(output).map_err(|error| {
-            Trouble::new(
-                Code::Failed,
-                format!("the answer to {} cannot be read: {error}", O::NAME),
-                "use the command line of the version that runs",
-            )
-        })
+        Ok(self.client.request(O::NAME, operation, told)?)
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn run() -> Result<(), Trouble> {
     let sent: Sent = runtime.ask("agent.ask", &json!({ "agent": VICTIM, "body": "are you there?" }))?;
     tell(&format!(
         "{VICTIM} is {}, in its life {}; it answers a post in {}",
-        before.node.state,
+        &*before.node.state,
         before.node.incarnation,
         span(sent.took_ms)
     ));
@@ -101,8 +101,7 @@ impl OwnRuntime {
         let Some(client) = &mut self.client else {
             return Err(failed(&"the runtime has gone"));
         };
-        let output = client.request(operation, input, |_progress| {})?;
-        serde_json::from_value(output).map_err(|error| failed(&error))
+        Ok(client.request(operation, input, |_progress| {})?)
     }
 
     fn gone(mut self) -> Result<(), Trouble> {

@@ -16,18 +16,23 @@ use crate::operations::{Code, Trouble};
 use crate::rooms;
 use crate::up::print;
 
-/// The description that a command works with.
+/// The description that a command works with. Most commands only want to know where the runtime is, so what it takes
+/// to understand a description is made when somebody asks for it.
 pub(super) struct Described {
     source: Source,
+    own: Kinds,
+}
+
+/// What it takes to understand a description.
+struct Means {
     kinds: Kinds,
     office: Arc<PostOffice>,
     exposition: Exposition,
 }
 
-impl Described {
-    /// By the kinds that come with the runtime and those of this binary.
-    pub(super) fn new(file: Option<PathBuf>, own: Kinds) -> Result<Self, Trouble> {
-        let variable = |name: &str| env::var(name).ok();
+impl Means {
+    /// The kinds that come with the runtime and `own`, those of this binary.
+    fn with(own: Kinds) -> Result<Self, Trouble> {
         let failed = |error: &dyn std::fmt::Display| Trouble::failed(error.to_string());
         let exposition = rooms::exposition().map_err(|error| failed(&error))?;
         let office = PostOffice::new(run(), exposition.instruments()).map_err(|error| failed(&error))?;
@@ -35,15 +40,32 @@ impl Described {
         let programs = triarch_programs::described(Arc::clone(&office), exposition.instruments());
         let programs = programs.map_err(|error| failed(&error))?;
         Ok(Self {
-            source: Source::find(file, Path::new("."), variable),
             kinds: triarch_teams::natives(Arc::clone(&office)).with(programs).and(own),
             office,
             exposition,
         })
     }
+}
+
+impl Described {
+    /// By the kinds that come with the runtime and `own`, those of this binary.
+    pub(super) fn new(file: Option<PathBuf>, own: Kinds) -> Self {
+        let variable = |name: &str| env::var(name).ok();
+        let source = Source::find(file, Path::new("."), variable);
+        Self { source, own }
+    }
+
+    /// The kinds of agents it may name.
+    pub(super) fn kinds(&self) -> Result<Kinds, Trouble> {
+        Ok(Means::with(self.own.clone())?.kinds)
+    }
 
     pub(super) fn load(&self) -> Result<Loaded, Trouble> {
-        Ok(config::load(&self.source, &self.kinds, config::variables())?)
+        self.read_by(&self.kinds()?)
+    }
+
+    fn read_by(&self, kinds: &Kinds) -> Result<Loaded, Trouble> {
+        Ok(config::load(&self.source, kinds, config::variables())?)
     }
 
     /// Where the runtime is asked, whether or not its description has faults.
@@ -57,18 +79,22 @@ impl Described {
 
     /// What a runtime stands on, and the room of its programs.
     pub(super) fn ground(self) -> Result<(Arc<Ground>, Supervisor), Trouble> {
-        let loaded = self.load()?;
+        let Means {
+            kinds,
+            office,
+            exposition,
+        } = Means::with(self.own.clone())?;
+        let loaded = self.read_by(&kinds)?;
         let state_dir = in_home(&loaded.config.runtime)?;
-        let instruments = self.exposition.instruments();
-        let office = Arc::clone(&self.office);
+        let instruments = exposition.instruments();
         let config = loaded.config.programs.clone();
-        let made = triarch_programs::room(config, &state_dir, office, instruments);
+        let made = triarch_programs::room(config, &state_dir, Arc::clone(&office), instruments);
         let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
         let ground = Ground::new(Making {
-            kinds: self.kinds.with(programs.clone()),
+            kinds: kinds.with(programs.clone()),
             programs,
-            exposition: self.exposition,
-            office: self.office,
+            exposition,
+            office,
             state_dir,
             source: self.source,
             config: loaded.config,
@@ -121,7 +147,7 @@ impl From<InitError> for Trouble {
 pub(super) fn perform(verb: &ConfigVerb, described: &Described, as_json: bool) -> Result<(), Trouble> {
     match verb {
         ConfigVerb::Init { folder } => {
-            let written = config::init(folder, &described.kinds)?;
+            let written = config::init(folder, &described.kinds()?)?;
             print(&format!("{} is a description to begin with\n", written.display()));
         }
         ConfigVerb::Check => {
@@ -132,7 +158,7 @@ pub(super) fn perform(verb: &ConfigVerb, described: &Described, as_json: bool) -
                 loaded.config.teams.len()
             ));
         }
-        ConfigVerb::Schema => print(&format!("{:#}\n", config::schema(&described.kinds))),
+        ConfigVerb::Schema => print(&format!("{:#}\n", config::schema(&described.kinds()?))),
         ConfigVerb::Show => {
             let shown = described.load()?.show();
             print(&if as_json {

@@ -59,24 +59,20 @@ struct Findings(Vec<Finding>);
 
 impl Show for Findings {
     fn show(&self, screen: &Screen) -> String {
-        let row = |finding: &Finding| {
+        let rows = self.0.iter().map(|finding| {
             let (word, tint) = match finding.verdict {
                 Verdict::Well => ("well", Tint::Good),
                 Verdict::Poor => ("poor", Tint::Poor),
                 Verdict::Bad => ("bad", Tint::Bad),
             };
-            vec![
+            [
                 finding.subject.into(),
                 Cell::tinted(word, tint),
                 finding.found.as_str().into(),
                 finding.remedy.as_str().into(),
             ]
-        };
-        table(
-            screen,
-            &["subject", "is", "found", "what to do"],
-            self.0.iter().map(row).collect(),
-        )
+        });
+        table(screen, ["subject", "is", "found", "what to do"], rows)
     }
 }
 

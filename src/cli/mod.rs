@@ -13,6 +13,7 @@ mod top;
 
 use std::ffi::OsString;
 use std::fs;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) ->
 
 fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     let Line { flags, verb } = line;
-    let described = Described::new(flags.config, own)?;
+    let described = Described::new(flags.config, own);
     match verb {
         Verb::Up(arguments) => return start(described, arguments.limit),
         Verb::Config(verb) => return describe::perform(&verb, &described, flags.json).map(|()| 0),
@@ -131,7 +132,11 @@ fn pause(time: Duration) {
 macro_rules! answer {
     ($runtime:expr, $as_json:expr, $verb:expr, { $($pattern:pat => $operation:ident),+ $(,)? }) => {
         match $verb {
-            $($pattern => tell(&$runtime.ask(&$operation)?, $as_json),)+
+            $($pattern => {
+                // The process ends with this answer: to give a large one back bit by bit would only take time.
+                let answer = ManuallyDrop::new($runtime.ask(&$operation)?);
+                tell(&*answer, $as_json)
+            })+
             _ => Ok(()),
         }
     };
@@ -190,6 +195,7 @@ fn show_tree(runtime: &mut Connection, tree: &Tree, as_json: bool) -> Result<(),
             TreeFormat::Text => tell(&nodes, as_json)?,
         }
         if !tree.watch {
+            let _given_back_with_the_process = ManuallyDrop::new(nodes);
             return Ok(());
         }
         pause(WATCH_EVERY);

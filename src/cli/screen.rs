@@ -75,9 +75,17 @@ impl Screen {
     }
 
     pub(super) fn tint(&self, tint: Tint, text: &str) -> String {
+        let mut tinted = String::new();
+        self.write(&mut tinted, tint, text);
+        tinted
+    }
+
+    /// Writes `text` in its colour behind what is there already.
+    pub(super) fn write(&self, behind: &mut String, tint: Tint, text: &str) {
         if !self.has_colours || tint == Tint::Plain {
-            return text.to_owned();
+            behind.push_str(text);
+        } else {
+            behind.extend([tint.code(), text, PLAIN_AGAIN]);
         }
-        format!("{}{text}{PLAIN_AGAIN}", tint.code())
     }
 }

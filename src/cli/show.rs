@@ -22,15 +22,15 @@ impl Show for Vec<NodeSeen> {
             return "there are none\n".to_owned();
         }
         let head = ["path", "kind", "state", "life", "restarts", "mailbox", "oldest"];
-        table(screen, &head, self.iter().map(row).collect())
+        table(screen, head, self.iter().map(row))
     }
 }
 
-fn row(node: &NodeSeen) -> Vec<Cell> {
+fn row(node: &NodeSeen) -> [Cell<'_>; 7] {
     let mailbox = node.mailbox.as_ref();
-    vec![
+    [
         node.path.as_str().into(),
-        node.kind.as_str().into(),
+        (&*node.kind).into(),
         state(&node.state),
         Cell::number(Some(node.incarnation)),
         Cell::number(Some(node.restarts)),
@@ -39,7 +39,7 @@ fn row(node: &NodeSeen) -> Vec<Cell> {
     ]
 }
 
-fn state(state: &str) -> Cell {
+fn state(state: &str) -> Cell<'_> {
     Cell::tinted(state, Tint::of_state(state))
 }
 
@@ -128,8 +128,8 @@ impl Show for Vec<TeamSeen> {
         if self.is_empty() {
             return "there are none\n".to_owned();
         }
-        let row = |team: &TeamSeen| {
-            vec![
+        let rows = self.iter().map(|team| {
+            [
                 team.name.as_str().into(),
                 team.strategy.as_str().into(),
                 Cell::number(Some(team.parts)),
@@ -137,9 +137,9 @@ impl Show for Vec<TeamSeen> {
                 Cell::number(Some(team.restarts)),
                 Cell::tinted(team.troubles.join(", "), Tint::Bad),
             ]
-        };
+        });
         let head = ["team", "strategy", "parts", "agents", "restarts", "look at"];
-        table(screen, &head, self.iter().map(row).collect())
+        table(screen, head, rows)
     }
 }
 
@@ -195,7 +195,10 @@ impl Show for AgentSeen {
             screen,
             &[
                 ("agent", node.path.clone()),
-                ("kind", self.described_as.clone().unwrap_or_else(|| node.kind.clone())),
+                (
+                    "kind",
+                    self.described_as.clone().unwrap_or_else(|| node.kind.to_string()),
+                ),
                 ("role", self.role.clone()),
                 ("can do", self.capabilities.join(", ")),
                 ("state", screen.tint(Tint::of_state(&node.state), &node.state)),
@@ -276,17 +279,17 @@ fn processes(screen: &Screen, processes: &[Value]) -> String {
         return String::new();
     }
     let number = |process: &Value, key: &str| Cell::number(process.get(key));
-    let row = |process: &Value| {
-        vec![
+    let rows = processes.iter().map(|process| {
+        [
             number(process, "pid"),
             number(process, "parent"),
             Cell::from(process["state"].as_str().unwrap_or("?")),
             number(process, "memory_bytes"),
             Cell::from(process["command"].as_str().unwrap_or("?")),
         ]
-    };
+    });
     let head = ["pid", "parent", "state", "memory", "process"];
-    table(screen, &head, processes.iter().map(row).collect())
+    table(screen, head, rows)
 }
 
 /// How the last three lives of a program ended, and what they said last.

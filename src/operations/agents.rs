@@ -44,7 +44,7 @@ impl Operation for List {
                 .split_once('/')
                 .map_or("", |(supervisor, _)| team_of(supervisor));
             self.team.as_deref().is_none_or(|wanted| wanted == team)
-                && self.state.as_deref().is_none_or(|wanted| wanted == node.state)
+                && self.state.as_deref().is_none_or(|wanted| *wanted == *node.state)
                 && (self.all || self.team.is_some() || fleet.has_team(team))
         };
         let nodes = fleet.observer().snapshot();

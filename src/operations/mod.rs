@@ -14,6 +14,7 @@ mod seen;
 mod teams;
 mod trouble;
 mod why;
+mod word;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,6 +22,7 @@ use std::pin::Pin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use triarch_gateway::Written;
 
 use crate::fleet::Fleet;
 
@@ -45,13 +47,13 @@ pub(crate) trait Operation: Serialize + DeserializeOwned + Send + 'static {
     fn perform(self, fleet: &Fleet) -> impl Future<Output = Result<Self::Output, Trouble>> + Send;
 }
 
-type Performing<'a> = Pin<Box<dyn Future<Output = Result<Value, Trouble>> + Send + 'a>>;
+type Performing<'a> = Pin<Box<dyn Future<Output = Result<Written, Trouble>> + Send + 'a>>;
 
 fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
     Box::pin(async move {
         let operation: O = serde_json::from_value(input).map_err(|error| Trouble::usage(O::NAME, &error))?;
         let output = operation.perform(fleet).await?;
-        serde_json::to_value(output).map_err(|error| Trouble::failed(error.to_string()))
+        Ok(Written::of(&output)?)
     })
 }
 

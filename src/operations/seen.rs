@@ -7,6 +7,7 @@ use triarch_supervision::clock::Moment;
 use triarch_supervision::tree::{Figures, Level, NodeView};
 
 use super::trouble::Trouble;
+use super::word::Word;
 use crate::fleet::Fleet;
 
 /// One node of the tree.
@@ -15,8 +16,8 @@ pub(crate) struct NodeSeen {
     pub(crate) path: String,
     pub(crate) level: u8,
     /// `root`, `supervisor`, or what the agent is: `native`, `program`.
-    pub(crate) kind: String,
-    pub(crate) state: String,
+    pub(crate) kind: Word,
+    pub(crate) state: Word,
     pub(crate) incarnation: u64,
     pub(crate) restarts: u64,
     /// Of the program that the agent runs, where it runs one.
@@ -58,8 +59,8 @@ impl NodeSeen {
         Self {
             path: node.path.to_string(),
             level: node.level.number(),
-            kind: Fleet::kind_of(node),
-            state: node.state.label().to_owned(),
+            kind: Fleet::kind_of(node).into(),
+            state: node.state.label().into(),
             incarnation: node.incarnation,
             restarts: node.restarts,
             pid: fleet.pid_of(&node.path),

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::operation::{Code, OperationError};
@@ -14,6 +15,9 @@ use crate::wire::Answer;
 
 /// The longest line of an answer: the tree of a million agents is shorter.
 const ANSWER_MAX: u64 = 1 << 30;
+
+/// So much the system hands over at once, about.
+const READ_AT_ONCE: usize = 256 << 10;
 
 /// A connection to a runtime on this machine.
 #[derive(Debug)]
@@ -34,6 +38,15 @@ pub enum ClientError {
         #[source]
         source: io::Error,
     },
+    /// It answered what is not understood here.
+    #[error("the answer of the runtime at {} cannot be read: {source}; use the command line of its version", path.display())]
+    Unreadable {
+        /// Where it was asked.
+        path: PathBuf,
+        /// What is not understood.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The connection broke before the answer was complete.
     #[error("the runtime at {} broke off before it had answered; see its log", path.display())]
     Lost {
@@ -50,17 +63,18 @@ impl From<ClientError> for OperationError {
         let (code, remedy) = match error {
             ClientError::NotRunning { .. } => (Code::NotRunning, "start one with triarch up"),
             ClientError::Lost { .. } => (Code::RuntimeFailed, "see its log"),
+            ClientError::Unreadable { .. } => (Code::Failed, "use the command line of its version"),
         };
         let text = error.to_string();
-        let message = text.split(';').next().unwrap_or_default();
+        let message = text.rsplit_once(';').map_or(&*text, |(message, _remedy)| message);
         Self::new(code, message, remedy)
     }
 }
 
 #[derive(Serialize)]
-struct Asking<'a> {
+struct Asking<'a, I> {
     operation: &'a str,
-    input: &'a Value,
+    input: &'a I,
 }
 
 impl Client {
@@ -73,19 +87,19 @@ impl Client {
         let stream = UnixStream::connect(path).map_err(not_running)?;
         Ok(Self {
             path: path.to_owned(),
-            stream: BufReader::new(stream),
+            stream: BufReader::with_capacity(READ_AT_ONCE, stream),
         })
     }
 
     /// Has `operation` performed: hands its progress to `told` as it comes, and returns what came of it.
     ///
     /// Who drops the client, or ends, cancels what it asked for.
-    pub fn request(
+    pub fn request<O: DeserializeOwned>(
         &mut self,
         operation: &str,
-        input: &Value,
+        input: &impl Serialize,
         mut told: impl FnMut(Value),
-    ) -> Result<Value, OperationError> {
+    ) -> Result<O, OperationError> {
         self.ask(operation, input)?;
         loop {
             match self.answer()? {
@@ -97,7 +111,7 @@ impl Client {
     }
 
     /// Asks, and waits for nothing.
-    pub fn ask(&mut self, operation: &str, input: &Value) -> Result<(), ClientError> {
+    pub fn ask(&mut self, operation: &str, input: &impl Serialize) -> Result<(), ClientError> {
         let lost = |source| lost(&self.path, source);
         let mut line = serde_json::to_vec(&Asking { operation, input }).map_err(|error| lost(error.into()))?;
         line.push(b'\n');
@@ -105,7 +119,7 @@ impl Client {
     }
 
     /// The next line of the answer; the last one is an output or an error.
-    pub fn answer(&mut self) -> Result<Answer, ClientError> {
+    pub fn answer<O: DeserializeOwned>(&mut self) -> Result<Answer<O>, ClientError> {
         let lost = |source| lost(&self.path, source);
         let mut line = Vec::new();
         let mut bounded = (&mut self.stream).take(ANSWER_MAX);
@@ -113,7 +127,10 @@ impl Client {
         if line.last() != Some(&b'\n') {
             return Err(lost(io::ErrorKind::UnexpectedEof.into()));
         }
-        serde_json::from_slice(&line).map_err(|error| lost(error.into()))
+        serde_json::from_slice(&line).map_err(|source| ClientError::Unreadable {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 

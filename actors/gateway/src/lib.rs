@@ -26,19 +26,19 @@
 //! # How the runtime opens them
 //!
 //! ```no_run
-//! use serde_json::{Value, json};
-//! use triarch_gateway::{Code, Config, Doors, OperationError, Operations, ProgressSink, Request, room};
+//! use serde_json::json;
+//! use triarch_gateway::{Code, Config, Doors, OperationError, Operations, ProgressSink, Request, Written, room};
 //! use triarch_supervision::prelude::*;
 //! # fn exposition() -> triarch_telemetry::Exposition { unreachable!() }
 //!
 //! struct Runtime;
 //!
 //! impl Operations for Runtime {
-//!     async fn perform(&self, request: Request, progress: ProgressSink) -> Result<Value, OperationError> {
+//!     async fn perform(&self, request: Request, progress: ProgressSink) -> Result<Written, OperationError> {
 //!         match request.operation.as_str() {
 //!             "count" => {
 //!                 progress.tell(json!({"done": 1, "of": 2})).await;
-//!                 Ok(json!(2))
+//!                 Written::of(&2)
 //!             }
 //!             other => Err(OperationError::new(Code::Usage, format!("no operation is called {other}"), "see triarch help")),
 //!         }
@@ -75,6 +75,6 @@ pub use config::Config;
 pub use doors::{Doors, Farewell};
 pub use error::Error;
 pub use metrics::Door;
-pub use operation::{Caller, Code, OperationError, Operations, ProgressSink, ProgressStream, Request};
+pub use operation::{Caller, Code, OperationError, Operations, ProgressSink, ProgressStream, Request, Written};
 pub use room::{CONNECTIONS, room};
 pub use wire::{Answer, DEPTH_MAX, LINE_MAX};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use crate::metrics::Door;
@@ -45,11 +46,33 @@ pub trait Operations: Send + Sync + 'static {
         &self,
         request: Request,
         progress: ProgressSink,
-    ) -> impl Future<Output = Result<Value, OperationError>> + Send;
+    ) -> impl Future<Output = Result<Written, OperationError>> + Send;
+}
+
+/// What came of an operation, in JSON that is written already: doors pass it on and need not know what it says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Written(Box<RawValue>);
+
+impl Written {
+    /// Writes `output`.
+    pub fn of(output: &impl Serialize) -> Result<Self, OperationError> {
+        let written = serde_json::value::to_raw_value(output);
+        written.map(Self).map_err(|error| {
+            let message = format!("what came of it cannot be written: {error}");
+            OperationError::new(Code::RuntimeFailed, message, "report it")
+        })
+    }
+}
+
+impl PartialEq for Written {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
 }
 
 /// An operation at work.
-pub(crate) type Performing = Pin<Box<dyn Future<Output = Result<Value, OperationError>> + Send>>;
+pub(crate) type Performing = Pin<Box<dyn Future<Output = Result<Written, OperationError>> + Send>>;
 
 /// [`Operations`] of whatever type.
 #[derive(Clone)]

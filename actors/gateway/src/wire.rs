@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::operation::{Code, OperationError};
+use crate::operation::{Code, OperationError, Written};
 
 /// The longest line of a request, its end not counted.
 pub const LINE_MAX: usize = 1 << 20;
@@ -32,11 +32,11 @@ pub(crate) struct Asked {
 /// One line of an answer; the last is an output or an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum Answer<O = Written> {
     /// How far the operation is.
     Progress(Value),
     /// What came of it.
-    Output(Value),
+    Output(O),
     /// Why nothing came of it.
     Error(OperationError),
 }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn each_answer_is_one_line_however_its_text_breaks() {
-        let answer = Answer::Output(json!({"text": "two\nlines"}));
+        let answer = Answer::Output(Written::of(&json!({"text": "two\nlines"})).unwrap());
         let line = answer.written();
         assert_eq!(line.split(|byte| *byte == b'\n').count(), 2);
         assert_eq!(serde_json::from_slice::<Answer>(&line).unwrap(), answer);

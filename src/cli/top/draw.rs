@@ -101,7 +101,7 @@ fn drawn(seen: &Seen) -> Row<'static> {
         .map_or_else(|| "-".to_owned(), span);
     Row::new([
         Cell::from(format!("{indent}{}", node.path)),
-        Cell::from(node.state.clone()).style(colour(&node.state)),
+        Cell::from(node.state.to_string()).style(colour(&node.state)),
         Cell::from(node.incarnation.to_string()),
         Cell::from(node.restarts.to_string()),
         Cell::from(seen.rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"))),

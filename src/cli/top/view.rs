@@ -198,8 +198,8 @@ pub(super) mod tests {
         NodeSeen {
             path: path.to_owned(),
             level: 3,
-            kind: "native".to_owned(),
-            state: "idle".to_owned(),
+            kind: "native".into(),
+            state: "idle".into(),
             incarnation: restarts + 1,
             restarts,
             pid: None,

@@ -53,7 +53,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 9] = [
+    /// All of them, from the first to the last of a life that goes wrong.
+    pub const ALL: [Self; 9] = [
         Self::Specified,
         Self::Starting,
         Self::Idle,
@@ -66,10 +67,7 @@ impl Phase {
     ];
 
     fn from_u8(value: u8) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|phase| *phase as u8 == value)
-            .unwrap_or_default()
+        Self::ALL.get(usize::from(value)).copied().unwrap_or_default()
     }
 
     /// The word used in metrics and screens.
@@ -252,6 +250,11 @@ impl Node {
         self.path
             .get()
             .map_or_else(|| Arc::from(self.name.as_str()), Arc::clone)
+    }
+
+    /// [`Node::path`], only to look at.
+    pub(crate) fn path_str(&self) -> &str {
+        self.path.get().map_or(self.name.as_str(), |path| path)
     }
 
     pub(crate) fn has_path(&self) -> bool {

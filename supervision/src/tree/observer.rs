@@ -117,15 +117,22 @@ impl Observer {
 
     /// All nodes, root first, then by path. Read from what supervision keeps, never by asking agents.
     pub fn snapshot(&self) -> Vec<NodeView> {
-        let nodes = self.shared.all();
+        let mut nodes = self.shared.all();
+        nodes.sort_unstable_by(|one, other| {
+            (one.level > Level::Root, one.path_str()).cmp(&(other.level > Level::Root, other.path_str()))
+        });
+        // Children of one parent stand beside each other, but for the root's.
         let mut children: BTreeMap<&str, usize> = BTreeMap::new();
-        for node in nodes.values() {
-            *children.entry(parent_of(node)).or_default() += 1;
+        for siblings in nodes.chunk_by(|one, other| parent_of(one) == parent_of(other)) {
+            *children
+                .entry(siblings.first().map_or("", |node| parent_of(node)))
+                .or_default() += siblings.len();
         }
-        let count = |node: &Node| children.get(&*node.path()).copied().unwrap_or(0);
-        let mut views: Vec<_> = nodes.values().map(|node| view(node, count(node))).collect();
-        views.sort_by(|one, other| (one.level > Level::Root, &one.path).cmp(&(other.level > Level::Root, &other.path)));
-        views
+        let count = |node: &Node| match node.level {
+            Level::Agent => 0,
+            _ => children.get(node.path_str()).copied().unwrap_or(0),
+        };
+        nodes.iter().map(|node| view(node, count(node))).collect()
     }
 
     /// What stands at `path`.
@@ -136,7 +143,7 @@ impl Observer {
             _ => self
                 .shared
                 .all()
-                .values()
+                .iter()
                 .filter(|other| parent_of(other) == path)
                 .count(),
         };

@@ -1,6 +1,5 @@
 //! What all parts of one tree share.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -310,13 +309,10 @@ impl Shared {
         self.find(&[supervisor, "/", child].concat())
     }
 
-    /// All nodes, by path.
-    pub(crate) fn all(&self) -> BTreeMap<Arc<str>, Arc<Node>> {
+    /// All nodes, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<Node>> {
         let nodes = unpoisoned(self.nodes.read());
-        nodes
-            .iter()
-            .map(|(path, entry)| (Arc::clone(path), Arc::clone(&entry.node)))
-            .collect()
+        nodes.values().map(|entry| Arc::clone(&entry.node)).collect()
     }
 
     /// Looks at all nodes, adds what their mailboxes have gained and sets the gauges.

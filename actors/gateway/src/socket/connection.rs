@@ -14,7 +14,9 @@ use triarch_supervision::prelude::*;
 use super::message::Never;
 use crate::guests::{Arrival, Guest};
 use crate::metrics::Refusal;
-use crate::operation::{Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request};
+use crate::operation::{
+    Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request, Written,
+};
 use crate::patience::Patience;
 use crate::wire::{Answer, Asked, LINE_MAX, too_long};
 
@@ -45,8 +47,9 @@ pub(super) struct Connection {
     /// What was read and not yet understood; so much of it is known to hold no end of a line.
     inbox: Vec<u8>,
     searched: usize,
-    /// What is still to be written.
+    /// What is to be written, and how much of it is.
     outbox: Vec<u8>,
+    written: usize,
     in_hand: Option<InHand>,
     is_closing: bool,
 }
@@ -70,7 +73,7 @@ impl fmt::Debug for InHand {
 /// What came of waiting for an operation.
 enum Step {
     Told(Value),
-    Ended(Result<Value, OperationError>),
+    Ended(Result<Written, OperationError>),
     Left,
 }
 
@@ -88,6 +91,7 @@ impl Agent for Connection {
             inbox: Vec::new(),
             searched: 0,
             outbox: Vec::new(),
+            written: 0,
             in_hand: None,
             is_closing: false,
         })
@@ -123,21 +127,26 @@ impl Agent for Connection {
             self.conclude(&in_hand, Err(stopped));
         }
         // As far as they are taken at once: for one that does not read, everybody else would wait.
-        let _unheard = self.stream.try_write(&self.outbox);
+        let unwritten = self.outbox.get(self.written..).unwrap_or_default();
+        let _unheard = self.stream.try_write(unwritten);
     }
 }
 
 impl Connection {
     async fn write(&mut self) -> io::Result<()> {
+        let unwritten = self.outbox.get(self.written..).unwrap_or_default();
         let written = tokio::select! {
-            written = tokio::time::timeout(READ_WITHIN, self.stream.write(&self.outbox)) => written,
+            written = tokio::time::timeout(READ_WITHIN, self.stream.write(unwritten)) => written,
             () = self.guest.outstayed() => return Err(io::ErrorKind::TimedOut.into()),
         };
         let Ok(written) = written else {
             self.guest.metrics().refused(Refusal::Slow);
             return Err(io::ErrorKind::TimedOut.into());
         };
-        self.outbox.drain(..written?);
+        self.written += written?;
+        if self.written >= self.outbox.len() {
+            self.forget_written();
+        }
         Ok(())
     }
 
@@ -206,7 +215,7 @@ impl Connection {
 
     fn refuse(&mut self, error: OperationError) {
         self.guest.metrics().refused(Refusal::Malformed);
-        self.outbox.extend(Answer::Error(error).written());
+        self.say(&Answer::Error(error));
         self.guest.note(Patience::answered);
     }
 
@@ -218,7 +227,7 @@ impl Connection {
         match in_hand.step(&self.stream).await {
             Step::Told(progress) => {
                 in_hand.has_told = true;
-                self.outbox.extend(Answer::Progress(progress).written());
+                self.say(&Answer::Progress(progress));
             }
             Step::Ended(ended) => {
                 if let Some(in_hand) = self.in_hand.take() {
@@ -231,19 +240,34 @@ impl Connection {
         Ok(())
     }
 
-    fn conclude(&mut self, in_hand: &InHand, ended: Result<Value, OperationError>) {
+    fn conclude(&mut self, in_hand: &InHand, ended: Result<Written, OperationError>) {
         let code = ended.as_ref().err().map(|error| error.code);
         let metrics = self.guest.metrics();
         metrics.answered(code, in_hand.begun.elapsed(), in_hand.has_told);
         let answer = ended.map_or_else(Answer::Error, Answer::Output);
-        self.outbox.extend(answer.written());
+        self.say(&answer);
+    }
+
+    /// Answers may be large, and mostly nothing waits before them.
+    fn say(&mut self, answer: &Answer) {
+        if self.outbox.is_empty() {
+            self.outbox = answer.written();
+        } else {
+            self.outbox.extend(answer.written());
+        }
     }
 
     fn cancel(&mut self) {
         if self.in_hand.take().is_some() {
             self.guest.metrics().cancelled();
         }
-        self.outbox.clear();
+        self.forget_written();
+    }
+
+    /// Nothing more is to be written; the room that a large answer took is given back.
+    fn forget_written(&mut self) {
+        self.outbox = Vec::new();
+        self.written = 0;
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use triarch_gateway::{Code, Config, Doors, OperationError, Operations, ProgressSink, Request, metrics, room};
+use triarch_gateway::{Code, Config, Doors, OperationError, Operations, ProgressSink, Request, Written, metrics, room};
 use triarch_supervision::metrics::{Catalogue, Instruments, Section, Value as Shown, families};
 use triarch_supervision::prelude::*;
 use triarch_telemetry::{Exposition, Health, Output};
@@ -42,10 +42,10 @@ impl Drop for Unfinished {
 }
 
 impl Operations for Odd {
-    async fn perform(&self, request: Request, progress: ProgressSink) -> Result<Value, OperationError> {
+    async fn perform(&self, request: Request, progress: ProgressSink) -> Result<Written, OperationError> {
         match request.operation.as_str() {
-            "echo" => Ok(request.input),
-            "whoami" => Ok(json!({"uid": request.caller.uid, "pid": request.caller.pid})),
+            "echo" => Written::of(&request.input),
+            "whoami" => Written::of(&json!({"uid": request.caller.uid, "pid": request.caller.pid})),
             "fail" => Err(OperationError::new(
                 Code::NotFound,
                 "nobody is called so",
@@ -57,7 +57,7 @@ impl Operations for Odd {
                 for done in 1..=most {
                     progress.tell(json!({"done": done, "of": most})).await;
                 }
-                Ok(json!(most))
+                Written::of(&most)
             }
             "wait" => {
                 let _unfinished = Unfinished(Arc::clone(&self.dropped));
@@ -67,7 +67,7 @@ impl Operations for Odd {
             "linger" => {
                 progress.tell(json!("lingering")).await;
                 tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-                Ok(json!("done"))
+                Written::of(&"done")
             }
             other => Err(OperationError::new(
                 Code::Usage,

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use triarch_gateway::{Answer, Client, Code, Config, DEPTH_MAX, Doors, Error, LINE_MAX, OperationError};
+use triarch_gateway::{Answer, Client, Code, Config, DEPTH_MAX, Doors, Error, LINE_MAX, OperationError, Written};
 
 use crate::house::House;
 use crate::patience::{soon, until};
@@ -41,6 +41,10 @@ impl Caller {
     }
 }
 
+fn output(of: &Value) -> Answer {
+    Answer::Output(Written::of(of).unwrap())
+}
+
 fn asked(operation: &str, input: &Value) -> String {
     json!({"operation": operation, "input": input}).to_string()
 }
@@ -51,7 +55,7 @@ async fn a_request_is_a_line_and_so_is_its_answer_one_after_the_other() {
     let mut caller = Caller::of(&house).await;
     for number in 0..3 {
         caller.say(&asked("echo", &json!({"number": number}))).await;
-        assert_eq!(caller.hear().await, Some(Answer::Output(json!({"number": number}))));
+        assert_eq!(caller.hear().await, Some(output(&json!({"number": number}))));
     }
     caller.say(&asked("fail", &Value::Null)).await;
     assert_eq!(caller.hear_code().await, Some(Code::NotFound));
@@ -72,7 +76,7 @@ async fn requests_sent_all_at_once_are_answered_in_their_order() {
     let lines: Vec<_> = (0..100).map(|number| asked("echo", &json!(number))).collect();
     caller.say(&lines.join("\n")).await;
     for number in 0..100 {
-        assert_eq!(caller.hear().await, Some(Answer::Output(json!(number))));
+        assert_eq!(caller.hear().await, Some(output(&json!(number))));
     }
     house.close().await;
 }
@@ -88,7 +92,7 @@ async fn progress_comes_before_the_output_and_none_is_lost() {
             Some(Answer::Progress(json!({"done": done, "of": 500})))
         );
     }
-    assert_eq!(caller.hear().await, Some(Answer::Output(json!(500))));
+    assert_eq!(caller.hear().await, Some(output(&json!(500))));
     house.close().await;
 }
 
@@ -147,7 +151,7 @@ async fn garbage_is_answered_with_what_is_wrong_and_the_connection_goes_on() {
     }
     caller.say("").await;
     caller.say(&asked("echo", &json!(1))).await;
-    assert_eq!(caller.hear().await, Some(Answer::Output(json!(1))));
+    assert_eq!(caller.hear().await, Some(output(&json!(1))));
     assert_eq!(house.refused("socket", "malformed"), 6);
     house.close().await;
 }
@@ -159,7 +163,7 @@ async fn a_line_within_the_bound_is_taken_and_one_beyond_it_ends_the_connection(
     let frame = asked("echo", &json!("")).len();
     let long = "x".repeat(LINE_MAX - frame);
     caller.say(&asked("echo", &json!(long))).await;
-    assert_eq!(caller.hear().await, Some(Answer::Output(json!(long))));
+    assert_eq!(caller.hear().await, Some(output(&json!(long))));
     let (mut reading, mut writing) = caller.0.into_inner().into_split();
     let flood = async move {
         // The other side stops reading at some point.
@@ -186,7 +190,7 @@ async fn an_operation_that_panics_is_a_failure_of_the_runtime_and_of_nothing_els
     caller.say(&asked("panic", &Value::Null)).await;
     assert_eq!(caller.hear_code().await, Some(Code::RuntimeFailed));
     caller.say(&asked("echo", &json!(1))).await;
-    assert_eq!(caller.hear().await, Some(Answer::Output(json!(1))));
+    assert_eq!(caller.hear().await, Some(output(&json!(1))));
     assert_eq!(house.figure("triarch_slo_events_total", &["api", "bad"]), 1);
     house.close().await;
 }
@@ -216,7 +220,7 @@ async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterward
     caller.say(&asked("echo", &json!(1))).await;
     assert_eq!(
         caller.hear().await,
-        Some(Answer::Output(json!(1))),
+        Some(output(&json!(1))),
         "the first is not disturbed"
     );
     let folder = house.folder.clone();
@@ -253,7 +257,7 @@ async fn the_caller_is_who_the_system_says_it_is() {
     caller.say(&asked("whoami", &Value::Null)).await;
     let uid = std::fs::metadata(&house.folder).unwrap().uid();
     let who = json!({"uid": uid, "pid": std::process::id()});
-    assert_eq!(caller.hear().await, Some(Answer::Output(who)));
+    assert_eq!(caller.hear().await, Some(output(&who)));
     house.close().await;
 }
 
@@ -282,12 +286,27 @@ async fn the_client_hears_progress_and_what_came_of_it() {
     let asking = tokio::task::spawn_blocking(move || {
         let mut client = Client::connect(&socket).unwrap();
         let mut told = Vec::new();
-        let output = client.request("count", &json!(3), |progress| told.push(progress["done"].clone()));
-        (told, output, client.request("fail", &Value::Null, |_| {}))
+        let output = client.request::<u32>("count", &json!(3), |progress| told.push(progress["done"].clone()));
+        (told, output, client.request::<Value>("fail", &Value::Null, |_| {}))
     });
     let (told, output, failure) = soon("it is answered", asking).await.unwrap();
-    assert_eq!((told, output), (vec![json!(1), json!(2), json!(3)], Ok(json!(3))));
+    assert_eq!((told, output), (vec![json!(1), json!(2), json!(3)], Ok(3)));
     assert_eq!(failure.unwrap_err().code, Code::NotFound);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_not_understood_says_so() {
+    let house = House::open().await;
+    let socket = house.socket.clone();
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut client = Client::connect(&socket).unwrap();
+        client.request::<bool>("count", &json!(3), |_| {})
+    });
+    let error = soon("it is answered", asking).await.unwrap().unwrap_err();
+    assert_eq!(error.code, Code::Failed);
+    assert!(error.message.contains("cannot be read: invalid type"), "{error}");
+    assert_eq!(error.remedy, "use the command line of its version");
     house.close().await;
 }
 
@@ -297,7 +316,9 @@ async fn a_client_whose_runtime_breaks_off_is_told_so() {
     let socket = house.socket.clone();
     let asking = tokio::task::spawn_blocking(move || {
         let mut client = Client::connect(&socket).unwrap();
-        client.request("wait", &Value::Null, |_| {}).map_err(|error| error.code)
+        client
+            .request::<Value>("wait", &Value::Null, |_| {})
+            .map_err(|error| error.code)
     });
     until("it is at work", || house.connections("socket") == 1).await;
     house.close().await;
