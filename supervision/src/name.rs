@@ -1,16 +1,89 @@
 //! Names of agents, supervisors and rooms.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The longest name, in bytes.
 pub const NAME_LENGTH_MAX: usize = 63;
 
 /// A name that stands as one segment of a path: `[a-z0-9][a-z0-9_-]{0,62}`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(transparent)]
-pub struct Name(Arc<str>);
+#[derive(Clone)]
+pub struct Name(Text);
+
+/// So many bytes fit into what the way to a longer text takes.
+const SHORT: usize = 14;
+
+/// A text that takes room of its own only where it is long: most names are not, and there are as many as agents.
+#[derive(Clone)]
+enum Text {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long(Arc<Box<str>>),
+}
+
+const _: () = assert!(size_of::<Text>() == 16, "a name takes two words");
+
+impl Text {
+    fn of(text: &str) -> Self {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(room), Ok(length)) => {
+                room.copy_from_slice(text.as_bytes());
+                Self::Short { length, bytes }
+            }
+            _ => Self::Long(Arc::new(text.into())),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(text) => text.as_bytes(),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            Self::Long(text) => text,
+        }
+    }
+}
+
+// As texts are: what looks names up by texts relies on it.
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes() == other.0.as_bytes()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.as_bytes().cmp(other.0.as_bytes())
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl serde::Serialize for Name {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +124,7 @@ impl Name {
     /// Checks `text` and makes a name of it.
     pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
         let text = text.as_ref();
-        Self::check(text).map(|()| Self(Arc::from(text)))
+        Self::check(text).map(|()| Self::unchecked(text))
     }
 
     /// Whether `text` is a name.
@@ -66,7 +139,7 @@ impl Name {
         if part == 0 {
             self.clone()
         } else {
-            Self(Arc::from(format!("{}.{part}", self.0)))
+            Self::unchecked(&format!("{self}.{part}"))
         }
     }
 
@@ -82,17 +155,17 @@ impl Name {
 
     /// A text as it is, to stand in an error until it is refused.
     pub(crate) fn unchecked(text: &str) -> Self {
-        Self(Arc::from(text))
+        Self(Text::of(text))
     }
 
     /// The name of the root itself, which no child may bear.
     pub(crate) fn root() -> Self {
-        Self(Arc::from(RESERVED))
+        Self::unchecked(RESERVED)
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
@@ -126,31 +199,54 @@ fn is_allowed(found: char, position: usize) -> bool {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.0)
+        write!(f, "{:?}", self.as_str())
     }
 }
 
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
 impl AsRef<str> for Name {
     fn as_ref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
     use super::*;
+
+    #[test]
+    fn names_of_every_length_are_kept_compared_and_found_as_texts_are() {
+        let texts: Vec<String> = (0..=NAME_LENGTH_MAX)
+            .flat_map(|most| ["x".repeat(most), "é".repeat(most / 2)])
+            .collect();
+        let names: Vec<Name> = texts.iter().map(|text| Name::unchecked(text)).collect();
+        let (sorted, hashed): (BTreeSet<_>, HashSet<_>) =
+            (names.iter().cloned().collect(), names.iter().cloned().collect());
+        for (name, text) in names.iter().zip(&texts) {
+            assert_eq!(name.as_str(), text);
+            assert!(
+                sorted.contains(text.as_str()) && hashed.contains(text.as_str()),
+                "{text}"
+            );
+            for (other, said) in names.iter().zip(&texts) {
+                assert_eq!(name.cmp(other), text.cmp(said));
+                assert_eq!(name == other, text == said);
+            }
+        }
+    }
 
     #[test]
     fn a_name_is_lower_case_letters_digits_underscore_and_hyphen() {

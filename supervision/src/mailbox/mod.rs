@@ -31,7 +31,7 @@ mod model_test;
 mod schedules;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use bell::Bell;
@@ -74,9 +74,9 @@ pub(crate) struct Mailbox<M> {
     /// Messages dropped before there was a tree to tell of it.
     untold: AtomicU64,
     /// Incarnations of which something is left: one, or none.
-    incarnations: AtomicU64,
-    pub(crate) node: Arc<Node>,
+    incarnations: AtomicU32,
     pub(crate) overflow: Overflow,
+    pub(crate) node: Arc<Node>,
     pub(crate) shared: OnceLock<Arc<Shared>>,
 }
 
@@ -135,7 +135,7 @@ impl<M: Message> Mailbox<M> {
             dropped: AtomicU64::new(0),
             tally: Tally::new(M::LANES),
             untold: AtomicU64::new(0),
-            incarnations: AtomicU64::new(0),
+            incarnations: AtomicU32::new(0),
         });
         let figures: Weak<Self> = Arc::downgrade(&mailbox);
         mailbox.node.set_figures(figures);
