@@ -217,7 +217,7 @@ impl<A: Agent> Child<A> {
         self.mailbox.0.get_or_init(|| {
             // A name that is none is told when the tree is built; until then it only stands in messages.
             let name = Name::new(&self.name).unwrap_or_else(|_| Name::unchecked(&self.name));
-            let node = Node::new(Level::Agent, name, std::any::type_name::<A>());
+            let node = Node::of_agent::<A>(name);
             Mailbox::new(node, self.options.capacity, self.options.overflow)
         })
     }
