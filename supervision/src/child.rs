@@ -19,7 +19,7 @@ use crate::name::Name;
 use crate::panics::drop_quietly;
 use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
 use crate::supervisor::{check_backoff, check_times};
-use crate::tree::{Door, Level, Node, Shared};
+use crate::tree::{Door, Node, Shared};
 
 /// The specification of an agent: its name, what it starts from, and what its supervisor does about it.
 ///
