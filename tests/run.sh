@@ -57,8 +57,8 @@ stage_rules() {
 
 # The real binary beside a real Prometheus and a real Alertmanager: what they see of it, and whom they tell.
 stage_watched() {
-  command -v prometheus promtool >/dev/null || install_packages prometheus
-  command -v prometheus-alertmanager amtool >/dev/null || install_packages prometheus-alertmanager
+  command -v prometheus >/dev/null || install_packages prometheus
+  command -v prometheus-alertmanager >/dev/null || install_packages prometheus-alertmanager
   prometheus --version 2>&1 | head -n 1
   prometheus-alertmanager --version 2>&1 | head -n 1
   amtool check-config grafana/alertmanager/alertmanager.yml

@@ -33,8 +33,8 @@ class Prometheus:
 
     def over_time(self, query):
         """Labels and points of each series; a point is a time and a value."""
-        begin = self.end - self.span
-        found = self.get("query_range", query=self.filled_in(query), start=begin, end=self.end, step=self.step)["result"]
+        times = {"start": self.end - self.span, "end": self.end, "step": self.step}
+        found = self.get("query_range", query=self.filled_in(query), **times)["result"]
         return [(one["metric"], numbers(one["values"])) for one in found]
 
 

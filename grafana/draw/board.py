@@ -65,10 +65,12 @@ def row(panel, area, is_open):
     x, y = area.x + 4, area.y + area.height / 2 - (3 if is_open else 5)
     count = len(panel["panels"])
     more = "" if is_open else f"({count} panel{'s' if count != 1 else ''})"
+    middle = area.y + area.height / 2 + 5
+    end = area.x + 34 + svg.width_of(panel["title"], 14.5) * 1.06
     return [
         f'<path d="{mark}" transform="translate({svg.number(x)} {svg.number(y)})" fill="none" stroke="{svg.TEXT}"/>',
-        text(area.x + 22, area.y + area.height / 2 + 5, panel["title"], 14.5, weight=600),
-        text(area.x + 34 + svg.width_of(panel["title"], 14.5) * 1.06, area.y + area.height / 2 + 5, more, 12, svg.FAINT),
+        text(area.x + 22, middle, panel["title"], 14.5, weight=600),
+        text(end, middle, more, 12, svg.FAINT),
     ]
 
 

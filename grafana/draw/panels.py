@@ -1,14 +1,17 @@
 """Panels of a board, each drawn from what its queries bring."""
 
+import itertools
 import math
 import time
 
 import svg
 from asked import called
 from svg import box, fitted, number, rule, text, width_of
-from values import said, shown, step_colour, steps_to
+from values import said, shown, steps_to
 
 HEAD = 30
+# Rates are told from samples, so what is about 0 is 0.
+NOBODY = 0.01
 ORANGES = ["#2a1c14", "#4d2a14", "#7a3c12", "#ad5310", "#de7116", "#f7954b", "#fdc48f"]
 
 
@@ -18,6 +21,21 @@ class Area:
     def __init__(self, x, y, width, height):
         self.x, self.y, self.width, self.height = x, y, width, height
         self.right, self.bottom = x + width, y + height
+
+
+class Plot(Area):
+    """An area with time from left to right, and values from 0 at the bottom to `top`."""
+
+    def __init__(self, corner, size, prometheus, top=1):
+        super().__init__(*corner, *size)
+        self.begin, self.end, self.step = prometheus.end - prometheus.span, prometheus.end, prometheus.step
+        self.top = top
+
+    def across(self, at):
+        return self.x + self.width * (at - self.begin) / (self.end - self.begin)
+
+    def place(self, at, value):
+        return self.across(at), self.bottom - self.height * value / self.top
 
 
 def draw(panel, area, prometheus):
@@ -64,41 +82,40 @@ def lines(panel, area, prometheus):
     if not series:
         return nothing(area)
     key, height = legend([name for name, _ in series], area)
-    plot = Area(area.x + 52, area.y + 4, area.width - 56, area.height - height - 26)
-    drawn = stacked(series) if is_stack else [(name, points, None) for name, points in series]
-    most = max(value for _, points, _ in drawn for _, value in points)
-    ticks = steps_to(most, defaults["unit"])
-    parts = [*scale(plot, ticks, defaults["unit"]), *clock(plot, prometheus)]
-    curves = []
-    for index, (_, points, floor) in enumerate(drawn):
-        curves.append(curve(plot, points, floor, ticks[-1], svg.LINES[index % len(svg.LINES)], prometheus, is_stack))
+    drawn = stacked(series) if is_stack else [(points, None) for _, points in series]
+    ticks = steps_to(max(value for points, _ in drawn for _, value in points), defaults["unit"])
+    plot = Plot((area.x + 52, area.y + 4), (area.width - 56, area.height - height - 26), prometheus, ticks[-1])
+    parts = [*scale(plot, ticks, defaults["unit"]), *clock(plot)]
+    curves = [curve(plot, points, floor, line_colour(index)) for index, (points, floor) in enumerate(drawn)]
     # What is named first lies on top where lines are, and below where they are stacked.
     return [*parts, *(part for one in reversed(curves) for part in one), *key]
 
 
 def stacked(series):
-    """The series, each upon those before it."""
+    """The points of the series, each upon those before it, and what they stand on."""
     below, found = {}, []
-    for name, points in series:
+    for _, points in series:
         floor = [(at, below.get(at, 0)) for at, _ in points]
         for at, value in points:
             below[at] = below.get(at, 0) + value
-        found.append((name, [(at, below[at]) for at, _ in points], floor))
+        found.append(([(at, below[at]) for at, _ in points], floor))
     return found
 
 
-def curve(plot, points, floor, top, stroke, prometheus, is_stack):
-    def place(at, value):
-        x = plot.x + plot.width * (1 - (prometheus.end - at) / prometheus.span)
-        return x, plot.bottom - plot.height * value / top
+def line_colour(index):
+    return svg.LINES[index % len(svg.LINES)]
 
+
+def curve(plot, points, floor, stroke):
+    """A line for each run of points, and what it covers, down to the floor that it stands on."""
     parts = []
-    for run in runs(points, prometheus.step):
-        path = svg.path_of([place(at, value) for at, value in run])
-        base = [(at, value) for at, value in floor or [] if run[0][0] <= at <= run[-1][0]]
-        under = [place(at, value) for at, value in (base or [(run[0][0], 0), (run[-1][0], 0)])]
-        area = path + "L" + " ".join(f"{number(x)} {number(y)}" for x, y in reversed(svg.without_needless(under))) + "z"
-        parts.append(f'<path d="{area}" fill="{stroke}" opacity="{0.35 if is_stack else 0.07}"/>')
+    for run in runs(points, plot.step):
+        path = svg.path_of([plot.place(at, value) for at, value in run])
+        (first, _), (last, _) = run[0], run[-1]
+        base = [(at, value) for at, value in floor or [(first, 0), (last, 0)] if first <= at <= last]
+        under = svg.without_needless([plot.place(at, value) for at, value in base])
+        back = " ".join(f"{number(x)} {number(y)}" for x, y in reversed(under))
+        parts.append(f'<path d="{path}L{back}z" fill="{stroke}" opacity="{0.35 if floor else 0.07}"/>')
         parts.append(f'<path d="{path}" fill="none" stroke="{stroke}" stroke-width="1.4" stroke-linejoin="round"/>')
     return parts
 
@@ -106,7 +123,7 @@ def curve(plot, points, floor, top, stroke, prometheus, is_stack):
 def runs(points, step):
     """The points without a gap between them."""
     found = [[points[0]]]
-    for before, point in zip(points, points[1:]):
+    for before, point in itertools.pairwise(points):
         if point[0] - before[0] > step * 1.5:
             found.append([])
         found[-1].append(point)
@@ -116,19 +133,20 @@ def runs(points, step):
 def scale(plot, ticks, unit):
     parts = []
     for tick in ticks:
-        y = plot.bottom - plot.height * tick / ticks[-1]
+        _, y = plot.place(plot.end, tick)
         parts += [rule(plot.x, y, plot.right, y), text(plot.x - 6, y + 3.5, shown(tick, unit), 10.5, svg.FAINT, "end")]
     return parts
 
 
-def clock(plot, prometheus):
+def clock(plot):
     """Times below, on whole minutes."""
     room = max(2, int(plot.width / 80))
-    every = next((step for step in (60, 120, 300, 600, 900, 1800, 3600) if prometheus.span / step <= room), 7200)
-    at = math.ceil((prometheus.end - prometheus.span) / every) * every
+    span = plot.end - plot.begin
+    every = next((step for step in (60, 120, 300, 600, 900, 1800, 3600) if span / step <= room), 7200)
+    at = math.ceil(plot.begin / every) * every
     parts = []
-    while at <= prometheus.end:
-        x = plot.x + plot.width * (1 - (prometheus.end - at) / prometheus.span)
+    while at <= plot.end:
+        x = plot.across(at)
         parts.append(rule(x, plot.y, x, plot.bottom))
         if plot.x + 14 < x < plot.right - 12:
             words = time.strftime("%H:%M", time.gmtime(at))
@@ -153,7 +171,7 @@ def legend(names, area):
     for line, row in enumerate(rows[:3]):
         y = area.bottom - 15 * (min(len(rows), 3) - line) + 11
         for x, index, words in row:
-            parts.append(box(area.x + x, y - 5, 14, 3, svg.LINES[index % len(svg.LINES)], 1))
+            parts.append(box(area.x + x, y - 5, 14, 3, line_colour(index), 1))
             parts.append(text(area.x + x + 19, y, words, 11, svg.TEXT))
     if left:
         parts.append(text(area.right, area.y - 12, f"{left} more names", 10.5, svg.FAINT, "end"))
@@ -222,25 +240,26 @@ def table_columns(panel):
 def heatmap(panel, area, prometheus):
     bands = bands_of(prometheus.over_time(panel["targets"][0]["expr"]))
     most = max((count for _, counts in bands for count in counts.values()), default=0)
-    if not most:
+    if most < NOBODY:
         return nothing(area)
-    plot = Area(area.x + 52, area.y + 2, area.width - 56, area.height - 24)
-    high = plot.height / len(bands)
-    wide = plot.width * prometheus.step / prometheus.span
-    cells = {}
-    for line, (_, counts) in enumerate(bands):
-        y = plot.bottom - high * (line + 1)
+    plot = Plot((area.x + 52, area.y + 2), (area.width - 56, area.height - 24), prometheus, len(bands))
+    wide, high = plot.width * plot.step / (plot.end - plot.begin), plot.height / len(bands)
+    cells, parts = {}, []
+    for line, (edge, counts) in enumerate(bands):
         for at, count in counts.items():
-            x = plot.x + plot.width * (1 - (prometheus.end - at) / prometheus.span) - wide
-            shade = min(int(math.sqrt(max(count, 0) / most) * len(ORANGES)), len(ORANGES) - 1)
-            if count > 0.01 and x >= plot.x - 0.1:
-                cell = f"M{number(x)} {number(y + 0.5)}h{number(wide - 0.5)}v{number(high - 1)}h-{number(wide - 0.5)}z"
-                cells.setdefault(ORANGES[shade], []).append(cell)
-    parts = [f'<path d="{"".join(drawn)}" fill="{fill}"/>' for fill, drawn in cells.items()]
-    for line, (edge, _) in enumerate(bands):
+            if count > NOBODY and at > plot.begin:
+                shade = min(int(math.sqrt(count / most) * len(ORANGES)), len(ORANGES) - 1)
+                x, y = plot.place(at - plot.step, line + 1)
+                cells.setdefault(ORANGES[shade], []).append(cell(x, y, wide, high))
         words = "more" if math.isinf(edge) else shown(edge, "s")
-        parts.append(text(plot.x - 6, plot.bottom - high * (line + 0.5) + 3.5, words, 10, svg.FAINT, "end"))
-    return [*parts, *clock(plot, prometheus)]
+        _, y = plot.place(plot.end, line + 0.5)
+        parts.append(text(plot.x - 6, y + 3.5, words, 10, svg.FAINT, "end"))
+    filled = [f'<path d="{"".join(drawn)}" fill="{fill}"/>' for fill, drawn in cells.items()]
+    return [*filled, *parts, *clock(plot)]
+
+
+def cell(x, y, wide, high):
+    return f"M{number(x)} {number(y + 0.5)}h{number(wide - 0.5)}v{number(high - 1)}h-{number(wide - 0.5)}z"
 
 
 def bands_of(found):
@@ -250,7 +269,7 @@ def bands_of(found):
     for edge, counts in buckets:
         bands.append((edge, {at: count - below.get(at, 0) for at, count in counts.items()}))
         below = counts
-    filled = [index for index, (_, counts) in enumerate(bands) if max(counts.values(), default=0) > 0.01]
+    filled = [index for index, (_, counts) in enumerate(bands) if max(counts.values(), default=0) > NOBODY]
     return bands[filled[0] : filled[-1] + 1] if filled else []
 
 
@@ -260,19 +279,18 @@ def states(panel, area, prometheus):
     if not series:
         return nothing(area)
     names = min(max(width_of(name, 11.5) for name, _ in series) + 12, area.width * 0.35)
-    plot = Area(area.x + names, area.y, area.width - names, area.height - 22)
+    plot = Plot((area.x + names, area.y), (area.width - names, area.height - 22), prometheus)
     room = plot.height / len(series)
-    parts = [*clock(plot, prometheus)]
+    parts = [*clock(plot)]
     for line, (name, points) in enumerate(series):
         y, high = plot.y + room * line + 1, min(room - 3, 40)
         parts.append(text(plot.x - 8, y + high / 2 + 4, fitted(name, 11.5, names - 8), 11.5, svg.TEXT, "end"))
-        for begin, end, value in spans(points, prometheus.step):
-            x1, x2 = (plot.x + plot.width * (1 - (prometheus.end - at) / prometheus.span) for at in (begin, end))
+        for begin, end, value in spans(points, plot.step):
             words, fill = said(defaults, value)
-            x1, x2 = max(x1, plot.x), min(x2, plot.right)
-            parts.append(box(x1, y, x2 - x1, high, fill))
-            if x2 - x1 > width_of(words, 11) + 8 and high > 11:
-                parts.append(text(x1 + 5, y + high / 2 + 4, words, 11, "#ffffff", weight=500))
+            x, right = plot.across(begin), min(plot.across(end), plot.right)
+            parts.append(box(x, y, right - x, high, fill))
+            if right - x > width_of(words, 11) + 8:
+                parts.append(text(x + 5, y + high / 2 + 4, words, 11, "#ffffff", weight=500))
     return parts
 
 

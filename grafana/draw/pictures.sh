@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Draws the pictures of docs/pictures from live data: starts a fleet and a Prometheus, waits, and draws.
+# Draws the pictures of docs/pictures from live data: starts a fleet and a Prometheus, kills an agent now and then, and draws.
 #
 #   bash grafana/draw/pictures.sh [MINUTES]    15 where nothing is said
 #
@@ -26,6 +26,7 @@ clean_up() {
 }
 
 main() {
+  local minute
   [[ -n ${BINARY:-} ]] || cargo build --release --locked --bin triarch
   trap clean_up EXIT
   cat actors/teams/demo.toml grafana/draw/fleet.toml | sed "s|{agents}|$AGENTS|" >"$folder/triarch.toml"
@@ -35,9 +36,12 @@ main() {
     grafana/prometheus/prometheus.yml >"$folder/prometheus.yml"
   start prometheus prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/data" \
     --web.listen-address="$PROMETHEUS"
-  printf 'drawing in %s minutes\n' "$MINUTES"
-  sleep "$((MINUTES * 60 + 20))"
-  board overview --open Supervision Mailboxes Teams Programs
+  printf 'one agent is killed each minute; drawing in %s minutes\n' "$MINUTES"
+  for ((minute = 0; minute < MINUTES; minute++)); do
+    sleep 60
+    "$TRIARCH" agent kill "tools/echo-$((minute % 3 + 1))" >/dev/null
+  done
+  board overview --open Supervision Mailboxes Programs
   board agents-and-mailboxes --open Supervisors --without Lives 'States of agents'
   board programs --open Logs
   screen
@@ -59,7 +63,7 @@ board() {
 # `triarch top` as a terminal shows it.
 screen() {
   local terminal=(tmux -L "${folder##*/}")
-  "${terminal[@]}" new-session -d -x 112 -y 32 "$TRIARCH" top
+  "${terminal[@]}" new-session -d -x 112 -y 38 "$TRIARCH" top
   sleep 5
   "${terminal[@]}" capture-pane -e -p | python3 grafana/draw/screen.py "$PICTURES/top.svg" 'triarch top'
 }

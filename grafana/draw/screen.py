@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws a terminal's screen, given with its colours on standard input (as `tmux capture-pane -e -p` prints it), as SVG."""
+"""Draws a terminal's screen as SVG, from what `tmux capture-pane -e -p` prints: its lines with their colours."""
 
 import re
 import sys
@@ -16,6 +16,24 @@ BASIC = ["#3b3e46", "#f2495c", "#73bf69", "#f2cc0c", "#6e9fff", "#b877d9", "#56d
 BRIGHT = ["#8e9099", "#ff7383", "#96d98d", "#ffe14d", "#8ab8ff", "#ca95e5", "#7be3d5", "#ffffff"]
 
 
+LOOKS = {
+    1: ("is_bold", True),
+    2: ("is_faint", True),
+    7: ("is_swapped", True),
+    27: ("is_swapped", False),
+    39: ("fill", TEXT),
+    49: ("ground", None),
+    **{30 + index: ("fill", colour) for index, colour in enumerate(BASIC)},
+    **{40 + index: ("ground", colour) for index, colour in enumerate(BASIC)},
+    **{90 + index: ("fill", colour) for index, colour in enumerate(BRIGHT)},
+    **{100 + index: ("ground", colour) for index, colour in enumerate(BRIGHT)},
+}
+DOTS = [BASIC[1], BASIC[3], BASIC[2]]
+PLAIN, NEITHER_BOLD_NOR_FAINT = 0, 22
+OF_MANY = {38: "fill", 48: "ground"}
+TRUE_COLOUR = 2
+
+
 class Pen:
     """How what follows is written."""
 
@@ -29,33 +47,15 @@ class Pen:
     def turn(self, codes):
         codes = [int(code or 0) for code in codes.split(";")]
         while codes:
-            self.take(codes.pop(0), codes)
-
-    def take(self, code, rest):
-        if code == 0:
-            self.reset()
-        elif code == 22:
-            self.is_bold = self.is_faint = False
-        elif code == 1:
-            self.is_bold = True
-        elif code == 2:
-            self.is_faint = True
-        elif code in (7, 27):
-            self.is_swapped = code == 7
-        elif 30 <= code <= 37 or 90 <= code <= 97:
-            self.fill = (BASIC if code < 90 else BRIGHT)[code % 10]
-        elif 40 <= code <= 47 or 100 <= code <= 107:
-            self.ground = (BASIC if code < 100 else BRIGHT)[code % 10]
-        elif code in (38, 48):
-            chosen = of_many(rest)
-            if code == 38:
-                self.fill = chosen
-            else:
-                self.ground = chosen
-        elif code == 39:
-            self.fill = TEXT
-        elif code == 49:
-            self.ground = None
+            code = codes.pop(0)
+            if code == PLAIN:
+                self.reset()
+            elif code == NEITHER_BOLD_NOR_FAINT:
+                self.is_bold = self.is_faint = False
+            elif code in OF_MANY:
+                setattr(self, OF_MANY[code], of_many(codes))
+            elif code in LOOKS:
+                setattr(self, *LOOKS[code])
 
     def colours(self):
         fill = FAINT if self.is_faint else self.fill
@@ -64,15 +64,17 @@ class Pen:
 
 def of_many(rest):
     """A colour of 256, or of all there are."""
-    if rest.pop(0) == 2:
-        return "#{:02x}{:02x}{:02x}".format(*(rest.pop(0) for _ in range(3)))
+    if rest.pop(0) == TRUE_COLOUR:
+        return "#" + "".join(f"{rest.pop(0):02x}" for _ in range(3))
     index = rest.pop(0)
-    if index < 16:
-        return (BASIC + BRIGHT)[index]
-    if index >= 232:
-        return "#" + f"{8 + 10 * (index - 232):02x}" * 3
+    basic = BASIC + BRIGHT
+    greys = 24
+    if index < len(basic):
+        return basic[index]
+    if index >= 256 - greys:
+        return "#" + f"{8 + 10 * (index - 256 + greys):02x}" * 3
     steps = (0, 95, 135, 175, 215, 255)
-    return "#" + "".join(f"{steps[(index - 16) // place % 6]:02x}" for place in (36, 6, 1))
+    return "#" + "".join(f"{steps[(index - len(basic)) // place % 6]:02x}" for place in (36, 6, 1))
 
 
 def pieces(line, pen):
@@ -93,7 +95,7 @@ def main():
     lines = sys.stdin.read().rstrip("\n").split("\n")
     columns = max(len(CODES.sub("", line)) for line in lines)
     width, height = 2 * EDGE + columns * CELL, HEAD + len(lines) * LINE + EDGE
-    dots = [f'<circle cx="{EDGE + 6 + 20 * i}" cy="20" r="6" fill="{c}"/>' for i, c in enumerate(("#f2495c", "#f2cc0c", "#73bf69"))]
+    dots = [f'<circle cx="{EDGE + 6 + 20 * index}" cy="20" r="6" fill="{DOTS[index]}"/>' for index in range(3)]
     parts = [box(0, 0, width, height, CANVAS, 8), *dots, text(width / 2, 24, title, 13, FAINT, "middle")]
     parts.append(f'<g font-family="{MONO}" font-size="{SIZE}" xml:space="preserve">')
     pen = Pen()

@@ -44,7 +44,9 @@ def number(value):
 def text(x, y, words, size=12, fill=TEXT, anchor="start", weight=400):
     more = "" if anchor == "start" else f' text-anchor="{anchor}"'
     more += "" if weight == 400 else f' font-weight="{weight}"'
-    return f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{fill}"{more}>{escape(words)}</text>'
+    return (
+        f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{fill}"{more}>{escape(words)}</text>'
+    )
 
 
 def box(x, y, width, height, fill, radius=0, stroke=None):
@@ -62,24 +64,23 @@ def rule(x1, y1, x2, y2, stroke=GRID):
 
 def without_needless(points):
     """Without points that lie between two of the same height."""
-    kept = []
-    for index, (x, y) in enumerate(points):
-        inner = 0 < index < len(points) - 1
-        if not (inner and abs(points[index - 1][1] - y) < 0.05 and abs(points[index + 1][1] - y) < 0.05):
+    kept = points[:1]
+    for (_, before), (x, y), (_, after) in zip(points, points[1:], points[2:], strict=False):
+        if round(before, 1) != round(y, 1) or round(y, 1) != round(after, 1):
             kept.append((x, y))
-    return kept
+    return kept + points[1:][-1:]
 
 
 def path_of(points):
     """A line through points, each as far from the one before as it is."""
     parts, before = [], None
-    for x, y in without_needless(points):
-        x, y = round(x, 1), round(y, 1)
+    for point in without_needless(points):
+        here = [round(side, 1) for side in point]
         if before is None:
-            parts.append(f"M{number(x)} {number(y)}l")
+            parts.append(f"M{number(here[0])} {number(here[1])}l")
         else:
-            parts.append(f"{number(x - before[0])} {number(y - before[1])} ")
-        before = (x, y)
+            parts.append(f"{number(here[0] - before[0])} {number(here[1] - before[1])} ")
+        before = here
     return "".join(parts).rstrip()
 
 

@@ -34,11 +34,7 @@ pub(crate) fn boards() -> Vec<(String, Value)> {
 
 /// What the panels and marks of a board ask, where scrapes are so many seconds apart.
 pub(crate) fn questions(name: &str, board: &Value, scrape: u64) -> Vec<Question> {
-    let rows = board["panels"].as_array().unwrap();
-    let panels = rows
-        .iter()
-        .flat_map(|row| [row].into_iter().chain(row["panels"].as_array().into_iter().flatten()));
-    let mut questions: Vec<_> = panels.flat_map(|panel| of_panel(name, panel)).collect();
+    let mut questions: Vec<_> = panels(board).flat_map(|panel| of_panel(name, panel)).collect();
     let marks = board["annotations"]["list"].as_array().unwrap().iter();
     questions.extend(marks.filter_map(|mark| {
         Some(Question {
@@ -51,6 +47,17 @@ pub(crate) fn questions(name: &str, board: &Value, scrape: u64) -> Vec<Question>
         question.expr = filled_in(&question.expr, scrape);
     }
     questions
+}
+
+/// What its rows and panels are called.
+pub(crate) fn titles(board: &Value) -> impl Iterator<Item = &str> {
+    panels(board).map(|panel| panel["title"].as_str().unwrap())
+}
+
+/// Rows and panels, those of closed rows among them.
+fn panels(board: &Value) -> impl Iterator<Item = &Value> {
+    let rows = board["panels"].as_array().unwrap().iter();
+    rows.flat_map(|row| [row].into_iter().chain(row["panels"].as_array().into_iter().flatten()))
 }
 
 fn of_panel(board: &str, panel: &Value) -> Vec<Question> {

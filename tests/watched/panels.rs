@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::boards::{Question, STEP, boards, choices, questions};
+use crate::boards::{Question, STEP, boards, choices, questions, titles};
 use crate::prometheus::{Answer, Prometheus, escaped};
 use crate::running::{House, free_port};
-use crate::{PATIENCE, tell};
+use crate::{GRAFANA, PATIENCE, tell};
 
 const DEMO: &str = include_str!("../../actors/teams/demo.toml");
 const TROUBLE: &str = include_str!("fleet.toml");
@@ -125,6 +125,7 @@ fn every_panel_shows_what_there_is_and_is_quick() {
     is_scraped_without_a_fault(&prometheus);
     can_be_chosen_from(&prometheus);
     are_quick(&prometheus, &seen);
+    can_be_drawn(&house, &prometheus);
 }
 
 /// What Prometheus says of its target and of the rules.
@@ -157,6 +158,30 @@ fn can_be_chosen_from(prometheus: &Prometheus) {
             let path = format!("/api/v1/label/{label}/values?match[]={}", escaped(&series));
             let values = prometheus.ask(&path).unwrap();
             assert!(!values.as_array().unwrap().is_empty(), "{name}: {label} of {series}");
+        }
+    }
+}
+
+/// Whether the boards can be drawn as they are for the documents, with every row open.
+fn can_be_drawn(house: &House, prometheus: &Prometheus) {
+    for (name, board) in boards() {
+        let picture = house.path().join(format!("{name}.svg"));
+        let rows = board["panels"].as_array().unwrap().iter();
+        let rows = rows.filter(|row| row["type"] == "row");
+        let status = Command::new("python3")
+            .arg("-B")
+            .arg(format!("{GRAFANA}/draw/board.py"))
+            .arg(format!("{GRAFANA}/dashboards/{name}.json"))
+            .arg(&picture)
+            .args(["--prometheus", &prometheus.address(), "--scrape", "1", "--open"])
+            .args(rows.map(|row| row["title"].as_str().unwrap()))
+            .status()
+            .unwrap();
+        assert!(status.success(), "{name}");
+        let drawn = fs::read_to_string(picture).unwrap();
+        for title in titles(&board) {
+            let title = title.replace('&', "&amp;");
+            assert!(drawn.contains(&format!(">{title}<")), "{name} lacks {title}");
         }
     }
 }

@@ -50,6 +50,11 @@ impl Prometheus {
         Self { service }
     }
 
+    /// Where it answers.
+    pub(crate) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.service.port)
+    }
+
     /// The answer of its interface to `path`; nothing while it has none.
     pub(crate) fn ask(&self, path: &str) -> Option<Value> {
         // What answers an HTTP/1.0 sends its body in one piece.
