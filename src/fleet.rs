@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 use triarch_gateway::ProgressSink;
-use triarch_programs::{Program, Programs};
+use triarch_programs::Programs;
+use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::supervisor::SupervisorHandle;
-use triarch_supervision::tree::{Level, NodeView, Observer};
+use triarch_supervision::tree::{NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig, names};
 use triarch_telemetry::Exposition;
 
@@ -188,13 +189,9 @@ impl Fleet {
         found.map_err(|_| Trouble::no_such_team(team))
     }
 
-    /// What a node is: its level, or of an agent whether it is native or a program.
+    /// What a node is: its level, or of an agent its kind.
     pub(crate) fn kind_of(node: &NodeView) -> &'static str {
-        match node.level {
-            Level::Agent if is_program(node) => "program",
-            Level::Agent => "native",
-            other => other.label(),
-        }
+        node.agent_kind.map_or(node.level.label(), AgentKind::label)
     }
 
     /// The process of the program that an agent runs.
@@ -202,10 +199,4 @@ impl Fleet {
         let running = self.programs().records().running(path)?;
         u32::try_from(running.pid).ok()
     }
-}
-
-/// Whether the agent runs programs, before its first run too.
-fn is_program(node: &NodeView) -> bool {
-    let program = std::any::type_name::<Program>();
-    program.rsplit("::").next() == Some(node.type_name)
 }

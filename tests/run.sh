@@ -5,8 +5,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
-readonly STAGES=(set_up format lints tests documentation_tests documentation rules examples benches simulation shuttle dependencies)
+readonly STAGES=(set_up format lints tests documentation_tests documentation rules watched examples benches simulation shuttle dependencies)
 readonly FEATURES=(--features triarch-supervision/testing)
+# What needs a Prometheus and an Alertmanager is built for these alone.
+readonly WATCHED=(--features triarch/watched)
 readonly EXAMPLE_SECONDS=60
 readonly SKIPPED=77
 
@@ -29,7 +31,7 @@ stage_format() {
 }
 
 stage_lints() {
-  cargo clippy --workspace --all-targets --locked "${FEATURES[@]}" -- -D warnings
+  cargo clippy --workspace --all-targets --locked "${FEATURES[@]}" "${WATCHED[@]}" -- -D warnings
 }
 
 stage_tests() {
@@ -51,6 +53,16 @@ stage_rules() {
   promtool check rules --lint=all grafana/prometheus/rules/*.yml
   promtool check config grafana/prometheus/prometheus.yml
   promtool test rules grafana/prometheus/tests/*.yml
+}
+
+# The real binary beside a real Prometheus and a real Alertmanager: what they see of it, and whom they tell.
+stage_watched() {
+  command -v prometheus >/dev/null || install_packages prometheus
+  command -v prometheus-alertmanager >/dev/null || install_packages prometheus-alertmanager
+  prometheus --version 2>&1 | head -n 1
+  prometheus-alertmanager --version 2>&1 | head -n 1
+  amtool check-config grafana/alertmanager/alertmanager.yml
+  some_tests cargo test --locked -p triarch "${WATCHED[@]}" --test watched -- --nocapture
 }
 
 # What the README says first is tried as it stands there, but for the profile, the state folder and the port.

@@ -32,7 +32,7 @@ pub(super) fn supervision() -> Vec<Alert> {
             expr: "sum by (job, instance, supervisor) \
                    (increase(triarch_supervisor_restarts_total{reason=~\"error|panic|killed\"}[10m])) > 5"
                 .to_owned(),
-            wait: "5m",
+            wait: "0m",
             severity: Severity::Ticket,
             summary: "Children of {{ $labels.supervisor }} on {{ $labels.instance }} fail over and over.",
             description: "{{ $value | humanize }} restarts after failures within ten minutes.",
@@ -50,7 +50,7 @@ pub(super) fn supervision() -> Vec<Alert> {
             name: "TriarchQuarantine",
             expr: "sum by (job, instance, supervisor) (triarch_supervisor_children{state=\"quarantined\"}) > 0"
                 .to_owned(),
-            wait: "1m",
+            wait: "0m",
             severity: Severity::Ticket,
             summary: "Children of {{ $labels.supervisor }} on {{ $labels.instance }} are quarantined.",
             description: "{{ $value | humanize }} of them failed too often and stay down until somebody retries them.",

@@ -27,6 +27,8 @@ mod check;
 #[cfg(test)]
 mod outcome;
 #[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod tests;
 
 use board::Board;

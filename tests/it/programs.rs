@@ -92,6 +92,16 @@ fn nothing_is_left_of_programs_and_their_helpers_when_the_runtime_stops() {
 }
 
 #[test]
+fn programs_are_counted_as_programs() {
+    let house = house();
+    let _runtime = up(&house);
+    let (_, page) = house.get("/metrics");
+    let idle = r#"triarch_agents{kind="program",state="idle"} 2"#;
+    let entered = r#"triarch_agent_transitions_total{kind="program",to="idle"} 2"#;
+    assert!(page.contains(idle) && page.contains(entered), "{page}");
+}
+
+#[test]
 fn a_program_that_dies_is_started_again_without_what_it_left_behind() {
     let house = house();
     let _runtime = up(&house);

@@ -24,11 +24,9 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new() -> Self {
-        // Free now, and most likely still when the binary asks for it.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self {
             folder: TempDir::new().unwrap(),
-            port,
+            port: free_port(),
         }
     }
 
@@ -78,17 +76,29 @@ impl House {
 
     /// What the runtime answers to a `GET`: head and body.
     pub(crate) fn get(&self, path: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
-            self.port
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
+        self.get_as(&format!("127.0.0.1:{}", self.port), path)
     }
+
+    /// The same, asked as `host`.
+    pub(crate) fn get_as(&self, host: &str, path: &str) -> (String, String) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        exchange(self.port, &request)
+    }
+}
+
+/// A port that is free now, and most likely still when somebody asks for it.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What a port of this machine answers to a request, until it closes the connection: head and body.
+pub(crate) fn exchange(port: u16, request: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 /// One that runs while the test looks on. It is killed when the test is through.
@@ -194,6 +204,6 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     clippy::disallowed_methods,
     reason = "reading a pipe blocks, and a deadline needs somebody else to wait"
 )]
-fn beside(work: impl FnOnce() + Send + 'static) {
+pub(crate) fn beside(work: impl FnOnce() + Send + 'static) {
     thread::spawn(work);
 }

@@ -2,6 +2,7 @@
 
 mod context;
 pub(crate) mod current;
+mod kind;
 mod life;
 pub(crate) mod shell;
 mod timers;
@@ -9,6 +10,7 @@ mod timers;
 use std::future::Future;
 
 pub use context::{Context, Down};
+pub use kind::AgentKind;
 pub(crate) use life::Handling;
 pub use timers::TimerId;
 
@@ -60,6 +62,9 @@ pub trait Agent: Sized + Send + 'static {
     /// cloned, such as a socket, is for one life: in an `Arc<Mutex<Option<_>>>` from which `start` takes it, for a child
     /// that is [temporary](crate::policy::Restart::Temporary), as [`Agent::attend`] shows.
     type Spec: Clone + Send + Sync + 'static;
+
+    /// What agents of this type are. Only a room that runs something else than Rust says so.
+    const KIND: AgentKind = AgentKind::Native;
 
     /// Begins an incarnation. [`Failure::ignore`] declines without failing.
     fn start(spec: Self::Spec, ctx: &mut Context<Self>) -> impl Future<Output = Result<Self, Failure>> + Send;

@@ -32,9 +32,6 @@ use crate::reason::ExitReason;
 use crate::supervisor::machine::{Counts, Decision};
 use crate::sync::lock;
 
-/// What every agent of this crate is; terminals and other programs have rooms of their own.
-const NATIVE: &str = "native";
-
 /// Set beside the moment of a node's end while its restart is under way.
 const AWAITED: u64 = 1 << 63;
 
@@ -283,7 +280,6 @@ fn word(phase: Phase) -> &'static str {
 pub(crate) struct Meters {
     instruments: Instruments,
     pub(super) metrics: SupervisionMetrics,
-    native: Arc<KindMetrics>,
     known: Mutex<Known>,
 }
 
@@ -308,7 +304,6 @@ impl Meters {
         let instruments = instruments.map_or_else(own_instruments, Ok)?;
         let metrics = SupervisionMetrics::new(&instruments)?;
         Ok(Self {
-            native: metrics.of_kind(NATIVE),
             instruments,
             metrics,
             known: Mutex::default(),
@@ -350,7 +345,7 @@ impl Meters {
         }
         let office = Arc::clone(&self.branch(known, parent).office);
         let handles = Arc::new(Handles {
-            kind: Some(Arc::clone(&self.native)),
+            kind: node.kind.map(|kind| self.metrics.of_kind(kind.label())),
             ..self.begin(known, node.type_name, Some(office))
         });
         let agents = &mut self.branch(known, parent).agents;

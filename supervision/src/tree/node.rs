@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
+use crate::agent::{Agent, AgentKind};
 use crate::clock::Moment;
 use crate::name::Name;
 use crate::reason::{ExitReason, KillCause};
@@ -189,6 +190,8 @@ pub(crate) struct Node {
     pub(crate) name: Name,
     /// The type of the agent, short.
     pub(crate) type_name: &'static str,
+    /// What kind of agent, where it is one.
+    pub(crate) kind: Option<AgentKind>,
     path: OnceLock<Arc<str>>,
     phase: AtomicU8,
     control: AtomicU8,
@@ -216,13 +219,25 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
+    /// The node of an agent of that type.
+    pub(crate) fn of_agent<A: Agent>(name: Name) -> Arc<Self> {
+        Self::of_kind(Some(A::KIND), Level::Agent, name, std::any::type_name::<A>())
+    }
+
+    /// A supervisor's node, or that of an agent that is native.
     pub(crate) fn new(level: Level, name: Name, type_name: &'static str) -> Arc<Self> {
+        let kind = (level == Level::Agent).then_some(AgentKind::Native);
+        Self::of_kind(kind, level, name, type_name)
+    }
+
+    fn of_kind(kind: Option<AgentKind>, level: Level, name: Name, type_name: &'static str) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             level,
             name,
             type_name: short(type_name),
+            kind,
             path: OnceLock::new(),
             phase: AtomicU8::new(Phase::Specified as u8),
             control: AtomicU8::new(0),

@@ -11,6 +11,7 @@ use super::metering::ROOT;
 use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
+use crate::agent::AgentKind;
 use crate::dead_letter::DeadLetters;
 use crate::mailbox::Mailbox;
 use crate::message::Message;
@@ -31,6 +32,8 @@ pub struct NodeView {
     pub level: Level,
     /// The agent's type.
     pub type_name: &'static str,
+    /// What kind of agent, where it is one.
+    pub agent_kind: Option<AgentKind>,
     /// Where it stands in its life.
     pub state: Phase,
     /// Its present life, or its last.
@@ -53,6 +56,7 @@ impl NodeView {
             path: path.into(),
             level,
             type_name: "",
+            agent_kind: None,
             state: Phase::Specified,
             incarnation: 0,
             restarts: 0,
@@ -327,6 +331,7 @@ fn view(node: &Node, children_count: usize) -> NodeView {
         path: node.path(),
         level: node.level,
         type_name: node.type_name,
+        agent_kind: node.kind,
         state: node.phase(),
         incarnation: node.incarnation(),
         restarts: u64::from(node.restarts()),

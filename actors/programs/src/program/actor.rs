@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use triarch_supervision::agent::AgentKind;
 use triarch_supervision::prelude::*;
 use triarch_teams::Post;
 
@@ -44,6 +45,8 @@ impl Unborn {
 impl Agent for Program {
     type Message = Post;
     type Spec = Plan;
+
+    const KIND: AgentKind = AgentKind::Program;
 
     async fn start(Plan(plan): Plan, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let incarnation = ctx.incarnation();
