@@ -7,12 +7,14 @@ use crate::{commands, idle, observations, pages, pipe, programs, supervisord, ta
 pub(crate) const TRIARCH: &str = "triarch";
 /// Two processes and two pipes, and nothing else.
 pub(crate) const PIPE: &str = "pipe";
+/// The example agent and two pipes of tokio's, without agents around them: what an async runtime alone costs.
+pub(crate) const TOKIO_PIPE: &str = "tokio_pipe";
 /// `/bin/true`: what any process costs to start and to end.
 pub(crate) const NOTHING: &str = "true";
 pub(crate) const SUPERVISORD: &str = "supervisord";
 
 /// The subjects in the order in which each round runs them.
-pub(crate) const SUBJECTS: &[&str] = &[TRIARCH, PIPE, NOTHING, SUPERVISORD];
+pub(crate) const SUBJECTS: &[&str] = &[TRIARCH, PIPE, TOKIO_PIPE, NOTHING, SUPERVISORD];
 
 /// Round trips per second.
 const TRIPS_A_SECOND: &str = "trips/s";
@@ -120,6 +122,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     vec![
         Entry::here(TRIARCH, &ROUND_TRIP, talk::round_trips),
         Entry::here(PIPE, &ROUND_TRIP, pipe::round_trips),
+        Entry::here(TOKIO_PIPE, &ROUND_TRIP, pipe::round_trips_of_tokio),
         Entry::here(TRIARCH, &PIPELINED, talk::pipelined),
         Entry::outside(TRIARCH, &START, programs::start),
         Entry::outside(SUPERVISORD, &START, supervisord::start),

@@ -32,7 +32,7 @@ pub(crate) fn idle(scale: &Scale) -> Vec<f64> {
     pause(SETTLING / share);
     let before = processor_time(running.pid());
     pause(LOOKED_AT / share);
-    let used = processor_time(running.pid()) - before;
+    let used = processor_time(running.pid()).saturating_sub(before);
     let per_cent = 100.0 * used.as_secs_f64() / (LOOKED_AT / share).as_secs_f64();
     vec![machine::resident_bytes_of(running.pid()) as f64, per_cent]
 }

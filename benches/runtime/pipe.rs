@@ -1,13 +1,17 @@
-//! The floor under every talk with a program: a line to another process and back through two bare pipes.
+//! The floors under every talk with a program: a line to another process and back through two pipes, bare ones and tokio's.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe;
 use triarch_benches::Scale;
 use triarch_benches::figure::percentiles;
+use triarch_benches::runtime::on_two_workers;
 
-use crate::cases;
+use crate::cases::{self, Times};
+use crate::tools;
 
 /// Makes this program the other end.
 const OTHER_END: &str = "--other-end-of-a-pipe";
@@ -66,4 +70,45 @@ pub(crate) fn round_trips(scale: &Scale) -> Vec<f64> {
     let ended = other.wait().expect("the other end ends");
     assert!(ended.success(), "the other end ends with {ended}");
     percentiles(nanos, [50, 99], 1e3)
+}
+
+/// The same to the example agent, through tokio's pipes, from one task.
+pub(crate) fn round_trips_of_tokio(scale: &Scale) -> Vec<f64> {
+    let times = cases::TRIPS.of(scale);
+    percentiles(on_two_workers(trips_of_tokio(times)), [50, 99], 1e3)
+}
+
+async fn trips_of_tokio(times: Times) -> Vec<u64> {
+    let mut agent = Command::new(&tools::get().echo)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the agent starts");
+    let there = agent.stdin.take().expect("it is piped");
+    let back = agent.stdout.take().expect("it is piped");
+    let mut there = pipe::Sender::from_owned_fd(there.into()).expect("a pipe");
+    let mut back = tokio::io::BufReader::new(pipe::Receiver::from_owned_fd(back.into()).expect("a pipe"));
+    let mut line = Vec::new();
+    back.read_until(b'\n', &mut line)
+        .await
+        .expect("it says that it is ready");
+    let mut nanos = Vec::with_capacity(times.recorded);
+    for trip in 0..times.all() {
+        line.clear();
+        let asked = Instant::now();
+        there.write_all(LINE).await.expect("the agent reads");
+        back.read_until(b'\n', &mut line).await.expect("the agent writes");
+        let elapsed = asked.elapsed();
+        assert!(
+            line.ends_with(b"\"body\":12345}\n"),
+            "the agent gives back what it gets"
+        );
+        if trip >= times.unrecorded {
+            nanos.push(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+    drop(there);
+    let ended = agent.wait().expect("the agent ends");
+    assert!(ended.success(), "the agent ends with {ended}");
+    nanos
 }
