@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::processes::{self, until};
+use crate::processes;
 use crate::tools;
+
+/// How long one may take to stop, with all it runs.
+const STOPPING: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A folder with a description in it.
 pub(crate) struct House {
@@ -98,6 +102,9 @@ impl Running {
     /// What it answers to a `GET`: head and body.
     pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        stream
+            .set_read_timeout(Some(processes::PATIENCE))
+            .expect("a stream can be bounded");
         let address = &self.address;
         let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).expect("it hears");
@@ -127,16 +134,20 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// In order, since what it started has to go as well.
+    /// In order, since what it started has to go as well; a measurement that failed leaves nothing behind either.
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let _gone = self.0.kill();
-            let _gone = self.0.wait();
-            return;
-        }
         if let Ok(None) = self.0.try_wait() {
             processes::signal(self.pid(), Signal::TERM);
         }
-        until("the end of a process", || self.0.try_wait().ok().flatten());
+        let begun = Instant::now();
+        while matches!(self.0.try_wait(), Ok(None)) {
+            if begun.elapsed() > STOPPING {
+                let _gone = self.0.kill();
+                let _waited = self.0.wait();
+                assert!(std::thread::panicking(), "it did not stop within {STOPPING:?}");
+                return;
+            }
+            processes::pause(LOOK_EVERY);
+        }
     }
 }

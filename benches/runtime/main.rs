@@ -45,7 +45,7 @@ const MORE: &[More] = &[
     },
     More {
         option: tools::SUPERVISORD,
-        value: "FOLDER",
+        value: "DIR",
         meaning: "where supervisord and supervisorctl are; looked for on PATH without",
     },
 ];
@@ -79,7 +79,7 @@ fn run(options: &Options, mut bench: Bench) -> ExitCode {
     println!("{}", header(options));
     if tools::get().supervisord.is_none() {
         println!(
-            "\nUNMEASURED: supervisord is neither in {} nor on PATH",
+            "\nUNMEASURED: supervisord is not on PATH, and no {} says where it is",
             tools::SUPERVISORD
         );
         bench.entries.retain(|entry| entry.subject != cases::SUPERVISORD);

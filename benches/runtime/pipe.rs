@@ -11,6 +11,7 @@ use triarch_benches::figure::percentiles;
 use triarch_benches::runtime::on_two_workers;
 
 use crate::cases::{self, Times};
+use crate::talk::in_time;
 use crate::tools;
 
 /// Makes this program the other end.
@@ -75,7 +76,7 @@ pub(crate) fn round_trips(scale: &Scale) -> Vec<f64> {
 /// The same to the example agent, through tokio's pipes, from one task.
 pub(crate) fn round_trips_of_tokio(scale: &Scale) -> Vec<f64> {
     let times = cases::TRIPS.of(scale);
-    percentiles(on_two_workers(trips_of_tokio(times)), [50, 99], 1e3)
+    percentiles(on_two_workers(in_time(trips_of_tokio(times))), [50, 99], 1e3)
 }
 
 async fn trips_of_tokio(times: Times) -> Vec<u64> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than anything that is waited for takes.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often somebody who waits looks: far shorter than what is measured, and long enough to leave the processor to it.
 const LOOK_EVERY: Duration = Duration::from_micros(200);

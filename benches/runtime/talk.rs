@@ -20,6 +20,7 @@ use triarch_teams::receipt::Stage;
 use triarch_teams::{Kinds, Post, PostOffice, TeamConfig};
 
 use crate::cases::{PIPELINED_TRIPS, TRIPS, Times};
+use crate::processes::PATIENCE;
 use crate::tools;
 
 /// How many posts are under way at once: as many as may be with the program, and as many as may wait for it.
@@ -138,12 +139,18 @@ impl Tally {
     }
 }
 
+/// Does `work`, which has failed where it takes far longer than it can.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(PATIENCE, work).await;
+    done.unwrap_or_else(|_| panic!("the program did not answer within {PATIENCE:?}"))
+}
+
 /// p50 and p99 in microseconds.
 pub(crate) fn round_trips(scale: &Scale) -> Vec<f64> {
     let times = TRIPS.of(scale);
     let nanos = on_two_workers(async move {
         let talk = Talk::begin().await;
-        let nanos = talk.trips(times).await;
+        let nanos = in_time(talk.trips(times)).await;
         talk.end().await;
         nanos
     });
@@ -155,8 +162,8 @@ pub(crate) fn pipelined(scale: &Scale) -> Vec<f64> {
     let times = PIPELINED_TRIPS.of(scale);
     let rate = on_two_workers(async move {
         let talk = Talk::begin().await;
-        talk.rate(times.unrecorded).await;
-        let rate = talk.rate(times.recorded).await;
+        in_time(talk.rate(times.unrecorded)).await;
+        let rate = in_time(talk.rate(times.recorded)).await;
         talk.end().await;
         rate
     });
