@@ -14,38 +14,43 @@
     reason = "a wrong figure must end the measurement, loudly"
 )]
 
-mod child;
-mod options;
-mod rounds;
 mod subjects;
 
 use std::process::ExitCode;
 
-use options::{Options, Request};
-use triarch_benches::{Case, Entry, Scale, figure::Figure, machine, report, runtime};
+use triarch_benches::bench::{Bench, conclude, scale, write};
+use triarch_benches::options::{self, Options, Request};
+use triarch_benches::{case, child, machine, report, rounds, runtime};
 
 #[global_allocator]
 static ALLOCATOR: triarch_benches::allocation::Counting = triarch_benches::allocation::Counting;
 
 fn main() -> ExitCode {
-    let entries = subjects::entries();
-    match options::parse(std::env::args().skip(1), &entries) {
-        Ok(Request::Run(options)) => run(&options, &entries),
-        Ok(Request::List) => list(&entries),
-        Ok(Request::Child { subject, key, is_quick }) => child::answer(&entries, &subject, &key, scale(is_quick)),
-        Ok(Request::Usage) => print(options::USAGE),
+    let bench = Bench {
+        name: "peers",
+        order: case::ORDER,
+        subjects: case::SUBJECTS,
+        rounds: 7,
+        more: &[],
+        entries: subjects::entries(),
+    };
+    match options::parse(std::env::args().skip(1), &bench) {
+        Ok(Request::Run(options)) => run(&options, &bench),
+        Ok(Request::List) => print(&bench.list()),
+        Ok(Request::Child { subject, key, is_quick }) => {
+            let code = child::answer(&bench, &subject, &key, is_quick);
+            subjects::tidy_up();
+            code
+        }
+        Ok(Request::Usage) => print(&options::usage(&bench)),
         Err(wrong) => {
-            eprintln!("peers: {wrong}\n\n{}", options::USAGE);
+            eprintln!("peers: {wrong}\n\n{}", options::usage(&bench));
             ExitCode::from(2)
         }
     }
 }
 
-const fn scale(is_quick: bool) -> Scale {
-    if is_quick { Scale::QUICK } else { Scale::FULL }
-}
-
-fn run(options: &Options, entries: &[Entry]) -> ExitCode {
+fn run(options: &Options, bench: &Bench) -> ExitCode {
     // Now, because a path that cannot be written should not be found out after an hour.
     if let Err(wrong) = write(options, &[]) {
         eprintln!("peers: {wrong}");
@@ -55,29 +60,12 @@ fn run(options: &Options, entries: &[Entry]) -> ExitCode {
     for absence in subjects::absent(options) {
         println!("{absence}");
     }
-    let outcome = rounds::run(options, entries, &scale(options.is_quick));
+    let outcome = rounds::run(bench, options, &scale(options.is_quick));
     subjects::tidy_up();
     println!("\n{}", report::table(&outcome.figures));
     let mut failures = outcome.failures;
     failures.extend(write(options, &outcome.figures).err());
-    for failure in &failures {
-        eprintln!("peers: FAILED {failure}");
-    }
-    if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-fn write(options: &Options, figures: &[Figure]) -> Result<(), String> {
-    let Some(path) = &options.json else { return Ok(()) };
-    report::write_json(path, figures).map_err(|wrong| {
-        format!(
-            "failed to write {}: {wrong}; give --json a path that can be written",
-            path.display()
-        )
-    })
+    conclude(bench, &failures)
 }
 
 fn header(options: &Options) -> String {
@@ -100,18 +88,6 @@ fn header(options: &Options) -> String {
         scale.million,
         runtime::WORKERS,
     )
-}
-
-fn list(entries: &[Entry]) -> ExitCode {
-    let mut cases: Vec<&Case> = entries.iter().flat_map(|entry| entry.cases).collect();
-    cases.sort_by_key(|case| Case::rank(case.name));
-    cases.dedup();
-    for case in cases {
-        let has_it = |entry: &&Entry| entry.cases.iter().any(|other| other.name == case.name);
-        let subjects: Vec<&str> = entries.iter().filter(has_it).map(|entry| entry.subject).collect();
-        println!("{:<24} {:<10} {}", case.name, case.unit, subjects.join(" "));
-    }
-    ExitCode::SUCCESS
 }
 
 fn print(text: &str) -> ExitCode {

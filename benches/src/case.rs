@@ -17,6 +17,8 @@ pub const NANOS: &str = "ns";
 pub const MICROS: &str = "µs";
 /// Seconds.
 pub const SECONDS: &str = "s";
+/// Milliseconds.
+pub const MILLIS: &str = "ms";
 /// Bytes.
 pub const GROWTH: &str = "B";
 /// Resident bytes per agent.
@@ -95,7 +97,7 @@ pub const METRICS_8_8: [Case; 2] = [
 /// Allocations of one tell, 1 → 1, 16 bytes.
 pub const ALLOCS_PER_TELL: Case = Case::new("allocs_per_tell", ALLOCATIONS);
 
-/// The cases in the order in which they are run and shown; an entry may have others, which come after these.
+/// The cases of the peers in the order in which they are run and shown.
 pub const ORDER: &[&str] = &[
     "tell_1_1_16",
     "tell_4_1_16",
@@ -135,7 +137,7 @@ pub const ORDER: &[&str] = &[
     "leave_million_queued",
 ];
 
-/// The subjects in the order in which each round runs them.
+/// The peers in the order in which each round runs them.
 pub const SUBJECTS: &[&str] = &[
     "triarch",
     "ractor",
@@ -154,11 +156,6 @@ impl Case {
     /// A case of any name, besides the constants above.
     pub const fn new(name: &'static str, unit: &'static str) -> Self {
         Self { name, unit }
-    }
-
-    /// Its place in [`ORDER`]; unknown ones are last.
-    pub fn rank(name: &str) -> usize {
-        ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len())
     }
 }
 
@@ -180,6 +177,8 @@ pub enum Place {
     Child,
     /// The same, with allocations counted.
     CountedChild,
+    /// In processes of the subject's own that each round starts afresh, while the benchmark looks on.
+    Outside,
 }
 
 /// One run of one subject: figures for one or more cases.
@@ -212,6 +211,16 @@ impl Entry {
             subject,
             cases,
             place: Place::Child,
+            run,
+        }
+    }
+
+    /// An entry that runs [`Place::Outside`].
+    pub const fn outside(subject: &'static str, cases: &'static [Case], run: fn(&Scale) -> Vec<f64>) -> Self {
+        Self {
+            subject,
+            cases,
+            place: Place::Outside,
             run,
         }
     }

@@ -62,3 +62,13 @@ pub fn percentile(sorted: &[u64], percent: usize) -> u64 {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted[rank.max(1) - 1]
 }
+
+/// Percentiles of nanoseconds in a unit of so many of them.
+///
+/// # Panics
+/// When there is no sample.
+pub fn percentiles<const N: usize>(mut nanos: Vec<u64>, percents: [usize; N], unit: f64) -> Vec<f64> {
+    nanos.sort_unstable();
+    let in_unit = |percent| percentile(&nanos, percent) as f64 / unit;
+    percents.map(in_unit).into()
+}

@@ -1,8 +1,9 @@
 //! Measures Triarch side by side with its peers: one process, interleaved rounds, medians.
 //!
-//! This library is the measuring kit; the subjects and their table are in `peers/`. A subject is a list of [`Entry`]s: the
-//! cases it has, and for each a plain function from [`Scale`] to figures. What all subjects do alike is here, so that no
-//! two of them measure differently: the load and its check ([`load`]), latencies ([`latency`]), restarts ([`restart`]),
+//! This library is the measuring kit; the benches are in `peers/`, which compares Triarch with other actors, and in
+//! `runtime/`, which measures the runtime as it is used. A [`Bench`] is a list of [`Entry`]s: the cases each subject has, and for
+//! each a plain function from [`Scale`] to figures. What all subjects do alike is here, so that no
+//! two of them measure differently: rounds ([`rounds`]), the load and its check ([`load`]), latencies ([`latency`]), restarts ([`restart`]),
 //! counts of agents ([`countdown`]), overloads ([`overload`]), runtimes ([`runtime`]), memory ([`machine`]) and allocations ([`allocation`]).
 #![expect(
     clippy::expect_used,
@@ -12,17 +13,22 @@
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with four digits")]
 
 pub mod allocation;
+pub mod bench;
 pub mod case;
+pub mod child;
 pub mod countdown;
 pub mod figure;
 pub mod latency;
 pub mod load;
 pub mod machine;
+pub mod options;
 pub mod overload;
 pub mod report;
 pub mod restart;
+pub mod rounds;
 pub mod runtime;
 
+pub use bench::Bench;
 pub use case::{Case, Entry, Place, Scale};
 pub use countdown::Countdown;
 pub use latency::Latencies;

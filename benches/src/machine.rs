@@ -37,7 +37,15 @@ fn first_line_of(program: &str, arguments: &[&str]) -> Option<String> {
 /// # Panics
 /// Where there is no `/proc`.
 pub fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("resident memory is read from /proc");
+    resident_bytes_of(std::process::id())
+}
+
+/// The bytes of a process that are resident.
+///
+/// # Panics
+/// Where there is no `/proc`, or no such process.
+pub fn resident_bytes_of(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("resident memory is read from /proc");
     let line = status
         .lines()
         .find(|line| line.starts_with("VmRSS:"))

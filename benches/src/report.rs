@@ -82,7 +82,7 @@ fn is_best(figure: &Figure, figures: &[Figure]) -> bool {
 }
 
 /// Four digits that matter, and thousands set apart.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if value.abs() < 1_000.0 {
         let decimals = if value.abs() < 10.0 { 3 } else { 1 };
         return format!("{value:.decimals$}");

@@ -2,12 +2,12 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
-use triarch_benches::{Entry, Place, Scale, allocation};
-
-use crate::subjects;
+use crate::allocation;
+use crate::bench::{Bench, scale};
+use crate::case::{Entry, Place, Scale};
 
 /// Measures `entry` in a fresh process.
-pub(crate) fn ask(entry: &Entry, scale: &Scale) -> Result<Vec<f64>, String> {
+pub fn ask(entry: &Entry, scale: &Scale) -> Result<Vec<f64>, String> {
     let program = std::env::current_exe().map_err(|wrong| format!("this program has no path: {wrong}"))?;
     let mut command = Command::new(program);
     command
@@ -26,18 +26,21 @@ pub(crate) fn ask(entry: &Entry, scale: &Scale) -> Result<Vec<f64>, String> {
 }
 
 /// Is that process: measures, and prints the figures as a line of JSON.
-pub(crate) fn answer(entries: &[Entry], subject: &str, key: &str, scale: Scale) -> ExitCode {
-    let Some(entry) = entries
-        .iter()
-        .find(|entry| entry.subject == subject && entry.key() == key)
-    else {
-        eprintln!("peers: --child names {key} of {subject}, which does not exist; see --list");
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the line is the answer to whoever started this"
+)]
+pub fn answer(bench: &Bench, subject: &str, key: &str, is_quick: bool) -> ExitCode {
+    let is_meant = |entry: &&Entry| entry.subject == subject && entry.key() == key;
+    let Some(entry) = bench.entries.iter().find(is_meant) else {
+        let name = bench.name;
+        eprintln!("{name}: --child names {key} of {subject}, which does not exist; see --list");
         return ExitCode::from(2);
     };
     if entry.place == Place::CountedChild {
         allocation::switch_on();
     }
-    println!("{:?}", (entry.run)(&scale));
-    subjects::tidy_up();
+    println!("{:?}", (entry.run)(&scale(is_quick)));
     ExitCode::SUCCESS
 }

@@ -2,41 +2,46 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use triarch_benches::{Case, Entry, Place, Scale, case::SUBJECTS, figure::Figure};
-
+use crate::bench::Bench;
+use crate::case::{Entry, Place, Scale};
 use crate::child;
+use crate::figure::Figure;
 use crate::options::Options;
 
 /// What was measured, and what failed instead.
-pub(crate) struct Outcome {
-    pub(crate) figures: Vec<Figure>,
-    pub(crate) failures: Vec<String>,
+#[derive(Debug)]
+pub struct Outcome {
+    /// One for each case and subject.
+    pub figures: Vec<Figure>,
+    /// What failed, and why.
+    pub failures: Vec<String>,
 }
 
 /// Runs what the options choose.
-pub(crate) fn run(options: &Options, entries: &[Entry], scale: &Scale) -> Outcome {
+#[expect(clippy::print_stderr, reason = "whoever waits sees how far it is")]
+pub fn run(bench: &Bench, options: &Options, scale: &Scale) -> Outcome {
     let mut outcome = Outcome {
         figures: Vec::new(),
         failures: Vec::new(),
     };
-    for group in groups(options, entries) {
+    for group in groups(bench, options) {
         eprintln!("{} …", group[0].key());
         let mut figures = measure(&group, options.rounds, scale, &mut outcome.failures);
         figures.retain(|figure| options.has_case(figure.case));
         // By case first: an entry with several cases gives them together. The sort is stable, so subjects keep their order.
-        figures.sort_by_key(|figure| Case::rank(figure.case));
+        figures.sort_by_key(|figure| bench.rank(figure.case));
         outcome.figures.append(&mut figures);
     }
     outcome
 }
 
-fn groups(options: &Options, entries: &[Entry]) -> Vec<Vec<Entry>> {
+fn groups(bench: &Bench, options: &Options) -> Vec<Vec<Entry>> {
     let is_chosen = |entry: &&Entry| {
         options.has_subject(entry.subject) && entry.cases.iter().any(|case| options.has_case(case.name))
     };
-    let mut chosen: Vec<Entry> = entries.iter().filter(is_chosen).copied().collect();
-    let subject = |entry: &Entry| SUBJECTS.iter().position(|name| *name == entry.subject);
-    chosen.sort_by_key(|entry| (Case::rank(entry.key()), entry.key(), subject(entry)));
+    let mut chosen: Vec<Entry> = bench.entries.iter().filter(is_chosen).copied().collect();
+    let subject = |entry: &Entry| bench.subjects.iter().position(|name| *name == entry.subject);
+    chosen.sort_by_key(|entry| (bench.rank(entry.key()), entry.key(), subject(entry)));
     chosen
         .chunk_by(|a, b| a.key() == b.key())
         .map(<[Entry]>::to_vec)
@@ -74,7 +79,9 @@ fn measure(group: &[Entry], rounds: usize, scale: &Scale, failures: &mut Vec<Str
 
 fn sample(entry: &Entry, scale: &Scale) -> Result<Vec<f64>, String> {
     let figures = match entry.place {
-        Place::Here => catch_unwind(AssertUnwindSafe(|| (entry.run)(scale))).map_err(|panic| message_of(&*panic))?,
+        Place::Here | Place::Outside => {
+            catch_unwind(AssertUnwindSafe(|| (entry.run)(scale))).map_err(|panic| message_of(&*panic))?
+        }
         Place::Child | Place::CountedChild => child::ask(entry, scale)?,
     };
     if figures.len() == entry.cases.len() {
