@@ -3,6 +3,8 @@
 
 mod catalogue;
 mod cli;
+#[cfg(test)]
+mod committed;
 pub mod config;
 pub mod dashboards;
 mod fleet;

@@ -55,7 +55,28 @@ impl Finding {
 /// All that was looked at.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(Vec<Finding>);
+
+#[cfg(test)]
+impl Findings {
+    pub(super) fn first(&self) -> &impl Serialize {
+        &self.0[0]
+    }
+
+    /// For documents and snapshots.
+    pub(super) fn of_each_verdict() -> Self {
+        Self(vec![
+            Finding::well("description", "triarch.toml"),
+            open_files("Max open files            1024                 1048576              files"),
+            Finding::not_well(
+                "address",
+                Verdict::Bad,
+                "127.0.0.1:7117 cannot be listened on: Address already in use (os error 98)",
+                LISTEN_ELSEWHERE,
+            ),
+        ])
+    }
+}
 
 impl Show for Findings {
     fn show(&self, screen: &Screen) -> String {
@@ -159,6 +180,8 @@ fn running(folder: &Path, is_held: bool) -> Finding {
     }
 }
 
+const LISTEN_ELSEWHERE: &str = "stop what listens there, or set gateway.listen";
+
 fn address(listen: std::net::SocketAddr, is_held: bool) -> Finding {
     const SUBJECT: &str = "address";
     match TcpListener::bind(listen) {
@@ -166,12 +189,7 @@ fn address(listen: std::net::SocketAddr, is_held: bool) -> Finding {
         Err(_) if is_held => Finding::well(SUBJECT, format!("{listen} is in use while the runtime runs")),
         Err(error) => {
             let found = format!("{listen} cannot be listened on: {error}");
-            Finding::not_well(
-                SUBJECT,
-                Verdict::Bad,
-                found,
-                "stop what listens there, or set gateway.listen",
-            )
+            Finding::not_well(SUBJECT, Verdict::Bad, found, LISTEN_ELSEWHERE)
         }
     }
 }

@@ -112,7 +112,7 @@ pub(super) enum TreeFormat {
 #[derive(Args, Debug)]
 pub(super) struct Top {
     /// How often it looks.
-    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
     pub(super) every: Duration,
 }
 

@@ -6,8 +6,14 @@ mod describe;
 mod doctor;
 mod dot;
 mod line;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod samples;
 mod screen;
 mod show;
+#[cfg(test)]
+mod snapshots;
 mod table;
 mod top;
 

@@ -69,6 +69,14 @@ impl Screen {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn coloured(width: Option<usize>) -> Self {
+        Self {
+            has_colours: true,
+            ..Self::plain(width)
+        }
+    }
+
     /// How many columns there are, where that is known.
     pub(super) fn width(&self) -> Option<usize> {
         self.width

@@ -271,6 +271,36 @@ impl Show for Vec<Sent> {
     }
 }
 
+/// The kernel's letter for the state of a process, as a word.
+fn process_state(letter: &str) -> &str {
+    match letter {
+        "R" => "running",
+        "S" | "I" => "sleeping",
+        "D" => "in the kernel",
+        "T" | "t" => "stopped",
+        "Z" => "zombie",
+        "" => "unknown",
+        other => other,
+    }
+}
+
+/// So many bytes, for people.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut tenths = u128::from(count) * 10;
+    let mut unit = "B";
+    for larger in UNITS {
+        if tenths < 10_240 {
+            break;
+        }
+        (tenths, unit) = (tenths / 1024, larger);
+    }
+    match unit {
+        "B" => format!("{count} B"),
+        unit => format!("{}.{} {unit}", tenths / 10, tenths % 10),
+    }
+}
+
 fn processes(screen: &Screen, processes: &[Value]) -> String {
     if processes.is_empty() {
         return String::new();
@@ -280,31 +310,31 @@ fn processes(screen: &Screen, processes: &[Value]) -> String {
         vec![
             number(process, "pid"),
             number(process, "parent"),
-            Cell::from(process["state"].as_str().unwrap_or("?")),
-            number(process, "memory_bytes"),
-            Cell::from(process["command"].as_str().unwrap_or("?")),
+            Cell::from(process_state(process["state"].as_str().unwrap_or_default())),
+            Cell::number(process["memory_bytes"].as_u64().map(bytes)),
+            Cell::from(process["command"].as_str().unwrap_or("unknown")),
         ]
     };
     let head = ["pid", "parent", "state", "memory", "process"];
     table(screen, &head, processes.iter().map(row).collect())
 }
 
+/// In the words of its record: a word, and the code or signal where there is one.
+fn how_it_ended(end: &Value) -> String {
+    let reason = end["reason"].as_str().unwrap_or("unknown");
+    let number = |key: &str| (!end[key].is_null()).then(|| format!("{key} {}", end[key]));
+    match (reason, number("code").or_else(|| number("signal"))) {
+        ("code" | "signal", Some(number)) => number,
+        (reason, Some(number)) => format!("{reason}, {number}"),
+        (reason, None) => reason.to_owned(),
+    }
+}
+
 /// How the last three lives of a program ended, and what they said last.
 fn ends(screen: &Screen, ends: &[Value]) -> String {
     let mut text = String::new();
     for end in ends.iter().take(3) {
-        let why = [("code", &end["code"]), ("signal", &end["signal"])];
-        let why: Vec<_> = why
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| format!("{key} {value}"))
-            .collect();
-        let line = format!(
-            "life {} ended: {} {}",
-            end["incarnation"],
-            end["reason"].as_str().unwrap_or("?"),
-            why.join(" ")
-        );
+        let line = format!("life {} ended: {}", end["incarnation"], how_it_ended(end));
         text.push_str(&screen.tint(Tint::Faint, &line));
         text.push('\n');
         let lines = end["lines"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -335,6 +365,29 @@ pub(super) fn log_line(screen: &Screen, line: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_told_in_its_largest_unit() {
+        let table = [
+            (7, "7 B"),
+            (1_023, "1023 B"),
+            (1_466_368, "1.3 MiB"),
+            (3 << 30, "3.0 GiB"),
+        ];
+        for (count, text) in table {
+            assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn an_end_is_told_once() {
+        let end = |reason, code, signal| {
+            how_it_ended(&serde_json::json!({ "reason": reason, "code": code, "signal": signal }))
+        };
+        assert_eq!(end("code", Some(3), None), "code 3");
+        assert_eq!(end("killed", None, Some(9)), "killed, signal 9");
+        assert_eq!(end("unknown", None, None::<i32>), "unknown");
+    }
 
     #[test]
     fn times_are_told_in_their_two_largest_units() {
