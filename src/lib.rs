@@ -8,6 +8,9 @@ mod committed;
 pub mod config;
 pub mod dashboards;
 mod fleet;
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;
 mod notify;
 mod operations;
 mod reload;

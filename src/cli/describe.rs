@@ -10,6 +10,7 @@ use triarch_teams::{Kinds, PostOffice};
 use triarch_telemetry::Exposition;
 
 use super::line::ConfigVerb;
+use super::show::counted;
 use crate::config::{self, ConfigErrors, InitError, Loaded, RuntimeConfig, Source};
 use crate::fleet::{Ground, Making};
 use crate::operations::{Code, Trouble};
@@ -127,9 +128,9 @@ pub(super) fn perform(verb: &ConfigVerb, described: &Described, as_json: bool) -
         ConfigVerb::Check => {
             let loaded = described.load()?;
             print(&format!(
-                "{} can be followed: {} teams\n",
+                "{} can be followed: {}\n",
                 loaded.name,
-                loaded.config.teams.len()
+                counted(loaded.config.teams.len() as u64, "team")
             ));
         }
         ConfigVerb::Schema => print(&format!("{:#}\n", config::schema(&described.kinds))),

@@ -1,5 +1,6 @@
 //! Looks for what would keep a runtime from running well on this machine.
 
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -10,7 +11,6 @@ use serde::Serialize;
 use super::describe::Described;
 use super::screen::{Screen, Tint};
 use super::show::Show;
-use super::table::{Cell, table};
 use crate::operations::{Code, Trouble};
 
 /// How one look turned out.
@@ -79,25 +79,22 @@ impl Findings {
 }
 
 impl Show for Findings {
+    /// Nothing of it is cut: what to do has to be read whole.
     fn show(&self, screen: &Screen) -> String {
-        let row = |finding: &Finding| {
+        let mut text = String::new();
+        for finding in &self.0 {
             let (word, tint) = match finding.verdict {
                 Verdict::Well => ("well", Tint::Good),
                 Verdict::Poor => ("poor", Tint::Poor),
-                Verdict::Bad => ("bad", Tint::Bad),
+                Verdict::Bad => ("bad ", Tint::Bad),
             };
-            vec![
-                finding.subject.into(),
-                Cell::tinted(word, tint),
-                finding.found.as_str().into(),
-                finding.remedy.as_str().into(),
-            ]
-        };
-        table(
-            screen,
-            &["subject", "is", "found", "what to do"],
-            self.0.iter().map(row).collect(),
-        )
+            let word = screen.tint(tint, word);
+            let _infallible = writeln!(text, "{word}  {:14}  {}", finding.subject, finding.found);
+            if !finding.remedy.is_empty() {
+                let _infallible = writeln!(text, "{:20}  {}", "", finding.remedy);
+            }
+        }
+        text
     }
 }
 

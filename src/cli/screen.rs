@@ -83,7 +83,7 @@ impl Screen {
     }
 
     pub(super) fn tint(&self, tint: Tint, text: &str) -> String {
-        if !self.has_colours || tint == Tint::Plain {
+        if !self.has_colours || tint == Tint::Plain || text.is_empty() {
             return text.to_owned();
         }
         format!("{}{text}{PLAIN_AGAIN}", tint.code())

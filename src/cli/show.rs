@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::screen::{Screen, Tint};
-use super::table::{Cell, table};
+use super::table::{Cell, Columns, table};
 use crate::operations::{
     AgentSeen, MailboxSeen, NodeSeen, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen, WhyShown,
 };
@@ -21,15 +21,19 @@ impl Show for Vec<NodeSeen> {
         if self.is_empty() {
             return "there are none\n".to_owned();
         }
-        let head = ["path", "kind", "state", "life", "restarts", "mailbox", "oldest"];
-        table(screen, &head, self.iter().map(row).collect())
+        table(screen, NODES, self.iter().map(row).collect())
     }
 }
+
+const NODES: Columns = Columns {
+    heads: &["path", "kind", "state", "life", "restarts", "mailbox", "oldest"],
+    spare: &["kind", "oldest", "life", "mailbox"],
+};
 
 fn row(node: &NodeSeen) -> Vec<Cell> {
     let mailbox = node.mailbox.as_ref();
     vec![
-        node.path.as_str().into(),
+        Cell::path(&node.path),
         node.kind.as_str().into(),
         state(&node.state),
         Cell::number(Some(node.incarnation)),
@@ -52,6 +56,14 @@ pub(super) fn span(millis: u64) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// So many of them.
+pub(crate) fn counted(count: impl Into<u64>, noun: &str) -> String {
+    match count.into() {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
     }
 }
 
@@ -138,10 +150,14 @@ impl Show for Vec<TeamSeen> {
                 Cell::tinted(team.troubles.join(", "), Tint::Bad),
             ]
         };
-        let head = ["team", "strategy", "parts", "agents", "restarts", "look at"];
-        table(screen, &head, self.iter().map(row).collect())
+        table(screen, TEAMS, self.iter().map(row).collect())
     }
 }
+
+const TEAMS: Columns = Columns {
+    heads: &["team", "strategy", "parts", "agents", "restarts", "look at"],
+    spare: &["strategy", "parts", "restarts"],
+};
 
 impl Show for TeamSeen {
     fn show(&self, screen: &Screen) -> String {
@@ -169,7 +185,7 @@ fn mailbox(mailbox: Option<&MailboxSeen>) -> String {
     } = mailbox;
     let oldest = mailbox
         .oldest_age_ms
-        .map_or_else(String::new, |age| format!(", the oldest since {}", span(age)));
+        .map_or_else(String::new, |age| format!(", the oldest for {}", span(age)));
     format!("{depth} of {capacity} wait{oldest}; {high_water} at most so far")
 }
 
@@ -201,7 +217,7 @@ impl Show for AgentSeen {
                 ("state", screen.tint(Tint::of_state(&node.state), &node.state)),
                 (
                     "life",
-                    format!("{}, after {} restarts", node.incarnation, node.restarts),
+                    format!("{}, after {}", node.incarnation, counted(node.restarts, "restart")),
                 ),
                 ("pid", node.pid.map_or_else(String::new, |pid| pid.to_string())),
                 ("last end", self.last_exit.clone().unwrap_or_default()),
@@ -225,7 +241,7 @@ impl Show for WhyShown {
                 ("state", screen.tint(Tint::of_state(&self.state), &self.state) + &since),
                 (
                     "life",
-                    format!("{}, after {} restarts", self.incarnation, self.restarts),
+                    format!("{}, after {}", self.incarnation, counted(self.restarts, "restart")),
                 ),
                 ("last end", self.last_exit.clone().unwrap_or_default()),
                 ("mailbox", mailbox(self.mailbox.as_ref())),
@@ -315,8 +331,11 @@ fn processes(screen: &Screen, processes: &[Value]) -> String {
             Cell::from(process["command"].as_str().unwrap_or("unknown")),
         ]
     };
-    let head = ["pid", "parent", "state", "memory", "process"];
-    table(screen, &head, processes.iter().map(row).collect())
+    let columns = Columns {
+        heads: &["pid", "parent", "state", "memory", "process"],
+        spare: &["parent"],
+    };
+    table(screen, columns, processes.iter().map(row).collect())
 }
 
 /// In the words of its record: a word, and the code or signal where there is one.

@@ -1,6 +1,7 @@
 //! What is accepted, what is refused, and the words it is refused with.
 
 mod faults;
+mod fuzzed;
 mod overlay;
 mod trials;
 

@@ -60,6 +60,9 @@ mod client;
 mod config;
 mod doors;
 mod error;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/mod.rs"]
+mod fuzz;
 mod guests;
 mod http;
 pub mod metrics;
