@@ -1,5 +1,6 @@
 //! What is accepted, what is refused, and the words it is refused with.
 
+mod defaults;
 mod faults;
 mod fuzzed;
 mod overlay;
