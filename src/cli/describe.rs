@@ -13,7 +13,7 @@ use super::line::ConfigVerb;
 use super::show::counted;
 use crate::config::{self, ConfigErrors, InitError, Loaded, RuntimeConfig, Source};
 use crate::fleet::{Ground, Making};
-use crate::operations::{Code, Trouble};
+use crate::operations::{Code, Trouble, caused};
 use crate::rooms;
 use crate::up::print;
 
@@ -78,8 +78,8 @@ impl Described {
     }
 }
 
-fn cannot_stand(error: &dyn std::fmt::Display) -> Trouble {
-    Trouble::new(Code::RuntimeFailed, error.to_string(), "")
+fn cannot_stand(error: &dyn std::error::Error) -> Trouble {
+    Trouble::new(Code::RuntimeFailed, caused(error), "")
 }
 
 fn in_home(runtime: &RuntimeConfig) -> Result<PathBuf, Trouble> {
@@ -115,7 +115,7 @@ impl From<ConfigErrors> for Trouble {
 
 impl From<InitError> for Trouble {
     fn from(error: InitError) -> Self {
-        Self::new(Code::Failed, error.to_string(), "see `triarch config init --help`")
+        Self::new(Code::Failed, caused(&error), "")
     }
 }
 

@@ -27,7 +27,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use triarch_teams::Kinds;
 
-use crate::operations::{Code, Down, LogsRead, Trouble};
+use crate::operations::{Code, Down, LogsRead, Trouble, caused};
 use crate::up::{self, complain, print};
 use ask::{Connection, tell};
 use describe::Described;
@@ -87,7 +87,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
 fn start(described: Described, limit: Option<Duration>) -> Result<u8, Trouble> {
     let (ground, programs) = described.ground()?;
     Ok(up::run(&ground, programs, limit).unwrap_or_else(|error| {
-        complain(&error.to_string());
+        complain(&caused(&error));
         error.exit_code()
     }))
 }

@@ -9,7 +9,7 @@ use triarch_teams::Span;
 
 use super::posts::span;
 use super::seen::find_agent;
-use super::{Code, Operation, Trouble};
+use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
 
 /// Shows what a program said, and what happened to it.
@@ -97,6 +97,6 @@ impl From<LogError> for Trouble {
             LogError::NoLog { .. } => Code::NotFound,
             LogError::Read { .. } => Code::Failed,
         };
-        Self::new(code, error.to_string(), "")
+        Self::new(code, caused(&error), "")
     }
 }

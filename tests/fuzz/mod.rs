@@ -12,6 +12,8 @@ const INPUTS: u64 = 1_000;
 const INPUT_MAX: usize = 1 << 16;
 /// Of what was accepted so much is kept to go on from.
 const POOL_MAX: usize = 512;
+/// What is longer is tried, but nothing is made of it: many short inputs find more than few long ones.
+const KEPT_MAX: usize = 4096;
 /// Nothing takes nearly as long: whoever does, hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -95,6 +97,9 @@ fn one(target: &str, seed: u64, input: &[u8], check: &mut impl FnMut(&[u8]) -> b
 }
 
 fn keep(pool: &mut Vec<Vec<u8>>, input: Vec<u8>, chance: &mut Chance) {
+    if input.len() > KEPT_MAX {
+        return;
+    }
     if pool.len() < POOL_MAX {
         pool.push(input);
     } else {

@@ -155,7 +155,7 @@ fn without_a_runtime_the_answer_is_code_69() {
     let output = House::new().run(&["status"]);
     assert_eq!(output.status.code(), Some(69));
     let said = text(&output.stderr);
-    assert!(said.contains("start one with triarch up"), "{said}");
+    assert!(said.contains("start one with `triarch up`"), "{said}");
 }
 
 #[test]

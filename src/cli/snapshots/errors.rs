@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use triarch_gateway::{ClientError, OperationError};
 use triarch_supervision::address::Refusal;
 use triarch_supervision::name::{Name, NameError};
+use triarch_supervision::reason::ExitReason;
 use triarch_supervision::supervisor::{AdminError, CallError};
 
 use crate::committed::assert_committed;
@@ -124,6 +125,13 @@ fn troubles() -> Vec<(&'static str, Trouble)> {
         (
             "a child in quarantine",
             refused(AdminError::Quarantined { child: child() }),
+        ),
+        (
+            "a child that does not start",
+            refused(AdminError::NotStarted {
+                child: child(),
+                reason: ExitReason::Normal,
+            }),
         ),
         (
             "a team that is down",
