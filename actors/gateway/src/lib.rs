@@ -63,6 +63,8 @@ mod error;
 #[cfg(test)]
 #[path = "../../../tests/fuzz/mod.rs"]
 mod fuzz;
+#[cfg(test)]
+mod fuzzed_lines;
 mod guests;
 mod http;
 pub mod metrics;

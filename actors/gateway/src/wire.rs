@@ -121,9 +121,6 @@ fn is_deeper_than(line: &[u8], most: usize) -> bool {
 }
 
 #[cfg(test)]
-mod fuzzed;
-
-#[cfg(test)]
 mod tests {
     use serde_json::json;
 

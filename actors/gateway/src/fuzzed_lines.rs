@@ -1,7 +1,8 @@
 //! Lines that nobody would send: each is read and written again as it was, or refused in words.
 
-use super::*;
 use crate::fuzz::fuzz;
+use crate::operation::Code;
+use crate::wire::{Answer, Asked};
 
 const TOKENS: [&str; 20] = [
     "{",
