@@ -28,21 +28,11 @@ pub fn catalogue() -> Result<Catalogue, CatalogueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/METRICS.md");
-    const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p triarch --lib catalogue";
+    use crate::committed::assert_committed;
 
     #[test]
     fn the_page_in_docs_is_what_the_catalogue_says() {
-        let wanted = catalogue().unwrap().page().to_string();
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(PAGE, &wanted).unwrap();
-        }
-        let found = std::fs::read_to_string(PAGE).unwrap_or_default();
-        assert!(
-            found == wanted,
-            "docs/METRICS.md differs from the catalogue; run: {UPDATE}"
-        );
+        assert_committed("docs/METRICS.md", &catalogue().unwrap().page().to_string());
     }
 
     #[test]

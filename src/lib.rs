@@ -3,9 +3,14 @@
 
 mod catalogue;
 mod cli;
+#[cfg(test)]
+mod committed;
 pub mod config;
 pub mod dashboards;
 mod fleet;
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;
 mod notify;
 mod operations;
 mod reload;

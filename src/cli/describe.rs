@@ -10,9 +10,10 @@ use triarch_teams::{Kinds, PostOffice};
 use triarch_telemetry::Exposition;
 
 use super::line::ConfigVerb;
+use super::show::counted;
 use crate::config::{self, ConfigErrors, InitError, Loaded, RuntimeConfig, Source};
 use crate::fleet::{Ground, Making};
-use crate::operations::{Code, Trouble};
+use crate::operations::{Code, Trouble, caused};
 use crate::rooms;
 use crate::up::print;
 
@@ -103,8 +104,8 @@ impl Described {
     }
 }
 
-fn cannot_stand(error: &dyn std::fmt::Display) -> Trouble {
-    Trouble::new(Code::RuntimeFailed, error.to_string(), "")
+fn cannot_stand(error: &dyn std::error::Error) -> Trouble {
+    Trouble::new(Code::RuntimeFailed, caused(error), "")
 }
 
 fn in_home(runtime: &RuntimeConfig) -> Result<PathBuf, Trouble> {
@@ -140,7 +141,7 @@ impl From<ConfigErrors> for Trouble {
 
 impl From<InitError> for Trouble {
     fn from(error: InitError) -> Self {
-        Self::new(Code::Failed, error.to_string(), "see `triarch config init --help`")
+        Self::new(Code::Failed, caused(&error), "")
     }
 }
 
@@ -153,9 +154,9 @@ pub(super) fn perform(verb: &ConfigVerb, described: &Described, as_json: bool) -
         ConfigVerb::Check => {
             let loaded = described.load()?;
             print(&format!(
-                "{} can be followed: {} teams\n",
+                "{} can be followed: {}\n",
                 loaded.name,
-                loaded.config.teams.len()
+                counted(loaded.config.teams.len() as u64, "team")
             ));
         }
         ConfigVerb::Schema => print(&format!("{:#}\n", config::schema(&described.kinds()?))),

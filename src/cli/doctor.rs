@@ -1,5 +1,6 @@
 //! Looks for what would keep a runtime from running well on this machine.
 
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -10,7 +11,6 @@ use serde::Serialize;
 use super::describe::Described;
 use super::screen::{Screen, Tint};
 use super::show::Show;
-use super::table::{Cell, table};
 use crate::operations::{Code, Trouble};
 
 /// How one look turned out.
@@ -55,24 +55,46 @@ impl Finding {
 /// All that was looked at.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(Vec<Finding>);
+
+#[cfg(test)]
+impl Findings {
+    pub(super) fn first(&self) -> &impl Serialize {
+        &self.0[0]
+    }
+
+    /// For documents and snapshots.
+    pub(super) fn of_each_verdict() -> Self {
+        Self(vec![
+            Finding::well("description", "triarch.toml"),
+            open_files("Max open files            1024                 1048576              files"),
+            Finding::not_well(
+                "address",
+                Verdict::Bad,
+                "127.0.0.1:7117 cannot be listened on: Address already in use (os error 98)",
+                LISTEN_ELSEWHERE,
+            ),
+        ])
+    }
+}
 
 impl Show for Findings {
+    /// Nothing of it is cut: what to do has to be read whole.
     fn show(&self, screen: &Screen) -> String {
-        let rows = self.0.iter().map(|finding| {
+        let mut text = String::new();
+        for finding in &self.0 {
             let (word, tint) = match finding.verdict {
                 Verdict::Well => ("well", Tint::Good),
                 Verdict::Poor => ("poor", Tint::Poor),
-                Verdict::Bad => ("bad", Tint::Bad),
+                Verdict::Bad => ("bad ", Tint::Bad),
             };
-            [
-                finding.subject.into(),
-                Cell::tinted(word, tint),
-                finding.found.as_str().into(),
-                finding.remedy.as_str().into(),
-            ]
-        });
-        table(screen, ["subject", "is", "found", "what to do"], rows)
+            let word = screen.tint(tint, word);
+            let _infallible = writeln!(text, "{word}  {:14}  {}", finding.subject, finding.found);
+            if !finding.remedy.is_empty() {
+                let _infallible = writeln!(text, "{:20}  {}", "", finding.remedy);
+            }
+        }
+        text
     }
 }
 
@@ -155,6 +177,8 @@ fn running(folder: &Path, is_held: bool) -> Finding {
     }
 }
 
+const LISTEN_ELSEWHERE: &str = "stop what listens there, or set gateway.listen";
+
 fn address(listen: std::net::SocketAddr, is_held: bool) -> Finding {
     const SUBJECT: &str = "address";
     match TcpListener::bind(listen) {
@@ -162,12 +186,7 @@ fn address(listen: std::net::SocketAddr, is_held: bool) -> Finding {
         Err(_) if is_held => Finding::well(SUBJECT, format!("{listen} is in use while the runtime runs")),
         Err(error) => {
             let found = format!("{listen} cannot be listened on: {error}");
-            Finding::not_well(
-                SUBJECT,
-                Verdict::Bad,
-                found,
-                "stop what listens there, or set gateway.listen",
-            )
+            Finding::not_well(SUBJECT, Verdict::Bad, found, LISTEN_ELSEWHERE)
         }
     }
 }

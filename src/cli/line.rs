@@ -18,7 +18,8 @@ use crate::operations::{
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 failed, 2 bad usage or description, 3 no receipt in time, 4 not found, 5 refused,\n\
-                  69 no runtime, 70 the runtime failed. Data goes to standard output, all else to standard error."
+                  69 no runtime, 70 the runtime failed, 130 stopped without waiting.\n\
+                  Data goes to standard output, all else to standard error."
 )]
 pub(super) struct Line {
     #[command(flatten)]
@@ -56,20 +57,20 @@ pub(super) enum Verb {
     Logs(LogsRead),
     /// Shows the tree, its rates and its troubles on a live screen.
     Top(Top),
-    /// Teams.
+    /// Shows, stops, starts and scales teams.
     #[command(subcommand)]
     Team(TeamVerb),
-    /// Agents.
+    /// Shows agents, changes them, and sends them posts.
     #[command(subcommand)]
     Agent(AgentVerb),
-    /// The description of the fleet.
+    /// Writes, checks and shows the description of the fleet.
     #[command(subcommand)]
     Config(ConfigVerb),
     /// Looks for what would keep a runtime from running well on this machine.
     Doctor,
     /// Starts a runtime with the demo, kills one of its agents, and tells how it recovers.
     Demo,
-    /// What there is to watch the runtime with.
+    /// Writes what the runtime is watched with.
     #[command(subcommand)]
     Dashboard(DashboardVerb),
     /// Prints what makes a shell complete the command line.
@@ -112,7 +113,7 @@ pub(super) enum TreeFormat {
 #[derive(Args, Debug)]
 pub(super) struct Top {
     /// How often it looks.
-    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
     pub(super) every: Duration,
 }
 

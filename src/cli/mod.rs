@@ -6,8 +6,14 @@ mod describe;
 mod doctor;
 mod dot;
 mod line;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod samples;
 mod screen;
 mod show;
+#[cfg(test)]
+mod snapshots;
 mod table;
 mod top;
 
@@ -22,7 +28,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use triarch_teams::Kinds;
 
-use crate::operations::{Code, Down, LogsRead, Trouble};
+use crate::operations::{Code, Down, LogsRead, Trouble, caused};
 use crate::up::{self, complain, print};
 use ask::{Connection, tell};
 use describe::Described;
@@ -82,7 +88,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
 fn start(described: Described, limit: Option<Duration>) -> Result<u8, Trouble> {
     let (ground, programs) = described.ground()?;
     Ok(up::run(&ground, programs, limit).unwrap_or_else(|error| {
-        complain(&error.to_string());
+        complain(&caused(&error));
         error.exit_code()
     }))
 }

@@ -69,6 +69,14 @@ impl Screen {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn coloured(width: Option<usize>) -> Self {
+        Self {
+            has_colours: true,
+            ..Self::plain(width)
+        }
+    }
+
     /// How many columns there are, where that is known.
     pub(super) fn width(&self) -> Option<usize> {
         self.width
@@ -82,7 +90,7 @@ impl Screen {
 
     /// Writes `text` in its colour behind what is there already.
     pub(super) fn write(&self, behind: &mut String, tint: Tint, text: &str) {
-        if !self.has_colours || tint == Tint::Plain {
+        if !self.has_colours || tint == Tint::Plain || text.is_empty() {
             behind.push_str(text);
         } else {
             behind.extend([tint.code(), text, PLAIN_AGAIN]);

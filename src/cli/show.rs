@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::screen::{Screen, Tint};
-use super::table::{Cell, table};
+use super::table::{Cell, Columns, table};
 use crate::operations::{
     AgentSeen, MailboxSeen, NodeSeen, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen, WhyShown,
 };
@@ -21,15 +21,19 @@ impl Show for Vec<NodeSeen> {
         if self.is_empty() {
             return "there are none\n".to_owned();
         }
-        let head = ["path", "kind", "state", "life", "restarts", "mailbox", "oldest"];
-        table(screen, head, self.iter().map(row))
+        table(screen, NODES, self.iter().map(row))
     }
 }
+
+const NODES: Columns<7> = Columns {
+    heads: ["path", "kind", "state", "life", "restarts", "mailbox", "oldest"],
+    spare: &["kind", "oldest", "life", "mailbox"],
+};
 
 fn row(node: &NodeSeen) -> [Cell<'_>; 7] {
     let mailbox = node.mailbox.as_ref();
     [
-        node.path.as_str().into(),
+        Cell::path(&node.path),
         (&*node.kind).into(),
         state(&node.state),
         Cell::number(Some(node.incarnation)),
@@ -52,6 +56,14 @@ pub(super) fn span(millis: u64) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// So many of them.
+pub(crate) fn counted(count: impl Into<u64>, noun: &str) -> String {
+    match count.into() {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
     }
 }
 
@@ -138,10 +150,14 @@ impl Show for Vec<TeamSeen> {
                 Cell::tinted(team.troubles.join(", "), Tint::Bad),
             ]
         });
-        let head = ["team", "strategy", "parts", "agents", "restarts", "look at"];
-        table(screen, head, rows)
+        table(screen, TEAMS, rows)
     }
 }
+
+const TEAMS: Columns<6> = Columns {
+    heads: ["team", "strategy", "parts", "agents", "restarts", "look at"],
+    spare: &["strategy", "parts", "restarts"],
+};
 
 impl Show for TeamSeen {
     fn show(&self, screen: &Screen) -> String {
@@ -169,7 +185,7 @@ fn mailbox(mailbox: Option<&MailboxSeen>) -> String {
     } = mailbox;
     let oldest = mailbox
         .oldest_age_ms
-        .map_or_else(String::new, |age| format!(", the oldest since {}", span(age)));
+        .map_or_else(String::new, |age| format!(", the oldest for {}", span(age)));
     format!("{depth} of {capacity} wait{oldest}; {high_water} at most so far")
 }
 
@@ -204,7 +220,7 @@ impl Show for AgentSeen {
                 ("state", screen.tint(Tint::of_state(&node.state), &node.state)),
                 (
                     "life",
-                    format!("{}, after {} restarts", node.incarnation, node.restarts),
+                    format!("{}, after {}", node.incarnation, counted(node.restarts, "restart")),
                 ),
                 ("pid", node.pid.map_or_else(String::new, |pid| pid.to_string())),
                 ("last end", self.last_exit.clone().unwrap_or_default()),
@@ -228,7 +244,7 @@ impl Show for WhyShown {
                 ("state", screen.tint(Tint::of_state(&self.state), &self.state) + &since),
                 (
                     "life",
-                    format!("{}, after {} restarts", self.incarnation, self.restarts),
+                    format!("{}, after {}", self.incarnation, counted(self.restarts, "restart")),
                 ),
                 ("last end", self.last_exit.clone().unwrap_or_default()),
                 ("mailbox", mailbox(self.mailbox.as_ref())),
@@ -274,6 +290,36 @@ impl Show for Vec<Sent> {
     }
 }
 
+/// The kernel's letter for the state of a process, as a word.
+fn process_state(letter: &str) -> &str {
+    match letter {
+        "R" => "running",
+        "S" | "I" => "sleeping",
+        "D" => "in the kernel",
+        "T" | "t" => "stopped",
+        "Z" => "zombie",
+        "" => "unknown",
+        other => other,
+    }
+}
+
+/// So many bytes, for people.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut tenths = u128::from(count) * 10;
+    let mut unit = "B";
+    for larger in UNITS {
+        if tenths < 10_240 {
+            break;
+        }
+        (tenths, unit) = (tenths / 1024, larger);
+    }
+    match unit {
+        "B" => format!("{count} B"),
+        unit => format!("{}.{} {unit}", tenths / 10, tenths % 10),
+    }
+}
+
 fn processes(screen: &Screen, processes: &[Value]) -> String {
     if processes.is_empty() {
         return String::new();
@@ -283,31 +329,34 @@ fn processes(screen: &Screen, processes: &[Value]) -> String {
         [
             number(process, "pid"),
             number(process, "parent"),
-            Cell::from(process["state"].as_str().unwrap_or("?")),
-            number(process, "memory_bytes"),
-            Cell::from(process["command"].as_str().unwrap_or("?")),
+            Cell::from(process_state(process["state"].as_str().unwrap_or_default())),
+            Cell::number(process["memory_bytes"].as_u64().map(bytes)),
+            Cell::from(process["command"].as_str().unwrap_or("unknown")),
         ]
     });
-    let head = ["pid", "parent", "state", "memory", "process"];
-    table(screen, head, rows)
+    let columns = Columns {
+        heads: ["pid", "parent", "state", "memory", "process"],
+        spare: &["parent"],
+    };
+    table(screen, columns, rows)
+}
+
+/// In the words of its record: a word, and the code or signal where there is one.
+fn how_it_ended(end: &Value) -> String {
+    let reason = end["reason"].as_str().unwrap_or("unknown");
+    let number = |key: &str| (!end[key].is_null()).then(|| format!("{key} {}", end[key]));
+    match (reason, number("code").or_else(|| number("signal"))) {
+        ("code" | "signal", Some(number)) => number,
+        (reason, Some(number)) => format!("{reason}, {number}"),
+        (reason, None) => reason.to_owned(),
+    }
 }
 
 /// How the last three lives of a program ended, and what they said last.
 fn ends(screen: &Screen, ends: &[Value]) -> String {
     let mut text = String::new();
     for end in ends.iter().take(3) {
-        let why = [("code", &end["code"]), ("signal", &end["signal"])];
-        let why: Vec<_> = why
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| format!("{key} {value}"))
-            .collect();
-        let line = format!(
-            "life {} ended: {} {}",
-            end["incarnation"],
-            end["reason"].as_str().unwrap_or("?"),
-            why.join(" ")
-        );
+        let line = format!("life {} ended: {}", end["incarnation"], how_it_ended(end));
         text.push_str(&screen.tint(Tint::Faint, &line));
         text.push('\n');
         let lines = end["lines"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -338,6 +387,29 @@ pub(super) fn log_line(screen: &Screen, line: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_told_in_its_largest_unit() {
+        let table = [
+            (7, "7 B"),
+            (1_023, "1023 B"),
+            (1_466_368, "1.3 MiB"),
+            (3 << 30, "3.0 GiB"),
+        ];
+        for (count, text) in table {
+            assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn an_end_is_told_once() {
+        let end = |reason, code, signal| {
+            how_it_ended(&serde_json::json!({ "reason": reason, "code": code, "signal": signal }))
+        };
+        assert_eq!(end("code", Some(3), None), "code 3");
+        assert_eq!(end("killed", None, Some(9)), "killed, signal 9");
+        assert_eq!(end("unknown", None, None::<i32>), "unknown");
+    }
 
     #[test]
     fn times_are_told_in_their_two_largest_units() {

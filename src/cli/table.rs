@@ -10,6 +10,7 @@ pub(super) struct Cell<'a> {
     text: Cow<'a, str>,
     tint: Tint,
     is_number: bool,
+    is_path: bool,
 }
 
 impl<'a> Cell<'a> {
@@ -17,7 +18,15 @@ impl<'a> Cell<'a> {
         Self {
             text: text.into(),
             tint,
-            is_number: false,
+            ..Self::default()
+        }
+    }
+
+    /// Where something stands in the tree.
+    pub(super) fn path(path: &'a str) -> Self {
+        Self {
+            is_path: true,
+            ..path.into()
         }
     }
 
@@ -25,8 +34,8 @@ impl<'a> Cell<'a> {
     pub(super) fn number<N: ToString>(number: Option<N>) -> Self {
         Self {
             text: number.map_or(Cow::Borrowed("-"), |number| number.to_string().into()),
-            tint: Tint::Plain,
             is_number: true,
+            ..Self::default()
         }
     }
 }
@@ -38,56 +47,120 @@ impl<'a, S: Into<Cow<'a, str>>> From<S> for Cell<'a> {
 }
 
 const GAP: usize = 2;
-/// No column is made narrower than this to fit.
+/// No column of text is made narrower than this to fit; columns of numbers are never cut.
 const LEAST: usize = 8;
+/// As long as there is something to leave out, the first column keeps so much, by which rows are told apart; others keep this.
+const FIRST_ENOUGH: usize = 20;
+const ENOUGH: usize = 12;
 
-/// Writes rows under a head. Where they are wider than the screen, the widest column is cut.
-pub(super) fn table<'a, const COLUMNS: usize>(
+/// The columns of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns<const COUNT: usize> {
+    pub(super) heads: [&'static str; COUNT],
+    /// Which to leave out where the screen is too narrow, the first of them first.
+    pub(super) spare: &'static [&'static str],
+}
+
+/// Writes rows under their heads. Where they are wider than the screen, the widest column is cut, and what is spare is left out.
+pub(super) fn table<'a, const COUNT: usize>(
     screen: &Screen,
-    head: [&'a str; COLUMNS],
-    rows: impl Iterator<Item = [Cell<'a>; COLUMNS]>,
+    columns: Columns<COUNT>,
+    rows: impl Iterator<Item = [Cell<'a>; COUNT]>,
 ) -> String {
-    let head = head.map(|word| Cell::tinted(word, Tint::Faint));
+    let head = columns.heads.map(|word| Cell::tinted(word, Tint::Faint));
     let lines: Vec<_> = std::iter::once(head).chain(rows).collect();
-    let widths = widths(&lines, screen.width());
+    let mut fitting = Fitting::of(&lines);
+    let mut spare = columns.spare.iter();
+    while !fitting.fits(screen.width()) {
+        let Some(name) = spare.next() else { break };
+        fitting.leave_out(columns.heads.iter().position(|head| head == name));
+    }
     let mut text = String::new();
     for line in &lines {
-        write(&mut text, screen, line, &widths);
+        write(&mut text, screen, line, &fitting);
     }
     text
 }
 
-fn widths<const COLUMNS: usize>(lines: &[[Cell<'_>; COLUMNS]], screen: Option<usize>) -> [usize; COLUMNS] {
-    let mut widths = [0; COLUMNS];
-    for line in lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = length(&cell.text).max(*width);
-        }
-    }
-    let Some(screen) = screen else { return widths };
-    let mut beyond = (widths.iter().sum::<usize>() + GAP * COLUMNS.saturating_sub(1)).saturating_sub(screen);
-    while beyond > 0 {
-        let Some(widest) = widths.iter_mut().max().filter(|width| **width > LEAST) else {
-            break;
-        };
-        *widest -= 1;
-        beyond -= 1;
-    }
-    widths
+/// How wide the columns are, and which are shown.
+struct Fitting<const COUNT: usize> {
+    widest: [usize; COUNT],
+    has_numbers: [bool; COUNT],
+    is_shown: [bool; COUNT],
+    widths: [usize; COUNT],
 }
 
-fn write(text: &mut String, screen: &Screen, line: &[Cell<'_>], widths: &[usize]) {
-    for (number, (cell, width)) in line.iter().zip(widths).enumerate() {
-        let is_last = number + 1 == line.len();
-        let shown = cut(&cell.text, *width);
+impl<const COUNT: usize> Fitting<COUNT> {
+    fn of(lines: &[[Cell<'_>; COUNT]]) -> Self {
+        let (mut widest, mut has_numbers) = ([0; COUNT], [false; COUNT]);
+        for line in lines {
+            for ((cell, widest), has_numbers) in line.iter().zip(&mut widest).zip(&mut has_numbers) {
+                *widest = length(&cell.text).max(*widest);
+                *has_numbers |= cell.is_number;
+            }
+        }
+        Self {
+            widest,
+            has_numbers,
+            is_shown: [true; COUNT],
+            widths: widest,
+        }
+    }
+
+    fn leave_out(&mut self, column: Option<usize>) {
+        if let Some(is_shown) = column.and_then(|column| self.is_shown.get_mut(column)) {
+            *is_shown = false;
+        }
+    }
+
+    /// Makes the columns that are shown as wide as the screen lets them; whether all of them fit and can be told apart.
+    fn fits(&mut self, screen: Option<usize>) -> bool {
+        self.widths = self.widest;
+        let Some(screen) = screen else { return true };
+        let mut shown: Vec<_> = self
+            .widths
+            .iter_mut()
+            .zip(&self.has_numbers)
+            .zip(&self.is_shown)
+            .collect();
+        shown.retain(|(_, is_shown)| **is_shown);
+        let wanted = shown.iter().map(|((width, _), _)| **width).sum::<usize>();
+        let mut beyond = (wanted + GAP * shown.len().saturating_sub(1)).saturating_sub(screen);
+        while beyond > 0 {
+            let texts = shown.iter_mut().filter(|((_, has_numbers), _)| !**has_numbers);
+            let widest = texts.max_by_key(|((width, _), _)| **width);
+            let Some(((widest, _), _)) = widest.filter(|((width, _), _)| **width > LEAST) else {
+                break;
+            };
+            **widest -= 1;
+            beyond -= 1;
+        }
+        beyond == 0 && self.is_told_apart()
+    }
+
+    fn is_told_apart(&self) -> bool {
+        let columns = self.widths.iter().zip(&self.widest).zip(&self.is_shown).enumerate();
+        let mut shown = columns.filter(|(_, (_, is_shown))| **is_shown);
+        shown.all(|(column, ((width, widest), _))| {
+            let enough = if column == 0 { FIRST_ENOUGH } else { ENOUGH };
+            *width >= enough.min(*widest)
+        })
+    }
+}
+
+fn write<const COUNT: usize>(text: &mut String, screen: &Screen, line: &[Cell<'_>; COUNT], fitting: &Fitting<COUNT>) {
+    let columns = line.iter().zip(&fitting.widths).zip(&fitting.is_shown);
+    let mut blank = 0;
+    for ((cell, width), _) in columns.filter(|(_, is_shown)| **is_shown) {
+        let shown = cut(&cell.text, *width, cell.is_path);
         let room = width.saturating_sub(length(&shown));
-        if cell.is_number {
-            indent(text, room);
+        let (before, behind) = if cell.is_number { (room, 0) } else { (0, room) };
+        if !shown.is_empty() {
+            indent(text, blank + before);
+            screen.write(text, cell.tint, &shown);
+            blank = 0;
         }
-        screen.write(text, cell.tint, &shown);
-        if !is_last {
-            indent(text, GAP + if cell.is_number { 0 } else { room });
-        }
+        blank += if shown.is_empty() { room } else { behind } + GAP;
     }
     text.push('\n');
 }
@@ -104,12 +177,18 @@ fn length(text: &str) -> usize {
     }
 }
 
-fn cut(text: &str, width: usize) -> Cow<'_, str> {
-    if length(text) <= width {
-        return text.into();
+/// As much as there is room for: of a path its end, by which agents differ.
+fn cut(text: &str, width: usize, is_path: bool) -> Cow<'_, str> {
+    let beyond = length(text).saturating_sub(width);
+    if beyond == 0 {
+        text.into()
+    } else if is_path {
+        let kept: String = text.chars().skip(beyond + 1).collect();
+        format!("…{kept}").into()
+    } else {
+        let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+        (kept + "…").into()
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    (kept + "…").into()
 }
 
 #[cfg(test)]
@@ -118,15 +197,20 @@ mod tests {
 
     fn rows() -> impl Iterator<Item = [Cell<'static>; 3]> {
         let rows = [
-            ["reviewers/echo-1".into(), Cell::number(Some(7)), "idle".into()],
-            ["a".into(), Cell::number(None::<u64>), "backoff".into()],
+            [Cell::path("reviewers/echo-1"), Cell::number(Some(7)), "idle".into()],
+            [Cell::path("a"), Cell::number(None::<u64>), "backoff".into()],
         ];
         rows.into_iter()
     }
 
+    const COLUMNS: Columns<3> = Columns {
+        heads: ["agent", "restarts", "state"],
+        spare: &["restarts"],
+    };
+
     #[test]
     fn columns_stand_under_each_other_and_numbers_to_the_right() {
-        let text = table(&Screen::plain(None), ["agent", "restarts", "state"], rows());
+        let text = table(&Screen::plain(None), COLUMNS, rows());
         let expected = "agent             restarts  state\n\
                         reviewers/echo-1         7  idle\n\
                         a                        -  backoff\n";
@@ -134,15 +218,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wider_than_the_screen_is_cut_where_it_is_widest() {
-        let text = table(&Screen::plain(Some(30)), ["agent", "restarts", "state"], rows());
-        assert!(text.lines().all(|line| line.chars().count() <= 30), "{text}");
-        assert!(text.contains("reviewers/…"), "{text}");
+    fn what_is_spare_is_left_out_before_what_tells_rows_apart_is_cut() {
+        let text = table(&Screen::plain(Some(30)), COLUMNS, rows());
+        assert_eq!(
+            text,
+            "agent             state\nreviewers/echo-1  idle\na                 backoff\n"
+        );
     }
 
     #[test]
-    fn a_screen_too_narrow_for_anything_still_shows_beginnings() {
-        let text = table(&Screen::plain(Some(3)), ["agent", "restarts", "state"], rows());
-        assert!(text.contains("reviewe…"), "{text}");
+    fn of_a_path_that_does_not_fit_the_end_is_kept() {
+        let text = table(&Screen::plain(Some(20)), COLUMNS, rows());
+        assert!(text.lines().all(|line| line.chars().count() <= 20), "{text}");
+        assert!(text.contains("…ers/echo-1  idle"), "{text}");
+    }
+
+    #[test]
+    fn a_screen_too_narrow_for_anything_still_shows_ends_of_paths() {
+        let text = table(&Screen::plain(Some(3)), COLUMNS, rows());
+        assert!(text.contains("…/echo-1"), "{text}");
     }
 }

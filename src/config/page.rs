@@ -121,19 +121,12 @@ fn lower(sentence: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::committed::assert_committed;
     use crate::config::tests::{kinds, natives};
-
-    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIG.md");
-    const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p triarch config";
 
     #[test]
     fn the_page_in_docs_is_what_the_types_say() {
-        let wanted = page(&natives());
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(PAGE, &wanted).unwrap();
-        }
-        let found = std::fs::read_to_string(PAGE).unwrap_or_default();
-        assert!(found == wanted, "docs/CONFIG.md differs from the types; run: {UPDATE}");
+        assert_committed("docs/CONFIG.md", &page(&natives()));
     }
 
     #[test]

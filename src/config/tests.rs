@@ -1,6 +1,8 @@
 //! What is accepted, what is refused, and the words it is refused with.
 
+mod defaults;
 mod faults;
+mod fuzzed;
 mod overlay;
 mod trials;
 

@@ -8,10 +8,10 @@ use super::cases::{self, cases};
 use super::check::faults;
 use super::outcome::Known;
 use super::*;
+use crate::committed::{UPDATE, assert_committed};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/grafana");
 const RUNBOOK: &str = include_str!("../../docs/RUNBOOK.md");
-const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p triarch dashboards";
 const CASES: &str = "prometheus/tests/alerts.yml";
 
 fn catalogue() -> Catalogue {
@@ -52,16 +52,7 @@ fn the_files_are_what_is_written_here() {
     let alerts = all_alerts();
     let tests = (CASES.to_owned(), cases::file(&cases(), &alerts));
     for (path, wanted) in generated().into_iter().chain([tests]) {
-        let file = Path::new(FOLDER).join(&path);
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(&file, &wanted).unwrap();
-        }
-        let found = fs::read_to_string(&file).unwrap_or_default();
-        assert!(
-            found == wanted,
-            "grafana/{path} differs from src/dashboards; run: {UPDATE}"
-        );
+        assert_committed(&format!("grafana/{path}"), &wanted);
     }
 }
 

@@ -9,7 +9,7 @@ use triarch_teams::Span;
 
 use super::posts::span;
 use super::seen::find_agent;
-use super::{Code, Operation, Trouble};
+use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
 
 /// Shows what a program said, and what happened to it.
@@ -22,15 +22,15 @@ pub(crate) struct LogsRead {
     #[serde(default)]
     pub(crate) follow: bool,
     /// Only lines no older than that.
-    #[arg(long, value_parser = span)]
+    #[arg(long, value_name = "TIME", value_parser = span)]
     #[serde(default)]
     pub(crate) since: Option<Span>,
     /// Only lines of that life.
-    #[arg(long)]
+    #[arg(long, value_name = "LIFE")]
     #[serde(default)]
     pub(crate) incarnation: Option<u64>,
     /// Only the last so many.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, value_name = "LINES", default_value_t = 100)]
     #[serde(default = "last")]
     pub(crate) last: usize,
 }
@@ -97,6 +97,6 @@ impl From<LogError> for Trouble {
             LogError::NoLog { .. } => Code::NotFound,
             LogError::Read { .. } => Code::Failed,
         };
-        Self::new(code, error.to_string(), "")
+        Self::new(code, caused(&error), "")
     }
 }

@@ -32,7 +32,7 @@ pub(crate) use posts::{Ask, Broadcast, Proof, SendPost, Sent};
 pub(crate) use runtime::{Down, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen};
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
-pub(crate) use trouble::{Code, Trouble};
+pub(crate) use trouble::{Code, Trouble, caused};
 pub(crate) use why::{Why, WhyShown};
 
 /// One thing the runtime can be asked for.

@@ -59,7 +59,7 @@ fn kind() -> String {
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Patience {
     /// How long to wait for the receipt.
-    #[arg(long, value_parser = span, default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s")]
     #[serde(default = "ten_seconds")]
     pub(crate) within: Span,
 }

@@ -1,5 +1,7 @@
 //! Why an operation was not done, what that means for the exit code, and what to do.
 
+use std::error::Error;
+
 pub(crate) use triarch_gateway::Code;
 use triarch_gateway::OperationError;
 use triarch_supervision::address::Refusal;
@@ -100,20 +102,62 @@ impl From<Trouble> for OperationError {
 
 impl From<NotFound> for Trouble {
     fn from(error: NotFound) -> Self {
-        Self::new(Code::NotFound, error.to_string(), "`triarch tree` shows what there is")
+        Self::new(Code::NotFound, problem(&error), "`triarch tree` shows what there is")
     }
 }
 
 impl From<CallError> for Trouble {
     fn from(error: CallError) -> Self {
         let (code, remedy) = match &error {
-            CallError::Build(_) => (Code::Usage, "mend the description"),
-            CallError::Refused(AdminError::NotFound { .. }) => (Code::NotFound, "`triarch tree` shows what there is"),
-            CallError::Refused(_) => (Code::Refused, "`triarch why` tells how it is"),
-            _ => (Code::Failed, "ask again in a moment"),
+            // What is wrong with a description is told with its own remedy.
+            CallError::Build(_) => return Self::new(Code::Usage, error.to_string(), ""),
+            CallError::Refused(refused) => remedy_of(refused),
+            _ => (
+                Code::Failed,
+                "start it with `triarch team start` if it was stopped, else ask again in a moment",
+            ),
         };
-        Self::new(code, error.to_string(), remedy)
+        Self::new(code, problem(&error), remedy)
     }
+}
+
+/// What the command line can do about what a supervisor refused.
+fn remedy_of(refused: &AdminError) -> (Code, &'static str) {
+    match refused {
+        AdminError::NotFound { .. } => (Code::NotFound, "`triarch tree` shows what there is"),
+        AdminError::NotStarted { .. } => (Code::Failed, "`triarch why` tells more of it"),
+        AdminError::AlreadyStarted { .. } => (Code::Refused, "choose another name"),
+        AdminError::AlreadyPresent { .. } | AdminError::Down { .. } | AdminError::Quarantined { .. } => (
+            Code::Refused,
+            "start it with `triarch agent restart`, or `triarch team start`",
+        ),
+        _ => (Code::Refused, "`triarch why` tells how it is"),
+    }
+}
+
+/// What is wrong, without what a program that uses the library would do about it.
+fn problem(error: &dyn Error) -> String {
+    let text = error.to_string();
+    text.split_once("; ")
+        .map_or(text.clone(), |(problem, _)| problem.to_owned())
+}
+
+/// What is wrong with the causes that the text does not tell, before what to do about it.
+pub(crate) fn caused(error: &dyn Error) -> String {
+    let text = error.to_string();
+    let (problem, remedy) = text
+        .split_once("; ")
+        .map_or((&*text, None), |(one, two)| (one, Some(two)));
+    let mut told = problem.to_owned();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            told = format!("{told}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    remedy.map_or(told.clone(), |remedy| format!("{told}; {remedy}"))
 }
 
 impl Trouble {
@@ -121,13 +165,29 @@ impl Trouble {
     pub(crate) fn not_sent(to: &str, why: &Refusal) -> Self {
         let (code, remedy) = match why {
             Refusal::NoSuchAgent => (Code::NotFound, "`triarch agent list` shows those there are"),
-            Refusal::Closed => (Code::NotFound, "the agent has left its team"),
-            Refusal::OtherType => (
-                Code::Refused,
-                "it is an agent of the runtime itself, which takes no posts",
+            Refusal::Closed => (
+                Code::NotFound,
+                "it has left its team; `triarch agent list` shows those there are",
             ),
+            Refusal::OtherType => return Self::takes_no_posts(to),
             _ => (Code::Failed, "send it later, or give the agent a larger mailbox"),
         };
-        Self::new(code, format!("{to} did not take the post: {why}"), remedy)
+        Self::new(code, format!("{to} did not take the post: {}", problem(why)), remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_before_what_to_do_and_once() {
+        let (listen, source) = ("127.0.0.1:7117".parse().unwrap(), io::Error::other("it is taken"));
+        let told = caused(&triarch_gateway::Error::Listen { listen, source });
+        let expected = "HTTP cannot be served on 127.0.0.1:7117: it is taken; free the port or choose another under gateway.listen";
+        assert_eq!(told, expected);
+        assert_eq!(caused(&io::Error::other("plain")), "plain");
     }
 }

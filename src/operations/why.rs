@@ -3,8 +3,10 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use triarch_supervision::policy::Shutdown;
 use triarch_supervision::supervisor::ChildStatus;
 use triarch_supervision::tree::Change;
+use triarch_teams::Span;
 
 use super::seen::{MailboxSeen, ago, find_agent, millis, shown_by};
 use super::{Operation, Trouble};
@@ -105,12 +107,19 @@ fn values<T: Serialize>(listed: &[T]) -> Vec<Value> {
         .collect()
 }
 
+fn shutdown(shutdown: Shutdown) -> String {
+    match shutdown {
+        Shutdown::Within(time) => format!("within {}", Span(time)),
+        other => super::word(&other).replace('_', " "),
+    }
+}
+
 /// What follows its next end, in words.
 fn policy(child: &ChildStatus) -> Vec<String> {
     let policy = &child.policy;
     let mut words = vec![
         format!("restart: {}", super::word(&policy.restart)),
-        format!("shutdown: {}", super::word(&policy.shutdown)),
+        format!("shutdown: {}", shutdown(policy.shutdown)),
         format!("when it fails too often: {}", super::word(&policy.on_limit)),
     ];
     if let Some(backoff) = policy.backoff {

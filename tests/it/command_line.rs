@@ -112,12 +112,50 @@ fn what_is_not_there_is_code_4_and_says_where_to_look() {
     }
 }
 
+/// Each verb of the page, as it is written there, and whether it asks the runtime.
+fn verbs_of_the_page() -> Vec<(Vec<&'static str>, bool)> {
+    let sections = include_str!("../../docs/CLI.md").split("\n### `").skip(1);
+    let usage = |section: &'static str| section.split("```text\ntriarch ").nth(1)?.lines().next();
+    let words = |usage: &'static str| {
+        let is_kept = |word: &&str| !word.starts_with('[');
+        let filled = |word| {
+            if word == "<REPLICAS>" || word == "<NAME>" {
+                "7"
+            } else {
+                word
+            }
+        };
+        usage.split(' ').filter(is_kept).map(filled).collect()
+    };
+    let verbs =
+        sections.filter_map(|section| Some((words(usage(section)?), section.contains("\n- It asks the runtime."))));
+    verbs.collect()
+}
+
+#[test]
+fn without_a_runtime_a_verb_is_code_69_if_and_only_if_the_page_says_that_it_asks_one() {
+    let house = House::new();
+    let verbs = verbs_of_the_page();
+    assert!(verbs.len() > 30, "{}", verbs.len());
+    for (words, asks) in verbs {
+        let more: &[&str] = match words[0] {
+            "up" => &["--for", "1ms"],
+            "completions" => continue,
+            _ => &[],
+        };
+        let output = house.run(&[&words, more].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code() == Some(69), asks, "{words:?}: {said}");
+        assert_ne!(output.status.code(), Some(2), "{words:?}: {said}");
+    }
+}
+
 #[test]
 fn without_a_runtime_the_answer_is_code_69() {
     let output = House::new().run(&["status"]);
     assert_eq!(output.status.code(), Some(69));
     let said = text(&output.stderr);
-    assert!(said.contains("start one with triarch up"), "{said}");
+    assert!(said.contains("start one with `triarch up`"), "{said}");
 }
 
 #[test]

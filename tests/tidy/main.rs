@@ -6,6 +6,7 @@ mod habits;
 mod manifest;
 mod mask;
 mod names;
+mod promises;
 mod reach;
 mod repository;
 mod rooms;
@@ -21,13 +22,14 @@ use rule::{Fault, Rule};
 use source::Source;
 
 /// Rules over the repository as a whole.
-const WHOLE: [fn(&Repository) -> Vec<Fault>; 6] = [
+const WHOLE: [fn(&Repository) -> Vec<Fault>; 7] = [
     crates::misnamed,
     crates::out_of_order,
     crates::sentences_apart,
     rooms::off_plan,
     reach::orphans,
     reach::dead_links,
+    promises::without_tests,
 ];
 
 fn faults_of(rule: &'static Rule, source: &Source) -> impl Iterator<Item = Fault> {

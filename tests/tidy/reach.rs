@@ -7,7 +7,9 @@ use crate::source::{Source, has_extension, words};
 /// Rust files that no crate compiles: their tests never run.
 pub(crate) fn orphans(repository: &Repository) -> Vec<Fault> {
     let rust = repository.files.iter().filter(|source| source.is_rust());
-    let lost = rust.filter(|source| !is_target(repository, source) && !is_declared(repository, &source.path));
+    let lost = rust.filter(|source| {
+        !is_target(repository, source) && !is_declared(repository, &source.path) && !is_shared(repository, &source.path)
+    });
     lost.map(|source| Fault::new("no orphans", &source.path, 1, "no crate compiles this file"))
         .collect()
 }
@@ -52,6 +54,20 @@ fn is_declared(repository: &Repository, path: &str) -> bool {
         .iter()
         .filter(above)
         .any(|source| declares(source, module))
+}
+
+/// Whether a crate that lies elsewhere names this file by its way from there.
+fn is_shared(repository: &Repository, path: &str) -> bool {
+    let rust = repository.files.iter().filter(|source| source.is_rust());
+    rust.into_iter().any(|source| {
+        let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let named = source
+            .text
+            .split("#[path = \"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        named.into_iter().any(|target| resolved(folder, target) == path)
+    })
 }
 
 /// Whether the modules in `folder` belong to the file at `path`.
@@ -184,6 +200,19 @@ mod tests {
             ("src/machine_test.rs", ""),
         ];
         assert_eq!(lost(&files), ["src/machine.rs"]);
+    }
+
+    #[test]
+    fn several_crates_may_share_a_file_by_its_path() {
+        let named = (
+            "actors/bus/src/lib.rs",
+            "#[path = \"../../../tests/fuzz/mod.rs\"]\nmod fuzz;",
+        );
+        assert!(lost(&[named, ("tests/fuzz/mod.rs", "")]).is_empty());
+        assert_eq!(
+            lost(&[("actors/bus/src/lib.rs", ""), ("tests/fuzz/mod.rs", "")]).len(),
+            1
+        );
     }
 
     #[test]

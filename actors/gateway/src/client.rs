@@ -30,7 +30,7 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens there.
-    #[error("no runtime listens at {}; start one with triarch up", path.display())]
+    #[error("no runtime listens at {}; start one with `triarch up`", path.display())]
     NotRunning {
         /// Where nobody listens.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum ClientError {
 impl From<ClientError> for OperationError {
     fn from(error: ClientError) -> Self {
         let (code, remedy) = match error {
-            ClientError::NotRunning { .. } => (Code::NotRunning, "start one with triarch up"),
+            ClientError::NotRunning { .. } => (Code::NotRunning, "start one with `triarch up`"),
             ClientError::Lost { .. } => (Code::RuntimeFailed, "see its log"),
             ClientError::Unreadable { .. } => (Code::Failed, "use the command line of its version"),
         };
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(error.code, Code::NotRunning);
         assert_eq!(
             error.to_string(),
-            "no runtime listens at /nonexistent/triarch.sock; start one with triarch up"
+            "no runtime listens at /nonexistent/triarch.sock; start one with `triarch up`"
         );
     }
 }

@@ -34,7 +34,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Others can look into the folder of the socket.
-    #[error("the folder {} is open to others (mode {mode:o}); close it: chmod 700 {}", folder.display(), folder.display())]
+    #[error("the folder {} is open to others (mode {mode:o}); close it with `chmod 700 {}`", folder.display(), folder.display())]
     FolderOpen {
         /// The folder in question.
         folder: PathBuf,
@@ -48,7 +48,7 @@ pub enum Error {
         folder: PathBuf,
     },
     /// Another runtime runs with that folder.
-    #[error("another runtime, pid {pid}, holds {}; stop it with triarch down, or choose another runtime.state_dir", path.display())]
+    #[error("another runtime, pid {pid}, holds {}; stop it with `triarch down`, or choose another runtime.state_dir", path.display())]
     Held {
         /// The socket in question.
         path: PathBuf,

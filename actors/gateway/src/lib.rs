@@ -60,6 +60,11 @@ mod client;
 mod config;
 mod doors;
 mod error;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/mod.rs"]
+mod fuzz;
+#[cfg(test)]
+mod fuzzed_lines;
 mod guests;
 mod http;
 pub mod metrics;

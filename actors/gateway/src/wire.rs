@@ -20,6 +20,9 @@ pub const DEPTH_MAX: usize = 64;
 
 const OPERATION_MAX: usize = 63;
 
+/// How much is told of what is wrong with a line.
+const TOLD_MAX: usize = 200;
+
 /// A request as it is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,8 +52,12 @@ impl Asked {
             return Err(malformed(message, "send what is flatter"));
         }
         let remedy = r#"send one line of JSON, as in {"operation":"agent.list","input":{}}"#;
-        let asked: Self = serde_json::from_slice(line)
-            .map_err(|error| malformed(format!("the request cannot be read: {error}"), remedy))?;
+        let asked: Self = serde_json::from_slice(line).map_err(|error| {
+            malformed(
+                format!("the request cannot be read: {}", shortened(error.to_string())),
+                remedy,
+            )
+        })?;
         if !is_operation(&asked.operation) {
             return Err(malformed(
                 "the operation has no proper name",
@@ -78,6 +85,15 @@ pub(crate) fn too_long() -> OperationError {
 
 fn malformed(message: impl Into<String>, remedy: &str) -> OperationError {
     OperationError::new(Code::Usage, message, remedy)
+}
+
+/// What is wrong with a line names parts of it, which may be as long as the line.
+fn shortened(mut text: String) -> String {
+    if text.len() > TOLD_MAX {
+        text.truncate(text.floor_char_boundary(TOLD_MAX));
+        text.push('…');
+    }
+    text
 }
 
 fn is_operation(name: &str) -> bool {
@@ -141,6 +157,16 @@ mod tests {
         assert_eq!(Asked::read(&[0xff, 0xfe, b'{']).unwrap_err().code, Code::Usage);
         let long = format!(r#"{{"operation":"{}"}}"#, "a".repeat(OPERATION_MAX + 1));
         assert_eq!(code(&long), Some(Code::Usage));
+    }
+
+    #[test]
+    fn a_refusal_does_not_say_all_of_a_long_line_again() {
+        let long = format!(r#"{{"{}":1}}"#, "é".repeat(LINE_MAX / 4));
+        let told = Asked::read(long.as_bytes()).unwrap_err().to_string();
+        assert!(
+            told.len() < 400 && told.contains("unknown field `éé") && told.contains('…'),
+            "{told}"
+        );
     }
 
     #[test]

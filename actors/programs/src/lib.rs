@@ -96,6 +96,9 @@
 mod command;
 mod config;
 mod error;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/mod.rs"]
+mod fuzz;
 mod kind;
 mod logs;
 pub mod metrics;

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::view::{BANDS, Row as Seen, View};
-use crate::cli::show::span;
+use crate::cli::show::{counted, span};
 
 const KEYS: &str = "q leave  / filter  p path  h handled/s  d depth  r restarts  ↑↓ scroll";
 const HEAD: [&str; 7] = ["path", "state", "life", "restarts", "handled/s", "mailbox", "oldest"];
@@ -47,10 +47,10 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, view: &View) {
         .map(|(state, count)| format!("{count} {state}"))
         .collect();
     let first = format!(
-        "triarch {}, up for {}, {} teams, agents: {}",
+        "triarch {}, up for {}, {}, agents: {}",
         status.version,
         span(status.up_for_ms),
-        status.teams,
+        counted(status.teams as u64, "team"),
         agents.join(", ")
     );
     let rate = view.rate().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn the_screen_shows_the_runtime_the_depths_the_rows_and_the_keys() {
         let lines = screen(&view(), 100, 8);
-        assert_eq!(lines[0], "triarch 0.1.0, up for 3.0 s, 1 teams, agents: 2 idle");
+        assert_eq!(lines[0], "triarch 0.1.0, up for 3.0 s, 1 team, agents: 2 idle");
         assert_eq!(lines[1], "handled/s 101, restarts 3, dead letters 0");
         assert!(
             lines[2].starts_with("mailboxes by depth  0: 1  1-9: 0  10-99: 1"),

@@ -74,12 +74,7 @@ impl Agent for Connection {
             stream,
             guest: Arc::clone(&guest),
         };
-        let served = http1::Builder::new()
-            .header_read_timeout(None)
-            .max_header_size(HEAD_MAX)
-            .max_headers(HEADERS_MAX)
-            .max_buf_size(HEAD_MAX)
-            .serve_connection(TokioIo::new(heard), clerk);
+        let served = reading().serve_connection(TokioIo::new(heard), clerk);
         Ok(Self {
             served: Box::pin(served),
             guest,
@@ -111,6 +106,17 @@ impl Agent for Connection {
             let _cut_off = tokio::time::timeout(FAREWELL / 2, self.served.as_mut()).await;
         }
     }
+}
+
+/// How requests are read, and within which bounds.
+pub(super) fn reading() -> http1::Builder {
+    let mut reading = http1::Builder::new();
+    reading
+        .header_read_timeout(None)
+        .max_header_size(HEAD_MAX)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_MAX);
+    reading
 }
 
 /// Answers the requests of one connection.

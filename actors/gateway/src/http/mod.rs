@@ -10,6 +10,8 @@ mod actor;
 mod admission;
 mod answer;
 mod connection;
+#[cfg(test)]
+mod fuzzed;
 mod message;
 mod route;
 mod stream;

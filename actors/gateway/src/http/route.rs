@@ -14,7 +14,7 @@ use super::answer::{Answer, Problem, answer, json};
 use crate::metrics::Metrics;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+pub(super) enum Route {
     Metrics,
     Live,
     Ready,
@@ -63,7 +63,7 @@ impl Pages {
     }
 }
 
-fn find(method: &Method, path: &str) -> Result<Route, Problem> {
+pub(super) fn find(method: &Method, path: &str) -> Result<Route, Problem> {
     let route = match path {
         "/metrics" => Route::Metrics,
         "/health/live" => Route::Live,

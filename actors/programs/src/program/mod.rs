@@ -12,6 +12,8 @@ mod begin;
 mod chronicle;
 mod ends;
 mod exec;
+#[cfg(test)]
+mod fuzzed;
 mod hearing;
 mod lines;
 mod machine;

@@ -1,0 +1,213 @@
+//! What the definition of the command line cannot tell of a verb: what it asks for, what it answers, how it ends.
+
+use super::{json, samples};
+
+/// How a verb behaves.
+pub(super) struct Manner {
+    /// The words it is called by.
+    pub(super) verb: &'static str,
+    /// The operation of the runtime that it asks for.
+    pub(super) asks: Option<&'static str>,
+    pub(super) answer: Answer,
+    /// What else than 0 it may exit with, beside what all verbs may, and where.
+    pub(super) ends: &'static [(u8, &'static str)],
+}
+
+/// What `--json` prints.
+#[derive(Clone, Copy)]
+pub(super) enum Answer {
+    /// One of [`SHAPES`].
+    One(&'static str),
+    /// An array of them.
+    List(&'static str),
+    /// One in a line.
+    Lines(&'static str),
+    /// Something else, in words.
+    Json(&'static str),
+    /// What it prints without.
+    Same,
+}
+
+use Answer::{Json, Lines, List, One, Same};
+
+pub(super) const OF_UP_ALONE: (u8, &str) = (130, "a second signal came before all had stopped");
+
+const fn asking(
+    verb: &'static str,
+    operation: &'static str,
+    answer: Answer,
+    ends: &'static [(u8, &'static str)],
+) -> Manner {
+    Manner {
+        verb,
+        asks: Some(operation),
+        answer,
+        ends,
+    }
+}
+
+const fn alone(verb: &'static str, answer: Answer, ends: &'static [(u8, &'static str)]) -> Manner {
+    Manner {
+        verb,
+        asks: None,
+        answer,
+        ends,
+    }
+}
+
+const NO_AGENT: (u8, &str) = (4, "there is no such agent");
+const NO_TEAM: (u8, &str) = (4, "there is no such team");
+const FORBIDDEN: (u8, &str) = (5, "its state forbids it");
+const TAKES_NONE: (u8, &str) = (5, "it is an agent of the runtime itself, which takes no posts");
+const FAULTY: (u8, &str) = (2, "the description cannot be followed");
+const NO_RECEIPT: (u8, &str) = (3, "what has to be proved is not proved within the time");
+const NOT_DONE: (u8, &str) = (1, "the agent failed at it, or had no room for it in time");
+
+pub(super) const MANNERS: &[Manner] = &[
+    alone(
+        "up",
+        Same,
+        &[
+            FAULTY,
+            (5, "another runtime has the state folder"),
+            (70, "the tree does not start, or the root gives up"),
+            OF_UP_ALONE,
+        ],
+    ),
+    asking("down", "down", One("A stop"), &[]),
+    asking(
+        "reload",
+        "reload",
+        One("A reload"),
+        &[(2, "the description cannot be followed; then nothing has changed")],
+    ),
+    asking("status", "status", One("The runtime"), &[]),
+    asking("tree", "tree", List("A node"), &[(4, "nothing stands at the path")]),
+    asking("why", "why", One("A reason"), &[NO_AGENT]),
+    asking(
+        "logs",
+        "agent.logs",
+        Lines("A line of a log"),
+        &[(4, "there is no such agent, or it keeps no log")],
+    ),
+    asking(
+        "top",
+        "tree",
+        Json("the screen, as without"),
+        &[(1, "the output is no terminal")],
+    ),
+    asking("team list", "team.list", List("A team"), &[]),
+    asking("team show", "team.show", One("A team"), &[NO_TEAM]),
+    asking("team stop", "team.stop", One("A team"), &[NO_TEAM, FORBIDDEN]),
+    asking("team start", "team.start", One("A team"), &[NO_TEAM, FORBIDDEN]),
+    asking(
+        "team scale",
+        "team.scale",
+        One("A team"),
+        &[
+            (2, "the agent is described without `replicas`"),
+            (4, "there is no such team, or no such agent in it"),
+        ],
+    ),
+    asking("team broadcast", "team.broadcast", List("A post"), &[NOT_DONE, NO_TEAM]),
+    asking("agent list", "agent.list", List("A node"), &[NO_TEAM]),
+    asking("agent show", "agent.show", One("An agent"), &[NO_AGENT]),
+    asking(
+        "agent spawn",
+        "agent.spawn",
+        One("An agent"),
+        &[
+            (2, "the kind is not known, or a setting cannot be followed"),
+            NO_TEAM,
+            (5, "the team has an agent of that name"),
+        ],
+    ),
+    asking("agent stop", "agent.stop", One("An agent"), &[NO_AGENT, FORBIDDEN]),
+    asking("agent kill", "agent.kill", One("An agent"), &[NO_AGENT, FORBIDDEN]),
+    asking(
+        "agent restart",
+        "agent.restart",
+        One("An agent"),
+        &[(1, "it does not start"), NO_AGENT, FORBIDDEN],
+    ),
+    asking("agent pause", "agent.pause", One("An agent"), &[NO_AGENT]),
+    asking("agent resume", "agent.resume", One("An agent"), &[NO_AGENT]),
+    asking(
+        "agent send",
+        "agent.send",
+        One("A post"),
+        &[NOT_DONE, NO_RECEIPT, NO_AGENT, TAKES_NONE],
+    ),
+    asking(
+        "agent ask",
+        "agent.ask",
+        One("A post"),
+        &[NOT_DONE, NO_RECEIPT, NO_AGENT, TAKES_NONE],
+    ),
+    asking(
+        "agent logs",
+        "agent.logs",
+        Lines("A line of a log"),
+        &[(4, "there is no such agent, or it keeps no log")],
+    ),
+    alone("config init", Same, &[(1, "there is a description in the folder")]),
+    alone("config check", Same, &[FAULTY]),
+    alone("config schema", Same, &[]),
+    alone(
+        "config show",
+        Json("an object: the value of each setting by its path, and its origin"),
+        &[FAULTY],
+    ),
+    alone("doctor", List("A finding"), &[(1, "something is bad")]),
+    alone("demo", Same, &[(1, "the demo does not go as it should")]),
+    alone("dashboard export", Same, &[(1, "the folder cannot be written")]),
+    alone("completions", Same, &[]),
+];
+
+/// Title, sentence, example.
+type Shape = (&'static str, &'static str, fn() -> String);
+
+pub(super) const SHAPES: &[Shape] = &[
+    ("The runtime", "How it is. `troubles` are sentences for people.", || {
+        json(&samples::status())
+    }),
+    (
+        "A node",
+        "One place in the tree: the root, a supervisor or an agent, as `level` 1, 2 or 3 says. `pid` is that of the program an agent runs.",
+        || json(&samples::nodes()[2]),
+    ),
+    ("A team", "`agents` is empty in a list.", || {
+        let mut team = samples::team();
+        team.agents.truncate(1);
+        json(&team)
+    }),
+    (
+        "An agent",
+        "A node, and what else is known of it. `shown` is what the agent shows of itself, in any form.",
+        || json(&samples::agent()),
+    ),
+    (
+        "A reason",
+        "What `why` tells. What it says of processes and ends is for people and may change.",
+        || json(&samples::why()),
+    ),
+    (
+        "A post",
+        "`proof` is `queued`, `delivered`, `accepted` or `done`: no more than is proved.",
+        || json(&samples::sent()),
+    ),
+    (
+        "A line of a log",
+        "`source` is `out`, `err` or `event`; `level` is there where the program gave one.",
+        || json(&samples::log_lines()[1]),
+    ),
+    (
+        "A reload",
+        "`changed` are sentences; `needs_restart` are keys of the description.",
+        || json(&samples::reloaded()),
+    ),
+    ("A stop", "The process that has stopped.", || json(&samples::stopping())),
+    ("A finding", "`verdict` is `well`, `poor` or `bad`.", || {
+        json(&samples::findings().first())
+    }),
+];

@@ -1,0 +1,143 @@
+//! Answers of a runtime that is made up: what documents and snapshots show.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::doctor::Findings;
+use crate::operations::{AgentSeen, NodeSeen, Reloaded, Sent, StatusShown, Stopping, TeamSeen, WhyShown};
+
+fn read<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+fn mailbox(depth: u64, oldest_age_ms: Option<u64>) -> Value {
+    json!({
+        "depth": depth, "capacity": 1024, "high_water": 12, "oldest_age_ms": oldest_age_ms,
+        "enqueued": 1840 + depth, "handled": 1836, "failed": 4, "dropped": 0,
+    })
+}
+
+fn node(path: &str, kind: &str, state: &str, restarts: u64, mailbox: &Value) -> Value {
+    let level = match kind {
+        "root" => 1,
+        "supervisor" => 2,
+        _ => 3,
+    };
+    let pid = (kind == "program" && state == "busy").then_some(4242);
+    json!({
+        "path": path, "level": level, "kind": kind, "state": state, "incarnation": restarts + 1, "restarts": restarts,
+        "pid": pid, "mailbox": mailbox, "children_count": if level == 2 { 3 } else { 0 },
+    })
+}
+
+pub(super) fn nodes() -> Vec<NodeSeen> {
+    read(json!([
+        node("reviewers", "supervisor", "idle", 0, &Value::Null),
+        node("reviewers/clock", "native", "idle", 0, &mailbox(0, None)),
+        node(
+            "reviewers/reader-of-long-proposals-1",
+            "program",
+            "busy",
+            2,
+            &mailbox(7, Some(1250))
+        ),
+        node(
+            "reviewers/reader-of-long-proposals-2",
+            "program",
+            "backoff",
+            5,
+            &mailbox(1024, Some(3_660_000))
+        ),
+    ]))
+}
+
+pub(super) fn status() -> StatusShown {
+    read(json!({
+        "version": "0.1.0", "pid": 4200, "up_for_ms": 93_784_000_u64, "state_dir": "~/.local/state/triarch",
+        "listen": "http://127.0.0.1:7117/metrics", "described_in": "triarch.toml", "teams": 2,
+        "agents": { "backoff": 1, "busy": 1, "idle": 9 }, "restarts": 7, "dead_letters": 4, "posts_handled": 18_360,
+        "troubles": ["reviewers/reader-of-long-proposals-2 is in state backoff"],
+    }))
+}
+
+pub(super) fn team() -> TeamSeen {
+    read(json!({
+        "name": "reviewers", "strategy": "one_for_one", "parts": 1, "states": { "backoff": 1, "busy": 1, "idle": 1 }, "restarts": 7,
+        "troubles": ["reviewers/reader-of-long-proposals-2"], "agents": nodes()[1..],
+    }))
+}
+
+pub(super) fn teams() -> Vec<TeamSeen> {
+    let other = json!({
+        "name": "tools", "strategy": "rest_for_one", "parts": 2, "states": { "idle": 8 }, "restarts": 0, "troubles": [], "agents": [],
+    });
+    let first = TeamSeen {
+        agents: Vec::new(),
+        ..team()
+    };
+    vec![first, read(other)]
+}
+
+pub(super) fn agent() -> AgentSeen {
+    let mut agent = serde_json::to_value(&nodes()[2]).unwrap();
+    let more = json!({
+        "described_as": "program", "capabilities": ["review", "summarise"], "role": "reads proposals",
+        "last_exit": "failed: the program ended with code 3", "shown": "reading page 7",
+    });
+    agent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    read(agent)
+}
+
+pub(super) fn why() -> WhyShown {
+    read(json!({
+        "path": "reviewers/reader-of-long-proposals-1", "state": "busy", "for_ms": 61_000, "incarnation": 3, "restarts": 2,
+        "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)),
+        "policy": ["restart: permanent", "shutdown: within 5s", "when it fails too often: quarantine"], "shown": "reading page 7",
+        "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "command": "python3" }],
+        "ends": [{
+            "incarnation": 2, "reason": "error", "code": 3, "signal": null,
+            "lines": ["reading page 1", "ValueError: page 2 is no text"],
+        }],
+        "history": [
+            { "ago_ms": 61_000, "to": "busy", "incarnation": 3, "reason": null },
+            { "ago_ms": 61_400, "to": "backoff", "incarnation": 2, "reason": "failed: the program ended with code 3" },
+        ],
+    }))
+}
+
+pub(super) fn sent() -> Sent {
+    read(
+        json!({ "id": "000000000000000018b911c0ffee0007", "to": "tools/echo-1", "proof": "done", "result": { "a": 1 }, "took_ms": 2 }),
+    )
+}
+
+pub(super) fn queued() -> Sent {
+    Sent {
+        result: None,
+        ..read(
+            json!({ "id": "000000000000000018b911c0ffee0008", "to": "tools/echo-2", "proof": "queued", "result": null, "took_ms": 0 }),
+        )
+    }
+}
+
+pub(super) fn reloaded() -> Reloaded {
+    read(json!({ "changed": ["team tools: echo has 3 replicas"], "needs_restart": ["runtime.span"] }))
+}
+
+pub(super) fn stopping() -> Stopping {
+    Stopping { pid: 4200 }
+}
+
+/// Lines of a log, each an object.
+pub(super) fn log_lines() -> [Value; 3] {
+    let line = |source: &str, text: &str| json!({ "time": "2026-11-21T09:47:56.486321Z", "incarnation": 3, "source": source, "text": text });
+    [
+        line("event", "started, pid 4242"),
+        line("out", "reading page 1"),
+        line("err", "page 2 is no text"),
+    ]
+}
+
+pub(super) fn findings() -> Findings {
+    Findings::of_each_verdict()
+}
