@@ -171,7 +171,7 @@ impl NodeMeters {
 
 /// What it does as a supervisor.
 impl NodeMeters {
-    /// How many restarts it bears, so that the share it has used can be told. Said once it is part of the tree.
+    /// How many restarts it bears, so that the share it has used can be told. Said once it is part of the tree, and when it changes.
     pub(crate) fn bears(&self, intensity: Intensity) {
         if let Some(office) = self.office() {
             office.bears(intensity);

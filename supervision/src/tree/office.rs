@@ -33,7 +33,10 @@ impl Office {
     }
 
     pub(super) fn bears(&self, intensity: Intensity) {
-        lock(&self.record).window = Some(Window::new(intensity));
+        match &mut lock(&self.record).window {
+            Some(window) => window.adjust(intensity),
+            unknown => *unknown = Some(Window::new(intensity)),
+        }
     }
 
     /// An incarnation of it starts, with a clean record.
