@@ -12,6 +12,7 @@ use triarch_teams::{AgentConfig, Rules, member};
 use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by, team_of};
 use super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
+use crate::reload::{RunningAgent, change};
 
 /// Lists the agents of teams.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -175,14 +176,15 @@ async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
         capabilities: described
             .as_ref()
             .map_or_else(Vec::new, |agent| agent.rules.capabilities.clone()),
-        role: described.map_or_else(String::new, |agent| agent.rules.role),
+        role: described.map_or_else(String::new, |agent| agent.rules.role.clone()),
         last_exit: node.last_exit.as_ref().map(ToString::to_string),
         shown,
         node: NodeSeen::of(&node, fleet),
     })
 }
 
-/// Adds an agent to a team that runs; it is gone with the next reload, or start of the runtime.
+/// Adds an agent to a team that runs. It stays through reloads, until its team goes or the runtime ends; where the
+/// description comes to have its name, it becomes the agent that is described.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spawn {
     /// The team.
@@ -203,15 +205,23 @@ impl Operation for Spawn {
     type Output = AgentSeen;
 
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
-        let team = fleet.team(&self.team)?;
-        let config = self.described()?;
-        let usage =
-            |error: &dyn std::fmt::Display| Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`");
-        let agent = member(&self.team, &config, &self.name, fleet.kinds()).map_err(|error| usage(&error))?;
-        let started = agent.join_running(&team).await?;
-        fleet.describe(&self.team, |team| team.agents.push(config));
+        let (team, agent) = (self.team.clone(), RunningAgent::spawned(self.described()?));
+        let made = member(&team, &agent.described, &agent.name, fleet.kinds());
+        made.map_err(|error| Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`"))?;
+        let spawn = async move |fleet: Fleet| {
+            change(&fleet, |running| {
+                let present = running.team_mut(&team).ok_or_else(|| Trouble::no_such_team(&team))?;
+                if present.agent(&agent.name).is_some() {
+                    let message = format!("there is an agent {team}/{} already", agent.name);
+                    return Err(Trouble::new(Code::Refused, message, "choose another name"));
+                }
+                present.agents.push(agent);
+                Ok(())
+            })
+            .await
+        };
+        fleet.change("agent spawn", spawn).await?;
         let place = find_agent(fleet, &format!("{}/{}", self.team, self.name))?;
-        declined(&place.path, started)?;
         show(fleet, &place).await
     }
 }
