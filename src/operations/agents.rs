@@ -12,7 +12,7 @@ use triarch_teams::{AgentConfig, Rules, member};
 use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by, team_of};
 use super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
-use crate::reload::{RunningAgent, change};
+use crate::reload::{Running, RunningAgent, change};
 
 /// Lists the agents of teams.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -95,8 +95,6 @@ macro_rules! of_one_agent {
 of_one_agent! {
     /// Shows all that is known of an agent.
     Show "agent.show"
-    /// Stops an agent, within its time; it stays down until it is restarted.
-    Stop "agent.stop"
     /// Kills an agent as if from outside; its team decides what follows.
     Kill "agent.kill"
     /// Stops an agent if it runs, and starts it; one in quarantine gets a clean record.
@@ -113,10 +111,46 @@ impl Show {
     }
 }
 
-impl Stop {
-    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
-        Ok(fleet.team(&place.team)?.terminate_child(&place.name).await?)
+/// Stops an agent, within its time; it stays down until it is restarted.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Stop {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) of: OneAgent,
+    /// Takes it out of its team too, which is done only with one that was spawned.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) forget: bool,
+}
+
+impl Operation for Stop {
+    const NAME: &'static str = "agent.stop";
+    type Output = AgentSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
+        let place = self.of.find(fleet)?;
+        if !self.forget {
+            fleet.team(&place.team)?.terminate_child(&place.name).await?;
+            return show(fleet, &place).await;
+        }
+        let mut last_seen = show(fleet, &place).await?;
+        let forget = async move |fleet: Fleet| change(&fleet, |running| forget(running, &place)).await;
+        fleet.change("agent stop", forget).await?;
+        last_seen.node.state = "stopped".to_owned();
+        Ok(last_seen)
     }
+}
+
+fn forget(running: &mut Running, place: &Place) -> Result<(), Trouble> {
+    let team = running.team_mut(&place.team);
+    let team = team.ok_or_else(|| Trouble::no_such_team(&place.team))?;
+    let is_spawned = team.agent(&place.name).is_some_and(|agent| agent.is_spawned);
+    if !is_spawned {
+        let message = format!("{} stands in the description", place.path);
+        return Err(Trouble::new(Code::Refused, message, "take it out there, and reload"));
+    }
+    team.agents.retain(|agent| agent.name != place.name);
+    Ok(())
 }
 
 impl Kill {
@@ -183,8 +217,9 @@ async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
     })
 }
 
-/// Adds an agent to a team that runs. It stays through reloads, until its team goes or the runtime ends; where the
-/// description comes to have its name, it becomes the agent that is described.
+/// Adds an agent to a team that runs. It stays through reloads and restarts of its team, until it is stopped with
+/// `--forget`, its team goes or the runtime ends. Where a reload finds an agent of its name in the description, it becomes
+/// that one.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spawn {
     /// The team.

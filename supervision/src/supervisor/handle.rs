@@ -188,7 +188,16 @@ impl SupervisorHandle {
     /// Forgets the specification of a child that is down, and closes its mailbox.
     pub async fn delete_child(&self, name: &str) -> Result<(), CallError> {
         let order = |name, caller| Order::Delete { name, caller };
-        self.change(self.meant_from_right(name)?, order).await.by_all()
+        let mut deleted = self.change(self.meant_from_right(name)?, order).await.by_all();
+        for part in self.split().map(Split::others).into_iter().flatten() {
+            if !matches!(deleted, Err(CallError::Refused(AdminError::NotFound { .. }))) {
+                break;
+            }
+            // One that has left with its end may still be remembered by the part that it was in.
+            let answer = part.call(|caller| order(Name::unchecked(name), caller)).await;
+            deleted = answer.and_then(|answer| answer.map(drop).map_err(CallError::from));
+        }
+        deleted
     }
 
     /// Starts a child that is in quarantine, with a clean record; of a team that was split, the parts that are.

@@ -74,12 +74,12 @@ async fn a_child_whose_start_failed_is_not_remembered_and_one_that_is_killed_wit
 async fn a_temporary_child_that_was_taken_away_does_not_come_back() {
     let log = Log::default();
     let temporary = |name| puppet(name, &log).restart(Restart::Temporary);
-    let all = ["ended", "terminated", "stays"].map(temporary);
-    let tree = grow(team().remembers().children(all)).await;
+    let all = ["terminated", "stays", "ended"].map(temporary);
+    let tree = grow(team().remembers().span(1).children(all)).await;
     let handle = tree.observer().supervisor("team").unwrap();
     handle.terminate_child("terminated").await.unwrap();
-    tree.observer().try_send_to("team/ended", Say::Stop).unwrap();
-    until("it has left", || tree.observer().node("team/ended").is_err()).await;
+    tree.observer().try_send_to("team.2/ended", Say::Stop).unwrap();
+    until("it has left", || tree.observer().node("team.2/ended").is_err()).await;
     handle.delete_child("ended").await.unwrap();
     begin_again(&tree).await;
     assert_eq!(names(&handle).await, ["stays"]);

@@ -114,6 +114,7 @@ impl House {
         let folder = folder();
         let doors = Doors::open(config, &folder).unwrap();
         let (socket, address) = (doors.socket().to_owned(), doors.http().unwrap());
+        let bounds = doors.bounds();
         let dropped = Arc::default();
         let operations = Odd {
             dropped: Arc::clone(&dropped),
@@ -130,6 +131,7 @@ impl House {
         Self {
             tree: root.start().await.unwrap(),
             exposition,
+            bounds,
             folder,
             socket,
             address,
