@@ -22,7 +22,7 @@ impl Connection {
     }
 
     pub(super) fn ask<O: Operation>(&mut self, operation: &O) -> Result<O::Output, Trouble> {
-        self.ask_told(operation, tell_of_wait)
+        self.ask_told(operation, |progress| tell_of_wait(&progress))
     }
 
     /// Asks, and hands on how far it is.
@@ -44,7 +44,7 @@ impl Connection {
 }
 
 /// Says whom the runtime lets go first.
-fn tell_of_wait(progress: Value) {
+fn tell_of_wait(progress: &Value) {
     if let Some(first) = progress.get("waits_for").and_then(Value::as_str) {
         complain(&format!("waits for its turn: `{first}` is at work"));
     }

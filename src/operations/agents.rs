@@ -136,7 +136,7 @@ impl Operation for Stop {
         let mut last_seen = show(fleet, &place).await?;
         let forget = async move |fleet: Fleet| change(&fleet, |running| forget(running, &place)).await;
         fleet.change("agent stop", forget).await?;
-        last_seen.node.state = "stopped".to_owned();
+        "stopped".clone_into(&mut last_seen.node.state);
         Ok(last_seen)
     }
 }

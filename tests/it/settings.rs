@@ -22,8 +22,11 @@ enum Follows {
 
 use Follows::{AtRestart, Live, Replaced, Shadowed, TeamReplaced};
 
-/// Each key of each section with a line that gives it another value.
-const SETTINGS: &[(&str, &[(&str, &str, Follows)])] = &[
+/// A key, a line that gives it another value, and what follows.
+type Setting = (&'static str, &'static str, Follows);
+
+/// Each key of each section.
+const SETTINGS: &[(&str, &[Setting])] = &[
     (
         "`[runtime]`",
         &[
@@ -187,7 +190,7 @@ fn description(heading: &str, line: &str) -> String {
     };
     let of_kind = if heading.starts_with("Agents") { line } else { "" };
     let rooms = ["[runtime]", "[telemetry]", "[programs]", "[gateway]"];
-    let rooms: String = rooms.iter().map(|room| format!("{room}\n{}\n", at(room))).collect();
+    let rooms = rooms.map(|room| format!("{room}\n{}\n", at(room))).concat();
     format!(
         "{rooms}[[team]]\n{}\n{}\n[[team.agent]]\n{}\n{kind}\n{}\n{of_kind}\n[[team.agent]]\nname = \"b\"\nkind = \"echo\"\n",
         named("[[team]]", "t"),
@@ -204,7 +207,7 @@ fn handled(house: &House, agent: &str) -> Option<u64> {
     shown?["mailbox"]["enqueued"].as_u64()
 }
 
-fn assert_followed(house: &House, heading: &str, (key, line, follows): (&str, &str, Follows)) {
+fn assert_followed(house: &House, heading: &str, (key, line, follows): Setting) {
     let what = format!("{heading} {key}");
     for agent in ["t/a", "t/b"] {
         house.json(&["agent", "send", agent, "1"]);

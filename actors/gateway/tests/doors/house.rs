@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use triarch_gateway::{Code, Config, Doors, OperationError, Operations, ProgressSink, Request, metrics, room};
+use triarch_gateway::{Bounds, Code, Config, Doors, OperationError, Operations, ProgressSink, Request, metrics, room};
 use triarch_supervision::metrics::{Catalogue, Instruments, Section, Value as Shown, families};
 use triarch_supervision::prelude::*;
 use triarch_telemetry::{Exposition, Health, Output};
@@ -19,6 +19,7 @@ use crate::patience::soon;
 /// A tree with its doors open.
 pub(crate) struct House {
     pub(crate) tree: Tree,
+    pub(crate) bounds: Bounds,
     pub(crate) exposition: Exposition,
     pub(crate) folder: PathBuf,
     pub(crate) socket: PathBuf,

@@ -63,13 +63,14 @@ impl Desk {
     }
 
     /// As a request. A temporary one that has left with its end may still be remembered.
-    pub(super) fn delete(&mut self, name: Name, caller: Caller<CallResult>) {
-        if self.machine.child(name.as_str()).is_none() && self.charge.blueprint.remove(&name) {
+    pub(super) fn delete(&mut self, name: &Name, caller: Caller<CallResult>) {
+        if self.machine.child(name.as_str()).is_none() && self.charge.blueprint.remove(name) {
             return caller.answer(Ok(Outcome::Deleted));
         }
+        let key = self.machine.child(name.as_str()).map(|child| child.key);
         self.request(Request::Delete(name.clone()), caller);
-        if self.machine.child(name.as_str()).is_none() {
-            self.charge.blueprint.remove(&name);
+        if key.is_some_and(|key| !self.wards.contains_key(&key)) {
+            self.charge.blueprint.remove(name);
         }
     }
 

@@ -109,13 +109,19 @@ impl Desk {
             Order::Add { spec, caller } => self.add(spec, caller),
             Order::Terminate { name, caller } => self.terminate(name, caller),
             Order::Restart { name, caller } => self.request(Request::Restart(name), caller),
-            Order::Delete { name, caller } => self.delete(name, caller),
+            Order::Delete { name, caller } => self.delete(&name, caller),
             Order::Retry { name, caller } => self.request(Request::Retry(name), caller),
             Order::KillChild { name, caller } => caller.answer(self.kill_from_outside(name)),
             Order::List { caller } => caller.answer(self.list()),
             Order::Count { caller } => caller.answer(self.machine.counts()),
-            Order::Adjust { adjustment, caller } => caller.answer(self.adjust(adjustment)),
-            Order::Arrange { order, caller } => caller.answer(self.charge.blueprint.arrange(&order)),
+            Order::Adjust { adjustment, caller } => {
+                self.adjust(adjustment);
+                caller.answer(());
+            }
+            Order::Arrange { order, caller } => {
+                self.charge.blueprint.arrange(&order);
+                caller.answer(());
+            }
             Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)),
             Order::ChildReady(actor) => self.child_ready(actor),
             Order::CheckGone(actor) => self.check_gone(actor),
