@@ -140,6 +140,8 @@ impl Desk {
             fleet.tell(json!({ "waits_for": name, "for_ms": for_ms })).await;
         }
         self.wait_for_turn(begun).await?;
+        // As long as it takes is as long as agents take to start and stop.
+        fleet.tell(json!({ "begun": name })).await;
         outcome.await.map_err(|_| broken_off(name))?
     }
 
