@@ -171,10 +171,17 @@ impl NodeMeters {
 
 /// What it does as a supervisor.
 impl NodeMeters {
-    /// How many restarts it bears, so that the share it has used can be told. Said once it is part of the tree, and when it changes.
+    /// How many restarts it bears, so that the share it has used can be told. Said once it is part of the tree.
     pub(crate) fn bears(&self, intensity: Intensity) {
         if let Some(office) = self.office() {
             office.bears(intensity);
+        }
+    }
+
+    /// It bears something else from `now` on.
+    pub(crate) fn adjusts(&self, intensity: Intensity, now: Moment) {
+        if let Some(office) = self.office() {
+            office.adjusts(intensity, now);
         }
     }
 

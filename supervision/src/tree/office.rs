@@ -33,9 +33,13 @@ impl Office {
     }
 
     pub(super) fn bears(&self, intensity: Intensity) {
-        match &mut lock(&self.record).window {
-            Some(window) => window.adjust(intensity),
-            unknown => *unknown = Some(Window::new(intensity)),
+        lock(&self.record).window = Some(Window::new(intensity));
+    }
+
+    /// It bears something else from `now` on.
+    pub(super) fn adjusts(&self, intensity: Intensity, now: Moment) {
+        if let Some(window) = &mut lock(&self.record).window {
+            window.adjust(intensity, now);
         }
     }
 

@@ -87,8 +87,9 @@ impl Desk {
 
     pub(super) fn adjust(&mut self, adjustment: Adjustment) {
         self.charge.blueprint.adjust(adjustment);
-        self.charge.node.meters().bears(adjustment.intensity);
         self.feed(Input::Adjust(adjustment));
+        // As its machine does, at the same time.
+        self.charge.node.meters().adjusts(adjustment.intensity, self.now);
     }
 
     pub(super) fn kill_from_outside(&self, name: Name) -> Result<(), AdminError> {

@@ -170,9 +170,9 @@ impl Machine {
     }
 
     /// Restarts that are under way keep the wait they were given.
-    fn adjust(&mut self, adjustment: Adjustment) {
+    fn adjust(&mut self, adjustment: Adjustment, now: Moment) {
         adjustment.change(&mut self.policy);
-        self.window.adjust(adjustment.intensity);
+        self.window.adjust(adjustment.intensity, now);
     }
 
     fn is_dynamic(&self) -> bool {
@@ -231,7 +231,7 @@ impl Step<'_> {
             Input::Call { call, request } => self.call(call, request),
             Input::Stuck { key, incarnation } => self.stuck(key, incarnation),
             Input::Lingers { key, incarnation } => self.lingers(key, incarnation),
-            Input::Adjust(adjustment) => self.machine.adjust(adjustment),
+            Input::Adjust(adjustment) => self.machine.adjust(adjustment, self.now),
             Input::Stop => self.end(ExitReason::Shutdown),
         }
         self.proceed();

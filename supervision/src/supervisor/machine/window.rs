@@ -50,8 +50,11 @@ impl<K: PartialEq> Window<K> {
         self.restarts.partition_point(|(at, _)| *at < begin)
     }
 
-    /// Another intensity from now on. Of the restarts there were, the newest count, as many as may matter.
-    pub(crate) fn adjust(&mut self, intensity: Intensity) {
+    /// Another intensity from `now` on. Of the restarts of the period that ends now the newest count, as many as may
+    /// matter.
+    pub(crate) fn adjust(&mut self, intensity: Intensity, now: Moment) {
+        let outdated = self.outdated(now);
+        self.restarts.drain(..outdated);
         self.intensity = intensity;
         let beyond = self.restarts.len().saturating_sub(self.allowed());
         self.restarts.drain(..beyond);
@@ -129,14 +132,14 @@ mod tests {
     fn restarts_that_were_count_under_another_intensity() {
         let mut window = Window::new(Intensity::new(3, PERIOD));
         assert!(window.admit(LEFT, start()) && window.admit(RIGHT, start() + NANO));
-        window.adjust(Intensity::new(1, PERIOD));
+        window.adjust(Intensity::new(1, PERIOD), start() + NANO);
         assert_eq!(window.used(start() + NANO), (1, 1));
         assert!(
             !window.admit(LEFT, start() + PERIOD),
             "the newest of them is still in its period"
         );
         assert!(window.admit(LEFT, start() + PERIOD + 2 * NANO));
-        window.adjust(Intensity::new(2, PERIOD));
+        window.adjust(Intensity::new(2, PERIOD), start() + PERIOD + 2 * NANO);
         assert!(window.admit(LEFT, start() + PERIOD + 2 * NANO));
     }
 
