@@ -2,26 +2,30 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::watch;
-use triarch_gateway::ProgressSink;
+use triarch_gateway::{Bounds, ProgressSink};
 use triarch_programs::Programs;
 use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{NodeView, Observer};
-use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig, names};
-use triarch_telemetry::Exposition;
+use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig};
+use triarch_telemetry::{Exposition, Loudness};
 
+use crate::changes::Desk;
 use crate::config::{Config, Source};
-use crate::operations::Trouble;
+use crate::operations::{Code, Trouble};
+use crate::reload::{Act, Running};
 
 /// What runs: the tree, and what it was made from. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Fleet {
     observer: Observer,
+    changes: Desk,
     ground: Arc<Ground>,
     progress: Option<ProgressSink>,
 }
@@ -36,10 +40,31 @@ pub(crate) struct Ground {
     /// Where the description comes from.
     pub(crate) source: Source,
     pub(crate) begun: Moment,
-    running: OnceLock<(Observer, Option<SocketAddr>)>,
-    config: Mutex<Config>,
+    pub(crate) loudness: Loudness,
+    tree: OnceLock<Tree>,
+    running: Mutex<Running>,
+    /// Whether a reload that nobody waits for has yet to begin.
+    is_to_reload: Arc<AtomicBool>,
     /// Whether somebody wants the process to stop.
     is_to_stop: watch::Sender<bool>,
+}
+
+/// That somebody wants a reload.
+pub(crate) struct Wish(Arc<AtomicBool>);
+
+impl Drop for Wish {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// What there is once the tree has started.
+pub(crate) struct Tree {
+    pub(crate) observer: Observer,
+    /// Where HTTP is served.
+    pub(crate) listens: Option<SocketAddr>,
+    pub(crate) bounds: Bounds,
+    pub(crate) changes: Desk,
 }
 
 /// What a ground is made of.
@@ -63,21 +88,24 @@ impl Ground {
             state_dir: making.state_dir,
             source: making.source,
             begun: Moment::now(),
-            running: OnceLock::new(),
-            config: Mutex::new(making.config),
+            loudness: Loudness::from(making.config.telemetry.room(making.config.runtime.log)),
+            tree: OnceLock::new(),
+            running: Mutex::new(Running::of(making.config)),
+            is_to_reload: Arc::default(),
             is_to_stop: watch::Sender::default(),
         })
     }
 
-    /// The tree has started, and HTTP is served there.
-    pub(crate) fn runs(&self, observer: Observer, listens: Option<SocketAddr>) {
-        let _first = self.running.set((observer, listens));
+    /// The tree has started.
+    pub(crate) fn runs(&self, tree: Tree) {
+        let _first = self.tree.set(tree);
     }
 
     /// The fleet, once its tree has started.
     pub(crate) fn fleet(self: &Arc<Self>) -> Option<Fleet> {
         Some(Fleet {
-            observer: self.running.get()?.0.clone(),
+            observer: self.tree.get()?.observer.clone(),
+            changes: self.tree.get()?.changes.clone(),
             ground: Arc::clone(self),
             progress: None,
         })
@@ -85,8 +113,8 @@ impl Ground {
 
     /// Where metrics are read, for people.
     pub(crate) fn metrics_at(&self) -> String {
-        match self.running.get() {
-            Some((_, Some(address))) => format!("http://{address}/metrics"),
+        match self.tree.get().map(|tree| tree.listens) {
+            Some(Some(address)) => format!("http://{address}/metrics"),
             _ => "not served".to_owned(),
         }
     }
@@ -98,18 +126,36 @@ impl Ground {
         let _wished = is_to_stop.wait_for(|is_to_stop| *is_to_stop).await;
     }
 
-    /// How the fleet is described now.
-    pub(crate) fn config(&self) -> Config {
-        self.described().clone()
+    /// The wish to reload, unless one waits already. It is over when it is dropped: before the description is read.
+    pub(crate) fn wish_to_reload(&self) -> Option<Wish> {
+        let waits = self.is_to_reload.swap(true, Ordering::AcqRel);
+        (!waits).then(|| Wish(Arc::clone(&self.is_to_reload)))
     }
 
-    /// The fleet is described otherwise from now on.
-    pub(crate) fn take_up(&self, config: Config) {
-        *self.described() = config;
+    /// What runs, as far as it is described.
+    pub(crate) fn running(&self) -> Running {
+        self.known().clone()
     }
 
-    fn described(&self) -> MutexGuard<'_, Config> {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was done counts from now on.
+    pub(crate) fn note(&self, act: &Act) {
+        act.apply(&mut self.known());
+    }
+
+    /// Has the rooms follow their settings, as far as they do while they run.
+    pub(crate) fn tune(&self, settings: &Config) -> Result<(), Trouble> {
+        let log = settings.telemetry.room(settings.runtime.log);
+        self.loudness
+            .change(log)
+            .map_err(|error| Trouble::new(Code::Usage, error.to_string(), "mend the description"))?;
+        if let Some(tree) = self.tree.get() {
+            tree.bounds.change(&settings.gateway);
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,6 +164,37 @@ impl Fleet {
     pub(crate) fn telling(mut self, progress: ProgressSink) -> Self {
         self.progress = Some(progress);
         self
+    }
+
+    /// As nobody sees it.
+    pub(crate) fn silent(mut self) -> Self {
+        self.progress = None;
+        self
+    }
+
+    /// Has a change of the fleet made when no other is under way, and waits for what comes of it.
+    pub(crate) async fn change<T, F>(
+        &self,
+        name: &'static str,
+        perform: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Result<T, Trouble>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Trouble>> + Send + 'static,
+    {
+        self.changes.change(name, self, perform).await
+    }
+
+    /// Has a change of the fleet made for nobody who waits.
+    pub(crate) fn change_unasked<F>(
+        &self,
+        name: &'static str,
+        perform: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<(), Trouble>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.changes.change_unasked(name, perform)
     }
 
     /// Tells how far an operation is, where somebody listens; waits while they are slow.
@@ -152,35 +229,21 @@ impl Fleet {
         self.ground.is_to_stop.send_replace(true);
     }
 
-    /// The description of each team, in start order.
+    /// The rules of each team, in start order.
     pub(crate) fn teams(&self) -> Vec<TeamConfig> {
-        self.ground.config().teams
+        let known = self.ground.known();
+        known.teams.iter().map(|team| team.rules.clone()).collect()
     }
 
     pub(crate) fn has_team(&self, team: &str) -> bool {
-        self.ground
-            .described()
-            .teams
-            .iter()
-            .any(|described| described.name == team)
-    }
-
-    /// Changes the description of a team.
-    pub(crate) fn describe(&self, team: &str, change: impl FnOnce(&mut TeamConfig)) {
-        let mut config = self.ground.described();
-        if let Some(described) = config.teams.iter_mut().find(|described| described.name == team) {
-            change(described);
-        }
+        self.ground.known().team(team).is_some()
     }
 
     /// The description that the agent `name` was made from.
-    pub(crate) fn description_of(&self, team: &str, name: &str) -> Option<AgentConfig> {
-        let config = self.ground.described();
-        let agents = &config.teams.iter().find(|described| described.name == team)?.agents;
-        agents
-            .iter()
-            .find(|agent| names(agent).iter().any(|one| one == name))
-            .cloned()
+    pub(crate) fn description_of(&self, team: &str, name: &str) -> Option<Arc<AgentConfig>> {
+        let known = self.ground.known();
+        let agent = known.team(team)?.agent(name)?;
+        Some(Arc::clone(&agent.described))
     }
 
     /// The way to a team, all its parts.

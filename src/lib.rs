@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod catalogue;
+mod changes;
 mod cli;
 #[cfg(test)]
 mod committed;

@@ -4,7 +4,7 @@
 //! root             one_for_one: addresses outlive restarts, so nobody needs a neighbour's restart
 //! ├─ telemetry     first, to see the others start and stop
 //! ├─ programs      before the teams, whose programs it logs, and buries with what they left behind
-//! ├─ gateway       before the teams, so that it can be asked how they start and stop
+//! ├─ gateway       before the teams, so that it can be asked how they start and stop; with the agent `changes`
 //! └─ <team> …      last, so that what they use is there before them and after them
 //! ```
 
@@ -13,11 +13,12 @@ use std::sync::Arc;
 use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request, Written};
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
-use triarch_teams as teams;
 use triarch_telemetry::{self as telemetry, Exposition, Health};
 
+use crate::changes::{Changes, Desk};
 use crate::fleet::Ground;
 use crate::operations;
+use crate::reload;
 
 /// The rooms that the runtime does not work without.
 const ROOMS: [&str; 3] = ["telemetry", "programs", "gateway"];
@@ -32,20 +33,25 @@ pub(crate) fn exposition() -> Result<Exposition, Failure> {
     )?)
 }
 
-/// The tree as it is described, before it starts.
-pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<Root, Failure> {
-    let config = ground.config();
+/// The tree as it is described, before it starts, and the way to who changes it.
+pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<(Root, Desk), Failure> {
+    let running = ground.running();
+    let (changes, desk) = Changes::child();
+    let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?.child(changes);
     let exposition = &ground.exposition;
-    let log = config.telemetry.room(config.runtime.log);
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())
-        .supervisor(telemetry::room(log, telemetry::Output::stderr(), exposition)?)
+        .supervisor(telemetry::room(
+            ground.loudness.clone(),
+            telemetry::Output::stderr(),
+            exposition,
+        )?)
         .supervisor(programs)
-        .supervisor(gateway::room(doors, exposition, Performer(Arc::clone(ground)))?);
-    for team in &config.teams {
-        root = root.supervisor(teams::room(team, &ground.kinds, config.runtime.span.get())?);
+        .supervisor(gateway);
+    for team in &running.teams {
+        root = root.supervisor(reload::staff(team, &ground.kinds, running.settings.runtime.span.get())?);
     }
-    Ok(root)
+    Ok((root, desk))
 }
 
 /// Performs what is asked for at the doors.

@@ -10,7 +10,7 @@ use triarch_gateway::Doors;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
-use crate::fleet::Ground;
+use crate::fleet::{self, Fleet, Ground};
 use crate::notify::Notify;
 use crate::operations::Code;
 use crate::reload::reload;
@@ -53,13 +53,16 @@ pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Dura
 async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration>) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
-    let doors = Doors::open(ground.config().gateway, &ground.state_dir)?;
-    let (listens, _farewell) = (doors.http(), doors.farewell());
-    let tree = rooms::root(ground, programs, doors)
-        .map_err(UpError::Build)?
-        .start()
-        .await?;
-    ground.runs(tree.observer(), listens);
+    let doors = Doors::open(ground.running().settings.gateway, &ground.state_dir)?;
+    let (listens, bounds, _farewell) = (doors.http(), doors.bounds(), doors.farewell());
+    let (root, changes) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
+    let tree = root.start().await?;
+    ground.runs(fleet::Tree {
+        observer: tree.observer(),
+        listens,
+        bounds,
+        changes,
+    });
     print(&welcome(ground, &tree));
     notify.ready();
     let enough = async {
@@ -175,7 +178,7 @@ impl Signals {
         }
     }
 
-    /// Waits for the wish to stop, and reloads at each wish to.
+    /// Waits for the wish to stop, and has the description reloaded at each wish to.
     async fn until_stop(&mut self, ground: &Arc<Ground>) {
         loop {
             tokio::select! {
@@ -183,12 +186,27 @@ impl Signals {
                 _ = self.terminate.recv() => return,
                 _ = self.hang_up.recv() => {}
             }
-            if let Some(fleet) = ground.fleet()
-                && let Err(trouble) = reload(&fleet).await
-            {
-                complain(&format!("nothing was reloaded: {}", trouble.told()));
+            if let Some(fleet) = ground.fleet() {
+                reload_unasked(fleet);
             }
         }
+    }
+}
+
+/// Reloads for nobody who waits: what comes of it is told where the log goes. While one such reload waits for its turn
+/// it is the answer to further wishes too.
+fn reload_unasked(fleet: Fleet) {
+    let wish = fleet.ground().wish_to_reload();
+    let Some(wish) = wish else { return };
+    let handed_in = fleet.clone().change_unasked("reload", move || async move {
+        drop(wish);
+        complain(&match reload(&fleet).await {
+            Ok(reloaded) => reloaded.in_a_line(),
+            Err(trouble) => format!("nothing was reloaded: {}", trouble.told()),
+        });
+    });
+    if let Err(trouble) = handed_in {
+        complain(&format!("nothing was reloaded: {}", trouble.told()));
     }
 }
 

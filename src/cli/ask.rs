@@ -8,7 +8,7 @@ use triarch_gateway::{Client, OperationError, socket_path};
 use super::screen::Screen;
 use super::show::Show;
 use crate::operations::{Operation, Trouble};
-use crate::up::print;
+use crate::up::{complain, print};
 
 /// The way to the runtime of a state folder.
 pub(super) struct Connection {
@@ -22,7 +22,7 @@ impl Connection {
     }
 
     pub(super) fn ask<O: Operation>(&mut self, operation: &O) -> Result<O::Output, Trouble> {
-        self.ask_told(operation, |_progress| {})
+        self.ask_told(operation, |progress| tell_of_wait(&progress))
     }
 
     /// Asks, and hands on how far it is.
@@ -32,6 +32,13 @@ impl Connection {
         told: impl FnMut(Value),
     ) -> Result<O::Output, Trouble> {
         Ok(self.client.request(O::NAME, operation, told)?)
+    }
+}
+
+/// Says whom the runtime lets go first.
+fn tell_of_wait(progress: &Value) {
+    if let Some(first) = progress.get("waits_for").and_then(Value::as_str) {
+        complain(&format!("waits for its turn: `{first}` is at work"));
     }
 }
 

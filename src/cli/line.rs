@@ -139,7 +139,7 @@ pub(super) enum AgentVerb {
     List(List),
     /// Shows all that is known of an agent.
     Show(Show),
-    /// Adds an agent to a team that runs, until the next reload or start.
+    /// Adds an agent to a team that runs, until the team goes or the runtime ends.
     Spawn(Spawn),
     /// Stops an agent; it stays down until it is restarted.
     Stop(Stop),

@@ -28,7 +28,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use triarch_teams::Kinds;
 
-use crate::operations::{Code, Down, LogsRead, Trouble, caused};
+use crate::operations::{Code, Down, LogsRead, Reload, Trouble, caused};
 use crate::up::{self, complain, print};
 use ask::{Connection, tell};
 use describe::Described;
@@ -79,6 +79,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     match verb {
         Verb::Tree(tree) => show_tree(&mut runtime, &tree, flags.json)?,
         Verb::Logs(asked) | Verb::Agent(AgentVerb::Logs(asked)) => read_logs(&mut runtime, &asked, flags.json)?,
+        Verb::Reload(asked) => return reload(&mut runtime, &asked, flags.json),
         Verb::Top(arguments) => top::run(&mut runtime, arguments.every)?,
         verb => answer(&mut runtime, verb, flags.json)?,
     }
@@ -151,7 +152,6 @@ macro_rules! answer {
 fn answer(runtime: &mut Connection, verb: Verb, as_json: bool) -> Result<(), Trouble> {
     answer!(runtime, as_json, verb, {
         Verb::Status(asked) => asked,
-        Verb::Reload(asked) => asked,
         Verb::Why(asked) => asked,
         Verb::Team(TeamVerb::List(asked)) => asked,
         Verb::Team(TeamVerb::Show(asked)) => asked,
@@ -169,6 +169,17 @@ fn answer(runtime: &mut Connection, verb: Verb, as_json: bool) -> Result<(), Tro
         Verb::Agent(AgentVerb::Resume(asked)) => asked,
         Verb::Agent(AgentVerb::Send(asked)) => asked,
         Verb::Agent(AgentVerb::Ask(asked)) => asked,
+    })
+}
+
+/// What was not taken up is told with the rest, and is the exit code.
+fn reload(runtime: &mut Connection, asked: &Reload, as_json: bool) -> Result<u8, Trouble> {
+    let reloaded = runtime.ask(asked)?;
+    tell(&reloaded, as_json)?;
+    Ok(if reloaded.failed.is_empty() {
+        0
+    } else {
+        Code::Failed.number()
     })
 }
 

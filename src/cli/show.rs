@@ -125,13 +125,15 @@ impl Show for Stopping {
 
 impl Show for Reloaded {
     fn show(&self, screen: &Screen) -> String {
-        if self.changed.is_empty() && self.needs_restart.is_empty() {
+        if self.changed.is_empty() && self.needs_restart.is_empty() && self.failed.is_empty() {
             return "nothing has changed\n".to_owned();
         }
         let changed = self.changed.iter().map(|change| format!("{change}\n"));
         let later = self.needs_restart.iter();
         let later = later.map(|setting| screen.tint(Tint::Poor, &format!("{setting} needs a restart")) + "\n");
-        changed.chain(later).collect()
+        let failed = self.failed.iter();
+        let failed = failed.map(|failed| screen.tint(Tint::Bad, &failed.to_string()) + "\n");
+        changed.chain(later).chain(failed).collect()
     }
 }
 

@@ -46,7 +46,8 @@ mod source;
 mod texts;
 mod words;
 
-pub use difference::{Change, Reload, Setting, difference};
+pub(crate) use difference::changed;
+pub use difference::{Difference, Setting, difference};
 pub use environment::variables;
 pub use error::{ConfigError, ConfigErrors, Spot, SpotOrigin};
 pub use init::{InitError, init, template};

@@ -12,6 +12,7 @@ use triarch_teams::{AgentConfig, Rules, member};
 use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by, team_of};
 use super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
+use crate::reload::{Running, RunningAgent, change};
 
 /// Lists the agents of teams.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -94,8 +95,6 @@ macro_rules! of_one_agent {
 of_one_agent! {
     /// Shows all that is known of an agent.
     Show "agent.show"
-    /// Stops an agent, within its time; it stays down until it is restarted.
-    Stop "agent.stop"
     /// Kills an agent as if from outside; its team decides what follows.
     Kill "agent.kill"
     /// Stops an agent if it runs, and starts it; one in quarantine gets a clean record.
@@ -112,10 +111,46 @@ impl Show {
     }
 }
 
-impl Stop {
-    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
-        Ok(fleet.team(&place.team)?.terminate_child(&place.name).await?)
+/// Stops an agent, within its time; it stays down until it is restarted.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Stop {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) of: OneAgent,
+    /// Takes it out of its team too, which is done only with one that was spawned.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) forget: bool,
+}
+
+impl Operation for Stop {
+    const NAME: &'static str = "agent.stop";
+    type Output = AgentSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
+        let place = self.of.find(fleet)?;
+        if !self.forget {
+            fleet.team(&place.team)?.terminate_child(&place.name).await?;
+            return show(fleet, &place).await;
+        }
+        let mut last_seen = show(fleet, &place).await?;
+        let forget = async move |fleet: Fleet| change(&fleet, |running| forget(running, &place)).await;
+        fleet.change("agent stop", forget).await?;
+        last_seen.node.state = "stopped".into();
+        Ok(last_seen)
     }
+}
+
+fn forget(running: &mut Running, place: &Place) -> Result<(), Trouble> {
+    let team = running.team_mut(&place.team);
+    let team = team.ok_or_else(|| Trouble::no_such_team(&place.team))?;
+    let is_spawned = team.agent(&place.name).is_some_and(|agent| agent.is_spawned);
+    if !is_spawned {
+        let message = format!("{} stands in the description", place.path);
+        return Err(Trouble::new(Code::Refused, message, "take it out there, and reload"));
+    }
+    team.agents.retain(|agent| agent.name != place.name);
+    Ok(())
 }
 
 impl Kill {
@@ -175,14 +210,16 @@ async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
         capabilities: described
             .as_ref()
             .map_or_else(Vec::new, |agent| agent.rules.capabilities.clone()),
-        role: described.map_or_else(String::new, |agent| agent.rules.role),
+        role: described.map_or_else(String::new, |agent| agent.rules.role.clone()),
         last_exit: node.last_exit.as_ref().map(ToString::to_string),
         shown,
         node: NodeSeen::of(&node, fleet),
     })
 }
 
-/// Adds an agent to a team that runs; it is gone with the next reload, or start of the runtime.
+/// Adds an agent to a team that runs. It stays through reloads and restarts of its team, until it is stopped with
+/// `--forget`, its team goes or the runtime ends. Where a reload finds an agent of its name in the description, it becomes
+/// that one.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spawn {
     /// The team.
@@ -203,15 +240,23 @@ impl Operation for Spawn {
     type Output = AgentSeen;
 
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
-        let team = fleet.team(&self.team)?;
-        let config = self.described()?;
-        let usage =
-            |error: &dyn std::fmt::Display| Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`");
-        let agent = member(&self.team, &config, &self.name, fleet.kinds()).map_err(|error| usage(&error))?;
-        let started = agent.join_running(&team).await?;
-        fleet.describe(&self.team, |team| team.agents.push(config));
+        let (team, agent) = (self.team.clone(), RunningAgent::spawned(self.described()?));
+        let made = member(&team, &agent.described, &agent.name, fleet.kinds());
+        made.map_err(|error| Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`"))?;
+        let spawn = async move |fleet: Fleet| {
+            change(&fleet, |running| {
+                let present = running.team_mut(&team).ok_or_else(|| Trouble::no_such_team(&team))?;
+                if present.agent(&agent.name).is_some() {
+                    let message = format!("there is an agent {team}/{} already", agent.name);
+                    return Err(Trouble::new(Code::Refused, message, "choose another name"));
+                }
+                present.agents.push(agent);
+                Ok(())
+            })
+            .await
+        };
+        fleet.change("agent spawn", spawn).await?;
         let place = find_agent(fleet, &format!("{}/{}", self.team, self.name))?;
-        declined(&place.path, started)?;
         show(fleet, &place).await
     }
 }

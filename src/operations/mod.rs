@@ -29,7 +29,7 @@ use crate::fleet::Fleet;
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use logs::LogsRead;
 pub(crate) use posts::{Ask, Broadcast, Proof, SendPost, Sent};
-pub(crate) use runtime::{Down, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
+pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen};
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
 pub(crate) use trouble::{Code, Trouble, caused};

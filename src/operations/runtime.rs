@@ -1,6 +1,7 @@
 //! What can be asked for of the runtime as a whole.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,59 @@ pub(crate) struct Reloaded {
     pub(crate) changed: Vec<String>,
     /// Settings that count from the next start.
     pub(crate) needs_restart: Vec<String>,
+    /// What was not taken up, or not wholly; the next reload tries it again.
+    #[serde(default)]
+    pub(crate) failed: Vec<NotDone>,
+}
+
+/// A change that was not wholly made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NotDone {
+    /// The change, in words.
+    pub(crate) change: String,
+    /// How many of the acts it takes were done.
+    pub(crate) done: usize,
+    /// How many it takes.
+    pub(crate) of: usize,
+    /// What went wrong.
+    pub(crate) why: String,
+    /// What to do.
+    pub(crate) remedy: String,
+}
+
+impl fmt::Display for NotDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            change,
+            done,
+            of,
+            why,
+            remedy,
+        } = self;
+        match done {
+            0 => write!(f, "{change}: failed: {why}; {remedy}"),
+            done => write!(f, "{change}: failed after {done} of {of}: {why}; {remedy}"),
+        }
+    }
+}
+
+impl Reloaded {
+    /// All of it, in words.
+    pub(crate) fn in_a_line(&self) -> String {
+        let changed = self.changed.iter().cloned();
+        let later = self
+            .needs_restart
+            .iter()
+            .map(|setting| format!("{setting} needs a restart"));
+        let failed = self.failed.iter().map(ToString::to_string);
+        let told: Vec<_> = changed.chain(later).chain(failed).collect();
+        let told = if told.is_empty() {
+            "nothing has changed".to_owned()
+        } else {
+            told.join(" | ")
+        };
+        format!("reloaded: {told}")
+    }
 }
 
 impl Operation for Reload {
@@ -158,6 +212,8 @@ impl Operation for Reload {
     type Output = Reloaded;
 
     async fn perform(self, fleet: &Fleet) -> Result<Reloaded, Trouble> {
-        crate::reload::reload(fleet).await
+        fleet
+            .change("reload", async |fleet| crate::reload::reload(&fleet).await)
+            .await
     }
 }

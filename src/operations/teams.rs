@@ -7,13 +7,12 @@ use std::num::NonZeroU32;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_supervision::tree::NodeView;
-use triarch_teams::AgentConfig;
 
 use super::runtime::is_trouble;
 use super::seen::{NodeSeen, team_of};
 use super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
-use crate::reload::scale;
+use crate::reload::{RunningTeam, change};
 
 /// One team.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,14 +128,17 @@ impl TeamShow {
 
 impl TeamStop {
     async fn change(&self, fleet: &Fleet) -> Result<(), Trouble> {
-        Ok(fleet.team("root")?.terminate_child(&self.team).await?)
+        let team = self.team.clone();
+        let stop = async move |fleet: Fleet| Ok(fleet.team("root")?.terminate_child(&team).await?);
+        fleet.change("team stop", stop).await
     }
 }
 
 impl TeamStart {
     async fn change(&self, fleet: &Fleet) -> Result<(), Trouble> {
-        fleet.team("root")?.restart_child(&self.team).await?;
-        Ok(())
+        let team = self.team.clone();
+        let start = async move |fleet: Fleet| Ok(fleet.team("root")?.restart_child(&team).await.map(drop)?);
+        fleet.change("team start", start).await
     }
 }
 
@@ -156,28 +158,28 @@ impl Operation for TeamScale {
     type Output = TeamSeen;
 
     async fn perform(self, fleet: &Fleet) -> Result<TeamSeen, Trouble> {
-        let teams = fleet.teams();
-        let described = teams.iter().find(|team| team.name == self.team);
-        let described = described.ok_or_else(|| Trouble::no_such_team(&self.team))?;
-        let agent = described.agents.iter().find(|agent| agent.name == self.agent);
-        let agent = agent.ok_or_else(|| Trouble::no_such_agent(&format!("{}/{}", self.team, self.agent)))?;
-        if agent.replicas.is_none() {
-            return Err(Trouble::new(
-                Code::Usage,
-                format!("{}/{} is one agent, not replicas of one", self.team, self.agent),
-                "describe it with `replicas`, and reload",
-            ));
-        }
-        let scaled = AgentConfig {
-            replicas: Some(self.replicas),
-            ..agent.clone()
+        let Self { team, agent, replicas } = self.clone();
+        let scale = async move |fleet: Fleet| {
+            change(&fleet, |running| {
+                let present = running.team_mut(&team).ok_or_else(|| Trouble::no_such_team(&team))?;
+                *present = scaled(present, &agent, replicas)?;
+                Ok(())
+            })
+            .await
         };
-        scale(fleet, &self.team, agent, &scaled).await?;
-        fleet.describe(&self.team, |team| {
-            for described in team.agents.iter_mut().filter(|one| one.name == self.agent) {
-                described.replicas = Some(self.replicas);
-            }
-        });
+        fleet.change("team scale", scale).await?;
         Ok(seen(fleet, &fleet.observer().snapshot(), &self.team))
     }
+}
+
+fn scaled(team: &RunningTeam, agent: &str, replicas: NonZeroU32) -> Result<RunningTeam, Trouble> {
+    let path = || format!("{}/{agent}", team.rules.name);
+    team.scaled(agent, replicas).ok_or_else(|| match team.agent(agent) {
+        None => Trouble::no_such_agent(&path()),
+        Some(_) => Trouble::new(
+            Code::Usage,
+            format!("{} is one agent, not replicas of one", path()),
+            "describe it with `replicas`, and reload",
+        ),
+    })
 }

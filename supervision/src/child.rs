@@ -275,6 +275,7 @@ impl<A: Agent> Child<A> {
 }
 
 /// A checked child specification of whatever type.
+#[derive(Clone)]
 pub(crate) struct ChildSpec {
     pub(crate) name: Name,
     /// Shared by children that are alike.

@@ -187,7 +187,7 @@
 //! | a handler outlives [`Child::handle_within`] | the child's [`OnStuck`](agent::OnStuck): told as an event, or killed besides | at the kill the asker `Crashed` |
 //! | the agent ends itself ([`Context::stop`](agent::Context::stop)) | the child's [`Restart`](policy::Restart) | messages wait for a next life, if there is one |
 //! | more restarts than the [`Intensity`](policy::Intensity) | the child's [`OnLimit`](policy::OnLimit): the supervisor gives up and fails in its parent's eyes, or the child is quarantined | messages wait |
-//! | a supervisor fails | the root; static children keep their mailboxes, those added at run time leave the tree | of the latter: `Closed` |
+//! | a supervisor fails | the root; static children keep their mailboxes, those added at run time leave the tree, unless it [remembers](Supervisor::remembers) | of the latter: `Closed` |
 //! | the root gives up | nobody; [`Tree::wait`] returns, [`RootEnd::exit_code`](tree::RootEnd::exit_code) is 70 | `Closed` |
 //! | the child leaves the tree | what is queued becomes dead letters `closed` | [`Refusal::Closed`](address::Refusal::Closed) with the message; the asker [`NoAnswer::Closed`](ask::NoAnswer::Closed) |
 //! | a deadline passes ([`Address::send_before`]) | the message is not handled: dead letter `expired` | [`Refusal::Expired`](address::Refusal::Expired) if it still waited for room |

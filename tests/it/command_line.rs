@@ -38,10 +38,12 @@ fn an_agent_can_be_stopped_restarted_paused_and_asked_why() {
     let _triarch = house.up(&[]);
     assert_eq!(house.json(&["agent", "stop", "worker-1"])["state"], "stopped");
     let restarted = house.json(&["agent", "restart", "demo/worker-1"]);
-    assert_eq!(
-        (&restarted["state"], &restarted["incarnation"]),
-        (&"idle".into(), &2.into())
+    // The demo gives it work at any time.
+    assert!(
+        ["idle", "busy"].contains(&restarted["state"].as_str().unwrap()),
+        "{restarted}"
     );
+    assert_eq!(restarted["incarnation"], 2);
     assert_eq!(house.json(&["agent", "pause", "worker-1"])["state"], "paused");
     let late = house.run(&["agent", "ask", "worker-1", "1", "--within", "50ms"]);
     assert_eq!(late.status.code(), Some(3), "{}", text(&late.stderr));

@@ -4,8 +4,10 @@
 mod command_line;
 mod life;
 mod programs;
+mod reloading;
 mod running;
 mod scraping;
+mod settings;
 
 use std::time::Duration;
 

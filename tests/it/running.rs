@@ -59,6 +59,11 @@ impl House {
         self.command(arguments).output().unwrap()
     }
 
+    /// Begins it, and waits for nothing.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command(arguments))
+    }
+
     /// Runs a command that has to succeed; returns the JSON it prints.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
@@ -137,6 +142,12 @@ impl Running {
         }
     }
 
+    /// All it says until it ends.
+    pub(crate) fn said(&mut self) -> String {
+        let lines: Vec<_> = self.said.iter().collect();
+        lines.join("\n")
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -153,6 +164,16 @@ impl Running {
                 return line;
             }
         }
+    }
+
+    /// A line of its log with `words` in it, of those that were read so far.
+    pub(crate) fn read_with(&self, words: &str) -> Option<&String> {
+        self.read.iter().find(|line| line.contains(words))
+    }
+
+    /// A line of its log with `words` in it, of those that were not read yet; to be asked once it has ended.
+    pub(crate) fn rest_with(&self, words: &str) -> Option<String> {
+        self.log.as_ref()?.iter().find(|line| line.contains(words))
     }
 
     /// Closes the pipe its log goes to; whatever it still writes finds nobody.

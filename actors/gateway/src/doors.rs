@@ -9,11 +9,35 @@ use tokio::net::{TcpListener, UnixListener};
 use crate::claim::Claim;
 use crate::config::Config;
 use crate::error::Error;
+use crate::guests::Bound;
+
+/// How many connections each door keeps, as it is changed while they stand open. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    pub(crate) http: Bound,
+    pub(crate) socket: Bound,
+}
+
+impl Bounds {
+    fn of(config: &Config) -> Self {
+        Self {
+            http: Bound::new(config.http_connections),
+            socket: Bound::new(config.socket_connections),
+        }
+    }
+
+    /// From now on as many as `config` says; those that are too many go when the next one comes.
+    pub fn change(&self, config: &Config) {
+        self.http.set(config.http_connections);
+        self.socket.set(config.socket_connections);
+    }
+}
 
 /// The doors, open: who comes waits until the room has started.
 #[derive(Debug)]
 pub struct Doors {
     pub(crate) config: Config,
+    pub(crate) bounds: Bounds,
     pub(crate) socket: Arc<SocketDoor>,
     pub(crate) http: Option<HttpDoor>,
 }
@@ -61,6 +85,7 @@ impl Doors {
             None
         };
         Ok(Self {
+            bounds: Bounds::of(&config),
             config,
             socket: Arc::new(SocketDoor { listener, claim }),
             http,
@@ -70,6 +95,11 @@ impl Doors {
     /// Where the socket is.
     pub fn socket(&self) -> &Path {
         self.socket.claim.path()
+    }
+
+    /// How many each of them keeps.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds.clone()
     }
 
     /// To be kept until the tree has ended.

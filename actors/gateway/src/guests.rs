@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -10,13 +11,31 @@ use triarch_supervision::clock::Moment;
 use crate::metrics::{Metrics, Refusal};
 use crate::patience::{Limits, Patience};
 
+/// How many guests a door keeps, as it is changed while it stands open.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound(Arc<AtomicUsize>);
+
+impl Bound {
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(most)))
+    }
+
+    pub(crate) fn set(&self, most: usize) {
+        self.0.store(most, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The guests of one door.
 #[derive(Clone, Debug)]
 pub(crate) struct Guests(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    most: usize,
+    most: Bound,
     limits: Limits,
     metrics: Metrics,
     book: Mutex<Book>,
@@ -45,7 +64,7 @@ pub(crate) struct Guest {
 }
 
 impl Guests {
-    pub(crate) fn new(most: usize, limits: Limits, metrics: Metrics) -> Self {
+    pub(crate) fn new(most: Bound, limits: Limits, metrics: Metrics) -> Self {
         Self(Arc::new(Shared {
             most,
             limits,
@@ -62,7 +81,8 @@ impl Guests {
     /// of them are being served.
     pub(crate) fn admit(&self) -> Option<Guest> {
         let mut book = lock(&self.0.book);
-        if book.present.len() >= self.0.most {
+        // More than one is too many where fewer are let in than there were.
+        while book.present.len() >= self.0.most.get() {
             self.0.metrics.refused(Refusal::Full);
             let number = book.longest_waiting()?;
             // It is struck off at once, so that the next newcomer moves somebody else.

@@ -77,7 +77,7 @@ mod wire;
 pub use claim::{is_held, socket_path};
 pub use client::{Client, ClientError};
 pub use config::Config;
-pub use doors::{Doors, Farewell};
+pub use doors::{Bounds, Doors, Farewell};
 pub use error::Error;
 pub use metrics::Door;
 pub use operation::{Caller, Code, OperationError, Operations, ProgressSink, ProgressStream, Request, Written};

@@ -40,7 +40,7 @@ pub fn room(doors: Doors, exposition: &Exposition, operations: impl Operations) 
     let metrics = Metrics::new(instruments, exposition, Door::Socket)?;
     let socket = socket::Settings {
         door: doors.socket,
-        guests: Guests::new(doors.config.socket_connections, socket::LIMITS, metrics),
+        guests: Guests::new(doors.bounds.socket, socket::LIMITS, metrics),
         performer: Performer::new(operations),
     };
     let room = room.child(Child::of::<Socket>("socket", socket).capacity(1));
@@ -49,7 +49,7 @@ pub fn room(doors: Doors, exposition: &Exposition, operations: impl Operations) 
     let http = http::Settings {
         hosts: Hosts::of(door.address, &doors.config.hosts),
         listener: door.listener,
-        guests: Guests::new(doors.config.http_connections, http::LIMITS, metrics),
+        guests: Guests::new(doors.bounds.http, http::LIMITS, metrics),
         exposition: exposition.clone(),
     };
     Ok(room.child(Child::of::<Http>("http", http).capacity(1)))

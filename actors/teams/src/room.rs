@@ -20,14 +20,21 @@ use crate::member::Member;
 pub type Members = Vec<Member>;
 
 /// The team that `config` describes, split where it has more than `span` agents; to be a child of a root.
+///
+/// It remembers: agents that come and go while it runs do so for its next lives too.
 pub fn room(config: &TeamConfig, kinds: &Kinds, span: usize) -> Result<Supervisor, TeamError> {
+    Ok(staffed(config, members(config, kinds)?, span))
+}
+
+/// The same with these agents instead of those that are described.
+pub fn staffed(config: &TeamConfig, members: Members, span: usize) -> Supervisor {
     let team = Supervisor::named(&config.name)
         .strategy(config.strategy.into())
         .intensity(config.intensity.into())
         .backoff(config.backoff.into())
-        .span(span);
-    let members = members(config, kinds)?;
-    Ok(members.into_iter().fold(team, |team, member| member.join(team)))
+        .span(span)
+        .remembers();
+    members.into_iter().fold(team, |team, member| member.join(team))
 }
 
 /// All agents that a team's description asks for.

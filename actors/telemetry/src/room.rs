@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 
-use crate::config::Config;
 use crate::error::Error;
 use crate::exposition::Exposition;
 use crate::health::Watcher;
 use crate::heartbeat::{self, Heartbeat};
 use crate::lifecycle::{Lifecycle, Settings};
+use crate::loudness::Loudness;
 use crate::metrics::{Metrics, RUNTIME_SCHEDULER_LAG_SECONDS};
 use crate::output::Output;
 use crate::upkeep::Upkeep;
@@ -25,11 +25,13 @@ use crate::upkeep::Upkeep;
 /// As long as it may take to write the last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// The room, to be the first child of a root.
-pub fn room(config: Config, output: Output, exposition: &Exposition) -> Result<Supervisor, Error> {
+/// The room, to be the first child of a root. Who keeps its [`Loudness`] can change that while it runs.
+pub fn room(config: impl Into<Loudness>, output: Output, exposition: &Exposition) -> Result<Supervisor, Error> {
+    let loudness = config.into();
+    loudness.config().validated()?;
     let instruments = exposition.instruments();
     let settings = Settings {
-        config: config.validated()?,
+        loudness,
         output,
         metrics: Metrics::new(instruments)?,
     };

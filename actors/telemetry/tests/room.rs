@@ -8,7 +8,7 @@ use std::time::Duration;
 use triarch_supervision::metrics::{Catalogue, Instruments, Value, families};
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::World;
-use triarch_telemetry::{Cause, Config, Exposition, Format, Health, Level, Output, State, metrics, room};
+use triarch_telemetry::{Cause, Config, Exposition, Format, Health, Level, Loudness, Output, State, metrics, room};
 
 /// Paper that several hands may hold.
 #[derive(Clone, Default)]
@@ -87,7 +87,7 @@ fn count(instruments: &Instruments, name: &str) -> u64 {
 }
 
 /// A tree of the room and a neighbour, which fails once; what happened is written when this returns.
-async fn fail_once(world: &World, config: Config, output: Output, instruments: &Instruments) -> Tree {
+async fn fail_once(world: &World, config: impl Into<Loudness>, output: Output, instruments: &Instruments) -> Tree {
     let neighbour = Child::of::<Neighbour>("writer", ());
     let address = neighbour.address();
     let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0.0.0").unwrap();
@@ -141,6 +141,36 @@ fn lines_below_the_least_level_are_neither_written_nor_counted() {
     });
     assert_eq!(paper.lines(), Vec::<String>::new(), "one failure is no reason to warn");
     assert_eq!(count(&instruments, metrics::LINES.name), 0);
+}
+
+#[test]
+fn a_change_of_level_format_and_limits_counts_at_once() {
+    let (paper, instruments) = (Paper::default(), instruments());
+    // Looks that are a day apart show that the change itself is followed.
+    let rare = Config {
+        level: Level::Warn,
+        look_every: Duration::from_hours(24),
+        ..Config::default()
+    };
+    let loudness = Loudness::from(rare);
+    World::any().run(async |world| {
+        let tree = fail_once(world, loudness.clone(), Output::to(paper.clone()), &instruments).await;
+        assert_eq!(paper.text(), "");
+        let mut config = Config {
+            format: Format::Json,
+            ..Config::default()
+        };
+        config.limits.warn_from = 1;
+        loudness.change(config).unwrap();
+        tree.observer().send_to("team/writer", Fail).await.unwrap();
+        world.advance(Duration::from_secs(1)).await;
+        assert!(paper.text().contains(r#""level":"warn""#), "{}", paper.text());
+        assert!(paper.text().lines().all(|line| line.starts_with('{')));
+        config.look_every = Duration::ZERO;
+        loudness.change(config).unwrap_err();
+        assert_ne!(loudness.config(), config, "what contradicts itself changes nothing");
+        tree.stop().await;
+    });
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What the environment sets, what is shown, and what changes.
 
 use super::*;
-use crate::config::Change;
 
 fn told(text: &str, variables: &[(&str, &str)]) -> String {
     read_with(text, variables).unwrap_err().to_string()
@@ -144,9 +143,9 @@ fn reload(change: impl FnOnce(&mut Config)) -> (Vec<String>, Vec<String>) {
     let old = read(WHOLE).unwrap().config;
     let mut new = old.clone();
     change(&mut new);
-    let reload = difference(&old, &new);
-    let live = reload.live.iter().map(Change::to_string).collect();
-    (live, reload.needs_restart.iter().map(ToString::to_string).collect())
+    let Difference { live, needs_restart } = difference(&old, &new);
+    let [live, needs_restart] = [live, needs_restart].map(|settings| settings.iter().map(Setting::to_string).collect());
+    (live, needs_restart)
 }
 
 #[test]
@@ -161,65 +160,26 @@ fn what_the_process_was_started_with_needs_a_restart() {
         new.runtime.span = std::num::NonZeroUsize::MIN;
         new.runtime.log = LogConfig::default();
         new.gateway.listen.set_port(81);
+        new.gateway.http_connections += 1;
         new.telemetry = TelemetryConfig::default();
+        new.teams.clear();
     });
     assert_eq!(
         needs_restart,
         [
             "runtime.state_dir: \"/s\" → \"/other\"",
             "runtime.span: 3 → 1",
-            "runtime.log.format: \"json\" → \"text\"",
-            "telemetry.look_every: \"1s\" → \"50ms\"",
             "gateway.listen: \"[::1]:80\" → \"[::1]:81\"",
         ]
     );
     assert_eq!(
         live,
-        ["runtime.log.level: \"warn\" → \"info\"", "telemetry.limits.free: 9 → 5"]
-    );
-}
-
-#[test]
-fn teams_and_agents_change_while_they_run() {
-    let (live, needs_restart) = reload(|new| {
-        let mut cats = new.teams.remove(1);
-        cats.name = "dogs".to_owned();
-        let birds = &mut new.teams[0];
-        birds.intensity.restarts = 9;
-        birds.agents[1].replicas = std::num::NonZeroU32::new(5);
-        birds.agents[1].rules.mailbox.overflow = triarch_teams::OverflowConfig::Reject;
-        birds.agents[1].rules.start_within = None;
-        let mut polly = birds.agents.remove(0);
-        polly.name = "molly".to_owned();
-        birds.agents.push(polly);
-        new.teams.push(cats);
-    });
-    assert_eq!(
-        live,
         [
-            "team cats goes",
-            "team birds: intensity",
-            "agent birds/polly goes",
-            "agent birds/flock: mailbox, start_within",
-            "agent birds/flock: replicas: 2 → 5",
-            "agent birds/molly comes",
-            "team dogs comes",
-        ]
-    );
-    assert_eq!(needs_restart, Vec::<String>::new());
-}
-
-#[test]
-fn another_order_is_a_change_too() {
-    let (live, _) = reload(|new| {
-        new.teams.reverse();
-        new.teams[1].agents.reverse();
-    });
-    assert_eq!(
-        live,
-        [
-            "agents of team birds start in another order",
-            "teams start in another order"
+            "runtime.log.format: \"json\" → \"text\"",
+            "runtime.log.level: \"warn\" → \"info\"",
+            "telemetry.look_every: \"1s\" → \"50ms\"",
+            "telemetry.limits.free: 9 → 5",
+            "gateway.http_connections: 256 → 257",
         ]
     );
 }

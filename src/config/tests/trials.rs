@@ -84,7 +84,7 @@ fn tried(text: &str, variables: &[(&str, &str)]) {
                 Ok(shown.settings.len()),
                 "{shown}"
             );
-            assert_eq!(difference(&loaded.config, &loaded.config), Reload::default());
+            assert_eq!(difference(&loaded.config, &loaded.config), Difference::default());
         }
         Err(errors) => {
             assert!(!errors.0.is_empty());

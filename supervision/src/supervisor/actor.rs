@@ -5,21 +5,19 @@ use std::sync::Arc;
 
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
+use super::blueprint::Blueprint;
 use super::desk::Desk;
 use super::handle::{Added, ChildStatus};
-use super::machine::{AdminError, Alarm, ChildKey, Counts, Incarnation};
+use super::machine::{Adjustment, AdminError, Alarm, ChildKey, Counts, Incarnation};
 use super::reception::{CallResult, Caller, Reception};
-use crate::child::ChildSpec;
 use crate::name::Name;
-use crate::policy::SupervisorPolicy;
 use crate::tree::{Node, Shared};
 
 /// What a supervisor begins with.
 pub(crate) struct Charge {
     pub(crate) node: Arc<Node>,
     pub(crate) incarnation: Incarnation,
-    pub(crate) policy: SupervisorPolicy,
-    pub(crate) children: Arc<[ChildSpec]>,
+    pub(crate) blueprint: Arc<Blueprint>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) reception: Arc<Reception>,
     pub(crate) parent: Option<ActorRef<Order>>,
@@ -59,6 +57,16 @@ pub(crate) enum Order {
     },
     Count {
         caller: Caller<Counts>,
+    },
+    /// Bear other limits from now on.
+    Adjust {
+        adjustment: Adjustment,
+        caller: Caller<()>,
+    },
+    /// Start the children in this order from the next life on.
+    Arrange {
+        order: Arc<[Name]>,
+        caller: Caller<()>,
     },
     Alarm(Alarm),
     /// A child supervisor has started all of its children.

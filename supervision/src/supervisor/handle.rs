@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Supervisor;
 use super::actor::Order;
-use super::machine::{AdminError, ChildState, Counts, Incarnation, Outcome};
+use super::machine::{Adjustment, AdminError, ChildState, Counts, Incarnation, Outcome};
 use super::reception::{Caller, Part, Reception, Split};
+use super::{Supervisor, check_policy};
 use crate::address::Address;
 use crate::agent::Agent;
 use crate::child::{Child, ChildSpec};
 use crate::error::BuildError;
 use crate::name::{Name, NameError};
-use crate::policy::ChildPolicy;
+use crate::policy::{Backoff, ChildPolicy, Intensity, SupervisorPolicy};
 use crate::tree::Shared;
 
 /// Why a supervisor did not do what it was asked for.
@@ -188,7 +188,16 @@ impl SupervisorHandle {
     /// Forgets the specification of a child that is down, and closes its mailbox.
     pub async fn delete_child(&self, name: &str) -> Result<(), CallError> {
         let order = |name, caller| Order::Delete { name, caller };
-        self.change(self.meant_from_right(name)?, order).await.by_all()
+        let mut deleted = self.change(self.meant_from_right(name)?, order).await.by_all();
+        for part in self.split().map(Split::others).into_iter().flatten() {
+            if !matches!(deleted, Err(CallError::Refused(AdminError::NotFound { .. }))) {
+                break;
+            }
+            // One that has left with its end may still be remembered by the part that it was in.
+            let answer = part.call(|caller| order(Name::unchecked(name), caller)).await;
+            deleted = answer.and_then(|answer| answer.map(drop).map_err(CallError::from));
+        }
+        deleted
     }
 
     /// Starts a child that is in quarantine, with a clean record; of a team that was split, the parts that are.
@@ -201,6 +210,30 @@ impl SupervisorHandle {
     pub async fn kill_child(&self, name: &str) -> Result<(), CallError> {
         let order = |name, caller| Order::KillChild { name, caller };
         self.change(self.meant_from_right(name)?, order).await.by_all()
+    }
+
+    /// Gives it other limits while it runs: how many restarts it bears, and the waits of children without their own. It
+    /// keeps them through its restarts. Restarts that were count still; a child that waits goes on as it was told.
+    pub async fn adjust(&self, intensity: Intensity, backoff: Backoff) -> Result<(), CallError> {
+        let adjustment = Adjustment { intensity, backoff };
+        let mut policy = SupervisorPolicy::default();
+        adjustment.change(&mut policy);
+        check_policy(&Name::unchecked(&self.first.path), &policy)?;
+        for part in self.parts() {
+            part.call(|caller| Order::Adjust { adjustment, caller }).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts its children in this order from its next start on, where it
+    /// [remembers](super::Supervisor::remembers) changes. Those that are not named come last.
+    pub async fn arrange_children(&self, order: &[&str]) -> Result<(), CallError> {
+        let order: Arc<[Name]> = order.iter().map(|name| Name::unchecked(name)).collect();
+        for part in self.parts() {
+            let order = Arc::clone(&order);
+            part.call(|caller| Order::Arrange { order, caller }).await?;
+        }
+        Ok(())
     }
 
     /// Its children in start order.

@@ -4,6 +4,7 @@
 //! actor that performs the machine's effects.
 
 mod actor;
+mod blueprint;
 mod desk;
 mod handle;
 mod inspection;
@@ -12,6 +13,7 @@ mod reception;
 mod spec;
 
 pub(crate) use actor::{Charge, Order, SupervisorActor};
+pub(crate) use blueprint::Blueprint;
 pub(crate) use handle::FIRST_PART;
 pub use handle::{CallError, ChildStatus, Started, SupervisorHandle};
 pub use machine::{AdminError, ChildState, Counts, Decision, Incarnation};
@@ -46,6 +48,7 @@ pub struct Supervisor {
     policy: SupervisorPolicy,
     own: ChildPolicy,
     span: Option<usize>,
+    remembers: bool,
     children: Vec<Result<ChildSpec, BuildError>>,
 }
 
@@ -62,6 +65,7 @@ impl Supervisor {
             policy: SupervisorPolicy::default(),
             own,
             span: None,
+            remembers: false,
             children: Vec::new(),
         }
     }
@@ -129,6 +133,14 @@ impl Supervisor {
         self
     }
 
+    /// Lets changes made at run time outlive its restarts: children that were added are started again with the others and
+    /// keep their mailboxes, those that were deleted are not. Unless said so they are forgotten, as in OTP.
+    #[must_use]
+    pub fn remembers(mut self) -> Self {
+        self.remembers = true;
+        self
+    }
+
     /// When its own parent starts it again; always, unless said otherwise.
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
@@ -191,7 +203,8 @@ impl Supervisor {
         let mut rest = children.into_iter();
         while parts.is_empty() || rest.len() > 0 {
             let part: Vec<_> = rest.by_ref().take(span).collect();
-            parts.push(SupervisorSpec::new(name.part(parts.len()), self.policy, self.own, part));
+            let blueprint = Blueprint::new(self.policy, part, self.remembers);
+            parts.push(SupervisorSpec::new(name.part(parts.len()), self.own, blueprint));
         }
         if let [first, others @ ..] = &*parts
             && !others.is_empty()

@@ -7,11 +7,12 @@ use std::time::Duration;
 use ractor::{ActorCell, ActorRef, SpawnErr};
 
 use super::actor::{Charge, Order, SupervisorActor};
+use super::blueprint::Blueprint;
 use super::reception::{Part, Reception};
 use crate::agent::OnStuck;
 use crate::child::{ChildSpec, Spawned, Startable, spawn_linked};
 use crate::name::Name;
-use crate::policy::{ChildPolicy, SupervisorPolicy};
+use crate::policy::ChildPolicy;
 use crate::tree::{Door, Level, Node, Shared};
 
 /// A supervisor that can be started again and again; its static children keep their mailboxes meanwhile.
@@ -19,19 +20,17 @@ pub(crate) struct SupervisorSpec {
     pub(crate) node: Arc<Node>,
     pub(crate) own: ChildPolicy,
     pub(crate) reception: Arc<Reception>,
-    policy: SupervisorPolicy,
-    children: Arc<[ChildSpec]>,
+    blueprint: Arc<Blueprint>,
     shared: OnceLock<Arc<Shared>>,
 }
 
 impl SupervisorSpec {
-    pub(crate) fn new(name: Name, policy: SupervisorPolicy, own: ChildPolicy, children: Vec<ChildSpec>) -> Self {
+    pub(crate) fn new(name: Name, own: ChildPolicy, blueprint: Arc<Blueprint>) -> Self {
         Self {
             node: Node::new(Level::Supervisor, name, "Supervisor"),
             own,
             reception: Arc::new(Reception::default()),
-            policy,
-            children: Arc::from(children),
+            blueprint,
             shared: OnceLock::new(),
         }
     }
@@ -68,16 +67,17 @@ impl Startable for SupervisorSpec {
         if self.node.set_path(Arc::clone(&path)) {
             let _first = self.shared.set(Arc::clone(shared));
             shared.enlist(&self.node, Arc::clone(&self.reception) as Arc<dyn Door>);
-            self.node.meters().bears(self.policy.intensity);
-            shared.make_room_for(self.children.len());
-            for child in &*self.children {
+            self.node.meters().bears(self.blueprint.policy().intensity);
+            let children = self.blueprint.children();
+            shared.make_room_for(children.len());
+            for child in &*children {
                 child.child.join_tree(Some(&path), shared);
             }
         }
     }
 
     fn leave_tree(&self) {
-        for child in &*self.children {
+        for child in &*self.blueprint.children() {
             child.child.leave_tree();
         }
         if let Some(shared) = self.shared.get() {
@@ -92,8 +92,7 @@ impl Startable for SupervisorSpec {
         let charge = Charge {
             node: Arc::clone(&self.node),
             incarnation,
-            policy: self.policy,
-            children: Arc::clone(&self.children),
+            blueprint: Arc::clone(&self.blueprint),
             shared: Arc::clone(shared),
             reception: Arc::clone(&self.reception),
             parent: Some(ActorRef::<Order>::from(parent.clone())),
@@ -113,7 +112,7 @@ impl Startable for SupervisorSpec {
 
     /// ractor kills the children of a supervisor that was killed, and waits for none of them.
     fn is_vacant(&self) -> bool {
-        self.children.iter().all(|child| child.child.is_vacant())
+        self.blueprint.children().iter().all(|child| child.child.is_vacant())
     }
 
     fn budget(&self) -> Option<(Duration, OnStuck)> {

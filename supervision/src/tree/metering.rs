@@ -175,6 +175,13 @@ impl NodeMeters {
         }
     }
 
+    /// It bears something else from `now` on.
+    pub(crate) fn adjusts(&self, intensity: Intensity, now: Moment) {
+        if let Some(office) = self.office() {
+            office.adjusts(intensity, now);
+        }
+    }
+
     /// It has these children now, as it knows them itself: of those that wait for the restart of their group, no
     /// change of phase would tell.
     pub(crate) fn has(&self, children: Counts) {

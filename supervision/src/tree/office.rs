@@ -36,6 +36,13 @@ impl Office {
         lock(&self.record).window = Some(Window::new(intensity));
     }
 
+    /// It bears something else from `now` on.
+    pub(super) fn adjusts(&self, intensity: Intensity, now: Moment) {
+        if let Some(window) = &mut lock(&self.record).window {
+            window.adjust(intensity, now);
+        }
+    }
+
     /// An incarnation of it starts, with a clean record.
     pub(super) fn opens(&self) {
         if let Some(window) = &mut lock(&self.record).window {

@@ -17,7 +17,7 @@ use crate::policy::{AutoShutdown, Backoff, Intensity, SupervisorPolicy};
 use crate::reason::ExitReason;
 use crate::supervisor::machine::Overdue;
 use crate::supervisor::{
-    Charge, Order, Reception, Supervisor, SupervisorActor, SupervisorSpec, check_children, check_policy,
+    Blueprint, Charge, Order, Reception, Supervisor, SupervisorActor, SupervisorSpec, check_children, check_policy,
 };
 
 /// The description of a whole tree.
@@ -105,7 +105,7 @@ impl Root {
     pub(crate) async fn start_seen(mut self, see: impl FnOnce(&Arc<Shared>)) -> Result<Tree, StartError> {
         let seed = self.seed.unwrap_or_else(random_seed);
         let instruments = self.instruments.take();
-        let (policy, children) = self.build()?;
+        let blueprint = self.build()?;
         panics::install_hook();
         let node = Node::new(Level::Root, Name::root(), "Root");
         ground::check(&node)?;
@@ -114,16 +114,15 @@ impl Root {
         node.set_path(Arc::from(node.name.as_str()));
         let reception = Arc::new(Reception::default());
         shared.enlist(&node, Arc::clone(&reception) as Arc<dyn Door>);
-        node.meters().bears(policy.intensity);
-        for child in &*children {
+        node.meters().bears(blueprint.policy().intensity);
+        for child in &*blueprint.children() {
             child.child.join_tree(None, &shared);
         }
         node.begin(1, crate::clock::Moment::now());
         let charge = Charge {
             node,
             incarnation: 1,
-            policy,
-            children,
+            blueprint,
             shared: Arc::clone(&shared),
             reception,
             parent: None,
@@ -138,7 +137,7 @@ impl Root {
         }
     }
 
-    fn build(self) -> Result<(SupervisorPolicy, Arc<[ChildSpec]>), BuildError> {
+    fn build(self) -> Result<Arc<Blueprint>, BuildError> {
         let root = Name::root();
         check_policy(&root, &self.policy)?;
         let mut children: Vec<ChildSpec> = Vec::new();
@@ -146,7 +145,7 @@ impl Root {
             children.extend(supervisor.build()?.into_iter().map(SupervisorSpec::into_child));
         }
         check_children(&root, &self.policy, &children)?;
-        Ok((self.policy, Arc::from(children)))
+        Ok(Blueprint::new(self.policy, children, false))
     }
 }
 

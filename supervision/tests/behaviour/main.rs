@@ -41,6 +41,8 @@ mod questions;
 #[cfg(test)]
 mod redelivery;
 #[cfg(test)]
+mod remembering;
+#[cfg(test)]
 mod restarts;
 #[cfg(test)]
 mod rows;

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use triarch_gateway::{Code, Config, Doors, OperationError, Operations, ProgressSink, Request, Written, metrics, room};
+use triarch_gateway::{
+    Bounds, Code, Config, Doors, OperationError, Operations, ProgressSink, Request, Written, metrics, room,
+};
 use triarch_supervision::metrics::{Catalogue, Instruments, Section, Value as Shown, families};
 use triarch_supervision::prelude::*;
 use triarch_telemetry::{Exposition, Health, Output};
@@ -19,6 +21,7 @@ use crate::patience::soon;
 /// A tree with its doors open.
 pub(crate) struct House {
     pub(crate) tree: Tree,
+    pub(crate) bounds: Bounds,
     pub(crate) exposition: Exposition,
     pub(crate) folder: PathBuf,
     pub(crate) socket: PathBuf,
@@ -114,6 +117,7 @@ impl House {
         let folder = folder();
         let doors = Doors::open(config, &folder).unwrap();
         let (socket, address) = (doors.socket().to_owned(), doors.http().unwrap());
+        let bounds = doors.bounds();
         let dropped = Arc::default();
         let operations = Odd {
             dropped: Arc::clone(&dropped),
@@ -130,6 +134,7 @@ impl House {
         Self {
             tree: root.start().await.unwrap(),
             exposition,
+            bounds,
             folder,
             socket,
             address,

@@ -280,6 +280,29 @@ async fn one_more_than_may_be_served_takes_the_place_of_the_one_that_waits_longe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_fewer_may_stay_than_there_are_all_that_are_too_many_go_when_the_next_comes() {
+    let house = House::open().await;
+    let mut waiting = [
+        Caller::of(&house).await,
+        Caller::of(&house).await,
+        Caller::of(&house).await,
+    ];
+    until("they are there", || house.connections("socket") == 3).await;
+    house.bounds.change(&Config {
+        socket_connections: 1,
+        ..Config::default()
+    });
+    let mut newcomer = Caller::of(&house).await;
+    for caller in &mut waiting {
+        assert_eq!(caller.hear().await, None);
+    }
+    newcomer.say(&asked("wait", &Value::Null)).await;
+    assert!(newcomer.hear().await.is_some());
+    assert_eq!(house.refused("socket", "full"), 3);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_hears_progress_and_what_came_of_it() {
     let house = House::open().await;
     let socket = house.socket.clone();

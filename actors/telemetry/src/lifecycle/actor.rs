@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{EVENTS_KEPT, Events};
 
@@ -11,13 +12,14 @@ use super::machine::{Input, Machine};
 use super::message::Look;
 use crate::config::Config;
 use crate::error::Error;
+use crate::loudness::Loudness;
 use crate::metrics::Metrics;
 use crate::output::Output;
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) config: Config,
+    pub(crate) loudness: Loudness,
     pub(crate) output: Output,
     pub(crate) metrics: Metrics,
 }
@@ -26,6 +28,9 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     settings: Settings,
+    config: Config,
+    changes: watch::Receiver<Config>,
+    looks: TimerId,
     machine: Machine,
     events: Events,
     last_error: Option<Failure>,
@@ -36,9 +41,13 @@ impl Agent for Lifecycle {
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        ctx.send_every(settings.config.look_every, || Look);
+        let mut changes = settings.loudness.changes();
+        let config = *changes.borrow_and_update();
         Ok(Self {
-            machine: Machine::new(settings.config.limits),
+            config,
+            changes,
+            looks: ctx.send_every(config.look_every, || Look),
+            machine: Machine::new(config.limits),
             events: ctx.observer().events(),
             last_error: None,
             settings,
@@ -47,6 +56,17 @@ impl Agent for Lifecycle {
 
     async fn handle(&mut self, _: Look, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         self.follow(Input::Look).await;
+        Ok(())
+    }
+
+    async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        if self.changes.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        self.config = *self.changes.borrow_and_update();
+        ctx.cancel(self.looks);
+        self.looks = ctx.send_every(self.config.look_every, || Look);
+        self.machine.limit(self.config.limits);
         Ok(())
     }
 
@@ -75,7 +95,7 @@ impl Lifecycle {
         lines.extend(self.machine.step(input, Moment::now()));
         let held_back = lines.iter().map(|line| line.held_back).sum();
         self.settings.metrics.held_back.add(held_back);
-        lines.retain(|line| line.level >= self.settings.config.level);
+        lines.retain(|line| line.level >= self.config.level);
         if !lines.is_empty() {
             self.write(&lines).await;
         }
@@ -83,14 +103,10 @@ impl Lifecycle {
 
     /// A log that cannot be written must not bring down what it tells of: what is lost is counted and shown.
     async fn write(&mut self, lines: &[Line]) {
-        let Settings {
-            config,
-            output,
-            metrics,
-        } = &self.settings;
+        let Settings { output, metrics, .. } = &self.settings;
         let (wall, now) = (wall_clock(), Moment::now());
         let time = |line: &Line| wall.checked_sub(now.since(line.at)).unwrap_or(wall);
-        let text = lines.iter().map(|line| line.written(config.format, time(line)));
+        let text = lines.iter().map(|line| line.written(self.config.format, time(line)));
         match output.write(text.collect()).await {
             Ok(()) => lines.iter().for_each(|line| metrics.lines(line.level).increment()),
             Err(error) => {

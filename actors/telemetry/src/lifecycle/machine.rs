@@ -64,6 +64,11 @@ impl Machine {
         }
     }
 
+    /// Other limits from now on; what is known of everybody stays.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// The lines that follow from `input` at `now`.
     pub(super) fn step(&mut self, input: Input, now: Moment) -> Vec<Line> {
         match input {

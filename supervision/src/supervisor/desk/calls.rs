@@ -6,9 +6,12 @@ use super::Desk;
 use super::ward::Ward;
 use crate::child::ChildSpec;
 use crate::name::Name;
+use crate::policy::Restart;
 use crate::reason::KillCause;
 use crate::supervisor::handle::ChildStatus;
-use crate::supervisor::machine::{AdminError, CallId, ChildKey, ChildState, ChildView, Input, Request};
+use crate::supervisor::machine::{
+    Adjustment, AdminError, CallId, ChildKey, ChildState, ChildView, Input, Outcome, Request,
+};
 use crate::supervisor::reception::{CallResult, Caller};
 use crate::tree::Phase;
 
@@ -18,6 +21,10 @@ impl Desk {
         let key = ChildKey(self.last_key);
         self.wards.insert(key, Ward::new(Arc::clone(&spec.child), false));
         let name = spec.name.clone();
+        if self.charge.blueprint.remembers() {
+            // The request below is the next call.
+            self.adding.insert(CallId(self.last_call + 1), (key, spec.clone()));
+        }
         self.request(
             Request::Start {
                 key,
@@ -40,7 +47,11 @@ impl Desk {
 
     /// As a request. One that waits in its backoff is down at once, and nothing of it ends that would tell so.
     pub(super) fn terminate(&mut self, name: Name, caller: Caller<CallResult>) {
-        let key = self.machine.child(name.as_str()).map(|child| child.key);
+        let child = self.machine.child(name.as_str());
+        if child.is_some_and(|child| child.policy.restart == Restart::Temporary) {
+            self.charge.blueprint.remove(&name);
+        }
+        let key = child.map(|child| child.key);
         self.request(Request::Terminate(name), caller);
         let Some(ward) = key.and_then(|key| self.wards.get(&key)) else {
             return;
@@ -49,6 +60,36 @@ impl Desk {
         if node.phase() == Phase::Backoff {
             node.enter(Phase::Stopped, node.incarnation(), None, self.now);
         }
+    }
+
+    /// As a request. A temporary one that has left with its end may still be remembered.
+    pub(super) fn delete(&mut self, name: &Name, caller: Caller<CallResult>) {
+        if self.machine.child(name.as_str()).is_none() && self.charge.blueprint.remove(name) {
+            return caller.answer(Ok(Outcome::Deleted));
+        }
+        let key = self.machine.child(name.as_str()).map(|child| child.key);
+        self.request(Request::Delete(name.clone()), caller);
+        if key.is_some_and(|key| !self.wards.contains_key(&key)) {
+            self.charge.blueprint.remove(name);
+        }
+    }
+
+    /// A call for a start is answered: a child that was added is there for good, or not at all.
+    pub(super) fn remember(&mut self, call: CallId, is_there: bool) {
+        let Some((key, spec)) = self.adding.remove(&call).filter(|_| is_there) else {
+            return;
+        };
+        self.charge.blueprint.add(spec);
+        if let Some(ward) = self.wards.get_mut(&key) {
+            ward.is_static = true;
+        }
+    }
+
+    pub(super) fn adjust(&mut self, adjustment: Adjustment) {
+        self.charge.blueprint.adjust(adjustment);
+        self.feed(Input::Adjust(adjustment));
+        // As its machine does, at the same time.
+        self.charge.node.meters().adjusts(adjustment.intensity, self.now);
     }
 
     pub(super) fn kill_from_outside(&self, name: Name) -> Result<(), AdminError> {

@@ -30,6 +30,7 @@ impl Desk {
             }
             Effect::Arm { alarm, at } => self.arm(alarm, at),
             Effect::Answer { call, result } => {
+                self.remember(call, result.is_ok());
                 if let Some(caller) = self.calls.remove(&call) {
                     caller.answer(result);
                 }

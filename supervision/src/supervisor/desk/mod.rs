@@ -17,6 +17,7 @@ use self::ward::{Present, Ward};
 use super::actor::{Charge, Order};
 use super::machine::{CallId, ChildKey, Counts, Effect, Incarnation, Input, Machine, Numbered, Request};
 use super::reception::{CallResult, Caller};
+use crate::child::ChildSpec;
 use crate::clock::{Moment, Seeded};
 use crate::time::{Due, Key, start_keeper};
 use crate::tree::Phase;
@@ -36,6 +37,8 @@ pub(crate) struct Desk {
     /// Since when actors were seen to have ended while something of them was still there.
     lingering: Numbered<ChildKey, Moment>,
     calls: Numbered<CallId, Caller<CallResult>>,
+    /// Children that are to be remembered once they have started, by the call that added them.
+    adding: Numbered<CallId, (ChildKey, ChildSpec)>,
     chance: Seeded,
     /// Who keeps the tree's time, where this is the root's desk.
     keeper: Option<ActorId>,
@@ -54,14 +57,15 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(super) fn new(myself: ActorRef<Order>, charge: Charge) -> Result<Self, ActorProcessingErr> {
-        let numbered = || (1..).map(ChildKey).zip(&*charge.children);
+        let children = charge.blueprint.children();
+        let numbered = || (1..).map(ChildKey).zip(&*children);
         let specs = numbered()
             .map(|(key, spec)| (key, spec.name.clone(), *spec.policy))
             .collect();
-        let mut machine = Machine::new(charge.policy, specs)?;
+        let mut machine = Machine::new(charge.blueprint.policy(), specs)?;
         let path = charge.node.path();
         let mut wards = Numbered::default();
-        wards.reserve(charge.children.len());
+        wards.reserve(children.len());
         for (key, spec) in numbered() {
             let last_life = spec.child.node().incarnation();
             if last_life > 0 {
@@ -81,13 +85,14 @@ impl Desk {
             lingering: Numbered::default(),
             latest: ChildKey(0),
             calls: Numbered::default(),
+            adding: Numbered::default(),
             chance: charge.shared.seeded(),
             keeper: None,
             inputs: VecDeque::new(),
             now: Moment::now(),
             goes_on: false,
             effects: Vec::new(),
-            last_key: charge.children.len() as u64,
+            last_key: children.len() as u64,
             last_call: 0,
             shown: None,
             charge,
@@ -104,11 +109,19 @@ impl Desk {
             Order::Add { spec, caller } => self.add(spec, caller),
             Order::Terminate { name, caller } => self.terminate(name, caller),
             Order::Restart { name, caller } => self.request(Request::Restart(name), caller),
-            Order::Delete { name, caller } => self.request(Request::Delete(name), caller),
+            Order::Delete { name, caller } => self.delete(&name, caller),
             Order::Retry { name, caller } => self.request(Request::Retry(name), caller),
             Order::KillChild { name, caller } => caller.answer(self.kill_from_outside(name)),
             Order::List { caller } => caller.answer(self.list()),
             Order::Count { caller } => caller.answer(self.machine.counts()),
+            Order::Adjust { adjustment, caller } => {
+                self.adjust(adjustment);
+                caller.answer(());
+            }
+            Order::Arrange { order, caller } => {
+                self.charge.blueprint.arrange(&order);
+                caller.answer(());
+            }
             Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)),
             Order::ChildReady(actor) => self.child_ready(actor),
             Order::CheckGone(actor) => self.check_gone(actor),

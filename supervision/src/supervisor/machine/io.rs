@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::clock::Moment;
 use crate::name::Name;
-use crate::policy::ChildPolicy;
+use crate::policy::{Backoff, ChildPolicy, Intensity, SupervisorPolicy};
 use crate::reason::{Escalation, ExitReason, KillCause};
 
 /// A child's place in its supervisor: given once, never again.
@@ -77,8 +77,26 @@ pub(crate) enum Input {
         /// Which life of it.
         incarnation: Incarnation,
     },
+    /// A person wants other limits: OTP's change of supervisor flags.
+    Adjust(Adjustment),
     /// End: the parent, or a person, wants the supervisor gone.
     Stop,
+}
+
+/// The part of a supervisor's policy that can change while it runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Adjustment {
+    /// How many restarts it bears.
+    pub intensity: Intensity,
+    /// The waits between restarts of a child that has none of its own.
+    pub backoff: Backoff,
+}
+
+impl Adjustment {
+    pub(crate) fn change(self, policy: &mut SupervisorPolicy) {
+        policy.intensity = self.intensity;
+        policy.backoff = self.backoff;
+    }
 }
 
 /// Why an incarnation never ran.

@@ -41,8 +41,8 @@ mod window;
 use std::collections::BTreeMap;
 
 pub(crate) use io::Overdue;
+pub(crate) use io::{Adjustment, Alarm, CallId, ChildKey, Effect, Input, NotStarted, Outcome, Request};
 pub use io::{AdminError, ChildState, Decision, Incarnation};
-pub(crate) use io::{Alarm, CallId, ChildKey, Effect, Input, NotStarted, Outcome, Request};
 pub(crate) use numbered::Numbered;
 pub(crate) use shutdown::KILL_GRACE;
 pub use view::Counts;
@@ -169,6 +169,12 @@ impl Machine {
         self.holds_back
     }
 
+    /// Restarts that are under way keep the wait they were given.
+    fn adjust(&mut self, adjustment: Adjustment, now: Moment) {
+        adjustment.change(&mut self.policy);
+        self.window.adjust(adjustment.intensity, now);
+    }
+
     fn is_dynamic(&self) -> bool {
         self.policy.strategy == Strategy::SimpleOneForOne
     }
@@ -225,6 +231,7 @@ impl Step<'_> {
             Input::Call { call, request } => self.call(call, request),
             Input::Stuck { key, incarnation } => self.stuck(key, incarnation),
             Input::Lingers { key, incarnation } => self.lingers(key, incarnation),
+            Input::Adjust(adjustment) => self.machine.adjust(adjustment, self.now),
             Input::Stop => self.end(ExitReason::Shutdown),
         }
         self.proceed();

@@ -50,6 +50,16 @@ impl<K: PartialEq> Window<K> {
         self.restarts.partition_point(|(at, _)| *at < begin)
     }
 
+    /// Another intensity from `now` on. Of the restarts of the period that ends now the newest count, as many as may
+    /// matter.
+    pub(crate) fn adjust(&mut self, intensity: Intensity, now: Moment) {
+        let outdated = self.outdated(now);
+        self.restarts.drain(..outdated);
+        self.intensity = intensity;
+        let beyond = self.restarts.len().saturating_sub(self.allowed());
+        self.restarts.drain(..beyond);
+    }
+
     /// Forgets all restarts: whoever bears them begins anew.
     pub(crate) fn clear(&mut self) {
         self.restarts.clear();
@@ -116,6 +126,21 @@ mod tests {
         assert!(window.admit(LEFT, start()) && window.admit(RIGHT, start()) && window.admit(LEFT, start()));
         window.forgive(&LEFT);
         assert_eq!(window.used(start()), (1, 3));
+    }
+
+    #[test]
+    fn restarts_that_were_count_under_another_intensity() {
+        let mut window = Window::new(Intensity::new(3, PERIOD));
+        assert!(window.admit(LEFT, start()) && window.admit(RIGHT, start() + NANO));
+        window.adjust(Intensity::new(1, PERIOD), start() + NANO);
+        assert_eq!(window.used(start() + NANO), (1, 1));
+        assert!(
+            !window.admit(LEFT, start() + PERIOD),
+            "the newest of them is still in its period"
+        );
+        assert!(window.admit(LEFT, start() + PERIOD + 2 * NANO));
+        window.adjust(Intensity::new(2, PERIOD), start() + PERIOD + 2 * NANO);
+        assert!(window.admit(LEFT, start() + PERIOD + 2 * NANO));
     }
 
     #[test]

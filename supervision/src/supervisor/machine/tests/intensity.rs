@@ -151,3 +151,34 @@ fn a_start_in_a_group_that_escalates_is_the_last_start() {
     assert_eq!(case.fails_to_start("b"), "stop a2");
     assert_eq!(case.stops("a"), "end Escalated");
 }
+
+#[test]
+fn other_limits_count_from_the_next_failure_on() {
+    let mut case = Case::up(bears(1, one_for_one()), permanent(), &["a", "b"]);
+    fails_and_returns(&mut case, "a");
+    let adjustment = Adjustment {
+        intensity: Intensity::new(2, 5 * SECOND),
+        backoff: Backoff {
+            jitter: 0.0,
+            ..Backoff::exponential(SECOND, SECOND)
+        },
+    };
+    assert_eq!(case.give(Input::Adjust(adjustment)), "");
+    assert_eq!(case.fails("a"), "", "it waits now");
+    assert_eq!(case.wait(SECOND), "start a3");
+    case.started("a");
+    assert_eq!(case.fails("a"), "stop b1");
+}
+
+#[test]
+fn a_supervisor_that_ends_is_not_kept_from_it_by_other_limits() {
+    let mut case = Case::up(bears(1, one_for_one()), permanent(), &["a"]);
+    case.stop();
+    let policy = bears(9, one_for_one());
+    let adjustment = Adjustment {
+        intensity: policy.intensity,
+        backoff: policy.backoff,
+    };
+    assert_eq!(case.give(Input::Adjust(adjustment)), "");
+    assert_eq!(case.stops("a"), "end Shutdown");
+}

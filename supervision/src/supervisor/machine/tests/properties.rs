@@ -22,6 +22,7 @@ enum Event {
     Retry(u64),
     Stuck(usize),
     Stale(u64, u64, u8),
+    Adjust(SupervisorPolicy),
     Stop,
 }
 
@@ -104,6 +105,7 @@ fn events() -> impl Strategy<Value = Event> {
     let named = 1..9_u64;
     prop_oneof![
         12 => some.clone().prop_map(Event::Starts),
+        1 => supervisors().prop_map(Event::Adjust),
         2 => some.clone().prop_map(Event::FailsToStart),
         1 => some.clone().prop_map(Event::Ignores),
         5 => (some.clone(), any::<u8>()).prop_map(|(which, reason)| Event::Exits(which, reason)),
@@ -187,6 +189,7 @@ fn happen(world: &mut World, event: Event) {
             }
         }
         Event::Stale(key, back, kind) => world_stale(world, ChildKey(key), back, kind),
+        Event::Adjust(SupervisorPolicy { intensity, backoff, .. }) => world.adjust(Adjustment { intensity, backoff }),
         Event::Stop => world.give(Input::Stop),
     }
 }

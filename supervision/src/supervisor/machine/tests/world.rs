@@ -113,6 +113,18 @@ impl World {
         self.give(Input::Call { call, request });
     }
 
+    /// Restarts of the period that ends now are borne in mind, as many of the newest as are allowed from now on.
+    pub(super) fn adjust(&mut self, adjustment: Adjustment) {
+        if !self.machine.has_ended() {
+            let period = self.machine.policy.intensity.period;
+            self.restarts.retain(|(at, _)| self.now.since(*at) <= period);
+            let allowed = usize::try_from(adjustment.intensity.restarts).unwrap();
+            let beyond = self.restarts.len().saturating_sub(allowed);
+            self.restarts.drain(..beyond);
+        }
+        self.give(Input::Adjust(adjustment));
+    }
+
     pub(super) fn start_child(&mut self, number: u64, policy: ChildPolicy) {
         self.next += 1;
         let request = Request::Start {

@@ -1,0 +1,196 @@
+//! One change of the fleet at a time: the agent `changes`, which performs them in the order they came.
+//!
+//! A change that has begun is carried through, though whoever asked for it be gone; one whose asker has gone before its
+//! turn is left out.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use triarch_supervision::clock::Moment;
+use triarch_supervision::prelude::*;
+
+use crate::fleet::Fleet;
+use crate::operations::{Code, Trouble};
+
+/// How many changes may wait for their turn.
+const WAITING_MAX: usize = 16;
+
+/// How long a change waits for its turn.
+const TURN_WITHIN: Duration = Duration::from_secs(30);
+
+type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A change that is to be performed.
+pub(crate) struct Change {
+    /// What it is, as in `team scale`.
+    name: &'static str,
+    /// Told when it begins, where somebody waits for that.
+    begins: Option<oneshot::Sender<()>>,
+    perform: Box<dyn FnOnce() -> Doing + Send>,
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Change").field(&self.name).finish()
+    }
+}
+
+impl Message for Change {
+    const OVERFLOW: Overflow = Overflow::Reject;
+}
+
+/// The change that is being performed, and since when.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AtWork(Arc<Mutex<Option<(&'static str, Moment)>>>);
+
+impl AtWork {
+    fn seen(&self) -> MutexGuard<'_, Option<(&'static str, Moment)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn said(&self) -> String {
+        let seen = *self.seen();
+        seen.map_or("another change".to_owned(), |(name, since)| {
+            let seconds = Moment::now().since(since).as_secs();
+            format!("`{name}`, at work for {seconds} s")
+        })
+    }
+}
+
+/// The way to the agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    address: Address<Change>,
+    at_work: AtWork,
+}
+
+/// Performs changes.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    at_work: AtWork,
+}
+
+impl Changes {
+    /// The agent, and the way to it.
+    pub(crate) fn child() -> (Child<Self>, Desk) {
+        let at_work = AtWork::default();
+        let child = Child::of::<Self>("changes", at_work.clone()).capacity(WAITING_MAX);
+        let address = child.address();
+        (child, Desk { address, at_work })
+    }
+}
+
+impl Agent for Changes {
+    type Message = Change;
+    type Spec = AtWork;
+
+    async fn start(at_work: AtWork, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        *at_work.seen() = None;
+        Ok(Self { at_work })
+    }
+
+    async fn handle(&mut self, change: Change, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        if change.begins.is_some_and(|begins| begins.send(()).is_err()) {
+            return Ok(());
+        }
+        *self.at_work.seen() = Some((change.name, Moment::now()));
+        (change.perform)().await;
+        *self.at_work.seen() = None;
+        Ok(())
+    }
+
+    fn state(&self) -> Option<Value> {
+        Some(json!({ "at_work": self.at_work.seen().map(|(name, _)| name) }))
+    }
+}
+
+impl Desk {
+    /// Has `perform` done in its turn, and waits for what comes of it. Whoever asked through `fleet` is told where it
+    /// has to wait.
+    pub(crate) async fn change<T, F>(
+        &self,
+        name: &'static str,
+        fleet: &Fleet,
+        perform: impl FnOnce(Fleet) -> F + Send + 'static,
+    ) -> Result<T, Trouble>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Trouble>> + Send + 'static,
+    {
+        let (begins, begun) = oneshot::channel();
+        let (done, outcome) = oneshot::channel();
+        // Nobody else waits while one who asked is slow to hear.
+        let silent = fleet.clone().silent();
+        let perform = move || {
+            let doing = async move {
+                // Who asked may be gone; it is done all the same.
+                let _unheard = done.send(perform(silent).await);
+            };
+            Box::pin(doing) as Doing
+        };
+        let before = *self.at_work.seen();
+        self.hand_in(name, Some(begins), Box::new(perform))?;
+        if let Some((name, since)) = before {
+            let for_ms = u64::try_from(Moment::now().since(since).as_millis()).unwrap_or(u64::MAX);
+            fleet.tell(json!({ "waits_for": name, "for_ms": for_ms })).await;
+        }
+        self.wait_for_turn(begun).await?;
+        // As long as it takes is as long as agents take to start and stop.
+        fleet.tell(json!({ "begun": name })).await;
+        outcome.await.map_err(|_| broken_off(name))?
+    }
+
+    /// Has `perform` done in its turn, for nobody who waits.
+    pub(crate) fn change_unasked<F>(
+        &self,
+        name: &'static str,
+        perform: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<(), Trouble>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.hand_in(name, None, Box::new(move || Box::pin(perform())))
+    }
+
+    fn hand_in(
+        &self,
+        name: &'static str,
+        begins: Option<oneshot::Sender<()>>,
+        perform: Box<dyn FnOnce() -> Doing + Send>,
+    ) -> Result<(), Trouble> {
+        let change = Change { name, begins, perform };
+        self.address.try_send(change).map_err(|refused| {
+            let message = format!(
+                "{name} was not begun: {}; the first is {}",
+                refused.why,
+                self.at_work.said()
+            );
+            Trouble::new(Code::Refused, message, "ask again when it is done")
+        })
+    }
+
+    async fn wait_for_turn(&self, begun: oneshot::Receiver<()>) -> Result<(), Trouble> {
+        match tokio::time::timeout(TURN_WITHIN, begun).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(broken_off("the change")),
+            Err(_) => Err(Trouble::new(
+                Code::Refused,
+                format!("another change goes first: {}", self.at_work.said()),
+                "ask again when it is done",
+            )),
+        }
+    }
+}
+
+fn broken_off(name: &str) -> Trouble {
+    Trouble::new(
+        Code::Failed,
+        format!("{name} was broken off: the agent gateway/changes, or the runtime, ended"),
+        "see how far it came with `triarch tree`, and ask again",
+    )
+}

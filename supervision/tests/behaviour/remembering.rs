@@ -1,0 +1,154 @@
+//! Changes made while a supervisor runs, and what its next life knows of them.
+
+use triarch_supervision::prelude::*;
+use triarch_supervision::supervisor::{CallError, Decision, SupervisorHandle};
+
+use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
+use crate::patience::{SECOND, decisions, node_until, quiet, until};
+
+async fn names(handle: &SupervisorHandle) -> Vec<String> {
+    let children = handle.which_children().await.unwrap();
+    children.iter().map(|child| child.name.to_string()).collect()
+}
+
+/// The team starts again, as after an escalation.
+async fn begin_again(tree: &Tree) {
+    let root = tree.observer().supervisor("root").unwrap();
+    root.terminate_child("team").await.unwrap();
+    root.restart_child("team").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_remembers_starts_again_with_what_was_added_and_without_what_was_deleted() {
+    let log = Log::default();
+    let tree = grow(team().remembers().child(puppet("a", &log)).child(puppet("b", &log))).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let (added, _) = handle.start_child(puppet("c", &log)).await.unwrap();
+    handle.terminate_child("a").await.unwrap();
+    handle.delete_child("a").await.unwrap();
+    let root = tree.observer().supervisor("root").unwrap();
+    root.terminate_child("team").await.unwrap();
+    added.try_send(Say::Note(7)).unwrap();
+    root.restart_child("team").await.unwrap();
+    assert_eq!(names(&handle).await, ["b", "c"]);
+    until("its mailbox was kept", || log.has("c note 7")).await;
+    assert_eq!(added.ask(Say::Life).await, Ok(2));
+    assert!(tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_remember_starts_again_as_it_was_described() {
+    let log = Log::default();
+    let tree = grow(team().child(puppet("a", &log))).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    handle.start_child(puppet("c", &log)).await.unwrap();
+    handle.terminate_child("a").await.unwrap();
+    handle.delete_child("a").await.unwrap();
+    begin_again(&tree).await;
+    assert_eq!(names(&handle).await, ["a"]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_whose_start_failed_is_not_remembered_and_one_that_is_killed_with_its_team_is() {
+    let log = Log::default();
+    let tree = grow(team().remembers().backoff(Backoff::none())).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let unlucky = scripted("unlucky", Script::new(&log).start(Start::Fails));
+    handle.start_child(unlucky).await.unwrap_err();
+    handle.start_child(puppet("lucky", &log)).await.unwrap();
+    tree.observer()
+        .supervisor("root")
+        .unwrap()
+        .kill_child("team")
+        .await
+        .unwrap();
+    node_until(&tree, "team/lucky", |node| node.incarnation == 2).await;
+    quiet().await;
+    assert_eq!(names(&handle).await, ["lucky"]);
+    assert!(tree.stop().await.is_orderly());
+    assert_eq!(log.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temporary_child_that_was_taken_away_does_not_come_back() {
+    let log = Log::default();
+    let temporary = |name| puppet(name, &log).restart(Restart::Temporary);
+    let all = ["terminated", "stays", "ended"].map(temporary);
+    let tree = grow(team().remembers().span(1).children(all)).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    handle.terminate_child("terminated").await.unwrap();
+    tree.observer().try_send_to("team.2/ended", Say::Stop).unwrap();
+    until("it has left", || tree.observer().node("team.2/ended").is_err()).await;
+    handle.delete_child("ended").await.unwrap();
+    begin_again(&tree).await;
+    assert_eq!(names(&handle).await, ["stays"]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_start_in_the_order_they_were_arranged_in() {
+    let log = Log::default();
+    let tree = grow(
+        team()
+            .remembers()
+            .children(["a", "b", "c"].map(|name| puppet(name, &log))),
+    )
+    .await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    handle.arrange_children(&["c", "a"]).await.unwrap();
+    assert_eq!(names(&handle).await, ["a", "b", "c"], "nobody is moved while it runs");
+    begin_again(&tree).await;
+    assert_eq!(names(&handle).await, ["c", "a", "b"]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_bears_as_much_as_it_was_told_last_and_still_does_in_its_next_life() {
+    let log = Log::default();
+    let children = ["a", "b", "c"].map(|name| puppet(name, &log).on_limit(OnLimit::Quarantine));
+    let tree = grow(team().span(2).children(children)).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let mut events = tree.observer().events();
+    let backoff = Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(SECOND, SECOND)
+    };
+    handle.adjust(Intensity::new(1, 60 * SECOND), backoff).await.unwrap();
+    for life in [1, 3] {
+        for agent in ["team/a", "team.1/c"] {
+            node_until(&tree, agent, |node| node.incarnation == life).await;
+            tree.observer().try_send_to(agent, Say::Fail).unwrap();
+            node_until(&tree, agent, |node| node.incarnation == life + 1).await;
+            tree.observer().try_send_to(agent, Say::Fail).unwrap();
+            until("once too often", || {
+                tree.observer()
+                    .node(agent)
+                    .is_ok_and(|node| node.state.label() == "failed")
+            })
+            .await;
+        }
+        begin_again(&tree).await;
+    }
+    let told = decisions(&mut events);
+    let waits: Vec<_> = told
+        .iter()
+        .filter_map(|decision| match decision {
+            Decision::Restarting { delay, allowed, .. } => Some((*delay, *allowed)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(waits, [(SECOND, 1); 4]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_that_cannot_be_are_refused() {
+    let tree = grow(team()).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let refused = handle
+        .adjust(Intensity::new(1, std::time::Duration::ZERO), Backoff::none())
+        .await;
+    assert!(matches!(refused, Err(CallError::Build(_))), "{refused:?}");
+    tree.stop().await;
+}
