@@ -366,7 +366,7 @@ fn a_hundred_wishes_to_reload_lose_no_post_and_disturb_nobody() {
         for post in 0..5 {
             let body = round * 5 + post;
             let asked = json!({ "agent": "t/e", "body": body, "within": "30s" });
-            let answer = client.request("agent.ask", &asked, |_| {}).unwrap();
+            let answer: Value = client.request("agent.ask", &asked, |_| {}).unwrap();
             assert_eq!(answer["result"], body, "{answer}");
         }
     }
