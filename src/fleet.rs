@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 use triarch_gateway::ProgressSink;
-use triarch_programs::{Program, Programs};
+use triarch_programs::Programs;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{Level, NodeView, Observer};
@@ -188,11 +188,10 @@ impl Fleet {
         found.map_err(|_| Trouble::no_such_team(team))
     }
 
-    /// What a node is: its level, or of an agent whether it is native or a program.
+    /// What a node is: its level, or of an agent its kind.
     pub(crate) fn kind_of(node: &NodeView) -> String {
         match node.level {
-            Level::Agent if is_program(node) => "program",
-            Level::Agent => "native",
+            Level::Agent => node.agent_kind.unwrap_or_default().label(),
             other => other.label(),
         }
         .to_owned()
@@ -203,10 +202,4 @@ impl Fleet {
         let running = self.programs().records().running(path)?;
         u32::try_from(running.pid).ok()
     }
-}
-
-/// Whether the agent runs programs, before its first run too.
-fn is_program(node: &NodeView) -> bool {
-    let program = std::any::type_name::<Program>();
-    program.rsplit("::").next() == Some(node.type_name)
 }

@@ -19,7 +19,7 @@ use crate::name::Name;
 use crate::panics::drop_quietly;
 use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
 use crate::supervisor::{check_backoff, check_times};
-use crate::tree::{Door, Level, Node, Shared};
+use crate::tree::{Door, Node, Shared};
 
 /// The specification of an agent: its name, what it starts from, and what its supervisor does about it.
 ///
@@ -217,7 +217,7 @@ impl<A: Agent> Child<A> {
         self.mailbox.0.get_or_init(|| {
             // A name that is none is told when the tree is built; until then it only stands in messages.
             let name = Name::new(&self.name).unwrap_or_else(|_| Name::unchecked(&self.name));
-            let node = Node::new(Level::Agent, name, std::any::type_name::<A>());
+            let node = Node::of_agent::<A>(name);
             Mailbox::new(node, self.options.capacity, self.options.overflow)
         })
     }

@@ -19,8 +19,9 @@ use foldhash::HashMap;
 
 use super::figures::MailboxFigures;
 use super::node::{Level, Node, Phase};
-use super::office::Office;
+use super::office::{Office, RestartBudget};
 use super::shared::Entry;
+use crate::agent::AgentKind;
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::error::StartError;
@@ -31,9 +32,6 @@ use crate::policy::Intensity;
 use crate::reason::ExitReason;
 use crate::supervisor::machine::{Counts, Decision};
 use crate::sync::lock;
-
-/// What every agent of this crate is; terminals and other programs have rooms of their own.
-const NATIVE: &str = "native";
 
 /// Set beside the moment of a node's end while its restart is under way.
 const AWAITED: u64 = 1 << 63;
@@ -203,6 +201,11 @@ impl NodeMeters {
         }
     }
 
+    /// How many restarts it has seen and bears, where it is a supervisor that has begun.
+    pub(super) fn budget(&self, now: Moment) -> Option<RestartBudget> {
+        self.office()?.budget(now)
+    }
+
     fn office(&self) -> Option<&Office> {
         self.handles.get()?.office.as_deref()
     }
@@ -283,7 +286,6 @@ fn word(phase: Phase) -> &'static str {
 pub(crate) struct Meters {
     instruments: Instruments,
     pub(super) metrics: SupervisionMetrics,
-    native: Arc<KindMetrics>,
     known: Mutex<Known>,
 }
 
@@ -307,8 +309,9 @@ impl Meters {
     pub(crate) fn new(instruments: Option<Instruments>) -> Result<Self, StartError> {
         let instruments = instruments.map_or_else(own_instruments, Ok)?;
         let metrics = SupervisionMetrics::new(&instruments)?;
+        // There from the first scrape on, whoever comes.
+        metrics.of_kind(AgentKind::Native.label());
         Ok(Self {
-            native: metrics.of_kind(NATIVE),
             instruments,
             metrics,
             known: Mutex::default(),
@@ -323,7 +326,7 @@ impl Meters {
     pub(super) fn admit(&self, node: &Node) {
         node.meters().handles.get_or_init(|| {
             let mut known = lock(&self.known);
-            match node.level {
+            match node.level() {
                 Level::Root => self.of_supervisor(&mut known, node, None),
                 Level::Supervisor => self.of_supervisor(&mut known, node, Some(ROOT)),
                 Level::Agent => self.of_agent(&mut known, node),
@@ -350,7 +353,7 @@ impl Meters {
         }
         let office = Arc::clone(&self.branch(known, parent).office);
         let handles = Arc::new(Handles {
-            kind: Some(Arc::clone(&self.native)),
+            kind: node.kind().map(|kind| self.metrics.of_kind(kind.label())),
             ..self.begin(known, node.type_name, Some(office))
         });
         let agents = &mut self.branch(known, parent).agents;
@@ -417,6 +420,48 @@ mod tests {
 
     fn shared() -> Arc<Shared> {
         Shared::new(1, Meters::new(None).unwrap())
+    }
+
+    #[test]
+    fn agents_are_counted_as_what_their_type_says_they_are() {
+        struct Pane;
+
+        impl crate::Agent for Pane {
+            type Message = crate::child::Nothing;
+            type Spec = ();
+
+            const KIND: AgentKind = AgentKind::Terminal;
+
+            async fn start((): (), _ctx: &mut crate::agent::Context<Self>) -> Result<Self, crate::reason::Failure> {
+                Ok(Self)
+            }
+
+            async fn handle(
+                &mut self,
+                message: Self::Message,
+                _ctx: &mut crate::agent::Context<Self>,
+            ) -> Result<(), crate::reason::Failure> {
+                match message {}
+            }
+        }
+
+        let shared = shared();
+        let pane = Node::of_agent::<Pane>(Name::unchecked("pane"));
+        pane.set_path(Arc::from("team/pane"));
+        shared.enlist(&pane, Arc::new(Wall));
+        join(&shared, Level::Agent, "team/echo", "Echo");
+        shared.sample();
+        let readings = shared.meters.instruments().read();
+        let agents = readings
+            .iter()
+            .find(|reading| reading.family.name == "triarch_agents")
+            .unwrap();
+        let starting = agents.samples.iter().filter(|sample| sample.value == Value::Level(1.0));
+        let mut kinds: Vec<_> = starting
+            .map(|sample| sample.labels().next().unwrap().1.to_owned())
+            .collect();
+        kinds.sort();
+        assert_eq!(kinds, ["native", "terminal"]);
     }
 
     fn join(shared: &Shared, level: Level, path: &str, type_name: &'static str) -> Arc<Node> {

@@ -45,6 +45,8 @@ impl Agent for Program {
     type Message = Post;
     type Spec = Plan;
 
+    const KIND: AgentKind = AgentKind::Program;
+
     async fn start(Plan(plan): Plan, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let incarnation = ctx.incarnation();
         if plan.mode == Mode::Exec {
