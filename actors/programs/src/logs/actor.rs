@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Event, Events, Fact, Observation};
+use triarch_telemetry::files::Bounds;
 
-use super::files::{Batch, Bounds, Files, newest};
+use super::files::{Batch, Files, newest};
 use super::line::{LogLine, Source};
 use super::message::{Write, wall_clock};
 use crate::metrics::Metrics;
@@ -77,10 +78,10 @@ impl Agent for Scribe {
         }
         self.seen
             .extend(std::iter::from_fn(|| self.events.try_next()).take(GATHERED_MAX));
+        // They are written before the agent rests again: here a write may be dropped half way.
         for event in std::mem::take(&mut self.seen) {
             self.note(&event);
         }
-        self.flush().await;
         Ok(())
     }
 

@@ -16,7 +16,6 @@ mod message;
 mod reader;
 
 pub(crate) use actor::{Scribe, Settings};
-pub(crate) use files::Bounds;
 pub use line::{LogLine, Source};
 pub(crate) use message::{Journal, Write, wall_clock};
 pub use reader::{Following, LogError, Logs, Query};
