@@ -208,7 +208,11 @@ mod tests {
             let mut text = Vec::new();
             append(&mut text, &decision(what), time, 7);
             assert_eq!(memchr::memchr_iter(b'\n', &text).count(), 1);
-            assert_eq!(Line::read(&text[..text.len() / 2]).map(|line| line.run), None, "half a line");
+            assert_eq!(
+                Line::read(&text[..text.len() / 2]).map(|line| line.run),
+                None,
+                "half a line"
+            );
             let line = Line::read(&text).unwrap();
             assert_eq!((line.run, &*line.subject), (7, "team.2/a"));
             let expected = expected.map(|(to, incarnation, reason)| PastChange {

@@ -65,7 +65,10 @@ impl Files {
         let finder = memchr::memmem::Finder::new(name);
         let mut changes = Changes::default();
         let mut see = |text: &[u8]| {
-            for line in text.split(|byte| *byte == b'\n').filter(|line| finder.find(line).is_some()) {
+            for line in text
+                .split(|byte| *byte == b'\n')
+                .filter(|line| finder.find(line).is_some())
+            {
                 let of_him = Line::read(line).filter(|line| line.run != self.run && plain(&line.subject) == path);
                 of_him.iter().for_each(|line| changes.add(line));
             }
@@ -218,9 +221,7 @@ mod tests {
             ended(&first, "team", "loud", life);
         }
         let entries = fs::read_dir(folder.path().join("events")).unwrap();
-        let sizes: Vec<_> = entries
-            .map(|entry| entry.unwrap().metadata().unwrap().len())
-            .collect();
+        let sizes: Vec<_> = entries.map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
         assert_eq!(sizes.len(), 3);
         assert!(sizes.iter().all(|size| *size <= bounds.file_bytes), "{sizes:?}");
         let next = log(&folder, bounds, 2);
