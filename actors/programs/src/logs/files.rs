@@ -47,6 +47,10 @@ impl Files {
         }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Writes all of it that the disk takes.
     pub(super) fn write(&mut self, batch: Batch) -> Written {
         let mut written = Written::default();

@@ -10,6 +10,7 @@
 //! Nobody waits for it: a batch that finds no room is counted and gone, and so is what the disk refuses.
 
 mod actor;
+pub(crate) mod ends;
 mod files;
 mod line;
 mod message;

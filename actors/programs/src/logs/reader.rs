@@ -79,6 +79,10 @@ impl Logs {
         }
     }
 
+    pub(crate) fn folder(&self) -> Arc<Path> {
+        Arc::clone(&self.folder)
+    }
+
     /// The lines that `query` asks for, in the order of their time.
     pub async fn read(&self, agent: &str, query: Query) -> Result<Vec<LogLine>, LogError> {
         let reading = self.follow(agent, query)?;
