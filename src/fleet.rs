@@ -12,7 +12,7 @@ use triarch_supervision::clock::Moment;
 use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{Level, NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig, names};
-use triarch_telemetry::Exposition;
+use triarch_telemetry::{EventLog, Exposition};
 
 use crate::config::{Config, Source};
 use crate::operations::Trouble;
@@ -32,6 +32,8 @@ pub(crate) struct Ground {
     pub(crate) office: Arc<PostOffice>,
     pub(crate) programs: Programs,
     pub(crate) state_dir: PathBuf,
+    /// What happened to everybody, before this runtime too.
+    pub(crate) events: EventLog,
     /// Where the description comes from.
     pub(crate) source: Source,
     pub(crate) begun: Moment,
@@ -54,7 +56,9 @@ pub(crate) struct Making {
 
 impl Ground {
     pub(crate) fn new(making: Making) -> Arc<Self> {
+        let bounds = making.config.telemetry.events.into();
         Arc::new(Self {
+            events: EventLog::new(&making.state_dir.join("events"), bounds),
             kinds: making.kinds,
             exposition: making.exposition,
             office: making.office,

@@ -37,10 +37,16 @@ pub(crate) fn exposition() -> Result<Exposition, Failure> {
 pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<Root, Failure> {
     let config = ground.config();
     let exposition = &ground.exposition;
+    let events = ground.events.clone();
     let log = config.telemetry.room(config.runtime.log);
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())
-        .supervisor(telemetry::room(log, telemetry::Output::stderr(), exposition)?)
+        .supervisor(telemetry::room(
+            log,
+            telemetry::Output::stderr(),
+            Some(events),
+            exposition,
+        )?)
         .supervisor(programs)
         .supervisor(gateway::room(doors, exposition, Performer(Arc::clone(ground)))?);
     for team in &config.teams {

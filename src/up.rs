@@ -1,5 +1,6 @@
 //! The life of the process: one tree, until it ends or somebody wants it to.
 
+use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch_gateway::Doors;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
+use triarch_teams::{TeamConfig, names};
 
 use crate::fleet::Ground;
 use crate::notify::Notify;
@@ -54,6 +56,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
     let doors = Doors::open(ground.config().gateway, &ground.state_dir)?;
+    forget_the_gone(ground);
     let (listens, _farewell) = (doors.http(), doors.farewell());
     let tree = rooms::root(ground, programs, doors)
         .map_err(UpError::Build)?
@@ -81,6 +84,23 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration
         Some(end) => conclude(&end),
         None => stop(&tree, signals.stop()).await,
     })
+}
+
+/// What programs left behind that nobody describes any more is of no use; that it cannot be taken away does no harm.
+fn forget_the_gone(ground: &Ground) {
+    let known: BTreeSet<_> = ground.config().teams.iter().flat_map(paths).collect();
+    let forgotten = ground.programs.forget_ends_but_of(|path| known.contains(path));
+    if let Err(error) = forgotten {
+        complain(&format!(
+            "records of agents that are gone cannot be taken away: {error}"
+        ));
+    }
+}
+
+/// The paths of a team's agents, as if it were not split.
+fn paths(team: &TeamConfig) -> Vec<String> {
+    let names = team.agents.iter().flat_map(names);
+    names.map(|name| format!("{}/{name}", team.name)).collect()
 }
 
 /// Where it listens, and what it runs.

@@ -62,7 +62,10 @@ impl Programs {
     pub async fn ends(&self, path: &str) -> io::Result<Vec<ExitRecord>> {
         let (now, folder, path) = (self.links.records.of(path), self.logs.folder(), path.to_owned());
         let read = tokio::task::spawn_blocking(move || ends::read(&folder, &path)).await;
-        Ok(ends::joined(read.unwrap_or_else(|gone| Err(io::Error::other(gone)))?, now))
+        Ok(ends::joined(
+            read.unwrap_or_else(|gone| Err(io::Error::other(gone)))?,
+            now,
+        ))
     }
 
     /// Forgets how programs of agents ended that are not known any more. It blocks.

@@ -32,6 +32,13 @@ pub struct RestartBudget {
     pub period: Duration,
 }
 
+impl RestartBudget {
+    /// As a supervisor has it, for tests of whoever reads it.
+    pub fn new(used: u32, allowed: u32, period: Duration) -> Self {
+        Self { used, allowed, period }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Record {
     children: Counts,
@@ -89,7 +96,7 @@ impl Office {
         let window = record.window.as_ref()?;
         let (used, allowed) = window.used(now);
         let period = window.period();
-        Some(RestartBudget { used, allowed, period })
+        Some(RestartBudget::new(used, allowed, period))
     }
 
     /// Which share of its restarts it has used, where it is known how many it bears.
