@@ -147,11 +147,10 @@ impl Piece {
 
     /// Its whole lines from `offset` on, of `most` bytes at most, and where they end. One that was cut short begins anew.
     pub fn lines(&mut self, offset: u64, most: u64) -> io::Result<(Vec<u8>, u64)> {
-        let offset = if self.file.metadata()?.len() < offset {
-            0
-        } else {
-            offset
-        };
+        let size = self.file.metadata()?.len();
+        let offset = if size < offset { 0 } else { offset };
+        // Not to its end: something else may stand there that has none.
+        let most = most.min(size - offset);
         self.file.seek(SeekFrom::Start(offset))?;
         let mut text = Vec::new();
         (&mut self.file).take(most).read_to_end(&mut text)?;

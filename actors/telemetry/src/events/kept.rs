@@ -7,27 +7,48 @@ use super::line::Line;
 /// So many lines are kept of each.
 pub(super) const OF_EACH: usize = 100;
 
-/// Of `lines`, oldest first, the last [`OF_EACH`] of each subject that `is_there`; in all no more than so many bytes, the newest of
-/// them.
+/// Of `lines`, oldest first, the last [`OF_EACH`] of each subject that `is_there`; fewer of each where that is more than so many
+/// bytes, and the newest where that does not help.
 pub(super) fn distilled(lines: &[u8], bytes_max: usize, is_there: impl Fn(&str) -> bool) -> Vec<u8> {
-    let mut wanted: HashMap<String, usize> = HashMap::new();
-    let (mut kept, mut bytes) = (Vec::new(), 0);
-    for line in lines.split_inclusive(|byte| *byte == b'\n').rev() {
-        let Some(read) = Line::read(line) else { continue };
-        let left = wanted.entry(read.subject.into_owned());
-        let left = left.or_insert_with_key(|subject| if is_there(subject) { OF_EACH } else { 0 });
-        if *left == 0 {
-            continue;
-        }
-        if bytes + line.len() > bytes_max {
+    let (mut of_each, mut ranked) = (OF_EACH, ranked(lines, is_there));
+    loop {
+        ranked.retain(|line| line.rank < of_each);
+        if of_each == 1 || ranked.iter().map(|line| line.text.len()).sum::<usize>() <= bytes_max {
             break;
         }
-        *left -= 1;
-        bytes += line.len();
-        kept.push(line);
+        of_each /= 2;
     }
+    let mut bytes = 0;
+    let newest = ranked.iter().take_while(|line| {
+        bytes += line.text.len();
+        bytes <= bytes_max
+    });
+    let mut kept: Vec<_> = newest.map(|line| line.text).collect();
     kept.reverse();
     kept.concat()
+}
+
+struct Ranked<'a> {
+    text: &'a [u8],
+    /// How many newer ones there are of the same subject.
+    rank: usize,
+}
+
+/// The lines of those who are there, newest first.
+fn ranked(lines: &[u8], is_there: impl Fn(&str) -> bool) -> Vec<Ranked<'_>> {
+    let mut seen: HashMap<String, Option<usize>> = HashMap::new();
+    let lines = lines.split_inclusive(|byte| *byte == b'\n').rev();
+    lines
+        .filter_map(|text| {
+            let subject = Line::read(text)?.subject.into_owned();
+            let count = seen.entry(subject);
+            let count = count
+                .or_insert_with_key(|subject| is_there(subject).then_some(0))
+                .as_mut()?;
+            *count += 1;
+            Some(Ranked { text, rank: *count - 1 })
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -63,6 +84,16 @@ mod tests {
         let all = line("team/a", 1) + "{\"time\":\"half\n{\"missed\":1}\n" + &line("team/b", 2);
         let kept = distilled(all.as_bytes(), all.len(), |subject| subject == "team/b");
         assert_eq!(String::from_utf8(kept).unwrap(), line("team/b", 2));
+    }
+
+    #[test]
+    fn where_there_is_little_room_the_loud_have_less_of_it_and_the_quiet_stay() {
+        let quiet = (0..3).map(|number| line("team/quiet", number));
+        let loud = (3..1000).map(|number| line("team/loud", number));
+        let all: String = quiet.chain(loud).collect();
+        let kept = distilled(all.as_bytes(), 40 * line("team/quiet", 0).len(), |_| true);
+        assert_eq!(told(&kept, "team/quiet"), [0, 1, 2]);
+        assert_eq!(told(&kept, "team/loud"), (975..1000).collect::<Vec<_>>());
     }
 
     #[test]
