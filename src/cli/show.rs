@@ -265,11 +265,15 @@ fn change(change: &ChangeSeen) -> String {
         ago_ms,
         to,
         incarnation,
-        is_of_earlier_run,
+        is_of_earlier_runtime,
         reason,
         ..
     } = change;
-    let of = if *is_of_earlier_run { " of an earlier run" } else { "" };
+    let of = if *is_of_earlier_runtime {
+        " of an earlier runtime"
+    } else {
+        ""
+    };
     let reason = reason
         .as_ref()
         .map_or_else(String::new, |reason| format!(": it {reason}"));

@@ -32,7 +32,7 @@ pub(crate) struct ChangeSeen {
     pub(crate) to: String,
     pub(crate) incarnation: u64,
     /// Whether it was in a runtime before this one, whose lives were numbered from 1 too.
-    pub(crate) is_of_earlier_run: bool,
+    pub(crate) is_of_earlier_runtime: bool,
     pub(crate) reason: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl ChangeSeen {
             ago_ms,
             to: change.to.label().to_owned(),
             incarnation: change.incarnation,
-            is_of_earlier_run: false,
+            is_of_earlier_runtime: false,
             reason: change.reason.as_ref().map(ToString::to_string),
         }
     }
@@ -89,7 +89,7 @@ impl ChangeSeen {
             ago_ms: millis(now.duration_since(change.at).unwrap_or_default()),
             to: change.to,
             incarnation: change.incarnation,
-            is_of_earlier_run: true,
+            is_of_earlier_runtime: true,
             reason: change.reason,
         }
     }
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(shown.len(), HISTORY_LENGTH);
         assert_eq!((shown[0].incarnation, shown[0].ago_ms), (149, 851_000));
         assert_eq!(shown[0].at, "1970-01-01T00:02:29.000Z");
-        assert!(shown.iter().all(|change| change.is_of_earlier_run));
+        assert!(shown.iter().all(|change| change.is_of_earlier_runtime));
         assert_eq!(shown[HISTORY_LENGTH - 1].incarnation, 50);
     }
 }

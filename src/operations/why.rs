@@ -77,7 +77,7 @@ impl Operation for Why {
             for_ms: past
                 .history
                 .first()
-                .filter(|last| last.to == node.state.label() && !last.is_of_earlier_run)
+                .filter(|last| last.to == node.state.label() && !last.is_of_earlier_runtime)
                 .map(|last| last.ago_ms),
             incarnation: node.incarnation,
             restarts: node.restarts,

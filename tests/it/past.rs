@@ -67,10 +67,10 @@ fn events(house: &House) -> PathBuf {
     house.path().join("state/events/events.jsonl")
 }
 
-/// The changes that `why` tells of, those of earlier runs alone or the others, oldest first.
-fn changes(why: &Value, is_of_earlier_run: bool) -> Vec<String> {
+/// The changes that `why` tells of, those of earlier runtimes alone or the others, oldest first.
+fn changes(why: &Value, is_of_earlier_runtime: bool) -> Vec<String> {
     let all = why["history"].as_array().unwrap().iter().rev();
-    let wanted = all.filter(|change| change["is_of_earlier_run"] == is_of_earlier_run);
+    let wanted = all.filter(|change| change["is_of_earlier_runtime"] == is_of_earlier_runtime);
     wanted
         .map(|change| format!("{} {}", change["incarnation"], change["to"].as_str().unwrap()))
         .collect()
@@ -109,7 +109,10 @@ fn after_a_kill_the_next_runtime_knows_how_agents_and_their_programs_ended_befor
     );
     assert_eq!(house.json(&["agent", "show", "bottle"])["ends"], why["ends"]);
     let told = crate::text(&house.run(&["why", "vase"]).stdout);
-    assert!(told.contains("life 1 of an earlier run stopped: it failed"), "{told}");
+    assert!(
+        told.contains("life 1 of an earlier runtime stopped: it failed"),
+        "{told}"
+    );
     fail(&house, "vase");
     kill(second);
 

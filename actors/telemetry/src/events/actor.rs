@@ -122,13 +122,13 @@ impl Recorder {
         let (wall, now) = (wall_clock(), Moment::now());
         let (mut text, mut count) = (Vec::new(), 0);
         if missed > 0 {
-            append_missed(&mut text, missed, wall, log.run());
+            append_missed(&mut text, missed, wall, log.runtime());
         }
         for event in self.gathered.drain(..) {
             let subject: Arc<str> = event.subject();
             if is_news(&event.fact) || !passers_by.iter().any(|path| subject.starts_with(path)) {
                 let time = wall.checked_sub(now.since(event.at)).unwrap_or(wall);
-                append(&mut text, &event, time, log.run());
+                append(&mut text, &event, time, log.runtime());
                 count += 1;
             }
         }

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn line(subject: &str, number: usize) -> String {
-        format!("{{\"time\":\"{number:04}\",\"run\":1,\"subject\":\"{subject}\"}}\n")
+        format!("{{\"time\":\"{number:04}\",\"runtime\":1,\"subject\":\"{subject}\"}}\n")
     }
 
     fn told(lines: &[u8], subject: &str) -> Vec<usize> {

@@ -23,7 +23,7 @@ pub struct PastChange {
 #[derive(Serialize)]
 struct Written<'a> {
     time: String,
-    run: u64,
+    runtime: u64,
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'static str>,
@@ -40,7 +40,7 @@ pub(super) struct Line<'a> {
     #[serde(borrow)]
     time: Cow<'a, str>,
     /// Which runtime wrote it, by when it began.
-    pub(super) run: u64,
+    pub(super) runtime: u64,
     #[serde(borrow)]
     pub(super) subject: Cow<'a, str>,
     #[serde(borrow)]
@@ -72,7 +72,7 @@ impl<'a> Line<'a> {
 }
 
 /// Adds the line of an event, with its end.
-pub(super) fn append(out: &mut Vec<u8>, event: &Event, time: SystemTime, run: u64) {
+pub(super) fn append(out: &mut Vec<u8>, event: &Event, time: SystemTime, runtime: u64) {
     let Told {
         to,
         incarnation,
@@ -80,7 +80,7 @@ pub(super) fn append(out: &mut Vec<u8>, event: &Event, time: SystemTime, run: u6
     } = told(&event.fact);
     let written = Written {
         time: humantime::format_rfc3339_micros(time).to_string(),
-        run,
+        runtime,
         subject: &event.subject(),
         to: to.map(Phase::label),
         incarnation,
@@ -95,9 +95,9 @@ pub(super) fn append(out: &mut Vec<u8>, event: &Event, time: SystemTime, run: u6
 }
 
 /// Adds the line that tells of events that came faster than they were taken.
-pub(super) fn append_missed(out: &mut Vec<u8>, missed: u64, time: SystemTime, run: u64) {
+pub(super) fn append_missed(out: &mut Vec<u8>, missed: u64, time: SystemTime, runtime: u64) {
     let time = humantime::format_rfc3339_micros(time);
-    out.extend(format!("{{\"time\":\"{time}\",\"run\":{run},\"missed\":{missed}}}\n").into_bytes());
+    out.extend(format!("{{\"time\":\"{time}\",\"runtime\":{runtime},\"missed\":{missed}}}\n").into_bytes());
 }
 
 /// What an event says of the one it is about.
@@ -209,12 +209,12 @@ mod tests {
             append(&mut text, &decision(what), time, 7);
             assert_eq!(memchr::memchr_iter(b'\n', &text).count(), 1);
             assert_eq!(
-                Line::read(&text[..text.len() / 2]).map(|line| line.run),
+                Line::read(&text[..text.len() / 2]).map(|line| line.runtime),
                 None,
                 "half a line"
             );
             let line = Line::read(&text).unwrap();
-            assert_eq!((line.run, &*line.subject), (7, "team.2/a"));
+            assert_eq!((line.runtime, &*line.subject), (7, "team.2/a"));
             let expected = expected.map(|(to, incarnation, reason)| PastChange {
                 at: time,
                 to: to.to_owned(),
@@ -230,7 +230,7 @@ mod tests {
         let mut text = Vec::new();
         append_missed(&mut text, 12, SystemTime::UNIX_EPOCH, 7);
         let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        assert_eq!((&value["missed"], &value["run"]), (&12.into(), &7.into()));
+        assert_eq!((&value["missed"], &value["runtime"]), (&12.into(), &7.into()));
         assert!(Line::read(&text).is_none());
     }
 

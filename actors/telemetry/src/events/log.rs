@@ -23,7 +23,7 @@ struct Files {
     kept: PathBuf,
     kept_bytes_max: usize,
     /// When this runtime began, in milliseconds; tells its lives from those before.
-    run: u64,
+    runtime: u64,
 }
 
 impl EventLog {
@@ -33,12 +33,12 @@ impl EventLog {
             events: LineFile::new(folder.join("events.jsonl"), bounds),
             kept: folder.join("kept.jsonl"),
             kept_bytes_max: usize::try_from(bounds.file_bytes).unwrap_or(usize::MAX),
-            run: millis(wall_clock()),
+            runtime: millis(wall_clock()),
         }))
     }
 
-    pub(super) fn run(&self) -> u64 {
-        self.0.run
+    pub(super) fn runtime(&self) -> u64 {
+        self.0.runtime
     }
 
     /// The last changes of the agent at `path` that runtimes before this one kept, oldest first.
@@ -69,7 +69,8 @@ impl Files {
                 .split(|byte| *byte == b'\n')
                 .filter(|line| finder.find(line).is_some())
             {
-                let of_him = Line::read(line).filter(|line| line.run != self.run && plain(&line.subject) == path);
+                let of_him =
+                    Line::read(line).filter(|line| line.runtime != self.runtime && plain(&line.subject) == path);
                 of_him.iter().for_each(|line| changes.add(line));
             }
         };
@@ -155,9 +156,9 @@ mod tests {
         files: 2,
     };
 
-    fn log(folder: &tempfile::TempDir, bounds: Bounds, run: u64) -> EventLog {
+    fn log(folder: &tempfile::TempDir, bounds: Bounds, runtime: u64) -> EventLog {
         let mut log = EventLog::new(&folder.path().join("events"), bounds);
-        Arc::get_mut(&mut log.0).unwrap().run = run;
+        Arc::get_mut(&mut log.0).unwrap().runtime = runtime;
         log
     }
 
@@ -173,7 +174,7 @@ mod tests {
             &mut text,
             &event,
             UNIX_EPOCH + Duration::from_secs(incarnation),
-            log.run(),
+            log.runtime(),
         );
         log.append(&text, |_| true).unwrap();
     }
