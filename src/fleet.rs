@@ -14,7 +14,7 @@ use triarch_supervision::clock::Moment;
 use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig};
-use triarch_telemetry::{Exposition, Loudness};
+use triarch_telemetry::{EventLog, Exposition, Loudness};
 
 use crate::changes::Desk;
 use crate::config::{Config, Source};
@@ -37,6 +37,8 @@ pub(crate) struct Ground {
     pub(crate) office: Arc<PostOffice>,
     pub(crate) programs: Programs,
     pub(crate) state_dir: PathBuf,
+    /// What happened to everybody, before this runtime too.
+    pub(crate) events: EventLog,
     /// Where the description comes from.
     pub(crate) source: Source,
     pub(crate) begun: Moment,
@@ -80,7 +82,9 @@ pub(crate) struct Making {
 
 impl Ground {
     pub(crate) fn new(making: Making) -> Arc<Self> {
+        let bounds = making.config.telemetry.events.into();
         Arc::new(Self {
+            events: EventLog::new(&making.state_dir.join("events"), bounds),
             kinds: making.kinds,
             exposition: making.exposition,
             office: making.office,

@@ -39,11 +39,13 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
     let (changes, desk) = Changes::child();
     let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?.child(changes);
     let exposition = &ground.exposition;
+    let events = ground.events.clone();
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())
         .supervisor(telemetry::room(
             ground.loudness.clone(),
             telemetry::Output::stderr(),
+            Some(events),
             exposition,
         )?)
         .supervisor(programs)

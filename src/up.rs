@@ -1,5 +1,6 @@
 //! The life of the process: one tree, until it ends or somebody wants it to.
 
+use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use triarch_supervision::tree::{Late, Level, RootEnd};
 use crate::fleet::{self, Fleet, Ground};
 use crate::notify::Notify;
 use crate::operations::Code;
-use crate::reload::reload;
+use crate::reload::{RunningTeam, reload};
 use crate::rooms;
 
 /// Somebody did not wait for those who had not stopped yet.
@@ -54,6 +55,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
     let doors = Doors::open(ground.running().settings.gateway, &ground.state_dir)?;
+    forget_the_gone(ground);
     let (listens, bounds, _farewell) = (doors.http(), doors.bounds(), doors.farewell());
     let (root, changes) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
     let tree = root.start().await?;
@@ -84,6 +86,24 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration
         Some(end) => conclude(&end),
         None => stop(&tree, signals.stop()).await,
     })
+}
+
+/// What programs left behind that nobody describes any more is of no use; that it cannot be taken away does no harm.
+fn forget_the_gone(ground: &Ground) {
+    let known: BTreeSet<_> = ground.running().teams.iter().flat_map(paths).collect();
+    let forgotten = ground.programs.forget_ends_but_of(|path| known.contains(path));
+    if let Err(error) = forgotten {
+        complain(&format!(
+            "records of agents that are gone cannot be taken away: {error}"
+        ));
+    }
+}
+
+/// The paths of a team's agents, as if it were not split.
+fn paths(team: &RunningTeam) -> impl Iterator<Item = String> {
+    team.agents
+        .iter()
+        .map(|agent| format!("{}/{}", team.rules.name, agent.name))
 }
 
 /// Where it listens, and what it runs.

@@ -35,7 +35,7 @@ pub(crate) fn growth(scale: &Scale) -> Vec<f64> {
             .collect();
         let instruments = Instruments::new(Catalogue::new(&sections).expect("sections that fit together"));
         let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0").expect("an exposition");
-        let telemetry = room(Config::default(), Output::to(std::io::sink()), &exposition).expect("a room");
+        let telemetry = room(Config::default(), Output::to(std::io::sink()), None, &exposition).expect("a room");
         let root = Root::new().instruments(instruments.clone()).supervisor(telemetry);
         let tree = root.start().await.expect("a tree");
         // One page before, so that what a page needs is not counted, and a tenth of the work.

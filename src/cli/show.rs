@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use super::screen::{Screen, Tint};
 use super::table::{Cell, Columns, table};
 use crate::operations::{
-    AgentSeen, MailboxSeen, NodeSeen, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen, WhyShown,
+    AgentSeen, ChangeSeen, MailboxSeen, NodeSeen, Past, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen,
+    WhyShown,
 };
 
 /// What people are shown of an answer.
@@ -230,7 +232,7 @@ impl Show for AgentSeen {
                 ("posts", handled(node.mailbox.as_ref())),
                 ("shows", value(self.shown.as_ref())),
             ],
-        )
+        ) + &past(screen, &self.past, 3)
     }
 }
 
@@ -252,28 +254,51 @@ impl Show for WhyShown {
                 ("mailbox", mailbox(self.mailbox.as_ref())),
                 ("posts", handled(self.mailbox.as_ref())),
                 ("shows", value(self.shown.as_ref())),
+                ("next", self.next.clone().unwrap_or_default()),
                 ("policy", self.policy.join("; ")),
             ],
         );
         text.push_str(&processes(screen, &self.processes));
-        text.push_str(&ends(screen, &self.ends));
-        text.push_str(&screen.tint(Tint::Faint, "latest changes"));
-        text.push('\n');
-        for change in self.history.iter().take(10) {
-            let reason = change
-                .reason
-                .as_ref()
-                .map_or_else(String::new, |reason| format!(": it {reason}"));
-            let _infallible = writeln!(
-                text,
-                "  {:>12} ago  life {} {}{reason}",
-                span(change.ago_ms),
-                change.incarnation,
-                change.to
-            );
-        }
+        text.push_str(&past(screen, &self.past, 10));
         text
     }
+}
+
+/// How the last lives of its program ended, and its last changes of state.
+fn past(screen: &Screen, past: &Past, changes: usize) -> String {
+    let mut text = ends(screen, &past.ends);
+    if let Some(why) = &past.unreadable {
+        text.push_str(&(screen.tint(Tint::Poor, why) + "\n"));
+    }
+    if !past.history.is_empty() {
+        text.push_str(&(screen.tint(Tint::Faint, "latest changes") + "\n"));
+    }
+    past.history
+        .iter()
+        .take(changes)
+        .map(change)
+        .for_each(|line| text.push_str(&line));
+    text
+}
+
+fn change(change: &ChangeSeen) -> String {
+    let ChangeSeen {
+        ago_ms,
+        to,
+        incarnation,
+        is_of_earlier_runtime,
+        reason,
+        ..
+    } = change;
+    let of = if *is_of_earlier_runtime {
+        " of an earlier runtime"
+    } else {
+        ""
+    };
+    let reason = reason
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(": it {reason}"));
+    format!("  {:>12} ago  life {incarnation}{of} {to}{reason}\n", span(*ago_ms))
 }
 
 impl Show for Sent {
@@ -358,7 +383,12 @@ fn how_it_ended(end: &Value) -> String {
 fn ends(screen: &Screen, ends: &[Value]) -> String {
     let mut text = String::new();
     for end in ends.iter().take(3) {
-        let line = format!("life {} ended: {}", end["incarnation"], how_it_ended(end));
+        let line = format!(
+            "life {} ended{}: {}",
+            end["incarnation"],
+            when(&end["ended"]),
+            how_it_ended(end)
+        );
         text.push_str(&screen.tint(Tint::Faint, &line));
         text.push('\n');
         let lines = end["lines"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -368,6 +398,15 @@ fn ends(screen: &Screen, ends: &[Value]) -> String {
         }
     }
     text
+}
+
+/// When something was that is told in seconds since the beginning of 1970.
+fn when(time: &Value) -> String {
+    let seconds = time.get("secs_since_epoch").and_then(Value::as_u64);
+    let time = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    time.map_or_else(String::new, |time| {
+        format!(" at {}", humantime::format_rfc3339_seconds(time))
+    })
 }
 
 /// A line of a log: when, who says it, and what.

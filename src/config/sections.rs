@@ -93,6 +93,18 @@ pub struct TelemetryConfig {
     pub look_every: Span,
     /// How many lines are written, and how loud they are.
     pub limits: LineLimits,
+    /// How much is kept of all events, in the folder `events` of the state folder.
+    pub events: EventLimits,
+}
+
+/// How much is kept of all events on disk. What makes way there leaves the last 100 events of each agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventLimits {
+    /// The size at which a file of events makes way for a new one.
+    pub file_bytes: programs::Size,
+    /// How many such files there are, the newest among them.
+    pub files: usize,
 }
 
 /// How many lines about one agent are written, and how loud they are.
@@ -148,6 +160,7 @@ impl Default for TelemetryConfig {
         Self {
             look_every: Span(config.look_every),
             limits: LineLimits::from(config.limits),
+            events: EventLimits::from(config.events),
         }
     }
 }
@@ -163,6 +176,7 @@ impl TelemetryConfig {
             },
             look_every: self.look_every.0,
             limits: self.limits.into(),
+            events: self.events.into(),
         }
     }
 
@@ -178,6 +192,30 @@ pub(super) fn told(key: &str, fault: &impl Error) -> SettingError {
     let text = fault.to_string();
     let (problem, remedy) = text.rsplit_once("; ").unwrap_or((&text, "change it"));
     SettingError::of(key, problem, remedy)
+}
+
+impl Default for EventLimits {
+    fn default() -> Self {
+        Self::from(telemetry::Config::default().events)
+    }
+}
+
+impl From<telemetry::files::Bounds> for EventLimits {
+    fn from(bounds: telemetry::files::Bounds) -> Self {
+        Self {
+            file_bytes: programs::Size(bounds.file_bytes),
+            files: bounds.files,
+        }
+    }
+}
+
+impl From<EventLimits> for telemetry::files::Bounds {
+    fn from(limits: EventLimits) -> Self {
+        Self {
+            file_bytes: limits.file_bytes.0,
+            files: limits.files,
+        }
+    }
 }
 
 impl From<telemetry::Limits> for LineLimits {

@@ -125,6 +125,14 @@ pub(super) fn programs_and_logs() -> Vec<Alert> {
             summary: "Lines of the lifecycle log are lost on {{ $labels.instance }}.",
             description: "The output refused them, so the log does not tell of every start and end.",
         },
+        Alert {
+            name: "TriarchEventsLost",
+            expr: "sum by (job, instance) (increase(triarch_telemetry_lost_events_total[15m])) > 0".to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Events of agents are lost on {{ $labels.instance }}.",
+            description: "The disk refused them, so the next runtime will not know all that happened in this one.",
+        },
     ]
 }
 

@@ -112,6 +112,11 @@ fn programs_and_logs() -> Vec<Case> {
             "10m", ["job" = "triarch", "instance" = "a:7117"], ""),
         case!("TriarchLifecycleLinesLost", "none is lost",
             [r#"triarch_telemetry_lost_lines_total{job="triarch",instance="a:7117"}"# => "0x20"], "10m"),
+        case!("TriarchEventsLost", "the disk refuses events",
+            [r#"triarch_telemetry_lost_events_total{job="triarch",instance="a:7117"}"# => "0+1x20"],
+            "10m", ["job" = "triarch", "instance" = "a:7117"], ""),
+        case!("TriarchEventsLost", "none is lost",
+            [r#"triarch_telemetry_lost_events_total{job="triarch",instance="a:7117"}"# => "0x20"], "10m"),
     ]
 }
 

@@ -239,6 +239,15 @@ pub(super) fn telemetry() -> Row {
                 ],
             ),
             Panel::lines(
+                "Events on disk",
+                "Events per second that were written to the event log, and those that it lacks.",
+                Unit::PerSecond,
+                vec![
+                    query("sum(rate(triarch_telemetry_events_total{@}[@]))", "written"),
+                    query("sum(rate(triarch_telemetry_lost_events_total{@}[@]))", "lost"),
+                ],
+            ),
+            Panel::lines(
                 "Series",
                 "Time series in the page that Prometheus reads, and those of other libraries that it leaves out.",
                 Unit::Count,

@@ -9,6 +9,7 @@ use triarch_supervision::supervisor::{ChildState, Started};
 use triarch_supervision::tree::Level;
 use triarch_teams::{AgentConfig, Rules, member};
 
+use super::past::Past;
 use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by, team_of};
 use super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
@@ -93,8 +94,6 @@ macro_rules! of_one_agent {
 }
 
 of_one_agent! {
-    /// Shows all that is known of an agent.
-    Show "agent.show"
     /// Kills an agent as if from outside; its team decides what follows.
     Kill "agent.kill"
     /// Stops an agent if it runs, and starts it; one in quarantine gets a clean record.
@@ -105,9 +104,24 @@ of_one_agent! {
     Resume "agent.resume"
 }
 
-impl Show {
-    fn change(_fleet: &Fleet, _place: &Place) -> Ready<Result<(), Trouble>> {
-        ready(Ok(()))
+/// Shows all that is known of an agent.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) of: OneAgent,
+}
+
+impl Operation for Show {
+    const NAME: &'static str = "agent.show";
+    type Output = AgentSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
+        let place = self.of.find(fleet)?;
+        Ok(AgentSeen {
+            past: Past::of(fleet, &place).await?,
+            ..show(fleet, &place).await?
+        })
     }
 }
 
@@ -213,6 +227,7 @@ async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
         role: described.map_or_else(String::new, |agent| agent.rules.role.clone()),
         last_exit: node.last_exit.as_ref().map(ToString::to_string),
         shown,
+        past: Past::default(),
         node: NodeSeen::of(&node, fleet),
     })
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use triarch_supervision::clock::Moment;
 use triarch_supervision::tree::{Figures, Level, NodeView};
 
+use super::past::Past;
 use super::trouble::Trouble;
 use super::word::Word;
 use crate::fleet::Fleet;
@@ -83,16 +84,17 @@ pub(crate) struct AgentSeen {
     pub(crate) last_exit: Option<String>,
     /// What it last showed of itself.
     pub(crate) shown: Option<serde_json::Value>,
+    /// What it has been through, where that was asked for.
+    #[serde(flatten)]
+    pub(crate) past: Past,
 }
 
 /// How long an agent has to show its state; one that is busy for longer is shown as it last was.
-const SHOWN_WITHIN: Duration = Duration::from_millis(2);
+const SHOWN_WITHIN: Duration = Duration::from_millis(100);
 
 /// What the agent at `path` shows of itself.
 pub(crate) async fn shown_by(fleet: &Fleet, path: &str) -> Result<Option<serde_json::Value>, Trouble> {
-    fleet.observer().request_state(path)?;
-    tokio::time::sleep(SHOWN_WITHIN).await;
-    Ok(fleet.observer().last_state(path)?)
+    Ok(fleet.observer().state_of(path, SHOWN_WITHIN).await?)
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {
@@ -121,6 +123,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Its path as if its team were not split, by which programs are known.
+    pub(crate) fn plain(&self) -> String {
+        format!("{}/{}", self.team, self.name)
+    }
+
     fn of(path: &str) -> Option<Self> {
         let (supervisor, name) = path.split_once('/')?;
         Some(Self {

@@ -305,7 +305,7 @@ pub use tree::{Root, Tree};
 /// dead letters) or called at run time to change it is found in its module.
 pub mod prelude {
     pub use crate::address::{Address, AskError, Refusal, SendError};
-    pub use crate::agent::{Agent, Context, Down, OnError, OnStuck, TimerId};
+    pub use crate::agent::{Agent, AgentKind, Context, Down, OnError, OnStuck, TimerId};
     pub use crate::ask::{NoAnswer, Reply};
     pub use crate::child::Child;
     pub use crate::clock::Moment;

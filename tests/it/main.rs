@@ -3,6 +3,7 @@
 
 mod command_line;
 mod life;
+mod past;
 mod programs;
 mod reloading;
 mod running;

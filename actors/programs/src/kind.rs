@@ -1,6 +1,7 @@
 //! The kind `program`, as teams know it, and what the room knows of its agents.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use serde::Serialize;
 use triarch_teams::{Kind, Seat, SettingError};
 
 use crate::command::Recipe;
-use crate::logs::Logs;
+use crate::logs::{Logs, ends};
 use crate::program::{Links, Plan, Program};
 use crate::reaper::Leftovers;
-use crate::records::Records;
+use crate::records::{ExitRecord, Records};
 use crate::settings::ProgramSettings;
 use crate::sys::{self, Tag};
 
@@ -55,6 +56,21 @@ impl Programs {
     /// What is known of the process of each agent, and of its last ends.
     pub fn records(&self) -> Records {
         self.links.records.clone()
+    }
+
+    /// The last ends of the agent at `path`, oldest first, those of earlier runtimes among them.
+    pub async fn ends(&self, path: &str) -> io::Result<Vec<ExitRecord>> {
+        let (now, folder, path) = (self.links.records.of(path), self.logs.folder(), path.to_owned());
+        let read = tokio::task::spawn_blocking(move || ends::read(&folder, &path)).await;
+        Ok(ends::joined(
+            read.unwrap_or_else(|gone| Err(io::Error::other(gone)))?,
+            now,
+        ))
+    }
+
+    /// Forgets how programs of agents ended that are not known any more. It blocks.
+    pub fn forget_ends_but_of(&self, is_known: impl Fn(&str) -> bool) -> io::Result<()> {
+        ends::forget(&self.logs.folder(), is_known)
     }
 
     /// What an earlier runtime had left behind; unknown until the room has started.

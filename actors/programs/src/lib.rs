@@ -126,7 +126,7 @@ pub use kind::{ProcessView, Programs};
 pub use logs::{Following, LogError, LogLine, Logs, Query, Source};
 pub use program::{Plan, Program};
 pub use reaper::Leftovers;
-pub use records::{ExitRecord, Records, Running, Usage};
+pub use records::{ExitRecord, Records, Running, Usage, Word};
 pub use room::{described, room};
 pub use settings::{LimitSettings, Mode, ProgramSettings, SandboxKind, SandboxSettings, SecretSource};
 pub use size::Size;

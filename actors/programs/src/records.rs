@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::logs::wall_clock;
 use crate::sys::Exit;
@@ -16,7 +16,7 @@ pub(crate) const KEPT: usize = 20;
 pub(crate) const LINES_KEPT: usize = 50;
 
 /// The end of one process of an agent.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExitRecord {
     /// Which life of the agent.
     pub incarnation: u64,
@@ -27,7 +27,8 @@ pub struct ExitRecord {
     /// When it was seen to have ended.
     pub ended: SystemTime,
     /// Why it ended, in a word: `ended`, `code`, `signal`, `stopped`, `killed`, `wall` or `unknown`.
-    pub reason: &'static str,
+    #[serde(deserialize_with = "known_word")]
+    pub reason: Word,
     /// With which code, where it ended by itself.
     pub code: Option<i32>,
     /// By which signal.
@@ -44,8 +45,20 @@ pub struct ExitRecord {
     pub lines: Vec<String>,
 }
 
+/// Why a process ended, in a word.
+pub type Word = &'static str;
+
+/// All there are.
+const WORDS: [Word; 7] = ["ended", "code", "signal", "stopped", "killed", "wall", "unknown"];
+
+fn known_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    let known = WORDS.into_iter().find(|known| *known == word);
+    known.ok_or_else(|| serde::de::Error::custom(format!("{word:?} is no way to end")))
+}
+
 /// What a process used, with the children it waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Time of the processor in the program.
     pub user: Duration,

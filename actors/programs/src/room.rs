@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_teams::PostOffice;
+use triarch_telemetry::files::Bounds;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -68,7 +69,7 @@ fn make(
     office: Arc<PostOffice>,
     metrics: Metrics,
 ) -> (Supervisor, Programs) {
-    let bounds = logs::Bounds {
+    let bounds = Bounds {
         file_bytes: config.log_file_bytes.0,
         files: config.log_files,
     };

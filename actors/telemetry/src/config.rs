@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::files::Bounds;
 use crate::lifecycle::Level;
 
 /// The settings of the room.
@@ -16,6 +17,8 @@ pub struct Config {
     pub look_every: Duration,
     /// How loud lines are, and how many are written.
     pub limits: Limits,
+    /// How much is kept of the events on disk: 4 files of 8 MiB, and one of what is kept of those before.
+    pub events: Bounds,
 }
 
 /// How a line is written.
@@ -54,6 +57,10 @@ impl Default for Config {
             level: Level::default(),
             look_every: Duration::from_millis(50),
             limits: Limits::default(),
+            events: Bounds {
+                file_bytes: 8 << 20,
+                files: 4,
+            },
         }
     }
 }
@@ -98,6 +105,9 @@ impl Config {
         if warn_from > error_from {
             faults.push(("limits.warn_from", Error::LevelsReversed { warn_from, error_from }));
         }
+        if self.events.file_bytes == 0 || self.events.files == 0 {
+            faults.push(("events.files", Error::NoRoomForEvents));
+        }
         faults
     }
 }
@@ -132,6 +142,10 @@ mod tests {
         assert_eq!(
             refused(|config| config.limits.warn_from = 6),
             "errors begin at 5 restarts and warnings only at 6; let warnings begin first"
+        );
+        assert_eq!(
+            refused(|config| config.events.files = 0),
+            "events have no room; give events.file_bytes and events.files more than 0"
         );
     }
 

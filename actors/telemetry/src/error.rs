@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use triarch_supervision::metrics::InstrumentError;
 
+use crate::files::Refused;
+
 /// Why the room cannot be built, or a line not written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -30,6 +32,12 @@ pub enum Error {
     /// The instruments do not know the room's metrics.
     #[error("the room's metrics cannot be had; put its section into the catalogue")]
     Instrument(#[from] InstrumentError),
+    /// No room for events.
+    #[error("events have no room; give events.file_bytes and events.files more than 0")]
+    NoRoomForEvents,
+    /// The disk refused events.
+    #[error("events are lost")]
+    Refused(#[source] Refused),
     /// The output refused a line.
     #[error("lines cannot be written; see where they go")]
     Write(#[from] io::Error),

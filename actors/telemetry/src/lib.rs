@@ -6,6 +6,7 @@
 //!   supervisors ──events──▶ lifecycle ──▶ machine ──lines──▶ Output ──▶ stderr
 //!                  │        every beat    level,              text or
 //!                  │                      rate limit          JSON lines
+//!                  ├──────▶ events ──all─▶ EventLog ──▶ files, bounded, across the ends of the runtime
 //!                  ├──────▶ health ─────▶ machine ──report─▶ Health ──▶ /health/live, /health/ready
 //!                  │                                           ▲
 //!                  │        heartbeat ──────beats──────────────┘
@@ -13,7 +14,7 @@
 //!   other libraries ──▶ facade `metrics` ──▶ recorder ◀── upkeep
 //! ```
 //!
-//! [`Exposition`] and [`Health`] are handles: they are made before the tree starts, given to whoever opens a door, and
+//! [`Exposition`], [`EventLog`] and [`Health`] are handles: they are made before the tree starts, given to whoever opens a door, and
 //! outlive the incarnations of the agents that feed them.
 //!
 //! ```
@@ -25,7 +26,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let instruments = Instruments::new(Catalogue::new(&[&TREE[..], &metrics::SECTIONS].concat())?);
 //! let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0.1.0")?;
-//! let telemetry = room(Config::default(), Output::stderr(), &exposition)?;
+//! let telemetry = room(Config::default(), Output::stderr(), None, &exposition)?;
 //! let tree = Root::new().instruments(instruments).supervisor(telemetry).start().await?;
 //! let is_shown = exposition.page(&tree.observer(), |page| page.contains("triarch_supervision_depth 3")).await;
 //! assert!(is_shown);
@@ -37,8 +38,10 @@
 
 mod config;
 mod error;
+mod events;
 mod executor;
 mod exposition;
+pub mod files;
 mod foreign;
 mod health;
 mod heartbeat;
@@ -54,6 +57,7 @@ mod upkeep;
 
 pub use config::{Config, Format, Limits};
 pub use error::Error;
+pub use events::{EventLog, PastChange};
 pub use exposition::{CONTENT_TYPE, Exposition};
 pub use health::{BEAT_AGE_MAX, Cause, Health, Reason, Report, State};
 pub use lifecycle::Level;

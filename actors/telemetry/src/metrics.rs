@@ -145,6 +145,20 @@ pub const LOST: Family = Family::counter(
     "Lines of the lifecycle log that the output refused.",
 );
 
+/// Events that were kept.
+pub const EVENTS: Family = Family::counter(
+    "triarch_telemetry_events_total",
+    &[],
+    "Events of the tree that were written to the event log.",
+);
+
+/// Events that are not in the event log.
+pub const LOST_EVENTS: Family = Family::counter(
+    "triarch_telemetry_lost_events_total",
+    &[],
+    "Events of the tree that the event log lacks: the disk refused them, or they came faster than they were taken.",
+);
+
 /// The process and its executor.
 pub const PROCESS: Section = Section {
     title: "Process and executor",
@@ -171,10 +185,10 @@ pub const OBJECTIVES: Section = Section {
     families: &[SLO_EVENTS, SLO_OBJECTIVE_RATIO],
 };
 
-/// The lifecycle log.
+/// The lifecycle log, and the event log.
 pub const LIFECYCLE: Section = Section {
     title: "Lifecycle log",
-    families: &[LINES, HELD_BACK, LOST],
+    families: &[LINES, HELD_BACK, LOST, EVENTS, LOST_EVENTS],
 };
 
 /// The exposition itself. It has the guard's family, so it stands in place of
@@ -206,5 +220,21 @@ impl Metrics {
 
     pub(crate) fn lines(&self, level: Level) -> &Counter {
         self.lines.at(level.label())
+    }
+}
+
+/// The counters of the event log.
+#[derive(Clone, Debug)]
+pub(crate) struct EventMetrics {
+    pub(crate) written: Arc<Counter>,
+    pub(crate) lost: Arc<Counter>,
+}
+
+impl EventMetrics {
+    pub(crate) fn new(instruments: &Instruments) -> Result<Self, InstrumentError> {
+        Ok(Self {
+            written: instruments.single(&EVENTS)?,
+            lost: instruments.single(&LOST_EVENTS)?,
+        })
     }
 }

@@ -1,14 +1,18 @@
 //! The room in a tree: what it writes of a neighbour that fails, and what becomes of it when it cannot write.
 #![expect(clippy::unwrap_used, reason = "a wrong outcome ends the test")]
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use triarch_supervision::metrics::{Catalogue, Instruments, Value, families};
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::World;
-use triarch_telemetry::{Cause, Config, Exposition, Format, Health, Level, Loudness, Output, State, metrics, room};
+use triarch_telemetry::{
+    Cause, Config, EventLog, Exposition, Format, Health, Level, Loudness, Output, State, metrics, room,
+};
 
 /// Paper that several hands may hold.
 #[derive(Clone, Default)]
@@ -88,16 +92,31 @@ fn count(instruments: &Instruments, name: &str) -> u64 {
 
 /// A tree of the room and a neighbour, which fails once; what happened is written when this returns.
 async fn fail_once(world: &World, config: impl Into<Loudness>, output: Output, instruments: &Instruments) -> Tree {
+    let (tree, writer) = tree(world, config, output, None, instruments).await;
+    fail(world, &writer).await;
+    tree
+}
+
+async fn fail(world: &World, writer: &Address<Fail>) {
+    writer.send(Fail).await.unwrap();
+    world.advance(Duration::from_secs(1)).await;
+}
+
+/// A tree of the room and a neighbour, and the way to that.
+async fn tree(
+    world: &World,
+    config: impl Into<Loudness>,
+    output: Output,
+    events: Option<EventLog>,
+    instruments: &Instruments,
+) -> (Tree, Address<Fail>) {
     let neighbour = Child::of::<Neighbour>("writer", ());
     let address = neighbour.address();
     let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0.0.0").unwrap();
     let root = Root::new()
-        .supervisor(room(config, output, &exposition).unwrap())
+        .supervisor(room(config, output, events, &exposition).unwrap())
         .supervisor(Supervisor::named("team").child(neighbour));
-    let tree = world.start(root).await.unwrap();
-    address.send(Fail).await.unwrap();
-    world.advance(Duration::from_secs(1)).await;
-    tree
+    (world.start(root).await.unwrap(), address)
 }
 
 #[test]
@@ -225,7 +244,7 @@ fn health_follows_the_tree_without_asking_anybody() {
             .intensity(Intensity::new(0, Duration::from_secs(1)))
             .child(neighbour);
         let root = Root::new()
-            .supervisor(room(Config::default(), Output::to(Paper::default()), &exposition).unwrap())
+            .supervisor(room(Config::default(), Output::to(Paper::default()), None, &exposition).unwrap())
             .supervisor(team);
         let tree = world.start(root).await.unwrap();
         world.settle().await;
@@ -274,4 +293,78 @@ fn a_scheduler_that_stood_still_shows_as_lag() {
         matches!(value, Some(Value::Spread(spread)) if spread.count() > 5 && spread.sum() > Duration::from_secs(2)),
         "{value:?}"
     );
+}
+
+/// The events of one tree that ran with this log: it fails once, and is stopped.
+fn run_with(folder: &Path, instruments: &Instruments) {
+    World::any().run(async |world| {
+        let log = EventLog::new(folder, Config::default().events);
+        let silent = Output::to(io::sink());
+        let (tree, writer) = tree(world, Config::default(), silent, Some(log), instruments).await;
+        fail(world, &writer).await;
+        assert!(tree.stop().await.is_orderly());
+    });
+}
+
+fn changes(folder: &Path, path: &str) -> Vec<(String, u64, Option<String>)> {
+    World::any().run(async |_| {
+        let log = EventLog::new(folder, Config::default().events);
+        let changes = log.before(path).await.unwrap().into_iter();
+        changes
+            .map(|change| (change.to, change.incarnation, change.reason))
+            .collect()
+    })
+}
+
+#[test]
+fn what_happened_is_known_to_the_next_tree_with_the_same_folder() {
+    let (folder, instruments) = (tempfile::tempdir().unwrap(), instruments());
+    run_with(folder.path(), &instruments);
+    let of_one_run = [
+        ("idle", 1, None),
+        ("stopped", 1, Some("failed: out of ink")),
+        ("idle", 2, None),
+        ("stopped", 2, Some("was asked to stop")),
+    ];
+    let of_one_run = of_one_run.map(|(to, life, why)| (to.to_owned(), life, why.map(str::to_owned)));
+    assert_eq!(changes(folder.path(), "team/writer"), of_one_run);
+    // Somebody was stopped in the middle of a line.
+    let newest = folder.path().join("events.jsonl");
+    let text = fs::read(&newest).unwrap();
+    fs::write(&newest, &text[..text.len() - 30]).unwrap();
+    run_with(folder.path(), &instruments);
+    assert_eq!(
+        changes(folder.path(), "team/writer"),
+        [of_one_run.clone(), of_one_run].concat()
+    );
+    assert!(count(&instruments, metrics::EVENTS.name) > 20);
+    assert_eq!(count(&instruments, metrics::LOST_EVENTS.name), 0);
+}
+
+#[test]
+fn events_that_the_disk_refuses_are_counted_and_shown_and_what_comes_later_is_kept_again() {
+    let (folder, instruments) = (tempfile::tempdir().unwrap(), instruments());
+    let events = folder.path().join("events");
+    fs::write(&events, "a file where the folder should be").unwrap();
+    World::any().run(async |world| {
+        let log = EventLog::new(&events, Config::default().events);
+        let silent = Output::to(io::sink());
+        let (tree, writer) = tree(world, Config::default(), silent, Some(log), &instruments).await;
+        fail(world, &writer).await;
+        let lost = count(&instruments, metrics::LOST_EVENTS.name);
+        assert!(lost > 0 && count(&instruments, metrics::EVENTS.name) == 0);
+        let observer = tree.observer();
+        let state = observer.state_of("telemetry/events", Duration::from_secs(1)).await;
+        let state = state.unwrap().unwrap();
+        assert!(
+            state["last_error"].as_str().unwrap().starts_with("events are lost"),
+            "{state}"
+        );
+        fs::remove_file(&events).unwrap();
+        fail(world, &writer).await;
+        assert_eq!(count(&instruments, metrics::LOST_EVENTS.name), lost);
+        assert_eq!(tree.observer().node("telemetry/events").unwrap().restarts, 0);
+        assert!(tree.stop().await.is_orderly());
+    });
+    assert_eq!(changes(&events, "team/writer")[0].0, "stopped");
 }

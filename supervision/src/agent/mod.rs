@@ -2,7 +2,6 @@
 
 mod context;
 pub(crate) mod current;
-mod kind;
 mod life;
 pub(crate) mod shell;
 mod timers;
@@ -10,7 +9,6 @@ mod timers;
 use std::future::Future;
 
 pub use context::{Context, Down};
-pub use kind::AgentKind;
 pub(crate) use life::Handling;
 pub use timers::TimerId;
 
@@ -63,7 +61,7 @@ pub trait Agent: Sized + Send + 'static {
     /// that is [temporary](crate::policy::Restart::Temporary), as [`Agent::attend`] shows.
     type Spec: Clone + Send + Sync + 'static;
 
-    /// What agents of this type are. Only a room that runs something else than Rust says so.
+    /// What kind of agent it is counted and shown as.
     const KIND: AgentKind = AgentKind::Native;
 
     /// Begins an incarnation. [`Failure::ignore`] declines without failing.
@@ -156,6 +154,33 @@ pub trait Agent: Sized + Send + 'static {
     /// What it shows of itself when somebody observes it.
     fn state(&self) -> Option<serde_json::Value> {
         None
+    }
+}
+
+/// What an agent is to those who count and show it: the word `kind` of metrics and screens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentKind {
+    /// It works in this process.
+    #[default]
+    Native,
+    /// It is a process of its own.
+    Program,
+    /// It lives in the pane of a terminal.
+    Terminal,
+    /// It speaks ACP, the protocol of coding agents.
+    Acp,
+}
+
+impl AgentKind {
+    /// The word used in metrics and screens.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Program => "program",
+            Self::Terminal => "terminal",
+            Self::Acp => "acp",
+        }
     }
 }
 

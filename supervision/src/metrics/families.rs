@@ -1,5 +1,7 @@
 //! The families that this crate fills: supervision, mailboxes, agents.
 
+use crate::agent::AgentKind;
+
 use super::buckets::Buckets;
 use super::catalogue::Section;
 use super::family::{Family, Label};
@@ -20,7 +22,14 @@ pub const DEAD_LETTER_REASON: Label = Label::closed(
 );
 
 /// What an agent is.
-pub const AGENT_KIND: Label = Label::closed("kind", &["native", "program", "terminal", "acp"]);
+pub const AGENT_KIND: Label = Label::closed("kind", &AGENT_KINDS);
+
+const AGENT_KINDS: [&str; 4] = [
+    AgentKind::Native.label(),
+    AgentKind::Program.label(),
+    AgentKind::Terminal.label(),
+    AgentKind::Acp.label(),
+];
 
 /// The states of an agent's life; `unknown` is a legal answer.
 pub(super) const AGENT_STATES: [&str; 10] = [

@@ -19,8 +19,9 @@ use foldhash::HashMap;
 
 use super::figures::MailboxFigures;
 use super::node::{Level, Node, Phase};
-use super::office::Office;
+use super::office::{Office, RestartBudget};
 use super::shared::Entry;
+use crate::agent::AgentKind;
 use crate::clock::Moment;
 use crate::dead_letter::DeadReason;
 use crate::error::StartError;
@@ -207,6 +208,11 @@ impl NodeMeters {
         }
     }
 
+    /// How many restarts it has seen and bears, where it is a supervisor that has begun.
+    pub(super) fn budget(&self, now: Moment) -> Option<RestartBudget> {
+        self.office()?.budget(now)
+    }
+
     fn office(&self) -> Option<&Office> {
         self.handles.get()?.office.as_deref()
     }
@@ -310,6 +316,8 @@ impl Meters {
     pub(crate) fn new(instruments: Option<Instruments>) -> Result<Self, StartError> {
         let instruments = instruments.map_or_else(own_instruments, Ok)?;
         let metrics = SupervisionMetrics::new(&instruments)?;
+        // There from the first scrape on, whoever comes.
+        metrics.of_kind(AgentKind::Native.label());
         Ok(Self {
             instruments,
             metrics,
@@ -325,7 +333,7 @@ impl Meters {
     pub(super) fn admit(&self, node: &Node) {
         node.meters().handles.get_or_init(|| {
             let mut known = lock(&self.known);
-            match node.level {
+            match node.level() {
                 Level::Root => self.of_supervisor(&mut known, node, None),
                 Level::Supervisor => self.of_supervisor(&mut known, node, Some(ROOT)),
                 Level::Agent => self.of_agent(&mut known, node),
@@ -352,7 +360,7 @@ impl Meters {
         }
         let office = Arc::clone(&self.branch(known, parent).office);
         let handles = Arc::new(Handles {
-            kind: node.kind.map(|kind| self.metrics.of_kind(kind.label())),
+            kind: node.kind().map(|kind| self.metrics.of_kind(kind.label())),
             ..self.begin(known, node.type_name, Some(office))
         });
         let agents = &mut self.branch(known, parent).agents;
@@ -419,6 +427,48 @@ mod tests {
 
     fn shared() -> Arc<Shared> {
         Shared::new(1, Meters::new(None).unwrap())
+    }
+
+    #[test]
+    fn agents_are_counted_as_what_their_type_says_they_are() {
+        struct Pane;
+
+        impl crate::Agent for Pane {
+            type Message = crate::child::Nothing;
+            type Spec = ();
+
+            const KIND: AgentKind = AgentKind::Terminal;
+
+            async fn start((): (), _ctx: &mut crate::agent::Context<Self>) -> Result<Self, crate::reason::Failure> {
+                Ok(Self)
+            }
+
+            async fn handle(
+                &mut self,
+                message: Self::Message,
+                _ctx: &mut crate::agent::Context<Self>,
+            ) -> Result<(), crate::reason::Failure> {
+                match message {}
+            }
+        }
+
+        let shared = shared();
+        let pane = Node::of_agent::<Pane>(Name::unchecked("pane"));
+        pane.set_path(Arc::from("team/pane"));
+        shared.enlist(&pane, Arc::new(Wall));
+        join(&shared, Level::Agent, "team/echo", "Echo");
+        shared.sample();
+        let readings = shared.meters.instruments().read();
+        let agents = readings
+            .iter()
+            .find(|reading| reading.family.name == "triarch_agents")
+            .unwrap();
+        let starting = agents.samples.iter().filter(|sample| sample.value == Value::Level(1.0));
+        let mut kinds: Vec<_> = starting
+            .map(|sample| sample.labels().next().unwrap().1.to_owned())
+            .collect();
+        kinds.sort();
+        assert_eq!(kinds, ["native", "terminal"]);
     }
 
     fn join(shared: &Shared, level: Level, path: &str, type_name: &'static str) -> Arc<Node> {

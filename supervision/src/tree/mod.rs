@@ -15,6 +15,7 @@ pub(crate) use figures::{Glance, MailboxFigures};
 pub use node::{Change, HISTORY_LENGTH, Level, Phase};
 pub(crate) use node::{KILL, NOTICE, Node, OBSERVE, PAUSE, STOP, Watcher};
 pub use observer::{Events, NodeView, NotFound, Observer};
+pub use office::RestartBudget;
 #[cfg(feature = "testing")]
 pub(crate) use root::random_seed;
 pub use root::{Late, Root, RootEnd, Tree};

@@ -16,10 +16,12 @@ use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::NodeMeters;
 
 mod history;
+mod shown;
 mod watching;
 mod work;
 
 use history::{History, Kept};
+use shown::Onlooker;
 
 pub(crate) use watching::Watcher;
 
@@ -169,6 +171,10 @@ struct Rare {
     watchers: Vec<Watcher>,
     has_departed: bool,
     view: Option<serde_json::Value>,
+    /// Whoever waits for what it shows.
+    onlookers: Vec<Onlooker>,
+    /// When it is started again, while it waits for that.
+    restart_at: Option<Moment>,
     waits_for: Vec<Arc<Node>>,
 }
 
@@ -183,15 +189,21 @@ impl Records {
     }
 }
 
+/// What a node is, in one byte: there are as many as there are agents.
+#[derive(Clone, Copy)]
+enum What {
+    Root,
+    Supervisor,
+    Agent(AgentKind),
+}
+
 /// One agent or supervisor, through all its incarnations.
 pub(crate) struct Node {
     pub(crate) id: u64,
-    pub(crate) level: Level,
+    what: What,
     pub(crate) name: Name,
     /// The type of the agent, short.
     pub(crate) type_name: &'static str,
-    /// What kind of agent, where it is one.
-    pub(crate) kind: Option<AgentKind>,
     path: OnceLock<Arc<str>>,
     phase: AtomicU8,
     control: AtomicU8,
@@ -219,25 +231,28 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    /// The node of an agent of that type.
-    pub(crate) fn of_agent<A: Agent>(name: Name) -> Arc<Self> {
-        Self::of_kind(Some(A::KIND), Level::Agent, name, std::any::type_name::<A>())
-    }
-
     /// A supervisor's node, or that of an agent that is native.
     pub(crate) fn new(level: Level, name: Name, type_name: &'static str) -> Arc<Self> {
-        let kind = (level == Level::Agent).then_some(AgentKind::Native);
-        Self::of_kind(kind, level, name, type_name)
+        let what = match level {
+            Level::Root => What::Root,
+            Level::Supervisor => What::Supervisor,
+            Level::Agent => What::Agent(AgentKind::default()),
+        };
+        Self::make(what, name, type_name)
     }
 
-    fn of_kind(kind: Option<AgentKind>, level: Level, name: Name, type_name: &'static str) -> Arc<Self> {
+    /// The node of an agent of type `A`.
+    pub(crate) fn of_agent<A: Agent>(name: Name) -> Arc<Self> {
+        Self::make(What::Agent(A::KIND), name, std::any::type_name::<A>())
+    }
+
+    fn make(what: What, name: Name, type_name: &'static str) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            level,
+            what,
             name,
             type_name: short(type_name),
-            kind,
             path: OnceLock::new(),
             phase: AtomicU8::new(Phase::Specified as u8),
             control: AtomicU8::new(0),
@@ -254,6 +269,22 @@ impl Node {
             meters: NodeMeters::default(),
             records: Mutex::default(),
         })
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        match self.what {
+            What::Root => Level::Root,
+            What::Supervisor => Level::Supervisor,
+            What::Agent(_) => Level::Agent,
+        }
+    }
+
+    /// What kind of agent it is, where it is one.
+    pub(crate) fn kind(&self) -> Option<AgentKind> {
+        match self.what {
+            What::Root | What::Supervisor => None,
+            What::Agent(kind) => Some(kind),
+        }
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {
@@ -388,8 +419,25 @@ impl Node {
         let mut records = self.records();
         self.note(&mut records, Phase::Stopped, incarnation, Some(Arc::clone(&reason)), at);
         let watchers = std::mem::take(&mut records.rare().watchers);
+        // It shows nothing any more: whoever waits goes on with what is known.
+        let onlookers = std::mem::take(&mut records.rare().onlookers);
         drop(records);
+        drop(onlookers);
         watching::tell(&reason, watchers);
+    }
+
+    /// It waits for its next start, which is at `until`.
+    pub(crate) fn back_off(&self, until: Moment, now: Moment) {
+        let mut records = self.records();
+        self.note(&mut records, Phase::Backoff, self.incarnation(), None, now);
+        records.rare().restart_at = Some(until);
+    }
+
+    /// When it is started again, where it waits for that.
+    pub(crate) fn restart_at(&self) -> Option<Moment> {
+        let records = self.records();
+        let is_waiting = Phase::from_u8(self.phase.load(Ordering::Acquire)) == Phase::Backoff;
+        records.rare.as_ref()?.restart_at.filter(|_| is_waiting)
     }
 
     // ---- control ----
@@ -425,15 +473,7 @@ impl Node {
             .unwrap_or(KillCause::Outside)
     }
 
-    // ---- view, waits ----
-
-    pub(crate) fn set_view(&self, view: Option<serde_json::Value>) {
-        self.records().rare().view = view;
-    }
-
-    pub(crate) fn view(&self) -> Option<serde_json::Value> {
-        self.records().rare.as_ref()?.view.clone()
-    }
+    // ---- waits ----
 
     /// Notes that this agent's handler waits for `target`, beside others it may wait for.
     pub(crate) fn wait_for(&self, target: Arc<Self>) {
@@ -535,6 +575,11 @@ mod tests {
             node.set_kill_cause(Some(cause));
             assert_eq!(node.kill_cause(), cause);
         }
+    }
+
+    #[test]
+    fn that_an_agent_has_a_kind_costs_nothing() {
+        assert_eq!(size_of::<What>(), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -9,9 +10,11 @@ use tokio::sync::broadcast;
 use super::figures::Figures;
 use super::metering::ROOT;
 use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
+use super::office::RestartBudget;
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
 use crate::agent::AgentKind;
+use crate::clock::Moment;
 use crate::dead_letter::DeadLetters;
 use crate::mailbox::Mailbox;
 use crate::message::Message;
@@ -30,16 +33,20 @@ pub struct NodeView {
     /// What it is.
     #[serde(flatten)]
     pub level: Level,
+    /// What kind of agent it is, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_kind: Option<AgentKind>,
     /// The agent's type.
     pub type_name: &'static str,
-    /// What kind of agent, where it is one.
-    pub agent_kind: Option<AgentKind>,
     /// Where it stands in its life.
     pub state: Phase,
     /// Its present life, or its last.
     pub incarnation: u64,
     /// How often it was started again.
     pub restarts: u64,
+    /// When it is started again, while it waits for that.
+    #[serde(skip)]
+    pub restart_at: Option<Moment>,
     /// Why its last incarnation ended.
     pub last_exit: Option<ExitReason>,
     /// The figures of its mailbox, where it has one.
@@ -55,11 +62,12 @@ impl NodeView {
             id: 0,
             path: path.into(),
             level,
-            type_name: "",
             agent_kind: None,
+            type_name: "",
             state: Phase::Specified,
             incarnation: 0,
             restarts: 0,
+            restart_at: None,
             last_exit: None,
             mailbox: None,
             children_count: 0,
@@ -123,7 +131,7 @@ impl Observer {
     pub fn snapshot(&self) -> Vec<NodeView> {
         let mut nodes = self.shared.all();
         nodes.sort_unstable_by(|one, other| {
-            (one.level > Level::Root, one.path_str()).cmp(&(other.level > Level::Root, other.path_str()))
+            (one.level() > Level::Root, one.path_str()).cmp(&(other.level() > Level::Root, other.path_str()))
         });
         // Children of one parent stand beside each other, but for the root's.
         let mut children: BTreeMap<&str, usize> = BTreeMap::new();
@@ -132,7 +140,7 @@ impl Observer {
                 .entry(siblings.first().map_or("", |node| parent_of(node)))
                 .or_default() += siblings.len();
         }
-        let count = |node: &Node| match node.level {
+        let count = |node: &Node| match node.level() {
             Level::Agent => 0,
             _ => children.get(node.path_str()).copied().unwrap_or(0),
         };
@@ -142,7 +150,7 @@ impl Observer {
     /// What stands at `path`.
     pub fn node(&self, path: &str) -> Result<NodeView, NotFound> {
         let node = self.entry(path)?.node;
-        let children = match node.level {
+        let children = match node.level() {
             Level::Agent => 0,
             _ => self
                 .shared
@@ -279,6 +287,25 @@ impl Observer {
         Ok(())
     }
 
+    /// What the agent at `path` shows of itself when asked. One that is busy for longer than `limit`, or down, is shown as it
+    /// last was, if it ever was.
+    pub async fn state_of(&self, path: &str, limit: Duration) -> Result<Option<serde_json::Value>, NotFound> {
+        let entry = self.agent(path)?;
+        if let Some(shown) = entry.node.look_on() {
+            entry.node.raise(OBSERVE);
+            entry.door.ring();
+            // In time or not: what it showed last is what there is.
+            let _in_time = tokio::time::timeout(limit, shown).await;
+        }
+        Ok(entry.node.view())
+    }
+
+    /// How many restarts the supervisor at `path` has seen within its period, and how many it bears; `None` before its first
+    /// start.
+    pub fn restart_budget(&self, path: &str) -> Result<Option<RestartBudget>, NotFound> {
+        Ok(self.entry(path)?.node.meters().budget(Moment::now()))
+    }
+
     /// What the agent at `path` last showed of itself; `None` where it has shown nothing yet.
     pub fn last_state(&self, path: &str) -> Result<Option<serde_json::Value>, NotFound> {
         Ok(self.agent(path)?.node.view())
@@ -286,7 +313,7 @@ impl Observer {
 
     fn agent(&self, path: &str) -> Result<super::shared::Entry, NotFound> {
         let entry = self.entry(path)?;
-        match entry.node.level {
+        match entry.node.level() {
             Level::Agent => Ok(entry),
             _ => Err(NotFound::NoAgent {
                 path: path.to_owned(),
@@ -318,7 +345,7 @@ fn unsent<M>(path: &str, message: M, why: Refusal) -> SendError<M> {
 }
 
 fn parent_of(node: &Node) -> &str {
-    match node.level {
+    match node.level() {
         Level::Root => "",
         Level::Supervisor => "root",
         Level::Agent => node.parent_path().unwrap_or("root"),
@@ -329,12 +356,13 @@ fn view(node: &Node, children_count: usize) -> NodeView {
     NodeView {
         id: node.id,
         path: node.path(),
-        level: node.level,
+        level: node.level(),
+        agent_kind: node.kind(),
         type_name: node.type_name,
-        agent_kind: node.kind,
         state: node.phase(),
         incarnation: node.incarnation(),
         restarts: u64::from(node.restarts()),
+        restart_at: node.restart_at(),
         last_exit: node.last_exit(),
         mailbox: node.figures().map(|figures| figures.read()),
         children_count,

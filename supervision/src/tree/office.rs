@@ -1,6 +1,9 @@
 //! What one supervisor is counted by: its children, its decisions, and how near it is to giving up.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::Serialize;
 
 use crate::clock::Moment;
 use crate::metrics::SupervisorMetrics;
@@ -15,6 +18,25 @@ use crate::sync::lock;
 pub(super) struct Office {
     pub(super) metrics: Arc<SupervisorMetrics>,
     record: Mutex<Record>,
+}
+
+/// The restarts of a supervisor's children within the period that ends now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RestartBudget {
+    /// How many there were.
+    pub used: u32,
+    /// How many it bears.
+    pub allowed: u32,
+    /// The length of the period.
+    pub period: Duration,
+}
+
+impl RestartBudget {
+    /// As a supervisor has it, for tests of whoever reads it.
+    pub fn new(used: u32, allowed: u32, period: Duration) -> Self {
+        Self { used, allowed, period }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -75,9 +97,18 @@ impl Office {
         }
     }
 
+    /// How many restarts it has seen, where it is known how many it bears.
+    pub(super) fn budget(&self, now: Moment) -> Option<RestartBudget> {
+        let record = lock(&self.record);
+        let window = record.window.as_ref()?;
+        let (used, allowed) = window.used(now);
+        let period = window.period();
+        Some(RestartBudget::new(used, allowed, period))
+    }
+
     /// Which share of its restarts it has used, where it is known how many it bears.
     pub(super) fn budget_used(&self, now: Moment) -> Option<f64> {
-        let (used, allowed) = lock(&self.record).window.as_ref()?.used(now);
+        let RestartBudget { used, allowed, .. } = self.budget(now)?;
         // Where none is allowed, the next failure escalates always.
         Some(if allowed == 0 {
             1.0

@@ -134,7 +134,7 @@ impl Sampler {
             }
             for entry in stretch {
                 entry.node.meters().count(entry, census, now);
-                levels = levels.max(entry.node.level.number());
+                levels = levels.max(entry.node.level().number());
             }
             next += STRETCH;
         }

@@ -1,10 +1,13 @@
 //! What an observer gives away, and what it says of itself.
 
+use std::time::Duration;
+
+use serde_json::json;
 use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{EVENTS_KEPT, Phase};
 
-use crate::agents::{Log, Say, grow, one, puppet, team};
+use crate::agents::{Log, Say, grow, one, one_in, puppet, team};
 use crate::patience::quiet;
 
 #[derive(Debug)]
@@ -91,5 +94,64 @@ async fn an_agent_is_busy_from_its_first_message_until_none_waits() {
     address.try_send(Say::Hang).unwrap();
     quiet().await;
     assert_eq!(state(), Phase::Busy, "it is in hand");
+    tree.stop().await;
+}
+
+const LIMIT: Duration = Duration::from_secs(3);
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_agent_shows_its_state_at_once_and_one_that_does_not_come_to_it_is_shown_as_it_last_was() {
+    let (tree, address) = one(puppet("a", &Log::default())).await;
+    let observer = tree.observer();
+    let began = Moment::now();
+    for _ in 0..2 {
+        assert_eq!(observer.state_of("team/a", LIMIT).await, Ok(Some(json!({ "life": 1 }))));
+    }
+    observer.pause("team/a").unwrap();
+    assert_eq!(observer.state_of("team/a", LIMIT).await, Ok(Some(json!({ "life": 1 }))));
+    observer.resume("team/a").unwrap();
+    assert_eq!(Moment::now(), began, "nobody has waited");
+
+    address.try_send(Say::Hang).unwrap();
+    quiet().await;
+    assert_eq!(observer.state_of("team/a", LIMIT).await, Ok(Some(json!({ "life": 1 }))));
+    assert!(Moment::now().since(began) >= LIMIT, "as long as is allowed");
+
+    let team = observer.supervisor("team").unwrap();
+    let (shown, killed) = tokio::join!(observer.state_of("team/a", 100 * LIMIT), team.kill_child("a"));
+    killed.unwrap();
+    assert!(shown.unwrap().is_some());
+    assert!(Moment::now().since(began) < 100 * LIMIT, "its end ends the wait");
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_restart_says_when_that_is_and_its_supervisor_how_many_it_bears() {
+    let backoff = Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(Duration::from_secs(1), Duration::from_secs(8))
+    };
+    let period = Duration::from_secs(60);
+    let team = Supervisor::named("team").intensity(Intensity::new(3, period));
+    let (tree, address) = one_in(team, puppet("a", &Log::default()).backoff(backoff)).await;
+    let observer = tree.observer();
+    let budget = || {
+        let budget = observer.restart_budget("team").unwrap().unwrap();
+        (budget.used, budget.allowed, budget.period)
+    };
+    let restart_at = || observer.node("team/a").unwrap().restart_at;
+    assert_eq!((restart_at(), budget()), (None, (0, 3, period)));
+    for (used, wait) in [(1, 1), (2, 2)] {
+        let due = Moment::now() + Duration::from_secs(wait);
+        address.send(Say::Fail).await.unwrap();
+        quiet().await;
+        assert_eq!((restart_at(), budget()), (Some(due), (used, 3, period)));
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        quiet().await;
+        assert_eq!(restart_at(), None, "it runs");
+    }
+    assert_eq!(observer.restart_budget("team/a"), Ok(None), "an agent restarts nobody");
+    tokio::time::sleep(2 * period).await;
+    assert_eq!(budget(), (0, 3, period), "that was long ago");
     tree.stop().await;
 }

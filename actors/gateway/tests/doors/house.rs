@@ -125,6 +125,7 @@ impl House {
         let telemetry = triarch_telemetry::room(
             triarch_telemetry::Config::default(),
             Output::to(std::io::sink()),
+            None,
             &exposition,
         );
         let root = Root::new()

@@ -9,8 +9,10 @@ use tokio::sync::watch;
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Event, Events, Fact, Observation};
+use triarch_telemetry::files::Bounds;
 
-use super::files::{Batch, Bounds, Files, newest};
+use super::ends::{self, Ends};
+use super::files::{Batch, Files, newest};
 use super::line::{LogLine, Source};
 use super::message::{Write, wall_clock};
 use crate::metrics::Metrics;
@@ -34,6 +36,7 @@ pub(crate) struct Scribe {
     settings: Settings,
     files: Option<Files>,
     gathered: Batch,
+    ends: Ends,
     count: usize,
     events: Events,
     /// Events that were seen and not yet noted.
@@ -48,6 +51,7 @@ impl Agent for Scribe {
         Ok(Self {
             files: Some(Files::new(settings.folder.clone(), settings.bounds)),
             gathered: Batch::new(),
+            ends: Ends::new(),
             count: 0,
             events: ctx.observer().events(),
             seen: VecDeque::new(),
@@ -56,6 +60,10 @@ impl Agent for Scribe {
     }
 
     async fn handle(&mut self, write: Write, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        if let Some(end) = write.end {
+            self.count += 1;
+            self.ends.entry(Arc::clone(&write.agent)).or_default().push(*end);
+        }
         self.gather(write.agent, write.lines);
         if self.count >= GATHERED_MAX {
             self.flush().await;
@@ -77,10 +85,10 @@ impl Agent for Scribe {
         }
         self.seen
             .extend(std::iter::from_fn(|| self.events.try_next()).take(GATHERED_MAX));
+        // They are written before the agent rests again: here a write may be dropped half way.
         for event in std::mem::take(&mut self.seen) {
             self.note(&event);
         }
-        self.flush().await;
         Ok(())
     }
 
@@ -105,6 +113,9 @@ impl Agent for Scribe {
 
 impl Scribe {
     fn gather(&mut self, agent: Arc<str>, lines: Vec<LogLine>) {
+        if lines.is_empty() {
+            return;
+        }
         self.count += lines.len();
         self.gathered.entry(agent).or_default().extend(lines);
     }
@@ -131,11 +142,13 @@ impl Scribe {
             return;
         }
         let (batch, settings) = (std::mem::take(&mut self.gathered), &self.settings);
+        let ends = std::mem::take(&mut self.ends);
         let count = std::mem::take(&mut self.count) as u64;
         let files = self.files.take();
         let mut files = files.unwrap_or_else(|| Files::new(settings.folder.clone(), settings.bounds));
         let writing = tokio::task::spawn_blocking(move || {
             let written = files.write(batch);
+            ends::write(files.folder(), ends);
             (files, written)
         });
         match writing.await {

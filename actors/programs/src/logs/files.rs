@@ -1,25 +1,14 @@
-//! Files of lines, bounded in size and number.
+//! The logs of agents as files, one for each with those that made way for it.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions, rename};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use triarch_supervision::name::Name;
+use triarch_telemetry::files::{Bounds, LineFile};
 
 use super::line::{LogLine, Source};
 use super::message::wall_clock;
-
-/// How much is kept of each agent's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bounds {
-    /// The size at which a file makes way for a new one.
-    pub(crate) file_bytes: u64,
-    /// How many files there are, the newest among them.
-    pub(crate) files: usize,
-}
 
 /// Lines by the path of their agent.
 pub(super) type Batch = BTreeMap<Arc<str>, Vec<LogLine>>;
@@ -31,14 +20,6 @@ pub(super) fn newest(folder: &Path, agent: &str) -> Option<PathBuf> {
     let team = team.split('.').next()?;
     let (team, name) = (Name::new(team).ok()?, Name::new(name).ok()?);
     Some(folder.join(team.as_str()).join(format!("{name}.log")))
-}
-
-/// The file that is `age` files older than the newest.
-pub(super) fn older(newest: &Path, age: usize) -> PathBuf {
-    match age {
-        0 => newest.to_owned(),
-        _ => newest.with_extension(format!("log.{age}")),
-    }
 }
 
 /// Writes lines; knows what it could not write.
@@ -66,6 +47,10 @@ impl Files {
         }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Writes all of it that the disk takes.
     pub(super) fn write(&mut self, batch: Batch) -> Written {
         let mut written = Written::default();
@@ -73,63 +58,39 @@ impl Files {
             let count = lines.len() as u64;
             // Lines and events come by different ways, so they may meet here in another order than they happened.
             lines.sort_by_key(|line| line.time);
-            if self.append(&agent, &lines).is_ok() {
-                written.lines += count;
-            } else {
-                written.lost += count;
-                *self.refused.entry(agent).or_default() += count;
+            let lost = self.append(&agent, &lines);
+            written.lines += count - lost;
+            written.lost += lost;
+            if lost > 0 {
+                *self.refused.entry(agent).or_default() += lost;
             }
         }
         written
     }
 
-    fn append(&mut self, agent: &Arc<str>, lines: &[LogLine]) -> io::Result<()> {
-        let newest = newest(&self.folder, agent).ok_or(io::ErrorKind::InvalidFilename)?;
+    /// Returns how many of the lines the disk refused.
+    fn append(&mut self, agent: &Arc<str>, lines: &[LogLine]) -> u64 {
+        let count = lines.len() as u64;
+        let Some(newest) = newest(&self.folder, agent) else {
+            return count;
+        };
         let mut text = Vec::new();
-        if let Some(lost) = self.refused.get(agent) {
-            // The end of what was written before may be missing.
-            text.push(b'\n');
+        let missing = self.refused.get(agent).map(|lost| {
             let words = format!("{lost} lines are missing here: the disk refused them");
             let incarnation = lines.first().map_or(0, |line| line.incarnation);
-            LogLine::new(wall_clock(), incarnation, Source::Event, words).append_to(&mut text);
-        }
-        for line in lines {
+            LogLine::new(wall_clock(), incarnation, Source::Event, words)
+        });
+        for line in missing.iter().chain(lines) {
             line.append_to(&mut text);
         }
-        self.room_for(&newest, text.len() as u64)?.write_all(&text)?;
-        self.refused.remove(agent);
-        Ok(())
+        let appended = LineFile::new(newest, self.bounds).append(&text, |_| {});
+        let taken = appended.map_or_else(|refused| refused.taken, |()| text.len());
+        if taken > 0 {
+            self.refused.remove(agent);
+        }
+        let left = memchr::memchr_iter(b'\n', &text[taken..]).count() as u64;
+        left.min(count)
     }
-
-    /// The newest file, after it has made way for another where it is full.
-    fn room_for(&self, newest: &Path, bytes: u64) -> io::Result<File> {
-        let file = opened(newest)?;
-        let size = file.metadata()?.len();
-        if size == 0 || size + bytes <= self.bounds.file_bytes {
-            return Ok(file);
-        }
-        for age in (1..self.bounds.files).rev() {
-            match rename(older(newest, age - 1), older(newest, age)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        if self.bounds.files == 1 {
-            file.set_len(0)?;
-        }
-        opened(newest)
-    }
-}
-
-fn opened(path: &Path) -> io::Result<File> {
-    let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    open().or_else(|error| match path.parent() {
-        Some(folder) if error.kind() == io::ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            open()
-        }
-        _ => Err(error),
-    })
 }
 
 #[cfg(test)]
@@ -193,7 +154,7 @@ mod tests {
         assert_eq!(sizes.len(), 3);
         assert!(sizes.iter().all(|size| *size <= 300), "{sizes:?}");
         assert_eq!(texts(&newest).last().unwrap(), "line 49");
-        let before = texts(&older(&newest, 1)).pop().unwrap();
+        let before = texts(&LineFile::new(newest.clone(), bounds).older(1)).pop().unwrap();
         assert_eq!(before, format!("line {}", 49 - texts(&newest).len()));
     }
 

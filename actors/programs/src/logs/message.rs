@@ -7,6 +7,7 @@ use triarch_supervision::prelude::*;
 
 use super::line::{LogLine, Source};
 use crate::metrics::Metrics;
+use crate::records::ExitRecord;
 
 /// Write lines to the log of an agent.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Write {
     /// Its path.
     pub(crate) agent: Arc<str>,
     pub(crate) lines: Vec<LogLine>,
+    /// How a process of it ended.
+    pub(crate) end: Option<Box<ExitRecord>>,
 }
 
 impl Message for Write {
@@ -28,6 +31,7 @@ pub(crate) struct Journal {
     agent: Arc<str>,
     incarnation: u64,
     lines: Vec<LogLine>,
+    end: Option<Box<ExitRecord>>,
 }
 
 impl Journal {
@@ -38,6 +42,7 @@ impl Journal {
             agent,
             incarnation,
             lines: Vec::new(),
+            end: None,
         }
     }
 
@@ -53,14 +58,19 @@ impl Journal {
         self.note(Source::Event, None, text.into());
     }
 
+    /// Notes how the process ended.
+    pub(crate) fn ended(&mut self, record: ExitRecord) {
+        self.end = Some(Box::new(record));
+    }
+
     /// Hands over what was noted. Nobody waits: where there is no room the lines are counted and gone.
     pub(crate) fn flush(&mut self) {
-        if self.lines.is_empty() {
+        if self.lines.is_empty() && self.end.is_none() {
             return;
         }
-        let lines = std::mem::take(&mut self.lines);
+        let (lines, end) = (std::mem::take(&mut self.lines), self.end.take());
         let (agent, count) = (Arc::clone(&self.agent), lines.len() as u64);
-        if self.scribe.try_send(Write { agent, lines }).is_err() {
+        if self.scribe.try_send(Write { agent, lines, end }).is_err() {
             self.metrics.dropped_busy.add(count);
         }
     }

@@ -10,13 +10,13 @@
 //! Nobody waits for it: a batch that finds no room is counted and gone, and so is what the disk refuses.
 
 mod actor;
+pub(crate) mod ends;
 mod files;
 mod line;
 mod message;
 mod reader;
 
 pub(crate) use actor::{Scribe, Settings};
-pub(crate) use files::Bounds;
 pub use line::{LogLine, Source};
 pub(crate) use message::{Journal, Write, wall_clock};
 pub use reader::{Following, LogError, Logs, Query};

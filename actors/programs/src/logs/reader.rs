@@ -1,15 +1,14 @@
 //! Reading what was written, and what is being written.
 
-use std::fs::File;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
+use triarch_telemetry::files::{Bounds, LineFile, Piece};
 
-use super::files::{Bounds, newest, older};
+use super::files::newest;
 use super::line::LogLine;
 
 /// So much is read of a log at a time while it is followed.
@@ -80,6 +79,10 @@ impl Logs {
         }
     }
 
+    pub(crate) fn folder(&self) -> Arc<Path> {
+        Arc::clone(&self.folder)
+    }
+
     /// The lines that `query` asks for, in the order of their time.
     pub async fn read(&self, agent: &str, query: Query) -> Result<Vec<LogLine>, LogError> {
         let reading = self.follow(agent, query)?;
@@ -94,9 +97,8 @@ impl Logs {
         })?;
         Ok(Following {
             agent: agent.to_owned(),
-            path,
+            log: LineFile::new(path, self.bounds),
             query,
-            files: self.bounds.files,
             written: self.written.clone(),
             place: None,
         })
@@ -107,9 +109,8 @@ impl Logs {
 #[derive(Debug)]
 pub struct Following {
     agent: String,
-    path: PathBuf,
+    log: LineFile,
     query: Query,
-    files: usize,
     written: watch::Receiver<u64>,
     place: Option<Place>,
 }
@@ -140,8 +141,8 @@ impl Following {
     }
 
     async fn beginning(&self) -> Result<(Vec<LogLine>, Place), LogError> {
-        let (path, files, query) = (self.path.clone(), self.files, self.query);
-        let read = blocking(move || whole(&path, files, &query)).await;
+        let (log, query) = (self.log.clone(), self.query);
+        let read = blocking(move || whole(&log, &query)).await;
         match read {
             Ok(Some(read)) => Ok(read),
             Ok(None) => Err(LogError::NoLog {
@@ -152,15 +153,15 @@ impl Following {
     }
 
     async fn after(&self, place: Place) -> Result<(Vec<LogLine>, Place), LogError> {
-        let (path, files, query) = (self.path.clone(), self.files, self.query);
-        let read = blocking(move || more(&path, files, &query, place)).await;
+        let (log, query) = (self.log.clone(), self.query);
+        let read = blocking(move || more(&log, &query, place)).await;
         read.map_err(|error| self.unreadable(error))
     }
 
     fn unreadable(&self, source: io::Error) -> LogError {
         LogError::Read {
             agent: self.agent.clone(),
-            path: self.path.clone(),
+            path: self.log.newest().to_owned(),
             source,
         }
     }
@@ -172,19 +173,14 @@ async fn blocking<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send
 }
 
 /// All lines that are wanted, and where they end; nothing where there is no file.
-fn whole(newest: &Path, files: usize, query: &Query) -> io::Result<Option<(Vec<LogLine>, Place)>> {
-    let (mut lines, mut place, mut seen) = (Vec::new(), None, 0);
-    for age in (0..files).rev() {
-        let Some(mut file) = opened(&older(newest, age))? else {
-            continue;
-        };
-        let number = beginning(&mut file)?;
-        // A file that has just made way was read under its former name.
-        if std::mem::replace(&mut seen, number) == number {
-            continue;
-        }
-        let offset = read_from(&mut file, 0, u64::MAX, query, &mut lines)?;
-        place = Some(Place { file: number, offset });
+fn whole(log: &LineFile, query: &Query) -> io::Result<Option<(Vec<LogLine>, Place)>> {
+    let (mut lines, mut place) = (Vec::new(), None);
+    for mut piece in log.pieces()? {
+        let offset = read_from(&mut piece, 0, u64::MAX, query, &mut lines)?;
+        place = Some(Place {
+            file: piece.number,
+            offset,
+        });
     }
     lines.sort_by_key(|line| line.time);
     if let Some(last) = query.last {
@@ -194,24 +190,18 @@ fn whole(newest: &Path, files: usize, query: &Query) -> io::Result<Option<(Vec<L
 }
 
 /// What was written after `place`.
-fn more(newest: &Path, files: usize, query: &Query, place: Place) -> io::Result<(Vec<LogLine>, Place)> {
+fn more(log: &LineFile, query: &Query, place: Place) -> io::Result<(Vec<LogLine>, Place)> {
     let (mut lines, mut place) = (Vec::new(), place);
-    let mut pieces = Vec::new();
-    for age in 0..files {
-        let Some(mut file) = opened(&older(newest, age))? else {
-            break;
-        };
-        let number = beginning(&mut file)?;
-        pieces.push((number, file));
-        if number == place.file {
-            break;
-        }
-    }
+    let pieces = log.pieces()?;
     // Where the file is gone, all that is left is new.
-    for (number, mut file) in pieces.into_iter().rev() {
-        let from = if number == place.file { place.offset } else { 0 };
-        let offset = read_from(&mut file, from, STEP_MAX, query, &mut lines)?;
-        place = Place { file: number, offset };
+    let known = pieces.iter().rposition(|piece| piece.number == place.file);
+    for mut piece in pieces.into_iter().skip(known.unwrap_or(0)) {
+        let from = if piece.number == place.file { place.offset } else { 0 };
+        let offset = read_from(&mut piece, from, STEP_MAX, query, &mut lines)?;
+        place = Place {
+            file: piece.number,
+            offset,
+        };
         if !lines.is_empty() {
             break;
         }
@@ -219,40 +209,12 @@ fn more(newest: &Path, files: usize, query: &Query, place: Place) -> io::Result<
     Ok((lines, place))
 }
 
-/// So much of a file tells it from others: the time and the text of its first line.
-const BEGINNING: u64 = 512;
-
-/// Tells a file from the others of a log, under whatever name it is. Its number does not: the system gives that of a file that
-/// is gone to the next one.
-fn beginning(file: &mut File) -> io::Result<u64> {
-    let mut text = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.take(BEGINNING).read_to_end(&mut text)?;
-    let end = memchr::memchr(b'\n', &text).unwrap_or(text.len());
-    let mut hasher = DefaultHasher::new();
-    text[..end].hash(&mut hasher);
-    Ok(hasher.finish())
-}
-
-fn opened(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Adds the wanted lines from `offset` on; returns where the last whole one ended.
-fn read_from(file: &mut File, offset: u64, most: u64, query: &Query, lines: &mut Vec<LogLine>) -> io::Result<u64> {
-    // One that was cut short begins anew.
-    let offset = if file.metadata()?.len() < offset { 0 } else { offset };
-    file.seek(SeekFrom::Start(offset))?;
-    let mut text = Vec::new();
-    file.take(most).read_to_end(&mut text)?;
-    let end = memchr::memrchr(b'\n', &text).map_or(0, |last| last + 1);
-    let found = text[..end].split(|byte| *byte == b'\n').filter_map(LogLine::read);
+fn read_from(piece: &mut Piece, offset: u64, most: u64, query: &Query, lines: &mut Vec<LogLine>) -> io::Result<u64> {
+    let (text, end) = piece.lines(offset, most)?;
+    let found = text.split(|byte| *byte == b'\n').filter_map(LogLine::read);
     lines.extend(found.filter(|line| query.wants(line)));
-    Ok(offset + end as u64)
+    Ok(end)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! What a program says for people: its log, and its last lines for the record of its end.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::lines::Line;
 use super::message::Fault;
+use super::plan::Links;
 use crate::logs::{Journal, Source};
 use crate::metrics::Metrics;
-use crate::records::LINES_KEPT;
+use crate::records::{ExitRecord, LINES_KEPT};
 
 /// So much of each of the last lines is kept.
 const KEPT_BYTES: usize = 500;
@@ -26,6 +28,13 @@ impl Chronicle {
             last: VecDeque::new(),
             metrics,
         }
+    }
+
+    /// How it ended, for those who ask now and those who ask the next runtime.
+    pub(super) fn ended(&mut self, links: &Links, path: &Arc<str>, record: ExitRecord) {
+        self.journal.ended(record.clone());
+        self.journal.flush();
+        links.records.add(path, record);
     }
 
     /// Its last lines, oldest first.

@@ -119,7 +119,7 @@ impl Runs {
             lines: run.chronicle.last_lines(),
             ..ends::record(life, word, exit, survey)
         };
-        links.records.add(&self.plan.path, record);
+        run.chronicle.ended(links, &self.plan.path, record);
         match run.result(over, self.plan.wall) {
             Ok(result) => post.receipt.done(result),
             Err(why) => post.receipt.failed(why),

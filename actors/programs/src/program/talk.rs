@@ -309,7 +309,8 @@ impl Talk {
         let record = ends::record(self.life, word, exit, survey);
         let lines = self.hearing.chronicle.last_lines();
         let record = ExitRecord { posts, lines, ..record };
-        self.plan.links.records.add(&self.plan.path, record);
+        let Parts { links, path, .. } = &*self.plan;
+        self.hearing.chronicle.ended(links, path, record);
     }
 
     async fn stop_listening(&mut self, patience: Duration) -> Survey {
@@ -387,6 +388,7 @@ impl Drop for Talk {
         let record = ends::record(self.life, "killed", ends::UNSEEN, Survey::default());
         let lines = self.hearing.chronicle.last_lines();
         let record = ExitRecord { posts, lines, ..record };
-        self.plan.links.records.add(&self.plan.path, record);
+        let Parts { links, path, .. } = &*self.plan;
+        self.hearing.chronicle.ended(links, path, record);
     }
 }

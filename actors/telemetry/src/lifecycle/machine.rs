@@ -82,7 +82,7 @@ impl Machine {
         let limits = self.limits;
         let subject = event.subject();
         let tone = tone(&event.fact);
-        if matches!(tone, Tone::Steady(Level::Info)) && limits.passers_by.iter().any(|path| subject.starts_with(path)) {
+        if !is_news(&event.fact) && limits.passers_by.iter().any(|path| subject.starts_with(path)) {
             return None;
         }
         let record = self.record(&subject, &event.supervisor);
@@ -179,6 +179,11 @@ fn remember(past: &mut VecDeque<Moment>, now: Moment, most: usize) {
         past.pop_front();
     }
     past.push_back(now);
+}
+
+/// Whether an event is more than the coming and going of somebody who comes and goes.
+pub(crate) fn is_news(fact: &Fact) -> bool {
+    !matches!(tone(fact), Tone::Steady(Level::Info))
 }
 
 fn tone(fact: &Fact) -> Tone {

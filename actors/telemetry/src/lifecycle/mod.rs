@@ -7,3 +7,4 @@ mod message;
 
 pub(crate) use actor::{Lifecycle, Settings};
 pub use line::Level;
+pub(crate) use machine::is_news;

@@ -111,7 +111,7 @@ impl Desk {
                 if let Some(node) = self.node_of(child) {
                     node.meters().restarting(child, reason, self.now);
                     if !delay.is_zero() {
-                        node.enter(Phase::Backoff, node.incarnation(), None, self.now);
+                        node.back_off(self.now + *delay, self.now);
                     }
                 }
             }

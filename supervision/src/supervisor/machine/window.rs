@@ -1,6 +1,7 @@
 //! Restart intensity: how many restarts a supervisor bears within a sliding period.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::policy::Intensity;
@@ -43,6 +44,11 @@ impl<K: PartialEq> Window<K> {
         (u32::try_from(used).unwrap_or(u32::MAX), self.intensity.restarts)
     }
 
+    /// The time within which restarts count.
+    pub(crate) fn period(&self) -> Duration {
+        self.intensity.period
+    }
+
     /// How many restarts lie before the period. One exactly a period ago still counts, as in OTP, where a
     /// restart stays in the list while `R >= Now - Period`.
     fn outdated(&self, now: Moment) -> usize {
@@ -72,8 +78,6 @@ impl<K: PartialEq> Window<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::supervisor::machine::ChildKey;
 

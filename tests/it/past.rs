@@ -1,0 +1,221 @@
+//! What the runtime remembers across its own ends.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::PATIENCE;
+use crate::running::{House, Running};
+
+/// A team of one that fails at each post it is told to, and of a program that ends with code 3 at each post.
+const TEAM: &str = r#"
+[telemetry.events]
+file_bytes = "8KiB"
+files = 2
+
+[[team]]
+name = "glass"
+intensity = { restarts = 1000, within = "1h" }
+backoff = { first = "1ms", max = "1ms" }
+
+  [[team.agent]]
+  name = "vase"
+  kind = "echo"
+  fail_every = 1
+
+  [[team.agent]]
+  name = "bottle"
+  kind = "program"
+  command = ["sh", "-c", "read line; echo gone to pieces >&2; exit 3"]
+  sandbox = { kind = "none" }
+
+  [[team.agent]]
+  name = "table"
+  kind = "echo"
+"#;
+
+fn house() -> House {
+    let house = House::new();
+    house.write("triarch.toml", TEAM);
+    house
+}
+
+/// Has an agent fail, and waits until it lives again.
+fn fail(house: &House, agent: &str) {
+    let life = |house: &House| house.json(&["agent", "show", agent])["incarnation"].as_u64().unwrap();
+    let before = life(house);
+    assert_eq!(house.run(&["agent", "ask", agent, "1"]).status.code(), Some(1));
+    until("it lives again", || life(house) > before);
+}
+
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+    }
+}
+
+fn kill(mut runtime: Running) {
+    runtime.signal("KILL");
+    runtime.end(PATIENCE);
+}
+
+fn events(house: &House) -> PathBuf {
+    house.path().join("state/events/events.jsonl")
+}
+
+/// The changes that `why` tells of, those of earlier runtimes alone or the others, oldest first.
+fn changes(why: &Value, is_of_earlier_runtime: bool) -> Vec<String> {
+    let all = why["history"].as_array().unwrap().iter().rev();
+    let wanted = all.filter(|change| change["is_of_earlier_runtime"] == is_of_earlier_runtime);
+    wanted
+        .map(|change| format!("{} {}", change["incarnation"], change["to"].as_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn after_a_kill_the_next_runtime_knows_how_agents_and_their_programs_ended_before() {
+    let house = house();
+    let first = house.up(&[]);
+    fail(&house, "vase");
+    fail(&house, "bottle");
+    until("all of it is written", || {
+        let text = fs::read_to_string(events(&house)).unwrap_or_default();
+        text.matches(r#""to":"idle","incarnation":2"#).count() == 2
+    });
+    kill(first);
+    // It was killed in the middle of a line.
+    let mut text = fs::read(events(&house)).unwrap();
+    text.extend(br#"{"time":"2026-"#);
+    fs::write(events(&house), text).unwrap();
+
+    let second = house.up(&[]);
+    let why = house.json(&["why", "vase"]);
+    assert_eq!(
+        changes(&why, true),
+        ["1 idle", "1 stopped", "1 backoff", "2 idle"],
+        "{why}"
+    );
+    assert_eq!(changes(&why, false), ["1 starting", "1 idle"], "{why}");
+    let why = house.json(&["why", "bottle"]);
+    let end = &why["ends"][0];
+    assert_eq!(
+        (&end["code"], &end["lines"][0]),
+        (&3.into(), &"gone to pieces".into()),
+        "{why}"
+    );
+    assert_eq!(house.json(&["agent", "show", "bottle"])["ends"], why["ends"]);
+    let told = crate::text(&house.run(&["why", "vase"]).stdout);
+    assert!(
+        told.contains("life 1 of an earlier runtime stopped: it failed"),
+        "{told}"
+    );
+    fail(&house, "vase");
+    kill(second);
+
+    house.write("triarch.toml", &TEAM.replace("bottle", "jar"));
+    let _third = house.up(&[]);
+    let why = house.json(&["why", "vase"]);
+    assert!(changes(&why, true).starts_with(&["1 idle".into(), "1 stopped".into()]));
+    assert!(
+        changes(&why, true).len() >= 8,
+        "what followed half a line is there: {why}"
+    );
+    let entries = fs::read_dir(house.path().join("state/logs/glass")).unwrap();
+    let left = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(
+        !left.into_iter().any(|name| name.starts_with("bottle.ends")),
+        "who is gone is forgotten"
+    );
+}
+
+#[test]
+fn a_crash_storm_takes_no_more_of_the_disk_than_is_allowed() {
+    let house = house();
+    let _runtime = house.up(&[]);
+    let folder = house.path().join("state/events");
+    let sizes = || -> Vec<u64> {
+        let entries = fs::read_dir(&folder).unwrap();
+        entries
+            .filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()))
+            .collect()
+    };
+    until("files have made way for good", || {
+        house.run(&["agent", "ask", "vase", "1"]);
+        folder.join("kept.jsonl").exists()
+    });
+    for _ in 0..20 {
+        fail(&house, "vase");
+        assert!(sizes().iter().sum::<u64>() <= 4 * (8 << 10), "{:?}", sizes());
+    }
+    house.json(&["down"]);
+    let _next = house.up(&[]);
+    let table = house.json(&["why", "table"]);
+    assert!(
+        changes(&table, true).contains(&"1 idle".to_owned()),
+        "the quiet one keeps its past: {table}"
+    );
+    assert!(changes(&house.json(&["why", "vase"]), true).len() > 20);
+}
+
+#[test]
+fn a_full_disk_costs_events_and_nothing_else_and_they_go_on_when_there_is_room() {
+    let house = house();
+    let _runtime = house.up(&[]);
+    until("events are kept", || events(&house).exists());
+    let aside = house.path().join("aside");
+    fs::rename(events(&house), &aside).unwrap();
+    symlink("/dev/full", events(&house)).unwrap();
+    fail(&house, "vase");
+    let lost = || {
+        house
+            .get("/metrics")
+            .1
+            .contains("\ntriarch_telemetry_lost_events_total 0\n")
+    };
+    until("what is lost is counted", || !lost());
+    let shown = house.json(&["why", "telemetry/events"])["shown"].clone();
+    assert!(
+        shown["last_error"].as_str().unwrap().contains("No space left"),
+        "{shown}"
+    );
+    let why = house.json(&["why", "vase"]);
+    assert_eq!(why["incarnation"], 2, "{why}");
+
+    fs::remove_file(events(&house)).unwrap();
+    fail(&house, "vase");
+    until("events are kept again", || {
+        fs::read_to_string(events(&house)).is_ok_and(|text| text.contains(r#""incarnation":3"#))
+    });
+    assert_eq!(house.json(&["agent", "show", "telemetry/events"])["incarnation"], 1);
+    assert_eq!(house.json(&["agent", "show", "table"])["restarts"], 0);
+}
+
+#[test]
+fn who_waits_for_its_restart_says_when_it_comes_and_what_follows_the_next() {
+    let house = House::new();
+    house.write(
+        "triarch.toml",
+        &TEAM.replace(r#"first = "1ms", max = "1ms""#, r#"first = "1h", max = "1h""#),
+    );
+    let _runtime = house.up(&[]);
+    let next = |why: &Value| why["next"].as_str().unwrap().to_owned();
+    let why = house.json(&["why", "vase"]);
+    assert_eq!(
+        next(&why),
+        "if it ends: restart 1 of 1000 within 1h, then it stays down until somebody restarts it"
+    );
+    assert_eq!(why["restart_in_ms"], Value::Null);
+    assert_eq!(house.run(&["agent", "ask", "vase", "1"]).status.code(), Some(1));
+    until("it waits", || house.json(&["why", "vase"])["state"] == "backoff");
+    let why = house.json(&["why", "vase"]);
+    assert!(why["restart_in_ms"].as_u64().unwrap() > 1_000_000, "{why}");
+    assert!(next(&why).starts_with("starts again in "), "{why}");
+    assert!(
+        next(&why).ends_with(": restart 1 of 1000 within 1h, then it stays down until somebody restarts it"),
+        "{why}"
+    );
+}
