@@ -42,7 +42,8 @@ impl House {
         path
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The binary with those arguments, to be started here.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_triarch"));
         command
             .args(arguments)
@@ -71,7 +72,12 @@ impl House {
 
     /// Starts the runtime, and waits until it says that it runs.
     pub(crate) fn up(&self, arguments: &[&str]) -> Running {
-        let mut running = Running::start(self.command(&[&["up"], arguments].concat()));
+        Self::up_by(self.command(&[&["up"], arguments].concat()))
+    }
+
+    /// Starts the runtime by `command`, and waits until it says that it runs.
+    pub(crate) fn up_by(command: Command) -> Running {
+        let mut running = Running::start(command);
         running.said_with("triarch top", PATIENCE);
         running
     }
