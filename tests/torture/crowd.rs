@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::yard::{ECHO, Yard, rounds, until};
+use crate::programs::ECHO;
+use crate::yard::{Yard, rounds, until};
 
 fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()

@@ -6,7 +6,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
 mod crowd;
+mod kills;
 mod kin;
+mod programs;
 #[path = "../it/running.rs"]
 mod running;
 mod starts;

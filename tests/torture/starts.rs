@@ -2,18 +2,9 @@
 
 use std::time::Instant;
 
-use crate::yard::{ECHO, Yard, rounds, until};
-
-/// Does not end when it is asked to, and neither does its helper in a session of its own.
-const STUBBORN: &str = r#"
-trap '' TERM HUP INT
-setsid sh -c 'trap "" TERM HUP; while :; do sleep 600; done' "$1" &
-"#;
-
-/// Leaves a daemon: in a session of its own, without its environment, and without its parents.
-const DAEMON: &str = r#"
-(setsid env -i sh -c 'trap "" TERM HUP; while :; do /bin/sleep 600; done' "$1" </dev/null >/dev/null 2>&1 & )
-"#;
+use crate::PATIENCE;
+use crate::programs::{DAEMON, ECHO, STUBBORN};
+use crate::yard::{Yard, rounds, until};
 
 #[test]
 fn of_fleets_that_start_and_stop_nobody_is_left() {
@@ -42,4 +33,23 @@ fn of_fleets_that_start_and_stop_nobody_is_left() {
     }
     assert!(most >= 9, "there were at most {most} processes");
     eprintln!("{rounds} starts and stops, up to {most} processes, 0 survivors, {:.1?}", begun.elapsed());
+}
+
+#[test]
+fn who_does_not_wait_leaves_nobody_either() {
+    let yard = Yard::new();
+    let agent = yard.agent("slow", &[STUBBORN, DAEMON, ECHO].concat(), "replicas = 3\nshutdown = \"10m\"");
+    yard.describe(&agent);
+    for _ in 0..rounds(3, 50) {
+        let mut runtime = yard.up();
+        for agent in ["slow-1", "slow-2", "slow-3"] {
+            assert_eq!(yard.reply(agent), "pong");
+        }
+        until("all are there", || yard.living().len() == 15);
+        runtime.signal("TERM");
+        until("it is stopping", || !yard.is_ready());
+        runtime.signal("TERM");
+        assert_eq!(runtime.end(PATIENCE), Some(130), "{}", yard.log());
+        yard.is_left_by_all();
+    }
 }

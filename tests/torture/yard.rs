@@ -18,14 +18,6 @@ use crate::running::{House, Running};
 /// How often a condition is looked at that nobody announces.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Replies to each post.
-pub(crate) const ECHO: &str = r#"
-while read -r line; do
-    id=${line#*'"id":"'}
-    printf '{"type":"reply","id":"%s","body":"pong"}\n' "${id%%'"'*}"
-done
-"#;
-
 /// The longest torture, or the one for every day.
 pub(crate) fn rounds(every_day: usize, full: usize) -> usize {
     let is_full = std::env::var("TRIARCH_TORTURE").is_ok_and(|how| how == "full");
@@ -117,6 +109,11 @@ impl Yard {
     /// Who of the programs is alive.
     pub(crate) fn living(&self) -> Vec<Process> {
         self.kin.borrow_mut().living()
+    }
+
+    /// Whether the runtime says that it takes work.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.house.get("/health/ready").0.starts_with("HTTP/1.1 200 ")
     }
 
     /// Nobody is left of the programs, and nothing that was made for them.
