@@ -64,7 +64,10 @@ fn a_helper_that_is_killed_is_its_programs_business() {
     helpers.for_each(|process| kill(process.pid));
     until("only the program is left", || yard.living().len() == 1);
     assert_eq!(yard.reply("one"), "pong");
-    assert_eq!((&shown(&yard)["pid"], &shown(&yard)["incarnation"]), (&json!(leader), &json!(1)));
+    assert_eq!(
+        (&shown(&yard)["pid"], &shown(&yard)["incarnation"]),
+        (&json!(leader), &json!(1))
+    );
     yard.down(runtime);
 }
 
@@ -82,11 +85,18 @@ fn what_a_killed_runtime_leaves_is_reported_and_reaped_by_the_next() {
         let next = yard.up();
         let after = yard.living();
         for process in before {
-            assert!(after.iter().all(|other| other.pid != process.pid), "{process:?} is left");
+            assert!(
+                after.iter().all(|other| other.pid != process.pid),
+                "{process:?} is left"
+            );
         }
         if round % 2 == 0 {
             // The helper and the daemon, and what each waits for: the program itself dies with its runtime.
-            assert!(yard.log().contains("had left 4 processes running; they were killed"), "{}", yard.log());
+            assert!(
+                yard.log().contains("had left 4 processes running; they were killed"),
+                "{}",
+                yard.log()
+            );
         }
         yard.down(next);
     }

@@ -62,13 +62,18 @@ impl Process {
     }
 
     fn tag(&self) -> Option<&str> {
-        let value = self.environment.split(' ').find_map(|pair| pair.strip_prefix("TRIARCH_TAG="))?;
+        let value = self
+            .environment
+            .split(' ')
+            .find_map(|pair| pair.strip_prefix("TRIARCH_TAG="))?;
         Some(value.split_once(':')?.0)
     }
 
     /// The control groups of a runtime that it is in.
     fn runtime_groups(&self) -> impl Iterator<Item = &str> {
-        self.groups.split(['/', '\n']).filter(|part| part.starts_with("triarch-"))
+        self.groups
+            .split(['/', '\n'])
+            .filter(|part| part.starts_with("triarch-"))
     }
 }
 
@@ -99,11 +104,18 @@ impl Kin {
             }
         }
         let is_ours = |process: &&Process| self.seen.get(&process.pid) == Some(&process.began);
-        all.values().filter(is_ours).filter(|process| process.is_alive()).cloned().collect()
+        all.values()
+            .filter(is_ours)
+            .filter(|process| process.is_alive())
+            .cloned()
+            .collect()
     }
 
     fn is_new(&self, process: &Process, all: &BTreeMap<i32, Process>) -> bool {
-        let is_seen = |pid| all.get(&pid).is_some_and(|other| self.seen.get(&pid) == Some(&other.began));
+        let is_seen = |pid| {
+            all.get(&pid)
+                .is_some_and(|other| self.seen.get(&pid) == Some(&other.began))
+        };
         let is_marked = process.arguments.contains(&self.mark) || process.environment.contains(&self.mark);
         !is_seen(process.pid)
             && (is_marked
@@ -138,7 +150,11 @@ impl Kin {
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
-            if entry.file_name().to_str().is_some_and(|name| self.groups.contains(name)) {
+            if entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| self.groups.contains(name))
+            {
                 found.push(entry.path());
             } else {
                 self.find_groups(&entry.path(), found);

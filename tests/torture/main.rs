@@ -6,8 +6,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
 mod crowd;
+mod exhaustion;
 mod kills;
 mod kin;
+mod misbehaviour;
 mod programs;
 #[path = "../it/running.rs"]
 mod running;

@@ -32,13 +32,20 @@ fn of_fleets_that_start_and_stop_nobody_is_left() {
         yard.down(runtime);
     }
     assert!(most >= 9, "there were at most {most} processes");
-    eprintln!("{rounds} starts and stops, up to {most} processes, 0 survivors, {:.1?}", begun.elapsed());
+    eprintln!(
+        "{rounds} starts and stops, up to {most} processes, 0 survivors, {:.1?}",
+        begun.elapsed()
+    );
 }
 
 #[test]
 fn who_does_not_wait_leaves_nobody_either() {
     let yard = Yard::new();
-    let agent = yard.agent("slow", &[STUBBORN, DAEMON, ECHO].concat(), "replicas = 3\nshutdown = \"10m\"");
+    let agent = yard.agent(
+        "slow",
+        &[STUBBORN, DAEMON, ECHO].concat(),
+        "replicas = 3\nshutdown = \"10m\"",
+    );
     yard.describe(&agent);
     for _ in 0..rounds(3, 50) {
         let mut runtime = yard.up();

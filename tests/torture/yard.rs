@@ -106,6 +106,19 @@ impl Yard {
         self.caller().reply(agent)
     }
 
+    /// What an agent replies, where it does.
+    pub(crate) fn try_reply(&self, agent: &str) -> Option<Value> {
+        let asked = json!({ "agent": agent, "within": "1s" });
+        Some(self.ask("agent.ask", &asked).ok()?["result"].take())
+    }
+
+    /// What the runtime counts; 0 where it does not.
+    pub(crate) fn metric(&self, series: &str) -> f64 {
+        let (_, page) = self.house.get("/metrics");
+        let value = page.lines().find_map(|line| line.strip_prefix(series));
+        value.map_or(0.0, |value| value.trim().parse().unwrap())
+    }
+
     /// Who of the programs is alive.
     pub(crate) fn living(&self) -> Vec<Process> {
         self.kin.borrow_mut().living()
@@ -183,7 +196,10 @@ fn mark(house: &House) -> String {
 /// `command`, started by other words before it.
 pub(crate) fn wrapped(before: &[&str], command: Command) -> Command {
     let mut wrapped = Command::new(before[0]);
-    wrapped.args(&before[1..]).arg(command.get_program()).args(command.get_args());
+    wrapped
+        .args(&before[1..])
+        .arg(command.get_program())
+        .args(command.get_args());
     wrapped.env_clear();
     for (name, value) in command.get_envs() {
         wrapped.env(name, value.unwrap_or_default());

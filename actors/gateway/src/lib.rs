@@ -65,6 +65,7 @@ mod http;
 pub mod metrics;
 mod operation;
 mod patience;
+mod reserve;
 mod room;
 mod socket;
 mod wire;

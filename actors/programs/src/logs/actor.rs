@@ -10,6 +10,7 @@ use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Event, Events, Fact, Observation};
 
+use super::backlog::Waiting;
 use super::files::{Batch, Bounds, Files, newest};
 use super::line::{LogLine, Source};
 use super::message::{Write, wall_clock};
@@ -34,6 +35,8 @@ pub(crate) struct Scribe {
     settings: Settings,
     files: Option<Files>,
     gathered: Batch,
+    /// Let go when what is gathered is written.
+    waiting: Vec<Waiting>,
     count: usize,
     events: Events,
     /// Events that were seen and not yet noted.
@@ -48,6 +51,7 @@ impl Agent for Scribe {
         Ok(Self {
             files: Some(Files::new(settings.folder.clone(), settings.bounds)),
             gathered: Batch::new(),
+            waiting: Vec::new(),
             count: 0,
             events: ctx.observer().events(),
             seen: VecDeque::new(),
@@ -57,6 +61,7 @@ impl Agent for Scribe {
 
     async fn handle(&mut self, write: Write, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         self.gather(write.agent, write.lines);
+        self.waiting.push(write.waiting);
         if self.count >= GATHERED_MAX {
             self.flush().await;
         }
@@ -132,6 +137,7 @@ impl Scribe {
         }
         let (batch, settings) = (std::mem::take(&mut self.gathered), &self.settings);
         let count = std::mem::take(&mut self.count) as u64;
+        let waiting = std::mem::take(&mut self.waiting);
         let files = self.files.take();
         let mut files = files.unwrap_or_else(|| Files::new(settings.folder.clone(), settings.bounds));
         let writing = tokio::task::spawn_blocking(move || {
@@ -147,6 +153,7 @@ impl Scribe {
             }
             Err(_gone) => settings.metrics.dropped_disk.add(count),
         }
+        drop(waiting);
     }
 }
 

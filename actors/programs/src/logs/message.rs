@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use triarch_supervision::prelude::*;
 
+use super::backlog::{Backlog, Waiting};
 use super::line::{LogLine, Source};
 use crate::metrics::Metrics;
 
@@ -14,6 +15,8 @@ pub(crate) struct Write {
     /// Its path.
     pub(crate) agent: Arc<str>,
     pub(crate) lines: Vec<LogLine>,
+    /// Let go when they are written.
+    pub(super) waiting: Waiting,
 }
 
 impl Message for Write {
@@ -27,16 +30,24 @@ pub(crate) struct Journal {
     metrics: Metrics,
     agent: Arc<str>,
     incarnation: u64,
+    backlog: Backlog,
     lines: Vec<LogLine>,
 }
 
 impl Journal {
-    pub(crate) fn new(scribe: Address<Write>, metrics: Metrics, agent: Arc<str>, incarnation: u64) -> Self {
+    pub(crate) fn new(
+        scribe: Address<Write>,
+        metrics: Metrics,
+        agent: Arc<str>,
+        incarnation: u64,
+        backlog: Backlog,
+    ) -> Self {
         Self {
             scribe,
             metrics,
             agent,
             incarnation,
+            backlog,
             lines: Vec::new(),
         }
     }
@@ -60,7 +71,11 @@ impl Journal {
         }
         let lines = std::mem::take(&mut self.lines);
         let (agent, count) = (Arc::clone(&self.agent), lines.len() as u64);
-        if self.scribe.try_send(Write { agent, lines }).is_err() {
+        let is_taken = self.backlog.admit(&lines).is_some_and(|waiting| {
+            let write = Write { agent, lines, waiting };
+            self.scribe.try_send(write).is_ok()
+        });
+        if !is_taken {
             self.metrics.dropped_busy.add(count);
         }
     }

@@ -7,15 +7,18 @@
 //!                                             └──▶ Logs::read, Logs::follow
 //! ```
 //!
-//! Nobody waits for it: a batch that finds no room is counted and gone, and so is what the disk refuses.
+//! Nobody waits for it: a batch that finds no room, or whose agent has too much there already, is counted and gone, and
+//! so is what the disk refuses.
 
 mod actor;
+mod backlog;
 mod files;
 mod line;
 mod message;
 mod reader;
 
 pub(crate) use actor::{Scribe, Settings};
+pub(crate) use backlog::Backlog;
 pub(crate) use files::Bounds;
 pub use line::{LogLine, Source};
 pub(crate) use message::{Journal, Write, wall_clock};

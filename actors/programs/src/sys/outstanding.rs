@@ -75,6 +75,9 @@ mod tests {
     fn another_runtimes_programs_are_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let _stays = Outstanding::of(&Owner::of(folder.path()).unwrap());
-        assert_eq!(await_ends(&Owner::of(std::path::Path::new("/")).unwrap(), Duration::ZERO), 0);
+        assert_eq!(
+            await_ends(&Owner::of(std::path::Path::new("/")).unwrap(), Duration::ZERO),
+            0
+        );
     }
 }

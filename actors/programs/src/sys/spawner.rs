@@ -92,12 +92,7 @@ fn serve(orders: &Receiver<Order>) {
     }
 }
 
-fn deliver(
-    launch: &Launch,
-    ground: &Ground,
-    outstanding: Outstanding,
-    stack: &mut Stack,
-) -> Result<Born, LaunchError> {
+fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &mut Stack) -> Result<Born, LaunchError> {
     let command = Command::of(launch)?;
     let mut enforcement = Enforcement::default();
     let ruleset = ruleset(launch, &command, &mut enforcement)?;
