@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
 mod crowd;
+mod disk;
 mod exhaustion;
 mod kills;
 mod kin;

@@ -96,9 +96,7 @@ impl Yard {
     }
 
     pub(crate) fn caller(&self) -> Caller {
-        let stream = UnixStream::connect(self.path().join("state/triarch.sock")).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Caller(BufReader::new(stream))
+        Caller::of(&self.path().join("state"))
     }
 
     /// What an agent replies.
@@ -174,6 +172,13 @@ impl Drop for Yard {
 pub(crate) struct Caller(BufReader<UnixStream>);
 
 impl Caller {
+    /// To the runtime with that state folder.
+    pub(crate) fn of(state: &Path) -> Self {
+        let stream = UnixStream::connect(state.join("triarch.sock")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
     pub(crate) fn ask(&mut self, operation: &str, input: &Value) -> Result<Value, Value> {
         let line = json!({ "operation": operation, "input": input });
         writeln!(self.0.get_mut(), "{line}").unwrap();
