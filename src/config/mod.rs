@@ -47,7 +47,7 @@ mod texts;
 mod words;
 
 pub use difference::{Change, Reload, Setting, difference};
-pub use environment::variables;
+pub use environment::{variable, variables};
 pub use error::{ConfigError, ConfigErrors, Spot, SpotOrigin};
 pub use init::{InitError, init, template};
 pub use load::{Loaded, load, state_dir};

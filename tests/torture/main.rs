@@ -9,6 +9,7 @@ mod clock;
 mod crowd;
 mod disk;
 mod exhaustion;
+mod hostility;
 mod kills;
 mod kin;
 mod misbehaviour;
