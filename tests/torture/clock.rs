@@ -50,7 +50,10 @@ impl Clock {
             return None;
         };
         let yard = Yard::new();
-        let agents = [yard.agent("silent", "while read -r line; do :; done\n", ""), yard.agent("frail", "exit 7\n", "")];
+        let agents = [
+            yard.agent("silent", "while read -r line; do :; done\n", ""),
+            yard.agent("frail", "exit 7\n", ""),
+        ];
         yard.house.write("triarch.toml", &[TEAM, &agents.concat()].concat());
         let file = yard.house.write("clock", "+0\n");
         let mut command = yard.house.command(&["up"]);
@@ -107,11 +110,24 @@ fn no_wait_moves_when_the_clock_of_the_wall_jumps_and_the_log_tells_the_time_of_
         let waited = begun.elapsed();
         assert_eq!(late["error"]["code"], 3, "{late}");
         assert!(waited >= WAIT, "{jump}: a deadline passed after {waited:?}");
-        until("timer and backoff go on", || clock.ticks() > ticks + 10 && clock.restarts() > restarts + 2);
+        until("timer and backoff go on", || {
+            clock.ticks() > ticks + 10 && clock.restarts() > restarts + 2
+        });
         let (ticks, restarts) = (clock.ticks() - ticks, clock.restarts() - restarts);
-        assert!(ticks <= most(begun, TICK), "{jump}: {ticks} ticks in {:?}", begun.elapsed());
-        assert!(restarts <= most(begun, BACKOFF), "{jump}: {restarts} restarts in {:?}", begun.elapsed());
-        eprintln!("{jump}: a deadline of {WAIT:?} took {waited:.2?}; {ticks} ticks, {restarts} restarts in {:.2?}", begun.elapsed());
+        assert!(
+            ticks <= most(begun, TICK),
+            "{jump}: {ticks} ticks in {:?}",
+            begun.elapsed()
+        );
+        assert!(
+            restarts <= most(begun, BACKOFF),
+            "{jump}: {restarts} restarts in {:?}",
+            begun.elapsed()
+        );
+        eprintln!(
+            "{jump}: a deadline of {WAIT:?} took {waited:.2?}; {ticks} ticks, {restarts} restarts in {:.2?}",
+            begun.elapsed()
+        );
     }
     let years = clock.years();
     assert!(

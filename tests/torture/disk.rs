@@ -34,7 +34,11 @@ impl Disk {
         let ways: [&[&str]; 2] = [&["unshare", "-m"], &["unshare", "-rm"]];
         let may = |way: &&&[&str]| {
             let mount = ["mount", "-t", "tmpfs", "none", "/mnt"];
-            Command::new(way[0]).args(&way[1..]).args(mount).output().is_ok_and(|output| output.status.success())
+            Command::new(way[0])
+                .args(&way[1..])
+                .args(mount)
+                .output()
+                .is_ok_and(|output| output.status.success())
         };
         let Some(unshare) = ways.iter().find(may).copied() else {
             eprintln!("UNTESTED: this user may mount nothing here, so no disk was filled");
@@ -74,7 +78,8 @@ impl Disk {
     }
 
     fn lost(&self) -> f64 {
-        self.yard.metric("triarch_program_log_lines_dropped_total{reason=\"disk\"}")
+        self.yard
+            .metric("triarch_program_log_lines_dropped_total{reason=\"disk\"}")
     }
 
     fn written(&self) -> f64 {
@@ -86,7 +91,11 @@ impl Disk {
         let mut caller = Caller::of(&self.state(runtime));
         for agent in ["team/chatter", "team/calm", "programs/logs"] {
             let shown = caller.ask("agent.show", &json!({ "agent": agent })).unwrap();
-            assert_eq!((&shown["incarnation"], &shown["restarts"]), (&json!(1), &json!(0)), "{shown}");
+            assert_eq!(
+                (&shown["incarnation"], &shown["restarts"]),
+                (&json!(1), &json!(0)),
+                "{shown}"
+            );
         }
     }
 }
@@ -105,7 +114,12 @@ fn within(runtime: &Running, command: &str) {
     } else {
         Vec::new()
     };
-    let entered = Command::new("nsenter").args(["-t", &pid, "-m"]).args(user).args(["sh", "-c", command]).output().unwrap();
+    let entered = Command::new("nsenter")
+        .args(["-t", &pid, "-m"])
+        .args(user)
+        .args(["sh", "-c", command])
+        .output()
+        .unwrap();
     assert!(entered.status.success(), "{entered:?}");
 }
 
@@ -127,7 +141,9 @@ fn on_a_full_disk_agents_go_on_and_what_the_log_loses_is_counted_until_there_is_
         disk.reply(&runtime, "calm");
         disk.lost() >= 20.0
     });
-    let shown = Caller::of(&state).ask("agent.show", &json!({ "agent": "programs/logs" })).unwrap();
+    let shown = Caller::of(&state)
+        .ask("agent.show", &json!({ "agent": "programs/logs" }))
+        .unwrap();
     assert!(shown["shown"]["dropped_disk"].as_u64() >= Some(20), "{shown}");
     fs::remove_file(state.join("filler")).unwrap();
     let (before, lost) = (disk.written(), disk.lost());

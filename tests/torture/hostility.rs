@@ -60,15 +60,36 @@ fn programs_get_of_a_hostile_environment_only_what_is_listed() {
     let shown = yard.ask("agent.show", &json!({ "agent": "one" })).unwrap();
     let seen = environment(&shown["pid"].to_string());
     let names: Vec<_> = seen.keys().map(|name| name.to_str().unwrap()).collect();
-    let listed = ["HOME", "LANG", "PATH", "TERM", "TRIARCH_AGENT", "TRIARCH_INCARNATION", "TRIARCH_TAG", "YARD"];
+    let listed = [
+        "HOME",
+        "LANG",
+        "PATH",
+        "TERM",
+        "TRIARCH_AGENT",
+        "TRIARCH_INCARNATION",
+        "TRIARCH_TAG",
+        "YARD",
+    ];
     assert_eq!(names, listed);
     assert_eq!(seen[OsStr::new("TRIARCH_AGENT")], "team/one");
-    assert!(seen[OsStr::new("TRIARCH_TAG")].to_str().unwrap().ends_with(":team/one:1"));
-    assert_eq!(seen[OsStr::new("LANG")].as_bytes(), b"C.\xff\nUTF-8", "what is listed comes as it is");
+    assert!(
+        seen[OsStr::new("TRIARCH_TAG")]
+            .to_str()
+            .unwrap()
+            .ends_with(":team/one:1")
+    );
+    assert_eq!(
+        seen[OsStr::new("LANG")].as_bytes(),
+        b"C.\xff\nUTF-8",
+        "what is listed comes as it is"
+    );
     let names = yard.reply("once");
     let names = names.as_str().unwrap();
     assert!(names.contains("TRIARCH_POST ") && names.contains("YARD"), "{names}");
-    assert!(!names.contains("LD_") && !names.contains("HUGE") && !names.contains("RUST_"), "{names}");
+    assert!(
+        !names.contains("LD_") && !names.contains("HUGE") && !names.contains("RUST_"),
+        "{names}"
+    );
     yard.down(runtime);
 }
 
@@ -82,14 +103,20 @@ fn a_setting_in_the_environment_that_is_no_text_is_refused_and_not_passed_over()
         assert_eq!(output.status.code(), Some(2), "{name}: {said}");
         assert!(said.contains(name), "{said}");
     }
-    assert!(!yard.path().join(".local").exists(), "nothing is made where nobody asked for it");
+    assert!(
+        !yard.path().join(".local").exists(),
+        "nothing is made where nobody asked for it"
+    );
 }
 
 /// Whether a command ended as one may: with a documented code, and without a panic.
 fn ended_well(arguments: &[&OsStr], output: &Output) {
     let said = String::from_utf8_lossy(&output.stderr);
     let code = output.status.code();
-    assert!([0, 1, 2, 3, 4, 5, 69].map(Some).contains(&code), "{arguments:?}: {code:?}: {said}");
+    assert!(
+        [0, 1, 2, 3, 4, 5, 69].map(Some).contains(&code),
+        "{arguments:?}: {code:?}: {said}"
+    );
     assert!(!said.contains("panicked"), "{arguments:?}: {said}");
 }
 
@@ -99,7 +126,16 @@ fn hostile_arguments_are_refused_without_a_panic() {
     yard.describe(&yard.agent("one", ECHO, ""));
     let runtime = yard.up();
     let huge = "x".repeat(LONGEST);
-    let hostile = [NOT_TEXT, b"a\nb", b"", b"--", b"-", b"../../etc/passwd", b"\x1b[2J", huge.as_bytes()];
+    let hostile = [
+        NOT_TEXT,
+        b"a\nb",
+        b"",
+        b"--",
+        b"-",
+        b"../../etc/passwd",
+        b"\x1b[2J",
+        huge.as_bytes(),
+    ];
     let verbs: [&[&str]; 13] = [
         &[],
         &["--config"],
@@ -117,9 +153,17 @@ fn hostile_arguments_are_refused_without_a_panic() {
     ];
     for verb in verbs {
         for hostile in hostile {
-            let arguments: Vec<_> = verb.iter().map(OsStr::new).chain([OsStr::from_bytes(hostile)]).collect();
+            let arguments: Vec<_> = verb
+                .iter()
+                .map(OsStr::new)
+                .chain([OsStr::from_bytes(hostile)])
+                .collect();
             let mut command = yard.house.command(&[]);
-            let output = with_hostile_environment(&mut command).env_remove("LANG").args(&arguments).output().unwrap();
+            let output = with_hostile_environment(&mut command)
+                .env_remove("LANG")
+                .args(&arguments)
+                .output()
+                .unwrap();
             ended_well(&arguments, &output);
         }
     }
@@ -137,7 +181,13 @@ fn a_standard_output_that_takes_nothing_is_no_reason_to_panic() {
         let arguments: Vec<_> = [verb].into_iter().chain(more).collect();
         let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
         let mut command = yard.house.command(&arguments);
-        let output = command.stdout(full()).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let output = command
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
         let arguments: Vec<_> = arguments.iter().map(OsStr::new).collect();
         ended_well(&arguments, &output);
     }

@@ -13,7 +13,7 @@ pub(crate) struct Process {
     session: i32,
     state: char,
     began: u64,
-    arguments: String,
+    pub(crate) arguments: String,
     environment: String,
     groups: String,
 }
@@ -81,7 +81,7 @@ impl Kin {
     /// Those that carry `mark`, and all that can be told from them.
     pub(crate) fn marked(mark: &str) -> Self {
         Self {
-            mark: format!("mark={mark}"),
+            mark: mark.to_owned(),
             tags: BTreeSet::new(),
             groups: BTreeSet::new(),
             seen: BTreeMap::new(),

@@ -5,6 +5,7 @@
 //! long as they are meant to be: `TRIARCH_TORTURE=full cargo test -p triarch --release --test torture`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
+mod canary;
 mod clock;
 mod crowd;
 mod disk;

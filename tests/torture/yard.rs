@@ -46,13 +46,7 @@ impl Yard {
         Self { house, kin }
     }
 
-    /// With a team that is called `team`, of the agents that are described in `agents`.
-    pub(crate) fn with(agents: &str) -> Self {
-        let yard = Self::new();
-        yard.describe(agents);
-        yard
-    }
-
+    /// A team that is called `team`, of the agents that are described in `agents`.
     pub(crate) fn describe(&self, agents: &str) -> PathBuf {
         let team = "[[team]]\nname = \"team\"\nbackoff = { first = \"10ms\", max = \"100ms\", jitter = 0.0 }\n";
         self.house.write("triarch.toml", &format!("{team}{agents}"))
@@ -61,12 +55,17 @@ impl Yard {
     /// The description of one agent: a script for `sh`, and more settings.
     pub(crate) fn agent(&self, name: &str, script: &str, more: &str) -> String {
         let path = self.house.write(&format!("{name}.sh"), script);
-        let mark = mark(&self.house);
+        let mark = self.mark();
         let (path, dir) = (path.display(), self.path().display());
         format!(
-            "[[team.agent]]\nname = \"{name}\"\nkind = \"program\"\ncommand = [\"sh\", \"{path}\", \"mark={mark}\"]\n\
-             dir = \"{dir}\"\nenv = {{ YARD = \"mark={mark}\" }}\n{more}\n"
+            "[[team.agent]]\nname = \"{name}\"\nkind = \"program\"\ncommand = [\"sh\", \"{path}\", \"{mark}\"]\n\
+             dir = \"{dir}\"\nenv = {{ YARD = \"{mark}\" }}\n{more}\n"
         )
+    }
+
+    /// What its programs are known by, in their arguments or their environment.
+    pub(crate) fn mark(&self) -> String {
+        mark(&self.house)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -195,7 +194,7 @@ impl Caller {
 }
 
 fn mark(house: &House) -> String {
-    house.path().file_name().unwrap().to_string_lossy().into_owned()
+    format!("mark={}", house.path().file_name().unwrap().to_string_lossy())
 }
 
 /// `command`, started by other words before it.
