@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::PATIENCE;
 
+/// How long one that a test leaves running may take to stop in order.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// How many lines may wait to be looked at.
 const LINES: usize = 64;
 
@@ -161,6 +164,10 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Its exit code, once it has ended.
     pub(crate) fn end(&mut self, patience: Duration) -> Option<i32> {
         let deadline = Instant::now() + patience;
@@ -180,6 +187,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.stop_reading();
+        // In order, so that what it made outside of its folder goes with it, control groups above all.
+        let deadline = Instant::now() + FAREWELL;
+        if self.runs() {
+            let _asked = Command::new("kill").arg(self.child.id().to_string()).output();
+        }
+        while self.runs() && Instant::now() < deadline {
+            thread::park_timeout(Duration::from_millis(1));
+        }
         // One that has ended already needs no kill.
         let _killed = self.child.kill();
         let _waited = self.child.wait();

@@ -15,6 +15,7 @@ mod kills;
 mod kin;
 mod misbehaviour;
 mod programs;
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../it/running.rs"]
 mod running;
 mod starts;

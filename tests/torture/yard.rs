@@ -158,11 +158,18 @@ impl Drop for Yard {
             let _gone = Command::new("kill").arg("-KILL").args(pids).output();
             thread::park_timeout(LOOK_EVERY);
         }
-        for owner in kin.groups_left() {
-            for group in fs::read_dir(&owner).into_iter().flatten().flatten() {
-                let _stays = fs::remove_dir(group.path());
+        for _ in 0..100 {
+            let owners = kin.groups_left();
+            if owners.is_empty() {
+                break;
             }
-            let _stays = fs::remove_dir(owner);
+            for owner in owners {
+                for group in fs::read_dir(&owner).into_iter().flatten().flatten() {
+                    let _stays = fs::remove_dir(group.path());
+                }
+                let _stays = fs::remove_dir(owner);
+            }
+            thread::park_timeout(LOOK_EVERY);
         }
     }
 }

@@ -137,7 +137,7 @@ impl Scribe {
         }
         let (batch, settings) = (std::mem::take(&mut self.gathered), &self.settings);
         let count = std::mem::take(&mut self.count) as u64;
-        let waiting = std::mem::take(&mut self.waiting);
+        let held = std::mem::take(&mut self.waiting);
         let files = self.files.take();
         let mut files = files.unwrap_or_else(|| Files::new(settings.folder.clone(), settings.bounds));
         let writing = tokio::task::spawn_blocking(move || {
@@ -153,7 +153,7 @@ impl Scribe {
             }
             Err(_gone) => settings.metrics.dropped_disk.add(count),
         }
-        drop(waiting);
+        drop(held);
     }
 }
 
