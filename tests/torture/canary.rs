@@ -139,7 +139,7 @@ fn a_canary_in_each_field_is_seen_nowhere() {
     let all = fields(&yard);
     yard.describe(&[CHECK, &holder(&yard, &all)].concat());
     let mut cage = Cage { yard, hits: Vec::new() };
-    let runtime = cage.yard.up_by(cage.command(&["up"]));
+    let runtime = cage.yard.up_by(&cage.command(&["up"]));
     assert_eq!(cage.yard.reply("holder"), 4, "the program has all its secrets");
     cage.ask_everything();
     cage.look_at_command_lines();

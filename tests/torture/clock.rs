@@ -62,7 +62,7 @@ impl Clock {
             .env("FAKETIME_TIMESTAMP_FILE", file)
             .env("FAKETIME_NO_CACHE", "1")
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        let runtime = yard.up_by(command);
+        let runtime = yard.up_by(&command);
         Some(Self { yard, runtime })
     }
 

@@ -54,11 +54,11 @@ impl Disk {
     fn command(&self, more: &str) -> Command {
         let script = format!("mount -t tmpfs -o size=256k,mode=700 none state && {more} exec \"$@\"");
         let before = [self.unshare, &["sh", "-c", &script, "sh"]].concat();
-        wrapped(&before, self.yard.house.command(&["up"]))
+        wrapped(&before, &self.yard.house.command(&["up"]))
     }
 
     fn up(&self) -> Running {
-        self.yard.up_by(self.command(""))
+        self.yard.up_by(&self.command(""))
     }
 
     /// `up` on a disk to which `done` was done, which has to fail.

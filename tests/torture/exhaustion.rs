@@ -18,7 +18,7 @@ const GUESTS: usize = 32;
 /// The lowest number that none of its descriptors has; some may have been inherited that have far higher ones.
 fn lowest_free(pid: u32) -> u64 {
     let is_open = |number: &u64| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
-    (0..).find(|number| !is_open(number)).unwrap()
+    (0..1 << 20).find(|number| !is_open(number)).unwrap()
 }
 
 fn limit(pid: u32, most: u64) {

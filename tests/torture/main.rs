@@ -2,7 +2,7 @@
 //! processes afterwards that knows nothing of how the runtime looks.
 //!
 //! Each test is bounded, so that all of them take no more than a few minutes. `TRIARCH_TORTURE=full` makes the long ones as
-//! long as they are meant to be: `TRIARCH_TORTURE=full cargo test -p triarch --release --test torture`.
+//! long as they are meant to be: `TRIARCH_TORTURE=full cargo test -p triarch --test torture`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
 mod canary;

@@ -79,11 +79,11 @@ impl Yard {
     }
 
     pub(crate) fn up(&self) -> Running {
-        self.up_by(self.house.command(&["up"]))
+        self.up_by(&self.house.command(&["up"]))
     }
 
     /// As `command` says; its log goes to a file.
-    pub(crate) fn up_by(&self, command: Command) -> Running {
+    pub(crate) fn up_by(&self, command: &Command) -> Running {
         let log = self.path().join("log").display().to_string();
         House::up_by(wrapped(&["sh", "-c", "exec \"$@\" 2>>\"$0\"", &log], command))
     }
@@ -205,7 +205,7 @@ fn mark(house: &House) -> String {
 }
 
 /// `command`, started by other words before it.
-pub(crate) fn wrapped(before: &[&str], command: Command) -> Command {
+pub(crate) fn wrapped(before: &[&str], command: &Command) -> Command {
     let mut wrapped = Command::new(before[0]);
     wrapped
         .args(&before[1..])
