@@ -48,7 +48,8 @@ impl Yard {
 
     /// A team that is called `team`, of the agents that are described in `agents`.
     pub(crate) fn describe(&self, agents: &str) -> PathBuf {
-        let team = "[[team]]\nname = \"team\"\nbackoff = { first = \"10ms\", max = \"100ms\", jitter = 0.0 }\n";
+        let team = "[[team]]\nname = \"team\"\nbackoff = { first = \"10ms\", max = \"100ms\", jitter = 0.0 }\n\
+                    intensity = { restarts = 1000, within = \"1m\" }\n";
         self.house.write("triarch.toml", &format!("{team}{agents}"))
     }
 
