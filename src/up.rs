@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch_gateway::Doors;
+use triarch_programs::Leftovers;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
@@ -16,6 +17,9 @@ use crate::notify::Notify;
 use crate::operations::Code;
 use crate::reload::{RunningTeam, reload};
 use crate::rooms;
+
+/// How long the process waits for the ends of programs whose agents were killed.
+const LAST_ENDS: Duration = Duration::from_secs(6);
 
 /// Somebody did not wait for those who had not stopped yet.
 const OUT_OF_ORDER: u8 = 130;
@@ -48,7 +52,25 @@ pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Dura
     let code = runtime.block_on(live(ground, programs, limit));
     // An agent that outlived its kill holds a thread, for which nobody is to wait.
     runtime.shutdown_background();
+    match ground.programs.await_ends(LAST_ENDS) {
+        0 => {}
+        count => complain(&format!(
+            "of {count} programs something may be left; the next triarch up on {} kills it",
+            ground.state_dir.display()
+        )),
+    }
     code
+}
+
+/// Tells what an earlier runtime had left, where it left anything.
+fn told_of(leftovers: Leftovers) -> Option<String> {
+    let Leftovers { found, survivors, .. } = leftovers;
+    let processes = if found == 1 { "process" } else { "processes" };
+    let fate = match survivors {
+        0 => "they were killed".to_owned(),
+        _ => format!("{survivors} of them are still there: they wait for a device"),
+    };
+    (found > 0).then(|| format!("an earlier runtime of this folder had left {found} {processes} running; {fate}"))
 }
 
 async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration>) -> Result<u8, UpError> {
@@ -66,6 +88,9 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration
         changes,
     });
     print(&welcome(ground, &tree));
+    if let Some(told) = ground.programs.leftovers().and_then(told_of) {
+        complain(&told);
+    }
     notify.ready();
     let enough = async {
         match limit {

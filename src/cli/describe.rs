@@ -71,7 +71,7 @@ impl Described {
 
     /// Where the runtime is asked, whether or not its description has faults.
     pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
-        let state_dir = config::state_dir(&self.source, |name| env::var(name).ok());
+        let state_dir = config::state_dir(&self.source, config::variable);
         in_home(&RuntimeConfig {
             state_dir,
             ..RuntimeConfig::default()

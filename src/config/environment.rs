@@ -1,5 +1,7 @@
 //! What the environment sets: `TRIARCH_<SECTION>__<KEY>`, two underscores between one key and the next.
 
+use std::ffi::{OsStr, OsString};
+
 use toml::de::DeValue;
 
 use super::error::Fault;
@@ -13,9 +15,22 @@ const PREFIX: &str = "TRIARCH_";
 /// What stands between one key and the next.
 const BETWEEN: &str = "__";
 
-/// The variables of this process, for [`load`](super::load).
+/// What stands for bytes that are no text.
+const NO_TEXT: char = char::REPLACEMENT_CHARACTER;
+
+/// The variables of this process, for [`load`](super::load). Of a value that is no text, so much remains that it is refused.
 pub fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    let readable = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, text_of(&value)));
+    std::env::vars_os().filter_map(readable)
+}
+
+/// One variable of this process, in the same way.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| text_of(&value))
+}
+
+fn text_of(value: &OsStr) -> String {
+    value.to_string_lossy().into_owned()
 }
 
 /// Puts what the environment sets over what the file sets; returns the variables that cannot be followed.
@@ -44,6 +59,9 @@ fn set(tree: &mut Node, schema: Schema<'_>, texts: &mut Texts, name: &str, value
         };
     }
     let (key, place) = texts.add_variable(name, value);
+    if value.contains(NO_TEXT) {
+        return Err(Box::new(no_text(&place)));
+    }
     let way: Vec<_> = keys.split(BETWEEN).map(|key| Step::Key(key.to_owned())).collect();
     let part = part(schema, &way).map_err(|above| Box::new(in_list(&key, above)))?;
     let types = part.map_or_else(|| vec!["string"], |part| types(schema.resolved(part)));
@@ -104,6 +122,14 @@ fn unreadable(place: &Place, name: &str) -> Fault {
         place.clone(),
         "this is no value that TOML knows",
         format!("write it as TOML does, as in {name}=10 or {name}=true"),
+    )
+}
+
+fn no_text(place: &Place) -> Fault {
+    Fault::new(
+        place.clone(),
+        "there are bytes in it that are no text",
+        "write it in UTF-8, or unset it",
     )
 }
 

@@ -48,7 +48,7 @@ mod words;
 
 pub(crate) use difference::changed;
 pub use difference::{Difference, Setting, difference};
-pub use environment::variables;
+pub use environment::{variable, variables};
 pub use error::{ConfigError, ConfigErrors, Spot, SpotOrigin};
 pub use init::{InitError, init, template};
 pub use load::{Loaded, load, state_dir};

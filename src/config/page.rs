@@ -22,7 +22,7 @@ A variable of the environment goes before the file: `TRIARCH_RUNTIME__LOG__LEVEL
 two underscores between one key and the next. Teams and agents are set in the file alone.
 
 A length of time is written as in `\"250ms\"`, `\"5s\"` or `\"1h 30m\"`. Unknown keys are errors. What stands under a key that
-speaks of a secret, a token, a password or the like is never shown.
+speaks of a secret, a token, a password or the like is never shown, nor is the user that an address names.
 ";
 
 /// All that may be set with agents of these kinds, in Markdown.

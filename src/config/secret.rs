@@ -1,5 +1,10 @@
 //! Which settings nobody is to read over somebody's shoulder.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde_json::Value;
+
 use super::node::Step;
 
 /// What is shown instead.
@@ -60,19 +65,79 @@ pub(super) fn without_value(line: &str) -> (String, Option<usize>) {
 ///
 /// It looks at the text alone: a line that cannot be read is shown too.
 pub(super) fn without_secrets(line: &str) -> (String, Option<usize>) {
+    let begins = [secret_value(line), user_of_address(line).map(|user| user.start)];
+    let Some(begin) = begins.into_iter().flatten().min() else {
+        return (line.to_owned(), None);
+    };
+    let space = if line[..begin].ends_with('=') { " " } else { "" };
+    let shown = [&line[..begin], space].concat();
+    let begin = shown.chars().count();
+    (shown + HIDDEN, Some(begin))
+}
+
+/// Where the first value begins of those whose keys are secrets.
+fn secret_value(line: &str) -> Option<usize> {
+    let first = line.trim_start().trim_start_matches(['"', '\'']);
+    let key = first.split(|c: char| !is_of_key(c)).next().unwrap_or_default();
+    let after = line.len() - first.len() + key.len();
+    // What looks like a setting and is none for lack of a `=`.
+    if is_secret(key) && !line[after..].contains('=') && line[after..].contains(['"', '\'', ':']) {
+        return Some(after);
+    }
     let mut from = 0;
     while let Some(at) = line[from..].find('=').map(|at| at + from) {
         let key = line[..at].trim_end().trim_end_matches(['"', '\'']);
-        let begin = key.rfind(|c: char| !(c.is_alphanumeric() || "_-.".contains(c)));
+        let begin = key.rfind(|c: char| !is_of_key(c));
         let begin = begin.map_or(0, |begin| begin + key[begin..].chars().next().map_or(1, char::len_utf8));
         if is_secret(&key[begin..]) {
-            let shown = format!("{} ", &line[..=at]);
-            let begin = shown.chars().count();
-            return (shown + HIDDEN, Some(begin));
+            return Some(at + 1);
         }
         from = at + 1;
     }
-    (line.to_owned(), None)
+    None
+}
+
+fn is_of_key(c: char) -> bool {
+    c.is_alphanumeric() || "_-.".contains(c)
+}
+
+/// Where an address names a user, with a password perhaps.
+fn user_of_address(text: &str) -> Option<Range<usize>> {
+    let begin = text.find("://")? + 3;
+    let ends = |c: char| "/?#\"'".contains(c) || c.is_whitespace();
+    let authority = text[begin..].split(ends).next().unwrap_or_default();
+    match authority.rfind('@') {
+        Some(at) => Some(begin..begin + at),
+        None => user_of_address(&text[begin..]).map(|user| begin + user.start..begin + user.end),
+    }
+}
+
+/// A value with what addresses in it say of users, and of secrets in their queries, left out.
+pub(super) fn shown(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(without_secrets_of_addresses(text).into_owned()),
+        Value::Array(values) => values.iter().map(shown).collect(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), shown(value))).collect(),
+        other => other.clone(),
+    }
+}
+
+fn without_secrets_of_addresses(text: &str) -> Cow<'_, str> {
+    let Some(query) = text.find("://") else {
+        return text.into();
+    };
+    let mut shown = text.to_owned();
+    if let Some(begin) = text[query..].find('?').map(|at| at + query + 1) {
+        let pairs = text[begin..].split('&').map(|pair| match pair.split_once('=') {
+            Some((key, _)) if is_secret(key) => format!("{key}={HIDDEN}"),
+            _ => pair.to_owned(),
+        });
+        shown = [&text[..begin], &pairs.collect::<Vec<_>>().join("&")].concat();
+    }
+    if let Some(user) = user_of_address(&shown) {
+        shown.replace_range(user, HIDDEN);
+    }
+    shown.into()
 }
 
 #[cfg(test)]
@@ -97,6 +162,20 @@ mod tests {
     }
 
     #[test]
+    fn an_address_keeps_its_host_and_loses_its_secrets() {
+        let table = [
+            ("http://host/a?b=c", "http://host/a?b=c"),
+            ("postgres://user:abc@host/db", "postgres://(hidden)@host/db"),
+            ("http://a?token=abc&b=c", "http://a?token=(hidden)&b=c"),
+            ("--db=redis://:a@b@host", "--db=redis://(hidden)@host"),
+            ("user@host", "user@host"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(&Value::from(text)), expected);
+        }
+    }
+
+    #[test]
     fn a_line_keeps_its_keys_and_loses_its_secrets() {
         let table = [
             ("token = \"abc\" # old", "token = (hidden)"),
@@ -105,6 +184,10 @@ mod tests {
             ("é.token=\"abc", "é.token= (hidden)"),
             ("span = 10", "span = 10"),
             ("= = token", "= = token"),
+            ("DB_PASSWORD \"abc\"", "DB_PASSWORD(hidden)"),
+            ("token bucket", "token bucket"),
+            ("a = \"postgres://user:abc@host/db\"", "a = \"postgres://(hidden)"),
+            ("a = \"http://host/?token=abc\"", "a = \"http://host/?token= (hidden)"),
         ];
         for (line, shown) in table {
             assert_eq!(without_secrets(line).0, shown);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::load::Loaded;
 use super::node::{Node, Step};
 use super::schema::{Schema, properties};
-use super::secret::{HIDDEN, is_secret_way};
+use super::secret::{self, HIDDEN, is_secret_way};
 use super::words::{key, path, toml};
 
 /// Where the value of a setting comes from.
@@ -101,7 +101,7 @@ impl Loaded {
             }
             _ => shown.settings.push(ShownSetting {
                 path: path(way),
-                value: if is_hidden { HIDDEN.into() } else { value.clone() },
+                value: if is_hidden { HIDDEN.into() } else { secret::shown(value) },
                 origin: node.map_or(Origin::Default, |node| self.texts.origin(&node.place)),
                 way: way.clone(),
             }),

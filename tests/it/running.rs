@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::PATIENCE;
 
+/// How long one that a test leaves running may take to stop in order.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// How many lines may wait to be looked at.
 const LINES: usize = 64;
 
@@ -40,7 +43,8 @@ impl House {
         path
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The binary with those arguments, to be started here.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_triarch"));
         command
             .args(arguments)
@@ -74,7 +78,12 @@ impl House {
 
     /// Starts the runtime, and waits until it says that it runs.
     pub(crate) fn up(&self, arguments: &[&str]) -> Running {
-        let mut running = Running::start(self.command(&[&["up"], arguments].concat()));
+        Self::up_by(self.command(&[&["up"], arguments].concat()))
+    }
+
+    /// Starts the runtime by `command`, and waits until it says that it runs.
+    pub(crate) fn up_by(command: Command) -> Running {
+        let mut running = Running::start(command);
         running.said_with("triarch top", PATIENCE);
         running
     }
@@ -186,6 +195,10 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Its exit code, once it has ended.
     pub(crate) fn end(&mut self, patience: Duration) -> Option<i32> {
         let deadline = Instant::now() + patience;
@@ -205,6 +218,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.stop_reading();
+        // In order, so that what it made outside of its folder goes with it, control groups above all.
+        let deadline = Instant::now() + FAREWELL;
+        if self.runs() {
+            let _asked = Command::new("kill").arg(self.child.id().to_string()).output();
+        }
+        while self.runs() && Instant::now() < deadline {
+            thread::park_timeout(Duration::from_millis(1));
+        }
         // One that has ended already needs no kill.
         let _killed = self.child.kill();
         let _waited = self.child.wait();

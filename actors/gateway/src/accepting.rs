@@ -1,6 +1,5 @@
 //! Letting in who comes, and what a door does when nobody can be let in.
 
-use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context as Task, Poll};
@@ -12,13 +11,14 @@ use triarch_supervision::prelude::*;
 
 use crate::guests::{Guest, Guests};
 use crate::metrics::Refusal;
+use crate::reserve::Reserve;
 
 /// How long a door waits that has no descriptor for whoever comes.
 pub(crate) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Where connections come from.
 pub(crate) trait Listener: Send + Sync {
-    type Stream: Send;
+    type Stream: Send + 'static;
 
     fn poll_accept(&self, task: &mut Task<'_>) -> Poll<io::Result<Self::Stream>>;
 }
@@ -55,56 +55,49 @@ pub(crate) enum Came<S> {
 pub(crate) struct Porter {
     guests: Guests,
     reserve: Reserve,
-}
-
-/// A descriptor kept for when the process has no other left.
-#[derive(Debug)]
-enum Reserve {
-    /// This door keeps none.
-    None,
-    Kept {
-        _open: File,
-    },
-    Spent,
+    may_spend: bool,
 }
 
 impl Porter {
-    pub(crate) fn new(guests: Guests) -> Self {
+    /// One that gives up whom it lets in while the reserve is spent.
+    pub(crate) fn new(guests: Guests, reserve: Reserve) -> Self {
         Self {
             guests,
-            reserve: Reserve::None,
+            reserve,
+            may_spend: false,
         }
     }
 
-    /// One that keeps a descriptor in reserve, so that its door opens when no other does.
-    pub(crate) fn with_reserve(guests: Guests) -> Self {
+    /// One that may spend the reserve, so that its door opens when no other does.
+    pub(crate) fn with_reserve(guests: Guests, reserve: Reserve) -> Self {
         Self {
             guests,
-            reserve: Reserve::Spent,
+            reserve,
+            may_spend: true,
         }
     }
 
     /// The next who comes; `None` where it is to be called again.
-    pub(crate) async fn next<L: Listener>(&mut self, listener: &L) -> Option<Came<L::Stream>> {
-        self.refill();
-        let accepted = match self.reserve {
-            Reserve::Spent => within_back_off(listener).await?,
-            _ => poll_fn(|task| listener.poll_accept(task)).await,
+    pub(crate) async fn next<L: Listener>(&self, listener: &L) -> Option<Came<L::Stream>> {
+        let accepted = if self.may_spend && self.reserve.is_spent() {
+            within_back_off(listener).await?
+        } else {
+            poll_fn(|task| listener.poll_accept(task)).await
         };
         match accepted {
-            Ok(stream) => Some(self.admit(stream)),
+            Ok(stream) => self.admit(stream),
             Err(error) => self.make_room(&error, listener).await,
         }
     }
 
-    async fn make_room<L: Listener>(&mut self, error: &io::Error, listener: &L) -> Option<Came<L::Stream>> {
-        match judge(error, matches!(self.reserve, Reserve::Kept { .. })) {
+    async fn make_room<L: Listener>(&self, error: &io::Error, listener: &L) -> Option<Came<L::Stream>> {
+        match judge(error, self.may_spend && !self.reserve.is_spent()) {
             Verdict::Again => None,
             Verdict::SpendReserve => {
                 self.guests.metrics().refused(Refusal::Exhausted);
-                self.reserve = Reserve::Spent;
+                self.reserve.spend();
                 let stream = within_back_off(listener).await?.ok()?;
-                Some(self.admit(stream))
+                self.admit(stream)
             }
             Verdict::BackOff => {
                 self.guests.metrics().refused(Refusal::Exhausted);
@@ -114,19 +107,16 @@ impl Porter {
         }
     }
 
-    fn admit<S>(&self, stream: S) -> Came<S> {
-        match self.guests.admit() {
+    fn admit<S: Send + 'static>(&self, stream: S) -> Option<Came<S>> {
+        if !self.may_spend && self.reserve.is_spent() {
+            self.guests.metrics().refused(Refusal::Exhausted);
+            self.reserve.keep(stream);
+            return None;
+        }
+        Some(match self.guests.admit() {
             Some(guest) => Came::Admitted(stream, guest),
             None => Came::Surplus(stream),
-        }
-    }
-
-    fn refill(&mut self) {
-        if matches!(self.reserve, Reserve::Spent)
-            && let Ok(open) = File::open("/dev/null")
-        {
-            self.reserve = Reserve::Kept { _open: open };
-        }
+        })
     }
 }
 

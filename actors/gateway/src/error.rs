@@ -25,7 +25,7 @@ pub enum Error {
         host: String,
     },
     /// The address is taken, or is not this machine's.
-    #[error("HTTP cannot be served on {listen}; free the port or choose another under gateway.listen")]
+    #[error("HTTP cannot be served on {listen}: {source}; free the port or choose another under gateway.listen")]
     Listen {
         /// The address in question.
         listen: SocketAddr,
@@ -62,7 +62,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The socket cannot be made.
-    #[error("the socket cannot be opened at {}; see that the folder can be written to and its path is short", path.display())]
+    #[error("{} cannot be had for the socket: {source}; see that its folder can be written and has a short path, or set runtime.state_dir to another", path.display())]
     Open {
         /// What could not be made or read.
         path: PathBuf,

@@ -70,6 +70,7 @@ mod http;
 pub mod metrics;
 mod operation;
 mod patience;
+mod reserve;
 mod room;
 mod socket;
 mod wire;

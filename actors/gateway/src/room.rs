@@ -20,6 +20,7 @@ use crate::guests::Guests;
 use crate::http::{self, Hosts, Http};
 use crate::metrics::{Door, Metrics};
 use crate::operation::{Operations, Performer};
+use crate::reserve::Reserve;
 use crate::socket::{self, Socket};
 
 /// How the paths of connections begin. They come and go by the thousand, so the lifecycle log does not tell of each: see
@@ -38,7 +39,9 @@ pub fn room(doors: Doors, exposition: &Exposition, operations: impl Operations) 
             Duration::from_secs(10),
         ));
     let metrics = Metrics::new(instruments, exposition, Door::Socket)?;
+    let reserve = Reserve::default();
     let socket = socket::Settings {
+        reserve: reserve.clone(),
         door: doors.socket,
         guests: Guests::new(doors.bounds.socket, socket::LIMITS, metrics),
         performer: Performer::new(operations),
@@ -47,6 +50,7 @@ pub fn room(doors: Doors, exposition: &Exposition, operations: impl Operations) 
     let metrics = Metrics::new(instruments, exposition, Door::Http)?;
     let Some(door) = doors.http else { return Ok(room) };
     let http = http::Settings {
+        reserve,
         hosts: Hosts::of(door.address, &doors.config.hosts),
         listener: door.listener,
         guests: Guests::new(doors.bounds.http, http::LIMITS, metrics),

@@ -13,7 +13,7 @@ use crate::sys::LaunchError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The state folder cannot be had.
-    #[error("the folder {} cannot be had for what programs leave; make it, or name another", path.display())]
+    #[error("the state folder {} cannot be had: {source}; see that it can be made and written, or set runtime.state_dir to another", path.display())]
     StateFolder {
         /// The folder.
         path: PathBuf,

@@ -78,6 +78,12 @@ impl Programs {
         self.leftovers.get().copied()
     }
 
+    /// Waits until nothing is left of any program, no longer than `patience`: for a process that is about to end, and with
+    /// it the threads that lay programs to rest whose agents were killed. Returns of how many something may be left.
+    pub fn await_ends(&self, patience: Duration) -> usize {
+        sys::await_ends(&self.links.owner, patience)
+    }
+
     /// The processes of an agent as they are now, by its path.
     pub async fn processes(&self, path: &str) -> Vec<ProcessView> {
         let Some(running) = self.links.records.running(path) else {

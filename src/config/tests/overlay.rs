@@ -53,6 +53,10 @@ fn a_whole_table_may_come_from_the_environment_and_be_overlaid_in_turn() {
 fn a_variable_that_cannot_be_followed_is_shown_with_what_to_write() {
     let table = [
         (
+            ("TRIARCH_RUNTIME__STATE_DIR", "/srv/\u{fffd}"),
+            "environment TRIARCH_RUNTIME__STATE_DIR: there are bytes in it that are no text\n   | TRIARCH_RUNTIME__STATE_DIR=/srv/\u{fffd}\n   |                            ^^^^^^\n  write it in UTF-8, or unset it",
+        ),
+        (
             ("TRIARCH_RUNTIME__SPAM", "1"),
             "environment TRIARCH_RUNTIME__SPAM: unknown key `spam` in [runtime]\n   | TRIARCH_RUNTIME__SPAM=1\n   | ^^^^^^^^^^^^^^^^^^^^^\n  write TRIARCH_RUNTIME__SPAN",
         ),

@@ -13,6 +13,7 @@ use super::message::Never;
 use crate::accepting::{Came, Porter, serve};
 use crate::guests::{Arrival, Guest, Guests};
 use crate::metrics::Door;
+use crate::reserve::Reserve;
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) listener: Arc<TcpListener>,
     pub(crate) hosts: Hosts,
     pub(crate) guests: Guests,
+    pub(crate) reserve: Reserve,
     pub(crate) exposition: Exposition,
 }
 
@@ -36,7 +38,7 @@ impl Agent for Http {
 
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
         Ok(Self {
-            porter: Porter::new(settings.guests.clone()),
+            porter: Porter::new(settings.guests.clone(), settings.reserve.clone()),
             settings,
         })
     }

@@ -13,6 +13,7 @@ use crate::doors::SocketDoor;
 use crate::guests::{Arrival, Guest, Guests};
 use crate::metrics::{Door, Refusal};
 use crate::operation::{Caller, Code, OperationError, Performer};
+use crate::reserve::Reserve;
 use crate::wire::Answer;
 
 /// What each incarnation starts from.
@@ -20,6 +21,7 @@ use crate::wire::Answer;
 pub(crate) struct Settings {
     pub(crate) door: Arc<SocketDoor>,
     pub(crate) guests: Guests,
+    pub(crate) reserve: Reserve,
     pub(crate) performer: Performer,
 }
 
@@ -36,7 +38,7 @@ impl Agent for Socket {
 
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
         Ok(Self {
-            porter: Porter::with_reserve(settings.guests.clone()),
+            porter: Porter::with_reserve(settings.guests.clone(), settings.reserve.clone()),
             settings,
         })
     }
@@ -66,6 +68,7 @@ impl Socket {
         let settings = connection::Settings {
             arrival: Arrival::new(stream, guest),
             performer: self.settings.performer.clone(),
+            reserve: self.settings.reserve.clone(),
             caller,
         };
         let connection = Child::of::<Connection>(name, settings)

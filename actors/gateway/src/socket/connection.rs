@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
+use tokio::io::{Interest, Ready};
 use tokio::net::UnixStream;
 use triarch_supervision::prelude::*;
 
@@ -18,6 +19,7 @@ use crate::operation::{
     Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request, Written,
 };
 use crate::patience::Patience;
+use crate::reserve::Reserve;
 use crate::wire::{Answer, Asked, LINE_MAX, too_long};
 
 /// How long the last lines may take when the room is stopped.
@@ -34,15 +36,18 @@ const READ_WITHIN: Duration = Duration::from_mins(1);
 pub(super) struct Settings {
     pub(super) arrival: Arrival<UnixStream>,
     pub(super) performer: Performer,
+    pub(super) reserve: Reserve,
     pub(super) caller: Caller,
 }
 
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: UnixStream,
+    stream: Arc<UnixStream>,
     guest: Guest,
     performer: Performer,
+    /// Gets what the connection was held by.
+    reserve: Reserve,
     caller: Caller,
     /// What was read and not yet understood; so much of it is known to hold no end of a line.
     inbox: Vec<u8>,
@@ -84,9 +89,10 @@ impl Agent for Connection {
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let (stream, guest) = settings.arrival.take().ok_or_else(Failure::ignore)?;
         Ok(Self {
-            stream,
+            stream: Arc::new(stream),
             guest,
             performer: settings.performer,
+            reserve: settings.reserve,
             caller: settings.caller,
             inbox: Vec::new(),
             searched: 0,
@@ -136,7 +142,7 @@ impl Connection {
     async fn write(&mut self) -> io::Result<()> {
         let unwritten = self.outbox.get(self.written..).unwrap_or_default();
         let written = tokio::select! {
-            written = tokio::time::timeout(READ_WITHIN, self.stream.write(unwritten)) => written,
+            written = tokio::time::timeout(READ_WITHIN, write(&self.stream, unwritten)) => written,
             () = self.guest.outstayed() => return Err(io::ErrorKind::TimedOut.into()),
         };
         let Ok(written) = written else {
@@ -162,7 +168,7 @@ impl Connection {
             return Ok(());
         }
         let read = tokio::select! {
-            read = self.stream.read_buf(&mut self.inbox) => read?,
+            read = read(&self.stream, &mut self.inbox) => read?,
             () = self.guest.outstayed() => 0,
         };
         if read == 0 {
@@ -297,6 +303,24 @@ impl InHand {
             None => Step::Ended(ended),
         }
     }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Who has gone already needs no end.
+        let _gone = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Both);
+        self.reserve.keep(Arc::clone(&self.stream));
+    }
+}
+
+/// Writes as much as is taken; waits until anything is.
+async fn write(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.async_io(Interest::WRITABLE, || stream.try_write(bytes)).await
+}
+
+/// Reads what has come; waits until anything has.
+async fn read(stream: &UnixStream, into: &mut Vec<u8>) -> io::Result<usize> {
+    stream.async_io(Interest::READABLE, || stream.try_read_buf(into)).await
 }
 
 /// Returns when the other side has closed both directions, as its end does. One who has closed only its own may still

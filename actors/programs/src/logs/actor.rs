@@ -11,6 +11,7 @@ use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Event, Events, Fact, Observation};
 use triarch_telemetry::files::Bounds;
 
+use super::backlog::Waiting;
 use super::ends::{self, Ends};
 use super::files::{Batch, Files, newest};
 use super::line::{LogLine, Source};
@@ -37,6 +38,8 @@ pub(crate) struct Scribe {
     files: Option<Files>,
     gathered: Batch,
     ends: Ends,
+    /// Let go when what is gathered is written.
+    waiting: Vec<Waiting>,
     count: usize,
     events: Events,
     /// Events that were seen and not yet noted.
@@ -52,6 +55,7 @@ impl Agent for Scribe {
             files: Some(Files::new(settings.folder.clone(), settings.bounds)),
             gathered: Batch::new(),
             ends: Ends::new(),
+            waiting: Vec::new(),
             count: 0,
             events: ctx.observer().events(),
             seen: VecDeque::new(),
@@ -65,6 +69,7 @@ impl Agent for Scribe {
             self.ends.entry(Arc::clone(&write.agent)).or_default().push(*end);
         }
         self.gather(write.agent, write.lines);
+        self.waiting.extend(write.waiting);
         if self.count >= GATHERED_MAX {
             self.flush().await;
         }
@@ -144,6 +149,7 @@ impl Scribe {
         let (batch, settings) = (std::mem::take(&mut self.gathered), &self.settings);
         let ends = std::mem::take(&mut self.ends);
         let count = std::mem::take(&mut self.count) as u64;
+        let held = std::mem::take(&mut self.waiting);
         let files = self.files.take();
         let mut files = files.unwrap_or_else(|| Files::new(settings.folder.clone(), settings.bounds));
         let writing = tokio::task::spawn_blocking(move || {
@@ -160,6 +166,7 @@ impl Scribe {
             }
             Err(_gone) => settings.metrics.dropped_disk.add(count),
         }
+        drop(held);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use triarch_supervision::prelude::*;
 
+use super::backlog::{Backlog, Waiting};
 use super::line::{LogLine, Source};
 use crate::metrics::Metrics;
 use crate::records::ExitRecord;
@@ -17,6 +18,8 @@ pub(crate) struct Write {
     pub(crate) lines: Vec<LogLine>,
     /// How a process of it ended.
     pub(crate) end: Option<Box<ExitRecord>>,
+    /// Let go when the lines are written.
+    pub(super) waiting: Option<Waiting>,
 }
 
 impl Message for Write {
@@ -30,17 +33,25 @@ pub(crate) struct Journal {
     metrics: Metrics,
     agent: Arc<str>,
     incarnation: u64,
+    backlog: Backlog,
     lines: Vec<LogLine>,
     end: Option<Box<ExitRecord>>,
 }
 
 impl Journal {
-    pub(crate) fn new(scribe: Address<Write>, metrics: Metrics, agent: Arc<str>, incarnation: u64) -> Self {
+    pub(crate) fn new(
+        scribe: Address<Write>,
+        metrics: Metrics,
+        agent: Arc<str>,
+        incarnation: u64,
+        backlog: Backlog,
+    ) -> Self {
         Self {
             scribe,
             metrics,
             agent,
             incarnation,
+            backlog,
             lines: Vec::new(),
             end: None,
         }
@@ -68,9 +79,19 @@ impl Journal {
         if self.lines.is_empty() && self.end.is_none() {
             return;
         }
-        let (lines, end) = (std::mem::take(&mut self.lines), self.end.take());
-        let (agent, count) = (Arc::clone(&self.agent), lines.len() as u64);
-        if self.scribe.try_send(Write { agent, lines, end }).is_err() {
+        let mut write = Write {
+            agent: Arc::clone(&self.agent),
+            waiting: self.backlog.admit(&self.lines),
+            lines: std::mem::take(&mut self.lines),
+            end: self.end.take(),
+        };
+        if write.waiting.is_none() {
+            // How a process ended is little, and is kept though there are too many lines.
+            self.metrics.dropped_busy.add(write.lines.len() as u64);
+            write.lines.clear();
+        }
+        let count = write.lines.len() as u64;
+        if self.scribe.try_send(write).is_err() {
             self.metrics.dropped_busy.add(count);
         }
     }

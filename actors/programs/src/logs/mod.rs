@@ -7,9 +7,11 @@
 //!                                             └──▶ Logs::read, Logs::follow
 //! ```
 //!
-//! Nobody waits for it: a batch that finds no room is counted and gone, and so is what the disk refuses.
+//! Nobody waits for it: a batch that finds no room, or whose agent has too much there already, is counted and gone, and
+//! so is what the disk refuses.
 
 mod actor;
+mod backlog;
 pub(crate) mod ends;
 mod files;
 mod line;
@@ -17,6 +19,7 @@ mod message;
 mod reader;
 
 pub(crate) use actor::{Scribe, Settings};
+pub(crate) use backlog::Backlog;
 pub use line::{LogLine, Source};
 pub(crate) use message::{Journal, Write, wall_clock};
 pub use reader::{Following, LogError, Logs, Query};

@@ -8,7 +8,7 @@ use triarch_teams::{PostOffice, Span};
 
 use super::machine::{Bounds, Carried};
 use crate::command::Recipe;
-use crate::logs::{Journal, Write};
+use crate::logs::{Backlog, Journal, Write};
 use crate::metrics::Metrics;
 use crate::records::Records;
 use crate::settings::{Mode, ProgramSettings};
@@ -41,6 +41,8 @@ pub(super) struct Parts {
     unanswered_max: usize,
     answers: bool,
     carried: Mutex<Carried>,
+    /// What waits to be written to its log.
+    backlog: Backlog,
 }
 
 impl Plan {
@@ -63,6 +65,7 @@ impl Plan {
             unanswered_max: settings.unanswered_max.get(),
             answers: settings.answers,
             carried: Mutex::default(),
+            backlog: Backlog::default(),
         }))
     }
 }
@@ -82,7 +85,8 @@ impl Parts {
 
     pub(super) fn journal(&self, incarnation: u64) -> Journal {
         let Links { scribe, metrics, .. } = &self.links;
-        Journal::new(scribe.clone(), metrics.clone(), Arc::clone(&self.path), incarnation)
+        let path = Arc::clone(&self.path);
+        Journal::new(scribe.clone(), metrics.clone(), path, incarnation, self.backlog.clone())
     }
 
     /// What the last life could not hand to its program.

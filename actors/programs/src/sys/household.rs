@@ -57,6 +57,14 @@ impl Household {
         members
     }
 
+    /// A look at whoever is in its control group or was seen before, and at nobody else: it costs the same however many
+    /// others there are.
+    pub(super) fn look(&self) -> Census {
+        let mut pids = self.enclosure.inmates();
+        pids.extend(locked(&self.seen).keys());
+        Census::of(pids.into_iter().collect(), Groups::OfOrphans)
+    }
+
     /// Who of it is alive. Those who came back to us and have ended are laid to rest.
     pub(super) fn living<'c>(&self, census: &'c Census) -> Vec<&'c Entry> {
         let (living, ended): (Vec<_>, Vec<_>) = self.members(census).into_iter().partition(|entry| entry.is_alive());

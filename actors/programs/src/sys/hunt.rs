@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use super::birth;
 use super::census::{Census, Entry, Groups, Identity};
 use super::household::Household;
+use super::outstanding::Outstanding;
 
 /// How long a hunt goes on. What is alive then waits for a device, and dies when that answers.
 const HUNT: Duration = Duration::from_secs(5);
@@ -196,11 +197,17 @@ pub(super) struct Funeral(Option<Due>);
 struct Due {
     household: Arc<Household>,
     pidfd: Arc<OwnedFd>,
+    /// Let go when nothing more is done.
+    outstanding: Outstanding,
 }
 
 impl Funeral {
-    pub(super) fn new(household: Arc<Household>, pidfd: Arc<OwnedFd>) -> Self {
-        Self(Some(Due { household, pidfd }))
+    pub(super) fn new(household: Arc<Household>, pidfd: Arc<OwnedFd>, outstanding: Outstanding) -> Self {
+        Self(Some(Due {
+            household,
+            pidfd,
+            outstanding,
+        }))
     }
 
     /// Whom it is for.
@@ -232,7 +239,12 @@ impl Funeral {
 
 impl Drop for Funeral {
     fn drop(&mut self) {
-        let Some(Due { household, pidfd }) = self.0.take() else {
+        let Some(Due {
+            household,
+            pidfd,
+            outstanding,
+        }) = self.0.take()
+        else {
             return;
         };
         end(&household);
@@ -241,6 +253,7 @@ impl Drop for Funeral {
             let _ = birth::ended(&pidfd, false);
         }
         household.enclosure.remove();
+        drop(outstanding);
     }
 }
 

@@ -124,8 +124,10 @@ impl Process {
 
     /// Asks all to end who were not asked before; returns who is alive.
     async fn ask(&self, tally: &Tally, is_first: bool) -> io::Result<Vec<Entry>> {
-        // Only a control group keeps those together whom the program leaves behind when it ends at once.
-        let census = if is_first && !self.household.enclosure.tracks() {
+        // Only a control group keeps those together whom the program leaves behind when it ends at once. Who has left even
+        // that is found when the others are gone.
+        let is_tracked = self.household.enclosure.tracks();
+        let census = if is_first || is_tracked {
             None
         } else {
             Some(census::fresh().await?)
@@ -135,6 +137,7 @@ impl Process {
         let asked = move || {
             let living: Vec<Entry> = match census {
                 Some(census) => household.living(&census).into_iter().cloned().collect(),
+                None if is_tracked => household.living(&household.look()).into_iter().cloned().collect(),
                 None => hunt::freeze(&household),
             };
             // Who is stopped hears nothing until he goes on.

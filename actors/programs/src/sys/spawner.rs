@@ -21,6 +21,7 @@ use super::ground::Ground;
 use super::household::Household;
 use super::hunt::Funeral;
 use super::launch::{Command, Enforcement, Launch, LaunchError, Limits, Sandbox};
+use super::outstanding::Outstanding;
 
 /// How many children can be born at a time.
 const THREADS: usize = 4;
@@ -37,6 +38,7 @@ pub(super) struct Born {
 struct Order {
     launch: Launch,
     ground: Ground,
+    outstanding: Outstanding,
     reply: oneshot::Sender<Result<Born, LaunchError>>,
 }
 
@@ -49,7 +51,12 @@ pub(super) async fn spawn(launch: Launch, ground: Ground) -> Result<Born, Launch
         source: error.kind().into(),
     })?;
     let (reply, answer) = oneshot::channel();
-    let order = Order { launch, ground, reply };
+    let order = Order {
+        outstanding: Outstanding::of(launch.tag.owner()),
+        launch,
+        ground,
+        reply,
+    };
     orders.send_async(order).await.map_err(|_| LaunchError::Ended)?;
     answer.await.map_err(|_| LaunchError::Ended)?
 }
@@ -73,13 +80,19 @@ fn begin() -> io::Result<Sender<Order>> {
 fn serve(orders: &Receiver<Order>) {
     let mut stack = Stack::new();
     for order in orders {
-        let born = deliver(&order.launch, &order.ground, &mut stack);
+        let Order {
+            launch,
+            ground,
+            outstanding,
+            reply,
+        } = order;
+        let born = deliver(&launch, &ground, outstanding, &mut stack);
         // If nobody waits any more the child comes back here, and its funeral with it.
-        drop(order.reply.send(born));
+        drop(reply.send(born));
     }
 }
 
-fn deliver(launch: &Launch, ground: &Ground, stack: &mut Stack) -> Result<Born, LaunchError> {
+fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &mut Stack) -> Result<Born, LaunchError> {
     let command = Command::of(launch)?;
     let mut enforcement = Enforcement::default();
     let ruleset = ruleset(launch, &command, &mut enforcement)?;
@@ -115,7 +128,7 @@ fn deliver(launch: &Launch, ground: &Ground, stack: &mut Stack) -> Result<Born, 
     })?;
     let household = Household::new(launch.tag.clone(), pid, enclosure);
     Ok(Born {
-        funeral: Funeral::new(household, Arc::new(pidfd)),
+        funeral: Funeral::new(household, Arc::new(pidfd), outstanding),
         stdin: stdin.1,
         stdout: stdout.0,
         stderr: stderr.0,

@@ -17,7 +17,7 @@ use super::health::{Change, Health};
 use super::outgoing::{Outgoing, Recipients};
 use super::response::{NoResponse, Response};
 use super::show;
-use super::target::Target;
+use super::target::{Target, without_query};
 use crate::error::SettingError;
 use crate::kind::{Kind, Seat};
 use crate::post::{Post, PostOffice};
@@ -107,7 +107,7 @@ impl Kind for HttpChecks {
         }
         Ok(Spec {
             target: Target::read(&seat.settings.url)?,
-            url: Arc::from(seat.settings.url),
+            url: Arc::from(without_query(&seat.settings.url)),
             every: every.0,
             timeout: timeout.0,
             expect,

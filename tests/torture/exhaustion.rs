@@ -1,0 +1,124 @@
+//! A runtime that has no descriptor left.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::PATIENCE;
+use crate::programs::ECHO;
+use crate::yard::{Yard, until};
+
+/// More than there are descriptors for.
+const GUESTS: usize = 32;
+
+/// The lowest number that none of its descriptors has; some may have been inherited that have far higher ones.
+fn lowest_free(pid: u32) -> u64 {
+    let is_open = |number: &u64| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
+    (0..1 << 20).find(|number| !is_open(number)).unwrap()
+}
+
+fn limit(pid: u32, most: u64) {
+    let (pid, most) = (pid.to_string(), format!("--nofile={most}:"));
+    assert!(
+        Command::new("prlimit")
+            .args(["--pid", &pid, &most])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// The processor time that it has used.
+fn used(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks: u64 = [fields[11], fields[12]]
+        .iter()
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum();
+    // A tick is a hundredth of a second on every machine there is.
+    Duration::from_millis(ticks * 10)
+}
+
+fn scraper(port: u16) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    stream
+}
+
+#[test]
+fn without_descriptors_it_goes_on_and_with_them_all_is_as_before() {
+    let yard = Yard::new();
+    let team = "[[team]]\nname = \"team\"\nintensity = { restarts = 1000, within = \"1m\" }\n\
+                backoff = { first = \"50ms\", max = \"200ms\" }\n";
+    let agents = [yard.agent("stays", ECHO, ""), yard.agent("goes", ECHO, "replicas = 3")].concat();
+    yard.house.write("triarch.toml", &[team, &agents].concat());
+    let runtime = yard.up();
+    let pid = runtime.pid();
+    assert_eq!(yard.reply("stays"), "pong");
+    let killed = yard.ask("agent.show", &json!({ "agent": "goes-1" })).unwrap()["pid"].to_string();
+    assert_eq!(yard.reply("goes-1"), "pong");
+
+    limit(pid, lowest_free(pid) + 2);
+    let mut guests: Vec<_> = (0..GUESTS)
+        .map(|_| scraper_that_says_nothing(yard.house.port))
+        .collect();
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", &killed])
+            .status()
+            .unwrap()
+            .success()
+    );
+    until("it cannot be started", || {
+        shown(&yard, "goes-1")["restarts"].as_u64() > Some(3)
+    });
+    let waiting = scraper(yard.house.port);
+    let (begun, before) = (Instant::now(), used(pid));
+    until("a while has passed", || begun.elapsed() > Duration::from_secs(2));
+    let share = (used(pid).saturating_sub(before)).as_secs_f64() / begun.elapsed().as_secs_f64();
+    assert!(share < 0.5, "it uses {share} of a core");
+    for _ in 0..5 {
+        // The first of them gives up after a while, which a command does not.
+        assert_eq!(yard.ask("status", &json!({})).unwrap()["pid"], pid);
+        assert_eq!(yard.house.json(&["status"])["pid"], pid);
+        assert_eq!(yard.reply("stays"), "pong");
+    }
+
+    limit(pid, 1024);
+    let lifted = Instant::now();
+    guests.clear();
+    let mut page = String::new();
+    let mut waiting = waiting;
+    waiting.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+    let scraped = lifted.elapsed();
+    until("the program is back", || yard.try_reply("goes-1").is_some());
+    eprintln!(
+        "{share:.2} of a core while exhausted; /metrics {scraped:.0?} after, the program {:.0?}",
+        lifted.elapsed()
+    );
+    for agent in ["goes-1", "goes-2", "goes-3", "stays"] {
+        assert_eq!(yard.reply(agent), "pong");
+    }
+    assert_eq!(shown(&yard, "stays")["incarnation"], 1);
+    yard.down(runtime);
+}
+
+/// One that keeps its connection and does not ask.
+fn scraper_that_says_nothing(port: u16) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", port)).unwrap()
+}
+
+fn shown(yard: &Yard, agent: &str) -> serde_json::Value {
+    yard.ask("agent.show", &json!({ "agent": agent })).unwrap()
+}
