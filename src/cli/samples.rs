@@ -78,11 +78,16 @@ pub(super) fn teams() -> Vec<TeamSeen> {
     vec![first, read(other)]
 }
 
+fn change(at: &str, ago_ms: u64, to: &str, incarnation: u64, reason: Option<&str>) -> Value {
+    json!({ "at": at, "ago_ms": ago_ms, "to": to, "incarnation": incarnation, "is_of_earlier_runtime": false, "reason": reason })
+}
+
 pub(super) fn agent() -> AgentSeen {
     let mut agent = serde_json::to_value(&nodes()[2]).unwrap();
     let more = json!({
         "described_as": "program", "capabilities": ["review", "summarise"], "role": "reads proposals",
-        "last_exit": "failed: the program ended with code 3", "shown": "reading page 7",
+        "last_exit": "failed: the program ended with code 3", "shown": "reading page 7", "ends": [],
+        "history": [change("2026-11-21T09:46:55.500000Z", 61_000, "busy", 3, None)],
     });
     agent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     read(agent)
@@ -94,13 +99,14 @@ pub(super) fn why() -> WhyShown {
         "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)),
         "policy": ["restart: permanent", "shutdown: within 5s", "when it fails too often: quarantine"], "shown": "reading page 7",
         "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "command": "python3" }],
+        "next": "if it ends: restart 3 of 5 within 30s, then it stays down until somebody restarts it", "restart_in_ms": null,
         "ends": [{
-            "incarnation": 2, "reason": "error", "code": 3, "signal": null,
+            "incarnation": 2, "ended": "2026-11-21T09:46:54.100000Z", "reason": "error", "code": 3, "signal": null,
             "lines": ["reading page 1", "ValueError: page 2 is no text"],
         }],
         "history": [
-            { "ago_ms": 61_000, "to": "busy", "incarnation": 3, "reason": null },
-            { "ago_ms": 61_400, "to": "backoff", "incarnation": 2, "reason": "failed: the program ended with code 3" },
+            change("2026-11-21T09:46:55.500000Z", 61_000, "busy", 3, None),
+            change("2026-11-21T09:46:55.100000Z", 61_400, "backoff", 2, Some("failed: the program ended with code 3")),
         ],
     }))
 }
