@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -400,12 +399,11 @@ fn ends(screen: &Screen, ends: &[Value]) -> String {
     text
 }
 
-/// When something was that is told in seconds since the beginning of 1970.
+/// When something was, to the second.
 fn when(time: &Value) -> String {
-    let seconds = time.get("secs_since_epoch").and_then(Value::as_u64);
-    let time = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-    time.map_or_else(String::new, |time| {
-        format!(" at {}", humantime::format_rfc3339_seconds(time))
+    time.as_str().map_or_else(String::new, |time| {
+        let second = time.split('.').next().unwrap_or_default();
+        format!(" at {second}Z")
     })
 }
 

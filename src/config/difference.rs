@@ -32,7 +32,8 @@ impl Config {
     /// Takes up the settings of `new` that a runtime can change while it runs. Teams are another matter.
     pub fn take_up(&mut self, new: &Self) {
         self.runtime.log = new.runtime.log;
-        self.telemetry = new.telemetry;
+        self.telemetry.look_every = new.telemetry.look_every;
+        self.telemetry.limits = new.telemetry.limits;
         self.gateway.http_connections = new.gateway.http_connections;
         self.gateway.socket_connections = new.gateway.socket_connections;
     }

@@ -46,6 +46,8 @@ const SETTINGS: &[(&str, &[Setting])] = &[
             ("limits.warn_from", "limits.warn_from = 3", Live),
             ("limits.error_from", "limits.error_from = 9", Live),
             ("limits.children", "limits.children = 9", Live),
+            ("events.file_bytes", "events.file_bytes = \"64KiB\"", AtRestart),
+            ("events.files", "events.files = 9", AtRestart),
         ],
     ),
     (

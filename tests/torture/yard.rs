@@ -189,10 +189,14 @@ impl Caller {
     pub(crate) fn ask(&mut self, operation: &str, input: &Value) -> Result<Value, Value> {
         let line = json!({ "operation": operation, "input": input });
         writeln!(self.0.get_mut(), "{line}").unwrap();
-        let mut answer = String::new();
-        self.0.read_line(&mut answer).unwrap();
-        let mut answer: Value = serde_json::from_str(&answer).unwrap();
-        answer.get_mut("output").map(Value::take).ok_or(answer)
+        loop {
+            let mut answer = String::new();
+            self.0.read_line(&mut answer).unwrap();
+            let mut answer: Value = serde_json::from_str(&answer).unwrap();
+            if answer.get("progress").is_none() {
+                return answer.get_mut("output").map(Value::take).ok_or(answer);
+            }
+        }
     }
 
     pub(crate) fn reply(&mut self, agent: &str) -> Value {

@@ -105,6 +105,7 @@ pub mod metrics;
 mod program;
 mod reaper;
 mod records;
+mod rfc3339;
 mod room;
 mod settings;
 mod size;

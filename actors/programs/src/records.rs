@@ -23,8 +23,10 @@ pub struct ExitRecord {
     /// The id that the process had.
     pub pid: i32,
     /// When it began.
+    #[serde(with = "crate::rfc3339")]
     pub started: SystemTime,
     /// When it was seen to have ended.
+    #[serde(with = "crate::rfc3339")]
     pub ended: SystemTime,
     /// Why it ended, in a word: `ended`, `code`, `signal`, `stopped`, `killed`, `wall` or `unknown`.
     #[serde(deserialize_with = "known_word")]
@@ -88,6 +90,7 @@ pub struct Running {
     /// The id of the process.
     pub pid: i32,
     /// When it began.
+    #[serde(serialize_with = "crate::rfc3339::serialize")]
     pub since: SystemTime,
     /// What the program last said of itself.
     pub state: Option<String>,

@@ -1,5 +1,6 @@
 //! What is added comes out again, bounded, whatever becomes of whoever writes.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -50,10 +51,11 @@ proptest! {
         let file = lines(&folder, file_bytes, files);
         let (mut all, mut number) = (String::new(), 0);
         for batch in batches {
-            let text: String = batch.iter().map(|length| {
+            let mut text = String::new();
+            for length in batch {
                 number += 1;
-                format!("{number:05}{}\n", "x".repeat(*length))
-            }).collect();
+                writeln!(text, "{number:05}{}", "x".repeat(length)).unwrap();
+            }
             append(&file, &text);
             all.push_str(&text);
         }

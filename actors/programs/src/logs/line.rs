@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// How much of a line's text is kept.
 const TEXT_MAX: usize = 16 * 1024;
@@ -11,7 +11,7 @@ const TEXT_MAX: usize = 16 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// When it was read, or when it happened.
-    #[serde(serialize_with = "written_time", deserialize_with = "read_time")]
+    #[serde(with = "crate::rfc3339")]
     pub time: SystemTime,
     /// In which life of the agent.
     pub incarnation: u64,
@@ -71,15 +71,6 @@ fn shortened(mut text: String) -> String {
     let end = text.floor_char_boundary(TEXT_MAX);
     text.truncate(end);
     format!("{text}… ({missing} bytes more)")
-}
-
-fn written_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_micros(*time))
-}
-
-fn read_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-    humantime::parse_rfc3339(&text).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

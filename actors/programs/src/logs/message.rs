@@ -88,7 +88,10 @@ impl Journal {
         if write.waiting.is_none() {
             // How a process ended is little, and is kept though there are too many lines.
             self.metrics.dropped_busy.add(write.lines.len() as u64);
-            write.lines.clear();
+            write.lines = Vec::new();
+            if write.end.is_none() {
+                return;
+            }
         }
         let count = write.lines.len() as u64;
         if self.scribe.try_send(write).is_err() {

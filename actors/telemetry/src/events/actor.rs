@@ -8,6 +8,7 @@ use triarch_supervision::tree::{EVENTS_KEPT, Event, Events, Observer};
 
 use super::line::{append, append_missed, plain};
 use super::log::{EventLog, wall_clock};
+use super::message::Never;
 use crate::error::Error;
 use crate::files::Refused;
 use crate::lifecycle::is_news;
@@ -21,12 +22,6 @@ pub(crate) struct Settings {
     /// How the paths of those begin whose ordinary coming and going is no news.
     pub(crate) passers_by: &'static [&'static str],
 }
-
-/// Takes no messages: what it does, it does by itself.
-#[derive(Debug)]
-pub(crate) enum Never {}
-
-impl Message for Never {}
 
 /// Keeps what happens to everybody in the tree.
 #[derive(Debug)]

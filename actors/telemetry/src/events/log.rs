@@ -69,9 +69,10 @@ impl Files {
                 .split(|byte| *byte == b'\n')
                 .filter(|line| finder.find(line).is_some())
             {
-                let of_him =
-                    Line::read(line).filter(|line| line.runtime != self.runtime && plain(&line.subject) == path);
-                of_him.iter().for_each(|line| changes.add(line));
+                let is_of_it = |line: &Line<'_>| line.runtime != self.runtime && plain(&line.subject) == path;
+                if let Some(line) = Line::read(line).filter(is_of_it) {
+                    changes.add(&line);
+                }
             }
         };
         see(&read(&self.kept)?);
