@@ -131,7 +131,7 @@ async fn who_waits_for_its_restart_says_when_that_is_and_its_supervisor_how_many
         jitter: 0.0,
         ..Backoff::exponential(Duration::from_secs(1), Duration::from_secs(8))
     };
-    let period = Duration::from_secs(60);
+    let period = Duration::from_mins(1);
     let team = Supervisor::named("team").intensity(Intensity::new(3, period));
     let (tree, address) = one_in(team, puppet("a", &Log::default()).backoff(backoff)).await;
     let observer = tree.observer();
