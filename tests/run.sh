@@ -71,6 +71,7 @@ stage_watched() {
 # What the README says first is tried as it stands there, but for the profile, the state folder and the port.
 stage_examples() {
   local names name state
+  cargo build --quiet --locked
   state=$(mktemp -d)
   TRIARCH_RUNTIME__STATE_DIR=$state TRIARCH_GATEWAY__LISTEN=127.0.0.1:0 \
     timeout --kill-after=5 "$EXAMPLE_SECONDS" cargo run --quiet --locked -- up --for 1s
