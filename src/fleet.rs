@@ -1,5 +1,6 @@
 //! What runs, as operations reach it.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -237,6 +238,11 @@ impl Fleet {
     pub(crate) fn teams(&self) -> Vec<TeamConfig> {
         let known = self.ground.known();
         known.teams.iter().map(|team| team.rules.clone()).collect()
+    }
+
+    pub(crate) fn team_names(&self) -> HashSet<String> {
+        let known = self.ground.known();
+        known.teams.iter().map(|team| team.rules.name.clone()).collect()
     }
 
     pub(crate) fn has_team(&self, team: &str) -> bool {

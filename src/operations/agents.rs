@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use triarch_supervision::supervisor::{ChildState, Started};
-use triarch_supervision::tree::Level;
+use triarch_supervision::tree::{Level, NodeView};
 use triarch_teams::{AgentConfig, Rules, member};
 
 use super::past::Past;
@@ -40,18 +40,20 @@ impl Operation for List {
         {
             return Err(Trouble::no_such_team(team));
         }
-        let is_wanted = |node: &NodeSeen| {
+        let teams = fleet.team_names();
+        let is_wanted = |node: &&NodeView| {
             let team = node
                 .path
                 .split_once('/')
                 .map_or("", |(supervisor, _)| team_of(supervisor));
-            self.team.as_deref().is_none_or(|wanted| wanted == team)
-                && self.state.as_deref().is_none_or(|wanted| *wanted == *node.state)
-                && (self.all || self.team.is_some() || fleet.has_team(team))
+            node.level == Level::Agent
+                && self.team.as_deref().is_none_or(|wanted| wanted == team)
+                && self.state.as_deref().is_none_or(|wanted| wanted == node.state.label())
+                && (self.all || self.team.is_some() || teams.contains(team))
         };
         let nodes = fleet.observer().snapshot();
-        let agents = nodes.iter().filter(|node| node.level == Level::Agent);
-        Ok(agents.map(|node| NodeSeen::of(node, fleet)).filter(is_wanted).collect())
+        let agents = nodes.iter().filter(is_wanted);
+        Ok(agents.map(|node| NodeSeen::of(node, fleet)).collect())
     }
 }
 

@@ -39,7 +39,7 @@ impl Operation for Status {
     type Output = StatusShown;
 
     async fn perform(self, fleet: &Fleet) -> Result<StatusShown, Trouble> {
-        let nodes = fleet.observer().snapshot();
+        let (nodes, teams) = (fleet.observer().snapshot(), fleet.team_names());
         let mut agents = BTreeMap::new();
         let (mut restarts, mut posts_handled, mut troubles) = (0, 0, Vec::new());
         for node in &nodes {
@@ -51,7 +51,7 @@ impl Operation for Status {
             let of_team = node
                 .path
                 .split_once('/')
-                .is_some_and(|(supervisor, _)| fleet.has_team(team_of(supervisor)));
+                .is_some_and(|(supervisor, _)| teams.contains(team_of(supervisor)));
             if node.level == Level::Agent && of_team {
                 *agents.entry(state.to_owned()).or_default() += 1;
                 posts_handled += node.mailbox.as_ref().map_or(0, |mailbox| mailbox.handled);
@@ -65,7 +65,7 @@ impl Operation for Status {
             state_dir: ground.state_dir.display().to_string(),
             listen: ground.metrics_at(),
             described_in: ground.source.name(),
-            teams: fleet.teams().len(),
+            teams: teams.len(),
             agents,
             restarts,
             dead_letters: fleet.observer().dead_letters().total(),

@@ -129,10 +129,10 @@ impl Observer {
 
     /// All nodes, root first, then by path. Read from what supervision keeps, never by asking agents.
     pub fn snapshot(&self) -> Vec<NodeView> {
-        let mut nodes = self.shared.all();
-        nodes.sort_unstable_by(|one, other| {
-            (one.level() > Level::Root, one.path_str()).cmp(&(other.level() > Level::Root, other.path_str()))
-        });
+        // By the paths beside them: to look for each in its node would take longer than to compare them.
+        let mut placed = self.shared.all();
+        placed.sort_unstable_by(|(one, _), (other, _)| (**one != *ROOT, one).cmp(&(**other != *ROOT, other)));
+        let nodes: Vec<_> = placed.into_iter().map(|(_, node)| node).collect();
         // Children of one parent stand beside each other, but for the root's.
         let mut children: BTreeMap<&str, usize> = BTreeMap::new();
         for siblings in nodes.chunk_by(|one, other| parent_of(one) == parent_of(other)) {
@@ -156,7 +156,7 @@ impl Observer {
                 .shared
                 .all()
                 .iter()
-                .filter(|other| parent_of(other) == path)
+                .filter(|(_, other)| parent_of(other) == path)
                 .count(),
         };
         Ok(view(&node, children))

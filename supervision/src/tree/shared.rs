@@ -1,10 +1,12 @@
 //! What all parts of one tree share.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use foldhash::HashMap;
+use foldhash::HashSet;
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
@@ -145,14 +147,35 @@ pub(crate) enum RootState {
     Ended(ExitReason),
 }
 
-/// All nodes, by path.
-type Nodes = HashMap<Arc<str>, Entry>;
+/// All nodes, each found by its path.
+type Nodes = HashSet<Entry>;
 
 /// A node with what gives its typed address back.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) node: Arc<Node>,
     pub(crate) door: Arc<dyn Door>,
+}
+
+// A path leads to one node, so that it tells them apart; kept beside it once more, it would take its room from every agent.
+impl Borrow<str> for Entry {
+    fn borrow(&self) -> &str {
+        self.node.path_str()
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.node.path_str() == other.node.path_str()
+    }
+}
+
+impl Eq for Entry {}
+
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.node.path_str().hash(state);
+    }
 }
 
 /// The ways into a node that need no type.
@@ -178,7 +201,7 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(crate) fn new(seed: u64, meters: Meters) -> Arc<Self> {
         Arc::new(Self {
-            nodes: RwLock::new(HashMap::default()),
+            nodes: RwLock::new(Nodes::default()),
             dead_letters: Arc::default(),
             timekeeper: Timekeeper::new(Moment::now()),
             meters,
@@ -283,17 +306,18 @@ impl Shared {
             door,
         };
         self.sampler.arrives(entry.clone());
-        unpoisoned(self.nodes.write()).insert(node.path(), entry);
+        unpoisoned(self.nodes.write()).replace(entry);
     }
 
     /// Takes `node` off the list, and nobody who has come to its path since.
     pub(crate) fn strike(&self, node: &Node) {
         let mut nodes = unpoisoned(self.nodes.write());
-        let path = node.path();
-        if nodes.get(&path).is_some_and(|entry| entry.node.id == node.id) {
-            nodes.remove(&path);
-        }
+        let path = node.path_str();
+        let is_it = nodes.get(path).is_some_and(|entry| entry.node.id == node.id);
+        let struck = if is_it { nodes.take(path) } else { None };
         drop(nodes);
+        // Not under the lock: it may be the last to hold the node.
+        drop(struck);
         self.sampler.leaves(node);
     }
 
@@ -309,10 +333,13 @@ impl Shared {
         self.find(&[supervisor, "/", child].concat())
     }
 
-    /// All nodes, in no order.
-    pub(crate) fn all(&self) -> Vec<Arc<Node>> {
+    /// All nodes with their paths, in no order.
+    pub(crate) fn all(&self) -> Vec<(Arc<str>, Arc<Node>)> {
         let nodes = unpoisoned(self.nodes.read());
-        nodes.values().map(|entry| Arc::clone(&entry.node)).collect()
+        let placed = nodes.iter();
+        placed
+            .map(|entry| (entry.node.path(), Arc::clone(&entry.node)))
+            .collect()
     }
 
     /// Looks at all nodes, adds what their mailboxes have gained and sets the gauges.
