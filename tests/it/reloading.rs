@@ -432,3 +432,28 @@ fn the_level_and_format_of_the_log_change_while_it_is_written() {
     assert_eq!(runtime.end(PATIENCE), Some(0));
     assert_eq!(runtime.rest_with("life 5"), None);
 }
+
+#[test]
+fn a_file_that_was_emptied_stops_nobody_unless_that_is_asked_for() {
+    let house = House::new();
+    house.write("triarch.toml", BEFORE);
+    let mut runtime = house.up(&[]);
+    let before = agents(&house, "t");
+    for empty in ["", "[runtime.log]\nlevel = \"warn\"\n"] {
+        house.write("triarch.toml", empty);
+        runtime.signal("HUP");
+        runtime.line_with("describes no team, and 1 run", PATIENCE);
+        let refused = house.run(&["reload"]);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(5), "{said}");
+        assert!(said.contains("triarch reload --empty"), "{said}");
+        assert_eq!(agents(&house, "t"), before);
+    }
+    let reloaded = house.json(&["reload", "--empty"]);
+    assert!(said(&reloaded["changed"]).contains(&"team t goes"), "{reloaded}");
+    assert_eq!(house.json(&["agent", "list"]), json!([]));
+    house.json(&["reload"]);
+    house.write("triarch.toml", BEFORE);
+    house.json(&["reload"]);
+    assert_eq!(agents(&house, "t"), before);
+}
