@@ -153,8 +153,8 @@ impl Ground {
     }
 
     /// Has all be as the runtime before this one left it, before the tree is built. Returns what is to be said of it.
-    pub(crate) fn resume(&self) -> Vec<String> {
-        self.ledger.resume(&mut self.known(), &self.kinds)
+    pub(crate) fn restore(&self) -> Vec<String> {
+        self.ledger.restore(&mut self.known(), &self.kinds)
     }
 
     /// How the fleet differs from its description because somebody said so.

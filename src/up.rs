@@ -88,7 +88,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     let notify = Notify::from_environment();
     let doors = Doors::open(ground.running().settings.gateway, &ground.state_dir)?;
     if !start.is_as_described {
-        ground.resume().iter().for_each(|lost| complain(lost));
+        ground.restore().iter().for_each(|lost| complain(lost));
     }
     forget_the_gone(ground);
     let (listens, bounds, _farewell) = (doors.http(), doors.bounds(), doors.farewell());

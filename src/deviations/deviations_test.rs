@@ -57,9 +57,9 @@ fn after(deeds: impl IntoIterator<Item = Deed>) -> Deviations {
 }
 
 /// The paths of all that runs next, and what is lost.
-fn resumed(deviations: &mut Deviations) -> (Vec<String>, Vec<String>) {
+fn restored(deviations: &mut Deviations) -> (Vec<String>, Vec<String>) {
     let mut running = described();
-    let lost = deviations.resume(&mut running, &natives());
+    let lost = deviations.restore(&mut running, &natives());
     (running.teams.iter().flat_map(paths).collect(), lost)
 }
 
@@ -67,7 +67,7 @@ fn resumed(deviations: &mut Deviations) -> (Vec<String>, Vec<String>) {
 fn what_was_added_and_scaled_is_there_again() {
     let mut deviations = after([scaled("tools/echo", 3)]);
     deviations.spawned = vec![spawned("others", "new", "echo")];
-    let (paths, lost) = resumed(&mut deviations);
+    let (paths, lost) = restored(&mut deviations);
     let expected = [
         "tools/echo-1",
         "tools/echo-2",
@@ -98,7 +98,7 @@ fn what_does_not_fit_the_description_any_more_is_forgotten_and_said() {
     deviations
         .spawned
         .extend(["a", "b", "c", "d"].map(|name| spawned("others", name, "echo")));
-    let (paths, lost) = resumed(&mut deviations);
+    let (paths, lost) = restored(&mut deviations);
     assert_eq!(
         paths,
         [
@@ -237,7 +237,7 @@ proptest! {
         doings.iter().for_each(|doing| do_it(doing, &mut running, &mut deviations));
         deviations.see(&running);
         let (mut left, mut next) = (read(&deviations), described());
-        let lost = left.resume(&mut next, &natives());
+        let lost = left.restore(&mut next, &natives());
         prop_assert_eq!(&lost, &Vec::<String>::new());
         prop_assert_eq!(by_path(&next), by_path(&running));
         left.see(&next);

@@ -50,13 +50,13 @@ impl Ledger {
 
     /// Goes on with what the runtime before this one left, as far as it fits `running`, which is as it is described.
     /// Returns what is lost, in words.
-    pub(crate) fn resume(&self, running: &mut Running, kinds: &Kinds) -> Vec<String> {
+    pub(crate) fn restore(&self, running: &mut Running, kinds: &Kinds) -> Vec<String> {
         let mut left = match self.left() {
             Ok(left) => left,
             Err(error) => return vec![self.set_aside(&error)],
         };
         *held(&self.written) = Some(left.clone());
-        let lost = left.resume(running, kinds);
+        let lost = left.restore(running, kinds);
         *held(&self.now) = left;
         lost
     }
@@ -164,12 +164,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::new(folder.path());
         fs::write(ledger.path(), "{").unwrap();
-        let said = ledger.resume(&mut Running::default(), &natives());
+        let said = ledger.restore(&mut Running::default(), &natives());
         assert!(said.len() == 1 && said[0].contains("deviations.unreadable"), "{said:?}");
         assert_eq!(
             fs::read_to_string(ledger.path.with_extension("unreadable")).unwrap(),
             "{"
         );
-        assert!(ledger.resume(&mut Running::default(), &natives()).is_empty());
+        assert!(ledger.restore(&mut Running::default(), &natives()).is_empty());
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   deeds, acts ──▶ Deviations ──ledger──▶ deviations.json
 //!   Running ────────┘                        │ the next runtime
-//!   Running, as described ──resume───────────┴──▶ Running, as it was left
+//!   Running, as described ──restore──────────┴──▶ Running, as it was left
 //! ```
 
 mod ledger;
@@ -110,7 +110,7 @@ impl Deviations {
 
     /// Has `running`, which is as it is described, be as it was left. What does not fit it any more is forgotten:
     /// returns that, in words.
-    fn resume(&mut self, running: &mut Running, kinds: &Kinds) -> Vec<String> {
+    fn restore(&mut self, running: &mut Running, kinds: &Kinds) -> Vec<String> {
         let mut lost = Vec::new();
         let mut may = |path: &str, what: &str, done: Result<(), String>| {
             let why = done.err();

@@ -143,8 +143,7 @@ impl Operation for Stop {
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
         let place = self.of.find(fleet)?;
         if !self.forget {
-            fleet.team(&place.team)?.terminate_child(&place.name).await?;
-            fleet.follow(Deed::AgentStopped(place.plain())).await;
+            stop(fleet, &place).await?;
             return show(fleet, &place).await;
         }
         let mut last_seen = show(fleet, &place).await?;
@@ -153,6 +152,17 @@ impl Operation for Stop {
         last_seen.node.state = "stopped".into();
         Ok(last_seen)
     }
+}
+
+async fn stop(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+    let team = fleet.team(&place.team)?;
+    // It stops though whoever asked be gone meanwhile.
+    fleet.follow(Deed::AgentStopped(place.plain())).await;
+    let stopped = team.terminate_child(&place.name).await;
+    if stopped.is_err() {
+        fleet.follow(Deed::AgentStarted(place.plain())).await;
+    }
+    Ok(stopped?)
 }
 
 fn forget(running: &mut Running, place: &Place) -> Result<(), Trouble> {

@@ -191,7 +191,9 @@ fn one_that_was_paused_and_stopped_is_both_after_a_start() {
 fn what_does_not_fit_the_description_any_more_is_said_and_forgotten() {
     let house = House::new();
     let mut runtime = changed(&house);
+    house.json(&["team", "start", "others"]);
     house.json(&["agent", "spawn", "others", "lost", "--kind", "echo"]);
+    house.json(&["team", "stop", "others"]);
     runtime.signal("KILL");
     runtime.end(PATIENCE);
     let (tools, _others) = FLEET.split_once("[[team]]\nname = \"others\"").unwrap();

@@ -392,7 +392,7 @@ fn a_wish_to_stop_is_heard_while_a_reload_is_under_way() {
     house.write("triarch.toml", slow);
     let mut runtime = house.up(&[]);
     until("the program runs", || house.path().join("ready").exists());
-    house.write("triarch.toml", "");
+    house.write("triarch.toml", "[[team]]\nname = \"u\"\n");
     runtime.signal("HUP");
     until("the reload is under way", || house.path().join("asked").exists());
     runtime.signal("TERM");
