@@ -22,7 +22,6 @@ use history::{History, Kept};
 pub use phase::{Change, Level, Phase};
 use shown::Onlooker;
 
-pub use phase::{Change, Level, Phase};
 pub(crate) use watching::Watcher;
 
 /// How many changes of state are kept for each node.
