@@ -17,8 +17,10 @@ fn described() -> Running {
         ] },
         { "name": "others", "strategy": "one_for_all" },
     ]);
-    let mut config = Config::default();
-    config.teams = serde_json::from_value(teams).unwrap();
+    let mut config = Config {
+        teams: serde_json::from_value(teams).unwrap(),
+        ..Config::default()
+    };
     config.runtime.span = 3.try_into().unwrap();
     Running::of(config)
 }
@@ -187,15 +189,16 @@ enum Doing {
 }
 
 fn any_doing() -> impl Strategy<Value = Doing> {
-    let place = || {
+    let place = |names: [&'static str; 3]| {
         (
             prop::sample::select(vec!["tools", "others"]),
-            prop::sample::select(vec!["a", "echo-3", "echo"]),
+            prop::sample::select(names.to_vec()),
         )
     };
     prop_oneof![
-        place().prop_map(|(team, name)| Doing::Spawn(team, name)),
-        place().prop_map(|(team, name)| Doing::Forget(team, name)),
+        place(["a", "echo", "echo-3"]).prop_map(|(team, name)| Doing::Spawn(team, name)),
+        // Where one with the name of a replica goes, the replica that it stood in for comes with the next start.
+        place(["a", "echo", "b"]).prop_map(|(team, name)| Doing::Forget(team, name)),
         (1..5u32).prop_map(Doing::Scale),
     ]
 }
@@ -228,13 +231,56 @@ fn by_path(running: &Running) -> BTreeMap<String, RunningAgent> {
     agents.collect()
 }
 
+fn any_path() -> impl Strategy<Value = String> {
+    let teams = prop::sample::select(vec!["tools", "others", "gone"]);
+    let names = prop::sample::select(vec!["echo", "echo-1", "echo-3", "one", "a", "b", "c", "d"]);
+    (teams, names).prop_map(|(team, name)| path(team, name))
+}
+
+fn any_deviations() -> impl Strategy<Value = Deviations> {
+    let kinds = prop::sample::select(vec!["echo", "echo", "nothing"]);
+    let spawned = (any_path(), kinds).prop_map(|(path, kind)| {
+        let (team, name) = path.split_once('/').unwrap();
+        self::spawned(team, name, kind)
+    });
+    let paths = || prop::collection::btree_set(any_path(), 0..4);
+    let replicas = prop::collection::btree_map(any_path(), (1..6u32).prop_map(count), 0..4);
+    (
+        prop::collection::vec(spawned, 0..8),
+        replicas,
+        paths(),
+        paths(),
+        paths(),
+    )
+        .prop_map(|(spawned, replicas, stopped, paused, teams)| Deviations {
+            spawned,
+            replicas,
+            agents_stopped: stopped,
+            agents_paused: paused,
+            teams_stopped: teams.iter().map(|path| team_of(path).to_owned()).collect(),
+        })
+}
+
+fn size(deviations: &Deviations) -> usize {
+    let Deviations {
+        spawned,
+        replicas,
+        agents_stopped,
+        agents_paused,
+        teams_stopped,
+    } = deviations;
+    spawned.len() + replicas.len() + agents_stopped.len() + agents_paused.len() + teams_stopped.len()
+}
+
 proptest! {
     #[test]
     fn whatever_is_spawned_scaled_and_forgotten_runs_again(
         doings in prop::collection::vec(any_doing(), 0..12),
     ) {
         let (mut running, mut deviations) = (described(), Deviations::default());
-        doings.iter().for_each(|doing| do_it(doing, &mut running, &mut deviations));
+        for doing in &doings {
+            do_it(doing, &mut running, &mut deviations);
+        }
         deviations.see(&running);
         let (mut left, mut next) = (read(&deviations), described());
         let lost = left.restore(&mut next, &natives());
@@ -244,5 +290,21 @@ proptest! {
         left.spawned.sort_by_key(|spawned| path(&spawned.team, &spawned.agent.name));
         deviations.spawned.sort_by_key(|spawned| path(&spawned.team, &spawned.agent.name));
         prop_assert_eq!(left, deviations);
+    }
+
+    #[test]
+    fn whatever_was_kept_fits_or_is_forgotten(mut deviations in any_deviations()) {
+        let mut running = described();
+        let before = read(&deviations);
+        let lost = deviations.restore(&mut running, &natives());
+        prop_assert_eq!(size(&before), size(&deviations) + lost.len());
+        let all: Vec<_> = running.teams.iter().flat_map(paths).collect();
+        prop_assert_eq!(by_path(&running).len(), all.len(), "nobody is there twice");
+        prop_assert!(running.teams.iter().all(|team| team.fits(3)));
+        let stopped = deviations.agents_stopped.iter().chain(&deviations.agents_paused);
+        prop_assert!(stopped.into_iter().all(|path| all.contains(path)));
+        let (mut again, mut kept) = (described(), deviations.clone());
+        prop_assert_eq!(kept.restore(&mut again, &natives()), Vec::<String>::new());
+        prop_assert_eq!((again, kept), (running, deviations));
     }
 }
