@@ -74,28 +74,26 @@ impl Deviations {
     /// Who comes is neither stopped nor paused, whoever had the name before.
     fn note(&mut self, act: &Act) {
         match act {
-            Act::Remove { team, name } => self.forget_agents(|path| *path == self::path(team, name)),
-            Act::Add { team, agent } => self.forget_agents(|path| *path == self::path(team, &agent.name)),
-            Act::RemoveTeam(team) => {
-                self.teams_stopped.remove(team);
-                self.forget_agents(|path| team_of(path) == team);
+            Act::Add { team, agent } => {
+                let path = path(team, &agent.name);
+                self.agents_stopped.remove(&path);
+                self.agents_paused.remove(&path);
             }
-            Act::AddTeam(_)
-            | Act::Settings(_)
-            | Act::Adjust(_)
-            | Act::Describe { .. }
-            | Act::Arrange { .. }
-            | Act::ArrangeTeams(_) => {}
+            Act::AddTeam(team) => {
+                let name = &team.rules.name;
+                self.teams_stopped.remove(name);
+                self.agents_stopped.retain(|path| team_of(path) != name);
+                self.agents_paused.retain(|path| team_of(path) != name);
+            }
+            _ => {}
         }
     }
 
-    fn forget_agents(&mut self, is_meant: impl Fn(&String) -> bool) {
-        self.agents_stopped.retain(|path| !is_meant(path));
-        self.agents_paused.retain(|path| !is_meant(path));
-    }
-
-    /// What runs tells who was spawned.
+    /// What runs tells who was spawned, and who belongs to no team or has gone.
     fn see(&mut self, running: &Running) {
+        self.agents_stopped.retain(|path| has(running, path));
+        self.agents_paused.retain(|path| has(running, path));
+        self.teams_stopped.retain(|team| running.team(team).is_some());
         let spawned = |team: &RunningTeam| {
             let team_name = team.rules.name.clone();
             let spawned = team.agents.iter().filter(|agent| agent.is_spawned);
@@ -124,12 +122,11 @@ impl Deviations {
         });
         self.replicas
             .retain(|path, replicas| may(path, "scaled", scale(running, path, *replicas)));
-        let known: BTreeSet<_> = running.teams.iter().flat_map(paths).collect();
         for (paths, what) in [
             (&mut self.agents_stopped, "stopped"),
             (&mut self.agents_paused, "paused"),
         ] {
-            paths.retain(|path| may(path, what, is_there(known.contains(path), "agent")));
+            paths.retain(|path| may(path, what, is_there(has(running, path), "agent")));
         }
         self.teams_stopped
             .retain(|team| may(team, "stopped", is_there(running.team(team).is_some(), "team")));
@@ -215,6 +212,11 @@ fn is_there(is_there: bool, what: &str) -> Result<(), String> {
     is_there
         .then_some(())
         .ok_or_else(|| format!("there is no such {what} any more"))
+}
+
+fn has(running: &Running, path: &str) -> bool {
+    let agent = |(team, name)| running.team(team)?.agent(name);
+    path.split_once('/').and_then(agent).is_some()
 }
 
 /// The paths of a team's agents.

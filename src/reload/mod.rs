@@ -25,7 +25,7 @@ pub(crate) async fn reload(fleet: &Fleet, may_be_empty: bool) -> Result<Reloaded
     let running = ground.running();
     let wanted = running.wanted(loaded.config);
     if wanted.teams.is_empty() && !running.teams.is_empty() && !may_be_empty {
-        return Err(empty(&ground.source.name(), running.teams.len()));
+        return Err(empty(&ground.source.name()));
     }
     let plan = plan(&running, &wanted);
     perform::check(fleet, &plan, running.settings.runtime.span.get())?;
@@ -41,11 +41,10 @@ pub(crate) async fn reload(fleet: &Fleet, may_be_empty: bool) -> Result<Reloaded
 }
 
 /// An editor may have emptied the file to write it anew.
-fn empty(source: &str, teams: usize) -> Trouble {
-    let these = if teams == 1 { "the one" } else { "all" };
+fn empty(source: &str) -> Trouble {
     Trouble::new(
         Code::Refused,
-        format!("{source} describes no team, and {teams} run: a reload would stop {these}"),
+        format!("{source} describes no team, and a reload would stop all that run"),
         "reload again when the file is whole, or stop them with `triarch reload --empty`",
     )
 }
