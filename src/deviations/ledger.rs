@@ -160,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_written_is_written_the_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(&folder.path().join("later"));
+        scaled(&ledger);
+        assert!(ledger.write(Running::default).is_err());
+        fs::create_dir(folder.path().join("later")).unwrap();
+        ledger.write(Running::default).unwrap();
+        assert_eq!(ledger.left().unwrap(), ledger.now());
+    }
+
+    #[test]
     fn a_file_that_nobody_can_read_is_set_aside_and_said() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::new(folder.path());
