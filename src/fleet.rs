@@ -19,8 +19,10 @@ use triarch_telemetry::{EventLog, Exposition, Loudness};
 
 use crate::changes::Desk;
 use crate::config::{Config, Source};
+use crate::deviations::{Deed, Deviations, Ledger};
 use crate::operations::{Code, Trouble};
 use crate::reload::{Act, Running};
+use crate::up::complain;
 
 /// What runs: the tree, and what it was made from. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ pub(crate) struct Ground {
     pub(crate) loudness: Loudness,
     tree: OnceLock<Tree>,
     running: Mutex<Running>,
+    /// What was done by hand, for the next runtime.
+    ledger: Ledger,
     /// Whether a reload that nobody waits for has yet to begin.
     is_to_reload: Arc<AtomicBool>,
     /// Whether somebody wants the process to stop.
@@ -85,6 +89,7 @@ impl Ground {
     pub(crate) fn new(making: Making) -> Arc<Self> {
         let bounds = making.config.telemetry.events.into();
         Arc::new(Self {
+            ledger: Ledger::new(&making.state_dir),
             events: EventLog::new(&making.state_dir.join("events"), bounds),
             kinds: making.kinds,
             exposition: making.exposition,
@@ -145,6 +150,27 @@ impl Ground {
     /// What was done counts from now on.
     pub(crate) fn note(&self, act: &Act) {
         act.apply(&mut self.known());
+        self.ledger.note(act);
+    }
+
+    /// Has all be as the runtime before this one left it, before the tree is built. Returns what is to be said of it.
+    pub(crate) fn restore(&self) -> Vec<String> {
+        self.ledger.restore(&mut self.known(), &self.kinds)
+    }
+
+    /// How the fleet differs from its description because somebody said so.
+    pub(crate) fn deviations(&self) -> Deviations {
+        self.ledger.now()
+    }
+
+    /// Writes what the next runtime is to know of this one. That it cannot be written undoes nothing.
+    pub(crate) fn keep(&self) {
+        if let Err(error) = self.ledger.write(|| self.running()) {
+            complain(&format!(
+                "the next start will not know what was done by hand: {}: {error}",
+                self.ledger.path().display()
+            ));
+        }
     }
 
     /// Has the rooms follow their settings, as far as they do while they run.
@@ -227,6 +253,19 @@ impl Fleet {
 
     pub(crate) fn ground(&self) -> &Ground {
         &self.ground
+    }
+
+    /// Somebody did something that the next runtime is to know of.
+    pub(crate) async fn follow(&self, deed: Deed) {
+        self.ground.ledger.follow(deed);
+        self.keep().await;
+    }
+
+    /// Writes what the next runtime is to know, to the end though whoever asked be gone.
+    pub(crate) async fn keep(&self) {
+        let ground = Arc::clone(&self.ground);
+        // It is so too where the runtime ends and nobody can wait for it.
+        let _written = tokio::task::spawn_blocking(move || ground.keep()).await;
     }
 
     /// Lets the process stop in order.

@@ -8,6 +8,7 @@ mod cli;
 mod committed;
 pub mod config;
 pub mod dashboards;
+mod deviations;
 mod fleet;
 #[cfg(test)]
 #[path = "../tests/fuzz/mod.rs"]

@@ -35,7 +35,7 @@ pub(crate) fn exposition() -> Result<Exposition, Failure> {
 
 /// The tree as it is described, before it starts, and the way to who changes it.
 pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<(Root, Desk), Failure> {
-    let running = ground.running();
+    let (running, deviations) = (ground.running(), ground.deviations());
     let (changes, desk) = Changes::child();
     let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?.child(changes);
     let exposition = &ground.exposition;
@@ -51,7 +51,9 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
         .supervisor(programs)
         .supervisor(gateway);
     for team in &running.teams {
-        root = root.supervisor(reload::staff(team, &ground.kinds, running.settings.runtime.span.get())?);
+        let begin = |member| deviations.begin(&team.rules.name, member);
+        let span = running.settings.runtime.span.get();
+        root = root.supervisor(reload::staff_beginning(team, &ground.kinds, span, begin)?);
     }
     Ok((root, desk))
 }

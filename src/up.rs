@@ -12,10 +12,11 @@ use triarch_programs::Leftovers;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
+use crate::deviations::paths;
 use crate::fleet::{self, Fleet, Ground};
 use crate::notify::Notify;
 use crate::operations::Code;
-use crate::reload::{RunningTeam, reload};
+use crate::reload::reload;
 use crate::rooms;
 
 /// How long the process waits for the ends of programs whose agents were killed.
@@ -46,10 +47,19 @@ impl UpError {
     }
 }
 
-/// Runs the tree until it ends, somebody stops it, or `limit` is over; returns the exit code.
-pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration>) -> Result<u8, UpError> {
+/// How a runtime is started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Start {
+    /// Stops after that time.
+    pub(crate) limit: Option<Duration>,
+    /// What was done by hand before is forgotten.
+    pub(crate) is_as_described: bool,
+}
+
+/// Runs the tree until it ends, somebody stops it, or its limit is over; returns the exit code.
+pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Result<u8, UpError> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let code = runtime.block_on(live(ground, programs, limit));
+    let code = runtime.block_on(live(ground, programs, start));
     // An agent that outlived its kill holds a thread, for which nobody is to wait.
     runtime.shutdown_background();
     match ground.programs.await_ends(LAST_ENDS) {
@@ -73,14 +83,23 @@ fn told_of(leftovers: Leftovers) -> Option<String> {
     (found > 0).then(|| format!("an earlier runtime of this folder had left {found} {processes} running; {fate}"))
 }
 
-async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration>) -> Result<u8, UpError> {
+async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
     let doors = Doors::open(ground.running().settings.gateway, &ground.state_dir)?;
+    if !start.is_as_described {
+        ground.restore().iter().for_each(|lost| complain(lost));
+    }
     forget_the_gone(ground);
     let (listens, bounds, _farewell) = (doors.http(), doors.bounds(), doors.farewell());
     let (root, changes) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
-    let tree = root.start().await?;
+    let tree = root.start().await.inspect_err(|_| {
+        if let Some(words) = by_hand(ground) {
+            complain(&words);
+        }
+    })?;
+    stop_teams(ground, &tree).await;
+    ground.keep();
     ground.runs(fleet::Tree {
         observer: tree.observer(),
         listens,
@@ -93,7 +112,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, limit: Option<Duration
     }
     notify.ready();
     let enough = async {
-        match limit {
+        match start.limit {
             Some(limit) => tokio::time::sleep(limit).await,
             None => pending().await,
         }
@@ -124,19 +143,31 @@ fn forget_the_gone(ground: &Ground) {
     }
 }
 
-/// The paths of a team's agents, as if it were not split.
-fn paths(team: &RunningTeam) -> impl Iterator<Item = String> {
-    team.agents
-        .iter()
-        .map(|agent| format!("{}/{}", team.rules.name, agent.name))
+/// Teams that were stopped are down again. Their agents have not begun.
+async fn stop_teams(ground: &Ground, tree: &Tree) {
+    let Ok(root) = tree.observer().supervisor("root") else {
+        return;
+    };
+    for team in ground.deviations().teams_stopped() {
+        if let Err(error) = root.terminate_child(team).await {
+            complain(&format!("team {team} was stopped and is not so again: {error}"));
+        }
+    }
+}
+
+/// What is not as described, in words.
+fn by_hand(ground: &Ground) -> Option<String> {
+    let words = ground.deviations().words()?;
+    Some(format!("by hand  {words}; `triarch up --as-described` forgets it"))
 }
 
 /// Where it listens, and what it runs.
 fn welcome(ground: &Ground, tree: &Tree) -> String {
     let nodes = tree.observer().snapshot();
     let agents = nodes.iter().filter(|node| node.level == Level::Agent).count();
+    let by_hand = by_hand(ground).map_or_else(String::new, |words| format!("  {words}\n"));
     format!(
-        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  {}\n  state    {}\n  see      triarch status, triarch tree, triarch top\n",
+        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  {}\n  state    {}\n{by_hand}  see      triarch status, triarch tree, triarch top\n",
         env!("CARGO_PKG_VERSION"),
         nodes.len() - agents,
         ground.source.name(),
@@ -245,7 +276,7 @@ fn reload_unasked(fleet: Fleet) {
     let Some(wish) = wish else { return };
     let handed_in = fleet.clone().change_unasked("reload", move || async move {
         drop(wish);
-        complain(&match reload(&fleet).await {
+        complain(&match reload(&fleet, false).await {
             Ok(reloaded) => reloaded.in_a_line(),
             Err(trouble) => format!("nothing was reloaded: {}", trouble.told()),
         });

@@ -85,6 +85,9 @@ pub(super) struct Up {
     /// Stops after that time.
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) limit: Option<Duration>,
+    /// Forgets what was added, scaled, stopped and paused by hand before.
+    #[arg(long)]
+    pub(super) as_described: bool,
 }
 
 #[derive(Args, Debug)]
@@ -139,7 +142,7 @@ pub(super) enum AgentVerb {
     List(List),
     /// Shows all that is known of an agent.
     Show(Show),
-    /// Adds an agent to a team that runs, until the team goes or the runtime ends.
+    /// Adds an agent to a team that runs, until it is forgotten or the team goes.
     Spawn(Spawn),
     /// Stops an agent; it stays down until it is restarted.
     Stop(Stop),

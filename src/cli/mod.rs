@@ -32,7 +32,7 @@ use crate::operations::{Code, Down, LogsRead, Reload, Trouble, caused};
 use crate::up::{self, complain, print};
 use ask::{Connection, tell};
 use describe::Described;
-use line::{AgentVerb, DashboardVerb, Line, TeamVerb, Tree, TreeFormat, Verb};
+use line::{AgentVerb, DashboardVerb, Line, TeamVerb, Tree, TreeFormat, Up, Verb};
 use screen::Screen;
 
 /// Does what the arguments ask for; `own` are the kinds that this binary adds.
@@ -60,7 +60,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     let Line { flags, verb } = line;
     let described = Described::new(flags.config, own);
     match verb {
-        Verb::Up(arguments) => return start(described, arguments.limit),
+        Verb::Up(arguments) => return start(described, &arguments),
         Verb::Config(verb) => return describe::perform(&verb, &described, flags.json).map(|()| 0),
         Verb::Doctor => return doctor::run(&described, flags.json).map(|()| 0),
         Verb::Demo => return demo::run().map(|()| 0),
@@ -86,9 +86,13 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     Ok(0)
 }
 
-fn start(described: Described, limit: Option<Duration>) -> Result<u8, Trouble> {
+fn start(described: Described, arguments: &Up) -> Result<u8, Trouble> {
     let (ground, programs) = described.ground()?;
-    Ok(up::run(&ground, programs, limit).unwrap_or_else(|error| {
+    let start = up::Start {
+        limit: arguments.limit,
+        is_as_described: arguments.as_described,
+    };
+    Ok(up::run(&ground, programs, start).unwrap_or_else(|error| {
         complain(&caused(&error));
         error.exit_code()
     }))

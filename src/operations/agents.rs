@@ -1,7 +1,5 @@
 //! What can be asked for of one agent.
 
-use std::future::{Ready, ready};
-
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,6 +10,7 @@ use triarch_teams::{AgentConfig, Rules, member};
 use super::past::Past;
 use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by, team_of};
 use super::{Code, Operation, Trouble};
+use crate::deviations::Deed;
 use crate::fleet::Fleet;
 use crate::reload::{Running, RunningAgent, change};
 
@@ -146,7 +145,7 @@ impl Operation for Stop {
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
         let place = self.of.find(fleet)?;
         if !self.forget {
-            fleet.team(&place.team)?.terminate_child(&place.name).await?;
+            stop(fleet, &place).await?;
             return show(fleet, &place).await;
         }
         let mut last_seen = show(fleet, &place).await?;
@@ -155,6 +154,17 @@ impl Operation for Stop {
         last_seen.node.state = "stopped".into();
         Ok(last_seen)
     }
+}
+
+async fn stop(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+    let team = fleet.team(&place.team)?;
+    // It stops though whoever asked be gone meanwhile.
+    fleet.follow(Deed::AgentStopped(place.plain())).await;
+    let stopped = team.terminate_child(&place.name).await;
+    if stopped.is_err() {
+        fleet.follow(Deed::AgentStarted(place.plain())).await;
+    }
+    Ok(stopped?)
 }
 
 fn forget(running: &mut Running, place: &Place) -> Result<(), Trouble> {
@@ -189,19 +199,24 @@ impl Restart {
                 team.restart_child(&place.name).await?
             }
         };
+        fleet.follow(Deed::AgentStarted(place.plain())).await;
         declined(&place.path, started)
     }
 }
 
 impl Pause {
-    fn change(fleet: &Fleet, place: &Place) -> Ready<Result<(), Trouble>> {
-        ready(fleet.observer().pause(&place.path).map_err(Trouble::from))
+    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+        fleet.observer().pause(&place.path)?;
+        fleet.follow(Deed::Paused(place.plain())).await;
+        Ok(())
     }
 }
 
 impl Resume {
-    fn change(fleet: &Fleet, place: &Place) -> Ready<Result<(), Trouble>> {
-        ready(fleet.observer().resume(&place.path).map_err(Trouble::from))
+    async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+        fleet.observer().resume(&place.path)?;
+        fleet.follow(Deed::Resumed(place.plain())).await;
+        Ok(())
     }
 }
 
@@ -234,8 +249,8 @@ async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
     })
 }
 
-/// Adds an agent to a team that runs. It stays through reloads and restarts of its team, until it is stopped with
-/// `--forget`, its team goes or the runtime ends. Where a reload finds an agent of its name in the description, it becomes
+/// Adds an agent to a team that runs. It stays through reloads, restarts of its team and starts of the runtime, until it
+/// is stopped with `--forget` or its team goes. Where a reload finds an agent of its name in the description, it becomes
 /// that one.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spawn {

@@ -143,7 +143,12 @@ pub(crate) struct Stopping {
 
 /// Reads the description again, and changes what can be changed while the runtime runs.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Reload {}
+pub(crate) struct Reload {
+    /// Takes up a description without any team too, which stops all agents.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) empty: bool,
+}
 
 /// What a reload has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +218,9 @@ impl Operation for Reload {
 
     async fn perform(self, fleet: &Fleet) -> Result<Reloaded, Trouble> {
         fleet
-            .change("reload", async |fleet| crate::reload::reload(&fleet).await)
+            .change("reload", async move |fleet| {
+                crate::reload::reload(&fleet, self.empty).await
+            })
             .await
     }
 }

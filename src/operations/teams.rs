@@ -11,6 +11,7 @@ use triarch_supervision::tree::NodeView;
 use super::runtime::is_trouble;
 use super::seen::{NodeSeen, team_of};
 use super::{Code, Operation, Trouble};
+use crate::deviations::Deed;
 use crate::fleet::Fleet;
 use crate::reload::{RunningTeam, change};
 
@@ -129,7 +130,11 @@ impl TeamShow {
 impl TeamStop {
     async fn change(&self, fleet: &Fleet) -> Result<(), Trouble> {
         let team = self.team.clone();
-        let stop = async move |fleet: Fleet| Ok(fleet.team("root")?.terminate_child(&team).await?);
+        let stop = async move |fleet: Fleet| {
+            fleet.team("root")?.terminate_child(&team).await?;
+            fleet.follow(Deed::TeamStopped(team)).await;
+            Ok(())
+        };
         fleet.change("team stop", stop).await
     }
 }
@@ -137,7 +142,11 @@ impl TeamStop {
 impl TeamStart {
     async fn change(&self, fleet: &Fleet) -> Result<(), Trouble> {
         let team = self.team.clone();
-        let start = async move |fleet: Fleet| Ok(fleet.team("root")?.restart_child(&team).await.map(drop)?);
+        let start = async move |fleet: Fleet| {
+            fleet.team("root")?.restart_child(&team).await?;
+            fleet.follow(Deed::TeamStarted(team)).await;
+            Ok(())
+        };
         fleet.change("team start", start).await
     }
 }
@@ -165,7 +174,10 @@ impl Operation for TeamScale {
                 *present = scaled(present, &agent, replicas)?;
                 Ok(())
             })
-            .await
+            .await?;
+            let agent = format!("{team}/{agent}");
+            fleet.follow(Deed::Scaled { agent, replicas }).await;
+            Ok(())
         };
         fleet.change("team scale", scale).await?;
         Ok(seen(fleet, &fleet.observer().snapshot(), &self.team))

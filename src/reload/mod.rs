@@ -6,23 +6,27 @@ mod plan;
 mod running;
 
 use crate::config;
+use crate::deviations::Deed;
 use crate::fleet::Fleet;
-use crate::operations::{NotDone, Reloaded, Trouble};
+use crate::operations::{Code, NotDone, Reloaded, Trouble};
 use plan::{Plan, Step, plan};
 
-pub(crate) use perform::staff;
+pub(crate) use perform::staff_beginning;
 pub(crate) use plan::Act;
 pub(crate) use running::{Running, RunningAgent, RunningTeam};
 
 /// Reads the description again and takes up what can be taken up.
 ///
 /// What cannot be followed changes nothing. Where something fails on the way the rest is done all the same, and what
-/// failed is tried again by the next reload.
-pub(crate) async fn reload(fleet: &Fleet) -> Result<Reloaded, Trouble> {
+/// failed is tried again by the next reload. To a description without any team it goes only where that `may_be_empty`.
+pub(crate) async fn reload(fleet: &Fleet, may_be_empty: bool) -> Result<Reloaded, Trouble> {
     let ground = fleet.ground();
     let loaded = config::load(&ground.source, fleet.kinds(), config::variables())?;
     let running = ground.running();
     let wanted = running.wanted(loaded.config);
+    if wanted.teams.is_empty() && !running.teams.is_empty() && !may_be_empty {
+        return Err(empty(&ground.source.name()));
+    }
     let plan = plan(&running, &wanted);
     perform::check(fleet, &plan, running.settings.runtime.span.get())?;
     let mut reloaded = Reloaded {
@@ -32,7 +36,17 @@ pub(crate) async fn reload(fleet: &Fleet) -> Result<Reloaded, Trouble> {
     for step in &plan.steps {
         take(fleet, step, &mut reloaded).await;
     }
+    fleet.follow(Deed::Reloaded).await;
     Ok(reloaded)
+}
+
+/// An editor may have emptied the file to write it anew.
+fn empty(source: &str) -> Trouble {
+    Trouble::new(
+        Code::Refused,
+        format!("{source} describes no team, and a reload would stop all that run"),
+        "reload again when the file is whole, or stop them with `triarch reload --empty`",
+    )
 }
 
 async fn take(fleet: &Fleet, step: &Step, reloaded: &mut Reloaded) {
@@ -68,8 +82,13 @@ pub(crate) async fn change(
         needs_restart: Vec::new(),
     };
     perform::check(fleet, &plan, running.settings.runtime.span.get())?;
+    let mut done = Ok(());
     for step in &plan.steps {
-        perform::take(fleet, step).await.map_err(|broken| broken.trouble)?;
+        done = perform::take(fleet, step).await.map_err(|broken| broken.trouble);
+        if done.is_err() {
+            break;
+        }
     }
-    Ok(())
+    fleet.keep().await;
+    done
 }

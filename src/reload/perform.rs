@@ -4,10 +4,10 @@ use std::fmt;
 
 use triarch_supervision::Supervisor;
 use triarch_supervision::supervisor::{AdminError, CallError, Started};
-use triarch_teams::{Kinds, TeamError, TeamStrategy, member, staffed};
+use triarch_teams::{Kinds, Member, TeamError, member, staffed};
 
 use super::plan::{Act, Plan, Step};
-use super::running::RunningTeam;
+use super::running::{RunningAgent, RunningTeam};
 use crate::fleet::Fleet;
 use crate::operations::{Code, Trouble};
 
@@ -27,8 +27,7 @@ pub(super) fn check(fleet: &Fleet, plan: &Plan, span: usize) -> Result<(), Troub
             }
             Act::AddTeam(team) => {
                 staff(team, fleet.kinds(), span).map_err(|error| cannot_follow(&error))?;
-                let restarts_together = team.rules.strategy != TeamStrategy::OneForOne;
-                if restarts_together && team.agents.len() > span {
+                if !team.fits(span) {
                     let agents = team.agents.len();
                     let message = format!(
                         "the {agents} agents of team {} restart together, and a supervisor has at most {span} as the \
@@ -97,10 +96,20 @@ async fn perform(fleet: &Fleet, act: &Act) -> Result<(), Trouble> {
 }
 
 /// The team with the agents that it is to have.
-pub(crate) fn staff(team: &RunningTeam, kinds: &Kinds, span: usize) -> Result<Supervisor, TeamError> {
-    let made = |name: &str, described| member(&team.rules.name, described, name, kinds);
-    let members = team.agents.iter().map(|agent| made(&agent.name, &agent.described));
-    Ok(staffed(&team.rules, members.collect::<Result<_, _>>()?, span))
+fn staff(team: &RunningTeam, kinds: &Kinds, span: usize) -> Result<Supervisor, TeamError> {
+    staff_beginning(team, kinds, span, |member| member)
+}
+
+/// The same, whose agents begin as they are told.
+pub(crate) fn staff_beginning(
+    team: &RunningTeam,
+    kinds: &Kinds,
+    span: usize,
+    begin: impl Fn(Member) -> Member,
+) -> Result<Supervisor, TeamError> {
+    let made = |agent: &RunningAgent| member(&team.rules.name, &agent.described, &agent.name, kinds).map(&begin);
+    let members = team.agents.iter().map(made).collect::<Result<_, _>>()?;
+    Ok(staffed(&team.rules, members, span))
 }
 
 async fn add_team(fleet: &Fleet, team: &RunningTeam) -> Result<(), Trouble> {

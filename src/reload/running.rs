@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use triarch_teams::{AgentConfig, TeamConfig, names};
+use triarch_teams::{AgentConfig, TeamConfig, TeamStrategy, names};
 
 use crate::config::Config;
 
@@ -84,6 +84,11 @@ impl RunningTeam {
 
     pub(crate) fn agent_mut(&mut self, name: &str) -> Option<&mut RunningAgent> {
         self.agents.iter_mut().find(|agent| agent.name == name)
+    }
+
+    /// Whether a supervisor that has at most `span` agents can have them: those that restart together are not split.
+    pub(crate) fn fits(&self, span: usize) -> bool {
+        self.rules.strategy == TeamStrategy::OneForOne || self.agents.len() <= span
     }
 
     /// Has as many replicas of the agent that is described as `name` as are `wanted`; `None` where it has no replicas.

@@ -19,7 +19,7 @@ use crate::name::Name;
 use crate::panics::drop_quietly;
 use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
 use crate::supervisor::{check_backoff, check_times};
-use crate::tree::{Door, Node, Shared};
+use crate::tree::{DORMANT, Door, Node, PAUSE, Shared};
 
 /// The specification of an agent: its name, what it starts from, and what its supervisor does about it.
 ///
@@ -67,6 +67,8 @@ struct Options {
     on_error: OnError,
     budget: Option<Duration>,
     on_stuck: OnStuck,
+    /// Flags that its node begins with.
+    flags: u8,
 }
 
 impl<A: Agent> fmt::Debug for Child<A> {
@@ -90,6 +92,7 @@ impl Child<Nobody> {
             on_error: OnError::default(),
             budget: None,
             on_stuck: OnStuck::default(),
+            flags: 0,
         };
         Child {
             name: name.into(),
@@ -208,6 +211,20 @@ impl<A: Agent> Child<A> {
         self
     }
 
+    /// It does not start with its supervisor: it is down until somebody restarts it, or the supervisor is restarted.
+    #[must_use]
+    pub fn dormant(mut self) -> Self {
+        self.options.flags |= DORMANT;
+        self
+    }
+
+    /// It starts paused: its mailbox keeps what comes until somebody resumes it.
+    #[must_use]
+    pub fn paused(mut self) -> Self {
+        self.options.flags |= PAUSE;
+        self
+    }
+
     /// The way to the agent: valid from now on, through all its restarts.
     pub fn address(&self) -> Address<A::Message> {
         Address::new(Arc::clone(self.mailbox()))
@@ -252,6 +269,7 @@ impl<A: Agent> Child<A> {
         if in_use != said || mailbox.overflow != self.options.overflow {
             return Err(ChildFault::MailboxInUse);
         }
+        mailbox.node.raise(self.options.flags);
         let startable = AgentSpec::<A> {
             spec: Some(self.spec),
             mailbox,

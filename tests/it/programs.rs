@@ -141,7 +141,7 @@ fn a_team_that_is_stopped_or_taken_out_of_the_description_leaves_nothing() {
     house.json(&["team", "start", "tools"]);
     assert_eq!(ask(&house, "py-2", "back"), "back");
     house.write("triarch.toml", "");
-    let reloaded = house.json(&["reload"]);
+    let reloaded = house.json(&["reload", "--empty"]);
     assert_eq!(reloaded["needs_restart"].as_array().unwrap().len(), 0, "{reloaded}");
     assert_eq!(alive(&house), 0);
     assert_eq!(house.json(&["team", "list"]).as_array().unwrap().len(), 0);

@@ -392,11 +392,14 @@ fn a_wish_to_stop_is_heard_while_a_reload_is_under_way() {
     house.write("triarch.toml", slow);
     let mut runtime = house.up(&[]);
     until("the program runs", || house.path().join("ready").exists());
-    house.write("triarch.toml", "");
+    house.write("triarch.toml", "[[team]]\nname = \"u\"\n");
     runtime.signal("HUP");
     until("the reload is under way", || house.path().join("asked").exists());
     runtime.signal("TERM");
-    // Impatience is heard only by one who has heard the wish to stop.
+    // Impatience is heard only by one who has heard the wish to stop; two signals at once are one.
+    until("the wish is heard", || {
+        house.get("/health/ready").1.contains("draining")
+    });
     runtime.signal("TERM");
     assert_eq!(runtime.end(PATIENCE), Some(130));
     house.write("go", "");
@@ -431,4 +434,29 @@ fn the_level_and_format_of_the_log_change_while_it_is_written() {
     house.json(&["down"]);
     assert_eq!(runtime.end(PATIENCE), Some(0));
     assert_eq!(runtime.rest_with("life 5"), None);
+}
+
+#[test]
+fn a_file_that_was_emptied_stops_nobody_unless_that_is_asked_for() {
+    let house = House::new();
+    house.write("triarch.toml", BEFORE);
+    let mut runtime = house.up(&[]);
+    let before = agents(&house, "t");
+    for empty in ["", "[runtime.log]\nlevel = \"warn\"\n"] {
+        house.write("triarch.toml", empty);
+        runtime.signal("HUP");
+        runtime.line_with("describes no team, and a reload would stop all that run", PATIENCE);
+        let refused = house.run(&["reload"]);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(5), "{said}");
+        assert!(said.contains("triarch reload --empty"), "{said}");
+        assert_eq!(agents(&house, "t"), before);
+    }
+    let reloaded = house.json(&["reload", "--empty"]);
+    assert!(said(&reloaded["changed"]).contains(&"team t goes"), "{reloaded}");
+    assert_eq!(house.json(&["agent", "list"]), json!([]));
+    house.json(&["reload"]);
+    house.write("triarch.toml", BEFORE);
+    house.json(&["reload"]);
+    assert_eq!(agents(&house, "t"), before);
 }

@@ -62,6 +62,24 @@ impl Member {
         self.address.clone()
     }
 
+    /// It does not start with its team: it is down until somebody restarts it.
+    #[must_use]
+    pub fn dormant(self) -> Self {
+        Self {
+            child: self.child.dormant(),
+            ..self
+        }
+    }
+
+    /// It starts paused: its mailbox keeps what comes until somebody resumes it.
+    #[must_use]
+    pub fn paused(self) -> Self {
+        Self {
+            child: self.child.paused(),
+            ..self
+        }
+    }
+
     /// Joins a team that does not run yet.
     #[must_use]
     pub fn join(self, team: Supervisor) -> Supervisor {
@@ -75,11 +93,21 @@ impl Member {
 }
 
 trait Joining: Send {
+    fn dormant(self: Box<Self>) -> Box<dyn Joining>;
+    fn paused(self: Box<Self>) -> Box<dyn Joining>;
     fn join(self: Box<Self>, team: Supervisor) -> Supervisor;
     fn join_running(self: Box<Self>, team: &SupervisorHandle) -> Starting<'_>;
 }
 
 impl<A: Agent> Joining for Child<A> {
+    fn dormant(self: Box<Self>) -> Box<dyn Joining> {
+        Box::new((*self).dormant())
+    }
+
+    fn paused(self: Box<Self>) -> Box<dyn Joining> {
+        Box::new((*self).paused())
+    }
+
     fn join(self: Box<Self>, team: Supervisor) -> Supervisor {
         team.child(*self)
     }

@@ -20,7 +20,7 @@ use super::life::{Life, watched};
 use crate::child::AgentSpec;
 use crate::clock::Moment;
 use crate::reason::{ExitReason, Failure};
-use crate::tree::{Phase, Shared};
+use crate::tree::{DORMANT, Phase, Shared};
 
 /// What an incarnation begins with.
 pub(crate) struct Birth<A: Agent> {
@@ -121,6 +121,9 @@ async fn begin<A: Agent>(birth: Birth<A>) -> Result<Cradle<A>, Failed> {
     let started = {
         // Also the copy is the agent's own doing, and what `start` does before there is a future.
         let start = async {
+            if of.mailbox.node.lower(DORMANT) {
+                return Err(Failure::ignore());
+            }
             // It is there for as long as anybody holds what is around it.
             let spec = of.spec.clone().ok_or_else(Failure::ignore)?;
             A::start(spec, &mut ctx).await

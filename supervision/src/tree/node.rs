@@ -34,6 +34,9 @@ pub(crate) const OBSERVE: u8 = 1 << 3;
 /// A kill is on its way; the agent gives ractor the chance to serve it.
 pub(crate) const KILL: u8 = 1 << 4;
 
+/// Its next start declines, so that it is down until somebody restarts it.
+pub(crate) const DORMANT: u8 = 1 << 5;
+
 /// What is written seldom. Most nodes of a large tree have been started, and nothing else.
 #[derive(Default)]
 struct Records {

@@ -122,3 +122,42 @@ async fn only_agents_can_be_paused() {
     assert_eq!(tree.observer().node("team").unwrap().state, Phase::Idle);
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_begins_paused_has_handled_nothing_when_it_is_resumed() {
+    let log = Log::default();
+    let child = puppet("a", &log).paused();
+    child.address().send(Say::Note(1)).await.unwrap();
+    let (tree, _address) = one(child).await;
+    quiet().await;
+    let node = tree.observer().node("team/a").unwrap();
+    assert_eq!(
+        (log.count("a note"), node.state, node.incarnation),
+        (0, Phase::Paused, 1)
+    );
+    tree.observer().resume("team/a").unwrap();
+    until("it is handled", || log.has("a note 1")).await;
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_dormant_does_not_begin_until_somebody_restarts_it() {
+    let log = Log::default();
+    let team = team().child(puppet("a", &log).dormant()).child(puppet("b", &log));
+    let tree = grow(team).await;
+    quiet().await;
+    let state = |path: &str| tree.observer().node(path).unwrap().state;
+    assert_eq!((state("team/a"), state("team/b")), (Phase::Stopped, Phase::Idle));
+    assert_eq!(log.count("a "), 0, "{:?}", log.lines());
+    let handle = tree.observer().supervisor("team").unwrap();
+    handle.restart_child("a").await.unwrap();
+    quiet().await;
+    assert_eq!(state("team/a"), Phase::Idle);
+    assert!(log.count("a ") > 0, "it has begun");
+    kill_agent(&tree).await;
+    node_until(&tree, "team/a", |node| {
+        node.state == Phase::Idle && node.incarnation == 3
+    })
+    .await;
+    tree.stop().await;
+}

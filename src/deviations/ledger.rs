@@ -1,0 +1,186 @@
+//! Where deviations are kept.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use triarch_teams::Kinds;
+
+use super::{Deed, Deviations};
+use crate::reload::{Act, Running};
+
+/// The deviations of this runtime, and the file that the next one reads.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    path: PathBuf,
+    now: Mutex<Deviations>,
+    /// What the file says, where that is known; held while it is written.
+    written: Mutex<Option<Deviations>>,
+}
+
+impl Ledger {
+    /// In that folder. Nothing is touched yet.
+    pub(crate) fn new(state_dir: &Path) -> Self {
+        Self {
+            path: state_dir.join("deviations.json"),
+            now: Mutex::default(),
+            written: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn now(&self) -> Deviations {
+        held(&self.now).clone()
+    }
+
+    /// Somebody did something.
+    pub(crate) fn follow(&self, deed: Deed) {
+        held(&self.now).follow(deed);
+    }
+
+    /// Something was done for whatever reason.
+    pub(crate) fn note(&self, act: &Act) {
+        held(&self.now).note(act);
+    }
+
+    /// Goes on with what the runtime before this one left, as far as it fits `running`, which is as it is described.
+    /// Returns what is lost, in words.
+    pub(crate) fn restore(&self, running: &mut Running, kinds: &Kinds) -> Vec<String> {
+        let mut left = match self.left() {
+            Ok(left) => left,
+            Err(error) => return vec![self.set_aside(&error)],
+        };
+        *held(&self.written) = Some(left.clone());
+        let lost = left.restore(running, kinds);
+        *held(&self.now) = left;
+        lost
+    }
+
+    fn left(&self) -> io::Result<Deviations> {
+        match fs::read(&self.path) {
+            Ok(text) => Ok(serde_json::from_slice(&text)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Deviations::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Nobody can read it, so that it is kept for whoever wants to look.
+    fn set_aside(&self, error: &io::Error) -> String {
+        let aside = self.path.with_extension("unreadable");
+        let fate = match fs::rename(&self.path, &aside) {
+            Ok(()) => format!("it is set aside as {}", aside.display()),
+            Err(error) => format!("it cannot be set aside: {error}"),
+        };
+        format!(
+            "what was done by hand is not known, and all is as described: {}: {error}; {fate}",
+            self.path.display()
+        )
+    }
+
+    /// Writes what holds now, unless the file says so already.
+    pub(crate) fn write(&self, running: impl FnOnce() -> Running) -> io::Result<()> {
+        let mut written = held(&self.written);
+        let now = {
+            let running = running();
+            let mut now = held(&self.now);
+            now.see(&running);
+            now.clone()
+        };
+        if written.as_ref() == Some(&now) {
+            return Ok(());
+        }
+        *written = None;
+        placed(&self.path, &serde_json::to_vec_pretty(&now)?)?;
+        *written = Some(now);
+        Ok(())
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Puts a whole file in the place of another: whoever reads finds one or the other, after a loss of power too.
+fn placed(path: &Path, text: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::config::tests::natives;
+
+    fn scaled(ledger: &Ledger) {
+        ledger.follow(Deed::Scaled {
+            agent: "tools/echo".to_owned(),
+            replicas: NonZeroU32::MIN,
+        });
+    }
+
+    #[test]
+    fn the_next_ledger_reads_what_one_wrote_and_no_other_file_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(folder.path());
+        assert_eq!(ledger.left().unwrap(), Deviations::default());
+        scaled(&ledger);
+        ledger.write(Running::default).unwrap();
+        assert_eq!(Ledger::new(folder.path()).left().unwrap(), ledger.now());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_file_is_written_where_something_has_changed_and_not_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(folder.path());
+        scaled(&ledger);
+        ledger.write(Running::default).unwrap();
+        fs::remove_file(ledger.path()).unwrap();
+        ledger.write(Running::default).unwrap();
+        assert!(!ledger.path().exists(), "nothing has changed");
+        ledger.follow(Deed::Reloaded);
+        ledger.write(Running::default).unwrap();
+        assert!(ledger.path().exists());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_the_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(&folder.path().join("later"));
+        scaled(&ledger);
+        assert!(ledger.write(Running::default).is_err());
+        fs::create_dir(folder.path().join("later")).unwrap();
+        ledger.write(Running::default).unwrap();
+        assert_eq!(ledger.left().unwrap(), ledger.now());
+    }
+
+    #[test]
+    fn a_file_that_nobody_can_read_is_set_aside_and_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(folder.path());
+        fs::write(ledger.path(), "{").unwrap();
+        let said = ledger.restore(&mut Running::default(), &natives());
+        assert!(said.len() == 1 && said[0].contains("deviations.unreadable"), "{said:?}");
+        assert_eq!(
+            fs::read_to_string(ledger.path.with_extension("unreadable")).unwrap(),
+            "{"
+        );
+        assert!(ledger.restore(&mut Running::default(), &natives()).is_empty());
+    }
+}
