@@ -15,6 +15,7 @@ mod exec;
 #[cfg(test)]
 mod fuzzed;
 mod hearing;
+mod knock;
 mod lines;
 mod machine;
 mod message;

@@ -126,7 +126,11 @@ fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &m
             source,
         }
     })?;
-    let household = Household::new(launch.tag.clone(), pid, enclosure);
+    let is_sealed = match &launch.sandbox {
+        Sandbox::Standard { write, .. } => ruleset.is_some() && enclosure.is_sealed_from(write),
+        Sandbox::None => false,
+    };
+    let household = Household::new(launch.tag.clone(), pid, enclosure, is_sealed);
     Ok(Born {
         funeral: Funeral::new(household, Arc::new(pidfd), outstanding),
         stdin: stdin.1,
