@@ -22,6 +22,7 @@ mod message;
 mod pipes;
 mod plan;
 mod talk;
+mod unborn;
 mod waits;
 
 pub use actor::Program;
