@@ -58,6 +58,11 @@ pub(crate) struct Start {
 
 /// Runs the tree until it ends, somebody stops it, or its limit is over; returns the exit code.
 pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Result<u8, UpError> {
+    if let Err(error) = triarch_programs::take_open_files() {
+        complain(&format!(
+            "no more files than before may be open: {error}; `triarch doctor` says how many"
+        ));
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     let code = runtime.block_on(live(ground, programs, start));
     // An agent that outlived its kill holds a thread, for which nobody is to wait.

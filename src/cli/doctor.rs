@@ -67,7 +67,7 @@ impl Findings {
     pub(super) fn of_each_verdict() -> Self {
         Self(vec![
             Finding::well("description", "triarch.toml"),
-            open_files("Max open files            1024                 1048576              files"),
+            open_files("Max open files            256                  1024                 files"),
             Finding::not_well(
                 "address",
                 Verdict::Bad,
@@ -197,17 +197,21 @@ const FILES_ENOUGH: u64 = 4096;
 fn open_files(limits: &str) -> Finding {
     const SUBJECT: &str = "open files";
     let line = limits.lines().find(|line| line.starts_with("Max open files"));
-    let soft = line
-        .and_then(|line| line.split_whitespace().nth(3))
-        .and_then(|text| text.parse::<u64>().ok());
-    match soft {
-        Some(soft) if soft < FILES_ENOUGH => {
-            let remedy = "a program takes four of them; raise it with `ulimit -n`";
-            Finding::not_well(SUBJECT, Verdict::Poor, format!("at most {soft}"), remedy)
-        }
-        Some(soft) => Finding::well(SUBJECT, format!("at most {soft}")),
-        None => Finding::not_well(SUBJECT, Verdict::Poor, "unknown", "see `ulimit -n`"),
+    let mut numbers = line.into_iter().flat_map(|line| line.split_whitespace().skip(3));
+    let mut number = || numbers.next().and_then(|text| text.parse::<u64>().ok());
+    let (Some(soft), Some(hard)) = (number(), number()) else {
+        return Finding::not_well(SUBJECT, Verdict::Poor, "unknown", "see `ulimit -n`");
+    };
+    let found = if soft < hard {
+        format!("at most {hard}, which triarch up takes; programs get {soft}")
+    } else {
+        format!("at most {hard}")
+    };
+    if hard < FILES_ENOUGH {
+        let remedy = "a program takes four of them; raise the hard limit (`ulimit -Hn`)";
+        return Finding::not_well(SUBJECT, Verdict::Poor, found, remedy);
     }
+    Finding::well(SUBJECT, found)
 }
 
 fn control_groups(mounts: &str) -> Finding {
@@ -245,9 +249,12 @@ mod tests {
 
     #[test]
     fn few_open_files_are_poor() {
-        let limits = |soft| format!("Limit   Soft Limit  Hard Limit Units\nMax open files   {soft}   1048576  files\n");
-        assert_eq!(open_files(&limits(1024)).verdict, Verdict::Poor);
-        assert_eq!(open_files(&limits(65_536)).verdict, Verdict::Well);
+        let limits = |hard| format!("Limit   Soft Limit  Hard Limit Units\nMax open files   1024   {hard}  files\n");
+        assert_eq!(open_files(&limits(2048)).verdict, Verdict::Poor);
+        let well = open_files(&limits(65_536));
+        assert_eq!(well.verdict, Verdict::Well);
+        assert_eq!(well.found, "at most 65536, which triarch up takes; programs get 1024");
+        assert_eq!(open_files(&limits(1024)).found, "at most 1024");
         assert_eq!(open_files("").found, "unknown");
     }
 

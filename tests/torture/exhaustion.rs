@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::PATIENCE;
 use crate::programs::ECHO;
-use crate::yard::{Yard, until};
+use crate::yard::{Yard, until, wrapped};
 
 /// More than there are descriptors for.
 const GUESTS: usize = 32;
@@ -58,8 +58,7 @@ fn scraper(port: u16) -> TcpStream {
 #[test]
 fn without_descriptors_it_goes_on_and_with_them_all_is_as_before() {
     let yard = Yard::new();
-    let team = "[[team]]\nname = \"team\"\nintensity = { restarts = 1000, within = \"1m\" }\n\
-                backoff = { first = \"50ms\", max = \"200ms\" }\n";
+    let team = "[[team]]\nname = \"team\"\n";
     let agents = [yard.agent("stays", ECHO, ""), yard.agent("goes", ECHO, "replicas = 3")].concat();
     yard.house.write("triarch.toml", &[team, &agents].concat());
     let runtime = yard.up();
@@ -79,9 +78,11 @@ fn without_descriptors_it_goes_on_and_with_them_all_is_as_before() {
             .unwrap()
             .success()
     );
-    until("it cannot be started", || {
-        shown(&yard, "goes-1")["restarts"].as_u64() > Some(3)
-    });
+    // It is tried again and again, which is no failure of the program and no restart.
+    let failed = "triarch_program_exits_total{reason=\"launch_failed\"} ";
+    until("it cannot be started", || yard.metric(failed) >= 3.0);
+    let waits = shown(&yard, "goes-1");
+    assert_eq!(waits["state"]["state"], "not begun", "{waits}");
     let waiting = scraper(yard.house.port);
     let (begun, before) = (Instant::now(), used(pid));
     until("a while has passed", || begun.elapsed() > Duration::from_secs(2));
@@ -111,6 +112,36 @@ fn without_descriptors_it_goes_on_and_with_them_all_is_as_before() {
         assert_eq!(yard.reply(agent), "pong");
     }
     assert_eq!(shown(&yard, "stays")["incarnation"], 1);
+    assert_eq!(shown(&yard, "goes-1")["incarnation"], 2, "one kill is one restart");
+    yard.down(runtime);
+}
+
+/// Replies with how many files it may have open, and how far it may raise that.
+const TELLS_LIMITS: &str = r#"
+while read -r line; do
+    id=${line#*'"id":"'}
+    printf '{"type":"reply","id":"%s","body":"%s %s"}\n' "${id%%'"'*}" "$(ulimit -Sn)" "$(ulimit -Hn)"
+done
+"#;
+
+#[test]
+fn more_descriptors_are_taken_than_were_given_and_programs_get_what_was_given() {
+    let yard = Yard::new();
+    // Four each.
+    let count = 80;
+    let own = yard.agent("own", TELLS_LIMITS, "limits = { open_files = 99 }");
+    let many = yard.agent("one", TELLS_LIMITS, &format!("replicas = {count}"));
+    yard.house
+        .write("triarch.toml", &["[[team]]\nname = \"team\"\n", &own, &many].concat());
+    let limited = ["sh", "-c", "ulimit -Hn 4096; ulimit -Sn 256; exec \"$@\"", "sh"];
+    let runtime = yard.up_by(&wrapped(&limited, &yard.house.command(&["up"])));
+    let mut caller = yard.caller();
+    for number in 1..=count {
+        assert_eq!(caller.reply(&format!("one-{number}")), "256 4096");
+    }
+    assert_eq!(caller.reply("own"), "99 99");
+    assert!(fs::read_dir(format!("/proc/{}/fd", runtime.pid())).unwrap().count() > 256);
+    drop(caller);
     yard.down(runtime);
 }
 

@@ -55,6 +55,13 @@ pub(crate) enum ProgramError {
     Deaf,
 }
 
+impl ProgramError {
+    /// Whether the program is not to blame: the machine had no room for it.
+    pub(crate) fn is_for_want(&self) -> bool {
+        matches!(self, Self::Launch(error) if error.is_for_want())
+    }
+}
+
 /// The last few lines of a program, where there are any.
 struct LastWords<'a>(&'a [String]);
 

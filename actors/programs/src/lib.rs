@@ -131,3 +131,4 @@ pub use records::{ExitRecord, Records, Running, Usage, Word};
 pub use room::{described, room};
 pub use settings::{LimitSettings, Mode, ProgramSettings, SandboxKind, SandboxSettings, SecretSource};
 pub use size::Size;
+pub use sys::take_open_files;

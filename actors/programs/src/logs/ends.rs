@@ -101,7 +101,7 @@ mod tests {
         ExitRecord {
             incarnation,
             pid: 7,
-            started: SystemTime::UNIX_EPOCH + Duration::from_nanos(incarnation),
+            started: SystemTime::UNIX_EPOCH + Duration::from_millis(incarnation),
             ended: SystemTime::UNIX_EPOCH + Duration::from_secs(incarnation),
             reason: "signal",
             code: None,

@@ -8,9 +8,9 @@ use triarch_supervision::prelude::*;
 use triarch_teams::Post;
 
 use super::exec::Runs;
-use super::machine::Machine;
-use super::plan::{Parts, Plan};
+use super::plan::Plan;
 use super::talk::Talk;
+use super::unborn::Unborn;
 use crate::settings::Mode;
 
 /// An agent that is a program.
@@ -21,25 +21,7 @@ pub struct Program(Work);
 enum Work {
     Talk(Box<Talk>),
     Runs(Runs),
-    Unborn(Unborn),
-}
-
-/// A life whose program did not begin. It fails as soon as it lives, so that one program that is not there keeps no
-/// team from starting.
-#[derive(Debug)]
-struct Unborn {
-    plan: Arc<Parts>,
-    failure: Failure,
-}
-
-impl Unborn {
-    /// Whoever lives next gets the post.
-    fn take(&self, post: Post) {
-        let mut machine = Machine::new(self.plan.bounds(), self.plan.take_carried());
-        machine.take(post, Moment::now());
-        let (carried, _none) = machine.end();
-        self.plan.carry(carried);
-    }
+    Unborn(Box<Unborn>),
 }
 
 impl Agent for Program {
@@ -55,10 +37,7 @@ impl Agent for Program {
         }
         Ok(Self(match Talk::begin(Arc::clone(&plan), incarnation).await {
             Ok(talk) => Work::Talk(Box::new(talk)),
-            Err(error) => Work::Unborn(Unborn {
-                plan,
-                failure: error.into(),
-            }),
+            Err(error) => Work::Unborn(Box::new(Unborn::of(plan, incarnation, error))),
         }))
     }
 
@@ -66,7 +45,11 @@ impl Agent for Program {
         match &mut self.0 {
             Work::Talk(talk) => talk.take(post, ctx).await,
             Work::Runs(runs) => Box::pin(runs.take(post, ctx)).await,
-            Work::Unborn(unborn) => unborn.take(post),
+            Work::Unborn(unborn) => {
+                if let Some(talk) = Box::pin(unborn.begin_for(post, ctx)).await {
+                    self.0 = Work::Talk(Box::new(talk));
+                }
+            }
         }
         Ok(())
     }
@@ -75,7 +58,11 @@ impl Agent for Program {
         match &mut self.0 {
             Work::Talk(talk) => talk.turn(ctx).await,
             Work::Runs(_) => std::future::pending().await,
-            Work::Unborn(unborn) => Err(unborn.failure.clone()),
+            Work::Unborn(unborn) => {
+                let talk = Box::pin(unborn.begin()).await?;
+                self.0 = Work::Talk(Box::new(talk));
+                Ok(())
+            }
         }
     }
 
@@ -89,7 +76,7 @@ impl Agent for Program {
         match &self.0 {
             Work::Talk(talk) => Some(talk.state()),
             Work::Runs(runs) => Some(runs.state()),
-            Work::Unborn(_) => None,
+            Work::Unborn(unborn) => Some(unborn.state()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A program that runs once for each post: body in, reply out, exit code as the result.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,13 +154,23 @@ impl Run {
             if stop.is_asked() {
                 return Over::Stopped;
             }
-            let Self { process, pipes, .. } = self;
+            let Self {
+                process,
+                pipes,
+                reply,
+                reply_max,
+                err,
+                chronicle,
+                ..
+            } = self;
             tokio::select! {
                 biased;
                 exit = process.ended() => return Over::Exit(exit),
-                () = pipes::readable(pipes.stdout.as_ref()) => self.read_out(),
-                () = pipes::readable(pipes.stderr.as_ref()) => self.read_err(),
-                () = pipes::writable(pipes.stdin.as_ref()) => {}
+                () = pipes::read(&mut pipes.stdout, |chunk| append(reply, chunk, *reply_max)) => {}
+                () = pipes::read(&mut pipes.stderr, |chunk| err.feed(chunk, |line| chronicle.line_of_err(line))) => {
+                    chronicle.journal.flush();
+                }
+                () = poll_fn(|cx| pipes::poll_room(pipes.stdin.as_ref(), cx)) => {}
                 () = passed(wall) => return Over::Wall,
                 () = passed(post.deadline) => return Over::Expired,
                 () = stop.look() => {}
@@ -180,19 +191,6 @@ impl Run {
                 Wrote::Nothing | Wrote::Closed => return,
             }
         }
-    }
-
-    fn read_out(&mut self) {
-        let (reply, most) = (&mut self.reply, self.reply_max);
-        pipes::read(&mut self.pipes.stdout, |chunk| append(reply, chunk, most));
-    }
-
-    fn read_err(&mut self) {
-        let (lines, chronicle) = (&mut self.err, &mut self.chronicle);
-        pipes::read(&mut self.pipes.stderr, |chunk| {
-            lines.feed(chunk, |line| chronicle.line_of_err(line));
-        });
-        chronicle.journal.flush();
     }
 
     fn read_last(&mut self) {

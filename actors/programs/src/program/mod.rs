@@ -15,12 +15,14 @@ mod exec;
 #[cfg(test)]
 mod fuzzed;
 mod hearing;
+mod knock;
 mod lines;
 mod machine;
 mod message;
 mod pipes;
 mod plan;
 mod talk;
+mod unborn;
 mod waits;
 
 pub use actor::Program;

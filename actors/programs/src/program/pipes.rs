@@ -2,8 +2,12 @@
 
 use std::cell::RefCell;
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 use crate::sys::Process;
@@ -66,22 +70,44 @@ impl Pipes {
     }
 }
 
-/// Hands what lies in a pipe to `each`; closes it at its end.
-pub(super) fn read(pipe: &mut Option<Receiver>, mut each: impl FnMut(&[u8])) {
-    let Some(receiver) = pipe else { return };
-    let is_open = BUFFER.with_borrow_mut(|buffer| {
-        for _ in 0..CHUNKS_MAX {
-            match receiver.try_read(buffer) {
-                Ok(0) => return false,
-                Ok(read) => each(&buffer[..read]),
-                Err(error) => return is_for_later(&error),
-            }
+/// Hands what lies in a pipe to `each`; closes it at its end. There is nothing in one that is closed.
+pub(super) fn poll_read(pipe: &mut Option<Receiver>, cx: &mut Context<'_>, mut each: impl FnMut(&[u8])) -> Poll<()> {
+    let Some(receiver) = pipe else { return Poll::Pending };
+    let read = BUFFER.with_borrow_mut(|buffer| poll_chunks(Pin::new(receiver), cx, buffer, &mut each));
+    read.map(|is_open| {
+        if !is_open {
+            *pipe = None;
         }
-        true
-    });
-    if !is_open {
-        *pipe = None;
+    })
+}
+
+/// Whether the pipe is still open, once anything was read.
+fn poll_chunks(
+    mut receiver: Pin<&mut Receiver>,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+    each: &mut impl FnMut(&[u8]),
+) -> Poll<bool> {
+    for chunk in 0..CHUNKS_MAX {
+        let mut read = ReadBuf::new(buffer);
+        match receiver.as_mut().poll_read(cx, &mut read) {
+            Poll::Pending if chunk == 0 => return Poll::Pending,
+            Poll::Pending => break,
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Poll::Ready(Ok(())) if !read.filled().is_empty() => each(read.filled()),
+            Poll::Ready(_) => return Poll::Ready(false),
+        }
+        // A pipe that gives less than there is room for is empty: to ask it again would be in vain.
+        if read.remaining() > 0 {
+            break;
+        }
     }
+    Poll::Ready(true)
+}
+
+/// Waits until something lies in a pipe, for ever where it is closed, and hands it to `each`.
+pub(super) async fn read(pipe: &mut Option<Receiver>, mut each: impl FnMut(&[u8])) {
+    poll_fn(|cx| poll_read(pipe, cx, &mut each)).await;
 }
 
 /// Hands what a program left in a pipe to `each`, and closes it. Others may still hold its other end, so it has no end
@@ -104,20 +130,12 @@ pub(super) fn read_last(pipe: &mut Option<Receiver>, mut each: impl FnMut(&[u8])
     });
 }
 
-/// Waits until there is something to read, for ever where the pipe is closed.
-pub(super) async fn readable(pipe: Option<&Receiver>) {
+/// Whether there is room to write, which there is not where the pipe is closed.
+pub(super) fn poll_room(pipe: Option<&Sender>, cx: &mut Context<'_>) -> Poll<()> {
     match pipe {
-        // An error shows itself at the next read.
-        Some(receiver) => drop(receiver.readable().await),
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until there is room to write, for ever where the pipe is closed.
-pub(super) async fn writable(pipe: Option<&Sender>) {
-    match pipe {
-        Some(sender) => drop(sender.writable().await),
-        None => std::future::pending().await,
+        // An error shows itself at the next write.
+        Some(sender) => sender.poll_write_ready(cx).map(drop),
+        None => Poll::Pending,
     }
 }
 

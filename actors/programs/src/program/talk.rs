@@ -9,8 +9,10 @@
 //!
 //! Everything it reads or is about to write lies in fields, so that a turn may be dropped at each of its waits.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use triarch_supervision::address::{Refusal, SendError};
@@ -22,10 +24,11 @@ use super::begin;
 use super::chronicle::Chronicle;
 use super::ends::{self, Life};
 use super::hearing::{Hearing, Outgoing};
+use super::knock::Knock;
 use super::machine::Machine;
 use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
-use super::waits::{StopWatch, passed};
+use super::waits::{StopWatch, Timer};
 use crate::error::ProgramError;
 use crate::records::{ExitRecord, Present};
 use crate::sys::{Exit, Process, Survey};
@@ -53,8 +56,7 @@ enum Cause {
 #[derive(Clone, Copy, Debug)]
 enum Woken {
     Exit(Exit),
-    Out,
-    Err,
+    Lines,
     Room,
     Outgoing,
     Wall,
@@ -75,6 +77,10 @@ pub(super) struct Talk {
     deaf_since: Option<Moment>,
     cause: Option<Cause>,
     exit: Option<Exit>,
+    knock: Knock,
+    timer: Timer,
+    /// When posts that found no room are tried again.
+    retry: Option<Moment>,
     is_over: bool,
     /// When a post of the program last got through, and whether one was given up since.
     last_sent: Moment,
@@ -104,6 +110,9 @@ impl Talk {
             deaf_since: None,
             cause: None,
             exit: None,
+            knock: Knock::default(),
+            timer: Timer::default(),
+            retry: None,
             is_over: false,
             last_sent: Moment::now(),
             has_given_up: false,
@@ -115,7 +124,9 @@ impl Talk {
 
     /// Takes a post, and waits while the program does not read or has enough to answer.
     pub(super) async fn take(&mut self, post: Post, ctx: &mut Context<Program>) {
-        self.hearing.machine.take(post, Moment::now());
+        // Only a deadline is compared with the present.
+        let now = post.deadline.map_or(self.last_sent, |_| Moment::now());
+        self.hearing.machine.take(post, now);
         if self.hearing.machine.unwritten().len() >= MUCH {
             self.write();
         }
@@ -152,35 +163,52 @@ impl Talk {
 
     async fn wait(&mut self) -> Woken {
         self.write();
-        let has_unwritten = !self.hearing.machine.unwritten().is_empty();
-        let outgoing = self.hearing.outgoing.len();
-        let Self {
-            process,
-            pipes,
-            until,
-            deaf_since,
-            ..
-        } = self;
-        let deaf_until = deaf_since.map(|since| since + DEAF_PATIENCE);
-        tokio::select! {
-            biased;
-            exit = process.ended() => Woken::Exit(exit),
-            () = pipes::readable(pipes.stdout.as_ref()), if outgoing < OUTGOING_MAX => Woken::Out,
-            () = pipes::readable(pipes.stderr.as_ref()) => Woken::Err,
-            () = pipes::writable(pipes.stdin.as_ref()), if has_unwritten => Woken::Room,
-            () = tokio::time::sleep(OUTGOING_PAUSE), if outgoing > 0 => Woken::Outgoing,
-            () = passed(*until) => Woken::Wall,
-            () = passed(deaf_until) => Woken::Deaf,
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Hears the program, and asks all else only where it has knocked. Who floods one of its two outputs does not keep
+    /// the other from being heard, nor its own end.
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Woken> {
+        let mut has_lines = false;
+        if let Some(waker) = self.knock.heard(cx.waker()) {
+            let cx = &mut task::Context::from_waker(&waker);
+            let woken = self.poll_rare(cx);
+            has_lines = self.poll_err(cx).is_ready();
+            if woken.is_ready() || has_lines {
+                self.knock.again();
+            }
+            if woken.is_ready() {
+                return woken;
+            }
+        }
+        if self.poll_out(cx).is_ready() || has_lines {
+            return Poll::Ready(Woken::Lines);
+        }
+        if self.hearing.machine.unwritten().is_empty() {
+            return Poll::Pending;
+        }
+        pipes::poll_room(self.pipes.stdin.as_ref(), cx).map(|()| Woken::Room)
+    }
+
+    fn poll_rare(&mut self, cx: &mut task::Context<'_>) -> Poll<Woken> {
+        if let Poll::Ready(exit) = self.process.poll_ended(cx) {
+            return Poll::Ready(Woken::Exit(exit));
+        }
+        let moments = [
+            self.retry.map(|at| (at, Woken::Outgoing)),
+            self.until.map(|at| (at, Woken::Wall)),
+            self.deaf_since.map(|since| (since + DEAF_PATIENCE, Woken::Deaf)),
+        ];
+        match moments.into_iter().flatten().min_by_key(|(at, _)| *at) {
+            Some((at, woken)) => self.timer.poll(at, cx).map(|()| woken),
+            None => Poll::Pending,
         }
     }
 
     fn follow(&mut self, woken: Woken) {
         match woken {
             Woken::Exit(exit) => self.exited(exit),
-            Woken::Out => self.read_out(),
-            Woken::Err => self.read_err(),
-            Woken::Room => self.write(),
-            Woken::Outgoing => {}
+            Woken::Lines | Woken::Room | Woken::Outgoing => {}
             Woken::Wall => self.cause = self.plan.wall.map(Cause::Wall),
             Woken::Deaf => self.cause = Some(Cause::Deaf),
         }
@@ -200,6 +228,7 @@ impl Talk {
                 Wrote::Nothing => return,
                 Wrote::Closed => {
                     self.deaf_since = Some(Moment::now());
+                    self.knock.again();
                     self.hearing.chronicle.journal.event("closed its standard input");
                     return;
                 }
@@ -207,17 +236,21 @@ impl Talk {
         }
     }
 
-    fn read_out(&mut self) {
-        let (hearing, now) = (&mut self.hearing, Moment::now());
-        pipes::read(&mut self.pipes.stdout, |chunk| hearing.hear_out(chunk, now));
-        if self.pipes.stdout.is_none() {
+    fn poll_out(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        if self.hearing.outgoing.len() >= OUTGOING_MAX {
+            return Poll::Pending;
+        }
+        let Self { pipes, hearing, .. } = self;
+        let heard = pipes::poll_read(&mut pipes.stdout, cx, |chunk| hearing.hear_out(chunk, Moment::now()));
+        if heard.is_ready() && pipes.stdout.is_none() {
             hearing.chronicle.journal.event("closed its standard output");
         }
+        heard
     }
 
-    fn read_err(&mut self) {
-        let hearing = &mut self.hearing;
-        pipes::read(&mut self.pipes.stderr, |chunk| hearing.hear_err(chunk));
+    fn poll_err(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Self { pipes, hearing, .. } = self;
+        pipes::poll_read(&mut pipes.stderr, cx, |chunk| hearing.hear_err(chunk))
     }
 
     /// What it said before its end counts.
@@ -234,6 +267,7 @@ impl Talk {
     /// Two programs that flood each other would wait for ever: neither reads before the other takes. So once a post
     /// was given up, those after it are too wherever there is no room, until one gets through.
     fn send_outgoing(&mut self, ctx: &Context<Program>) {
+        self.retry = None;
         while let Some(Outgoing { to, post, since }) = self.hearing.outgoing.pop_front() {
             let now = Moment::now();
             let why = match ctx
@@ -250,6 +284,8 @@ impl Talk {
                     let waited = now.since(since.max(self.last_sent));
                     if !self.has_given_up && waited < OUTGOING_PATIENCE {
                         let post = refused.message;
+                        self.retry = Some(now + OUTGOING_PAUSE);
+                        self.knock.again();
                         return self.hearing.outgoing.push_front(Outgoing { to, post, since });
                     }
                     self.has_given_up = true;
@@ -316,25 +352,25 @@ impl Talk {
     async fn stop_listening(&mut self, patience: Duration) -> Survey {
         let Self {
             process,
-            pipes,
+            pipes: Pipes { stdout, stderr, .. },
             hearing,
             ..
         } = self;
         let mut stopping = pin!(process.stop(patience));
-        loop {
-            tokio::select! {
-                biased;
-                survey = &mut stopping => return survey,
-                () = pipes::readable(pipes.stdout.as_ref()) => {
-                    let now = Moment::now();
-                    pipes::read(&mut pipes.stdout, |chunk| hearing.hear_out(chunk, now));
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(survey) = stopping.as_mut().poll(cx) {
+                    return Poll::Ready(survey);
                 }
-                () = pipes::readable(pipes.stderr.as_ref()) => {
-                    pipes::read(&mut pipes.stderr, |chunk| hearing.hear_err(chunk));
+                let out = pipes::poll_read(stdout, cx, |chunk| hearing.hear_out(chunk, Moment::now()));
+                let err = pipes::poll_read(stderr, cx, |chunk| hearing.hear_err(chunk));
+                hearing.chronicle.journal.flush();
+                if out.is_pending() && err.is_pending() {
+                    return Poll::Pending;
                 }
             }
-            hearing.chronicle.journal.flush();
-        }
+        })
+        .await
     }
 
     /// Tells what becomes of the posts that are left; returns how many the program had.

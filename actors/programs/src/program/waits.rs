@@ -1,11 +1,12 @@
 //! What is waited for beside pipes.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll};
 use std::time::Duration;
 
+use tokio::time::{Sleep, sleep_until};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Observer, Phase};
 
@@ -47,10 +48,26 @@ impl StopWatch {
     }
 }
 
+/// A timer that is made when first it is needed, and kept.
+#[derive(Debug, Default)]
+pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Whether `moment` has passed.
+    pub(super) fn poll(&mut self, moment: Moment, cx: &mut task::Context<'_>) -> Poll<()> {
+        let instant = moment.instant();
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(instant)));
+        if sleep.deadline() != instant {
+            sleep.as_mut().reset(instant);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
 /// Waits for a moment, for ever where there is none.
 pub(super) async fn passed(moment: Option<Moment>) {
     match moment {
-        Some(moment) => tokio::time::sleep_until(moment.instant()).await,
+        Some(moment) => sleep_until(moment.instant()).await,
         None => std::future::pending().await,
     }
 }

@@ -56,10 +56,29 @@ pub(super) struct Plan<'a> {
     pub(super) streams: [BorrowedFd<'a>; 3],
     pub(super) born_in: Option<BorrowedFd<'a>>,
     pub(super) joined: &'a [RawFd],
-    pub(super) limits: &'a [(u32, u64)],
+    pub(super) limits: &'a [Limit],
     pub(super) ruleset: Option<BorrowedFd<'a>>,
     pub(super) filter: Option<&'a [sock_filter]>,
     pub(super) adopts_orphans: bool,
+}
+
+/// A limit that each process carries, and how far it may raise it by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    pub(super) resource: u32,
+    pub(super) soft: u64,
+    pub(super) hard: u64,
+}
+
+impl Limit {
+    /// One that cannot be raised.
+    pub(super) fn at(resource: u32, most: u64) -> Self {
+        Self {
+            resource,
+            soft: most,
+            hard: most,
+        }
+    }
 }
 
 /// Which step the child is at, and the error that ended it there.
@@ -289,13 +308,14 @@ impl Child<'_> {
     }
 
     fn take_limits(&self) -> bool {
-        self.plan.limits.iter().all(|(resource, most)| {
+        self.plan.limits.iter().all(|limit| {
+            let resource = limit.resource;
             let limit = libc::rlimit {
-                rlim_cur: *most,
-                rlim_max: *most,
+                rlim_cur: limit.soft,
+                rlim_max: limit.hard,
             };
             // SAFETY: reads the limit, which lives until the call returns.
-            unsafe { libc::setrlimit(*resource as _, &raw const limit) == 0 }
+            unsafe { libc::setrlimit(resource as _, &raw const limit) == 0 }
         })
     }
 

@@ -71,6 +71,12 @@ impl Enclosure {
         self.groups().next().is_some()
     }
 
+    /// Whether nobody who is in the groups can leave them, though he may write these folders: to leave is to write oneself
+    /// into another group.
+    pub(super) fn is_sealed_from(&self, written: &[PathBuf]) -> bool {
+        self.tracks() && !written.iter().any(|folder| ground::reaches_groups(folder))
+    }
+
     fn groups(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.unified, &self.freezer, &self.pids, &self.memory]
             .into_iter()

@@ -1,5 +1,6 @@
 //! Which folders a program may read, run programs from, and write: Landlock.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use landlock::{
     RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
-use super::launch::Enforcement;
+use super::launch::{Enforcement, is_for_want};
 
 /// What this crate knows how to ask for; an older kernel grants what it knows.
 const KNOWN: ABI = ABI::V9;
@@ -53,16 +54,9 @@ pub(super) fn ruleset(
     read: &[PathBuf],
     write: &[PathBuf],
     enforcement: &mut Enforcement,
-) -> Result<Option<OwnedFd>, RulesetError> {
+) -> io::Result<Option<OwnedFd>> {
     let mut missing = Vec::new();
-    let mut rules = Rules(
-        Ruleset::default()
-            .set_compatibility(CompatLevel::BestEffort)
-            .handle_access(AccessFs::from_all(KNOWN))?
-            .scope(Scope::Signal)?
-            .scope(Scope::AbstractUnixSocket)?
-            .create()?,
-    );
+    let mut rules = Rules(empty().map_err(io::Error::other)?);
     let to_read = AccessFs::from_read(KNOWN) & !AccessFs::ResolveUnix;
     for path in SYSTEM.into_iter().map(Path::new).chain([program]) {
         rules.grant(path, to_read)?;
@@ -85,21 +79,34 @@ pub(super) fn ruleset(
     Ok(ruleset)
 }
 
+/// One that grants nothing yet.
+fn empty() -> Result<RulesetCreated, RulesetError> {
+    Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(KNOWN))?
+        .scope(Scope::Signal)?
+        .scope(Scope::AbstractUnixSocket)?
+        .create()
+}
+
 struct Rules(RulesetCreated);
 
 impl Rules {
     /// Whether there is anything at `path` to grant.
-    fn grant(&mut self, path: &Path, access: BitFlags<AccessFs>) -> Result<bool, RulesetError> {
-        let Ok(opened) = PathFd::new(path) else {
-            return Ok(false);
+    fn grant(&mut self, path: &Path, access: BitFlags<AccessFs>) -> io::Result<bool> {
+        let opened = match PathFd::new(path).map_err(io::Error::other) {
+            Ok(opened) => opened,
+            // It is there, and the program would miss it.
+            Err(error) if is_for_want(&error) => return Err(error),
+            Err(_) => return Ok(false),
         };
         let access = if path.is_dir() {
             access
         } else {
             access & AccessFs::from_file(KNOWN)
         };
-        (&mut self.0).add_rule(PathBeneath::new(opened, access))?;
-        Ok(true)
+        let added = (&mut self.0).add_rule(PathBeneath::new(opened, access));
+        added.map(|_| true).map_err(io::Error::other)
     }
 }
 

@@ -102,6 +102,27 @@ fn mount(line: &str) -> Option<Mount<'_>> {
     })
 }
 
+/// Whether whoever may write `folder` reaches files of control groups by it, those within it and it itself.
+pub(super) fn reaches_groups(folder: &Path) -> bool {
+    static POINTS: LazyLock<Vec<PathBuf>> =
+        LazyLock::new(|| points(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    POINTS.is_empty() || is_beside_one_of(&folder, &POINTS)
+}
+
+/// Where control groups are mounted.
+fn points(mounts: &str) -> Vec<PathBuf> {
+    let mounts = mounts.lines().filter_map(mount);
+    let groups = mounts.filter(|mount| matches!(mount.kind, "cgroup" | "cgroup2"));
+    groups.map(|mount| PathBuf::from(mount.point)).collect()
+}
+
+fn is_beside_one_of(folder: &Path, points: &[PathBuf]) -> bool {
+    points
+        .iter()
+        .any(|point| folder.starts_with(point) || point.starts_with(folder))
+}
+
 /// Where `group` lies below a mount.
 fn within(mount: &Mount<'_>, group: &str) -> Option<PathBuf> {
     let shown = mount.shown.trim_end_matches('/');
@@ -157,6 +178,19 @@ mod tests {
         let unified = |groups| Ground::of(mounts, groups).unified;
         assert_eq!(unified("0::/box/a\n"), Some("/sys/fs/cgroup/a".into()));
         assert_eq!(unified("0::/../elsewhere\n"), None);
+    }
+
+    #[test]
+    fn whoever_writes_a_folder_reaches_groups_that_lie_in_it_or_around_it() {
+        let points = points(BOTH);
+        assert_eq!(points.len(), 3);
+        let reaches = |folder: &str| is_beside_one_of(Path::new(folder), &points);
+        for folder in ["/", "/sys", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified/box"] {
+            assert!(reaches(folder), "{folder}");
+        }
+        for folder in ["/home/me", "/sys/devices", "/sys/fs/cgroup/pids.d"] {
+            assert!(!reaches(folder), "{folder}");
+        }
     }
 
     #[test]

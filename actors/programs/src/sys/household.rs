@@ -18,6 +18,8 @@ pub(super) struct Household {
     /// The program itself, which somebody else waits for.
     pub(super) leader: i32,
     pub(super) enclosure: Enclosure,
+    /// Whether nobody can have left the control groups.
+    is_sealed: bool,
     /// Who was seen to belong to it: number and beginning.
     seen: Mutex<HashMap<i32, u64>>,
 }
@@ -27,12 +29,13 @@ static HOUSEHOLDS: LazyLock<Mutex<HashMap<i32, Weak<Household>>>> = LazyLock::ne
 
 impl Household {
     /// The household of a program that has just begun.
-    pub(super) fn new(tag: Tag, leader: i32, enclosure: Enclosure) -> Arc<Self> {
+    pub(super) fn new(tag: Tag, leader: i32, enclosure: Enclosure, is_sealed: bool) -> Arc<Self> {
         let began = Entry::of_pid(leader).map(|entry| (leader, entry.began));
         let household = Arc::new(Self {
             tag,
             leader,
             enclosure,
+            is_sealed,
             seen: Mutex::new(began.into_iter().collect()),
         });
         let mut all = locked(&HOUSEHOLDS);
@@ -63,6 +66,11 @@ impl Household {
         let mut pids = self.enclosure.inmates();
         pids.extend(locked(&self.seen).keys());
         Census::of(pids.into_iter().collect(), Groups::OfOrphans)
+    }
+
+    /// Whether it is known without a look at all others that nobody of it is alive.
+    pub(super) fn is_surely_gone(&self) -> bool {
+        self.is_sealed && self.living(&self.look()).is_empty()
     }
 
     /// Who of it is alive. Those who came back to us and have ended are laid to rest.
@@ -108,6 +116,7 @@ pub(crate) async fn household(tag: &Tag) -> Vec<ProcessInfo> {
             tag: tag.clone(),
             leader: 0,
             enclosure: Enclosure::existing(Ground::found(), tag),
+            is_sealed: false,
             seen: Mutex::default(),
         })
     });

@@ -260,6 +260,10 @@ impl Drop for Funeral {
 fn end(household: &Household) -> Survey {
     let mut tally = Tally::default();
     strike(household, &mut tally);
-    let survivors = hunt_down(household, &mut tally);
+    let survivors = if household.is_surely_gone() {
+        0
+    } else {
+        hunt_down(household, &mut tally)
+    };
     tally.survey(survivors)
 }

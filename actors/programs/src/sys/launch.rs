@@ -109,6 +109,32 @@ pub(crate) enum LaunchError {
     Ended,
 }
 
+impl LaunchError {
+    /// Whether the machine had no room for it, which is no fault of the program and may pass.
+    pub(crate) fn is_for_want(&self) -> bool {
+        match self {
+            Self::Preparation { source, .. } | Self::Step { source, .. } => is_for_want(source),
+            Self::NoCommand | Self::NotFound { .. } | Self::ZeroByte { .. } | Self::Ended => false,
+        }
+    }
+}
+
+/// Whether it was for want of descriptors, processes or memory.
+pub(super) fn is_for_want(error: &io::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let io_error = error.downcast_ref::<io::Error>();
+        if let Some(number) = io_error.and_then(io::Error::raw_os_error) {
+            return matches!(number, libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM);
+        }
+        cause = match io_error.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
+}
+
 /// A command as the kernel takes it.
 #[derive(Debug)]
 pub(super) struct Command {
@@ -177,4 +203,26 @@ fn found(named: &OsStr, launch: &Launch) -> Result<PathBuf, LaunchError> {
 
 fn may_run(path: &Path) -> bool {
     path.is_file() && accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_is_told_from_faults_however_deep_it_lies() {
+        let os = io::Error::from_raw_os_error;
+        let step = |source| LaunchError::Step {
+            program: PathBuf::from("/bin/true"),
+            step: "be born",
+            source,
+        };
+        for number in [libc::EMFILE, libc::ENFILE, libc::EAGAIN, libc::ENOMEM] {
+            assert!(step(os(number)).is_for_want());
+            assert!(step(io::Error::other(io::Error::other(os(number)))).is_for_want());
+        }
+        assert!(!step(os(libc::EACCES)).is_for_want());
+        assert!(!step(io::Error::other("refused")).is_for_want());
+        assert!(!LaunchError::NoCommand.is_for_want());
+    }
 }

@@ -12,6 +12,7 @@
 mod birth;
 mod calls;
 mod census;
+mod descriptors;
 mod enclosure;
 mod folders;
 mod ground;
@@ -28,6 +29,7 @@ mod tag;
 mod tests;
 
 pub(crate) use census::ProcessInfo;
+pub use descriptors::take_open_files;
 pub(crate) use household::{bury_orphans, household};
 pub(crate) use hunt::Survey;
 pub(crate) use launch::{Enforcement, Launch, LaunchError, Limits, Sandbox};

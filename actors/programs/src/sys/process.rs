@@ -1,8 +1,10 @@
 //! A program that runs.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -85,17 +87,22 @@ impl Process {
 
     /// Waits for the program's own end; those it started may be left. May be given up and asked again.
     pub(crate) async fn ended(&mut self) -> Exit {
+        poll_fn(|cx| self.poll_ended(cx)).await
+    }
+
+    /// Whether it has; wakes who asked last.
+    pub(crate) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         loop {
             if let Some(exit) = self.exit {
-                return exit;
+                return Poll::Ready(exit);
             }
-            let Ok(mut ready) = self.pidfd.readable().await else {
-                return self.lost();
+            let Ok(mut ready) = ready!(self.pidfd.poll_read_ready(cx)) else {
+                return Poll::Ready(self.lost());
             };
             match birth::ended(self.pidfd.get_ref(), false) {
                 Ok(None) => ready.clear_ready(),
                 Ok(exit) => self.exit = exit,
-                Err(_) => return self.lost(),
+                Err(_) => return Poll::Ready(self.lost()),
             }
         }
     }
@@ -189,10 +196,13 @@ impl Process {
         let mut so_far = tally.clone();
         let struck = spawn_blocking(move || {
             hunt::strike(&household, &mut so_far);
-            so_far
+            (household.is_surely_gone(), so_far)
         });
-        if let Ok(struck) = struck.await {
-            *tally = struck;
+        if let Ok((is_surely_gone, so_far)) = struck.await {
+            *tally = so_far;
+            if is_surely_gone {
+                return 0;
+            }
         }
         // Many that stop at once share one look at the machine; who is left then is hunted alone.
         if census::fresh()

@@ -12,15 +12,16 @@ use flume::{Receiver, Sender};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::oneshot;
 
-use super::birth::{self, Plan, Stack};
+use super::birth::{self, Limit, Plan, Stack};
 use super::calls;
 use super::census::{Census, Groups};
+use super::descriptors;
 use super::enclosure::{Doors, Enclosure};
 use super::folders;
 use super::ground::Ground;
 use super::household::Household;
 use super::hunt::Funeral;
-use super::launch::{Command, Enforcement, Launch, LaunchError, Limits, Sandbox};
+use super::launch::{self, Command, Enforcement, Launch, LaunchError, Limits, Sandbox};
 use super::outstanding::Outstanding;
 
 /// How many children can be born at a time.
@@ -101,7 +102,7 @@ fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &m
         Sandbox::None => None,
     };
     let [stdin, stdout, stderr] = [pipe()?, pipe()?, pipe()?];
-    let (enclosure, doors) = enclose(launch, ground, &mut enforcement);
+    let (enclosure, doors) = enclose(launch, ground, &mut enforcement)?;
     let left = enclosure.hold(&launch.limits, &mut enforcement);
     let joined: Vec<_> = doors.joined.iter().map(AsRawFd::as_raw_fd).collect();
     let plan = Plan {
@@ -126,7 +127,11 @@ fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &m
             source,
         }
     })?;
-    let household = Household::new(launch.tag.clone(), pid, enclosure);
+    let is_sealed = match &launch.sandbox {
+        Sandbox::Standard { write, .. } => ruleset.is_some() && enclosure.is_sealed_from(write),
+        Sandbox::None => false,
+    };
+    let household = Household::new(launch.tag.clone(), pid, enclosure, is_sealed);
     Ok(Born {
         funeral: Funeral::new(household, Arc::new(pidfd), outstanding),
         stdin: stdin.1,
@@ -156,9 +161,9 @@ fn ruleset(launch: &Launch, command: &Command, enforcement: &mut Enforcement) ->
     let Sandbox::Standard { read, write } = &launch.sandbox else {
         return Ok(None);
     };
-    folders::ruleset(&command.program, read, write, enforcement).map_err(|error| LaunchError::Preparation {
+    folders::ruleset(&command.program, read, write, enforcement).map_err(|source| LaunchError::Preparation {
         what: "the sandbox of its folders",
-        source: io::Error::other(error),
+        source,
     })
 }
 
@@ -175,45 +180,60 @@ fn filter(enforcement: &mut Enforcement) -> Option<&'static [seccompiler::sock_f
     }
 }
 
-fn enclose(launch: &Launch, ground: &Ground, enforcement: &mut Enforcement) -> (Enclosure, Doors) {
+fn enclose(launch: &Launch, ground: &Ground, enforcement: &mut Enforcement) -> Result<(Enclosure, Doors), LaunchError> {
     let enclosure = Enclosure::make(ground, &launch.tag);
     if !enclosure.tracks() {
         let reason = "no control group may be made here; a process that leaves its session, clears its environment \
                       and loses its parents by their own end before it was seen cannot be told from others";
         enforcement.lacks("control group", reason);
-        return (enclosure, Doors::default());
+        return Ok((enclosure, Doors::default()));
     }
     match enclosure.doors(birth::can_be_born_in_a_group()) {
         Ok(doors) => {
             enforcement.holds("control group");
-            (enclosure, doors)
+            Ok((enclosure, doors))
+        }
+        // It would run without its group for as long as it lives, because of what may pass in a moment.
+        Err(source) if launch::is_for_want(&source) => {
+            enclosure.remove();
+            Err(LaunchError::Preparation {
+                what: "its control group",
+                source,
+            })
         }
         Err(error) => {
             enforcement.lacks("control group", format!("its control group cannot be entered: {error}"));
             enclosure.remove();
-            (Enclosure::default(), Doors::default())
+            Ok((Enclosure::default(), Doors::default()))
         }
     }
 }
 
 /// The limits that each process carries, for what no control group holds.
-fn resources(limits: &Limits, enforcement: &mut Enforcement) -> Vec<(u32, u64)> {
-    let mut resources = vec![(libc::RLIMIT_CORE, 0)];
+fn resources(limits: &Limits, enforcement: &mut Enforcement) -> Vec<Limit> {
+    let mut resources = vec![Limit::at(libc::RLIMIT_CORE, 0)];
     if let Some(bytes) = limits.memory {
         enforcement.lacks(
             "memory",
             "no control group holds it; each process is held to it on its own",
         );
         // Not the address space, of which many programs reserve far more than they use.
-        resources.push((libc::RLIMIT_DATA, bytes));
+        resources.push(Limit::at(libc::RLIMIT_DATA, bytes));
     }
     if let Some(time) = limits.cpu {
         enforcement.holds("cpu of each process");
-        resources.push((libc::RLIMIT_CPU, time.as_secs().max(1)));
+        resources.push(Limit::at(libc::RLIMIT_CPU, time.as_secs().max(1)));
     }
     if let Some(count) = limits.open_files {
         enforcement.holds("open files of each process");
-        resources.push((libc::RLIMIT_NOFILE, count));
+        resources.push(Limit::at(libc::RLIMIT_NOFILE, count));
+    } else if let Some(given) = descriptors::given() {
+        let count = |count: Option<u64>| count.unwrap_or(libc::RLIM_INFINITY);
+        resources.push(Limit {
+            resource: libc::RLIMIT_NOFILE,
+            soft: count(given.current),
+            hard: count(given.maximum),
+        });
     }
     if let Some(count) = limits.processes {
         resources.extend(processes(count, enforcement));
@@ -222,7 +242,7 @@ fn resources(limits: &Limits, enforcement: &mut Enforcement) -> Vec<(u32, u64)> 
 }
 
 /// The kernel counts a user's processes, not an agent's, and none of the administrator's.
-fn processes(count: u64, enforcement: &mut Enforcement) -> Option<(u32, u64)> {
+fn processes(count: u64, enforcement: &mut Enforcement) -> Option<Limit> {
     let user = rustix::process::getuid();
     if user.is_root() {
         enforcement.lacks(
@@ -235,10 +255,8 @@ fn processes(count: u64, enforcement: &mut Enforcement) -> Option<(u32, u64)> {
         Ok(census) => {
             let reason = "no control group holds it; it is counted with all else that this user runs";
             enforcement.lacks("processes", reason);
-            Some((
-                libc::RLIMIT_NPROC,
-                census.threads_of(user.as_raw()).saturating_add(count),
-            ))
+            let running = census.threads_of(user.as_raw());
+            Some(Limit::at(libc::RLIMIT_NPROC, running.saturating_add(count)))
         }
         Err(error) => {
             enforcement.lacks("processes", format!("the user's processes cannot be counted: {error}"));

@@ -87,6 +87,28 @@ async fn a_stopped_process_that_ignores_the_signal_ends() {
 }
 
 #[tokio::test]
+async fn whoever_tries_to_leave_the_control_group_ends_whether_he_may_or_not() {
+    let script = "setsid bash -c 'for group in /sys/fs/cgroup /sys/fs/cgroup/{unified,freezer,pids,memory}
+                                  do echo $$ >$group/cgroup.procs; done 2>/dev/null
+                                  trap \"\" TERM; exec -a $MARK sleep 1000' & echo ready; wait";
+    for written in [None, Some("/")] {
+        for ground in grounds() {
+            let yard = Yard::new(ground);
+            let mut launch = yard.bash(script);
+            launch.sandbox = Sandbox::Standard {
+                read: Vec::new(),
+                write: vec![written.map_or_else(|| yard.dir.clone(), PathBuf::from)],
+            };
+            let (mut process, _) = yard.try_launch(launch).await.unwrap();
+            assert_eq!(lines(&mut process, 1).await, ["ready"]);
+            yard.until_exiles(1).await;
+            let survey = process.stop(PATIENCE).await;
+            assert_eq!((yard.marked(), survey.found, survey.survivors), (vec![], 2, 0));
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_that_bring_each_other_back_end() {
     // Each looks whether the other is there, and starts another if not, in a session of its own.
     let hydra = "trap '' TERM
