@@ -139,7 +139,7 @@ impl Desk {
             let for_ms = u64::try_from(Moment::now().since(since).as_millis()).unwrap_or(u64::MAX);
             fleet.tell(json!({ "waits_for": name, "for_ms": for_ms })).await;
         }
-        self.wait_for_turn(begun).await?;
+        self.wait_for_turn(begun, TURN_WITHIN).await?;
         // As long as it takes is as long as agents take to start and stop.
         fleet.tell(json!({ "begun": name })).await;
         outcome.await.map_err(|_| broken_off(name))?
@@ -174,15 +174,18 @@ impl Desk {
         })
     }
 
-    async fn wait_for_turn(&self, begun: oneshot::Receiver<()>) -> Result<(), Trouble> {
-        match tokio::time::timeout(TURN_WITHIN, begun).await {
+    async fn wait_for_turn(&self, mut begun: oneshot::Receiver<()>, within: Duration) -> Result<(), Trouble> {
+        match tokio::time::timeout(within, &mut begun).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(broken_off("the change")),
-            Err(_) => Err(Trouble::new(
-                Code::Refused,
-                format!("another change goes first: {}", self.at_work.said()),
-                "ask again when it is done",
-            )),
+            Err(_) => {
+                begun.close();
+                // It may have begun at that very moment, and is carried through then.
+                begun.try_recv().map_err(|_| {
+                    let message = format!("another change goes first: {}", self.at_work.said());
+                    Trouble::new(Code::Refused, message, "ask again when it is done")
+                })
+            }
         }
     }
 }
@@ -193,4 +196,89 @@ fn broken_off(name: &str) -> Trouble {
         format!("{name} was broken off: the agent gateway/changes, or the runtime, ended"),
         "see how far it came with `triarch tree`, and ask again",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn desk() -> (Tree, Desk) {
+        let (changes, desk) = Changes::child();
+        let gateway = Supervisor::named("gateway").child(changes);
+        (Root::new().supervisor(gateway).start().await.unwrap(), desk)
+    }
+
+    /// Hands in a change that is at work until the sender is dropped.
+    async fn hold(desk: &Desk) -> oneshot::Sender<()> {
+        let (begins, begun) = oneshot::channel();
+        let (held, until) = oneshot::channel();
+        let doing = || Box::pin(async { drop(until.await) }) as Doing;
+        desk.hand_in("first", Some(begins), Box::new(doing)).unwrap();
+        begun.await.unwrap();
+        held
+    }
+
+    type Notes = Arc<Mutex<Vec<&'static str>>>;
+
+    fn noting(notes: &Notes, begin: &'static str, end: &'static str) -> Box<dyn FnOnce() -> Doing + Send> {
+        let notes = Arc::clone(notes);
+        let note = move |note| notes.lock().unwrap().push(note);
+        Box::new(move || {
+            Box::pin(async move {
+                note(begin);
+                tokio::task::yield_now().await;
+                note(end);
+            })
+        })
+    }
+
+    #[tokio::test]
+    async fn one_whose_turn_does_not_come_in_time_is_refused_and_never_made() {
+        let (tree, desk) = desk().await;
+        let (held, notes) = (hold(&desk).await, Notes::default());
+        let (begins, begun) = oneshot::channel();
+        desk.hand_in("second", Some(begins), noting(&notes, "second", "second"))
+            .unwrap();
+        let refused = desk.wait_for_turn(begun, Duration::ZERO).await.unwrap_err();
+        assert_eq!(refused.code, Code::Refused);
+        assert!(refused.message.contains("`first`"), "{}", refused.message);
+        let (begins, begun) = oneshot::channel();
+        desk.hand_in("third", Some(begins), noting(&notes, "third", "third"))
+            .unwrap();
+        drop(held);
+        desk.wait_for_turn(begun, TURN_WITHIN).await.unwrap();
+        tree.stop().await;
+        assert!(!notes.lock().unwrap().contains(&"second"));
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_and_no_more_and_each_is_made_after_the_one_before_it() {
+        let (tree, desk) = desk().await;
+        let (held, notes) = (hold(&desk).await, Notes::default());
+        for _ in 1..WAITING_MAX {
+            desk.hand_in("another", None, noting(&notes, "begins", "ends")).unwrap();
+        }
+        let (begins, begun) = oneshot::channel();
+        desk.hand_in("last", Some(begins), noting(&notes, "", "")).unwrap();
+        let refused = desk.hand_in("another", None, noting(&notes, "begins", "ends"));
+        assert_eq!(refused.unwrap_err().code, Code::Refused);
+        drop(held);
+        desk.wait_for_turn(begun, TURN_WITHIN).await.unwrap();
+        assert_eq!(
+            notes.lock().unwrap()[..2 * (WAITING_MAX - 1)],
+            ["begins", "ends"].repeat(WAITING_MAX - 1)
+        );
+        tree.stop().await;
+    }
+
+    #[tokio::test]
+    async fn one_that_begins_at_the_last_moment_is_not_refused() {
+        let (_, desk) = Changes::child();
+        for _ in 0..20_000 {
+            let (begins, begun) = oneshot::channel();
+            let begin = tokio::task::spawn_blocking(move || begins.send(()).is_ok());
+            let waited = desk.wait_for_turn(begun, Duration::ZERO).await;
+            assert_eq!(begin.await.unwrap(), waited.is_ok());
+        }
+    }
 }

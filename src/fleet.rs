@@ -306,7 +306,7 @@ impl Fleet {
         node.agent_kind.map_or(node.level.label(), AgentKind::label)
     }
 
-    /// The process of the program that an agent runs.
+    /// The process of the program that the agent at `path` runs, which names no part of a team.
     pub(crate) fn pid_of(&self, path: &str) -> Option<u32> {
         let running = self.programs().records().running(path)?;
         u32::try_from(running.pid).ok()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::tree::{Figures, Level, NodeView};
 
@@ -64,11 +65,18 @@ impl NodeSeen {
             state: node.state.label().into(),
             incarnation: node.incarnation,
             restarts: node.restarts,
-            pid: fleet.pid_of(&node.path),
+            pid: pid_of(node, fleet),
             mailbox: node.mailbox.as_ref().map(MailboxSeen::from),
             children_count: node.children_count,
         }
     }
+}
+
+fn pid_of(node: &NodeView, fleet: &Fleet) -> Option<u32> {
+    if node.agent_kind != Some(AgentKind::Program) {
+        return None;
+    }
+    fleet.pid_of(&Place::of(&node.path)?.plain())
 }
 
 /// One agent of a team.

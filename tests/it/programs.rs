@@ -146,3 +146,19 @@ fn a_team_that_is_stopped_or_taken_out_of_the_description_leaves_nothing() {
     assert_eq!(alive(&house), 0);
     assert_eq!(house.json(&["team", "list"]).as_array().unwrap().len(), 0);
 }
+
+#[test]
+fn each_program_of_a_team_that_is_split_shows_its_process() {
+    let house = house();
+    let described = fs::read_to_string(house.path().join("triarch.toml")).unwrap();
+    house.write("triarch.toml", &format!("[runtime]\nspan = 1\n{described}"));
+    let _runtime = up(&house);
+    for agent in ["tools/py-1", "tools.1/py-2", "tools/py-2"] {
+        assert!(house.json(&["agent", "show", agent])["pid"].is_u64(), "{agent}");
+    }
+    let listed = house.json(&["agent", "list"]);
+    assert!(
+        listed.as_array().unwrap().iter().all(|agent| agent["pid"].is_u64()),
+        "{listed}"
+    );
+}

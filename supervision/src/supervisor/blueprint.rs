@@ -48,10 +48,16 @@ impl Blueprint {
         adjustment.change(&mut lock(&self.drawn).policy);
     }
 
-    /// From now on the child is a static one.
+    /// From now on the child is a static one; a temporary one of its name that has ended gives it its place.
     pub(super) fn add(&self, child: ChildSpec) {
-        if self.remembers {
-            Arc::make_mut(&mut lock(&self.drawn).children).push(child);
+        if !self.remembers {
+            return;
+        }
+        let mut drawn = lock(&self.drawn);
+        let children = Arc::make_mut(&mut drawn.children);
+        match children.iter_mut().find(|known| known.name == child.name) {
+            Some(known) => *known = child,
+            None => children.push(child),
         }
     }
 

@@ -127,6 +127,9 @@ async fn a_supervisor_bears_as_much_as_it_was_told_last_and_still_does_in_its_ne
                     .is_ok_and(|node| node.state.label() == "failed")
             })
             .await;
+            let (supervisor, _) = agent.split_once('/').unwrap();
+            let budget = tree.observer().restart_budget(supervisor).unwrap().unwrap();
+            assert_eq!((budget.allowed, budget.period), (1, 60 * SECOND), "as it is shown");
         }
         begin_again(&tree).await;
     }
@@ -151,4 +154,19 @@ async fn limits_that_cannot_be_are_refused() {
         .await;
     assert!(matches!(refused, Err(CallError::Build(_))), "{refused:?}");
     tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_takes_the_name_of_a_temporary_child_that_has_ended_takes_its_place() {
+    let log = Log::default();
+    let temporary = || puppet("a", &log).restart(Restart::Temporary);
+    let tree = grow(team().remembers().children([temporary(), puppet("b", &log)])).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    tree.observer().try_send_to("team/a", Say::Stop).unwrap();
+    until("it has left", || tree.observer().node("team/a").is_err()).await;
+    let (added, _) = handle.start_child(temporary()).await.unwrap();
+    begin_again(&tree).await;
+    assert_eq!(names(&handle).await, ["a", "b"]);
+    assert_eq!(added.ask(Say::Life).await, Ok(2));
+    assert!(tree.stop().await.is_orderly());
 }
