@@ -84,6 +84,9 @@
 //! says how many there were and that none is left. What an earlier runtime of the same state folder left running is
 //! killed when the room starts: [`Programs::leftovers`].
 //!
+//! Where the machine has no descriptors, processes or memory for another program, its start is tried again for a minute before the
+//! agent fails. A program takes four descriptors; [`take_open_files`] gets as many as there may be.
+//!
 //! # Where to look
 //!
 //! | what | where |

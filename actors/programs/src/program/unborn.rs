@@ -75,16 +75,12 @@ impl Unborn {
                 }
             }
         };
-        match begun {
-            Some(mut talk) => {
-                talk.take(post, ctx).await;
-                Some(talk)
-            }
-            None => {
-                self.keep(post);
-                None
-            }
-        }
+        let Some(mut talk) = begun else {
+            self.keep(post);
+            return None;
+        };
+        talk.take(post, ctx).await;
+        Some(talk)
     }
 
     fn keep(&self, post: Post) {
