@@ -282,17 +282,25 @@ fn connections(house: &House) -> usize {
     paths.filter(|path| path.starts_with("gateway/socket-")).count()
 }
 
-/// Stops when there is a file `go`, and no sooner.
-const SLOW: &str = "trap 'touch asked; while [ ! -e go ]; do sleep 0.02; done; exit 0' TERM\ntouch ready\nwhile :; do sleep 0.02; done\n";
+/// Stops when there is a file `go`, and no sooner. A shell may lose a wish to stop that comes while it starts a command.
+const SLOW: &str = r#"
+import os, signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+open("ready", "w")
+signal.sigwait({signal.SIGTERM})
+open("asked", "w")
+while not os.path.exists("go"):
+    time.sleep(0.02)
+"#;
 
 #[test]
 fn of_several_changes_at_once_each_waits_for_the_one_before_it() {
     let house = House::new();
-    house.write("slow.sh", SLOW);
+    house.write("slow.py", SLOW);
     let team = |slow: &str, replicas: u32| {
         format!("[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"e\"\nkind = \"echo\"\nreplicas = {replicas}\n{slow}")
     };
-    let slow = "[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"sh\", \"slow.sh\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
+    let slow = "[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"python3\", \"slow.py\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
     house.write("triarch.toml", &team(slow, 2));
     let _runtime = house.up(&[]);
     until("the program runs", || house.path().join("ready").exists());
@@ -329,8 +337,8 @@ fn of_several_changes_at_once_each_waits_for_the_one_before_it() {
 #[test]
 fn a_reload_whose_asker_has_gone_is_carried_through() {
     let house = House::new();
-    house.write("slow.sh", SLOW);
-    let slow = "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"sh\", \"slow.sh\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
+    house.write("slow.py", SLOW);
+    let slow = "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"python3\", \"slow.py\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
     house.write("triarch.toml", slow);
     let _runtime = house.up(&[]);
     until("the program runs", || house.path().join("ready").exists());
@@ -387,8 +395,8 @@ fn a_hundred_wishes_to_reload_lose_no_post_and_disturb_nobody() {
 #[test]
 fn a_wish_to_stop_is_heard_while_a_reload_is_under_way() {
     let house = House::new();
-    house.write("slow.sh", SLOW);
-    let slow = "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"sh\", \"slow.sh\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
+    house.write("slow.py", SLOW);
+    let slow = "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"python3\", \"slow.py\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
     house.write("triarch.toml", slow);
     let mut runtime = house.up(&[]);
     until("the program runs", || house.path().join("ready").exists());
