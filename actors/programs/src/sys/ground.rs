@@ -188,7 +188,7 @@ mod tests {
         for folder in ["/", "/sys", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified/box"] {
             assert!(reaches(folder), "{folder}");
         }
-        for folder in ["/srv/work", "/sys/devices", "/sys/fs/cgroup/pids.d"] {
+        for folder in ["/srv/me", "/sys/devices", "/sys/fs/cgroup/pids.d"] {
             assert!(!reaches(folder), "{folder}");
         }
     }
