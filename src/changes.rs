@@ -276,9 +276,9 @@ mod tests {
         let (_, desk) = Changes::child();
         for _ in 0..20_000 {
             let (begins, begun) = oneshot::channel();
-            let begin = tokio::task::spawn_blocking(move || begins.send(()).is_ok());
+            let worker = tokio::task::spawn_blocking(move || begins.send(()).is_ok());
             let waited = desk.wait_for_turn(begun, Duration::ZERO).await;
-            assert_eq!(begin.await.unwrap(), waited.is_ok());
+            assert_eq!(worker.await.unwrap(), waited.is_ok());
         }
     }
 }
