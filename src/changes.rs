@@ -275,10 +275,10 @@ mod tests {
     async fn one_that_begins_at_the_last_moment_is_not_refused() {
         let (_, desk) = Changes::child();
         for _ in 0..20_000 {
-            let (turn, its_turn) = oneshot::channel();
-            let begin = tokio::task::spawn_blocking(move || turn.send(()).is_ok());
-            let waited = desk.wait_for_turn(its_turn, Duration::ZERO).await;
-            assert_eq!(begin.await.unwrap(), waited.is_ok());
+            let (begins, begun) = oneshot::channel();
+            let worker = tokio::task::spawn_blocking(move || begins.send(()).is_ok());
+            let waited = desk.wait_for_turn(begun, Duration::ZERO).await;
+            assert_eq!(worker.await.unwrap(), waited.is_ok());
         }
     }
 }

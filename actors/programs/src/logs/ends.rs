@@ -94,6 +94,7 @@ pub(crate) fn forget(folder: &Path, is_known: impl Fn(&str) -> bool) -> io::Resu
 mod tests {
     use std::time::{Duration, SystemTime};
 
+    use super::super::message::wall_clock;
     use super::*;
     use crate::records::Usage;
 
@@ -101,7 +102,7 @@ mod tests {
         ExitRecord {
             incarnation,
             pid: 7,
-            started: SystemTime::UNIX_EPOCH + Duration::from_millis(incarnation),
+            started: SystemTime::UNIX_EPOCH + Duration::from_micros(incarnation),
             ended: SystemTime::UNIX_EPOCH + Duration::from_secs(incarnation),
             reason: "signal",
             code: None,
@@ -139,6 +140,19 @@ mod tests {
         assert_eq!(read(folder.path(), "team/b").unwrap(), [record(0)]);
         assert_eq!(read(folder.path(), "team/c").unwrap(), []);
         assert_eq!(read(folder.path(), "../a").unwrap(), []);
+    }
+
+    #[test]
+    fn an_end_that_was_just_seen_is_the_same_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let seen = || ExitRecord {
+            started: wall_clock(),
+            ended: wall_clock(),
+            ..record(1)
+        };
+        let all: Vec<_> = std::iter::repeat_with(seen).take(KEPT).collect();
+        write(folder.path(), Ends::from([(Arc::from("team/a"), all.clone())]));
+        assert_eq!(read(folder.path(), "team/a").unwrap(), all);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the scribe is sent, and what programs send it by.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use triarch_supervision::prelude::*;
 
@@ -111,5 +111,8 @@ impl Drop for Journal {
     reason = "a log is the edge where lines get the time of the world"
 )]
 pub(crate) fn wall_clock() -> SystemTime {
-    SystemTime::now()
+    let now = SystemTime::now();
+    // As exact as it is written, so that what is read again is the same.
+    let beyond = now.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos() % 1000;
+    now - Duration::from_nanos(beyond.into())
 }
