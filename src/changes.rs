@@ -122,7 +122,7 @@ impl Desk {
         T: Send + 'static,
         F: Future<Output = Result<T, Trouble>> + Send + 'static,
     {
-        let (turn, its_turn) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         let (done, outcome) = oneshot::channel();
         // Nobody else waits while one who asked is slow to hear.
         let silent = fleet.clone().silent();
@@ -210,7 +210,7 @@ mod tests {
 
     /// Hands in a change that is at work until the sender is dropped.
     async fn hold(desk: &Desk) -> oneshot::Sender<()> {
-        let (turn, its_turn) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         let (held, until) = oneshot::channel();
         let doing = || Box::pin(async { drop(until.await) }) as Doing;
         desk.hand_in("first", Some(begins), Box::new(doing)).unwrap();
@@ -236,13 +236,13 @@ mod tests {
     async fn one_whose_turn_does_not_come_in_time_is_refused_and_never_made() {
         let (tree, desk) = desk().await;
         let (held, notes) = (hold(&desk).await, Notes::default());
-        let (turn, its_turn) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         desk.hand_in("second", Some(begins), noting(&notes, "second", "second"))
             .unwrap();
-        let refused = desk.wait_for_turn(its_turn, Duration::ZERO).await.unwrap_err();
+        let refused = desk.wait_for_turn(begun, Duration::ZERO).await.unwrap_err();
         assert_eq!(refused.code, Code::Refused);
         assert!(refused.message.contains("`first`"), "{}", refused.message);
-        let (turn, its_turn) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         desk.hand_in("third", Some(begins), noting(&notes, "third", "third"))
             .unwrap();
         drop(held);
@@ -258,7 +258,7 @@ mod tests {
         for _ in 1..WAITING_MAX {
             desk.hand_in("another", None, noting(&notes, "begins", "ends")).unwrap();
         }
-        let (turn, its_turn) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         desk.hand_in("last", Some(begins), noting(&notes, "", "")).unwrap();
         let refused = desk.hand_in("another", None, noting(&notes, "begins", "ends"));
         assert_eq!(refused.unwrap_err().code, Code::Refused);
