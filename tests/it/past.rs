@@ -3,12 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::PATIENCE;
 use crate::running::{House, Running};
+use crate::{PATIENCE, until};
 
 /// A team of one that fails at each post it is told to, and of a program that ends with code 3 at each post.
 const TEAM: &str = r#"
@@ -49,13 +48,6 @@ fn fail(house: &House, agent: &str) {
     let before = life(house);
     assert_eq!(house.run(&["agent", "ask", agent, "1"]).status.code(), Some(1));
     until("it lives again", || life(house) > before);
-}
-
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-    }
 }
 
 fn kill(mut runtime: Running) {

@@ -1,13 +1,10 @@
 //! What a reload leaves alone, what it does not forget, and that there is one change at a time.
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 use triarch::gateway::{Client, socket_path};
 
-use crate::PATIENCE;
 use crate::running::House;
-use crate::text;
+use crate::{PATIENCE, text, until};
 
 fn said(value: &Value) -> Vec<&str> {
     value
@@ -29,14 +26,6 @@ fn agents(house: &House, team: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Waits until a file is there, or an answer is as it should be.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-    }
 }
 
 const BEFORE: &str = r#"
