@@ -54,6 +54,7 @@ mod page;
 mod process;
 mod room;
 mod upkeep;
+mod wall_clock;
 
 pub use config::{Config, Format, Limits};
 pub use error::Error;

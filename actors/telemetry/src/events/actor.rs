@@ -7,12 +7,13 @@ use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{EVENTS_KEPT, Event, Events, Observer};
 
 use super::line::{append, append_missed, plain};
-use super::log::{EventLog, wall_clock};
+use super::log::EventLog;
 use super::message::Never;
 use crate::error::Error;
 use crate::files::Refused;
 use crate::lifecycle::is_news;
 use crate::metrics::EventMetrics;
+use crate::wall_clock::wall_clock;
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::kept::{OF_EACH, distilled};
 use super::line::{Line, PastChange, plain};
 use crate::files::{Bounds, LineFile, Refused};
+use crate::wall_clock::wall_clock;
 
 /// The events of a tree on disk, across the ends of its runtime. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -129,14 +130,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a log is the edge where lines get the time of the world"
-)]
-pub(super) fn wall_clock() -> SystemTime {
-    SystemTime::now()
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Looks for events, asks the machine what to write, and writes it.
 
-use std::time::SystemTime;
-
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use triarch_supervision::prelude::*;
@@ -15,6 +13,7 @@ use crate::error::Error;
 use crate::loudness::Loudness;
 use crate::metrics::Metrics;
 use crate::output::Output;
+use crate::wall_clock::wall_clock;
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -115,12 +114,4 @@ impl Lifecycle {
             }
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a log is the edge where lines get the time of the world"
-)]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
 }
