@@ -6,7 +6,8 @@ use crate::fuzz::fuzz;
 /// Faults that are told, and one line that counts the others.
 const TOLD_MAX: usize = 101;
 
-const TOKENS: [&str; 32] = [
+/// What people and cats put into files.
+pub(super) const TOKENS: [&str; 32] = [
     "[",
     "]",
     "[[",

@@ -3,35 +3,8 @@
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 use proptest::sample::{Index, select};
 
+use super::fuzzed::TOKENS;
 use super::*;
-
-/// What people and cats put into files.
-const BITS: [&str; 24] = [
-    "[",
-    "]",
-    "[[",
-    "]]",
-    "\"",
-    "'",
-    "\"\"\"",
-    "=",
-    ".",
-    ",",
-    "{",
-    "}",
-    "#",
-    "\n",
-    "\r",
-    "\u{0}",
-    "é",
-    "🦜",
-    "-1",
-    "1e999",
-    "99999999999999999999999999999999999999999",
-    "nan",
-    "[[team]]\n",
-    "name = \"birds\"\n",
-];
 
 #[derive(Clone, Debug)]
 enum Edit {
@@ -43,7 +16,7 @@ enum Edit {
 fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         (any::<Index>(), any::<Index>()).prop_map(|(from, length)| Edit::Cut(from, length)),
-        (any::<Index>(), select(&BITS[..])).prop_map(|(at, bit)| Edit::Put(at, bit)),
+        (any::<Index>(), select(&TOKENS[..])).prop_map(|(at, bit)| Edit::Put(at, bit)),
         (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Edit::Line(from, to)),
     ]
 }
@@ -118,7 +91,7 @@ proptest! {
     #[test]
     fn no_variable_panics(
         name in select(&["RUNTIME__SPAN", "RUNTIME", "RUNTIME__LOG", "GATEWAY__LISTEN", "TEAM__NAME", "É__é", "____", "A__"][..]),
-        value in prop_oneof![any::<String>(), select(&BITS[..]).prop_map(str::to_owned)],
+        value in prop_oneof![any::<String>(), select(&TOKENS[..]).prop_map(str::to_owned)],
     ) {
         tried(WHOLE, &[(&format!("TRIARCH_{name}"), &value)]);
     }
