@@ -6,10 +6,8 @@ use std::ops::Deref;
 
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
-use triarch_supervision::tree::Phase;
-
-/// What nodes are, for the most part.
-const KINDS: [&str; 3] = ["native", "program", "supervisor"];
+use triarch_supervision::agent::AgentKind;
+use triarch_supervision::tree::{Level, Phase};
 
 /// A word of a fixed list; one that is read takes room of its own only where it is not on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +45,12 @@ impl Visitor<'_> for Reading {
 
     fn visit_str<E: Error>(self, read: &str) -> Result<Word, E> {
         let phases = Phase::ALL.iter().map(|phase| phase.label());
-        let known = phases.chain(KINDS).find(|word| *word == read);
+        let kinds = [
+            AgentKind::Native.label(),
+            AgentKind::Program.label(),
+            Level::Supervisor.label(),
+        ];
+        let known = phases.chain(kinds).find(|word| *word == read);
         Ok(Word(known.map_or_else(|| read.to_owned().into(), Cow::Borrowed)))
     }
 }
