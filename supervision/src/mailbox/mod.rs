@@ -307,10 +307,6 @@ impl<M: Message> Mailbox<M> {
         }
     }
 
-    fn enqueued(&self) -> u64 {
-        self.queue.admitted() + self.node.beside()
-    }
-
     /// When the oldest message that waits or is in hand was queued.
     fn oldest(&self) -> Option<Stamp> {
         if !M::TIMED {
@@ -362,16 +358,16 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
     }
 
     fn glance(&self, now: Moment) -> Glance {
-        let enqueued = self.enqueued();
+        let admitted = self.queue.admitted();
         if self.queue.is_idle() {
             // Most are, and then the lines that only the taker writes are left alone.
-            return Glance::idle(enqueued);
+            return Glance::idle(admitted);
         }
         Glance {
             is_idle: false,
             depth: self.queue.depth(),
             oldest_age: self.oldest().map(|stamp| stamp.age(now)).unwrap_or_default(),
-            enqueued,
+            admitted,
         }
     }
 
@@ -391,7 +387,7 @@ impl<M: Message> MailboxFigures for Mailbox<M> {
             capacity: self.queue.capacity(),
             high_water: self.queue.high_water().max(depth),
             oldest_age: self.oldest().map(|stamp| stamp.age(Moment::now())),
-            enqueued: self.enqueued(),
+            enqueued: self.queue.admitted() + self.node.beside(),
             handled: self.node.handled(),
             failed: self.node.failed(),
             dropped: self.dropped.load(Ordering::Relaxed),
@@ -411,6 +407,10 @@ impl<M: Message> Door for Mailbox<M> {
 
     fn figures(&self) -> Option<&dyn MailboxFigures> {
         Some(self)
+    }
+
+    fn bring_near(&self) {
+        self.queue.bring_near();
     }
 }
 

@@ -14,6 +14,7 @@ use super::parcel::{Parcel, Stamp};
 use super::word::Word;
 use crate::message::{Declared as _, Message};
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, Spin, SpinGuard, lock};
+use crate::sys::about_to_read;
 
 /// One in this many messages has its times measured.
 pub(crate) const SAMPLE_EVERY: u64 = 256;
@@ -145,6 +146,11 @@ impl<M: Message> Queue<M> {
 
     pub(crate) fn high_water(&self) -> u64 {
         self.room.high_water.load(Ordering::Relaxed)
+    }
+
+    /// Has what tells how it is brought from memory.
+    pub(super) fn bring_near(&self) {
+        about_to_read(&raw const self.entrance.shown);
     }
 
     /// Messages ever admitted.

@@ -26,16 +26,17 @@ pub(crate) struct Glance {
     pub(crate) is_idle: bool,
     pub(crate) depth: u64,
     pub(crate) oldest_age: Duration,
-    pub(crate) enqueued: u64,
+    /// What lay in the queue so far; the node knows what came in beside it.
+    pub(crate) admitted: u64,
 }
 
 impl Glance {
-    pub(crate) fn idle(enqueued: u64) -> Self {
+    pub(crate) fn idle(admitted: u64) -> Self {
         Self {
             is_idle: true,
             depth: 0,
             oldest_age: Duration::ZERO,
-            enqueued,
+            admitted,
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::policy::Intensity;
 use crate::reason::ExitReason;
 use crate::supervisor::machine::{Counts, Decision};
 use crate::sync::lock;
+use crate::sys::about_to_read;
 
 /// Set beside the moment of a node's end while its restart is under way.
 const AWAITED: u64 = 1 << 63;
@@ -53,12 +54,13 @@ pub(super) struct Handles {
 
 /// What one node is counted by: nothing before it is part of a tree.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct NodeMeters {
-    handles: OnceLock<Arc<Handles>>,
     /// When the present incarnation began to start; 0 once it runs.
     began: AtomicU64,
     /// When it fell: its last end, or the first of several in a row that were followed by no start; see [`AWAITED`].
     fell: AtomicU64,
+    handles: OnceLock<Arc<Handles>>,
     /// What was seen of its mailbox so far.
     enqueued: AtomicU64,
     handled_ok: AtomicU64,
@@ -220,17 +222,29 @@ impl NodeMeters {
 
 /// Reading it.
 impl NodeMeters {
+    /// Has it brought from memory.
+    pub(super) fn bring_near(&self) {
+        about_to_read(&raw const self.handles);
+    }
+
+    /// Has what it leads to brought from memory, once it is near itself.
+    pub(super) fn bring_handles_near(&self) {
+        if let Some(handles) = self.handles.get() {
+            about_to_read(Arc::as_ptr(handles));
+        }
+    }
+
     /// Adds what its mailbox has gained since it was last looked at. Several may look at once: each gain counts once.
-    fn gain(&self, mailbox: &dyn MailboxFigures, enqueued: u64, handled_ok: u64) {
+    fn gain(&self, mailbox: &dyn MailboxFigures, admitted: u64, node: &Node) {
         let Some(handles) = self.handles.get() else { return };
         if let Some(gains) = mailbox.taken_in_by_priority() {
             for (priority, gain) in Priority::ALL.into_iter().zip(gains) {
                 handles.of_type.enqueued(priority.label()).add(gain);
             }
-        } else if let Some(more) = raise(&self.enqueued, enqueued) {
+        } else if let Some(more) = raise(&self.enqueued, admitted + node.beside()) {
             handles.of_type.enqueued(Priority::Normal.label()).add(more);
         }
-        if let Some(more) = raise(&self.handled_ok, handled_ok) {
+        if let Some(more) = raise(&self.handled_ok, node.handled()) {
             handles.of_type.handled_ok().add(more);
         }
     }
@@ -252,7 +266,7 @@ impl NodeMeters {
         if let (Some(mailbox), Some(figures)) = (mailbox, figures) {
             let depth = usize::try_from(figures.depth).unwrap_or(usize::MAX);
             census.mailbox(&handles.of_type, depth, figures.oldest_age);
-            self.gain(mailbox, figures.enqueued, entry.node.handled());
+            self.gain(mailbox, figures.admitted, &entry.node);
         }
         if let Some(office) = &handles.office {
             census.children(&office.metrics, &office.children());
@@ -265,8 +279,7 @@ impl NodeMeters {
     /// Adds what the mailbox of one that left has gained.
     pub(super) fn settle(&self, entry: &Entry, now: Moment) {
         if let Some(mailbox) = entry.door.figures() {
-            let handled = entry.node.handled();
-            self.gain(mailbox, mailbox.glance(now).enqueued, handled);
+            self.gain(mailbox, mailbox.glance(now).admitted, &entry.node);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::clock::Moment;
 use crate::name::Name;
 use crate::reason::{ExitReason, KillCause};
 use crate::sync::lock;
+use crate::sys::about_to_read;
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::NodeMeters;
 
@@ -79,26 +80,30 @@ enum What {
 }
 
 /// One agent or supervisor, through all its incarnations.
+///
+/// What a sample reads of each comes first and lies together: of a hundred thousand nodes hardly any is in the caches, and each
+/// further line of memory takes as long as all that is done with it.
+#[repr(C)]
 pub(crate) struct Node {
-    pub(crate) id: u64,
+    meters: NodeMeters,
+    handled: AtomicU64,
+    beside: AtomicU64,
+    phase: AtomicU8,
+    control: AtomicU8,
+    kill_cause: AtomicU8,
     what: What,
+    enrolled: AtomicU32,
+    in_hand: AtomicU32,
+    restarts: AtomicU32,
+    pub(crate) id: u64,
     pub(crate) name: Name,
     /// The type of the agent, short.
     pub(crate) type_name: &'static str,
     path: OnceLock<Arc<str>>,
-    phase: AtomicU8,
-    control: AtomicU8,
-    kill_cause: AtomicU8,
     incarnation: AtomicU64,
-    restarts: AtomicU32,
-    enrolled: AtomicU32,
-    handled: AtomicU64,
-    beside: AtomicU64,
-    in_hand: AtomicU32,
     failed: AtomicU64,
     handling_since: AtomicU64,
     figures: OnceLock<Weak<dyn MailboxFigures>>,
-    meters: NodeMeters,
     records: Mutex<Records>,
 }
 
@@ -224,6 +229,12 @@ impl Node {
             Phase::Idle if is_busy() => Phase::Busy,
             phase => phase,
         }
+    }
+
+    /// Has what a sample reads of it brought from memory, and waits for nothing.
+    pub(super) fn bring_near(&self) {
+        self.meters.bring_near();
+        about_to_read(&raw const self.phase);
     }
 
     /// Whether an incarnation exists, whatever it does.

@@ -15,6 +15,10 @@ use crate::sync::lock;
 /// How many of those that left the tree are kept for the next sample.
 const LEAVERS_KEPT: usize = 256;
 
+/// Nodes are brought from memory twice so many before they are looked at, and what they lead to so many before: of many, hardly any is
+/// in the caches, and to wait for each was most of a sample.
+const AHEAD: usize = 8;
+
 /// After so many nodes a sample lets others come and go.
 const STRETCH: usize = 1024;
 
@@ -128,11 +132,17 @@ impl Sampler {
         let mut next = 0;
         loop {
             let roster = lock(&self.roster);
-            let stretch = roster.iter().skip(next).take(STRETCH);
-            if stretch.len() == 0 {
+            let rest = roster.get(next..).unwrap_or_default();
+            if rest.is_empty() {
                 return levels;
             }
-            for entry in stretch {
+            for (index, entry) in rest.iter().take(STRETCH).enumerate() {
+                if let Some(later) = rest.get(index + 2 * AHEAD) {
+                    later.bring_near();
+                }
+                if let Some(soon) = rest.get(index + AHEAD) {
+                    soon.node.meters().bring_handles_near();
+                }
                 entry.node.meters().count(entry, census, now);
                 levels = levels.max(entry.node.level().number());
             }

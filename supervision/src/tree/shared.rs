@@ -157,6 +157,13 @@ pub(crate) struct Entry {
     pub(crate) door: Arc<dyn Door>,
 }
 
+impl Entry {
+    pub(super) fn bring_near(&self) {
+        self.node.bring_near();
+        self.door.bring_near();
+    }
+}
+
 // A path leads to one node, so that it tells them apart; kept beside it once more, it would take its room from every agent.
 impl Borrow<str> for Entry {
     fn borrow(&self) -> &str {
@@ -188,6 +195,8 @@ pub(crate) trait Door: std::any::Any + Send + Sync {
     fn figures(&self) -> Option<&dyn MailboxFigures> {
         None
     }
+    /// Has what a sample reads of it brought from memory, and waits for nothing.
+    fn bring_near(&self) {}
 }
 
 impl fmt::Debug for Shared {

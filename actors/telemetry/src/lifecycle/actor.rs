@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::{EVENTS_KEPT, Events};
+use triarch_supervision::tree::{EVENTS_KEPT, Event, Events};
 
 use super::line::Line;
 use super::machine::{Input, Machine};
@@ -29,9 +29,12 @@ pub(crate) struct Lifecycle {
     settings: Settings,
     config: Config,
     changes: watch::Receiver<Config>,
-    looks: TimerId,
+    /// The next look, where there is something to look for.
+    look: Option<TimerId>,
     machine: Machine,
     events: Events,
+    /// The event that the next look is for; those that come meanwhile wait behind it.
+    first: Option<Event>,
     last_error: Option<Failure>,
 }
 
@@ -45,27 +48,35 @@ impl Agent for Lifecycle {
         Ok(Self {
             config,
             changes,
-            looks: ctx.send_every(config.look_every, || Look),
+            look: None,
             machine: Machine::new(config.limits),
             events: ctx.observer().events(),
+            first: None,
             last_error: None,
             settings,
         })
     }
 
-    async fn handle(&mut self, _: Look, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+    async fn handle(&mut self, _: Look, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        self.look = None;
         self.follow(Input::Look).await;
+        if self.machine.holds_back() {
+            self.look_soon(ctx);
+        }
         Ok(())
     }
 
+    /// Where nothing happens nobody looks.
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        if self.changes.changed().await.is_err() {
-            return std::future::pending().await;
+        let is_awaited = self.look.is_none();
+        tokio::select! {
+            Ok(()) = self.changes.changed() => self.adopt(ctx),
+            Some(event) = self.events.next(), if is_awaited => {
+                self.first = Some(event);
+                self.look_soon(ctx);
+            }
+            else => std::future::pending().await,
         }
-        self.config = *self.changes.borrow_and_update();
-        ctx.cancel(self.looks);
-        self.looks = ctx.send_every(self.config.look_every, || Look);
-        self.machine.limit(self.config.limits);
         Ok(())
     }
 
@@ -84,10 +95,25 @@ impl Agent for Lifecycle {
 }
 
 impl Lifecycle {
+    fn look_soon(&mut self, ctx: &mut Context<Self>) {
+        self.look = Some(ctx.send_after(self.config.look_every, Look));
+    }
+
+    /// Goes by what the configuration has become; a look that is due goes by it too.
+    fn adopt(&mut self, ctx: &mut Context<Self>) {
+        self.config = *self.changes.borrow_and_update();
+        self.machine.limit(self.config.limits);
+        if let Some(look) = self.look.take() {
+            ctx.cancel(look);
+            self.look_soon(ctx);
+        }
+    }
+
     async fn follow(&mut self, input: Input) {
         let mut lines = Vec::new();
         // No more than can have gathered: whoever makes events faster than this must not keep the agent for ever.
-        for event in std::iter::from_fn(|| self.events.try_next()).take(EVENTS_KEPT) {
+        let more = std::iter::from_fn(|| self.events.try_next()).take(EVENTS_KEPT);
+        for event in self.first.take().into_iter().chain(more) {
             let now = event.at;
             lines.extend(self.machine.step(Input::Seen(event), now));
         }

@@ -9,7 +9,7 @@
 //! What asks for a person (given up, quarantined, cannot be killed) is written whatever the limit: it is rare by
 //! nature and must not drown.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use triarch_supervision::clock::Moment;
@@ -35,6 +35,10 @@ pub(super) enum Input {
 pub(super) struct Machine {
     limits: Limits,
     records: BTreeMap<Arc<str>, Record>,
+    /// Each record once, with the moment since which it may be told by itself that its child was quiet; oldest first.
+    ages: VecDeque<(Moment, Arc<str>)>,
+    /// Those of whom a line is held back.
+    holding: BTreeSet<Arc<str>>,
 }
 
 /// How loud an event is in itself.
@@ -61,6 +65,8 @@ impl Machine {
         Self {
             limits,
             records: BTreeMap::new(),
+            ages: VecDeque::new(),
+            holding: BTreeSet::new(),
         }
     }
 
@@ -74,7 +80,7 @@ impl Machine {
         match input {
             Input::Seen(event) => self.see(event, now).into_iter().collect(),
             Input::Look => self.look(now),
-            Input::End => self.told(now, |record| record.held_back.is_some()),
+            Input::End => self.told(now, |_| true),
         }
     }
 
@@ -85,7 +91,8 @@ impl Machine {
         if !is_news(&event.fact) && limits.passers_by.iter().any(|path| subject.starts_with(path)) {
             return None;
         }
-        let record = self.record(&subject, &event.supervisor);
+        let key = self.key(&subject, &event.supervisor);
+        let record = self.record(&key, now);
         record.seen = now;
         if matches!(event.fact, Fact::Decision(Decision::Restarting { .. })) {
             remember(&mut record.restarts, now, limits.error_from);
@@ -100,35 +107,68 @@ impl Machine {
         };
         if matches!(tone, Tone::Grave) || record.allows(now, &limits) {
             record.write(now, &limits);
+            self.holding.remove(&key);
             Some(line)
         } else {
             record.hold_back(line);
+            self.holding.insert(key);
             None
         }
     }
 
-    /// The record of a child; where there are too many, that of its supervisor.
-    fn record(&mut self, subject: &Arc<str>, supervisor: &Arc<str>) -> &mut Record {
+    /// Whose record it is: the child's; where there are too many, its supervisor's.
+    fn key(&self, subject: &Arc<str>, supervisor: &Arc<str>) -> Arc<str> {
         let is_known = self.records.contains_key(subject);
         let has_room = self.records.len() < self.limits.children;
-        let key = if is_known || has_room { subject } else { supervisor };
-        self.records.entry(Arc::clone(key)).or_default()
+        Arc::clone(if is_known || has_room { subject } else { supervisor })
     }
 
-    /// Tells what was held back of those who have gone quiet, and forgets who has been quiet for long.
-    fn look(&mut self, now: Moment) -> Vec<Line> {
-        let limits = self.limits;
-        self.records
-            .retain(|_, record| record.held_back.is_some() || now.since(record.seen) < limits.within);
-        self.told(now, |record| {
-            record.held_back.is_some() && record.is_quiet(now, &limits)
+    fn record(&mut self, key: &Arc<str>, now: Moment) -> &mut Record {
+        self.records.entry(Arc::clone(key)).or_insert_with(|| {
+            self.ages.push_back((now, Arc::clone(key)));
+            Record::default()
         })
     }
 
-    fn told(&mut self, now: Moment, is_due: impl Fn(&Record) -> bool) -> Vec<Line> {
+    /// Whether a line is held back that a later look may tell.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.holding.is_empty()
+    }
+
+    /// Forgets who has been quiet for long, and tells what was held back of those who have gone quiet.
+    fn look(&mut self, now: Moment) -> Vec<Line> {
         let limits = self.limits;
-        let due = self.records.values_mut().filter(|record| is_due(record));
-        due.filter_map(|record| record.write(now, &limits)).collect()
+        self.forget(now);
+        self.told(now, |record| record.is_quiet(now, &limits))
+    }
+
+    /// Looks at those alone who were quiet for long when last looked at: there may be thousands, and a look is taken often.
+    fn forget(&mut self, now: Moment) {
+        while let Some((since, key)) = self.ages.pop_front() {
+            if now.since(since) < self.limits.within {
+                return self.ages.push_front((since, key));
+            }
+            let record = self.records.get(&key);
+            let keeps = |record: &&Record| record.held_back.is_some() || now.since(record.seen) < self.limits.within;
+            match record.filter(keeps) {
+                Some(record) if record.held_back.is_none() => self.ages.push_back((record.seen, key)),
+                Some(_) => self.ages.push_back((now, key)),
+                None => drop(self.records.remove(&key)),
+            }
+        }
+    }
+
+    /// What is held back of those of whom it is due.
+    fn told(&mut self, now: Moment, is_due: impl Fn(&Record) -> bool) -> Vec<Line> {
+        let (limits, mut lines) = (self.limits, Vec::new());
+        self.holding.retain(|key| {
+            let record = self.records.get_mut(key).filter(|record| is_due(record));
+            let line = record.and_then(|record| record.write(now, &limits));
+            let stays = line.is_none();
+            lines.extend(line);
+            stays
+        });
+        lines
     }
 }
 
