@@ -8,13 +8,19 @@ use serde_json::Value;
 use super::screen::{Screen, Tint};
 use super::table::{Cell, Columns, table};
 use crate::operations::{
-    AgentSeen, ChangeSeen, MailboxSeen, NodeSeen, Past, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen,
+    AgentSeen, ChangeSeen, MailboxSeen, NodeSeen, Nodes, Past, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen,
     WhyShown,
 };
 
 /// What people are shown of an answer.
 pub(super) trait Show {
     fn show(&self, screen: &Screen) -> String;
+}
+
+impl Show for Nodes {
+    fn show(&self, screen: &Screen) -> String {
+        (**self).show(screen)
+    }
 }
 
 impl Show for Vec<NodeSeen> {

@@ -7,6 +7,7 @@ use triarch_supervision::supervisor::{ChildState, Started};
 use triarch_supervision::tree::{Level, NodeView};
 use triarch_teams::{AgentConfig, Rules, member};
 
+use super::nodes::Nodes;
 use super::past::Past;
 use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by, team_of};
 use super::{Code, Operation, Trouble};
@@ -27,13 +28,17 @@ pub(crate) struct List {
     #[arg(long)]
     #[serde(default)]
     pub(crate) all: bool,
+    /// Each agent as a row of its values, as the command line asks for it.
+    #[arg(skip = true)]
+    #[serde(default)]
+    pub(crate) rows: bool,
 }
 
 impl Operation for List {
     const NAME: &'static str = "agent.list";
-    type Output = Vec<NodeSeen>;
+    type Output = Nodes;
 
-    async fn perform(self, fleet: &Fleet) -> Result<Vec<NodeSeen>, Trouble> {
+    async fn perform(self, fleet: &Fleet) -> Result<Nodes, Trouble> {
         if let Some(team) = &self.team
             && !fleet.has_team(team)
         {
@@ -52,7 +57,8 @@ impl Operation for List {
         };
         let nodes = fleet.observer().snapshot();
         let agents = nodes.iter().filter(is_wanted);
-        Ok(agents.map(|node| NodeSeen::of(node, fleet)).collect())
+        let seen = agents.map(|node| NodeSeen::of(node, fleet)).collect();
+        Ok(Nodes::new(seen, self.rows))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod agents;
 mod logs;
+mod nodes;
 mod past;
 mod posts;
 mod runtime;
@@ -29,6 +30,7 @@ use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use logs::LogsRead;
+pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::{Ask, Broadcast, Proof, SendPost, Sent};
 pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_supervision::tree::Level;
 
+use super::nodes::Nodes;
 use super::seen::{NodeSeen, ago, team_of};
 use super::{Operation, Trouble};
 use crate::fleet::Fleet;
@@ -85,13 +86,17 @@ pub(crate) fn is_trouble(state: &str) -> bool {
 pub(crate) struct TreeShown {
     /// Only what stands at this path and below.
     pub(crate) path: Option<String>,
+    /// Each node as a row of its values, as the command line asks for it.
+    #[arg(skip = true)]
+    #[serde(default)]
+    pub(crate) rows: bool,
 }
 
 impl Operation for TreeShown {
     const NAME: &'static str = "tree";
-    type Output = Vec<NodeSeen>;
+    type Output = Nodes;
 
-    async fn perform(self, fleet: &Fleet) -> Result<Vec<NodeSeen>, Trouble> {
+    async fn perform(self, fleet: &Fleet) -> Result<Nodes, Trouble> {
         let nodes = fleet.observer().snapshot();
         let is_wanted = |path: &str| {
             self.path.as_deref().is_none_or(|top| {
@@ -113,7 +118,7 @@ impl Operation for TreeShown {
             .collect();
         match self.path {
             Some(path) if seen.is_empty() => Err(Trouble::no_such_path(&path)),
-            _ => Ok(seen),
+            _ => Ok(Nodes::new(seen, self.rows)),
         }
     }
 }

@@ -51,8 +51,8 @@ fn show(
 
 fn look(runtime: &mut Connection, view: &mut View) -> Result<(), Trouble> {
     let status = runtime.ask(&Status::default())?;
-    let nodes = runtime.ask(&TreeShown::default())?;
-    view.see(status, nodes);
+    let nodes = runtime.ask(&TreeShown { path: None, rows: true })?;
+    view.see(status, nodes.into_seen());
     Ok(())
 }
 
