@@ -1,7 +1,7 @@
 //! What operations answer, as people read it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 
@@ -45,9 +45,14 @@ fn row(node: &NodeSeen) -> [Cell<'_>; 7] {
         state(&node.state),
         Cell::number(Some(node.incarnation)),
         Cell::number(Some(node.restarts)),
-        Cell::number(mailbox.map(|mailbox| format!("{}/{}", mailbox.depth, mailbox.capacity))),
+        Cell::number(mailbox.map(share)),
         Cell::number(mailbox.and_then(|mailbox| mailbox.oldest_age_ms).map(span)),
     ]
+}
+
+fn share(mailbox: &MailboxSeen) -> impl fmt::Display {
+    let MailboxSeen { depth, capacity, .. } = *mailbox;
+    fmt::from_fn(move |f| write!(f, "{depth}/{capacity}"))
 }
 
 fn state(state: &str) -> Cell<'_> {

@@ -1,22 +1,70 @@
 //! Columns that stand under each other and fit the screen.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use super::screen::{Screen, Tint};
 
 /// One cell: its text, and what colour it has where there are colours.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Cell<'a> {
-    text: Cow<'a, str>,
+    text: Text<'a>,
     tint: Tint,
     is_number: bool,
     is_path: bool,
 }
 
+#[derive(Clone, Debug)]
+enum Text<'a> {
+    Plain(Cow<'a, str>),
+    /// A number takes no memory of its own: a table of ten thousand rows has thirty thousand of them.
+    Number(Short),
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self::Plain(Cow::Borrowed(""))
+    }
+}
+
+impl Text<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Number(short) => short.as_str(),
+        }
+    }
+}
+
+/// A few letters, such as a number has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Short {
+    letters: [u8; 23],
+    length: u8,
+}
+
+impl Short {
+    fn as_str(&self) -> &str {
+        let written = self.letters.get(..usize::from(self.length));
+        written.and_then(|letters| str::from_utf8(letters).ok()).unwrap_or("")
+    }
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let begin = usize::from(self.length);
+        let end = begin + text.len();
+        let room = self.letters.get_mut(begin..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = u8::try_from(end).map_err(|_| fmt::Error)?;
+        Ok(())
+    }
+}
+
 impl<'a> Cell<'a> {
     pub(super) fn tinted(text: impl Into<Cow<'a, str>>, tint: Tint) -> Self {
         Self {
-            text: text.into(),
+            text: Text::Plain(text.into()),
             tint,
             ..Self::default()
         }
@@ -31,9 +79,16 @@ impl<'a> Cell<'a> {
     }
 
     /// A number, or `-` where there is none.
-    pub(super) fn number<N: ToString>(number: Option<N>) -> Self {
+    pub(super) fn number<N: fmt::Display>(number: Option<N>) -> Self {
+        let written = |number: N| {
+            let mut short = Short::default();
+            match write!(short, "{number}") {
+                Ok(()) => Text::Number(short),
+                Err(fmt::Error) => Text::Plain(number.to_string().into()),
+            }
+        };
         Self {
-            text: number.map_or(Cow::Borrowed("-"), |number| number.to_string().into()),
+            text: number.map_or(Text::Plain(Cow::Borrowed("-")), written),
             is_number: true,
             ..Self::default()
         }
@@ -95,7 +150,7 @@ impl<const COUNT: usize> Fitting<COUNT> {
         let (mut widest, mut has_numbers) = ([0; COUNT], [false; COUNT]);
         for line in lines {
             for ((cell, widest), has_numbers) in line.iter().zip(&mut widest).zip(&mut has_numbers) {
-                *widest = length(&cell.text).max(*widest);
+                *widest = length(cell.text.as_str()).max(*widest);
                 *has_numbers |= cell.is_number;
             }
         }
@@ -152,7 +207,7 @@ fn write<const COUNT: usize>(text: &mut String, screen: &Screen, line: &[Cell<'_
     let columns = line.iter().zip(&fitting.widths).zip(&fitting.is_shown);
     let mut blank = 0;
     for ((cell, width), _) in columns.filter(|(_, is_shown)| **is_shown) {
-        let shown = cut(&cell.text, *width, cell.is_path);
+        let shown = cut(cell.text.as_str(), *width, cell.is_path);
         let room = width.saturating_sub(length(&shown));
         let (before, behind) = if cell.is_number { (room, 0) } else { (0, room) };
         if !shown.is_empty() {
@@ -166,7 +221,13 @@ fn write<const COUNT: usize>(text: &mut String, screen: &Screen, line: &[Cell<'_
 }
 
 fn indent(text: &mut String, columns: usize) {
-    text.extend(std::iter::repeat_n(' ', columns));
+    const BLANK: &str = "                                ";
+    let mut left = columns;
+    while left > 0 {
+        let now = left.min(BLANK.len());
+        text.push_str(BLANK.get(..now).unwrap_or_default());
+        left -= now;
+    }
 }
 
 fn length(text: &str) -> usize {
@@ -215,6 +276,18 @@ mod tests {
                         reviewers/echo-1         7  idle\n\
                         a                        -  backoff\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_number_however_long_is_written_whole() {
+        let long = "9".repeat(60);
+        let rows = [[Cell::number(Some(u64::MAX))], [Cell::number(Some(&long))]];
+        let columns = Columns {
+            heads: ["n"],
+            spare: &[],
+        };
+        let text = table(&Screen::plain(None), columns, rows.into_iter());
+        assert!(text.contains(&format!(" {}\n{long}\n", u64::MAX)), "{text}");
     }
 
     #[test]

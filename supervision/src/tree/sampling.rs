@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::node::Node;
 use super::shared::Entry;
@@ -83,6 +83,13 @@ impl Sampler {
         if let Some(oldest) = oldest {
             oldest.settle(Moment::now());
         }
+    }
+
+    /// All that are part of the tree, with their paths.
+    pub(super) fn all(&self) -> Vec<(Arc<str>, Arc<Node>)> {
+        let roster = lock(&self.roster);
+        let nodes = roster.iter().map(|entry| &entry.node);
+        nodes.map(|node| (node.path(), Arc::clone(node))).collect()
     }
 
     /// Takes a node off the roster; the last one takes its place there.

@@ -315,7 +315,10 @@ impl Shared {
             door,
         };
         self.sampler.arrives(entry.clone());
-        unpoisoned(self.nodes.write()).replace(entry);
+        let before = unpoisoned(self.nodes.write()).replace(entry);
+        if let Some(before) = before.filter(|before| before.node.id != node.id) {
+            self.sampler.leaves(&before.node);
+        }
     }
 
     /// Takes `node` off the list, and nobody who has come to its path since.
@@ -344,11 +347,7 @@ impl Shared {
 
     /// All nodes with their paths, in no order.
     pub(crate) fn all(&self) -> Vec<(Arc<str>, Arc<Node>)> {
-        let nodes = unpoisoned(self.nodes.read());
-        let placed = nodes.iter();
-        placed
-            .map(|entry| (entry.node.path(), Arc::clone(&entry.node)))
-            .collect()
+        self.sampler.all()
     }
 
     /// Looks at all nodes, adds what their mailboxes have gained and sets the gauges.
@@ -380,6 +379,31 @@ mod tests {
 
     fn shared() -> Arc<Shared> {
         Shared::new(1, Meters::new(None).unwrap())
+    }
+
+    struct Shut;
+
+    impl Door for Shut {
+        fn ring(&self) {}
+
+        fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync> {
+            self
+        }
+    }
+
+    #[test]
+    fn whoever_comes_to_a_path_before_the_last_one_left_is_the_only_one_there() {
+        let shared = shared();
+        let nodes = [(); 2].map(|()| Node::new(Level::Agent, Name::unchecked(TEAM), "Type"));
+        for node in &nodes {
+            shared.enlist(node, Arc::new(Shut));
+        }
+        shared.strike(&nodes[0]);
+        let all = shared.all();
+        assert_eq!(all.len(), 1);
+        assert!(Arc::ptr_eq(&all[0].1, &nodes[1]));
+        shared.strike(&nodes[1]);
+        assert!(shared.all().is_empty());
     }
 
     fn late(name: &str, ended: bool) -> (Option<Arc<Node>>, Overdue) {
