@@ -6,6 +6,7 @@ mod metering;
 mod node;
 mod observer;
 mod office;
+mod order;
 mod root;
 mod sampling;
 mod shared;

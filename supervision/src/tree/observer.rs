@@ -1,6 +1,5 @@
 //! Looking at a tree without asking its agents, and reaching into it by path.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use super::figures::Figures;
 use super::metering::ROOT;
 use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
 use super::office::RestartBudget;
+use super::order::{in_order, parent_of};
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
 use crate::agent::AgentKind;
@@ -127,24 +127,12 @@ impl Observer {
         Self { shared }
     }
 
-    /// All nodes, root first, then by path. Read from what supervision keeps, never by asking agents.
+    /// All nodes: the root, then each supervisor with its agents behind it, numbers counted as numbers. Read from what supervision
+    /// keeps, never by asking agents.
     pub fn snapshot(&self) -> Vec<NodeView> {
-        // By the paths beside them: to look for each in its node would take longer than to compare them.
-        let mut placed = self.shared.all();
-        placed.sort_unstable_by(|(one, _), (other, _)| (**one != *ROOT, one).cmp(&(**other != *ROOT, other)));
-        let nodes: Vec<_> = placed.into_iter().map(|(_, node)| node).collect();
-        // Children of one parent stand beside each other, but for the root's.
-        let mut children: BTreeMap<&str, usize> = BTreeMap::new();
-        for siblings in nodes.chunk_by(|one, other| parent_of(one) == parent_of(other)) {
-            *children
-                .entry(siblings.first().map_or("", |node| parent_of(node)))
-                .or_default() += siblings.len();
-        }
-        let count = |node: &Node| match node.level() {
-            Level::Agent => 0,
-            _ => children.get(node.path_str()).copied().unwrap_or(0),
-        };
-        nodes.iter().map(|node| view(node, count(node))).collect()
+        let nodes = self.shared.all();
+        let ordered = in_order(&nodes).into_iter();
+        ordered.map(|(node, children)| view(node, children)).collect()
     }
 
     /// What stands at `path`.
@@ -156,7 +144,7 @@ impl Observer {
                 .shared
                 .all()
                 .iter()
-                .filter(|(_, other)| parent_of(other) == path)
+                .filter(|other| parent_of(other) == path)
                 .count(),
         };
         Ok(view(&node, children))
@@ -344,27 +332,21 @@ fn unsent<M>(path: &str, message: M, why: Refusal) -> SendError<M> {
     }
 }
 
-fn parent_of(node: &Node) -> &str {
-    match node.level() {
-        Level::Root => "",
-        Level::Supervisor => "root",
-        Level::Agent => node.parent_path().unwrap_or("root"),
-    }
-}
-
 fn view(node: &Node, children_count: usize) -> NodeView {
+    let mailbox = node.figures();
+    let is_busy = || mailbox.as_ref().is_some_and(|mailbox| !mailbox.is_idle());
     NodeView {
         id: node.id,
         path: node.path(),
         level: node.level(),
         agent_kind: node.kind(),
         type_name: node.type_name,
-        state: node.phase(),
+        state: node.phase_where(is_busy),
         incarnation: node.incarnation(),
         restarts: u64::from(node.restarts()),
         restart_at: node.restart_at(),
         last_exit: node.last_exit(),
-        mailbox: node.figures().map(|figures| figures.read()),
+        mailbox: mailbox.as_ref().map(|mailbox| mailbox.read()),
         children_count,
     }
 }

@@ -85,11 +85,9 @@ impl Sampler {
         }
     }
 
-    /// All that are part of the tree, with their paths.
-    pub(super) fn all(&self) -> Vec<(Arc<str>, Arc<Node>)> {
-        let roster = lock(&self.roster);
-        let nodes = roster.iter().map(|entry| &entry.node);
-        nodes.map(|node| (node.path(), Arc::clone(node))).collect()
+    /// All that are part of the tree.
+    pub(super) fn all(&self) -> Vec<Arc<Node>> {
+        lock(&self.roster).iter().map(|entry| Arc::clone(&entry.node)).collect()
     }
 
     /// Takes a node off the roster; the last one takes its place there.

@@ -345,8 +345,8 @@ impl Shared {
         self.find(&[supervisor, "/", child].concat())
     }
 
-    /// All nodes with their paths, in no order.
-    pub(crate) fn all(&self) -> Vec<(Arc<str>, Arc<Node>)> {
+    /// All nodes, about in the order they came.
+    pub(crate) fn all(&self) -> Vec<Arc<Node>> {
         self.sampler.all()
     }
 
@@ -401,7 +401,7 @@ mod tests {
         shared.strike(&nodes[0]);
         let all = shared.all();
         assert_eq!(all.len(), 1);
-        assert!(Arc::ptr_eq(&all[0].1, &nodes[1]));
+        assert!(Arc::ptr_eq(&all[0], &nodes[1]));
         shared.strike(&nodes[1]);
         assert!(shared.all().is_empty());
     }

@@ -24,7 +24,7 @@ async fn a_supervisor_that_is_added_has_all_its_parts_and_stops_with_the_tree() 
     assert_eq!(started, Started::Running(1));
     assert_eq!(
         paths(&tree),
-        ["root", "more", "more.1", "more.1/b2", "more/b0", "more/b1", "team"]
+        ["root", "more", "more/b0", "more/b1", "more.1", "more.1/b2", "team"]
     );
     let handle = tree.observer().supervisor("more").unwrap();
     assert_eq!(handle.count_children().await.unwrap().active, 3);
