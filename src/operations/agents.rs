@@ -3,13 +3,14 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use triarch_supervision::name::team_of;
 use triarch_supervision::supervisor::{ChildState, Started};
 use triarch_supervision::tree::{Level, NodeView};
 use triarch_teams::{AgentConfig, Rules, member};
 
 use super::nodes::Nodes;
 use super::past::Past;
-use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by, team_of};
+use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by};
 use super::{Code, Operation, Trouble};
 use crate::deviations::Deed;
 use crate::fleet::Fleet;

@@ -53,7 +53,7 @@ impl Operation for LogsRead {
         let place = find_agent(fleet, &self.agent)?;
         let logs = fleet.programs().logs();
         // A log is called after the team, whatever part of it the agent stands in.
-        let agent = format!("{}/{}", place.team, place.name);
+        let agent = place.plain();
         let mut told = LogsTold { lines: 0 };
         if !self.follow {
             tell(fleet, &logs.read(&agent, self.query()).await?, &mut told).await;

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use triarch_supervision::Address;
 use triarch_supervision::clock::Moment;
+use triarch_supervision::name::team_of;
 use triarch_teams::receipt::{Stage, Stages};
 use triarch_teams::{Post, Span};
 
-use super::seen::{find_agent, millis, team_of};
+use super::seen::{find_agent, millis};
 use super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
 

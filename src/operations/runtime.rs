@@ -5,10 +5,11 @@ use std::fmt;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use triarch_supervision::name::team_of;
 use triarch_supervision::tree::Level;
 
 use super::nodes::Nodes;
-use super::seen::{NodeSeen, ago, team_of};
+use super::seen::{NodeSeen, ago};
 use super::{Operation, Trouble};
 use crate::fleet::Fleet;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Moment;
+use triarch_supervision::name::team_of;
 use triarch_supervision::tree::{Figures, Level, NodeView};
 
 use super::past::Past;
@@ -114,14 +115,6 @@ pub(crate) fn ago(at: Moment) -> u64 {
     millis(Moment::now().since(at))
 }
 
-/// The team a supervisor is a part of: `team` for `team.3`.
-pub(crate) fn team_of(supervisor: &str) -> &str {
-    match supervisor.rsplit_once('.') {
-        Some((team, part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => team,
-        _ => supervisor,
-    }
-}
-
 /// Where an agent stands: its path, its team, its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -173,18 +166,5 @@ pub(crate) fn find_agent(fleet: &Fleet, meant: &str) -> Result<Place, Trouble> {
                 "name it by its path",
             ))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_a_team_belong_to_it() {
-        assert_eq!(
-            ["team", "team.1", "team.12", "a.b"].map(team_of),
-            ["team", "team", "team", "a.b"]
-        );
     }
 }

@@ -6,10 +6,11 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use triarch_supervision::name::team_of;
 use triarch_supervision::tree::NodeView;
 
 use super::runtime::is_trouble;
-use super::seen::{NodeSeen, team_of};
+use super::seen::NodeSeen;
 use super::{Code, Operation, Trouble};
 use crate::deviations::Deed;
 use crate::fleet::Fleet;

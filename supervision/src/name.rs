@@ -1,6 +1,6 @@
 //! Names of agents, supervisors and rooms.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -145,12 +145,7 @@ impl Name {
 
     /// A name that a call asks for; also a part has one.
     pub(crate) fn asked_for(text: &str) -> Result<Self, NameError> {
-        match text.rsplit_once('.') {
-            Some((team, part)) if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Self::new(team).map(|_| Self::unchecked(text))
-            }
-            _ => Self::new(text),
-        }
+        Self::check(team_of(text)).map(|()| Self::unchecked(text))
     }
 
     /// A text as it is, to stand in an error until it is refused.
@@ -166,6 +161,27 @@ impl Name {
     /// The text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+}
+
+/// The team that a supervisor is one part of: `team` for `team.17`, and for `team`, its first part.
+pub fn team_of(supervisor: &str) -> &str {
+    match supervisor.rsplit_once('.') {
+        Some((team, part)) if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) => team,
+        _ => supervisor,
+    }
+}
+
+/// The path of an agent as if its team were not split: `team/a` for `team.17/a`. Other paths are left as they are.
+pub fn without_part(path: &str) -> Cow<'_, str> {
+    let Some((supervisor, agent)) = path.split_once('/') else {
+        return path.into();
+    };
+    let team = team_of(supervisor);
+    if team.len() == supervisor.len() {
+        path.into()
+    } else {
+        [team, "/", agent].concat().into()
     }
 }
 
@@ -301,5 +317,13 @@ mod tests {
         let team = Name::new("team").unwrap();
         assert_eq!(team.part(0).as_str(), "team");
         assert_eq!(team.part(2).as_str(), "team.2");
+    }
+
+    #[test]
+    fn parts_of_a_team_belong_to_it_and_paths_lead_there() {
+        let teams = ["team", "team.1", "team.12", "a.b", "team.", ""].map(team_of);
+        assert_eq!(teams, ["team", "team", "team", "a.b", "team.", ""]);
+        let paths = ["team.2/a", "team/a", "team.2", "root", "a.b/c"].map(without_part);
+        assert_eq!(paths, ["team/a", "team/a", "team.2", "root", "a.b/c"]);
     }
 }

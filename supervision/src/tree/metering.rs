@@ -27,7 +27,7 @@ use crate::dead_letter::DeadReason;
 use crate::error::StartError;
 use crate::message::Priority;
 use crate::metrics::{Census, Histogram, Instruments, KindMetrics, SupervisionMetrics, SupervisorMetrics, TypeMetrics};
-use crate::name::Name;
+use crate::name::{Name, team_of};
 use crate::policy::Intensity;
 use crate::reason::ExitReason;
 use crate::supervisor::machine::{Counts, Decision};
@@ -409,11 +409,6 @@ impl Meters {
 
 /// The path of the root.
 pub(super) const ROOT: &str = "root";
-
-/// The name of the team that a supervisor is a part of: `team` for `team.17`.
-fn team_of(supervisor: &str) -> &str {
-    supervisor.split('.').next().unwrap_or(supervisor)
-}
 
 fn own_instruments() -> Result<Instruments, StartError> {
     Ok(Instruments::with_tree(&[])?)

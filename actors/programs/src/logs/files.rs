@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use triarch_supervision::name::Name;
+use triarch_supervision::name::{Name, team_of};
 use triarch_telemetry::files::{Bounds, LineFile};
 
 use super::line::{LogLine, Source};
@@ -17,8 +17,7 @@ pub(super) type Batch = BTreeMap<Arc<str>, Vec<LogLine>>;
 pub(super) fn newest(folder: &Path, agent: &str) -> Option<PathBuf> {
     let (team, name) = agent.split_once('/')?;
     // The parts of a split team are one team to whoever reads.
-    let team = team.split('.').next()?;
-    let (team, name) = (Name::new(team).ok()?, Name::new(name).ok()?);
+    let (team, name) = (Name::new(team_of(team)).ok()?, Name::new(name).ok()?);
     Some(folder.join(team.as_str()).join(format!("{name}.log")))
 }
 

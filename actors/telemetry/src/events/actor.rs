@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use triarch_supervision::name::without_part;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{EVENTS_KEPT, Event, Events, Observer};
 
-use super::line::{append, append_missed, plain};
+use super::line::{append, append_missed};
 use super::log::EventLog;
 use super::message::Never;
 use crate::error::Error;
@@ -97,7 +98,7 @@ impl Recorder {
             return;
         }
         let log = self.settings.log.clone();
-        let is_there = move |path: &str| observer.node(&plain(path)).is_ok();
+        let is_there = move |path: &str| observer.node(&without_part(path)).is_ok();
         let writing = tokio::task::spawn_blocking(move || {
             let appended = log.append(&text, is_there);
             appended.map_err(|refused| (left(&text, &refused), refused))

@@ -136,17 +136,6 @@ fn told(fact: &Fact) -> Told {
     }
 }
 
-/// The path of an agent, whatever part of its team it is in.
-pub(super) fn plain(subject: &str) -> Cow<'_, str> {
-    let Some((supervisor, agent)) = subject.split_once('/') else {
-        return Cow::Borrowed(subject);
-    };
-    match supervisor.split_once('.') {
-        Some((team, _)) => Cow::Owned(format!("{team}/{agent}")),
-        None => Cow::Borrowed(subject),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -232,13 +221,5 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!((&value["missed"], &value["runtime"]), (&12.into(), &7.into()));
         assert!(Line::read(&text).is_none());
-    }
-
-    #[test]
-    fn agents_bear_the_name_of_their_team_not_of_its_part() {
-        assert_eq!(
-            ["team.2/a", "team/a", "team.2"].map(plain),
-            ["team/a", "team/a", "team.2"]
-        );
     }
 }

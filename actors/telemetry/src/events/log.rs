@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::kept::{OF_EACH, distilled};
-use super::line::{Line, PastChange, plain};
+use super::line::{Line, PastChange};
 use crate::files::{Bounds, LineFile, Refused};
 use crate::wall_clock::wall_clock;
+use triarch_supervision::name::without_part;
 
 /// The events of a tree on disk, across the ends of its runtime. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ impl EventLog {
 
 impl Files {
     fn before(&self, path: &str) -> io::Result<Vec<PastChange>> {
-        let path = plain(path);
+        let path = without_part(path);
         let name = path.rsplit('/').next().unwrap_or(&path);
         let finder = memchr::memmem::Finder::new(name);
         let mut changes = Changes::default();
@@ -70,7 +71,7 @@ impl Files {
                 .split(|byte| *byte == b'\n')
                 .filter(|line| finder.find(line).is_some())
             {
-                let is_of_it = |line: &Line<'_>| line.runtime != self.runtime && plain(&line.subject) == path;
+                let is_of_it = |line: &Line<'_>| line.runtime != self.runtime && without_part(&line.subject) == path;
                 if let Some(line) = Line::read(line).filter(is_of_it) {
                     changes.add(&line);
                 }
