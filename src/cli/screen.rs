@@ -20,8 +20,8 @@ impl Tint {
         match state {
             "idle" => Self::Good,
             "busy" => Self::Busy,
-            "starting" | "stopping" | "paused" | "waiting" | "backoff" => Self::Poor,
-            "failed" | "unknown" => Self::Bad,
+            "starting" | "stopping" | "paused" | "backoff" => Self::Poor,
+            "failed" => Self::Bad,
             _ => Self::Faint,
         }
     }

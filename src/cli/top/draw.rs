@@ -114,7 +114,7 @@ fn colour(state: &str) -> Style {
     Style::new().fg(match state {
         "idle" => Color::Green,
         "busy" => Color::Cyan,
-        "failed" | "unknown" => Color::Red,
+        "failed" => Color::Red,
         "stopped" => Color::DarkGray,
         _ => Color::Yellow,
     })

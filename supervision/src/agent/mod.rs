@@ -160,16 +160,13 @@ pub trait Agent: Sized + Send + 'static {
 /// What an agent is to those who count and show it: the word `kind` of metrics and screens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AgentKind {
     /// It works in this process.
     #[default]
     Native,
     /// It is a process of its own.
     Program,
-    /// It lives in the pane of a terminal.
-    Terminal,
-    /// It speaks ACP, the protocol of coding agents.
-    Acp,
 }
 
 impl AgentKind {
@@ -178,8 +175,6 @@ impl AgentKind {
         match self {
             Self::Native => "native",
             Self::Program => "program",
-            Self::Terminal => "terminal",
-            Self::Acp => "acp",
         }
     }
 }

@@ -75,10 +75,13 @@ impl<'a> Census<'a> {
         of_supervisor.budget_used = Some(of_supervisor.budget_used.map_or(ratio, |used| used.max(ratio)));
     }
 
-    /// Counts an agent of that kind in that state; a state without a word here counts as `unknown`.
+    /// Counts an agent of that kind in that state.
     pub(crate) fn agent(&mut self, kind: &KindMetrics, state: &str) {
         let index = AGENT_STATES.iter().position(|word| *word == state);
-        at(&mut self.kinds, kind.index())[index.unwrap_or(AGENT_STATES.len() - 1)] += 1;
+        let states = at(&mut self.kinds, kind.index());
+        if let Some(agents) = index.and_then(|index| states.get_mut(index)) {
+            *agents += 1;
+        }
     }
 
     /// Sets the gauges.
@@ -240,24 +243,15 @@ mod tests {
     }
 
     #[test]
-    fn agents_are_counted_by_kind_and_state_and_strange_states_are_unknown() {
+    fn agents_are_counted_by_kind_and_state() {
         let (instruments, metrics) = metrics();
         let (programs, natives) = (metrics.of_kind("program"), metrics.of_kind("native"));
         let mut census = metrics.census();
-        for (kind, state) in [
-            (&programs, "waiting"),
-            (&programs, "waiting"),
-            (&natives, "idle"),
-            (&natives, "dozing"),
-        ] {
+        for (kind, state) in [(&programs, "backoff"), (&programs, "backoff"), (&natives, "idle")] {
             census.agent(kind, state);
         }
         census.record();
-        let expected = [
-            "triarch_agents{native,idle} 1",
-            "triarch_agents{native,unknown} 1",
-            "triarch_agents{program,waiting} 2",
-        ];
+        let expected = ["triarch_agents{native,idle} 1", "triarch_agents{program,backoff} 2"];
         assert_eq!(shown(&instruments), expected);
     }
 

@@ -24,17 +24,15 @@ pub const DEAD_LETTER_REASON: Label = Label::closed(
 /// What an agent is.
 pub const AGENT_KIND: Label = Label::closed("kind", &AGENT_KINDS);
 
-const AGENT_KINDS: [&str; 4] = [
-    AgentKind::Native.label(),
-    AgentKind::Program.label(),
-    AgentKind::Terminal.label(),
-    AgentKind::Acp.label(),
+const AGENT_KINDS: [&str; 2] = [AgentKind::Native.label(), AgentKind::Program.label()];
+
+/// The states that an agent may be seen in.
+pub(super) const AGENT_STATES: [&str; 8] = [
+    "starting", "idle", "busy", "stopping", "stopped", "paused", "backoff", "failed",
 ];
 
-/// The states of an agent's life; `unknown` is a legal answer.
-pub(super) const AGENT_STATES: [&str; 10] = [
-    "starting", "idle", "busy", "stopping", "stopped", "paused", "waiting", "backoff", "failed", "unknown",
-];
+/// Those of them that it enters: busy and paused it is while it stays idle, by what its mailbox holds and what it was told.
+const AGENT_STATES_ENTERED: [&str; 6] = ["starting", "idle", "stopping", "stopped", "backoff", "failed"];
 
 pub(super) const CHILD_STATES: [&str; 6] = ["starting", "running", "stopping", "restarting", "down", "quarantined"];
 
@@ -206,8 +204,8 @@ pub const AGENTS: Family = Family::gauge(
 /// Changes of agents' states.
 pub const AGENT_TRANSITIONS: Family = Family::counter(
     "triarch_agent_transitions_total",
-    &[AGENT_KIND, Label::closed("to", &AGENT_STATES)],
-    "Agent state changes, by the state entered.",
+    &[AGENT_KIND, Label::closed("to", &AGENT_STATES_ENTERED)],
+    "Agent state changes, by the state entered; that an agent is busy or paused is no change of its life.",
 );
 
 /// What a tree counts: the sections that instruments given to a [`Root`](crate::Root) need.

@@ -445,7 +445,7 @@ mod tests {
             type Message = crate::child::Nothing;
             type Spec = ();
 
-            const KIND: AgentKind = AgentKind::Terminal;
+            const KIND: AgentKind = AgentKind::Program;
 
             async fn start((): (), _ctx: &mut crate::agent::Context<Self>) -> Result<Self, crate::reason::Failure> {
                 Ok(Self)
@@ -476,7 +476,7 @@ mod tests {
             .map(|sample| sample.labels().next().unwrap().1.to_owned())
             .collect();
         kinds.sort();
-        assert_eq!(kinds, ["native", "terminal"]);
+        assert_eq!(kinds, ["native", "program"]);
     }
 
     fn join(shared: &Shared, level: Level, path: &str, type_name: &'static str) -> Arc<Node> {
