@@ -142,6 +142,8 @@ mod room;
 mod scribe;
 mod snapshot;
 mod sys;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use config::Config;
 pub use error::{AppendError, CommitError, ConfigError, Error, OpenError, RecoverError, SnapshotError, WriteError};

@@ -323,7 +323,7 @@ impl Pass<'_> {
         self.report.adopted = found.unsettled.len() as u64;
         let mut file = reader.into_file();
         let again = write_again(&mut *file, found.unsettled_from(), found.end);
-        let cut = again.and_then(|()| if bytes > 0 { file.truncate(found.end) } else { Ok(()) });
+        let cut = again.and_then(|()| file.truncate(found.end));
         let synced = cut.and_then(|()| file.sync());
         synced.map_err(|source| refused(self.disk, "writing", name, source))?;
         Ok(Last {
