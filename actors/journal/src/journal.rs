@@ -146,6 +146,11 @@ impl Journal {
         self.gathered() >= self.config.gather_bytes
     }
 
+    /// The last record that was appended.
+    pub fn last(&self) -> Seq {
+        Seq(self.last)
+    }
+
     /// The last record that is on disk.
     pub fn settled(&self) -> Seq {
         Seq(self.settled)

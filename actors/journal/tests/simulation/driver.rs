@@ -83,8 +83,11 @@ impl Story {
     pub(crate) fn run(mut self) -> Result<Seen, String> {
         for life in 1..=LIVES {
             let mut journal = self.open().map_err(|fault| format!("life {life}: {fault}"))?;
-            let end = self.live(&mut journal).map_err(|fault| format!("life {life}: {fault}"))?;
-            self.die(journal, &end).map_err(|fault| format!("life {life}: {fault}"))?;
+            let end = self
+                .live(&mut journal)
+                .map_err(|fault| format!("life {life}: {fault}"))?;
+            self.die(journal, &end)
+                .map_err(|fault| format!("life {life}: {fault}"))?;
         }
         self.open()?;
         self.seen.calls = self.disk.calls();
@@ -149,7 +152,8 @@ impl Story {
 
     fn live(&mut self, journal: &mut Journal) -> Result<End, String> {
         if self.of(3) != 0 {
-            let fault = [Fault::PowerCut, Fault::PowerCut, Fault::Io, Fault::Full][usize::try_from(self.of(4)).unwrap()];
+            let fault =
+                [Fault::PowerCut, Fault::PowerCut, Fault::Io, Fault::Full][usize::try_from(self.of(4)).unwrap()];
             let (call, skipped) = (self.call(), self.of(12));
             self.disk.fail(call, skipped, fault);
         }

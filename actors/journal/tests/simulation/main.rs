@@ -37,7 +37,9 @@ fn what_was_acknowledged_survives_every_power_cut_and_nothing_comes_up_that_was_
         while cuts.load(Ordering::Relaxed) < wanted {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             let story = Story::new(seed, Skips::Nothing);
-            let seen = story.run().unwrap_or_else(|fault| panic!("{fault}\nagain: TRIARCH_JOURNAL_SEED={seed}"));
+            let seen = story
+                .run()
+                .unwrap_or_else(|fault| panic!("{fault}\nagain: TRIARCH_JOURNAL_SEED={seed}"));
             cuts.fetch_add(seen.cuts, Ordering::Relaxed);
         }
     };
@@ -66,7 +68,16 @@ fn a_story_has_everything_in_it() {
         all.add(&Story::new(seed, Skips::Nothing).run().unwrap());
     }
     println!("{all:?}");
-    let counts = [all.cuts, all.kills, all.full, all.failed, all.torn, all.zeroed, all.adopted, all.snapshots];
+    let counts = [
+        all.cuts,
+        all.kills,
+        all.full,
+        all.failed,
+        all.torn,
+        all.zeroed,
+        all.adopted,
+        all.snapshots,
+    ];
     assert!(counts.iter().all(|count| *count > 10), "{all:?}");
 }
 
