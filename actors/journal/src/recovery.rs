@@ -193,9 +193,9 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn segments(&mut self, shelf: &Shelf) -> Result<Option<Last>, OpenError> {
-        let Some(first) = shelf.segments.front() else {
-            return if shelf.snapshots.is_empty() {
+    fn segments(&mut self, folder: &Shelf) -> Result<Option<Last>, OpenError> {
+        let Some(first) = folder.segments.front() else {
+            return if folder.snapshots.is_empty() {
                 Ok(None)
             } else {
                 Err(self.missing(self.after + 1, self.after + 1))
@@ -205,8 +205,8 @@ impl Pass<'_> {
             return Err(self.missing(self.after + 1, first - 1));
         }
         let mut last = None;
-        for (at, seq) in shelf.segments.iter().enumerate() {
-            last = Some(self.segment(*seq, shelf.segments.get(at + 1).copied())?);
+        for (at, seq) in folder.segments.iter().enumerate() {
+            last = Some(self.segment(*seq, folder.segments.get(at + 1).copied())?);
         }
         Ok(last)
     }

@@ -47,7 +47,7 @@ fn a_torn_tail_is_cut_off_and_reported() {
         let disk = three();
         let last = HEADER + 2 * (FRAME + 3);
         change(&disk, FIRST, |content| {
-            content.truncate(usize::try_from(last + left).unwrap())
+            content.truncate(usize::try_from(last + left).unwrap());
         });
         let (_journal, recovered) = open(&disk).unwrap();
         let cut = recovered.report.cut.clone().unwrap();

@@ -1,5 +1,7 @@
 //! What a journal promises, a test for each sentence.
 
+#![expect(clippy::unwrap_used, reason = "a wrong outcome ends the test")]
+
 mod damage;
 mod fixtures;
 mod kills;

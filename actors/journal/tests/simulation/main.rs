@@ -5,6 +5,13 @@
 //! TRIARCH_JOURNAL_SEED=42 cargo test -p triarch-journal --test simulation
 //! ```
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "all of it is a test, and says how much it has seen"
+)]
+
 mod careless;
 mod driver;
 mod model;
@@ -37,10 +44,10 @@ fn what_was_acknowledged_survives_every_power_cut_and_nothing_comes_up_that_was_
         while cuts.load(Ordering::Relaxed) < wanted {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             let story = Story::new(seed, Skips::Nothing);
-            let seen = story
+            let told = story
                 .run()
                 .unwrap_or_else(|fault| panic!("{fault}\nagain: TRIARCH_JOURNAL_SEED={seed}"));
-            cuts.fetch_add(seen.cuts, Ordering::Relaxed);
+            cuts.fetch_add(told.cuts, Ordering::Relaxed);
         }
     };
     thread::scope(|scope| {
@@ -48,7 +55,9 @@ fn what_was_acknowledged_survives_every_power_cut_and_nothing_comes_up_that_was_
             .map(|_| scope.spawn(tell))
             .collect();
         tell();
-        others.into_iter().for_each(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
     });
     println!("{} power cuts in {} stories", cuts.into_inner(), next.into_inner());
 }
