@@ -11,7 +11,8 @@ use triarch_supervision::clock::Moment;
 use crate::config::Config;
 use crate::error::{AppendError, CommitError, OpenError, SnapshotError};
 use crate::format::{DRAFT, FRAME, HEADER, Header, Kind, RECORD_MAX, mark, push_record};
-use crate::recovery::{Last, Records, Recovered, Report, Shelf, refused, verify};
+use crate::records::Records;
+use crate::recovery::{Last, Recovered, Report, Shelf, refused, verify};
 use crate::snapshot::{self, Draft, Snapshot, Written};
 use crate::sys::{Claim, Disk, DiskFile};
 
