@@ -57,7 +57,8 @@ impl Kind {
     /// The number in such a name.
     pub(crate) fn seq(self, name: &str) -> Option<u64> {
         let seq = name.strip_suffix(self.suffix())?.parse().ok()?;
-        (self.name(seq) == name).then_some(seq)
+        let least = u64::from(self == Self::Segment);
+        (self.name(seq) == name && (least..u64::MAX).contains(&seq)).then_some(seq)
     }
 }
 

@@ -134,6 +134,11 @@
 mod config;
 mod error;
 mod format;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/mod.rs"]
+mod fuzz;
+#[cfg(test)]
+mod fuzzed;
 mod journal;
 pub mod metrics;
 mod reader;

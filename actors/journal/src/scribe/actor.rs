@@ -7,10 +7,10 @@ use tokio::sync::Mutex;
 use triarch_supervision::prelude::*;
 
 use super::message::{Order, Wanted};
-use super::queue::Queue;
+use super::queue::{Queue, refuse_all};
 use super::round::{self, Hand};
 use crate::config::Config;
-use crate::error::OpenError;
+use crate::error::{OpenError, WriteError};
 use crate::journal::{Journal, Seq};
 use crate::metrics::Metrics;
 use crate::recovery::{Recovered, Report};
@@ -92,7 +92,7 @@ impl Agent for Scribe {
 /// However an incarnation ends, nobody waits for it in vain.
 impl Drop for Scribe {
     fn drop(&mut self) {
-        self.settings.queue.shut();
+        refuse_all(self.settings.queue.shut(), &WriteError::Stale);
     }
 }
 
@@ -137,7 +137,7 @@ impl Scribe {
             return Ok(());
         }
         let Some(hand) = self.hand.take() else {
-            self.settings.queue.shut();
+            refuse_all(self.settings.queue.shut(), &WriteError::Stale);
             return Ok(());
         };
         let (queue, metrics) = (Arc::clone(&self.settings.queue), self.settings.metrics.clone());

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -50,8 +51,10 @@ impl Then {
     }
 
     pub(crate) fn settle(mut self, outcome: Result<Seq, WriteError>) {
-        if let Some(call) = self.0.take() {
-            call(outcome);
+        match (self.0.take(), outcome) {
+            (Some(call), Ok(seq)) => call(Ok(seq)),
+            (Some(call), Err(why)) => refuse(call, why),
+            (None, _) => {}
         }
     }
 
@@ -64,9 +67,14 @@ impl Then {
 impl Drop for Then {
     fn drop(&mut self) {
         if let Some(call) = self.0.take() {
-            call(Err(WriteError::Crashed));
+            refuse(call, WriteError::Crashed);
         }
     }
+}
+
+/// It may run where something else has failed already: there a panic would end the process.
+fn refuse(call: Call, why: WriteError) {
+    let _panicked = catch_unwind(AssertUnwindSafe(|| call(Err(why))));
 }
 
 /// Shared by a scribe and all who write.
@@ -172,25 +180,21 @@ impl Queue {
         pass
     }
 
-    /// Nobody may write until the journal is recovered.
-    pub(crate) fn shut(&self) {
-        let stale = {
-            let mut inner = self.lock();
-            inner.is_open = false;
-            std::mem::take(&mut inner.entries)
-        };
-        refuse_all(stale, &WriteError::Stale);
+    /// Nobody may write until the journal is recovered. What waits comes back, to be refused.
+    #[must_use]
+    pub(crate) fn shut(&self) -> VecDeque<Entry> {
+        let mut inner = self.lock();
+        inner.is_open = false;
+        std::mem::take(&mut inner.entries)
     }
 
-    /// The disk is full: what waits is refused, and whoever goes on says so first.
-    pub(crate) fn end_turn(&self, why: &Arc<CommitError>) {
-        let refused = {
-            let mut inner = self.lock();
-            inner.pass.turn += 1;
-            inner.full = Some(Arc::clone(why));
-            std::mem::take(&mut inner.entries)
-        };
-        refuse_all(refused, &WriteError::Full(Arc::clone(why)));
+    /// The disk is full: whoever goes on says so first. What waits comes back, to be refused.
+    #[must_use]
+    pub(crate) fn end_turn(&self, why: &Arc<CommitError>) -> VecDeque<Entry> {
+        let mut inner = self.lock();
+        inner.pass.turn += 1;
+        inner.full = Some(Arc::clone(why));
+        std::mem::take(&mut inner.entries)
     }
 }
 

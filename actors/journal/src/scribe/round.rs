@@ -27,6 +27,8 @@ struct Round<'a> {
     metrics: &'a Metrics,
     /// Who waits for the next commit, with the number of the last record of each.
     gathered: Vec<(Seq, Then)>,
+    /// What was in the queue when a commit failed.
+    behind: VecDeque<Entry>,
     bytes: usize,
 }
 
@@ -37,6 +39,7 @@ pub(crate) fn write(mut hand: Hand, queue: &Queue, metrics: &Metrics) -> Option<
         queue,
         metrics,
         gathered: Vec::new(),
+        behind: VecDeque::new(),
         bytes: 0,
     };
     let done = round.entries(queue.take());
@@ -44,7 +47,7 @@ pub(crate) fn write(mut hand: Hand, queue: &Queue, metrics: &Metrics) -> Option<
     metrics.segments(hand.journal.segments());
     if rested.is_err() || hand.journal.is_closed() {
         metrics.closed();
-        queue.shut();
+        refuse_all(queue.shut(), &WriteError::Stale);
         return None;
     }
     Some(hand)
@@ -58,7 +61,12 @@ impl Round<'_> {
         while let Some(entry) = entries.pop_front() {
             let done = match entry {
                 Entry::Write { batch, then, _room } => self.write(&batch, then),
-                Entry::Rotate(reply) => self.commit().map(|()| drop(reply.send(self.rotate()))),
+                Entry::Rotate(reply) => {
+                    let committed = self.commit();
+                    let rotated = committed.clone().and_then(|()| self.rotate());
+                    drop(reply.send(rotated));
+                    committed
+                }
                 Entry::Install(written, reply) => {
                     let installed = self.journal.install(&written);
                     drop(reply.send(installed));
@@ -73,12 +81,11 @@ impl Round<'_> {
             if let Err(failed) = done {
                 // What comes after it must not be written either, or the journal had a gap.
                 refuse_all(entries, &failed);
-                return match failed {
-                    WriteError::Full(why) => {
-                        self.queue.end_turn(&why);
-                        Ok(())
-                    }
-                    _ => Err(Closed),
+                refuse_all(std::mem::take(&mut self.behind), &failed);
+                return if matches!(failed, WriteError::Full(_)) {
+                    Ok(())
+                } else {
+                    Err(Closed)
                 };
             }
         }
@@ -128,14 +135,24 @@ impl Round<'_> {
     }
 
     fn failed(&mut self, failed: CommitError) -> WriteError {
-        let is_full = matches!(failed, CommitError::Full { .. });
-        self.metrics.failed(is_full);
         self.bytes = 0;
+        let (is_full, is_certain) = (
+            matches!(failed, CommitError::Full { .. }),
+            matches!(failed, CommitError::Closed { .. }),
+        );
+        if !is_certain {
+            self.metrics.failed(is_full);
+        }
         let failed = Arc::new(failed);
-        let (in_hand, later) = if is_full {
-            (WriteError::Full(Arc::clone(&failed)), WriteError::Full(failed))
-        } else {
-            (WriteError::Failed(failed), WriteError::Stale)
+        let (in_hand, later) = match (is_full, is_certain) {
+            (true, _) => (WriteError::Full(Arc::clone(&failed)), WriteError::Full(failed)),
+            (_, true) => (WriteError::Stale, WriteError::Stale),
+            _ => (WriteError::Failed(failed), WriteError::Stale),
+        };
+        // Before anybody is told: whoever hears of it may go on at once.
+        self.behind = match &later {
+            WriteError::Full(why) => self.queue.end_turn(why),
+            _ => self.queue.shut(),
         };
         for (_, then) in self.gathered.drain(..) {
             then.settle(Err(in_hand.clone()));

@@ -24,10 +24,13 @@ impl RealDisk {
     /// The folder at that path, which is made where there is none.
     pub fn at(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
+        let missing: Vec<_> = folder.ancestors().take_while(|above| !above.is_dir()).collect();
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(FOLDER_MODE).create(&folder)?;
-        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            File::open(parent)?.sync_all()?;
+        for made in missing {
+            // Or a power cut takes the folder, and all that was acknowledged in it.
+            let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+            File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         Ok(Self { folder })
     }

@@ -153,6 +153,34 @@ fn a_segment_of_another_journal_does_not_belong() {
 }
 
 #[test]
+fn files_whose_names_no_journal_gives_are_left_alone() {
+    let disk = three();
+    let names = [
+        "00000000000000000000.segment",
+        "18446744073709551615.snapshot",
+        "1.segment",
+        "notes.txt",
+    ];
+    names.iter().for_each(|name| disk.put(name, b"rubbish"));
+    let (_journal, recovered) = open(&disk).unwrap();
+    assert_eq!(texts(recovered), ["one", "two", "three"]);
+    assert!(names.iter().all(|name| disk.content(name).is_some()));
+}
+
+#[test]
+fn a_snapshot_may_stand_for_nothing_yet() {
+    let disk = SimDisk::new(1);
+    let (mut journal, _) = open(&disk).unwrap();
+    let seq = journal.rotate().unwrap();
+    journal.install_snapshot(seq, b"nothing").unwrap();
+    write(&mut journal, ["one"]);
+    drop(journal);
+    let (_journal, recovered) = open(&disk).unwrap();
+    assert_eq!(recovered.snapshot.clone().unwrap().bytes, b"nothing");
+    assert_eq!(texts(recovered), ["one"]);
+}
+
+#[test]
 fn a_damaged_header_is_an_error_even_in_the_last_segment() {
     for content in [&b""[..], b"TRIARCHJ", &[0; 32]] {
         let disk = three();

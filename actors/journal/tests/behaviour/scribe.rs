@@ -13,6 +13,9 @@ use triarch_supervision::tree::Tree;
 
 use crate::{SMALL, open, read, texts};
 
+/// Nothing takes nearly as long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 struct House {
     disk: SimDisk,
     tree: Tree,
@@ -191,7 +194,9 @@ async fn after_a_crash_the_next_life_opens_and_verifies_and_nothing_handed_over_
     crash.unwrap();
     let behind = writer.try_hand_over(b"behind".to_vec());
     if let Ok(behind) = behind {
-        let outcome = behind.await;
+        let outcome = tokio::time::timeout(PATIENCE, behind)
+            .await
+            .expect("nobody waits in vain");
         assert!(
             matches!(outcome, Ok(_) | Err(WriteError::Crashed | WriteError::Stale)),
             "{outcome:?}"
@@ -213,6 +218,31 @@ async fn after_a_crash_the_next_life_opens_and_verifies_and_nothing_handed_over_
         again.write(b"after".to_vec()).await.unwrap().number(),
         there.len() as u64 + 1
     );
+}
+
+#[tokio::test]
+async fn a_rotation_behind_a_failed_write_says_that_it_did_not_happen() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    house.disk.fail(Call::Sync, 0, Fault::Io);
+    let ack = writer.try_hand_over(b"unknown".to_vec()).unwrap();
+    let rotation = writer.rotate().unwrap();
+    assert!(matches!(ack.await, Err(WriteError::Failed(_))));
+    assert!(matches!(rotation.await, Err(WriteError::Stale)));
+}
+
+#[tokio::test]
+async fn a_refusal_that_panics_where_it_is_heard_fails_nobody_else() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    house.disk.fail(Call::Sync, 0, Fault::Io);
+    for _ in 0..3 {
+        let heard = |outcome: Result<Seq, WriteError>| assert!(outcome.is_ok(), "a bad day");
+        writer.try_write_then(b"unknown".to_vec(), heard).unwrap();
+    }
+    let (writer, _) = house.recover().await;
+    writer.write(b"after".to_vec()).await.unwrap();
+    assert_eq!(house.lives(), 1);
 }
 
 #[tokio::test]
@@ -326,12 +356,7 @@ async fn what_a_scribe_shows_of_itself_is_what_it_found_and_where_it_is() {
     let (writer, _) = house.recover().await;
     writer.write(b"one".to_vec()).await.unwrap();
     house.address.recover().await.unwrap();
-    let state = house
-        .tree
-        .observer()
-        .state_of("work/scribe", Duration::from_secs(10))
-        .await
-        .unwrap();
+    let state = house.tree.observer().state_of("work/scribe", PATIENCE).await.unwrap();
     let shown = format!("{state:?}");
     assert!(shown.contains("settled") && shown.contains("is_open"), "{shown}");
 }
