@@ -161,7 +161,9 @@ fn files_whose_names_no_journal_gives_are_left_alone() {
         "1.segment",
         "notes.txt",
     ];
-    names.iter().for_each(|name| disk.put(name, b"rubbish"));
+    for name in names {
+        disk.put(name, b"rubbish");
+    }
     let (_journal, recovered) = open(&disk).unwrap();
     assert_eq!(texts(recovered), ["one", "two", "three"]);
     assert!(names.iter().all(|name| disk.content(name).is_some()));
