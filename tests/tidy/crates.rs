@@ -5,10 +5,11 @@ use crate::repository::Repository;
 use crate::rule::Fault;
 
 /// The order of the crates by folder: each may need only those before it. `.` is the runtime at the root.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "supervision",
     "actors/telemetry",
     "actors/teams",
+    "actors/journal",
     "actors/bus",
     "actors/memory",
     "actors/cache",

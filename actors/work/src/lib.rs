@@ -1,0 +1,1 @@
+//! Durable tasks: submitted once, claimed under a lease with a fencing number, done once.
