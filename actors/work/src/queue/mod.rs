@@ -1,0 +1,3 @@
+//! The agent that keeps all tasks.
+
+pub mod machine;
