@@ -40,6 +40,12 @@ pub enum Refusal {
         /// How many were to come.
         more: usize,
     },
+    /// A batch that is too much to be written as one.
+    #[error("what was submitted has {bytes} bytes, more than can be written as one; submit it in parts")]
+    TooLarge {
+        /// How many bytes it takes on disk.
+        bytes: usize,
+    },
     /// A task that cannot be taken as it is.
     #[error("the task at place {place} has {problem}; {remedy}")]
     Unfit {

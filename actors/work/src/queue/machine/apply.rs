@@ -59,7 +59,6 @@ impl Tasks {
             Record::Returned { at, task } => {
                 self.held(task, "came back")?;
                 self.remember(task, at, "it was given back");
-                self.revoke(task, events);
                 self.place_at(task, at, at, events);
             }
             Record::Cancelled { at, task, why } => {

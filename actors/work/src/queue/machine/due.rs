@@ -69,6 +69,7 @@ impl Tasks {
     pub(super) fn end_lease(&mut self, turn: &mut Turn, id: TaskId) -> Result<(), Refusal> {
         let lease = self.known(id)?.lease();
         if lease.is_some_and(|lease| lease.gives_up <= turn.now) {
+            self.revoke(id, &mut turn.events);
             return self.fail_attempt(turn, id, "it took longer than an attempt may", Mend::Possible);
         }
         self.lapse(turn, id)

@@ -74,9 +74,7 @@ impl Tasks {
             if let Some((shared, _)) = indexes.needs.get_key_value(&task.needs) {
                 task.needs = Needs::clone(shared);
             }
-            if task.is_open() {
-                indexes.open(*id, task);
-            }
+            indexes.stake(*id, &task.needs, task.stake());
             indexes.enter(*id, task, config);
             if let Some(key) = task.more.as_ref().and_then(|more| more.key.clone()) {
                 keys.insert(key, *id);

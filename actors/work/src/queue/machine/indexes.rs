@@ -7,7 +7,7 @@ use crate::task::State;
 use crate::time::TaskTime;
 use crate::words::{Fence, Kind, TaskId};
 
-use super::kept::{Condition, Kept, Needs};
+use super::kept::{Condition, Kept, Needs, Stake};
 use super::shelves::Shelves;
 
 /// Why somebody has to look at a task, and write what follows.
@@ -118,26 +118,27 @@ impl Indexes {
         count(&mut self.census, task, |counted| *counted -= 1);
     }
 
-    /// A task is open from now on.
-    pub(super) fn open(&mut self, id: TaskId, task: &Kept) {
+    /// A task counts as an open one from now on.
+    pub(super) fn stake(&mut self, id: TaskId, needs: &Needs, stake: Option<Stake>) {
+        let Some(stake) = stake else { return };
         self.open += 1;
-        self.body_bytes += task.body.len();
-        *self.needs.entry(Needs::clone(&task.needs)).or_default() += 1;
-        self.alarms
-            .extend(task.deadline_alarm().map(|at| (at, id, Alarm::Deadline)));
+        self.body_bytes += stake.bytes;
+        *self.needs.entry(Needs::clone(needs)).or_default() += 1;
+        self.alarms.extend(stake.deadline.map(|at| (at, id, Alarm::Deadline)));
     }
 
-    /// A task is about to end.
-    pub(super) fn close(&mut self, id: TaskId, task: &Kept) {
+    /// A task counts as it did no more.
+    pub(super) fn withdraw(&mut self, id: TaskId, needs: &Needs, stake: Option<Stake>) {
+        let Some(stake) = stake else { return };
         self.open -= 1;
-        self.body_bytes -= task.body.len();
-        if let Some(tasks) = self.needs.get_mut(&task.needs) {
+        self.body_bytes -= stake.bytes;
+        if let Some(tasks) = self.needs.get_mut(needs) {
             *tasks -= 1;
             if *tasks == 0 {
-                self.needs.remove(&task.needs);
+                self.needs.remove(needs);
             }
         }
-        if let Some(at) = task.deadline_alarm() {
+        if let Some(at) = stake.deadline {
             self.alarms.remove(&(at, id, Alarm::Deadline));
         }
     }

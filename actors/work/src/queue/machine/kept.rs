@@ -81,6 +81,14 @@ pub(super) struct End {
     pub(super) pins: u32,
 }
 
+/// What an open task counts, whatever its condition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stake {
+    pub(super) bytes: usize,
+    /// When somebody has to look at it because of its deadline.
+    pub(super) deadline: Option<TaskTime>,
+}
+
 impl Kept {
     pub(super) fn of(new: NewTask, at: TaskTime, needs: Needs) -> Self {
         let unmet = new.more.as_ref().map_or(0, |more| more.after.len());
@@ -146,9 +154,12 @@ impl Kept {
         !self.state().is_end() || self.state().is_retryable()
     }
 
-    /// When somebody has to look at it because of its deadline.
-    pub(super) fn deadline_alarm(&self) -> Option<TaskTime> {
-        (self.deadline.comes() && !self.is_missed).then_some(self.deadline)
+    /// What it counts for as long as it is open.
+    pub(super) fn stake(&self) -> Option<Stake> {
+        self.is_open().then(|| Stake {
+            bytes: self.body.len(),
+            deadline: (self.deadline.comes() && !self.is_missed).then_some(self.deadline),
+        })
     }
 
     /// The bytes it is kept by once it has ended.

@@ -60,6 +60,9 @@ use crate::{codec, error::Misfit};
 use indexes::Indexes;
 use kept::{Condition, Kept};
 
+/// The most bytes of a record, so that any journal takes it.
+const RECORD_BYTES_MAX: usize = 4 << 20;
+
 /// All tasks a runtime has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tasks {
@@ -134,21 +137,24 @@ impl Tasks {
 
     /// Writes a record into the turn, and applies it.
     fn commit(&mut self, turn: &mut Turn, record: Record) -> Result<(), Refusal> {
-        turn.records.push(codec::encode(&record)?);
+        let bytes = codec::encode(&record)?;
+        if bytes.len() > RECORD_BYTES_MAX {
+            return Err(Refusal::TooLarge { bytes: bytes.len() });
+        }
+        turn.records.push(bytes);
         Ok(self.apply(record, &mut turn.events)?)
     }
 
     /// Gives a task another condition; the only way to one.
     fn shift(&mut self, id: TaskId, change: impl FnOnce(&mut Kept)) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        let was_open = task.is_open();
+        let before = task.stake();
         self.indexes.leave(id, task, &self.config);
-        if was_open {
-            self.indexes.close(id, task);
-        }
         change(task);
-        if task.is_open() {
-            self.indexes.open(id, task);
+        let after = task.stake();
+        if before != after {
+            self.indexes.withdraw(id, &task.needs, before);
+            self.indexes.stake(id, &task.needs, after);
         }
         self.indexes.enter(id, task, &self.config);
     }

@@ -110,14 +110,12 @@ impl Tasks {
 
     pub(super) fn fail_attempt(&mut self, turn: &mut Turn, id: TaskId, why: &str, mend: Mend) -> Result<(), Refusal> {
         let task = self.known(id)?;
+        let tries = task.tries;
         let then = match mend {
-            _ if task.failures >= task.tries.retries && task.tries.retries > 0 => Then::Dead,
-            Mend::Possible if task.failures < task.tries.retries => {
-                Then::Again(turn.now + wait(task, &mut turn.chance))
-            }
+            Mend::Possible if task.failures < tries.retries => Then::Again(turn.now + wait(task, &mut turn.chance)),
+            Mend::Possible if tries.retries > 0 => Then::Dead,
             _ => Then::Failed,
         };
-        let then = if mend == Mend::Hopeless { Then::Failed } else { then };
         let (at, why) = (turn.now, beginning(why, WHY_BYTES).into());
         self.commit(
             turn,

@@ -136,7 +136,7 @@ impl Tasks {
     fn resolve(&self, place: usize, earlier: &After, sorted: &Batch) -> Result<TaskId, Refusal> {
         let accepted = |place: usize| sorted.accepted.get(place).map(|accepted| accepted.task);
         let found = match earlier {
-            After::Task(task) => Some(*task),
+            After::Task(task) => Some(*task).filter(|task| *task < self.next_task),
             After::Key(key) => {
                 let here = sorted.keys.get(key).and_then(|place| accepted(*place));
                 here.or_else(|| self.keys.get(key).copied())
@@ -176,7 +176,7 @@ impl Tasks {
                 kind: kept.kind.clone(),
                 priority: kept.priority,
             });
-            self.indexes.open(id, &kept);
+            self.indexes.stake(id, &kept.needs, kept.stake());
             self.indexes.enter(id, &kept, &self.config);
             self.tasks.insert(id, kept);
         }
