@@ -104,7 +104,7 @@ impl State {
 
     /// Whether somebody may have it tried again.
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::Failed | Self::Expired | Self::Dead)
+        matches!(self, Self::Failed | Self::Dead)
     }
 }
 

@@ -88,7 +88,11 @@ impl Model {
         for (_, id, is_lease) in alarms {
             if is_lease && self.tasks[id].lease.is_some() {
                 let (_, _, _, gives_up) = self.tasks[id].lease.unwrap();
-                if gives_up <= now { self.failed(id) } else { self.lapsed(id) }
+                if gives_up <= now {
+                    self.failed(id)
+                } else {
+                    self.lapsed(id)
+                }
             } else if !is_lease && !self.tasks[id].state.is_end() {
                 self.tasks[id].missed = true;
                 if self.tasks[id].plan.cancel_when_missed {
@@ -99,13 +103,19 @@ impl Model {
     }
 
     fn is_free(&self, id: usize) -> bool {
-        self.tasks[id].after.iter().all(|earlier| self.tasks[*earlier].state == State::Done)
+        self.tasks[id]
+            .after
+            .iter()
+            .all(|earlier| self.tasks[*earlier].state == State::Done)
     }
 
     fn make_ready(&mut self, id: usize, since: u64) {
         let task = &mut self.tasks[id];
         (task.state, task.time, task.lease) = (State::Ready, since, None);
-        task.reserved = task.plan.rather.is_some_and(|(_, hold)| hold.is_none_or(|hold| since + hold > self.now));
+        task.reserved = task
+            .plan
+            .rather
+            .is_some_and(|(_, hold)| hold.is_none_or(|hold| since + hold > self.now));
     }
 
     fn wait_until(&mut self, id: usize, time: u64) {
@@ -197,7 +207,10 @@ impl Model {
         let mut shelves: BTreeMap<(usize, Option<usize>, usize), Vec<usize>> = BTreeMap::new();
         for (id, task) in self.tasks.iter().enumerate().filter(|(_, task)| fits(task)) {
             let of = task.reserved.then_some(worker);
-            shelves.entry((task.plan.needs, of, task.plan.priority)).or_default().push(id);
+            shelves
+                .entry((task.plan.needs, of, task.plan.priority))
+                .or_default()
+                .push(id);
         }
         let head_start = |class: usize| [0, 1_000, 11_000, 71_000, 671_000][class];
         let rank = |((_, _, class), ids): (&(usize, Option<usize>, usize), &Vec<usize>)| {
@@ -205,7 +218,10 @@ impl Model {
             (oldest + head_start(*class), *class)
         };
         let (_, class) = shelves.iter().map(rank).min()?;
-        let of_class = shelves.iter().filter(|((_, _, other), _)| *other == class).flat_map(|(_, ids)| ids);
+        let of_class = shelves
+            .iter()
+            .filter(|((_, _, other), _)| *other == class)
+            .flat_map(|(_, ids)| ids);
         let urgency = |id: &&usize| (self.tasks[**id].due.min(self.tasks[**id].time + 600_000), **id);
         let id = *of_class.min_by_key(urgency)?;
         self.fences += 1;
@@ -273,9 +289,18 @@ fn submission(plan: &Plan, known: usize) -> Submission {
         cancel_when_missed: plan.cancel_when_missed,
         not_before: millis(plan.not_before),
         timeout: millis(plan.timeout),
-        retry: Retry { retries: plan.retries, jitter_percent: 0, ..Retry::default() },
-        after: after.map(|place| After::Task(TaskId::new((place % known + 1) as u64))).collect(),
-        affinity: plan.rather.map(|(rather, hold)| Affinity { worker: worker(WORKERS[rather]), hold: millis(hold) }),
+        retry: Retry {
+            retries: plan.retries,
+            jitter_percent: 0,
+            ..Retry::default()
+        },
+        after: after
+            .map(|place| After::Task(TaskId::new((place % known + 1) as u64)))
+            .collect(),
+        affinity: plan.rather.map(|(rather, hold)| Affinity {
+            worker: worker(WORKERS[rather]),
+            hold: millis(hold),
+        }),
         ..task()
     }
 }
@@ -318,13 +343,17 @@ impl Pair {
             Step::Cancel(place) if known > 0 => assert_eq!(room.cancel(id(place)).is_ok(), model.cancel(place % known)),
             Step::Retry(place) if known > 0 => assert_eq!(room.retry(id(place)).is_ok(), model.retry(place % known)),
             Step::Abandon(by) => {
-                room.run(|tasks, turn| tasks.abandon(turn, &worker(WORKERS[by]))).unwrap();
+                room.run(|tasks, turn| tasks.abandon(turn, &worker(WORKERS[by])))
+                    .unwrap();
                 model.abandon(by);
             }
             Step::Cancel(_) | Step::Retry(_) => {}
         }
         let states: Vec<_> = self.room.tasks.tasks.values().map(|task| task.state()).collect();
-        assert_eq!(states, self.model.tasks.iter().map(|task| task.state).collect::<Vec<_>>());
+        assert_eq!(
+            states,
+            self.model.tasks.iter().map(|task| task.state).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -364,7 +393,14 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let what = prop::sample::select(vec![Tell::Begin, Tell::Beat, Tell::Complete, Tell::Complete, Tell::Fail, Tell::GiveBack]);
+    let what = prop::sample::select(vec![
+        Tell::Begin,
+        Tell::Beat,
+        Tell::Complete,
+        Tell::Complete,
+        Tell::Fail,
+        Tell::GiveBack,
+    ]);
     prop_oneof![
         4 => plan().prop_map(Step::Submit),
         4 => (0usize..3, 0usize..4).prop_map(|(worker, able)| Step::Claim { worker, able }),
