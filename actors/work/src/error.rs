@@ -1,7 +1,10 @@
 //! What can go wrong with tasks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use triarch_journal::{OpenError, RecoverError, WriteError};
+use triarch_supervision::address::AskError;
 use triarch_supervision::metrics::InstrumentError;
 
 use crate::codec::CodecError;
@@ -18,6 +21,9 @@ pub enum Error {
         /// Which.
         setting: &'static str,
     },
+    /// Its journal cannot be kept.
+    #[error(transparent)]
+    Journal(#[from] triarch_journal::Error),
     /// What it counts is not in the catalogue.
     #[error(transparent)]
     Instruments(#[from] InstrumentError),
@@ -108,6 +114,48 @@ pub enum Refusal {
     /// Records that contradict each other.
     #[error(transparent)]
     Misfit(#[from] Misfit),
+}
+
+/// Why a queue does not do what it was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// It cannot be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It is not on disk, so it counts for nothing.
+    #[error("it is not acknowledged, since the journal of tasks did not take it")]
+    NotWritten(#[from] WriteError),
+    /// Nothing is changed for now.
+    #[error("tasks are not changed for now, since their journal takes nothing: {why}; free space or mend the disk")]
+    Closed {
+        /// Why the journal takes nothing.
+        why: String,
+    },
+    /// So many wait already that nobody more may.
+    #[error("so many wait for tasks that nobody more may; ask again later without waiting")]
+    TooManyWait,
+    /// The queue was not reached, or failed with it in hand.
+    #[error(transparent)]
+    Asked(#[from] AskError),
+    /// The journal does not open.
+    #[error("the journal of tasks cannot be had")]
+    Journal(#[from] RecoverError),
+    /// The journal cannot be read.
+    #[error("the journal of tasks cannot be read")]
+    Unread(#[from] Arc<OpenError>),
+    /// What it says is not what tasks can be.
+    #[error("the journal of tasks makes no sense")]
+    Replay(#[from] ReplayError),
+    /// What is to be written cannot be.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// What read the journal has failed.
+    #[error("what read the journal of tasks has failed: {why}; report it")]
+    Gone {
+        /// In its own words.
+        why: String,
+    },
 }
 
 /// A record that does not fit the tasks there are.

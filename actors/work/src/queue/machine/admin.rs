@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::codec::{self, CodecError};
 use crate::error::Refusal;
 use crate::record::{LateResult, Record};
 use crate::task::State;
@@ -76,6 +77,12 @@ impl Tasks {
         self.advance(turn)?;
         let at = turn.now;
         self.commit(turn, Record::Anchored(Anchor { at, sight }))
+    }
+
+    /// What the clocks outside show as it would be written, without a change yet.
+    pub fn note(&self, now: TaskTime, sight: Sight) -> Result<Vec<u8>, CodecError> {
+        let at = now.max(self.now);
+        codec::encode(&Record::Anchored(Anchor { at, sight }))
     }
 
     /// What time it is when the clocks outside show `now`, before anything is asked of tasks that were rebuilt.

@@ -45,6 +45,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use indexes::Counts;
+pub use report::Mend;
 pub use submit::BATCH_MAX;
 pub use turn::{Event, Turn};
 pub use view::{Filter, Overview, View};
@@ -60,8 +61,8 @@ use crate::{codec, error::Misfit};
 use indexes::Indexes;
 use kept::{Condition, Kept};
 
-/// The most bytes of a record, so that any journal takes it.
-const RECORD_BYTES_MAX: usize = 4 << 20;
+/// The most bytes of a record, so that a journal takes it with all that falls due in the same turn.
+const RECORD_BYTES_MAX: usize = 3 << 20;
 
 /// All tasks a runtime has.
 #[derive(Clone, Debug, PartialEq)]
