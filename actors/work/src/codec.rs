@@ -91,22 +91,62 @@ mod tests {
         let (at, task, fence) = (TaskTime::from_millis(1_500), TaskId::new(4), Fence::new(9));
         let (worker, until) = (Worker::new("team/a").unwrap(), TaskTime::from_millis(31_500));
         let boot = Some(Boot { id: 77, millis: 5 });
-        let sight = Sight { wall_millis: 1_700_000_000_000, boot };
+        let sight = Sight {
+            wall_millis: 1_700_000_000_000,
+            boot,
+        };
         vec![
-            Record::Submitted { at, tasks: vec![new_task()] },
-            Record::Claimed { at, task, fence, worker, until },
+            Record::Submitted {
+                at,
+                tasks: vec![new_task()],
+            },
+            Record::Claimed {
+                at,
+                task,
+                fence,
+                worker,
+                until,
+            },
             Record::Began { at, task },
-            Record::Prolonged { at, task, until, percent: Some(40) },
-            Record::Done { at, task, result: b"ok".to_vec().into() },
-            Record::Failed { at, task, why: "no".into(), then: Then::Again(until) },
-            Record::Lapsed { at, task, then: Then::Dead },
+            Record::Prolonged {
+                at,
+                task,
+                until,
+                percent: Some(40),
+            },
+            Record::Done {
+                at,
+                task,
+                result: b"ok".to_vec().into(),
+            },
+            Record::Failed {
+                at,
+                task,
+                why: "no".into(),
+                then: Then::Again(until),
+            },
+            Record::Lapsed {
+                at,
+                task,
+                then: Then::Dead,
+            },
             Record::Returned { at, task },
-            Record::Cancelled { at, task, why: "no".into() },
+            Record::Cancelled {
+                at,
+                task,
+                why: "no".into(),
+            },
             Record::Expired { at, task },
             Record::Missed { at, task },
             Record::Retried { at, task },
             Record::Dropped { at, task },
-            Record::Late(LateResult { at, task, fence, is_done: true, text: b"ok".as_slice().into() }),
+            Record::Late(LateResult {
+                at,
+                task,
+                fence,
+                is_done: true,
+                text: b"ok".as_slice().into(),
+            }),
             Record::Draining { at, on: true },
             Record::Anchored(Anchor { at, sight }),
             Record::Resumed { at, away_millis: 600 },
@@ -114,7 +154,11 @@ mod tests {
     }
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap();
+        bytes
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .collect()
     }
 
     #[test]
@@ -135,10 +179,16 @@ mod tests {
         let mut bytes = encode(&records()[0]).unwrap();
         assert_eq!(decode::<Record>(&[]), Err(CodecError::Empty));
         for end in 1..bytes.len() {
-            assert!(matches!(decode::<Record>(&bytes[..end]), Err(CodecError::Malformed { .. })), "{end}");
+            assert!(
+                matches!(decode::<Record>(&bytes[..end]), Err(CodecError::Malformed { .. })),
+                "{end}"
+            );
         }
         bytes.push(0);
-        assert!(matches!(decode::<Record>(&bytes), Err(CodecError::Malformed { .. })), "it goes on");
+        assert!(
+            matches!(decode::<Record>(&bytes), Err(CodecError::Malformed { .. })),
+            "it goes on"
+        );
         bytes[0] = 2;
         assert_eq!(
             decode::<Record>(&bytes).unwrap_err().to_string(),

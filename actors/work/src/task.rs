@@ -125,6 +125,7 @@ mod as_millis {
     pub(super) mod optional {
         use super::{Deserialize, Deserializer, Duration, Serializer};
 
+        #[expect(clippy::ref_option, reason = "serde passes what stands in the field")]
         pub(crate) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
             match time {
                 Some(time) => serializer.serialize_some(&crate::time::millis(*time)),

@@ -196,7 +196,9 @@ impl Queue {
         let hearers = self.settings.events.clone();
         let tell = move || {
             if hearers.receiver_count() > 0 {
-                events.into_iter().for_each(|event| drop(hearers.send(event)));
+                for event in events {
+                    drop(hearers.send(event));
+                }
             }
         };
         let (outcomes, then) = Outcome::when_written(outcomes, tell, Arc::clone(&self.broken));

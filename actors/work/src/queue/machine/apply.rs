@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use crate::bytes::Bytes;
 use crate::error::Misfit;
-use crate::record::{Record, Then};
+use crate::record::{LateResult, Record, Then};
 use crate::task::State;
 use crate::time::TaskTime;
 use crate::words::TaskId;
 
 use super::ending::Ending;
-use super::kept::{Condition, Kept, Lease};
+use super::kept::{Condition, Lease};
 use super::{Event, Tasks};
 
 impl Tasks {
@@ -26,70 +27,29 @@ impl Tasks {
             } => {
                 return self.apply_claimed(at, task, Lease::new(fence, worker, at, until), events);
             }
-            Record::Began { at, task } => {
-                self.held(task, "began")?;
-                self.shift_lease(task, |lease| lease.began = lease.began.or(Some(at)));
-                events.push(Event::Began { task });
-            }
+            Record::Began { at, task } => return self.apply_began(at, task, events),
             Record::Prolonged {
                 task, until, percent, ..
-            } => {
-                self.held(task, "goes on")?;
-                self.shift_lease(task, |lease| {
-                    lease.until = until;
-                    lease.percent = percent.or(lease.percent);
-                });
-            }
-            Record::Done { at, task, result } => {
-                let fence = Some(self.held(task, "is done")?.fence);
-                self.end(
-                    task,
-                    Ending {
-                        at,
-                        state: State::Done,
-                        fence,
-                        result,
-                        why: Box::default(),
-                    },
-                    events,
-                );
-            }
-            Record::Failed { at, task, why, then } => self.apply_failed(at, task, &why, then, events)?,
-            Record::Lapsed { at, task, then } => self.apply_lapsed(at, task, then, events)?,
-            Record::Returned { at, task } => {
-                self.held(task, "came back")?;
-                self.remember(task, at, "it was given back");
-                self.place_at(task, at, at, events);
-            }
+            } => return self.apply_prolonged(task, until, percent),
+            Record::Done { at, task, result } => return self.apply_done(at, task, result, events),
+            Record::Failed { at, task, why, then } => return self.apply_failed(at, task, &why, then, events),
+            Record::Lapsed { at, task, then } => return self.apply_lapsed(at, task, then, events),
+            Record::Returned { at, task } => return self.apply_returned(at, task, events),
             Record::Cancelled { at, task, why } => {
-                self.open(task, "is cancelled")?;
-                self.end(task, Ending::of(State::Cancelled, at, why), events);
+                return self.apply_end(task, Ending::of(State::Cancelled, at, why), events);
             }
             Record::Expired { at, task } => {
-                self.open(task, "is expired")?;
                 self.miss_deadline(task, events);
-                self.end(
-                    task,
-                    Ending::of(State::Expired, at, "its deadline passed".into()),
-                    events,
-                );
+                let why = "its deadline passed".into();
+                return self.apply_end(task, Ending::of(State::Expired, at, why), events);
             }
-            Record::Missed { task, .. } => {
-                self.open(task, "missed its deadline")?;
-                self.miss_deadline(task, events);
-            }
-            Record::Retried { at, task } => self.apply_retried(at, task, events)?,
+            Record::Missed { task, .. } => self.miss_deadline(task, events),
+            Record::Retried { at, task } => return self.apply_retried(at, task, events),
             Record::Dropped { task, .. } => {
                 self.forget(task);
                 self.shed();
             }
-            Record::Late(late) => {
-                events.push(Event::Late { task: late.task });
-                self.late.push_back(late);
-                while self.late.len() > self.config.late_max {
-                    self.late.pop_front();
-                }
-            }
+            Record::Late(late) => self.apply_late(late, events),
             Record::Draining { on, .. } => {
                 self.is_draining = on;
                 self.tell_drained(events);
@@ -100,14 +60,63 @@ impl Tasks {
         Ok(())
     }
 
-    fn held(&self, id: TaskId, what: &'static str) -> Result<&Lease, Misfit> {
-        let lease = self.tasks.get(&id).and_then(|task| task.lease());
-        lease.ok_or_else(|| self.misfit(id, what))
+    fn apply_began(&mut self, at: TaskTime, task: TaskId, events: &mut Vec<Event>) -> Result<(), Misfit> {
+        self.held(task, "began")?;
+        self.shift_lease(task, |lease| lease.began = lease.began.or(Some(at)));
+        events.push(Event::Began { task });
+        Ok(())
     }
 
-    fn open(&self, id: TaskId, what: &'static str) -> Result<(), Misfit> {
-        let is_open = self.tasks.get(&id).is_some_and(|task| task.is_open());
-        if is_open { Ok(()) } else { Err(self.misfit(id, what)) }
+    fn apply_prolonged(&mut self, task: TaskId, until: TaskTime, percent: Option<u8>) -> Result<(), Misfit> {
+        self.held(task, "goes on")?;
+        self.shift_lease(task, |lease| {
+            lease.until = until;
+            lease.percent = percent.or(lease.percent);
+        });
+        Ok(())
+    }
+
+    fn apply_done(&mut self, at: TaskTime, task: TaskId, result: Bytes, events: &mut Vec<Event>) -> Result<(), Misfit> {
+        let fence = Some(self.held(task, "is done")?.fence);
+        let ending = Ending::of(State::Done, at, Box::default());
+        self.end(
+            task,
+            Ending {
+                fence,
+                result,
+                ..ending
+            },
+            events,
+        );
+        Ok(())
+    }
+
+    fn apply_returned(&mut self, at: TaskTime, task: TaskId, events: &mut Vec<Event>) -> Result<(), Misfit> {
+        self.held(task, "came back")?;
+        self.remember(task, at, "it was given back");
+        self.place_at(task, at, at, events);
+        Ok(())
+    }
+
+    fn apply_end(&mut self, task: TaskId, ending: Ending, events: &mut Vec<Event>) -> Result<(), Misfit> {
+        if !self.by_id.get(&task).is_some_and(|task| task.is_open()) {
+            return Err(self.misfit(task, "ends"));
+        }
+        self.end(task, ending, events);
+        Ok(())
+    }
+
+    fn apply_late(&mut self, late: LateResult, events: &mut Vec<Event>) {
+        events.push(Event::Late { task: late.task });
+        self.late.push_back(late);
+        while self.late.len() > self.config.late_max {
+            self.late.pop_front();
+        }
+    }
+
+    fn held(&self, id: TaskId, what: &'static str) -> Result<&Lease, Misfit> {
+        let lease = self.by_id.get(&id).and_then(|task| task.lease());
+        lease.ok_or_else(|| self.misfit(id, what))
     }
 
     fn shift_lease(&mut self, id: TaskId, change: impl FnOnce(&mut Lease)) {
@@ -119,7 +128,7 @@ impl Tasks {
     }
 
     fn remember(&mut self, id: TaskId, at: TaskTime, why: &str) {
-        if let Some(task) = self.tasks.get_mut(&id) {
+        if let Some(task) = self.by_id.get_mut(&id) {
             task.remember_attempt(at, why);
         }
     }
@@ -133,7 +142,7 @@ impl Tasks {
         events: &mut Vec<Event>,
     ) -> Result<(), Misfit> {
         self.held(id, "failed")?;
-        if let Some(task) = self.tasks.get_mut(&id) {
+        if let Some(task) = self.by_id.get_mut(&id) {
             task.failures = task.failures.saturating_add(1);
             let kind = task.kind.clone();
             events.push(Event::Failed { task: id, kind });
@@ -144,7 +153,7 @@ impl Tasks {
 
     fn apply_lapsed(&mut self, at: TaskTime, id: TaskId, then: Then, events: &mut Vec<Event>) -> Result<(), Misfit> {
         self.held(id, "lapsed")?;
-        if let Some(task) = self.tasks.get_mut(&id) {
+        if let Some(task) = self.by_id.get_mut(&id) {
             task.lapses = task.lapses.saturating_add(1);
             let kind = task.kind.clone();
             events.push(Event::Lapsed { task: id, kind });
@@ -161,13 +170,13 @@ impl Tasks {
             Then::Failed => State::Failed,
             Then::Dead => State::Dead,
         };
-        let fence = self.tasks.get(&id).and_then(|task| Some(task.lease()?.fence));
+        let fence = self.by_id.get(&id).and_then(|task| Some(task.lease()?.fence));
         let ending = Ending::of(state, at, why.into());
         self.end(id, Ending { fence, ..ending }, events);
     }
 
     fn apply_retried(&mut self, at: TaskTime, id: TaskId, events: &mut Vec<Event>) -> Result<(), Misfit> {
-        let state = self.tasks.get(&id).map(|task| task.state());
+        let state = self.by_id.get(&id).map(|task| task.state());
         let Some(state) = state.filter(|state| state.is_retryable()) else {
             return Err(self.misfit(id, "is tried again"));
         };
@@ -185,7 +194,7 @@ impl Tasks {
 
     fn miss_deadline(&mut self, id: TaskId, events: &mut Vec<Event>) {
         self.shift(id, |task| task.is_missed = true);
-        if let Some(task) = self.tasks.get(&id) {
+        if let Some(task) = self.by_id.get(&id) {
             let kind = task.kind.clone();
             events.push(Event::Missed { task: id, kind });
         }
@@ -203,7 +212,7 @@ impl Tasks {
 
     /// Whoever has the task is to stop.
     pub(super) fn revoke(&self, id: TaskId, events: &mut Vec<Event>) {
-        if let Some(lease) = self.tasks.get(&id).and_then(|task: &Box<Kept>| task.lease()) {
+        if let Some(lease) = self.by_id.get(&id).and_then(|task| task.lease()) {
             events.push(Event::Revoked {
                 task: id,
                 fence: lease.fence,

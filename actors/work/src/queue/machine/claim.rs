@@ -58,7 +58,7 @@ impl Tasks {
     }
 
     fn claimed(&self, id: TaskId, now: TaskTime) -> Option<Claim> {
-        let task = self.tasks.get(&id)?;
+        let task = self.by_id.get(&id)?;
         let lease = task.lease()?;
         let left = |time: TaskTime| time.comes().then(|| time.since(now));
         Some(Claim {
@@ -76,7 +76,7 @@ impl Tasks {
     }
 
     fn input(&self, task: TaskId) -> Option<Input> {
-        let result = self.tasks.get(&task)?.end()?.result.to_vec();
+        let result = self.by_id.get(&task)?.end()?.result.to_vec();
         Some(Input { task, result })
     }
 
@@ -87,7 +87,7 @@ impl Tasks {
         lease: Lease,
         events: &mut Vec<Event>,
     ) -> Result<(), super::Misfit> {
-        let found = self.tasks.get(&id).map(|task| (&task.condition, task));
+        let found = self.by_id.get(&id).map(|task| (&task.condition, task));
         let Some((Condition::Ready { since, .. }, task)) = found else {
             return Err(self.misfit(id, "was claimed"));
         };

@@ -34,7 +34,7 @@ impl Tasks {
         let mut endings = vec![(id, ending)];
         while let Some((id, ending)) = endings.pop() {
             // Two of those it waits for may end at once.
-            if !self.tasks.get(&id).is_some_and(|task| task.is_open()) {
+            if !self.by_id.get(&id).is_some_and(|task| task.is_open()) {
                 continue;
             }
             let (at, state) = (ending.at, ending.state);
@@ -60,7 +60,7 @@ impl Tasks {
     }
 
     fn end_one(&mut self, id: TaskId, ending: Ending, events: &mut Vec<Event>) {
-        let Some(task) = self.tasks.get(&id) else { return };
+        let Some(task) = self.by_id.get(&id) else { return };
         let took = task
             .lease()
             .map(|lease| ending.at.since(lease.began.unwrap_or(lease.claimed)));
@@ -96,7 +96,7 @@ impl Tasks {
     }
 
     fn unblock(&mut self, id: TaskId, at: TaskTime, events: &mut Vec<Event>) {
-        let Some(Condition::Blocked { unmet, until }) = self.tasks.get(&id).map(|task| &task.condition) else {
+        let Some(Condition::Blocked { unmet, until }) = self.by_id.get(&id).map(|task| &task.condition) else {
             return;
         };
         let (unmet, until) = (unmet.saturating_sub(1), *until);
@@ -109,7 +109,7 @@ impl Tasks {
 
     /// A task waits for nothing any more, and wants no results of others.
     fn let_inputs_go(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(&id) else { return };
+        let Some(task) = self.by_id.get(&id) else { return };
         if task.wants_inputs() {
             return;
         }
@@ -154,9 +154,9 @@ impl Tasks {
 
     /// Forgets an ended task, and its key with it.
     pub(super) fn forget(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(&id) else { return };
+        let Some(task) = self.by_id.get(&id) else { return };
         self.indexes.leave(id, task, &self.config);
-        let Some(task) = self.tasks.remove(&id) else { return };
+        let Some(task) = self.by_id.remove(&id) else { return };
         if let Some(key) = task.more.as_ref().and_then(|more| more.key.as_ref()) {
             self.keys.remove(key);
         }

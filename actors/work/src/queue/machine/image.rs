@@ -31,7 +31,7 @@ impl Tasks {
     /// All of it, to be written.
     pub fn snapshot(&self) -> Result<Vec<u8>, codec::CodecError> {
         codec::encode(&Image {
-            tasks: Cow::Borrowed(&self.tasks),
+            tasks: Cow::Borrowed(&self.by_id),
             late: Cow::Borrowed(&self.late),
             totals: self.totals,
             next_task: self.next_task,
@@ -46,7 +46,7 @@ impl Tasks {
     pub fn restore(config: Config, snapshot: &[u8]) -> Result<Self, ReplayError> {
         let image: Image<'static> = codec::decode(snapshot)?;
         let mut tasks = Self {
-            tasks: image.tasks.into_owned(),
+            by_id: image.tasks.into_owned(),
             late: image.late.into_owned(),
             totals: image.totals,
             next_task: image.next_task,
@@ -62,7 +62,7 @@ impl Tasks {
 
     fn find_their_places(&mut self) {
         let Self {
-            tasks,
+            by_id: tasks,
             indexes,
             keys,
             waits,

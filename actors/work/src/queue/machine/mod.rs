@@ -68,7 +68,7 @@ const RECORD_BYTES_MAX: usize = 3 << 20;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tasks {
     config: Config,
-    tasks: BTreeMap<TaskId, Box<Kept>>,
+    by_id: BTreeMap<TaskId, Box<Kept>>,
     indexes: Indexes,
     keys: BTreeMap<Key, TaskId>,
     /// Which open task each blocked one still waits for: the earlier one first.
@@ -114,7 +114,7 @@ impl Tasks {
     pub fn new(config: Config) -> Self {
         Self {
             config,
-            tasks: BTreeMap::new(),
+            by_id: BTreeMap::new(),
             indexes: Indexes::default(),
             keys: BTreeMap::new(),
             waits: BTreeSet::new(),
@@ -148,7 +148,7 @@ impl Tasks {
 
     /// Gives a task another condition; the only way to one.
     fn shift(&mut self, id: TaskId, change: impl FnOnce(&mut Kept)) {
-        let Some(task) = self.tasks.get_mut(&id) else { return };
+        let Some(task) = self.by_id.get_mut(&id) else { return };
         let before = task.stake();
         self.indexes.leave(id, task, &self.config);
         change(task);
@@ -166,19 +166,18 @@ impl Tasks {
     }
 
     fn tell_ready(&self, id: TaskId, events: &mut Vec<Event>) {
-        let is_ready = |task: &&Box<Kept>| matches!(task.condition, Condition::Ready { .. });
-        if self.tasks.get(&id).is_some_and(|task| is_ready(&task)) {
+        if self.state(id) == Some(State::Ready) {
             events.push(Event::Ready { task: id });
         }
     }
 
     fn known(&self, id: TaskId) -> Result<&Kept, Refusal> {
-        let task = self.tasks.get(&id).map(Box::as_ref);
+        let task = self.by_id.get(&id).map(Box::as_ref);
         task.ok_or(Refusal::NoSuchTask { task: id })
     }
 
     fn misfit(&self, task: TaskId, what: &'static str) -> Misfit {
-        let found = self.tasks.get(&task).map_or("unknown", |task| task.state().label());
+        let found = self.by_id.get(&task).map_or("unknown", |task| task.state().label());
         Misfit { task, what, found }
     }
 }

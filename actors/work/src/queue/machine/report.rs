@@ -98,7 +98,7 @@ impl Tasks {
     pub fn abandon(&mut self, turn: &mut Turn, worker: &Worker) -> Result<usize, Refusal> {
         self.advance(turn)?;
         let held_by = |task: &&TaskId| {
-            let lease = self.tasks.get(task).and_then(|task| task.lease());
+            let lease = self.by_id.get(task).and_then(|task| task.lease());
             lease.is_some_and(|lease| lease.worker == *worker)
         };
         let held: Vec<TaskId> = self.indexes.leases.values().filter(held_by).copied().collect();
@@ -157,7 +157,7 @@ impl Tasks {
     }
 
     fn ended_by(&self, id: TaskId, fence: Fence, states: &[State]) -> bool {
-        let end = self.tasks.get(&id).and_then(|task| task.end());
+        let end = self.by_id.get(&id).and_then(|task| task.end());
         end.is_some_and(|end| end.fence == Some(fence) && states.contains(&end.state))
     }
 

@@ -178,7 +178,7 @@ impl Tasks {
             });
             self.indexes.stake(id, &kept.needs, kept.stake());
             self.indexes.enter(id, &kept, &self.config);
-            self.tasks.insert(id, kept);
+            self.by_id.insert(id, kept);
         }
         let mut id = first;
         while id < self.next_task {
@@ -189,14 +189,14 @@ impl Tasks {
 
     /// Looks at what a new task waits for.
     fn settle(&mut self, id: TaskId, at: TaskTime, events: &mut Vec<Event>) {
-        let Some(task) = self.tasks.get(&id) else { return };
+        let Some(task) = self.by_id.get(&id) else { return };
         let super::Condition::Blocked { until, .. } = task.condition else {
             return;
         };
         let after: Vec<TaskId> = task.after().to_vec();
         let mut unmet = 0;
         for earlier in after {
-            if self.tasks.get(&earlier).is_some_and(|task| task.is_open()) {
+            if self.by_id.get(&earlier).is_some_and(|task| task.is_open()) {
                 self.waits.insert((earlier, id));
                 unmet += 1;
             } else {

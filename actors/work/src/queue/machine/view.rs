@@ -108,7 +108,7 @@ impl Tasks {
     /// Up to so many tasks that pass, in the order of their numbers.
     pub fn list(&self, filter: &Filter, most: usize) -> Vec<View> {
         let first = filter.after.map_or(TaskId::new(0), TaskId::next);
-        let tasks = self.tasks.range(first..).filter(|(_, task)| filter.lets_pass(task));
+        let tasks = self.by_id.range(first..).filter(|(_, task)| filter.lets_pass(task));
         tasks.take(most).map(|(id, task)| self.view(*id, task)).collect()
     }
 
@@ -119,7 +119,7 @@ impl Tasks {
 
     /// Where a task stands, as far as it is known.
     pub fn state(&self, id: TaskId) -> Option<State> {
-        self.tasks.get(&id).map(|task| task.state())
+        self.by_id.get(&id).map(|task| task.state())
     }
 
     /// All tasks in figures.

@@ -56,7 +56,7 @@ impl Chaos {
                 submission.not_before = (chance.below(8) == 0).then(|| secs(chance.below(20)));
                 submission.timeout = (chance.below(8) == 0).then(|| secs(1 + chance.below(40)));
                 let earlier = now.saturating_sub(chance.below(20));
-                if chance.below(6) == 0 && self.tasks.tasks.contains_key(&TaskId::new(earlier)) {
+                if chance.below(6) == 0 && self.tasks.by_id.contains_key(&TaskId::new(earlier)) {
                     submission.after = vec![After::Task(TaskId::new(earlier))];
                 }
                 submission
@@ -150,9 +150,9 @@ impl Chaos {
         assert!(self.tasks.waits.is_empty() && self.tasks.census().next().is_none());
         // Each failed or dead one may keep the one before it.
         assert!(
-            self.tasks.tasks.len() <= 1_400,
+            self.tasks.by_id.len() <= 1_400,
             "ended tasks are bounded: {}",
-            self.tasks.tasks.len()
+            self.tasks.by_id.len()
         );
     }
 }

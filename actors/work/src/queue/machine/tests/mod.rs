@@ -79,7 +79,7 @@ impl Room {
 
     fn pass(&mut self, time: Duration) {
         self.turn.now = self.turn.now + time;
-        self.run(|tasks, turn| tasks.tick(turn)).unwrap();
+        self.run(Tasks::tick).unwrap();
     }
 
     fn batch(&mut self, batch: Vec<Submission>) -> Result<Vec<Accepted>, Refusal> {

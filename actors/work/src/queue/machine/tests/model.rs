@@ -89,9 +89,9 @@ impl Model {
             if is_lease && self.tasks[id].lease.is_some() {
                 let (_, _, _, gives_up) = self.tasks[id].lease.unwrap();
                 if gives_up <= now {
-                    self.failed(id)
+                    self.failed(id);
                 } else {
-                    self.lapsed(id)
+                    self.lapsed(id);
                 }
             } else if !is_lease && !self.tasks[id].state.is_end() {
                 self.tasks[id].missed = true;
@@ -275,7 +275,9 @@ impl Model {
         let held = |id: &usize| self.tasks[*id].lease.is_some_and(|(_, by, ..)| by == worker);
         let mut ids: Vec<_> = (0..self.tasks.len()).filter(held).collect();
         ids.sort_by_key(|id| self.tasks[*id].lease.map(|(fence, ..)| fence));
-        ids.into_iter().for_each(|id| self.lapsed(id));
+        for id in ids {
+            self.lapsed(id);
+        }
     }
 }
 
@@ -349,7 +351,7 @@ impl Pair {
             }
             Step::Cancel(_) | Step::Retry(_) => {}
         }
-        let states: Vec<_> = self.room.tasks.tasks.values().map(|task| task.state()).collect();
+        let states: Vec<_> = self.room.tasks.by_id.values().map(|task| task.state()).collect();
         assert_eq!(
             states,
             self.model.tasks.iter().map(|task| task.state).collect::<Vec<_>>()
@@ -375,11 +377,11 @@ fn plan() -> impl Strategy<Value = Plan> {
         prop::option::weighted(0.2, 0u64..60_000),
         prop::option::weighted(0.3, 1u64..60_000),
     );
-    let ties = (
+    let bonds = (
         prop::collection::vec(0usize..50, 0..3),
         prop::option::weighted(0.2, (0usize..3, prop::option::of(0u64..20_000))),
     );
-    (0usize..5, 0usize..4, 0u16..3, times, ties).prop_map(|(priority, needs, retries, times, ties)| Plan {
+    (0usize..5, 0usize..4, 0u16..3, times, bonds).prop_map(|(priority, needs, retries, times, bonds)| Plan {
         priority,
         needs,
         deadline: times.0,
@@ -387,8 +389,8 @@ fn plan() -> impl Strategy<Value = Plan> {
         not_before: times.2,
         timeout: times.3,
         retries,
-        after: ties.0,
-        rather: ties.1,
+        after: bonds.0,
+        rather: bonds.1,
     })
 }
 

@@ -212,7 +212,7 @@ fn time_never_goes_back_and_a_restart_prolongs_leases_but_not_deadlines() {
     });
     assert_eq!(woken, began + secs(95));
     room.turn.now = woken;
-    assert_eq!(room.run(|tasks, turn| tasks.resume(turn)), Ok(secs(95)));
+    assert_eq!(room.run(Tasks::resume), Ok(secs(95)));
     let view = room.tasks.show(held).unwrap();
     assert_eq!((view.state, view.lease_left), (State::Claimed, Some(secs(30))));
     assert_eq!(room.tasks.show(due).unwrap().deadline_in, Some(secs(5)));
