@@ -48,17 +48,17 @@ pub(super) struct Shed {
 impl Shed {
     /// The task that goes first where there are more than so many, or more than so many bytes.
     pub(super) fn surplus(&self, tasks_max: usize, bytes_max: usize) -> Option<TaskId> {
-        let is_over = self.by_id.len() > tasks_max || self.bytes > bytes_max;
-        self.by_id.first().filter(|_| is_over).map(|(_, id)| *id)
+        let is_over = self.tasks.len() > tasks_max || self.bytes > bytes_max;
+        self.tasks.first().filter(|_| is_over).map(|(_, id)| *id)
     }
 
     /// Its tasks, those that ended first first.
     pub(super) fn tasks(&self) -> impl Iterator<Item = TaskId> {
-        self.by_id.iter().map(|(_, id)| *id)
+        self.tasks.iter().map(|(_, id)| *id)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+        self.tasks.len()
     }
 }
 

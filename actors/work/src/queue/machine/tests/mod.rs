@@ -147,11 +147,11 @@ impl Room {
 /// Each task that was submitted is open or has ended, and no two leases have one number.
 fn assert_conserved(tasks: &Tasks) {
     let totals = tasks.totals;
-    let open = tasks.tasks.values().filter(|task| task.is_open()).count();
+    let open = tasks.by_id.values().filter(|task| task.is_open()).count();
     assert_eq!(open, tasks.indexes.open);
     assert_eq!(totals.submitted, totals.ended.iter().sum::<u64>() + open as u64);
     let leases: Vec<_> = tasks
-        .tasks
+        .by_id
         .iter()
         .filter_map(|(id, task)| Some((task.lease()?.fence, *id)))
         .collect();
