@@ -69,10 +69,12 @@
 //!
 //! Open tasks and the bytes of their bodies, sets of capabilities, batches, bodies and results, ended tasks and their bytes,
 //! late results, who waits. A result is kept beyond that for as long as an open task waits for it.
+#![forbid(unsafe_code)]
 
 mod bytes;
 mod codec;
 pub mod config;
+pub mod dispatch;
 pub mod error;
 pub mod metrics;
 mod queue;

@@ -13,7 +13,7 @@ use crate::words::{Capability, Fence, Key, Kind, Tag, TaskId, Worker};
 pub(crate) enum Record {
     Submitted {
         at: TaskTime,
-        tasks: Vec<NewTask>,
+        tasks: Vec<Entrant>,
     },
     Claimed {
         at: TaskTime,
@@ -123,7 +123,7 @@ pub(crate) enum Then {
 
 /// A task as it is written once: with its times and prerequisites resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct NewTask {
+pub(crate) struct Entrant {
     pub(crate) kind: Kind,
     pub(crate) body: Bytes,
     pub(crate) priority: Priority,

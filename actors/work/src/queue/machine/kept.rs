@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
-use crate::record::{Attempt, More, NewTask, Tries};
+use crate::record::{Attempt, Entrant, More, Tries};
 use crate::task::{Affinity, Priority, State};
 use crate::time::TaskTime;
 use crate::words::{Capability, Fence, Kind, TaskId, Worker};
@@ -90,7 +90,7 @@ pub(super) struct Stake {
 }
 
 impl Kept {
-    pub(super) fn of(new: NewTask, at: TaskTime, needs: Needs) -> Self {
+    pub(super) fn of(new: Entrant, at: TaskTime, needs: Needs) -> Self {
         let unmet = new.more.as_ref().map_or(0, |more| more.after.len());
         Self {
             kind: new.kind,

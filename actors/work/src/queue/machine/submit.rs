@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::error::Refusal;
-use crate::record::{More, NewTask, Record, Tries};
+use crate::record::{Entrant, More, Record, Tries};
 use crate::task::{Accepted, After, State, Submission};
 use crate::time::{TaskTime, millis};
 use crate::words::{Capability, Key, TaskId};
@@ -96,7 +96,7 @@ impl Tasks {
         Ok(())
     }
 
-    fn has_shelves_for(&self, tasks: &[NewTask]) -> Result<(), Refusal> {
+    fn has_shelves_for(&self, tasks: &[Entrant]) -> Result<(), Refusal> {
         let is_new = |needs: &&[Capability]| !self.indexes.needs.contains_key(*needs);
         let needs = tasks.iter().map(|task| &*task.needs);
         let more = needs.filter(is_new).collect::<BTreeSet<_>>().len();
@@ -159,7 +159,7 @@ impl Tasks {
         Ok(task)
     }
 
-    pub(super) fn apply_submitted(&mut self, at: TaskTime, tasks: Vec<NewTask>, events: &mut Vec<Event>) {
+    pub(super) fn apply_submitted(&mut self, at: TaskTime, tasks: Vec<Entrant>, events: &mut Vec<Event>) {
         let first = self.next_task;
         for task in tasks {
             let id = self.next_task;
@@ -257,7 +257,7 @@ fn fits(place: usize, submission: &Submission) -> Result<(), Refusal> {
     problem.map_or(Ok(()), |problem| Err(Refusal::Unfit { place, problem, remedy }))
 }
 
-fn new_task(submission: Submission, after: Vec<TaskId>, now: TaskTime) -> NewTask {
+fn new_task(submission: Submission, after: Vec<TaskId>, now: TaskTime) -> Entrant {
     let timeout = submission.timeout.map_or(0, millis);
     let mut needs = submission.needs;
     needs.sort_unstable();
@@ -271,7 +271,7 @@ fn new_task(submission: Submission, after: Vec<TaskId>, now: TaskTime) -> NewTas
         parent: submission.parent,
         past: Vec::new(),
     };
-    NewTask {
+    Entrant {
         kind: submission.kind,
         body: submission.body.into(),
         priority: submission.priority,
