@@ -14,6 +14,9 @@ use super::indexes::Counts;
 use super::kept::{Condition, Kept};
 use super::{Tasks, Totals};
 
+/// The most tasks of one list; who wants more asks for those after the last.
+const LIST_MAX: usize = 10_000;
+
 /// Which tasks are listed: those that are as each part says that is given.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
@@ -109,7 +112,10 @@ impl Tasks {
     pub fn list(&self, filter: &Filter, most: usize) -> Vec<View> {
         let first = filter.after.map_or(TaskId::new(0), TaskId::next);
         let tasks = self.by_id.range(first..).filter(|(_, task)| filter.lets_pass(task));
-        tasks.take(most).map(|(id, task)| self.view(*id, task)).collect()
+        tasks
+            .take(most.min(LIST_MAX))
+            .map(|(id, task)| self.view(*id, task))
+            .collect()
     }
 
     /// The dead tasks that are kept, those that died first first.
