@@ -1,0 +1,352 @@
+//! Who of several workers gets the next task, and what an idle one takes from another: decided without IO, by what is
+//! known of their queues.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use triarch_supervision::clock::Chance;
+
+/// How tasks are spread over the workers that are able to do them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dispatch {
+    /// One after the other.
+    RoundRobin,
+    /// Whoever has least, each task counted as one.
+    LeastLoaded,
+    /// The one of two drawn ones that has less: nearly as even, and only two are looked at.
+    #[default]
+    RandomOfTwo,
+    /// In proportion to their weights.
+    Weighted,
+    /// Whoever is able to do least else, so that others stay free for what only they can do; of several, who has least.
+    Capability,
+    /// Where it is expected to be finished first, by how long tasks took there.
+    Predictive,
+}
+
+impl Dispatch {
+    /// All there are.
+    pub const ALL: [Self; 6] = [
+        Self::RoundRobin,
+        Self::LeastLoaded,
+        Self::RandomOfTwo,
+        Self::Weighted,
+        Self::Capability,
+        Self::Predictive,
+    ];
+}
+
+/// What is known of a worker that is able to do the task.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// How many tasks it has, those that wait for it counted.
+    pub tasks: usize,
+    /// How much of the work it is to get, beside others; 0 for none.
+    pub weight: u32,
+    /// How many capabilities it has.
+    pub abilities: usize,
+    /// How long a task takes it, as far as that is known.
+    pub service: Service,
+}
+
+/// How long tasks take a worker: a mean in which each newer one counts for more.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Service(Option<Duration>);
+
+/// The newest time counts for one in so many.
+const MEMORY: u32 = 8;
+
+impl Service {
+    /// A task took so long.
+    pub fn observe(&mut self, time: Duration) {
+        self.0 = Some(self.0.map_or(time, |mean| (mean * (MEMORY - 1) + time) / MEMORY));
+    }
+
+    /// The mean, once there was a task.
+    pub const fn mean(self) -> Option<Duration> {
+        self.0
+    }
+}
+
+/// What a dispatch remembers from one choice to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    turn: usize,
+    /// How much each has coming to it, by weight.
+    credits: Vec<i64>,
+}
+
+impl Dispatch {
+    /// The place of the worker that gets the next task; none where there is nobody.
+    pub fn choose(self, workers: &[Standing], memory: &mut Memory, chance: &mut impl Chance) -> Option<usize> {
+        match self {
+            Self::RoundRobin => {
+                let place = memory.turn.checked_rem(workers.len())?;
+                memory.turn = place + 1;
+                Some(place)
+            }
+            Self::LeastLoaded => least(workers, |worker| worker.tasks),
+            Self::RandomOfTwo => of_two(workers, chance),
+            Self::Weighted => by_weight(workers, &mut memory.credits),
+            Self::Capability => least(workers, |worker| (worker.abilities, worker.tasks)),
+            Self::Predictive => {
+                let unknown = known_mean(workers);
+                least(workers, |worker| finish(worker, unknown))
+            }
+        }
+    }
+}
+
+fn least<K: Ord>(workers: &[Standing], key: impl Fn(&Standing) -> K) -> Option<usize> {
+    let (place, _) = workers.iter().enumerate().min_by_key(|(_, worker)| key(worker))?;
+    Some(place)
+}
+
+fn of_two(workers: &[Standing], chance: &mut impl Chance) -> Option<usize> {
+    let first = draw(workers.len(), chance)?;
+    let Some(other) = draw(workers.len() - 1, chance) else {
+        return Some(first);
+    };
+    // Never the same one twice.
+    let second = if other >= first { other + 1 } else { other };
+    let tasks = |place: usize| workers.get(place).map(|worker| worker.tasks);
+    Some(if tasks(second) < tasks(first) { second } else { first })
+}
+
+fn draw(count: usize, chance: &mut impl Chance) -> Option<usize> {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "there are far fewer workers than a double counts"
+    )]
+    let place = (chance.unit() * count as f64) as usize;
+    (count > 0).then(|| place.min(count - 1))
+}
+
+/// Each round everyone is credited its weight, and whoever has most pays for all: so those of much weight do not get
+/// theirs in one go.
+fn by_weight(workers: &[Standing], credits: &mut Vec<i64>) -> Option<usize> {
+    credits.resize(workers.len(), 0);
+    let total: i64 = workers.iter().map(|worker| i64::from(worker.weight)).sum();
+    for (credit, worker) in credits.iter_mut().zip(workers) {
+        *credit += i64::from(worker.weight);
+    }
+    let eligible = credits
+        .iter_mut()
+        .zip(workers)
+        .enumerate()
+        .filter(|(_, (_, worker))| worker.weight > 0);
+    // Of several that have as much the first, as elsewhere.
+    let (place, (credit, _)) = eligible.reduce(|best, next| if *next.1.0 > *best.1.0 { next } else { best })?;
+    *credit -= total;
+    Some(place)
+}
+
+fn known_mean(workers: &[Standing]) -> Duration {
+    let known: Vec<_> = workers.iter().filter_map(|worker| worker.service.mean()).collect();
+    let sum: Duration = known.iter().sum();
+    u32::try_from(known.len())
+        .ok()
+        .and_then(|count| sum.checked_div(count))
+        .unwrap_or(Duration::from_millis(1))
+}
+
+/// When a worker would be through with one more task; one of which nothing is known counts as the others are.
+fn finish(worker: &Standing, unknown: Duration) -> Duration {
+    let tasks = u32::try_from(worker.tasks).unwrap_or(u32::MAX).saturating_add(1);
+    worker.service.mean().unwrap_or(unknown).saturating_mul(tasks)
+}
+
+/// Work that changes hands: so many tasks from the tail of one queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steal {
+    /// Whose.
+    pub from: usize,
+    /// How many.
+    pub count: usize,
+}
+
+/// One is stolen from only by who has at most one in so many of its tasks.
+const RATIO: usize = 2;
+
+/// What the worker at `thief`, who has `waiting` of its own there, takes from the heaviest other: at most half, and only
+/// where that one has twice as much. Only tasks that wait count, and none that somebody has begun.
+pub fn steal(waiting: &[usize], thief: usize) -> Option<Steal> {
+    let mine = *waiting.get(thief)?;
+    let others = waiting.iter().enumerate().filter(|(place, _)| *place != thief);
+    let (from, most) = others.rev().max_by_key(|(_, count)| **count)?;
+    let count = most.saturating_sub(mine) / 2;
+    (*most >= RATIO * mine.max(1) && count > 0).then_some(Steal { from, count })
+}
+
+/// How evenly work was spread: 1 less the coefficient of variation, and 1 where there was none.
+#[expect(clippy::cast_precision_loss, reason = "a ratio to be looked at")]
+pub fn evenness(done: &[u64]) -> f64 {
+    let count = done.len() as f64;
+    let mean = done.iter().sum::<u64>() as f64 / count;
+    if done.is_empty() || mean == 0.0 {
+        return 1.0;
+    }
+    let squares: f64 = done.iter().map(|one| (*one as f64 - mean).powi(2)).sum();
+    1.0 - (squares / count).sqrt() / mean
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
+    use triarch_supervision::clock::Seeded;
+
+    use super::*;
+
+    fn standing(tasks: usize) -> Standing {
+        Standing {
+            tasks,
+            weight: 1,
+            abilities: 1,
+            service: Service::default(),
+        }
+    }
+
+    fn chosen(dispatch: Dispatch, workers: &[Standing], times: usize) -> Vec<usize> {
+        let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
+        (0..times)
+            .map(|_| dispatch.choose(workers, &mut memory, &mut chance).unwrap())
+            .collect()
+    }
+
+    /// Gives each task to the chosen one, and counts.
+    fn spread(dispatch: Dispatch, mut workers: Vec<Standing>, tasks: usize) -> Vec<u64> {
+        let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
+        for _ in 0..tasks {
+            let place = dispatch.choose(&workers, &mut memory, &mut chance).unwrap();
+            workers[place].tasks += 1;
+        }
+        workers.iter().map(|worker| worker.tasks as u64).collect()
+    }
+
+    #[test]
+    fn one_after_the_other_comes_round() {
+        let workers = [5, 0, 9].map(standing);
+        assert_eq!(chosen(Dispatch::RoundRobin, &workers, 5), [0, 1, 2, 0, 1]);
+    }
+
+    #[test]
+    fn whoever_has_least_is_next() {
+        assert_eq!(chosen(Dispatch::LeastLoaded, &[5, 2, 9, 2].map(standing), 1), [1]);
+        assert_eq!(spread(Dispatch::LeastLoaded, vec![standing(0); 7], 700), [100; 7]);
+    }
+
+    #[test]
+    fn of_two_drawn_ones_that_with_less_is_next_so_the_fullest_never_is() {
+        let workers = [3, 1, 2].map(standing);
+        let places = chosen(Dispatch::RandomOfTwo, &workers, 200);
+        assert!(!places.contains(&0) && places.contains(&1) && places.contains(&2));
+        assert_eq!(chosen(Dispatch::RandomOfTwo, &workers[..1], 1), [0]);
+        assert!(evenness(&spread(Dispatch::RandomOfTwo, vec![standing(0); 100], 100_000)) > 0.99);
+    }
+
+    #[test]
+    fn weights_are_kept_to_without_a_run_of_one() {
+        let workers = [5, 1, 0, 1].map(|weight| Standing { weight, ..standing(0) });
+        assert_eq!(chosen(Dispatch::Weighted, &workers, 7), [0, 0, 1, 0, 3, 0, 0]);
+        let idle = [Standing {
+            weight: 0,
+            ..standing(0)
+        }];
+        assert_eq!(
+            Dispatch::Weighted.choose(&idle, &mut Memory::default(), &mut Seeded::new(1)),
+            None
+        );
+    }
+
+    #[test]
+    fn those_with_rare_capabilities_are_spared() {
+        let able = |abilities, tasks| Standing {
+            abilities,
+            ..standing(tasks)
+        };
+        assert_eq!(
+            chosen(Dispatch::Capability, &[able(3, 0), able(1, 9), able(1, 4)], 1),
+            [2]
+        );
+    }
+
+    #[test]
+    fn a_quick_worker_is_given_more_and_one_nobody_knows_as_much_as_most() {
+        let with = |millis: Option<u64>, tasks| {
+            let service = Service(millis.map(Duration::from_millis));
+            Standing {
+                service,
+                ..standing(tasks)
+            }
+        };
+        let shares = spread(Dispatch::Predictive, vec![with(Some(10), 0), with(Some(30), 0)], 400);
+        assert_eq!(shares, [300, 100]);
+        assert_eq!(
+            chosen(
+                Dispatch::Predictive,
+                &[with(Some(10), 3), with(None, 0), with(Some(30), 0)],
+                1
+            ),
+            [1]
+        );
+    }
+
+    #[test]
+    fn a_service_time_follows_what_is_observed() {
+        let mut service = Service::default();
+        service.observe(Duration::from_millis(80));
+        assert_eq!(service.mean(), Some(Duration::from_millis(80)));
+        service.observe(Duration::from_millis(160));
+        assert_eq!(service.mean(), Some(Duration::from_millis(90)));
+    }
+
+    #[test]
+    fn half_is_stolen_from_the_heaviest_that_has_twice_as_much() {
+        assert_eq!(steal(&[0, 4, 9], 0), Some(Steal { from: 2, count: 4 }));
+        assert_eq!(steal(&[3, 5], 0), None, "not twice as much");
+        assert_eq!(steal(&[3, 6], 0), Some(Steal { from: 1, count: 1 }));
+        assert_eq!(steal(&[0, 1], 0), None, "it would only change places");
+        assert_eq!(steal(&[0], 0), None);
+        assert_eq!(steal(&[], 0), None);
+    }
+
+    #[test]
+    fn evenness_is_one_where_all_have_as_much() {
+        assert!((evenness(&[5, 5, 5]) - 1.0).abs() < 1e-9 && (evenness(&[]) - 1.0).abs() < 1e-9);
+        assert!(evenness(&[0, 10]).abs() < 1e-9);
+    }
+
+    proptest! {
+        #[test]
+        fn somebody_is_chosen_wherever_there_is_somebody(
+            tasks in prop::collection::vec(0usize..50, 1..20), seed in any::<u64>()
+        ) {
+            let workers: Vec<_> = tasks.into_iter().map(standing).collect();
+            for dispatch in Dispatch::ALL {
+                let place = dispatch.choose(&workers, &mut Memory::default(), &mut Seeded::new(seed));
+                prop_assert!(place.is_some_and(|place| place < workers.len()));
+                prop_assert_eq!(dispatch.choose(&[], &mut Memory::default(), &mut Seeded::new(seed)), None);
+            }
+        }
+
+        #[test]
+        fn stealing_ends_and_loses_nothing_and_nobody_is_left_with_less_than_the_thief(
+            mut waiting in prop::collection::vec(0usize..200, 2..10)
+        ) {
+            let all: usize = waiting.iter().sum();
+            for _ in 0..2_000 {
+                let found = (0..waiting.len()).find_map(|thief| Some((thief, steal(&waiting, thief)?)));
+                let Some((thief, Steal { from, count })) = found else { break };
+                prop_assert!(count <= waiting[from] / 2);
+                waiting[from] -= count;
+                waiting[thief] += count;
+                prop_assert!(waiting[from] >= waiting[thief]);
+            }
+            prop_assert_eq!(waiting.iter().sum::<usize>(), all);
+            prop_assert!((0..waiting.len()).all(|thief| steal(&waiting, thief).is_none()), "{:?}", waiting);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What can go wrong with tasks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use triarch_journal::{OpenError, RecoverError, WriteError};
+use triarch_supervision::address::AskError;
+use triarch_supervision::metrics::InstrumentError;
+
+use crate::codec::CodecError;
+use crate::task::State;
+use crate::words::{Fence, TaskId};
+
+/// Why the room cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting that cannot be followed.
+    #[error("the setting {setting} leaves no room for any task; raise it, or leave it out")]
+    NoRoom {
+        /// Which.
+        setting: &'static str,
+    },
+    /// Its journal cannot be kept.
+    #[error(transparent)]
+    Journal(#[from] triarch_journal::Error),
+    /// What it counts is not in the catalogue.
+    #[error(transparent)]
+    Instruments(#[from] InstrumentError),
+}
+
+/// Why what was asked of a task is not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No more tasks are taken.
+    #[error("tasks are being drained, so none is taken; end the drain, or wait for the next start")]
+    Draining,
+    /// There are as many open tasks as may be, or as large ones.
+    #[error("{open} tasks with {bytes} bytes are open, and {more} more are too many; wait until some are done")]
+    Full {
+        /// How many are open.
+        open: usize,
+        /// How many bytes their bodies have.
+        bytes: usize,
+        /// How many were to come.
+        more: usize,
+    },
+    /// A batch that is too much to be written as one.
+    #[error("what was submitted has {bytes} bytes, more than can be written as one; submit it in parts")]
+    TooLarge {
+        /// How many bytes it takes on disk.
+        bytes: usize,
+    },
+    /// A task that cannot be taken as it is.
+    #[error("the task at place {place} has {problem}; {remedy}")]
+    Unfit {
+        /// Its place in the batch, from 0.
+        place: usize,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Tasks wait for each other in a circle.
+    #[error("these tasks would wait for each other for ever: {}; leave one of them out", .cycle.join(" → "))]
+    Cycle {
+        /// Each of them by key or place, the first one again at the end.
+        cycle: Vec<String>,
+    },
+    /// Nobody knows the task.
+    #[error("there is no task {task}, or it is kept no more; list those there are")]
+    NoSuchTask {
+        /// Which.
+        task: TaskId,
+    },
+    /// The lease is over.
+    #[error("lease {fence} of task {task} is over, and the task is {}; what was done is kept as a late result, drop it", .state.label())]
+    Stale {
+        /// Which task.
+        task: TaskId,
+        /// Which lease.
+        fence: Fence,
+        /// Where the task stands.
+        state: State,
+    },
+    /// No lease has that number yet.
+    #[error("task {task} was never claimed under lease {fence}; show the number that its claim gave")]
+    NeverClaimed {
+        /// Which task.
+        task: TaskId,
+        /// Which lease.
+        fence: Fence,
+    },
+    /// The task stands where this cannot be done.
+    #[error("task {task} is {}, and {remedy}", .state.label())]
+    WrongState {
+        /// Which task.
+        task: TaskId,
+        /// Where it stands.
+        state: State,
+        /// What can be done.
+        remedy: &'static str,
+    },
+    /// A lease of no length.
+    #[error("a lease of {lease:?} cannot be; ask for 10 ms to 24 h")]
+    Lease {
+        /// What was asked for.
+        lease: Duration,
+    },
+    /// What is to be written cannot be.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// Records that contradict each other.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+}
+
+/// Why a queue does not do what it was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// It cannot be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It is not on disk, so it counts for nothing.
+    #[error("it is not acknowledged, since the journal of tasks did not take it")]
+    NotWritten(#[from] WriteError),
+    /// Nothing is changed for now.
+    #[error("tasks are not changed for now, since their journal takes nothing: {why}; free space or mend the disk")]
+    Closed {
+        /// Why the journal takes nothing.
+        why: String,
+    },
+    /// So many wait already that nobody more may.
+    #[error("so many wait for tasks that nobody more may; ask again later without waiting")]
+    TooManyWait,
+    /// The queue was not reached, or failed with it in hand.
+    #[error(transparent)]
+    Asked(#[from] AskError),
+    /// The journal does not open.
+    #[error("the journal of tasks cannot be had")]
+    Journal(#[from] RecoverError),
+    /// The journal cannot be read.
+    #[error("the journal of tasks cannot be read")]
+    Unread(#[from] Arc<OpenError>),
+    /// What it says is not what tasks can be.
+    #[error("the journal of tasks makes no sense")]
+    Replay(#[from] ReplayError),
+    /// What is to be written cannot be.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// What read the journal has failed.
+    #[error("what read the journal of tasks has failed: {why}; report it")]
+    Gone {
+        /// In its own words.
+        why: String,
+    },
+}
+
+/// A record that does not fit the tasks there are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a record says that task {task} {what}, which cannot be where it is {found}; restore the journal from a backup"
+)]
+pub struct Misfit {
+    /// Which task.
+    pub task: TaskId,
+    /// What the record says.
+    pub what: &'static str,
+    /// Where the task stands.
+    pub found: &'static str,
+}
+
+/// Why tasks cannot be built from what was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// Bytes that are no record.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A record that does not fit.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+}

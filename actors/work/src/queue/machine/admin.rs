@@ -1,0 +1,109 @@
+//! What people and the runtime ask for.
+
+use std::time::Duration;
+
+use crate::codec::{self, CodecError};
+use crate::error::Refusal;
+use crate::record::{LateResult, Record};
+use crate::task::State;
+use crate::time::{Anchor, Sight, TaskTime};
+use crate::words::TaskId;
+
+use super::{Tasks, Turn};
+
+impl Tasks {
+    /// Calls a task off, for good; whoever has it is told.
+    pub fn cancel(&mut self, turn: &mut Turn, task: TaskId, why: &str) -> Result<(), Refusal> {
+        self.advance(turn)?;
+        let state = self.known(task)?.state();
+        if state == State::Cancelled {
+            return Ok(());
+        }
+        if state.is_end() {
+            let remedy = "nothing is left to call off";
+            return Err(Refusal::WrongState { task, state, remedy });
+        }
+        let (at, why) = (turn.now, why.into());
+        self.commit(turn, Record::Cancelled { at, task, why })
+    }
+
+    /// Has a task tried again that failed or is dead, with all its attempts before it.
+    pub fn retry(&mut self, turn: &mut Turn, task: TaskId) -> Result<(), Refusal> {
+        self.advance(turn)?;
+        let state = self.known(task)?.state();
+        if !state.is_retryable() {
+            let remedy = "only what failed or is dead is tried again; submit it anew";
+            return Err(Refusal::WrongState { task, state, remedy });
+        }
+        if self.is_draining {
+            return Err(Refusal::Draining);
+        }
+        if self.indexes.open >= self.config.open_max {
+            let (open, bytes) = (self.indexes.open, self.indexes.body_bytes);
+            return Err(Refusal::Full { open, bytes, more: 1 });
+        }
+        self.commit(turn, Record::Retried { at: turn.now, task })
+    }
+
+    /// Forgets a task that has ended and whose result nobody waits for.
+    pub fn drop_ended(&mut self, turn: &mut Turn, task: TaskId) -> Result<(), Refusal> {
+        self.advance(turn)?;
+        let kept = self.known(task)?;
+        let is_free = kept.end().is_some_and(|end| end.pins == 0);
+        if !is_free {
+            let state = kept.state();
+            let remedy = "it is needed; drop it when it and those after it have ended";
+            return Err(Refusal::WrongState { task, state, remedy });
+        }
+        self.commit(turn, Record::Dropped { at: turn.now, task })
+    }
+
+    /// Takes no more tasks, or takes them again; those there are go on.
+    pub fn drain(&mut self, turn: &mut Turn, on: bool) -> Result<(), Refusal> {
+        self.advance(turn)?;
+        if self.is_draining == on {
+            return Ok(());
+        }
+        self.commit(turn, Record::Draining { at: turn.now, on })
+    }
+
+    /// Whether no more tasks are taken.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    /// Notes what the clocks outside show, for the next life.
+    pub fn anchor(&mut self, turn: &mut Turn, sight: Sight) -> Result<(), Refusal> {
+        self.advance(turn)?;
+        let at = turn.now;
+        self.commit(turn, Record::Anchored(Anchor { at, sight }))
+    }
+
+    /// What the clocks outside show as it would be written, without a change yet.
+    pub fn note(&self, now: TaskTime, sight: Sight) -> Result<Vec<u8>, CodecError> {
+        let at = now.max(self.now);
+        codec::encode(&Record::Anchored(Anchor { at, sight }))
+    }
+
+    /// What time it is when the clocks outside show `now`, before anything is asked of tasks that were rebuilt.
+    pub fn time_of(&self, now: &Sight) -> TaskTime {
+        let told = self.anchor.map(|anchor| anchor.time_of(now));
+        told.unwrap_or_default().max(self.now)
+    }
+
+    /// Nobody was there until now. Leases and attempts go on as if there had been no such time; deadlines and waits do
+    /// not.
+    pub fn resume(&mut self, turn: &mut Turn) -> Result<Duration, Refusal> {
+        let away = turn.now.since(self.now);
+        let at = turn.now.max(self.now);
+        let away_millis = u64::try_from(away.as_millis()).unwrap_or(u64::MAX);
+        self.commit(turn, Record::Resumed { at, away_millis })?;
+        self.advance(turn)?;
+        Ok(away)
+    }
+
+    /// The late results that are kept, oldest first.
+    pub fn late(&self) -> impl ExactSizeIterator<Item = &LateResult> {
+        self.late.iter()
+    }
+}

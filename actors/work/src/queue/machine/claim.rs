@@ -1,0 +1,126 @@
+//! Workers take tasks.
+
+use std::time::Duration;
+
+use crate::error::Refusal;
+use crate::record::Record;
+use crate::task::{Claim, Input};
+use crate::time::TaskTime;
+use crate::words::{Capability, Fence, TaskId, Worker};
+
+use super::kept::{Condition, Kept, Lease};
+use super::{Event, Tasks, Turn};
+
+/// The most tasks of one claim.
+const CLAIM_MAX: usize = 256;
+const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(24);
+
+impl Tasks {
+    /// Gives `worker` up to so many tasks that it is able to do, each under a lease of its own.
+    pub fn claim(
+        &mut self,
+        turn: &mut Turn,
+        worker: &Worker,
+        able: &[Capability],
+        most: usize,
+        lease: Option<Duration>,
+    ) -> Result<Vec<Claim>, Refusal> {
+        self.advance(turn)?;
+        let lease = self.lease_of(lease)?;
+        let mut able = able.to_vec();
+        able.sort_unstable();
+        let mut claims = Vec::new();
+        while claims.len() < most.min(CLAIM_MAX) {
+            let Some(task) = self.indexes.shelves.next_for(worker, &able, &self.config) else {
+                break;
+            };
+            let (at, fence) = (turn.now, self.next_fence);
+            let record = Record::Claimed {
+                at,
+                task,
+                fence,
+                worker: worker.clone(),
+                until: at + lease,
+            };
+            self.commit(turn, record)?;
+            claims.extend(self.claimed(task, at));
+        }
+        Ok(claims)
+    }
+
+    pub(super) fn lease_of(&self, asked: Option<Duration>) -> Result<Duration, Refusal> {
+        let lease = asked.unwrap_or(self.config.lease);
+        if LEASES.contains(&lease) {
+            Ok(lease)
+        } else {
+            Err(Refusal::Lease { lease })
+        }
+    }
+
+    fn claimed(&self, id: TaskId, now: TaskTime) -> Option<Claim> {
+        let task = self.by_id.get(&id)?;
+        let lease = task.lease()?;
+        let left = |time: TaskTime| time.comes().then(|| time.since(now));
+        Some(Claim {
+            task: id,
+            fence: lease.fence,
+            kind: task.kind.clone(),
+            body: task.body.to_vec(),
+            inputs: task.after().iter().filter_map(|earlier| self.input(*earlier)).collect(),
+            attempt: task.attempts,
+            lease: lease.until.since(now),
+            timeout: left(lease.gives_up),
+            deadline: left(task.deadline),
+            budget: task.more.as_ref().and_then(|more| more.budget),
+        })
+    }
+
+    fn input(&self, task: TaskId) -> Option<Input> {
+        let result = self.by_id.get(&task)?.end()?.result.to_vec();
+        Some(Input { task, result })
+    }
+
+    pub(super) fn apply_claimed(
+        &mut self,
+        at: TaskTime,
+        id: TaskId,
+        lease: Lease,
+        events: &mut Vec<Event>,
+    ) -> Result<(), super::Misfit> {
+        let found = self.by_id.get(&id).map(|task| (&task.condition, task));
+        let Some((Condition::Ready { since, .. }, task)) = found else {
+            return Err(self.misfit(id, "was claimed"));
+        };
+        events.push(Event::Claimed {
+            task: id,
+            kind: task.kind.clone(),
+            waited: at.since(*since),
+            is_again: task.attempts > 0,
+        });
+        self.next_fence = self.next_fence.max(lease.fence.next());
+        self.shift(id, |task| take(task, at, lease));
+        Ok(())
+    }
+}
+
+fn take(task: &mut Kept, at: TaskTime, mut lease: Lease) {
+    if task.tries.timeout > 0 {
+        lease.gives_up = at + Duration::from_millis(task.tries.timeout.into());
+    }
+    task.attempts = task.attempts.saturating_add(1);
+    task.condition = Condition::Held(Box::new(lease));
+}
+
+impl Lease {
+    pub(super) fn new(fence: Fence, worker: Worker, claimed: TaskTime, until: TaskTime) -> Self {
+        Self {
+            fence,
+            worker,
+            claimed,
+            until,
+            gives_up: TaskTime::NEVER,
+            began: None,
+            percent: None,
+        }
+    }
+}

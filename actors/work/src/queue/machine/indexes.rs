@@ -1,0 +1,178 @@
+//! What is told by the tasks themselves, kept beside them so that nobody has to look at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Config;
+use crate::task::State;
+use crate::time::TaskTime;
+use crate::words::{Fence, Kind, TaskId};
+
+use super::kept::{Condition, Kept, Needs, Stake};
+use super::shelves::Shelves;
+
+/// Why somebody has to look at a task, and write what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    /// Its lease, or the time of its attempt, is over.
+    Lease,
+    /// Its deadline is over.
+    Deadline,
+}
+
+/// Open tasks of one kind by state: blocked, ready, claimed, running.
+pub type Counts = [usize; 4];
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Indexes {
+    pub(super) shelves: Shelves,
+    /// What changes by time alone, so that nothing is written of it.
+    pub(super) wakes: BTreeSet<(TaskTime, TaskId)>,
+    pub(super) alarms: BTreeSet<(TaskTime, TaskId, Alarm)>,
+    pub(super) leases: BTreeMap<Fence, TaskId>,
+    /// Ended tasks whose results nobody waits for, in the order in which they are forgotten.
+    pub(super) ended: Shed,
+    pub(super) dead: Shed,
+    pub(super) needs: BTreeMap<Needs, usize>,
+    pub(super) census: BTreeMap<Kind, Counts>,
+    pub(super) open: usize,
+    pub(super) body_bytes: usize,
+}
+
+/// Where ended tasks lie until there are too many.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Shed {
+    tasks: BTreeSet<(TaskTime, TaskId)>,
+    bytes: usize,
+}
+
+impl Shed {
+    /// The task that goes first where there are more than so many, or more than so many bytes.
+    pub(super) fn surplus(&self, tasks_max: usize, bytes_max: usize) -> Option<TaskId> {
+        let is_over = self.tasks.len() > tasks_max || self.bytes > bytes_max;
+        self.tasks.first().filter(|_| is_over).map(|(_, id)| *id)
+    }
+
+    /// Its tasks, those that ended first first.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        self.tasks.iter().map(|(_, id)| *id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+}
+
+impl Indexes {
+    /// A task with its condition is there from now on.
+    pub(super) fn enter(&mut self, id: TaskId, task: &Kept, config: &Config) {
+        match &task.condition {
+            Condition::Blocked { .. } => {}
+            Condition::Waiting { until } => {
+                self.wakes.insert((*until, id));
+            }
+            Condition::Ready { .. } => {
+                self.shelves.put(id, task, config);
+                self.wakes.extend(opens_up(task).map(|at| (at, id)));
+            }
+            Condition::Held(lease) => {
+                self.leases.insert(lease.fence, id);
+                self.alarms.insert((lease.due(), id, Alarm::Lease));
+            }
+            Condition::Ended(end) => {
+                if end.pins == 0 {
+                    let shed = self.shed(end.state);
+                    shed.bytes += task.bytes();
+                    shed.tasks.insert((end.at, id));
+                }
+                return;
+            }
+        }
+        count(&mut self.census, task, |counted| *counted += 1);
+    }
+
+    /// A task is about to change its condition.
+    pub(super) fn leave(&mut self, id: TaskId, task: &Kept, config: &Config) {
+        match &task.condition {
+            Condition::Blocked { .. } => {}
+            Condition::Waiting { until } => {
+                self.wakes.remove(&(*until, id));
+            }
+            Condition::Ready { .. } => {
+                self.shelves.take(id, task, config);
+                if let Some(at) = opens_up(task) {
+                    self.wakes.remove(&(at, id));
+                }
+            }
+            Condition::Held(lease) => {
+                self.leases.remove(&lease.fence);
+                self.alarms.remove(&(lease.due(), id, Alarm::Lease));
+            }
+            Condition::Ended(end) => {
+                let shed = self.shed(end.state);
+                if shed.tasks.remove(&(end.at, id)) {
+                    shed.bytes -= task.bytes();
+                }
+                return;
+            }
+        }
+        count(&mut self.census, task, |counted| *counted -= 1);
+    }
+
+    /// A task counts as an open one from now on.
+    pub(super) fn stake(&mut self, id: TaskId, needs: &Needs, stake: Option<Stake>) {
+        let Some(stake) = stake else { return };
+        self.open += 1;
+        self.body_bytes += stake.bytes;
+        *self.needs.entry(Needs::clone(needs)).or_default() += 1;
+        self.alarms.extend(stake.deadline.map(|at| (at, id, Alarm::Deadline)));
+    }
+
+    /// A task counts as it did no more.
+    pub(super) fn withdraw(&mut self, id: TaskId, needs: &Needs, stake: Option<Stake>) {
+        let Some(stake) = stake else { return };
+        self.open -= 1;
+        self.body_bytes -= stake.bytes;
+        if let Some(tasks) = self.needs.get_mut(needs) {
+            *tasks -= 1;
+            if *tasks == 0 {
+                self.needs.remove(needs);
+            }
+        }
+        if let Some(at) = stake.deadline {
+            self.alarms.remove(&(at, id, Alarm::Deadline));
+        }
+    }
+
+    fn shed(&mut self, state: State) -> &mut Shed {
+        if state == State::Dead {
+            &mut self.dead
+        } else {
+            &mut self.ended
+        }
+    }
+}
+
+/// When a reserved task is for anybody.
+fn opens_up(task: &Kept) -> Option<TaskTime> {
+    match task.condition {
+        Condition::Ready {
+            since,
+            is_reserved: true,
+        } => Some(since + task.affinity()?.hold?),
+        _ => None,
+    }
+}
+
+fn count(census: &mut BTreeMap<Kind, Counts>, task: &Kept, change: impl FnOnce(&mut usize)) {
+    if !census.contains_key(&task.kind) {
+        census.insert(task.kind.clone(), Counts::default());
+    }
+    if let Some(counts) = census.get_mut(&task.kind) {
+        if let Some(counted) = counts.get_mut(task.state() as usize) {
+            change(counted);
+        }
+        if *counts == Counts::default() {
+            census.remove(&task.kind);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! A task as the machine keeps it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Bytes;
+use crate::record::{Attempt, Entrant, More, Tries};
+use crate::task::{Affinity, Priority, State};
+use crate::time::TaskTime;
+use crate::words::{Capability, Fence, Kind, TaskId, Worker};
+
+/// So many ended attempts of a task are remembered.
+const PAST_MAX: usize = 8;
+
+/// What tasks of one sort need; shared by all of them.
+pub(super) type Needs = Arc<[Capability]>;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) kind: Kind,
+    pub(super) body: Bytes,
+    pub(super) needs: Needs,
+    pub(super) more: Option<Box<More>>,
+    pub(super) condition: Condition,
+    pub(super) submitted: TaskTime,
+    pub(super) deadline: TaskTime,
+    pub(super) tries: Tries,
+    pub(super) attempts: u32,
+    pub(super) failures: u16,
+    pub(super) lapses: u16,
+    pub(super) priority: Priority,
+    pub(super) cancel_when_missed: bool,
+    pub(super) is_missed: bool,
+}
+
+/// Where a task stands, with what must be remembered for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Condition {
+    /// It waits for so many tasks, and then until its time.
+    Blocked { unmet: u32, until: TaskTime },
+    /// It waits for its time.
+    Waiting { until: TaskTime },
+    /// It may be claimed; for now by the worker it is for alone, where it is reserved.
+    Ready { since: TaskTime, is_reserved: bool },
+    /// A worker has it.
+    Held(Box<Lease>),
+    /// Nothing more happens to it by itself.
+    Ended(Box<End>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Lease {
+    pub(super) fence: Fence,
+    pub(super) worker: Worker,
+    pub(super) claimed: TaskTime,
+    /// When it ends where no heartbeat comes.
+    pub(super) until: TaskTime,
+    /// When the attempt has taken too long, heartbeats or not.
+    pub(super) gives_up: TaskTime,
+    pub(super) began: Option<TaskTime>,
+    pub(super) percent: Option<u8>,
+}
+
+impl Lease {
+    /// When somebody has to look at it.
+    pub(super) fn due(&self) -> TaskTime {
+        self.until.min(self.gives_up)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct End {
+    pub(super) state: State,
+    pub(super) at: TaskTime,
+    /// Under which lease it ended, where a worker ended it.
+    pub(super) fence: Option<Fence>,
+    pub(super) result: Bytes,
+    pub(super) why: Box<str>,
+    /// So many tasks still want its result.
+    pub(super) pins: u32,
+}
+
+/// What an open task counts, whatever its condition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stake {
+    pub(super) bytes: usize,
+    /// When somebody has to look at it because of its deadline.
+    pub(super) deadline: Option<TaskTime>,
+}
+
+impl Kept {
+    pub(super) fn of(new: Entrant, at: TaskTime, needs: Needs) -> Self {
+        let unmet = new.more.as_ref().map_or(0, |more| more.after.len());
+        Self {
+            kind: new.kind,
+            body: new.body,
+            needs,
+            more: new.more,
+            condition: Condition::Blocked {
+                unmet: u32::try_from(unmet).unwrap_or(u32::MAX),
+                until: new.not_before,
+            },
+            submitted: at,
+            deadline: new.deadline,
+            tries: new.tries,
+            attempts: 0,
+            failures: 0,
+            lapses: 0,
+            priority: new.priority,
+            cancel_when_missed: new.cancel_when_missed,
+            is_missed: false,
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        match &self.condition {
+            Condition::Blocked { .. } | Condition::Waiting { .. } => State::Blocked,
+            Condition::Ready { .. } => State::Ready,
+            Condition::Held(lease) if lease.began.is_some() => State::Running,
+            Condition::Held(_) => State::Claimed,
+            Condition::Ended(end) => end.state,
+        }
+    }
+
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        match &self.condition {
+            Condition::Held(lease) => Some(lease),
+            _ => None,
+        }
+    }
+
+    pub(super) fn end(&self) -> Option<&End> {
+        match &self.condition {
+            Condition::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.end().is_none()
+    }
+
+    pub(super) fn after(&self) -> &[TaskId] {
+        self.more.as_ref().map_or(&[], |more| &more.after)
+    }
+
+    pub(super) fn affinity(&self) -> Option<&Affinity> {
+        self.more.as_ref()?.affinity.as_deref()
+    }
+
+    /// Whether its prerequisites' results are still wanted.
+    pub(super) fn wants_inputs(&self) -> bool {
+        !self.state().is_end() || self.state().is_retryable()
+    }
+
+    /// What it counts for as long as it is open.
+    pub(super) fn stake(&self) -> Option<Stake> {
+        self.is_open().then(|| Stake {
+            bytes: self.body.len(),
+            deadline: (self.deadline.comes() && !self.is_missed).then_some(self.deadline),
+        })
+    }
+
+    /// The bytes it is kept by once it has ended.
+    pub(super) fn bytes(&self) -> usize {
+        let end = self.end().map_or(0, |end| end.result.len() + end.why.len());
+        size_of::<Self>() + size_of::<End>() + self.body.len() + end
+    }
+
+    /// What it becomes once nothing stands before it but its time.
+    pub(super) fn ready_at(&self, time: TaskTime, now: TaskTime) -> Condition {
+        if time > now {
+            Condition::Waiting { until: time }
+        } else {
+            self.ready_since(now)
+        }
+    }
+
+    pub(super) fn ready_since(&self, since: TaskTime) -> Condition {
+        let is_reserved = self.affinity().is_some();
+        Condition::Ready { since, is_reserved }
+    }
+
+    /// The attempt in hand as one that ended.
+    pub(super) fn remember_attempt(&mut self, ended: TaskTime, why: &str) {
+        let Condition::Held(lease) = &self.condition else {
+            return;
+        };
+        let attempt = Attempt {
+            worker: lease.worker.clone(),
+            fence: lease.fence,
+            claimed: lease.claimed,
+            ended,
+            why: why.into(),
+        };
+        let past = &mut self.more.get_or_insert_default().past;
+        if past.len() >= PAST_MAX {
+            past.remove(0);
+        }
+        past.push(attempt);
+    }
+}

@@ -1,0 +1,186 @@
+//! Tasks that are ready, so that the next one for a worker is found without a look at the others.
+//!
+//! ```text
+//!  common        needs {}        ┌ critical ┬ high ┬ normal ┬ low ┬ background ┐   each class twice:
+//!                needs {gpu}     │          │      │        │     │            │   by deadline, and by age
+//!  reserved
+//!    team/w-1    needs {}        │          │      │        │     │            │
+//! ```
+//!
+//! Which class is served is told by its oldest task, with the head start of more urgent classes; which task of it, by the
+//! deadlines. A task without a deadline is ordered by its patience, so that none waits for ever behind others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Config;
+use crate::task::Priority;
+use crate::time::TaskTime;
+use crate::words::{Capability, TaskId, Worker};
+
+use super::kept::{Condition, Kept, Needs};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Shelves {
+    common: BTreeMap<Needs, Shelf>,
+    reserved: BTreeMap<Worker, BTreeMap<Needs, Shelf>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Shelf([Class; Priority::ALL.len()]);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Class {
+    by_deadline: BTreeSet<(TaskTime, TaskId)>,
+    by_age: BTreeSet<(TaskTime, TaskId)>,
+}
+
+/// Where in its class a task stands.
+#[derive(Clone, Copy)]
+struct Spot {
+    priority: Priority,
+    deadline: TaskTime,
+    since: TaskTime,
+}
+
+impl Shelf {
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|class| class.by_age.is_empty())
+    }
+
+    fn put(&mut self, id: TaskId, spot: Spot) {
+        let class = &mut self.0[spot.priority.index()];
+        class.by_deadline.insert((spot.deadline, id));
+        class.by_age.insert((spot.since, id));
+    }
+
+    fn take(&mut self, id: TaskId, spot: Spot) {
+        let class = &mut self.0[spot.priority.index()];
+        class.by_deadline.remove(&(spot.deadline, id));
+        class.by_age.remove(&(spot.since, id));
+    }
+}
+
+impl Shelves {
+    /// `task` has become ready.
+    pub(super) fn put(&mut self, id: TaskId, task: &Kept, config: &Config) {
+        if let Some(spot) = spot(task, config) {
+            let shelves = match reserved_for(task) {
+                Some(worker) => self.reserved.entry(worker.clone()).or_default(),
+                None => &mut self.common,
+            };
+            shelves.entry(Needs::clone(&task.needs)).or_default().put(id, spot);
+        }
+    }
+
+    /// `task` is about to be ready no more, or on another shelf.
+    pub(super) fn take(&mut self, id: TaskId, task: &Kept, config: &Config) {
+        let Some(spot) = spot(task, config) else { return };
+        match reserved_for(task) {
+            None => take_from(&mut self.common, &task.needs, id, spot),
+            Some(worker) => {
+                if let Some(shelves) = self.reserved.get_mut(worker) {
+                    take_from(shelves, &task.needs, id, spot);
+                    if shelves.is_empty() {
+                        self.reserved.remove(worker);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next task for a worker that is able to do so much; `able` ascends.
+    pub(super) fn next_for(&self, worker: &Worker, able: &[Capability], config: &Config) -> Option<TaskId> {
+        let open = || {
+            let reserved = self.reserved.get(worker).into_iter().flatten();
+            let fits = |(needs, _): &(&Needs, &Shelf)| is_subset(needs, able);
+            self.common.iter().chain(reserved).filter(fits).map(|(_, shelf)| shelf)
+        };
+        let first = open().filter_map(|shelf| first_class(shelf, config)).min();
+        let (_, class) = first?;
+        let heads = open().filter_map(|shelf| shelf.0[class].by_deadline.first());
+        heads.min().map(|(_, id)| *id)
+    }
+
+    /// Since when the oldest of all has been ready.
+    pub(super) fn oldest(&self) -> Option<TaskTime> {
+        let shelves = self
+            .common
+            .values()
+            .chain(self.reserved.values().flat_map(BTreeMap::values));
+        let classes = shelves.flat_map(|shelf| &shelf.0);
+        classes
+            .filter_map(|class| class.by_age.first())
+            .map(|(since, _)| *since)
+            .min()
+    }
+}
+
+fn take_from(shelves: &mut BTreeMap<Needs, Shelf>, needs: &Needs, id: TaskId, spot: Spot) {
+    if let Some(shelf) = shelves.get_mut(needs) {
+        shelf.take(id, spot);
+        if shelf.is_empty() {
+            shelves.remove(needs);
+        }
+    }
+}
+
+fn spot(task: &Kept, config: &Config) -> Option<Spot> {
+    let Condition::Ready { since, .. } = task.condition else {
+        return None;
+    };
+    Some(Spot {
+        priority: task.priority,
+        deadline: task.deadline.min(since + config.patience),
+        since,
+    })
+}
+
+fn reserved_for(task: &Kept) -> Option<&Worker> {
+    match task.condition {
+        Condition::Ready { is_reserved: true, .. } => Some(&task.affinity()?.worker),
+        _ => None,
+    }
+}
+
+/// The class of a shelf that is served first, and how it ranks among those of other shelves.
+fn first_class(shelf: &Shelf, config: &Config) -> Option<(TaskTime, usize)> {
+    let mut head_start = std::time::Duration::ZERO;
+    let mut first = None;
+    for (class, tasks) in shelf.0.iter().enumerate() {
+        if let Some((since, _)) = tasks.by_age.first() {
+            let rank = (*since + head_start, class);
+            first = first.min(Some(rank)).or(Some(rank));
+        }
+        head_start += config.head_starts.get(class).copied().unwrap_or_default();
+    }
+    first
+}
+
+/// Whether all of `needs` are in `able`; both ascend.
+fn is_subset(needs: &[Capability], able: &[Capability]) -> bool {
+    let mut able = able.iter();
+    needs.iter().all(|need| able.any(|one| one == need))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_are_met_by_whoever_has_all_of_them() {
+        let of = |words: &[&str]| {
+            let words = words.iter().map(|word| Capability::new(word).unwrap());
+            words.collect::<Vec<_>>()
+        };
+        let able = of(&["a", "c", "d"]);
+        for (needs, met) in [
+            (&[][..], true),
+            (&["a"], true),
+            (&["a", "d"], true),
+            (&["b"], false),
+            (&["d", "e"], false),
+        ] {
+            assert_eq!(is_subset(&of(needs), &able), met, "{needs:?}");
+        }
+    }
+}

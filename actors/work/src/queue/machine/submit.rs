@@ -1,0 +1,285 @@
+//! Tasks come in: all of a batch, or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::error::Refusal;
+use crate::record::{Entrant, More, Record, Tries};
+use crate::task::{Accepted, After, State, Submission};
+use crate::time::{TaskTime, millis};
+use crate::words::{Capability, Key, TaskId};
+
+use super::kept::Kept;
+use super::{Event, Tasks, Turn, circle};
+
+/// The most tasks of a batch.
+pub const BATCH_MAX: usize = 10_000;
+/// The longest body, and the longest result.
+pub(super) const BODY_MAX: usize = 1 << 20;
+const AFTER_MAX: usize = 1_024;
+const NEEDS_MAX: usize = 16;
+const LABELS_MAX: usize = 16;
+const WAIT_MAX: Duration = Duration::from_hours(24 * 30);
+
+/// A batch with its places sorted out: which are new, and which task each becomes.
+struct Batch {
+    accepted: Vec<Accepted>,
+    /// The places of new tasks.
+    new: Vec<usize>,
+    keys: BTreeMap<Key, usize>,
+}
+
+impl Tasks {
+    /// Submits all of `batch`, or none. Those whose key is known already are what they were.
+    pub fn submit(&mut self, turn: &mut Turn, batch: Vec<Submission>) -> Result<Vec<Accepted>, Refusal> {
+        self.advance(turn)?;
+        let sorted = self.sort_out(&batch);
+        if sorted.new.is_empty() {
+            return Ok(sorted.accepted);
+        }
+        if self.is_draining {
+            return Err(Refusal::Draining);
+        }
+        self.has_room_for(&batch, &sorted.new)?;
+        let after = self.resolved(&batch, &sorted)?;
+        find_circle(&batch, &sorted, &after)?;
+        let mut tasks = Vec::with_capacity(sorted.new.len());
+        for (place, submission) in batch.into_iter().enumerate() {
+            if is_new(&sorted, place) {
+                fits(place, &submission)?;
+                let after = after.get(&place).cloned().unwrap_or_default();
+                tasks.push(new_task(submission, after, turn.now));
+            }
+        }
+        self.has_shelves_for(&tasks)?;
+        self.commit(turn, Record::Submitted { at: turn.now, tasks })?;
+        Ok(sorted.accepted)
+    }
+
+    fn sort_out(&self, batch: &[Submission]) -> Batch {
+        let mut sorted = Batch {
+            accepted: Vec::with_capacity(batch.len()),
+            new: Vec::new(),
+            keys: BTreeMap::new(),
+        };
+        let mut next = self.next_task;
+        for (place, submission) in batch.iter().enumerate() {
+            let known = submission.key.as_ref().and_then(|key| {
+                let earlier = sorted.keys.get(key).and_then(|place| sorted.accepted.get(*place));
+                self.keys.get(key).copied().or(earlier.map(|accepted| accepted.task))
+            });
+            let is_known = known.is_some();
+            let task = known.unwrap_or(next);
+            if !is_known {
+                next = next.next();
+                sorted.new.push(place);
+            }
+            if let Some(key) = &submission.key {
+                sorted.keys.entry(key.clone()).or_insert(place);
+            }
+            sorted.accepted.push(Accepted { task, is_known });
+        }
+        sorted
+    }
+
+    fn has_room_for(&self, batch: &[Submission], new: &[usize]) -> Result<(), Refusal> {
+        let bodies = new.iter().filter_map(|place| batch.get(*place));
+        let bytes: usize = bodies.map(|submission| submission.body.len()).sum();
+        let too_many = self.indexes.open + new.len() > self.config.open_max || new.len() > BATCH_MAX;
+        if too_many || self.indexes.body_bytes + bytes > self.config.body_bytes_max {
+            return Err(Refusal::Full {
+                open: self.indexes.open,
+                bytes: self.indexes.body_bytes,
+                more: new.len(),
+            });
+        }
+        Ok(())
+    }
+
+    fn has_shelves_for(&self, tasks: &[Entrant]) -> Result<(), Refusal> {
+        let is_new = |needs: &&[Capability]| !self.indexes.needs.contains_key(*needs);
+        let needs = tasks.iter().map(|task| &*task.needs);
+        let more = needs.filter(is_new).collect::<BTreeSet<_>>().len();
+        if more > 0 && self.indexes.needs.len() + more > self.config.needs_max {
+            let problem = format!("needs that are the {}th of their sort", self.indexes.needs.len() + more);
+            let remedy = "let tasks share sets of capabilities";
+            return Err(Refusal::Unfit {
+                place: 0,
+                problem,
+                remedy,
+            });
+        }
+        Ok(())
+    }
+
+    /// What each new task of the batch comes after, by the place of the later one.
+    fn resolved(&self, batch: &[Submission], sorted: &Batch) -> Result<BTreeMap<usize, Vec<TaskId>>, Refusal> {
+        let mut resolved = BTreeMap::new();
+        for (place, submission) in sorted.new.iter().filter_map(|place| Some((*place, batch.get(*place)?))) {
+            let mut after = Vec::new();
+            for earlier in &submission.after {
+                let task = self.resolve(place, earlier, sorted)?;
+                if !after.contains(&task) {
+                    after.push(task);
+                }
+            }
+            if let Some(parent) = submission.parent {
+                self.known(parent)?;
+            }
+            if !after.is_empty() {
+                resolved.insert(place, after);
+            }
+        }
+        Ok(resolved)
+    }
+
+    fn resolve(&self, place: usize, earlier: &After, sorted: &Batch) -> Result<TaskId, Refusal> {
+        let accepted = |place: usize| sorted.accepted.get(place).map(|accepted| accepted.task);
+        let found = match earlier {
+            After::Task(task) => Some(*task).filter(|task| *task < self.next_task),
+            After::Key(key) => {
+                let here = sorted.keys.get(key).and_then(|place| accepted(*place));
+                here.or_else(|| self.keys.get(key).copied())
+            }
+            After::Place(place) => usize::try_from(*place).ok().and_then(accepted),
+        };
+        let task = found.ok_or_else(|| Refusal::Unfit {
+            place,
+            problem: format!("a prerequisite that there is not: {earlier:?}"),
+            remedy: "name one of the batch, or one that is kept",
+        })?;
+        if task >= self.next_task {
+            return Ok(task);
+        }
+        let state = self.known(task)?.state();
+        if state.is_end() && state != State::Done {
+            let remedy = "it will hand nothing on; leave it out";
+            return Err(Refusal::WrongState { task, state, remedy });
+        }
+        Ok(task)
+    }
+
+    pub(super) fn apply_submitted(&mut self, at: TaskTime, tasks: Vec<Entrant>, events: &mut Vec<Event>) {
+        let first = self.next_task;
+        for task in tasks {
+            let id = self.next_task;
+            self.next_task = id.next();
+            self.totals.submitted += 1;
+            let shared = self.indexes.needs.get_key_value(&*task.needs);
+            let needs = shared.map_or_else(|| task.needs.as_ref().into(), |(needs, _)| needs.clone());
+            if let Some(key) = task.more.as_ref().and_then(|more| more.key.clone()) {
+                self.keys.insert(key, id);
+            }
+            let kept = Box::new(Kept::of(task, at, needs));
+            events.push(Event::Submitted {
+                task: id,
+                kind: kept.kind.clone(),
+                priority: kept.priority,
+            });
+            self.indexes.stake(id, &kept.needs, kept.stake());
+            self.indexes.enter(id, &kept, &self.config);
+            self.by_id.insert(id, kept);
+        }
+        let mut id = first;
+        while id < self.next_task {
+            self.settle(id, at, events);
+            id = id.next();
+        }
+    }
+
+    /// Looks at what a new task waits for.
+    fn settle(&mut self, id: TaskId, at: TaskTime, events: &mut Vec<Event>) {
+        let Some(task) = self.by_id.get(&id) else { return };
+        let super::Condition::Blocked { until, .. } = task.condition else {
+            return;
+        };
+        let after: Vec<TaskId> = task.after().to_vec();
+        let mut unmet = 0;
+        for earlier in after {
+            if self.by_id.get(&earlier).is_some_and(|task| task.is_open()) {
+                self.waits.insert((earlier, id));
+                unmet += 1;
+            } else {
+                self.pin(earlier);
+            }
+        }
+        if unmet == 0 {
+            self.place_at(id, until, at, events);
+        } else {
+            self.shift(id, |task| task.condition = super::Condition::Blocked { unmet, until });
+        }
+    }
+}
+
+fn is_new(sorted: &Batch, place: usize) -> bool {
+    sorted.accepted.get(place).is_some_and(|accepted| !accepted.is_known)
+}
+
+fn find_circle(batch: &[Submission], sorted: &Batch, after: &BTreeMap<usize, Vec<TaskId>>) -> Result<(), Refusal> {
+    let places: BTreeMap<TaskId, usize> = sorted
+        .new
+        .iter()
+        .filter_map(|place| Some((sorted.accepted.get(*place)?.task, *place)))
+        .collect();
+    let within = |place: usize| {
+        let earlier = after.get(&place).into_iter().flatten();
+        earlier.filter_map(|task| places.get(task).copied()).collect()
+    };
+    let graph: Vec<Vec<usize>> = (0..batch.len()).map(within).collect();
+    let Some(found) = circle::find(&graph) else {
+        return Ok(());
+    };
+    let name = |place: usize| match batch.get(place).and_then(|submission| submission.key.as_ref()) {
+        Some(key) => key.to_string(),
+        None => format!("place {place}"),
+    };
+    Err(Refusal::Cycle {
+        cycle: found.into_iter().map(name).collect(),
+    })
+}
+
+fn fits(place: usize, submission: &Submission) -> Result<(), Refusal> {
+    let Submission { retry, .. } = submission;
+    let longest = [submission.timeout, Some(retry.first), Some(retry.longest)]
+        .into_iter()
+        .flatten()
+        .max();
+    let count =
+        |what: &str, count: usize, most: usize| (count > most).then(|| format!("{count} {what}, more than {most}"));
+    let problem = count("bytes of body", submission.body.len(), BODY_MAX)
+        .or_else(|| count("prerequisites", submission.after.len(), AFTER_MAX))
+        .or_else(|| count("needed capabilities", submission.needs.len(), NEEDS_MAX))
+        .or_else(|| count("labels", submission.labels.len(), LABELS_MAX))
+        .or_else(|| (longest > Some(WAIT_MAX)).then(|| "a timeout or a wait of more than 30 days".to_owned()))
+        .or_else(|| (submission.timeout == Some(Duration::ZERO)).then(|| "no time for an attempt".to_owned()))
+        .or_else(|| count("hundredths of jitter", retry.jitter_percent.into(), 100));
+    let remedy = "submit it with less";
+    problem.map_or(Ok(()), |problem| Err(Refusal::Unfit { place, problem, remedy }))
+}
+
+fn new_task(submission: Submission, after: Vec<TaskId>, now: TaskTime) -> Entrant {
+    let timeout = submission.timeout.map_or(0, millis);
+    let mut needs = submission.needs;
+    needs.sort_unstable();
+    needs.dedup();
+    let more = More {
+        after: after.into(),
+        affinity: submission.affinity.map(Box::new),
+        key: submission.key,
+        labels: submission.labels.into_iter().collect(),
+        budget: submission.budget,
+        parent: submission.parent,
+        past: Vec::new(),
+    };
+    Entrant {
+        kind: submission.kind,
+        body: submission.body.into(),
+        priority: submission.priority,
+        deadline: submission.deadline.map_or(TaskTime::NEVER, |time| now + time),
+        cancel_when_missed: submission.cancel_when_missed,
+        not_before: submission.not_before.map_or(now, |time| now + time),
+        tries: Tries::of(&submission.retry, u32::try_from(timeout).unwrap_or(u32::MAX)),
+        needs: needs.into(),
+        more: (more != More::default()).then(|| Box::new(more)),
+    }
+}

@@ -1,0 +1,203 @@
+//! A million task lives under chaos: workers that die, lie, come late and tell twice; cancels, retries, jumps of time.
+
+use super::*;
+
+const SEEDS: u64 = 8;
+const LIVES: u64 = 130_000;
+const WORKERS: u64 = 6;
+
+struct Chaos {
+    tasks: Tasks,
+    turn: Turn,
+    chance: Seeded,
+    /// What workers believe to have; some of it is long over.
+    believed: Vec<(TaskId, Fence)>,
+    last_fence: u64,
+    /// As events tell it.
+    told: Told,
+    done: BTreeMap<TaskId, u32>,
+}
+
+#[derive(Default)]
+struct Told {
+    submitted: u64,
+    ended: u64,
+    retried: u64,
+}
+
+impl Chaos {
+    fn new(seed: u64) -> Self {
+        let config = Config {
+            lapses: 3,
+            ended_max: 500,
+            dead_max: 200,
+            ..Config::default()
+        };
+        Self {
+            tasks: Tasks::new(config),
+            turn: Turn::new(TaskTime::from_millis(1), Seeded::new(seed)),
+            chance: Seeded::new(!seed),
+            believed: Vec::new(),
+            last_fence: 0,
+            told: Told::default(),
+            done: BTreeMap::new(),
+        }
+    }
+
+    fn submit(&mut self) {
+        let now = self.tasks.next_task.number();
+        let chance = &mut self.chance;
+        let batch: Vec<_> = (0..=chance.below(8))
+            .map(|_| {
+                let mut submission = of(Priority::ALL[usize::try_from(chance.below(5)).unwrap()]);
+                submission.retry.retries = u16::try_from(chance.below(3)).unwrap();
+                submission.cancel_when_missed = chance.below(2) == 0;
+                submission.deadline = (chance.below(4) == 0).then(|| secs(1 + chance.below(200)));
+                submission.not_before = (chance.below(8) == 0).then(|| secs(chance.below(20)));
+                submission.timeout = (chance.below(8) == 0).then(|| secs(1 + chance.below(40)));
+                let earlier = now.saturating_sub(chance.below(20));
+                if chance.below(6) == 0 && self.tasks.by_id.contains_key(&TaskId::new(earlier)) {
+                    submission.after = vec![After::Task(TaskId::new(earlier))];
+                }
+                submission
+            })
+            .collect();
+        // One that waits for what has failed is refused, and the batch with it.
+        drop(self.tasks.submit(&mut self.turn, batch));
+    }
+
+    fn claim(&mut self) {
+        let name = worker(&format!("w{}", self.chance.below(WORKERS)));
+        let most = usize::try_from(1 + self.chance.below(12)).unwrap();
+        let claims = self.tasks.claim(&mut self.turn, &name, &[], most, None).unwrap();
+        for claim in claims {
+            assert!(claim.fence.number() > self.last_fence, "a lease number came again");
+            self.last_fence = claim.fence.number();
+            self.believed.push((claim.task, claim.fence));
+        }
+    }
+
+    fn tell(&mut self) {
+        for _ in 0..self.chance.below(16).min(self.believed.len() as u64) {
+            let place = usize::try_from(self.chance.below(self.believed.len() as u64)).unwrap();
+            let (task, fence) = self.believed[place];
+            let turn = &mut self.turn;
+            match self.chance.below(20) {
+                0 => drop(self.tasks.begin(turn, task, fence)),
+                1 => drop(self.tasks.beat(turn, task, fence, None, Some(50))),
+                2 => drop(self.tasks.fail(turn, task, fence, "chaos", Mend::Possible)),
+                3 => drop(self.tasks.give_back(turn, task, fence)),
+                4 => {}
+                _ => self.complete(task, fence),
+            }
+            // Some are told of again later.
+            if self.chance.below(10) != 0 {
+                self.believed.swap_remove(place);
+            }
+        }
+    }
+
+    fn complete(&mut self, task: TaskId, fence: Fence) {
+        let before = self.tasks.state(task);
+        let taken = self.tasks.complete(&mut self.turn, task, fence, Vec::new()).is_ok();
+        if taken && before != Some(State::Done) {
+            *self.done.entry(task).or_default() += 1;
+        }
+    }
+
+    fn disturb(&mut self) {
+        let recent = self.tasks.next_task.number().saturating_sub(self.chance.below(60));
+        let turn = &mut self.turn;
+        match self.chance.below(40) {
+            0 => drop(self.tasks.cancel(turn, TaskId::new(recent), "chaos")),
+            1 => self.told.retried += u64::from(self.tasks.retry(turn, TaskId::new(recent)).is_ok()),
+            2 => drop(
+                self.tasks
+                    .abandon(turn, &worker(&format!("w{}", self.chance.below(WORKERS)))),
+            ),
+            3 => turn.now = TaskTime::default(),
+            4 => turn.now = turn.now + secs(self.chance.below(90)),
+            5 => self.believed.truncate(self.believed.len() / 2),
+            _ => turn.now = turn.now + Duration::from_millis(self.chance.below(200)),
+        }
+    }
+
+    fn hear(&mut self) {
+        self.turn.records.clear();
+        for event in self.turn.events.drain(..) {
+            match event {
+                Event::Submitted { .. } => self.told.submitted += 1,
+                Event::Ended { .. } => self.told.ended += 1,
+                _ => {}
+            }
+        }
+        let open = self.tasks.indexes.open as u64;
+        let totals = self.tasks.totals;
+        assert_eq!(totals.submitted, totals.ended.iter().sum::<u64>() + open);
+        assert_eq!(self.told.submitted + self.told.retried, self.told.ended + open);
+    }
+
+    fn settle(&mut self) {
+        while self.tasks.indexes.open > 0 {
+            self.claim();
+            self.tell();
+            self.turn.now = self.turn.now + secs(10);
+            self.hear();
+        }
+        assert_conserved(&self.tasks);
+        assert_eq!(self.tasks.indexes.leases.len(), 0);
+        assert!(self.tasks.indexes.alarms.is_empty() && self.tasks.indexes.wakes.is_empty());
+        assert!(self.tasks.waits.is_empty() && self.tasks.census().next().is_none());
+        // Each failed or dead one may keep the one before it.
+        assert!(
+            self.tasks.by_id.len() <= 1_400,
+            "ended tasks are bounded: {}",
+            self.tasks.by_id.len()
+        );
+    }
+}
+
+fn run(seed: u64) -> u64 {
+    let mut chaos = Chaos::new(seed);
+    let mut rounds = 0;
+    while chaos.tasks.totals.submitted < LIVES {
+        chaos.submit();
+        chaos.claim();
+        chaos.tell();
+        chaos.disturb();
+        chaos.hear();
+        rounds += 1;
+        if rounds % 5_000 == 0 {
+            assert_conserved(&chaos.tasks);
+        }
+    }
+    chaos.settle();
+    assert!(
+        chaos.done.values().all(|times| *times == 1),
+        "seed {seed}: a task was done twice"
+    );
+    for state in [
+        State::Done,
+        State::Failed,
+        State::Cancelled,
+        State::Expired,
+        State::Dead,
+    ] {
+        assert!(
+            chaos.tasks.totals.of(state) > 100,
+            "seed {seed}: too few are {state:?}: {:?}",
+            chaos.tasks.totals
+        );
+    }
+    chaos.tasks.totals.submitted
+}
+
+#[test]
+fn a_million_tasks_are_conserved_under_chaos() {
+    let lives: u64 = std::thread::scope(|scope| {
+        let halves =
+            [0, 1].map(|half| scope.spawn(move || (0..SEEDS).filter(|seed| seed % 2 == half).map(run).sum::<u64>()));
+        halves.map(|half| half.join().unwrap()).iter().sum()
+    });
+    assert!(lives >= 1_000_000, "{lives}");
+}

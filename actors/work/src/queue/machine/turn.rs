@@ -1,0 +1,118 @@
+//! What a command brings, and what it leaves.
+
+use std::time::Duration;
+
+use triarch_supervision::clock::Seeded;
+
+use crate::task::{Priority, State};
+use crate::time::TaskTime;
+use crate::words::{Fence, Kind, TaskId, Worker};
+
+/// The surroundings of one or more commands.
+#[derive(Debug)]
+pub struct Turn {
+    /// What time it is.
+    pub now: TaskTime,
+    /// For the jitter of waits.
+    pub chance: Seeded,
+    /// What is to be written, in this order, before anything is acknowledged; also where a command was refused.
+    pub records: Vec<Vec<u8>>,
+    /// What has happened, in this order.
+    pub events: Vec<Event>,
+}
+
+impl Turn {
+    /// At `now`, with nothing written yet.
+    pub const fn new(now: TaskTime, chance: Seeded) -> Self {
+        Self {
+            now,
+            chance,
+            records: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
+/// What has happened to a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// It was submitted.
+    Submitted {
+        /// Which.
+        task: TaskId,
+        /// Its kind.
+        kind: Kind,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// It may be claimed.
+    Ready {
+        /// Which.
+        task: TaskId,
+    },
+    /// It was claimed.
+    Claimed {
+        /// Which.
+        task: TaskId,
+        /// Its kind.
+        kind: Kind,
+        /// For how long it was ready.
+        waited: Duration,
+        /// Whether it was claimed before.
+        is_again: bool,
+    },
+    /// A worker has begun.
+    Began {
+        /// Which.
+        task: TaskId,
+    },
+    /// Its lease ended without a word of the worker.
+    Lapsed {
+        /// Which.
+        task: TaskId,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// An attempt failed.
+    Failed {
+        /// Which.
+        task: TaskId,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// A worker that has it is to stop: nothing it says of this attempt counts any more.
+    Revoked {
+        /// Which.
+        task: TaskId,
+        /// The lease that is over.
+        fence: Fence,
+        /// Who had it.
+        worker: Worker,
+    },
+    /// Its deadline passed.
+    Missed {
+        /// Which.
+        task: TaskId,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// It ended.
+    Ended {
+        /// Which.
+        task: TaskId,
+        /// Its kind.
+        kind: Kind,
+        /// As what.
+        state: State,
+        /// How long the last attempt took, where it ended by one.
+        took: Option<Duration>,
+    },
+    /// Something was said of it after its lease was over.
+    Late {
+        /// Which.
+        task: TaskId,
+    },
+    /// Tasks are being drained, and none is open any more.
+    Drained,
+}

@@ -1,0 +1,198 @@
+//! What people see of tasks.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::Refusal;
+use crate::record::Attempt;
+use crate::task::{Priority, State};
+use crate::time::TaskTime;
+use crate::words::{Fence, Kind, Tag, TaskId, Worker};
+
+use super::indexes::Counts;
+use super::kept::{Condition, Kept};
+use super::{Tasks, Totals};
+
+/// The most tasks of one list; who wants more asks for those after the last.
+const LIST_MAX: usize = 10_000;
+
+/// Which tasks are listed: those that are as each part says that is given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// In one of these states.
+    pub states: Vec<State>,
+    /// Of that kind.
+    pub kind: Option<Kind>,
+    /// With that label.
+    pub label: Option<(Tag, Tag)>,
+    /// After that one.
+    pub after: Option<TaskId>,
+}
+
+/// One task as people see it. Times are how long ago, or in how long.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct View {
+    /// Which.
+    pub task: TaskId,
+    /// What sort of work it is.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// How soon it is claimed.
+    pub priority: Priority,
+    /// How long ago it was submitted.
+    pub age: Duration,
+    /// For how long it has been ready.
+    pub ready_for: Option<Duration>,
+    /// How soon it may begin, where it waits for that.
+    pub begins_in: Option<Duration>,
+    /// How much time there is until its deadline.
+    pub deadline_in: Option<Duration>,
+    /// Whether its deadline passed.
+    pub is_missed: bool,
+    /// How often it was claimed.
+    pub attempts: u32,
+    /// Who has it.
+    pub worker: Option<Worker>,
+    /// The number of the lease it is under, or ended under.
+    pub fence: Option<Fence>,
+    /// How much longer the lease holds.
+    pub lease_left: Option<Duration>,
+    /// How far it is, in hundredths.
+    pub percent: Option<u8>,
+    /// How long ago it ended.
+    pub ended_ago: Option<Duration>,
+    /// Why it ended.
+    pub why: Option<String>,
+    /// Its result.
+    pub result: Option<Vec<u8>>,
+    /// Those that it still waits for.
+    pub waits_for: Vec<TaskId>,
+    /// Its key.
+    pub key: Option<String>,
+    /// Its labels.
+    pub labels: Vec<(Tag, Tag)>,
+    /// The task it is a part of.
+    pub parent: Option<TaskId>,
+    /// Its last attempts that did not succeed, oldest first.
+    pub past: Vec<Attempt>,
+}
+
+/// All tasks in figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Overview {
+    /// How many there ever were.
+    pub totals: Totals,
+    /// How many are open.
+    pub open: usize,
+    /// The bytes of their bodies.
+    pub body_bytes: usize,
+    /// For how long the oldest ready one has been ready.
+    pub oldest_ready: Option<Duration>,
+    /// How many live leases there are.
+    pub leases: usize,
+    /// How many ended ones are kept, those whose results are waited for not counted.
+    pub ended_kept: usize,
+    /// How many dead ones are kept.
+    pub dead_kept: usize,
+    /// How many late results are kept.
+    pub late_kept: usize,
+    /// Whether no more are taken.
+    pub is_draining: bool,
+}
+
+impl Tasks {
+    /// One task.
+    pub fn show(&self, id: TaskId) -> Result<View, Refusal> {
+        Ok(self.view(id, self.known(id)?))
+    }
+
+    /// Up to so many tasks that pass, in the order of their numbers.
+    pub fn list(&self, filter: &Filter, most: usize) -> Vec<View> {
+        let first = filter.after.map_or(TaskId::new(0), TaskId::next);
+        let tasks = self.by_id.range(first..).filter(|(_, task)| filter.lets_pass(task));
+        tasks
+            .take(most.min(LIST_MAX))
+            .map(|(id, task)| self.view(*id, task))
+            .collect()
+    }
+
+    /// The dead tasks that are kept, those that died first first.
+    pub fn dead(&self) -> impl Iterator<Item = TaskId> {
+        self.indexes.dead.tasks()
+    }
+
+    /// Where a task stands, as far as it is known.
+    pub fn state(&self, id: TaskId) -> Option<State> {
+        self.by_id.get(&id).map(|task| task.state())
+    }
+
+    /// All tasks in figures.
+    pub fn overview(&self) -> Overview {
+        Overview {
+            totals: self.totals,
+            open: self.indexes.open,
+            body_bytes: self.indexes.body_bytes,
+            oldest_ready: self.indexes.shelves.oldest().map(|since| self.now.since(since)),
+            leases: self.indexes.leases.len(),
+            ended_kept: self.indexes.ended.len(),
+            dead_kept: self.indexes.dead.len(),
+            late_kept: self.late.len(),
+            is_draining: self.is_draining,
+        }
+    }
+
+    /// Open tasks by kind, each by state: blocked, ready, claimed, running.
+    pub fn census(&self) -> impl Iterator<Item = (&Kind, &Counts)> {
+        self.indexes.census.iter()
+    }
+
+    fn view(&self, id: TaskId, task: &Kept) -> View {
+        let ago = |time: TaskTime| self.now.since(time);
+        let ahead = |time: TaskTime| time.comes().then(|| time.since(self.now));
+        let (lease, end, more) = (task.lease(), task.end(), task.more.as_deref());
+        let is_awaited = |earlier: &&TaskId| self.waits.contains(&(**earlier, id));
+        View {
+            task: id,
+            kind: task.kind.clone(),
+            state: task.state(),
+            priority: task.priority,
+            age: ago(task.submitted),
+            ready_for: match task.condition {
+                Condition::Ready { since, .. } => Some(ago(since)),
+                _ => None,
+            },
+            begins_in: match task.condition {
+                Condition::Waiting { until } => ahead(until),
+                _ => None,
+            },
+            deadline_in: ahead(task.deadline),
+            is_missed: task.is_missed,
+            attempts: task.attempts,
+            worker: lease.map(|lease| lease.worker.clone()),
+            fence: lease.map(|lease| lease.fence).or(end.and_then(|end| end.fence)),
+            lease_left: lease.and_then(|lease| ahead(lease.due())),
+            percent: lease.and_then(|lease| lease.percent),
+            ended_ago: end.map(|end| ago(end.at)),
+            why: end.filter(|end| !end.why.is_empty()).map(|end| end.why.to_string()),
+            result: end
+                .filter(|end| end.state == State::Done)
+                .map(|end| end.result.to_vec()),
+            waits_for: task.after().iter().filter(is_awaited).copied().collect(),
+            key: more.and_then(|more| Some(more.key.as_ref()?.to_string())),
+            labels: more.map_or_else(Vec::new, |more| more.labels.to_vec()),
+            parent: more.and_then(|more| more.parent),
+            past: more.map_or_else(Vec::new, |more| more.past.clone()),
+        }
+    }
+}
+
+impl Filter {
+    fn lets_pass(&self, task: &Kept) -> bool {
+        let labels = || task.more.iter().flat_map(|more| &more.labels);
+        (self.states.is_empty() || self.states.contains(&task.state()))
+            && self.kind.as_ref().is_none_or(|kind| *kind == task.kind)
+            && self.label.as_ref().is_none_or(|label| labels().any(|one| one == label))
+    }
+}

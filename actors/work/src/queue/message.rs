@@ -1,0 +1,90 @@
+//! What the queue is sent.
+
+use std::time::Duration;
+
+use triarch_supervision::prelude::*;
+
+use super::machine::{Filter, Mend, Overview, View};
+use crate::error::TaskError;
+use crate::record::LateResult;
+use crate::task::{Accepted, Claim, Submission};
+use crate::words::{Capability, Fence, TaskId, Worker};
+
+pub(super) type Answer<T> = Reply<Result<T, TaskError>>;
+
+/// What a queue is asked for; sent by a [`TaskAddress`](crate::TaskAddress).
+#[derive(Debug)]
+pub struct Order(pub(super) Wanted);
+
+#[derive(Debug)]
+pub(super) enum Wanted {
+    Submit(Vec<Submission>, Answer<Vec<Accepted>>),
+    Claim(Request, Answer<Vec<Claim>>),
+    Tell(TaskId, Fence, Word, Answer<()>),
+    Abandon(Worker, Answer<usize>),
+    Cancel(TaskId, String, Answer<()>),
+    Retry(TaskId, Answer<()>),
+    Drop(TaskId, Answer<()>),
+    Drain(bool, Answer<()>),
+    Show(TaskId, Answer<View>),
+    List(Filter, usize, Answer<Vec<View>>),
+    Overview(Answer<Overview>),
+    Late(Answer<Vec<LateResult>>),
+    Wait(TaskId, Answer<View>),
+    /// Something is due, or the queue is to look whether it can write again.
+    Look,
+    /// A snapshot is written, or is not.
+    Copied,
+}
+
+impl Message for Order {}
+
+impl Order {
+    /// A snapshot is written, or is not.
+    pub(crate) const fn copied() -> Self {
+        Self(Wanted::Copied)
+    }
+}
+
+/// What a worker asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who it is.
+    pub worker: Worker,
+    /// What it is able to do.
+    pub able: Vec<Capability>,
+    /// The most tasks it takes.
+    pub most: usize,
+    /// For how long it claims them; as configured where nothing is said.
+    pub lease: Option<Duration>,
+    /// Whether it waits until there is a task for it.
+    pub waits: bool,
+}
+
+/// What a worker says of a task that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It has begun.
+    Began,
+    /// It is alive, and as far as this, in hundredths.
+    Alive {
+        /// For how much longer it claims the task; as configured where nothing is said.
+        lease: Option<Duration>,
+        /// How far it is.
+        percent: Option<u8>,
+    },
+    /// It is done.
+    Done {
+        /// With this result.
+        result: Vec<u8>,
+    },
+    /// It could not do it.
+    Failed {
+        /// Why.
+        why: String,
+        /// Whether another attempt may mend it.
+        mend: Mend,
+    },
+    /// It gives the task back as it took it.
+    GivenBack,
+}

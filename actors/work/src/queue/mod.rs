@@ -1,0 +1,22 @@
+//! The agent that keeps all tasks.
+//!
+//! ```text
+//!  TaskAddress ──order──▶ Queue ──command──▶ machine ──records, events──┐
+//!       ▲                                                               │
+//!       └──── answer, once they are on disk ◀──── scribe ◀──records─────┘
+//! ```
+//!
+//! The machine is ahead of the disk by what is on its way there. Where that does not arrive, nobody has been told of it:
+//! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed.
+
+mod actor;
+mod handle;
+pub mod machine;
+mod message;
+mod outcome;
+mod waiting;
+
+pub use actor::Queue;
+pub(crate) use actor::Settings;
+pub use handle::TaskAddress;
+pub use message::{Order, Request, Word};

@@ -1,0 +1,89 @@
+//! What is told once it is on disk, and what happens where it is not.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use triarch_journal::{Seq, WriteError};
+
+use super::message::Answer;
+
+type Call = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
+
+/// An answer that waits for the disk.
+pub(super) struct Outcome(Call);
+
+impl Outcome {
+    pub(super) fn of<T: Send + 'static>(answer: Answer<T>, done: T) -> Self {
+        Self(Box::new(move |written| {
+            answer.send(written.map(|()| done).map_err(Into::into));
+        }))
+    }
+
+    /// What is to be called with what became of the write, and the other end of it, for where that is known at once.
+    pub(super) fn when_written(
+        outcomes: Vec<Self>,
+        tell: impl FnOnce() + Send + 'static,
+        broken: Arc<Broken>,
+    ) -> (Outcomes, impl FnOnce(Result<Seq, WriteError>) + Send + 'static) {
+        let here = Outcomes(Arc::new(Mutex::new(outcomes)));
+        let there = Outcomes(Arc::clone(&here.0));
+        let then = move |written: Result<Seq, WriteError>| match written {
+            Ok(_) => {
+                tell();
+                there.settle(&Ok(()));
+            }
+            Err(why) => {
+                broken.ring(&why);
+                there.settle(&Err(why));
+            }
+        };
+        (here, then)
+    }
+}
+
+/// Answers that wait for one write.
+pub(super) struct Outcomes(Arc<Mutex<Vec<Outcome>>>);
+
+impl Outcomes {
+    pub(super) fn fail(&self, why: WriteError) {
+        self.settle(&Err(why));
+    }
+
+    fn settle(&self, written: &Result<(), WriteError>) {
+        let outcomes = std::mem::take(&mut *locked(&self.0));
+        for Outcome(call) in outcomes {
+            call(written.clone());
+        }
+    }
+}
+
+/// Raised where something was not written.
+#[derive(Debug, Default)]
+pub(super) struct Broken {
+    why: Mutex<Option<String>>,
+    bell: Notify,
+}
+
+impl Broken {
+    pub(super) fn ring(&self, why: &WriteError) {
+        let source = std::error::Error::source(why);
+        let told = source.map_or_else(|| why.to_string(), |source| format!("{why}: {source}"));
+        locked(&self.why).get_or_insert(told);
+        self.bell.notify_one();
+    }
+
+    /// Why, if it was raised since this was last asked.
+    pub(super) fn take(&self) -> Option<String> {
+        locked(&self.why).take()
+    }
+
+    /// Returns when it is raised.
+    pub(super) async fn rings(&self) {
+        self.bell.notified().await;
+    }
+}
+
+/// What a holder that panicked left is whole: each change is one assignment.
+fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

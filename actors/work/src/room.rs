@@ -1,0 +1,89 @@
+//! Level 2: the children of the room in their order, and what follows when one ends.
+//!
+//! ```text
+//! work             rest_for_one: who owns the journal begins anew with its scribe
+//! ├─ scribe        writes the journal
+//! ├─ copyist       writes snapshots beside it
+//! └─ queue         keeps all tasks, and acknowledges what is on disk
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use triarch_journal::{Disk, scribe};
+use triarch_supervision::metrics::Instruments;
+use triarch_supervision::prelude::*;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::machine::Event;
+use crate::metrics::Metrics;
+use crate::queue::{Queue, Settings, TaskAddress};
+use crate::snapshots::Copyist;
+
+/// So many events wait for who hears them; whoever is slower misses the oldest.
+const EVENTS_KEPT: usize = 4_096;
+/// So many commands wait for the queue before senders are held back.
+const COMMANDS: usize = 4_096;
+/// As long as it may take to write the last records.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
+
+/// The room, with the ways to it.
+#[derive(Debug)]
+pub struct Work {
+    /// To be a child of a root.
+    pub room: Supervisor,
+    /// Where tasks are submitted, claimed and told of.
+    pub tasks: TaskAddress,
+    /// What happens to tasks, told once it is on disk.
+    pub events: Events,
+}
+
+/// Where to hear what happens to tasks.
+#[derive(Clone, Debug)]
+pub struct Events(broadcast::Sender<Event>);
+
+impl Events {
+    /// All that happens from now on; who is slow misses the oldest, and is told how many.
+    pub fn hear(&self) -> broadcast::Receiver<Event> {
+        self.0.subscribe()
+    }
+}
+
+/// The room over the journal on `disk`.
+pub fn room(
+    config: Config,
+    disk: Arc<dyn Disk>,
+    journal: triarch_journal::Config,
+    instruments: &Instruments,
+) -> Result<Work, Error> {
+    let config = config.validated()?;
+    let (scribe, journal) = scribe("scribe", "work", disk, journal, instruments)?;
+    let copyist = Child::of::<Copyist>("copyist", ()).capacity(1);
+    let (events, _) = broadcast::channel(EVENTS_KEPT);
+    let settings = Settings {
+        config,
+        journal,
+        copyist: copyist.address(),
+        metrics: Metrics::new(instruments)?,
+        events: events.clone(),
+    };
+    let queue = Child::of::<Queue>("queue", settings)
+        .capacity(COMMANDS)
+        .start_without_limit()
+        .shutdown(Shutdown::Within(LAST_RECORDS));
+    let tasks = TaskAddress::new(queue.address());
+    let room = Supervisor::named("work")
+        .strategy(Strategy::RestForOne)
+        .intensity(Intensity::new(5, Duration::from_mins(1)))
+        .backoff(Backoff::exponential(
+            Duration::from_millis(100),
+            Duration::from_secs(10),
+        ))
+        .child(scribe.shutdown(Shutdown::Within(LAST_RECORDS)))
+        .child(copyist)
+        .child(queue);
+    let events = Events(events);
+    Ok(Work { room, tasks, events })
+}

@@ -1,0 +1,48 @@
+//! Level 3: the agent that writes snapshots of tasks beside the journal, so that the queue goes on meanwhile.
+
+use triarch_journal::{Ack, Draft, Writer};
+use triarch_supervision::prelude::*;
+
+use crate::queue::Order;
+
+/// A snapshot to be written.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) draft: Ack<Draft>,
+    pub(crate) snapshot: Vec<u8>,
+    pub(crate) writer: Writer,
+    /// Who is told that it is written, or is not.
+    pub(crate) queue: Address<Order>,
+}
+
+impl Message for Copy {
+    const OVERFLOW: Overflow = Overflow::Reject;
+}
+
+/// Writes one snapshot after the other.
+#[derive(Debug)]
+pub(crate) struct Copyist;
+
+impl Agent for Copyist {
+    type Message = Copy;
+    type Spec = ();
+
+    async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, copy: Copy, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let Copy {
+            draft,
+            snapshot,
+            writer,
+            queue,
+        } = copy;
+        // Where it cannot be written the journal keeps its records, and the next one is tried after as many again.
+        if let Ok(draft) = draft.await {
+            drop(writer.snapshot(draft, move |file| file.write_all(&snapshot)).await);
+        }
+        queue.send(Order::copied()).await?;
+        Ok(())
+    }
+}
