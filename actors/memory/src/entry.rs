@@ -200,11 +200,9 @@ fn size(key: &Key, value: &Value, labels: &Labels) -> u64 {
 }
 
 fn checksum(key: &Key, value: &Value, version: u64) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(key.as_str().as_bytes());
-    hasher.update(value.as_bytes());
-    hasher.update(&version.to_le_bytes());
-    hasher.finalize()
+    let of_key = crc32c::crc32c(key.as_str().as_bytes());
+    let of_both = crc32c::crc32c_append(of_key, value.as_bytes());
+    crc32c::crc32c_append(of_both, &version.to_le_bytes())
 }
 
 #[cfg(test)]

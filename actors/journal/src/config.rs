@@ -1,0 +1,61 @@
+//! How a journal is kept.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ConfigError;
+use crate::format::RECORD_MAX;
+
+/// Bounds of a journal and of its scribe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// A segment of so many bytes is followed by the next one.
+    pub segment_bytes: u64,
+    /// The most bytes of one record, and of a batch.
+    pub record_bytes_max: usize,
+    /// With so many bytes gathered a commit waits for no more.
+    pub gather_bytes: usize,
+    /// The most bytes that writers may have handed over without an acknowledgement.
+    pub queued_bytes_max: usize,
+    /// The most batches that wait for the scribe.
+    pub queued_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            record_bytes_max: 4 << 20,
+            gather_bytes: 1 << 20,
+            queued_bytes_max: 64 << 20,
+            queued_max: 8192,
+        }
+    }
+}
+
+impl Config {
+    /// Whether a journal can be kept so.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.record_bytes_max == 0 || self.record_bytes_max > RECORD_MAX {
+            return Err(ConfigError::Record {
+                asked: self.record_bytes_max,
+                most: RECORD_MAX,
+            });
+        }
+        if self.queued_bytes_max < self.record_bytes_max || self.queued_bytes_max > u32::MAX as usize {
+            return Err(ConfigError::Queued {
+                asked: self.queued_bytes_max,
+                least: self.record_bytes_max,
+            });
+        }
+        if self.queued_max == 0 || self.segment_bytes == 0 || self.gather_bytes == 0 {
+            return Err(ConfigError::Nothing);
+        }
+        Ok(())
+    }
+
+    /// The most bytes that are gathered for one commit.
+    pub(crate) fn buffer_max(&self) -> usize {
+        self.gather_bytes.saturating_add(self.record_bytes_max)
+    }
+}
