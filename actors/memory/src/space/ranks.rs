@@ -346,7 +346,7 @@ mod tests {
         for round in 0..1_000 {
             stage.put(&round.to_string());
         }
-        let held = HashMap::new();
+        let held: HashMap<Key, Arc<Entry>> = HashMap::new();
         stage.ranks.tidy(10, |key| held.get(key).cloned());
         assert!(stage.ranks.line.is_empty() && stage.ranks.reads.is_empty());
     }
