@@ -16,7 +16,7 @@ mod staged;
 mod model_test;
 pub(crate) mod watch;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -32,7 +32,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::index::{Candidates, Index, Terms};
 use crate::name::{Key, Namespace};
-use crate::op::{Change, Done, Write};
+use crate::op::{Cause, Change, Done, Write};
 use crate::time::{Clock, StoreTime};
 
 type Held = papaya::HashMap<Key, Arc<Entry>, foldhash::fast::RandomState>;
@@ -275,6 +275,7 @@ impl Space {
         }
         drop(held);
         order.revision = order.revision.max(revision);
+        order.published = order.revision;
         let rules = self.rules();
         order.evict_by(rules.eviction, self.all());
         *self.index_mut() = self.indexed(&rules);
@@ -336,7 +337,7 @@ impl Space {
     }
 
     /// What changed since this was last asked, all as of one instant, with the number of the last change.
-    pub(crate) fn take_unflushed(&self) -> (Vec<(Key, Option<Arc<Entry>>)>, u64) {
+    pub(crate) fn take_unflushed(&self) -> Flush {
         let mut order = self.order();
         let unflushed = order.unflushed.as_mut().map(std::mem::take).unwrap_or_default();
         let held = self.held.pin();
@@ -344,7 +345,37 @@ impl Space {
             let entry = held.get(&key).cloned();
             (key, entry)
         });
-        (states.collect(), order.revision)
+        Flush {
+            states: states.collect(),
+            revision: order.published,
+        }
+    }
+
+    /// All entries as of one instant, with the number of the last change.
+    pub(crate) fn cut_now(&self) -> (Vec<(Key, Arc<Entry>)>, u64) {
+        let order = self.order();
+        (self.all(), order.published)
+    }
+
+    /// The number of the last change that anybody sees.
+    pub(crate) fn published(&self) -> u64 {
+        self.order().published
+    }
+
+    /// What a journal says is there, where what is seen may be otherwise: whoever watches is told what changes.
+    pub(crate) fn adopt(&self, mut entries: HashMap<Key, Entry>, revision: u64) {
+        let mut order = self.order();
+        order.revision = order.revision.max(revision);
+        let mut changes = Vec::new();
+        for (key, before) in self.all() {
+            let after = entries.remove(&key).map(Arc::new);
+            if after.as_ref().is_none_or(|after| after.version() != before.version()) {
+                changes.push(adopted(key, Some(before), after));
+            }
+        }
+        changes.extend(entries.into_iter().map(|(key, entry)| adopted(key, None, Some(Arc::new(entry)))));
+        changes.sort_by_key(|change| change.version);
+        self.publish_in(&mut order, changes);
     }
 
     /// What was taken is not on disk after all.
@@ -352,6 +383,24 @@ impl Space {
         if let Some(unflushed) = &mut self.order().unflushed {
             unflushed.extend(keys);
         }
+    }
+}
+
+/// What of a namespace is to be flushed.
+#[derive(Debug)]
+pub(crate) struct Flush {
+    pub(crate) states: Vec<(Key, Option<Arc<Entry>>)>,
+    pub(crate) revision: u64,
+}
+
+fn adopted(key: Key, before: Option<Arc<Entry>>, after: Option<Arc<Entry>>) -> Change {
+    let of = after.as_ref().or(before.as_ref());
+    Change {
+        version: of.map_or(0, |entry| entry.version()),
+        cause: if after.is_some() { Cause::Put } else { Cause::Deleted },
+        key,
+        before,
+        after,
     }
 }
 
@@ -392,7 +441,6 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> DraftOf<'_, H> {
 
 impl Counts {
     fn count(&self, change: &Change) {
-        use crate::op::Cause;
         let counter = match change.cause {
             Cause::Put | Cause::Deleted => return,
             Cause::Evicted => &self.evicted,

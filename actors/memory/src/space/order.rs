@@ -15,8 +15,10 @@ use crate::time::StoreTime;
 /// The order of a namespace: whoever holds it decides what the next change is.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    /// The number of the last change.
+    /// The number of the last change that was decided.
     pub(crate) revision: u64,
+    /// The number of the last change that anybody sees.
+    pub(crate) published: u64,
     /// All keys, in their order.
     pub(crate) keys: BTreeSet<Key>,
     /// How many bytes the entries take.
@@ -35,6 +37,7 @@ impl Order {
     pub(crate) fn note(&mut self, change: &Change) {
         let (_, bytes) = weight(change);
         self.bytes = self.bytes.saturating_add_signed(bytes);
+        self.published = self.published.max(change.version);
         self.revision = self.revision.max(change.version);
         if let Some(expires) = change.before.as_ref().and_then(|entry| entry.expires()) {
             self.due.remove(&(expires, change.key.clone()));
