@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ConfigError;
-use crate::format::RECORD_MAX;
+use crate::format::{FRAME, RECORD_MAX};
+
+/// What a record counts in a queue beside its own bytes.
+pub(crate) const RECORD_WEIGHT: usize = 128;
 
 /// Bounds of a journal and of its scribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,14 +14,12 @@ use crate::format::RECORD_MAX;
 pub struct Config {
     /// A segment of so many bytes is followed by the next one.
     pub segment_bytes: u64,
-    /// The most bytes of one record, and of a batch.
+    /// The most bytes of one record; of a batch too, which counts 24 more for each record but the first.
     pub record_bytes_max: usize,
     /// With so many bytes gathered a commit waits for no more.
     pub gather_bytes: usize,
-    /// The most bytes that writers may have handed over without an acknowledgement.
+    /// The most bytes that writers may have handed over without an acknowledgement, each record counted with 128 more.
     pub queued_bytes_max: usize,
-    /// The most batches that wait for the scribe.
-    pub queued_max: usize,
 }
 
 impl Default for Config {
@@ -28,7 +29,6 @@ impl Default for Config {
             record_bytes_max: 4 << 20,
             gather_bytes: 1 << 20,
             queued_bytes_max: 64 << 20,
-            queued_max: 8192,
         }
     }
 }
@@ -42,13 +42,14 @@ impl Config {
                 most: RECORD_MAX,
             });
         }
-        if self.queued_bytes_max < self.record_bytes_max || self.queued_bytes_max > u32::MAX as usize {
+        let least = self.record_bytes_max + RECORD_WEIGHT;
+        if self.queued_bytes_max < least || self.queued_bytes_max > u32::MAX as usize {
             return Err(ConfigError::Queued {
                 asked: self.queued_bytes_max,
-                least: self.record_bytes_max,
+                least,
             });
         }
-        if self.queued_max == 0 || self.segment_bytes == 0 || self.gather_bytes == 0 {
+        if self.segment_bytes == 0 || self.gather_bytes == 0 {
             return Err(ConfigError::Nothing);
         }
         Ok(())
@@ -56,6 +57,6 @@ impl Config {
 
     /// The most bytes that are gathered for one commit.
     pub(crate) fn buffer_max(&self) -> usize {
-        self.gather_bytes.saturating_add(self.record_bytes_max)
+        self.gather_bytes.saturating_add(self.record_bytes_max + FRAME)
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use triarch_supervision::address::AskError;
 use triarch_supervision::metrics::InstrumentError;
 
 use crate::journal::Seq;
@@ -20,7 +21,9 @@ pub enum ConfigError {
         most: usize,
     },
     /// Less room than one record takes, or more than can be counted.
-    #[error("{asked} bytes cannot be queued; give queued_bytes_max from {least}, which is record_bytes_max, to 4294967295")]
+    #[error(
+        "{asked} bytes cannot be queued; give queued_bytes_max from {least}, which one record takes, to 4294967295"
+    )]
     Queued {
         /// What was asked for.
         asked: usize,
@@ -28,7 +31,7 @@ pub enum ConfigError {
         least: usize,
     },
     /// A bound of nothing.
-    #[error("nothing could be written; give segment_bytes, gather_bytes and queued_max more than 0")]
+    #[error("nothing could be written; give segment_bytes and gather_bytes more than 0")]
     Nothing,
 }
 
@@ -100,7 +103,9 @@ pub enum OpenError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// It is too large.
-    #[error("a record of {bytes} bytes is larger than the {most} that are allowed; raise record_bytes_max, or write less")]
+    #[error(
+        "a record of {bytes} bytes is larger than the {most} that are allowed; raise record_bytes_max, or write less"
+    )]
     TooLarge {
         /// How large.
         bytes: usize,
@@ -173,13 +178,23 @@ pub enum SnapshotError {
         #[source]
         source: io::Error,
     },
+    /// The writer of it has failed.
+    #[error("the snapshot is not written: {why}")]
+    Crashed {
+        /// In its own words.
+        why: String,
+    },
+    /// The journal does not take it.
+    #[error("the journal does not take the snapshot")]
+    Write(#[from] WriteError),
 }
 
 /// Why a write is not acknowledged.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// There is no space; it is not written. After [`Writer::renew`](crate::Writer::renew) the next may be tried.
+    /// There is no space; it is not written, and neither is anything that was handed over after it. After
+    /// [`Writer::renew`](crate::Writer::renew) the next may be tried.
     #[error("it is not written")]
     Full(#[source] Arc<CommitError>),
     /// The disk failed under it; whether it is written is known after a recovery.
@@ -189,7 +204,9 @@ pub enum WriteError {
     #[error("the scribe failed with it in hand; recover the journal")]
     Crashed,
     /// Something before it failed, or the journal was recovered since; it is not written.
-    #[error("it is not written: the journal has failed or was recovered since; recover it, and write with the new writer")]
+    #[error(
+        "it is not written: the journal has failed or was recovered since; recover it, and go on with the new writer"
+    )]
     Stale,
     /// It is too large; it is not written.
     #[error("it is not written")]
@@ -197,9 +214,6 @@ pub enum WriteError {
     /// So much is queued that it would have to wait; it is not written.
     #[error("it is not written: too much waits for the disk; write later, or less")]
     Busy,
-    /// The scribe has left the tree; it is not written.
-    #[error("it is not written: the scribe is no longer part of the tree")]
-    Gone,
 }
 
 impl WriteError {
@@ -209,31 +223,16 @@ impl WriteError {
     }
 }
 
-/// Why a scribe has no answer.
+/// Why a journal is not recovered.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ScribeError {
-    /// The journal does not open.
+pub enum RecoverError {
+    /// It does not open.
     #[error("the journal does not open")]
     Open(#[source] Arc<OpenError>),
-    /// A commit failed on the way.
-    #[error("the journal is not written")]
-    Commit(#[source] Arc<CommitError>),
-    /// The snapshot is not installed.
-    #[error("the snapshot is not installed")]
-    Snapshot(#[source] Arc<SnapshotError>),
-    /// Another snapshot is being written.
-    #[error("another snapshot is being written; wait for it")]
-    Busy,
-    /// The journal has failed, or was recovered since.
-    #[error("the journal has failed or was recovered since; recover it, and go on with the new writer")]
-    Stale,
-    /// The scribe failed meanwhile.
-    #[error("the scribe failed meanwhile; try again")]
-    Crashed,
-    /// The scribe has left the tree.
-    #[error("the scribe is no longer part of the tree")]
-    Gone,
+    /// The scribe is not there, or failed meanwhile.
+    #[error("the scribe has no answer")]
+    Scribe(#[source] AskError),
 }
 
 /// Why a scribe cannot be described.

@@ -190,5 +190,9 @@ fn u16_at(bytes: &[u8], at: usize) -> u16 {
 
 /// The bytes from `at` on; what lies beyond the end is zero.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .copied()
+        .unwrap_or([0; N])
 }

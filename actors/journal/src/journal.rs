@@ -10,8 +10,8 @@ use triarch_supervision::clock::Moment;
 
 use crate::config::Config;
 use crate::error::{AppendError, CommitError, OpenError, SnapshotError};
-use crate::format::{DRAFT, HEADER, Header, Kind, RECORD_MAX, mark, push_record};
-use crate::recovery::{Last, Records, Recovered, Report, Shelf, on_disk, refused, verify};
+use crate::format::{DRAFT, FRAME, HEADER, Header, Kind, RECORD_MAX, mark, push_record};
+use crate::recovery::{Last, Records, Recovered, Report, Shelf, refused, verify};
 use crate::snapshot::{self, Draft, Snapshot, Written};
 use crate::sys::{Claim, Disk, DiskFile};
 
@@ -128,7 +128,7 @@ impl Journal {
                 most: self.config.record_bytes_max,
             });
         }
-        if self.gathered() > self.config.gather_bytes {
+        if self.gathered() + FRAME + record.len() > self.config.buffer_max() {
             return Err(AppendError::Gathered);
         }
         self.last += 1;
@@ -139,6 +139,11 @@ impl Journal {
     /// Bytes that wait for a commit.
     pub fn gathered(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Whether so much waits that a commit should wait for no more.
+    pub fn is_gathered(&self) -> bool {
+        self.gathered() >= self.config.gather_bytes
     }
 
     /// The last record that is on disk.
@@ -310,7 +315,12 @@ impl Journal {
     pub fn install(&mut self, written: &Written) -> Result<(), SnapshotError> {
         self.follows(written.seq)?;
         let newest = written.seq.0;
-        let mut needless: Vec<_> = self.shelf.snapshots.drain(..).map(|seq| Kind::Snapshot.name(seq)).collect();
+        let mut needless: Vec<_> = self
+            .shelf
+            .snapshots
+            .drain(..)
+            .map(|seq| Kind::Snapshot.name(seq))
+            .collect();
         self.shelf.snapshots.push(newest);
         while self.shelf.segments.get(1).is_some_and(|next| *next <= newest + 1) {
             needless.extend(self.shelf.segments.pop_front().map(|first| Kind::Segment.name(first)));
@@ -401,15 +411,10 @@ fn make_segment(disk: &dyn Disk, journal: u64, first: u64) -> Result<(Box<dyn Di
         // The next opening removes what stays.
         let _removed = disk.remove(&draft);
     })?;
-    disk.rename(&draft, &name).map_err(failed("naming", true))?;
+    let renamed = disk.rename(&draft, &name);
+    renamed.map_err(|source| failed("naming", !is_full(&source))(source))?;
     disk.sync_folder().map_err(failed("syncing the folder of", true))?;
     Ok((file, header))
-}
-
-/// Whether so many records can be one batch.
-pub(crate) fn batch_bytes(records: &[Vec<u8>]) -> usize {
-    let bytes: usize = records.iter().map(Vec::len).sum();
-    on_disk(records.len(), bytes)
 }
 
 const _: () = assert!(RECORD_MAX <= u32::MAX as usize);

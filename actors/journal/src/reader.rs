@@ -80,7 +80,11 @@ impl Reader {
             None => Ok(Step::Broken),
             Some(frame) => {
                 self.last = Some(frame);
-                Ok(if frame.is_mark() { Step::Mark(frame) } else { Step::Record(frame) })
+                Ok(if frame.is_mark() {
+                    Step::Mark(frame)
+                } else {
+                    Step::Record(frame)
+                })
             }
         }
     }
@@ -120,7 +124,10 @@ impl Reader {
             return Ok(None);
         };
         let seed = self.seed;
-        Ok(self.peek(frame.whole())?.is_some_and(|bytes| frame.holds(seed, bytes)).then_some(frame))
+        Ok(self
+            .peek(frame.whole())?
+            .is_some_and(|bytes| frame.holds(seed, bytes))
+            .then_some(frame))
     }
 
     fn skip(&mut self, bytes: usize) {

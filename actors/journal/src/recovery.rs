@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::OpenError;
-use crate::format::{DRAFT, FRAME, Frame, HEADER, Header, Kind};
+use crate::format::{DRAFT, Frame, HEADER, Header, Kind};
 use crate::journal::Seq;
 use crate::reader::{Reader, Step};
 use crate::snapshot::{self, Snapshot, no_header};
@@ -148,7 +148,11 @@ pub(crate) struct Last {
 pub(crate) fn verify(disk: &dyn Disk) -> Result<Verified, OpenError> {
     let mut shelf = Shelf::of(disk)?;
     let needless = shelf.needless();
-    let snapshot = shelf.snapshots.last().map(|seq| snapshot::read(disk, *seq)).transpose()?;
+    let snapshot = shelf
+        .snapshots
+        .last()
+        .map(|seq| snapshot::read(disk, *seq))
+        .transpose()?;
     let mut pass = Pass {
         disk,
         journal: snapshot.as_ref().map(|(journal, _)| *journal),
@@ -163,9 +167,11 @@ pub(crate) fn verify(disk: &dyn Disk) -> Result<Verified, OpenError> {
     report.snapshot = snapshot.as_ref().map(|snapshot| snapshot.seq);
     report.segments = shelf.segments.len();
     // Whoever was killed may have left names that are not on disk; what they replace must not go before they are.
-    disk.sync_folder().map_err(|source| refused(disk, "syncing", "", source))?;
+    disk.sync_folder()
+        .map_err(|source| refused(disk, "syncing", "", source))?;
     for name in &needless {
-        disk.remove(name).map_err(|source| refused(disk, "removing", name, source))?;
+        disk.remove(name)
+            .map_err(|source| refused(disk, "removing", name, source))?;
     }
     report.removed = needless.len();
     Ok(Verified {
@@ -215,7 +221,10 @@ impl Pass<'_> {
 
     fn segment(&mut self, first: u64, next: Option<u64>) -> Result<Last, OpenError> {
         let name = Kind::Segment.name(first);
-        let file = self.disk.open(&name).map_err(|source| refused(self.disk, "opening", &name, source))?;
+        let file = self
+            .disk
+            .open(&name)
+            .map_err(|source| refused(self.disk, "opening", &name, source))?;
         let header = header(self.disk, &*file, &name)?;
         self.belongs(&name, first, header)?;
         let reader = Reader::new(file, header.seed());
@@ -254,7 +263,9 @@ impl Pass<'_> {
     fn records(&self, reader: &mut Reader, name: &str, first: u64) -> Result<Found, OpenError> {
         let mut found = Found::new(first);
         loop {
-            let step = reader.step().map_err(|source| refused(self.disk, "reading", name, source))?;
+            let step = reader
+                .step()
+                .map_err(|source| refused(self.disk, "reading", name, source))?;
             match step {
                 Step::End => return Ok(found),
                 Step::Broken => {
@@ -312,7 +323,7 @@ impl Pass<'_> {
         self.report.adopted = found.unsettled.len() as u64;
         let mut file = reader.into_file();
         let again = write_again(&mut *file, found.unsettled_from(), found.end);
-        let cut = again.and_then(|()| if bytes > 0 { file.truncate(found.end) } else { Ok(()) });
+        let cut = again.and_then(|()| file.truncate(found.end));
         let synced = cut.and_then(|()| file.sync());
         synced.map_err(|source| refused(self.disk, "writing", name, source))?;
         Ok(Last {
@@ -464,7 +475,10 @@ impl Records {
         };
         let first = self.segments.pop_front().ok_or_else(missing)?;
         let name = Kind::Segment.name(first);
-        let file = self.disk.open(&name).map_err(|source| refused(&*self.disk, "opening", &name, source))?;
+        let file = self
+            .disk
+            .open(&name)
+            .map_err(|source| refused(&*self.disk, "opening", &name, source))?;
         let header = header(&*self.disk, &*file, &name)?;
         let reader = Reader::new(file, header.seed());
         let reader = reader.map_err(|source| refused(&*self.disk, "reading", &name, source))?;
@@ -485,9 +499,4 @@ impl Iterator for Records {
         }
         Some(found)
     }
-}
-
-/// Bytes that `records` of `bytes` altogether take in a segment.
-pub(crate) const fn on_disk(records: usize, bytes: usize) -> usize {
-    records * FRAME + bytes
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{OpenError, SnapshotError};
-use crate::format::{DRAFT, HEADER, Header, Kind, SNAPSHOT_END, VERSION, u32_at, u64_at};
 use crate::format::NoHeader;
+use crate::format::{DRAFT, HEADER, Header, Kind, SNAPSHOT_END, VERSION, u32_at, u64_at};
 use crate::journal::Seq;
 use crate::sys::{Disk, DiskFile};
 

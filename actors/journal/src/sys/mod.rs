@@ -1,6 +1,12 @@
 //! What a journal asks of a disk, and the disk of this machine.
 
+#[cfg(feature = "testing")]
+mod chance;
 mod folder;
+#[cfg(feature = "testing")]
+mod inode;
+#[cfg(feature = "testing")]
+pub(crate) mod simulated;
 
 use std::fmt;
 use std::io;

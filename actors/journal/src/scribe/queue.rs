@@ -1,0 +1,214 @@
+//! What writers hand over and the scribe takes: in order, bounded by bytes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::writer::Batch;
+use crate::error::{CommitError, SnapshotError, WriteError};
+use crate::journal::Seq;
+use crate::snapshot::{Draft, Written};
+
+/// The right to write: of one recovery, and since the last time the disk was full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pass {
+    life: u64,
+    turn: u64,
+}
+
+/// What lies in the queue.
+pub(crate) enum Entry {
+    Write {
+        batch: Batch,
+        then: Then,
+        _room: OwnedSemaphorePermit,
+    },
+    Rotate(oneshot::Sender<Result<Draft, WriteError>>),
+    Install(Written, oneshot::Sender<Result<(), SnapshotError>>),
+}
+
+impl Entry {
+    pub(crate) fn refuse(self, why: WriteError) {
+        match self {
+            Self::Write { then, .. } => then.settle(Err(why)),
+            Self::Rotate(reply) => drop(reply.send(Err(why))),
+            Self::Install(_, reply) => drop(reply.send(Err(why.into()))),
+        }
+    }
+}
+
+type Call = Box<dyn FnOnce(Result<Seq, WriteError>) + Send>;
+
+/// What happens once it is known what became of a write. One that is dropped says that the scribe has failed.
+pub(crate) struct Then(Option<Call>);
+
+impl Then {
+    pub(crate) fn new(call: impl FnOnce(Result<Seq, WriteError>) + Send + 'static) -> Self {
+        Self(Some(Box::new(call)))
+    }
+
+    pub(crate) fn settle(mut self, outcome: Result<Seq, WriteError>) {
+        if let Some(call) = self.0.take() {
+            call(outcome);
+        }
+    }
+
+    /// Calls nobody: whoever handed it over is told otherwise.
+    pub(crate) fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Then {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call(Err(WriteError::Crashed));
+        }
+    }
+}
+
+/// Shared by a scribe and all who write.
+pub(crate) struct Queue {
+    inner: Mutex<Inner>,
+    room: Arc<Semaphore>,
+    bytes_max: usize,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("waiting", &self.lock().entries.len())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    /// The present right to write; nobody has it while there is no scribe that could.
+    pass: Pass,
+    is_open: bool,
+    /// Why the turn before this one ended.
+    full: Option<Arc<CommitError>>,
+    entries: VecDeque<Entry>,
+}
+
+impl Queue {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                pass: Pass { life: 0, turn: 0 },
+                is_open: false,
+                full: None,
+                entries: VecDeque::new(),
+            }),
+            room: Arc::new(Semaphore::new(bytes_max)),
+            bytes_max,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn weight(&self, batch: &Batch) -> u32 {
+        u32::try_from(batch.weight().min(self.bytes_max)).unwrap_or(u32::MAX)
+    }
+
+    /// Room for a batch, once there is.
+    pub(crate) async fn room(&self, batch: &Batch) -> Result<OwnedSemaphorePermit, WriteError> {
+        let room = Arc::clone(&self.room).acquire_many_owned(self.weight(batch)).await;
+        room.map_err(|_never_closed| WriteError::Stale)
+    }
+
+    /// Room for a batch, if there is.
+    pub(crate) fn room_now(&self, batch: &Batch) -> Result<OwnedSemaphorePermit, WriteError> {
+        let room = Arc::clone(&self.room).try_acquire_many_owned(self.weight(batch));
+        room.map_err(|_full| WriteError::Busy)
+    }
+
+    /// Puts an entry behind all others; says whether it is the first. An entry without the right to write comes back.
+    pub(crate) fn push(&self, pass: Pass, entry: Entry) -> Result<bool, (WriteError, Entry)> {
+        let mut inner = self.lock();
+        if let Err(why) = inner.admits(pass) {
+            drop(inner);
+            return Err((why, entry));
+        }
+        inner.entries.push_back(entry);
+        Ok(inner.entries.len() == 1)
+    }
+
+    /// All that has gathered.
+    pub(crate) fn take(&self) -> VecDeque<Entry> {
+        std::mem::take(&mut self.lock().entries)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
+    /// The right to write after `pass`, unless something but want of space has come between.
+    pub(crate) fn renewed(&self, pass: Pass) -> Result<Pass, WriteError> {
+        let inner = self.lock();
+        if !inner.is_open || inner.pass.life != pass.life {
+            return Err(WriteError::Stale);
+        }
+        Ok(inner.pass)
+    }
+
+    /// A new owner may write, and nobody else.
+    pub(crate) fn open(&self) -> Pass {
+        let (pass, stale) = {
+            let mut inner = self.lock();
+            inner.pass = Pass {
+                life: inner.pass.life + 1,
+                turn: 0,
+            };
+            inner.is_open = true;
+            inner.full = None;
+            (inner.pass, std::mem::take(&mut inner.entries))
+        };
+        refuse_all(stale, &WriteError::Stale);
+        pass
+    }
+
+    /// Nobody may write until the journal is recovered.
+    pub(crate) fn shut(&self) {
+        let stale = {
+            let mut inner = self.lock();
+            inner.is_open = false;
+            std::mem::take(&mut inner.entries)
+        };
+        refuse_all(stale, &WriteError::Stale);
+    }
+
+    /// The disk is full: what waits is refused, and whoever goes on says so first.
+    pub(crate) fn end_turn(&self, why: &Arc<CommitError>) {
+        let refused = {
+            let mut inner = self.lock();
+            inner.pass.turn += 1;
+            inner.full = Some(Arc::clone(why));
+            std::mem::take(&mut inner.entries)
+        };
+        refuse_all(refused, &WriteError::Full(Arc::clone(why)));
+    }
+}
+
+impl Inner {
+    fn admits(&self, pass: Pass) -> Result<(), WriteError> {
+        if !self.is_open || pass.life != self.pass.life {
+            return Err(WriteError::Stale);
+        }
+        match &self.full {
+            Some(why) if pass.turn != self.pass.turn => Err(WriteError::Full(Arc::clone(why))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// In their order, and outside the lock: what they call may write again.
+pub(crate) fn refuse_all(entries: VecDeque<Entry>, why: &WriteError) {
+    for entry in entries {
+        entry.refuse(why.clone());
+    }
+}
