@@ -19,6 +19,17 @@ pub enum Durability {
     Relaxed,
 }
 
+impl Durability {
+    /// The word for it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Journal => "journal",
+            Self::Relaxed => "relaxed",
+        }
+    }
+}
+
 /// Who makes room in a full namespace that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,3 +128,25 @@ pub const WATCHERS_MAX: usize = 1_024;
 
 /// How many namespaces there may be.
 pub const NAMESPACES_MAX: usize = 1_024;
+
+/// How the room is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// So often namespaces of durability `relaxed` are taken to disk.
+    pub flush_every: Duration,
+    /// So often retention looks what it takes.
+    pub retain_every: Duration,
+    /// So often somebody looks whether a snapshot is due.
+    pub snapshot_every: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            flush_every: Duration::from_secs(1),
+            retain_every: Duration::from_mins(1),
+            snapshot_every: Duration::from_mins(5),
+        }
+    }
+}

@@ -116,6 +116,14 @@ pub enum Error {
         /// How many there may be.
         most: usize,
     },
+    /// Too many bytes in one go.
+    #[error("the write has about {bytes} bytes and {most} go to disk at once; split it")]
+    BatchTooLarge {
+        /// How many.
+        bytes: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// Too many watch.
     #[error("{namespace} has {most} watchers, which is the most it bears; let one of them go")]
     TooManyWatchers {

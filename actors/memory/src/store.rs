@@ -8,7 +8,7 @@ use crate::access::{Identity, Level, Verb};
 use crate::config::{NAMESPACES_MAX, Rules};
 use crate::error::Error;
 use crate::name::Namespace;
-use crate::space::Space;
+use crate::space::{Counts, Space};
 use crate::time::{Clock, StoreTime};
 
 /// How many refusals are kept to be shown.
@@ -26,6 +26,7 @@ struct Inner {
     making: Mutex<()>,
     refusals: Mutex<VecDeque<Refusal>>,
     refused: AtomicU64,
+    counts: Arc<Counts>,
 }
 
 /// Somebody was not let through.
@@ -52,6 +53,7 @@ impl Store {
             making: Mutex::default(),
             refusals: Mutex::default(),
             refused: AtomicU64::new(0),
+            counts: Arc::default(),
         }))
     }
 
@@ -60,28 +62,42 @@ impl Store {
         &self.0.clock
     }
 
+    /// Whether a namespace may be made so, or given these rules.
+    pub(crate) fn may_define(&self, name: &Namespace, rules: &Rules) -> Result<(), Error> {
+        let spaces = self.0.spaces.pin();
+        match spaces.get(name) {
+            Some(space) if space.with_rules(|before| before.durability != rules.durability) => {
+                Err(Error::OtherDurability {
+                    namespace: name.clone(),
+                })
+            }
+            None if spaces.len() >= NAMESPACES_MAX => Err(Error::TooManyNamespaces {
+                namespace: name.clone(),
+                most: NAMESPACES_MAX,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes a namespace, or gives the one that is there other rules.
     pub(crate) fn define(&self, name: &Namespace, rules: Rules) -> Result<Arc<Space>, Error> {
         let _making = self.0.making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.may_define(name, &rules)?;
         let spaces = self.0.spaces.pin();
         if let Some(space) = spaces.get(name) {
             space.change_rules(rules)?;
             return Ok(Arc::clone(space));
         }
-        if spaces.len() >= NAMESPACES_MAX {
-            return Err(Error::TooManyNamespaces {
-                namespace: name.clone(),
-                most: NAMESPACES_MAX,
-            });
-        }
-        let space = Arc::new(Space::new(name.clone(), rules));
+        let space = Arc::new(Space::new(name.clone(), rules, Arc::clone(&self.0.counts)));
         spaces.insert(name.clone(), Arc::clone(&space));
         Ok(space)
     }
 
     /// Takes a namespace away with all that is in it; tells whether it was there.
     pub(crate) fn forget(&self, name: &Namespace) -> bool {
-        self.0.spaces.pin().remove(name).is_some()
+        let spaces = self.0.spaces.pin();
+        let gone = spaces.remove(name);
+        gone.map(|space| space.end()).is_some()
     }
 
     pub(crate) fn space(&self, name: &str) -> Result<Arc<Space>, Error> {
@@ -136,6 +152,11 @@ impl Store {
     pub fn refusals(&self) -> Vec<Refusal> {
         let refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals.iter().cloned().collect()
+    }
+
+    /// What went by itself, of all namespaces there ever were.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.0.counts
     }
 
     /// How many refusals there were.

@@ -9,7 +9,7 @@
 //! ```
 
 use std::ops::Add;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,7 @@ impl Anchor {
 pub struct Clock {
     /// The store's time at `opened`, where the monotonic clock drives it; by hand it is `coarse` alone.
     is_by_hand: bool,
+    has_begun: AtomicBool,
     base: AtomicU64,
     opened: AtomicU64,
     /// The last time anybody asked: for what need not be exact.
@@ -101,6 +102,7 @@ impl Clock {
     pub fn running() -> Self {
         Self {
             is_by_hand: false,
+            has_begun: AtomicBool::new(false),
             base: AtomicU64::new(0),
             opened: AtomicU64::new(Moment::now().as_nanos()),
             coarse: AtomicU64::new(0),
@@ -112,10 +114,18 @@ impl Clock {
     pub fn by_hand() -> Self {
         Self {
             is_by_hand: true,
+            has_begun: AtomicBool::new(false),
             base: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             coarse: AtomicU64::new(0),
             offset: AtomicI64::new(0),
+        }
+    }
+
+    /// Begins at `time`, the first time this is called; afterwards it goes on as it is, whatever the clocks say.
+    pub(crate) fn begin(&self, time: StoreTime) {
+        if !self.has_begun.swap(true, Ordering::Relaxed) {
+            self.set(time);
         }
     }
 

@@ -78,13 +78,9 @@ impl<'a> Dump<'a> {
     /// A namespace with its entries. One whose writes wait for no journal is shown as of one instant; of another all is
     /// there that was there from now on to the end, and the journal has what came between.
     pub(crate) fn space(&mut self, space: &Space, anchor: &Anchor) -> Result<(), DumpError> {
-        let rules = space.rules();
-        self.put(&Record::Define {
-            namespace: space.name().clone(),
-            rules: RulesText::of(&rules),
-        })?;
+        self.define(space)?;
         let mut page = Page::of(space, anchor);
-        if rules.durability == Durability::Journal {
+        if space.with_rules(|rules| rules.durability == Durability::Journal) {
             page.revision = space.published();
             let mut after: Option<Key> = None;
             loop {
@@ -102,6 +98,14 @@ impl<'a> Dump<'a> {
         (page.revision, page.is_cut) = (revision, true);
         all.into_iter().map(|(key, entry)| page.add(self, key, entry)).collect::<Result<(), _>>()?;
         page.put(self)
+    }
+
+    /// A namespace without its entries.
+    pub(crate) fn define(&mut self, space: &Space) -> Result<(), DumpError> {
+        self.put(&Record::Define {
+            namespace: space.name().clone(),
+            rules: RulesText::of(&space.rules()),
+        })
     }
 
     /// The end, without which it is not whole.

@@ -54,7 +54,7 @@ fn query() -> impl Strategy<Value = Query> {
 
 fn spaces(steps: &[Step], clock: &Clock) -> Vec<Space> {
     let names = ["one", "two"].map(|name| Namespace::new(name).unwrap());
-    let spaces: Vec<Space> = names.into_iter().map(|name| Space::new(name, Rules::default())).collect();
+    let spaces: Vec<Space> = names.into_iter().map(|name| Space::new(name, Rules::default(), Arc::default())).collect();
     for (key, owner, words, tag, kind, is_deleted) in steps {
         clock.set(clock.now() + Duration::from_millis(1));
         let name = Key::new(&format!("k/{key}")).unwrap();

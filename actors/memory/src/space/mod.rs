@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use draft::Draft;
 use order::Order;
 pub(crate) use staged::Staged;
-use watch::{Scope, Watch};
+use watch::{Scope, Watch, Watchers};
 
 use crate::config::{Durability, FullText, Rules, WATCHERS_MAX};
 use crate::entry::Entry;
@@ -45,7 +45,7 @@ pub(crate) struct Space {
     held: Held,
     order: Mutex<Order>,
     index: RwLock<Index>,
-    pub(crate) counts: Counts,
+    counts: Arc<Counts>,
 }
 
 /// What readers and writers count as they go.
@@ -73,14 +73,14 @@ pub struct Extent {
 }
 
 impl Space {
-    pub(crate) fn new(name: Namespace, rules: Rules) -> Self {
+    pub(crate) fn new(name: Namespace, rules: Rules, counts: Arc<Counts>) -> Self {
         let space = Self {
             name,
             index: RwLock::new(index(&rules)),
             rules: ArcSwap::from_pointee(rules.clone()),
             held: Held::default(),
             order: Mutex::default(),
-            counts: Counts::default(),
+            counts,
         };
         let mut order = space.order();
         order.unflushed = (rules.durability == Durability::Relaxed).then(HashSet::new);
@@ -103,6 +103,23 @@ impl Space {
 
     fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn living(&self) -> Result<MutexGuard<'_, Order>, Error> {
+        let order = self.order();
+        if order.is_gone {
+            return Err(Error::NoSuchNamespace {
+                namespace: self.name.as_str().to_owned(),
+            });
+        }
+        Ok(order)
+    }
+
+    /// It is gone: nobody writes to it or watches it any more.
+    pub(crate) fn end(&self) {
+        let mut order = self.order();
+        order.is_gone = true;
+        order.watchers = Watchers::default();
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {
@@ -163,7 +180,7 @@ impl Space {
 
     /// Decides and publishes at once: for namespaces whose writes wait for no disk.
     pub(crate) fn write(&self, write: &Write, clock: &Clock) -> Result<Vec<Done>, Error> {
-        let mut order = self.order();
+        let mut order = self.living()?;
         let mut staged = Staged::default();
         let done = self.draft(&mut order, &mut staged, clock.now()).write(write)?;
         self.publish_in(&mut order, staged.into_changes());
@@ -172,7 +189,7 @@ impl Space {
 
     /// Decides, for a journal to be asked before anybody sees it.
     pub(crate) fn stage(&self, write: &Write, staged: &mut Staged, now: StoreTime) -> Result<Vec<Done>, Error> {
-        self.draft(&mut self.order(), staged, now).write(write)
+        self.draft(&mut *self.living()?, staged, now).write(write)
     }
 
     /// Takes away those whose time has come, at most so many; returns whether that was all.
@@ -222,6 +239,11 @@ impl Space {
             staged,
             now,
         }
+    }
+
+    /// Takes back all but the first `kept` staged changes.
+    pub(crate) fn take_back(&self, staged: &mut Staged, kept: usize) {
+        staged.take_back(kept, &mut self.order());
     }
 
     /// Makes staged changes seen, in their order.
@@ -376,6 +398,14 @@ impl Space {
         changes.extend(entries.into_iter().map(|(key, entry)| adopted(key, None, Some(Arc::new(entry)))));
         changes.sort_by_key(|change| change.version);
         self.publish_in(&mut order, changes);
+        // Who was chosen to make room by a writer that is gone has its place again.
+        order.evict_by(self.rules().eviction, self.all());
+    }
+
+    /// Nobody knows what of it is on disk.
+    pub(crate) fn unflush_all(&self) {
+        let all = self.all();
+        self.give_back_unflushed(all.into_iter().map(|(key, _)| key));
     }
 
     /// What was taken is not on disk after all.

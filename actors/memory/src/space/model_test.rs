@@ -203,7 +203,7 @@ fn wanted(plain: &Plain, model: &Model) -> Option<Wanted> {
 }
 
 fn space(rules: Rules) -> Space {
-    Space::new(Namespace::new("test").unwrap(), rules)
+    Space::new(Namespace::new("test").unwrap(), rules, Arc::default())
 }
 
 fn rules() -> Rules {
@@ -413,7 +413,7 @@ fn other_rules_hold_from_then_on_and_durability_for_life() {
         },
         ..Rules::default()
     });
-    ["a", "b", "c"].map(|key| put(&space, &clock, "x/y", key).unwrap());
+    ["a", "b", "c"].iter().for_each(|key| drop(put(&space, &clock, "x/y", key).unwrap()));
     let mut rules = Rules::clone(&space.rules());
     rules.quota.entries = 2;
     rules.eviction = Some(Eviction::Fifo);
@@ -435,7 +435,7 @@ fn keys_are_listed_by_prefix_and_in_pages() {
         },
         ..Rules::default()
     });
-    ["a/1", "a/2", "a/3", "ab", "b"].map(|key| put(&space, &clock, "x/y", key).unwrap());
+    ["a/1", "a/2", "a/3", "ab", "b"].iter().for_each(|key| drop(put(&space, &clock, "x/y", key).unwrap()));
     let list = |prefix, after, most| -> Vec<String> { space.keys(prefix, after, most).into_iter().map(String::from).collect() };
     assert_eq!(list("a/", None, 10), ["a/1", "a/2", "a/3"]);
     assert_eq!(list("a/", Some("a/1"), 1), ["a/2"]);

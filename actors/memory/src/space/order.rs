@@ -19,6 +19,8 @@ pub(crate) struct Order {
     pub(crate) revision: u64,
     /// The number of the last change that anybody sees.
     pub(crate) published: u64,
+    /// The namespace is none any more.
+    pub(crate) is_gone: bool,
     /// All keys, in their order.
     pub(crate) keys: BTreeSet<Key>,
     /// How many bytes the entries take.

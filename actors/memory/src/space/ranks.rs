@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn where_all_were_read_the_clock_finds_one_still() {
         let mut stage = stage(Eviction::Clock);
-        ["a", "b", "c"].map(|name| stage.read(name));
+        ["a", "b", "c"].iter().for_each(|name| stage.read(name));
         assert_eq!(stage.evict(), "a");
     }
 

@@ -1,0 +1,117 @@
+//! Level 3: the agent that takes snapshots, so that the journal does not grow for ever. Readers and writers go on.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use triarch_supervision::prelude::*;
+
+use crate::config::Durability;
+use crate::disk::{Dump, DumpError, Seal};
+use crate::machine;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::time::Anchor;
+use crate::writer::Wish;
+
+/// What each incarnation starts from.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) store: Store,
+    pub(crate) writer: Address<Wish>,
+    pub(crate) seal: Seal,
+    pub(crate) every: Duration,
+    pub(crate) metrics: Metrics,
+}
+
+/// Takes snapshots.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    settings: Settings,
+    /// The number of all changes at the last snapshot.
+    kept: u64,
+    last_fault: Option<String>,
+}
+
+/// What it is asked for.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// A snapshot, where anything changed since the last.
+    IfDue,
+    /// A snapshot, for somebody who waits; what went wrong, in words.
+    Now(Reply<Result<(), String>>),
+}
+
+impl Message for Keep {}
+
+impl Agent for Snapshots {
+    type Message = Keep;
+    type Spec = Settings;
+
+    async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        ctx.send_every(settings.every, || Keep::IfDue);
+        Ok(Self {
+            settings,
+            kept: 0,
+            last_fault: None,
+        })
+    }
+
+    async fn handle(&mut self, keep: Keep, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let changes = self.changes();
+        if matches!(keep, Keep::IfDue) && changes == self.kept {
+            return Ok(());
+        }
+        let outcome = self.keep().await;
+        if outcome.is_ok() {
+            self.kept = changes;
+        }
+        // A disk that is full will not be always; the journal has everything meanwhile.
+        self.last_fault = outcome.as_ref().err().map(ToString::to_string);
+        if let Keep::Now(reply) = keep {
+            reply.send(outcome.map_err(|fault| fault.to_string()));
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Option<Value> {
+        Some(json!({ "last_fault": self.last_fault }))
+    }
+}
+
+impl Snapshots {
+    fn changes(&self) -> u64 {
+        let spaces = self.settings.store.spaces().into_iter();
+        let durable = spaces.filter(|space| space.with_rules(|rules| rules.durability != Durability::Memory));
+        durable.map(|space| space.published()).sum()
+    }
+
+    async fn keep(&self) -> Result<(), Failure> {
+        let Some(rotated) = self.settings.writer.ask(Wish::Rotate).await? else {
+            return Ok(());
+        };
+        let (draft, journal) = rotated?;
+        let draft = draft.await?;
+        let (store, seal) = (self.settings.store.clone(), self.settings.seal.clone());
+        let filling = move |to: &mut dyn std::io::Write| dump(&store, to, &seal).map_err(std::io::Error::other);
+        journal.snapshot(draft, filling).await?;
+        self.settings.metrics.kept(machine::reading().wall);
+        Ok(())
+    }
+}
+
+/// All namespaces, and the entries of those that are durable.
+fn dump(store: &Store, to: &mut dyn std::io::Write, seal: &Seal) -> Result<(), DumpError> {
+    let anchor = Anchor {
+        time: store.clock().now(),
+        reading: machine::reading(),
+    };
+    let mut dump = Dump::begin(to, seal, anchor.clone())?;
+    for space in store.spaces() {
+        if space.with_rules(|rules| rules.durability == Durability::Memory) {
+            dump.define(&space)?;
+        } else {
+            dump.space(&space, &anchor)?;
+        }
+    }
+    dump.end().map(drop)
+}
