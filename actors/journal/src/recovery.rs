@@ -322,7 +322,7 @@ impl Pass<'_> {
         }
         self.report.adopted = found.unsettled.len() as u64;
         let mut file = reader.into_file();
-        let again = write_again(&mut *file, found.unsettled_from(), found.end);
+        let again = write_again(&mut *file, found.settled_end, found.end);
         let cut = again.and_then(|()| file.truncate(found.end));
         let synced = cut.and_then(|()| file.sync());
         synced.map_err(|source| refused(self.disk, "writing", name, source))?;
@@ -347,11 +347,14 @@ impl Pass<'_> {
 struct Found {
     /// The last record.
     seq: u64,
-    /// Where it ends.
+    /// Where it, or a mark behind it, ends.
     end: u64,
     is_broken: bool,
-    /// Where those begin that nothing behind them says are on disk.
+    /// Records that nothing behind them says are on disk, and where they end.
     unsettled: VecDeque<(u64, u64)>,
+    /// Where the last record ends that something behind it says is on disk. A mark behind it may not be, whatever can
+    /// be read.
+    settled_end: u64,
 }
 
 impl Found {
@@ -361,12 +364,13 @@ impl Found {
             end: HEADER as u64,
             is_broken: false,
             unsettled: VecDeque::new(),
+            settled_end: HEADER as u64,
         }
     }
 
     fn record(&mut self, frame: Frame, end: u64) {
         self.settle(frame.settled);
-        self.unsettled.push_back((frame.seq, self.end));
+        self.unsettled.push_back((frame.seq, end));
         (self.seq, self.end) = (frame.seq, end);
     }
 
@@ -376,13 +380,9 @@ impl Found {
     }
 
     fn settle(&mut self, settled: u64) {
-        while self.unsettled.front().is_some_and(|(seq, _)| *seq <= settled) {
-            self.unsettled.pop_front();
+        while let Some((_, end)) = self.unsettled.pop_front_if(|(seq, _)| *seq <= settled) {
+            self.settled_end = end;
         }
-    }
-
-    fn unsettled_from(&self) -> u64 {
-        self.unsettled.front().map_or(self.end, |(_, offset)| *offset)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::careless::{Careless, Skips};
 use crate::model::Model;
 
 /// Lives of the journal in one story.
-const LIVES: u64 = 40;
+const LIVES: u64 = 20;
 /// Sizes of records; few, so that what is left behind often fits where something else is written.
 const SIZES: [usize; 6] = [0, 8, 8, 100, 500, 1300];
 

@@ -8,6 +8,8 @@ use triarch_journal::{Journal, Recovered, Seq};
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     settled: Vec<Vec<u8>>,
+    /// What the records up to each come to.
+    sums: Vec<u64>,
     /// Handed to the disk; nobody was told what became of them.
     open: Vec<Vec<u8>>,
     /// The newest snapshot that was acknowledged.
@@ -24,7 +26,7 @@ impl Model {
     }
 
     pub(crate) fn acknowledge(&mut self, settled: Seq) -> Result<(), String> {
-        self.settled.append(&mut self.open);
+        self.settle();
         if settled.number() == self.settled.len() as u64 {
             return Ok(());
         }
@@ -42,10 +44,19 @@ impl Model {
 
     /// What a snapshot of all that is settled holds.
     pub(crate) fn summary(&self, seq: u64) -> Vec<u8> {
-        let mut hasher = DefaultHasher::new();
-        self.settled.iter().take(usize::try_from(seq).unwrap()).for_each(|record| record.hash(&mut hasher));
-        let long = vec![7; usize::try_from(hasher.finish() % 1500).unwrap()];
-        [&hasher.finish().to_le_bytes()[..], &long].concat()
+        let sum = usize::try_from(seq).ok().and_then(|seq| self.sums.get(seq.checked_sub(1)?));
+        let sum = sum.copied().unwrap_or_default();
+        let long = vec![7; usize::try_from(sum % 1500).unwrap()];
+        [&sum.to_le_bytes()[..], &long].concat()
+    }
+
+    fn settle(&mut self) {
+        for record in self.open.drain(..) {
+            let mut hasher = DefaultHasher::new();
+            (self.sums.last(), &record).hash(&mut hasher);
+            self.sums.push(hasher.finish());
+            self.settled.push(record);
+        }
     }
 
     /// All that was acknowledged is there, in its order, and behind it a beginning of what may be there; from now on
@@ -56,7 +67,7 @@ impl Model {
             return Err(format!("the snapshot of {} is gone, there is {begin}", self.snapshot));
         }
         let count = self.settled.len();
-        self.settled.append(&mut self.open);
+        self.settle();
         if let Some(snapshot) = recovered.snapshot
             && snapshot.bytes != self.summary(begin)
         {
@@ -79,6 +90,7 @@ impl Model {
             return Err(format!("{last} records are there, and {} settled", journal.settled()));
         }
         self.settled.truncate(usize::try_from(last).unwrap());
+        self.sums.truncate(self.settled.len());
         Ok(last - count as u64)
     }
 }
