@@ -19,7 +19,7 @@ const NAMESPACE: Label = Label::open("namespace", 32);
 /// Writes by what came of them.
 pub const WRITES: Family = Family::counter(
     "triarch_memory_writes_total",
-    &[Label::closed("outcome", &["done", "conflict", "full", "refused", "disk", "other"])],
+    &[Label::closed("outcome", &["done", "conflict", "full", "refused", "disk", "failed"])],
     "Writes to the store, by what came of them; a batch is one.",
 );
 
@@ -218,7 +218,7 @@ fn outcome_of(error: &Error) -> &'static str {
         Error::Full { .. } => "full",
         Error::Refused { .. } => "refused",
         Error::Disk { .. } | Error::Unanswered { .. } => "disk",
-        _ => "other",
+        _ => "failed",
     }
 }
 

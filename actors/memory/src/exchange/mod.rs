@@ -11,7 +11,7 @@
 pub(crate) mod backup;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Write as _};
+use std::io::BufRead;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
