@@ -190,7 +190,11 @@ impl Labels {
     fn size(&self) -> usize {
         let kind = self.kind.as_ref().map_or(0, |kind| kind.len());
         let tags: usize = self.tags.iter().map(|tag| tag.len() + 32).sum();
-        let notes: usize = self.metadata.iter().map(|(name, note)| name.len() + note.len() + 64).sum();
+        let notes: usize = self
+            .metadata
+            .iter()
+            .map(|(name, note)| name.len() + note.len() + 64)
+            .sum();
         kind + tags + notes
     }
 }

@@ -29,7 +29,9 @@ pub enum Error {
         namespace: String,
     },
     /// The namespace is there, and is another.
-    #[error("the namespace {namespace} keeps its durability for life; export it, drop it, define it anew and import it")]
+    #[error(
+        "the namespace {namespace} keeps its durability for life; export it, drop it, define it anew and import it"
+    )]
     OtherDurability {
         /// Which.
         namespace: Namespace,
@@ -67,7 +69,9 @@ pub enum Error {
         found: u64,
     },
     /// The namespace is full.
-    #[error("{namespace} has no room for {key}: {used} of {limit} {unit} are taken and {needed} more are needed; delete something, raise its quota, or allow eviction")]
+    #[error(
+        "{namespace} has no room for {key}: {used} of {limit} {unit} are taken and {needed} more are needed; delete something, raise its quota, or allow eviction"
+    )]
     Full {
         /// Where.
         namespace: Namespace,
@@ -83,7 +87,9 @@ pub enum Error {
         needed: u64,
     },
     /// The value is too large.
-    #[error("the value for {namespace}/{key} has {size} bytes and {limit} are allowed; split it, or raise quota.value_bytes")]
+    #[error(
+        "the value for {namespace}/{key} has {size} bytes and {limit} are allowed; split it, or raise quota.value_bytes"
+    )]
     TooLarge {
         /// Where.
         namespace: Namespace,
@@ -141,7 +147,9 @@ pub enum Error {
         fault: String,
     },
     /// Nobody answered, so nobody knows.
-    #[error("the writer of {namespace} did not answer ({fault}), so the write may have been done or not; read before you write again")]
+    #[error(
+        "the writer of {namespace} did not answer ({fault}), so the write may have been done or not; read before you write again"
+    )]
     Unanswered {
         /// Where.
         namespace: Namespace,
@@ -149,7 +157,9 @@ pub enum Error {
         fault: String,
     },
     /// The namespace is on disk, and the store has none.
-    #[error("{namespace} is to be on disk, and the store was opened without; open it with a journal, or define it with durability memory")]
+    #[error(
+        "{namespace} is to be on disk, and the store was opened without; open it with a journal, or define it with durability memory"
+    )]
     NoJournal {
         /// Which.
         namespace: Namespace,

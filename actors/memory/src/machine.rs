@@ -14,7 +14,10 @@ use crate::time::Reading;
 pub(crate) fn reading() -> Reading {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let uptime = clock_gettime(ClockId::Boottime);
-    let millis = uptime.tv_sec.saturating_mul(1_000).saturating_add(uptime.tv_nsec / 1_000_000);
+    let millis = uptime
+        .tv_sec
+        .saturating_mul(1_000)
+        .saturating_add(uptime.tv_nsec / 1_000_000);
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Reading {
         wall: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),

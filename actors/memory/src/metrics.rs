@@ -19,7 +19,10 @@ const NAMESPACE: Label = Label::open("namespace", 32);
 /// Writes by what came of them.
 pub const WRITES: Family = Family::counter(
     "triarch_memory_writes_total",
-    &[Label::closed("outcome", &["done", "conflict", "full", "refused", "disk", "failed"])],
+    &[Label::closed(
+        "outcome",
+        &["done", "conflict", "full", "refused", "disk", "failed"],
+    )],
     "Writes to the store, by what came of them; a batch is one.",
 );
 
@@ -150,7 +153,10 @@ impl Metrics {
 
     /// A write ended.
     pub(crate) fn wrote(&self, durability: Durability, outcome: Result<(), &Error>, took: Duration) {
-        self.0.writes.at(outcome.map_or_else(outcome_of, |()| "done")).increment();
+        self.0
+            .writes
+            .at(outcome.map_or_else(outcome_of, |()| "done"))
+            .increment();
         self.0.write_seconds.at(durability.label()).observe(took);
     }
 
@@ -181,7 +187,8 @@ impl Metrics {
             let (name, extent) = ([space.name().as_str()], space.extent());
             entries.with(name).set(float(extent.entries));
             bytes.with(name).set(float(extent.bytes));
-            used.with(name).set(space.with_rules(|rules| used_ratio(&extent, rules)));
+            used.with(name)
+                .set(space.with_rules(|rules| used_ratio(&extent, rules)));
             index_bytes += extent.index_bytes;
         }
         self.0.index_bytes.set(float(index_bytes));

@@ -43,12 +43,16 @@ pub(crate) fn choose(
     rules: &Retention,
     now: StoreTime,
 ) -> (Vec<(Key, u64)>, Retained) {
-    entries.sort_by(|(a, one), (b, other)| (one.updated(), one.version(), a).cmp(&(other.updated(), other.version(), b)));
+    entries
+        .sort_by(|(a, one), (b, other)| (one.updated(), one.version(), a).cmp(&(other.updated(), other.version(), b)));
     let (mut report, mut taken) = (Retained::default(), HashSet::new());
     for (key, entry) in &entries {
         if rules.max_age.is_some_and(|most| now.since(entry.updated()) > most) {
             report.by_age += 1;
-        } else if rules.unaccessed_for.is_some_and(|most| now.since(entry.accessed()) > most) {
+        } else if rules
+            .unaccessed_for
+            .is_some_and(|most| now.since(entry.accessed()) > most)
+        {
             report.unaccessed += 1;
         } else {
             continue;
@@ -56,7 +60,10 @@ pub(crate) fn choose(
         taken.insert(key.clone());
     }
     let left: Vec<_> = entries.iter().filter(|(key, _)| !taken.contains(key)).collect();
-    let (mut count, mut bytes) = (left.len() as u64, left.iter().map(|(key, entry)| entry.size(key)).sum::<u64>());
+    let (mut count, mut bytes) = (
+        left.len() as u64,
+        left.iter().map(|(key, entry)| entry.size(key)).sum::<u64>(),
+    );
     for (key, entry) in left {
         if rules.max_entries.is_some_and(|most| count > most) {
             report.by_entries += 1;

@@ -17,6 +17,7 @@ use triarch_journal::Disk;
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 
+use crate::access::Identity;
 use crate::client::{Client, Reach};
 use crate::config::{Config, Rules};
 use crate::disk::{Seal, Secret};
@@ -27,7 +28,6 @@ use crate::store::Store;
 use crate::sweeper::{self, Sweeper};
 use crate::time::Clock;
 use crate::writer::{self, StoreWriter};
-use crate::access::Identity;
 
 /// So many writes wait for the disk before writers are held back.
 const WISHES_MAX: usize = 4_096;
@@ -71,8 +71,11 @@ pub fn room(
     let (store, metrics) = (Store::new(Clock::running()), Metrics::new(instruments)?);
     let secret = keeping.as_ref().and_then(|keeping| keeping.secret.as_ref());
     let seal = secret.map_or(Seal::none(), Seal::with);
-    let bytes_max = keeping.as_ref().map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max / 2);
-    let scribe = keeping.map(|keeping| triarch_journal::scribe("scribe", "memory", keeping.disk, keeping.journal, instruments));
+    let bytes_max = keeping
+        .as_ref()
+        .map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max / 2);
+    let scribe =
+        keeping.map(|keeping| triarch_journal::scribe("scribe", "memory", keeping.disk, keeping.journal, instruments));
     let (scribe, journal) = scribe.transpose()?.unzip();
     let has_journal = journal.is_some();
     let settings = writer::Settings {
@@ -84,7 +87,9 @@ pub fn room(
         bytes_max: bytes_max.saturating_sub(RECORD_MARGIN),
         metrics: metrics.clone(),
     };
-    let writer = Child::of::<StoreWriter>("writer", settings).capacity(WISHES_MAX).start_without_limit();
+    let writer = Child::of::<StoreWriter>("writer", settings)
+        .capacity(WISHES_MAX)
+        .start_without_limit();
     let writer = writer.shutdown(Shutdown::Within(LAST_WRITES));
     let address = writer.address();
     let sweeper = sweeper::Settings {
@@ -111,7 +116,10 @@ pub fn room(
     let room = Supervisor::named("memory")
         .strategy(Strategy::RestForOne)
         .intensity(Intensity::new(10, Duration::from_mins(1)))
-        .backoff(Backoff::exponential(Duration::from_millis(100), Duration::from_secs(10)))
+        .backoff(Backoff::exponential(
+            Duration::from_millis(100),
+            Duration::from_secs(10),
+        ))
         .children(scribe)
         .child(writer)
         .child(Child::of::<Sweeper>("sweeper", sweeper).capacity(8))

@@ -88,7 +88,7 @@ impl Store {
             space.change_rules(rules)?;
             return Ok(Arc::clone(space));
         }
-        let space = Arc::new(Space::new(name.clone(), rules, Arc::clone(&self.0.counts)));
+        let space = Arc::new(Space::new(name.clone(), &rules, Arc::clone(&self.0.counts)));
         spaces.insert(name.clone(), Arc::clone(&space));
         Ok(space)
     }
@@ -101,9 +101,14 @@ impl Store {
     }
 
     pub(crate) fn space(&self, name: &str) -> Result<Arc<Space>, Error> {
-        self.0.spaces.pin().get(name).cloned().ok_or_else(|| Error::NoSuchNamespace {
-            namespace: name.to_owned(),
-        })
+        self.0
+            .spaces
+            .pin()
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::NoSuchNamespace {
+                namespace: name.to_owned(),
+            })
     }
 
     /// All namespaces, by name.

@@ -66,7 +66,9 @@ impl Value {
     /// What was checked when it was written; nothing where JSON is not even text.
     pub(crate) fn stored(is_json: bool, bytes: &[u8]) -> Option<Self> {
         if is_json {
-            std::str::from_utf8(bytes).ok().map(|text| Self::Json(Json(text.into())))
+            std::str::from_utf8(bytes)
+                .ok()
+                .map(|text| Self::Json(Json(text.into())))
         } else {
             Some(Self::Bytes(bytes.into()))
         }

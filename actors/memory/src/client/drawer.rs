@@ -37,20 +37,28 @@ impl Drawer {
     /// What is under a key, as `look` sees it. Asks no agent and waits for nobody.
     #[inline]
     pub fn read<R>(&self, key: &str, look: impl FnOnce(&Arc<Entry>) -> R) -> Result<Option<R>, Error> {
-        let admitted = |entry: &Arc<Entry>| self.space.with_rules(|rules| {
-            let level = rules.access.read;
-            match level {
-                Level::Public => true,
-                Level::Private => level.admits(&self.who, &rules.belonging, Some(entry.owner())),
-                _ => level.admits(&self.who, &rules.belonging, None),
-            }
+        let admitted = |entry: &Arc<Entry>| {
+            self.space.with_rules(|rules| {
+                let level = rules.access.read;
+                match level {
+                    Level::Public => true,
+                    Level::Private => level.admits(&self.who, &rules.belonging, Some(entry.owner())),
+                    _ => level.admits(&self.who, &rules.belonging, None),
+                }
+            })
+        };
+        let read = self.space.read(key, self.reach.store.clock(), |entry| {
+            admitted(entry).then(|| look(entry))
         });
-        let read = self.space.read(key, self.reach.store.clock(), |entry| admitted(entry).then(|| look(entry)));
         match read {
             Some(Some(seen)) => Ok(Some(seen)),
             Some(None) => Err(self.refused(Verb::Read)),
             // Whether there is nothing is told to those alone who may read.
-            None => self.reach.store.admit(&self.who, Verb::Read, &self.space).map(|()| None),
+            None => self
+                .reach
+                .store
+                .admit(&self.who, Verb::Read, &self.space)
+                .map(|()| None),
         }
     }
 
@@ -94,7 +102,9 @@ impl Drawer {
         let mut listed = Vec::new();
         let mut after = after.cloned();
         while listed.len() < most {
-            let keys = self.space.keys(prefix, after.as_ref().map(Key::as_str), most - listed.len());
+            let keys = self
+                .space
+                .keys(prefix, after.as_ref().map(Key::as_str), most - listed.len());
             let Some(last) = keys.last() else { break };
             after = Some(last.clone());
             let seen = keys.into_iter().filter_map(|key| {
@@ -168,17 +178,28 @@ impl Drawer {
         let begun = Moment::now();
         let durability = self.space.with_rules(|rules| rules.durability);
         let done = if durability == Durability::Journal {
-            let asked = self.reach.writer.ask(|reply| Wish::Write(Arc::clone(&self.space), write, reply));
-            asked.await.unwrap_or_else(|fault| Err(unanswered(self.space.name(), &fault)))
+            let asked = self
+                .reach
+                .writer
+                .ask(|reply| Wish::Write(Arc::clone(&self.space), write, reply));
+            asked
+                .await
+                .unwrap_or_else(|fault| Err(unanswered(self.space.name(), &fault)))
         } else {
             self.space.write(&write, self.reach.store.clock())
         };
         if let Err(Error::Refused { verb, .. }) = &done {
-            let verb = if *verb == Verb::Delete.label() { Verb::Delete } else { Verb::Write };
+            let verb = if *verb == Verb::Delete.label() {
+                Verb::Delete
+            } else {
+                Verb::Write
+            };
             let _noted = self.refused(verb);
         }
         let outcome = done.as_ref().map(drop);
-        self.reach.metrics.wrote(durability, outcome, Moment::now().since(begun));
+        self.reach
+            .metrics
+            .wrote(durability, outcome, Moment::now().since(begun));
         done
     }
 

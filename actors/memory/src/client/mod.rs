@@ -119,7 +119,10 @@ impl Client {
     /// Makes a namespace, or gives the one that is there other rules; for the runtime, and whoever administers it.
     pub async fn define(&self, namespace: &Namespace, rules: Rules) -> Result<(), Error> {
         self.administers(namespace)?;
-        let asked = self.reach.writer.ask(|reply| Wish::Define(namespace.clone(), rules, reply));
+        let asked = self
+            .reach
+            .writer
+            .ask(|reply| Wish::Define(namespace.clone(), rules, reply));
         asked.await.map_err(|fault| unanswered(namespace, &fault))?
     }
 
@@ -151,7 +154,9 @@ impl Client {
     /// A snapshot now, so that the journal is short; for the runtime alone.
     pub async fn compact(&self) -> Result<(), ExchangeError> {
         self.is_system()?;
-        let Some(snapshots) = &self.reach.snapshots else { return Ok(()) };
+        let Some(snapshots) = &self.reach.snapshots else {
+            return Ok(());
+        };
         let kept = snapshots.ask(Keep::Now).await;
         let kept = kept.unwrap_or_else(|fault| Err(fault.to_string()));
         kept.map_err(|fault| ExchangeError::Snapshot { fault })
@@ -173,7 +178,12 @@ impl Client {
     }
 
     /// Takes up a backup, all of which is verified before anything of it is taken. For the runtime alone.
-    pub async fn restore(&self, mut from: File, conflicts: Conflicts, is_dry: bool) -> Result<RestoreReport, ExchangeError> {
+    pub async fn restore(
+        &self,
+        mut from: File,
+        conflicts: Conflicts,
+        is_dry: bool,
+    ) -> Result<RestoreReport, ExchangeError> {
         self.is_system()?;
         let seal = self.reach.seal.clone();
         let read = blocking(move || restore(&mut from, &seal)).await?;
@@ -234,7 +244,9 @@ impl Client {
         if self.who.is_system {
             return Ok(());
         }
-        self.reach.store.refuse(&self.who, Verb::Administer, namespace, Level::System);
+        self.reach
+            .store
+            .refuse(&self.who, Verb::Administer, namespace, Level::System);
         Err(Error::Refused {
             who: self.who.who.as_ref().to_owned(),
             verb: Verb::Administer.label(),
@@ -258,5 +270,9 @@ pub(crate) fn unanswered(namespace: &Namespace, fault: &AskError) -> Error {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ExchangeError> + Send + 'static,
 ) -> Result<T, ExchangeError> {
-    tokio::task::spawn_blocking(work).await.map_err(|gone| ExchangeError::Snapshot { fault: gone.to_string() })?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|gone| ExchangeError::Snapshot {
+            fault: gone.to_string(),
+        })?
 }

@@ -51,7 +51,7 @@ pub(crate) struct Images<'a> {
     /// Whether they show all that there is, as of one instant.
     pub(crate) is_cut: bool,
     #[serde(borrow)]
-    pub(crate) images: Vec<Image<'a>>,
+    pub(crate) all: Vec<Image<'a>>,
 }
 
 /// What is under a key.
@@ -110,7 +110,8 @@ pub(crate) const SEALED: u8 = 2;
 impl Record<'_> {
     /// As bytes, sealed where there is a key. `place` tells a record of a journal from the n-th of a file.
     pub(crate) fn encode(&self, seal: &Seal, place: Place) -> Result<Vec<u8>, CodecError> {
-        let plain = postcard::to_extend(self, vec![PLAIN]).map_err(|fault| CodecError::Unreadable(fault.to_string()))?;
+        let plain =
+            postcard::to_extend(self, vec![PLAIN]).map_err(|fault| CodecError::Unreadable(fault.to_string()))?;
         Ok(seal.close(plain, place)?)
     }
 }
@@ -265,7 +266,7 @@ mod tests {
             revision: 301,
             is_last: true,
             is_cut: false,
-            images: vec![
+            all: vec![
                 Image::of(key, entry.version(), Some(entry)),
                 Image::of(&Key::new("gone").unwrap(), 301, None),
             ],
@@ -273,11 +274,14 @@ mod tests {
     }
 
     /// What version 1 wrote; it is read for ever.
-    const FIXTURE: &str = "0100056e6f746573b817ad0201000209706c616e732f323032ac020101117b2261223a5b312c227a776569225d7d0104706c616e0203686f7403726564010466726f6d01620a7465616d2f6167656e7407e807d00fb81701\
-80b51804676f6e65ad0200";
+    const FIXTURE: &str = "0100056e6f746573b817ad0201000209706c616e732f323032ac020101117b2261223a5b312c227a776569225d7d0104706c616e0203686f7403726564010466726f6d01620a7465616d2f6167656e7407e807d00fb8170180b51804676f6e65ad0200";
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap();
+        bytes
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .collect()
     }
 
     #[test]
@@ -287,16 +291,32 @@ mod tests {
         let bytes = images(&key, &entry).encode(&Seal::none(), Place::Journal).unwrap();
         assert_eq!(hex(&bytes), FIXTURE);
         assert_eq!(decode(&bytes).unwrap(), images(&key, &entry));
-        let Record::Images(read) = decode(&bytes).unwrap() else { panic!("no images") };
-        let read = read.images.into_iter().next().unwrap().entry.unwrap().entry(&key, 300).unwrap();
-        assert_eq!((read.checksum(), read.labels(), read.size(&key)), (entry.checksum(), entry.labels(), entry.size(&key)));
+        let Record::Images(read) = decode(&bytes).unwrap() else {
+            panic!("no images")
+        };
+        let read = read
+            .all
+            .into_iter()
+            .next()
+            .unwrap()
+            .entry
+            .unwrap()
+            .entry(&key, 300)
+            .unwrap();
+        assert_eq!(
+            (read.checksum(), read.labels(), read.size(&key)),
+            (entry.checksum(), entry.labels(), entry.size(&key))
+        );
     }
 
     #[test]
     fn another_format_is_refused_by_its_number() {
         let seal = Seal::none();
         assert_eq!(unseal(&[9, 1, 2], &seal, Place::Journal), Err(CodecError::Format(9)));
-        assert!(matches!(unseal(&[], &seal, Place::Journal), Err(CodecError::Unreadable(_))));
+        assert!(matches!(
+            unseal(&[], &seal, Place::Journal),
+            Err(CodecError::Unreadable(_))
+        ));
     }
 
     #[test]
@@ -305,13 +325,22 @@ mod tests {
         let (entry, seal) = (entry(&key), Seal::with(&Secret::of([7; 32])));
         let bytes = images(&key, &entry).encode(&seal, Place::File(3)).unwrap();
         assert!(!bytes.windows(4).any(|window| window == b"zwei"));
-        assert_eq!(decode(&unseal(&bytes, &seal, Place::File(3)).unwrap()).unwrap(), images(&key, &entry));
+        assert_eq!(
+            decode(&unseal(&bytes, &seal, Place::File(3)).unwrap()).unwrap(),
+            images(&key, &entry)
+        );
         for place in [Place::File(2), Place::Journal] {
             assert_eq!(unseal(&bytes, &seal, place), Err(CodecError::Seal(SealError::WrongKey)));
         }
         let other = Seal::with(&Secret::of([8; 32]));
-        assert_eq!(unseal(&bytes, &other, Place::File(3)), Err(CodecError::Seal(SealError::WrongKey)));
-        assert_eq!(unseal(&bytes, &Seal::none(), Place::File(3)), Err(CodecError::Seal(SealError::NoKey)));
+        assert_eq!(
+            unseal(&bytes, &other, Place::File(3)),
+            Err(CodecError::Seal(SealError::WrongKey))
+        );
+        assert_eq!(
+            unseal(&bytes, &Seal::none(), Place::File(3)),
+            Err(CodecError::Seal(SealError::NoKey))
+        );
     }
 
     proptest! {

@@ -87,8 +87,10 @@ impl<'a> Dump<'a> {
                 let keys = space.keys("", after.as_ref().map(Key::as_str), RECORD_ENTRIES);
                 after = keys.last().cloned();
                 let is_last = keys.len() < RECORD_ENTRIES;
-                let held = keys.into_iter().filter_map(|key| Some((space.peek(key.as_str())?, key)));
-                held.map(|(entry, key)| page.add(self, key, entry)).collect::<Result<(), _>>()?;
+                let mut held = keys
+                    .into_iter()
+                    .filter_map(|key| Some((space.peek(key.as_str())?, key)));
+                held.try_for_each(|(entry, key)| page.add(self, key, entry))?;
                 if is_last {
                     return page.put(self);
                 }
@@ -96,7 +98,8 @@ impl<'a> Dump<'a> {
         }
         let (all, revision) = space.cut_now();
         (page.revision, page.is_cut) = (revision, true);
-        all.into_iter().map(|(key, entry)| page.add(self, key, entry)).collect::<Result<(), _>>()?;
+        all.into_iter()
+            .try_for_each(|(key, entry)| page.add(self, key, entry))?;
         page.put(self)
     }
 
@@ -166,14 +169,16 @@ impl<'s> Page<'s> {
         let entries = std::mem::take(&mut self.entries);
         self.bytes = 0;
         dump.entries += entries.len() as u64;
-        let images = entries.iter().map(|(key, entry)| Image::of(key, entry.version(), Some(entry)));
+        let images = entries
+            .iter()
+            .map(|(key, entry)| Image::of(key, entry.version(), Some(entry)));
         dump.put(&Record::Images(Images {
             namespace: self.space.name().clone(),
             at: self.anchor.time,
             revision: self.revision,
             is_last: true,
             is_cut: self.is_cut,
-            images: images.collect(),
+            all: images.collect(),
         }))
     }
 }

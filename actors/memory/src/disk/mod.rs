@@ -9,7 +9,7 @@ pub use codec::CodecError;
 pub(crate) use codec::{Image, Images, Place, Record, RulesText};
 pub use dump::DumpError;
 pub(crate) use dump::{Dump, DumpReader};
-pub(crate) use recovery::{Recovering, Recovery};
 pub use recovery::RecoveryError;
+pub(crate) use recovery::{Recovering, Recovery};
 pub(crate) use seal::Seal;
 pub use seal::{SealError, Secret};

@@ -110,8 +110,11 @@ impl<'a> Recovering<'a> {
         } else if images.revision <= held.cut {
             return Ok(());
         }
-        for image in images.images {
-            let entry = image.entry.map(|entry| entry.entry(&image.key, image.version)).transpose()?;
+        for image in images.all {
+            let entry = image
+                .entry
+                .map(|entry| entry.entry(&image.key, image.version))
+                .transpose()?;
             held.parts.push((image.key, image.version, entry));
         }
         if images.is_last {

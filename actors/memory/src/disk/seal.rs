@@ -26,7 +26,9 @@ pub enum SealError {
     #[error("the store is sealed, and no key was given; give the one it was sealed with")]
     NoKey,
     /// It is of another key, or was tampered with.
-    #[error("the key is not the one the store was sealed with, or what it sealed was changed; give the right key, or restore a backup")]
+    #[error(
+        "the key is not the one the store was sealed with, or what it sealed was changed; give the right key, or restore a backup"
+    )]
     WrongKey,
     /// The key is not one.
     #[error("the key from {place} is no key: {fault}; give 64 hexadecimal digits")]
@@ -113,17 +115,23 @@ impl Seal {
     pub(crate) fn close(&self, plain: Vec<u8>, place: Place) -> Result<Vec<u8>, SealError> {
         let Some(cipher) = &self.0 else { return Ok(plain) };
         let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).map_err(|fault| SealError::Chance { fault: fault.to_string() })?;
+        getrandom::fill(&mut nonce).map_err(|fault| SealError::Chance {
+            fault: fault.to_string(),
+        })?;
         let mut body = plain;
         let sealed = cipher.encrypt_in_place(&XNonce::from(nonce), &bound(place), &mut body);
-        sealed.map_err(|fault| SealError::Chance { fault: fault.to_string() })?;
+        sealed.map_err(|fault| SealError::Chance {
+            fault: fault.to_string(),
+        })?;
         Ok([&[SEALED][..], &nonce, &body].concat())
     }
 
     /// Opens what was sealed for that place.
     pub(crate) fn open(&self, bytes: &[u8], place: Place) -> Result<Vec<u8>, SealError> {
         let cipher = self.0.as_ref().ok_or(SealError::NoKey)?;
-        let nonce = bytes.get(1..=NONCE).and_then(|nonce| <[u8; NONCE]>::try_from(nonce).ok());
+        let nonce = bytes
+            .get(1..=NONCE)
+            .and_then(|nonce| <[u8; NONCE]>::try_from(nonce).ok());
         let nonce = nonce.ok_or(SealError::WrongKey)?;
         let mut body = bytes.get(1 + NONCE..).unwrap_or_default().to_vec();
         let opened = cipher.decrypt_in_place(&XNonce::from(nonce), &bound(place), &mut body);
@@ -153,9 +161,17 @@ mod tests {
         let secret = Secret::from_hex(&format!("{right}\n"), "here").unwrap();
         assert_eq!((secret.0[0], secret.0[31]), (0x01, 0x44));
         assert_eq!(format!("{secret:?} {:?}", Seal::with(&secret)), "Secret(…) Seal(…)");
-        for wrong in ["", &right[1..], &format!("{}g", &right[1..]), &format!("+{}", &right[1..])] {
+        for wrong in [
+            "",
+            &right[1..],
+            &format!("{}g", &right[1..]),
+            &format!("+{}", &right[1..]),
+        ] {
             let fault = Secret::from_hex(wrong, "here").unwrap_err().to_string();
-            assert!(fault.starts_with("the key from here is no key") && !fault.contains("89abcdef"), "{fault}");
+            assert!(
+                fault.starts_with("the key from here is no key") && !fault.contains("89abcdef"),
+                "{fault}"
+            );
         }
     }
 
@@ -175,7 +191,13 @@ mod tests {
     #[test]
     fn a_key_that_is_nowhere_is_told_by_its_place() {
         let fault = Secret::from_env("TRIARCH_NO_SUCH_KEY").unwrap_err().to_string();
-        assert_eq!(fault, "the key from TRIARCH_NO_SUCH_KEY is no key: it is not set; give 64 hexadecimal digits");
-        assert!(matches!(Secret::from_file(Path::new("no/such/file")), Err(SealError::Key { .. })));
+        assert_eq!(
+            fault,
+            "the key from TRIARCH_NO_SUCH_KEY is no key: it is not set; give 64 hexadecimal digits"
+        );
+        assert!(matches!(
+            Secret::from_file(Path::new("no/such/file")),
+            Err(SealError::Key { .. })
+        ));
     }
 }

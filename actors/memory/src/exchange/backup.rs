@@ -107,7 +107,10 @@ impl Restoring {
                 report.defined.push(name.clone());
                 if is_dry {
                     let written = held.entries.len() as u64;
-                    let counted = Exported { written, ..Exported::default() };
+                    let counted = Exported {
+                        written,
+                        ..Exported::default()
+                    };
                     report.namespaces.insert(name, counted);
                     continue;
                 }

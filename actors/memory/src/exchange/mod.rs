@@ -299,7 +299,8 @@ impl Placing {
 
     async fn place(&mut self, incoming: Incoming) -> Result<(), ExchangeError> {
         self.bytes += incoming.value.len();
-        self.taken.insert(incoming.key.clone(), (incoming.value.clone(), incoming.labels.clone()));
+        self.taken
+            .insert(incoming.key.clone(), (incoming.value.clone(), incoming.labels.clone()));
         self.ops.push(Op::Put(Put {
             key: incoming.key,
             value: incoming.value,

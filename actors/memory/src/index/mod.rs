@@ -169,7 +169,9 @@ impl Index {
         let segment = self.closed.get(number).unwrap_or(&self.open);
         let documents = segment.with_all(&terms.0).filter(|document| document.version >= from);
         Candidates {
-            documents: documents.map(|document| (document.key.clone(), document.version)).collect(),
+            documents: documents
+                .map(|document| (document.key.clone(), document.version))
+                .collect(),
             next: (number < self.closed.len()).then(|| segment.last() + 1),
         }
     }
@@ -221,7 +223,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+        #![proptest_config(ProptestConfig::with_cases(8))]
 
         /// Writes in such numbers that segments close, die and are merged.
         #[test]
@@ -260,7 +262,10 @@ mod tests {
         index.change(&b, None, Some(&entry(&b, 2, "", Some("blue"))));
         let mut tag = Terms::default();
         tag.tag("blue");
-        assert_eq!((found(&index, &words("blue")), found(&index, &tag)), (vec![(a, 1)], vec![(b, 2)]));
+        assert_eq!(
+            (found(&index, &words("blue")), found(&index, &tag)),
+            (vec![(a, 1)], vec![(b, 2)])
+        );
     }
 
     #[test]
@@ -272,14 +277,18 @@ mod tests {
                 (key.clone(), entry(&key, version, &format!("word{version}"), Some("t")))
             })
             .collect();
-        entries.iter().for_each(|(key, entry)| index.change(key, None, Some(entry)));
+        for (key, entry) in &entries {
+            index.change(key, None, Some(entry));
+        }
         let cut = index.cut();
         assert!((1..50).contains(&cut), "{cut}");
         assert!(found(&index, &words("word50")).is_empty());
         let mut tag = Terms::default();
         tag.tag("t");
         assert_eq!(found(&index, &tag).len(), 50);
-        entries.iter().for_each(|(key, entry)| index.change(key, Some(entry), None));
+        for (key, entry) in &entries {
+            index.change(key, Some(entry), None);
+        }
         assert_eq!(index.cut(), 0);
     }
 }

@@ -96,12 +96,11 @@ impl Segment {
         if let Terms::Open(open, bytes) = &mut self.terms {
             for term in terms {
                 let term = term.as_ref();
-                match open.get_mut(term) {
-                    Some(places) => places.push(place),
-                    None => {
-                        *bytes += term.len() + 64;
-                        open.insert(term.into(), Places::One(place));
-                    }
+                if let Some(places) = open.get_mut(term) {
+                    places.push(place);
+                } else {
+                    *bytes += term.len() + 64;
+                    open.insert(term.into(), Places::One(place));
                 }
                 *bytes += size_of::<u16>();
             }
@@ -111,7 +110,10 @@ impl Segment {
 
     /// The document of that version is not there any more; tells whether its words had been cut.
     pub(crate) fn bury(&mut self, version: u64) -> Option<bool> {
-        let place = self.documents.binary_search_by_key(&version, |document| document.version).ok()?;
+        let place = self
+            .documents
+            .binary_search_by_key(&version, |document| document.version)
+            .ok()?;
         let document = self.documents.get_mut(place).filter(|document| !document.is_dead)?;
         document.is_dead = true;
         self.dead += 1;
@@ -122,7 +124,9 @@ impl Segment {
     pub(crate) fn with_all<'s>(&'s self, terms: &[String]) -> impl Iterator<Item = &'s Document> {
         let mut places: Vec<&[u16]> = terms.iter().map(|term| self.places(term)).collect();
         places.sort_by_key(|places| places.len());
-        let (rarest, others) = places.split_first().map_or((&[][..], &[][..]), |(first, rest)| (*first, rest));
+        let (rarest, others) = places
+            .split_first()
+            .map_or((&[][..], &[][..]), |(first, rest)| (*first, rest));
         let others = others.to_vec();
         let in_all = move |place: &&u16| others.iter().all(|others| others.binary_search(place).is_ok());
         let documents = rarest.iter().filter(in_all);
@@ -158,7 +162,11 @@ impl Segment {
         for part in parts {
             let mut of_part = Vec::with_capacity(part.documents.len());
             for document in &part.documents {
-                of_part.push((!document.is_dead).then_some(documents.len()).and_then(|place| u16::try_from(place).ok()));
+                of_part.push(
+                    (!document.is_dead)
+                        .then_some(documents.len())
+                        .and_then(|place| u16::try_from(place).ok()),
+                );
                 if !document.is_dead {
                     documents.push(document.clone());
                 }
@@ -189,7 +197,9 @@ impl Segment {
             Terms::Open(..) => None,
             Terms::Closed(closed) => Some(closed),
         };
-        closed.into_iter().flat_map(|closed| (0..closed.ends.len()).map(|number| closed.term(number)))
+        closed
+            .into_iter()
+            .flat_map(|closed| (0..closed.ends.len()).map(|number| closed.term(number)))
     }
 }
 
@@ -229,7 +239,9 @@ impl Closed {
     }
 
     fn bytes(&self) -> usize {
-        self.text.len() + (self.ends.len() + self.place_ends.len()) * size_of::<u32>() + self.places.len() * size_of::<u16>()
+        self.text.len()
+            + (self.ends.len() + self.place_ends.len()) * size_of::<u32>()
+            + self.places.len() * size_of::<u16>()
     }
 
     fn term(&self, number: usize) -> &str {
@@ -310,10 +322,14 @@ mod tests {
 
     #[test]
     fn merged_segments_have_the_living_and_the_terms_of_the_living() {
-        let (mut one, mut two) = (segment(1, &["red fox", "blue", "red"]), segment(4, &["fox", "green red"]));
+        let (mut one, mut two) = (
+            segment(1, &["red fox", "blue", "red"]),
+            segment(4, &["fox", "green red"]),
+        );
         one.bury(2);
         two.bury(5);
-        (one.close(), two.close());
+        one.close();
+        two.close();
         let both = Segment::merged(&[&one, &two]);
         assert_eq!((found(&both, "red"), found(&both, "fox")), (vec![1, 3], vec![1, 4]));
         assert_eq!(both.closed_terms().collect::<Vec<_>>(), ["fox", "red"]);

@@ -65,6 +65,10 @@ pub struct Grouped {
 
 /// Why a search may not show all there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a reason of its own, and any of them may hold"
+)]
 pub struct Cuts {
     /// There are more hits than the limit, or before the offset.
     pub by_limit: bool,
@@ -218,7 +222,9 @@ impl<'a> Search<'a> {
         // Read once: what is read meanwhile must not change its place while it is sorted.
         let mut keyed: Vec<(u64, Hit)> = self.hits.drain(..).map(|hit| (value(&hit), hit)).collect();
         keyed.sort_by(|(one, a), (other, b)| {
-            let order = one.cmp(other).then_with(|| (&a.namespace, &a.key).cmp(&(&b.namespace, &b.key)));
+            let order = one
+                .cmp(other)
+                .then_with(|| (&a.namespace, &a.key).cmp(&(&b.namespace, &b.key)));
             if is_descending { order.reverse() } else { order }
         });
         self.hits.extend(keyed.into_iter().take(most).map(|(_, hit)| hit));
@@ -231,8 +237,12 @@ impl<'a> Search<'a> {
         found.hits = self.hits.into_iter().skip(self.query.offset).collect();
         found.cuts.by_limit = (found.hits.len() as u64) < found.matched;
         let groups = self.groups.into_iter();
-        found.groups = groups.map(|(name, (entries, bytes))| Grouped { name, entries, bytes }).collect();
-        found.groups.sort_by(|a, b| b.entries.cmp(&a.entries).then_with(|| a.name.cmp(&b.name)));
+        found.groups = groups
+            .map(|(name, (entries, bytes))| Grouped { name, entries, bytes })
+            .collect();
+        found
+            .groups
+            .sort_by(|a, b| b.entries.cmp(&a.entries).then_with(|| a.name.cmp(&b.name)));
         found
     }
 }

@@ -99,15 +99,24 @@ impl Query {
     /// Whether an entry is looked for, as far as its words do not matter.
     pub(crate) fn fits(&self, key: &Key, entry: &Entry) -> bool {
         let labels = entry.labels();
-        let within = |range: &Option<RangeInclusive<StoreTime>>, time| range.as_ref().is_none_or(|range| range.contains(&time));
-        self.pattern.as_ref().is_none_or(|pattern| is_like(key.as_str(), pattern))
+        let within =
+            |range: &Option<RangeInclusive<StoreTime>>, time| range.as_ref().is_none_or(|range| range.contains(&time));
+        self.pattern
+            .as_ref()
+            .is_none_or(|pattern| is_like(key.as_str(), pattern))
             && self.tags.iter().all(|tag| labels.tags.contains(tag.as_str()))
             && self.owner.as_ref().is_none_or(|owner| owner == entry.owner())
-            && self.kind.as_ref().is_none_or(|kind| labels.kind.as_deref() == Some(kind))
+            && self
+                .kind
+                .as_ref()
+                .is_none_or(|kind| labels.kind.as_deref() == Some(kind))
             && within(&self.created, entry.created())
             && within(&self.updated, entry.updated())
             && within(&self.accessed, entry.accessed())
-            && self.size.as_ref().is_none_or(|size| size.contains(&(entry.value().len() as u64)))
+            && self
+                .size
+                .as_ref()
+                .is_none_or(|size| size.contains(&(entry.value().len() as u64)))
     }
 
     /// How every key begins that fits.
@@ -141,7 +150,9 @@ fn is_like(text: &str, pattern: &str) -> bool {
             }
         }
     }
-    pattern.get(of..).is_none_or(|rest| rest.iter().all(|letter| *letter == '*'))
+    pattern
+        .get(of..)
+        .is_none_or(|rest| rest.iter().all(|letter| *letter == '*'))
 }
 
 #[cfg(test)]
@@ -154,9 +165,9 @@ mod tests {
         match pattern.split_first() {
             None => text.is_empty(),
             Some(('*', rest)) => (0..=text.len()).any(|skipped| naive(&text[skipped..], rest)),
-            Some((letter, rest)) => {
-                text.split_first().is_some_and(|(first, more)| (*letter == '?' || letter == first) && naive(more, rest))
-            }
+            Some((letter, rest)) => text
+                .split_first()
+                .is_some_and(|(first, more)| (*letter == '?' || letter == first) && naive(more, rest)),
         }
     }
 
@@ -177,6 +188,9 @@ mod tests {
             };
             query.prefix().to_owned()
         };
-        assert_eq!(["plans/*/a", "a?", "plain", "*"].map(prefix), ["plans/", "a", "plain", ""]);
+        assert_eq!(
+            ["plans/*/a", "a?", "plain", "*"].map(prefix),
+            ["plans/", "a", "plain", ""]
+        );
     }
 }

@@ -53,7 +53,7 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
             Op::Put(put) => self.put(by, put, before),
             Op::Delete(key, wanted) => self.delete(key, *wanted, before),
             Op::Increment(key, by_how_much) => self.increment(by, key, *by_how_much, before),
-            Op::Keep(key, lifetime) => self.keep(key, *lifetime, before),
+            Op::Keep(key, lifetime) => Ok(self.keep(key, *lifetime, before)),
         }
     }
 
@@ -92,13 +92,19 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
 
     fn put(&mut self, by: &Identity, put: &Put, before: Option<Arc<Entry>>) -> Result<Done, Error> {
         self.check(&put.key, put.wanted, before.as_deref())?;
-        let expires = self.expiry(put.lifetime);
-        self.replace(by, &put.key, put.value.clone(), put.labels.clone(), expires, before)
+        let fresh = Fresh {
+            value: put.value.clone(),
+            labels: put.labels.clone(),
+            expires: self.expiry(put.lifetime),
+        };
+        self.replace(by, &put.key, fresh, before)
     }
 
     fn delete(&mut self, key: &Key, wanted: Option<Wanted>, before: Option<Arc<Entry>>) -> Result<Done, Error> {
         self.check(key, wanted, before.as_deref())?;
-        let Some(entry) = before else { return Ok(Done::default()) };
+        let Some(entry) = before else {
+            return Ok(Done::default());
+        };
         let version = self.stage(key, Cause::Deleted, Some(entry), None);
         Ok(Done {
             version,
@@ -118,25 +124,29 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
             Some(entry) => (entry.labels().clone(), entry.expires()),
             None => (Labels::default(), self.expiry(Lifetime::Default)),
         };
-        let done = self.replace(by, key, Value::number(number), labels, expires, before)?;
+        let value = Value::number(number);
+        let fresh = Fresh { value, labels, expires };
+        let done = self.replace(by, key, fresh, before)?;
         Ok(Done {
             number: Some(number),
             ..done
         })
     }
 
-    fn keep(&mut self, key: &Key, lifetime: Lifetime, before: Option<Arc<Entry>>) -> Result<Done, Error> {
-        let Some(entry) = before else { return Ok(Done::default()) };
+    fn keep(&mut self, key: &Key, lifetime: Lifetime, before: Option<Arc<Entry>>) -> Done {
+        let Some(entry) = before else {
+            return Done::default();
+        };
         let mut parts = entry.parts();
         parts.expires = self.expiry(lifetime);
         parts.version = self.order.revision + 1;
         let after = Arc::new(Entry::new(key, parts));
         let version = self.stage(key, Cause::Put, Some(entry), Some(after));
-        Ok(Done {
+        Done {
             version,
             existed: true,
             number: None,
-        })
+        }
     }
 
     fn check(&self, key: &Key, wanted: Option<Wanted>, entry: Option<&Entry>) -> Result<(), Error> {
@@ -167,15 +177,8 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
         time.map(|time| self.now + time)
     }
 
-    fn replace(
-        &mut self,
-        by: &Identity,
-        key: &Key,
-        value: Value,
-        labels: Labels,
-        expires: Option<StoreTime>,
-        before: Option<Arc<Entry>>,
-    ) -> Result<Done, Error> {
+    fn replace(&mut self, by: &Identity, key: &Key, fresh: Fresh, before: Option<Arc<Entry>>) -> Result<Done, Error> {
+        let Fresh { value, labels, expires } = fresh;
         let limit = self.rules.quota.value_bytes;
         if value.len() as u64 > limit {
             return Err(Error::TooLarge {
@@ -188,7 +191,9 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
         let mut parts = Parts {
             value,
             labels,
-            owner: before.as_ref().map_or_else(|| Arc::clone(&by.who), |entry| entry.owner_shared()),
+            owner: before
+                .as_ref()
+                .map_or_else(|| Arc::clone(&by.who), |entry| entry.owner_shared()),
             version: 0,
             born: before.as_ref().map_or(0, |entry| entry.born()),
             created: before.as_ref().map_or(self.now, |entry| entry.created()),
@@ -282,13 +287,7 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
         }
     }
 
-    fn stage(
-        &mut self,
-        key: &Key,
-        cause: Cause,
-        before: Option<Arc<Entry>>,
-        after: Option<Arc<Entry>>,
-    ) -> u64 {
+    fn stage(&mut self, key: &Key, cause: Cause, before: Option<Arc<Entry>>, after: Option<Arc<Entry>>) -> u64 {
         self.order.revision += 1;
         let version = self.order.revision;
         self.staged.push(Change {
@@ -300,6 +299,13 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
         });
         version
     }
+}
+
+/// What is to be under a key.
+struct Fresh {
+    value: Value,
+    labels: Labels,
+    expires: Option<StoreTime>,
 }
 
 fn signed(count: u64) -> i64 {

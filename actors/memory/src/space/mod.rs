@@ -9,11 +9,11 @@
 //! ```
 
 mod draft;
+#[cfg(test)]
+mod model_test;
 mod order;
 mod ranks;
 mod staged;
-#[cfg(test)]
-mod model_test;
 pub(crate) mod watch;
 
 use std::collections::{HashMap, HashSet};
@@ -73,10 +73,10 @@ pub struct Extent {
 }
 
 impl Space {
-    pub(crate) fn new(name: Namespace, rules: Rules, counts: Arc<Counts>) -> Self {
+    pub(crate) fn new(name: Namespace, rules: &Rules, counts: Arc<Counts>) -> Self {
         let space = Self {
             name,
-            index: RwLock::new(index(&rules)),
+            index: RwLock::new(index(rules)),
             rules: ArcSwap::from_pointee(rules.clone()),
             held: Held::default(),
             order: Mutex::default(),
@@ -169,13 +169,17 @@ impl Space {
     /// All entries as they are held, in no order.
     pub(crate) fn all(&self) -> Vec<(Key, Arc<Entry>)> {
         let held = self.held.pin();
-        held.iter().map(|(key, entry)| (key.clone(), Arc::clone(entry))).collect()
+        held.iter()
+            .map(|(key, entry)| (key.clone(), Arc::clone(entry)))
+            .collect()
     }
 
     /// Several entries as of one instant between two writes.
     pub(crate) fn read_many(&self, keys: &[Key], clock: &Clock) -> Vec<Option<Arc<Entry>>> {
         let _order = self.order();
-        keys.iter().map(|key| self.read(key.as_str(), clock, Arc::clone)).collect()
+        keys.iter()
+            .map(|key| self.read(key.as_str(), clock, Arc::clone))
+            .collect()
     }
 
     /// Decides and publishes at once: for namespaces whose writes wait for no disk.
@@ -262,7 +266,8 @@ impl Space {
         for change in changes {
             self.counts.count(&change);
             order.note(&change);
-            self.index_mut().change(&change.key, change.before.as_ref(), change.after.as_ref());
+            self.index_mut()
+                .change(&change.key, change.before.as_ref(), change.after.as_ref());
             match &change.after {
                 Some(entry) => {
                     held.insert(change.key.clone(), Arc::clone(entry));
@@ -307,7 +312,9 @@ impl Space {
         let mut all = self.all();
         all.sort_unstable_by_key(|(_, entry)| entry.version());
         let mut index = index(rules);
-        all.iter().for_each(|(key, entry)| index.change(key, None, Some(entry)));
+        for (key, entry) in &all {
+            index.change(key, None, Some(entry));
+        }
         index
     }
 
@@ -319,7 +326,10 @@ impl Space {
             None => Bound::Included(prefix),
         };
         let keys = order.keys.range::<str, _>((from, Bound::Unbounded));
-        keys.take_while(|key| key.as_str().starts_with(prefix)).take(most).cloned().collect()
+        keys.take_while(|key| key.as_str().starts_with(prefix))
+            .take(most)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn candidates(&self, terms: &Terms, from: u64) -> Candidates {
@@ -395,7 +405,11 @@ impl Space {
                 changes.push(adopted(key, Some(before), after));
             }
         }
-        changes.extend(entries.into_iter().map(|(key, entry)| adopted(key, None, Some(Arc::new(entry)))));
+        changes.extend(
+            entries
+                .into_iter()
+                .map(|(key, entry)| adopted(key, None, Some(Arc::new(entry)))),
+        );
         changes.sort_by_key(|change| change.version);
         self.publish_in(&mut order, changes);
         // Who was chosen to make room by a writer that is gone has its place again.

@@ -94,7 +94,11 @@ impl Model {
     }
 
     fn expire(&mut self, key: &str, now: u64) {
-        if self.held.get(key).is_some_and(|(.., expires)| expires.is_some_and(|expires| expires <= now)) {
+        if self
+            .held
+            .get(key)
+            .is_some_and(|(.., expires)| expires.is_some_and(|expires| expires <= now))
+        {
             self.change(key, Cause::Expired, None);
         }
     }
@@ -102,10 +106,16 @@ impl Model {
     fn sweep(&mut self, now: u64) {
         let mut due: Vec<(u64, String)> = Vec::new();
         for (key, (.., expires)) in &self.held {
-            due.extend(expires.filter(|expires| *expires <= now).map(|expires| (expires, key.clone())));
+            due.extend(
+                expires
+                    .filter(|expires| *expires <= now)
+                    .map(|expires| (expires, key.clone())),
+            );
         }
         due.sort();
-        due.iter().for_each(|(_, key)| self.expire(key, now));
+        for (_, key) in &due {
+            self.expire(key, now);
+        }
     }
 
     fn write(&mut self, ops: &[(Plain, Option<Wanted>)], now: u64) -> bool {
@@ -202,7 +212,7 @@ fn wanted(plain: &Plain, model: &Model) -> Option<Wanted> {
     }
 }
 
-fn space(rules: Rules) -> Space {
+fn space(rules: &Rules) -> Space {
     Space::new(Namespace::new("test").unwrap(), rules, Arc::default())
 }
 
@@ -256,7 +266,10 @@ fn check(space: &Space, model: &Model, clock: &Clock) -> Result<(), TestCaseErro
         prop_assert_eq!(read.is_some(), is_there, "{} at {}", key, now);
         if let Some(entry) = read {
             prop_assert_eq!(entry.value().as_bytes(), value.as_bytes());
-            prop_assert_eq!((entry.version(), entry.expires().map(StoreTime::as_millis)), (*version, *expires));
+            prop_assert_eq!(
+                (entry.version(), entry.expires().map(StoreTime::as_millis)),
+                (*version, *expires)
+            );
             prop_assert!(entry.is_whole(&Key::new(key).unwrap()));
         }
     }
@@ -281,7 +294,7 @@ fn seen(watch: &mut Watch) -> Vec<(String, u64, Cause, Option<String>)> {
 }
 
 fn run(steps: &[Step], way: Way) -> Result<(), TestCaseError> {
-    let (space, clock, mut model) = (space(rules()), Clock::by_hand(), Model::default());
+    let (space, clock, mut model) = (space(&rules()), Clock::by_hand(), Model::default());
     let mut all = space.watch(Scope::Prefix(String::new()), 10_000, None).unwrap();
     let mut some = space.watch(Scope::Prefix("1/".to_owned()), 10_000, None).unwrap();
     let mut one = space.watch(Scope::Key(Key::new("2/5").unwrap()), 10_000, None).unwrap();
@@ -308,7 +321,12 @@ fn run(steps: &[Step], way: Way) -> Result<(), TestCaseError> {
         check(&space, &model, &clock)?;
     }
     let of = |begin: &str| -> Vec<_> {
-        model.changes.iter().filter(|(key, ..)| key.starts_with(begin)).cloned().collect()
+        model
+            .changes
+            .iter()
+            .filter(|(key, ..)| key.starts_with(begin))
+            .cloned()
+            .collect()
     };
     prop_assert_eq!(seen(&mut all), of(""));
     prop_assert_eq!(seen(&mut some), of("1/"));
@@ -333,7 +351,7 @@ proptest! {
         ],
     ) {
         let quota = Quota { entries: 10, bytes: 8 * (ENTRY_OVERHEAD + 100), ..Quota::default() };
-        let space = space(Rules { quota, eviction: Some(eviction), ..Rules::default() });
+        let space = space(&Rules { quota, eviction: Some(eviction), ..Rules::default() });
         let clock = Clock::by_hand();
         for (number, length) in keys {
             clock.set(clock.now() + Duration::from_millis(1));
@@ -352,7 +370,13 @@ proptest! {
 fn put(space: &Space, clock: &Clock, who: &str, key: &str) -> Result<Vec<Done>, Error> {
     let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"x"));
     let by = Identity::agent(who);
-    space.write(&Write { by, ops: vec![Op::Put(put)] }, clock)
+    space.write(
+        &Write {
+            by,
+            ops: vec![Op::Put(put)],
+        },
+        clock,
+    )
 }
 
 #[test]
@@ -365,7 +389,7 @@ fn a_full_namespace_refuses_with_what_is_taken_and_what_is_needed() {
         entries: 1,
         ..Quota::default()
     };
-    let space = space(Rules {
+    let space = space(&Rules {
         quota,
         access: open,
         ..Rules::default()
@@ -388,7 +412,7 @@ fn what_is_private_is_its_makers_alone() {
         delete: Level::Private,
         administer: Level::System,
     };
-    let space = space(Rules {
+    let space = space(&Rules {
         access: private,
         ..Rules::default()
     });
@@ -406,14 +430,16 @@ fn what_is_private_is_its_makers_alone() {
 #[test]
 fn other_rules_hold_from_then_on_and_durability_for_life() {
     let clock = Clock::by_hand();
-    let space = space(Rules {
+    let space = space(&Rules {
         access: Access {
             write: Level::Public,
             ..Access::default()
         },
         ..Rules::default()
     });
-    ["a", "b", "c"].iter().for_each(|key| drop(put(&space, &clock, "x/y", key).unwrap()));
+    for key in ["a", "b", "c"] {
+        put(&space, &clock, "x/y", key).unwrap();
+    }
     let mut rules = Rules::clone(&space.rules());
     rules.quota.entries = 2;
     rules.eviction = Some(Eviction::Fifo);
@@ -428,17 +454,25 @@ fn other_rules_hold_from_then_on_and_durability_for_life() {
 #[test]
 fn keys_are_listed_by_prefix_and_in_pages() {
     let clock = Clock::by_hand();
-    let space = space(Rules {
+    let space = space(&Rules {
         access: Access {
             write: Level::Public,
             ..Access::default()
         },
         ..Rules::default()
     });
-    ["a/1", "a/2", "a/3", "ab", "b"].iter().for_each(|key| drop(put(&space, &clock, "x/y", key).unwrap()));
-    let list = |prefix, after, most| -> Vec<String> { space.keys(prefix, after, most).into_iter().map(String::from).collect() };
+    for key in ["a/1", "a/2", "a/3", "ab", "b"] {
+        put(&space, &clock, "x/y", key).unwrap();
+    }
+    let list = |prefix, after, most| -> Vec<String> {
+        space.keys(prefix, after, most).into_iter().map(String::from).collect()
+    };
     assert_eq!(list("a/", None, 10), ["a/1", "a/2", "a/3"]);
     assert_eq!(list("a/", Some("a/1"), 1), ["a/2"]);
     assert_eq!(list("a", Some("a/3"), 10), ["ab"]);
-    assert_eq!(list("b", Some("a"), 10), ["b"], "what lies before the prefix is no place to go on from");
+    assert_eq!(
+        list("b", Some("a"), 10),
+        ["b"],
+        "what lies before the prefix is no place to go on from"
+    );
 }

@@ -76,7 +76,9 @@ impl Order {
         held.sort_by_key(|(_, entry)| entry.born());
         self.ranks = eviction.map(Ranks::new);
         if let Some(ranks) = &mut self.ranks {
-            held.iter().for_each(|(key, entry)| ranks.add(key, entry));
+            for (key, entry) in &held {
+                ranks.add(key, entry);
+            }
         }
     }
 }

@@ -105,10 +105,12 @@ impl Ranks {
     pub(crate) fn tidy(&mut self, live: usize, held: impl Fn(&Key) -> Option<Arc<Entry>>) {
         let most = live * 2 + 64;
         if self.line.len() > most {
-            self.line.retain(|(key, born)| held(key).is_some_and(|entry| entry.born() == *born));
+            self.line
+                .retain(|(key, born)| held(key).is_some_and(|entry| entry.born() == *born));
         }
         if self.reads.len() > most {
-            self.reads.retain(|(_, born, key)| held(key).is_some_and(|entry| entry.born() == *born));
+            self.reads
+                .retain(|(_, born, key)| held(key).is_some_and(|entry| entry.born() == *born));
         }
     }
 
@@ -129,7 +131,9 @@ impl Ranks {
         let mut found = None;
         // Each is looked at twice at most: the second time its mark is gone, unless somebody reads it meanwhile.
         for _ in 0..self.line.len() * 2 {
-            let Some((key, born)) = self.line.pop_front() else { break };
+            let Some((key, born)) = self.line.pop_front() else {
+                break;
+            };
             let Some(entry) = held(&key).filter(|entry| entry.born() == born) else {
                 continue;
             };
@@ -259,7 +263,9 @@ mod tests {
 
         fn evict_but(&mut self, spared: &str) -> String {
             let held = &self.held;
-            let victim = self.ranks.victim(|key| held.get(key).cloned(), |key| key.as_str() == spared);
+            let victim = self
+                .ranks
+                .victim(|key| held.get(key).cloned(), |key| key.as_str() == spared);
             let key = victim.map(|(key, _)| key);
             key.map_or_else(String::new, |key| {
                 self.held.remove(&key);
@@ -302,7 +308,9 @@ mod tests {
     #[test]
     fn where_all_were_read_the_clock_finds_one_still() {
         let mut stage = stage(Eviction::Clock);
-        ["a", "b", "c"].iter().for_each(|name| stage.read(name));
+        for name in ["a", "b", "c"] {
+            stage.read(name);
+        }
         assert_eq!(stage.evict(), "a");
     }
 

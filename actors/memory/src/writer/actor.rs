@@ -69,7 +69,11 @@ impl Agent for StoreWriter {
         };
         writer.recover().await?;
         for (name, rules) in writer.settings.namespaces.clone() {
-            let is_so = writer.settings.store.space(name.as_str()).is_ok_and(|space| *space.rules() == rules);
+            let is_so = writer
+                .settings
+                .store
+                .space(name.as_str())
+                .is_ok_and(|space| *space.rules() == rules);
             if !is_so {
                 writer.define(&name, rules).await?;
             }

@@ -67,7 +67,13 @@ impl StoreWriter {
     }
 
     async fn flush_one(&mut self, space: &Space, flush: Flush) -> Result<(), Error> {
-        for part in parts(space, &flush, self.now(), &self.settings.seal, self.settings.bytes_max / 2)? {
+        for part in parts(
+            space,
+            &flush,
+            self.now(),
+            &self.settings.seal,
+            self.settings.bytes_max / 2,
+        )? {
             if let Err(fault) = self.put(vec![part]).await {
                 self.mend(&fault).await;
                 return Err(refusal(space.name(), &fault));
@@ -114,7 +120,7 @@ fn parts(space: &Space, flush: &Flush, at: StoreTime, seal: &Seal, most: usize) 
             revision: flush.revision,
             is_last: number == last,
             is_cut: false,
-            images,
+            all: images,
         });
         record.encode(seal, Place::Journal).map_err(|fault| Error::Disk {
             namespace: space.name().clone(),

@@ -47,7 +47,13 @@ impl Group {
     }
 
     /// Decides a write. What comes of it is told with the group, since it may rest on what the group changes.
-    pub(crate) fn write(&mut self, space: &Arc<Space>, write: &Write, now: StoreTime, seal: &Seal) -> Result<Vec<Done>, Error> {
+    pub(crate) fn write(
+        &mut self,
+        space: &Arc<Space>,
+        write: &Write,
+        now: StoreTime,
+        seal: &Seal,
+    ) -> Result<Vec<Done>, Error> {
         let kept = self.staged(space).len();
         let done = space.stage(write, self.staged(space), now)?;
         self.record(space, kept, now, seal)?;
@@ -73,7 +79,9 @@ impl Group {
 
     /// Whether anything of that namespace waits for the disk.
     pub(crate) fn concerns(&self, space: &Arc<Space>) -> bool {
-        self.staged.iter().any(|(other, staged)| Arc::ptr_eq(other, space) && staged.len() > 0)
+        self.staged
+            .iter()
+            .any(|(other, staged)| Arc::ptr_eq(other, space) && staged.len() > 0)
     }
 
     fn staged(&mut self, space: &Arc<Space>) -> &mut Staged {
@@ -109,14 +117,18 @@ impl Group {
 
     /// All of it is on disk: it is seen, and those who wait are told.
     pub(crate) fn settle(self) {
-        self.staged.into_iter().for_each(|(space, staged)| space.publish(staged));
+        self.staged
+            .into_iter()
+            .for_each(|(space, staged)| space.publish(staged));
         self.waiting.into_iter().for_each(|(reply, done)| reply.send(done));
     }
 
     /// None of it counts.
     pub(crate) fn give_up(self, why: impl Fn(&Space) -> Error) -> Result<(), Error> {
         let fault = self.staged.first().map(|(space, _)| why(space));
-        self.staged.into_iter().for_each(|(space, staged)| space.discard(staged));
+        self.staged
+            .into_iter()
+            .for_each(|(space, staged)| space.discard(staged));
         for (reply, done) in self.waiting {
             reply.send(fault.clone().map_or(done, Err));
         }
@@ -132,7 +144,7 @@ fn images<'c>(space: &Space, changes: &'c [Change], at: StoreTime) -> Record<'c>
         revision: changes.last().map_or(0, |change| change.version),
         is_last: true,
         is_cut: false,
-        images: changes.iter().map(image).collect(),
+        all: changes.iter().map(image).collect(),
     })
 }
 
@@ -143,7 +155,11 @@ pub(crate) fn weight(write: &Write, sealed: impl Fn(&Key) -> usize) -> usize {
             Op::Put(put) => {
                 let labels = &put.labels;
                 let tags: usize = labels.tags.iter().map(|tag| tag.len() + 8).sum();
-                let notes: usize = labels.metadata.iter().map(|(name, note)| name.len() + note.len() + 16).sum();
+                let notes: usize = labels
+                    .metadata
+                    .iter()
+                    .map(|(name, note)| name.len() + note.len() + 16)
+                    .sum();
                 put.value.len() + tags + notes + labels.kind.as_ref().map_or(0, |kind| kind.len())
             }
             Op::Keep(key, _) | Op::Increment(key, _) => sealed(key),

@@ -29,8 +29,11 @@ pub(crate) enum Wish {
     /// The same, for somebody who waits for it.
     FlushNow(Reply<Result<(), Error>>),
     /// A new segment, for a snapshot of what was written until now; nothing without a journal.
-    Rotate(Reply<Option<Result<(Ack<Draft>, Writer), WriteError>>>),
+    Rotate(Reply<Rotated>),
 }
+
+/// What a snapshot takes: a new segment is on its way; nothing where there is no journal.
+type Rotated = Option<Result<(Ack<Draft>, Writer), WriteError>>;
 
 impl Message for Wish {
     const OVERFLOW: Overflow = Overflow::Wait;

@@ -27,18 +27,23 @@ struct Notes {
 }
 
 impl Notes {
-    fn settle(&mut self, names: &[String], value: Option<&str>, outcome: Result<(), Error>, seed: u64) {
+    fn settle(&mut self, names: &[String], value: Option<&str>, outcome: &Result<(), Error>, seed: u64) {
         for name in names {
             let may = self.may.entry(name.clone()).or_insert_with(|| vec![None]);
             let value = value.map(str::to_owned);
-            match &outcome {
+            match outcome {
                 Ok(()) => *may = vec![value],
                 Err(Error::Unanswered { .. }) => may.push(value),
                 Err(Error::Disk { .. }) => {}
-                Err(other) => panic!("seed {seed}: {other}"),
+                Err(other) => wrong(seed, other),
             }
         }
     }
+}
+
+#[expect(clippy::panic, reason = "a wrong outcome ends the test")]
+fn wrong(seed: u64, error: &Error) {
+    panic!("seed {seed}: {error}");
 }
 
 /// Writes until the disk has failed, then a little more.
@@ -46,27 +51,30 @@ async fn work(drawer: &Drawer, writer: u64, seed: u64, round: u64, notes: &mut N
     let mut random = Seeded::new(seed * 1_000 + round * 10 + writer);
     for step in 0..20 {
         let name = format!("w{writer}/{}", random.below(6));
-        let value = format!("{round}.{step} {}", "x".repeat(usize::try_from(random.below(1_500)).unwrap()));
+        let value = format!(
+            "{round}.{step} {}",
+            "x".repeat(usize::try_from(random.below(1_500)).unwrap())
+        );
         match random.below(10) {
             0..5 => {
                 let outcome = drawer.put(plain(&name, &value)).await.map(drop);
-                notes.settle(&[name], Some(&value), outcome, seed);
+                notes.settle(&[name], Some(&value), &outcome, seed);
             }
             5 => {
                 let outcome = drawer.delete(&key(&name)).await.map(drop);
-                notes.settle(&[name], None, outcome, seed);
+                notes.settle(&[name], None, &outcome, seed);
             }
             6..9 => {
                 let pair = ["one", "other"].map(|of| format!("w{writer}/pair/{of}"));
                 let ops = pair.iter().map(|name| Op::Put(plain(name, &value))).collect();
                 let outcome = drawer.batch(ops).await.map(drop);
-                notes.settle(&pair, Some(&value), outcome, seed);
+                notes.settle(&pair, Some(&value), &outcome, seed);
             }
             _ => match drawer.increment(&key("shared"), 1).await {
                 Ok(_) => notes.added += 1,
                 Err(Error::Unanswered { .. }) => notes.perhaps += 1,
                 Err(Error::Disk { .. }) => {}
-                Err(other) => panic!("seed {seed}: {other}"),
+                Err(other) => wrong(seed, &other),
             },
         }
     }
@@ -77,7 +85,10 @@ fn check(house: &House, all: &mut [Notes], seed: u64) {
     for (writer, notes) in all.iter_mut().enumerate() {
         for (name, may) in &mut notes.may {
             let held = text(&drawer, name);
-            assert!(may.contains(&held), "seed {seed}: {name} is {held:?} and may be {may:?}");
+            assert!(
+                may.contains(&held),
+                "seed {seed}: {name} is {held:?} and may be {may:?}"
+            );
             *may = vec![held];
         }
         let pair = ["one", "other"].map(|of| text(&drawer, &format!("w{writer}/pair/{of}")));
@@ -89,8 +100,13 @@ fn check(house: &House, all: &mut [Notes], seed: u64) {
     let number: u64 = text(&drawer, "shared").map_or(0, |text| text.parse().unwrap());
     let sum = |of: fn(&Notes) -> u64| all.iter().map(of).sum::<u64>();
     let (least, most) = (sum(|notes| notes.added), sum(|notes| notes.added + notes.perhaps));
-    assert!((least..=most).contains(&number), "seed {seed}: {number} of {least} to {most}");
-    all.iter_mut().for_each(|notes| (notes.added, notes.perhaps) = (0, 0));
+    assert!(
+        (least..=most).contains(&number),
+        "seed {seed}: {number} of {least} to {most}"
+    );
+    for notes in all.iter_mut() {
+        (notes.added, notes.perhaps) = (0, 0);
+    }
     all[0].added = number;
 }
 
@@ -101,10 +117,21 @@ async fn story(seed: u64) {
     for round in 0..3 {
         let house = House::on(&disk).await;
         check(&house, &mut all, seed);
-        let calls = [Call::Write, Call::Sync, Call::Create, Call::Rename, Call::SyncFolder, Call::Remove];
+        let calls = [
+            Call::Write,
+            Call::Sync,
+            Call::Create,
+            Call::Rename,
+            Call::SyncFolder,
+            Call::Remove,
+        ];
         let known = if random.below(3) == 0 { 6 } else { 2 };
         let call = calls[usize::try_from(random.below(known)).unwrap()];
-        let fault = if random.below(4) == 0 { Fault::Io } else { Fault::PowerCut };
+        let fault = if random.below(4) == 0 {
+            Fault::Io
+        } else {
+            Fault::PowerCut
+        };
         disk.fail(call, random.below(25), fault);
         let drawer = house.drawer("journal");
         let snapshots = async {
@@ -112,7 +139,10 @@ async fn story(seed: u64) {
                 let _may_fail = house.client.compact().await;
             }
         };
-        let writing = all.iter_mut().zip(0..).map(|(notes, writer)| work(&drawer, writer, seed, round, notes));
+        let writing = all
+            .iter_mut()
+            .zip(0..)
+            .map(|(notes, writer)| work(&drawer, writer, seed, round, notes));
         tokio::join!(futures_util::future::join_all(writing), snapshots);
         disk.heal();
         // It goes on after a cut in the same runtime, as from what is on disk.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use triarch_journal::testing::SimDisk;
 use triarch_memory::{
-    Access, Belonging, Client, Config, Durability, Error, Identity, Level, Lifetime, Op, Query, Retention, Rules, Scope,
-    Seen, Verb,
+    Access, Belonging, Client, Config, Durability, Error, Identity, Level, Lifetime, Op, Query, Retention, Rules,
+    Scope, Seen, Verb,
 };
 
-use super::house::{CALM, House, key, keeping, name, open_to_all, plain, text};
+use super::house::{CALM, House, keeping, key, name, open_to_all, plain, text};
 
 fn rules(level: Level) -> Rules {
     Rules {
@@ -42,12 +42,24 @@ async fn doors(client: &Client, namespace: &str) -> Vec<(&'static str, bool)> {
         ("watch", is_let(drawer.watch(Scope::Key(key("k")), 1).map(drop))),
         ("extent", is_let(drawer.extent().map(drop))),
         ("search", is_let(client.search(&named, &Query::default()).map(drop))),
-        ("increment", is_let(drawer.batch(vec![Op::Increment(key("n"), 1)]).await.map(drop))),
-        ("keep", is_let(drawer.keep(&key("k"), Lifetime::Forever).await.map(drop))),
+        (
+            "increment",
+            is_let(drawer.batch(vec![Op::Increment(key("n"), 1)]).await.map(drop)),
+        ),
+        (
+            "keep",
+            is_let(drawer.keep(&key("k"), Lifetime::Forever).await.map(drop)),
+        ),
         ("delete", is_let(drawer.delete(&key("k")).await.map(drop))),
-        ("retain", is_let(client.retain(&named[0], &Retention::default(), true).await.map(drop))),
+        (
+            "retain",
+            is_let(client.retain(&named[0], &Retention::default(), true).await.map(drop)),
+        ),
         ("export", client.export(&named[0], std::io::sink()).await.is_ok()),
-        ("define", is_let(client.define(&named[0], client.store_rules(namespace)).await)),
+        (
+            "define",
+            is_let(client.define(&named[0], client.store_rules(namespace)).await),
+        ),
     ]
 }
 
@@ -59,7 +71,10 @@ trait StoreRules {
 impl StoreRules for Client {
     fn store_rules(&self, namespace: &str) -> Rules {
         let all = self.named(Identity::system()).namespaces();
-        all.into_iter().find(|shown| shown.namespace.as_str() == namespace).unwrap().rules
+        all.into_iter()
+            .find(|shown| shown.namespace.as_str() == namespace)
+            .unwrap()
+            .rules
     }
 }
 
@@ -70,7 +85,10 @@ async fn every_door_lets_through_whom_its_level_admits_and_nobody_else() {
     let house = House::begin(CALM, namespaces.into(), None).await.unwrap();
     let (mate, guest) = (Identity::agent("a/mate"), Identity::agent("b/guest").on("moon"));
     let stranger = Identity::agent("c/stranger");
-    for (level, expected) in levels.into_iter().zip([[true, false, false], [false, true, false], [true; 3], [false; 3]]) {
+    for (level, expected) in levels
+        .into_iter()
+        .zip([[true, false, false], [false, true, false], [true; 3], [false; 3]])
+    {
         for (who, is_admitted) in [&mate, &guest, &stranger].into_iter().zip(expected) {
             let client = house.client.named(who.clone());
             let before = house.client.store().refused();
@@ -80,16 +98,27 @@ async fn every_door_lets_through_whom_its_level_admits_and_nobody_else() {
             let refused = house.client.store().refused() - before;
             assert_eq!(refused > 0, !is_admitted, "refusals are noted");
         }
-        assert!(doors(&house.client, level.label()).await.iter().all(|(_, is_let)| *is_let), "the runtime may all");
+        assert!(
+            doors(&house.client, level.label())
+                .await
+                .iter()
+                .all(|(_, is_let)| *is_let),
+            "the runtime may all"
+        );
     }
     let last = house.client.store().refusals().pop().unwrap();
-    assert_eq!((&*last.who, last.verb, last.level), ("c/stranger", Verb::Administer, Level::System));
+    assert_eq!(
+        (&*last.who, last.verb, last.level),
+        ("c/stranger", Verb::Administer, Level::System)
+    );
     house.stop().await;
 }
 
 #[tokio::test]
 async fn of_a_private_namespace_everybody_sees_their_own() {
-    let house = House::begin(CALM, vec![(name("own"), rules(Level::Private))], None).await.unwrap();
+    let house = House::begin(CALM, vec![(name("own"), rules(Level::Private))], None)
+        .await
+        .unwrap();
     let [one, other] = ["a/one", "a/other"].map(|who| house.client.named(Identity::agent(who)));
     let (own, others) = (one.open("own").unwrap(), other.open("own").unwrap());
     let mut watch = others.watch(Scope::Prefix(String::new()), 8).unwrap();
@@ -113,7 +142,11 @@ async fn without_a_place_to_keep_it_nothing_durable_is_promised() {
         let refused = house.client.define(&name("a"), open_to_all(durability)).await;
         assert!(matches!(refused, Err(Error::NoJournal { .. })));
     }
-    house.client.define(&name("a"), open_to_all(Durability::Memory)).await.unwrap();
+    house
+        .client
+        .define(&name("a"), open_to_all(Durability::Memory))
+        .await
+        .unwrap();
     house.drawer("a").put(plain("k", "x")).await.unwrap();
     house.client.compact().await.unwrap();
     house.client.flush().await.unwrap();
@@ -127,10 +160,17 @@ async fn what_is_over_goes_by_itself_and_is_counted() {
     for durability in ["memory", "journal"] {
         let drawer = house.drawer(durability);
         let mut watch = drawer.watch(Scope::Prefix(String::new()), 8).unwrap();
-        drawer.put(plain("k", "x").lasting(Lifetime::For(Duration::from_millis(1)))).await.unwrap();
+        drawer
+            .put(plain("k", "x").lasting(Lifetime::For(Duration::from_millis(1))))
+            .await
+            .unwrap();
         watch.next().await.unwrap();
-        let gone = tokio::time::timeout(Duration::from_secs(30), watch.next()).await.unwrap();
-        let Some(Seen::Change(change)) = gone else { panic!("{gone:?}") };
+        let gone = tokio::time::timeout(Duration::from_secs(30), watch.next())
+            .await
+            .unwrap();
+        let Some(Seen::Change(change)) = gone else {
+            panic!("{gone:?}")
+        };
         assert_eq!((change.cause.label(), change.after.is_none()), ("expired", true));
         assert_eq!((text(&drawer, "k"), drawer.extent().unwrap().entries), (None, 0));
     }
@@ -154,12 +194,15 @@ async fn retention_tells_in_a_dry_run_what_it_would_take_and_takes_it_when_its_t
         },
         ..open_to_all(durability)
     };
-    let both = [Durability::Memory, Durability::Journal].map(|durability| (name(durability.label()), rules(durability)));
+    let both =
+        [Durability::Memory, Durability::Journal].map(|durability| (name(durability.label()), rules(durability)));
     let config = Config {
         retain_every: Duration::from_millis(50),
         ..CALM
     };
-    let house = House::begin(config, both.into(), Some(keeping(&disk, None))).await.unwrap();
+    let house = House::begin(config, both.into(), Some(keeping(&disk, None)))
+        .await
+        .unwrap();
     for durability in ["memory", "journal"] {
         let drawer = house.drawer(durability);
         let ops = (0..10).map(|number| Op::Put(plain(&number.to_string(), "x"))).collect();

@@ -21,7 +21,11 @@ async fn each_durability_keeps_what_it_says_over_a_power_cut() {
     let disk = SimDisk::new(1);
     let house = House::on(&disk).await;
     for durability in ["memory", "journal", "relaxed"] {
-        house.drawer(durability).put(plain("a", "before the flush")).await.unwrap();
+        house
+            .drawer(durability)
+            .put(plain("a", "before the flush"))
+            .await
+            .unwrap();
     }
     house.client.flush().await.unwrap();
     for durability in ["memory", "journal", "relaxed"] {
@@ -55,33 +59,37 @@ async fn all_of_an_entry_comes_back_and_numbers_go_on_rising() {
     let disk = SimDisk::new(3);
     let house = House::on(&disk).await;
     let drawer = house.drawer("journal");
-    let put = plain("a", "x").kind("plan").tag("hot").note("from", "b").lasting(Lifetime::For(Duration::from_hours(1)));
+    let put = plain("a", "x")
+        .kind("plan")
+        .tag("hot")
+        .note("from", "b")
+        .lasting(Lifetime::For(Duration::from_hours(1)));
     drawer.put(put).await.unwrap();
     assert_eq!(drawer.increment(&key("n"), 5).await.unwrap(), 5);
     let gone = drawer.put(plain("gone", "x")).await.unwrap();
     let last = drawer.delete(&key("gone")).await.unwrap();
     assert!(last.version > gone.version && last.existed);
     let before = drawer.get("a").unwrap().unwrap();
+    let mut house = house;
     for is_compact in [false, true] {
         if is_compact {
             house.client.compact().await.unwrap();
         }
         disk.cut_power();
-        let again = House::on(&disk).await;
-        let drawer = again.drawer("journal");
+        house.stop().await;
+        house = House::on(&disk).await;
+        let drawer = house.drawer("journal");
         let after = drawer.get("a").unwrap().unwrap();
-        assert_eq!((after.checksum(), after.labels(), after.owner()), (before.checksum(), before.labels(), "system"));
+        assert_eq!(
+            (after.checksum(), after.labels(), after.owner()),
+            (before.checksum(), before.labels(), "system")
+        );
         let times = |entry: &triarch_memory::Entry| [entry.created(), entry.updated(), entry.expires().unwrap()];
         assert_eq!(times(&after), times(&before));
         assert_eq!(text(&drawer, "n").as_deref(), Some("5"));
         let next = drawer.put(plain("gone", "y").if_it_is(Wanted::Absent)).await.unwrap();
         assert!(next.version > last.version);
         drawer.delete(&key("gone")).await.unwrap();
-        again.stop().await;
-        if !is_compact {
-            // The first house writes on only where it has recovered the journal, which the second one had.
-            assert!(house.drawer("journal").put(plain("late", "x")).await.is_ok() || disk.calls() > 0);
-        }
     }
     house.stop().await;
 }
@@ -104,8 +112,14 @@ async fn a_namespace_that_was_defined_or_forgotten_stays_so() {
     old.put(plain("a", "x")).await.unwrap();
     let mut watch = old.watch(Scope::Prefix(String::new()), 8).unwrap();
     assert!(house.client.forget(&name("old")).await.unwrap());
-    assert!(watch.next().await.is_none(), "whoever watched it is told that it is gone");
-    assert!(matches!(old.put(plain("a", "x")).await, Err(Error::NoSuchNamespace { .. })));
+    assert!(
+        watch.next().await.is_none(),
+        "whoever watched it is told that it is gone"
+    );
+    assert!(matches!(
+        old.put(plain("a", "x")).await,
+        Err(Error::NoSuchNamespace { .. })
+    ));
     disk.cut_power();
     house.stop().await;
     let house = House::on(&disk).await;
@@ -132,10 +146,16 @@ async fn a_full_disk_refuses_writers_by_name_and_serves_readers_until_there_is_s
         assert_eq!(text(&drawer, "a").as_deref(), Some("kept"));
     }
     disk.space(None);
-    let after = drawer.compare_and_set(&key("a"), before.version, Value::bytes(*b"written")).await.unwrap();
+    let after = drawer
+        .compare_and_set(&key("a"), before.version, Value::bytes(*b"written"))
+        .await
+        .unwrap();
     assert_eq!(text(&drawer, "a").as_deref(), Some("written"));
     let seen = watch.try_next();
-    assert!(matches!(seen, Some(Seen::Change(change)) if change.version == after.version), "only what happened is seen");
+    assert!(
+        matches!(seen, Some(Seen::Change(change)) if change.version == after.version),
+        "only what happened is seen"
+    );
     assert!(watch.try_next().is_none());
     house.stop().await;
     disk.cut_power();
@@ -146,12 +166,12 @@ async fn a_full_disk_refuses_writers_by_name_and_serves_readers_until_there_is_s
 
 #[tokio::test]
 async fn after_a_failed_sync_what_is_seen_is_what_is_on_disk() {
-    let disk = SimDisk::new(6);
-    let house = House::on(&disk).await;
-    let drawer = house.drawer("journal");
-    drawer.put(plain("a", "kept")).await.unwrap();
-    house.drawer("relaxed").put(plain("r", "in memory")).await.unwrap();
-    for _ in 0..5 {
+    for seed in 0..8 {
+        let disk = SimDisk::new(seed);
+        let house = House::on(&disk).await;
+        let drawer = house.drawer("journal");
+        drawer.put(plain("a", "kept")).await.unwrap();
+        house.drawer("relaxed").put(plain("r", "in memory")).await.unwrap();
         disk.fail(Call::Sync, 0, Fault::Io);
         let unknown = drawer.put(plain("a", "unknown")).await;
         assert!(matches!(unknown, Err(Error::Unanswered { .. })), "{unknown:?}");
@@ -160,13 +180,14 @@ async fn after_a_failed_sync_what_is_seen_is_what_is_on_disk() {
         drawer.put(plain("b", "after")).await.unwrap();
         let seen = text(&drawer, "a");
         assert!(seen.as_deref() == Some("kept") || seen.as_deref() == Some("unknown"));
+        assert_eq!(text(&house.drawer("relaxed"), "r").as_deref(), Some("in memory"));
         disk.cut_power();
-        let again = House::on(&disk).await;
-        assert_eq!(text(&again.drawer("journal"), "a"), seen);
-        again.stop().await;
+        house.stop().await;
+        let house = House::on(&disk).await;
+        assert_eq!(text(&house.drawer("journal"), "a"), seen, "seed {seed}");
+        assert_eq!(text(&house.drawer("journal"), "b").as_deref(), Some("after"));
+        house.stop().await;
     }
-    assert_eq!(text(&house.drawer("relaxed"), "r").as_deref(), Some("in memory"));
-    house.stop().await;
 }
 
 #[tokio::test]
@@ -183,8 +204,16 @@ async fn a_wrong_key_is_told_and_the_right_one_opens() {
         assert!(!content.windows(4).any(|bytes| bytes == b"gold"), "{file} tells");
     }
     for wrong in [Some(secret('b')), None] {
-        let says = if wrong.is_some() { "the key is not the one" } else { "no key was given" };
-        let refused = sealed(wrong).await.err().map(|fault| format!("{fault:?} {fault}")).unwrap_or_default();
+        let says = if wrong.is_some() {
+            "the key is not the one"
+        } else {
+            "no key was given"
+        };
+        let refused = sealed(wrong)
+            .await
+            .err()
+            .map(|fault| format!("{fault:?} {fault}"))
+            .unwrap_or_default();
         assert!(refused.contains(says), "{refused}");
     }
     let house = sealed(Some(secret('a'))).await.unwrap();
@@ -204,19 +233,33 @@ async fn what_a_group_needs_room_for_evicts_what_the_group_wrote() {
         eviction: Some(Eviction::Fifo),
         ..open_to_all(Durability::Journal)
     };
-    let house = House::begin(CALM, vec![(name("small"), rules)], Some(keeping(&disk, None))).await.unwrap();
+    let house = House::begin(CALM, vec![(name("small"), rules)], Some(keeping(&disk, None)))
+        .await
+        .unwrap();
     let drawer = house.drawer("small");
     let writes = (0..200).map(|number| {
         let drawer = &drawer;
         async move { drawer.put(plain(&format!("k{number:03}"), "x")).await }
     });
     let done = futures_util::future::join_all(writes).await;
-    assert!(done.iter().all(Result::is_ok), "{:?}", done.iter().find(|done| done.is_err()));
+    assert!(
+        done.iter().all(Result::is_ok),
+        "{:?}",
+        done.iter().find(|done| done.is_err())
+    );
     assert_eq!(drawer.extent().unwrap().entries, 10);
     disk.cut_power();
     house.stop().await;
-    let house = House::begin(CALM, Vec::new(), Some(keeping(&disk, None))).await.unwrap();
-    let keys: Vec<String> = house.drawer("small").list("", None, 100).unwrap().into_iter().map(|(key, _)| key.to_string()).collect();
+    let house = House::begin(CALM, Vec::new(), Some(keeping(&disk, None)))
+        .await
+        .unwrap();
+    let keys: Vec<String> = house
+        .drawer("small")
+        .list("", None, 100)
+        .unwrap()
+        .into_iter()
+        .map(|(key, _)| key.to_string())
+        .collect();
     assert_eq!(keys, (190..200).map(|number| format!("k{number}")).collect::<Vec<_>>());
     house.stop().await;
 }
@@ -243,18 +286,36 @@ async fn a_batch_is_written_whole_or_not_and_too_much_is_refused() {
     for durability in ["memory", "journal"] {
         let drawer = house.drawer(durability);
         let version = drawer.put(plain("a", "1")).await.unwrap().version;
-        let ops = |wanted| vec![Op::Put(plain("b", "2")), Op::Put(plain("a", "2").if_it_is(Wanted::Version(wanted)))];
-        assert!(matches!(drawer.batch(ops(version + 1)).await, Err(Error::Conflict { .. })));
+        let ops = |wanted| {
+            vec![
+                Op::Put(plain("b", "2")),
+                Op::Put(plain("a", "2").if_it_is(Wanted::Version(wanted))),
+            ]
+        };
+        assert!(matches!(
+            drawer.batch(ops(version + 1)).await,
+            Err(Error::Conflict { .. })
+        ));
         assert_eq!((text(&drawer, "a").as_deref(), text(&drawer, "b")), (Some("1"), None));
         drawer.batch(ops(version)).await.unwrap();
         let both = drawer.get_many(&[key("a"), key("b")]).unwrap();
-        assert!(both.iter().all(|entry| entry.as_ref().unwrap().value() == &Value::bytes(*b"2")));
-        let many = (0..1_025).map(|number| Op::Increment(key(&number.to_string()), 1)).collect();
+        assert!(
+            both.iter()
+                .all(|entry| entry.as_ref().unwrap().value() == &Value::bytes(*b"2"))
+        );
+        let many = (0..1_025)
+            .map(|number| Op::Increment(key(&number.to_string()), 1))
+            .collect();
         assert!(matches!(drawer.batch(many).await, Err(Error::BatchTooLong { .. })));
     }
     let large = "x".repeat(900 << 10);
-    let too_much = (0..4).map(|number| Op::Put(plain(&number.to_string(), &large))).collect();
-    assert!(matches!(house.drawer("journal").batch(too_much).await, Err(Error::BatchTooLarge { .. })));
+    let too_much = (0..4)
+        .map(|number| Op::Put(plain(&number.to_string(), &large)))
+        .collect();
+    assert!(matches!(
+        house.drawer("journal").batch(too_much).await,
+        Err(Error::BatchTooLarge { .. })
+    ));
     house.stop().await;
 }
 

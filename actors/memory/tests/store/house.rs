@@ -73,7 +73,11 @@ impl House {
     ) -> Result<Self, StartError> {
         let instruments = Instruments::with_tree(&[MEMORY, JOURNALS]).unwrap();
         let (room, client) = room(config, namespaces, keeping, &instruments).unwrap();
-        let tree = Root::new().instruments(instruments.clone()).supervisor(room).start().await?;
+        let tree = Root::new()
+            .instruments(instruments.clone())
+            .supervisor(room)
+            .start()
+            .await?;
         Ok(Self {
             client,
             tree,
@@ -92,8 +96,16 @@ impl House {
     pub(crate) fn count(&self, family: &str, word: &str) -> u64 {
         let readings = self.instruments.read();
         let samples = readings.iter().filter(|reading| reading.family.name == family);
-        let of_word = samples.flat_map(|reading| &reading.samples).filter(|sample| sample.labels().any(|(_, label)| label == word));
-        let counts = of_word.map(|sample| if let Figure::Count(count) = sample.value { count } else { 0 });
+        let of_word = samples
+            .flat_map(|reading| &reading.samples)
+            .filter(|sample| sample.labels().any(|(_, label)| label == word));
+        let counts = of_word.map(|sample| {
+            if let Figure::Count(count) = sample.value {
+                count
+            } else {
+                0
+            }
+        });
         counts.sum()
     }
 }

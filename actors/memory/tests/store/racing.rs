@@ -23,7 +23,9 @@ async fn no_reader_sees_a_torn_or_an_older_value_while_writers_write() {
                     while !is_over.load(Ordering::Relaxed) {
                         for (number, last) in (0..).zip(&mut seen) {
                             let name = key(&format!("k{number}"));
-                            let Some(entry) = drawer.get(name.as_str()).unwrap() else { continue };
+                            let Some(entry) = drawer.get(name.as_str()).unwrap() else {
+                                continue;
+                            };
                             assert!(entry.is_whole(&name), "torn");
                             let bytes = entry.value().as_bytes();
                             assert!(bytes.iter().all(|byte| *byte == bytes[0]), "mixed");
@@ -41,7 +43,10 @@ async fn no_reader_sees_a_torn_or_an_older_value_while_writers_write() {
                 for round in 0..300_usize {
                     let letter = char::from(b'a' + (writer * 5 + u8::try_from(round % 20).unwrap()) % 26);
                     let text = letter.to_string().repeat(1 + round % 700);
-                    drawer.put(plain(&format!("k{}", (round + usize::from(writer)) % 8), &text)).await.unwrap();
+                    drawer
+                        .put(plain(&format!("k{}", (round + usize::from(writer)) % 8), &text))
+                        .await
+                        .unwrap();
                     tokio::task::yield_now().await;
                 }
             }
@@ -75,13 +80,18 @@ async fn watchers_see_every_change_once_and_in_order_whoever_writes() {
         futures_util::future::join_all(writes).await;
         let (mut last, mut count, mut number) = (0, 0, 0);
         while let Some(seen) = watch.try_next() {
-            let Seen::Change(change) = seen else { panic!("missed some") };
+            let Seen::Change(change) = seen else {
+                panic!("missed some")
+            };
             assert_eq!(change.version, last + 1, "every one, in order");
             last = change.version;
             count += 1;
             if change.key == key("shared") {
                 number += 1;
-                assert_eq!(change.after.as_ref().unwrap().value(), &Value::parse_json(&number.to_string()).unwrap());
+                assert_eq!(
+                    change.after.as_ref().unwrap().value(),
+                    &Value::parse_json(&number.to_string()).unwrap()
+                );
             }
         }
         assert_eq!((count, number), (1_600, 800));
