@@ -148,3 +148,118 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Durability;
+    use crate::disk::codec::{Image, RulesText};
+    use crate::entry::{Labels, Parts};
+    use crate::value::Value;
+
+    fn entry(key: &Key, version: u64) -> Entry {
+        let parts = Parts {
+            value: Value::bytes(version.to_string().into_bytes()),
+            labels: Labels::default(),
+            owner: "".into(),
+            version,
+            born: version,
+            created: StoreTime::default(),
+            updated: StoreTime::default(),
+            accessed: StoreTime::default(),
+            expires: None,
+        };
+        Entry::new(key, parts)
+    }
+
+    /// What is written of a namespace: (key, version, whether it is there), as of a revision.
+    struct Shown(&'static [(&'static str, u64, bool)], u64);
+
+    fn take(recovering: &mut Recovering<'_>, Shown(shown, revision): &Shown, is_last: bool, is_cut: bool) {
+        let keys = shown
+            .iter()
+            .map(|(key, version, is_there)| (Key::new(key).unwrap(), *version, *is_there));
+        let entries: Vec<_> = keys
+            .map(|(key, version, is_there)| (entry(&key, version), key, is_there))
+            .collect();
+        let all = entries.iter();
+        let all = all.map(|(entry, key, is_there)| Image::of(key, entry.version(), is_there.then_some(entry)));
+        let images = Images {
+            namespace: Namespace::new("n").unwrap(),
+            at: StoreTime::default(),
+            revision: *revision,
+            is_last,
+            is_cut,
+            all: all.collect(),
+        };
+        recovering.take(Record::Images(images)).unwrap();
+    }
+
+    fn begun(seal: &Seal) -> Recovering<'_> {
+        let mut recovering = Recovering::new(seal);
+        let rules = Rules {
+            durability: Durability::Relaxed,
+            ..Rules::default()
+        };
+        let define = Record::Define {
+            namespace: Namespace::new("n").unwrap(),
+            rules: RulesText::of(&rules),
+        };
+        recovering.take(define).unwrap();
+        recovering
+    }
+
+    fn held(recovering: Recovering<'_>) -> Vec<(String, u64)> {
+        let recovery = recovering.end();
+        let entries = recovery.spaces[&Namespace::new("n").unwrap()].entries.iter();
+        let mut all: Vec<_> = entries.map(|(key, entry)| (key.to_string(), entry.version())).collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn a_flush_that_is_older_than_the_snapshot_is_passed_over() {
+        let seal = Seal::none();
+        let mut recovering = begun(&seal);
+        take(
+            &mut recovering,
+            &Shown(&[("a", 5, true), ("b", 6, true)], 6),
+            true,
+            true,
+        );
+        // Flushed before the snapshot was taken, and behind it in the journal.
+        take(
+            &mut recovering,
+            &Shown(&[("a", 3, true), ("c", 4, true)], 4),
+            true,
+            false,
+        );
+        take(
+            &mut recovering,
+            &Shown(&[("b", 7, false), ("d", 7, true)], 7),
+            true,
+            false,
+        );
+        assert_eq!(held(recovering), [("a".to_owned(), 5), ("d".to_owned(), 7)]);
+    }
+
+    #[test]
+    fn a_write_that_did_not_end_never_was() {
+        let seal = Seal::none();
+        let mut recovering = begun(&seal);
+        take(&mut recovering, &Shown(&[("a", 1, true)], 2), false, false);
+        take(&mut recovering, &Shown(&[("b", 2, true)], 2), true, false);
+        take(&mut recovering, &Shown(&[("a", 3, true)], 4), false, false);
+        assert_eq!(held(recovering), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn a_snapshot_that_is_ahead_of_the_journal_is_not_set_back() {
+        let seal = Seal::none();
+        let mut recovering = begun(&seal);
+        take(&mut recovering, &Shown(&[("a", 9, true)], 2), true, false);
+        take(&mut recovering, &Shown(&[("a", 3, true)], 3), true, false);
+        take(&mut recovering, &Shown(&[("a", 4, false)], 4), true, false);
+        assert_eq!(held(recovering), [("a".to_owned(), 9)]);
+    }
+}

@@ -74,6 +74,14 @@ impl Index {
         }
     }
 
+    /// Whether an entry has anything to be found by, where words are found or not.
+    pub(crate) fn concerns(has_words: bool, entry: Option<&Arc<Entry>>) -> bool {
+        entry.is_some_and(|entry| {
+            let labels = entry.labels();
+            (has_words && matches!(entry.value(), Value::Json(_))) || labels.kind.is_some() || !labels.tags.is_empty()
+        })
+    }
+
     /// Whether words are found here.
     pub(crate) fn has_words(&self) -> bool {
         self.has_words

@@ -263,11 +263,14 @@ impl Space {
     fn publish_in(&self, order: &mut Order, changes: Vec<Change>) {
         let held = self.held.pin();
         let is_watched = !order.watchers.is_empty();
+        let has_words = self.with_rules(|rules| rules.full_text == FullText::Indexed);
         for change in changes {
             self.counts.count(&change);
             order.note(&change);
-            self.index_mut()
-                .change(&change.key, change.before.as_ref(), change.after.as_ref());
+            let (before, after) = (change.before.as_ref(), change.after.as_ref());
+            if Index::concerns(has_words, before) || Index::concerns(has_words, after) {
+                self.index_mut().change(&change.key, before, after);
+            }
             match &change.after {
                 Some(entry) => {
                     held.insert(change.key.clone(), Arc::clone(entry));
