@@ -476,3 +476,37 @@ fn keys_are_listed_by_prefix_and_in_pages() {
         "what lies before the prefix is no place to go on from"
     );
 }
+
+#[test]
+fn who_was_to_make_room_for_what_the_disk_refused_makes_room_the_next_time() {
+    let quota = Quota {
+        entries: 2,
+        ..Quota::default()
+    };
+    for eviction in [Eviction::Clock, Eviction::Lru, Eviction::Fifo, Eviction::Adaptive] {
+        let space = space(&Rules {
+            quota,
+            eviction: Some(eviction),
+            ..Rules::default()
+        });
+        let clock = Clock::by_hand();
+        let one = |key: &str| Write {
+            by: Identity::system(),
+            ops: vec![Op::Put(Put::new(Key::new(key).unwrap(), Value::bytes(*b"x")))],
+        };
+        for key in ["a", "b"] {
+            space.write(&one(key), &clock).unwrap();
+        }
+        let mut staged = Staged::default();
+        for key in ["c", "d"] {
+            space.stage(&one(key), &mut staged, clock.now()).unwrap();
+        }
+        space.discard(staged);
+        assert_eq!(space.extent().entries, 2);
+        for key in ["c", "d"] {
+            space.write(&one(key), &clock).unwrap();
+        }
+        let keys: Vec<String> = space.keys("", None, 10).into_iter().map(String::from).collect();
+        assert_eq!(keys, ["c", "d"], "{eviction:?}");
+    }
+}
