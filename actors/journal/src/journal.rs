@@ -11,7 +11,8 @@ use triarch_supervision::clock::Moment;
 use crate::config::Config;
 use crate::error::{AppendError, CommitError, OpenError, SnapshotError};
 use crate::format::{DRAFT, FRAME, HEADER, Header, Kind, RECORD_MAX, mark, push_record};
-use crate::recovery::{Last, Records, Recovered, Report, Shelf, refused, verify};
+use crate::records::Records;
+use crate::recovery::{Last, Recovered, Report, Shelf, refused, verify};
 use crate::snapshot::{self, Draft, Snapshot, Written};
 use crate::sys::{Claim, Disk, DiskFile};
 
@@ -144,6 +145,11 @@ impl Journal {
     /// Whether so much waits that a commit should wait for no more.
     pub fn is_gathered(&self) -> bool {
         self.gathered() >= self.config.gather_bytes
+    }
+
+    /// The last record that was appended.
+    pub fn last(&self) -> Seq {
+        Seq(self.last)
     }
 
     /// The last record that is on disk.

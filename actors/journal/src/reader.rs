@@ -155,3 +155,121 @@ impl Reader {
         there.map(Some).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::format::{RECORD_MAX, mark, push_record};
+
+    /// A file in memory.
+    #[derive(Debug)]
+    struct Bytes(Vec<u8>);
+
+    impl DiskFile for Bytes {
+        fn size(&self) -> io::Result<u64> {
+            Ok(self.0.len() as u64)
+        }
+
+        fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+            let there = self.0.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+            let count = there.len().min(into.len());
+            into[..count].copy_from_slice(&there[..count]);
+            Ok(count)
+        }
+
+        fn write_at(&mut self, _offset: u64, _bytes: &[u8]) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn truncate(&mut self, _size: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    fn reader(records: &[u8]) -> Reader {
+        let bytes = [&[0; HEADER], records].concat();
+        Reader::new(Box::new(Bytes(bytes)), 7).unwrap()
+    }
+
+    fn written(records: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (at, record) in (0..).zip(records) {
+            push_record(&mut bytes, 7, at + 1, at, record);
+        }
+        bytes
+    }
+
+    /// All records up to what is not one.
+    fn read(reader: &mut Reader) -> (Vec<Vec<u8>>, Step) {
+        let mut records = Vec::new();
+        loop {
+            match reader.step().unwrap() {
+                Step::Record(_) => records.push(reader.record().to_vec()),
+                Step::Mark(_) => {}
+                end => return (records, end),
+            }
+        }
+    }
+
+    #[test]
+    fn no_room_is_made_for_a_size_that_the_file_has_not() {
+        let mut bytes = written(&[b"one".to_vec()]);
+        let size = u32::try_from(RECORD_MAX).unwrap();
+        bytes[4..8].copy_from_slice(&size.to_le_bytes());
+        bytes.resize(5000, 0);
+        let mut reader = reader(&bytes);
+        assert_eq!(reader.step().unwrap(), Step::Broken);
+        assert!(reader.window.capacity() <= 5000, "{}", reader.window.capacity());
+    }
+
+    #[test]
+    fn records_longer_than_what_is_read_at_once_are_read_whole() {
+        let records = [vec![1; 3], vec![2; 3 * CHUNK], vec![], vec![3; CHUNK]];
+        assert_eq!(read(&mut reader(&written(&records))), (records.to_vec(), Step::End));
+    }
+
+    #[test]
+    fn a_file_that_ends_before_its_size_is_an_error_and_no_end() {
+        let mut reader = reader(&written(&[vec![1; 100]]));
+        reader.size += 50;
+        reader.step().unwrap();
+        assert_eq!(reader.step().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_was_written_is_read_again(records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
+            prop_assert_eq!(read(&mut reader(&written(&records))), (records, Step::End));
+        }
+
+        #[test]
+        fn whatever_bytes_there_are_reading_ends_and_makes_no_more_room_than_they_take(
+            records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..4),
+            rubbish in prop::collection::vec(any::<u8>(), 0..600),
+            flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 0..4),
+        ) {
+            let mut bytes = [written(&records), mark(7, records.len() as u64), rubbish].concat();
+            for (at, flip) in flips {
+                let at = at.index(bytes.len());
+                bytes[at] ^= flip;
+            }
+            let mut reader = reader(&bytes);
+            let (there, end) = read(&mut reader);
+            prop_assert!(there.iter().zip(&records).all(|(there, written)| there == written));
+            if end == Step::Broken {
+                let at = reader.offset();
+                reader.finds_proof_of(there.len() as u64 + 1).unwrap();
+                reader.is_zero_from(at).unwrap();
+            }
+            prop_assert!(reader.window.capacity() <= HEADER + bytes.len());
+        }
+    }
+}

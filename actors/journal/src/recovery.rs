@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,6 +10,7 @@ use crate::error::OpenError;
 use crate::format::{DRAFT, Frame, HEADER, Header, Kind};
 use crate::journal::Seq;
 use crate::reader::{Reader, Step};
+use crate::records::Records;
 use crate::snapshot::{self, Snapshot, no_header};
 use crate::sys::{Disk, DiskFile};
 
@@ -70,15 +70,6 @@ pub enum CutReason {
     Torn,
     /// Room was made, and nothing written there.
     Zeroed,
-}
-
-/// A record as it is read again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its number.
-    pub seq: Seq,
-    /// What it was given.
-    pub bytes: Vec<u8>,
 }
 
 /// The files of a journal, by name.
@@ -193,9 +184,9 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn segments(&mut self, shelf: &Shelf) -> Result<Option<Last>, OpenError> {
-        let Some(first) = shelf.segments.front() else {
-            return if shelf.snapshots.is_empty() {
+    fn segments(&mut self, folder: &Shelf) -> Result<Option<Last>, OpenError> {
+        let Some(first) = folder.segments.front() else {
+            return if folder.snapshots.is_empty() {
                 Ok(None)
             } else {
                 Err(self.missing(self.after + 1, self.after + 1))
@@ -205,8 +196,8 @@ impl Pass<'_> {
             return Err(self.missing(self.after + 1, first - 1));
         }
         let mut last = None;
-        for (at, seq) in shelf.segments.iter().enumerate() {
-            last = Some(self.segment(*seq, shelf.segments.get(at + 1).copied())?);
+        for (at, seq) in folder.segments.iter().enumerate() {
+            last = Some(self.segment(*seq, folder.segments.get(at + 1).copied())?);
         }
         Ok(last)
     }
@@ -386,7 +377,7 @@ impl Found {
     }
 }
 
-fn header(disk: &dyn Disk, file: &dyn DiskFile, name: &str) -> Result<Header, OpenError> {
+pub(crate) fn header(disk: &dyn Disk, file: &dyn DiskFile, name: &str) -> Result<Header, OpenError> {
     let mut bytes = [0; HEADER];
     let read = file.read_at(0, &mut bytes);
     let read = read.map_err(|source| refused(disk, "reading", name, source))?;
@@ -412,91 +403,5 @@ pub(crate) fn refused(disk: &dyn Disk, doing: &'static str, name: &str, source: 
         doing,
         path: disk.place().join(name),
         source,
-    }
-}
-
-/// The records of a journal behind its snapshot, up to where it stood, read as one goes. Reading blocks.
-///
-/// All of them were verified before; an error says that the disk has failed since, or that a snapshot has taken them away.
-#[derive(Debug)]
-pub struct Records {
-    disk: Arc<dyn Disk>,
-    /// Segments to come.
-    segments: VecDeque<u64>,
-    current: Option<(String, Reader)>,
-    /// The last record that was handed out, or is left out.
-    at: u64,
-    to: u64,
-}
-
-impl Records {
-    pub(crate) fn new(disk: Arc<dyn Disk>, segments: VecDeque<u64>, after: u64, to: u64) -> Self {
-        Self {
-            disk,
-            segments,
-            current: None,
-            at: after,
-            to,
-        }
-    }
-
-    /// How many are left.
-    pub fn left(&self) -> u64 {
-        self.to.saturating_sub(self.at)
-    }
-
-    fn find(&mut self) -> Result<Record, OpenError> {
-        loop {
-            let Some((name, reader)) = &mut self.current else {
-                self.current = Some(self.next_segment()?);
-                continue;
-            };
-            let step = reader.step();
-            match step.map_err(|source| refused(&*self.disk, "reading", name, source))? {
-                Step::Record(frame) if frame.seq > self.at => {
-                    self.at = frame.seq;
-                    let bytes = reader.record().to_vec();
-                    return Ok(Record {
-                        seq: Seq::of(frame.seq),
-                        bytes,
-                    });
-                }
-                Step::Record(_) | Step::Mark(_) => {}
-                Step::End | Step::Broken => self.current = None,
-            }
-        }
-    }
-
-    fn next_segment(&mut self) -> Result<(String, Reader), OpenError> {
-        let missing = || OpenError::Missing {
-            place: self.disk.place().to_owned(),
-            from: Seq::of(self.at + 1),
-            to: Seq::of(self.to),
-        };
-        let first = self.segments.pop_front().ok_or_else(missing)?;
-        let name = Kind::Segment.name(first);
-        let file = self
-            .disk
-            .open(&name)
-            .map_err(|source| refused(&*self.disk, "opening", &name, source))?;
-        let header = header(&*self.disk, &*file, &name)?;
-        let reader = Reader::new(file, header.seed());
-        let reader = reader.map_err(|source| refused(&*self.disk, "reading", &name, source))?;
-        Ok((name, reader))
-    }
-}
-
-impl Iterator for Records {
-    type Item = Result<Record, OpenError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.at >= self.to {
-            return None;
-        }
-        let found = self.find();
-        if found.is_err() {
-            self.at = self.to;
-        }
-        Some(found)
     }
 }

@@ -68,14 +68,14 @@ impl Draft {
     }
 
     fn fill(&self, draft: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64, SnapshotError> {
-        let file = self.disk.create(draft);
-        let file = file.map_err(|source| self.refused("making", draft, source))?;
+        let made = self.disk.create(draft);
+        let made = made.map_err(|source| self.refused("making", draft, source))?;
         let header = Header {
             kind: Kind::Snapshot,
             journal: self.journal,
             seq: self.seq.number(),
         };
-        let mut page = Page::new(file, header);
+        let mut page = Page::new(made, header);
         let filled = fill(&mut page).and_then(|()| page.end());
         filled.map_err(|source| self.refused("writing", draft, source))
     }

@@ -92,7 +92,7 @@ impl Round<'_> {
             then.settle(Err(failed.clone()));
             return Err(failed);
         }
-        let mut last = self.journal.settled();
+        let mut last = self.journal.last();
         for record in &batch.0 {
             match self.journal.append(record) {
                 Ok(seq) => last = seq,

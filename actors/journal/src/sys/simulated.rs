@@ -75,7 +75,10 @@ enum Change {
 impl fmt::Debug for SimDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
-        let sizes = state.names.iter().map(|(name, inode)| (name, state.inodes[*inode].size()));
+        let sizes = state
+            .names
+            .iter()
+            .map(|(name, inode)| (name, state.inodes[*inode].size()));
         f.debug_map().entries(sizes).finish()
     }
 }
@@ -237,7 +240,10 @@ impl State {
     }
 
     fn find(&self, name: &str) -> io::Result<usize> {
-        self.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names
+            .get(name)
+            .copied()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn change(&mut self, change: Change) {
@@ -265,10 +271,16 @@ impl State {
             None | Some(Fault::Full) => io::ErrorKind::StorageFull.into(),
             Some(Fault::Io | Fault::PowerCut) => failed(),
         };
-        let most = (bytes.len() as u64 - growth).saturating_add(left).min(bytes.len() as u64);
+        let most = (bytes.len() as u64 - growth)
+            .saturating_add(left)
+            .min(bytes.len() as u64);
         let part = usize::try_from(self.chance.of(most + 1)).unwrap_or_default();
         self.inodes[inode].write(offset, &bytes[..part]);
-        Err(if fault == Some(Fault::PowerCut) { self.gone() } else { error })
+        Err(if fault == Some(Fault::PowerCut) {
+            self.gone()
+        } else {
+            error
+        })
     }
 
     fn sync(&mut self, inode: usize) -> io::Result<()> {
@@ -395,7 +407,9 @@ struct SimFile {
 
 impl fmt::Debug for SimFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimFile").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SimFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 

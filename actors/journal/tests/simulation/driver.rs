@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_journal::{CommitError, Config, CutReason, Disk, Journal, OpenError, SnapshotError};
+use triarch_journal::{CommitError, Config, CutReason, Disk, Journal, OpenError, Seq, SnapshotError};
 
 use crate::careless::{Careless, Skips};
 use crate::model::Model;
@@ -83,8 +83,11 @@ impl Story {
     pub(crate) fn run(mut self) -> Result<Seen, String> {
         for life in 1..=LIVES {
             let mut journal = self.open().map_err(|fault| format!("life {life}: {fault}"))?;
-            let end = self.live(&mut journal).map_err(|fault| format!("life {life}: {fault}"))?;
-            self.die(journal, &end).map_err(|fault| format!("life {life}: {fault}"))?;
+            let end = self
+                .live(&mut journal)
+                .map_err(|fault| format!("life {life}: {fault}"))?;
+            self.die(journal, &end)
+                .map_err(|fault| format!("life {life}: {fault}"))?;
         }
         self.open()?;
         self.seen.calls = self.disk.calls();
@@ -149,11 +152,12 @@ impl Story {
 
     fn live(&mut self, journal: &mut Journal) -> Result<End, String> {
         if self.of(3) != 0 {
-            let fault = [Fault::PowerCut, Fault::PowerCut, Fault::Io, Fault::Full][usize::try_from(self.of(4)).unwrap()];
+            let fault =
+                [Fault::PowerCut, Fault::PowerCut, Fault::Io, Fault::Full][usize::try_from(self.of(4)).unwrap()];
             let (call, skipped) = (self.call(), self.of(12));
             self.disk.fail(call, skipped, fault);
         }
-        for _ in 0..1 + self.of(12) {
+        for _ in 0..=self.of(12) {
             let end = match self.of(16) {
                 0 => self.snapshot(journal)?,
                 1 => Self::is_alive(journal.rest().is_ok()),
@@ -184,7 +188,7 @@ impl Story {
     }
 
     fn append(&mut self, journal: &mut Journal) {
-        for _ in 0..1 + self.of(6) {
+        for _ in 0..=self.of(6) {
             self.written += 1;
             let size = SIZES[usize::try_from(self.of(SIZES.len() as u64)).unwrap()];
             let record: Vec<u8> = self.written.to_le_bytes().into_iter().cycle().take(size).collect();
@@ -199,12 +203,12 @@ impl Story {
             return Ok(None);
         }
         let committed = journal.commit();
-        self.outcome(committed)
+        self.outcome(&committed)
     }
 
-    fn outcome(&mut self, committed: Result<triarch_journal::Seq, CommitError>) -> Result<Option<End>, String> {
+    fn outcome(&mut self, committed: &Result<Seq, CommitError>) -> Result<Option<End>, String> {
         match committed {
-            Ok(settled) => self.model.acknowledge(settled)?,
+            Ok(settled) => self.model.acknowledge(*settled)?,
             Err(CommitError::Full { .. }) => {
                 self.seen.full += 1;
                 self.model.refuse();
@@ -220,11 +224,11 @@ impl Story {
 
     fn rotate(&mut self, journal: &mut Journal) -> Result<Option<End>, String> {
         let committed = journal.commit();
-        if let Some(end) = self.outcome(committed)? {
+        if let Some(end) = self.outcome(&committed)? {
             return Ok(Some(end));
         }
         let rotated = journal.rotate();
-        self.outcome(rotated)
+        self.outcome(&rotated)
     }
 
     fn snapshot(&mut self, journal: &mut Journal) -> Result<Option<End>, String> {
@@ -263,7 +267,7 @@ impl Story {
         match end {
             End::Old if self.of(8) == 0 => {
                 let settled = journal.close_orderly();
-                if self.outcome(settled)?.is_none() && self.model.has_open() {
+                if self.outcome(&settled)?.is_none() && self.model.has_open() {
                     return Err("an orderly end left something open".to_owned());
                 }
             }

@@ -5,6 +5,13 @@
 //! TRIARCH_JOURNAL_SEED=42 cargo test -p triarch-journal --test simulation
 //! ```
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "all of it is a test, and says how much it has seen"
+)]
+
 mod careless;
 mod driver;
 mod model;
@@ -37,8 +44,10 @@ fn what_was_acknowledged_survives_every_power_cut_and_nothing_comes_up_that_was_
         while cuts.load(Ordering::Relaxed) < wanted {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             let story = Story::new(seed, Skips::Nothing);
-            let seen = story.run().unwrap_or_else(|fault| panic!("{fault}\nagain: TRIARCH_JOURNAL_SEED={seed}"));
-            cuts.fetch_add(seen.cuts, Ordering::Relaxed);
+            let told = story
+                .run()
+                .unwrap_or_else(|fault| panic!("{fault}\nagain: TRIARCH_JOURNAL_SEED={seed}"));
+            cuts.fetch_add(told.cuts, Ordering::Relaxed);
         }
     };
     thread::scope(|scope| {
@@ -46,7 +55,9 @@ fn what_was_acknowledged_survives_every_power_cut_and_nothing_comes_up_that_was_
             .map(|_| scope.spawn(tell))
             .collect();
         tell();
-        others.into_iter().for_each(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
     });
     println!("{} power cuts in {} stories", cuts.into_inner(), next.into_inner());
 }
@@ -66,7 +77,16 @@ fn a_story_has_everything_in_it() {
         all.add(&Story::new(seed, Skips::Nothing).run().unwrap());
     }
     println!("{all:?}");
-    let counts = [all.cuts, all.kills, all.full, all.failed, all.torn, all.zeroed, all.adopted, all.snapshots];
+    let counts = [
+        all.cuts,
+        all.kills,
+        all.full,
+        all.failed,
+        all.torn,
+        all.zeroed,
+        all.adopted,
+        all.snapshots,
+    ];
     assert!(counts.iter().all(|count| *count > 10), "{all:?}");
 }
 

@@ -44,7 +44,9 @@ impl Model {
 
     /// What a snapshot of all that is settled holds.
     pub(crate) fn summary(&self, seq: u64) -> Vec<u8> {
-        let sum = usize::try_from(seq).ok().and_then(|seq| self.sums.get(seq.checked_sub(1)?));
+        let sum = usize::try_from(seq)
+            .ok()
+            .and_then(|seq| self.sums.get(seq.checked_sub(1)?));
         let sum = sum.copied().unwrap_or_default();
         let long = vec![7; usize::try_from(sum % 1500).unwrap()];
         [&sum.to_le_bytes()[..], &long].concat()

@@ -28,7 +28,7 @@ impl Message for Write {
 
 /// The log of one incarnation of an agent: gathers lines and hands them over.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct Notebook {
     scribe: Address<Write>,
     metrics: Metrics,
     agent: Arc<str>,
@@ -38,7 +38,7 @@ pub(crate) struct Journal {
     end: Option<Box<ExitRecord>>,
 }
 
-impl Journal {
+impl Notebook {
     pub(crate) fn new(
         scribe: Address<Write>,
         metrics: Metrics,
@@ -100,7 +100,7 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
+impl Drop for Notebook {
     fn drop(&mut self) {
         self.flush();
     }

@@ -21,5 +21,5 @@ mod reader;
 pub(crate) use actor::{Scribe, Settings};
 pub(crate) use backlog::Backlog;
 pub use line::{LogLine, Source};
-pub(crate) use message::{Journal, Write, wall_clock};
+pub(crate) use message::{Notebook, Write, wall_clock};
 pub use reader::{Following, LogError, Logs, Query};

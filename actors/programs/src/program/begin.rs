@@ -2,7 +2,7 @@
 
 use super::plan::Parts;
 use crate::error::ProgramError;
-use crate::logs::Journal;
+use crate::logs::Notebook;
 use crate::sys::Process;
 
 /// Starts a process of an agent, with `more` in its environment, and tells of it in its log.
@@ -10,20 +10,20 @@ pub(super) async fn begin(
     plan: &Parts,
     incarnation: u64,
     more: &[(&str, String)],
-    journal: &mut Journal,
+    notebook: &mut Notebook,
 ) -> Result<Process, ProgramError> {
-    let begun = launched(plan, incarnation, more, journal).await;
+    let begun = launched(plan, incarnation, more, notebook).await;
     match &begun {
         Ok(process) => {
             plan.links.metrics.started(plan.mode.label());
-            journal.event(format!("the program has begun as process {}", process.pid()));
+            notebook.event(format!("the program has begun as process {}", process.pid()));
         }
         Err(error) => {
             plan.links.metrics.exited("launch_failed");
-            journal.event(error.to_string());
+            notebook.event(error.to_string());
         }
     }
-    journal.flush();
+    notebook.flush();
     begun
 }
 
@@ -31,14 +31,14 @@ async fn launched(
     plan: &Parts,
     incarnation: u64,
     more: &[(&str, String)],
-    journal: &mut Journal,
+    notebook: &mut Notebook,
 ) -> Result<Process, ProgramError> {
     let tag = plan.tag(incarnation);
     let launch = plan.recipe.launch(&plan.path, incarnation, tag, more);
     let launch = launch.map_err(ProgramError::Secret)?;
     let (process, enforcement) = Process::launch(launch).await.map_err(ProgramError::Launch)?;
     for (what, why) in &enforcement.not_enforced {
-        journal.event(format!("not enforced: {what}: {why}"));
+        notebook.event(format!("not enforced: {what}: {why}"));
     }
     Ok(process)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::lines::Line;
 use super::message::Fault;
 use super::plan::Links;
-use crate::logs::{Journal, Source};
+use crate::logs::{Notebook, Source};
 use crate::metrics::Metrics;
 use crate::records::{ExitRecord, LINES_KEPT};
 
@@ -16,15 +16,15 @@ const KEPT_BYTES: usize = 500;
 /// The log of one process and its last lines.
 #[derive(Debug)]
 pub(super) struct Chronicle {
-    pub(super) journal: Journal,
+    pub(super) notebook: Notebook,
     last: VecDeque<String>,
     metrics: Metrics,
 }
 
 impl Chronicle {
-    pub(super) fn new(journal: Journal, metrics: Metrics) -> Self {
+    pub(super) fn new(notebook: Notebook, metrics: Metrics) -> Self {
         Self {
-            journal,
+            notebook,
             last: VecDeque::new(),
             metrics,
         }
@@ -32,8 +32,8 @@ impl Chronicle {
 
     /// How it ended, for those who ask now and those who ask the next runtime.
     pub(super) fn ended(&mut self, links: &Links, path: &Arc<str>, record: ExitRecord) {
-        self.journal.ended(record.clone());
-        self.journal.flush();
+        self.notebook.ended(record.clone());
+        self.notebook.flush();
         links.records.add(path, record);
     }
 
@@ -75,6 +75,6 @@ impl Chronicle {
         }
         let end = text.floor_char_boundary(KEPT_BYTES);
         self.last.push_back(text[..end].to_owned());
-        self.journal.note(source, level, text);
+        self.notebook.note(source, level, text);
     }
 }

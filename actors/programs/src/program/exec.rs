@@ -76,18 +76,18 @@ impl Runs {
             return post.receipt.failed("its deadline passed before it was delivered");
         }
         let stop = StopWatch::of(ctx);
-        let mut journal = self.plan.journal(self.incarnation);
+        let mut notebook = self.plan.notebook(self.incarnation);
         let more = [
             (POST, post.id.to_string()),
             (KIND, post.kind.to_string()),
             (FROM, post.from.to_string()),
         ];
-        let process = match begin::begin(&self.plan, self.incarnation, &more, &mut journal).await {
+        let process = match begin::begin(&self.plan, self.incarnation, &more, &mut notebook).await {
             Ok(process) => process,
             Err(error) => return post.receipt.failed(error.to_string()),
         };
         self.count += 1;
-        let chronicle = Chronicle::new(journal, self.plan.links.metrics.clone());
+        let chronicle = Chronicle::new(notebook, self.plan.links.metrics.clone());
         let run = Run::new(process, &post.body, self.plan.line_max, chronicle);
         self.perform(run, post, &stop).await;
     }
@@ -111,7 +111,7 @@ impl Runs {
             Over::Wall => "wall",
             Over::TooLong | Over::Expired | Over::Stopped => "stopped",
         };
-        run.chronicle.journal.event(ends::said(word, exit, survey));
+        run.chronicle.notebook.event(ends::said(word, exit, survey));
         links.metrics.exited(word);
         links.metrics.survivors.add(survey.survivors as u64);
         links.records.end(&self.plan.path, self.incarnation);
@@ -168,7 +168,7 @@ impl Run {
                 exit = process.ended() => return Over::Exit(exit),
                 () = pipes::read(&mut pipes.stdout, |chunk| append(reply, chunk, *reply_max)) => {}
                 () = pipes::read(&mut pipes.stderr, |chunk| err.feed(chunk, |line| chronicle.line_of_err(line))) => {
-                    chronicle.journal.flush();
+                    chronicle.notebook.flush();
                 }
                 () = poll_fn(|cx| pipes::poll_room(pipes.stdin.as_ref(), cx)) => {}
                 () = passed(wall) => return Over::Wall,

@@ -118,7 +118,7 @@ impl Hearing {
                 self.outgoing.push_back(Outgoing { to, post, since: now });
             }
             Effect::Publish(topic) => self.publish(&topic),
-            Effect::Show(state) => self.chronicle.journal.event(format!("is {state}")),
+            Effect::Show(state) => self.chronicle.notebook.event(format!("is {state}")),
             Effect::Log { level, text } => self.chronicle.say(Source::Out, level, text),
             Effect::Blame(fault) => self.blame(fault, line),
         }
@@ -128,7 +128,7 @@ impl Hearing {
         self.metrics.publishes.increment();
         if !std::mem::replace(&mut self.has_published, true) {
             let words = format!("publishes to {topic}; there are no topics without the bus, so it is counted and gone");
-            self.chronicle.journal.event(words);
+            self.chronicle.notebook.event(words);
         }
     }
 

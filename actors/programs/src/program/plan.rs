@@ -8,7 +8,7 @@ use triarch_teams::{PostOffice, Span};
 
 use super::machine::{Bounds, Carried};
 use crate::command::Recipe;
-use crate::logs::{Backlog, Journal, Write};
+use crate::logs::{Backlog, Notebook, Write};
 use crate::metrics::Metrics;
 use crate::records::Records;
 use crate::settings::{Mode, ProgramSettings};
@@ -83,10 +83,10 @@ impl Parts {
         Tag::new(&self.links.owner, &self.path, incarnation)
     }
 
-    pub(super) fn journal(&self, incarnation: u64) -> Journal {
+    pub(super) fn notebook(&self, incarnation: u64) -> Notebook {
         let Links { scribe, metrics, .. } = &self.links;
         let path = Arc::clone(&self.path);
-        Journal::new(scribe.clone(), metrics.clone(), path, incarnation, self.backlog.clone())
+        Notebook::new(scribe.clone(), metrics.clone(), path, incarnation, self.backlog.clone())
     }
 
     /// What the last life could not hand to its program.

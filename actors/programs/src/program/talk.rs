@@ -89,12 +89,12 @@ pub(super) struct Talk {
 
 impl Talk {
     pub(super) async fn begin(plan: Arc<Parts>, incarnation: u64) -> Result<Self, ProgramError> {
-        let mut journal = plan.journal(incarnation);
-        let mut process = begin::begin(&plan, incarnation, &[], &mut journal).await?;
+        let mut notebook = plan.notebook(incarnation);
+        let mut process = begin::begin(&plan, incarnation, &[], &mut notebook).await?;
         let links = &plan.links;
         let hearing = Hearing::new(
             Machine::new(plan.bounds(), plan.take_carried()),
-            Chronicle::new(journal, links.metrics.clone()),
+            Chronicle::new(notebook, links.metrics.clone()),
             plan.line_max,
             links.metrics.clone(),
             Arc::clone(&links.office),
@@ -212,7 +212,7 @@ impl Talk {
             Woken::Wall => self.cause = self.plan.wall.map(Cause::Wall),
             Woken::Deaf => self.cause = Some(Cause::Deaf),
         }
-        self.hearing.chronicle.journal.flush();
+        self.hearing.chronicle.notebook.flush();
         self.show();
     }
 
@@ -229,7 +229,7 @@ impl Talk {
                 Wrote::Closed => {
                     self.deaf_since = Some(Moment::now());
                     self.knock.again();
-                    self.hearing.chronicle.journal.event("closed its standard input");
+                    self.hearing.chronicle.notebook.event("closed its standard input");
                     return;
                 }
             }
@@ -243,7 +243,7 @@ impl Talk {
         let Self { pipes, hearing, .. } = self;
         let heard = pipes::poll_read(&mut pipes.stdout, cx, |chunk| hearing.hear_out(chunk, Moment::now()));
         if heard.is_ready() && pipes.stdout.is_none() {
-            hearing.chronicle.journal.event("closed its standard output");
+            hearing.chronicle.notebook.event("closed its standard output");
         }
         heard
     }
@@ -296,7 +296,7 @@ impl Talk {
             };
             self.plan.links.metrics.sent("refused");
             let event = format!("a post of it to {to} is lost: {why}");
-            self.hearing.chronicle.journal.event(event);
+            self.hearing.chronicle.notebook.event(event);
         }
     }
 
@@ -338,7 +338,7 @@ impl Talk {
             _ => ends::word(exit),
         };
         let said = ends::said(word, exit, survey);
-        self.hearing.chronicle.journal.event(&*said);
+        self.hearing.chronicle.notebook.event(&*said);
         let posts = self.settle(&format!("{said}, before it answered"));
         self.plan.links.metrics.exited(word);
         self.plan.links.metrics.survivors.add(survey.survivors as u64);
@@ -364,7 +364,7 @@ impl Talk {
                 }
                 let out = pipes::poll_read(stdout, cx, |chunk| hearing.hear_out(chunk, Moment::now()));
                 let err = pipes::poll_read(stderr, cx, |chunk| hearing.hear_err(chunk));
-                hearing.chronicle.journal.flush();
+                hearing.chronicle.notebook.flush();
                 if out.is_pending() && err.is_pending() {
                     return Poll::Pending;
                 }
@@ -418,7 +418,7 @@ impl Drop for Talk {
         }
         // An agent that was killed could not stop its program; the process sees to that when it is dropped.
         let said = "its agent was killed, and so is the program with all that it started";
-        self.hearing.chronicle.journal.event(said);
+        self.hearing.chronicle.notebook.event(said);
         let posts = self.settle("its agent was killed before the program answered");
         self.plan.links.metrics.exited("killed");
         let record = ends::record(self.life, "killed", ends::UNSEEN, Survey::default());

@@ -1,0 +1,265 @@
+//! What is not as it was written: told apart, named, and never dropped in silence.
+
+use proptest::prelude::*;
+use triarch_journal::testing::SimDisk;
+use triarch_journal::{CutReason, OpenError};
+
+use crate::{open, read, texts, write};
+
+const FIRST: &str = "00000000000000000001.segment";
+/// A header, and what a record takes beside its bytes.
+const HEADER: u64 = 32;
+const FRAME: u64 = 24;
+
+/// Three records in one segment, which then rested.
+fn three() -> SimDisk {
+    let disk = SimDisk::new(1);
+    let (mut journal, _) = open(&disk).unwrap();
+    write(&mut journal, ["one", "two", "three"]);
+    journal.rest().unwrap();
+    disk
+}
+
+/// Several segments of several records, which then rested.
+fn many() -> SimDisk {
+    let disk = SimDisk::new(1);
+    let (mut journal, _) = open(&disk).unwrap();
+    write(&mut journal, (1..=40).map(|number| format!("record {number:02}")));
+    journal.rest().unwrap();
+    drop(journal);
+    assert!(disk.names().len() > 3, "{disk:?}");
+    disk
+}
+
+fn refusal(disk: &SimDisk) -> String {
+    open(disk).unwrap_err().to_string()
+}
+
+fn change(disk: &SimDisk, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut content = disk.content(name).unwrap();
+    change(&mut content);
+    disk.put(name, &content);
+}
+
+#[test]
+fn a_torn_tail_is_cut_off_and_reported() {
+    for left in 1..FRAME + 5 {
+        let disk = three();
+        let last = HEADER + 2 * (FRAME + 3);
+        change(&disk, FIRST, |content| {
+            content.truncate(usize::try_from(last + left).unwrap());
+        });
+        let (_journal, recovered) = open(&disk).unwrap();
+        let cut = recovered.report.cut.clone().unwrap();
+        assert_eq!(
+            (cut.file.as_str(), cut.offset, cut.bytes, cut.why),
+            (FIRST, last, left, CutReason::Torn)
+        );
+        assert_eq!((recovered.report.records, recovered.report.bytes), (2, last));
+        assert_eq!(texts(recovered), ["one", "two"]);
+        assert_eq!(disk.content(FIRST).unwrap().len() as u64, last);
+    }
+}
+
+#[test]
+fn a_zeroed_tail_is_told_from_a_torn_one() {
+    let disk = three();
+    let end = disk.content(FIRST).unwrap().len() as u64;
+    change(&disk, FIRST, |content| content.resize(content.len() + 5000, 0));
+    let (_journal, recovered) = open(&disk).unwrap();
+    let cut = recovered.report.cut.clone().unwrap();
+    assert_eq!((cut.offset, cut.bytes, cut.why), (end, 5000, CutReason::Zeroed));
+    assert_eq!(texts(recovered), ["one", "two", "three"]);
+}
+
+#[test]
+fn what_was_cut_off_is_gone_for_good_and_its_number_is_given_again() {
+    let disk = three();
+    change(&disk, FIRST, |content| content.truncate(content.len() - 24 - 1));
+    let (mut journal, _) = open(&disk).unwrap();
+    write(&mut journal, ["3"]);
+    drop(journal);
+    disk.cut_power();
+    assert_eq!(read(disk), ["one", "two", "3"]);
+}
+
+#[test]
+fn a_flipped_bit_before_whole_records_is_an_error_that_says_where_and_what_to_do() {
+    let disk = three();
+    disk.flip_bit(FIRST, (HEADER + FRAME + 3 + FRAME) * 8);
+    let expected = "simulated/00000000000000000001.segment is damaged at byte 59: record 2 does not have its checksum, and \
+        records behind it do; copy the folder away, then restore it from a backup, or cut it by hand and lose what follows";
+    assert_eq!(refusal(&disk), expected);
+    assert_eq!(refusal(&disk), expected, "nothing of it was touched");
+}
+
+#[test]
+fn a_flipped_bit_in_the_last_record_is_an_error_where_the_journal_rested() {
+    let disk = three();
+    let last = HEADER + 2 * (FRAME + 3);
+    disk.flip_bit(FIRST, (last + FRAME) * 8);
+    assert!(matches!(open(&disk), Err(OpenError::Damaged { offset, .. }) if offset == last));
+}
+
+#[test]
+fn a_flipped_bit_in_an_earlier_segment_is_an_error_that_names_it() {
+    let disk = many();
+    disk.flip_bit(FIRST, (HEADER + FRAME) * 8);
+    let error = refusal(&disk);
+    assert!(
+        error.starts_with("simulated/00000000000000000001.segment is damaged at byte 32: record 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_missing_segment_is_told_by_the_records_that_lay_in_it() {
+    let names = many().names();
+    let segments: Vec<_> = names.iter().filter(|name| name.ends_with(".segment")).collect();
+    let first = |name: &str| name[..20].parse::<u64>().unwrap();
+    for (at, name) in segments.iter().enumerate().take(segments.len() - 1) {
+        let disk = many();
+        disk.take_away(name);
+        let error = refusal(&disk);
+        let expected = format!("records {} to {} are missing", first(name), first(segments[at + 1]) - 1);
+        assert!(error.starts_with(&expected), "{error} instead of {expected}");
+    }
+}
+
+#[test]
+fn a_duplicated_segment_is_told_from_a_missing_one() {
+    let disk = many();
+    disk.put("00000000000000000041.segment", &disk.content(FIRST).unwrap());
+    let expected = "simulated/00000000000000000041.segment does not belong here: it is a copy of 00000000000000000001.segment; \
+        move it out of the folder";
+    assert_eq!(refusal(&disk), expected);
+}
+
+#[test]
+fn a_segment_of_another_journal_does_not_belong() {
+    let disk = many();
+    let other = SimDisk::new(2);
+    let (mut journal, _) = open(&other).unwrap();
+    write(&mut journal, (1..=40).map(|number| format!("record {number:02}")));
+    let second = disk.names().into_iter().nth(1).unwrap();
+    disk.put(&second, &other.content(&second).unwrap());
+    let error = refusal(&disk);
+    assert_eq!(
+        error,
+        format!(
+            "simulated/{second} does not belong here: it is a segment of another journal; move it out of the folder"
+        )
+    );
+}
+
+#[test]
+fn a_damaged_header_is_an_error_even_in_the_last_segment() {
+    for content in [&b""[..], b"TRIARCHJ", &[0; 32]] {
+        let disk = three();
+        disk.put(FIRST, content);
+        assert!(matches!(open(&disk), Err(OpenError::Damaged { offset: 0, .. })));
+    }
+}
+
+#[test]
+fn a_later_format_is_refused_by_name() {
+    let disk = three();
+    change(&disk, FIRST, |content| {
+        content[8] = 2;
+        let crc = crc32c::crc32c(&content[..28]);
+        content[28..32].copy_from_slice(&crc.to_le_bytes());
+    });
+    let expected = "simulated/00000000000000000001.segment is of format 2, and this version reads format 1; start the \
+        version that wrote it, or a later one";
+    assert_eq!(refusal(&disk), expected);
+}
+
+#[test]
+fn a_damaged_snapshot_is_an_error_and_so_is_one_that_lost_its_end() {
+    for end in [None, Some(40), Some(0)] {
+        let disk = SimDisk::new(1);
+        let (mut journal, _) = open(&disk).unwrap();
+        write(&mut journal, ["one"]);
+        let seq = journal.rotate().unwrap();
+        journal.install_snapshot(seq, b"one is there").unwrap();
+        drop(journal);
+        let name = "00000000000000000001.snapshot";
+        match end {
+            Some(end) => change(&disk, name, |content| content.truncate(end)),
+            None => disk.flip_bit(name, 35 * 8),
+        }
+        let error = refusal(&disk);
+        assert!(
+            error.starts_with("simulated/00000000000000000001.snapshot is damaged at byte"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_snapshot_without_the_segment_behind_it_misses_that() {
+    let disk = three();
+    let (mut journal, _) = open(&disk).unwrap();
+    let seq = journal.rotate().unwrap();
+    journal.install_snapshot(seq, b"all three").unwrap();
+    drop(journal);
+    disk.take_away("00000000000000000004.segment");
+    assert!(matches!(open(&disk), Err(OpenError::Missing { from, .. }) if from.number() == 4));
+}
+
+#[test]
+fn a_record_that_holds_the_bytes_of_a_journal_is_a_record_like_any_other() {
+    let disk = three();
+    let (mut journal, _) = open(&disk).unwrap();
+    let hostile = disk.content(FIRST).unwrap();
+    journal.append(&hostile).unwrap();
+    journal.commit().unwrap();
+    drop(journal);
+    change(&disk, FIRST, |content| content.truncate(content.len() - 1));
+    let (_journal, recovered) = open(&disk).unwrap();
+    assert_eq!(
+        texts(recovered),
+        ["one", "two", "three"],
+        "what it holds proves nothing"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_bit_flips_nothing_is_lost_in_silence(file in any::<prop::sample::Index>(), bit in any::<prop::sample::Index>()) {
+        let disk = many();
+        let (mut journal, _) = open(&disk).unwrap();
+        let seq = journal.rotate().unwrap();
+        write(&mut journal, ["41"]);
+        journal.install_snapshot(seq, b"forty").unwrap();
+        write(&mut journal, ["42"]);
+        journal.rest().unwrap();
+        drop(journal);
+        let names = disk.names();
+        let name = file.get(&names);
+        let bits = disk.content(name).unwrap().len() * 8;
+        disk.flip_bit(name, bit.index(bits) as u64);
+        if let Ok((_journal, recovered)) = open(&disk) {
+            // The bit was in a mark, which says nothing that is not there.
+            prop_assert_eq!(&recovered.snapshot.as_ref().unwrap().bytes, b"forty");
+            prop_assert_eq!(texts(recovered), ["41", "42"]);
+        }
+    }
+
+    #[test]
+    fn whatever_a_segment_holds_it_is_read_or_refused(content in prop::collection::vec(any::<u8>(), 0..2000), keep in 0usize..200) {
+        let disk = three();
+        change(&disk, FIRST, |there| {
+            there.truncate(keep);
+            there.extend(content);
+        });
+        if let Ok((_journal, recovered)) = open(&disk) {
+            let records: Vec<_> = recovered.records.map(|record| record.unwrap().bytes).collect();
+            let written: [&[u8]; 3] = [b"one", b"two", b"three"];
+            prop_assert!(records.len() <= 3);
+            prop_assert!(written.iter().zip(&records).all(|(written, read)| written == read));
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Many writers, one journal: the scribe in its tree.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use triarch_journal::metrics::{self, JOURNALS};
+use triarch_journal::testing::{Call, Fault, SimDisk};
+use triarch_journal::{Config, JournalAddress, Recovered, Seq, WriteError, Writer, scribe};
+use triarch_supervision::metrics::Instruments;
+use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Tree;
+
+use crate::{SMALL, open, read, texts};
+
+struct House {
+    disk: SimDisk,
+    tree: Tree,
+    address: JournalAddress,
+    instruments: Instruments,
+}
+
+impl House {
+    async fn with(config: Config) -> Self {
+        let (disk, instruments) = (SimDisk::new(11), Instruments::with_tree(&[JOURNALS]).unwrap());
+        let (scribe, address) = scribe("scribe", "work", Arc::new(disk.clone()), config, &instruments).unwrap();
+        let room = Supervisor::named("work").child(scribe);
+        let tree = Root::new().supervisor(room).start().await.unwrap();
+        Self {
+            disk,
+            tree,
+            address,
+            instruments,
+        }
+    }
+
+    async fn new() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    async fn recover(&self) -> (Writer, Recovered) {
+        self.address.recover().await.unwrap()
+    }
+
+    fn lives(&self) -> u64 {
+        self.tree.observer().node("work/scribe").unwrap().incarnation
+    }
+}
+
+fn text(number: usize) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn a_write_is_on_disk_when_it_is_acknowledged() {
+    let house = House::new().await;
+    let (writer, recovered) = house.recover().await;
+    assert_eq!(recovered.records.left(), 0);
+    assert_eq!(writer.write(b"one".to_vec()).await.unwrap().number(), 1);
+    assert_eq!(
+        writer
+            .write(vec![b"two".to_vec(), b"three".to_vec()])
+            .await
+            .unwrap()
+            .number(),
+        3
+    );
+    house.disk.cut_power();
+    assert_eq!(read(house.disk.clone()), ["one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn writes_that_gather_share_one_sync_and_keep_their_order() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    let before = house.disk.syncs();
+    let acks: Vec<_> = (1..=1000)
+        .map(|number| writer.try_hand_over(text(number)).unwrap())
+        .collect();
+    for (at, ack) in acks.into_iter().enumerate() {
+        assert_eq!(ack.await.unwrap().number(), at as u64 + 1);
+    }
+    let syncs = house.disk.syncs() - before;
+    assert!(syncs < 20, "{syncs} syncs for 1,000 writes");
+    let reading = house.instruments.read();
+    let records = reading
+        .iter()
+        .find(|reading| reading.family.name == metrics::RECORDS.name)
+        .unwrap();
+    assert!(format!("{records:?}").contains("1000"), "{records:?}");
+    house.tree.stop().await;
+    assert_eq!(
+        read(house.disk),
+        (1..=1000).map(|number| number.to_string()).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn what_is_handed_over_is_written_though_nobody_waits_for_it_and_the_tree_stops() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    let told = Arc::new(AtomicU64::new(0));
+    for number in 1..=10 {
+        let told = Arc::clone(&told);
+        let then = move |outcome: Result<Seq, WriteError>| told.store(outcome.unwrap().number(), Ordering::SeqCst);
+        writer.write_then(text(number), then).await.unwrap();
+    }
+    house.tree.stop().await;
+    assert_eq!(told.load(Ordering::SeqCst), 10);
+    assert!(matches!(writer.write(text(11)).await, Err(WriteError::Stale)));
+    assert_eq!(read(house.disk).len(), 10);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_all_that_was_handed_over_until_its_writer_goes_on() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    writer.write(b"before".to_vec()).await.unwrap();
+    house.disk.space(Some(house.disk.used() + 20));
+    let acks: Vec<_> = (0..5)
+        .map(|number| writer.try_hand_over(text(number)).unwrap())
+        .collect();
+    for ack in acks {
+        let refused = ack.await.unwrap_err();
+        assert!(
+            matches!(refused, WriteError::Full(_)) && refused.is_certain(),
+            "{refused}"
+        );
+    }
+    house.disk.space(None);
+    assert!(matches!(
+        writer.write(b"too soon".to_vec()).await,
+        Err(WriteError::Full(_))
+    ));
+    writer.renew().unwrap();
+    assert_eq!(writer.write(b"after".to_vec()).await.unwrap().number(), 2);
+    let (_, recovered) = house.recover().await;
+    assert_eq!(texts(recovered), ["before", "after"]);
+    assert_eq!(house.lives(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_sync_closes_for_writes_until_the_journal_is_recovered() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    writer.write(b"before".to_vec()).await.unwrap();
+    house.disk.fail(Call::Sync, 0, Fault::Io);
+    let failed = writer.write(b"unknown".to_vec()).await.unwrap_err();
+    assert!(matches!(failed, WriteError::Failed(_)) && !failed.is_certain());
+    assert!(matches!(
+        writer.write(b"refused".to_vec()).await,
+        Err(WriteError::Stale)
+    ));
+    assert!(
+        matches!(writer.renew(), Err(WriteError::Stale)),
+        "what is on disk is not known"
+    );
+    let (writer, recovered) = house.recover().await;
+    assert_eq!(
+        (recovered.report.adopted, texts(recovered)),
+        (1, vec!["before".to_owned(), "unknown".to_owned()])
+    );
+    assert_eq!(writer.write(b"after".to_vec()).await.unwrap().number(), 3);
+    house.disk.cut_power();
+    assert_eq!(read(house.disk.clone()), ["before", "unknown", "after"]);
+    assert_eq!(house.lives(), 1, "a bad disk is no failure of its agent");
+}
+
+#[tokio::test]
+async fn a_journal_that_stays_broken_says_so_each_time_and_comes_back_with_its_disk() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    house.disk.fail(Call::Sync, 0, Fault::Io);
+    writer.write(b"unknown".to_vec()).await.unwrap_err();
+    for _ in 0..20 {
+        house.disk.fail(Call::Sync, 0, Fault::Io);
+        let refused = house.address.recover().await.unwrap_err();
+        assert!(refused.to_string().contains("does not open"), "{refused}");
+    }
+    let (writer, _) = house.recover().await;
+    writer.write(b"after".to_vec()).await.unwrap();
+    assert_eq!(house.lives(), 1);
+}
+
+#[tokio::test]
+async fn after_a_crash_the_next_life_opens_and_verifies_and_nothing_handed_over_before_comes_up() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    writer.write(b"before".to_vec()).await.unwrap();
+    let crash = writer.try_write_then(b"in hand".to_vec(), |_| panic!("a bad day"));
+    crash.unwrap();
+    let behind = writer.try_hand_over(b"behind".to_vec());
+    if let Ok(behind) = behind {
+        let outcome = behind.await;
+        assert!(
+            matches!(outcome, Ok(_) | Err(WriteError::Crashed | WriteError::Stale)),
+            "{outcome:?}"
+        );
+    }
+    let (again, recovered) = house.recover().await;
+    let there = texts(recovered);
+    assert_eq!(
+        there[..2],
+        ["before", "in hand"],
+        "it was on disk when its writer failed"
+    );
+    assert_eq!(house.lives(), 2);
+    assert!(matches!(
+        writer.write(b"old right".to_vec()).await,
+        Err(WriteError::Stale)
+    ));
+    assert_eq!(
+        again.write(b"after".to_vec()).await.unwrap().number(),
+        there.len() as u64 + 1
+    );
+}
+
+#[tokio::test]
+async fn who_recovers_takes_the_right_to_write_from_who_had_it() {
+    let house = House::new().await;
+    let (first, _) = house.recover().await;
+    first.write(b"first".to_vec()).await.unwrap();
+    let (second, recovered) = house.recover().await;
+    assert_eq!(texts(recovered), ["first"]);
+    assert!(matches!(first.write(b"late".to_vec()).await, Err(WriteError::Stale)));
+    assert!(matches!(first.rotate(), Err(WriteError::Stale)));
+    second.write(b"second".to_vec()).await.unwrap();
+    let (_, recovered) = house.recover().await;
+    assert_eq!(texts(recovered), ["first", "second"]);
+}
+
+#[tokio::test]
+async fn a_snapshot_stands_for_what_was_handed_over_before_its_rotation_and_nothing_else() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    let mut acks = vec![writer.try_hand_over(b"one".to_vec()).unwrap()];
+    acks.push(writer.try_hand_over(b"two".to_vec()).unwrap());
+    let draft = writer.rotate().unwrap();
+    acks.push(writer.try_hand_over(b"three".to_vec()).unwrap());
+    for ack in acks {
+        ack.await.unwrap();
+    }
+    let draft = draft.await.unwrap();
+    writer.write(b"four".to_vec()).await.unwrap();
+    writer.snapshot(draft, |to| to.write_all(b"one and two")).await.unwrap();
+    house.tree.stop().await;
+    let (_journal, recovered) = open(&house.disk).unwrap();
+    assert_eq!(recovered.snapshot.clone().unwrap().bytes, b"one and two");
+    assert_eq!(texts(recovered), ["three", "four"]);
+    assert_eq!(house.disk.names().len(), 2, "{:?}", house.disk);
+}
+
+#[tokio::test]
+async fn a_snapshot_whose_writer_fails_costs_nothing_but_itself() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    writer.write(b"one".to_vec()).await.unwrap();
+    let draft = writer.rotate().unwrap().await.unwrap();
+    let failed = writer
+        .snapshot(draft.clone(), |_| Err(std::io::Error::other("no ink")))
+        .await;
+    assert!(failed.unwrap_err().to_string().contains("try again later"));
+    let failed = writer.snapshot(draft.clone(), |_| panic!("no pen")).await;
+    assert!(
+        failed
+            .unwrap_err()
+            .to_string()
+            .starts_with("the snapshot is not written")
+    );
+    writer.snapshot(draft, |to| to.write_all(b"one")).await.unwrap();
+    let (_, recovered) = house.recover().await;
+    assert_eq!(
+        (recovered.snapshot.unwrap().bytes, recovered.records.left()),
+        (b"one".to_vec(), 0)
+    );
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_held_back_and_refused_where_nobody_waits() {
+    let house = House::with(SMALL).await;
+    let (writer, _) = house.recover().await;
+    let mut acks = Vec::new();
+    let refused = loop {
+        match writer.try_hand_over(vec![0; 900]) {
+            Ok(ack) => acks.push(ack),
+            Err(refused) => break refused,
+        }
+    };
+    assert!(matches!(refused, WriteError::Busy), "{refused}");
+    assert!(acks.len() <= SMALL.queued_bytes_max / 900);
+    for _ in 0..50 {
+        acks.push(writer.hand_over(vec![0; 900]).await.unwrap());
+    }
+    for ack in acks {
+        ack.await.unwrap();
+    }
+    let large = writer.write(vec![0; SMALL.record_bytes_max + 1]).await;
+    assert!(matches!(large, Err(WriteError::Refused(_))));
+    let many = writer.write(vec![vec![0; 500], vec![0; 500]]).await;
+    assert!(
+        matches!(many, Err(WriteError::Refused(_))),
+        "a batch has the bound of a record"
+    );
+}
+
+#[tokio::test]
+async fn a_journal_that_does_not_open_keeps_its_room_from_starting() {
+    let disk = SimDisk::new(1);
+    disk.put("00000000000000000001.segment", b"rubbish");
+    let instruments = Instruments::with_tree(&[JOURNALS]).unwrap();
+    let (scribe, _address) = scribe("scribe", "work", Arc::new(disk), SMALL, &instruments).unwrap();
+    let started = Root::new()
+        .supervisor(Supervisor::named("work").child(scribe))
+        .start()
+        .await;
+    let error = format!("{:?}", started.unwrap_err());
+    assert!(
+        error.contains("00000000000000000001.segment is damaged at byte 0"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_scribe_shows_of_itself_is_what_it_found_and_where_it_is() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    writer.write(b"one".to_vec()).await.unwrap();
+    house.address.recover().await.unwrap();
+    let state = house
+        .tree
+        .observer()
+        .state_of("work/scribe", Duration::from_secs(10))
+        .await
+        .unwrap();
+    let shown = format!("{state:?}");
+    assert!(shown.contains("settled") && shown.contains("is_open"), "{shown}");
+}
