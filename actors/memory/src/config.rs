@@ -137,8 +137,10 @@ pub struct Config {
     pub flush_every: Duration,
     /// So often retention looks what it takes.
     pub retain_every: Duration,
-    /// So often somebody looks whether a snapshot is due.
+    /// So often there is a snapshot, where anything was written.
     pub snapshot_every: Duration,
+    /// After so many bytes of records there is a snapshot too, so that a start has no more than these to read.
+    pub snapshot_bytes: u64,
 }
 
 impl Default for Config {
@@ -147,6 +149,7 @@ impl Default for Config {
             flush_every: Duration::from_secs(1),
             retain_every: Duration::from_mins(1),
             snapshot_every: Duration::from_mins(5),
+            snapshot_bytes: 128 << 20,
         }
     }
 }

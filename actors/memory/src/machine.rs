@@ -1,10 +1,20 @@
 //! What the machine's clocks say, at the edge.
 
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::time::Reading;
+
+/// The number of the machine's start, which is the process's for life.
+fn boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        boot.trim().to_owned()
+    })
+}
 
 /// Now, by all clocks.
 #[expect(
@@ -18,11 +28,10 @@ pub(crate) fn reading() -> Reading {
         .tv_sec
         .saturating_mul(1_000)
         .saturating_add(uptime.tv_nsec / 1_000_000);
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Reading {
         wall: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
         uptime: u64::try_from(millis).unwrap_or(0),
-        boot: boot.trim().to_owned(),
+        boot: boot().to_owned(),
     }
 }
 

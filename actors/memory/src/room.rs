@@ -11,6 +11,7 @@
 //! Reading needs none of them: whoever has a [`Client`] reads while all four are down.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use triarch_journal::Disk;
@@ -78,6 +79,7 @@ pub fn room(
         keeping.map(|keeping| triarch_journal::scribe("scribe", "memory", keeping.disk, keeping.journal, instruments));
     let (scribe, journal) = scribe.transpose()?.unzip();
     let has_journal = journal.is_some();
+    let unkept = Arc::new(AtomicU64::new(0));
     let settings = writer::Settings {
         store: store.clone(),
         journal,
@@ -85,6 +87,7 @@ pub fn room(
         namespaces,
         flush_every: config.flush_every,
         bytes_max: bytes_max.saturating_sub(RECORD_MARGIN),
+        unkept: Arc::clone(&unkept),
         metrics: metrics.clone(),
     };
     let writer = Child::of::<StoreWriter>("writer", settings)
@@ -103,6 +106,8 @@ pub fn room(
         writer: address.clone(),
         seal: seal.clone(),
         every: config.snapshot_every,
+        bytes: config.snapshot_bytes,
+        unkept,
         metrics: metrics.clone(),
     };
     let snapshots = has_journal.then(|| Child::of::<Snapshots>("snapshots", snapshots).capacity(8));

@@ -1,5 +1,7 @@
 //! Level 3: the agent that takes snapshots, so that the journal does not grow for ever. Readers and writers go on.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,6 +15,12 @@ use crate::store::Store;
 use crate::time::Anchor;
 use crate::writer::Wish;
 
+/// So often it looks whether a snapshot is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// So long after one that failed, the next is tried because of its bytes.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -20,6 +28,9 @@ pub(crate) struct Settings {
     pub(crate) writer: Address<Wish>,
     pub(crate) seal: Seal,
     pub(crate) every: Duration,
+    pub(crate) bytes: u64,
+    /// Bytes of records since the last snapshot.
+    pub(crate) unkept: Arc<AtomicU64>,
     pub(crate) metrics: Metrics,
 }
 
@@ -29,6 +40,8 @@ pub(crate) struct Snapshots {
     settings: Settings,
     /// The number of all changes at the last snapshot.
     kept: u64,
+    /// When it was last tried.
+    tried: Moment,
     last_fault: Option<String>,
 }
 
@@ -48,19 +61,21 @@ impl Agent for Snapshots {
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        ctx.send_every(settings.every, || Keep::IfDue);
+        ctx.send_every(LOOK_EVERY, || Keep::IfDue);
         Ok(Self {
             settings,
             kept: 0,
+            tried: Moment::now(),
             last_fault: None,
         })
     }
 
     async fn handle(&mut self, keep: Keep, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         let changes = self.changes();
-        if matches!(keep, Keep::IfDue) && changes == self.kept {
+        if matches!(keep, Keep::IfDue) && (changes == self.kept || !self.is_time()) {
             return Ok(());
         }
+        self.tried = Moment::now();
         let outcome = self.keep().await;
         if outcome.is_ok() {
             self.kept = changes;
@@ -79,6 +94,16 @@ impl Agent for Snapshots {
 }
 
 impl Snapshots {
+    fn is_time(&self) -> bool {
+        let Settings {
+            every, bytes, unkept, ..
+        } = &self.settings;
+        let since = Moment::now().since(self.tried);
+        // Where a disk is full the next try waits; it would fill it no less.
+        since >= *every
+            || (unkept.load(Ordering::Relaxed) >= *bytes && (self.last_fault.is_none() || since >= RETRY_AFTER))
+    }
+
     fn changes(&self) -> u64 {
         let spaces = self.settings.store.spaces().into_iter();
         let durable = spaces.filter(|space| space.with_rules(|rules| rules.durability != Durability::Memory));
@@ -90,10 +115,12 @@ impl Snapshots {
             return Ok(());
         };
         let (draft, journal) = rotated?;
+        let before = self.settings.unkept.load(Ordering::Relaxed);
         let draft = draft.await?;
         let (store, seal) = (self.settings.store.clone(), self.settings.seal.clone());
         let filling = move |to: &mut dyn std::io::Write| dump(&store, to, &seal).map_err(std::io::Error::other);
         journal.snapshot(draft, filling).await?;
+        self.settings.unkept.fetch_sub(before, Ordering::Relaxed);
         self.settings.metrics.kept(machine::reading().wall);
         Ok(())
     }

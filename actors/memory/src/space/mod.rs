@@ -415,6 +415,8 @@ impl Space {
         );
         changes.sort_by_key(|change| change.version);
         self.publish_in(&mut order, changes);
+        // What was lost on its way may have come back with numbers between those that are indexed.
+        *self.index_mut() = self.indexed(&self.rules());
         // Who was chosen to make room by a writer that is gone has its place again.
         order.evict_by(self.rules().eviction, self.all());
     }

@@ -1,6 +1,7 @@
 //! Decides writes one after the other, takes them to disk in groups, and makes them seen.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) flush_every: Duration,
     /// So many bytes go to disk at once.
     pub(crate) bytes_max: usize,
+    /// Bytes of records since the last snapshot.
+    pub(crate) unkept: Arc<AtomicU64>,
     pub(crate) metrics: Metrics,
 }
 
@@ -185,8 +188,9 @@ impl StoreWriter {
         let Some(journal) = &self.journal else {
             return Err(WriteError::Stale);
         };
-        let begun = Moment::now();
+        let (begun, bytes) = (Moment::now(), records.iter().map(Vec::len).sum::<usize>());
         let written = journal.write(records).await;
+        self.settings.unkept.fetch_add(bytes as u64, Ordering::Relaxed);
         self.settings.metrics.synced(Moment::now().since(begun));
         self.has_written |= written.is_ok();
         written.map(drop)

@@ -15,6 +15,7 @@ impl StoreWriter {
     pub(super) async fn recover(&mut self) -> Result<(), Failure> {
         let Some(address) = &self.settings.journal else {
             self.settings.store.clock().begin(StoreTime::default());
+            self.settings.store.clock().tell_wall(machine::reading().wall);
             return Ok(());
         };
         let begun = Moment::now();

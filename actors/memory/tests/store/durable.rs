@@ -265,6 +265,32 @@ async fn what_a_group_needs_room_for_evicts_what_the_group_wrote() {
 }
 
 #[tokio::test]
+async fn a_journal_that_has_grown_is_cut_short_by_itself() {
+    let disk = SimDisk::new(12);
+    let config = triarch_memory::Config {
+        snapshot_bytes: 100_000,
+        ..CALM
+    };
+    let house = House::begin(config, three(), Some(keeping(&disk, None))).await.unwrap();
+    let (drawer, text_of) = (house.drawer("journal"), "x".repeat(10_000));
+    for _ in 0..20 {
+        drawer.put(plain("a", &text_of)).await.unwrap();
+    }
+    let grown = disk.used();
+    let is_short = async {
+        while disk.used() > grown / 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), is_short).await.unwrap();
+    disk.cut_power();
+    house.stop().await;
+    let house = House::on(&disk).await;
+    assert_eq!(text(&house.drawer("journal"), "a"), Some(text_of));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn many_writers_share_a_sync() {
     let disk = SimDisk::new(9);
     let house = House::on(&disk).await;

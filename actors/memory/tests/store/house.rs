@@ -17,6 +17,7 @@ pub(crate) const CALM: Config = Config {
     flush_every: Duration::from_hours(10),
     retain_every: Duration::from_hours(10),
     snapshot_every: Duration::from_hours(10),
+    snapshot_bytes: u64::MAX,
 };
 
 pub(crate) struct House {
