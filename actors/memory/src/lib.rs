@@ -58,13 +58,13 @@
 
 mod access;
 mod client;
+mod clocks;
 mod config;
 mod disk;
 mod entry;
 mod error;
 mod exchange;
 mod index;
-mod machine;
 pub mod metrics;
 mod name;
 mod op;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use triarch_supervision::prelude::*;
 
+use crate::clocks;
 use crate::config::Durability;
 use crate::disk::{Dump, DumpError, Seal};
-use crate::machine;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::time::Anchor;
@@ -121,7 +121,7 @@ impl Snapshots {
         let filling = move |to: &mut dyn std::io::Write| dump(&store, to, &seal).map_err(std::io::Error::other);
         journal.snapshot(draft, filling).await?;
         self.settings.unkept.fetch_sub(before, Ordering::Relaxed);
-        self.settings.metrics.kept(machine::reading().wall);
+        self.settings.metrics.kept(clocks::reading().wall);
         Ok(())
     }
 }
@@ -130,7 +130,7 @@ impl Snapshots {
 fn dump(store: &Store, to: &mut dyn std::io::Write, seal: &Seal) -> Result<(), DumpError> {
     let anchor = Anchor {
         time: store.clock().now(),
-        reading: machine::reading(),
+        reading: clocks::reading(),
     };
     let mut dump = Dump::begin(to, seal, anchor.clone())?;
     for space in store.spaces() {

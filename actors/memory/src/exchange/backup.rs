@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::{Conflicts, Exported, Incoming, Placing};
 use crate::client::Client;
+use crate::clocks;
 use crate::disk::{Dump, DumpError, DumpReader, Recovering, Recovery, Seal};
 use crate::error::Error;
-use crate::machine;
 use crate::name::Namespace;
 use crate::store::Store;
 use crate::time::Anchor;
@@ -65,7 +65,7 @@ pub struct RestoreReport {
 pub(crate) fn back_up(store: &Store, mut file: &File, seal: &Seal) -> Result<BackedUp, ExchangeError> {
     let anchor = Anchor {
         time: store.clock().now(),
-        reading: machine::reading(),
+        reading: clocks::reading(),
     };
     let mut to = BufWriter::new(file);
     let mut dump = Dump::begin(&mut to, seal, anchor.clone())?;

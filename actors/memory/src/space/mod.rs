@@ -9,20 +9,24 @@
 //! ```
 
 mod draft;
+mod figures;
 #[cfg(test)]
 mod model_test;
 mod order;
 mod ranks;
+#[cfg(test)]
+mod rules_test;
 mod staged;
 pub(crate) mod watch;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 use draft::Draft;
+pub(crate) use figures::Counts;
+pub use figures::Extent;
 use order::Order;
 pub(crate) use staged::Staged;
 use watch::{Scope, Watch, Watchers};
@@ -46,30 +50,6 @@ pub(crate) struct Space {
     order: Mutex<Order>,
     index: RwLock<Index>,
     counts: Arc<Counts>,
-}
-
-/// What readers and writers count as they go.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// What went because room was needed, because of its time, because of retention.
-    pub(crate) evicted: AtomicU64,
-    pub(crate) expired: AtomicU64,
-    pub(crate) retained: AtomicU64,
-}
-
-/// How much a namespace holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Extent {
-    /// Entries.
-    pub entries: u64,
-    /// Bytes, as quotas count.
-    pub bytes: u64,
-    /// About how many bytes its index takes.
-    pub index_bytes: u64,
-    /// Entries of which some words are not found by search.
-    pub cut: u64,
-    /// The number of the last change.
-    pub revision: u64,
 }
 
 impl Space {
@@ -485,18 +465,6 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> DraftOf<'_, H> {
 
     fn retain(&mut self, taken: &[(Key, u64)]) {
         self.draft().retain(taken);
-    }
-}
-
-impl Counts {
-    fn count(&self, change: &Change) {
-        let counter = match change.cause {
-            Cause::Put | Cause::Deleted => return,
-            Cause::Evicted => &self.evicted,
-            Cause::Expired => &self.expired,
-            Cause::Retained => &self.retained,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -10,10 +10,10 @@ use triarch_supervision::prelude::*;
 
 use super::group::{Group, weight};
 use super::message::Wish;
+use crate::clocks;
 use crate::config::{Durability, Rules};
 use crate::disk::{Place, Record, RulesText, Seal};
 use crate::error::Error;
-use crate::machine;
 use crate::metrics::Metrics;
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Write};
@@ -271,7 +271,7 @@ impl StoreWriter {
     /// Writes the store's time down beside the clocks: now and then, and at once where a clock was set.
     pub(super) async fn anchor(&mut self, is_last: bool) {
         let clock = self.settings.store.clock();
-        let reading = machine::reading();
+        let reading = clocks::reading();
         clock.tell_wall(reading.wall);
         let (time, (before, offset)) = (clock.now(), self.anchored);
         let now_offset = i128::from(reading.wall) - i128::from(time.as_millis());

@@ -3,10 +3,10 @@
 use triarch_supervision::prelude::*;
 
 use super::actor::{StoreWriter, refusal};
+use crate::clocks;
 use crate::config::Durability;
 use crate::disk::{Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
 use crate::error::Error;
-use crate::machine;
 use crate::space::{Flush, Space};
 use crate::time::StoreTime;
 
@@ -15,7 +15,7 @@ impl StoreWriter {
     pub(super) async fn recover(&mut self) -> Result<(), Failure> {
         let Some(address) = &self.settings.journal else {
             self.settings.store.clock().begin(StoreTime::default());
-            self.settings.store.clock().tell_wall(machine::reading().wall);
+            self.settings.store.clock().tell_wall(clocks::reading().wall);
             return Ok(());
         };
         let begun = Moment::now();
@@ -23,7 +23,7 @@ impl StoreWriter {
         let seal = self.settings.seal.clone();
         let recovery = tokio::task::spawn_blocking(move || read(recovered, &seal)).await??;
         self.journal = Some(journal);
-        let reading = machine::reading();
+        let reading = clocks::reading();
         let time = recovery.anchor.time_at(&reading).max(recovery.latest);
         self.settings.store.clock().begin(time);
         self.take_up(recovery)?;
