@@ -15,6 +15,9 @@ const SYSTEM: &str = "sys";
 /// A folder of small agents, each in one file, that are described alike.
 const GALLERY: &str = "natives";
 
+/// Folders of rooms that are no actors: what several of a room's actors, and whoever reads without them, work with.
+const PARTS: [&str; 6] = ["client", "disk", "exchange", "index", "search", "space"];
+
 /// Rooms and actors that lack a file of the plan.
 pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
     let mut folders = BTreeSet::new();
@@ -24,7 +27,7 @@ pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
             if let [actor, _, ..] = inner
                 && *actor != SYSTEM
             {
-                let plan = if *actor == GALLERY { &ACTOR[..1] } else { &ACTOR[..] };
+                let plan = if *actor == GALLERY || PARTS.contains(actor) { &ACTOR[..1] } else { &ACTOR[..] };
                 folders.insert((format!("actors/{room}/src/{actor}"), plan));
             }
         }

@@ -1,0 +1,224 @@
+//! One namespace, in the name of somebody.
+
+use std::sync::Arc;
+
+use triarch_supervision::prelude::*;
+
+use super::{Reach, unanswered};
+use crate::access::{Identity, Level, Verb};
+use crate::config::{BATCH_MAX, Durability};
+use crate::entry::Entry;
+use crate::error::{Error, Wanted};
+use crate::name::{Key, Namespace};
+use crate::op::{Done, Lifetime, Op, Put, Write};
+use crate::space::watch::{Scope, Watch};
+use crate::space::{Extent, Space};
+use crate::value::Value;
+use crate::writer::Wish;
+
+/// A namespace, to work with in the name of somebody.
+#[derive(Clone, Debug)]
+pub struct Drawer {
+    reach: Arc<Reach>,
+    space: Arc<Space>,
+    who: Identity,
+}
+
+impl Drawer {
+    pub(super) fn new(reach: Arc<Reach>, space: Arc<Space>, who: Identity) -> Self {
+        Self { reach, space, who }
+    }
+
+    /// Which.
+    pub fn name(&self) -> &Namespace {
+        self.space.name()
+    }
+
+    /// What is under a key, as `look` sees it. Asks no agent and waits for nobody.
+    #[inline]
+    pub fn read<R>(&self, key: &str, look: impl FnOnce(&Arc<Entry>) -> R) -> Result<Option<R>, Error> {
+        let admitted = |entry: &Arc<Entry>| {
+            self.space.with_rules(|rules| {
+                let level = rules.access.read;
+                match level {
+                    Level::Public => true,
+                    Level::Private => level.admits(&self.who, &rules.belonging, Some(entry.owner())),
+                    _ => level.admits(&self.who, &rules.belonging, None),
+                }
+            })
+        };
+        let read = self.space.read(key, self.reach.store.clock(), |entry| {
+            admitted(entry).then(|| look(entry))
+        });
+        match read {
+            Some(Some(seen)) => Ok(Some(seen)),
+            Some(None) => Err(self.refused(Verb::Read)),
+            // Whether there is nothing is told to those alone who may read.
+            None => self
+                .reach
+                .store
+                .admit(&self.who, Verb::Read, &self.space)
+                .map(|()| None),
+        }
+    }
+
+    /// What is under a key.
+    pub fn get(&self, key: &str) -> Result<Option<Arc<Entry>>, Error> {
+        self.read(key, Arc::clone)
+    }
+
+    /// What is under several keys, as of one instant between two writes.
+    pub fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Arc<Entry>>>, Error> {
+        let only = self.sees_only()?;
+        let mut entries = self.space.read_many(keys, self.reach.store.clock());
+        for entry in &mut entries {
+            entry.take_if(|entry| only.as_ref().is_some_and(|owner| **owner != *entry.owner()));
+        }
+        Ok(entries)
+    }
+
+    /// Whether there is something under a key.
+    pub fn exists(&self, key: &str) -> Result<bool, Error> {
+        Ok(self.read(key, |_| ())?.is_some())
+    }
+
+    /// How many keys begin so.
+    pub fn count(&self, prefix: &str) -> Result<u64, Error> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.list(prefix, after.as_ref(), 1_024)?;
+            count += page.len() as u64;
+            match page.into_iter().last() {
+                Some((key, _)) => after = Some(key),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    /// Entries whose keys begin so, in their order, after `after`, at most so many.
+    pub fn list(&self, prefix: &str, after: Option<&Key>, most: usize) -> Result<Vec<(Key, Arc<Entry>)>, Error> {
+        let only = self.sees_only()?;
+        let now = self.reach.store.clock().now();
+        let mut listed = Vec::new();
+        let mut after = after.cloned();
+        while listed.len() < most {
+            let keys = self
+                .space
+                .keys(prefix, after.as_ref().map(Key::as_str), most - listed.len());
+            let Some(last) = keys.last() else { break };
+            after = Some(last.clone());
+            let seen = keys.into_iter().filter_map(|key| {
+                let entry = self.space.peek(key.as_str())?;
+                let is_own = only.as_ref().is_none_or(|owner| **owner == *entry.owner());
+                (is_own && !entry.has_expired(now)).then_some((key, entry))
+            });
+            listed.extend(seen);
+        }
+        Ok(listed)
+    }
+
+    /// Writes an entry.
+    pub async fn put(&self, put: Put) -> Result<Done, Error> {
+        self.one(Op::Put(put)).await
+    }
+
+    /// Writes a value, if the entry is at that version; 0 is that of an entry that is not there.
+    pub async fn compare_and_set(&self, key: &Key, version: u64, value: Value) -> Result<Done, Error> {
+        let put = Put::new(key.clone(), value);
+        self.put(put.if_it_is(Wanted::Version(version))).await
+    }
+
+    /// Takes an entry away.
+    pub async fn delete(&self, key: &Key) -> Result<Done, Error> {
+        self.one(Op::Delete(key.clone(), None)).await
+    }
+
+    /// Adds to a whole number, and returns what it came to.
+    pub async fn increment(&self, key: &Key, by: i64) -> Result<i64, Error> {
+        let done = self.one(Op::Increment(key.clone(), by)).await?;
+        Ok(done.number.unwrap_or_default())
+    }
+
+    /// Gives an entry another lifetime, from now on; tells whether it is there.
+    pub async fn keep(&self, key: &Key, lifetime: Lifetime) -> Result<bool, Error> {
+        Ok(self.one(Op::Keep(key.clone(), lifetime)).await?.existed)
+    }
+
+    /// All of it, in this order, or nothing.
+    pub async fn batch(&self, ops: Vec<Op>) -> Result<Vec<Done>, Error> {
+        if ops.len() > BATCH_MAX {
+            return Err(Error::BatchTooLong {
+                given: ops.len(),
+                most: BATCH_MAX,
+            });
+        }
+        let by = self.who.clone();
+        self.write(Write { by, ops }).await
+    }
+
+    /// Watches from now on, with room for so many changes until they are looked at.
+    pub fn watch(&self, scope: Scope, capacity: usize) -> Result<Watch, Error> {
+        let only = self.sees_only()?;
+        self.space.watch(scope, capacity, only)
+    }
+
+    /// How much there is.
+    pub fn extent(&self) -> Result<Extent, Error> {
+        self.reach.store.admit(&self.who, Verb::Read, &self.space)?;
+        Ok(self.space.extent())
+    }
+
+    async fn one(&self, op: Op) -> Result<Done, Error> {
+        let by = self.who.clone();
+        let done = self.write(Write { by, ops: vec![op] }).await?;
+        Ok(done.into_iter().next().unwrap_or_default())
+    }
+
+    async fn write(&self, write: Write) -> Result<Vec<Done>, Error> {
+        let begun = Moment::now();
+        let durability = self.space.with_rules(|rules| rules.durability);
+        let done = if durability == Durability::Journal {
+            let asked = self
+                .reach
+                .writer
+                .ask(|reply| Wish::Write(Arc::clone(&self.space), write, reply));
+            asked
+                .await
+                .unwrap_or_else(|fault| Err(unanswered(self.space.name(), &fault)))
+        } else {
+            self.space.write(&write, self.reach.store.clock())
+        };
+        if let Err(Error::Refused { verb, .. }) = &done {
+            let verb = if *verb == Verb::Delete.label() {
+                Verb::Delete
+            } else {
+                Verb::Write
+            };
+            let _noted = self.refused(verb);
+        }
+        let outcome = done.as_ref().map(drop);
+        self.reach
+            .metrics
+            .wrote(durability, outcome, Moment::now().since(begun));
+        done
+    }
+
+    /// Notes a refusal.
+    fn refused(&self, verb: Verb) -> Error {
+        let level = self.space.with_rules(|rules| rules.access.level(verb));
+        self.reach.store.refuse(&self.who, verb, self.space.name(), level);
+        Error::Refused {
+            who: self.who.who.as_ref().to_owned(),
+            verb: verb.label(),
+            namespace: self.space.name().clone(),
+            level: level.label(),
+        }
+    }
+
+    /// Whose entries alone may be seen: the own, where reading is private.
+    fn sees_only(&self) -> Result<Option<Arc<str>>, Error> {
+        self.reach.store.admit(&self.who, Verb::Read, &self.space)?;
+        let is_private = self.space.with_rules(|rules| rules.access.read == Level::Private);
+        Ok((is_private && !self.who.is_system).then(|| Arc::clone(&self.who.who)))
+    }
+}

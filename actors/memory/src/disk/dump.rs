@@ -1,0 +1,269 @@
+//! Snapshots and backups: the store as one file, which says itself whether it is whole.
+//!
+//! ```text
+//!   TRMEMORY   length, checksum, record   length, checksum, record   …   length, checksum, End
+//! ```
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use super::codec::{CodecError, Image, Images, Place, Record, RulesText, decode, unseal};
+use super::seal::Seal;
+use crate::config::Durability;
+use crate::entry::Entry;
+use crate::name::Key;
+use crate::space::Space;
+use crate::time::Anchor;
+
+const MAGIC: &[u8; 8] = b"TRMEMORY";
+
+/// So many bytes of values at least close a record.
+const RECORD_BYTES: usize = 256 << 10;
+
+/// So many entries at most are in a record.
+const RECORD_ENTRIES: usize = 1_024;
+
+/// No record is longer: values are bounded.
+const FRAME_MAX: u32 = 256 << 20;
+
+/// Why a snapshot or backup is not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// The file fails.
+    #[error("the backup cannot be read or written; see its disk")]
+    Io(#[from] io::Error),
+    /// It is something else.
+    #[error("this is no backup of a memory store; name one that `memory backup` wrote")]
+    NoBackup,
+    /// It is not as it was written.
+    #[error("the backup is damaged at byte {offset}: {what}; take another one")]
+    Damaged {
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A record cannot be read.
+    #[error("record {number} of the backup: {fault}")]
+    Record {
+        /// Which.
+        number: u64,
+        /// Why.
+        #[source]
+        fault: CodecError,
+    },
+}
+
+/// Writes a store down.
+pub(crate) struct Dump<'a> {
+    to: &'a mut dyn Write,
+    seal: &'a Seal,
+    records: u64,
+    pub(crate) entries: u64,
+}
+
+impl<'a> Dump<'a> {
+    pub(crate) fn begin(to: &'a mut dyn Write, seal: &'a Seal, anchor: Anchor) -> Result<Self, DumpError> {
+        to.write_all(MAGIC)?;
+        let mut dump = Self {
+            to,
+            seal,
+            records: 0,
+            entries: 0,
+        };
+        dump.put(&Record::Anchor(anchor))?;
+        Ok(dump)
+    }
+
+    /// A namespace with its entries. One whose writes wait for no journal is shown as of one instant; of another all is
+    /// there that was there from now on to the end, and the journal has what came between.
+    pub(crate) fn space(&mut self, space: &Space, anchor: &Anchor) -> Result<(), DumpError> {
+        self.define(space)?;
+        let mut page = Page::of(space, anchor);
+        if space.with_rules(|rules| rules.durability == Durability::Journal) {
+            page.revision = space.published();
+            let mut after: Option<Key> = None;
+            loop {
+                let keys = space.keys("", after.as_ref().map(Key::as_str), RECORD_ENTRIES);
+                after = keys.last().cloned();
+                let is_last = keys.len() < RECORD_ENTRIES;
+                let mut held = keys
+                    .into_iter()
+                    .filter_map(|key| Some((space.peek(key.as_str())?, key)));
+                held.try_for_each(|(entry, key)| page.add(self, key, entry))?;
+                if is_last {
+                    return page.put(self);
+                }
+            }
+        }
+        let (all, revision) = space.cut_now();
+        (page.revision, page.is_cut) = (revision, true);
+        all.into_iter()
+            .try_for_each(|(key, entry)| page.add(self, key, entry))?;
+        page.put(self)
+    }
+
+    /// A namespace without its entries.
+    pub(crate) fn define(&mut self, space: &Space) -> Result<(), DumpError> {
+        self.put(&Record::Define {
+            namespace: space.name().clone(),
+            rules: RulesText::of(&space.rules()),
+        })
+    }
+
+    /// The end, without which it is not whole.
+    pub(crate) fn end(mut self) -> Result<u64, DumpError> {
+        let records = self.records;
+        self.put(&Record::End { records })?;
+        self.to.flush()?;
+        Ok(self.entries)
+    }
+
+    fn put(&mut self, record: &Record<'_>) -> Result<(), DumpError> {
+        let number = self.records;
+        let bytes = record.encode(self.seal, Place::File(number));
+        let bytes = bytes.map_err(|fault| DumpError::Record { number, fault })?;
+        let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= FRAME_MAX);
+        let length = length.ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        self.to.write_all(&length.to_le_bytes())?;
+        self.to.write_all(&crc32c::crc32c(&bytes).to_le_bytes())?;
+        self.to.write_all(&bytes)?;
+        self.records += 1;
+        Ok(())
+    }
+}
+
+/// Entries of a namespace that go into one record.
+struct Page<'s> {
+    space: &'s Space,
+    anchor: &'s Anchor,
+    revision: u64,
+    is_cut: bool,
+    entries: Vec<(Key, Arc<Entry>)>,
+    bytes: usize,
+}
+
+impl<'s> Page<'s> {
+    fn of(space: &'s Space, anchor: &'s Anchor) -> Self {
+        Self {
+            space,
+            anchor,
+            revision: 0,
+            is_cut: false,
+            entries: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    fn add(&mut self, dump: &mut Dump<'_>, key: Key, entry: Arc<Entry>) -> Result<(), DumpError> {
+        self.bytes += entry.value().len();
+        self.entries.push((key, entry));
+        if self.bytes >= RECORD_BYTES || self.entries.len() >= RECORD_ENTRIES {
+            self.put(dump)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what there is, also where that is nothing: the number of the last change must be known.
+    fn put(&mut self, dump: &mut Dump<'_>) -> Result<(), DumpError> {
+        let entries = std::mem::take(&mut self.entries);
+        self.bytes = 0;
+        dump.entries += entries.len() as u64;
+        let images = entries
+            .iter()
+            .map(|(key, entry)| Image::of(key, entry.version(), Some(entry)));
+        dump.put(&Record::Images(Images {
+            namespace: self.space.name().clone(),
+            at: self.anchor.time,
+            revision: self.revision,
+            is_last: true,
+            is_cut: self.is_cut,
+            all: images.collect(),
+        }))
+    }
+}
+
+/// Reads a snapshot or backup, record by record, and says whether it was whole.
+pub(crate) struct DumpReader<'a, R> {
+    from: R,
+    seal: &'a Seal,
+    records: u64,
+    offset: u64,
+}
+
+impl<'a, R: Read> DumpReader<'a, R> {
+    pub(crate) fn begin(mut from: R, seal: &'a Seal) -> Result<Self, DumpError> {
+        let mut magic = [0; 8];
+        match from.read_exact(&mut magic) {
+            Err(fault) if fault.kind() == io::ErrorKind::UnexpectedEof => return Err(DumpError::NoBackup),
+            read => read?,
+        }
+        if magic != *MAGIC {
+            return Err(DumpError::NoBackup);
+        }
+        Ok(Self {
+            from,
+            seal,
+            records: 0,
+            offset: 8,
+        })
+    }
+
+    /// Hands every record but the last to `take`, and returns once all of them are verified.
+    pub(crate) fn each(&mut self, mut take: impl FnMut(Record<'_>) -> Result<(), CodecError>) -> Result<(), DumpError> {
+        loop {
+            let bytes = self.frame()?;
+            let number = self.records;
+            let fault = |fault| DumpError::Record { number, fault };
+            let plain = unseal(&bytes, self.seal, Place::File(number)).map_err(fault)?;
+            match decode(&plain).map_err(fault)? {
+                Record::End { records } if records == number => return self.is_over(),
+                Record::End { .. } => return Err(self.damaged("it ends before its end")),
+                record => take(record).map_err(fault)?,
+            }
+            self.records += 1;
+        }
+    }
+
+    fn is_over(&mut self) -> Result<(), DumpError> {
+        match self.from.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(self.damaged("it goes on after its end")),
+        }
+    }
+
+    fn frame(&mut self) -> Result<Vec<u8>, DumpError> {
+        let mut head = [0; 8];
+        self.fill(&mut head)?;
+        let [a, b, c, d, checksum @ ..] = head;
+        let length = u32::from_le_bytes([a, b, c, d]);
+        if length > FRAME_MAX {
+            return Err(self.damaged("a record is longer than any"));
+        }
+        // Read as it comes: a length that lies takes no room.
+        let mut bytes = Vec::new();
+        let read = (&mut self.from).take(u64::from(length)).read_to_end(&mut bytes)?;
+        if read as u64 != u64::from(length) {
+            return Err(self.damaged("it is cut off"));
+        }
+        if crc32c::crc32c(&bytes) != u32::from_le_bytes(checksum) {
+            return Err(self.damaged("a checksum does not hold"));
+        }
+        self.offset += 8 + u64::from(length);
+        Ok(bytes)
+    }
+
+    fn fill(&mut self, into: &mut [u8]) -> Result<(), DumpError> {
+        match self.from.read_exact(into) {
+            Err(fault) if fault.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged("it is cut off")),
+            read => Ok(read?),
+        }
+    }
+
+    fn damaged(&self, what: &'static str) -> DumpError {
+        DumpError::Damaged {
+            offset: self.offset,
+            what,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What goes to disk, and comes back from there.
+
+mod codec;
+mod dump;
+mod recovery;
+mod seal;
+
+pub use codec::CodecError;
+pub(crate) use codec::{Image, Images, Place, Record, RulesText};
+pub use dump::DumpError;
+pub(crate) use dump::{Dump, DumpReader};
+pub use recovery::RecoveryError;
+pub(crate) use recovery::{Recovering, Recovery};
+pub(crate) use seal::Seal;
+pub use seal::{SealError, Secret};

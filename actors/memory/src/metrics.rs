@@ -1,0 +1,259 @@
+//! What the room counts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use triarch_supervision::metrics::{
+    Buckets, Counter, Family, Fan, Gauge, Histogram, InstrumentError, Instruments, Label, Labelled, Section,
+};
+
+use crate::config::{Durability, Rules};
+use crate::error::Error;
+use crate::space::Extent;
+use crate::store::Store;
+
+/// The label of a namespace: open, since they come and go; those beyond the bound are folded.
+const NAMESPACE: Label = Label::open("namespace", 32);
+
+/// Writes by what came of them.
+pub const WRITES: Family = Family::counter(
+    "triarch_memory_writes_total",
+    &[Label::closed(
+        "outcome",
+        &["done", "conflict", "full", "refused", "disk", "failed"],
+    )],
+    "Writes to the store, by what came of them; a batch is one.",
+);
+
+/// How long writes take.
+pub const WRITE_SECONDS: Family = Family::histogram(
+    "triarch_memory_write_seconds",
+    Buckets::FAST,
+    &[Label::closed("durability", &["memory", "journal", "relaxed"])],
+    "Time from a write's call to its acknowledgement; of journal the disk is part.",
+);
+
+/// How long searches take.
+pub const SEARCH_SECONDS: Family = Family::histogram(
+    "triarch_memory_search_seconds",
+    Buckets::FAST,
+    &[],
+    "Time of one search.",
+);
+
+/// What is held.
+pub const ENTRIES: Family = Family::gauge("triarch_memory_entries", &[NAMESPACE], "Entries held.");
+
+/// How much is held.
+pub const BYTES: Family = Family::gauge(
+    "triarch_memory_size_bytes",
+    &[NAMESPACE],
+    "Bytes held, as quotas count: keys, values, labels and overhead.",
+);
+
+/// How full it is.
+pub const QUOTA_USED: Family = Family::gauge(
+    "triarch_memory_quota_used_ratio",
+    &[NAMESPACE],
+    "The fuller of a namespace's two quotas, entries and bytes; 1 is full.",
+);
+
+/// What the index takes.
+pub const INDEX_BYTES: Family = Family::gauge("triarch_memory_index_bytes", &[], "Bytes of all search indexes, about.");
+
+/// What went without anybody deleting it.
+pub const REMOVED: Family = Family::counter(
+    "triarch_memory_removed_total",
+    &[Label::closed("cause", &["expired", "evicted", "retained"])],
+    "Entries that went by their time, to make room, or by retention.",
+);
+
+/// Who was not let through.
+pub const REFUSED: Family = Family::counter(
+    "triarch_memory_refused_total",
+    &[],
+    "Times somebody asked for what the namespace's access does not allow them.",
+);
+
+/// How long the disk takes.
+pub const COMMIT_SECONDS: Family = Family::histogram(
+    "triarch_memory_commit_seconds",
+    Buckets::LAT,
+    &[],
+    "Time one group of writes took to disk.",
+);
+
+/// When there was a snapshot.
+pub const LAST_SNAPSHOT: Family = Family::gauge(
+    "triarch_memory_last_snapshot_timestamp_seconds",
+    &[],
+    "When the last snapshot was taken, in seconds since the Unix epoch.",
+);
+
+/// How long it took to begin.
+pub const RECOVERY_SECONDS: Family = Family::gauge(
+    "triarch_memory_recovery_seconds",
+    &[],
+    "How long it took to read the store from disk, the last time.",
+);
+
+/// The section of the store in a catalogue.
+pub const MEMORY: Section = Section {
+    title: "Memory",
+    families: &[
+        WRITES,
+        WRITE_SECONDS,
+        SEARCH_SECONDS,
+        ENTRIES,
+        BYTES,
+        QUOTA_USED,
+        INDEX_BYTES,
+        REMOVED,
+        REFUSED,
+        COMMIT_SECONDS,
+        LAST_SNAPSHOT,
+        RECOVERY_SECONDS,
+    ],
+};
+
+/// The instruments of the room.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    instruments: Instruments,
+    writes: Fan<Counter>,
+    write_seconds: Fan<Histogram>,
+    search_seconds: Arc<Histogram>,
+    index_bytes: Arc<Gauge>,
+    removed: Fan<Counter>,
+    refused: Arc<Counter>,
+    commit_seconds: Arc<Histogram>,
+    last_snapshot: Arc<Gauge>,
+    recovery_seconds: Arc<Gauge>,
+}
+
+impl Metrics {
+    pub(crate) fn new(instruments: &Instruments) -> Result<Self, InstrumentError> {
+        Ok(Self(Arc::new(Inner {
+            instruments: instruments.clone(),
+            writes: instruments.fans(&WRITES)?.with([]),
+            write_seconds: instruments.fans(&WRITE_SECONDS)?.with([]),
+            search_seconds: instruments.single(&SEARCH_SECONDS)?,
+            index_bytes: instruments.single(&INDEX_BYTES)?,
+            removed: instruments.fans(&REMOVED)?.with([]),
+            refused: instruments.single(&REFUSED)?,
+            commit_seconds: instruments.single(&COMMIT_SECONDS)?,
+            last_snapshot: instruments.single(&LAST_SNAPSHOT)?,
+            recovery_seconds: instruments.single(&RECOVERY_SECONDS)?,
+        })))
+    }
+
+    /// A write ended.
+    pub(crate) fn wrote(&self, durability: Durability, outcome: Result<(), &Error>, took: Duration) {
+        self.0
+            .writes
+            .at(outcome.map_or_else(outcome_of, |()| "done"))
+            .increment();
+        self.0.write_seconds.at(durability.label()).observe(took);
+    }
+
+    pub(crate) fn searched(&self, took: Duration) {
+        self.0.search_seconds.observe(took);
+    }
+
+    /// A group of writes came back from the disk.
+    pub(crate) fn synced(&self, took: Duration) {
+        self.0.commit_seconds.observe(took);
+    }
+
+    pub(crate) fn recovered(&self, took: Duration) {
+        self.0.recovery_seconds.set(took.as_secs_f64());
+    }
+
+    /// A snapshot was taken at that time of the world, in milliseconds.
+    pub(crate) fn kept(&self, wall: u64) {
+        self.0.last_snapshot.set(Duration::from_millis(wall).as_secs_f64());
+    }
+
+    /// How the store is now.
+    pub(crate) fn sample(&self, store: &Store) -> Result<(), InstrumentError> {
+        let (entries, bytes) = (self.gauges(&ENTRIES)?, self.gauges(&BYTES)?);
+        let used = self.gauges(&QUOTA_USED)?;
+        let mut index_bytes = 0;
+        for space in store.spaces() {
+            let (name, extent) = ([space.name().as_str()], space.extent());
+            entries.with(name).set(float(extent.entries));
+            bytes.with(name).set(float(extent.bytes));
+            used.with(name)
+                .set(space.with_rules(|rules| used_ratio(&extent, rules)));
+            index_bytes += extent.index_bytes;
+        }
+        self.0.index_bytes.set(float(index_bytes));
+        self.0.refused.advance_to(store.refused());
+        let counts = store.counts();
+        for (cause, counter) in [
+            ("expired", &counts.expired),
+            ("evicted", &counts.evicted),
+            ("retained", &counts.retained),
+        ] {
+            self.0.removed.at(cause).advance_to(counter.load(Ordering::Relaxed));
+        }
+        Ok(())
+    }
+
+    fn gauges(&self, family: &Family) -> Result<Labelled<Gauge, 1>, InstrumentError> {
+        self.0.instruments.labelled(family)
+    }
+}
+
+fn used_ratio(extent: &Extent, rules: &Rules) -> f64 {
+    let of = |used, limit: u64| float(used) / float(limit.max(1));
+    of(extent.entries, rules.quota.entries).max(of(extent.bytes, rules.quota.bytes))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is read by people")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+fn outcome_of(error: &Error) -> &'static str {
+    match error {
+        Error::Conflict { .. } => "conflict",
+        Error::Full { .. } => "full",
+        Error::Refused { .. } => "refused",
+        Error::Disk { .. } | Error::Unanswered { .. } => "disk",
+        _ => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use triarch_supervision::metrics::Values;
+
+    use super::*;
+    use crate::name::Namespace;
+
+    #[test]
+    fn every_outcome_has_its_word() {
+        let Values::Closed(words) = WRITES.labels[0].values else {
+            panic!("open")
+        };
+        let namespace = Namespace::new("a").unwrap();
+        let disk = Error::Disk {
+            namespace: namespace.clone(),
+            fault: String::new(),
+        };
+        let refused = Error::Refused {
+            who: String::new(),
+            verb: "read",
+            namespace: namespace.clone(),
+            level: "team",
+        };
+        for error in [disk, refused, Error::NoJournal { namespace }] {
+            assert!(words.contains(&outcome_of(&error)), "{error}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Search against a naive scan of everything.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::access::Identity;
+use crate::config::Rules;
+use crate::op::{Op, Put, Write};
+use crate::time::StoreTime;
+use crate::value::Value;
+
+/// A write of the history: which key, of whom, what text, which tag and type; or that it goes.
+type Step = (u8, u8, Vec<u8>, Option<u8>, Option<u8>, bool);
+
+const WORDS: [&str; 5] = ["Red", "blue", "FOX", "hen", "owl"];
+const TAGS: [&str; 3] = ["hot", "cold", "red"];
+
+fn step() -> impl Strategy<Value = Step> {
+    let words = prop::collection::vec(0_u8..5, 0..4);
+    let label = || prop::option::of(0_u8..3);
+    (0_u8..30, 0_u8..3, words, label(), label(), prop::bool::weighted(0.1))
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let text = prop::option::of(prop::collection::vec(0_usize..5, 1..3));
+    let range = || prop::option::of((0_u64..60, 0_u64..60));
+    let pattern = prop::option::of(prop_oneof![Just("k/1*"), Just("k/*1"), Just("?/2?"), Just("k/7")]);
+    let labels = (
+        prop::collection::vec(0_usize..3, 0..2),
+        prop::option::of(0_u8..3),
+        prop::option::of(0_u8..3),
+    );
+    let sort = prop_oneof![
+        Just(Sort::Key),
+        Just(Sort::Created),
+        Just(Sort::Updated),
+        Just(Sort::Size)
+    ];
+    let group = prop_oneof![
+        Just(Group::Namespace),
+        Just(Group::Kind),
+        Just(Group::Owner),
+        Just(Group::Tag)
+    ];
+    let page = (0_usize..5, 0_usize..12, any::<bool>());
+    (text, range(), range(), pattern, labels, sort, group, page).prop_map(
+        |(text, updated, size, pattern, (tags, kind, owner), sort, group, (offset, limit, is_descending))| Query {
+            pattern: pattern.map(str::to_owned),
+            tags: tags.into_iter().map(|tag| TAGS[tag].to_owned()).collect(),
+            owner: owner.map(|owner| format!("a/{owner}")),
+            kind: kind.map(|kind| format!("kind{kind}")),
+            updated: updated.map(|(a, b)| StoreTime::from_millis(a.min(b))..=StoreTime::from_millis(a.max(b))),
+            size: size.map(|(a, b)| a.min(b)..=a.max(b)),
+            text: text.map(|words| words.into_iter().map(|word| WORDS[word].to_uppercase() + " ").collect()),
+            sort,
+            is_descending,
+            offset,
+            limit,
+            group: Some(group),
+            ..Query::default()
+        },
+    )
+}
+
+fn spaces(steps: &[Step], clock: &Clock) -> Vec<Space> {
+    let names = ["one", "two"].map(|name| Namespace::new(name).unwrap());
+    let spaces: Vec<Space> = names
+        .into_iter()
+        .map(|name| Space::new(name, &Rules::default(), Arc::default()))
+        .collect();
+    for (key, owner, words, tag, kind, is_deleted) in steps {
+        clock.set(clock.now() + Duration::from_millis(1));
+        let name = Key::new(&format!("k/{key}")).unwrap();
+        let text: Vec<&str> = words.iter().map(|word| WORDS[usize::from(*word)]).collect();
+        let mut put = Put::new(name.clone(), Value::json(&json!({ "a": [text.join("-")], "red": 1 })));
+        put = tag.map_or(put.clone(), |tag| put.tag(TAGS[usize::from(tag)]));
+        put = kind.map_or(put.clone(), |kind| put.kind(&format!("kind{kind}")));
+        let op = if *is_deleted {
+            Op::Delete(name, None)
+        } else {
+            Op::Put(put)
+        };
+        let by = Identity {
+            is_system: true,
+            ..Identity::agent(&format!("a/{owner}"))
+        };
+        spaces[usize::from(key % 2)]
+            .write(&Write { by, ops: vec![op] }, clock)
+            .unwrap();
+    }
+    spaces
+}
+
+/// Everything that fits, by looking at everything.
+fn scan(spaces: &[Space], query: &Query) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for space in spaces {
+        for (key, entry) in space.all() {
+            let text = entry.value().as_json().unwrap()["a"][0]
+                .as_str()
+                .unwrap()
+                .to_lowercase();
+            let has_words = query.text.as_ref().is_none_or(|wanted| {
+                wanted
+                    .to_lowercase()
+                    .split_whitespace()
+                    .all(|word| text.split('-').any(|own| own == word))
+            });
+            if has_words && query.fits(&key, &entry) {
+                hits.push(Hit {
+                    namespace: space.name().clone(),
+                    key,
+                    entry,
+                });
+            }
+        }
+    }
+    let value = |hit: &Hit| match query.sort {
+        Sort::Key | Sort::Accessed => 0,
+        Sort::Created => hit.entry.created().as_millis(),
+        Sort::Updated => hit.entry.updated().as_millis(),
+        Sort::Size => hit.entry.value().len() as u64,
+    };
+    hits.sort_by_key(|hit| (value(hit), hit.namespace.clone(), hit.key.clone()));
+    if query.is_descending {
+        hits.reverse();
+    }
+    hits
+}
+
+fn groups(hits: &[Hit], group: Group) -> BTreeMap<String, (u64, u64)> {
+    let mut groups: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for hit in hits {
+        let labels = hit.entry.labels();
+        let mut names: Vec<String> = match group {
+            Group::Namespace => vec![hit.namespace.to_string()],
+            Group::Kind => vec![labels.kind.as_deref().unwrap_or("").to_owned()],
+            Group::Owner => vec![hit.entry.owner().to_owned()],
+            Group::Tag => labels.tags.iter().map(ToString::to_string).collect(),
+        };
+        if names.is_empty() {
+            names.push(String::new());
+        }
+        for name in names {
+            let of = groups.entry(name).or_default();
+            *of = (of.0 + 1, of.1 + hit.entry.size(&hit.key));
+        }
+    }
+    groups
+}
+
+fn search(spaces: &[Space], query: &Query, clock: &Clock) -> Found {
+    let mut search = Search::new(query, clock);
+    for space in spaces {
+        search.look_in(space, None);
+    }
+    search.end()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_search_finds_what_a_scan_finds(steps in prop::collection::vec(step(), 0..60), query in query()) {
+        let clock = Clock::by_hand();
+        let spaces = spaces(&steps, &clock);
+        let (found, all) = (search(&spaces, &query, &clock), scan(&spaces, &query));
+        let place = |hit: &Hit| (hit.namespace.clone(), hit.key.clone(), hit.entry.version());
+        let page: Vec<_> = all.iter().skip(query.offset).take(query.limit).map(place).collect();
+        prop_assert_eq!(found.hits.iter().map(place).collect::<Vec<_>>(), page);
+        prop_assert_eq!(found.matched, all.len() as u64);
+        prop_assert_eq!(found.cuts.by_limit, found.hits.len() < all.len());
+        let grouped = found.groups.iter().map(|group| (group.name.clone(), (group.entries, group.bytes)));
+        prop_assert_eq!(grouped.collect::<BTreeMap<_, _>>(), groups(&all, query.group.unwrap()));
+    }
+}
+
+#[test]
+fn a_search_says_what_it_left_out() {
+    let clock = Clock::by_hand();
+    let steps: Vec<Step> = (0..30).map(|key| (key, 0, vec![0], None, None, false)).collect();
+    let spaces = spaces(&steps, &clock);
+    let of = |text: Option<&str>, examined_max| Query {
+        text: text.map(str::to_owned),
+        examined_max,
+        ..Query::default()
+    };
+    let all = search(&spaces, &of(Some("red"), 100), &clock);
+    assert_eq!((all.matched, all.cuts), (30, Cuts::default()));
+    for text in [None, Some("red")] {
+        let some = search(&spaces, &of(text, 5), &clock);
+        assert!(some.cuts.by_examined && some.matched == 10, "{some:?}");
+    }
+    let silent = Rules {
+        full_text: crate::config::FullText::Off,
+        ..Rules::default()
+    };
+    spaces[0].change_rules(silent).unwrap();
+    let half = search(&spaces, &of(Some("red"), 100), &clock);
+    assert_eq!((half.matched, half.cuts.without_words), (15, 1));
+    assert_eq!(search(&spaces, &of(Some("-"), 100), &clock).matched, 0);
+}
+
+#[test]
+fn a_search_with_an_owner_shows_nothing_of_others() {
+    let clock = Clock::by_hand();
+    let steps: Vec<Step> = (0..30)
+        .map(|key| (key, key % 3, vec![0], Some(0), None, false))
+        .collect();
+    let spaces = spaces(&steps, &clock);
+    for query in [
+        Query::default(),
+        Query {
+            tags: vec!["hot".to_owned()],
+            ..Query::default()
+        },
+    ] {
+        let mut search = Search::new(&query, &clock);
+        for space in &spaces {
+            search.look_in(space, Some("a/1"));
+        }
+        let found = search.end();
+        assert!(found.matched == 10 && found.hits.iter().all(|hit| hit.entry.owner() == "a/1"));
+    }
+}

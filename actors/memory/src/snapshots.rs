@@ -1,0 +1,144 @@
+//! Level 3: the agent that takes snapshots, so that the journal does not grow for ever. Readers and writers go on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use triarch_supervision::prelude::*;
+
+use crate::clocks;
+use crate::config::Durability;
+use crate::disk::{Dump, DumpError, Seal};
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::time::Anchor;
+use crate::writer::Wish;
+
+/// So often it looks whether a snapshot is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// So long after one that failed, the next is tried because of its bytes.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// What each incarnation starts from.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) store: Store,
+    pub(crate) writer: Address<Wish>,
+    pub(crate) seal: Seal,
+    pub(crate) every: Duration,
+    pub(crate) bytes: u64,
+    /// Bytes of records since the last snapshot.
+    pub(crate) unkept: Arc<AtomicU64>,
+    pub(crate) metrics: Metrics,
+}
+
+/// Takes snapshots.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    settings: Settings,
+    /// The number of all changes at the last snapshot.
+    kept: u64,
+    /// When it was last tried.
+    tried: Moment,
+    last_fault: Option<String>,
+}
+
+/// What it is asked for.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// A snapshot, where anything changed since the last.
+    IfDue,
+    /// A snapshot, for somebody who waits; what went wrong, in words.
+    Now(Reply<Result<(), String>>),
+}
+
+impl Message for Keep {}
+
+impl Agent for Snapshots {
+    type Message = Keep;
+    type Spec = Settings;
+
+    async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        ctx.send_every(LOOK_EVERY, || Keep::IfDue);
+        Ok(Self {
+            settings,
+            kept: 0,
+            tried: Moment::now(),
+            last_fault: None,
+        })
+    }
+
+    async fn handle(&mut self, keep: Keep, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let changes = self.changes();
+        if matches!(keep, Keep::IfDue) && (changes == self.kept || !self.is_time()) {
+            return Ok(());
+        }
+        self.tried = Moment::now();
+        let outcome = self.keep().await;
+        if outcome.is_ok() {
+            self.kept = changes;
+        }
+        // A disk that is full will not be always; the journal has everything meanwhile.
+        self.last_fault = outcome.as_ref().err().map(ToString::to_string);
+        if let Keep::Now(reply) = keep {
+            reply.send(outcome.map_err(|fault| fault.to_string()));
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Option<Value> {
+        Some(json!({ "last_fault": self.last_fault }))
+    }
+}
+
+impl Snapshots {
+    fn is_time(&self) -> bool {
+        let Settings {
+            every, bytes, unkept, ..
+        } = &self.settings;
+        let since = Moment::now().since(self.tried);
+        // Where a disk is full the next try waits; it would fill it no less.
+        since >= *every
+            || (unkept.load(Ordering::Relaxed) >= *bytes && (self.last_fault.is_none() || since >= RETRY_AFTER))
+    }
+
+    fn changes(&self) -> u64 {
+        let spaces = self.settings.store.spaces().into_iter();
+        let durable = spaces.filter(|space| space.with_rules(|rules| rules.durability != Durability::Memory));
+        durable.map(|space| space.published()).sum()
+    }
+
+    async fn keep(&self) -> Result<(), Failure> {
+        let Some(rotated) = self.settings.writer.ask(Wish::Rotate).await? else {
+            return Ok(());
+        };
+        let (draft, journal) = rotated?;
+        let before = self.settings.unkept.load(Ordering::Relaxed);
+        let draft = draft.await?;
+        let (store, seal) = (self.settings.store.clone(), self.settings.seal.clone());
+        let filling = move |to: &mut dyn std::io::Write| dump(&store, to, &seal).map_err(std::io::Error::other);
+        journal.snapshot(draft, filling).await?;
+        self.settings.unkept.fetch_sub(before, Ordering::Relaxed);
+        self.settings.metrics.kept(clocks::reading().wall);
+        Ok(())
+    }
+}
+
+/// All namespaces, and the entries of those that are durable.
+fn dump(store: &Store, to: &mut dyn std::io::Write, seal: &Seal) -> Result<(), DumpError> {
+    let anchor = Anchor {
+        time: store.clock().now(),
+        reading: clocks::reading(),
+    };
+    let mut dump = Dump::begin(to, seal, anchor.clone())?;
+    for space in store.spaces() {
+        if space.with_rules(|rules| rules.durability == Durability::Memory) {
+            dump.define(&space)?;
+        } else {
+            dump.space(&space, &anchor)?;
+        }
+    }
+    dump.end().map(drop)
+}

@@ -1,0 +1,313 @@
+//! Decisions: what a write would change, given what is there. No clock, no disk, nobody told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::order::Order;
+use super::staged::Staged;
+use crate::access::{Identity, Verb};
+use crate::config::Rules;
+use crate::entry::{Entry, Labels, Parts};
+use crate::error::{Error, Unit, Wanted};
+use crate::name::{Key, Namespace};
+use crate::op::{Cause, Change, Done, Lifetime, Op, Put, Write};
+use crate::time::StoreTime;
+use crate::value::Value;
+
+/// The step of the store's time.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// A decision in the making.
+pub(crate) struct Draft<'a, H> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) rules: &'a Rules,
+    /// What readers see.
+    pub(crate) held: H,
+    pub(crate) order: &'a mut Order,
+    pub(crate) staged: &'a mut Staged,
+    pub(crate) now: StoreTime,
+}
+
+impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
+    /// All operations of a write, or none.
+    pub(crate) fn write(&mut self, write: &Write) -> Result<Vec<Done>, Error> {
+        let (kept, revision) = (self.staged.len(), self.order.revision);
+        let done: Result<Vec<Done>, Error> = write.ops.iter().map(|op| self.one(&write.by, op)).collect();
+        if done.is_err() {
+            self.staged.take_back(kept, self.order);
+            self.order.revision = revision;
+        }
+        done
+    }
+
+    fn one(&mut self, by: &Identity, op: &Op) -> Result<Done, Error> {
+        let key = op.key();
+        let before = self.current(key);
+        let verb = if matches!(op, Op::Delete(..)) {
+            Verb::Delete
+        } else {
+            Verb::Write
+        };
+        self.admit(by, verb, before.as_deref())?;
+        match op {
+            Op::Put(put) => self.put(by, put, before),
+            Op::Delete(key, wanted) => self.delete(key, *wanted, before),
+            Op::Increment(key, by_how_much) => self.increment(by, key, *by_how_much, before),
+            Op::Keep(key, lifetime) => Ok(self.keep(key, *lifetime, before)),
+        }
+    }
+
+    /// What is there, after what is staged. What has expired goes first, as its own change.
+    fn current(&mut self, key: &Key) -> Option<Arc<Entry>> {
+        let entry = self.peek(key)?;
+        if !entry.has_expired(self.now) {
+            return Some(entry);
+        }
+        self.stage(key, Cause::Expired, Some(entry), None);
+        None
+    }
+
+    fn peek(&self, key: &Key) -> Option<Arc<Entry>> {
+        match self.staged.get(key) {
+            Some(staged) => staged.clone(),
+            None => (self.held)(key),
+        }
+    }
+
+    fn admit(&self, by: &Identity, verb: Verb, entry: Option<&Entry>) -> Result<(), Error> {
+        let of = &self.rules.belonging;
+        // What is new in a private namespace of nobody's belongs to whoever makes it.
+        let owner = entry.map(Entry::owner).or(of.owner.as_deref()).unwrap_or(&by.who);
+        let level = self.rules.access.level(verb);
+        if level.admits(by, of, Some(owner)) {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            who: by.who.as_ref().to_owned(),
+            verb: verb.label(),
+            namespace: self.namespace.clone(),
+            level: level.label(),
+        })
+    }
+
+    fn put(&mut self, by: &Identity, put: &Put, before: Option<Arc<Entry>>) -> Result<Done, Error> {
+        self.check(&put.key, put.wanted, before.as_deref())?;
+        let fresh = Fresh {
+            value: put.value.clone(),
+            labels: put.labels.clone(),
+            expires: self.expiry(put.lifetime),
+        };
+        self.replace(by, &put.key, fresh, before)
+    }
+
+    fn delete(&mut self, key: &Key, wanted: Option<Wanted>, before: Option<Arc<Entry>>) -> Result<Done, Error> {
+        self.check(key, wanted, before.as_deref())?;
+        let Some(entry) = before else {
+            return Ok(Done::default());
+        };
+        let version = self.stage(key, Cause::Deleted, Some(entry), None);
+        Ok(Done {
+            version,
+            existed: true,
+            number: None,
+        })
+    }
+
+    fn increment(&mut self, by: &Identity, key: &Key, more: i64, before: Option<Arc<Entry>>) -> Result<Done, Error> {
+        let fault = || Error::NotANumber {
+            namespace: self.namespace.clone(),
+            key: key.clone(),
+        };
+        let number = before.as_ref().map_or(Some(0), |entry| entry.value().as_number());
+        let number = number.and_then(|number| number.checked_add(more)).ok_or_else(fault)?;
+        let (labels, expires) = match &before {
+            Some(entry) => (entry.labels().clone(), entry.expires()),
+            None => (Labels::default(), self.expiry(Lifetime::Default)),
+        };
+        let value = Value::number(number);
+        let fresh = Fresh { value, labels, expires };
+        let done = self.replace(by, key, fresh, before)?;
+        Ok(Done {
+            number: Some(number),
+            ..done
+        })
+    }
+
+    fn keep(&mut self, key: &Key, lifetime: Lifetime, before: Option<Arc<Entry>>) -> Done {
+        let Some(entry) = before else {
+            return Done::default();
+        };
+        let mut parts = entry.parts();
+        parts.expires = self.expiry(lifetime);
+        parts.version = self.order.revision + 1;
+        let after = Arc::new(Entry::new(key, parts));
+        let version = self.stage(key, Cause::Put, Some(entry), Some(after));
+        Done {
+            version,
+            existed: true,
+            number: None,
+        }
+    }
+
+    fn check(&self, key: &Key, wanted: Option<Wanted>, entry: Option<&Entry>) -> Result<(), Error> {
+        let found = entry.map_or(0, Entry::version);
+        let Some(wanted) = wanted else { return Ok(()) };
+        let is_so = match wanted {
+            Wanted::Version(version) => version == found,
+            Wanted::Absent => found == 0,
+            Wanted::Present => found > 0,
+        };
+        if is_so {
+            return Ok(());
+        }
+        Err(Error::Conflict {
+            namespace: self.namespace.clone(),
+            key: key.clone(),
+            wanted,
+            found,
+        })
+    }
+
+    fn expiry(&self, lifetime: Lifetime) -> Option<StoreTime> {
+        let time = match lifetime {
+            Lifetime::Default => self.rules.ttl,
+            Lifetime::Forever => None,
+            Lifetime::For(time) => Some(time),
+        };
+        time.map(|time| self.now + time)
+    }
+
+    fn replace(&mut self, by: &Identity, key: &Key, fresh: Fresh, before: Option<Arc<Entry>>) -> Result<Done, Error> {
+        let Fresh { value, labels, expires } = fresh;
+        let limit = self.rules.quota.value_bytes;
+        if value.len() as u64 > limit {
+            return Err(Error::TooLarge {
+                namespace: self.namespace.clone(),
+                key: key.clone(),
+                size: value.len() as u64,
+                limit,
+            });
+        }
+        let mut parts = Parts {
+            value,
+            labels,
+            owner: before
+                .as_ref()
+                .map_or_else(|| Arc::clone(&by.who), |entry| entry.owner_shared()),
+            version: 0,
+            born: before.as_ref().map_or(0, |entry| entry.born()),
+            created: before.as_ref().map_or(self.now, |entry| entry.created()),
+            updated: self.now,
+            accessed: self.now,
+            expires,
+        };
+        self.make_room(key, &parts, before.as_deref())?;
+        parts.version = self.order.revision + 1;
+        if before.is_none() {
+            parts.born = parts.version;
+        }
+        let after = Entry::new(key, parts);
+        if before.is_some() {
+            after.touch(self.now);
+        }
+        let existed = before.is_some();
+        let version = self.stage(key, Cause::Put, before, Some(Arc::new(after)));
+        Ok(Done {
+            version,
+            existed,
+            number: None,
+        })
+    }
+
+    /// Others go until what is to be written fits, where the namespace allows it.
+    fn make_room(&mut self, key: &Key, parts: &Parts, before: Option<&Entry>) -> Result<(), Error> {
+        let size = Entry::sized(key, parts);
+        let bytes = signed(size) - signed(before.map_or(0, |entry| entry.size(key)));
+        let entries = i64::from(before.is_none());
+        while let Some(fault) = self.lack(key, entries, bytes) {
+            if bytes <= 0 && entries <= 0 {
+                return Ok(()); // a quota that was lowered hinders nobody from writing less
+            }
+            if size > self.rules.quota.bytes {
+                return Err(fault);
+            }
+            let Some((victim, entry)) = self.victim(key) else {
+                return Err(fault);
+            };
+            self.stage(&victim, Cause::Evicted, Some(entry), None);
+        }
+        Ok(())
+    }
+
+    fn lack(&self, key: &Key, entries: i64, bytes: i64) -> Option<Error> {
+        let quota = self.rules.quota;
+        let held = |count: u64, more: i64| u64::try_from(signed(count) + more).unwrap_or(0);
+        let has = held(self.order.keys.len() as u64, self.staged.entries);
+        let (unit, used, limit, needed) = if held(has, entries) > quota.entries {
+            (Unit::Entries, has, quota.entries, entries)
+        } else {
+            let used = held(self.order.bytes, self.staged.bytes);
+            if held(used, bytes) <= quota.bytes {
+                return None;
+            }
+            (Unit::Bytes, used, quota.bytes, bytes)
+        };
+        Some(Error::Full {
+            namespace: self.namespace.clone(),
+            key: key.clone(),
+            unit,
+            used,
+            limit,
+            needed: u64::try_from(needed).unwrap_or(0),
+        })
+    }
+
+    /// Who makes room: nobody whose change is staged, and not who needs it.
+    fn victim(&mut self, key: &Key) -> Option<(Key, Arc<Entry>)> {
+        let (staged, held) = (&*self.staged, &self.held);
+        let ranks = self.order.ranks.as_mut()?;
+        ranks.victim(held, |other| other == key || staged.get(other).is_some())
+    }
+
+    /// Those whose time has come, at most so many.
+    pub(crate) fn expire(&mut self, most: usize) {
+        let due = self.order.due.range(..(self.now + SHORTEST, Key::lowest()));
+        let due: Vec<Key> = due.take(most).map(|(_, key)| key.clone()).collect();
+        for key in due {
+            self.current(&key);
+        }
+    }
+
+    /// Those that retention takes, unless they have changed since it looked.
+    pub(crate) fn retain(&mut self, taken: &[(Key, u64)]) {
+        for (key, version) in taken {
+            if let Some(entry) = self.current(key).filter(|entry| entry.version() == *version) {
+                self.stage(key, Cause::Retained, Some(entry), None);
+            }
+        }
+    }
+
+    fn stage(&mut self, key: &Key, cause: Cause, before: Option<Arc<Entry>>, after: Option<Arc<Entry>>) -> u64 {
+        self.order.revision += 1;
+        let version = self.order.revision;
+        self.staged.push(Change {
+            key: key.clone(),
+            version,
+            cause,
+            before,
+            after,
+        });
+        version
+    }
+}
+
+/// What is to be under a key.
+struct Fresh {
+    value: Value,
+    labels: Labels,
+    expires: Option<StoreTime>,
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,84 @@
+//! What a namespace knows beside its entries, and changes under its one lock.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use super::ranks::Ranks;
+use super::staged::weight;
+use super::watch::Watchers;
+use crate::config::Eviction;
+use crate::entry::Entry;
+use crate::name::Key;
+use crate::op::Change;
+use crate::time::StoreTime;
+
+/// The order of a namespace: whoever holds it decides what the next change is.
+#[derive(Debug, Default)]
+pub(crate) struct Order {
+    /// The number of the last change that was decided.
+    pub(crate) revision: u64,
+    /// The number of the last change that anybody sees.
+    pub(crate) published: u64,
+    /// The namespace is none any more.
+    pub(crate) is_gone: bool,
+    /// All keys, in their order.
+    pub(crate) keys: BTreeSet<Key>,
+    /// How many bytes the entries take.
+    pub(crate) bytes: u64,
+    /// Who goes by itself, and when.
+    pub(crate) due: BTreeSet<(StoreTime, Key)>,
+    /// Who makes room, where the namespace allows it.
+    pub(crate) ranks: Option<Ranks>,
+    pub(crate) watchers: Watchers,
+    /// What changed since the last flush, where the namespace is flushed.
+    pub(crate) unflushed: Option<HashSet<Key>>,
+}
+
+impl Order {
+    /// What a change does to everything but the entries themselves.
+    pub(crate) fn note(&mut self, change: &Change) {
+        let (_, bytes) = weight(change);
+        self.bytes = self.bytes.saturating_add_signed(bytes);
+        self.published = self.published.max(change.version);
+        self.revision = self.revision.max(change.version);
+        if let Some(expires) = change.before.as_ref().and_then(|entry| entry.expires()) {
+            self.due.remove(&(expires, change.key.clone()));
+        }
+        if let Some(expires) = change.after.as_ref().and_then(|entry| entry.expires()) {
+            self.due.insert((expires, change.key.clone()));
+        }
+        match (&change.before, &change.after) {
+            (None, Some(entry)) => {
+                self.keys.insert(change.key.clone());
+                if let Some(ranks) = &mut self.ranks {
+                    ranks.add(&change.key, entry);
+                }
+            }
+            (Some(_), None) => {
+                self.keys.remove(&change.key);
+            }
+            _ => {}
+        }
+        if let Some(unflushed) = &mut self.unflushed {
+            unflushed.insert(change.key.clone());
+        }
+    }
+
+    /// An entry that was to make room stays.
+    pub(crate) fn stays(&mut self, key: &Key, entry: &Entry) {
+        if let Some(ranks) = &mut self.ranks {
+            ranks.give_back(key, entry);
+        }
+    }
+
+    /// Another eviction: those that are there take their places anew, the oldest first.
+    pub(crate) fn evict_by(&mut self, eviction: Option<Eviction>, mut held: Vec<(Key, Arc<Entry>)>) {
+        held.sort_by_key(|(_, entry)| entry.born());
+        self.ranks = eviction.map(Ranks::new);
+        if let Some(ranks) = &mut self.ranks {
+            for (key, entry) in &held {
+                ranks.add(key, entry);
+            }
+        }
+    }
+}

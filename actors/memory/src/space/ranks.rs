@@ -1,0 +1,361 @@
+//! Who makes room: entries in the order in which they may go.
+//!
+//! ```text
+//!   clock, fifo, adaptive   line:  front ▯▯▯▯▯▯▯ back      the clock's hand is the front: what was read goes to the back
+//!   lru, adaptive           reads: ▯▯▯▯▯▯▯ by last known read; one read since then is put where it belongs when its turn comes
+//!   adaptive                ghosts: who went, by whose choice; one that comes again is a regret of that choice
+//! ```
+//!
+//! Readers take no part in it: they leave a mark in the entry. What is gone or was born anew is passed over when its
+//! turn comes.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::config::Eviction;
+use crate::entry::Entry;
+use crate::name::Key;
+use crate::time::StoreTime;
+
+/// How many of those that went are remembered.
+const GHOSTS_MAX: usize = 4_096;
+
+/// Beyond so many regrets of both choices, half of them is forgotten.
+const REGRETS_MAX: u32 = 64;
+
+/// Entries in the order in which they may go.
+#[derive(Debug)]
+pub(crate) struct Ranks {
+    eviction: Eviction,
+    line: VecDeque<(Key, u64)>,
+    reads: BTreeSet<(StoreTime, u64, Key)>,
+    ghosts: Ghosts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Line,
+    Reads,
+}
+
+/// Who went, and what it was worth.
+#[derive(Debug, Default)]
+struct Ghosts {
+    by: HashMap<Key, Choice>,
+    order: VecDeque<Key>,
+    regrets_of_line: u32,
+    regrets_of_reads: u32,
+}
+
+impl Ranks {
+    pub(crate) fn new(eviction: Eviction) -> Self {
+        Self {
+            eviction,
+            line: VecDeque::new(),
+            reads: BTreeSet::new(),
+            ghosts: Ghosts::default(),
+        }
+    }
+
+    /// A key came to be.
+    pub(crate) fn add(&mut self, key: &Key, entry: &Entry) {
+        if self.has_line() {
+            self.line.push_back((key.clone(), entry.born()));
+        }
+        if self.has_reads() {
+            self.reads.insert((entry.accessed(), entry.born(), key.clone()));
+        }
+        if self.eviction == Eviction::Adaptive {
+            self.ghosts.came_again(key);
+        }
+    }
+
+    /// What was chosen stays after all, where it was.
+    pub(crate) fn give_back(&mut self, key: &Key, entry: &Entry) {
+        if self.has_line() {
+            self.line.push_front((key.clone(), entry.born()));
+        }
+        if self.has_reads() {
+            self.reads.insert((entry.accessed(), entry.born(), key.clone()));
+        }
+    }
+
+    /// Who goes next, of those that are held and not spared.
+    pub(crate) fn victim(
+        &mut self,
+        held: impl Fn(&Key) -> Option<Arc<Entry>>,
+        is_spared: impl Fn(&Key) -> bool,
+    ) -> Option<(Key, Arc<Entry>)> {
+        let choice = match self.eviction {
+            Eviction::Clock | Eviction::Fifo => Choice::Line,
+            Eviction::Lru => Choice::Reads,
+            Eviction::Adaptive => self.ghosts.choice(),
+        };
+        let victim = match choice {
+            Choice::Line => self.of_line(&held, &is_spared),
+            Choice::Reads => self.of_reads(&held, &is_spared),
+        }?;
+        if self.eviction == Eviction::Adaptive {
+            self.ghosts.went(&victim.0, choice);
+        }
+        Some(victim)
+    }
+
+    /// Forgets those that are gone, once they are more than those that are there.
+    pub(crate) fn tidy(&mut self, live: usize, held: impl Fn(&Key) -> Option<Arc<Entry>>) {
+        let most = live * 2 + 64;
+        if self.line.len() > most {
+            self.line
+                .retain(|(key, born)| held(key).is_some_and(|entry| entry.born() == *born));
+        }
+        if self.reads.len() > most {
+            self.reads
+                .retain(|(_, born, key)| held(key).is_some_and(|entry| entry.born() == *born));
+        }
+    }
+
+    fn has_line(&self) -> bool {
+        self.eviction != Eviction::Lru
+    }
+
+    fn has_reads(&self) -> bool {
+        matches!(self.eviction, Eviction::Lru | Eviction::Adaptive)
+    }
+
+    fn of_line(
+        &mut self,
+        held: &impl Fn(&Key) -> Option<Arc<Entry>>,
+        is_spared: &impl Fn(&Key) -> bool,
+    ) -> Option<(Key, Arc<Entry>)> {
+        let mut spared = Vec::new();
+        let mut found = None;
+        // Each is looked at twice at most: the second time its mark is gone, unless somebody reads it meanwhile.
+        for _ in 0..self.line.len() * 2 {
+            let Some((key, born)) = self.line.pop_front() else {
+                break;
+            };
+            let Some(entry) = held(&key).filter(|entry| entry.born() == born) else {
+                continue;
+            };
+            if is_spared(&key) {
+                spared.push((key, born));
+            } else if self.eviction == Eviction::Clock && entry.take_reference() {
+                self.line.push_back((key, born));
+            } else {
+                found = Some((key, entry));
+                break;
+            }
+        }
+        for one in spared.into_iter().rev() {
+            self.line.push_front(one);
+        }
+        found
+    }
+
+    fn of_reads(
+        &mut self,
+        held: &impl Fn(&Key) -> Option<Arc<Entry>>,
+        is_spared: &impl Fn(&Key) -> bool,
+    ) -> Option<(Key, Arc<Entry>)> {
+        let mut spared = Vec::new();
+        let mut found = None;
+        while let Some((read, born, key)) = self.reads.pop_first() {
+            let Some(entry) = held(&key).filter(|entry| entry.born() == born) else {
+                continue;
+            };
+            if is_spared(&key) {
+                spared.push((read, born, key));
+            } else if entry.accessed() > read {
+                self.reads.insert((entry.accessed(), born, key));
+            } else {
+                found = Some((key, entry));
+                break;
+            }
+        }
+        self.reads.extend(spared);
+        found
+    }
+}
+
+impl Ghosts {
+    fn choice(&self) -> Choice {
+        if self.regrets_of_reads > self.regrets_of_line {
+            Choice::Line
+        } else {
+            Choice::Reads
+        }
+    }
+
+    fn went(&mut self, key: &Key, choice: Choice) {
+        if self.by.insert(key.clone(), choice).is_none() {
+            self.order.push_back(key.clone());
+        }
+        if self.order.len() > GHOSTS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by.remove(&oldest);
+        }
+    }
+
+    fn came_again(&mut self, key: &Key) {
+        match self.by.remove(key) {
+            None => return,
+            Some(Choice::Line) => self.regrets_of_line += 1,
+            Some(Choice::Reads) => self.regrets_of_reads += 1,
+        }
+        self.order.retain(|ghost| ghost != key);
+        if self.regrets_of_line + self.regrets_of_reads > REGRETS_MAX {
+            self.regrets_of_line /= 2;
+            self.regrets_of_reads /= 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Labels, Parts};
+    use crate::value::Value;
+
+    /// A namespace of one-letter keys, as the ranks see it.
+    struct Stage {
+        ranks: Ranks,
+        held: HashMap<Key, Arc<Entry>>,
+        now: u64,
+    }
+
+    impl Stage {
+        fn new(eviction: Eviction) -> Self {
+            Self {
+                ranks: Ranks::new(eviction),
+                held: HashMap::new(),
+                now: 0,
+            }
+        }
+
+        fn put(&mut self, name: &str) {
+            self.now += 1;
+            let (key, time) = (Key::new(name).unwrap(), StoreTime::from_millis(self.now));
+            let parts = Parts {
+                value: Value::bytes(*b""),
+                labels: Labels::default(),
+                owner: "".into(),
+                version: self.now,
+                born: self.now,
+                created: time,
+                updated: time,
+                accessed: time,
+                expires: None,
+            };
+            let entry = Arc::new(Entry::new(&key, parts));
+            self.ranks.add(&key, &entry);
+            self.held.insert(key, entry);
+        }
+
+        fn read(&mut self, name: &str) {
+            self.now += 1;
+            self.held[name].touch(StoreTime::from_millis(self.now));
+        }
+
+        fn evict(&mut self) -> String {
+            self.evict_but("-")
+        }
+
+        fn evict_but(&mut self, spared: &str) -> String {
+            let held = &self.held;
+            let victim = self
+                .ranks
+                .victim(|key| held.get(key).cloned(), |key| key.as_str() == spared);
+            let key = victim.map(|(key, _)| key);
+            key.map_or_else(String::new, |key| {
+                self.held.remove(&key);
+                key.as_str().to_owned()
+            })
+        }
+    }
+
+    fn stage(eviction: Eviction) -> Stage {
+        let mut stage = Stage::new(eviction);
+        for name in ["a", "b", "c"] {
+            stage.put(name);
+        }
+        stage
+    }
+
+    #[test]
+    fn first_in_is_first_out_whoever_reads() {
+        let mut stage = stage(Eviction::Fifo);
+        stage.read("a");
+        assert_eq!([stage.evict(), stage.evict(), stage.evict()], ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn the_least_recently_used_goes() {
+        let mut stage = stage(Eviction::Lru);
+        stage.read("a");
+        stage.read("b");
+        assert_eq!([stage.evict(), stage.evict(), stage.evict()], ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn the_clock_gives_what_was_read_one_more_turn() {
+        let mut stage = stage(Eviction::Clock);
+        stage.read("a");
+        assert_eq!([stage.evict(), stage.evict(), stage.evict()], ["b", "c", "a"]);
+        assert_eq!(stage.evict(), "");
+    }
+
+    #[test]
+    fn where_all_were_read_the_clock_finds_one_still() {
+        let mut stage = stage(Eviction::Clock);
+        for name in ["a", "b", "c"] {
+            stage.read(name);
+        }
+        assert_eq!(stage.evict(), "a");
+    }
+
+    #[test]
+    fn the_spared_and_the_reborn_keep_their_place() {
+        for eviction in [Eviction::Clock, Eviction::Fifo, Eviction::Lru, Eviction::Adaptive] {
+            let mut stage = stage(eviction);
+            assert_eq!(stage.evict_but("a"), "b", "{eviction:?}");
+            stage.held.remove("a");
+            stage.put("a");
+            assert_eq!([stage.evict(), stage.evict()], ["c", "a"], "{eviction:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_goes_first_again() {
+        for eviction in [Eviction::Clock, Eviction::Fifo, Eviction::Lru] {
+            let mut stage = stage(eviction);
+            let held = stage.held.clone();
+            let (key, entry) = stage.ranks.victim(|key| held.get(key).cloned(), |_| false).unwrap();
+            stage.ranks.give_back(&key, &entry);
+            assert_eq!(stage.evict(), "a", "{eviction:?}");
+        }
+    }
+
+    #[test]
+    fn a_choice_that_is_regretted_gives_way_to_the_other() {
+        let mut stage = stage(Eviction::Adaptive);
+        stage.read("a");
+        assert_eq!(stage.evict(), "b", "least recently used at first");
+        stage.put("b");
+        assert_eq!(stage.evict(), "a", "the oldest after a regret");
+        stage.put("a");
+        stage.read("c");
+        assert_eq!(stage.evict(), "b", "and back, as both are regretted alike");
+    }
+
+    #[test]
+    fn the_gone_are_forgotten() {
+        let mut stage = Stage::new(Eviction::Adaptive);
+        for round in 0..1_000 {
+            stage.put(&round.to_string());
+        }
+        let held: HashMap<Key, Arc<Entry>> = HashMap::new();
+        stage.ranks.tidy(10, |key| held.get(key).cloned());
+        assert!(stage.ranks.line.is_empty() && stage.ranks.reads.is_empty());
+    }
+}

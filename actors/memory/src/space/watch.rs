@@ -1,0 +1,263 @@
+//! Watching: every change once, in order; who lags is told how much was missed, and holds up nobody.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use crate::name::Key;
+use crate::op::Change;
+
+/// What a watcher sees.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// A change.
+    Change(Arc<Change>),
+    /// So many changes came while the watcher had no room: read anew what matters.
+    Missed(u64),
+}
+
+/// What is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One key.
+    Key(Key),
+    /// All keys that begin so.
+    Prefix(String),
+}
+
+/// The watcher's end. Dropped, it is forgotten.
+#[derive(Debug)]
+pub struct Watch(Arc<Inbox>);
+
+/// What writer and watcher share.
+#[derive(Debug)]
+struct Inbox {
+    capacity: usize,
+    /// Whose entries alone are seen, where the namespace is private.
+    owner: Option<Arc<str>>,
+    lain: Mutex<Lain>,
+    came: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Lain {
+    changes: VecDeque<Arc<Change>>,
+    missed: u64,
+    has_ended: bool,
+}
+
+/// Who watches a namespace.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    keys: HashMap<Key, Vec<Weak<Inbox>>>,
+    prefixes: HashMap<Box<str>, Vec<Weak<Inbox>>>,
+    /// How many prefixes there are of each length, so that a key is cut at those lengths alone.
+    lengths: BTreeMap<usize, usize>,
+    count: usize,
+}
+
+impl Watch {
+    /// What was seen next; nothing once the namespace is gone.
+    pub async fn next(&mut self) -> Option<Seen> {
+        loop {
+            // Enrolled before the look, so that what comes between the two wakes it.
+            let came = self.0.came.notified();
+            match self.0.take() {
+                Err(true) => return None,
+                Err(false) => came.await,
+                Ok(seen) => return Some(seen),
+            }
+        }
+    }
+
+    /// What there is already, without waiting.
+    pub fn try_next(&mut self) -> Option<Seen> {
+        self.0.take().ok()
+    }
+}
+
+impl Inbox {
+    fn lain(&self) -> MutexGuard<'_, Lain> {
+        self.lain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next, or whether there will be none.
+    fn take(&self) -> Result<Seen, bool> {
+        let mut lain = self.lain();
+        if let Some(change) = lain.changes.pop_front() {
+            return Ok(Seen::Change(change));
+        }
+        match std::mem::take(&mut lain.missed) {
+            0 => Err(lain.has_ended),
+            missed => Ok(Seen::Missed(missed)),
+        }
+    }
+
+    /// What is missed is counted until it was told, so that nothing is seen out of order.
+    fn tell(&self, change: &Arc<Change>) {
+        let of = change.after.as_ref().or(change.before.as_ref());
+        if let (Some(owner), Some(entry)) = (&self.owner, of)
+            && **owner != *entry.owner()
+        {
+            return;
+        }
+        let mut lain = self.lain();
+        if lain.missed > 0 || lain.changes.len() >= self.capacity {
+            lain.missed += 1;
+        } else {
+            lain.changes.push_back(Arc::clone(change));
+        }
+        drop(lain);
+        self.came.notify_one();
+    }
+
+    fn end(&self) {
+        self.lain().has_ended = true;
+        self.came.notify_one();
+    }
+}
+
+impl Watchers {
+    /// Somebody watches, with room for so many changes.
+    pub(crate) fn add(&mut self, scope: Scope, capacity: usize, owner: Option<Arc<str>>) -> Watch {
+        let inbox = Arc::new(Inbox {
+            capacity: capacity.max(1),
+            owner,
+            lain: Mutex::default(),
+            came: Notify::new(),
+        });
+        let weak = Arc::downgrade(&inbox);
+        match scope {
+            Scope::Key(key) => self.keys.entry(key).or_default().push(weak),
+            Scope::Prefix(prefix) => {
+                let length = prefix.len();
+                let watchers = self.prefixes.entry(prefix.into()).or_default();
+                if watchers.is_empty() {
+                    *self.lengths.entry(length).or_default() += 1;
+                }
+                watchers.push(weak);
+            }
+        }
+        self.count += 1;
+        Watch(inbox)
+    }
+
+    /// How many watch, once those that went are forgotten.
+    pub(crate) fn count(&mut self) -> usize {
+        let is_there = |watcher: &Weak<Inbox>| watcher.strong_count() > 0;
+        self.keys.retain(|_, watchers| {
+            watchers.retain(is_there);
+            !watchers.is_empty()
+        });
+        self.prefixes.retain(|_, watchers| {
+            watchers.retain(is_there);
+            !watchers.is_empty()
+        });
+        self.lengths.clear();
+        for prefix in self.prefixes.keys() {
+            *self.lengths.entry(prefix.len()).or_default() += 1;
+        }
+        self.count = self.keys.values().chain(self.prefixes.values()).map(Vec::len).sum();
+        self.count
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Tells whoever watches the key.
+    pub(crate) fn tell(&self, change: &Arc<Change>) {
+        let tell = |watchers: &Vec<Weak<Inbox>>| {
+            for inbox in watchers.iter().filter_map(Weak::upgrade) {
+                inbox.tell(change);
+            }
+        };
+        self.keys.get(&change.key).map(tell);
+        let key = change.key.as_str();
+        for length in self.lengths.keys() {
+            key.get(..*length).and_then(|begin| self.prefixes.get(begin)).map(tell);
+        }
+    }
+}
+
+impl Drop for Watchers {
+    fn drop(&mut self) {
+        let all = self.keys.values().chain(self.prefixes.values()).flatten();
+        all.filter_map(Weak::upgrade).for_each(|inbox| inbox.end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::Cause;
+
+    fn change(key: &str, version: u64) -> Arc<Change> {
+        Arc::new(Change {
+            key: Key::new(key).unwrap(),
+            version,
+            cause: Cause::Deleted,
+            before: None,
+            after: None,
+        })
+    }
+
+    fn drain(watch: &mut Watch) -> Vec<String> {
+        std::iter::from_fn(|| watch.try_next())
+            .map(|seen| match seen {
+                Seen::Change(change) => format!("{}@{}", change.key, change.version),
+                Seen::Missed(count) => format!("missed {count}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_watcher_sees_its_key_or_its_prefix_and_nothing_else() {
+        let mut watchers = Watchers::default();
+        let mut key = watchers.add(Scope::Key(Key::new("a/1").unwrap()), 10, None);
+        let mut prefix = watchers.add(Scope::Prefix("a/".to_owned()), 10, None);
+        let mut all = watchers.add(Scope::Prefix(String::new()), 10, None);
+        for (number, name) in (1..).zip(["a/1", "a/2", "b", "ä"]) {
+            watchers.tell(&change(name, number));
+        }
+        assert_eq!(drain(&mut key), ["a/1@1"]);
+        assert_eq!(drain(&mut prefix), ["a/1@1", "a/2@2"]);
+        assert_eq!(drain(&mut all), ["a/1@1", "a/2@2", "b@3", "ä@4"]);
+    }
+
+    #[test]
+    fn who_lags_is_told_once_how_much_was_missed_and_goes_on_in_order() {
+        let mut watchers = Watchers::default();
+        let mut watch = watchers.add(Scope::Prefix(String::new()), 2, None);
+        (1..=5).for_each(|number| watchers.tell(&change("k", number)));
+        assert!(matches!(watch.try_next(), Some(Seen::Change(change)) if change.version == 1));
+        watchers.tell(&change("k", 6));
+        assert_eq!(drain(&mut watch), ["k@2", "missed 4"]);
+        watchers.tell(&change("k", 7));
+        assert_eq!(drain(&mut watch), ["k@7"]);
+    }
+
+    #[test]
+    fn who_went_is_forgotten() {
+        let mut watchers = Watchers::default();
+        let watch = watchers.add(Scope::Prefix("a".to_owned()), 2, None);
+        let other = watchers.add(Scope::Prefix("a".to_owned()), 2, None);
+        assert_eq!(watchers.count(), 2);
+        drop(watch);
+        assert_eq!(watchers.count(), 1);
+        drop(other);
+        assert_eq!((watchers.count(), watchers.is_empty()), (0, true));
+        assert!(watchers.prefixes.is_empty() && watchers.lengths.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_watcher_waits_until_something_comes_and_ends_with_the_namespace() {
+        let mut watchers = Watchers::default();
+        let mut watch = watchers.add(Scope::Prefix(String::new()), 2, None);
+        let (seen, ()) = tokio::join!(watch.next(), async { watchers.tell(&change("k", 1)) });
+        assert!(matches!(seen, Some(Seen::Change(_))));
+        drop(watchers);
+        assert!(watch.next().await.is_none());
+    }
+}

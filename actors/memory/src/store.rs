@@ -1,0 +1,171 @@
+//! The store: its namespaces, and reading without asking anybody.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::access::{Identity, Level, Verb};
+use crate::config::{NAMESPACES_MAX, Rules};
+use crate::error::Error;
+use crate::name::Namespace;
+use crate::space::{Counts, Space};
+use crate::time::{Clock, StoreTime};
+
+/// How many refusals are kept to be shown.
+const REFUSALS_KEPT: usize = 256;
+
+/// All namespaces. Cloned, it is the same store.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    spaces: papaya::HashMap<Namespace, Arc<Space>, foldhash::fast::RandomState>,
+    /// One namespace is made at a time.
+    making: Mutex<()>,
+    refusals: Mutex<VecDeque<Refusal>>,
+    refused: AtomicU64,
+    counts: Arc<Counts>,
+}
+
+/// Somebody was not let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// When.
+    pub at: StoreTime,
+    /// Who asked.
+    pub who: Arc<str>,
+    /// For what.
+    pub verb: Verb,
+    /// Where.
+    pub namespace: Namespace,
+    /// To whom that is open.
+    pub level: Level,
+}
+
+impl Store {
+    /// A store without namespaces, by this clock.
+    pub fn new(clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            spaces: papaya::HashMap::default(),
+            making: Mutex::default(),
+            refusals: Mutex::default(),
+            refused: AtomicU64::new(0),
+            counts: Arc::default(),
+        }))
+    }
+
+    /// Its time.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Whether a namespace may be made so, or given these rules.
+    pub(crate) fn may_define(&self, name: &Namespace, rules: &Rules) -> Result<(), Error> {
+        let spaces = self.0.spaces.pin();
+        match spaces.get(name) {
+            Some(space) if space.with_rules(|before| before.durability != rules.durability) => {
+                Err(Error::OtherDurability {
+                    namespace: name.clone(),
+                })
+            }
+            None if spaces.len() >= NAMESPACES_MAX => Err(Error::TooManyNamespaces {
+                namespace: name.clone(),
+                most: NAMESPACES_MAX,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a namespace, or gives the one that is there other rules.
+    pub(crate) fn define(&self, name: &Namespace, rules: Rules) -> Result<Arc<Space>, Error> {
+        let _making = self.0.making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.may_define(name, &rules)?;
+        let spaces = self.0.spaces.pin();
+        if let Some(space) = spaces.get(name) {
+            space.change_rules(rules)?;
+            return Ok(Arc::clone(space));
+        }
+        let space = Arc::new(Space::new(name.clone(), &rules, Arc::clone(&self.0.counts)));
+        spaces.insert(name.clone(), Arc::clone(&space));
+        Ok(space)
+    }
+
+    /// Takes a namespace away with all that is in it; tells whether it was there.
+    pub(crate) fn forget(&self, name: &Namespace) -> bool {
+        let spaces = self.0.spaces.pin();
+        let gone = spaces.remove(name);
+        gone.map(|space| space.end()).is_some()
+    }
+
+    pub(crate) fn space(&self, name: &str) -> Result<Arc<Space>, Error> {
+        self.0
+            .spaces
+            .pin()
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::NoSuchNamespace {
+                namespace: name.to_owned(),
+            })
+    }
+
+    /// All namespaces, by name.
+    pub(crate) fn spaces(&self) -> Vec<Arc<Space>> {
+        let mut all: Vec<_> = self.0.spaces.pin().values().cloned().collect();
+        all.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        all
+    }
+
+    /// Whether `who` is let through to what belongs to no one entry; where not, that is noted.
+    pub(crate) fn admit(&self, who: &Identity, verb: Verb, space: &Space) -> Result<(), Error> {
+        let (level, is_admitted) = space.with_rules(|rules| {
+            let level = rules.access.level(verb);
+            // Of a private namespace everybody sees what is their own.
+            let sees_own = level == Level::Private && verb != Verb::Administer;
+            (level, sees_own || level.admits(who, &rules.belonging, None))
+        });
+        if is_admitted {
+            return Ok(());
+        }
+        self.refuse(who, verb, space.name(), level);
+        Err(Error::Refused {
+            who: who.who.as_ref().to_owned(),
+            verb: verb.label(),
+            namespace: space.name().clone(),
+            level: level.label(),
+        })
+    }
+
+    pub(crate) fn refuse(&self, who: &Identity, verb: Verb, namespace: &Namespace, level: Level) {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+        let mut refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.len() >= REFUSALS_KEPT {
+            refusals.pop_front();
+        }
+        refusals.push_back(Refusal {
+            at: self.0.clock.now(),
+            who: Arc::clone(&who.who),
+            verb,
+            namespace: namespace.clone(),
+            level,
+        });
+    }
+
+    /// The last refusals, the oldest first.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        let refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.iter().cloned().collect()
+    }
+
+    /// What went by itself, of all namespaces there ever were.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+
+    /// How many refusals there were.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+}

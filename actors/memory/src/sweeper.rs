@@ -1,0 +1,120 @@
+//! Level 3: the agent that takes away what goes by itself, and keeps the store's figures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use triarch_supervision::prelude::*;
+
+use crate::config::Durability;
+use crate::metrics::Metrics;
+use crate::retention::choose;
+use crate::space::Space;
+use crate::store::Store;
+use crate::writer::Wish;
+
+/// So often it looks whose time has come; also how exact it is when an entry was read.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+
+/// So often figures are brought up to date.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// So many entries go at once, before writers have their turn.
+const EXPIRED_AT_ONCE: usize = 512;
+
+/// So many entries retention takes at once.
+const RETAINED_AT_ONCE: usize = 512;
+
+/// What each incarnation starts from.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) store: Store,
+    pub(crate) writer: Address<Wish>,
+    pub(crate) retain_every: Duration,
+    pub(crate) metrics: Metrics,
+}
+
+/// Takes away what goes by itself.
+#[derive(Debug)]
+pub(crate) struct Sweeper {
+    settings: Settings,
+}
+
+/// What it is reminded of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beat {
+    Sweep,
+    Sample,
+    Retain,
+}
+
+impl Message for Beat {}
+
+impl Agent for Sweeper {
+    type Message = Beat;
+    type Spec = Settings;
+
+    async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        ctx.send_every(SWEEP_EVERY, || Beat::Sweep);
+        ctx.send_every(SAMPLE_EVERY, || Beat::Sample);
+        ctx.send_every(settings.retain_every, || Beat::Retain);
+        Ok(Self { settings })
+    }
+
+    async fn handle(&mut self, beat: Beat, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match beat {
+            Beat::Sweep => self.sweep().await,
+            Beat::Sample => self.settings.metrics.sample(&self.settings.store)?,
+            Beat::Retain => self.retain().await?,
+        }
+        Ok(())
+    }
+}
+
+impl Sweeper {
+    /// Of what is durable the writer takes care.
+    async fn sweep(&self) {
+        let now = self.settings.store.clock().now();
+        for space in self.settings.store.spaces() {
+            if space.with_rules(|rules| rules.durability == Durability::Journal) {
+                continue;
+            }
+            while space.has_due(now) && !space.expire(now, EXPIRED_AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn retain(&self) -> Result<(), Failure> {
+        for space in self.settings.store.spaces() {
+            let retention = space.with_rules(|rules| rules.retention);
+            if retention.is_nothing() {
+                continue;
+            }
+            let (looking, now) = (Arc::clone(&space), self.settings.store.clock().now());
+            let chosen = tokio::task::spawn_blocking(move || choose(looking.all(), &retention, now));
+            let (going, _report) = chosen.await?;
+            take(&space, going, &self.settings.store, &self.settings.writer).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes away what retention chose, a few at a time.
+pub(crate) async fn take(
+    space: &Arc<Space>,
+    going: Vec<(crate::name::Key, u64)>,
+    store: &Store,
+    writer: &Address<Wish>,
+) -> Result<(), Failure> {
+    let is_durable = space.with_rules(|rules| rules.durability == Durability::Journal);
+    for some in going.chunks(RETAINED_AT_ONCE) {
+        if is_durable {
+            let (space, some) = (Arc::clone(space), some.to_vec());
+            writer.ask(|reply| Wish::Retain(space, some, reply)).await??;
+        } else {
+            space.retain(some, store.clock().now());
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! How the writer begins: from what is on disk; and how it flushes what is not there yet.
+
+use triarch_supervision::prelude::*;
+
+use super::actor::{StoreWriter, refusal};
+use crate::clocks;
+use crate::config::Durability;
+use crate::disk::{Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
+use crate::error::Error;
+use crate::space::{Flush, Space};
+use crate::time::StoreTime;
+
+impl StoreWriter {
+    /// Takes up what is on disk: all of it where nothing is in memory yet, else what memory has otherwise.
+    pub(super) async fn recover(&mut self) -> Result<(), Failure> {
+        let Some(address) = &self.settings.journal else {
+            self.settings.store.clock().begin(StoreTime::default());
+            self.settings.store.clock().tell_wall(clocks::reading().wall);
+            return Ok(());
+        };
+        let begun = Moment::now();
+        let (journal, recovered) = address.recover().await?;
+        let seal = self.settings.seal.clone();
+        let recovery = tokio::task::spawn_blocking(move || read(recovered, &seal)).await??;
+        self.journal = Some(journal);
+        let reading = clocks::reading();
+        let time = recovery.anchor.time_at(&reading).max(recovery.latest);
+        self.settings.store.clock().begin(time);
+        self.take_up(recovery)?;
+        self.settings.metrics.recovered(Moment::now().since(begun));
+        self.anchor(true).await;
+        Ok(())
+    }
+
+    fn take_up(&self, recovery: Recovery) -> Result<(), Error> {
+        for (name, held) in recovery.spaces {
+            let Ok(space) = self.settings.store.space(name.as_str()) else {
+                let space = self.settings.store.define(&name, held.rules)?;
+                space.load(held.entries.into_iter().collect(), held.revision);
+                continue;
+            };
+            match space.with_rules(|rules| rules.durability) {
+                Durability::Memory => {}
+                Durability::Journal => space.adopt(held.entries, held.revision),
+                Durability::Relaxed => space.unflush_all(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes namespaces that are flushed to disk, each as of one instant.
+    pub(super) async fn flush(&mut self) -> Result<(), Error> {
+        for space in self.settings.store.spaces() {
+            if space.with_rules(|rules| rules.durability != Durability::Relaxed) {
+                continue;
+            }
+            let flush = space.take_unflushed();
+            if flush.states.is_empty() {
+                continue;
+            }
+            let keys: Vec<_> = flush.states.iter().map(|(key, _)| key.clone()).collect();
+            if let Err(error) = self.flush_one(&space, flush).await {
+                space.give_back_unflushed(keys.into_iter());
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush_one(&mut self, space: &Space, flush: Flush) -> Result<(), Error> {
+        for part in parts(
+            space,
+            &flush,
+            self.now(),
+            &self.settings.seal,
+            self.settings.bytes_max / 2,
+        )? {
+            if let Err(fault) = self.put(vec![part]).await {
+                self.mend(&fault).await;
+                return Err(refusal(space.name(), &fault));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(recovered: triarch_journal::Recovered, seal: &Seal) -> Result<Recovery, RecoveryError> {
+    let mut recovering = Recovering::new(seal);
+    if let Some(snapshot) = &recovered.snapshot {
+        recovering.snapshot(&snapshot.bytes)?;
+    }
+    for record in recovered.records {
+        let record = record?;
+        recovering.record(record.seq.number(), &record.bytes)?;
+    }
+    Ok(recovering.end())
+}
+
+/// The records of a flush, of which only the last ends it.
+fn parts(space: &Space, flush: &Flush, at: StoreTime, seal: &Seal, most: usize) -> Result<Vec<Vec<u8>>, Error> {
+    let mut chunks = vec![Vec::new()];
+    let mut bytes = 0;
+    for (key, entry) in &flush.states {
+        let size = entry.as_ref().map_or(0, |entry| entry.size(key)) + 512;
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if bytes > 0 && bytes + size > most {
+            chunks.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        let version = entry.as_ref().map_or(flush.revision, |entry| entry.version());
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.push(Image::of(key, version, entry.as_deref()));
+        }
+    }
+    let last = chunks.len() - 1;
+    let parts = chunks.into_iter().enumerate().map(|(number, images)| {
+        let record = Record::Images(Images {
+            namespace: space.name().clone(),
+            at,
+            revision: flush.revision,
+            is_last: number == last,
+            is_cut: false,
+            all: images,
+        });
+        record.encode(seal, Place::Journal).map_err(|fault| Error::Disk {
+            namespace: space.name().clone(),
+            fault: fault.to_string(),
+        })
+    });
+    parts.collect()
+}

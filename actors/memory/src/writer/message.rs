@@ -1,0 +1,40 @@
+//! What the writer is sent.
+
+use std::sync::Arc;
+
+use triarch_journal::{Ack, Draft, WriteError, Writer};
+use triarch_supervision::prelude::*;
+
+use crate::config::Rules;
+use crate::error::Error;
+use crate::name::{Key, Namespace};
+use crate::op::{Done, Write};
+use crate::space::Space;
+
+/// A wish of somebody, of a timer, or of another agent of the room.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// Entries of a durable namespace.
+    Write(Arc<Space>, Write, Reply<Result<Vec<Done>, Error>>),
+    /// A namespace, new or with other rules.
+    Define(Namespace, Rules, Reply<Result<(), Error>>),
+    /// A namespace less; whether it was there.
+    Forget(Namespace, Reply<Result<bool, Error>>),
+    /// What retention takes of a durable namespace.
+    Retain(Arc<Space>, Vec<(Key, u64)>, Reply<Result<(), Error>>),
+    /// Whose time has come.
+    Expire,
+    /// Namespaces that are flushed.
+    Flush,
+    /// The same, for somebody who waits for it.
+    FlushNow(Reply<Result<(), Error>>),
+    /// A new segment, for a snapshot of what was written until now; nothing without a journal.
+    Rotate(Reply<Rotated>),
+}
+
+/// What a snapshot takes: a new segment is on its way; nothing where there is no journal.
+type Rotated = Option<Result<(Ack<Draft>, Writer), WriteError>>;
+
+impl Message for Wish {
+    const OVERFLOW: Overflow = Overflow::Wait;
+}

@@ -1,0 +1,9 @@
+//! The room in a tree, on a simulated disk: what is acknowledged is there, whatever the disk does.
+#![expect(clippy::unwrap_used, reason = "a wrong outcome ends the test")]
+
+mod cuts;
+mod doors;
+mod durable;
+mod exchange;
+mod house;
+mod racing;
