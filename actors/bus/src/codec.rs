@@ -243,7 +243,7 @@ pub(crate) fn within(found: usize, limit: usize) -> Result<(), TooLarge> {
 }
 
 /// Refuses words that nobody could list or show.
-pub(crate) fn word(name: &'static str, text: &str) -> Result<Arc<str>, CodecError> {
+pub(crate) fn check_word(name: &'static str, text: &str) -> Result<(), CodecError> {
     if text.is_empty() || text.len() > WORD_MAX || text.chars().any(char::is_control) {
         return Err(field(
             name,
@@ -251,7 +251,11 @@ pub(crate) fn word(name: &'static str, text: &str) -> Result<Arc<str>, CodecErro
             "1 to 255 bytes without control characters",
         ));
     }
-    Ok(Arc::from(text))
+    Ok(())
+}
+
+fn word(name: &'static str, text: &str) -> Result<Arc<str>, CodecError> {
+    check_word(name, text).map(|()| Arc::from(text))
 }
 
 fn destination(is_topic: bool, text: &str) -> Result<Destination, CodecError> {
