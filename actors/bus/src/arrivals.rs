@@ -63,7 +63,7 @@ impl Arrivals {
     fn refill(&mut self) {
         let (most, now) = (BATCH.min(self.left), Moment::now());
         let batch = &mut self.batch;
-        let taken = self.subscription.take(&self.hub, |inbox, effects| {
+        let taken = self.subscription.take(&self.hub, now, |inbox, effects| {
             inbox.lend(most, now, batch, effects);
             (!batch.is_empty()).then_some(())
         });
@@ -97,7 +97,7 @@ impl Arrivals {
         let now = Moment::now();
         let handed = self
             .subscription
-            .take(&self.hub, |inbox, effects| inbox.hand_out(now, effects));
+            .take(&self.hub, now, |inbox, effects| inbox.hand_out(now, effects));
         self.is_over = handed.is_none();
         let handed = handed?;
         self.left -= 1;
@@ -117,7 +117,7 @@ impl Arrivals {
     fn pass_on(&mut self) {
         self.is_over = true;
         let now = Moment::now();
-        let more = self.subscription.take(&self.hub, |inbox, effects| {
+        let more = self.subscription.take(&self.hub, now, |inbox, effects| {
             inbox.lend(0, now, &mut VecDeque::new(), effects);
             inbox.is_ready(now).then_some(())
         });

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use proptest::prelude::*;
+use proptest::prelude::{Just, Strategy, TestCaseError, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::World;
 
@@ -253,9 +253,9 @@ fn a_stalled_subscriber_loses_its_own_envelopes_and_nobody_elses() {
             &quick.address(),
         )
         .unwrap();
-        bus.subscribe(all_of("a", "team/stalled").terms(few), &stalled.paused().address())
+        bus.subscribe(all_of("a", "team/stalled").terms(few), &stalled.address())
             .unwrap();
-        let team = Supervisor::named("team").child(quick);
+        let team = Supervisor::named("team").child(quick).child(stalled.paused());
         let tree = world
             .start(Root::new().supervisor(room(&bus)).supervisor(team))
             .await

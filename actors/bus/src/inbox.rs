@@ -408,9 +408,11 @@ impl Inbox {
         self.in_hand.first_key_value().map(|(token, hand)| (*token, hand.due))
     }
 
-    /// When [`Inbox::tick`] has something to do, or a breaker's rest is over for those that wait.
-    pub(crate) fn next_due(&self) -> Option<Moment> {
-        let breaker = self.breaker.rests_until().filter(|_| self.queued > 0);
+    /// When [`Inbox::tick`] has something to do, or a breaker's rest will be over for those that wait. One that is over
+    /// stays so until something is handed out, and is no reason to look again.
+    pub(crate) fn next_due(&self, now: Moment) -> Option<Moment> {
+        let is_ahead = |until: &Moment| *until > now && self.queued > 0;
+        let breaker = self.breaker.rests_until().filter(is_ahead);
         let rested = self.resting.first_key_value().map(|((at, _), _)| *at);
         let late = self.first_due().map(|(_, due)| due);
         [breaker, rested, late].into_iter().flatten().min()
@@ -505,10 +507,6 @@ impl Inbox {
 
     pub(crate) fn breaker(&self) -> BreakerState {
         self.breaker.state()
-    }
-
-    pub(crate) fn terms(&self) -> &Terms {
-        &self.terms
     }
 }
 

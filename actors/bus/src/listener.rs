@@ -88,6 +88,8 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
+        // What it took and did not hand on still waits, and ends with the subscription.
+        self.hand = None;
         self.bus.unsubscribe(self.id);
         // They hold the subscription, and that holds them.
         let left = lock(&self.ear.0.arrivals).take();

@@ -120,7 +120,7 @@ impl Subscription {
             return None;
         }
         let done = act(&mut desk.inbox, &mut effects);
-        self.arm(&mut desk, hub);
+        self.arm(&mut desk, hub, now);
         let begins_to_ring = desk.ring == Ring::Silent && desk.inbox.is_ready(now);
         if begins_to_ring {
             desk.ring = Ring::Rung;
@@ -137,6 +137,7 @@ impl Subscription {
     pub(crate) fn take<T>(
         self: &Arc<Self>,
         hub: &Arc<Hub>,
+        now: Moment,
         take: impl FnOnce(&mut Inbox, &mut Vec<Effect>) -> Option<T>,
     ) -> Option<T> {
         let mut effects = Vec::new();
@@ -145,7 +146,7 @@ impl Subscription {
         if taken.is_none() {
             desk.ring = Ring::Silent;
         }
-        self.arm(&mut desk, hub);
+        self.arm(&mut desk, hub, now);
         drop(desk);
         hub.settle(self, effects);
         taken
@@ -176,11 +177,11 @@ impl Subscription {
         self.act(hub, now, |_, _| ());
     }
 
-    fn arm(&self, desk: &mut Desk, hub: &Hub) {
+    fn arm(&self, desk: &mut Desk, hub: &Hub, now: Moment) {
         if !self.profile.terms.is_acknowledged() {
             return;
         }
-        if let Some(due) = desk.inbox.next_due()
+        if let Some(due) = desk.inbox.next_due(now)
             && desk.armed.is_none_or(|armed| due < armed)
         {
             desk.armed = Some(due);
