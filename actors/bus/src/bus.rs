@@ -16,7 +16,7 @@ use crate::envelope::{Destination, Draft, Envelope, EnvelopeId, Payload};
 use crate::error::{Error, PublishError, ReplyError, RequestError};
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::inbox::Tally;
-use crate::metrics::Refusal;
+use crate::metrics::{Refusal, UNCOUNTED};
 use crate::subscription::Subscription;
 use crate::table::{Route, Target, TopicEntry};
 use crate::topic::Topic;
@@ -290,7 +290,7 @@ impl Hub {
             targets: vec![Target::One(to)],
         };
         let id = envelope.id;
-        let matched = self.deliver(&route, self.metrics.other(), envelope);
+        let matched = self.deliver(&route, UNCOUNTED, envelope);
         Published { id, matched }
     }
 

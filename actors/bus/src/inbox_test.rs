@@ -206,7 +206,7 @@ fn what_is_not_acknowledged_in_time_is_tried_again_until_it_is_dead() {
         assert_eq!(handed.attempt, attempt);
         let due = bench.inbox.next_due(bench.now).unwrap();
         assert_eq!(due.since(bench.now), Duration::from_secs(30));
-        bench.advance(due.since(bench.now) - MS);
+        bench.advance((due - MS).since(bench.now));
         assert_eq!(bench.inbox.resting.len(), 0);
         bench.advance(MS);
         assert!(!bench.acknowledge(handed.token), "too late");
@@ -292,9 +292,9 @@ fn a_destination_that_fails_is_left_alone_until_its_breaker_tries_it() {
     bench.advance(rest);
     let trials: Vec<_> = std::iter::from_fn(|| bench.hand_out()).collect();
     assert_eq!(trials.len(), 3);
-    trials
-        .iter()
-        .for_each(|handed| assert!(bench.acknowledge(handed.token)));
+    for handed in &trials {
+        assert!(bench.acknowledge(handed.token));
+    }
     assert_eq!(bench.inbox.breaker(), BreakerState::Closed);
 }
 
@@ -430,6 +430,19 @@ impl Model {
     }
 }
 
+/// What the inbox says of itself is what the model learnt.
+fn compare(bench: &Bench, model: &Model, terms: Terms) -> Result<(), TestCaseError> {
+    let tally = bench.inbox.tally();
+    prop_assert!(tally.is_balanced(), "{:?}", tally);
+    prop_assert_eq!(
+        (tally.offered, tally.delivered, tally.dropped, tally.dead),
+        (model.offered, model.delivered, model.dropped, model.dead)
+    );
+    prop_assert!(tally.waiting <= u64::try_from(terms.bound).unwrap());
+    prop_assert!(bench.inbox.next_due(bench.now).is_none_or(|due| due > bench.now));
+    Ok(())
+}
+
 fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let (mut bench, mut model) = (Bench::new(terms), Model::default());
     for (step, serial) in steps.into_iter().zip(1..) {
@@ -493,14 +506,7 @@ fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
             _ => {}
         }
         model.learn(&mut bench);
-        let tally = bench.inbox.tally();
-        prop_assert!(tally.is_balanced(), "{:?}", tally);
-        prop_assert_eq!(
-            (tally.offered, tally.delivered, tally.dropped, tally.dead),
-            (model.offered, model.delivered, model.dropped, model.dead)
-        );
-        prop_assert!(tally.waiting <= u64::try_from(terms.bound).unwrap());
-        prop_assert!(bench.inbox.next_due(bench.now).is_none_or(|due| due > bench.now));
+        compare(&bench, &model, terms)?;
     }
     Ok(())
 }

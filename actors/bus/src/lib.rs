@@ -1,4 +1,67 @@
 //! Topics that agents publish on and subscribe to: patterns, filters, delivery classes, durable topics with replay, dead letters.
+//!
+//! A [`Bus`] is a handle, made before the tree starts. Publishing asks no agent: the envelope is put into the inbox of each
+//! subscription by whoever publishes, and the subscriber's mailbox gets one message, [`Arrivals`], for as many as gather.
+//!
+//! ```text
+//!  publish ──▶ route of the topic ─┬─ filter ─▶ inbox ─▶ Arrivals ─▶ agent takes, acknowledges
+//!              (kept until somebody├─ filter ─▶ inbox ─▶ Arrivals ─▶ …
+//!               comes or goes)     └─ group ──▶ inbox of one member
+//!                                                │ ▲
+//!                      dead letters ◀── too often┘ └── timers: late, rested, planned
+//! ```
+//!
+//! ```
+//! use triarch_bus::metrics::BUS;
+//! use triarch_bus::{Arrivals, Bus, Class, Config, Draft, Payload, Pattern, Subscribe, Terms, Topic, room};
+//! use triarch_supervision::metrics::Instruments;
+//! use triarch_supervision::prelude::*;
+//!
+//! struct Readings(Arrivals);
+//!
+//! impl Message for Readings {}
+//!
+//! impl From<Arrivals> for Readings {
+//!     fn from(arrivals: Arrivals) -> Self { Self(arrivals) }
+//! }
+//!
+//! struct Watch;
+//!
+//! impl Agent for Watch {
+//!     type Message = Readings;
+//!     type Spec = ();
+//!
+//!     async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> { Ok(Self) }
+//!
+//!     async fn handle(&mut self, Readings(arrivals): Readings, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+//!         for delivery in arrivals {
+//!             assert_eq!(delivery.envelope.payload.as_bytes(), b"21.5");
+//!             delivery.acknowledge();
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let instruments = Instruments::with_tree(&[BUS])?;
+//! let bus = Bus::new(Config::default(), 1, &instruments)?;
+//! let watch = Child::of::<Watch>("watch", ());
+//! let what = Subscribe::new(Pattern::new("plant.*")?, "team/watch").terms(Terms::of(Class::AtLeastOnce));
+//! bus.subscribe(what, &watch.address())?;
+//! let tree = Root::new()
+//!     .instruments(instruments)
+//!     .supervisor(room(&bus))
+//!     .supervisor(Supervisor::named("team").child(watch))
+//!     .start()
+//!     .await?;
+//! let draft = Draft::new("reading", Payload::json_text(b"21.5")?);
+//! assert_eq!(bus.publish("plant/pump", &Topic::new("plant.pump")?, draft)?.matched, 1);
+//! while bus.tally().waiting > 0 { tokio::task::yield_now().await; }
+//! assert_eq!(bus.tally().delivered, 1);
+//! tree.stop().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod access;

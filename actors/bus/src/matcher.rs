@@ -88,7 +88,9 @@ impl<T> Matcher<T> {
     /// Calls `found` with each value whose pattern stands for `topic`.
     pub fn each(&self, topic: &Topic, mut found: impl FnMut(&T)) {
         if let Some(list) = self.exact.get(topic.as_str()) {
-            list.iter().for_each(|(_, value)| found(value));
+            for (_, value) in list {
+                found(value);
+            }
         }
         self.tree.each(Some(topic.as_str()), &mut found);
     }

@@ -15,6 +15,8 @@ pub const COUNTED_MAX: usize = 16;
 /// The patterns of the configuration, and `other`.
 const TOPIC: Label = Label::open("topic", COUNTED_MAX);
 const OTHER: &str = "other";
+/// What everything else is counted under.
+pub(crate) const UNCOUNTED: u16 = u16::MAX;
 const NO_SUBSCRIBER: &str = "no_subscriber";
 
 /// What is published.
@@ -237,16 +239,9 @@ impl Metrics {
         }
     }
 
-    /// What is not on a topic is counted under.
-    pub(crate) const fn other(&self) -> u16 {
-        u16::MAX
-    }
-
     fn position(&self, is_it: impl Fn(&Pattern) -> bool) -> u16 {
         let index = self.counted.iter().position(is_it);
-        index
-            .and_then(|index| u16::try_from(index).ok())
-            .unwrap_or(self.other())
+        index.and_then(|index| u16::try_from(index).ok()).unwrap_or(UNCOUNTED)
     }
 
     pub(crate) fn of(&self, label: u16) -> &OfTopic {
@@ -284,8 +279,13 @@ mod tests {
         for cause in Cause::ALL {
             assert!(has(&DEAD.labels[0], cause.label()), "{cause:?}");
         }
-        use Refusal::{Access, Form, Full, NoSuchAgent, Size};
-        for why in [Access, Size, Form, NoSuchAgent, Full] {
+        for why in [
+            Refusal::Access,
+            Refusal::Size,
+            Refusal::Form,
+            Refusal::NoSuchAgent,
+            Refusal::Full,
+        ] {
             assert!(has(&REFUSED.labels[0], why.label()), "{why:?}");
         }
     }
@@ -295,7 +295,7 @@ mod tests {
         let instruments = Instruments::with_tree(&[BUS]).unwrap();
         let counted = ["a.*", "a.**"].map(|text| Pattern::new(text).unwrap()).to_vec();
         let metrics = Metrics::new(&instruments, counted).unwrap();
-        for (topic, label) in [("a.b", 0), ("a", 1), ("a.b.c", 1), ("b", metrics.other())] {
+        for (topic, label) in [("a.b", 0), ("a", 1), ("a.b.c", 1), ("b", UNCOUNTED)] {
             assert_eq!(metrics.label(&Topic::new(topic).unwrap()), label, "{topic}");
             assert_eq!(
                 metrics.label_of_pattern(&Pattern::new(topic).unwrap()),
@@ -304,7 +304,7 @@ mod tests {
             );
         }
         assert_eq!(metrics.label_of_pattern(&Pattern::new("a.**").unwrap()), 1);
-        assert_eq!(metrics.label_of_pattern(&Pattern::new("*.b").unwrap()), metrics.other());
+        assert_eq!(metrics.label_of_pattern(&Pattern::new("*.b").unwrap()), UNCOUNTED);
         metrics.of(7).published.add(2);
         assert_eq!(metrics.other.published.get(), 2);
         assert_eq!(metrics.all().count(), 3);

@@ -19,7 +19,7 @@ use crate::group::Pick;
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::inbox::{Item, Tally, Waiting};
 use crate::listener::{Ear, Listener};
-use crate::metrics::Refusal;
+use crate::metrics::{Refusal, UNCOUNTED};
 use crate::subscription::{Bell, Profile, Subscription};
 use crate::table::{Group, Target};
 use crate::terms::{Class, Terms};
@@ -143,7 +143,7 @@ impl Bus {
             subscriber: path,
             filter: None,
             group: None,
-            label: self.0.metrics.other(),
+            label: UNCOUNTED,
             terms,
         };
         self.0.enter(profile, Box::new(address.clone()), true)
@@ -219,6 +219,11 @@ impl Bus {
     /// Up to `most` dead letters with numbers above `after`, oldest first.
     pub fn dead_letters(&self, query: &Query, after: u64, most: usize) -> Vec<DeadLetter> {
         lock(&self.0.dead).find(query, after, most)
+    }
+
+    /// How many dead letters made room for others, and cannot be replayed.
+    pub fn forgotten_letters(&self) -> u64 {
+        lock(&self.0.dead).forgotten()
     }
 
     /// Hands a dead letter to its subscription again, out of quarantine too.
@@ -341,7 +346,7 @@ impl Hub {
             label: letter
                 .envelope
                 .topic()
-                .map_or(self.metrics.other(), |topic| self.metrics.label(topic)),
+                .map_or(UNCOUNTED, |topic| self.metrics.label(topic)),
             envelope: letter.envelope,
             until: None,
             at: Moment::now(),

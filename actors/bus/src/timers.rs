@@ -79,7 +79,9 @@ impl Timers {
             }
         }
         let due = lock(&self.hub.agenda).due(now);
-        due.into_iter().for_each(|plan| self.hub.carry_out(plan));
+        for plan in due {
+            self.hub.carry_out(plan);
+        }
         if self.next_look <= now {
             self.next_look = now + LOOK_EVERY;
             self.look();
