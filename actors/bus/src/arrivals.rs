@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use triarch_supervision::clock::Moment;
 
+use crate::account::Cause;
 use crate::dead::SubscriptionId;
 use crate::envelope::Envelope;
 use crate::hub::Hub;
-use crate::inbox::{Cause, Item};
+use crate::inbox::Item;
 use crate::subscription::Subscription;
 
 /// How many are taken out of the inbox at once.

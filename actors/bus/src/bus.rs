@@ -9,13 +9,13 @@ use triarch_supervision::clock::Moment;
 use triarch_supervision::metrics::Instruments;
 
 use crate::access::{NotAllowed, team_of};
+use crate::account::Tally;
 use crate::agenda::{Plan, ScheduleId};
 use crate::codec::{check_word, within};
 use crate::config::Config;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId, Payload};
 use crate::error::{Error, PublishError, ReplyError, RequestError};
 use crate::hub::{Hub, lock, unpoisoned};
-use crate::inbox::Tally;
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::subscription::Subscription;
 use crate::table::{Route, Target, TopicEntry};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::account::Cause;
 use crate::envelope::{Envelope, Timestamp};
 use crate::filter::Filter;
-use crate::inbox::Cause;
 use crate::topic::Pattern;
 
 /// An envelope that could not be delivered to one subscriber.

@@ -115,7 +115,7 @@ impl<'a> Parser<'a> {
             }
             self.at += 1;
             let inner = self.any(depth + 1)?;
-            self.expect(')', "expected ) here, to close a parenthesis")?;
+            self.takes(')', "expected ) here, to close a parenthesis")?;
             return Ok(inner);
         }
         self.comparison()
@@ -219,7 +219,7 @@ impl<'a> Parser<'a> {
     }
 
     fn list(&mut self) -> Result<Vec<Value>, Fault> {
-        self.expect('[', "expected [ and a list of values")?;
+        self.takes('[', "expected [ and a list of values")?;
         self.skip_blanks();
         let mut values = Vec::new();
         if self.rest().starts_with(']') {
@@ -236,7 +236,7 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 return Ok(values);
             }
-            self.expect(',', "expected , or ] after a value of the list")?;
+            self.takes(',', "expected , or ] after a value of the list")?;
         }
     }
 
@@ -299,7 +299,7 @@ impl<'a> Parser<'a> {
         false
     }
 
-    fn expect(&mut self, wanted: char, problem: &str) -> Result<(), Fault> {
+    fn takes(&mut self, wanted: char, problem: &str) -> Result<(), Fault> {
         self.skip_blanks();
         if !self.rest().starts_with(wanted) {
             return self.fault(problem);

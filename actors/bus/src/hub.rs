@@ -17,12 +17,13 @@ use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::metrics::Instruments;
 
 use crate::access::Access;
+use crate::account::Tally;
 use crate::agenda::Agenda;
 use crate::config::Config;
 use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
 use crate::envelope::{Draft, Envelope, EnvelopeId};
 use crate::error::Error;
-use crate::inbox::{Effect, Item, Tally};
+use crate::inbox::{Effect, Item};
 use crate::metrics::Metrics;
 use crate::requests::Requests;
 use crate::subscription::Subscription;

@@ -65,6 +65,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod account;
 mod agenda;
 mod arrivals;
 mod breaker;
@@ -96,6 +97,7 @@ mod topic;
 mod wall_clock;
 
 pub use access::{Limit, NotAllowed};
+pub use account::{Cause, Dropped, Tally};
 pub use agenda::{AgendaFull, ScheduleId};
 pub use arrivals::{Arrivals, Delivery};
 pub use breaker::{BreakerState, BreakerTerms};
@@ -110,7 +112,6 @@ pub use error::{Error, PublishError, ReplayError, ReplyError, RequestError, Subs
 pub use filter::{COMPARISONS_MAX, FILTER_DEPTH_MAX, FILTER_LENGTH_MAX, Filter};
 pub use filter_parser::FilterError;
 pub use group::Pick;
-pub use inbox::{Cause, Dropped, Tally};
 pub use listener::Listener;
 pub use matcher::Matcher;
 pub use room::room;

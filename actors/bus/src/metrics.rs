@@ -6,7 +6,7 @@ use triarch_supervision::metrics::{
     Buckets, Counter, Family, Fan, Gauge, Histogram, InstrumentError, Instruments, Label, Section,
 };
 
-use crate::inbox::{Cause, Dropped};
+use crate::account::{Cause, Dropped};
 use crate::topic::{Pattern, Topic};
 
 /// How many patterns of topics can be counted each for itself.

@@ -8,6 +8,7 @@ use triarch_supervision::clock::Moment;
 use triarch_supervision::message::Message;
 use triarch_supervision::prelude::Address;
 
+use crate::account::Tally;
 use crate::arrivals::Arrivals;
 use crate::breaker::BreakerState;
 use crate::bus::Bus;
@@ -17,7 +18,7 @@ use crate::error::{ReplayError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;
 use crate::hub::{Hub, lock, unpoisoned};
-use crate::inbox::{Item, Tally, Waiting};
+use crate::inbox::{Item, Waiting};
 use crate::listener::{Ear, Listener};
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::subscription::{Bell, Profile, Subscription};

@@ -15,13 +15,14 @@ use triarch_supervision::clock::Moment;
 use triarch_supervision::message::Message;
 use triarch_supervision::prelude::Address;
 
+use crate::account::Tally;
 use crate::arrivals::Arrivals;
 use crate::breaker::BreakerState;
 use crate::dead::SubscriptionId;
 use crate::filter::Filter;
 use crate::group::{Load, Pick};
 use crate::hub::{Hub, lock};
-use crate::inbox::{Effect, Inbox, Tally, Waiting};
+use crate::inbox::{Effect, Inbox, Waiting};
 use crate::terms::Terms;
 use crate::topic::Pattern;
 
