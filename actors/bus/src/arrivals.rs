@@ -1,0 +1,238 @@
+//! What a subscriber gets into its mailbox, and takes its envelopes from.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use triarch_supervision::clock::Moment;
+
+use crate::account::Cause;
+use crate::dead::SubscriptionId;
+use crate::envelope::Envelope;
+use crate::hub::Hub;
+use crate::inbox::Item;
+use crate::subscription::Subscription;
+
+/// How many are taken out of the inbox at once.
+const BATCH: usize = 32;
+/// After so many the agent's other messages have their turn.
+const TURN: usize = 256;
+
+/// Something waits: iterate to take it. What is not taken comes again.
+///
+/// Once its mailbox drops one of these, as `DropOldest` and `DropNewest` do, its subscriber is not told of what waits until
+/// that is dropped from the tree's dead letters too: let a subscriber's mailbox wait or reject.
+///
+/// It is one message in the subscriber's mailbox, however many envelopes follow; after 256 of them the rest comes with
+/// another, behind what else lies there.
+pub struct Arrivals {
+    hub: Arc<Hub>,
+    subscription: Arc<Subscription>,
+    batch: VecDeque<Item>,
+    /// How many more may be taken.
+    left: usize,
+    is_over: bool,
+    /// So many were handed to the subscriber and not yet counted, all under one label.
+    uncounted: (u16, u64),
+}
+
+impl fmt::Debug for Arrivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrivals")
+            .field("subscription", &self.subscription.profile)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Arrivals {
+    pub(crate) fn new(hub: &Arc<Hub>, subscription: &Arc<Subscription>) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+            subscription: Arc::clone(subscription),
+            batch: VecDeque::new(),
+            left: TURN,
+            is_over: false,
+            uncounted: (0, 0),
+        }
+    }
+
+    /// The subscription that they came for.
+    pub fn subscription(&self) -> SubscriptionId {
+        self.subscription.profile.id
+    }
+
+    fn refill(&mut self) {
+        let (most, now) = (BATCH.min(self.left), Moment::now());
+        let batch = &mut self.batch;
+        let taken = self.subscription.take(&self.hub, now, |inbox, effects| {
+            inbox.lend(most, now, batch, effects);
+            (!batch.is_empty()).then_some(())
+        });
+        self.is_over = taken.is_none();
+        self.left -= self.batch.len();
+        self.count();
+        if let Some(first) = self.batch.front() {
+            self.hub.metrics.of(first.label).seconds.observe(now.since(first.at));
+        }
+    }
+
+    fn hand_over(&mut self) -> Option<Delivery> {
+        let item = self.batch.pop_front()?;
+        if self.uncounted.0 != item.label {
+            self.count();
+            self.uncounted.0 = item.label;
+        }
+        self.uncounted.1 += 1;
+        Some(Delivery::once(item.envelope))
+    }
+
+    fn count(&mut self) {
+        let (label, count) = self.uncounted;
+        if count > 0 {
+            self.hub.metrics.of(label).delivered.add(count);
+            self.uncounted.1 = 0;
+        }
+    }
+
+    fn hand_out(&mut self) -> Option<Delivery> {
+        let now = Moment::now();
+        let handed = self
+            .subscription
+            .take(&self.hub, now, |inbox, effects| inbox.hand_out(now, effects));
+        self.is_over = handed.is_none();
+        let handed = handed?;
+        self.left -= 1;
+        Some(Delivery {
+            envelope: handed.item.envelope,
+            attempt: handed.attempt,
+            slip: Some(Slip {
+                hub: Arc::clone(&self.hub),
+                subscription: Arc::clone(&self.subscription),
+                token: handed.token,
+                is_settled: false,
+            }),
+        })
+    }
+
+    /// Others have their turn; the rest comes with another message.
+    fn pass_on(&mut self) {
+        self.is_over = true;
+        let now = Moment::now();
+        let more = self.subscription.take(&self.hub, now, |inbox, effects| {
+            inbox.lend(0, now, &mut VecDeque::new(), effects);
+            inbox.is_ready(now).then_some(())
+        });
+        if more.is_some() {
+            self.subscription.bell.ring(Self::new(&self.hub, &self.subscription));
+        }
+    }
+}
+
+impl Iterator for Arrivals {
+    type Item = Delivery;
+
+    fn next(&mut self) -> Option<Delivery> {
+        if !self.batch.is_empty() {
+            return self.hand_over();
+        }
+        if self.is_over {
+            return None;
+        }
+        if self.left == 0 {
+            self.pass_on();
+            return None;
+        }
+        if self.subscription.profile.terms.is_acknowledged() {
+            return self.hand_out();
+        }
+        self.refill();
+        self.hand_over()
+    }
+}
+
+impl Drop for Arrivals {
+    fn drop(&mut self) {
+        self.count();
+        if !self.is_over {
+            let unused = std::mem::take(&mut self.batch);
+            self.subscription
+                .lost_arrivals(&self.hub, |inbox| inbox.give_back(unused));
+        }
+    }
+}
+
+/// An envelope in the hands of a subscriber.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The envelope, shared with all others who got it.
+    pub envelope: Arc<Envelope>,
+    /// Which try it is, from 1.
+    pub attempt: u32,
+    slip: Option<Slip>,
+}
+
+/// What an acknowledgement is written on. One that is dropped says that its handler crashed.
+struct Slip {
+    hub: Arc<Hub>,
+    subscription: Arc<Subscription>,
+    token: u64,
+    is_settled: bool,
+}
+
+impl fmt::Debug for Slip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slip({})", self.token)
+    }
+}
+
+impl Delivery {
+    fn once(envelope: Arc<Envelope>) -> Self {
+        Self {
+            envelope,
+            attempt: 1,
+            slip: None,
+        }
+    }
+
+    /// Whether it is tried again where it is not acknowledged.
+    pub fn is_acknowledged(&self) -> bool {
+        self.slip.is_some()
+    }
+
+    /// It is done. False where that is said too late: it may be handed out once more then.
+    pub fn acknowledge(mut self) -> bool {
+        let Some(mut slip) = self.slip.take() else { return true };
+        slip.is_settled = true;
+        let (hub, token) = (&slip.hub, slip.token);
+        let act = slip
+            .subscription
+            .act(hub, Moment::now(), |inbox, effects| inbox.acknowledge(token, effects));
+        act.unwrap_or(false)
+    }
+
+    /// It failed, and is tried again where it was to be acknowledged.
+    pub fn fail(mut self, why: impl Into<Arc<str>>) {
+        if let Some(mut slip) = self.slip.take() {
+            slip.is_settled = true;
+            slip.failed(Cause::Failed, Some(why.into()));
+        }
+    }
+}
+
+impl Slip {
+    fn failed(&self, cause: Cause, why: Option<Arc<str>>) {
+        let (hub, now) = (&self.hub, Moment::now());
+        let mut chance = hub.chance();
+        self.subscription.act(hub, now, |inbox, effects| {
+            inbox.fail(self.token, (cause, why), now, &mut chance, effects)
+        });
+    }
+}
+
+impl Drop for Slip {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.failed(Cause::Crashed, None);
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The handle of a bus: publishing, sending, asking.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::json;
+use triarch_supervision::clock::Moment;
+use triarch_supervision::metrics::Instruments;
+
+use crate::access::{NotAllowed, team_of};
+use crate::account::Tally;
+use crate::agenda::{Plan, ScheduleId};
+use crate::codec::{check_word, within};
+use crate::config::Config;
+use crate::envelope::{Destination, Draft, Envelope, EnvelopeId, Payload};
+use crate::error::{Error, PublishError, ReplyError, RequestError};
+use crate::hub::{Hub, lock, unpoisoned};
+use crate::metrics::{Refusal, UNCOUNTED};
+use crate::subscription::Subscription;
+use crate::table::{Route, Target, TopicEntry};
+use crate::topic::Topic;
+
+/// Where refusals are told: who may not do what, on which topic.
+pub const REFUSALS: &str = "bus.refused";
+
+/// A bus. Cheap to clone; made before the tree starts, and there for as long as anybody holds it.
+///
+/// Publishing asks nobody and waits for nobody: when it returns, the envelope lies in the inbox of everybody it is for,
+/// or was dropped there by the terms of that subscription.
+#[derive(Clone, Debug)]
+pub struct Bus(pub(crate) Arc<Hub>);
+
+/// What was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// Its id.
+    pub id: EnvelopeId,
+    /// How many subscriptions it was for; a group is one.
+    pub matched: usize,
+}
+
+impl Bus {
+    /// A bus for one life of a runtime; `run` is different for each.
+    pub fn new(config: Config, run: u64, instruments: &Instruments) -> Result<Self, Error> {
+        Hub::new(config, run, instruments).map(Self)
+    }
+
+    /// For an agent that publishes often on one topic.
+    pub fn publisher(&self, from: impl Into<Arc<str>>, topic: &Topic) -> Result<Publisher, PublishError> {
+        let from = from.into();
+        self.check(&from, topic)?;
+        let entry = self.0.topic(topic);
+        Ok(Publisher {
+            route: self.0.route(&entry),
+            hub: Arc::clone(&self.0),
+            from,
+            entry,
+        })
+    }
+
+    /// Publishes on a topic.
+    pub fn publish(&self, from: impl Into<Arc<str>>, topic: &Topic, draft: Draft) -> Result<Published, PublishError> {
+        self.publisher(from, topic)?.publish(draft)
+    }
+
+    // ---- to agents ----
+
+    /// Sends to the agent that takes envelopes at `path`.
+    pub fn send(&self, from: impl Into<Arc<str>>, path: &str, draft: Draft) -> Result<Published, PublishError> {
+        let from = from.into();
+        self.0.check_draft(&from, &draft)?;
+        let to = unpoisoned(self.0.table.read()).agents.get(path).cloned();
+        let Some(to) = to else {
+            self.0.metrics.refused(Refusal::NoSuchAgent);
+            return Err(PublishError::NoSuchAgent { path: path.into() });
+        };
+        Ok(self.0.send_to(&from, to, draft))
+    }
+
+    /// Sends to all these agents, or to nobody where one of them takes nothing.
+    pub fn multicast(
+        &self,
+        from: impl Into<Arc<str>>,
+        paths: &[&str],
+        draft: &Draft,
+    ) -> Result<Vec<Published>, PublishError> {
+        let from = from.into();
+        self.0.check_draft(&from, draft)?;
+        let table = unpoisoned(self.0.table.read());
+        let found = paths.iter().map(|path| {
+            let agent = table.agents.get(*path).cloned();
+            agent.ok_or_else(|| PublishError::NoSuchAgent { path: (*path).into() })
+        });
+        let found: Result<Vec<_>, _> = found.collect();
+        drop(table);
+        let found = found.inspect_err(|_| self.0.metrics.refused(Refusal::NoSuchAgent))?;
+        Ok(self.0.send_to_all(&from, found, draft))
+    }
+
+    /// Sends to every agent of a team that takes envelopes.
+    pub fn broadcast(
+        &self,
+        from: impl Into<Arc<str>>,
+        team: &str,
+        draft: &Draft,
+    ) -> Result<Vec<Published>, PublishError> {
+        let from = from.into();
+        self.0.check_draft(&from, draft)?;
+        let table = unpoisoned(self.0.table.read());
+        let is_member = |(path, _): &(&Arc<str>, &Arc<Subscription>)| team_of(path) == team;
+        let members = table
+            .agents
+            .iter()
+            .filter(is_member)
+            .map(|(_, one)| Arc::clone(one))
+            .collect();
+        drop(table);
+        Ok(self.0.send_to_all(&from, members, draft))
+    }
+
+    // ---- later ----
+
+    /// Publishes after a while.
+    pub fn publish_after(
+        &self,
+        from: impl Into<Arc<str>>,
+        topic: &Topic,
+        draft: Draft,
+        delay: Duration,
+    ) -> Result<ScheduleId, PublishError> {
+        self.plan(from.into(), topic, draft, delay, None)
+    }
+
+    /// Publishes again and again, first after `delay` and then each `every`. Times that pass while nothing runs are
+    /// skipped.
+    pub fn publish_every(
+        &self,
+        from: impl Into<Arc<str>>,
+        topic: &Topic,
+        draft: Draft,
+        delay: Duration,
+        every: Duration,
+    ) -> Result<ScheduleId, PublishError> {
+        self.plan(from.into(), topic, draft, delay, Some(every))
+    }
+
+    fn plan(
+        &self,
+        from: Arc<str>,
+        topic: &Topic,
+        draft: Draft,
+        delay: Duration,
+        every: Option<Duration>,
+    ) -> Result<ScheduleId, PublishError> {
+        self.check(&from, topic)?;
+        self.0.check_draft(&from, &draft)?;
+        let to = Destination::Topic(topic.clone());
+        let plan = Plan { from, to, draft, every };
+        let added = lock(&self.0.agenda).add(Moment::now() + delay, plan);
+        let id = added.inspect_err(|_| self.0.metrics.refused(Refusal::Full))?;
+        self.0.wake.notify_one();
+        Ok(id)
+    }
+
+    /// Calls off what was to be published later; returns whether it was still to come.
+    pub fn cancel(&self, id: ScheduleId) -> bool {
+        lock(&self.0.agenda).cancel(id)
+    }
+
+    // ---- asking ----
+
+    /// Publishes a question and waits for the first answer.
+    pub async fn request(
+        &self,
+        from: impl Into<Arc<str>>,
+        topic: &Topic,
+        draft: Draft,
+        within: Duration,
+    ) -> Result<Arc<Envelope>, RequestError> {
+        let publisher = self.publisher(from, topic)?;
+        let hub = &self.0;
+        hub.check_draft(&publisher.from, &draft)?;
+        let envelope = hub.seal(draft, &publisher.from, Destination::Topic(topic.clone()));
+        let (entry, route) = (&publisher.entry, &publisher.route);
+        let deliver = |envelope| hub.publish(entry, route, envelope);
+        self.ask(envelope, topic.as_str(), within, deliver).await
+    }
+
+    /// Sends a question to one agent and waits for its answer.
+    pub async fn request_from(
+        &self,
+        from: impl Into<Arc<str>>,
+        path: &str,
+        draft: Draft,
+        within: Duration,
+    ) -> Result<Arc<Envelope>, RequestError> {
+        let (from, hub) = (from.into(), &self.0);
+        hub.check_draft(&from, &draft)?;
+        let agent = unpoisoned(hub.table.read()).agents.get(path).cloned();
+        let to = agent.ok_or_else(|| PublishError::NoSuchAgent { path: path.into() })?;
+        let envelope = hub.seal(draft, &from, Destination::Agent(path.into()));
+        self.ask(envelope, path, within, |envelope| hub.deliver_to(to, envelope))
+            .await
+    }
+
+    async fn ask(
+        &self,
+        envelope: Envelope,
+        to: &str,
+        within: Duration,
+        deliver: impl FnOnce(Envelope) -> Published,
+    ) -> Result<Arc<Envelope>, RequestError> {
+        let limit = self.0.config.requests;
+        let waits = self.0.requests.wait(envelope.id);
+        let mut waiting = waits.ok_or(RequestError::Full { limit })?;
+        if deliver(envelope).matched == 0 {
+            return Err(RequestError::NobodyHears { to: to.to_owned() });
+        }
+        match tokio::time::timeout(within, &mut waiting.answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            _ => Err(RequestError::Timeout {
+                to: to.to_owned(),
+                within,
+            }),
+        }
+    }
+
+    /// Answers a request.
+    pub fn reply(&self, from: impl Into<Arc<str>>, question: &Envelope, draft: Draft) -> Result<(), ReplyError> {
+        let from = from.into();
+        self.0.check_draft(&from, &draft)?;
+        let nobody = ReplyError::NobodyWaits(question.id);
+        if !self.0.requests.is_waiting(question.id) {
+            return Err(nobody);
+        }
+        let to = Destination::Agent(Arc::clone(&question.from));
+        let answer = self.0.seal(draft.answering(question.id), &from, to);
+        if self.0.requests.answer(question.id, answer) {
+            Ok(())
+        } else {
+            Err(nobody)
+        }
+    }
+
+    // ---- beside ----
+
+    /// What became of everything that was for somebody: published × matching subscriptions.
+    pub fn tally(&self) -> Tally {
+        self.0.tally()
+    }
+
+    fn check(&self, from: &Arc<str>, topic: &Topic) -> Result<(), PublishError> {
+        let checked = self.0.access.check(from, "publish on", topic);
+        checked.map_err(|refused| PublishError::NotAllowed(self.0.refuse(refused)))
+    }
+}
+
+impl Hub {
+    pub(crate) fn check_draft(&self, from: &str, draft: &Draft) -> Result<(), PublishError> {
+        let words = check_word("from", from).and_then(|()| check_word("kind", &draft.kind));
+        words.inspect_err(|_| self.metrics.refused(Refusal::Form))?;
+        let size = within(draft.payload.len(), self.config.payload_max);
+        Ok(size.inspect_err(|_| self.metrics.refused(Refusal::Size))?)
+    }
+
+    pub(crate) fn publish(self: &Arc<Self>, entry: &TopicEntry, route: &Route, envelope: Envelope) -> Published {
+        entry.published.fetch_add(1, Ordering::Relaxed);
+        let id = envelope.id;
+        let matched = self.deliver(route, entry.label, envelope);
+        Published { id, matched }
+    }
+
+    fn send_to_all(self: &Arc<Self>, from: &Arc<str>, all: Vec<Arc<Subscription>>, draft: &Draft) -> Vec<Published> {
+        all.into_iter()
+            .map(|to| self.send_to(from, to, draft.clone()))
+            .collect()
+    }
+
+    fn send_to(self: &Arc<Self>, from: &Arc<str>, to: Arc<Subscription>, draft: Draft) -> Published {
+        let destination = Destination::Agent(Arc::clone(&to.profile.subscriber));
+        let envelope = self.seal(draft, from, destination);
+        self.deliver_to(to, envelope)
+    }
+
+    fn deliver_to(self: &Arc<Self>, to: Arc<Subscription>, envelope: Envelope) -> Published {
+        let route = Route {
+            generation: 0,
+            targets: vec![Target::One(to)],
+        };
+        let id = envelope.id;
+        let matched = self.deliver(&route, UNCOUNTED, envelope);
+        Published { id, matched }
+    }
+
+    /// Publishes what was planned: its sender was checked when that was done.
+    pub(crate) fn carry_out(self: &Arc<Self>, plan: Plan) {
+        if let Destination::Topic(topic) = &plan.to {
+            let entry = self.topic(topic);
+            let route = self.route(&entry);
+            let envelope = self.seal(plan.draft, &plan.from, plan.to);
+            self.publish(&entry, &route, envelope);
+        }
+    }
+
+    /// Counts a refusal and tells of it.
+    pub(crate) fn refuse(self: &Arc<Self>, refused: NotAllowed) -> NotAllowed {
+        self.metrics.refused(Refusal::Access);
+        if let Ok(topic) = Topic::new(REFUSALS) {
+            let told =
+                json!({"who": &*refused.who, "what": refused.what, "topic": refused.topic, "limit": refused.limit});
+            self.carry_out(Plan {
+                from: "bus".into(),
+                to: Destination::Topic(topic),
+                draft: Draft::new("refused", Payload::json(&told)),
+                every: None,
+            });
+        }
+        refused
+    }
+}
+
+/// Publishes for one sender on one topic, and remembers who is to get it.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    hub: Arc<Hub>,
+    from: Arc<str>,
+    entry: Arc<TopicEntry>,
+    route: Arc<Route>,
+}
+
+impl Publisher {
+    /// Publishes.
+    pub fn publish(&mut self, draft: Draft) -> Result<Published, PublishError> {
+        self.hub.check_draft(&self.from, &draft)?;
+        if self.route.generation != self.hub.generation.load(Ordering::Acquire) {
+            self.route = self.hub.route(&self.entry);
+        }
+        let to = Destination::Topic(self.entry.topic.clone());
+        let envelope = self.hub.seal(draft, &self.from, to);
+        Ok(self.hub.publish(&self.entry, &self.route, envelope))
+    }
+}
+
+#[cfg(test)]
+#[path = "bus_test.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! What may be set, its meaning and its default.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, Limit};
+use crate::envelope::PAYLOAD_MAX;
+use crate::error::Error;
+use crate::metrics::COUNTED_MAX;
+use crate::topic::Pattern;
+
+/// The settings of the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The largest payload, in bytes.
+    pub payload_max: usize,
+    /// Patterns of topics that metrics count each for itself, up to 16; all others are counted together.
+    pub counted: Vec<String>,
+    /// How many dead letters are kept; the oldest make room.
+    pub dead_letters: usize,
+    /// How many envelopes may wait to be published later.
+    pub delayed: usize,
+    /// How many requests may wait for their answers.
+    pub requests: usize,
+    /// How many subscriptions there may be.
+    pub subscriptions: usize,
+    /// Topics that some teams have to themselves.
+    pub access: Vec<AccessConfig>,
+}
+
+/// Topics that some teams have to themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessConfig {
+    /// A pattern: which topics.
+    pub topics: String,
+    /// The teams that may publish and subscribe there.
+    pub teams: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            payload_max: PAYLOAD_MAX,
+            counted: Vec::new(),
+            dead_letters: 10_000,
+            delayed: 65_536,
+            requests: 65_536,
+            subscriptions: 1_000_000,
+            access: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what cannot be followed.
+    pub fn validated(self) -> Result<Self, Error> {
+        let first = self.faults().into_iter().next();
+        first.map_or(Ok(self), |(_, fault)| Err(fault))
+    }
+
+    /// All that cannot be followed, by the key to change.
+    pub fn faults(&self) -> Vec<(&'static str, Error)> {
+        let mut faults = Vec::new();
+        for (key, value) in [
+            ("payload_max", self.payload_max),
+            ("dead_letters", self.dead_letters),
+            ("subscriptions", self.subscriptions),
+        ] {
+            if value == 0 {
+                faults.push((key, Error::Zero { key }));
+            }
+        }
+        if self.counted.len() > COUNTED_MAX {
+            faults.push((
+                "counted",
+                Error::TooManyCounted {
+                    found: self.counted.len(),
+                },
+            ));
+        }
+        faults.extend(self.counted().err().map(|fault| ("counted", fault)));
+        faults.extend(self.access().err().map(|fault| ("access", fault)));
+        faults
+    }
+
+    pub(crate) fn counted(&self) -> Result<Vec<Pattern>, Error> {
+        let patterns = self.counted.iter().map(Pattern::new);
+        Ok(patterns.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn access(&self) -> Result<Access, Error> {
+        let limits = self.access.iter().map(|limit| {
+            let topics = Pattern::new(&limit.topics)?;
+            let teams = limit.teams.iter().map(|team| team.as_str().into()).collect();
+            Ok(Limit { topics, teams })
+        });
+        limits.collect::<Result<_, Error>>().map(Access)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(config: &Config) -> Vec<&'static str> {
+        config.faults().into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn the_defaults_can_be_followed() {
+        assert!(Config::default().validated().is_ok());
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_key() {
+        let access = AccessConfig {
+            topics: "a..b".to_owned(),
+            teams: Vec::new(),
+        };
+        let config = Config {
+            payload_max: 0,
+            dead_letters: 0,
+            subscriptions: 0,
+            counted: vec!["**.a".to_owned(); 17],
+            access: vec![access],
+            ..Config::default()
+        };
+        let expected = [
+            "payload_max",
+            "dead_letters",
+            "subscriptions",
+            "counted",
+            "counted",
+            "access",
+        ];
+        assert_eq!(keys(&config), expected);
+        assert!(config.validated().is_err());
+    }
+}

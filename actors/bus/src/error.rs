@@ -1,0 +1,138 @@
+//! What can go wrong in this room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use triarch_supervision::metrics::InstrumentError;
+
+use crate::access::NotAllowed;
+use crate::agenda::AgendaFull;
+use crate::codec::{CodecError, TooLarge};
+use crate::metrics::COUNTED_MAX;
+use crate::topic::TopicError;
+
+/// Why there is no bus.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A limit of nothing.
+    #[error("bus.{key} is 0, and then nothing would work; allow at least 1")]
+    Zero {
+        /// The setting.
+        key: &'static str,
+    },
+    /// More patterns than are counted.
+    #[error("bus.counted has {found} patterns; name {COUNTED_MAX} or fewer, the others are counted together")]
+    TooManyCounted {
+        /// How many there are.
+        found: usize,
+    },
+    /// A pattern that is none.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// A mistake in the program.
+    #[error(transparent)]
+    Instrument(#[from] InstrumentError),
+}
+
+/// Why something was not published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The payload is too large.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// The sender or the kind is no word.
+    #[error(transparent)]
+    Form(#[from] CodecError),
+    /// The sender's team may not.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// Nobody takes envelopes at that path.
+    #[error("no agent takes envelopes at {path}; see who does, or publish on a topic")]
+    NoSuchAgent {
+        /// The path.
+        path: Arc<str>,
+    },
+    /// Too much is to be published later.
+    #[error(transparent)]
+    AgendaFull(#[from] AgendaFull),
+}
+
+/// Why somebody does not subscribe.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The subscriber is no word.
+    #[error(transparent)]
+    Form(#[from] CodecError),
+    /// The subscriber's team may not.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// There are as many as there may be.
+    #[error("there are {limit} subscriptions, which is the limit; end some, or use wildcards in fewer")]
+    Full {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It was not published.
+    #[error(transparent)]
+    NotPublished(#[from] PublishError),
+    /// Nobody subscribes there.
+    #[error("nobody hears requests on {to}; see who subscribes, and whether their filters accept it")]
+    NobodyHears {
+        /// Where it went.
+        to: String,
+    },
+    /// There are as many as there may be.
+    #[error("{limit} requests wait for their answers, which is the limit; wait for some")]
+    Full {
+        /// The limit.
+        limit: usize,
+    },
+    /// No answer came in time.
+    #[error("no answer from {to} within {within:?}; allow more time, or see what its subscribers do")]
+    Timeout {
+        /// Where it went.
+        to: String,
+        /// How long was waited.
+        within: Duration,
+    },
+}
+
+/// Why an answer is of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplyError {
+    /// It is no envelope.
+    #[error(transparent)]
+    NotSent(#[from] PublishError),
+    /// Who asked does not wait any more, or never did.
+    #[error("nobody waits for an answer to {0}; answer sooner, or publish it on a topic")]
+    NobodyWaits(crate::envelope::EnvelopeId),
+}
+
+/// Why a dead letter is not replayed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// There is none of that number.
+    #[error("there is no dead letter {0}; list those there are")]
+    NoSuchLetter(u64),
+    /// Its subscriber is there no more.
+    #[error(
+        "the dead letter {number} was for a subscription of {subscriber} that has ended; publish its payload again"
+    )]
+    SubscriptionEnded {
+        /// The letter.
+        number: u64,
+        /// Whose it was.
+        subscriber: Arc<str>,
+    },
+}

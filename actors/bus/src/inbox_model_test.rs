@@ -1,0 +1,166 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::terms::Retry;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Offer(u64, u8, Option<u64>),
+    Take(usize, usize),
+    HandOut,
+    Acknowledge(usize),
+    Fail(usize),
+    Advance(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..40u64, 0..5u8, prop::option::weighted(0.2, 0..2000u64)).prop_map(|(id, lane, ttl)| Step::Offer(id, lane, ttl)),
+        2 => (1..6usize, 0..6usize).prop_map(|(most, used)| Step::Take(most, used)),
+        3 => Just(Step::HandOut),
+        2 => any::<usize>().prop_map(Step::Acknowledge),
+        2 => any::<usize>().prop_map(Step::Fail),
+        2 => prop_oneof![0..300u64, 0..90_000u64].prop_map(Step::Advance),
+    ]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let class = prop::sample::select(vec![Class::AtMostOnce, Class::AtLeastOnce, Class::EffectivelyOnce]);
+    let full = prop::sample::select(vec![WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::DeadLetter]);
+    (class, 1..12usize, full, 1..6usize, any::<bool>(), 1..5u32, 1..7u32).prop_map(
+        |(class, bound, when_full, in_hand, is_strict, tries, poison_after)| Terms {
+            in_hand,
+            is_strict,
+            poison_after,
+            retry: Retry {
+                tries,
+                ..Retry::default()
+            },
+            ..Terms::of(class).bound(bound).when_full(when_full)
+        },
+    )
+}
+
+/// What became of each offer, by what the inbox told and handed out alone.
+#[derive(Default)]
+struct Model {
+    offered: u64,
+    delivered: u64,
+    dropped: u64,
+    dead: u64,
+    /// What was handed out and not settled: token, id, and when it is due.
+    out: Vec<(u64, u64, Moment)>,
+    /// Ids that were taken in, and how often they were handed out since.
+    handed: HashMap<u64, u32>,
+    /// The last of each lane that was handed out for the first time, by the order of offers.
+    last: [u64; 5],
+}
+
+impl Model {
+    fn learn(&mut self, bench: &mut Bench) {
+        for effect in bench.effects.drain(..) {
+            match effect {
+                Effect::Delivered { .. } => {}
+                Effect::Dropped { .. } => self.dropped += 1,
+                Effect::Dead { waiting, .. } => {
+                    self.dead += 1;
+                    self.handed.remove(&(waiting.item.at.as_nanos()));
+                }
+            }
+        }
+    }
+}
+
+/// What the inbox says of itself is what the model learnt.
+fn compare(bench: &Bench, model: &Model, terms: Terms) -> Result<(), TestCaseError> {
+    let tally = bench.inbox.tally();
+    prop_assert!(tally.is_balanced(), "{:?}", tally);
+    prop_assert_eq!(
+        (tally.offered, tally.delivered, tally.dropped, tally.dead),
+        (model.offered, model.delivered, model.dropped, model.dead)
+    );
+    prop_assert!(tally.waiting <= u64::try_from(terms.bound).unwrap());
+    prop_assert!(bench.inbox.next_due(bench.now).is_none_or(|due| due > bench.now));
+    Ok(())
+}
+
+fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let (mut bench, mut model) = (Bench::new(terms), Model::default());
+    for (step, serial) in steps.into_iter().zip(1..) {
+        match step {
+            Step::Offer(id, lane, ttl) => {
+                let until = ttl.map(|ttl| bench.now + MS * u32::try_from(ttl).unwrap());
+                // The serial number stands where the time of publication does, to tell offers apart.
+                let item = Item {
+                    at: Moment::from_nanos(serial),
+                    ..item(id, Priority::ALL[usize::from(lane)], until)
+                };
+                bench.offer(item);
+                model.offered += 1;
+            }
+            Step::Take(most, used) if terms.class == Class::AtMostOnce => {
+                let mut taken = bench.lend(most);
+                prop_assert!(taken.len() <= most);
+                for item in taken.drain(..used.min(taken.len())) {
+                    prop_assert!(item.until.is_none_or(|until| bench.now < until));
+                    let last = &mut model.last[item.envelope.priority as usize];
+                    prop_assert!(
+                        *last < item.at.as_nanos(),
+                        "the order of a lane is kept, and nothing comes twice"
+                    );
+                    *last = item.at.as_nanos();
+                    model.delivered += 1;
+                }
+                bench.inbox.give_back(taken);
+            }
+            Step::HandOut if terms.class != Class::AtMostOnce => {
+                let is_ready = bench.inbox.is_ready(bench.now);
+                if let Some(handed) = bench.hand_out() {
+                    prop_assert!(is_ready);
+                    let serial = handed.item.at.as_nanos();
+                    prop_assert!(handed.item.until.is_none_or(|until| bench.now < until));
+                    let tries = model.handed.entry(serial).or_default();
+                    *tries += 1;
+                    prop_assert_eq!(*tries, handed.attempt);
+                    prop_assert!(*tries <= terms.retry.tries.min(terms.poison_after));
+                    let last = &mut model.last[handed.item.envelope.priority as usize];
+                    prop_assert!(*tries > 1 || *last < serial, "the order of first tries is kept");
+                    *last = (*last).max(serial);
+                    model.out.push((handed.token, serial, bench.now + terms.ack_within));
+                    let most = if terms.is_strict { 1 } else { terms.in_hand };
+                    prop_assert!(model.out.len() <= most);
+                }
+            }
+            Step::Acknowledge(which) if !model.out.is_empty() => {
+                let (token, _, _) = model.out.remove(which % model.out.len());
+                prop_assert!(bench.acknowledge(token));
+                model.delivered += 1;
+            }
+            Step::Fail(which) if !model.out.is_empty() => {
+                let (token, _, _) = model.out.remove(which % model.out.len());
+                prop_assert!(bench.fail(token));
+            }
+            Step::Advance(time) => {
+                bench.advance(MS * u32::try_from(time).unwrap());
+                model.out.retain(|(_, _, due)| *due > bench.now);
+            }
+            _ => {}
+        }
+        model.learn(&mut bench);
+        compare(&bench, &model, terms)?;
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #[test]
+    fn everything_offered_is_accounted_for_at_each_moment(
+        terms in terms(),
+        steps in prop::collection::vec(step(), 0..150),
+    ) {
+        check(terms, steps)?;
+    }
+}

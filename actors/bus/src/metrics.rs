@@ -1,0 +1,312 @@
+//! What the room counts.
+
+use std::sync::Arc;
+
+use triarch_supervision::metrics::{
+    Buckets, Counter, Family, Fan, Gauge, Histogram, InstrumentError, Instruments, Label, Section,
+};
+
+use crate::account::{Cause, Dropped};
+use crate::topic::{Pattern, Topic};
+
+/// How many patterns of topics can be counted each for itself.
+pub const COUNTED_MAX: usize = 16;
+
+/// The patterns of the configuration, and `other`.
+const TOPIC: Label = Label::open("topic", COUNTED_MAX);
+const OTHER: &str = "other";
+/// What everything else is counted under.
+pub(crate) const UNCOUNTED: u16 = u16::MAX;
+const NO_SUBSCRIBER: &str = "no_subscriber";
+
+/// What is published.
+pub const PUBLISHED: Family = Family::counter("triarch_bus_published_total", &[TOPIC], "Envelopes published.");
+
+/// What is delivered.
+pub const DELIVERED: Family = Family::counter(
+    "triarch_bus_delivered_total",
+    &[TOPIC],
+    "Envelopes handed to subscribers, or acknowledged by them where that is asked for.",
+);
+
+/// What is lost.
+pub const DROPPED: Family = Family::counter(
+    "triarch_bus_dropped_total",
+    &[
+        TOPIC,
+        Label::closed(
+            "reason",
+            &["lagged", "full", "expired", "closed", "duplicate", NO_SUBSCRIBER],
+        ),
+    ],
+    "Envelopes that did not reach a subscriber and are kept nowhere, by reason; no_subscriber where there was none.",
+);
+
+/// Who subscribes.
+pub const SUBSCRIBERS: Family = Family::gauge(
+    "triarch_bus_subscribers",
+    &[TOPIC],
+    "Subscriptions, by what their pattern is counted under.",
+);
+
+/// How far the slowest is behind.
+pub const LAG: Family = Family::gauge(
+    "triarch_bus_lag_messages",
+    &[TOPIC],
+    "Envelopes that wait for the slowest subscription.",
+);
+
+/// How long delivery takes.
+pub const DELIVERY_SECONDS: Family = Family::histogram(
+    "triarch_bus_delivery_seconds",
+    Buckets::FAST,
+    &[TOPIC],
+    "Publication to hand-out for the first of each batch that a subscriber takes, and to acknowledgement where that is asked for.",
+);
+
+/// How much is published.
+pub const PAYLOAD_BYTES: Family = Family::counter(
+    "triarch_bus_payload_bytes_total",
+    &[TOPIC],
+    "Bytes of the payloads published.",
+);
+
+/// What could not be delivered.
+pub const DEAD: Family = Family::counter(
+    "triarch_bus_dead_letters_total",
+    &[Label::closed(
+        "cause",
+        &[
+            "failed",
+            "crashed",
+            "unacknowledged",
+            "expired",
+            "full",
+            "closed",
+            "poison",
+        ],
+    )],
+    "Envelopes that could not be delivered and became dead letters, by cause.",
+);
+
+/// What of that is kept.
+pub const DEAD_KEPT: Family = Family::gauge(
+    "triarch_bus_dead_letters_kept",
+    &[],
+    "Dead letters that can be replayed.",
+);
+
+/// What was not let in.
+pub const REFUSED: Family = Family::counter(
+    "triarch_bus_refused_total",
+    &[Label::closed(
+        "reason",
+        &["access", "size", "form", "no_such_agent", "full"],
+    )],
+    "Publications and subscriptions that were refused, by reason.",
+);
+
+/// What is to be published later.
+pub const DELAYED: Family = Family::gauge(
+    "triarch_bus_delayed_messages",
+    &[],
+    "Envelopes that are to be published later.",
+);
+
+/// Who is left alone.
+pub const BREAKERS_OPEN: Family = Family::gauge(
+    "triarch_bus_breakers_open",
+    &[],
+    "Subscriptions that get nothing for a while because they failed again and again.",
+);
+
+/// The section of the bus in a catalogue.
+pub const BUS: Section = Section {
+    title: "Bus",
+    families: &[
+        PUBLISHED,
+        DELIVERED,
+        DROPPED,
+        SUBSCRIBERS,
+        LAG,
+        DELIVERY_SECONDS,
+        PAYLOAD_BYTES,
+        DEAD,
+        DEAD_KEPT,
+        REFUSED,
+        DELAYED,
+        BREAKERS_OPEN,
+    ],
+};
+
+/// Why something is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Access,
+    Size,
+    Form,
+    NoSuchAgent,
+    Full,
+}
+
+impl Refusal {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Size => "size",
+            Self::Form => "form",
+            Self::NoSuchAgent => "no_such_agent",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// The instruments of one topic, or of several that are counted together.
+#[derive(Debug)]
+pub(crate) struct OfTopic {
+    pub(crate) published: Arc<Counter>,
+    pub(crate) delivered: Arc<Counter>,
+    dropped: Fan<Counter>,
+    pub(crate) subscribers: Arc<Gauge>,
+    pub(crate) lag: Arc<Gauge>,
+    pub(crate) seconds: Arc<Histogram>,
+    pub(crate) payload_bytes: Arc<Counter>,
+}
+
+impl OfTopic {
+    fn new(instruments: &Instruments, topic: &str) -> Result<Self, InstrumentError> {
+        Ok(Self {
+            published: instruments.labelled(&PUBLISHED)?.with([topic]),
+            delivered: instruments.labelled(&DELIVERED)?.with([topic]),
+            dropped: instruments.fans(&DROPPED)?.with([topic]),
+            subscribers: instruments.labelled(&SUBSCRIBERS)?.with([topic]),
+            lag: instruments.labelled(&LAG)?.with([topic]),
+            seconds: instruments.labelled(&DELIVERY_SECONDS)?.with([topic]),
+            payload_bytes: instruments.labelled(&PAYLOAD_BYTES)?.with([topic]),
+        })
+    }
+
+    pub(crate) fn dropped(&self, why: Dropped) {
+        self.dropped.at(why.label()).increment();
+    }
+
+    pub(crate) fn without_subscriber(&self) {
+        self.dropped.at(NO_SUBSCRIBER).increment();
+    }
+}
+
+/// The instruments of the room.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    counted: Vec<Pattern>,
+    /// In the order of `counted`, and then `other`.
+    topics: Vec<OfTopic>,
+    other: OfTopic,
+    dead: Fan<Counter>,
+    refused: Fan<Counter>,
+    pub(crate) dead_kept: Arc<Gauge>,
+    pub(crate) delayed: Arc<Gauge>,
+    pub(crate) breakers_open: Arc<Gauge>,
+}
+
+impl Metrics {
+    pub(crate) fn new(instruments: &Instruments, counted: Vec<Pattern>) -> Result<Self, InstrumentError> {
+        let topics = counted
+            .iter()
+            .map(|pattern| OfTopic::new(instruments, pattern.as_str()));
+        Ok(Self {
+            topics: topics.collect::<Result<_, _>>()?,
+            other: OfTopic::new(instruments, OTHER)?,
+            counted,
+            dead: instruments.fans(&DEAD)?.with([]),
+            refused: instruments.fans(&REFUSED)?.with([]),
+            dead_kept: instruments.single(&DEAD_KEPT)?,
+            delayed: instruments.single(&DELAYED)?,
+            breakers_open: instruments.single(&BREAKERS_OPEN)?,
+        })
+    }
+
+    /// What a topic is counted under: the first pattern that stands for it.
+    pub(crate) fn label(&self, topic: &Topic) -> u16 {
+        self.position(|pattern| pattern.matches(topic))
+    }
+
+    /// What a subscription is counted under: the pattern that it is itself, or that stands for its one topic.
+    pub(crate) fn label_of_pattern(&self, wanted: &Pattern) -> u16 {
+        match Topic::new(wanted.as_str()) {
+            Ok(topic) => self.label(&topic),
+            Err(_) => self.position(|pattern| pattern == wanted),
+        }
+    }
+
+    fn position(&self, is_it: impl Fn(&Pattern) -> bool) -> u16 {
+        let index = self.counted.iter().position(is_it);
+        index.and_then(|index| u16::try_from(index).ok()).unwrap_or(UNCOUNTED)
+    }
+
+    pub(crate) fn of(&self, label: u16) -> &OfTopic {
+        self.topics.get(usize::from(label)).unwrap_or(&self.other)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &OfTopic> {
+        self.topics.iter().chain([&self.other])
+    }
+
+    pub(crate) fn dead(&self, cause: Cause) {
+        self.dead.at(cause.label()).increment();
+    }
+
+    pub(crate) fn refused(&self, why: Refusal) {
+        self.refused.at(why.label()).increment();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use triarch_supervision::metrics::Values;
+
+    use super::*;
+
+    fn has(label: &Label, word: &str) -> bool {
+        matches!(label.values, Values::Closed(words) if words.contains(&word))
+    }
+
+    #[test]
+    fn every_reason_and_every_cause_has_its_word() {
+        for why in Dropped::ALL {
+            assert!(has(&DROPPED.labels[1], why.label()), "{why:?}");
+        }
+        for cause in Cause::ALL {
+            assert!(has(&DEAD.labels[0], cause.label()), "{cause:?}");
+        }
+        for why in [
+            Refusal::Access,
+            Refusal::Size,
+            Refusal::Form,
+            Refusal::NoSuchAgent,
+            Refusal::Full,
+        ] {
+            assert!(has(&REFUSED.labels[0], why.label()), "{why:?}");
+        }
+    }
+
+    #[test]
+    fn a_topic_is_counted_under_the_first_pattern_that_stands_for_it() {
+        let instruments = Instruments::with_tree(&[BUS]).unwrap();
+        let counted = ["a.*", "a.**"].map(|text| Pattern::new(text).unwrap()).to_vec();
+        let metrics = Metrics::new(&instruments, counted).unwrap();
+        for (topic, label) in [("a.b", 0), ("a", 1), ("a.b.c", 1), ("b", UNCOUNTED)] {
+            assert_eq!(metrics.label(&Topic::new(topic).unwrap()), label, "{topic}");
+            assert_eq!(
+                metrics.label_of_pattern(&Pattern::new(topic).unwrap()),
+                label,
+                "{topic}"
+            );
+        }
+        assert_eq!(metrics.label_of_pattern(&Pattern::new("a.**").unwrap()), 1);
+        assert_eq!(metrics.label_of_pattern(&Pattern::new("*.b").unwrap()), UNCOUNTED);
+        metrics.of(7).published.add(2);
+        assert_eq!(metrics.other.published.get(), 2);
+        assert_eq!(metrics.all().count(), 3);
+    }
+}

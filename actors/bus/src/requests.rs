@@ -1,0 +1,64 @@
+//! Who waits for an answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+
+use crate::envelope::{Envelope, EnvelopeId};
+use crate::hub::lock;
+
+/// Requests without an answer yet.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    waiting: Mutex<HashMap<EnvelopeId, oneshot::Sender<Arc<Envelope>>>>,
+    most: usize,
+}
+
+/// One that waits; dropped, it waits no more.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a> {
+    requests: &'a Requests,
+    id: EnvelopeId,
+    pub(crate) answer: oneshot::Receiver<Arc<Envelope>>,
+}
+
+impl Requests {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            most,
+        }
+    }
+
+    /// Waits for an answer to `id`, where there is room for one more.
+    pub(crate) fn wait(&self, id: EnvelopeId) -> Option<Waiting<'_>> {
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() >= self.most {
+            return None;
+        }
+        let (sender, answer) = oneshot::channel();
+        waiting.insert(id, sender);
+        Some(Waiting {
+            requests: self,
+            id,
+            answer,
+        })
+    }
+
+    /// Hands an answer to who waits for it; tells whether anybody does.
+    pub(crate) fn answer(&self, id: EnvelopeId, answer: Envelope) -> bool {
+        let sender = lock(&self.waiting).remove(&id);
+        sender.is_some_and(|sender| sender.send(Arc::new(answer)).is_ok())
+    }
+
+    pub(crate) fn is_waiting(&self, id: EnvelopeId) -> bool {
+        lock(&self.waiting).contains_key(&id)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.requests.waiting).remove(&self.id);
+    }
+}

@@ -1,0 +1,376 @@
+//! The handle of a bus: subscribing, looking, dead letters.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use triarch_supervision::clock::Moment;
+use triarch_supervision::message::Message;
+use triarch_supervision::prelude::Address;
+
+use crate::account::Tally;
+use crate::arrivals::Arrivals;
+use crate::breaker::BreakerState;
+use crate::bus::Bus;
+use crate::codec::check_word;
+use crate::dead::{DeadLetter, Query, SubscriptionId};
+use crate::error::{ReplayError, SubscribeError};
+use crate::filter::Filter;
+use crate::group::Pick;
+use crate::hub::{Hub, lock, unpoisoned};
+use crate::inbox::{Item, Waiting};
+use crate::listener::{Ear, Listener};
+use crate::metrics::{Refusal, UNCOUNTED};
+use crate::subscription::{Bell, Profile, Subscription};
+use crate::table::{Group, Target};
+use crate::terms::{Class, Terms};
+use crate::topic::{Pattern, Topic};
+
+/// What somebody subscribes to.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    pattern: Pattern,
+    subscriber: Arc<str>,
+    terms: Terms,
+    filter: Option<Filter>,
+    group: Option<(Arc<str>, Pick)>,
+}
+
+impl Subscribe {
+    /// All of a pattern, for `subscriber`: the path of an agent, or who it is.
+    pub fn new(pattern: Pattern, subscriber: impl Into<Arc<str>>) -> Self {
+        Self {
+            pattern,
+            subscriber: subscriber.into(),
+            terms: Terms::default(),
+            filter: None,
+            group: None,
+        }
+    }
+
+    /// Under these terms.
+    #[must_use]
+    pub fn terms(mut self, terms: Terms) -> Self {
+        self.terms = terms;
+        self
+    }
+
+    /// Only what a filter accepts.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// As one of a group, of whom one gets each envelope. Who founds the group says how that one is found.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<Arc<str>>, pick: Pick) -> Self {
+        self.group = Some((name.into(), pick));
+        self
+    }
+}
+
+/// A subscription as it is shown.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct SubscriptionView {
+    /// Names it.
+    pub id: SubscriptionId,
+    /// The agent, or who else subscribes.
+    pub subscriber: Arc<str>,
+    /// What it subscribes to; nothing where it takes what is sent to its path.
+    pub pattern: Option<Pattern>,
+    /// Its filter as it is written.
+    pub filter: Option<String>,
+    /// The group it is of.
+    pub group: Option<Arc<str>>,
+    /// What is promised to it.
+    pub class: Class,
+    /// How many may wait.
+    pub bound: usize,
+    /// What became of everything for it; its lag is what waits.
+    pub tally: Tally,
+    /// Whether it is left alone.
+    pub breaker: BreakerState,
+}
+
+/// A topic as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TopicView {
+    /// The topic.
+    pub topic: Topic,
+    /// What was published on it.
+    pub published: u64,
+    /// How many subscriptions get that now; a group is one.
+    pub subscriptions: usize,
+}
+
+/// What came of a replay of many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replayed {
+    /// Handed to their subscriptions again.
+    pub sent: usize,
+    /// Kept, since their subscriptions have ended.
+    pub kept: usize,
+}
+
+impl Bus {
+    /// Subscribes an agent, through all its lives: arrivals are put into its mailbox. One that asks for the same pattern
+    /// and group again keeps what waits for it; other terms and another filter take the place of the old ones.
+    pub fn subscribe<M>(&self, what: Subscribe, address: &Address<M>) -> Result<SubscriptionId, SubscribeError>
+    where
+        M: Message + From<Arrivals>,
+    {
+        self.add(what, Box::new(address.clone()), true)
+    }
+
+    /// Lets an agent take what is sent to its path.
+    pub fn attach<M>(
+        &self,
+        path: impl Into<Arc<str>>,
+        terms: Terms,
+        address: &Address<M>,
+    ) -> Result<SubscriptionId, SubscribeError>
+    where
+        M: Message + From<Arrivals>,
+    {
+        let path = path.into();
+        self.check_form(&path)?;
+        let profile = |id| Profile {
+            id,
+            pattern: None,
+            subscriber: path,
+            filter: None,
+            group: None,
+            label: UNCOUNTED,
+            terms,
+        };
+        self.0.enter(profile, Box::new(address.clone()), true)
+    }
+
+    /// Subscribes somebody who takes the envelopes one by one.
+    pub fn listen(&self, what: Subscribe) -> Result<Listener, SubscribeError> {
+        let ear = Ear::default();
+        let id = self.add(what, Box::new(ear.clone()), false)?;
+        Ok(Listener::new(self.clone(), id, ear))
+    }
+
+    fn add(&self, what: Subscribe, bell: Box<dyn Bell>, has_key: bool) -> Result<SubscriptionId, SubscribeError> {
+        self.check_form(&what.subscriber)?;
+        if let Ok(topic) = Topic::new(what.pattern.as_str()) {
+            let checked = self.0.access.check(&what.subscriber, "subscribe to", &topic);
+            checked.map_err(|refused| SubscribeError::NotAllowed(self.0.refuse(refused)))?;
+        }
+        let label = self.0.metrics.label_of_pattern(&what.pattern);
+        let profile = |id| Profile {
+            id,
+            pattern: Some(what.pattern),
+            subscriber: what.subscriber,
+            filter: what.filter,
+            group: what.group,
+            label,
+            terms: what.terms,
+        };
+        self.0.enter(profile, bell, has_key)
+    }
+
+    fn check_form(&self, subscriber: &str) -> Result<(), SubscribeError> {
+        let checked = check_word("subscriber", subscriber);
+        Ok(checked.inspect_err(|_| self.0.metrics.refused(Refusal::Form))?)
+    }
+
+    /// Ends a subscription; what waits goes to the others of its group, or is dropped, or dead. False where it has ended
+    /// before.
+    pub fn unsubscribe(&self, id: SubscriptionId) -> bool {
+        self.0.leave(id)
+    }
+
+    // ---- looking ----
+
+    /// All subscriptions, oldest first.
+    pub fn subscriptions(&self) -> Vec<SubscriptionView> {
+        let table = unpoisoned(self.0.table.read());
+        let mut all: Vec<_> = table.subscriptions.values().cloned().collect();
+        drop(table);
+        all.sort_unstable_by_key(|one| one.profile.id);
+        all.iter().map(|one| view(one)).collect()
+    }
+
+    /// The topics that were published on and are remembered, by their names.
+    pub fn topics(&self) -> Vec<TopicView> {
+        let table = unpoisoned(self.0.table.read());
+        let entries: Vec<_> = table.topics.values().cloned().collect();
+        drop(table);
+        let mut topics: Vec<_> = entries
+            .iter()
+            .map(|entry| TopicView {
+                topic: entry.topic.clone(),
+                published: entry.published.load(Ordering::Relaxed),
+                subscriptions: self.0.route(entry).targets.len(),
+            })
+            .collect();
+        topics.sort_unstable_by(|one, other| one.topic.cmp(&other.topic));
+        topics
+    }
+
+    // ---- dead letters ----
+
+    /// Up to `most` dead letters with numbers above `after`, oldest first.
+    pub fn dead_letters(&self, query: &Query, after: u64, most: usize) -> Vec<DeadLetter> {
+        lock(&self.0.dead).find(query, after, most)
+    }
+
+    /// How many dead letters made room for others, and cannot be replayed.
+    pub fn forgotten_letters(&self) -> u64 {
+        lock(&self.0.dead).forgotten()
+    }
+
+    /// Hands a dead letter to its subscription again, out of quarantine too.
+    pub fn replay(&self, number: u64) -> Result<(), ReplayError> {
+        let letter = lock(&self.0.dead).take(number);
+        let letter = letter.ok_or(ReplayError::NoSuchLetter(number))?;
+        self.0.revive(letter).map_err(|letter| {
+            let subscriber = Arc::clone(&letter.subscriber);
+            lock(&self.0.dead).put_back(letter);
+            ReplayError::SubscriptionEnded { number, subscriber }
+        })
+    }
+
+    /// Does so with all that a query means, but for those in quarantine.
+    pub fn replay_all(&self, query: &Query) -> Replayed {
+        let letters = lock(&self.0.dead).take_all(query);
+        let mut replayed = Replayed::default();
+        for letter in letters {
+            match self.0.revive(letter) {
+                Ok(()) => replayed.sent += 1,
+                Err(letter) => {
+                    replayed.kept += 1;
+                    lock(&self.0.dead).put_back(letter);
+                }
+            }
+        }
+        replayed
+    }
+}
+
+fn view(one: &Subscription) -> SubscriptionView {
+    let profile = &one.profile;
+    let (tally, breaker) = one.figures();
+    SubscriptionView {
+        id: profile.id,
+        subscriber: Arc::clone(&profile.subscriber),
+        pattern: profile.pattern.clone(),
+        filter: profile.filter.as_ref().map(ToString::to_string),
+        group: profile.group.as_ref().map(|(name, _)| Arc::clone(name)),
+        class: profile.terms.class,
+        bound: profile.terms.bound,
+        tally,
+        breaker,
+    }
+}
+
+impl Hub {
+    fn enter(
+        self: &Arc<Self>,
+        profile: impl FnOnce(SubscriptionId) -> Profile,
+        bell: Box<dyn Bell>,
+        has_key: bool,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        let limit = self.config.subscriptions;
+        let mut table = unpoisoned(self.table.write());
+        let one = Subscription::new(profile(table.next_id()), bell);
+        let before = if has_key { table.like(&one) } else { None };
+        if before.is_none() && table.subscriptions.len() >= limit {
+            self.metrics.refused(Refusal::Full);
+            return Err(SubscribeError::Full { limit });
+        }
+        if let Some(same) = before.as_ref().filter(|before| means_the_same(before, &one)) {
+            return Ok(same.profile.id);
+        }
+        if let Some(before) = &before {
+            table.remove(before);
+        }
+        table.add(&one, has_key);
+        self.generation.fetch_add(1, Ordering::Release);
+        drop(table);
+        if let Some(before) = before {
+            self.hand_over(&before, &one);
+        }
+        Ok(one.profile.id)
+    }
+
+    /// Ends a subscription; false where it has ended before.
+    pub(crate) fn leave(self: &Arc<Self>, id: SubscriptionId) -> bool {
+        let mut table = unpoisoned(self.table.write());
+        let Some(one) = table.subscriptions.get(&id).cloned() else {
+            return false;
+        };
+        let group = table.remove(&one);
+        self.generation.fetch_add(1, Ordering::Release);
+        drop(table);
+        if let Some(group) = group {
+            self.hand_over_to_group(&one, &group);
+        }
+        one.close(self);
+        true
+    }
+
+    fn hand_over(self: &Arc<Self>, from: &Subscription, to: &Arc<Subscription>) {
+        for waiting in from.withdraw(self) {
+            self.admit(to, waiting);
+        }
+    }
+
+    fn hand_over_to_group(self: &Arc<Self>, from: &Arc<Subscription>, group: &Group) {
+        for waiting in from.withdraw(self) {
+            match group.choose(|_| true, &mut self.chance()) {
+                Some(member) => self.admit(&member, waiting),
+                None => from.bury_left(self, waiting),
+            }
+        }
+    }
+
+    fn admit(self: &Arc<Self>, to: &Arc<Subscription>, waiting: Waiting) {
+        let now = Moment::now();
+        to.act(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
+    }
+
+    /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing.
+    fn revive(self: &Arc<Self>, letter: DeadLetter) -> Result<(), DeadLetter> {
+        let same = self.subscription(letter.subscription);
+        let Some(one) = same.or_else(|| self.successor(&letter)) else {
+            return Err(letter);
+        };
+        let item = Item {
+            label: letter
+                .envelope
+                .topic()
+                .map_or(UNCOUNTED, |topic| self.metrics.label(topic)),
+            envelope: letter.envelope,
+            until: None,
+            at: Moment::now(),
+        };
+        self.admit(&one, Waiting::again(item, letter.failures));
+        Ok(())
+    }
+
+    fn successor(&self, letter: &DeadLetter) -> Option<Arc<Subscription>> {
+        let Some(topic) = letter.envelope.topic() else {
+            return unpoisoned(self.table.read()).agents.get(&letter.subscriber).cloned();
+        };
+        let route = self.route(&self.topic(topic));
+        let is_it = |target: &Target| match target {
+            Target::One(one) if one.profile.subscriber == letter.subscriber => Some(Arc::clone(one)),
+            _ => None,
+        };
+        route.targets.iter().find_map(is_it)
+    }
+}
+
+/// Whether a subscription asks for nothing new.
+fn means_the_same(one: &Subscription, other: &Subscription) -> bool {
+    let (one_is, other_is) = (&one.profile, &other.profile);
+    !one.bell.is_gone() && one_is.terms == other_is.terms && one_is.filter == other_is.filter
+}

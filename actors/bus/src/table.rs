@@ -1,0 +1,216 @@
+//! Who subscribes to what.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
+
+use foldhash::fast::RandomState;
+use triarch_supervision::clock::Chance;
+
+use crate::dead::SubscriptionId;
+use crate::group::Pick;
+use crate::hub::unpoisoned;
+use crate::matcher::Matcher;
+use crate::subscription::Subscription;
+use crate::topic::{Pattern, Topic};
+
+/// How many topics are remembered with their routes; of others the route is looked up each time.
+const TOPICS_MAX: usize = 4096;
+
+/// Where a pattern leads.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    One(Arc<Subscription>),
+    Group(Arc<Group>),
+}
+
+/// Subscribers of whom one gets each envelope.
+#[derive(Debug)]
+pub(crate) struct Group {
+    number: u64,
+    pick: Pick,
+    members: RwLock<Vec<Arc<Subscription>>>,
+    turn: AtomicUsize,
+}
+
+impl Group {
+    /// One of those that may.
+    pub(crate) fn choose(
+        &self,
+        may: impl Fn(&Arc<Subscription>) -> bool,
+        chance: &mut impl Chance,
+    ) -> Option<Arc<Subscription>> {
+        let members = unpoisoned(self.members.read());
+        let able: Vec<_> = members.iter().filter(|member| may(member)).collect();
+        let loads: Vec<_> = able.iter().map(|member| member.load()).collect();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let index = self.pick.choose(&loads, turn, chance)?;
+        able.get(index).map(|member| Arc::clone(member))
+    }
+}
+
+/// Who gets what is published on one topic, as of one generation of the table.
+#[derive(Debug, Default)]
+pub(crate) struct Route {
+    pub(crate) generation: u64,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// A topic that somebody published on.
+#[derive(Debug)]
+pub(crate) struct TopicEntry {
+    pub(crate) topic: Topic,
+    pub(crate) label: u16,
+    pub(crate) published: AtomicU64,
+    route: RwLock<Arc<Route>>,
+}
+
+impl TopicEntry {
+    fn new(topic: &Topic, label: u16) -> Arc<Self> {
+        Arc::new(Self {
+            topic: topic.clone(),
+            label,
+            published: AtomicU64::new(0),
+            route: RwLock::default(),
+        })
+    }
+
+    pub(crate) fn route(&self) -> Arc<Route> {
+        let route = unpoisoned(self.route.read());
+        Arc::clone(&route)
+    }
+
+    pub(crate) fn set_route(&self, route: &Arc<Route>) {
+        let mut known = unpoisoned(self.route.write());
+        // Another publisher may have found a newer one meanwhile.
+        if known.generation < route.generation {
+            *known = Arc::clone(route);
+        }
+    }
+}
+
+/// What tells subscriptions of agents apart: one who subscribes again means the same.
+type Key = (Arc<str>, Option<Pattern>, Option<Arc<str>>);
+
+/// Who subscribes to what.
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) matcher: Matcher<Target>,
+    pub(crate) subscriptions: HashMap<SubscriptionId, Arc<Subscription>, RandomState>,
+    /// Who takes what is sent to a path.
+    pub(crate) agents: HashMap<Arc<str>, Arc<Subscription>, RandomState>,
+    pub(crate) topics: HashMap<Topic, Arc<TopicEntry>, RandomState>,
+    keys: HashMap<Key, SubscriptionId, RandomState>,
+    groups: HashMap<(Arc<str>, Pattern), Arc<Group>, RandomState>,
+    next: u64,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("subscriptions", &self.subscriptions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Table {
+    pub(crate) fn next_id(&mut self) -> SubscriptionId {
+        self.next += 1;
+        SubscriptionId(self.next)
+    }
+
+    pub(crate) fn topic(&mut self, topic: &Topic, label: u16) -> Arc<TopicEntry> {
+        if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(topic) {
+            return TopicEntry::new(topic, label);
+        }
+        let entry = self.topics.entry(topic.clone());
+        Arc::clone(entry.or_insert_with(|| TopicEntry::new(topic, label)))
+    }
+
+    /// The subscription of the same subscriber to the same.
+    pub(crate) fn like(&self, one: &Subscription) -> Option<Arc<Subscription>> {
+        self.subscriptions.get(self.keys.get(&key(one))?).cloned()
+    }
+
+    /// Adds a subscription; one that nobody else can ask for again has no key.
+    pub(crate) fn add(&mut self, one: &Arc<Subscription>, has_key: bool) {
+        let profile = &one.profile;
+        self.subscriptions.insert(profile.id, Arc::clone(one));
+        if has_key {
+            self.keys.insert(key(one), profile.id);
+        }
+        match (&profile.pattern, &profile.group) {
+            (None, _) => {
+                self.agents.insert(Arc::clone(&profile.subscriber), Arc::clone(one));
+            }
+            (Some(pattern), None) => {
+                self.matcher.insert(pattern, profile.id.0, Target::One(Arc::clone(one)));
+            }
+            (Some(pattern), Some((name, pick))) => self.join(one, pattern, name, *pick),
+        }
+    }
+
+    fn join(&mut self, one: &Arc<Subscription>, pattern: &Pattern, name: &Arc<str>, pick: Pick) {
+        let (matcher, number) = (&mut self.matcher, one.profile.id.0);
+        let group = self
+            .groups
+            .entry((Arc::clone(name), pattern.clone()))
+            .or_insert_with(|| {
+                let group = Arc::new(Group {
+                    number,
+                    pick,
+                    members: RwLock::default(),
+                    turn: AtomicUsize::new(0),
+                });
+                matcher.insert(pattern, number, Target::Group(Arc::clone(&group)));
+                group
+            });
+        unpoisoned(group.members.write()).push(Arc::clone(one));
+    }
+
+    /// Takes a subscription out, and tells who takes over what waits for it: the group it was of.
+    pub(crate) fn remove(&mut self, one: &Subscription) -> Option<Arc<Group>> {
+        let profile = &one.profile;
+        self.subscriptions.remove(&profile.id)?;
+        let key = key(one);
+        if self.keys.get(&key) == Some(&profile.id) {
+            self.keys.remove(&key);
+        }
+        match (&profile.pattern, &profile.group) {
+            (None, _) => {
+                let is_it = |there: &Arc<Subscription>| there.profile.id == profile.id;
+                if self.agents.get(&profile.subscriber).is_some_and(is_it) {
+                    self.agents.remove(&profile.subscriber);
+                }
+                None
+            }
+            (Some(pattern), None) => {
+                self.matcher.remove(pattern, profile.id.0);
+                None
+            }
+            (Some(pattern), Some((name, _))) => self.leave(profile.id, pattern, name),
+        }
+    }
+
+    fn leave(&mut self, id: SubscriptionId, pattern: &Pattern, name: &Arc<str>) -> Option<Arc<Group>> {
+        let key = (Arc::clone(name), pattern.clone());
+        let group = Arc::clone(self.groups.get(&key)?);
+        let mut members = unpoisoned(group.members.write());
+        members.retain(|member| member.profile.id != id);
+        let is_empty = members.is_empty();
+        drop(members);
+        if is_empty {
+            self.matcher.remove(pattern, group.number);
+            self.groups.remove(&key);
+            return None;
+        }
+        Some(group)
+    }
+}
+
+fn key(one: &Subscription) -> Key {
+    let profile = &one.profile;
+    let group = profile.group.as_ref().map(|(name, _)| Arc::clone(name));
+    (Arc::clone(&profile.subscriber), profile.pattern.clone(), group)
+}
