@@ -11,18 +11,12 @@ mod running;
 mod scraping;
 mod settings;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use running::until;
 
 /// Far longer than anything here takes: whoever waits this long waits in vain.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Waits until a file is there, or an answer is as it should be.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-    }
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
