@@ -3,13 +3,18 @@
 
 mod by_hand;
 mod command_line;
+mod hanging;
+mod hints;
 mod life;
+mod output;
 mod past;
 mod programs;
 mod reloading;
+mod rooms;
 mod running;
 mod scraping;
 mod settings;
+mod whose_file;
 
 use std::time::Duration;
 
