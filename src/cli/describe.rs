@@ -267,7 +267,7 @@ fn no_description() -> ConfigErrors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::natives;
+    use crate::config::tests::kinds as own_kinds;
 
     #[test]
     fn a_kind_of_ones_own_is_the_same_to_a_check_and_to_a_start() {
@@ -276,14 +276,11 @@ mod tests {
         let state = folder.path().join("state");
         std::fs::write(&file, format!("[runtime]\nstate_dir = {state:?}\n")).unwrap();
         // One of them is called `program`, as what comes with the runtime is.
-        let described = Described::new(Some(file), natives());
-        let about = |kinds: &Kinds| {
-            let program = kinds.list().find(|(name, _)| *name == "program");
-            program.map(|(_, about)| about)
-        };
-        let own = about(&natives());
-        assert_eq!(about(&described.kinds().unwrap()), own);
+        let described = Described::new(Some(file), own_kinds());
+        let settings = |kinds: &Kinds| kinds.schema("program");
+        let own = settings(&own_kinds());
+        assert_eq!(settings(&described.kinds().unwrap()), own);
         let (ground, _room) = described.ground().unwrap();
-        assert_eq!(about(&ground.kinds), own);
+        assert_eq!(settings(&ground.kinds), own);
     }
 }
