@@ -83,7 +83,7 @@ fn failed(error: &dyn std::fmt::Display) -> Trouble {
 /// What it complained of last, which is why it ended.
 fn last_complaint(said: &Path) -> String {
     let said = fs::read_to_string(said).unwrap_or_default();
-    let complaint = said.lines().rev().find_map(|line| line.strip_prefix("triarch: "));
+    let complaint = said.rsplit_once("triarch: ").map(|(_, complaint)| complaint.trim_end());
     complaint.unwrap_or("it did not say why").to_owned()
 }
 

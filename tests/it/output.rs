@@ -95,6 +95,19 @@ fn the_demo_as_json_is_one_object_with_its_figures() {
 }
 
 #[test]
+fn a_demo_that_cannot_start_says_why() {
+    let house = House::new();
+    let output = house
+        .command(&["demo"])
+        .env("TRIARCH_RUNTIME__SPAN", "0")
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("TRIARCH_RUNTIME__SPAN"), "{said}");
+}
+
+#[test]
 fn who_asks_for_nothing_is_shown_what_there_is_as_bad_usage() {
     let house = House::new();
     for arguments in [&[][..], &["team"], &["agent"], &["config"]] {
