@@ -22,7 +22,7 @@ use crate::config::{Config, Source};
 use crate::deviations::{Deed, Deviations, Ledger};
 use crate::operations::{Code, Trouble};
 use crate::reload::{Act, Running};
-use crate::up::complain;
+use crate::up::complain_in;
 
 /// What runs: the tree, and what it was made from. Cheap to clone.
 #[derive(Clone)]
@@ -155,7 +155,16 @@ impl Ground {
 
     /// Has all be as the runtime before this one left it, before the tree is built. Returns what is to be said of it.
     pub(crate) fn restore(&self) -> Vec<String> {
+        if self.is_demo() {
+            return self.ledger.left_alone().into_iter().collect();
+        }
         self.ledger.restore(&mut self.known(), &self.kinds)
+    }
+
+    /// Whether nobody described what runs. Then what the state folder keeps of another fleet is not touched: most likely
+    /// somebody is in the wrong folder.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.source == Source::Demo
     }
 
     /// How the fleet differs from its description because somebody said so.
@@ -163,14 +172,27 @@ impl Ground {
         self.ledger.now()
     }
 
+    /// Since when somebody has paused the agent at that path, where that was in this runtime.
+    pub(crate) fn paused_since(&self, path: &str) -> Option<Moment> {
+        self.ledger.paused_since(path)
+    }
+
     /// Writes what the next runtime is to know of this one. That it cannot be written undoes nothing.
     pub(crate) fn keep(&self) {
+        if self.is_demo() {
+            return;
+        }
         if let Err(error) = self.ledger.write(|| self.running()) {
-            complain(&format!(
+            self.complain(&format!(
                 "the next start will not know what was done by hand: {}: {error}",
                 self.ledger.path().display()
             ));
         }
+    }
+
+    /// Says what is not as it should be where the log goes, and as that is written.
+    pub(crate) fn complain(&self, text: &str) {
+        complain_in(self.known().settings.runtime.log.format, text);
     }
 
     /// Has the rooms follow their settings, as far as they do while they run.

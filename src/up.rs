@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch_gateway::Doors;
 use triarch_programs::Leftovers;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
+use crate::config::LogFormat;
 use crate::deviations::paths;
 use crate::fleet::{self, Fleet, Ground};
 use crate::notify::Notify;
@@ -59,7 +61,7 @@ pub(crate) struct Start {
 /// Runs the tree until it ends, somebody stops it, or its limit is over; returns the exit code.
 pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Result<u8, UpError> {
     if let Err(error) = triarch_programs::take_open_files() {
-        complain(&format!(
+        ground.complain(&format!(
             "no more files than before may be open: {error}; `triarch doctor` says how many"
         ));
     }
@@ -69,7 +71,7 @@ pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> R
     runtime.shutdown_background();
     match ground.programs.await_ends(LAST_ENDS) {
         0 => {}
-        count => complain(&format!(
+        count => ground.complain(&format!(
             "of {count} programs something may be left; the next triarch up on {} kills it",
             ground.state_dir.display()
         )),
@@ -93,14 +95,16 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     let notify = Notify::from_environment();
     let doors = Doors::open(ground.running().settings.gateway, &ground.state_dir)?;
     if !start.is_as_described {
-        ground.restore().iter().for_each(|lost| complain(lost));
+        ground.restore().iter().for_each(|lost| ground.complain(lost));
     }
-    forget_the_gone(ground);
+    if !ground.is_demo() {
+        forget_the_gone(ground);
+    }
     let (listens, bounds, _farewell) = (doors.http(), doors.bounds(), doors.farewell());
     let (root, changes) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
     let tree = root.start().await.inspect_err(|_| {
         if let Some(words) = by_hand(ground) {
-            complain(&words);
+            ground.complain(&words);
         }
     })?;
     stop_teams(ground, &tree).await;
@@ -113,7 +117,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     });
     print(&welcome(ground, &tree));
     if let Some(told) = ground.programs.leftovers().and_then(told_of) {
-        complain(&told);
+        ground.complain(&told);
     }
     notify.ready();
     let enough = async {
@@ -131,9 +135,10 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     };
     notify.stopping();
     ground.exposition.health().drain();
+    let complain = |text: &str| ground.complain(text);
     Ok(match early {
-        Some(end) => conclude(&end),
-        None => stop(&tree, signals.stop()).await,
+        Some(end) => conclude(&end, complain),
+        None => stop(&tree, signals.stop(), complain).await,
     })
 }
 
@@ -142,7 +147,7 @@ fn forget_the_gone(ground: &Ground) {
     let known: BTreeSet<_> = ground.running().teams.iter().flat_map(paths).collect();
     let forgotten = ground.programs.forget_ends_but_of(|path| known.contains(path));
     if let Err(error) = forgotten {
-        complain(&format!(
+        ground.complain(&format!(
             "records of agents that are gone cannot be taken away: {error}"
         ));
     }
@@ -155,7 +160,7 @@ async fn stop_teams(ground: &Ground, tree: &Tree) {
     };
     for team in ground.deviations().teams_stopped() {
         if let Err(error) = root.terminate_child(team).await {
-            complain(&format!("team {team} was stopped and is not so again: {error}"));
+            ground.complain(&format!("team {team} was stopped and is not so again: {error}"));
         }
     }
 }
@@ -194,10 +199,10 @@ async fn beat(notify: &Notify) {
 }
 
 /// Stops everybody in order, unless somebody is impatient.
-async fn stop(tree: &Tree, impatience: impl Future<Output = ()>) -> u8 {
+async fn stop(tree: &Tree, impatience: impl Future<Output = ()>, complain: impl Fn(&str)) -> u8 {
     tokio::select! {
         biased;
-        end = tree.stop() => conclude(&end),
+        end = tree.stop() => conclude(&end, complain),
         () = impatience => {
             complain("stopped without waiting for those who had not stopped yet");
             OUT_OF_ORDER
@@ -206,7 +211,7 @@ async fn stop(tree: &Tree, impatience: impl Future<Output = ()>) -> u8 {
 }
 
 /// Tells what was not as it should be; returns the exit code.
-fn conclude(end: &RootEnd) -> u8 {
+fn conclude(end: &RootEnd, complain: impl Fn(&str)) -> u8 {
     end.late.iter().for_each(|late| complain(&overdue(late)));
     if end.reason.is_failure() {
         complain(&format!("the root {}", end.reason));
@@ -227,12 +232,30 @@ fn overdue(late: &Late) -> String {
 }
 
 /// Data goes to standard output. That nobody reads it is no reason to stop.
-pub(crate) fn print(text: &str) {
+fn print(text: &str) {
     let _unread = io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// Says what is not as it should be, to people.
 pub(crate) fn complain(text: &str) {
-    let _unread = writeln!(io::stderr().lock(), "triarch: {text}");
+    complain_in(LogFormat::Text, text);
+}
+
+/// Says what is not as it should be, as the log is written that goes the same way.
+pub(crate) fn complain_in(format: LogFormat, text: &str) {
+    let line = match format {
+        LogFormat::Text => format!("triarch: {text}"),
+        LogFormat::Json => {
+            let time = humantime::format_rfc3339_millis(wall_clock()).to_string();
+            json!({ "time": time, "level": "warn", "subject": "triarch", "message": text }).to_string()
+        }
+    };
+    let _unread = writeln!(io::stderr().lock(), "{line}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a line of the log tells the time of the world")]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
 }
 
 /// The wishes of whoever started the process.
@@ -279,15 +302,19 @@ impl Signals {
 fn reload_unasked(fleet: Fleet) {
     let wish = fleet.ground().wish_to_reload();
     let Some(wish) = wish else { return };
-    let handed_in = fleet.clone().change_unasked("reload", move || async move {
+    let asking = fleet.clone();
+    let handed_in = asking.clone().change_unasked("reload", move || async move {
         drop(wish);
-        complain(&match reload(&fleet, false).await {
+        let told = match reload(&fleet, false).await {
             Ok(reloaded) => reloaded.in_a_line(),
             Err(trouble) => format!("nothing was reloaded: {}", trouble.told()),
-        });
+        };
+        fleet.ground().complain(&told);
     });
     if let Err(trouble) = handed_in {
-        complain(&format!("nothing was reloaded: {}", trouble.told()));
+        asking
+            .ground()
+            .complain(&format!("nothing was reloaded: {}", trouble.told()));
     }
 }
 
@@ -337,7 +364,7 @@ mod tests {
         let address = stubborn.address();
         let tree = tree(stubborn).await;
         address.send(Wait).await.unwrap();
-        assert_eq!(conclude(&tree.wait().await), Code::RuntimeFailed.number());
+        assert_eq!(conclude(&tree.wait().await, complain), Code::RuntimeFailed.number());
     }
 
     #[tokio::test]
@@ -345,7 +372,7 @@ mod tests {
         let soon = Shutdown::Within(Duration::from_millis(1));
         let late = Child::of::<Stubborn>("late", Duration::from_mins(1)).shutdown(soon);
         let tree = tree(late).await;
-        assert_eq!(stop(&tree, pending()).await, 0);
+        assert_eq!(stop(&tree, pending(), complain).await, 0);
         let end = tree.wait().await;
         assert_eq!(
             end.late.iter().map(overdue).collect::<Vec<_>>(),
@@ -357,7 +384,7 @@ mod tests {
     async fn the_impatient_wait_for_nobody() {
         let slow = Child::of::<Stubborn>("slow", Duration::from_secs(1)).shutdown(Shutdown::Infinity);
         let tree = tree(slow).await;
-        assert_eq!(stop(&tree, ready(())).await, OUT_OF_ORDER);
+        assert_eq!(stop(&tree, ready(()), complain).await, OUT_OF_ORDER);
         tree.wait().await;
     }
 }

@@ -1,14 +1,12 @@
-//! Asks the runtime through its socket, and prints what it answers.
+//! Asks the runtime through its socket.
 
 use std::path::Path;
 
 use serde_json::Value;
-use triarch_gateway::{Client, OperationError, socket_path};
+use triarch_gateway::{Answer, Client, OperationError, socket_path};
 
-use super::screen::Screen;
-use super::show::Show;
 use crate::operations::{Operation, Trouble};
-use crate::up::{complain, print};
+use crate::up::complain;
 
 /// The way to the runtime of a state folder.
 pub(super) struct Connection {
@@ -22,16 +20,30 @@ impl Connection {
     }
 
     pub(super) fn ask<O: Operation>(&mut self, operation: &O) -> Result<O::Output, Trouble> {
-        self.ask_told(operation, |progress| tell_of_wait(&progress))
+        self.ask_told(operation, |progress| {
+            tell_of_wait(&progress);
+            Ok(())
+        })
     }
 
-    /// Asks, and hands on how far it is.
+    /// Asks, and hands on how far it is, until that is in vain.
     pub(super) fn ask_told<O: Operation>(
         &mut self,
         operation: &O,
-        told: impl FnMut(Value),
+        mut told: impl FnMut(Value) -> Result<(), Trouble>,
     ) -> Result<O::Output, Trouble> {
-        Ok(self.client.request(O::NAME, operation, told)?)
+        let client = &mut self.client;
+        client
+            .wait_at_most(operation.answered_within())
+            .map_err(OperationError::from)?;
+        client.ask(O::NAME, operation).map_err(OperationError::from)?;
+        loop {
+            match client.answer().map_err(OperationError::from)? {
+                Answer::Progress(progress) => told(progress)?,
+                Answer::Output(output) => return Ok(output),
+                Answer::Error(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
@@ -40,15 +52,4 @@ fn tell_of_wait(progress: &Value) {
     if let Some(first) = progress.get("waits_for").and_then(Value::as_str) {
         complain(&format!("waits for its turn: `{first}` is at work"));
     }
-}
-
-/// Prints an answer, for people or as JSON.
-pub(super) fn tell<T: Show + serde::Serialize>(answer: &T, as_json: bool) -> Result<(), Trouble> {
-    if as_json {
-        let json = serde_json::to_string_pretty(answer).map_err(|error| Trouble::failed(error.to_string()))?;
-        print(&(json + "\n"));
-    } else {
-        print(&answer.show(&Screen::of_stdout()));
-    }
-    Ok(())
 }

@@ -1,26 +1,45 @@
 //! Starts a runtime with the demo, kills one of its agents, and tells how it recovers.
 
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use triarch_gateway::{Client, OperationError, socket_path};
 
+use super::output::{print, print_json};
 use super::show::span;
 use crate::operations::{AgentSeen, Code, Sent, Trouble};
-use crate::up::print;
 
 /// Whom it kills.
 const VICTIM: &str = "demo/worker-1";
 
+/// What came of it, as JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct Recovery {
+    pub(super) agent: &'static str,
+    pub(super) life_before: u64,
+    pub(super) life_after: u64,
+    /// From the kill to the answer of the next life.
+    pub(super) recovered_ms: u64,
+}
+
 /// Tells the story, and takes everything away again.
-pub(super) fn run() -> Result<(), Trouble> {
+pub(super) fn run(as_json: bool) -> Result<(), Trouble> {
+    let tell = |text: &str| {
+        if as_json {
+            Ok(())
+        } else {
+            print(&format!("· {text}\n"))
+        }
+    };
     let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
     let mut runtime = OwnRuntime::start(folder.path())?;
-    tell("a runtime has started, with the built-in demo in a folder of its own");
+    tell("a runtime has started, with the built-in demo in a folder of its own")?;
     let before: AgentSeen = runtime.ask("agent.show", &json!({ "agent": VICTIM }))?;
     let sent: Sent = runtime.ask("agent.ask", &json!({ "agent": VICTIM, "body": "are you there?" }))?;
     tell(&format!(
@@ -28,33 +47,44 @@ pub(super) fn run() -> Result<(), Trouble> {
         &*before.node.state,
         before.node.incarnation,
         span(sent.took_ms)
-    ));
+    ))?;
     let killed = Instant::now();
     let _killed: AgentSeen = runtime.ask("agent.kill", &json!({ "agent": VICTIM }))?;
-    tell("it is killed; its team waits as its backoff says, and its mailbox keeps what comes");
+    tell("it is killed; its team waits as its backoff says, and its mailbox keeps what comes")?;
     let _answer: Sent = runtime.ask(
         "agent.ask",
         &json!({ "agent": VICTIM, "body": "and now?", "within": "30s" }),
     )?;
-    let recovered = killed.elapsed();
+    let recovered_ms = u64::try_from(killed.elapsed().as_millis()).unwrap_or(u64::MAX);
     let after: AgentSeen = runtime.ask("agent.show", &json!({ "agent": VICTIM }))?;
     tell(&format!(
         "a post sent while it was down was handled in life {}: recovered {} after the kill",
         after.node.incarnation,
-        span(u64::try_from(recovered.as_millis()).unwrap_or(u64::MAX))
-    ));
+        span(recovered_ms)
+    ))?;
     let _stopping: Value = runtime.ask("down", &json!({}))?;
     runtime.gone()?;
-    tell("the runtime has stopped; nothing is left of it");
-    Ok(())
-}
-
-fn tell(text: &str) {
-    print(&format!("· {text}\n"));
+    tell("the runtime has stopped; nothing is left of it")?;
+    if !as_json {
+        return Ok(());
+    }
+    print_json(&Recovery {
+        agent: VICTIM,
+        life_before: before.node.incarnation,
+        life_after: after.node.incarnation,
+        recovered_ms,
+    })
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Trouble {
     Trouble::new(Code::Failed, format!("the demo cannot be shown: {error}"), "")
+}
+
+/// What it complained of last, which is why it ended.
+fn last_complaint(said: &Path) -> String {
+    let said = fs::read_to_string(said).unwrap_or_default();
+    let complaint = said.rsplit_once("triarch: ").map(|(_, complaint)| complaint.trim_end());
+    complaint.unwrap_or("it did not say why").to_owned()
 }
 
 /// A runtime of this very binary, gone with the value.
@@ -67,6 +97,8 @@ impl OwnRuntime {
     fn start(folder: &Path) -> Result<Self, Trouble> {
         let state = folder.join("state");
         let binary = std::env::current_exe().map_err(|error| failed(&error))?;
+        let said = folder.join("stderr");
+        let errors = File::create(&said).map_err(|error| failed(&error))?;
         let process = Command::new(binary)
             .arg("up")
             .current_dir(folder)
@@ -75,25 +107,28 @@ impl OwnRuntime {
             .env("TRIARCH_GATEWAY__LISTEN", "127.0.0.1:0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(errors)
             .spawn()
             .map_err(|error| failed(&error))?;
         let mut runtime = Self { process, client: None };
-        runtime.until_it_runs()?;
+        runtime.until_it_runs(&said)?;
         let client = Client::connect(&socket_path(&state)).map_err(OperationError::from)?;
         runtime.client = Some(client);
         Ok(runtime)
     }
 
     /// The last line it says before it runs names the commands to see it with.
-    fn until_it_runs(&mut self) -> Result<(), Trouble> {
+    fn until_it_runs(&mut self, said_to: &Path) -> Result<(), Trouble> {
         let said = self.process.stdout.take();
         let mut lines = said
             .into_iter()
             .flat_map(|said| BufReader::new(said).lines().map_while(Result::ok));
         match lines.find(|line| line.contains("triarch top")) {
             Some(_) => Ok(()),
-            None => Err(failed(&"the runtime did not start; try `triarch up`")),
+            None => Err(failed(&format!(
+                "the runtime did not start: {}",
+                last_complaint(said_to)
+            ))),
         }
     }
 

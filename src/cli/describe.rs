@@ -5,22 +5,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
 use triarch_supervision::Supervisor;
-use triarch_teams::{Kinds, PostOffice};
+use triarch_teams::{Kind, Kinds, PostOffice};
 use triarch_telemetry::Exposition;
 
 use super::line::ConfigVerb;
+use super::output::{print, print_json};
 use super::show::counted;
-use crate::config::{self, ConfigErrors, InitError, Loaded, RuntimeConfig, Source};
+use crate::config::{self, ConfigError, ConfigErrors, InitError, Loaded, RuntimeConfig, Source, SpotOrigin};
 use crate::fleet::{Ground, Making};
 use crate::operations::{Code, Trouble, caused};
 use crate::rooms;
-use crate::up::print;
 
 /// The description that a command works with. Most commands only want to know where the runtime is, so what it takes
 /// to understand a description is made when somebody asks for it.
 pub(super) struct Described {
     source: Source,
+    /// The file that somebody named.
+    named: Option<PathBuf>,
     own: Kinds,
 }
 
@@ -41,19 +44,34 @@ impl Means {
         let programs = triarch_programs::described(Arc::clone(&office), exposition.instruments());
         let programs = programs.map_err(|error| failed(&error))?;
         Ok(Self {
-            kinds: triarch_teams::natives(Arc::clone(&office)).with(programs).and(own),
+            kinds: kinds(&office, programs, own),
             office,
             exposition,
         })
     }
 }
 
+/// All kinds: those that come with the runtime, and `own`, of which one goes before another of its name.
+fn kinds(office: &Arc<PostOffice>, programs: impl Kind, own: Kinds) -> Kinds {
+    triarch_teams::natives(Arc::clone(office)).with(programs).and(own)
+}
+
 impl Described {
     /// By the kinds that come with the runtime and `own`, those of this binary.
     pub(super) fn new(file: Option<PathBuf>, own: Kinds) -> Self {
         let variable = |name: &str| env::var(name).ok();
-        let source = Source::find(file, Path::new("."), variable);
-        Self { source, own }
+        let source = Source::find(file.clone(), Path::new("."), variable);
+        Self {
+            source,
+            named: file,
+            own,
+        }
+    }
+
+    /// The file that somebody named, as whoever stands in another folder finds it.
+    pub(super) fn named(&self) -> Result<Option<PathBuf>, Trouble> {
+        let named = self.named.as_ref().map(std::path::absolute).transpose();
+        named.map_err(|error| Trouble::new(Code::Usage, format!("--config names no file: {error}"), "name one"))
     }
 
     /// The kinds of agents it may name.
@@ -63,6 +81,14 @@ impl Described {
 
     pub(super) fn load(&self) -> Result<Loaded, Trouble> {
         self.read_by(&self.kinds()?)
+    }
+
+    /// What came of reading a description that somebody wrote.
+    fn checked(&self) -> Result<Result<Loaded, ConfigErrors>, Trouble> {
+        if self.source == Source::Demo {
+            return Ok(Err(no_description()));
+        }
+        Ok(config::load(&self.source, &self.kinds()?, config::variables()))
     }
 
     fn read_by(&self, kinds: &Kinds) -> Result<Loaded, Trouble> {
@@ -92,7 +118,7 @@ impl Described {
         let made = triarch_programs::room(config, &state_dir, Arc::clone(&office), instruments);
         let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
         let ground = Ground::new(Making {
-            kinds: kinds.with(programs.clone()),
+            kinds: self::kinds(&office, programs.clone(), self.own),
             programs,
             exposition,
             office,
@@ -147,27 +173,114 @@ impl From<InitError> for Trouble {
 
 pub(super) fn perform(verb: &ConfigVerb, described: &Described, as_json: bool) -> Result<(), Trouble> {
     match verb {
-        ConfigVerb::Init { folder } => {
-            let written = config::init(folder, &described.kinds()?)?;
-            print(&format!("{} is a description to begin with\n", written.display()));
-        }
-        ConfigVerb::Check => {
-            let loaded = described.load()?;
-            print(&format!(
-                "{} can be followed: {}\n",
-                loaded.name,
-                counted(loaded.config.teams.len() as u64, "team")
-            ));
-        }
-        ConfigVerb::Schema => print(&format!("{:#}\n", config::schema(&described.kinds()?))),
+        ConfigVerb::Init { folder } => init(folder, &described.kinds()?, as_json),
+        ConfigVerb::Check => check(described, as_json),
+        ConfigVerb::Schema => print_json(&config::schema(&described.kinds()?)),
         ConfigVerb::Show => {
             let shown = described.load()?.show();
-            print(&if as_json {
-                format!("{:#}\n", shown.to_json())
+            if as_json {
+                print_json(&shown.to_json())
             } else {
-                format!("{shown}\n")
-            });
+                print(&format!("{shown}\n"))
+            }
         }
     }
-    Ok(())
+}
+
+fn init(folder: &Path, kinds: &Kinds, as_json: bool) -> Result<(), Trouble> {
+    let path = config::init(folder, kinds)?;
+    if as_json {
+        return print_json(&Begun { path });
+    }
+    print(&format!("{} is a description to begin with\n", path.display()))
+}
+
+/// A description that was begun.
+#[derive(Debug, Serialize)]
+pub(super) struct Begun {
+    pub(super) path: PathBuf,
+}
+
+/// As JSON all that is wrong is the answer, so that nothing more is said of it.
+fn check(described: &Described, as_json: bool) -> Result<(), Trouble> {
+    let checked = described.checked()?;
+    if as_json {
+        let faults = checked.map_or_else(|errors| errors.0.iter().map(FaultSeen::from).collect(), |_| Vec::new());
+        print_json(&faults)?;
+        return if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Trouble::silent(Code::Usage))
+        };
+    }
+    let loaded = checked?;
+    let teams = counted(loaded.config.teams.len() as u64, "team");
+    print(&format!("{} can be followed: {teams}\n", loaded.name))
+}
+
+/// One thing that is wrong with a description.
+#[derive(Debug, Serialize)]
+pub(super) struct FaultSeen {
+    /// Where it stands, where it stands in a file.
+    pub(super) file: Option<String>,
+    pub(super) line: Option<usize>,
+    pub(super) column: Option<usize>,
+    /// The variable of the environment that it stands in, where it does.
+    pub(super) variable: Option<String>,
+    pub(super) problem: String,
+    pub(super) remedy: String,
+}
+
+impl From<&ConfigError> for FaultSeen {
+    fn from(error: &ConfigError) -> Self {
+        let (mut file, mut line, mut column, mut variable) = (None, None, None, None);
+        match error.spot.as_ref().map(|spot| spot.origin.clone()) {
+            Some(SpotOrigin::File {
+                name,
+                line: at,
+                column: behind,
+            }) => (file, line, column) = (Some(name), Some(at), Some(behind)),
+            Some(SpotOrigin::Environment { variable: name }) => variable = Some(name),
+            None => {}
+        }
+        Self {
+            file,
+            line,
+            column,
+            variable,
+            problem: error.problem.clone(),
+            remedy: error.remedy.clone(),
+        }
+    }
+}
+
+/// Nobody described anything, and what is built in needs no check.
+fn no_description() -> ConfigErrors {
+    ConfigErrors(vec![ConfigError {
+        spot: None,
+        problem: "there is no description, neither ./triarch.toml nor ~/.config/triarch/triarch.toml".to_owned(),
+        other: None,
+        remedy: "write one with `triarch config init`, or name one with --config".to_owned(),
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::kinds as own_kinds;
+
+    #[test]
+    fn a_kind_of_ones_own_is_the_same_to_a_check_and_to_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("triarch.toml");
+        let state = folder.path().join("state");
+        std::fs::write(&file, format!("[runtime]\nstate_dir = {state:?}\n")).unwrap();
+        // One of them is called `program`, as what comes with the runtime is.
+        let described = Described::new(Some(file), own_kinds());
+        let settings = |kinds: &Kinds| kinds.schema("program");
+        let own = settings(&own_kinds());
+        assert_eq!(settings(&described.kinds().unwrap()), own);
+        let (ground, _room) = described.ground().unwrap();
+        assert_eq!(settings(&ground.kinds), own);
+    }
 }

@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::ask::Connection;
 use super::describe::Described;
 use super::screen::{Screen, Tint};
 use super::show::Show;
-use crate::operations::{Code, Trouble};
+use crate::operations::{Code, Status, Trouble};
 
 /// How one look turned out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -122,7 +125,7 @@ pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
         &fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
     ));
     let is_bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
-    super::tell(&Findings(findings), as_json)?;
+    super::output::tell(&Findings(findings), as_json)?;
     if is_bad {
         return Err(Trouble::new(
             Code::Failed,
@@ -136,8 +139,19 @@ pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
 fn state_folder(folder: &Path) -> Finding {
     const SUBJECT: &str = "state folder";
     let shown = folder.display().to_string();
-    let Ok(metadata) = fs::metadata(folder) else {
-        return Finding::well(SUBJECT, format!("{shown}, which the first start makes"));
+    let bad = |found: String| Finding::not_well(SUBJECT, Verdict::Bad, found, ELSEWHERE);
+    if SocketAddr::from_pathname(triarch_gateway::socket_path(folder)).is_err() {
+        return bad(format!("{shown} is too long a path for the socket in it"));
+    }
+    let metadata = match fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => metadata,
+        Ok(_) => return bad(format!("{shown} is no folder")),
+        Err(_) => {
+            return match may_be_made(folder) {
+                Ok(()) => Finding::well(SUBJECT, format!("{shown}, which the first start makes")),
+                Err(error) => bad(format!("{shown} cannot be made: {error}")),
+            };
+        }
     };
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -154,16 +168,22 @@ fn state_folder(folder: &Path) -> Finding {
     let _gone = fs::remove_file(&probe);
     match written {
         Ok(_) => Finding::well(SUBJECT, shown),
-        Err(error) => {
-            let found = format!("{shown} cannot be written: {error}");
-            Finding::not_well(
-                SUBJECT,
-                Verdict::Bad,
-                found,
-                "make it writable, or set runtime.state_dir",
-            )
+        Err(error) => bad(format!("{shown} cannot be written: {error}")),
+    }
+}
+
+const ELSEWHERE: &str = "make it writable, or set runtime.state_dir to another";
+
+/// Whether a folder can be made where there is none, as far as that can be told without making it.
+fn may_be_made(folder: &Path) -> io::Result<()> {
+    for nearest in std::path::absolute(folder)?.ancestors() {
+        match fs::metadata(nearest) {
+            Ok(_) => return tempfile::tempdir_in(nearest).map(drop),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) => {}
         }
     }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 fn running(folder: &Path, is_held: bool) -> Finding {
@@ -171,9 +191,10 @@ fn running(folder: &Path, is_held: bool) -> Finding {
     if !is_held {
         return Finding::well(SUBJECT, "none runs with that folder");
     }
-    match super::ask::Connection::of(folder) {
+    let answered = Connection::of(folder).and_then(|mut runtime| runtime.ask(&Status::default()));
+    match answered {
         Ok(_) => Finding::well(SUBJECT, "one runs and answers"),
-        Err(trouble) => Finding::not_well(SUBJECT, Verdict::Bad, trouble.message, "see its log"),
+        Err(trouble) => Finding::not_well(SUBJECT, Verdict::Bad, trouble.message, &trouble.remedy),
     }
 }
 
@@ -245,6 +266,20 @@ mod tests {
             0,
             "it leaves nothing behind"
         );
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_well_where_it_can_be_made_and_nothing_is_left_of_the_trial() {
+        let scratch = tempfile::tempdir().unwrap();
+        let finding = state_folder(&scratch.path().join("deep/er"));
+        assert_eq!(finding.verdict, Verdict::Well, "{finding:?}");
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+        let file = scratch.path().join("file");
+        fs::write(&file, "").unwrap();
+        for bad in [file.join("state"), file, scratch.path().join("x".repeat(120))] {
+            let finding = state_folder(&bad);
+            assert_eq!(finding.verdict, Verdict::Bad, "{finding:?}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::operations::{
-    Ask, Broadcast, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn, Status, Stop,
-    TeamList, TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Why,
+    Ask, Broadcast, Code, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn, Status,
+    Stop, TeamList, TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Trouble, Why,
 };
 
 /// Runs a fleet of agents as one supervised tree, and shows all of it.
@@ -100,6 +100,21 @@ pub(super) struct Tree {
     /// Shows it again each second.
     #[arg(long)]
     pub(super) watch: bool,
+}
+
+impl Tree {
+    /// How it is written, which `--json` says too.
+    pub(super) fn form(&self, as_json: bool) -> Result<TreeFormat, Trouble> {
+        match self.format {
+            TreeFormat::Dot if as_json => Err(Trouble::new(
+                Code::Usage,
+                "`--format dot` and --json ask for two forms at once",
+                "leave one of them out",
+            )),
+            TreeFormat::Text if as_json => Ok(TreeFormat::Json),
+            format => Ok(format),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@ mod describe;
 mod doctor;
 mod dot;
 mod line;
+mod output;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
@@ -19,69 +20,69 @@ mod top;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Write as _};
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
+use serde::Serialize;
 use triarch_teams::Kinds;
 
-use crate::operations::{Code, Down, LogsRead, Reload, Trouble, caused};
-use crate::up::{self, complain, print};
-use ask::{Connection, tell};
+use crate::operations::{Ask, Code, Down, LogsRead, Operation, Reload, Sent, Trouble, caused};
+use crate::up::{self, complain};
+use ask::Connection;
 use describe::Described;
 use line::{AgentVerb, DashboardVerb, Line, TeamVerb, Tree, TreeFormat, Up, Verb};
+use output::{print, print_json, tell, unwritten};
 use screen::Screen;
+use show::Show;
 
 /// Does what the arguments ask for; `own` are the kinds that this binary adds.
 pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) -> ExitCode {
-    let code = match Line::try_parse_from(arguments) {
-        Ok(line) => perform(line, own).unwrap_or_else(|trouble| {
-            complain(&trouble.told());
-            trouble.code.number()
-        }),
-        Err(error) => {
-            let _unread = error.print();
-            // Who asks for nothing is shown what there is.
-            let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-            if error.use_stderr() && !is_help {
-                Code::Usage.number()
-            } else {
-                0
-            }
-        }
+    let done = match Line::try_parse_from(arguments) {
+        Ok(line) => perform(line, own),
+        Err(error) => explain(&error),
     };
+    let code = done.unwrap_or_else(|trouble| {
+        if !trouble.is_silent() {
+            complain(&trouble.told());
+        }
+        trouble.code.number()
+    });
     ExitCode::from(code)
+}
+
+/// Prints help where somebody asked for it, and what is wrong with the arguments where something is.
+fn explain(error: &clap::Error) -> Result<u8, Trouble> {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    if error.use_stderr() {
+        return Ok(Code::Usage.number());
+    }
+    printed.map_err(|error| unwritten(&error))?;
+    Ok(0)
 }
 
 fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
     let Line { flags, verb } = line;
-    let described = Described::new(flags.config, own);
+    let (described, as_json) = (Described::new(flags.config, own), flags.json);
     match verb {
         Verb::Up(arguments) => return start(described, &arguments),
-        Verb::Config(verb) => return describe::perform(&verb, &described, flags.json).map(|()| 0),
-        Verb::Doctor => return doctor::run(&described, flags.json).map(|()| 0),
-        Verb::Demo => return demo::run().map(|()| 0),
-        Verb::Dashboard(DashboardVerb::Export { folder }) => return export(&folder).map(|()| 0),
-        Verb::Completions { shell } => {
-            complete(shell);
-            return Ok(0);
-        }
-        _ => {}
-    }
-    let state_dir = described.state_dir()?;
-    if let Verb::Down(down) = &verb {
-        return stop(&state_dir, down, flags.json).map(|()| 0);
-    }
-    let mut runtime = Connection::of(&state_dir)?;
-    match verb {
-        Verb::Tree(tree) => show_tree(&mut runtime, &tree, flags.json)?,
-        Verb::Logs(asked) | Verb::Agent(AgentVerb::Logs(asked)) => read_logs(&mut runtime, &asked, flags.json)?,
-        Verb::Reload(asked) => return reload(&mut runtime, &asked, flags.json),
-        Verb::Top(arguments) => top::run(&mut runtime, arguments.every)?,
-        verb => answer(&mut runtime, verb, flags.json)?,
+        Verb::Config(verb) => describe::perform(&verb, &described, as_json)?,
+        Verb::Doctor => doctor::run(&described, as_json)?,
+        Verb::Demo => demo::run(as_json)?,
+        Verb::Dashboard(DashboardVerb::Export { folder }) => export(&folder, as_json)?,
+        Verb::Completions { shell } => complete(shell)?,
+        Verb::Down(down) => stop(&described.state_dir()?, &down, as_json)?,
+        Verb::Reload(asked) => reload(&described, &asked, as_json)?,
+        Verb::Tree(tree) => show_tree(&described, &tree, as_json)?,
+        Verb::Logs(asked) => read_logs(&described, &asked, as_json)?,
+        Verb::Top(arguments) => top::run(&mut reach(&described)?, arguments.every)?,
+        Verb::Status(asked) => answer(&described, &asked, as_json)?,
+        Verb::Why(asked) => answer(&described, &asked, as_json)?,
+        Verb::Team(verb) => of_team(&described, &verb, as_json)?,
+        Verb::Agent(verb) => of_agent(&described, &verb, as_json)?,
     }
     Ok(0)
 }
@@ -93,13 +94,14 @@ fn start(described: Described, arguments: &Up) -> Result<u8, Trouble> {
         is_as_described: arguments.as_described,
     };
     Ok(up::run(&ground, programs, start).unwrap_or_else(|error| {
-        complain(&caused(&error));
+        ground.complain(&caused(&error));
         error.exit_code()
     }))
 }
 
 /// Writes dashboards and rules, as they belong to this very version.
-fn export(folder: &Path) -> Result<(), Trouble> {
+fn export(folder: &Path, as_json: bool) -> Result<(), Trouble> {
+    let mut paths = Vec::new();
     for (path, contents) in crate::dashboards::files() {
         let path = folder.join(path);
         let written = path
@@ -110,15 +112,18 @@ fn export(folder: &Path) -> Result<(), Trouble> {
             let message = format!("{} cannot be written: {error}", path.display());
             Trouble::new(Code::Failed, message, "name a folder that can be written")
         })?;
-        print(&format!("{}\n", path.display()));
+        if !as_json {
+            print(&format!("{}\n", path.display()))?;
+        }
+        paths.push(path);
     }
-    Ok(())
+    if as_json { print_json(&paths) } else { Ok(()) }
 }
 
-fn complete(shell: clap_complete::Shell) {
+fn complete(shell: clap_complete::Shell) -> Result<(), Trouble> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Line::command(), "triarch", &mut script);
-    print(&String::from_utf8_lossy(&script));
+    print(&String::from_utf8_lossy(&script))
 }
 
 /// How often the end of the runtime is looked for.
@@ -140,85 +145,104 @@ fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-macro_rules! answer {
-    ($runtime:expr, $as_json:expr, $verb:expr, { $($pattern:pat => $operation:ident),+ $(,)? }) => {
-        match $verb {
-            $($pattern => {
-                // The process ends with this answer: to give a large one back bit by bit would only take time.
-                let answer = ManuallyDrop::new($runtime.ask(&$operation)?);
-                tell(&*answer, $as_json)
-            })+
-            _ => Ok(()),
-        }
-    };
+/// The way to the runtime that goes by the description.
+fn reach(described: &Described) -> Result<Connection, Trouble> {
+    Connection::of(&described.state_dir()?)
 }
 
-fn answer(runtime: &mut Connection, verb: Verb, as_json: bool) -> Result<(), Trouble> {
-    answer!(runtime, as_json, verb, {
-        Verb::Status(asked) => asked,
-        Verb::Why(asked) => asked,
-        Verb::Team(TeamVerb::List(asked)) => asked,
-        Verb::Team(TeamVerb::Show(asked)) => asked,
-        Verb::Team(TeamVerb::Stop(asked)) => asked,
-        Verb::Team(TeamVerb::Start(asked)) => asked,
-        Verb::Team(TeamVerb::Scale(asked)) => asked,
-        Verb::Team(TeamVerb::Broadcast(asked)) => asked,
-        Verb::Agent(AgentVerb::List(asked)) => asked,
-        Verb::Agent(AgentVerb::Show(asked)) => asked,
-        Verb::Agent(AgentVerb::Spawn(asked)) => asked,
-        Verb::Agent(AgentVerb::Stop(asked)) => asked,
-        Verb::Agent(AgentVerb::Kill(asked)) => asked,
-        Verb::Agent(AgentVerb::Restart(asked)) => asked,
-        Verb::Agent(AgentVerb::Pause(asked)) => asked,
-        Verb::Agent(AgentVerb::Resume(asked)) => asked,
-        Verb::Agent(AgentVerb::Send(asked)) => asked,
-        Verb::Agent(AgentVerb::Ask(asked)) => asked,
-    })
+fn answer<O: Operation>(described: &Described, asked: &O, as_json: bool) -> Result<(), Trouble>
+where
+    O::Output: Show + Serialize,
+{
+    // The process ends with this answer: to give a large one back bit by bit would only take time.
+    let answer = ManuallyDrop::new(reach(described)?.ask(asked)?);
+    tell(&*answer, as_json)
+}
+
+fn of_team(described: &Described, verb: &TeamVerb, as_json: bool) -> Result<(), Trouble> {
+    match verb {
+        TeamVerb::List(asked) => answer(described, asked, as_json),
+        TeamVerb::Show(asked) => answer(described, asked, as_json),
+        TeamVerb::Stop(asked) => answer(described, asked, as_json),
+        TeamVerb::Start(asked) => answer(described, asked, as_json),
+        TeamVerb::Scale(asked) => answer(described, asked, as_json),
+        TeamVerb::Broadcast(asked) => answer(described, asked, as_json),
+    }
+}
+
+fn of_agent(described: &Described, verb: &AgentVerb, as_json: bool) -> Result<(), Trouble> {
+    match verb {
+        AgentVerb::List(asked) => answer(described, asked, as_json),
+        AgentVerb::Show(asked) => answer(described, asked, as_json),
+        AgentVerb::Spawn(asked) => answer(described, asked, as_json),
+        AgentVerb::Stop(asked) => answer(described, asked, as_json),
+        AgentVerb::Kill(asked) => answer(described, asked, as_json),
+        AgentVerb::Restart(asked) => answer(described, asked, as_json),
+        AgentVerb::Pause(asked) => answer(described, asked, as_json),
+        AgentVerb::Resume(asked) => answer(described, asked, as_json),
+        AgentVerb::Send(asked) => answer(described, asked, as_json),
+        AgentVerb::Ask(asked) => ask_agent(described, asked, as_json),
+        AgentVerb::Logs(asked) => read_logs(described, asked, as_json),
+    }
+}
+
+/// What the agent says is the data; where it says nothing there is none.
+fn ask_agent(described: &Described, asked: &Ask, as_json: bool) -> Result<(), Trouble> {
+    let sent: Sent = reach(described)?.ask(asked)?;
+    if sent.result.is_none() && !as_json {
+        complain(&format!("{}: {}", sent.to, sent.proof.label()));
+        return Ok(());
+    }
+    tell(&sent, as_json)
 }
 
 /// What was not taken up is told with the rest, and is the exit code.
-fn reload(runtime: &mut Connection, asked: &Reload, as_json: bool) -> Result<u8, Trouble> {
-    let reloaded = runtime.ask(asked)?;
+fn reload(described: &Described, asked: &Reload, as_json: bool) -> Result<(), Trouble> {
+    let of = described.named()?;
+    let reloaded = reach(described)?.ask(&Reload { of, ..asked.clone() })?;
     tell(&reloaded, as_json)?;
-    Ok(if reloaded.failed.is_empty() {
-        0
+    if reloaded.failed.is_empty() {
+        Ok(())
     } else {
-        Code::Failed.number()
-    })
+        Err(Trouble::silent(Code::Failed))
+    }
 }
 
 /// Prints lines as they come; as JSON one object each.
-fn read_logs(runtime: &mut Connection, asked: &LogsRead, as_json: bool) -> Result<(), Trouble> {
+fn read_logs(described: &Described, asked: &LogsRead, as_json: bool) -> Result<(), Trouble> {
     let screen = Screen::of_stdout();
-    runtime.ask_told(asked, |line| {
+    let read = reach(described)?.ask_told(asked, |line| {
         let text = if as_json {
             line.to_string()
         } else {
             show::log_line(&screen, &line)
         };
-        print(&(text + "\n"));
-    })?;
-    Ok(())
+        print(&(text + "\n"))
+    });
+    read.map(drop)
 }
 
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
-fn show_tree(runtime: &mut Connection, tree: &Tree, as_json: bool) -> Result<(), Trouble> {
+fn show_tree(described: &Described, tree: &Tree, as_json: bool) -> Result<(), Trouble> {
+    let form = tree.form(as_json)?;
+    let is_cleared = tree.watch && form != TreeFormat::Json && Screen::of_stdout().is_terminal();
+    let mut runtime = reach(described)?;
     loop {
-        let nodes = runtime.ask(&tree.shown)?;
-        if tree.watch {
-            print(CLEAR);
+        let nodes = ManuallyDrop::new(runtime.ask(&tree.shown)?);
+        if is_cleared {
+            print(CLEAR)?;
         }
-        match tree.format {
-            TreeFormat::Dot => print(&dot::dot(&nodes)),
-            TreeFormat::Json => tell(&nodes, true)?,
-            TreeFormat::Text => tell(&nodes, as_json)?,
+        match form {
+            TreeFormat::Dot => print(&dot::dot(&nodes))?,
+            TreeFormat::Json => tell(&*nodes, true)?,
+            TreeFormat::Text => tell(&*nodes, false)?,
         }
         if !tree.watch {
-            let _given_back_with_the_process = ManuallyDrop::new(nodes);
             return Ok(());
         }
+        drop(ManuallyDrop::into_inner(nodes));
         pause(WATCH_EVERY);
     }
 }

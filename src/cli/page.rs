@@ -20,12 +20,17 @@ Written from the definition in the code; a test compares the two. `triarch help 
 
 Data goes to standard output, all else to standard error. An agent is named by its path, as in `team/agent`, or by its
 name where only one agent has it. A length of time is written as in `250ms`, `5s` or `1h 30m`. Colours are left out where
-the output is no terminal, or `NO_COLOR` is set.
+the output is no terminal, or `NO_COLOR` is set. Where the output cannot be written a verb exits with 1; where nobody reads
+it any more, as behind `| head`, without a word.
 ";
 
 const ASKING: &str = "\
 A verb that *asks the runtime* does so through the socket in the state folder, which it finds by the same description and
-the same variables as `triarch up`. Where no runtime runs it exits with 69, and starts none.
+the same variables as `triarch up`. Where no runtime runs it exits with 69, and starts none. A runtime that says nothing for
+10 s to a question that nobody has to do anything for hangs: exit code 70.
+
+A runtime stays with the file it was started with: that is what `reload` reads, wherever it is typed, and `--config` with
+another file is refused.
 ";
 
 const SHAPES_HEAD: &str = "\
@@ -208,7 +213,7 @@ fn exits(page: &mut String) {
                 "no runtime runs, or it stopped before it had answered",
                 "those that ask the runtime",
             ),
-            Code::RuntimeFailed => ("the runtime failed", "those that ask the runtime, and `up`"),
+            Code::RuntimeFailed => ("the runtime failed, or hangs", "those that ask the runtime, and `up`"),
         };
         let _written = writeln!(page, "| {} | {meaning} | {whose} |", code.number());
     }

@@ -3,6 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::demo::Recovery;
+use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
 use crate::operations::{AgentSeen, NodeSeen, Reloaded, Sent, StatusShown, Stopping, TeamSeen, WhyShown};
 
@@ -56,7 +58,7 @@ pub(super) fn status() -> StatusShown {
         "version": "0.1.0", "pid": 4200, "up_for_ms": 93_784_000_u64, "state_dir": "~/.local/state/triarch",
         "listen": "http://127.0.0.1:7117/metrics", "described_in": "triarch.toml", "teams": 2,
         "agents": { "backoff": 1, "busy": 1, "idle": 9 }, "restarts": 7, "dead_letters": 4, "posts_handled": 18_360,
-        "troubles": ["reviewers/reader-of-long-proposals-2 is in state backoff"],
+        "troubles": ["reviewers/reader-of-long-proposals-2 is in state backoff"], "by_hand": ["1 paused", "team tools stopped"],
     }))
 }
 
@@ -99,7 +101,7 @@ pub(super) fn why() -> WhyShown {
         "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)),
         "policy": ["restart: permanent", "shutdown: within 5s", "when it fails too often: quarantine"], "shown": "reading page 7",
         "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "command": "python3" }],
-        "next": "if it ends: restart 3 of 5 within 30s, then it stays down until somebody restarts it", "restart_in_ms": null,
+        "next": "if it ends: restart 3 of the 5 that reviewers bears within 30s, then it stays down until somebody restarts it", "restart_in_ms": null,
         "ends": [{
             "incarnation": 2, "ended": "2026-11-21T09:46:54.100000Z", "reason": "error", "code": 3, "signal": null,
             "lines": ["reading page 1", "ValueError: page 2 is no text"],
@@ -142,6 +144,32 @@ pub(super) fn log_lines() -> [Value; 3] {
         line("out", "reading page 1"),
         line("err", "page 2 is no text"),
     ]
+}
+
+pub(super) fn begun() -> Begun {
+    Begun {
+        path: "./triarch.toml".into(),
+    }
+}
+
+pub(super) fn fault() -> FaultSeen {
+    FaultSeen {
+        file: Some("triarch.toml".to_owned()),
+        line: Some(2),
+        column: Some(1),
+        variable: None,
+        problem: "unknown key `spam` in [runtime]".to_owned(),
+        remedy: "write `span`".to_owned(),
+    }
+}
+
+pub(super) fn recovered() -> Recovery {
+    Recovery {
+        agent: "demo/worker-1",
+        life_before: 1,
+        life_after: 2,
+        recovered_ms: 256,
+    }
 }
 
 pub(super) fn findings() -> Findings {

@@ -43,6 +43,7 @@ const PLAIN_AGAIN: &str = "\u{1b}[0m";
 /// Where text goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Screen {
+    is_terminal: bool,
     width: Option<usize>,
     has_colours: bool,
 }
@@ -54,6 +55,7 @@ impl Screen {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
+            is_terminal,
             width: width.filter(|_| is_terminal),
             has_colours: is_terminal
                 && !is_set("NO_COLOR")
@@ -64,6 +66,7 @@ impl Screen {
     #[cfg(test)]
     pub(super) fn plain(width: Option<usize>) -> Self {
         Self {
+            is_terminal: false,
             width,
             has_colours: false,
         }
@@ -75,6 +78,11 @@ impl Screen {
             has_colours: true,
             ..Self::plain(width)
         }
+    }
+
+    /// Whether somebody looks at it, and what was there can be wiped away.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
     }
 
     /// How many columns there are, where that is known.

@@ -12,6 +12,8 @@ use crate::operations::{
     WhyShown,
 };
 
+pub(crate) use crate::operations::span;
+
 /// What people are shown of an answer.
 pub(super) trait Show {
     fn show(&self, screen: &Screen) -> String;
@@ -57,18 +59,6 @@ fn share(mailbox: &MailboxSeen) -> impl fmt::Display {
 
 fn state(state: &str) -> Cell<'_> {
     Cell::tinted(state, Tint::of_state(state))
-}
-
-/// A length of time for people: two of its largest units.
-pub(super) fn span(millis: u64) -> String {
-    let (seconds, rest) = (millis / 1000, millis % 1000);
-    match seconds {
-        0 => format!("{rest} ms"),
-        1..60 => format!("{seconds}.{} s", rest / 100),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
 }
 
 /// So many of them.
@@ -120,6 +110,7 @@ impl Show for StatusShown {
                 ("restarts", self.restarts.to_string()),
                 ("posts handled", self.posts_handled.to_string()),
                 ("dead letters", self.dead_letters.to_string()),
+                ("by hand", self.by_hand.join(", ")),
             ],
         );
         for trouble in &self.troubles {

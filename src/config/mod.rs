@@ -57,6 +57,7 @@ pub use schema::schema;
 pub use sections::{Config, LineLimits, LogConfig, LogFormat, LogLevel, RuntimeConfig, TelemetryConfig};
 pub use show::{Origin, Shown, ShownSetting};
 pub use source::{FILE_NAME, Source};
+pub(crate) use words::nearest;
 
 #[cfg(test)]
 pub(crate) mod tests;

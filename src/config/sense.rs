@@ -31,9 +31,14 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> 
     };
     look.settings(&[key("telemetry")], config.telemetry.faults());
     let programs = config.programs.clone().validated().err();
+    let roomless = if config.programs.log_file_bytes.0 == 0 {
+        "log_file_bytes"
+    } else {
+        "log_files"
+    };
     look.settings(
         &[key("programs")],
-        programs.iter().map(|fault| told("log_files", fault)).collect(),
+        programs.iter().map(|fault| told(roomless, fault)).collect(),
     );
     let doors = config.gateway.faults();
     look.settings(

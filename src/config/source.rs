@@ -50,6 +50,12 @@ impl Source {
         }
     }
 
+    /// Whether it is that file, by whatever way it was named.
+    pub fn is_file(&self, named: &Path) -> bool {
+        let whole = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
+        matches!(self, Self::File(path) if whole(path) == whole(named))
+    }
+
     pub(super) fn read(&self) -> Result<String, ConfigErrors> {
         let path = match self {
             Self::File(path) => path,

@@ -9,7 +9,7 @@ use super::schema::{Schema, choices, types, words};
 const MISTYPED: usize = 3;
 
 /// The known word that was probably meant.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
     let meant = plain(word);
     let distances = known.map(|known| (strsim::damerau_levenshtein(&meant, &plain(known)), known));

@@ -81,16 +81,6 @@ pub(super) fn annotations() -> Vec<Annotation> {
 }
 
 impl Board {
-    /// Without panels and annotations whose queries do not pass, and without rows that have no panel then.
-    pub(super) fn only(mut self, passes: impl Fn(&Query) -> bool) -> Self {
-        for row in &mut self.rows {
-            row.panels.retain(|panel| panel.queries.iter().all(&passes));
-        }
-        self.rows.retain(|row| !row.panels.is_empty());
-        self.annotations.retain(|annotation| passes(&annotation.query));
-        self
-    }
-
     /// As Grafana reads it.
     pub(super) fn json(&self) -> Json {
         let built_in = object([

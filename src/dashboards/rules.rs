@@ -110,18 +110,10 @@ pub(super) fn groups() -> Vec<Group<Alert>> {
     ]
 }
 
-impl<R> Group<R> {
-    /// Without rules that do not pass.
-    pub(super) fn only(mut self, passes: impl Fn(&R) -> bool) -> Self {
-        self.rules.retain(passes);
-        self
-    }
-}
-
-/// The file of `groups`, those without rules left out.
+/// The file of `groups`.
 pub(super) fn file<R: Rule>(groups: &[Group<R>]) -> String {
     let mut yaml = format!("{HEAD}groups:\n");
-    for group in groups.iter().filter(|group| !group.rules.is_empty()) {
+    for group in groups {
         let _infallible = write!(yaml, "  - name: {}\n    rules:\n", group.name);
         yaml.extend(group.rules.iter().map(Rule::yaml));
     }

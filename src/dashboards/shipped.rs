@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::{alerts, files};
+use super::{files, rules};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/grafana");
 
@@ -153,7 +153,7 @@ fn every_alert_has_somebody_who_is_told() {
         assert!(receivers.contains(route["receiver"].as_str().unwrap()), "{route:?}");
     }
     let matched: BTreeSet<_> = routes.iter().flat_map(|route| texts(&route["matchers"])).collect();
-    for alert in alerts().into_iter().flat_map(|group| group.rules) {
+    for alert in rules::groups().into_iter().flat_map(|group| group.rules) {
         let severity = format!("severity=\"{}\"", alert.severity.word());
         assert!(matched.contains(&*severity), "{}", alert.name);
     }
@@ -166,7 +166,7 @@ fn a_crash_loop_is_told_of_within_ninety_seconds_at_worst() {
     let route = &parsed("alertmanager/alertmanager.yml")["route"];
     let seen = span(&global["scrape_interval"]) + span(&global["evaluation_interval"]);
     let slowest = span(&route["group_wait"]).max(span(&route["group_interval"]));
-    for alert in alerts().into_iter().flat_map(|group| group.rules) {
+    for alert in rules::groups().into_iter().flat_map(|group| group.rules) {
         if ["TriarchCrashLoop", "TriarchQuarantine", "TriarchEscalation"].contains(&alert.name) {
             let wait = humantime::parse_duration(alert.wait).unwrap();
             let told = seen + wait + slowest;

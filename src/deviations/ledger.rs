@@ -1,11 +1,13 @@
 //! Where deviations are kept.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use triarch_supervision::clock::Moment;
 use triarch_teams::Kinds;
 
 use super::{Deed, Deviations};
@@ -16,6 +18,8 @@ use crate::reload::{Act, Running};
 pub(crate) struct Ledger {
     path: PathBuf,
     now: Mutex<Deviations>,
+    /// Since when agents are paused that this runtime was told to pause: no change of their state says it.
+    paused: Mutex<BTreeMap<String, Moment>>,
     /// What the file says, where that is known; held while it is written.
     written: Mutex<Option<Deviations>>,
 }
@@ -26,6 +30,7 @@ impl Ledger {
         Self {
             path: state_dir.join("deviations.json"),
             now: Mutex::default(),
+            paused: Mutex::default(),
             written: Mutex::default(),
         }
     }
@@ -40,7 +45,18 @@ impl Ledger {
 
     /// Somebody did something.
     pub(crate) fn follow(&self, deed: Deed) {
-        held(&self.now).follow(deed);
+        let mut paused = held(&self.paused);
+        if let Deed::Paused(path) = &deed {
+            paused.entry(path.clone()).or_insert_with(Moment::now);
+        }
+        let mut now = held(&self.now);
+        now.follow(deed);
+        paused.retain(|path, _| now.agents_paused.contains(path));
+    }
+
+    /// Since when the agent at that path is paused, where that is known.
+    pub(crate) fn paused_since(&self, path: &str) -> Option<Moment> {
+        held(&self.paused).get(path).copied()
     }
 
     /// Something was done for whatever reason.
@@ -56,9 +72,29 @@ impl Ledger {
             Err(error) => return vec![self.set_aside(&error)],
         };
         *held(&self.written) = Some(left.clone());
-        let lost = left.restore(running, kinds);
+        let mut lost = left.restore(running, kinds);
+        if !lost.is_empty() {
+            lost.push(self.copied_aside());
+        }
         *held(&self.now) = left;
         lost
+    }
+
+    /// What is to be said where it stays as it is.
+    pub(crate) fn left_alone(&self) -> Option<String> {
+        self.path.exists().then(|| {
+            let kept = self.path.display();
+            format!("the built-in demo runs: what was done by hand to another fleet stays in {kept}")
+        })
+    }
+
+    /// A description may be the wrong one, or wrong for a while.
+    fn copied_aside(&self) -> String {
+        let aside = self.path.with_extension("earlier.json");
+        match fs::copy(&self.path, &aside) {
+            Ok(_) => format!("what was done by hand before is set aside as {}", aside.display()),
+            Err(error) => format!("what was done by hand before cannot be set aside: {error}"),
+        }
     }
 
     fn left(&self) -> io::Result<Deviations> {
@@ -143,6 +179,19 @@ mod tests {
         ledger.write(Running::default).unwrap();
         assert_eq!(Ledger::new(folder.path()).left().unwrap(), ledger.now());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_pause_is_as_old_as_its_first_wish_and_over_with_it() {
+        let ledger = Ledger::new(Path::new("/nowhere"));
+        let path = || "tools/echo".to_owned();
+        ledger.follow(Deed::Paused(path()));
+        let since = ledger.paused_since("tools/echo");
+        assert!(since.is_some());
+        ledger.follow(Deed::Paused(path()));
+        assert_eq!(ledger.paused_since("tools/echo"), since);
+        ledger.follow(Deed::Resumed(path()));
+        assert_eq!(ledger.paused_since("tools/echo"), None);
     }
 
     #[test]

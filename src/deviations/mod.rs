@@ -106,8 +106,8 @@ impl Deviations {
         self.spawned = running.teams.iter().flat_map(spawned).collect();
     }
 
-    /// Has `running`, which is as it is described, be as it was left. What does not fit it any more is forgotten:
-    /// returns that, in words.
+    /// Has `running`, which is as it is described, be as it was left. What does not fit it any more is left
+    /// out: returns that, in words.
     fn restore(&mut self, running: &mut Running, kinds: &Kinds) -> Vec<String> {
         let mut lost = Vec::new();
         let mut may = |path: &str, what: &str, done: Result<(), String>| {
@@ -151,6 +151,22 @@ impl Deviations {
     /// The teams that were stopped.
     pub(crate) fn teams_stopped(&self) -> impl Iterator<Item = &str> {
         self.teams_stopped.iter().map(String::as_str)
+    }
+
+    pub(crate) fn has_stopped_team(&self, team: &str) -> bool {
+        self.teams_stopped.contains(team)
+    }
+
+    /// What was stopped and paused, in words: it is no trouble, and is told all the same.
+    pub(crate) fn stopped_and_paused(&self) -> Vec<String> {
+        let counts = [
+            (self.agents_stopped.len(), "stopped"),
+            (self.agents_paused.len(), "paused"),
+        ];
+        let said = counts.iter().filter(|(count, _)| *count > 0);
+        let agents = said.map(|(count, what)| format!("{count} {what}"));
+        let teams = self.teams_stopped().map(|team| format!("team {team} stopped"));
+        agents.chain(teams).collect()
     }
 
     /// What differs, in words; nothing where nothing does.

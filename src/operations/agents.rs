@@ -1,17 +1,20 @@
 //! What can be asked for of one agent.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use triarch_supervision::name::team_of;
 use triarch_supervision::supervisor::{ChildState, Started};
-use triarch_supervision::tree::{Level, NodeView};
+use triarch_supervision::tree::{Level, NodeView, Phase};
 use triarch_teams::{AgentConfig, Rules, member};
 
+use super::meant::find_agent;
 use super::nodes::Nodes;
 use super::past::Past;
-use super::seen::{AgentSeen, NodeSeen, Place, find_agent, shown_by};
-use super::{Code, Operation, Trouble};
+use super::seen::{AgentSeen, NodeSeen, Place, shown_by};
+use super::{Code, Operation, QUICK, Trouble};
 use crate::deviations::Deed;
 use crate::fleet::Fleet;
 use crate::reload::{Running, RunningAgent, change};
@@ -23,7 +26,7 @@ pub(crate) struct List {
     #[arg(long)]
     pub(crate) team: Option<String>,
     /// Only those in this state, such as `backoff`.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(states()))]
     pub(crate) state: Option<String>,
     /// Those of the runtime itself too.
     #[arg(long)]
@@ -35,6 +38,11 @@ pub(crate) struct List {
     pub(crate) rows: bool,
 }
 
+/// The words for the states that a node may be in.
+fn states() -> impl Iterator<Item = &'static str> {
+    Phase::ALL.iter().map(|phase| phase.label())
+}
+
 impl Operation for List {
     const NAME: &'static str = "agent.list";
     type Output = Nodes;
@@ -44,6 +52,19 @@ impl Operation for List {
             && !fleet.has_team(team)
         {
             return Err(Trouble::no_such_team(team));
+        }
+        if let Some(state) = self
+            .state
+            .as_deref()
+            .filter(|state| !states().any(|known| known == *state))
+        {
+            let known: Vec<_> = states().collect();
+            let message = format!("there is no state {state:?}");
+            return Err(Trouble::new(
+                Code::Usage,
+                message,
+                format!("there are: {}", known.join(", ")),
+            ));
         }
         let teams = fleet.team_names();
         let is_wanted = |node: &&NodeView| {
@@ -77,7 +98,7 @@ impl OneAgent {
 }
 
 macro_rules! of_one_agent {
-    ($($(#[$about:meta])* $operation:ident $name:literal)+) => {
+    ($($(#[$about:meta])* $operation:ident $name:literal $within:expr)+) => {
         $(
             $(#[$about])*
             #[derive(Args, Clone, Debug, Serialize, Deserialize)]
@@ -91,6 +112,10 @@ macro_rules! of_one_agent {
                 const NAME: &'static str = $name;
                 type Output = AgentSeen;
 
+                fn answered_within(&self) -> Option<Duration> {
+                    $within
+                }
+
                 async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
                     let place = self.of.find(fleet)?;
                     Self::change(fleet, &place).await?;
@@ -103,13 +128,13 @@ macro_rules! of_one_agent {
 
 of_one_agent! {
     /// Kills an agent as if from outside; its team decides what follows.
-    Kill "agent.kill"
+    Kill "agent.kill" Some(QUICK)
     /// Stops an agent if it runs, and starts it; one in quarantine gets a clean record.
-    Restart "agent.restart"
+    Restart "agent.restart" None
     /// Lets an agent handle nothing; its mailbox keeps what comes.
-    Pause "agent.pause"
+    Pause "agent.pause" Some(QUICK)
     /// Lets a paused agent go on.
-    Resume "agent.resume"
+    Resume "agent.resume" Some(QUICK)
 }
 
 /// Shows all that is known of an agent.
@@ -149,6 +174,10 @@ impl Operation for Stop {
     const NAME: &'static str = "agent.stop";
     type Output = AgentSeen;
 
+    fn answered_within(&self) -> Option<Duration> {
+        None
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
         let place = self.of.find(fleet)?;
         if !self.forget {
@@ -163,7 +192,16 @@ impl Operation for Stop {
     }
 }
 
+/// Whoever asks is heard by the runtime's own agents: without them nobody could bring them back.
+fn may_be_down(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+    if fleet.has_team(&place.team) {
+        return Ok(());
+    }
+    Err(Trouble::holds_the_runtime(&place.path))
+}
+
 async fn stop(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+    may_be_down(fleet, place)?;
     let team = fleet.team(&place.team)?;
     // It stops though whoever asked be gone meanwhile.
     fleet.follow(Deed::AgentStopped(place.plain())).await;
@@ -213,6 +251,7 @@ impl Restart {
 
 impl Pause {
     async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
+        may_be_down(fleet, place)?;
         fleet.observer().pause(&place.path)?;
         fleet.follow(Deed::Paused(place.plain())).await;
         Ok(())
@@ -277,6 +316,10 @@ pub(crate) struct Spawn {
 impl Operation for Spawn {
     const NAME: &'static str = "agent.spawn";
     type Output = AgentSeen;
+
+    fn answered_within(&self) -> Option<Duration> {
+        None
+    }
 
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
         let (team, agent) = (self.team.clone(), RunningAgent::spawned(self.described()?));

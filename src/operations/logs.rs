@@ -1,15 +1,16 @@
 //! What programs said.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_programs::{LogError, LogLine, Query};
 use triarch_teams::Span;
 
+use super::meant::find_agent;
 use super::posts::span;
-use super::seen::find_agent;
-use super::{Code, Operation, Trouble, caused};
+
+use super::{Code, Operation, QUICK, Trouble, caused};
 use crate::fleet::Fleet;
 
 /// Shows what a program said, and what happened to it.
@@ -48,6 +49,10 @@ pub(crate) struct LogsTold {
 impl Operation for LogsRead {
     const NAME: &'static str = "agent.logs";
     type Output = LogsTold;
+
+    fn answered_within(&self) -> Option<Duration> {
+        (!self.follow).then_some(QUICK)
+    }
 
     async fn perform(self, fleet: &Fleet) -> Result<LogsTold, Trouble> {
         let place = find_agent(fleet, &self.agent)?;

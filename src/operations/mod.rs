@@ -8,6 +8,7 @@
 
 mod agents;
 mod logs;
+mod meant;
 mod nodes;
 mod past;
 mod posts;
@@ -20,6 +21,7 @@ mod word;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,10 +36,13 @@ pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::{Ask, Broadcast, Proof, SendPost, Sent};
 pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
-pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen};
+pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, span};
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
 pub(crate) use trouble::{Code, Trouble, caused};
 pub(crate) use why::{Why, WhyShown};
+
+/// How long a question may take that nobody has to do anything for: a runtime that is slower hangs.
+pub(crate) const QUICK: Duration = Duration::from_secs(10);
 
 /// One thing the runtime can be asked for.
 pub(crate) trait Operation: Serialize + DeserializeOwned + Send + 'static {
@@ -46,6 +51,11 @@ pub(crate) trait Operation: Serialize + DeserializeOwned + Send + 'static {
 
     /// What it answers.
     type Output: Serialize + DeserializeOwned + Send;
+
+    /// How long whoever asks waits for a sign of the runtime; `None` where what it takes may be long.
+    fn answered_within(&self) -> Option<Duration> {
+        Some(QUICK)
+    }
 
     /// Does it.
     fn perform(self, fleet: &Fleet) -> impl Future<Output = Result<Self::Output, Trouble>> + Send;

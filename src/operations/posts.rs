@@ -12,8 +12,9 @@ use triarch_supervision::name::team_of;
 use triarch_teams::receipt::{Stage, Stages};
 use triarch_teams::{Post, Span};
 
-use super::seen::{find_agent, millis};
-use super::{Code, Operation, Trouble};
+use super::meant::find_agent;
+use super::seen::millis;
+use super::{Code, Operation, QUICK, Trouble};
 use crate::fleet::Fleet;
 
 /// Who it is that sends, where a person does.
@@ -143,6 +144,10 @@ impl Operation for SendPost {
     const NAME: &'static str = "agent.send";
     type Output = Sent;
 
+    fn answered_within(&self) -> Option<Duration> {
+        Some(self.patience.within.0.saturating_add(QUICK))
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<Sent, Trouble> {
         send(fleet, &self.agent, self.content, self.wait, self.patience.within.0).await
     }
@@ -165,6 +170,10 @@ impl Operation for Ask {
     const NAME: &'static str = "agent.ask";
     type Output = Sent;
 
+    fn answered_within(&self) -> Option<Duration> {
+        Some(self.patience.within.0.saturating_add(QUICK))
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<Sent, Trouble> {
         send(fleet, &self.agent, self.content, Wait::Done, self.patience.within.0).await
     }
@@ -186,6 +195,10 @@ pub(crate) struct Broadcast {
 impl Operation for Broadcast {
     const NAME: &'static str = "team.broadcast";
     type Output = Vec<Sent>;
+
+    fn answered_within(&self) -> Option<Duration> {
+        None
+    }
 
     async fn perform(self, fleet: &Fleet) -> Result<Vec<Sent>, Trouble> {
         if !fleet.has_team(&self.team) {

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_supervision::name::team_of;
-use triarch_supervision::tree::Level;
+use triarch_supervision::reason::ExitReason;
+use triarch_supervision::tree::{Level, NodeView, Phase};
 
 use super::nodes::Nodes;
 use super::seen::{NodeSeen, ago};
-use super::{Operation, Trouble};
+use super::{Code, Operation, Trouble};
+use crate::config::Source;
 use crate::fleet::Fleet;
 
 /// Shows how the runtime is.
@@ -34,6 +38,9 @@ pub(crate) struct StatusShown {
     pub(crate) posts_handled: u64,
     /// What is not as it should be, in words.
     pub(crate) troubles: Vec<String>,
+    /// What was stopped and paused by hand, in words.
+    #[serde(default)]
+    pub(crate) by_hand: Vec<String>,
 }
 
 impl Operation for Status {
@@ -47,13 +54,11 @@ impl Operation for Status {
         for node in &nodes {
             restarts += node.restarts;
             let state = node.state.label();
-            if is_trouble(state) {
+            let supervisor = node.path.split('/').next().unwrap_or_default();
+            let of_team = teams.contains(team_of(supervisor));
+            if is_trouble(node, of_team) {
                 troubles.push(format!("{} is in state {state}", node.path));
             }
-            let of_team = node
-                .path
-                .split_once('/')
-                .is_some_and(|(supervisor, _)| teams.contains(team_of(supervisor)));
             if node.level == Level::Agent && of_team {
                 *agents.entry(state.to_owned()).or_default() += 1;
                 posts_handled += node.mailbox.as_ref().map_or(0, |mailbox| mailbox.handled);
@@ -73,13 +78,21 @@ impl Operation for Status {
             dead_letters: fleet.observer().dead_letters().total(),
             posts_handled,
             troubles,
+            by_hand: ground.deviations().stopped_and_paused(),
         })
     }
 }
 
-/// Whether a person should look at a node in that state.
-pub(crate) fn is_trouble(state: &str) -> bool {
-    matches!(state, "backoff" | "failed" | "unknown")
+/// Whether a person should look at a node. Agents of a team may be down because somebody wants it so; nobody wants that of
+/// the runtime's own.
+pub(crate) fn is_trouble(node: &NodeView, is_of_team: bool) -> bool {
+    match node.state {
+        Phase::Backoff | Phase::Failed => true,
+        Phase::Paused => !is_of_team,
+        // One that has done its work is about to leave the tree.
+        Phase::Stopped => !is_of_team && node.level == Level::Agent && node.last_exit == Some(ExitReason::Shutdown),
+        _ => false,
+    }
 }
 
 /// Shows the tree.
@@ -132,6 +145,10 @@ impl Operation for Down {
     const NAME: &'static str = "down";
     type Output = Stopping;
 
+    fn answered_within(&self) -> Option<Duration> {
+        None
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<Stopping, Trouble> {
         fleet.stop();
         Ok(Stopping {
@@ -154,6 +171,10 @@ pub(crate) struct Reload {
     #[arg(long)]
     #[serde(default)]
     pub(crate) empty: bool,
+    /// The file that somebody means who names one.
+    #[arg(skip)]
+    #[serde(default)]
+    pub(crate) of: Option<PathBuf>,
 }
 
 /// What a reload has done.
@@ -222,11 +243,65 @@ impl Operation for Reload {
     const NAME: &'static str = "reload";
     type Output = Reloaded;
 
+    fn answered_within(&self) -> Option<Duration> {
+        None
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<Reloaded, Trouble> {
+        if let Some(named) = &self.of {
+            is_in_use(named, &fleet.ground().source)?;
+        }
         fleet
             .change("reload", async move |fleet| {
                 crate::reload::reload(&fleet, self.empty).await
             })
             .await
+    }
+}
+
+/// A runtime stays with the description it was started with.
+fn is_in_use(named: &Path, source: &Source) -> Result<(), Trouble> {
+    if source.is_file(named) {
+        return Ok(());
+    }
+    let (used, named) = (source.name(), named.display());
+    Err(Trouble::new(
+        Code::Usage,
+        format!("the runtime was started with {used}, not with {named}"),
+        format!(
+            "leave --config out to reload that; to run {named}: `triarch down`, then `triarch --config {named} up`"
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_down_is_trouble_where_nobody_can_want_it() {
+        let node = |state, last_exit| {
+            let mut node = NodeView::new("gateway/http", Level::Agent);
+            node.state = state;
+            node.last_exit = last_exit;
+            node
+        };
+        // State, last end, whether it is trouble in a team, whether it is in a room.
+        let table = [
+            (Phase::Backoff, None, true, true),
+            (Phase::Failed, None, true, true),
+            (Phase::Paused, None, false, true),
+            (Phase::Stopped, Some(ExitReason::Shutdown), false, true),
+            (Phase::Stopped, Some(ExitReason::Normal), false, false),
+            (Phase::Idle, Some(ExitReason::Shutdown), false, false),
+        ];
+        for (state, last_exit, in_team, in_room) in table {
+            let node = node(state, last_exit);
+            assert_eq!(
+                (is_trouble(&node, true), is_trouble(&node, false)),
+                (in_team, in_room),
+                "{node:?}"
+            );
+        }
     }
 }

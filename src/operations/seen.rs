@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::name::team_of;
-use triarch_supervision::tree::{Figures, Level, NodeView};
+use triarch_supervision::tree::{Figures, NodeView};
 
 use super::past::Past;
 use super::trouble::Trouble;
@@ -110,6 +110,18 @@ pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A length of time for people: two of its largest units.
+pub(crate) fn span(millis: u64) -> String {
+    let (seconds, rest) = (millis / 1000, millis % 1000);
+    match seconds {
+        0 => format!("{rest} ms"),
+        1..60 => format!("{seconds}.{} s", rest / 100),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
 /// How long ago something was, in milliseconds.
 pub(crate) fn ago(at: Moment) -> u64 {
     millis(Moment::now().since(at))
@@ -129,42 +141,12 @@ impl Place {
         format!("{}/{}", self.team, self.name)
     }
 
-    fn of(path: &str) -> Option<Self> {
+    pub(super) fn of(path: &str) -> Option<Self> {
         let (supervisor, name) = path.split_once('/')?;
         Some(Self {
             path: path.to_owned(),
             team: team_of(supervisor).to_owned(),
             name: name.to_owned(),
         })
-    }
-}
-
-/// Finds the agent that is meant by its path, or by a name that only one has.
-pub(crate) fn find_agent(fleet: &Fleet, meant: &str) -> Result<Place, Trouble> {
-    if fleet
-        .observer()
-        .node(meant)
-        .is_ok_and(|node| node.level == Level::Agent)
-        && let Some(place) = Place::of(meant)
-    {
-        return Ok(place);
-    }
-    let nodes = fleet.observer().snapshot();
-    let agents = nodes.iter().filter(|node| node.level == Level::Agent);
-    let places: Vec<_> = agents
-        .filter_map(|node| Place::of(&node.path))
-        .filter(|place| place.name == meant)
-        .collect();
-    match <[Place; 1]>::try_from(places) {
-        Ok([place]) => Ok(place),
-        Err(none) if none.is_empty() => Err(Trouble::no_such_agent(meant)),
-        Err(several) => {
-            let paths: Vec<_> = several.iter().map(|place| place.path.as_str()).collect();
-            Err(Trouble::new(
-                super::Code::Usage,
-                format!("{meant:?} may be any of {}", paths.join(", ")),
-                "name it by its path",
-            ))
-        }
     }
 }

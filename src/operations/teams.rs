@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_supervision::name::team_of;
+use triarch_supervision::supervisor::{AdminError, CallError};
 use triarch_supervision::tree::NodeView;
 
 use super::runtime::is_trouble;
 use super::seen::NodeSeen;
-use super::{Code, Operation, Trouble};
+use super::{Code, Operation, QUICK, Trouble};
 use crate::deviations::Deed;
 use crate::fleet::Fleet;
 use crate::reload::{RunningTeam, change};
@@ -42,7 +44,7 @@ fn seen(fleet: &Fleet, nodes: &[NodeView], name: &str) -> TeamSeen {
         if team_of(supervisor) != name {
             continue;
         }
-        if is_trouble(node.state.label()) {
+        if is_trouble(node, true) {
             troubles.push(node.path.to_string());
         }
         restarts += node.restarts;
@@ -87,7 +89,7 @@ impl Operation for TeamList {
 }
 
 macro_rules! of_one_team {
-    ($($(#[$about:meta])* $operation:ident $name:literal)+) => {
+    ($($(#[$about:meta])* $operation:ident $name:literal $within:expr)+) => {
         $(
             $(#[$about])*
             #[derive(Args, Clone, Debug, Serialize, Deserialize)]
@@ -99,6 +101,10 @@ macro_rules! of_one_team {
             impl Operation for $operation {
                 const NAME: &'static str = $name;
                 type Output = TeamSeen;
+
+                fn answered_within(&self) -> Option<Duration> {
+                    $within
+                }
 
                 async fn perform(self, fleet: &Fleet) -> Result<TeamSeen, Trouble> {
                     if !fleet.has_team(&self.team) {
@@ -114,11 +120,11 @@ macro_rules! of_one_team {
 
 of_one_team! {
     /// Shows a team and its agents.
-    TeamShow "team.show"
+    TeamShow "team.show" Some(QUICK)
     /// Stops a team, its agents in reverse order; it stays down until it is started.
-    TeamStop "team.stop"
+    TeamStop "team.stop" None
     /// Starts a team that was stopped.
-    TeamStart "team.start"
+    TeamStart "team.start" None
 }
 
 impl TeamShow {
@@ -144,11 +150,23 @@ impl TeamStart {
     async fn change(&self, fleet: &Fleet) -> Result<(), Trouble> {
         let team = self.team.clone();
         let start = async move |fleet: Fleet| {
-            fleet.team("root")?.restart_child(&team).await?;
+            let started = fleet.team("root")?.restart_child(&team).await;
+            started.map_err(|error| not_started(&team, error))?;
             fleet.follow(Deed::TeamStarted(team)).await;
             Ok(())
         };
         fleet.change("team start", start).await
+    }
+}
+
+fn not_started(team: &str, error: CallError) -> Trouble {
+    match error {
+        CallError::Refused(AdminError::Running { .. }) => Trouble::new(
+            Code::Refused,
+            format!("team {team} runs already"),
+            format!("`triarch team show {team}` shows it"),
+        ),
+        other => other.into(),
     }
 }
 
@@ -166,6 +184,10 @@ pub(crate) struct TeamScale {
 impl Operation for TeamScale {
     const NAME: &'static str = "team.scale";
     type Output = TeamSeen;
+
+    fn answered_within(&self) -> Option<Duration> {
+        None
+    }
 
     async fn perform(self, fleet: &Fleet) -> Result<TeamSeen, Trouble> {
         let Self { team, agent, replicas } = self.clone();

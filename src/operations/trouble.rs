@@ -27,6 +27,15 @@ impl Trouble {
         }
     }
 
+    /// One of which nothing more is to be said.
+    pub(crate) fn silent(code: Code) -> Self {
+        Self::new(code, "", "")
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.message.is_empty()
+    }
+
     /// What is wrong, and what to do where that is not said yet.
     pub(crate) fn told(&self) -> String {
         if self.remedy.is_empty() {
@@ -79,6 +88,14 @@ impl Trouble {
         )
     }
 
+    pub(crate) fn holds_the_runtime(path: &str) -> Self {
+        Self::new(
+            Code::Refused,
+            format!("{path} is an agent of the runtime itself, which is neither stopped nor paused"),
+            "start it anew with `triarch agent restart`, or stop all with `triarch down`",
+        )
+    }
+
     pub(crate) fn no_such_team(name: &str) -> Self {
         Self::new(
             Code::NotFound,
@@ -113,7 +130,7 @@ impl From<CallError> for Trouble {
             CallError::Build(_) => return Self::new(Code::Usage, error.to_string(), ""),
             CallError::Refused(refused) => remedy_of(refused),
             _ => (
-                Code::Failed,
+                Code::Refused,
                 "start it with `triarch team start` if it was stopped, else ask again in a moment",
             ),
         };

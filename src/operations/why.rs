@@ -11,8 +11,9 @@ use triarch_supervision::supervisor::ChildStatus;
 use triarch_supervision::tree::{Phase, RestartBudget};
 use triarch_teams::Span;
 
+use super::meant::find_agent;
 use super::past::{Past, values};
-use super::seen::{MailboxSeen, find_agent, millis, shown_by};
+use super::seen::{MailboxSeen, ago, millis, shown_by, span};
 use super::{Operation, Trouble};
 use crate::fleet::Fleet;
 
@@ -66,25 +67,35 @@ impl Operation for Why {
         let budget = observer.restart_budget(supervisor).ok().flatten();
         let restart_in = node.restart_at.map(|at| at.since(Moment::now()));
         let outlook = child.zip(budget).map(|(child, budget)| Outlook {
+            supervisor,
             state: node.state,
             restart_in,
             restart: child.policy.restart,
             on_limit: child.policy.on_limit,
             budget,
         });
+        let paused = fleet.ground().paused_since(&place.plain());
+        let for_ms = match node.state {
+            Phase::Paused => paused.map(ago),
+            state => since(&past, state),
+        };
+        let deviations = fleet.ground().deviations();
+        let by_hand = if deviations.has_stopped_team(&place.team) {
+            Some(ByHand::TeamStopped)
+        } else {
+            (node.state == Phase::Paused).then_some(ByHand::Paused { for_ms })
+        };
         Ok(WhyShown {
             processes: values(&processes),
             state: node.state.label().to_owned(),
-            for_ms: past
-                .history
-                .first()
-                .filter(|last| last.to == node.state.label() && !last.is_of_earlier_runtime)
-                .map(|last| last.ago_ms),
+            for_ms,
             incarnation: node.incarnation,
             restarts: node.restarts,
             last_exit: node.last_exit.as_ref().map(ToString::to_string),
             mailbox: node.mailbox.as_ref().map(MailboxSeen::from),
-            next: outlook.map(|outlook| outlook.words()),
+            next: by_hand
+                .map(|by_hand| by_hand.words(&place.team))
+                .or_else(|| outlook.map(|outlook| outlook.words())),
             restart_in_ms: restart_in.map(millis),
             policy: child.map_or_else(Vec::new, policy),
             shown: own_words,
@@ -94,8 +105,37 @@ impl Operation for Why {
     }
 }
 
+/// How long it has been so, where its history reaches back.
+fn since(past: &Past, state: Phase) -> Option<u64> {
+    let last = past.history.first()?;
+    let is_it = last.to == state.label() && !last.is_of_earlier_runtime;
+    is_it.then_some(last.ago_ms)
+}
+
+/// What somebody wanted by hand, before which nothing else follows.
+enum ByHand {
+    TeamStopped,
+    Paused { for_ms: Option<u64> },
+}
+
+impl ByHand {
+    fn words(&self, team: &str) -> String {
+        match self {
+            Self::TeamStopped => format!("its team was stopped by hand: `triarch team start {team}`"),
+            Self::Paused { for_ms } => {
+                let when = for_ms.map_or("before this runtime began".to_owned(), |millis| {
+                    format!("{} ago", span(millis))
+                });
+                format!("paused by hand {when}; `triarch agent resume` lets it go on")
+            }
+        }
+    }
+}
+
 /// What follows, and what it depends on.
-struct Outlook {
+struct Outlook<'a> {
+    /// The path of its supervisor.
+    supervisor: &'a str,
     state: Phase,
     restart_in: Option<Duration>,
     restart: Restart,
@@ -103,19 +143,21 @@ struct Outlook {
     budget: RestartBudget,
 }
 
-impl Outlook {
+impl Outlook<'_> {
     fn words(&self) -> String {
         let RestartBudget {
             used, allowed, period, ..
         } = self.budget;
-        let period = humantime::format_duration(period);
+        let (period, supervisor) = (humantime::format_duration(period), self.supervisor);
+        // The restarts are those of all its children.
+        let bears = format!("{allowed} that {supervisor} bears within {period}");
         let limit = match self.on_limit {
             OnLimit::Escalate => "its team gives up",
             OnLimit::Quarantine => "it stays down until somebody restarts it",
         };
         if let Some(time) = self.restart_in {
             let time = humantime::format_duration(Duration::from_millis(millis(time)));
-            return format!("starts again in {time}: restart {used} of {allowed} within {period}, then {limit}");
+            return format!("starts again in {time}: restart {used} of the {bears}, then {limit}");
         }
         let end = match (self.state, self.restart) {
             (Phase::Failed | Phase::Stopped, _) => return "stays down until somebody restarts it".to_owned(),
@@ -124,12 +166,9 @@ impl Outlook {
             (_, Restart::Permanent) => "ends",
         };
         if used < allowed {
-            format!(
-                "if it {end}: restart {} of {allowed} within {period}, then {limit}",
-                used + 1
-            )
+            format!("if it {end}: restart {} of the {bears}, then {limit}", used + 1)
         } else {
-            format!("if it {end}: {limit}, as there were {used} of {allowed} restarts within {period}")
+            format!("if it {end}: {limit}, as there were {used} restarts of the {bears}")
         }
     }
 }
@@ -164,8 +203,9 @@ fn policy(child: &ChildStatus) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn words(change: impl FnOnce(&mut Outlook)) -> String {
+    fn words(change: impl FnOnce(&mut Outlook<'_>)) -> String {
         let mut outlook = Outlook {
+            supervisor: "mix",
             state: Phase::Idle,
             restart_in: None,
             restart: Restart::Permanent,
@@ -181,11 +221,11 @@ mod tests {
         let table = [
             (
                 words(|_| {}),
-                "if it ends: restart 3 of 5 within 30s, then its team gives up",
+                "if it ends: restart 3 of the 5 that mix bears within 30s, then its team gives up",
             ),
             (
                 words(|outlook| outlook.restart = Restart::Transient),
-                "if it fails: restart 3 of 5 within 30s, then its team gives up",
+                "if it fails: restart 3 of the 5 that mix bears within 30s, then its team gives up",
             ),
             (
                 words(|outlook| outlook.restart = Restart::Temporary),
@@ -193,14 +233,14 @@ mod tests {
             ),
             (
                 words(|outlook| outlook.budget.used = 5),
-                "if it ends: its team gives up, as there were 5 of 5 restarts within 30s",
+                "if it ends: its team gives up, as there were 5 restarts of the 5 that mix bears within 30s",
             ),
             (
                 words(|outlook| {
                     outlook.restart_in = Some(Duration::from_micros(850_900));
                     outlook.on_limit = OnLimit::Quarantine;
                 }),
-                "starts again in 850ms: restart 2 of 5 within 30s, then it stays down until somebody restarts it",
+                "starts again in 850ms: restart 2 of the 5 that mix bears within 30s, then it stays down until somebody restarts it",
             ),
             (
                 words(|outlook| outlook.state = Phase::Failed),

@@ -1,10 +1,8 @@
 //! How it begins, and how it ends.
 
-use std::time::Instant;
-
 use crate::PATIENCE;
 use crate::running::House;
-use crate::text;
+use crate::{text, until};
 
 /// A team of one that fails at each second post.
 const FRAGILE: &str = r#"
@@ -91,10 +89,9 @@ fn nobody_reading_its_log_is_no_reason_to_fail() {
     let mut triarch = house.up(&[]);
     triarch.stop_reading();
     house.json(&["agent", "kill", "worker-1"]);
-    let until = Instant::now() + PATIENCE;
-    while house.json(&["agent", "show", "worker-1"])["restarts"] == 0 {
-        assert!(Instant::now() < until);
-    }
+    until("it is restarted", || {
+        house.json(&["agent", "show", "worker-1"])["restarts"] != 0
+    });
     triarch.signal("TERM");
     assert_eq!(triarch.end(PATIENCE), Some(0));
 }

@@ -162,13 +162,13 @@ fn a_full_disk_costs_events_and_nothing_else_and_they_go_on_when_there_is_room()
     fs::rename(events(&house), &aside).unwrap();
     symlink("/dev/full", events(&house)).unwrap();
     fail(&house, "vase");
-    let lost = || {
+    let is_nothing_lost = || {
         house
             .get("/metrics")
             .1
             .contains("\ntriarch_telemetry_lost_events_total 0\n")
     };
-    until("what is lost is counted", || !lost());
+    until("what is lost is counted", || !is_nothing_lost());
     let shown = house.json(&["why", "telemetry/events"])["shown"].clone();
     assert!(
         shown["last_error"].as_str().unwrap().contains("No space left"),
@@ -198,7 +198,7 @@ fn who_waits_for_its_restart_says_when_it_comes_and_what_follows_the_next() {
     let why = house.json(&["why", "vase"]);
     assert_eq!(
         next(&why),
-        "if it ends: restart 1 of 1000 within 1h, then it stays down until somebody restarts it"
+        "if it ends: restart 1 of the 1000 that glass bears within 1h, then it stays down until somebody restarts it"
     );
     assert_eq!(why["restart_in_ms"], Value::Null);
     assert_eq!(house.run(&["agent", "ask", "vase", "1"]).status.code(), Some(1));
@@ -207,7 +207,9 @@ fn who_waits_for_its_restart_says_when_it_comes_and_what_follows_the_next() {
     assert!(why["restart_in_ms"].as_u64().unwrap() > 1_000_000, "{why}");
     assert!(next(&why).starts_with("starts again in "), "{why}");
     assert!(
-        next(&why).ends_with(": restart 1 of 1000 within 1h, then it stays down until somebody restarts it"),
+        next(&why).ends_with(
+            ": restart 1 of the 1000 that glass bears within 1h, then it stays down until somebody restarts it"
+        ),
         "{why}"
     );
 }

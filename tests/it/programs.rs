@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::PATIENCE;
-use crate::running::{House, Running};
+use crate::running::{House, Running, until};
 use crate::text;
 
 /// Replies to each post, and keeps a helper in a session of its own that ignores being asked to end.
@@ -61,10 +60,7 @@ fn alive(house: &House) -> usize {
 
 /// Waits until so many processes are alive.
 fn until_alive(house: &House, count: usize) {
-    let deadline = Instant::now() + PATIENCE;
-    while alive(house) != count {
-        assert!(Instant::now() < deadline, "{} are alive, not {count}", alive(house));
-    }
+    until(&format!("{count} are alive"), || alive(house) == count);
 }
 
 fn ask(house: &House, agent: &str, body: &str) -> Value {

@@ -19,6 +19,18 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// How many lines may wait to be looked at.
 const LINES: usize = 64;
 
+/// How often a condition is looked at that nobody announces.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Returns once `is_so`.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        thread::park_timeout(LOOK_EVERY);
+    }
+}
+
 /// A folder and a port of a test's own.
 pub(crate) struct House {
     folder: TempDir,

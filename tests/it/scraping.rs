@@ -36,7 +36,7 @@ fn sum(page: &str, beginning: &str) -> f64 {
 }
 
 #[test]
-fn health_says_ready_with_its_reasons() {
+fn health_says_live_and_ready() {
     let house = House::new();
     let _triarch = house.up(&[]);
     let (head, _) = house.get("/health/live");

@@ -202,8 +202,8 @@ fn description(heading: &str, line: &str) -> String {
     )
 }
 
-/// How many posts an agent has handled in all that it remembers; `None` where there is no such agent.
-fn handled(house: &House, agent: &str) -> Option<u64> {
+/// How many posts an agent's mailbox has taken in, which one that was replaced does not remember; `None` where there is no such agent.
+fn taken_in(house: &House, agent: &str) -> Option<u64> {
     let output = house.run(&["agent", "show", agent, "--json"]);
     let shown: Option<Value> = serde_json::from_slice(&output.stdout).ok();
     shown?["mailbox"]["enqueued"].as_u64()
@@ -214,7 +214,7 @@ fn assert_followed(house: &House, heading: &str, (key, line, follows): Setting) 
     for agent in ["t/a", "t/b"] {
         house.json(&["agent", "send", agent, "1"]);
     }
-    let before = handled(house, "t/b");
+    let before = taken_in(house, "t/b");
     house.write("triarch.toml", &description(heading, line));
     let output = house.run(&["reload", "--json"]);
     let reloaded: Value =
@@ -222,7 +222,7 @@ fn assert_followed(house: &House, heading: &str, (key, line, follows): Setting) 
     assert_eq!(reloaded["failed"], json!([]), "{what}");
     let section = heading.trim_matches(['`', '[', ']']);
     let (changed, later) = (reloaded["changed"].as_array().unwrap(), &reloaded["needs_restart"]);
-    let is_replaced = |agent: &str, before: Option<u64>| handled(house, agent) < before;
+    let is_replaced = |agent: &str, before: Option<u64>| taken_in(house, agent) < before;
     let seen = match (changed.is_empty(), later == &json!([format!("{section}.{key}")])) {
         (true, true) => AtRestart,
         (true, false) => Shadowed,

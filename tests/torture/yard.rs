@@ -7,13 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::PATIENCE;
 use crate::kin::{Kin, Process};
 use crate::running::{House, Running};
+
+pub(crate) use crate::running::until;
 
 /// How often a condition is looked at that nobody announces.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -22,15 +24,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(crate) fn rounds(every_day: usize, full: usize) -> usize {
     let is_full = std::env::var("TRIARCH_TORTURE").is_ok_and(|how| how == "full");
     if is_full { full } else { every_day }
-}
-
-/// Returns once `is_so`.
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        thread::park_timeout(LOOK_EVERY);
-    }
 }
 
 /// A house, and whoever belongs to the programs that run in it.

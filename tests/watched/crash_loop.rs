@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::prometheus::Prometheus;
-use crate::running::House;
+use crate::running::{House, until};
 use crate::service::Service;
 use crate::webhook::Webhook;
 use crate::{GRAFANA, PATIENCE, tell, with};
@@ -54,10 +54,7 @@ fn alertmanager(house: &House, webhook: &Webhook) -> Service {
         "--cluster.listen-address=".to_owned(),
     ];
     let mut service = Service::start(house, "prometheus-alertmanager", &arguments);
-    let deadline = Instant::now() + PATIENCE;
-    while !service.is_up() {
-        assert!(Instant::now() < deadline, "it does not listen");
-    }
+    until("it listens", || service.is_up());
     service
 }
 
@@ -80,13 +77,10 @@ fn somebody_is_told_of_a_crash_loop_within_ninety_seconds() {
     let alertmanager = alertmanager(&house, &webhook);
     // As often as the repository says: what is tried is what people get.
     let prometheus = Prometheus::start(&house, None, alertmanager.port);
-    let deadline = Instant::now() + PATIENCE;
-    while prometheus
-        .query("up == 1", None)
-        .is_none_or(|answer| answer.numbers == 0)
-    {
-        assert!(Instant::now() < deadline, "it is not scraped");
-    }
+    until("it is scraped", || {
+        let answer = prometheus.query("up == 1", None);
+        answer.is_some_and(|answer| answer.numbers > 0)
+    });
 
     house.write("broken", "");
     let begun = Instant::now();

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::running::{House, exchange};
+use crate::running::{House, exchange, until};
 use crate::service::Service;
-use crate::{GRAFANA, PATIENCE, with};
+use crate::{GRAFANA, with};
 
 /// A Prometheus that runs.
 pub(crate) struct Prometheus {
@@ -43,10 +43,7 @@ impl Prometheus {
             format!("--storage.tsdb.path={}", house.path().join("prometheus").display()),
         ];
         let mut service = Service::start(house, "prometheus", &arguments);
-        let deadline = Instant::now() + PATIENCE;
-        while !service.is_up() {
-            assert!(Instant::now() < deadline, "it does not listen");
-        }
+        until("it listens", || service.is_up());
         Self { service }
     }
 

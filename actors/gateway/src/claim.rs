@@ -124,6 +124,11 @@ fn holder(path: &Path) -> String {
     }
 }
 
+/// Who holds the lock beside a socket, as it wrote itself down.
+pub(crate) fn holder_beside(socket: &Path) -> String {
+    holder(&socket.with_file_name(LOCK))
+}
+
 /// Removes what a dead runtime left behind, and nothing else.
 fn clear(path: &Path) -> Result<(), Error> {
     let found = match fs::symlink_metadata(path) {

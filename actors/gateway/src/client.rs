@@ -5,11 +5,13 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::claim::holder_beside;
 use crate::operation::{Code, OperationError};
 use crate::wire::Answer;
 
@@ -24,6 +26,8 @@ const READ_AT_ONCE: usize = 256 << 10;
 pub struct Client {
     path: PathBuf,
     stream: BufReader<UnixStream>,
+    /// How long nothing may come of it.
+    patience: Option<Duration>,
 }
 
 /// Why the runtime could not be asked.
@@ -47,6 +51,14 @@ pub enum ClientError {
         #[source]
         source: serde_json::Error,
     },
+    /// It says nothing, and holds its place all the same.
+    #[error("no answer in {} s: the runtime with pid {pid} hangs; see its log, or end it with `kill -9 {pid}`", within.as_secs())]
+    Silent {
+        /// How long nothing came.
+        within: Duration,
+        /// Its process, as far as it is known.
+        pid: String,
+    },
     /// The connection broke before the answer was complete.
     #[error("the runtime at {} broke off before it had answered; see its log", path.display())]
     Lost {
@@ -60,13 +72,13 @@ pub enum ClientError {
 
 impl From<ClientError> for OperationError {
     fn from(error: ClientError) -> Self {
-        let (code, remedy) = match error {
-            ClientError::NotRunning { .. } => (Code::NotRunning, "start one with `triarch up`"),
-            ClientError::Lost { .. } => (Code::RuntimeFailed, "see its log"),
-            ClientError::Unreadable { .. } => (Code::Failed, "use the command line of its version"),
+        let code = match error {
+            ClientError::NotRunning { .. } => Code::NotRunning,
+            ClientError::Lost { .. } | ClientError::Silent { .. } => Code::RuntimeFailed,
+            ClientError::Unreadable { .. } => Code::Failed,
         };
         let text = error.to_string();
-        let message = text.rsplit_once(';').map_or(&*text, |(message, _remedy)| message);
+        let (message, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
         Self::new(code, message, remedy)
     }
 }
@@ -88,7 +100,19 @@ impl Client {
         Ok(Self {
             path: path.to_owned(),
             stream: BufReader::with_capacity(READ_AT_ONCE, stream),
+            patience: None,
         })
+    }
+
+    /// From now on nothing may come for no longer than that; without a limit if `None`, as it begins.
+    pub fn wait_at_most(&mut self, patience: Option<Duration>) -> Result<(), ClientError> {
+        let stream = self.stream.get_ref();
+        let set = stream
+            .set_read_timeout(patience)
+            .and_then(|()| stream.set_write_timeout(patience));
+        set.map_err(|source| self.lost(source))?;
+        self.patience = patience;
+        Ok(())
     }
 
     /// Has `operation` performed: hands its progress to `told` as it comes, and returns what came of it.
@@ -112,38 +136,79 @@ impl Client {
 
     /// Asks, and waits for nothing.
     pub fn ask(&mut self, operation: &str, input: &impl Serialize) -> Result<(), ClientError> {
-        let lost = |source| lost(&self.path, source);
-        let mut line = serde_json::to_vec(&Asking { operation, input }).map_err(|error| lost(error.into()))?;
+        let written = serde_json::to_vec(&Asking { operation, input });
+        let mut line = written.map_err(|error| self.lost(error.into()))?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line).map_err(lost)
+        match self.stream.get_mut().write_all(&line) {
+            // What it said before it left is still to be read.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| self.lost(error)),
+        }
     }
 
     /// The next line of the answer; the last one is an output or an error.
     pub fn answer<O: DeserializeOwned>(&mut self) -> Result<Answer<O>, ClientError> {
-        let lost = |source| lost(&self.path, source);
         let mut line = Vec::new();
         let mut bounded = (&mut self.stream).take(ANSWER_MAX);
-        bounded.read_until(b'\n', &mut line).map_err(lost)?;
+        let read = bounded.read_until(b'\n', &mut line);
+        read.map_err(|error| self.lost(error))?;
         if line.last() != Some(&b'\n') {
-            return Err(lost(io::ErrorKind::UnexpectedEof.into()));
+            return Err(self.lost(io::ErrorKind::UnexpectedEof.into()));
         }
         serde_json::from_slice(&line).map_err(|source| ClientError::Unreadable {
             path: self.path.clone(),
             source,
         })
     }
-}
 
-fn lost(path: &Path, source: io::Error) -> ClientError {
-    ClientError::Lost {
-        path: path.to_owned(),
-        source,
+    fn lost(&self, source: io::Error) -> ClientError {
+        let is_over = matches!(source.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        match self.patience.filter(|_| is_over) {
+            Some(within) => ClientError::Silent {
+                within,
+                pid: holder_beside(&self.path),
+            },
+            None => ClientError::Lost {
+                path: self.path.clone(),
+                source,
+            },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
+
+    #[test]
+    fn one_that_says_nothing_is_named_when_patience_is_over_and_what_one_said_last_is_heard() {
+        let folder = std::env::temp_dir().join(format!("triarch-client-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = crate::socket_path(&folder);
+        let silent = UnixListener::bind(&path).unwrap();
+        std::fs::write(folder.join("triarch.lock"), "4200\n").unwrap();
+        let mut client = Client::connect(&path).unwrap();
+        client.wait_at_most(Some(Duration::from_millis(20))).unwrap();
+        let error = client.request::<Value>("status", &(), |_| {}).unwrap_err();
+        assert_eq!(
+            (error.code, error.to_string().as_str()),
+            (
+                Code::RuntimeFailed,
+                "no answer in 0 s: the runtime with pid 4200 hangs; see its log, or end it with `kill -9 4200`"
+            )
+        );
+        drop(silent.accept().unwrap());
+
+        let mut client = Client::connect(&path).unwrap();
+        let (mut leaving, _) = silent.accept().unwrap();
+        let gone = OperationError::new(Code::NotRunning, "it has gone", "start it");
+        leaving.write_all(&Answer::Error(gone.clone()).written()).unwrap();
+        drop(leaving);
+        assert_eq!(client.request::<Value>("status", &(), |_| {}).unwrap_err(), gone);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn where_no_runtime_listens_the_code_is_69() {

@@ -14,7 +14,8 @@
 //! # What the socket says
 //! One line of JSON is a request, `{"operation":"agent.list","input":{…}}`. Lines `{"progress":…}` may follow, and the last is
 //! `{"output":…}` or `{"error":{"code":4,"message":"…","remedy":"…"}}`. Requests of one connection are performed one after the
-//! other; who closes the connection cancels the one in hand, who only closes its own direction still hears the answer.
+//! other; who closes the connection cancels the one in hand, who only closes its own direction still hears the answer. To one that
+//! asks nothing when the runtime stops, that is said as the error of its next request.
 //! [`Client`] is the other side.
 //!
 //! # What is refused

@@ -56,8 +56,8 @@ async fn the_control_socket_still_answers_and_no_door_spins_or_stays_shut() {
     assert_eq!(house.connections("socket"), 1);
 
     held.pop();
-    let mut scraper = TcpStream::connect(house.address).await.unwrap();
     let begun = Instant::now();
+    let mut scraper = TcpStream::connect(house.address).await.unwrap();
     until("the door has waited", || house.refused("http", "exhausted") >= 3).await;
     let tries = house.refused("http", "exhausted");
     let most = begun.elapsed().as_millis() / 100 + 2;

@@ -59,6 +59,8 @@ const NO_AGENT: (u8, &str) = (4, "there is no such agent");
 const NO_TEAM: (u8, &str) = (4, "there is no such team");
 const FORBIDDEN: (u8, &str) = (5, "its state forbids it");
 const TAKES_NONE: (u8, &str) = (5, "it is an agent of the runtime itself, which takes no posts");
+const HELD: (u8, &str) = (5, "its state forbids it, or it is an agent of the runtime itself");
+const HOLDS: (u8, &str) = (5, "it is an agent of the runtime itself");
 const FAULTY: (u8, &str) = (2, "the description cannot be followed");
 const NO_RECEIPT: (u8, &str) = (3, "what has to be proved is not proved within the time");
 const NOT_DONE: (u8, &str) = (1, "the agent failed at it, or had no room for it in time");
@@ -79,10 +81,21 @@ pub(super) const MANNERS: &[Manner] = &[
         "reload",
         "reload",
         One("A reload"),
-        &[(2, "the description cannot be followed; then nothing has changed")],
+        &[(
+            2,
+            "the description cannot be followed, or `--config` names another file than the one in use; then nothing has changed",
+        )],
     ),
     asking("status", "status", One("The runtime"), &[]),
-    asking("tree", "tree", List("A node"), &[(4, "nothing stands at the path")]),
+    asking(
+        "tree",
+        "tree",
+        List("A node"),
+        &[
+            (2, "it is to be written as `dot` too"),
+            (4, "nothing stands at the path"),
+        ],
+    ),
     asking("why", "why", One("A reason"), &[NO_AGENT]),
     asking(
         "logs",
@@ -110,7 +123,12 @@ pub(super) const MANNERS: &[Manner] = &[
         ],
     ),
     asking("team broadcast", "team.broadcast", List("A post"), &[NOT_DONE, NO_TEAM]),
-    asking("agent list", "agent.list", List("A node"), &[NO_TEAM]),
+    asking(
+        "agent list",
+        "agent.list",
+        List("A node"),
+        &[(2, "there is no such state"), NO_TEAM],
+    ),
     asking("agent show", "agent.show", One("An agent"), &[NO_AGENT]),
     asking(
         "agent spawn",
@@ -122,7 +140,7 @@ pub(super) const MANNERS: &[Manner] = &[
             (5, "the team has an agent of that name"),
         ],
     ),
-    asking("agent stop", "agent.stop", One("An agent"), &[NO_AGENT, FORBIDDEN]),
+    asking("agent stop", "agent.stop", One("An agent"), &[NO_AGENT, HELD]),
     asking("agent kill", "agent.kill", One("An agent"), &[NO_AGENT, FORBIDDEN]),
     asking(
         "agent restart",
@@ -130,7 +148,7 @@ pub(super) const MANNERS: &[Manner] = &[
         One("An agent"),
         &[(1, "it does not start"), NO_AGENT, FORBIDDEN],
     ),
-    asking("agent pause", "agent.pause", One("An agent"), &[NO_AGENT]),
+    asking("agent pause", "agent.pause", One("An agent"), &[NO_AGENT, HOLDS]),
     asking("agent resume", "agent.resume", One("An agent"), &[NO_AGENT]),
     asking(
         "agent send",
@@ -150,8 +168,16 @@ pub(super) const MANNERS: &[Manner] = &[
         Lines("A line of a log"),
         &[(4, "there is no such agent, or it keeps no log")],
     ),
-    alone("config init", Same, &[(1, "there is a description in the folder")]),
-    alone("config check", Same, &[FAULTY]),
+    alone(
+        "config init",
+        One("A beginning"),
+        &[(1, "there is a description in the folder")],
+    ),
+    alone(
+        "config check",
+        List("A fault"),
+        &[(2, "there is no description, or it cannot be followed")],
+    ),
     alone("config schema", Same, &[]),
     alone(
         "config show",
@@ -159,8 +185,12 @@ pub(super) const MANNERS: &[Manner] = &[
         &[FAULTY],
     ),
     alone("doctor", List("A finding"), &[(1, "something is bad")]),
-    alone("demo", Same, &[(1, "the demo does not go as it should")]),
-    alone("dashboard export", Same, &[(1, "the folder cannot be written")]),
+    alone("demo", One("A recovery"), &[(1, "the demo does not go as it should")]),
+    alone(
+        "dashboard export",
+        Json("an array of the paths of the files"),
+        &[(1, "the folder cannot be written")],
+    ),
     alone("completions", Same, &[]),
 ];
 
@@ -207,6 +237,18 @@ pub(super) const SHAPES: &[Shape] = &[
         || json(&samples::reloaded()),
     ),
     ("A stop", "The process that has stopped.", || json(&samples::stopping())),
+    ("A beginning", "The file that was written.", || json(&samples::begun())),
+    (
+        "A fault",
+        "One thing that is wrong with a description: where it stands in a file, or the `variable` of the environment; neither where it \
+         stands nowhere.",
+        || json(&samples::fault()),
+    ),
+    (
+        "A recovery",
+        "What `demo` saw: the lives of the agent it killed, and how long after the kill the next one had answered.",
+        || json(&samples::recovered()),
+    ),
     ("A finding", "`verdict` is `well`, `poor` or `bad`.", || {
         json(&samples::findings().first())
     }),

@@ -74,22 +74,35 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What verbs end with, by what went wrong.
-fn troubles() -> Vec<(&'static str, Trouble)> {
-    let child = || Name::new("echo-1").unwrap();
+/// What keeps a question from its answer.
+fn of_the_way_there() -> [(&'static str, Trouble); 3] {
+    let path = || "state/triarch.sock".into();
     let nowhere = ClientError::NotRunning {
-        path: "state/triarch.sock".into(),
+        path: path(),
         source: std::io::ErrorKind::NotFound.into(),
     };
     let lost = ClientError::Lost {
-        path: "state/triarch.sock".into(),
+        path: path(),
         source: std::io::ErrorKind::UnexpectedEof.into(),
     };
+    let silent = ClientError::Silent {
+        within: std::time::Duration::from_secs(10),
+        pid: "4200".to_owned(),
+    };
+    let told = |error| Trouble::from(OperationError::from(error));
+    [
+        ("no runtime", told(nowhere)),
+        ("the runtime broke off", told(lost)),
+        ("a runtime that hangs", told(silent)),
+    ]
+}
+
+/// What verbs end with, by what went wrong.
+fn troubles() -> Vec<(&'static str, Trouble)> {
+    let child = || Name::new("echo-1").unwrap();
     let refused = |error| Trouble::from(CallError::Refused(error));
     let faults = "no json".parse::<serde_json::Value>().unwrap_err();
-    vec![
-        ("no runtime", OperationError::from(nowhere).into()),
-        ("the runtime broke off", OperationError::from(lost).into()),
+    let told = vec![
         ("a request that cannot be read", Trouble::usage("agent.list", &faults)),
         (
             "an operation there is not",
@@ -99,6 +112,10 @@ fn troubles() -> Vec<(&'static str, Trouble)> {
         ("no such team", Trouble::no_such_team("none")),
         ("no such path", Trouble::no_such_path("nowhere")),
         ("an agent of the runtime", Trouble::takes_no_posts("gateway/http")),
+        (
+            "an agent that holds the runtime",
+            Trouble::holds_the_runtime("gateway/http"),
+        ),
         ("a full mailbox", Trouble::not_sent("tools/echo-1", &Refusal::Full)),
         (
             "an agent that has left",
@@ -141,7 +158,8 @@ fn troubles() -> Vec<(&'static str, Trouble)> {
             .into(),
         ),
         ("anything else", Trouble::failed("the answer has no text")),
-    ]
+    ];
+    of_the_way_there().into_iter().chain(told).collect()
 }
 
 #[test]

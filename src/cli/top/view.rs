@@ -191,6 +191,7 @@ pub(super) mod tests {
             dead_letters: 0,
             posts_handled: 10,
             troubles: Vec::new(),
+            by_hand: Vec::new(),
         }
     }
 

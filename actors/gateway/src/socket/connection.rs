@@ -126,11 +126,19 @@ impl Agent for Connection {
         Ok(())
     }
 
-    async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
+    async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
         if let Some(in_hand) = self.in_hand.take() {
             let remedy = "start the runtime and ask again";
             let stopped = OperationError::new(Code::NotRunning, "the runtime stopped before this was done", remedy);
             self.conclude(&in_hand, Err(stopped));
+        } else if *reason == ExitReason::Shutdown && self.outbox.is_empty() {
+            // Whoever asks next finds this as the answer.
+            let stopped = OperationError::new(
+                Code::NotRunning,
+                "the runtime has stopped",
+                "start one with `triarch up`",
+            );
+            self.say(&Answer::Error(stopped));
         }
         // As far as they are taken at once: for one that does not read, everybody else would wait.
         let unwritten = self.outbox.get(self.written..).unwrap_or_default();
