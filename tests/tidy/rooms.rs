@@ -27,7 +27,11 @@ pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
             if let [actor, _, ..] = inner
                 && *actor != SYSTEM
             {
-                let plan = if *actor == GALLERY || PARTS.contains(actor) { &ACTOR[..1] } else { &ACTOR[..] };
+                let plan = if *actor == GALLERY || PARTS.contains(actor) {
+                    &ACTOR[..1]
+                } else {
+                    &ACTOR[..]
+                };
                 folders.insert((format!("actors/{room}/src/{actor}"), plan));
             }
         }
