@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod command_line;
+mod guide;
 mod life;
 mod past;
 mod programs;
