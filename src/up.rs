@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch_gateway::Doors;
-use triarch_programs::Leftovers;
+use triarch_programs::Survey;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, RootEnd};
 
@@ -80,8 +80,8 @@ pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> R
 }
 
 /// Tells what an earlier runtime had left, where it left anything.
-fn told_of(leftovers: Leftovers) -> Option<String> {
-    let Leftovers { found, survivors, .. } = leftovers;
+fn told_of(leftovers: Survey) -> Option<String> {
+    let Survey { found, survivors, .. } = leftovers;
     let processes = if found == 1 { "process" } else { "processes" };
     let fate = match survivors {
         0 => "they were killed".to_owned(),

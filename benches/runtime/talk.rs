@@ -42,7 +42,8 @@ impl Talk {
         let catalogue = Catalogue::new(&[PROGRAMS, TEAMS, TELEMETRY]).expect("sections that fit together");
         let instruments = Instruments::new(catalogue);
         let office = Arc::new(PostOffice::new(1, &instruments).expect("an office"));
-        let state = folder.path().join("state");
+        let [state, own] = ["state", "own"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&own).expect("a folder can be made");
         let (room, programs) = room(Config::default(), &state, Arc::clone(&office), &instruments).expect("a room");
         let team: TeamConfig = serde_json::from_value(json!({
             "name": "team",
@@ -50,7 +51,7 @@ impl Talk {
                 "name": "echo",
                 "kind": "program",
                 "command": [tools::get().echo],
-                "dir": folder.path(),
+                "dir": own,
             }],
         }))
         .expect("a description");

@@ -35,14 +35,19 @@ struct Means {
 }
 
 impl Means {
-    /// The kinds that come with the runtime and `own`, those of this binary.
-    fn with(own: Kinds) -> Result<Self, Trouble> {
+    /// The kinds that come with the runtime and `own`, those of this binary, for the description at `source`.
+    fn with(own: Kinds, source: &Source, state_dir: Option<PathBuf>) -> Result<Self, Trouble> {
         let failed = |error: &dyn std::fmt::Display| Trouble::failed(error.to_string());
         let exposition = rooms::exposition().map_err(|error| failed(&error))?;
         let office = PostOffice::new(run(), exposition.instruments()).map_err(|error| failed(&error))?;
         let office = Arc::new(office);
         let programs = triarch_programs::described(Arc::clone(&office), exposition.instruments());
         let programs = programs.map_err(|error| failed(&error))?;
+        let programs = programs.seen_from(source.folder());
+        let programs = match state_dir {
+            Some(state_dir) => programs.sparing(state_dir),
+            None => programs,
+        };
         Ok(Self {
             kinds: kinds(&office, programs, own),
             office,
@@ -76,7 +81,11 @@ impl Described {
 
     /// The kinds of agents it may name.
     pub(super) fn kinds(&self) -> Result<Kinds, Trouble> {
-        Ok(Means::with(self.own.clone())?.kinds)
+        Ok(self.means()?.kinds)
+    }
+
+    fn means(&self) -> Result<Means, Trouble> {
+        Means::with(self.own.clone(), &self.source, self.state_dir().ok())
     }
 
     pub(super) fn load(&self) -> Result<Loaded, Trouble> {
@@ -110,13 +119,14 @@ impl Described {
             kinds,
             office,
             exposition,
-        } = Means::with(self.own.clone())?;
+        } = self.means()?;
         let loaded = self.read_by(&kinds)?;
         let state_dir = in_home(&loaded.config.runtime)?;
         let instruments = exposition.instruments();
         let config = loaded.config.programs.clone();
         let made = triarch_programs::room(config, &state_dir, Arc::clone(&office), instruments);
         let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
+        let programs = programs.seen_from(self.source.folder());
         let ground = Ground::new(Making {
             kinds: self::kinds(&office, programs.clone(), self.own),
             programs,

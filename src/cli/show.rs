@@ -384,8 +384,9 @@ fn how_it_ended(end: &Value) -> String {
 fn ends(screen: &Screen, ends: &[Value]) -> String {
     let mut text = String::new();
     for end in ends.iter().take(3) {
+        let which = if end["mode"] == "exec" { "a run in life" } else { "life" };
         let line = format!(
-            "life {} ended{}: {}",
+            "{which} {} ended{}: {}",
             end["incarnation"],
             when(&end["ended"]),
             how_it_ended(end)

@@ -124,8 +124,8 @@ impl Look<'_> {
         self.settings(way, faults);
         // Its kind is asked only where all that it is asked about could be read; one replica is like the other.
         let name = names(&one_of(agent)).pop().filter(|_| is_sound);
-        let fault = name.and_then(|name| triarch_teams::member(team, agent, &name, kinds).err());
-        let fault = fault.map(|fault| match fault {
+        let faults = name.map_or_else(Vec::new, |name| triarch_teams::faults(team, agent, &name, kinds));
+        let faults = faults.into_iter().map(|fault| match fault {
             TeamError::Setting { fault, .. } => fault,
             TeamError::Name { fault, .. } => SettingError::of("name", fault.to_string(), "give it another name"),
             TeamError::NoSuchKind { kind, known, .. } => {
@@ -137,7 +137,7 @@ impl Look<'_> {
                 )
             }
         });
-        self.settings(way, fault.into_iter().collect());
+        self.settings(way, faults.collect());
     }
 }
 

@@ -41,6 +41,15 @@ impl Source {
             .map_or(Self::Demo, Self::File)
     }
 
+    /// The folder that paths in it are seen from: its own, or the present one where it has none.
+    pub fn folder(&self) -> PathBuf {
+        let folder = match self {
+            Self::File(path) => path.parent(),
+            Self::Text { .. } | Self::Demo => None,
+        };
+        folder.unwrap_or(Path::new("")).to_owned()
+    }
+
     /// What it is called in errors and as an origin.
     pub fn name(&self) -> String {
         match self {
@@ -139,6 +148,16 @@ mod tests {
         folder.write("here/triarch.toml", "");
         assert_eq!(find(None, &xdg), Source::File(here.join("triarch.toml")));
         assert_eq!(find(Some("other.toml"), &xdg), Source::File("other.toml".into()));
+    }
+
+    #[test]
+    fn paths_are_seen_from_the_folder_of_the_file() {
+        let folder = |path: &str| Source::File(path.into()).folder();
+        assert_eq!(folder("/etc/triarch/triarch.toml"), Path::new("/etc/triarch"));
+        assert_eq!(folder("p2/triarch.toml"), Path::new("p2"));
+        for here in [folder("triarch.toml"), Source::Demo.folder()] {
+            assert_eq!(here, Path::new(""));
+        }
     }
 
     #[test]

@@ -151,13 +151,17 @@ fn logs() -> Row {
         vec![
             Panel::lines(
                 "Log lines",
-                "Lines of programs' logs per second: written to disk, and lost by why.",
+                "Lines of programs' logs per second: written to disk, and lost by why; and records of ends that were lost.",
                 Unit::PerSecond,
                 vec![
                     query("sum(rate(triarch_program_log_lines_total{@}[@]))", "written"),
                     query(
                         "sum by (reason) (rate(triarch_program_log_lines_dropped_total{@}[@]))",
                         "lost: {{reason}}",
+                    ),
+                    query(
+                        "sum by (reason) (rate(triarch_program_ends_dropped_total{@}[@]))",
+                        "records of ends lost: {{reason}}",
                     ),
                 ],
             )

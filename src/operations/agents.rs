@@ -324,7 +324,7 @@ impl Operation for Spawn {
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
         let (team, agent) = (self.team.clone(), RunningAgent::spawned(self.described()?));
         let made = member(&team, &agent.described, &agent.name, fleet.kinds());
-        made.map_err(|error| Trouble::new(Code::Usage, error.to_string(), "see `triarch config schema`"))?;
+        made.map_err(|error| Trouble::new(Code::Usage, error.to_string(), ""))?;
         let spawn = async move |fleet: Fleet| {
             change(&fleet, |running| {
                 let present = running.team_mut(&team).ok_or_else(|| Trouble::no_such_team(&team))?;

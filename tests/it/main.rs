@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod command_line;
+mod guide;
 mod hanging;
 mod hints;
 mod life;

@@ -158,3 +158,74 @@ fn each_program_of_a_team_that_is_split_shows_its_process() {
         "{listed}"
     );
 }
+
+/// A fleet in a folder of its own, whose program tells what it can reach: its own file, one beside the fleet, and the state.
+fn prying(house: &House, folder: &str) {
+    fs::create_dir_all(house.path().join(folder)).unwrap();
+    house.write("secret", "sesame");
+    let [secret, state] = ["secret", "state"].map(|name| house.path().join(name).display().to_string());
+    let script = format!(
+        "cat own || echo kept; cat {secret} || echo kept; ls {state} > /dev/null && echo open || echo kept; \
+         touch {state}/mark && echo open || echo kept"
+    );
+    house.write(&format!("{folder}/pry.sh"), &script);
+    house.write(&format!("{folder}/own"), "own\n");
+    let fleet = "[[team]]\nname = \"tools\"\n[[team.agent]]\nname = \"pry\"\nkind = \"program\"\nmode = \"exec\"\n\
+                 command = [\"sh\", \"pry.sh\"]\n";
+    house.write(&format!("{folder}/triarch.toml"), fleet);
+}
+
+/// Whether this machine holds anybody to folders; where it does not, the log says so.
+fn has_landlock(house: &House, agent: &str) -> bool {
+    let log = || text(&house.run(&["logs", agent]).stdout);
+    until("it has begun", || log().contains("has begun as process"));
+    !log().contains("no Landlock")
+}
+
+#[test]
+fn wherever_a_runtime_is_begun_programs_reach_the_folder_of_their_description_and_no_more() {
+    let house = House::new();
+    prying(&house, "fleet");
+    let description = house.path().join("fleet/triarch.toml");
+    for begun in [Path::new("/"), house.path()] {
+        let mut command = house.command(&["--config", description.to_str().unwrap(), "up"]);
+        command.current_dir(begun);
+        let running = House::up_by(command);
+        let told = ask(&house, "pry", "1");
+        if has_landlock(&house, "pry") {
+            assert_eq!(told, "own\nkept\nkept\nkept", "begun in {}", begun.display());
+        } else {
+            assert!(told.as_str().unwrap().starts_with("own\n"), "{told}");
+        }
+        drop(running);
+    }
+}
+
+#[test]
+fn a_fleet_in_the_home_folder_is_kept_out_of_it_and_the_log_says_what_to_do() {
+    let house = House::new();
+    prying(&house, ".");
+    let running = house.up(&[]);
+    let asked = house.run(&["agent", "ask", "pry", "1", "--within", "30s"]);
+    if has_landlock(&house, "pry") {
+        let said = text(&asked.stderr) + &text(&asked.stdout);
+        let log = text(&house.run(&["logs", "pry"]).stdout);
+        let expected = "is not open to it, since it is the home folder; name a folder of its own with dir";
+        assert!(said.contains(expected), "{said}");
+        assert!(log.contains(expected), "{log}");
+        assert!(!said.contains("sesame"), "{said}");
+        let why = text(&house.run(&["why", "pry"]).stdout);
+        assert!(why.contains("a run in life 1 ended"), "{why}");
+    }
+    drop(running);
+    let fleet = fs::read_to_string(house.path().join("triarch.toml")).unwrap();
+    house.write("triarch.toml", &format!("{fleet}dir = \"~\"\nline_max = \"1B\"\n"));
+    let checked = house.run(&["config", "check"]);
+    let said = text(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("is the home folder, and the sandbox would open it to the program")
+            && said.contains("lines of 1B cannot be had"),
+        "{said}"
+    );
+}

@@ -122,7 +122,7 @@ const SETTINGS: &[(&str, &[Setting])] = &[
         &[
             ("command", "command = [\"cat\", \"-\"]", Replaced),
             ("mode", "mode = \"exec\"", Replaced),
-            ("dir", "dir = \"/tmp\"", Replaced),
+            ("dir", "dir = \"/var/tmp\"", Replaced),
             ("env", "env = { A = \"b\" }", Replaced),
             ("inherit", "inherit = [\"PATH\"]", Replaced),
             ("secrets", "secrets = { KEY = { env = \"HOME\" } }", Replaced),

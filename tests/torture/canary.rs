@@ -43,12 +43,12 @@ const CHECK: &str = "[[team.agent]]\nname = \"check\"\nkind = \"http-check\"\nev
                      url = \"http://127.0.0.1:9/health?token=canary4f7d21&a=1\"\n";
 
 fn holder(yard: &Yard, more: &str) -> String {
-    let script = yard.house.write("holder.sh", HOLDER);
+    let script = yard.script("holder", HOLDER);
     format!(
         "[[team.agent]]\nname = \"holder\"\nkind = \"program\"\ncommand = [\"sh\", \"{}\", \"{}\"]\ndir = \"{}\"\n{more}",
         script.display(),
         yard.mark(),
-        yard.path().display()
+        script.parent().unwrap().display()
     )
 }
 

@@ -48,13 +48,19 @@ impl Yard {
 
     /// The description of one agent: a script for `sh`, and more settings.
     pub(crate) fn agent(&self, name: &str, script: &str, more: &str) -> String {
-        let path = self.house.write(&format!("{name}.sh"), script);
+        let path = self.script(name, script);
         let mark = self.mark();
-        let (path, dir) = (path.display(), self.path().display());
+        let (path, dir) = (path.display(), path.parent().unwrap().display());
         format!(
             "[[team.agent]]\nname = \"{name}\"\nkind = \"program\"\ncommand = [\"sh\", \"{path}\", \"{mark}\"]\n\
              dir = \"{dir}\"\nenv = {{ YARD = \"{mark}\" }}\n{more}\n"
         )
+    }
+
+    /// A script in the folder where programs work: the sandbox opens neither the home nor what holds the state.
+    pub(crate) fn script(&self, name: &str, text: &str) -> PathBuf {
+        fs::create_dir_all(self.path().join("work")).unwrap();
+        self.house.write(&format!("work/{name}.sh"), text)
     }
 
     /// What its programs are known by, in their arguments or their environment.

@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use triarch_teams::SettingError;
 
-use crate::settings::{ProgramSettings, SandboxKind, SecretSource};
+use crate::places::Places;
+use crate::settings::{ProgramSettings, SecretSource};
 use crate::sys::{Launch, Limits, Sandbox, Tag};
+use crate::ways::{Closed, Ways};
 
 /// The variables by which a program learns who it is.
 const AGENT: &str = "TRIARCH_AGENT";
@@ -38,6 +40,7 @@ pub(crate) struct Recipe {
     secrets: Vec<(String, SecretSource)>,
     limits: Limits,
     sandbox: Sandbox,
+    closed: Closed,
 }
 
 impl fmt::Debug for Recipe {
@@ -51,22 +54,41 @@ impl fmt::Debug for Recipe {
 }
 
 impl Recipe {
-    /// Takes what is inherited from the environment as it is now.
-    pub(crate) fn of(settings: &ProgramSettings) -> Result<Self, SettingError> {
-        let dir = folder(settings.dir.as_deref())?;
+    /// Takes what is inherited from the environment as it is now; or tells all that cannot be followed.
+    pub(crate) fn of(settings: &ProgramSettings, places: &Places) -> Result<Self, Vec<SettingError>> {
         let inherited = settings.inherit.iter().filter(|name| !settings.env.contains_key(*name));
         let inherited = inherited.filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
         let given = settings.env.iter().map(|(name, value)| (name.into(), value.into()));
         let env: Vec<_> = inherited.chain(given).collect();
-        look_for(settings.command.first().map_or("", String::as_str), &dir, &env)?;
+        let mut faults = settings.faults();
+        let ways = Ways::of(settings, places, &env, &mut faults);
+        let Some(ways) = ways.filter(|_| faults.is_empty()) else {
+            return Err(faults);
+        };
+        let arguments = settings.command.iter().skip(1).map(OsString::from);
         Ok(Self {
-            command: settings.command.iter().map(OsString::from).collect(),
+            command: std::iter::once(ways.program).chain(arguments).collect(),
+            dir: ways.dir,
             env,
-            secrets: settings.secrets.clone().into_iter().collect(),
+            secrets: ways.secrets,
             limits: limits(settings),
-            sandbox: sandbox(settings, &dir),
-            dir,
+            sandbox: ways.sandbox,
+            closed: ways.closed,
         })
+    }
+
+    /// Whether a control group may have killed it for want of memory.
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.limits.memory.is_some()
+    }
+
+    pub(crate) fn is_in_sandbox(&self) -> bool {
+        self.sandbox != Sandbox::None
+    }
+
+    /// What its sandbox does not open though one might think so.
+    pub(crate) fn closed(&self) -> &Closed {
+        &self.closed
     }
 
     /// A process of the agent at `path`, with `more` in its environment.
@@ -95,36 +117,6 @@ impl Recipe {
     }
 }
 
-/// Refuses a program that is not there: as it will be looked for, from its own folder and on its own `PATH`.
-fn look_for(program: &str, dir: &Path, env: &[(OsString, OsString)]) -> Result<(), SettingError> {
-    let is_there = |folder: &Path| dir.join(folder).join(program).is_file();
-    if program.contains('/') {
-        let problem = format!("there is no file {}", dir.join(program).display());
-        let missing = SettingError::of("command", problem, "correct the path; it is seen from dir");
-        return if is_there(dir) { Ok(()) } else { Err(missing) };
-    }
-    let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
-    // Without one it is looked for where the system's own programs are, which is known when it begins.
-    let Some(path) = path else { return Ok(()) };
-    if std::env::split_paths(path).any(|folder| is_there(&folder)) {
-        return Ok(());
-    }
-    let problem = format!("there is no program {program:?} in PATH, which is {}", path.display());
-    Err(SettingError::of(
-        "command",
-        problem,
-        "install it, or name it by its whole path",
-    ))
-}
-
-fn folder(dir: Option<&Path>) -> Result<PathBuf, SettingError> {
-    let own = dir.unwrap_or(Path::new("."));
-    own.canonicalize().map_err(|error| {
-        let problem = format!("the folder {} cannot be reached: {error}", own.display());
-        SettingError::of("dir", problem, "name another")
-    })
-}
-
 fn limits(settings: &ProgramSettings) -> Limits {
     let limits = &settings.limits;
     Limits {
@@ -132,19 +124,6 @@ fn limits(settings: &ProgramSettings) -> Limits {
         cpu: limits.cpu.map(|span| span.0),
         open_files: limits.open_files.map(Into::into),
         processes: limits.processes.map(Into::into),
-    }
-}
-
-fn sandbox(settings: &ProgramSettings, dir: &Path) -> Sandbox {
-    let of = |folders: &[PathBuf]| folders.iter().map(|folder| dir.join(folder)).collect::<Vec<_>>();
-    match settings.sandbox.kind {
-        SandboxKind::None => Sandbox::None,
-        SandboxKind::Standard => Sandbox::Standard {
-            read: of(&settings.sandbox.read),
-            write: std::iter::once(dir.to_owned())
-                .chain(of(&settings.sandbox.write))
-                .collect(),
-        },
     }
 }
 
@@ -172,29 +151,15 @@ mod tests {
 
     use super::*;
 
-    fn recipe(settings: Value) -> Result<Recipe, String> {
+    fn recipe(settings: Value) -> Recipe {
         let settings: ProgramSettings = serde_json::from_value(settings).unwrap();
-        Recipe::of(&settings).map_err(|error| format!("{}: {error}", error.key.as_deref().unwrap_or_default()))
-    }
-
-    #[test]
-    fn a_program_that_is_not_there_is_refused() {
-        assert_eq!(
-            recipe(json!({"command": ["no-such-program"], "env": {"PATH": "/usr/bin:/bin"}})).unwrap_err(),
-            "command: there is no program \"no-such-program\" in PATH, which is /usr/bin:/bin; install it, or name it \
-             by its whole path"
-        );
-        assert_eq!(
-            recipe(json!({"command": ["./no-such-program"], "dir": "/"})).unwrap_err(),
-            "command: there is no file /./no-such-program; correct the path; it is seen from dir"
-        );
-        assert!(recipe(json!({"command": ["bin/sh"], "dir": "/"})).is_ok());
+        Recipe::of(&settings, &Places::of_process()).unwrap()
     }
 
     #[test]
     fn nothing_is_inherited_that_is_not_listed_and_what_is_given_comes_first() {
         let command = json!({"command": ["/bin/sh"], "inherit": ["PATH", "HOME"], "env": {"PATH": "/bin"}});
-        let recipe = recipe(command).unwrap();
+        let recipe = recipe(command);
         let names: Vec<_> = recipe.env.iter().map(|(name, _)| name.to_str().unwrap()).collect();
         assert_eq!(names.iter().filter(|name| **name == "PATH").count(), 1);
         assert!(names.iter().all(|name| ["PATH", "HOME"].contains(name)), "{names:?}");
@@ -224,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_recipe_shows_nothing_of_its_environment() {
-        let recipe = recipe(json!({"command": ["/bin/sh"], "env": {"KEY": "canary"}})).unwrap();
+        let recipe = recipe(json!({"command": ["/bin/sh"], "env": {"KEY": "canary"}}));
         assert!(!format!("{recipe:?}").contains("canary"));
     }
 }

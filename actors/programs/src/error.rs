@@ -38,14 +38,25 @@ pub(crate) enum ProgramError {
     /// It was not started.
     #[error("the program cannot begin: {0}")]
     Launch(LaunchError),
+    /// It was not started, perhaps since its sandbox keeps it from what it needs.
+    #[error("the program cannot begin: {0}; {SANDBOX}")]
+    Kept(LaunchError),
     /// It ended by itself, and says that it failed.
-    #[error("the program ended with code {code}{}", LastWords(last))]
-    Code { code: i32, last: Vec<String> },
+    #[error("the program ended with code {code}{}", Rest(last, clue))]
+    Code {
+        code: i32,
+        last: Vec<String>,
+        clue: Option<String>,
+    },
     /// It was ended by a signal that is not ours.
-    #[error("the program was ended by signal {signal}{}", LastWords(last))]
-    Signal { signal: i32, last: Vec<String> },
+    #[error("the program was ended by signal {signal}{}", Rest(last, clue))]
+    Signal {
+        signal: i32,
+        last: Vec<String>,
+        clue: Option<String>,
+    },
     /// Nobody knows how it ended.
-    #[error("the program is gone, and nobody could say how it ended{}", LastWords(last))]
+    #[error("the program is gone, and nobody could say how it ended{}", Rest(last, &None))]
     Gone { last: Vec<String> },
     /// Its time was over.
     #[error("the program ran for {wall}, as long as its limits allow")]
@@ -58,23 +69,30 @@ pub(crate) enum ProgramError {
 impl ProgramError {
     /// Whether the program is not to blame: the machine had no room for it.
     pub(crate) fn is_for_want(&self) -> bool {
-        matches!(self, Self::Launch(error) if error.is_for_want())
+        matches!(self, Self::Launch(error) | Self::Kept(error) if error.is_for_want())
     }
 }
 
-/// The last few lines of a program, where there are any.
-struct LastWords<'a>(&'a [String]);
+/// What a sandbox may have to do with a failure.
+pub(crate) const SANDBOX: &str =
+    "the sandbox may be why: what is outside the system's folders must be named under sandbox.read";
+
+/// The last few lines of a program, and what may be why it failed that it cannot know; where there are any.
+struct Rest<'a>(&'a [String], &'a Option<String>);
 
 /// So many of them are told with a failure; its record has more.
 const TOLD: usize = 3;
 
-impl std::fmt::Display for LastWords<'_> {
+impl std::fmt::Display for Rest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let told = &self.0[self.0.len().saturating_sub(TOLD)..];
-        if told.is_empty() {
-            return Ok(());
+        if !told.is_empty() {
+            write!(f, "; it last said: {}", told.join(" | "))?;
         }
-        write!(f, "; it last said: {}", told.join(" | "))
+        match self.1 {
+            Some(clue) => write!(f, "; {clue}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -86,16 +104,22 @@ mod tests {
     fn the_end_of_a_program_tells_its_last_words() {
         let last = ["a", "b", "c", "d"].map(str::to_owned).into();
         assert_eq!(
-            ProgramError::Code { code: 3, last }.to_string(),
+            ProgramError::Code {
+                code: 3,
+                last,
+                clue: None
+            }
+            .to_string(),
             "the program ended with code 3; it last said: b | c | d"
         );
         assert_eq!(
             ProgramError::Signal {
                 signal: 9,
-                last: Vec::new()
+                last: vec!["a".to_owned()],
+                clue: Some("it was too much".to_owned()),
             }
             .to_string(),
-            "the program was ended by signal 9"
+            "the program was ended by signal 9; it last said: a; it was too much"
         );
     }
 }

@@ -2,43 +2,27 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde::Serialize;
 use triarch_teams::{Kind, Seat, SettingError};
 
 use crate::command::Recipe;
 use crate::logs::{Logs, ends};
+use crate::places::Places;
 use crate::program::{Links, Plan, Program};
-use crate::reaper::Leftovers;
 use crate::records::{ExitRecord, Records};
 use crate::settings::ProgramSettings;
-use crate::sys::{self, Tag};
+use crate::sys::{self, ProcessView, Survey, Tag};
 
 /// Agents that are programs. Cheap to clone.
 #[derive(Clone)]
 pub struct Programs {
     pub(crate) links: Links,
     pub(crate) logs: Logs,
-    pub(crate) leftovers: Arc<OnceLock<Leftovers>>,
-}
-
-/// A process of an agent: the program itself or one that it started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ProcessView {
-    /// Its number.
-    pub pid: i32,
-    /// Its parent's number.
-    pub parent: i32,
-    /// The name of its program, as the kernel keeps it: 15 bytes.
-    pub command: String,
-    /// The time of the processor that it has used.
-    pub cpu: Duration,
-    /// Its resident memory.
-    pub memory_bytes: u64,
-    /// R running, S sleeping, D waiting for a device, T stopped, Z ended.
-    pub state: char,
+    pub(crate) leftovers: Arc<OnceLock<Survey>>,
+    pub(crate) places: Places,
 }
 
 impl fmt::Debug for Programs {
@@ -48,6 +32,21 @@ impl fmt::Debug for Programs {
 }
 
 impl Programs {
+    /// Has relative paths seen from `folder`, that of the description, instead of from the present one.
+    #[must_use]
+    pub fn seen_from(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.places.description = folder.into();
+        self
+    }
+
+    /// Keeps programs out of `state_dir`: no working folder that holds it is opened to one. The kind that comes with a room
+    /// does so.
+    #[must_use]
+    pub fn sparing(mut self, state_dir: impl Into<PathBuf>) -> Self {
+        self.places.state = Some(state_dir.into());
+        self
+    }
+
     /// Reads what programs said.
     pub fn logs(&self) -> Logs {
         self.logs.clone()
@@ -74,7 +73,7 @@ impl Programs {
     }
 
     /// What an earlier runtime had left behind; unknown until the room has started.
-    pub fn leftovers(&self) -> Option<Leftovers> {
+    pub fn leftovers(&self) -> Option<Survey> {
         self.leftovers.get().copied()
     }
 
@@ -90,16 +89,7 @@ impl Programs {
             return Vec::new();
         };
         let tag = Tag::new(&self.links.owner, path, running.incarnation);
-        let household = sys::household(&tag).await.into_iter();
-        let view = |process: sys::ProcessInfo| ProcessView {
-            pid: process.pid,
-            parent: process.ppid,
-            command: process.command,
-            cpu: process.cpu,
-            memory_bytes: process.rss,
-            state: process.state,
-        };
-        household.map(view).collect()
+        sys::household(&tag).await
     }
 }
 
@@ -115,9 +105,12 @@ impl Kind for Programs {
         "A program that reads and writes lines of JSON, or runs once for each post."
     }
 
+    fn faults(&self, seat: Seat<ProgramSettings>) -> Vec<SettingError> {
+        Recipe::of(&seat.settings, &self.places).err().unwrap_or_default()
+    }
+
     fn spec(&self, seat: Seat<ProgramSettings>) -> Result<Plan, SettingError> {
-        seat.settings.check()?;
-        let recipe = Recipe::of(&seat.settings)?;
+        let recipe = Recipe::of(&seat.settings, &self.places).map_err(|mut faults| faults.swap_remove(0))?;
         let path = format!("{}/{}", seat.team, seat.name);
         let shutdown = seat.rules.shutdown.0;
         Ok(Plan::new(

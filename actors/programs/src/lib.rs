@@ -105,6 +105,7 @@ mod fuzz;
 mod kind;
 mod logs;
 pub mod metrics;
+mod places;
 mod program;
 mod reaper;
 mod records;
@@ -112,26 +113,18 @@ mod rfc3339;
 mod room;
 mod settings;
 mod size;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "processes can be signalled by whoever asks; no operation does yet"
-    )
-)]
 mod sys;
 #[cfg(test)]
 mod testing;
+mod ways;
 
 pub use config::Config;
 pub use error::Error;
-pub use kind::{ProcessView, Programs};
+pub use kind::Programs;
 pub use logs::{Following, LogError, LogLine, Logs, Query, Source};
 pub use program::{Plan, Program};
-pub use reaper::Leftovers;
-pub use records::{ExitRecord, Records, Running, Usage, Word};
+pub use records::{EndReason, ExitRecord, Records, Running, Usage};
 pub use room::{described, room};
 pub use settings::{LimitSettings, Mode, ProgramSettings, SandboxKind, SandboxSettings, SecretSource};
 pub use size::Size;
-pub use sys::take_open_files;
+pub use sys::{ProcessView, Survey, take_open_files};

@@ -7,6 +7,10 @@ use triarch_supervision::metrics::{
 };
 
 use crate::program::Fault;
+use crate::records::EndReason;
+
+/// What is counted as an end though nothing began.
+const LAUNCH_FAILED: &str = "launch_failed";
 
 /// Starts of programs.
 pub const STARTS: Family = Family::counter(
@@ -21,14 +25,14 @@ pub const EXITS: Family = Family::counter(
     &[Label::closed(
         "reason",
         &[
-            "ended",
-            "code",
-            "signal",
-            "stopped",
-            "killed",
-            "wall",
-            "unknown",
-            "launch_failed",
+            EndReason::Ended.label(),
+            EndReason::Code.label(),
+            EndReason::Signal.label(),
+            EndReason::Stopped.label(),
+            EndReason::Killed.label(),
+            EndReason::Wall.label(),
+            EndReason::Unknown.label(),
+            LAUNCH_FAILED,
         ],
     )],
     "Processes of program agents that ended, by why: with code 0, with another, by a signal, because they were asked \
@@ -95,6 +99,13 @@ pub const LOG_LINES_DROPPED: Family = Family::counter(
     "Lines of programs' logs that were lost, because the writer was busy or the disk refused them.",
 );
 
+/// Records of ends that were lost.
+pub const ENDS_DROPPED: Family = Family::counter(
+    "triarch_program_ends_dropped_total",
+    &[Label::closed("reason", &["busy", "disk"])],
+    "Records of programs' ends that the next runtime will not know, because the writer was busy or the disk refused them.",
+);
+
 /// The room's part of a catalogue.
 pub const PROGRAMS: Section = Section {
     title: "Programs",
@@ -109,6 +120,7 @@ pub const PROGRAMS: Section = Section {
         SURVIVORS,
         LOG_LINES,
         LOG_LINES_DROPPED,
+        ENDS_DROPPED,
     ],
 };
 
@@ -128,6 +140,8 @@ pub(crate) struct Metrics {
     pub(crate) log_lines: Arc<Counter>,
     pub(crate) dropped_busy: Arc<Counter>,
     pub(crate) dropped_disk: Arc<Counter>,
+    pub(crate) ends_dropped_busy: Arc<Counter>,
+    pub(crate) ends_dropped_disk: Arc<Counter>,
 }
 
 impl Metrics {
@@ -135,6 +149,7 @@ impl Metrics {
         let fan = |family| Ok::<_, InstrumentError>(Arc::new(instruments.fans(family)?.with([])));
         let lines = instruments.labelled(&LINES)?;
         let dropped = instruments.labelled(&LOG_LINES_DROPPED)?;
+        let ends_dropped = instruments.labelled(&ENDS_DROPPED)?;
         Ok(Self {
             starts: fan(&STARTS)?,
             exits: fan(&EXITS)?,
@@ -149,6 +164,8 @@ impl Metrics {
             log_lines: instruments.single(&LOG_LINES)?,
             dropped_busy: dropped.with(["busy"]),
             dropped_disk: dropped.with(["disk"]),
+            ends_dropped_busy: ends_dropped.with(["busy"]),
+            ends_dropped_disk: ends_dropped.with(["disk"]),
         })
     }
 
@@ -156,8 +173,12 @@ impl Metrics {
         self.starts.at(mode).increment();
     }
 
-    pub(crate) fn exited(&self, reason: &str) {
-        self.exits.at(reason).increment();
+    pub(crate) fn exited(&self, reason: EndReason) {
+        self.exits.at(reason.label()).increment();
+    }
+
+    pub(crate) fn not_started(&self) {
+        self.exits.at(LAUNCH_FAILED).increment();
     }
 
     pub(crate) fn fault(&self, fault: Fault) {

@@ -4,26 +4,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use triarch_supervision::prelude::*;
 
 use crate::metrics::Metrics;
-use crate::sys::{self, Owner};
+use crate::sys::{self, Owner, Survey};
 
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// What an earlier runtime of the same state folder had left behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Leftovers {
-    /// How many processes there were.
-    pub found: usize,
-    /// How many of them had to be killed.
-    pub killed: usize,
-    /// How many are still there.
-    pub survivors: usize,
-}
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -31,7 +19,7 @@ pub(crate) struct Settings {
     pub(crate) owner: Owner,
     pub(crate) metrics: Metrics,
     /// Set once: what begins later is not left over.
-    pub(crate) leftovers: Arc<OnceLock<Leftovers>>,
+    pub(crate) leftovers: Arc<OnceLock<Survey>>,
 }
 
 /// See who is to be laid to rest.
@@ -45,7 +33,7 @@ impl Message for Look {
 /// Lays processes to rest.
 #[derive(Debug)]
 pub(crate) struct Reaper {
-    leftovers: Leftovers,
+    leftovers: Survey,
     buried: usize,
 }
 
@@ -64,11 +52,7 @@ impl Agent for Reaper {
             *leftovers.get_or_init(|| {
                 let survey = sys::reap_leftovers(&owner);
                 metrics.survivors.add(survey.survivors as u64);
-                Leftovers {
-                    found: survey.found,
-                    killed: survey.killed,
-                    survivors: survey.survivors,
-                }
+                survey
             })
         };
         Ok(Self {

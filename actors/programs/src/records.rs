@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::logs::wall_clock;
+use crate::settings::Mode;
 use crate::sys::Exit;
 
 /// So many ends are kept of each agent.
@@ -20,6 +21,9 @@ pub(crate) const LINES_KEPT: usize = 50;
 pub struct ExitRecord {
     /// Which life of the agent.
     pub incarnation: u64,
+    /// Whether it was all of that life, or one run in it.
+    #[serde(default)]
+    pub mode: Mode,
     /// The id that the process had.
     pub pid: i32,
     /// When it began.
@@ -28,9 +32,8 @@ pub struct ExitRecord {
     /// When it was seen to have ended.
     #[serde(with = "crate::rfc3339")]
     pub ended: SystemTime,
-    /// Why it ended, in a word: `ended`, `code`, `signal`, `stopped`, `killed`, `wall` or `unknown`.
-    #[serde(deserialize_with = "known_word")]
-    pub reason: Word,
+    /// Why it ended.
+    pub reason: EndReason,
     /// With which code, where it ended by itself.
     pub code: Option<i32>,
     /// By which signal.
@@ -47,16 +50,50 @@ pub struct ExitRecord {
     pub lines: Vec<String>,
 }
 
-/// Why a process ended, in a word.
-pub type Word = &'static str;
+/// Why a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// By itself, with code 0.
+    Ended,
+    /// By itself, with another code.
+    Code,
+    /// By a signal that nobody here sent.
+    Signal,
+    /// It was asked to, or made to.
+    Stopped,
+    /// Its agent was killed.
+    Killed,
+    /// Its time was over.
+    Wall,
+    /// Nobody knows.
+    Unknown,
+}
 
-/// All there are.
-const WORDS: [Word; 7] = ["ended", "code", "signal", "stopped", "killed", "wall", "unknown"];
+impl EndReason {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::Ended,
+        Self::Code,
+        Self::Signal,
+        Self::Stopped,
+        Self::Killed,
+        Self::Wall,
+        Self::Unknown,
+    ];
 
-fn known_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
-    let word = String::deserialize(deserializer)?;
-    let known = WORDS.into_iter().find(|known| *known == word);
-    known.ok_or_else(|| serde::de::Error::custom(format!("{word:?} is no way to end")))
+    /// The closed word for it, as it stands in JSON and in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Code => "code",
+            Self::Signal => "signal",
+            Self::Stopped => "stopped",
+            Self::Killed => "killed",
+            Self::Wall => "wall",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// What a process used, with the children it waited for.
@@ -185,10 +222,11 @@ mod tests {
     fn record(incarnation: u64) -> ExitRecord {
         ExitRecord {
             incarnation,
+            mode: Mode::Lines,
             pid: 1,
             started: SystemTime::UNIX_EPOCH,
             ended: SystemTime::UNIX_EPOCH,
-            reason: "code",
+            reason: EndReason::Code,
             code: Some(3),
             signal: None,
             usage: None,
@@ -197,6 +235,16 @@ mod tests {
             survivors: 0,
             lines: Vec::new(),
         }
+    }
+
+    #[test]
+    fn each_reason_is_written_as_its_label_says() {
+        for reason in EndReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.label());
+            let read: EndReason = serde_json::from_value(reason.label().into()).unwrap();
+            assert_eq!(read, reason);
+        }
+        assert!(serde_json::from_value::<EndReason>("launch_failed".into()).is_err());
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::error::Error;
 use crate::kind::Programs;
 use crate::logs::{self, Logs, Scribe};
 use crate::metrics::Metrics;
+use crate::places::Places;
 use crate::program::Links;
 use crate::reaper::{self, Reaper};
 use crate::records::Records;
@@ -52,7 +53,8 @@ pub fn room(
         source,
     })?;
     let metrics = Metrics::new(instruments)?;
-    Ok(make(&config, state_dir, owner, office, metrics))
+    let (room, programs) = make(&config, state_dir, owner, office, metrics);
+    Ok((room, programs.sparing(state_dir)))
 }
 
 /// The kind alone, to check descriptions by: it touches no folder, and its agents are not to be started.
@@ -88,6 +90,7 @@ fn make(
     let programs = Programs {
         logs: Logs::new(folder, bounds, seen),
         leftovers: Arc::clone(&leftovers),
+        places: Places::of_process(),
         links: Links {
             owner: owner.clone(),
             office,

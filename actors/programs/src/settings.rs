@@ -25,7 +25,7 @@ pub struct ProgramSettings {
     /// How it is talked to.
     #[serde(default)]
     pub mode: Mode,
-    /// Its working folder; without it that of the runtime.
+    /// Its working folder, seen from the folder of the description, which it is where nothing is said; `~/` stands for the home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
     /// What its environment has besides what is inherited.
@@ -102,7 +102,8 @@ pub struct LimitSettings {
 pub struct SandboxSettings {
     /// How much of a wall there is.
     pub kind: SandboxKind,
-    /// Folders it may read, and run programs from, beside its own and the system's.
+    /// Folders it may read, and run programs from, beside its own and the system's; seen from its working folder, `~/` from the
+    /// home.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub read: Vec<PathBuf>,
     /// Folders it may also write.
@@ -114,7 +115,7 @@ pub struct SandboxSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SandboxKind {
-    /// The system's own folders to read and run, its working folder to read and write, and what is listed.
+    /// The system's own folders to read and run, its working folder to read and write where that is fit, and what is listed.
     #[default]
     Standard,
     /// None: whatever the runtime may reach.
@@ -148,89 +149,66 @@ impl Mode {
 }
 
 impl ProgramSettings {
-    /// Refuses what cannot be followed.
-    pub(crate) fn check(&self) -> Result<(), SettingError> {
-        self.check_command()?;
-        self.check_environment()?;
-        if let Some(dir) = self.dir.as_ref().filter(|dir| !dir.is_dir()) {
-            let problem = format!("there is no folder {}", dir.display());
-            return Err(SettingError::of("dir", problem, "make it, or name another"));
-        }
+    /// All that cannot be followed, as far as it shows without a look at the machine.
+    pub(crate) fn faults(&self) -> Vec<SettingError> {
+        let mut faults: Vec<_> = self.command_fault().into_iter().collect();
+        faults.extend(self.environment_faults());
         if !(LINE_MIN..=LINE_MAX).contains(&self.line_max) {
             let problem = format!("lines of {} cannot be had", self.line_max);
-            return Err(SettingError::of(
-                "line_max",
-                problem,
-                format!("give {LINE_MIN} to {LINE_MAX}"),
-            ));
+            let remedy = format!("give {LINE_MIN} to {LINE_MAX}");
+            faults.push(SettingError::of("line_max", problem, remedy));
         }
         if self.limits.wall.is_some_and(|wall| wall.0.is_zero()) {
-            return Err(SettingError::of(
+            faults.push(SettingError::of(
                 "limits.wall",
                 "the program has no time at all",
                 "give it some, or leave it out",
             ));
         }
-        self.check_sandbox()
-    }
-
-    fn check_command(&self) -> Result<(), SettingError> {
-        let error = |problem: &str, remedy: &str| Err(SettingError::of("command", problem, remedy));
-        match self.command.first() {
-            None => error(
-                "the command is empty",
-                "name a program, as in [\"python3\", \"-u\", \"agent.py\"]",
-            ),
-            Some(program) if program.is_empty() => error("the program has no name", "name one, as in [\"python3\"]"),
-            Some(_) if self.command.iter().any(|part| part.contains('\0')) => {
-                error("the command has a zero byte in it", "remove it")
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn check_environment(&self) -> Result<(), SettingError> {
-        let names = self.env.keys().map(|name| ("env", name));
-        let names = names.chain(self.inherit.iter().map(|name| ("inherit", name)));
-        let mut names = names.chain(self.secrets.keys().map(|name| ("secrets", name)));
-        let is_name = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
-        if let Some((key, name)) = names.find(|(_, name)| !is_name(name)) {
-            let problem = format!("{name:?} is no name of a variable");
-            return Err(SettingError::of(key, problem, "name it in letters, digits and _"));
-        }
-        if let Some(name) = self.secrets.keys().find(|name| self.env.contains_key(*name)) {
-            let problem = format!("{name} stands in env too, where it is shown");
-            return Err(SettingError::of("secrets", problem, "remove it from env"));
-        }
-        if let Some((name, _)) = self.env.iter().find(|(_, value)| value.contains('\0')) {
-            return Err(SettingError::of(
-                "env",
-                format!("{name} has a zero byte in it"),
-                "remove it",
-            ));
-        }
-        Ok(())
-    }
-
-    fn check_sandbox(&self) -> Result<(), SettingError> {
         let SandboxSettings { kind, read, write } = &self.sandbox;
         if *kind == SandboxKind::None && !(read.is_empty() && write.is_empty()) {
-            let problem = "folders are listed where there is no sandbox";
-            return Err(SettingError::of(
+            faults.push(SettingError::of(
                 "sandbox",
-                problem,
+                "folders are listed where there is no sandbox",
                 "remove them, or let kind be \"standard\"",
             ));
         }
-        let missing = read.iter().chain(write).find(|folder| !folder.exists());
-        missing.map_or(Ok(()), |folder| {
-            let problem = format!("there is no folder {}", folder.display());
-            Err(SettingError::of(
-                "sandbox",
-                problem,
-                "make it, or remove it from the list",
-            ))
-        })
+        faults
+    }
+
+    fn command_fault(&self) -> Option<SettingError> {
+        let fault = |problem: &str, remedy: &str| Some(SettingError::of("command", problem, remedy));
+        match self.command.first() {
+            None => fault(
+                "the command is empty",
+                "name a program, as in [\"python3\", \"-u\", \"agent.py\"]",
+            ),
+            Some(program) if program.is_empty() => fault("the program has no name", "name one, as in [\"python3\"]"),
+            Some(_) if self.command.iter().any(|part| part.contains('\0')) => {
+                fault("the command has a zero byte in it", "remove it")
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn environment_faults(&self) -> Vec<SettingError> {
+        let names = self.env.keys().map(|name| ("env", name));
+        let names = names.chain(self.inherit.iter().map(|name| ("inherit", name)));
+        let names = names.chain(self.secrets.keys().map(|name| ("secrets", name)));
+        let is_name = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
+        let unnamed = names.filter(|(_, name)| !is_name(name)).map(|(key, name)| {
+            let problem = format!("{name:?} is no name of a variable");
+            SettingError::of(key, problem, "name it in letters, digits and _")
+        });
+        let shown = self.secrets.keys().filter(|name| self.env.contains_key(*name));
+        let shown = shown.map(|name| {
+            let problem = format!("{name} stands in env too, where it is shown");
+            SettingError::of("secrets", problem, "remove it from env")
+        });
+        let broken = self.env.iter().filter(|(_, value)| value.contains('\0'));
+        let broken =
+            broken.map(|(name, _)| SettingError::of("env", format!("{name} has a zero byte in it"), "remove it"));
+        unnamed.chain(shown).chain(broken).collect()
     }
 }
 
@@ -248,15 +226,16 @@ mod tests {
         serde_json::from_value(all).unwrap()
     }
 
-    fn refused(more: &Value) -> String {
-        let error = settings(more).check().unwrap_err();
-        format!("{}: {error}", error.key.as_deref().unwrap_or_default())
+    fn refused(more: &Value) -> Vec<String> {
+        let faults = settings(more).faults();
+        let told = |fault: &SettingError| format!("{}: {fault}", fault.key.as_deref().unwrap_or_default());
+        faults.iter().map(told).collect()
     }
 
     #[test]
     fn the_defaults_are_safe_and_valid() {
         let settings = settings(&json!({}));
-        assert_eq!(settings.check(), Ok(()));
+        assert_eq!(settings.faults(), []);
         assert_eq!(settings.inherit, ["PATH", "HOME", "LANG", "TERM", "USER"]);
         assert_eq!(
             (settings.line_max, settings.unanswered_max.get()),
@@ -283,10 +262,6 @@ mod tests {
                 "command: the command has a zero byte in it; remove it",
             ),
             (
-                json!({"dir": "/no/such"}),
-                "dir: there is no folder /no/such; make it, or name another",
-            ),
-            (
                 json!({"env": {"A=B": "c"}}),
                 "env: \"A=B\" is no name of a variable; name it in letters, digits and _",
             ),
@@ -310,14 +285,31 @@ mod tests {
                 json!({"sandbox": {"kind": "none", "read": ["/"]}}),
                 "sandbox: folders are listed where there is no sandbox; remove them, or let kind be \"standard\"",
             ),
-            (
-                json!({"sandbox": {"write": ["/no/such"]}}),
-                "sandbox: there is no folder /no/such; make it, or remove it from the list",
-            ),
         ];
         for (more, expected) in cases {
-            assert_eq!(refused(&more), expected);
+            assert_eq!(refused(&more), [expected]);
         }
+    }
+
+    #[test]
+    fn all_that_cannot_be_followed_is_told_at_once() {
+        let told = refused(&json!({
+            "command": [], "inherit": ["", "A=B"], "line_max": "1B", "limits": { "wall": "0s" },
+            "env": { "KEY": "a\u{0}" }, "secrets": { "KEY": { "env": "KEY" } },
+            "sandbox": { "kind": "none", "read": ["/"] },
+        }));
+        let keys: Vec<_> = told.iter().filter_map(|fault| Some(fault.split_once(':')?.0)).collect();
+        let expected = [
+            "command",
+            "inherit",
+            "inherit",
+            "secrets",
+            "env",
+            "line_max",
+            "limits.wall",
+            "sandbox",
+        ];
+        assert_eq!(keys, expected, "{told:#?}");
     }
 
     #[test]

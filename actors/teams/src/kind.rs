@@ -28,6 +28,12 @@ pub trait Kind: Send + Sync + 'static {
     /// What it is, in a sentence.
     fn about(&self) -> &'static str;
 
+    /// All that is wrong with what is set for the agent at `seat`; a kind that says nothing tells of the first alone, which
+    /// [`Kind::spec`] refuses.
+    fn faults(&self, seat: Seat<Self::Settings>) -> Vec<SettingError> {
+        self.spec(seat).err().into_iter().collect()
+    }
+
     /// What each life of the agent at `seat` begins from; refuses settings that cannot be followed.
     fn spec(&self, seat: Seat<Self::Settings>) -> Result<<Self::Agent as Agent>::Spec, SettingError>;
 }
@@ -85,9 +91,8 @@ impl Kinds {
         self.0.get(kind).map(|kind| kind.schema())
     }
 
-    /// Whether there is one of that name.
-    pub fn has(&self, kind: &str) -> bool {
-        self.0.contains_key(kind)
+    pub(crate) fn faults(&self, kind: &str, seat: Seat<Map<String, Value>>) -> Option<Vec<SettingError>> {
+        self.0.get(kind).map(|kind| kind.faults(seat))
     }
 
     pub(crate) fn member(&self, kind: &str, seat: Seat<Map<String, Value>>) -> Option<Result<Member, SettingError>> {
@@ -99,6 +104,7 @@ impl Kinds {
 trait AnyKind: Send + Sync {
     fn about(&self) -> &'static str;
     fn schema(&self) -> Schema;
+    fn faults(&self, seat: Seat<Map<String, Value>>) -> Vec<SettingError>;
     fn member(&self, seat: Seat<Map<String, Value>>) -> Result<Member, SettingError>;
 }
 
@@ -111,22 +117,20 @@ impl<K: Kind> AnyKind for K {
         SchemaGenerator::default().into_root_schema_for::<K::Settings>()
     }
 
+    fn faults(&self, seat: Seat<Map<String, Value>>) -> Vec<SettingError> {
+        read(seat).map_or_else(|fault| vec![fault], |seat| Kind::faults(self, seat))
+    }
+
     fn member(&self, seat: Seat<Map<String, Value>>) -> Result<Member, SettingError> {
-        let settings = read::<K::Settings>(seat.settings)?;
-        let seat = Seat {
-            team: seat.team,
-            name: seat.name,
-            rules: seat.rules,
-            settings,
-        };
+        let seat = read::<K::Settings>(seat)?;
         let (name, rules) = (Arc::clone(&seat.name), seat.rules.clone());
         let spec = self.spec(seat)?;
         Ok(Member::of::<K::Agent>(&name, spec, &rules))
     }
 }
 
-fn read<S: DeserializeOwned>(settings: Map<String, Value>) -> Result<S, SettingError> {
-    serde_path_to_error::deserialize(Value::Object(settings)).map_err(|error| {
+fn read<S: DeserializeOwned>(seat: Seat<Map<String, Value>>) -> Result<Seat<S>, SettingError> {
+    let settings = serde_path_to_error::deserialize(Value::Object(seat.settings)).map_err(|error| {
         let path = error.path().to_string();
         let text = error.into_inner().to_string();
         // Of a key that is missing or unknown serde names only the table, and the key between the first pair of backticks.
@@ -138,6 +142,12 @@ fn read<S: DeserializeOwned>(settings: Map<String, Value>) -> Result<S, SettingE
             problem: problem.to_owned(),
             remedy: remedy.to_owned(),
         }
+    })?;
+    Ok(Seat {
+        team: seat.team,
+        name: seat.name,
+        rules: seat.rules,
+        settings,
     })
 }
 

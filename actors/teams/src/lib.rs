@@ -93,7 +93,7 @@ pub use member::Member;
 pub use natives::natives;
 pub use post::{NoPostId, Post, PostId, PostOffice};
 pub use receipt::Receipt;
-pub use room::{Members, member, members, names, room, staffed};
+pub use room::{Members, faults, member, members, names, room, staffed};
 pub use span::Span;
 
 /// A description of a small team to watch, as `[[team]]` of a configuration in TOML.

@@ -8,11 +8,12 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use triarch_supervision::name::Name;
 use triarch_supervision::prelude::*;
 
 use crate::config::{AgentConfig, TeamConfig};
-use crate::error::TeamError;
+use crate::error::{SettingError, TeamError};
 use crate::kind::{Kinds, Seat};
 use crate::member::Member;
 
@@ -64,21 +65,41 @@ pub fn names(agent: &AgentConfig) -> Vec<String> {
 
 /// One agent of `team` called `name`, as `agent` describes it.
 pub fn member(team: &str, agent: &AgentConfig, name: &str, kinds: &Kinds) -> Result<Member, TeamError> {
-    let seat = Seat {
+    let made = kinds.member(&agent.kind, seat(team, agent, name));
+    let made = made.ok_or_else(|| no_such_kind(team, agent, kinds))?;
+    made.map_err(|fault| setting(team, agent, fault))
+}
+
+/// All that is wrong with what `agent` describes, as far as its kind knows.
+pub fn faults(team: &str, agent: &AgentConfig, name: &str, kinds: &Kinds) -> Vec<TeamError> {
+    match kinds.faults(&agent.kind, seat(team, agent, name)) {
+        Some(faults) => faults.into_iter().map(|fault| setting(team, agent, fault)).collect(),
+        None => vec![no_such_kind(team, agent, kinds)],
+    }
+}
+
+fn seat(team: &str, agent: &AgentConfig, name: &str) -> Seat<Map<String, Value>> {
+    Seat {
         team: Arc::from(team),
         name: Arc::from(name),
         rules: agent.rules.clone(),
         settings: agent.settings.clone(),
-    };
-    let made = kinds.member(&agent.kind, seat).ok_or_else(|| TeamError::NoSuchKind {
+    }
+}
+
+fn no_such_kind(team: &str, agent: &AgentConfig, kinds: &Kinds) -> TeamError {
+    TeamError::NoSuchKind {
         team: team.to_owned(),
         agent: agent.name.clone(),
         kind: agent.kind.clone(),
         known: kinds.list().map(|(name, _)| name).collect::<Vec<_>>().join(", "),
-    })?;
-    made.map_err(|fault| TeamError::Setting {
+    }
+}
+
+fn setting(team: &str, agent: &AgentConfig, fault: SettingError) -> TeamError {
+    TeamError::Setting {
         team: team.to_owned(),
         agent: agent.name.clone(),
         fault,
-    })
+    }
 }

@@ -1,6 +1,6 @@
 //! Gathers lines, and writes them on a thread that may block.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::Decision;
-use triarch_supervision::tree::{Event, Events, Fact, Observation};
+use triarch_supervision::tree::{Event, Events, Fact, Observation, Observer};
 use triarch_telemetry::files::Bounds;
 
 use super::backlog::Waiting;
 use super::ends::{self, Ends};
-use super::files::{Batch, Files, newest};
+use super::files::{Batch, Files};
 use super::line::{LogLine, Source};
 use super::message::{Write, wall_clock};
 use crate::metrics::Metrics;
@@ -37,11 +37,17 @@ pub(crate) struct Scribe {
     settings: Settings,
     files: Option<Files>,
     gathered: Batch,
+    /// What supervision decided, for those who have a log.
+    noted: Batch,
     ends: Ends,
     /// Let go when what is gathered is written.
     waiting: Vec<Waiting>,
-    count: usize,
+    lines_count: usize,
+    ends_count: usize,
+    tree: Observer,
     events: Events,
+    /// The lives that ended last, until it is decided what follows.
+    ended: BTreeMap<Arc<str>, u64>,
     /// Events that were seen and not yet noted.
     seen: VecDeque<Event>,
 }
@@ -54,10 +60,14 @@ impl Agent for Scribe {
         Ok(Self {
             files: Some(Files::new(settings.folder.clone(), settings.bounds)),
             gathered: Batch::new(),
+            noted: Batch::new(),
             ends: Ends::new(),
             waiting: Vec::new(),
-            count: 0,
+            lines_count: 0,
+            ends_count: 0,
+            tree: ctx.observer(),
             events: ctx.observer().events(),
+            ended: BTreeMap::new(),
             seen: VecDeque::new(),
             settings,
         })
@@ -65,12 +75,15 @@ impl Agent for Scribe {
 
     async fn handle(&mut self, write: Write, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         if let Some(end) = write.end {
-            self.count += 1;
+            self.ends_count += 1;
             self.ends.entry(Arc::clone(&write.agent)).or_default().push(*end);
         }
-        self.gather(write.agent, write.lines);
+        if !write.lines.is_empty() {
+            self.lines_count += write.lines.len();
+            self.gathered.entry(write.agent).or_default().extend(write.lines);
+        }
         self.waiting.extend(write.waiting);
-        if self.count >= GATHERED_MAX {
+        if self.lines_count + self.ends_count >= GATHERED_MAX {
             self.flush().await;
         }
         Ok(())
@@ -106,100 +119,109 @@ impl Agent for Scribe {
             log_lines,
             dropped_busy,
             dropped_disk,
+            ends_dropped_busy,
+            ends_dropped_disk,
             ..
         } = &self.settings.metrics;
         Some(json!({
             "written": log_lines.get(),
             "dropped_busy": dropped_busy.get(),
             "dropped_disk": dropped_disk.get(),
+            "ends_dropped": ends_dropped_busy.get() + ends_dropped_disk.get(),
         }))
     }
 }
 
 impl Scribe {
-    fn gather(&mut self, agent: Arc<str>, lines: Vec<LogLine>) {
-        if lines.is_empty() {
+    /// What supervision decided about an agent becomes a line of its log, where it has one.
+    fn note(&mut self, event: &Event) {
+        let Some(Told { child, of, words }) = told(&event.fact) else {
             return;
-        }
-        self.count += lines.len();
-        self.gathered.entry(agent).or_default().extend(lines);
+        };
+        let agent: Arc<str> = if child.contains('/') {
+            Arc::from(child)
+        } else {
+            Arc::from(format!("{}/{child}", event.supervisor))
+        };
+        let incarnation = match of {
+            Life::Ended(life) => self.ends_life(&agent, life),
+            Life::Told(life) => life,
+            // An agent that did not start has no end to go by.
+            Life::Last => self.ended.remove(&agent).unwrap_or_else(|| self.life_of(&agent)),
+        };
+        let line = LogLine::new(wall_clock(), incarnation, Source::Event, words);
+        self.lines_count += 1;
+        self.noted.entry(agent).or_default().push(line);
     }
 
-    /// What supervision decided about an agent that has a log becomes a line of it.
-    fn note(&mut self, event: &Event) {
-        let Some((name, incarnation, words)) = told(&event.fact) else {
-            return;
-        };
-        let agent: Arc<str> = if name.contains('/') {
-            Arc::from(name)
-        } else {
-            Arc::from(format!("{}/{name}", event.supervisor))
-        };
-        let has_log = newest(&self.settings.folder, &agent).is_some_and(|path| path.exists());
-        if has_log || self.gathered.contains_key(&agent) {
-            let line = LogLine::new(wall_clock(), incarnation, Source::Event, words);
-            self.gather(agent, vec![line]);
+    fn ends_life(&mut self, agent: &Arc<str>, life: u64) -> u64 {
+        // What follows an end is told soon after it; those who are still here have been stopped.
+        if self.ended.len() >= GATHERED_MAX {
+            self.ended.clear();
         }
+        self.ended.insert(Arc::clone(agent), life);
+        life
+    }
+
+    fn life_of(&self, agent: &str) -> u64 {
+        self.tree.node(agent).map_or(0, |node| node.incarnation)
     }
 
     async fn flush(&mut self) {
-        if self.count == 0 {
+        if self.lines_count + self.ends_count == 0 {
             return;
         }
         let (batch, settings) = (std::mem::take(&mut self.gathered), &self.settings);
+        let noted = std::mem::take(&mut self.noted);
         let ends = std::mem::take(&mut self.ends);
-        let count = std::mem::take(&mut self.count) as u64;
+        let lines_count = std::mem::take(&mut self.lines_count) as u64;
+        let ends_count = std::mem::take(&mut self.ends_count) as u64;
         let held = std::mem::take(&mut self.waiting);
         let files = self.files.take();
         let mut files = files.unwrap_or_else(|| Files::new(settings.folder.clone(), settings.bounds));
         let writing = tokio::task::spawn_blocking(move || {
-            let written = files.write(batch);
-            ends::write(files.folder(), ends);
-            (files, written)
+            let written = files.write(batch, noted);
+            let lost = ends::write(files.folder(), ends);
+            (files, written, lost)
         });
+        let metrics = &settings.metrics;
         match writing.await {
-            Ok((files, written)) => {
+            Ok((files, written, ends_lost)) => {
                 self.files = Some(files);
-                settings.metrics.log_lines.add(written.lines);
-                settings.metrics.dropped_disk.add(written.lost);
+                metrics.log_lines.add(written.lines);
+                metrics.dropped_disk.add(written.lost);
+                metrics.ends_dropped_disk.add(ends_lost);
                 settings.written.send_modify(|version| *version += 1);
             }
-            Err(_gone) => settings.metrics.dropped_disk.add(count),
+            Err(_gone) => {
+                metrics.dropped_disk.add(lines_count);
+                metrics.ends_dropped_disk.add(ends_count);
+            }
         }
         drop(held);
     }
 }
 
-/// Whom an event is about, in which life, and what it says.
-fn told(fact: &Fact) -> Option<(&str, u64, String)> {
-    match fact {
-        Fact::Decision(Decision::Started { child, incarnation }) => {
-            Some((child.as_str(), *incarnation, format!("life {incarnation} has started")))
-        }
-        Fact::Decision(Decision::Ended {
-            child,
-            incarnation,
-            reason,
-        }) => Some((child.as_str(), *incarnation, format!("life {incarnation} {reason}"))),
-        Fact::Decision(Decision::Restarting {
-            child, reason, delay, ..
-        }) => Some((child.as_str(), 0, format!("is restarted after {delay:?}: it {reason}"))),
-        Fact::Decision(Decision::LetGo { child, reason }) => {
-            Some((child.as_str(), 0, format!("is not restarted: it {reason}")))
-        }
-        Fact::Decision(Decision::Quarantined { child, reason, .. }) => {
-            let words = format!("stays down until somebody retries it: it {reason}");
-            Some((child.as_str(), 0, words))
-        }
-        Fact::Decision(Decision::Killed {
-            child,
-            incarnation,
-            cause,
-        }) => Some((
-            child.as_str(),
-            *incarnation,
-            format!("life {incarnation} is killed: {cause}"),
-        )),
+/// What an event says, and of whom.
+struct Told<'a> {
+    child: &'a str,
+    of: Life,
+    words: String,
+}
+
+/// Which life of an agent an event is about.
+enum Life {
+    /// This one.
+    Told(u64),
+    /// This one, and it ended.
+    Ended(u64),
+    /// The one that ended last.
+    Last,
+}
+
+fn told(fact: &Fact) -> Option<Told<'_>> {
+    let (child, of, words) = match fact {
+        Fact::Decision(decision) => decided(decision)?,
         Fact::Observation(Observation::Stuck {
             agent,
             incarnation,
@@ -207,8 +229,46 @@ fn told(fact: &Fact) -> Option<(&str, u64, String)> {
             budget,
         }) => {
             let words = format!("has been busy with one post for {running_for:?}, longer than {budget:?}");
-            Some((agent, *incarnation, words))
+            (&**agent, Life::Told(*incarnation), words)
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Told { child, of, words })
+}
+
+fn decided(decision: &Decision) -> Option<(&str, Life, String)> {
+    Some(match decision {
+        Decision::Started { child, incarnation } => {
+            let words = format!("life {incarnation} has started");
+            (child.as_str(), Life::Told(*incarnation), words)
+        }
+        Decision::Ended {
+            child,
+            incarnation,
+            reason,
+        } => {
+            let words = format!("life {incarnation} {reason}");
+            (child.as_str(), Life::Ended(*incarnation), words)
+        }
+        Decision::Restarting {
+            child, reason, delay, ..
+        } => {
+            let words = format!("is restarted after {delay:?}: it {reason}");
+            (child.as_str(), Life::Last, words)
+        }
+        Decision::LetGo { child, reason } => (child.as_str(), Life::Last, format!("is not restarted: it {reason}")),
+        Decision::Quarantined { child, reason, .. } => {
+            let words = format!("stays down until somebody retries it: it {reason}");
+            (child.as_str(), Life::Last, words)
+        }
+        Decision::Killed {
+            child,
+            incarnation,
+            cause,
+        } => {
+            let words = format!("life {incarnation} is killed: {cause}");
+            (child.as_str(), Life::Told(*incarnation), words)
+        }
+        _ => return None,
+    })
 }

@@ -29,8 +29,9 @@ fn file(folder: &Path, agent: &str) -> Option<LineFile> {
     Some(LineFile::new(name.into(), BOUNDS))
 }
 
-/// Writes all that the disk takes. What it does not take is known until the runtime ends.
-pub(super) fn write(folder: &Path, ends: Ends) {
+/// Writes all that the disk takes; returns how many it refused, which are known until the runtime ends.
+pub(super) fn write(folder: &Path, ends: Ends) -> u64 {
+    let mut lost = 0;
     for (agent, records) in ends {
         let mut text = Vec::new();
         for record in &records {
@@ -40,10 +41,15 @@ pub(super) fn write(folder: &Path, ends: Ends) {
                 Err(_) => text.truncate(begin),
             }
         }
-        if let Some(file) = file(folder, &agent) {
-            let _taken = file.append(&text, |_| {});
+        let Some(file) = file(folder, &agent) else {
+            lost += records.len() as u64;
+            continue;
+        };
+        if let Err(refused) = file.append(&text, |_| {}) {
+            lost += memchr::memchr_iter(b'\n', &text[refused.taken..]).count() as u64;
         }
     }
+    lost
 }
 
 /// The ends that stand on disk, oldest first.
@@ -96,15 +102,17 @@ mod tests {
 
     use super::super::message::wall_clock;
     use super::*;
-    use crate::records::Usage;
+    use crate::records::{EndReason, Usage};
+    use crate::settings::Mode;
 
     fn record(incarnation: u64) -> ExitRecord {
         ExitRecord {
             incarnation,
+            mode: Mode::Exec,
             pid: 7,
             started: SystemTime::UNIX_EPOCH + Duration::from_micros(incarnation),
             ended: SystemTime::UNIX_EPOCH + Duration::from_secs(incarnation),
-            reason: "signal",
+            reason: EndReason::Signal,
             code: None,
             signal: Some(9),
             usage: Some(Usage {
@@ -116,6 +124,17 @@ mod tests {
             survivors: 0,
             lines: vec!["oh\nno".to_owned()],
         }
+    }
+
+    #[test]
+    fn an_end_that_the_disk_refuses_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let ends = || Ends::from([(Arc::from("team/a"), vec![record(1), record(2)])]);
+        // A file stands where the folder should be.
+        fs::write(folder.path().join("team"), "").unwrap();
+        assert_eq!(write(folder.path(), ends()), 2);
+        fs::remove_file(folder.path().join("team")).unwrap();
+        assert_eq!(write(folder.path(), ends()), 0);
     }
 
     fn written(lives: impl IntoIterator<Item = u64>) -> tempfile::TempDir {

@@ -50,8 +50,14 @@ impl Files {
         &self.folder
     }
 
-    /// Writes all of it that the disk takes.
-    pub(super) fn write(&mut self, batch: Batch) -> Written {
+    /// Writes all of it that the disk takes, and what was `noted` of those who have a log.
+    pub(super) fn write(&mut self, mut batch: Batch, noted: Batch) -> Written {
+        for (agent, lines) in noted {
+            let has_log = || newest(&self.folder, &agent).is_some_and(|path| path.exists());
+            if batch.contains_key(&agent) || has_log() {
+                batch.entry(agent).or_default().extend(lines);
+            }
+        }
         let mut written = Written::default();
         for (agent, mut lines) in batch {
             let count = lines.len() as u64;
@@ -129,7 +135,7 @@ mod tests {
         );
         let mut all = lines(&["a", "b", "c"]);
         all.reverse();
-        let written = files.write(Batch::from([(Arc::from("team.2/a"), all)]));
+        let written = files.write(Batch::from([(Arc::from("team.2/a"), all)]), Batch::new());
         assert_eq!(written, Written { lines: 3, lost: 0 });
         assert_eq!(texts(&folder.path().join("logs/team/a.log")), ["a", "b", "c"]);
     }
@@ -143,7 +149,7 @@ mod tests {
         };
         let mut files = Files::new(folder.path().to_owned(), bounds);
         for number in 0..50 {
-            files.write(batch(&[&format!("line {number}")]));
+            files.write(batch(&[&format!("line {number}")]), Batch::new());
         }
         let newest = newest(folder.path(), "team/a").unwrap();
         let sizes: Vec<_> = fs::read_dir(folder.path().join("team"))
@@ -169,14 +175,33 @@ mod tests {
         );
         // A file stands where the folder should be.
         fs::write(folder.path().join("team"), "").unwrap();
-        assert_eq!(files.write(batch(&["a", "b"])), Written { lines: 0, lost: 2 });
+        assert_eq!(
+            files.write(batch(&["a", "b"]), Batch::new()),
+            Written { lines: 0, lost: 2 }
+        );
         fs::remove_file(folder.path().join("team")).unwrap();
-        assert_eq!(files.write(batch(&["c"])), Written { lines: 1, lost: 0 });
-        files.write(batch(&["d"]));
+        assert_eq!(files.write(batch(&["c"]), Batch::new()), Written { lines: 1, lost: 0 });
+        files.write(batch(&["d"]), Batch::new());
         assert_eq!(
             texts(&folder.path().join("team/a.log")),
             ["2 lines are missing here: the disk refused them", "c", "d"]
         );
+    }
+
+    #[test]
+    fn what_is_noted_of_an_agent_is_written_where_it_has_a_log_and_makes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let bounds = Bounds {
+            file_bytes: 10_000,
+            files: 2,
+        };
+        let mut files = Files::new(folder.path().to_owned(), bounds);
+        let log = folder.path().join("team/a.log");
+        assert_eq!(files.write(Batch::new(), batch(&["early"])), Written::default());
+        assert!(!log.exists());
+        assert_eq!(files.write(batch(&["a"]), batch(&["b"])).lines, 2);
+        assert_eq!(files.write(Batch::new(), batch(&["c"])).lines, 1);
+        assert_eq!(texts(&log), ["a", "b", "c"]);
     }
 
     #[test]

@@ -93,9 +93,10 @@ impl Notebook {
                 return;
             }
         }
-        let count = write.lines.len() as u64;
+        let (lines, ends) = (write.lines.len() as u64, u64::from(write.end.is_some()));
         if self.scribe.try_send(write).is_err() {
-            self.metrics.dropped_busy.add(count);
+            self.metrics.dropped_busy.add(lines);
+            self.metrics.ends_dropped_busy.add(ends);
         }
     }
 }

@@ -255,7 +255,8 @@ mod tests {
             let line = |number: u64| LogLine::new(at(number), number % 3, Source::Out, number.to_string());
             let lines = (self.count..self.count + lines).map(line).collect::<Vec<_>>();
             self.count += lines.len() as u64;
-            self.files.write(Batch::from([(Arc::from("team/a"), lines)]));
+            self.files
+                .write(Batch::from([(Arc::from("team/a"), lines)]), Batch::new());
             self.written.send_modify(|version| *version += 1);
         }
     }

@@ -18,7 +18,8 @@ use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
 use super::waits::{StopWatch, passed};
 use crate::error::ProgramError;
-use crate::records::ExitRecord;
+use crate::records::{EndReason, ExitRecord};
+use crate::settings::Mode;
 use crate::sys::{Exit, Process};
 
 /// The variables by which a program learns of its post.
@@ -82,7 +83,7 @@ impl Runs {
             (KIND, post.kind.to_string()),
             (FROM, post.from.to_string()),
         ];
-        let process = match begin::begin(&self.plan, self.incarnation, &more, &mut notebook).await {
+        let process = match begin::begin(&self.plan, self.incarnation, &more, self.count == 0, &mut notebook).await {
             Ok(process) => process,
             Err(error) => return post.receipt.failed(error.to_string()),
         };
@@ -98,6 +99,10 @@ impl Runs {
         let _present = links.records.begin(&self.plan.path, self.incarnation, life.pid());
         let wall = self.plan.wall.map(|wall| Moment::now() + wall.0);
         let over = run.until_over(&post, wall, stop).await;
+        let clue = match over {
+            Over::Exit(exit) => ends::clue(&self.plan.recipe, exit, || run.process.was_short_of_memory()),
+            _ => None,
+        };
         let patience = match over {
             Over::Stopped => self.plan.patience,
             _ => Duration::ZERO,
@@ -106,22 +111,25 @@ impl Runs {
         let survey = run.process.stop(patience).await;
         let exit = run.process.ended().await;
         run.read_last();
-        let word = match over {
-            Over::Exit(exit) => ends::word(exit),
-            Over::Wall => "wall",
-            Over::TooLong | Over::Expired | Over::Stopped => "stopped",
+        let reason = match over {
+            Over::Exit(exit) => ends::reason(exit),
+            Over::Wall => EndReason::Wall,
+            Over::TooLong | Over::Expired | Over::Stopped => EndReason::Stopped,
         };
-        run.chronicle.notebook.event(ends::said(word, exit, survey));
-        links.metrics.exited(word);
+        let more = ends::force(patience, exit, survey).or_else(|| clue.clone());
+        run.chronicle
+            .notebook
+            .event(ends::said(reason, exit, survey, more.as_deref()));
+        links.metrics.exited(reason);
         links.metrics.survivors.add(survey.survivors as u64);
         links.records.end(&self.plan.path, self.incarnation);
         let record = ExitRecord {
             posts: 1,
             lines: run.chronicle.last_lines(),
-            ..ends::record(life, word, exit, survey)
+            ..ends::record(life, Mode::Exec, reason, exit, survey)
         };
         run.chronicle.ended(links, &self.plan.path, record);
-        match run.result(over, self.plan.wall) {
+        match run.result(over, clue, self.plan.wall) {
             Ok(result) => post.receipt.done(result),
             Err(why) => post.receipt.failed(why),
         }
@@ -135,6 +143,7 @@ impl Run {
             process,
             body: match body {
                 Value::String(text) => text.as_bytes().to_vec(),
+                Value::Null => Vec::new(),
                 other => other.to_string().into_bytes(),
             },
             written: 0,
@@ -203,10 +212,10 @@ impl Run {
         lines.end(|line| chronicle.line_of_err(line));
     }
 
-    fn result(&self, over: Over, wall: Option<Span>) -> Result<Value, String> {
+    fn result(&self, over: Over, clue: Option<String>, wall: Option<Span>) -> Result<Value, String> {
         let too_long = format!("its reply is longer than {} bytes", self.reply_max);
         match over {
-            Over::Exit(exit) => match ends::failure(exit, || self.chronicle.last_lines()) {
+            Over::Exit(exit) => match ends::failure(exit, clue, || self.chronicle.last_lines()) {
                 Some(failure) => Err(failure.to_string()),
                 None if self.reply.len() > self.reply_max => Err(too_long),
                 None => Ok(read(&self.reply)),

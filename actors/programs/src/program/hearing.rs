@@ -13,6 +13,9 @@ use super::message::{self, Fault, Heard};
 use crate::logs::Source;
 use crate::metrics::Metrics;
 
+/// So many faults of one process are told in words.
+const BLAMES_MAX: usize = 10;
+
 /// A post of a program on its way to somebody else.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -34,6 +37,9 @@ pub(super) struct Hearing {
     office: Arc<PostOffice>,
     path: Arc<str>,
     has_published: bool,
+    has_strange_types: bool,
+    /// How many faults were told.
+    blamed: usize,
 }
 
 impl Hearing {
@@ -55,6 +61,8 @@ impl Hearing {
             office,
             path,
             has_published: false,
+            has_strange_types: false,
+            blamed: 0,
         }
     }
 
@@ -97,7 +105,7 @@ impl Hearing {
         };
         match message::read(line) {
             Heard::Said(said) => self.follow(said, line, now),
-            Heard::Plain => self.chronicle.note(Source::Out, line),
+            Heard::Plain => self.plain(line),
             Heard::Faulty(fault) => self.blame(fault, line),
         }
     }
@@ -132,8 +140,29 @@ impl Hearing {
         }
     }
 
+    /// Programs log in JSON too, so that a type is none of ours is told once, and no fault.
+    fn plain(&mut self, line: &[u8]) {
+        if !self.has_strange_types
+            && let Some(words) = message::strange_type(line)
+        {
+            self.has_strange_types = true;
+            self.chronicle.notebook.event(words);
+        }
+        self.chronicle.note(Source::Out, line);
+    }
+
     fn blame(&mut self, fault: Fault, line: &[u8]) {
         self.metrics.fault(fault);
+        if self.blamed < BLAMES_MAX {
+            self.blamed += 1;
+            let words = message::blame(fault, line);
+            let last = if self.blamed == BLAMES_MAX {
+                "; what follows is counted only"
+            } else {
+                ""
+            };
+            self.chronicle.notebook.event(format!("{words}{last}"));
+        }
         self.chronicle.note(Source::Out, line);
     }
 }

@@ -156,8 +156,54 @@ fn names_its_type(line: &[u8]) -> bool {
         #[serde(borrow, rename = "type")]
         what: Text<'a>,
     }
-    const TYPES: [&str; 7] = ["accepted", "reply", "done", "send", "publish", "status", "log"];
     serde_json::from_slice::<OnlyType<'_>>(line).is_ok_and(|wire| TYPES.contains(&&*wire.what.0))
+}
+
+/// What a program may say.
+const TYPES: [&str; 7] = ["accepted", "reply", "done", "send", "publish", "status", "log"];
+
+/// So much of what a program wrote stands in what is said of it.
+const QUOTED_MAX: usize = 80;
+
+fn quoted(text: Option<&Text<'_>>) -> String {
+    text.map_or_else(String::new, |Text(text)| {
+        let end = text.floor_char_boundary(QUOTED_MAX);
+        format!(" {:?}", &text[..end])
+    })
+}
+
+/// What is wrong with a line, for whoever wrote the program.
+pub(super) fn blame(fault: Fault, line: &[u8]) -> String {
+    // Seldom and soon no more, so it is read once again.
+    let wire = match fault {
+        Fault::UnknownId | Fault::Late | Fault::Malformed => serde_json::from_slice::<Wire<'_>>(line).ok(),
+        Fault::TooLong | Fault::TooDeep | Fault::NotUtf8 => None,
+    };
+    let (what, id) = wire
+        .as_ref()
+        .map_or((None, None), |wire| (wire.what.as_ref(), wire.id.as_ref()));
+    match fault {
+        Fault::UnknownId => format!("answers no post that it has: id{}", quoted(id)),
+        Fault::Late => format!("answers a post for the second time: id{}", quoted(id)),
+        Fault::Malformed => format!("says a line that lacks what belongs to its type{}", quoted(what)),
+        Fault::TooDeep => format!("says a line with more than {DEPTH_MAX} objects and lists in each other"),
+        Fault::NotUtf8 => "says a line that is not UTF-8".to_owned(),
+        Fault::TooLong => "says a line that is too long".to_owned(),
+    }
+}
+
+/// What there is to say of a line of the log whose type is none of those that mean something.
+pub(super) fn strange_type(line: &[u8]) -> Option<String> {
+    if !line.trim_ascii_start().starts_with(b"{") || is_too_deep(line) {
+        return None;
+    }
+    let wire = serde_json::from_slice::<Wire<'_>>(line).ok()?;
+    let what = wire.what.as_ref().filter(|what| !TYPES.contains(&&*what.0))?;
+    let types = TYPES.join(", ");
+    Some(format!(
+        "says a line whose type{} is none of {types}, so it is one of its log",
+        quoted(Some(what))
+    ))
 }
 
 fn understood(wire: Wire<'_>) -> Heard {

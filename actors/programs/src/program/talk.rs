@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use triarch_supervision::address::{Refusal, SendError};
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Observer;
 use triarch_teams::{Post, Span};
 
 use super::actor::Program;
@@ -30,13 +31,15 @@ use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
 use super::waits::{StopWatch, Timer};
 use crate::error::ProgramError;
-use crate::records::{ExitRecord, Present};
+use crate::records::{EndReason, ExitRecord, Present};
+use crate::settings::Mode;
 use crate::sys::{Exit, Process, Survey};
 
 /// From so many unwritten bytes on they are written although more may come.
 const MUCH: usize = 64 << 10;
 
-/// So many posts of the program may wait for room in the mailboxes of others before it is not listened to.
+/// From so many posts of the program on that wait for room in the mailboxes of others it is not listened to. What was heard
+/// together with the last of them is taken, which is no more than a turn reads.
 const OUTGOING_MAX: usize = 64;
 /// How long none of them may get anywhere before they are given up, and how often they are tried.
 const OUTGOING_PATIENCE: Duration = Duration::from_secs(5);
@@ -77,6 +80,8 @@ pub(super) struct Talk {
     deaf_since: Option<Moment>,
     cause: Option<Cause>,
     exit: Option<Exit>,
+    /// What may be why it failed.
+    clue: Option<String>,
     knock: Knock,
     timer: Timer,
     /// When posts that found no room are tried again.
@@ -90,7 +95,7 @@ pub(super) struct Talk {
 impl Talk {
     pub(super) async fn begin(plan: Arc<Parts>, incarnation: u64) -> Result<Self, ProgramError> {
         let mut notebook = plan.notebook(incarnation);
-        let mut process = begin::begin(&plan, incarnation, &[], &mut notebook).await?;
+        let mut process = begin::begin(&plan, incarnation, &[], true, &mut notebook).await?;
         let links = &plan.links;
         let hearing = Hearing::new(
             Machine::new(plan.bounds(), plan.take_carried()),
@@ -110,6 +115,7 @@ impl Talk {
             deaf_since: None,
             cause: None,
             exit: None,
+            clue: None,
             knock: Knock::default(),
             timer: Timer::default(),
             retry: None,
@@ -259,6 +265,7 @@ impl Talk {
         pipes::read_last(&mut self.pipes.stdout, |chunk| hearing.hear_out(chunk, now));
         pipes::read_last(&mut self.pipes.stderr, |chunk| hearing.hear_err(chunk));
         hearing.end(now);
+        self.clue = ends::clue(&self.plan.recipe, exit, || self.process.was_short_of_memory());
         self.exit = Some(exit);
     }
 
@@ -270,32 +277,24 @@ impl Talk {
         self.retry = None;
         while let Some(Outgoing { to, post, since }) = self.hearing.outgoing.pop_front() {
             let now = Moment::now();
-            let why = match ctx
-                .observer()
-                .address::<Post>(&to)
-                .map(|address| attempt(&address, post))
-            {
-                Ok(Ok(())) => {
-                    (self.last_sent, self.has_given_up) = (now, false);
-                    self.plan.links.metrics.sent("queued");
-                    continue;
-                }
-                Ok(Err(refused)) if refused.why == Refusal::Full => {
-                    let waited = now.since(since.max(self.last_sent));
-                    if !self.has_given_up && waited < OUTGOING_PATIENCE {
-                        let post = refused.message;
-                        self.retry = Some(now + OUTGOING_PAUSE);
-                        self.knock.again();
-                        return self.hearing.outgoing.push_front(Outgoing { to, post, since });
-                    }
-                    self.has_given_up = true;
-                    refused.why.to_string()
-                }
-                Ok(Err(refused)) => refused.why.to_string(),
-                Err(nobody) => nobody.to_string(),
+            let Err(refused) = attempt(&ctx.observer(), &to, post) else {
+                (self.last_sent, self.has_given_up) = (now, false);
+                self.plan.links.metrics.sent("queued");
+                continue;
             };
+            let SendError { why, message: post, .. } = *refused;
+            if why == Refusal::Full {
+                let waited = now.since(since.max(self.last_sent));
+                if !self.has_given_up && waited < OUTGOING_PATIENCE {
+                    self.retry = Some(now + OUTGOING_PAUSE);
+                    self.knock.again();
+                    return self.hearing.outgoing.push_front(Outgoing { to, post, since });
+                }
+                self.has_given_up = true;
+            }
             self.plan.links.metrics.sent("refused");
             let event = format!("a post of it to {to} is lost: {why}");
+            post.receipt.failed(why.to_string());
             self.hearing.chronicle.notebook.event(event);
         }
     }
@@ -308,7 +307,7 @@ impl Talk {
             (Some(Cause::Deaf), _) => ProgramError::Deaf,
             (None, None) => return Ok(()),
             (None, Some(exit)) => {
-                let Some(failed) = ends::failure(exit, last) else {
+                let Some(failed) = ends::failure(exit, self.clue.clone(), last) else {
                     ctx.stop();
                     return Ok(());
                 };
@@ -332,17 +331,19 @@ impl Talk {
         if was_stopped {
             self.exited(exit);
         }
-        let word = match self.cause {
-            Some(Cause::Wall(_)) => "wall",
-            _ if was_stopped => "stopped",
-            _ => ends::word(exit),
+        let reason = match self.cause {
+            Some(Cause::Wall(_)) => EndReason::Wall,
+            _ if was_stopped => EndReason::Stopped,
+            _ => ends::reason(exit),
         };
-        let said = ends::said(word, exit, survey);
+        let clue = self.clue.take().filter(|_| !was_stopped);
+        let more = ends::force(patience, exit, survey).or(clue);
+        let said = ends::said(reason, exit, survey, more.as_deref());
         self.hearing.chronicle.notebook.event(&*said);
         let posts = self.settle(&format!("{said}, before it answered"));
-        self.plan.links.metrics.exited(word);
+        self.plan.links.metrics.exited(reason);
         self.plan.links.metrics.survivors.add(survey.survivors as u64);
-        let record = ends::record(self.life, word, exit, survey);
+        let record = ends::record(self.life, Mode::Lines, reason, exit, survey);
         let lines = self.hearing.chronicle.last_lines();
         let record = ExitRecord { posts, lines, ..record };
         let Parts { links, path, .. } = &*self.plan;
@@ -407,8 +408,8 @@ impl Talk {
 }
 
 /// Sends a post where there is room for it. A refused one comes back in a box: it is large, and seldom.
-fn attempt(address: &Address<Post>, post: Post) -> Result<(), Box<SendError<Post>>> {
-    address.try_send(post).map_err(Box::new)
+fn attempt(tree: &Observer, to: &str, post: Post) -> Result<(), Box<SendError<Post>>> {
+    tree.try_send_to(to, post).map_err(Box::new)
 }
 
 impl Drop for Talk {
@@ -420,8 +421,14 @@ impl Drop for Talk {
         let said = "its agent was killed, and so is the program with all that it started";
         self.hearing.chronicle.notebook.event(said);
         let posts = self.settle("its agent was killed before the program answered");
-        self.plan.links.metrics.exited("killed");
-        let record = ends::record(self.life, "killed", ends::UNSEEN, Survey::default());
+        self.plan.links.metrics.exited(EndReason::Killed);
+        let record = ends::record(
+            self.life,
+            Mode::Lines,
+            EndReason::Killed,
+            Exit::UNSEEN,
+            Survey::default(),
+        );
         let lines = self.hearing.chronicle.last_lines();
         let record = ExitRecord { posts, lines, ..record };
         let Parts { links, path, .. } = &*self.plan;

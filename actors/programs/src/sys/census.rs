@@ -7,23 +7,25 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use super::tag::VARIABLE;
 
-/// A process of an agent, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProcessInfo {
+/// A process of an agent: the program itself or one that it started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProcessView {
     /// Its number.
-    pub(crate) pid: i32,
+    pub pid: i32,
     /// Its parent's number.
-    pub(crate) ppid: i32,
+    pub parent: i32,
     /// The name of its program, as the kernel keeps it: 15 bytes.
-    pub(crate) command: String,
-    /// The processor time it has used.
-    pub(crate) cpu: Duration,
-    /// Its resident memory in bytes.
-    pub(crate) rss: u64,
+    pub command: String,
+    /// The time of the processor that it has used.
+    pub cpu: Duration,
+    /// Its resident memory.
+    pub memory_bytes: u64,
     /// R running, S sleeping, D waiting for a device, T stopped, Z ended.
-    pub(crate) state: char,
+    pub state: char,
 }
 
 /// A process as `/proc` shows it.
@@ -124,14 +126,14 @@ impl Entry {
         self
     }
 
-    pub(super) fn shown(&self) -> ProcessInfo {
+    pub(super) fn shown(&self) -> ProcessView {
         let per_second = rustix::param::clock_ticks_per_second();
-        ProcessInfo {
+        ProcessView {
             pid: self.pid,
-            ppid: self.parent,
+            parent: self.parent,
             command: self.command.clone(),
             cpu: Duration::from_millis(self.ticks.saturating_mul(1000) / per_second.max(1)),
-            rss: self.pages.saturating_mul(rustix::param::page_size() as u64),
+            memory_bytes: self.pages.saturating_mul(rustix::param::page_size() as u64),
             state: self.state,
         }
     }

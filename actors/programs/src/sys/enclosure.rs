@@ -119,6 +119,14 @@ impl Enclosure {
                 .is_some_and(|group| write(&group.join("memory.limit_in_bytes"), &bytes).is_ok())
     }
 
+    /// Whether the kernel has killed anybody in the groups for want of the memory that they may have.
+    pub(super) fn was_short_of_memory(&self) -> bool {
+        let unified = self.unified.iter().map(|group| group.join("memory.events"));
+        let first = self.memory.iter().map(|group| group.join("memory.oom_control"));
+        let mut counts = unified.chain(first).filter_map(|file| fs::read_to_string(file).ok());
+        counts.any(|counts| has_killed(&counts))
+    }
+
     fn hold_processes(&self, count: u64) -> bool {
         let count = count.to_string();
         let hold = |group: &Path| write(&group.join("pids.max"), &count).is_ok();
@@ -213,6 +221,14 @@ impl Enclosure {
     }
 }
 
+/// Whether the text of `memory.events`, or of `memory.oom_control` in the first version, tells of a kill.
+fn has_killed(counts: &str) -> bool {
+    let kills = counts.lines().filter_map(|line| line.strip_prefix("oom_kill "));
+    kills
+        .filter_map(|count| count.trim().parse::<u64>().ok())
+        .any(|count| count > 0)
+}
+
 fn door(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
@@ -254,3 +270,19 @@ pub(super) fn remove(group: &Path) {
 const MAKINGS_MAX: usize = 5;
 /// How often a group is tried to be removed before it is left to the next start.
 const REMOVALS_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_for_want_of_memory_is_read_in_both_versions() {
+        assert!(has_killed(
+            "low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\noom_group_kill 1\n"
+        ));
+        assert!(has_killed("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"));
+        assert!(!has_killed("low 0\nmax 12\noom 1\noom_kill 0\n"));
+        assert!(!has_killed("oom_kill_disable 1\nunder_oom 1\n"));
+        assert!(!has_killed(""));
+    }
+}

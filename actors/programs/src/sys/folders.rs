@@ -15,7 +15,7 @@ use super::launch::{Enforcement, is_for_want};
 const KNOWN: ABI = ABI::V9;
 
 /// What programs of a system consist of, and where they ask what system they are on.
-const SYSTEM: [&str; 16] = [
+pub(crate) const SYSTEM: [&str; 16] = [
     "/usr",
     "/bin",
     "/sbin",

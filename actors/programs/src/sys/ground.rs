@@ -37,11 +37,6 @@ impl Ground {
         &FOUND
     }
 
-    /// Whether processes can be found again by their group.
-    pub(super) fn tracks(&self) -> bool {
-        self.unified.is_some() || self.freezer.is_some() || self.pids.is_some() || self.memory.is_some()
-    }
-
     /// From the texts of `mountinfo` and `cgroup` in `/proc/self`.
     fn of(mounts: &str, groups: &str) -> Self {
         let group = |controller: &str| {
@@ -197,6 +192,5 @@ mod tests {
     fn where_no_group_may_be_made_there_is_no_ground() {
         let ground = Ground::of(BOTH, "8:pids:/\n4:memory:/box/a\n0::/\n").where_we_may(|_| false);
         assert_eq!(ground, Ground::default());
-        assert!(!ground.tracks());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
-use super::census::{self, Census, Entry, Groups, ProcessInfo, Roots};
+use super::census::{self, Census, Entry, Groups, ProcessView, Roots};
 use super::enclosure::Enclosure;
 use super::ground::Ground;
 use super::tag::Tag;
@@ -106,7 +106,7 @@ fn all() -> Vec<Arc<Household>> {
 }
 
 /// The processes of an agent's incarnation, as they are now.
-pub(crate) async fn household(tag: &Tag) -> Vec<ProcessInfo> {
+pub(crate) async fn household(tag: &Tag) -> Vec<ProcessView> {
     let Ok(census) = census::fresh().await else {
         return Vec::new();
     };

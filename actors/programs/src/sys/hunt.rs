@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::birth;
@@ -22,15 +23,15 @@ const LOOK: Duration = Duration::from_millis(100);
 /// After how many looks that still found newcomers all are killed, frozen or not.
 const FREEZES_MAX: usize = 50;
 
-/// What became of a program's processes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Survey {
+/// What became of processes that were to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Survey {
     /// How many there were.
-    pub(crate) found: usize,
+    pub found: usize,
     /// How many had to be killed.
-    pub(crate) killed: usize,
+    pub killed: usize,
     /// How many are still there.
-    pub(crate) survivors: usize,
+    pub survivors: usize,
 }
 
 /// Who was found, and who was killed.
@@ -42,7 +43,9 @@ pub(super) struct Tally {
 
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} processes, {} survivors", self.found, self.survivors)
+        let processes = if self.found == 1 { "process" } else { "processes" };
+        let survivors = if self.survivors == 1 { "survivor" } else { "survivors" };
+        write!(f, "{} {processes}, {} {survivors}", self.found, self.survivors)
     }
 }
 

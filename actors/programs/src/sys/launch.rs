@@ -110,6 +110,14 @@ pub(crate) enum LaunchError {
 }
 
 impl LaunchError {
+    /// Whether its file, or one that this needs, was kept from it or not found when it was to begin.
+    pub(crate) fn is_for_a_file(&self) -> bool {
+        match self {
+            Self::Step { source, .. } => matches!(source.raw_os_error(), Some(libc::EACCES | libc::ENOENT)),
+            _ => false,
+        }
+    }
+
     /// Whether the machine had no room for it, which is no fault of the program and may pass.
     pub(crate) fn is_for_want(&self) -> bool {
         match self {
@@ -201,7 +209,8 @@ fn found(named: &OsStr, launch: &Launch) -> Result<PathBuf, LaunchError> {
     candidates.find(|path| may_run(path)).ok_or_else(|| not_found(path))
 }
 
-fn may_run(path: &Path) -> bool {
+/// Whether it is a file that this process may run.
+pub(crate) fn may_run(path: &Path) -> bool {
     path.is_file() && accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Launch ──▶ spawner ──▶ birth ──▶ Process ──┬─▶ ended: its exit, told by a pidfd
-//!              threads     child's             ├─▶ signal_all, household: Census and Enclosure
+//!              threads     child's             ├─▶ household: Census and Enclosure
 //!              that stay   first steps         └─▶ stop: ask, wait, hunt until nobody is left
 //! ```
 //!
@@ -28,13 +28,13 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use census::ProcessInfo;
+pub use census::ProcessView;
 pub use descriptors::take_open_files;
+pub(crate) use folders::SYSTEM;
 pub(crate) use household::{bury_orphans, household};
-pub(crate) use hunt::Survey;
-pub(crate) use launch::{Enforcement, Launch, LaunchError, Limits, Sandbox};
+pub use hunt::Survey;
+pub(crate) use launch::{Launch, LaunchError, Limits, Sandbox, may_run};
 pub(crate) use leftovers::reap_leftovers;
 pub(crate) use outstanding::await_ends;
 pub(crate) use process::{Exit, Process};
-pub(crate) use rustix::process::Signal;
 pub(crate) use tag::{Owner, Tag};

@@ -55,6 +55,17 @@ pub(crate) struct Exit {
     pub(crate) max_rss: u64,
 }
 
+impl Exit {
+    /// An end that nobody has seen.
+    pub(crate) const UNSEEN: Self = Self {
+        code: None,
+        signal: None,
+        cpu_user: Duration::ZERO,
+        cpu_system: Duration::ZERO,
+        max_rss: 0,
+    };
+}
+
 impl Process {
     /// Starts a program; says what of its limits and its sandbox holds. A launch that is given up is undone.
     pub(crate) async fn launch(launch: Launch) -> Result<(Self, Enforcement), LaunchError> {
@@ -85,6 +96,12 @@ impl Process {
         self.household.leader
     }
 
+    /// Whether some process of it was killed because all of them together used more memory than they may. Nobody knows once
+    /// it was stopped.
+    pub(crate) fn was_short_of_memory(&self) -> bool {
+        self.household.enclosure.was_short_of_memory()
+    }
+
     /// Waits for the program's own end; those it started may be left. May be given up and asked again.
     pub(crate) async fn ended(&mut self) -> Exit {
         poll_fn(|cx| self.poll_ended(cx)).await
@@ -109,24 +126,7 @@ impl Process {
 
     /// The end of a program that somebody else waited for, or that cannot be waited for as the runtime ends.
     fn lost(&mut self) -> Exit {
-        *self.exit.insert(Exit {
-            code: None,
-            signal: None,
-            cpu_user: Duration::ZERO,
-            cpu_system: Duration::ZERO,
-            max_rss: 0,
-        })
-    }
-
-    /// Signals the program and all it started; says how many took it.
-    pub(crate) async fn signal_all(&self, signal: Signal) -> io::Result<usize> {
-        let census = census::fresh().await?;
-        let household = self.household.clone();
-        let signalled = move || {
-            let living = household.living(&census).into_iter();
-            living.filter(|entry| hunt::signal(entry, signal)).count()
-        };
-        spawn_blocking(signalled).await.map_err(io::Error::other)
+        *self.exit.insert(Exit::UNSEEN)
     }
 
     /// Asks all to end who were not asked before; returns who is alive.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use triarch_programs::EndReason;
 use triarch_supervision::prelude::*;
 use triarch_teams::receipt::Stage;
 
-use crate::fleet::{ECHO, Fleet, bash, last, next, python, until};
+use crate::fleet::{ECHO, Fleet, bash, last, next, python, until, within};
 
 const FRAGILE: &str = r#"
 import json, os, sys
@@ -111,7 +112,10 @@ async fn an_end_with_code_0_is_no_failure() {
     let node = || fleet.tree.observer().node("team/a").unwrap();
     until("the node knows", || node().last_exit.is_some()).await;
     assert_eq!(node().last_exit, Some(ExitReason::Normal));
-    assert_eq!((fleet.incarnation(), records.of("team/a")[0].reason), (1, "ended"));
+    assert_eq!(
+        (fleet.incarnation(), records.of("team/a")[0].reason),
+        (1, EndReason::Ended)
+    );
     fleet.end().await;
 }
 
@@ -142,7 +146,10 @@ read -r line; read -r line; sleep 1000
     fleet.end().await;
     until("the sleeper is gone", || !is_alive(sleeper)).await;
     let record = records.of("team/a").pop().unwrap();
-    assert_eq!((record.reason, record.survivors, record.posts), ("stopped", 0, 1));
+    assert_eq!(
+        (record.reason, record.survivors, record.posts),
+        (EndReason::Stopped, 0, 1)
+    );
     assert!(record.processes >= 2, "{record:?}");
     assert!(matches!(last(&stages).await, Stage::Failed(why) if why.starts_with("the program was stopped")));
 }
@@ -184,11 +191,14 @@ async fn one_that_closes_its_input_and_goes_on_has_failed() {
     let fleet = Fleet::of_one(bash("exec 0<&-; sleep 1000"), json!({ "restart": "temporary" })).await;
     let records = fleet.programs.records();
     until("it runs", || records.running("team/a").is_some()).await;
-    while records.of("team/a").is_empty() {
-        let (post, _stages) = fleet.office.registered("me", "greet", json!(1));
-        let _left = fleet.tree.observer().send_to("team/a", post).await;
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    within("the end", async {
+        while records.of("team/a").is_empty() {
+            let (post, _stages) = fleet.office.registered("me", "greet", json!(1));
+            let _left = fleet.tree.observer().send_to("team/a", post).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     assert_eq!(records.of("team/a")[0].survivors, 0);
     fleet.end().await;
 }
@@ -199,7 +209,7 @@ async fn one_that_runs_longer_than_it_may_is_ended() {
     let fleet = Fleet::of_one(bash("sleep 1000"), more).await;
     let records = fleet.programs.records();
     until("it has ended", || !records.of("team/a").is_empty()).await;
-    assert_eq!(records.of("team/a")[0].reason, "wall");
+    assert_eq!(records.of("team/a")[0].reason, EndReason::Wall);
     fleet.end().await;
 }
 
@@ -241,5 +251,5 @@ time.sleep(1000)
     let pid: i32 = state().unwrap().parse().unwrap();
     let _end = fleet.tree.stop().await;
     until("it is gone", || !is_alive(pid)).await;
-    assert_eq!(records.of("team/a")[0].reason, "killed");
+    assert_eq!(records.of("team/a")[0].reason, EndReason::Killed);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use triarch_teams::receipt::Stage;
 
-use crate::fleet::{Fleet, bash, last, next, python, until};
+use crate::fleet::{ECHO, Fleet, bash, last, next, python, until};
 
 async fn exec(command: Value, more: Value) -> Fleet {
     let mut all = more;
@@ -18,9 +18,11 @@ async fn the_body_goes_in_and_the_reply_comes_out() {
     assert_eq!(next(&stages).await, Stage::Delivered);
     assert_eq!(next(&stages).await, Stage::Done(json!("plain text")));
     assert_eq!(fleet.ask(json!({"a": [1]})).await, Stage::Done(json!({"a": [1]})));
+    assert_eq!(fleet.ask(json!(null)).await, Stage::Done(json!("")));
+    assert_eq!(fleet.ask(json!("null")).await, Stage::Done(json!(null)));
     let long = json!("x".repeat(1_000_000));
     assert_eq!(fleet.ask(long.clone()).await, Stage::Done(long));
-    assert_eq!(fleet.count("triarch_program_starts_total", "exec"), 3);
+    assert_eq!(fleet.count("triarch_program_starts_total", "exec"), 5);
     assert_eq!(fleet.incarnation(), 1);
     fleet.end().await;
 }
@@ -43,7 +45,7 @@ async fn another_code_than_0_fails_the_post_and_not_the_agent() {
 async fn a_program_that_there_is_not_fails_the_post_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("gone");
-    std::fs::write(&program, "").unwrap();
+    std::fs::copy(ECHO, &program).unwrap();
     // It is there when it is described, and gone when it is to run.
     let fleet = exec(json!([program]), json!({})).await;
     std::fs::remove_file(&program).unwrap();

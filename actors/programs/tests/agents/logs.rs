@@ -56,7 +56,7 @@ async fn output_errors_and_events_stand_in_one_log_in_order() {
     assert_eq!(said(Source::Err, "oh").incarnation, 1);
     assert_eq!(said(Source::Event, "the program has begun as process").incarnation, 1);
     assert_eq!(said(Source::Event, "the program ended with code 3").incarnation, 1);
-    said(Source::Event, "is restarted");
+    assert_eq!(said(Source::Event, "is restarted").incarnation, 1);
     assert_eq!(said(Source::Out, "got again").incarnation, 2);
     let second = Query {
         incarnation: Some(2),

@@ -14,4 +14,6 @@ mod logs;
 #[cfg(test)]
 mod pressure;
 #[cfg(test)]
+mod reasons;
+#[cfg(test)]
 mod talk;

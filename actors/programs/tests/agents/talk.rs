@@ -1,6 +1,7 @@
 //! Posts to a program, and what it says of them.
 
 use serde_json::{Value, json};
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_teams::receipt::Stage;
 
 use crate::fleet::{ECHO, Fleet, bash, example, last, next, python, until, within};
@@ -108,6 +109,9 @@ for line in sys.stdin:
     .await;
     assert_eq!(fleet.count("triarch_program_sends_total", "queued"), 1);
     assert_eq!(fleet.count("triarch_program_publishes_total", ""), 2);
+    let letters = fleet.tree.observer().dead_letters().list();
+    let letters: Vec<_> = letters.iter().map(|letter| (&*letter.to, letter.reason)).collect();
+    assert_eq!(letters, [("team/nobody", DeadReason::NoSuchAgent)]);
     fleet.end().await;
 }
 

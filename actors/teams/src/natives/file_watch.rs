@@ -36,6 +36,7 @@ pub(super) struct Settings {
     every: Span,
     /// How many files and folders there may be: with more, it does not compare, and shows that it does not.
     #[serde(default = "entries")]
+    #[schemars(range(min = 1, max = ENTRIES_MAX))]
     entries: NonZeroU32,
     /// Whom it tells of changes: paths such as `team/agent`, or `agent` for one of its own team.
     notify: Vec<String>,
@@ -79,7 +80,11 @@ impl Kind for FileWatches {
         }
         if settings.every.0 < EVERY_MIN {
             let problem = format!("`every` is {}", settings.every);
-            return Err(SettingError::of("every", problem, "set ten milliseconds or more"));
+            return Err(SettingError::of(
+                "every",
+                problem,
+                format!("set {} or more", Span(EVERY_MIN)),
+            ));
         }
         let entries = usize::try_from(settings.entries.get()).unwrap_or(usize::MAX);
         if entries > ENTRIES_MAX {
@@ -87,7 +92,7 @@ impl Kind for FileWatches {
             return Err(SettingError::of(
                 "entries",
                 problem,
-                "set 100000 or fewer, and watch smaller folders",
+                format!("set {ENTRIES_MAX} or fewer, and watch smaller folders"),
             ));
         }
         Ok(Spec {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::span::Span;
 const PIECE: usize = 1024;
 const EVERY_MIN: Duration = Duration::from_millis(10);
 /// How long it is there for posts, at least, between two checks.
+/// The statuses that an answer may end with.
+const STATUSES: RangeInclusive<u16> = 200..=599;
 const GAP: Duration = Duration::from_millis(1);
 const TIMEOUT: Span = Span(Duration::from_secs(2));
 
@@ -43,7 +46,7 @@ pub(super) struct Settings {
     timeout: Option<Span>,
     /// The status that means that all is well.
     #[serde(default = "expect")]
-    #[schemars(range(min = 200, max = 599))]
+    #[schemars(range(min = *STATUSES.start(), max = *STATUSES.end()))]
     expect: u16,
     /// How many failures in a row mean that it is down.
     #[serde(default = "failures")]
@@ -94,16 +97,24 @@ impl Kind for HttpChecks {
         let timeout = timeout.unwrap_or(every.min(TIMEOUT));
         if every.0 < EVERY_MIN {
             let problem = format!("`every` is {every}");
-            return Err(SettingError::of("every", problem, "set ten milliseconds or more"));
+            return Err(SettingError::of(
+                "every",
+                problem,
+                format!("set {} or more", Span(EVERY_MIN)),
+            ));
         }
         if timeout.0.is_zero() || timeout > every || timeout >= seat.rules.shutdown {
             let problem = format!("`timeout` is {timeout}");
             let remedy = "set more than nothing, no more than `every`, and less than `shutdown`";
             return Err(SettingError::of("timeout", problem, remedy));
         }
-        if !(200..600).contains(&expect) {
+        if !STATUSES.contains(&expect) {
             let problem = format!("`expect` is {expect}, which is no final status");
-            return Err(SettingError::of("expect", problem, "set one of 200 to 599"));
+            return Err(SettingError::of(
+                "expect",
+                problem,
+                format!("set one of {} to {}", STATUSES.start(), STATUSES.end()),
+            ));
         }
         Ok(Spec {
             target: Target::read(&seat.settings.url)?,

@@ -35,12 +35,14 @@ pub(super) struct Settings {
     /// Whom it writes to, in turn: paths such as `team/agent`, or `agent` for one of its own team.
     to: Vec<String>,
     /// How many posts it sends in a second.
+    #[schemars(range(min = *RATES.start(), max = *RATES.end()))]
     rate: f64,
     /// How many it sends at once at most, where it is late; what is later than that is skipped. A tenth of a second's
     /// posts where nothing is said, no more than 1,000.
     burst: Option<NonZeroU32>,
     /// How many may be on their way at once: sent, and not heard of yet.
     #[serde(default = "under_way")]
+    #[schemars(range(min = 1, max = UNDER_WAY_MAX))]
     under_way: NonZeroU32,
     /// How long a post may take: its deadline. What is not heard of until then is given up.
     #[serde(default = "within")]
@@ -96,16 +98,24 @@ impl Kind for Loads {
             return Err(SettingError::of(
                 "rate",
                 problem,
-                "set one of 0.001 to 100000 in a second",
+                format!("set one of {} to {} in a second", RATES.start(), RATES.end()),
             ));
         }
         if under_way > UNDER_WAY_MAX {
             let problem = format!("`under_way` is {under_way}");
-            return Err(SettingError::of("under_way", problem, "set 100000 or fewer"));
+            return Err(SettingError::of(
+                "under_way",
+                problem,
+                format!("set {UNDER_WAY_MAX} or fewer"),
+            ));
         }
         if settings.within.0 < STEP {
             let problem = format!("`within` is {}", settings.within);
-            return Err(SettingError::of("within", problem, "set a millisecond or more"));
+            return Err(SettingError::of(
+                "within",
+                problem,
+                format!("set {} or more", Span(STEP)),
+            ));
         }
         Ok(Spec {
             to,

@@ -86,12 +86,6 @@ fn mark(found: &Metadata) -> Mark {
     }
 }
 
-#[cfg(unix)]
 fn number(found: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(found)
-}
-
-#[cfg(not(unix))]
-fn number(_: &Metadata) -> u64 {
-    0
 }

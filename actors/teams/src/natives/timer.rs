@@ -57,7 +57,7 @@ impl Settings {
             (Some(every), None) => Err(SettingError::of(
                 "every",
                 format!("`every` is {every}"),
-                "set a millisecond or more",
+                format!("set {} or more", Span(EVERY_MIN)),
             )),
             (None, Some(at)) => time_of_day(at).map(Schedule::Daily).ok_or_else(|| {
                 let problem = format!("`at` has {at:?}, which is no time of the day");

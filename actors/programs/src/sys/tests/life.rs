@@ -5,8 +5,8 @@ use std::time::Instant;
 use rustix::process::{Pid, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::super::Signal;
 use super::*;
+use rustix::process::Signal;
 
 async fn launched(script: &str) -> (Yard, Process) {
     let yard = Yard::new(Ground::found().clone());

@@ -15,7 +15,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{sleep, timeout};
 
 use super::ground::Ground;
-use super::{Enforcement, Launch, LaunchError, Limits, Owner, Process, Sandbox, Tag};
+use super::launch::Enforcement;
+use super::{Launch, LaunchError, Limits, Owner, Process, Sandbox, Tag};
 
 /// What no wait of a test exceeds, unless something is broken.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -141,6 +142,15 @@ impl Drop for Yard {
             super::leftovers::reap_on(&self.ground, &self.owner);
         }
         let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Ground {
+    /// Whether processes can be found again by their group.
+    fn tracks(&self) -> bool {
+        [&self.unified, &self.pids, &self.memory, &self.freezer]
+            .into_iter()
+            .any(Option::is_some)
     }
 }
 

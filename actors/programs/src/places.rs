@@ -1,0 +1,172 @@
+//! Where the paths of a description lead, and which folders are too much to open to a program.
+//!
+//! ```text
+//!   dir, secrets      seen from the folder of the description
+//!   command, sandbox  seen from the working folder, which is dir
+//!   ~/…               seen from the home of the runtime's user
+//! ```
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use triarch_teams::SettingError;
+
+use crate::sys;
+
+/// The folders that a runtime stands on.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// That of the description.
+    pub(crate) description: PathBuf,
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
+}
+
+impl Places {
+    /// Those of this process, as long as nobody says where its description lies and its state is kept.
+    pub(crate) fn of_process() -> Self {
+        Self {
+            description: PathBuf::from("."),
+            home: env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
+            state: None,
+        }
+    }
+
+    /// Where `written` leads, which stands in the setting `key` and is seen from `base`.
+    pub(crate) fn path(&self, key: &str, written: &Path, base: &Path) -> Result<PathBuf, SettingError> {
+        if let Ok(below) = written.strip_prefix("~") {
+            let home = self.home.as_ref().ok_or_else(|| {
+                let problem = format!("{} is in a home, and HOME is not set", written.display());
+                SettingError::of(key, problem, "set HOME, or write the whole path")
+            })?;
+            return Ok(home.join(below));
+        }
+        if written.as_os_str().as_encoded_bytes().starts_with(b"~") {
+            let problem = format!("{} is in the home of somebody else", written.display());
+            let remedy = "write the whole path, or ./ before it where it is called so";
+            return Err(SettingError::of(key, problem, remedy));
+        }
+        Ok(base.join(written))
+    }
+
+    /// What there is about a folder, without links, that makes it too much to be opened to a program because that works there.
+    pub(crate) fn too_much(&self, folder: &Path) -> Option<String> {
+        if folder.parent().is_none() {
+            return Some("is all of the machine".to_owned());
+        }
+        let own = [("home", &self.home), ("state", &self.state)];
+        let mut own = own.into_iter().filter_map(|(what, place)| {
+            let place = resolved(place.as_deref()?);
+            let is_within = place.starts_with(folder);
+            is_within.then(|| {
+                if folder.starts_with(&place) {
+                    format!("is the {what} folder")
+                } else {
+                    format!("holds the {what} folder {}", place.display())
+                }
+            })
+        });
+        own.next().or_else(|| {
+            let mut system = sys::SYSTEM.into_iter().map(|of_system| resolved(Path::new(of_system)));
+            let held = system.find(|of_system| of_system.starts_with(folder))?;
+            Some(if held == folder {
+                "is a folder of the system".to_owned()
+            } else {
+                format!("holds {}, a folder of the system", held.display())
+            })
+        })
+    }
+}
+
+/// The path without links, as far as it leads to what is there.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut above = path.ancestors().filter_map(|above| {
+        let below = path.strip_prefix(above).ok()?;
+        let real = above.canonicalize().ok()?;
+        Some(if below.as_os_str().is_empty() {
+            real
+        } else {
+            real.join(below)
+        })
+    });
+    above.next().unwrap_or_else(|| path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        Places {
+            description: "/srv/fleet".into(),
+            home: Some("/h/me".into()),
+            state: Some("/h/me/.local/state/triarch".into()),
+        }
+    }
+
+    #[test]
+    fn a_path_leads_to_the_home_only_where_it_is_ones_own() {
+        let path = |written: &str| places().path("dir", Path::new(written), Path::new("/base"));
+        assert_eq!(path("a/b"), Ok("/base/a/b".into()));
+        assert_eq!(path("/a"), Ok("/a".into()));
+        assert_eq!(path("~/a"), Ok("/h/me/a".into()));
+        assert_eq!(path("~"), Ok("/h/me".into()));
+        assert_eq!(path("./~you"), Ok("/base/./~you".into()));
+        assert_eq!(
+            path("~you/a").unwrap_err().to_string(),
+            "~you/a is in the home of somebody else; write the whole path, or ./ before it where it is called so"
+        );
+        let homeless = Places { home: None, ..places() };
+        assert_eq!(
+            homeless
+                .path("dir", Path::new("~/a"), Path::new("/"))
+                .unwrap_err()
+                .to_string(),
+            "~/a is in a home, and HOME is not set; set HOME, or write the whole path"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_holds_what_no_program_has_any_business_with_is_too_much() {
+        let too_much = |folder: &str| places().too_much(Path::new(folder));
+        assert_eq!(too_much("/").unwrap(), "is all of the machine");
+        assert_eq!(too_much("/h/me").unwrap(), "is the home folder");
+        assert_eq!(too_much("/h").unwrap(), "holds the home folder /h/me");
+        let state = "holds the state folder /h/me/.local/state/triarch";
+        assert_eq!(too_much("/h/me/.local").unwrap(), state);
+        assert_eq!(too_much("/h/me/.local/state/triarch").unwrap(), "is the state folder");
+        assert_eq!(too_much("/usr").unwrap(), "is a folder of the system");
+        assert_eq!(
+            too_much("/sys/fs").unwrap(),
+            "holds /sys/fs/cgroup, a folder of the system"
+        );
+        for fine in [
+            "/h/me/fleet",
+            "/srv/fleet",
+            "/h/you",
+            "/usr/local/fleet",
+            "/h/me/.config/triarch",
+        ] {
+            assert_eq!(too_much(fine), None, "{fine}");
+        }
+    }
+
+    #[test]
+    fn a_link_does_not_hide_where_a_place_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(real.join("real")).unwrap();
+        std::os::unix::fs::symlink(real.join("real"), real.join("link")).unwrap();
+        let places = Places {
+            state: Some(real.join("link/not/there/yet")),
+            ..places()
+        };
+        assert!(
+            places
+                .too_much(&real.join("real"))
+                .unwrap()
+                .starts_with("holds the state folder")
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! The guide of agent authors: what it shows is tried as it stands there.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::running::{House, Running};
+use crate::text;
+
+const GUIDE: &str = include_str!("../../docs/AGENTS.md");
+
+/// The pieces of the guide that are written in `language`.
+fn shown(language: &str) -> Vec<&'static str> {
+    let pieces = GUIDE.split("```").skip(1).step_by(2);
+    pieces
+        .filter_map(|piece| piece.strip_prefix(language)?.strip_prefix('\n'))
+        .collect()
+}
+
+/// The first one of them with `words` in it.
+fn shown_with(language: &str, words: &str) -> &'static str {
+    let found = shown(language).into_iter().find(|piece| piece.contains(words));
+    found.unwrap_or_else(|| panic!("the guide shows no {language} with {words:?}"))
+}
+
+/// A runtime with this fleet in a folder of its own, begun elsewhere; the system's own Python is the one that is found.
+fn up(house: &House, fleet: &str) -> Running {
+    fs::create_dir_all(house.path().join("fleet")).unwrap();
+    house.write("fleet/echo.py", shown_with("python", "reply"));
+    let description = house.write("fleet/triarch.toml", fleet);
+    let mut command = house.command(&["--config", description.to_str().unwrap(), "up"]);
+    command.env("PATH", "/usr/bin:/bin");
+    House::up_by(command)
+}
+
+fn ask(house: &House, agent: &str, body: &str) -> Value {
+    house.json(&["agent", "ask", agent, body, "--within", "30s"])["result"].clone()
+}
+
+#[test]
+fn the_programs_of_the_guide_answer_as_it_says() {
+    let house = House::new();
+    let fleet = [
+        shown_with("toml", "replicas = 3"),
+        shown_with("toml", "mode = \"exec\""),
+    ]
+    .concat();
+    let _runtime = up(&house, &fleet);
+    assert_eq!(ask(&house, "echo-1", r#"{"hello":1}"#), json!({ "hello": 1 }));
+    assert_eq!(ask(&house, "upper", "hello"), "HELLO");
+    assert!(GUIDE.contains("`triarch agent ask upper hello` prints `\"HELLO\"`"));
+}
+
+#[test]
+fn a_program_receives_what_the_guide_shows() {
+    let house = House::new();
+    let mirror = "import json, sys\nfor line in sys.stdin:\n    post = json.loads(line)\n    \
+                  print(json.dumps({\"type\": \"reply\", \"id\": post[\"id\"], \"body\": post}), flush=True)\n";
+    fs::create_dir_all(house.path().join("fleet")).unwrap();
+    house.write("fleet/mirror.py", mirror);
+    let _runtime = up(
+        &house,
+        &shown_with("toml", "replicas = 3").replace("echo.py", "mirror.py"),
+    );
+    let mut line = ask(&house, "echo-1", r#"{"hello":1}"#);
+    let mut example: Value = serde_json::from_str(shown("json")[0]).unwrap();
+    let keys = |post: &Value| post.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&line), keys(&example));
+    for key in keys(&example) {
+        assert!(GUIDE.contains(&format!("\n| `{key}` |")), "{key} is not explained");
+    }
+    for differs in ["id", "deadline_ms"] {
+        line[differs].take();
+        example[differs].take();
+    }
+    assert_eq!(line, example);
+}
+
+#[test]
+fn a_program_finds_the_variables_that_the_guide_names() {
+    let house = House::new();
+    let exec = shown_with("toml", "mode = \"exec\"");
+    let _runtime = up(&house, &exec.replace(r#"["tr", "a-z", "A-Z"]"#, r#"["env"]"#));
+    let found = ask(&house, "upper", "null");
+    let names = found
+        .as_str()
+        .unwrap()
+        .lines()
+        .filter_map(|line| Some(line.split_once('=')?.0));
+    let mut found: Vec<_> = names.filter(|name| name.starts_with("TRIARCH_")).collect();
+    let told = GUIDE
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `TRIARCH_")?.split_once('`'));
+    let mut told: Vec<_> = told.map(|(name, _)| format!("TRIARCH_{name}")).collect();
+    found.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(found, told);
+}
+
+#[test]
+fn the_description_for_a_tool_of_the_home_can_be_followed() {
+    let house = House::new();
+    fs::create_dir_all(house.path().join(".pyenv")).unwrap();
+    house.write("triarch.toml", shown_with("toml", "~/.pyenv"));
+    let checked = house.run(&["config", "check"]);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+}
+
+#[test]
+fn the_crates_of_a_kind_of_ones_own_are_those_that_the_example_needs() {
+    let example = include_str!("../../examples/own_agent.rs");
+    let needed = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("use ")?.split(':').next());
+    let manifest = shown_with("toml", "[dependencies]");
+    for needed in needed.filter(|needed| *needed != "std") {
+        assert!(manifest.contains(&format!("\n{needed} = ")), "{needed}");
+    }
+}
