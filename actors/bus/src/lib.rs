@@ -62,6 +62,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Known not to be so yet
+//!
+//! - There are no durable topics, and no times of day for what is published later.
+//! - An envelope may be lost, and counted nowhere, where its subscription ends, is made again or is handed over in the very moment.
+//! - What waits for a member that leaves its group goes to another by its turn, whatever its filter, its team and the order of topics.
+//! - A restart of `bus/timers` forgets subscriptions whose mailbox was full just then.
+//! - [`Class::EffectivelyOnce`] tells envelopes apart by their ids, and whoever publishes twice has two ids.
+//! - With default terms a poisonous envelope that is alone also opens the breaker of its subscription, for a minute.
 #![forbid(unsafe_code)]
 
 mod access;

@@ -54,6 +54,20 @@
 //!   knows). Readers go on.
 //! - Every key of a batch is changed in one step of the order. Who reads several keys one by one may see some of a batch;
 //!   [`Drawer::get_many`] does not.
+//!
+//! # Known not to be so yet
+//!
+//! Do not keep in it what must not be lost, until this list is empty.
+//!
+//! - After a failed sync, a write that was decided before the journal was read again may be acknowledged and yet be missing from the
+//!   next snapshot; a namespace whose end failed on the way may pass over what is written to it later.
+//! - A flush of an earlier life that was cut short may come back over a newer one. An entry too large for a record holds up the
+//!   flush of the namespaces behind it.
+//! - A backup is of no one instant where somebody writes meanwhile, and gives what is restored to `system`. An import may overwrite what
+//!   comes while it reads.
+//! - A sealed store still takes unsealed records. A drawer of a namespace that was forgotten reads on.
+//! - Versions of namespaces in `memory` begin anew with each life. Where an entry changes all the time, a search may miss it.
+//! - A read of one key of many takes 600 ns, a write 2.5 µs, and the return of a million entries 10 s.
 #![forbid(unsafe_code)]
 
 mod access;
