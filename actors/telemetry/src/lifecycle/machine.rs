@@ -35,7 +35,7 @@ pub(super) enum Input {
 pub(super) struct Machine {
     limits: Limits,
     records: BTreeMap<Arc<str>, Record>,
-    /// Each record once, with the moment since which it may be told by itself that its child was quiet; oldest first.
+    /// Each record once, with a moment since when its child may have been quiet; about the oldest first.
     ages: VecDeque<(Moment, Arc<str>)>,
     /// Those of whom a line is held back.
     holding: BTreeSet<Arc<str>>,
@@ -91,6 +91,8 @@ impl Machine {
         if !is_news(&event.fact) && limits.passers_by.iter().any(|path| subject.starts_with(path)) {
             return None;
         }
+        // Whoever has been quiet for long makes room for others, whether or not anybody looked meanwhile.
+        self.forget(now);
         let key = self.key(&subject, &event.supervisor);
         let record = self.record(&key, now);
         record.seen = now;
@@ -144,7 +146,10 @@ impl Machine {
 
     /// Looks at those alone who were quiet for long when last looked at: there may be thousands, and a look is taken often.
     fn forget(&mut self, now: Moment) {
-        while let Some((since, key)) = self.ages.pop_front() {
+        for _ in 0..self.ages.len() {
+            let Some((since, key)) = self.ages.pop_front() else {
+                return;
+            };
             if now.since(since) < self.limits.within {
                 return self.ages.push_front((since, key));
             }

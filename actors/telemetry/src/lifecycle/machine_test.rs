@@ -263,6 +263,15 @@ fn children_beyond_the_limit_share_the_allowance_of_their_supervisor() {
 }
 
 #[test]
+fn whoever_has_been_quiet_for_a_minute_makes_room_though_nobody_looked() {
+    let mut log = Log::new(Limits { children: 1, ..FIVE });
+    log.see(0, "pool", started("a"));
+    log.see(60_000, "pool", started("b"));
+    let known: Vec<_> = log.machine.records.keys().map(|key| &**key).collect();
+    assert_eq!(known, ["pool/b"]);
+}
+
+#[test]
 fn by_chance_too_no_event_is_lost_from_the_count_and_no_second_has_two_lines_beyond_the_free_ones() {
     for seed in 0..100 {
         let mut chance = Seeded::new(seed);
