@@ -4,45 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+/// How soon a task is claimed among those that are ready: as messages are handled, and yet `Background` is never left for good.
+pub use triarch_supervision::message::Priority;
 
 use crate::words::{Capability, Fence, Key, Kind, Tag, TaskId, Worker};
-
-/// How soon a task is claimed among those that are ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// Before all others.
-    Critical,
-    /// Before most.
-    High,
-    /// As most are.
-    #[default]
-    Normal,
-    /// After most.
-    Low,
-    /// When nothing else is to do; yet it is never left for good.
-    Background,
-}
-
-impl Priority {
-    /// All there are, the most urgent first.
-    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Normal, Self::Low, Self::Background];
-
-    /// The word for it in metrics and screens.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::High => "high",
-            Self::Normal => "normal",
-            Self::Low => "low",
-            Self::Background => "background",
-        }
-    }
-
-    pub(crate) const fn index(self) -> usize {
-        self as usize
-    }
-}
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -355,7 +320,7 @@ mod tests {
         }
         for (index, priority) in Priority::ALL.into_iter().enumerate() {
             assert_eq!(serde_json::to_value(priority).unwrap(), priority.label());
-            assert_eq!(priority.index(), index);
+            assert_eq!(priority as usize, index);
         }
     }
 }

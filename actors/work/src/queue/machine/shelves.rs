@@ -48,13 +48,13 @@ impl Shelf {
     }
 
     fn put(&mut self, id: TaskId, spot: Spot) {
-        let class = &mut self.0[spot.priority.index()];
+        let class = &mut self.0[spot.priority as usize];
         class.by_deadline.insert((spot.deadline, id));
         class.by_age.insert((spot.since, id));
     }
 
     fn take(&mut self, id: TaskId, spot: Spot) {
-        let class = &mut self.0[spot.priority.index()];
+        let class = &mut self.0[spot.priority as usize];
         class.by_deadline.remove(&(spot.deadline, id));
         class.by_age.remove(&(spot.since, id));
     }
