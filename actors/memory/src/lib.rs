@@ -67,7 +67,8 @@
 //!   comes while it reads.
 //! - A sealed store still takes unsealed records. A drawer of a namespace that was forgotten reads on.
 //! - Versions of namespaces in `memory` begin anew with each life. Where an entry changes all the time, a search may miss it.
-//! - A read of one key of many takes 600 ns, a write 2.5 µs, and the return of a million entries 10 s.
+//! - A read of one key of very many, a write and the return of a million entries are slower than they are meant to be; no bench says yet how
+//!   slow.
 #![forbid(unsafe_code)]
 
 mod access;
