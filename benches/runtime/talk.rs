@@ -135,7 +135,7 @@ impl Tally {
                 self.sum += body.as_u64().unwrap_or_default();
             }
             Stage::Delivered | Stage::Accepted => {}
-            Stage::Failed(_) | Stage::Lost => panic!("a post was not done: {stage:?}"),
+            Stage::Failed(_) | Stage::Lost(_) => panic!("a post was not done: {stage:?}"),
         }
     }
 }

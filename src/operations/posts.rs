@@ -9,7 +9,7 @@ use serde_json::Value;
 use triarch_supervision::Address;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::name::team_of;
-use triarch_teams::receipt::{Stage, Stages};
+use triarch_teams::receipt::{DROPPED, Stage, Stages};
 use triarch_teams::{Post, Span};
 
 use super::meant::find_agent;
@@ -264,7 +264,7 @@ async fn proof(sent: &mut Sent, stages: &Stages, wait: Wait) -> Result<(), Strin
         Wait::Done => Proof::Done,
     };
     loop {
-        let stage = stages.recv_async().await.map_or(Stage::Lost, |(_, stage)| stage);
+        let stage = stages.recv_async().await.map_or_else(|_| Stage::Lost(DROPPED.to_owned()), |(_, stage)| stage);
         sent.proof = match stage {
             Stage::Delivered => Proof::Delivered,
             Stage::Accepted => Proof::Accepted,
@@ -272,8 +272,7 @@ async fn proof(sent: &mut Sent, stages: &Stages, wait: Wait) -> Result<(), Strin
                 sent.result = Some(result);
                 Proof::Done
             }
-            Stage::Failed(why) => return Err(why),
-            Stage::Lost => return Err("it was lost with whoever had it in hand".to_owned()),
+            Stage::Failed(why) | Stage::Lost(why) => return Err(why),
         };
         if sent.proof == wanted || sent.proof == Proof::Done {
             return Ok(());

@@ -133,10 +133,11 @@ impl RunningAgent {
         }
     }
 
-    /// What it cannot be given while it lives: all but words for people.
+    /// What it cannot be given while it lives: all but what it takes as tasks, and words for people.
     pub(crate) fn essence(&self) -> AgentConfig {
         let mut essence = AgentConfig::clone(&self.described);
         essence.rules.capabilities.clear();
+        essence.rules.tasks = None;
         essence.rules.role.clear();
         essence
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use triarch_supervision::name::{Name, NameError};
 
-use crate::config::{AgentConfig, BackoffConfig, REPLICAS_MAX, Rules, TeamConfig, TeamStrategy};
+use crate::config::{AgentConfig, BackoffConfig, REPLICAS_MAX, Rules, TASKS_MAX, TaskRules, TeamConfig, TeamStrategy};
 use crate::error::SettingError;
 use crate::span::Span;
 
@@ -115,8 +115,28 @@ impl Rules {
             ("handle_within", self.handle_within),
         ];
         let times = times.into_iter().filter_map(|(key, span)| no_time(key, span?));
-        times
+        let tasks = self.tasks.into_iter().flat_map(TaskRules::faults);
+        let capabilities = self
+            .capabilities
+            .iter()
+            .filter_map(|word| word_fault("capabilities", word));
+        tasks
+            .chain(capabilities)
+            .chain(times)
             .chain(self.backoff.iter().flat_map(BackoffConfig::faults))
+            .collect()
+    }
+}
+
+impl TaskRules {
+    fn faults(self) -> Vec<SettingError> {
+        let counts = [("tasks.at_once", self.at_once), ("tasks.ahead", self.ahead)];
+        let too_many = counts.into_iter().filter(|(_, count)| *count > TASKS_MAX);
+        too_many
+            .map(|(key, count)| {
+                let problem = format!("{count} tasks are more than one agent has at a time");
+                SettingError::of(key, problem, format!("give it {TASKS_MAX} or fewer"))
+            })
             .collect()
     }
 }
@@ -163,10 +183,15 @@ fn no_time(key: &str, span: Span) -> Option<SettingError> {
 }
 
 fn name_fault(name: &str) -> Option<SettingError> {
-    let fault: NameError = Name::new(name).err()?;
+    word_fault("name", name)
+}
+
+/// What is wrong with a word under `key` that is to be a name.
+fn word_fault(key: &str, word: &str) -> Option<SettingError> {
+    let fault: NameError = Name::new(word).err()?;
     let text = fault.to_string();
     let (problem, remedy) = text.rsplit_once("; ").unwrap_or((&text, "choose another"));
-    Some(SettingError::of("name", problem, remedy))
+    Some(SettingError::of(key, problem, remedy))
 }
 
 #[cfg(test)]

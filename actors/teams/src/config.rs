@@ -28,6 +28,9 @@ pub struct TeamConfig {
     /// How long an agent waits before it is started again.
     #[serde(default)]
     pub backoff: BackoffConfig,
+    /// Which of its agents gets the next task that several are able to do.
+    #[serde(default)]
+    pub dispatch: DispatchConfig,
     /// Its agents.
     #[serde(default, rename = "agent")]
     pub agents: Vec<AgentConfig>,
@@ -44,6 +47,25 @@ pub enum TeamStrategy {
     OneForAll,
     /// That one and those after it.
     RestForOne,
+}
+
+/// How tasks are spread over the agents of a team that are able to do them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchConfig {
+    /// One after the other.
+    RoundRobin,
+    /// Whoever has least.
+    LeastLoaded,
+    /// The one of two drawn ones that has less.
+    #[default]
+    RandomOfTwo,
+    /// In proportion to their weights.
+    Weighted,
+    /// Whoever is able to do least else.
+    Capability,
+    /// Where it is expected to be finished first, by how long tasks took there.
+    Predictive,
 }
 
 /// How many restarts are borne within a time.
@@ -116,13 +138,33 @@ pub struct Rules {
     /// What happens when it fails more often than its team bears.
     #[serde(default)]
     pub on_limit: OnLimitConfig,
-    /// What it can do, in words of the user's choice.
+    /// What it can do, in words of the user's choice. One that has any takes tasks that need no others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
+    /// Which tasks it takes; without this it takes one at a time where it has capabilities, and none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<TaskRules>,
     /// What it is for, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub role: String,
 }
+
+/// How many tasks an agent takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskRules {
+    /// How many it may have in hand at once; 0 for none.
+    #[schemars(range(max = TASKS_MAX))]
+    pub at_once: u32,
+    /// How many more are kept ready for it, so that it need not wait for the next; others that are idle take of them.
+    #[schemars(range(max = TASKS_MAX))]
+    pub ahead: u32,
+    /// How much of the work it is to get beside others, where a team spreads tasks by weight.
+    pub weight: u32,
+}
+
+/// The most tasks of one agent, in hand and ahead.
+pub const TASKS_MAX: u32 = 1_000;
 
 /// When an agent is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -192,8 +234,27 @@ impl Default for Rules {
             backoff: None,
             on_limit: OnLimitConfig::default(),
             capabilities: Vec::new(),
+            tasks: None,
             role: String::new(),
         }
+    }
+}
+
+impl Default for TaskRules {
+    fn default() -> Self {
+        Self {
+            at_once: 1,
+            ahead: 0,
+            weight: 1,
+        }
+    }
+}
+
+impl Rules {
+    /// How many tasks it takes.
+    pub fn tasks(&self) -> Option<TaskRules> {
+        let able = (!self.capabilities.is_empty()).then(TaskRules::default);
+        self.tasks.or(able).filter(|tasks| tasks.at_once > 0)
     }
 }
 

@@ -72,6 +72,7 @@
 
 mod check;
 mod config;
+mod errand;
 mod error;
 mod kind;
 mod member;
@@ -84,14 +85,15 @@ mod span;
 
 pub use check::Collision;
 pub use config::{
-    AgentConfig, BackoffConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig, REPLICAS_MAX,
-    RestartConfig, Rules, TeamConfig, TeamStrategy,
+    AgentConfig, BackoffConfig, DispatchConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig,
+    REPLICAS_MAX, RestartConfig, Rules, TASKS_MAX, TaskRules, TeamConfig, TeamStrategy,
 };
+pub use errand::{Errand, RECALL};
 pub use error::{SettingError, TeamError};
 pub use kind::{Kind, Kinds, Seat};
 pub use member::Member;
 pub use natives::natives;
-pub use post::{NoPostId, Post, PostId, PostOffice};
+pub use post::{Brief, BriefInput, NoPostId, Post, PostId, PostOffice};
 pub use receipt::Receipt;
 pub use room::{Members, faults, member, members, names, room, staffed};
 pub use span::Span;

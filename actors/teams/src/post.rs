@@ -5,11 +5,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Serialize;
 use serde_json::Value;
 use triarch_supervision::Message;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::metrics::{InstrumentError, Instruments};
 
+use crate::errand::Errand;
 use crate::metrics::Metrics;
 use crate::receipt::{Receipt, STAGES_MAX, StageSender, Stages};
 
@@ -26,6 +28,8 @@ pub struct Post {
     pub body: Value,
     /// When nobody needs it any more.
     pub deadline: Option<Moment>,
+    /// What there is to know of the task that it is, where it is one.
+    pub task: Option<Box<Brief>>,
     /// Where to tell what became of it.
     pub receipt: Receipt,
 }
@@ -40,6 +44,7 @@ impl Post {
             kind: kind.into(),
             body,
             deadline: None,
+            task: None,
             receipt,
         }
     }
@@ -51,10 +56,50 @@ impl Post {
         self
     }
 
+    /// It is a task.
+    #[must_use]
+    pub fn of_task(mut self, brief: Brief) -> Self {
+        self.task = Some(Box::new(brief));
+        self
+    }
+
+    /// The sender follows it beyond its stages, until it ends.
+    pub fn errand(&mut self) -> Errand {
+        let errand = Errand::default();
+        self.receipt.run(errand.clone());
+        errand
+    }
+
     /// Whether an agent made it out for itself, by [`PostOffice::reminder`].
     pub fn is_reminder(&self) -> bool {
         self.receipt.is_unheard()
     }
+}
+
+/// What there is to know of a task beside its body.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Brief {
+    /// Its number.
+    pub id: u64,
+    /// What sort of work it is.
+    pub kind: String,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// The results of the tasks it waited for, in the order they were named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<BriefInput>,
+    /// What it may cost, in units of those who do it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
+}
+
+/// What an earlier task hands on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BriefInput {
+    /// The earlier task.
+    pub task: u64,
+    /// Its result.
+    pub result: Value,
 }
 
 /// The id of a post: unique among all posts of all lives of a runtime.

@@ -2,10 +2,11 @@
 //!
 //! *Queued* is what a send that succeeds proves. The agent that takes the post out of its mailbox says *delivered*: for
 //! a program that means that the line was written to it. *Accepted* is what only the receiver itself can say, and
-//! *done* and *failed* end the story. A receipt that is dropped before that says *lost*.
+//! *done* and *failed* end the story. A receipt whose holder ends before that says *lost*, dropped or not.
 
 use serde_json::Value;
 
+use crate::errand::Errand;
 use crate::metrics::Metrics;
 use crate::post::PostId;
 
@@ -20,14 +21,14 @@ pub enum Stage {
     Done(Value),
     /// It failed, and will not be done.
     Failed(String),
-    /// Nobody is left who could say more.
-    Lost,
+    /// Nobody is left who could say more; why.
+    Lost(String),
 }
 
 impl Stage {
     /// Whether nothing comes after it.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Lost)
+        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Lost(_))
     }
 
     /// The word for it.
@@ -37,7 +38,7 @@ impl Stage {
             Self::Accepted => "accepted",
             Self::Done(_) => "done",
             Self::Failed(_) => "failed",
-            Self::Lost => "lost",
+            Self::Lost(_) => "lost",
         }
     }
 }
@@ -55,7 +56,11 @@ pub struct Receipt {
     to: Option<StageSender>,
     /// Until the story has ended.
     metrics: Option<Metrics>,
+    errand: Option<Errand>,
 }
+
+/// Why a receipt that is dropped is lost.
+pub const DROPPED: &str = "it was lost with whoever had it in hand";
 
 /// Three stages, and one more for the end.
 pub(crate) const STAGES_MAX: usize = 4;
@@ -66,6 +71,7 @@ impl Receipt {
             post,
             to,
             metrics: Some(metrics),
+            errand: None,
         }
     }
 
@@ -75,6 +81,7 @@ impl Receipt {
             post,
             to: None,
             metrics: None,
+            errand: None,
         }
     }
 
@@ -107,6 +114,35 @@ impl Receipt {
         self.end(Stage::Failed(why.into()));
     }
 
+    /// Whoever had it in hand has ended.
+    pub fn lost(mut self, why: impl Into<String>) {
+        self.end(Stage::Lost(why.into()));
+    }
+
+    /// How far it is, in hundredths.
+    pub fn progress(&self, percent: u8) {
+        if let Some(errand) = &self.errand {
+            errand.show(percent);
+        }
+    }
+
+    /// Whether the sender wants it no more: what is not begun need not be, and what has begun may be left.
+    pub fn is_recalled(&self) -> bool {
+        self.errand.as_ref().is_some_and(Errand::is_recalled)
+    }
+
+    /// Returns when the sender wants it no more.
+    pub async fn recalled(&self) {
+        match &self.errand {
+            Some(errand) => errand.recalled().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn run(&mut self, errand: Errand) {
+        self.errand = Some(errand);
+    }
+
     fn end(&mut self, stage: Stage) {
         let Some(metrics) = self.metrics.take() else { return };
         metrics.ended(&stage);
@@ -123,7 +159,7 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        self.end(Stage::Lost);
+        self.end(Stage::Lost(DROPPED.to_owned()));
     }
 }
 
@@ -156,7 +192,11 @@ mod tests {
             told(|receipt| receipt.failed("no ink")),
             [Stage::Failed("no ink".to_owned())]
         );
-        assert_eq!(told(drop), [Stage::Lost]);
+        assert_eq!(told(drop), [Stage::Lost(DROPPED.to_owned())]);
+        assert_eq!(
+            told(|receipt| receipt.lost("killed")),
+            [Stage::Lost("killed".to_owned())]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use triarch_supervision::clock::Chance;
+use triarch_teams::DispatchConfig;
 
 /// How tasks are spread over the workers that are able to do them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +36,19 @@ impl Dispatch {
         Self::Capability,
         Self::Predictive,
     ];
+}
+
+impl From<DispatchConfig> for Dispatch {
+    fn from(config: DispatchConfig) -> Self {
+        match config {
+            DispatchConfig::RoundRobin => Self::RoundRobin,
+            DispatchConfig::LeastLoaded => Self::LeastLoaded,
+            DispatchConfig::RandomOfTwo => Self::RandomOfTwo,
+            DispatchConfig::Weighted => Self::Weighted,
+            DispatchConfig::Capability => Self::Capability,
+            DispatchConfig::Predictive => Self::Predictive,
+        }
+    }
 }
 
 /// What is known of a worker that is able to do the task.
@@ -78,40 +92,54 @@ pub struct Memory {
 }
 
 impl Dispatch {
-    /// The place of the worker that gets the next task; none where there is nobody.
-    pub fn choose(self, workers: &[Standing], memory: &mut Memory, chance: &mut impl Chance) -> Option<usize> {
+    /// Of the places in `free`, which are in order, that of the worker who gets the next task; none where none is free.
+    pub fn choose(
+        self,
+        workers: &[Standing],
+        free: &[usize],
+        memory: &mut Memory,
+        chance: &mut impl Chance,
+    ) -> Option<usize> {
         match self {
             Self::RoundRobin => {
-                let place = memory.turn.checked_rem(workers.len())?;
+                let next = free.partition_point(|place| *place < memory.turn);
+                let place = *free.get(next).or(free.first())?;
                 memory.turn = place + 1;
                 Some(place)
             }
-            Self::LeastLoaded => least(workers, |worker| worker.tasks),
-            Self::RandomOfTwo => of_two(workers, chance),
-            Self::Weighted => by_weight(workers, &mut memory.credits),
-            Self::Capability => least(workers, |worker| (worker.abilities, worker.tasks)),
+            Self::LeastLoaded => least(workers, free, |worker| worker.tasks),
+            Self::RandomOfTwo => of_two(workers, free, chance),
+            Self::Weighted => by_weight(workers, free, &mut memory.credits),
+            Self::Capability => least(workers, free, |worker| (worker.abilities, worker.tasks)),
             Self::Predictive => {
                 let unknown = known_mean(workers);
-                least(workers, |worker| finish(worker, unknown))
+                least(workers, free, |worker| finish(worker, unknown))
             }
         }
     }
 }
 
-fn least<K: Ord>(workers: &[Standing], key: impl Fn(&Standing) -> K) -> Option<usize> {
-    let (place, _) = workers.iter().enumerate().min_by_key(|(_, worker)| key(worker))?;
+/// The free workers with their places.
+fn standing<'a>(workers: &'a [Standing], free: &'a [usize]) -> impl Iterator<Item = (usize, &'a Standing)> {
+    free.iter()
+        .filter_map(|place| workers.get(*place).map(|worker| (*place, worker)))
+}
+
+fn least<K: Ord>(workers: &[Standing], free: &[usize], key: impl Fn(&Standing) -> K) -> Option<usize> {
+    let (place, _) = standing(workers, free).min_by_key(|(_, worker)| key(worker))?;
     Some(place)
 }
 
-fn of_two(workers: &[Standing], chance: &mut impl Chance) -> Option<usize> {
-    let first = draw(workers.len(), chance)?;
-    let Some(other) = draw(workers.len() - 1, chance) else {
-        return Some(first);
+fn of_two(workers: &[Standing], free: &[usize], chance: &mut impl Chance) -> Option<usize> {
+    let first = draw(free.len(), chance)?;
+    let Some(other) = draw(free.len() - 1, chance) else {
+        return free.get(first).copied();
     };
     // Never the same one twice.
     let second = if other >= first { other + 1 } else { other };
-    let tasks = |place: usize| workers.get(place).map(|worker| worker.tasks);
-    Some(if tasks(second) < tasks(first) { second } else { first })
+    let tasks = |drawn: usize| workers.get(*free.get(drawn)?).map(|worker| worker.tasks);
+    let drawn = if tasks(second) < tasks(first) { second } else { first };
+    free.get(drawn).copied()
 }
 
 fn draw(count: usize, chance: &mut impl Chance) -> Option<usize> {
@@ -127,20 +155,22 @@ fn draw(count: usize, chance: &mut impl Chance) -> Option<usize> {
 
 /// Each round everyone is credited its weight, and whoever has most pays for all: so those of much weight do not get
 /// theirs in one go.
-fn by_weight(workers: &[Standing], credits: &mut Vec<i64>) -> Option<usize> {
+fn by_weight(workers: &[Standing], free: &[usize], credits: &mut Vec<i64>) -> Option<usize> {
     credits.resize(workers.len(), 0);
-    let total: i64 = workers.iter().map(|worker| i64::from(worker.weight)).sum();
-    for (credit, worker) in credits.iter_mut().zip(workers) {
-        *credit += i64::from(worker.weight);
+    let mut total = 0;
+    let mut best: Option<(usize, i64)> = None;
+    for (place, worker) in standing(workers, free).filter(|(_, worker)| worker.weight > 0) {
+        let weight = i64::from(worker.weight);
+        total += weight;
+        let credit = credits.get_mut(place)?;
+        *credit += weight;
+        // Of several that have as much the first, as elsewhere.
+        if best.is_none_or(|(_, most)| *credit > most) {
+            best = Some((place, *credit));
+        }
     }
-    let eligible = credits
-        .iter_mut()
-        .zip(workers)
-        .enumerate()
-        .filter(|(_, (_, worker))| worker.weight > 0);
-    // Of several that have as much the first, as elsewhere.
-    let (place, (credit, _)) = eligible.reduce(|best, next| if *next.1.0 > *best.1.0 { next } else { best })?;
-    *credit -= total;
+    let (place, _) = best?;
+    *credits.get_mut(place)? -= total;
     Some(place)
 }
 
@@ -209,10 +239,16 @@ mod tests {
         }
     }
 
+    /// Of workers that are all free.
+    fn choose(dispatch: Dispatch, workers: &[Standing], memory: &mut Memory, chance: &mut Seeded) -> Option<usize> {
+        let free: Vec<_> = (0..workers.len()).collect();
+        dispatch.choose(workers, &free, memory, chance)
+    }
+
     fn chosen(dispatch: Dispatch, workers: &[Standing], times: usize) -> Vec<usize> {
         let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
         (0..times)
-            .map(|_| dispatch.choose(workers, &mut memory, &mut chance).unwrap())
+            .map(|_| choose(dispatch, workers, &mut memory, &mut chance).unwrap())
             .collect()
     }
 
@@ -220,7 +256,7 @@ mod tests {
     fn spread(dispatch: Dispatch, mut workers: Vec<Standing>, tasks: usize) -> Vec<u64> {
         let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
         for _ in 0..tasks {
-            let place = dispatch.choose(&workers, &mut memory, &mut chance).unwrap();
+            let place = choose(dispatch, &workers, &mut memory, &mut chance).unwrap();
             workers[place].tasks += 1;
         }
         workers.iter().map(|worker| worker.tasks as u64).collect()
@@ -230,6 +266,30 @@ mod tests {
     fn one_after_the_other_comes_round() {
         let workers = [5, 0, 9].map(standing);
         assert_eq!(chosen(Dispatch::RoundRobin, &workers, 5), [0, 1, 2, 0, 1]);
+    }
+
+    #[test]
+    fn only_who_is_free_is_chosen_whatever_the_dispatch() {
+        let workers = [standing(0), standing(9), standing(0), standing(9)];
+        for dispatch in Dispatch::ALL {
+            let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
+            let mut places: Vec<_> = (0..40)
+                .map(|_| dispatch.choose(&workers, &[1, 3], &mut memory, &mut chance).unwrap())
+                .collect();
+            places.sort_unstable();
+            places.dedup();
+            assert!(places.iter().all(|place| [1, 3].contains(place)), "{dispatch:?}");
+            assert_eq!(dispatch.choose(&workers, &[], &mut memory, &mut chance), None);
+        }
+        let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
+        let turns: Vec<_> = (0..4)
+            .map(|_| {
+                Dispatch::RoundRobin
+                    .choose(&workers, &[1, 3], &mut memory, &mut chance)
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(turns, [1, 3, 1, 3]);
     }
 
     #[test]
@@ -256,7 +316,7 @@ mod tests {
             ..standing(0)
         }];
         assert_eq!(
-            Dispatch::Weighted.choose(&idle, &mut Memory::default(), &mut Seeded::new(1)),
+            choose(Dispatch::Weighted, &idle, &mut Memory::default(), &mut Seeded::new(1)),
             None
         );
     }
@@ -326,9 +386,9 @@ mod tests {
         ) {
             let workers: Vec<_> = tasks.into_iter().map(standing).collect();
             for dispatch in Dispatch::ALL {
-                let place = dispatch.choose(&workers, &mut Memory::default(), &mut Seeded::new(seed));
+                let place = choose(dispatch, &workers, &mut Memory::default(), &mut Seeded::new(seed));
                 prop_assert!(place.is_some_and(|place| place < workers.len()));
-                prop_assert_eq!(dispatch.choose(&[], &mut Memory::default(), &mut Seeded::new(seed)), None);
+                prop_assert_eq!(choose(dispatch, &[], &mut Memory::default(), &mut Seeded::new(seed)), None);
             }
         }
 

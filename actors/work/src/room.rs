@@ -4,7 +4,8 @@
 //! work             rest_for_one: who owns the journal begins anew with its scribe
 //! ├─ scribe        writes the journal
 //! ├─ copyist       writes snapshots beside it
-//! └─ queue         keeps all tasks, and acknowledges what is on disk
+//! ├─ queue         keeps all tasks, and acknowledges what is on disk
+//! └─ dispatcher    hands tasks to agents of teams, where there are any
 //! ```
 
 use std::sync::Arc;
@@ -14,13 +15,16 @@ use tokio::sync::broadcast;
 use triarch_journal::{Disk, scribe};
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
+use triarch_teams::PostOffice;
 
 use crate::config::Config;
+use crate::dispatcher::{self, Dispatcher, InHand, Roster, Shared};
 use crate::error::Error;
 use crate::machine::Event;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Settings, TaskAddress};
 use crate::snapshots::Copyist;
+use crate::words::Worker;
 
 /// So many events wait for who hears them; whoever is slower misses the oldest.
 const EVENTS_KEPT: usize = 4_096;
@@ -38,6 +42,40 @@ pub struct Work {
     pub tasks: TaskAddress,
     /// What happens to tasks, told once it is on disk.
     pub events: Events,
+    lease: Duration,
+}
+
+impl Work {
+    /// With the dispatcher, which hands tasks to the agents that are on the roster. `office` makes out their posts.
+    #[must_use]
+    pub fn dispatching(self, office: Arc<PostOffice>) -> (Self, Roster, InHands) {
+        let (roster, shared) = (Roster::default(), Shared::default());
+        let settings = dispatcher::Settings {
+            tasks: self.tasks.clone(),
+            events: self.events.clone(),
+            roster: roster.clone(),
+            office,
+            lease: self.lease,
+            shared: shared.clone(),
+        };
+        let child = Child::of::<Dispatcher>("dispatcher", settings).capacity(1);
+        let work = Self {
+            room: self.room.child(child),
+            ..self
+        };
+        (work, roster, InHands(shared))
+    }
+}
+
+/// What agents have in hand. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct InHands(Shared);
+
+impl InHands {
+    /// What the agent at that path has, which names no part of a team.
+    pub fn of(&self, path: &str) -> Vec<InHand> {
+        Worker::new(path).map_or_else(|_| Vec::new(), |worker| self.0.hands().of(&worker))
+    }
 }
 
 /// Where to hear what happens to tasks.
@@ -59,6 +97,7 @@ pub fn room(
     instruments: &Instruments,
 ) -> Result<Work, Error> {
     let config = config.validated()?;
+    let lease = config.lease;
     let (scribe, journal) = scribe("scribe", "work", disk, journal, instruments)?;
     let copyist = Child::of::<Copyist>("copyist", ()).capacity(1);
     let (events, _) = broadcast::channel(EVENTS_KEPT);
@@ -85,5 +124,10 @@ pub fn room(
         .child(copyist)
         .child(queue);
     let events = Events(events);
-    Ok(Work { room, tasks, events })
+    Ok(Work {
+        room,
+        tasks,
+        events,
+        lease,
+    })
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use triarch_supervision::prelude::*;
-use triarch_teams::{Post, Span};
+use triarch_teams::{Post, RECALL, Span};
 
 use super::actor::Program;
 use super::begin;
 use super::chronicle::Chronicle;
 use super::ends::{self, Life};
 use super::lines::Lines;
+use super::machine::RECALLED;
 use super::message;
 use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
@@ -26,6 +27,13 @@ use crate::sys::{Exit, Process};
 const POST: &str = "TRIARCH_POST";
 const KIND: &str = "TRIARCH_POST_KIND";
 const FROM: &str = "TRIARCH_POST_FROM";
+const TASK: &str = "TRIARCH_TASK";
+const TASK_KIND: &str = "TRIARCH_TASK_KIND";
+const TASK_ATTEMPT: &str = "TRIARCH_TASK_ATTEMPT";
+const TASK_INPUTS: &str = "TRIARCH_TASK_INPUTS";
+
+/// The most bytes of inputs: the system gives a program no longer variables.
+const INPUTS_MAX: usize = 100 << 10;
 
 /// Runs a program for one post after the other.
 #[derive(Debug)]
@@ -43,6 +51,7 @@ enum Over {
     Wall,
     Expired,
     Stopped,
+    Recalled,
 }
 
 /// One run.
@@ -76,13 +85,19 @@ impl Runs {
         if post.deadline.is_some_and(|deadline| deadline < Moment::now()) {
             return post.receipt.failed("its deadline passed before it was delivered");
         }
+        if post.receipt.is_recalled() {
+            return post.receipt.lost(RECALLED);
+        }
+        if *post.kind == *RECALL {
+            // What is recalled has seen so by itself: what runs was stopped, and what waits is not begun.
+            return post.receipt.done(Value::Null);
+        }
         let stop = StopWatch::of(ctx);
         let mut notebook = self.plan.notebook(self.incarnation);
-        let more = [
-            (POST, post.id.to_string()),
-            (KIND, post.kind.to_string()),
-            (FROM, post.from.to_string()),
-        ];
+        let more = match variables(&post) {
+            Ok(more) => more,
+            Err(why) => return post.receipt.failed(why),
+        };
         let process = match begin::begin(&self.plan, self.incarnation, &more, self.count == 0, &mut notebook).await {
             Ok(process) => process,
             Err(error) => return post.receipt.failed(error.to_string()),
@@ -104,7 +119,7 @@ impl Runs {
             _ => None,
         };
         let patience = match over {
-            Over::Stopped => self.plan.patience,
+            Over::Stopped | Over::Recalled => self.plan.patience,
             _ => Duration::ZERO,
         };
         run.pipes.stdin = None;
@@ -114,7 +129,7 @@ impl Runs {
         let reason = match over {
             Over::Exit(exit) => ends::reason(exit),
             Over::Wall => EndReason::Wall,
-            Over::TooLong | Over::Expired | Over::Stopped => EndReason::Stopped,
+            Over::TooLong | Over::Expired | Over::Stopped | Over::Recalled => EndReason::Stopped,
         };
         let more = ends::force(patience, exit, survey).or_else(|| clue.clone());
         run.chronicle
@@ -129,9 +144,10 @@ impl Runs {
             ..ends::record(life, Mode::Exec, reason, exit, survey)
         };
         run.chronicle.ended(links, &self.plan.path, record);
-        match run.result(over, clue, self.plan.wall) {
-            Ok(result) => post.receipt.done(result),
-            Err(why) => post.receipt.failed(why),
+        match (over, run.result(over, clue, self.plan.wall)) {
+            (_, Ok(result)) => post.receipt.done(result),
+            (Over::Stopped | Over::Recalled, Err(why)) => post.receipt.lost(why),
+            (_, Err(why)) => post.receipt.failed(why),
         }
     }
 }
@@ -182,6 +198,7 @@ impl Run {
                 () = poll_fn(|cx| pipes::poll_room(pipes.stdin.as_ref(), cx)) => {}
                 () = passed(wall) => return Over::Wall,
                 () = passed(post.deadline) => return Over::Expired,
+                () = post.receipt.recalled() => return Over::Recalled,
                 () = stop.look() => {}
             }
         }
@@ -224,8 +241,35 @@ impl Run {
             Over::Wall => Err(wall.map_or_else(String::new, |wall| ProgramError::Wall { wall }.to_string())),
             Over::Expired => Err("its deadline passed before the program ended".to_owned()),
             Over::Stopped => Err("the program was stopped before it ended".to_owned()),
+            Over::Recalled => Err(RECALLED.to_owned()),
         }
     }
+}
+
+/// By which a program learns of its post, and of the task that it is.
+fn variables(post: &Post) -> Result<Vec<(&'static str, String)>, String> {
+    let mut variables = vec![
+        (POST, post.id.to_string()),
+        (KIND, post.kind.to_string()),
+        (FROM, post.from.to_string()),
+    ];
+    let Some(brief) = &post.task else { return Ok(variables) };
+    variables.extend([
+        (TASK, brief.id.to_string()),
+        (TASK_KIND, brief.kind.clone()),
+        (TASK_ATTEMPT, brief.attempt.to_string()),
+    ]);
+    if !brief.inputs.is_empty() {
+        let inputs = serde_json::to_string(&brief.inputs).map_err(|error| error.to_string())?;
+        if inputs.len() > INPUTS_MAX {
+            return Err(format!(
+                "the results that it waited for have {} bytes, and a program in exec mode takes {INPUTS_MAX}; hand on where they are kept",
+                inputs.len()
+            ));
+        }
+        variables.push((TASK_INPUTS, inputs));
+    }
+    Ok(variables)
 }
 
 /// One byte more than the most is enough to know that it is too long.

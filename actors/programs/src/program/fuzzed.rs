@@ -11,7 +11,7 @@ use crate::logs::{LogLine, Source};
 
 const LINE_MAX: usize = 4096;
 
-const TOKENS: [&str; 26] = [
+const TOKENS: [&str; 27] = [
     "\n",
     "\r\n",
     "{",
@@ -33,6 +33,7 @@ const TOKENS: [&str; 26] = [
     "\"id\":\"000000000000000018b911c0ffee0007\"",
     "\"body\":",
     "\"ok\":false",
+    "\"percent\":7",
     "\"text\":\"\"",
     "\"to\":\"a/b\"",
     "\"state\":\"x\"",
@@ -45,7 +46,8 @@ fn again(said: &Said) -> String {
     match said {
         Said::Accepted(id) => json!({ "type": "accepted", "id": id.to_string() }),
         Said::Reply(id, body) => json!({ "type": "reply", "id": id.to_string(), "body": body }),
-        Said::Done(id, Ok(())) => json!({ "type": "done", "id": id.to_string() }),
+        Said::Progress(id, percent) => json!({ "type": "progress", "id": id.to_string(), "percent": percent }),
+        Said::Done(id, Ok(body)) => json!({ "type": "done", "id": id.to_string(), "body": body }),
         Said::Done(id, Err(error)) => json!({ "type": "done", "id": id.to_string(), "ok": false, "error": error }),
         Said::Send { to, kind, body } => json!({ "type": "send", "to": to, "kind": kind, "body": body }),
         Said::Publish(topic) => json!({ "type": "publish", "topic": topic }),

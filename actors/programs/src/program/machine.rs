@@ -21,6 +21,9 @@ use triarch_teams::{Post, PostId, Receipt};
 
 use super::message::{self, Fault, Said};
 
+/// Why nothing is done for a post whose sender wants it no more.
+pub(super) const RECALLED: &str = "it was recalled";
+
 /// How many posts that have ended are remembered, to tell a late answer from one that makes no sense.
 const REMEMBERED: usize = 1024;
 
@@ -115,6 +118,9 @@ impl Machine {
         if post.deadline.is_some_and(|deadline| deadline < now) {
             return post.receipt.failed("its deadline passed before it was delivered");
         }
+        if post.receipt.is_recalled() {
+            return post.receipt.lost(RECALLED);
+        }
         let begin = self.out.len();
         message::write(&post, now, &mut self.out);
         let bytes = self.out.len() - begin;
@@ -198,8 +204,9 @@ impl Machine {
             Said::Accepted(id) => self.accepted(id),
             Said::Reply(id, body) => self.answered(id, Ok(body)),
             // After a reply it says nothing new.
-            Said::Done(id, Ok(())) if !self.open.contains_key(&id) && self.ended.has(id) => Effect::Nothing,
-            Said::Done(id, outcome) => self.answered(id, outcome.map(|()| Value::Null)),
+            Said::Progress(id, percent) => self.progressed(id, percent),
+            Said::Done(id, Ok(_)) if !self.open.contains_key(&id) && self.ended.has(id) => Effect::Nothing,
+            Said::Done(id, outcome) => self.answered(id, outcome),
             Said::Send { to, kind, body } => Effect::Send { to, kind, body },
             Said::Publish(topic) => Effect::Publish(topic),
             Said::Status(state) => self.shows(state),
@@ -216,6 +223,16 @@ impl Machine {
                 Effect::Accept(&open.receipt)
             }
             None => Effect::Blame(unasked),
+        }
+    }
+
+    fn progressed(&mut self, id: PostId, percent: u8) -> Effect<'_> {
+        match self.open.get(&id) {
+            Some(open) => {
+                open.receipt.progress(percent);
+                Effect::Nothing
+            }
+            None => Effect::Blame(self.unasked(id)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
-use triarch_teams::receipt::{Stage, Stages};
+use triarch_teams::receipt::{DROPPED, Stage, Stages};
 use triarch_teams::{PostId, PostOffice};
 
 use super::*;
@@ -91,7 +91,7 @@ fn a_reply_is_its_result_and_a_done_after_it_says_nothing_new() {
     let id = desk.delivered();
     assert_eq!(desk.hear(Said::Accepted(id)), None);
     assert_eq!(desk.hear(Said::Reply(id, json!(7))), None);
-    assert_eq!(desk.hear(Said::Done(id, Ok(()))), None);
+    assert_eq!(desk.hear(Said::Done(id, Ok(Value::Null))), None);
     assert_eq!(
         desk.stages(0),
         [Stage::Delivered, Stage::Accepted, Stage::Done(json!(7))]
@@ -104,6 +104,25 @@ fn a_post_fails_with_the_words_of_the_program() {
     let id = desk.delivered();
     desk.hear(Said::Done(id, Err("no ink".to_owned())));
     assert_eq!(desk.stages(0), [Stage::Delivered, Stage::Failed("no ink".to_owned())]);
+}
+
+#[test]
+fn how_far_a_post_is_shows_and_a_recalled_one_is_not_written() {
+    let mut desk = Desk::new(BOUNDS);
+    let (mut post, _stages) = desk.office.registered("me", "task", json!(1));
+    let (id, errand) = (post.id, post.errand());
+    desk.machine.take(post, now());
+    let all = desk.machine.unwritten().len();
+    desk.machine.wrote(all, now());
+    assert_eq!(desk.hear(Said::Progress(id, 40)), None);
+    assert_eq!(errand.percent(), Some(40));
+    desk.hear(Said::Reply(id, json!(1)));
+    assert_eq!(desk.hear(Said::Progress(id, 50)), Some(Fault::Late));
+    let (mut post, stages) = desk.office.registered("me", "task", json!(2));
+    post.errand().recall();
+    desk.machine.take(post, now());
+    assert!(desk.machine.unwritten().is_empty());
+    assert_eq!(stages.recv().unwrap().1, Stage::Lost(RECALLED.to_owned()));
 }
 
 #[test]
@@ -138,7 +157,7 @@ fn no_more_than_may_be_are_with_the_program() {
     }
     assert!(desk.machine.is_full());
     assert_eq!(desk.machine.counts(), (7, 1));
-    desk.hear(Said::Done(first, Ok(())));
+    desk.hear(Said::Done(first, Ok(Value::Null)));
     assert!(!desk.machine.is_full());
 }
 
@@ -150,7 +169,7 @@ fn of_a_program_that_never_answers_no_post_is_kept() {
     });
     desk.delivered();
     assert_eq!(desk.machine.counts(), (0, 0));
-    assert_eq!(desk.stages(0), [Stage::Delivered, Stage::Lost]);
+    assert_eq!(desk.stages(0), [Stage::Delivered, Stage::Lost(DROPPED.to_owned())]);
 }
 
 #[test]
@@ -233,7 +252,7 @@ impl Desk {
                 any(post, &self.posts).and_then(|id| self.hear(Said::Reply(id, json!(1))));
             }
             Step::Done(post, ok) => {
-                let outcome = if ok { Ok(()) } else { Err("x".to_owned()) };
+                let outcome = if ok { Ok(Value::Null) } else { Err("x".to_owned()) };
                 any(post, &self.posts).and_then(|id| self.hear(Said::Done(id, outcome)));
             }
             Step::Accept(post) => {

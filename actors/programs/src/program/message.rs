@@ -2,9 +2,13 @@
 //!
 //! ```text
 //!   to it    {"id":…,"from":…,"kind":…,"body":…,"deadline_ms":…}
+//!            {"id":…,"from":…,"kind":"task","body":…,"task":{"id":7,"kind":"build","attempt":1,"inputs":[…]},…}
+//!            {"id":…,"from":…,"kind":"cancel","body":{"id":…}}     the post of that id is wanted no more
 //!   from it  {"type":"accepted","id":…}                  it will do what the post asks for
+//!            {"type":"progress","id":…,"percent":40}     it is so far
 //!            {"type":"reply","id":…,"body":…}            it is done, and this came of it
-//!            {"type":"done","id":…,"ok":true}            it is done; or failed, with "error"
+//!            {"type":"done","id":…,"body":…}             the same; with "ok":false it failed
+//!            {"type":"failed","id":…,"error":…}          it failed
 //!            {"type":"send","to":…,"kind":…,"body":…}    a post to another agent, by its path
 //!            {"type":"publish","topic":…,"body":…}
 //!            {"type":"status","state":…}
@@ -31,8 +35,10 @@ pub(super) enum Said {
     Accepted(PostId),
     /// What came of a post.
     Reply(PostId, Value),
-    /// A post is done, or failed for a reason.
-    Done(PostId, Result<(), String>),
+    /// A post is so far, in hundredths.
+    Progress(PostId, u8),
+    /// A post is done with that result, or failed for a reason.
+    Done(PostId, Result<Value, String>),
     /// A post to somebody else.
     Send {
         /// The path of who gets it.
@@ -110,6 +116,7 @@ struct Wire<'a> {
     #[serde(default)]
     body: Value,
     ok: Option<bool>,
+    percent: Option<f64>,
     #[serde(borrow)]
     error: Option<Text<'a>>,
     #[serde(borrow)]
@@ -160,7 +167,9 @@ fn names_its_type(line: &[u8]) -> bool {
 }
 
 /// What a program may say.
-const TYPES: [&str; 7] = ["accepted", "reply", "done", "send", "publish", "status", "log"];
+const TYPES: [&str; 9] = [
+    "accepted", "progress", "reply", "done", "failed", "send", "publish", "status", "log",
+];
 
 /// So much of what a program wrote stands in what is said of it.
 const QUOTED_MAX: usize = 80;
@@ -208,9 +217,10 @@ pub(super) fn strange_type(line: &[u8]) -> Option<String> {
 
 fn understood(wire: Wire<'_>) -> Heard {
     let own = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned());
-    let Some(what) = wire.what else { return Heard::Plain };
-    let said = match &*what.0 {
-        "accepted" | "reply" | "done" => return answer(&what.0, wire.id.as_ref(), wire.body, wire.ok, own(wire.error)),
+    let what = wire.what.as_ref().map(|what| what.0.clone());
+    let Some(what) = what else { return Heard::Plain };
+    let said = match &*what {
+        "accepted" | "progress" | "reply" | "done" | "failed" => return answer(&what, wire),
         "send" => own(wire.to).map(|to| Said::Send {
             to,
             kind: own(wire.kind).unwrap_or_else(|| "send".to_owned()),
@@ -227,22 +237,37 @@ fn understood(wire: Wire<'_>) -> Heard {
     said.map_or(Heard::Faulty(Fault::Malformed), Heard::Said)
 }
 
-fn answer(what: &str, id: Option<&Text<'_>>, body: Value, ok: Option<bool>, error: Option<String>) -> Heard {
-    let Some(id) = id else {
+fn answer(what: &str, wire: Wire<'_>) -> Heard {
+    let Some(id) = wire.id else {
         return Heard::Faulty(Fault::Malformed);
     };
     let Ok(id) = id.0.parse() else {
         return Heard::Faulty(Fault::UnknownId);
     };
-    Heard::Said(match what {
-        "accepted" => Said::Accepted(id),
-        "reply" => Said::Reply(id, body),
-        _ if ok.unwrap_or(true) => Said::Done(id, Ok(())),
+    Heard::Said(match (what, wire.percent) {
+        ("accepted", _) => Said::Accepted(id),
+        ("progress", Some(percent)) => Said::Progress(id, hundredths(percent)),
+        ("progress", None) => return Heard::Faulty(Fault::Malformed),
+        ("reply", _) => Said::Reply(id, wire.body),
+        ("done", _) if wire.ok.unwrap_or(true) => Said::Done(id, Ok(wire.body)),
         _ => Said::Done(
             id,
-            Err(error.unwrap_or_else(|| "the program says that it failed".to_owned())),
+            Err(wire.error.map_or_else(unexplained, |error| error.0.into_owned())),
         ),
     })
+}
+
+fn unexplained() -> String {
+    "the program says that it failed".to_owned()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is held to 0 to 100 first, and what is no number becomes 0"
+)]
+fn hundredths(percent: f64) -> u8 {
+    percent.clamp(0.0, 100.0) as u8
 }
 
 /// A value that is no deeper than it may be.
@@ -288,6 +313,10 @@ pub(super) fn write(post: &Post, now: Moment, out: &mut Vec<u8>) {
     append(out, &*post.kind);
     out.extend_from_slice(b",\"body\":");
     append(out, &post.body);
+    if let Some(brief) = &post.task {
+        out.extend_from_slice(b",\"task\":");
+        append(out, &**brief);
+    }
     if let Some(deadline) = post.deadline {
         let left = deadline.since(now).as_millis();
         out.extend_from_slice(b",\"deadline_ms\":");
@@ -335,7 +364,22 @@ mod tests {
             said(&line(r#"{"type":"reply","id":"ID"}"#)),
             Said::Reply(id(), json!(null))
         );
-        assert_eq!(said(&line(r#"{"type":"done","id":"ID"}"#)), Said::Done(id(), Ok(())));
+        assert_eq!(
+            said(&line(r#"{"type":"done","id":"ID"}"#)),
+            Said::Done(id(), Ok(Value::Null))
+        );
+        assert_eq!(
+            said(&line(r#"{"type":"done","id":"ID","body":[7]}"#)),
+            Said::Done(id(), Ok(json!([7])))
+        );
+        assert_eq!(
+            said(&line(r#"{"type":"failed","id":"ID","error":"no ink"}"#)),
+            Said::Done(id(), Err("no ink".to_owned()))
+        );
+        for (percent, expected) in [("40", 40), ("99.9", 99), ("-1", 0), ("1e9", 100)] {
+            let text = line(r#"{"type":"progress","id":"ID","percent":N}"#).replace('N', percent);
+            assert_eq!(said(&text), Said::Progress(id(), expected));
+        }
         assert_eq!(
             said(&line(r#"{"type":"done","id":"ID","ok":false,"error":"no\nink"}"#)),
             Said::Done(id(), Err("no\nink".to_owned()))
@@ -390,7 +434,10 @@ mod tests {
             "[".repeat(64),
             "]".repeat(64)
         );
-        let cases: [(&[u8], Fault); 8] = [
+        let unmeasured = format!(r#"{{"type":"progress","id":"{ID}"}}"#);
+        let cases: [(&[u8], Fault); 10] = [
+            (br#"{"type":"failed"}"#, Fault::Malformed),
+            (unmeasured.as_bytes(), Fault::Malformed),
             (br#"{"type":"done"}"#, Fault::Malformed),
             (br#"{"type":"send","body":1}"#, Fault::Malformed),
             (br#"{"type":"status","state":7}"#, Fault::Malformed),

@@ -384,7 +384,7 @@ impl Talk {
         self.plan.links.records.end(&self.plan.path, self.life.incarnation);
         let count = open.len();
         for receipt in open {
-            receipt.failed(why);
+            receipt.lost(why);
         }
         count
     }

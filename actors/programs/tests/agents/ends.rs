@@ -34,7 +34,7 @@ async fn a_crash_fails_the_post_in_hand_and_the_next_life_serves_the_rest() {
         rest.push(fleet.post("a", json!(number)).await);
     }
     let expected = "the program ended with code 3";
-    assert!(matches!(last(&deadly).await, Stage::Failed(why) if why.starts_with(expected)));
+    assert!(matches!(last(&deadly).await, Stage::Lost(why) if why.starts_with(expected)));
     for stages in &rest {
         let stage = last(stages).await;
         assert!(matches!(&stage, Stage::Done(_)) && stage != first, "{stage:?}");
@@ -92,7 +92,7 @@ async fn no_post_disappears_while_the_program_is_killed_again_and_again() {
                 assert_eq!(body, json!(number));
                 done += 1;
             }
-            Stage::Failed(why) => {
+            Stage::Lost(why) => {
                 assert!(why.contains("ended by signal 9"), "{why}");
                 failed += 1;
             }
@@ -151,7 +151,7 @@ read -r line; read -r line; sleep 1000
         (EndReason::Stopped, 0, 1)
     );
     assert!(record.processes >= 2, "{record:?}");
-    assert!(matches!(last(&stages).await, Stage::Failed(why) if why.starts_with("the program was stopped")));
+    assert!(matches!(last(&stages).await, Stage::Lost(why) if why.starts_with("the program was stopped")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,7 +182,7 @@ async fn one_that_closes_its_output_goes_on_until_it_ends() {
     let script = "exec 1>&-; read -r line; exit 5";
     let fleet = Fleet::of_one(bash(script), json!({ "restart": "temporary" })).await;
     let stages = fleet.post("a", json!(1)).await;
-    assert!(matches!(last(&stages).await, Stage::Failed(why) if why.contains("code 5")));
+    assert!(matches!(last(&stages).await, Stage::Lost(why) if why.contains("code 5")));
     fleet.end().await;
 }
 

@@ -100,6 +100,28 @@ async fn a_stop_ends_the_run_and_fails_its_post() {
     until("it runs", || records.running("team/a").is_some()).await;
     fleet.end().await;
     let expected = "the program was stopped before it ended".to_owned();
-    assert_eq!(last(&stages).await, Stage::Failed(expected));
+    assert_eq!(last(&stages).await, Stage::Lost(expected));
     assert_eq!(records.of("team/a")[0].survivors, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_post_is_recalled_is_stopped_and_one_that_has_not_begun_does_not_begin() {
+    let fleet = exec(bash("sleep 1000"), json!({ "shutdown": "2s" })).await;
+    let records = fleet.programs.records();
+    let send = async || {
+        let (mut post, stages) = fleet.office.registered("me", "greet", json!(1));
+        let errand = post.errand();
+        fleet.tree.observer().send_to("team/a", post).await.unwrap();
+        (errand, stages)
+    };
+    let (running, first) = send().await;
+    until("it runs", || records.running("team/a").is_some()).await;
+    let (waiting, second) = send().await;
+    waiting.recall();
+    running.recall();
+    for stages in [first, second] {
+        assert_eq!(last(&stages).await, Stage::Lost("it was recalled".to_owned()));
+    }
+    assert_eq!(records.of("team/a").len(), 1, "only one was ever begun");
+    fleet.end().await;
 }

@@ -1,7 +1,7 @@
 //! Programs that do not read, do not answer, or say too much.
 
 use serde_json::json;
-use triarch_teams::receipt::Stage;
+use triarch_teams::receipt::{DROPPED, Stage};
 
 use crate::fleet::{ECHO, Fleet, bash, last, next, python, until, within};
 
@@ -67,7 +67,7 @@ for number, line in enumerate(sys.stdin):
     for stages in &all {
         assert_eq!(
             (next(stages).await, next(stages).await),
-            (Stage::Delivered, Stage::Lost)
+            (Stage::Delivered, Stage::Lost(DROPPED.to_owned()))
         );
     }
     fleet.end().await;

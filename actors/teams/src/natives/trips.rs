@@ -119,7 +119,7 @@ mod tests {
         let last = [
             Stage::Done(Value::Null),
             Stage::Failed(String::new()),
-            Stage::Lost,
+            Stage::Lost(String::new()),
             Stage::Delivered,
         ];
         for (id, stage) in ids.iter().zip(&last) {
@@ -147,7 +147,7 @@ mod tests {
             trips.left(*id, at(0));
         }
         assert!(!trips.has_room());
-        trips.heard(ids[0], &Stage::Lost, at(1));
+        trips.heard(ids[0], &Stage::Lost(String::new()), at(1));
         assert!(trips.has_room());
     }
 

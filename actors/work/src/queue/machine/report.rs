@@ -94,6 +94,12 @@ impl Tasks {
         self.commit(turn, Record::Returned { at: turn.now, task })
     }
 
+    /// The worker ended with a task in hand: that lease lapses now.
+    pub fn leave(&mut self, turn: &mut Turn, task: TaskId, fence: Fence) -> Result<(), Refusal> {
+        self.under_lease(turn, task, fence)?;
+        self.lapse(turn, task)
+    }
+
     /// The worker is gone: its leases lapse now. Returns how many.
     pub fn abandon(&mut self, turn: &mut Turn, worker: &Worker) -> Result<usize, Refusal> {
         self.advance(turn)?;

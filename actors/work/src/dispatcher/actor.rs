@@ -1,0 +1,458 @@
+//! Claims tasks for agents, hands them over as posts, and tells the queue what became of them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde_json::{Value, json};
+use tokio::sync::{broadcast, watch};
+use triarch_supervision::agent::AgentKind;
+use triarch_supervision::clock::Seeded;
+use triarch_supervision::prelude::*;
+use triarch_supervision::tree::{Observer, Phase};
+use triarch_teams::receipt::{Stage, StageSender, Stages};
+use triarch_teams::{Brief, BriefInput, Errand, Post, PostId, PostOffice, RECALL};
+
+use super::hands::{Effect, HELD_MAX, Hands};
+use super::roster::{Roster, TakingTeam};
+use crate::error::{Refusal, TaskError};
+use crate::machine::{Event, Filter};
+use crate::queue::{Request, TaskAddress, Word};
+use crate::room::Events;
+use crate::task::{Claim, State};
+use crate::words::{Capability, Fence, TaskId, Worker};
+
+/// The kind of the posts by which agents get tasks.
+const TASK: &str = "task";
+/// Who it is that sends them.
+const SENDER: &str = "work/dispatcher";
+/// How often it is looked how far tasks are, and who is there.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// So many of those who are there are looked for at a time, one after the other; of those who are not, all.
+const LOOKED_FOR: usize = 256;
+/// In this share of a lease it is prolonged.
+const BEATS: u32 = 3;
+/// A post has three stages at most.
+const STAGES: usize = 4;
+/// So many claims of an earlier life are given up at once.
+const PAGE: usize = 1_000;
+
+/// What each incarnation starts from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(crate) tasks: TaskAddress,
+    pub(crate) events: Events,
+    pub(crate) roster: Roster,
+    pub(crate) office: Arc<PostOffice>,
+    pub(crate) lease: Duration,
+    pub(crate) shared: Shared,
+}
+
+/// What outlives an incarnation: agents go on with what they have.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    hands: Arc<Mutex<Hands>>,
+    posts: Arc<Mutex<Posts>>,
+    stages: (StageSender, Stages),
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            hands: Arc::default(),
+            posts: Arc::default(),
+            stages: flume::bounded(HELD_MAX * STAGES),
+        }
+    }
+}
+
+impl Shared {
+    /// What whoever had the lock left is whole: a machine that panics is not used again before it is made anew.
+    pub(crate) fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn posts(&self) -> MutexGuard<'_, Posts> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The posts that agents have.
+#[derive(Debug, Default)]
+struct Posts {
+    by_id: BTreeMap<PostId, Fence>,
+    by_fence: BTreeMap<Fence, Sent>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    post: PostId,
+    worker: Worker,
+    errand: Errand,
+}
+
+/// What a question to the queue came to.
+enum Heard {
+    Claims {
+        worker: Worker,
+        most: usize,
+        claims: Result<Vec<Claim>, TaskError>,
+    },
+    Told {
+        fence: Fence,
+        outcome: Result<(), TaskError>,
+    },
+}
+
+type Asking = Pin<Box<dyn Future<Output = Heard> + Send>>;
+
+/// What a turn was woken by.
+enum Woken {
+    Stage(PostId, Stage),
+    Heard(Heard),
+    Event(Result<Event, broadcast::error::RecvError>),
+    Roster,
+    Look,
+}
+
+/// Brings tasks and agents together.
+pub struct Dispatcher {
+    settings: Settings,
+    roster: watch::Receiver<Arc<[TakingTeam]>>,
+    events: broadcast::Receiver<Event>,
+    asking: FuturesUnordered<Asking>,
+    chance: Seeded,
+    looks_at: Moment,
+    beats_at: Moment,
+    /// Where the round of those who are looked for goes on.
+    round: Option<Worker>,
+    /// How far each task was when the queue was last told.
+    shown: BTreeMap<Fence, u8>,
+}
+
+/// It has nothing to say to anybody.
+#[derive(Debug)]
+pub enum Nothing {}
+
+impl Message for Nothing {}
+
+impl Agent for Dispatcher {
+    type Message = Nothing;
+    type Spec = Settings;
+
+    async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        let now = Moment::now();
+        let mut dispatcher = Self {
+            roster: settings.roster.watch(),
+            events: settings.events.hear(),
+            asking: FuturesUnordered::new(),
+            chance: Seeded::new(u64::from(std::process::id())),
+            looks_at: now,
+            beats_at: now,
+            round: None,
+            shown: BTreeMap::new(),
+            settings,
+        };
+        dispatcher.settings.shared.hands().asks_anew();
+        dispatcher.staff();
+        dispatcher.give_up_the_lost().await?;
+        Ok(dispatcher)
+    }
+
+    async fn handle(&mut self, nothing: Nothing, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match nothing {}
+    }
+
+    async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let woken = self.wait().await;
+        let mut effects = Vec::new();
+        self.follow(woken, &ctx.observer(), &mut effects);
+        // What came meanwhile is followed in the same turn.
+        while let Ok((post, stage)) = self.settings.shared.stages.1.try_recv() {
+            self.staged(post, stage, &mut effects);
+        }
+        self.perform(effects, &ctx.observer());
+        Ok(())
+    }
+
+    fn state(&self) -> Option<Value> {
+        let hands = self.settings.shared.hands();
+        let (takers, here) = hands.takers().fold((0, 0), |(all, here), (_, is_here)| {
+            (all + 1, here + usize::from(is_here))
+        });
+        Some(json!({ "takers": takers, "here": here, "held": hands.count() }))
+    }
+}
+
+impl Dispatcher {
+    async fn wait(&mut self) -> Woken {
+        let stages = &self.settings.shared.stages.1;
+        tokio::select! {
+            biased;
+            Ok((post, stage)) = stages.recv_async() => Woken::Stage(post, stage),
+            Some(heard) = self.asking.next() => Woken::Heard(heard),
+            event = self.events.recv() => Woken::Event(event),
+            Ok(()) = self.roster.changed() => Woken::Roster,
+            () = tokio::time::sleep_until(self.looks_at.instant()) => Woken::Look,
+        }
+    }
+
+    fn follow(&mut self, woken: Woken, observer: &Observer, effects: &mut Vec<Effect>) {
+        match woken {
+            Woken::Stage(post, stage) => self.staged(post, stage, effects),
+            Woken::Heard(Heard::Claims { worker, most, claims }) => {
+                // Where the queue takes no claims for now, it is asked again when it is looked who is there.
+                let claims = claims.unwrap_or_default();
+                self.settings.shared.hands().claimed(&worker, most, claims, effects);
+            }
+            Woken::Heard(Heard::Told { fence, outcome }) => self.told(fence, &outcome, effects),
+            Woken::Event(Ok(Event::Revoked { fence, .. })) => self.settings.shared.hands().revoked(fence, effects),
+            // Of leases whose ends were missed it is told when they are to be prolonged.
+            Woken::Event(_) => {}
+            Woken::Roster => self.staff(),
+            Woken::Look => self.look(observer, effects),
+        }
+    }
+
+    fn staff(&mut self) {
+        let teams = Arc::clone(&self.roster.borrow_and_update());
+        let mut effects = Vec::new();
+        self.settings.shared.hands().staff(&teams, &mut effects);
+        self.looks_at = Moment::now();
+        for effect in effects {
+            self.tell_queue(effect);
+        }
+    }
+
+    /// What agents had when the runtime, or the dispatcher in the middle of a step, ended: nobody is at it any more.
+    async fn give_up_the_lost(&mut self) -> Result<(), TaskError> {
+        let mut filter = Filter {
+            states: vec![State::Claimed, State::Running],
+            ..Filter::default()
+        };
+        loop {
+            let held = self.settings.tasks.list(filter.clone(), PAGE).await?;
+            filter.after = held.last().map(|view| view.task);
+            for view in &held {
+                let (Some(worker), Some(fence)) = (&view.worker, view.fence) else {
+                    continue;
+                };
+                let is_lost = {
+                    let hands = self.settings.shared.hands();
+                    hands.knows(worker) && !hands.holds(fence)
+                };
+                if is_lost {
+                    let word = if view.state == State::Running {
+                        Word::Abandoned
+                    } else {
+                        Word::GivenBack
+                    };
+                    self.tell_queue(Effect::Tell {
+                        task: view.task,
+                        fence,
+                        word,
+                    });
+                }
+            }
+            if held.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    fn staged(&mut self, post: PostId, stage: Stage, effects: &mut Vec<Effect>) {
+        let fence = {
+            let mut posts = self.settings.shared.posts();
+            let Some(fence) = posts.by_id.get(&post).copied() else {
+                return;
+            };
+            if stage.is_last() {
+                posts.by_id.remove(&post);
+                posts.by_fence.remove(&fence);
+                self.shown.remove(&fence);
+            }
+            fence
+        };
+        self.settings
+            .shared
+            .hands()
+            .staged(fence, stage, Moment::now(), effects);
+    }
+
+    fn told(&mut self, fence: Fence, outcome: &Result<(), TaskError>, effects: &mut Vec<Effect>) {
+        use Refusal::{NoSuchTask, Stale};
+        let mut hands = self.settings.shared.hands();
+        match outcome {
+            Ok(()) => hands.heard(fence, false, effects),
+            Err(TaskError::Refused(Stale { .. } | NoSuchTask { .. })) => hands.heard(fence, true, effects),
+            Err(TaskError::Refused(_)) => hands.heard(fence, false, effects),
+            // It is not on disk, or was not heard at all.
+            Err(_) => hands.unheard(fence),
+        }
+    }
+
+    fn look(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {
+        let now = Moment::now();
+        self.looks_at = now + LOOK_EVERY;
+        self.look_who_is_there(observer, effects);
+        let posts = self.settings.shared.posts();
+        let percent = |fence: Fence| posts.by_fence.get(&fence).and_then(|sent| sent.errand.percent());
+        let mut hands = self.settings.shared.hands();
+        if self.beats_at <= now {
+            self.beats_at = now + self.settings.lease / BEATS;
+            return hands.beat(percent, effects);
+        }
+        for (fence, sent) in &posts.by_fence {
+            let Some(percent) = sent.errand.percent() else { continue };
+            if self.shown.insert(*fence, percent) != Some(percent) {
+                effects.extend(hands.progress(*fence, percent));
+            }
+        }
+        hands.tell_again(effects);
+    }
+
+    fn look_who_is_there(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {
+        let mut hands = self.settings.shared.hands();
+        let away: Vec<_> = hands
+            .takers()
+            .filter(|(_, is_here)| !is_here)
+            .map(|(worker, _)| worker.clone())
+            .collect();
+        let here: Vec<_> = hands.here_after(self.round.as_ref(), LOOKED_FOR);
+        self.round = if here.len() < LOOKED_FOR {
+            None
+        } else {
+            here.last().cloned()
+        };
+        for worker in away.into_iter().chain(here) {
+            let is_here = observer.node(worker.as_str()).is_ok_and(|node| takes(node.state));
+            hands.seen(&worker, is_here, effects);
+        }
+    }
+
+    fn perform(&mut self, mut effects: Vec<Effect>, observer: &Observer) {
+        self.settings.shared.hands().ask(&mut self.chance, &mut effects);
+        // What follows from a post that was refused is done in the same turn.
+        while !effects.is_empty() {
+            let mut more = Vec::new();
+            for effect in effects {
+                match effect {
+                    Effect::Hand { worker, claim } => self.hand(&worker, claim, observer, &mut more),
+                    Effect::Recall(fence) => self.recall(fence, observer),
+                    effect => self.tell_queue(effect),
+                }
+            }
+            effects = more;
+        }
+    }
+
+    fn tell_queue(&mut self, effect: Effect) {
+        let tasks = self.settings.tasks.clone();
+        match effect {
+            Effect::Ask { worker, able, most } => self.asking.push(Box::pin(claim(tasks, worker, able, most))),
+            Effect::Tell { task, fence, word } => self.asking.push(Box::pin(tell(tasks, task, fence, word))),
+            Effect::Hand { .. } | Effect::Recall(_) => {}
+        }
+    }
+
+    fn hand(&mut self, worker: &Worker, claim: Claim, observer: &Observer, effects: &mut Vec<Effect>) {
+        let now = Moment::now();
+        let body = read(&claim.body);
+        let sender = self.settings.shared.stages.0.clone();
+        let mut post = self
+            .settings
+            .office
+            .through(sender, SENDER, TASK, body)
+            .of_task(brief(&claim));
+        if let Some(deadline) = claim.timeout.map(|timeout| now + timeout) {
+            post = post.before(deadline);
+        }
+        let (id, errand) = (post.id, post.errand());
+        {
+            let mut posts = self.settings.shared.posts();
+            posts.by_id.insert(id, claim.fence);
+            let sent = Sent {
+                post: id,
+                worker: worker.clone(),
+                errand,
+            };
+            posts.by_fence.insert(claim.fence, sent);
+        }
+        if let Err(refused) = observer.try_send_to(worker.as_str(), post) {
+            let mut posts = self.settings.shared.posts();
+            posts.by_id.remove(&id);
+            posts.by_fence.remove(&claim.fence);
+            drop(refused);
+            self.settings.shared.hands().refused(claim, effects);
+        }
+    }
+
+    /// A program is told so by a post, since it sees nothing of ours; others see it by their receipts.
+    fn recall(&self, fence: Fence, observer: &Observer) {
+        let recalled = {
+            let posts = self.settings.shared.posts();
+            let Some(sent) = posts.by_fence.get(&fence) else { return };
+            sent.errand.recall();
+            (sent.worker.clone(), sent.post)
+        };
+        let (worker, post) = recalled;
+        let node = observer.node(worker.as_str());
+        if node.is_ok_and(|node| node.agent_kind == Some(AgentKind::Program)) {
+            let body = json!({ "id": post.to_string() });
+            let told = self.settings.office.post(SENDER, RECALL, body);
+            // One whose mailbox is full goes on, and what comes of it does not count.
+            drop(observer.try_send_to::<Post>(worker.as_str(), told));
+        }
+    }
+}
+
+/// Whether an agent that stands there in its life is given tasks.
+fn takes(phase: Phase) -> bool {
+    matches!(phase, Phase::Starting | Phase::Idle | Phase::Busy)
+}
+
+async fn claim(tasks: TaskAddress, worker: Worker, able: Arc<[Capability]>, most: usize) -> Heard {
+    let request = Request {
+        worker: worker.clone(),
+        able: able.to_vec(),
+        most,
+        lease: None,
+        waits: true,
+    };
+    let claims = tasks.claim(request).await;
+    if claims.is_err() {
+        // The queue takes nothing for now: it is not asked without a pause.
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Heard::Claims { worker, most, claims }
+}
+
+async fn tell(tasks: TaskAddress, task: TaskId, fence: Fence, word: Word) -> Heard {
+    let outcome = tasks.tell(task, fence, word).await;
+    Heard::Told { fence, outcome }
+}
+
+/// A body or a result in JSON is what it says; any other is its text.
+fn read(bytes: &[u8]) -> Value {
+    if bytes.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+fn brief(claim: &Claim) -> Brief {
+    let inputs = claim.inputs.iter().map(|input| BriefInput {
+        task: input.task.number(),
+        result: read(&input.result),
+    });
+    Brief {
+        id: claim.task.number(),
+        kind: claim.kind.to_string(),
+        attempt: claim.attempt,
+        inputs: inputs.collect(),
+        budget: claim.budget,
+    }
+}

@@ -1,0 +1,514 @@
+//! In whose hands tasks are, sentence by sentence; then whatever happens in whatever order.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+use triarch_supervision::clock::Seeded;
+
+use super::*;
+use crate::words::Kind;
+
+/// Hands, what they had done, and what the queue has out on lease.
+struct House {
+    hands: Hands,
+    chance: Seeded,
+    effects: Vec<Effect>,
+    next: u64,
+    now: Moment,
+}
+
+fn worker(name: &str) -> Worker {
+    Worker::new(name).unwrap()
+}
+
+fn taker(name: &str, at_once: u32, ahead: u32) -> Taker {
+    Taker {
+        worker: worker(name),
+        able: Arc::default(),
+        rules: TaskRules {
+            at_once,
+            ahead,
+            weight: 1,
+        },
+    }
+}
+
+fn team(takers: &[Taker]) -> TakingTeam {
+    TakingTeam {
+        name: "t".into(),
+        dispatch: Dispatch::LeastLoaded,
+        takers: takers.to_vec(),
+    }
+}
+
+impl House {
+    fn of(takers: &[Taker]) -> Self {
+        let mut house = Self {
+            hands: Hands::default(),
+            chance: Seeded::new(1),
+            effects: Vec::new(),
+            next: 1,
+            now: Moment::from_nanos(1_000_000),
+        };
+        house.hands.staff(&[team(takers)], &mut house.effects);
+        for taker in takers {
+            house.hands.seen(&taker.worker, true, &mut house.effects);
+        }
+        house
+    }
+
+    fn done(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Asks, and returns who did for how many.
+    fn asked(&mut self) -> Vec<(String, usize)> {
+        self.hands.ask(&mut self.chance, &mut self.effects);
+        let (asks, rest) = self
+            .done()
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Ask { .. }));
+        self.effects = rest;
+        let of = |effect| match effect {
+            Effect::Ask { worker, most, .. } => (worker.to_string(), most),
+            other => panic!("{other:?}"),
+        };
+        Vec::into_iter(asks).map(of).collect()
+    }
+
+    /// A worker that asked gets so many tasks.
+    fn claimed(&mut self, name: &str, most: usize, count: usize) -> Vec<Fence> {
+        let fences: Vec<_> = (0..count).map(|ahead| Fence::new(self.next + ahead as u64)).collect();
+        self.next += count as u64;
+        let claims = fences.iter().map(|fence| claim(*fence)).collect();
+        self.hands.claimed(&worker(name), most, claims, &mut self.effects);
+        fences
+    }
+
+    fn staged(&mut self, fence: Fence, stage: Stage) {
+        self.hands.staged(fence, stage, self.now, &mut self.effects);
+    }
+
+    fn standings(&self, name: &str) -> Vec<Standing> {
+        let of = self.hands.of(&worker(name));
+        of.into_iter().map(|held| held.standing).collect()
+    }
+
+    /// What is kept beside the hands is what they say.
+    fn assert_sound(&self) {
+        for spread in self.hands.teams.values() {
+            let hands: Vec<_> = spread.takers.iter().map(|taker| &self.hands.hands[taker]).collect();
+            let free: Vec<_> = hands
+                .iter()
+                .filter(|hand| hand.room() > 0)
+                .map(|hand| hand.place)
+                .collect();
+            assert_eq!(spread.free, free);
+            let standings: Vec<_> = hands.iter().map(|hand| hand.standing()).collect();
+            assert_eq!(spread.standings, standings);
+            assert_eq!(spread.ahead, hands.iter().map(|hand| hand.ahead.len()).sum::<usize>());
+        }
+        let asking: usize = self.hands.hands.values().map(|hand| hand.asking).sum();
+        assert_eq!(self.hands.asking, asking);
+        for (name, hand) in &self.hands.hands {
+            assert!(
+                hand.in_hand <= hand.rules.at_once as usize,
+                "{name} has more than it takes at once"
+            );
+            let holds = |is: fn(&Step) -> bool| {
+                let of_worker = self.hands.held.values().filter(|held| held.worker == *name);
+                of_worker.filter(|held| is(&held.step)).count()
+            };
+            assert_eq!(holds(|step| matches!(step, Step::Ahead(_))), hand.ahead.len());
+            let in_hand = holds(|step| matches!(step, Step::Handed | Step::Begun(_) | Step::Recalled));
+            assert_eq!(in_hand, hand.in_hand);
+        }
+    }
+}
+
+fn claim(fence: Fence) -> Claim {
+    Claim {
+        task: TaskId::new(fence.number() + 1_000),
+        fence,
+        kind: Kind::new("build").unwrap(),
+        body: Vec::new(),
+        inputs: Vec::new(),
+        attempt: 1,
+        lease: Duration::from_secs(30),
+        timeout: None,
+        deadline: None,
+        budget: None,
+    }
+}
+
+fn tell(fence: Fence, word: Word) -> Effect {
+    let task = claim(fence).task;
+    Effect::Tell { task, fence, word }
+}
+
+fn hand(name: &str, fence: Fence) -> Effect {
+    Effect::Hand {
+        worker: worker(name),
+        claim: claim(fence),
+    }
+}
+
+#[test]
+fn whoever_has_room_asks_for_as_much_and_no_more() {
+    let mut house = House::of(&[taker("t/a", 1, 0), taker("t/b", 2, 1)]);
+    let mut asked = house.asked();
+    asked.sort_unstable();
+    assert_eq!(asked, [("t/a".into(), 1), ("t/b".into(), 3)]);
+    assert_eq!(house.asked(), []);
+    house.claimed("t/a", 1, 1);
+    assert_eq!(
+        house.asked(),
+        [],
+        "what it has in hand takes the room of what it asked for"
+    );
+    house.claimed("t/b", 3, 1);
+    assert_eq!(house.asked(), [("t/b".into(), 2)]);
+    house.assert_sound();
+}
+
+#[test]
+fn a_task_is_handed_over_told_of_and_forgotten_once_that_is_heard() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    assert_eq!(house.done(), [hand("t/a", fence)]);
+    house.staged(fence, Stage::Delivered);
+    assert_eq!(house.done(), [tell(fence, Word::Began)]);
+    assert_eq!(house.standings("t/a"), [Standing::Begun]);
+    house.staged(fence, Stage::Done(json!({ "a": 1 })));
+    let result = br#"{"a":1}"#.to_vec();
+    assert_eq!(house.done(), [tell(fence, Word::Done { result: result.clone() })]);
+    assert_eq!(house.standings("t/a"), [Standing::Over]);
+    assert_eq!(
+        house.asked(),
+        [("t/a".into(), 1)],
+        "it need not wait for the queue to hear of it"
+    );
+    house.hands.unheard(fence);
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(house.done(), [tell(fence, Word::Done { result })]);
+    house.hands.heard(fence, false, &mut house.effects);
+    assert_eq!(house.standings("t/a"), []);
+}
+
+#[test]
+fn what_is_kept_ahead_follows_as_soon_as_there_is_a_hand_for_it() {
+    let mut house = House::of(&[taker("t/a", 1, 2)]);
+    house.asked();
+    let fences = house.claimed("t/a", 3, 3);
+    assert_eq!(house.done(), [hand("t/a", fences[0])]);
+    house.staged(fences[0], Stage::Failed("no ink".to_owned()));
+    let word = Word::Failed {
+        why: "no ink".to_owned(),
+        mend: Mend::Possible,
+    };
+    assert_eq!(house.done(), [tell(fences[0], word), hand("t/a", fences[1])]);
+    house.assert_sound();
+}
+
+#[test]
+fn a_task_whose_agent_ended_is_abandoned_and_one_that_it_never_saw_is_given_back() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.staged(fences[0], Stage::Delivered);
+    house.done();
+    house.staged(fences[0], Stage::Lost("killed".to_owned()));
+    house.staged(fences[1], Stage::Lost("killed".to_owned()));
+    assert_eq!(
+        house.done(),
+        [tell(fences[0], Word::Abandoned), tell(fences[1], Word::GivenBack)]
+    );
+}
+
+#[test]
+fn a_revoked_task_is_recalled_and_takes_room_until_its_agent_has_left_it() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Delivered);
+    house.done();
+    house.hands.revoked(fence, &mut house.effects);
+    assert_eq!(house.done(), [Effect::Recall(fence)]);
+    assert_eq!(house.asked(), []);
+    house.hands.beat(|_| None, &mut house.effects);
+    assert_eq!(house.done(), [], "its lease is nobody's business any more");
+    house.staged(fence, Stage::Lost("it was recalled".to_owned()));
+    assert_eq!(house.done(), []);
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    house.assert_sound();
+}
+
+#[test]
+fn what_comes_of_a_recalled_task_all_the_same_is_told_to_be_kept_as_a_late_result() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.hands.revoked(fence, &mut house.effects);
+    house.done();
+    house.staged(fence, Stage::Done(json!(1)));
+    assert_eq!(house.done(), [tell(fence, Word::Done { result: b"1".to_vec() })]);
+    house.hands.heard(fence, true, &mut house.effects);
+    assert_eq!((house.standings("t/a"), house.done()), (vec![], vec![]));
+}
+
+#[test]
+fn a_lease_that_turns_out_to_be_over_is_as_good_as_revoked() {
+    let mut house = House::of(&[taker("t/a", 1, 1)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.done();
+    house.hands.heard(fences[0], true, &mut house.effects);
+    house.hands.heard(fences[1], true, &mut house.effects);
+    assert_eq!(house.done(), [Effect::Recall(fences[0])]);
+    assert_eq!(house.standings("t/a"), [Standing::Recalled]);
+}
+
+#[test]
+fn who_is_away_or_refuses_gives_back_what_it_has_not_begun() {
+    let mut house = House::of(&[taker("t/a", 2, 1)]);
+    house.asked();
+    let fences = house.claimed("t/a", 3, 3);
+    house.staged(fences[0], Stage::Delivered);
+    house.done();
+    house.hands.seen(&worker("t/a"), false, &mut house.effects);
+    assert_eq!(
+        house.done(),
+        [
+            tell(fences[1], Word::GivenBack),
+            Effect::Recall(fences[1]),
+            tell(fences[2], Word::GivenBack)
+        ]
+    );
+    assert_eq!(house.asked(), []);
+    house.staged(fences[0], Stage::Done(json!(1)));
+    house.staged(fences[1], Stage::Lost("it was recalled".to_owned()));
+    house.done();
+    house.hands.seen(&worker("t/a"), true, &mut house.effects);
+    assert_eq!(house.asked(), [("t/a".into(), 3)]);
+    let fence = house.claimed("t/a", 3, 1)[0];
+    house.done();
+    house.hands.refused(claim(fence), &mut house.effects);
+    assert_eq!(house.done(), [tell(fence, Word::GivenBack)]);
+    assert_eq!(house.asked(), [], "until it is seen again");
+    house.assert_sound();
+}
+
+#[test]
+fn what_an_agent_has_that_leaves_the_roster_is_theirs_no_more_and_what_it_asked_for_is_given_back() {
+    let mut house = House::of(&[taker("t/a", 2, 0), taker("t/b", 1, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 1, 1);
+    house.staged(fences[0], Stage::Delivered);
+    house.done();
+    house.hands.staff(&[team(&[taker("t/b", 1, 0)])], &mut house.effects);
+    assert_eq!(
+        house.done(),
+        [tell(fences[0], Word::Abandoned), Effect::Recall(fences[0])]
+    );
+    let late = house.claimed("t/a", 1, 1)[0];
+    assert_eq!(house.done(), [tell(late, Word::GivenBack)]);
+    house.staged(fences[0], Stage::Lost("it was recalled".to_owned()));
+    assert!(!house.hands.knows(&worker("t/a")) && house.hands.knows(&worker("t/b")));
+}
+
+#[test]
+fn an_idle_worker_gets_the_tail_of_the_heaviest_sibling_that_it_is_able_to_do() {
+    let mut house = House::of(&[taker("t/a", 1, 8), taker("t/b", 1, 8)]);
+    house.asked();
+    let own = house.claimed("t/b", 1, 1)[0];
+    let fences = house.claimed("t/a", 1, 9);
+    house.staged(own, Stage::Delivered);
+    house.done();
+    house.staged(own, Stage::Done(json!(1)));
+    let given_back: Vec<_> = (5..9).rev().map(|place| tell(fences[place], Word::GivenBack)).collect();
+    assert_eq!(house.done()[1..], given_back);
+    house.assert_sound();
+}
+
+#[test]
+fn the_tail_of_a_sibling_that_can_do_more_stays_where_it_is() {
+    let able: Arc<[Capability]> = [Capability::new("paint").unwrap()].into();
+    let mut house = House::of(&[
+        Taker {
+            able,
+            ..taker("t/a", 1, 8)
+        },
+        taker("t/b", 1, 8),
+    ]);
+    house.asked();
+    let own = house.claimed("t/b", 1, 1)[0];
+    house.claimed("t/a", 1, 9);
+    house.done();
+    house.staged(own, Stage::Done(json!(1)));
+    assert_eq!(house.done(), [tell(own, Word::Done { result: b"1".to_vec() })]);
+}
+
+#[test]
+fn leases_of_all_that_is_not_over_are_prolonged_with_how_far_it_is() {
+    let mut house = House::of(&[taker("t/a", 1, 1)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.done();
+    let percent = |fence| (fence == fences[0]).then_some(40);
+    house.hands.beat(percent, &mut house.effects);
+    let alive = |percent| Word::Alive { lease: None, percent };
+    assert_eq!(
+        house.done(),
+        [tell(fences[0], alive(Some(40))), tell(fences[1], alive(None))]
+    );
+    assert_eq!(house.hands.progress(fences[0], 50), None, "nobody has begun");
+    house.staged(fences[0], Stage::Delivered);
+    assert_eq!(
+        house.hands.progress(fences[0], 50),
+        Some(tell(fences[0], alive(Some(50))))
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Move {
+    Ask,
+    Claim(usize, usize),
+    Stage(usize, u8),
+    Revoke(usize),
+    Hear(usize, bool),
+    See(usize, bool),
+    Refuse(usize),
+    Staff(usize),
+    Anew,
+}
+
+fn any_move() -> impl Strategy<Value = Move> {
+    prop_oneof![
+        4 => Just(Move::Ask),
+        6 => (0..4usize, 0..3usize).prop_map(|(who, count)| Move::Claim(who, count)),
+        10 => (any::<prop::sample::Index>(), 0..5u8).prop_map(|(which, stage)| Move::Stage(which.index(40), stage)),
+        2 => (0..40usize).prop_map(Move::Revoke),
+        6 => (0..40usize, any::<bool>()).prop_map(|(which, stale)| Move::Hear(which, stale)),
+        2 => (0..4usize, any::<bool>()).prop_map(|(who, is_here)| Move::See(who, is_here)),
+        1 => (0..40usize).prop_map(Move::Refuse),
+        1 => (0..5usize).prop_map(Move::Staff),
+        1 => Just(Move::Anew),
+    ]
+}
+
+/// The world around hands: what was asked for and not answered, which posts are with agents.
+#[derive(Default)]
+struct World {
+    asked: BTreeMap<Worker, Vec<usize>>,
+    posts: BTreeSet<Fence>,
+    told: BTreeMap<Fence, Vec<Word>>,
+}
+
+impl World {
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Ask { worker, most, .. } => self.asked.entry(worker).or_default().push(most),
+                Effect::Hand { claim, .. } => assert!(self.posts.insert(claim.fence), "handed over twice"),
+                Effect::Recall(fence) => assert!(self.posts.contains(&fence)),
+                Effect::Tell { fence, word, .. } => self.told.entry(fence).or_default().push(word),
+            }
+        }
+    }
+
+    fn post(&self, which: usize) -> Option<Fence> {
+        self.posts.iter().nth(which).copied()
+    }
+}
+
+fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
+    match *next {
+        Move::Ask => house.hands.ask(&mut house.chance, &mut house.effects),
+        Move::Claim(who, count) => {
+            let name = takers[who].worker.clone();
+            let Some(most) = world.asked.get_mut(&name).and_then(Vec::pop) else {
+                return;
+            };
+            house.claimed(name.as_str(), most, count.min(most));
+        }
+        Move::Stage(which, stage) => {
+            let Some(fence) = world.post(which) else { return };
+            let stage = match stage {
+                0 => Stage::Delivered,
+                1 => Stage::Accepted,
+                2 => Stage::Done(json!(1)),
+                3 => Stage::Failed("x".to_owned()),
+                _ => Stage::Lost("x".to_owned()),
+            };
+            if stage.is_last() {
+                world.posts.remove(&fence);
+            }
+            house.staged(fence, stage);
+        }
+        Move::Revoke(which) => house.hands.revoked(Fence::new(which as u64), &mut house.effects),
+        Move::Hear(which, is_stale) => {
+            let fence = Fence::new(which as u64);
+            if world.told.contains_key(&fence) {
+                house.hands.heard(fence, is_stale, &mut house.effects);
+            }
+        }
+        Move::See(who, is_here) => house.hands.seen(&takers[who].worker, is_here, &mut house.effects),
+        Move::Refuse(which) => {
+            // A refusal follows at once on what is handed over.
+            let last = house
+                .hands
+                .held
+                .iter()
+                .filter(|(_, held)| matches!(held.step, Step::Handed))
+                .nth(which);
+            let Some(fence) = last.map(|(fence, _)| *fence) else {
+                return;
+            };
+            world.posts.remove(&fence);
+            house.hands.refused(claim(fence), &mut house.effects);
+        }
+        Move::Staff(count) => house
+            .hands
+            .staff(&[team(&takers[..count.min(takers.len())])], &mut house.effects),
+        Move::Anew => {
+            house.hands.asks_anew();
+            world.asked.clear();
+        }
+    }
+    let effects = house.done();
+    world.perform(effects);
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_counts_agree_and_nothing_is_left_in_hand_in_the_end(
+        moves in prop::collection::vec(any_move(), 1..120)
+    ) {
+        let takers = [taker("t/a", 1, 0), taker("t/b", 2, 3), taker("t/c", 1, 5), taker("t/d", 3, 0)];
+        let (mut house, mut world) = (House::of(&takers), World::default());
+        for next in &moves {
+            make(&mut house, &mut world, &takers, next);
+            house.assert_sound();
+        }
+        // Everybody leaves, every post ends, and the queue hears all.
+        house.hands.staff(&[], &mut house.effects);
+        world.perform(house.done());
+        for (worker, asked) in std::mem::take(&mut world.asked) {
+            for most in asked {
+                house.hands.claimed(&worker, most, Vec::new(), &mut house.effects);
+            }
+        }
+        for fence in std::mem::take(&mut world.posts) {
+            house.staged(fence, Stage::Lost("x".to_owned()));
+        }
+        let all: Vec<_> = house.hands.held.keys().copied().collect();
+        for fence in all {
+            house.hands.heard(fence, false, &mut house.effects);
+        }
+        prop_assert_eq!(house.hands.count(), 0);
+        prop_assert!(house.hands.hands.is_empty(), "{:?}", house.hands.hands);
+    }
+}

@@ -1,0 +1,17 @@
+//! Hands tasks to agents of teams, and tells the queue what became of them.
+//!
+//! ```text
+//!   roster ──who takes tasks──▶ ┌───────┐ ──claim──▶ queue
+//!                               │ Hands │ ◀─claims──
+//!   agents ◀──post of a task─── │       │ ──tell───▶ begun, done, failed, abandoned, given back
+//!          ───stages──────────▶ └───────┘ ◀─revoked─
+//! ```
+
+mod actor;
+mod hands;
+mod roster;
+
+pub use actor::Dispatcher;
+pub(crate) use actor::{Settings, Shared};
+pub use hands::{InHand, Standing};
+pub use roster::{Roster, Taker, TakingTeam};
