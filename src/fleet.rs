@@ -16,6 +16,8 @@ use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig};
 use triarch_telemetry::{EventLog, Exposition, Loudness};
+use triarch_work::dispatcher::{InHand, Roster};
+use triarch_work::{InHands, TaskAddress};
 
 use crate::changes::Desk;
 use crate::config::{Config, Source};
@@ -72,6 +74,16 @@ pub(crate) struct Tree {
     pub(crate) listens: Option<SocketAddr>,
     pub(crate) bounds: Bounds,
     pub(crate) changes: Desk,
+    pub(crate) tasks: Tasks,
+}
+
+/// The ways to tasks.
+#[derive(Clone)]
+pub(crate) struct Tasks {
+    pub(crate) address: TaskAddress,
+    /// Where it is said which agents take tasks.
+    pub(crate) roster: Roster,
+    pub(crate) in_hands: InHands,
 }
 
 /// What a ground is made of.
@@ -151,6 +163,13 @@ impl Ground {
     pub(crate) fn note(&self, act: &Act) {
         act.apply(&mut self.known());
         self.ledger.note(act);
+    }
+
+    /// Tells who takes tasks, by the descriptions of those who are there now.
+    pub(crate) fn call_the_roll(&self) {
+        if let Some(tree) = self.tree.get() {
+            tree.tasks.roster.set(self.known().taking());
+        }
     }
 
     /// Has all be as the runtime before this one left it, before the tree is built. Returns what is to be said of it.
@@ -263,6 +282,18 @@ impl Fleet {
 
     pub(crate) fn observer(&self) -> &Observer {
         &self.observer
+    }
+
+    pub(crate) fn tasks(&self) -> Result<&TaskAddress, Trouble> {
+        let tree = self.ground.tree.get();
+        let tasks = tree.map(|tree| &tree.tasks.address);
+        tasks.ok_or_else(|| Trouble::failed("the runtime is still starting"))
+    }
+
+    /// The tasks that the agent has in hand whose path names no part of a team.
+    pub(crate) fn in_hand_of(&self, path: &str) -> Vec<InHand> {
+        let tree = self.ground.tree.get();
+        tree.map_or_else(Vec::new, |tree| tree.tasks.in_hands.of(path))
     }
 
     pub(crate) fn kinds(&self) -> &Kinds {

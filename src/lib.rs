@@ -27,6 +27,7 @@ pub use triarch_programs as programs;
 pub use triarch_supervision::*;
 pub use triarch_teams as teams;
 pub use triarch_telemetry as telemetry;
+pub use triarch_work as work;
 
 /// The code in the README, compiled and run with the tests of the documentation.
 #[cfg(doctest)]

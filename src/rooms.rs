@@ -3,6 +3,7 @@
 //! ```text
 //! root             one_for_one: addresses outlive restarts, so nobody needs a neighbour's restart
 //! ├─ telemetry     first, to see the others start and stop
+//! ├─ work          before the teams, to whose agents it hands tasks
 //! ├─ programs      before the teams, whose programs it logs, and buries with what they left behind
 //! ├─ gateway       before the teams, so that it can be asked how they start and stop; with the agent `changes`
 //! └─ <team> …      last, so that what they use is there before them and after them
@@ -11,17 +12,18 @@
 use std::sync::Arc;
 
 use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request, Written};
+use triarch_journal::RealDisk;
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_telemetry::{self as telemetry, Exposition, Health};
 
 use crate::changes::{Changes, Desk};
-use crate::fleet::Ground;
+use crate::fleet::{Ground, Tasks};
 use crate::operations;
 use crate::reload;
 
 /// The rooms that the runtime does not work without.
-const ROOMS: [&str; 3] = ["telemetry", "programs", "gateway"];
+const ROOMS: [&str; 4] = ["telemetry", "work", "programs", "gateway"];
 
 /// What everybody counts in, and shows it.
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
@@ -33,13 +35,14 @@ pub(crate) fn exposition() -> Result<Exposition, Failure> {
     )?)
 }
 
-/// The tree as it is described, before it starts, and the way to who changes it.
-pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<(Root, Desk), Failure> {
+/// The tree as it is described, before it starts, with the ways to who changes it and to tasks.
+pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<(Root, Desk, Tasks), Failure> {
     let (running, deviations) = (ground.running(), ground.deviations());
     let (changes, desk) = Changes::child();
     let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?.child(changes);
     let exposition = &ground.exposition;
     let events = ground.events.clone();
+    let (work, tasks) = work(ground, &running.settings.work)?;
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())
         .supervisor(telemetry::room(
@@ -48,6 +51,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
             Some(events),
             exposition,
         )?)
+        .supervisor(work)
         .supervisor(programs)
         .supervisor(gateway);
     for team in &running.teams {
@@ -55,7 +59,21 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
         let span = running.settings.runtime.span.get();
         root = root.supervisor(reload::staff_beginning(team, &ground.kinds, span, begin)?);
     }
-    Ok((root, desk))
+    Ok((root, desk, tasks))
+}
+
+/// The room of tasks, whose journal lies in the state folder.
+fn work(ground: &Ground, config: &triarch_work::Config) -> Result<(Supervisor, Tasks), Failure> {
+    let disk = Arc::new(RealDisk::at(ground.state_dir.join("work"))?);
+    let instruments = ground.exposition.instruments();
+    let work = triarch_work::room(config.clone(), disk, triarch_journal::Config::default(), instruments)?;
+    let (work, roster, in_hands) = work.dispatching(Arc::clone(&ground.office));
+    let tasks = Tasks {
+        address: work.tasks,
+        roster,
+        in_hands,
+    };
+    Ok((work.room, tasks))
 }
 
 /// Performs what is asked for at the doors.

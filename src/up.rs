@@ -101,7 +101,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
         forget_the_gone(ground);
     }
     let (listens, bounds, _farewell) = (doors.http(), doors.bounds(), doors.farewell());
-    let (root, changes) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
+    let (root, changes, tasks) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
     let tree = root.start().await.inspect_err(|_| {
         if let Some(words) = by_hand(ground) {
             ground.complain(&words);
@@ -114,7 +114,9 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
         listens,
         bounds,
         changes,
+        tasks,
     });
+    ground.call_the_roll();
     print(&welcome(ground, &tree));
     if let Some(told) = ground.programs.leftovers().and_then(told_of) {
         ground.complain(&told);

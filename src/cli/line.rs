@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::tasks::TaskVerb;
 use crate::operations::{
     Ask, Broadcast, Code, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn, Status,
     Stop, TeamList, TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Trouble, Why,
@@ -63,6 +64,9 @@ pub(super) enum Verb {
     /// Shows agents, changes them, and sends them posts.
     #[command(subcommand)]
     Agent(AgentVerb),
+    /// Submits tasks, shows them, and waits for them.
+    #[command(subcommand)]
+    Task(TaskVerb),
     /// Writes, checks and shows the description of the fleet.
     #[command(subcommand)]
     Config(ConfigVerb),

@@ -16,6 +16,7 @@ mod show;
 #[cfg(test)]
 mod snapshots;
 mod table;
+mod tasks;
 mod top;
 
 use std::ffi::OsString;
@@ -83,6 +84,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
         Verb::Why(asked) => answer(&described, &asked, as_json)?,
         Verb::Team(verb) => of_team(&described, &verb, as_json)?,
         Verb::Agent(verb) => of_agent(&described, &verb, as_json)?,
+        Verb::Task(verb) => tasks::perform(&described, &verb, as_json)?,
     }
     Ok(0)
 }

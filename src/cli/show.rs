@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::screen::{Screen, Tint};
 use super::table::{Cell, Columns, table};
+use super::tasks;
 use crate::operations::{
     AgentSeen, ChangeSeen, MailboxSeen, NodeSeen, Nodes, Past, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen,
     WhyShown,
@@ -79,7 +80,7 @@ fn by_state(states: &BTreeMap<String, usize>) -> String {
 }
 
 /// Lines of a name and what stands behind it.
-fn facts(screen: &Screen, facts: &[(&str, String)]) -> String {
+pub(super) fn facts(screen: &Screen, facts: &[(&str, String)]) -> String {
     let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| {
         let name = screen.tint(Tint::Faint, &format!("{name:widest$}"));
@@ -254,6 +255,7 @@ impl Show for WhyShown {
                 ("last end", self.last_exit.clone().unwrap_or_default()),
                 ("mailbox", mailbox(self.mailbox.as_ref())),
                 ("posts", handled(self.mailbox.as_ref())),
+                ("tasks", tasks::held(&self.tasks)),
                 ("shows", value(self.shown.as_ref())),
                 ("next", self.next.clone().unwrap_or_default()),
                 ("policy", self.policy.join("; ")),

@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use triarch_gateway as gateway;
 use triarch_programs as programs;
-use triarch_teams::{SettingError, Span, TeamConfig};
+use triarch_teams::{SettingError, Size, Span, TeamConfig};
 use triarch_telemetry as telemetry;
+use triarch_work as work;
 
 /// All settings of a runtime, in the order of its tree.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +20,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// The log of what happens to agents.
     pub telemetry: TelemetryConfig,
+    /// Durable tasks.
+    pub work: work::Config,
     /// Agents that are programs.
     pub programs: programs::Config,
     /// The doors: HTTP, and the socket of the command line.
@@ -102,7 +105,7 @@ pub struct TelemetryConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct EventLimits {
     /// The size at which a file of events makes way for a new one.
-    pub file_bytes: programs::Size,
+    pub file_bytes: Size,
     /// How many such files there are, the newest among them.
     pub files: usize,
 }
@@ -203,7 +206,7 @@ impl Default for EventLimits {
 impl From<telemetry::files::Bounds> for EventLimits {
     fn from(bounds: telemetry::files::Bounds) -> Self {
         Self {
-            file_bytes: programs::Size(bounds.file_bytes),
+            file_bytes: Size(bounds.file_bytes),
             files: bounds.files,
         }
     }

@@ -30,6 +30,11 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> 
         faults: Vec::new(),
     };
     look.settings(&[key("telemetry")], config.telemetry.faults());
+    let work = config.work.clone().validated().err();
+    look.settings(
+        &[key("work")],
+        work.iter().map(|fault| told(fault.setting(), fault)).collect(),
+    );
     let programs = config.programs.clone().validated().err();
     let roomless = if config.programs.log_file_bytes.0 == 0 {
         "log_file_bytes"

@@ -14,6 +14,7 @@ mod past;
 mod posts;
 mod runtime;
 mod seen;
+mod tasks;
 mod teams;
 mod trouble;
 mod why;
@@ -34,12 +35,17 @@ pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use logs::LogsRead;
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
-pub(crate) use posts::{Ask, Broadcast, Proof, SendPost, Sent};
+pub(crate) use posts::span as patience;
+pub(crate) use posts::{Ask, Body, Broadcast, Proof, SendPost, Sent};
 pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, span};
+pub(crate) use tasks::{
+    LabelAsked, StatsShown, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen, TaskShow,
+    TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, task_id, task_kind,
+};
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
 pub(crate) use trouble::{Code, Trouble, caused};
-pub(crate) use why::{Why, WhyShown};
+pub(crate) use why::{TaskHeld, Why, WhyShown};
 
 /// How long a question may take that nobody has to do anything for: a runtime that is slower hangs.
 pub(crate) const QUICK: Duration = Duration::from_secs(10);
@@ -91,7 +97,8 @@ macro_rules! operations {
 
 operations![
     Status, TreeShown, Why, Down, Reload, TeamList, TeamShow, TeamStart, TeamStop, TeamScale, Broadcast, List, Show,
-    Spawn, Stop, Kill, Restart, Pause, Resume, SendPost, Ask, LogsRead,
+    Spawn, Stop, Kill, Restart, Pause, Resume, SendPost, Ask, LogsRead, TaskSubmit, TaskList, TaskShow, TaskWait,
+    TaskCancel, TaskRetry, TasksDead, TaskDrop, TaskDrain, TaskStats,
 ];
 
 /// The word that a value is written as in descriptions and JSON.

@@ -70,7 +70,7 @@ fn ten_seconds() -> Span {
     Span(Duration::from_secs(10))
 }
 
-pub(super) fn span(text: &str) -> Result<Span, String> {
+pub(crate) fn span(text: &str) -> Result<Span, String> {
     let read = humantime::parse_duration(text);
     read.map(Span)
         .map_err(|error| format!("{error}; write it as in 250ms or 5s"))
@@ -264,7 +264,10 @@ async fn proof(sent: &mut Sent, stages: &Stages, wait: Wait) -> Result<(), Strin
         Wait::Done => Proof::Done,
     };
     loop {
-        let stage = stages.recv_async().await.map_or_else(|_| Stage::Lost(DROPPED.to_owned()), |(_, stage)| stage);
+        let stage = stages
+            .recv_async()
+            .await
+            .map_or_else(|_| Stage::Lost(DROPPED.to_owned()), |(_, stage)| stage);
         sent.proof = match stage {
             Stage::Delivered => Proof::Delivered,
             Stage::Accepted => Proof::Accepted,

@@ -43,10 +43,21 @@ pub(crate) struct WhyShown {
     pub(crate) policy: Vec<String>,
     /// What it last showed of itself.
     pub(crate) shown: Option<Value>,
+    /// The tasks that it has.
+    #[serde(default)]
+    pub(crate) tasks: Vec<TaskHeld>,
     /// The processes of its program.
     pub(crate) processes: Vec<Value>,
     #[serde(flatten)]
     pub(crate) past: Past,
+}
+
+/// A task that an agent has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TaskHeld {
+    pub(crate) task: u64,
+    /// `ahead`, `handed`, `begun`, `over` or `recalled`.
+    pub(crate) standing: String,
 }
 
 impl Operation for Why {
@@ -99,10 +110,20 @@ impl Operation for Why {
             restart_in_ms: restart_in.map(millis),
             policy: child.map_or_else(Vec::new, policy),
             shown: own_words,
+            tasks: tasks(fleet, &place.plain()),
             past,
             path: place.path,
         })
     }
+}
+
+fn tasks(fleet: &Fleet, path: &str) -> Vec<TaskHeld> {
+    let held = fleet.in_hand_of(path).into_iter();
+    held.map(|held| TaskHeld {
+        task: held.task.number(),
+        standing: super::word(&held.standing),
+    })
+    .collect()
 }
 
 /// How long it has been so, where its history reaches back.

@@ -49,6 +49,12 @@ pub(super) fn check(fleet: &Fleet, plan: &Plan, span: usize) -> Result<(), Troub
 
 /// One act after the other, until one fails.
 pub(super) async fn take(fleet: &Fleet, step: &Step) -> Result<(), Broken> {
+    let taken = act(fleet, step).await;
+    fleet.ground().call_the_roll();
+    taken
+}
+
+async fn act(fleet: &Fleet, step: &Step) -> Result<(), Broken> {
     for (done, act) in step.acts.iter().enumerate() {
         perform(fleet, act).await.map_err(|trouble| Broken { done, trouble })?;
         fleet.ground().note(act);

@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use triarch_teams::{AgentConfig, TeamConfig, TeamStrategy, names};
+use triarch_work::dispatcher::{Taker, TakingTeam};
+use triarch_work::words::{Capability, Worker};
 
 use crate::config::Config;
 
@@ -60,6 +62,12 @@ impl Running {
         wanted
     }
 
+    /// The agents that take tasks, by team.
+    pub(crate) fn taking(&self) -> Vec<TakingTeam> {
+        let teams = self.teams.iter().map(RunningTeam::taking);
+        teams.filter(|team| !team.takers.is_empty()).collect()
+    }
+
     pub(crate) fn team(&self, name: &str) -> Option<&RunningTeam> {
         self.teams.iter().find(|team| team.rules.name == name)
     }
@@ -75,6 +83,15 @@ impl RunningTeam {
         Self {
             rules: config,
             agents: agents.into_iter().flat_map(agents_of).collect(),
+        }
+    }
+
+    fn taking(&self) -> TakingTeam {
+        let name: Arc<str> = self.rules.name.as_str().into();
+        TakingTeam {
+            takers: self.agents.iter().filter_map(|agent| agent.taker(&name)).collect(),
+            dispatch: self.rules.dispatch.into(),
+            name,
         }
     }
 
@@ -131,6 +148,22 @@ impl RunningAgent {
             described: Arc::new(described),
             is_spawned: true,
         }
+    }
+
+    fn taker(&self, team: &str) -> Option<Taker> {
+        let rules = self.described.rules.tasks()?;
+        // Whoever describes it was told of words that are none.
+        let able = self
+            .described
+            .rules
+            .capabilities
+            .iter()
+            .filter_map(|word| Capability::new(word).ok());
+        Some(Taker {
+            worker: Worker::new(format!("{team}/{}", self.name)).ok()?,
+            able: able.collect(),
+            rules,
+        })
     }
 
     /// What it cannot be given while it lives: all but what it takes as tasks, and words for people.

@@ -112,7 +112,6 @@ mod records;
 mod rfc3339;
 mod room;
 mod settings;
-mod size;
 mod sys;
 #[cfg(test)]
 mod testing;
@@ -126,5 +125,5 @@ pub use program::{Plan, Program};
 pub use records::{EndReason, ExitRecord, Records, Running, Usage};
 pub use room::{described, room};
 pub use settings::{LimitSettings, Mode, ProgramSettings, SandboxKind, SandboxSettings, SecretSource};
-pub use size::Size;
+pub use triarch_teams::Size;
 pub use sys::{ProcessView, Survey, take_open_files};

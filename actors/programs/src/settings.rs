@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use triarch_teams::{SettingError, Span};
 
-use crate::size::Size;
+use triarch_teams::Size;
 
 /// The shortest line that a program must be able to write: its own words need room.
 const LINE_MIN: Size = Size(1 << 10);

@@ -81,6 +81,7 @@ mod natives;
 mod post;
 pub mod receipt;
 mod room;
+mod size;
 mod span;
 
 pub use check::Collision;
@@ -96,6 +97,7 @@ pub use natives::natives;
 pub use post::{Brief, BriefInput, NoPostId, Post, PostId, PostOffice};
 pub use receipt::Receipt;
 pub use room::{Members, faults, member, members, names, room, staffed};
+pub use size::Size;
 pub use span::Span;
 
 /// A description of a small team to watch, as `[[team]]` of a configuration in TOML.

@@ -2,23 +2,35 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use triarch_teams::{Size, Span};
+
 use crate::error::Error;
 
 /// The settings of the room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// For how long a claim holds without a heartbeat: 30 s.
+    #[serde(with = "as_span")]
+    #[schemars(with = "Span")]
     pub lease: Duration,
     /// How much sooner than the one below it a class of priority is served, most urgent first: so long must a task have
     /// been ready longer to be served as soon. 1 s, 10 s, 1 min, 10 min.
+    #[serde(skip)]
     pub head_starts: [Duration; 4],
     /// A task without a deadline is ordered within its class as if it had one so long after it became ready: 10 min.
+    #[serde(with = "as_span")]
+    #[schemars(with = "Span")]
     pub patience: Duration,
     /// After so many lapsed leases a task is dead: 16.
     pub lapses: u16,
     /// The most open tasks: 2,000,000.
     pub open_max: usize,
     /// The most bytes of the bodies of open tasks: 1 GiB.
+    #[serde(with = "as_size")]
+    #[schemars(with = "Size")]
     pub body_bytes_max: usize,
     /// The most sets of capabilities that open tasks need: 1,024.
     pub needs_max: usize,
@@ -27,11 +39,41 @@ pub struct Config {
     /// So many dead tasks are kept: 10,000.
     pub dead_max: usize,
     /// The most bytes of ended tasks that are kept, and as many of dead ones: 64 MiB.
+    #[serde(with = "as_size")]
+    #[schemars(with = "Size")]
     pub ended_bytes_max: usize,
     /// So many late results are kept: 256.
     pub late_max: usize,
     /// After so many bytes of records a snapshot is taken: 64 MiB.
+    #[serde(with = "as_size")]
+    #[schemars(with = "Size")]
     pub snapshot_after: usize,
+}
+
+/// A time as people write it.
+mod as_span {
+    use super::{Deserialize, Duration, Serialize, Span};
+
+    pub(super) fn serialize<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        Span(*time).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Span::deserialize(deserializer).map(|Span(time)| time)
+    }
+}
+
+/// An amount of bytes as people write it.
+mod as_size {
+    use super::{Deserialize, Serialize, Size};
+
+    pub(super) fn serialize<S: serde::Serializer>(bytes: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+        Size(u64::try_from(*bytes).unwrap_or(u64::MAX)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+        Size::deserialize(deserializer).map(Size::bytes)
+    }
 }
 
 impl Default for Config {

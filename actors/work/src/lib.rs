@@ -101,6 +101,8 @@ pub mod time;
 pub mod words;
 
 pub use codec::CodecError;
+pub use dispatcher::as_value;
+pub use config::Config;
 pub use queue::{Order, Queue, Request, TaskAddress, Word, machine};
 pub use record::{Attempt, LateResult};
 pub use room::{Events, InHands, Work, room};

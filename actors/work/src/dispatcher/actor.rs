@@ -360,7 +360,7 @@ impl Dispatcher {
 
     fn hand(&mut self, worker: &Worker, claim: Claim, observer: &Observer, effects: &mut Vec<Effect>) {
         let now = Moment::now();
-        let body = read(&claim.body);
+        let body = as_value(&claim.body);
         let sender = self.settings.shared.stages.0.clone();
         let mut post = self
             .settings
@@ -436,7 +436,7 @@ async fn tell(tasks: TaskAddress, task: TaskId, fence: Fence, word: Word) -> Hea
 }
 
 /// A body or a result in JSON is what it says; any other is its text.
-fn read(bytes: &[u8]) -> Value {
+pub fn as_value(bytes: &[u8]) -> Value {
     if bytes.is_empty() {
         return Value::Null;
     }
@@ -446,7 +446,7 @@ fn read(bytes: &[u8]) -> Value {
 fn brief(claim: &Claim) -> Brief {
     let inputs = claim.inputs.iter().map(|input| BriefInput {
         task: input.task.number(),
-        result: read(&input.result),
+        result: as_value(&input.result),
     });
     Brief {
         id: claim.task.number(),

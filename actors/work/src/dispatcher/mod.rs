@@ -11,7 +11,7 @@ mod actor;
 mod hands;
 mod roster;
 
-pub use actor::Dispatcher;
+pub use actor::{Dispatcher, as_value};
 pub(crate) use actor::{Settings, Shared};
 pub use hands::{InHand, Standing};
 pub use roster::{Roster, Taker, TakingTeam};

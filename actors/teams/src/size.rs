@@ -16,7 +16,7 @@ pub struct Size(pub u64);
 
 impl Size {
     /// The number of bytes, or as many as this machine can count.
-    pub(crate) fn bytes(self) -> usize {
+    pub fn bytes(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 

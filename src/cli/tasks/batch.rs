@@ -1,0 +1,208 @@
+//! Tasks from a file, a line of JSON each, in as many requests as they take.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use triarch_work::task::{After, Submission};
+
+use super::super::ask::Connection;
+use crate::operations::{Code, Submitted, TaskSubmit, Trouble};
+
+/// The most tasks and bytes of one request, which the runtime takes as one.
+const TASKS_MAX: usize = 1_000;
+const BYTES_MAX: usize = 512 << 10;
+
+/// Submits each line of `file`. What was submitted before something went wrong stays so, and is said.
+pub(super) fn submit(runtime: &mut Connection, file: &Path) -> Result<Vec<Submitted>, Trouble> {
+    let mut submitted = Vec::new();
+    let mut batch = Batch::default();
+    for (index, line) in lines(file)?.enumerate() {
+        let line = line.map_err(|error| unread(file, &error))?;
+        if line.trim().is_empty() {
+            batch.places.push(None);
+            continue;
+        }
+        if batch.is_full(line.len()) {
+            send(runtime, &mut batch, &mut submitted)?;
+        }
+        batch
+            .add(index + 1, &line, &submitted)
+            .map_err(|trouble| so_far(trouble, &submitted))?;
+    }
+    send(runtime, &mut batch, &mut submitted)?;
+    Ok(submitted)
+}
+
+fn lines(file: &Path) -> Result<Box<dyn Iterator<Item = io::Result<String>>>, Trouble> {
+    if file == Path::new("-") {
+        return Ok(Box::new(io::stdin().lines()));
+    }
+    let opened = File::open(file).map_err(|error| unread(file, &error))?;
+    Ok(Box::new(BufReader::new(opened).lines()))
+}
+
+fn unread(file: &Path, error: &io::Error) -> Trouble {
+    let message = format!("{} cannot be read: {error}", file.display());
+    Trouble::new(Code::Usage, message, "name a file with a task in JSON on each line")
+}
+
+fn send(runtime: &mut Connection, batch: &mut Batch, submitted: &mut Vec<Submitted>) -> Result<(), Trouble> {
+    let tasks = batch.take(submitted.len());
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let accepted = runtime.ask(&TaskSubmit { tasks });
+    submitted.extend(accepted.map_err(|trouble| so_far(trouble, submitted))?);
+    Ok(())
+}
+
+fn so_far(trouble: Trouble, submitted: &[Submitted]) -> Trouble {
+    let (Some(first), Some(last)) = (submitted.first(), submitted.last()) else {
+        return trouble;
+    };
+    let told = format!(
+        "{} tasks, {} to {}, were submitted, then: ",
+        submitted.len(),
+        first.task,
+        last.task
+    );
+    Trouble {
+        message: told + &trouble.message,
+        ..trouble
+    }
+}
+
+/// Lines that have been read and not sent.
+#[derive(Debug, Default)]
+struct Batch {
+    tasks: Vec<Submission>,
+    bytes: usize,
+    /// How many tasks stand before this batch.
+    before: usize,
+    /// Of each line that was read, which task of the whole file it is; none of an empty one.
+    places: Vec<Option<usize>>,
+}
+
+impl Batch {
+    fn is_full(&self, more: usize) -> bool {
+        !self.tasks.is_empty() && (self.tasks.len() >= TASKS_MAX || self.bytes + more > BYTES_MAX)
+    }
+
+    fn add(&mut self, number: usize, line: &str, submitted: &[Submitted]) -> Result<(), Trouble> {
+        let mut task: Submission = serde_json::from_str(line).map_err(|error| {
+            let message = format!("line {number} is no task: {error}");
+            Trouble::new(
+                Code::Usage,
+                message,
+                "write it as in {\"kind\":\"build\",\"body\":{\"target\":\"all\"}}",
+            )
+        })?;
+        for after in &mut task.after {
+            self.resolve(after, number, submitted)?;
+        }
+        self.places.push(Some(self.before + self.tasks.len()));
+        self.tasks.push(task);
+        self.bytes += line.len();
+        Ok(())
+    }
+
+    /// Places count the lines of the whole file, from 0; the runtime counts those of one request.
+    fn resolve(&self, after: &mut After, number: usize, submitted: &[Submitted]) -> Result<(), Trouble> {
+        let After::Place(line) = *after else { return Ok(()) };
+        let place = usize::try_from(line)
+            .ok()
+            .and_then(|line| self.places.get(line).copied().flatten());
+        let Some(place) = place else {
+            let message = format!("line {number} waits for place {line}, where no earlier line has a task");
+            return Err(Trouble::new(
+                Code::Usage,
+                message,
+                "name an earlier line, counted from 0",
+            ));
+        };
+        *after = match (submitted.get(place), u32::try_from(place - self.before.min(place))) {
+            (Some(earlier), _) => After::Task(earlier.task),
+            (None, Ok(here)) => After::Place(here),
+            (None, Err(_)) => return Ok(()),
+        };
+        Ok(())
+    }
+
+    fn take(&mut self, before: usize) -> Vec<Submission> {
+        self.before = before + self.tasks.len();
+        self.bytes = 0;
+        std::mem::take(&mut self.tasks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use triarch_work::words::TaskId;
+
+    use super::*;
+
+    fn known(numbers: std::ops::Range<u64>) -> Vec<Submitted> {
+        let submitted = numbers.map(|number| Submitted {
+            task: TaskId::new(number),
+            is_known: false,
+        });
+        submitted.collect()
+    }
+
+    #[test]
+    fn places_count_the_lines_of_the_whole_file_whatever_was_sent_before() {
+        let mut batch = Batch::default();
+        batch.add(1, r#"{"kind":"a"}"#, &[]).unwrap();
+        batch.places.push(None);
+        batch.add(3, r#"{"kind":"b","after":[{"place":0}]}"#, &[]).unwrap();
+        let sent = batch.take(0);
+        assert_eq!(sent[1].after, [After::Place(0)]);
+        let submitted = known(70..72);
+        batch
+            .add(4, r#"{"kind":"c","after":[{"place":2}]}"#, &submitted)
+            .unwrap();
+        batch
+            .add(5, r#"{"kind":"d","after":[{"place":3}]}"#, &submitted)
+            .unwrap();
+        let sent = batch.take(2);
+        assert_eq!(sent[0].after, [After::Task(TaskId::new(71))]);
+        assert_eq!(sent[1].after, [After::Place(0)]);
+        for place in [1, 9] {
+            let line = format!(r#"{{"kind":"e","after":[{{"place":{place}}}]}}"#);
+            assert!(batch.add(6, &line, &submitted).is_err(), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_full_before_it_is_too_long_for_the_runtime() {
+        let mut batch = Batch::default();
+        assert!(
+            !batch.is_full(BYTES_MAX * 2),
+            "what is too long alone is the runtime's to refuse"
+        );
+        batch.add(1, r#"{"kind":"a"}"#, &[]).unwrap();
+        assert!(batch.is_full(BYTES_MAX) && !batch.is_full(100));
+        for _ in 1..TASKS_MAX {
+            batch.add(1, r#"{"kind":"a"}"#, &[]).unwrap();
+        }
+        assert!(batch.is_full(1));
+    }
+
+    #[test]
+    fn a_line_that_is_no_task_is_told_by_its_number() {
+        let trouble = Batch::default()
+            .add(7, r#"{"kind":"a","prio":1}"#, &known(1..3))
+            .unwrap_err();
+        assert!(
+            trouble.message.starts_with("line 7 is no task: unknown field `prio`"),
+            "{}",
+            trouble.message
+        );
+        let told = so_far(trouble, &known(1..3)).message;
+        assert!(
+            told.starts_with("2 tasks, 1 to 2, were submitted, then: line 7"),
+            "{told}"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! The verbs of tasks.
+
+mod batch;
+mod progress;
+mod show;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use triarch_teams::Span;
+use triarch_work::task::{Affinity, After, Priority, Retry, Submission};
+use triarch_work::words::{Capability, Key, Kind, TaskId, Worker};
+
+use super::answer;
+use super::ask::Connection;
+use super::describe::Described;
+use super::output::tell;
+use super::reach;
+use crate::operations::{
+    Body, Code, LabelAsked, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskShow, TaskStats,
+    TaskSubmit, TaskWait, TasksDead, Trouble, patience, task_id, task_kind,
+};
+use progress::Bar;
+pub(super) use show::held;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TaskVerb {
+    /// Submits a task, or many from a file; returns before any of them is begun.
+    Submit(Box<Submit>),
+    /// Lists tasks, in the order they were submitted.
+    List(TaskList),
+    /// Shows a task: where it stands, who has it, and how its attempts went.
+    Show(TaskShow),
+    /// Waits until tasks have ended, however they do.
+    Wait(TaskWait),
+    /// Calls tasks off, for good.
+    Cancel(TaskCancel),
+    /// Has tasks tried again that failed or are dead.
+    Retry(TaskRetry),
+    /// Lists tasks that failed, or were lost, as often as they may.
+    Dead(TasksDead),
+    /// Forgets tasks that have ended.
+    Drop(TaskDrop),
+    /// Takes no more tasks; those that are open go on.
+    Drain(TaskDrain),
+    /// Shows all tasks in figures.
+    Stats(TaskStats),
+}
+
+/// What is submitted.
+#[derive(Args, Debug)]
+pub(super) struct Submit {
+    /// What sort of work it is.
+    #[arg(value_parser = task_kind, required_unless_present = "file")]
+    kind: Option<Kind>,
+    /// What is to be done: JSON, or text.
+    #[arg(default_value = "null", hide_default_value = true)]
+    body: Body,
+    /// Submits what stands in a file instead, a task in JSON on each line; `-` for the standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "kind")]
+    file: Option<PathBuf>,
+    /// How soon it is done, beside others: critical, high, normal, low or background.
+    #[arg(long, value_parser = priority, default_value = "normal")]
+    priority: Priority,
+    /// Within which time it is to be done.
+    #[arg(long, value_name = "TIME", value_parser = patience)]
+    deadline: Option<Span>,
+    /// A missed deadline ends it.
+    #[arg(long, requires = "deadline")]
+    cancel_when_missed: bool,
+    /// After which time it may begin.
+    #[arg(long, value_name = "TIME", value_parser = patience)]
+    not_before: Option<Span>,
+    /// How long one attempt may take.
+    #[arg(long, value_name = "TIME", value_parser = patience)]
+    timeout: Option<Span>,
+    /// How often it is tried again where it fails, with waits that double.
+    #[arg(long, value_name = "TIMES", default_value_t = 0)]
+    retries: u16,
+    /// The wait before it is tried again for the first time.
+    #[arg(long, value_name = "TIME", value_parser = patience, default_value = "1s")]
+    retry_after: Span,
+    /// A task that is to be done before, which hands on its result; may be given several times.
+    #[arg(long, value_name = "TASK", value_parser = task_id)]
+    after: Vec<TaskId>,
+    /// What an agent must be able to do; may be given several times.
+    #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
+    needs: Vec<Capability>,
+    /// The agent that is to do it, by its path.
+    #[arg(long = "for", value_name = "AGENT", value_parser = worker)]
+    worker: Option<Worker>,
+    /// What makes it the same task however often it is submitted.
+    #[arg(long, value_parser = key)]
+    key: Option<Key>,
+    /// What it is found by, as name=value; may be given several times.
+    #[arg(long, value_name = "LABEL")]
+    label: Vec<LabelAsked>,
+    /// What it may cost, in units of those who do it.
+    #[arg(long, value_name = "UNITS")]
+    budget: Option<u64>,
+    /// The task it is a part of.
+    #[arg(long, value_name = "TASK", value_parser = task_id)]
+    parent: Option<TaskId>,
+    /// Waits until all have ended.
+    #[arg(long)]
+    wait: bool,
+}
+
+fn priority(text: &str) -> Result<Priority, String> {
+    let found = Priority::ALL.into_iter().find(|priority| priority.label() == text);
+    found.ok_or_else(|| format!("there are {}", Priority::ALL.map(Priority::label).join(", ")))
+}
+
+fn capability(text: &str) -> Result<Capability, String> {
+    Capability::new(text).map_err(|error| error.to_string())
+}
+
+fn worker(text: &str) -> Result<Worker, String> {
+    Worker::new(text).map_err(|error| error.to_string())
+}
+
+fn key(text: &str) -> Result<Key, String> {
+    Key::new(text).map_err(|error| error.to_string())
+}
+
+impl Submit {
+    fn submission(&self, kind: Kind) -> Submission {
+        let time = |span: Option<Span>| span.map(|Span(time)| time);
+        let labels = self.label.iter().cloned().map(|LabelAsked(name, value)| (name, value));
+        Submission {
+            body: self.body.0.to_string().into_bytes(),
+            priority: self.priority,
+            deadline: time(self.deadline),
+            cancel_when_missed: self.cancel_when_missed,
+            not_before: time(self.not_before),
+            timeout: time(self.timeout),
+            retry: Retry {
+                retries: self.retries,
+                first: self.retry_after.0,
+                ..Retry::default()
+            },
+            after: self.after.iter().copied().map(After::Task).collect(),
+            needs: self.needs.clone(),
+            affinity: self.worker.clone().map(|worker| Affinity { worker, hold: None }),
+            key: self.key.clone(),
+            labels: labels.collect(),
+            budget: self.budget,
+            parent: self.parent,
+            ..Submission::of(kind)
+        }
+    }
+}
+
+pub(super) fn perform(described: &Described, verb: &TaskVerb, as_json: bool) -> Result<(), Trouble> {
+    match verb {
+        TaskVerb::Submit(asked) => submit(described, asked, as_json),
+        TaskVerb::List(asked) => answer(described, asked, as_json),
+        TaskVerb::Show(asked) => answer(described, asked, as_json),
+        TaskVerb::Wait(asked) => wait(&mut reach(described)?, asked, as_json),
+        TaskVerb::Cancel(asked) => answer(described, asked, as_json),
+        TaskVerb::Retry(asked) => answer(described, asked, as_json),
+        TaskVerb::Dead(asked) => answer(described, asked, as_json),
+        TaskVerb::Drop(asked) => answer(described, asked, as_json),
+        TaskVerb::Drain(asked) => answer(described, asked, as_json),
+        TaskVerb::Stats(asked) => answer(described, asked, as_json),
+    }
+}
+
+fn submit(described: &Described, asked: &Submit, as_json: bool) -> Result<(), Trouble> {
+    let mut runtime = reach(described)?;
+    let submitted = match (&asked.file, &asked.kind) {
+        (Some(file), _) => batch::submit(&mut runtime, file)?,
+        (None, Some(kind)) => {
+            let tasks = vec![asked.submission(kind.clone())];
+            runtime.ask(&TaskSubmit { tasks })?
+        }
+        // The command line asks for one of them.
+        (None, None) => Vec::new(),
+    };
+    if !asked.wait || submitted.is_empty() {
+        return tell(&submitted, as_json);
+    }
+    let all = TaskWait::for_all(submitted.iter().map(|submitted: &Submitted| submitted.task));
+    wait(&mut runtime, &all, as_json)
+}
+
+/// Those that did not end well are told with the rest, and are the exit code.
+fn wait(runtime: &mut Connection, asked: &TaskWait, as_json: bool) -> Result<(), Trouble> {
+    let mut bar = Bar::default();
+    let waited = runtime.ask_told(asked, |progress| {
+        bar.show(&progress);
+        Ok(())
+    });
+    bar.wipe();
+    let waited = waited?;
+    tell(&waited, as_json)?;
+    if waited.troubles.is_empty() {
+        Ok(())
+    } else {
+        Err(Trouble::silent(Code::Failed))
+    }
+}

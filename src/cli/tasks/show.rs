@@ -1,0 +1,262 @@
+//! Tasks as people read them.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::super::screen::{Screen, Tint};
+use super::super::show::{Show, counted, facts, span};
+use super::super::table::{Cell, Columns, table};
+use crate::operations::{StatsShown, Submitted, TaskHeld, TaskSeen, TasksChanged, Waited};
+
+fn tint(state: &str) -> Tint {
+    match state {
+        "done" => Tint::Good,
+        "claimed" | "running" => Tint::Busy,
+        "expired" | "cancelled" => Tint::Poor,
+        "failed" | "dead" => Tint::Bad,
+        "ready" => Tint::Plain,
+        _ => Tint::Faint,
+    }
+}
+
+/// The numbers of tasks, in as few words as they can be told.
+fn numbers(tasks: impl Iterator<Item = u64>) -> String {
+    let mut stretches: Vec<(u64, u64)> = Vec::new();
+    for task in tasks {
+        match stretches.last_mut() {
+            Some((_, last)) if *last + 1 == task => *last = task,
+            _ => stretches.push((task, task)),
+        }
+    }
+    let told = stretches.iter().map(|(first, last)| match last - first {
+        0 => first.to_string(),
+        _ => format!("{first}..{last}"),
+    });
+    told.collect::<Vec<_>>().join(" ")
+}
+
+/// The tasks that an agent has, the first of them.
+pub(in crate::cli) fn held(tasks: &[TaskHeld]) -> String {
+    const TOLD: usize = 8;
+    let told = tasks.iter().take(TOLD);
+    let mut told: Vec<_> = told.map(|held| format!("{} {}", held.task, held.standing)).collect();
+    if tasks.len() > TOLD {
+        told.push(format!("and {} more", tasks.len() - TOLD));
+    }
+    told.join(", ")
+}
+
+impl Show for Vec<Submitted> {
+    fn show(&self, _screen: &Screen) -> String {
+        let (known, new): (Vec<_>, Vec<_>) = self.iter().partition(|submitted| submitted.is_known);
+        let line = |tasks: &[&Submitted], what: &str| match tasks.len() {
+            0 => String::new(),
+            count => {
+                let told = numbers(tasks.iter().map(|submitted| submitted.task.number()));
+                format!("{} {what}: {told}\n", counted(count as u64, "task"))
+            }
+        };
+        line(&new, "submitted") + &line(&known, "known already by their keys")
+    }
+}
+
+impl Show for Vec<TaskSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there are none\n".to_owned();
+        }
+        table(screen, TASKS, self.iter().map(row))
+    }
+}
+
+const TASKS: Columns<8> = Columns {
+    heads: ["task", "kind", "state", "priority", "age", "tries", "agent", "more"],
+    spare: &["priority", "tries", "age"],
+};
+
+fn row(task: &TaskSeen) -> [Cell<'_>; 8] {
+    [
+        Cell::number(Some(task.task)),
+        (&*task.kind).into(),
+        Cell::tinted(&*task.state, tint(&task.state)),
+        (&*task.priority).into(),
+        Cell::number(Some(span(task.age_ms))),
+        Cell::number(Some(task.attempts)),
+        task.worker.as_deref().unwrap_or("").into(),
+        more(task).into(),
+    ]
+}
+
+/// What there is to say of a task beside where it stands.
+fn more(task: &TaskSeen) -> String {
+    if let Some(why) = &task.why {
+        return why.clone();
+    }
+    if let Some(percent) = task.percent.filter(|_| task.state == "running") {
+        return format!("{percent} %");
+    }
+    if !task.waits_for.is_empty() {
+        let waits_for = numbers(task.waits_for.iter().map(|task| task.number()));
+        return format!("waits for {waits_for}");
+    }
+    task.begins_in_ms
+        .map_or_else(String::new, |left| format!("begins in {}", span(left)))
+}
+
+impl Show for TaskSeen {
+    fn show(&self, screen: &Screen) -> String {
+        let time = |millis: Option<u64>| millis.map_or_else(String::new, span);
+        let labels: Vec<_> = self
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut text = facts(
+            screen,
+            &[
+                ("task", self.task.to_string()),
+                ("kind", self.kind.clone()),
+                ("state", screen.tint(tint(&self.state), &self.state)),
+                ("priority", self.priority.clone()),
+                ("submitted", format!("{} ago", span(self.age_ms))),
+                ("ready for", time(self.ready_for_ms)),
+                ("begins in", time(self.begins_in_ms)),
+                ("deadline in", time(self.deadline_in_ms)),
+                (
+                    "deadline",
+                    if self.is_missed {
+                        "missed".to_owned()
+                    } else {
+                        String::new()
+                    },
+                ),
+                ("agent", self.worker.clone().unwrap_or_default()),
+                ("lease", self.lease()),
+                (
+                    "so far",
+                    self.percent.map_or_else(String::new, |percent| format!("{percent} %")),
+                ),
+                ("waits for", numbers(self.waits_for.iter().map(|task| task.number()))),
+                ("tries", self.attempts.to_string()),
+                (
+                    "ended",
+                    self.ended_ago_ms
+                        .map_or_else(String::new, |ago| format!("{} ago", span(ago))),
+                ),
+                ("why", self.why.clone().unwrap_or_default()),
+                (
+                    "result",
+                    self.result.as_ref().map_or_else(String::new, Value::to_string),
+                ),
+                ("key", self.key.clone().unwrap_or_default()),
+                ("labels", labels.join(", ")),
+                (
+                    "part of",
+                    self.parent.map_or_else(String::new, |parent| parent.to_string()),
+                ),
+            ],
+        );
+        for attempt in &self.past {
+            let line = format!(
+                "tried by {} for {}: {}",
+                attempt.worker,
+                span(attempt.took_ms),
+                attempt.why
+            );
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
+        }
+        text
+    }
+}
+
+impl TaskSeen {
+    fn lease(&self) -> String {
+        match (self.fence, self.lease_left_ms) {
+            (Some(fence), Some(left)) => format!("number {fence}, for {}", span(left)),
+            _ => String::new(),
+        }
+    }
+}
+
+impl Show for TasksChanged {
+    fn show(&self, _screen: &Screen) -> String {
+        let told = numbers(self.tasks.iter().map(|task| task.number()));
+        format!("{} {}: {told}\n", counted(self.tasks.len() as u64, "task"), self.change)
+    }
+}
+
+impl Show for Waited {
+    fn show(&self, screen: &Screen) -> String {
+        let ended: Vec<_> = self
+            .ended
+            .iter()
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
+        let how = if ended.is_empty() {
+            "none were open".to_owned()
+        } else {
+            ended.join(", ")
+        };
+        let mut text = format!(
+            "{} after {}: {how}\n",
+            counted(self.tasks as u64, "task"),
+            span(self.took_ms)
+        );
+        if !self.troubles.is_empty() {
+            let told = numbers(self.troubles.iter().map(|task| task.number()));
+            let line = format!("look at {told} with `triarch task show`");
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Bad, &line));
+        }
+        text
+    }
+}
+
+impl Show for StatsShown {
+    fn show(&self, screen: &Screen) -> String {
+        facts(
+            screen,
+            &[
+                ("submitted", self.submitted.to_string()),
+                ("open", self.open.to_string()),
+                ("with agents", self.leased.to_string()),
+                (
+                    "oldest ready",
+                    self.oldest_ready_ms
+                        .map_or_else(String::new, |age| format!("for {}", span(age))),
+                ),
+                ("done", self.done.to_string()),
+                ("failed", self.failed.to_string()),
+                ("cancelled", self.cancelled.to_string()),
+                ("expired", self.expired.to_string()),
+                ("dead", self.dead.to_string()),
+                (
+                    "kept",
+                    format!(
+                        "{} ended, {} dead, {} late results",
+                        self.ended_kept, self.dead_kept, self.late_kept
+                    ),
+                ),
+                (
+                    "draining",
+                    if self.is_draining {
+                        "no more are taken".to_owned()
+                    } else {
+                        String::new()
+                    },
+                ),
+            ],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_a_row_are_told_as_such() {
+        assert_eq!(numbers([1, 2, 3, 7, 9, 10].into_iter()), "1..3 7 9..10");
+        assert_eq!(numbers(std::iter::empty()), "");
+    }
+}

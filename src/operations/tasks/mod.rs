@@ -1,0 +1,215 @@
+//! What can be asked for of tasks.
+
+mod seen;
+mod wait;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use triarch_work::error::{Refusal, TaskError};
+use triarch_work::machine::Overview;
+use triarch_work::task::Submission;
+use triarch_work::words::TaskId;
+
+use super::seen::millis;
+use super::{Code, Operation, Trouble, caused};
+use crate::fleet::Fleet;
+
+pub(crate) use seen::{LabelAsked, TaskList, TaskSeen, TaskShow, TasksDead, kind as task_kind};
+pub(crate) use wait::{TaskWait, Waited};
+
+/// Submits tasks: all of them, or none. Returns before any of them is begun.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TaskSubmit {
+    pub(crate) tasks: Vec<Submission>,
+}
+
+/// A task that was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Submitted {
+    pub(crate) task: TaskId,
+    /// Whether there was a task with its key already, which this is.
+    pub(crate) is_known: bool,
+}
+
+impl Operation for TaskSubmit {
+    const NAME: &'static str = "task.submit";
+    type Output = Vec<Submitted>;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Vec<Submitted>, Trouble> {
+        let accepted = fleet.tasks()?.submit(self.tasks).await?;
+        let submitted = accepted.into_iter().map(|accepted| Submitted {
+            task: accepted.task,
+            is_known: accepted.is_known,
+        });
+        Ok(submitted.collect())
+    }
+}
+
+/// What was done to some tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TasksChanged {
+    /// What, in a word.
+    pub(crate) change: String,
+    pub(crate) tasks: Vec<TaskId>,
+}
+
+macro_rules! of_some_tasks {
+    ($($(#[$about:meta])* $operation:ident $name:literal $change:literal ($self:ident, $task:ident, $tasks:ident) $act:expr, { $($field:tt)* })+) => {
+        $(
+            $(#[$about])*
+            #[derive(Args, Clone, Debug, Serialize, Deserialize)]
+            pub(crate) struct $operation {
+                /// The numbers of the tasks.
+                #[arg(required = true, value_name = "TASK", value_parser = task_id)]
+                pub(crate) tasks: Vec<TaskId>,
+                $($field)*
+            }
+
+            impl Operation for $operation {
+                const NAME: &'static str = $name;
+                type Output = TasksChanged;
+
+                async fn perform($self, fleet: &Fleet) -> Result<TasksChanged, Trouble> {
+                    let $tasks = fleet.tasks()?;
+                    let mut changed = TasksChanged { change: $change.to_owned(), tasks: Vec::new() };
+                    for $task in $self.tasks.iter().copied() {
+                        $act.await.map_err(|error| partly(error.into(), &changed))?;
+                        changed.tasks.push($task);
+                    }
+                    Ok(changed)
+                }
+            }
+        )+
+    };
+}
+
+/// What went wrong after something was done.
+fn partly(trouble: Trouble, changed: &TasksChanged) -> Trouble {
+    match changed.tasks.len() {
+        0 => trouble,
+        count => Trouble {
+            message: format!("{count} of them were {}, then: {}", changed.change, trouble.message),
+            ..trouble
+        },
+    }
+}
+
+of_some_tasks! {
+    /// Calls tasks off, for good: an agent that has one is told, and what it says of it later does not count.
+    TaskCancel "task.cancel" "cancelled" (self, task, tasks) tasks.cancel(task, &*self.why), {
+        /// Why, for whoever asks later.
+        #[arg(long, default_value = "called off by the operator")]
+        #[serde(default = "called_off")]
+        pub(crate) why: String,
+    }
+    /// Has tasks tried again that failed or are dead.
+    TaskRetry "task.retry" "ready again" (self, task, tasks) tasks.retry(task), {}
+    /// Forgets tasks that have ended.
+    TaskDrop "task.drop" "forgotten" (self, task, tasks) tasks.drop_ended(task), {}
+}
+
+fn called_off() -> String {
+    "called off by the operator".to_owned()
+}
+
+pub(crate) fn task_id(text: &str) -> Result<TaskId, String> {
+    let number = text.parse();
+    number
+        .map(TaskId::new)
+        .map_err(|_| format!("{text:?} is no number of a task; see `triarch task list`"))
+}
+
+/// Takes no more tasks; those that are open go on.
+#[derive(Args, Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct TaskDrain {
+    /// Takes tasks again.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) end: bool,
+}
+
+impl Operation for TaskDrain {
+    const NAME: &'static str = "task.drain";
+    type Output = StatsShown;
+
+    async fn perform(self, fleet: &Fleet) -> Result<StatsShown, Trouble> {
+        fleet.tasks()?.drain(!self.end).await?;
+        stats(fleet).await
+    }
+}
+
+/// Shows all tasks in figures.
+#[derive(Args, Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct TaskStats {}
+
+/// All tasks in figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StatsShown {
+    /// How many were ever submitted.
+    pub(crate) submitted: u64,
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) expired: u64,
+    pub(crate) dead: u64,
+    pub(crate) open: u64,
+    /// In the hands of agents.
+    pub(crate) leased: u64,
+    pub(crate) body_bytes: u64,
+    pub(crate) oldest_ready_ms: Option<u64>,
+    /// So many that have ended are kept, dead ones not counted.
+    pub(crate) ended_kept: u64,
+    pub(crate) dead_kept: u64,
+    pub(crate) late_kept: u64,
+    /// Whether no more are taken.
+    pub(crate) is_draining: bool,
+}
+
+impl Operation for TaskStats {
+    const NAME: &'static str = "task.stats";
+    type Output = StatsShown;
+
+    async fn perform(self, fleet: &Fleet) -> Result<StatsShown, Trouble> {
+        stats(fleet).await
+    }
+}
+
+async fn stats(fleet: &Fleet) -> Result<StatsShown, Trouble> {
+    Ok(StatsShown::from(&fleet.tasks()?.overview().await?))
+}
+
+impl From<&Overview> for StatsShown {
+    fn from(overview: &Overview) -> Self {
+        use triarch_work::task::State::{Cancelled, Dead, Done, Expired, Failed};
+        let of = |state| overview.totals.of(state);
+        Self {
+            submitted: overview.totals.submitted,
+            done: of(Done),
+            failed: of(Failed),
+            cancelled: of(Cancelled),
+            expired: of(Expired),
+            dead: of(Dead),
+            open: overview.open as u64,
+            leased: overview.leases as u64,
+            body_bytes: overview.body_bytes as u64,
+            oldest_ready_ms: overview.oldest_ready.map(millis),
+            ended_kept: overview.ended_kept as u64,
+            dead_kept: overview.dead_kept as u64,
+            late_kept: overview.late_kept as u64,
+            is_draining: overview.is_draining,
+        }
+    }
+}
+
+impl From<TaskError> for Trouble {
+    fn from(error: TaskError) -> Self {
+        use Refusal::{Cycle, NoSuchTask, TooLarge, Unfit, WrongState};
+        let code = match &error {
+            TaskError::Refused(NoSuchTask { .. }) => Code::NotFound,
+            TaskError::Refused(Unfit { .. } | Cycle { .. } | TooLarge { .. }) => Code::Usage,
+            TaskError::Refused(WrongState { .. } | Refusal::Draining | Refusal::Full { .. }) => Code::Refused,
+            _ => Code::Failed,
+        };
+        Self::new(code, caused(&error), "")
+    }
+}
