@@ -68,6 +68,8 @@ fn work(ground: &Ground, config: &triarch_work::Config) -> Result<(Supervisor, T
     let instruments = ground.exposition.instruments();
     let work = triarch_work::room(config.clone(), disk, triarch_journal::Config::default(), instruments)?;
     let (work, roster, in_hands) = work.dispatching(Arc::clone(&ground.office));
+    // Before it starts, so that it knows what an earlier runtime of the folder left with whom.
+    roster.set(ground.running().taking());
     let tasks = Tasks {
         address: work.tasks,
         roster,

@@ -116,7 +116,6 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
         changes,
         tasks,
     });
-    ground.call_the_roll();
     print(&welcome(ground, &tree));
     if let Some(told) = ground.programs.leftovers().and_then(told_of) {
         ground.complain(&told);

@@ -12,7 +12,7 @@ use crate::task::{Priority, State};
 use crate::words::Kind;
 
 /// Kinds of tasks; those beyond the bound are counted as `other`.
-const KIND: Label = Label::open("task_kind", 32);
+const KIND: Label = Label::open("task_kind", 8);
 
 /// Tasks that are open.
 pub const TASKS: Family = Family::gauge(
@@ -62,7 +62,7 @@ pub const LAPSES: Family = Family::counter(
 pub const WAIT_SECONDS: Family = Family::histogram(
     "triarch_task_wait_seconds",
     Buckets::LONG,
-    &[KIND],
+    &[],
     "Time from when a task was ready until it was claimed.",
 );
 
