@@ -125,7 +125,6 @@ struct OfKind {
     retries: Arc<Counter>,
     lapses: Arc<Counter>,
     missed: Arc<Counter>,
-    wait: Arc<Histogram>,
     run: Arc<Histogram>,
 }
 
@@ -138,7 +137,7 @@ pub(crate) struct Metrics {
     retries: Labelled<Counter, 1>,
     lapses: Labelled<Counter, 1>,
     missed: Labelled<Counter, 1>,
-    wait: Labelled<Histogram, 1>,
+    wait: Arc<Histogram>,
     run: Labelled<Histogram, 1>,
     oldest: Arc<Gauge>,
     late: Arc<Counter>,
@@ -166,7 +165,7 @@ impl Metrics {
             retries: instruments.labelled(&RETRIES)?,
             lapses: instruments.labelled(&LAPSES)?,
             missed: instruments.labelled(&MISSED)?,
-            wait: instruments.labelled(&WAIT_SECONDS)?,
+            wait: instruments.single(&WAIT_SECONDS)?,
             run: instruments.labelled(&RUN_SECONDS)?,
             oldest: instruments.single(&OLDEST_READY)?,
             late: instruments.single(&LATE)?,
@@ -197,7 +196,6 @@ impl Metrics {
             retries: self.retries.with(label),
             lapses: self.lapses.with(label),
             missed: self.missed.with(label),
-            wait: self.wait.with(label),
             run: self.run.with(label),
         }
     }
@@ -212,10 +210,9 @@ impl Metrics {
             Event::Claimed {
                 kind, waited, is_again, ..
             } => {
-                let of_kind = self.of(kind);
-                of_kind.wait.observe(*waited);
+                self.wait.observe(*waited);
                 if *is_again {
-                    of_kind.retries.increment();
+                    self.of(kind).retries.increment();
                 }
             }
             Event::Lapsed { kind, .. } => self.of(kind).lapses.increment(),
