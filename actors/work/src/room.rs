@@ -3,8 +3,8 @@
 //! ```text
 //! work             rest_for_one: who owns the journal begins anew with its scribe
 //! ├─ scribe        writes the journal
-//! ├─ copyist       writes snapshots beside it
-//! └─ queue         keeps all tasks, and acknowledges what is on disk
+//! ├─ queue         keeps all tasks, and acknowledges what is on disk
+//! └─ copyist       writes snapshots beside it; where it fails the queue goes on
 //! ```
 
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use triarch_supervision::prelude::*;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::machine::Event;
+use crate::machine::{Event, RECORD_BYTES_MAX};
 use crate::metrics::Metrics;
-use crate::queue::{Queue, Settings, TaskAddress};
+use crate::queue::{News, Queue, Settings, TaskAddress};
 use crate::snapshots::Copyist;
 
 /// So many events wait for who hears them; whoever is slower misses the oldest.
@@ -59,6 +59,10 @@ pub fn room(
     instruments: &Instruments,
 ) -> Result<Work, Error> {
     let config = config.validated()?;
+    let (asked, least) = (journal.record_bytes_max, RECORD_BYTES_MAX);
+    if asked < least {
+        return Err(Error::Records { asked, least });
+    }
     let (scribe, journal) = scribe("scribe", "work", disk, journal, instruments)?;
     let copyist = Child::of::<Copyist>("copyist", ()).capacity(1);
     let (events, _) = broadcast::channel(EVENTS_KEPT);
@@ -66,8 +70,8 @@ pub fn room(
         config,
         journal,
         copyist: copyist.address(),
-        metrics: Metrics::new(instruments)?,
-        events: events.clone(),
+        portion: asked,
+        news: News::new(Metrics::new(instruments)?, events.clone()),
     };
     let queue = Child::of::<Queue>("queue", settings)
         .capacity(COMMANDS)
@@ -82,8 +86,8 @@ pub fn room(
             Duration::from_secs(10),
         ))
         .child(scribe.shutdown(Shutdown::Within(LAST_RECORDS)))
-        .child(copyist)
-        .child(queue);
+        .child(queue)
+        .child(copyist);
     let events = Events(events);
     Ok(Work { room, tasks, events })
 }

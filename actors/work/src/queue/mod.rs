@@ -13,10 +13,13 @@ mod actor;
 mod handle;
 pub mod machine;
 mod message;
+mod news;
 mod outcome;
+mod recovered;
 mod waiting;
 
 pub use actor::Queue;
 pub(crate) use actor::Settings;
 pub use handle::TaskAddress;
+pub(crate) use news::News;
 pub use message::{Order, Request, Word};
