@@ -15,7 +15,9 @@ pub enum CodecError {
     #[error("a record of tasks is empty; the journal is not that of this room")]
     Empty,
     /// It was written by a later release, or is none.
-    #[error("a record of tasks has version {found}, and this build reads {OLDEST} to {VERSION}; run the release that wrote it")]
+    #[error(
+        "a record of tasks has version {found}, and this build reads {OLDEST} to {VERSION}; run the release that wrote it"
+    )]
     Version {
         /// The version found.
         found: u8,

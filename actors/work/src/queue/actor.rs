@@ -218,7 +218,11 @@ impl Queue {
 
     /// Hands records to the journal in as many batches as it takes; `then` hears of the last one. The journal writes none
     /// behind one that failed.
-    async fn write(&mut self, records: Vec<Vec<u8>>, then: impl FnOnce(Result<Seq, WriteError>) + Send + 'static) -> Result<(), WriteError> {
+    async fn write(
+        &mut self,
+        records: Vec<Vec<u8>>,
+        then: impl FnOnce(Result<Seq, WriteError>) + Send + 'static,
+    ) -> Result<(), WriteError> {
         if let Some(why) = &self.lost {
             return Err(why.clone());
         }

@@ -21,5 +21,5 @@ mod waiting;
 pub use actor::Queue;
 pub(crate) use actor::Settings;
 pub use handle::TaskAddress;
-pub(crate) use news::News;
 pub use message::{Order, Request, Word};
+pub(crate) use news::News;

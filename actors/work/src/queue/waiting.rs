@@ -73,7 +73,11 @@ impl Waiting {
 
     fn first_of(&self, worker: &Worker, needs: &[Capability]) -> Option<Ticket> {
         let mut tickets = self.by_worker.get(worker)?.iter().copied();
-        tickets.find(|ticket| self.claims.get(ticket).is_some_and(|(request, _)| is_subset(needs, &request.able)))
+        tickets.find(|ticket| {
+            self.claims
+                .get(ticket)
+                .is_some_and(|(request, _)| is_subset(needs, &request.able))
+        })
     }
 
     fn first_able(&self, needs: &[Capability]) -> Option<Ticket> {

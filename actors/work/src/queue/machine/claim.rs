@@ -32,7 +32,9 @@ impl Tasks {
         able.sort_unstable();
         let mut claims = Vec::new();
         while claims.len() < most.min(CLAIM_MAX) {
-            let Some(task) = self.next_for(worker, &able) else { break };
+            let Some(task) = self.next_for(worker, &able) else {
+                break;
+            };
             let (at, fence) = (turn.now, self.next_fence);
             let record = Record::Claimed {
                 at,

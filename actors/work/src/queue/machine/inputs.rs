@@ -21,7 +21,11 @@ impl Tasks {
     /// Whether there is room for what new tasks wait for.
     pub(super) fn has_room_for_inputs(&self, tasks: &[Entrant]) -> Result<(), Refusal> {
         let (mut to_come, mut kept) = (0, BTreeSet::new());
-        for earlier in tasks.iter().filter_map(|task| task.more.as_ref()).flat_map(|more| &more.after) {
+        for earlier in tasks
+            .iter()
+            .filter_map(|task| task.more.as_ref())
+            .flat_map(|more| &more.after)
+        {
             match self.by_id.get(earlier).and_then(|task| task.end()) {
                 None => to_come += 1,
                 Some(end) if end.pins == 0 => {
@@ -31,7 +35,11 @@ impl Tasks {
             }
         }
         let more = to_come * RESERVE + kept.iter().map(|(_, bytes)| bytes).sum::<usize>();
-        if more == 0 { Ok(()) } else { self.allows_inputs(self.inputs_bytes() + more) }
+        if more == 0 {
+            Ok(())
+        } else {
+            self.allows_inputs(self.inputs_bytes() + more)
+        }
     }
 
     /// Whether there is room for a result of so many bytes.

@@ -119,7 +119,11 @@ impl Shelves {
         // Were it alone in its class, would a more urgent one go first? Then the one is next that lets none.
         let more_urgent = (0..class).filter_map(rank).min();
         let is_passed = more_urgent.is_some_and(|(rank, _)| rank <= since(head) + starts[class]);
-        if is_passed { oldest[class].map(|(_, id)| id) } else { Some(head) }
+        if is_passed {
+            oldest[class].map(|(_, id)| id)
+        } else {
+            Some(head)
+        }
     }
 
     /// Since when the oldest of all has been ready.

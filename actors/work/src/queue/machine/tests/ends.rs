@@ -410,7 +410,8 @@ fn fewer_are_kept_from_the_start_on_where_the_settings_allow_fewer() {
 fn why_a_task_is_called_off_is_kept_in_few_bytes() {
     let mut room = Room::new();
     let id = room.submit(task());
-    room.run(|tasks, turn| tasks.cancel(turn, id, &"x".repeat(5 << 20))).unwrap();
+    room.run(|tasks, turn| tasks.cancel(turn, id, &"x".repeat(5 << 20)))
+        .unwrap();
     assert_eq!(room.tasks.show(id).unwrap().why.map(|why| why.len()), Some(512));
     room.check();
 }
@@ -433,10 +434,18 @@ fn results_that_are_waited_for_are_bounded_and_short_ones_are_always_taken() {
     assert_eq!(long(&mut room, 4_000).1, Ok(()));
     let bytes = 29 * 512 + 4_384 + 872;
     let (claim, told) = long(&mut room, 1_000);
-    assert_eq!(told, Err(Refusal::Inputs { bytes, most }), "{}", room.tasks.overview().inputs_bytes);
+    assert_eq!(
+        told,
+        Err(Refusal::Inputs { bytes, most }),
+        "{}",
+        room.tasks.overview().inputs_bytes
+    );
     assert_eq!(room.state(claim.task), State::Claimed, "and its worker still has it");
     room.complete(&claim).unwrap();
-    assert!(matches!(room.batch(vec![after(&[earlier[29], earlier[28], earlier[27]])]), Err(Refusal::Inputs { .. })));
+    assert!(matches!(
+        room.batch(vec![after(&[earlier[29], earlier[28], earlier[27]])]),
+        Err(Refusal::Inputs { .. })
+    ));
     while room.state(last) == State::Blocked {
         assert_eq!(long(&mut room, 128).1, Ok(()));
     }
@@ -464,7 +473,10 @@ fn a_kept_result_takes_room_from_when_somebody_waits_for_it() {
     room.submit(after(&done[..1]));
     room.submit(after(&done[..1]));
     assert_eq!(room.tasks.overview().inputs_bytes, 4_384, "it is kept once");
-    assert!(matches!(room.batch(vec![after(&done[1..])]), Err(Refusal::Inputs { bytes: 8_768, .. })));
+    assert!(matches!(
+        room.batch(vec![after(&done[1..])]),
+        Err(Refusal::Inputs { bytes: 8_768, .. })
+    ));
     room.submit(task());
     room.check();
 }

@@ -37,7 +37,11 @@ fn a_journal_and_a_snapshot_of_the_first_release_come_to_the_same() {
     ];
     let (replayed, restored) = first_release();
     assert_eq!(states(&restored), expected);
-    assert_eq!(states(&replayed), expected, "task 1 has lost its key, so it was forgotten");
+    assert_eq!(
+        states(&replayed),
+        expected,
+        "task 1 has lost its key, so it was forgotten"
+    );
     assert!(replayed == restored);
 }
 
@@ -49,6 +53,12 @@ fn a_key_of_the_first_release_means_the_task_that_had_it_last() {
         tasks.drain(&mut turn, false).unwrap();
         let key = Some(Key::new("nightly").unwrap());
         let accepted = tasks.submit(&mut turn, vec![Submission { key, ..task() }]).unwrap();
-        assert_eq!(accepted, [Accepted { task: TaskId::new(3), is_known: true }]);
+        assert_eq!(
+            accepted,
+            [Accepted {
+                task: TaskId::new(3),
+                is_known: true
+            }]
+        );
     }
 }
