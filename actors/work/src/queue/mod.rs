@@ -23,3 +23,6 @@ pub(crate) use actor::Settings;
 pub use handle::TaskAddress;
 pub use message::{Order, Request, Word};
 pub(crate) use news::News;
+
+#[cfg(test)]
+mod tests;

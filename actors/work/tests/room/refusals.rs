@@ -100,7 +100,8 @@ async fn a_cancel_that_turns_out_to_be_written_reaches_the_worker() {
 async fn what_becomes_ready_by_time_is_told() {
     let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
     let mut heard = house.events.hear();
-    let not_before = Some(Duration::from_secs(10));
+    // At another time than the notes of every five seconds.
+    let not_before = Some(Duration::from_secs(12));
     let task = house.submit(Submission { not_before, ..task() }).await;
     assert!(matches!(heard.recv().await, Ok(Event::Submitted { .. })));
     let ready = within(heard.recv()).await.unwrap();
