@@ -19,7 +19,7 @@ use crate::words::{Kind, TaskId, Worker};
 
 /// The journal takes so much at once.
 const LITTLE: usize = 1_000;
-const MANY: u64 = 100;
+const MANY: usize = 100;
 
 /// A queue that believes its journal to take `portion` at once.
 async fn open(disk: &SimDisk, portion: usize) -> (Tree, TaskAddress) {
@@ -78,11 +78,11 @@ async fn what_is_too_much_at_once_is_written_in_portions() {
     let disk = SimDisk::new(1);
     let (tree, tasks) = open(&disk, LITTLE).await;
     all_claimed(&tasks).await;
-    assert_eq!(tasks.abandon(Worker::new("a").unwrap()).await.unwrap() as u64, MANY);
+    assert_eq!(tasks.abandon(Worker::new("a").unwrap()).await.unwrap(), MANY);
     disk.cut_power();
     drop(tree.stop().await);
     let (tree, tasks) = open(&disk, LITTLE).await;
-    assert_eq!(states(&tasks).await, [State::Ready; MANY as usize]);
+    assert_eq!(states(&tasks).await, [State::Ready; MANY]);
     drop(tree.stop().await);
 }
 
@@ -91,25 +91,26 @@ async fn nothing_is_written_over_a_gap() {
     let disk = SimDisk::new(1);
     let (tree, tasks) = open(&disk, usize::MAX).await;
     all_claimed(&tasks).await;
-    let waiting = tokio::spawn({
-        let tasks = tasks.clone();
-        async move { tasks.claim(request("b", true)).await }
-    });
-    tokio::task::yield_now().await;
-    let refused = tasks.abandon(Worker::new("a").unwrap()).await.unwrap_err();
-    assert!(matches!(refused, TaskError::NotWritten(_)), "{refused}");
+    let failing = async {
+        let refused = tasks.abandon(Worker::new("a").unwrap()).await.unwrap_err();
+        assert!(matches!(refused, TaskError::NotWritten(_)), "{refused}");
+        assert_eq!(
+            states(&tasks).await,
+            [State::Claimed; MANY],
+            "what was not written is taken back"
+        );
+        let more = Submission::of(Kind::new("build").unwrap());
+        tasks.submit(vec![more]).await.unwrap()[0].task
+    };
+    let (claims, more) = tokio::join!(tasks.claim(request("b", true)), failing);
+    assert_eq!(more, TaskId::new(MANY as u64 + 1));
     assert_eq!(
-        states(&tasks).await,
-        [State::Claimed; MANY as usize],
-        "what was not written is taken back"
+        claims.unwrap()[0].task,
+        more,
+        "who waits has not been given what was taken back"
     );
-    let more = Submission::of(Kind::new("build").unwrap());
-    let more = tasks.submit(vec![more]).await.unwrap()[0].task;
-    assert_eq!(more, TaskId::new(MANY + 1));
-    let claims = waiting.await.unwrap().unwrap();
-    assert_eq!(claims[0].task, more, "who waits has not been given what was taken back");
     drop(tree.stop().await);
     let (tree, tasks) = open(&disk, LITTLE).await;
-    assert_eq!(states(&tasks).await, [State::Claimed; MANY as usize + 1]);
+    assert_eq!(states(&tasks).await, [State::Claimed; MANY + 1]);
     drop(tree.stop().await);
 }

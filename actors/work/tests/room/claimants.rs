@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use futures_util::future::join_all;
 use triarch_journal::testing::SimDisk;
 use triarch_work::Request;
 use triarch_work::config::Config;
@@ -24,20 +24,17 @@ fn waiting(name: &str, able: &[&str]) -> Request {
 async fn the_10_001st_who_waits_gets_a_task_too() {
     const MANY: usize = 10_001;
     let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
-    let mut claimants = JoinSet::new();
-    for number in 0..MANY {
-        let tasks = house.tasks.clone();
-        claimants.spawn(async move { tasks.claim(waiting(&format!("w{number}"), &[])).await.unwrap()[0].task });
-    }
-    for _ in 0..MANY {
-        tokio::task::yield_now().await;
-    }
-    let mut submitted = BTreeSet::new();
-    for part in 0..MANY.div_ceil(1_000) {
-        let batch = (part * 1_000..MANY.min((part + 1) * 1_000)).map(|_| task()).collect();
-        submitted.extend(house.tasks.submit(batch).await.unwrap().iter().map(|one| one.task));
-    }
-    let got: BTreeSet<_> = within(claimants.join_all()).await.into_iter().collect();
+    let claimants = join_all((0..MANY).map(|number| house.tasks.claim(waiting(&format!("w{number}"), &[]))));
+    let customer = async {
+        let mut submitted = BTreeSet::new();
+        for first in (0..MANY).step_by(1_000) {
+            let batch = (first..MANY.min(first + 1_000)).map(|_| task()).collect();
+            submitted.extend(house.tasks.submit(batch).await.unwrap().iter().map(|one| one.task));
+        }
+        submitted
+    };
+    let (claims, submitted) = within(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let got: BTreeSet<_> = claims.into_iter().map(|claims| claims.unwrap()[0].task).collect();
     assert_eq!(got, submitted);
     assert!(house.tree.stop().await.is_orderly());
 }
@@ -45,19 +42,13 @@ async fn the_10_001st_who_waits_gets_a_task_too() {
 #[tokio::test(start_paused = true)]
 async fn a_task_goes_to_the_first_who_is_able_and_to_whom_it_is_reserved() {
     let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
-    let mut claimants = JoinSet::new();
-    for (name, able) in [
+    let able = [
         ("a", &[][..]),
         ("b", &["gpu"]),
         ("c", &["net", "gpu"]),
         ("d", &["gpu", "net"]),
-    ] {
-        let (tasks, request) = (house.tasks.clone(), waiting(name, able));
-        claimants.spawn(async move { (tasks.claim(request).await.unwrap()[0].task.number(), name) });
-        // One after the other.
-        house.tasks.overview().await.unwrap();
-        house.tasks.overview().await.unwrap();
-    }
+    ];
+    let claimants = join_all(able.map(|(name, able)| house.tasks.claim(waiting(name, able))));
     let needing = |words: &[&str]| Submission {
         needs: words.iter().map(|word| Capability::new(word).unwrap()).collect(),
         ..task()
@@ -69,16 +60,22 @@ async fn a_task_goes_to_the_first_who_is_able_and_to_whom_it_is_reserved() {
         }),
         ..task()
     };
-    for submission in [
-        needing(&["disk"]),
-        needing(&["net"]),
-        needing(&["gpu"]),
-        reserved,
-        task(),
-    ] {
-        house.submit(submission).await;
-    }
-    let got: BTreeSet<_> = within(claimants.join_all()).await.into_iter().collect();
-    assert_eq!(got, BTreeSet::from([(2, "c"), (3, "b"), (4, "d"), (5, "a")]));
+    let customer = async {
+        for submission in [
+            needing(&["disk"]),
+            needing(&["net"]),
+            needing(&["gpu"]),
+            reserved,
+            task(),
+        ] {
+            house.submit(submission).await;
+        }
+    };
+    let (claims, ()) = within(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let got: Vec<_> = claims
+        .into_iter()
+        .map(|claims| claims.unwrap()[0].task.number())
+        .collect();
+    assert_eq!(got, [5, 3, 2, 4]);
     assert!(house.tree.stop().await.is_orderly());
 }

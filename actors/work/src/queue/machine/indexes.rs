@@ -75,6 +75,26 @@ impl Shed {
 }
 
 impl Indexes {
+    /// What all those tasks tell, as if they had entered one after the other.
+    pub(super) fn of(tasks: &BTreeMap<TaskId, Box<Kept>>, config: &Config) -> Self {
+        let mut indexes = Self::default();
+        let mut deadlines = Vec::new();
+        for (id, task) in tasks {
+            let stake = task.stake();
+            deadlines.extend(stake.and_then(|stake| Some((stake.deadline?, *id, Alarm::Deadline))));
+            let deadline = None;
+            indexes.stake(*id, &task.needs, stake.map(|stake| Stake { deadline, ..stake }));
+            match &task.condition {
+                Condition::Ready { .. } => indexes.enter_ready(*id, task),
+                _ => indexes.enter(*id, task, config),
+            }
+        }
+        // Sorted first: a million in a tree one by one take seconds.
+        indexes.alarms.append(&mut deadlines.into_iter().collect());
+        indexes.shelves = Shelves::of(tasks.iter().map(|(id, task)| (*id, &**task)), config);
+        indexes
+    }
+
     /// A task with its condition is there from now on.
     pub(super) fn enter(&mut self, id: TaskId, task: &Kept, config: &Config) {
         match &task.condition {
@@ -84,7 +104,7 @@ impl Indexes {
             }
             Condition::Ready { .. } => {
                 self.shelves.put(id, task, config);
-                self.wakes.extend(opens_up(task).map(|at| (at, id)));
+                return self.enter_ready(id, task);
             }
             Condition::Held(lease) => {
                 self.leases.insert(lease.fence, id);
@@ -101,6 +121,11 @@ impl Indexes {
                 return;
             }
         }
+        count(&mut self.census, task, |counted| *counted += 1);
+    }
+
+    fn enter_ready(&mut self, id: TaskId, task: &Kept) {
+        self.wakes.extend(opens_up(task).map(|at| (at, id)));
         count(&mut self.census, task, |counted| *counted += 1);
     }
 

@@ -65,14 +65,36 @@ impl Shelf {
 }
 
 impl Shelves {
+    /// All of those tasks that are ready.
+    pub(super) fn of<'a>(tasks: impl Iterator<Item = (TaskId, &'a Kept)>, config: &Config) -> Self {
+        let mut classes: BTreeMap<_, Vec<(TaskId, Spot)>> = BTreeMap::new();
+        for (id, task) in tasks {
+            if let Some(spot) = spot(task, config) {
+                let class = (reserved_for(task), &task.needs, spot.priority as usize);
+                classes.entry(class).or_default().push((id, spot));
+            }
+        }
+        let mut shelves = Self::default();
+        for ((worker, needs, class), spots) in classes {
+            let shelf = shelves.shelf(worker, needs);
+            shelf.0[class].by_deadline = spots.iter().map(|(id, spot)| (spot.deadline, *id)).collect();
+            shelf.0[class].by_age = spots.iter().map(|(id, spot)| (spot.since, *id)).collect();
+        }
+        shelves
+    }
+
+    fn shelf(&mut self, reserved_for: Option<&Worker>, needs: &Needs) -> &mut Shelf {
+        let shelves = match reserved_for {
+            Some(worker) => self.reserved.entry(worker.clone()).or_default(),
+            None => &mut self.common,
+        };
+        shelves.entry(Needs::clone(needs)).or_default()
+    }
+
     /// `task` has become ready.
     pub(super) fn put(&mut self, id: TaskId, task: &Kept, config: &Config) {
         if let Some(spot) = spot(task, config) {
-            let shelves = match reserved_for(task) {
-                Some(worker) => self.reserved.entry(worker.clone()).or_default(),
-                None => &mut self.common,
-            };
-            shelves.entry(Needs::clone(&task.needs)).or_default().put(id, spot);
+            self.shelf(reserved_for(task), &task.needs).put(id, spot);
         }
     }
 

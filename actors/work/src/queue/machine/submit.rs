@@ -168,10 +168,10 @@ impl Tasks {
             self.totals.submitted += 1;
             let shared = self.indexes.needs.get_key_value(&*task.needs);
             let needs = shared.map_or_else(|| task.needs.as_ref().into(), |(needs, _)| needs.clone());
-            if let Some(key) = task.more.as_ref().and_then(|more| more.key.clone()) {
-                let earlier = self.keys.insert(key, id);
+            let key = task.more.as_ref().and_then(|more| more.key.clone());
+            if let Some(earlier) = key.and_then(|key| self.keys.insert(key, id)) {
                 // So the first version had forgotten that one, and did not write it.
-                earlier.into_iter().for_each(|earlier| self.forget(earlier));
+                self.forget(earlier);
             }
             let kept = Box::new(Kept::of(task, at, needs));
             events.push(Event::Submitted {

@@ -1,7 +1,9 @@
 //! Many lives of tasks under chaos: workers that die, lie, come late and tell twice; cancels, retries, jumps of time; and crashes,
 //! after each of which all comes from what was written. For as many as one likes:
 //!
+//! ```sh
 //! TRIARCH_WORK_TASKS=1000000 cargo test --profile simulation -p triarch-work --lib chaos -- --nocapture
+//! ```
 
 use super::*;
 
