@@ -42,6 +42,9 @@ pub struct Config {
     #[serde(with = "as_size")]
     #[schemars(with = "Size")]
     pub ended_bytes_max: usize,
+    /// The most bytes of results that open tasks wait for: 1 GiB. Each counts 384 bytes more, and one that is still to come
+    /// counts 512 for each task that waits for it.
+    pub inputs_bytes_max: usize,
     /// So many late results are kept: 256.
     pub late_max: usize,
     /// After so many bytes of records a snapshot is taken: 64 MiB.
@@ -94,6 +97,7 @@ impl Default for Config {
             ended_max: 10_000,
             dead_max: 10_000,
             ended_bytes_max: 64 << 20,
+            inputs_bytes_max: 1 << 30,
             late_max: 256,
             snapshot_after: 64 << 20,
         }

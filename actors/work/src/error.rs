@@ -21,6 +21,16 @@ pub enum Error {
         /// Which.
         setting: &'static str,
     },
+    /// Its journal would refuse a record that may have to be written.
+    #[error(
+        "the journal of tasks takes records of {asked} bytes at most, and one of tasks may have {least}; raise record_bytes_max of the journal"
+    )]
+    Records {
+        /// What the journal's `record_bytes_max` is.
+        asked: usize,
+        /// What it has to be at least.
+        least: usize,
+    },
     /// Its journal cannot be kept.
     #[error(transparent)]
     Journal(#[from] triarch_journal::Error),
@@ -34,7 +44,7 @@ impl Error {
     pub const fn setting(&self) -> &'static str {
         match self {
             Self::NoRoom { setting } => setting,
-            Self::Journal(_) | Self::Instruments(_) => "",
+            Self::Records { .. } | Self::Journal(_) | Self::Instruments(_) => "",
         }
     }
 }
@@ -61,6 +71,16 @@ pub enum Refusal {
     TooLarge {
         /// How many bytes it takes on disk.
         bytes: usize,
+    },
+    /// Results that tasks wait for would take more room than they may.
+    #[error(
+        "results that tasks wait for may take {most} bytes, and would take {bytes}; hand on where a large one is kept, or try again when some of those tasks are done"
+    )]
+    Inputs {
+        /// How many bytes they would take.
+        bytes: usize,
+        /// How many they may.
+        most: usize,
     },
     /// A task that cannot be taken as it is.
     #[error("the task at place {place} has {problem}; {remedy}")]

@@ -65,23 +65,22 @@
 //! | a task is failed or dead | is kept with its body until it is retried, dropped, or there are too many | - |
 //! | the runtime is down for a while | its lease is prolonged by that; its deadline is not | counts as ever |
 //!
+//! # What a disk that refuses means
+//!
+//! Nothing is told that is not on disk: no answer, no refusal, no event, no figure. Where a write fails, tasks are built anew from
+//! the journal, and are shown and not changed until it takes something again; then leases are prolonged by all that time, as
+//! after a restart. What turns out to be on disk though its writer was told otherwise is told then.
+//!
+//! # A drain and the end of the runtime
+//!
+//! A drain outlives a crash: who drains does not want work to come in because something failed meanwhile. It ends with an orderly
+//! stop: one drains in order to stop, and starts again in order to work. Until then it is shown in the
+//! [overview](machine::Overview::is_draining), and can be ended.
+//!
 //! # What is bounded
 //!
-//! Open tasks and the bytes of their bodies, sets of capabilities, batches, bodies and results, ended tasks and their bytes,
-//! late results, who waits. A result is kept beyond that for as long as an open task waits for it.
-//!
-//! # Known not to be so yet
-//!
-//! Do not give it work that must not be lost, until this list is empty.
-//!
-//! - Where the journal refuses a record as too large, what follows in the same turn is written over the gap, and the journal cannot be
-//!   replayed any more. Its `record_bytes_max` has to be above 4 MiB.
-//! - Replay sheds ended tasks by the settings of today: where they were lowered or raised, it may differ from what was.
-//! - While the disk refuses, leases run out, though nobody can prolong them. A refusal rests on what may not be on disk yet.
-//! - A drain outlives a restart. Snapshots come by what was written in one life alone.
-//! - A task of a lower class that waited long may bring younger ones of its class before critical ones, for ten minutes at most.
-//! - Whoever listens to events is not told of what becomes ready by time, nor of a cancel that was recovered.
-//! - Results that open tasks wait for count in no bound of memory; ten thousand may wait to claim, and no more.
+//! Open tasks and the bytes of their bodies, sets of capabilities, batches, bodies and results, results that open tasks wait for,
+//! ended tasks and their bytes, late results, who waits.
 #![forbid(unsafe_code)]
 
 mod bytes;
@@ -101,8 +100,8 @@ pub mod time;
 pub mod words;
 
 pub use codec::CodecError;
-pub use dispatcher::as_value;
 pub use config::Config;
+pub use dispatcher::as_value;
 pub use queue::{Order, Queue, Request, TaskAddress, Word, machine};
 pub use record::{Attempt, LateResult};
 pub use room::{Events, InHands, Work, room};

@@ -83,6 +83,11 @@ pub(crate) enum Record {
         at: TaskTime,
         away_millis: u64,
     },
+    /// From version 2 on: in records of version 1 it was written nowhere that tasks were shed.
+    Shed {
+        at: TaskTime,
+        tasks: Vec<TaskId>,
+    },
 }
 
 impl Record {
@@ -103,7 +108,8 @@ impl Record {
             | Self::Retried { at, .. }
             | Self::Dropped { at, .. }
             | Self::Draining { at, .. }
-            | Self::Resumed { at, .. } => *at,
+            | Self::Resumed { at, .. }
+            | Self::Shed { at, .. } => *at,
             Self::Late(late) => late.at,
             Self::Anchored(anchor) => anchor.at,
         }

@@ -3,8 +3,8 @@
 //! ```text
 //! work             rest_for_one: who owns the journal begins anew with its scribe
 //! ├─ scribe        writes the journal
-//! ├─ copyist       writes snapshots beside it
 //! ├─ queue         keeps all tasks, and acknowledges what is on disk
+//! ├─ copyist       writes snapshots beside it; where it fails the queue goes on
 //! └─ dispatcher    hands tasks to agents of teams, where there are any
 //! ```
 
@@ -20,9 +20,9 @@ use triarch_teams::PostOffice;
 use crate::config::Config;
 use crate::dispatcher::{self, Dispatcher, InHand, Roster, Shared};
 use crate::error::Error;
-use crate::machine::Event;
+use crate::machine::{Event, RECORD_BYTES_MAX};
 use crate::metrics::Metrics;
-use crate::queue::{Queue, Settings, TaskAddress};
+use crate::queue::{News, Queue, Settings, TaskAddress};
 use crate::snapshots::Copyist;
 use crate::words::Worker;
 
@@ -98,6 +98,10 @@ pub fn room(
 ) -> Result<Work, Error> {
     let config = config.validated()?;
     let lease = config.lease;
+    let (asked, least) = (journal.record_bytes_max, RECORD_BYTES_MAX);
+    if asked < least {
+        return Err(Error::Records { asked, least });
+    }
     let (scribe, journal) = scribe("scribe", "work", disk, journal, instruments)?;
     let copyist = Child::of::<Copyist>("copyist", ()).capacity(1);
     let (events, _) = broadcast::channel(EVENTS_KEPT);
@@ -105,8 +109,8 @@ pub fn room(
         config,
         journal,
         copyist: copyist.address(),
-        metrics: Metrics::new(instruments)?,
-        events: events.clone(),
+        portion: asked,
+        news: News::new(Metrics::new(instruments)?, events.clone()),
     };
     let queue = Child::of::<Queue>("queue", settings)
         .capacity(COMMANDS)
@@ -121,8 +125,8 @@ pub fn room(
             Duration::from_secs(10),
         ))
         .child(scribe.shutdown(Shutdown::Within(LAST_RECORDS)))
-        .child(copyist)
-        .child(queue);
+        .child(queue)
+        .child(copyist);
     let events = Events(events);
     Ok(Work {
         room,

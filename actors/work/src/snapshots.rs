@@ -1,9 +1,9 @@
 //! Level 3: the agent that writes snapshots of tasks beside the journal, so that the queue goes on meanwhile.
 
+use std::sync::Arc;
+
 use triarch_journal::{Ack, Draft, Writer};
 use triarch_supervision::prelude::*;
-
-use crate::queue::Order;
 
 /// A snapshot to be written.
 #[derive(Debug)]
@@ -11,8 +11,8 @@ pub(crate) struct Copy {
     pub(crate) draft: Ack<Draft>,
     pub(crate) snapshot: Vec<u8>,
     pub(crate) writer: Writer,
-    /// Who is told that it is written, or is not.
-    pub(crate) queue: Address<Order>,
+    /// Gone when it is written, or will not be.
+    pub(crate) token: Arc<()>,
 }
 
 impl Message for Copy {
@@ -36,13 +36,12 @@ impl Agent for Copyist {
             draft,
             snapshot,
             writer,
-            queue,
+            token: _token,
         } = copy;
         // Where it cannot be written the journal keeps its records, and the next one is tried after as many again.
         if let Ok(draft) = draft.await {
             drop(writer.snapshot(draft, move |file| file.write_all(&snapshot)).await);
         }
-        queue.send(Order::copied()).await?;
         Ok(())
     }
 }

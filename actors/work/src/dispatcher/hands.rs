@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use triarch_supervision::clock::Chance;
-use triarch_supervision::prelude::*;
+use triarch_supervision::clock::Moment;
 use triarch_teams::TaskRules;
 use triarch_teams::receipt::Stage;
 

@@ -1,29 +1,31 @@
 //! Decides by the machine, writes by the journal, and acknowledges what is on disk.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
-use triarch_journal::{Batch, JournalAddress, Recovered, Writer};
+use triarch_journal::{Batch, JournalAddress, Seq, WriteError, Writer};
 use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
 
 use super::machine::{Event, Tasks, Turn, View};
 use super::message::{Answer, Order, Request, Wanted, Word};
+use super::news::News;
 use super::outcome::{Broken, Outcome};
-use super::waiting::Waiting;
+use super::recovered::{Rebuilt, rebuild};
+use super::waiting::{Claimant, Ticket, Waiting};
 use crate::config::Config;
 use crate::error::{Refusal, TaskError};
-use crate::metrics::Metrics;
 use crate::sight;
 use crate::snapshots::Copy;
 use crate::task::{Claim, State};
 use crate::time::Timepiece;
-use crate::words::{Fence, TaskId};
+use crate::words::{Capability, Fence, TaskId};
 
 /// How often what the clocks outside show is noted, and gauges are set.
 const NOTE_EVERY: Duration = Duration::from_secs(5);
+/// What each record of a batch counts beside its own bytes.
+const FRAME: usize = 24;
 /// How soon it is tried again whether the disk takes something.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
@@ -33,8 +35,9 @@ pub struct Settings {
     pub(crate) config: Config,
     pub(crate) journal: JournalAddress,
     pub(crate) copyist: Address<Copy>,
-    pub(crate) metrics: Metrics,
-    pub(crate) events: broadcast::Sender<Event>,
+    /// The most bytes that the journal takes as one batch.
+    pub(crate) portion: usize,
+    pub(crate) news: News,
 }
 
 /// Keeps all tasks.
@@ -49,15 +52,20 @@ pub struct Queue {
     broken: Arc<Broken>,
     /// Why nothing is written for now.
     closed: Option<String>,
+    /// Why records of this turn were not taken: from then on nothing is written, since it would rest on them.
+    lost: Option<WriteError>,
     /// Whether what the journal has is not what is known here.
     is_behind: bool,
-    /// Whether something has become ready since it was last looked who waits for that.
-    has_news: bool,
+    /// What has become ready since it was last looked who waits for that.
+    ready: BTreeSet<TaskId>,
+    /// Whether anything may have become ready.
+    is_rebuilt: bool,
     looks_at: Moment,
     notes_at: Moment,
     /// Bytes of records since the last snapshot.
     written: usize,
-    is_copying: bool,
+    /// Whoever writes a snapshot has the token.
+    copying: Weak<()>,
 }
 
 impl Agent for Queue {
@@ -65,7 +73,7 @@ impl Agent for Queue {
     type Spec = Settings;
 
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        let (tasks, writer) = recovered(&settings).await?;
+        let Rebuilt { tasks, writer, written } = rebuild(&settings).await?;
         let now = Moment::now();
         let time = tasks.time_of(&sight::look());
         let chance = Seeded::new(time.as_millis() ^ u64::from(std::process::id()) << 32);
@@ -75,12 +83,14 @@ impl Agent for Queue {
             broken: Arc::default(),
             waiting: Waiting::default(),
             closed: None,
+            lost: None,
             is_behind: false,
-            has_news: false,
+            ready: BTreeSet::new(),
+            is_rebuilt: false,
             looks_at: now,
             notes_at: now,
-            written: 0,
-            is_copying: false,
+            written,
+            copying: Weak::new(),
             settings,
             tasks,
             writer,
@@ -90,14 +100,14 @@ impl Agent for Queue {
         Ok(queue)
     }
 
-    async fn handle(&mut self, Order(wanted): Order, ctx: &mut Context<Self>) -> Result<(), Failure> {
+    async fn handle(&mut self, Order(wanted): Order, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         if let Some(why) = self.broken.take() {
             self.begin_anew(why).await;
         }
         self.turn.now = self.timepiece.at(Moment::now());
         self.perform(wanted).await?;
         self.serve_waiting().await;
-        self.copy_where_due(ctx)
+        self.copy_where_due()
     }
 
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
@@ -116,12 +126,20 @@ impl Agent for Queue {
         Ok(())
     }
 
-    async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
+    async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
+        if self.closed.is_some() || self.lost.is_some() {
+            return;
+        }
         self.turn.now = self.timepiece.at(Moment::now());
-        let noted = self.closed.is_none() && self.tasks.anchor(&mut self.turn, sight::look()).is_ok();
-        if noted {
+        let noted = match reason {
+            ExitReason::Shutdown | ExitReason::Normal => self.tasks.rest(&mut self.turn, sight::look()),
+            _ => self.tasks.anchor(&mut self.turn, sight::look()),
+        };
+        if noted.is_ok() {
             // The next life then knows to the millisecond for how long nobody was here.
-            drop(self.writer.write(std::mem::take(&mut self.turn.records)).await);
+            for portion in portions(std::mem::take(&mut self.turn.records), self.settings.portion) {
+                drop(self.writer.write(portion).await);
+            }
         }
     }
 
@@ -152,7 +170,6 @@ impl Queue {
             Wanted::Overview(answer) => answer.send(Ok(self.tasks.overview())),
             Wanted::Late(answer) => answer.send(Ok(self.tasks.late().cloned().collect())),
             Wanted::Wait(task, answer) => self.wait(task, answer).await,
-            Wanted::Copied => self.is_copying = false,
             Wanted::Look => self.look().await?,
         }
         Ok(())
@@ -167,14 +184,12 @@ impl Queue {
         if let Some(why) = &self.closed {
             return answer.send(Err(TaskError::Closed { why: why.clone() }));
         }
-        match command(&mut self.tasks, &mut self.turn) {
-            // Also what writes nothing may say something of what is not on disk yet.
-            Ok(done) => self.hand_over(vec![Outcome::of(answer, done)]).await,
-            Err(refusal) => {
-                self.hand_over(Vec::new()).await;
-                answer.send(Err(refusal.into()));
-            }
-        }
+        // Also what writes nothing may say something of what is not on disk yet.
+        let outcome = match command(&mut self.tasks, &mut self.turn) {
+            Ok(done) => Outcome::of(answer, done),
+            Err(refusal) => Outcome::refused(answer, refusal),
+        };
+        self.hand_over(vec![outcome]).await;
     }
 
     /// Writes what the turn has left; who waits for it is told once it is on disk.
@@ -182,30 +197,48 @@ impl Queue {
         let records = std::mem::take(&mut self.turn.records);
         let events = std::mem::take(&mut self.turn.events);
         for event in &events {
-            self.settings.metrics.count(event);
             match event {
                 Event::Ended { task, .. } => outcomes.extend(self.ended(*task)),
-                Event::Ready { .. } => self.has_news = true,
+                Event::Ready { task } if !self.waiting.is_idle() => drop(self.ready.insert(*task)),
                 _ => {}
             }
         }
-        if records.is_empty() && outcomes.is_empty() {
+        if records.is_empty() && outcomes.is_empty() && events.is_empty() {
             return;
         }
-        self.written += records.iter().map(Vec::len).sum::<usize>();
-        let hearers = self.settings.events.clone();
-        let tell = move || {
-            if hearers.receiver_count() > 0 {
-                for event in events {
-                    drop(hearers.send(event));
-                }
-            }
-        };
+        let news = self.settings.news.clone();
+        let tell = move |upto| news.tell(upto, events);
         let (outcomes, then) = Outcome::when_written(outcomes, tell, Arc::clone(&self.broken));
-        if let Err(why) = self.writer.write_then(Batch::from(records), then).await {
+        if let Err(why) = self.write(records, then).await {
             self.broken.ring(&why);
-            outcomes.fail(why);
+            outcomes.fail(why.clone());
+            self.lost = Some(why);
         }
+    }
+
+    /// Hands records to the journal in as many batches as it takes; `then` hears of the last one. The journal writes none
+    /// behind one that failed.
+    async fn write(
+        &mut self,
+        records: Vec<Vec<u8>>,
+        then: impl FnOnce(Result<Seq, WriteError>) + Send + 'static,
+    ) -> Result<(), WriteError> {
+        if let Some(why) = &self.lost {
+            return Err(why.clone());
+        }
+        self.written += records.iter().map(Vec::len).sum::<usize>();
+        let mut portions = portions(records, self.settings.portion);
+        let last = portions.pop().unwrap_or_default();
+        for portion in portions {
+            let broken = Arc::clone(&self.broken);
+            let told = move |written: Result<Seq, WriteError>| {
+                if let Err(why) = written {
+                    broken.ring(&why);
+                }
+            };
+            self.writer.write_then(Batch::from(portion), told).await?;
+        }
+        self.writer.write_then(Batch::from(last), then).await
     }
 
     fn ended(&mut self, task: TaskId) -> Vec<Outcome> {
@@ -220,36 +253,39 @@ impl Queue {
     }
 
     async fn wait(&mut self, task: TaskId, answer: Answer<View>) {
-        match self.tasks.show(task) {
-            Ok(view) if view.state.is_end() => self.hand_over(vec![Outcome::of(answer, view)]).await,
-            Ok(_) => {
-                if let Err(answer) = self.waiting.end(task, answer) {
-                    answer.send(Err(TaskError::TooManyWait));
-                }
+        let view = self.tasks.show(task);
+        if view.as_ref().is_ok_and(|view| !view.state.is_end()) {
+            if let Err(answer) = self.waiting.end(task, answer) {
+                answer.send(Err(TaskError::TooManyWait));
             }
-            Err(refusal) => answer.send(Err(refusal.into())),
+        } else if self.closed.is_some() {
+            answer.send(view.map_err(TaskError::Refused));
+        } else {
+            let outcome = match view {
+                Ok(view) => Outcome::of(answer, view),
+                Err(refusal) => Outcome::refused(answer, refusal),
+            };
+            self.hand_over(vec![outcome]).await;
         }
     }
 
-    async fn claim(&mut self, request: Request, answer: Answer<Vec<Claim>>) {
+    async fn claim(&mut self, mut request: Request, answer: Answer<Vec<Claim>>) {
         if let Some(why) = &self.closed {
             return answer.send(Err(TaskError::Closed { why: why.clone() }));
         }
-        match self.claims(&request) {
-            Err(refusal) => {
-                self.hand_over(Vec::new()).await;
-                answer.send(Err(refusal.into()));
-            }
-            Ok(claims) if claims.is_empty() => {
-                self.hand_over(Vec::new()).await;
-                if !request.waits {
-                    answer.send(Ok(claims));
-                } else if let Err(answer) = self.waiting.claim(request, answer) {
+        request.able.sort_unstable();
+        request.able.dedup();
+        let outcome = match self.claims(&request) {
+            Err(refusal) => Outcome::refused(answer, refusal),
+            Ok(claims) if claims.is_empty() && request.waits && request.most > 0 => {
+                if let Err(answer) = self.waiting.claim(request, answer) {
                     answer.send(Err(TaskError::TooManyWait));
                 }
+                return self.hand_over(Vec::new()).await;
             }
-            Ok(claims) => self.hand_over(vec![Outcome::of(answer, claims)]).await,
-        }
+            Ok(claims) => Outcome::of(answer, claims),
+        };
+        self.hand_over(vec![outcome]).await;
     }
 
     fn claims(&mut self, request: &Request) -> Result<Vec<Claim>, Refusal> {
@@ -265,19 +301,66 @@ impl Queue {
 
     /// Gives those who wait what has become ready.
     async fn serve_waiting(&mut self) {
-        if self.closed.is_some() || !std::mem::take(&mut self.has_news) {
-            return;
-        }
-        let mut still = VecDeque::new();
-        for (request, answer) in self.waiting.claims() {
-            match self.claims(&request) {
-                Ok(claims) if claims.is_empty() => still.push_back((request, answer)),
-                Ok(claims) => self.hand_over(vec![Outcome::of(answer, claims)]).await,
-                Err(refusal) => answer.send(Err(refusal.into())),
+        if std::mem::take(&mut self.is_rebuilt) {
+            let mut at = 0;
+            while let Some((ticket, claimant)) = self.next_waiting(at) {
+                at = ticket;
+                self.serve(ticket, claimant).await;
             }
         }
-        self.waiting.still(still);
-        self.hand_over(Vec::new()).await;
+        let mut in_vain = BTreeSet::new();
+        while let Some((ticket, claimant)) = self.first_served(&mut in_vain) {
+            if !self.serve(ticket, claimant).await {
+                self.ready.pop_first();
+            }
+        }
+        if self.closed.is_none() {
+            self.hand_over(Vec::new()).await;
+        }
+    }
+
+    fn next_waiting(&mut self, at: Ticket) -> Option<(Ticket, Claimant)> {
+        if self.is_stopped() {
+            self.is_rebuilt = true;
+            return None;
+        }
+        self.waiting.next_after(at)
+    }
+
+    /// Who gets something of what has become ready. `in_vain` has the needs that nobody meets who waits.
+    fn first_served(&mut self, in_vain: &mut BTreeSet<Vec<Capability>>) -> Option<(Ticket, Claimant)> {
+        while !self.is_stopped() {
+            let task = *self.ready.first()?;
+            let asks = self.tasks.asks(task);
+            let asks = asks.filter(|(needs, reserved)| reserved.is_some() || !in_vain.contains(*needs));
+            let found = asks.and_then(|(needs, reserved)| self.waiting.first_for(needs, reserved));
+            if found.is_some() {
+                return found;
+            }
+            if let Some((needs, None)) = asks {
+                in_vain.insert(needs.to_vec());
+            }
+            self.ready.pop_first();
+        }
+        None
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.closed.is_some() || self.lost.is_some()
+    }
+
+    /// Returns whether there was something for it, or something was wrong with it; else it waits on.
+    async fn serve(&mut self, ticket: Ticket, (request, answer): Claimant) -> bool {
+        let outcome = match self.claims(&request) {
+            Ok(claims) if claims.is_empty() => {
+                self.waiting.put(ticket, (request, answer));
+                return false;
+            }
+            Ok(claims) => Outcome::of(answer, claims),
+            Err(refusal) => Outcome::refused(answer, refusal),
+        };
+        self.hand_over(vec![outcome]).await;
+        true
     }
 
     async fn look(&mut self) -> Result<(), Failure> {
@@ -292,7 +375,7 @@ impl Queue {
         if self.notes_at <= now {
             self.notes_at = now + NOTE_EVERY;
             self.tasks.anchor(&mut self.turn, sight::look())?;
-            self.settings.metrics.gauge(&self.tasks);
+            self.settings.news.gauge(&self.tasks);
         }
         self.hand_over(Vec::new()).await;
         Ok(())
@@ -304,7 +387,7 @@ impl Queue {
         self.closed = Some(why);
         self.turn.records.clear();
         self.turn.events.clear();
-        self.has_news = true;
+        self.lost = None;
         self.is_behind = true;
         self.try_again().await;
     }
@@ -317,13 +400,30 @@ impl Queue {
 
     async fn gone_on(&mut self) -> Result<(), TaskError> {
         if self.is_behind || self.writer.renew().is_err() {
-            (self.tasks, self.writer) = recovered(&self.settings).await?;
-            self.is_behind = false;
-            self.tell_ended();
+            self.take_up(rebuild(&self.settings).await?);
         }
-        let note = self.tasks.note(self.timepiece.at(Moment::now()), sight::look())?;
-        self.writer.write(note.clone()).await?;
-        Ok(self.tasks.replay(&note)?)
+        let records = self.tasks.going_on(self.timepiece.at(Moment::now()), sight::look())?;
+        let upto = self.writer.write(records.clone()).await?;
+        let mut events = Vec::new();
+        for record in &records {
+            self.tasks.replay_heard(record, &mut events)?;
+        }
+        self.settings.news.tell(upto, events);
+        Ok(())
+    }
+
+    fn take_up(&mut self, rebuilt: Rebuilt) {
+        Rebuilt {
+            tasks: self.tasks,
+            writer: self.writer,
+            written: self.written,
+        } = rebuilt;
+        // Whatever was handed over before it has been refused by now.
+        self.broken.take();
+        self.is_behind = false;
+        self.is_rebuilt = true;
+        self.ready.clear();
+        self.tell_ended();
     }
 
     /// The journal may have the end of a task of which nobody was told.
@@ -338,20 +438,23 @@ impl Queue {
     }
 
     /// Lets a snapshot be written where there are many records behind the last one.
-    fn copy_where_due(&mut self, ctx: &Context<Self>) -> Result<(), Failure> {
+    fn copy_where_due(&mut self) -> Result<(), Failure> {
         let is_due = self.written >= self.settings.config.snapshot_after;
-        if !is_due || self.is_copying || self.closed.is_some() {
+        if !is_due || self.copying.strong_count() > 0 || self.is_stopped() {
             return Ok(());
         }
         // A journal that refuses this has failed, and says so elsewhere.
         let Ok(draft) = self.writer.rotate() else { return Ok(()) };
+        let token = Arc::new(());
+        self.copying = Arc::downgrade(&token);
         let copy = Copy {
             draft,
             snapshot: self.tasks.snapshot()?,
             writer: self.writer.clone(),
-            queue: ctx.address(),
+            token,
         };
-        self.is_copying = self.settings.copyist.try_send(copy).is_ok();
+        // Where it is not taken it is tried again after as many records again, as where it cannot be written.
+        drop(self.settings.copyist.try_send(copy));
         self.written = 0;
         Ok(())
     }
@@ -368,24 +471,18 @@ fn tell(tasks: &mut Tasks, turn: &mut Turn, task: TaskId, fence: Fence, word: Wo
     }
 }
 
-/// Tasks as the journal has them, and the right to write it.
-async fn recovered(settings: &Settings) -> Result<(Tasks, Writer), TaskError> {
-    let (writer, recovered) = settings.journal.recover().await?;
-    let config = settings.config.clone();
-    let rebuilding = tokio::task::spawn_blocking(move || rebuilt(config, recovered));
-    let tasks = rebuilding
-        .await
-        .map_err(|gone| TaskError::Gone { why: gone.to_string() })??;
-    Ok((tasks, writer))
-}
-
-fn rebuilt(config: Config, recovered: Recovered) -> Result<Tasks, TaskError> {
-    let mut tasks = match recovered.snapshot {
-        Some(snapshot) => Tasks::restore(config, &snapshot.bytes)?,
-        None => Tasks::new(config),
-    };
-    for record in recovered.records {
-        tasks.replay(&record.map_err(Arc::new)?.bytes)?;
+/// Records in batches that the journal takes.
+fn portions(records: Vec<Vec<u8>>, most: usize) -> Vec<Vec<Vec<u8>>> {
+    let (mut portions, mut bytes) = (Vec::<Vec<Vec<u8>>>::new(), 0);
+    for record in records {
+        bytes += FRAME + record.len();
+        match portions.last_mut() {
+            Some(portion) if bytes <= most => portion.push(record),
+            _ => {
+                bytes = FRAME + record.len();
+                portions.push(vec![record]);
+            }
+        }
     }
-    Ok(tasks)
+    portions
 }

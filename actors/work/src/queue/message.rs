@@ -33,18 +33,9 @@ pub(super) enum Wanted {
     Wait(TaskId, Answer<View>),
     /// Something is due, or the queue is to look whether it can write again.
     Look,
-    /// A snapshot is written, or is not.
-    Copied,
 }
 
 impl Message for Order {}
-
-impl Order {
-    /// A snapshot is written, or is not.
-    pub(crate) const fn copied() -> Self {
-        Self(Wanted::Copied)
-    }
-}
 
 /// What a worker asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,10 +13,16 @@ mod actor;
 mod handle;
 pub mod machine;
 mod message;
+mod news;
 mod outcome;
+mod recovered;
 mod waiting;
 
 pub use actor::Queue;
 pub(crate) use actor::Settings;
 pub use handle::TaskAddress;
 pub use message::{Order, Request, Word};
+pub(crate) use news::News;
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 use triarch_journal::{Seq, WriteError};
 
 use super::message::Answer;
+use crate::error::Refusal;
 
 type Call = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
 
@@ -19,17 +20,24 @@ impl Outcome {
         }))
     }
 
+    /// A refusal, which may rest on what was decided before it.
+    pub(super) fn refused<T: Send + 'static>(answer: Answer<T>, refusal: Refusal) -> Self {
+        Self(Box::new(move |written| {
+            answer.send(Err(written.map_or_else(Into::into, |()| refusal.into())));
+        }))
+    }
+
     /// What is to be called with what became of the write, and the other end of it, for where that is known at once.
     pub(super) fn when_written(
         outcomes: Vec<Self>,
-        tell: impl FnOnce() + Send + 'static,
+        tell: impl FnOnce(Seq) + Send + 'static,
         broken: Arc<Broken>,
     ) -> (Outcomes, impl FnOnce(Result<Seq, WriteError>) + Send + 'static) {
         let here = Outcomes(Arc::new(Mutex::new(outcomes)));
         let there = Outcomes(Arc::clone(&here.0));
         let then = move |written: Result<Seq, WriteError>| match written {
-            Ok(_) => {
-                tell();
+            Ok(upto) => {
+                tell(upto);
                 there.settle(&Ok(()));
             }
             Err(why) => {

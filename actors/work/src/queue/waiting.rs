@@ -1,20 +1,31 @@
 //! Who waits for a task: to claim one, or for the end of one.
+//!
+//! Nobody looks at all who wait to claim. Who is able to do the same waits in one row; a task that becomes ready is given to the
+//! first of those rows that are able to do it, or to the worker it is reserved for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::message::{Answer, Request};
 use triarch_supervision::prelude::*;
 
-use super::machine::View;
+use super::machine::{View, is_subset};
 use crate::task::Claim;
-use crate::words::TaskId;
+use crate::words::{Capability, TaskId, Worker};
 
 /// The most who wait to claim, and the most who wait for ends.
-const WAITING_MAX: usize = 10_000;
+const WAITING_MAX: usize = 100_000;
+
+/// The place of one who waits to claim: who came first has the lowest.
+pub(super) type Ticket = u64;
+pub(super) type Claimant = (Request, Answer<Vec<Claim>>);
 
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    claims: VecDeque<(Request, Answer<Vec<Claim>>)>,
+    claims: BTreeMap<Ticket, Claimant>,
+    /// Those who wait to claim, by what they are able to do, which ascends.
+    rows: BTreeMap<Vec<Capability>, BTreeSet<Ticket>>,
+    by_worker: BTreeMap<Worker, BTreeSet<Ticket>>,
+    next: Ticket,
     ends: BTreeMap<TaskId, Vec<Answer<View>>>,
     ends_count: usize,
 }
@@ -23,13 +34,73 @@ impl Waiting {
     /// Lets somebody wait for a task to claim; gives the answer back where there is no room.
     pub(super) fn claim(&mut self, request: Request, answer: Answer<Vec<Claim>>) -> Result<(), Answer<Vec<Claim>>> {
         if self.claims.len() >= WAITING_MAX {
-            self.claims.retain(|(_, answer)| answer.is_wanted());
+            let gone = self.claims.iter().filter(|(_, (_, answer))| !answer.is_wanted());
+            for ticket in gone.map(|(ticket, _)| *ticket).collect::<Vec<_>>() {
+                self.take(ticket);
+            }
         }
         if self.claims.len() >= WAITING_MAX {
             return Err(answer);
         }
-        self.claims.push_back((request, answer));
+        self.next += 1;
+        self.put(self.next, (request, answer));
         Ok(())
+    }
+
+    /// Lets somebody wait on at the place they had.
+    pub(super) fn put(&mut self, ticket: Ticket, claimant: Claimant) {
+        let (request, _) = &claimant;
+        self.rows.entry(request.able.clone()).or_default().insert(ticket);
+        self.by_worker.entry(request.worker.clone()).or_default().insert(ticket);
+        self.claims.insert(ticket, claimant);
+    }
+
+    /// The first who waits for a task that needs so much, and is reserved for that worker where one is named. Who gave up is
+    /// not looked at again.
+    pub(super) fn first_for(&mut self, needs: &[Capability], reserved: Option<&Worker>) -> Option<(Ticket, Claimant)> {
+        loop {
+            let ticket = match reserved {
+                Some(worker) => self.first_of(worker, needs),
+                None if needs.is_empty() => self.claims.keys().next().copied(),
+                None => self.first_able(needs),
+            }?;
+            let claimant = self.take(ticket)?;
+            if claimant.1.is_wanted() {
+                return Some((ticket, claimant));
+            }
+        }
+    }
+
+    fn first_of(&self, worker: &Worker, needs: &[Capability]) -> Option<Ticket> {
+        let mut tickets = self.by_worker.get(worker)?.iter().copied();
+        tickets.find(|ticket| {
+            self.claims
+                .get(ticket)
+                .is_some_and(|(request, _)| is_subset(needs, &request.able))
+        })
+    }
+
+    fn first_able(&self, needs: &[Capability]) -> Option<Ticket> {
+        let rows = self.rows.iter().filter(|(able, _)| is_subset(needs, able));
+        rows.filter_map(|(_, tickets)| tickets.first()).min().copied()
+    }
+
+    /// Whether nobody waits to claim.
+    pub(super) fn is_idle(&self) -> bool {
+        self.claims.is_empty()
+    }
+
+    /// Who waits to claim behind that place, one after the other.
+    pub(super) fn next_after(&mut self, ticket: Ticket) -> Option<(Ticket, Claimant)> {
+        let next = self.claims.range(ticket + 1..).next().map(|(next, _)| *next)?;
+        Some((next, self.take(next)?))
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Option<Claimant> {
+        let claimant = self.claims.remove(&ticket)?;
+        remove(&mut self.rows, &claimant.0.able, ticket);
+        remove(&mut self.by_worker, &claimant.0.worker, ticket);
+        Some(claimant)
     }
 
     /// Lets somebody wait for the end of a task; gives the answer back where there is no room.
@@ -49,19 +120,6 @@ impl Waiting {
         Ok(())
     }
 
-    /// The first so many who wait to claim, as they came; those who gave up are left out.
-    pub(super) fn claims(&mut self) -> VecDeque<(Request, Answer<Vec<Claim>>)> {
-        let mut claims = std::mem::take(&mut self.claims);
-        claims.retain(|(_, answer)| answer.is_wanted());
-        claims
-    }
-
-    /// Those who still wait, before all who came since.
-    pub(super) fn still(&mut self, mut claims: VecDeque<(Request, Answer<Vec<Claim>>)>) {
-        claims.append(&mut self.claims);
-        self.claims = claims;
-    }
-
     /// Who waits for the end of that task.
     pub(super) fn ended(&mut self, task: TaskId) -> Vec<Answer<View>> {
         let answers = self.ends.remove(&task).unwrap_or_default();
@@ -72,5 +130,14 @@ impl Waiting {
     /// The tasks whose ends are waited for.
     pub(super) fn awaited(&self) -> Vec<TaskId> {
         self.ends.keys().copied().collect()
+    }
+}
+
+fn remove<K: Ord>(tickets: &mut BTreeMap<K, BTreeSet<Ticket>>, key: &K, ticket: Ticket) {
+    if let Some(of_key) = tickets.get_mut(key) {
+        of_key.remove(&ticket);
+        if of_key.is_empty() {
+            tickets.remove(key);
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::task::State;
 use crate::time::{Anchor, Sight, TaskTime};
 use crate::words::TaskId;
 
+use super::report::{WHY_BYTES, beginning};
 use super::{Tasks, Turn};
 
 impl Tasks {
@@ -23,7 +24,7 @@ impl Tasks {
             let remedy = "nothing is left to call off";
             return Err(Refusal::WrongState { task, state, remedy });
         }
-        let (at, why) = (turn.now, why.into());
+        let (at, why) = (turn.now, beginning(why, WHY_BYTES).into());
         self.commit(turn, Record::Cancelled { at, task, why })
     }
 
@@ -79,10 +80,24 @@ impl Tasks {
         self.commit(turn, Record::Anchored(Anchor { at, sight }))
     }
 
-    /// What the clocks outside show as it would be written, without a change yet.
-    pub fn note(&self, now: TaskTime, sight: Sight) -> Result<Vec<u8>, CodecError> {
+    /// An orderly end: the next life takes tasks again, and knows for how long nobody was here.
+    pub fn rest(&mut self, turn: &mut Turn, sight: Sight) -> Result<(), Refusal> {
+        self.drain(turn, false)?;
+        self.anchor(turn, sight)
+    }
+
+    /// That nothing could be written until now, and what the clocks outside show, as it would be written; without a change
+    /// yet.
+    pub fn going_on(&self, now: TaskTime, sight: Sight) -> Result<Vec<Vec<u8>>, CodecError> {
         let at = now.max(self.now);
-        codec::encode(&Record::Anchored(Anchor { at, sight }))
+        let resumed = Record::Resumed {
+            at,
+            away_millis: away_millis(at, self.now),
+        };
+        Ok(vec![
+            codec::encode(&resumed)?,
+            codec::encode(&Record::Anchored(Anchor { at, sight }))?,
+        ])
     }
 
     /// What time it is when the clocks outside show `now`, before anything is asked of tasks that were rebuilt.
@@ -96,7 +111,7 @@ impl Tasks {
     pub fn resume(&mut self, turn: &mut Turn) -> Result<Duration, Refusal> {
         let away = turn.now.since(self.now);
         let at = turn.now.max(self.now);
-        let away_millis = u64::try_from(away.as_millis()).unwrap_or(u64::MAX);
+        let away_millis = away_millis(at, self.now);
         self.commit(turn, Record::Resumed { at, away_millis })?;
         self.advance(turn)?;
         Ok(away)
@@ -106,4 +121,8 @@ impl Tasks {
     pub fn late(&self) -> impl ExactSizeIterator<Item = &LateResult> {
         self.late.iter()
     }
+}
+
+fn away_millis(now: TaskTime, last: TaskTime) -> u64 {
+    now.as_millis().saturating_sub(last.as_millis())
 }

@@ -45,10 +45,8 @@ impl Tasks {
             }
             Record::Missed { task, .. } => self.miss_deadline(task, events),
             Record::Retried { at, task } => return self.apply_retried(at, task, events),
-            Record::Dropped { task, .. } => {
-                self.forget(task);
-                self.shed();
-            }
+            Record::Dropped { task, .. } => return self.forget_ended(task),
+            Record::Shed { tasks, .. } => return tasks.into_iter().try_for_each(|task| self.forget_ended(task)),
             Record::Late(late) => self.apply_late(late, events),
             Record::Draining { on, .. } => {
                 self.is_draining = on;

@@ -9,6 +9,7 @@ use crate::time::TaskTime;
 use crate::words::{Capability, Fence, TaskId, Worker};
 
 use super::kept::{Condition, Kept, Lease};
+use super::shelves::reserved_for;
 use super::{Event, Tasks, Turn};
 
 /// The most tasks of one claim.
@@ -31,7 +32,7 @@ impl Tasks {
         able.sort_unstable();
         let mut claims = Vec::new();
         while claims.len() < most.min(CLAIM_MAX) {
-            let Some(task) = self.indexes.shelves.next_for(worker, &able, &self.config) else {
+            let Some(task) = self.next_for(worker, &able) else {
                 break;
             };
             let (at, fence) = (turn.now, self.next_fence);
@@ -46,6 +47,20 @@ impl Tasks {
             claims.extend(self.claimed(task, at));
         }
         Ok(claims)
+    }
+
+    /// What a worker must be able to do for a task that is ready, and the one it is reserved for.
+    pub(crate) fn asks(&self, task: TaskId) -> Option<(&[Capability], Option<&Worker>)> {
+        let task = self.by_id.get(&task)?;
+        matches!(task.condition, Condition::Ready { .. }).then(|| (&*task.needs, reserved_for(task)))
+    }
+
+    fn next_for(&self, worker: &Worker, able: &[Capability]) -> Option<TaskId> {
+        let since = |id| match self.by_id.get(&id).map(|task| &task.condition) {
+            Some(Condition::Ready { since, .. }) => *since,
+            _ => TaskTime::default(),
+        };
+        self.indexes.shelves.next_for(worker, able, &self.config, since)
     }
 
     pub(super) fn lease_of(&self, asked: Option<Duration>) -> Result<Duration, Refusal> {

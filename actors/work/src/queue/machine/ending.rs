@@ -1,12 +1,17 @@
 //! What follows the end of a task: those after it go on or are called off, and who ended long ago is forgotten.
 
 use crate::bytes::Bytes;
+use crate::error::{Misfit, Refusal};
+use crate::record::Record;
 use crate::task::State;
 use crate::time::TaskTime;
 use crate::words::{Fence, TaskId};
 
 use super::kept::{Condition, End};
-use super::{Event, Tasks};
+use super::{Event, Tasks, Turn};
+
+/// So many are forgotten by one record.
+const SHED_PORTION: usize = 4_096;
 
 pub(super) struct Ending {
     pub(super) at: TaskTime,
@@ -50,11 +55,10 @@ impl Tasks {
                 }
             }
         }
-        self.shed();
         self.tell_drained(events);
     }
 
-    fn followers(&self, id: TaskId) -> Vec<TaskId> {
+    pub(super) fn followers(&self, id: TaskId) -> Vec<TaskId> {
         let waits = self.waits.range((id, TaskId::new(0))..(id.next(), TaskId::new(0)));
         waits.map(|(_, later)| *later).collect()
     }
@@ -64,6 +68,7 @@ impl Tasks {
         let took = task
             .lease()
             .map(|lease| ending.at.since(lease.began.unwrap_or(lease.claimed)));
+        let fence = ending.fence.or(task.lease().map(|lease| lease.fence));
         let kind = task.kind.clone();
         let state = ending.state;
         if matches!(state, State::Cancelled | State::Expired) {
@@ -79,7 +84,7 @@ impl Tasks {
             let end = End {
                 state,
                 at: ending.at,
-                fence: ending.fence,
+                fence,
                 result: ending.result,
                 why: ending.why,
                 pins: 0,
@@ -138,26 +143,40 @@ impl Tasks {
         });
     }
 
-    /// Forgets tasks that ended first, where there are too many.
-    pub(super) fn shed(&mut self) {
-        let bytes_max = self.config.ended_bytes_max;
+    /// Forgets tasks that ended first, where there are too many. That is written: who replays it may have other settings.
+    pub(super) fn shed(&mut self, turn: &mut Turn) -> Result<(), Refusal> {
         loop {
-            let (ended, dead) = (&self.indexes.ended, &self.indexes.dead);
-            let surplus = ended.surplus(self.config.ended_max, bytes_max);
-            let surplus = surplus.or_else(|| dead.surplus(self.config.dead_max, bytes_max));
-            match surplus {
-                Some(id) => self.forget(id),
-                None => break,
+            let tasks = self.surplus();
+            if tasks.is_empty() {
+                return Ok(());
             }
+            self.write(turn, Record::Shed { at: turn.now, tasks })?;
         }
     }
 
-    /// Forgets an ended task, and its key with it.
+    fn surplus(&self) -> Vec<TaskId> {
+        let bytes_of = |id: TaskId| self.by_id.get(&id).map_or(0, |task| task.bytes());
+        let (config, bytes_max) = (&self.config, self.config.ended_bytes_max);
+        let ended = self.indexes.ended.surplus(config.ended_max, bytes_max, bytes_of);
+        let dead = self.indexes.dead.surplus(config.dead_max, bytes_max, bytes_of);
+        ended.chain(dead).take(SHED_PORTION).collect()
+    }
+
+    pub(super) fn forget_ended(&mut self, id: TaskId) -> Result<(), Misfit> {
+        if self.by_id.get(&id).is_some_and(|task| task.is_open()) {
+            return Err(self.misfit(id, "is forgotten"));
+        }
+        self.forget(id);
+        Ok(())
+    }
+
+    /// Forgets an ended task, and its key with it, unless that means another one by now.
     pub(super) fn forget(&mut self, id: TaskId) {
         let Some(task) = self.by_id.get(&id) else { return };
         self.indexes.leave(id, task, &self.config);
         let Some(task) = self.by_id.remove(&id) else { return };
-        if let Some(key) = task.more.as_ref().and_then(|more| more.key.as_ref()) {
+        let key = task.more.as_ref().and_then(|more| more.key.as_ref());
+        if let Some(key) = key.filter(|key| self.keys.get(key) == Some(&id)) {
             self.keys.remove(key);
         }
         if task.wants_inputs() {

@@ -1,9 +1,11 @@
 //! Tasks as a snapshot: what cannot be told from something else in it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::codec;
 use crate::config::Config;
@@ -12,12 +14,16 @@ use crate::record::LateResult;
 use crate::time::{Anchor, TaskTime};
 use crate::words::{Fence, TaskId};
 
+use super::indexes::Indexes;
 use super::kept::{Condition, Kept, Needs};
 use super::{Tasks, Totals};
 
+type ById = BTreeMap<TaskId, Box<Kept>>;
+
 #[derive(Serialize, Deserialize)]
 struct Image<'a> {
-    tasks: Cow<'a, BTreeMap<TaskId, Box<Kept>>>,
+    #[serde(deserialize_with = "in_order")]
+    tasks: Cow<'a, ById>,
     late: Cow<'a, VecDeque<LateResult>>,
     totals: Totals,
     next_task: TaskId,
@@ -61,29 +67,43 @@ impl Tasks {
     }
 
     fn find_their_places(&mut self) {
-        let Self {
-            by_id: tasks,
-            indexes,
-            keys,
-            waits,
-            config,
-            ..
-        } = self;
-        let mut open = std::collections::BTreeSet::new();
-        for (id, task) in tasks.iter_mut() {
-            if let Some((shared, _)) = indexes.needs.get_key_value(&task.needs) {
-                task.needs = Needs::clone(shared);
+        let mut shared: BTreeSet<Needs> = BTreeSet::new();
+        let mut awaited = BTreeSet::new();
+        for (id, task) in &mut self.by_id {
+            match shared.get(&task.needs) {
+                Some(needs) => task.needs = Needs::clone(needs),
+                None => drop(shared.insert(Needs::clone(&task.needs))),
             }
-            indexes.stake(*id, &task.needs, task.stake());
-            indexes.enter(*id, task, config);
             if let Some(key) = task.more.as_ref().and_then(|more| more.key.clone()) {
-                keys.insert(key, *id);
+                self.keys.insert(key, *id);
             }
             if let Condition::Blocked { .. } = task.condition {
-                open.extend(task.after().iter().map(|earlier| (*earlier, *id)));
+                awaited.extend(task.after().iter().map(|earlier| (*earlier, *id)));
             }
         }
-        let is_open = |(earlier, _): &(TaskId, TaskId)| tasks.get(earlier).is_some_and(|task| task.is_open());
-        *waits = open.into_iter().filter(is_open).collect();
+        awaited.retain(|(earlier, _)| self.by_id.get(earlier).is_some_and(|task| task.is_open()));
+        self.waits = awaited;
+        self.indexes = Indexes::of(&self.by_id, &self.config);
     }
+}
+
+/// Tasks lie in a snapshot in their order: a tree is made of all at once, which is far quicker than of one after the other.
+fn in_order<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, ById>, D::Error> {
+    struct Pairs;
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = ById;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("tasks by their numbers")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ById, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = map.next_entry()? {
+                pairs.push(pair);
+            }
+            Ok(pairs.into_iter().collect())
+        }
+    }
+    deserializer.deserialize_map(Pairs).map(Cow::Owned)
 }

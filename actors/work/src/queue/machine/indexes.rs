@@ -32,6 +32,8 @@ pub(super) struct Indexes {
     /// Ended tasks whose results nobody waits for, in the order in which they are forgotten.
     pub(super) ended: Shed,
     pub(super) dead: Shed,
+    /// What ended tasks take whose results somebody waits for.
+    pub(super) inputs_bytes: usize,
     pub(super) needs: BTreeMap<Needs, usize>,
     pub(super) census: BTreeMap<Kind, Counts>,
     pub(super) open: usize,
@@ -46,10 +48,20 @@ pub(super) struct Shed {
 }
 
 impl Shed {
-    /// The task that goes first where there are more than so many, or more than so many bytes.
-    pub(super) fn surplus(&self, tasks_max: usize, bytes_max: usize) -> Option<TaskId> {
-        let is_over = self.tasks.len() > tasks_max || self.bytes > bytes_max;
-        self.tasks.first().filter(|_| is_over).map(|(_, id)| *id)
+    /// The tasks that go where there are more than so many, or more than so many bytes.
+    pub(super) fn surplus(
+        &self,
+        tasks_max: usize,
+        bytes_max: usize,
+        bytes_of: impl Fn(TaskId) -> usize,
+    ) -> impl Iterator<Item = TaskId> {
+        let (mut tasks, mut bytes) = (self.tasks.len(), self.bytes);
+        self.tasks().take_while(move |id| {
+            let is_over = tasks > tasks_max || bytes > bytes_max;
+            tasks -= 1;
+            bytes = bytes.saturating_sub(bytes_of(*id));
+            is_over
+        })
     }
 
     /// Its tasks, those that ended first first.
@@ -63,6 +75,26 @@ impl Shed {
 }
 
 impl Indexes {
+    /// What all those tasks tell, as if they had entered one after the other.
+    pub(super) fn of(tasks: &BTreeMap<TaskId, Box<Kept>>, config: &Config) -> Self {
+        let mut indexes = Self::default();
+        let mut deadlines = Vec::new();
+        for (id, task) in tasks {
+            let stake = task.stake();
+            deadlines.extend(stake.and_then(|stake| Some((stake.deadline?, *id, Alarm::Deadline))));
+            let deadline = None;
+            indexes.stake(*id, &task.needs, stake.map(|stake| Stake { deadline, ..stake }));
+            match &task.condition {
+                Condition::Ready { .. } => indexes.enter_ready(*id, task),
+                _ => indexes.enter(*id, task, config),
+            }
+        }
+        // Sorted first: a million in a tree one by one take seconds.
+        indexes.alarms.append(&mut deadlines.into_iter().collect());
+        indexes.shelves = Shelves::of(tasks.iter().map(|(id, task)| (*id, &**task)), config);
+        indexes
+    }
+
     /// A task with its condition is there from now on.
     pub(super) fn enter(&mut self, id: TaskId, task: &Kept, config: &Config) {
         match &task.condition {
@@ -72,7 +104,7 @@ impl Indexes {
             }
             Condition::Ready { .. } => {
                 self.shelves.put(id, task, config);
-                self.wakes.extend(opens_up(task).map(|at| (at, id)));
+                return self.enter_ready(id, task);
             }
             Condition::Held(lease) => {
                 self.leases.insert(lease.fence, id);
@@ -83,10 +115,17 @@ impl Indexes {
                     let shed = self.shed(end.state);
                     shed.bytes += task.bytes();
                     shed.tasks.insert((end.at, id));
+                } else {
+                    self.inputs_bytes += end.input_bytes();
                 }
                 return;
             }
         }
+        count(&mut self.census, task, |counted| *counted += 1);
+    }
+
+    fn enter_ready(&mut self, id: TaskId, task: &Kept) {
+        self.wakes.extend(opens_up(task).map(|at| (at, id)));
         count(&mut self.census, task, |counted| *counted += 1);
     }
 
@@ -108,9 +147,12 @@ impl Indexes {
                 self.alarms.remove(&(lease.due(), id, Alarm::Lease));
             }
             Condition::Ended(end) => {
-                let shed = self.shed(end.state);
-                if shed.tasks.remove(&(end.at, id)) {
+                if end.pins == 0 {
+                    let shed = self.shed(end.state);
+                    shed.tasks.remove(&(end.at, id));
                     shed.bytes -= task.bytes();
+                } else {
+                    self.inputs_bytes -= end.input_bytes();
                 }
                 return;
             }

@@ -12,6 +12,12 @@ use crate::words::{Capability, Fence, Kind, TaskId, Worker};
 
 /// So many ended attempts of a task are remembered.
 const PAST_MAX: usize = 8;
+/// What an ended task counts beside its result while somebody waits for that.
+const INPUT_BYTES: usize = 384;
+/// A result of so many bytes is taken in any case.
+pub(super) const SHORT: usize = 128;
+/// What is set aside for a result that somebody waits for and that is still to come.
+pub(super) const RESERVE: usize = INPUT_BYTES + SHORT;
 
 /// What tasks of one sort need; shared by all of them.
 pub(super) type Needs = Arc<[Capability]>;
@@ -79,6 +85,17 @@ pub(super) struct End {
     pub(super) why: Box<str>,
     /// So many tasks still want its result.
     pub(super) pins: u32,
+}
+
+impl End {
+    /// What it takes while somebody waits for its result.
+    pub(super) fn input_bytes(&self) -> usize {
+        input_bytes(self.result.len())
+    }
+}
+
+pub(super) const fn input_bytes(result: usize) -> usize {
+    INPUT_BYTES + result
 }
 
 /// What an open task counts, whatever its condition.
@@ -180,6 +197,22 @@ impl Kept {
     pub(super) fn ready_since(&self, since: TaskTime) -> Condition {
         let is_reserved = self.affinity().is_some();
         Condition::Ready { since, is_reserved }
+    }
+
+    /// Whether it may have been claimed under that lease. Of its earliest attempts, and of one that was called off in the first
+    /// version, nobody knows any more.
+    pub(super) fn may_have_been_under(&self, fence: Fence) -> bool {
+        let past = self.more.as_ref().map_or(&[][..], |more| &more.past);
+        let is_forgotten = past.len() >= PAST_MAX && past.first().is_some_and(|oldest| fence < oldest.fence);
+        let is_told = past.iter().any(|attempt| attempt.fence == fence);
+        let is_last = match &self.condition {
+            Condition::Held(lease) => lease.fence == fence,
+            Condition::Ended(end) => end
+                .fence
+                .map_or_else(|| past.len() < self.attempts as usize, |last| last == fence),
+            _ => false,
+        };
+        is_last || is_told || is_forgotten
     }
 
     /// The attempt in hand as one that ended.

@@ -24,6 +24,7 @@
 //! | `admin.rs` | cancel, retry, drop, drain |
 //! | `due.rs` | what falls due |
 //! | `apply.rs`, `ending.rs` | records become state; what follows an end |
+//! | `inputs.rs` | how much results take that tasks wait for |
 //! | `kept.rs`, `indexes.rs`, `shelves.rs` | a task as it is kept; where it is found; which is next |
 //! | `image.rs`, `view.rs` | snapshots; what people see |
 
@@ -35,6 +36,7 @@ mod due;
 mod ending;
 mod image;
 mod indexes;
+mod inputs;
 mod kept;
 mod report;
 mod shelves;
@@ -46,6 +48,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use indexes::Counts;
 pub use report::Mend;
+pub(crate) use shelves::is_subset;
 pub use submit::BATCH_MAX;
 pub use turn::{Event, Turn};
 pub use view::{Filter, Overview, View};
@@ -61,8 +64,8 @@ use crate::{codec, error::Misfit};
 use indexes::Indexes;
 use kept::{Condition, Kept};
 
-/// The most bytes of a record, so that a journal takes it with all that falls due in the same turn.
-const RECORD_BYTES_MAX: usize = 3 << 20;
+/// The most bytes of a record: what is longer is refused, or never made so long.
+pub(crate) const RECORD_BYTES_MAX: usize = 3 << 20;
 
 /// All tasks a runtime has.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,14 +133,23 @@ impl Tasks {
 
     /// Applies one record as it was written.
     pub fn replay(&mut self, bytes: &[u8]) -> Result<(), ReplayError> {
-        let record: Record = codec::decode(bytes)?;
-        let mut unheard = Vec::new();
-        self.wake(record.at(), usize::MAX, &mut unheard);
-        Ok(self.apply(record, &mut unheard)?)
+        self.replay_heard(bytes, &mut Vec::new())
     }
 
-    /// Writes a record into the turn, and applies it.
+    /// The same, with what happened by it.
+    pub fn replay_heard(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<(), ReplayError> {
+        let record: Record = codec::decode(bytes)?;
+        self.wake(record.at(), usize::MAX, events);
+        Ok(self.apply(record, events)?)
+    }
+
+    /// Writes a record into the turn, and applies it; and so with what has to go because of it.
     fn commit(&mut self, turn: &mut Turn, record: Record) -> Result<(), Refusal> {
+        self.write(turn, record)?;
+        self.shed(turn)
+    }
+
+    fn write(&mut self, turn: &mut Turn, record: Record) -> Result<(), Refusal> {
         let bytes = codec::encode(&record)?;
         if bytes.len() > RECORD_BYTES_MAX {
             return Err(Refusal::TooLarge { bytes: bytes.len() });

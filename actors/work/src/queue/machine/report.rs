@@ -16,7 +16,7 @@ use super::{Tasks, Turn};
 /// So much of a late result is kept.
 const LATE_BYTES: usize = 64 << 10;
 /// So much is kept of why something failed.
-const WHY_BYTES: usize = 512;
+pub(super) const WHY_BYTES: usize = 512;
 
 /// Whether another attempt may mend a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,7 @@ impl Tasks {
         }
         match self.under_lease(turn, task, fence) {
             Ok(()) => {
+                self.has_room_for_result(task, result.len())?;
                 let (at, result) = (turn.now, result.into());
                 self.commit(turn, Record::Done { at, task, result })
             }
@@ -148,10 +149,15 @@ impl Tasks {
         if fence >= self.next_fence {
             return Err(Refusal::NeverClaimed { task: id, fence });
         }
-        let lease = self.known(id)?.lease().filter(|lease| lease.fence == fence);
+        let task = self.known(id)?;
+        let lease = task.lease().filter(|lease| lease.fence == fence);
         let Some(due) = lease.map(super::kept::Lease::due) else {
-            let state = self.known(id)?.state();
-            return Err(Refusal::Stale { task: id, fence, state });
+            let state = task.state();
+            return Err(if task.may_have_been_under(fence) {
+                Refusal::Stale { task: id, fence, state }
+            } else {
+                Refusal::NeverClaimed { task: id, fence }
+            });
         };
         if due > turn.now {
             return Ok(());
@@ -193,6 +199,6 @@ fn wait(task: &Kept, chance: &mut impl Chance) -> Duration {
 }
 
 /// As much of a text as fits into so many bytes.
-fn beginning(text: &str, most: usize) -> &str {
+pub(super) fn beginning(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }

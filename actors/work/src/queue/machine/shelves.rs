@@ -8,9 +8,11 @@
 //! ```
 //!
 //! Which class is served is told by its oldest task, with the head start of more urgent classes; which task of it, by the
-//! deadlines. A task without a deadline is ordered by its patience, so that none waits for ever behind others.
+//! deadlines. A task without a deadline is ordered by its patience, so that none waits for ever behind others. Where a class
+//! is served before a more urgent one, only those of it are that have waited for long enough themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::task::Priority;
@@ -19,6 +21,8 @@ use crate::words::{Capability, TaskId, Worker};
 
 use super::kept::{Condition, Kept, Needs};
 
+const CLASSES: usize = Priority::ALL.len();
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Shelves {
     common: BTreeMap<Needs, Shelf>,
@@ -26,7 +30,7 @@ pub(super) struct Shelves {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Shelf([Class; Priority::ALL.len()]);
+struct Shelf([Class; CLASSES]);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Class {
@@ -61,14 +65,36 @@ impl Shelf {
 }
 
 impl Shelves {
+    /// All of those tasks that are ready.
+    pub(super) fn of<'a>(tasks: impl Iterator<Item = (TaskId, &'a Kept)>, config: &Config) -> Self {
+        let mut classes: BTreeMap<_, Vec<(TaskId, Spot)>> = BTreeMap::new();
+        for (id, task) in tasks {
+            if let Some(spot) = spot(task, config) {
+                let class = (reserved_for(task), &task.needs, spot.priority as usize);
+                classes.entry(class).or_default().push((id, spot));
+            }
+        }
+        let mut shelves = Self::default();
+        for ((worker, needs, class), spots) in classes {
+            let shelf = shelves.shelf(worker, needs);
+            shelf.0[class].by_deadline = spots.iter().map(|(id, spot)| (spot.deadline, *id)).collect();
+            shelf.0[class].by_age = spots.iter().map(|(id, spot)| (spot.since, *id)).collect();
+        }
+        shelves
+    }
+
+    fn shelf(&mut self, reserved_for: Option<&Worker>, needs: &Needs) -> &mut Shelf {
+        let shelves = match reserved_for {
+            Some(worker) => self.reserved.entry(worker.clone()).or_default(),
+            None => &mut self.common,
+        };
+        shelves.entry(Needs::clone(needs)).or_default()
+    }
+
     /// `task` has become ready.
     pub(super) fn put(&mut self, id: TaskId, task: &Kept, config: &Config) {
         if let Some(spot) = spot(task, config) {
-            let shelves = match reserved_for(task) {
-                Some(worker) => self.reserved.entry(worker.clone()).or_default(),
-                None => &mut self.common,
-            };
-            shelves.entry(Needs::clone(&task.needs)).or_default().put(id, spot);
+            self.shelf(reserved_for(task), &task.needs).put(id, spot);
         }
     }
 
@@ -88,17 +114,38 @@ impl Shelves {
         }
     }
 
-    /// The next task for a worker that is able to do so much; `able` ascends.
-    pub(super) fn next_for(&self, worker: &Worker, able: &[Capability], config: &Config) -> Option<TaskId> {
+    /// The next task for a worker that is able to do so much; `able` ascends. `since` tells since when a task is ready.
+    pub(super) fn next_for(
+        &self,
+        worker: &Worker,
+        able: &[Capability],
+        config: &Config,
+        since: impl Fn(TaskId) -> TaskTime,
+    ) -> Option<TaskId> {
         let open = || {
             let reserved = self.reserved.get(worker).into_iter().flatten();
             let fits = |(needs, _): &(&Needs, &Shelf)| is_subset(needs, able);
             self.common.iter().chain(reserved).filter(fits).map(|(_, shelf)| shelf)
         };
-        let first = open().filter_map(|shelf| first_class(shelf, config)).min();
-        let (_, class) = first?;
+        let mut oldest = [None; CLASSES];
+        for shelf in open() {
+            for (oldest, class) in oldest.iter_mut().zip(&shelf.0) {
+                *oldest = first(*oldest, class.by_age.first().copied());
+            }
+        }
+        let starts = head_starts(config);
+        let rank = |class: usize| oldest[class].map(|(since, _)| (since + starts[class], class));
+        let (_, class) = (0..CLASSES).filter_map(rank).min()?;
         let heads = open().filter_map(|shelf| shelf.0[class].by_deadline.first());
-        heads.min().map(|(_, id)| *id)
+        let (_, head) = *heads.min()?;
+        // Were it alone in its class, would a more urgent one go first? Then the one is next that lets none.
+        let more_urgent = (0..class).filter_map(rank).min();
+        let is_passed = more_urgent.is_some_and(|(rank, _)| rank <= since(head) + starts[class]);
+        if is_passed {
+            oldest[class].map(|(_, id)| id)
+        } else {
+            Some(head)
+        }
     }
 
     /// Since when the oldest of all has been ready.
@@ -135,29 +182,33 @@ fn spot(task: &Kept, config: &Config) -> Option<Spot> {
     })
 }
 
-fn reserved_for(task: &Kept) -> Option<&Worker> {
+pub(super) fn reserved_for(task: &Kept) -> Option<&Worker> {
     match task.condition {
         Condition::Ready { is_reserved: true, .. } => Some(&task.affinity()?.worker),
         _ => None,
     }
 }
 
-/// The class of a shelf that is served first, and how it ranks among those of other shelves.
-fn first_class(shelf: &Shelf, config: &Config) -> Option<(TaskTime, usize)> {
-    let mut head_start = std::time::Duration::ZERO;
-    let mut first = None;
-    for (class, tasks) in shelf.0.iter().enumerate() {
-        if let Some((since, _)) = tasks.by_age.first() {
-            let rank = (*since + head_start, class);
-            first = first.min(Some(rank)).or(Some(rank));
-        }
-        head_start += config.head_starts.get(class).copied().unwrap_or_default();
+/// How much later than the most urgent class each is served.
+fn head_starts(config: &Config) -> [Duration; CLASSES] {
+    let mut sum = Duration::ZERO;
+    std::array::from_fn(|class| {
+        let start = sum;
+        sum += config.head_starts.get(class).copied().unwrap_or_default();
+        start
+    })
+}
+
+/// The lesser of those that there are.
+fn first<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
-    first
 }
 
 /// Whether all of `needs` are in `able`; both ascend.
-fn is_subset(needs: &[Capability], able: &[Capability]) -> bool {
+pub(crate) fn is_subset(needs: &[Capability], able: &[Capability]) -> bool {
     let mut able = able.iter();
     needs.iter().all(|need| able.any(|one| one == need))
 }

@@ -52,6 +52,7 @@ impl Tasks {
             }
         }
         self.has_shelves_for(&tasks)?;
+        self.has_room_for_inputs(&tasks)?;
         self.commit(turn, Record::Submitted { at: turn.now, tasks })?;
         Ok(sorted.accepted)
     }
@@ -167,8 +168,10 @@ impl Tasks {
             self.totals.submitted += 1;
             let shared = self.indexes.needs.get_key_value(&*task.needs);
             let needs = shared.map_or_else(|| task.needs.as_ref().into(), |(needs, _)| needs.clone());
-            if let Some(key) = task.more.as_ref().and_then(|more| more.key.clone()) {
-                self.keys.insert(key, id);
+            let key = task.more.as_ref().and_then(|more| more.key.clone());
+            if let Some(earlier) = key.and_then(|key| self.keys.insert(key, id)) {
+                // So the first version had forgotten that one, and did not write it.
+                self.forget(earlier);
             }
             let kept = Box::new(Kept::of(task, at, needs));
             events.push(Event::Submitted {

@@ -88,6 +88,8 @@ pub struct Overview {
     pub open: usize,
     /// The bytes of their bodies.
     pub body_bytes: usize,
+    /// The bytes that results take which tasks wait for, with what is set aside for those to come.
+    pub inputs_bytes: usize,
     /// For how long the oldest ready one has been ready.
     pub oldest_ready: Option<Duration>,
     /// How many live leases there are.
@@ -134,6 +136,7 @@ impl Tasks {
             totals: self.totals,
             open: self.indexes.open,
             body_bytes: self.indexes.body_bytes,
+            inputs_bytes: self.inputs_bytes(),
             oldest_ready: self.indexes.shelves.oldest().map(|since| self.now.since(since)),
             leases: self.indexes.leases.len(),
             ended_kept: self.indexes.ended.len(),

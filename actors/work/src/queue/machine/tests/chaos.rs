@@ -1,10 +1,17 @@
-//! A million task lives under chaos: workers that die, lie, come late and tell twice; cancels, retries, jumps of time.
+//! Many lives of tasks under chaos: workers that die, lie, come late and tell twice; cancels, retries, jumps of time; and crashes,
+//! after each of which all comes from what was written. For as many as one likes:
+//!
+//! ```sh
+//! TRIARCH_WORK_TASKS=1000000 cargo test --profile simulation -p triarch-work --lib chaos -- --nocapture
+//! ```
 
 use super::*;
 
 const SEEDS: u64 = 8;
-const LIVES: u64 = 130_000;
+const TASKS: u64 = 100_000;
 const WORKERS: u64 = 6;
+/// One round of so many ends with a crash.
+const CRASHES: u64 = 150;
 
 struct Chaos {
     tasks: Tasks,
@@ -13,6 +20,10 @@ struct Chaos {
     /// What workers believe to have; some of it is long over.
     believed: Vec<(TaskId, Fence)>,
     last_fence: u64,
+    /// What was there after the last crash, and what was written since.
+    base: Tasks,
+    written: Vec<Vec<u8>>,
+    crashes: u64,
     /// As events tell it.
     told: Told,
     done: BTreeMap<TaskId, u32>,
@@ -34,6 +45,9 @@ impl Chaos {
             ..Config::default()
         };
         Self {
+            base: Tasks::new(config.clone()),
+            written: Vec::new(),
+            crashes: 0,
             tasks: Tasks::new(config),
             turn: Turn::new(TaskTime::from_millis(1), Seeded::new(seed)),
             chance: Seeded::new(!seed),
@@ -98,11 +112,46 @@ impl Chaos {
     }
 
     fn complete(&mut self, task: TaskId, fence: Fence) {
-        let before = self.tasks.state(task);
-        let taken = self.tasks.complete(&mut self.turn, task, fence, Vec::new()).is_ok();
-        if taken && before != Some(State::Done) {
-            *self.done.entry(task).or_default() += 1;
+        if self.tasks.complete(&mut self.turn, task, fence, Vec::new()).is_ok() {
+            assert!(self.tasks.state(task).is_none_or(|state| state == State::Done));
         }
+    }
+
+    /// Everything stops: what nobody was told of is there in part, and workers go on believing what they did.
+    fn crash(&mut self) {
+        self.turn.now = self.turn.now.max(self.tasks.now);
+        while self.tasks.tick(&mut self.turn).unwrap() <= self.turn.now {}
+        self.hear();
+        let mut replayed = self.base.clone();
+        for record in &self.written {
+            replayed.replay(record).unwrap();
+        }
+        replayed.tick(&mut Turn::new(self.turn.now, Seeded::new(1))).unwrap();
+        assert!(replayed == self.tasks, "what is replayed differs");
+        let restored = Tasks::restore(self.tasks.config.clone(), &self.tasks.snapshot().unwrap()).unwrap();
+        assert!(restored == self.tasks, "what is restored differs");
+        let tail = self.unheard();
+        let kept = usize::try_from(self.chance.below(tail.len() as u64 + 1)).unwrap();
+        self.tasks = if self.chance.below(2) == 0 { replayed } else { restored };
+        for record in &tail[..kept] {
+            self.tasks.replay_heard(record, &mut self.turn.events).unwrap();
+        }
+        self.turn.now = self.tasks.now + secs(self.chance.below(40));
+        self.base = self.tasks.clone();
+        self.written.clear();
+        self.tasks.resume(&mut self.turn).unwrap();
+        self.crashes += 1;
+    }
+
+    /// What is being written as everything stops.
+    fn unheard(&mut self) -> Vec<Vec<u8>> {
+        let (believed, last_fence) = (self.believed.clone(), self.last_fence);
+        self.submit();
+        self.claim();
+        self.tell();
+        (self.believed, self.last_fence) = (believed, last_fence);
+        self.turn.events.clear();
+        std::mem::take(&mut self.turn.records)
     }
 
     fn disturb(&mut self) {
@@ -123,11 +172,14 @@ impl Chaos {
     }
 
     fn hear(&mut self) {
-        self.turn.records.clear();
+        self.written.append(&mut self.turn.records);
         for event in self.turn.events.drain(..) {
             match event {
                 Event::Submitted { .. } => self.told.submitted += 1,
-                Event::Ended { .. } => self.told.ended += 1,
+                Event::Ended { task, state, .. } => {
+                    self.told.ended += 1;
+                    *self.done.entry(task).or_default() += u32::from(state == State::Done);
+                }
                 _ => {}
             }
         }
@@ -157,15 +209,18 @@ impl Chaos {
     }
 }
 
-fn run(seed: u64) -> u64 {
+fn run(seed: u64, lives: u64) -> u64 {
     let mut chaos = Chaos::new(seed);
     let mut rounds = 0;
-    while chaos.tasks.totals.submitted < LIVES {
+    while chaos.tasks.totals.submitted < lives {
         chaos.submit();
         chaos.claim();
         chaos.tell();
         chaos.disturb();
         chaos.hear();
+        if chaos.chance.below(CRASHES) == 0 {
+            chaos.crash();
+        }
         rounds += 1;
         if rounds % 5_000 == 0 {
             assert_conserved(&chaos.tasks);
@@ -173,7 +228,7 @@ fn run(seed: u64) -> u64 {
     }
     chaos.settle();
     assert!(
-        chaos.done.values().all(|times| *times == 1),
+        chaos.done.values().all(|times| *times <= 1),
         "seed {seed}: a task was done twice"
     );
     for state in [
@@ -184,20 +239,27 @@ fn run(seed: u64) -> u64 {
         State::Dead,
     ] {
         assert!(
-            chaos.tasks.totals.of(state) > 100,
+            chaos.tasks.totals.of(state) > lives / 1_000,
             "seed {seed}: too few are {state:?}: {:?}",
             chaos.tasks.totals
         );
     }
+    assert!(chaos.crashes > lives / 5_000, "seed {seed}: {} crashes", chaos.crashes);
     chaos.tasks.totals.submitted
 }
 
 #[test]
-fn a_million_tasks_are_conserved_under_chaos() {
+fn tasks_are_conserved_under_chaos_and_through_crashes() {
+    let wanted = std::env::var("TRIARCH_WORK_TASKS").ok();
+    let wanted: u64 = wanted.map_or(TASKS, |text| text.parse().unwrap());
     let lives: u64 = std::thread::scope(|scope| {
-        let halves =
-            [0, 1].map(|half| scope.spawn(move || (0..SEEDS).filter(|seed| seed % 2 == half).map(run).sum::<u64>()));
+        let half = |half| {
+            (0..SEEDS)
+                .filter(move |seed| seed % 2 == half)
+                .map(|seed| run(seed, wanted.div_ceil(SEEDS)))
+        };
+        let halves = [0, 1].map(|which| scope.spawn(move || half(which).sum::<u64>()));
         halves.map(|half| half.join().unwrap()).iter().sum()
     });
-    assert!(lives >= 1_000_000, "{lives}");
+    assert!(lives >= wanted, "{lives}");
 }

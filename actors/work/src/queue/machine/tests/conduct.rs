@@ -337,3 +337,40 @@ fn while_tasks_are_drained_none_is_taken_and_the_end_is_told() {
     room.submit(task());
     room.check();
 }
+
+#[test]
+fn a_lease_of_another_task_is_refused_and_nothing_is_kept_of_it() {
+    let mut room = Room::new();
+    let (one, other) = (room.submit(task()), room.submit(task()));
+    let claims = [room.claim(), room.claim()];
+    let fence = claims[1].fence;
+    assert_eq!(claims[1].task, other);
+    let refusal = room.run(|tasks, turn| tasks.complete(turn, one, fence, Vec::new()));
+    assert_eq!(refusal, Err(Refusal::NeverClaimed { task: one, fence }));
+    assert_eq!(room.tasks.late().len(), 0);
+    room.check();
+}
+
+#[test]
+fn whatever_lease_of_a_task_is_over_what_is_said_under_it_is_late() {
+    let mut room = Room::with(Config {
+        lapses: 100,
+        ..Config::default()
+    });
+    let id = room.submit(task());
+    let claims: Vec<_> = (0..12)
+        .map(|_| {
+            let claim = room.claim();
+            room.pass(secs(30));
+            claim
+        })
+        .collect();
+    for claim in &claims {
+        assert!(matches!(room.complete(claim), Err(Refusal::Stale { .. })), "{claim:?}");
+    }
+    let last = room.claim();
+    room.cancel(id).unwrap();
+    assert!(matches!(room.complete(&last), Err(Refusal::Stale { .. })));
+    assert_eq!(room.tasks.late().len(), 13);
+    room.check();
+}

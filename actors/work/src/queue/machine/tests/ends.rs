@@ -354,3 +354,129 @@ fn tasks_are_listed_in_order_by_state_kind_and_label() {
     );
     assert_eq!(room.tasks.list(&Filter::default(), 2).len(), 2);
 }
+
+fn replayed(room: &Room, config: Config) -> Tasks {
+    let mut tasks = Tasks::new(config);
+    for record in &room.written {
+        tasks.replay(record).unwrap();
+    }
+    tasks
+}
+
+#[test]
+fn what_was_forgotten_stays_forgotten_and_nothing_else_whatever_the_settings_are_now() {
+    let with = |ended_max| Config {
+        ended_max,
+        ..Config::default()
+    };
+    let mut room = Room::with(with(3));
+    for _ in 0..8 {
+        room.submit(task());
+        let claim = room.claim();
+        room.complete(&claim).unwrap();
+    }
+    for ended_max in [0, 1, 3, 100] {
+        let tasks = replayed(&room, with(ended_max));
+        assert!(tasks.by_id.keys().eq(room.tasks.by_id.keys()), "with {ended_max}");
+    }
+    room.check();
+}
+
+#[test]
+fn fewer_are_kept_from_the_start_on_where_the_settings_allow_fewer() {
+    let mut room = Room::new();
+    for _ in 0..8 {
+        room.submit(task());
+        let claim = room.claim();
+        room.complete(&claim).unwrap();
+    }
+    let mut room = Room {
+        tasks: replayed(
+            &room,
+            Config {
+                ended_max: 2,
+                ..Config::default()
+            },
+        ),
+        ..room
+    };
+    assert_eq!(room.tasks.overview().ended_kept, 8);
+    room.run(Tasks::resume).unwrap();
+    assert_eq!(room.tasks.overview().ended_kept, 2);
+    room.check();
+}
+
+#[test]
+fn why_a_task_is_called_off_is_kept_in_few_bytes() {
+    let mut room = Room::new();
+    let id = room.submit(task());
+    room.run(|tasks, turn| tasks.cancel(turn, id, &"x".repeat(5 << 20)))
+        .unwrap();
+    assert_eq!(room.tasks.show(id).unwrap().why.map(|why| why.len()), Some(512));
+    room.check();
+}
+
+#[test]
+fn results_that_are_waited_for_are_bounded_and_short_ones_are_always_taken() {
+    let most = 20_000;
+    let mut room = Room::with(Config {
+        inputs_bytes_max: most,
+        ..Config::default()
+    });
+    let earlier: Vec<_> = (0..30).map(|_| room.submit(task())).collect();
+    let long = |room: &mut Room, bytes: usize| {
+        let claim = room.claim();
+        let told = room.run(|tasks, turn| tasks.complete(turn, claim.task, claim.fence, vec![0; bytes]));
+        (claim, told)
+    };
+    let last = room.submit(after(&earlier));
+    assert_eq!(room.tasks.overview().inputs_bytes, 30 * 512);
+    assert_eq!(long(&mut room, 4_000).1, Ok(()));
+    let bytes = 29 * 512 + 4_384 + 872;
+    let (claim, told) = long(&mut room, 1_000);
+    assert_eq!(
+        told,
+        Err(Refusal::Inputs { bytes, most }),
+        "{}",
+        room.tasks.overview().inputs_bytes
+    );
+    assert_eq!(room.state(claim.task), State::Claimed, "and its worker still has it");
+    room.complete(&claim).unwrap();
+    assert!(matches!(
+        room.batch(vec![after(&[earlier[29], earlier[28], earlier[27]])]),
+        Err(Refusal::Inputs { .. })
+    ));
+    while room.state(last) == State::Blocked {
+        assert_eq!(long(&mut room, 128).1, Ok(()));
+    }
+    assert!(room.tasks.overview().inputs_bytes <= most);
+    let claim = room.claim();
+    assert_eq!(claim.inputs.len(), 30);
+    room.complete(&claim).unwrap();
+    assert_eq!(room.tasks.overview().inputs_bytes, 0);
+    room.check();
+}
+
+#[test]
+fn a_kept_result_takes_room_from_when_somebody_waits_for_it() {
+    let inputs_bytes_max = 6_000;
+    let mut room = Room::with(Config {
+        inputs_bytes_max,
+        ..Config::default()
+    });
+    let done = [room.submit(task()), room.submit(task())];
+    for _ in &done {
+        let claim = room.claim();
+        room.run(|tasks, turn| tasks.complete(turn, claim.task, claim.fence, vec![0; 4_000]))
+            .unwrap();
+    }
+    room.submit(after(&done[..1]));
+    room.submit(after(&done[..1]));
+    assert_eq!(room.tasks.overview().inputs_bytes, 4_384, "it is kept once");
+    assert!(matches!(
+        room.batch(vec![after(&done[1..])]),
+        Err(Refusal::Inputs { bytes: 8_768, .. })
+    ));
+    room.submit(task());
+    room.check();
+}

@@ -4,6 +4,7 @@ mod chaos;
 mod conduct;
 mod ends;
 mod model;
+mod old;
 mod order;
 
 use std::time::Duration;

@@ -204,26 +204,24 @@ impl Model {
             let is_for = !task.reserved || task.plan.rather.is_some_and(|(rather, _)| rather == worker);
             task.state == State::Ready && is_for && needs.iter().all(|need| ABILITIES[able].contains(need))
         };
-        let mut shelves: BTreeMap<(usize, Option<usize>, usize), Vec<usize>> = BTreeMap::new();
-        for (id, task) in self.tasks.iter().enumerate().filter(|(_, task)| fits(task)) {
-            let of = task.reserved.then_some(worker);
-            shelves
-                .entry((task.plan.needs, of, task.plan.priority))
-                .or_default()
-                .push(id);
-        }
+        let ready: Vec<usize> = (0..self.tasks.len()).filter(|id| fits(&self.tasks[*id])).collect();
         let head_start = |class: usize| [0, 1_000, 11_000, 71_000, 671_000][class];
-        let rank = |((_, _, class), ids): (&(usize, Option<usize>, usize), &Vec<usize>)| {
-            let oldest = ids.iter().map(|id| self.tasks[*id].time).min().unwrap();
-            (oldest + head_start(*class), *class)
-        };
-        let (_, class) = shelves.iter().map(rank).min()?;
-        let of_class = shelves
-            .iter()
-            .filter(|((_, _, other), _)| *other == class)
-            .flat_map(|(_, ids)| ids);
+        let class_of = |id: usize| self.tasks[id].plan.priority;
+        let rank = |id: &usize| (self.tasks[*id].time + head_start(class_of(*id)), class_of(*id), *id);
+        let oldest = *ready.iter().min_by_key(|id| rank(id))?;
+        let of_class = ready.iter().filter(|id| class_of(**id) == class_of(oldest));
         let urgency = |id: &&usize| (self.tasks[**id].due.min(self.tasks[**id].time + 600_000), **id);
-        let id = *of_class.min_by_key(urgency)?;
+        let first_due = *of_class.min_by_key(urgency)?;
+        let more_urgent = ready
+            .iter()
+            .filter(|id| class_of(**id) < class_of(oldest))
+            .map(rank)
+            .min();
+        let id = if more_urgent.is_some_and(|other| other < rank(&first_due)) {
+            oldest
+        } else {
+            first_due
+        };
         self.fences += 1;
         let gives_up = self.tasks[id].plan.timeout.map_or(u64::MAX, |time| self.now + time);
         self.tasks[id].lease = Some((self.fences, worker, self.now + LEASE, gives_up));

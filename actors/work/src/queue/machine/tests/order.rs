@@ -222,3 +222,37 @@ fn time_never_goes_back_and_a_restart_prolongs_leases_but_not_deadlines() {
     assert_eq!(room.state(due), State::Expired);
     room.check();
 }
+
+#[test]
+fn an_old_task_brings_no_younger_ones_of_its_class_before_critical_ones() {
+    let mut room = Room::new();
+    let old = room.submit(of(Priority::Background));
+    room.pass(secs(590));
+    let younger = Submission {
+        deadline: Some(secs(5)),
+        ..of(Priority::Background)
+    };
+    let younger = [room.submit(younger.clone()), room.submit(younger)];
+    room.pass(secs(90));
+    let critical = room.submit(of(Priority::Critical));
+    assert_eq!(
+        claimed(&mut room),
+        [old, critical, younger[0], younger[1]],
+        "only the old one has waited for as long as that takes"
+    );
+    room.check();
+}
+
+#[test]
+fn of_those_that_have_waited_for_long_enough_the_earliest_deadline_comes_first() {
+    let mut room = Room::new();
+    let old = room.submit(of(Priority::Low));
+    let due = room.submit(Submission {
+        deadline: Some(secs(400)),
+        ..of(Priority::Low)
+    });
+    room.pass(secs(100));
+    let critical = room.submit(of(Priority::Critical));
+    assert_eq!(claimed(&mut room), [due, old, critical]);
+    room.check();
+}

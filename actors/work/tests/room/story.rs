@@ -1,94 +1,17 @@
-//! The room as it is used: over a disk that forgets, fills up and fails.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
+//! What a room does for customers and workers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use triarch_journal::RealDisk;
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_journal::{Disk, RealDisk};
-use triarch_supervision::clock::Seeded;
-use triarch_supervision::metrics::{Counter, Instruments};
-use triarch_supervision::prelude::*;
-use triarch_supervision::tree::Tree;
+use triarch_work::Word;
 use triarch_work::config::Config;
 use triarch_work::error::{Refusal, TaskError};
-use triarch_work::machine::{Event, Filter, Mend};
-use triarch_work::task::{Claim, State, Submission};
-use triarch_work::words::{Key, Kind, TaskId, Worker};
-use triarch_work::{Events, Request, TaskAddress, Word, metrics, room};
+use triarch_work::machine::{Event, Filter};
+use triarch_work::task::State;
 
-/// Guards against hanging; nothing waits for it to pass.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-struct House {
-    tree: Tree,
-    tasks: TaskAddress,
-    events: Events,
-    instruments: Instruments,
-}
-
-async fn open(disk: Arc<dyn Disk>, config: Config) -> House {
-    let instruments = Instruments::with_tree(&[metrics::WORK, triarch_journal::metrics::JOURNALS]).unwrap();
-    let work = room(config, disk, triarch_journal::Config::default(), &instruments).unwrap();
-    let tree = Root::new()
-        .instruments(instruments.clone())
-        .supervisor(work.room)
-        .start()
-        .await
-        .unwrap();
-    House {
-        tree,
-        tasks: work.tasks,
-        events: work.events,
-        instruments,
-    }
-}
-
-impl House {
-    async fn submit(&self, submission: Submission) -> TaskId {
-        self.tasks.submit(vec![submission]).await.unwrap()[0].task
-    }
-
-    async fn claim(&self) -> Claim {
-        self.tasks.claim(request(true)).await.unwrap().pop().unwrap()
-    }
-}
-
-fn task() -> Submission {
-    Submission::of(Kind::new("build").unwrap())
-}
-
-fn request(waits: bool) -> Request {
-    let worker = Worker::new("team/a").unwrap();
-    Request {
-        worker,
-        able: Vec::new(),
-        most: 1,
-        lease: None,
-        waits,
-    }
-}
-
-fn done() -> Word {
-    Word::Done { result: b"ok".to_vec() }
-}
-
-async fn within<T>(story: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, story).await.expect("it hangs")
-}
-
-async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    within(async {
-        loop {
-            match look().await {
-                Some(seen) => return seen,
-                None => tokio::time::sleep(Duration::from_millis(2)).await,
-            }
-        }
-    })
-    .await
-}
+use crate::house::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_after_a_restart_as_if_paused() {
@@ -149,12 +72,7 @@ async fn who_waits_is_served_when_there_is_a_task_and_told_when_it_has_ended() {
         matches!(states.last(), Some(Event::Ended { state: State::Done, .. })),
         "{states:?}"
     );
-    let submitted = house
-        .instruments
-        .fans::<Counter, 1>(&metrics::SUBMITTED)
-        .unwrap()
-        .with(["build"]);
-    assert_eq!(submitted.at("normal").get(), 1);
+    assert_eq!(house.submitted(), 1);
     assert!(house.tree.stop().await.is_orderly());
 }
 
@@ -263,88 +181,4 @@ async fn snapshots_stand_for_old_records() {
     let after = house.tasks.overview().await.unwrap();
     assert_eq!((after.totals, after.ended_kept), (before.totals, 10));
     assert!(house.tree.stop().await.is_orderly());
-}
-
-/// What customers and workers were told across power cuts.
-#[derive(Default)]
-struct Told {
-    submitted: BTreeMap<Key, TaskId>,
-    done: BTreeMap<TaskId, u32>,
-    claimed: Vec<(TaskId, triarch_work::words::Fence)>,
-}
-
-async fn live(house: &House, chance: &mut Seeded, told: &mut Told, keys: &mut u64) {
-    for _ in 0..chance.below(30) {
-        match chance.below(3) {
-            0 => {
-                *keys += 1;
-                let key = Key::new(format!("key-{keys}")).unwrap();
-                let submission = Submission {
-                    key: Some(key.clone()),
-                    ..task()
-                };
-                if let Ok(accepted) = house.tasks.submit(vec![submission]).await {
-                    told.submitted.insert(key, accepted[0].task);
-                }
-            }
-            1 => {
-                let claims = house.tasks.claim(request(false)).await.unwrap_or_default();
-                told.claimed
-                    .extend(claims.iter().map(|claim| (claim.task, claim.fence)));
-            }
-            _ if told.claimed.is_empty() => {}
-            _ => {
-                let place = usize::try_from(chance.below(told.claimed.len() as u64)).unwrap();
-                let (task, fence) = told.claimed.swap_remove(place);
-                let word = if chance.below(4) == 0 {
-                    Word::Failed {
-                        why: "chaos".into(),
-                        mend: Mend::Possible,
-                    }
-                } else {
-                    done()
-                };
-                let is_done = matches!(word, Word::Done { .. });
-                if house.tasks.tell(task, fence, word).await.is_ok() && is_done {
-                    *told.done.entry(task).or_default() += 1;
-                }
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn power_cuts_lose_nothing_acknowledged_and_nothing_is_done_twice() {
-    for seed in 0..20 {
-        let (disk, mut chance) = (SimDisk::new(seed), Seeded::new(seed));
-        let (mut told, mut keys) = (Told::default(), 0);
-        for _ in 0..5 {
-            let house = open(
-                Arc::new(disk.clone()),
-                Config {
-                    snapshot_after: 2_000,
-                    ..Config::default()
-                },
-            )
-            .await;
-            disk.fail(Call::Sync, chance.below(20), Fault::PowerCut);
-            within(live(&house, &mut chance, &mut told, &mut keys)).await;
-            disk.heal();
-            disk.cut_power();
-            house.tree.stop().await;
-        }
-        let house = open(Arc::new(disk), Config::default()).await;
-        for (key, task) in &told.submitted {
-            let view = house.tasks.show(*task).await.unwrap();
-            assert_eq!(view.key.as_deref(), Some(key.as_str()), "seed {seed}");
-        }
-        for (task, times) in &told.done {
-            let state = house.tasks.show(*task).await.unwrap().state;
-            assert_eq!((state, *times), (State::Done, 1), "seed {seed}: task {task}");
-        }
-        let overview = house.tasks.overview().await.unwrap();
-        let ended: u64 = overview.totals.ended.iter().sum();
-        assert_eq!(overview.totals.submitted, ended + overview.open as u64, "seed {seed}");
-        assert!(house.tree.stop().await.is_orderly());
-    }
 }

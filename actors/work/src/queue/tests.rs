@@ -1,0 +1,116 @@
+//! A queue over a journal that takes little at once.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use triarch_journal::scribe;
+use triarch_journal::testing::SimDisk;
+use triarch_supervision::metrics::Instruments;
+use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Tree;
+
+use super::*;
+use crate::config::Config;
+use crate::error::TaskError;
+use crate::metrics::{Metrics, WORK};
+use crate::snapshots::Copyist;
+use crate::task::{State, Submission};
+use crate::words::{Kind, TaskId, Worker};
+
+/// The journal takes so much at once.
+const LITTLE: usize = 1_000;
+const MANY: usize = 100;
+
+/// A queue that believes its journal to take `portion` at once.
+async fn open(disk: &SimDisk, portion: usize) -> (Tree, TaskAddress) {
+    let instruments = Instruments::with_tree(&[WORK, triarch_journal::metrics::JOURNALS]).unwrap();
+    let little = triarch_journal::Config {
+        record_bytes_max: LITTLE,
+        ..triarch_journal::Config::default()
+    };
+    let (scribe, journal) = scribe("scribe", "work", Arc::new(disk.clone()), little, &instruments).unwrap();
+    let copyist = Child::of::<Copyist>("copyist", ());
+    let settings = Settings {
+        config: Config::default(),
+        journal,
+        copyist: copyist.address(),
+        portion,
+        news: News::new(Metrics::new(&instruments).unwrap(), broadcast::channel(16).0),
+    };
+    let queue = Child::of::<Queue>("queue", settings);
+    let tasks = TaskAddress::new(queue.address());
+    let room = Supervisor::named("work").child(scribe).child(queue).child(copyist);
+    let tree = Root::new()
+        .instruments(instruments)
+        .supervisor(room)
+        .start()
+        .await
+        .unwrap();
+    (tree, tasks)
+}
+
+fn request(name: &str, waits: bool) -> Request {
+    Request {
+        worker: Worker::new(name).unwrap(),
+        able: Vec::new(),
+        most: 1,
+        lease: None,
+        waits,
+    }
+}
+
+/// As many tasks in the hands of `a`, so that to abandon them takes far more than the journal takes at once.
+async fn all_claimed(tasks: &TaskAddress) {
+    for _ in 0..MANY {
+        let task = Submission::of(Kind::new("build").unwrap());
+        tasks.submit(vec![task]).await.unwrap();
+        assert_eq!(tasks.claim(request("a", false)).await.unwrap().len(), 1);
+    }
+}
+
+async fn states(tasks: &TaskAddress) -> Vec<State> {
+    let views = tasks.list(machine::Filter::default(), 1_000).await.unwrap();
+    views.into_iter().map(|view| view.state).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_much_at_once_is_written_in_portions() {
+    let disk = SimDisk::new(1);
+    let (tree, tasks) = open(&disk, LITTLE).await;
+    all_claimed(&tasks).await;
+    assert_eq!(tasks.abandon(Worker::new("a").unwrap()).await.unwrap(), MANY);
+    disk.cut_power();
+    drop(tree.stop().await);
+    let (tree, tasks) = open(&disk, LITTLE).await;
+    assert_eq!(states(&tasks).await, [State::Ready; MANY]);
+    drop(tree.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_over_a_gap() {
+    let disk = SimDisk::new(1);
+    let (tree, tasks) = open(&disk, usize::MAX).await;
+    all_claimed(&tasks).await;
+    let failing = async {
+        let refused = tasks.abandon(Worker::new("a").unwrap()).await.unwrap_err();
+        assert!(matches!(refused, TaskError::NotWritten(_)), "{refused}");
+        assert_eq!(
+            states(&tasks).await,
+            [State::Claimed; MANY],
+            "what was not written is taken back"
+        );
+        let more = Submission::of(Kind::new("build").unwrap());
+        tasks.submit(vec![more]).await.unwrap()[0].task
+    };
+    let (claims, more) = tokio::join!(tasks.claim(request("b", true)), failing);
+    assert_eq!(more, TaskId::new(MANY as u64 + 1));
+    assert_eq!(
+        claims.unwrap()[0].task,
+        more,
+        "who waits has not been given what was taken back"
+    );
+    drop(tree.stop().await);
+    let (tree, tasks) = open(&disk, LITTLE).await;
+    assert_eq!(states(&tasks).await, [State::Claimed; MANY + 1]);
+    drop(tree.stop().await);
+}

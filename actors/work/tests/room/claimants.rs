@@ -1,0 +1,81 @@
+//! Those who wait for tasks.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use triarch_journal::testing::SimDisk;
+use triarch_work::Request;
+use triarch_work::config::Config;
+use triarch_work::task::{Affinity, Submission};
+use triarch_work::words::{Capability, Worker};
+
+use crate::house::*;
+
+fn waiting(name: &str, able: &[&str]) -> Request {
+    Request {
+        worker: Worker::new(name).unwrap(),
+        able: able.iter().map(|word| Capability::new(word).unwrap()).collect(),
+        ..request(true)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_10_001st_who_waits_gets_a_task_too() {
+    const MANY: usize = 10_001;
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    let claimants = join_all((0..MANY).map(|number| house.tasks.claim(waiting(&format!("w{number}"), &[]))));
+    let customer = async {
+        let mut submitted = BTreeSet::new();
+        for first in (0..MANY).step_by(1_000) {
+            let batch = (first..MANY.min(first + 1_000)).map(|_| task()).collect();
+            submitted.extend(house.tasks.submit(batch).await.unwrap().iter().map(|one| one.task));
+        }
+        submitted
+    };
+    let (claims, submitted) = within(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let got: BTreeSet<_> = claims.into_iter().map(|claims| claims.unwrap()[0].task).collect();
+    assert_eq!(got, submitted);
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_goes_to_the_first_who_is_able_and_to_whom_it_is_reserved() {
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    let able = [
+        ("a", &[][..]),
+        ("b", &["gpu"]),
+        ("c", &["net", "gpu"]),
+        ("d", &["gpu", "net"]),
+    ];
+    let claimants = join_all(able.map(|(name, able)| house.tasks.claim(waiting(name, able))));
+    let needing = |words: &[&str]| Submission {
+        needs: words.iter().map(|word| Capability::new(word).unwrap()).collect(),
+        ..task()
+    };
+    let reserved = Submission {
+        affinity: Some(Affinity {
+            worker: Worker::new("d").unwrap(),
+            hold: None,
+        }),
+        ..task()
+    };
+    let customer = async {
+        for submission in [
+            needing(&["disk"]),
+            needing(&["net"]),
+            needing(&["gpu"]),
+            reserved,
+            task(),
+        ] {
+            house.submit(submission).await;
+        }
+    };
+    let (claims, ()) = within(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let got: Vec<_> = claims
+        .into_iter()
+        .map(|claims| claims.unwrap()[0].task.number())
+        .collect();
+    assert_eq!(got, [5, 3, 2, 4]);
+    assert!(house.tree.stop().await.is_orderly());
+}
