@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use super::demo::Recovery;
 use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
-use crate::operations::{AgentSeen, NodeSeen, Reloaded, Sent, StatusShown, Stopping, TeamSeen, WhyShown};
+use crate::operations::{
+    AgentSeen, NodeSeen, Reloaded, Sent, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged,
+    TeamSeen, Waited, WhyShown,
+};
 
 fn read<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
@@ -100,6 +103,7 @@ pub(super) fn why() -> WhyShown {
         "path": "reviewers/reader-of-long-proposals-1", "state": "busy", "for_ms": 61_000, "incarnation": 3, "restarts": 2,
         "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)),
         "policy": ["restart: permanent", "shutdown: within 5s", "when it fails too often: quarantine"], "shown": "reading page 7",
+        "tasks": [{ "task": 7, "standing": "begun" }],
         "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "command": "python3" }],
         "next": "if it ends: restart 3 of the 5 that reviewers bears within 30s, then it stays down until somebody restarts it", "restart_in_ms": null,
         "ends": [{
@@ -110,6 +114,48 @@ pub(super) fn why() -> WhyShown {
             change("2026-11-21T09:46:55.500000Z", 61_000, "busy", 3, None),
             change("2026-11-21T09:46:55.100000Z", 61_400, "backoff", 2, Some("failed: the program ended with code 3")),
         ],
+    }))
+}
+
+pub(super) fn submitted() -> Vec<Submitted> {
+    read(json!([{ "task": 7, "is_known": false }, { "task": 8, "is_known": false }, { "task": 3, "is_known": true }]))
+}
+
+pub(super) fn tasks() -> Vec<TaskSeen> {
+    let task = |task: u64, state: &str, worker: Option<&str>, percent: Option<u8>, why: Option<&str>| {
+        json!({
+            "task": task, "kind": "summarise", "state": state, "priority": "normal", "age_ms": 61_000, "ready_for_ms": null,
+            "begins_in_ms": null, "deadline_in_ms": 539_000, "is_missed": false, "attempts": 2, "worker": worker,
+            "fence": worker.map(|_| 12), "lease_left_ms": worker.map(|_| 21_400), "percent": percent,
+            "ended_ago_ms": why.map(|_| 4_000), "why": why, "result": null, "waits_for": [], "key": "proposal-17",
+            "labels": { "project": "aviary" }, "parent": null,
+            "past": [{
+                "worker": "reviewers/reader-of-long-proposals-2", "fence": 9, "took_ms": 30_000, "why": "page 2 is no text"
+            }],
+        })
+    };
+    let reader = Some("reviewers/reader-of-long-proposals-1");
+    let mut blocked = task(9, "blocked", None, None, None);
+    blocked["waits_for"] = json!([7, 8]);
+    read(json!([
+        task(7, "running", reader, Some(40), None),
+        task(8, "dead", None, None, Some("page 2 is no text")),
+        blocked,
+    ]))
+}
+
+pub(super) fn waited() -> Waited {
+    read(json!({ "tasks": 10_000, "ended": { "dead": 1, "done": 9_999 }, "troubles": [8], "took_ms": 5_210 }))
+}
+
+pub(super) fn tasks_changed() -> TasksChanged {
+    read(json!({ "change": "cancelled", "tasks": [7, 8, 9] }))
+}
+
+pub(super) fn task_stats() -> StatsShown {
+    read(json!({
+        "submitted": 10_004, "done": 9_997, "failed": 1, "cancelled": 1, "expired": 0, "dead": 2, "open": 3, "leased": 1,
+        "body_bytes": 420, "oldest_ready_ms": 1_250, "ended_kept": 9_999, "dead_kept": 2, "late_kept": 0, "is_draining": true,
     }))
 }
 

@@ -48,6 +48,12 @@ fn answers() -> Vec<(&'static str, Box<dyn Show>)> {
         ("agent send", Box::new(samples::queued())),
         ("agent ask", Box::new(samples::sent())),
         ("why", Box::new(samples::why())),
+        ("task submit", Box::new(samples::submitted())),
+        ("task list", Box::new(samples::tasks())),
+        ("task show", Box::new(samples::tasks().remove(0))),
+        ("task wait", Box::new(samples::waited())),
+        ("task cancel", Box::new(samples::tasks_changed())),
+        ("task stats", Box::new(samples::task_stats())),
         ("reload", Box::new(samples::reloaded())),
         ("reload, of nothing", Box::<crate::operations::Reloaded>::default()),
         ("down", Box::new(samples::stopping())),
@@ -88,7 +94,7 @@ fn every_answer_is_shown_as_it_is_committed_on_narrow_and_wide_screens_and_in_co
 #[test]
 fn a_table_is_never_wider_than_the_screen() {
     for width in [60, 80, 120] {
-        let tables = ["tree", "team list", "agent list"];
+        let tables = ["tree", "team list", "agent list", "task list"];
         for (verb, answer) in answers().into_iter().filter(|(verb, _)| tables.contains(verb)) {
             let text = answer.show(&Screen::plain(Some(width)));
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);

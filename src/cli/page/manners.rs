@@ -57,6 +57,8 @@ const fn alone(verb: &'static str, answer: Answer, ends: &'static [(u8, &'static
 
 const NO_AGENT: (u8, &str) = (4, "there is no such agent");
 const NO_TEAM: (u8, &str) = (4, "there is no such team");
+const NO_TASK: (u8, &str) = (4, "there is no such task, or it is kept no more");
+const TASK_FORBIDS: (u8, &str) = (5, "where it stands forbids it");
 const FORBIDDEN: (u8, &str) = (5, "its state forbids it");
 const TAKES_NONE: (u8, &str) = (5, "it is an agent of the runtime itself, which takes no posts");
 const HELD: (u8, &str) = (5, "its state forbids it, or it is an agent of the runtime itself");
@@ -168,6 +170,50 @@ pub(super) const MANNERS: &[Manner] = &[
         Lines("A line of a log"),
         &[(4, "there is no such agent, or it keeps no log")],
     ),
+    asking(
+        "task submit",
+        "task.submit",
+        List("A task that was submitted"),
+        &[
+            (1, "it is not on disk; or with `--wait`, not all ended as done"),
+            (2, "it cannot be taken as it is, or waits for itself"),
+            (4, "a task that it waits for is not known"),
+            (5, "no more are taken, or as many are open as may be"),
+        ],
+    ),
+    asking("task list", "task.list", List("A task"), &[]),
+    asking("task show", "task.show", One("A task"), &[NO_TASK]),
+    asking(
+        "task wait",
+        "task.wait",
+        One("A wait"),
+        &[
+            (1, "not all ended as done"),
+            (3, "they have not ended within the time"),
+            NO_TASK,
+        ],
+    ),
+    asking(
+        "task cancel",
+        "task.cancel",
+        One("A change of tasks"),
+        &[NO_TASK, TASK_FORBIDS],
+    ),
+    asking(
+        "task retry",
+        "task.retry",
+        One("A change of tasks"),
+        &[NO_TASK, TASK_FORBIDS],
+    ),
+    asking("task dead", "task.dead", List("A task"), &[]),
+    asking(
+        "task drop",
+        "task.drop",
+        One("A change of tasks"),
+        &[NO_TASK, TASK_FORBIDS],
+    ),
+    asking("task drain", "task.drain", One("Tasks in figures"), &[]),
+    asking("task stats", "task.stats", One("Tasks in figures"), &[]),
     alone(
         "config init",
         One("A beginning"),
@@ -225,6 +271,30 @@ pub(super) const SHAPES: &[Shape] = &[
         "A post",
         "`proof` is `queued`, `delivered`, `accepted` or `done`: no more than is proved.",
         || json(&samples::sent()),
+    ),
+    (
+        "A task",
+        "Where it stands: `blocked`, `ready`, `claimed`, `running`, `done`, `failed`, `cancelled`, `expired` or `dead`. `worker` is the agent that \
+         has it, `past` the attempts that did not succeed.",
+        || json(&samples::tasks()[0]),
+    ),
+    (
+        "A task that was submitted",
+        "`is_known` says that there was a task with its key already, which this is.",
+        || json(&samples::submitted()[0]),
+    ),
+    (
+        "A wait",
+        "How tasks ended that were waited for; `troubles` are the first that were not done.",
+        || json(&samples::waited()),
+    ),
+    ("A change of tasks", "What was done, and to which.", || {
+        json(&samples::tasks_changed())
+    }),
+    (
+        "Tasks in figures",
+        "All there ever were, and those that are kept.",
+        || json(&samples::task_stats()),
     ),
     (
         "A line of a log",
