@@ -15,6 +15,7 @@ mod rooms;
 mod running;
 mod scraping;
 mod settings;
+mod tasks;
 mod whose_file;
 
 use std::time::Duration;

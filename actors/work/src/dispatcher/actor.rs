@@ -127,6 +127,8 @@ pub struct Dispatcher {
     chance: Seeded,
     looks_at: Moment,
     beats_at: Moment,
+    /// By which those who wait for tasks are told to wait no more.
+    withdrawals: BTreeMap<Worker, watch::Sender<()>>,
     /// Where the round of those who are looked for goes on.
     round: Option<Worker>,
     /// How far each task was when the queue was last told.
@@ -152,6 +154,7 @@ impl Agent for Dispatcher {
             chance: Seeded::new(u64::from(std::process::id())),
             looks_at: now,
             beats_at: now,
+            withdrawals: BTreeMap::new(),
             round: None,
             shown: BTreeMap::new(),
             settings,
@@ -352,7 +355,12 @@ impl Dispatcher {
     fn tell_queue(&mut self, effect: Effect) {
         let tasks = self.settings.tasks.clone();
         match effect {
-            Effect::Ask { worker, able, most } => self.asking.push(Box::pin(claim(tasks, worker, able, most))),
+            Effect::Ask { worker, able, most } => {
+                let withdrawal = self.withdrawals.entry(worker.clone()).or_default().subscribe();
+                self.asking.push(Box::pin(claim(tasks, worker, able, most, withdrawal)));
+            }
+            // Whoever waits by it is told by its end.
+            Effect::Withdraw(worker) => drop(self.withdrawals.remove(&worker)),
             Effect::Tell { task, fence, word } => self.asking.push(Box::pin(tell(tasks, task, fence, word))),
             Effect::Hand { .. } | Effect::Recall(_) => {}
         }
@@ -414,7 +422,13 @@ fn takes(phase: Phase) -> bool {
     matches!(phase, Phase::Starting | Phase::Idle | Phase::Busy)
 }
 
-async fn claim(tasks: TaskAddress, worker: Worker, able: Arc<[Capability]>, most: usize) -> Heard {
+async fn claim(
+    tasks: TaskAddress,
+    worker: Worker,
+    able: Arc<[Capability]>,
+    most: usize,
+    mut withdrawal: watch::Receiver<()>,
+) -> Heard {
     let request = Request {
         worker: worker.clone(),
         able: able.to_vec(),
@@ -422,7 +436,10 @@ async fn claim(tasks: TaskAddress, worker: Worker, able: Arc<[Capability]>, most
         lease: None,
         waits: true,
     };
-    let claims = tasks.claim(request).await;
+    let claims = tokio::select! {
+        claims = tasks.claim(request) => claims,
+        _ended = withdrawal.changed() => Ok(Vec::new()),
+    };
     if claims.is_err() {
         // The queue takes nothing for now: it is not asked without a pause.
         tokio::time::sleep(LOOK_EVERY).await;

@@ -38,6 +38,8 @@ pub(super) enum Effect {
         able: Arc<[Capability]>,
         most: usize,
     },
+    /// Let a worker wait no more for tasks that it has asked for.
+    Withdraw(Worker),
     /// Send a worker the task.
     Hand { worker: Worker, claim: Claim },
     /// Tell the worker that the task under this lease is not its own any more.
@@ -169,7 +171,7 @@ impl Hands {
             };
             spreads.insert(Arc::clone(&team.name), spread);
             for (place, taker) in team.takers.iter().enumerate() {
-                self.admit(&team.name, place, taker);
+                self.admit(&team.name, place, taker, effects);
             }
         }
         self.teams = spreads;
@@ -180,6 +182,7 @@ impl Hands {
             .map(|(worker, _)| worker.clone())
             .collect();
         for worker in gone {
+            effects.push(Effect::Withdraw(worker.clone()));
             self.take_back(&worker, true, effects);
         }
         self.hands
@@ -187,7 +190,7 @@ impl Hands {
         self.count_anew();
     }
 
-    fn admit(&mut self, team: &Arc<str>, place: usize, taker: &Taker) {
+    fn admit(&mut self, team: &Arc<str>, place: usize, taker: &Taker, effects: &mut Vec<Effect>) {
         let hand = self.hands.entry(taker.worker.clone()).or_insert_with(|| Hand {
             team: Arc::clone(team),
             place,
@@ -200,6 +203,10 @@ impl Hands {
             ahead: VecDeque::new(),
             service: Service::default(),
         });
+        if hand.able != taker.able && hand.asking > 0 {
+            // It asked as who it was; it asks again as who it is.
+            effects.push(Effect::Withdraw(taker.worker.clone()));
+        }
         (hand.team, hand.place) = (Arc::clone(team), place);
         (hand.able, hand.rules, hand.is_gone) = (Arc::clone(&taker.able), taker.rules, false);
     }

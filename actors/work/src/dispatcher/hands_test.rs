@@ -311,12 +311,33 @@ fn what_an_agent_has_that_leaves_the_roster_is_theirs_no_more_and_what_it_asked_
     house.hands.staff(&[team(&[taker("t/b", 1, 0)])], &mut house.effects);
     assert_eq!(
         house.done(),
-        [tell(fences[0], Word::Abandoned), Effect::Recall(fences[0])]
+        [
+            Effect::Withdraw(worker("t/a")),
+            tell(fences[0], Word::Abandoned),
+            Effect::Recall(fences[0])
+        ]
     );
     let late = house.claimed("t/a", 1, 1)[0];
     assert_eq!(house.done(), [tell(late, Word::GivenBack)]);
     house.staged(fences[0], Stage::Lost("it was recalled".to_owned()));
     assert!(!house.hands.knows(&worker("t/a")) && house.hands.knows(&worker("t/b")));
+}
+
+#[test]
+fn one_that_can_do_other_things_than_before_asks_anew() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let able: Arc<[Capability]> = [Capability::new("paint").unwrap()].into();
+    let painter = Taker {
+        able,
+        ..taker("t/a", 1, 0)
+    };
+    house.hands.staff(&[team(&[painter.clone()])], &mut house.effects);
+    assert_eq!(house.done(), [Effect::Withdraw(worker("t/a"))]);
+    house.claimed("t/a", 1, 0);
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    house.hands.staff(&[team(&[painter])], &mut house.effects);
+    assert_eq!(house.done(), [], "it is who it was");
 }
 
 #[test]
@@ -414,6 +435,8 @@ impl World {
                 Effect::Ask { worker, most, .. } => self.asked.entry(worker).or_default().push(most),
                 Effect::Hand { claim, .. } => assert!(self.posts.insert(claim.fence), "handed over twice"),
                 Effect::Recall(fence) => assert!(self.posts.contains(&fence)),
+                // What was asked for before may come all the same.
+                Effect::Withdraw(_) => {}
                 Effect::Tell { fence, word, .. } => self.told.entry(fence).or_default().push(word),
             }
         }

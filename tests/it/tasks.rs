@@ -1,0 +1,256 @@
+//! Tasks through the binary: submitted, handed to agents of each kind, done once, and kept whatever ends.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::PATIENCE;
+use crate::running::{House, Running, until};
+use crate::text;
+
+const FLEET: &str = r#"
+[[team]]
+name = "crew"
+backoff = { first = "10ms", max = "50ms" }
+
+  [[team.agent]]
+  name = "echo"
+  kind = "echo"
+  capabilities = ["echo"]
+  replicas = 2
+  tasks = { at_once = 20 }
+
+  [[team.agent]]
+  name = "shell"
+  kind = "program"
+  mode = "exec"
+  command = ["sh", "-c", "cat; echo \" $TRIARCH_TASK_KIND $TRIARCH_TASK_ATTEMPT $TRIARCH_TASK_INPUTS\""]
+  capabilities = ["shell"]
+  sandbox = { kind = "none" }
+
+  [[team.agent]]
+  name = "python"
+  kind = "program"
+  command = ["python3", "-u", "agent.py"]
+  capabilities = ["python"]
+  sandbox = { kind = "none" }
+"#;
+
+/// Does as the body says, and writes down what it heard.
+const AGENT: &str = r#"
+import json, os, sys
+heard = open("heard", "a", buffering=1)
+def say(**words): print(json.dumps(words))
+for line in sys.stdin:
+    post = json.loads(line)
+    heard.write(line)
+    if post["kind"] != "task": continue
+    body, id = post["body"], post["id"]
+    if body == "fail": say(type="failed", id=id, error="no ink")
+    elif body == "die": os._exit(3) if post["task"]["attempt"] == 1 else say(type="done", id=id, body="alive")
+    elif body == "hang": say(type="progress", id=id, percent=40)
+    else: say(type="done", id=id, body={"got": body, "task": post["task"]})
+"#;
+
+fn crew() -> (House, Running) {
+    let house = House::new();
+    house.write("triarch.toml", FLEET);
+    house.write("agent.py", AGENT);
+    let runtime = house.up(&[]);
+    (house, runtime)
+}
+
+impl House {
+    /// Submits one task; returns its number.
+    fn submit(&self, arguments: &[&str]) -> String {
+        let submitted = self.json(&[&["task", "submit"], arguments].concat());
+        submitted[0]["task"].to_string()
+    }
+
+    fn task(&self, task: &str) -> Value {
+        self.json(&["task", "show", task])
+    }
+
+    /// Once the task has ended.
+    fn ended(&self, task: &str) -> Value {
+        let _how = self.run(&["task", "wait", task, "--within", "30s"]);
+        self.task(task)
+    }
+
+    fn heard(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.path().join("heard")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[test]
+fn agents_of_each_kind_do_the_tasks_that_they_are_able_to() {
+    let (house, _runtime) = crew();
+    let echo = house.submit(&["build", r#"{"a":1}"#, "--needs", "echo"]);
+    let shell = house.submit(&["count", "seven words", "--needs", "shell"]);
+    let python = house.submit(&["tell", "hello", "--needs", "python", "--budget", "9"]);
+    assert_eq!(house.ended(&echo)["result"], json!({ "a": 1 }));
+    assert_eq!(house.ended(&shell)["result"], "seven words count 1");
+    let task = json!({ "id": python.parse::<u64>().unwrap(), "kind": "tell", "attempt": 1, "budget": 9 });
+    assert_eq!(house.ended(&python)["result"], json!({ "got": "hello", "task": task }));
+    let nobody = house.submit(&["fly", "--needs", "wings"]);
+    assert_eq!(house.task(&nobody)["state"], "ready");
+}
+
+#[test]
+fn a_task_is_begun_after_those_it_waits_for_and_gets_their_results() {
+    let (house, _runtime) = crew();
+    let first = house.submit(&["one", "1", "--needs", "echo"]);
+    let second = house.submit(&["two", "2", "--needs", "echo", "--after", &first]);
+    let python = house.submit(&["sum", "--needs", "python", "--after", &first, "--after", &second]);
+    let inputs = json!([{ "task": 1, "result": 1 }, { "task": 2, "result": 2 }]);
+    assert_eq!(house.ended(&python)["result"]["task"]["inputs"], inputs);
+    let shell = house.submit(&["sum", "--needs", "shell", "--after", &first]);
+    let expected = r#" sum 1 [{"task":1,"result":1}]"#;
+    assert_eq!(house.ended(&shell)["result"], expected);
+}
+
+#[test]
+fn a_task_that_fails_is_tried_as_often_as_it_may_be_and_again_when_somebody_says_so() {
+    let (house, _runtime) = crew();
+    let task = house.submit(&[
+        "print",
+        "fail",
+        "--needs",
+        "python",
+        "--retries",
+        "2",
+        "--retry-after",
+        "10ms",
+    ]);
+    let ended = house.ended(&task);
+    assert_eq!((&ended["state"], &ended["why"]), (&json!("dead"), &json!("no ink")));
+    assert_eq!(ended["past"].as_array().unwrap().len(), 3);
+    assert_eq!(house.json(&["task", "dead"])[0]["task"], ended["task"]);
+    house.json(&["task", "retry", &task]);
+    until("it was tried again", || house.heard().len() > 3);
+    let once = house.submit(&["print", "fail", "--needs", "python"]);
+    assert_eq!(house.ended(&once)["state"], "failed");
+    assert_eq!(house.run(&["task", "wait", &once]).status.code(), Some(1));
+    assert_eq!(house.run(&["task", "show", "999"]).status.code(), Some(4));
+}
+
+#[test]
+fn a_task_whose_agent_ends_is_done_by_its_next_life() {
+    let (house, _runtime) = crew();
+    let task = house.submit(&["print", "die", "--needs", "python"]);
+    let ended = house.ended(&task);
+    assert_eq!((&ended["state"], &ended["result"]), (&json!("done"), &json!("alive")));
+    assert_eq!(ended["attempts"], 2);
+}
+
+#[test]
+fn how_far_a_task_is_shows_and_a_cancel_reaches_whoever_has_it() {
+    let (house, _runtime) = crew();
+    let task = house.submit(&["print", "hang", "--needs", "python"]);
+    until("it is so far", || house.task(&task)["percent"] == 40);
+    let why = house.json(&["why", "crew/python"]);
+    assert_eq!(why["tasks"], json!([{ "task": 1, "standing": "begun" }]));
+    house.json(&["task", "cancel", &task, "--why", "not now"]);
+    let shown = house.task(&task);
+    assert_eq!(
+        (&shown["state"], &shown["why"]),
+        (&json!("cancelled"), &json!("not now"))
+    );
+    until("it was told", || house.heard().len() == 2);
+    let heard = house.heard();
+    assert_eq!(
+        (&heard[1]["kind"], &heard[1]["body"]["id"]),
+        (&json!("cancel"), &heard[0]["id"])
+    );
+    let done = house.submit(&["build", "--needs", "echo"]);
+    house.ended(&done);
+    for end in [&task, &done] {
+        assert_eq!(house.run(&["task", "retry", end]).status.code(), Some(5), "it is final");
+    }
+}
+
+#[test]
+fn what_a_paused_agent_has_not_begun_goes_to_another() {
+    let (house, _runtime) = crew();
+    house.json(&["agent", "pause", "crew/echo-1"]);
+    let tasks: Vec<_> = (0..40).map(|_| house.submit(&["build", "--needs", "echo"])).collect();
+    for task in tasks {
+        assert_eq!(house.ended(&task)["state"], "done");
+    }
+}
+
+#[test]
+fn agents_that_come_while_it_runs_get_tasks_and_those_that_go_leave_theirs() {
+    let (house, runtime) = crew();
+    let task = house.submit(&["fly", "--needs", "wings"]);
+    let hung = house.submit(&["print", "hang", "--needs", "python"]);
+    until("it is begun", || house.task(&hung)["state"] == "running");
+    let fleet = FLEET.replace("[\"shell\"]", "[\"shell\", \"wings\"]");
+    let (before, _python) = fleet.split_once("  [[team.agent]]\n  name = \"python\"").unwrap();
+    house.write("triarch.toml", before);
+    house.json(&["reload"]);
+    assert_eq!(house.ended(&task)["state"], "done");
+    until("it waits for another", || house.task(&hung)["state"] == "ready");
+    drop(runtime);
+}
+
+#[test]
+fn a_drain_takes_no_more_and_lets_what_is_open_go_on() {
+    let (house, _runtime) = crew();
+    house.json(&["task", "drain"]);
+    let refused = house.run(&["task", "submit", "build"]);
+    assert_eq!(refused.status.code(), Some(5), "{}", text(&refused.stderr));
+    let stats = house.json(&["task", "drain", "--end"]);
+    assert_eq!((&stats["is_draining"], &stats["open"]), (&json!(false), &json!(0)));
+    house.submit(&["build", "--needs", "echo"]);
+}
+
+#[test]
+fn many_are_submitted_from_a_file_and_one_that_is_none_is_told_by_its_line() {
+    let (house, _runtime) = crew();
+    let line =
+        |index: usize| format!("{{\"kind\":\"build\",\"body\":{index},\"needs\":[\"echo\"],\"key\":\"k{index}\"}}\n");
+    house.write("many", &(0..2_500).map(line).collect::<String>());
+    let waited = house.json(&["task", "submit", "--file", "many", "--wait"]);
+    assert_eq!(
+        (&waited["tasks"], &waited["ended"]),
+        (&json!(2_500), &json!({ "done": 2_500 }))
+    );
+    let again = house.json(&["task", "submit", "--file", "many"]);
+    let known = again
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|submitted| submitted["is_known"] == true);
+    assert_eq!(known.count(), 2_500, "a key makes it the same task");
+    house.write("bad", "{\"kind\":\"build\"}\n\n{\"kind\":\"build\",\"prio\":1}\n");
+    let refused = house.run(&["task", "submit", "--file", "bad"]);
+    let said = text(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && said.contains("line 3 is no task"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_runtime_that_is_killed_in_the_middle_goes_on_and_all_is_done_once() {
+    let (house, mut runtime) = crew();
+    let line = |index: usize| format!("{{\"kind\":\"build\",\"body\":{index},\"needs\":[\"echo\"]}}\n");
+    house.write("many", &(0..5_000).map(line).collect::<String>());
+    let submitted = house.json(&["task", "submit", "--file", "many"]);
+    let hung = house.submit(&["print", "hang", "--needs", "python"]);
+    until("it is begun", || house.task(&hung)["state"] == "running");
+    runtime.signal("KILL");
+    runtime.end(PATIENCE);
+    let _next = house.up(&[]);
+    until("somebody has it again", || house.task(&hung)["attempts"] == 2);
+    house.json(&["task", "cancel", &hung]);
+    let first = submitted[0]["task"].to_string();
+    let all = format!("{first}..{}", submitted[4_999]["task"]);
+    let waited = house.json(&["task", "wait", &all, "--within", "30s"]);
+    assert_eq!(waited["ended"], json!({ "done": 5_000 }));
+    let stats = house.json(&["task", "stats"]);
+    let counts = ["submitted", "done", "cancelled", "open", "late_kept"].map(|key| stats[key].as_u64().unwrap());
+    assert_eq!(counts, [5_001, 5_000, 1, 0, 0]);
+}
