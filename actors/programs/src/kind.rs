@@ -13,6 +13,7 @@ use crate::logs::{Logs, ends};
 use crate::places::Places;
 use crate::program::{Links, Plan, Program};
 use crate::records::{ExitRecord, Records};
+use crate::services::Services;
 use crate::settings::ProgramSettings;
 use crate::sys::{self, ProcessView, Survey, Tag};
 
@@ -44,6 +45,13 @@ impl Programs {
     #[must_use]
     pub fn sparing(mut self, state_dir: impl Into<PathBuf>) -> Self {
         self.places.state = Some(state_dir.into());
+        self
+    }
+
+    /// Has what programs wish for fulfilled by `services`.
+    #[must_use]
+    pub fn served_by(mut self, services: Arc<dyn Services>) -> Self {
+        self.links.services = services;
         self
     }
 

@@ -18,9 +18,11 @@
 //! |---|---|
 //! | `{"type":"accepted","id":…}` | the post's receipt says *accepted* |
 //! | `{"type":"reply","id":…,"body":…}` | *done*, with the body as its result |
-//! | `{"type":"done","id":…,"ok":true}` | *done*; with `"ok":false` *failed*, for the reason in `"error"` |
+//! | `{"type":"done","id":…,"body":…}` | the same; with `"ok":false` *failed*, for the reason in `"error"` |
+//! | `{"type":"failed","id":…,"error":…}` | *failed*, for that reason |
+//! | `{"type":"progress","id":…,"percent":40}` | whoever follows the post sees how far it is |
 //! | `{"type":"send","to":"team/agent","kind":…,"body":…}` | a post to another agent |
-//! | `{"type":"publish","topic":…,"body":…}` | counted; there are no topics without the bus |
+//! | `{"type":"publish","id":"mine-1",…}`, and so `subscribe`, `unsubscribe`, `memory`, `submit` | a wish, which is handed to the [`Services`] there are; where it has an id, a line of the same type and id says `"ok":true` with `"result"`, or `"ok":false` with `"error"` |
 //! | `{"type":"status","state":…}` | shown as the state of the agent |
 //! | `{"type":"log","level":…,"text":…}` | a line of its log |
 //!
@@ -111,6 +113,7 @@ mod reaper;
 mod records;
 mod rfc3339;
 mod room;
+mod services;
 mod settings;
 mod sys;
 #[cfg(test)]
@@ -124,6 +127,7 @@ pub use logs::{Following, LogError, LogLine, Logs, Query, Source};
 pub use program::{Plan, Program};
 pub use records::{EndReason, ExitRecord, Records, Running, Usage};
 pub use room::{described, room};
+pub use services::{Fulfilling, SERVICES, Services, Wish};
 pub use settings::{LimitSettings, Mode, ProgramSettings, SandboxKind, SandboxSettings, SecretSource};
-pub use triarch_teams::Size;
 pub use sys::{ProcessView, Survey, take_open_files};
+pub use triarch_teams::Size;

@@ -30,6 +30,7 @@ use crate::places::Places;
 use crate::program::Links;
 use crate::reaper::{self, Reaper};
 use crate::records::Records;
+use crate::services::NoServices;
 use crate::sys::Owner;
 
 /// So many batches of lines may wait to be written.
@@ -97,6 +98,7 @@ fn make(
             scribe: scribe.address(),
             records: Records::default(),
             metrics: metrics.clone(),
+            services: Arc::new(NoServices),
         },
     };
     let reaper = Child::of::<Reaper>(

@@ -8,6 +8,7 @@ use super::lines::{Line, Lines};
 use super::message::{Heard, Said, read};
 use crate::fuzz::fuzz;
 use crate::logs::{LogLine, Source};
+use crate::services::Wish;
 
 const LINE_MAX: usize = 4096;
 
@@ -50,7 +51,12 @@ fn again(said: &Said) -> String {
         Said::Done(id, Ok(body)) => json!({ "type": "done", "id": id.to_string(), "body": body }),
         Said::Done(id, Err(error)) => json!({ "type": "done", "id": id.to_string(), "ok": false, "error": error }),
         Said::Send { to, kind, body } => json!({ "type": "send", "to": to, "kind": kind, "body": body }),
-        Said::Publish(topic) => json!({ "type": "publish", "topic": topic }),
+        Said::Wish(Wish { service, id, what }) => {
+            let mut what = what.clone();
+            what.insert("type".to_owned(), json!(service));
+            what.insert("id".to_owned(), json!(id));
+            serde_json::Value::Object(what)
+        }
         Said::Status(state) => json!({ "type": "status", "state": state }),
         Said::Log { level, text } => json!({ "type": "log", "level": level, "text": text }),
     }

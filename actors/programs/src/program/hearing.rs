@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde_json::Value;
 use triarch_supervision::clock::Moment;
 use triarch_teams::{Post, PostOffice};
 
@@ -12,6 +13,7 @@ use super::machine::{Effect, Machine};
 use super::message::{self, Fault, Heard};
 use crate::logs::Source;
 use crate::metrics::Metrics;
+use crate::services::Wish;
 
 /// So many faults of one process are told in words.
 const BLAMES_MAX: usize = 10;
@@ -24,11 +26,21 @@ pub(super) struct Outgoing {
     pub(super) since: Moment,
 }
 
+/// What came of a wish.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) service: &'static str,
+    pub(super) id: Option<String>,
+    pub(super) outcome: Result<Value, String>,
+}
+
 /// One program's lines, and what follows from them.
 #[derive(Debug)]
 pub(super) struct Hearing {
     pub(super) machine: Machine,
     pub(super) chronicle: Chronicle,
+    /// What it wishes for and nobody was told yet.
+    pub(super) wishes: Vec<Wish>,
     /// Posts that have not been sent yet.
     pub(super) outgoing: VecDeque<Outgoing>,
     out: Lines,
@@ -36,7 +48,6 @@ pub(super) struct Hearing {
     metrics: Metrics,
     office: Arc<PostOffice>,
     path: Arc<str>,
-    has_published: bool,
     has_strange_types: bool,
     /// How many faults were told.
     blamed: usize,
@@ -54,13 +65,13 @@ impl Hearing {
         Self {
             machine,
             chronicle,
+            wishes: Vec::new(),
             outgoing: VecDeque::new(),
             out: Lines::new(line_max),
             err: Lines::new(line_max),
             metrics,
             office,
             path,
-            has_published: false,
             has_strange_types: false,
             blamed: 0,
         }
@@ -125,18 +136,29 @@ impl Hearing {
                 let post = self.office.post(Arc::clone(&self.path), kind, body);
                 self.outgoing.push_back(Outgoing { to, post, since: now });
             }
-            Effect::Publish(topic) => self.publish(&topic),
+            Effect::Wish(wish) => {
+                if wish.service == "publish" {
+                    self.metrics.publishes.increment();
+                }
+                self.wishes.push(wish);
+            }
             Effect::Show(state) => self.chronicle.notebook.event(format!("is {state}")),
             Effect::Log { level, text } => self.chronicle.say(Source::Out, level, text),
             Effect::Blame(fault) => self.blame(fault, line),
         }
     }
 
-    fn publish(&mut self, topic: &str) {
-        self.metrics.publishes.increment();
-        if !std::mem::replace(&mut self.has_published, true) {
-            let words = format!("publishes to {topic}; there are no topics without the bus, so it is counted and gone");
-            self.chronicle.notebook.event(words);
+    /// Tells what came of a wish: the program where it wants to know, else its log where it came to nothing.
+    pub(super) fn answer(&mut self, answered: Answered) {
+        match (answered.id, answered.outcome) {
+            (Some(id), outcome) => self
+                .machine
+                .tell(&message::answer_line(answered.service, &id, &outcome)),
+            (None, Ok(_)) => {}
+            (None, Err(why)) => {
+                let words = format!("wishes in vain for {}: {why}", answered.service);
+                self.chronicle.notebook.event(words);
+            }
         }
     }
 

@@ -20,6 +20,7 @@ use triarch_supervision::clock::Moment;
 use triarch_teams::{Post, PostId, Receipt};
 
 use super::message::{self, Fault, Said};
+use crate::services::Wish;
 
 /// Why nothing is done for a post whose sender wants it no more.
 pub(super) const RECALLED: &str = "it was recalled";
@@ -49,8 +50,8 @@ pub(super) enum Effect<'a> {
     End(Open, Result<Value, String>),
     /// Send a post of its own.
     Send { to: String, kind: String, body: Value },
-    /// It has something for a topic.
-    Publish(String),
+    /// It wishes for something.
+    Wish(Wish),
     /// It is in another state than before.
     Show(&'a str),
     /// Write a line to its log.
@@ -75,11 +76,11 @@ pub(crate) struct Carried {
     posts: VecDeque<Waiting>,
 }
 
+/// A line that the program has not got all of.
 #[derive(Debug)]
 struct Waiting {
-    id: PostId,
-    receipt: Receipt,
-    /// The length of its line.
+    /// The post that it tells of; without one it answers a wish.
+    post: Option<(PostId, Receipt)>,
     bytes: usize,
 }
 
@@ -132,7 +133,15 @@ impl Machine {
                 .failed(format!("its line has {bytes} bytes; the program takes {most}"));
         }
         let Post { id, receipt, .. } = post;
-        self.waiting.push_back(Waiting { id, receipt, bytes });
+        let post = Some((id, receipt));
+        self.waiting.push_back(Waiting { post, bytes });
+    }
+
+    /// Tells what came of a wish.
+    pub(super) fn tell(&mut self, line: &[u8]) {
+        self.out.extend_from_slice(line);
+        let bytes = line.len();
+        self.waiting.push_back(Waiting { post: None, bytes });
     }
 
     /// What is to be written.
@@ -166,23 +175,25 @@ impl Machine {
                 break;
             }
             self.of_first -= first.bytes;
-            delivered += 1;
-            self.deliver(first, now);
+            if let Some((id, receipt)) = first.post {
+                delivered += 1;
+                self.deliver(id, receipt, now);
+            }
         }
         self.forget_written();
         delivered
     }
 
-    fn deliver(&mut self, post: Waiting, now: Moment) {
-        post.receipt.delivered();
+    fn deliver(&mut self, id: PostId, receipt: Receipt, now: Moment) {
+        receipt.delivered();
         // Of a program that never answers nobody will ever say more: the receipt is dropped, which says so.
         if self.bounds.answers {
             let open = Open {
-                receipt: post.receipt,
+                receipt,
                 since: now,
                 is_accepted: false,
             };
-            self.open.insert(post.id, open);
+            self.open.insert(id, open);
         }
     }
 
@@ -208,7 +219,7 @@ impl Machine {
             Said::Done(id, Ok(_)) if !self.open.contains_key(&id) && self.ended.has(id) => Effect::Nothing,
             Said::Done(id, outcome) => self.answered(id, outcome),
             Said::Send { to, kind, body } => Effect::Send { to, kind, body },
-            Said::Publish(topic) => Effect::Publish(topic),
+            Said::Wish(wish) => Effect::Wish(wish),
             Said::Status(state) => self.shows(state),
             Said::Log { level, text } => Effect::Log { level, text },
         }
@@ -264,11 +275,17 @@ impl Machine {
     /// The program is gone: what it never saw, and the posts it had.
     pub(super) fn end(&mut self) -> (Carried, Vec<Receipt>) {
         // The first line is written anew from its beginning.
-        let begin = self.written - self.of_first;
-        let carried = Carried {
-            lines: self.out.split_off(begin),
-            posts: std::mem::take(&mut self.waiting),
-        };
+        let mut begin = self.written - self.of_first;
+        let mut carried = Carried::default();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let line = begin..begin + waiting.bytes;
+            begin = line.end;
+            // Another life has wished for nothing.
+            if waiting.post.is_some() {
+                carried.lines.extend_from_slice(self.out.get(line).unwrap_or_default());
+                carried.posts.push_back(waiting);
+            }
+        }
         self.out.clear();
         (self.written, self.of_first) = (0, 0);
         let open = std::mem::take(&mut self.open);

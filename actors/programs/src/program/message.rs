@@ -10,7 +10,8 @@
 //!            {"type":"done","id":…,"body":…}             the same; with "ok":false it failed
 //!            {"type":"failed","id":…,"error":…}          it failed
 //!            {"type":"send","to":…,"kind":…,"body":…}    a post to another agent, by its path
-//!            {"type":"publish","topic":…,"body":…}
+//!            {"type":"publish","id":…,…}                 so with subscribe, unsubscribe, memory and submit: a wish that
+//!                                                        another room fulfils, answered where it has an id
 //!            {"type":"status","state":…}
 //!            {"type":"log","level":…,"text":…}
 //! ```
@@ -20,10 +21,12 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::error::Category;
+use serde_json::{Map, Value};
 use triarch_supervision::clock::Moment;
 use triarch_teams::{Post, PostId};
+
+use crate::services::{SERVICES, Wish};
 
 /// How deep objects and lists may lie in each other.
 pub(super) const DEPTH_MAX: usize = 64;
@@ -48,8 +51,8 @@ pub(super) enum Said {
         /// What it says.
         body: Value,
     },
-    /// Something for whoever listens to a topic.
-    Publish(String),
+    /// Something that another room is to do for it.
+    Wish(Wish),
     /// How it is.
     Status(String),
     /// A line of its log.
@@ -124,8 +127,6 @@ struct Wire<'a> {
     #[serde(borrow)]
     kind: Option<Text<'a>>,
     #[serde(borrow)]
-    topic: Option<Text<'a>>,
-    #[serde(borrow)]
     state: Option<Text<'a>>,
     #[serde(borrow)]
     level: Option<Text<'a>>,
@@ -142,7 +143,10 @@ pub(super) fn read(line: &[u8]) -> Heard {
         return Heard::Faulty(Fault::TooDeep);
     }
     match serde_json::from_slice::<Wire<'_>>(line) {
-        Ok(wire) => understood(wire),
+        Ok(wire) => match service(&wire) {
+            Some(service) => wish(service, line),
+            None => understood(wire),
+        },
         Err(_) if std::str::from_utf8(line).is_err() => Heard::Faulty(Fault::NotUtf8),
         Err(error) if error.classify() == Category::Data && names_its_type(line) => Heard::Faulty(Fault::Malformed),
         Err(_) => Heard::Plain,
@@ -163,13 +167,36 @@ fn names_its_type(line: &[u8]) -> bool {
         #[serde(borrow, rename = "type")]
         what: Text<'a>,
     }
-    serde_json::from_slice::<OnlyType<'_>>(line).is_ok_and(|wire| TYPES.contains(&&*wire.what.0))
+    serde_json::from_slice::<OnlyType<'_>>(line).is_ok_and(|wire| is_type(&wire.what.0))
 }
 
 /// What a program may say.
-const TYPES: [&str; 9] = [
-    "accepted", "progress", "reply", "done", "failed", "send", "publish", "status", "log",
+const TYPES: [&str; 8] = [
+    "accepted", "progress", "reply", "done", "failed", "send", "status", "log",
 ];
+
+fn is_type(word: &str) -> bool {
+    TYPES.iter().chain(&SERVICES).any(|known| *known == word)
+}
+
+fn service(wire: &Wire<'_>) -> Option<&'static str> {
+    let word = &*wire.what.as_ref()?.0;
+    SERVICES.into_iter().find(|service| *service == word)
+}
+
+/// What is wished for stands in the line as it is, for whoever fulfils it.
+fn wish(service: &'static str, line: &[u8]) -> Heard {
+    let Ok(mut what) = serde_json::from_slice::<Map<String, Value>>(line) else {
+        return Heard::Faulty(Fault::Malformed);
+    };
+    what.remove("type");
+    let id = match what.remove("id") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) => Some(id),
+        Some(_) => return Heard::Faulty(Fault::Malformed),
+    };
+    Heard::Said(Said::Wish(Wish { service, id, what }))
+}
 
 /// So much of what a program wrote stands in what is said of it.
 const QUOTED_MAX: usize = 80;
@@ -207,8 +234,8 @@ pub(super) fn strange_type(line: &[u8]) -> Option<String> {
         return None;
     }
     let wire = serde_json::from_slice::<Wire<'_>>(line).ok()?;
-    let what = wire.what.as_ref().filter(|what| !TYPES.contains(&&*what.0))?;
-    let types = TYPES.join(", ");
+    let what = wire.what.as_ref().filter(|what| !is_type(&what.0))?;
+    let types = [&TYPES[..], &SERVICES].concat().join(", ");
     Some(format!(
         "says a line whose type{} is none of {types}, so it is one of its log",
         quoted(Some(what))
@@ -226,7 +253,6 @@ fn understood(wire: Wire<'_>) -> Heard {
             kind: own(wire.kind).unwrap_or_else(|| "send".to_owned()),
             body: wire.body,
         }),
-        "publish" => own(wire.topic).map(Said::Publish),
         "status" => own(wire.state).map(Said::Status),
         "log" => own(wire.text).map(|text| Said::Log {
             level: own(wire.level),
@@ -300,6 +326,17 @@ fn is_too_deep(line: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// The line that tells a program what came of a wish.
+pub(super) fn answer_line(service: &str, id: &str, outcome: &Result<Value, String>) -> Vec<u8> {
+    let told = match outcome {
+        Ok(result) => serde_json::json!({ "type": service, "id": id, "ok": true, "result": result }),
+        Err(error) => serde_json::json!({ "type": service, "id": id, "ok": false, "error": error }),
+    };
+    let mut line = told.to_string().into_bytes();
+    line.push(b'\n');
+    line
 }
 
 /// Appends the line that tells a program of `post`.
@@ -393,8 +430,12 @@ mod tests {
             }
         );
         assert_eq!(
-            said(r#"{"type":"publish","topic":"news","body":7}"#),
-            Said::Publish("news".to_owned())
+            said(r#"{"type":"publish","id":"a","topic":"news","body":7}"#),
+            Said::Wish(Wish {
+                service: "publish",
+                id: Some("a".to_owned()),
+                what: Map::from_iter([("topic".to_owned(), json!("news")), ("body".to_owned(), json!(7))]),
+            })
         );
         assert_eq!(
             said(r#"{"type":"status","state":"thinking"}"#),

@@ -11,6 +11,7 @@ use crate::command::Recipe;
 use crate::logs::{Backlog, Notebook, Write};
 use crate::metrics::Metrics;
 use crate::records::Records;
+use crate::services::Services;
 use crate::settings::{Mode, ProgramSettings};
 use crate::sys::{Owner, Tag};
 
@@ -22,6 +23,7 @@ pub(crate) struct Links {
     pub(crate) scribe: Address<Write>,
     pub(crate) records: Records,
     pub(crate) metrics: Metrics,
+    pub(crate) services: Arc<dyn Services>,
 }
 
 /// What each life of one agent starts from.

@@ -9,12 +9,13 @@
 //!
 //! Everything it reads or is about to write lies in fields, so that a turn may be dropped at each of its waits.
 
-use std::future::poll_fn;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use triarch_supervision::address::{Refusal, SendError};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
@@ -24,7 +25,7 @@ use super::actor::Program;
 use super::begin;
 use super::chronicle::Chronicle;
 use super::ends::{self, Life};
-use super::hearing::{Hearing, Outgoing};
+use super::hearing::{Answered, Hearing, Outgoing};
 use super::knock::Knock;
 use super::machine::Machine;
 use super::pipes::{self, Pipes, Wrote};
@@ -32,6 +33,7 @@ use super::plan::Parts;
 use super::waits::{StopWatch, Timer};
 use crate::error::ProgramError;
 use crate::records::{EndReason, ExitRecord, Present};
+use crate::services::Wish;
 use crate::settings::Mode;
 use crate::sys::{Exit, Process, Survey};
 
@@ -44,6 +46,11 @@ const OUTGOING_MAX: usize = 64;
 /// How long none of them may get anywhere before they are given up, and how often they are tried.
 const OUTGOING_PATIENCE: Duration = Duration::from_secs(5);
 const OUTGOING_PAUSE: Duration = Duration::from_millis(5);
+
+/// From so many wishes on that are not fulfilled yet it is not listened to.
+const WISHES_MAX: usize = 64;
+/// How long the last wishes of a program that has ended may take.
+const LAST_WISHES: Duration = Duration::from_secs(2);
 
 /// How long a program may go on after it has closed its standard input.
 const DEAF_PATIENCE: Duration = Duration::from_secs(2);
@@ -62,6 +69,7 @@ enum Woken {
     Lines,
     Room,
     Outgoing,
+    Answers,
     Wall,
     Deaf,
 }
@@ -90,7 +98,12 @@ pub(super) struct Talk {
     /// When a post of the program last got through, and whether one was given up since.
     last_sent: Moment,
     has_given_up: bool,
+    /// What the program wished for, and is at work.
+    wishes: FuturesUnordered<Wishing>,
 }
+
+/// A wish at work.
+type Wishing = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 impl Talk {
     pub(super) async fn begin(plan: Arc<Parts>, incarnation: u64) -> Result<Self, ProgramError> {
@@ -122,6 +135,7 @@ impl Talk {
             is_over: false,
             last_sent: Moment::now(),
             has_given_up: false,
+            wishes: FuturesUnordered::new(),
             plan,
         };
         talk.show();
@@ -200,6 +214,9 @@ impl Talk {
         if let Poll::Ready(exit) = self.process.poll_ended(cx) {
             return Poll::Ready(Woken::Exit(exit));
         }
+        if self.poll_wishes(cx) {
+            return Poll::Ready(Woken::Answers);
+        }
         let moments = [
             self.retry.map(|at| (at, Woken::Outgoing)),
             self.until.map(|at| (at, Woken::Wall)),
@@ -211,10 +228,46 @@ impl Talk {
         }
     }
 
+    /// Whether one of them was fulfilled.
+    fn poll_wishes(&mut self, cx: &mut task::Context<'_>) -> bool {
+        let mut is_any = false;
+        while let Poll::Ready(Some(answered)) = self.wishes.poll_next_unpin(cx) {
+            self.hearing.answer(answered);
+            is_any = true;
+        }
+        is_any
+    }
+
+    /// Has what the program wished for seen to.
+    fn see_to_wishes(&mut self) {
+        for Wish { service, id, what } in self.hearing.wishes.drain(..) {
+            let fulfilling = self.plan.links.services.fulfil(&self.plan.path, service, what);
+            self.wishes.push(Box::pin(async move {
+                let outcome = fulfilling.await;
+                Answered { service, id, outcome }
+            }));
+            self.knock.again();
+        }
+    }
+
+    /// What a program wished for before its end is done all the same, though nobody waits for the answers.
+    async fn see_to_last_wishes(&mut self) {
+        self.see_to_wishes();
+        let last = async {
+            while let Some(answered) = self.wishes.next().await {
+                self.hearing.answer(Answered { id: None, ..answered });
+            }
+        };
+        // What takes longer is given up.
+        let _given_up = tokio::time::timeout(LAST_WISHES, last).await;
+        self.plan.links.services.ended(&self.plan.path);
+    }
+
     fn follow(&mut self, woken: Woken) {
+        self.see_to_wishes();
         match woken {
             Woken::Exit(exit) => self.exited(exit),
-            Woken::Lines | Woken::Room | Woken::Outgoing => {}
+            Woken::Lines | Woken::Room | Woken::Outgoing | Woken::Answers => {}
             Woken::Wall => self.cause = self.plan.wall.map(Cause::Wall),
             Woken::Deaf => self.cause = Some(Cause::Deaf),
         }
@@ -243,7 +296,7 @@ impl Talk {
     }
 
     fn poll_out(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        if self.hearing.outgoing.len() >= OUTGOING_MAX {
+        if self.hearing.outgoing.len() >= OUTGOING_MAX || self.wishes.len() >= WISHES_MAX {
             return Poll::Pending;
         }
         let Self { pipes, hearing, .. } = self;
@@ -331,6 +384,7 @@ impl Talk {
         if was_stopped {
             self.exited(exit);
         }
+        self.see_to_last_wishes().await;
         let reason = match self.cause {
             Some(Cause::Wall(_)) => EndReason::Wall,
             _ if was_stopped => EndReason::Stopped,

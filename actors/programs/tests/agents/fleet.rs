@@ -1,14 +1,15 @@
 //! A tree with a team of programs, and ways to see what becomes of posts.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use triarch_programs::metrics::PROGRAMS;
-use triarch_programs::{Config, Programs, room};
+use triarch_programs::{Config, Fulfilling, Programs, Services, room};
 use triarch_supervision::metrics::{Catalogue, Instruments, TELEMETRY, Value as Metric};
 use triarch_supervision::prelude::*;
 use triarch_teams::receipt::{Stage, Stages};
@@ -24,8 +25,49 @@ pub(crate) struct Fleet {
     pub(crate) tree: Tree,
     pub(crate) programs: Programs,
     pub(crate) office: Arc<PostOffice>,
+    /// Who fulfils what programs wish for.
+    pub(crate) mirror: Arc<Mirror>,
     instruments: Instruments,
     _folder: TempDir,
+}
+
+/// Says what was wished for, and by whom.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    /// What was fulfilled, and whose programs ended, in their order.
+    pub(crate) seen: Mutex<Vec<String>>,
+    /// Wishes wait for this where they say so.
+    pub(crate) gate: Arc<Semaphore>,
+}
+
+impl Default for Mirror {
+    fn default() -> Self {
+        Self {
+            seen: Mutex::default(),
+            gate: Arc::new(Semaphore::new(0)),
+        }
+    }
+}
+
+impl Services for Mirror {
+    fn fulfil(&self, agent: &Arc<str>, service: &'static str, what: Map<String, Value>) -> Fulfilling {
+        let what = Value::Object(what);
+        self.seen.lock().unwrap().push(format!("{agent} {service} {what}"));
+        let gate = Arc::clone(&self.gate);
+        Box::pin(async move {
+            if what["waits"] == true {
+                drop(gate.acquire().await);
+            }
+            match what["bad"].as_str() {
+                Some(why) => Err(why.to_owned()),
+                None => Ok(what),
+            }
+        })
+    }
+
+    fn ended(&self, agent: &Arc<str>) {
+        self.seen.lock().unwrap().push(format!("{agent} ended"));
+    }
 }
 
 /// A program in Python, as a description.
@@ -71,6 +113,8 @@ impl Fleet {
         let office = Arc::new(PostOffice::new(run, &instruments).unwrap());
         let state = folder.path().join("state");
         let (room, programs) = room(Config::default(), &state, Arc::clone(&office), &instruments).unwrap();
+        let mirror = Arc::new(Mirror::default());
+        let programs = programs.served_by(mirror.clone());
         let config: TeamConfig = serde_json::from_value(json!({
             "name": "team", "agent": agents, "intensity": { "restarts": 1000, "within": "1m" },
         }))
@@ -82,6 +126,7 @@ impl Fleet {
             tree,
             programs,
             office,
+            mirror,
             instruments,
             _folder: folder,
         }

@@ -17,3 +17,4 @@ mod pressure;
 mod reasons;
 #[cfg(test)]
 mod talk;
+mod wishes;

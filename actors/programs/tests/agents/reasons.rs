@@ -128,7 +128,9 @@ async fn one_that_used_more_than_its_memory_is_told_so() {
         let is_held = !events(&lines)
             .iter()
             .any(|text| text.starts_with("not enforced: memory"));
-        let (Stage::Failed(why) | Stage::Lost(why)) = told else { panic!("{told:?}") };
+        let (Stage::Failed(why) | Stage::Lost(why)) = told else {
+            panic!("{told:?}")
+        };
         if is_held {
             assert!(why.contains("it used more than limits.memory"), "{mode}: {why}");
             until_said(&logs, "it used more than limits.memory").await;
@@ -189,7 +191,9 @@ for line in sys.stdin:
     let told = |text: &str| events.iter().filter(|event| event.contains(text)).count();
     assert_eq!(told("answers no post that it has: id \"nope\""), 1, "{events:#?}");
     assert_eq!(
-        told("type \"frobnicate\" is none of accepted, progress, reply, done, failed, send, publish, status, log"),
+        told(
+            "type \"frobnicate\" is none of accepted, progress, reply, done, failed, send, status, log, publish, subscribe, unsubscribe, memory, submit"
+        ),
         1,
         "{events:#?}"
     );

@@ -1,0 +1,104 @@
+//! What programs wish for beyond posts.
+
+use serde_json::{Value, json};
+use triarch_teams::receipt::Stage;
+
+use crate::fleet::{Fleet, bash, last, python, until};
+
+/// Wishes for what each post says, and replies with what it hears of that.
+const WISHER: &str = r#"
+import json, sys
+asked = {}
+for line in sys.stdin:
+    heard = json.loads(line)
+    if "kind" in heard:
+        asked[heard["id"]] = heard["id"]
+        print(json.dumps({"type": "memory", "id": heard["id"], **heard["body"]}))
+    else:
+        print(json.dumps({"type": "reply", "id": asked.pop(heard["id"]), "body": heard}))
+"#;
+
+fn seen(fleet: &Fleet) -> Vec<String> {
+    fleet.mirror.seen.lock().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_with_an_id_is_answered_and_what_is_wrong_with_it_told() {
+    let fleet = Fleet::of_one(python(WISHER), json!({})).await;
+    let Stage::Done(mut heard) = fleet.ask(json!({ "op": "get", "key": "a" })).await else {
+        panic!("no reply")
+    };
+    heard.as_object_mut().unwrap().remove("id");
+    let expected = json!({ "type": "memory", "ok": true, "result": { "key": "a", "op": "get" } });
+    assert_eq!(heard, expected);
+    let Stage::Done(heard) = fleet.ask(json!({ "bad": "no such namespace; name another" })).await else {
+        panic!("no reply")
+    };
+    assert_eq!(
+        (&heard["ok"], &heard["error"]),
+        (&json!(false), &json!("no such namespace; name another"))
+    );
+    assert_eq!(seen(&fleet)[0], r#"team/a memory {"key":"a","op":"get"}"#);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_wish_holds_nothing_else_up_and_very_many_hold_the_program_up() {
+    let fleet = Fleet::of_one(python(WISHER), json!({})).await;
+    let slow = fleet.post("a", json!({ "waits": true })).await;
+    assert!(matches!(fleet.ask(json!({ "op": "get" })).await, Stage::Done(_)));
+    let mut all = vec![slow];
+    for _ in 0..200 {
+        all.push(fleet.post("a", json!({ "waits": true })).await);
+    }
+    until("no more are listened to", || seen(&fleet).len() >= 65).await;
+    assert!(seen(&fleet).len() < 150, "{}", seen(&fleet).len());
+    fleet.mirror.gate.add_permits(1);
+    for stages in &all {
+        assert!(matches!(last(stages).await, Stage::Done(_)));
+    }
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_wishes_of_a_program_are_fulfilled_and_then_its_end_is_told() {
+    let script = r#"echo '{"type":"publish","topic":"news","body":1}'; echo '{"type":"submit","bad":"x"}'"#;
+    let fleet = Fleet::of_one(bash(script), json!({ "restart": "temporary" })).await;
+    until("it has ended", || seen(&fleet).len() == 3).await;
+    let expected = [
+        r#"team/a publish {"body":1,"topic":"news"}"#,
+        r#"team/a submit {"bad":"x"}"#,
+        "team/a ended",
+    ];
+    assert_eq!(seen(&fleet), expected);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_an_earlier_life_is_not_told_to_the_next() {
+    let script = r#"
+import json, os, sys
+for line in sys.stdin:
+    heard = json.loads(line)
+    if "kind" not in heard:
+        print(json.dumps({"type": "status", "state": "heard of another's wish"}))
+    elif heard["body"] == "die":
+        print(json.dumps({"type": "memory", "id": "mine", "waits": True}), flush=True)
+        os._exit(3)
+    else:
+        print(json.dumps({"type": "reply", "id": heard["id"], "body": 1}))
+"#;
+    let fleet = Fleet::of_one(python(script), json!({})).await;
+    let deadly = fleet.post("a", json!("die")).await;
+    until("it has wished", || !seen(&fleet).is_empty()).await;
+    fleet.mirror.gate.add_permits(1);
+    assert!(matches!(last(&deadly).await, Stage::Lost(_)));
+    assert_eq!(fleet.ask(json!("live")).await, Stage::Done(json!(1)));
+    let state = fleet
+        .programs
+        .records()
+        .running("team/a")
+        .and_then(|running| running.state);
+    assert_eq!(state.map(Value::from), None);
+    fleet.end().await;
+}
