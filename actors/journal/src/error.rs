@@ -149,7 +149,7 @@ pub enum CommitError {
     },
 }
 
-/// Why a snapshot is not installed. The journal is as it was before.
+/// Why a snapshot is not installed. The journal is as it was before, but after [`SnapshotError::Unsynced`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
@@ -174,6 +174,15 @@ pub enum SnapshotError {
         doing: &'static str,
         /// On what.
         path: PathBuf,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder was not synced. Names of other files may be lost with that of the snapshot, so the journal is closed.
+    #[error("syncing {} failed; nothing more is written until the journal is opened again and verified", place.display())]
+    Unsynced {
+        /// The folder.
+        place: PathBuf,
         /// What the disk said.
         #[source]
         source: io::Error,

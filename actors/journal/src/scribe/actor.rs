@@ -117,7 +117,7 @@ impl Scribe {
 
     /// What is on disk, by the journal as it is, or opened again where it has failed.
     async fn recover(&mut self) -> Result<Result<Recovered, OpenError>, Failure> {
-        let Some(hand) = self.hand.take() else {
+        let Some(hand) = self.hand.take().filter(|hand| !hand.journal.is_closed()) else {
             return self.open().await;
         };
         let reading = tokio::task::spawn_blocking(move || {
@@ -133,7 +133,8 @@ impl Scribe {
     }
 
     async fn write(&mut self) -> Result<(), Failure> {
-        if self.settings.queue.is_empty() {
+        let is_closed = self.hand.as_ref().is_some_and(|hand| hand.journal.is_closed());
+        if self.settings.queue.is_empty() && !is_closed {
             return Ok(());
         }
         let Some(hand) = self.hand.take() else {

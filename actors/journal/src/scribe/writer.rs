@@ -155,7 +155,8 @@ impl Writer {
     ) -> Result<(), SnapshotError> {
         let writing = tokio::task::spawn_blocking(move || draft.write(fill));
         let written = writing.await;
-        let written = written.map_err(|gone| SnapshotError::Crashed { why: gone.to_string() })??;
+        let written = written.map_err(|gone| SnapshotError::Crashed { why: gone.to_string() })?;
+        let written = written.inspect_err(|_| self.ring())?;
         let (reply, ack) = oneshot::channel();
         self.push(Entry::Install(written, reply))?;
         ack.await.unwrap_or(Err(WriteError::Crashed.into()))
@@ -169,13 +170,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Has the scribe look at what there is.
+    fn ring(&self) {
+        // Where its mailbox is full it is busy, and looks before it rests.
+        let _rung = self.address.scribe.try_send(Order(Wanted::Gather));
+    }
+
     fn push(&self, entry: Entry) -> Result<(), WriteError> {
         let pass = *self.pass.lock().unwrap_or_else(PoisonError::into_inner);
         match self.address.queue.push(pass, entry) {
             Ok(is_first) => {
                 if is_first {
-                    // Where its mailbox is full it is busy, and looks into the queue before it rests.
-                    let _rung = self.address.scribe.try_send(Order(Wanted::Gather));
+                    self.ring();
                 }
                 Ok(())
             }

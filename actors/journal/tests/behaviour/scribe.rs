@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use triarch_journal::metrics::{self, JOURNALS};
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_journal::{Config, JournalAddress, Recovered, Seq, WriteError, Writer, scribe};
+use triarch_journal::{Config, JournalAddress, Recovered, Seq, SnapshotError, WriteError, Writer, scribe};
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Tree;
@@ -303,6 +303,41 @@ async fn a_snapshot_whose_writer_fails_costs_nothing_but_itself() {
         (recovered.snapshot.unwrap().bytes, recovered.records.left()),
         (b"one".to_vec(), 0)
     );
+}
+
+#[tokio::test]
+async fn a_snapshot_whose_folder_is_not_synced_closes_for_writes_until_the_journal_is_recovered() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    writer.write(b"one".to_vec()).await.unwrap();
+    let draft = writer.rotate().unwrap().await.unwrap();
+    house.disk.fail(Call::SyncFolder, 0, Fault::Io);
+    let failed = writer.snapshot(draft.clone(), |to| to.write_all(b"one")).await;
+    assert!(matches!(failed, Err(SnapshotError::Unsynced { .. })), "{failed:?}");
+    let is_open = || {
+        house
+            .instruments
+            .read()
+            .into_iter()
+            .find(|reading| reading.family.name == metrics::OPEN.name)
+    };
+    let patience = tokio::time::Instant::now() + PATIENCE;
+    while !format!("{:?}", is_open()).contains("0.0") {
+        assert!(tokio::time::Instant::now() < patience, "{:?}", is_open());
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(
+        writer.write(b"refused".to_vec()).await,
+        Err(WriteError::Stale)
+    ));
+    let (writer, recovered) = house.recover().await;
+    assert_eq!(recovered.snapshot.unwrap().bytes, b"one");
+    let late = writer.snapshot(draft, |to| to.write_all(b"one")).await;
+    assert!(matches!(late, Err(SnapshotError::Write(WriteError::Stale))), "{late:?}");
+    writer.write(b"two".to_vec()).await.unwrap();
+    house.disk.cut_power();
+    assert_eq!(read(house.disk.clone()), ["two"]);
+    assert_eq!(house.lives(), 1, "a bad disk is no failure of its agent");
 }
 
 #[tokio::test]
