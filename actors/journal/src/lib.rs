@@ -133,7 +133,6 @@
 //!
 //! # Known not to be so yet
 //!
-//! - The sync of the folders above the journal's is not made up for after a kill in between.
 //! - A torn end within records made to look like others takes long to be searched for proof.
 #![forbid(unsafe_code)]
 

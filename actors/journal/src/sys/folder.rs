@@ -1,16 +1,16 @@
 //! A folder of this machine.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::ground::{Machine, lay};
 use super::{Claim, Disk, DiskFile};
 
 /// Only who runs the runtime reads what agents wrote.
 const FILE_MODE: u32 = 0o600;
-const FOLDER_MODE: u32 = 0o700;
 /// Carries the claim; it stays when the claim goes.
 const CLAIM: &str = "claim";
 
@@ -21,17 +21,10 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// The folder at that path, which is made where there is none.
+    /// The folder at that path, which is made where there is none, and is on disk then with all those above.
     pub fn at(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
-        let missing: Vec<_> = folder.ancestors().take_while(|above| !above.is_dir()).collect();
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(FOLDER_MODE).create(&folder)?;
-        for made in missing {
-            // Or a power cut takes the folder, and all that was acknowledged in it.
-            let above = made.parent().filter(|above| !above.as_os_str().is_empty());
-            File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
-        }
+        lay(&Machine, &folder)?;
         Ok(Self { folder })
     }
 
