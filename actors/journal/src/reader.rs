@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::format::{FRAME, Frame, HEADER};
+use crate::proof::Search;
 use crate::sys::DiskFile;
 
 /// So much is read at once.
@@ -91,14 +92,14 @@ impl Reader {
 
     /// Looks behind what is broken for a frame that holds, and knows of record `expected` that it was on disk.
     pub(crate) fn finds_proof_of(&mut self, expected: u64) -> io::Result<bool> {
+        let mut search = Search::new(self.seed, expected, self.offset, self.size);
         while self.offset < self.size {
-            self.skip(1);
-            if let Some(head) = self.peek(FRAME)?.and_then(Frame::read)
-                && head.settled >= expected
-                && self.frame()?.is_some()
-            {
+            let (offset, left) = (self.offset, self.left());
+            let bytes = self.peek(left)?.unwrap_or_default();
+            if search.finds(offset, bytes) {
                 return Ok(true);
             }
+            self.skip(search.done_of(offset, left));
         }
         Ok(false)
     }
@@ -108,7 +109,7 @@ impl Reader {
         (self.offset, self.at) = (offset, 0);
         self.window.clear();
         while self.offset < self.size {
-            let left = usize::try_from(self.size - self.offset).unwrap_or(CHUNK).min(CHUNK);
+            let left = self.left();
             let rest = self.peek(left)?.unwrap_or_default();
             if rest.iter().any(|byte| *byte != 0) {
                 return Ok(false);
@@ -128,6 +129,12 @@ impl Reader {
             .peek(frame.whole())?
             .is_some_and(|bytes| frame.holds(seed, bytes))
             .then_some(frame))
+    }
+
+    /// How much is left, if not more than is read at once.
+    fn left(&self) -> usize {
+        let left = self.size.saturating_sub(self.offset);
+        usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)
     }
 
     fn skip(&mut self, bytes: usize) {
@@ -161,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::format::{RECORD_MAX, mark, push_record};
+    use crate::format::{RECORD_MAX, SUMMED, mark, push_record};
 
     /// A file in memory.
     #[derive(Debug)]
@@ -240,6 +247,40 @@ mod tests {
         reader.size += 50;
         reader.step().unwrap();
         assert_eq!(reader.step().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    /// A frame that says it has so many bytes.
+    fn lure(size: usize, seq: u64, settled: u64) -> Vec<u8> {
+        let mut bytes = vec![0xaa; 4];
+        bytes.extend(u32::try_from(size).unwrap().to_le_bytes());
+        bytes.extend(seq.to_le_bytes());
+        bytes.extend(settled.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_search_for_proof_sums_no_byte_twice_whatever_the_bytes_pretend_to_be() {
+        let count = 4000;
+        let lures = (0..count).flat_map(|at| lure((count - at - 1) * FRAME, 3, 2));
+        let mut bytes = written(&[b"one".to_vec(), b"broken".to_vec()]);
+        bytes.pop();
+        bytes.extend(lures);
+        let mut reader = reader(&bytes);
+        assert_eq!((reader.step().unwrap(), reader.step().unwrap()).1, Step::Broken);
+        let before = SUMMED.get();
+        assert!(!reader.finds_proof_of(2).unwrap());
+        assert!(
+            SUMMED.get() - before <= bytes.len(),
+            "{} of {}",
+            SUMMED.get() - before,
+            bytes.len()
+        );
+        let mut proof = bytes.clone();
+        push_record(&mut proof, 7, 3, 2, &[1; 3 * CHUNK]);
+        proof.extend([0xaa; 100]);
+        let mut reader = self::reader(&proof);
+        assert_eq!((reader.step().unwrap(), reader.step().unwrap()).1, Step::Broken);
+        assert!(reader.finds_proof_of(2).unwrap());
     }
 
     proptest! {
