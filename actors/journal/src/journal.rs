@@ -127,7 +127,7 @@ impl Journal {
     /// Takes a record for the next commit, and returns the number it has once that succeeds. A number whose commit
     /// failed is given again.
     pub fn append(&mut self, record: &[u8]) -> Result<Seq, AppendError> {
-        if record.len() > self.config.record_bytes_max {
+        if !self.config.fits(record.len()) {
             return Err(AppendError::TooLarge {
                 bytes: record.len(),
                 most: self.config.record_bytes_max,
@@ -139,6 +139,11 @@ impl Journal {
         self.last += 1;
         push_record(&mut self.buffer, self.segment.seed, self.last, self.settled, record);
         Ok(Seq(self.last))
+    }
+
+    /// How it is kept: [`Config::fits`] says what [`Journal::append`] takes.
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Bytes that wait for a commit.

@@ -125,6 +125,7 @@
 //! | a write or a sync fails, that of the folder under a snapshot included | [`WriteError::Failed`]: not known; what came after it [`WriteError::Stale`]: not written | [`JournalAddress::recover`], which opens and verifies; begin anew from that |
 //! | the scribe fails | [`WriteError::Crashed`]: not known; what came after it `Stale` | the same; its next life has verified |
 //! | somebody else recovers | `Stale` | one owner at a time |
+//! | a record is too large | [`WriteError::Refused`]: not written, and only it | ask [`Config::fits`] of [`Writer::config`] before anything is decided |
 //! | too much is queued | is held back, or [`WriteError::Busy`] | - |
 //!
 //! What is on disk unacknowledged when a journal is opened is written once more and synced before it counts: a sync that

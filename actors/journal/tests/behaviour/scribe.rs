@@ -369,6 +369,37 @@ async fn too_much_at_once_is_held_back_and_refused_where_nobody_waits() {
 }
 
 #[tokio::test]
+async fn what_is_said_to_fit_is_never_refused_as_too_large_and_the_next_byte_is() {
+    let house = House::with(SMALL).await;
+    let (writer, _) = house.recover().await;
+    assert_eq!(writer.config(), house.address.config());
+    let batches = [
+        vec![0],
+        vec![1000],
+        vec![500, 476],
+        vec![0; 41],
+        vec![16; 25],
+        vec![1; 40],
+    ];
+    for sizes in batches {
+        for more in 0..2 {
+            let sizes: Vec<_> = sizes.iter().copied().chain((0..more).map(|_| 1)).collect();
+            let fits = writer.config().fits_together(sizes.iter().copied());
+            let batch: Vec<_> = sizes.iter().map(|size| vec![7; *size]).collect();
+            let written = writer.write(batch).await;
+            assert_eq!(written.is_ok(), fits, "{sizes:?}: {written:?}");
+            assert!(
+                fits || matches!(written, Err(WriteError::Refused(_))),
+                "{sizes:?}: {written:?}"
+            );
+        }
+    }
+    let most = SMALL.record_bytes_max;
+    assert!(SMALL.fits(most) && !SMALL.fits(most + 1) && SMALL.fits_together([]));
+    assert!(SMALL.fits_together([most]) && !SMALL.fits_together([most, 0]) && !SMALL.fits_together([usize::MAX, 1]));
+}
+
+#[tokio::test]
 async fn a_journal_that_does_not_open_keeps_its_room_from_starting() {
     let disk = SimDisk::new(1);
     disk.put("00000000000000000001.segment", b"rubbish");
