@@ -32,6 +32,17 @@ impl RealDisk {
         let file = options.read(true).write(true).mode(FILE_MODE);
         Ok(Box::new(RealFile(file.open(self.folder.join(name))?)))
     }
+
+    fn lock(&self) -> io::Result<Option<Locked>> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(FILE_MODE);
+        let file = options.open(self.folder.join(CLAIM))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Locked(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 impl Disk for RealDisk {
@@ -66,14 +77,8 @@ impl Disk for RealDisk {
     }
 
     fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(FILE_MODE);
-        let file = options.open(self.folder.join(CLAIM))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(Locked { _file: file }))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let locked = self.lock()?;
+        Ok(locked.map(|locked| Box::new(locked) as Box<dyn Claim>))
     }
 
     fn draw(&self) -> u64 {
@@ -115,10 +120,32 @@ impl DiskFile for RealFile {
     }
 }
 
-/// The lock goes with the descriptor, and so with the process, however that ends.
+/// The lock goes with the last copy of the descriptor, and so with the process, however that ends.
 #[derive(Debug)]
-struct Locked {
-    _file: File,
-}
+struct Locked(File);
 
 impl Claim for Locked {}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // A process that is just being started has a copy of each descriptor, until it runs its program.
+        let _unlocked = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_is_dropped_is_free_though_a_process_that_is_being_started_has_a_copy_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = RealDisk::at(folder.path()).unwrap();
+        let locked = disk.lock().unwrap().unwrap();
+        let copy = locked.0.try_clone().unwrap();
+        assert!(disk.lock().unwrap().is_none());
+        drop(locked);
+        assert!(disk.lock().unwrap().is_some());
+        drop(copy);
+    }
+}

@@ -82,7 +82,10 @@ fn kill_one(rounds: Range<u64>) -> u64 {
 fn writer(folder: &Path, with_scribe: bool) -> Process {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([KILLED, "--exact", "--nocapture", "--test-threads=1"]);
-    command.env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
     if with_scribe {
         command.env(WITH_SCRIBE, "1");
     }
