@@ -26,8 +26,10 @@ pub(crate) struct Reader {
     file: Box<dyn DiskFile>,
     size: u64,
     seed: u32,
-    /// As much of the file as was read ahead; what is next begins at `at`.
+    /// Room for what is read ahead, which is made once. As much as was read fills it up to `filled`; what is next begins
+    /// at `at`.
     window: Vec<u8>,
+    filled: usize,
     at: usize,
     /// Where in the file that is.
     offset: u64,
@@ -44,6 +46,7 @@ impl Reader {
             size,
             seed,
             window: Vec::new(),
+            filled: 0,
             at: 0,
             offset: HEADER as u64,
             last: None,
@@ -106,8 +109,7 @@ impl Reader {
 
     /// Whether nothing but zeros is left.
     pub(crate) fn is_zero_from(&mut self, offset: u64) -> io::Result<bool> {
-        (self.offset, self.at) = (offset, 0);
-        self.window.clear();
+        (self.offset, self.at, self.filled) = (offset, 0, 0);
         while self.offset < self.size {
             let left = self.left();
             let rest = self.peek(left)?.unwrap_or_default();
@@ -120,15 +122,14 @@ impl Reader {
     }
 
     /// The frame that begins here, if it and its record are what was written.
+    #[inline]
     fn frame(&mut self) -> io::Result<Option<Frame>> {
         let Some(frame) = self.peek(FRAME)?.and_then(Frame::read) else {
             return Ok(None);
         };
         let seed = self.seed;
-        Ok(self
-            .peek(frame.whole())?
-            .is_some_and(|bytes| frame.holds(seed, bytes))
-            .then_some(frame))
+        let whole = self.peek(frame.whole())?;
+        Ok(whole.is_some_and(|bytes| frame.holds(seed, bytes)).then_some(frame))
     }
 
     /// How much is left, if not more than is read at once.
@@ -143,23 +144,31 @@ impl Reader {
     }
 
     /// The next bytes, if the file has so many: no room is made for a length it has not.
+    #[inline]
     fn peek(&mut self, bytes: usize) -> io::Result<Option<&[u8]>> {
         let left = self.size.saturating_sub(self.offset);
         if left < bytes as u64 {
             return Ok(None);
         }
-        if self.window.len() < self.at + bytes {
-            let kept = self.at.min(self.window.len());
-            self.window.drain(..kept);
-            self.at = 0;
-            let have = self.window.len();
-            let wanted = bytes.max(usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
-            self.window.resize(wanted, 0);
-            let read = self.file.read_at(self.offset + have as u64, &mut self.window[have..])?;
-            self.window.truncate(have + read);
+        if self.filled < self.at + bytes {
+            self.fill(bytes, left)?;
         }
-        let there = self.window.get(self.at..self.at + bytes);
+        let there = self.window[..self.filled].get(self.at..self.at + bytes);
         there.map(Some).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    #[cold]
+    fn fill(&mut self, bytes: usize, left: u64) -> io::Result<()> {
+        let have = self.filled.saturating_sub(self.at);
+        self.window.copy_within(self.filled - have..self.filled, 0);
+        (self.at, self.filled) = (0, have);
+        let wanted = bytes.max(usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
+        if self.window.len() < wanted {
+            self.window.resize(wanted, 0);
+        }
+        let into = &mut self.window[have..wanted];
+        self.filled += self.file.read_at(self.offset + have as u64, into)?;
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Tree;
 
-use crate::{SMALL, open, read, texts};
+use crate::{SMALL, open, read, texts, write};
 
 /// Nothing takes nearly as long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,7 +25,11 @@ struct House {
 
 impl House {
     async fn with(config: Config) -> Self {
-        let (disk, instruments) = (SimDisk::new(11), Instruments::with_tree(&[JOURNALS]).unwrap());
+        Self::on(SimDisk::new(11), config).await
+    }
+
+    async fn on(disk: SimDisk, config: Config) -> Self {
+        let instruments = Instruments::with_tree(&[JOURNALS]).unwrap();
         let (scribe, address) = scribe("scribe", "work", Arc::new(disk.clone()), config, &instruments).unwrap();
         let room = Supervisor::named("work").child(scribe);
         let tree = Root::new().supervisor(room).start().await.unwrap();
@@ -414,6 +418,25 @@ async fn a_journal_that_does_not_open_keeps_its_room_from_starting() {
         error.contains("00000000000000000001.segment is damaged at byte 0"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_first_owner_is_given_what_the_scribe_has_read_when_it_started_and_the_next_what_is_there_then() {
+    let disk = SimDisk::new(11);
+    let (mut journal, _) = open(&disk).unwrap();
+    write(&mut journal, ["one", "two"]);
+    let seq = journal.rotate().unwrap();
+    journal.install_snapshot(seq, b"both").unwrap();
+    drop(journal);
+    let house = House::on(disk, SMALL).await;
+    house.disk.fail(Call::Read, 0, Fault::Io);
+    let (writer, recovered) = house.recover().await;
+    assert_eq!(recovered.snapshot.unwrap().bytes, b"both", "it was not read again");
+    house.disk.heal();
+    writer.write(b"three".to_vec()).await.unwrap();
+    let (_, recovered) = house.recover().await;
+    assert_eq!(recovered.snapshot.as_ref().unwrap().bytes, b"both");
+    assert_eq!(texts(recovered), ["three"]);
 }
 
 #[tokio::test]
