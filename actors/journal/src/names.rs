@@ -80,7 +80,7 @@ pub(crate) fn give_again(disk: &dyn Disk, name: &str) -> io::Result<()> {
 }
 
 /// Ends what [`give_again`] had begun when the power went out.
-pub(crate) fn finish_again(disk: &dyn Disk, found: &mut Vec<String>) -> io::Result<()> {
+pub(crate) fn finish_again(disk: &dyn Disk, found: &mut [String]) -> io::Result<()> {
     for at in 0..found.len() {
         let Some(name) = found[at].strip_suffix(AGAIN).map(str::to_owned) else {
             continue;
