@@ -285,7 +285,7 @@ mod tests {
             bytes.len()
         );
         let mut proof = bytes.clone();
-        push_record(&mut proof, 7, 3, 2, &[1; 3 * CHUNK]);
+        push_record(&mut proof, 7, 3, 2, &vec![1; 3 * CHUNK]);
         proof.extend([0xaa; 100]);
         let mut reader = self::reader(&proof);
         assert_eq!((reader.step().unwrap(), reader.step().unwrap()).1, Step::Broken);
