@@ -93,3 +93,87 @@ pub(crate) fn finish_again(disk: &dyn Disk, found: &mut [String]) -> io::Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::AtomicUsize;
+    use std::thread;
+
+    use super::*;
+    use crate::sys::{Claim, DiskFile};
+    use crate::testing::SimDisk;
+
+    /// Counts syncs of more names than one, or of none.
+    #[derive(Debug)]
+    struct Watched {
+        disk: SimDisk,
+        renamed: AtomicUsize,
+        mixed: AtomicUsize,
+    }
+
+    impl Disk for Watched {
+        fn place(&self) -> &Path {
+            self.disk.place()
+        }
+
+        fn list(&self) -> io::Result<Vec<String>> {
+            self.disk.list()
+        }
+
+        fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+            self.disk.open(name)
+        }
+
+        fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+            self.disk.create(name)
+        }
+
+        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+            self.renamed.fetch_add(1, Ordering::SeqCst);
+            thread::yield_now();
+            self.disk.rename(from, to)
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.disk.remove(name)
+        }
+
+        fn sync_folder(&self) -> io::Result<()> {
+            let is_mixed = self.renamed.swap(0, Ordering::SeqCst) != 1;
+            self.mixed.fetch_add(usize::from(is_mixed), Ordering::SeqCst);
+            self.disk.sync_folder()
+        }
+
+        fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {
+            self.disk.claim()
+        }
+
+        fn draw(&self) -> u64 {
+            self.disk.draw()
+        }
+    }
+
+    #[test]
+    fn a_sync_is_of_one_name_so_its_failure_is_heard_by_whoever_gave_that() {
+        let disk = Arc::new(Watched {
+            disk: SimDisk::new(1),
+            renamed: AtomicUsize::new(0),
+            mixed: AtomicUsize::new(0),
+        });
+        let names = Names::new(Arc::clone(&disk) as Arc<dyn Disk>);
+        thread::scope(|scope| {
+            for giver in 0..4 {
+                let (disk, names) = (&disk, &names);
+                scope.spawn(move || {
+                    for number in 0..300 {
+                        let (from, to) = (format!("{giver}-{number}.draft"), format!("{giver}-{number}"));
+                        disk.create(&from).unwrap();
+                        names.give(&from, &to).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(disk.mixed.load(Ordering::SeqCst), 0);
+    }
+}

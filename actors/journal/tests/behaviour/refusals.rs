@@ -238,7 +238,10 @@ fn a_name_on_its_way_to_being_given_again_is_found_after_a_power_cut() {
         let (_journal, recovered) = open(&disk).unwrap();
         assert_eq!(recovered.snapshot.as_ref().unwrap().bytes, b"one is there");
         assert_eq!(texts(recovered), ["two"]);
-        assert!(disk.content(&aside).is_none() && disk.content(name).is_some(), "{disk:?}");
+        assert!(
+            disk.content(&aside).is_none() && disk.content(name).is_some(),
+            "{disk:?}"
+        );
     }
 }
 
