@@ -9,8 +9,10 @@ pub struct Case {
     pub unit: &'static str,
 }
 
-/// Messages handled per second; the only unit of which more is better.
+/// Messages handled per second. Of this and [`RECORDS`] more is better.
 pub const RATE: &str = "msg/s";
+/// Records on disk per second.
+pub const RECORDS: &str = "records/s";
 /// Nanoseconds.
 pub const NANOS: &str = "ns";
 /// Microseconds.

@@ -1,7 +1,7 @@
 //! Measures Triarch side by side with its peers: one process, interleaved rounds, medians.
 //!
-//! This library is the measuring kit; the benches are in `peers/`, which compares Triarch with other actors, and in
-//! `runtime/`, which measures the runtime as it is used. A [`Bench`] is a list of [`Entry`]s: the cases each subject has, and for
+//! This library is the measuring kit; the benches are in `peers/`, which compares Triarch with other actors, in
+//! `runtime/`, which measures the runtime as it is used, and in `storage/`, which puts records on disk for good. A [`Bench`] is a list of [`Entry`]s: the cases each subject has, and for
 //! each a plain function from [`Scale`] to figures. What all subjects do alike is here, so that no
 //! two of them measure differently: rounds ([`rounds`]), the load and its check ([`load`]), latencies ([`latency`]), restarts ([`restart`]),
 //! counts of agents ([`countdown`]), overloads ([`overload`]), runtimes ([`runtime`]), memory ([`machine`]) and allocations ([`allocation`]).

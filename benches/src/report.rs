@@ -3,14 +3,26 @@
 use std::fmt::Write as _;
 use std::{fs, io, path::Path};
 
-use crate::case::{PAIRS, RATE, REFERENCE};
+use crate::case::{PAIRS, RATE, RECORDS, REFERENCE};
 use crate::figure::Figure;
 
-/// A row for each case × subject, in the order given; each case's best is marked.
+/// A row for each case × subject, in the order given; each case's best is marked, and all are divided by ractor.
 pub fn table(figures: &[Figure]) -> String {
+    table_against(figures, REFERENCE)
+}
+
+/// The same, divided by another subject.
+pub fn table_against(figures: &[Figure], reference: &str) -> String {
     let mut text = format!(
         "{:<24} {:<16} {:<10} {:>13} {:>13} {:>13} {:>6} {:>9}\n",
-        "case", "subject", "unit", "median", "min", "max", "rounds", "÷ ractor"
+        "case",
+        "subject",
+        "unit",
+        "median",
+        "min",
+        "max",
+        "rounds",
+        format!("÷ {reference}")
     );
     let mut case = "";
     for figure in figures {
@@ -28,11 +40,11 @@ pub fn table(figures: &[Figure]) -> String {
             number(figure.min),
             number(figure.max),
             figure.rounds,
-            ratio(figure, figures),
+            ratio(figure, reference, figures),
             if is_best(figure, figures) { " *" } else { "" },
         );
     }
-    text.push_str("\n* best of its case: most of msg/s, least of every other unit\n");
+    text.push_str("\n* best of its case: most of msg/s and records/s, least of every other unit\n");
     text.push_str(&pairs(figures));
     text
 }
@@ -61,10 +73,10 @@ fn of_same_subject<'a>(case: &str, figure: &Figure, figures: &'a [Figure]) -> Op
         .filter(|other| other.median != 0.0)
 }
 
-fn ratio(figure: &Figure, figures: &[Figure]) -> String {
+fn ratio(figure: &Figure, reference: &str, figures: &[Figure]) -> String {
     let reference = figures
         .iter()
-        .find(|other| other.case == figure.case && other.subject == REFERENCE);
+        .find(|other| other.case == figure.case && other.subject == reference);
     match reference {
         Some(reference) if reference.median != 0.0 => format!("{:.2}", figure.median / reference.median),
         _ => "-".into(),
@@ -73,7 +85,7 @@ fn ratio(figure: &Figure, figures: &[Figure]) -> String {
 
 fn is_best(figure: &Figure, figures: &[Figure]) -> bool {
     let is_better = |other: &Figure| match figure.unit {
-        RATE => other.median > figure.median,
+        RATE | RECORDS => other.median > figure.median,
         _ => other.median < figure.median,
     };
     !figures

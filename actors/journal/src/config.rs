@@ -55,8 +55,27 @@ impl Config {
         Ok(())
     }
 
+    /// Whether a record of so many bytes is taken. Whoever owns a journal asks before it decides anything that it could
+    /// not write: what is too large is refused each time.
+    pub const fn fits(&self, bytes: usize) -> bool {
+        bytes <= self.record_bytes_max
+    }
+
+    /// The same of a batch, by the sizes of its records.
+    pub fn fits_together(&self, sizes: impl IntoIterator<Item = usize>) -> bool {
+        self.fits(together(sizes))
+    }
+
     /// The most bytes that are gathered for one commit.
     pub(crate) fn buffer_max(&self) -> usize {
         self.gather_bytes.saturating_add(self.record_bytes_max + FRAME)
     }
+}
+
+/// What records count that are written together.
+pub(crate) fn together(sizes: impl IntoIterator<Item = usize>) -> usize {
+    let whole = sizes
+        .into_iter()
+        .fold(0, |sum: usize, bytes| sum.saturating_add(bytes.saturating_add(FRAME)));
+    whole.saturating_sub(FRAME)
 }

@@ -102,7 +102,7 @@ pub enum OpenError {
 /// Why a record is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// It is too large.
+    /// It is too large; [`Config::fits`](crate::Config::fits) would have said so.
     #[error(
         "a record of {bytes} bytes is larger than the {most} that are allowed; raise record_bytes_max, or write less"
     )]
@@ -149,7 +149,7 @@ pub enum CommitError {
     },
 }
 
-/// Why a snapshot is not installed. The journal is as it was before.
+/// Why a snapshot is not installed. The journal is as it was before, but after [`SnapshotError::Unsynced`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
@@ -174,6 +174,15 @@ pub enum SnapshotError {
         doing: &'static str,
         /// On what.
         path: PathBuf,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder was not synced. Names of other files may be lost with that of the snapshot, so the journal is closed.
+    #[error("syncing {} failed; nothing more is written until the journal is opened again and verified", place.display())]
+    Unsynced {
+        /// The folder.
+        place: PathBuf,
         /// What the disk said.
         #[source]
         source: io::Error,
@@ -208,7 +217,8 @@ pub enum WriteError {
         "it is not written: the journal has failed or was recovered since; recover it, and go on with the new writer"
     )]
     Stale,
-    /// It is too large; it is not written.
+    /// It is too large; it is not written. What was handed over before and after it is written all the same, so an
+    /// owner that had decided on it already is ahead of its journal: ask [`Config::fits`](crate::Config::fits) first.
     #[error("it is not written")]
     Refused(#[from] AppendError),
     /// So much is queued that it would have to wait; it is not written.

@@ -11,6 +11,7 @@ use triarch_supervision::clock::Moment;
 use crate::config::Config;
 use crate::error::{AppendError, CommitError, OpenError, SnapshotError};
 use crate::format::{DRAFT, FRAME, HEADER, Header, Kind, RECORD_MAX, mark, push_record};
+use crate::names::{Names, NotNamed};
 use crate::records::Records;
 use crate::recovery::{Last, Recovered, Report, Shelf, refused, verify};
 use crate::snapshot::{self, Draft, Snapshot, Written};
@@ -42,6 +43,7 @@ impl fmt::Display for Seq {
 #[derive(Debug)]
 pub struct Journal {
     disk: Arc<dyn Disk>,
+    names: Arc<Names>,
     config: Config,
     number: u64,
     shelf: Shelf,
@@ -79,12 +81,14 @@ impl Journal {
             place: disk.place().to_owned(),
         })?;
         let mut verified = verify(&*disk)?;
+        let names = Arc::new(Names::new(Arc::clone(&disk)));
         let last = match verified.last {
             Some(last) => last,
-            None => first_segment(&*disk, verified.journal, &mut verified.shelf)?,
+            None => first_segment(&*disk, &names, verified.journal, &mut verified.shelf)?,
         };
         let journal = Self {
             disk,
+            names,
             config,
             number: verified.journal,
             shelf: verified.shelf,
@@ -123,7 +127,7 @@ impl Journal {
     /// Takes a record for the next commit, and returns the number it has once that succeeds. A number whose commit
     /// failed is given again.
     pub fn append(&mut self, record: &[u8]) -> Result<Seq, AppendError> {
-        if record.len() > self.config.record_bytes_max {
+        if !self.config.fits(record.len()) {
             return Err(AppendError::TooLarge {
                 bytes: record.len(),
                 most: self.config.record_bytes_max,
@@ -135,6 +139,11 @@ impl Journal {
         self.last += 1;
         push_record(&mut self.buffer, self.segment.seed, self.last, self.settled, record);
         Ok(Seq(self.last))
+    }
+
+    /// How it is kept: [`Config::fits`] says what [`Journal::append`] takes.
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Bytes that wait for a commit.
@@ -159,7 +168,7 @@ impl Journal {
 
     /// Whether nothing is written any more until the journal is opened again.
     pub fn is_closed(&self) -> bool {
-        self.is_closed
+        self.is_closed || self.names.is_over()
     }
 
     /// How many segments there are.
@@ -196,7 +205,7 @@ impl Journal {
     }
 
     fn opened(&self) -> Result<(), CommitError> {
-        if self.is_closed {
+        if self.is_closed() {
             let place = self.disk.place().to_owned();
             return Err(CommitError::Closed { place });
         }
@@ -273,7 +282,7 @@ impl Journal {
 
     fn begin_segment(&mut self) -> Result<(), CommitError> {
         let first = self.settled + 1;
-        let made = make_segment(&*self.disk, self.number, first);
+        let made = make_segment(&*self.disk, &self.names, self.number, first);
         let (file, header) = made.map_err(|failed| {
             let path = self.disk.place().join(&failed.name);
             let (doing, source) = (failed.doing, failed.source);
@@ -301,6 +310,7 @@ impl Journal {
         self.follows(seq)?;
         Ok(Draft {
             disk: Arc::clone(&self.disk),
+            names: Arc::clone(&self.names),
             journal: self.number,
             seq,
         })
@@ -355,6 +365,13 @@ impl Journal {
     }
 }
 
+/// Whoever still writes a snapshot of it leaves its folder alone from now on.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.names.end();
+    }
+}
+
 impl Segment {
     fn going_on(last: Last) -> Self {
         Self {
@@ -372,9 +389,9 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-fn first_segment(disk: &dyn Disk, journal: u64, shelf: &mut Shelf) -> Result<Last, OpenError> {
-    let (file, header) =
-        make_segment(disk, journal, 1).map_err(|failed| refused(disk, failed.doing, &failed.name, failed.source))?;
+fn first_segment(disk: &dyn Disk, names: &Names, journal: u64, shelf: &mut Shelf) -> Result<Last, OpenError> {
+    let made = make_segment(disk, names, journal, 1);
+    let (file, header) = made.map_err(|failed| refused(disk, failed.doing, &failed.name, failed.source))?;
     shelf.segments.push_back(1);
     Ok(Last {
         file,
@@ -394,7 +411,12 @@ struct NotMade {
 }
 
 /// A segment has its name only once its header is on disk, and records only once its name is.
-fn make_segment(disk: &dyn Disk, journal: u64, first: u64) -> Result<(Box<dyn DiskFile>, Header), NotMade> {
+fn make_segment(
+    disk: &dyn Disk,
+    names: &Names,
+    journal: u64,
+    first: u64,
+) -> Result<(Box<dyn DiskFile>, Header), NotMade> {
     let header = Header {
         kind: Kind::Segment,
         journal,
@@ -417,9 +439,11 @@ fn make_segment(disk: &dyn Disk, journal: u64, first: u64) -> Result<(Box<dyn Di
         // The next opening removes what stays.
         let _removed = disk.remove(&draft);
     })?;
-    let renamed = disk.rename(&draft, &name);
-    renamed.map_err(|source| failed("naming", !is_full(&source))(source))?;
-    disk.sync_folder().map_err(failed("syncing the folder of", true))?;
+    names.give(&draft, &name).map_err(|not| match not {
+        NotNamed::Over => failed("naming", true)(io::Error::other("a sync of the folder has failed before")),
+        NotNamed::Renaming(source) => failed("naming", !is_full(&source))(source),
+        NotNamed::Syncing(source) => failed("syncing the folder of", true)(source),
+    })?;
     Ok((file, header))
 }
 

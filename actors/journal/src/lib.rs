@@ -122,20 +122,15 @@
 //! | what happens | whoever waits | and then |
 //! |---|---|---|
 //! | the disk is full | [`WriteError::Full`]: not written, nor is what was handed over after it | take back what was not acknowledged, [`Writer::renew`], write again when one likes |
-//! | a write or a sync fails | [`WriteError::Failed`]: not known; what came after it [`WriteError::Stale`]: not written | [`JournalAddress::recover`], which opens and verifies; begin anew from that |
+//! | a write or a sync fails, that of the folder under a snapshot included | [`WriteError::Failed`]: not known; what came after it [`WriteError::Stale`]: not written | [`JournalAddress::recover`], which opens and verifies; begin anew from that |
 //! | the scribe fails | [`WriteError::Crashed`]: not known; what came after it `Stale` | the same; its next life has verified |
 //! | somebody else recovers | `Stale` | one owner at a time |
+//! | a record is too large | [`WriteError::Refused`]: not written, and only it | ask [`Config::fits`] of [`Writer::config`] before anything is decided |
 //! | too much is queued | is held back, or [`WriteError::Busy`] | - |
 //!
 //! What is on disk unacknowledged when a journal is opened is written once more and synced before it counts: a sync that
-//! failed in an earlier life is not told again.
-//!
-//! # Known not to be so yet
-//!
-//! - A sync of the folder that failed once is believed when it succeeds later, though names may have been lost by then; that of the folders above
-//!   is not made up for after a kill in between.
-//! - Where a newer segment was lost and an older one is still there beside the snapshot, that is not noticed.
-//! - A torn end within records made to look like others takes long to be searched for proof.
+//! failed in an earlier life is not told again. For the same reason the snapshot and the last segment are given their names
+//! again, and a journal whose folder could not be synced is closed.
 #![forbid(unsafe_code)]
 
 mod config;
@@ -148,6 +143,8 @@ mod fuzz;
 mod fuzzed;
 mod journal;
 pub mod metrics;
+mod names;
+mod proof;
 mod reader;
 mod records;
 mod recovery;

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::format::{FRAME, Frame, HEADER};
+use crate::proof::Search;
 use crate::sys::DiskFile;
 
 /// So much is read at once.
@@ -25,8 +26,10 @@ pub(crate) struct Reader {
     file: Box<dyn DiskFile>,
     size: u64,
     seed: u32,
-    /// As much of the file as was read ahead; what is next begins at `at`.
+    /// Room for what is read ahead, which is made once. As much as was read fills it up to `filled`; what is next begins
+    /// at `at`.
     window: Vec<u8>,
+    filled: usize,
     at: usize,
     /// Where in the file that is.
     offset: u64,
@@ -43,6 +46,7 @@ impl Reader {
             size,
             seed,
             window: Vec::new(),
+            filled: 0,
             at: 0,
             offset: HEADER as u64,
             last: None,
@@ -91,24 +95,23 @@ impl Reader {
 
     /// Looks behind what is broken for a frame that holds, and knows of record `expected` that it was on disk.
     pub(crate) fn finds_proof_of(&mut self, expected: u64) -> io::Result<bool> {
+        let mut search = Search::new(self.seed, expected, self.offset, self.size);
         while self.offset < self.size {
-            self.skip(1);
-            if let Some(head) = self.peek(FRAME)?.and_then(Frame::read)
-                && head.settled >= expected
-                && self.frame()?.is_some()
-            {
+            let (offset, left) = (self.offset, self.left());
+            let bytes = self.peek(left)?.unwrap_or_default();
+            if search.finds(offset, bytes) {
                 return Ok(true);
             }
+            self.skip(search.done_of(offset, left));
         }
         Ok(false)
     }
 
     /// Whether nothing but zeros is left.
     pub(crate) fn is_zero_from(&mut self, offset: u64) -> io::Result<bool> {
-        (self.offset, self.at) = (offset, 0);
-        self.window.clear();
+        (self.offset, self.at, self.filled) = (offset, 0, 0);
         while self.offset < self.size {
-            let left = usize::try_from(self.size - self.offset).unwrap_or(CHUNK).min(CHUNK);
+            let left = self.left();
             let rest = self.peek(left)?.unwrap_or_default();
             if rest.iter().any(|byte| *byte != 0) {
                 return Ok(false);
@@ -119,15 +122,20 @@ impl Reader {
     }
 
     /// The frame that begins here, if it and its record are what was written.
+    #[inline]
     fn frame(&mut self) -> io::Result<Option<Frame>> {
         let Some(frame) = self.peek(FRAME)?.and_then(Frame::read) else {
             return Ok(None);
         };
         let seed = self.seed;
-        Ok(self
-            .peek(frame.whole())?
-            .is_some_and(|bytes| frame.holds(seed, bytes))
-            .then_some(frame))
+        let whole = self.peek(frame.whole())?;
+        Ok(whole.is_some_and(|bytes| frame.holds(seed, bytes)).then_some(frame))
+    }
+
+    /// How much is left, if not more than is read at once.
+    fn left(&self) -> usize {
+        let left = self.size.saturating_sub(self.offset);
+        usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)
     }
 
     fn skip(&mut self, bytes: usize) {
@@ -136,23 +144,31 @@ impl Reader {
     }
 
     /// The next bytes, if the file has so many: no room is made for a length it has not.
+    #[inline]
     fn peek(&mut self, bytes: usize) -> io::Result<Option<&[u8]>> {
         let left = self.size.saturating_sub(self.offset);
         if left < bytes as u64 {
             return Ok(None);
         }
-        if self.window.len() < self.at + bytes {
-            let kept = self.at.min(self.window.len());
-            self.window.drain(..kept);
-            self.at = 0;
-            let have = self.window.len();
-            let wanted = bytes.max(usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
-            self.window.resize(wanted, 0);
-            let read = self.file.read_at(self.offset + have as u64, &mut self.window[have..])?;
-            self.window.truncate(have + read);
+        if self.filled < self.at + bytes {
+            self.fill(bytes, left)?;
         }
-        let there = self.window.get(self.at..self.at + bytes);
+        let there = self.window[..self.filled].get(self.at..self.at + bytes);
         there.map(Some).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    #[cold]
+    fn fill(&mut self, bytes: usize, left: u64) -> io::Result<()> {
+        let have = self.filled.saturating_sub(self.at);
+        self.window.copy_within(self.filled - have..self.filled, 0);
+        (self.at, self.filled) = (0, have);
+        let wanted = bytes.max(usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
+        if self.window.len() < wanted {
+            self.window.resize(wanted, 0);
+        }
+        let into = &mut self.window[have..wanted];
+        self.filled += self.file.read_at(self.offset + have as u64, into)?;
+        Ok(())
     }
 }
 
@@ -161,7 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::format::{RECORD_MAX, mark, push_record};
+    use crate::format::{RECORD_MAX, SUMMED, mark, push_record};
 
     /// A file in memory.
     #[derive(Debug)]
@@ -240,6 +256,40 @@ mod tests {
         reader.size += 50;
         reader.step().unwrap();
         assert_eq!(reader.step().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    /// A frame that says it has so many bytes.
+    fn lure(size: usize, seq: u64, settled: u64) -> Vec<u8> {
+        let mut bytes = vec![0xaa; 4];
+        bytes.extend(u32::try_from(size).unwrap().to_le_bytes());
+        bytes.extend(seq.to_le_bytes());
+        bytes.extend(settled.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_search_for_proof_sums_no_byte_twice_whatever_the_bytes_pretend_to_be() {
+        let count = 4000;
+        let lures = (0..count).flat_map(|at| lure((count - at - 1) * FRAME, 3, 2));
+        let mut bytes = written(&[b"one".to_vec(), b"broken".to_vec()]);
+        bytes.pop();
+        bytes.extend(lures);
+        let mut reader = reader(&bytes);
+        assert_eq!((reader.step().unwrap(), reader.step().unwrap()).1, Step::Broken);
+        let before = SUMMED.get();
+        assert!(!reader.finds_proof_of(2).unwrap());
+        assert!(
+            SUMMED.get() - before <= bytes.len(),
+            "{} of {}",
+            SUMMED.get() - before,
+            bytes.len()
+        );
+        let mut proof = bytes.clone();
+        push_record(&mut proof, 7, 3, 2, &vec![1; 3 * CHUNK]);
+        proof.extend([0xaa; 100]);
+        let mut reader = self::reader(&proof);
+        assert_eq!((reader.step().unwrap(), reader.step().unwrap()).1, Step::Broken);
+        assert!(reader.finds_proof_of(2).unwrap());
     }
 
     proptest! {

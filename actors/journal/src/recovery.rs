@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::error::OpenError;
 use crate::format::{DRAFT, Frame, HEADER, Header, Kind};
 use crate::journal::Seq;
+use crate::names::{finish_again, give_again};
 use crate::reader::{Reader, Step};
 use crate::records::Records;
 use crate::snapshot::{self, Snapshot, no_header};
@@ -84,7 +85,9 @@ pub(crate) struct Shelf {
 impl Shelf {
     fn of(disk: &dyn Disk) -> Result<Self, OpenError> {
         let mut shelf = Self::default();
-        for name in disk.list().map_err(|source| refused(disk, "listing", "", source))? {
+        let mut names = disk.list().map_err(|source| refused(disk, "listing", "", source))?;
+        finish_again(disk, &mut names).map_err(|source| refused(disk, "naming files of", "", source))?;
+        for name in names {
             if let Some(seq) = Kind::Segment.seq(&name) {
                 shelf.segments.push_back(seq);
             } else if let Some(seq) = Kind::Snapshot.seq(&name) {
@@ -157,9 +160,7 @@ pub(crate) fn verify(disk: &dyn Disk) -> Result<Verified, OpenError> {
     report.bytes += snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len() as u64);
     report.snapshot = snapshot.as_ref().map(|snapshot| snapshot.seq);
     report.segments = shelf.segments.len();
-    // Whoever was killed may have left names that are not on disk; what they replace must not go before they are.
-    disk.sync_folder()
-        .map_err(|source| refused(disk, "syncing", "", source))?;
+    name_again(disk, &shelf)?;
     for name in &needless {
         disk.remove(name)
             .map_err(|source| refused(disk, "removing", name, source))?;
@@ -174,6 +175,18 @@ pub(crate) fn verify(disk: &dyn Disk) -> Result<Verified, OpenError> {
     })
 }
 
+/// Whoever was killed may have left names that are not on disk; what they replace must not go before they are. Any other
+/// segment has had its name since before it had records.
+fn name_again(disk: &dyn Disk, shelf: &Shelf) -> Result<(), OpenError> {
+    let snapshot = shelf.snapshots.last().map(|seq| Kind::Snapshot.name(*seq));
+    let segment = shelf.segments.back().map(|seq| Kind::Segment.name(*seq));
+    for name in snapshot.iter().chain(&segment) {
+        give_again(disk, name).map_err(|source| refused(disk, "naming", name, source))?;
+    }
+    disk.sync_folder()
+        .map_err(|source| refused(disk, "syncing", "", source))
+}
+
 /// One pass over all segments.
 struct Pass<'a> {
     disk: &'a dyn Disk,
@@ -185,15 +198,14 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn segments(&mut self, folder: &Shelf) -> Result<Option<Last>, OpenError> {
-        let Some(first) = folder.segments.front() else {
-            return if folder.snapshots.is_empty() {
-                Ok(None)
-            } else {
-                Err(self.missing(self.after + 1, self.after + 1))
-            };
-        };
-        if *first > self.after + 1 {
-            return Err(self.missing(self.after + 1, first - 1));
+        if folder.segments.is_empty() && folder.snapshots.is_empty() {
+            return Ok(None);
+        }
+        // A snapshot is begun only once this segment is on disk, and it goes only with a newer one.
+        let begin = self.after + 1;
+        if !folder.segments.contains(&begin) {
+            let next = folder.segments.iter().find(|first| **first > begin);
+            return Err(self.missing(begin, next.map_or(begin, |next| next - 1)));
         }
         let mut last = None;
         for (at, seq) in folder.segments.iter().enumerate() {

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::error::{OpenError, SnapshotError};
+use crate::error::{OpenError, SnapshotError, WriteError};
 use crate::format::NoHeader;
 use crate::format::{DRAFT, HEADER, Header, Kind, SNAPSHOT_END, VERSION, u32_at, u64_at};
 use crate::journal::Seq;
+use crate::names::{Names, NotNamed};
 use crate::sys::{Disk, DiskFile};
 
 /// So much is written at once.
@@ -28,6 +29,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) names: Arc<Names>,
     pub(crate) journal: u64,
     pub(crate) seq: Seq,
 }
@@ -47,7 +49,8 @@ impl Written {
 }
 
 impl Draft {
-    /// Writes what `fill` writes, and returns once it is on disk whole. Blocks.
+    /// Writes what `fill` writes, and returns once it is on disk whole. Blocks. After [`SnapshotError::Unsynced`] the
+    /// journal is closed.
     pub fn write(self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Written, SnapshotError> {
         let (name, draft) = (Kind::Snapshot.name(self.seq.number()), self.draft());
         let written = self.fill(&draft, fill);
@@ -55,11 +58,22 @@ impl Draft {
             // The next opening removes what stays.
             let _removed = self.disk.remove(&draft);
         })?;
-        let renamed = self.disk.rename(&draft, &name);
-        renamed.map_err(|source| self.refused("naming", &name, source))?;
-        let synced = self.disk.sync_folder();
-        synced.map_err(|source| self.refused("syncing", "", source))?;
+        let named = self.names.give(&draft, &name);
+        named.map_err(|not| self.not_named(not, &draft, &name))?;
         Ok(Written { seq: self.seq, bytes })
+    }
+
+    fn not_named(&self, not: NotNamed, draft: &str, name: &str) -> SnapshotError {
+        let source = match not {
+            NotNamed::Syncing(source) => {
+                let place = self.disk.place().to_owned();
+                return SnapshotError::Unsynced { place, source };
+            }
+            NotNamed::Renaming(source) => Some(source),
+            NotNamed::Over => None,
+        };
+        let _removed = self.disk.remove(draft);
+        source.map_or(WriteError::Stale.into(), |source| self.refused("naming", name, source))
     }
 
     /// A name that no other draft has: an earlier scribe's may still be written.

@@ -34,6 +34,8 @@ pub struct Scribe {
     settings: Settings,
     /// None from a failure of the disk until the journal is recovered.
     hand: Option<Hand>,
+    /// What was read when this life began, until somebody owns it: nobody has written since.
+    read: Option<Recovered>,
     report: Report,
     settled: Seq,
 }
@@ -46,10 +48,11 @@ impl Agent for Scribe {
         let mut scribe = Self {
             settings,
             hand: None,
+            read: None,
             report: Report::default(),
             settled: Seq::default(),
         };
-        scribe.open().await??;
+        scribe.read = Some(scribe.open().await??);
         Ok(scribe)
     }
 
@@ -117,9 +120,14 @@ impl Scribe {
 
     /// What is on disk, by the journal as it is, or opened again where it has failed.
     async fn recover(&mut self) -> Result<Result<Recovered, OpenError>, Failure> {
-        let Some(hand) = self.hand.take() else {
+        let read = self.read.take();
+        let Some(hand) = self.hand.take().filter(|hand| !hand.journal.is_closed()) else {
             return self.open().await;
         };
+        if let Some(read) = read {
+            self.hand = Some(hand);
+            return Ok(Ok(read));
+        }
         let reading = tokio::task::spawn_blocking(move || {
             let recovered = hand.journal.replay();
             (hand, recovered)
@@ -133,7 +141,8 @@ impl Scribe {
     }
 
     async fn write(&mut self) -> Result<(), Failure> {
-        if self.settings.queue.is_empty() {
+        let is_closed = self.hand.as_ref().is_some_and(|hand| hand.journal.is_closed());
+        if self.settings.queue.is_empty() && !is_closed {
             return Ok(());
         }
         let Some(hand) = self.hand.take() else {

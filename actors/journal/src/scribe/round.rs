@@ -34,6 +34,10 @@ struct Round<'a> {
 
 /// Writes all that has gathered. The hand comes back unless the journal has failed.
 pub(crate) fn write(mut hand: Hand, queue: &Queue, metrics: &Metrics) -> Option<Hand> {
+    if hand.journal.is_closed() {
+        // By a snapshot of it, whose folder was not synced.
+        metrics.failed(false);
+    }
     let mut round = Round {
         journal: &mut hand.journal,
         queue,

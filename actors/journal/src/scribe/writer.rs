@@ -12,9 +12,8 @@ use triarch_supervision::prelude::*;
 
 use super::message::{Order, Wanted};
 use super::queue::{Entry, Pass, Queue, Then};
-use crate::config::{Config, RECORD_WEIGHT};
+use crate::config::{Config, RECORD_WEIGHT, together};
 use crate::error::{AppendError, RecoverError, SnapshotError, WriteError};
-use crate::format::FRAME;
 use crate::journal::Seq;
 use crate::recovery::Recovered;
 use crate::snapshot::Draft;
@@ -32,9 +31,8 @@ impl Batch {
     }
 
     fn check(&self, config: &Config) -> Result<(), WriteError> {
-        let bytes: usize = self.0.iter().map(|record| record.len() + FRAME).sum();
-        let bytes = bytes.saturating_sub(FRAME);
-        if bytes > config.record_bytes_max {
+        let bytes = together(self.0.iter().map(Vec::len));
+        if !config.fits(bytes) {
             let most = config.record_bytes_max;
             return Err(AppendError::TooLarge { bytes, most }.into());
         }
@@ -63,6 +61,11 @@ pub struct JournalAddress {
 }
 
 impl JournalAddress {
+    /// How the journal is kept: [`Config::fits`] says what is small enough to be written.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// What the journal holds, and the right to write it, which whoever had it before has no more. Where the journal
     /// has failed it is opened again and verified first.
     pub async fn recover(&self) -> Result<(Writer, Recovered), RecoverError> {
@@ -85,6 +88,12 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// How the journal is kept: [`Config::fits`] and [`Config::fits_together`] say what is small enough to be written, and
+    /// what they say yes to is never refused as [too large](AppendError::TooLarge).
+    pub const fn config(&self) -> &Config {
+        self.address.config()
+    }
+
     /// Returns once it is on disk, with the number of the last record.
     pub async fn write(&self, batch: impl Into<Batch>) -> Result<Seq, WriteError> {
         self.hand_over(batch).await?.await
@@ -155,7 +164,8 @@ impl Writer {
     ) -> Result<(), SnapshotError> {
         let writing = tokio::task::spawn_blocking(move || draft.write(fill));
         let written = writing.await;
-        let written = written.map_err(|gone| SnapshotError::Crashed { why: gone.to_string() })??;
+        let written = written.map_err(|gone| SnapshotError::Crashed { why: gone.to_string() })?;
+        let written = written.inspect_err(|_| self.ring())?;
         let (reply, ack) = oneshot::channel();
         self.push(Entry::Install(written, reply))?;
         ack.await.unwrap_or(Err(WriteError::Crashed.into()))
@@ -169,13 +179,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Has the scribe look at what there is.
+    fn ring(&self) {
+        // Where its mailbox is full it is busy, and looks before it rests.
+        let _rung = self.address.scribe.try_send(Order(Wanted::Gather));
+    }
+
     fn push(&self, entry: Entry) -> Result<(), WriteError> {
         let pass = *self.pass.lock().unwrap_or_else(PoisonError::into_inner);
         match self.address.queue.push(pass, entry) {
             Ok(is_first) => {
                 if is_first {
-                    // Where its mailbox is full it is busy, and looks into the queue before it rests.
-                    let _rung = self.address.scribe.try_send(Order(Wanted::Gather));
+                    self.ring();
                 }
                 Ok(())
             }

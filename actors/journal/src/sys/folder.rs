@@ -1,16 +1,16 @@
 //! A folder of this machine.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::ground::{Machine, lay};
 use super::{Claim, Disk, DiskFile};
 
 /// Only who runs the runtime reads what agents wrote.
 const FILE_MODE: u32 = 0o600;
-const FOLDER_MODE: u32 = 0o700;
 /// Carries the claim; it stays when the claim goes.
 const CLAIM: &str = "claim";
 
@@ -21,23 +21,27 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// The folder at that path, which is made where there is none.
+    /// The folder at that path, which is made where there is none, and is on disk then with all those above.
     pub fn at(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
-        let missing: Vec<_> = folder.ancestors().take_while(|above| !above.is_dir()).collect();
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(FOLDER_MODE).create(&folder)?;
-        for made in missing {
-            // Or a power cut takes the folder, and all that was acknowledged in it.
-            let above = made.parent().filter(|above| !above.as_os_str().is_empty());
-            File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
-        }
+        lay(&Machine, &folder)?;
         Ok(Self { folder })
     }
 
     fn opened(&self, name: &str, options: &mut OpenOptions) -> io::Result<Box<dyn DiskFile>> {
         let file = options.read(true).write(true).mode(FILE_MODE);
         Ok(Box::new(RealFile(file.open(self.folder.join(name))?)))
+    }
+
+    fn lock(&self) -> io::Result<Option<Locked>> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(FILE_MODE);
+        let file = options.open(self.folder.join(CLAIM))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Locked(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 }
 
@@ -73,14 +77,8 @@ impl Disk for RealDisk {
     }
 
     fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(FILE_MODE);
-        let file = options.open(self.folder.join(CLAIM))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(Locked { _file: file }))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let locked = self.lock()?;
+        Ok(locked.map(|locked| Box::new(locked) as Box<dyn Claim>))
     }
 
     fn draw(&self) -> u64 {
@@ -122,10 +120,32 @@ impl DiskFile for RealFile {
     }
 }
 
-/// The lock goes with the descriptor, and so with the process, however that ends.
+/// The lock goes with the last copy of the descriptor, and so with the process, however that ends.
 #[derive(Debug)]
-struct Locked {
-    _file: File,
-}
+struct Locked(File);
 
 impl Claim for Locked {}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // A process that is just being started has a copy of each descriptor, until it runs its program.
+        let _unlocked = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_is_dropped_is_free_though_a_process_that_is_being_started_has_a_copy_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = RealDisk::at(folder.path()).unwrap();
+        let locked = disk.lock().unwrap().unwrap();
+        let copy = locked.0.try_clone().unwrap();
+        assert!(disk.lock().unwrap().is_none());
+        drop(locked);
+        assert!(disk.lock().unwrap().is_some());
+        drop(copy);
+    }
+}

@@ -3,6 +3,7 @@
 #[cfg(feature = "testing")]
 mod chance;
 mod folder;
+mod ground;
 #[cfg(feature = "testing")]
 mod inode;
 #[cfg(feature = "testing")]

@@ -35,7 +35,7 @@ pub enum Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The disk answers EIO. A write may be there in part; what a sync was to put on disk may never get there, though
-    /// it can still be read and later syncs succeed.
+    /// it can still be read and later syncs succeed: contents as well as names.
     Io,
     /// There is no space, for this call.
     Full,
@@ -188,6 +188,12 @@ impl State {
         for inode in &mut self.inodes {
             inode.cut_power(&mut self.chance);
         }
+        self.lose_names();
+        self.names.clone_from(&self.names_on_disk);
+    }
+
+    /// Some changes of names that were not synced get to the disk, and the rest never will.
+    fn lose_names(&mut self) {
         // Some file systems keep the order of names and lose the last ones, others lose any.
         let in_order = self.chance.of(2) == 0;
         let mut is_kept = true;
@@ -198,7 +204,22 @@ impl State {
                 apply(&mut self.names_on_disk, change);
             }
         }
-        self.names.clone_from(&self.names_on_disk);
+    }
+
+    fn sync_folder(&mut self) -> io::Result<()> {
+        match self.fault(Call::SyncFolder) {
+            None => {
+                for change in std::mem::take(&mut self.renamed) {
+                    apply(&mut self.names_on_disk, change);
+                }
+                Ok(())
+            }
+            Some(Fault::PowerCut) => Err(self.gone()),
+            Some(fault) => {
+                self.lose_names();
+                Err(refusal(fault))
+            }
+        }
     }
 
     fn used(&self) -> u64 {
@@ -228,9 +249,8 @@ impl State {
     fn check(&mut self, call: Call) -> io::Result<()> {
         match self.fault(call) {
             None => Ok(()),
-            Some(Fault::Io) => Err(failed()),
-            Some(Fault::Full) => Err(io::ErrorKind::StorageFull.into()),
             Some(Fault::PowerCut) => Err(self.gone()),
+            Some(fault) => Err(refusal(fault)),
         }
     }
 
@@ -290,8 +310,7 @@ impl State {
             Some(Fault::PowerCut) => return Err(self.gone()),
             Some(fault) => {
                 self.inodes[inode].fail_sync(&mut self.chance);
-                let full = io::ErrorKind::StorageFull.into();
-                return Err(if fault == Fault::Full { full } else { failed() });
+                return Err(refusal(fault));
             }
         }
         Ok(())
@@ -306,6 +325,13 @@ fn apply(names: &mut BTreeMap<String, usize>, change: Change) {
             names.insert(to, inode);
         }
         Change::Removed(name) => drop(names.remove(&name)),
+    }
+}
+
+fn refusal(fault: Fault) -> io::Error {
+    match fault {
+        Fault::Full => io::ErrorKind::StorageFull.into(),
+        Fault::Io | Fault::PowerCut => failed(),
     }
 }
 
@@ -357,12 +383,7 @@ impl Disk for SimDisk {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        let mut state = self.state();
-        state.check(Call::SyncFolder)?;
-        state.renamed.clear();
-        let names = state.names.clone();
-        state.names_on_disk = names;
-        Ok(())
+        self.state().sync_folder()
     }
 
     fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {

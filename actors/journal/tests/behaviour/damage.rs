@@ -238,6 +238,58 @@ fn a_snapshot_without_the_segment_behind_it_misses_that() {
 }
 
 #[test]
+fn a_lost_segment_behind_the_snapshot_is_missed_though_older_ones_are_still_there() {
+    // With how much of what the snapshot stands for is there yet; with the last of it, and without.
+    for lost in [1, 2] {
+        let disk = SimDisk::new(1);
+        let (mut journal, _) = open(&disk).unwrap();
+        write(&mut journal, ["one", "two"]);
+        journal.rotate().unwrap();
+        write(&mut journal, ["three"]);
+        let seq = journal.rotate().unwrap();
+        let draft = journal.draft(seq).unwrap();
+        write(&mut journal, ["four", "five"]);
+        // It is not installed, so nothing makes way for it.
+        draft.write(|to| to.write_all(b"all three")).unwrap();
+        drop(journal);
+        for segment in disk
+            .names()
+            .iter()
+            .filter(|name| name.ends_with(".segment"))
+            .rev()
+            .take(lost)
+        {
+            disk.take_away(segment);
+        }
+        assert_eq!(
+            refusal(&disk),
+            "records 4 to 4 are missing: they lie neither in a snapshot nor in a segment of simulated; put the lost file \
+             back, or restore the folder from a backup",
+            "{lost} lost"
+        );
+    }
+}
+
+#[test]
+fn a_lost_segment_behind_the_snapshot_is_told_from_those_that_follow() {
+    let disk = SimDisk::new(1);
+    let (mut journal, _) = open(&disk).unwrap();
+    write(&mut journal, ["one", "two"]);
+    let seq = journal.rotate().unwrap();
+    let draft = journal.draft(seq).unwrap();
+    write(&mut journal, ["three", "four"]);
+    journal.rotate().unwrap();
+    draft.write(|to| to.write_all(b"both")).unwrap();
+    drop(journal);
+    disk.take_away("00000000000000000003.segment");
+    assert!(
+        refusal(&disk).starts_with("records 3 to 4 are missing"),
+        "{}",
+        refusal(&disk)
+    );
+}
+
+#[test]
 fn a_record_that_holds_the_bytes_of_a_journal_is_a_record_like_any_other() {
     let disk = three();
     let (mut journal, _) = open(&disk).unwrap();

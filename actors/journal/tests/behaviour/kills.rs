@@ -1,10 +1,17 @@
 //! The real thing: a process that writes on a real disk, killed in the middle of it, again and again.
+//!
+//! ```text
+//! TRIARCH_JOURNAL_KILLS=10000 cargo test -p triarch-journal --test behaviour kills -- --nocapture
+//! ```
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use triarch_journal::metrics::JOURNALS;
 use triarch_journal::{Config, Journal, JournalAddress, RealDisk, Writer, scribe};
@@ -13,7 +20,10 @@ use triarch_supervision::prelude::*;
 
 use crate::SMALL;
 
-const KILLS: u64 = 200;
+/// So many in each run.
+const KILLS: u64 = 500;
+/// So many of one journal, which gets longer from one to the next.
+const KILLS_OF_ONE: u64 = 100;
 /// Names the folder to whoever is to be killed.
 const FOLDER: &str = "TRIARCH_JOURNAL_KILLED_IN";
 const WITH_SCRIBE: &str = "TRIARCH_JOURNAL_KILLED_WITH_SCRIBE";
@@ -33,25 +43,49 @@ struct Acknowledged {
 
 #[test]
 fn of_what_was_acknowledged_before_a_kill_nothing_is_lost() {
+    let kills = env::var("TRIARCH_JOURNAL_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let (next, records) = (AtomicU64::new(0), AtomicU64::new(0));
+    let kill = || {
+        loop {
+            let begun = next.fetch_add(KILLS_OF_ONE, Ordering::Relaxed);
+            if begun >= kills {
+                break;
+            }
+            let count = kill_one(begun..kills.min(begun + KILLS_OF_ONE));
+            records.fetch_add(count, Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(kill);
+        kill();
+    });
+    let count = records.into_inner();
+    println!("{kills} kills, {count} records acknowledged, 0 lost");
+    assert!(count > kills * 5);
+}
+
+/// Says how many records one journal has acknowledged over so many kills.
+fn kill_one(rounds: Range<u64>) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = Acknowledged::default();
-    let mut chance: u64 = 0x9e37_79b9;
-    for round in 0..KILLS {
+    let mut chance = 0x9e37_79b9 ^ rounds.start;
+    for round in rounds {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let patience = chance >> 33;
         let process = writer(folder.path(), round % 2 == 1);
         acknowledged.hear(process, patience % 120);
         acknowledged.check(folder.path(), round);
     }
-    let count = acknowledged.records.len();
-    println!("{KILLS} kills, {count} records acknowledged, 0 lost");
-    assert!(count as u64 > KILLS * 5);
+    acknowledged.records.len() as u64
 }
 
 fn writer(folder: &Path, with_scribe: bool) -> Process {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([KILLED, "--exact", "--nocapture", "--test-threads=1"]);
-    command.env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
     if with_scribe {
         command.env(WITH_SCRIBE, "1");
     }

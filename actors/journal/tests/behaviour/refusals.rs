@@ -1,7 +1,7 @@
 //! Disks that refuse: typed errors, a whole file, and writing again.
 
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_journal::{AppendError, CommitError, Config, ConfigError, SnapshotError};
+use triarch_journal::{AppendError, CommitError, Config, ConfigError, SnapshotError, WriteError};
 
 use crate::{SMALL, open, read, texts, write};
 
@@ -149,7 +149,7 @@ fn a_segment_that_cannot_be_followed_goes_on_beyond_its_bound() {
 
 #[test]
 fn a_snapshot_that_fails_at_any_call_leaves_the_journal_as_it_was() {
-    for call in [Call::Create, Call::Write, Call::Sync, Call::Rename, Call::SyncFolder] {
+    for call in [Call::Create, Call::Write, Call::Sync, Call::Rename] {
         for fault in [Fault::Io, Fault::Full] {
             let disk = SimDisk::new(9);
             let (mut journal, _) = open(&disk).unwrap();
@@ -163,6 +163,85 @@ fn a_snapshot_that_fails_at_any_call_leaves_the_journal_as_it_was() {
             journal.install_snapshot(seq, b"both").unwrap();
             assert_eq!(texts(journal.replay().unwrap()), ["three"]);
         }
+    }
+}
+
+#[test]
+fn a_failed_sync_of_the_folder_closes_the_journal_and_no_later_one_is_believed() {
+    for seed in 0..200 {
+        let disk = SimDisk::new(seed);
+        let (mut journal, _) = open(&disk).unwrap();
+        write(&mut journal, ["one", "two"]);
+        let seq = journal.rotate().unwrap();
+        write(&mut journal, ["three"]);
+        disk.fail(Call::SyncFolder, 0, Fault::Io);
+        let refused = journal.install_snapshot(seq, b"both").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "syncing simulated failed; nothing more is written until the journal is opened again and verified"
+        );
+        assert!(journal.is_closed());
+        journal.append(b"refused").unwrap();
+        assert!(matches!(journal.commit(), Err(CommitError::Closed { .. })));
+        assert!(matches!(journal.rotate(), Err(CommitError::Closed { .. })));
+        drop(journal);
+        let (mut journal, recovered) = open(&disk).unwrap();
+        assert_eq!(
+            recovered.snapshot.unwrap().bytes,
+            b"both",
+            "its name is there, though not on disk"
+        );
+        write(&mut journal, ["four"]);
+        drop(journal);
+        disk.cut_power();
+        let (_journal, recovered) = open(&disk).unwrap();
+        assert_eq!(recovered.snapshot.as_ref().unwrap().bytes, b"both", "seed {seed}");
+        assert_eq!(texts(recovered), ["three", "four"], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_still_written_when_its_journal_is_opened_anew_gets_no_name() {
+    let disk = SimDisk::new(9);
+    let (mut journal, _) = open(&disk).unwrap();
+    write(&mut journal, ["one"]);
+    let seq = journal.rotate().unwrap();
+    let draft = journal.draft(seq).unwrap();
+    drop(journal);
+    let (mut journal, _) = open(&disk).unwrap();
+    // Were it synced, and failed, nobody would tell the journal of today.
+    disk.fail(Call::SyncFolder, 0, Fault::Io);
+    let refused = draft.write(|to| to.write_all(b"one")).unwrap_err();
+    assert!(
+        matches!(refused, SnapshotError::Write(WriteError::Stale)),
+        "{refused:?}"
+    );
+    disk.heal();
+    assert!(disk.names().iter().all(|name| name.ends_with(".segment")), "{disk:?}");
+    write(&mut journal, ["two"]);
+    journal.rotate().unwrap();
+}
+
+#[test]
+fn a_name_on_its_way_to_being_given_again_is_found_after_a_power_cut() {
+    for name in ["00000000000000000001.snapshot", "00000000000000000002.segment"] {
+        let disk = SimDisk::new(9);
+        let (mut journal, _) = open(&disk).unwrap();
+        write(&mut journal, ["one"]);
+        let seq = journal.rotate().unwrap();
+        journal.install_snapshot(seq, b"one is there").unwrap();
+        write(&mut journal, ["two"]);
+        drop(journal);
+        let aside = format!("{name}.again");
+        disk.put(&aside, &disk.content(name).unwrap());
+        disk.take_away(name);
+        let (_journal, recovered) = open(&disk).unwrap();
+        assert_eq!(recovered.snapshot.as_ref().unwrap().bytes, b"one is there");
+        assert_eq!(texts(recovered), ["two"]);
+        assert!(
+            disk.content(&aside).is_none() && disk.content(name).is_some(),
+            "{disk:?}"
+        );
     }
 }
 

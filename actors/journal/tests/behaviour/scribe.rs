@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use triarch_journal::metrics::{self, JOURNALS};
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_journal::{Config, JournalAddress, Recovered, Seq, WriteError, Writer, scribe};
+use triarch_journal::{Config, JournalAddress, Recovered, Seq, SnapshotError, WriteError, Writer, scribe};
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Tree;
 
-use crate::{SMALL, open, read, texts};
+use crate::{SMALL, open, read, texts, write};
 
 /// Nothing takes nearly as long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,7 +25,11 @@ struct House {
 
 impl House {
     async fn with(config: Config) -> Self {
-        let (disk, instruments) = (SimDisk::new(11), Instruments::with_tree(&[JOURNALS]).unwrap());
+        Self::on(SimDisk::new(11), config).await
+    }
+
+    async fn on(disk: SimDisk, config: Config) -> Self {
+        let instruments = Instruments::with_tree(&[JOURNALS]).unwrap();
         let (scribe, address) = scribe("scribe", "work", Arc::new(disk.clone()), config, &instruments).unwrap();
         let room = Supervisor::named("work").child(scribe);
         let tree = Root::new().supervisor(room).start().await.unwrap();
@@ -306,6 +310,41 @@ async fn a_snapshot_whose_writer_fails_costs_nothing_but_itself() {
 }
 
 #[tokio::test]
+async fn a_snapshot_whose_folder_is_not_synced_closes_for_writes_until_the_journal_is_recovered() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    writer.write(b"one".to_vec()).await.unwrap();
+    let draft = writer.rotate().unwrap().await.unwrap();
+    house.disk.fail(Call::SyncFolder, 0, Fault::Io);
+    let failed = writer.snapshot(draft.clone(), |to| to.write_all(b"one")).await;
+    assert!(matches!(failed, Err(SnapshotError::Unsynced { .. })), "{failed:?}");
+    let is_open = || {
+        house
+            .instruments
+            .read()
+            .into_iter()
+            .find(|reading| reading.family.name == metrics::OPEN.name)
+    };
+    let patience = tokio::time::Instant::now() + PATIENCE;
+    while !format!("{:?}", is_open()).contains("0.0") {
+        assert!(tokio::time::Instant::now() < patience, "{:?}", is_open());
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(
+        writer.write(b"refused".to_vec()).await,
+        Err(WriteError::Stale)
+    ));
+    let (writer, recovered) = house.recover().await;
+    assert_eq!(recovered.snapshot.unwrap().bytes, b"one");
+    let late = writer.snapshot(draft, |to| to.write_all(b"one")).await;
+    assert!(matches!(late, Err(SnapshotError::Write(WriteError::Stale))), "{late:?}");
+    writer.write(b"two".to_vec()).await.unwrap();
+    house.disk.cut_power();
+    assert_eq!(read(house.disk.clone()), ["two"]);
+    assert_eq!(house.lives(), 1, "a bad disk is no failure of its agent");
+}
+
+#[tokio::test]
 async fn too_much_at_once_is_held_back_and_refused_where_nobody_waits() {
     let house = House::with(SMALL).await;
     let (writer, _) = house.recover().await;
@@ -334,6 +373,37 @@ async fn too_much_at_once_is_held_back_and_refused_where_nobody_waits() {
 }
 
 #[tokio::test]
+async fn what_is_said_to_fit_is_never_refused_as_too_large_and_the_next_byte_is() {
+    let house = House::with(SMALL).await;
+    let (writer, _) = house.recover().await;
+    assert_eq!(writer.config(), house.address.config());
+    let batches = [
+        vec![0],
+        vec![1000],
+        vec![500, 476],
+        vec![0; 41],
+        vec![16; 25],
+        vec![1; 40],
+    ];
+    for sizes in batches {
+        for more in 0..2 {
+            let sizes: Vec<_> = sizes.iter().copied().chain((0..more).map(|_| 1)).collect();
+            let fits = writer.config().fits_together(sizes.iter().copied());
+            let batch: Vec<_> = sizes.iter().map(|size| vec![7; *size]).collect();
+            let written = writer.write(batch).await;
+            assert_eq!(written.is_ok(), fits, "{sizes:?}: {written:?}");
+            assert!(
+                fits || matches!(written, Err(WriteError::Refused(_))),
+                "{sizes:?}: {written:?}"
+            );
+        }
+    }
+    let most = SMALL.record_bytes_max;
+    assert!(SMALL.fits(most) && !SMALL.fits(most + 1) && SMALL.fits_together([]));
+    assert!(SMALL.fits_together([most]) && !SMALL.fits_together([most, 0]) && !SMALL.fits_together([usize::MAX, 1]));
+}
+
+#[tokio::test]
 async fn a_journal_that_does_not_open_keeps_its_room_from_starting() {
     let disk = SimDisk::new(1);
     disk.put("00000000000000000001.segment", b"rubbish");
@@ -348,6 +418,25 @@ async fn a_journal_that_does_not_open_keeps_its_room_from_starting() {
         error.contains("00000000000000000001.segment is damaged at byte 0"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_first_owner_is_given_what_the_scribe_has_read_when_it_started_and_the_next_what_is_there_then() {
+    let disk = SimDisk::new(11);
+    let (mut journal, _) = open(&disk).unwrap();
+    write(&mut journal, ["one", "two"]);
+    let seq = journal.rotate().unwrap();
+    journal.install_snapshot(seq, b"both").unwrap();
+    drop(journal);
+    let house = House::on(disk, SMALL).await;
+    house.disk.fail(Call::Read, 0, Fault::Io);
+    let (writer, recovered) = house.recover().await;
+    assert_eq!(recovered.snapshot.unwrap().bytes, b"both", "it was not read again");
+    house.disk.heal();
+    writer.write(b"three".to_vec()).await.unwrap();
+    let (_, recovered) = house.recover().await;
+    assert_eq!(recovered.snapshot.as_ref().unwrap().bytes, b"both");
+    assert_eq!(texts(recovered), ["three"]);
 }
 
 #[tokio::test]

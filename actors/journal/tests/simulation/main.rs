@@ -121,3 +121,13 @@ fn a_journal_that_does_not_write_again_what_it_adopts_is_found_out() {
 fn a_journal_that_goes_on_after_a_failed_sync_is_found_out() {
     is_found_out(Skips::SyncErrors);
 }
+
+#[test]
+fn a_journal_that_goes_on_after_a_failed_sync_of_its_folder_is_found_out() {
+    is_found_out(Skips::SyncFolderErrors);
+}
+
+#[test]
+fn a_journal_that_does_not_name_its_files_again_is_found_out() {
+    is_found_out(Skips::NameAgain);
+}
