@@ -24,6 +24,7 @@ use crate::config::{Config, Source};
 use crate::deviations::{Deed, Deviations, Ledger};
 use crate::operations::{Code, Trouble};
 use crate::reload::{Act, Running};
+use crate::services::RoomServices;
 use crate::up::complain_in;
 
 /// What runs: the tree, and what it was made from. Cheap to clone.
@@ -41,6 +42,8 @@ pub(crate) struct Ground {
     pub(crate) exposition: Exposition,
     pub(crate) office: Arc<PostOffice>,
     pub(crate) programs: Programs,
+    /// What rooms do for programs.
+    pub(crate) services: Arc<RoomServices>,
     pub(crate) state_dir: PathBuf,
     /// What happened to everybody, before this runtime too.
     pub(crate) events: EventLog,
@@ -92,6 +95,7 @@ pub(crate) struct Making {
     pub(crate) exposition: Exposition,
     pub(crate) office: Arc<PostOffice>,
     pub(crate) programs: Programs,
+    pub(crate) services: Arc<RoomServices>,
     pub(crate) state_dir: PathBuf,
     pub(crate) source: Source,
     pub(crate) config: Config,
@@ -107,6 +111,7 @@ impl Ground {
             exposition: making.exposition,
             office: making.office,
             programs: making.programs,
+            services: making.services,
             state_dir: making.state_dir,
             source: making.source,
             begun: Moment::now(),

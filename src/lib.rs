@@ -18,6 +18,7 @@ mod operations;
 mod reload;
 mod rooms;
 mod runtime;
+mod services;
 mod up;
 
 pub use catalogue::{catalogue, sections};

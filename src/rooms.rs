@@ -21,6 +21,7 @@ use crate::changes::{Changes, Desk};
 use crate::fleet::{Ground, Tasks};
 use crate::operations;
 use crate::reload;
+use crate::services::Rooms;
 
 /// The rooms that the runtime does not work without.
 const ROOMS: [&str; 4] = ["telemetry", "work", "programs", "gateway"];
@@ -43,6 +44,9 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
     let exposition = &ground.exposition;
     let events = ground.events.clone();
     let (work, tasks) = work(ground, &running.settings.work)?;
+    ground.services.open(Rooms {
+        tasks: tasks.address.clone(),
+    });
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())
         .supervisor(telemetry::room(

@@ -17,6 +17,7 @@ use crate::config::{self, ConfigError, ConfigErrors, InitError, Loaded, RuntimeC
 use crate::fleet::{Ground, Making};
 use crate::operations::{Code, Trouble, caused};
 use crate::rooms;
+use crate::services::RoomServices;
 
 /// The description that a command works with. Most commands only want to know where the runtime is, so what it takes
 /// to understand a description is made when somebody asks for it.
@@ -126,10 +127,12 @@ impl Described {
         let config = loaded.config.programs.clone();
         let made = triarch_programs::room(config, &state_dir, Arc::clone(&office), instruments);
         let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
-        let programs = programs.seen_from(self.source.folder());
+        let services = Arc::new(RoomServices::default());
+        let programs = programs.seen_from(self.source.folder()).served_by(services.clone());
         let ground = Ground::new(Making {
             kinds: self::kinds(&office, programs.clone(), self.own),
             programs,
+            services,
             exposition,
             office,
             state_dir,

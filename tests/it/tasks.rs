@@ -234,6 +234,33 @@ fn many_are_submitted_from_a_file_and_one_that_is_none_is_told_by_its_line() {
 }
 
 #[test]
+fn a_program_submits_tasks_of_its_own() {
+    let house = House::new();
+    let (_, python) = FLEET.split_once("  [[team.agent]]\n  name = \"python\"").unwrap();
+    house.write(
+        "triarch.toml",
+        &format!("[[team]]\nname = \"crew\"\n\n  [[team.agent]]\n  name = \"python\"{python}"),
+    );
+    let agent = r#"
+import json, sys
+for line in sys.stdin:
+    heard = json.loads(line)
+    if heard.get("kind") == "task":
+        if heard["body"] == "split":
+            asked = heard["id"]
+            print(json.dumps({"type": "submit", "id": "s", "kind": "part", "body": 7, "needs": ["python"]}))
+        else: print(json.dumps({"type": "done", "id": heard["id"], "body": heard["body"] + 1}))
+    elif heard.get("type") == "submit": print(json.dumps({"type": "done", "id": asked, "body": heard}))
+"#;
+    house.write("agent.py", agent);
+    let _runtime = house.up(&[]);
+    let whole = house.submit(&["whole", "split", "--needs", "python"]);
+    let heard = json!({ "type": "submit", "id": "s", "ok": true, "result": { "task": 2, "is_known": false } });
+    assert_eq!(house.ended(&whole)["result"], heard);
+    assert_eq!(house.ended("2")["result"], 8);
+}
+
+#[test]
 fn a_runtime_that_is_killed_in_the_middle_goes_on_and_all_is_done_once() {
     let (house, mut runtime) = crew();
     let line = |index: usize| format!("{{\"kind\":\"build\",\"body\":{index},\"needs\":[\"echo\"]}}\n");

@@ -1,0 +1,57 @@
+//! What programs wish for beyond posts, and who of the runtime does it.
+//!
+//! ```text
+//!   {"type":"submit","id":"mine-1","kind":"build","body":…} ──▶ RoomServices ──▶ the room's handle
+//!   {"type":"submit","id":"mine-1","ok":true,"result":…}    ◀──
+//! ```
+
+mod tasks;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Map, Value};
+use triarch_programs::{Fulfilling, Services};
+use triarch_work::TaskAddress;
+
+use crate::operations::Trouble;
+
+/// The rooms that do something for programs.
+#[derive(Clone)]
+pub(crate) struct Rooms {
+    pub(crate) tasks: TaskAddress,
+}
+
+/// Hands what programs wish for to the rooms, once those are there.
+#[derive(Default)]
+pub(crate) struct RoomServices(OnceLock<Rooms>);
+
+impl fmt::Debug for RoomServices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoomServices").finish_non_exhaustive()
+    }
+}
+
+impl RoomServices {
+    /// The rooms are there: before the first program is.
+    pub(crate) fn open(&self, rooms: Rooms) {
+        let _first = self.0.set(rooms);
+    }
+}
+
+impl Services for RoomServices {
+    fn fulfil(&self, _agent: &Arc<str>, service: &'static str, what: Map<String, Value>) -> Fulfilling {
+        let Some(rooms) = self.0.get().cloned() else {
+            return Box::pin(async move { Err(format!("there is nobody for {service} yet; ask again in a moment")) });
+        };
+        Box::pin(async move {
+            let done = match service {
+                "submit" => tasks::submit(&rooms, what).await,
+                other => Err(Trouble::failed(format!("there is nobody for {other} here"))),
+            };
+            done.map_err(|trouble| trouble.told())
+        })
+    }
+
+    fn ended(&self, _agent: &Arc<str>) {}
+}
