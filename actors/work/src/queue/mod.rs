@@ -10,6 +10,7 @@
 //! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed.
 
 mod actor;
+mod ends;
 mod handle;
 pub mod machine;
 mod message;
