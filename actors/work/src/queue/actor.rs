@@ -214,7 +214,7 @@ impl Queue {
         let tell = move |upto| {
             news.tell(upto, events);
             for (task, view) in ended {
-                ends.tell(task, view);
+                ends.tell(task, &view);
             }
         };
         let (outcomes, then) = Outcome::when_written(outcomes, tell, Arc::clone(&self.broken));
@@ -428,7 +428,7 @@ impl Queue {
     fn tell_ended(&mut self) {
         for task in self.ends.awaited() {
             if self.tasks.state(task).is_none_or(State::is_end) {
-                self.ends.tell(task, self.tasks.show(task));
+                self.ends.tell(task, &self.tasks.show(task));
             }
         }
     }

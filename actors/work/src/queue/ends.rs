@@ -53,7 +53,7 @@ impl Ends {
     }
 
     /// The task has ended so.
-    pub(super) fn tell(&self, task: TaskId, view: Result<View, Refusal>) {
+    pub(super) fn tell(&self, task: TaskId, view: &Result<View, Refusal>) {
         let answers = {
             let mut inner = self.lock();
             let answers = inner.answers.remove(&task).unwrap_or_default();
