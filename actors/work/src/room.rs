@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::machine::{Event, RECORD_BYTES_MAX};
 use crate::metrics::Metrics;
-use crate::queue::{News, Queue, Settings, TaskAddress};
+use crate::queue::{Queue, Settings, TaskAddress, Teller};
 use crate::snapshots::Copyist;
 
 /// So many events wait for who hears them; whoever is slower misses the oldest.
@@ -71,7 +71,7 @@ pub fn room(
         journal,
         copyist: copyist.address(),
         portion: asked,
-        news: News::new(Metrics::new(instruments)?, events.clone()),
+        teller: Teller::new(Metrics::new(instruments)?, events.clone()),
     };
     let queue = Child::of::<Queue>("queue", settings)
         .capacity(COMMANDS)

@@ -11,9 +11,9 @@ use triarch_supervision::prelude::*;
 use super::ends::Ends;
 use super::machine::{Event, Tasks, Turn, View};
 use super::message::{Answer, Order, Request, Wanted, Word};
-use super::news::News;
 use super::outcome::{Broken, Outcome};
 use super::recovered::{Rebuilt, rebuild};
+use super::teller::Teller;
 use super::waiting::{Claimant, Ticket, Waiting};
 use crate::config::Config;
 use crate::error::{Refusal, TaskError};
@@ -38,7 +38,7 @@ pub struct Settings {
     pub(crate) copyist: Address<Copy>,
     /// The most bytes that the journal takes as one batch.
     pub(crate) portion: usize,
-    pub(crate) news: News,
+    pub(crate) teller: Teller,
 }
 
 /// Keeps all tasks.
@@ -210,9 +210,9 @@ impl Queue {
         if records.is_empty() && outcomes.is_empty() && events.is_empty() {
             return;
         }
-        let (news, ends) = (self.settings.news.clone(), self.ends.clone());
+        let (teller, ends) = (self.settings.teller.clone(), self.ends.clone());
         let tell = move |upto| {
-            news.tell(upto, events);
+            teller.tell(upto, events);
             for (task, view) in ended {
                 ends.tell(task, &view);
             }
@@ -373,7 +373,7 @@ impl Queue {
         if self.notes_at <= now {
             self.notes_at = now + NOTE_EVERY;
             self.tasks.anchor(&mut self.turn, sight::look())?;
-            self.settings.news.gauge(&self.tasks);
+            self.settings.teller.gauge(&self.tasks);
         }
         self.hand_over(Vec::new()).await;
         Ok(())
@@ -406,7 +406,7 @@ impl Queue {
         for record in &records {
             self.tasks.replay_heard(record, &mut events)?;
         }
-        self.settings.news.tell(upto, events);
+        self.settings.teller.tell(upto, events);
         Ok(())
     }
 

@@ -14,16 +14,16 @@ mod ends;
 mod handle;
 pub mod machine;
 mod message;
-mod news;
 mod outcome;
 mod recovered;
+mod teller;
 mod waiting;
 
 pub use actor::Queue;
 pub(crate) use actor::Settings;
 pub use handle::TaskAddress;
 pub use message::{Order, Request, Word};
-pub(crate) use news::News;
+pub(crate) use teller::Teller;
 
 #[cfg(test)]
 mod tests;

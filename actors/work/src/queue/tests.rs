@@ -38,7 +38,7 @@ async fn open(disk: &SimDisk, portion: usize, snapshot_after: usize) -> (Tree, T
         journal,
         copyist: copyist.address(),
         portion,
-        news: News::new(Metrics::new(&instruments).unwrap(), broadcast::channel(16).0),
+        teller: Teller::new(Metrics::new(&instruments).unwrap(), broadcast::channel(16).0),
     };
     let queue = Child::of::<Queue>("queue", settings);
     let tasks = TaskAddress::new(queue.address());
