@@ -62,6 +62,8 @@ async fn a_task_goes_to_the_first_who_is_able_and_to_whom_it_is_reserved() {
         ..task()
     };
     let customer = async {
+        // By then all of them wait.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         for submission in [
             needing(&["disk"]),
             needing(&["net"]),
@@ -86,10 +88,14 @@ async fn who_has_given_up_gets_nothing() {
     let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
     let given_up = tokio::time::timeout(Duration::from_secs(1), house.tasks.claim(waiting("a", &["gpu"])));
     assert!(given_up.await.is_err());
-    let customer = async { house.submit(task()).await };
+    let customer = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        house.submit(task()).await
+    };
     let claimant = house.tasks.claim(waiting("b", &[]));
     let (claims, task) = within(Box::pin(async { tokio::join!(claimant, customer) })).await;
-    assert_eq!(claims.unwrap()[0].task, task);
+    let claim = &claims.unwrap()[0];
+    assert_eq!((claim.task, claim.attempt), (task, 1), "nobody had it before");
     assert!(house.tree.stop().await.is_orderly());
 }
 
