@@ -21,6 +21,12 @@ fn waiting(name: &str, able: &[&str]) -> Request {
     }
 }
 
+/// By the paused clock: before any lease lapses, by which those who wait would get something in any case.
+async fn soon<T>(story: impl Future<Output = T>) -> T {
+    let story = tokio::time::timeout(Duration::from_secs(20), story);
+    story.await.expect("somebody waits in vain")
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_10_001st_who_waits_gets_a_task_too() {
     const MANY: usize = 10_001;
@@ -34,7 +40,7 @@ async fn the_10_001st_who_waits_gets_a_task_too() {
         }
         submitted
     };
-    let (claims, submitted) = within(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let (claims, submitted) = soon(Box::pin(async { tokio::join!(claimants, customer) })).await;
     let got: BTreeSet<_> = claims.into_iter().map(|claims| claims.unwrap()[0].task).collect();
     assert_eq!(got, submitted);
     assert!(house.tree.stop().await.is_orderly());
@@ -74,7 +80,7 @@ async fn a_task_goes_to_the_first_who_is_able_and_to_whom_it_is_reserved() {
             house.submit(submission).await;
         }
     };
-    let (claims, ()) = within(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let (claims, ()) = soon(Box::pin(async { tokio::join!(claimants, customer) })).await;
     let got: Vec<_> = claims
         .into_iter()
         .map(|claims| claims.unwrap()[0].task.number())
@@ -93,7 +99,7 @@ async fn who_has_given_up_gets_nothing() {
         house.submit(task()).await
     };
     let claimant = house.tasks.claim(waiting("b", &[]));
-    let (claims, task) = within(Box::pin(async { tokio::join!(claimant, customer) })).await;
+    let (claims, task) = soon(Box::pin(async { tokio::join!(claimant, customer) })).await;
     let claim = &claims.unwrap()[0];
     assert_eq!((claim.task, claim.attempt), (task, 1), "nobody had it before");
     assert!(house.tree.stop().await.is_orderly());
@@ -106,7 +112,7 @@ async fn who_wants_no_task_does_not_wait_for_one() {
         most: 0,
         ..waiting("a", &[])
     };
-    assert_eq!(within(house.tasks.claim(nothing)).await.unwrap(), []);
+    assert_eq!(soon(house.tasks.claim(nothing)).await.unwrap(), []);
     assert!(house.tree.stop().await.is_orderly());
 }
 
@@ -116,7 +122,7 @@ async fn a_task_whose_claim_was_not_written_goes_to_who_waits() {
     let house = open(Arc::new(disk.clone()), Config::default()).await;
     let id = house.submit(task()).await;
     disk.fail(Call::Write, 0, Fault::Full);
-    let (refused, claims) = within(Box::pin(async {
+    let (refused, claims) = soon(Box::pin(async {
         tokio::join!(house.tasks.claim(request(false)), house.tasks.claim(waiting("b", &[])))
     }))
     .await;
