@@ -66,7 +66,7 @@ pub(crate) mod tests {
     /// One record of each sort as each version wrote them: never to be changed.
     const WRITTEN: [&str; 2] = [
         include_str!("fixtures/records-v1.txt"),
-        include_str!("fixtures/records-v2.txt"),
+        include_str!("fixtures/records-second.txt"),
     ];
 
     fn entrant() -> Entrant {

@@ -22,7 +22,7 @@ use crate::dispatcher::{self, Dispatcher, InHand, Roster, Shared};
 use crate::error::Error;
 use crate::machine::{Event, RECORD_BYTES_MAX};
 use crate::metrics::Metrics;
-use crate::queue::{News, Queue, Settings, TaskAddress};
+use crate::queue::{Queue, Settings, TaskAddress, Teller};
 use crate::snapshots::Copyist;
 use crate::words::Worker;
 
@@ -110,7 +110,7 @@ pub fn room(
         journal,
         copyist: copyist.address(),
         portion: asked,
-        news: News::new(Metrics::new(instruments)?, events.clone()),
+        teller: Teller::new(Metrics::new(instruments)?, events.clone()),
     };
     let queue = Child::of::<Queue>("queue", settings)
         .capacity(COMMANDS)

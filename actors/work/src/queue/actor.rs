@@ -8,11 +8,12 @@ use triarch_journal::{Batch, JournalAddress, Seq, WriteError, Writer};
 use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
 
+use super::ends::Ends;
 use super::machine::{Event, Tasks, Turn, View};
 use super::message::{Answer, Order, Request, Wanted, Word};
-use super::news::News;
 use super::outcome::{Broken, Outcome};
 use super::recovered::{Rebuilt, rebuild};
+use super::teller::Teller;
 use super::waiting::{Claimant, Ticket, Waiting};
 use crate::config::Config;
 use crate::error::{Refusal, TaskError};
@@ -37,7 +38,7 @@ pub struct Settings {
     pub(crate) copyist: Address<Copy>,
     /// The most bytes that the journal takes as one batch.
     pub(crate) portion: usize,
-    pub(crate) news: News,
+    pub(crate) teller: Teller,
 }
 
 /// Keeps all tasks.
@@ -49,6 +50,7 @@ pub struct Queue {
     timepiece: Timepiece,
     writer: Writer,
     waiting: Waiting,
+    ends: Ends,
     broken: Arc<Broken>,
     /// Why nothing is written for now.
     closed: Option<String>,
@@ -82,6 +84,7 @@ impl Agent for Queue {
             timepiece: Timepiece::new(time, now),
             broken: Arc::default(),
             waiting: Waiting::default(),
+            ends: Ends::default(),
             closed: None,
             lost: None,
             is_behind: false,
@@ -193,12 +196,13 @@ impl Queue {
     }
 
     /// Writes what the turn has left; who waits for it is told once it is on disk.
-    async fn hand_over(&mut self, mut outcomes: Vec<Outcome>) {
+    async fn hand_over(&mut self, outcomes: Vec<Outcome>) {
         let records = std::mem::take(&mut self.turn.records);
         let events = std::mem::take(&mut self.turn.events);
+        let mut ended = Vec::new();
         for event in &events {
             match event {
-                Event::Ended { task, .. } => outcomes.extend(self.ended(*task)),
+                Event::Ended { task, .. } if self.ends.is_awaited(*task) => ended.push((*task, self.tasks.show(*task))),
                 Event::Ready { task } if !self.waiting.is_idle() => drop(self.ready.insert(*task)),
                 _ => {}
             }
@@ -206,8 +210,13 @@ impl Queue {
         if records.is_empty() && outcomes.is_empty() && events.is_empty() {
             return;
         }
-        let news = self.settings.news.clone();
-        let tell = move |upto| news.tell(upto, events);
+        let (teller, ends) = (self.settings.teller.clone(), self.ends.clone());
+        let tell = move |upto| {
+            teller.tell(upto, events);
+            for (task, view) in ended {
+                ends.tell(task, &view);
+            }
+        };
         let (outcomes, then) = Outcome::when_written(outcomes, tell, Arc::clone(&self.broken));
         if let Err(why) = self.write(records, then).await {
             self.broken.ring(&why);
@@ -241,21 +250,10 @@ impl Queue {
         self.writer.write_then(Batch::from(last), then).await
     }
 
-    fn ended(&mut self, task: TaskId) -> Vec<Outcome> {
-        let answers = self.waiting.ended(task);
-        let Ok(view) = self.tasks.show(task) else {
-            return Vec::new();
-        };
-        answers
-            .into_iter()
-            .map(|answer| Outcome::of(answer, view.clone()))
-            .collect()
-    }
-
     async fn wait(&mut self, task: TaskId, answer: Answer<View>) {
         let view = self.tasks.show(task);
         if view.as_ref().is_ok_and(|view| !view.state.is_end()) {
-            if let Err(answer) = self.waiting.end(task, answer) {
+            if let Err(answer) = self.ends.wait(task, answer) {
                 answer.send(Err(TaskError::TooManyWait));
             }
         } else if self.closed.is_some() {
@@ -375,7 +373,7 @@ impl Queue {
         if self.notes_at <= now {
             self.notes_at = now + NOTE_EVERY;
             self.tasks.anchor(&mut self.turn, sight::look())?;
-            self.settings.news.gauge(&self.tasks);
+            self.settings.teller.gauge(&self.tasks);
         }
         self.hand_over(Vec::new()).await;
         Ok(())
@@ -408,7 +406,7 @@ impl Queue {
         for record in &records {
             self.tasks.replay_heard(record, &mut events)?;
         }
-        self.settings.news.tell(upto, events);
+        self.settings.teller.tell(upto, events);
         Ok(())
     }
 
@@ -428,11 +426,9 @@ impl Queue {
 
     /// The journal may have the end of a task of which nobody was told.
     fn tell_ended(&mut self) {
-        for task in self.waiting.awaited() {
+        for task in self.ends.awaited() {
             if self.tasks.state(task).is_none_or(State::is_end) {
-                for answer in self.waiting.ended(task) {
-                    answer.send(self.tasks.show(task).map_err(TaskError::Refused));
-                }
+                self.ends.tell(task, &self.tasks.show(task));
             }
         }
     }

@@ -10,19 +10,20 @@
 //! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed.
 
 mod actor;
+mod ends;
 mod handle;
 pub mod machine;
 mod message;
-mod news;
 mod outcome;
 mod recovered;
+mod teller;
 mod waiting;
 
 pub use actor::Queue;
 pub(crate) use actor::Settings;
 pub use handle::TaskAddress;
 pub use message::{Order, Request, Word};
-pub(crate) use news::News;
+pub(crate) use teller::Teller;
 
 #[cfg(test)]
 mod tests;

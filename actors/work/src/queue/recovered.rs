@@ -21,11 +21,11 @@ pub(super) struct Rebuilt {
 /// Rebuilds tasks from the journal. What it holds of which nobody was told is told now.
 pub(super) async fn rebuild(settings: &Settings) -> Result<Rebuilt, TaskError> {
     let (writer, recovered) = settings.journal.recover().await?;
-    let (config, told) = (settings.config.clone(), settings.news.told());
+    let (config, told) = (settings.config.clone(), settings.teller.told());
     let replaying = tokio::task::spawn_blocking(move || replayed(config, recovered, told));
     let replayed = replaying.await;
     let replayed = replayed.map_err(|gone| TaskError::Gone { why: gone.to_string() })??;
-    settings.news.tell(replayed.last, replayed.untold);
+    settings.teller.tell(replayed.last, replayed.untold);
     Ok(Rebuilt {
         tasks: replayed.tasks,
         writer,

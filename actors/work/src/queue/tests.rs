@@ -21,8 +21,8 @@ use crate::words::{Kind, TaskId, Worker};
 const LITTLE: usize = 1_000;
 const MANY: usize = 100;
 
-/// A queue that believes its journal to take `portion` at once.
-async fn open(disk: &SimDisk, portion: usize) -> (Tree, TaskAddress) {
+/// A queue that believes its journal to take `portion` at once, and takes a snapshot after so many bytes.
+async fn open(disk: &SimDisk, portion: usize, snapshot_after: usize) -> (Tree, TaskAddress) {
     let instruments = Instruments::with_tree(&[WORK, triarch_journal::metrics::JOURNALS]).unwrap();
     let little = triarch_journal::Config {
         record_bytes_max: LITTLE,
@@ -31,11 +31,14 @@ async fn open(disk: &SimDisk, portion: usize) -> (Tree, TaskAddress) {
     let (scribe, journal) = scribe("scribe", "work", Arc::new(disk.clone()), little, &instruments).unwrap();
     let copyist = Child::of::<Copyist>("copyist", ());
     let settings = Settings {
-        config: Config::default(),
+        config: Config {
+            snapshot_after,
+            ..Config::default()
+        },
         journal,
         copyist: copyist.address(),
         portion,
-        news: News::new(Metrics::new(&instruments).unwrap(), broadcast::channel(16).0),
+        teller: Teller::new(Metrics::new(&instruments).unwrap(), broadcast::channel(16).0),
     };
     let queue = Child::of::<Queue>("queue", settings);
     let tasks = TaskAddress::new(queue.address());
@@ -76,12 +79,12 @@ async fn states(tasks: &TaskAddress) -> Vec<State> {
 #[tokio::test(start_paused = true)]
 async fn what_is_too_much_at_once_is_written_in_portions() {
     let disk = SimDisk::new(1);
-    let (tree, tasks) = open(&disk, LITTLE).await;
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
     all_claimed(&tasks).await;
     assert_eq!(tasks.abandon(Worker::new("a").unwrap()).await.unwrap(), MANY);
     disk.cut_power();
     drop(tree.stop().await);
-    let (tree, tasks) = open(&disk, LITTLE).await;
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
     assert_eq!(states(&tasks).await, [State::Ready; MANY]);
     drop(tree.stop().await);
 }
@@ -89,7 +92,7 @@ async fn what_is_too_much_at_once_is_written_in_portions() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_over_a_gap() {
     let disk = SimDisk::new(1);
-    let (tree, tasks) = open(&disk, usize::MAX).await;
+    let (tree, tasks) = open(&disk, usize::MAX, 1).await;
     all_claimed(&tasks).await;
     let failing = async {
         let refused = tasks.abandon(Worker::new("a").unwrap()).await.unwrap_err();
@@ -110,7 +113,7 @@ async fn nothing_is_written_over_a_gap() {
         "who waits has not been given what was taken back"
     );
     drop(tree.stop().await);
-    let (tree, tasks) = open(&disk, LITTLE).await;
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
     assert_eq!(states(&tasks).await, [State::Claimed; MANY + 1]);
     drop(tree.stop().await);
 }

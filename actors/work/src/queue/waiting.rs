@@ -1,18 +1,16 @@
-//! Who waits for a task: to claim one, or for the end of one.
+//! Who waits for a task to claim.
 //!
 //! Nobody looks at all who wait to claim. Who is able to do the same waits in one row; a task that becomes ready is given to the
 //! first of those rows that are able to do it, or to the worker it is reserved for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::machine::is_subset;
 use super::message::{Answer, Request};
-use triarch_supervision::prelude::*;
-
-use super::machine::{View, is_subset};
 use crate::task::Claim;
-use crate::words::{Capability, TaskId, Worker};
+use crate::words::{Capability, Worker};
 
-/// The most who wait to claim, and the most who wait for ends.
+/// The most who wait.
 const WAITING_MAX: usize = 100_000;
 
 /// The place of one who waits to claim: who came first has the lowest.
@@ -26,8 +24,6 @@ pub(super) struct Waiting {
     rows: BTreeMap<Vec<Capability>, BTreeSet<Ticket>>,
     by_worker: BTreeMap<Worker, BTreeSet<Ticket>>,
     next: Ticket,
-    ends: BTreeMap<TaskId, Vec<Answer<View>>>,
-    ends_count: usize,
 }
 
 impl Waiting {
@@ -101,35 +97,6 @@ impl Waiting {
         remove(&mut self.rows, &claimant.0.able, ticket);
         remove(&mut self.by_worker, &claimant.0.worker, ticket);
         Some(claimant)
-    }
-
-    /// Lets somebody wait for the end of a task; gives the answer back where there is no room.
-    pub(super) fn end(&mut self, task: TaskId, answer: Answer<View>) -> Result<(), Answer<View>> {
-        if self.ends_count >= WAITING_MAX {
-            for answers in self.ends.values_mut() {
-                answers.retain(Reply::is_wanted);
-            }
-            self.ends.retain(|_, answers| !answers.is_empty());
-            self.ends_count = self.ends.values().map(Vec::len).sum();
-        }
-        if self.ends_count >= WAITING_MAX {
-            return Err(answer);
-        }
-        self.ends.entry(task).or_default().push(answer);
-        self.ends_count += 1;
-        Ok(())
-    }
-
-    /// Who waits for the end of that task.
-    pub(super) fn ended(&mut self, task: TaskId) -> Vec<Answer<View>> {
-        let answers = self.ends.remove(&task).unwrap_or_default();
-        self.ends_count -= answers.len();
-        answers
-    }
-
-    /// The tasks whose ends are waited for.
-    pub(super) fn awaited(&self) -> Vec<TaskId> {
-        self.ends.keys().copied().collect()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use triarch_journal::testing::SimDisk;
+use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_work::Request;
 use triarch_work::config::Config;
 use triarch_work::task::{Affinity, Submission};
@@ -20,6 +21,12 @@ fn waiting(name: &str, able: &[&str]) -> Request {
     }
 }
 
+/// By the paused clock: before any lease lapses, by which those who wait would get something in any case.
+async fn soon<T>(story: impl Future<Output = T>) -> T {
+    let story = tokio::time::timeout(Duration::from_secs(20), story);
+    story.await.expect("somebody waits in vain")
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_10_001st_who_waits_gets_a_task_too() {
     const MANY: usize = 10_001;
@@ -33,7 +40,7 @@ async fn the_10_001st_who_waits_gets_a_task_too() {
         }
         submitted
     };
-    let (claims, submitted) = within(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let (claims, submitted) = soon(Box::pin(async { tokio::join!(claimants, customer) })).await;
     let got: BTreeSet<_> = claims.into_iter().map(|claims| claims.unwrap()[0].task).collect();
     assert_eq!(got, submitted);
     assert!(house.tree.stop().await.is_orderly());
@@ -61,6 +68,8 @@ async fn a_task_goes_to_the_first_who_is_able_and_to_whom_it_is_reserved() {
         ..task()
     };
     let customer = async {
+        // By then all of them wait.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         for submission in [
             needing(&["disk"]),
             needing(&["net"]),
@@ -71,11 +80,53 @@ async fn a_task_goes_to_the_first_who_is_able_and_to_whom_it_is_reserved() {
             house.submit(submission).await;
         }
     };
-    let (claims, ()) = within(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let (claims, ()) = soon(Box::pin(async { tokio::join!(claimants, customer) })).await;
     let got: Vec<_> = claims
         .into_iter()
         .map(|claims| claims.unwrap()[0].task.number())
         .collect();
     assert_eq!(got, [5, 3, 2, 4]);
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_given_up_gets_nothing() {
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    let given_up = tokio::time::timeout(Duration::from_secs(1), house.tasks.claim(waiting("a", &["gpu"])));
+    assert!(given_up.await.is_err());
+    let customer = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        house.submit(task()).await
+    };
+    let claimant = house.tasks.claim(waiting("b", &[]));
+    let (claims, task) = soon(Box::pin(async { tokio::join!(claimant, customer) })).await;
+    let claim = &claims.unwrap()[0];
+    assert_eq!((claim.task, claim.attempt), (task, 1), "nobody had it before");
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_no_task_does_not_wait_for_one() {
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    let nothing = Request {
+        most: 0,
+        ..waiting("a", &[])
+    };
+    assert_eq!(soon(house.tasks.claim(nothing)).await.unwrap(), []);
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_claim_was_not_written_goes_to_who_waits() {
+    let disk = SimDisk::new(1);
+    let house = open(Arc::new(disk.clone()), Config::default()).await;
+    let id = house.submit(task()).await;
+    disk.fail(Call::Write, 0, Fault::Full);
+    let (refused, claims) = soon(Box::pin(async {
+        tokio::join!(house.tasks.claim(request(false)), house.tasks.claim(waiting("b", &[])))
+    }))
+    .await;
+    assert!(refused.is_err());
+    assert_eq!(claims.unwrap()[0].task, id);
     assert!(house.tree.stop().await.is_orderly());
 }

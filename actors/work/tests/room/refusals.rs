@@ -187,3 +187,21 @@ async fn many_short_lives_get_a_snapshot_too() {
     }
     assert!(has_snapshot(), "ten lives write far more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_an_end_that_turns_out_to_be_written_is_told() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        let house = open(Arc::new(disk.clone()), Config::default()).await;
+        let id = house.submit(task()).await;
+        disk.fail(Call::Sync, 0, Fault::Io);
+        let cancelled = async {
+            house.tasks.cancel(id, "not wanted").await.unwrap_err();
+            // Where it was written, that is no second end.
+            until(async || house.tasks.cancel(id, "not wanted").await.ok()).await;
+        };
+        let (view, ()) = within(Box::pin(async { tokio::join!(house.tasks.wait(id), cancelled) })).await;
+        assert_eq!(view.unwrap().state, State::Cancelled, "seed {seed}");
+        assert!(house.tree.stop().await.is_orderly());
+    }
+}

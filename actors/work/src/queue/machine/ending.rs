@@ -119,10 +119,9 @@ impl Tasks {
             return;
         }
         for earlier in task.after().to_vec() {
-            // One that it still waits for has not been pinned by it.
-            if !self.waits.remove(&(earlier, id)) {
-                self.unpin(earlier);
-            }
+            // It pins what has ended, and waits for what has not.
+            self.waits.remove(&(earlier, id));
+            self.unpin(earlier);
         }
     }
 

@@ -146,9 +146,6 @@ impl Tasks {
     /// Whether what is said of `id` under `fence` counts.
     fn under_lease(&mut self, turn: &mut Turn, id: TaskId, fence: Fence) -> Result<(), Refusal> {
         self.advance(turn)?;
-        if fence >= self.next_fence {
-            return Err(Refusal::NeverClaimed { task: id, fence });
-        }
         let task = self.known(id)?;
         let lease = task.lease().filter(|lease| lease.fence == fence);
         let Some(due) = lease.map(super::kept::Lease::due) else {

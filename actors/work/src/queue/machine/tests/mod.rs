@@ -2,6 +2,7 @@
 
 mod chaos;
 mod conduct;
+mod details;
 mod ends;
 mod model;
 mod old;

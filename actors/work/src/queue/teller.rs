@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 
 /// Shared by all lives of a queue and by its writes on their way.
 #[derive(Clone, Debug)]
-pub(crate) struct News(Arc<Mutex<Inner>>);
+pub(crate) struct Teller(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -20,7 +20,7 @@ struct Inner {
     told: Option<Seq>,
 }
 
-impl News {
+impl Teller {
     pub(crate) fn new(metrics: Metrics, hearers: broadcast::Sender<Event>) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             metrics,

@@ -1,0 +1,72 @@
+//! Who waits for the end of a task.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use triarch_supervision::prelude::*;
+
+use super::machine::View;
+use super::message::Answer;
+use crate::error::{Refusal, TaskError};
+use crate::words::TaskId;
+
+/// The most who wait.
+const WAITING_MAX: usize = 100_000;
+
+/// Shared with writes on their way: who waits is told once the end is on disk, and waits on where it is not written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ends(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    answers: BTreeMap<TaskId, Vec<Answer<View>>>,
+    count: usize,
+}
+
+impl Ends {
+    /// Lets somebody wait; gives the answer back where there is no room.
+    pub(super) fn wait(&self, task: TaskId, answer: Answer<View>) -> Result<(), Answer<View>> {
+        let mut inner = self.lock();
+        if inner.count >= WAITING_MAX {
+            for answers in inner.answers.values_mut() {
+                answers.retain(Reply::is_wanted);
+            }
+            inner.answers.retain(|_, answers| !answers.is_empty());
+            inner.count = inner.answers.values().map(Vec::len).sum();
+        }
+        if inner.count >= WAITING_MAX {
+            return Err(answer);
+        }
+        inner.answers.entry(task).or_default().push(answer);
+        inner.count += 1;
+        Ok(())
+    }
+
+    /// Whether somebody waits for that end.
+    pub(super) fn is_awaited(&self, task: TaskId) -> bool {
+        self.lock().answers.contains_key(&task)
+    }
+
+    /// The tasks whose ends are waited for.
+    pub(super) fn awaited(&self) -> Vec<TaskId> {
+        self.lock().answers.keys().copied().collect()
+    }
+
+    /// The task has ended so.
+    pub(super) fn tell(&self, task: TaskId, view: &Result<View, Refusal>) {
+        let answers = {
+            let mut inner = self.lock();
+            let answers = inner.answers.remove(&task).unwrap_or_default();
+            inner.count -= answers.len();
+            answers
+        };
+        for answer in answers {
+            answer.send(view.clone().map_err(TaskError::Refused));
+        }
+    }
+
+    /// What a holder that panicked left is whole but for the count, which only grows too high by it.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,221 @@
+//! What nobody sees until it is wrong.
+
+use super::*;
+
+#[test]
+fn a_lease_is_neither_too_short_nor_too_long() {
+    let mut room = Room::new();
+    room.submit(task());
+    for lease in [Duration::from_millis(9), Duration::from_hours(24) + secs(1)] {
+        let refused = room.run(|tasks, turn| tasks.claim(turn, &worker("team/a"), &[], 1, Some(lease)));
+        assert_eq!(refused, Err(Refusal::Lease { lease }));
+    }
+    let claim = room.claim();
+    let lease = Duration::ZERO;
+    let refused = room.run(|tasks, turn| tasks.beat(turn, claim.task, claim.fence, Some(lease), None));
+    assert_eq!(refused, Err(Refusal::Lease { lease }));
+    room.check();
+}
+
+#[test]
+fn a_claim_after_the_first_is_told_as_one() {
+    let mut room = Room::new();
+    let id = room.submit(task());
+    room.claim();
+    room.pass(secs(30));
+    room.claim();
+    let again = |is_again| Event::Claimed {
+        task: id,
+        kind: task().kind,
+        waited: Duration::ZERO,
+        is_again,
+    };
+    assert_eq!([room.heard(&again(false)), room.heard(&again(true))], [1, 1]);
+    room.check();
+}
+
+#[test]
+fn a_task_is_ready_since_its_time_and_not_since_somebody_looked() {
+    let mut room = Room::new();
+    let not_before = Some(secs(10));
+    let id = room.submit(Submission { not_before, ..task() });
+    room.pass(secs(15));
+    assert_eq!(room.tasks.show(id).unwrap().ready_for, Some(secs(5)));
+    room.check();
+}
+
+#[test]
+fn a_lease_that_is_over_does_not_count_however_much_else_is_due() {
+    let mut room = Room::new();
+    let claims: Vec<_> = (0..600)
+        .map(|_| {
+            room.submit(task());
+            room.claim()
+        })
+        .collect();
+    room.turn.now = room.turn.now + secs(30);
+    for claim in claims.iter().rev() {
+        assert!(matches!(room.complete(claim), Err(Refusal::Stale { .. })));
+    }
+    assert_eq!(room.tasks.totals.of(State::Done), 0);
+    room.check();
+}
+
+#[test]
+fn how_far_a_task_is_stays_until_more_is_said_and_is_never_more_than_all() {
+    let mut room = Room::new();
+    let id = room.submit(task());
+    let claim = room.claim();
+    for (said, shown) in [
+        (None, None),
+        (Some(40), Some(40)),
+        (None, Some(40)),
+        (Some(200), Some(100)),
+    ] {
+        room.run(|tasks, turn| tasks.beat(turn, id, claim.fence, None, said))
+            .unwrap();
+        assert_eq!(room.tasks.show(id).unwrap().percent, shown);
+    }
+    room.check();
+}
+
+#[test]
+fn an_attempt_takes_from_when_it_was_first_begun() {
+    let mut room = Room::new();
+    let task = room.submit(task());
+    let claim = room.claim();
+    for _ in 0..3 {
+        room.pass(secs(5));
+        room.run(|tasks, turn| tasks.begin(turn, task, claim.fence)).unwrap();
+    }
+    room.complete(&claim).unwrap();
+    let ended = Event::Ended {
+        task,
+        kind: claim.kind,
+        state: State::Done,
+        took: Some(secs(10)),
+    };
+    assert_eq!(room.heard(&ended), 1);
+    room.check();
+}
+
+#[test]
+fn a_cancelled_attempt_is_known_by_its_lease_and_by_no_other() {
+    let mut room = Room::new();
+    let (id, other) = (room.submit(task()), room.submit(task()));
+    let claims = [room.claim(), room.claim()];
+    room.cancel(id).unwrap();
+    assert_eq!(room.tasks.show(id).unwrap().fence, Some(claims[0].fence));
+    assert!(matches!(room.complete(&claims[0]), Err(Refusal::Stale { .. })));
+    let fence = claims[1].fence;
+    let refusal = room.run(|tasks, turn| tasks.complete(turn, id, fence, Vec::new()));
+    assert_eq!(refusal, Err(Refusal::NeverClaimed { task: id, fence }));
+    assert_eq!(room.state(other), State::Claimed);
+    room.check();
+}
+
+#[test]
+fn what_a_dead_task_would_need_again_is_kept_for_as_long_as_it_is() {
+    let mut room = Room::with(Config {
+        ended_max: 0,
+        ..Config::default()
+    });
+    let (first, dead) = {
+        let first = room.submit(task());
+        let mut later = retrying(1);
+        later.after = vec![After::Task(first)];
+        (first, room.submit(later))
+    };
+    let claim = room.claim();
+    room.complete(&claim).unwrap();
+    for _ in 0..2 {
+        let claim = room.claim();
+        room.fail(&claim).unwrap();
+        room.pass(secs(2));
+    }
+    assert_eq!((room.state(dead), room.state(first)), (State::Dead, State::Done));
+    assert_eq!(room.tasks.overview().inputs_bytes, 386);
+    room.run(|tasks, turn| tasks.drop_ended(turn, dead)).unwrap();
+    assert_eq!(room.tasks.overview().inputs_bytes, 0);
+    assert_eq!(room.tasks.state(first), None, "nobody needs it any more");
+    room.check();
+}
+
+#[test]
+fn of_two_that_rank_alike_the_more_urgent_comes_first() {
+    let mut room = Room::new();
+    let old = room.submit(of(Priority::Background));
+    room.pass(secs(5));
+    let younger = room.submit(Submission {
+        deadline: Some(secs(5)),
+        ..of(Priority::Background)
+    });
+    room.pass(secs(671));
+    let critical = room.submit(of(Priority::Critical));
+    assert_eq!(
+        [room.claim().task, room.claim().task, room.claim().task],
+        [old, critical, younger]
+    );
+    room.check();
+}
+
+#[test]
+fn of_many_attempts_the_last_are_remembered() {
+    let mut room = Room::new();
+    let id = room.submit(task());
+    for _ in 0..12 {
+        room.claim();
+        room.pass(secs(30));
+    }
+    let past = room.tasks.show(id).unwrap().past;
+    let fences: Vec<_> = past.iter().map(|attempt| attempt.fence.number()).collect();
+    assert_eq!(fences, [5, 6, 7, 8, 9, 10, 11, 12]);
+    room.check();
+}
+
+#[test]
+fn a_short_result_is_taken_though_the_settings_allow_less_by_now() {
+    let mut room = Room::new();
+    let first = room.submit(task());
+    room.submit(after(&[first]));
+    let claim = room.claim();
+    room.tasks.config.inputs_bytes_max = 0;
+    let mut told = |bytes| room.run(|tasks, turn| tasks.complete(turn, first, claim.fence, vec![0; bytes]));
+    assert!(matches!(told(129), Err(Refusal::Inputs { most: 0, .. })));
+    assert_eq!(told(128), Ok(()));
+    room.check();
+}
+
+#[test]
+fn a_task_is_tried_again_only_where_one_would_be_taken() {
+    let mut room = Room::with(Config {
+        open_max: 1,
+        ..Config::default()
+    });
+    let id = room.submit(task());
+    let claim = room.claim();
+    room.fail(&claim).unwrap();
+    room.submit(task());
+    assert!(matches!(room.retry(id), Err(Refusal::Full { open: 1, more: 1, .. })));
+    let claim = room.claim();
+    room.complete(&claim).unwrap();
+    room.run(|tasks, turn| tasks.drain(turn, true)).unwrap();
+    assert_eq!(room.retry(id), Err(Refusal::Draining));
+    room.run(|tasks, turn| tasks.drain(turn, false)).unwrap();
+    room.retry(id).unwrap();
+    room.check();
+}
+
+#[test]
+fn time_is_never_before_the_last_record_whatever_the_clocks_show() {
+    let mut room = Room::new();
+    let sight = crate::time::Sight {
+        wall_millis: 5_000_000,
+        boot: None,
+    };
+    room.run(|tasks, turn| tasks.anchor(turn, sight)).unwrap();
+    room.pass(secs(4));
+    room.submit(task());
+    assert_eq!(room.tasks.time_of(&sight), room.turn.now);
+    room.check();
+}
