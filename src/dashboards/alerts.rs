@@ -170,9 +170,10 @@ pub(super) fn tasks() -> Vec<Alert> {
 /// What rooms cannot put on disk, and so do not acknowledge.
 pub(super) fn journals() -> Vec<Alert> {
     vec![
+        // On average, since one that is opened again and fails at once is open now and then.
         Alert {
             name: "TriarchJournalClosed",
-            expr: "min by (job, instance, journal) (avg_over_time(triarch_journal_open[2m])) < 0.5".to_owned(),
+            expr: "min by (job, instance, journal) (avg_over_time(triarch_journal_open[5m])) < 0.5".to_owned(),
             wait: "1m",
             severity: Severity::Page,
             summary: "The journal {{ $labels.journal }} on {{ $labels.instance }} takes no records.",

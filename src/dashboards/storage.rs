@@ -16,7 +16,7 @@ pub(super) fn board() -> Board {
         title: "Triarch / Storage",
         description: "Whether what rooms acknowledge reaches the disk, how fast, and what their journals hold.",
         annotations: annotations(),
-        rows: vec![well(), commits(), disk()],
+        rows: vec![well(), commits(), written(), disk()],
     }
 }
 
@@ -95,6 +95,14 @@ fn commits() -> Row {
                     "{{journal}}",
                 )],
             ),
+        ],
+    )
+}
+
+fn written() -> Row {
+    open(
+        "What is written",
+        vec![
             Panel::lines(
                 "Records",
                 "Records per second that were put on disk and acknowledged, by journal.",

@@ -35,7 +35,10 @@ const STILL: [(&str, &str); 9] = [
     ("programs / Log lines B", "the same"),
     ("programs / Log lines C", "so are records of ends"),
     ("overview / Events on disk B", "the same"),
-    ("storage / Failed commits A", "commits fail where the disk is full, or fails"),
+    (
+        "storage / Failed commits A",
+        "commits fail where the disk is full, or fails",
+    ),
     ("storage / Failures by reason A", "the same"),
 ];
 /// What mostly shows 0, since it passes between two scrapes.
@@ -84,7 +87,10 @@ fn ended_in_a_write(house: &House) {
     let segments = files
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == "segment"));
-    let mut last = fs::OpenOptions::new().append(true).open(segments.max().unwrap()).unwrap();
+    let mut last = fs::OpenOptions::new()
+        .append(true)
+        .open(segments.max().unwrap())
+        .unwrap();
     last.write_all(&[0; 64]).unwrap();
 }
 
