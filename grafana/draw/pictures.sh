@@ -40,10 +40,13 @@ main() {
   for ((minute = 0; minute < MINUTES; minute++)); do
     sleep 60
     "$TRIARCH" agent kill "tools/echo-$((minute % 3 + 1))" >/dev/null
+    letters $((RANDOM % 60 + 20)) | "$TRIARCH" task submit --file - >/dev/null
   done
   board overview --open Supervision Mailboxes Programs
   board agents-and-mailboxes --open Supervisors --without Lives 'States of agents'
   board programs --open Logs
+  board tasks
+  board storage
   screen
 }
 
@@ -53,6 +56,15 @@ start() {
   shift
   "$@" >"$folder/$name.out" 2>&1 &
   started+=("$!")
+}
+
+# So many tasks, of which each tenth is urgent.
+letters() {
+  local number
+  for ((number = 0; number < $1; number++)); do
+    printf '{"kind": "letter", "body": %s, "priority": "%s", "needs": ["writing"]}\n' \
+      "$number" "$( ((number % 10)) && echo normal || echo high)"
+  done
 }
 
 board() {

@@ -7,6 +7,7 @@ from svg import colour
 
 SHORT = [(1e9, "B"), (1e6, "M"), (1e3, "K")]
 BYTES = [(2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")]
+BYTES_UNITS = {"bytes": "", "binBps": "/s"}
 TIMES = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")]
 
 
@@ -32,9 +33,9 @@ def shown(value, unit, places=None):
     if unit == "s":
         amount, word = scaled(value, TIMES, places)
         return f"{amount} {word or 's'}"
-    if unit == "bytes":
+    if unit in BYTES_UNITS:
         amount, word = scaled(value, BYTES, places)
-        return f"{amount} {word or 'B'}"
+        return f"{amount} {word or 'B'}{BYTES_UNITS[unit]}"
     if unit == "dateTimeFromNow":
         minutes = (time.time() - value / 1000) / 60
         return f"{minutes:.0f} minutes ago" if minutes < 120 else f"{minutes / 60:.0f} hours ago"
@@ -69,7 +70,7 @@ def steps_to(most, unit):
     scale = 1
     if unit == "s":
         scale = next((scale for scale, _ in TIMES if most >= scale), 1e-6)
-    if unit == "bytes":
+    if unit in BYTES_UNITS:
         scale = next((scale for scale, _ in BYTES if most >= scale), 1)
     rough = most / scale / 4
     power = 10 ** math.floor(math.log10(rough))

@@ -136,6 +136,72 @@ pub(super) fn programs_and_logs() -> Vec<Alert> {
     ]
 }
 
+/// Tasks that nobody does, or nobody can.
+pub(super) fn tasks() -> Vec<Alert> {
+    vec![
+        Alert {
+            name: "TriarchTasksWaiting",
+            expr: "max by (job, instance) (triarch_task_oldest_ready_age_seconds) > 600".to_owned(),
+            wait: "10m",
+            severity: Severity::Ticket,
+            summary: "Tasks on {{ $labels.instance }} wait long for a worker.",
+            description: "The oldest that is ready has been so for {{ $value | humanizeDuration }}.",
+        },
+        Alert {
+            name: "TriarchTasksDead",
+            expr: "sum by (job, instance, task_kind) (increase(triarch_tasks_finished_total{result=\"dead\"}[1h])) > 5"
+                .to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Tasks of the kind {{ $labels.task_kind }} keep dying on {{ $labels.instance }}.",
+            description: "{{ $value | humanize }} of them within the hour failed, or were lost, as often as they may.",
+        },
+        Alert {
+            name: "TriarchLeasesLapsing",
+            expr: "sum by (job, instance, task_kind) (increase(triarch_task_lapses_total[30m])) > 5".to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Workers on {{ $labels.instance }} leave tasks of the kind {{ $labels.task_kind }} without a word.",
+            description: "{{ $value | humanize }} leases lapsed within half an hour; each such task is begun anew.",
+        },
+    ]
+}
+
+/// What rooms cannot put on disk, and so do not acknowledge.
+pub(super) fn journals() -> Vec<Alert> {
+    vec![
+        // On average, since one that is opened again and fails at once is open now and then.
+        Alert {
+            name: "TriarchJournalClosed",
+            expr: "min by (job, instance, journal) (avg_over_time(triarch_journal_open[5m])) < 0.5".to_owned(),
+            wait: "1m",
+            severity: Severity::Page,
+            summary: "The journal {{ $labels.journal }} on {{ $labels.instance }} takes no records.",
+            description: "Nothing of its room is acknowledged until the disk takes something again.",
+        },
+        Alert {
+            name: "TriarchJournalFull",
+            expr:
+                "sum by (job, instance, journal) (increase(triarch_journal_failures_total{reason=\"full\"}[5m])) > 10"
+                    .to_owned(),
+            wait: "0m",
+            severity: Severity::Page,
+            summary: "The disk of the journal {{ $labels.journal }} on {{ $labels.instance }} is full.",
+            description: "{{ $value | humanize }} commits within five minutes found no space: nothing is lost, and nothing new is acknowledged.",
+        },
+        Alert {
+            name: "TriarchJournalFailures",
+            expr:
+                "sum by (job, instance, journal) (increase(triarch_journal_failures_total{reason=\"failed\"}[15m])) > 0"
+                    .to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "The disk of the journal {{ $labels.journal }} on {{ $labels.instance }} fails.",
+            description: "A write or a sync failed within the last fifteen minutes, and not for want of space; the journal was closed and opened again.",
+        },
+    ]
+}
+
 /// Budgets of objectives that are spent too fast. The short span ends the alert soon after the trouble ends; fewer than
 /// ten events alert nobody, for of three one is easily bad.
 pub(super) fn burn() -> Vec<Alert> {

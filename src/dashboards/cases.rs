@@ -28,10 +28,18 @@ macro_rules! case {
 
 /// All cases.
 pub(super) fn cases() -> Vec<Case> {
-    [runtime(), supervision(), mailboxes(), programs_and_logs(), burn()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        runtime(),
+        supervision(),
+        mailboxes(),
+        programs_and_logs(),
+        tasks(),
+        journals(),
+        burn(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn runtime() -> Vec<Case> {
@@ -117,6 +125,52 @@ fn programs_and_logs() -> Vec<Case> {
             "10m", ["job" = "triarch", "instance" = "a:7117"], ""),
         case!("TriarchEventsLost", "none is lost",
             [r#"triarch_telemetry_lost_events_total{job="triarch",instance="a:7117"}"# => "0x20"], "10m"),
+    ]
+}
+
+fn tasks() -> Vec<Case> {
+    vec![
+        case!("TriarchTasksWaiting", "nobody claims the oldest",
+            [r#"triarch_task_oldest_ready_age_seconds{job="triarch",instance="a:7117"}"# => "0+60x40"],
+            "30m", ["job" = "triarch", "instance" = "a:7117"], "30m 0s"),
+        case!("TriarchTasksWaiting", "there is more than is done at once, and it is done in time",
+            [r#"triarch_task_oldest_ready_age_seconds{job="triarch",instance="a:7117"}"# => "0+60x14 0+60x14 0+60x14"], "29m"),
+        case!("TriarchTasksDead", "one dies every five minutes",
+            [r#"triarch_tasks_finished_total{job="triarch",instance="a:7117",task_kind="mail",result="dead"}"# => "0x4 1x4 2x4 3x4 4x4 5x4 6x4 7x4 8x4 9x4 10x4 11x4 12x9"],
+            "60m", ["job" = "triarch", "instance" = "a:7117", "task_kind" = "mail"], "12"),
+        case!("TriarchTasksDead", "a few died, and many ended otherwise",
+            [r#"triarch_tasks_finished_total{job="triarch",instance="a:7117",task_kind="mail",result="dead"}"# => "0x20 3x50",
+             r#"triarch_tasks_finished_total{job="triarch",instance="a:7117",task_kind="mail",result="failed"}"# => "0+5x70"], "60m"),
+        case!("TriarchLeasesLapsing", "a worker ends at each task",
+            [r#"triarch_task_lapses_total{job="triarch",instance="a:7117",task_kind="mail"}"# => "0+1x60"],
+            "40m", ["job" = "triarch", "instance" = "a:7117", "task_kind" = "mail"], "30"),
+        case!("TriarchLeasesLapsing", "a worker with a few in hand was killed",
+            [r#"triarch_task_lapses_total{job="triarch",instance="a:7117",task_kind="mail"}"# => "0x10 4x40"], "20m"),
+    ]
+}
+
+fn journals() -> Vec<Case> {
+    vec![
+        case!("TriarchJournalClosed", "the disk takes nothing more",
+            [r#"triarch_journal_open{job="triarch",instance="a:7117",journal="work"}"# => "1x5 0x20"],
+            "12m", ["job" = "triarch", "instance" = "a:7117", "journal" = "work"], ""),
+        case!("TriarchJournalClosed", "it is opened again and fails, over and over",
+            [r#"triarch_journal_open{job="triarch",instance="a:7117",journal="work"}"# => "0 0 1 0 0 1 0 0 1 0 0 1 0 0 1"],
+            "12m", ["job" = "triarch", "instance" = "a:7117", "journal" = "work"], ""),
+        case!("TriarchJournalClosed", "it was opened again soon",
+            [r#"triarch_journal_open{job="triarch",instance="a:7117",journal="work"}"# => "1x5 0 0 1x20"], "7m"),
+        case!("TriarchJournalFull", "there is no space",
+            [r#"triarch_journal_failures_total{job="triarch",instance="a:7117",journal="work",reason="full"}"# => "0x5 0+120x20"],
+            "20m", ["job" = "triarch", "instance" = "a:7117", "journal" = "work"], "600"),
+        case!("TriarchJournalFull", "somebody made room within seconds, and a commit failed otherwise",
+            [r#"triarch_journal_failures_total{job="triarch",instance="a:7117",journal="work",reason="full"}"# => "0x5 6x20",
+             r#"triarch_journal_failures_total{job="triarch",instance="a:7117",journal="work",reason="failed"}"# => "0x5 40x20"], "8m"),
+        case!("TriarchJournalFailures", "a sync fails once",
+            [r#"triarch_journal_failures_total{job="triarch",instance="a:7117",journal="work",reason="failed"}"# => "0x5 1x20"],
+            "10m", ["job" = "triarch", "instance" = "a:7117", "journal" = "work"], ""),
+        case!("TriarchJournalFailures", "it was long ago, and the disk is full now",
+            [r#"triarch_journal_failures_total{job="triarch",instance="a:7117",journal="work",reason="failed"}"# => "3x60",
+             r#"triarch_journal_failures_total{job="triarch",instance="a:7117",journal="work",reason="full"}"# => "0+120x60"], "60m"),
     ]
 }
 

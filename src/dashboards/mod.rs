@@ -19,6 +19,8 @@ mod programs;
 mod query;
 mod rooms;
 mod rules;
+mod storage;
+mod tasks;
 
 #[cfg(test)]
 mod cases;
@@ -74,6 +76,12 @@ fn generated() -> Vec<(String, String)> {
         .collect()
 }
 
-fn boards() -> [Board; 3] {
-    [overview::board(), mailboxes::board(), programs::board()]
+fn boards() -> [Board; 5] {
+    [
+        overview::board(),
+        mailboxes::board(),
+        programs::board(),
+        tasks::board(),
+        storage::board(),
+    ]
 }

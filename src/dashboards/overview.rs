@@ -30,6 +30,7 @@ pub(super) fn board() -> Board {
             rooms::mailboxes(),
             rooms::agents(),
             rooms::teams(),
+            rooms::work(),
             rooms::programs(),
             rooms::gateway(),
             rooms::telemetry(),

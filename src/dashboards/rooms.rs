@@ -145,6 +145,57 @@ pub(super) fn teams() -> Row {
     )
 }
 
+pub(super) fn work() -> Row {
+    details(
+        "Work",
+        vec![
+            Panel::lines(
+                "Tasks by end",
+                "Tasks per second that were accepted, and that ended by how.",
+                Unit::PerSecond,
+                vec![
+                    query("sum(rate(triarch_tasks_submitted_total{@}[@]))", "submitted"),
+                    query(
+                        "sum by (result) (rate(triarch_tasks_finished_total{@}[@]))",
+                        "{{result}}",
+                    ),
+                ],
+            )
+            .sized(6, 8),
+            Panel::stack(
+                "Open tasks by state",
+                "Tasks that are blocked, ready for whoever is able to, claimed, or begun.",
+                Unit::Count,
+                query("sum by (state) (triarch_tasks{@})", "{{state}}"),
+            )
+            .sized(6, 8),
+            Panel::lines(
+                "Wait for a worker",
+                "From when a task was ready until a worker claimed it, and the age of the oldest that is ready.",
+                Unit::Seconds,
+                vec![
+                    quantile(0.5, "triarch_task_wait_seconds", &[], "half within"),
+                    quantile(0.99, "triarch_task_wait_seconds", &[], "99 % within"),
+                    query("max(triarch_task_oldest_ready_age_seconds{@})", "oldest ready"),
+                ],
+            )
+            .sized(6, 8),
+            Panel::lines(
+                "Commits of journals",
+                "Within which 99 % of the commits end of what rooms acknowledge, by journal.",
+                Unit::Seconds,
+                vec![quantile(
+                    0.99,
+                    "triarch_journal_commit_seconds",
+                    &["journal"],
+                    "{{journal}}",
+                )],
+            )
+            .sized(6, 8),
+        ],
+    )
+}
+
 pub(super) fn programs() -> Row {
     details(
         "Programs",

@@ -104,6 +104,14 @@ pub(super) fn groups() -> Vec<Group<Alert>> {
             rules: alerts::programs_and_logs(),
         },
         Group {
+            name: "triarch-tasks",
+            rules: alerts::tasks(),
+        },
+        Group {
+            name: "triarch-journals",
+            rules: alerts::journals(),
+        },
+        Group {
             name: "triarch-burn",
             rules: alerts::burn(),
         },

@@ -12,6 +12,8 @@ use crate::{GRAFANA, PATIENCE, tell};
 
 const DEMO: &str = include_str!("../../actors/teams/demo.toml");
 const TROUBLE: &str = include_str!("fleet.toml");
+/// Work for the fleet: what is done, and what ends in each way that is drawn.
+const TASKS: &str = include_str!("tasks.jsonl");
 const AGENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/agents");
 /// More supervisors than the label that tells them apart has room for; and later still more.
 const CROWD: usize = 30;
@@ -19,7 +21,7 @@ const CROWD: usize = 30;
 const QUICK: Duration = Duration::from_millis(500);
 
 /// What shows nothing but 0 here, and why.
-const STILL: [(&str, &str); 7] = [
+const STILL: [(&str, &str); 9] = [
     (
         "overview / Survivors A",
         "a process that outlives its kill is a fault of the runtime",
@@ -33,6 +35,11 @@ const STILL: [(&str, &str); 7] = [
     ("programs / Log lines B", "the same"),
     ("programs / Log lines C", "so are records of ends"),
     ("overview / Events on disk B", "the same"),
+    (
+        "storage / Failed commits A",
+        "commits fail where the disk is full, or fails",
+    ),
+    ("storage / Failures by reason A", "the same"),
 ];
 /// What mostly shows 0, since it passes between two scrapes.
 const SELDOM: &str = "overview / Tasks B";
@@ -73,11 +80,26 @@ fn fleet(crowd: usize) -> String {
     format!("{DEMO}\n{}{crowd}", TROUBLE.replace("{agents}", AGENTS))
 }
 
-/// What people and strangers do to it: they ask, they are sent away, they wait before a full mailbox.
+/// A runtime before this one, which ended in the middle of a write: room was made in its journal, and nothing written there.
+fn ended_in_a_write(house: &House) {
+    drop(house.up(&[]));
+    let files = fs::read_dir(house.path().join("state/work")).unwrap();
+    let segments = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "segment"));
+    let mut last = fs::OpenOptions::new()
+        .append(true)
+        .open(segments.max().unwrap())
+        .unwrap();
+    last.write_all(&[0; 64]).unwrap();
+}
+
+/// What people and strangers do to it: they ask, they are sent away, they wait before a full mailbox, they submit tasks.
 fn stir(house: &House) {
     house.get_as("elsewhere.example", "/metrics");
     house.json(&["status"]);
     house.json(&["agent", "send", "office/clerk", "1"]);
+    house.json(&["task", "submit", "--file", "tasks.jsonl"]);
 }
 
 /// Asks until each query has shown all that it is to show, or patience ends. Those in `excused` may show nothing but 0.
@@ -106,6 +128,8 @@ fn ask(prometheus: &Prometheus, question: &Question) -> Option<Answer> {
 #[test]
 fn every_panel_shows_what_there_is_and_is_quick() {
     let house = House::new();
+    ended_in_a_write(&house);
+    house.write("tasks.jsonl", TASKS);
     house.write("triarch.toml", &fleet(CROWD));
     let mut runtime = house.up(&[]);
     let prometheus = Prometheus::start(&house, Some("1s"), free_port());
