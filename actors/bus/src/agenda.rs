@@ -75,17 +75,15 @@ impl Agenda {
         self.plans.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// What is due, in the order of its times. What comes again skips the times that have passed meanwhile.
-    pub(crate) fn due(&mut self, now: Moment) -> Vec<Plan> {
-        let later = self.plans.split_off(&(now, u64::MAX));
-        let due = std::mem::replace(&mut self.plans, later);
-        for ((at, id), plan) in &due {
-            self.times.remove(id);
-            if let Some(every) = plan.every {
-                self.put(following(*at, every.max(SHORTEST_PERIOD), now), *id, plan.clone());
-            }
+    /// The first that is due. What comes again skips the times that have passed meanwhile.
+    pub(crate) fn due(&mut self, now: Moment) -> Option<Plan> {
+        let first = self.plans.first_entry().filter(|first| first.key().0 <= now)?;
+        let ((at, id), plan) = first.remove_entry();
+        self.times.remove(&id);
+        if let Some(every) = plan.every {
+            self.put(following(at, every.max(SHORTEST_PERIOD), now), id, plan.clone());
         }
-        due.into_values().collect()
+        Some(plan)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -122,8 +120,8 @@ mod tests {
     }
 
     fn due(agenda: &mut Agenda, seconds: u32) -> Vec<String> {
-        let due = agenda.due(at(seconds));
-        due.into_iter().map(|plan| plan.draft.kind.to_string()).collect()
+        let due = std::iter::from_fn(|| agenda.due(at(seconds)));
+        due.map(|plan| plan.draft.kind.to_string()).collect()
     }
 
     #[test]

@@ -260,7 +260,8 @@ impl Bus {
 impl Hub {
     pub(crate) fn check_draft(&self, from: &str, draft: &Draft) -> Result<(), PublishError> {
         let words = check_word("from", from).and_then(|()| check_word("kind", &draft.kind));
-        words.inspect_err(|_| self.metrics.refused(Refusal::Form))?;
+        let key = draft.key.as_ref().map_or(Ok(()), |key| check_word("key", key));
+        words.and(key).inspect_err(|_| self.metrics.refused(Refusal::Form))?;
         let size = within(draft.payload.len(), self.config.payload_max);
         Ok(size.inspect_err(|_| self.metrics.refused(Refusal::Size))?)
     }

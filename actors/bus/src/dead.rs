@@ -101,6 +101,10 @@ impl DeadBox {
         let number = self.next;
         self.next += 1;
         self.letters.insert(number, DeadLetter { number, ..letter });
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
         if self.letters.len() > self.most {
             self.letters.pop_first();
             self.forgotten += 1;
@@ -110,6 +114,7 @@ impl DeadBox {
     /// Keeps a letter that was taken out under the number it had.
     pub(crate) fn put_back(&mut self, letter: DeadLetter) {
         self.letters.insert(letter.number, letter);
+        self.make_room();
     }
 
     /// Up to `most` letters after the one of number `after`, oldest first.
@@ -162,6 +167,7 @@ mod tests {
             from: "a".into(),
             to: Destination::Topic(Topic::new(topic).unwrap()),
             kind: "k".into(),
+            key: None,
             priority: Priority::Normal,
             ttl_ms: None,
             correlation: None,

@@ -125,11 +125,9 @@ pub enum ReplayError {
     /// There is none of that number.
     #[error("there is no dead letter {0}; list those there are")]
     NoSuchLetter(u64),
-    /// Its subscriber is there no more.
-    #[error(
-        "the dead letter {number} was for a subscription of {subscriber} that has ended; publish its payload again"
-    )]
-    SubscriptionEnded {
+    /// Its subscription has ended, or takes no such envelopes any more.
+    #[error("no subscription of {subscriber} takes the dead letter {number} any more; publish its payload again")]
+    NobodyTakes {
         /// The letter.
         number: u64,
         /// Whose it was.

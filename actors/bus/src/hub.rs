@@ -7,8 +7,7 @@
 //! table ─▶ members of a group ─▶ desk of a subscription ─▶ reminders, past
 //! ```
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LockResult, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -23,11 +22,12 @@ use crate::config::Config;
 use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
 use crate::envelope::{Draft, Envelope, EnvelopeId};
 use crate::error::Error;
+use crate::filter::Verdict;
 use crate::inbox::{Effect, Item};
 use crate::metrics::Metrics;
 use crate::requests::Requests;
-use crate::subscription::Subscription;
-use crate::table::{Group, Route, Table, Target, TopicEntry};
+use crate::subscription::{Profile, Subscription};
+use crate::table::{Route, Table, Target, TopicEntry};
 use crate::topic::Topic;
 use crate::wall_clock::timestamp;
 
@@ -56,9 +56,9 @@ pub(crate) struct Hub {
     pub(crate) requests: Requests,
     chance: Mutex<Seeded>,
     /// Who could not be told that something waits.
-    unrung: Mutex<Vec<Arc<Subscription>>>,
-    /// Which subscriptions are to be looked at, and when.
-    reminders: Mutex<BinaryHeap<Reverse<(Moment, SubscriptionId)>>>,
+    unrung: Mutex<VecDeque<Arc<Subscription>>>,
+    /// Which subscriptions are to be looked at, and when; each once.
+    reminders: Mutex<BTreeSet<(Moment, SubscriptionId)>>,
     /// Wakes the timers.
     pub(crate) wake: Notify,
     /// What became of everything offered to subscriptions that have ended.
@@ -94,6 +94,9 @@ impl Hub {
             return Arc::clone(entry);
         }
         let label = self.metrics.label(topic);
+        if !unpoisoned(self.table.read()).has_room_for_topics() {
+            return TopicEntry::passing(topic, label);
+        }
         unpoisoned(self.table.write()).topic(topic, label)
     }
 
@@ -158,35 +161,44 @@ impl Hub {
 
     fn offer(self: &Arc<Self>, target: &Target, item: &Item, now: Moment) -> bool {
         match target {
-            Target::One(subscription) => self.offer_one(subscription, item, now),
-            Target::Group(group) => {
-                let member = self.member(group, item);
-                member.is_some_and(|member| self.offer_one(&member, item, now))
+            Target::One(subscription) => {
+                self.accepts(&subscription.profile, &item.envelope) && self.offer_to(subscription, item, now)
             }
+            Target::Group(group) => loop {
+                let may = |member: &Arc<Subscription>| self.may_have(&member.profile, &item.envelope);
+                let Some(member) = group.choose(may, &mut self.chance()) else {
+                    return false;
+                };
+                // One that has left since it was chosen is of the group no more.
+                if self.offer_to(&member, item, now) {
+                    return true;
+                }
+            },
         }
     }
 
-    /// Whether it was meant by the envelope, whatever became of it there.
-    pub(crate) fn offer_one(self: &Arc<Self>, subscription: &Arc<Subscription>, item: &Item, now: Moment) -> bool {
-        let filter = subscription.profile.filter.as_ref();
-        if filter.is_some_and(|filter| !filter.accepts(&item.envelope)) {
-            return false;
-        }
+    /// False where the subscription has ended.
+    fn offer_to(self: &Arc<Self>, subscription: &Arc<Subscription>, item: &Item, now: Moment) -> bool {
         let offered = subscription.act(self, now, |inbox, effects| inbox.offer(item.clone(), now, effects));
         offered.is_some()
     }
 
-    fn member(&self, group: &Group, item: &Item) -> Option<Arc<Subscription>> {
-        let may = |member: &Arc<Subscription>| {
-            let profile = &member.profile;
-            let topic = item.envelope.topic();
-            profile
-                .filter
-                .as_ref()
-                .is_none_or(|filter| filter.accepts(&item.envelope))
-                && topic.is_none_or(|topic| self.access.limit(&profile.subscriber, topic).is_none())
-        };
-        group.choose(may, &mut self.chance())
+    /// Whether a subscription's filter accepts an envelope.
+    pub(crate) fn accepts(&self, profile: &Profile, envelope: &Envelope) -> bool {
+        let verdict = profile
+            .filter
+            .as_ref()
+            .map_or(Verdict::Accepted, |filter| filter.verdict(envelope));
+        if verdict == Verdict::Unreadable {
+            self.metrics.unreadable.increment();
+        }
+        verdict == Verdict::Accepted
+    }
+
+    /// Whether its filter accepts an envelope, and its team may have it.
+    pub(crate) fn may_have(&self, profile: &Profile, envelope: &Envelope) -> bool {
+        let is_open = |topic| self.access.limit(&profile.subscriber, topic).is_none();
+        envelope.topic().is_none_or(is_open) && self.accepts(profile, envelope)
     }
 
     /// A generator of chance for one act, made before any lock is taken.
@@ -195,7 +207,7 @@ impl Hub {
     }
 
     /// Counts and keeps what came of an act on an inbox.
-    pub(crate) fn settle(&self, subscription: &Subscription, effects: Vec<Effect>) {
+    pub(crate) fn settle(&self, profile: &Profile, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Delivered { label, at } => {
@@ -209,8 +221,8 @@ impl Hub {
                     lock(&self.dead).keep(DeadLetter {
                         number: 0,
                         time: timestamp(),
-                        subscriber: Arc::clone(&subscription.profile.subscriber),
-                        subscription: subscription.profile.id,
+                        subscriber: Arc::clone(&profile.subscriber),
+                        subscription: profile.id,
                         cause,
                         why,
                         failures: waiting.failures,
@@ -226,9 +238,16 @@ impl Hub {
         lock(&self.past).add(tally);
     }
 
+    /// The account of one that has ended was this, and is that.
+    pub(crate) fn amend(&self, before: Tally, after: Tally) {
+        let mut past = lock(&self.past);
+        past.add(after);
+        past.subtract(before);
+    }
+
     /// What became of everything that was ever offered to a subscription.
     pub(crate) fn tally(&self) -> Tally {
-        // One that ends meanwhile is in neither, with all that it ever had.
+        // Nobody ends while the table is held.
         let table = unpoisoned(self.table.read());
         let mut tally = *lock(&self.past);
         table.subscriptions.values().for_each(|one| tally.add(one.figures().0));
@@ -238,36 +257,49 @@ impl Hub {
     // ---- for the timers ----
 
     pub(crate) fn ring_later(&self, subscription: Arc<Subscription>) {
-        lock(&self.unrung).push(subscription);
+        lock(&self.unrung).push_back(subscription);
         self.wake.notify_one();
     }
 
-    pub(crate) fn take_unrung(&self) -> Vec<Arc<Subscription>> {
-        std::mem::take(&mut *lock(&self.unrung))
+    /// How many could not be told.
+    pub(crate) fn unrung(&self) -> usize {
+        lock(&self.unrung).len()
     }
 
-    pub(crate) fn remind(&self, due: Moment, id: SubscriptionId) {
+    pub(crate) fn take_unrung(&self) -> Option<Arc<Subscription>> {
+        lock(&self.unrung).pop_front()
+    }
+
+    /// A subscription is to be looked at then, and not when it was to be before.
+    pub(crate) fn remind(&self, before: Option<Moment>, due: Moment, id: SubscriptionId) {
         let mut reminders = lock(&self.reminders);
-        let is_first = reminders.peek().is_none_or(|Reverse((first, _))| due < *first);
-        reminders.push(Reverse((due, id)));
+        if let Some(before) = before {
+            reminders.remove(&(before, id));
+        }
+        reminders.insert((due, id));
+        let is_first = reminders.first() == Some(&(due, id));
         drop(reminders);
         if is_first {
             self.wake.notify_one();
         }
     }
 
-    pub(crate) fn next_reminder(&self) -> Option<Moment> {
-        lock(&self.reminders).peek().map(|Reverse((due, _))| *due)
+    pub(crate) fn forget_reminder(&self, due: Moment, id: SubscriptionId) {
+        lock(&self.reminders).remove(&(due, id));
     }
 
-    pub(crate) fn take_reminder(&self, now: Moment) -> Option<SubscriptionId> {
-        let mut reminders = lock(&self.reminders);
-        let is_due = reminders.peek().is_some_and(|Reverse((due, _))| *due <= now);
-        if is_due {
-            reminders.pop().map(|Reverse((_, id))| id)
-        } else {
-            None
-        }
+    pub(crate) fn next_reminder(&self) -> Option<Moment> {
+        lock(&self.reminders).first().map(|(due, _)| *due)
+    }
+
+    /// Who is to be looked at by now; it stays until it was.
+    pub(crate) fn due_reminder(&self, now: Moment) -> Option<(Moment, SubscriptionId)> {
+        lock(&self.reminders).first().copied().filter(|(due, _)| *due <= now)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reminders(&self) -> usize {
+        lock(&self.reminders).len()
     }
 
     pub(crate) fn subscription(&self, id: SubscriptionId) -> Option<Arc<Subscription>> {

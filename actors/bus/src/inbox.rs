@@ -11,7 +11,7 @@
 //!
 //! At each moment: offered = delivered + dropped + dead + waiting, where those in the lanes, in hand and resting wait.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -20,8 +20,9 @@ use triarch_supervision::message::Priority;
 
 use crate::account::{Cause, Dropped, Tally};
 use crate::breaker::{Breaker, BreakerState};
-use crate::envelope::{Envelope, EnvelopeId};
-use crate::terms::{Class, REMEMBERED_MAX, Terms, WhenFull};
+use crate::envelope::{Destination, Envelope};
+use crate::seen::Seen;
+use crate::terms::{Class, Terms, WhenFull};
 
 /// Every so often the least urgent that wait go first.
 const TURNS: u8 = 16;
@@ -136,7 +137,7 @@ impl Inbox {
 
     /// Takes an item in, or does with it what the terms say.
     pub(crate) fn offer(&mut self, item: Item, now: Moment, effects: &mut Vec<Effect>) {
-        if self.terms.class == Class::EffectivelyOnce && self.seen.knows(item.envelope.id, now, &self.terms) {
+        if self.terms.class == Class::EffectivelyOnce && self.seen.knows(&item.envelope, now, &self.terms) {
             self.tally.offered += 1;
             self.drop(&item, Dropped::Duplicate, effects);
             return;
@@ -147,7 +148,7 @@ impl Inbox {
     /// The same for one that was here or elsewhere before: it is no duplicate of itself.
     pub(crate) fn admit(&mut self, waiting: Waiting, now: Moment, effects: &mut Vec<Effect>) {
         self.tally.offered += 1;
-        if self.waiting() >= self.terms.bound && !self.makes_room(effects) {
+        if self.is_full() && !self.makes_room(effects) {
             match self.terms.when_full {
                 WhenFull::DeadLetter => self.bury(waiting, Cause::Full, None, effects),
                 _ => self.drop(&waiting.item, Dropped::Full, effects),
@@ -155,7 +156,7 @@ impl Inbox {
             return;
         }
         if self.terms.class == Class::EffectivelyOnce {
-            self.seen.remember(waiting.item.envelope.id, now);
+            self.seen.remember(&waiting.item.envelope, now);
         }
         self.lane(&waiting).push_back(waiting);
         self.queued += 1;
@@ -183,25 +184,34 @@ impl Inbox {
         }
     }
 
-    // ---- going out, once ----
-
-    /// Takes up to `most` to be used at once; those taken before count as used now.
-    pub(crate) fn lend(&mut self, most: usize, now: Moment, to: &mut VecDeque<Item>, effects: &mut Vec<Effect>) {
-        self.tally.delivered += u64::try_from(self.lent).unwrap_or(u64::MAX);
-        self.lent = 0;
-        while self.lent < most
-            && let Some(waiting) = self.next(now, effects)
-        {
-            self.lent += 1;
-            to.push_back(waiting.item);
-        }
+    /// Puts those of one sender and topic into the order they were published in, where some came late.
+    pub(crate) fn put_in_order(&mut self) {
+        self.lanes.iter_mut().for_each(put_in_order);
     }
 
-    /// Takes back what was taken and not used; the rest of it was.
+    // ---- going out, once ----
+
+    /// Takes up to `most` to be used at once; tells how many, of which somebody says later whether they were used.
+    pub(crate) fn lend(&mut self, most: usize, now: Moment, to: &mut VecDeque<Item>, effects: &mut Vec<Effect>) {
+        let mut count = 0;
+        while count < most
+            && let Some(waiting) = self.next(now, effects)
+        {
+            count += 1;
+            to.push_back(waiting.item);
+        }
+        self.lent += count;
+    }
+
+    /// So many of those that were lent were used.
+    pub(crate) fn used(&mut self, count: usize) {
+        self.lent -= count;
+        self.tally.delivered += u64::try_from(count).unwrap_or(u64::MAX);
+    }
+
+    /// Takes back what was lent and not used.
     pub(crate) fn give_back(&mut self, unused: VecDeque<Item>) {
-        let used = self.lent.saturating_sub(unused.len());
-        self.tally.delivered += u64::try_from(used).unwrap_or(u64::MAX);
-        self.lent = 0;
+        self.lent -= unused.len();
         for item in unused.into_iter().rev() {
             let waiting = Waiting::new(item);
             self.lane(&waiting).push_front(waiting);
@@ -209,7 +219,20 @@ impl Inbox {
         }
     }
 
+    /// The same where the subscription has ended.
+    pub(crate) fn forfeit(&mut self, unused: VecDeque<Item>, effects: &mut Vec<Effect>) {
+        self.lent -= unused.len();
+        for item in unused {
+            self.drop(&item, Dropped::Closed, effects);
+        }
+    }
+
     // ---- going out, to be acknowledged ----
+
+    /// Whether what is handed out is to be acknowledged.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.terms.is_acknowledged()
+    }
 
     /// Hands out the next, where one may be.
     pub(crate) fn hand_out(&mut self, now: Moment, effects: &mut Vec<Effect>) -> Option<Handed> {
@@ -264,7 +287,7 @@ impl Inbox {
             return false;
         };
         let (cause, why) = failure;
-        self.breaker.failed(now);
+        self.breaker.failed(now, waiting.tries);
         waiting.failures += 1;
         if waiting.failures >= self.terms.poison_after {
             self.bury(waiting, Cause::Poison, why, effects);
@@ -343,9 +366,9 @@ impl Inbox {
         self.queued > 0 && (!self.terms.is_acknowledged() || (self.has_free_hand() && self.breaker.would_let(now)))
     }
 
-    /// Settles all that waits: the subscription has ended.
-    pub(crate) fn close(&mut self, effects: &mut Vec<Effect>) {
-        for waiting in self.withdraw() {
+    /// Settles what another inbox left: that subscription has ended, and nobody takes it over.
+    pub(crate) fn close_over(&mut self, left: Vec<Waiting>, effects: &mut Vec<Effect>) {
+        for waiting in left {
             self.tally.offered += 1;
             if self.terms.is_acknowledged() {
                 self.bury(waiting, Cause::Closed, None, effects);
@@ -355,10 +378,9 @@ impl Inbox {
         }
     }
 
-    /// Takes out all that waits, oldest first, to be admitted elsewhere: here it was never offered. What was taken to be
-    /// used once counts as used.
+    /// Takes out all that waits, oldest first, to be admitted elsewhere: here it was never offered. What was lent stays in
+    /// the account until it is known whether it was used.
     pub(crate) fn withdraw(&mut self) -> Vec<Waiting> {
-        self.tally.delivered += u64::try_from(std::mem::take(&mut self.lent)).unwrap_or(u64::MAX);
         let in_hand = std::mem::take(&mut self.in_hand);
         let mut all: Vec<_> = in_hand.into_iter().map(|(token, hand)| (token, hand.waiting)).collect();
         let resting = std::mem::take(&mut self.resting);
@@ -369,6 +391,33 @@ impl Inbox {
         self.queued = 0;
         self.tally.offered -= u64::try_from(all.len()).unwrap_or_default();
         all
+    }
+
+    // ---- changing ----
+
+    /// Goes on under other terms. What is more than they bear goes as they say.
+    pub(crate) fn retune(&mut self, terms: Terms, now: Moment, effects: &mut Vec<Effect>) {
+        let before = std::mem::replace(&mut self.terms, terms);
+        if before.breaker != terms.breaker {
+            self.breaker = Breaker::new(terms.breaker);
+        }
+        // The first handed out stays the first that is due.
+        let latest = now + terms.ack_within;
+        self.in_hand.values_mut().for_each(|hand| hand.due = hand.due.min(latest));
+        while self.waiting() > terms.bound && self.queued > 0 {
+            let least_urgent = self.lanes.iter_mut().rev().find(|lane| !lane.is_empty());
+            let surplus = least_urgent.and_then(|lane| match terms.when_full {
+                WhenFull::DropOldest => lane.pop_front(),
+                WhenFull::DropNewest | WhenFull::DeadLetter => lane.pop_back(),
+            });
+            let Some(surplus) = surplus else { return };
+            self.queued -= 1;
+            match terms.when_full {
+                WhenFull::DropOldest => self.drop(&surplus.item, Dropped::Lagged, effects),
+                WhenFull::DropNewest => self.drop(&surplus.item, Dropped::Full, effects),
+                WhenFull::DeadLetter => self.bury(surplus, Cause::Full, None, effects),
+            }
+        }
     }
 
     fn drop(&mut self, item: &Item, why: Dropped, effects: &mut Vec<Effect>) {
@@ -388,6 +437,10 @@ impl Inbox {
         self.queued + self.lent + self.in_hand.len() + self.resting.len()
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting() >= self.terms.bound
+    }
+
     /// What became of everything offered so far.
     pub(crate) fn tally(&self) -> Tally {
         Tally {
@@ -401,30 +454,27 @@ impl Inbox {
     }
 }
 
-/// The ids that were taken in lately.
-#[derive(Debug, Default)]
-struct Seen {
-    ids: HashSet<EnvelopeId, RandomState>,
-    order: VecDeque<(Moment, EnvelopeId)>,
-}
-
-impl Seen {
-    /// Whether the id was taken in within the time it is remembered for.
-    fn knows(&mut self, id: EnvelopeId, now: Moment, terms: &Terms) -> bool {
-        while let Some((at, old)) = self.order.front().copied()
-            && (now.since(at) >= terms.remember || self.order.len() > REMEMBERED_MAX)
-        {
-            self.order.pop_front();
-            self.ids.remove(&old);
-        }
-        self.ids.contains(&id)
+/// Gives the places of each sender and topic to its own, in the order of their ids.
+fn put_in_order(lane: &mut VecDeque<Waiting>) {
+    let mut places: HashMap<(Arc<str>, Destination), Vec<usize>, RandomState> = HashMap::default();
+    for (place, waiting) in lane.iter().enumerate() {
+        let envelope = &waiting.item.envelope;
+        let key = (Arc::clone(&envelope.from), envelope.to.clone());
+        places.entry(key).or_default().push(place);
     }
-
-    fn remember(&mut self, id: EnvelopeId, now: Moment) {
-        if self.ids.insert(id) {
-            self.order.push_back((now, id));
+    let mut all: Vec<_> = std::mem::take(lane).into_iter().map(Some).collect();
+    let mut ordered: Vec<Option<Waiting>> = Vec::new();
+    ordered.resize_with(all.len(), || None);
+    for places in places.into_values() {
+        let mut own: Vec<_> = places.iter().filter_map(|place| all.get_mut(*place)?.take()).collect();
+        own.sort_by_key(|waiting| waiting.item.envelope.id);
+        for (place, waiting) in places.into_iter().zip(own) {
+            if let Some(slot) = ordered.get_mut(place) {
+                *slot = Some(waiting);
+            }
         }
     }
+    lane.extend(ordered.into_iter().flatten());
 }
 
 #[cfg(test)]

@@ -97,6 +97,7 @@ mod matcher;
 pub mod metrics;
 mod requests;
 mod room;
+mod seen;
 mod subscribing;
 mod subscription;
 mod table;

@@ -12,7 +12,7 @@ use crate::dead::SubscriptionId;
 use crate::group::Pick;
 use crate::hub::unpoisoned;
 use crate::matcher::Matcher;
-use crate::subscription::Subscription;
+use crate::subscription::{Profile, Subscription};
 use crate::topic::{Pattern, Topic};
 
 /// How many topics are remembered with their routes; of others the route is looked up each time.
@@ -48,6 +48,24 @@ impl Group {
         let index = self.pick.choose(&loads, turn, chance)?;
         able.get(index).map(|member| Arc::clone(member))
     }
+
+    /// The one whose subscriber this is, where it may.
+    pub(crate) fn member_of(
+        &self,
+        subscriber: &str,
+        may: impl Fn(&Arc<Subscription>) -> bool,
+    ) -> Option<Arc<Subscription>> {
+        let members = unpoisoned(self.members.read());
+        let is_it = |member: &&Arc<Subscription>| *member.profile.subscriber == *subscriber && may(member);
+        members.iter().find(is_it).cloned()
+    }
+
+    fn replace(&self, one: &Arc<Subscription>) {
+        let mut members = unpoisoned(self.members.write());
+        if let Some(place) = members.iter_mut().find(|member| member.profile.id == one.profile.id) {
+            *place = Arc::clone(one);
+        }
+    }
 }
 
 /// Who gets what is published on one topic, as of one generation of the table.
@@ -67,7 +85,8 @@ pub(crate) struct TopicEntry {
 }
 
 impl TopicEntry {
-    fn new(topic: &Topic, label: u16) -> Arc<Self> {
+    /// One of a topic that is not remembered, or not yet.
+    pub(crate) fn passing(topic: &Topic, label: u16) -> Arc<Self> {
         Arc::new(Self {
             topic: topic.clone(),
             label,
@@ -120,17 +139,41 @@ impl Table {
         SubscriptionId(self.next)
     }
 
+    /// Whether another topic can be remembered.
+    pub(crate) fn has_room_for_topics(&self) -> bool {
+        self.topics.len() < TOPICS_MAX
+    }
+
     pub(crate) fn topic(&mut self, topic: &Topic, label: u16) -> Arc<TopicEntry> {
-        if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(topic) {
-            return TopicEntry::new(topic, label);
+        if !self.has_room_for_topics() && !self.topics.contains_key(topic) {
+            return TopicEntry::passing(topic, label);
         }
         let entry = self.topics.entry(topic.clone());
-        Arc::clone(entry.or_insert_with(|| TopicEntry::new(topic, label)))
+        Arc::clone(entry.or_insert_with(|| TopicEntry::passing(topic, label)))
     }
 
     /// The subscription of the same subscriber to the same.
-    pub(crate) fn like(&self, one: &Subscription) -> Option<Arc<Subscription>> {
-        self.subscriptions.get(self.keys.get(&key(one))?).cloned()
+    pub(crate) fn like(&self, profile: &Profile) -> Option<Arc<Subscription>> {
+        self.subscriptions.get(self.keys.get(&key(profile))?).cloned()
+    }
+
+    /// Puts a subscription into the place of the one it goes on with.
+    pub(crate) fn replace(&mut self, one: &Arc<Subscription>) {
+        let profile = &one.profile;
+        self.subscriptions.insert(profile.id, Arc::clone(one));
+        match (&profile.pattern, &profile.group) {
+            (None, _) => {
+                self.agents.insert(Arc::clone(&profile.subscriber), Arc::clone(one));
+            }
+            (Some(pattern), None) => {
+                self.matcher.insert(pattern, profile.id.0, Target::One(Arc::clone(one)));
+            }
+            (Some(pattern), Some((name, _))) => {
+                if let Some(group) = self.groups.get(&(Arc::clone(name), pattern.clone())) {
+                    group.replace(one);
+                }
+            }
+        }
     }
 
     /// Adds a subscription; one that nobody else can ask for again has no key.
@@ -138,7 +181,7 @@ impl Table {
         let profile = &one.profile;
         self.subscriptions.insert(profile.id, Arc::clone(one));
         if has_key {
-            self.keys.insert(key(one), profile.id);
+            self.keys.insert(key(profile), profile.id);
         }
         match (&profile.pattern, &profile.group) {
             (None, _) => {
@@ -173,7 +216,7 @@ impl Table {
     pub(crate) fn remove(&mut self, one: &Subscription) -> Option<Arc<Group>> {
         let profile = &one.profile;
         self.subscriptions.remove(&profile.id)?;
-        let key = key(one);
+        let key = key(profile);
         if self.keys.get(&key) == Some(&profile.id) {
             self.keys.remove(&key);
         }
@@ -209,8 +252,7 @@ impl Table {
     }
 }
 
-fn key(one: &Subscription) -> Key {
-    let profile = &one.profile;
+fn key(profile: &Profile) -> Key {
     let group = profile.group.as_ref().map(|(name, _)| Arc::clone(name));
     (Arc::clone(&profile.subscriber), profile.pattern.clone(), group)
 }
