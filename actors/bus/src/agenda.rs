@@ -86,6 +86,13 @@ impl Agenda {
         Some(plan)
     }
 
+    /// Once more at `at`: it was due, and could not be published. What comes again does so by its own beat beside.
+    pub(crate) fn put_off(&mut self, at: Moment, plan: Plan) {
+        let id = self.next;
+        self.next += 1;
+        self.put(at, id, Plan { every: None, ..plan });
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.plans.len()
     }

@@ -13,6 +13,7 @@ use crate::account::Tally;
 use crate::agenda::{Plan, ScheduleId};
 use crate::codec::{check_word, within};
 use crate::config::Config;
+use crate::durable::Order;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId, Payload};
 use crate::error::{Error, PublishError, ReplyError, RequestError};
 use crate::hub::{Hub, lock, unpoisoned};
@@ -51,6 +52,9 @@ impl Bus {
     pub fn publisher(&self, from: impl Into<Arc<str>>, topic: &Topic) -> Result<Publisher, PublishError> {
         let from = from.into();
         self.check(&from, topic)?;
+        if self.0.archive.log_of(topic).is_some() {
+            return Err(PublishError::Durable { topic: topic.clone() });
+        }
         let entry = self.0.topic(topic);
         Ok(Publisher {
             route: self.0.route(&entry),
@@ -251,7 +255,7 @@ impl Bus {
         self.0.tally()
     }
 
-    fn check(&self, from: &Arc<str>, topic: &Topic) -> Result<(), PublishError> {
+    pub(crate) fn check(&self, from: &Arc<str>, topic: &Topic) -> Result<(), PublishError> {
         let checked = self.0.access.check(from, "publish on", topic);
         checked.map_err(|refused| PublishError::NotAllowed(self.0.refuse(refused)))
     }
@@ -295,14 +299,21 @@ impl Hub {
         Published { id, matched }
     }
 
-    /// Publishes what was planned: its sender was checked when that was done.
-    pub(crate) fn carry_out(self: &Arc<Self>, plan: Plan) {
-        if let Destination::Topic(topic) = &plan.to {
-            let entry = self.topic(topic);
-            let route = self.route(&entry);
-            let envelope = self.seal(plan.draft, &plan.from, plan.to);
-            self.publish(&entry, &route, envelope);
+    /// Publishes what was planned: its sender was checked when that was done. False where it has to be tried again.
+    pub(crate) fn carry_out(self: &Arc<Self>, plan: &Plan) -> bool {
+        let Destination::Topic(topic) = &plan.to else {
+            return true;
+        };
+        let envelope = self.seal(plan.draft.clone(), &plan.from, plan.to.clone());
+        if let Some(log) = self.archive.log_of(topic) {
+            let order = Order::Store(log.clone(), Box::new(envelope), None);
+            let archivist = self.archive.archivist.get();
+            return archivist.is_some_and(|archivist| archivist.try_send(order).is_ok());
         }
+        let entry = self.topic(topic);
+        let route = self.route(&entry);
+        self.publish(&entry, &route, envelope);
+        true
     }
 
     /// Counts a refusal and tells of it.
@@ -311,7 +322,7 @@ impl Hub {
         if let Ok(topic) = Topic::new(REFUSALS) {
             let told =
                 json!({"who": &*refused.who, "what": refused.what, "topic": refused.topic, "limit": refused.limit});
-            self.carry_out(Plan {
+            self.carry_out(&Plan {
                 from: "bus".into(),
                 to: Destination::Topic(topic),
                 draft: Draft::new("refused", Payload::json(&told)),

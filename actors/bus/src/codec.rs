@@ -114,6 +114,13 @@ pub fn encode(envelope: &Envelope) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
+/// The topic of an envelope that was published on one, and when.
+pub(crate) fn glance(bytes: &[u8]) -> Result<(Topic, Timestamp), CodecError> {
+    let (_, rest) = bytes.split_first().ok_or(CodecError::Empty)?;
+    let (head, _): (Head<'_>, _) = postcard::take_from_bytes(rest)?;
+    Ok((Topic::new(head.to)?, Timestamp(head.time)))
+}
+
 /// The envelope that `bytes` are, with a payload of at most `limit` bytes.
 pub fn decode(bytes: &[u8], limit: usize) -> Result<Envelope, CodecError> {
     let (version, rest) = bytes.split_first().ok_or(CodecError::Empty)?;

@@ -20,6 +20,7 @@ use crate::account::Tally;
 use crate::agenda::Agenda;
 use crate::config::Config;
 use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
+use crate::durable::Archive;
 use crate::envelope::{Draft, Envelope, EnvelopeId};
 use crate::error::Error;
 use crate::filter::Verdict;
@@ -54,6 +55,8 @@ pub(crate) struct Hub {
     pub(crate) dead: Mutex<DeadBox>,
     pub(crate) agenda: Mutex<Agenda>,
     pub(crate) requests: Requests,
+    /// What is on disk.
+    pub(crate) archive: Archive,
     chance: Mutex<Seeded>,
     /// Who could not be told that something waits.
     unrung: Mutex<VecDeque<Arc<Subscription>>>,
@@ -78,6 +81,7 @@ impl Hub {
             dead: Mutex::new(DeadBox::new(config.dead_letters)),
             agenda: Mutex::new(Agenda::new(config.delayed)),
             requests: Requests::new(config.requests),
+            archive: Archive::new(&config)?,
             chance: Mutex::new(Seeded::new(run)),
             unrung: Mutex::default(),
             reminders: Mutex::default(),
@@ -147,6 +151,7 @@ impl Hub {
             until,
             at: now,
             label,
+            offset: None,
         };
         let matched = route
             .targets
@@ -157,6 +162,14 @@ impl Hub {
             counted.without_subscriber();
         }
         matched
+    }
+
+    /// Delivers what is on disk by now to whoever subscribes to what comes.
+    pub(crate) fn deliver_stored(self: &Arc<Self>, envelope: Envelope) -> usize {
+        let Some(topic) = envelope.topic().cloned() else { return 0 };
+        let entry = self.topic(&topic);
+        let route = self.route(&entry);
+        self.publish(&entry, &route, envelope).matched
     }
 
     fn offer(self: &Arc<Self>, target: &Target, item: &Item, now: Moment) -> bool {
@@ -210,12 +223,12 @@ impl Hub {
     pub(crate) fn settle(&self, profile: &Profile, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Delivered { label, at } => {
+                Effect::Delivered { label, at, .. } => {
                     let counted = self.metrics.of(label);
                     counted.delivered.increment();
                     counted.seconds.observe(Moment::now().since(at));
                 }
-                Effect::Dropped { label, why } => self.metrics.of(label).dropped(why),
+                Effect::Dropped { label, why, count, .. } => self.metrics.of(label).dropped(why, count),
                 Effect::Dead { waiting, cause, why } => {
                     self.metrics.dead(cause);
                     lock(&self.dead).keep(DeadLetter {

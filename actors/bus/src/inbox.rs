@@ -37,6 +37,8 @@ pub(crate) struct Item {
     pub(crate) at: Moment,
     /// What its topic is counted under.
     pub(crate) label: u16,
+    /// Its place in a log, where it comes from one.
+    pub(crate) offset: Option<u64>,
 }
 
 /// An item and what it has been through.
@@ -87,16 +89,29 @@ pub(crate) enum Effect {
     Delivered {
         label: u16,
         at: Moment,
+        offset: Option<u64>,
     },
     Dropped {
         label: u16,
         why: Dropped,
+        count: u64,
+        offset: Option<u64>,
     },
     Dead {
         waiting: Waiting,
         cause: Cause,
         why: Option<Arc<str>>,
     },
+}
+
+impl Effect {
+    /// The place in its log of what came to its end.
+    pub(crate) fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Delivered { offset, .. } | Self::Dropped { offset, .. } => *offset,
+            Self::Dead { waiting, .. } => waiting.item.offset,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -269,8 +284,8 @@ impl Inbox {
         };
         self.breaker.succeeded();
         self.tally.delivered += 1;
-        let Item { label, at, .. } = done.waiting.item;
-        effects.push(Effect::Delivered { label, at });
+        let Item { label, at, offset, .. } = done.waiting.item;
+        effects.push(Effect::Delivered { label, at, offset });
         true
     }
 
@@ -422,7 +437,26 @@ impl Inbox {
 
     fn drop(&mut self, item: &Item, why: Dropped, effects: &mut Vec<Effect>) {
         self.tally.dropped += 1;
-        effects.push(Effect::Dropped { label: item.label, why });
+        effects.push(Effect::Dropped {
+            label: item.label,
+            why,
+            count: 1,
+            offset: item.offset,
+        });
+    }
+
+    /// So many were for it, perhaps, and made room before it came to them.
+    pub(crate) fn missed(&mut self, count: u64, label: u16, effects: &mut Vec<Effect>) {
+        if count > 0 {
+            self.tally.offered += count;
+            self.tally.dropped += count;
+            effects.push(Effect::Dropped {
+                label,
+                why: Dropped::Lagged,
+                count,
+                offset: None,
+            });
+        }
     }
 
     fn bury(&mut self, waiting: Waiting, cause: Cause, why: Option<Arc<str>>, effects: &mut Vec<Effect>) {
@@ -435,6 +469,16 @@ impl Inbox {
     /// How many are still to be settled.
     pub(crate) fn waiting(&self) -> usize {
         self.queued + self.lent + self.in_hand.len() + self.resting.len()
+    }
+
+    /// Whether something waits to be handed out.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued > 0
+    }
+
+    /// How many more may wait.
+    pub(crate) fn room(&self) -> usize {
+        self.terms.bound.saturating_sub(self.waiting())
     }
 
     pub(crate) fn is_full(&self) -> bool {

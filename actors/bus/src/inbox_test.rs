@@ -28,6 +28,7 @@ fn item(number: u64, priority: Priority, until: Option<Moment>) -> Item {
         until,
         at: Moment::default(),
         label: 0,
+        offset: None,
     }
 }
 

@@ -194,8 +194,8 @@ impl OfTopic {
         })
     }
 
-    pub(crate) fn dropped(&self, why: Dropped) {
-        self.dropped.at(why.label()).increment();
+    pub(crate) fn dropped(&self, why: Dropped, count: u64) {
+        self.dropped.at(why.label()).add(count);
     }
 
     pub(crate) fn without_subscriber(&self) {

@@ -15,14 +15,15 @@ use crate::breaker::BreakerState;
 use crate::bus::Bus;
 use crate::codec::check_word;
 use crate::dead::{DeadLetter, Query, SubscriptionId};
-use crate::error::{ReplayError, SubscribeError};
+use crate::durable::Start;
+use crate::error::{ArchiveError, ReplayError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::inbox::{Item, Waiting};
 use crate::listener::{Ear, Listener};
 use crate::metrics::{Refusal, UNCOUNTED};
-use crate::subscription::{Bell, Echo, Profile, Subscription};
+use crate::subscription::{Bell, Echo, Profile, Reads, Subscription};
 use crate::table::{Group, Target};
 use crate::terms::{Class, Terms};
 use crate::topic::{Pattern, Topic};
@@ -35,6 +36,8 @@ pub struct Subscribe {
     terms: Terms,
     filter: Option<Filter>,
     group: Option<(Arc<str>, Pick)>,
+    start: Option<Start>,
+    name: Option<Arc<str>>,
 }
 
 impl Subscribe {
@@ -46,7 +49,26 @@ impl Subscribe {
             terms: Terms::default(),
             filter: None,
             group: None,
+            start: None,
+            name: None,
         }
+    }
+
+    /// What durable topics have kept, from there on, and then what comes. Where it stands is known for as long as it is
+    /// there.
+    #[must_use]
+    pub fn from(mut self, start: Start) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// The same, and its place is kept on disk under this name of the subscriber's: it goes on where it acknowledged, also
+    /// after the runtime was killed. Only who has no place yet begins where [`Subscribe::from`] says, or with what comes.
+    /// It is handed out until it is acknowledged, whatever the terms say.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Under these terms.
@@ -91,6 +113,8 @@ pub struct SubscriptionView {
     pub bound: usize,
     /// What became of everything for it; its lag is what waits.
     pub tally: Tally,
+    /// How many are still to come from its log or to be settled, where it reads one.
+    pub behind: Option<u64>,
     /// Whether it is left alone.
     pub breaker: BreakerState,
 }
@@ -147,6 +171,7 @@ impl Bus {
             group: None,
             label: UNCOUNTED,
             terms,
+            reads: None,
         };
         self.0.enter(profile, Arc::new(address.clone()), true)
     }
@@ -164,6 +189,11 @@ impl Bus {
             let checked = self.0.access.check(&what.subscriber, "subscribe to", &topic);
             checked.map_err(|refused| SubscribeError::NotAllowed(self.0.refuse(refused)))?;
         }
+        let (reads, has_name) = (self.reads(&what)?, what.name.is_some());
+        let mut terms = what.terms;
+        if what.name.is_some() && !terms.is_acknowledged() {
+            terms.class = Class::AtLeastOnce;
+        }
         let label = self.0.metrics.label_of_pattern(&what.pattern);
         let profile = |id| Profile {
             id,
@@ -172,9 +202,34 @@ impl Bus {
             filter: what.filter,
             group: what.group,
             label,
-            terms: what.terms,
+            terms,
+            reads,
         };
-        self.0.enter(profile, bell, has_key)
+        self.0.enter(profile, bell, has_key || has_name)
+    }
+
+    /// Which log it reads, if it reads one.
+    fn reads(&self, what: &Subscribe) -> Result<Option<Reads>, SubscribeError> {
+        let (name, start) = (what.name.clone(), what.start);
+        if name.is_none() && start.is_none() {
+            return Ok(None);
+        }
+        name.as_ref().map_or(Ok(()), |name| check_word("name", name))?;
+        if what.group.is_some() {
+            return Err(SubscribeError::GroupOfReaders);
+        }
+        let pattern = &what.pattern;
+        let log = self.0.archive.log_over(pattern).cloned();
+        let log = log.ok_or_else(|| ArchiveError::NotOneLog {
+            pattern: pattern.clone(),
+        })?;
+        let key = name.clone().map(|name| (Arc::clone(&what.subscriber), name));
+        let bookmark = key.and_then(|key| self.0.archive.bookmarks().into_iter().find(|(one, _)| *one == key));
+        if let Some((_, other)) = bookmark.filter(|(_, bookmark)| bookmark.log != log) {
+            return Err(SubscribeError::OtherLog { log: other.log, pattern: pattern.clone() });
+        }
+        let start = start.unwrap_or_default();
+        Ok(Some(Reads { log, start, name }))
     }
 
     fn check_form(&self, subscriber: &str) -> Result<(), SubscribeError> {
@@ -196,7 +251,7 @@ impl Bus {
         let mut all: Vec<_> = table.subscriptions.values().cloned().collect();
         drop(table);
         all.sort_unstable_by_key(|one| one.profile.id);
-        all.iter().map(|one| view(one)).collect()
+        all.iter().map(|one| view(one, &self.0)).collect()
     }
 
     /// The topics that were published on and are remembered, by their names.
@@ -256,7 +311,7 @@ impl Bus {
     }
 }
 
-fn view(one: &Subscription) -> SubscriptionView {
+fn view(one: &Subscription, hub: &Hub) -> SubscriptionView {
     let profile = &one.profile;
     let (tally, breaker) = one.figures();
     SubscriptionView {
@@ -268,6 +323,7 @@ fn view(one: &Subscription) -> SubscriptionView {
         class: profile.terms.class,
         bound: profile.terms.bound,
         tally,
+        behind: one.behind(hub),
         breaker,
     }
 }
@@ -291,6 +347,10 @@ impl Hub {
             let one = Subscription::new(profile, bell);
             table.add(&one, has_key);
             self.generation.fetch_add(1, Ordering::Release);
+            self.follow(&one);
+            drop(table);
+            // A log may have something for it already.
+            one.act(self, Moment::now(), |_, _| ());
             return Ok(one.profile.id);
         };
         profile.id = before.profile.id;
@@ -300,12 +360,19 @@ impl Hub {
         } else {
             let (one, echo) = before.again(profile, bell, self);
             table.replace(&one);
+            self.follow(&one);
             self.generation.fetch_add(1, Ordering::Release);
             (one, echo)
         };
         drop(table);
         echo.follow(self, &one);
         Ok(one.profile.id)
+    }
+
+    fn follow(&self, one: &Arc<Subscription>) {
+        if let Some(reads) = &one.profile.reads {
+            self.archive.follow(&reads.log, one);
+        }
     }
 
     /// Ends a subscription; false where it has ended before.
@@ -315,6 +382,7 @@ impl Hub {
             return false;
         };
         let group = table.remove(&one);
+        self.archive.unfollow(id);
         self.generation.fetch_add(1, Ordering::Release);
         // Nobody else ends while the table is held, so that whoever is chosen takes it.
         let echoes = self.bequeath(&one, group.as_deref());
@@ -367,6 +435,7 @@ impl Hub {
             envelope: Arc::clone(&letter.envelope),
             until: None,
             at: now,
+            offset: None,
         };
         let waiting = Waiting::again(item, letter.failures);
         let revived = one.act(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
@@ -390,5 +459,5 @@ impl Hub {
 
 /// Whether a subscription asks for nothing but another bell.
 fn means_the_same(one: &Profile, other: &Profile) -> bool {
-    one.terms == other.terms && one.filter == other.filter
+    one.terms == other.terms && one.filter == other.filter && one.pattern == other.pattern
 }

@@ -21,6 +21,7 @@ use crate::account::Tally;
 use crate::arrivals::Arrivals;
 use crate::breaker::BreakerState;
 use crate::dead::SubscriptionId;
+use crate::durable::{Feed, Start};
 use crate::filter::Filter;
 use crate::group::{Load, Pick};
 use crate::hub::{Hub, lock};
@@ -60,6 +61,17 @@ pub(crate) struct Profile {
     /// What it is counted under.
     pub(crate) label: u16,
     pub(crate) terms: Terms,
+    /// What it is known by in a log, where it reads one.
+    pub(crate) reads: Option<Reads>,
+}
+
+/// How a subscription reads a log.
+#[derive(Clone, Debug)]
+pub(crate) struct Reads {
+    pub(crate) log: Pattern,
+    pub(crate) start: Start,
+    /// Under which name its place is kept.
+    pub(crate) name: Option<Arc<str>>,
 }
 
 pub(crate) struct Subscription {
@@ -76,6 +88,7 @@ struct Desk {
     is_closed: bool,
     /// When it is to be looked at, as the timers were told.
     armed: Option<Moment>,
+    feed: Option<Feed>,
 }
 
 /// What the subscriber knows.
@@ -95,6 +108,14 @@ pub(crate) struct Echo {
     effects: Vec<Effect>,
     /// The bell that is to be rung, and its era.
     ring: Option<(Arc<dyn Bell>, u64)>,
+}
+
+impl Profile {
+    fn feed(&self) -> Option<Feed> {
+        let Reads { log, start, name } = self.reads.clone()?;
+        let key = name.map(|name| (Arc::clone(&self.subscriber), name));
+        Some(Feed::new(log, self.pattern.clone()?, start, key))
+    }
 }
 
 impl fmt::Debug for Subscription {
@@ -123,6 +144,7 @@ impl Subscription {
             ring: Ring::Silent,
             is_closed: false,
             armed: None,
+            feed: profile.feed(),
         };
         Arc::new(Self {
             profile,
@@ -146,6 +168,9 @@ impl Subscription {
         let (now, mut effects) = (Moment::now(), Vec::new());
         let mut desk = lock(&self.desk);
         desk.inbox.retune(self.profile.terms, now, &mut effects);
+        if let (Some(feed), Some(pattern)) = (&mut desk.feed, &self.profile.pattern) {
+            feed.pattern = pattern.clone();
+        }
         desk.bell = bell;
         desk.era += 1;
         desk.ring = Ring::Silent;
@@ -180,14 +205,23 @@ impl Subscription {
         Some((done, self.echo(&mut desk, hub, now, effects)))
     }
 
-    fn echo(&self, desk: &mut Desk, hub: &Hub, now: Moment, effects: Vec<Effect>) -> Echo {
+    fn echo(&self, desk: &mut Desk, hub: &Hub, now: Moment, mut effects: Vec<Effect>) -> Echo {
+        let has_more = self.pull(desk, hub, now, &mut effects);
         self.arm(desk, hub, now);
-        let begins_to_ring = desk.ring == Ring::Silent && desk.inbox.is_ready(now);
+        let begins_to_ring = desk.ring == Ring::Silent && (has_more || desk.inbox.is_ready(now));
         let ring = begins_to_ring.then(|| {
             desk.ring = Ring::Rung;
             (Arc::clone(&desk.bell), desk.era)
         });
         Echo { effects, ring }
+    }
+
+    /// Takes from the log what there is room for; tells whether more is to be looked at though nothing was found.
+    fn pull(&self, desk: &mut Desk, hub: &Hub, now: Moment, effects: &mut Vec<Effect>) -> bool {
+        let Some(feed) = &mut desk.feed else { return false };
+        let has_more = feed.pull(hub, &self.profile, &mut desk.inbox, now, effects);
+        feed.settle(hub, effects);
+        has_more
     }
 
     /// What the subscriber can get; where it gets nothing it is rung for again. Arrivals of an earlier bell get nothing.
@@ -203,13 +237,22 @@ impl Subscription {
         let mut desk = lock(&self.desk);
         self.settle_lent(&mut desk, hub, |inbox| inbox.used(used));
         let is_present = desk.era == era;
+        let has_more = is_present && !desk.is_closed && self.pull(&mut desk, hub, now, &mut effects);
+        let before = effects.len();
         let taken = is_present.then(|| take(&mut desk.inbox, &mut effects)).flatten();
-        if taken.is_none() && is_present {
+        if let Some(feed) = &desk.feed {
+            feed.settle(hub, effects.get(before..).unwrap_or_default());
+        }
+        let looks_on = taken.is_none() && has_more;
+        if taken.is_none() && is_present && !looks_on {
             desk.ring = Ring::Silent;
         }
         self.arm(&mut desk, hub, now);
         drop(desk);
         hub.settle(&self.profile, effects);
+        if looks_on {
+            self.ring_for_more(hub, era);
+        }
         taken
     }
 
@@ -291,7 +334,8 @@ impl Subscription {
         }
         let left = desk.inbox.withdraw();
         hub.ended(desk.inbox.tally());
-        left
+        // What is in a log stays there.
+        if desk.feed.is_some() { Vec::new() } else { left }
     }
 
     /// Puts into order what came late.
@@ -327,6 +371,11 @@ impl Subscription {
             waiting: desk.inbox.waiting(),
             is_full: desk.inbox.is_full(),
         }
+    }
+
+    /// How many are still to come from its log, or to be settled.
+    pub(crate) fn behind(&self, hub: &Hub) -> Option<u64> {
+        lock(&self.desk).feed.as_ref()?.behind(hub)
     }
 
     /// Where it stands: what became of everything, and its breaker. An ended one is accounted for elsewhere.

@@ -110,7 +110,15 @@ impl TopicEntry {
 }
 
 /// What tells subscriptions of agents apart: one who subscribes again means the same.
-type Key = (Arc<str>, Option<Pattern>, Option<Arc<str>>);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    subscriber: Arc<str>,
+    pattern: Option<Pattern>,
+    group: Option<Arc<str>>,
+    reads_log: bool,
+    /// One that has a name is known by that, whatever its pattern.
+    name: Option<Arc<str>>,
+}
 
 /// Who subscribes to what.
 #[derive(Default)]
@@ -161,6 +169,9 @@ impl Table {
     pub(crate) fn replace(&mut self, one: &Arc<Subscription>) {
         let profile = &one.profile;
         self.subscriptions.insert(profile.id, Arc::clone(one));
+        if profile.reads.is_some() {
+            return;
+        }
         match (&profile.pattern, &profile.group) {
             (None, _) => {
                 self.agents.insert(Arc::clone(&profile.subscriber), Arc::clone(one));
@@ -182,6 +193,9 @@ impl Table {
         self.subscriptions.insert(profile.id, Arc::clone(one));
         if has_key {
             self.keys.insert(key(profile), profile.id);
+        }
+        if profile.reads.is_some() {
+            return;
         }
         match (&profile.pattern, &profile.group) {
             (None, _) => {
@@ -220,6 +234,9 @@ impl Table {
         if self.keys.get(&key) == Some(&profile.id) {
             self.keys.remove(&key);
         }
+        if profile.reads.is_some() {
+            return None;
+        }
         match (&profile.pattern, &profile.group) {
             (None, _) => {
                 let is_it = |there: &Arc<Subscription>| there.profile.id == profile.id;
@@ -253,6 +270,12 @@ impl Table {
 }
 
 fn key(profile: &Profile) -> Key {
-    let group = profile.group.as_ref().map(|(name, _)| Arc::clone(name));
-    (Arc::clone(&profile.subscriber), profile.pattern.clone(), group)
+    let name = profile.reads.as_ref().and_then(|reads| reads.name.clone());
+    Key {
+        subscriber: Arc::clone(&profile.subscriber),
+        pattern: profile.pattern.clone().filter(|_| name.is_none()),
+        group: profile.group.as_ref().map(|(name, _)| Arc::clone(name)),
+        reads_log: profile.reads.is_some(),
+        name,
+    }
 }

@@ -14,6 +14,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A full mailbox is not tried again sooner.
 const RING_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
+/// What could not be handed to the archivist is not tried again sooner.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// Takes no messages: what it does, it does by itself.
 #[derive(Debug)]
 pub(crate) enum Never {}
@@ -81,7 +84,9 @@ impl Timers {
         loop {
             let due = lock(&self.hub.agenda).due(now);
             let Some(plan) = due else { break };
-            self.hub.carry_out(plan);
+            if !self.hub.carry_out(&plan) {
+                lock(&self.hub.agenda).put_off(now + TRY_AGAIN_AFTER, plan);
+            }
         }
         if self.next_look <= now {
             self.next_look = now + LOOK_EVERY;
@@ -91,6 +96,7 @@ impl Timers {
 
     fn look(&self) {
         let hub = &self.hub;
+        hub.archive.trim();
         let all: Vec<_> = unpoisoned(hub.table.read()).subscriptions.values().cloned().collect();
         let mut open = 0;
         let mut figures = hub.metrics.all().map(|_| (0usize, 0u64)).collect::<Vec<_>>();

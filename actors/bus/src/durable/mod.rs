@@ -1,0 +1,30 @@
+//! Durable topics: what is published there is on disk before it is acknowledged, and can be read again.
+//!
+//! ```text
+//!  publish_durably ──▶ archivist ──one group of records──▶ scribe ──▶ disk
+//!        ▲                                                             │
+//!        └── offset ◀── log ◀── it is on disk ◀────────────────────────┘
+//!                        │ └──▶ inboxes of whoever subscribes to what comes
+//!                        └────▶ feeds: from an offset, from a time, or from where somebody has acknowledged
+//! ```
+//!
+//! Each pattern of the configuration is one log, with one count of offsets and one bound. A feed takes from the log what
+//! its inbox has room for, so that the log itself is the queue of whoever is slow.
+
+mod archive;
+mod archivist;
+mod copyist;
+mod cursor;
+mod feed;
+mod log;
+mod reading;
+mod record;
+
+pub(crate) use archive::Archive;
+pub(crate) use archivist::{Archivist, GROUP_NEEDS, Order, Settings};
+pub(crate) use copyist::Copyist;
+pub(crate) use cursor::CursorKey;
+pub(crate) use feed::Feed;
+pub(crate) use log::Retention;
+pub use feed::Start;
+pub use reading::{CursorView, LogView, Stored, StoredEnvelope};
