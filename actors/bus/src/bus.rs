@@ -10,9 +10,10 @@ use triarch_supervision::metrics::Instruments;
 
 use crate::access::{NotAllowed, team_of};
 use crate::account::Tally;
-use crate::agenda::{Plan, ScheduleId};
+use crate::agenda::{Again, Agenda, AgendaFull, Clocks, Plan, ScheduleId};
 use crate::codec::{check_word, within};
 use crate::config::Config;
+use crate::daily::Daily;
 use crate::durable::Order;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId, Payload};
 use crate::error::{Error, PublishError, ReplyError, RequestError};
@@ -21,6 +22,7 @@ use crate::metrics::{Refusal, UNCOUNTED};
 use crate::subscription::Subscription;
 use crate::table::{Route, Target, TopicEntry};
 use crate::topic::Topic;
+use crate::wall_clock::timestamp;
 
 /// Where refusals are told: who may not do what, on which topic.
 pub const REFUSALS: &str = "bus.refused";
@@ -134,7 +136,8 @@ impl Bus {
         draft: Draft,
         delay: Duration,
     ) -> Result<ScheduleId, PublishError> {
-        self.plan(from.into(), topic, draft, delay, None)
+        let plan = self.plan(from.into(), topic, draft, Again::Never)?;
+        self.add_plan(|agenda| agenda.add(Moment::now() + delay, plan))
     }
 
     /// Publishes again and again, first after `delay` and then each `every`. Times that pass while nothing runs are
@@ -147,22 +150,39 @@ impl Bus {
         delay: Duration,
         every: Duration,
     ) -> Result<ScheduleId, PublishError> {
-        self.plan(from.into(), topic, draft, delay, Some(every))
+        let plan = self.plan(from.into(), topic, draft, Again::Every(every))?;
+        self.add_plan(|agenda| agenda.add(Moment::now() + delay, plan))
     }
 
-    fn plan(
+    /// Publishes at times of day by the clock of the world, until it is called off or the runtime ends. Times that pass while
+    /// nothing runs are skipped; where that clock jumps the next time is found anew, and none comes twice.
+    pub fn publish_daily(
         &self,
-        from: Arc<str>,
+        from: impl Into<Arc<str>>,
         topic: &Topic,
         draft: Draft,
-        delay: Duration,
-        every: Option<Duration>,
+        daily: Daily,
     ) -> Result<ScheduleId, PublishError> {
+        let plan = self.plan(from.into(), topic, draft, Again::Never)?;
+        let clocks = Clocks {
+            now: Moment::now(),
+            wall: timestamp(),
+        };
+        self.add_plan(|agenda| agenda.add_daily(daily, clocks, plan))
+    }
+
+    fn plan(&self, from: Arc<str>, topic: &Topic, draft: Draft, again: Again) -> Result<Plan, PublishError> {
         self.check(&from, topic)?;
         self.0.check_draft(&from, &draft)?;
         let to = Destination::Topic(topic.clone());
-        let plan = Plan { from, to, draft, every };
-        let added = lock(&self.0.agenda).add(Moment::now() + delay, plan);
+        Ok(Plan { from, to, draft, again })
+    }
+
+    fn add_plan(
+        &self,
+        add: impl FnOnce(&mut Agenda) -> Result<ScheduleId, AgendaFull>,
+    ) -> Result<ScheduleId, PublishError> {
+        let added = add(&mut lock(&self.0.agenda));
         let id = added.inspect_err(|_| self.0.metrics.refused(Refusal::Full))?;
         self.0.wake.notify_one();
         Ok(id)
@@ -326,7 +346,7 @@ impl Hub {
                 from: "bus".into(),
                 to: Destination::Topic(topic),
                 draft: Draft::new("refused", Payload::json(&told)),
-                every: None,
+                again: Again::Never,
             });
         }
         refused

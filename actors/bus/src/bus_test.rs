@@ -408,6 +408,24 @@ fn what_is_planned_comes_at_its_time() {
 }
 
 #[test]
+fn what_is_published_daily_comes_at_its_time() {
+    World::new(14).run(async |world| {
+        let bus = bus();
+        let tree = world.start(Root::new().supervisor(room(&bus))).await.unwrap();
+        let mut listener = bus.listen(all_of("**", "me")).unwrap();
+        let early = Daily::new("00:01,00:02,00:04 fri").unwrap();
+        let id = bus.publish_daily("me", &topic("a"), note("early"), early).unwrap();
+        world.advance(SECOND * 130).await;
+        assert_eq!(heard(&mut listener), ["early"; 2]);
+        assert!(bus.cancel(id) && !bus.cancel(id));
+        world.advance(SECOND * 130).await;
+        assert!(heard(&mut listener).is_empty());
+        drop(listener);
+        assert!(tree.stop().await.is_orderly());
+    });
+}
+
+#[test]
 fn what_nobody_needs_any_more_is_not_delivered() {
     World::new(12).run(async |world| {
         let bus = bus();

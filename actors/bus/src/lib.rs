@@ -81,6 +81,7 @@ mod breaker;
 mod bus;
 pub mod codec;
 mod config;
+mod daily;
 mod dead;
 mod durable;
 mod envelope;
@@ -115,6 +116,7 @@ pub use breaker::{BreakerState, BreakerTerms};
 pub use bus::{Bus, Published, Publisher, REFUSALS};
 pub use codec::{CodecError, TooLarge};
 pub use config::{AccessConfig, Config, DurableConfig};
+pub use daily::{Daily, DailyError};
 pub use dead::{DeadLetter, Query, SubscriptionId};
 pub use envelope::{
     Destination, Draft, Envelope, EnvelopeId, Form, NoEnvelopeId, NoJson, PAYLOAD_MAX, Payload, Timestamp, WORD_MAX,

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 
+use crate::agenda::Clocks;
 use crate::breaker::BreakerState;
 use crate::hub::{Hub, lock, unpoisoned};
+use crate::wall_clock::timestamp;
 
 /// How often the gauges are set, and subscriptions of agents that have left the tree are ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -81,8 +83,13 @@ impl Timers {
                 None => self.hub.forget_reminder(due, id),
             }
         }
+        let clocks = Clocks {
+            now,
+            wall: timestamp(),
+        };
+        lock(&self.hub.agenda).look_at(clocks);
         loop {
-            let due = lock(&self.hub.agenda).due(now);
+            let due = lock(&self.hub.agenda).due(clocks);
             let Some(plan) = due else { break };
             if !self.hub.carry_out(&plan) {
                 lock(&self.hub.agenda).put_off(now + TRY_AGAIN_AFTER, plan);
