@@ -20,7 +20,8 @@ use crate::error::{Error, PublishError, ReplyError, RequestError};
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::subscription::Subscription;
-use crate::table::{Route, Target, TopicEntry};
+use crate::route::{Route, TopicEntry};
+use crate::table::Target;
 use crate::topic::Topic;
 use crate::wall_clock::timestamp;
 
@@ -53,11 +54,7 @@ impl Bus {
     /// For an agent that publishes often on one topic.
     pub fn publisher(&self, from: impl Into<Arc<str>>, topic: &Topic) -> Result<Publisher, PublishError> {
         let from = from.into();
-        self.check(&from, topic)?;
-        if self.0.archive.log_of(topic).is_some() {
-            return Err(PublishError::Durable { topic: topic.clone() });
-        }
-        let entry = self.0.topic(topic);
+        let entry = self.entry(&from, topic)?;
         Ok(Publisher {
             route: self.0.route(&entry),
             hub: Arc::clone(&self.0),
@@ -66,9 +63,22 @@ impl Bus {
         })
     }
 
+    /// A topic that `from` may publish on without the disk.
+    fn entry(&self, from: &Arc<str>, topic: &Topic) -> Result<Arc<TopicEntry>, PublishError> {
+        self.check(from, topic)?;
+        if self.0.archive.log_of(topic).is_some() {
+            return Err(PublishError::Durable { topic: topic.clone() });
+        }
+        Ok(self.0.topic(topic))
+    }
+
     /// Publishes on a topic.
     pub fn publish(&self, from: impl Into<Arc<str>>, topic: &Topic, draft: Draft) -> Result<Published, PublishError> {
-        self.publisher(from, topic)?.publish(draft)
+        let from = from.into();
+        let entry = self.entry(&from, topic)?;
+        self.0.check_draft(&from, &draft)?;
+        let envelope = self.0.seal(draft, &from, Destination::Topic(topic.clone()));
+        Ok(self.0.publish(&entry, &self.0.route(&entry), envelope))
     }
 
     // ---- to agents ----

@@ -27,8 +27,9 @@ use crate::filter::Verdict;
 use crate::inbox::{Effect, Item};
 use crate::metrics::Metrics;
 use crate::requests::Requests;
+use crate::route::{Route, TopicEntry, Topics};
 use crate::subscription::{Profile, Subscription};
-use crate::table::{Route, Table, Target, TopicEntry};
+use crate::table::{Table, Target};
 use crate::topic::Topic;
 use crate::wall_clock::timestamp;
 
@@ -50,6 +51,7 @@ pub(crate) struct Hub {
     run: u64,
     next_envelope: AtomicU64,
     pub(crate) table: RwLock<Table>,
+    pub(crate) topics: Topics,
     /// Counts changes of the table, so that routes are known to be old.
     pub(crate) generation: AtomicU64,
     pub(crate) dead: Mutex<DeadBox>,
@@ -77,6 +79,7 @@ impl Hub {
             run,
             next_envelope: AtomicU64::new(1),
             table: RwLock::default(),
+            topics: Topics::default(),
             generation: AtomicU64::new(1),
             dead: Mutex::new(DeadBox::new(config.dead_letters)),
             agenda: Mutex::new(Agenda::new(config.delayed)),
@@ -94,21 +97,14 @@ impl Hub {
     // ---- routes ----
 
     pub(crate) fn topic(&self, topic: &Topic) -> Arc<TopicEntry> {
-        if let Some(entry) = unpoisoned(self.table.read()).topics.get(topic) {
-            return Arc::clone(entry);
-        }
-        let label = self.metrics.label(topic);
-        if !unpoisoned(self.table.read()).has_room_for_topics() {
-            return TopicEntry::passing(topic, label);
-        }
-        unpoisoned(self.table.write()).topic(topic, label)
+        self.topics.entry(topic, || self.metrics.label(topic))
     }
 
     /// Who gets what is published on a topic now.
     pub(crate) fn route(&self, entry: &TopicEntry) -> Arc<Route> {
-        let route = entry.route();
+        let route = entry.route.load();
         if route.generation == self.generation.load(Ordering::Acquire) {
-            return route;
+            return Arc::clone(&route);
         }
         let table = unpoisoned(self.table.read());
         let generation = self.generation.load(Ordering::Acquire);

@@ -99,6 +99,7 @@ mod matcher;
 pub mod metrics;
 mod requests;
 mod room;
+mod route;
 mod seen;
 mod subscribing;
 mod subscription;

@@ -256,9 +256,7 @@ impl Bus {
 
     /// The topics that were published on and are remembered, by their names.
     pub fn topics(&self) -> Vec<TopicView> {
-        let table = unpoisoned(self.0.table.read());
-        let entries: Vec<_> = table.topics.values().cloned().collect();
-        drop(table);
+        let entries = self.0.topics.all();
         let mut topics: Vec<_> = entries
             .iter()
             .map(|entry| TopicView {

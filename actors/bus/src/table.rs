@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
 use foldhash::fast::RandomState;
@@ -13,10 +13,7 @@ use crate::group::Pick;
 use crate::hub::unpoisoned;
 use crate::matcher::Matcher;
 use crate::subscription::{Profile, Subscription};
-use crate::topic::{Pattern, Topic};
-
-/// How many topics are remembered with their routes; of others the route is looked up each time.
-const TOPICS_MAX: usize = 4096;
+use crate::topic::Pattern;
 
 /// Where a pattern leads.
 #[derive(Clone, Debug)]
@@ -68,47 +65,6 @@ impl Group {
     }
 }
 
-/// Who gets what is published on one topic, as of one generation of the table.
-#[derive(Debug, Default)]
-pub(crate) struct Route {
-    pub(crate) generation: u64,
-    pub(crate) targets: Vec<Target>,
-}
-
-/// A topic that somebody published on.
-#[derive(Debug)]
-pub(crate) struct TopicEntry {
-    pub(crate) topic: Topic,
-    pub(crate) label: u16,
-    pub(crate) published: AtomicU64,
-    route: RwLock<Arc<Route>>,
-}
-
-impl TopicEntry {
-    /// One of a topic that is not remembered, or not yet.
-    pub(crate) fn passing(topic: &Topic, label: u16) -> Arc<Self> {
-        Arc::new(Self {
-            topic: topic.clone(),
-            label,
-            published: AtomicU64::new(0),
-            route: RwLock::default(),
-        })
-    }
-
-    pub(crate) fn route(&self) -> Arc<Route> {
-        let route = unpoisoned(self.route.read());
-        Arc::clone(&route)
-    }
-
-    pub(crate) fn set_route(&self, route: &Arc<Route>) {
-        let mut known = unpoisoned(self.route.write());
-        // Another publisher may have found a newer one meanwhile.
-        if known.generation < route.generation {
-            *known = Arc::clone(route);
-        }
-    }
-}
-
 /// What tells subscriptions of agents apart: one who subscribes again means the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -127,7 +83,6 @@ pub(crate) struct Table {
     pub(crate) subscriptions: HashMap<SubscriptionId, Arc<Subscription>, RandomState>,
     /// Who takes what is sent to a path.
     pub(crate) agents: HashMap<Arc<str>, Arc<Subscription>, RandomState>,
-    pub(crate) topics: HashMap<Topic, Arc<TopicEntry>, RandomState>,
     keys: HashMap<Key, SubscriptionId, RandomState>,
     groups: HashMap<(Arc<str>, Pattern), Arc<Group>, RandomState>,
     next: u64,
@@ -145,19 +100,6 @@ impl Table {
     pub(crate) fn next_id(&mut self) -> SubscriptionId {
         self.next += 1;
         SubscriptionId(self.next)
-    }
-
-    /// Whether another topic can be remembered.
-    pub(crate) fn has_room_for_topics(&self) -> bool {
-        self.topics.len() < TOPICS_MAX
-    }
-
-    pub(crate) fn topic(&mut self, topic: &Topic, label: u16) -> Arc<TopicEntry> {
-        if !self.has_room_for_topics() && !self.topics.contains_key(topic) {
-            return TopicEntry::passing(topic, label);
-        }
-        let entry = self.topics.entry(topic.clone());
-        Arc::clone(entry.or_insert_with(|| TopicEntry::passing(topic, label)))
     }
 
     /// The subscription of the same subscriber to the same.
