@@ -54,7 +54,11 @@ fn what_was_taken_and_not_used_comes_again_to_whoever_subscribes_again() {
     }
     assert_eq!(said(&first.try_next().unwrap().envelope), "0");
     // Nothing but a batch is in its hand.
-    let mut second = named(&bus, all_of("a", "team/x").terms(Terms::default().bound(99)), &Slot::default());
+    let mut second = named(
+        &bus,
+        all_of("a", "team/x").terms(Terms::default().bound(99)),
+        &Slot::default(),
+    );
     first.let_go();
     tell_again(&bus);
     assert_eq!(heard(&mut second), ["1", "2", "3", "4", "5", "6", "7", "8"]);
@@ -107,7 +111,10 @@ fn heirs_get_what_their_filter_and_their_team_may_have() {
     let told: Vec<_> = dead.iter().map(|one| (one.cause, said(&one.envelope))).collect();
     assert_eq!(
         told,
-        [(Cause::Closed, "secret".to_owned()), (Cause::Closed, "large".to_owned())]
+        [
+            (Cause::Closed, "secret".to_owned()),
+            (Cause::Closed, "large".to_owned())
+        ]
     );
     assert_eq!((balanced(&bus).offered, bus.tally().dead), (3, 2));
 }
@@ -244,13 +251,19 @@ fn one_poisonous_envelope_dies_and_leaves_the_breaker_closed() {
 #[test]
 fn a_filter_accepts_no_payload_that_it_cannot_read() {
     let bus = bus();
-    for text in ["payload eq null", "not payload.a exists", "kind eq \"odd\" or payload.a eq 1"] {
+    for text in [
+        "payload eq null",
+        "not payload.a exists",
+        "kind eq \"odd\" or payload.a eq 1",
+    ] {
         let listener = bus.listen(all_of("a", "x").filter(Filter::new(text).unwrap())).unwrap();
         let odd = Draft::new("odd", Payload::json_text(b"1e999").unwrap());
         assert_eq!(bus.publish("me", &topic("a"), odd).unwrap().matched, 0, "{text}");
         drop(listener);
     }
-    let mut listener = bus.listen(all_of("a", "x").filter(Filter::new("kind eq \"odd\"").unwrap())).unwrap();
+    let mut listener = bus
+        .listen(all_of("a", "x").filter(Filter::new("kind eq \"odd\"").unwrap()))
+        .unwrap();
     let odd = Draft::new("odd", Payload::json_text(b"1e999").unwrap());
     assert_eq!(bus.publish("me", &topic("a"), odd).unwrap().matched, 1);
     assert!(listener.try_next().is_some());
@@ -381,7 +394,11 @@ fn every_envelope_has_one_end_whoever_comes_and_goes_meanwhile() {
             chaos.step();
             let tally = chaos.bus.tally();
             assert!(tally.is_balanced(), "seed {seed}: {tally:?}");
-            assert!(tally.offered >= chaos.matched, "seed {seed}: {tally:?}, matched {}", chaos.matched);
+            assert!(
+                tally.offered >= chaos.matched,
+                "seed {seed}: {tally:?}, matched {}",
+                chaos.matched
+            );
         }
         chaos.end();
     }
@@ -392,7 +409,7 @@ fn every_envelope_has_one_end_under_threads() {
     const MANY: u64 = 4_000;
     let bus = bus();
     let slot = Slot::default();
-    let all = |turn: u64| all_of("a", "team/x").terms(unbounded(Class::AtMostOnce).bound(usize::MAX - turn as usize % 2));
+    let all = |turn: usize| all_of("a", "team/x").terms(unbounded(Class::AtMostOnce).bound(usize::MAX - turn % 2));
     let mut steady = named(&bus, all(0), &slot);
     let is_done = std::sync::atomic::AtomicBool::new(false);
     let matched: u64 = std::thread::scope(|scope| {
@@ -417,8 +434,12 @@ fn every_envelope_has_one_end_under_threads() {
         scope.spawn(|| {
             while !is_done.load(Ordering::Relaxed) {
                 let member = || {
-                    bus.listen(all_of("a", "team/m").terms(unbounded(Class::AtLeastOnce)).group("g", Pick::RoundRobin))
-                        .unwrap()
+                    bus.listen(
+                        all_of("a", "team/m")
+                            .terms(unbounded(Class::AtLeastOnce))
+                            .group("g", Pick::RoundRobin),
+                    )
+                    .unwrap()
                 };
                 let (one, two) = (member(), member());
                 drop((one, two));

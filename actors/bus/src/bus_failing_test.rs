@@ -218,10 +218,7 @@ fn a_subscription_ends_when_its_agent_has_left_the_tree() {
             (1, Cause::Closed, id)
         );
         let told = bus.replay(dead[0].number).unwrap_err();
-        assert!(
-            matches!(told, crate::error::ReplayError::NobodyTakes { .. }),
-            "{told}"
-        );
+        assert!(matches!(told, crate::error::ReplayError::NobodyTakes { .. }), "{told}");
         // Who subscribes in its place gets it.
         let (next, habit) = ear("next", acknowledges);
         bus.subscribe(all_of("*", "team/ear"), &next.address()).unwrap();

@@ -39,7 +39,9 @@ pub enum Error {
     #[error(transparent)]
     Journal(#[from] triarch_journal::Error),
     /// The journal has no room for the largest payload.
-    #[error("a payload of {payload_max} bytes needs records of {needed} in the journal, and {found} are allowed; raise its record_bytes_max, or lower bus.payload_max")]
+    #[error(
+        "a payload of {payload_max} bytes needs records of {needed} in the journal, and {found} are allowed; raise its record_bytes_max, or lower bus.payload_max"
+    )]
     SmallRecords {
         /// The largest payload.
         payload_max: usize,

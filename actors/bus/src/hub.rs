@@ -162,7 +162,9 @@ impl Hub {
 
     /// Delivers what is on disk by now to whoever subscribes to what comes.
     pub(crate) fn deliver_stored(self: &Arc<Self>, envelope: Envelope) -> usize {
-        let Some(topic) = envelope.topic().cloned() else { return 0 };
+        let Some(topic) = envelope.topic().cloned() else {
+            return 0;
+        };
         let entry = self.topic(&topic);
         let route = self.route(&entry);
         self.publish(&entry, &route, envelope).matched

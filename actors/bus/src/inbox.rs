@@ -418,7 +418,9 @@ impl Inbox {
         }
         // The first handed out stays the first that is due.
         let latest = now + terms.ack_within;
-        self.in_hand.values_mut().for_each(|hand| hand.due = hand.due.min(latest));
+        self.in_hand
+            .values_mut()
+            .for_each(|hand| hand.due = hand.due.min(latest));
         while self.waiting() > terms.bound && self.queued > 0 {
             let least_urgent = self.lanes.iter_mut().rev().find(|lane| !lane.is_empty());
             let surplus = least_urgent.and_then(|lane| match terms.when_full {

@@ -16,7 +16,7 @@ fn item(number: u64, priority: Priority, until: Option<Moment>) -> Item {
         from: "a".into(),
         to: Destination::Topic(Topic::new("t").unwrap()),
         kind: "k".into(),
-            key: None,
+        key: None,
         priority,
         ttl_ms: None,
         correlation: None,
@@ -121,7 +121,11 @@ fn a_full_inbox_drops_its_oldest_or_the_newest_or_makes_it_a_dead_letter() {
     ] {
         let mut bench = once(2, when_full);
         (1..=3).for_each(|number| bench.offer(plain(number)));
-        assert_eq!(bench.lend(9).iter().map(number).collect::<Vec<_>>(), left, "{when_full:?}");
+        assert_eq!(
+            bench.lend(9).iter().map(number).collect::<Vec<_>>(),
+            left,
+            "{when_full:?}"
+        );
         let tally = bench.inbox.tally();
         let is_dead = u64::from(when_full == WhenFull::DeadLetter);
         assert_eq!(

@@ -41,7 +41,11 @@ impl TopicEntry {
     pub(crate) fn set_route(&self, route: &Arc<Route>) {
         // Another publisher may have found a newer one meanwhile.
         self.route.rcu(|known| {
-            let newest = if known.generation < route.generation { route } else { known };
+            let newest = if known.generation < route.generation {
+                route
+            } else {
+                known
+            };
             Arc::clone(newest)
         });
     }

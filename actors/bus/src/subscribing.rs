@@ -183,7 +183,12 @@ impl Bus {
         Ok(Listener::new(self.clone(), id, ear))
     }
 
-    pub(crate) fn add(&self, what: Subscribe, bell: Arc<dyn Bell>, has_key: bool) -> Result<SubscriptionId, SubscribeError> {
+    pub(crate) fn add(
+        &self,
+        what: Subscribe,
+        bell: Arc<dyn Bell>,
+        has_key: bool,
+    ) -> Result<SubscriptionId, SubscribeError> {
         self.check_form(&what.subscriber)?;
         if let Ok(topic) = Topic::new(what.pattern.as_str()) {
             let checked = self.0.access.check(&what.subscriber, "subscribe to", &topic);
@@ -226,7 +231,10 @@ impl Bus {
         let key = name.clone().map(|name| (Arc::clone(&what.subscriber), name));
         let bookmark = key.and_then(|key| self.0.archive.bookmarks().into_iter().find(|(one, _)| *one == key));
         if let Some((_, other)) = bookmark.filter(|(_, bookmark)| bookmark.log != log) {
-            return Err(SubscribeError::OtherLog { log: other.log, pattern: pattern.clone() });
+            return Err(SubscribeError::OtherLog {
+                log: other.log,
+                pattern: pattern.clone(),
+            });
         }
         let start = start.unwrap_or_default();
         Ok(Some(Reads { log, start, name }))

@@ -235,7 +235,7 @@ impl Subscription {
     ) -> Option<T> {
         let mut effects = Vec::new();
         let mut desk = lock(&self.desk);
-        self.settle_lent(&mut desk, hub, |inbox| inbox.used(used));
+        Self::settle_lent(&mut desk, hub, |inbox| inbox.used(used));
         let is_present = desk.era == era;
         let has_more = is_present && !desk.is_closed && self.pull(&mut desk, hub, now, &mut effects);
         let before = effects.len();
@@ -262,7 +262,7 @@ impl Subscription {
         let mut effects = Vec::new();
         let mut desk = lock(&self.desk);
         let is_closed = desk.is_closed;
-        self.settle_lent(&mut desk, hub, |inbox| {
+        Self::settle_lent(&mut desk, hub, |inbox| {
             inbox.used(used);
             if is_closed {
                 inbox.forfeit(unused, &mut effects);
@@ -285,7 +285,7 @@ impl Subscription {
     }
 
     /// What was lent may come back after the end, when the account is with the hub.
-    fn settle_lent(&self, desk: &mut MutexGuard<'_, Desk>, hub: &Hub, settle: impl FnOnce(&mut Inbox)) {
+    fn settle_lent(desk: &mut MutexGuard<'_, Desk>, hub: &Hub, settle: impl FnOnce(&mut Inbox)) {
         let before = desk.is_closed.then(|| desk.inbox.tally());
         settle(&mut desk.inbox);
         if let Some(before) = before {

@@ -83,10 +83,7 @@ impl Timers {
                 None => self.hub.forget_reminder(due, id),
             }
         }
-        let clocks = Clocks {
-            now,
-            wall: timestamp(),
-        };
+        let clocks = Clocks { now, wall: timestamp() };
         lock(&self.hub.agenda).look_at(clocks);
         loop {
             let due = lock(&self.hub.agenda).due(clocks);

@@ -106,7 +106,9 @@ impl Archive {
 
     pub(crate) fn logs(&self) -> Vec<(Pattern, SharedLog)> {
         let logs = unpoisoned(self.logs.read());
-        logs.iter().map(|(pattern, log)| (pattern.clone(), Arc::clone(log))).collect()
+        logs.iter()
+            .map(|(pattern, log)| (pattern.clone(), Arc::clone(log)))
+            .collect()
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -214,7 +216,9 @@ impl Archive {
         drop(began);
         let mut logs = unpoisoned(self.logs.write());
         for (pattern, mut log) in replay.logs {
-            let shared = logs.entry(pattern.clone()).or_insert_with(|| Arc::new(RwLock::new(Log::new(UNLISTED))));
+            let shared = logs
+                .entry(pattern.clone())
+                .or_insert_with(|| Arc::new(RwLock::new(Log::new(UNLISTED))));
             if let Some((_, retention)) = self.rules.iter().find(|(rule, _)| *rule == pattern) {
                 log.keep_by(*retention);
             }
@@ -286,17 +290,17 @@ impl Replay {
         let mut replay = Self::default();
         if let Some(snapshot) = recovered.snapshot {
             for record in records_of(&snapshot.bytes) {
-                replay.take(Arc::from(record), rules)?;
+                replay.take(record, rules)?;
             }
         }
         for record in recovered.records {
-            replay.take(record?.bytes.into(), rules)?;
+            replay.take(&record?.bytes, rules)?;
         }
         Ok(replay)
     }
 
-    fn take(&mut self, bytes: Arc<[u8]>, rules: &[(Pattern, Retention)]) -> Result<(), ReplayFault> {
-        match Record::decode(&bytes)? {
+    fn take(&mut self, bytes: &[u8], rules: &[(Pattern, Retention)]) -> Result<(), ReplayFault> {
+        match Record::decode(bytes)? {
             Record::Stored {
                 log,
                 offset,
@@ -309,7 +313,7 @@ impl Replay {
                     topic,
                     published,
                     envelope_at: bytes.len() - envelope.len(),
-                    record: Arc::clone(&bytes),
+                    record: bytes.into(),
                 };
                 self.log(log, rules)?.push(offset, entry);
             }

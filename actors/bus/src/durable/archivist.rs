@@ -102,7 +102,15 @@ impl Agent for Archivist {
             unkept: 0,
             copied: None,
         };
-        archivist.tell_followers(&archivist.hub().archive.logs().into_iter().map(|(log, _)| log).collect::<Vec<_>>());
+        archivist.tell_followers(
+            &archivist
+                .hub()
+                .archive
+                .logs()
+                .into_iter()
+                .map(|(log, _)| log)
+                .collect::<Vec<_>>(),
+        );
         Ok(archivist)
     }
 

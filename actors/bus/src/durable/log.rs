@@ -167,7 +167,11 @@ mod tests {
         assert_eq!(offsets(&filled(&[(0, 1), (1000, 1)]), 0), [0, 1]);
         assert_eq!(offsets(&filled(&[(0, 1), (1001, 1)]), 0), [1]);
         let mut log = filled(&[(0, 500)]);
-        assert_eq!((log.first(), log.next(), log.bytes()), (0, 1, 500), "one that is too large alone");
+        assert_eq!(
+            (log.first(), log.next(), log.bytes()),
+            (0, 1, 500),
+            "one that is too large alone"
+        );
         log.trim(LogTime(1001));
         assert_eq!((log.first(), log.next(), log.bytes()), (1, 1, 0));
     }
@@ -182,6 +186,9 @@ mod tests {
         log.begin_at(9);
         assert_eq!((log.first(), log.next(), log.bytes()), (9, 9, 0));
         assert!(log.push(9, entry(5, 1)));
-        assert_eq!((offsets(&log, 0), offsets(&log, 50), log.last_time()), (vec![9], vec![], LogTime(5)));
+        assert_eq!(
+            (offsets(&log, 0), offsets(&log, 50), log.last_time()),
+            (vec![9], vec![], LogTime(5))
+        );
     }
 }

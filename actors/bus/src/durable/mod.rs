@@ -10,6 +10,10 @@
 //!
 //! Each pattern of the configuration is one log, with one count of offsets and one bound. A feed takes from the log what
 //! its inbox has room for, so that the log itself is the queue of whoever is slow.
+//!
+//! Logs are in memory too, as records, and the journal holds them with the cursors: a snapshot is the records that are kept.
+//! So reading asks nobody, a power cut is the journal's to bear, and a bound in bytes is a bound of memory. Cursors go to
+//! disk with whatever is published, or alone; one round at a time, however many acknowledge.
 
 mod archive;
 mod archivist;
@@ -25,6 +29,6 @@ pub(crate) use archivist::{Archivist, GROUP_NEEDS, Order, Settings};
 pub(crate) use copyist::Copyist;
 pub(crate) use cursor::CursorKey;
 pub(crate) use feed::Feed;
-pub(crate) use log::Retention;
 pub use feed::Start;
+pub(crate) use log::Retention;
 pub use reading::{CursorView, LogView, Stored, StoredEnvelope};

@@ -135,7 +135,9 @@ impl Bus {
         let archive = &self.0.archive;
         let view = |((subscriber, name), bookmark): (super::CursorKey, super::archive::Bookmark)| {
             let floor = lock(&bookmark.cursor).floor();
-            let next = archive.log(&bookmark.log).map_or(0, |log| unpoisoned(log.read()).next());
+            let next = archive
+                .log(&bookmark.log)
+                .map_or(0, |log| unpoisoned(log.read()).next());
             CursorView {
                 subscriber,
                 name,

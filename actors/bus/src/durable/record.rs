@@ -31,7 +31,9 @@ pub(crate) enum Record<'a> {
 /// Why a record of the journal is not understood.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordError {
-    #[error("a record of the bus is of version {0}, and this runtime reads version {VERSION}; start the one that wrote it")]
+    #[error(
+        "a record of the bus is of version {0}, and this runtime reads version {VERSION}; start the one that wrote it"
+    )]
     UnknownVersion(u8),
     #[error("a record of the bus is not understood: {0}; restore the folder from a backup")]
     Damaged(#[from] postcard::Error),

@@ -14,7 +14,8 @@ fn text(stored: &StoredEnvelope) -> String {
 }
 
 fn all(bus: &Bus) -> Vec<StoredEnvelope> {
-    bus.stored(&Pattern::new("log.**").unwrap(), Start::First, usize::MAX).unwrap()
+    bus.stored(&Pattern::new("log.**").unwrap(), Start::First, usize::MAX)
+        .unwrap()
 }
 
 #[tokio::test]
@@ -50,7 +51,11 @@ async fn after_a_failed_sync_the_log_is_what_is_on_disk() {
         let there: Vec<_> = all(&house.bus).iter().map(text).collect();
         let is_adopted = there.len() == 3;
         assert_eq!(stored.offset, 1 + u64::from(is_adopted), "{there:?}");
-        let expected: &[&str] = if is_adopted { &["0", "unknown", "1"] } else { &["0", "1"] };
+        let expected: &[&str] = if is_adopted {
+            &["0", "unknown", "1"]
+        } else {
+            &["0", "1"]
+        };
         assert_eq!(there, expected);
         assert_eq!(heard(&mut named, expected.len()).await, expected);
         house.stop().await;
@@ -76,13 +81,13 @@ impl Story {
         let house = House::with(Arc::new(disk.clone()), config(), journal, run).await;
         let terms = Terms::of(Class::AtLeastOnce).bound(5);
         let mut clerk = house.listen(all_of("log.*", "team/clerk").named("n").from(Start::First).terms(terms));
-        if chance.next_u64() % 3 == 0 {
+        if chance.next_u64().is_multiple_of(3) {
             disk.fail(Call::Sync, chance.next_u64() % 8, Fault::PowerCut);
         }
         let mut unsettled = Vec::new();
         let mut kept = Vec::new();
         for _ in 0..chance.next_u64() % 20 {
-            if chance.next_u64() % 2 == 0 {
+            if chance.next_u64().is_multiple_of(2) {
                 let number = self.next;
                 self.next += 1;
                 match house.say("log.a", &number.to_string()).await {
@@ -95,7 +100,7 @@ impl Story {
             } else if let Some(delivery) = clerk.try_next() {
                 let number = said(&delivery).parse().unwrap();
                 assert!(!self.settled.contains(&number), "{number} was settled, and came again");
-                if chance.next_u64() % 3 == 0 {
+                if chance.next_u64().is_multiple_of(3) {
                     kept.push(delivery);
                 } else if delivery.acknowledge() {
                     self.heard.insert(number);
@@ -115,7 +120,11 @@ impl Story {
         assert_eq!(offsets, (0..stored.len() as u64).collect::<Vec<_>>());
         let there: Vec<u64> = stored.iter().map(|one| text(one).parse().unwrap()).collect();
         assert!(there.is_sorted() && self.acknowledged.iter().all(|number| there.contains(number)));
-        let left: BTreeSet<_> = there.iter().filter(|number| !self.heard.contains(number)).copied().collect();
+        let left: BTreeSet<_> = there
+            .iter()
+            .filter(|number| !self.heard.contains(number))
+            .copied()
+            .collect();
         let mut clerk = house.listen(all_of("log.*", "team/clerk").named("n"));
         let mut heard = BTreeSet::new();
         while house.bus.cursors().first().is_none_or(|cursor| cursor.lag > 0) {
@@ -173,13 +182,18 @@ async fn a_snapshot_stands_for_the_log_and_its_cursors() {
             assert!(next(&mut clerk).await.acknowledge());
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("a snapshot is taken");
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("a snapshot is taken");
     house.say("log.a", "last").await.unwrap();
     let (logs, cursors, stored) = (house.bus.logs(), house.bus.cursors(), all(&house.bus));
     disk.cut_power();
     drop(clerk);
     house.stop().await;
     let house = House::with(Arc::new(disk), config, journal, 2).await;
-    assert_eq!((house.bus.logs(), house.bus.cursors(), all(&house.bus)), (logs, cursors, stored));
+    assert_eq!(
+        (house.bus.logs(), house.bus.cursors(), all(&house.bus)),
+        (logs, cursors, stored)
+    );
     house.stop().await;
 }

@@ -16,13 +16,21 @@ const FOLDER: &str = "TRIARCH_BUS_KILLED_IN";
 const KILLED: &str = "kills::whoever_is_killed_publishes_and_acknowledges_until_then";
 
 fn clerk(house: &House) -> Listener {
-    house.listen(all_of("log.*", "team/clerk").named("n").from(Start::First).terms(Terms::of(Class::AtLeastOnce)))
+    house.listen(
+        all_of("log.*", "team/clerk")
+            .named("n")
+            .from(Start::First)
+            .terms(Terms::of(Class::AtLeastOnce)),
+    )
 }
 
 #[test]
 fn whoever_is_killed_publishes_and_acknowledges_until_then() {
     let Ok(folder) = env::var(FOLDER) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let house = House::on(Arc::new(RealDisk::at(folder).unwrap())).await;
         let mut clerk = clerk(&house);
@@ -58,7 +66,11 @@ fn killed(folder: &Path, patience: u64) -> (u64, u64) {
         let words: Vec<_> = line.strip_suffix('.').unwrap_or_default().split(' ').collect();
         if let ["stored", offset, what, floor] = words[..] {
             last = offset.parse().unwrap();
-            settled = if what == "settled" { floor.parse().unwrap() } else { settled };
+            settled = if what == "settled" {
+                floor.parse().unwrap()
+            } else {
+                settled
+            };
             count += 1;
         }
         if count >= patience {
@@ -77,10 +89,18 @@ async fn of_what_was_acknowledged_before_a_kill_nothing_is_lost_and_nothing_come
         let (last, settled) = killed(folder.path(), 1 + round * 7 % 23);
         let house = House::on(Arc::new(RealDisk::at(folder.path()).unwrap())).await;
         let log = house.bus.logs()[0].clone();
-        assert!(log.next > last, "offset {last} was acknowledged before kill {round}, and the log ends at {}", log.next);
+        assert!(
+            log.next > last,
+            "offset {last} was acknowledged before kill {round}, and the log ends at {}",
+            log.next
+        );
         assert!(house.bus.cursors()[0].floor >= settled, "kill {round}");
         let mut clerk = clerk(&house);
-        let all = house.bus.stored(&Pattern::new("log.a").unwrap(), Start::Offset(house.bus.cursors()[0].floor), 1);
+        let all = house.bus.stored(
+            &Pattern::new("log.a").unwrap(),
+            Start::Offset(house.bus.cursors()[0].floor),
+            1,
+        );
         let first = all.unwrap().first().map(|one| one.envelope.id);
         assert_eq!(Some(next(&mut clerk).await.envelope.id), first, "kill {round}");
         drop(clerk);

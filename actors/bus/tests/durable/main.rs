@@ -1,4 +1,9 @@
 //! Durable topics, on disks that fail and under kills.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what fails to unwrap here fails the test"
+)]
 
 mod failing;
 mod kills;
@@ -45,8 +50,12 @@ impl House {
         let instruments = Instruments::with_tree(&[BUS, JOURNALS]).unwrap();
         let bus = Bus::new(config, run, &instruments).unwrap();
         let room = room_on(&bus, disk, journal, &instruments).unwrap();
-        let root = Root::new().instruments(instruments).supervisor(room);
-        let tree = root.start().await.unwrap();
+        let tree = Root::new()
+            .instruments(instruments)
+            .supervisor(room)
+            .start()
+            .await
+            .unwrap();
         Self { bus, tree }
     }
 
@@ -87,7 +96,9 @@ fn said(delivery: &Delivery) -> String {
 }
 
 async fn next(listener: &mut Listener) -> Delivery {
-    tokio::time::timeout(PATIENCE, listener.next()).await.expect("something comes")
+    tokio::time::timeout(PATIENCE, listener.next())
+        .await
+        .expect("something comes")
 }
 
 /// The next `count`, all acknowledged.

@@ -12,7 +12,11 @@ async fn what_is_acknowledged_is_read_again_in_another_life_of_the_runtime() {
         let stored = house.say("log.a", &number.to_string()).await.unwrap();
         assert_eq!((stored.offset, stored.matched), (number, 1));
     }
-    assert_eq!(house.say("other.a", "x").await.unwrap().offset, 0, "each log counts for itself");
+    assert_eq!(
+        house.say("other.a", "x").await.unwrap().offset,
+        0,
+        "each log counts for itself"
+    );
     assert_eq!(heard(&mut live, 5).await, numbers(0..5));
     let all = Pattern::new("log.**").unwrap();
     let before = house.bus.stored(&all, Start::First, 99).unwrap();
@@ -45,7 +49,11 @@ async fn whoever_comes_later_begins_where_it_likes() {
         ("log.**", Start::Next, vec![]),
     ] {
         let mut listener = house.listen(all_of(pattern, "team/late").from(start));
-        assert_eq!(heard(&mut listener, expected.len()).await, expected, "{pattern} {start:?}");
+        assert_eq!(
+            heard(&mut listener, expected.len()).await,
+            expected,
+            "{pattern} {start:?}"
+        );
         house.say("log.even", "more").await.unwrap();
         assert_eq!(heard(&mut listener, 1).await, ["more"], "{pattern} {start:?}");
         let again = house.bus.stored(&Pattern::new(pattern).unwrap(), start, 99).unwrap();
@@ -67,7 +75,10 @@ async fn a_name_goes_on_where_it_acknowledged() {
     let house = House::on(Arc::new(disk.clone())).await;
     let named = || {
         let terms = Terms::default().bound(4);
-        all_of("log.*", "team/clerk").named("books").from(Start::First).terms(terms)
+        all_of("log.*", "team/clerk")
+            .named("books")
+            .from(Start::First)
+            .terms(terms)
     };
     for number in 0..10 {
         house.say("log.a", &number.to_string()).await.unwrap();
@@ -107,7 +118,10 @@ async fn a_name_is_one_subscription_whatever_its_pattern_and_stays_in_its_log() 
     let house = House::on(Arc::new(SimDisk::new(4))).await;
     let named = |pattern: &str| all_of(pattern, "team/clerk").named("books").from(Start::First);
     for number in 0..4 {
-        house.say(["log.a", "log.b"][number % 2], &number.to_string()).await.unwrap();
+        house
+            .say(["log.a", "log.b"][number % 2], &number.to_string())
+            .await
+            .unwrap();
     }
     let mut first = house.listen(named("log.a"));
     assert_eq!(heard(&mut first, 1).await, ["0"]);
@@ -115,7 +129,11 @@ async fn a_name_is_one_subscription_whatever_its_pattern_and_stays_in_its_log() 
     assert_eq!(first.subscription(), second.subscription());
     assert!(house.bus.subscriptions()[0].class == Class::AtLeastOnce);
     house.say("log.b", "4").await.unwrap();
-    assert_eq!(heard(&mut second, 2).await, ["2", "4"], "what waits comes, and what was passed does not");
+    assert_eq!(
+        heard(&mut second, 2).await,
+        ["2", "4"],
+        "what waits comes, and what was passed does not"
+    );
     for (refused, is_it) in [
         (named("other.*"), false),
         (named("log.*").group("g", Pick::Random), true),
@@ -196,7 +214,11 @@ async fn who_reads_what_is_seldom_for_it_finds_all_of_it_among_many() {
     let house = House::on(Arc::new(SimDisk::new(7))).await;
     let (bus, patience) = (&house.bus, PATIENCE);
     let publish = async |number: u64| {
-        let at = if number % 4_999 == 0 { "log.rare" } else { "log.common" };
+        let at = if number.is_multiple_of(4_999) {
+            "log.rare"
+        } else {
+            "log.common"
+        };
         let draft = Draft::new("n", Payload::bytes(number.to_string().as_bytes()));
         tokio::time::timeout(patience, bus.publish_durably("team/me", &topic(at), draft)).await
     };
@@ -208,7 +230,11 @@ async fn who_reads_what_is_seldom_for_it_finds_all_of_it_among_many() {
     }
     let mut rare = house.listen(all_of("log.rare", "team/rare").named("n").from(Start::First));
     assert_eq!(heard(&mut rare, 3).await, ["0", "4999", "9998"]);
-    let mut all = house.listen(all_of("log.**", "team/all").from(Start::First).terms(Terms::default().bound(64)));
+    let mut all = house.listen(
+        all_of("log.**", "team/all")
+            .from(Start::First)
+            .terms(Terms::default().bound(64)),
+    );
     assert_eq!(heard(&mut all, usize::try_from(MANY).unwrap()).await, numbers(0..MANY));
     house.stop().await;
 }
@@ -236,16 +262,36 @@ async fn a_durable_topic_takes_only_what_waits_for_the_disk_and_others_take_only
     let draft = || Draft::new("n", Payload::bytes(*b"x"));
     let sync = house.bus.publish("team/me", &topic("log.a"), draft()).unwrap_err();
     assert!(matches!(sync, PublishError::Durable { .. }), "{sync}");
-    let other = house.bus.publish_durably("team/me", &topic("plain"), draft()).await.unwrap_err();
+    let other = house
+        .bus
+        .publish_durably("team/me", &topic("plain"), draft())
+        .await
+        .unwrap_err();
     assert!(matches!(other, PublishError::NotDurable { .. }), "{other}");
     // What is planned goes to disk by itself.
     let mut listener = house.listen(all_of("log.*", "team/me").named("n"));
-    house.bus.publish_after("team/me", &topic("log.a"), draft(), Duration::ZERO).unwrap();
+    house
+        .bus
+        .publish_after("team/me", &topic("log.a"), draft(), Duration::ZERO)
+        .unwrap();
     assert_eq!(heard(&mut listener, 1).await, ["x"]);
-    assert_eq!(house.bus.stored(&Pattern::new("log.a").unwrap(), Start::First, 9).unwrap().len(), 1);
+    assert_eq!(
+        house
+            .bus
+            .stored(&Pattern::new("log.a").unwrap(), Start::First, 9)
+            .unwrap()
+            .len(),
+        1
+    );
     house.stop().await;
     let instruments = Instruments::with_tree(&[BUS]).unwrap();
     let bus = Bus::new(config(), 1, &instruments).unwrap();
-    let no_disk = bus.publish_durably("team/me", &topic("log.a"), draft()).await.unwrap_err();
-    assert!(matches!(no_disk, PublishError::Archive(ArchiveError::NoDisk)), "{no_disk}");
+    let no_disk = bus
+        .publish_durably("team/me", &topic("log.a"), draft())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(no_disk, PublishError::Archive(ArchiveError::NoDisk)),
+        "{no_disk}"
+    );
 }
