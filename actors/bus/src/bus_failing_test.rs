@@ -235,3 +235,39 @@ fn a_subscription_ends_when_its_agent_has_left_the_tree() {
         assert!(tree.stop().await.is_orderly());
     });
 }
+
+struct Clumsy;
+
+impl Message for Clumsy {}
+
+impl From<Arrivals> for Clumsy {
+    fn from(_: Arrivals) -> Self {
+        panic!("it drops what it is given")
+    }
+}
+
+struct Clown;
+
+impl Agent for Clown {
+    type Message = Clumsy;
+    type Spec = ();
+
+    async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Clumsy, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_subscriber_that_panics_when_it_is_told_harms_neither_publishers_nor_others() {
+    let bus = bus();
+    let clown = Child::of::<Clown>("clown", ());
+    bus.subscribe(all_of("a", "team/clown"), &clown.address()).unwrap();
+    let mut other = bus.listen(all_of("a", "team/other")).unwrap();
+    assert_eq!(bus.publish("me", &topic("a"), note("x")).unwrap().matched, 2);
+    assert_eq!(heard(&mut other), ["x"]);
+    assert_eq!((balanced(&bus).waiting, bus.0.unrung()), (1, 1));
+}

@@ -140,7 +140,7 @@
 //!   runtime runs.
 //! - A group cannot read a log.
 //! - After a disk has failed under a publication that is there nevertheless, only those who read the log get it.
-//! - A subscriber whose `From<Arrivals>` panics does so in whoever publishes.
+//! - A subscriber whose `From<Arrivals>` panics is told again two hundred times a second.
 #![forbid(unsafe_code)]
 
 mod access;

@@ -15,7 +15,7 @@ use crate::breaker::BreakerState;
 use crate::bus::Bus;
 use crate::codec::check_word;
 use crate::dead::{DeadLetter, Query, SubscriptionId};
-use crate::durable::Start;
+use crate::durable::{NAMES_MAX, Start};
 use crate::error::{ArchiveError, ReplayError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;
@@ -228,13 +228,17 @@ impl Bus {
         let log = log.ok_or_else(|| ArchiveError::NotOneLog {
             pattern: pattern.clone(),
         })?;
-        let key = name.clone().map(|name| (Arc::clone(&what.subscriber), name));
-        let bookmark = key.and_then(|key| self.0.archive.bookmarks().into_iter().find(|(one, _)| *one == key));
-        if let Some((_, other)) = bookmark.filter(|(_, bookmark)| bookmark.log != log) {
-            return Err(SubscribeError::OtherLog {
-                log: other.log,
-                pattern: pattern.clone(),
-            });
+        if let Some(name) = &name {
+            let key = (Arc::clone(&what.subscriber), Arc::clone(name));
+            if let Some(other) = self.0.archive.log_of_name(&key).filter(|other| *other != log) {
+                return Err(SubscribeError::OtherLog {
+                    log: other,
+                    pattern: pattern.clone(),
+                });
+            }
+            if !self.0.archive.has_room_for(&key) {
+                return Err(SubscribeError::Full { limit: NAMES_MAX });
+            }
         }
         let start = start.unwrap_or_default();
         Ok(Some(Reads { log, start, name }))

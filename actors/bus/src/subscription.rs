@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use triarch_supervision::clock::Moment;
@@ -40,8 +41,11 @@ pub(crate) trait Bell: Send + Sync {
 
 impl<M: Message + From<Arrivals>> Bell for Address<M> {
     fn ring(&self, arrivals: Arrivals) {
-        // What comes back is dropped, and tells the subscription by that.
-        drop(self.try_send(M::from(arrivals)));
+        // A panic there is the subscriber's own failure, and no business of whoever publishes. Arrivals that do not arrive
+        // are dropped, and tell the subscription by that.
+        if let Ok(message) = catch_unwind(AssertUnwindSafe(|| M::from(arrivals))) {
+            drop(self.try_send(message));
+        }
     }
 
     fn is_gone(&self) -> bool {

@@ -131,6 +131,19 @@ impl Pattern {
         parts.next().is_none()
     }
 
+    /// Whether there may be a topic that both stand for.
+    pub fn meets(&self, other: &Self) -> bool {
+        let mut parts = other.0.split('.');
+        for wanted in self.0.split('.') {
+            match parts.next() {
+                part if wanted == REST || part == Some(REST) => return true,
+                Some(part) if wanted == ONE || part == ONE || wanted == part => {}
+                _ => return false,
+            }
+        }
+        parts.next().is_none_or(|part| part == REST)
+    }
+
     /// Whether `topic` is one of those it stands for.
     pub fn matches(&self, topic: &Topic) -> bool {
         let mut parts = topic.as_str().split('.');
@@ -324,6 +337,24 @@ mod tests {
         ] {
             let covered = Pattern::new(one).unwrap().covers(&Pattern::new(other).unwrap());
             assert_eq!(covered, covers, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_where_a_topic_could_be_of_both() {
+        for (one, other, meet) in [
+            ("a.b", "a.b", true),
+            ("a.b", "a.c", false),
+            ("a.*", "*.b", true),
+            ("a.*", "a", false),
+            ("a.*", "a.b.c", false),
+            ("a.**", "a", true),
+            ("a.**", "*.*.*", true),
+            ("a.**", "b.**", false),
+            ("a.b", "**", true),
+        ] {
+            let (one, other) = (Pattern::new(one).unwrap(), Pattern::new(other).unwrap());
+            assert_eq!((one.meets(&other), other.meets(&one)), (meet, meet), "{one} {other}");
         }
     }
 

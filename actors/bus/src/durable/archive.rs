@@ -20,6 +20,9 @@ use crate::hub::{lock, unpoisoned};
 use crate::subscription::Subscription;
 use crate::topic::{Pattern, Topic, TopicError};
 
+/// How many names there may be.
+pub(crate) const NAMES_MAX: usize = 1 << 16;
+
 /// A log, and what its readers need of it.
 pub(crate) type SharedLog = Arc<RwLock<Log>>;
 
@@ -52,6 +55,8 @@ pub(crate) struct Archive {
 pub(crate) struct Replay {
     logs: BTreeMap<Pattern, Log>,
     bookmarks: BTreeMap<CursorKey, (Pattern, Cursor)>,
+    /// Bytes of records behind the snapshot.
+    unkept: u64,
 }
 
 /// Why a journal is not understood.
@@ -88,6 +93,10 @@ impl Archive {
 
     // ---- which log ----
 
+    pub(crate) fn rules(&self) -> &[(Pattern, Retention)] {
+        &self.rules
+    }
+
     /// The log of a topic, where it is durable.
     pub(crate) fn log_of(&self, topic: &Topic) -> Option<&Pattern> {
         let rule = self.rules.iter().find(|(pattern, _)| pattern.matches(topic));
@@ -96,8 +105,9 @@ impl Archive {
 
     /// The log that has all that a pattern stands for.
     pub(crate) fn log_over(&self, wanted: &Pattern) -> Option<&Pattern> {
-        let rule = self.rules.iter().find(|(pattern, _)| pattern.covers(wanted));
+        let rule = self.rules.iter().find(|(pattern, _)| pattern.meets(wanted));
         rule.map(|(pattern, _)| pattern)
+            .filter(|pattern| pattern.covers(wanted))
     }
 
     pub(crate) fn log(&self, pattern: &Pattern) -> Option<SharedLog> {
@@ -131,23 +141,33 @@ impl Archive {
 
     // ---- cursors ----
 
-    /// The cursor of a name; a new one begins at `floor`. None where the name is one of another log.
-    pub(crate) fn bookmark(&self, key: &CursorKey, log: &Pattern, floor: u64) -> Option<Arc<Mutex<Cursor>>> {
+    /// The cursor of a name; a new one, or one of a log that is not asked for, begins at `floor`.
+    pub(crate) fn bookmark(&self, key: &CursorKey, log: &Pattern, floor: u64) -> Arc<Mutex<Cursor>> {
         let mut bookmarks = lock(&self.bookmarks);
-        let mut is_first = false;
-        let bookmark = bookmarks.entry(key.clone()).or_insert_with(|| {
-            is_first = true;
-            Bookmark {
-                log: log.clone(),
-                cursor: Arc::new(Mutex::new(Cursor::at(floor))),
-            }
-        });
-        let cursor = (bookmark.log == *log).then(|| Arc::clone(&bookmark.cursor));
-        drop(bookmarks);
-        if is_first {
-            self.has_moved(key);
+        if let Some(bookmark) = bookmarks.get(key).filter(|bookmark| bookmark.log == *log) {
+            return Arc::clone(&bookmark.cursor);
         }
+        let cursor = Arc::new(Mutex::new(Cursor::at(floor)));
+        let bookmark = Bookmark {
+            log: log.clone(),
+            cursor: Arc::clone(&cursor),
+        };
+        bookmarks.insert(key.clone(), bookmark);
+        drop(bookmarks);
+        self.has_moved(key);
         cursor
+    }
+
+    /// Where a name has its place, as long as the configuration has that log.
+    pub(crate) fn log_of_name(&self, key: &CursorKey) -> Option<Pattern> {
+        let log = lock(&self.bookmarks).get(key)?.log.clone();
+        self.rules.iter().any(|(pattern, _)| *pattern == log).then_some(log)
+    }
+
+    /// Whether there is room for another name.
+    pub(crate) fn has_room_for(&self, key: &CursorKey) -> bool {
+        let bookmarks = lock(&self.bookmarks);
+        bookmarks.len() < NAMES_MAX || bookmarks.contains_key(key)
     }
 
     pub(crate) fn bookmarks(&self) -> Vec<(CursorKey, Bookmark)> {
@@ -294,9 +314,15 @@ impl Replay {
             }
         }
         for record in recovered.records {
-            replay.take(&record?.bytes, rules)?;
+            let bytes = record?.bytes;
+            replay.unkept += bytes.len() as u64;
+            replay.take(&bytes, rules)?;
         }
         Ok(replay)
+    }
+
+    pub(crate) const fn unkept(&self) -> u64 {
+        self.unkept
     }
 
     fn take(&mut self, bytes: &[u8], rules: &[(Pattern, Retention)]) -> Result<(), ReplayFault> {
@@ -340,11 +366,5 @@ impl Replay {
         let rule = rules.iter().find(|(rule, _)| *rule == pattern);
         let retention = rule.map_or(UNLISTED, |(_, retention)| *retention);
         Ok(self.logs.entry(pattern).or_insert_with(|| Log::new(retention)))
-    }
-}
-
-impl Archive {
-    pub(crate) fn rules(&self) -> &[(Pattern, Retention)] {
-        &self.rules
     }
 }

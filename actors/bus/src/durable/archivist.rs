@@ -28,6 +28,8 @@ pub(crate) const GROUP_NEEDS: usize = 2 * GROUP_BYTES;
 const RECORD_WEIGHT: usize = 64;
 /// A snapshot is taken after so many bytes of records, or as many as the logs have, if those are more.
 const UNKEPT_BYTES: u64 = 64 << 20;
+/// One that is not written is tried again after so many more.
+const COPY_AGAIN_BYTES: u64 = 16 << 20;
 /// How often cursors that could not be written are tried again.
 const CURSORS_EVERY: Duration = Duration::from_secs(1);
 
@@ -70,6 +72,8 @@ pub(crate) struct Archivist {
     unkept: u64,
     /// Those of them that the snapshot under way stands for.
     copied: Option<u64>,
+    /// After one that was not written the next is tried with so many.
+    copy_from: u64,
 }
 
 #[derive(Debug)]
@@ -92,15 +96,16 @@ impl Agent for Archivist {
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        let writer = recover(&settings).await?;
+        let (writer, unkept) = recover(&settings).await?;
         ctx.send_every(CURSORS_EVERY, || Order::Cursors);
         let archivist = Self {
             settings,
             writer,
             group: Vec::new(),
             group_bytes: 0,
-            unkept: 0,
+            unkept,
             copied: None,
+            copy_from: 0,
         };
         archivist.tell_followers(
             &archivist
@@ -125,7 +130,10 @@ impl Agent for Archivist {
             }
             Order::Copied { is_written } => {
                 let copied = self.copied.take().unwrap_or_default();
-                self.unkept -= if is_written { copied } else { 0 };
+                if is_written {
+                    self.unkept -= copied;
+                }
+                self.copy_from = if is_written { 0 } else { self.unkept + COPY_AGAIN_BYTES };
             }
         }
         if self.group_bytes >= GROUP_BYTES {
@@ -147,13 +155,14 @@ impl Agent for Archivist {
     }
 }
 
-/// Reads what is on disk, and wins the right to write there.
-async fn recover(settings: &Settings) -> Result<Writer, Failure> {
+/// Reads what is on disk, and wins the right to write there; tells how many bytes of records no snapshot stands for.
+async fn recover(settings: &Settings) -> Result<(Writer, u64), Failure> {
     let (writer, recovered) = settings.journal.recover().await?;
     let rules = settings.hub.archive.rules().to_vec();
-    let replay = tokio::task::spawn_blocking(move || Replay::of(recovered, &rules)).await?;
-    settings.hub.archive.install(replay?);
-    Ok(writer)
+    let replay = tokio::task::spawn_blocking(move || Replay::of(recovered, &rules)).await??;
+    let unkept = replay.unkept();
+    settings.hub.archive.install(replay);
+    Ok((writer, unkept))
 }
 
 impl Archivist {
@@ -212,7 +221,7 @@ impl Archivist {
         match why {
             WriteError::Full(_) if self.writer.renew().is_ok() => {}
             WriteError::Refused(_) => {}
-            _ => self.writer = recover(&self.settings).await?,
+            _ => (self.writer, self.unkept) = recover(&self.settings).await?,
         }
         Ok(())
     }
@@ -305,9 +314,11 @@ impl Archivist {
     /// Keeps the journal short.
     fn copy_if_due(&mut self, ctx: &Context<Self>) -> Result<(), Failure> {
         let archive = &self.settings.hub.archive;
-        if self.copied.is_some() || self.unkept < UNKEPT_BYTES.max(archive.bytes()) {
+        let due = UNKEPT_BYTES.max(archive.bytes()).max(self.copy_from);
+        if self.copied.is_some() || self.unkept < due {
             return Ok(());
         }
+        self.copy_from = self.unkept + COPY_AGAIN_BYTES;
         // Between two groups what is here is what is on disk.
         let draft = self.writer.rotate()?;
         let copy = Copy {

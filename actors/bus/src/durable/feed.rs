@@ -117,7 +117,7 @@ impl Feed {
         let log = hub.archive.log(&self.log)?;
         let log = unpoisoned(log.read());
         if self.place.is_none() {
-            self.place = Some(self.first_place(hub, &log)?);
+            self.place = Some(self.first_place(hub, &log));
         }
         let place = self.place.as_mut()?;
         let mut cursor = place.cursor.as_ref().map(|cursor| lock(cursor));
@@ -157,7 +157,7 @@ impl Feed {
         Some(look)
     }
 
-    fn first_place(&self, hub: &Hub, log: &Log) -> Option<Place> {
+    fn first_place(&self, hub: &Hub, log: &Log) -> Place {
         let next = match self.start {
             Start::Next => log.next(),
             Start::First => log.first(),
@@ -167,16 +167,13 @@ impl Feed {
                 .find(|(_, entry)| entry.published >= time)
                 .map_or_else(|| log.next(), |(offset, _)| offset),
         };
-        let cursor = match &self.key {
-            Some(key) => Some(hub.archive.bookmark(key, &self.log, next)?),
-            None => None,
-        };
+        let cursor = self.key.as_ref().map(|key| hub.archive.bookmark(key, &self.log, next));
         let next = cursor.as_ref().map_or(next, |cursor| lock(cursor).floor());
-        Some(Place {
+        Place {
             next,
             cursor,
             noted: next,
-        })
+        }
     }
 
     /// These are not for it.

@@ -24,7 +24,7 @@ mod log;
 mod reading;
 mod record;
 
-pub(crate) use archive::Archive;
+pub(crate) use archive::{Archive, NAMES_MAX};
 pub(crate) use archivist::{Archivist, GROUP_NEEDS, Order, Settings};
 pub(crate) use copyist::Copyist;
 pub(crate) use cursor::CursorKey;

@@ -84,8 +84,14 @@ impl Bus {
         answer.map_err(ArchiveError::Archivist)?
     }
 
-    /// Up to `most` stored envelopes of a pattern, oldest first, from `start` on.
-    pub fn stored(&self, pattern: &Pattern, start: Start, most: usize) -> Result<Vec<StoredEnvelope>, PublishError> {
+    /// Up to `most` stored envelopes of a pattern that `who` may have, oldest first, from `start` on.
+    pub fn stored(
+        &self,
+        who: &str,
+        pattern: &Pattern,
+        start: Start,
+        most: usize,
+    ) -> Result<Vec<StoredEnvelope>, PublishError> {
         let log = self.0.archive.log_over(pattern);
         let log = log.and_then(|log| self.0.archive.log(log));
         let log = log.ok_or_else(|| ArchiveError::NotOneLog {
@@ -103,7 +109,7 @@ impl Bus {
             .from(first)
             .filter(|(_, entry)| {
                 is_later |= time.is_none_or(|time| entry.published >= time);
-                is_later && pattern.matches(&entry.topic)
+                is_later && pattern.matches(&entry.topic) && self.0.access.limit(who, &entry.topic).is_none()
             })
             .take(most)
             .map(|(offset, entry)| (offset, entry.clone()))

@@ -14,7 +14,7 @@ fn text(stored: &StoredEnvelope) -> String {
 }
 
 fn all(bus: &Bus) -> Vec<StoredEnvelope> {
-    bus.stored(&Pattern::new("log.**").unwrap(), Start::First, usize::MAX)
+    bus.stored("team/me", &Pattern::new("log.**").unwrap(), Start::First, usize::MAX)
         .unwrap()
 }
 

@@ -97,6 +97,7 @@ async fn of_what_was_acknowledged_before_a_kill_nothing_is_lost_and_nothing_come
         assert!(house.bus.cursors()[0].floor >= settled, "kill {round}");
         let mut clerk = clerk(&house);
         let all = house.bus.stored(
+            "team/me",
             &Pattern::new("log.a").unwrap(),
             Start::Offset(house.bus.cursors()[0].floor),
             1,

@@ -19,11 +19,11 @@ async fn what_is_acknowledged_is_read_again_in_another_life_of_the_runtime() {
     );
     assert_eq!(heard(&mut live, 5).await, numbers(0..5));
     let all = Pattern::new("log.**").unwrap();
-    let before = house.bus.stored(&all, Start::First, 99).unwrap();
+    let before = house.bus.stored("team/me", &all, Start::First, 99).unwrap();
     disk.cut_power();
     house.stop().await;
     let house = House::on(Arc::new(disk)).await;
-    let after = house.bus.stored(&all, Start::First, 99).unwrap();
+    let after = house.bus.stored("team/me", &all, Start::First, 99).unwrap();
     assert_eq!((after.len(), &after), (5, &before));
     assert_eq!(house.say("log.a", "5").await.unwrap().offset, 5);
     let logs = house.bus.logs();
@@ -39,7 +39,9 @@ async fn whoever_comes_later_begins_where_it_likes() {
         house.say(topic, &number.to_string()).await.unwrap();
     }
     let all = Pattern::new("log.**").unwrap();
-    let time = house.bus.stored(&all, Start::Offset(7), 1).unwrap()[0].envelope.time;
+    let time = house.bus.stored("team/me", &all, Start::Offset(7), 1).unwrap()[0]
+        .envelope
+        .time;
     for (pattern, start, expected) in [
         ("log.**", Start::First, numbers(0..10)),
         ("log.**", Start::Offset(8), numbers(8..10)),
@@ -56,7 +58,10 @@ async fn whoever_comes_later_begins_where_it_likes() {
         );
         house.say("log.even", "more").await.unwrap();
         assert_eq!(heard(&mut listener, 1).await, ["more"], "{pattern} {start:?}");
-        let again = house.bus.stored(&Pattern::new(pattern).unwrap(), start, 99).unwrap();
+        let again = house
+            .bus
+            .stored("team/me", &Pattern::new(pattern).unwrap(), start, 99)
+            .unwrap();
         let is_more = |one: &&triarch_bus::StoredEnvelope| one.envelope.payload.as_bytes() == b"more";
         let texts = again.iter().filter(|one| !is_more(one)).count();
         assert_eq!(texts, expected.len(), "{pattern} {start:?}");
@@ -278,7 +283,7 @@ async fn a_durable_topic_takes_only_what_waits_for_the_disk_and_others_take_only
     assert_eq!(
         house
             .bus
-            .stored(&Pattern::new("log.a").unwrap(), Start::First, 9)
+            .stored("team/me", &Pattern::new("log.a").unwrap(), Start::First, 9)
             .unwrap()
             .len(),
         1
