@@ -78,6 +78,10 @@ impl Bus {
         let entry = self.entry(&from, topic)?;
         self.0.check_draft(&from, &draft)?;
         let envelope = self.0.seal(draft, &from, Destination::Topic(topic.clone()));
+        let route = entry.route.load();
+        if route.generation == self.0.generation.load(Ordering::Acquire) {
+            return Ok(self.0.publish(&entry, &route, envelope));
+        }
         Ok(self.0.publish(&entry, &self.0.route(&entry), envelope))
     }
 

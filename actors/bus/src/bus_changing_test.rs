@@ -66,6 +66,20 @@ fn what_was_taken_and_not_used_comes_again_to_whoever_subscribes_again() {
 }
 
 #[test]
+fn whoever_was_told_before_takes_nothing_from_whoever_is_told_now() {
+    let bus = bus();
+    let mut first = named(&bus, all_of("a", "team/x"), &Slot::default());
+    bus.publish("me", &topic("a"), note("0")).unwrap();
+    let mut second = named(&bus, all_of("a", "team/x"), &Slot::default());
+    assert!(heard(&mut first).is_empty());
+    bus.publish("me", &topic("a"), note("1")).unwrap();
+    assert_eq!(heard(&mut second), ["0", "1"]);
+    bus.publish("me", &topic("a"), note("2")).unwrap();
+    assert_eq!(heard(&mut second), ["2"]);
+    first.let_go();
+}
+
+#[test]
 fn what_is_taken_back_after_the_end_is_dropped_and_counted() {
     let bus = bus();
     let mut listener = bus.listen(all_of("a", "x")).unwrap();

@@ -340,6 +340,9 @@ impl Inbox {
     /// When [`Inbox::tick`] has something to do, or a breaker's rest will be over for those that wait. One that is over
     /// stays so until something is handed out, and is no reason to look again.
     pub(crate) fn next_due(&self, now: Moment) -> Option<Moment> {
+        if !self.terms.is_acknowledged() && self.in_hand.is_empty() && self.resting.is_empty() {
+            return None;
+        }
         let is_ahead = |until: &Moment| *until > now && self.queued > 0;
         let breaker = self.breaker.rests_until().filter(is_ahead);
         let rested = self.resting.first_key_value().map(|((at, _), _)| *at);

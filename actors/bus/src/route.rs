@@ -10,7 +10,7 @@ use crate::table::Target;
 use crate::topic::Topic;
 
 /// How many topics are remembered with their routes; of others the route is looked up each time.
-const TOPICS_MAX: usize = 1 << 16;
+const TOPICS_MAX: usize = 1 << 17;
 
 /// Who gets what is published on one topic, as of one generation of the table.
 #[derive(Debug, Default)]

@@ -98,6 +98,11 @@ async fn a_name_goes_on_where_it_acknowledged() {
     house.say("log.a", "10").await.unwrap();
     disk.cut_power();
     drop((third, clerk));
+    let dead = house.bus.dead_letters(&triarch_bus::Query::default(), 0, 9);
+    assert!(
+        dead.is_empty() && house.bus.tally().waiting == 0,
+        "what is in the log stays there"
+    );
     house.stop().await;
     let house = House::on(Arc::new(disk.clone())).await;
     assert_eq!((house.bus.cursors()[0].floor, house.bus.cursors()[0].lag), (3, 8));
