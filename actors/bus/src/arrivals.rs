@@ -10,7 +10,7 @@ use crate::account::Cause;
 use crate::dead::SubscriptionId;
 use crate::envelope::Envelope;
 use crate::hub::Hub;
-use crate::inbox::{Handed, Item};
+use crate::item::{Handed, Item};
 use crate::subscription::Subscription;
 
 /// How many are taken out of the inbox at once.

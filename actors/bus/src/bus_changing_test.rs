@@ -3,6 +3,7 @@
 use triarch_supervision::clock::Seeded;
 
 use super::*;
+use crate::dead::DeadLetter;
 use crate::listener::{Ear as Slot, Listener};
 
 /// A listener that is known by its name, as an agent is.
@@ -157,6 +158,37 @@ fn an_heir_gets_what_it_inherits_in_the_order_of_each_sender_and_topic() {
 }
 
 #[test]
+fn a_subscription_that_was_asked_for_again_takes_what_it_asks_for_now() {
+    let bus = bus();
+    let slot = Slot::default();
+    let what = || {
+        let terms = Terms::of(Class::AtLeastOnce);
+        all_of("a", "team/x").terms(terms).group("g", Pick::RoundRobin)
+    };
+    let mut first = named(&bus, what(), &slot);
+    bus.publish("me", &topic("a"), note("large")).unwrap();
+    first.try_next().unwrap().fail("no");
+    lock(&bus.0.dead).keep(DeadLetter {
+        number: 0,
+        time: crate::envelope::Timestamp(0),
+        subscriber: "team/x".into(),
+        subscription: first.subscription(),
+        cause: Cause::Failed,
+        why: None,
+        failures: 1,
+        envelope: Arc::new(bus.0.seal(note("large"), &"me".into(), Destination::Topic(topic("a")))),
+    });
+    let small = Filter::new("payload ne \"large\"").unwrap();
+    let second = named(&bus, what().filter(small), &slot);
+    assert_eq!(bus.publish("me", &topic("a"), note("large")).unwrap().matched, 0);
+    assert!(bus.replay(1).is_err(), "it takes no such envelopes any more");
+    assert_eq!(bus.publish("me", &topic("a"), note("small")).unwrap().matched, 1);
+    first.let_go();
+    drop(second);
+    assert_eq!(balanced(&bus).waiting, 0);
+}
+
+#[test]
 fn a_dead_letter_goes_to_nobody_whose_filter_refuses_it() {
     let bus = bus();
     let terms = Terms::of(Class::AtLeastOnce);
@@ -275,6 +307,7 @@ fn a_filter_accepts_no_payload_that_it_cannot_read() {
         assert_eq!(bus.publish("me", &topic("a"), odd).unwrap().matched, 0, "{text}");
         drop(listener);
     }
+    assert_eq!(bus.0.metrics.unreadable.get(), 3);
     let mut listener = bus
         .listen(all_of("a", "x").filter(Filter::new("kind eq \"odd\"").unwrap()))
         .unwrap();
@@ -425,6 +458,11 @@ fn every_envelope_has_one_end_under_threads() {
     let slot = Slot::default();
     let all = |turn: usize| all_of("a", "team/x").terms(unbounded(Class::AtMostOnce).bound(usize::MAX - turn % 2));
     let mut steady = named(&bus, all(0), &slot);
+    let of_group = |who: &str| {
+        let what = all_of("a", who).terms(unbounded(Class::AtLeastOnce));
+        bus.listen(what.group("g", Pick::RoundRobin)).unwrap()
+    };
+    let stays = of_group("team/n");
     let is_done = std::sync::atomic::AtomicBool::new(false);
     let matched: u64 = std::thread::scope(|scope| {
         let publishers: Vec<_> = ["p", "q"]
@@ -447,15 +485,7 @@ fn every_envelope_has_one_end_under_threads() {
         });
         scope.spawn(|| {
             while !is_done.load(Ordering::Relaxed) {
-                let member = || {
-                    bus.listen(
-                        all_of("a", "team/m")
-                            .terms(unbounded(Class::AtLeastOnce))
-                            .group("g", Pick::RoundRobin),
-                    )
-                    .unwrap()
-                };
-                let (one, two) = (member(), member());
+                let (one, two) = (of_group("team/m"), of_group("team/m"));
                 drop((one, two));
                 bus.replay_all(&Query::default());
             }
@@ -464,6 +494,8 @@ fn every_envelope_has_one_end_under_threads() {
         is_done.store(true, Ordering::Relaxed);
         matched
     });
+    assert_eq!(matched, 4 * MANY, "somebody of the group was there throughout too");
+    drop(stays);
     let heard = std::iter::from_fn(|| steady.try_next()).count();
     let tally = balanced(&bus);
     assert_eq!((heard as u64, tally.waiting), (2 * MANY, 0), "{tally:?}");

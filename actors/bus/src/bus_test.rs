@@ -408,6 +408,32 @@ fn what_is_planned_comes_at_its_time() {
 }
 
 #[test]
+fn what_is_planned_for_a_durable_topic_waits_until_there_is_a_disk() {
+    World::new(15).run(async |world| {
+        let bus = bus_with(Config {
+            durable: vec![crate::config::DurableConfig {
+                topics: "log.*".to_owned(),
+                ..crate::config::DurableConfig::default()
+            }],
+            ..Config::default()
+        });
+        let tree = world.start(Root::new().supervisor(room(&bus))).await.unwrap();
+        bus.publish_after("me", &topic("log.a"), note("x"), SECOND).unwrap();
+        world.advance(SECOND * 3).await;
+        assert_eq!(lock(&bus.0.agenda).len(), 1);
+        // Who reads a log is another subscription than who hears what comes.
+        let (child, _) = ear("ear", acknowledges);
+        let live = bus.subscribe(all_of("log.*", "team/ear"), &child.address()).unwrap();
+        let reads = all_of("log.*", "team/ear").from(crate::durable::Start::First);
+        assert_ne!(bus.subscribe(reads, &child.address()).unwrap(), live);
+        assert_eq!(bus.0.archive.followers(&Pattern::new("log.*").unwrap()).len(), 1);
+        assert!(bus.subscriptions().iter().all(|one| bus.unsubscribe(one.id)));
+        assert!(bus.0.archive.followers(&Pattern::new("log.*").unwrap()).is_empty());
+        assert!(tree.stop().await.is_orderly());
+    });
+}
+
+#[test]
 fn what_is_published_daily_comes_at_its_time() {
     World::new(14).run(async |world| {
         let bus = bus();

@@ -209,6 +209,16 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_put_back_makes_no_more_of_them_than_there_may_be() {
+        let mut dead = filled();
+        let taken = dead.take(5).unwrap();
+        dead.keep(letter("b.three", "team/y", Cause::Failed));
+        dead.put_back(taken);
+        assert_eq!((dead.len(), dead.forgotten()), (4, 2));
+        assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [3, 4, 5, 6]);
+    }
+
+    #[test]
     fn letters_are_found_by_cause_topic_subscriber_and_filter() {
         let dead = filled();
         let all = Query::default;

@@ -24,7 +24,7 @@ use crate::durable::Archive;
 use crate::envelope::{Draft, Envelope, EnvelopeId};
 use crate::error::Error;
 use crate::filter::Verdict;
-use crate::inbox::{Effect, Item};
+use crate::item::{Effect, Item};
 use crate::metrics::Metrics;
 use crate::requests::Requests;
 use crate::route::{Route, TopicEntry, Topics};

@@ -11,107 +11,26 @@
 //!
 //! At each moment: offered = delivered + dropped + dead + waiting, where those in the lanes, in hand and resting wait.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use triarch_supervision::clock::{Chance, Moment};
 use triarch_supervision::message::Priority;
 
 use crate::account::{Cause, Dropped, Tally};
 use crate::breaker::{Breaker, BreakerState};
-use crate::envelope::{Destination, Envelope};
+use crate::item::{self, Effect, Handed, Item, Waiting};
 use crate::seen::Seen;
 use crate::terms::{Class, Terms, WhenFull};
 
 /// Every so often the least urgent that wait go first.
 const TURNS: u8 = 16;
 
-/// An envelope as it waits for one subscription.
-#[derive(Clone, Debug)]
-pub(crate) struct Item {
-    pub(crate) envelope: Arc<Envelope>,
-    /// When nobody needs it any more.
-    pub(crate) until: Option<Moment>,
-    /// When it was published.
-    pub(crate) at: Moment,
-    /// What its topic is counted under.
-    pub(crate) label: u16,
-    /// Its place in a log, where it comes from one.
-    pub(crate) offset: Option<u64>,
-}
-
-/// An item and what it has been through.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting {
-    pub(crate) item: Item,
-    /// How often it was handed out since it came, or came again.
-    tries: u32,
-    /// How often that failed, ever.
-    pub(crate) failures: u32,
-}
-
-impl Waiting {
-    pub(crate) fn new(item: Item) -> Self {
-        Self::again(item, 0)
-    }
-
-    /// One that failed before, and is tried anew.
-    pub(crate) fn again(item: Item, failures: u32) -> Self {
-        Self {
-            item,
-            tries: 0,
-            failures,
-        }
-    }
-}
-
 #[derive(Debug)]
 struct InHand {
     waiting: Waiting,
     /// When its acknowledgement is late.
     due: Moment,
-}
-
-/// What was handed out, to be acknowledged.
-#[derive(Debug)]
-pub(crate) struct Handed {
-    pub(crate) item: Item,
-    /// Names it to the inbox.
-    pub(crate) token: u64,
-    /// Which try it is, from 1.
-    pub(crate) attempt: u32,
-}
-
-/// What happened to an envelope for good, to be counted and kept outside.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Delivered {
-        label: u16,
-        at: Moment,
-        offset: Option<u64>,
-    },
-    Dropped {
-        label: u16,
-        why: Dropped,
-        count: u64,
-        offset: Option<u64>,
-    },
-    Dead {
-        waiting: Waiting,
-        cause: Cause,
-        why: Option<Arc<str>>,
-    },
-}
-
-impl Effect {
-    /// The place in its log of what came to its end.
-    pub(crate) fn offset(&self) -> Option<u64> {
-        match self {
-            Self::Delivered { offset, .. } | Self::Dropped { offset, .. } => *offset,
-            Self::Dead { waiting, .. } => waiting.item.offset,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -201,7 +120,7 @@ impl Inbox {
 
     /// Puts those of one sender and topic into the order they were published in, where some came late.
     pub(crate) fn put_in_order(&mut self) {
-        self.lanes.iter_mut().for_each(put_in_order);
+        self.lanes.iter_mut().for_each(item::put_in_order);
     }
 
     // ---- going out, once ----
@@ -501,29 +420,6 @@ impl Inbox {
     pub(crate) fn breaker(&self) -> BreakerState {
         self.breaker.state()
     }
-}
-
-/// Gives the places of each sender and topic to its own, in the order of their ids.
-fn put_in_order(lane: &mut VecDeque<Waiting>) {
-    let mut places: HashMap<(Arc<str>, Destination), Vec<usize>, RandomState> = HashMap::default();
-    for (place, waiting) in lane.iter().enumerate() {
-        let envelope = &waiting.item.envelope;
-        let key = (Arc::clone(&envelope.from), envelope.to.clone());
-        places.entry(key).or_default().push(place);
-    }
-    let mut all: Vec<_> = std::mem::take(lane).into_iter().map(Some).collect();
-    let mut ordered: Vec<Option<Waiting>> = Vec::new();
-    ordered.resize_with(all.len(), || None);
-    for places in places.into_values() {
-        let mut own: Vec<_> = places.iter().filter_map(|place| all.get_mut(*place)?.take()).collect();
-        own.sort_by_key(|waiting| waiting.item.envelope.id);
-        for (place, waiting) in places.into_iter().zip(own) {
-            if let Some(slot) = ordered.get_mut(place) {
-                *slot = Some(waiting);
-            }
-        }
-    }
-    lane.extend(ordered.into_iter().flatten());
 }
 
 #[cfg(test)]

@@ -164,6 +164,7 @@ mod fuzz;
 mod group;
 mod hub;
 mod inbox;
+mod item;
 mod listener;
 mod matcher;
 pub mod metrics;

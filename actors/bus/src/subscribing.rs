@@ -20,7 +20,7 @@ use crate::error::{ArchiveError, ReplayError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;
 use crate::hub::{Hub, lock, unpoisoned};
-use crate::inbox::{Item, Waiting};
+use crate::item::{Item, Waiting};
 use crate::listener::{Ear, Listener};
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::subscription::{Bell, Echo, Profile, Reads, Subscription};

@@ -26,7 +26,8 @@ use crate::durable::{Feed, Start};
 use crate::filter::Filter;
 use crate::group::{Load, Pick};
 use crate::hub::{Hub, lock};
-use crate::inbox::{Effect, Inbox, Item, Waiting};
+use crate::inbox::Inbox;
+use crate::item::{Effect, Item, Waiting};
 use crate::terms::Terms;
 use crate::topic::Pattern;
 
@@ -277,7 +278,9 @@ impl Subscription {
         if desk.era == era {
             desk.ring = Ring::Silent;
         }
-        let is_wanted = !is_closed && desk.ring == Ring::Silent && desk.inbox.is_ready(Moment::now());
+        // Whether there is more in a log is found out when it is told again.
+        let may_get_more = desk.feed.is_some() || desk.inbox.is_ready(Moment::now());
+        let is_wanted = !is_closed && desk.ring == Ring::Silent && may_get_more;
         if is_wanted {
             desk.ring = Ring::Listed;
         }

@@ -235,13 +235,10 @@ impl Archive {
         }
         drop(began);
         let mut logs = unpoisoned(self.logs.write());
-        for (pattern, mut log) in replay.logs {
+        for (pattern, log) in replay.logs {
             let shared = logs
-                .entry(pattern.clone())
+                .entry(pattern)
                 .or_insert_with(|| Arc::new(RwLock::new(Log::new(UNLISTED))));
-            if let Some((_, retention)) = self.rules.iter().find(|(rule, _)| *rule == pattern) {
-                log.keep_by(*retention);
-            }
             *unpoisoned(shared.write()) = log;
         }
         drop(logs);
@@ -366,5 +363,85 @@ impl Replay {
         let rule = rules.iter().find(|(rule, _)| *rule == pattern);
         let retention = rule.map_or(UNLISTED, |(_, retention)| *retention);
         Ok(self.logs.entry(pattern).or_insert_with(|| Log::new(retention)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DurableConfig;
+
+    fn archive() -> Archive {
+        let durable = |topics: &str| DurableConfig {
+            topics: topics.to_owned(),
+            ..DurableConfig::default()
+        };
+        let config = Config {
+            durable: vec![durable("a.b"), durable("a.*")],
+            ..Config::default()
+        };
+        Archive::new(&config).unwrap()
+    }
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(text).unwrap()
+    }
+
+    fn entry(time: u64) -> Entry {
+        Entry {
+            time: LogTime(time),
+            topic: Topic::new("a.b").unwrap(),
+            published: crate::envelope::Timestamp(0),
+            record: Arc::from([1]),
+            envelope_at: 0,
+        }
+    }
+
+    #[test]
+    fn of_two_logs_the_first_has_its_topics_and_only_one_that_has_all_is_read() {
+        let archive = archive();
+        let log = |topic: &str| archive.log_of(&Topic::new(topic).unwrap()).map(Pattern::as_str);
+        assert_eq!((log("a.b"), log("a.c"), log("b")), (Some("a.b"), Some("a.*"), None));
+        let over = |text: &str| archive.log_over(&pattern(text)).map(Pattern::as_str);
+        assert_eq!(
+            (over("a.b"), over("a.c"), over("a.*"), over("**")),
+            (Some("a.b"), Some("a.*"), None, None)
+        );
+    }
+
+    #[test]
+    fn the_time_of_logs_and_their_offsets_go_on_in_the_next_life() {
+        let archive = archive();
+        let mut replay = Replay::default();
+        let log = replay.log("a.b", archive.rules()).unwrap();
+        log.begin_at(7);
+        log.push(7, entry(9_000_000));
+        archive.install(replay);
+        assert!(archive.now() >= LogTime(9_000_000));
+        // All of it makes room, and no offset is given again.
+        let shared = archive.log(&pattern("a.b")).unwrap();
+        unpoisoned(shared.write()).begin_at(20);
+        let mut again = Replay::default();
+        for record in archive.records().unwrap() {
+            again.take(&record, archive.rules()).unwrap();
+        }
+        assert_eq!(again.log("a.b", archive.rules()).unwrap().next(), 20);
+    }
+
+    #[test]
+    fn a_name_begins_anew_in_another_log_and_has_come_further_than_the_disk() {
+        let archive = archive();
+        let key: CursorKey = ("team/a".into(), "n".into());
+        let cursor = archive.bookmark(&key, &pattern("a.b"), 3);
+        let mut replay = Replay::default();
+        replay.bookmarks.insert(key.clone(), (pattern("a.b"), Cursor::at(1)));
+        archive.install(replay);
+        assert!(Arc::ptr_eq(&cursor, &archive.bookmark(&key, &pattern("a.b"), 0)));
+        assert_eq!(lock(&archive.bookmark(&key, &pattern("a.*"), 9)).floor(), 9);
+        assert_eq!(archive.log_of_name(&key), Some(pattern("a.*")));
+        archive.bookmark(&key, &pattern("gone"), 0);
+        assert_eq!(archive.log_of_name(&key), None);
+        assert_eq!((archive.take_moved().len(), archive.take_moved().len()), (1, 0));
+        assert!(archive.forget(&key) && archive.take_moved().is_empty());
     }
 }

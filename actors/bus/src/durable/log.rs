@@ -121,10 +121,6 @@ impl Log {
         let skipped = usize::try_from(offset.saturating_sub(self.first)).unwrap_or(usize::MAX);
         (self.first.max(offset)..).zip(self.entries.range(skipped.min(self.entries.len())..))
     }
-
-    pub(crate) fn keep_by(&mut self, retention: Retention) {
-        self.retention = retention;
-    }
 }
 
 #[cfg(test)]

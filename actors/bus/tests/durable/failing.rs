@@ -23,14 +23,22 @@ async fn a_full_disk_is_told_and_published_on_again_when_there_is_space() {
     let disk = SimDisk::new(11);
     let house = House::on(Arc::new(disk.clone())).await;
     let mut live = house.listen(all_of("log.*", "team/live"));
+    let mut named = house.listen(all_of("log.*", "team/clerk").named("n"));
     house.say("log.a", "0").await.unwrap();
     disk.space(Some(disk.used()));
+    assert_eq!(heard(&mut named, 1).await, ["0"]);
     let full = house.say("log.a", "lost").await.unwrap_err();
     assert!(matches!(full, PublishError::NotStored(WriteError::Full(_))), "{full}");
     disk.space(None);
     assert_eq!(house.say("log.a", "1").await.unwrap().offset, 1);
     assert_eq!(heard(&mut live, 2).await, ["0", "1"]);
     assert_eq!(all(&house.bus).iter().map(text).collect::<Vec<_>>(), ["0", "1"]);
+    // What the full disk did not take of the cursor went with it.
+    disk.cut_power();
+    drop(named);
+    house.stop().await;
+    let house = House::on(Arc::new(disk)).await;
+    assert_eq!(house.bus.cursors()[0].floor, 1);
     house.stop().await;
 }
 
@@ -58,6 +66,13 @@ async fn after_a_failed_sync_the_log_is_what_is_on_disk() {
         };
         assert_eq!(there, expected);
         assert_eq!(heard(&mut named, expected.len()).await, expected);
+        assert_eq!(house.bus.cursors()[0].floor, expected.len() as u64);
+        house.say("log.a", "last").await.unwrap();
+        disk.cut_power();
+        drop(named);
+        house.stop().await;
+        let house = House::on(Arc::new(disk)).await;
+        assert_eq!(house.bus.cursors()[0].floor, expected.len() as u64);
         house.stop().await;
     }
 }

@@ -305,3 +305,112 @@ async fn a_durable_topic_takes_only_what_waits_for_the_disk_and_others_take_only
         "{no_disk}"
     );
 }
+
+#[tokio::test]
+async fn what_is_too_old_goes_by_itself_and_what_nobody_needs_any_more_is_not_read() {
+    let short = DurableConfig {
+        age_seconds: 1,
+        ..durable("log.**")
+    };
+    let config = Config {
+        durable: vec![short, durable("other.*")],
+        ..Config::default()
+    };
+    let house = House::with(
+        Arc::new(SimDisk::new(10)),
+        config,
+        triarch_journal::Config::default(),
+        1,
+    )
+    .await;
+    house.say("log.a", "old").await.unwrap();
+    let draft = Draft::new("n", Payload::bytes(*b"late")).ttl(Duration::from_millis(500));
+    house
+        .bus
+        .publish_durably("team/me", &topic("other.a"), draft)
+        .await
+        .unwrap();
+    house.say("other.a", "kept").await.unwrap();
+    let waiting = async {
+        while house.bus.logs()[0].first == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("it goes");
+    assert_eq!(house.bus.logs()[0].next, 1);
+    let mut reader = house.listen(all_of("other.*", "team/r").named("n").from(Start::First));
+    assert_eq!(heard(&mut reader, 1).await, ["kept"]);
+    let dead = house.bus.dead_letters(&triarch_bus::Query::default(), 0, 9);
+    assert_eq!(dead[0].cause, triarch_bus::Cause::Expired);
+    assert_eq!(house.bus.cursors()[0].floor, 2);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn how_much_a_name_has_passed_is_on_disk_now_and_then() {
+    let disk = SimDisk::new(14);
+    let house = House::on(Arc::new(disk.clone())).await;
+    let reader = house.listen(all_of("log.rare", "team/r").named("n").from(Start::First));
+    for _ in 0..1100 {
+        house.say("log.common", "x").await.unwrap();
+    }
+    disk.cut_power();
+    drop(reader);
+    house.stop().await;
+    let house = House::on(Arc::new(disk)).await;
+    let floor = house.bus.cursors()[0].floor;
+    assert!((1000..=1100).contains(&floor), "{floor}");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_reads_gets_what_its_team_may_have() {
+    let limit = triarch_bus::AccessConfig {
+        topics: "log.pay".to_owned(),
+        teams: vec!["office".to_owned()],
+    };
+    let config = Config {
+        access: vec![limit],
+        ..config()
+    };
+    let house = House::with(
+        Arc::new(SimDisk::new(15)),
+        config,
+        triarch_journal::Config::default(),
+        1,
+    )
+    .await;
+    house.say_as("office/a", "log.pay", "secret").await.unwrap();
+    assert!(matches!(
+        house.say_as("shop/a", "log.pay", "x").await,
+        Err(PublishError::NotAllowed(_))
+    ));
+    house.say("log.a", "open").await.unwrap();
+    let all = Pattern::new("log.**").unwrap();
+    for (who, expected) in [("shop/a", vec!["open"]), ("office/a", vec!["secret", "open"])] {
+        let mut reader = house.listen(all_of("log.**", who).named("n").from(Start::First));
+        assert_eq!(heard(&mut reader, expected.len()).await, expected);
+        assert_eq!(
+            house.bus.stored(who, &all, Start::First, 9).unwrap().len(),
+            expected.len()
+        );
+    }
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_bus_has_one_disk_whose_journal_takes_its_largest_payload() {
+    let instruments = Instruments::with_tree(&[BUS, JOURNALS]).unwrap();
+    let bus = Bus::new(config(), 1, &instruments).unwrap();
+    let small = triarch_journal::Config {
+        record_bytes_max: 1 << 20,
+        ..triarch_journal::Config::default()
+    };
+    let on = |journal| room_on(&bus, Arc::new(SimDisk::new(16)), journal, &instruments).map(drop);
+    assert!(matches!(on(small), Err(triarch_bus::Error::SmallRecords { .. })));
+    assert!(on(triarch_journal::Config::default()).is_ok());
+    assert!(matches!(
+        on(triarch_journal::Config::default()),
+        Err(triarch_bus::Error::HasDisk)
+    ));
+}
