@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Limit};
-use crate::durable::Retention;
+use crate::archivist::Retention;
 use crate::envelope::PAYLOAD_MAX;
 use crate::error::Error;
 use crate::metrics::COUNTED_MAX;

@@ -146,6 +146,7 @@
 mod access;
 mod account;
 mod agenda;
+mod archivist;
 mod arrivals;
 mod breaker;
 mod bus;
@@ -153,7 +154,6 @@ pub mod codec;
 mod config;
 mod daily;
 mod dead;
-mod durable;
 mod envelope;
 mod error;
 mod filter;
@@ -183,6 +183,7 @@ mod wall_clock;
 pub use access::{Limit, NotAllowed};
 pub use account::{Cause, Dropped, Tally};
 pub use agenda::{AgendaFull, ScheduleId};
+pub use archivist::{CursorView, LogView, Start, Stored, StoredEnvelope};
 pub use arrivals::{Arrivals, Delivery};
 pub use breaker::{BreakerState, BreakerTerms};
 pub use bus::{Bus, Published, Publisher, REFUSALS};
@@ -190,7 +191,6 @@ pub use codec::{CodecError, TooLarge};
 pub use config::{AccessConfig, Config, DurableConfig};
 pub use daily::{Daily, DailyError};
 pub use dead::{DeadLetter, Query, SubscriptionId};
-pub use durable::{CursorView, LogView, Start, Stored, StoredEnvelope};
 pub use envelope::{
     Destination, Draft, Envelope, EnvelopeId, Form, NoEnvelopeId, NoJson, PAYLOAD_MAX, Payload, Timestamp, WORD_MAX,
 };

@@ -15,8 +15,8 @@ use triarch_journal::Disk;
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 
+use crate::archivist::{Archivist, Copyist, GROUP_NEEDS, Settings};
 use crate::bus::Bus;
-use crate::durable::{Archivist, Copyist, GROUP_NEEDS, Settings};
 use crate::error::Error;
 use crate::timers::Timers;
 

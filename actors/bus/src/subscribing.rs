@@ -10,12 +10,12 @@ use triarch_supervision::message::Message;
 use triarch_supervision::prelude::Address;
 
 use crate::account::Tally;
+use crate::archivist::{NAMES_MAX, Start};
 use crate::arrivals::Arrivals;
 use crate::breaker::BreakerState;
 use crate::bus::Bus;
 use crate::codec::check_word;
 use crate::dead::{DeadLetter, Query, SubscriptionId};
-use crate::durable::{NAMES_MAX, Start};
 use crate::error::{ArchiveError, ReplayError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;

@@ -19,10 +19,10 @@ use triarch_supervision::message::Message;
 use triarch_supervision::prelude::Address;
 
 use crate::account::Tally;
+use crate::archivist::{Feed, Start};
 use crate::arrivals::Arrivals;
 use crate::breaker::BreakerState;
 use crate::dead::SubscriptionId;
-use crate::durable::{Feed, Start};
 use crate::filter::Filter;
 use crate::group::{Load, Pick};
 use crate::hub::{Hub, lock};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use triarch_journal::{Ack, Draft, Writer};
 use triarch_supervision::prelude::*;
 
-use super::archivist::Order;
+use super::message::Order;
 
 /// A snapshot to be written.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::archivist::Order;
 use super::feed::Start;
+use super::message::Order;
 use crate::bus::Bus;
 use crate::codec;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId};

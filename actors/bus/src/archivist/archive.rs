@@ -8,9 +8,9 @@ use triarch_journal::{OpenError, Recovered};
 use triarch_supervision::clock::Moment;
 use triarch_supervision::prelude::Address;
 
-use super::archivist::Order;
 use super::cursor::{Cursor, CursorKey};
 use super::log::{Entry, Log, LogTime, Retention};
+use super::message::Order;
 use super::record::{Record, RecordError, records_of};
 use crate::codec::{self, CodecError};
 use crate::config::Config;

@@ -12,6 +12,7 @@ use super::archive::{Bookmark, Replay, moved};
 use super::copyist::Copy;
 use super::cursor::CursorKey;
 use super::log::Entry;
+use super::message::{Order, Waiter};
 use super::reading::Stored;
 use super::record::Record;
 use crate::codec::{self, encode};
@@ -32,24 +33,6 @@ const UNKEPT_BYTES: u64 = 64 << 20;
 const COPY_AGAIN_BYTES: u64 = 16 << 20;
 /// How often cursors that could not be written are tried again.
 const CURSORS_EVERY: Duration = Duration::from_secs(1);
-
-/// Who waits for an envelope to be on disk.
-type Waiter = Reply<Result<Stored, PublishError>>;
-
-/// What the archivist is asked for.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// Store an envelope in a log, and then deliver it.
-    Store(Pattern, Box<Envelope>, Option<Waiter>),
-    /// Write down the cursors that have moved.
-    Cursors,
-    /// Forget a cursor.
-    Forget(CursorKey, Reply<Result<bool, WriteError>>),
-    /// A snapshot is written, or is not.
-    Copied { is_written: bool },
-}
-
-impl Message for Order {}
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]

@@ -15,20 +15,22 @@
 //! So reading asks nobody, a power cut is the journal's to bear, and a bound in bytes is a bound of memory. Cursors go to
 //! disk with whatever is published, or alone; one round at a time, however many acknowledge.
 
+mod actor;
 mod archive;
-mod archivist;
 mod copyist;
 mod cursor;
 mod feed;
 mod log;
+mod message;
 mod reading;
 mod record;
 
+pub(crate) use actor::{Archivist, GROUP_NEEDS, Settings};
 pub(crate) use archive::{Archive, NAMES_MAX};
-pub(crate) use archivist::{Archivist, GROUP_NEEDS, Order, Settings};
 pub(crate) use copyist::Copyist;
 pub(crate) use cursor::CursorKey;
 pub(crate) use feed::Feed;
 pub use feed::Start;
 pub(crate) use log::Retention;
+pub(crate) use message::Order;
 pub use reading::{CursorView, LogView, Stored, StoredEnvelope};
