@@ -96,6 +96,20 @@ fn what_is_taken_back_after_the_end_is_dropped_and_counted() {
 }
 
 #[test]
+fn a_member_that_left_after_it_was_chosen_is_passed_over_for_another() {
+    let bus = bus();
+    let member = |who: &str| bus.listen(all_of("a", who).group("g", Pick::RoundRobin)).unwrap();
+    let (leaver, mut stays) = (member("one"), member("two"));
+    // As far as it gets before the group knows.
+    let leaving = bus.0.subscription(leaver.subscription()).unwrap();
+    assert!(leaving.end(&bus.0).is_empty());
+    for text in ["0", "1"] {
+        assert_eq!(bus.publish("me", &topic("a"), note(text)).unwrap().matched, 1);
+    }
+    assert_eq!(heard(&mut stays), ["0", "1"]);
+}
+
+#[test]
 fn heirs_get_what_their_filter_and_their_team_may_have() {
     let limit = AccessConfig {
         topics: "pay.**".to_owned(),
