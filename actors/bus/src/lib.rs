@@ -135,7 +135,9 @@
 //!
 //! # Known not to be so yet
 //!
-//! - Dead letters and what is to be published later are in memory, and end with the runtime.
+//! - Dead letters and what is to be published later are in memory, and end with the runtime. What died of a log is in the log
+//!   for as long as that keeps it, and its name has passed it.
+//! - An acknowledgement of something that was handed out before a breaker opened counts as a trial that succeeded.
 //! - Logs are in memory as well as on disk: their bound in bytes is a bound of memory. Their age counts the time in which a
 //!   runtime runs.
 //! - A group cannot read a log.
