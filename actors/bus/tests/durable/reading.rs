@@ -414,3 +414,22 @@ async fn a_bus_has_one_disk_whose_journal_takes_its_largest_payload() {
         Err(triarch_bus::Error::HasDisk)
     ));
 }
+
+#[tokio::test]
+async fn large_envelopes_go_alone_where_they_do_not_go_together() {
+    let config = Config {
+        payload_max: 4_000_000,
+        ..config()
+    };
+    let house = House::with(
+        Arc::new(SimDisk::new(17)),
+        config,
+        triarch_journal::Config::default(),
+        1,
+    )
+    .await;
+    let (small, large) = ("x".repeat(900_000), "y".repeat(4_000_000));
+    let (small, large) = tokio::join!(house.say("log.a", &small), house.say("log.a", &large));
+    assert_eq!((small.unwrap().offset, large.unwrap().offset), (0, 1));
+    house.stop().await;
+}
