@@ -102,6 +102,14 @@ impl Tally {
         self.offered == self.delivered + self.dropped + self.dead + self.waiting
     }
 
+    pub(crate) fn subtract(&mut self, other: Self) {
+        self.offered -= other.offered;
+        self.delivered -= other.delivered;
+        self.dropped -= other.dropped;
+        self.dead -= other.dead;
+        self.waiting -= other.waiting;
+    }
+
     pub(crate) fn add(&mut self, other: Self) {
         self.offered += other.offered;
         self.delivered += other.delivered;

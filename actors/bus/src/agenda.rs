@@ -6,10 +6,15 @@ use std::time::Duration;
 
 use triarch_supervision::clock::Moment;
 
-use crate::envelope::{Destination, Draft};
+use crate::daily::Daily;
+use crate::envelope::{Destination, Draft, Timestamp};
 
 /// The shortest period of what is published again and again.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+
+/// What clocks differ by without a jump.
+const JUMP: Duration = Duration::from_millis(500);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Names something that is to be published later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,8 +26,47 @@ pub(crate) struct Plan {
     pub(crate) from: Arc<str>,
     pub(crate) to: Destination,
     pub(crate) draft: Draft,
-    /// How often, if more than once.
-    pub(crate) every: Option<Duration>,
+    pub(crate) again: Again,
+}
+
+/// Whether something comes more than once.
+#[derive(Clone, Debug)]
+pub(crate) enum Again {
+    Never,
+    /// With this beat.
+    Every(Duration),
+    /// At times of day.
+    Daily {
+        times: Daily,
+        /// The one it comes at next.
+        next: Timestamp,
+        /// The one it came at last; the beginning of time where it has not come.
+        came: Timestamp,
+    },
+}
+
+/// What two clocks showed in one instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clocks {
+    pub(crate) now: Moment,
+    /// The clock of the world, which jumps.
+    pub(crate) wall: Timestamp,
+}
+
+impl Clocks {
+    fn moment_of(self, time: Timestamp) -> Moment {
+        self.now + Duration::from_micros(time.0.saturating_sub(self.wall.0))
+    }
+
+    /// Whether the clock of the world has jumped since `before`.
+    fn has_jumped_since(self, before: Self) -> bool {
+        let (shown, passed) = (self.wall.0, before.wall.0 + micros(self.now.since(before.now)));
+        shown.abs_diff(passed) > micros(JUMP)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX / 2)
 }
 
 /// More is to be published later than there is room for.
@@ -37,6 +81,8 @@ pub(crate) struct Agenda {
     times: HashMap<u64, Moment>,
     most: usize,
     next: u64,
+    /// The clocks as they were seen last.
+    seen: Option<Clocks>,
 }
 
 impl Agenda {
@@ -46,6 +92,7 @@ impl Agenda {
             times: HashMap::new(),
             most,
             next: 0,
+            seen: None,
         }
     }
 
@@ -75,17 +122,58 @@ impl Agenda {
         self.plans.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// What is due, in the order of its times. What comes again skips the times that have passed meanwhile.
-    pub(crate) fn due(&mut self, now: Moment) -> Vec<Plan> {
-        let later = self.plans.split_off(&(now, u64::MAX));
-        let due = std::mem::replace(&mut self.plans, later);
-        for ((at, id), plan) in &due {
-            self.times.remove(id);
-            if let Some(every) = plan.every {
-                self.put(following(*at, every.max(SHORTEST_PERIOD), now), *id, plan.clone());
+    /// Adds what comes at times of day.
+    pub(crate) fn add_daily(&mut self, times: Daily, clocks: Clocks, plan: Plan) -> Result<ScheduleId, AgendaFull> {
+        let (next, came) = (times.after(clocks.wall), Timestamp::default());
+        let again = Again::Daily { times, next, came };
+        self.add(clocks.moment_of(next), Plan { again, ..plan })
+    }
+
+    /// The first that is due. What comes again skips the times that have passed meanwhile.
+    pub(crate) fn due(&mut self, clocks: Clocks) -> Option<Plan> {
+        let now = clocks.now;
+        let first = self.plans.first_entry().filter(|first| first.key().0 <= now)?;
+        let ((at, id), plan) = first.remove_entry();
+        self.times.remove(&id);
+        match plan.again.clone() {
+            Again::Never => {}
+            Again::Every(every) => self.put(following(at, every.max(SHORTEST_PERIOD), now), id, plan.clone()),
+            Again::Daily { times, next, .. } => self.put_daily(id, times, next, clocks, plan.clone()),
+        }
+        Some(plan)
+    }
+
+    /// It does not come twice where the clock of the world went back over the time it came at last. One that lies far ahead
+    /// was shown by a clock that was wrong.
+    fn put_daily(&mut self, id: u64, times: Daily, came: Timestamp, clocks: Clocks, plan: Plan) {
+        let is_near = came.0 <= clocks.wall.0.saturating_add(micros(DAY));
+        let after = if is_near { clocks.wall.max(came) } else { clocks.wall };
+        let next = times.after(after);
+        let again = Again::Daily { times, next, came };
+        self.put(clocks.moment_of(next), id, Plan { again, ..plan });
+    }
+
+    /// Where the clock of the world has jumped, times of day are found anew; those it jumped over are skipped.
+    pub(crate) fn look_at(&mut self, clocks: Clocks) {
+        let before = self.seen.replace(clocks);
+        if before.is_none_or(|before| !clocks.has_jumped_since(before)) {
+            return;
+        }
+        let is_daily = |_: &(Moment, u64), plan: &mut Plan| matches!(plan.again, Again::Daily { .. });
+        let daily: Vec<_> = self.plans.extract_if(.., is_daily).collect();
+        for ((_, id), plan) in daily {
+            if let Again::Daily { times, came, .. } = plan.again.clone() {
+                self.put_daily(id, times, came, clocks, plan);
             }
         }
-        due.into_values().collect()
+    }
+
+    /// Once more at `at`: it was due, and could not be published. What comes again does so by its own beat beside.
+    pub(crate) fn put_off(&mut self, at: Moment, plan: Plan) {
+        let id = self.next;
+        self.next += 1;
+        let again = Again::Never;
+        self.put(at, id, Plan { again, ..plan });
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -112,18 +200,25 @@ mod tests {
         Moment::from_nanos(0) + SECOND * seconds
     }
 
+    fn clocks(seconds: u32) -> Clocks {
+        Clocks {
+            now: at(seconds),
+            wall: Timestamp(u64::from(seconds) * 1_000_000),
+        }
+    }
+
     fn plan(kind: &str, every: Option<Duration>) -> Plan {
         Plan {
             from: "a".into(),
             to: Destination::Topic(Topic::new("t").unwrap()),
             draft: Draft::new(kind, Payload::bytes([])),
-            every,
+            again: every.map_or(Again::Never, Again::Every),
         }
     }
 
     fn due(agenda: &mut Agenda, seconds: u32) -> Vec<String> {
-        let due = agenda.due(at(seconds));
-        due.into_iter().map(|plan| plan.draft.kind.to_string()).collect()
+        let due = std::iter::from_fn(|| agenda.due(clocks(seconds)));
+        due.map(|plan| plan.draft.kind.to_string()).collect()
     }
 
     #[test]
@@ -161,5 +256,53 @@ mod tests {
         agenda.add(at(1), plan("a", Some(Duration::ZERO))).unwrap();
         assert_eq!(due(&mut agenda, 1), ["a"]);
         assert_eq!(agenda.next(), Some(at(1) + SHORTEST_PERIOD));
+    }
+
+    const HOUR: u32 = 3600;
+
+    /// An agenda with something at six each day, begun at five of the first.
+    fn at_six() -> (Agenda, ScheduleId) {
+        let mut agenda = Agenda::new(9);
+        agenda.look_at(clocks(5 * HOUR));
+        let daily = Daily::new("06:00").unwrap();
+        let id = agenda.add_daily(daily, clocks(5 * HOUR), plan("six", None)).unwrap();
+        (agenda, id)
+    }
+
+    #[test]
+    fn what_comes_daily_comes_at_its_time_each_day_until_it_is_called_off() {
+        let (mut agenda, id) = at_six();
+        assert!(due(&mut agenda, 6 * HOUR - 1).is_empty());
+        assert_eq!(due(&mut agenda, 6 * HOUR), ["six"]);
+        assert!(due(&mut agenda, 29 * HOUR).is_empty());
+        assert_eq!(due(&mut agenda, 99 * HOUR), ["six"], "what passed is skipped");
+        assert_eq!(agenda.next(), Some(at(102 * HOUR)));
+        assert!(agenda.cancel(id) && agenda.len() == 0);
+    }
+
+    /// It is `now`, and clocks show `wall`, both in hours.
+    fn jumped(agenda: &mut Agenda, now: u32, wall: u64) -> (usize, u64) {
+        let clocks = Clocks {
+            now: at(now * HOUR),
+            wall: Timestamp(wall * u64::from(HOUR) * 1_000_000),
+        };
+        agenda.look_at(clocks);
+        let count = std::iter::from_fn(|| agenda.due(clocks)).count();
+        let rest = agenda.next().map_or(0, |next| next.since(clocks.now).as_secs() / 3600);
+        (count, rest)
+    }
+
+    #[test]
+    fn a_clock_that_jumps_takes_times_of_day_with_it_and_brings_none_twice() {
+        let (mut agenda, _) = at_six();
+        assert_eq!(jumped(&mut agenda, 5, 4), (0, 2), "an hour back");
+        assert_eq!(jumped(&mut agenda, 5, 7), (0, 23), "over it");
+        let (mut agenda, _) = at_six();
+        assert_eq!(jumped(&mut agenda, 6, 6), (1, 24));
+        assert_eq!(jumped(&mut agenda, 7, 5), (0, 25), "back over it after it came");
+        let (mut agenda, _) = at_six();
+        assert_eq!(jumped(&mut agenda, 5, 10 * 365 * 24), (0, 6), "ten years ahead");
+        assert_eq!(jumped(&mut agenda, 11, 10 * 365 * 24 + 6), (1, 24));
+        assert_eq!(jumped(&mut agenda, 12, 12), (0, 18), "and back");
     }
 }

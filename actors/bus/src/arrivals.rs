@@ -10,7 +10,7 @@ use crate::account::Cause;
 use crate::dead::SubscriptionId;
 use crate::envelope::Envelope;
 use crate::hub::Hub;
-use crate::inbox::Item;
+use crate::item::{Handed, Item};
 use crate::subscription::Subscription;
 
 /// How many are taken out of the inbox at once.
@@ -28,7 +28,11 @@ const TURN: usize = 256;
 pub struct Arrivals {
     hub: Arc<Hub>,
     subscription: Arc<Subscription>,
+    /// Which bell they are for.
+    era: u64,
     batch: VecDeque<Item>,
+    /// How many came with the batch, until it is settled what became of them.
+    lent: usize,
     /// How many more may be taken.
     left: usize,
     is_over: bool,
@@ -45,11 +49,13 @@ impl fmt::Debug for Arrivals {
 }
 
 impl Arrivals {
-    pub(crate) fn new(hub: &Arc<Hub>, subscription: &Arc<Subscription>) -> Self {
+    pub(crate) fn new(hub: &Arc<Hub>, subscription: &Arc<Subscription>, era: u64) -> Self {
         Self {
             hub: Arc::clone(hub),
             subscription: Arc::clone(subscription),
+            era,
             batch: VecDeque::new(),
+            lent: 0,
             left: TURN,
             is_over: false,
             uncounted: (0, 0),
@@ -61,19 +67,35 @@ impl Arrivals {
         self.subscription.profile.id
     }
 
-    fn refill(&mut self) {
+    /// Takes what there is now: a batch to be used at once, or one to be acknowledged.
+    fn take(&mut self) -> Option<Delivery> {
         let (most, now) = (BATCH.min(self.left), Moment::now());
         let batch = &mut self.batch;
-        let taken = self.subscription.take(&self.hub, now, |inbox, effects| {
-            inbox.lend(most, now, batch, effects);
-            (!batch.is_empty()).then_some(())
-        });
-        self.is_over = taken.is_none();
-        self.left -= self.batch.len();
+        let used = std::mem::take(&mut self.lent);
+        let taken = self
+            .subscription
+            .take(&self.hub, self.era, now, used, |inbox, effects| {
+                if inbox.is_acknowledged() {
+                    return inbox.hand_out(now, effects).map(Some);
+                }
+                inbox.lend(most, now, batch, effects);
+                (!batch.is_empty()).then_some(None)
+            });
         self.count();
+        self.lent = self.batch.len();
+        let Some(handed) = taken else {
+            self.is_over = true;
+            return None;
+        };
+        if let Some(handed) = handed {
+            self.left -= 1;
+            return Some(self.delivery(handed));
+        }
+        self.left -= self.lent;
         if let Some(first) = self.batch.front() {
             self.hub.metrics.of(first.label).seconds.observe(now.since(first.at));
         }
+        self.hand_over()
     }
 
     fn hand_over(&mut self) -> Option<Delivery> {
@@ -94,15 +116,8 @@ impl Arrivals {
         }
     }
 
-    fn hand_out(&mut self) -> Option<Delivery> {
-        let now = Moment::now();
-        let handed = self
-            .subscription
-            .take(&self.hub, now, |inbox, effects| inbox.hand_out(now, effects));
-        self.is_over = handed.is_none();
-        let handed = handed?;
-        self.left -= 1;
-        Some(Delivery {
+    fn delivery(&self, handed: Handed) -> Delivery {
+        Delivery {
             envelope: handed.item.envelope,
             attempt: handed.attempt,
             slip: Some(Slip {
@@ -111,19 +126,19 @@ impl Arrivals {
                 token: handed.token,
                 is_settled: false,
             }),
-        })
+        }
     }
 
     /// Others have their turn; the rest comes with another message.
     fn pass_on(&mut self) {
         self.is_over = true;
-        let now = Moment::now();
-        let more = self.subscription.take(&self.hub, now, |inbox, effects| {
-            inbox.lend(0, now, &mut VecDeque::new(), effects);
+        let (now, used) = (Moment::now(), std::mem::take(&mut self.lent));
+        let more = self.subscription.take(&self.hub, self.era, now, used, |inbox, _| {
             inbox.is_ready(now).then_some(())
         });
+        self.count();
         if more.is_some() {
-            self.subscription.bell.ring(Self::new(&self.hub, &self.subscription));
+            self.subscription.ring_for_more(&self.hub, self.era);
         }
     }
 }
@@ -142,11 +157,7 @@ impl Iterator for Arrivals {
             self.pass_on();
             return None;
         }
-        if self.subscription.profile.terms.is_acknowledged() {
-            return self.hand_out();
-        }
-        self.refill();
-        self.hand_over()
+        self.take()
     }
 }
 
@@ -155,8 +166,8 @@ impl Drop for Arrivals {
         self.count();
         if !self.is_over {
             let unused = std::mem::take(&mut self.batch);
-            self.subscription
-                .lost_arrivals(&self.hub, |inbox| inbox.give_back(unused));
+            let used = self.lent - unused.len();
+            self.subscription.lost_arrivals(&self.hub, self.era, used, unused);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The circuit breaker of one destination: who fails again and again is left alone for a while.
 //!
 //! ```text
-//!            failures in a row                 rest is over
+//!         envelopes fail in a row              rest is over
 //!  closed ───────────────────▶ open ─────────────────────▶ half-open
 //!    ▲                          ▲                              │
 //!    │                          └──────── a trial fails ───────┤
@@ -16,7 +16,8 @@ use triarch_supervision::clock::Moment;
 /// When a breaker opens, for how long, and how it finds out whether it may close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerTerms {
-    /// So many failures in a row open it; 0 is never.
+    /// So many envelopes that fail one after the other open it; 0 is never. One that fails again and again counts once: it
+    /// may be that one's fault.
     pub failures: u32,
     /// For so long nothing is handed out.
     pub rest: Duration,
@@ -106,11 +107,13 @@ impl Breaker {
         }
     }
 
-    pub(crate) fn failed(&mut self, now: Moment) {
+    /// Something failed, at its `tries`-th try.
+    pub(crate) fn failed(&mut self, now: Moment, tries: u32) {
         let open = State::Open {
             until: now + self.terms.rest,
         };
         match &mut self.state {
+            State::Closed { .. } if tries > 1 => {}
             State::Closed { failures } => {
                 *failures += 1;
                 if self.terms.failures > 0 && *failures >= self.terms.failures {
@@ -151,7 +154,7 @@ mod tests {
 
     fn opened() -> Breaker {
         let mut breaker = Breaker::new(BreakerTerms::default());
-        (0..5).for_each(|_| breaker.failed(at(0)));
+        (0..5).for_each(|_| breaker.failed(at(0), 1));
         breaker
     }
 
@@ -159,12 +162,12 @@ mod tests {
     fn it_opens_after_five_failures_in_a_row_and_rests_for_a_minute() {
         let mut breaker = Breaker::new(BreakerTerms::default());
         for _ in 0..4 {
-            breaker.failed(at(0));
+            breaker.failed(at(0), 1);
         }
         breaker.succeeded();
-        (0..4).for_each(|_| breaker.failed(at(0)));
+        (0..4).for_each(|_| breaker.failed(at(0), 1));
         assert!(breaker.lets(at(0)) && breaker.state() == BreakerState::Closed);
-        breaker.failed(at(1));
+        breaker.failed(at(1), 1);
         assert_eq!((breaker.state(), breaker.lets(at(1))), (BreakerState::Open, false));
         assert_eq!(breaker.rests_until(), Some(at(1) + REST));
         assert!(!breaker.lets(at(60)) && breaker.would_let(at(61)));
@@ -187,12 +190,24 @@ mod tests {
         let mut breaker = opened();
         assert!(breaker.lets(at(60)));
         breaker.succeeded();
-        breaker.failed(at(61));
+        breaker.failed(at(61), 1);
         assert_eq!(breaker.rests_until(), Some(at(121)));
         // Of a trial that began earlier.
         breaker.succeeded();
-        breaker.failed(at(70));
+        breaker.failed(at(70), 1);
         assert_eq!(breaker.rests_until(), Some(at(121)));
+    }
+
+    #[test]
+    fn what_fails_again_counts_once_while_it_is_closed_and_fully_as_a_trial() {
+        let mut breaker = Breaker::new(BreakerTerms::default());
+        (0..4).for_each(|_| breaker.failed(at(0), 1));
+        (2..99).for_each(|tries| breaker.failed(at(0), tries));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        breaker.failed(at(0), 1);
+        assert!(breaker.lets(at(60)));
+        breaker.failed(at(60), 2);
+        assert_eq!(breaker.state(), BreakerState::Open);
     }
 
     #[test]
@@ -201,7 +216,7 @@ mod tests {
             failures: 0,
             ..BreakerTerms::default()
         });
-        (0..100).for_each(|_| breaker.failed(at(0)));
+        (0..100).for_each(|_| breaker.failed(at(0), 1));
         assert!(breaker.lets(at(0)) && breaker.rests_until().is_none());
     }
 }

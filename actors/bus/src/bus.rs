@@ -10,16 +10,20 @@ use triarch_supervision::metrics::Instruments;
 
 use crate::access::{NotAllowed, team_of};
 use crate::account::Tally;
-use crate::agenda::{Plan, ScheduleId};
+use crate::agenda::{Again, Agenda, AgendaFull, Clocks, Plan, ScheduleId};
+use crate::archivist::Order;
 use crate::codec::{check_word, within};
 use crate::config::Config;
+use crate::daily::Daily;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId, Payload};
 use crate::error::{Error, PublishError, ReplyError, RequestError};
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::metrics::{Refusal, UNCOUNTED};
+use crate::route::{Route, TopicEntry};
 use crate::subscription::Subscription;
-use crate::table::{Route, Target, TopicEntry};
+use crate::table::Target;
 use crate::topic::Topic;
+use crate::wall_clock::timestamp;
 
 /// Where refusals are told: who may not do what, on which topic.
 pub const REFUSALS: &str = "bus.refused";
@@ -50,8 +54,7 @@ impl Bus {
     /// For an agent that publishes often on one topic.
     pub fn publisher(&self, from: impl Into<Arc<str>>, topic: &Topic) -> Result<Publisher, PublishError> {
         let from = from.into();
-        self.check(&from, topic)?;
-        let entry = self.0.topic(topic);
+        let entry = self.entry(&from, topic)?;
         Ok(Publisher {
             route: self.0.route(&entry),
             hub: Arc::clone(&self.0),
@@ -60,9 +63,26 @@ impl Bus {
         })
     }
 
+    /// A topic that `from` may publish on without the disk.
+    fn entry(&self, from: &Arc<str>, topic: &Topic) -> Result<Arc<TopicEntry>, PublishError> {
+        self.check(from, topic)?;
+        if self.0.archive.log_of(topic).is_some() {
+            return Err(PublishError::Durable { topic: topic.clone() });
+        }
+        Ok(self.0.topic(topic))
+    }
+
     /// Publishes on a topic.
     pub fn publish(&self, from: impl Into<Arc<str>>, topic: &Topic, draft: Draft) -> Result<Published, PublishError> {
-        self.publisher(from, topic)?.publish(draft)
+        let from = from.into();
+        let entry = self.entry(&from, topic)?;
+        self.0.check_draft(&from, &draft)?;
+        let envelope = self.0.seal(draft, &from, Destination::Topic(topic.clone()));
+        let route = entry.route.load();
+        if route.generation == self.0.generation.load(Ordering::Acquire) {
+            return Ok(self.0.publish(&entry, &route, envelope));
+        }
+        Ok(self.0.publish(&entry, &self.0.route(&entry), envelope))
     }
 
     // ---- to agents ----
@@ -130,7 +150,8 @@ impl Bus {
         draft: Draft,
         delay: Duration,
     ) -> Result<ScheduleId, PublishError> {
-        self.plan(from.into(), topic, draft, delay, None)
+        let plan = self.plan(from.into(), topic, draft, Again::Never)?;
+        self.add_plan(|agenda| agenda.add(Moment::now() + delay, plan))
     }
 
     /// Publishes again and again, first after `delay` and then each `every`. Times that pass while nothing runs are
@@ -143,22 +164,39 @@ impl Bus {
         delay: Duration,
         every: Duration,
     ) -> Result<ScheduleId, PublishError> {
-        self.plan(from.into(), topic, draft, delay, Some(every))
+        let plan = self.plan(from.into(), topic, draft, Again::Every(every))?;
+        self.add_plan(|agenda| agenda.add(Moment::now() + delay, plan))
     }
 
-    fn plan(
+    /// Publishes at times of day by the clock of the world, until it is called off or the runtime ends. Times that pass while
+    /// nothing runs are skipped; where that clock jumps the next time is found anew, and none comes twice.
+    pub fn publish_daily(
         &self,
-        from: Arc<str>,
+        from: impl Into<Arc<str>>,
         topic: &Topic,
         draft: Draft,
-        delay: Duration,
-        every: Option<Duration>,
+        daily: Daily,
     ) -> Result<ScheduleId, PublishError> {
+        let plan = self.plan(from.into(), topic, draft, Again::Never)?;
+        let clocks = Clocks {
+            now: Moment::now(),
+            wall: timestamp(),
+        };
+        self.add_plan(|agenda| agenda.add_daily(daily, clocks, plan))
+    }
+
+    fn plan(&self, from: Arc<str>, topic: &Topic, draft: Draft, again: Again) -> Result<Plan, PublishError> {
         self.check(&from, topic)?;
         self.0.check_draft(&from, &draft)?;
         let to = Destination::Topic(topic.clone());
-        let plan = Plan { from, to, draft, every };
-        let added = lock(&self.0.agenda).add(Moment::now() + delay, plan);
+        Ok(Plan { from, to, draft, again })
+    }
+
+    fn add_plan(
+        &self,
+        add: impl FnOnce(&mut Agenda) -> Result<ScheduleId, AgendaFull>,
+    ) -> Result<ScheduleId, PublishError> {
+        let added = add(&mut lock(&self.0.agenda));
         let id = added.inspect_err(|_| self.0.metrics.refused(Refusal::Full))?;
         self.0.wake.notify_one();
         Ok(id)
@@ -251,7 +289,7 @@ impl Bus {
         self.0.tally()
     }
 
-    fn check(&self, from: &Arc<str>, topic: &Topic) -> Result<(), PublishError> {
+    pub(crate) fn check(&self, from: &Arc<str>, topic: &Topic) -> Result<(), PublishError> {
         let checked = self.0.access.check(from, "publish on", topic);
         checked.map_err(|refused| PublishError::NotAllowed(self.0.refuse(refused)))
     }
@@ -260,7 +298,8 @@ impl Bus {
 impl Hub {
     pub(crate) fn check_draft(&self, from: &str, draft: &Draft) -> Result<(), PublishError> {
         let words = check_word("from", from).and_then(|()| check_word("kind", &draft.kind));
-        words.inspect_err(|_| self.metrics.refused(Refusal::Form))?;
+        let key = draft.key.as_ref().map_or(Ok(()), |key| check_word("key", key));
+        words.and(key).inspect_err(|_| self.metrics.refused(Refusal::Form))?;
         let size = within(draft.payload.len(), self.config.payload_max);
         Ok(size.inspect_err(|_| self.metrics.refused(Refusal::Size))?)
     }
@@ -294,14 +333,21 @@ impl Hub {
         Published { id, matched }
     }
 
-    /// Publishes what was planned: its sender was checked when that was done.
-    pub(crate) fn carry_out(self: &Arc<Self>, plan: Plan) {
-        if let Destination::Topic(topic) = &plan.to {
-            let entry = self.topic(topic);
-            let route = self.route(&entry);
-            let envelope = self.seal(plan.draft, &plan.from, plan.to);
-            self.publish(&entry, &route, envelope);
+    /// Publishes what was planned: its sender was checked when that was done. False where it has to be tried again.
+    pub(crate) fn carry_out(self: &Arc<Self>, plan: &Plan) -> bool {
+        let Destination::Topic(topic) = &plan.to else {
+            return true;
+        };
+        let envelope = self.seal(plan.draft.clone(), &plan.from, plan.to.clone());
+        if let Some(log) = self.archive.log_of(topic) {
+            let order = Order::Store(log.clone(), Box::new(envelope), None);
+            let archivist = self.archive.archivist.get();
+            return archivist.is_some_and(|archivist| archivist.try_send(order).is_ok());
         }
+        let entry = self.topic(topic);
+        let route = self.route(&entry);
+        self.publish(&entry, &route, envelope);
+        true
     }
 
     /// Counts a refusal and tells of it.
@@ -310,11 +356,11 @@ impl Hub {
         if let Ok(topic) = Topic::new(REFUSALS) {
             let told =
                 json!({"who": &*refused.who, "what": refused.what, "topic": refused.topic, "limit": refused.limit});
-            self.carry_out(Plan {
+            self.carry_out(&Plan {
                 from: "bus".into(),
                 to: Destination::Topic(topic),
                 draft: Draft::new("refused", Payload::json(&told)),
-                every: None,
+                again: Again::Never,
             });
         }
         refused

@@ -152,14 +152,19 @@ fn what_is_not_acknowledged_comes_again_and_an_open_breaker_gives_it_rest() {
         bus.publish("me", &topic("a"), note("x")).unwrap();
         world.advance(SECOND * 10).await;
         assert_eq!(habit.attempts(), [1, 2, 3, 4, 5]);
+        // Four others fail, and it is no more the fault of the one.
+        for _ in 0..4 {
+            bus.publish("me", &topic("a"), note("x")).unwrap();
+        }
+        world.settle().await;
         let dead = bus.dead_letters(&Query::default(), 0, 9);
         assert_eq!((dead[0].cause, dead[0].why.as_deref()), (Cause::Failed, Some("no ink")));
         assert_eq!(bus.subscriptions()[0].breaker, BreakerState::Open);
         bus.publish("me", &topic("a"), note("y")).unwrap();
         world.advance(SECOND * 40).await;
-        assert_eq!(habit.heard().len(), 5);
+        assert_eq!(habit.heard().len(), 9);
         world.advance(SECOND * 20).await;
-        assert_eq!(habit.heard().len(), 6, "one trial");
+        assert_eq!(habit.heard().len(), 10, "one trial");
         balanced(&bus);
         assert!(tree.stop().await.is_orderly());
     });
@@ -213,10 +218,7 @@ fn a_subscription_ends_when_its_agent_has_left_the_tree() {
             (1, Cause::Closed, id)
         );
         let told = bus.replay(dead[0].number).unwrap_err();
-        assert!(
-            matches!(told, crate::error::ReplayError::SubscriptionEnded { .. }),
-            "{told}"
-        );
+        assert!(matches!(told, crate::error::ReplayError::NobodyTakes { .. }), "{told}");
         // Who subscribes in its place gets it.
         let (next, habit) = ear("next", acknowledges);
         bus.subscribe(all_of("*", "team/ear"), &next.address()).unwrap();
@@ -232,4 +234,40 @@ fn a_subscription_ends_when_its_agent_has_left_the_tree() {
         assert_eq!(habit.heard(), ["x"]);
         assert!(tree.stop().await.is_orderly());
     });
+}
+
+struct Clumsy;
+
+impl Message for Clumsy {}
+
+impl From<Arrivals> for Clumsy {
+    fn from(_: Arrivals) -> Self {
+        panic!("it drops what it is given")
+    }
+}
+
+struct Clown;
+
+impl Agent for Clown {
+    type Message = Clumsy;
+    type Spec = ();
+
+    async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Clumsy, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_subscriber_that_panics_when_it_is_told_harms_neither_publishers_nor_others() {
+    let bus = bus();
+    let clown = Child::of::<Clown>("clown", ());
+    bus.subscribe(all_of("a", "team/clown"), &clown.address()).unwrap();
+    let mut other = bus.listen(all_of("a", "team/other")).unwrap();
+    assert_eq!(bus.publish("me", &topic("a"), note("x")).unwrap().matched, 2);
+    assert_eq!(heard(&mut other), ["x"]);
+    assert_eq!((balanced(&bus).waiting, bus.0.unrung()), (1, 1));
 }

@@ -1,8 +1,9 @@
 //! Envelopes as bytes, on the wire and in the journal, and as JSON at the edges.
 //!
 //! ```text
-//! byte 0     version
+//! byte 0     version: 1, or 2 where there is a key
 //! then       what is known of the envelope, by postcard
+//! then       in version 2, its key
 //! then       the payload, to the end
 //! ```
 
@@ -15,8 +16,10 @@ use triarch_supervision::message::Priority;
 use crate::envelope::{Destination, Envelope, EnvelopeId, Form, NoJson, Payload, Timestamp, WORD_MAX};
 use crate::topic::{Topic, TopicError};
 
-/// The version that is written. Every version that was ever written is read.
-pub const VERSION: u8 = 1;
+/// The newest version. Every version that was ever written is read.
+pub const VERSION: u8 = 2;
+/// The version without a key, which an envelope that has none is written in.
+const KEYLESS: u8 = 1;
 
 /// Why bytes, or a text in JSON, are no envelope.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +30,7 @@ pub enum CodecError {
     Empty,
     /// Somebody else's version.
     #[error(
-        "an envelope is of version {found}, and this runtime reads version {VERSION}; update it, or whoever wrote it"
+        "an envelope is of version {found}, and this runtime reads versions up to {VERSION}; update it, or whoever wrote it"
     )]
     UnknownVersion {
         /// Its version.
@@ -102,19 +105,35 @@ pub fn encode(envelope: &Envelope) -> Result<Vec<u8>, CodecError> {
     };
     let room = 64 + head.from.len() + head.to.len() + head.kind.len() + envelope.payload.len();
     let mut bytes = Vec::with_capacity(room);
-    bytes.push(VERSION);
+    bytes.push(if envelope.key.is_some() { VERSION } else { KEYLESS });
     let mut bytes = postcard::to_extend(&head, bytes)?;
+    if let Some(key) = &envelope.key {
+        bytes = postcard::to_extend(&**key, bytes)?;
+    }
     bytes.extend_from_slice(envelope.payload.as_bytes());
     Ok(bytes)
+}
+
+/// The topic of an envelope that was published on one, and when.
+pub(crate) fn glance(bytes: &[u8]) -> Result<(Topic, Timestamp), CodecError> {
+    let (_, rest) = bytes.split_first().ok_or(CodecError::Empty)?;
+    let (head, _): (Head<'_>, _) = postcard::take_from_bytes(rest)?;
+    Ok((Topic::new(head.to)?, Timestamp(head.time)))
 }
 
 /// The envelope that `bytes` are, with a payload of at most `limit` bytes.
 pub fn decode(bytes: &[u8], limit: usize) -> Result<Envelope, CodecError> {
     let (version, rest) = bytes.split_first().ok_or(CodecError::Empty)?;
-    if *version != VERSION {
+    if !(KEYLESS..=VERSION).contains(version) {
         return Err(CodecError::UnknownVersion { found: *version });
     }
-    let (head, payload): (Head<'_>, _) = postcard::take_from_bytes(rest)?;
+    let (head, rest): (Head<'_>, _) = postcard::take_from_bytes(rest)?;
+    let (key, payload) = if *version == KEYLESS {
+        (None, rest)
+    } else {
+        let (key, payload) = postcard::take_from_bytes(rest)?;
+        (Some(word("key", key)?), payload)
+    };
     within(payload.len(), limit)?;
     let payload = if head.is_json {
         Payload::json_text(payload)?
@@ -128,6 +147,7 @@ pub fn decode(bytes: &[u8], limit: usize) -> Result<Envelope, CodecError> {
         from: word("from", head.from)?,
         to: destination(head.is_topic, head.to)?,
         kind: word("kind", head.kind)?,
+        key,
         priority: *priority.ok_or_else(|| no_priority(&head.priority.to_string()))?,
         ttl_ms: head.ttl_ms,
         correlation: head.correlation.map(EnvelopeId),
@@ -149,6 +169,8 @@ struct Edge<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<std::borrow::Cow<'a, str>>,
     kind: std::borrow::Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<std::borrow::Cow<'a, str>>,
     #[serde(default = "normal")]
     priority: std::borrow::Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -189,6 +211,7 @@ pub fn to_json(envelope: &Envelope) -> Result<String, CodecError> {
         topic,
         to,
         kind: (&*envelope.kind).into(),
+        key: envelope.key.as_deref().map(Into::into),
         priority: envelope.priority.label().into(),
         ttl_ms: envelope.ttl_ms,
         correlation: envelope.correlation,
@@ -226,6 +249,7 @@ pub fn from_json(text: &[u8], limit: usize) -> Result<Envelope, CodecError> {
         from: word("from", &edge.from)?,
         to,
         kind: word("kind", &edge.kind)?,
+        key: edge.key.map(|key| word("key", &key)).transpose()?,
         priority: priority.ok_or_else(|| no_priority(&edge.priority))?,
         ttl_ms: edge.ttl_ms,
         correlation: edge.correlation,
@@ -345,7 +369,7 @@ pub(crate) mod tests {
 
     pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
         let id = || any::<u128>().prop_map(EnvelopeId);
-        let who = (id(), any::<u64>(), text(), to(), text());
+        let who = (id(), any::<u64>(), text(), to(), text(), prop::option::of(text()));
         let rest = (
             prop::sample::select(Priority::ALL.to_vec()),
             any::<Option<u64>>(),
@@ -353,7 +377,7 @@ pub(crate) mod tests {
             prop::option::of(id()),
             payload(),
         );
-        (who, rest).prop_map(|((id, time, from, to, kind), rest)| {
+        (who, rest).prop_map(|((id, time, from, to, kind, key), rest)| {
             let (priority, ttl_ms, correlation, causation, payload) = rest;
             Envelope {
                 id,
@@ -361,6 +385,7 @@ pub(crate) mod tests {
                 from,
                 to,
                 kind,
+                key,
                 priority,
                 ttl_ms,
                 correlation,
@@ -387,7 +412,9 @@ pub(crate) mod tests {
         #[test]
         fn any_bytes_are_an_envelope_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _refused = decode(&bytes, PAYLOAD_MAX);
-            let _refused = decode(&[&[VERSION], &*bytes].concat(), PAYLOAD_MAX);
+            for version in [KEYLESS, VERSION] {
+                let _refused = decode(&[&[version], &*bytes].concat(), PAYLOAD_MAX);
+            }
             let _refused = from_json(&bytes, PAYLOAD_MAX);
         }
 
@@ -473,6 +500,7 @@ pub(crate) mod tests {
             from: "team/a".into(),
             to: Destination::Topic(Topic::new("a.b").unwrap()),
             kind: "note".into(),
+            key: None,
             priority: Priority::High,
             ttl_ms: Some(1500),
             correlation: None,
@@ -492,13 +520,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_bytes_of_version_two_say_the_key_before_the_payload() {
+        let keyed = Envelope {
+            key: Some("k1".into()),
+            ..small(Payload::json(&json!({"n": 1})))
+        };
+        let bytes = encode(&keyed).unwrap();
+        let expected = FIXTURE.replacen("01", "02", 1).replace("7b226e22", "026b317b226e22");
+        assert_eq!(hex(&bytes), expected);
+        assert_eq!(decode(&bytes, PAYLOAD_MAX).unwrap(), keyed);
+    }
+
+    #[test]
     fn an_unknown_version_is_refused_by_name() {
         let mut bytes = encode(&small(Payload::bytes([]))).unwrap();
         bytes[0] = 9;
         let error = decode(&bytes, PAYLOAD_MAX).unwrap_err().to_string();
         assert_eq!(
             error,
-            "an envelope is of version 9, and this runtime reads version 1; update it, or whoever wrote it"
+            "an envelope is of version 9, and this runtime reads versions up to 2; update it, or whoever wrote it"
         );
         assert!(matches!(decode(&[], 1), Err(CodecError::Empty)));
     }

@@ -1,9 +1,12 @@
 //! What may be set, its meaning and its default.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Limit};
+use crate::archivist::Retention;
 use crate::envelope::PAYLOAD_MAX;
 use crate::error::Error;
 use crate::metrics::COUNTED_MAX;
@@ -27,6 +30,34 @@ pub struct Config {
     pub subscriptions: usize,
     /// Topics that some teams have to themselves.
     pub access: Vec<AccessConfig>,
+    /// Topics whose envelopes are on disk before they are acknowledged, and can be read again. Of two that stand for a topic
+    /// the first counts.
+    pub durable: Vec<DurableConfig>,
+}
+
+/// Topics that are durable, in one log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DurableConfig {
+    /// A pattern: which topics.
+    pub topics: String,
+    /// How many envelopes are kept.
+    pub messages: u64,
+    /// How many bytes are kept, in memory and on disk.
+    pub bytes: u64,
+    /// For how many seconds of a runtime's time an envelope is kept; 0 is for as long as there is room.
+    pub age_seconds: u64,
+}
+
+impl Default for DurableConfig {
+    fn default() -> Self {
+        Self {
+            topics: String::new(),
+            messages: 1_000_000,
+            bytes: 256 << 20,
+            age_seconds: 0,
+        }
+    }
 }
 
 /// Topics that some teams have to themselves.
@@ -49,6 +80,7 @@ impl Default for Config {
             requests: 65_536,
             subscriptions: 1_000_000,
             access: Vec::new(),
+            durable: Vec::new(),
         }
     }
 }
@@ -82,12 +114,30 @@ impl Config {
         }
         faults.extend(self.counted().err().map(|fault| ("counted", fault)));
         faults.extend(self.access().err().map(|fault| ("access", fault)));
+        faults.extend(self.durable().err().map(|fault| ("durable", fault)));
         faults
     }
 
     pub(crate) fn counted(&self) -> Result<Vec<Pattern>, Error> {
         let patterns = self.counted.iter().map(Pattern::new);
         Ok(patterns.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn durable(&self) -> Result<Vec<(Pattern, Retention)>, Error> {
+        let rules = self.durable.iter().map(|one| {
+            if one.messages == 0 || one.bytes == 0 {
+                return Err(Error::Zero {
+                    key: "durable.messages or bytes",
+                });
+            }
+            let retention = Retention {
+                messages: one.messages,
+                bytes: one.bytes,
+                age: (one.age_seconds > 0).then(|| Duration::from_secs(one.age_seconds)),
+            };
+            Ok((Pattern::new(&one.topics)?, retention))
+        });
+        rules.collect()
     }
 
     pub(crate) fn access(&self) -> Result<Access, Error> {
@@ -125,6 +175,11 @@ mod tests {
             subscriptions: 0,
             counted: vec!["**.a".to_owned(); 17],
             access: vec![access],
+            durable: vec![DurableConfig {
+                topics: "a.**".to_owned(),
+                messages: 0,
+                ..DurableConfig::default()
+            }],
             ..Config::default()
         };
         let expected = [
@@ -134,6 +189,7 @@ mod tests {
             "counted",
             "counted",
             "access",
+            "durable",
         ];
         assert_eq!(keys(&config), expected);
         assert!(config.validated().is_err());

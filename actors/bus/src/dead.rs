@@ -101,6 +101,10 @@ impl DeadBox {
         let number = self.next;
         self.next += 1;
         self.letters.insert(number, DeadLetter { number, ..letter });
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
         if self.letters.len() > self.most {
             self.letters.pop_first();
             self.forgotten += 1;
@@ -110,6 +114,7 @@ impl DeadBox {
     /// Keeps a letter that was taken out under the number it had.
     pub(crate) fn put_back(&mut self, letter: DeadLetter) {
         self.letters.insert(letter.number, letter);
+        self.make_room();
     }
 
     /// Up to `most` letters after the one of number `after`, oldest first.
@@ -162,6 +167,7 @@ mod tests {
             from: "a".into(),
             to: Destination::Topic(Topic::new(topic).unwrap()),
             kind: "k".into(),
+            key: None,
             priority: Priority::Normal,
             ttl_ms: None,
             correlation: None,
@@ -200,6 +206,16 @@ mod tests {
         assert_eq!((dead.len(), dead.forgotten()), (4, 1));
         assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [2, 3, 4, 5]);
         assert_eq!(numbers(&dead.find(&Query::default(), 3, 1)), [4]);
+    }
+
+    #[test]
+    fn one_that_is_put_back_makes_no_more_of_them_than_there_may_be() {
+        let mut dead = filled();
+        let taken = dead.take(5).unwrap();
+        dead.keep(letter("b.three", "team/y", Cause::Failed));
+        dead.put_back(taken);
+        assert_eq!((dead.len(), dead.forgotten()), (4, 2));
+        assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [3, 4, 5, 6]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Envelope {
     pub to: Destination,
     /// What it is, in a word of the publisher's choice.
     pub kind: Arc<str>,
+    /// What tells it from others of its sender on its topic, also where it is published twice.
+    pub key: Option<Arc<str>>,
     /// Which goes first among those that wait.
     pub priority: Priority,
     /// For how long anybody needs it, in milliseconds from when it was published.
@@ -145,7 +147,7 @@ struct Content {
     form: Form,
     bytes: Box<[u8]>,
     /// Read when the first filter asks for it, and then for all.
-    value: OnceLock<Value>,
+    value: OnceLock<Option<Value>>,
 }
 
 /// What the bytes of a payload are.
@@ -206,10 +208,19 @@ impl Payload {
         self.0.bytes.is_empty()
     }
 
-    /// What it says, where it is in JSON. Read once, whoever asks.
+    /// What it says, where it is in JSON that can be read. Read once, whoever asks.
     pub fn value(&self) -> Option<&Value> {
-        let read = || serde_json::from_slice(&self.0.bytes).unwrap_or_default();
-        (self.0.form == Form::Json).then(|| self.0.value.get_or_init(read))
+        let read = || serde_json::from_slice(&self.0.bytes).ok();
+        match self.0.form {
+            Form::Json => self.0.value.get_or_init(read).as_ref(),
+            Form::Bytes => None,
+        }
+    }
+
+    /// Whether it is said to be JSON, and yet no value can be made of it: a number in it is beyond all bounds, or it lies
+    /// too deep.
+    pub fn is_unreadable(&self) -> bool {
+        self.0.form == Form::Json && self.value().is_none()
     }
 }
 
@@ -232,6 +243,7 @@ impl fmt::Debug for Payload {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     pub(crate) kind: Arc<str>,
+    pub(crate) key: Option<Arc<str>>,
     pub(crate) priority: Priority,
     pub(crate) ttl: Option<Duration>,
     pub(crate) correlation: Option<EnvelopeId>,
@@ -244,12 +256,20 @@ impl Draft {
     pub fn new(kind: impl Into<Arc<str>>, payload: Payload) -> Self {
         Self {
             kind: kind.into(),
+            key: None,
             priority: Priority::Normal,
             ttl: None,
             correlation: None,
             causation: None,
             payload,
         }
+    }
+
+    /// What it is told from others of this sender on its topic by: whoever takes effectively once takes in one of each key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.key = Some(key.into());
+        self
     }
 
     /// It goes before what is less urgent.
@@ -289,6 +309,7 @@ impl Draft {
             from,
             to,
             kind: self.kind,
+            key: self.key,
             priority: self.priority,
             ttl_ms: self.ttl.map(whole),
             correlation: self.correlation,

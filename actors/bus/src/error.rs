@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use triarch_journal::WriteError;
+use triarch_supervision::address::AskError;
 use triarch_supervision::metrics::InstrumentError;
 
 use crate::access::NotAllowed;
 use crate::agenda::AgendaFull;
 use crate::codec::{CodecError, TooLarge};
 use crate::metrics::COUNTED_MAX;
-use crate::topic::TopicError;
+use crate::topic::{Pattern, Topic, TopicError};
 
 /// Why there is no bus.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,24 @@ pub enum Error {
     /// A mistake in the program.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
+    /// The journal of durable topics cannot be kept so.
+    #[error(transparent)]
+    Journal(#[from] triarch_journal::Error),
+    /// The journal has no room for the largest payload.
+    #[error(
+        "a payload of {payload_max} bytes needs records of {needed} in the journal, and {found} are allowed; raise its record_bytes_max, or lower bus.payload_max"
+    )]
+    SmallRecords {
+        /// The largest payload.
+        payload_max: usize,
+        /// What a record needs.
+        needed: usize,
+        /// What a record may have.
+        found: usize,
+    },
+    /// The room of this bus was built before.
+    #[error("this bus has its disk already; build its room once")]
+    HasDisk,
 }
 
 /// Why something was not published.
@@ -57,6 +77,45 @@ pub enum PublishError {
     /// Too much is to be published later.
     #[error(transparent)]
     AgendaFull(#[from] AgendaFull),
+    /// The topic is durable, and this would not wait for the disk.
+    #[error("{topic} is a durable topic; publish on it durably, and wait until it is on disk")]
+    Durable {
+        /// The topic.
+        topic: Topic,
+    },
+    /// The topic is not durable.
+    #[error("{topic} is no durable topic; add it to bus.durable, or publish on it as on others")]
+    NotDurable {
+        /// The topic.
+        topic: Topic,
+    },
+    /// It is not on disk, or nobody knows.
+    #[error("it is not acknowledged: {0}")]
+    NotStored(WriteError),
+    /// The logs are not reached.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+/// Why the logs of durable topics are not reached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The bus has no disk.
+    #[error("nothing is durable here: the bus runs without a disk; build its room with one")]
+    NoDisk,
+    /// The agent that writes is not there, or failed meanwhile.
+    #[error("it is not known whether it is on disk: {0}; look into the log, or publish it again under the same key")]
+    Archivist(AskError),
+    /// The disk refused.
+    #[error("the disk does not take it: {0}")]
+    Disk(WriteError),
+    /// There is no log, or there are several.
+    #[error("no one log has all of {pattern}; name topics of one pattern of bus.durable")]
+    NotOneLog {
+        /// What was asked for.
+        pattern: Pattern,
+    },
 }
 
 /// Why somebody does not subscribe.
@@ -69,6 +128,20 @@ pub enum SubscribeError {
     /// The subscriber's team may not.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
+    /// It reads a log, and is of a group.
+    #[error("who reads what durable topics have kept is of no group; leave out the group, or the name and the start")]
+    GroupOfReaders,
+    /// The name is one of another log.
+    #[error("that name has its place in {log}, and {pattern} is of another log; forget the name, or take another")]
+    OtherLog {
+        /// Where the place is.
+        log: Pattern,
+        /// What was asked for.
+        pattern: Pattern,
+    },
+    /// The logs are not reached.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// There are as many as there may be.
     #[error("there are {limit} subscriptions, which is the limit; end some, or use wildcards in fewer")]
     Full {
@@ -125,11 +198,9 @@ pub enum ReplayError {
     /// There is none of that number.
     #[error("there is no dead letter {0}; list those there are")]
     NoSuchLetter(u64),
-    /// Its subscriber is there no more.
-    #[error(
-        "the dead letter {number} was for a subscription of {subscriber} that has ended; publish its payload again"
-    )]
-    SubscriptionEnded {
+    /// Its subscription has ended, or takes no such envelopes any more.
+    #[error("no subscription of {subscriber} takes the dead letter {number} any more; publish its payload again")]
+    NobodyTakes {
         /// The letter.
         number: u64,
         /// Whose it was.

@@ -6,10 +6,11 @@
 //! from in ["plant/boiler", "plant/pump"] and payload.name matches "^p[0-9]+$"
 //! ```
 //!
-//! Fields of the envelope are `id`, `time`, `from`, `topic`, `to`, `kind`, `priority`, `ttl`, `correlation`, `causation`
-//! and `size`; those of a payload in JSON begin with `payload`, and go on by names, by numbers in lists, and by
+//! Fields of the envelope are `id`, `time`, `from`, `topic`, `to`, `kind`, `key`, `priority`, `ttl`, `correlation`,
+//! `causation` and `size`; those of a payload in JSON begin with `payload`, and go on by names, by numbers in lists, and by
 //! texts in quotes where a name is odd. A comparison with a field that is not there, or with a value of another type,
-//! does not hold; only `ne` holds for a value of another type. `and` binds closer than `or`, and `not` closest.
+//! does not hold; only `ne` holds for a value of another type. A filter that asks for the payload accepts none that is
+//! said to be JSON and cannot be read: a number beyond all bounds, or lists in lists too deep. `and` binds closer than `or`, and `not` closest.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -33,7 +34,19 @@ const EXPRESSION_MAX: usize = 1 << 16;
 
 /// A condition on envelopes. It is read from a text, and printed as one.
 #[derive(Clone, PartialEq)]
-pub struct Filter(Arc<Condition>);
+pub struct Filter {
+    condition: Arc<Condition>,
+    reads_payload: bool,
+}
+
+/// What a filter says of an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted,
+    Refused,
+    /// It asks for the payload, which is said to be JSON and cannot be read.
+    Unreadable,
+}
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Condition {
@@ -78,6 +91,7 @@ pub(crate) enum Name {
     Topic,
     To,
     Kind,
+    Key,
     Priority,
     Ttl,
     Correlation,
@@ -92,16 +106,38 @@ pub(crate) struct Expression(Regex);
 impl Filter {
     /// Reads a filter.
     pub fn new(text: &str) -> Result<Self, FilterError> {
-        parse(text).map(Arc::new).map(Self)
+        let condition = parse(text)?;
+        Ok(Self {
+            reads_payload: condition.reads_payload(),
+            condition: Arc::new(condition),
+        })
     }
 
-    /// Whether `envelope` is as it says.
+    /// Whether `envelope` is as it says. One whose payload cannot be read is not, where the filter asks for the payload.
     pub fn accepts(&self, envelope: &Envelope) -> bool {
-        self.0.holds(envelope)
+        self.verdict(envelope) == Verdict::Accepted
+    }
+
+    pub(crate) fn verdict(&self, envelope: &Envelope) -> Verdict {
+        if self.reads_payload && envelope.payload.is_unreadable() {
+            Verdict::Unreadable
+        } else if self.condition.holds(envelope) {
+            Verdict::Accepted
+        } else {
+            Verdict::Refused
+        }
     }
 }
 
 impl Condition {
+    fn reads_payload(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::reads_payload),
+            Self::Not(part) => part.reads_payload(),
+            Self::Compare(field, _) => matches!(field, Field::Payload(_)),
+        }
+    }
+
     fn holds(&self, envelope: &Envelope) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(envelope)),
@@ -152,13 +188,14 @@ impl Relation {
 }
 
 impl Name {
-    pub(crate) const ALL: [(Self, &'static str); 11] = [
+    pub(crate) const ALL: [(Self, &'static str); 12] = [
         (Self::Id, "id"),
         (Self::Time, "time"),
         (Self::From, "from"),
         (Self::Topic, "topic"),
         (Self::To, "to"),
         (Self::Kind, "kind"),
+        (Self::Key, "key"),
         (Self::Priority, "priority"),
         (Self::Ttl, "ttl"),
         (Self::Correlation, "correlation"),
@@ -181,6 +218,7 @@ impl Name {
             Self::Topic => envelope.topic()?.as_str().into(),
             Self::To => envelope.to.as_str().into(),
             Self::Kind => (*envelope.kind).into(),
+            Self::Key => (**envelope.key.as_ref()?).into(),
             Self::Priority => envelope.priority.label().into(),
             Self::Ttl => envelope.ttl_ms?.into(),
             Self::Correlation => envelope.correlation?.to_string().into(),
@@ -268,13 +306,13 @@ fn contains(found: &Value, wanted: &Value) -> bool {
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.condition.fmt(f)
     }
 }
 
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Filter({})", self.0)
+        write!(f, "Filter({})", self.condition)
     }
 }
 

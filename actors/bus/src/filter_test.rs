@@ -15,6 +15,7 @@ fn envelope(payload: &Value) -> Envelope {
         from: "plant/pump".into(),
         to: Destination::Topic(Topic::new("plant.readings").unwrap()),
         kind: "reading".into(),
+        key: Some("k1".into()),
         priority: Priority::High,
         ttl_ms: None,
         correlation: None,

@@ -7,8 +7,7 @@
 //! table ─▶ members of a group ─▶ desk of a subscription ─▶ reminders, past
 //! ```
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LockResult, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -19,15 +18,18 @@ use triarch_supervision::metrics::Instruments;
 use crate::access::Access;
 use crate::account::Tally;
 use crate::agenda::Agenda;
+use crate::archivist::Archive;
 use crate::config::Config;
 use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
 use crate::envelope::{Draft, Envelope, EnvelopeId};
 use crate::error::Error;
-use crate::inbox::{Effect, Item};
+use crate::filter::Verdict;
+use crate::item::{Effect, Item};
 use crate::metrics::Metrics;
 use crate::requests::Requests;
-use crate::subscription::Subscription;
-use crate::table::{Group, Route, Table, Target, TopicEntry};
+use crate::route::{Route, TopicEntry, Topics};
+use crate::subscription::{Profile, Subscription};
+use crate::table::{Table, Target};
 use crate::topic::Topic;
 use crate::wall_clock::timestamp;
 
@@ -49,16 +51,19 @@ pub(crate) struct Hub {
     run: u64,
     next_envelope: AtomicU64,
     pub(crate) table: RwLock<Table>,
+    pub(crate) topics: Topics,
     /// Counts changes of the table, so that routes are known to be old.
     pub(crate) generation: AtomicU64,
     pub(crate) dead: Mutex<DeadBox>,
     pub(crate) agenda: Mutex<Agenda>,
     pub(crate) requests: Requests,
+    /// What is on disk.
+    pub(crate) archive: Archive,
     chance: Mutex<Seeded>,
     /// Who could not be told that something waits.
-    unrung: Mutex<Vec<Arc<Subscription>>>,
-    /// Which subscriptions are to be looked at, and when.
-    reminders: Mutex<BinaryHeap<Reverse<(Moment, SubscriptionId)>>>,
+    unrung: Mutex<VecDeque<Arc<Subscription>>>,
+    /// Which subscriptions are to be looked at, and when; each once.
+    reminders: Mutex<BTreeSet<(Moment, SubscriptionId)>>,
     /// Wakes the timers.
     pub(crate) wake: Notify,
     /// What became of everything offered to subscriptions that have ended.
@@ -74,10 +79,12 @@ impl Hub {
             run,
             next_envelope: AtomicU64::new(1),
             table: RwLock::default(),
+            topics: Topics::default(),
             generation: AtomicU64::new(1),
             dead: Mutex::new(DeadBox::new(config.dead_letters)),
             agenda: Mutex::new(Agenda::new(config.delayed)),
             requests: Requests::new(config.requests),
+            archive: Archive::new(&config)?,
             chance: Mutex::new(Seeded::new(run)),
             unrung: Mutex::default(),
             reminders: Mutex::default(),
@@ -90,18 +97,14 @@ impl Hub {
     // ---- routes ----
 
     pub(crate) fn topic(&self, topic: &Topic) -> Arc<TopicEntry> {
-        if let Some(entry) = unpoisoned(self.table.read()).topics.get(topic) {
-            return Arc::clone(entry);
-        }
-        let label = self.metrics.label(topic);
-        unpoisoned(self.table.write()).topic(topic, label)
+        self.topics.entry(topic, || self.metrics.label(topic))
     }
 
     /// Who gets what is published on a topic now.
     pub(crate) fn route(&self, entry: &TopicEntry) -> Arc<Route> {
-        let route = entry.route();
+        let route = entry.route.load();
         if route.generation == self.generation.load(Ordering::Acquire) {
-            return route;
+            return Arc::clone(&route);
         }
         let table = unpoisoned(self.table.read());
         let generation = self.generation.load(Ordering::Acquire);
@@ -144,6 +147,7 @@ impl Hub {
             until,
             at: now,
             label,
+            offset: None,
         };
         let matched = route
             .targets
@@ -156,37 +160,56 @@ impl Hub {
         matched
     }
 
+    /// Delivers what is on disk by now to whoever subscribes to what comes.
+    pub(crate) fn deliver_stored(self: &Arc<Self>, envelope: Envelope) -> usize {
+        let Some(topic) = envelope.topic().cloned() else {
+            return 0;
+        };
+        let entry = self.topic(&topic);
+        let route = self.route(&entry);
+        self.publish(&entry, &route, envelope).matched
+    }
+
     fn offer(self: &Arc<Self>, target: &Target, item: &Item, now: Moment) -> bool {
         match target {
-            Target::One(subscription) => self.offer_one(subscription, item, now),
-            Target::Group(group) => {
-                let member = self.member(group, item);
-                member.is_some_and(|member| self.offer_one(&member, item, now))
+            Target::One(subscription) => {
+                self.accepts(&subscription.profile, &item.envelope) && self.offer_to(subscription, item, now)
             }
+            Target::Group(group) => loop {
+                let may = |member: &Arc<Subscription>| self.may_have(&member.profile, &item.envelope);
+                let Some(member) = group.choose(may, &mut self.chance()) else {
+                    return false;
+                };
+                // One that has left since it was chosen is of the group no more.
+                if self.offer_to(&member, item, now) {
+                    return true;
+                }
+            },
         }
     }
 
-    /// Whether it was meant by the envelope, whatever became of it there.
-    pub(crate) fn offer_one(self: &Arc<Self>, subscription: &Arc<Subscription>, item: &Item, now: Moment) -> bool {
-        let filter = subscription.profile.filter.as_ref();
-        if filter.is_some_and(|filter| !filter.accepts(&item.envelope)) {
-            return false;
-        }
+    /// False where the subscription has ended.
+    fn offer_to(self: &Arc<Self>, subscription: &Arc<Subscription>, item: &Item, now: Moment) -> bool {
         let offered = subscription.act(self, now, |inbox, effects| inbox.offer(item.clone(), now, effects));
         offered.is_some()
     }
 
-    fn member(&self, group: &Group, item: &Item) -> Option<Arc<Subscription>> {
-        let may = |member: &Arc<Subscription>| {
-            let profile = &member.profile;
-            let topic = item.envelope.topic();
-            profile
-                .filter
-                .as_ref()
-                .is_none_or(|filter| filter.accepts(&item.envelope))
-                && topic.is_none_or(|topic| self.access.limit(&profile.subscriber, topic).is_none())
-        };
-        group.choose(may, &mut self.chance())
+    /// Whether a subscription's filter accepts an envelope.
+    pub(crate) fn accepts(&self, profile: &Profile, envelope: &Envelope) -> bool {
+        let verdict = profile
+            .filter
+            .as_ref()
+            .map_or(Verdict::Accepted, |filter| filter.verdict(envelope));
+        if verdict == Verdict::Unreadable {
+            self.metrics.unreadable.increment();
+        }
+        verdict == Verdict::Accepted
+    }
+
+    /// Whether its filter accepts an envelope, and its team may have it.
+    pub(crate) fn may_have(&self, profile: &Profile, envelope: &Envelope) -> bool {
+        let is_open = |topic| self.access.limit(&profile.subscriber, topic).is_none();
+        envelope.topic().is_none_or(is_open) && self.accepts(profile, envelope)
     }
 
     /// A generator of chance for one act, made before any lock is taken.
@@ -195,22 +218,22 @@ impl Hub {
     }
 
     /// Counts and keeps what came of an act on an inbox.
-    pub(crate) fn settle(&self, subscription: &Subscription, effects: Vec<Effect>) {
+    pub(crate) fn settle(&self, profile: &Profile, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Delivered { label, at } => {
+                Effect::Delivered { label, at, .. } => {
                     let counted = self.metrics.of(label);
                     counted.delivered.increment();
                     counted.seconds.observe(Moment::now().since(at));
                 }
-                Effect::Dropped { label, why } => self.metrics.of(label).dropped(why),
+                Effect::Dropped { label, why, count, .. } => self.metrics.of(label).dropped(why, count),
                 Effect::Dead { waiting, cause, why } => {
                     self.metrics.dead(cause);
                     lock(&self.dead).keep(DeadLetter {
                         number: 0,
                         time: timestamp(),
-                        subscriber: Arc::clone(&subscription.profile.subscriber),
-                        subscription: subscription.profile.id,
+                        subscriber: Arc::clone(&profile.subscriber),
+                        subscription: profile.id,
                         cause,
                         why,
                         failures: waiting.failures,
@@ -226,9 +249,16 @@ impl Hub {
         lock(&self.past).add(tally);
     }
 
+    /// The account of one that has ended was this, and is that.
+    pub(crate) fn amend(&self, before: Tally, after: Tally) {
+        let mut past = lock(&self.past);
+        past.add(after);
+        past.subtract(before);
+    }
+
     /// What became of everything that was ever offered to a subscription.
     pub(crate) fn tally(&self) -> Tally {
-        // One that ends meanwhile is in neither, with all that it ever had.
+        // Nobody ends while the table is held.
         let table = unpoisoned(self.table.read());
         let mut tally = *lock(&self.past);
         table.subscriptions.values().for_each(|one| tally.add(one.figures().0));
@@ -238,36 +268,49 @@ impl Hub {
     // ---- for the timers ----
 
     pub(crate) fn ring_later(&self, subscription: Arc<Subscription>) {
-        lock(&self.unrung).push(subscription);
+        lock(&self.unrung).push_back(subscription);
         self.wake.notify_one();
     }
 
-    pub(crate) fn take_unrung(&self) -> Vec<Arc<Subscription>> {
-        std::mem::take(&mut *lock(&self.unrung))
+    /// How many could not be told.
+    pub(crate) fn unrung(&self) -> usize {
+        lock(&self.unrung).len()
     }
 
-    pub(crate) fn remind(&self, due: Moment, id: SubscriptionId) {
+    pub(crate) fn take_unrung(&self) -> Option<Arc<Subscription>> {
+        lock(&self.unrung).pop_front()
+    }
+
+    /// A subscription is to be looked at then, and not when it was to be before.
+    pub(crate) fn remind(&self, before: Option<Moment>, due: Moment, id: SubscriptionId) {
         let mut reminders = lock(&self.reminders);
-        let is_first = reminders.peek().is_none_or(|Reverse((first, _))| due < *first);
-        reminders.push(Reverse((due, id)));
+        if let Some(before) = before {
+            reminders.remove(&(before, id));
+        }
+        reminders.insert((due, id));
+        let is_first = reminders.first() == Some(&(due, id));
         drop(reminders);
         if is_first {
             self.wake.notify_one();
         }
     }
 
-    pub(crate) fn next_reminder(&self) -> Option<Moment> {
-        lock(&self.reminders).peek().map(|Reverse((due, _))| *due)
+    pub(crate) fn forget_reminder(&self, due: Moment, id: SubscriptionId) {
+        lock(&self.reminders).remove(&(due, id));
     }
 
-    pub(crate) fn take_reminder(&self, now: Moment) -> Option<SubscriptionId> {
-        let mut reminders = lock(&self.reminders);
-        let is_due = reminders.peek().is_some_and(|Reverse((due, _))| *due <= now);
-        if is_due {
-            reminders.pop().map(|Reverse((_, id))| id)
-        } else {
-            None
-        }
+    pub(crate) fn next_reminder(&self) -> Option<Moment> {
+        lock(&self.reminders).first().map(|(due, _)| *due)
+    }
+
+    /// Who is to be looked at by now; it stays until it was.
+    pub(crate) fn due_reminder(&self, now: Moment) -> Option<(Moment, SubscriptionId)> {
+        lock(&self.reminders).first().copied().filter(|(due, _)| *due <= now)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reminders(&self) -> usize {
+        lock(&self.reminders).len()
     }
 
     pub(crate) fn subscription(&self, id: SubscriptionId) -> Option<Arc<Subscription>> {

@@ -11,91 +11,26 @@
 //!
 //! At each moment: offered = delivered + dropped + dead + waiting, where those in the lanes, in hand and resting wait.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use triarch_supervision::clock::{Chance, Moment};
 use triarch_supervision::message::Priority;
 
 use crate::account::{Cause, Dropped, Tally};
 use crate::breaker::{Breaker, BreakerState};
-use crate::envelope::{Envelope, EnvelopeId};
-use crate::terms::{Class, REMEMBERED_MAX, Terms, WhenFull};
+use crate::item::{self, Effect, Handed, Item, Waiting};
+use crate::seen::Seen;
+use crate::terms::{Class, Terms, WhenFull};
 
 /// Every so often the least urgent that wait go first.
 const TURNS: u8 = 16;
-
-/// An envelope as it waits for one subscription.
-#[derive(Clone, Debug)]
-pub(crate) struct Item {
-    pub(crate) envelope: Arc<Envelope>,
-    /// When nobody needs it any more.
-    pub(crate) until: Option<Moment>,
-    /// When it was published.
-    pub(crate) at: Moment,
-    /// What its topic is counted under.
-    pub(crate) label: u16,
-}
-
-/// An item and what it has been through.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting {
-    pub(crate) item: Item,
-    /// How often it was handed out since it came, or came again.
-    tries: u32,
-    /// How often that failed, ever.
-    pub(crate) failures: u32,
-}
-
-impl Waiting {
-    pub(crate) fn new(item: Item) -> Self {
-        Self::again(item, 0)
-    }
-
-    /// One that failed before, and is tried anew.
-    pub(crate) fn again(item: Item, failures: u32) -> Self {
-        Self {
-            item,
-            tries: 0,
-            failures,
-        }
-    }
-}
 
 #[derive(Debug)]
 struct InHand {
     waiting: Waiting,
     /// When its acknowledgement is late.
     due: Moment,
-}
-
-/// What was handed out, to be acknowledged.
-#[derive(Debug)]
-pub(crate) struct Handed {
-    pub(crate) item: Item,
-    /// Names it to the inbox.
-    pub(crate) token: u64,
-    /// Which try it is, from 1.
-    pub(crate) attempt: u32,
-}
-
-/// What happened to an envelope for good, to be counted and kept outside.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Delivered {
-        label: u16,
-        at: Moment,
-    },
-    Dropped {
-        label: u16,
-        why: Dropped,
-    },
-    Dead {
-        waiting: Waiting,
-        cause: Cause,
-        why: Option<Arc<str>>,
-    },
 }
 
 #[derive(Debug)]
@@ -136,7 +71,7 @@ impl Inbox {
 
     /// Takes an item in, or does with it what the terms say.
     pub(crate) fn offer(&mut self, item: Item, now: Moment, effects: &mut Vec<Effect>) {
-        if self.terms.class == Class::EffectivelyOnce && self.seen.knows(item.envelope.id, now, &self.terms) {
+        if self.terms.class == Class::EffectivelyOnce && self.seen.knows(&item.envelope, now, &self.terms) {
             self.tally.offered += 1;
             self.drop(&item, Dropped::Duplicate, effects);
             return;
@@ -147,7 +82,7 @@ impl Inbox {
     /// The same for one that was here or elsewhere before: it is no duplicate of itself.
     pub(crate) fn admit(&mut self, waiting: Waiting, now: Moment, effects: &mut Vec<Effect>) {
         self.tally.offered += 1;
-        if self.waiting() >= self.terms.bound && !self.makes_room(effects) {
+        if self.is_full() && !self.makes_room(effects) {
             match self.terms.when_full {
                 WhenFull::DeadLetter => self.bury(waiting, Cause::Full, None, effects),
                 _ => self.drop(&waiting.item, Dropped::Full, effects),
@@ -155,7 +90,7 @@ impl Inbox {
             return;
         }
         if self.terms.class == Class::EffectivelyOnce {
-            self.seen.remember(waiting.item.envelope.id, now);
+            self.seen.remember(&waiting.item.envelope, now);
         }
         self.lane(&waiting).push_back(waiting);
         self.queued += 1;
@@ -183,25 +118,34 @@ impl Inbox {
         }
     }
 
-    // ---- going out, once ----
-
-    /// Takes up to `most` to be used at once; those taken before count as used now.
-    pub(crate) fn lend(&mut self, most: usize, now: Moment, to: &mut VecDeque<Item>, effects: &mut Vec<Effect>) {
-        self.tally.delivered += u64::try_from(self.lent).unwrap_or(u64::MAX);
-        self.lent = 0;
-        while self.lent < most
-            && let Some(waiting) = self.next(now, effects)
-        {
-            self.lent += 1;
-            to.push_back(waiting.item);
-        }
+    /// Puts those of one sender and topic into the order they were published in, where some came late.
+    pub(crate) fn put_in_order(&mut self) {
+        self.lanes.iter_mut().for_each(item::put_in_order);
     }
 
-    /// Takes back what was taken and not used; the rest of it was.
+    // ---- going out, once ----
+
+    /// Takes up to `most` to be used at once; tells how many, of which somebody says later whether they were used.
+    pub(crate) fn lend(&mut self, most: usize, now: Moment, to: &mut VecDeque<Item>, effects: &mut Vec<Effect>) {
+        let mut count = 0;
+        while count < most
+            && let Some(waiting) = self.next(now, effects)
+        {
+            count += 1;
+            to.push_back(waiting.item);
+        }
+        self.lent += count;
+    }
+
+    /// So many of those that were lent were used.
+    pub(crate) fn used(&mut self, count: usize) {
+        self.lent -= count;
+        self.tally.delivered += u64::try_from(count).unwrap_or(u64::MAX);
+    }
+
+    /// Takes back what was lent and not used.
     pub(crate) fn give_back(&mut self, unused: VecDeque<Item>) {
-        let used = self.lent.saturating_sub(unused.len());
-        self.tally.delivered += u64::try_from(used).unwrap_or(u64::MAX);
-        self.lent = 0;
+        self.lent -= unused.len();
         for item in unused.into_iter().rev() {
             let waiting = Waiting::new(item);
             self.lane(&waiting).push_front(waiting);
@@ -209,7 +153,20 @@ impl Inbox {
         }
     }
 
+    /// The same where the subscription has ended.
+    pub(crate) fn forfeit(&mut self, unused: VecDeque<Item>, effects: &mut Vec<Effect>) {
+        self.lent -= unused.len();
+        for item in unused {
+            self.drop(&item, Dropped::Closed, effects);
+        }
+    }
+
     // ---- going out, to be acknowledged ----
+
+    /// Whether what is handed out is to be acknowledged.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.terms.is_acknowledged()
+    }
 
     /// Hands out the next, where one may be.
     pub(crate) fn hand_out(&mut self, now: Moment, effects: &mut Vec<Effect>) -> Option<Handed> {
@@ -246,8 +203,8 @@ impl Inbox {
         };
         self.breaker.succeeded();
         self.tally.delivered += 1;
-        let Item { label, at, .. } = done.waiting.item;
-        effects.push(Effect::Delivered { label, at });
+        let Item { label, at, offset, .. } = done.waiting.item;
+        effects.push(Effect::Delivered { label, at, offset });
         true
     }
 
@@ -264,7 +221,7 @@ impl Inbox {
             return false;
         };
         let (cause, why) = failure;
-        self.breaker.failed(now);
+        self.breaker.failed(now, waiting.tries);
         waiting.failures += 1;
         if waiting.failures >= self.terms.poison_after {
             self.bury(waiting, Cause::Poison, why, effects);
@@ -302,6 +259,9 @@ impl Inbox {
     /// When [`Inbox::tick`] has something to do, or a breaker's rest will be over for those that wait. One that is over
     /// stays so until something is handed out, and is no reason to look again.
     pub(crate) fn next_due(&self, now: Moment) -> Option<Moment> {
+        if !self.terms.is_acknowledged() && self.in_hand.is_empty() && self.resting.is_empty() {
+            return None;
+        }
         let is_ahead = |until: &Moment| *until > now && self.queued > 0;
         let breaker = self.breaker.rests_until().filter(is_ahead);
         let rested = self.resting.first_key_value().map(|((at, _), _)| *at);
@@ -343,9 +303,9 @@ impl Inbox {
         self.queued > 0 && (!self.terms.is_acknowledged() || (self.has_free_hand() && self.breaker.would_let(now)))
     }
 
-    /// Settles all that waits: the subscription has ended.
-    pub(crate) fn close(&mut self, effects: &mut Vec<Effect>) {
-        for waiting in self.withdraw() {
+    /// Settles what another inbox left: that subscription has ended, and nobody takes it over.
+    pub(crate) fn close_over(&mut self, left: Vec<Waiting>, effects: &mut Vec<Effect>) {
+        for waiting in left {
             self.tally.offered += 1;
             if self.terms.is_acknowledged() {
                 self.bury(waiting, Cause::Closed, None, effects);
@@ -355,10 +315,9 @@ impl Inbox {
         }
     }
 
-    /// Takes out all that waits, oldest first, to be admitted elsewhere: here it was never offered. What was taken to be
-    /// used once counts as used.
+    /// Takes out all that waits, oldest first, to be admitted elsewhere: here it was never offered. What was lent stays in
+    /// the account until it is known whether it was used.
     pub(crate) fn withdraw(&mut self) -> Vec<Waiting> {
-        self.tally.delivered += u64::try_from(std::mem::take(&mut self.lent)).unwrap_or(u64::MAX);
         let in_hand = std::mem::take(&mut self.in_hand);
         let mut all: Vec<_> = in_hand.into_iter().map(|(token, hand)| (token, hand.waiting)).collect();
         let resting = std::mem::take(&mut self.resting);
@@ -371,9 +330,57 @@ impl Inbox {
         all
     }
 
+    // ---- changing ----
+
+    /// Goes on under other terms. What is more than they bear goes as they say.
+    pub(crate) fn retune(&mut self, terms: Terms, now: Moment, effects: &mut Vec<Effect>) {
+        let before = std::mem::replace(&mut self.terms, terms);
+        if before.breaker != terms.breaker {
+            self.breaker = Breaker::new(terms.breaker);
+        }
+        // The first handed out stays the first that is due.
+        let latest = now + terms.ack_within;
+        self.in_hand
+            .values_mut()
+            .for_each(|hand| hand.due = hand.due.min(latest));
+        while self.waiting() > terms.bound && self.queued > 0 {
+            let least_urgent = self.lanes.iter_mut().rev().find(|lane| !lane.is_empty());
+            let surplus = least_urgent.and_then(|lane| match terms.when_full {
+                WhenFull::DropOldest => lane.pop_front(),
+                WhenFull::DropNewest | WhenFull::DeadLetter => lane.pop_back(),
+            });
+            let Some(surplus) = surplus else { return };
+            self.queued -= 1;
+            match terms.when_full {
+                WhenFull::DropOldest => self.drop(&surplus.item, Dropped::Lagged, effects),
+                WhenFull::DropNewest => self.drop(&surplus.item, Dropped::Full, effects),
+                WhenFull::DeadLetter => self.bury(surplus, Cause::Full, None, effects),
+            }
+        }
+    }
+
     fn drop(&mut self, item: &Item, why: Dropped, effects: &mut Vec<Effect>) {
         self.tally.dropped += 1;
-        effects.push(Effect::Dropped { label: item.label, why });
+        effects.push(Effect::Dropped {
+            label: item.label,
+            why,
+            count: 1,
+            offset: item.offset,
+        });
+    }
+
+    /// So many were for it, perhaps, and made room before it came to them.
+    pub(crate) fn missed(&mut self, count: u64, label: u16, effects: &mut Vec<Effect>) {
+        if count > 0 {
+            self.tally.offered += count;
+            self.tally.dropped += count;
+            effects.push(Effect::Dropped {
+                label,
+                why: Dropped::Lagged,
+                count,
+                offset: None,
+            });
+        }
     }
 
     fn bury(&mut self, waiting: Waiting, cause: Cause, why: Option<Arc<str>>, effects: &mut Vec<Effect>) {
@@ -388,6 +395,20 @@ impl Inbox {
         self.queued + self.lent + self.in_hand.len() + self.resting.len()
     }
 
+    /// Whether something waits to be handed out.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued > 0
+    }
+
+    /// How many more may wait.
+    pub(crate) fn room(&self) -> usize {
+        self.terms.bound.saturating_sub(self.waiting())
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting() >= self.terms.bound
+    }
+
     /// What became of everything offered so far.
     pub(crate) fn tally(&self) -> Tally {
         Tally {
@@ -398,32 +419,6 @@ impl Inbox {
 
     pub(crate) fn breaker(&self) -> BreakerState {
         self.breaker.state()
-    }
-}
-
-/// The ids that were taken in lately.
-#[derive(Debug, Default)]
-struct Seen {
-    ids: HashSet<EnvelopeId, RandomState>,
-    order: VecDeque<(Moment, EnvelopeId)>,
-}
-
-impl Seen {
-    /// Whether the id was taken in within the time it is remembered for.
-    fn knows(&mut self, id: EnvelopeId, now: Moment, terms: &Terms) -> bool {
-        while let Some((at, old)) = self.order.front().copied()
-            && (now.since(at) >= terms.remember || self.order.len() > REMEMBERED_MAX)
-        {
-            self.order.pop_front();
-            self.ids.remove(&old);
-        }
-        self.ids.contains(&id)
-    }
-
-    fn remember(&mut self, id: EnvelopeId, now: Moment) {
-        if self.ids.insert(id) {
-            self.order.push_back((now, id));
-        }
     }
 }
 

@@ -102,7 +102,8 @@ fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Take(most, used) if terms.class == Class::AtMostOnce => {
                 let mut taken = bench.lend(most);
-                prop_assert!(taken.len() <= most);
+                let count = taken.len();
+                prop_assert!(count <= most);
                 for item in taken.drain(..used.min(taken.len())) {
                     prop_assert!(item.until.is_none_or(|until| bench.now < until));
                     let last = &mut model.last[item.envelope.priority as usize];
@@ -113,6 +114,7 @@ fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
                     *last = item.at.as_nanos();
                     model.delivered += 1;
                 }
+                bench.inbox.used(count - taken.len());
                 bench.inbox.give_back(taken);
             }
             Step::HandOut if terms.class != Class::AtMostOnce => {

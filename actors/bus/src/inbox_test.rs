@@ -3,7 +3,8 @@ use std::time::Duration;
 use triarch_supervision::clock::Seeded;
 
 use super::*;
-use crate::envelope::{Destination, Payload, Timestamp};
+use crate::envelope::{Destination, Envelope, EnvelopeId, Payload, Timestamp};
+use crate::terms::REMEMBERED_MAX;
 use crate::topic::Topic;
 
 const MS: Duration = Duration::from_millis(1);
@@ -15,6 +16,7 @@ fn item(number: u64, priority: Priority, until: Option<Moment>) -> Item {
         from: "a".into(),
         to: Destination::Topic(Topic::new("t").unwrap()),
         kind: "k".into(),
+        key: None,
         priority,
         ttl_ms: None,
         correlation: None,
@@ -26,6 +28,7 @@ fn item(number: u64, priority: Priority, until: Option<Moment>) -> Item {
         until,
         at: Moment::default(),
         label: 0,
+        offset: None,
     }
 }
 
@@ -85,7 +88,9 @@ impl Bench {
     }
 
     fn lent(&mut self, most: usize) -> Vec<u64> {
-        self.lend(most).iter().map(number).collect()
+        let lent = self.lend(most);
+        self.inbox.used(lent.len());
+        lent.iter().map(number).collect()
     }
 
     /// Drops as they are called, and causes of deaths.
@@ -116,7 +121,11 @@ fn a_full_inbox_drops_its_oldest_or_the_newest_or_makes_it_a_dead_letter() {
     ] {
         let mut bench = once(2, when_full);
         (1..=3).for_each(|number| bench.offer(plain(number)));
-        assert_eq!(bench.lent(9), left, "{when_full:?}");
+        assert_eq!(
+            bench.lend(9).iter().map(number).collect::<Vec<_>>(),
+            left,
+            "{when_full:?}"
+        );
         let tally = bench.inbox.tally();
         let is_dead = u64::from(when_full == WhenFull::DeadLetter);
         assert_eq!(
@@ -153,6 +162,7 @@ fn what_was_taken_and_not_used_comes_again_first() {
     let mut taken = bench.lend(3);
     assert_eq!(bench.inbox.tally().waiting, 5, "what is taken is not yet used");
     taken.pop_front();
+    bench.inbox.used(3 - taken.len());
     bench.inbox.give_back(taken);
     assert_eq!((bench.inbox.tally().delivered, bench.inbox.tally().waiting), (1, 4));
     assert_eq!(bench.lent(9), [2, 3, 4, 5]);
@@ -323,17 +333,50 @@ fn an_id_is_taken_in_once_while_it_is_remembered() {
 }
 
 #[test]
-fn no_more_ids_are_remembered_than_the_bound() {
+fn a_key_counts_for_its_sender_and_topic_alone_whatever_the_id() {
+    let keyed = |number: u64, from: &str, topic: &str, key: Option<&str>| {
+        let plain = plain(number);
+        let envelope = Envelope {
+            from: from.into(),
+            to: Destination::Topic(Topic::new(topic).unwrap()),
+            key: key.map(Into::into),
+            ..(*plain.envelope).clone()
+        };
+        Item {
+            envelope: Arc::new(envelope),
+            ..plain
+        }
+    };
+    let mut bench = Bench::new(Terms::of(Class::EffectivelyOnce));
+    for (item, is_taken) in [
+        (keyed(1, "a", "t", Some("k")), true),
+        (keyed(2, "a", "t", Some("k")), false),
+        (keyed(3, "b", "t", Some("k")), true),
+        (keyed(4, "a", "u", Some("k")), true),
+        (keyed(5, "a", "t", Some("l")), true),
+        (keyed(6, "a", "t", None), true),
+        (keyed(6, "b", "t", None), true),
+        (keyed(6, "b", "t", None), false),
+    ] {
+        let before = bench.inbox.waiting();
+        bench.offer(item.clone());
+        assert_eq!(bench.inbox.waiting() > before, is_taken, "{item:?}");
+    }
+    assert_eq!(bench.ends(), ["duplicate"; 2]);
+}
+
+#[test]
+fn no_more_keys_are_remembered_than_the_bound() {
     let mut seen = Seen::default();
     let terms = Terms::default();
     let most = u64::try_from(REMEMBERED_MAX).unwrap();
     for number in 0..=most + 5 {
-        seen.knows(EnvelopeId::new(1, number), Moment::default(), &terms);
-        seen.remember(EnvelopeId::new(1, number), Moment::default());
+        seen.knows(&plain(number).envelope, Moment::default(), &terms);
+        seen.remember(&plain(number).envelope, Moment::default());
     }
-    assert!(!seen.knows(EnvelopeId::new(1, 0), Moment::default(), &terms));
-    assert!(seen.knows(EnvelopeId::new(1, most), Moment::default(), &terms));
-    assert_eq!((seen.ids.len(), seen.order.len()), (REMEMBERED_MAX, REMEMBERED_MAX));
+    assert!(!seen.knows(&plain(0).envelope, Moment::default(), &terms));
+    assert!(seen.knows(&plain(most).envelope, Moment::default(), &terms));
+    assert_eq!(seen.len(), REMEMBERED_MAX);
 }
 
 #[test]
@@ -346,7 +389,9 @@ fn what_waits_when_the_subscription_ends_is_accounted_for() {
         } else {
             None
         };
-        bench.inbox.close(&mut bench.effects);
+        let left = bench.inbox.withdraw();
+        assert_eq!(bench.inbox.tally(), Tally::default());
+        bench.inbox.close_over(left, &mut bench.effects);
         assert_eq!(bench.ends(), [told; 3]);
         assert!(handed.is_none_or(|handed| !bench.acknowledge(handed.token)));
         let tally = bench.inbox.tally();
@@ -355,6 +400,56 @@ fn what_waits_when_the_subscription_ends_is_accounted_for() {
             "{tally:?}"
         );
     }
+}
+
+#[test]
+fn terms_that_bear_less_let_go_what_is_more_as_they_say() {
+    for (when_full, left, told) in [
+        (WhenFull::DropOldest, [3, 4], "lagged"),
+        (WhenFull::DropNewest, [1, 2], "full"),
+        (WhenFull::DeadLetter, [1, 2], "full"),
+    ] {
+        let mut bench = once(9, WhenFull::DropOldest);
+        (1..=4).for_each(|number| bench.offer(plain(number)));
+        let terms = Terms::default().bound(2).when_full(when_full);
+        bench.inbox.retune(terms, bench.now, &mut bench.effects);
+        assert_eq!(bench.ends(), [told; 2]);
+        assert!(bench.inbox.tally().is_balanced() && bench.inbox.is_full());
+        assert_eq!(bench.lent(9), left, "{when_full:?}");
+    }
+}
+
+#[test]
+fn what_is_in_hand_stays_there_under_other_terms_and_is_due_no_later_than_they_say() {
+    let mut bench = Bench::new(acknowledged());
+    (1..=3).for_each(|number| bench.offer(plain(number)));
+    let first = bench.hand_out().unwrap();
+    let mut terms = acknowledged();
+    terms.ack_within = Duration::from_secs(1);
+    bench.inbox.retune(terms, bench.now, &mut bench.effects);
+    assert_eq!(bench.inbox.next_due(bench.now), Some(bench.now + terms.ack_within));
+    assert!(bench.acknowledge(first.token));
+    let second = bench.hand_out().unwrap();
+    // Under terms that ask for no acknowledgement too.
+    bench.inbox.retune(Terms::default(), bench.now, &mut bench.effects);
+    assert!(bench.acknowledge(second.token));
+    assert_eq!(bench.lent(9), [3]);
+    assert_eq!(bench.inbox.tally().delivered, 3);
+}
+
+#[test]
+fn a_breaker_stays_as_it_is_until_its_own_terms_change() {
+    let mut bench = Bench::new(acknowledged());
+    (0..5).for_each(|number| bench.offer(plain(number)));
+    while let Some(handed) = bench.hand_out() {
+        bench.fail(handed.token);
+    }
+    let mut terms = acknowledged().bound(7);
+    bench.inbox.retune(terms, bench.now, &mut bench.effects);
+    assert_eq!(bench.inbox.breaker(), BreakerState::Open);
+    terms.breaker.failures = 9;
+    bench.inbox.retune(terms, bench.now, &mut bench.effects);
+    assert_eq!(bench.inbox.breaker(), BreakerState::Closed);
 }
 
 #[path = "inbox_model_test.rs"]

@@ -63,24 +63,98 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # For a caller with an identity
+//!
+//! Whoever acts for somebody (a door, an agent that is a program) passes on who that is: `team/agent`. Limits go by its
+//! team; the bus believes what it is told.
+//!
+//! | to | call |
+//! |---|---|
+//! | publish | [`Bus::publish`]; on a durable topic [`Bus::publish_durably`], which returns once it is on disk |
+//! | publish later | [`Bus::publish_after`], [`Bus::publish_every`], [`Bus::publish_daily`]; [`Bus::cancel`] |
+//! | subscribe, as an agent | [`Bus::subscribe`] with its address |
+//! | subscribe, as anybody | [`Bus::listen`], and [`Listener::next`] in a loop |
+//! | want less | [`Subscribe::filter`] with a [`Filter`] |
+//! | begin in the past | [`Subscribe::from`] a [`Start`]: the first, an offset, a time |
+//! | go on where one was | [`Subscribe::named`]; [`Bus::forget`] ends the name |
+//! | look | [`Bus::topics`], [`Bus::subscriptions`], [`Bus::logs`], [`Bus::cursors`], [`Bus::stored`], [`Bus::dead_letters`] |
+//! | replay dead letters | [`Bus::replay`] by number, [`Bus::replay_all`] by [`Query`] |
+//! | tap | [`Bus::listen`] to `**` with [`WhenFull::DropOldest`]: it slows down nobody, and sees what its team may |
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use triarch_bus::metrics::BUS;
+//! use triarch_bus::{
+//!     Bus, Config, Draft, DurableConfig, Filter, Pattern, Payload, Start, Subscribe, Topic, room_on,
+//! };
+//! use triarch_journal::{RealDisk, metrics::JOURNALS};
+//! use triarch_supervision::metrics::Instruments;
+//! use triarch_supervision::prelude::*;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("bus");
+//! let durable = DurableConfig { topics: "plant.**".to_owned(), ..DurableConfig::default() };
+//! let config = Config { durable: vec![durable], ..Config::default() };
+//! let instruments = Instruments::with_tree(&[BUS, JOURNALS])?;
+//! let bus = Bus::new(config, 1, &instruments)?;
+//! let disk = Arc::new(RealDisk::at(path)?);
+//! let room = room_on(&bus, disk, triarch_journal::Config::default(), &instruments)?;
+//! let tree = Root::new().instruments(instruments).supervisor(room).start().await?;
+//!
+//! for (celsius, offset) in [(21, 0), (35, 1)] {
+//!     let draft = Draft::new("reading", Payload::json_text(format!("{{\"celsius\":{celsius}}}").as_bytes())?);
+//!     let stored = bus.publish_durably("plant/pump", &Topic::new("plant.pump")?, draft).await?;
+//!     assert_eq!(stored.offset, offset);
+//! }
+//! let hot = Subscribe::new(Pattern::new("plant.*")?, "plant/guard")
+//!     .filter(Filter::new("payload.celsius gt 30")?)
+//!     .from(Start::First)
+//!     .named("alarms");
+//! let mut guard = bus.listen(hot)?;
+//! let alarm = guard.next().await;
+//! assert_eq!(alarm.envelope.payload.as_bytes(), b"{\"celsius\":35}");
+//! assert!(alarm.acknowledge()); // the next life of "alarms" begins behind it
+//! # drop(guard);
+//! # tree.stop().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What may be relied on
+//!
+//! - Each envelope has one end for each subscription it was for, and that is counted: delivered, dropped with a reason, or
+//!   dead with a cause; until then it waits. Whoever subscribes again keeps what waits, what is in hand and what is under
+//!   way; what waits for a member of a group that leaves goes to those that may have it.
+//! - The order of a sender on a topic is kept within a priority, for each subscription and for each member of a group. A
+//!   delivery that is tried again is passed by those behind it, unless the subscription is strict.
+//! - What is published durably is on disk before it is acknowledged and before anybody gets it. What a named subscription
+//!   acknowledged goes to disk with the next group of records, and at once where there is none: after a kill no more than
+//!   that comes again, and whoever gets a durable publication acknowledged afterwards knows that it is there.
+//! - A subscriber that is slow loses its own envelopes, as its terms say; one that reads a log loses what the log lets go.
+//!
 //! # Known not to be so yet
 //!
-//! - There are no durable topics, and no times of day for what is published later.
-//! - An envelope may be lost, and counted nowhere, where its subscription ends, is made again or is handed over in the very moment.
-//! - What waits for a member that leaves its group goes to another by its turn, whatever its filter, its team and the order of topics.
-//! - A restart of `bus/timers` forgets subscriptions whose mailbox was full just then.
-//! - [`Class::EffectivelyOnce`] tells envelopes apart by their ids, and whoever publishes twice has two ids.
-//! - With default terms a poisonous envelope that is alone also opens the breaker of its subscription, for a minute.
+//! - Dead letters and what is to be published later are in memory, and end with the runtime. What died of a log is in the log
+//!   for as long as that keeps it, and its name has passed it.
+//! - An acknowledgement of something that was handed out before a breaker opened counts as a trial that succeeded.
+//! - Logs are in memory as well as on disk: their bound in bytes is a bound of memory. Their age counts the time in which a
+//!   runtime runs.
+//! - A group cannot read a log.
+//! - After a disk has failed under a publication that is there nevertheless, only those who read the log get it.
+//! - A subscriber whose `From<Arrivals>` panics is told again two hundred times a second.
 #![forbid(unsafe_code)]
 
 mod access;
 mod account;
 mod agenda;
+mod archivist;
 mod arrivals;
 mod breaker;
 mod bus;
 pub mod codec;
 mod config;
+mod daily;
 mod dead;
 mod envelope;
 mod error;
@@ -92,11 +166,14 @@ mod fuzz;
 mod group;
 mod hub;
 mod inbox;
+mod item;
 mod listener;
 mod matcher;
 pub mod metrics;
 mod requests;
 mod room;
+mod route;
+mod seen;
 mod subscribing;
 mod subscription;
 mod table;
@@ -108,22 +185,24 @@ mod wall_clock;
 pub use access::{Limit, NotAllowed};
 pub use account::{Cause, Dropped, Tally};
 pub use agenda::{AgendaFull, ScheduleId};
+pub use archivist::{CursorView, LogView, Start, Stored, StoredEnvelope};
 pub use arrivals::{Arrivals, Delivery};
 pub use breaker::{BreakerState, BreakerTerms};
 pub use bus::{Bus, Published, Publisher, REFUSALS};
 pub use codec::{CodecError, TooLarge};
-pub use config::{AccessConfig, Config};
+pub use config::{AccessConfig, Config, DurableConfig};
+pub use daily::{Daily, DailyError};
 pub use dead::{DeadLetter, Query, SubscriptionId};
 pub use envelope::{
     Destination, Draft, Envelope, EnvelopeId, Form, NoEnvelopeId, NoJson, PAYLOAD_MAX, Payload, Timestamp, WORD_MAX,
 };
-pub use error::{Error, PublishError, ReplayError, ReplyError, RequestError, SubscribeError};
+pub use error::{ArchiveError, Error, PublishError, ReplayError, ReplyError, RequestError, SubscribeError};
 pub use filter::{COMPARISONS_MAX, FILTER_DEPTH_MAX, FILTER_LENGTH_MAX, Filter};
 pub use filter_parser::FilterError;
 pub use group::Pick;
 pub use listener::Listener;
 pub use matcher::Matcher;
-pub use room::room;
+pub use room::{room, room_on};
 pub use subscribing::{Replayed, Subscribe, SubscriptionView, TopicView};
 pub use terms::{Class, Retry, Terms, WhenFull};
 pub use topic::{PARTS_MAX, Pattern, TOPIC_LENGTH_MAX, Topic, TopicError, TopicFault};

@@ -58,6 +58,13 @@ impl Listener {
         }
     }
 
+    /// Goes without ending the subscription.
+    #[cfg(test)]
+    pub(crate) fn let_go(mut self) {
+        self.hand = None;
+        std::mem::forget(self);
+    }
+
     /// The subscription that it takes from.
     pub fn subscription(&self) -> SubscriptionId {
         self.id

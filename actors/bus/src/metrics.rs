@@ -106,6 +106,13 @@ pub const REFUSED: Family = Family::counter(
     "Publications and subscriptions that were refused, by reason.",
 );
 
+/// What filters cannot read.
+pub const UNREADABLE: Family = Family::counter(
+    "triarch_bus_unreadable_total",
+    &[],
+    "Envelopes that a filter did not accept because their payload, which is said to be JSON, cannot be read.",
+);
+
 /// What is to be published later.
 pub const DELAYED: Family = Family::gauge(
     "triarch_bus_delayed_messages",
@@ -134,6 +141,7 @@ pub const BUS: Section = Section {
         DEAD,
         DEAD_KEPT,
         REFUSED,
+        UNREADABLE,
         DELAYED,
         BREAKERS_OPEN,
     ],
@@ -186,8 +194,8 @@ impl OfTopic {
         })
     }
 
-    pub(crate) fn dropped(&self, why: Dropped) {
-        self.dropped.at(why.label()).increment();
+    pub(crate) fn dropped(&self, why: Dropped, count: u64) {
+        self.dropped.at(why.label()).add(count);
     }
 
     pub(crate) fn without_subscriber(&self) {
@@ -204,6 +212,7 @@ pub(crate) struct Metrics {
     other: OfTopic,
     dead: Fan<Counter>,
     refused: Fan<Counter>,
+    pub(crate) unreadable: Arc<Counter>,
     pub(crate) dead_kept: Arc<Gauge>,
     pub(crate) delayed: Arc<Gauge>,
     pub(crate) breakers_open: Arc<Gauge>,
@@ -220,6 +229,7 @@ impl Metrics {
             counted,
             dead: instruments.fans(&DEAD)?.with([]),
             refused: instruments.fans(&REFUSED)?.with([]),
+            unreadable: instruments.single(&UNREADABLE)?,
             dead_kept: instruments.single(&DEAD_KEPT)?,
             delayed: instruments.single(&DELAYED)?,
             breakers_open: instruments.single(&BREAKERS_OPEN)?,

@@ -1,5 +1,6 @@
 //! The handle of a bus: subscribing, looking, dead letters.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,19 +10,20 @@ use triarch_supervision::message::Message;
 use triarch_supervision::prelude::Address;
 
 use crate::account::Tally;
+use crate::archivist::{NAMES_MAX, Start};
 use crate::arrivals::Arrivals;
 use crate::breaker::BreakerState;
 use crate::bus::Bus;
 use crate::codec::check_word;
 use crate::dead::{DeadLetter, Query, SubscriptionId};
-use crate::error::{ReplayError, SubscribeError};
+use crate::error::{ArchiveError, ReplayError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;
 use crate::hub::{Hub, lock, unpoisoned};
-use crate::inbox::{Item, Waiting};
+use crate::item::{Item, Waiting};
 use crate::listener::{Ear, Listener};
 use crate::metrics::{Refusal, UNCOUNTED};
-use crate::subscription::{Bell, Profile, Subscription};
+use crate::subscription::{Bell, Echo, Profile, Reads, Subscription};
 use crate::table::{Group, Target};
 use crate::terms::{Class, Terms};
 use crate::topic::{Pattern, Topic};
@@ -34,6 +36,8 @@ pub struct Subscribe {
     terms: Terms,
     filter: Option<Filter>,
     group: Option<(Arc<str>, Pick)>,
+    start: Option<Start>,
+    name: Option<Arc<str>>,
 }
 
 impl Subscribe {
@@ -45,7 +49,26 @@ impl Subscribe {
             terms: Terms::default(),
             filter: None,
             group: None,
+            start: None,
+            name: None,
         }
+    }
+
+    /// What durable topics have kept, from there on, and then what comes. Where it stands is known for as long as it is
+    /// there.
+    #[must_use]
+    pub fn from(mut self, start: Start) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// The same, and its place is kept on disk under this name of the subscriber's: it goes on where it acknowledged, also
+    /// after the runtime was killed. Only who has no place yet begins where [`Subscribe::from`] says, or with what comes.
+    /// It is handed out until it is acknowledged, whatever the terms say.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Under these terms.
@@ -90,6 +113,8 @@ pub struct SubscriptionView {
     pub bound: usize,
     /// What became of everything for it; its lag is what waits.
     pub tally: Tally,
+    /// How many are still to come from its log or to be settled, where it reads one.
+    pub behind: Option<u64>,
     /// Whether it is left alone.
     pub breaker: BreakerState,
 }
@@ -112,7 +137,7 @@ pub struct TopicView {
 pub struct Replayed {
     /// Handed to their subscriptions again.
     pub sent: usize,
-    /// Kept, since their subscriptions have ended.
+    /// Kept, since their subscriptions have ended, or take no such envelopes any more.
     pub kept: usize,
 }
 
@@ -123,7 +148,7 @@ impl Bus {
     where
         M: Message + From<Arrivals>,
     {
-        self.add(what, Box::new(address.clone()), true)
+        self.add(what, Arc::new(address.clone()), true)
     }
 
     /// Lets an agent take what is sent to its path.
@@ -146,22 +171,33 @@ impl Bus {
             group: None,
             label: UNCOUNTED,
             terms,
+            reads: None,
         };
-        self.0.enter(profile, Box::new(address.clone()), true)
+        self.0.enter(profile, Arc::new(address.clone()), true)
     }
 
     /// Subscribes somebody who takes the envelopes one by one.
     pub fn listen(&self, what: Subscribe) -> Result<Listener, SubscribeError> {
         let ear = Ear::default();
-        let id = self.add(what, Box::new(ear.clone()), false)?;
+        let id = self.add(what, Arc::new(ear.clone()), false)?;
         Ok(Listener::new(self.clone(), id, ear))
     }
 
-    fn add(&self, what: Subscribe, bell: Box<dyn Bell>, has_key: bool) -> Result<SubscriptionId, SubscribeError> {
+    pub(crate) fn add(
+        &self,
+        what: Subscribe,
+        bell: Arc<dyn Bell>,
+        has_key: bool,
+    ) -> Result<SubscriptionId, SubscribeError> {
         self.check_form(&what.subscriber)?;
         if let Ok(topic) = Topic::new(what.pattern.as_str()) {
             let checked = self.0.access.check(&what.subscriber, "subscribe to", &topic);
             checked.map_err(|refused| SubscribeError::NotAllowed(self.0.refuse(refused)))?;
+        }
+        let (reads, has_name) = (self.reads(&what)?, what.name.is_some());
+        let mut terms = what.terms;
+        if what.name.is_some() && !terms.is_acknowledged() {
+            terms.class = Class::AtLeastOnce;
         }
         let label = self.0.metrics.label_of_pattern(&what.pattern);
         let profile = |id| Profile {
@@ -171,9 +207,41 @@ impl Bus {
             filter: what.filter,
             group: what.group,
             label,
-            terms: what.terms,
+            terms,
+            reads,
         };
-        self.0.enter(profile, bell, has_key)
+        self.0.enter(profile, bell, has_key || has_name)
+    }
+
+    /// Which log it reads, if it reads one.
+    fn reads(&self, what: &Subscribe) -> Result<Option<Reads>, SubscribeError> {
+        let (name, start) = (what.name.clone(), what.start);
+        if name.is_none() && start.is_none() {
+            return Ok(None);
+        }
+        name.as_ref().map_or(Ok(()), |name| check_word("name", name))?;
+        if what.group.is_some() {
+            return Err(SubscribeError::GroupOfReaders);
+        }
+        let pattern = &what.pattern;
+        let log = self.0.archive.log_over(pattern).cloned();
+        let log = log.ok_or_else(|| ArchiveError::NotOneLog {
+            pattern: pattern.clone(),
+        })?;
+        if let Some(name) = &name {
+            let key = (Arc::clone(&what.subscriber), Arc::clone(name));
+            if let Some(other) = self.0.archive.log_of_name(&key).filter(|other| *other != log) {
+                return Err(SubscribeError::OtherLog {
+                    log: other,
+                    pattern: pattern.clone(),
+                });
+            }
+            if !self.0.archive.has_room_for(&key) {
+                return Err(SubscribeError::Full { limit: NAMES_MAX });
+            }
+        }
+        let start = start.unwrap_or_default();
+        Ok(Some(Reads { log, start, name }))
     }
 
     fn check_form(&self, subscriber: &str) -> Result<(), SubscribeError> {
@@ -181,7 +249,7 @@ impl Bus {
         Ok(checked.inspect_err(|_| self.0.metrics.refused(Refusal::Form))?)
     }
 
-    /// Ends a subscription; what waits goes to the others of its group, or is dropped, or dead. False where it has ended
+    /// Ends a subscription; what waits goes to those of its group that may have it, or is dropped, or dead. False where it has ended
     /// before.
     pub fn unsubscribe(&self, id: SubscriptionId) -> bool {
         self.0.leave(id)
@@ -195,14 +263,12 @@ impl Bus {
         let mut all: Vec<_> = table.subscriptions.values().cloned().collect();
         drop(table);
         all.sort_unstable_by_key(|one| one.profile.id);
-        all.iter().map(|one| view(one)).collect()
+        all.iter().map(|one| view(one, &self.0)).collect()
     }
 
     /// The topics that were published on and are remembered, by their names.
     pub fn topics(&self) -> Vec<TopicView> {
-        let table = unpoisoned(self.0.table.read());
-        let entries: Vec<_> = table.topics.values().cloned().collect();
-        drop(table);
+        let entries = self.0.topics.all();
         let mut topics: Vec<_> = entries
             .iter()
             .map(|entry| TopicView {
@@ -234,7 +300,7 @@ impl Bus {
         self.0.revive(letter).map_err(|letter| {
             let subscriber = Arc::clone(&letter.subscriber);
             lock(&self.0.dead).put_back(letter);
-            ReplayError::SubscriptionEnded { number, subscriber }
+            ReplayError::NobodyTakes { number, subscriber }
         })
     }
 
@@ -255,7 +321,7 @@ impl Bus {
     }
 }
 
-fn view(one: &Subscription) -> SubscriptionView {
+fn view(one: &Subscription, hub: &Hub) -> SubscriptionView {
     let profile = &one.profile;
     let (tally, breaker) = one.figures();
     SubscriptionView {
@@ -267,6 +333,7 @@ fn view(one: &Subscription) -> SubscriptionView {
         class: profile.terms.class,
         bound: profile.terms.bound,
         tally,
+        behind: one.behind(hub),
         breaker,
     }
 }
@@ -275,30 +342,47 @@ impl Hub {
     fn enter(
         self: &Arc<Self>,
         profile: impl FnOnce(SubscriptionId) -> Profile,
-        bell: Box<dyn Bell>,
+        bell: Arc<dyn Bell>,
         has_key: bool,
     ) -> Result<SubscriptionId, SubscribeError> {
         let limit = self.config.subscriptions;
         let mut table = unpoisoned(self.table.write());
-        let one = Subscription::new(profile(table.next_id()), bell);
-        let before = if has_key { table.like(&one) } else { None };
-        if before.is_none() && table.subscriptions.len() >= limit {
-            self.metrics.refused(Refusal::Full);
-            return Err(SubscribeError::Full { limit });
-        }
-        if let Some(same) = before.as_ref().filter(|before| means_the_same(before, &one)) {
-            return Ok(same.profile.id);
-        }
-        if let Some(before) = &before {
-            table.remove(before);
-        }
-        table.add(&one, has_key);
-        self.generation.fetch_add(1, Ordering::Release);
+        let mut profile = profile(table.next_id());
+        let before = if has_key { table.like(&profile) } else { None };
+        let Some(before) = before else {
+            if table.subscriptions.len() >= limit {
+                self.metrics.refused(Refusal::Full);
+                return Err(SubscribeError::Full { limit });
+            }
+            let one = Subscription::new(profile, bell);
+            table.add(&one, has_key);
+            self.generation.fetch_add(1, Ordering::Release);
+            self.follow(&one);
+            drop(table);
+            // A log may have something for it already.
+            one.act(self, Moment::now(), |_, _| ());
+            return Ok(one.profile.id);
+        };
+        profile.id = before.profile.id;
+        let (one, echo) = if means_the_same(&before.profile, &profile) {
+            let echo = before.hear_by(bell, self);
+            (before, echo)
+        } else {
+            let (one, echo) = before.again(profile, bell, self);
+            table.replace(&one);
+            self.follow(&one);
+            self.generation.fetch_add(1, Ordering::Release);
+            (one, echo)
+        };
         drop(table);
-        if let Some(before) = before {
-            self.hand_over(&before, &one);
-        }
+        echo.follow(self, &one);
         Ok(one.profile.id)
+    }
+
+    fn follow(&self, one: &Arc<Subscription>) {
+        if let Some(reads) = &one.profile.reads {
+            self.archive.follow(&reads.log, one);
+        }
     }
 
     /// Ends a subscription; false where it has ended before.
@@ -308,69 +392,82 @@ impl Hub {
             return false;
         };
         let group = table.remove(&one);
+        self.archive.unfollow(id);
         self.generation.fetch_add(1, Ordering::Release);
+        // Nobody else ends while the table is held, so that whoever is chosen takes it.
+        let echoes = self.bequeath(&one, group.as_deref());
         drop(table);
-        if let Some(group) = group {
-            self.hand_over_to_group(&one, &group);
+        for (heir, echo) in echoes {
+            echo.follow(self, &heir);
         }
-        one.close(self);
         true
     }
 
-    fn hand_over(self: &Arc<Self>, from: &Subscription, to: &Arc<Subscription>) {
-        for waiting in from.withdraw(self) {
-            self.admit(to, waiting);
+    /// Gives what waits for one that has left to those of its group that may have it; what is left is dropped, or dead.
+    fn bequeath(self: &Arc<Self>, one: &Arc<Subscription>, group: Option<&Group>) -> Vec<(Arc<Subscription>, Echo)> {
+        let now = Moment::now();
+        let (mut echoes, mut left): (Vec<(Arc<Subscription>, Echo)>, _) = (Vec::new(), Vec::new());
+        for waiting in one.end(self) {
+            let envelope = &waiting.item.envelope;
+            let may = |member: &Arc<Subscription>| self.may_have(&member.profile, envelope);
+            let heir = group.and_then(|group| group.choose(may, &mut self.chance()));
+            let Some(heir) = heir else {
+                left.push(waiting);
+                continue;
+            };
+            let admitted = heir.act_quietly(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
+            echoes.extend(admitted.map(|((), echo)| (heir, echo)));
         }
-    }
-
-    fn hand_over_to_group(self: &Arc<Self>, from: &Arc<Subscription>, group: &Group) {
-        for waiting in from.withdraw(self) {
-            match group.choose(|_| true, &mut self.chance()) {
-                Some(member) => self.admit(&member, waiting),
-                None => from.bury_left(self, waiting),
+        let mut ordered = HashSet::new();
+        for (heir, _) in &echoes {
+            if ordered.insert(heir.profile.id) {
+                heir.put_in_order();
             }
         }
+        echoes.push((Arc::clone(one), one.bury(left, self)));
+        echoes
     }
 
-    fn admit(self: &Arc<Self>, to: &Arc<Subscription>, waiting: Waiting) {
-        let now = Moment::now();
-        to.act(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
-    }
-
-    /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing.
+    /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing
+    /// that may have it.
     fn revive(self: &Arc<Self>, letter: DeadLetter) -> Result<(), DeadLetter> {
         let same = self.subscription(letter.subscription);
+        let same = same.filter(|one| self.may_have(&one.profile, &letter.envelope));
         let Some(one) = same.or_else(|| self.successor(&letter)) else {
             return Err(letter);
         };
+        let now = Moment::now();
         let item = Item {
             label: letter
                 .envelope
                 .topic()
                 .map_or(UNCOUNTED, |topic| self.metrics.label(topic)),
-            envelope: letter.envelope,
+            envelope: Arc::clone(&letter.envelope),
             until: None,
-            at: Moment::now(),
+            at: now,
+            offset: None,
         };
-        self.admit(&one, Waiting::again(item, letter.failures));
-        Ok(())
+        let waiting = Waiting::again(item, letter.failures);
+        let revived = one.act(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
+        revived.ok_or(letter)
     }
 
     fn successor(&self, letter: &DeadLetter) -> Option<Arc<Subscription>> {
+        let may = |one: &Arc<Subscription>| self.may_have(&one.profile, &letter.envelope);
         let Some(topic) = letter.envelope.topic() else {
-            return unpoisoned(self.table.read()).agents.get(&letter.subscriber).cloned();
+            let agent = unpoisoned(self.table.read()).agents.get(&letter.subscriber).cloned();
+            return agent.filter(may);
         };
         let route = self.route(&self.topic(topic));
-        let is_it = |target: &Target| match target {
-            Target::One(one) if one.profile.subscriber == letter.subscriber => Some(Arc::clone(one)),
-            _ => None,
+        let of_subscriber = |target: &Target| match target {
+            Target::One(one) => (one.profile.subscriber == letter.subscriber && may(one)).then(|| Arc::clone(one)),
+            Target::Group(group) => group.member_of(&letter.subscriber, may),
         };
-        route.targets.iter().find_map(is_it)
+        route.targets.iter().find_map(of_subscriber)
     }
 }
 
-/// Whether a subscription asks for nothing new.
-fn means_the_same(one: &Subscription, other: &Subscription) -> bool {
-    let (one_is, other_is) = (&one.profile, &other.profile);
-    !one.bell.is_gone() && one_is.terms == other_is.terms && one_is.filter == other_is.filter
+/// Whether a subscription asks for nothing but another bell.
+fn means_the_same(one: &Profile, other: &Profile) -> bool {
+    one.terms == other.terms && one.filter == other.filter && one.pattern == other.pattern
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
 use foldhash::fast::RandomState;
@@ -12,11 +12,8 @@ use crate::dead::SubscriptionId;
 use crate::group::Pick;
 use crate::hub::unpoisoned;
 use crate::matcher::Matcher;
-use crate::subscription::Subscription;
-use crate::topic::{Pattern, Topic};
-
-/// How many topics are remembered with their routes; of others the route is looked up each time.
-const TOPICS_MAX: usize = 4096;
+use crate::subscription::{Profile, Subscription};
+use crate::topic::Pattern;
 
 /// Where a pattern leads.
 #[derive(Clone, Debug)]
@@ -48,50 +45,36 @@ impl Group {
         let index = self.pick.choose(&loads, turn, chance)?;
         able.get(index).map(|member| Arc::clone(member))
     }
-}
 
-/// Who gets what is published on one topic, as of one generation of the table.
-#[derive(Debug, Default)]
-pub(crate) struct Route {
-    pub(crate) generation: u64,
-    pub(crate) targets: Vec<Target>,
-}
-
-/// A topic that somebody published on.
-#[derive(Debug)]
-pub(crate) struct TopicEntry {
-    pub(crate) topic: Topic,
-    pub(crate) label: u16,
-    pub(crate) published: AtomicU64,
-    route: RwLock<Arc<Route>>,
-}
-
-impl TopicEntry {
-    fn new(topic: &Topic, label: u16) -> Arc<Self> {
-        Arc::new(Self {
-            topic: topic.clone(),
-            label,
-            published: AtomicU64::new(0),
-            route: RwLock::default(),
-        })
+    /// The one whose subscriber this is, where it may.
+    pub(crate) fn member_of(
+        &self,
+        subscriber: &str,
+        may: impl Fn(&Arc<Subscription>) -> bool,
+    ) -> Option<Arc<Subscription>> {
+        let members = unpoisoned(self.members.read());
+        let is_it = |member: &&Arc<Subscription>| *member.profile.subscriber == *subscriber && may(member);
+        members.iter().find(is_it).cloned()
     }
 
-    pub(crate) fn route(&self) -> Arc<Route> {
-        let route = unpoisoned(self.route.read());
-        Arc::clone(&route)
-    }
-
-    pub(crate) fn set_route(&self, route: &Arc<Route>) {
-        let mut known = unpoisoned(self.route.write());
-        // Another publisher may have found a newer one meanwhile.
-        if known.generation < route.generation {
-            *known = Arc::clone(route);
+    fn replace(&self, one: &Arc<Subscription>) {
+        let mut members = unpoisoned(self.members.write());
+        if let Some(place) = members.iter_mut().find(|member| member.profile.id == one.profile.id) {
+            *place = Arc::clone(one);
         }
     }
 }
 
 /// What tells subscriptions of agents apart: one who subscribes again means the same.
-type Key = (Arc<str>, Option<Pattern>, Option<Arc<str>>);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    subscriber: Arc<str>,
+    pattern: Option<Pattern>,
+    group: Option<Arc<str>>,
+    reads_log: bool,
+    /// One that has a name is known by that, whatever its pattern.
+    name: Option<Arc<str>>,
+}
 
 /// Who subscribes to what.
 #[derive(Default)]
@@ -100,7 +83,6 @@ pub(crate) struct Table {
     pub(crate) subscriptions: HashMap<SubscriptionId, Arc<Subscription>, RandomState>,
     /// Who takes what is sent to a path.
     pub(crate) agents: HashMap<Arc<str>, Arc<Subscription>, RandomState>,
-    pub(crate) topics: HashMap<Topic, Arc<TopicEntry>, RandomState>,
     keys: HashMap<Key, SubscriptionId, RandomState>,
     groups: HashMap<(Arc<str>, Pattern), Arc<Group>, RandomState>,
     next: u64,
@@ -120,17 +102,31 @@ impl Table {
         SubscriptionId(self.next)
     }
 
-    pub(crate) fn topic(&mut self, topic: &Topic, label: u16) -> Arc<TopicEntry> {
-        if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(topic) {
-            return TopicEntry::new(topic, label);
-        }
-        let entry = self.topics.entry(topic.clone());
-        Arc::clone(entry.or_insert_with(|| TopicEntry::new(topic, label)))
+    /// The subscription of the same subscriber to the same.
+    pub(crate) fn like(&self, profile: &Profile) -> Option<Arc<Subscription>> {
+        self.subscriptions.get(self.keys.get(&key(profile))?).cloned()
     }
 
-    /// The subscription of the same subscriber to the same.
-    pub(crate) fn like(&self, one: &Subscription) -> Option<Arc<Subscription>> {
-        self.subscriptions.get(self.keys.get(&key(one))?).cloned()
+    /// Puts a subscription into the place of the one it goes on with.
+    pub(crate) fn replace(&mut self, one: &Arc<Subscription>) {
+        let profile = &one.profile;
+        self.subscriptions.insert(profile.id, Arc::clone(one));
+        if profile.reads.is_some() {
+            return;
+        }
+        match (&profile.pattern, &profile.group) {
+            (None, _) => {
+                self.agents.insert(Arc::clone(&profile.subscriber), Arc::clone(one));
+            }
+            (Some(pattern), None) => {
+                self.matcher.insert(pattern, profile.id.0, Target::One(Arc::clone(one)));
+            }
+            (Some(pattern), Some((name, _))) => {
+                if let Some(group) = self.groups.get(&(Arc::clone(name), pattern.clone())) {
+                    group.replace(one);
+                }
+            }
+        }
     }
 
     /// Adds a subscription; one that nobody else can ask for again has no key.
@@ -138,7 +134,10 @@ impl Table {
         let profile = &one.profile;
         self.subscriptions.insert(profile.id, Arc::clone(one));
         if has_key {
-            self.keys.insert(key(one), profile.id);
+            self.keys.insert(key(profile), profile.id);
+        }
+        if profile.reads.is_some() {
+            return;
         }
         match (&profile.pattern, &profile.group) {
             (None, _) => {
@@ -173,9 +172,12 @@ impl Table {
     pub(crate) fn remove(&mut self, one: &Subscription) -> Option<Arc<Group>> {
         let profile = &one.profile;
         self.subscriptions.remove(&profile.id)?;
-        let key = key(one);
+        let key = key(profile);
         if self.keys.get(&key) == Some(&profile.id) {
             self.keys.remove(&key);
+        }
+        if profile.reads.is_some() {
+            return None;
         }
         match (&profile.pattern, &profile.group) {
             (None, _) => {
@@ -209,8 +211,13 @@ impl Table {
     }
 }
 
-fn key(one: &Subscription) -> Key {
-    let profile = &one.profile;
-    let group = profile.group.as_ref().map(|(name, _)| Arc::clone(name));
-    (Arc::clone(&profile.subscriber), profile.pattern.clone(), group)
+fn key(profile: &Profile) -> Key {
+    let name = profile.reads.as_ref().and_then(|reads| reads.name.clone());
+    Key {
+        subscriber: Arc::clone(&profile.subscriber),
+        pattern: profile.pattern.clone().filter(|_| name.is_none()),
+        group: profile.group.as_ref().map(|(name, _)| Arc::clone(name)),
+        reads_log: profile.reads.is_some(),
+        name,
+    }
 }

@@ -15,7 +15,7 @@ pub enum Class {
     AtMostOnce,
     /// Handed out until it is acknowledged, or has failed too often.
     AtLeastOnce,
-    /// The same, and what is published twice under one id within a while is taken in once.
+    /// The same, and what one sender publishes twice under one key on one topic within a while is taken in once.
     EffectivelyOnce,
 }
 
@@ -86,13 +86,13 @@ pub struct Terms {
     pub retry: Retry,
     /// After so many failures in all, those before a replay among them, an envelope is quarantined.
     pub poison_after: u32,
-    /// How long an id is remembered by [`Class::EffectivelyOnce`].
+    /// How long a key is remembered by [`Class::EffectivelyOnce`].
     pub remember: Duration,
     /// When the destination is left alone.
     pub breaker: BreakerTerms,
 }
 
-/// How many ids one subscription remembers at most.
+/// How many keys one subscription remembers at most.
 pub(crate) const REMEMBERED_MAX: usize = 1 << 16;
 
 impl Default for Terms {

@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 
+use crate::agenda::Clocks;
 use crate::breaker::BreakerState;
 use crate::hub::{Hub, lock, unpoisoned};
-use crate::subscription::Subscription;
+use crate::wall_clock::timestamp;
 
 /// How often the gauges are set, and subscriptions of agents that have left the tree are ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A full mailbox is not tried again sooner.
 const RING_AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// What could not be handed to the archivist is not tried again sooner.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Takes no messages: what it does, it does by itself.
 #[derive(Debug)]
@@ -27,7 +31,6 @@ pub(crate) struct Timers {
     hub: Arc<Hub>,
     next_look: Moment,
     rings_from: Moment,
-    unrung: Vec<Arc<Subscription>>,
 }
 
 impl Agent for Timers {
@@ -40,7 +43,6 @@ impl Agent for Timers {
             hub,
             next_look: now,
             rings_from: now,
-            unrung: Vec::new(),
         })
     }
 
@@ -59,28 +61,36 @@ impl Agent for Timers {
 
 impl Timers {
     fn next_due(&self) -> Moment {
-        let ring = (!self.unrung.is_empty()).then_some(self.rings_from);
+        let ring = (self.hub.unrung() > 0).then_some(self.rings_from);
         let agenda = lock(&self.hub.agenda).next();
         let all = [Some(self.next_look), ring, agenda, self.hub.next_reminder()];
         all.into_iter().flatten().min().unwrap_or(self.next_look)
     }
 
+    /// What is to be done stays with the hub until it is done: the next life goes on with it.
     fn act(&mut self, now: Moment) {
-        self.unrung.append(&mut self.hub.take_unrung());
-        if !self.unrung.is_empty() && self.rings_from <= now {
+        let unrung = self.hub.unrung();
+        if unrung > 0 && self.rings_from <= now {
             self.rings_from = now + RING_AGAIN_AFTER;
-            for subscription in std::mem::take(&mut self.unrung) {
+            // Those who cannot be told again stand behind them.
+            for subscription in (0..unrung).map_while(|_| self.hub.take_unrung()) {
                 subscription.ring_again(&self.hub, now);
             }
         }
-        while let Some(id) = self.hub.take_reminder(now) {
-            if let Some(subscription) = self.hub.subscription(id) {
-                subscription.tick(&self.hub, now);
+        while let Some((due, id)) = self.hub.due_reminder(now) {
+            match self.hub.subscription(id) {
+                Some(subscription) => subscription.tick(&self.hub, now),
+                None => self.hub.forget_reminder(due, id),
             }
         }
-        let due = lock(&self.hub.agenda).due(now);
-        for plan in due {
-            self.hub.carry_out(plan);
+        let clocks = Clocks { now, wall: timestamp() };
+        lock(&self.hub.agenda).look_at(clocks);
+        loop {
+            let due = lock(&self.hub.agenda).due(clocks);
+            let Some(plan) = due else { break };
+            if !self.hub.carry_out(&plan) {
+                lock(&self.hub.agenda).put_off(now + TRY_AGAIN_AFTER, plan);
+            }
         }
         if self.next_look <= now {
             self.next_look = now + LOOK_EVERY;
@@ -90,11 +100,12 @@ impl Timers {
 
     fn look(&self) {
         let hub = &self.hub;
+        hub.archive.trim();
         let all: Vec<_> = unpoisoned(hub.table.read()).subscriptions.values().cloned().collect();
         let mut open = 0;
         let mut figures = hub.metrics.all().map(|_| (0usize, 0u64)).collect::<Vec<_>>();
         for one in &all {
-            if one.bell.is_gone() {
+            if one.is_gone() {
                 hub.leave(one.profile.id);
                 continue;
             }

@@ -115,6 +115,35 @@ impl Pattern {
         !self.0.contains('*')
     }
 
+    /// Whether all topics that `other` stands for are among those it stands for.
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut parts = other.0.split('.');
+        for wanted in self.0.split('.') {
+            if wanted == REST {
+                return true;
+            }
+            match parts.next() {
+                Some(REST) | None => return false,
+                Some(part) if wanted == ONE || wanted == part => {}
+                Some(_) => return false,
+            }
+        }
+        parts.next().is_none()
+    }
+
+    /// Whether there may be a topic that both stand for.
+    pub fn meets(&self, other: &Self) -> bool {
+        let mut parts = other.0.split('.');
+        for wanted in self.0.split('.') {
+            match parts.next() {
+                part if wanted == REST || part == Some(REST) => return true,
+                Some(part) if wanted == ONE || part == ONE || wanted == part => {}
+                _ => return false,
+            }
+        }
+        parts.next().is_none_or(|part| part == REST)
+    }
+
     /// Whether `topic` is one of those it stands for.
     pub fn matches(&self, topic: &Topic) -> bool {
         let mut parts = topic.as_str().split('.');
@@ -287,6 +316,46 @@ mod tests {
         assert_eq!(Pattern::new("#").unwrap().as_str(), "**");
         assert!(!Pattern::new("a.*").unwrap().is_exact());
         assert!(Pattern::new("a.b").unwrap().is_exact());
+    }
+
+    #[test]
+    fn a_pattern_covers_those_of_which_it_matches_every_topic() {
+        for (one, other, covers) in [
+            ("a.**", "a.b", true),
+            ("a.**", "a.*", true),
+            ("a.**", "a.**", true),
+            ("a.**", "a", true),
+            ("a.**", "*.b", false),
+            ("a.*", "a.b", true),
+            ("a.*", "a.*", true),
+            ("a.*", "a.**", false),
+            ("a.*", "a.b.c", false),
+            ("a.b", "a.*", false),
+            ("a.b", "a.b", true),
+            ("a.b", "a", false),
+            ("**", "x.**", true),
+        ] {
+            let covered = Pattern::new(one).unwrap().covers(&Pattern::new(other).unwrap());
+            assert_eq!(covered, covers, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_where_a_topic_could_be_of_both() {
+        for (one, other, meet) in [
+            ("a.b", "a.b", true),
+            ("a.b", "a.c", false),
+            ("a.*", "*.b", true),
+            ("a.*", "a", false),
+            ("a.*", "a.b.c", false),
+            ("a.**", "a", true),
+            ("a.**", "*.*.*", true),
+            ("a.**", "b.**", false),
+            ("a.b", "**", true),
+        ] {
+            let (one, other) = (Pattern::new(one).unwrap(), Pattern::new(other).unwrap());
+            assert_eq!((one.meets(&other), other.meets(&one)), (meet, meet), "{one} {other}");
+        }
     }
 
     #[test]

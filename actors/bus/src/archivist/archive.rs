@@ -1,0 +1,447 @@
+//! All logs and cursors of a bus, as the archivist has them on disk and as anybody may read them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use triarch_journal::{OpenError, Recovered};
+use triarch_supervision::clock::Moment;
+use triarch_supervision::prelude::Address;
+
+use super::cursor::{Cursor, CursorKey};
+use super::log::{Entry, Log, LogTime, Retention};
+use super::message::Order;
+use super::record::{Record, RecordError, records_of};
+use crate::codec::{self, CodecError};
+use crate::config::Config;
+use crate::dead::SubscriptionId;
+use crate::error::Error;
+use crate::hub::{lock, unpoisoned};
+use crate::subscription::Subscription;
+use crate::topic::{Pattern, Topic, TopicError};
+
+/// How many names there may be.
+pub(crate) const NAMES_MAX: usize = 1 << 16;
+
+/// A log, and what its readers need of it.
+pub(crate) type SharedLog = Arc<RwLock<Log>>;
+
+/// How far a named subscription has come, in which log.
+#[derive(Clone, Debug)]
+pub(crate) struct Bookmark {
+    pub(crate) log: Pattern,
+    pub(crate) cursor: Arc<Mutex<Cursor>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Archive {
+    /// The patterns that are durable, the first that stands for a topic first.
+    rules: Vec<(Pattern, Retention)>,
+    logs: RwLock<BTreeMap<Pattern, SharedLog>>,
+    bookmarks: Mutex<BTreeMap<CursorKey, Bookmark>>,
+    /// Cursors that have moved since they were written down.
+    moved: Mutex<BTreeSet<CursorKey>>,
+    /// Who is to be told that a log has grown.
+    followers: Mutex<BTreeMap<SubscriptionId, (Pattern, Arc<Subscription>)>>,
+    /// Whether what is on disk is here.
+    is_ready: AtomicBool,
+    /// What log time it was at a moment.
+    began: Mutex<(LogTime, Moment)>,
+    pub(crate) archivist: OnceLock<Address<Order>>,
+}
+
+/// What a journal came to.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    logs: BTreeMap<Pattern, Log>,
+    bookmarks: BTreeMap<CursorKey, (Pattern, Cursor)>,
+    /// Bytes of records behind the snapshot.
+    unkept: u64,
+}
+
+/// Why a journal is not understood.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplayFault {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Envelope(#[from] CodecError),
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error(transparent)]
+    Disk(#[from] OpenError),
+}
+
+impl Archive {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let rules = config.durable()?;
+        let logs = rules.iter().map(|(pattern, retention)| {
+            let log = Log::new(*retention);
+            (pattern.clone(), Arc::new(RwLock::new(log)))
+        });
+        Ok(Self {
+            logs: RwLock::new(logs.collect()),
+            rules,
+            bookmarks: Mutex::default(),
+            moved: Mutex::default(),
+            followers: Mutex::default(),
+            is_ready: AtomicBool::new(false),
+            began: Mutex::new((LogTime::default(), Moment::now())),
+            archivist: OnceLock::new(),
+        })
+    }
+
+    // ---- which log ----
+
+    pub(crate) fn rules(&self) -> &[(Pattern, Retention)] {
+        &self.rules
+    }
+
+    /// The log of a topic, where it is durable.
+    pub(crate) fn log_of(&self, topic: &Topic) -> Option<&Pattern> {
+        let rule = self.rules.iter().find(|(pattern, _)| pattern.matches(topic));
+        rule.map(|(pattern, _)| pattern)
+    }
+
+    /// The log that has all that a pattern stands for.
+    pub(crate) fn log_over(&self, wanted: &Pattern) -> Option<&Pattern> {
+        let rule = self.rules.iter().find(|(pattern, _)| pattern.meets(wanted));
+        rule.map(|(pattern, _)| pattern)
+            .filter(|pattern| pattern.covers(wanted))
+    }
+
+    pub(crate) fn log(&self, pattern: &Pattern) -> Option<SharedLog> {
+        unpoisoned(self.logs.read()).get(pattern).cloned()
+    }
+
+    pub(crate) fn logs(&self) -> Vec<(Pattern, SharedLog)> {
+        let logs = unpoisoned(self.logs.read());
+        logs.iter()
+            .map(|(pattern, log)| (pattern.clone(), Arc::clone(log)))
+            .collect()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn now(&self) -> LogTime {
+        let (began, moment) = *lock(&self.began);
+        let since = Moment::now().since(moment).as_millis();
+        LogTime(began.0.saturating_add(u64::try_from(since).unwrap_or(u64::MAX)))
+    }
+
+    /// Lets go what is too old.
+    pub(crate) fn trim(&self) {
+        let now = self.now();
+        for (_, log) in self.logs() {
+            unpoisoned(log.write()).trim(now);
+        }
+    }
+
+    // ---- cursors ----
+
+    /// The cursor of a name; a new one, or one of a log that is not asked for, begins at `floor`.
+    pub(crate) fn bookmark(&self, key: &CursorKey, log: &Pattern, floor: u64) -> Arc<Mutex<Cursor>> {
+        let mut bookmarks = lock(&self.bookmarks);
+        if let Some(bookmark) = bookmarks.get(key).filter(|bookmark| bookmark.log == *log) {
+            return Arc::clone(&bookmark.cursor);
+        }
+        let cursor = Arc::new(Mutex::new(Cursor::at(floor)));
+        let bookmark = Bookmark {
+            log: log.clone(),
+            cursor: Arc::clone(&cursor),
+        };
+        bookmarks.insert(key.clone(), bookmark);
+        drop(bookmarks);
+        self.has_moved(key);
+        cursor
+    }
+
+    /// Where a name has its place, as long as the configuration has that log.
+    pub(crate) fn log_of_name(&self, key: &CursorKey) -> Option<Pattern> {
+        let log = lock(&self.bookmarks).get(key)?.log.clone();
+        self.rules.iter().any(|(pattern, _)| *pattern == log).then_some(log)
+    }
+
+    /// Whether there is room for another name.
+    pub(crate) fn has_room_for(&self, key: &CursorKey) -> bool {
+        let bookmarks = lock(&self.bookmarks);
+        bookmarks.len() < NAMES_MAX || bookmarks.contains_key(key)
+    }
+
+    pub(crate) fn bookmarks(&self) -> Vec<(CursorKey, Bookmark)> {
+        let bookmarks = lock(&self.bookmarks);
+        bookmarks.iter().map(|(key, one)| (key.clone(), one.clone())).collect()
+    }
+
+    pub(crate) fn forget(&self, key: &CursorKey) -> bool {
+        lock(&self.moved).remove(key);
+        lock(&self.bookmarks).remove(key).is_some()
+    }
+
+    /// A cursor is to be written down.
+    pub(crate) fn has_moved(&self, key: &CursorKey) {
+        let mut moved = lock(&self.moved);
+        let is_first = moved.is_empty();
+        moved.insert(key.clone());
+        drop(moved);
+        if is_first && let Some(archivist) = self.archivist.get() {
+            // Where its mailbox is full it is busy, and looks before it rests.
+            let _rung = archivist.try_send(Order::Cursors);
+        }
+    }
+
+    /// A cursor could not be written down; it is tried again at the archivist's next beat.
+    pub(crate) fn still_moved(&self, key: CursorKey) {
+        lock(&self.moved).insert(key);
+    }
+
+    /// The cursors that have moved, as they are now.
+    pub(crate) fn take_moved(&self) -> Vec<(CursorKey, Bookmark)> {
+        let moved = std::mem::take(&mut *lock(&self.moved));
+        let bookmarks = lock(&self.bookmarks);
+        let found = moved.into_iter().filter_map(|key| {
+            let bookmark = bookmarks.get(&key)?.clone();
+            Some((key, bookmark))
+        });
+        found.collect()
+    }
+
+    // ---- who follows ----
+
+    pub(crate) fn follow(&self, log: &Pattern, one: &Arc<Subscription>) {
+        lock(&self.followers).insert(one.profile.id, (log.clone(), Arc::clone(one)));
+    }
+
+    pub(crate) fn unfollow(&self, id: SubscriptionId) {
+        lock(&self.followers).remove(&id);
+    }
+
+    pub(crate) fn followers(&self, log: &Pattern) -> Vec<Arc<Subscription>> {
+        let followers = lock(&self.followers);
+        let of_log = followers.values().filter(|(of, _)| of == log);
+        of_log.map(|(_, one)| Arc::clone(one)).collect()
+    }
+
+    // ---- from disk, and to it ----
+
+    /// Takes up what is on disk. Cursors that are here have come further.
+    pub(crate) fn install(&self, replay: Replay) {
+        let now = replay.logs.values().map(Log::last_time).max().unwrap_or_default();
+        let mut began = lock(&self.began);
+        if began.0 < now {
+            *began = (now, Moment::now());
+        }
+        drop(began);
+        let mut logs = unpoisoned(self.logs.write());
+        for (pattern, log) in replay.logs {
+            let shared = logs
+                .entry(pattern)
+                .or_insert_with(|| Arc::new(RwLock::new(Log::new(UNLISTED))));
+            *unpoisoned(shared.write()) = log;
+        }
+        drop(logs);
+        let mut bookmarks = lock(&self.bookmarks);
+        for (key, (log, cursor)) in replay.bookmarks {
+            bookmarks.entry(key).or_insert_with(|| Bookmark {
+                log,
+                cursor: Arc::new(Mutex::new(cursor)),
+            });
+        }
+        let all: Vec<_> = bookmarks.keys().cloned().collect();
+        drop(bookmarks);
+        self.is_ready.store(true, Ordering::Release);
+        for key in &all {
+            self.has_moved(key);
+        }
+    }
+
+    /// All that is here, as a snapshot says it.
+    pub(crate) fn records(&self) -> Result<Vec<Arc<[u8]>>, postcard::Error> {
+        let mut records: Vec<Arc<[u8]>> = Vec::new();
+        for (pattern, log) in self.logs() {
+            let log = unpoisoned(log.read());
+            let begins = Record::Begins {
+                log: pattern.as_str(),
+                next: log.first(),
+            };
+            records.push(begins.encode()?.into());
+            records.extend(log.from(0).map(|(_, entry)| Arc::clone(&entry.record)));
+        }
+        for (key, bookmark) in self.bookmarks() {
+            records.push(moved(&key, &bookmark)?.into());
+        }
+        Ok(records)
+    }
+
+    /// Bytes of all logs.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.logs().iter().map(|(_, log)| unpoisoned(log.read()).bytes()).sum()
+    }
+}
+
+/// What is kept of a log that the configuration does not name any more.
+const UNLISTED: Retention = Retention {
+    messages: u64::MAX,
+    bytes: u64::MAX,
+    age: None,
+};
+
+/// A cursor as it is written down.
+pub(crate) fn moved((subscriber, name): &CursorKey, bookmark: &Bookmark) -> Result<Vec<u8>, postcard::Error> {
+    let cursor = lock(&bookmark.cursor).clone();
+    let record = Record::Moved {
+        subscriber,
+        name,
+        log: bookmark.log.as_str(),
+        floor: cursor.floor(),
+        above: cursor.above(),
+    };
+    record.encode()
+}
+
+impl Replay {
+    /// Reads all of a journal; blocks.
+    pub(crate) fn of(recovered: Recovered, rules: &[(Pattern, Retention)]) -> Result<Self, ReplayFault> {
+        let mut replay = Self::default();
+        if let Some(snapshot) = recovered.snapshot {
+            for record in records_of(&snapshot.bytes) {
+                replay.take(record, rules)?;
+            }
+        }
+        for record in recovered.records {
+            let bytes = record?.bytes;
+            replay.unkept += bytes.len() as u64;
+            replay.take(&bytes, rules)?;
+        }
+        Ok(replay)
+    }
+
+    pub(crate) const fn unkept(&self) -> u64 {
+        self.unkept
+    }
+
+    fn take(&mut self, bytes: &[u8], rules: &[(Pattern, Retention)]) -> Result<(), ReplayFault> {
+        match Record::decode(bytes)? {
+            Record::Stored {
+                log,
+                offset,
+                time,
+                envelope,
+            } => {
+                let (topic, published) = codec::glance(envelope)?;
+                let entry = Entry {
+                    time: LogTime(time),
+                    topic,
+                    published,
+                    envelope_at: bytes.len() - envelope.len(),
+                    record: bytes.into(),
+                };
+                self.log(log, rules)?.push(offset, entry);
+            }
+            Record::Begins { log, next } => self.log(log, rules)?.begin_at(next),
+            Record::Moved {
+                subscriber,
+                name,
+                log,
+                floor,
+                above,
+            } => {
+                let at = (Pattern::new(log)?, Cursor::of(floor, above));
+                self.bookmarks.insert((subscriber.into(), name.into()), at);
+            }
+            Record::Forgotten { subscriber, name } => {
+                self.bookmarks.remove(&(subscriber.into(), name.into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, pattern: &str, rules: &[(Pattern, Retention)]) -> Result<&mut Log, TopicError> {
+        let pattern = Pattern::new(pattern)?;
+        let rule = rules.iter().find(|(rule, _)| *rule == pattern);
+        let retention = rule.map_or(UNLISTED, |(_, retention)| *retention);
+        Ok(self.logs.entry(pattern).or_insert_with(|| Log::new(retention)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DurableConfig;
+
+    fn archive() -> Archive {
+        let durable = |topics: &str| DurableConfig {
+            topics: topics.to_owned(),
+            ..DurableConfig::default()
+        };
+        let config = Config {
+            durable: vec![durable("a.b"), durable("a.*")],
+            ..Config::default()
+        };
+        Archive::new(&config).unwrap()
+    }
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(text).unwrap()
+    }
+
+    fn entry(time: u64) -> Entry {
+        Entry {
+            time: LogTime(time),
+            topic: Topic::new("a.b").unwrap(),
+            published: crate::envelope::Timestamp(0),
+            record: Arc::from([1]),
+            envelope_at: 0,
+        }
+    }
+
+    #[test]
+    fn of_two_logs_the_first_has_its_topics_and_only_one_that_has_all_is_read() {
+        let archive = archive();
+        let log = |topic: &str| archive.log_of(&Topic::new(topic).unwrap()).map(Pattern::as_str);
+        assert_eq!((log("a.b"), log("a.c"), log("b")), (Some("a.b"), Some("a.*"), None));
+        let over = |text: &str| archive.log_over(&pattern(text)).map(Pattern::as_str);
+        assert_eq!(
+            (over("a.b"), over("a.c"), over("a.*"), over("**")),
+            (Some("a.b"), Some("a.*"), None, None)
+        );
+    }
+
+    #[test]
+    fn the_time_of_logs_and_their_offsets_go_on_in_the_next_life() {
+        let archive = archive();
+        let mut replay = Replay::default();
+        let log = replay.log("a.b", archive.rules()).unwrap();
+        log.begin_at(7);
+        log.push(7, entry(9_000_000));
+        archive.install(replay);
+        assert!(archive.now() >= LogTime(9_000_000));
+        // All of it makes room, and no offset is given again.
+        let shared = archive.log(&pattern("a.b")).unwrap();
+        unpoisoned(shared.write()).begin_at(20);
+        let mut again = Replay::default();
+        for record in archive.records().unwrap() {
+            again.take(&record, archive.rules()).unwrap();
+        }
+        assert_eq!(again.log("a.b", archive.rules()).unwrap().next(), 20);
+    }
+
+    #[test]
+    fn a_name_begins_anew_in_another_log_and_has_come_further_than_the_disk() {
+        let archive = archive();
+        let key: CursorKey = ("team/a".into(), "n".into());
+        let cursor = archive.bookmark(&key, &pattern("a.b"), 3);
+        let mut replay = Replay::default();
+        replay.bookmarks.insert(key.clone(), (pattern("a.b"), Cursor::at(1)));
+        archive.install(replay);
+        assert!(Arc::ptr_eq(&cursor, &archive.bookmark(&key, &pattern("a.b"), 0)));
+        assert_eq!(lock(&archive.bookmark(&key, &pattern("a.*"), 9)).floor(), 9);
+        assert_eq!(archive.log_of_name(&key), Some(pattern("a.*")));
+        archive.bookmark(&key, &pattern("gone"), 0);
+        assert_eq!(archive.log_of_name(&key), None);
+        assert_eq!((archive.take_moved().len(), archive.take_moved().len()), (1, 0));
+        assert!(archive.forget(&key) && archive.take_moved().is_empty());
+    }
+}

@@ -1,0 +1,117 @@
+//! Durable topics, on disks that fail and under kills.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what fails to unwrap here fails the test"
+)]
+
+mod failing;
+mod kills;
+mod reading;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use triarch_bus::metrics::BUS;
+use triarch_bus::{
+    Bus, Config, Delivery, Draft, DurableConfig, Listener, Pattern, Payload, PublishError, Stored, Subscribe, Topic,
+    room_on,
+};
+use triarch_journal::Disk;
+use triarch_journal::metrics::JOURNALS;
+use triarch_supervision::metrics::Instruments;
+use triarch_supervision::prelude::*;
+
+/// Only guards against hanging.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A runtime with a bus and a disk.
+struct House {
+    bus: Bus,
+    tree: Tree,
+}
+
+fn durable(topics: &str) -> DurableConfig {
+    DurableConfig {
+        topics: topics.to_owned(),
+        ..DurableConfig::default()
+    }
+}
+
+fn config() -> Config {
+    Config {
+        durable: vec![durable("log.**"), durable("other.*")],
+        ..Config::default()
+    }
+}
+
+impl House {
+    async fn with(disk: Arc<dyn Disk>, config: Config, journal: triarch_journal::Config, run: u64) -> Self {
+        let instruments = Instruments::with_tree(&[BUS, JOURNALS]).unwrap();
+        let bus = Bus::new(config, run, &instruments).unwrap();
+        let room = room_on(&bus, disk, journal, &instruments).unwrap();
+        let tree = Root::new()
+            .instruments(instruments)
+            .supervisor(room)
+            .start()
+            .await
+            .unwrap();
+        Self { bus, tree }
+    }
+
+    async fn on(disk: Arc<dyn Disk>) -> Self {
+        Self::with(disk, config(), triarch_journal::Config::default(), 1).await
+    }
+
+    async fn say(&self, topic: &str, text: &str) -> Result<Stored, PublishError> {
+        self.say_as("team/me", topic, text).await
+    }
+
+    async fn say_as(&self, from: &str, at: &str, text: &str) -> Result<Stored, PublishError> {
+        let draft = Draft::new("note", Payload::bytes(text.as_bytes()));
+        tokio::time::timeout(PATIENCE, self.bus.publish_durably(from, &topic(at), draft))
+            .await
+            .expect("it is answered")
+    }
+
+    fn listen(&self, what: Subscribe) -> Listener {
+        self.bus.listen(what).unwrap()
+    }
+
+    async fn stop(self) {
+        self.tree.stop().await;
+    }
+}
+
+fn topic(text: &str) -> Topic {
+    Topic::new(text).unwrap()
+}
+
+fn all_of(pattern: &str, who: &str) -> Subscribe {
+    Subscribe::new(Pattern::new(pattern).unwrap(), who)
+}
+
+fn said(delivery: &Delivery) -> String {
+    String::from_utf8(delivery.envelope.payload.as_bytes().to_vec()).unwrap()
+}
+
+async fn next(listener: &mut Listener) -> Delivery {
+    tokio::time::timeout(PATIENCE, listener.next())
+        .await
+        .expect("something comes")
+}
+
+/// The next `count`, all acknowledged.
+async fn heard(listener: &mut Listener, count: usize) -> Vec<String> {
+    let mut heard = Vec::new();
+    for _ in 0..count {
+        let delivery = next(listener).await;
+        heard.push(said(&delivery));
+        assert!(delivery.acknowledge());
+    }
+    heard
+}
+
+fn numbers(range: std::ops::Range<u64>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
