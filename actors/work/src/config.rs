@@ -44,6 +44,8 @@ pub struct Config {
     pub ended_bytes_max: usize,
     /// The most bytes of results that open tasks wait for: 1 GiB. Each counts 384 bytes more, and one that is still to come
     /// counts 512 for each task that waits for it.
+    #[serde(with = "as_size")]
+    #[schemars(with = "Size")]
     pub inputs_bytes_max: usize,
     /// So many late results are kept: 256.
     pub late_max: usize,
@@ -70,6 +72,7 @@ mod as_span {
 mod as_size {
     use super::{Deserialize, Serialize, Size};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what stands in the field")]
     pub(super) fn serialize<S: serde::Serializer>(bytes: &usize, serializer: S) -> Result<S::Ok, S::Error> {
         Size(u64::try_from(*bytes).unwrap_or(u64::MAX)).serialize(serializer)
     }

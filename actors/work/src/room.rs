@@ -98,9 +98,11 @@ pub fn room(
 ) -> Result<Work, Error> {
     let config = config.validated()?;
     let lease = config.lease;
-    let (asked, least) = (journal.record_bytes_max, RECORD_BYTES_MAX);
-    if asked < least {
-        return Err(Error::Records { asked, least });
+    if journal.record_bytes_max < RECORD_BYTES_MAX {
+        return Err(Error::Records {
+            asked: journal.record_bytes_max,
+            least: RECORD_BYTES_MAX,
+        });
     }
     let (scribe, journal) = scribe("scribe", "work", disk, journal, instruments)?;
     let copyist = Child::of::<Copyist>("copyist", ()).capacity(1);

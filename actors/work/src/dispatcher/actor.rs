@@ -289,9 +289,8 @@ impl Dispatcher {
         use Refusal::{NoSuchTask, Stale};
         let mut hands = self.settings.shared.hands();
         match outcome {
-            Ok(()) => hands.heard(fence, false, effects),
             Err(TaskError::Refused(Stale { .. } | NoSuchTask { .. })) => hands.heard(fence, true, effects),
-            Err(TaskError::Refused(_)) => hands.heard(fence, false, effects),
+            Ok(()) | Err(TaskError::Refused(_)) => hands.heard(fence, false, effects),
             // It is not on disk, or was not heard at all.
             Err(_) => hands.unheard(fence),
         }

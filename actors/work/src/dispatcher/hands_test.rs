@@ -332,7 +332,7 @@ fn one_that_can_do_other_things_than_before_asks_anew() {
         able,
         ..taker("t/a", 1, 0)
     };
-    house.hands.staff(&[team(&[painter.clone()])], &mut house.effects);
+    house.hands.staff(&[team(std::slice::from_ref(&painter))], &mut house.effects);
     assert_eq!(house.done(), [Effect::Withdraw(worker("t/a"))]);
     house.claimed("t/a", 1, 0);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
