@@ -97,7 +97,7 @@ mod writer;
 pub use access::{Access, Belonging, Identity, Level, Verb};
 pub use client::{Client, Drawer, Shown};
 pub use config::{
-    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCHERS_MAX,
+    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_CAPACITY_MAX, WATCHERS_MAX,
 };
 pub use disk::{CodecError, DumpError, RecoveryError, SealError, Secret};
 pub use entry::{ENTRY_OVERHEAD, Entry, Labels};

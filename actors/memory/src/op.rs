@@ -7,6 +7,7 @@ use crate::access::Identity;
 use crate::entry::{Entry, Labels};
 use crate::error::Wanted;
 use crate::name::Key;
+use crate::time::StoreTime;
 use crate::value::Value;
 
 /// One change that somebody asks for.
@@ -35,6 +36,16 @@ pub struct Put {
     pub lifetime: Lifetime,
     /// Only if what is there is so.
     pub wanted: Option<Wanted>,
+    /// Where it comes from, if it was in a store before; only the runtime is believed that.
+    pub(crate) origin: Option<Box<Origin>>,
+}
+
+/// What an entry was where it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) owner: Option<Arc<str>>,
+    pub(crate) created: Option<StoreTime>,
+    pub(crate) updated: Option<StoreTime>,
 }
 
 /// How long an entry is there.
@@ -108,6 +119,7 @@ impl Put {
             labels: Labels::default(),
             lifetime: Lifetime::Default,
             wanted: None,
+            origin: None,
         }
     }
 

@@ -75,7 +75,7 @@ impl Sweeper {
     async fn sweep(&self) {
         let now = self.settings.store.clock().now();
         for space in self.settings.store.spaces() {
-            if space.with_rules(|rules| rules.durability == Durability::Journal) {
+            if space.durability() == Durability::Journal {
                 continue;
             }
             while space.has_due(now) && !space.expire(now, EXPIRED_AT_ONCE) {
@@ -106,7 +106,7 @@ pub(crate) async fn take(
     store: &Store,
     writer: &Address<Wish>,
 ) -> Result<(), Failure> {
-    let is_durable = space.with_rules(|rules| rules.durability == Durability::Journal);
+    let is_durable = space.durability() == Durability::Journal;
     for some in going.chunks(RETAINED_AT_ONCE) {
         if is_durable {
             let (space, some) = (Arc::clone(space), some.to_vec());

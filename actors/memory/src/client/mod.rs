@@ -50,8 +50,8 @@ pub struct Shown {
     pub namespace: Namespace,
     /// How it is.
     pub rules: Rules,
-    /// How much it holds.
-    pub extent: Extent,
+    /// How much it holds; nothing said to those who may see a part of it alone.
+    pub extent: Option<Extent>,
 }
 
 impl Client {
@@ -94,7 +94,7 @@ impl Client {
             .map(|space| Shown {
                 namespace: space.name().clone(),
                 rules: Rules::clone(&space.rules()),
-                extent: space.extent(),
+                extent: space.is_open_to(&self.who).then(|| space.extent()),
             })
             .collect()
     }
@@ -162,9 +162,10 @@ impl Client {
         kept.map_err(|fault| ExchangeError::Snapshot { fault })
     }
 
-    /// All that is flushed now and then is on disk once this returns.
+    /// All that is flushed now and then is on disk once this returns; for the runtime alone.
     pub async fn flush(&self) -> Result<(), Error> {
         let all = Namespace::new("all")?;
+        self.is_system_in(&all)?;
         let asked = self.reach.writer.ask(Wish::FlushNow).await;
         asked.map_err(|fault| unanswered(&all, &fault))?
     }

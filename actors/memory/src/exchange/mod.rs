@@ -6,9 +6,11 @@
 //! ```
 //!
 //! Times are milliseconds since the Unix epoch, `expires_in` milliseconds from now. What comes in is written as anybody
-//! writes: it gets a version of its own, and belongs to whoever brings it in.
+//! writes: it gets a version of its own, and belongs to whoever brings it in. The runtime alone is believed whose it was,
+//! and since when it is there.
 
 pub(crate) mod backup;
+mod placing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
@@ -16,27 +18,24 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use backup::ExchangeError;
+use placing::Placing;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Client, Drawer};
+use crate::client::Client;
 use crate::config::BATCH_MAX;
 use crate::entry::{Entry, Labels};
 use crate::name::{Key, Namespace};
-use crate::op::{Lifetime, Op, Put};
+use crate::op::{Lifetime, Origin, Put};
 use crate::space::Space;
 use crate::store::Store;
-use crate::time::StoreTime;
+use crate::time::{Anchor, Clock, StoreTime};
 use crate::value::Value;
 
-/// So many bytes of values are written at once.
-const BATCH_BYTES: usize = 512 << 10;
-
-/// How many names are tried for an entry that makes way.
-const NAMES_MAX: u32 = 1_000;
-
 /// What becomes of an entry whose key is taken.
+///
+/// Whatever is chosen: what somebody else writes while entries come in is newer than these, and is not overwritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflicts {
@@ -65,6 +64,8 @@ pub struct Exported {
     pub skipped: u64,
     /// Left out, because their time was over.
     pub expired: u64,
+    /// Left out, because somebody wrote under their key meanwhile.
+    pub newer: u64,
 }
 
 /// An entry as a line.
@@ -93,28 +94,44 @@ struct Line {
 }
 
 /// An entry that is to be taken up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Incoming {
     key: Key,
     value: Value,
     labels: Labels,
     lifetime: Lifetime,
+    origin: Origin,
 }
 
 impl Incoming {
     /// As a backup of `then` had it; nothing where its time was over then.
-    pub(crate) fn of(key: Key, entry: &Entry, then: StoreTime) -> Option<Self> {
-        let lifetime = match entry.left(then) {
+    pub(crate) fn of(key: Key, entry: &Entry, then: &Anchor, clock: &Clock) -> Option<Self> {
+        let lifetime = match entry.left(then.time) {
             None => Lifetime::Forever,
             Some(Duration::ZERO) => return None,
             Some(left) => Lifetime::For(left),
         };
+        // Each store has a time of its own; the wall clock is what they share.
+        let wall = |time: StoreTime| UNIX_EPOCH + Duration::from_millis(then.reading.wall) - then.time.since(time);
         Some(Self {
             key,
             value: entry.value().clone(),
             labels: entry.labels().clone(),
             lifetime,
+            origin: Origin {
+                owner: Some(entry.owner_shared()),
+                created: Some(clock.time_of(wall(entry.created()))),
+                updated: Some(clock.time_of(wall(entry.updated()))),
+            },
         })
+    }
+
+    fn put(self) -> Put {
+        Put {
+            labels: self.labels,
+            origin: Some(Box::new(self.origin)),
+            ..Put::new(self.key, self.value).lasting(self.lifetime)
+        }
     }
 }
 
@@ -143,7 +160,7 @@ impl Line {
     }
 
     /// `None` where its time is over.
-    fn incoming(self) -> Result<Option<Incoming>, String> {
+    fn incoming(self, clock: &Clock) -> Result<Option<Incoming>, String> {
         let value = match (&self.json, &self.base64) {
             (Some(json), None) => Value::json(json),
             (None, Some(text)) => Value::bytes(STANDARD.decode(text).map_err(|fault| fault.to_string())?),
@@ -155,7 +172,13 @@ impl Line {
             Some(0) => return Ok(None),
             Some(millis) => Lifetime::For(Duration::from_millis(millis)),
         };
+        let time = |millis| clock.time_of(UNIX_EPOCH + Duration::from_millis(millis));
         Ok(Some(Incoming {
+            origin: Origin {
+                owner: self.owner,
+                created: self.created.map(time),
+                updated: self.updated.map(time),
+            },
             key: self.key,
             value,
             labels: Labels {
@@ -207,128 +230,10 @@ pub(crate) async fn import(
         }
         let fault = |fault: String| ExchangeError::Line { number, fault };
         let line: Line = serde_json::from_str(&line).map_err(|why| fault(why.to_string()))?;
-        let incoming = line.incoming().map_err(fault)?;
+        let incoming = line.incoming(client.store().clock()).map_err(fault)?;
         placing.take(incoming.ok_or(())).await?;
     }
     placing.end().await
-}
-
-/// Entries on their way into a namespace.
-pub(crate) struct Placing {
-    drawer: Drawer,
-    conflicts: Conflicts,
-    is_dry: bool,
-    ops: Vec<Op>,
-    bytes: usize,
-    /// Keys that are taken by what was placed and is not there yet, or never will be in a dry run.
-    taken: BTreeMap<Key, (Value, Labels)>,
-    report: Exported,
-}
-
-impl Placing {
-    pub(crate) fn new(
-        client: &Client,
-        namespace: &Namespace,
-        conflicts: Conflicts,
-        is_dry: bool,
-    ) -> Result<Self, ExchangeError> {
-        Ok(Self {
-            drawer: client.open(namespace.as_str())?,
-            conflicts,
-            is_dry,
-            ops: Vec::new(),
-            bytes: 0,
-            taken: BTreeMap::new(),
-            report: Exported::default(),
-        })
-    }
-
-    /// The next entry, or one whose time was over.
-    pub(crate) async fn take(&mut self, incoming: Result<Incoming, ()>) -> Result<(), ExchangeError> {
-        let Ok(incoming) = incoming else {
-            self.report.expired += 1;
-            return Ok(());
-        };
-        let there = self.there(&incoming.key)?;
-        let placed = match (there, self.conflicts) {
-            (None, _) => {
-                self.report.written += 1;
-                incoming
-            }
-            (Some(_), Conflicts::Overwrite) => {
-                self.report.overwritten += 1;
-                incoming
-            }
-            (Some(_), Conflicts::Skip) => {
-                self.report.skipped += 1;
-                return Ok(());
-            }
-            (Some(there), Conflicts::Merge) => {
-                self.report.merged += 1;
-                merged(incoming, there)
-            }
-            (Some(_), Conflicts::Rename) => {
-                self.report.renamed += 1;
-                let key = self.free(&incoming.key)?;
-                Incoming { key, ..incoming }
-            }
-        };
-        self.place(placed).await
-    }
-
-    fn there(&self, key: &Key) -> Result<Option<(Value, Labels)>, ExchangeError> {
-        if let Some(taken) = self.taken.get(key) {
-            return Ok(Some(taken.clone()));
-        }
-        let entry = self.drawer.get(key.as_str())?;
-        Ok(entry.map(|entry| (entry.value().clone(), entry.labels().clone())))
-    }
-
-    fn free(&self, key: &Key) -> Result<Key, ExchangeError> {
-        for number in 1..NAMES_MAX {
-            let other = Key::new(&format!("{key}~{number}"))?;
-            if self.there(&other)?.is_none() {
-                return Ok(other);
-            }
-        }
-        Err(ExchangeError::Store(crate::error::Error::Key {
-            key: key.to_string(),
-            fault: "a thousand others have made way for it",
-        }))
-    }
-
-    async fn place(&mut self, incoming: Incoming) -> Result<(), ExchangeError> {
-        self.bytes += incoming.value.len();
-        self.taken
-            .insert(incoming.key.clone(), (incoming.value.clone(), incoming.labels.clone()));
-        self.ops.push(Op::Put(Put {
-            key: incoming.key,
-            value: incoming.value,
-            labels: incoming.labels,
-            lifetime: incoming.lifetime,
-            wanted: None,
-        }));
-        if self.ops.len() >= BATCH_MAX || self.bytes >= BATCH_BYTES {
-            self.write().await?;
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self) -> Result<(), ExchangeError> {
-        let ops = std::mem::take(&mut self.ops);
-        self.bytes = 0;
-        if !self.is_dry && !ops.is_empty() {
-            self.drawer.batch(ops).await?;
-            self.taken.clear();
-        }
-        Ok(())
-    }
-
-    /// What became of all of them.
-    pub(crate) async fn end(mut self) -> Result<Exported, ExchangeError> {
-        self.write().await?;
-        Ok(self.report)
-    }
 }
 
 fn merged(incoming: Incoming, (value, mut labels): (Value, Labels)) -> Incoming {

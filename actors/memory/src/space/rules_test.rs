@@ -2,9 +2,9 @@
 
 use super::model_test::{put, space};
 use super::*;
-use crate::access::{Access, Identity, Level};
+use crate::access::{Access, Level};
 use crate::config::{Eviction, Quota};
-use crate::op::{Op, Put};
+use crate::op::Put;
 use crate::value::Value;
 
 #[test]
@@ -70,21 +70,19 @@ fn who_was_to_make_room_for_what_the_disk_refused_makes_room_the_next_time() {
             ..Rules::default()
         });
         let clock = Clock::by_hand();
-        let one = |key: &str| Write {
-            by: Identity::system(),
-            ops: vec![Op::Put(Put::new(Key::new(key).unwrap(), Value::bytes(*b"x")))],
-        };
+        let by = Identity::system();
+        let one = |key: &str| [Op::Put(Put::new(Key::new(key).unwrap(), Value::bytes(*b"x")))];
         for key in ["a", "b"] {
-            space.write(&one(key), &clock).unwrap();
+            space.write(&by, &one(key), clock.now()).unwrap();
         }
         let mut staged = Staged::default();
         for key in ["c", "d"] {
-            space.stage(&one(key), &mut staged, clock.now()).unwrap();
+            space.stage(&by, &one(key), &mut staged, clock.now()).unwrap();
         }
         space.discard(staged);
         assert_eq!(space.extent().entries, 2);
         for key in ["c", "d"] {
-            space.write(&one(key), &clock).unwrap();
+            space.write(&by, &one(key), clock.now()).unwrap();
         }
         let keys: Vec<String> = space.keys("", None, 10).into_iter().map(String::from).collect();
         assert_eq!(keys, ["c", "d"], "{eviction:?}");

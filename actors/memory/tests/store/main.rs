@@ -5,5 +5,6 @@ mod cuts;
 mod doors;
 mod durable;
 mod exchange;
+mod hostile;
 mod house;
 mod racing;
