@@ -139,7 +139,9 @@ pub enum Error {
         most: usize,
     },
     /// Too much room for one watcher.
-    #[error("a watcher of {namespace} asked for room for {given} changes and may have {most}; ask for less, and look more often")]
+    #[error(
+        "a watcher of {namespace} asked for room for {given} changes and may have {most}; ask for less, and look more often"
+    )]
     WatchTooLarge {
         /// Where.
         namespace: Namespace,

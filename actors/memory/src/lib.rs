@@ -97,13 +97,14 @@ mod writer;
 pub use access::{Access, Belonging, Identity, Level, Verb};
 pub use client::{Client, Drawer, Shown};
 pub use config::{
-    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_CAPACITY_MAX, WATCHERS_MAX,
+    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_CAPACITY_MAX,
+    WATCHERS_MAX,
 };
 pub use disk::{CodecError, DumpError, RecoveryError, SealError, Secret};
 pub use entry::{ENTRY_OVERHEAD, Entry, Labels};
 pub use error::{Error, Unit, Wanted};
 pub use exchange::backup::{BackedUp, ExchangeError, RestoreReport};
-pub use exchange::{Conflicts, Exported};
+pub use exchange::{Conflicts, Exported, Line};
 pub use name::{KEY_LENGTH_MAX, Key, Namespace};
 pub use op::{Cause, Change, Done, Lifetime, Op, Put, Write};
 pub use retention::Retained;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::access::Identity;
 use crate::entry::{Entry, Labels};
 use crate::error::Wanted;
@@ -61,7 +63,7 @@ pub enum Lifetime {
 }
 
 /// What came of an operation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Done {
     /// The number of the change; 0 where nothing changed.
     pub version: u64,

@@ -71,6 +71,17 @@ impl Store {
         self.0.closed.load_full()
     }
 
+    /// Whether anything durable is written at present; told at once, whatever the writer is at.
+    pub(crate) fn may_write(&self, namespace: &Namespace) -> Result<(), Error> {
+        let Some(why) = self.closed() else { return Ok(()) };
+        Err(Error::Disk {
+            namespace: namespace.clone(),
+            fault: format!(
+                "the store is closed for writes until what is on disk was verified ({why}); write again in a while"
+            ),
+        })
+    }
+
     pub(crate) fn close(&self, why: Option<String>) {
         self.0.closed.store(why.map(Arc::new));
     }
@@ -89,11 +100,9 @@ impl Store {
     pub(crate) fn may_define(&self, name: &Namespace, rules: &Rules) -> Result<(), Error> {
         let spaces = self.0.spaces.pin();
         match spaces.get(name) {
-            Some(space) if space.durability() != rules.durability => {
-                Err(Error::OtherDurability {
-                    namespace: name.clone(),
-                })
-            }
+            Some(space) if space.durability() != rules.durability => Err(Error::OtherDurability {
+                namespace: name.clone(),
+            }),
             None if spaces.len() >= NAMESPACES_MAX => Err(Error::TooManyNamespaces {
                 namespace: name.clone(),
                 most: NAMESPACES_MAX,

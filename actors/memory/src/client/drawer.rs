@@ -14,7 +14,7 @@ use crate::op::{Done, Lifetime, Op, Put, Write};
 use crate::space::watch::{Scope, Watch};
 use crate::space::{Extent, Space};
 use crate::value::Value;
-use crate::writer::{Wish, closed_because};
+use crate::writer::Wish;
 
 /// A namespace, to work with in the name of somebody.
 #[derive(Clone, Debug)]
@@ -189,21 +189,14 @@ impl Drawer {
                 let done = self.write(vec![op]).await;
                 done.map(|done| done.into_iter().next().unwrap_or_default())
             }
-            _ => self
-                .space
-                .write_one(&self.who, &op, self.reach.store.clock().at(begun)),
+            _ => self.space.write_one(&self.who, &op, self.reach.store.clock().at(begun)),
         };
         self.wrote(begun, done)
     }
 
     /// Through the writer, to disk.
     async fn write(&self, ops: Vec<Op>) -> Result<Vec<Done>, Error> {
-        if let Some(why) = self.reach.store.closed() {
-            return Err(Error::Disk {
-                namespace: self.space.name().clone(),
-                fault: closed_because(&why),
-            });
-        }
+        self.reach.store.may_write(self.space.name())?;
         let by = self.who.clone();
         let space = Arc::clone(&self.space);
         let asked = self

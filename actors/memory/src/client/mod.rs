@@ -119,6 +119,7 @@ impl Client {
     /// Makes a namespace, or gives the one that is there other rules; for the runtime, and whoever administers it.
     pub async fn define(&self, namespace: &Namespace, rules: Rules) -> Result<(), Error> {
         self.administers(namespace)?;
+        self.reach.store.may_write(namespace)?;
         let asked = self
             .reach
             .writer
@@ -129,6 +130,7 @@ impl Client {
     /// Takes a namespace away with all that is in it; tells whether it was there.
     pub async fn forget(&self, namespace: &Namespace) -> Result<bool, Error> {
         self.administers(namespace)?;
+        self.reach.store.may_write(namespace)?;
         let asked = self.reach.writer.ask(|reply| Wish::Forget(namespace.clone(), reply));
         asked.await.map_err(|fault| unanswered(namespace, &fault))?
     }
@@ -166,6 +168,7 @@ impl Client {
     pub async fn flush(&self) -> Result<(), Error> {
         let all = Namespace::new("all")?;
         self.is_system_in(&all)?;
+        self.reach.store.may_write(&all)?;
         let asked = self.reach.writer.ask(Wish::FlushNow).await;
         asked.map_err(|fault| unanswered(&all, &fault))?
     }
@@ -268,7 +271,7 @@ pub(crate) fn unanswered(namespace: &Namespace, fault: &AskError) -> Error {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ExchangeError> + Send + 'static,
 ) -> Result<T, ExchangeError> {
     tokio::task::spawn_blocking(work)

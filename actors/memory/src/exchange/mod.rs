@@ -13,25 +13,33 @@ pub(crate) mod backup;
 mod placing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use backup::ExchangeError;
-use placing::Placing;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use placing::Placing;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Client;
+use crate::client::{Client, blocking};
 use crate::config::BATCH_MAX;
 use crate::entry::{Entry, Labels};
+use crate::error::Error;
 use crate::name::{Key, Namespace};
 use crate::op::{Lifetime, Origin, Put};
 use crate::space::Space;
 use crate::store::Store;
 use crate::time::{Anchor, Clock, StoreTime};
 use crate::value::Value;
+
+/// So many lines are read at once, of so many bytes or little more.
+const LINES_AT_ONCE: usize = 256;
+const LINES_BYTES: usize = 4 << 20;
+
+/// The longest line; what it says is larger than any value.
+const LINE_MAX: usize = 64 << 20;
 
 /// What becomes of an entry whose key is taken.
 ///
@@ -68,10 +76,10 @@ pub struct Exported {
     pub newer: u64,
 }
 
-/// An entry as a line.
-#[derive(Debug, Serialize, Deserialize)]
+/// An entry as a line of JSON, as it is exported and imported, and shown to programs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+pub struct Line {
     key: Key,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     json: Option<serde_json::Value>,
@@ -91,6 +99,8 @@ struct Line {
     updated: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
 }
 
 /// An entry that is to be taken up.
@@ -136,8 +146,8 @@ impl Incoming {
 }
 
 impl Line {
-    fn of(key: Key, entry: &Entry, store: &Store, now: StoreTime) -> Self {
-        let clock = store.clock();
+    /// An entry as it is shown, by this clock.
+    pub fn of(key: Key, entry: &Entry, clock: &Clock) -> Self {
         let wall = |time| {
             let since = clock.wall(time).duration_since(UNIX_EPOCH).unwrap_or_default();
             u64::try_from(since.as_millis()).ok()
@@ -155,8 +165,30 @@ impl Line {
             owner: Some(entry.owner_shared()),
             created: wall(entry.created()),
             updated: wall(entry.updated()),
-            expires_in: entry.left(now).and_then(|left| u64::try_from(left.as_millis()).ok()),
+            expires_in: entry
+                .left(clock.now())
+                .and_then(|left| u64::try_from(left.as_millis()).ok()),
+            version: Some(entry.version()),
         }
+    }
+
+    /// What is to be written where somebody writes such a line; whose it was, since when and at which version counts for
+    /// nothing. An entry lasts as it says, and where it says nothing as its namespace says.
+    pub fn put(self, clock: &Clock) -> Result<Put, Error> {
+        let lifetime = self.expires_in.map_or(Lifetime::Default, |millis| {
+            Lifetime::For(Duration::from_millis(millis.max(1)))
+        });
+        let line = Self {
+            expires_in: None,
+            ..self
+        };
+        let incoming = line.incoming(clock).map_err(|fault| Error::NotJson { fault })?;
+        let put = incoming.map(Incoming::put);
+        let mut put = put.ok_or_else(|| Error::NotJson {
+            fault: "its time is over".to_owned(),
+        })?;
+        put.origin = None;
+        Ok(put.lasting(lifetime))
     }
 
     /// `None` where its time is over.
@@ -206,7 +238,7 @@ pub(crate) fn export(space: &Space, store: &Store, mut to: impl std::io::Write) 
             let Some(entry) = space.peek(key.as_str()).filter(|entry| !entry.has_expired(now)) else {
                 continue;
             };
-            let line = Line::of(key, &entry, store, now);
+            let line = Line::of(key, &entry, store.clock());
             serde_json::to_writer(&mut to, &line).map_err(std::io::Error::from)?;
             to.write_all(b"\n")?;
             count += 1;
@@ -218,22 +250,53 @@ pub(crate) fn export(space: &Space, store: &Store, mut to: impl std::io::Write) 
 pub(crate) async fn import(
     client: &Client,
     namespace: &Namespace,
-    from: impl BufRead,
+    from: impl BufRead + Send + 'static,
     conflicts: Conflicts,
     is_dry: bool,
 ) -> Result<Exported, ExchangeError> {
     let mut placing = Placing::new(client, namespace, conflicts, is_dry)?;
-    for (number, line) in (1..).zip(from.lines()) {
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
+    let (mut from, mut number) = (from, 0);
+    loop {
+        let (rest, lines) = blocking(move || read_lines(from)).await?;
+        from = rest;
+        if lines.is_empty() {
+            return placing.end().await;
         }
-        let fault = |fault: String| ExchangeError::Line { number, fault };
-        let line: Line = serde_json::from_str(&line).map_err(|why| fault(why.to_string()))?;
-        let incoming = line.incoming(client.store().clock()).map_err(fault)?;
-        placing.take(incoming.ok_or(())).await?;
+        for line in lines {
+            number += 1;
+            let fault = |fault: String| ExchangeError::Line { number, fault };
+            let line = line.map_err(fault)?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let line: Line = serde_json::from_str(&line).map_err(|why| fault(why.to_string()))?;
+            let incoming = line.incoming(client.store().clock()).map_err(fault)?;
+            placing.take(incoming.ok_or(())).await?;
+        }
     }
-    placing.end().await
+}
+
+/// A line, or what is wrong with it.
+type Read = Result<String, String>;
+
+/// The next lines, and what is behind them; none at the end.
+fn read_lines<R: BufRead>(mut from: R) -> Result<(R, Vec<Read>), ExchangeError> {
+    let mut lines = Vec::new();
+    let mut bytes = 0;
+    while lines.len() < LINES_AT_ONCE && bytes < LINES_BYTES {
+        let mut line = Vec::new();
+        let read = (&mut from).take(LINE_MAX as u64 + 1).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            break;
+        }
+        bytes += read;
+        if read > LINE_MAX {
+            lines.push(Err(format!("it is longer than {LINE_MAX} bytes")));
+            break;
+        }
+        lines.push(String::from_utf8(line).map_err(|fault| fault.to_string()));
+    }
+    Ok((from, lines))
 }
 
 fn merged(incoming: Incoming, (value, mut labels): (Value, Labels)) -> Incoming {

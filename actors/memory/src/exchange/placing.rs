@@ -116,7 +116,9 @@ impl Placing {
     fn decide(&self, incoming: Incoming) -> Result<Placed, ExchangeError> {
         let there = self.there(&incoming.key)?;
         let mut as_decided = incoming.clone();
-        let mut wanted = there.as_ref().map_or(Wanted::Absent, |there| Wanted::Version(there.version));
+        let mut wanted = there
+            .as_ref()
+            .map_or(Wanted::Absent, |there| Wanted::Version(there.version));
         let fate = match (there, self.conflicts) {
             (None, _) => Fate::Written,
             (Some(there), Conflicts::Overwrite) if self.is_newer(there.version) => Fate::Newer,
@@ -181,9 +183,7 @@ impl Placing {
         self.bytes = 0;
         if self.is_dry {
             for placed in waiting {
-                let Incoming {
-                    key, value, labels, ..
-                } = placed.as_decided;
+                let Incoming { key, value, labels, .. } = placed.as_decided;
                 self.taken.insert(key, (value, labels));
                 self.count(placed.fate);
             }

@@ -63,8 +63,9 @@ impl Draft<'_> {
         }
         Err(Error::Disk {
             namespace: self.namespace.clone(),
-            fault: "no more versions may be given before the disk takes a promise of more; see why it is not written to"
-                .to_owned(),
+            fault:
+                "no more versions may be given before the disk takes a promise of more; see why it is not written to"
+                    .to_owned(),
         })
     }
 
@@ -77,7 +78,7 @@ impl Draft<'_> {
             Verb::Write
         };
         self.admit(by, verb, before.as_deref())?;
-        if matches!(op, Op::Increment(..)) {
+        if matches!(op, Op::Increment(..)) && before.is_some() {
             // It tells what it came to, and so what there was.
             self.admit(by, Verb::Read, before.as_deref())?;
         }

@@ -72,10 +72,7 @@ mod tests {
         assert_eq!(numbers.next_promise(5, false), Some(5 + AHEAD));
         numbers.promise(5 + AHEAD);
         assert_eq!(numbers.next_promise(5 + AHEAD / 2, false), None);
-        assert_eq!(
-            numbers.next_promise(6 + AHEAD / 2, false),
-            Some(6 + AHEAD / 2 + AHEAD)
-        );
+        assert_eq!(numbers.next_promise(6 + AHEAD / 2, false), Some(6 + AHEAD / 2 + AHEAD));
         assert_eq!(numbers.next_promise(9, true), Some(9 + LAST));
     }
 

@@ -177,11 +177,8 @@ impl StoreWriter {
         if self.is_open() {
             return Ok(());
         }
-        let why = self.settings.store.closed();
-        Err(Error::Disk {
-            namespace: name.clone(),
-            fault: closed_because(why.as_ref().map_or("it is not open yet", |why| why)),
-        })
+        self.settings.store.may_write(name)?;
+        Err(refusal(name, &WriteError::Stale))
     }
 
     async fn write(&mut self, space: Arc<Space>, write: Write, reply: Reply<Result<Vec<Done>, Error>>) {
@@ -420,9 +417,4 @@ pub(super) fn refusal(name: &Namespace, fault: &WriteError) -> Error {
 
 fn in_words(fault: &WriteError) -> String {
     std::error::Error::source(fault).map_or_else(|| fault.to_string(), |source| format!("{fault}: {source}"))
-}
-
-/// What a writer is told while nothing is written.
-pub(crate) fn closed_because(why: &str) -> String {
-    format!("the store is closed for writes until what is on disk was verified ({why}); write again in a while")
 }

@@ -38,8 +38,9 @@ impl StoreWriter {
 
     fn take_up(&self, recovery: Recovery) -> Result<(), Error> {
         let store = &self.settings.store;
-        store.numbers().raise(recovery.risen);
         if store.spaces().is_empty() {
+            // Of what an earlier life gave nobody knows more than what it promised.
+            store.numbers().raise(recovery.risen);
             store.numbers().promise(recovery.risen);
         }
         for space in store.spaces() {

@@ -13,5 +13,5 @@ mod begin;
 mod group;
 mod message;
 
-pub(crate) use actor::{Settings, StoreWriter, closed_because};
+pub(crate) use actor::{Settings, StoreWriter};
 pub(crate) use message::Wish;
