@@ -191,7 +191,7 @@ impl Client {
         self.is_system()?;
         let seal = self.reach.seal.clone();
         let read = blocking(move || restore(&mut from, &seal)).await?;
-        read.take_up(self, conflicts, is_dry).await
+        Box::pin(read.take_up(self, conflicts, is_dry)).await
     }
 
     /// Writes a namespace as lines of JSON; tells how many.

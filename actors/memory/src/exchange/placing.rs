@@ -195,7 +195,9 @@ impl Placing {
         match self.drawer.batch(waiting.iter().map(Placed::op).collect()).await {
             Ok(done) => {
                 self.own(&done);
-                waiting.iter().for_each(|placed| self.count(placed.fate));
+                for placed in &waiting {
+                    self.count(placed.fate);
+                }
                 Ok(())
             }
             Err(Error::Conflict { .. }) => self.one_by_one(waiting).await,

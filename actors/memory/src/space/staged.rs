@@ -129,7 +129,7 @@ mod tests {
             for number in 0..7 {
                 let key = key(number);
                 let before = staged.get(&key).cloned().flatten();
-                let is_there = (round + number as u64) % 3 > 0;
+                let is_there = !(round + number as u64).is_multiple_of(3);
                 let after = is_there.then(|| entry(&key, round));
                 let (version, cause) = (round, Cause::Put);
                 let change = Change {
@@ -146,7 +146,7 @@ mod tests {
         for round in (1..=6_u64).rev() {
             for number in 0..7 {
                 let seen = staged.get(&key(number)).unwrap().as_ref().map(|entry| entry.version());
-                let is_there = (round + number as u64) % 3 > 0;
+                let is_there = !(round + number as u64).is_multiple_of(3);
                 assert_eq!(seen, is_there.then_some(round), "{number} in round {round}");
             }
             marks.pop();

@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(drain(&mut watch), ["k@7"]);
     }
 
-    fn owned(owner: &str) -> Option<Arc<Entry>> {
+    fn owned(owner: &str) -> Arc<Entry> {
         let parts = Parts {
             value: Value::bytes(*b"x"),
             labels: Labels::default(),
@@ -269,7 +269,7 @@ mod tests {
             accessed: StoreTime::default(),
             expires: None,
         };
-        Some(Arc::new(Entry::new(&Key::new("k").unwrap(), parts)))
+        Arc::new(Entry::new(&Key::new("k").unwrap(), parts))
     }
 
     #[test]
@@ -278,8 +278,8 @@ mod tests {
         let mut of = |owner: &str| watchers.add(Scope::Prefix(String::new()), 9, Some(owner.into()));
         let (mut one, mut other, mut third) = (of("one"), of("other"), of("third"));
         watchers.tell(&Arc::new(Change {
-            before: owned("one"),
-            after: owned("other"),
+            before: Some(owned("one")),
+            after: Some(owned("other")),
             cause: Cause::Put,
             ..Change::clone(&change("k", 1))
         }));
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(seen(&mut other), Some((false, true, Cause::Put)));
         assert_eq!(seen(&mut third), None);
         watchers.tell(&Arc::new(Change {
-            before: owned("one"),
+            before: Some(owned("one")),
             ..Change::clone(&change("k", 2))
         }));
         assert_eq!(seen(&mut one), Some((true, false, Cause::Deleted)));

@@ -51,7 +51,9 @@ async fn what_comes_in_takes_the_place_of_nothing_that_is_newer() {
     for (conflicts, before, meanwhile, expected, held) in cases {
         let house = House::on(&SimDisk::new(9)).await;
         let drawer = house.drawer("memory");
-        before.into_iter().for_each(|before| at_once(&drawer, put(before)));
+        if let Some(before) = before {
+            at_once(&drawer, put(before));
+        }
         let interrupt = {
             let drawer = drawer.clone();
             move || at_once(&drawer, meanwhile)
@@ -71,9 +73,8 @@ async fn what_comes_in_takes_the_place_of_nothing_that_is_newer() {
 
 #[tokio::test]
 async fn what_comes_in_twice_is_not_taken_for_somebody_elses() {
-    let lines: String = (0..2_500)
-        .map(|number| format!("{{\"key\":\"k{}\",\"json\":{number}}}\n", number % 1_200))
-        .collect();
+    let line = |number: u32| json!({ "key": format!("k{}", number % 1_200), "json": number }).to_string();
+    let lines = (0..2_500).map(line).collect::<Vec<_>>().join("\n");
     let house = House::on(&SimDisk::new(10)).await;
     let report = imported(&house, &lines, Conflicts::Overwrite, false).await.unwrap();
     assert_eq!((report.written, report.overwritten, report.newer), (1_200, 1_300, 0));

@@ -104,8 +104,13 @@ fn check(house: &House, all: &mut [Notes], seed: u64) {
             );
         }
     }
-    for (key, entry) in drawer.list("", None, 10_000).unwrap() {
-        assert!(entry.is_whole(&key), "seed {seed}: {key} is torn");
+    let listed = drawer.list("", None, 10_000).unwrap();
+    for (key, entry) in &listed {
+        assert!(entry.is_whole(key), "seed {seed}: {key} is torn");
+    }
+    for (name, may) in all.iter().flat_map(|notes| &notes.may) {
+        let is_listed = listed.iter().any(|(key, _)| key.as_str() == name);
+        assert_eq!(may[0].is_some(), is_listed, "seed {seed}: {name} in the order of keys");
     }
     let number: u64 = text(&drawer, "shared").map_or(0, |text| text.parse().unwrap());
     let sum = |of: fn(&Notes) -> u64| all.iter().map(of).sum::<u64>();
