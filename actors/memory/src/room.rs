@@ -71,10 +71,7 @@ pub fn room(
 ) -> Result<(Supervisor, Client), RoomError> {
     let secret = keeping.as_ref().and_then(|keeping| keeping.secret.as_ref());
     let seal = secret.map_or(Seal::none(), Seal::with);
-    let bytes_max = keeping
-        .as_ref()
-        .map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max / 2);
-    let bytes_max = bytes_max.saturating_sub(RECORD_MARGIN);
+    let bytes_max = bytes_max(keeping.as_ref());
     let (store, metrics) = (
         Store::new(Clock::running(), bytes_max as u64),
         Metrics::new(instruments)?,
@@ -134,4 +131,10 @@ pub fn room(
         .child(Child::of::<Sweeper>("sweeper", sweeper).capacity(8))
         .children(snapshots);
     Ok((room, Client::new(reach, Identity::system())))
+}
+
+/// So many bytes go to disk at once, in one record.
+fn bytes_max(keeping: Option<&Keeping>) -> usize {
+    let most = keeping.map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max / 2);
+    most.saturating_sub(RECORD_MARGIN)
 }

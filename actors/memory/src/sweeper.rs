@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 
+use crate::client::unanswered;
 use crate::config::Durability;
+use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::retention::choose;
 use crate::space::Space;
@@ -106,12 +108,13 @@ pub(crate) async fn take(
     going: Vec<(crate::name::Key, u64)>,
     store: &Store,
     writer: &Address<Wish>,
-) -> Result<(), Failure> {
-    let is_durable = space.durability() == Durability::Journal;
+) -> Result<(), Error> {
     for some in going.chunks(RETAINED_AT_ONCE) {
-        if is_durable {
-            let (space, some) = (Arc::clone(space), some.to_vec());
-            writer.ask(|reply| Wish::Retain(space, some, reply)).await??;
+        if space.durability() == Durability::Journal {
+            store.may_write(space.name())?;
+            let (wished, some) = (Arc::clone(space), some.to_vec());
+            let taken = writer.ask(|reply| Wish::Retain(wished, some, reply)).await;
+            taken.map_err(|fault| unanswered(space.name(), &fault))??;
         } else {
             space.retain(some, store.clock().now());
             tokio::task::yield_now().await;

@@ -147,8 +147,7 @@ impl Client {
         };
         let (going, report) = chosen.await.map_err(|gone| fault(gone.to_string()))?;
         if !is_dry {
-            let taken = take(&space, going, store, &self.reach.writer).await;
-            taken.map_err(|failure| fault(failure.to_string()))?;
+            take(&space, going, store, &self.reach.writer).await?;
         }
         Ok(report)
     }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::access::Identity;
 use crate::config::Rules;
+use crate::entry::{Labels, Parts};
 use crate::op::{Op, Put};
 use crate::space::Ground;
 use crate::time::StoreTime;
@@ -256,4 +257,34 @@ fn an_entry_that_changes_while_a_search_goes_on_is_found_once() {
     let mut search = Search::new(&query, &clock);
     search.look_at(space, known.0.clone(), known.1, None, &mut Seen::default());
     assert_eq!(search.end().matched, 0);
+}
+
+#[test]
+fn all_that_comes_from_disk_is_found_however_it_lay_there() {
+    let clock = Clock::by_hand();
+    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+    let stored = (1..=9_000_u64).map(|version| {
+        let key = Key::new(&format!("k{}", (version * 7_919) % 9_000)).unwrap();
+        let parts = Parts {
+            value: Value::json(&json!({ "a": "red" })),
+            labels: Labels::default(),
+            owner: "a/b".into(),
+            version,
+            born: version,
+            created: StoreTime::default(),
+            updated: StoreTime::default(),
+            accessed: StoreTime::default(),
+            expires: None,
+        };
+        let entry = Entry::new(&key, parts);
+        (key, entry)
+    });
+    space.load(stored.collect(), 9_000);
+    let query = Query {
+        text: Some("red".to_owned()),
+        ..Query::default()
+    };
+    let mut search = Search::new(&query, &clock);
+    search.look_in(&space, None);
+    assert_eq!(search.end().matched, 9_000);
 }

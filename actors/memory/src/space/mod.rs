@@ -339,9 +339,6 @@ impl Space {
     }
 
     fn publish_in(&self, order: &mut Order, changes: impl Iterator<Item = Change>) {
-        if self.is_there().is_err() {
-            return;
-        }
         let held = self.held.pin();
         let is_watched = !order.watchers.is_empty();
         let has_words = order.rules.full_text == FullText::Indexed;

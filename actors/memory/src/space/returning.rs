@@ -95,10 +95,18 @@ impl Space {
         }
     }
 
-    /// Nobody knows what of it is on disk.
-    pub(crate) fn unflush_all(&self) {
-        let all = self.all();
-        self.give_back_unflushed(all.into_iter().map(|(key, _)| key));
+    /// All that is otherwise than on disk is to be flushed, since nobody knows what was on its way there.
+    pub(crate) fn unflush(&self, mut on_disk: Entries) {
+        let mut order = self.order();
+        let mut otherwise = self.all();
+        otherwise.retain(|(key, entry)| {
+            let there = on_disk.remove(key);
+            there.is_none_or(|there| there.version() != entry.version())
+        });
+        if let Some(unflushed) = &mut order.unflushed {
+            unflushed.extend(otherwise.into_iter().map(|(key, _)| key));
+            unflushed.extend(on_disk.into_keys());
+        }
     }
 
     /// It as of one instant.

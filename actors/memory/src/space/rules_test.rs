@@ -4,6 +4,8 @@ use super::model_test::{put, space};
 use super::*;
 use crate::access::{Access, Level};
 use crate::config::{Eviction, Quota};
+use crate::disk::Entries;
+use crate::entry::{Labels, Parts};
 use crate::op::Put;
 use crate::value::Value;
 
@@ -87,4 +89,100 @@ fn who_was_to_make_room_for_what_the_disk_refused_makes_room_the_next_time() {
         let keys: Vec<String> = space.keys("", None, 10).into_iter().map(String::from).collect();
         assert_eq!(keys, ["c", "d"], "{eviction:?}");
     }
+}
+
+fn stored(all: &[(&str, u64)]) -> Entries {
+    let one = |(name, version): &(&str, u64)| {
+        let key = Key::new(name).unwrap();
+        let parts = Parts {
+            value: Value::parse_json(r#"{"a":"red"}"#).unwrap(),
+            labels: Labels::default(),
+            owner: "x/y".into(),
+            version: *version,
+            born: *version,
+            created: StoreTime::default(),
+            updated: StoreTime::default(),
+            accessed: StoreTime::default(),
+            expires: Some(StoreTime::from_millis(50)),
+        };
+        let entry = Entry::new(&key, parts);
+        (key, entry)
+    };
+    all.iter().map(one).collect()
+}
+
+#[test]
+fn what_was_on_its_way_to_disk_when_its_writer_failed_is_flushed_again() {
+    let clock = Clock::by_hand();
+    let space = space(&Rules {
+        durability: Durability::Relaxed,
+        ..Rules::default()
+    });
+    let on_disk = [("same", 1), ("other", 2), ("gone", 3)];
+    space.load(stored(&on_disk), 3);
+    let by = Identity::system();
+    for key in ["other", "new"] {
+        let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"x"));
+        space.write_one(&by, &Op::Put(put), clock.now()).unwrap();
+    }
+    let delete = Op::Delete(Key::new("gone").unwrap(), None);
+    space.write_one(&by, &delete, clock.now()).unwrap();
+    drop(space.take_unflushed());
+    space.unflush(stored(&on_disk));
+    let mut again: Vec<String> = space
+        .take_unflushed()
+        .states
+        .into_iter()
+        .map(|(key, _)| key.into())
+        .collect();
+    again.sort();
+    assert_eq!(again, ["gone", "new", "other"]);
+}
+
+#[test]
+fn what_comes_from_disk_goes_by_its_time_and_knows_its_numbers() {
+    for (durability, floor, revision) in [
+        (Durability::Journal, 100, 9),
+        (Durability::Relaxed, 100, 100),
+        (Durability::Relaxed, 5, 9),
+    ] {
+        let ground = Ground::default();
+        ground.numbers.raise(floor);
+        let rules = Rules {
+            durability,
+            ..Rules::default()
+        };
+        let space = Space::new(Namespace::new("test").unwrap(), &rules, ground);
+        space.load(stored(&[("a", 7), ("b", 9)]), 8);
+        assert_eq!(space.extent().revision, revision, "{durability:?}");
+        assert!(!space.has_due(StoreTime::from_millis(49)) && space.has_due(StoreTime::from_millis(50)));
+        assert!(space.expire(StoreTime::from_millis(50), 10));
+        assert_eq!(space.extent().entries, 0);
+    }
+}
+
+#[test]
+fn no_number_is_given_that_was_not_promised() {
+    let clock = Clock::by_hand();
+    let ground = Ground::default();
+    ground.numbers.promise(3);
+    let rules = Rules {
+        access: Access {
+            write: Level::Public,
+            ..Access::default()
+        },
+        ..Rules::default()
+    };
+    let space = Space::new(Namespace::new("test").unwrap(), &rules, ground.clone());
+    let mut last = 0;
+    let refused = loop {
+        match put(&space, &clock, "a/b", "k") {
+            Ok(done) => last = done.version,
+            Err(refused) => break refused,
+        }
+    };
+    assert!(matches!(refused, Error::Disk { .. }), "{refused}");
+    assert!((1..=3).contains(&last), "{last}");
+    ground.numbers.promise(9);
+    put(&space, &clock, "a/b", "k").unwrap();
 }

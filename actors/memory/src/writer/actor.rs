@@ -200,10 +200,10 @@ impl StoreWriter {
         let mut done = self.group.write(&space, &write, now, &self.settings.seal);
         if matches!(done, Err(Error::Full { .. })) && self.group.concerns(&space) {
             // Those that could make room wait for the disk themselves.
-            let committed = self.commit().await;
-            done = match committed.and_then(|()| self.ready(space.name())) {
+            let _told = self.commit().await;
+            done = match self.ready(space.name()) {
                 Ok(()) => self.group.write(&space, &write, now, &self.settings.seal),
-                Err(fault) => Err(fault),
+                Err(closed) => Err(closed),
             };
         }
         self.group.answer(reply, done);

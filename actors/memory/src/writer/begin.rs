@@ -69,7 +69,7 @@ impl StoreWriter {
         match space.durability() {
             Durability::Memory => {}
             Durability::Journal => space.adopt(held.entries, held.revision),
-            Durability::Relaxed => space.unflush_all(),
+            Durability::Relaxed => space.unflush(held.entries),
         }
         Ok(())
     }

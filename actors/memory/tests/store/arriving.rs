@@ -234,6 +234,16 @@ async fn a_line_is_shown_and_written_as_it_is() {
         (&json!({ "a": 1 }), &json!("plan"), &json!("a/b"))
     );
     assert_eq!(shown["version"], json!(done.version));
+    // The runtime does not take a line for an origin either, where it is only asked to write.
+    let line = r#"{"key":"s","json":1,"owner":"a/victim","created":5}"#;
+    let line: Line = serde_json::from_str(line).unwrap();
+    house.drawer("own").put(line.put(clock).unwrap()).await.unwrap();
+    assert_eq!(house.drawer("own").get("s").unwrap().unwrap().owner(), "system");
+    let lines = r#"{"key":"k","json":{"b":2},"owner":"a/victim"}"#.as_bytes();
+    let own = name("own");
+    let merging = house.client.import(&own, lines, Conflicts::Merge, false);
+    assert_eq!(merging.await.unwrap().merged, 1);
+    assert_eq!(drawer.get("k").unwrap().unwrap().owner(), "a/b", "it stays whose it is");
     let both: Line = serde_json::from_str(r#"{"key":"k","json":1,"base64":""}"#).unwrap();
     assert!(both.put(clock).is_err());
     house.stop().await;

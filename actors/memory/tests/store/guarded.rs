@@ -7,10 +7,11 @@ use std::time::Duration;
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_journal::{Claim, Config, Disk, DiskFile};
 use triarch_memory::{
-    Access, Belonging, Durability, Error, Identity, Keeping, Level, Query, Rules, Scope, Seen, WATCH_CAPACITY_MAX,
+    Access, Belonging, Durability, Error, Identity, Keeping, Level, Op, Query, Retention, Rules, Scope, Seen,
+    WATCH_CAPACITY_MAX,
 };
 
-use super::house::{CALM, House, key, name, open, open_to_all, plain, text, three};
+use super::house::{CALM, House, keeping, key, name, open, open_to_all, plain, text, three};
 
 fn private() -> Rules {
     Rules {
@@ -75,13 +76,16 @@ async fn who_watches_by_the_rules_of_before_watches_no_more() {
         matches!(watch.try_next(), Some(Seen::Change(_))),
         "who may see has not changed"
     );
-    rules.access.read = Level::System;
-    house.client.define(&name("n"), rules).await.unwrap();
-    house.drawer("n").put(plain("k", "secret")).await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_mins(1), watch.next())
-        .await
-        .unwrap();
-    assert!(ended.is_none(), "{ended:?}");
+    rules.belonging.team = Some("c".into());
+    let mut narrower = rules.clone();
+    narrower.access.read = Level::System;
+    for rules in [rules, narrower] {
+        house.client.define(&name("n"), rules).await.unwrap();
+        house.drawer("n").put(plain("k", "secret")).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_mins(1), watch.next());
+        assert!(ended.await.unwrap().is_none());
+        watch = house.drawer("n").watch(Scope::Prefix(String::new()), 8).unwrap();
+    }
     house.stop().await;
 }
 
@@ -103,6 +107,50 @@ async fn only_the_runtime_makes_all_of_it_go_to_disk_at_once() {
     let house = House::on(&SimDisk::new(2)).await;
     let refused = house.client.named(Identity::agent("a/b")).flush().await;
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_retention_cannot_take_from_a_full_disk_it_takes_later_and_nobody_is_restarted() {
+    let disk = SimDisk::new(4);
+    let rules = Rules {
+        retention: Retention {
+            max_entries: Some(1),
+            ..Retention::default()
+        },
+        ..open_to_all(Durability::Journal)
+    };
+    let config = triarch_memory::Config {
+        retain_every: Duration::from_millis(20),
+        ..CALM
+    };
+    let namespaces = vec![(name("n"), rules)];
+    let house = House::begin(config, namespaces, Some(keeping(&disk, None))).await;
+    let house = house.unwrap();
+    let drawer = house.drawer("n");
+    let filling = async {
+        // Until the disk was full before retention came.
+        while drawer.count("").unwrap() < 2 {
+            disk.space(None);
+            let ops = ["a", "b"].map(|key| Op::Put(plain(key, "x")));
+            drawer.batch(ops.into()).await.unwrap();
+            disk.space(Some(disk.used()));
+        }
+        let tried = disk.calls();
+        while disk.calls() < tried + 12 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), filling).await.unwrap();
+    assert_eq!(drawer.count("").unwrap(), 2);
+    disk.space(None);
+    let taken = async {
+        while drawer.count("").unwrap() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), taken).await.unwrap();
+    assert_eq!(house.count("triarch_supervisor_restarts_total", "memory"), 0);
     house.stop().await;
 }
 
@@ -160,12 +208,12 @@ impl Disk for Held {
 #[tokio::test]
 async fn while_what_is_on_disk_is_verified_writers_are_refused_at_once_and_readers_served() {
     let disk = Held(SimDisk::new(3), Arc::default());
-    let keeping = Keeping {
+    let held = Keeping {
         disk: Arc::new(disk.clone()),
         journal: Config::default(),
         secret: None,
     };
-    let house = House::begin(CALM, three(), Some(keeping)).await.unwrap();
+    let house = House::begin(CALM, three(), Some(held)).await.unwrap();
     let drawer = house.drawer("journal");
     drawer.put(plain("a", "kept")).await.unwrap();
     disk.hold(true);

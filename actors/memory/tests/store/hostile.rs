@@ -1,7 +1,7 @@
 //! What a hostile disk, a hostile moment or a hostile reader of the folder does not bring about.
 
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_memory::{Client, Durability, Error, Eviction, Key, Op, Query, Quota, Rules};
+use triarch_memory::{Client, Drawer, Durability, Error, Eviction, Key, Op, Query, Quota, Rules};
 
 use super::durable::secret;
 use super::house::{CALM, House, keeping, key, name, open, open_to_all, plain, text, three};
@@ -110,6 +110,10 @@ async fn half_a_flush_of_an_earlier_life_is_never_taken_up() {
         relaxed.put(plain(name, "old")).await.unwrap();
     }
     house.client.flush().await.unwrap();
+    house.stop().await;
+    // The first flush of a life, cut short, and the first of the next.
+    let house = House::on(&disk).await;
+    let relaxed = house.drawer("relaxed");
     for name in &keys {
         relaxed.put(plain(name, &"h".repeat(700 << 10))).await.unwrap();
     }
@@ -129,6 +133,70 @@ async fn half_a_flush_of_an_earlier_life_is_never_taken_up() {
         relaxed.put(plain("other", "x")).await.unwrap();
         house.client.flush().await.unwrap();
         disk.cut_power();
+        house.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_flush_that_failed_is_made_up_for_by_the_next() {
+    let disk = SimDisk::new(12);
+    let house = House::on(&disk).await;
+    let relaxed = house.drawer("relaxed");
+    for key in ["a", "b"] {
+        relaxed.put(plain(key, "x")).await.unwrap();
+    }
+    house.client.flush().await.unwrap();
+    relaxed.put(plain("a", "new")).await.unwrap();
+    relaxed.delete(&key("b")).await.unwrap();
+    disk.space(Some(disk.used()));
+    assert!(house.client.flush().await.is_err());
+    disk.space(None);
+    house.client.flush().await.unwrap();
+    disk.cut_power();
+    house.stop().await;
+    let house = House::on(&disk).await;
+    let relaxed = house.drawer("relaxed");
+    assert_eq!(text(&relaxed, "a").as_deref(), Some("new"));
+    assert_eq!(text(&relaxed, "b"), None);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_has_no_room_on_disk_holds_up_the_flush_of_no_other() {
+    let disk = SimDisk::new(14);
+    let namespaces = ["a-large", "b-small"].map(|namespace| (name(namespace), open_to_all(Durability::Relaxed)));
+    let house = House::begin(CALM, namespaces.into(), Some(keeping(&disk, None)))
+        .await
+        .unwrap();
+    house
+        .drawer("a-large")
+        .put(plain("k", &"x".repeat(200_000)))
+        .await
+        .unwrap();
+    house.drawer("b-small").put(plain("k", "x")).await.unwrap();
+    disk.space(Some(disk.used() + 10_000));
+    assert!(house.client.flush().await.is_err());
+    disk.cut_power();
+    disk.space(Some(disk.used()));
+    house.stop().await;
+    disk.space(None);
+    let house = House::begin(CALM, Vec::new(), Some(keeping(&disk, None)))
+        .await
+        .unwrap();
+    assert_eq!(text(&house.drawer("a-large"), "k"), None);
+    assert_eq!(text(&house.drawer("b-small"), "k").as_deref(), Some("x"));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn over_an_orderly_end_versions_go_on_without_a_leap() {
+    let disk = SimDisk::new(13);
+    let mut last = 0;
+    for _ in 0..3 {
+        let house = House::on(&disk).await;
+        let version = house.drawer("memory").put(plain("a", "x")).await.unwrap().version;
+        assert!(version > last && version < last + (1 << 21), "{version} after {last}");
+        last = version;
         house.stop().await;
     }
 }
@@ -248,12 +316,42 @@ async fn a_quota_that_was_lowered_by_far_is_kept_in_portions() {
         entries: 10,
         ..Quota::default()
     };
+    house.client.define(&name("n"), rules.clone()).await.unwrap();
+    assert_eq!(drawer.count("").unwrap(), 10, "at once");
+    drawer.put(plain("new", "x")).await.unwrap();
+    assert_eq!(drawer.count("").unwrap(), 10);
+    rules.quota = Quota {
+        bytes: 2_000,
+        ..Quota::default()
+    };
     house.client.define(&name("n"), rules).await.unwrap();
+    assert!(drawer.extent().unwrap().bytes <= 2_000);
+    rest(&house, &drawer, &disk).await;
+    house.stop().await;
+}
+
+/// What a disk did not take when the quota was lowered makes way with the next write.
+async fn rest(house: &House, drawer: &Drawer, disk: &SimDisk) {
+    let mut rules = house.client.namespaces().pop().unwrap().rules;
+    rules.quota = Quota::default();
+    house.client.define(&name("n"), rules.clone()).await.unwrap();
+    let long = "k".repeat(500);
+    for batch in 0..12 {
+        let ops = (0..1_000).map(|number| Op::Put(plain(&format!("{long}{batch:02}{number:03}"), "")));
+        drawer.batch(ops.collect()).await.unwrap();
+    }
+    rules.quota.entries = 10;
+    for _ in 0..3 {
+        // One of them falls on a mark, which nobody waits for.
+        disk.fail(Call::Write, 1, Fault::Full);
+    }
+    house.client.define(&name("n"), rules).await.unwrap();
+    disk.heal();
+    assert!(drawer.count("").unwrap() > 10);
     drawer.put(plain("new", "x")).await.unwrap();
     assert_eq!(drawer.count("").unwrap(), 10);
     let found = house.client.search(&[name("n")], &Query::default()).unwrap();
     assert_eq!(found.matched, 10);
-    house.stop().await;
 }
 
 #[tokio::test]
