@@ -67,9 +67,15 @@ impl Drawer {
         self.read(key, Arc::clone)
     }
 
-    /// What is under several keys, as of one instant between two writes.
+    /// What is under several keys, no more than a batch has, as of one instant between two writes.
     pub fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Arc<Entry>>>, Error> {
         let only = self.sees_only()?;
+        if keys.len() > BATCH_MAX {
+            return Err(Error::BatchTooLong {
+                given: keys.len(),
+                most: BATCH_MAX,
+            });
+        }
         let mut entries = self.space.read_many(keys, self.reach.store.clock());
         for entry in &mut entries {
             entry.take_if(|entry| only.as_ref().is_some_and(|owner| **owner != *entry.owner()));

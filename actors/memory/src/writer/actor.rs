@@ -82,6 +82,10 @@ impl Agent for StoreWriter {
             anchored: (StoreTime::default(), 0),
             has_written: true,
         };
+        if writer.settings.journal.is_some() {
+            // Who has a drawer already is told at once, however long the reading takes.
+            writer.settings.store.close(Some("it is being read".to_owned()));
+        }
         writer.recover().await?;
         for (name, rules) in writer.settings.namespaces.clone() {
             let is_so = writer

@@ -7,8 +7,8 @@ use std::time::Duration;
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_journal::{Claim, Config, Disk, DiskFile};
 use triarch_memory::{
-    Access, Belonging, Durability, Error, Identity, Keeping, Level, Op, Query, Retention, Rules, Scope, Seen,
-    WATCH_CAPACITY_MAX,
+    Access, BATCH_MAX, Belonging, Durability, Error, Identity, Keeping, Level, Op, Query, Retention, Rules, Scope,
+    Seen, WATCH_CAPACITY_MAX,
 };
 
 use super::house::{CALM, House, keeping, key, name, open, open_to_all, plain, text, three};
@@ -103,6 +103,16 @@ async fn no_watcher_has_room_without_bound() {
 }
 
 #[tokio::test]
+async fn no_reader_holds_up_writers_for_more_keys_than_a_batch_has() {
+    let house = House::on(&SimDisk::new(5)).await;
+    let keys: Vec<_> = (0..=BATCH_MAX).map(|number| key(&number.to_string())).collect();
+    let drawer = house.drawer("memory");
+    assert_eq!(drawer.get_many(&keys[1..]).unwrap().len(), BATCH_MAX);
+    assert!(matches!(drawer.get_many(&keys), Err(Error::BatchTooLong { .. })));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn only_the_runtime_makes_all_of_it_go_to_disk_at_once() {
     let house = House::on(&SimDisk::new(2)).await;
     let refused = house.client.named(Identity::agent("a/b")).flush().await;
@@ -156,12 +166,29 @@ async fn what_retention_cannot_take_from_a_full_disk_it_takes_later_and_nobody_i
 
 /// A disk that answers nobody who would begin to read it, while it is held.
 #[derive(Clone, Debug)]
-struct Held(SimDisk, Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Held(SimDisk, Arc<(Mutex<bool>, Condvar)>);
 
 impl Held {
-    fn hold(&self, is_held: bool) {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(SimDisk::new(seed), Arc::default())
+    }
+
+    pub(crate) fn hold(&self, is_held: bool) {
         *self.1.0.lock().unwrap() = is_held;
         self.1.1.notify_all();
+    }
+
+    fn wait(&self) {
+        let is_held = self.1.0.lock().unwrap();
+        drop(self.1.1.wait_while(is_held, |is_held| *is_held).unwrap());
+    }
+
+    pub(crate) fn keeping(&self) -> Keeping {
+        Keeping {
+            disk: Arc::new(self.clone()),
+            journal: Config::default(),
+            secret: None,
+        }
     }
 }
 
@@ -171,12 +198,12 @@ impl Disk for Held {
     }
 
     fn list(&self) -> std::io::Result<Vec<String>> {
-        let is_held = self.1.0.lock().unwrap();
-        drop(self.1.1.wait_while(is_held, |is_held| *is_held).unwrap());
+        self.wait();
         self.0.list()
     }
 
     fn open(&self, name: &str) -> std::io::Result<Box<dyn DiskFile>> {
+        self.wait();
         self.0.open(name)
     }
 
@@ -207,13 +234,8 @@ impl Disk for Held {
 
 #[tokio::test]
 async fn while_what_is_on_disk_is_verified_writers_are_refused_at_once_and_readers_served() {
-    let disk = Held(SimDisk::new(3), Arc::default());
-    let held = Keeping {
-        disk: Arc::new(disk.clone()),
-        journal: Config::default(),
-        secret: None,
-    };
-    let house = House::begin(CALM, three(), Some(held)).await.unwrap();
+    let disk = Held::new(3);
+    let house = House::begin(CALM, three(), Some(disk.keeping())).await.unwrap();
     let drawer = house.drawer("journal");
     drawer.put(plain("a", "kept")).await.unwrap();
     disk.hold(true);

@@ -9,4 +9,5 @@ mod exchange;
 mod guarded;
 mod hostile;
 mod house;
+mod killed;
 mod racing;
