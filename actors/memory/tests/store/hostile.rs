@@ -76,6 +76,27 @@ async fn a_namespace_whose_end_is_not_known_takes_no_write_that_is_lost() {
 }
 
 #[tokio::test]
+async fn a_write_that_waits_behind_an_end_that_is_not_known_is_refused_or_there() {
+    let disk = SimDisk::new(15);
+    let house = House::on(&disk).await;
+    let drawer = house.drawer("journal");
+    disk.fail(Call::Sync, 0, Fault::Io);
+    let journal = name("journal");
+    let (unknown, written) = tokio::join!(house.client.forget(&journal), drawer.put(plain("b", "after")));
+    assert!(matches!(unknown, Err(Error::Unanswered { .. })), "{unknown:?}");
+    open(&house).await;
+    disk.cut_power();
+    house.stop().await;
+    let house = House::begin(CALM, Vec::new(), Some(keeping(&disk, None)))
+        .await
+        .unwrap();
+    let there = house.client.open("journal").ok();
+    let there = there.and_then(|drawer| text(&drawer, "b"));
+    assert_eq!(there.is_some(), written.is_ok(), "{written:?}");
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn rules_whose_fate_was_not_known_are_those_on_disk() {
     let disk = SimDisk::new(4);
     let house = House::on(&disk).await;
