@@ -126,6 +126,9 @@ pub const BATCH_MAX: usize = 1_024;
 /// How many watchers one namespace bears.
 pub const WATCHERS_MAX: usize = 1_024;
 
+/// For how many changes one watcher may have room.
+pub const WATCH_CAPACITY_MAX: usize = 16_384;
+
 /// How many namespaces there may be.
 pub const NAMESPACES_MAX: usize = 1_024;
 

@@ -138,6 +138,18 @@ pub enum Error {
         /// How many there are.
         most: usize,
     },
+    /// Too much room for one watcher.
+    #[error(
+        "a watcher of {namespace} asked for room for {given} changes and may have {most}; ask for less, and look more often"
+    )]
+    WatchTooLarge {
+        /// Where.
+        namespace: Namespace,
+        /// For how many.
+        given: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The disk did not take it.
     #[error("the write to {namespace} is not on disk: {fault}")]
     Disk {

@@ -39,6 +39,74 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Whoever asks
+//!
+//! The room gives the runtime one [`Client`], in the name of the runtime itself. A door that knows who asks (a program's
+//! lines, the command line, a native agent) takes that client and names them; what it gets is the store as they may see it.
+//! Nothing else has to be checked there: every door of the store asks [`Access`] itself, each time, and notes refusals.
+//!
+//! ```text
+//!   room ──▶ Client (runtime) ──named(who)──▶ Client (who) ──open("notes")──▶ Drawer (who, notes)
+//!              │                                │                                │
+//!              └─ back_up, restore, compact,    └─ namespaces, search, retain,   └─ get, list, put, delete, batch,
+//!                 flush, define, forget            define, export, import           increment, keep, watch, extent
+//! ```
+//!
+//! | who | [`Identity`] | is of |
+//! |---|---|---|
+//! | an agent of a team | `Identity::agent("tools/echo-2")` | the team `tools` |
+//! | the same, at work on a project | `Identity::agent("tools/echo-2").on("moon")` | the project `moon` too |
+//! | a person, or an agent of no team | `Identity::agent("ada")` | no team |
+//! | the runtime, and who runs it | `Identity::system()` | all is open to it |
+//!
+//! ```
+//! # use triarch_memory::{Access, Belonging, Config, Error, Identity, Key, Level, Line, Namespace, Query, Rules, Scope, Seen, metrics, room};
+//! # use triarch_supervision::metrics::Instruments;
+//! # use triarch_supervision::prelude::*;
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # let instruments = Instruments::with_tree(&[metrics::MEMORY])?;
+//! let rules = Rules {
+//!     belonging: Belonging { team: Some("tools".into()), ..Belonging::default() },
+//!     access: Access { read: Level::Team, write: Level::Team, delete: Level::Private, administer: Level::System },
+//!     ..Rules::default()
+//! };
+//! let described = vec![(Namespace::new("plans")?, rules)];
+//! let (room, runtime) = room(Config::default(), described, None, &instruments)?;
+//! let tree = Root::new().instruments(instruments).supervisor(room).start().await?;
+//!
+//! // A program has sent {"type":"memory", …}: its supervisor knows which agent it is, whatever it says of itself.
+//! let echo = runtime.named(Identity::agent("tools/echo-2"));
+//! let plans = echo.open("plans")?;
+//! let line: Line = serde_json::from_str(r#"{"key":"today","json":{"do":"count hens"},"tags":["hot"]}"#)?;
+//! let done = plans.put(line.put(runtime.store().clock())?).await?;
+//!
+//! // What it is shown is a line again.
+//! let entry = plans.get("today")?.expect("it was put there");
+//! let shown = serde_json::to_value(Line::of(Key::new("today")?, &entry, runtime.store().clock()))?;
+//! assert_eq!((&shown["owner"], &shown["version"]), (&"tools/echo-2".into(), &done.version.into()));
+//!
+//! // A mate sees it and may not take it away; a stranger sees nothing, not in a search either.
+//! let mate = runtime.named(Identity::agent("tools/echo-1")).open("plans")?;
+//! let mut watch = mate.watch(Scope::Prefix("to".to_owned()), 64)?;
+//! assert!(matches!(mate.delete(&Key::new("today")?).await, Err(Error::Refused { .. })));
+//! let stranger = runtime.named(Identity::agent("other/x"));
+//! assert!(matches!(stranger.open("plans")?.get("today"), Err(Error::Refused { .. })));
+//! assert_eq!(stranger.search(&[], &Query::default())?.matched, 0);
+//!
+//! plans.increment(&Key::new("hens")?, 3).await?;
+//! plans.compare_and_set(&Key::new("today")?, done.version, "0".parse::<serde_json::Value>()?.into()).await?;
+//! assert!(matches!(watch.next().await, Some(Seen::Change(change)) if change.key.as_str() == "today"));
+//! tree.stop().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Every error is an [`Error`] (of whole stores an [`ExchangeError`]) that says what, where and what to do. Of those that the
+//! disk brings about, [`Error::Disk`] means that nothing was written and the same may be tried again; [`Error::Unanswered`]
+//! that nobody knows. Both come at once: a journal that failed is verified anew beside those who write, and until that is
+//! done [`Store::closed`] says why. Reading, listing, searching and writing in memory go on. Searching a whole store, exports
+//! and backups take as long as it is large; a search runs on the caller's thread.
+//!
 //! # What may be relied on
 //!
 //! | durability | acknowledged means | after a kill or a power cut |
@@ -47,28 +115,26 @@
 //! | `relaxed` | readers see it | as of the last flush: all of a namespace of one instant, no half of a batch |
 //! | `journal` | it is on disk, and readers see it | all that was acknowledged, whole; what was not may be there or not |
 //!
-//! - A version is the number of its namespace's change, and never comes again for another value.
+//! - A version is the number of its namespace's change, and never comes again: not for another value, not after a deletion, not
+//!   in the next namespace of the same name, not after a power cut that took away what had it. A store without a
+//!   place on disk has no earlier life to know of, and begins at 1.
 //! - An entry's time is over to the millisecond for readers; who watches is told within a tenth of a second. No jump of a
 //!   clock moves that; only over a restart of the machine itself the wall clock has to be believed.
-//! - A disk that is full, or fails, is an error to whoever writes ([`Error::Disk`]: not written; [`Error::Unanswered`]: nobody
-//!   knows). Readers go on.
 //! - Every key of a batch is changed in one step of the order. Who reads several keys one by one may see some of a batch;
 //!   [`Drawer::get_many`] does not.
+//! - A search shows what was so at some instant while it went on, each entry once, those too that change all the time.
+//! - A backup is of one instant of all namespaces. What is restored, or imported by the runtime, belongs to whom it belonged; what
+//!   somebody else writes meanwhile is not overwritten.
+//! - Who has a drawer, or a watch, of a namespace that is gone is told so, also once there is another of its name. Who watches
+//!   is told to begin anew where it has changed who may see what.
+//! - A sealed store believes nothing that has no seal.
 //!
 //! # Known not to be so yet
 //!
-//! Do not keep in it what must not be lost, until this list is empty.
-//!
-//! - After a failed sync, a write that was decided before the journal was read again may be acknowledged and yet be missing from the
-//!   next snapshot; a namespace whose end failed on the way may pass over what is written to it later.
-//! - A flush of an earlier life that was cut short may come back over a newer one. An entry too large for a record holds up the
-//!   flush of the namespaces behind it.
-//! - A backup is of no one instant where somebody writes meanwhile, and gives what is restored to `system`. An import may overwrite what
-//!   comes while it reads.
-//! - A sealed store still takes unsealed records. A drawer of a namespace that was forgotten reads on.
-//! - Versions of namespaces in `memory` begin anew with each life. Where an entry changes all the time, a search may miss it.
-//! - A read of one key of very many, a write and the return of a million entries are slower than they are meant to be; no bench says yet how
-//!   slow.
+//! - The return of a million entries takes longer than it is meant to; most of that is reading the journal, which is done twice. A write
+//!   to memory is slower than it is meant to be where the machine is busy. No bench of the repository says how slow.
+//! - Backups, and `relaxed` snapshots, hold up writers for as long as a copy of all addresses takes.
+//! - Who verifies a journal that failed reads all of it.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -97,13 +163,14 @@ mod writer;
 pub use access::{Access, Belonging, Identity, Level, Verb};
 pub use client::{Client, Drawer, Shown};
 pub use config::{
-    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCHERS_MAX,
+    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_CAPACITY_MAX,
+    WATCHERS_MAX,
 };
 pub use disk::{CodecError, DumpError, RecoveryError, SealError, Secret};
 pub use entry::{ENTRY_OVERHEAD, Entry, Labels};
 pub use error::{Error, Unit, Wanted};
 pub use exchange::backup::{BackedUp, ExchangeError, RestoreReport};
-pub use exchange::{Conflicts, Exported};
+pub use exchange::{Conflicts, Exported, Line};
 pub use name::{KEY_LENGTH_MAX, Key, Namespace};
 pub use op::{Cause, Change, Done, Lifetime, Op, Put, Write};
 pub use retention::Retained;

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::access::Identity;
 use crate::entry::{Entry, Labels};
 use crate::error::Wanted;
 use crate::name::Key;
+use crate::time::StoreTime;
 use crate::value::Value;
 
 /// One change that somebody asks for.
@@ -35,6 +38,16 @@ pub struct Put {
     pub lifetime: Lifetime,
     /// Only if what is there is so.
     pub wanted: Option<Wanted>,
+    /// Where it comes from, if it was in a store before; only the runtime is believed that.
+    pub(crate) origin: Option<Box<Origin>>,
+}
+
+/// What an entry was where it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) owner: Option<Arc<str>>,
+    pub(crate) created: Option<StoreTime>,
+    pub(crate) updated: Option<StoreTime>,
 }
 
 /// How long an entry is there.
@@ -50,7 +63,7 @@ pub enum Lifetime {
 }
 
 /// What came of an operation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Done {
     /// The number of the change; 0 where nothing changed.
     pub version: u64,
@@ -108,6 +121,7 @@ impl Put {
             labels: Labels::default(),
             lifetime: Lifetime::Default,
             wanted: None,
+            origin: None,
         }
     }
 

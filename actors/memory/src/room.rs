@@ -69,12 +69,13 @@ pub fn room(
     keeping: Option<Keeping>,
     instruments: &Instruments,
 ) -> Result<(Supervisor, Client), RoomError> {
-    let (store, metrics) = (Store::new(Clock::running()), Metrics::new(instruments)?);
     let secret = keeping.as_ref().and_then(|keeping| keeping.secret.as_ref());
     let seal = secret.map_or(Seal::none(), Seal::with);
-    let bytes_max = keeping
-        .as_ref()
-        .map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max / 2);
+    let bytes_max = bytes_max(keeping.as_ref());
+    let (store, metrics) = (
+        Store::new(Clock::running(), bytes_max as u64),
+        Metrics::new(instruments)?,
+    );
     let scribe =
         keeping.map(|keeping| triarch_journal::scribe("scribe", "memory", keeping.disk, keeping.journal, instruments));
     let (scribe, journal) = scribe.transpose()?.unzip();
@@ -86,7 +87,7 @@ pub fn room(
         seal: seal.clone(),
         namespaces,
         flush_every: config.flush_every,
-        bytes_max: bytes_max.saturating_sub(RECORD_MARGIN),
+        bytes_max,
         unkept: Arc::clone(&unkept),
         metrics: metrics.clone(),
     };
@@ -130,4 +131,10 @@ pub fn room(
         .child(Child::of::<Sweeper>("sweeper", sweeper).capacity(8))
         .children(snapshots);
     Ok((room, Client::new(reach, Identity::system())))
+}
+
+/// So many bytes go to disk at once, in one record.
+fn bytes_max(keeping: Option<&Keeping>) -> usize {
+    let most = keeping.map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max / 2);
+    most.saturating_sub(RECORD_MARGIN)
 }

@@ -106,7 +106,7 @@ impl Snapshots {
 
     fn changes(&self) -> u64 {
         let spaces = self.settings.store.spaces().into_iter();
-        let durable = spaces.filter(|space| space.with_rules(|rules| rules.durability != Durability::Memory));
+        let durable = spaces.filter(|space| space.durability() != Durability::Memory);
         durable.map(|space| space.published()).sum()
     }
 
@@ -133,11 +133,12 @@ fn dump(store: &Store, to: &mut dyn std::io::Write, seal: &Seal) -> Result<(), D
         reading: clocks::reading(),
     };
     let mut dump = Dump::begin(to, seal, anchor.clone())?;
+    dump.risen(store.numbers().promised())?;
     for space in store.spaces() {
-        if space.with_rules(|rules| rules.durability == Durability::Memory) {
-            dump.define(&space)?;
-        } else {
-            dump.space(&space, &anchor)?;
+        match space.durability() {
+            Durability::Memory => dump.define(space.name(), &space.rules())?,
+            Durability::Journal => dump.pages(&space, &anchor)?,
+            Durability::Relaxed => dump.cut(space.cut(), &anchor)?,
         }
     }
     dump.end().map(drop)

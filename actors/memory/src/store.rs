@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
+
 use crate::access::{Identity, Level, Verb};
 use crate::config::{NAMESPACES_MAX, Rules};
 use crate::error::Error;
 use crate::name::Namespace;
-use crate::space::{Counts, Space};
+use crate::space::{Counts, Ground, Numbers, Space};
 use crate::time::{Clock, StoreTime};
 
 /// How many refusals are kept to be shown.
@@ -26,7 +28,9 @@ struct Inner {
     making: Mutex<()>,
     refusals: Mutex<VecDeque<Refusal>>,
     refused: AtomicU64,
-    counts: Arc<Counts>,
+    ground: Ground,
+    /// Why nothing durable is written, while that is so.
+    closed: ArcSwapOption<String>,
 }
 
 /// Somebody was not let through.
@@ -45,16 +49,46 @@ pub struct Refusal {
 }
 
 impl Store {
-    /// A store without namespaces, by this clock.
-    pub fn new(clock: Clock) -> Self {
+    /// A store without namespaces, by this clock. No entry that goes to disk is larger than that.
+    pub(crate) fn new(clock: Clock, entry_bytes_max: u64) -> Self {
+        let ground = Ground {
+            entry_bytes_max,
+            ..Ground::default()
+        };
         Self(Arc::new(Inner {
             clock,
             spaces: papaya::HashMap::default(),
             making: Mutex::default(),
             refusals: Mutex::default(),
             refused: AtomicU64::new(0),
-            counts: Arc::default(),
+            ground,
+            closed: ArcSwapOption::empty(),
         }))
+    }
+
+    /// Why nothing durable is written at present: the disk failed, and what is on it is not verified yet. Readers go on.
+    pub fn closed(&self) -> Option<Arc<String>> {
+        self.0.closed.load_full()
+    }
+
+    /// Whether anything durable is written at present; told at once, whatever the writer is at.
+    pub(crate) fn may_write(&self, namespace: &Namespace) -> Result<(), Error> {
+        let Some(why) = self.closed() else { return Ok(()) };
+        Err(Error::Disk {
+            namespace: namespace.clone(),
+            fault: format!(
+                "the store is closed for writes until what is on disk was verified ({why}); write again in a while"
+            ),
+        })
+    }
+
+    pub(crate) fn close(&self, why: Option<String>) {
+        self.0.closed.store(why.map(Arc::new));
+    }
+
+    /// The bounds of the numbers of changes.
+    pub(crate) fn numbers(&self) -> &Numbers {
+        &self.0.ground.numbers
     }
 
     /// Its time.
@@ -66,11 +100,9 @@ impl Store {
     pub(crate) fn may_define(&self, name: &Namespace, rules: &Rules) -> Result<(), Error> {
         let spaces = self.0.spaces.pin();
         match spaces.get(name) {
-            Some(space) if space.with_rules(|before| before.durability != rules.durability) => {
-                Err(Error::OtherDurability {
-                    namespace: name.clone(),
-                })
-            }
+            Some(space) if space.durability() != rules.durability => Err(Error::OtherDurability {
+                namespace: name.clone(),
+            }),
             None if spaces.len() >= NAMESPACES_MAX => Err(Error::TooManyNamespaces {
                 namespace: name.clone(),
                 most: NAMESPACES_MAX,
@@ -88,7 +120,7 @@ impl Store {
             space.change_rules(rules)?;
             return Ok(Arc::clone(space));
         }
-        let space = Arc::new(Space::new(name.clone(), &rules, Arc::clone(&self.0.counts)));
+        let space = Arc::new(Space::new(name.clone(), &rules, self.0.ground.clone()));
         spaces.insert(name.clone(), Arc::clone(&space));
         Ok(space)
     }
@@ -97,7 +129,8 @@ impl Store {
     pub(crate) fn forget(&self, name: &Namespace) -> bool {
         let spaces = self.0.spaces.pin();
         let gone = spaces.remove(name);
-        gone.map(|space| space.end()).is_some()
+        // The next of its name goes on behind its numbers.
+        gone.map(|space| self.numbers().raise(space.end())).is_some()
     }
 
     pub(crate) fn space(&self, name: &str) -> Result<Arc<Space>, Error> {
@@ -161,7 +194,7 @@ impl Store {
 
     /// What went by itself, of all namespaces there ever were.
     pub(crate) fn counts(&self) -> &Counts {
-        &self.0.counts
+        &self.0.ground.counts
     }
 
     /// How many refusals there were.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 
+use crate::client::unanswered;
 use crate::config::Durability;
+use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::retention::choose;
 use crate::space::Space;
@@ -75,7 +77,7 @@ impl Sweeper {
     async fn sweep(&self) {
         let now = self.settings.store.clock().now();
         for space in self.settings.store.spaces() {
-            if space.with_rules(|rules| rules.durability == Durability::Journal) {
+            if space.durability() == Durability::Journal {
                 continue;
             }
             while space.has_due(now) && !space.expire(now, EXPIRED_AT_ONCE) {
@@ -93,7 +95,8 @@ impl Sweeper {
             let (looking, now) = (Arc::clone(&space), self.settings.store.clock().now());
             let chosen = tokio::task::spawn_blocking(move || choose(looking.all(), &retention, now));
             let (going, _report) = chosen.await?;
-            take(&space, going, &self.settings.store, &self.settings.writer).await?;
+            // What the disk does not take now is chosen again the next time.
+            let _taken = take(&space, going, &self.settings.store, &self.settings.writer).await;
         }
         Ok(())
     }
@@ -105,12 +108,13 @@ pub(crate) async fn take(
     going: Vec<(crate::name::Key, u64)>,
     store: &Store,
     writer: &Address<Wish>,
-) -> Result<(), Failure> {
-    let is_durable = space.with_rules(|rules| rules.durability == Durability::Journal);
+) -> Result<(), Error> {
     for some in going.chunks(RETAINED_AT_ONCE) {
-        if is_durable {
-            let (space, some) = (Arc::clone(space), some.to_vec());
-            writer.ask(|reply| Wish::Retain(space, some, reply)).await??;
+        if space.durability() == Durability::Journal {
+            store.may_write(space.name())?;
+            let (wished, some) = (Arc::clone(space), some.to_vec());
+            let taken = writer.ask(|reply| Wish::Retain(wished, some, reply)).await;
+            taken.map_err(|fault| unanswered(space.name(), &fault))??;
         } else {
             space.retain(some, store.clock().now());
             tokio::task::yield_now().await;

@@ -143,8 +143,16 @@ impl Clock {
         if self.is_by_hand {
             return self.coarse();
         }
+        self.at(Moment::now())
+    }
+
+    /// What time it is at `moment`, for whoever has looked at the clock already.
+    pub(crate) fn at(&self, moment: Moment) -> StoreTime {
+        if self.is_by_hand {
+            return self.coarse();
+        }
         let opened = Moment::from_nanos(self.opened.load(Ordering::Relaxed));
-        let now = StoreTime(self.base.load(Ordering::Relaxed)) + Moment::now().since(opened);
+        let now = StoreTime(self.base.load(Ordering::Relaxed)) + moment.since(opened);
         if self.coarse.load(Ordering::Relaxed) < now.0 {
             self.coarse.fetch_max(now.0, Ordering::Relaxed);
         }

@@ -97,6 +97,12 @@ impl Value {
     }
 }
 
+impl From<serde_json::Value> for Value {
+    fn from(value: serde_json::Value) -> Self {
+        Self::json(&value)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

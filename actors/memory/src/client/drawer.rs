@@ -53,12 +53,12 @@ impl Drawer {
         match read {
             Some(Some(seen)) => Ok(Some(seen)),
             Some(None) => Err(self.refused(Verb::Read)),
-            // Whether there is nothing is told to those alone who may read.
-            None => self
-                .reach
-                .store
-                .admit(&self.who, Verb::Read, &self.space)
-                .map(|()| None),
+            None => {
+                self.space.is_there()?;
+                // Whether there is nothing is told to those alone who may read.
+                self.reach.store.admit(&self.who, Verb::Read, &self.space)?;
+                Ok(None)
+            }
         }
     }
 
@@ -67,13 +67,20 @@ impl Drawer {
         self.read(key, Arc::clone)
     }
 
-    /// What is under several keys, as of one instant between two writes.
+    /// What is under several keys, no more than a batch has, as of one instant between two writes.
     pub fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Arc<Entry>>>, Error> {
         let only = self.sees_only()?;
+        if keys.len() > BATCH_MAX {
+            return Err(Error::BatchTooLong {
+                given: keys.len(),
+                most: BATCH_MAX,
+            });
+        }
         let mut entries = self.space.read_many(keys, self.reach.store.clock());
         for entry in &mut entries {
             entry.take_if(|entry| only.as_ref().is_some_and(|owner| **owner != *entry.owner()));
         }
+        self.space.is_there()?;
         Ok(entries)
     }
 
@@ -114,6 +121,7 @@ impl Drawer {
             });
             listed.extend(seen);
         }
+        self.space.is_there()?;
         Ok(listed)
     }
 
@@ -152,8 +160,12 @@ impl Drawer {
                 most: BATCH_MAX,
             });
         }
-        let by = self.who.clone();
-        self.write(Write { by, ops }).await
+        let begun = Moment::now();
+        let done = match self.space.durability() {
+            Durability::Journal => self.write(ops).await,
+            _ => self.space.write(&self.who, &ops, self.reach.store.clock().at(begun)),
+        };
+        self.wrote(begun, done)
     }
 
     /// Watches from now on, with room for so many changes until they are looked at.
@@ -162,44 +174,56 @@ impl Drawer {
         self.space.watch(scope, capacity, only)
     }
 
-    /// How much there is.
+    /// How much there is, of everybody's: where reading is private, for its owner alone.
     pub fn extent(&self) -> Result<Extent, Error> {
-        self.reach.store.admit(&self.who, Verb::Read, &self.space)?;
+        self.space.is_there()?;
+        if !self.space.is_open_to(&self.who) {
+            return Err(self.refused(Verb::Read));
+        }
         Ok(self.space.extent())
     }
 
-    async fn one(&self, op: Op) -> Result<Done, Error> {
-        let by = self.who.clone();
-        let done = self.write(Write { by, ops: vec![op] }).await?;
-        Ok(done.into_iter().next().unwrap_or_default())
+    /// The number of the last change that anybody sees.
+    pub(crate) fn published(&self) -> u64 {
+        self.space.published()
     }
 
-    async fn write(&self, write: Write) -> Result<Vec<Done>, Error> {
+    async fn one(&self, op: Op) -> Result<Done, Error> {
         let begun = Moment::now();
-        let durability = self.space.with_rules(|rules| rules.durability);
-        let done = if durability == Durability::Journal {
-            let asked = self
-                .reach
-                .writer
-                .ask(|reply| Wish::Write(Arc::clone(&self.space), write, reply));
-            asked
-                .await
-                .unwrap_or_else(|fault| Err(unanswered(self.space.name(), &fault)))
-        } else {
-            self.space.write(&write, self.reach.store.clock())
+        let done = match self.space.durability() {
+            Durability::Journal => {
+                let done = self.write(vec![op]).await;
+                done.map(|done| done.into_iter().next().unwrap_or_default())
+            }
+            _ => self.space.write_one(&self.who, &op, self.reach.store.clock().at(begun)),
         };
+        self.wrote(begun, done)
+    }
+
+    /// Through the writer, to disk.
+    async fn write(&self, ops: Vec<Op>) -> Result<Vec<Done>, Error> {
+        self.reach.store.may_write(self.space.name())?;
+        let by = self.who.clone();
+        let space = Arc::clone(&self.space);
+        let asked = self
+            .reach
+            .writer
+            .ask(|reply| Wish::Write(space, Write { by, ops }, reply));
+        asked
+            .await
+            .unwrap_or_else(|fault| Err(unanswered(self.space.name(), &fault)))
+    }
+
+    /// Notes what came of a write.
+    fn wrote<T>(&self, begun: Moment, done: Result<T, Error>) -> Result<T, Error> {
         if let Err(Error::Refused { verb, .. }) = &done {
-            let verb = if *verb == Verb::Delete.label() {
-                Verb::Delete
-            } else {
-                Verb::Write
-            };
-            let _noted = self.refused(verb);
+            let all = [Verb::Delete, Verb::Read, Verb::Write];
+            let verb = all.into_iter().find(|known| known.label() == *verb);
+            let _noted = self.refused(verb.unwrap_or(Verb::Write));
         }
         let outcome = done.as_ref().map(drop);
-        self.reach
-            .metrics
-            .wrote(durability, outcome, Moment::now().since(begun));
+        let took = Moment::now().since(begun);
+        self.reach.metrics.wrote(self.space.durability(), outcome, took);
         done
     }
 

@@ -50,8 +50,8 @@ pub struct Shown {
     pub namespace: Namespace,
     /// How it is.
     pub rules: Rules,
-    /// How much it holds.
-    pub extent: Extent,
+    /// How much it holds; nothing said to those who may see a part of it alone.
+    pub extent: Option<Extent>,
 }
 
 impl Client {
@@ -94,7 +94,7 @@ impl Client {
             .map(|space| Shown {
                 namespace: space.name().clone(),
                 rules: Rules::clone(&space.rules()),
-                extent: space.extent(),
+                extent: space.is_open_to(&self.who).then(|| space.extent()),
             })
             .collect()
     }
@@ -119,6 +119,7 @@ impl Client {
     /// Makes a namespace, or gives the one that is there other rules; for the runtime, and whoever administers it.
     pub async fn define(&self, namespace: &Namespace, rules: Rules) -> Result<(), Error> {
         self.administers(namespace)?;
+        self.reach.store.may_write(namespace)?;
         let asked = self
             .reach
             .writer
@@ -129,6 +130,7 @@ impl Client {
     /// Takes a namespace away with all that is in it; tells whether it was there.
     pub async fn forget(&self, namespace: &Namespace) -> Result<bool, Error> {
         self.administers(namespace)?;
+        self.reach.store.may_write(namespace)?;
         let asked = self.reach.writer.ask(|reply| Wish::Forget(namespace.clone(), reply));
         asked.await.map_err(|fault| unanswered(namespace, &fault))?
     }
@@ -145,8 +147,7 @@ impl Client {
         };
         let (going, report) = chosen.await.map_err(|gone| fault(gone.to_string()))?;
         if !is_dry {
-            let taken = take(&space, going, store, &self.reach.writer).await;
-            taken.map_err(|failure| fault(failure.to_string()))?;
+            take(&space, going, store, &self.reach.writer).await?;
         }
         Ok(report)
     }
@@ -162,9 +163,11 @@ impl Client {
         kept.map_err(|fault| ExchangeError::Snapshot { fault })
     }
 
-    /// All that is flushed now and then is on disk once this returns.
+    /// All that is flushed now and then is on disk once this returns; for the runtime alone.
     pub async fn flush(&self) -> Result<(), Error> {
         let all = Namespace::new("all")?;
+        self.is_system_in(&all)?;
+        self.reach.store.may_write(&all)?;
         let asked = self.reach.writer.ask(Wish::FlushNow).await;
         asked.map_err(|fault| unanswered(&all, &fault))?
     }
@@ -187,7 +190,7 @@ impl Client {
         self.is_system()?;
         let seal = self.reach.seal.clone();
         let read = blocking(move || restore(&mut from, &seal)).await?;
-        read.take_up(self, conflicts, is_dry).await
+        Box::pin(read.take_up(self, conflicts, is_dry)).await
     }
 
     /// Writes a namespace as lines of JSON; tells how many.
@@ -267,7 +270,7 @@ pub(crate) fn unanswered(namespace: &Namespace, fault: &AskError) -> Error {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ExchangeError> + Send + 'static,
 ) -> Result<T, ExchangeError> {
     tokio::task::spawn_blocking(work)

@@ -7,6 +7,7 @@
 //!
 //! The first byte is the format. Rules are JSON within, so that they may grow; the rest is laid out for ever.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +37,11 @@ pub(crate) enum Record<'a> {
     Anchor(Anchor),
     /// The end of a snapshot or backup, and how many records were before it.
     End { records: u64 },
+    /// No number of a change up to this one is given again, where it is not known which were.
+    Risen { version: u64 },
+    /// A part of a flush, which counts for nothing without all other parts of the same.
+    #[serde(borrow)]
+    Flushed(Flushed<'a>),
 }
 
 /// Entries of a namespace.
@@ -52,6 +58,15 @@ pub(crate) struct Images<'a> {
     pub(crate) is_cut: bool,
     #[serde(borrow)]
     pub(crate) all: Vec<Image<'a>>,
+}
+
+/// A part of a flush.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Flushed<'a> {
+    /// Which flush; each has its own.
+    pub(crate) flush: u64,
+    #[serde(borrow)]
+    pub(crate) images: Images<'a>,
 }
 
 /// What is under a key.
@@ -125,11 +140,12 @@ pub(crate) enum Place {
     File(u64),
 }
 
-/// The plain bytes of a record, format included.
-pub(crate) fn unseal(bytes: &[u8], seal: &Seal, place: Place) -> Result<Vec<u8>, CodecError> {
+/// The plain bytes of a record, format included. Where there is a key, nothing is read that has no seal.
+pub(crate) fn unseal<'b>(bytes: &'b [u8], seal: &Seal, place: Place) -> Result<Cow<'b, [u8]>, CodecError> {
     match bytes.first() {
-        Some(&PLAIN) => Ok(bytes.to_vec()),
-        Some(&SEALED) => Ok(seal.open(bytes, place)?),
+        Some(&PLAIN) if seal.has_key() => Err(SealError::Unsealed.into()),
+        Some(&PLAIN) => Ok(Cow::Borrowed(bytes)),
+        Some(&SEALED) => Ok(Cow::Owned(seal.open(bytes, place)?)),
         Some(other) => Err(CodecError::Format(*other)),
         None => Err(CodecError::Unreadable("it is empty".to_owned())),
     }
@@ -317,6 +333,16 @@ mod tests {
             unseal(&[], &seal, Place::Journal),
             Err(CodecError::Unreadable(_))
         ));
+    }
+
+    #[test]
+    fn what_is_not_sealed_is_not_believed_where_there_is_a_key() {
+        let key = Key::new("plans/202").unwrap();
+        let (entry, seal) = (entry(&key), Seal::with(&Secret::of([7; 32])));
+        let plain = images(&key, &entry).encode(&Seal::none(), Place::Journal).unwrap();
+        let refused = Err(CodecError::Seal(SealError::Unsealed));
+        assert_eq!(unseal(&plain, &seal, Place::Journal), refused);
+        assert!(unseal(&plain, &Seal::none(), Place::Journal).is_ok());
     }
 
     #[test]

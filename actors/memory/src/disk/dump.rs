@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use super::codec::{CodecError, Image, Images, Place, Record, RulesText, decode, unseal};
 use super::seal::Seal;
-use crate::config::Durability;
+use crate::config::Rules;
 use crate::entry::Entry;
-use crate::name::Key;
-use crate::space::Space;
+use crate::name::{Key, Namespace};
+use crate::space::{Cut, Space};
 use crate::time::Anchor;
 
 const MAGIC: &[u8; 8] = b"TRMEMORY";
@@ -75,39 +75,46 @@ impl<'a> Dump<'a> {
         Ok(dump)
     }
 
-    /// A namespace with its entries. One whose writes wait for no journal is shown as of one instant; of another all is
-    /// there that was there from now on to the end, and the journal has what came between.
-    pub(crate) fn space(&mut self, space: &Space, anchor: &Anchor) -> Result<(), DumpError> {
-        self.define(space)?;
-        let mut page = Page::of(space, anchor);
-        if space.with_rules(|rules| rules.durability == Durability::Journal) {
-            page.revision = space.published();
-            let mut after: Option<Key> = None;
-            loop {
-                let keys = space.keys("", after.as_ref().map(Key::as_str), RECORD_ENTRIES);
-                after = keys.last().cloned();
-                let is_last = keys.len() < RECORD_ENTRIES;
-                let mut held = keys
-                    .into_iter()
-                    .filter_map(|key| Some((space.peek(key.as_str())?, key)));
-                held.try_for_each(|(entry, key)| page.add(self, key, entry))?;
-                if is_last {
-                    return page.put(self);
-                }
+    /// How far numbers have risen.
+    pub(crate) fn risen(&mut self, version: u64) -> Result<(), DumpError> {
+        self.put(&Record::Risen { version })
+    }
+
+    /// A durable namespace with its entries, while writers go on: all is there that was there from now on to the end,
+    /// and the journal has what came between.
+    pub(crate) fn pages(&mut self, space: &Space, anchor: &Anchor) -> Result<(), DumpError> {
+        self.define(space.name(), &space.rules())?;
+        let mut page = Page::of(space.name(), anchor, space.published());
+        let mut after: Option<Key> = None;
+        loop {
+            let keys = space.keys("", after.as_ref().map(Key::as_str), RECORD_ENTRIES);
+            after = keys.last().cloned();
+            let is_last = keys.len() < RECORD_ENTRIES;
+            let mut held = keys
+                .into_iter()
+                .filter_map(|key| Some((space.peek(key.as_str())?, key)));
+            held.try_for_each(|(entry, key)| page.add(self, key, entry))?;
+            if is_last {
+                return page.put(self);
             }
         }
-        let (all, revision) = space.cut_now();
-        (page.revision, page.is_cut) = (revision, true);
-        all.into_iter()
-            .try_for_each(|(key, entry)| page.add(self, key, entry))?;
+    }
+
+    /// A namespace as of one instant.
+    pub(crate) fn cut(&mut self, cut: Cut, anchor: &Anchor) -> Result<(), DumpError> {
+        self.define(&cut.name, &cut.rules)?;
+        let mut page = Page::of(&cut.name, anchor, cut.revision);
+        page.is_cut = true;
+        let mut entries = cut.entries.into_iter();
+        entries.try_for_each(|(key, entry)| page.add(self, key, entry))?;
         page.put(self)
     }
 
     /// A namespace without its entries.
-    pub(crate) fn define(&mut self, space: &Space) -> Result<(), DumpError> {
+    pub(crate) fn define(&mut self, name: &Namespace, rules: &Rules) -> Result<(), DumpError> {
         self.put(&Record::Define {
-            namespace: space.name().clone(),
-            rules: RulesText::of(&space.rules()),
+            namespace: name.clone(),
+            rules: RulesText::of(rules),
         })
     }
 
@@ -135,7 +142,7 @@ impl<'a> Dump<'a> {
 
 /// Entries of a namespace that go into one record.
 struct Page<'s> {
-    space: &'s Space,
+    name: &'s Namespace,
     anchor: &'s Anchor,
     revision: u64,
     is_cut: bool,
@@ -144,11 +151,11 @@ struct Page<'s> {
 }
 
 impl<'s> Page<'s> {
-    fn of(space: &'s Space, anchor: &'s Anchor) -> Self {
+    fn of(name: &'s Namespace, anchor: &'s Anchor, revision: u64) -> Self {
         Self {
-            space,
+            name,
             anchor,
-            revision: 0,
+            revision,
             is_cut: false,
             entries: Vec::new(),
             bytes: 0,
@@ -173,7 +180,7 @@ impl<'s> Page<'s> {
             .iter()
             .map(|(key, entry)| Image::of(key, entry.version(), Some(entry)));
         dump.put(&Record::Images(Images {
-            namespace: self.space.name().clone(),
+            namespace: self.name.clone(),
             at: self.anchor.time,
             revision: self.revision,
             is_last: true,

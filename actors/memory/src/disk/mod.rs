@@ -6,10 +6,10 @@ mod recovery;
 mod seal;
 
 pub use codec::CodecError;
-pub(crate) use codec::{Image, Images, Place, Record, RulesText};
+pub(crate) use codec::{Flushed, Image, Images, Place, Record, RulesText};
 pub use dump::DumpError;
 pub(crate) use dump::{Dump, DumpReader};
 pub use recovery::RecoveryError;
-pub(crate) use recovery::{Recovering, Recovery};
+pub(crate) use recovery::{Entries, Held, Recovering, Recovery};
 pub(crate) use seal::Seal;
 pub use seal::{SealError, Secret};

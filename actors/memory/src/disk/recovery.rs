@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::codec::{CodecError, Images, Place, Record, decode, unseal};
+use super::codec::{CodecError, Flushed, Images, Place, Record, decode, unseal};
 use super::dump::{DumpError, DumpReader};
 use super::seal::Seal;
 use crate::config::Rules;
@@ -36,6 +36,8 @@ pub(crate) struct Recovering<'a> {
     spaces: BTreeMap<Namespace, Held>,
     anchor: Anchor,
     latest: StoreTime,
+    risen: u64,
+    flush: u64,
 }
 
 /// What was there.
@@ -46,18 +48,26 @@ pub(crate) struct Recovery {
     pub(crate) anchor: Anchor,
     /// The last time that was written down at all.
     pub(crate) latest: StoreTime,
+    /// No number up to this one is given again to what has lost its own.
+    pub(crate) risen: u64,
+    /// The last flush that was begun.
+    pub(crate) flush: u64,
 }
+
+/// Entries by key.
+pub(crate) type Entries = HashMap<Key, Entry, foldhash::fast::RandomState>;
 
 /// A namespace as it was.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) rules: Rules,
-    pub(crate) entries: HashMap<Key, Entry>,
+    pub(crate) entries: Entries,
     pub(crate) revision: u64,
     /// All changes up to this one are in the snapshot, and what was flushed before is older than that.
     cut: u64,
-    /// Parts of a write that has not ended yet.
+    /// Parts of a write that has not ended yet, and of which flush they are.
     parts: Vec<(Key, u64, Option<Entry>)>,
+    flush: u64,
 }
 
 impl<'a> Recovering<'a> {
@@ -67,6 +77,8 @@ impl<'a> Recovering<'a> {
             spaces: BTreeMap::new(),
             anchor: Anchor::default(),
             latest: StoreTime::default(),
+            risen: 0,
+            flush: 0,
         }
     }
 
@@ -83,13 +95,20 @@ impl<'a> Recovering<'a> {
 
     pub(crate) fn take(&mut self, record: Record<'_>) -> Result<(), CodecError> {
         match record {
-            Record::Images(images) => self.images(images)?,
+            Record::Images(images) => self.images(0, images)?,
+            Record::Flushed(Flushed { flush, images }) => {
+                self.flush = self.flush.max(flush);
+                self.images(flush, images)?;
+            }
             Record::Define { namespace, rules } => {
                 self.spaces.entry(namespace).or_default().rules = rules.rules()?;
             }
             Record::Forget { namespace } => {
-                self.spaces.remove(&namespace);
+                let gone = self.spaces.remove(&namespace);
+                self.risen = self.risen.max(gone.map_or(0, |held| held.revision));
             }
+            // The last one counts: an orderly end says how far it really came.
+            Record::Risen { version } => self.risen = version,
             Record::Anchor(anchor) => {
                 self.latest = self.latest.max(anchor.time);
                 self.anchor = anchor;
@@ -99,7 +118,7 @@ impl<'a> Recovering<'a> {
         Ok(())
     }
 
-    fn images(&mut self, images: Images<'_>) -> Result<(), CodecError> {
+    fn images(&mut self, flush: u64, images: Images<'_>) -> Result<(), CodecError> {
         self.latest = self.latest.max(images.at);
         // Of a namespace that went nothing is left, not even what was under way.
         let Some(held) = self.spaces.get_mut(&images.namespace) else {
@@ -109,6 +128,11 @@ impl<'a> Recovering<'a> {
             held.cut = images.revision;
         } else if images.revision <= held.cut {
             return Ok(());
+        }
+        if held.flush != flush {
+            // What was begun before was cut short, and what it was of is older than this.
+            held.parts.clear();
+            held.flush = flush;
         }
         for image in images.all {
             let entry = image
@@ -130,6 +154,8 @@ impl<'a> Recovering<'a> {
             spaces: self.spaces,
             anchor: self.anchor,
             latest: self.latest,
+            risen: self.risen,
+            flush: self.flush,
         }
     }
 }
@@ -251,6 +277,50 @@ mod tests {
         take(&mut recovering, &Shown(&[("b", 2, true)], 2), true, false);
         take(&mut recovering, &Shown(&[("a", 3, true)], 4), false, false);
         assert_eq!(held(recovering), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    }
+
+    fn flush(recovering: &mut Recovering<'_>, flush: u64, Shown(shown, revision): &Shown, is_last: bool) {
+        let keys = shown.iter().map(|(key, version, _)| (Key::new(key).unwrap(), *version));
+        let entries: Vec<_> = keys.map(|(key, version)| (entry(&key, version), key)).collect();
+        let images = Images {
+            namespace: Namespace::new("n").unwrap(),
+            at: StoreTime::default(),
+            revision: *revision,
+            is_last,
+            is_cut: false,
+            all: entries
+                .iter()
+                .map(|(entry, key)| Image::of(key, entry.version(), Some(entry)))
+                .collect(),
+        };
+        recovering.take(Record::Flushed(Flushed { flush, images })).unwrap();
+    }
+
+    #[test]
+    fn a_flush_that_was_cut_short_is_no_part_of_the_next() {
+        let seal = Seal::none();
+        let mut recovering = begun(&seal);
+        flush(&mut recovering, 1, &Shown(&[("a", 2, true)], 4), true);
+        flush(&mut recovering, 2, &Shown(&[("a", 7, true)], 9), false);
+        flush(&mut recovering, 3, &Shown(&[("b", 5, true)], 6), false);
+        flush(&mut recovering, 3, &Shown(&[("c", 6, true)], 6), true);
+        let held_then = held(recovering);
+        assert_eq!(
+            held_then,
+            [("a".to_owned(), 2), ("b".to_owned(), 5), ("c".to_owned(), 6)]
+        );
+    }
+
+    #[test]
+    fn numbers_of_what_is_gone_are_remembered_and_an_orderly_end_says_how_far_they_came() {
+        let seal = Seal::none();
+        let mut recovering = begun(&seal);
+        recovering.take(Record::Risen { version: 1_000 }).unwrap();
+        recovering.take(Record::Risen { version: 7 }).unwrap();
+        take(&mut recovering, &Shown(&[("a", 9, true)], 9), true, false);
+        let namespace = Namespace::new("n").unwrap();
+        recovering.take(Record::Forget { namespace }).unwrap();
+        assert_eq!(recovering.end().risen, 9);
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub enum SealError {
     /// No key, where one is needed.
     #[error("the store is sealed, and no key was given; give the one it was sealed with")]
     NoKey,
+    /// It has no seal, where all must have one.
+    #[error(
+        "the store is sealed and this is not sealed, so whoever has no key may have put it there; open the store as it was without its key, export it, and import that into a sealed one"
+    )]
+    Unsealed,
     /// It is of another key, or was tampered with.
     #[error(
         "the key is not the one the store was sealed with, or what it sealed was changed; give the right key, or restore a backup"
@@ -109,6 +114,11 @@ impl Seal {
 
     pub(crate) fn with(secret: &Secret) -> Self {
         Self(Some(XChaCha20Poly1305::new(&CipherKey::from(*secret.0))))
+    }
+
+    /// Whether there is a key, so that nothing is believed without its seal.
+    pub(crate) const fn has_key(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Seals, or leaves as it is where there is no key.

@@ -12,6 +12,7 @@ use crate::clocks;
 use crate::disk::{Dump, DumpError, DumpReader, Recovering, Recovery, Seal};
 use crate::error::Error;
 use crate::name::Namespace;
+use crate::space::cut_together;
 use crate::store::Store;
 use crate::time::Anchor;
 
@@ -61,17 +62,16 @@ pub struct RestoreReport {
     pub namespaces: BTreeMap<Namespace, Exported>,
 }
 
-/// Writes all namespaces to a file, syncs it, and reads it again.
+/// Writes all namespaces to a file, as of one instant of them all, syncs it, and reads it again.
 pub(crate) fn back_up(store: &Store, mut file: &File, seal: &Seal) -> Result<BackedUp, ExchangeError> {
+    let cuts = cut_together(&store.spaces());
     let anchor = Anchor {
         time: store.clock().now(),
         reading: clocks::reading(),
     };
     let mut to = BufWriter::new(file);
     let mut dump = Dump::begin(&mut to, seal, anchor.clone())?;
-    for space in store.spaces() {
-        dump.space(&space, &anchor)?;
-    }
+    cuts.into_iter().try_for_each(|cut| dump.cut(cut, &anchor))?;
     let entries = dump.end()?;
     drop(to);
     file.sync_all()?;
@@ -100,7 +100,7 @@ impl Restoring {
         is_dry: bool,
     ) -> Result<RestoreReport, ExchangeError> {
         let mut report = RestoreReport::default();
-        let then = self.0.anchor.time;
+        let then = self.0.anchor;
         for (name, held) in self.0.spaces {
             let is_new = client.store().space(name.as_str()).is_err();
             if is_new {
@@ -120,7 +120,7 @@ impl Restoring {
             let mut entries: Vec<_> = held.entries.into_iter().collect();
             entries.sort_by_key(|(_, entry)| entry.version());
             for (key, entry) in entries {
-                let incoming = Incoming::of(key, &entry, then);
+                let incoming = Incoming::of(key, &entry, &then, client.store().clock());
                 placing.take(incoming.map_or_else(|| Err(()), Ok)).await?;
             }
             report.namespaces.insert(name, placing.end().await?);

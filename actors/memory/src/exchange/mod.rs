@@ -6,37 +6,44 @@
 //! ```
 //!
 //! Times are milliseconds since the Unix epoch, `expires_in` milliseconds from now. What comes in is written as anybody
-//! writes: it gets a version of its own, and belongs to whoever brings it in.
+//! writes: it gets a version of its own, and belongs to whoever brings it in. The runtime alone is believed whose it was,
+//! and since when it is there.
 
 pub(crate) mod backup;
+mod placing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use backup::ExchangeError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use placing::Placing;
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Client, Drawer};
+use crate::client::{Client, blocking};
 use crate::config::BATCH_MAX;
 use crate::entry::{Entry, Labels};
+use crate::error::Error;
 use crate::name::{Key, Namespace};
-use crate::op::{Lifetime, Op, Put};
+use crate::op::{Lifetime, Origin, Put};
 use crate::space::Space;
 use crate::store::Store;
-use crate::time::StoreTime;
+use crate::time::{Anchor, Clock, StoreTime};
 use crate::value::Value;
 
-/// So many bytes of values are written at once.
-const BATCH_BYTES: usize = 512 << 10;
+/// So many lines are read at once, of so many bytes or little more.
+const LINES_AT_ONCE: usize = 256;
+const LINES_BYTES: usize = 4 << 20;
 
-/// How many names are tried for an entry that makes way.
-const NAMES_MAX: u32 = 1_000;
+/// The longest line; what it says is larger than any value.
+const LINE_MAX: usize = 64 << 20;
 
 /// What becomes of an entry whose key is taken.
+///
+/// Whatever is chosen: what somebody else writes while entries come in is newer than these, and is not overwritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflicts {
@@ -65,12 +72,14 @@ pub struct Exported {
     pub skipped: u64,
     /// Left out, because their time was over.
     pub expired: u64,
+    /// Left out, because somebody wrote under their key meanwhile.
+    pub newer: u64,
 }
 
-/// An entry as a line.
-#[derive(Debug, Serialize, Deserialize)]
+/// An entry as a line of JSON, as it is exported and imported, and shown to programs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+pub struct Line {
     key: Key,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     json: Option<serde_json::Value>,
@@ -90,37 +99,55 @@ struct Line {
     updated: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
 }
 
 /// An entry that is to be taken up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Incoming {
     key: Key,
     value: Value,
     labels: Labels,
     lifetime: Lifetime,
+    origin: Origin,
 }
 
 impl Incoming {
     /// As a backup of `then` had it; nothing where its time was over then.
-    pub(crate) fn of(key: Key, entry: &Entry, then: StoreTime) -> Option<Self> {
-        let lifetime = match entry.left(then) {
+    pub(crate) fn of(key: Key, entry: &Entry, then: &Anchor, clock: &Clock) -> Option<Self> {
+        let lifetime = match entry.left(then.time) {
             None => Lifetime::Forever,
             Some(Duration::ZERO) => return None,
             Some(left) => Lifetime::For(left),
         };
+        // Each store has a time of its own; the wall clock is what they share.
+        let wall = |time: StoreTime| UNIX_EPOCH + Duration::from_millis(then.reading.wall) - then.time.since(time);
         Some(Self {
             key,
             value: entry.value().clone(),
             labels: entry.labels().clone(),
             lifetime,
+            origin: Origin {
+                owner: Some(entry.owner_shared()),
+                created: Some(clock.time_of(wall(entry.created()))),
+                updated: Some(clock.time_of(wall(entry.updated()))),
+            },
         })
+    }
+
+    fn put(self) -> Put {
+        Put {
+            labels: self.labels,
+            origin: Some(Box::new(self.origin)),
+            ..Put::new(self.key, self.value).lasting(self.lifetime)
+        }
     }
 }
 
 impl Line {
-    fn of(key: Key, entry: &Entry, store: &Store, now: StoreTime) -> Self {
-        let clock = store.clock();
+    /// An entry as it is shown, by this clock.
+    pub fn of(key: Key, entry: &Entry, clock: &Clock) -> Self {
         let wall = |time| {
             let since = clock.wall(time).duration_since(UNIX_EPOCH).unwrap_or_default();
             u64::try_from(since.as_millis()).ok()
@@ -138,12 +165,34 @@ impl Line {
             owner: Some(entry.owner_shared()),
             created: wall(entry.created()),
             updated: wall(entry.updated()),
-            expires_in: entry.left(now).and_then(|left| u64::try_from(left.as_millis()).ok()),
+            expires_in: entry
+                .left(clock.now())
+                .and_then(|left| u64::try_from(left.as_millis()).ok()),
+            version: Some(entry.version()),
         }
     }
 
+    /// What is to be written where somebody writes such a line; whose it was, since when and at which version counts for
+    /// nothing. An entry lasts as it says, and where it says nothing as its namespace says.
+    pub fn put(self, clock: &Clock) -> Result<Put, Error> {
+        let lifetime = self.expires_in.map_or(Lifetime::Default, |millis| {
+            Lifetime::For(Duration::from_millis(millis.max(1)))
+        });
+        let line = Self {
+            expires_in: None,
+            ..self
+        };
+        let incoming = line.incoming(clock).map_err(|fault| Error::NotJson { fault })?;
+        let put = incoming.map(Incoming::put);
+        let mut put = put.ok_or_else(|| Error::NotJson {
+            fault: "its time is over".to_owned(),
+        })?;
+        put.origin = None;
+        Ok(put.lasting(lifetime))
+    }
+
     /// `None` where its time is over.
-    fn incoming(self) -> Result<Option<Incoming>, String> {
+    fn incoming(self, clock: &Clock) -> Result<Option<Incoming>, String> {
         let value = match (&self.json, &self.base64) {
             (Some(json), None) => Value::json(json),
             (None, Some(text)) => Value::bytes(STANDARD.decode(text).map_err(|fault| fault.to_string())?),
@@ -155,7 +204,13 @@ impl Line {
             Some(0) => return Ok(None),
             Some(millis) => Lifetime::For(Duration::from_millis(millis)),
         };
+        let time = |millis| clock.time_of(UNIX_EPOCH + Duration::from_millis(millis));
         Ok(Some(Incoming {
+            origin: Origin {
+                owner: self.owner,
+                created: self.created.map(time),
+                updated: self.updated.map(time),
+            },
             key: self.key,
             value,
             labels: Labels {
@@ -183,7 +238,7 @@ pub(crate) fn export(space: &Space, store: &Store, mut to: impl std::io::Write) 
             let Some(entry) = space.peek(key.as_str()).filter(|entry| !entry.has_expired(now)) else {
                 continue;
             };
-            let line = Line::of(key, &entry, store, now);
+            let line = Line::of(key, &entry, store.clock());
             serde_json::to_writer(&mut to, &line).map_err(std::io::Error::from)?;
             to.write_all(b"\n")?;
             count += 1;
@@ -195,140 +250,53 @@ pub(crate) fn export(space: &Space, store: &Store, mut to: impl std::io::Write) 
 pub(crate) async fn import(
     client: &Client,
     namespace: &Namespace,
-    from: impl BufRead,
+    from: impl BufRead + Send + 'static,
     conflicts: Conflicts,
     is_dry: bool,
 ) -> Result<Exported, ExchangeError> {
     let mut placing = Placing::new(client, namespace, conflicts, is_dry)?;
-    for (number, line) in (1..).zip(from.lines()) {
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
+    let (mut from, mut number) = (from, 0);
+    loop {
+        let (rest, lines) = blocking(move || read_lines(from)).await?;
+        from = rest;
+        if lines.is_empty() {
+            return placing.end().await;
         }
-        let fault = |fault: String| ExchangeError::Line { number, fault };
-        let line: Line = serde_json::from_str(&line).map_err(|why| fault(why.to_string()))?;
-        let incoming = line.incoming().map_err(fault)?;
-        placing.take(incoming.ok_or(())).await?;
+        for line in lines {
+            number += 1;
+            let fault = |fault: String| ExchangeError::Line { number, fault };
+            let line = line.map_err(fault)?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let line: Line = serde_json::from_str(&line).map_err(|why| fault(why.to_string()))?;
+            let incoming = line.incoming(client.store().clock()).map_err(fault)?;
+            placing.take(incoming.ok_or(())).await?;
+        }
     }
-    placing.end().await
 }
 
-/// Entries on their way into a namespace.
-pub(crate) struct Placing {
-    drawer: Drawer,
-    conflicts: Conflicts,
-    is_dry: bool,
-    ops: Vec<Op>,
-    bytes: usize,
-    /// Keys that are taken by what was placed and is not there yet, or never will be in a dry run.
-    taken: BTreeMap<Key, (Value, Labels)>,
-    report: Exported,
-}
+/// A line, or what is wrong with it.
+type Read = Result<String, String>;
 
-impl Placing {
-    pub(crate) fn new(
-        client: &Client,
-        namespace: &Namespace,
-        conflicts: Conflicts,
-        is_dry: bool,
-    ) -> Result<Self, ExchangeError> {
-        Ok(Self {
-            drawer: client.open(namespace.as_str())?,
-            conflicts,
-            is_dry,
-            ops: Vec::new(),
-            bytes: 0,
-            taken: BTreeMap::new(),
-            report: Exported::default(),
-        })
-    }
-
-    /// The next entry, or one whose time was over.
-    pub(crate) async fn take(&mut self, incoming: Result<Incoming, ()>) -> Result<(), ExchangeError> {
-        let Ok(incoming) = incoming else {
-            self.report.expired += 1;
-            return Ok(());
-        };
-        let there = self.there(&incoming.key)?;
-        let placed = match (there, self.conflicts) {
-            (None, _) => {
-                self.report.written += 1;
-                incoming
-            }
-            (Some(_), Conflicts::Overwrite) => {
-                self.report.overwritten += 1;
-                incoming
-            }
-            (Some(_), Conflicts::Skip) => {
-                self.report.skipped += 1;
-                return Ok(());
-            }
-            (Some(there), Conflicts::Merge) => {
-                self.report.merged += 1;
-                merged(incoming, there)
-            }
-            (Some(_), Conflicts::Rename) => {
-                self.report.renamed += 1;
-                let key = self.free(&incoming.key)?;
-                Incoming { key, ..incoming }
-            }
-        };
-        self.place(placed).await
-    }
-
-    fn there(&self, key: &Key) -> Result<Option<(Value, Labels)>, ExchangeError> {
-        if let Some(taken) = self.taken.get(key) {
-            return Ok(Some(taken.clone()));
+/// The next lines, and what is behind them; none at the end.
+fn read_lines<R: BufRead>(mut from: R) -> Result<(R, Vec<Read>), ExchangeError> {
+    let mut lines = Vec::new();
+    let mut bytes = 0;
+    while lines.len() < LINES_AT_ONCE && bytes < LINES_BYTES {
+        let mut line = Vec::new();
+        let read = (&mut from).take(LINE_MAX as u64 + 1).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            break;
         }
-        let entry = self.drawer.get(key.as_str())?;
-        Ok(entry.map(|entry| (entry.value().clone(), entry.labels().clone())))
-    }
-
-    fn free(&self, key: &Key) -> Result<Key, ExchangeError> {
-        for number in 1..NAMES_MAX {
-            let other = Key::new(&format!("{key}~{number}"))?;
-            if self.there(&other)?.is_none() {
-                return Ok(other);
-            }
+        bytes += read;
+        if read > LINE_MAX {
+            lines.push(Err(format!("it is longer than {LINE_MAX} bytes")));
+            break;
         }
-        Err(ExchangeError::Store(crate::error::Error::Key {
-            key: key.to_string(),
-            fault: "a thousand others have made way for it",
-        }))
+        lines.push(String::from_utf8(line).map_err(|fault| fault.to_string()));
     }
-
-    async fn place(&mut self, incoming: Incoming) -> Result<(), ExchangeError> {
-        self.bytes += incoming.value.len();
-        self.taken
-            .insert(incoming.key.clone(), (incoming.value.clone(), incoming.labels.clone()));
-        self.ops.push(Op::Put(Put {
-            key: incoming.key,
-            value: incoming.value,
-            labels: incoming.labels,
-            lifetime: incoming.lifetime,
-            wanted: None,
-        }));
-        if self.ops.len() >= BATCH_MAX || self.bytes >= BATCH_BYTES {
-            self.write().await?;
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self) -> Result<(), ExchangeError> {
-        let ops = std::mem::take(&mut self.ops);
-        self.bytes = 0;
-        if !self.is_dry && !ops.is_empty() {
-            self.drawer.batch(ops).await?;
-            self.taken.clear();
-        }
-        Ok(())
-    }
-
-    /// What became of all of them.
-    pub(crate) async fn end(mut self) -> Result<Exported, ExchangeError> {
-        self.write().await?;
-        Ok(self.report)
-    }
+    Ok((from, lines))
 }
 
 fn merged(incoming: Incoming, (value, mut labels): (Value, Labels)) -> Incoming {

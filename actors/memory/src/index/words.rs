@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::value::Value;
+
 /// The longest word that is found, in bytes.
 pub(crate) const WORD_LENGTH_MAX: usize = 64;
 
@@ -32,6 +34,13 @@ impl Words {
         let mut words = Self::default();
         words.add(text);
         words
+    }
+
+    /// Whether all of them are in a value.
+    pub(crate) fn are_in(&self, value: &Value) -> bool {
+        let Value::Json(json) = value else { return false };
+        let there = Self::of_json(json.as_str());
+        self.all.iter().all(|word| there.all.contains(word))
     }
 
     fn add(&mut self, text: &str) {

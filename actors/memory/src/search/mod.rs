@@ -8,7 +8,7 @@ mod query;
 #[cfg(test)]
 mod scan_test;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use query::{Group, Query, Sort};
@@ -18,7 +18,7 @@ use crate::entry::Entry;
 use crate::index::{Terms, Words};
 use crate::name::{Key, Namespace};
 use crate::space::Space;
-use crate::time::Clock;
+use crate::time::{Clock, StoreTime};
 
 /// So many keys are taken at a time.
 const PAGE: usize = 1_024;
@@ -84,11 +84,14 @@ pub struct Cuts {
     pub by_word: bool,
 }
 
+/// Keys that were found in a namespace already.
+type Seen = HashSet<Key, foldhash::fast::RandomState>;
+
 /// A search at work.
 pub(crate) struct Search<'a> {
     query: &'a Query,
     words: Option<Words>,
-    clock: &'a Clock,
+    now: StoreTime,
     hits: Vec<Hit>,
     groups: BTreeMap<String, (u64, u64)>,
     found: Found,
@@ -99,7 +102,7 @@ impl<'a> Search<'a> {
         Self {
             words: query.words(),
             query,
-            clock,
+            now: clock.now(),
             hits: Vec::new(),
             groups: BTreeMap::new(),
             found: Found::default(),
@@ -112,7 +115,7 @@ impl<'a> Search<'a> {
         self.query.tags.iter().for_each(|tag| terms.tag(tag));
         self.query.kind.iter().for_each(|kind| terms.kind(kind));
         if let Some(words) = &self.words {
-            let (has_words, unindexed) = space.cut();
+            let (has_words, unindexed) = space.words_found();
             if !has_words {
                 self.found.cuts.without_words += 1;
                 return;
@@ -132,7 +135,7 @@ impl<'a> Search<'a> {
     }
 
     fn by_terms(&mut self, space: &Space, terms: &Terms, owner: Option<&str>) {
-        let (mut from, mut examined) = (Some(0), 0);
+        let (mut from, mut examined, mut seen) = (Some(0), 0, Seen::default());
         while let Some(version) = from {
             let some = space.candidates(terms, version);
             for (key, version) in some.documents {
@@ -141,12 +144,19 @@ impl<'a> Search<'a> {
                     return;
                 }
                 examined += 1;
-                // Of a later version its own document tells, which comes later in the index.
-                if let Some(entry) = space.peek(key.as_str()).filter(|entry| entry.version() == version) {
-                    self.consider(space, key, entry, owner);
-                }
+                self.look_at(space, key, version, owner, &mut seen);
             }
             from = some.next;
+        }
+    }
+
+    /// An entry of which the index knew a version a moment ago. Where it is another by now, that one is held against the
+    /// words, since the index may tell of it before, behind, or not at all.
+    fn look_at(&mut self, space: &Space, key: Key, version: u64, owner: Option<&str>, seen: &mut Seen) {
+        let Some(entry) = space.peek(key.as_str()) else { return };
+        let is_it = entry.version() == version || self.words.as_ref().is_none_or(|words| words.are_in(entry.value()));
+        if is_it && !seen.contains(&key) && self.consider(space, key.clone(), entry, owner) {
+            seen.insert(key);
         }
     }
 
@@ -172,11 +182,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn consider(&mut self, space: &Space, key: Key, entry: Arc<Entry>, owner: Option<&str>) {
+    /// Tells whether it is found.
+    fn consider(&mut self, space: &Space, key: Key, entry: Arc<Entry>, owner: Option<&str>) -> bool {
+        if owner.is_some_and(|owner| owner != entry.owner()) {
+            return false;
+        }
         self.found.examined += 1;
-        let is_seen = owner.is_none_or(|owner| owner == entry.owner());
-        if !is_seen || entry.has_expired(self.clock.now()) || !self.query.fits(&key, &entry) {
-            return;
+        if entry.has_expired(self.now) || !self.query.fits(&key, &entry) {
+            return false;
         }
         self.found.matched += 1;
         self.group(space, &key, &entry);
@@ -186,6 +199,7 @@ impl<'a> Search<'a> {
         if self.hits.len() >= shown.saturating_mul(2).max(PAGE) {
             self.keep(shown);
         }
+        true
     }
 
     fn group(&mut self, space: &Space, key: &Key, entry: &Entry) {

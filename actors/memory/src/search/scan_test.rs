@@ -9,7 +9,9 @@ use serde_json::json;
 use super::*;
 use crate::access::Identity;
 use crate::config::Rules;
-use crate::op::{Op, Put, Write};
+use crate::entry::{Labels, Parts};
+use crate::op::{Op, Put};
+use crate::space::Ground;
 use crate::time::StoreTime;
 use crate::value::Value;
 
@@ -70,7 +72,7 @@ fn spaces(steps: &[Step], clock: &Clock) -> Vec<Space> {
     let names = ["one", "two"].map(|name| Namespace::new(name).unwrap());
     let spaces: Vec<Space> = names
         .into_iter()
-        .map(|name| Space::new(name, &Rules::default(), Arc::default()))
+        .map(|name| Space::new(name, &Rules::default(), Ground::default()))
         .collect();
     for (key, owner, words, tag, kind, is_deleted) in steps {
         clock.set(clock.now() + Duration::from_millis(1));
@@ -88,9 +90,7 @@ fn spaces(steps: &[Step], clock: &Clock) -> Vec<Space> {
             is_system: true,
             ..Identity::agent(&format!("a/{owner}"))
         };
-        spaces[usize::from(key % 2)]
-            .write(&Write { by, ops: vec![op] }, clock)
-            .unwrap();
+        spaces[usize::from(key % 2)].write_one(&by, &op, clock.now()).unwrap();
     }
     spaces
 }
@@ -226,4 +226,65 @@ fn a_search_with_an_owner_shows_nothing_of_others() {
         let found = search.end();
         assert!(found.matched == 10 && found.hits.iter().all(|hit| hit.entry.owner() == "a/1"));
     }
+}
+
+#[test]
+fn an_entry_that_changes_while_a_search_goes_on_is_found_once() {
+    let clock = Clock::by_hand();
+    let space = &spaces(&[(0, 0, vec![0], Some(0), None, false)], &clock)[0];
+    let query = Query {
+        text: Some("red".to_owned()),
+        tags: vec!["hot".to_owned()],
+        ..Query::default()
+    };
+    let (mut search, mut seen) = (Search::new(&query, &clock), Seen::default());
+    let mut terms = Terms::default();
+    terms.words(&Words::of("red"));
+    let known = space.candidates(&terms, 0).documents.pop().unwrap();
+    let write = |text: &str| {
+        let put = Put::new(known.0.clone(), Value::json(&json!({ "a": [text] }))).tag("hot");
+        space
+            .write_one(&Identity::system(), &Op::Put(put), clock.now())
+            .unwrap();
+    };
+    write("still red");
+    search.look_at(space, known.0.clone(), known.1, None, &mut seen);
+    let later = space.candidates(&terms, 0).documents.pop().unwrap();
+    assert!(later.1 > known.1);
+    search.look_at(space, later.0, later.1, None, &mut seen);
+    assert_eq!(search.end().matched, 1);
+    write("blue now");
+    let mut search = Search::new(&query, &clock);
+    search.look_at(space, known.0.clone(), known.1, None, &mut Seen::default());
+    assert_eq!(search.end().matched, 0);
+}
+
+#[test]
+fn all_that_comes_from_disk_is_found_however_it_lay_there() {
+    let clock = Clock::by_hand();
+    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+    let stored = (1..=9_000_u64).map(|version| {
+        let key = Key::new(&format!("k{}", (version * 7_919) % 9_000)).unwrap();
+        let parts = Parts {
+            value: Value::json(&json!({ "a": "red" })),
+            labels: Labels::default(),
+            owner: "a/b".into(),
+            version,
+            born: version,
+            created: StoreTime::default(),
+            updated: StoreTime::default(),
+            accessed: StoreTime::default(),
+            expires: None,
+        };
+        let entry = Entry::new(&key, parts);
+        (key, entry)
+    });
+    space.load(stored.collect(), 9_000);
+    let query = Query {
+        text: Some("red".to_owned()),
+        ..Query::default()
+    };
+    let mut search = Search::new(&query, &clock);
+    search.look_in(&space, None);
+    assert_eq!(search.end().matched, 9_000);
 }

@@ -3,41 +3,70 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Ground;
 use super::order::Order;
 use super::staged::Staged;
 use crate::access::{Identity, Verb};
-use crate::config::Rules;
+use crate::config::{Durability, Rules};
 use crate::entry::{Entry, Labels, Parts};
 use crate::error::{Error, Unit, Wanted};
 use crate::name::{Key, Namespace};
-use crate::op::{Cause, Change, Done, Lifetime, Op, Put, Write};
+use crate::op::{Cause, Change, Done, Lifetime, Op, Origin, Put};
 use crate::time::StoreTime;
 use crate::value::Value;
 
 /// The step of the store's time.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// What is held under a key.
+pub(crate) type Held<'a> = &'a dyn Fn(&Key) -> Option<Arc<Entry>>;
+
 /// A decision in the making.
-pub(crate) struct Draft<'a, H> {
+pub(crate) struct Draft<'a> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) rules: &'a Rules,
+    pub(crate) ground: &'a Ground,
     /// What readers see.
-    pub(crate) held: H,
+    pub(crate) held: Held<'a>,
     pub(crate) order: &'a mut Order,
     pub(crate) staged: &'a mut Staged,
     pub(crate) now: StoreTime,
 }
 
-impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
+impl Draft<'_> {
     /// All operations of a write, or none.
-    pub(crate) fn write(&mut self, write: &Write) -> Result<Vec<Done>, Error> {
+    pub(crate) fn write(&mut self, by: &Identity, ops: &[Op]) -> Result<Vec<Done>, Error> {
+        self.whole(ops.len(), |draft| ops.iter().map(|op| draft.one(by, op)).collect())
+    }
+
+    /// The same of a single one.
+    pub(crate) fn write_one(&mut self, by: &Identity, op: &Op) -> Result<Done, Error> {
+        self.whole(1, |draft| draft.one(by, op))
+    }
+
+    fn whole<T>(&mut self, ops: usize, decide: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.may_number(ops)?;
         let (kept, revision) = (self.staged.len(), self.order.revision);
-        let done: Result<Vec<Done>, Error> = write.ops.iter().map(|op| self.one(&write.by, op)).collect();
+        let done = decide(self);
         if done.is_err() {
             self.staged.take_back(kept, self.order);
             self.order.revision = revision;
         }
         done
+    }
+
+    /// What of its own numbers the disk does not know needs a promise.
+    fn may_number(&self, ops: usize) -> Result<(), Error> {
+        let is_known = self.rules.durability == Durability::Journal;
+        if is_known || self.order.revision.saturating_add(ops as u64) < self.ground.numbers.promised() {
+            return Ok(());
+        }
+        Err(Error::Disk {
+            namespace: self.namespace.clone(),
+            fault:
+                "no more versions may be given before the disk takes a promise of more; see why it is not written to"
+                    .to_owned(),
+        })
     }
 
     fn one(&mut self, by: &Identity, op: &Op) -> Result<Done, Error> {
@@ -49,6 +78,10 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
             Verb::Write
         };
         self.admit(by, verb, before.as_deref())?;
+        if matches!(op, Op::Increment(..)) && before.is_some() {
+            // It tells what it came to, and so what there was.
+            self.admit(by, Verb::Read, before.as_deref())?;
+        }
         match op {
             Op::Put(put) => self.put(by, put, before),
             Op::Delete(key, wanted) => self.delete(key, *wanted, before),
@@ -96,6 +129,7 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
             value: put.value.clone(),
             labels: put.labels.clone(),
             expires: self.expiry(put.lifetime),
+            origin: put.origin.as_deref().filter(|_| by.is_system),
         };
         self.replace(by, &put.key, fresh, before)
     }
@@ -125,7 +159,12 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
             None => (Labels::default(), self.expiry(Lifetime::Default)),
         };
         let value = Value::number(number);
-        let fresh = Fresh { value, labels, expires };
+        let fresh = Fresh {
+            value,
+            labels,
+            expires,
+            origin: None,
+        };
         let done = self.replace(by, key, fresh, before)?;
         Ok(Done {
             number: Some(number),
@@ -177,30 +216,31 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
         time.map(|time| self.now + time)
     }
 
-    fn replace(&mut self, by: &Identity, key: &Key, fresh: Fresh, before: Option<Arc<Entry>>) -> Result<Done, Error> {
-        let Fresh { value, labels, expires } = fresh;
-        let limit = self.rules.quota.value_bytes;
-        if value.len() as u64 > limit {
-            return Err(Error::TooLarge {
-                namespace: self.namespace.clone(),
-                key: key.clone(),
-                size: value.len() as u64,
-                limit,
-            });
-        }
+    fn replace(
+        &mut self,
+        by: &Identity,
+        key: &Key,
+        fresh: Fresh<'_>,
+        before: Option<Arc<Entry>>,
+    ) -> Result<Done, Error> {
+        let owner = before.as_ref().map(|entry| entry.owner_shared());
         let mut parts = Parts {
-            value,
-            labels,
-            owner: before
-                .as_ref()
-                .map_or_else(|| Arc::clone(&by.who), |entry| entry.owner_shared()),
+            value: fresh.value,
+            labels: fresh.labels,
+            owner: owner.unwrap_or_else(|| Arc::clone(&by.who)),
             version: 0,
             born: before.as_ref().map_or(0, |entry| entry.born()),
             created: before.as_ref().map_or(self.now, |entry| entry.created()),
             updated: self.now,
             accessed: self.now,
-            expires,
+            expires: fresh.expires,
         };
+        if let Some(origin) = fresh.origin {
+            parts.owner = origin.owner.clone().unwrap_or(parts.owner);
+            parts.created = origin.created.unwrap_or(parts.created);
+            parts.updated = origin.updated.unwrap_or(parts.updated);
+        }
+        self.may_hold(key, &parts)?;
         self.make_room(key, &parts, before.as_deref())?;
         parts.version = self.order.revision + 1;
         if before.is_none() {
@@ -219,63 +259,96 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
         })
     }
 
+    /// Whether an entry is no larger than any may be here; of one that goes to disk, labels count too.
+    fn may_hold(&self, key: &Key, parts: &Parts) -> Result<(), Error> {
+        let (mut size, mut limit) = (parts.value.len() as u64, self.rules.quota.value_bytes);
+        let goes_to_disk = self.rules.durability != Durability::Memory;
+        if goes_to_disk && Entry::sized(key, parts) > self.ground.entry_bytes_max {
+            (size, limit) = (Entry::sized(key, parts), self.ground.entry_bytes_max.min(limit));
+        }
+        if size <= limit {
+            return Ok(());
+        }
+        Err(Error::TooLarge {
+            namespace: self.namespace.clone(),
+            key: key.clone(),
+            size,
+            limit,
+        })
+    }
+
     /// Others go until what is to be written fits, where the namespace allows it.
     fn make_room(&mut self, key: &Key, parts: &Parts, before: Option<&Entry>) -> Result<(), Error> {
         let size = Entry::sized(key, parts);
         let bytes = signed(size) - signed(before.map_or(0, |entry| entry.size(key)));
         let entries = i64::from(before.is_none());
-        while let Some(fault) = self.lack(key, entries, bytes) {
-            if bytes <= 0 && entries <= 0 {
-                return Ok(()); // a quota that was lowered hinders nobody from writing less
-            }
-            if size > self.rules.quota.bytes {
-                return Err(fault);
-            }
-            let Some((victim, entry)) = self.victim(key) else {
-                return Err(fault);
+        if bytes <= 0 && entries <= 0 {
+            return Ok(()); // a quota that was lowered hinders nobody from writing less
+        }
+        while let Some(lack) = self.lack(entries, bytes) {
+            let victim = if size > self.rules.quota.bytes {
+                None
+            } else {
+                self.victim(Some(key))
+            };
+            let Some((victim, entry)) = victim else {
+                return Err(self.full(key, &lack));
             };
             self.stage(&victim, Cause::Evicted, Some(entry), None);
         }
         Ok(())
     }
 
-    fn lack(&self, key: &Key, entries: i64, bytes: i64) -> Option<Error> {
-        let quota = self.rules.quota;
-        let held = |count: u64, more: i64| u64::try_from(signed(count) + more).unwrap_or(0);
-        let has = held(self.order.keys.len() as u64, self.staged.entries);
-        let (unit, used, limit, needed) = if held(has, entries) > quota.entries {
-            (Unit::Entries, has, quota.entries, entries)
-        } else {
-            let used = held(self.order.bytes, self.staged.bytes);
-            if held(used, bytes) <= quota.bytes {
-                return None;
-            }
-            (Unit::Bytes, used, quota.bytes, bytes)
-        };
-        Some(Error::Full {
+    fn full(&self, key: &Key, lack: &Lack) -> Error {
+        Error::Full {
             namespace: self.namespace.clone(),
             key: key.clone(),
-            unit,
-            used,
-            limit,
-            needed: u64::try_from(needed).unwrap_or(0),
-        })
+            unit: lack.unit,
+            used: lack.used,
+            limit: lack.limit,
+            needed: u64::try_from(lack.needed).unwrap_or(0),
+        }
+    }
+
+    fn lack(&self, entries: i64, bytes: i64) -> Option<Lack> {
+        let (quota, (has, used)) = (self.rules.quota, self.order.used(self.staged));
+        let of = |unit, used: u64, limit, needed: i64| {
+            (used.saturating_add_signed(needed) > limit).then_some(Lack {
+                unit,
+                used,
+                limit,
+                needed,
+            })
+        };
+        of(Unit::Entries, has, quota.entries, entries).or_else(|| of(Unit::Bytes, used, quota.bytes, bytes))
+    }
+
+    /// Those go that a lower quota has no room for, at most so many; tells how many.
+    pub(crate) fn shrink(&mut self, most: usize) -> usize {
+        for count in 0..most {
+            let victim = self.lack(0, 0).and_then(|_| self.victim(None));
+            let Some((victim, entry)) = victim else { return count };
+            self.stage(&victim, Cause::Evicted, Some(entry), None);
+        }
+        most
     }
 
     /// Who makes room: nobody whose change is staged, and not who needs it.
-    fn victim(&mut self, key: &Key) -> Option<(Key, Arc<Entry>)> {
-        let (staged, held) = (&*self.staged, &self.held);
+    fn victim(&mut self, key: Option<&Key>) -> Option<(Key, Arc<Entry>)> {
+        let (staged, held) = (&*self.staged, self.held);
         let ranks = self.order.ranks.as_mut()?;
-        ranks.victim(held, |other| other == key || staged.get(other).is_some())
+        ranks.victim(held, |other| Some(other) == key || staged.get(other).is_some())
     }
 
     /// Those whose time has come, at most so many.
-    pub(crate) fn expire(&mut self, most: usize) {
+    pub(crate) fn expire(&mut self, most: usize) -> usize {
+        let before = self.staged.len();
         let due = self.order.due.range(..(self.now + SHORTEST, Key::lowest()));
         let due: Vec<Key> = due.take(most).map(|(_, key)| key.clone()).collect();
         for key in due {
             self.current(&key);
         }
+        self.staged.len() - before
     }
 
     /// Those that retention takes, unless they have changed since it looked.
@@ -302,10 +375,19 @@ impl<H: Fn(&Key) -> Option<Arc<Entry>>> Draft<'_, H> {
 }
 
 /// What is to be under a key.
-struct Fresh {
+struct Fresh<'a> {
     value: Value,
     labels: Labels,
     expires: Option<StoreTime>,
+    origin: Option<&'a Origin>,
+}
+
+/// What there is too little of.
+struct Lack {
+    unit: Unit,
+    used: u64,
+    limit: u64,
+    needed: i64,
 }
 
 fn signed(count: u64) -> i64 {

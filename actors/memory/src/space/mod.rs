@@ -12,61 +12,104 @@ mod draft;
 mod figures;
 #[cfg(test)]
 mod model_test;
+mod numbers;
 mod order;
 mod ranks;
+mod returning;
 #[cfg(test)]
 mod rules_test;
 mod staged;
 pub(crate) mod watch;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 use draft::Draft;
 pub(crate) use figures::Counts;
 pub use figures::Extent;
+pub(crate) use numbers::Numbers;
 use order::Order;
+pub(crate) use returning::{Cut, Flush, cut_together};
 pub(crate) use staged::Staged;
 use watch::{Scope, Watch, Watchers};
 
-use crate::config::{Durability, FullText, Rules, WATCHERS_MAX};
+use crate::access::Identity;
+use crate::config::{Durability, FullText, Rules, WATCH_CAPACITY_MAX, WATCHERS_MAX};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::index::{Candidates, Index, Terms};
 use crate::name::{Key, Namespace};
-use crate::op::{Cause, Change, Done, Write};
+use crate::op::{Change, Done, Op};
 use crate::time::{Clock, StoreTime};
 
+/// So many changes at once leave their room for the next.
+const SCRATCH_MAX: usize = 64;
+
 type Held = papaya::HashMap<Key, Arc<Entry>, foldhash::fast::RandomState>;
+
+/// What the namespaces of a store share.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) numbers: Arc<Numbers>,
+    /// The most bytes of an entry that goes to disk.
+    pub(crate) entry_bytes_max: u64,
+}
+
+impl Default for Ground {
+    fn default() -> Self {
+        Self {
+            counts: Arc::default(),
+            numbers: Arc::default(),
+            entry_bytes_max: u64::MAX,
+        }
+    }
+}
 
 /// One namespace.
 #[derive(Debug)]
 pub(crate) struct Space {
     name: Namespace,
+    durability: Durability,
     rules: ArcSwap<Rules>,
     held: Held,
     order: Mutex<Order>,
     index: RwLock<Index>,
-    counts: Arc<Counts>,
+    ground: Ground,
+    /// The namespace is none any more.
+    is_gone: AtomicBool,
 }
 
 impl Space {
-    pub(crate) fn new(name: Namespace, rules: &Rules, counts: Arc<Counts>) -> Self {
-        let space = Self {
-            name,
-            index: RwLock::new(index(rules)),
-            rules: ArcSwap::from_pointee(rules.clone()),
-            held: Held::default(),
-            order: Mutex::default(),
-            counts,
+    pub(crate) fn new(name: Namespace, rules: &Rules, ground: Ground) -> Self {
+        let shared = Arc::new(rules.clone());
+        let begin = ground.numbers.floor();
+        let mut order = Order {
+            rules: Arc::clone(&shared),
+            revision: begin,
+            published: begin,
+            unflushed: (rules.durability == Durability::Relaxed).then(HashSet::default),
+            ..Order::default()
         };
-        let mut order = space.order();
-        order.unflushed = (rules.durability == Durability::Relaxed).then(HashSet::new);
-        order.evict_by(rules.eviction, Vec::new());
-        drop(order);
-        space
+        order.evict_by(rules.eviction, Vec::new);
+        Self {
+            name,
+            durability: rules.durability,
+            index: RwLock::new(index(rules)),
+            rules: ArcSwap::new(shared),
+            held: Held::default(),
+            order: Mutex::new(order),
+            ground,
+            is_gone: AtomicBool::new(false),
+        }
+    }
+
+    /// How safe its entries are, for its whole life.
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
     }
 
     pub(crate) fn name(&self) -> &Namespace {
@@ -81,25 +124,39 @@ impl Space {
         look(&self.rules.load())
     }
 
+    /// Whether all that is in it may be seen by `who`, and so how much there is.
+    pub(crate) fn is_open_to(&self, who: &Identity) -> bool {
+        self.with_rules(|rules| rules.access.read.admits(who, &rules.belonging, None))
+    }
+
     fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is no such namespace any more, which everybody is told who still has it in hand.
+    pub(crate) fn is_there(&self) -> Result<(), Error> {
+        if !self.is_gone.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Error::NoSuchNamespace {
+            namespace: self.name.as_str().to_owned(),
+        })
+    }
+
     fn living(&self) -> Result<MutexGuard<'_, Order>, Error> {
         let order = self.order();
-        if order.is_gone {
-            return Err(Error::NoSuchNamespace {
-                namespace: self.name.as_str().to_owned(),
-            });
-        }
+        self.is_there()?;
         Ok(order)
     }
 
-    /// It is gone: nobody writes to it or watches it any more.
-    pub(crate) fn end(&self) {
+    /// It is gone: nobody reads it, writes to it or watches it any more. Tells how far its numbers came.
+    pub(crate) fn end(&self) -> u64 {
         let mut order = self.order();
-        order.is_gone = true;
-        order.watchers = Watchers::default();
+        self.is_gone.store(true, Ordering::Release);
+        order.end();
+        self.held.pin().clear();
+        *self.index_mut() = Index::new(false, 0);
+        order.revision
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {
@@ -119,13 +176,18 @@ impl Space {
                 namespace: self.name.clone(),
             });
         }
+        if before.access.read != rules.access.read || before.belonging != rules.belonging {
+            // Who watches was let in by the rules of before.
+            order.watchers = Watchers::default();
+        }
         if before.eviction != rules.eviction {
-            order.evict_by(rules.eviction, self.all());
+            order.evict_by(rules.eviction, || self.all());
         }
         if before.full_text != rules.full_text || before.quota.bytes != rules.quota.bytes {
             *self.index_mut() = self.indexed(&rules);
         }
-        self.rules.store(Arc::new(rules));
+        order.rules = Arc::new(rules);
+        self.rules.store(Arc::clone(&order.rules));
         Ok(())
     }
 
@@ -163,32 +225,35 @@ impl Space {
     }
 
     /// Decides and publishes at once: for namespaces whose writes wait for no disk.
-    pub(crate) fn write(&self, write: &Write, clock: &Clock) -> Result<Vec<Done>, Error> {
-        let mut order = self.living()?;
-        let mut staged = Staged::default();
-        let done = self.draft(&mut order, &mut staged, clock.now()).write(write)?;
-        self.publish_in(&mut order, staged.into_changes());
-        Ok(done)
+    pub(crate) fn write(&self, by: &Identity, ops: &[Op], now: StoreTime) -> Result<Vec<Done>, Error> {
+        self.at_once(self.living()?, now, |draft| draft.write(by, ops))
+    }
+
+    /// The same with a single operation.
+    pub(crate) fn write_one(&self, by: &Identity, op: &Op, now: StoreTime) -> Result<Done, Error> {
+        self.at_once(self.living()?, now, |draft| draft.write_one(by, op))
     }
 
     /// Decides, for a journal to be asked before anybody sees it.
-    pub(crate) fn stage(&self, write: &Write, staged: &mut Staged, now: StoreTime) -> Result<Vec<Done>, Error> {
-        self.draft(&mut *self.living()?, staged, now).write(write)
+    pub(crate) fn stage(
+        &self,
+        by: &Identity,
+        ops: &[Op],
+        staged: &mut Staged,
+        now: StoreTime,
+    ) -> Result<Vec<Done>, Error> {
+        let mut order = self.living()?;
+        self.decide(&mut order, staged, now, |draft| draft.write(by, ops))
     }
 
     /// Takes away those whose time has come, at most so many; returns whether that was all.
     pub(crate) fn expire(&self, now: StoreTime, most: usize) -> bool {
-        let mut order = self.order();
-        let mut staged = Staged::default();
-        self.draft(&mut order, &mut staged, now).expire(most);
-        let count = staged.len();
-        self.publish_in(&mut order, staged.into_changes());
-        count < most
+        self.at_once(self.order(), now, |draft| draft.expire(most)) < most
     }
 
     /// The same, staged.
     pub(crate) fn stage_expiry(&self, staged: &mut Staged, now: StoreTime, most: usize) {
-        self.draft(&mut self.order(), staged, now).expire(most);
+        self.decide(&mut self.order(), staged, now, |draft| draft.expire(most));
     }
 
     /// Whether anything is due.
@@ -198,31 +263,64 @@ impl Space {
 
     /// Takes away what retention chose, unless it changed meanwhile.
     pub(crate) fn retain(&self, taken: &[(Key, u64)], now: StoreTime) {
-        let mut order = self.order();
-        let mut staged = Staged::default();
-        self.draft(&mut order, &mut staged, now).retain(taken);
-        self.publish_in(&mut order, staged.into_changes());
+        self.at_once(self.order(), now, |draft| draft.retain(taken));
     }
 
     /// The same, staged.
     pub(crate) fn stage_retention(&self, taken: &[(Key, u64)], staged: &mut Staged, now: StoreTime) {
-        self.draft(&mut self.order(), staged, now).retain(taken);
+        self.decide(&mut self.order(), staged, now, |draft| draft.retain(taken));
     }
 
-    fn draft<'a>(
-        &'a self,
-        order: &'a mut Order,
-        staged: &'a mut Staged,
+    /// Takes away those that a lower quota has no room for, at most so many; tells whether any went.
+    pub(crate) fn shrink(&self, now: StoreTime, most: usize) -> bool {
+        self.at_once(self.order(), now, |draft| draft.shrink(most)) > 0
+    }
+
+    /// The same, staged.
+    pub(crate) fn stage_shrinking(&self, staged: &mut Staged, now: StoreTime, most: usize) {
+        self.decide(&mut self.order(), staged, now, |draft| draft.shrink(most));
+    }
+
+    /// Whether there is more than its quota, and others may go for it.
+    pub(crate) fn is_beyond_quota(&self) -> bool {
+        let order = self.order();
+        let (quota, (entries, bytes)) = (order.rules.quota, order.used(&Staged::default()));
+        order.ranks.is_some() && (entries > quota.entries || bytes > quota.bytes)
+    }
+
+    fn at_once<T>(
+        &self,
+        mut order: MutexGuard<'_, Order>,
         now: StoreTime,
-    ) -> DraftOf<'a, impl Fn(&Key) -> Option<Arc<Entry>>> {
-        DraftOf {
-            rules: self.rules(),
+        decide: impl FnOnce(&mut Draft<'_>) -> T,
+    ) -> T {
+        let mut staged = std::mem::take(&mut order.scratch);
+        let decided = self.decide(&mut order, &mut staged, now, decide);
+        let is_small = staged.len() <= SCRATCH_MAX;
+        self.publish_in(&mut order, staged.drain());
+        if is_small {
+            order.scratch = staged;
+        }
+        decided
+    }
+
+    fn decide<T>(
+        &self,
+        order: &mut Order,
+        staged: &mut Staged,
+        now: StoreTime,
+        decide: impl FnOnce(&mut Draft<'_>) -> T,
+    ) -> T {
+        let (rules, held) = (Arc::clone(&order.rules), self.held.pin());
+        decide(&mut Draft {
             namespace: &self.name,
-            held: |key: &Key| self.held.pin().get(key).cloned(),
+            rules: &rules,
+            ground: &self.ground,
+            held: &|key: &Key| held.get(key).cloned(),
             order,
             staged,
             now,
-        }
+        })
     }
 
     /// Takes back all but the first `kept` staged changes.
@@ -231,8 +329,8 @@ impl Space {
     }
 
     /// Makes staged changes seen, in their order.
-    pub(crate) fn publish(&self, staged: Staged) {
-        self.publish_in(&mut self.order(), staged.into_changes());
+    pub(crate) fn publish(&self, mut staged: Staged) {
+        self.publish_in(&mut self.order(), staged.drain());
     }
 
     /// Staged changes are not made after all. Their numbers are not used again, since a disk may have seen them.
@@ -240,12 +338,12 @@ impl Space {
         staged.take_back(0, &mut self.order());
     }
 
-    fn publish_in(&self, order: &mut Order, changes: Vec<Change>) {
+    fn publish_in(&self, order: &mut Order, changes: impl Iterator<Item = Change>) {
         let held = self.held.pin();
         let is_watched = !order.watchers.is_empty();
-        let has_words = self.with_rules(|rules| rules.full_text == FullText::Indexed);
+        let has_words = order.rules.full_text == FullText::Indexed;
         for change in changes {
-            self.counts.count(&change);
+            self.ground.counts.count(&change);
             order.note(&change);
             let (before, after) = (change.before.as_ref(), change.after.as_ref());
             if Index::concerns(has_words, before) || Index::concerns(has_words, after) {
@@ -269,38 +367,6 @@ impl Space {
         }
     }
 
-    /// Entries as a journal or a backup knew them, where nothing is yet; nobody is told.
-    pub(crate) fn load(&self, entries: Vec<(Key, Entry)>, revision: u64) {
-        let mut order = self.order();
-        let held = self.held.pin();
-        for (key, entry) in entries {
-            let entry = Arc::new(entry);
-            order.keys.insert(key.clone());
-            order.bytes += entry.size(&key);
-            order.revision = order.revision.max(entry.version());
-            if let Some(expires) = entry.expires() {
-                order.due.insert((expires, key.clone()));
-            }
-            held.insert(key, entry);
-        }
-        drop(held);
-        order.revision = order.revision.max(revision);
-        order.published = order.revision;
-        let rules = self.rules();
-        order.evict_by(rules.eviction, self.all());
-        *self.index_mut() = self.indexed(&rules);
-    }
-
-    fn indexed(&self, rules: &Rules) -> Index {
-        let mut all = self.all();
-        all.sort_unstable_by_key(|(_, entry)| entry.version());
-        let mut index = index(rules);
-        for (key, entry) in &all {
-            index.change(key, None, Some(entry));
-        }
-        index
-    }
-
     /// Keys that begin with `prefix`, after `after`, at most so many.
     pub(crate) fn keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Vec<Key> {
         let order = self.order();
@@ -320,13 +386,20 @@ impl Space {
     }
 
     /// Whether words are found here, and how many entries have words that are not.
-    pub(crate) fn cut(&self) -> (bool, u64) {
+    pub(crate) fn words_found(&self) -> (bool, u64) {
         let index = self.index();
         (index.has_words(), index.cut())
     }
 
     pub(crate) fn watch(&self, scope: Scope, capacity: usize, owner: Option<Arc<str>>) -> Result<Watch, Error> {
-        let mut order = self.order();
+        if capacity > WATCH_CAPACITY_MAX {
+            return Err(Error::WatchTooLarge {
+                namespace: self.name.clone(),
+                given: capacity,
+                most: WATCH_CAPACITY_MAX,
+            });
+        }
+        let mut order = self.living()?;
         if order.watchers.count() >= WATCHERS_MAX {
             return Err(Error::TooManyWatchers {
                 namespace: self.name.clone(),
@@ -351,120 +424,9 @@ impl Space {
         }
     }
 
-    /// What changed since this was last asked, all as of one instant, with the number of the last change.
-    pub(crate) fn take_unflushed(&self) -> Flush {
-        let mut order = self.order();
-        let unflushed = order.unflushed.as_mut().map(std::mem::take).unwrap_or_default();
-        let held = self.held.pin();
-        let states = unflushed.into_iter().map(|key| {
-            let entry = held.get(&key).cloned();
-            (key, entry)
-        });
-        Flush {
-            states: states.collect(),
-            revision: order.published,
-        }
-    }
-
-    /// All entries as of one instant, with the number of the last change.
-    pub(crate) fn cut_now(&self) -> (Vec<(Key, Arc<Entry>)>, u64) {
-        let order = self.order();
-        (self.all(), order.published)
-    }
-
     /// The number of the last change that anybody sees.
     pub(crate) fn published(&self) -> u64 {
         self.order().published
-    }
-
-    /// What a journal says is there, where what is seen may be otherwise: whoever watches is told what changes.
-    pub(crate) fn adopt(&self, mut entries: HashMap<Key, Entry>, revision: u64) {
-        let mut order = self.order();
-        order.revision = order.revision.max(revision);
-        let mut changes = Vec::new();
-        for (key, before) in self.all() {
-            let after = entries.remove(&key).map(Arc::new);
-            if after.as_ref().is_none_or(|after| after.version() != before.version()) {
-                changes.push(adopted(key, Some(before), after));
-            }
-        }
-        changes.extend(
-            entries
-                .into_iter()
-                .map(|(key, entry)| adopted(key, None, Some(Arc::new(entry)))),
-        );
-        changes.sort_by_key(|change| change.version);
-        self.publish_in(&mut order, changes);
-        // What was lost on its way may have come back with numbers between those that are indexed.
-        *self.index_mut() = self.indexed(&self.rules());
-        // Who was chosen to make room by a writer that is gone has its place again.
-        order.evict_by(self.rules().eviction, self.all());
-    }
-
-    /// Nobody knows what of it is on disk.
-    pub(crate) fn unflush_all(&self) {
-        let all = self.all();
-        self.give_back_unflushed(all.into_iter().map(|(key, _)| key));
-    }
-
-    /// What was taken is not on disk after all.
-    pub(crate) fn give_back_unflushed(&self, keys: impl Iterator<Item = Key>) {
-        if let Some(unflushed) = &mut self.order().unflushed {
-            unflushed.extend(keys);
-        }
-    }
-}
-
-/// What of a namespace is to be flushed.
-#[derive(Debug)]
-pub(crate) struct Flush {
-    pub(crate) states: Vec<(Key, Option<Arc<Entry>>)>,
-    pub(crate) revision: u64,
-}
-
-fn adopted(key: Key, before: Option<Arc<Entry>>, after: Option<Arc<Entry>>) -> Change {
-    let of = after.as_ref().or(before.as_ref());
-    Change {
-        version: of.map_or(0, |entry| entry.version()),
-        cause: if after.is_some() { Cause::Put } else { Cause::Deleted },
-        key,
-        before,
-        after,
-    }
-}
-
-/// A draft that keeps the rules it decides by.
-struct DraftOf<'a, H> {
-    rules: Arc<Rules>,
-    namespace: &'a Namespace,
-    held: H,
-    order: &'a mut Order,
-    staged: &'a mut Staged,
-    now: StoreTime,
-}
-
-impl<H: Fn(&Key) -> Option<Arc<Entry>>> DraftOf<'_, H> {
-    fn draft(&mut self) -> Draft<'_, &H> {
-        Draft {
-            namespace: self.namespace,
-            rules: &self.rules,
-            held: &self.held,
-            order: self.order,
-            staged: self.staged,
-            now: self.now,
-        }
-    }
-
-    fn write(&mut self, write: &Write) -> Result<Vec<Done>, Error> {
-        self.draft().write(write)
-    }
-
-    fn expire(&mut self, most: usize) {
-        self.draft().expire(most);
-    }
-
-    fn retain(&mut self, taken: &[(Key, u64)]) {
-        self.draft().retain(taken);
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::access::{Access, Identity, Level};
+use crate::access::{Access, Level};
 use crate::config::{Eviction, Quota};
 use crate::entry::ENTRY_OVERHEAD;
 use crate::error::Wanted;
-use crate::op::{Cause, Lifetime, Op, Put};
+use crate::op::{Cause, Lifetime, Put};
 use crate::space::watch::Seen;
 use crate::value::Value;
 
@@ -213,7 +213,7 @@ fn wanted(plain: &Plain, model: &Model) -> Option<Wanted> {
 }
 
 pub(super) fn space(rules: &Rules) -> Space {
-    Space::new(Namespace::new("test").unwrap(), rules, Arc::default())
+    Space::new(Namespace::new("test").unwrap(), rules, Ground::default())
 }
 
 fn rules() -> Rules {
@@ -234,19 +234,23 @@ enum Way {
     RefusedFirst,
 }
 
-fn write(space: &Space, write: &Write, clock: &Clock, way: Way) -> Result<Vec<Done>, Error> {
+fn write(space: &Space, ops: &[Op], clock: &Clock, way: Way) -> Result<Vec<Done>, Error> {
+    let by = Identity::system();
     if let Way::RefusedFirst = way {
         let mut staged = Staged::default();
-        let _ = space.stage(write, &mut staged, clock.now());
+        let _ = space.stage(&by, ops, &mut staged, clock.now());
         let revision = space.order().revision - staged.len() as u64;
         space.discard(staged);
         space.order().revision = revision; // the model does not know of the gap
     }
     if let Way::AtOnce = way {
-        return space.write(write, clock);
+        return match ops {
+            [op] => space.write_one(&by, op, clock.now()).map(|done| vec![done]),
+            _ => space.write(&by, ops, clock.now()),
+        };
     }
     let mut staged = Staged::default();
-    let done = space.stage(write, &mut staged, clock.now());
+    let done = space.stage(&by, ops, &mut staged, clock.now());
     space.publish(staged);
     done
 }
@@ -308,9 +312,8 @@ fn run(steps: &[Step], way: Way) -> Result<(), TestCaseError> {
             }
             Step::Write(ops) => {
                 let wanted: Vec<_> = ops.iter().map(|op| (op.clone(), wanted(op, &model))).collect();
-                let ops = wanted.iter().map(|(plain, wanted)| op(plain, *wanted)).collect();
-                let by = Identity::system();
-                let done = write(&space, &Write { by, ops }, &clock, way);
+                let ops: Vec<Op> = wanted.iter().map(|(plain, wanted)| op(plain, *wanted)).collect();
+                let done = write(&space, &ops, &clock, way);
                 prop_assert_eq!(done.is_ok(), model.write(&wanted, now), "{:?}", done);
                 if let Ok(done) = done {
                     let last = done.iter().map(|done| done.version).max();
@@ -357,8 +360,7 @@ proptest! {
             clock.set(clock.now() + Duration::from_millis(1));
             let key = Key::new(&number.to_string()).unwrap();
             let put = Put::new(key.clone(), Value::bytes(vec![number; length]));
-            let write = Write { by: Identity::system(), ops: vec![Op::Put(put)] };
-            space.write(&write, &clock).unwrap();
+            space.write_one(&Identity::system(), &Op::Put(put), clock.now()).unwrap();
             prop_assert_eq!(space.read(key.as_str(), &clock, |entry| entry.value().len()), Some(length));
             let extent = space.extent();
             prop_assert!(extent.entries <= quota.entries && extent.bytes <= quota.bytes, "{:?}", extent);
@@ -367,16 +369,9 @@ proptest! {
     }
 }
 
-pub(super) fn put(space: &Space, clock: &Clock, who: &str, key: &str) -> Result<Vec<Done>, Error> {
+pub(super) fn put(space: &Space, clock: &Clock, who: &str, key: &str) -> Result<Done, Error> {
     let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"x"));
-    let by = Identity::agent(who);
-    space.write(
-        &Write {
-            by,
-            ops: vec![Op::Put(put)],
-        },
-        clock,
-    )
+    space.write_one(&Identity::agent(who), &Op::Put(put), clock.now())
 }
 
 #[test]
@@ -421,8 +416,7 @@ fn what_is_private_is_its_makers_alone() {
     put(&space, &clock, "a/b", "k").unwrap();
     assert!(matches!(put(&space, &clock, "a/c", "k"), Err(Error::Refused { .. })));
     let delete = Op::Delete(Key::new("k").unwrap(), None);
-    let by = Identity::agent("a/c");
-    let refused = space.write(&Write { by, ops: vec![delete] }, &clock);
+    let refused = space.write_one(&Identity::agent("a/c"), &delete, clock.now());
     assert!(matches!(refused, Err(Error::Refused { verb: "delete", .. })));
     assert!(space.read("k", &clock, |_| ()).is_some());
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::ranks::Ranks;
-use super::staged::weight;
+use super::staged::{Staged, weight};
 use super::watch::Watchers;
-use crate::config::Eviction;
+use crate::config::{Eviction, Rules};
 use crate::entry::Entry;
 use crate::name::Key;
 use crate::op::Change;
@@ -15,12 +15,12 @@ use crate::time::StoreTime;
 /// The order of a namespace: whoever holds it decides what the next change is.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
+    /// The rules, as writers decide by them.
+    pub(crate) rules: Arc<Rules>,
     /// The number of the last change that was decided.
     pub(crate) revision: u64,
     /// The number of the last change that anybody sees.
     pub(crate) published: u64,
-    /// The namespace is none any more.
-    pub(crate) is_gone: bool,
     /// All keys, in their order.
     pub(crate) keys: BTreeSet<Key>,
     /// How many bytes the entries take.
@@ -31,7 +31,9 @@ pub(crate) struct Order {
     pub(crate) ranks: Option<Ranks>,
     pub(crate) watchers: Watchers,
     /// What changed since the last flush, where the namespace is flushed.
-    pub(crate) unflushed: Option<HashSet<Key>>,
+    pub(crate) unflushed: Option<HashSet<Key, foldhash::fast::RandomState>>,
+    /// Where changes that are made at once are decided, so that its room is used again.
+    pub(crate) scratch: Staged,
 }
 
 impl Order {
@@ -72,13 +74,30 @@ impl Order {
     }
 
     /// Another eviction: those that are there take their places anew, the oldest first.
-    pub(crate) fn evict_by(&mut self, eviction: Option<Eviction>, mut held: Vec<(Key, Arc<Entry>)>) {
-        held.sort_by_key(|(_, entry)| entry.born());
+    pub(crate) fn evict_by(&mut self, eviction: Option<Eviction>, held: impl FnOnce() -> Vec<(Key, Arc<Entry>)>) {
         self.ranks = eviction.map(Ranks::new);
         if let Some(ranks) = &mut self.ranks {
+            let mut held = held();
+            held.sort_unstable_by_key(|(_, entry)| entry.born());
             for (key, entry) in &held {
                 ranks.add(key, entry);
             }
         }
+    }
+
+    /// How many entries and bytes there are, once what is staged is made.
+    pub(crate) fn used(&self, staged: &Staged) -> (u64, u64) {
+        let entries = (self.keys.len() as u64).saturating_add_signed(staged.entries);
+        (entries, self.bytes.saturating_add_signed(staged.bytes))
+    }
+
+    /// Nothing is left.
+    pub(crate) fn end(&mut self) {
+        let (revision, published) = (self.revision, self.published);
+        *self = Self {
+            revision,
+            published,
+            ..Self::default()
+        };
     }
 }

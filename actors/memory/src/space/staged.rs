@@ -8,10 +8,14 @@ use crate::entry::Entry;
 use crate::name::Key;
 use crate::op::{Cause, Change};
 
+/// Up to so many changes are looked through; beyond that they are found by their keys.
+const FEW: usize = 16;
+
 /// Decided changes in their order, and what is there once they are made.
 #[derive(Debug, Default)]
 pub(crate) struct Staged {
     changes: Vec<Change>,
+    /// What is there under each key, once the changes are more than a few.
     latest: HashMap<Key, Option<Arc<Entry>>, foldhash::fast::RandomState>,
     /// How many entries and bytes more there will be.
     pub(crate) entries: i64,
@@ -27,24 +31,35 @@ impl Staged {
         &self.changes
     }
 
-    pub(crate) fn into_changes(self) -> Vec<Change> {
-        self.changes
+    /// The changes, in their order. What is left is as new, and has room for as many again.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Change> {
+        self.latest.clear();
+        (self.entries, self.bytes) = (0, 0);
+        self.changes.drain(..)
     }
 
     /// What will be there: nothing said where nothing is staged.
     pub(crate) fn get(&self, key: &Key) -> Option<&Option<Arc<Entry>>> {
-        if self.changes.is_empty() {
-            return None;
+        if self.changes.len() > FEW {
+            return self.latest.get(key);
         }
-        self.latest.get(key)
+        let last = self.changes.iter().rev().find(|change| change.key == *key);
+        last.map(|change| &change.after)
     }
 
     pub(crate) fn push(&mut self, change: Change) {
         let (entries, bytes) = weight(&change);
         self.entries += entries;
         self.bytes += bytes;
-        self.latest.insert(change.key.clone(), change.after.clone());
         self.changes.push(change);
+        let first = match self.changes.len() {
+            ..=FEW => return,
+            more if more == FEW + 1 => 0,
+            more => more - 1,
+        };
+        for change in self.changes.iter().skip(first) {
+            self.latest.insert(change.key.clone(), change.after.clone());
+        }
     }
 
     /// Takes back all but the first `kept` changes, and tells `order` of those that stay after all.
@@ -58,7 +73,11 @@ impl Staged {
             if let (Cause::Evicted, Some(entry)) = (change.cause, &change.before) {
                 order.stays(&change.key, entry);
             }
-            self.latest.insert(change.key, change.before);
+            if self.changes.len() > FEW {
+                self.latest.insert(change.key, change.before);
+            } else {
+                self.latest.clear();
+            }
         }
     }
 }
@@ -74,4 +93,66 @@ pub(crate) fn weight(change: &Change) -> (i64, i64) {
         count(&change.after) - count(&change.before),
         size(&change.after) - size(&change.before),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Labels, Parts};
+    use crate::time::StoreTime;
+    use crate::value::Value;
+
+    fn key(number: usize) -> Key {
+        Key::new(&format!("k{number}")).unwrap()
+    }
+
+    fn entry(key: &Key, version: u64) -> Arc<Entry> {
+        let parts = Parts {
+            value: Value::bytes(*b"x"),
+            labels: Labels::default(),
+            owner: "".into(),
+            version,
+            born: version,
+            created: StoreTime::default(),
+            updated: StoreTime::default(),
+            accessed: StoreTime::default(),
+            expires: None,
+        };
+        Arc::new(Entry::new(key, parts))
+    }
+
+    #[test]
+    fn few_or_many_the_last_change_of_a_key_counts_and_what_is_taken_back_never_was() {
+        let (mut staged, mut order) = (Staged::default(), Order::default());
+        let mut marks = Vec::new();
+        for round in 1..=6_u64 {
+            for number in 0..7 {
+                let key = key(number);
+                let before = staged.get(&key).cloned().flatten();
+                let is_there = !(round + number as u64).is_multiple_of(3);
+                let after = is_there.then(|| entry(&key, round));
+                let (version, cause) = (round, Cause::Put);
+                let change = Change {
+                    key,
+                    version,
+                    cause,
+                    before,
+                    after,
+                };
+                staged.push(change);
+            }
+            marks.push(staged.len());
+        }
+        for round in (1..=6_u64).rev() {
+            for number in 0..7 {
+                let seen = staged.get(&key(number)).unwrap().as_ref().map(|entry| entry.version());
+                let is_there = !(round + number as u64).is_multiple_of(3);
+                assert_eq!(seen, is_there.then_some(round), "{number} in round {round}");
+            }
+            marks.pop();
+            staged.take_back(marks.last().copied().unwrap_or(0), &mut order);
+        }
+        assert!(staged.get(&key(1)).is_none());
+        assert_eq!((staged.len(), staged.entries, staged.bytes), (0, 0, 0));
+    }
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+use crate::entry::Entry;
 use crate::name::Key;
-use crate::op::Change;
+use crate::op::{Cause, Change};
 
 /// What a watcher sees.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ pub(crate) struct Watchers {
 }
 
 impl Watch {
-    /// What was seen next; nothing once the namespace is gone.
+    /// What was seen next; nothing once the namespace is gone, or who may see what in it has changed.
     pub async fn next(&mut self) -> Option<Seen> {
         loop {
             // Enrolled before the look, so that what comes between the two wakes it.
@@ -96,20 +97,36 @@ impl Inbox {
 
     /// What is missed is counted until it was told, so that nothing is seen out of order.
     fn tell(&self, change: &Arc<Change>) {
-        let of = change.after.as_ref().or(change.before.as_ref());
-        if let (Some(owner), Some(entry)) = (&self.owner, of)
-            && **owner != *entry.owner()
-        {
-            return;
-        }
+        let Some(change) = self.of_owner(change) else { return };
         let mut lain = self.lain();
         if lain.missed > 0 || lain.changes.len() >= self.capacity {
             lain.missed += 1;
         } else {
-            lain.changes.push_back(Arc::clone(change));
+            lain.changes.push_back(change);
         }
         drop(lain);
         self.came.notify_one();
+    }
+
+    /// What of a change may be seen: of an entry that went from one owner to another each sees their own side.
+    fn of_owner(&self, change: &Arc<Change>) -> Option<Arc<Change>> {
+        let is_own = |side: &Option<Arc<Entry>>| {
+            let of = |entry: &Arc<Entry>| self.owner.as_ref().is_none_or(|owner| **owner == *entry.owner());
+            side.as_ref().map(of)
+        };
+        match (is_own(&change.before), is_own(&change.after)) {
+            (Some(false), Some(false) | None) | (None, Some(false)) => None,
+            (Some(false), Some(true)) => Some(Arc::new(Change {
+                before: None,
+                ..Change::clone(change)
+            })),
+            (Some(true), Some(false)) => Some(Arc::new(Change {
+                after: None,
+                cause: Cause::Deleted,
+                ..Change::clone(change)
+            })),
+            _ => Some(Arc::clone(change)),
+        }
     }
 
     fn end(&self) {
@@ -191,7 +208,9 @@ impl Drop for Watchers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::Cause;
+    use crate::entry::{Labels, Parts};
+    use crate::time::StoreTime;
+    use crate::value::Value;
 
     fn change(key: &str, version: u64) -> Arc<Change> {
         Arc::new(Change {
@@ -236,6 +255,47 @@ mod tests {
         assert_eq!(drain(&mut watch), ["k@2", "missed 4"]);
         watchers.tell(&change("k", 7));
         assert_eq!(drain(&mut watch), ["k@7"]);
+    }
+
+    fn owned(owner: &str) -> Arc<Entry> {
+        let parts = Parts {
+            value: Value::bytes(*b"x"),
+            labels: Labels::default(),
+            owner: owner.into(),
+            version: 1,
+            born: 1,
+            created: StoreTime::default(),
+            updated: StoreTime::default(),
+            accessed: StoreTime::default(),
+            expires: None,
+        };
+        Arc::new(Entry::new(&Key::new("k").unwrap(), parts))
+    }
+
+    #[test]
+    fn of_an_entry_that_changes_hands_each_owner_sees_their_own_side() {
+        let mut watchers = Watchers::default();
+        let mut of = |owner: &str| watchers.add(Scope::Prefix(String::new()), 9, Some(owner.into()));
+        let (mut one, mut other, mut third) = (of("one"), of("other"), of("third"));
+        watchers.tell(&Arc::new(Change {
+            before: Some(owned("one")),
+            after: Some(owned("other")),
+            cause: Cause::Put,
+            ..Change::clone(&change("k", 1))
+        }));
+        let seen = |watch: &mut Watch| match watch.try_next() {
+            Some(Seen::Change(change)) => Some((change.before.is_some(), change.after.is_some(), change.cause)),
+            _ => None,
+        };
+        assert_eq!(seen(&mut one), Some((true, false, Cause::Deleted)));
+        assert_eq!(seen(&mut other), Some((false, true, Cause::Put)));
+        assert_eq!(seen(&mut third), None);
+        watchers.tell(&Arc::new(Change {
+            before: Some(owned("one")),
+            ..Change::clone(&change("k", 2))
+        }));
+        assert_eq!(seen(&mut one), Some((true, false, Cause::Deleted)));
+        assert_eq!(seen(&mut other), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Write};
-use crate::space::Space;
+use crate::space::{Space, Staged};
 use crate::store::Store;
 use crate::time::{Anchor, StoreTime};
 
@@ -26,6 +26,12 @@ const EXPIRE_EVERY: Duration = Duration::from_millis(100);
 
 /// So many entries go at once by their time.
 const EXPIRED_AT_ONCE: usize = 512;
+
+/// So many entries go at once because a quota was lowered.
+const SHRUNK_AT_ONCE: usize = 512;
+
+/// So long after a failure what is on disk is verified again, where that failed too; at most so long.
+const REOPEN_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// So often the store's time is written down beside the clocks, where anything is written at all.
 const ANCHOR_EVERY: Duration = Duration::from_secs(10);
@@ -52,6 +58,10 @@ pub(crate) struct Settings {
 pub(crate) struct StoreWriter {
     pub(super) settings: Settings,
     pub(super) journal: Option<Writer>,
+    /// The number of the last flush.
+    pub(super) flushes: u64,
+    /// When it was last tried to open the journal again, and how long after that it is tried once more.
+    tried: (Moment, Duration),
     group: Group,
     /// When the store's time was last written down, and what it was less the wall clock's.
     anchored: (StoreTime, i128),
@@ -66,10 +76,16 @@ impl Agent for StoreWriter {
         let mut writer = Self {
             settings,
             journal: None,
+            flushes: 0,
+            tried: (Moment::now(), REOPEN_AFTER.0),
             group: Group::default(),
             anchored: (StoreTime::default(), 0),
             has_written: true,
         };
+        if writer.settings.journal.is_some() {
+            // Who has a drawer already is told at once, however long the reading takes.
+            writer.settings.store.close(Some("it is being read".to_owned()));
+        }
         writer.recover().await?;
         for (name, rules) in writer.settings.namespaces.clone() {
             let is_so = writer
@@ -81,24 +97,30 @@ impl Agent for StoreWriter {
                 writer.define(&name, rules).await?;
             }
         }
+        writer.rise(false).await;
         ctx.send_every(EXPIRE_EVERY, || Wish::Expire);
         ctx.send_every(writer.settings.flush_every, || Wish::Flush);
         Ok(writer)
     }
 
-    async fn handle(&mut self, wish: Wish, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+    async fn handle(&mut self, wish: Wish, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let was_open = self.is_open();
         match wish {
             Wish::Write(space, write, reply) => self.write(space, write, reply).await,
             Wish::Define(name, rules, reply) => reply.send(self.define(&name, rules).await),
             Wish::Forget(name, reply) => reply.send(self.forget(&name).await),
             Wish::Retain(space, taken, reply) => {
-                let (now, seal) = (self.now(), &self.settings.seal);
-                let taking = |space: &Space, staged: &mut _| space.stage_retention(&taken, staged, now);
-                let done = self.group.stage(&space, now, seal, taking);
-                let committed = self.commit().await;
-                reply.send(done.and(committed));
+                let now = self.now();
+                let taking = |space: &Space, staged: &mut Staged| space.stage_retention(&taken, staged, now);
+                reply.send(self.stage(&space, taking).await);
             }
-            Wish::Expire => self.expire().await,
+            Wish::Expire => {
+                if !was_open && Moment::now().since(self.tried.0) >= self.tried.1 {
+                    self.reopen().await;
+                }
+                self.expire().await;
+            }
+            Wish::Reopen => self.reopen().await,
             // What is not flushed is tried again at the next beat.
             Wish::Flush => drop(self.flush().await),
             Wish::FlushNow(reply) => {
@@ -107,26 +129,38 @@ impl Agent for StoreWriter {
             }
             Wish::Rotate(reply) => {
                 let _told = self.commit().await;
-                reply.send(self.journal.clone().map(|journal| Ok((journal.rotate()?, journal))));
+                let rotate = |journal: Writer| Ok((journal.rotate()?, journal));
+                let has_journal = self.settings.journal.is_some();
+                reply.send(has_journal.then(|| self.journal.clone().map_or(Err(WriteError::Stale), rotate)));
             }
+        }
+        if was_open && !self.is_open() {
+            // Behind all that waits: they are told first, and at once. Where there is no room the next beat does it.
+            let _queued = ctx.address().try_send(Wish::Reopen);
         }
         Ok(())
     }
 
-    async fn idle(&mut self, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+    async fn idle(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let was_open = self.is_open();
         let _told = self.commit().await;
+        if was_open && !self.is_open() {
+            let _queued = ctx.address().try_send(Wish::Reopen);
+        }
         Ok(())
     }
 
     async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
         let _told = self.commit().await;
         let _flushed = self.flush().await;
+        self.rise(true).await;
         self.anchor(true).await;
     }
 
     fn state(&self) -> Option<Value> {
         Some(json!({
             "has_journal": self.journal.is_some(),
+            "closed": self.settings.store.closed().as_deref(),
             "refused": self.settings.store.refused(),
         }))
     }
@@ -135,6 +169,20 @@ impl Agent for StoreWriter {
 impl StoreWriter {
     pub(super) fn now(&self) -> StoreTime {
         self.settings.store.clock().now()
+    }
+
+    /// Whether what is durable is written; without a journal there is no such thing.
+    fn is_open(&self) -> bool {
+        self.journal.is_some() || self.settings.journal.is_none()
+    }
+
+    /// Nothing is decided before what is on disk is known, since it would be decided on something else.
+    pub(super) fn ready(&self, name: &Namespace) -> Result<(), Error> {
+        if self.is_open() {
+            return Ok(());
+        }
+        self.settings.store.may_write(name)?;
+        Err(refusal(name, &WriteError::Stale))
     }
 
     async fn write(&mut self, space: Arc<Space>, write: Write, reply: Reply<Result<Vec<Done>, Error>>) {
@@ -146,17 +194,34 @@ impl StoreWriter {
         if !self.group.has_room(bytes, most) {
             let _told = self.commit().await;
         }
+        if space.is_beyond_quota() {
+            let _shrunk = self.shrink(&space).await;
+        }
+        if let Err(closed) = self.ready(space.name()) {
+            return reply.send(Err(closed));
+        }
         let now = self.now();
         let mut done = self.group.write(&space, &write, now, &self.settings.seal);
         if matches!(done, Err(Error::Full { .. })) && self.group.concerns(&space) {
             // Those that could make room wait for the disk themselves.
             let _told = self.commit().await;
-            done = self.group.write(&space, &write, now, &self.settings.seal);
+            done = match self.ready(space.name()) {
+                Ok(()) => self.group.write(&space, &write, now, &self.settings.seal),
+                Err(closed) => Err(closed),
+            };
         }
         self.group.answer(reply, done);
         if self.group.is_full() {
             let _told = self.commit().await;
         }
+    }
+
+    /// Whatever else changes a durable namespace, alone and at once.
+    async fn stage(&mut self, space: &Arc<Space>, stage: impl FnOnce(&Space, &mut Staged)) -> Result<(), Error> {
+        let _told = self.commit().await;
+        self.ready(space.name())?;
+        self.group.stage(space, self.now(), &self.settings.seal, stage)?;
+        self.commit().await
     }
 
     /// Takes the group to disk, and tells those who wait what became of it.
@@ -174,17 +239,12 @@ impl StoreWriter {
             group.settle();
             return Ok(());
         };
-        let told = group.give_up(|space| refusal(space.name(), &fault));
-        self.mend(&fault).await;
-        told
+        self.mend(&fault);
+        group.give_up(|space| refusal(space.name(), &fault))
     }
 
-    /// Takes records to disk.
+    /// Takes records to disk. Where there is none nothing is decided, and so nothing comes here.
     pub(super) async fn put(&mut self, records: Vec<Vec<u8>>) -> Result<(), WriteError> {
-        if self.journal.is_none() {
-            // It failed before; the disk may be better by now.
-            self.recover().await.map_err(|_| WriteError::Stale)?;
-        }
         let Some(journal) = &self.journal else {
             return Err(WriteError::Stale);
         };
@@ -196,16 +256,28 @@ impl StoreWriter {
         written.map(drop)
     }
 
-    /// After a write that failed: goes on where there was no space, and else begins anew from what is on disk, now or
-    /// with the next write. Readers go on meanwhile.
-    pub(super) async fn mend(&mut self, fault: &WriteError) {
+    /// After a write that failed: goes on where there was no space, and else closes the store for writes until what is on
+    /// disk was verified. What was decided before is given up by whoever calls this. Readers go on meanwhile.
+    pub(super) fn mend(&mut self, fault: &WriteError) {
         match (fault, &self.journal) {
             (WriteError::Full(_), Some(journal)) if journal.renew().is_ok() => {}
             (WriteError::Refused(_) | WriteError::Busy, _) => {}
             _ => {
                 self.journal = None;
-                let _recovered = self.recover().await;
+                self.tried = (Moment::now(), REOPEN_AFTER.0);
+                self.settings.store.close(Some(in_words(fault)));
             }
+        }
+    }
+
+    /// Begins anew from what is on disk, unless that was done already.
+    async fn reopen(&mut self) {
+        if self.is_open() {
+            return;
+        }
+        if let Err(fault) = self.recover().await {
+            self.tried = (Moment::now(), (self.tried.1 * 2).min(REOPEN_AFTER.1));
+            self.settings.store.close(Some(fault.to_string()));
         }
     }
 
@@ -221,7 +293,28 @@ impl StoreWriter {
             rules: RulesText::of(&rules),
         };
         self.note(name, &record).await?;
-        self.settings.store.define(name, rules)?;
+        let space = self.settings.store.define(name, rules)?;
+        // What it could not take away now makes way with the next write.
+        let _shrunk = self.shrink(&space).await;
+        Ok(())
+    }
+
+    /// Takes away what a lower quota has no room for, in portions that a record can hold.
+    async fn shrink(&mut self, space: &Arc<Space>) -> Result<(), Error> {
+        while space.is_beyond_quota() {
+            let now = self.now();
+            if space.durability() == Durability::Journal {
+                let before = space.published();
+                let shrinking = |space: &Space, staged: &mut Staged| space.stage_shrinking(staged, now, SHRUNK_AT_ONCE);
+                self.stage(space, shrinking).await?;
+                if space.published() == before {
+                    return Ok(());
+                }
+            } else if !space.shrink(now, SHRUNK_AT_ONCE) {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
         Ok(())
     }
 
@@ -242,6 +335,7 @@ impl StoreWriter {
             return Ok(());
         }
         let _told = self.commit().await;
+        self.ready(name)?;
         let bytes = record.encode(&self.settings.seal, Place::Journal);
         let bytes = bytes.map_err(|why| Error::Disk {
             namespace: name.clone(),
@@ -249,7 +343,7 @@ impl StoreWriter {
         })?;
         let written = self.put(vec![bytes]).await;
         if let Err(fault) = &written {
-            self.mend(fault).await;
+            self.mend(fault);
         }
         written.map_err(|fault| refusal(name, &fault))
     }
@@ -257,15 +351,38 @@ impl StoreWriter {
     async fn expire(&mut self) {
         let now = self.now();
         for space in self.settings.store.spaces() {
-            let is_durable = space.with_rules(|rules| rules.durability == Durability::Journal);
-            if is_durable && space.has_due(now) {
-                let _told = self.commit().await;
-                let expiring = |space: &Space, staged: &mut _| space.stage_expiry(staged, now, EXPIRED_AT_ONCE);
-                let _staged = self.group.stage(&space, now, &self.settings.seal, expiring);
-                let _told = self.commit().await;
+            if space.durability() == Durability::Journal && space.has_due(now) {
+                let expiring = |space: &Space, staged: &mut Staged| space.stage_expiry(staged, now, EXPIRED_AT_ONCE);
+                let _told = self.stage(&space, expiring).await;
             }
         }
+        self.rise(false).await;
         self.anchor(false).await;
+    }
+
+    /// Promises that no number up to some is given again, well before the numbers come to what was promised.
+    async fn rise(&mut self, is_last: bool) {
+        let store = &self.settings.store;
+        let spaces = store.spaces().into_iter();
+        let own = spaces.filter(|space| space.durability() != Durability::Journal);
+        let highest = own
+            .map(|space| space.published())
+            .fold(store.numbers().floor(), u64::max);
+        let Some(version) = store.numbers().next_promise(highest, is_last) else {
+            return;
+        };
+        let record = Record::Risen { version };
+        if let (Some(journal), Ok(bytes)) = (&self.journal, record.encode(&self.settings.seal, Place::Journal)) {
+            let numbers = store.numbers();
+            // A lower promise holds from now on, a higher one once it is on disk.
+            numbers.promise(numbers.promised().min(version));
+            match journal.write(bytes).await {
+                Ok(_) => numbers.promise(version),
+                Err(WriteError::Full(_)) => drop(journal.renew()),
+                // The next write finds out why.
+                Err(_) => {}
+            }
+        }
     }
 
     /// Writes the store's time down beside the clocks: now and then, and at once where a clock was set.
@@ -294,11 +411,14 @@ impl StoreWriter {
 
 /// What a writer is told whose write is not on disk.
 pub(super) fn refusal(name: &Namespace, fault: &WriteError) -> Error {
-    let namespace = name.clone();
-    let why = std::error::Error::source(fault).map_or_else(|| fault.to_string(), |source| format!("{fault}: {source}"));
+    let (namespace, why) = (name.clone(), in_words(fault));
     if fault.is_certain() {
         Error::Disk { namespace, fault: why }
     } else {
         Error::Unanswered { namespace, fault: why }
     }
+}
+
+fn in_words(fault: &WriteError) -> String {
+    std::error::Error::source(fault).map_or_else(|| fault.to_string(), |source| format!("{fault}: {source}"))
 }

@@ -5,8 +5,9 @@ use triarch_supervision::prelude::*;
 use super::actor::{StoreWriter, refusal};
 use crate::clocks;
 use crate::config::Durability;
-use crate::disk::{Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
+use crate::disk::{Flushed, Held, Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
 use crate::error::Error;
+use crate::name::Namespace;
 use crate::space::{Flush, Space};
 use crate::time::StoreTime;
 
@@ -15,6 +16,7 @@ impl StoreWriter {
     pub(super) async fn recover(&mut self) -> Result<(), Failure> {
         let Some(address) = &self.settings.journal else {
             self.settings.store.clock().begin(StoreTime::default());
+            self.settings.store.close(None);
             self.settings.store.clock().tell_wall(clocks::reading().wall);
             return Ok(());
         };
@@ -22,38 +24,66 @@ impl StoreWriter {
         let (journal, recovered) = address.recover().await?;
         let seal = self.settings.seal.clone();
         let recovery = tokio::task::spawn_blocking(move || read(recovered, &seal)).await??;
-        self.journal = Some(journal);
         let reading = clocks::reading();
         let time = recovery.anchor.time_at(&reading).max(recovery.latest);
         self.settings.store.clock().begin(time);
+        self.flushes = self.flushes.max(recovery.flush);
         self.take_up(recovery)?;
+        self.journal = Some(journal);
+        self.settings.store.close(None);
         self.settings.metrics.recovered(Moment::now().since(begun));
         self.anchor(true).await;
         Ok(())
     }
 
     fn take_up(&self, recovery: Recovery) -> Result<(), Error> {
-        for (name, held) in recovery.spaces {
-            let Ok(space) = self.settings.store.space(name.as_str()) else {
-                let space = self.settings.store.define(&name, held.rules)?;
-                space.load(held.entries.into_iter().collect(), held.revision);
-                continue;
-            };
-            match space.with_rules(|rules| rules.durability) {
-                Durability::Memory => {}
-                Durability::Journal => space.adopt(held.entries, held.revision),
-                Durability::Relaxed => space.unflush_all(),
+        let store = &self.settings.store;
+        if store.spaces().is_empty() {
+            // Of what an earlier life gave nobody knows more than what it promised.
+            store.numbers().raise(recovery.risen);
+            store.numbers().promise(recovery.risen);
+        }
+        for space in store.spaces() {
+            // Its end was on its way when the disk failed, and came there.
+            if !recovery.spaces.contains_key(space.name()) {
+                store.forget(space.name());
             }
+        }
+        for (name, held) in recovery.spaces {
+            self.take_up_one(&name, held)?;
         }
         Ok(())
     }
 
-    /// Takes namespaces that are flushed to disk, each as of one instant.
+    fn take_up_one(&self, name: &Namespace, held: Held) -> Result<(), Error> {
+        let store = &self.settings.store;
+        let known = store.space(name.as_str());
+        let Some(space) = known.ok().filter(|space| space.durability() == held.rules.durability) else {
+            store.forget(name);
+            store.define(name, held.rules)?.load(held.entries, held.revision);
+            return Ok(());
+        };
+        if *space.rules() != held.rules {
+            space.change_rules(held.rules)?;
+        }
+        match space.durability() {
+            Durability::Memory => {}
+            Durability::Journal => space.adopt(held.entries, held.revision),
+            Durability::Relaxed => space.unflush(held.entries),
+        }
+        Ok(())
+    }
+
+    /// Takes namespaces that are flushed to disk, each as of one instant. One that cannot be holds up no other.
     pub(super) async fn flush(&mut self) -> Result<(), Error> {
+        // What waits was decided on what is there, and where this fails something else may be.
+        let _told = self.commit().await;
+        let mut outcome = Ok(());
         for space in self.settings.store.spaces() {
-            if space.with_rules(|rules| rules.durability != Durability::Relaxed) {
+            if space.durability() != Durability::Relaxed {
                 continue;
             }
+            self.ready(space.name())?;
             let flush = space.take_unflushed();
             if flush.states.is_empty() {
                 continue;
@@ -61,22 +91,18 @@ impl StoreWriter {
             let keys: Vec<_> = flush.states.iter().map(|(key, _)| key.clone()).collect();
             if let Err(error) = self.flush_one(&space, flush).await {
                 space.give_back_unflushed(keys.into_iter());
-                return Err(error);
+                outcome = outcome.and(Err(error));
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn flush_one(&mut self, space: &Space, flush: Flush) -> Result<(), Error> {
-        for part in parts(
-            space,
-            &flush,
-            self.now(),
-            &self.settings.seal,
-            self.settings.bytes_max / 2,
-        )? {
+        self.flushes += 1;
+        let most = self.settings.bytes_max / 2;
+        for part in parts(space, (self.flushes, &flush), self.now(), &self.settings.seal, most)? {
             if let Err(fault) = self.put(vec![part]).await {
-                self.mend(&fault).await;
+                self.mend(&fault);
                 return Err(refusal(space.name(), &fault));
             }
         }
@@ -97,7 +123,13 @@ fn read(recovered: triarch_journal::Recovered, seal: &Seal) -> Result<Recovery, 
 }
 
 /// The records of a flush, of which only the last ends it.
-fn parts(space: &Space, flush: &Flush, at: StoreTime, seal: &Seal, most: usize) -> Result<Vec<Vec<u8>>, Error> {
+fn parts(
+    space: &Space,
+    (number, flush): (u64, &Flush),
+    at: StoreTime,
+    seal: &Seal,
+    most: usize,
+) -> Result<Vec<Vec<u8>>, Error> {
     let mut chunks = vec![Vec::new()];
     let mut bytes = 0;
     for (key, entry) in &flush.states {
@@ -114,15 +146,16 @@ fn parts(space: &Space, flush: &Flush, at: StoreTime, seal: &Seal, most: usize) 
         }
     }
     let last = chunks.len() - 1;
-    let parts = chunks.into_iter().enumerate().map(|(number, images)| {
-        let record = Record::Images(Images {
+    let parts = chunks.into_iter().enumerate().map(|(part, all)| {
+        let images = Images {
             namespace: space.name().clone(),
             at,
             revision: flush.revision,
-            is_last: number == last,
+            is_last: part == last,
             is_cut: false,
-            all: images,
-        });
+            all,
+        };
+        let record = Record::Flushed(Flushed { flush: number, images });
         record.encode(seal, Place::Journal).map_err(|fault| Error::Disk {
             namespace: space.name().clone(),
             fault: fault.to_string(),

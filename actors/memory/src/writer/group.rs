@@ -55,7 +55,7 @@ impl Group {
         seal: &Seal,
     ) -> Result<Vec<Done>, Error> {
         let kept = self.staged(space).len();
-        let done = space.stage(write, self.staged(space), now)?;
+        let done = space.stage(&write.by, &write.ops, self.staged(space), now)?;
         self.record(space, kept, now, seal)?;
         Ok(done)
     }

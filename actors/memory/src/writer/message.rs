@@ -24,6 +24,8 @@ pub(crate) enum Wish {
     Retain(Arc<Space>, Vec<(Key, u64)>, Reply<Result<(), Error>>),
     /// Whose time has come.
     Expire,
+    /// The journal failed; what is on disk is taken up.
+    Reopen,
     /// Namespaces that are flushed.
     Flush,
     /// The same, for somebody who waits for it.

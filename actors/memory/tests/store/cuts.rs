@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_memory::{Drawer, Error, Op};
+use triarch_memory::{Error, Op};
 use triarch_supervision::clock::Seeded;
 
-use super::house::{House, key, plain, text};
+use super::house::{House, key, open, plain, text};
 
 const WRITERS: u64 = 4;
 
@@ -47,7 +47,8 @@ fn wrong(seed: u64, error: &Error) {
 }
 
 /// Writes until the disk has failed, then a little more.
-async fn work([drawer, relaxed]: [&Drawer; 2], writer: u64, seed: u64, round: u64, notes: &mut Notes) {
+async fn work(house: &House, writer: u64, (seed, round): (u64, u64), notes: &mut Notes) {
+    let [drawer, relaxed] = ["journal", "relaxed"].map(|namespace| house.drawer(namespace));
     let mut random = Seeded::new(seed * 1_000 + round * 10 + writer);
     for step in 0..20 {
         let name = format!("w{writer}/{}", random.below(6));
@@ -79,6 +80,7 @@ async fn work([drawer, relaxed]: [&Drawer; 2], writer: u64, seed: u64, round: u6
                 Err(other) => wrong(seed, &other),
             },
         }
+        open(house).await;
     }
 }
 
@@ -102,8 +104,13 @@ fn check(house: &House, all: &mut [Notes], seed: u64) {
             );
         }
     }
-    for (key, entry) in drawer.list("", None, 10_000).unwrap() {
-        assert!(entry.is_whole(&key), "seed {seed}: {key} is torn");
+    let listed = drawer.list("", None, 10_000).unwrap();
+    for (key, entry) in &listed {
+        assert!(entry.is_whole(key), "seed {seed}: {key} is torn");
+    }
+    for (name, may) in all.iter().flat_map(|notes| &notes.may) {
+        let is_listed = listed.iter().any(|(key, _)| key.as_str() == name);
+        assert_eq!(may[0].is_some(), is_listed, "seed {seed}: {name} in the order of keys");
     }
     let number: u64 = text(&drawer, "shared").map_or(0, |text| text.parse().unwrap());
     let sum = |of: fn(&Notes) -> u64| all.iter().map(of).sum::<u64>();
@@ -142,7 +149,6 @@ async fn story(seed: u64) {
         };
         disk.fail(call, random.below(25), fault);
         let drawer = house.drawer("journal");
-        let relaxed = house.drawer("relaxed");
         let snapshots = async {
             for _ in 0..random.below(4) {
                 let _may_fail = house.client.flush().await;
@@ -152,14 +158,14 @@ async fn story(seed: u64) {
         let writing = all
             .iter_mut()
             .zip(0..)
-            .map(|(notes, writer)| work([&drawer, &relaxed], writer, seed, round, notes));
+            .map(|(notes, writer)| work(&house, writer, (seed, round), notes));
         tokio::join!(futures_util::future::join_all(writing), snapshots);
         disk.heal();
         // It goes on after a cut in the same runtime, as from what is on disk.
-        let mended = drawer.put(plain("mended", "x")).await;
-        if mended.is_ok() {
-            check(&house, &mut all, seed);
+        while drawer.put(plain("mended", "x")).await.is_err() {
+            open(&house).await;
         }
+        check(&house, &mut all, seed);
         if random.below(2) == 0 {
             disk.cut_power();
         }

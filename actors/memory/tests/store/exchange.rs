@@ -9,11 +9,11 @@ use serde_json::{Value as Json, json};
 use triarch_journal::testing::SimDisk;
 use triarch_memory::{Conflicts, DumpError, ExchangeError, Exported, Identity, Lifetime, Put, Value};
 
-use super::house::{House, key, name, plain, text};
+use super::house::{CALM, House, keeping, key, name, plain, text};
 
 /// Paper that is read afterwards.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Paper(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Paper {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -26,7 +26,7 @@ impl Write for Paper {
     }
 }
 
-fn file(folder: &tempfile::TempDir) -> File {
+pub(crate) fn file(folder: &tempfile::TempDir) -> File {
     let path = folder.path().join("backup");
     File::options()
         .read(true)
@@ -68,13 +68,9 @@ async fn a_backup_comes_back_whole_into_an_empty_store() {
         (written.entries, written.bytes),
         (7_503, backup.metadata().unwrap().len())
     );
-    let other = House::begin(
-        super::house::CALM,
-        Vec::new(),
-        Some(super::house::keeping(&SimDisk::new(2), None)),
-    )
-    .await
-    .unwrap();
+    let other = House::begin(CALM, Vec::new(), Some(keeping(&SimDisk::new(2), None)))
+        .await
+        .unwrap();
     backup.rewind().unwrap();
     let dry = other
         .client
@@ -113,7 +109,7 @@ async fn a_damaged_backup_is_refused_before_anything_of_it_is_taken() {
     let backup = file(&folder);
     house.client.back_up(backup.try_clone().unwrap()).await.unwrap();
     let whole = std::fs::read(folder.path().join("backup")).unwrap();
-    let other = House::begin(super::house::CALM, Vec::new(), None).await.unwrap();
+    let other = House::begin(CALM, Vec::new(), None).await.unwrap();
     let mut bad: Vec<Vec<u8>> = (0..whole.len()).step_by(7).map(|cut| whole[..cut].to_vec()).collect();
     bad.extend((0..whole.len()).step_by(11).map(|place| {
         let mut bent = whole.clone();
@@ -158,7 +154,12 @@ async fn only_the_runtime_takes_and_restores_backups() {
     house.stop().await;
 }
 
-async fn imported(house: &House, lines: &str, conflicts: Conflicts, is_dry: bool) -> Result<Exported, ExchangeError> {
+pub(crate) async fn imported(
+    house: &House,
+    lines: &str,
+    conflicts: Conflicts,
+    is_dry: bool,
+) -> Result<Exported, ExchangeError> {
     let lines = lines.to_owned().into_bytes();
     house
         .client

@@ -111,6 +111,16 @@ impl House {
     }
 }
 
+/// Waits until the store takes durable writes again.
+pub(crate) async fn open(house: &House) {
+    let is_open = async {
+        while house.client.store().closed().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), is_open).await.unwrap();
+}
+
 pub(crate) fn text(drawer: &Drawer, key: &str) -> Option<String> {
     let read = |entry: &Arc<triarch_memory::Entry>| String::from_utf8(entry.value().as_bytes().to_vec()).unwrap();
     drawer.read(key, read).unwrap()

@@ -67,7 +67,7 @@ async fn watchers_see_every_change_once_and_in_order_whoever_writes() {
     let house = House::on(&disk).await;
     for durability in ["memory", "journal", "relaxed"] {
         let drawer = house.drawer(durability);
-        let mut watch = drawer.watch(Scope::Prefix(String::new()), 100_000).unwrap();
+        let mut watch = drawer.watch(Scope::Prefix(String::new()), 10_000).unwrap();
         let writes = (0..8).map(|writer| {
             let drawer = drawer.clone();
             async move {

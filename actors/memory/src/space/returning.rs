@@ -1,0 +1,158 @@
+//! What goes to disk as a whole, and what comes back from there.
+
+use std::sync::Arc;
+
+use super::order::Order;
+use super::{Space, index};
+use crate::config::{Durability, FullText, Rules};
+use crate::disk::Entries;
+use crate::entry::Entry;
+use crate::index::Index;
+use crate::name::{Key, Namespace};
+use crate::op::{Cause, Change};
+
+/// What of a namespace is to be flushed.
+#[derive(Debug)]
+pub(crate) struct Flush {
+    pub(crate) states: Vec<(Key, Option<Arc<Entry>>)>,
+    pub(crate) revision: u64,
+}
+
+/// A namespace as of one instant.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    pub(crate) name: Namespace,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) entries: Vec<(Key, Arc<Entry>)>,
+    /// The number of the last change.
+    pub(crate) revision: u64,
+}
+
+/// Namespaces as of one and the same instant. They are in the order of their names, so that nobody waits in a circle.
+pub(crate) fn cut_together(spaces: &[Arc<Space>]) -> Vec<Cut> {
+    let orders: Vec<_> = spaces.iter().map(|space| (space, space.order())).collect();
+    orders.iter().map(|(space, order)| space.cut_in(order)).collect()
+}
+
+impl Space {
+    /// Entries as a journal knew them, where nothing is yet; nobody is told.
+    pub(crate) fn load(&self, entries: Entries, revision: u64) {
+        let mut order = self.order();
+        let (held, mut keys, mut due) = (self.held.pin(), Vec::with_capacity(entries.len()), Vec::new());
+        held.reserve(entries.len());
+        let mut last = revision;
+        for (key, entry) in entries {
+            last = last.max(entry.version());
+            order.bytes += entry.size(&key);
+            due.extend(entry.expires().map(|expires| (expires, key.clone())));
+            keys.push(key.clone());
+            held.insert(key, Arc::new(entry));
+        }
+        drop(held);
+        // Sorted once, where each on its own would look for its place.
+        order.keys = keys.into_iter().collect();
+        order.due = due.into_iter().collect();
+        // What a journal has knows its own numbers; else those may have been given that are lost.
+        let is_known = self.durability == Durability::Journal && last > 0;
+        order.revision = if is_known { last } else { order.revision.max(last) };
+        order.published = order.revision;
+        let rules = Arc::clone(&order.rules);
+        order.evict_by(rules.eviction, || self.all());
+        *self.index_mut() = self.indexed(&rules);
+    }
+
+    pub(super) fn indexed(&self, rules: &Rules) -> Index {
+        let (held, has_words) = (self.held.pin(), rules.full_text == FullText::Indexed);
+        let concerned = held.iter().filter(|(_, entry)| Index::concerns(has_words, Some(entry)));
+        let mut all: Vec<_> = concerned.collect();
+        all.sort_unstable_by_key(|(_, entry)| entry.version());
+        let mut index = index(rules);
+        for (key, entry) in all {
+            index.change(key, None, Some(entry));
+        }
+        index
+    }
+
+    /// What changed since this was last asked, all as of one instant, with the number of the last change.
+    pub(crate) fn take_unflushed(&self) -> Flush {
+        let mut order = self.order();
+        let unflushed = order.unflushed.as_mut().map(std::mem::take).unwrap_or_default();
+        let held = self.held.pin();
+        let states = unflushed.into_iter().map(|key| {
+            let entry = held.get(&key).cloned();
+            (key, entry)
+        });
+        Flush {
+            states: states.collect(),
+            revision: order.published,
+        }
+    }
+
+    /// What was taken is not on disk after all.
+    pub(crate) fn give_back_unflushed(&self, keys: impl Iterator<Item = Key>) {
+        if let Some(unflushed) = &mut self.order().unflushed {
+            unflushed.extend(keys);
+        }
+    }
+
+    /// All that is otherwise than on disk is to be flushed, since nobody knows what was on its way there.
+    pub(crate) fn unflush(&self, mut on_disk: Entries) {
+        let mut order = self.order();
+        let mut otherwise = self.all();
+        otherwise.retain(|(key, entry)| {
+            let there = on_disk.remove(key);
+            there.is_none_or(|there| there.version() != entry.version())
+        });
+        if let Some(unflushed) = &mut order.unflushed {
+            unflushed.extend(otherwise.into_iter().map(|(key, _)| key));
+            unflushed.extend(on_disk.into_keys());
+        }
+    }
+
+    /// It as of one instant.
+    pub(crate) fn cut(&self) -> Cut {
+        self.cut_in(&self.order())
+    }
+
+    fn cut_in(&self, order: &Order) -> Cut {
+        Cut {
+            name: self.name.clone(),
+            rules: Arc::clone(&order.rules),
+            entries: self.all(),
+            revision: order.published,
+        }
+    }
+
+    /// What a journal says is there, where what is seen may be otherwise: whoever watches is told what changes.
+    pub(crate) fn adopt(&self, mut entries: Entries, revision: u64) {
+        let mut order = self.order();
+        order.revision = order.revision.max(revision);
+        let mut changes = Vec::new();
+        for (key, before) in self.all() {
+            let after = entries.remove(&key).map(Arc::new);
+            if after.as_ref().is_none_or(|after| after.version() != before.version()) {
+                changes.push(adopted(key, Some(before), after, revision));
+            }
+        }
+        let new = entries.into_iter();
+        changes.extend(new.map(|(key, entry)| adopted(key, None, Some(Arc::new(entry)), revision)));
+        changes.sort_by_key(|change| change.version);
+        self.publish_in(&mut order, changes.into_iter());
+        let rules = Arc::clone(&order.rules);
+        // What was lost on its way may have come back with numbers between those that are indexed.
+        *self.index_mut() = self.indexed(&rules);
+        // Who was chosen to make room by a writer that is gone has its place again.
+        order.evict_by(rules.eviction, || self.all());
+    }
+}
+
+/// When something went is not known; before all that comes next it did.
+fn adopted(key: Key, before: Option<Arc<Entry>>, after: Option<Arc<Entry>>, revision: u64) -> Change {
+    Change {
+        version: after.as_ref().map_or(revision, |entry| entry.version()),
+        cause: if after.is_some() { Cause::Put } else { Cause::Deleted },
+        key,
+        before,
+        after,
+    }
+}
