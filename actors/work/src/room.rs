@@ -98,9 +98,10 @@ pub fn room(
 ) -> Result<Work, Error> {
     let config = config.validated()?;
     let lease = config.lease;
-    if journal.record_bytes_max < RECORD_BYTES_MAX {
+    let portion = journal.record_bytes_max;
+    if portion < RECORD_BYTES_MAX {
         return Err(Error::Records {
-            asked: journal.record_bytes_max,
+            asked: portion,
             least: RECORD_BYTES_MAX,
         });
     }
@@ -111,7 +112,7 @@ pub fn room(
         config,
         journal,
         copyist: copyist.address(),
-        portion: asked,
+        portion,
         teller: Teller::new(Metrics::new(instruments)?, events.clone()),
     };
     let queue = Child::of::<Queue>("queue", settings)

@@ -16,7 +16,9 @@ use triarch_supervision::tree::{Observer, Phase};
 use triarch_teams::receipt::{Stage, StageSender, Stages};
 use triarch_teams::{Brief, BriefInput, Errand, Post, PostId, PostOffice, RECALL};
 
-use super::hands::{Effect, HELD_MAX, Hands};
+use super::hands::{HELD_MAX, Hands};
+use super::holding::Effect;
+use super::message::Nothing;
 use super::roster::{Roster, TakingTeam};
 use crate::error::{Refusal, TaskError};
 use crate::machine::{Event, Filter};
@@ -134,12 +136,6 @@ pub struct Dispatcher {
     /// How far each task was when the queue was last told.
     shown: BTreeMap<Fence, u8>,
 }
-
-/// It has nothing to say to anybody.
-#[derive(Debug)]
-pub enum Nothing {}
-
-impl Message for Nothing {}
 
 impl Agent for Dispatcher {
     type Message = Nothing;

@@ -7,228 +7,41 @@
 //!                              └─▶ given back: to a sibling that is idle, or because its agent is away
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 use triarch_supervision::clock::Chance;
 use triarch_supervision::clock::Moment;
-use triarch_teams::TaskRules;
 use triarch_teams::receipt::Stage;
 
-use super::roster::{Taker, TakingTeam};
-use crate::dispatch::{self, Dispatch, Memory, Service, Steal};
+use super::holding::{Effect, Hand, Holding, Spread, Step};
+use crate::dispatch::{self, Steal};
 use crate::machine::Mend;
 use crate::queue::Word;
 use crate::task::Claim;
-use crate::words::{Capability, Fence, TaskId, Worker};
+use crate::words::{Fence, TaskId, Worker};
 
 /// So many tasks are in the hands of agents or asked for, all teams together.
 pub(super) const HELD_MAX: usize = 1 << 16;
 /// So many claims of one team wait for tasks.
 const ASKING_MAX: usize = 1_024;
 
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-pub(super) enum Effect {
-    /// Claim up to so many tasks for a worker.
-    Ask {
-        worker: Worker,
-        able: Arc<[Capability]>,
-        most: usize,
-    },
-    /// Let a worker wait no more for tasks that it has asked for.
-    Withdraw(Worker),
-    /// Send a worker the task.
-    Hand { worker: Worker, claim: Claim },
-    /// Tell the worker that the task under this lease is not its own any more.
-    Recall(Fence),
-    /// Tell the queue.
-    Tell { task: TaskId, fence: Fence, word: Word },
-}
-
-/// Where a task stands with the agent that has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// It is kept ready for it.
-    Ahead,
-    /// It lies in its mailbox.
-    Handed,
-    /// The agent has begun.
-    Begun,
-    /// The agent is through with it, and the queue has yet to hear so.
-    Over,
-    /// It is not the agent's any more, which has yet to leave it.
-    Recalled,
-}
-
-/// A task in the hands of an agent.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct InHand {
-    /// Which.
-    pub task: TaskId,
-    /// Under which lease.
-    pub fence: Fence,
-    /// Where it stands.
-    pub standing: Standing,
-}
-
-#[derive(Debug)]
-enum Step {
-    Ahead(Box<Claim>),
-    Handed,
-    Begun(Moment),
-    Recalled,
-    Over(Word),
-}
-
-#[derive(Debug)]
-struct Holding {
-    task: TaskId,
-    worker: Worker,
-    step: Step,
-}
-
-/// One agent that takes tasks.
-#[derive(Debug)]
-struct Hand {
-    team: Arc<str>,
-    place: usize,
-    able: Arc<[Capability]>,
-    rules: TaskRules,
-    is_here: bool,
-    /// Whether it takes tasks no more, and only has to finish.
-    is_gone: bool,
-    asking: usize,
-    in_hand: usize,
-    ahead: VecDeque<Fence>,
-    service: Service,
-}
-
-#[derive(Debug, Default)]
-struct Spread {
-    dispatch: Dispatch,
-    memory: Memory,
-    takers: Vec<Worker>,
-    standings: Vec<dispatch::Standing>,
-    /// The places of those who have room for more, in order.
-    free: Vec<usize>,
-    asking: usize,
-    ahead: usize,
-}
-
 /// All tasks that are in the hands of agents.
 #[derive(Debug, Default)]
 pub(crate) struct Hands {
-    teams: BTreeMap<Arc<str>, Spread>,
-    hands: BTreeMap<Worker, Hand>,
-    held: BTreeMap<Fence, Holding>,
+    pub(super) teams: BTreeMap<Arc<str>, Spread>,
+    pub(super) takers: BTreeMap<Worker, Hand>,
+    pub(super) held: BTreeMap<Fence, Holding>,
     /// What the queue is to be told again.
     untold: Vec<Fence>,
-    asking: usize,
-}
-
-impl Hand {
-    fn room(&self) -> usize {
-        if self.is_gone || !self.is_here {
-            return 0;
-        }
-        let most = self.rules.at_once as usize + self.rules.ahead as usize;
-        most.saturating_sub(self.in_hand + self.ahead.len() + self.asking)
-    }
-
-    fn standing(&self) -> dispatch::Standing {
-        dispatch::Standing {
-            tasks: self.in_hand + self.ahead.len() + self.asking,
-            weight: self.rules.weight,
-            abilities: self.able.len(),
-            service: self.service,
-        }
-    }
+    pub(super) asking: usize,
 }
 
 impl Hands {
-    /// These take tasks, and no others.
-    pub(super) fn staff(&mut self, teams: &[TakingTeam], effects: &mut Vec<Effect>) {
-        for hand in self.hands.values_mut() {
-            hand.is_gone = true;
-        }
-        let mut spreads = BTreeMap::new();
-        for team in teams {
-            let old = self.teams.remove(&team.name).unwrap_or_default();
-            let spread = Spread {
-                dispatch: team.dispatch,
-                memory: if old.dispatch == team.dispatch {
-                    old.memory
-                } else {
-                    Memory::default()
-                },
-                takers: team.takers.iter().map(|taker| taker.worker.clone()).collect(),
-                standings: Vec::with_capacity(team.takers.len()),
-                ..Spread::default()
-            };
-            spreads.insert(Arc::clone(&team.name), spread);
-            for (place, taker) in team.takers.iter().enumerate() {
-                self.admit(&team.name, place, taker, effects);
-            }
-        }
-        self.teams = spreads;
-        let gone: Vec<_> = self
-            .hands
-            .iter()
-            .filter(|(_, hand)| hand.is_gone)
-            .map(|(worker, _)| worker.clone())
-            .collect();
-        for worker in gone {
-            effects.push(Effect::Withdraw(worker.clone()));
-            self.take_back(&worker, true, effects);
-        }
-        self.hands
-            .retain(|_, hand| !hand.is_gone || hand.asking > 0 || hand.in_hand > 0);
-        self.count_anew();
-    }
-
-    fn admit(&mut self, team: &Arc<str>, place: usize, taker: &Taker, effects: &mut Vec<Effect>) {
-        let hand = self.hands.entry(taker.worker.clone()).or_insert_with(|| Hand {
-            team: Arc::clone(team),
-            place,
-            able: Arc::clone(&taker.able),
-            rules: taker.rules,
-            is_here: false,
-            is_gone: false,
-            asking: 0,
-            in_hand: 0,
-            ahead: VecDeque::new(),
-            service: Service::default(),
-        });
-        if hand.able != taker.able && hand.asking > 0 {
-            // It asked as who it was; it asks again as who it is.
-            effects.push(Effect::Withdraw(taker.worker.clone()));
-        }
-        (hand.team, hand.place) = (Arc::clone(team), place);
-        (hand.able, hand.rules, hand.is_gone) = (Arc::clone(&taker.able), taker.rules, false);
-    }
-
-    fn count_anew(&mut self) {
-        for (name, spread) in &mut self.teams {
-            let hands = spread.takers.iter().filter_map(|worker| self.hands.get(worker));
-            spread.standings = hands.clone().map(Hand::standing).collect();
-            spread.free = hands
-                .clone()
-                .filter(|hand| hand.room() > 0)
-                .map(|hand| hand.place)
-                .collect();
-            spread.ahead = hands.map(|hand| hand.ahead.len()).sum();
-            let of_team = self.hands.values().filter(|hand| hand.team == *name);
-            spread.asking = of_team.map(|hand| hand.asking).sum();
-        }
-    }
-
     /// What changed of a hand changes how its team stands.
-    fn change<T>(&mut self, worker: &Worker, change: impl FnOnce(&mut Hand) -> T) -> Option<T> {
-        let hand = self.hands.get_mut(worker)?;
+    pub(super) fn change<T>(&mut self, worker: &Worker, change: impl FnOnce(&mut Hand) -> T) -> Option<T> {
+        let hand = self.takers.get_mut(worker)?;
         let (asking, ahead) = (hand.asking, hand.ahead.len());
         let changed = change(hand);
         let (now_asking, now_ahead) = (hand.asking, hand.ahead.len());
@@ -262,7 +75,7 @@ impl Hands {
     }
 
     /// Takes back what a worker has not begun, and where it is to have nothing that too.
-    fn take_back(&mut self, worker: &Worker, begun_too: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn take_back(&mut self, worker: &Worker, begun_too: bool, effects: &mut Vec<Effect>) {
         let of_worker = self.held.iter().filter(|(_, holding)| holding.worker == *worker);
         let fences: Vec<_> = of_worker.map(|(fence, _)| *fence).collect();
         for fence in fences {
@@ -358,9 +171,9 @@ impl Hands {
     fn hand_out(&mut self, worker: &Worker, effects: &mut Vec<Effect>) {
         loop {
             let next = self.change(worker, |hand| {
-                let may = hand.is_here && hand.in_hand < hand.rules.at_once as usize;
+                let may = hand.is_here && hand.busy_with < hand.rules.at_once as usize;
                 let next = if may { hand.ahead.pop_front() } else { None };
-                hand.in_hand += usize::from(next.is_some());
+                hand.busy_with += usize::from(next.is_some());
                 next
             });
             let Some(fence) = next.flatten() else { return };
@@ -382,7 +195,7 @@ impl Hands {
         let (worker, fence) = (holding.worker.clone(), claim.fence);
         holding.step = Step::Ahead(Box::new(claim));
         self.change(&worker, |hand| {
-            hand.in_hand = hand.in_hand.saturating_sub(1);
+            hand.busy_with = hand.busy_with.saturating_sub(1);
             hand.ahead.push_front(fence);
         });
         // It is looked for again like one that is away.
@@ -432,7 +245,7 @@ impl Hands {
 
     fn leave(&mut self, worker: &Worker, more: impl FnOnce(&mut Hand)) {
         self.change(worker, |hand| {
-            hand.in_hand = hand.in_hand.saturating_sub(1);
+            hand.busy_with = hand.busy_with.saturating_sub(1);
             more(hand);
         });
     }
@@ -457,10 +270,10 @@ impl Hands {
         self.forget_gone(&holding.worker);
     }
 
-    fn forget_gone(&mut self, worker: &Worker) {
-        let hand = self.hands.get(worker);
-        if hand.is_some_and(|hand| hand.is_gone && hand.asking == 0 && hand.in_hand == 0 && hand.ahead.is_empty()) {
-            self.hands.remove(worker);
+    pub(super) fn forget_gone(&mut self, worker: &Worker) {
+        let hand = self.takers.get(worker);
+        if hand.is_some_and(|hand| hand.is_gone && hand.asking == 0 && hand.busy_with == 0 && hand.ahead.is_empty()) {
+            self.takers.remove(worker);
         }
     }
 
@@ -542,7 +355,7 @@ impl Hands {
         let Some(hand) = self
             .hands
             .get(thief)
-            .filter(|hand| hand.in_hand == 0 && hand.ahead.is_empty())
+            .filter(|hand| hand.busy_with == 0 && hand.ahead.is_empty())
         else {
             return;
         };
@@ -552,7 +365,7 @@ impl Hands {
         // What the thief is not able to do would only come back to where it was.
         let is_able = |other: &Hand| other.able.iter().all(|capability| hand.able.contains(capability));
         let ahead = |worker: &Worker| {
-            let other = self.hands.get(worker).filter(|other| is_able(other));
+            let other = self.takers.get(worker).filter(|other| is_able(other));
             other.map_or(0, |other| other.ahead.len())
         };
         let waiting: Vec<_> = spread.takers.iter().map(ahead).collect();
@@ -569,60 +382,6 @@ impl Hands {
             };
             self.over(task, fence, Word::GivenBack, effects);
         }
-    }
-
-    /// Those who take tasks, with whether they are known to be there.
-    pub(super) fn takers(&self) -> impl Iterator<Item = (&Worker, bool)> {
-        self.hands.iter().map(|(worker, hand)| (worker, hand.is_here))
-    }
-
-    /// Up to so many of those who are there, behind that one.
-    pub(super) fn here_after(&self, last: Option<&Worker>, most: usize) -> Vec<Worker> {
-        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let hands = self.hands.range((from, Bound::Unbounded));
-        let here = hands.filter(|(_, hand)| hand.is_here).map(|(worker, _)| worker.clone());
-        here.take(most).collect()
-    }
-
-    /// How many tasks are in the hands of agents.
-    pub(super) fn count(&self) -> usize {
-        self.held.len()
-    }
-
-    /// Whether somebody has a task under that lease.
-    pub(super) fn holds(&self, fence: Fence) -> bool {
-        self.held.contains_key(&fence)
-    }
-
-    /// Whether that worker is among those who take tasks.
-    pub(super) fn knows(&self, worker: &Worker) -> bool {
-        self.hands.contains_key(worker)
-    }
-
-    /// Whoever asked is gone, so that what was asked for will not come.
-    pub(super) fn asks_anew(&mut self) {
-        let workers: Vec<_> = self.hands.keys().cloned().collect();
-        for worker in workers {
-            self.change(&worker, |hand| hand.asking = 0);
-        }
-    }
-
-    /// What one worker has.
-    pub(crate) fn of(&self, worker: &Worker) -> Vec<InHand> {
-        let of_worker = self.held.iter().filter(|(_, holding)| holding.worker == *worker);
-        of_worker
-            .map(|(fence, holding)| InHand {
-                task: holding.task,
-                fence: *fence,
-                standing: match holding.step {
-                    Step::Ahead(_) => Standing::Ahead,
-                    Step::Handed => Standing::Handed,
-                    Step::Begun(_) => Standing::Begun,
-                    Step::Recalled => Standing::Recalled,
-                    Step::Over(_) => Standing::Over,
-                },
-            })
-            .collect()
     }
 }
 

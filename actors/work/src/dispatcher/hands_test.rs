@@ -1,14 +1,16 @@
 //! In whose hands tasks are, sentence by sentence; then whatever happens in whatever order.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use serde_json::json;
 use triarch_supervision::clock::Seeded;
+use triarch_teams::TaskRules;
 
+use super::super::holding::{Effect, Standing, Step};
+use super::super::roster::{Taker, TakingTeam};
 use super::*;
-use crate::words::Kind;
+use crate::dispatch::Dispatch;
+use crate::words::{Capability, Kind};
 
 /// Hands, what they had done, and what the queue has out on lease.
 struct House {
@@ -99,7 +101,7 @@ impl House {
     /// What is kept beside the hands is what they say.
     fn assert_sound(&self) {
         for spread in self.hands.teams.values() {
-            let hands: Vec<_> = spread.takers.iter().map(|taker| &self.hands.hands[taker]).collect();
+            let hands: Vec<_> = spread.takers.iter().map(|taker| &self.hands.takers[taker]).collect();
             let free: Vec<_> = hands
                 .iter()
                 .filter(|hand| hand.room() > 0)
@@ -110,11 +112,11 @@ impl House {
             assert_eq!(spread.standings, standings);
             assert_eq!(spread.ahead, hands.iter().map(|hand| hand.ahead.len()).sum::<usize>());
         }
-        let asking: usize = self.hands.hands.values().map(|hand| hand.asking).sum();
+        let asking: usize = self.hands.takers.values().map(|hand| hand.asking).sum();
         assert_eq!(self.hands.asking, asking);
-        for (name, hand) in &self.hands.hands {
+        for (name, hand) in &self.hands.takers {
             assert!(
-                hand.in_hand <= hand.rules.at_once as usize,
+                hand.busy_with <= hand.rules.at_once as usize,
                 "{name} has more than it takes at once"
             );
             let holds = |is: fn(&Step) -> bool| {
@@ -122,8 +124,8 @@ impl House {
                 of_worker.filter(|held| is(&held.step)).count()
             };
             assert_eq!(holds(|step| matches!(step, Step::Ahead(_))), hand.ahead.len());
-            let in_hand = holds(|step| matches!(step, Step::Handed | Step::Begun(_) | Step::Recalled));
-            assert_eq!(in_hand, hand.in_hand);
+            let busy_with = holds(|step| matches!(step, Step::Handed | Step::Begun(_) | Step::Recalled));
+            assert_eq!(busy_with, hand.busy_with);
         }
     }
 }
@@ -332,7 +334,9 @@ fn one_that_can_do_other_things_than_before_asks_anew() {
         able,
         ..taker("t/a", 1, 0)
     };
-    house.hands.staff(&[team(std::slice::from_ref(&painter))], &mut house.effects);
+    house
+        .hands
+        .staff(&[team(std::slice::from_ref(&painter))], &mut house.effects);
     assert_eq!(house.done(), [Effect::Withdraw(worker("t/a"))]);
     house.claimed("t/a", 1, 0);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
@@ -393,145 +397,5 @@ fn leases_of_all_that_is_not_over_are_prolonged_with_how_far_it_is() {
     );
 }
 
-#[derive(Clone, Debug)]
-enum Move {
-    Ask,
-    Claim(usize, usize),
-    Stage(usize, u8),
-    Revoke(usize),
-    Hear(usize, bool),
-    See(usize, bool),
-    Refuse(usize),
-    Staff(usize),
-    Anew,
-}
-
-fn any_move() -> impl Strategy<Value = Move> {
-    prop_oneof![
-        4 => Just(Move::Ask),
-        6 => (0..4usize, 0..3usize).prop_map(|(who, count)| Move::Claim(who, count)),
-        10 => (any::<prop::sample::Index>(), 0..5u8).prop_map(|(which, stage)| Move::Stage(which.index(40), stage)),
-        2 => (0..40usize).prop_map(Move::Revoke),
-        6 => (0..40usize, any::<bool>()).prop_map(|(which, stale)| Move::Hear(which, stale)),
-        2 => (0..4usize, any::<bool>()).prop_map(|(who, is_here)| Move::See(who, is_here)),
-        1 => (0..40usize).prop_map(Move::Refuse),
-        1 => (0..5usize).prop_map(Move::Staff),
-        1 => Just(Move::Anew),
-    ]
-}
-
-/// The world around hands: what was asked for and not answered, which posts are with agents.
-#[derive(Default)]
-struct World {
-    asked: BTreeMap<Worker, Vec<usize>>,
-    posts: BTreeSet<Fence>,
-    told: BTreeMap<Fence, Vec<Word>>,
-}
-
-impl World {
-    fn perform(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Ask { worker, most, .. } => self.asked.entry(worker).or_default().push(most),
-                Effect::Hand { claim, .. } => assert!(self.posts.insert(claim.fence), "handed over twice"),
-                Effect::Recall(fence) => assert!(self.posts.contains(&fence)),
-                // What was asked for before may come all the same.
-                Effect::Withdraw(_) => {}
-                Effect::Tell { fence, word, .. } => self.told.entry(fence).or_default().push(word),
-            }
-        }
-    }
-
-    fn post(&self, which: usize) -> Option<Fence> {
-        self.posts.iter().nth(which).copied()
-    }
-}
-
-fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
-    match *next {
-        Move::Ask => house.hands.ask(&mut house.chance, &mut house.effects),
-        Move::Claim(who, count) => {
-            let name = takers[who].worker.clone();
-            let Some(most) = world.asked.get_mut(&name).and_then(Vec::pop) else {
-                return;
-            };
-            house.claimed(name.as_str(), most, count.min(most));
-        }
-        Move::Stage(which, stage) => {
-            let Some(fence) = world.post(which) else { return };
-            let stage = match stage {
-                0 => Stage::Delivered,
-                1 => Stage::Accepted,
-                2 => Stage::Done(json!(1)),
-                3 => Stage::Failed("x".to_owned()),
-                _ => Stage::Lost("x".to_owned()),
-            };
-            if stage.is_last() {
-                world.posts.remove(&fence);
-            }
-            house.staged(fence, stage);
-        }
-        Move::Revoke(which) => house.hands.revoked(Fence::new(which as u64), &mut house.effects),
-        Move::Hear(which, is_stale) => {
-            let fence = Fence::new(which as u64);
-            if world.told.contains_key(&fence) {
-                house.hands.heard(fence, is_stale, &mut house.effects);
-            }
-        }
-        Move::See(who, is_here) => house.hands.seen(&takers[who].worker, is_here, &mut house.effects),
-        Move::Refuse(which) => {
-            // A refusal follows at once on what is handed over.
-            let last = house
-                .hands
-                .held
-                .iter()
-                .filter(|(_, held)| matches!(held.step, Step::Handed))
-                .nth(which);
-            let Some(fence) = last.map(|(fence, _)| *fence) else {
-                return;
-            };
-            world.posts.remove(&fence);
-            house.hands.refused(claim(fence), &mut house.effects);
-        }
-        Move::Staff(count) => house
-            .hands
-            .staff(&[team(&takers[..count.min(takers.len())])], &mut house.effects),
-        Move::Anew => {
-            house.hands.asks_anew();
-            world.asked.clear();
-        }
-    }
-    let effects = house.done();
-    world.perform(effects);
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_counts_agree_and_nothing_is_left_in_hand_in_the_end(
-        moves in prop::collection::vec(any_move(), 1..120)
-    ) {
-        let takers = [taker("t/a", 1, 0), taker("t/b", 2, 3), taker("t/c", 1, 5), taker("t/d", 3, 0)];
-        let (mut house, mut world) = (House::of(&takers), World::default());
-        for next in &moves {
-            make(&mut house, &mut world, &takers, next);
-            house.assert_sound();
-        }
-        // Everybody leaves, every post ends, and the queue hears all.
-        house.hands.staff(&[], &mut house.effects);
-        world.perform(house.done());
-        for (worker, asked) in std::mem::take(&mut world.asked) {
-            for most in asked {
-                house.hands.claimed(&worker, most, Vec::new(), &mut house.effects);
-            }
-        }
-        for fence in std::mem::take(&mut world.posts) {
-            house.staged(fence, Stage::Lost("x".to_owned()));
-        }
-        let all: Vec<_> = house.hands.held.keys().copied().collect();
-        for fence in all {
-            house.hands.heard(fence, false, &mut house.effects);
-        }
-        prop_assert_eq!(house.hands.count(), 0);
-        prop_assert!(house.hands.hands.is_empty(), "{:?}", house.hands.hands);
-    }
-}
+#[path = "hands_model_test.rs"]
+mod model;

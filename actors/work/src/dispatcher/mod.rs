@@ -9,9 +9,13 @@
 
 mod actor;
 mod hands;
+mod holding;
+mod message;
 mod roster;
+mod staffing;
 
 pub use actor::{Dispatcher, as_value};
 pub(crate) use actor::{Settings, Shared};
-pub use hands::{InHand, Standing};
+pub use holding::{InHand, Standing};
+pub use message::Nothing;
 pub use roster::{Roster, Taker, TakingTeam};

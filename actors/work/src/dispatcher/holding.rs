@@ -1,0 +1,121 @@
+//! A task in the hands of an agent, and an agent that takes tasks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use triarch_supervision::clock::Moment;
+use triarch_teams::TaskRules;
+
+use crate::dispatch::{self, Dispatch, Memory, Service};
+use crate::queue::Word;
+use crate::task::Claim;
+use crate::words::{Capability, Fence, TaskId, Worker};
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Claim up to so many tasks for a worker.
+    Ask {
+        worker: Worker,
+        able: Arc<[Capability]>,
+        most: usize,
+    },
+    /// Let a worker wait no more for tasks that it has asked for.
+    Withdraw(Worker),
+    /// Send a worker the task.
+    Hand { worker: Worker, claim: Claim },
+    /// Tell the worker that the task under this lease is not its own any more.
+    Recall(Fence),
+    /// Tell the queue.
+    Tell { task: TaskId, fence: Fence, word: Word },
+}
+
+/// Where a task stands with the agent that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It is kept ready for it.
+    Ahead,
+    /// It lies in its mailbox.
+    Handed,
+    /// The agent has begun.
+    Begun,
+    /// The agent is through with it, and the queue has yet to hear so.
+    Over,
+    /// It is not the agent's any more, which has yet to leave it.
+    Recalled,
+}
+
+/// A task in the hands of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct InHand {
+    /// Which.
+    pub task: TaskId,
+    /// Under which lease.
+    pub fence: Fence,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    Ahead(Box<Claim>),
+    Handed,
+    Begun(Moment),
+    Recalled,
+    Over(Word),
+}
+
+#[derive(Debug)]
+pub(super) struct Holding {
+    pub(super) task: TaskId,
+    pub(super) worker: Worker,
+    pub(super) step: Step,
+}
+
+/// One agent that takes tasks.
+#[derive(Debug)]
+pub(super) struct Hand {
+    pub(super) team: Arc<str>,
+    pub(super) place: usize,
+    pub(super) able: Arc<[Capability]>,
+    pub(super) rules: TaskRules,
+    pub(super) is_here: bool,
+    /// Whether it takes tasks no more, and only has to finish.
+    pub(super) is_gone: bool,
+    pub(super) asking: usize,
+    pub(super) busy_with: usize,
+    pub(super) ahead: VecDeque<Fence>,
+    pub(super) service: Service,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Spread {
+    pub(super) dispatch: Dispatch,
+    pub(super) memory: Memory,
+    pub(super) takers: Vec<Worker>,
+    pub(super) standings: Vec<dispatch::Standing>,
+    /// The places of those who have room for more, in order.
+    pub(super) free: Vec<usize>,
+    pub(super) asking: usize,
+    pub(super) ahead: usize,
+}
+
+impl Hand {
+    pub(super) fn room(&self) -> usize {
+        if self.is_gone || !self.is_here {
+            return 0;
+        }
+        let most = self.rules.at_once as usize + self.rules.ahead as usize;
+        most.saturating_sub(self.busy_with + self.ahead.len() + self.asking)
+    }
+
+    pub(super) fn standing(&self) -> dispatch::Standing {
+        dispatch::Standing {
+            tasks: self.busy_with + self.ahead.len() + self.asking,
+            weight: self.rules.weight,
+            abilities: self.able.len(),
+            service: self.service,
+        }
+    }
+}
