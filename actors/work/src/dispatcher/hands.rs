@@ -353,7 +353,7 @@ impl Hands {
     /// An idle worker has the tail of the heaviest sibling given back, since its own claim waits for that.
     fn steal_for(&mut self, thief: &Worker, effects: &mut Vec<Effect>) {
         let Some(hand) = self
-            .hands
+            .takers
             .get(thief)
             .filter(|hand| hand.busy_with == 0 && hand.ahead.is_empty())
         else {

@@ -37,7 +37,7 @@ impl Hands {
         }
         self.teams = spreads;
         let gone: Vec<_> = self
-            .hands
+            .takers
             .iter()
             .filter(|(_, hand)| hand.is_gone)
             .map(|(worker, _)| worker.clone())
