@@ -160,6 +160,12 @@ pub(crate) mod tests {
                 at,
                 tasks: vec![task, TaskId::new(300)],
             },
+            Record::Left {
+                at,
+                task,
+                why: "killed".into(),
+                then: Then::Again(at),
+            },
         ]
     }
 

@@ -245,7 +245,9 @@ impl Dispatcher {
                 };
                 if is_lost {
                     let word = if view.state == State::Running {
-                        Word::Abandoned
+                        Word::Abandoned {
+                            why: "the runtime ended".to_owned(),
+                        }
                     } else {
                         Word::GivenBack
                     };

@@ -463,7 +463,7 @@ fn tell(tasks: &mut Tasks, turn: &mut Turn, task: TaskId, fence: Fence, word: Wo
         Word::Done { result } => tasks.complete(turn, task, fence, result),
         Word::Failed { why, mend } => tasks.fail(turn, task, fence, &why, mend),
         Word::GivenBack => tasks.give_back(turn, task, fence),
-        Word::Abandoned => tasks.leave(turn, task, fence),
+        Word::Abandoned { why } => tasks.leave(turn, task, fence, &why),
     }
 }
 
