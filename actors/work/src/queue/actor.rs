@@ -372,7 +372,10 @@ impl Queue {
         self.tasks.tick(&mut self.turn)?;
         if self.notes_at <= now {
             self.notes_at = now + NOTE_EVERY;
-            self.tasks.anchor(&mut self.turn, sight::look())?;
+            // Where nothing is open no time matters, and an idle disk may sleep.
+            if self.tasks.has_open() {
+                self.tasks.anchor(&mut self.turn, sight::look())?;
+            }
             self.settings.teller.gauge(&self.tasks);
         }
         self.hand_over(Vec::new()).await;

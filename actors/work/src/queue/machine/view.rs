@@ -129,6 +129,11 @@ impl Tasks {
         self.indexes.dead.tasks()
     }
 
+    /// Whether any task has yet to end.
+    pub const fn has_open(&self) -> bool {
+        self.indexes.open > 0
+    }
+
     /// Where a task stands, as far as it is known.
     pub fn state(&self, id: TaskId) -> Option<State> {
         self.by_id.get(&id).map(|task| task.state())
