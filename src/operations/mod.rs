@@ -34,10 +34,9 @@ use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use logs::LogsRead;
-pub(crate) use memory::{
-    BackupSeen, ChangeSeen, EntrySeen, FoundSeen, MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet,
-    MemoryImport, MemoryList, MemoryNamespaces, MemoryPut, MemoryRestore, MemorySearch, MemoryStats, MemoryWatch,
-    NamespaceSeen, Sought, StoreSeen, TakenUp, WrittenSeen,
+use memory::{
+    MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
+    MemoryPut, MemoryRestore, MemorySearch, MemoryStats, MemoryWatch,
 };
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};

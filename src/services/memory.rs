@@ -5,9 +5,8 @@ use serde_json::{Map, Value, json};
 use triarch_memory::{Client, Key, Namespace, SHARED};
 use triarch_teams::Span;
 
-use crate::operations::{
-    Body, Code, MemoryDelete, MemoryList, MemoryPut, MemorySearch, Sought, Trouble, memory, word,
-};
+use crate::operations::memory::{self, MemoryDelete, MemoryList, MemoryPut, MemorySearch, Sought};
+use crate::operations::{Body, Code, Trouble, word};
 
 /// What a program wishes for of the store, as it writes it.
 #[derive(Debug, Deserialize)]

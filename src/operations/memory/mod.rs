@@ -14,7 +14,7 @@ pub(crate) use entries::{
     MemoryDelete, MemoryGet, MemoryList, MemoryPut, MemorySearch, Sought, delete, get, list, put, search,
 };
 pub(crate) use seen::{EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, WrittenSeen};
-pub(crate) use watch::{ChangeSeen, MemoryWatch};
+pub(crate) use watch::MemoryWatch;
 pub(crate) use whole::{
     BackupSeen, MemoryBackup, MemoryCompact, MemoryExport, MemoryImport, MemoryNamespaces, MemoryRestore, MemoryStats,
     TakenUp,

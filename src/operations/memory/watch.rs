@@ -33,7 +33,7 @@ pub(crate) struct Watched {
 
 /// A change, or that some were missed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ChangeSeen {
+pub(crate) struct StoreChange {
     /// Why: `put`, `deleted`, `expired`, `evicted`, `retained` or `missed`.
     pub(crate) change: String,
     /// How many were missed, where some were.
@@ -48,7 +48,7 @@ pub(crate) struct ChangeSeen {
     pub(crate) entry: Option<EntrySeen>,
 }
 
-impl ChangeSeen {
+impl StoreChange {
     fn of(namespace: &Namespace, change: &Change, clock: &Clock) -> Self {
         let entry = change.after.as_ref();
         Self {
@@ -86,8 +86,8 @@ impl Operation for MemoryWatch {
         let mut watched = Watched::default();
         while let Some(seen) = watch.next().await {
             let told = match seen {
-                Seen::Change(change) => ChangeSeen::of(&self.namespace, &change, client.store().clock()),
-                Seen::Missed(count) => ChangeSeen::missed(count),
+                Seen::Change(change) => StoreChange::of(&self.namespace, &change, client.store().clock()),
+                Seen::Missed(count) => StoreChange::missed(count),
             };
             if let Ok(told) = serde_json::to_value(told) {
                 fleet.tell(told).await;
