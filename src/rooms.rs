@@ -83,7 +83,12 @@ fn memory(
     };
     let namespaces = settings.namespaces()?;
     let instruments = ground.exposition.instruments();
-    Ok(triarch_memory::room(settings.room(), namespaces, Some(keeping), instruments)?)
+    Ok(triarch_memory::room(
+        settings.room(),
+        namespaces,
+        Some(keeping),
+        instruments,
+    )?)
 }
 
 /// The room of tasks, whose journal lies in the state folder.

@@ -12,8 +12,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
-use triarch_programs::{Fulfilling, Services};
 use triarch_memory::{Client, Identity};
+use triarch_programs::{Fulfilling, Services};
 use triarch_work::TaskAddress;
 
 use crate::operations::Trouble;

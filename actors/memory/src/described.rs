@@ -206,15 +206,27 @@ impl NamespaceSettings {
                 faults.push(SettingError::of(format!("access.{verb}"), problem, "name its `team`"));
             }
         }
-        let QuotaSettings { entries, size, value_size } = self.quota;
+        let QuotaSettings {
+            entries,
+            size,
+            value_size,
+        } = self.quota;
         for (key, most) in [("entries", entries), ("size", size.0), ("value_size", value_size.0)] {
             if most == 0 {
                 let problem = format!("`quota.{key}` leaves no room for anything");
-                faults.push(SettingError::of(format!("quota.{key}"), problem, "raise it, or leave it out"));
+                faults.push(SettingError::of(
+                    format!("quota.{key}"),
+                    problem,
+                    "raise it, or leave it out",
+                ));
             }
         }
         if self.ttl == Some(Span(Duration::ZERO)) {
-            faults.push(SettingError::of("ttl", "entries would be gone at once", "raise it, or leave it out"));
+            faults.push(SettingError::of(
+                "ttl",
+                "entries would be gone at once",
+                "raise it, or leave it out",
+            ));
         }
         faults
     }
@@ -243,12 +255,20 @@ impl NamespaceSettings {
                 project: None,
             },
             access: self.access(),
-            full_text: if self.full_text { FullText::Indexed } else { FullText::Off },
+            full_text: if self.full_text {
+                FullText::Indexed
+            } else {
+                FullText::Off
+            },
         }
     }
 
     fn access(&self) -> Access {
-        let unsaid = if self.team.is_some() { Level::Team } else { Level::Public };
+        let unsaid = if self.team.is_some() {
+            Level::Team
+        } else {
+            Level::Public
+        };
         let level = |open_to: Option<OpenTo>| open_to.map_or(unsaid, Level::from);
         Access {
             read: level(self.access.read),
@@ -308,17 +328,33 @@ impl Settings {
             ("retain_every", self.retain_every),
             ("snapshot_every", self.snapshot_every),
         ];
-        let idle = times.into_iter().filter(|(_, every)| every.0 < Duration::from_millis(10));
+        let idle = times
+            .into_iter()
+            .filter(|(_, every)| every.0 < Duration::from_millis(10));
         let mut faults: Vec<_> = idle
-            .map(|(key, _)| SettingError::of(key, format!("`{key}` leaves no time for anything else"), "raise it to 10ms or more"))
+            .map(|(key, _)| {
+                SettingError::of(
+                    key,
+                    format!("`{key}` leaves no time for anything else"),
+                    "raise it to 10ms or more",
+                )
+            })
             .collect();
         if self.snapshot_after.0 == 0 {
-            faults.push(SettingError::of("snapshot_after", "each write would be a snapshot", "raise it, or leave it out"));
+            faults.push(SettingError::of(
+                "snapshot_after",
+                "each write would be a snapshot",
+                "raise it, or leave it out",
+            ));
         }
         // One place is for the namespace that is there without a word.
         if self.namespaces.len() >= NAMESPACES_MAX {
             let problem = format!("{} namespaces are more than there may be", self.namespaces.len());
-            faults.push(SettingError::of("namespace", problem, format!("describe fewer than {NAMESPACES_MAX}")));
+            faults.push(SettingError::of(
+                "namespace",
+                problem,
+                format!("describe fewer than {NAMESPACES_MAX}"),
+            ));
         }
         faults
     }
@@ -346,10 +382,14 @@ mod tests {
     #[test]
     fn shared_is_there_without_a_word_of_it_on_disk_and_open_to_everybody() {
         let namespaces = Settings::default().namespaces().unwrap();
-        let [(name, rules)] = namespaces.as_slice() else { panic!("{namespaces:?}") };
+        let [(name, rules)] = namespaces.as_slice() else {
+            panic!("{namespaces:?}")
+        };
         assert_eq!((name.as_str(), rules.durability), ("shared", Durability::Journal));
         assert_eq!((rules.access.read, rules.access.delete), (Level::Public, Level::Public));
-        let own = described(r#"{"namespace":[{"name":"shared","durability":"memory"}]}"#).namespaces().unwrap();
+        let own = described(r#"{"namespace":[{"name":"shared","durability":"memory"}]}"#)
+            .namespaces()
+            .unwrap();
         assert_eq!(own.len(), 1, "{own:?}");
         assert_eq!(own[0].1.durability, Durability::Memory);
     }
@@ -377,7 +417,10 @@ mod tests {
         );
         let keys = |faults: Vec<SettingError>| faults.into_iter().filter_map(|fault| fault.key).collect::<Vec<_>>();
         assert_eq!(keys(settings.faults()), ["flush_every", "snapshot_after"]);
-        assert_eq!(keys(settings.namespaces[0].faults()), ["name", "access.write", "quota.entries", "ttl"]);
+        assert_eq!(
+            keys(settings.namespaces[0].faults()),
+            ["name", "access.write", "quota.entries", "ttl"]
+        );
         assert_eq!(settings.named_twice(), [(2, 1)]);
     }
 }

@@ -167,7 +167,9 @@ pub use config::{
     BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_CAPACITY_MAX,
     WATCHERS_MAX,
 };
-pub use described::{AccessSettings, KeySource, NamespaceSettings, OpenTo, QuotaSettings, RetentionSettings, SHARED, Settings};
+pub use described::{
+    AccessSettings, KeySource, NamespaceSettings, OpenTo, QuotaSettings, RetentionSettings, SHARED, Settings,
+};
 pub use disk::{CodecError, DumpError, RecoveryError, SealError, Secret};
 pub use entry::{ENTRY_OVERHEAD, Entry, Labels};
 pub use error::{Error, Unit, Wanted};

@@ -104,7 +104,11 @@ fn is_standard(path: &Path) -> bool {
 fn watch(described: &Described, asked: &MemoryWatch, as_json: bool) -> Result<(), Trouble> {
     let screen = Screen::of_stdout();
     let watched = reach(described)?.ask_told(asked, |change| {
-        let text = if as_json { change.to_string() } else { change_line(&screen, &change) };
+        let text = if as_json {
+            change.to_string()
+        } else {
+            change_line(&screen, &change)
+        };
         print(&(text + "\n"))
     });
     watched.map(drop)
@@ -147,7 +151,9 @@ impl<'a> Sink<'a> {
 
     fn write(&mut self, lines: &Value) -> Result<(), Trouble> {
         let lines = lines.as_array().into_iter().flatten();
-        let written = lines.map(|line| writeln!(self.to, "{line}")).collect::<io::Result<()>>();
+        let written = lines
+            .map(|line| writeln!(self.to, "{line}"))
+            .collect::<io::Result<()>>();
         written.map_err(|error| self.unwritten(&error))
     }
 

@@ -8,9 +8,7 @@ use serde_json::Value;
 use super::super::screen::{Screen, Tint};
 use super::super::show::{Show, facts, span};
 use super::super::table::{Cell, Columns, table};
-use crate::operations::memory::{
-    BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen,
-};
+use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
 
 /// So much of a value stands in a line.
 const VALUE: usize = 60;
@@ -184,9 +182,17 @@ impl Show for TakenUp {
         }
         let fates = |fates: &BTreeMap<String, u64>| {
             let told: Vec<_> = fates.iter().map(|(fate, count)| format!("{count} {fate}")).collect();
-            if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+            if told.is_empty() {
+                "nothing".to_owned()
+            } else {
+                told.join(", ")
+            }
         };
-        let lines: Vec<_> = self.namespaces.iter().map(|(name, counted)| (name.as_str(), fates(counted))).collect();
+        let lines: Vec<_> = self
+            .namespaces
+            .iter()
+            .map(|(name, counted)| (name.as_str(), fates(counted)))
+            .collect();
         let mut text = facts(screen, &lines);
         if self.is_dry {
             let line = "nothing was changed: that was a dry run";
@@ -198,7 +204,12 @@ impl Show for TakenUp {
 
 impl Show for BackupSeen {
     fn show(&self, _screen: &Screen) -> String {
-        format!("{} in {}, {}\n", entries(self.entries), self.file.display(), bytes(self.size_bytes))
+        format!(
+            "{} in {}, {}\n",
+            entries(self.entries),
+            self.file.display(),
+            bytes(self.size_bytes)
+        )
     }
 }
 

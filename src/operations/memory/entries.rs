@@ -175,7 +175,9 @@ pub(crate) fn list(client: &Client, asked: &MemoryList) -> Result<Vec<EntrySeen>
     let drawer = open(client, asked.namespace.as_str())?;
     let listed = drawer.list(&asked.prefix, asked.after.as_ref(), asked.most.min(SHOWN_MAX))?;
     let clock = client.store().clock();
-    let seen = listed.into_iter().map(|(key, entry)| EntrySeen::of(&asked.namespace, key, &entry, clock));
+    let seen = listed
+        .into_iter()
+        .map(|(key, entry)| EntrySeen::of(&asked.namespace, key, &entry, clock));
     Ok(seen.collect())
 }
 

@@ -37,7 +37,12 @@ impl EntrySeen {
     pub(crate) fn of(namespace: &Namespace, key: Key, entry: &Entry, clock: &Clock) -> Self {
         let (now, labels) = (clock.now(), entry.labels().clone());
         let json = entry.value().as_json();
-        let base64 = json.is_none().then(|| Line::of(key.clone(), entry, clock).base64().unwrap_or_default().to_owned());
+        let base64 = json.is_none().then(|| {
+            Line::of(key.clone(), entry, clock)
+                .base64()
+                .unwrap_or_default()
+                .to_owned()
+        });
         Self {
             namespace: namespace.clone(),
             key,
@@ -98,8 +103,14 @@ impl FoundSeen {
         let told = [
             (cuts.by_examined, "not all entries were looked at".to_owned()),
             (cuts.by_word, "a word is longer than any that is indexed".to_owned()),
-            (cuts.unindexed > 0, format!("{} entries have words that are not indexed", cuts.unindexed)),
-            (cuts.without_words > 0, format!("{} namespaces have no index of words", cuts.without_words)),
+            (
+                cuts.unindexed > 0,
+                format!("{} entries have words that are not indexed", cuts.unindexed),
+            ),
+            (
+                cuts.without_words > 0,
+                format!("{} namespaces have no index of words", cuts.without_words),
+            ),
         ];
         let hits = found.hits.into_iter();
         Self {
@@ -108,7 +119,10 @@ impl FoundSeen {
                 .collect(),
             matched: found.matched,
             examined: found.examined,
-            cuts: told.into_iter().filter_map(|(is_so, told)| is_so.then_some(told)).collect(),
+            cuts: told
+                .into_iter()
+                .filter_map(|(is_so, told)| is_so.then_some(told))
+                .collect(),
         }
     }
 }
@@ -136,12 +150,18 @@ impl From<Shown> for NamespaceSeen {
     fn from(shown: Shown) -> Self {
         let (rules, extent) = (shown.rules, shown.extent.unwrap_or_default());
         let access = rules.access;
-        let levels = [("read", access.read), ("write", access.write), ("delete", access.delete)];
+        let levels = [
+            ("read", access.read),
+            ("write", access.write),
+            ("delete", access.delete),
+        ];
         Self {
             namespace: shown.namespace,
             durability: rules.durability.label().to_owned(),
             team: rules.belonging.team,
-            access: levels.map(|(verb, level)| (verb.to_owned(), level.label().to_owned())).into(),
+            access: levels
+                .map(|(verb, level)| (verb.to_owned(), level.label().to_owned()))
+                .into(),
             entries: extent.entries,
             entries_max: rules.quota.entries,
             size_bytes: extent.bytes,
@@ -178,7 +198,10 @@ impl StoreSeen {
         let refusals = store.refusals();
         let last = refusals.iter().rev().take(REFUSALS).map(|refusal| {
             let (verb, level) = (refusal.verb.label(), refusal.level.label());
-            format!("{} may not {verb} in {}, where that is {level}", refusal.who, refusal.namespace)
+            format!(
+                "{} may not {verb} in {}, where that is {level}",
+                refusal.who, refusal.namespace
+            )
         });
         Self {
             namespaces: namespaces.len() as u64,

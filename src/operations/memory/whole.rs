@@ -217,7 +217,11 @@ impl Operation for MemoryRestore {
     }
 
     async fn perform(self, fleet: &Fleet) -> Result<TakenUp, Trouble> {
-        let Arriving { file, conflicts, dry_run } = self.arriving;
+        let Arriving {
+            file,
+            conflicts,
+            dry_run,
+        } = self.arriving;
         let opened = File::open(&file).map_err(|error| unread(&file, &error))?;
         let report = fleet.memory()?.restore(opened, conflicts.into(), dry_run).await?;
         Ok(TakenUp::of(report, dry_run))
@@ -295,9 +299,18 @@ impl Operation for MemoryBackup {
 
     async fn perform(self, fleet: &Fleet) -> Result<BackupSeen, Trouble> {
         let client = fleet.memory()?;
-        let file = if self.to.is_dir() { self.to.join(after_the_time(client)) } else { self.to };
+        let file = if self.to.is_dir() {
+            self.to.join(after_the_time(client))
+        } else {
+            self.to
+        };
         // Nobody but its user is to read what namespaces keep from each other.
-        let opened = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&file);
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file);
         let opened = opened.map_err(|error| unwritten(&file, &error))?;
         match client.back_up(opened).await {
             Ok(done) => Ok(BackupSeen {
@@ -326,5 +339,9 @@ fn unwritten(file: &Path, error: &io::Error) -> Trouble {
         return Trouble::new(Code::Refused, format!("{file} is there already"), "name a new file");
     }
     let message = format!("{file} cannot be written: {error}");
-    Trouble::new(Code::Failed, message, "name a file in a folder that the runtime may write")
+    Trouble::new(
+        Code::Failed,
+        message,
+        "name a file in a folder that the runtime may write",
+    )
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use triarch_memory::{Client, Exported, ExchangeError, Namespace};
+use triarch_memory::{Client, ExchangeError, Exported, Namespace};
 
 use super::super::super::{Code, Trouble};
 use super::super::meant;
@@ -170,7 +170,10 @@ mod tests {
             line(4, r#"{"namespace":"b","key":"1"}"#),
         ];
         let parts = parts(lines).unwrap();
-        let told: Vec<_> = parts.iter().map(|part| (part.namespace.as_str(), &*part.numbers)).collect();
+        let told: Vec<_> = parts
+            .iter()
+            .map(|part| (part.namespace.as_str(), &*part.numbers))
+            .collect();
         assert_eq!(told, [("a", &[1, 3][..]), ("b", &[4][..])]);
         assert_eq!(parts[0].text, b"{\"key\":\"1\"}\n{\"key\":\"2\"}\n");
     }
