@@ -202,7 +202,7 @@ pub(super) fn tasks() -> Vec<TaskSeen> {
             "task": task, "kind": "summarise", "state": state, "priority": "normal", "age_ms": 61_000, "ready_for_ms": null,
             "begins_in_ms": null, "deadline_in_ms": 539_000, "is_missed": false, "attempts": 2, "worker": worker,
             "fence": worker.map(|_| 12), "lease_left_ms": worker.map(|_| 21_400), "percent": percent,
-            "ended_ago_ms": why.map(|_| 4_000), "why": why, "result": null, "waits_for": [], "key": "proposal-17",
+            "ended_ago_ms": why.map(|_| 4_000), "why": why, "result": null, "waits_for": [], "needs": ["read"], "wants": null, "key": "proposal-17",
             "labels": { "project": "aviary" }, "parent": null,
             "past": [{
                 "worker": "reviewers/reader-of-long-proposals-2", "fence": 9, "took_ms": 30_000, "why": "page 2 is no text"
