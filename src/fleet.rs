@@ -295,6 +295,13 @@ impl Fleet {
         tasks.ok_or_else(|| Trouble::failed("the runtime is still starting"))
     }
 
+    /// The store, in the name of the runtime.
+    pub(crate) fn memory(&self) -> Result<&triarch_memory::Client, Trouble> {
+        let rooms = self.ground.services.rooms();
+        let memory = rooms.map(|rooms| &rooms.memory);
+        memory.ok_or_else(|| Trouble::failed("the runtime is still starting"))
+    }
+
     /// The tasks that the agent has in hand whose path names no part of a team.
     pub(crate) fn in_hand_of(&self, path: &str) -> Vec<InHand> {
         let tree = self.ground.tree.get();

@@ -24,6 +24,7 @@ mod up;
 pub use catalogue::{catalogue, sections};
 pub use runtime::Runtime;
 pub use triarch_gateway as gateway;
+pub use triarch_memory as memory;
 pub use triarch_programs as programs;
 pub use triarch_supervision::*;
 pub use triarch_teams as teams;

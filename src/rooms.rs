@@ -3,6 +3,7 @@
 //! ```text
 //! root             one_for_one: addresses outlive restarts, so nobody needs a neighbour's restart
 //! ├─ telemetry     first, to see the others start and stop
+//! ├─ memory        before the teams, whose agents share it
 //! ├─ work          before the teams, to whose agents it hands tasks
 //! ├─ programs      before the teams, whose programs it logs, and buries with what they left behind
 //! ├─ gateway       before the teams, so that it can be asked how they start and stop; with the agent `changes`
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request, Written};
 use triarch_journal::RealDisk;
+use triarch_memory::Keeping;
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_telemetry::{self as telemetry, Exposition, Health};
@@ -24,7 +26,7 @@ use crate::reload;
 use crate::services::Rooms;
 
 /// The rooms that the runtime does not work without.
-const ROOMS: [&str; 4] = ["telemetry", "work", "programs", "gateway"];
+const ROOMS: [&str; 5] = ["telemetry", "memory", "work", "programs", "gateway"];
 
 /// What everybody counts in, and shows it.
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
@@ -43,8 +45,10 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
     let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?.child(changes);
     let exposition = &ground.exposition;
     let events = ground.events.clone();
+    let (memory, store) = memory(ground, &running.settings.memory)?;
     let (work, tasks) = work(ground, &running.settings.work)?;
     ground.services.open(Rooms {
+        memory: store,
         tasks: tasks.address.clone(),
     });
     let mut root = Root::new()
@@ -55,6 +59,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
             Some(events),
             exposition,
         )?)
+        .supervisor(memory)
         .supervisor(work)
         .supervisor(programs)
         .supervisor(gateway);
@@ -64,6 +69,26 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
         root = root.supervisor(reload::staff_beginning(team, &ground.kinds, span, begin)?);
     }
     Ok((root, desk, tasks))
+}
+
+/// The room of the store, whose journal lies in the state folder, and the store as the runtime uses it.
+fn memory(
+    ground: &Ground,
+    settings: &triarch_memory::Settings,
+) -> Result<(Supervisor, triarch_memory::Client), Failure> {
+    let keeping = Keeping {
+        disk: Arc::new(RealDisk::at(ground.state_dir.join("memory"))?),
+        journal: triarch_journal::Config::default(),
+        secret: settings.key(&ground.source.folder())?,
+    };
+    let namespaces = settings.namespaces()?;
+    let instruments = ground.exposition.instruments();
+    Ok(triarch_memory::room(
+        settings.room(),
+        namespaces,
+        Some(keeping),
+        instruments,
+    )?)
 }
 
 /// The room of tasks, whose journal lies in the state folder.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::memory::MemoryVerb;
 use super::tasks::TaskVerb;
 use crate::operations::{
     Ask, Broadcast, Code, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn, Status,
@@ -64,6 +65,9 @@ pub(super) enum Verb {
     /// Shows agents, changes them, and sends them posts.
     #[command(subcommand)]
     Agent(AgentVerb),
+    /// Reads and writes the store that agents share.
+    #[command(subcommand)]
+    Memory(MemoryVerb),
     /// Submits tasks, shows them, and waits for them.
     #[command(subcommand)]
     Task(TaskVerb),

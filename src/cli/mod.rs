@@ -6,9 +6,11 @@ mod describe;
 mod doctor;
 mod dot;
 mod line;
+mod memory;
 mod output;
 #[cfg(test)]
 mod page;
+mod progress;
 #[cfg(test)]
 mod samples;
 mod screen;
@@ -84,6 +86,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
         Verb::Why(asked) => answer(&described, &asked, as_json)?,
         Verb::Team(verb) => of_team(&described, &verb, as_json)?,
         Verb::Agent(verb) => of_agent(&described, &verb, as_json)?,
+        Verb::Memory(verb) => memory::perform(&described, &verb, as_json)?,
         Verb::Task(verb) => tasks::perform(&described, &verb, as_json)?,
     }
     Ok(0)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::demo::Recovery;
 use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
+use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
 use crate::operations::{
     AgentSeen, NodeSeen, Reloaded, Sent, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged,
     TeamSeen, Waited, WhyShown,
@@ -115,6 +116,80 @@ pub(super) fn why() -> WhyShown {
             change("2026-11-21T09:46:55.100000Z", 61_400, "backoff", 2, Some("failed: the program ended with code 3")),
         ],
     }))
+}
+
+fn entry(key: &str, version: u64, value: &Value) -> Value {
+    json!({
+        "namespace": "plans", "key": key, "value": value, "type": "plan", "tags": ["hot"], "metadata": {},
+        "owner": "reviewers/reader-of-long-proposals-1", "version": version, "age_ms": 61_000, "written_ago_ms": 4_000,
+        "expires_in_ms": 539_000,
+    })
+}
+
+pub(super) fn entries() -> Vec<EntrySeen> {
+    let long = "read proposal 17 to its end, then say in two sentences what it asks for and what it costs";
+    read(json!([
+        entry("today", 18, &json!({ "do": "count hens" })),
+        entry("tomorrow", 12, &json!(long))
+    ]))
+}
+
+pub(super) fn stored() -> WrittenSeen {
+    read(json!({ "namespace": "plans", "key": "today", "version": 18, "existed": true, "is_deleted": false }))
+}
+
+pub(super) fn unstored() -> WrittenSeen {
+    WrittenSeen {
+        is_deleted: true,
+        ..stored()
+    }
+}
+
+pub(super) fn found() -> FoundSeen {
+    read(json!({
+        "entries": entries(), "matched": 40, "examined": 120, "cuts": ["3 entries have words that are not indexed"],
+    }))
+}
+
+pub(super) fn namespaces() -> Vec<NamespaceSeen> {
+    let namespace = |name: &str, durability: &str, team: Option<&str>, level: &str, entries: u64| {
+        json!({
+            "namespace": name, "durability": durability, "team": team,
+            "access": { "read": level, "write": level, "delete": level }, "entries": entries, "entries_max": 1_000_000,
+            "size_bytes": entries * 512, "size_bytes_max": 268_435_456_u64, "index_bytes": entries * 64, "ttl_ms": null,
+            "revision": entries + 18,
+        })
+    };
+    read(json!([
+        namespace("plans", "journal", Some("reviewers"), "team", 240_000),
+        namespace("shared", "journal", None, "public", 7),
+    ]))
+}
+
+pub(super) fn store() -> StoreSeen {
+    read(json!({
+        "namespaces": 2, "entries": 240_007, "size_bytes": 122_883_584, "index_bytes": 15_360_448, "refused": 1,
+        "refusals": ["guests/stranger may not read in plans, where that is team"], "closed": null,
+    }))
+}
+
+pub(super) fn taken_up() -> TakenUp {
+    read(json!({
+        "is_dry": true, "defined": ["plans"], "namespaces": { "plans": { "written": 240_000 }, "shared": { "skipped": 7 } },
+    }))
+}
+
+pub(super) fn backup() -> BackupSeen {
+    read(json!({ "file": "/backups/memory-2026-11-21T09-47-56Z.backup", "entries": 240_007, "size_bytes": 41_943_040 }))
+}
+
+/// Changes of the store, each an object.
+pub(super) fn changes() -> [Value; 3] {
+    [
+        json!({ "change": "put", "key": "today", "version": 18, "entry": entries()[0] }),
+        json!({ "change": "expired", "key": "yesterday", "version": 19 }),
+        json!({ "change": "missed", "missed": 7 }),
+    ]
 }
 
 pub(super) fn submitted() -> Vec<Submitted> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use triarch_gateway as gateway;
+use triarch_memory as memory;
 use triarch_programs as programs;
 use triarch_teams::{SettingError, Size, Span, TeamConfig};
 use triarch_telemetry as telemetry;
@@ -20,6 +21,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// The log of what happens to agents.
     pub telemetry: TelemetryConfig,
+    /// The store that agents share.
+    pub memory: memory::Settings,
     /// Durable tasks.
     pub work: work::Config,
     /// Agents that are programs.

@@ -13,6 +13,7 @@ mod alerts;
 mod board;
 mod json;
 mod mailboxes;
+mod memory;
 mod overview;
 mod panel;
 mod programs;

@@ -9,6 +9,7 @@
 mod agents;
 mod logs;
 mod meant;
+pub(crate) mod memory;
 mod nodes;
 mod past;
 mod posts;
@@ -33,6 +34,10 @@ use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use logs::LogsRead;
+use memory::{
+    MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
+    MemoryPut, MemoryRestore, MemorySearch, MemoryStats, MemoryWatch,
+};
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::span as patience;
@@ -96,13 +101,55 @@ macro_rules! operations {
 }
 
 operations![
-    Status, TreeShown, Why, Down, Reload, TeamList, TeamShow, TeamStart, TeamStop, TeamScale, Broadcast, List, Show,
-    Spawn, Stop, Kill, Restart, Pause, Resume, SendPost, Ask, LogsRead, TaskSubmit, TaskList, TaskShow, TaskWait,
-    TaskCancel, TaskRetry, TasksDead, TaskDrop, TaskDrain, TaskStats,
+    Status,
+    TreeShown,
+    Why,
+    Down,
+    Reload,
+    TeamList,
+    TeamShow,
+    TeamStart,
+    TeamStop,
+    TeamScale,
+    Broadcast,
+    List,
+    Show,
+    Spawn,
+    Stop,
+    Kill,
+    Restart,
+    Pause,
+    Resume,
+    SendPost,
+    Ask,
+    LogsRead,
+    MemoryGet,
+    MemoryPut,
+    MemoryDelete,
+    MemoryList,
+    MemorySearch,
+    MemoryWatch,
+    MemoryStats,
+    MemoryNamespaces,
+    MemoryExport,
+    MemoryImport,
+    MemoryBackup,
+    MemoryRestore,
+    MemoryCompact,
+    TaskSubmit,
+    TaskList,
+    TaskShow,
+    TaskWait,
+    TaskCancel,
+    TaskRetry,
+    TasksDead,
+    TaskDrop,
+    TaskDrain,
+    TaskStats,
 ];
 
 /// The word that a value is written as in descriptions and JSON.
-fn word<T: Serialize>(value: &T) -> String {
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
         Ok(other) => other.to_string(),

@@ -5,12 +5,14 @@
 //!   {"type":"submit","id":"mine-1","ok":true,"result":…}    ◀──
 //! ```
 
+mod memory;
 mod tasks;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
+use triarch_memory::{Client, Identity};
 use triarch_programs::{Fulfilling, Services};
 use triarch_work::TaskAddress;
 
@@ -19,6 +21,8 @@ use crate::operations::Trouble;
 /// The rooms that do something for programs.
 #[derive(Clone)]
 pub(crate) struct Rooms {
+    /// The store, in the name of the runtime.
+    pub(crate) memory: Client,
     pub(crate) tasks: TaskAddress,
 }
 
@@ -37,15 +41,22 @@ impl RoomServices {
     pub(crate) fn open(&self, rooms: Rooms) {
         let _first = self.0.set(rooms);
     }
+
+    /// The rooms, once they are there.
+    pub(crate) fn rooms(&self) -> Option<&Rooms> {
+        self.0.get()
+    }
 }
 
 impl Services for RoomServices {
-    fn fulfil(&self, _agent: &Arc<str>, service: &'static str, what: Map<String, Value>) -> Fulfilling {
+    fn fulfil(&self, agent: &Arc<str>, service: &'static str, what: Map<String, Value>) -> Fulfilling {
         let Some(rooms) = self.0.get().cloned() else {
             return Box::pin(async move { Err(format!("there is nobody for {service} yet; ask again in a moment")) });
         };
+        let agent = Arc::clone(agent);
         Box::pin(async move {
             let done = match service {
+                "memory" => memory::perform(&rooms.memory.named(Identity::agent(&agent)), what).await,
                 "submit" => tasks::submit(&rooms, what).await,
                 other => Err(Trouble::failed(format!("there is nobody for {other} here"))),
             };
