@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::bus::BusVerb;
 use super::tasks::TaskVerb;
 use crate::operations::{
     Ask, Broadcast, Code, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn, Status,
@@ -64,6 +65,9 @@ pub(super) enum Verb {
     /// Shows agents, changes them, and sends them posts.
     #[command(subcommand)]
     Agent(AgentVerb),
+    /// Publishes on topics, hears what is published, and shows who does.
+    #[command(subcommand)]
+    Bus(BusVerb),
     /// Submits tasks, shows them, and waits for them.
     #[command(subcommand)]
     Task(TaskVerb),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use triarch_bus as bus;
 use triarch_gateway as gateway;
 use triarch_programs as programs;
 use triarch_teams::{SettingError, Size, Span, TeamConfig};
@@ -20,6 +21,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// The log of what happens to agents.
     pub telemetry: TelemetryConfig,
+    /// Topics that agents publish on and subscribe to.
+    pub bus: bus::Config,
     /// Durable tasks.
     pub work: work::Config,
     /// Agents that are programs.

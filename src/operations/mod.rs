@@ -7,6 +7,7 @@
 //! ```
 
 mod agents;
+mod bus;
 mod logs;
 mod meant;
 mod nodes;
@@ -32,6 +33,10 @@ use triarch_gateway::Written;
 use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
+pub(crate) use bus::{
+    BusCancel, BusDead, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen, Place,
+    PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
+};
 pub(crate) use logs::LogsRead;
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
@@ -97,7 +102,7 @@ macro_rules! operations {
 
 operations![
     Status, TreeShown, Why, Down, Reload, TeamList, TeamShow, TeamStart, TeamStop, TeamScale, Broadcast, List, Show,
-    Spawn, Stop, Kill, Restart, Pause, Resume, SendPost, Ask, LogsRead, TaskSubmit, TaskList, TaskShow, TaskWait,
+    Spawn, Stop, Kill, Restart, Pause, Resume, SendPost, Ask, LogsRead, BusPublish, BusSubscribe, BusTap, BusTopics, BusShow, BusDead, BusReplay, BusCancel, TaskSubmit, TaskList, TaskShow, TaskWait,
     TaskCancel, TaskRetry, TasksDead, TaskDrop, TaskDrain, TaskStats,
 ];
 

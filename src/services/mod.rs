@@ -5,20 +5,27 @@
 //!   {"type":"submit","id":"mine-1","ok":true,"result":…}    ◀──
 //! ```
 
+mod bus;
+mod courier;
 mod tasks;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
+use triarch_bus::Bus;
 use triarch_programs::{Fulfilling, Services};
 use triarch_work::TaskAddress;
 
 use crate::operations::Trouble;
+pub(crate) use courier::{Courier, Rounds};
 
 /// The rooms that do something for programs.
 #[derive(Clone)]
 pub(crate) struct Rooms {
+    pub(crate) bus: Bus,
+    /// What programs have subscribed to.
+    pub(crate) rounds: Rounds,
     pub(crate) tasks: TaskAddress,
 }
 
@@ -37,15 +44,24 @@ impl RoomServices {
     pub(crate) fn open(&self, rooms: Rooms) {
         let _first = self.0.set(rooms);
     }
+
+    /// The bus, once it is there.
+    pub(crate) fn bus(&self) -> Option<&Bus> {
+        self.0.get().map(|rooms| &rooms.bus)
+    }
 }
 
 impl Services for RoomServices {
-    fn fulfil(&self, _agent: &Arc<str>, service: &'static str, what: Map<String, Value>) -> Fulfilling {
+    fn fulfil(&self, agent: &Arc<str>, service: &'static str, what: Map<String, Value>) -> Fulfilling {
         let Some(rooms) = self.0.get().cloned() else {
             return Box::pin(async move { Err(format!("there is nobody for {service} yet; ask again in a moment")) });
         };
+        let agent = Arc::clone(agent);
         Box::pin(async move {
             let done = match service {
+                "publish" => bus::publish(&rooms, &agent, what).await,
+                "subscribe" => bus::subscribe(&rooms, &agent, what),
+                "unsubscribe" => bus::unsubscribe(&rooms, &agent, what),
                 "submit" => tasks::submit(&rooms, what).await,
                 other => Err(Trouble::failed(format!("there is nobody for {other} here"))),
             };
@@ -53,5 +69,9 @@ impl Services for RoomServices {
         })
     }
 
-    fn ended(&self, _agent: &Arc<str>) {}
+    fn ended(&self, agent: &Arc<str>) {
+        if let Some(rooms) = self.0.get() {
+            rooms.rounds.end_all(agent);
+        }
+    }
 }
