@@ -4,6 +4,7 @@ mod errors;
 
 use std::fmt::Write as _;
 
+use super::bus::event_line;
 use super::page::{built, verbs};
 use super::samples;
 use super::screen::Screen;
@@ -48,6 +49,14 @@ fn answers() -> Vec<(&'static str, Box<dyn Show>)> {
         ("agent send", Box::new(samples::queued())),
         ("agent ask", Box::new(samples::sent())),
         ("why", Box::new(samples::why())),
+        ("bus publish", Box::new(samples::published()[0].clone())),
+        ("bus publish, on disk", Box::new(samples::published()[1].clone())),
+        ("bus publish, later", Box::new(samples::published()[2].clone())),
+        ("bus topics", Box::new(samples::topics())),
+        ("bus show", Box::new(samples::topic())),
+        ("bus dead", Box::new(samples::dead_letters())),
+        ("bus replay", Box::new(samples::replayed())),
+        ("bus cancel", Box::new(samples::called_off())),
         ("task submit", Box::new(samples::submitted())),
         ("task list", Box::new(samples::tasks())),
         ("task show", Box::new(samples::tasks().remove(0))),
@@ -88,13 +97,20 @@ fn every_answer_is_shown_as_it_is_committed_on_narrow_and_wide_screens_and_in_co
             .collect();
         let _written = write!(texts, "=== logs\n{}\n", lines.replace('\u{1b}', "␛"));
     }
+    for screen in [Screen::plain(None), Screen::coloured(None)] {
+        let lines: String = samples::events()
+            .iter()
+            .map(|event| event_line(&screen, event) + "\n")
+            .collect();
+        let _written = write!(texts, "=== bus subscribe\n{}\n", lines.replace('\u{1b}', "␛"));
+    }
     assert_committed("tests/snapshots/answers.txt", &texts);
 }
 
 #[test]
 fn a_table_is_never_wider_than_the_screen() {
     for width in [60, 80, 120] {
-        let tables = ["tree", "team list", "agent list", "task list"];
+        let tables = ["tree", "team list", "agent list", "bus topics", "bus dead", "task list"];
         for (verb, answer) in answers().into_iter().filter(|(verb, _)| tables.contains(verb)) {
             let text = answer.show(&Screen::plain(Some(width)));
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);

@@ -24,6 +24,7 @@ backoff = { first = "10ms", max = "50ms" }
   name = "hears"
   kind = "program"
   command = ["python3", "-u", "agent.py", "heard"]
+  mailbox = { capacity = 8 }
   sandbox = { kind = "none" }
 
   [[team.agent]]
