@@ -7,8 +7,8 @@ use super::demo::Recovery;
 use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
 use crate::operations::{
-    AgentSeen, CancelledSeen, DeadSeen, NodeSeen, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, Reloaded, Sent, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged,
-    TeamSeen, Waited, WhyShown,
+    AgentSeen, CancelledSeen, DeadSeen, NodeSeen, PublishedSeen, Reloaded, ReplayedSeen, Sent, StatsShown, StatusShown,
+    Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen, TopicSeen, TopicShown, Waited, WhyShown,
 };
 
 fn read<T: DeserializeOwned>(value: Value) -> T {

@@ -31,10 +31,7 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> 
     };
     look.settings(&[key("telemetry")], config.telemetry.faults());
     let bus = config.bus.faults();
-    look.settings(
-        &[key("bus")],
-        bus.iter().map(|(key, fault)| told(key, fault)).collect(),
-    );
+    look.settings(&[key("bus")], bus.iter().map(|(key, fault)| told(key, fault)).collect());
     let work = config.work.clone().validated().err();
     look.settings(
         &[key("work")],

@@ -34,8 +34,8 @@ use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use bus::{
-    BusCancel, BusDead, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen, Place,
-    PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
+    BusCancel, BusDead, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen,
+    Place, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
 };
 pub(crate) use logs::LogsRead;
 pub(crate) use nodes::Nodes;
@@ -101,9 +101,46 @@ macro_rules! operations {
 }
 
 operations![
-    Status, TreeShown, Why, Down, Reload, TeamList, TeamShow, TeamStart, TeamStop, TeamScale, Broadcast, List, Show,
-    Spawn, Stop, Kill, Restart, Pause, Resume, SendPost, Ask, LogsRead, BusPublish, BusSubscribe, BusTap, BusTopics, BusShow, BusDead, BusReplay, BusCancel, TaskSubmit, TaskList, TaskShow, TaskWait,
-    TaskCancel, TaskRetry, TasksDead, TaskDrop, TaskDrain, TaskStats,
+    Status,
+    TreeShown,
+    Why,
+    Down,
+    Reload,
+    TeamList,
+    TeamShow,
+    TeamStart,
+    TeamStop,
+    TeamScale,
+    Broadcast,
+    List,
+    Show,
+    Spawn,
+    Stop,
+    Kill,
+    Restart,
+    Pause,
+    Resume,
+    SendPost,
+    Ask,
+    LogsRead,
+    BusPublish,
+    BusSubscribe,
+    BusTap,
+    BusTopics,
+    BusShow,
+    BusDead,
+    BusReplay,
+    BusCancel,
+    TaskSubmit,
+    TaskList,
+    TaskShow,
+    TaskWait,
+    TaskCancel,
+    TaskRetry,
+    TasksDead,
+    TaskDrop,
+    TaskDrain,
+    TaskStats,
 ];
 
 /// The word that a value is written as in descriptions and JSON.

@@ -63,7 +63,8 @@ impl Wish {
             Promise::AtMostOnce => WhenFull::DropOldest,
             Promise::AtLeastOnce | Promise::EffectivelyOnce => WhenFull::DeadLetter,
         };
-        let mut what = Subscribe::new(Pattern::new(&self.pattern)?, Arc::clone(agent)).terms(terms.when_full(when_full));
+        let mut what =
+            Subscribe::new(Pattern::new(&self.pattern)?, Arc::clone(agent)).terms(terms.when_full(when_full));
         if let Some(filter) = &self.filter {
             what = what.filter(Filter::new(filter)?);
         }
@@ -82,7 +83,11 @@ impl Wish {
 
 /// Publishes what stands in `what`.
 pub(super) async fn publish(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
-    let asked: BusPublish = read(what, "publication", r#"{"type":"publish","topic":"plant.pump","body":{}}"#)?;
+    let asked: BusPublish = read(
+        what,
+        "publication",
+        r#"{"type":"publish","topic":"plant.pump","body":{}}"#,
+    )?;
     let published = publish_for(&rooms.bus, agent, asked).await?;
     let told = serde_json::to_value(published).unwrap_or_default();
     Ok(without_nothing(told))
@@ -113,7 +118,11 @@ struct Farewell {
 
 /// Ends the program's subscriptions to a pattern.
 pub(super) fn unsubscribe(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
-    let Farewell { pattern } = read(what, "end of a subscription", r#"{"type":"unsubscribe","pattern":"plant.*"}"#)?;
+    let Farewell { pattern } = read(
+        what,
+        "end of a subscription",
+        r#"{"type":"unsubscribe","pattern":"plant.*"}"#,
+    )?;
     if rooms.rounds.end(agent, &pattern) == 0 {
         let message = format!("it does not subscribe to {pattern:?}");
         let remedy = "unsubscribe from a pattern as it was subscribed to";

@@ -100,7 +100,9 @@ impl Rounds {
     /// Ends the rounds of that pattern; returns how many there were.
     pub(super) fn end(&self, agent: &Arc<str>, pattern: &str) -> usize {
         let mut by_agent = self.by_agent();
-        let Some(rounds) = by_agent.get_mut(agent) else { return 0 };
+        let Some(rounds) = by_agent.get_mut(agent) else {
+            return 0;
+        };
         let over = rounds.extract_if(.., |round| round.wish.pattern == pattern);
         over.map(|round| self.0.bus.unsubscribe(round.id)).count()
     }
@@ -149,7 +151,9 @@ impl Courier {
     fn take_up(&mut self, observer: &Observer) {
         for (agent, rounds) in &mut *self.rounds.by_agent() {
             for round in rounds {
-                let Some(listener) = round.listener.take() else { continue };
+                let Some(listener) = round.listener.take() else {
+                    continue;
+                };
                 let walk = Walk {
                     listener,
                     agent: Arc::clone(agent),
@@ -252,7 +256,14 @@ impl Walk {
         let (id, errand, since) = (post.id, post.errand(), Moment::now());
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.
-        self.in_hand.insert(id, Handed { delivery, errand, since });
+        self.in_hand.insert(
+            id,
+            Handed {
+                delivery,
+                errand,
+                since,
+            },
+        );
         let mut sending = pin!(address.send(post));
         loop {
             let sent = tokio::select! {
@@ -291,7 +302,8 @@ impl Walk {
     /// Forgets what the bus has stopped waiting for.
     fn sweep(&mut self, now: Moment) {
         if self.in_hand.len() >= SWEPT_FROM {
-            self.in_hand.retain(|_, handed| now.since(handed.since) < ANSWERED_WITHIN);
+            self.in_hand
+                .retain(|_, handed| now.since(handed.since) < ANSWERED_WITHIN);
         }
     }
 }

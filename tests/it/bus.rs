@@ -71,12 +71,18 @@ impl House {
     /// What the program that writes to `file` was told.
     fn told(&self, file: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.path().join(file)).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// The answer to the line of that id.
     fn answer(&self, file: &str, id: &str) -> Value {
-        let found = || self.told(file).into_iter().find(|line| line["id"] == id && line.get("ok").is_some());
+        let found = || {
+            self.told(file)
+                .into_iter()
+                .find(|line| line["id"] == id && line.get("ok").is_some())
+        };
         until("it is answered", || found().is_some());
         found().unwrap()
     }
@@ -114,13 +120,23 @@ fn what_one_program_publishes_another_gets_and_acknowledges() {
     let line = json!({ "type": "publish", "id": "p", "topic": "news.today", "body": { "a": 1 }, "key": "k" });
     house.has_say("says", &json!([line]));
     let answer = house.answer("said", "p");
-    assert_eq!((&answer["ok"], &answer["result"]["matched"]), (&json!(true), &json!(1)), "{answer}");
+    assert_eq!(
+        (&answer["ok"], &answer["result"]["matched"]),
+        (&json!(true), &json!(1)),
+        "{answer}"
+    );
     until("it was heard", || !house.events().is_empty());
     let event = &house.events()[0];
-    assert_eq!((&event["topic"], &event["from"]), (&json!("news.today"), &json!("crew/says")));
+    assert_eq!(
+        (&event["topic"], &event["from"]),
+        (&json!("news.today"), &json!("crew/says"))
+    );
     assert_eq!((&event["body"], &event["key"]), (&json!({ "a": 1 }), &json!("k")));
     until("it was acknowledged", || house.delivered("news.today") == 1);
-    house.has_say("hears", &json!([{ "type": "unsubscribe", "id": "u", "pattern": "news.*" }]));
+    house.has_say(
+        "hears",
+        &json!([{ "type": "unsubscribe", "id": "u", "pattern": "news.*" }]),
+    );
     assert_eq!(house.answer("heard", "u")["ok"], true);
     let published = house.json(&["bus", "publish", "news.today", "2"]);
     assert_eq!(published["matched"], 0);
@@ -131,7 +147,12 @@ fn a_filter_lets_through_what_it_accepts() {
     let (house, _runtime) = crew();
     house.subscribes(&json!({ "pattern": "plant.*", "filter": "payload.celsius gt 30" }));
     for celsius in [21, 35, 22, 36] {
-        house.json(&["bus", "publish", "plant.pump", &json!({ "celsius": celsius }).to_string()]);
+        house.json(&[
+            "bus",
+            "publish",
+            "plant.pump",
+            &json!({ "celsius": celsius }).to_string(),
+        ]);
     }
     until("both were heard", || house.events().len() >= 2);
     assert_eq!(house.bodies(), [json!({ "celsius": 35 }), json!({ "celsius": 36 })]);
@@ -147,7 +168,9 @@ fn a_durable_topic_outlives_a_kill_and_a_named_subscription_goes_on_where_it_was
     let wish = json!({ "pattern": "log.*", "name": "mine", "from": "first" });
     house.subscribes(&wish);
     until("all three were heard", || house.events().len() == 3);
-    until("they are settled", || house.json(&["bus", "show", "log.a"])["cursors"][0]["lag"] == 0);
+    until("they are settled", || {
+        house.json(&["bus", "show", "log.a"])["cursors"][0]["lag"] == 0
+    });
     // Whoever gets this acknowledged knows that what was settled before is on disk.
     house.json(&["bus", "publish", "log.b", "3"]);
     until("the fourth was heard", || house.events().len() == 4);
@@ -159,8 +182,21 @@ fn a_durable_topic_outlives_a_kill_and_a_named_subscription_goes_on_where_it_was
     house.json(&["bus", "publish", "log.a", "4"]);
     house.subscribes(&wish);
     until("it went on", || house.bodies().contains(&json!(4)));
-    assert!(house.bodies().iter().all(|body| body.as_u64() >= Some(3)), "{:?}", house.bodies());
-    let all = house.run(&["bus", "subscribe", "log.**", "--from", "first", "--count", "5", "--json"]);
+    assert!(
+        house.bodies().iter().all(|body| body.as_u64() >= Some(3)),
+        "{:?}",
+        house.bodies()
+    );
+    let all = house.run(&[
+        "bus",
+        "subscribe",
+        "log.**",
+        "--from",
+        "first",
+        "--count",
+        "5",
+        "--json",
+    ]);
     let bodies: Vec<_> = text(&all.stdout)
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone())
@@ -178,7 +214,10 @@ fn what_fails_too_often_is_a_dead_letter_that_can_be_replayed() {
     until("it is dead", || dead()[0]["letter"].is_u64());
     let letter = dead()[0].clone();
     assert_eq!((&letter["cause"], &letter["why"]), (&json!("failed"), &json!("no ink")));
-    assert_eq!((&letter["subscriber"], &letter["body"]), (&json!("crew/hears"), &json!(7)));
+    assert_eq!(
+        (&letter["subscriber"], &letter["body"]),
+        (&json!("crew/hears"), &json!(7))
+    );
     let tries = house.events().len();
     fs::remove_file(house.path().join("refuses")).unwrap();
     let number = letter["letter"].to_string();
@@ -195,8 +234,12 @@ fn the_next_life_of_a_program_hears_what_it_asks_for_and_no_more() {
     let (house, _runtime) = crew();
     house.subscribes(&json!({ "pattern": "news.*" }));
     house.json(&["bus", "publish", "news.a", "die"]);
-    until("it has ended", || house.json(&["agent", "show", "crew/hears"])["incarnation"] == 2);
-    until("nobody hears it", || house.json(&["bus", "publish", "news.a", "1"])["matched"] == 0);
+    until("it has ended", || {
+        house.json(&["agent", "show", "crew/hears"])["incarnation"] == 2
+    });
+    until("nobody hears it", || {
+        house.json(&["bus", "publish", "news.a", "1"])["matched"] == 0
+    });
     fs::remove_file(house.path().join("heard")).unwrap();
     house.json(&["agent", "restart", "hears"]);
     house.subscribes(&json!({ "pattern": "news.*" }));
@@ -226,7 +269,9 @@ fn a_subscription_of_the_command_line_prints_lines_as_they_come() {
     let (house, _runtime) = crew();
     let mut heard = house.begin(&["bus", "subscribe", "news.**", "--json"]);
     let mut tap = house.begin(&["bus", "tap"]);
-    until("both listen", || house.json(&["bus", "publish", "news.x", "0"])["matched"] == 2);
+    until("both listen", || {
+        house.json(&["bus", "publish", "news.x", "0"])["matched"] == 2
+    });
     house.json(&["bus", "publish", "news.a.b", r#"{"a":1}"#, "--key", "k"]);
     let line: Value = serde_json::from_str(&heard.said_with("news.a.b", PATIENCE)).unwrap();
     assert_eq!((&line["from"], &line["body"]), (&json!("operator"), &json!({ "a": 1 })));
@@ -239,9 +284,17 @@ fn a_subscription_of_the_command_line_prints_lines_as_they_come() {
     house.json(&["bus", "cancel", &schedule]);
     assert_eq!(house.run(&["bus", "cancel", &schedule]).status.code(), Some(4));
     let topics = house.json(&["bus", "topics"]);
-    assert!(topics.as_array().unwrap().iter().any(|topic| topic["topic"] == "news.a.b"));
+    assert!(
+        topics
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|topic| topic["topic"] == "news.a.b")
+    );
     drop(heard);
-    until("it hears no more", || house.json(&["bus", "publish", "news.x", "0"])["matched"] == 1);
+    until("it hears no more", || {
+        house.json(&["bus", "publish", "news.x", "0"])["matched"] == 1
+    });
 }
 
 #[test]

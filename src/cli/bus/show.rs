@@ -65,7 +65,10 @@ fn topic(topic: &TopicSeen) -> [Cell<'_>; 4] {
 impl Show for TopicShown {
     fn show(&self, screen: &Screen) -> String {
         let log = self.log.as_ref().map_or_else(String::new, |log| {
-            format!("{}: from {}, next {}, {} bytes", log.topics, log.first, log.next, log.bytes)
+            format!(
+                "{}: from {}, next {}, {} bytes",
+                log.topics, log.first, log.next, log.bytes
+            )
         });
         let mut text = facts(
             screen,
@@ -142,7 +145,10 @@ pub(in crate::cli) fn event_line(screen: &Screen, event: &Value) -> String {
         Some(other) => other.to_string(),
     };
     // What somebody else wrote is one line here, and nothing that a terminal would obey.
-    let body: String = body.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+    let body: String = body
+        .chars()
+        .map(|one| if one.is_control() { ' ' } else { one })
+        .collect();
     format!(
         "{} {} {} {body}",
         screen.tint(Tint::Faint, word("at")),

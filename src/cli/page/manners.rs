@@ -58,7 +58,10 @@ const fn alone(verb: &'static str, answer: Answer, ends: &'static [(u8, &'static
 const NO_AGENT: (u8, &str) = (4, "there is no such agent");
 const NO_TEAM: (u8, &str) = (4, "there is no such team");
 const TOPIC_REFUSED: (u8, &str) = (5, "the topic is of other teams, or there are as many as there may be");
-const NO_PATTERN: (u8, &str) = (2, "the pattern or the filter is none, or no one log has all of the pattern");
+const NO_PATTERN: (u8, &str) = (
+    2,
+    "the pattern or the filter is none, or no one log has all of the pattern",
+);
 const NO_TASK: (u8, &str) = (4, "there is no such task, or it is kept no more");
 const TASK_FORBIDS: (u8, &str) = (5, "where it stands forbids it");
 const FORBIDDEN: (u8, &str) = (5, "its state forbids it");
@@ -201,10 +204,7 @@ pub(super) const MANNERS: &[Manner] = &[
         "bus replay",
         "bus.replay",
         One("A replay"),
-        &[
-            (4, "there is no such dead letter"),
-            (5, "nobody takes it any more"),
-        ],
+        &[(4, "there is no such dead letter"), (5, "nobody takes it any more")],
     ),
     asking(
         "bus cancel",
@@ -325,9 +325,11 @@ pub(super) const SHAPES: &[Shape] = &[
         "`at` is when it was published; `key` is there where its publisher gave one.",
         || json(&samples::events()[0]),
     ),
-    ("A topic in a list", "`log` names the topics of its log, where it is durable.", || {
-        json(&samples::topics()[0])
-    }),
+    (
+        "A topic in a list",
+        "`log` names the topics of its log, where it is durable.",
+        || json(&samples::topics()[0]),
+    ),
     (
         "A topic",
         "`log` is there where it is durable, with the place of the oldest that is kept, and the place that the next gets. Of a \

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_bus::{
-    ArchiveError, Bus, Draft, FilterError, Payload, PublishError, Query, ReplayError, ScheduleId, SubscribeError, Topic,
-    TopicError,
+    ArchiveError, Bus, Draft, FilterError, Payload, PublishError, Query, ReplayError, ScheduleId, SubscribeError,
+    Topic, TopicError,
 };
 use triarch_teams::Span;
 
