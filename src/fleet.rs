@@ -291,7 +291,7 @@ impl Fleet {
     }
 
     pub(crate) fn bus(&self) -> Result<&Bus, Trouble> {
-        let bus = self.ground.services.bus();
+        let bus = self.ground.services.rooms().map(|rooms| &rooms.bus);
         bus.ok_or_else(|| Trouble::failed("the runtime is still starting"))
     }
 
@@ -299,6 +299,13 @@ impl Fleet {
         let tree = self.ground.tree.get();
         let tasks = tree.map(|tree| &tree.tasks.address);
         tasks.ok_or_else(|| Trouble::failed("the runtime is still starting"))
+    }
+
+    /// The store, in the name of the runtime.
+    pub(crate) fn memory(&self) -> Result<&triarch_memory::Client, Trouble> {
+        let rooms = self.ground.services.rooms();
+        let memory = rooms.map(|rooms| &rooms.memory);
+        memory.ok_or_else(|| Trouble::failed("the runtime is still starting"))
     }
 
     /// The tasks that the agent has in hand whose path names no part of a team.

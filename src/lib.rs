@@ -25,6 +25,7 @@ pub use catalogue::{catalogue, sections};
 pub use runtime::Runtime;
 pub use triarch_bus as bus;
 pub use triarch_gateway as gateway;
+pub use triarch_memory as memory;
 pub use triarch_programs as programs;
 pub use triarch_supervision::*;
 pub use triarch_teams as teams;

@@ -4,6 +4,7 @@
 //! root             one_for_one: addresses outlive restarts, so nobody needs a neighbour's restart
 //! ├─ telemetry     first, to see the others start and stop
 //! ├─ bus           before those who publish and subscribe; with the agent `courier`, which brings programs what they hear
+//! ├─ memory        before the teams, whose agents share it
 //! ├─ work          before the teams, to whose agents it hands tasks
 //! ├─ programs      before the teams, whose programs it logs, and buries with what they left behind
 //! ├─ gateway       before the teams, so that it can be asked how they start and stop; with the agent `changes`
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use triarch_bus::Bus;
 use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request, Written};
 use triarch_journal::RealDisk;
+use triarch_memory::Keeping;
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_telemetry::{self as telemetry, Exposition, Health};
@@ -26,7 +28,7 @@ use crate::reload;
 use crate::services::{Courier, Rooms, Rounds};
 
 /// The rooms that the runtime does not work without.
-const ROOMS: [&str; 5] = ["telemetry", "bus", "work", "programs", "gateway"];
+const ROOMS: [&str; 6] = ["telemetry", "bus", "memory", "work", "programs", "gateway"];
 
 /// What everybody counts in, and shows it.
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
@@ -46,10 +48,12 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
     let exposition = &ground.exposition;
     let events = ground.events.clone();
     let (bus, rounds, handle) = bus(ground, &running.settings.bus)?;
+    let (memory, store) = memory(ground, &running.settings.memory)?;
     let (work, tasks) = work(ground, &running.settings.work)?;
     ground.services.open(Rooms {
         bus: handle,
         rounds,
+        memory: store,
         tasks: tasks.address.clone(),
     });
     let mut root = Root::new()
@@ -61,6 +65,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
             exposition,
         )?)
         .supervisor(bus)
+        .supervisor(memory)
         .supervisor(work)
         .supervisor(programs)
         .supervisor(gateway);
@@ -80,6 +85,26 @@ fn bus(ground: &Ground, config: &triarch_bus::Config) -> Result<(Supervisor, Rou
     let room = triarch_bus::room_on(&bus, disk, triarch_journal::Config::default(), instruments)?;
     let rounds = Rounds::new(bus.clone(), Arc::clone(&ground.office));
     Ok((room.child(Courier::child(&rounds)), rounds, bus))
+}
+
+/// The room of the store, whose journal lies in the state folder, and the store as the runtime uses it.
+fn memory(
+    ground: &Ground,
+    settings: &triarch_memory::Settings,
+) -> Result<(Supervisor, triarch_memory::Client), Failure> {
+    let keeping = Keeping {
+        disk: Arc::new(RealDisk::at(ground.state_dir.join("memory"))?),
+        journal: triarch_journal::Config::default(),
+        secret: settings.key(&ground.source.folder())?,
+    };
+    let namespaces = settings.namespaces()?;
+    let instruments = ground.exposition.instruments();
+    Ok(triarch_memory::room(
+        settings.room(),
+        namespaces,
+        Some(keeping),
+        instruments,
+    )?)
 }
 
 /// The room of tasks, whose journal lies in the state folder.

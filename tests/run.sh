@@ -65,34 +65,38 @@ stage_watched() {
   prometheus --version 2>&1 | head -n 1
   prometheus-alertmanager --version 2>&1 | head -n 1
   amtool check-config grafana/alertmanager/alertmanager.yml
-  some_tests cargo test --locked -p triarch "${WATCHED[@]}" --test watched -- --nocapture
+  some_tests cargo test --workspace --locked "${FEATURES[@]}" "${WATCHED[@]}" --test watched -- --nocapture
 }
 
-# What the README says first is tried as it stands there, but for the profile, the state folder and the port.
+# What the README says first is tried as it stands there, but for the profile, the state folder and the port. All stages build the
+# whole workspace with the same features, so that none of them builds it anew.
 stage_examples() {
   local names name
-  cargo build --quiet --locked
-  for_a_second
+  cargo build --workspace --bins --examples --locked "${FEATURES[@]}"
+  for_a_second triarch
   names=$(example_names)
   [[ -n $names ]] || skip "there are no examples"
-  cargo build --examples --locked
   for name in $names; do
     printf -- '--- example %s\n' "$name"
     # One of them is a runtime, which does nothing until it is told to.
     if [[ $name == own_agent ]]; then
-      for_a_second --example own_agent
+      for_a_second examples/own_agent
     else
-      timeout --kill-after=5 "$EXAMPLE_SECONDS" cargo run --quiet --locked --example "$name"
+      timeout --kill-after=5 "$EXAMPLE_SECONDS" "$(built "examples/$name")"
     fi
   done
 }
 
-# Runs a runtime for a second, with a state folder and a port of its own; which one, cargo is told by the arguments.
+built() {
+  echo "${CARGO_TARGET_DIR:-target}/debug/$1"
+}
+
+# Runs a runtime for a second, with a state folder and a port of its own.
 for_a_second() {
   local state
   state=$(mktemp -d)
   TRIARCH_RUNTIME__STATE_DIR=$state TRIARCH_GATEWAY__LISTEN=127.0.0.1:0 \
-    timeout --kill-after=5 "$EXAMPLE_SECONDS" cargo run --quiet --locked "$@" -- up --for 1s
+    timeout --kill-after=5 "$EXAMPLE_SECONDS" "$(built "$1")" up --for 1s
   rm -rf "$state"
 }
 

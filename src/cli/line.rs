@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bus::BusVerb;
+use super::memory::MemoryVerb;
 use super::tasks::TaskVerb;
 use crate::operations::{
     Ask, Broadcast, Code, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn, Status,
@@ -68,6 +69,9 @@ pub(super) enum Verb {
     /// Publishes on topics, hears what is published, and shows who does.
     #[command(subcommand)]
     Bus(BusVerb),
+    /// Reads and writes the store that agents share.
+    #[command(subcommand)]
+    Memory(MemoryVerb),
     /// Submits tasks, shows them, and waits for them.
     #[command(subcommand)]
     Task(TaskVerb),

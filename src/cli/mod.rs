@@ -7,9 +7,11 @@ mod describe;
 mod doctor;
 mod dot;
 mod line;
+mod memory;
 mod output;
 #[cfg(test)]
 mod page;
+mod progress;
 #[cfg(test)]
 mod samples;
 mod screen;
@@ -86,6 +88,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
         Verb::Team(verb) => of_team(&described, &verb, as_json)?,
         Verb::Agent(verb) => of_agent(&described, &verb, as_json)?,
         Verb::Bus(verb) => bus::perform(&described, &verb, as_json)?,
+        Verb::Memory(verb) => memory::perform(&described, &verb, as_json)?,
         Verb::Task(verb) => tasks::perform(&described, &verb, as_json)?,
     }
     Ok(0)

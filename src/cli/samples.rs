@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::demo::Recovery;
 use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
+use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
 use crate::operations::{
     AgentSeen, CancelledSeen, DeadSeen, NodeSeen, PublishedSeen, Reloaded, ReplayedSeen, Sent, StatsShown, StatusShown,
     Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen, TopicSeen, TopicShown, Waited, WhyShown,
@@ -175,6 +176,80 @@ pub(super) fn replayed() -> ReplayedSeen {
     read(json!({ "sent": 3, "kept": 1 }))
 }
 
+fn entry(key: &str, version: u64, value: &Value) -> Value {
+    json!({
+        "namespace": "plans", "key": key, "value": value, "type": "plan", "tags": ["hot"], "metadata": {},
+        "owner": "reviewers/reader-of-long-proposals-1", "version": version, "age_ms": 61_000, "written_ago_ms": 4_000,
+        "expires_in_ms": 539_000,
+    })
+}
+
+pub(super) fn entries() -> Vec<EntrySeen> {
+    let long = "read proposal 17 to its end, then say in two sentences what it asks for and what it costs";
+    read(json!([
+        entry("today", 18, &json!({ "do": "count hens" })),
+        entry("tomorrow", 12, &json!(long))
+    ]))
+}
+
+pub(super) fn stored() -> WrittenSeen {
+    read(json!({ "namespace": "plans", "key": "today", "version": 18, "existed": true, "is_deleted": false }))
+}
+
+pub(super) fn unstored() -> WrittenSeen {
+    WrittenSeen {
+        is_deleted: true,
+        ..stored()
+    }
+}
+
+pub(super) fn found() -> FoundSeen {
+    read(json!({
+        "entries": entries(), "matched": 40, "examined": 120, "cuts": ["3 entries have words that are not indexed"],
+    }))
+}
+
+pub(super) fn namespaces() -> Vec<NamespaceSeen> {
+    let namespace = |name: &str, durability: &str, team: Option<&str>, level: &str, entries: u64| {
+        json!({
+            "namespace": name, "durability": durability, "team": team,
+            "access": { "read": level, "write": level, "delete": level }, "entries": entries, "entries_max": 1_000_000,
+            "size_bytes": entries * 512, "size_bytes_max": 268_435_456_u64, "index_bytes": entries * 64, "ttl_ms": null,
+            "revision": entries + 18,
+        })
+    };
+    read(json!([
+        namespace("plans", "journal", Some("reviewers"), "team", 240_000),
+        namespace("shared", "journal", None, "public", 7),
+    ]))
+}
+
+pub(super) fn store() -> StoreSeen {
+    read(json!({
+        "namespaces": 2, "entries": 240_007, "size_bytes": 122_883_584, "index_bytes": 15_360_448, "refused": 1,
+        "refusals": ["guests/stranger may not read in plans, where that is team"], "closed": null,
+    }))
+}
+
+pub(super) fn taken_up() -> TakenUp {
+    read(json!({
+        "is_dry": true, "defined": ["plans"], "namespaces": { "plans": { "written": 240_000 }, "shared": { "skipped": 7 } },
+    }))
+}
+
+pub(super) fn backup() -> BackupSeen {
+    read(json!({ "file": "/backups/memory-2026-11-21T09-47-56Z.backup", "entries": 240_007, "size_bytes": 41_943_040 }))
+}
+
+/// Changes of the store, each an object.
+pub(super) fn changes() -> [Value; 3] {
+    [
+        json!({ "change": "put", "key": "today", "version": 18, "entry": entries()[0] }),
+        json!({ "change": "expired", "key": "yesterday", "version": 19 }),
+        json!({ "change": "missed", "missed": 7 }),
+    ]
+}
+
 pub(super) fn submitted() -> Vec<Submitted> {
     read(json!([{ "task": 7, "is_known": false }, { "task": 8, "is_known": false }, { "task": 3, "is_known": true }]))
 }
@@ -185,7 +260,7 @@ pub(super) fn tasks() -> Vec<TaskSeen> {
             "task": task, "kind": "summarise", "state": state, "priority": "normal", "age_ms": 61_000, "ready_for_ms": null,
             "begins_in_ms": null, "deadline_in_ms": 539_000, "is_missed": false, "attempts": 2, "worker": worker,
             "fence": worker.map(|_| 12), "lease_left_ms": worker.map(|_| 21_400), "percent": percent,
-            "ended_ago_ms": why.map(|_| 4_000), "why": why, "result": null, "waits_for": [], "key": "proposal-17",
+            "ended_ago_ms": why.map(|_| 4_000), "why": why, "result": null, "waits_for": [], "needs": ["read"], "wants": null, "key": "proposal-17",
             "labels": { "project": "aviary" }, "parent": null,
             "past": [{
                 "worker": "reviewers/reader-of-long-proposals-2", "fence": 9, "took_ms": 30_000, "why": "page 2 is no text"

@@ -5,6 +5,7 @@ mod errors;
 use std::fmt::Write as _;
 
 use super::bus::event_line;
+use super::memory::change_line;
 use super::page::{built, verbs};
 use super::samples;
 use super::screen::Screen;
@@ -57,6 +58,15 @@ fn answers() -> Vec<(&'static str, Box<dyn Show>)> {
         ("bus dead", Box::new(samples::dead_letters())),
         ("bus replay", Box::new(samples::replayed())),
         ("bus cancel", Box::new(samples::called_off())),
+        ("memory get", Box::new(samples::entries().remove(0))),
+        ("memory put", Box::new(samples::stored())),
+        ("memory delete", Box::new(samples::unstored())),
+        ("memory list", Box::new(samples::entries())),
+        ("memory search", Box::new(samples::found())),
+        ("memory namespaces", Box::new(samples::namespaces())),
+        ("memory stats", Box::new(samples::store())),
+        ("memory import", Box::new(samples::taken_up())),
+        ("memory backup", Box::new(samples::backup())),
         ("task submit", Box::new(samples::submitted())),
         ("task list", Box::new(samples::tasks())),
         ("task show", Box::new(samples::tasks().remove(0))),
@@ -96,6 +106,11 @@ fn every_answer_is_shown_as_it_is_committed_on_narrow_and_wide_screens_and_in_co
             .map(|line| log_line(&screen, line) + "\n")
             .collect();
         let _written = write!(texts, "=== logs\n{}\n", lines.replace('\u{1b}', "␛"));
+        let lines: String = samples::changes()
+            .iter()
+            .map(|change| change_line(&screen, change) + "\n")
+            .collect();
+        let _written = write!(texts, "=== memory watch\n{}\n", lines.replace('\u{1b}', "␛"));
     }
     for screen in [Screen::plain(None), Screen::coloured(None)] {
         let lines: String = samples::events()
@@ -110,7 +125,16 @@ fn every_answer_is_shown_as_it_is_committed_on_narrow_and_wide_screens_and_in_co
 #[test]
 fn a_table_is_never_wider_than_the_screen() {
     for width in [60, 80, 120] {
-        let tables = ["tree", "team list", "agent list", "bus topics", "bus dead", "task list"];
+        let tables = [
+            "tree",
+            "team list",
+            "agent list",
+            "bus topics",
+            "bus dead",
+            "memory list",
+            "memory namespaces",
+            "task list",
+        ];
         for (verb, answer) in answers().into_iter().filter(|(verb, _)| tables.contains(verb)) {
             let text = answer.show(&Screen::plain(Some(width)));
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);

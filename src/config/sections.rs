@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use triarch_bus as bus;
 use triarch_gateway as gateway;
+use triarch_memory as memory;
 use triarch_programs as programs;
 use triarch_teams::{SettingError, Size, Span, TeamConfig};
 use triarch_telemetry as telemetry;
@@ -23,6 +24,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// Topics that agents publish on and subscribe to.
     pub bus: bus::Config,
+    /// The store that agents share.
+    pub memory: memory::Settings,
     /// Durable tasks.
     pub work: work::Config,
     /// Agents that are programs.

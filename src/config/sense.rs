@@ -32,6 +32,7 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> 
     look.settings(&[key("telemetry")], config.telemetry.faults());
     let bus = config.bus.faults();
     look.settings(&[key("bus")], bus.iter().map(|(key, fault)| told(key, fault)).collect());
+    look.memory(&config.memory);
     let work = config.work.clone().validated().err();
     look.settings(
         &[key("work")],
@@ -72,6 +73,19 @@ impl Look<'_> {
             let mut fault = Fault::new(self.tree.place_of(&way), fault.problem, fault.remedy);
             fault.is_secret = is_secret_way(&way);
             self.faults.push(fault);
+        }
+    }
+
+    fn memory(&mut self, memory: &triarch_memory::Settings) {
+        self.settings(&[key("memory")], memory.faults());
+        let way = |index| [key("memory"), key("namespace"), Step::Index(index)];
+        for (index, namespace) in memory.namespaces.iter().enumerate() {
+            self.settings(&way(index), namespace.faults());
+        }
+        for (second, first) in memory.named_twice() {
+            let named = |index| [&way(index)[..], &[key("name")]].concat();
+            let problem = format!("there are two namespaces {:?}", memory.namespaces[second].name);
+            self.twice(&named(second), &named(first), problem, "give one of them another name");
         }
     }
 

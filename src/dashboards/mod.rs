@@ -14,6 +14,7 @@ mod board;
 mod bus;
 mod json;
 mod mailboxes;
+mod memory;
 mod overview;
 mod panel;
 mod programs;

@@ -1,6 +1,7 @@
 //! Storage: whether what rooms acknowledge reaches the disk, and how fast.
 
 use super::board::{Board, Row, annotations, open};
+use super::memory;
 use super::overview::NONE;
 use super::panel::{Colour, PLAIN, Panel, Steps, Unit, Words};
 use super::query::{quantile, query};
@@ -16,7 +17,7 @@ pub(super) fn board() -> Board {
         title: "Triarch / Storage",
         description: "Whether what rooms acknowledge reaches the disk, how fast, and what their journals hold.",
         annotations: annotations(),
-        rows: vec![well(), commits(), written(), disk()],
+        rows: vec![well(), commits(), written(), disk(), memory::row()],
     }
 }
 

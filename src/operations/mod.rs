@@ -10,6 +10,7 @@ mod agents;
 mod bus;
 mod logs;
 mod meant;
+pub(crate) mod memory;
 mod nodes;
 mod past;
 mod posts;
@@ -38,6 +39,10 @@ pub(crate) use bus::{
     Place, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
 };
 pub(crate) use logs::LogsRead;
+use memory::{
+    MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
+    MemoryPut, MemoryRestore, MemorySearch, MemoryStats, MemoryWatch,
+};
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::span as patience;
@@ -131,6 +136,19 @@ operations![
     BusDead,
     BusReplay,
     BusCancel,
+    MemoryGet,
+    MemoryPut,
+    MemoryDelete,
+    MemoryList,
+    MemorySearch,
+    MemoryWatch,
+    MemoryStats,
+    MemoryNamespaces,
+    MemoryExport,
+    MemoryImport,
+    MemoryBackup,
+    MemoryRestore,
+    MemoryCompact,
     TaskSubmit,
     TaskList,
     TaskShow,
@@ -144,7 +162,7 @@ operations![
 ];
 
 /// The word that a value is written as in descriptions and JSON.
-fn word<T: Serialize>(value: &T) -> String {
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
         Ok(other) => other.to_string(),

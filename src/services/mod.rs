@@ -7,6 +7,7 @@
 
 mod bus;
 mod courier;
+mod memory;
 mod tasks;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use triarch_bus::Bus;
+use triarch_memory::{Client, Identity};
 use triarch_programs::{Fulfilling, Services};
 use triarch_work::TaskAddress;
 
@@ -26,6 +28,8 @@ pub(crate) struct Rooms {
     pub(crate) bus: Bus,
     /// What programs have subscribed to.
     pub(crate) rounds: Rounds,
+    /// The store, in the name of the runtime.
+    pub(crate) memory: Client,
     pub(crate) tasks: TaskAddress,
 }
 
@@ -45,9 +49,9 @@ impl RoomServices {
         let _first = self.0.set(rooms);
     }
 
-    /// The bus, once it is there.
-    pub(crate) fn bus(&self) -> Option<&Bus> {
-        self.0.get().map(|rooms| &rooms.bus)
+    /// The rooms, once they are there.
+    pub(crate) fn rooms(&self) -> Option<&Rooms> {
+        self.0.get()
     }
 }
 
@@ -62,6 +66,7 @@ impl Services for RoomServices {
                 "publish" => bus::publish(&rooms, &agent, what).await,
                 "subscribe" => bus::subscribe(&rooms, &agent, what),
                 "unsubscribe" => bus::unsubscribe(&rooms, &agent, what),
+                "memory" => memory::perform(&rooms.memory.named(Identity::agent(&agent)), what).await,
                 "submit" => tasks::submit(&rooms, what).await,
                 other => Err(Trouble::failed(format!("there is nobody for {other} here"))),
             };

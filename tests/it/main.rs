@@ -8,6 +8,7 @@ mod guide;
 mod hanging;
 mod hints;
 mod life;
+mod memory;
 mod output;
 mod past;
 mod programs;

@@ -163,6 +163,11 @@ impl Running {
         }
     }
 
+    /// The next line that it has said already.
+    pub(crate) fn said_already(&self) -> Option<String> {
+        self.said.try_recv().ok()
+    }
+
     /// All it says until it ends.
     pub(crate) fn said(&mut self) -> String {
         let lines: Vec<_> = self.said.iter().collect();

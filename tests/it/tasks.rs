@@ -94,7 +94,11 @@ fn agents_of_each_kind_do_the_tasks_that_they_are_able_to() {
     let task = json!({ "id": python.parse::<u64>().unwrap(), "kind": "tell", "attempt": 1, "budget": 9 });
     assert_eq!(house.ended(&python)["result"], json!({ "got": "hello", "task": task }));
     let nobody = house.submit(&["fly", "--needs", "wings"]);
-    assert_eq!(house.task(&nobody)["state"], "ready");
+    let nobody = house.task(&nobody);
+    assert_eq!(
+        (&nobody["state"], &nobody["is_for_nobody"]),
+        (&json!("ready"), &json!(true))
+    );
 }
 
 #[test]
@@ -142,6 +146,8 @@ fn a_task_whose_agent_ends_is_done_by_its_next_life() {
     let ended = house.ended(&task);
     assert_eq!((&ended["state"], &ended["result"]), (&json!("done"), &json!("alive")));
     assert_eq!(ended["attempts"], 2);
+    let why = ended["past"][0]["why"].as_str().unwrap();
+    assert!(why.starts_with("the program ended with code 3"), "{why}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod programs;
 #[path = "../it/running.rs"]
 mod running;
 mod starts;
+mod tasks;
 mod yard;
 
 use std::time::Duration;

@@ -141,6 +141,7 @@ mod access;
 mod client;
 mod clocks;
 mod config;
+mod described;
 mod disk;
 mod entry;
 mod error;
@@ -165,6 +166,9 @@ pub use client::{Client, Drawer, Shown};
 pub use config::{
     BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_CAPACITY_MAX,
     WATCHERS_MAX,
+};
+pub use described::{
+    AccessSettings, KeySource, NamespaceSettings, OpenTo, QuotaSettings, RetentionSettings, SHARED, Settings,
 };
 pub use disk::{CodecError, DumpError, RecoveryError, SealError, Secret};
 pub use entry::{ENTRY_OVERHEAD, Entry, Labels};

@@ -14,7 +14,7 @@ use crate::space::Extent;
 use crate::store::Store;
 
 /// The label of a namespace: open, since they come and go; those beyond the bound are folded.
-const NAMESPACE: Label = Label::open("namespace", 32);
+const NAMESPACE: Label = Label::open("namespace", 6);
 
 /// Writes by what came of them.
 pub const WRITES: Family = Family::counter(
@@ -76,14 +76,6 @@ pub const REFUSED: Family = Family::counter(
     "Times somebody asked for what the namespace's access does not allow them.",
 );
 
-/// How long the disk takes.
-pub const COMMIT_SECONDS: Family = Family::histogram(
-    "triarch_memory_commit_seconds",
-    Buckets::LAT,
-    &[],
-    "Time one group of writes took to disk.",
-);
-
 /// When there was a snapshot.
 pub const LAST_SNAPSHOT: Family = Family::gauge(
     "triarch_memory_last_snapshot_timestamp_seconds",
@@ -111,7 +103,6 @@ pub const MEMORY: Section = Section {
         INDEX_BYTES,
         REMOVED,
         REFUSED,
-        COMMIT_SECONDS,
         LAST_SNAPSHOT,
         RECOVERY_SECONDS,
     ],
@@ -130,7 +121,6 @@ struct Inner {
     index_bytes: Arc<Gauge>,
     removed: Fan<Counter>,
     refused: Arc<Counter>,
-    commit_seconds: Arc<Histogram>,
     last_snapshot: Arc<Gauge>,
     recovery_seconds: Arc<Gauge>,
 }
@@ -145,7 +135,6 @@ impl Metrics {
             index_bytes: instruments.single(&INDEX_BYTES)?,
             removed: instruments.fans(&REMOVED)?.with([]),
             refused: instruments.single(&REFUSED)?,
-            commit_seconds: instruments.single(&COMMIT_SECONDS)?,
             last_snapshot: instruments.single(&LAST_SNAPSHOT)?,
             recovery_seconds: instruments.single(&RECOVERY_SECONDS)?,
         })))
@@ -162,11 +151,6 @@ impl Metrics {
 
     pub(crate) fn searched(&self, took: Duration) {
         self.0.search_seconds.observe(took);
-    }
-
-    /// A group of writes came back from the disk.
-    pub(crate) fn synced(&self, took: Duration) {
-        self.0.commit_seconds.observe(took);
     }
 
     pub(crate) fn recovered(&self, took: Duration) {

@@ -88,6 +88,13 @@ pub(crate) enum Record {
         at: TaskTime,
         tasks: Vec<TaskId>,
     },
+    /// As `Lapsed`, where it is known why.
+    Left {
+        at: TaskTime,
+        task: TaskId,
+        why: Box<str>,
+        then: Then,
+    },
 }
 
 impl Record {
@@ -109,7 +116,8 @@ impl Record {
             | Self::Dropped { at, .. }
             | Self::Draining { at, .. }
             | Self::Resumed { at, .. }
-            | Self::Shed { at, .. } => *at,
+            | Self::Shed { at, .. }
+            | Self::Left { at, .. } => *at,
             Self::Late(late) => late.at,
             Self::Anchored(anchor) => anchor.at,
         }

@@ -63,6 +63,11 @@ const NO_PATTERN: (u8, &str) = (
     "the pattern or the filter is none, or no one log has all of the pattern",
 );
 const NO_TASK: (u8, &str) = (4, "there is no such task, or it is kept no more");
+const NO_NAMESPACE: (u8, &str) = (4, "there is no such namespace");
+const NO_ENTRY: (u8, &str) = (4, "there is no such namespace, or nothing under the key");
+const NOT_STORED: (u8, &str) = (1, "it is not on disk");
+const TOO_MUCH: (u8, &str) = (2, "the value is larger than one may be");
+const NOT_LET: (u8, &str) = (5, "the namespace is full, or what is there is at another version");
 const TASK_FORBIDS: (u8, &str) = (5, "where it stands forbids it");
 const FORBIDDEN: (u8, &str) = (5, "its state forbids it");
 const TAKES_NONE: (u8, &str) = (5, "it is an agent of the runtime itself, which takes no posts");
@@ -212,6 +217,71 @@ pub(super) const MANNERS: &[Manner] = &[
         One("A publication called off"),
         &[(4, "nothing of that number is to be published later")],
     ),
+    asking("memory get", "memory.get", One("An entry"), &[NO_ENTRY]),
+    asking(
+        "memory put",
+        "memory.put",
+        One("A write to the store"),
+        &[NOT_STORED, TOO_MUCH, NO_NAMESPACE, NOT_LET],
+    ),
+    asking(
+        "memory delete",
+        "memory.delete",
+        One("A write to the store"),
+        &[NOT_STORED, NO_ENTRY, (5, "it is at another version")],
+    ),
+    asking("memory list", "memory.list", List("An entry"), &[NO_NAMESPACE]),
+    asking("memory search", "memory.search", One("A search"), &[NO_NAMESPACE]),
+    asking(
+        "memory watch",
+        "memory.watch",
+        Lines("A change of the store"),
+        &[NO_NAMESPACE],
+    ),
+    asking("memory namespaces", "memory.namespaces", List("A namespace"), &[]),
+    asking("memory stats", "memory.stats", One("The store"), &[]),
+    asking(
+        "memory export",
+        "memory.export",
+        Json("nothing beside the lines of the file"),
+        &[(1, "the file cannot be written"), NO_NAMESPACE],
+    ),
+    asking(
+        "memory import",
+        "memory.import",
+        One("Entries that were taken up"),
+        &[
+            NOT_STORED,
+            (
+                2,
+                "the file cannot be read, or a line of it is no entry; those before it stay",
+            ),
+            NO_NAMESPACE,
+            (5, "a namespace is full"),
+        ],
+    ),
+    asking(
+        "memory backup",
+        "memory.backup",
+        One("A backup"),
+        &[(1, "the file cannot be written"), (5, "the file is there already")],
+    ),
+    asking(
+        "memory restore",
+        "memory.restore",
+        One("Entries that were taken up"),
+        &[
+            (1, "it is no backup, or of another key; then nothing was changed"),
+            (2, "the file cannot be read"),
+            (5, "a namespace is full, or there with another durability"),
+        ],
+    ),
+    asking(
+        "memory compact",
+        "memory.compact",
+        One("The store"),
+        &[(1, "the snapshot was not taken; the journal has everything")],
+    ),
     asking(
         "task submit",
         "task.submit",
@@ -350,6 +420,47 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     ("A publication called off", "By its number.", || {
         json(&samples::called_off())
+    }),
+    (
+        "An entry",
+        "What is under a key. Where the value is bytes, `base64` has them and `value` is `null`.",
+        || json(&samples::entries()[0]),
+    ),
+    (
+        "A write to the store",
+        "`version` is the number of the change, `existed` says that something was there before.",
+        || json(&samples::stored()),
+    ),
+    (
+        "A search",
+        "`matched` are all that were found, shown or not; `cuts` are sentences that say why there may be more.",
+        || {
+            let mut found = samples::found();
+            found.entries.truncate(1);
+            json(&found)
+        },
+    ),
+    (
+        "A change of the store",
+        "`change` is `put`, `deleted`, `expired`, `evicted` or `retained`; or `missed`, with how many were.",
+        || json(&samples::changes()[0]),
+    ),
+    ("A namespace", "How it is, and how much it holds.", || {
+        json(&samples::namespaces()[0])
+    }),
+    (
+        "The store",
+        "All namespaces together. `refusals` are sentences; `closed` says why nothing durable is written, while that is so.",
+        || json(&samples::store()),
+    ),
+    (
+        "Entries that were taken up",
+        "How many, by what became of them: `written`, `overwritten`, `merged`, `renamed`, `skipped`, `expired`, or `newer` where somebody wrote \
+         meanwhile. `defined` are namespaces that were not there.",
+        || json(&samples::taken_up()),
+    ),
+    ("A backup", "The file, which was read again.", || {
+        json(&samples::backup())
     }),
     (
         "A task",

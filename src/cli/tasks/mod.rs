@@ -1,7 +1,6 @@
 //! The verbs of tasks.
 
 mod batch;
-mod progress;
 mod show;
 
 use std::path::PathBuf;
@@ -15,12 +14,12 @@ use super::answer;
 use super::ask::Connection;
 use super::describe::Described;
 use super::output::tell;
+use super::progress::Bar;
 use super::reach;
 use crate::operations::{
     Body, Code, LabelAsked, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskShow, TaskStats,
     TaskSubmit, TaskWait, TasksDead, Trouble, patience, task_id, task_kind,
 };
-use progress::Bar;
 pub(super) use show::held;
 
 #[derive(Debug, Subcommand)]
@@ -186,7 +185,7 @@ fn submit(described: &Described, asked: &Submit, as_json: bool) -> Result<(), Tr
 
 /// Those that did not end well are told with the rest, and are the exit code.
 fn wait(runtime: &mut Connection, asked: &TaskWait, as_json: bool) -> Result<(), Trouble> {
-    let mut bar = Bar::default();
+    let mut bar = Bar::of("tasks have ended");
     let waited = runtime.ask_told(asked, |progress| {
         bar.show(&progress);
         Ok(())

@@ -131,6 +131,8 @@ impl Show for TaskSeen {
                         String::new()
                     },
                 ),
+                ("needs", self.needs.join(", ")),
+                ("for", self.wants.clone().unwrap_or_default()),
                 ("agent", self.worker.clone().unwrap_or_default()),
                 ("lease", self.lease()),
                 (
@@ -157,6 +159,10 @@ impl Show for TaskSeen {
                 ),
             ],
         );
+        if self.is_for_nobody {
+            let line = "no agent takes it: describe one with these capabilities, or submit it for another";
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Bad, line));
+        }
         for attempt in &self.past {
             let line = format!(
                 "tried by {} for {}: {}",

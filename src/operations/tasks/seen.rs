@@ -36,10 +36,17 @@ pub(crate) struct TaskSeen {
     pub(crate) lease_left_ms: Option<u64>,
     pub(crate) percent: Option<u8>,
     pub(crate) ended_ago_ms: Option<u64>,
+    /// Whether no agent takes tasks that is able to do it; told by `task show` alone.
+    #[serde(default)]
+    pub(crate) is_for_nobody: bool,
     /// Why it ended.
     pub(crate) why: Option<String>,
     pub(crate) result: Option<Value>,
     pub(crate) waits_for: Vec<TaskId>,
+    /// What an agent must be able to do.
+    pub(crate) needs: Vec<String>,
+    /// The agent that it is for.
+    pub(crate) wants: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) parent: Option<TaskId>,
@@ -80,9 +87,12 @@ impl From<View> for TaskSeen {
             lease_left_ms: view.lease_left.map(millis),
             percent: view.percent,
             ended_ago_ms: view.ended_ago.map(millis),
+            is_for_nobody: false,
             why: view.why,
             result: view.result.as_deref().map(triarch_work::as_value),
             waits_for: view.waits_for,
+            needs: view.needs.iter().map(ToString::to_string).collect(),
+            wants: view.wants.map(|worker| worker.to_string()),
             key: view.key,
             labels: view
                 .labels
@@ -216,6 +226,21 @@ impl Operation for TaskShow {
     type Output = TaskSeen;
 
     async fn perform(self, fleet: &Fleet) -> Result<TaskSeen, Trouble> {
-        Ok(fleet.tasks()?.show(self.task).await?.into())
+        let view = fleet.tasks()?.show(self.task).await?;
+        let is_for_nobody = view.state == State::Ready && !has_taker(fleet, &view);
+        Ok(TaskSeen {
+            is_for_nobody,
+            ..view.into()
+        })
     }
+}
+
+/// Whether an agent takes tasks that is able to do this one, now or when it is there again.
+fn has_taker(fleet: &Fleet, view: &View) -> bool {
+    let teams = fleet.ground().running().taking();
+    let mut takers = teams.iter().flat_map(|team| &team.takers);
+    takers.any(|taker| {
+        let is_wanted = view.wants.as_ref().is_none_or(|worker| *worker == taker.worker);
+        is_wanted && view.needs.iter().all(|need| taker.able.contains(need))
+    })
 }

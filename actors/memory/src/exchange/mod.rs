@@ -172,6 +172,11 @@ impl Line {
         }
     }
 
+    /// What it is, where it is bytes.
+    pub fn base64(&self) -> Option<&str> {
+        self.base64.as_deref()
+    }
+
     /// What is to be written where somebody writes such a line; whose it was, since when and at which version counts for
     /// nothing. An entry lasts as it says, and where it says nothing as its namespace says.
     pub fn put(self, clock: &Clock) -> Result<Put, Error> {

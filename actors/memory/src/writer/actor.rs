@@ -248,10 +248,9 @@ impl StoreWriter {
         let Some(journal) = &self.journal else {
             return Err(WriteError::Stale);
         };
-        let (begun, bytes) = (Moment::now(), records.iter().map(Vec::len).sum::<usize>());
+        let bytes = records.iter().map(Vec::len).sum::<usize>();
         let written = journal.write(records).await;
         self.settings.unkept.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.settings.metrics.synced(Moment::now().since(begun));
         self.has_written |= written.is_ok();
         written.map(drop)
     }

@@ -33,6 +33,8 @@ const TASK: &str = "task";
 const SENDER: &str = "work/dispatcher";
 /// How often it is looked how far tasks are, and who is there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The same where nobody takes tasks; whoever comes is told by the roster.
+const LOOK_SELDOM: Duration = Duration::from_hours(1);
 /// So many of those who are there are looked for at a time, one after the other; of those who are not, all.
 const LOOKED_FOR: usize = 256;
 /// In this share of a lease it is prolonged.
@@ -245,7 +247,9 @@ impl Dispatcher {
                 };
                 if is_lost {
                     let word = if view.state == State::Running {
-                        Word::Abandoned
+                        Word::Abandoned {
+                            why: "the runtime ended".to_owned(),
+                        }
                     } else {
                         Word::GivenBack
                     };
@@ -294,7 +298,8 @@ impl Dispatcher {
 
     fn look(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {
         let now = Moment::now();
-        self.looks_at = now + LOOK_EVERY;
+        let is_of_use = self.settings.shared.hands().takers().next().is_some();
+        self.looks_at = now + if is_of_use { LOOK_EVERY } else { LOOK_SELDOM };
         self.look_who_is_there(observer, effects);
         let posts = self.settings.shared.posts();
         let percent = |fence: Fence| posts.by_fence.get(&fence).and_then(|sent| sent.errand.percent());

@@ -97,7 +97,9 @@ impl Hands {
                     effects.push(Effect::Tell {
                         task,
                         fence,
-                        word: Word::Abandoned,
+                        word: Word::Abandoned {
+                            why: "its agent takes tasks no more".to_owned(),
+                        },
                     });
                     self.recall(fence, effects);
                 }
@@ -228,7 +230,7 @@ impl Hands {
                 mend: Mend::Possible,
             },
             Stage::Lost(_) if is_recalled => return self.forget(fence, effects),
-            Stage::Lost(_) if begun.is_some() => Word::Abandoned,
+            Stage::Lost(why) if begun.is_some() => Word::Abandoned { why },
             Stage::Lost(_) => Word::GivenBack,
         };
         let is_done = matches!(word, Word::Done { .. });

@@ -150,6 +150,10 @@ fn tell(fence: Fence, word: Word) -> Effect {
     Effect::Tell { task, fence, word }
 }
 
+fn abandoned(why: &str) -> Word {
+    Word::Abandoned { why: why.to_owned() }
+}
+
 fn hand(name: &str, fence: Fence) -> Effect {
     Effect::Hand {
         worker: worker(name),
@@ -226,7 +230,7 @@ fn a_task_whose_agent_ended_is_abandoned_and_one_that_it_never_saw_is_given_back
     house.staged(fences[1], Stage::Lost("killed".to_owned()));
     assert_eq!(
         house.done(),
-        [tell(fences[0], Word::Abandoned), tell(fences[1], Word::GivenBack)]
+        [tell(fences[0], abandoned("killed")), tell(fences[1], Word::GivenBack)]
     );
 }
 
@@ -315,7 +319,7 @@ fn what_an_agent_has_that_leaves_the_roster_is_theirs_no_more_and_what_it_asked_
         house.done(),
         [
             Effect::Withdraw(worker("t/a")),
-            tell(fences[0], Word::Abandoned),
+            tell(fences[0], abandoned("its agent takes tasks no more")),
             Effect::Recall(fences[0])
         ]
     );

@@ -372,7 +372,10 @@ impl Queue {
         self.tasks.tick(&mut self.turn)?;
         if self.notes_at <= now {
             self.notes_at = now + NOTE_EVERY;
-            self.tasks.anchor(&mut self.turn, sight::look())?;
+            // Where nothing is open no time matters, and an idle disk may sleep.
+            if self.tasks.has_open() {
+                self.tasks.anchor(&mut self.turn, sight::look())?;
+            }
             self.settings.teller.gauge(&self.tasks);
         }
         self.hand_over(Vec::new()).await;
@@ -463,7 +466,7 @@ fn tell(tasks: &mut Tasks, turn: &mut Turn, task: TaskId, fence: Fence, word: Wo
         Word::Done { result } => tasks.complete(turn, task, fence, result),
         Word::Failed { why, mend } => tasks.fail(turn, task, fence, &why, mend),
         Word::GivenBack => tasks.give_back(turn, task, fence),
-        Word::Abandoned => tasks.leave(turn, task, fence),
+        Word::Abandoned { why } => tasks.leave(turn, task, fence, &why),
     }
 }
 

@@ -79,5 +79,8 @@ pub enum Word {
     /// It gives the task back as it took it.
     GivenBack,
     /// It ended with the task in hand: as if its lease had lapsed.
-    Abandoned,
+    Abandoned {
+        /// How it ended.
+        why: String,
+    },
 }

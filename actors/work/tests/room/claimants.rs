@@ -130,3 +130,20 @@ async fn a_task_whose_claim_was_not_written_goes_to_who_waits() {
     assert_eq!(claims.unwrap()[0].task, id);
     assert!(house.tree.stop().await.is_orderly());
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_open_nothing_is_written() {
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    let minute = Duration::from_mins(1);
+    tokio::time::sleep(minute).await;
+    let at_rest = house.written();
+    tokio::time::sleep(minute).await;
+    assert_eq!(house.written(), at_rest);
+    house.submit(task()).await;
+    tokio::time::sleep(minute).await;
+    assert!(
+        house.written() > at_rest + 5,
+        "how long it is open has to be known after a crash"
+    );
+    assert!(house.tree.stop().await.is_orderly());
+}

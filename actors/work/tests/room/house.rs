@@ -50,6 +50,15 @@ impl House {
         submitted.with(["build"]).at("normal").get()
     }
 
+    /// How many records of it are on disk.
+    pub(crate) fn written(&self) -> u64 {
+        let records = self
+            .instruments
+            .labelled::<Counter, 1>(&triarch_journal::metrics::RECORDS)
+            .unwrap();
+        records.with(["work"]).get()
+    }
+
     pub(crate) async fn claim(&self) -> Claim {
         self.tasks.claim(request(true)).await.unwrap().pop().unwrap()
     }

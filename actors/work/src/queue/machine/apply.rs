@@ -13,6 +13,9 @@ use super::ending::Ending;
 use super::kept::{Condition, Lease};
 use super::{Event, Tasks};
 
+/// Why an attempt ended of whose worker nothing was heard.
+const LAPSED: &str = "its lease lapsed";
+
 impl Tasks {
     pub(super) fn apply(&mut self, record: Record, events: &mut Vec<Event>) -> Result<(), Misfit> {
         self.now = self.now.max(record.at());
@@ -33,7 +36,8 @@ impl Tasks {
             } => return self.apply_prolonged(task, until, percent),
             Record::Done { at, task, result } => return self.apply_done(at, task, result, events),
             Record::Failed { at, task, why, then } => return self.apply_failed(at, task, &why, then, events),
-            Record::Lapsed { at, task, then } => return self.apply_lapsed(at, task, then, events),
+            Record::Lapsed { at, task, then } => return self.apply_lapsed(at, task, LAPSED, then, events),
+            Record::Left { at, task, why, then } => return self.apply_lapsed(at, task, &why, then, events),
             Record::Returned { at, task } => return self.apply_returned(at, task, events),
             Record::Cancelled { at, task, why } => {
                 return self.apply_end(task, Ending::of(State::Cancelled, at, why), events);
@@ -149,7 +153,14 @@ impl Tasks {
         Ok(())
     }
 
-    fn apply_lapsed(&mut self, at: TaskTime, id: TaskId, then: Then, events: &mut Vec<Event>) -> Result<(), Misfit> {
+    fn apply_lapsed(
+        &mut self,
+        at: TaskTime,
+        id: TaskId,
+        why: &str,
+        then: Then,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Misfit> {
         self.held(id, "lapsed")?;
         if let Some(task) = self.by_id.get_mut(&id) {
             task.lapses = task.lapses.saturating_add(1);
@@ -157,7 +168,7 @@ impl Tasks {
             events.push(Event::Lapsed { task: id, kind });
         }
         self.revoke(id, events);
-        self.follow(at, id, "its lease lapsed", then, events);
+        self.follow(at, id, why, then, events);
         Ok(())
     }
 

@@ -96,9 +96,11 @@ impl Tasks {
     }
 
     /// The worker ended with a task in hand: that lease lapses now.
-    pub fn leave(&mut self, turn: &mut Turn, task: TaskId, fence: Fence) -> Result<(), Refusal> {
+    pub fn leave(&mut self, turn: &mut Turn, task: TaskId, fence: Fence, why: &str) -> Result<(), Refusal> {
         self.under_lease(turn, task, fence)?;
-        self.lapse(turn, task)
+        let (at, then) = (turn.now, self.after_lapse(turn, task)?);
+        let why = beginning(why, WHY_BYTES).into();
+        self.commit(turn, Record::Left { at, task, why, then })
     }
 
     /// The worker is gone: its leases lapse now. Returns how many.
@@ -136,11 +138,14 @@ impl Tasks {
     }
 
     pub(super) fn lapse(&mut self, turn: &mut Turn, id: TaskId) -> Result<(), Refusal> {
+        let (at, then) = (turn.now, self.after_lapse(turn, id)?);
+        self.commit(turn, Record::Lapsed { at, task: id, then })
+    }
+
+    fn after_lapse(&self, turn: &Turn, id: TaskId) -> Result<Then, Refusal> {
         let lapses = self.known(id)?.lapses.saturating_add(1);
         let is_last = lapses >= self.config.lapses;
-        let then = if is_last { Then::Dead } else { Then::Again(turn.now) };
-        let at = turn.now;
-        self.commit(turn, Record::Lapsed { at, task: id, then })
+        Ok(if is_last { Then::Dead } else { Then::Again(turn.now) })
     }
 
     /// Whether what is said of `id` under `fence` counts.

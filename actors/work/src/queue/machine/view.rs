@@ -8,7 +8,7 @@ use crate::error::Refusal;
 use crate::record::Attempt;
 use crate::task::{Priority, State};
 use crate::time::TaskTime;
-use crate::words::{Fence, Kind, Tag, TaskId, Worker};
+use crate::words::{Capability, Fence, Kind, Tag, TaskId, Worker};
 
 use super::indexes::Counts;
 use super::kept::{Condition, Kept};
@@ -69,6 +69,10 @@ pub struct View {
     pub result: Option<Vec<u8>>,
     /// Those that it still waits for.
     pub waits_for: Vec<TaskId>,
+    /// What a worker must be able to do.
+    pub needs: Vec<Capability>,
+    /// Whom it would rather have, or has to have.
+    pub wants: Option<Worker>,
     /// Its key.
     pub key: Option<String>,
     /// Its labels.
@@ -123,6 +127,11 @@ impl Tasks {
     /// The dead tasks that are kept, those that died first first.
     pub fn dead(&self) -> impl Iterator<Item = TaskId> {
         self.indexes.dead.tasks()
+    }
+
+    /// Whether any task has yet to end.
+    pub const fn has_open(&self) -> bool {
+        self.indexes.open > 0
     }
 
     /// Where a task stands, as far as it is known.
@@ -183,6 +192,8 @@ impl Tasks {
                 .filter(|end| end.state == State::Done)
                 .map(|end| end.result.to_vec()),
             waits_for: task.after().iter().filter(is_awaited).copied().collect(),
+            needs: task.needs.to_vec(),
+            wants: more.and_then(|more| Some(more.affinity.as_ref()?.worker.clone())),
             key: more.and_then(|more| Some(more.key.as_ref()?.to_string())),
             labels: more.map_or_else(Vec::new, |more| more.labels.to_vec()),
             parent: more.and_then(|more| more.parent),

@@ -1,0 +1,201 @@
+//! The verbs of the store.
+
+mod show;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use triarch_memory::Namespace;
+
+use super::describe::Described;
+use super::output::{print, tell, unwritten};
+use super::progress::Bar;
+use super::screen::Screen;
+use super::{answer, reach};
+use crate::operations::memory::{
+    MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
+    MemoryPut, MemoryRestore, MemorySearch, MemoryStats, MemoryWatch, namespace,
+};
+use crate::operations::{Code, Trouble};
+use crate::up::complain;
+pub(super) use show::change_line;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MemoryVerb {
+    /// Shows what is under a key.
+    Get(MemoryGet),
+    /// Writes a value under a key.
+    Put(MemoryPut),
+    /// Takes away what is under a key.
+    Delete(MemoryDelete),
+    /// Lists entries, in the order of their keys.
+    List(MemoryList),
+    /// Looks for entries by words, tags and keys.
+    Search(MemorySearch),
+    /// Shows changes as they come, until it is stopped.
+    Watch(MemoryWatch),
+    /// Shows the namespaces: how they are, and how much they hold.
+    Namespaces(MemoryNamespaces),
+    /// Shows the whole store in figures.
+    Stats(MemoryStats),
+    /// Writes entries to a file, a line of JSON each.
+    Export(Export),
+    /// Takes up entries from a file of lines of JSON.
+    Import(MemoryImport),
+    /// Writes the whole store to a new file, as of one instant, and reads it again.
+    Backup(MemoryBackup),
+    /// Takes up a backup.
+    Restore(MemoryRestore),
+    /// Takes a snapshot, so that the next start has less to read.
+    Compact(MemoryCompact),
+}
+
+/// What is written, and where to.
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    /// The file, which is written anew; `-` for the standard output.
+    file: PathBuf,
+    /// The parts of the store; without any, all.
+    #[arg(value_name = "NAMESPACE", value_parser = namespace)]
+    namespaces: Vec<Namespace>,
+}
+
+pub(super) fn perform(described: &Described, verb: &MemoryVerb, as_json: bool) -> Result<(), Trouble> {
+    match verb {
+        MemoryVerb::Get(asked) => answer(described, asked, as_json),
+        MemoryVerb::Put(asked) => answer(described, asked, as_json),
+        MemoryVerb::Delete(asked) => answer(described, asked, as_json),
+        MemoryVerb::List(asked) => answer(described, asked, as_json),
+        MemoryVerb::Search(asked) => answer(described, asked, as_json),
+        MemoryVerb::Watch(asked) => watch(described, asked, as_json),
+        MemoryVerb::Namespaces(asked) => answer(described, asked, as_json),
+        MemoryVerb::Stats(asked) => answer(described, asked, as_json),
+        MemoryVerb::Export(asked) => export(described, asked),
+        MemoryVerb::Import(asked) => import(described, asked, as_json),
+        MemoryVerb::Backup(asked) => {
+            let to = whole(&asked.to)?;
+            answer(described, &MemoryBackup { to }, as_json)
+        }
+        MemoryVerb::Restore(asked) => {
+            let mut asked = asked.clone();
+            asked.arriving.file = whole(&asked.arriving.file)?;
+            answer(described, &asked, as_json)
+        }
+        MemoryVerb::Compact(asked) => answer(described, asked, as_json),
+    }
+}
+
+/// The path as the runtime finds it, which stands in another folder.
+fn whole(path: &Path) -> Result<PathBuf, Trouble> {
+    std::path::absolute(path).map_err(|error| {
+        let message = format!("{:?} names no file: {error}", path.display().to_string());
+        Trouble::new(Code::Usage, message, "name one")
+    })
+}
+
+fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Prints changes as they come; as JSON one object each.
+fn watch(described: &Described, asked: &MemoryWatch, as_json: bool) -> Result<(), Trouble> {
+    let screen = Screen::of_stdout();
+    let watched = reach(described)?.ask_told(asked, |change| {
+        let text = if as_json {
+            change.to_string()
+        } else {
+            change_line(&screen, &change)
+        };
+        print(&(text + "\n"))
+    });
+    watched.map(drop)
+}
+
+/// Writes lines as they come.
+fn export(described: &Described, asked: &Export) -> Result<(), Trouble> {
+    let mut runtime = reach(described)?;
+    let mut to = Sink::of(&asked.file)?;
+    let told = runtime.ask_told(
+        &MemoryExport {
+            namespaces: asked.namespaces.clone(),
+        },
+        |lines| to.write(&lines),
+    )?;
+    to.end()?;
+    complain(&format!("{} exported", show::entries(told.entries)));
+    Ok(())
+}
+
+/// Where lines go.
+struct Sink<'a> {
+    path: &'a Path,
+    to: Box<dyn Write>,
+}
+
+impl<'a> Sink<'a> {
+    fn of(path: &'a Path) -> Result<Self, Trouble> {
+        let to: Box<dyn Write> = if is_standard(path) {
+            Box::new(BufWriter::new(io::stdout()))
+        } else {
+            let file = File::create(path).map_err(|error| {
+                let message = format!("{} cannot be written: {error}", path.display());
+                Trouble::new(Code::Failed, message, "name a file that can be written")
+            })?;
+            Box::new(BufWriter::new(file))
+        };
+        Ok(Self { path, to })
+    }
+
+    fn write(&mut self, lines: &Value) -> Result<(), Trouble> {
+        let lines = lines.as_array().into_iter().flatten();
+        let written = lines
+            .map(|line| writeln!(self.to, "{line}"))
+            .collect::<io::Result<()>>();
+        written.map_err(|error| self.unwritten(&error))
+    }
+
+    fn end(mut self) -> Result<(), Trouble> {
+        let flushed = self.to.flush();
+        flushed.map_err(|error| self.unwritten(&error))
+    }
+
+    fn unwritten(&self, error: &io::Error) -> Trouble {
+        if is_standard(self.path) {
+            return unwritten(error);
+        }
+        let message = format!("{} cannot be written to its end: {error}", self.path.display());
+        Trouble::new(Code::Failed, message, "see its disk")
+    }
+}
+
+/// What comes by the standard input is laid into a file first: the runtime reads it from there.
+fn import(described: &Described, asked: &MemoryImport, as_json: bool) -> Result<(), Trouble> {
+    let mut asked = asked.clone();
+    let laid = is_standard(&asked.arriving.file).then(lay_down).transpose()?;
+    asked.arriving.file = match &laid {
+        Some(laid) => laid.path().to_owned(),
+        None => whole(&asked.arriving.file)?,
+    };
+    let mut bar = Bar::of("KiB were read");
+    let taken = reach(described)?.ask_told(&asked, |progress| {
+        bar.show(&progress);
+        Ok(())
+    });
+    bar.wipe();
+    tell(&taken?, as_json)
+}
+
+fn lay_down() -> Result<tempfile::NamedTempFile, Trouble> {
+    let laid = tempfile::NamedTempFile::new().and_then(|mut file| {
+        io::copy(&mut io::stdin().lock(), &mut file)?;
+        file.flush()?;
+        Ok(file)
+    });
+    laid.map_err(|error| {
+        let message = format!("the standard input cannot be laid into a file: {error}");
+        Trouble::new(Code::Failed, message, "see the disk of temporary files")
+    })
+}

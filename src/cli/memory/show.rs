@@ -1,0 +1,241 @@
+//! The store as people read it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::super::screen::{Screen, Tint};
+use super::super::show::{Show, facts, span};
+use super::super::table::{Cell, Columns, table};
+use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
+
+/// So much of a value stands in a line.
+const VALUE: usize = 60;
+
+pub(super) fn entries(count: u64) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        count => format!("{count} entries"),
+    }
+}
+
+fn bytes(count: u64) -> String {
+    match count {
+        0..10_240 => format!("{count} B"),
+        10_240..10_485_760 => format!("{} KiB", count >> 10),
+        _ => format!("{} MiB", count >> 20),
+    }
+}
+
+fn time(millis: Option<u64>) -> String {
+    millis.map_or_else(String::new, span)
+}
+
+/// The value of an entry, as it is written on the command line.
+fn value(entry: &EntrySeen) -> String {
+    match (&entry.base64, &entry.value) {
+        (Some(base64), _) => format!("bytes {base64}"),
+        (None, Value::String(text)) => text.clone(),
+        (None, value) => value.to_string(),
+    }
+}
+
+/// The beginning of a value, in one line.
+fn brief(entry: &EntrySeen) -> String {
+    let value: String = value(entry)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    match value.char_indices().nth(VALUE) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value,
+    }
+}
+
+impl Show for EntrySeen {
+    fn show(&self, screen: &Screen) -> String {
+        let tags: Vec<_> = self.tags.iter().map(|tag| &**tag).collect();
+        let notes = self.metadata.iter().map(|(name, note)| format!("{name}={note}"));
+        facts(
+            screen,
+            &[
+                ("value", value(self)),
+                ("version", self.version.to_string()),
+                ("owner", self.owner.to_string()),
+                ("type", self.kind.as_deref().unwrap_or_default().to_owned()),
+                ("tags", tags.join(", ")),
+                ("notes", notes.collect::<Vec<_>>().join(", ")),
+                ("made", format!("{} ago", span(self.age_ms))),
+                ("written", format!("{} ago", span(self.written_ago_ms))),
+                ("expires in", time(self.expires_in_ms)),
+            ],
+        )
+    }
+}
+
+impl Show for WrittenSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        let done = match (self.is_deleted, self.existed) {
+            (true, _) => "deleted",
+            (false, true) => "changed",
+            (false, false) => "made",
+        };
+        format!("{} in {} {done}, version {}\n", self.key, self.namespace, self.version)
+    }
+}
+
+impl Show for Vec<EntrySeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there are none\n".to_owned();
+        }
+        table(screen, ENTRIES, self.iter().map(row))
+    }
+}
+
+const ENTRIES: Columns<6> = Columns {
+    heads: ["namespace", "key", "version", "written", "owner", "value"],
+    spare: &["written", "version", "namespace", "owner"],
+};
+
+fn row(entry: &EntrySeen) -> [Cell<'_>; 6] {
+    [
+        entry.namespace.as_str().into(),
+        entry.key.as_str().into(),
+        Cell::number(Some(entry.version)),
+        Cell::number(Some(span(entry.written_ago_ms))),
+        (&*entry.owner).into(),
+        brief(entry).into(),
+    ]
+}
+
+impl Show for FoundSeen {
+    fn show(&self, screen: &Screen) -> String {
+        let mut text = self.entries.show(screen);
+        let shown = self.entries.len() as u64;
+        if shown < self.matched {
+            let line = format!("{shown} of {}", entries(self.matched));
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
+        }
+        for cut in &self.cuts {
+            let line = format!("there may be more: {cut}");
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Poor, &line));
+        }
+        text
+    }
+}
+
+impl Show for Vec<NamespaceSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        table(screen, NAMESPACES, self.iter().map(namespace_row))
+    }
+}
+
+const NAMESPACES: Columns<7> = Columns {
+    heads: ["namespace", "durability", "entries", "size", "full", "team", "access"],
+    spare: &["access", "size", "durability", "team"],
+};
+
+fn namespace_row(seen: &NamespaceSeen) -> [Cell<'_>; 7] {
+    let share = |of: u64, most: u64| of.saturating_mul(100) / most.max(1);
+    let full = share(seen.entries, seen.entries_max).max(share(seen.size_bytes, seen.size_bytes_max));
+    let access = |verb: &str| seen.access.get(verb).cloned().unwrap_or_default();
+    [
+        seen.namespace.as_str().into(),
+        (&*seen.durability).into(),
+        Cell::number(Some(seen.entries)),
+        Cell::number(Some(bytes(seen.size_bytes))),
+        Cell::number(Some(format!("{full} %"))),
+        seen.team.as_deref().unwrap_or_default().into(),
+        ["read", "write", "delete"].map(access).join(" ").into(),
+    ]
+}
+
+impl Show for StoreSeen {
+    fn show(&self, screen: &Screen) -> String {
+        let mut text = facts(
+            screen,
+            &[
+                ("namespaces", self.namespaces.to_string()),
+                ("entries", self.entries.to_string()),
+                ("size", bytes(self.size_bytes)),
+                ("indexes", bytes(self.index_bytes)),
+                ("refused", self.refused.to_string()),
+            ],
+        );
+        for refusal in &self.refusals {
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, refusal));
+        }
+        if let Some(why) = &self.closed {
+            let line = format!("nothing durable is written: {why}");
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Bad, &line));
+        }
+        text
+    }
+}
+
+impl Show for TakenUp {
+    fn show(&self, screen: &Screen) -> String {
+        if self.namespaces.is_empty() {
+            return "there was nothing to take up\n".to_owned();
+        }
+        let fates = |fates: &BTreeMap<String, u64>| {
+            let told: Vec<_> = fates.iter().map(|(fate, count)| format!("{count} {fate}")).collect();
+            if told.is_empty() {
+                "nothing".to_owned()
+            } else {
+                told.join(", ")
+            }
+        };
+        let lines: Vec<_> = self
+            .namespaces
+            .iter()
+            .map(|(name, counted)| (name.as_str(), fates(counted)))
+            .collect();
+        let mut text = facts(screen, &lines);
+        if self.is_dry {
+            let line = "nothing was changed: that was a dry run";
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, line));
+        }
+        text
+    }
+}
+
+impl Show for BackupSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        format!(
+            "{} in {}, {}\n",
+            entries(self.entries),
+            self.file.display(),
+            bytes(self.size_bytes)
+        )
+    }
+}
+
+/// A change that somebody watched for.
+pub(in crate::cli) fn change_line(screen: &Screen, change: &Value) -> String {
+    let text = |key: &str| change.get(key).and_then(Value::as_str).unwrap_or_default();
+    if let Some(missed) = change.get("missed") {
+        return screen.tint(Tint::Bad, &format!("{missed} changes were missed; list anew"));
+    }
+    let what = text("change");
+    let tint = if what == "put" { Tint::Good } else { Tint::Poor };
+    let entry = change.get("entry").cloned().map(serde_json::from_value::<EntrySeen>);
+    let value = match entry {
+        Some(Ok(entry)) => brief(&entry),
+        _ => String::new(),
+    };
+    let line = format!("{} {} {value}", screen.tint(tint, what), text("key"));
+    line.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_bytes_are_short() {
+        assert_eq!([7, 20_480, 30 << 20].map(bytes), ["7 B", "20 KiB", "30 MiB"]);
+    }
+}

@@ -1,0 +1,408 @@
+//! The store through the binary: written, read and watched by people and programs, and kept whatever ends.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::PATIENCE;
+use crate::running::{House, Running, until};
+use crate::text;
+
+const FLEET: &str = r#"
+[memory]
+flush_every = "50ms"
+
+[[memory.namespace]]
+name = "plans"
+team = "crew"
+
+[[memory.namespace]]
+name = "notes"
+durability = "memory"
+quota = { entries = 3 }
+
+[[team]]
+name = "crew"
+
+  [[team.agent]]
+  name = "one"
+  kind = "program"
+  command = ["python3", "-u", "agent.py"]
+  sandbox = { kind = "none" }
+
+  [[team.agent]]
+  name = "two"
+  kind = "program"
+  command = ["python3", "-u", "agent.py"]
+  sandbox = { kind = "none" }
+
+[[team]]
+name = "guests"
+
+  [[team.agent]]
+  name = "stranger"
+  kind = "program"
+  command = ["python3", "-u", "agent.py"]
+  sandbox = { kind = "none" }
+"#;
+
+/// Asks the store for what each post says, and answers with what it heard.
+const AGENT: &str = r#"
+import json, sys
+posts = {}
+for line in sys.stdin:
+    heard = json.loads(line)
+    if heard.get("type") == "memory":
+        print(json.dumps({"type": "done", "id": posts.pop(heard["id"]), "body": heard}))
+    elif heard.get("kind") == "message":
+        posts["m" + heard["id"]] = heard["id"]
+        print(json.dumps({"type": "memory", "id": "m" + heard["id"], **heard["body"]}))
+"#;
+
+fn crew() -> (House, Running) {
+    let house = House::new();
+    house.write("triarch.toml", FLEET);
+    house.write("agent.py", AGENT);
+    let runtime = house.up(&[]);
+    (house, runtime)
+}
+
+impl House {
+    fn memory(&self, arguments: &[&str]) -> Value {
+        self.json(&[&["memory"], arguments].concat())
+    }
+
+    /// The exit code of a verb that is refused, and what it says.
+    fn in_vain(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.run(&[&["memory"], arguments].concat());
+        (output.status.code(), text(&output.stderr))
+    }
+
+    /// What the store answers to a program.
+    fn wish(&self, agent: &str, wish: &Value) -> Value {
+        let sent = self.json(&["agent", "ask", agent, &wish.to_string()]);
+        sent["result"].clone()
+    }
+
+    fn value(&self, namespace: &str, key: &str) -> Value {
+        self.memory(&["get", namespace, key])["value"].clone()
+    }
+
+    fn keys(&self, arguments: &[&str]) -> Vec<String> {
+        let listed = self.memory(arguments);
+        let entries = listed.get("entries").unwrap_or(&listed).as_array().unwrap();
+        entries
+            .iter()
+            .map(|entry| entry["key"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+#[test]
+fn what_is_put_is_got_listed_found_and_deleted() {
+    let (house, _runtime) = crew();
+    let put = house.memory(&["put", "shared", "animals/1", r#"{"text":"a red fox"}"#, "--tag", "seen"]);
+    assert_eq!((&put["existed"], &put["key"]), (&json!(false), &json!("animals/1")));
+    house.memory(&["put", "shared", "animals/2", "a hen"]);
+    house.memory(&["put", "shared", "other", "7"]);
+    let got = house.memory(&["get", "shared", "animals/1"]);
+    assert_eq!(
+        (&got["value"], &got["owner"]),
+        (&json!({ "text": "a red fox" }), &json!("system"))
+    );
+    assert_eq!((&got["version"], &got["tags"]), (&put["version"], &json!(["seen"])));
+    assert_eq!(house.keys(&["list", "shared", "animals/"]), ["animals/1", "animals/2"]);
+    assert_eq!(
+        house.keys(&["list", "shared", "--most", "1", "--after", "animals/1"]),
+        ["animals/2"]
+    );
+    assert_eq!(house.keys(&["search", "--text", "Fox"]), ["animals/1"]);
+    assert_eq!(
+        house.keys(&["search", "shared", "plans", "--tag", "seen"]),
+        ["animals/1"]
+    );
+    assert_eq!(house.keys(&["search", "--prefix", "o"]), ["other"]);
+    house.memory(&["delete", "shared", "animals/1"]);
+    assert_eq!(house.in_vain(&["get", "shared", "animals/1"]).0, Some(4));
+    assert_eq!(house.in_vain(&["delete", "shared", "animals/1"]).0, Some(4));
+    assert_eq!(house.memory(&["stats"])["entries"], 2);
+}
+
+#[test]
+fn a_write_that_expects_another_version_is_refused() {
+    let (house, _runtime) = crew();
+    house.memory(&["put", "plans", "a", "1", "--if-version", "0"]);
+    let (code, said) = house.in_vain(&["put", "plans", "a", "2", "--if-version", "0"]);
+    assert!(code == Some(5) && said.contains("plans/a is at version"), "{said}");
+    let version = house.memory(&["get", "plans", "a"])["version"].to_string();
+    house.memory(&["put", "plans", "a", "2", "--if-version", &version]);
+    assert_eq!(
+        house.in_vain(&["delete", "plans", "a", "--if-version", &version]).0,
+        Some(5)
+    );
+    assert_eq!(house.value("plans", "a"), 2);
+}
+
+#[test]
+fn a_namespace_that_is_not_there_or_full_is_told_with_what_to_do() {
+    let (house, _runtime) = crew();
+    let (code, said) = house.in_vain(&["get", "shard", "a"]);
+    assert!(
+        code == Some(4) && said.contains("there is no namespace \"shard\"; write shared"),
+        "{said}"
+    );
+    for key in ["a", "b", "c"] {
+        house.memory(&["put", "notes", key, "1"]);
+    }
+    let (code, said) = house.in_vain(&["put", "notes", "d", "1"]);
+    assert!(code == Some(5) && said.contains("notes has no room for d"), "{said}");
+    let names = house.memory(&["namespaces"]);
+    let names: Vec<_> = names
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|seen| &seen["namespace"])
+        .collect();
+    assert_eq!(names, ["notes", "plans", "shared"]);
+}
+
+#[test]
+fn programs_share_it_each_in_its_own_name() {
+    let (house, _runtime) = crew();
+    let put = house.wish(
+        "crew/one",
+        &json!({ "op": "put", "namespace": "plans", "key": "today", "value": { "do": "count hens" }, "tags": ["hot"] }),
+    );
+    assert_eq!((&put["type"], &put["ok"]), (&json!("memory"), &json!(true)), "{put}");
+    let got = house.wish(
+        "crew/two",
+        &json!({ "op": "get", "namespace": "plans", "key": "today" }),
+    );
+    let seen = &got["result"];
+    assert_eq!(
+        (&seen["value"]["do"], &seen["owner"]),
+        (&json!("count hens"), &json!("crew/one"))
+    );
+    let version = seen["version"].as_u64().unwrap();
+    let cas =
+        |version: u64| json!({ "op": "cas", "namespace": "plans", "key": "today", "version": version, "value": 1 });
+    assert_eq!(house.wish("crew/two", &cas(version))["ok"], true);
+    let late = house.wish("crew/one", &cas(version));
+    assert_eq!(late["ok"], false);
+    assert!(late["error"].as_str().unwrap().contains("is at version"), "{late}");
+    let stranger = house.wish(
+        "guests/stranger",
+        &json!({ "op": "get", "namespace": "plans", "key": "today" }),
+    );
+    let why = stranger["error"].as_str().unwrap();
+    assert!(
+        why.contains("guests/stranger may not read in plans, where that is team"),
+        "{stranger}"
+    );
+    let found = house.wish("guests/stranger", &json!({ "op": "search" }));
+    assert_eq!(found["result"]["matched"], 0, "{found}");
+    assert_eq!(house.memory(&["stats"])["refused"], 1);
+}
+
+#[test]
+fn programs_count_list_and_delete_and_are_told_what_they_wrote_wrong() {
+    let (house, _runtime) = crew();
+    let wish = |wish: Value| house.wish("crew/one", &wish);
+    assert_eq!(
+        wish(json!({ "op": "increment", "key": "hens" }))["result"],
+        json!({ "number": 1 })
+    );
+    assert_eq!(
+        wish(json!({ "op": "increment", "key": "hens", "by": 4 }))["result"],
+        json!({ "number": 5 })
+    );
+    assert_eq!(
+        house.value("shared", "hens"),
+        5,
+        "where none is named it is the one that all share"
+    );
+    assert_eq!(wish(json!({ "op": "list", "prefix": "h" }))["result"][0]["key"], "hens");
+    assert_eq!(
+        wish(json!({ "op": "delete", "key": "hens" }))["result"]["existed"],
+        true
+    );
+    assert_eq!(wish(json!({ "op": "get", "key": "hens" }))["result"], Value::Null);
+    for (wrong, expected) in [
+        (json!({ "op": "steal" }), "unknown variant `steal`"),
+        (json!({ "op": "get" }), "`get` needs `key`"),
+        (json!({ "op": "cas", "key": "a", "value": 1 }), "`cas` needs `version`"),
+        (json!({ "op": "get", "key": "a", "namespace": "plan" }), "write plans"),
+    ] {
+        let told = wish(wrong);
+        assert!(told["error"].as_str().unwrap().contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn an_entry_goes_when_its_time_is_over() {
+    let (house, _runtime) = crew();
+    house.memory(&["put", "shared", "soon", "1", "--ttl", "200ms"]);
+    house.memory(&["put", "shared", "later", "1", "--ttl", "1h"]);
+    assert!(
+        house.memory(&["get", "shared", "later"])["expires_in_ms"]
+            .as_u64()
+            .unwrap()
+            > 3_000_000
+    );
+    until("it is gone", || house.in_vain(&["get", "shared", "soon"]).0 == Some(4));
+    assert_eq!(house.keys(&["list", "shared"]), ["later"]);
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_kill_and_what_is_in_memory_does_not() {
+    let (house, mut runtime) = crew();
+    for index in 0..20 {
+        house.memory(&["put", "plans", &format!("k{index:02}"), &index.to_string()]);
+    }
+    house.memory(&["compact"]);
+    house.memory(&["put", "plans", "k00", "again"]);
+    house.memory(&["put", "notes", "a", "1"]);
+    runtime.signal("KILL");
+    runtime.end(PATIENCE);
+    let _next = house.up(&[]);
+    assert_eq!(house.keys(&["list", "plans"]).len(), 20);
+    assert_eq!(
+        (house.value("plans", "k00"), house.value("plans", "k19")),
+        (json!("again"), json!(19))
+    );
+    assert!(house.keys(&["list", "notes"]).is_empty());
+}
+
+#[test]
+fn lines_that_are_exported_are_imported_elsewhere() {
+    let (house, _runtime) = crew();
+    for index in 0..700 {
+        house.write(
+            "line",
+            &format!("{{\"namespace\":\"shared\",\"key\":\"k{index}\",\"json\":{index}}}\n"),
+        );
+        let all = fs::read_to_string(house.path().join("line")).unwrap();
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(house.path().join("many"))
+            .unwrap();
+        file.write_all(all.as_bytes()).unwrap();
+    }
+    let taken = house.memory(&["import", "many"]);
+    assert_eq!(taken["namespaces"]["shared"], json!({ "written": 700 }));
+    house.memory(&["put", "plans", "a", r#""ä""#, "--tag", "seen", "--ttl", "1h"]);
+    let exported = house.run(&["memory", "export", "-", "plans"]);
+    let line: Value = serde_json::from_slice(&exported.stdout).unwrap();
+    assert_eq!(
+        (&line["namespace"], &line["json"], &line["tags"]),
+        (&json!("plans"), &json!("ä"), &json!(["seen"]))
+    );
+    assert!(house.run(&["memory", "export", "all"]).status.success());
+    let lines = fs::read_to_string(house.path().join("all")).unwrap();
+    assert_eq!(lines.lines().count(), 701);
+    let (other, _runtime) = crew();
+    fs::copy(house.path().join("all"), other.path().join("all")).unwrap();
+    let mut command = other.command(&["memory", "import", "-", "--json"]);
+    command.stdin(Stdio::from(fs::File::open(other.path().join("all")).unwrap()));
+    let taken: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let written = json!({ "plans": { "written": 1 }, "shared": { "written": 700 } });
+    assert_eq!(taken["namespaces"], written);
+    assert_eq!(
+        (other.value("shared", "k699"), other.value("plans", "a")),
+        (json!(699), json!("ä"))
+    );
+    let again = other.memory(&["import", "all", "--conflicts", "skip", "--dry-run"]);
+    assert_eq!(again["namespaces"]["shared"], json!({ "skipped": 700 }));
+    other.write(
+        "bad",
+        "{\"namespace\":\"shared\",\"key\":\"a\",\"json\":1}\n\n{\"namespace\":\"shared\",\"kei\":\"b\"}\n",
+    );
+    let (code, said) = other.in_vain(&["import", "bad"]);
+    assert!(code == Some(2) && said.contains("line 3 is no entry"), "{said}");
+}
+
+#[test]
+fn a_backup_is_restored_with_namespaces_that_are_not_described() {
+    let (house, _runtime) = crew();
+    house.memory(&["put", "plans", "a", "1"]);
+    house.memory(&["put", "shared", "b", "2"]);
+    let done = house.memory(&["backup", "kept"]);
+    assert_eq!(done["entries"], 2);
+    assert!(done["file"].as_str().unwrap().starts_with('/'), "{done}");
+    assert_eq!(house.in_vain(&["backup", "kept"]).0, Some(5), "it is there already");
+    let named = house.memory(&["backup", "."]);
+    assert!(named["file"].as_str().unwrap().contains("/memory-20"), "{named}");
+    let other = House::new();
+    other.write("triarch.toml", "[runtime]\n");
+    let _runtime = other.up(&[]);
+    other.memory(&["put", "shared", "b", "3"]);
+    fs::copy(house.path().join("kept"), other.path().join("kept")).unwrap();
+    let dry = other.memory(&["restore", "kept", "--dry-run"]);
+    assert_eq!(
+        (&dry["is_dry"], &dry["defined"]),
+        (&json!(true), &json!(["notes", "plans"]))
+    );
+    let restored = other.memory(&["restore", "kept"]);
+    assert_eq!(
+        restored["namespaces"]["shared"],
+        json!({ "overwritten": 1 }),
+        "{restored}"
+    );
+    assert_eq!(
+        (other.value("plans", "a"), other.value("shared", "b")),
+        (json!(1), json!(2))
+    );
+    assert_eq!(other.in_vain(&["restore", "triarch.toml"]).0, Some(1));
+}
+
+#[test]
+fn who_watches_is_shown_each_change() {
+    let (house, _runtime) = crew();
+    let mut watching = house.begin(&["memory", "watch", "shared", "animals/", "--json"]);
+    let mut count = 0;
+    // It watches once it has shown the first.
+    let first = loop {
+        count += 1;
+        house.memory(&["put", "shared", "animals/1", &count.to_string()]);
+        house.memory(&["put", "shared", "other", "1"]);
+        if let Some(line) = watching.said_already() {
+            break line;
+        }
+    };
+    let change: Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(
+        (&change["change"], &change["key"]),
+        (&json!("put"), &json!("animals/1"))
+    );
+    house.memory(&["delete", "shared", "animals/1"]);
+    watching.said_with("\"change\":\"deleted\"", PATIENCE);
+}
+
+#[test]
+fn a_sealed_store_starts_with_its_key_alone() {
+    let house = House::new();
+    house.write("triarch.toml", "[memory]\nsecret = { file = \"key\" }\n");
+    house.write("key", &"0123456789abcdef".repeat(4));
+    let mut runtime = house.up(&[]);
+    house.memory(&["put", "shared", "a", "\"a red fox\""]);
+    runtime.signal("TERM");
+    runtime.end(PATIENCE);
+    let lain = fs::read_dir(house.path().join("state/memory")).unwrap();
+    let lain: Vec<_> = lain
+        .map(|file| fs::read(file.unwrap().path()).unwrap_or_default())
+        .collect();
+    let has = |words: &[u8]| {
+        lain.iter()
+            .any(|bytes| bytes.windows(words.len()).any(|part| part == words))
+    };
+    assert!(!has(b"red fox"), "it lies there for all to read");
+    house.write("key", &"f123456789abcdef".repeat(4));
+    let refused = house.run(&["up", "--for", "10s"]);
+    assert_ne!(refused.status.code(), Some(0));
+    house.write("key", &"0123456789abcdef".repeat(4));
+    let _runtime = house.up(&[]);
+    assert_eq!(house.value("shared", "a"), "a red fox");
+}
