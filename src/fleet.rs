@@ -291,7 +291,7 @@ impl Fleet {
     }
 
     pub(crate) fn bus(&self) -> Result<&Bus, Trouble> {
-        let bus = self.ground.services.bus();
+        let bus = self.ground.services.rooms().map(|rooms| &rooms.bus);
         bus.ok_or_else(|| Trouble::failed("the runtime is still starting"))
     }
 

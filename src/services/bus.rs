@@ -22,46 +22,31 @@ pub(crate) struct Wish {
     /// By which it goes on where it left off.
     name: Option<String>,
     from: Option<Place>,
-    #[serde(default)]
-    class: Promise,
+    #[serde(default = "until_it_is_done")]
+    pub(super) class: Class,
 }
 
-/// What is promised of the delivery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Promise {
-    /// An event is done once the program has it.
-    AtMostOnce,
-    /// It is done once the program says so.
-    #[default]
-    AtLeastOnce,
-    /// The same, and what one sender publishes twice under one key is told once.
-    EffectivelyOnce,
+/// A program answers what it gets.
+fn until_it_is_done() -> Class {
+    Class::AtLeastOnce
 }
 
 impl Wish {
-    pub(super) fn class(&self) -> Class {
-        match self.class {
-            Promise::AtMostOnce => Class::AtMostOnce,
-            Promise::AtLeastOnce => Class::AtLeastOnce,
-            Promise::EffectivelyOnce => Class::EffectivelyOnce,
-        }
-    }
-
     /// Whether there is room for only one of both.
     pub(super) fn is_in_the_place_of(&self, other: &Self) -> bool {
-        (&self.pattern, &self.group, &self.name) == (&other.pattern, &other.group, &other.name)
+        let has_its_name = self.name.is_some() && self.name == other.name;
+        has_its_name || (&self.pattern, &self.group, &self.name) == (&other.pattern, &other.group, &other.name)
     }
 
     fn what(&self, agent: &Arc<str>) -> Result<Subscribe, Trouble> {
         let terms = Terms {
             ack_within: ANSWERED_WITHIN,
-            ..Terms::of(self.class())
+            ..Terms::of(self.class)
         };
         // What a program is promised is kept for whoever looks, where it does not keep up.
         let when_full = match self.class {
-            Promise::AtMostOnce => WhenFull::DropOldest,
-            Promise::AtLeastOnce | Promise::EffectivelyOnce => WhenFull::DeadLetter,
+            Class::AtMostOnce => WhenFull::DropOldest,
+            Class::AtLeastOnce | Class::EffectivelyOnce => WhenFull::DeadLetter,
         };
         let mut what =
             Subscribe::new(Pattern::new(&self.pattern)?, Arc::clone(agent)).terms(terms.when_full(when_full));

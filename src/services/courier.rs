@@ -104,7 +104,10 @@ impl Rounds {
             return 0;
         };
         let over = rounds.extract_if(.., |round| round.wish.pattern == pattern);
-        over.map(|round| self.0.bus.unsubscribe(round.id)).count()
+        over.inspect(|round| {
+            self.0.bus.unsubscribe(round.id);
+        })
+        .count()
     }
 
     /// Ends all rounds to an agent, at once: its next life begins others.
@@ -157,7 +160,7 @@ impl Courier {
                 let walk = Walk {
                     listener,
                     agent: Arc::clone(agent),
-                    class: round.wish.class(),
+                    class: round.wish.class,
                     goes_on: round.goes_on.subscribe(),
                     observer: observer.clone(),
                     office: Arc::clone(&self.rounds.0.office),

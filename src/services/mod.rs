@@ -49,11 +49,6 @@ impl RoomServices {
         let _first = self.0.set(rooms);
     }
 
-    /// The bus, once it is there.
-    pub(crate) fn bus(&self) -> Option<&Bus> {
-        self.0.get().map(|rooms| &rooms.bus)
-    }
-
     /// The rooms, once they are there.
     pub(crate) fn rooms(&self) -> Option<&Rooms> {
         self.0.get()
