@@ -306,7 +306,7 @@ fn reload_unasked(fleet: Fleet) {
     let asking = fleet.clone();
     let handed_in = asking.clone().change_unasked("reload", move || async move {
         drop(wish);
-        let told = match reload(&fleet, false).await {
+        let told = match Box::pin(reload(&fleet, false)).await {
             Ok(reloaded) => reloaded.in_a_line(),
             Err(trouble) => format!("nothing was reloaded: {}", trouble.told()),
         };

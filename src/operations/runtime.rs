@@ -253,7 +253,7 @@ impl Operation for Reload {
         }
         fleet
             .change("reload", async move |fleet| {
-                crate::reload::reload(&fleet, self.empty).await
+                Box::pin(crate::reload::reload(&fleet, self.empty)).await
             })
             .await
     }
