@@ -1,7 +1,7 @@
 //! Everything the runtime counts.
 
 use crate::metrics::{Catalogue, CatalogueError, Section, families};
-use crate::{gateway, memory, programs, teams, telemetry, work};
+use crate::{bus, gateway, memory, programs, teams, telemetry, work};
 
 /// All sections, in the order of the document.
 pub fn sections() -> Vec<Section> {
@@ -12,6 +12,7 @@ pub fn sections() -> Vec<Section> {
         families::MAILBOX,
         families::AGENT,
         teams::metrics::TEAMS,
+        bus::metrics::BUS,
         memory::metrics::MEMORY,
         work::metrics::WORK,
         triarch_journal::metrics::JOURNALS,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::watch;
+use triarch_bus::Bus;
 use triarch_gateway::{Bounds, ProgressSink};
 use triarch_programs::Programs;
 use triarch_supervision::agent::AgentKind;
@@ -287,6 +288,11 @@ impl Fleet {
 
     pub(crate) fn observer(&self) -> &Observer {
         &self.observer
+    }
+
+    pub(crate) fn bus(&self) -> Result<&Bus, Trouble> {
+        let bus = self.ground.services.bus();
+        bus.ok_or_else(|| Trouble::failed("the runtime is still starting"))
     }
 
     pub(crate) fn tasks(&self) -> Result<&TaskAddress, Trouble> {

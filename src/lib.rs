@@ -23,6 +23,7 @@ mod up;
 
 pub use catalogue::{catalogue, sections};
 pub use runtime::Runtime;
+pub use triarch_bus as bus;
 pub use triarch_gateway as gateway;
 pub use triarch_memory as memory;
 pub use triarch_programs as programs;

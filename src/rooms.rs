@@ -3,6 +3,7 @@
 //! ```text
 //! root             one_for_one: addresses outlive restarts, so nobody needs a neighbour's restart
 //! ├─ telemetry     first, to see the others start and stop
+//! ├─ bus           before those who publish and subscribe; with the agent `courier`, which brings programs what they hear
 //! ├─ memory        before the teams, whose agents share it
 //! ├─ work          before the teams, to whose agents it hands tasks
 //! ├─ programs      before the teams, whose programs it logs, and buries with what they left behind
@@ -12,6 +13,7 @@
 
 use std::sync::Arc;
 
+use triarch_bus::Bus;
 use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request, Written};
 use triarch_journal::RealDisk;
 use triarch_memory::Keeping;
@@ -23,10 +25,10 @@ use crate::changes::{Changes, Desk};
 use crate::fleet::{Ground, Tasks};
 use crate::operations;
 use crate::reload;
-use crate::services::Rooms;
+use crate::services::{Courier, Rooms, Rounds};
 
 /// The rooms that the runtime does not work without.
-const ROOMS: [&str; 5] = ["telemetry", "memory", "work", "programs", "gateway"];
+const ROOMS: [&str; 6] = ["telemetry", "bus", "memory", "work", "programs", "gateway"];
 
 /// What everybody counts in, and shows it.
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
@@ -45,9 +47,12 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
     let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?.child(changes);
     let exposition = &ground.exposition;
     let events = ground.events.clone();
+    let (bus, rounds, handle) = bus(ground, &running.settings.bus)?;
     let (memory, store) = memory(ground, &running.settings.memory)?;
     let (work, tasks) = work(ground, &running.settings.work)?;
     ground.services.open(Rooms {
+        bus: handle,
+        rounds,
         memory: store,
         tasks: tasks.address.clone(),
     });
@@ -59,6 +64,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
             Some(events),
             exposition,
         )?)
+        .supervisor(bus)
         .supervisor(memory)
         .supervisor(work)
         .supervisor(programs)
@@ -69,6 +75,16 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
         root = root.supervisor(reload::staff_beginning(team, &ground.kinds, span, begin)?);
     }
     Ok((root, desk, tasks))
+}
+
+/// The room of topics, whose journal lies in the state folder, with the courier of programs.
+fn bus(ground: &Ground, config: &triarch_bus::Config) -> Result<(Supervisor, Rounds, Bus), Failure> {
+    let instruments = ground.exposition.instruments();
+    let bus = Bus::new(config.clone(), ground.office.run(), instruments)?;
+    let disk = Arc::new(RealDisk::at(ground.state_dir.join("bus"))?);
+    let room = triarch_bus::room_on(&bus, disk, triarch_journal::Config::default(), instruments)?;
+    let rounds = Rounds::new(bus.clone(), Arc::clone(&ground.office));
+    Ok((room.child(Courier::child(&rounds)), rounds, bus))
 }
 
 /// The room of the store, whose journal lies in the state folder, and the store as the runtime uses it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::bus::BusVerb;
 use super::memory::MemoryVerb;
 use super::tasks::TaskVerb;
 use crate::operations::{
@@ -65,6 +66,9 @@ pub(super) enum Verb {
     /// Shows agents, changes them, and sends them posts.
     #[command(subcommand)]
     Agent(AgentVerb),
+    /// Publishes on topics, hears what is published, and shows who does.
+    #[command(subcommand)]
+    Bus(BusVerb),
     /// Reads and writes the store that agents share.
     #[command(subcommand)]
     Memory(MemoryVerb),

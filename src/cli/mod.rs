@@ -1,6 +1,7 @@
 //! The command line: a door to the operations, and the verbs that need no runtime.
 
 mod ask;
+mod bus;
 mod demo;
 mod describe;
 mod doctor;
@@ -86,6 +87,7 @@ fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
         Verb::Why(asked) => answer(&described, &asked, as_json)?,
         Verb::Team(verb) => of_team(&described, &verb, as_json)?,
         Verb::Agent(verb) => of_agent(&described, &verb, as_json)?,
+        Verb::Bus(verb) => bus::perform(&described, &verb, as_json)?,
         Verb::Memory(verb) => memory::perform(&described, &verb, as_json)?,
         Verb::Task(verb) => tasks::perform(&described, &verb, as_json)?,
     }

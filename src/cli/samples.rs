@@ -8,8 +8,8 @@ use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
 use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
 use crate::operations::{
-    AgentSeen, NodeSeen, Reloaded, Sent, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged,
-    TeamSeen, Waited, WhyShown,
+    AgentSeen, CancelledSeen, DeadSeen, NodeSeen, PublishedSeen, Reloaded, ReplayedSeen, Sent, StatsShown, StatusShown,
+    Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen, TopicSeen, TopicShown, Waited, WhyShown,
 };
 
 fn read<T: DeserializeOwned>(value: Value) -> T {
@@ -116,6 +116,64 @@ pub(super) fn why() -> WhyShown {
             change("2026-11-21T09:46:55.100000Z", 61_400, "backoff", 2, Some("failed: the program ended with code 3")),
         ],
     }))
+}
+
+pub(super) fn published() -> [PublishedSeen; 3] {
+    let id = "18b911c0ffee00070000000000000009";
+    read(json!([
+        { "topic": "news.today", "id": id, "matched": 2, "offset": null, "schedule": null },
+        { "topic": "plant.pump", "id": id, "matched": 1, "offset": 41, "schedule": null },
+        { "topic": "news.today", "id": null, "matched": null, "offset": null, "schedule": 7 },
+    ]))
+}
+
+pub(super) fn called_off() -> CancelledSeen {
+    CancelledSeen { schedule: 7 }
+}
+
+/// What is told of what was published, each an object.
+pub(super) fn events() -> [Value; 2] {
+    let at = "2026-11-21T09:47:56.486321Z";
+    [
+        json!({ "topic": "plant.pump", "from": "plant/pump", "kind": "reading", "at": at, "body": { "celsius": 35 }, "key": "r-41" }),
+        json!({ "topic": "news.today", "from": "operator", "kind": "message", "at": at, "body": "two\nlines" }),
+    ]
+}
+
+pub(super) fn topics() -> Vec<TopicSeen> {
+    read(json!([
+        { "topic": "plant.pump", "published": 42, "subscriptions": 2, "log": "plant.**" },
+        { "topic": "news.of-the-day.that-is-told-at-great-length", "published": 1, "subscriptions": 0, "log": null },
+    ]))
+}
+
+pub(super) fn topic() -> TopicShown {
+    read(json!({
+        "topic": "plant.pump", "published": 42, "log": { "topics": "plant.**", "first": 0, "next": 42, "bytes": 8_610 },
+        "subscriptions": [
+            {
+                "subscriber": "plant/guard", "pattern": "plant.*", "filter": "payload.celsius gt 30", "group": null,
+                "class": "at_least_once", "delivered": 3, "dropped": 0, "dead": 1, "waiting": 2, "bound": 1_024,
+                "behind": 5, "breaker": "open",
+            },
+            {
+                "subscriber": "plant/clerk-1", "pattern": "**", "filter": null, "group": "clerks", "class": "at_most_once",
+                "delivered": 42, "dropped": 0, "dead": 0, "waiting": 0, "bound": 1_024, "behind": null, "breaker": "closed",
+            },
+        ],
+        "cursors": [{ "subscriber": "plant/guard", "name": "alarms", "floor": 37, "lag": 5 }],
+    }))
+}
+
+pub(super) fn dead_letters() -> Vec<DeadSeen> {
+    read(json!([{
+        "letter": 1, "topic": "plant.pump", "at": "2026-11-21T09:47:58.103000Z", "subscriber": "plant/guard", "cause": "failed",
+        "why": "no ink", "failures": 5, "from": "plant/pump", "kind": "reading", "body": { "celsius": 35 },
+    }]))
+}
+
+pub(super) fn replayed() -> ReplayedSeen {
+    read(json!({ "sent": 3, "kept": 1 }))
 }
 
 fn entry(key: &str, version: u64, value: &Value) -> Value {

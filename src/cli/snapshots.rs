@@ -4,6 +4,7 @@ mod errors;
 
 use std::fmt::Write as _;
 
+use super::bus::event_line;
 use super::memory::change_line;
 use super::page::{built, verbs};
 use super::samples;
@@ -49,6 +50,14 @@ fn answers() -> Vec<(&'static str, Box<dyn Show>)> {
         ("agent send", Box::new(samples::queued())),
         ("agent ask", Box::new(samples::sent())),
         ("why", Box::new(samples::why())),
+        ("bus publish", Box::new(samples::published()[0].clone())),
+        ("bus publish, on disk", Box::new(samples::published()[1].clone())),
+        ("bus publish, later", Box::new(samples::published()[2].clone())),
+        ("bus topics", Box::new(samples::topics())),
+        ("bus show", Box::new(samples::topic())),
+        ("bus dead", Box::new(samples::dead_letters())),
+        ("bus replay", Box::new(samples::replayed())),
+        ("bus cancel", Box::new(samples::called_off())),
         ("memory get", Box::new(samples::entries().remove(0))),
         ("memory put", Box::new(samples::stored())),
         ("memory delete", Box::new(samples::unstored())),
@@ -103,6 +112,13 @@ fn every_answer_is_shown_as_it_is_committed_on_narrow_and_wide_screens_and_in_co
             .collect();
         let _written = write!(texts, "=== memory watch\n{}\n", lines.replace('\u{1b}', "␛"));
     }
+    for screen in [Screen::plain(None), Screen::coloured(None)] {
+        let lines: String = samples::events()
+            .iter()
+            .map(|event| event_line(&screen, event) + "\n")
+            .collect();
+        let _written = write!(texts, "=== bus subscribe\n{}\n", lines.replace('\u{1b}', "␛"));
+    }
     assert_committed("tests/snapshots/answers.txt", &texts);
 }
 
@@ -113,6 +129,8 @@ fn a_table_is_never_wider_than_the_screen() {
             "tree",
             "team list",
             "agent list",
+            "bus topics",
+            "bus dead",
             "memory list",
             "memory namespaces",
             "task list",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use triarch_bus as bus;
 use triarch_gateway as gateway;
 use triarch_memory as memory;
 use triarch_programs as programs;
@@ -21,6 +22,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// The log of what happens to agents.
     pub telemetry: TelemetryConfig,
+    /// Topics that agents publish on and subscribe to.
+    pub bus: bus::Config,
     /// The store that agents share.
     pub memory: memory::Settings,
     /// Durable tasks.

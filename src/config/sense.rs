@@ -30,6 +30,8 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> 
         faults: Vec::new(),
     };
     look.settings(&[key("telemetry")], config.telemetry.faults());
+    let bus = config.bus.faults();
+    look.settings(&[key("bus")], bus.iter().map(|(key, fault)| told(key, fault)).collect());
     look.memory(&config.memory);
     let work = config.work.clone().validated().err();
     look.settings(

@@ -11,6 +11,7 @@
 
 mod alerts;
 mod board;
+mod bus;
 mod json;
 mod mailboxes;
 mod memory;

@@ -1,6 +1,7 @@
 //! The overview: is it well, were the objectives kept, and what does each room do.
 
 use super::board::{Board, Row, annotations, open};
+use super::bus;
 use super::panel::{Colour, Panel, Steps, Unit, Words};
 use super::query::query;
 use super::rooms;
@@ -30,6 +31,7 @@ pub(super) fn board() -> Board {
             rooms::mailboxes(),
             rooms::agents(),
             rooms::teams(),
+            bus::bus(),
             rooms::work(),
             rooms::programs(),
             rooms::gateway(),

@@ -7,6 +7,7 @@
 //! ```
 
 mod agents;
+mod bus;
 mod logs;
 mod meant;
 pub(crate) mod memory;
@@ -33,6 +34,10 @@ use triarch_gateway::Written;
 use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
+pub(crate) use bus::{
+    BusCancel, BusDead, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen,
+    Place, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
+};
 pub(crate) use logs::LogsRead;
 use memory::{
     MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
@@ -123,6 +128,14 @@ operations![
     SendPost,
     Ask,
     LogsRead,
+    BusPublish,
+    BusSubscribe,
+    BusTap,
+    BusTopics,
+    BusShow,
+    BusDead,
+    BusReplay,
+    BusCancel,
     MemoryGet,
     MemoryPut,
     MemoryDelete,

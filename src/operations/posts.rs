@@ -18,7 +18,7 @@ use super::{Code, Operation, QUICK, Trouble};
 use crate::fleet::Fleet;
 
 /// Who it is that sends, where a person does.
-const SENDER: &str = "operator";
+pub(super) const SENDER: &str = "operator";
 
 /// A body as it is written: JSON, or text where it is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub(crate) struct Content {
     pub(crate) kind: String,
 }
 
-fn kind() -> String {
+pub(super) fn kind() -> String {
     "message".to_owned()
 }
 

@@ -5,6 +5,8 @@
 //!   {"type":"submit","id":"mine-1","ok":true,"result":…}    ◀──
 //! ```
 
+mod bus;
+mod courier;
 mod memory;
 mod tasks;
 
@@ -12,15 +14,20 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
+use triarch_bus::Bus;
 use triarch_memory::{Client, Identity};
 use triarch_programs::{Fulfilling, Services};
 use triarch_work::TaskAddress;
 
 use crate::operations::Trouble;
+pub(crate) use courier::{Courier, Rounds};
 
 /// The rooms that do something for programs.
 #[derive(Clone)]
 pub(crate) struct Rooms {
+    pub(crate) bus: Bus,
+    /// What programs have subscribed to.
+    pub(crate) rounds: Rounds,
     /// The store, in the name of the runtime.
     pub(crate) memory: Client,
     pub(crate) tasks: TaskAddress,
@@ -42,6 +49,11 @@ impl RoomServices {
         let _first = self.0.set(rooms);
     }
 
+    /// The bus, once it is there.
+    pub(crate) fn bus(&self) -> Option<&Bus> {
+        self.0.get().map(|rooms| &rooms.bus)
+    }
+
     /// The rooms, once they are there.
     pub(crate) fn rooms(&self) -> Option<&Rooms> {
         self.0.get()
@@ -56,6 +68,9 @@ impl Services for RoomServices {
         let agent = Arc::clone(agent);
         Box::pin(async move {
             let done = match service {
+                "publish" => bus::publish(&rooms, &agent, what).await,
+                "subscribe" => bus::subscribe(&rooms, &agent, what),
+                "unsubscribe" => bus::unsubscribe(&rooms, &agent, what),
                 "memory" => memory::perform(&rooms.memory.named(Identity::agent(&agent)), what).await,
                 "submit" => tasks::submit(&rooms, what).await,
                 other => Err(Trouble::failed(format!("there is nobody for {other} here"))),
@@ -64,5 +79,9 @@ impl Services for RoomServices {
         })
     }
 
-    fn ended(&self, _agent: &Arc<str>) {}
+    fn ended(&self, agent: &Arc<str>) {
+        if let Some(rooms) = self.0.get() {
+            rooms.rounds.end_all(agent);
+        }
+    }
 }

@@ -80,8 +80,12 @@ fn a_program_receives_what_the_guide_shows() {
 fn a_program_finds_the_variables_that_the_guide_names() {
     let house = House::new();
     let exec = shown_with("toml", "mode = \"exec\"");
-    let _runtime = up(&house, &exec.replace(r#"["tr", "a-z", "A-Z"]"#, r#"["env"]"#));
-    let found = ask(&house, "upper", "null");
+    let exec = exec.replace(r#"["tr", "a-z", "A-Z"]"#, r#"["env"]"#);
+    let _runtime = up(&house, &format!("{exec}\ncapabilities = [\"letters\"]\n"));
+    let submit = ["task", "submit", "letters", "--needs", "letters", "--wait"];
+    house.json(&submit);
+    house.json(&[&submit[..], &["--after", "1"]].concat());
+    let found = house.json(&["task", "show", "2"])["result"].take();
     let names = found
         .as_str()
         .unwrap()

@@ -1,6 +1,7 @@
 //! The real binary: what it prints, what it answers, and how it ends.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
+mod bus;
 mod by_hand;
 mod command_line;
 mod guide;

@@ -51,6 +51,23 @@ const SETTINGS: &[(&str, &[Setting])] = &[
         ],
     ),
     (
+        "`[work]`",
+        &[
+            ("lease", "lease = \"9s\"", AtRestart),
+            ("patience", "patience = \"9s\"", AtRestart),
+            ("lapses", "lapses = 9", AtRestart),
+            ("open_max", "open_max = 9", AtRestart),
+            ("body_bytes_max", "body_bytes_max = \"9MiB\"", AtRestart),
+            ("needs_max", "needs_max = 9", AtRestart),
+            ("ended_max", "ended_max = 9", AtRestart),
+            ("dead_max", "dead_max = 9", AtRestart),
+            ("ended_bytes_max", "ended_bytes_max = \"9MiB\"", AtRestart),
+            ("inputs_bytes_max", "inputs_bytes_max = \"9MiB\"", AtRestart),
+            ("late_max", "late_max = 9", AtRestart),
+            ("snapshot_after", "snapshot_after = \"9MiB\"", AtRestart),
+        ],
+    ),
+    (
         "`[programs]`",
         &[
             ("log_file_bytes", "log_file_bytes = \"1MiB\"", AtRestart),
@@ -87,6 +104,7 @@ const SETTINGS: &[(&str, &[Setting])] = &[
             ("backoff.factor", "backoff.factor = 9.0", Live),
             ("backoff.max", "backoff.max = \"9s\"", Live),
             ("backoff.jitter", "backoff.jitter = 0.9", Live),
+            ("dispatch", "dispatch = \"least_loaded\"", Live),
         ],
     ),
     (
@@ -107,6 +125,9 @@ const SETTINGS: &[(&str, &[Setting])] = &[
             ("backoff.jitter", "backoff.jitter = 0.9", Replaced),
             ("on_limit", "on_limit = \"escalate\"", Replaced),
             ("capabilities", "capabilities = [\"echo\"]", Live),
+            ("tasks.at_once", "tasks = { at_once = 9 }", Live),
+            ("tasks.ahead", "tasks = { ahead = 9 }", Live),
+            ("tasks.weight", "tasks = { weight = 9 }", Live),
             ("role", "role = \"echoes\"", Live),
         ],
     ),
@@ -191,7 +212,7 @@ fn description(heading: &str, line: &str) -> String {
         _ => "kind = \"echo\"",
     };
     let of_kind = if heading.starts_with("Agents") { line } else { "" };
-    let rooms = ["[runtime]", "[telemetry]", "[programs]", "[gateway]"];
+    let rooms = ["[runtime]", "[telemetry]", "[work]", "[programs]", "[gateway]"];
     let rooms = rooms.map(|room| format!("{room}\n{}\n", at(room))).concat();
     format!(
         "{rooms}[[team]]\n{}\n{}\n[[team.agent]]\n{}\n{kind}\n{}\n{of_kind}\n[[team.agent]]\nname = \"b\"\nkind = \"echo\"\n",

@@ -20,6 +20,18 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScheduleId(u64);
 
+impl ScheduleId {
+    /// The one of that number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What is to be published.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {

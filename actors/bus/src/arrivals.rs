@@ -93,7 +93,7 @@ impl Arrivals {
         }
         self.left -= self.lent;
         if let Some(first) = self.batch.front() {
-            self.hub.metrics.of(first.label).seconds.observe(now.since(first.at));
+            self.hub.metrics.seconds.observe(now.since(first.at));
         }
         self.hand_over()
     }

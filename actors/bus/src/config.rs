@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use triarch_teams::{Size, Span};
 
 use crate::access::{Access, Limit};
 use crate::archivist::Retention;
-use crate::envelope::PAYLOAD_MAX;
+use crate::envelope::{PAYLOAD_LIMIT, PAYLOAD_MAX};
 use crate::error::Error;
 use crate::metrics::COUNTED_MAX;
 use crate::topic::Pattern;
@@ -16,9 +17,11 @@ use crate::topic::Pattern;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The largest payload, in bytes.
+    /// The largest payload: 1 MiB. It is at most 3 MiB.
+    #[serde(with = "as_size")]
+    #[schemars(with = "Size")]
     pub payload_max: usize,
-    /// Patterns of topics that metrics count each for itself, up to 16; all others are counted together.
+    /// Patterns of topics that metrics count each for itself, up to 4; all others are counted together.
     pub counted: Vec<String>,
     /// How many dead letters are kept; the oldest make room.
     pub dead_letters: usize,
@@ -44,9 +47,13 @@ pub struct DurableConfig {
     /// How many envelopes are kept.
     pub messages: u64,
     /// How many bytes are kept, in memory and on disk.
+    #[schemars(with = "Size")]
+    #[serde(with = "as_large_size")]
     pub bytes: u64,
-    /// For how many seconds of a runtime's time an envelope is kept; 0 is for as long as there is room.
-    pub age_seconds: u64,
+    /// For how long an envelope is kept, of the time in which a runtime runs; `0s` is for as long as there is room.
+    #[serde(with = "as_span")]
+    #[schemars(with = "Span")]
+    pub age: Duration,
 }
 
 impl Default for DurableConfig {
@@ -55,8 +62,49 @@ impl Default for DurableConfig {
             topics: String::new(),
             messages: 1_000_000,
             bytes: 256 << 20,
-            age_seconds: 0,
+            age: Duration::ZERO,
         }
+    }
+}
+
+/// A time as people write it.
+mod as_span {
+    use super::{Deserialize, Duration, Serialize, Span};
+
+    pub(super) fn serialize<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        Span(*time).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Span::deserialize(deserializer).map(|Span(time)| time)
+    }
+}
+
+/// An amount of bytes as people write it.
+mod as_size {
+    use super::{Deserialize, Serialize, Size};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what stands in the field")]
+    pub(super) fn serialize<S: serde::Serializer>(bytes: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+        Size(u64::try_from(*bytes).unwrap_or(u64::MAX)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+        Size::deserialize(deserializer).map(Size::bytes)
+    }
+}
+
+/// One that memory need not hold.
+mod as_large_size {
+    use super::{Deserialize, Serialize, Size};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what stands in the field")]
+    pub(super) fn serialize<S: serde::Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        Size(*bytes).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        Size::deserialize(deserializer).map(|Size(bytes)| bytes)
     }
 }
 
@@ -104,6 +152,10 @@ impl Config {
                 faults.push((key, Error::Zero { key }));
             }
         }
+        if self.payload_max > PAYLOAD_LIMIT {
+            let found = self.payload_max;
+            faults.push(("payload_max", Error::LargePayloads { found }));
+        }
         if self.counted.len() > COUNTED_MAX {
             faults.push((
                 "counted",
@@ -133,7 +185,7 @@ impl Config {
             let retention = Retention {
                 messages: one.messages,
                 bytes: one.bytes,
-                age: (one.age_seconds > 0).then(|| Duration::from_secs(one.age_seconds)),
+                age: (!one.age.is_zero()).then_some(one.age),
             };
             Ok((Pattern::new(&one.topics)?, retention))
         });
@@ -161,6 +213,19 @@ mod tests {
     #[test]
     fn the_defaults_can_be_followed() {
         assert!(Config::default().validated().is_ok());
+    }
+
+    #[test]
+    fn times_and_amounts_are_read_as_people_write_them() {
+        let text = r#"{"payload_max": "64KiB", "durable": [{"topics": "a.**", "bytes": "1MiB", "age": "2h"}]}"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        assert_eq!((config.payload_max, config.durable[0].bytes), (64 << 10, 1 << 20));
+        assert_eq!(config.durable[0].age, Duration::from_hours(2));
+        let large = Config {
+            payload_max: (3 << 20) + 1,
+            ..config
+        };
+        assert_eq!(keys(&large), ["payload_max"]);
     }
 
     #[test]

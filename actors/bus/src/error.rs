@@ -10,6 +10,7 @@ use triarch_supervision::metrics::InstrumentError;
 use crate::access::NotAllowed;
 use crate::agenda::AgendaFull;
 use crate::codec::{CodecError, TooLarge};
+use crate::envelope::PAYLOAD_LIMIT;
 use crate::metrics::COUNTED_MAX;
 use crate::topic::{Pattern, Topic, TopicError};
 
@@ -22,6 +23,12 @@ pub enum Error {
     Zero {
         /// The setting.
         key: &'static str,
+    },
+    /// Payloads that no journal takes.
+    #[error("bus.payload_max is {found} bytes; allow {PAYLOAD_LIMIT} or fewer")]
+    LargePayloads {
+        /// What was asked for.
+        found: usize,
     },
     /// More patterns than are counted.
     #[error("bus.counted has {found} patterns; name {COUNTED_MAX} or fewer, the others are counted together")]

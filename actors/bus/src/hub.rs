@@ -222,9 +222,8 @@ impl Hub {
         for effect in effects {
             match effect {
                 Effect::Delivered { label, at, .. } => {
-                    let counted = self.metrics.of(label);
-                    counted.delivered.increment();
-                    counted.seconds.observe(Moment::now().since(at));
+                    self.metrics.of(label).delivered.increment();
+                    self.metrics.seconds.observe(Moment::now().since(at));
                 }
                 Effect::Dropped { label, why, count, .. } => self.metrics.of(label).dropped(why, count),
                 Effect::Dead { waiting, cause, why } => {

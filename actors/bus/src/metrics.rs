@@ -10,7 +10,7 @@ use crate::account::{Cause, Dropped};
 use crate::topic::{Pattern, Topic};
 
 /// How many patterns of topics can be counted each for itself.
-pub const COUNTED_MAX: usize = 16;
+pub const COUNTED_MAX: usize = 4;
 
 /// The patterns of the configuration, and `other`.
 const TOPIC: Label = Label::open("topic", COUNTED_MAX);
@@ -60,7 +60,7 @@ pub const LAG: Family = Family::gauge(
 pub const DELIVERY_SECONDS: Family = Family::histogram(
     "triarch_bus_delivery_seconds",
     Buckets::FAST,
-    &[TOPIC],
+    &[],
     "Publication to hand-out for the first of each batch that a subscriber takes, and to acknowledgement where that is asked for.",
 );
 
@@ -177,7 +177,6 @@ pub(crate) struct OfTopic {
     dropped: Fan<Counter>,
     pub(crate) subscribers: Arc<Gauge>,
     pub(crate) lag: Arc<Gauge>,
-    pub(crate) seconds: Arc<Histogram>,
     pub(crate) payload_bytes: Arc<Counter>,
 }
 
@@ -189,7 +188,6 @@ impl OfTopic {
             dropped: instruments.fans(&DROPPED)?.with([topic]),
             subscribers: instruments.labelled(&SUBSCRIBERS)?.with([topic]),
             lag: instruments.labelled(&LAG)?.with([topic]),
-            seconds: instruments.labelled(&DELIVERY_SECONDS)?.with([topic]),
             payload_bytes: instruments.labelled(&PAYLOAD_BYTES)?.with([topic]),
         })
     }
@@ -212,6 +210,7 @@ pub(crate) struct Metrics {
     other: OfTopic,
     dead: Fan<Counter>,
     refused: Fan<Counter>,
+    pub(crate) seconds: Arc<Histogram>,
     pub(crate) unreadable: Arc<Counter>,
     pub(crate) dead_kept: Arc<Gauge>,
     pub(crate) delayed: Arc<Gauge>,
@@ -229,6 +228,7 @@ impl Metrics {
             counted,
             dead: instruments.fans(&DEAD)?.with([]),
             refused: instruments.fans(&REFUSED)?.with([]),
+            seconds: instruments.single(&DELIVERY_SECONDS)?,
             unreadable: instruments.single(&UNREADABLE)?,
             dead_kept: instruments.single(&DEAD_KEPT)?,
             delayed: instruments.single(&DELAYED)?,

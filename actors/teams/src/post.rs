@@ -153,6 +153,11 @@ impl PostOffice {
         })
     }
 
+    /// The life of a runtime that it is for.
+    pub fn run(&self) -> u64 {
+        self.run
+    }
+
     /// Makes out a post whose stages nobody hears.
     pub fn post(&self, from: impl Into<Arc<str>>, kind: impl Into<Arc<str>>, body: Value) -> Post {
         let id = self.next_id();

@@ -57,6 +57,11 @@ const fn alone(verb: &'static str, answer: Answer, ends: &'static [(u8, &'static
 
 const NO_AGENT: (u8, &str) = (4, "there is no such agent");
 const NO_TEAM: (u8, &str) = (4, "there is no such team");
+const TOPIC_REFUSED: (u8, &str) = (5, "the topic is of other teams, or there are as many as there may be");
+const NO_PATTERN: (u8, &str) = (
+    2,
+    "the pattern or the filter is none, or no one log has all of the pattern",
+);
 const NO_TASK: (u8, &str) = (4, "there is no such task, or it is kept no more");
 const NO_NAMESPACE: (u8, &str) = (4, "there is no such namespace");
 const NO_ENTRY: (u8, &str) = (4, "there is no such namespace, or nothing under the key");
@@ -241,6 +246,43 @@ pub(super) const MANNERS: &[Manner] = &[
         &[(1, "the snapshot was not taken; the journal has everything")],
     ),
     asking(
+        "bus publish",
+        "bus.publish",
+        One("A publication"),
+        &[
+            (1, "the topic is durable, and it is not on disk"),
+            (2, "it cannot be taken as it is"),
+            TOPIC_REFUSED,
+        ],
+    ),
+    asking(
+        "bus subscribe",
+        "bus.subscribe",
+        Lines("An event"),
+        &[NO_PATTERN, TOPIC_REFUSED],
+    ),
+    asking("bus tap", "bus.tap", Lines("An event"), &[NO_PATTERN, TOPIC_REFUSED]),
+    asking("bus topics", "bus.topics", List("A topic in a list"), &[]),
+    asking(
+        "bus show",
+        "bus.show",
+        One("A topic"),
+        &[(4, "nothing was published on it, and nobody subscribes to it")],
+    ),
+    asking("bus dead", "bus.dead", List("A dead letter"), &[]),
+    asking(
+        "bus replay",
+        "bus.replay",
+        One("A replay"),
+        &[(4, "there is no such dead letter"), (5, "nobody takes it any more")],
+    ),
+    asking(
+        "bus cancel",
+        "bus.cancel",
+        One("A publication called off"),
+        &[(4, "nothing of that number is to be published later")],
+    ),
+    asking(
         "task submit",
         "task.submit",
         List("A task that was submitted"),
@@ -342,6 +384,43 @@ pub(super) const SHAPES: &[Shape] = &[
         "`proof` is `queued`, `delivered`, `accepted` or `done`: no more than is proved.",
         || json(&samples::sent()),
     ),
+    (
+        "A publication",
+        "`matched` is for how many subscriptions it was at once, `offset` its place in the log of a durable topic. What is to be \
+         published later has a `schedule` instead, by which it is called off.",
+        || json(&samples::published()[1]),
+    ),
+    (
+        "An event",
+        "`at` is when it was published; `key` is there where its publisher gave one.",
+        || json(&samples::events()[0]),
+    ),
+    (
+        "A topic in a list",
+        "`log` names the topics of its log, where it is durable.",
+        || json(&samples::topics()[0]),
+    ),
+    (
+        "A topic",
+        "`log` is there where it is durable, with the place of the oldest that is kept, and the place that the next gets. Of a \
+         subscription `waiting` is what is still to be settled, `behind` what its log has beyond that. `cursors` say how far named \
+         subscriptions have come.",
+        || json(&samples::topic()),
+    ),
+    (
+        "A dead letter",
+        "`cause` is `failed`, `crashed`, `unacknowledged`, `expired`, `full`, `closed`, or `poison` where it is set apart: that is replayed \
+         only by its number.",
+        || json(&samples::dead_letters()[0]),
+    ),
+    (
+        "A replay",
+        "How many were sent again, and how many kept, since nobody takes them any more.",
+        || json(&samples::replayed()),
+    ),
+    ("A publication called off", "By its number.", || {
+        json(&samples::called_off())
+    }),
     (
         "An entry",
         "What is under a key. Where the value is bytes, `base64` has them and `value` is `null`.",

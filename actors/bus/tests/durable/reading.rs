@@ -309,7 +309,7 @@ async fn a_durable_topic_takes_only_what_waits_for_the_disk_and_others_take_only
 #[tokio::test]
 async fn what_is_too_old_goes_by_itself_and_what_nobody_needs_any_more_is_not_read() {
     let short = DurableConfig {
-        age_seconds: 1,
+        age: Duration::from_secs(1),
         ..durable("log.**")
     };
     let config = Config {

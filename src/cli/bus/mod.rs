@@ -1,0 +1,62 @@
+//! The verbs of the bus.
+
+mod show;
+
+use clap::Subcommand;
+
+use super::answer;
+use super::describe::Described;
+use super::output::print;
+use super::reach;
+use super::screen::Screen;
+use crate::operations::{
+    BusCancel, BusDead, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, Operation, Trouble,
+};
+pub(super) use show::event_line;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BusVerb {
+    /// Publishes on a topic; on a durable one it returns once it is on disk.
+    Publish(BusPublish),
+    /// Prints what is published, as it comes.
+    Subscribe(BusSubscribe),
+    /// Prints what is published on any topic, and slows down nobody.
+    Tap(BusTap),
+    /// Lists the topics that something was published on.
+    Topics(BusTopics),
+    /// Shows a topic: who subscribes to it, and how far they are.
+    Show(BusShow),
+    /// Lists dead letters: what could not be delivered, oldest first.
+    Dead(BusDead),
+    /// Hands dead letters to their subscriptions again.
+    Replay(BusReplay),
+    /// Calls off what was to be published later.
+    Cancel(BusCancel),
+}
+
+pub(super) fn perform(described: &Described, verb: &BusVerb, as_json: bool) -> Result<(), Trouble> {
+    match verb {
+        BusVerb::Publish(asked) => answer(described, asked, as_json),
+        BusVerb::Subscribe(asked) => follow(described, asked, as_json),
+        BusVerb::Tap(asked) => follow(described, asked, as_json),
+        BusVerb::Topics(asked) => answer(described, asked, as_json),
+        BusVerb::Show(asked) => answer(described, asked, as_json),
+        BusVerb::Dead(asked) => answer(described, asked, as_json),
+        BusVerb::Replay(asked) => answer(described, asked, as_json),
+        BusVerb::Cancel(asked) => answer(described, asked, as_json),
+    }
+}
+
+/// Prints events as they come, one in a line; as JSON one object each.
+fn follow<O: Operation>(described: &Described, asked: &O, as_json: bool) -> Result<(), Trouble> {
+    let screen = Screen::of_stdout();
+    let heard = reach(described)?.ask_told(asked, |event| {
+        let text = if as_json {
+            event.to_string()
+        } else {
+            event_line(&screen, &event)
+        };
+        print(&(text + "\n"))
+    });
+    heard.map(drop)
+}

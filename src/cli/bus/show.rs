@@ -1,0 +1,158 @@
+//! The bus as people read it.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::super::screen::{Screen, Tint};
+use super::super::show::{Show, counted, facts};
+use super::super::table::{Cell, Columns, table};
+use crate::operations::{CancelledSeen, DeadSeen, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown};
+
+impl Show for PublishedSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        let topic = &self.topic;
+        if let Some(schedule) = self.schedule {
+            return format!("{topic}: to be published later, number {schedule}\n");
+        }
+        let matched = counted(self.matched.unwrap_or_default() as u64, "subscription");
+        match self.offset {
+            Some(offset) => format!("{topic}: on disk at {offset}, for {matched} and whoever reads the log\n"),
+            None => format!("{topic}: for {matched}\n"),
+        }
+    }
+}
+
+impl Show for CancelledSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        format!("number {} is called off\n", self.schedule)
+    }
+}
+
+impl Show for ReplayedSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        let sent = counted(self.sent as u64, "dead letter");
+        match self.kept {
+            0 => format!("{sent} sent again\n"),
+            kept => format!("{sent} sent again; {kept} kept, since nobody takes them any more\n"),
+        }
+    }
+}
+
+impl Show for Vec<TopicSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there are none\n".to_owned();
+        }
+        table(screen, TOPICS, self.iter().map(topic))
+    }
+}
+
+const TOPICS: Columns<4> = Columns {
+    heads: ["topic", "published", "subscriptions", "log"],
+    spare: &["log"],
+};
+
+fn topic(topic: &TopicSeen) -> [Cell<'_>; 4] {
+    [
+        Cell::path(&topic.topic),
+        Cell::number(Some(topic.published)),
+        Cell::number(Some(topic.subscriptions)),
+        topic.log.as_deref().unwrap_or_default().into(),
+    ]
+}
+
+impl Show for TopicShown {
+    fn show(&self, screen: &Screen) -> String {
+        let log = self.log.as_ref().map_or_else(String::new, |log| {
+            format!(
+                "{}: from {}, next {}, {} bytes",
+                log.topics, log.first, log.next, log.bytes
+            )
+        });
+        let mut text = facts(
+            screen,
+            &[
+                ("topic", self.topic.clone()),
+                ("published", self.published.to_string()),
+                ("log", log),
+            ],
+        );
+        for one in &self.subscriptions {
+            let mut more: Vec<String> = Vec::new();
+            more.extend(one.group.as_ref().map(|group| format!("of group {group}")));
+            more.extend(one.filter.as_ref().map(|filter| format!("only {filter}")));
+            more.extend(one.behind.map(|behind| format!("{behind} still to come")));
+            let more = more.iter().fold(String::new(), |text, one| text + ", " + one);
+            let _infallible = writeln!(
+                text,
+                "{} hears {}{more}: {} delivered, {} wait of {}, {} dropped, {} dead",
+                screen.tint(Tint::Plain, &one.subscriber),
+                one.pattern.as_deref().unwrap_or_default(),
+                one.delivered,
+                one.waiting,
+                one.bound,
+                one.dropped,
+                one.dead,
+            );
+            if one.breaker != "closed" {
+                let line = "  it failed again and again, and is left alone for a while";
+                let _infallible = writeln!(text, "{}", screen.tint(Tint::Bad, line));
+            }
+        }
+        for cursor in &self.cursors {
+            let line = format!(
+                "{} has come to {} as {:?}, {} before the end",
+                cursor.subscriber, cursor.floor, cursor.name, cursor.lag
+            );
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
+        }
+        text
+    }
+}
+
+impl Show for Vec<DeadSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there are none\n".to_owned();
+        }
+        table(screen, LETTERS, self.iter().map(letter))
+    }
+}
+
+const LETTERS: Columns<6> = Columns {
+    heads: ["letter", "topic", "for", "cause", "failures", "why"],
+    spare: &["failures", "why"],
+};
+
+fn letter(letter: &DeadSeen) -> [Cell<'_>; 6] {
+    [
+        Cell::number(Some(letter.letter)),
+        Cell::path(&letter.topic),
+        Cell::path(&letter.subscriber),
+        Cell::tinted(&*letter.cause, Tint::Bad),
+        Cell::number(Some(letter.failures)),
+        letter.why.as_deref().unwrap_or_default().into(),
+    ]
+}
+
+/// An event: when, on which topic, who says it, and what.
+pub(in crate::cli) fn event_line(screen: &Screen, event: &Value) -> String {
+    let word = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or("");
+    let body = match event.get("body") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    // What somebody else wrote is one line here, and nothing that a terminal would obey.
+    let body: String = body
+        .chars()
+        .map(|one| if one.is_control() { ' ' } else { one })
+        .collect();
+    format!(
+        "{} {} {} {body}",
+        screen.tint(Tint::Faint, word("at")),
+        screen.tint(Tint::Busy, word("topic")),
+        screen.tint(Tint::Faint, word("from")),
+    )
+}

@@ -1,0 +1,248 @@
+//! The bus as operations show it.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use triarch_bus::{CursorView, DeadLetter, LogView, Pattern, Query, SubscriptionView, Topic, TopicView};
+
+use super::super::{Code, Operation, Trouble, word};
+use super::follow::body;
+use crate::fleet::Fleet;
+
+/// Lists the topics that something was published on.
+#[derive(Args, Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct BusTopics {}
+
+/// One topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TopicSeen {
+    pub(crate) topic: String,
+    /// How much was published on it.
+    pub(crate) published: u64,
+    /// How many subscriptions get that now; a group is one.
+    pub(crate) subscriptions: usize,
+    /// The topics of its log, where it is durable.
+    pub(crate) log: Option<String>,
+}
+
+impl TopicSeen {
+    fn of(view: &TopicView, logs: &[LogView]) -> Self {
+        let log = logs.iter().find(|log| log.topics.matches(&view.topic));
+        Self {
+            topic: view.topic.to_string(),
+            published: view.published,
+            subscriptions: view.subscriptions,
+            log: log.map(|log| log.topics.to_string()),
+        }
+    }
+}
+
+impl Operation for BusTopics {
+    const NAME: &'static str = "bus.topics";
+    type Output = Vec<TopicSeen>;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Vec<TopicSeen>, Trouble> {
+        let bus = fleet.bus()?;
+        let (topics, logs) = (bus.topics(), bus.logs());
+        Ok(topics.iter().map(|view| TopicSeen::of(view, &logs)).collect())
+    }
+}
+
+/// Shows a topic: who subscribes to it, and how far they are.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct BusShow {
+    /// The topic.
+    pub(crate) topic: String,
+}
+
+/// All that is known of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TopicShown {
+    pub(crate) topic: String,
+    pub(crate) published: u64,
+    /// Its log, where it is durable.
+    pub(crate) log: Option<LogSeen>,
+    pub(crate) subscriptions: Vec<SubscriptionSeen>,
+    /// Named subscriptions of its log, those that nobody has now among them.
+    pub(crate) cursors: Vec<CursorSeen>,
+}
+
+/// The log of durable topics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogSeen {
+    /// The pattern whose topics it has.
+    pub(crate) topics: String,
+    /// The place of the oldest that is kept.
+    pub(crate) first: u64,
+    /// The place that the next gets.
+    pub(crate) next: u64,
+    pub(crate) bytes: u64,
+}
+
+/// One subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SubscriptionSeen {
+    pub(crate) subscriber: String,
+    pub(crate) pattern: Option<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) group: Option<String>,
+    /// What is promised to it.
+    pub(crate) class: String,
+    pub(crate) delivered: u64,
+    pub(crate) dropped: u64,
+    pub(crate) dead: u64,
+    /// How many wait for it, of those that may.
+    pub(crate) waiting: u64,
+    pub(crate) bound: usize,
+    /// How many are still to come from the log, where it reads one.
+    pub(crate) behind: Option<u64>,
+    /// `open` where it is left alone for a while, since it failed again and again.
+    pub(crate) breaker: String,
+}
+
+/// How far a named subscription has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CursorSeen {
+    pub(crate) subscriber: String,
+    pub(crate) name: String,
+    /// All before this place is settled.
+    pub(crate) floor: u64,
+    /// How many places lie from there to the end.
+    pub(crate) lag: u64,
+}
+
+impl From<&LogView> for LogSeen {
+    fn from(view: &LogView) -> Self {
+        Self {
+            topics: view.topics.to_string(),
+            first: view.first,
+            next: view.next,
+            bytes: view.bytes,
+        }
+    }
+}
+
+impl From<&SubscriptionView> for SubscriptionSeen {
+    fn from(view: &SubscriptionView) -> Self {
+        Self {
+            subscriber: view.subscriber.to_string(),
+            pattern: view.pattern.as_ref().map(Pattern::to_string),
+            filter: view.filter.clone(),
+            group: view.group.as_ref().map(ToString::to_string),
+            class: word(&view.class),
+            delivered: view.tally.delivered,
+            dropped: view.tally.dropped,
+            dead: view.tally.dead,
+            waiting: view.tally.waiting,
+            bound: view.bound,
+            behind: view.behind,
+            breaker: word(&view.breaker),
+        }
+    }
+}
+
+impl From<&CursorView> for CursorSeen {
+    fn from(view: &CursorView) -> Self {
+        Self {
+            subscriber: view.subscriber.to_string(),
+            name: view.name.to_string(),
+            floor: view.floor,
+            lag: view.lag,
+        }
+    }
+}
+
+impl Operation for BusShow {
+    const NAME: &'static str = "bus.show";
+    type Output = TopicShown;
+
+    async fn perform(self, fleet: &Fleet) -> Result<TopicShown, Trouble> {
+        let (bus, topic) = (fleet.bus()?, Topic::new(&self.topic)?);
+        let known = bus.topics().into_iter().find(|view| view.topic == topic);
+        let logs = bus.logs();
+        let log = logs.iter().find(|log| log.topics.matches(&topic));
+        let subscriptions = bus.subscriptions();
+        let hears = |view: &&SubscriptionView| view.pattern.as_ref().is_some_and(|pattern| pattern.matches(&topic));
+        let subscriptions: Vec<_> = subscriptions.iter().filter(hears).map(SubscriptionSeen::from).collect();
+        if known.is_none() && log.is_none() && subscriptions.is_empty() {
+            let message = format!("nothing was published on {topic}, and nobody subscribes to it");
+            let remedy = "`triarch bus topics` shows those there are";
+            return Err(Trouble::new(Code::NotFound, message, remedy));
+        }
+        let cursors = bus.cursors();
+        let is_of_log = |cursor: &&CursorView| log.is_some_and(|log| log.topics == cursor.log);
+        Ok(TopicShown {
+            topic: self.topic,
+            published: known.map_or(0, |view| view.published),
+            log: log.map(LogSeen::from),
+            subscriptions,
+            cursors: cursors.iter().filter(is_of_log).map(CursorSeen::from).collect(),
+        })
+    }
+}
+
+/// Lists dead letters: what could not be delivered, oldest first.
+#[derive(Args, Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct BusDead {
+    /// No more than so many.
+    #[arg(long, value_name = "COUNT", default_value_t = MOST)]
+    #[serde(default = "most")]
+    pub(crate) most: usize,
+}
+
+const MOST: usize = 100;
+
+fn most() -> usize {
+    MOST
+}
+
+/// One dead letter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DeadSeen {
+    /// By which it is replayed.
+    pub(crate) letter: u64,
+    pub(crate) topic: String,
+    /// When it died.
+    pub(crate) at: String,
+    /// Whose it was.
+    pub(crate) subscriber: String,
+    pub(crate) cause: String,
+    /// What the subscriber said last.
+    pub(crate) why: Option<String>,
+    /// How often its handling failed.
+    pub(crate) failures: u32,
+    pub(crate) from: String,
+    pub(crate) kind: String,
+    pub(crate) body: Value,
+}
+
+impl From<DeadLetter> for DeadSeen {
+    fn from(letter: DeadLetter) -> Self {
+        let at = UNIX_EPOCH + Duration::from_micros(letter.time.0);
+        let envelope = &letter.envelope;
+        Self {
+            letter: letter.number,
+            topic: envelope.to.as_str().to_owned(),
+            at: humantime::format_rfc3339_micros(at).to_string(),
+            subscriber: letter.subscriber.to_string(),
+            cause: letter.cause.label().to_owned(),
+            why: letter.why.as_ref().map(ToString::to_string),
+            failures: letter.failures,
+            from: envelope.from.to_string(),
+            kind: envelope.kind.to_string(),
+            body: body(envelope),
+        }
+    }
+}
+
+impl Operation for BusDead {
+    const NAME: &'static str = "bus.dead";
+    type Output = Vec<DeadSeen>;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Vec<DeadSeen>, Trouble> {
+        let letters = fleet.bus()?.dead_letters(&Query::default(), 0, self.most);
+        Ok(letters.into_iter().map(DeadSeen::from).collect())
+    }
+}

@@ -1,0 +1,139 @@
+//! What programs publish and subscribe to.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use triarch_bus::{Class, Filter, Pattern, Pick, Subscribe, Terms, WhenFull};
+
+use super::Rooms;
+use super::courier::ANSWERED_WITHIN;
+use crate::operations::{BusPublish, Code, Place, Trouble, publish as publish_for};
+
+/// A subscription as a program asks for it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wish {
+    pub(super) pattern: String,
+    filter: Option<String>,
+    /// One of a group gets each event.
+    group: Option<String>,
+    /// By which it goes on where it left off.
+    name: Option<String>,
+    from: Option<Place>,
+    #[serde(default)]
+    class: Promise,
+}
+
+/// What is promised of the delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Promise {
+    /// An event is done once the program has it.
+    AtMostOnce,
+    /// It is done once the program says so.
+    #[default]
+    AtLeastOnce,
+    /// The same, and what one sender publishes twice under one key is told once.
+    EffectivelyOnce,
+}
+
+impl Wish {
+    pub(super) fn class(&self) -> Class {
+        match self.class {
+            Promise::AtMostOnce => Class::AtMostOnce,
+            Promise::AtLeastOnce => Class::AtLeastOnce,
+            Promise::EffectivelyOnce => Class::EffectivelyOnce,
+        }
+    }
+
+    /// Whether there is room for only one of both.
+    pub(super) fn is_in_the_place_of(&self, other: &Self) -> bool {
+        (&self.pattern, &self.group, &self.name) == (&other.pattern, &other.group, &other.name)
+    }
+
+    fn what(&self, agent: &Arc<str>) -> Result<Subscribe, Trouble> {
+        let terms = Terms {
+            ack_within: ANSWERED_WITHIN,
+            ..Terms::of(self.class())
+        };
+        // What a program is promised is kept for whoever looks, where it does not keep up.
+        let when_full = match self.class {
+            Promise::AtMostOnce => WhenFull::DropOldest,
+            Promise::AtLeastOnce | Promise::EffectivelyOnce => WhenFull::DeadLetter,
+        };
+        let mut what =
+            Subscribe::new(Pattern::new(&self.pattern)?, Arc::clone(agent)).terms(terms.when_full(when_full));
+        if let Some(filter) = &self.filter {
+            what = what.filter(Filter::new(filter)?);
+        }
+        if let Some(group) = &self.group {
+            what = what.group(&**group, Pick::default());
+        }
+        if let Some(place) = self.from {
+            what = what.from(place.into());
+        }
+        if let Some(name) = &self.name {
+            what = what.named(&**name);
+        }
+        Ok(what)
+    }
+}
+
+/// Publishes what stands in `what`.
+pub(super) async fn publish(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    let asked: BusPublish = read(
+        what,
+        "publication",
+        r#"{"type":"publish","topic":"plant.pump","body":{}}"#,
+    )?;
+    let published = publish_for(&rooms.bus, agent, asked).await?;
+    let told = serde_json::to_value(published).unwrap_or_default();
+    Ok(without_nothing(told))
+}
+
+/// What is not there is not told.
+fn without_nothing(mut told: Value) -> Value {
+    if let Value::Object(fields) = &mut told {
+        fields.retain(|_, value| !value.is_null());
+    }
+    told
+}
+
+/// Has what is asked for in `what` brought to the program, until it ends or unsubscribes.
+pub(super) fn subscribe(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    let wish: Wish = read(what, "subscription", r#"{"type":"subscribe","pattern":"plant.*"}"#)?;
+    let subscribe = wish.what(agent)?;
+    let told = json!({ "pattern": wish.pattern });
+    rooms.rounds.begin(agent, wish, subscribe)?;
+    Ok(told)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Farewell {
+    pattern: String,
+}
+
+/// Ends the program's subscriptions to a pattern.
+pub(super) fn unsubscribe(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    let Farewell { pattern } = read(
+        what,
+        "end of a subscription",
+        r#"{"type":"unsubscribe","pattern":"plant.*"}"#,
+    )?;
+    if rooms.rounds.end(agent, &pattern) == 0 {
+        let message = format!("it does not subscribe to {pattern:?}");
+        let remedy = "unsubscribe from a pattern as it was subscribed to";
+        return Err(Trouble::new(Code::NotFound, message, remedy));
+    }
+    Ok(json!({ "pattern": pattern }))
+}
+
+fn read<T: DeserializeOwned>(what: Map<String, Value>, noun: &str, example: &str) -> Result<T, Trouble> {
+    serde_json::from_value(Value::Object(what)).map_err(|error| {
+        let message = format!("that is no {noun}: {error}");
+        Trouble::new(Code::Usage, message, format!("write it as in {example}"))
+    })
+}
