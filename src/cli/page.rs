@@ -1,6 +1,7 @@
 //! The command line as a page for people: `docs/CLI.md`.
 
 mod manners;
+mod shapes;
 
 use std::fmt::Write as _;
 
@@ -11,7 +12,8 @@ use super::line::Line;
 use super::samples;
 use crate::committed::assert_committed;
 use crate::operations::Code;
-use manners::{Answer, MANNERS, Manner, OF_UP_ALONE, SHAPES};
+use manners::{Answer, MANNERS, Manner, OF_UP_ALONE};
+use shapes::SHAPES;
 
 const HEAD: &str = "\
 # The command line

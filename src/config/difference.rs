@@ -77,7 +77,11 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
     let pairs = old
         .into_iter()
         .map(|(key, from)| (new.remove(&key).unwrap_or(Value::Null), key, from));
+    let mut pairs: Vec<_> = pairs.collect();
+    // What was not set before has no place among the old ones.
+    pairs.extend(new.into_iter().map(|(key, to)| (to, key, Value::Null)));
     pairs
+        .into_iter()
         .filter(|(to, _, from)| to != from)
         .map(|(to, key, from)| Setting { key, from, to })
         .collect()

@@ -121,7 +121,7 @@ fn verbs_of_the_page() -> Vec<(Vec<&'static str>, bool)> {
     let words = |usage: &'static str| {
         let is_kept = |word: &&str| !word.starts_with('[');
         let filled = |word| {
-            if ["<REPLICAS>", "<NAME>", "<TASK>", "<TASK>..."].contains(&word) {
+            if ["<REPLICAS>", "<NAME>", "<TASK>", "<TASK>...", "<SCHEDULE>"].contains(&word) {
                 "7"
             } else {
                 word
@@ -143,6 +143,7 @@ fn without_a_runtime_a_verb_is_code_69_if_and_only_if_the_page_says_that_it_asks
         let more: &[&str] = match words[0] {
             "up" => &["--for", "1ms"],
             "task" if words[1] == "submit" => &["build"],
+            "bus" if words[1] == "replay" => &["--all"],
             "completions" => continue,
             _ => &[],
         };

@@ -12,7 +12,7 @@ use crate::{PATIENCE, until};
 /// A team of one that fails at each post it is told to, and of a program that ends with code 3 at each post.
 const TEAM: &str = r#"
 [telemetry.events]
-file_bytes = "8KiB"
+file_bytes = "16KiB"
 files = 2
 
 [[team]]
@@ -141,7 +141,7 @@ fn a_crash_storm_takes_no_more_of_the_disk_than_is_allowed() {
     });
     for _ in 0..20 {
         fail(&house, "vase");
-        assert!(sizes().iter().sum::<u64>() <= 4 * (8 << 10), "{:?}", sizes());
+        assert!(sizes().iter().sum::<u64>() <= 4 * (16 << 10), "{:?}", sizes());
     }
     house.json(&["down"]);
     let _next = house.up(&[]);
