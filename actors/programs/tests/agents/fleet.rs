@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ pub(crate) struct Fleet {
 #[derive(Debug)]
 pub(crate) struct Mirror {
     /// What was fulfilled, and whose programs ended, in their order.
-    pub(crate) seen: Mutex<Vec<String>>,
+    seen: Mutex<Vec<String>>,
     /// Wishes wait for this where they say so.
     pub(crate) gate: Arc<Semaphore>,
 }
@@ -49,10 +49,21 @@ impl Default for Mirror {
     }
 }
 
+impl Mirror {
+    /// What was seen so far.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.seen().clone()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Vec<String>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Services for Mirror {
     fn fulfil(&self, agent: &Arc<str>, service: &'static str, what: Map<String, Value>) -> Fulfilling {
         let what = Value::Object(what);
-        self.seen.lock().unwrap().push(format!("{agent} {service} {what}"));
+        self.seen().push(format!("{agent} {service} {what}"));
         let gate = Arc::clone(&self.gate);
         Box::pin(async move {
             if what["waits"] == true {
@@ -66,7 +77,7 @@ impl Services for Mirror {
     }
 
     fn ended(&self, agent: &Arc<str>) {
-        self.seen.lock().unwrap().push(format!("{agent} ended"));
+        self.seen().push(format!("{agent} ended"));
     }
 }
 

@@ -19,7 +19,7 @@ for line in sys.stdin:
 "#;
 
 fn seen(fleet: &Fleet) -> Vec<String> {
-    fleet.mirror.seen.lock().unwrap().clone()
+    fleet.mirror.told()
 }
 
 #[tokio::test(flavor = "multi_thread")]
