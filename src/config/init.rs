@@ -60,8 +60,10 @@ pub fn template(kinds: &Kinds) -> String {
         }
         let _written = write!(text, "\n# {}\n[{name}]\n", about(part));
         for known in keys(schema, part) {
-            let default = known.default.unwrap_or_default();
-            let _written = writeln!(text, "# {}\n# {} = {default}", known.about, known.path);
+            // What has no default is not set unless somebody does.
+            if let Some(default) = known.default {
+                let _written = writeln!(text, "# {}\n# {} = {default}", known.about, known.path);
+            }
         }
     }
     text.push_str("\n# Kinds of agents:\n");

@@ -33,7 +33,10 @@ pub fn page(kinds: &Kinds) -> String {
     for (name, part) in properties(schema.0) {
         let resolved = schema.resolved(part);
         match resolved.get("items") {
-            None => section(&mut page, schema, &format!("[{name}]"), about(part), resolved),
+            None => {
+                section(&mut page, schema, &format!("[{name}]"), about(part), resolved);
+                lists(&mut page, schema, name, resolved);
+            }
             Some(items) => list(&mut page, schema, name, schema.resolved(items)),
         }
     }
@@ -56,6 +59,11 @@ pub fn page(kinds: &Kinds) -> String {
 /// A table that may stand several times, and the tables of that sort in it.
 fn list(page: &mut String, schema: Schema<'_>, name: &str, part: &Value) {
     section(page, schema, &format!("[[{name}]]"), about(part), part);
+    lists(page, schema, name, part);
+}
+
+/// Those that stand in the table `name`.
+fn lists(page: &mut String, schema: Schema<'_>, name: &str, part: &Value) {
     for (key, part) in properties(part) {
         let items = schema.resolved(part).get("items").map(|items| schema.resolved(items));
         if let Some(items) = items.filter(|items| items.get("properties").is_some()) {
@@ -67,7 +75,8 @@ fn list(page: &mut String, schema: Schema<'_>, name: &str, part: &Value) {
 fn section(page: &mut String, schema: Schema<'_>, header: &str, about: &str, part: &Value) {
     heading(page, 2, &format!("`{header}`"), about);
     let mut known = keys(schema, part);
-    known.retain(|known| known.path != "agent");
+    // They have tables of their own.
+    known.retain(|known| known.path != "agent" && known.path != "namespace");
     table(page, &known);
 }
 

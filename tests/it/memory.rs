@@ -384,7 +384,7 @@ fn who_watches_is_shown_each_change() {
 #[test]
 fn a_sealed_store_starts_with_its_key_alone() {
     let house = House::new();
-    house.write("triarch.toml", "[memory]\nsecret = { file = \"key\" }\n");
+    house.write("triarch.toml", "[memory]\nsealed_by = { file = \"key\" }\n");
     house.write("key", &"0123456789abcdef".repeat(4));
     let mut runtime = house.up(&[]);
     house.memory(&["put", "shared", "a", "\"a red fox\""]);

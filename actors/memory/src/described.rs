@@ -31,7 +31,7 @@ pub struct Settings {
     pub snapshot_after: Size,
     /// Where the key is that seals all that goes to disk: 64 hexadecimal digits. A file is seen from the folder of the description.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret: Option<KeySource>,
+    pub sealed_by: Option<KeySource>,
     /// Parts of the store with rules of their own. `shared` is there without a word of it: on disk, and open to everybody.
     #[serde(rename = "namespace")]
     pub namespaces: Vec<NamespaceSettings>,
@@ -157,7 +157,7 @@ impl Default for Settings {
             retain_every: Span(config.retain_every),
             snapshot_every: Span(config.snapshot_every),
             snapshot_after: Size(config.snapshot_bytes),
-            secret: None,
+            sealed_by: None,
             namespaces: Vec::new(),
         }
     }
@@ -312,7 +312,7 @@ impl Settings {
 
     /// The key that everything is sealed with, where there is one; a file is seen from `folder`.
     pub fn key(&self, folder: &Path) -> Result<Option<Secret>, SealError> {
-        let source = self.secret.as_ref();
+        let source = self.sealed_by.as_ref();
         source
             .map(|source| match source {
                 KeySource::File(file) => Secret::from_file(&folder.join(file)),
