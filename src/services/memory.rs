@@ -66,9 +66,8 @@ pub(super) async fn perform(client: &Client, what: Map<String, Value>) -> Result
     })?;
     match wish.op {
         Deed::Get => seen(&memory::get(client, &wish.namespace()?, &wish.key()?)?),
-        Deed::Put => seen(&memory::put(client, wish.put()?).await?),
         Deed::Cas if wish.version.is_none() => Err(wish.lacks("version")),
-        Deed::Cas => seen(&memory::put(client, wish.put()?).await?),
+        Deed::Put | Deed::Cas => seen(&memory::put(client, wish.put()?).await?),
         Deed::Delete => {
             let asked = MemoryDelete {
                 namespace: wish.namespace()?,

@@ -150,10 +150,8 @@ impl<'a> Sink<'a> {
     }
 
     fn write(&mut self, lines: &Value) -> Result<(), Trouble> {
-        let lines = lines.as_array().into_iter().flatten();
-        let written = lines
-            .map(|line| writeln!(self.to, "{line}"))
-            .collect::<io::Result<()>>();
+        let mut lines = lines.as_array().into_iter().flatten();
+        let written = lines.try_for_each(|line| writeln!(self.to, "{line}"));
         written.map_err(|error| self.unwritten(&error))
     }
 

@@ -196,7 +196,7 @@ impl Operation for MemoryImport {
     }
 
     async fn perform(self, fleet: &Fleet) -> Result<TakenUp, Trouble> {
-        arriving::import(fleet, &self.arriving).await
+        Box::pin(arriving::import(fleet, &self.arriving)).await
     }
 }
 
