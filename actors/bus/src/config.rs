@@ -17,7 +17,7 @@ use crate::topic::Pattern;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The largest payload: 1 MiB. It is at most 3 MiB.
+    /// The largest payload: 1 MiB. It is at most `4032KiB`.
     #[serde(with = "as_size")]
     #[schemars(with = "Size")]
     pub payload_max: usize,
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!((config.payload_max, config.durable[0].bytes), (64 << 10, 1 << 20));
         assert_eq!(config.durable[0].age, Duration::from_hours(2));
         let large = Config {
-            payload_max: (3 << 20) + 1,
+            payload_max: PAYLOAD_LIMIT + 1,
             ..config
         };
         assert_eq!(keys(&large), ["payload_max"]);

@@ -15,7 +15,7 @@ use crate::topic::Topic;
 /// The largest payload where nothing else is configured, in bytes.
 pub const PAYLOAD_MAX: usize = 1 << 20;
 /// No payload is larger, whatever is configured: with it goes what is known of it, in one record of a journal.
-pub(crate) const PAYLOAD_LIMIT: usize = 3 << 20;
+pub(crate) const PAYLOAD_LIMIT: usize = (4 << 20) - (64 << 10);
 /// The longest kind, sender or recipient, in bytes.
 pub const WORD_MAX: usize = 255;
 
