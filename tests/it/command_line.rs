@@ -121,7 +121,7 @@ fn verbs_of_the_page() -> Vec<(Vec<&'static str>, bool)> {
     let words = |usage: &'static str| {
         let is_kept = |word: &&str| !word.starts_with('[');
         let filled = |word| {
-            if ["<REPLICAS>", "<NAME>", "<TASK>", "<TASK>..."].contains(&word) {
+            if ["<REPLICAS>", "<NAME>", "<TASK>", "<TASK>...", "<NAMESPACE>"].contains(&word) {
                 "7"
             } else {
                 word
