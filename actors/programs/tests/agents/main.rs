@@ -17,4 +17,5 @@ mod pressure;
 mod reasons;
 #[cfg(test)]
 mod talk;
+#[cfg(test)]
 mod wishes;
