@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use tempfile::TempDir;
-use triarch_benches::case::{BYTES_OF_TASK, Case, Entry, MICROS, RECORDS, SECONDS, Scale, TASKS};
+use triarch_benches::case::{BYTES_OF_TASK, Case, Entry, MICROS, MILLIS, RECORDS, SECONDS, Scale, TASKS};
 
 use crate::tasks::cycle::{self, Cycles};
 use crate::tasks::waiting;
@@ -41,8 +41,14 @@ const TASK_CLAIM_1M: [Case; 3] = [
     Case::new("task_claim_1m_p99", MICROS),
     Case::new("task_pending_1m", BYTES_OF_TASK),
 ];
-/// The same without what they keep.
+/// The same of a subject of which nothing else is measured.
 const TASK_CLAIM_1M_ONLY: [Case; 2] = [TASK_CLAIM_1M[0], TASK_CLAIM_1M[1]];
+/// The same, and for how long the queue does nothing else while it makes a snapshot of all of them.
+const TASK_DECIDE_1M: [Case; 3] = [
+    TASK_CLAIM_1M[0],
+    TASK_CLAIM_1M[1],
+    Case::new("task_snapshot_1m", MILLIS),
+];
 /// From the start of a tree until its room answers for 1,000,000 tasks that wait.
 const TASK_RECOVER_1M: [Case; 1] = [Case::new("task_recover_1m", SECONDS)];
 /// The same from records alone, without a snapshot.
@@ -59,6 +65,7 @@ pub(crate) const ORDER: &[&str] = &[
     "task_claim_1m_p50",
     "task_claim_1m_p99",
     "task_pending_1m",
+    "task_snapshot_1m",
     "task_recover_1m",
     "task_replay_1m",
 ];
@@ -125,7 +132,7 @@ fn of_cycles() -> Vec<Entry> {
 fn of_tasks_that_wait() -> Vec<Entry> {
     vec![
         Entry::child("triarch", &TASK_CLAIM_1M, |scale| waiting::claim(pending(scale))),
-        Entry::child("machine", &TASK_CLAIM_1M_ONLY, |scale| waiting::decide(pending(scale))),
+        Entry::child("machine", &TASK_DECIDE_1M, |scale| waiting::decide(pending(scale))),
         Entry::child("sqlite", &TASK_CLAIM_1M_ONLY, |scale| {
             queue_table::claim_pending(pending(scale))
         }),
