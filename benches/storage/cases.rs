@@ -109,6 +109,9 @@ fn of_records() -> Vec<Entry> {
 fn of_cycles() -> Vec<Entry> {
     vec![
         Entry::here("triarch", &TASK_CYCLE_1, |scale| cycle::cycle(alone_for(scale))),
+        Entry::here("fdatasync", &TASK_CYCLE_1, |scale| {
+            bare::cycle(alone_for(scale).tasks())
+        }),
         Entry::here("sqlite", &TASK_CYCLE_1, |scale| queue_table::cycle(alone_for(scale), 1)),
         Entry::here("triarch", &TASK_CYCLE_64, |scale| cycle::cycle(parties(scale, 1))),
         Entry::here("sqlite", &TASK_CYCLE_64, |scale| {
