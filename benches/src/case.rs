@@ -9,10 +9,12 @@ pub struct Case {
     pub unit: &'static str,
 }
 
-/// Messages handled per second. Of this and [`RECORDS`] more is better.
+/// Messages handled per second. Of this, of [`RECORDS`] and of [`TASKS`] more is better.
 pub const RATE: &str = "msg/s";
 /// Records on disk per second.
 pub const RECORDS: &str = "records/s";
+/// Tasks done per second.
+pub const TASKS: &str = "tasks/s";
 /// Nanoseconds.
 pub const NANOS: &str = "ns";
 /// Microseconds.
@@ -25,6 +27,8 @@ pub const MILLIS: &str = "ms";
 pub const GROWTH: &str = "B";
 /// Resident bytes per agent.
 pub const BYTES: &str = "B/agent";
+/// Resident bytes per task.
+pub const BYTES_OF_TASK: &str = "B/task";
 /// Allocations per message.
 pub const ALLOCATIONS: &str = "allocs/msg";
 

@@ -2,7 +2,7 @@
 //!
 //! All subjects write the same records into a folder of the target folder, and count one as written when it would outlive a
 //! power cut: after an `fdatasync`, or what each calls that. `fdatasync` alone is what the machine can do with one writer at a
-//! time and nothing around it.
+//! time and nothing around it. Tasks are those of the room of tasks, beside a table of `SQLite` that is used as a queue.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -15,12 +15,15 @@
 mod bare;
 mod cases;
 mod journal;
+mod queue_table;
 mod redb;
 mod sqlite;
+mod tasks;
 
 use std::process::ExitCode;
 
 use triarch_benches::bench::{Bench, conclude, scale, write};
+use triarch_benches::figure::Figure;
 use triarch_benches::options::{self, Options, Request};
 use triarch_benches::{child, machine, report, rounds, runtime};
 
@@ -48,10 +51,23 @@ fn run(options: &Options, bench: &Bench) -> ExitCode {
     }
     println!("{}", header(options));
     let outcome = rounds::run(bench, options, &scale(options.is_quick));
-    println!("\n{}", report::table_against(&outcome.figures, cases::REFERENCE));
+    print_tables(&outcome.figures);
     let mut failures = outcome.failures;
     failures.extend(write(options, &outcome.figures).err());
     conclude(bench, &failures)
+}
+
+/// Records and tasks apart: they are compared with another subject each.
+fn print_tables(figures: &[Figure]) {
+    let (tasks, records): (Vec<Figure>, Vec<Figure>) = figures
+        .iter()
+        .cloned()
+        .partition(|figure| cases::is_of_tasks(figure.case));
+    for (figures, reference) in [(records, cases::REFERENCE), (tasks, cases::REFERENCE_OF_TASKS)] {
+        if !figures.is_empty() {
+            println!("\n{}", report::table_against(&figures, reference));
+        }
+    }
 }
 
 fn header(options: &Options) -> String {
@@ -61,7 +77,7 @@ fn header(options: &Options) -> String {
         ""
     };
     format!(
-        "{}\n{} rounds, subjects interleaved, after an unrecorded one; records of {} bytes below the target folder\n\
+        "{}\n{} rounds, subjects interleaved, after an unrecorded one; records and bodies of tasks of {} bytes below the target folder\n\
          triarch: tokio with {} workers; others: a thread for a writer, {} for several{quick}",
         machine::describe(),
         options.rounds,
