@@ -362,16 +362,15 @@ fn a_backup_is_restored_with_namespaces_that_are_not_described() {
 fn who_watches_is_shown_each_change() {
     let (house, _runtime) = crew();
     let mut watching = house.begin(&["memory", "watch", "shared", "animals/", "--json"]);
-    let mut count = 0;
-    // It watches once it has shown the first.
-    let first = loop {
+    let (mut count, mut first) = (0, None);
+    until("it watches", || {
         count += 1;
         house.memory(&["put", "shared", "animals/1", &count.to_string()]);
         house.memory(&["put", "shared", "other", "1"]);
-        if let Some(line) = watching.said_already() {
-            break line;
-        }
-    };
+        first = watching.said_already();
+        first.is_some()
+    });
+    let first = first.unwrap();
     let change: Value = serde_json::from_str(&first).unwrap();
     assert_eq!(
         (&change["change"], &change["key"]),
