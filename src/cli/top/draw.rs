@@ -24,13 +24,13 @@ const WIDTHS: [Constraint; 7] = [
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View) {
     let [head, bands, rows, foot] = Layout::vertical([
         Constraint::Length(2),
-        Constraint::Length(1),
+        Constraint::Length(2),
         Constraint::Min(1),
         Constraint::Length(1),
     ])
     .areas(frame.area());
     draw_head(frame, head, view);
-    frame.render_widget(Paragraph::new(depths(view)), bands);
+    frame.render_widget(Paragraph::new(vec![depths(view), tasks(view)]), bands);
     draw_rows(frame, rows, view);
     frame.render_widget(Paragraph::new(foot_line(view)), foot);
 }
@@ -75,6 +75,22 @@ fn depths(view: &View) -> Line<'static> {
         spans.push(Span::raw(format!("{label}: {count}  ")));
     }
     Line::from(spans)
+}
+
+fn tasks(view: &View) -> Line<'static> {
+    let Some(tasks) = &view.tasks else {
+        return Line::default();
+    };
+    let oldest = tasks
+        .oldest_ready_ms
+        .map_or_else(String::new, |age| format!(", the oldest ready for {}", span(age)));
+    Line::from(vec![
+        Span::styled("tasks  ", faint()),
+        Span::raw(format!(
+            "{} open, {} with agents{oldest}; {} done, {} dead",
+            tasks.open, tasks.leased, tasks.done, tasks.dead
+        )),
+    ])
 }
 
 fn draw_rows(frame: &mut Frame<'_>, area: Rect, view: &View) {
@@ -152,16 +168,28 @@ mod tests {
 
     #[test]
     fn the_screen_shows_the_runtime_the_depths_the_rows_and_the_keys() {
-        let lines = screen(&view(), 100, 8);
+        let tasks = crate::cli::samples::task_stats();
+        let lines = screen(
+            &View {
+                tasks: Some(tasks),
+                ..view()
+            },
+            100,
+            9,
+        );
         assert_eq!(lines[0], "triarch 0.1.0, up for 3.0 s, 1 team, agents: 2 idle");
         assert_eq!(lines[1], "handled/s 101, restarts 3, dead letters 0");
         assert!(
             lines[2].starts_with("mailboxes by depth  0: 1  1-9: 0  10-99: 1"),
             "{lines:#?}"
         );
-        assert!(lines[4].contains("a/slow") && lines[4].contains("0/1024"), "{lines:#?}");
-        assert!(lines[5].contains("a/quick") && lines[5].contains("100.0"), "{lines:#?}");
-        assert!(lines[7].starts_with("q leave  / filter"), "{lines:#?}");
+        assert_eq!(
+            lines[3],
+            "tasks  3 open, 1 with agents, the oldest ready for 1.2 s; 9997 done, 2 dead"
+        );
+        assert!(lines[5].contains("a/slow") && lines[5].contains("0/1024"), "{lines:#?}");
+        assert!(lines[6].contains("a/quick") && lines[6].contains("100.0"), "{lines:#?}");
+        assert!(lines[8].starts_with("q leave  / filter"), "{lines:#?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use super::ask::Connection;
-use crate::operations::{Code, Status, TreeShown, Trouble};
+use crate::operations::{Code, Status, TaskStats, TreeShown, Trouble};
 use view::{Flow, View};
 
 /// Shows the tree until somebody has seen enough.
@@ -53,6 +53,7 @@ fn look(runtime: &mut Connection, view: &mut View) -> Result<(), Trouble> {
     let status = runtime.ask(&Status::default())?;
     let nodes = runtime.ask(&TreeShown { path: None, rows: true })?;
     view.see(status, nodes.into_seen());
+    view.tasks = Some(runtime.ask(&TaskStats::default())?);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::operations::{NodeSeen, StatusShown};
+use crate::operations::{NodeSeen, StatsShown, StatusShown};
 
 /// What follows a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub(super) const BANDS: [(&str, u64); 5] = [("0", 0), ("1-9", 1), ("10-99", 10),
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) status: Option<StatusShown>,
+    pub(super) tasks: Option<StatsShown>,
     rows: Vec<Row>,
     pub(super) sort: Sort,
     pub(super) filter: String,
