@@ -168,15 +168,9 @@ mod tests {
 
     #[test]
     fn the_screen_shows_the_runtime_the_depths_the_rows_and_the_keys() {
-        let tasks = crate::cli::samples::task_stats();
-        let lines = screen(
-            &View {
-                tasks: Some(tasks),
-                ..view()
-            },
-            100,
-            9,
-        );
+        let mut seen = view();
+        seen.tasks = Some(crate::cli::samples::task_stats());
+        let lines = screen(&seen, 100, 9);
         assert_eq!(lines[0], "triarch 0.1.0, up for 3.0 s, 1 team, agents: 2 idle");
         assert_eq!(lines[1], "handled/s 101, restarts 3, dead letters 0");
         assert!(
