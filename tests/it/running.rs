@@ -1,6 +1,6 @@
 //! The binary as a child process that cannot outlive its test, in a state folder of its own.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -137,7 +137,7 @@ pub(crate) struct Running {
 
 impl Running {
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = with_room(|| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn());
         Self {
             log: Some(lines(child.stderr.take().unwrap())),
             said: lines(child.stdout.take().unwrap()),
@@ -209,7 +209,7 @@ impl Running {
 
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -s {name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(with_room(|| Command::new("sh").args(["-c", &kill]).status()).success());
     }
 
     pub(crate) fn runs(&mut self) -> bool {
@@ -247,6 +247,19 @@ impl Drop for Running {
         // One that has ended already needs no kill.
         let _killed = self.child.kill();
         let _waited = self.child.wait();
+    }
+}
+
+/// Starts a process, once the machine has room for it: other tests take all that it has.
+fn with_room<T>(mut start: impl FnMut() -> io::Result<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match start() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                thread::park_timeout(LOOK_EVERY);
+            }
+            started => return started.unwrap(),
+        }
     }
 }
 

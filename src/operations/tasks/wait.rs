@@ -144,10 +144,14 @@ impl TaskWait {
         if self.tasks.is_empty() {
             return open(tasks).await;
         }
+        if let Some(Stretch(first, last)) = self.tasks.iter().find(|Stretch(first, last)| last < first) {
+            let message = format!("{first}..{last} ends before it begins");
+            return Err(Trouble::new(Code::Usage, message, "name the lower number first"));
+        }
         let counts = self
             .tasks
             .iter()
-            .map(|Stretch(first, last)| last.number() - first.number() + 1);
+            .map(|Stretch(first, last)| last.number().saturating_sub(first.number()).saturating_add(1));
         let count = counts.fold(0, u64::saturating_add);
         if count > TASKS_MAX {
             let message = format!("{count} tasks are more than can be waited for at once");

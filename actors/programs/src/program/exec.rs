@@ -213,8 +213,12 @@ impl Run {
             }
             match self.pipes.write(&self.body[self.written..]) {
                 Wrote::Bytes(bytes) => self.written += bytes,
-                // Not every program cares for its input.
-                Wrote::Nothing | Wrote::Closed => return,
+                Wrote::Nothing => return,
+                // Not every program cares for its input; it has begun all the same.
+                Wrote::Closed => {
+                    self.pipes.stdin = None;
+                    return post.receipt.delivered();
+                }
             }
         }
     }

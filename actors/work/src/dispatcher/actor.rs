@@ -107,6 +107,7 @@ enum Heard {
     },
     Told {
         fence: Fence,
+        was_last: bool,
         outcome: Result<(), TaskError>,
     },
 }
@@ -143,7 +144,7 @@ impl Agent for Dispatcher {
     type Message = Nothing;
     type Spec = Settings;
 
-    async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+    async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let now = Moment::now();
         let mut dispatcher = Self {
             roster: settings.roster.watch(),
@@ -157,8 +158,10 @@ impl Agent for Dispatcher {
             shown: BTreeMap::new(),
             settings,
         };
-        dispatcher.settings.shared.hands().asks_anew();
-        dispatcher.staff();
+        dispatcher.settings.shared.hands().begins_anew();
+        let mut effects = Vec::new();
+        dispatcher.staff(&mut effects);
+        dispatcher.perform(effects, &ctx.observer());
         dispatcher.give_up_the_lost().await?;
         Ok(dispatcher)
     }
@@ -193,11 +196,12 @@ impl Dispatcher {
         let stages = &self.settings.shared.stages.1;
         tokio::select! {
             biased;
+            // First, so that leases are prolonged however much else there is.
+            () = tokio::time::sleep_until(self.looks_at.instant()) => Woken::Look,
             Ok((post, stage)) = stages.recv_async() => Woken::Stage(post, stage),
             Some(heard) = self.asking.next() => Woken::Heard(heard),
             event = self.events.recv() => Woken::Event(event),
             Ok(()) = self.roster.changed() => Woken::Roster,
-            () = tokio::time::sleep_until(self.looks_at.instant()) => Woken::Look,
         }
     }
 
@@ -209,23 +213,23 @@ impl Dispatcher {
                 let claims = claims.unwrap_or_default();
                 self.settings.shared.hands().claimed(&worker, most, claims, effects);
             }
-            Woken::Heard(Heard::Told { fence, outcome }) => self.told(fence, &outcome, effects),
+            Woken::Heard(Heard::Told {
+                fence,
+                was_last,
+                outcome,
+            }) => self.told(fence, was_last, &outcome, effects),
             Woken::Event(Ok(Event::Revoked { fence, .. })) => self.settings.shared.hands().revoked(fence, effects),
             // Of leases whose ends were missed it is told when they are to be prolonged.
             Woken::Event(_) => {}
-            Woken::Roster => self.staff(),
+            Woken::Roster => self.staff(effects),
             Woken::Look => self.look(observer, effects),
         }
     }
 
-    fn staff(&mut self) {
+    fn staff(&mut self, effects: &mut Vec<Effect>) {
         let teams = Arc::clone(&self.roster.borrow_and_update());
-        let mut effects = Vec::new();
-        self.settings.shared.hands().staff(&teams, &mut effects);
+        self.settings.shared.hands().staff(&teams, effects);
         self.looks_at = Moment::now();
-        for effect in effects {
-            self.tell_queue(effect);
-        }
     }
 
     /// What agents had when the runtime, or the dispatcher in the middle of a step, ended: nobody is at it any more.
@@ -285,12 +289,15 @@ impl Dispatcher {
             .staged(fence, stage, Moment::now(), effects);
     }
 
-    fn told(&mut self, fence: Fence, outcome: &Result<(), TaskError>, effects: &mut Vec<Effect>) {
-        use Refusal::{NoSuchTask, Stale};
+    fn told(&mut self, fence: Fence, was_last: bool, outcome: &Result<(), TaskError>, effects: &mut Vec<Effect>) {
+        use Refusal::{Inputs, NoSuchTask, Stale, Unfit};
         let mut hands = self.settings.shared.hands();
         match outcome {
-            Err(TaskError::Refused(Stale { .. } | NoSuchTask { .. })) => hands.heard(fence, true, effects),
-            Ok(()) | Err(TaskError::Refused(_)) => hands.heard(fence, false, effects),
+            Err(TaskError::Refused(Stale { .. } | NoSuchTask { .. })) => hands.heard(fence, was_last, true, effects),
+            Err(TaskError::Refused(why @ Unfit { .. })) if was_last => hands.misfit(fence, why.to_string(), effects),
+            // There may be room for it later.
+            Err(TaskError::Refused(Inputs { .. })) => hands.unheard(fence),
+            Ok(()) | Err(TaskError::Refused(_)) => hands.heard(fence, was_last, false, effects),
             // It is not on disk, or was not heard at all.
             Err(_) => hands.unheard(fence),
         }
@@ -298,15 +305,19 @@ impl Dispatcher {
 
     fn look(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {
         let now = Moment::now();
-        let is_of_use = self.settings.shared.hands().takers().next().is_some();
-        self.looks_at = now + if is_of_use { LOOK_EVERY } else { LOOK_SELDOM };
+        let beat = self.settings.lease / BEATS;
+        let is_of_use = {
+            let hands = self.settings.shared.hands();
+            hands.takers().next().is_some() || hands.count() > 0
+        };
+        self.looks_at = now + if is_of_use { LOOK_EVERY.min(beat) } else { LOOK_SELDOM };
         self.look_who_is_there(observer, effects);
         let posts = self.settings.shared.posts();
         let percent = |fence: Fence| posts.by_fence.get(&fence).and_then(|sent| sent.errand.percent());
         let mut hands = self.settings.shared.hands();
         if self.beats_at <= now {
-            self.beats_at = now + self.settings.lease / BEATS;
-            return hands.beat(percent, effects);
+            self.beats_at = now + beat;
+            hands.beat(percent, effects);
         }
         for (fence, sent) in &posts.by_fence {
             let Some(percent) = sent.errand.percent() else { continue };
@@ -448,8 +459,13 @@ async fn claim(
 }
 
 async fn tell(tasks: TaskAddress, task: TaskId, fence: Fence, word: Word) -> Heard {
+    let was_last = !matches!(word, Word::Began | Word::Alive { .. });
     let outcome = tasks.tell(task, fence, word).await;
-    Heard::Told { fence, outcome }
+    Heard::Told {
+        fence,
+        was_last,
+        outcome,
+    }
 }
 
 /// A body or a result in JSON is what it says; any other is its text.

@@ -34,7 +34,7 @@ pub(crate) struct Hands {
     pub(super) takers: BTreeMap<Worker, Hand>,
     pub(super) held: BTreeMap<Fence, Holding>,
     /// What the queue is to be told again.
-    untold: Vec<Fence>,
+    pub(super) untold: Vec<Fence>,
     pub(super) asking: usize,
 }
 
@@ -279,14 +279,33 @@ impl Hands {
         }
     }
 
-    /// The queue has heard what was told of a lease, which may be over.
-    pub(super) fn heard(&mut self, fence: Fence, is_stale: bool, effects: &mut Vec<Effect>) {
+    /// The queue has heard what was told of a lease, which may be over. Only the last word of it lets a task be forgotten: what was
+    /// told before may be answered after it.
+    pub(super) fn heard(&mut self, fence: Fence, was_last: bool, is_stale: bool, effects: &mut Vec<Effect>) {
         let Some(holding) = self.held.get(&fence) else { return };
         match holding.step {
-            Step::Over(_) => drop(self.held.remove(&fence)),
+            Step::Over(_) if was_last || is_stale => drop(self.held.remove(&fence)),
+            Step::Over(_) => {}
             _ if is_stale => self.revoked(fence, effects),
             _ => {}
         }
+    }
+
+    /// The queue does not take a result as it is, and will not: the task has failed by that.
+    pub(super) fn misfit(&mut self, fence: Fence, why: String, effects: &mut Vec<Effect>) {
+        let Some(Holding {
+            task,
+            step: Step::Over(_),
+            ..
+        }) = self.held.get(&fence)
+        else {
+            return;
+        };
+        let word = Word::Failed {
+            why,
+            mend: Mend::Hopeless,
+        };
+        self.over(*task, fence, word, effects);
     }
 
     /// The lease is over, and somebody else may have the task.

@@ -89,7 +89,7 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
         Move::Hear(which, is_stale) => {
             let fence = Fence::new(which as u64);
             if world.told.contains_key(&fence) {
-                house.hands.heard(fence, is_stale, &mut house.effects);
+                house.hands.heard(fence, true, is_stale, &mut house.effects);
             }
         }
         Move::See(who, is_here) => house.hands.seen(&takers[who].worker, is_here, &mut house.effects),
@@ -111,7 +111,7 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
             .hands
             .staff(&[team(&takers[..count.min(takers.len())])], &mut house.effects),
         Move::Anew => {
-            house.hands.asks_anew();
+            house.hands.begins_anew();
             world.asked.clear();
         }
     }
@@ -143,7 +143,7 @@ proptest! {
         }
         let all: Vec<_> = house.hands.held.keys().copied().collect();
         for fence in all {
-            house.hands.heard(fence, false, &mut house.effects);
+            house.hands.heard(fence, true, false, &mut house.effects);
         }
         prop_assert_eq!(house.hands.count(), 0);
         prop_assert!(house.hands.takers.is_empty(), "{:?}", house.hands.takers);

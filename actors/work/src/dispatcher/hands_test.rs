@@ -200,8 +200,54 @@ fn a_task_is_handed_over_told_of_and_forgotten_once_that_is_heard() {
     house.hands.unheard(fence);
     house.hands.tell_again(&mut house.effects);
     assert_eq!(house.done(), [tell(fence, Word::Done { result })]);
-    house.hands.heard(fence, false, &mut house.effects);
+    house.hands.heard(fence, true, false, &mut house.effects);
     assert_eq!(house.standings("t/a"), []);
+}
+
+#[test]
+fn an_answer_to_what_was_told_before_does_not_let_the_last_word_be_forgotten() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Delivered);
+    house.staged(fence, Stage::Done(json!(1)));
+    house.done();
+    house.hands.heard(fence, false, false, &mut house.effects);
+    assert_eq!(house.standings("t/a"), [Standing::Over], "that was heard of its begin");
+    house.hands.unheard(fence);
+    house.hands.tell_again(&mut house.effects);
+    let word = Word::Done { result: b"1".to_vec() };
+    assert_eq!(house.done(), [tell(fence, word)]);
+}
+
+#[test]
+fn the_next_life_tells_again_what_nobody_knows_the_queue_has_heard() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Done(json!(1)));
+    house.done();
+    house.hands.begins_anew();
+    house.hands.tell_again(&mut house.effects);
+    let word = Word::Done { result: b"1".to_vec() };
+    assert_eq!(house.done(), [tell(fence, word)]);
+}
+
+#[test]
+fn a_result_that_the_queue_will_never_take_fails_the_task() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Done(json!(1)));
+    house.done();
+    house
+        .hands
+        .misfit(fence, "it is too large".to_owned(), &mut house.effects);
+    let word = Word::Failed {
+        why: "it is too large".to_owned(),
+        mend: Mend::Hopeless,
+    };
+    assert_eq!(house.done(), [tell(fence, word)]);
 }
 
 #[test]
@@ -261,7 +307,7 @@ fn what_comes_of_a_recalled_task_all_the_same_is_told_to_be_kept_as_a_late_resul
     house.done();
     house.staged(fence, Stage::Done(json!(1)));
     assert_eq!(house.done(), [tell(fence, Word::Done { result: b"1".to_vec() })]);
-    house.hands.heard(fence, true, &mut house.effects);
+    house.hands.heard(fence, true, true, &mut house.effects);
     assert_eq!((house.standings("t/a"), house.done()), (vec![], vec![]));
 }
 
@@ -271,8 +317,8 @@ fn a_lease_that_turns_out_to_be_over_is_as_good_as_revoked() {
     house.asked();
     let fences = house.claimed("t/a", 2, 2);
     house.done();
-    house.hands.heard(fences[0], true, &mut house.effects);
-    house.hands.heard(fences[1], true, &mut house.effects);
+    house.hands.heard(fences[0], false, true, &mut house.effects);
+    house.hands.heard(fences[1], false, true, &mut house.effects);
     assert_eq!(house.done(), [Effect::Recall(fences[0])]);
     assert_eq!(house.standings("t/a"), [Standing::Recalled]);
 }

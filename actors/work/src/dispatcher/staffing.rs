@@ -115,8 +115,14 @@ impl Hands {
         self.takers.contains_key(worker)
     }
 
-    /// Whoever asked is gone, so that what was asked for will not come.
-    pub(super) fn asks_anew(&mut self) {
+    /// Whoever asked and told is gone: what was asked for will not come, and nobody knows whether the queue has heard what was
+    /// told last.
+    pub(super) fn begins_anew(&mut self) {
+        let over = self
+            .held
+            .iter()
+            .filter(|(_, holding)| matches!(holding.step, Step::Over(_)));
+        self.untold = over.map(|(fence, _)| *fence).collect();
         let workers: Vec<_> = self.takers.keys().cloned().collect();
         for worker in workers {
             self.change(&worker, |hand| hand.asking = 0);

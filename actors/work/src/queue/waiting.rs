@@ -88,8 +88,15 @@ impl Waiting {
 
     /// Who waits to claim behind that place, one after the other.
     pub(super) fn next_after(&mut self, ticket: Ticket) -> Option<(Ticket, Claimant)> {
-        let next = self.claims.range(ticket + 1..).next().map(|(next, _)| *next)?;
-        Some((next, self.take(next)?))
+        let mut last = ticket;
+        loop {
+            let next = self.claims.range(last + 1..).next().map(|(next, _)| *next)?;
+            let claimant = self.take(next)?;
+            if claimant.1.is_wanted() {
+                return Some((next, claimant));
+            }
+            last = next;
+        }
     }
 
     fn take(&mut self, ticket: Ticket) -> Option<Claimant> {
