@@ -1,5 +1,6 @@
 //! Where text goes: how wide it is, and whether it has colours.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 
 /// What a text is coloured by. Colour only underlines what words say.
@@ -39,6 +40,16 @@ impl Tint {
 }
 
 const PLAIN_AGAIN: &str = "\u{1b}[0m";
+
+/// A text of somebody else's, which is not to move the cursor of whoever reads it.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| c.is_control() && c != '\t';
+    if text.contains(is_harmful) {
+        text.replace(is_harmful, "\u{fffd}").into()
+    } else {
+        text.into()
+    }
+}
 
 /// Where text goes.
 #[derive(Clone, Copy, Debug)]

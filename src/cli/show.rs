@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 
-use super::screen::{Screen, Tint};
+use super::screen::{Screen, Tint, harmless};
 use super::table::{Cell, Columns, table};
 use super::tasks;
 use crate::operations::{
@@ -420,7 +420,7 @@ pub(super) fn log_line(screen: &Screen, line: &Value) -> String {
         "event" => Tint::Faint,
         _ => Tint::Plain,
     };
-    let text = format!("{:5} {}", word("source"), word("text"));
+    let text = format!("{:5} {}", word("source"), harmless(word("text")));
     format!(
         "{} {}",
         screen.tint(Tint::Faint, word("time")),

@@ -15,6 +15,7 @@ const BYTES_MAX: usize = 512 << 10;
 
 /// Submits each line of `file`. What was submitted before something went wrong stays so, and is said.
 pub(super) fn submit(runtime: &mut Connection, file: &Path) -> Result<Vec<Submitted>, Trouble> {
+    look_through(file)?;
     let mut submitted = Vec::new();
     let mut batch = Batch::default();
     for (index, line) in lines(file)?.enumerate() {
@@ -32,6 +33,32 @@ pub(super) fn submit(runtime: &mut Connection, file: &Path) -> Result<Vec<Submit
     }
     send(runtime, &mut batch, &mut submitted)?;
     Ok(submitted)
+}
+
+/// What stands in a file is read before any of it is submitted, so that a fault in a late line does not leave half of it behind. What
+/// comes by a pipe cannot be read twice.
+fn look_through(file: &Path) -> Result<(), Trouble> {
+    if file == Path::new("-") || !file.is_file() {
+        return Ok(());
+    }
+    for (index, line) in lines(file)?.enumerate() {
+        let line = line.map_err(|error| unread(file, &error))?;
+        if !line.trim().is_empty() {
+            task(index + 1, &line)?;
+        }
+    }
+    Ok(())
+}
+
+fn task(number: usize, line: &str) -> Result<Submission, Trouble> {
+    serde_json::from_str(line).map_err(|error| {
+        let message = format!("line {number} is no task: {error}");
+        Trouble::new(
+            Code::Usage,
+            message,
+            "write it as in {\"kind\":\"build\",\"body\":{\"target\":\"all\"}}",
+        )
+    })
 }
 
 fn lines(file: &Path) -> Result<Box<dyn Iterator<Item = io::Result<String>>>, Trouble> {
@@ -90,14 +117,7 @@ impl Batch {
     }
 
     fn add(&mut self, number: usize, line: &str, submitted: &[Submitted]) -> Result<(), Trouble> {
-        let mut task: Submission = serde_json::from_str(line).map_err(|error| {
-            let message = format!("line {number} is no task: {error}");
-            Trouble::new(
-                Code::Usage,
-                message,
-                "write it as in {\"kind\":\"build\",\"body\":{\"target\":\"all\"}}",
-            )
-        })?;
+        let mut task = task(number, line)?;
         for after in &mut task.after {
             self.resolve(after, number, submitted)?;
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::super::screen::{Screen, Tint};
+use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts, span};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{StatsShown, Submitted, TaskHeld, TaskSeen, TasksChanged, Waited};
@@ -91,7 +91,7 @@ fn row(task: &TaskSeen) -> [Cell<'_>; 8] {
 /// What there is to say of a task beside where it stands.
 fn more(task: &TaskSeen) -> String {
     if let Some(why) = &task.why {
-        return why.clone();
+        return harmless(why).into_owned();
     }
     if let Some(percent) = task.percent.filter(|_| task.state == "running") {
         return format!("{percent} %");
@@ -146,7 +146,12 @@ impl Show for TaskSeen {
                     self.ended_ago_ms
                         .map_or_else(String::new, |ago| format!("{} ago", span(ago))),
                 ),
-                ("why", self.why.clone().unwrap_or_default()),
+                (
+                    "why",
+                    self.why
+                        .as_deref()
+                        .map_or_else(String::new, |why| harmless(why).into_owned()),
+                ),
                 (
                     "result",
                     self.result.as_ref().map_or_else(String::new, Value::to_string),
@@ -168,7 +173,7 @@ impl Show for TaskSeen {
                 "tried by {} for {}: {}",
                 attempt.worker,
                 span(attempt.took_ms),
-                attempt.why
+                harmless(&attempt.why)
             );
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
         }

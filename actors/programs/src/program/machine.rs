@@ -17,7 +17,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use serde_json::Value;
 use triarch_supervision::clock::Moment;
-use triarch_teams::{Post, PostId, Receipt};
+use triarch_teams::{Post, PostId, RECALL, Receipt};
 
 use super::message::{self, Fault, Said};
 use crate::services::Wish;
@@ -82,6 +82,8 @@ struct Waiting {
     /// The post that it tells of; without one it answers a wish.
     post: Option<(PostId, Receipt)>,
     bytes: usize,
+    /// Whether nothing is answered to it.
+    is_notice: bool,
 }
 
 /// The posts between the mailbox and their ends.
@@ -97,6 +99,8 @@ pub(super) struct Machine {
     open: BTreeMap<PostId, Open>,
     ended: Recent,
     state: Option<String>,
+    /// Bytes of answers to wishes among the lines that are not written.
+    answers: usize,
 }
 
 impl Machine {
@@ -104,6 +108,7 @@ impl Machine {
     pub(super) fn new(bounds: Bounds, carried: Carried) -> Self {
         Self {
             bounds,
+            answers: 0,
             out: carried.lines,
             written: 0,
             of_first: 0,
@@ -132,16 +137,27 @@ impl Machine {
                 .receipt
                 .failed(format!("its line has {bytes} bytes; the program takes {most}"));
         }
+        let is_notice = *post.kind == *RECALL;
         let Post { id, receipt, .. } = post;
         let post = Some((id, receipt));
-        self.waiting.push_back(Waiting { post, bytes });
+        self.waiting.push_back(Waiting { post, bytes, is_notice });
     }
 
     /// Tells what came of a wish.
     pub(super) fn tell(&mut self, line: &[u8]) {
         self.out.extend_from_slice(line);
         let bytes = line.len();
-        self.waiting.push_back(Waiting { post: None, bytes });
+        self.answers += bytes;
+        self.waiting.push_back(Waiting {
+            post: None,
+            bytes,
+            is_notice: false,
+        });
+    }
+
+    /// How many bytes of answers to wishes the program has yet to read.
+    pub(super) fn answers(&self) -> usize {
+        self.answers
     }
 
     /// What is to be written.
@@ -175,9 +191,13 @@ impl Machine {
                 break;
             }
             self.of_first -= first.bytes;
-            if let Some((id, receipt)) = first.post {
-                delivered += 1;
-                self.deliver(id, receipt, now);
+            match first.post {
+                Some((_, receipt)) if first.is_notice => receipt.done(Value::Null),
+                Some((id, receipt)) => {
+                    delivered += 1;
+                    self.deliver(id, receipt, now);
+                }
+                None => self.answers -= first.bytes,
             }
         }
         self.forget_written();
@@ -280,12 +300,16 @@ impl Machine {
         for waiting in std::mem::take(&mut self.waiting) {
             let line = begin..begin + waiting.bytes;
             begin = line.end;
-            // Another life has wished for nothing.
-            if waiting.post.is_some() {
-                carried.lines.extend_from_slice(self.out.get(line).unwrap_or_default());
-                carried.posts.push_back(waiting);
+            // Another life has wished for nothing, and has nothing to leave off.
+            match &waiting.post {
+                Some((_, receipt)) if !waiting.is_notice && !receipt.is_recalled() => {
+                    carried.lines.extend_from_slice(self.out.get(line).unwrap_or_default());
+                    carried.posts.push_back(waiting);
+                }
+                _ => waiting.leave(),
             }
         }
+        self.answers = 0;
         self.out.clear();
         (self.written, self.of_first) = (0, 0);
         let open = std::mem::take(&mut self.open);
@@ -293,7 +317,34 @@ impl Machine {
     }
 }
 
+impl Waiting {
+    /// Its line is written by nobody.
+    fn leave(self) {
+        if let Some((_, receipt)) = self.post {
+            receipt.lost(RECALLED);
+        }
+    }
+}
+
 impl Carried {
+    /// Without what somebody has recalled since it was left.
+    pub(super) fn wanted(self) -> Self {
+        let mut begin = 0;
+        let mut wanted = Self::default();
+        for waiting in self.posts {
+            let line = begin..begin + waiting.bytes;
+            begin = line.end;
+            match &waiting.post {
+                Some((_, receipt)) if !receipt.is_recalled() => {
+                    wanted.lines.extend_from_slice(self.lines.get(line).unwrap_or_default());
+                    wanted.posts.push_back(waiting);
+                }
+                _ => waiting.leave(),
+            }
+        }
+        wanted
+    }
+
     /// How many posts there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

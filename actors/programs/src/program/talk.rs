@@ -49,6 +49,8 @@ const OUTGOING_PAUSE: Duration = Duration::from_millis(5);
 
 /// From so many wishes on that are not fulfilled yet it is not listened to.
 const WISHES_MAX: usize = 64;
+/// From so many bytes of answers on that it has not read.
+const ANSWERS_MAX: usize = 1 << 20;
 /// How long the last wishes of a program that has ended may take.
 const LAST_WISHES: Duration = Duration::from_secs(2);
 
@@ -260,7 +262,6 @@ impl Talk {
         };
         // What takes longer is given up.
         let _given_up = tokio::time::timeout(LAST_WISHES, last).await;
-        self.plan.links.services.ended(&self.plan.path);
     }
 
     fn follow(&mut self, woken: Woken) {
@@ -296,7 +297,9 @@ impl Talk {
     }
 
     fn poll_out(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        if self.hearing.outgoing.len() >= OUTGOING_MAX || self.wishes.len() >= WISHES_MAX {
+        // One that does not read what it is answered is not listened to either.
+        let is_deaf = self.hearing.machine.answers() >= ANSWERS_MAX;
+        if self.hearing.outgoing.len() >= OUTGOING_MAX || self.wishes.len() >= WISHES_MAX || is_deaf {
             return Poll::Pending;
         }
         let Self { pipes, hearing, .. } = self;
@@ -468,6 +471,8 @@ fn attempt(tree: &Observer, to: &str, post: Post) -> Result<(), Box<SendError<Po
 
 impl Drop for Talk {
     fn drop(&mut self) {
+        // What comes for it is of no use to the next life, which has not asked for it.
+        self.plan.links.services.ended(&self.plan.path);
         if self.is_over {
             return;
         }

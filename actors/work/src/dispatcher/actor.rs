@@ -326,6 +326,7 @@ impl Dispatcher {
             }
         }
         hands.tell_again(effects);
+        hands.let_go(now, effects);
     }
 
     fn look_who_is_there(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use triarch_supervision::clock::Chance;
@@ -26,6 +27,9 @@ use crate::words::{Fence, TaskId, Worker};
 pub(super) const HELD_MAX: usize = 1 << 16;
 /// So many claims of one team wait for tasks.
 const ASKING_MAX: usize = 1_024;
+
+/// For so long an agent may be at a task that is not its own any more before it gets another.
+pub(super) const RECALL_GRACE: Duration = Duration::from_secs(10);
 
 /// All tasks that are in the hands of agents.
 #[derive(Debug, Default)]
@@ -103,14 +107,14 @@ impl Hands {
                     });
                     self.recall(fence, effects);
                 }
-                Step::Begun(_) | Step::Recalled | Step::Over(_) => {}
+                Step::Begun(_) | Step::Recalled(_) | Step::Over(_) => {}
             }
         }
     }
 
     fn recall(&mut self, fence: Fence, effects: &mut Vec<Effect>) {
         if let Some(holding) = self.held.get_mut(&fence) {
-            holding.step = Step::Recalled;
+            holding.step = Step::Recalled(None);
             effects.push(Effect::Recall(fence));
         }
     }
@@ -214,7 +218,7 @@ impl Hands {
             Step::Begun(since) => Some(since),
             _ => None,
         };
-        let is_recalled = matches!(holding.step, Step::Recalled);
+        let is_recalled = matches!(holding.step, Step::Recalled(_));
         let word = match stage {
             Stage::Delivered if matches!(holding.step, Step::Handed) => {
                 holding.step = Step::Begun(now);
@@ -265,7 +269,7 @@ impl Hands {
         };
         match holding.step {
             Step::Ahead(_) => drop(self.change(&holding.worker, |hand| hand.ahead.retain(|ahead| *ahead != fence))),
-            Step::Handed | Step::Begun(_) | Step::Recalled => self.leave(&holding.worker, |_| {}),
+            Step::Handed | Step::Begun(_) | Step::Recalled(_) => self.leave(&holding.worker, |_| {}),
             Step::Over(_) => {}
         }
         self.hand_out(&holding.worker, effects);
@@ -315,7 +319,22 @@ impl Hands {
             Step::Ahead(_) => self.forget(fence, effects),
             // Its agent may be at it still, and has no room for another meanwhile.
             Step::Handed | Step::Begun(_) => self.recall(fence, effects),
-            Step::Recalled | Step::Over(_) => {}
+            Step::Recalled(_) | Step::Over(_) => {}
+        }
+    }
+
+    /// Who has not left a task for a while that is not its own any more gets others all the same.
+    pub(super) fn let_go(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let mut over = Vec::new();
+        for (fence, holding) in &mut self.held {
+            if let Step::Recalled(since) = &mut holding.step
+                && now.since(*since.get_or_insert(now)) >= RECALL_GRACE
+            {
+                over.push(*fence);
+            }
+        }
+        for fence in over {
+            self.forget(fence, effects);
         }
     }
 

@@ -124,7 +124,7 @@ impl House {
                 of_worker.filter(|held| is(&held.step)).count()
             };
             assert_eq!(holds(|step| matches!(step, Step::Ahead(_))), hand.ahead.len());
-            let busy_with = holds(|step| matches!(step, Step::Handed | Step::Begun(_) | Step::Recalled));
+            let busy_with = holds(|step| matches!(step, Step::Handed | Step::Begun(_) | Step::Recalled(_)));
             assert_eq!(busy_with, hand.busy_with);
         }
     }
@@ -295,6 +295,24 @@ fn a_revoked_task_is_recalled_and_takes_room_until_its_agent_has_left_it() {
     house.staged(fence, Stage::Lost("it was recalled".to_owned()));
     assert_eq!(house.done(), []);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    house.assert_sound();
+}
+
+#[test]
+fn one_that_never_leaves_a_recalled_task_gets_others_after_a_while() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Delivered);
+    house.hands.revoked(fence, &mut house.effects);
+    house.done();
+    house.hands.let_go(house.now, &mut house.effects);
+    house.hands.let_go(house.now + RECALL_GRACE / 2, &mut house.effects);
+    assert_eq!(house.asked(), []);
+    house.hands.let_go(house.now + RECALL_GRACE, &mut house.effects);
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    house.staged(fence, Stage::Done(json!(1)));
+    assert_eq!(house.done(), [], "nobody waits for that any more");
     house.assert_sound();
 }
 

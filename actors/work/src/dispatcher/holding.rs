@@ -62,7 +62,8 @@ pub(super) enum Step {
     Ahead(Box<Claim>),
     Handed,
     Begun(Moment),
-    Recalled,
+    /// Since when, once somebody has looked.
+    Recalled(Option<Moment>),
     Over(Word),
 }
 

@@ -140,7 +140,7 @@ impl Hands {
                     Step::Ahead(_) => Standing::Ahead,
                     Step::Handed => Standing::Handed,
                     Step::Begun(_) => Standing::Begun,
-                    Step::Recalled => Standing::Recalled,
+                    Step::Recalled(_) => Standing::Recalled,
                     Step::Over(_) => Standing::Over,
                 },
             })
