@@ -240,6 +240,22 @@ fn many_are_submitted_from_a_file_and_one_that_is_none_is_told_by_its_line() {
 }
 
 #[test]
+fn whoever_of_the_room_ends_meanwhile_all_is_done_and_no_agent_is_left_without_work() {
+    let (house, _runtime) = crew();
+    let line = |index: usize| format!("{{\"kind\":\"build\",\"body\":{index},\"needs\":[\"echo\"]}}\n");
+    house.write("many", &(0..1_000).map(line).collect::<String>());
+    for agent in ["work/dispatcher", "work/queue", "work/scribe", "work/dispatcher"] {
+        house.json(&["task", "submit", "--file", "many"]);
+        house.json(&["agent", "kill", agent]);
+        until("it lives again", || house.run(&["task", "stats"]).status.success());
+    }
+    let waited = house.json(&["task", "wait", "1..4000", "--within", "60s"]);
+    assert_eq!(waited["ended"], json!({ "done": 4_000 }));
+    let last = house.submit(&["build", "--needs", "echo"]);
+    assert_eq!(house.ended(&last)["state"], "done");
+}
+
+#[test]
 fn a_program_submits_tasks_of_its_own() {
     let house = House::new();
     let (_, python) = FLEET.split_once("  [[team.agent]]\n  name = \"python\"").unwrap();

@@ -148,9 +148,7 @@ impl Show for TaskSeen {
                 ),
                 (
                     "why",
-                    self.why
-                        .as_deref()
-                        .map_or_else(String::new, |why| harmless(why).into_owned()),
+                    self.why.as_deref().map(harmless).unwrap_or_default().into_owned(),
                 ),
                 (
                     "result",
