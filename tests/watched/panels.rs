@@ -21,7 +21,7 @@ const CROWD: usize = 30;
 const QUICK: Duration = Duration::from_millis(500);
 
 /// What shows nothing but 0 here, and why.
-const STILL: [(&str, &str); 9] = [
+const STILL: [(&str, &str); 15] = [
     (
         "overview / Survivors A",
         "a process that outlives its kill is a fault of the runtime",
@@ -40,9 +40,24 @@ const STILL: [(&str, &str); 9] = [
         "commits fail where the disk is full, or fails",
     ),
     ("storage / Failures by reason A", "the same"),
+    (
+        "overview / Not delivered B",
+        "nobody who subscribes here fails at what it gets",
+    ),
+    ("overview / Subscriptions B", "the same"),
+    ("overview / Kept A", "the same"),
+    (
+        "overview / Refused A",
+        "everybody may publish and subscribe here where it does",
+    ),
+    ("overview / Refused B", "no filter here asks for what a payload says"),
+    (
+        "storage / Gone and refused B",
+        "everybody may do in the store what it does",
+    ),
 ];
 /// What mostly shows 0, since it passes between two scrapes.
-const SELDOM: &str = "overview / Tasks B";
+const SELDOM: [&str; 2] = ["overview / Tasks B", "overview / Slowest subscription A"];
 /// What moves once nobody reads the runtime's log any more, and more teams have come.
 const LATER: [&str; 2] = ["overview / Lifecycle lines C", "overview / Folded label values A"];
 
@@ -100,6 +115,17 @@ fn stir(house: &House) {
     house.json(&["status"]);
     house.json(&["agent", "send", "office/clerk", "1"]);
     house.json(&["task", "submit", "--file", "tasks.jsonl"]);
+    for arguments in [
+        &["bus", "publish", "watched.news", "1"][..],
+        &["memory", "put", "shared", "animals/1", "a red fox"],
+        &["memory", "get", "shared", "animals/1"],
+        &["memory", "search", "--text", "fox"],
+        &["memory", "put", "shared", "animals/2", "a hen", "--ttl", "100ms"],
+        &["memory", "compact"],
+        &["bus", "publish", "watched.news", "2", "--after", "5s"],
+    ] {
+        house.json(arguments);
+    }
 }
 
 /// Asks until each query has shown all that it is to show, or patience ends. Those in `excused` may show nothing but 0.
@@ -132,13 +158,14 @@ fn every_panel_shows_what_there_is_and_is_quick() {
     house.write("tasks.jsonl", TASKS);
     house.write("triarch.toml", &fleet(CROWD));
     let mut runtime = house.up(&[]);
+    let _listener = house.begin(&["bus", "subscribe", "watched.**"]);
     let prometheus = Prometheus::start(&house, Some("1s"), free_port());
     let asked = boards()
         .into_iter()
         .flat_map(|(name, board)| questions(&name, &board, 1));
     let mut seen: Vec<_> = asked.map(Seen::not_yet).collect();
 
-    let excused: Vec<_> = STILL.iter().map(|(name, _)| *name).chain([SELDOM]).collect();
+    let excused: Vec<_> = STILL.iter().map(|(name, _)| *name).chain(SELDOM).collect();
     look(&house, &prometheus, &mut seen, &[&excused[..], &LATER].concat());
     runtime.stop_reading();
     house.write("triarch.toml", &fleet(CROWD + CROWD / 2));
