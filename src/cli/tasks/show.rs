@@ -162,6 +162,15 @@ impl Show for TaskSeen {
                 ),
             ],
         );
+        text.push_str(&self.trials(screen));
+        text
+    }
+}
+
+impl TaskSeen {
+    /// Whether nobody takes it, and how it was tried.
+    fn trials(&self, screen: &Screen) -> String {
+        let mut text = String::new();
         if self.is_for_nobody {
             let line = "no agent takes it: describe one with these capabilities, or submit it for another";
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Bad, line));
@@ -177,9 +186,7 @@ impl Show for TaskSeen {
         }
         text
     }
-}
 
-impl TaskSeen {
     fn lease(&self) -> String {
         match (self.fence, self.lease_left_ms) {
             (Some(fence), Some(left)) => format!("number {fence}, for {}", span(left)),
