@@ -18,7 +18,7 @@ use crate::topic::Pattern;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The largest payload: 1 MiB. It is at most `4032KiB`.
-    #[serde(with = "as_size")]
+    #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub payload_max: usize,
     /// Patterns of topics that metrics count each for itself, up to 4; all others are counted together.
@@ -48,10 +48,10 @@ pub struct DurableConfig {
     pub messages: u64,
     /// How many bytes are kept, in memory and on disk.
     #[schemars(with = "Size")]
-    #[serde(with = "as_large_size")]
+    #[serde(with = "triarch_teams::as_size")]
     pub bytes: u64,
     /// For how long an envelope is kept, of the time in which a runtime runs; `0s` is for as long as there is room.
-    #[serde(with = "as_span")]
+    #[serde(with = "triarch_teams::as_span")]
     #[schemars(with = "Span")]
     pub age: Duration,
 }
@@ -64,47 +64,6 @@ impl Default for DurableConfig {
             bytes: 256 << 20,
             age: Duration::ZERO,
         }
-    }
-}
-
-/// A time as people write it.
-mod as_span {
-    use super::{Deserialize, Duration, Serialize, Span};
-
-    pub(super) fn serialize<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        Span(*time).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        Span::deserialize(deserializer).map(|Span(time)| time)
-    }
-}
-
-/// An amount of bytes as people write it.
-mod as_size {
-    use super::{Deserialize, Serialize, Size};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what stands in the field")]
-    pub(super) fn serialize<S: serde::Serializer>(bytes: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-        Size(u64::try_from(*bytes).unwrap_or(u64::MAX)).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-        Size::deserialize(deserializer).map(Size::bytes)
-    }
-}
-
-/// One that memory need not hold.
-mod as_large_size {
-    use super::{Deserialize, Serialize, Size};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what stands in the field")]
-    pub(super) fn serialize<S: serde::Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-        Size(*bytes).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        Size::deserialize(deserializer).map(|Size(bytes)| bytes)
     }
 }
 

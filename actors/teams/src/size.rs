@@ -73,6 +73,26 @@ impl JsonSchema for Size {
     }
 }
 
+/// For a setting that is a plain number of bytes: `#[serde(with = "triarch_teams::as_size")]` has it read and written as a [`Size`].
+pub mod as_size {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Size;
+
+    /// Writes it.
+    pub fn serialize<N: Copy + TryInto<u64>, S: Serializer>(bytes: &N, serializer: S) -> Result<S::Ok, S::Error> {
+        Size((*bytes).try_into().unwrap_or(u64::MAX)).serialize(serializer)
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, N: TryFrom<u64>, D: Deserializer<'de>>(deserializer: D) -> Result<N, D::Error> {
+        let Size(bytes) = Size::deserialize(deserializer)?;
+        N::try_from(bytes)
+            .map_err(|_| D::Error::custom(format!("{} are more than this machine can count", Size(bytes))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,6 +56,25 @@ impl JsonSchema for Span {
     }
 }
 
+/// For a setting that is a plain time: `#[serde(with = "triarch_teams::as_span")]` has it read and written as a [`Span`].
+pub mod as_span {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Span;
+
+    /// Writes it.
+    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        Span(*time).serialize(serializer)
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Span::deserialize(deserializer).map(|Span(time)| time)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

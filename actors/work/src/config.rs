@@ -13,7 +13,7 @@ use crate::error::Error;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// For how long a claim holds without a heartbeat: 30 s.
-    #[serde(with = "as_span")]
+    #[serde(with = "triarch_teams::as_span")]
     #[schemars(with = "Span")]
     pub lease: Duration,
     /// How much sooner than the one below it a class of priority is served, most urgent first: so long must a task have
@@ -21,7 +21,7 @@ pub struct Config {
     #[serde(skip)]
     pub head_starts: [Duration; 4],
     /// A task without a deadline is ordered within its class as if it had one so long after it became ready: 10 min.
-    #[serde(with = "as_span")]
+    #[serde(with = "triarch_teams::as_span")]
     #[schemars(with = "Span")]
     pub patience: Duration,
     /// After so many lapsed leases a task is dead: 16.
@@ -29,7 +29,7 @@ pub struct Config {
     /// The most open tasks: 2,000,000.
     pub open_max: usize,
     /// The most bytes of the bodies of open tasks: 1 GiB.
-    #[serde(with = "as_size")]
+    #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub body_bytes_max: usize,
     /// The most sets of capabilities that open tasks need: 1,024.
@@ -39,47 +39,20 @@ pub struct Config {
     /// So many dead tasks are kept: 10,000.
     pub dead_max: usize,
     /// The most bytes of ended tasks that are kept, and as many of dead ones: 64 MiB.
-    #[serde(with = "as_size")]
+    #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub ended_bytes_max: usize,
     /// The most bytes of results that open tasks wait for: 1 GiB. Each counts 384 bytes more, and one that is still to come
     /// counts 512 for each task that waits for it.
-    #[serde(with = "as_size")]
+    #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub inputs_bytes_max: usize,
     /// So many late results are kept: 256.
     pub late_max: usize,
     /// After so many bytes of records a snapshot is taken: 64 MiB.
-    #[serde(with = "as_size")]
+    #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub snapshot_after: usize,
-}
-
-/// A time as people write it.
-mod as_span {
-    use super::{Deserialize, Duration, Serialize, Span};
-
-    pub(super) fn serialize<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        Span(*time).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        Span::deserialize(deserializer).map(|Span(time)| time)
-    }
-}
-
-/// An amount of bytes as people write it.
-mod as_size {
-    use super::{Deserialize, Serialize, Size};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what stands in the field")]
-    pub(super) fn serialize<S: serde::Serializer>(bytes: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-        Size(u64::try_from(*bytes).unwrap_or(u64::MAX)).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-        Size::deserialize(deserializer).map(Size::bytes)
-    }
 }
 
 impl Default for Config {
