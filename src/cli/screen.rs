@@ -45,7 +45,7 @@ const PLAIN_AGAIN: &str = "\u{1b}[0m";
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     let is_harmful = |c: char| c.is_control() && c != '\t';
     if text.contains(is_harmful) {
-        text.replace(is_harmful, "\u{fffd}").into()
+        text.replace(is_harmful, " ").into()
     } else {
         text.into()
     }

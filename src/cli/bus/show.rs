@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::super::screen::{Screen, Tint};
+use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{CancelledSeen, DeadSeen, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown};
@@ -145,10 +145,7 @@ pub(in crate::cli) fn event_line(screen: &Screen, event: &Value) -> String {
         Some(other) => other.to_string(),
     };
     // What somebody else wrote is one line here, and nothing that a terminal would obey.
-    let body: String = body
-        .chars()
-        .map(|one| if one.is_control() { ' ' } else { one })
-        .collect();
+    let body = harmless(&body);
     format!(
         "{} {} {} {body}",
         screen.tint(Tint::Faint, word("at")),

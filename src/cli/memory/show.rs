@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::super::screen::{Screen, Tint};
+use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, facts, span};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
@@ -43,10 +43,7 @@ fn value(entry: &EntrySeen) -> String {
 
 /// The beginning of a value, in one line.
 fn brief(entry: &EntrySeen) -> String {
-    let value: String = value(entry)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let value = harmless(&value(entry)).replace('\t', " ");
     match value.char_indices().nth(VALUE) {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value,
