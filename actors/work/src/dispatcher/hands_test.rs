@@ -6,7 +6,7 @@ use serde_json::json;
 use triarch_supervision::clock::Seeded;
 use triarch_teams::TaskRules;
 
-use super::super::holding::{Effect, Standing, Step};
+use super::super::holding::{Effect, Step, Whereabouts};
 use super::super::roster::{Taker, TakingTeam};
 use super::*;
 use crate::dispatch::Dispatch;
@@ -93,7 +93,7 @@ impl House {
         self.hands.staged(fence, stage, self.now, &mut self.effects);
     }
 
-    fn standings(&self, name: &str) -> Vec<Standing> {
+    fn standings(&self, name: &str) -> Vec<Whereabouts> {
         let of = self.hands.of(&worker(name));
         of.into_iter().map(|held| held.standing).collect()
     }
@@ -187,11 +187,11 @@ fn a_task_is_handed_over_told_of_and_forgotten_once_that_is_heard() {
     assert_eq!(house.done(), [hand("t/a", fence)]);
     house.staged(fence, Stage::Delivered);
     assert_eq!(house.done(), [tell(fence, Word::Began)]);
-    assert_eq!(house.standings("t/a"), [Standing::Begun]);
+    assert_eq!(house.standings("t/a"), [Whereabouts::Begun]);
     house.staged(fence, Stage::Done(json!({ "a": 1 })));
     let result = br#"{"a":1}"#.to_vec();
     assert_eq!(house.done(), [tell(fence, Word::Done { result: result.clone() })]);
-    assert_eq!(house.standings("t/a"), [Standing::Over]);
+    assert_eq!(house.standings("t/a"), [Whereabouts::Over]);
     assert_eq!(
         house.asked(),
         [("t/a".into(), 1)],
@@ -213,7 +213,11 @@ fn an_answer_to_what_was_told_before_does_not_let_the_last_word_be_forgotten() {
     house.staged(fence, Stage::Done(json!(1)));
     house.done();
     house.hands.heard(fence, false, false, &mut house.effects);
-    assert_eq!(house.standings("t/a"), [Standing::Over], "that was heard of its begin");
+    assert_eq!(
+        house.standings("t/a"),
+        [Whereabouts::Over],
+        "that was heard of its begin"
+    );
     house.hands.unheard(fence);
     house.hands.tell_again(&mut house.effects);
     let word = Word::Done { result: b"1".to_vec() };
@@ -338,7 +342,7 @@ fn a_lease_that_turns_out_to_be_over_is_as_good_as_revoked() {
     house.hands.heard(fences[0], false, true, &mut house.effects);
     house.hands.heard(fences[1], false, true, &mut house.effects);
     assert_eq!(house.done(), [Effect::Recall(fences[0])]);
-    assert_eq!(house.standings("t/a"), [Standing::Recalled]);
+    assert_eq!(house.standings("t/a"), [Whereabouts::Recalled]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) enum Effect {
 /// Where a task stands with the agent that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum Whereabouts {
     /// It is kept ready for it.
     Ahead,
     /// It lies in its mailbox.
@@ -54,7 +54,7 @@ pub struct InHand {
     /// Under which lease.
     pub fence: Fence,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: Whereabouts,
 }
 
 #[derive(Debug)]

@@ -16,6 +16,6 @@ mod staffing;
 
 pub use actor::{Dispatcher, as_value};
 pub(crate) use actor::{Settings, Shared};
-pub use holding::{InHand, Standing};
+pub use holding::{InHand, Whereabouts};
 pub use message::Nothing;
 pub use roster::{Roster, Taker, TakingTeam};

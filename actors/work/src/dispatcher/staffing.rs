@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::hands::Hands;
-use super::holding::{Effect, Hand, InHand, Spread, Standing, Step};
+use super::holding::{Effect, Hand, InHand, Spread, Step, Whereabouts};
 use super::roster::{Taker, TakingTeam};
 use crate::dispatch::{Memory, Service};
 use crate::words::{Fence, Worker};
@@ -137,11 +137,11 @@ impl Hands {
                 task: holding.task,
                 fence: *fence,
                 standing: match holding.step {
-                    Step::Ahead(_) => Standing::Ahead,
-                    Step::Handed => Standing::Handed,
-                    Step::Begun(_) => Standing::Begun,
-                    Step::Recalled(_) => Standing::Recalled,
-                    Step::Over(_) => Standing::Over,
+                    Step::Ahead(_) => Whereabouts::Ahead,
+                    Step::Handed => Whereabouts::Handed,
+                    Step::Begun(_) => Whereabouts::Begun,
+                    Step::Recalled(_) => Whereabouts::Recalled,
+                    Step::Over(_) => Whereabouts::Over,
                 },
             })
             .collect()
