@@ -53,8 +53,12 @@ for line in sys.stdin:
 "#;
 
 fn crew() -> (House, Running) {
+    crew_of(FLEET)
+}
+
+fn crew_of(fleet: &str) -> (House, Running) {
     let house = House::new();
-    house.write("triarch.toml", FLEET);
+    house.write("triarch.toml", fleet);
     house.write("agent.py", AGENT);
     let runtime = house.up(&[]);
     (house, runtime)
@@ -202,6 +206,18 @@ fn agents_that_come_while_it_runs_get_tasks_and_those_that_go_leave_theirs() {
 }
 
 #[test]
+fn an_agent_that_is_to_take_no_more_tasks_is_told_to_leave_the_one_it_has() {
+    let (house, _runtime) = crew();
+    let hung = house.submit(&["print", "hang", "--needs", "python"]);
+    until("it is begun", || house.task(&hung)["state"] == "running");
+    house.write("triarch.toml", &FLEET.replace("capabilities = [\"python\"]\n", ""));
+    house.json(&["reload"]);
+    until("it was told", || house.heard().len() == 2);
+    assert_eq!(house.heard()[1]["kind"], "cancel");
+    assert_eq!(house.task(&hung)["state"], "ready");
+}
+
+#[test]
 fn a_drain_takes_no_more_and_lets_what_is_open_go_on() {
     let (house, _runtime) = crew();
     house.json(&["task", "drain"]);
@@ -284,7 +300,8 @@ for line in sys.stdin:
 
 #[test]
 fn a_runtime_that_is_killed_in_the_middle_goes_on_and_all_is_done_once() {
-    let (house, mut runtime) = crew();
+    let slow = FLEET.replace("kind = \"echo\"", "kind = \"echo\"\n  delay = \"1ms\"");
+    let (house, mut runtime) = crew_of(&slow);
     let line = |index: usize| format!("{{\"kind\":\"build\",\"body\":{index},\"needs\":[\"echo\"]}}\n");
     house.write("many", &(0..5_000).map(line).collect::<String>());
     let submitted = house.json(&["task", "submit", "--file", "many"]);
@@ -293,6 +310,8 @@ fn a_runtime_that_is_killed_in_the_middle_goes_on_and_all_is_done_once() {
     runtime.signal("KILL");
     runtime.end(PATIENCE);
     let _next = house.up(&[]);
+    let open = house.json(&["task", "stats"])["open"].as_u64().unwrap();
+    assert!(open > 1_000, "{open}: it was killed in the middle");
     until("somebody has it again", || house.task(&hung)["attempts"] == 2);
     house.json(&["task", "cancel", &hung]);
     let first = submitted[0]["task"].to_string();

@@ -14,6 +14,8 @@ enum Move {
     Stage(usize, u8),
     Revoke(usize),
     Hear(usize, bool),
+    /// The queue answers what was told before the last word.
+    HearEarly(usize),
     See(usize, bool),
     Refuse(usize),
     Staff(usize),
@@ -27,6 +29,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         10 => (any::<prop::sample::Index>(), 0..5u8).prop_map(|(which, stage)| Move::Stage(which.index(40), stage)),
         2 => (0..40usize).prop_map(Move::Revoke),
         6 => (0..40usize, any::<bool>()).prop_map(|(which, stale)| Move::Hear(which, stale)),
+        2 => (0..40usize).prop_map(Move::HearEarly),
         2 => (0..4usize, any::<bool>()).prop_map(|(who, is_here)| Move::See(who, is_here)),
         1 => (0..40usize).prop_map(Move::Refuse),
         1 => (0..5usize).prop_map(Move::Staff),
@@ -91,6 +94,12 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
             if world.told.contains_key(&fence) {
                 house.hands.heard(fence, true, is_stale, &mut house.effects);
             }
+        }
+        Move::HearEarly(which) => {
+            let fence = Fence::new(which as u64);
+            let before = house.hands.holds(fence);
+            house.hands.heard(fence, false, false, &mut house.effects);
+            assert_eq!(house.hands.holds(fence), before, "its last word is still to be heard");
         }
         Move::See(who, is_here) => house.hands.seen(&takers[who].worker, is_here, &mut house.effects),
         Move::Refuse(which) => {
