@@ -66,7 +66,6 @@ const NO_ENTRY: (u8, &str) = (4, "there is no such namespace, or nothing under t
 const NOT_STORED: (u8, &str) = (1, "it is not on disk");
 const TOO_MUCH: (u8, &str) = (2, "the value is larger than one may be");
 const NOT_LET: (u8, &str) = (5, "the namespace is full, or what is there is at another version");
-const TASK_FORBIDS: (u8, &str) = (5, "where it stands forbids it");
 const FORBIDDEN: (u8, &str) = (5, "its state forbids it");
 const TAKES_NONE: (u8, &str) = (5, "it is an agent of the runtime itself, which takes no posts");
 const HELD: (u8, &str) = (5, "its state forbids it, or it is an agent of the runtime itself");
@@ -286,9 +285,14 @@ pub(super) const MANNERS: &[Manner] = &[
         List("A task that was submitted"),
         &[
             (1, "it is not on disk; or with `--wait`, not all ended as done"),
-            (2, "it cannot be taken as it is, or waits for itself"),
-            (4, "a task that it waits for is not known"),
-            (5, "no more are taken, or as many are open as may be"),
+            (
+                2,
+                "it cannot be taken as it is, or waits for itself or for a task that there is not",
+            ),
+            (
+                5,
+                "no more are taken, as many are open as may be, or one that it waits for has failed",
+            ),
         ],
     ),
     asking("task list", "task.list", List("A task"), &[]),
@@ -307,20 +311,20 @@ pub(super) const MANNERS: &[Manner] = &[
         "task cancel",
         "task.cancel",
         One("A change of tasks"),
-        &[NO_TASK, TASK_FORBIDS],
+        &[NO_TASK, FORBIDDEN],
     ),
     asking(
         "task retry",
         "task.retry",
         One("A change of tasks"),
-        &[NO_TASK, TASK_FORBIDS],
+        &[NO_TASK, FORBIDDEN],
     ),
     asking("task dead", "task.dead", List("A task"), &[]),
     asking(
         "task drop",
         "task.drop",
         One("A change of tasks"),
-        &[NO_TASK, TASK_FORBIDS],
+        &[NO_TASK, FORBIDDEN],
     ),
     asking("task drain", "task.drain", One("Tasks in figures"), &[]),
     asking("task stats", "task.stats", One("Tasks in figures"), &[]),

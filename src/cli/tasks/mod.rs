@@ -88,7 +88,7 @@ pub(super) struct Submit {
     /// The agent that is to do it, by its path.
     #[arg(long = "for", value_name = "AGENT", value_parser = worker)]
     worker: Option<Worker>,
-    /// What makes it the same task however often it is submitted.
+    /// What makes it the same task however often it is submitted, as long as it is kept: see ended_max in [work].
     #[arg(long, value_parser = key)]
     key: Option<Key>,
     /// What it is found by, as name=value; may be given several times.
@@ -100,7 +100,7 @@ pub(super) struct Submit {
     /// The task it is a part of.
     #[arg(long, value_name = "TASK", value_parser = task_id)]
     parent: Option<TaskId>,
-    /// Waits until all have ended.
+    /// Waits until all have ended, and tells how they did instead of their numbers.
     #[arg(long)]
     wait: bool,
 }

@@ -38,7 +38,7 @@ pub(crate) struct BusPublish {
     #[arg(long)]
     #[serde(default)]
     pub(crate) key: Option<String>,
-    /// After which time it is published.
+    /// After which time it is published; what is to come later ends with the runtime.
     #[arg(long, value_name = "TIME", value_parser = span)]
     #[serde(default)]
     pub(crate) after: Option<Span>,
