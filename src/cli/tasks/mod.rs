@@ -88,7 +88,7 @@ pub(super) struct Submit {
     /// The agent that is to do it, by its path.
     #[arg(long = "for", value_name = "AGENT", value_parser = worker)]
     worker: Option<Worker>,
-    /// What makes it the same task however often it is submitted, as long as it is kept: see ended_max in [work].
+    /// What makes it the same task however often it is submitted, for as long as that one is kept.
     #[arg(long, value_parser = key)]
     key: Option<Key>,
     /// What it is found by, as name=value; may be given several times.
