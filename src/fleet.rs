@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use triarch_bus::Bus;
-use triarch_gateway::{Bounds, ProgressSink};
+use triarch_gateway::{Bounds, OperationError, ProgressSink, Written};
 use triarch_programs::Programs;
 use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Moment;
@@ -282,6 +283,13 @@ impl Fleet {
         }
     }
 
+    /// Hands over a piece of the output, where somebody listens; waits while they are slow. Says whether it did.
+    pub(crate) async fn tell_part(&self, part: &impl Serialize) -> Result<bool, OperationError> {
+        let Some(sink) = &self.progress else { return Ok(false) };
+        sink.part(Written::of(part)?).await;
+        Ok(true)
+    }
+
     pub(crate) fn programs(&self) -> &Programs {
         &self.ground.programs
     }
@@ -312,6 +320,12 @@ impl Fleet {
     pub(crate) fn in_hand_of(&self, path: &str) -> Vec<InHand> {
         let tree = self.ground.tree.get();
         tree.map_or_else(Vec::new, |tree| tree.tasks.in_hands.of(path))
+    }
+
+    /// How many tasks the agent is at whose path names no part of a team.
+    pub(crate) fn at_work(&self, path: &str) -> usize {
+        let tree = self.ground.tree.get();
+        tree.map_or(0, |tree| tree.tasks.in_hands.count_at_work(path))
     }
 
     pub(crate) fn kinds(&self) -> &Kinds {

@@ -11,6 +11,8 @@
 //! └─ <team> …      last, so that what they use is there before them and after them
 //! ```
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use triarch_bus::Bus;
@@ -25,10 +27,45 @@ use crate::changes::{Changes, Desk};
 use crate::fleet::{Ground, Tasks};
 use crate::operations;
 use crate::reload;
-use crate::services::{Courier, Rooms, Rounds};
+use crate::services::{Courier, Lookout, Rooms, Rounds, Watches};
 
 /// The rooms that the runtime does not work without.
 const ROOMS: [&str; 6] = ["telemetry", "bus", "memory", "work", "programs", "gateway"];
+
+/// The folders of the state folder that rooms have their files in.
+pub(crate) const FOLDERS: [&str; 5] = ["bus", "memory", "work", "logs", "events"];
+
+/// Why a room has no folder for its journal.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FolderError {
+    /// Something else has its name.
+    #[error("{} is a file where a folder of the runtime is to be; move it away, or set runtime.state_dir to another folder", path.display())]
+    NoFolder { path: PathBuf },
+    /// The disk refused.
+    #[error("the folder {} cannot be had; see to the disk and its rights, or set runtime.state_dir to another folder", path.display())]
+    Refused {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What has the name of a folder in the state folder, and is none.
+pub(crate) fn in_its_place(state_dir: &Path, folder: &str) -> Option<PathBuf> {
+    let path = state_dir.join(folder);
+    (path.symlink_metadata().is_ok() && !path.is_dir()).then_some(path)
+}
+
+/// Where a room keeps its journal.
+fn disk(ground: &Ground, room: &str) -> Result<Arc<RealDisk>, FolderError> {
+    let path = ground.state_dir.join(room);
+    RealDisk::at(&path)
+        .map(Arc::new)
+        .map_err(|source| match in_its_place(&ground.state_dir, room) {
+            Some(path) => FolderError::NoFolder { path },
+            None => FolderError::Refused { path, source },
+        })
+}
 
 /// What everybody counts in, and shows it.
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
@@ -49,11 +86,14 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
     let events = ground.events.clone();
     let (bus, rounds, handle) = bus(ground, &running.settings.bus)?;
     let (memory, store) = memory(ground, &running.settings.memory)?;
+    let watches = Watches::new(store.clone(), Arc::clone(&ground.office));
+    let memory = memory.child(Lookout::child(&watches));
     let (work, tasks) = work(ground, &running.settings.work)?;
     ground.services.open(Rooms {
         bus: handle,
         rounds,
         memory: store,
+        watches,
         tasks: tasks.address.clone(),
     });
     let mut root = Root::new()
@@ -81,7 +121,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
 fn bus(ground: &Ground, config: &triarch_bus::Config) -> Result<(Supervisor, Rounds, Bus), Failure> {
     let instruments = ground.exposition.instruments();
     let bus = Bus::new(config.clone(), ground.office.run(), instruments)?;
-    let disk = Arc::new(RealDisk::at(ground.state_dir.join("bus"))?);
+    let disk = disk(ground, "bus")?;
     let room = triarch_bus::room_on(&bus, disk, triarch_journal::Config::default(), instruments)?;
     let rounds = Rounds::new(bus.clone(), Arc::clone(&ground.office));
     Ok((room.child(Courier::child(&rounds)), rounds, bus))
@@ -93,7 +133,7 @@ fn memory(
     settings: &triarch_memory::Settings,
 ) -> Result<(Supervisor, triarch_memory::Client), Failure> {
     let keeping = Keeping {
-        disk: Arc::new(RealDisk::at(ground.state_dir.join("memory"))?),
+        disk: disk(ground, "memory")?,
         journal: triarch_journal::Config::default(),
         secret: settings.key(&ground.source.folder())?,
     };
@@ -109,7 +149,7 @@ fn memory(
 
 /// The room of tasks, whose journal lies in the state folder.
 fn work(ground: &Ground, config: &triarch_work::Config) -> Result<(Supervisor, Tasks), Failure> {
-    let disk = Arc::new(RealDisk::at(ground.state_dir.join("work"))?);
+    let disk = disk(ground, "work")?;
     let instruments = ground.exposition.instruments();
     let work = triarch_work::room(config.clone(), disk, triarch_journal::Config::default(), instruments)?;
     let (work, roster, in_hands) = work.dispatching(Arc::clone(&ground.office));

@@ -34,8 +34,10 @@ stage_lints() {
   cargo clippy --workspace --all-targets --locked "${FEATURES[@]}" "${WATCHED[@]}" -- -D warnings
 }
 
-# The clock jumps where there is a library for it; a test says so where there is none.
+# The clock jumps and the disk fails where there is a library for it; a test says so where there is none.
 stage_tests() {
+  command -v fiu-run >/dev/null || (install_packages fiu-utils) ||
+    echo "fiu-utils is not installed: disks that fail are UNTESTED"
   compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || (install_packages faketime) ||
     echo "faketime is not installed: jumps of the clock are UNTESTED"
   cargo test --workspace --tests --locked --no-fail-fast "${FEATURES[@]}"

@@ -4,11 +4,6 @@
 //! other, so that a slow minute of the machine falls on all of them. The table shows medians. A case that must not see
 //! another's heap runs in a fresh process per round, which is this program again (`--child`), without a warm-up.
 #![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a benchmark's table is its output"
-)]
-#![expect(
     clippy::expect_used,
     clippy::panic,
     reason = "a wrong figure must end the measurement, loudly"
@@ -18,9 +13,10 @@ mod subjects;
 
 use std::process::ExitCode;
 
-use triarch_benches::bench::{Bench, conclude, scale, write};
-use triarch_benches::options::{self, Options, Request};
-use triarch_benches::{case, child, machine, report, rounds, runtime};
+use triarch_benches::bench::{Bench, scale};
+use triarch_benches::options::Options;
+use triarch_benches::program::{Program, nothing};
+use triarch_benches::{case, report, runtime};
 
 #[global_allocator]
 static ALLOCATOR: triarch_benches::allocation::Counting = triarch_benches::allocation::Counting;
@@ -34,52 +30,29 @@ fn main() -> ExitCode {
         more: &[],
         entries: subjects::entries(),
     };
-    match options::parse(std::env::args().skip(1), &bench) {
-        Ok(Request::Run(options)) => run(&options, &bench),
-        Ok(Request::List) => print(&bench.list()),
-        Ok(Request::Child { subject, key, is_quick }) => {
-            let code = child::answer(&bench, &subject, &key, is_quick);
-            subjects::tidy_up();
-            code
-        }
-        Ok(Request::Usage) => print(&options::usage(&bench)),
-        Err(wrong) => {
-            eprintln!("peers: {wrong}\n\n{}", options::usage(&bench));
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn run(options: &Options, bench: &Bench) -> ExitCode {
-    // Now, because a path that cannot be written should not be found out after an hour.
-    if let Err(wrong) = write(options, &[]) {
-        eprintln!("peers: {wrong}");
-        return ExitCode::from(2);
-    }
-    println!("{}", header(options));
-    for absence in subjects::absent(options) {
-        println!("{absence}");
-    }
-    let outcome = rounds::run(bench, options, &scale(options.is_quick));
-    subjects::tidy_up();
-    println!("\n{}", report::table(&outcome.figures));
-    let mut failures = outcome.failures;
-    failures.extend(write(options, &outcome.figures).err());
-    conclude(bench, &failures)
-}
-
-fn header(options: &Options) -> String {
-    let scale = scale(options.is_quick);
-    let warning = if scale.is_quick {
-        "\nQUICK: a smoke run; the figures prove that it runs, nothing else"
-    } else {
-        ""
+    let program = Program {
+        bench,
+        prepare: nothing,
+        head,
+        tables: |figures| report::table(figures),
     };
+    let code = program.run();
+    subjects::tidy_up();
+    code
+}
+
+fn head(options: &Options) -> String {
+    let scale = scale(options.is_quick);
+    let absent = subjects::absent(options);
+    let absent = absent.map_or_else(String::new, |absence| {
+        format!(
+            "
+{absence}"
+        )
+    });
     format!(
-        "{}\n{} rounds, subjects interleaved; warm-up: one unrecorded round (none where each round is a fresh process)\n\
-         per round: {} messages a tell, {} asks, {} restarts, {} stops, {} agents a fleet, {} a million; tokio with {} workers{warning}",
-        machine::describe(),
-        options.rounds,
+        "warm-up: one unrecorded round (none where each round is a fresh process)\n\
+         per round: {} messages a tell, {} asks, {} restarts, {} stops, {} agents a fleet, {} a million; tokio with {} workers{absent}",
         scale.messages,
         scale.asks,
         scale.restarts,
@@ -88,9 +61,4 @@ fn header(options: &Options) -> String {
         scale.million,
         runtime::WORKERS,
     )
-}
-
-fn print(text: &str) -> ExitCode {
-    println!("{text}");
-    ExitCode::SUCCESS
 }

@@ -6,11 +6,6 @@
 //! any command. supervisord, where it is at hand, does the same with the same programs, in the same rounds.
 #![forbid(unsafe_code)]
 #![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a benchmark's table is its output"
-)]
-#![expect(
     clippy::expect_used,
     clippy::panic,
     reason = "a wrong figure must end the measurement, loudly"
@@ -33,9 +28,10 @@ mod verdict;
 
 use std::process::ExitCode;
 
-use triarch_benches::bench::{Bench, conclude, scale, write};
-use triarch_benches::options::{self, More, Options, Request};
-use triarch_benches::{child, machine, rounds, runtime};
+use triarch_benches::bench::{Bench, scale};
+use triarch_benches::options::{More, Options};
+use triarch_benches::program::Program;
+use triarch_benches::runtime;
 
 const MORE: &[More] = &[
     More {
@@ -62,59 +58,39 @@ fn main() -> ExitCode {
         more: MORE,
         entries: cases::entries(),
     };
-    match options::parse(std::env::args().skip(1), &bench) {
-        Ok(Request::Run(options)) => run(&options, bench),
-        Ok(Request::List) => print(&bench.list()),
-        Ok(Request::Child { subject, key, is_quick }) => child::answer(&bench, &subject, &key, is_quick),
-        Ok(Request::Usage) => print(&options::usage(&bench)),
-        Err(wrong) => refuse(&format!("{wrong}\n\n{}", options::usage(&bench))),
-    }
+    let program = Program {
+        bench,
+        prepare,
+        head,
+        tables: |figures| verdict::table(figures),
+    };
+    program.run()
 }
 
-fn run(options: &Options, mut bench: Bench) -> ExitCode {
-    // Now, because what is missing should not be found out after an hour.
-    if let Err(wrong) = write(options, &[]).and_then(|()| tools::find(options)) {
-        return refuse(&wrong);
-    }
-    println!("{}", header(options));
+fn prepare(options: &Options, bench: &mut Bench) -> Result<(), String> {
+    tools::find(options)?;
     if tools::get().supervisord.is_none() {
-        println!(
-            "\nUNMEASURED: supervisord is not on PATH, and no {} says where it is",
-            tools::SUPERVISORD
-        );
         bench.entries.retain(|entry| entry.subject != cases::SUPERVISORD);
     }
-    let outcome = rounds::run(&bench, options, &scale(options.is_quick));
-    println!("\n{}", verdict::table(&outcome.figures));
-    let mut failures = outcome.failures;
-    failures.extend(write(options, &outcome.figures).err());
-    conclude(&bench, &failures)
+    Ok(())
 }
 
-fn header(options: &Options) -> String {
-    let quick = if options.is_quick {
-        "\nQUICK: a smoke run; the figures prove that it runs, nothing else"
+fn head(options: &Options) -> String {
+    let tools = tools::get();
+    let unmeasured = if tools.supervisord.is_none() {
+        format!(
+            "\n\nUNMEASURED: supervisord is not on PATH, and no {} says where it is",
+            tools::SUPERVISORD
+        )
     } else {
-        ""
+        String::new()
     };
     format!(
-        "{}\n{}\n{} rounds, subjects interleaved; each round starts the subject afresh\n\
+        "each round starts the subject afresh\n{}\n\
          samples and warm-up of a round: {}\n\
-         talk and observations: in this process, tokio with {} workers{quick}",
-        machine::describe(),
-        tools::get().describe(),
-        options.rounds,
+         talk and observations: in this process, tokio with {} workers{unmeasured}",
+        tools.describe(),
         cases::samples(&scale(options.is_quick)),
         runtime::WORKERS,
     )
-}
-
-fn refuse(wrong: &str) -> ExitCode {
-    eprintln!("runtime: {wrong}");
-    ExitCode::from(2)
-}
-
-fn print(text: &str) -> ExitCode {
-    println!("{text}");
-    ExitCode::SUCCESS
 }

@@ -9,8 +9,10 @@ pub struct Case {
     pub unit: &'static str,
 }
 
-/// Messages handled per second. Of this, of [`RECORDS`] and of [`TASKS`] more is better.
+/// Messages handled per second. Of this, of [`RECORDS`], of [`TASKS`] and of [`DELIVERIES`] more is better.
 pub const RATE: &str = "msg/s";
+/// Envelopes handled by subscribers per second.
+pub const DELIVERIES: &str = "deliv/s";
 /// Records on disk per second.
 pub const RECORDS: &str = "records/s";
 /// Tasks done per second.
@@ -172,6 +174,7 @@ pub const PAIRS: &[(&str, &str)] = &[
     ("ask_within_local_p50", "ask_local_p50"),
     ("stop_million_queued", "stop_thousand_queued"),
     ("leave_million_queued", "leave_thousand_queued"),
+    ("publish_stalled_p99", "publish_live_p99"),
 ];
 
 /// Where a measurement runs.

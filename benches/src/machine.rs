@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 /// A line that says where the figures come from: cores, processor, profile, compiler, commit.
 pub fn describe() -> String {
@@ -55,6 +56,19 @@ pub fn resident_bytes_of(pid: u32) -> u64 {
         .nth(1)
         .and_then(|number| number.parse::<u64>().ok());
     kibibytes.expect("VmRSS is a number of kB") * 1_024
+}
+
+/// The processor time that this process has used, in the kernel's ticks of 10 ms.
+///
+/// # Panics
+/// Where there is no `/proc`.
+pub fn cpu_time() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").expect("processor time is read from /proc");
+    // After the name, which may hold anything: state, …, and as the 12th and 13th the ticks in programs and in the kernel.
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().expect("a count of ticks")).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// What each of `agents` added to what was resident `before`.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::{fs, io, path::Path};
 
-use crate::case::{PAIRS, RATE, RECORDS, REFERENCE, TASKS};
+use crate::case::{DELIVERIES, PAIRS, RATE, RECORDS, REFERENCE, TASKS};
 use crate::figure::Figure;
 
 /// A row for each case × subject, in the order given; each case's best is marked, and all are divided by ractor.
@@ -44,7 +44,7 @@ pub fn table_against(figures: &[Figure], reference: &str) -> String {
             if is_best(figure, figures) { " *" } else { "" },
         );
     }
-    text.push_str("\n* best of its case: most of msg/s, records/s and tasks/s, least of every other unit\n");
+    text.push_str("\n* best of its case: most of msg/s, records/s, tasks/s and deliv/s, least of every other unit\n");
     text.push_str(&pairs(figures));
     text
 }
@@ -85,7 +85,7 @@ fn ratio(figure: &Figure, reference: &str, figures: &[Figure]) -> String {
 
 fn is_best(figure: &Figure, figures: &[Figure]) -> bool {
     let is_better = |other: &Figure| match figure.unit {
-        RATE | RECORDS | TASKS => other.median > figure.median,
+        RATE | RECORDS | TASKS | DELIVERIES => other.median > figure.median,
         _ => other.median < figure.median,
     };
     !figures

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 use triarch_benches::case::{BYTES_OF_TASK, Case, Entry, MICROS, MILLIS, RECORDS, SECONDS, Scale, TASKS};
+use triarch_benches::server::version;
 
 use crate::tasks::cycle::{self, Cycles};
 use crate::tasks::waiting;
-use crate::{bare, journal, queue_table, redb, sqlite};
+use crate::{bare, journal, queue_table, redb, remote, sqlite};
 
 pub(crate) const RECORD: [u8; 200] = [7; 200];
 
@@ -70,8 +71,22 @@ pub(crate) const ORDER: &[&str] = &[
     "task_replay_1m",
 ];
 
+/// Over a socket, a process of its own.
+const REDIS: &str = "redis_socket";
+/// The same.
+const JETSTREAM: &str = "jetstream_socket";
+
 /// The subjects in the order in which each round runs them.
-pub(crate) const SUBJECTS: &[&str] = &["triarch", "machine", "fdatasync", "redb", "sqlite", "sqlite_8"];
+pub(crate) const SUBJECTS: &[&str] = &[
+    "triarch",
+    "machine",
+    "fdatasync",
+    "redb",
+    "sqlite",
+    "sqlite_8",
+    REDIS,
+    JETSTREAM,
+];
 
 /// The subject the others are compared with.
 pub(crate) const REFERENCE: &str = "redb";
@@ -83,7 +98,28 @@ pub(crate) fn is_of_tasks(case: &str) -> bool {
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
-    [of_records(), of_cycles(), of_tasks_that_wait()].concat()
+    [of_records(), of_cycles(), of_servers(), of_tasks_that_wait()].concat()
+}
+
+/// Those that are on the path.
+fn of_servers() -> Vec<Entry> {
+    let redis = [
+        Entry::here(REDIS, &TASK_CYCLE_1, |scale| remote::redis(alone_for(scale))),
+        Entry::here(REDIS, &TASK_CYCLE_64, |scale| remote::redis(parties(scale, 1))),
+        Entry::here(REDIS, &TASK_CYCLE_BATCHED, |scale| remote::redis(parties(scale, BATCH))),
+    ];
+    let jetstream = [
+        Entry::here(JETSTREAM, &TASK_CYCLE_1, |scale| remote::jetstream(alone_for(scale))),
+        Entry::here(JETSTREAM, &TASK_CYCLE_64, |scale| remote::jetstream(parties(scale, 1))),
+        Entry::here(JETSTREAM, &TASK_CYCLE_BATCHED, |scale| {
+            remote::jetstream(parties(scale, BATCH))
+        }),
+    ];
+    let is_there = |server: &str| version(server).is_some();
+    let redis = redis.into_iter().filter(|_| is_there("redis-server"));
+    redis
+        .chain(jetstream.into_iter().filter(|_| is_there("nats-server")))
+        .collect()
 }
 
 fn of_records() -> Vec<Entry> {

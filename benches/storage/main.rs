@@ -2,13 +2,9 @@
 //!
 //! All subjects write the same records into a folder of the target folder, and count one as written when it would outlive a
 //! power cut: after an `fdatasync`, or what each calls that. `fdatasync` alone is what the machine can do with one writer at a
-//! time and nothing around it. Tasks are those of the room of tasks, beside a table of `SQLite` that is used as a queue.
+//! time and nothing around it. Tasks are those of the room of tasks, beside a table of `SQLite` that is used as a queue, and
+//! beside the queues of servers.
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a benchmark's table is its output"
-)]
 #![expect(clippy::expect_used, reason = "a wrong figure must end the measurement, loudly")]
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with four digits")]
 
@@ -17,15 +13,17 @@ mod cases;
 mod journal;
 mod queue_table;
 mod redb;
+mod remote;
 mod sqlite;
 mod tasks;
 
 use std::process::ExitCode;
 
-use triarch_benches::bench::{Bench, conclude, scale, write};
+use triarch_benches::bench::Bench;
 use triarch_benches::figure::Figure;
-use triarch_benches::options::{self, Options, Request};
-use triarch_benches::{child, machine, report, rounds, runtime};
+use triarch_benches::options::Options;
+use triarch_benches::program::{Program, nothing};
+use triarch_benches::{report, runtime, server};
 
 fn main() -> ExitCode {
     let bench = Bench {
@@ -36,63 +34,36 @@ fn main() -> ExitCode {
         more: &[],
         entries: cases::entries(),
     };
-    match options::parse(std::env::args().skip(1), &bench) {
-        Ok(Request::Run(options)) => run(&options, &bench),
-        Ok(Request::List) => print(&bench.list()),
-        Ok(Request::Child { subject, key, is_quick }) => child::answer(&bench, &subject, &key, is_quick),
-        Ok(Request::Usage) => print(&options::usage(&bench)),
-        Err(wrong) => refuse(&format!("{wrong}\n\n{}", options::usage(&bench))),
-    }
-}
-
-fn run(options: &Options, bench: &Bench) -> ExitCode {
-    if let Err(wrong) = write(options, &[]) {
-        return refuse(&wrong);
-    }
-    println!("{}", header(options));
-    let outcome = rounds::run(bench, options, &scale(options.is_quick));
-    print_tables(&outcome.figures);
-    let mut failures = outcome.failures;
-    failures.extend(write(options, &outcome.figures).err());
-    conclude(bench, &failures)
+    let program = Program {
+        bench,
+        prepare: nothing,
+        head,
+        tables,
+    };
+    program.run()
 }
 
 /// Records and tasks apart: they are compared with another subject each.
-fn print_tables(figures: &[Figure]) {
+fn tables(figures: &[Figure]) -> String {
     let (tasks, records): (Vec<Figure>, Vec<Figure>) = figures
         .iter()
         .cloned()
         .partition(|figure| cases::is_of_tasks(figure.case));
-    for (figures, reference) in [(records, cases::REFERENCE), (tasks, cases::REFERENCE_OF_TASKS)] {
-        if !figures.is_empty() {
-            println!("\n{}", report::table_against(&figures, reference));
-        }
-    }
+    let both = [(records, cases::REFERENCE), (tasks, cases::REFERENCE_OF_TASKS)].into_iter();
+    let shown = both.filter(|(figures, _)| !figures.is_empty());
+    let shown: Vec<_> = shown
+        .map(|(figures, reference)| report::table_against(&figures, reference))
+        .collect();
+    shown.join("\n")
 }
 
-fn header(options: &Options) -> String {
-    let quick = if options.is_quick {
-        "\nQUICK: a smoke run; the figures prove that it runs, nothing else"
-    } else {
-        ""
-    };
+fn head(_options: &Options) -> String {
     format!(
-        "{}\n{} rounds, subjects interleaved, after an unrecorded one; records and bodies of tasks of {} bytes below the target folder\n\
-         triarch: tokio with {} workers; others: a thread for a writer, {} for several{quick}",
-        machine::describe(),
-        options.rounds,
+        "an unrecorded round before them; records and bodies of tasks of {} bytes below the target folder\n\
+         triarch: tokio with {} workers; others: a thread for a writer, {} for several; of servers a thread and a connection for each\n{}",
         cases::RECORD.len(),
         runtime::WORKERS,
         cases::THREADS,
+        server::servers(),
     )
-}
-
-fn refuse(wrong: &str) -> ExitCode {
-    eprintln!("storage: {wrong}");
-    ExitCode::from(2)
-}
-
-fn print(text: &str) -> ExitCode {
-    println!("{text}");
-    ExitCode::SUCCESS
 }

@@ -37,10 +37,12 @@ impl Connection {
             .wait_at_most(operation.answered_within())
             .map_err(OperationError::from)?;
         client.ask(O::NAME, operation).map_err(OperationError::from)?;
+        let mut parts = Vec::new();
         loop {
             match client.answer().map_err(OperationError::from)? {
                 Answer::Progress(progress) => told(progress)?,
-                Answer::Output(output) => return Ok(output),
+                Answer::Part(part) => parts.push(part),
+                Answer::Output(rest) => return Ok(O::joined(parts, rest)),
                 Answer::Error(error) => return Err(error.into()),
             }
         }

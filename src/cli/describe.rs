@@ -129,6 +129,8 @@ impl Described {
         let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
         let services = Arc::new(RoomServices::default());
         let programs = programs.seen_from(self.source.folder()).served_by(services.clone());
+        let counted = programs.clone();
+        exposition.before_each_page(move || counted.take_census());
         let ground = Ground::new(Making {
             kinds: self::kinds(&office, programs.clone(), self.own),
             programs,

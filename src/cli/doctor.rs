@@ -13,8 +13,9 @@ use serde::Serialize;
 use super::ask::Connection;
 use super::describe::Described;
 use super::screen::{Screen, Tint};
-use super::show::Show;
+use super::show::{Show, bytes};
 use crate::operations::{Code, Status, Trouble};
+use crate::rooms;
 
 /// How one look turned out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -110,6 +111,7 @@ pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
             if let Ok(folder) = described.state_dir() {
                 let is_held = triarch_gateway::is_held(&folder);
                 findings.push(state_folder(&folder));
+                findings.push(disk(&folder));
                 findings.push(running(&folder, is_held));
                 findings.push(address(loaded.config.gateway.listen, is_held));
             }
@@ -158,6 +160,10 @@ fn state_folder(folder: &Path) -> Finding {
         let found = format!("{shown} is open to others: mode {mode:o}");
         return Finding::not_well(SUBJECT, Verdict::Bad, found, "chmod 700 it");
     }
+    if let Some(path) = rooms::FOLDERS.iter().find_map(|name| rooms::in_its_place(folder, name)) {
+        let found = format!("{} is a file where a folder of the runtime is to be", path.display());
+        return Finding::not_well(SUBJECT, Verdict::Bad, found, "move it away");
+    }
     let probe = folder.join(".doctor");
     let written = OpenOptions::new()
         .write(true)
@@ -173,6 +179,48 @@ fn state_folder(folder: &Path) -> Finding {
 }
 
 const ELSEWHERE: &str = "make it writable, or set runtime.state_dir to another";
+
+/// With less room a journal soon takes nothing; with less than the second it has none for a snapshot beside it.
+const BYTES_LEAST: u64 = 16 << 20;
+const BYTES_ENOUGH: u64 = 1 << 30;
+/// Each journal, log and snapshot is a file.
+const FILES_LEAST: u64 = 32;
+const FILES_SPARE: u64 = 1_000;
+
+fn disk(folder: &Path) -> Finding {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let there = absolute.ancestors().find(|path| path.exists()).unwrap_or(&absolute);
+    match rustix::fs::statvfs(there) {
+        // Some kinds of file systems make as many files as there is room for, and count none.
+        Ok(disk) => room_left(
+            disk.f_bavail.saturating_mul(disk.f_frsize),
+            (disk.f_files > 0).then_some(disk.f_favail),
+        ),
+        Err(error) => {
+            let found = format!("how much room there is cannot be told: {error}");
+            Finding::not_well(DISK, Verdict::Poor, found, "see `df` for the state folder")
+        }
+    }
+}
+
+const DISK: &str = "disk";
+
+fn room_left(left: u64, files: Option<u64>) -> Finding {
+    let more = files.map_or_else(String::new, |files| format!(" and {files} more files"));
+    let found = format!("{}{more} are free", bytes(left));
+    let files = files.unwrap_or(u64::MAX);
+    let verdict = match () {
+        () if left < BYTES_LEAST || files < FILES_LEAST => Verdict::Bad,
+        () if left < BYTES_ENOUGH || files < FILES_SPARE => Verdict::Poor,
+        () => return Finding::well(DISK, found),
+    };
+    Finding::not_well(
+        DISK,
+        verdict,
+        found,
+        "free space, or set runtime.state_dir to a larger disk",
+    )
+}
 
 /// Whether a folder can be made where there is none, as far as that can be told without making it.
 fn may_be_made(folder: &Path) -> io::Result<()> {
@@ -280,6 +328,40 @@ mod tests {
             let finding = state_folder(&bad);
             assert_eq!(finding.verdict, Verdict::Bad, "{finding:?}");
         }
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_rooms_folder_is_bad_and_named() {
+        for name in rooms::FOLDERS {
+            let scratch = tempfile::tempdir().unwrap();
+            fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).unwrap();
+            let path = scratch.path().join(name);
+            fs::create_dir(&path).unwrap();
+            assert_eq!(state_folder(scratch.path()).verdict, Verdict::Well);
+            fs::remove_dir(&path).unwrap();
+            fs::write(&path, "").unwrap();
+            let finding = state_folder(scratch.path());
+            assert_eq!((finding.verdict, &*finding.remedy), (Verdict::Bad, "move it away"));
+            assert!(finding.found.starts_with(&path.display().to_string()), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn little_room_is_poor_and_hardly_any_is_bad_in_bytes_as_in_files() {
+        let verdict = |left, files| room_left(left, files).verdict;
+        assert_eq!(verdict(BYTES_ENOUGH, Some(FILES_SPARE)), Verdict::Well);
+        assert_eq!(verdict(BYTES_ENOUGH, None), Verdict::Well);
+        assert_eq!(verdict(BYTES_ENOUGH - 1, None), Verdict::Poor);
+        assert_eq!(verdict(BYTES_LEAST - 1, None), Verdict::Bad);
+        assert_eq!(verdict(u64::MAX, Some(FILES_SPARE - 1)), Verdict::Poor);
+        assert_eq!(verdict(u64::MAX, Some(FILES_LEAST - 1)), Verdict::Bad);
+        assert_eq!(room_left(5 << 20, Some(7)).found, "5.0 MiB and 7 more files are free");
+        let scratch = tempfile::tempdir().unwrap();
+        let [there, not_yet] = [scratch.path().to_owned(), scratch.path().join("deep/er")].map(|path| disk(&path));
+        assert!(
+            there.found.contains("are free") && not_yet.found.contains("are free"),
+            "{not_yet:?}"
+        );
     }
 
     #[test]

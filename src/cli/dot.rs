@@ -11,7 +11,10 @@ pub(super) fn dot(nodes: &[NodeSeen]) -> String {
         let _infallible = writeln!(
             text,
             "  {:?} [label=\"{}\\n{}, life {}\"];",
-            node.path, node.path, &*node.state, node.incarnation
+            node.path,
+            node.path,
+            node.standing(),
+            node.incarnation
         );
         if let Some(parent) = parent(&node.path) {
             let _infallible = writeln!(text, "  {parent:?} -> {:?};", node.path);

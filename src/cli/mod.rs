@@ -6,6 +6,7 @@ mod demo;
 mod describe;
 mod doctor;
 mod dot;
+mod health;
 mod line;
 mod memory;
 mod output;

@@ -8,8 +8,9 @@ use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
 use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
 use crate::operations::{
-    AgentSeen, CancelledSeen, DeadSeen, NodeSeen, PublishedSeen, Reloaded, ReplayedSeen, Sent, StatsShown, StatusShown,
-    Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen, TopicSeen, TopicShown, Waited, WhyShown,
+    AgentSeen, CancelledSeen, DeadSeen, ForgottenSeen, NodeSeen, PublishedSeen, Reloaded, ReplayedSeen, Sent,
+    StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen, TopicSeen, TopicShown, Waited,
+    WhyShown,
 };
 
 fn read<T: DeserializeOwned>(value: Value) -> T {
@@ -61,7 +62,7 @@ pub(super) fn status() -> StatusShown {
     read(json!({
         "version": "0.1.0", "pid": 4200, "up_for_ms": 93_784_000_u64, "state_dir": "~/.local/state/triarch",
         "listen": "http://127.0.0.1:7117/metrics", "described_in": "triarch.toml", "teams": 2,
-        "agents": { "backoff": 1, "busy": 1, "idle": 9 }, "restarts": 7, "dead_letters": 4, "posts_handled": 18_360,
+        "agents": { "backoff": 1, "busy": 1, "idle": 9 }, "restarts": 7, "dead_letters": 4, "bus_dead_letters": 1, "posts_handled": 18_360,
         "troubles": ["reviewers/reader-of-long-proposals-2 is in state backoff"], "by_hand": ["1 paused", "team tools stopped"],
     }))
 }
@@ -88,11 +89,18 @@ fn change(at: &str, ago_ms: u64, to: &str, incarnation: u64, reason: Option<&str
     json!({ "at": at, "ago_ms": ago_ms, "to": to, "incarnation": incarnation, "is_of_earlier_runtime": false, "reason": reason })
 }
 
+fn health() -> Value {
+    json!({
+        "state": "degraded", "reason": "slow: answers in 840 ms, usually 120 ms", "last_sign_ms": 340, "answers": 1836,
+        "answers_in_ms": 840, "usually_in_ms": 120, "failures": 0.02, "recovered_in_ms": 256,
+    })
+}
+
 pub(super) fn agent() -> AgentSeen {
     let mut agent = serde_json::to_value(&nodes()[2]).unwrap();
     let more = json!({
         "described_as": "program", "capabilities": ["review", "summarise"], "role": "reads proposals",
-        "last_exit": "failed: the program ended with code 3", "shown": "reading page 7", "ends": [],
+        "last_exit": "failed: the program ended with code 3", "shown": "reading page 7", "ends": [], "health": health(),
         "history": [change("2026-11-21T09:46:55.500000Z", 61_000, "busy", 3, None)],
     });
     agent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -102,7 +110,7 @@ pub(super) fn agent() -> AgentSeen {
 pub(super) fn why() -> WhyShown {
     read(json!({
         "path": "reviewers/reader-of-long-proposals-1", "state": "busy", "for_ms": 61_000, "incarnation": 3, "restarts": 2,
-        "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)),
+        "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)), "health": health(),
         "policy": ["restart: permanent", "shutdown: within 5s", "when it fails too often: quarantine"], "shown": "reading page 7",
         "tasks": [{ "task": 7, "standing": "begun" }],
         "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "command": "python3" }],
@@ -161,15 +169,22 @@ pub(super) fn topic() -> TopicShown {
                 "delivered": 42, "dropped": 0, "dead": 0, "waiting": 0, "bound": 1_024, "behind": null, "breaker": "closed",
             },
         ],
-        "cursors": [{ "subscriber": "plant/guard", "name": "alarms", "floor": 37, "lag": 5 }],
+        "cursors": [
+            { "subscriber": "plant/guard", "name": "alarms", "floor": 37, "lag": 5, "is_attended": true },
+            { "subscriber": "operator", "name": "audit", "floor": 0, "lag": 42, "is_attended": false },
+        ],
     }))
 }
 
 pub(super) fn dead_letters() -> Vec<DeadSeen> {
     read(json!([{
-        "letter": 1, "topic": "plant.pump", "at": "2026-11-21T09:47:58.103000Z", "subscriber": "plant/guard", "cause": "failed",
-        "why": "no ink", "failures": 5, "from": "plant/pump", "kind": "reading", "body": { "celsius": 35 },
+        "letter": 1, "topic": "plant.pump", "at": "2026-11-21T09:47:58.103000Z", "subscriber": "plant/guard", "name": "alarms",
+        "cause": "failed", "why": "no ink", "failures": 5, "from": "plant/pump", "kind": "reading", "body": { "celsius": 35 },
     }]))
+}
+
+pub(super) fn forgotten() -> ForgottenSeen {
+    read(json!({ "subscriber": "operator", "name": "audit", "lag": 42 }))
 }
 
 pub(super) fn replayed() -> ReplayedSeen {

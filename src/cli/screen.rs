@@ -84,6 +84,14 @@ impl Screen {
     }
 
     #[cfg(test)]
+    pub(super) fn terminal() -> Self {
+        Self {
+            is_terminal: true,
+            ..Self::plain(None)
+        }
+    }
+
+    #[cfg(test)]
     pub(super) fn coloured(width: Option<usize>) -> Self {
         Self {
             has_colours: true,

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 
+use super::health;
 use super::screen::{Screen, Tint, harmless};
 use super::table::{Cell, Columns, table};
 use super::tasks;
@@ -45,7 +46,7 @@ fn row(node: &NodeSeen) -> [Cell<'_>; 7] {
     [
         Cell::path(&node.path),
         (&*node.kind).into(),
-        state(&node.state),
+        Cell::tinted(node.standing(), Tint::of_state(node.tinted_as())),
         Cell::number(Some(node.incarnation)),
         Cell::number(Some(node.restarts)),
         Cell::number(mailbox.map(share)),
@@ -56,10 +57,6 @@ fn row(node: &NodeSeen) -> [Cell<'_>; 7] {
 fn share(mailbox: &MailboxSeen) -> impl fmt::Display {
     let MailboxSeen { depth, capacity, .. } = *mailbox;
     fmt::from_fn(move |f| write!(f, "{depth}/{capacity}"))
-}
-
-fn state(state: &str) -> Cell<'_> {
-    Cell::tinted(state, Tint::of_state(state))
 }
 
 /// So many of them.
@@ -110,7 +107,13 @@ impl Show for StatusShown {
                 ("agents", by_state(&self.agents)),
                 ("restarts", self.restarts.to_string()),
                 ("posts handled", self.posts_handled.to_string()),
-                ("dead letters", self.dead_letters.to_string()),
+                (
+                    "dead letters",
+                    format!(
+                        "{} of mailboxes since the start, {} of the bus kept (`triarch bus dead`)",
+                        self.dead_letters, self.bus_dead_letters
+                    ),
+                ),
                 ("by hand", self.by_hand.join(", ")),
             ],
         );
@@ -213,6 +216,7 @@ fn value(value: Option<&Value>) -> String {
 impl Show for AgentSeen {
     fn show(&self, screen: &Screen) -> String {
         let node = &self.node;
+        let [health, last_sign, answers, recovered] = health::facts(screen, self.health.as_ref());
         facts(
             screen,
             &[
@@ -223,11 +227,15 @@ impl Show for AgentSeen {
                 ),
                 ("role", self.role.clone()),
                 ("can do", self.capabilities.join(", ")),
-                ("state", screen.tint(Tint::of_state(&node.state), &node.state)),
+                ("state", screen.tint(Tint::of_state(node.tinted_as()), &node.standing())),
                 (
                     "life",
                     format!("{}, after {}", node.incarnation, counted(node.restarts, "restart")),
                 ),
+                health,
+                last_sign,
+                answers,
+                recovered,
                 ("pid", node.pid.map_or_else(String::new, |pid| pid.to_string())),
                 ("last end", self.last_exit.clone().unwrap_or_default()),
                 ("mailbox", mailbox(node.mailbox.as_ref())),
@@ -243,6 +251,7 @@ impl Show for WhyShown {
         let since = self
             .for_ms
             .map_or_else(String::new, |time| format!(" for {}", span(time)));
+        let [health, last_sign, answers, recovered] = health::facts(screen, self.health.as_ref());
         let mut text = facts(
             screen,
             &[
@@ -252,6 +261,10 @@ impl Show for WhyShown {
                     "life",
                     format!("{}, after {}", self.incarnation, counted(self.restarts, "restart")),
                 ),
+                health,
+                last_sign,
+                answers,
+                recovered,
                 ("last end", self.last_exit.clone().unwrap_or_default()),
                 ("mailbox", mailbox(self.mailbox.as_ref())),
                 ("posts", handled(self.mailbox.as_ref())),
@@ -334,7 +347,7 @@ fn process_state(letter: &str) -> &str {
 }
 
 /// So many bytes, for people.
-fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let mut tenths = u128::from(count) * 10;
     let mut unit = "B";

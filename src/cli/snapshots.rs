@@ -57,6 +57,7 @@ fn answers() -> Vec<(&'static str, Box<dyn Show>)> {
         ("bus show", Box::new(samples::topic())),
         ("bus dead", Box::new(samples::dead_letters())),
         ("bus replay", Box::new(samples::replayed())),
+        ("bus forget", Box::new(samples::forgotten())),
         ("bus cancel", Box::new(samples::called_off())),
         ("memory get", Box::new(samples::entries().remove(0))),
         ("memory put", Box::new(samples::stored())),

@@ -117,22 +117,24 @@ pub(super) struct Columns<const COUNT: usize> {
 }
 
 /// Writes rows under their heads. Where they are wider than the screen, the widest column is cut, and what is spare is left out.
+///
+/// Rows are made twice, to be measured and to be written: of ten thousand, to keep them takes longer.
 pub(super) fn table<'a, const COUNT: usize>(
     screen: &Screen,
     columns: Columns<COUNT>,
-    rows: impl Iterator<Item = [Cell<'a>; COUNT]>,
+    rows: impl Iterator<Item = [Cell<'a>; COUNT]> + Clone,
 ) -> String {
     let head = columns.heads.map(|word| Cell::tinted(word, Tint::Faint));
-    let lines: Vec<_> = std::iter::once(head).chain(rows).collect();
-    let mut fitting = Fitting::of(&lines);
+    let lines = std::iter::once(head).chain(rows);
+    let mut fitting = Fitting::of(lines.clone());
     let mut spare = columns.spare.iter();
     while !fitting.fits(screen.width()) {
         let Some(name) = spare.next() else { break };
         fitting.leave_out(columns.heads.iter().position(|head| head == name));
     }
     let mut text = String::new();
-    for line in &lines {
-        write(&mut text, screen, line, &fitting);
+    for line in lines {
+        write(&mut text, screen, &line, &fitting);
     }
     text
 }
@@ -146,7 +148,7 @@ struct Fitting<const COUNT: usize> {
 }
 
 impl<const COUNT: usize> Fitting<COUNT> {
-    fn of(lines: &[[Cell<'_>; COUNT]]) -> Self {
+    fn of<'a>(lines: impl Iterator<Item = [Cell<'a>; COUNT]>) -> Self {
         let (mut widest, mut has_numbers) = ([0; COUNT], [false; COUNT]);
         for line in lines {
             for ((cell, widest), has_numbers) in line.iter().zip(&mut widest).zip(&mut has_numbers) {
@@ -256,7 +258,7 @@ fn cut(text: &str, width: usize, is_path: bool) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn rows() -> impl Iterator<Item = [Cell<'static>; 3]> {
+    fn rows() -> impl Iterator<Item = [Cell<'static>; 3]> + Clone {
         let rows = [
             [Cell::path("reviewers/echo-1"), Cell::number(Some(7)), "idle".into()],
             [Cell::path("a"), Cell::number(None::<u64>), "backoff".into()],

@@ -109,6 +109,23 @@ pub(super) fn programs_and_logs() -> Vec<Alert> {
             description: "They were killed and were still there afterwards; nobody watches them any more.",
         },
         Alert {
+            name: "TriarchProgramsCritical",
+            expr: "sum by (job, instance) (triarch_program_agents{health=~\"critical|failed\"}) > 0".to_owned(),
+            wait: "3m",
+            severity: Severity::Ticket,
+            summary: "Programs on {{ $labels.instance }} give no sign of life.",
+            description: "{{ $value | humanize }} of those that declare a heartbeat are critical, and some have been for three minutes.",
+        },
+        Alert {
+            name: "TriarchProgramsHang",
+            expr: "sum by (job, instance) (increase(triarch_program_exits_total{reason=\"silent\"}[15m])) > 2"
+                .to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Programs on {{ $labels.instance }} hang over and over.",
+            description: "{{ $value | humanize }} times within fifteen minutes one was killed and started again since it gave no sign of life.",
+        },
+        Alert {
             name: "TriarchProgramLogLinesLost",
             expr: "sum by (job, instance, reason) (increase(triarch_program_log_lines_dropped_total[15m])) > 0"
                 .to_owned(),
@@ -132,6 +149,48 @@ pub(super) fn programs_and_logs() -> Vec<Alert> {
             severity: Severity::Ticket,
             summary: "Events of agents are lost on {{ $labels.instance }}.",
             description: "The disk refused them, so the next runtime will not know all that happened in this one.",
+        },
+    ]
+}
+
+/// Subscribers that fall behind, or fail.
+pub(super) fn bus() -> Vec<Alert> {
+    vec![
+        Alert {
+            name: "TriarchBusLagging",
+            expr: "min by (job, instance, topic) (min_over_time(triarch_bus_lag_messages[10m])) > 500".to_owned(),
+            wait: "5m",
+            severity: Severity::Ticket,
+            summary: "A subscriber to {{ $labels.topic }} on {{ $labels.instance }} falls behind.",
+            description: "{{ $value | humanize }} envelopes or more have waited for it all the last ten minutes.",
+        },
+        // What has no subscriber, came twice or was for one that ended is meant to be dropped.
+        Alert {
+            name: "TriarchBusDropping",
+            expr: "sum by (job, instance, topic, reason) \
+                   (increase(triarch_bus_dropped_total{reason=~\"lagged|full|expired\"}[10m])) > 10"
+                .to_owned(),
+            wait: "5m",
+            severity: Severity::Ticket,
+            summary: "Subscribers to {{ $labels.topic }} on {{ $labels.instance }} lose envelopes: {{ $labels.reason }}.",
+            description: "{{ $value | humanize }} within ten minutes, and they are kept nowhere.",
+        },
+        Alert {
+            name: "TriarchBusDeadLetters",
+            expr: "sum by (job, instance, cause) (increase(triarch_bus_dead_letters_total[1h])) > 10".to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Dead letters of the bus keep coming on {{ $labels.instance }}: {{ $labels.cause }}.",
+            description: "{{ $value | humanize }} envelopes within the hour could not be delivered.",
+        },
+        // On average, since one that is tried again and fails at once is closed now and then.
+        Alert {
+            name: "TriarchBusBreakerOpen",
+            expr: "max by (job, instance) (avg_over_time(triarch_bus_breakers_open[10m])) > 0.5".to_owned(),
+            wait: "5m",
+            severity: Severity::Ticket,
+            summary: "A subscriber on {{ $labels.instance }} fails again and again, and is left alone.",
+            description: "What is for it waits meanwhile, as far as its bound has room.",
         },
     ]
 }

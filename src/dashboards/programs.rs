@@ -11,7 +11,7 @@ pub(super) fn board() -> Board {
         title: "Triarch / Programs",
         description: "The processes that agents run, what they say, and what is left of them.",
         annotations: annotations(),
-        rows: vec![now(), lives(), lines(), logs()],
+        rows: vec![now(), signs(), lives(), lines(), logs()],
     }
 }
 
@@ -54,6 +54,38 @@ fn now() -> Row {
                 NONE,
             )
             .sized(6, 4),
+        ],
+    )
+}
+
+fn signs() -> Row {
+    open(
+        "Signs of life",
+        vec![
+            Panel::stack(
+                "Programs by health",
+                "Agents with a program, by how it is: by its signs of life where it declares a heartbeat, and by whether it is slow.",
+                Unit::Count,
+                query("sum by (health) (triarch_program_agents{@})", "{{health}}"),
+            ),
+            Panel::lines(
+                "Longest silence",
+                "Of the programs that declare a heartbeat, how long ago the one last said something that has said nothing for longest.",
+                Unit::Seconds,
+                vec![query(
+                    "max by (instance) (triarch_program_heartbeat_age_seconds_max{@})",
+                    "{{instance}}",
+                )],
+            ),
+            Panel::lines(
+                "Time to recover",
+                "On average, from the fall of a program until it had handled a post again, less the time in which nobody asked it anything.",
+                Unit::Seconds,
+                vec![query(
+                    "sum(rate(triarch_program_recovery_seconds_total{@}[@])) / sum(rate(triarch_program_recoveries_total{@}[@]))",
+                    "on average",
+                )],
+            ),
         ],
     )
 }

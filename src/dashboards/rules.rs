@@ -104,6 +104,10 @@ pub(super) fn groups() -> Vec<Group<Alert>> {
             rules: alerts::programs_and_logs(),
         },
         Group {
+            name: "triarch-bus",
+            rules: alerts::bus(),
+        },
+        Group {
             name: "triarch-tasks",
             rules: alerts::tasks(),
         },

@@ -10,6 +10,7 @@ use triarch_supervision::supervisor::{ChildState, Started};
 use triarch_supervision::tree::{Level, NodeView, Phase};
 use triarch_teams::{AgentConfig, Rules, member};
 
+use super::health::HealthSeen;
 use super::meant::find_agent;
 use super::nodes::Nodes;
 use super::past::Past;
@@ -79,8 +80,11 @@ impl Operation for List {
         };
         let nodes = fleet.observer().snapshot();
         let agents = nodes.iter().filter(is_wanted);
-        let seen = agents.map(|node| NodeSeen::of(node, fleet)).collect();
-        Ok(Nodes::new(seen, self.rows))
+        Nodes::answered(fleet, agents.map(|node| NodeSeen::of(node, fleet)), self.rows).await
+    }
+
+    fn joined(parts: Vec<Nodes>, rest: Nodes) -> Nodes {
+        Nodes::joined(parts, rest)
     }
 }
 
@@ -289,6 +293,7 @@ async fn show(fleet: &Fleet, place: &Place) -> Result<AgentSeen, Trouble> {
             .map_or_else(Vec::new, |agent| agent.rules.capabilities.clone()),
         role: described.map_or_else(String::new, |agent| agent.rules.role.clone()),
         last_exit: node.last_exit.as_ref().map(ToString::to_string),
+        health: HealthSeen::of(fleet, place),
         shown,
         past: Past::default(),
         node: NodeSeen::of(&node, fleet),

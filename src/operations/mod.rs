@@ -8,6 +8,7 @@
 
 mod agents;
 mod bus;
+mod health;
 mod logs;
 mod meant;
 pub(crate) mod memory;
@@ -35,9 +36,10 @@ use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use bus::{
-    BusCancel, BusDead, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen,
-    Place, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
+    BusCancel, BusDead, BusForget, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen,
+    DeadSeen, ForgottenSeen, Place, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
 };
+pub(crate) use health::HealthSeen;
 pub(crate) use logs::LogsRead;
 use memory::{
     MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
@@ -71,6 +73,12 @@ pub(crate) trait Operation: Serialize + DeserializeOwned + Send + 'static {
     /// How long whoever asks waits for a sign of the runtime; `None` where what it takes may be long.
     fn answered_within(&self) -> Option<Duration> {
         Some(QUICK)
+    }
+
+    /// What it answered in parts and with the rest, put together.
+    fn joined(parts: Vec<Self::Output>, rest: Self::Output) -> Self::Output {
+        debug_assert!(parts.is_empty(), "{} does not answer in parts", Self::NAME);
+        rest
     }
 
     /// Does it.
@@ -135,6 +143,7 @@ operations![
     BusShow,
     BusDead,
     BusReplay,
+    BusForget,
     BusCancel,
     MemoryGet,
     MemoryPut,

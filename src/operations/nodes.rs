@@ -6,6 +6,11 @@ use serde::Deserialize;
 use serde::ser::{Serialize, Serializer};
 
 use super::seen::{MailboxSeen, NodeSeen};
+use super::trouble::Trouble;
+use crate::fleet::Fleet;
+
+/// So many rows are handed over at once: about as much as a socket takes without a reader.
+const PART: usize = 1024;
 
 /// Nodes as an operation answers them: each as an object, or as a row of its values for one who knows what they are.
 ///
@@ -21,6 +26,29 @@ pub(crate) struct Nodes {
 impl Nodes {
     pub(crate) fn new(seen: Vec<NodeSeen>, as_rows: bool) -> Self {
         Self { seen, as_rows }
+    }
+
+    /// As an answer. Rows of many are handed over as they are made, so that whoever asks reads some while others are still written.
+    pub(crate) async fn answered(
+        fleet: &Fleet,
+        seen: impl Iterator<Item = NodeSeen>,
+        as_rows: bool,
+    ) -> Result<Self, Trouble> {
+        let mut part = Self::new(Vec::new(), as_rows);
+        for node in seen {
+            if as_rows && part.len() == PART && fleet.tell_part(&part).await? {
+                part.seen.clear();
+            }
+            part.seen.push(node);
+        }
+        Ok(part)
+    }
+
+    /// All parts as one.
+    pub(crate) fn joined(parts: Vec<Self>, rest: Self) -> Self {
+        let as_rows = rest.as_rows;
+        let parts = parts.into_iter().chain([rest]);
+        Self::new(parts.flat_map(Self::into_seen).collect(), as_rows)
     }
 
     pub(crate) fn into_seen(self) -> Vec<NodeSeen> {
@@ -67,6 +95,7 @@ impl Serialize for Row<'_> {
             pid,
             mailbox,
             children_count,
+            tasks,
         } = self.0;
         let mailbox = mailbox.as_ref().map(values);
         (
@@ -79,6 +108,7 @@ impl Serialize for Row<'_> {
             pid,
             mailbox,
             children_count,
+            tasks,
         )
             .serialize(serializer)
     }
@@ -131,6 +161,7 @@ mod tests {
                 dropped: 14,
             }),
             children_count: 15,
+            tasks: 16,
         };
         let root = NodeSeen {
             path: "root".to_owned(),
@@ -139,6 +170,14 @@ mod tests {
             ..agent.clone()
         };
         vec![root, agent]
+    }
+
+    #[test]
+    fn parts_are_put_together_in_their_order_with_the_rest_behind_them() {
+        let [root, agent] = <[NodeSeen; 2]>::try_from(nodes()).unwrap();
+        let part = |node: &NodeSeen| Nodes::from(vec![node.clone()]);
+        let joined = Nodes::joined(vec![part(&root), part(&agent)], part(&root));
+        assert_eq!(*joined, [root.clone(), agent, root]);
     }
 
     #[test]

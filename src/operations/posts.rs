@@ -48,9 +48,25 @@ pub(crate) struct Content {
     #[serde(default)]
     pub(crate) body: Body,
     /// What it asks for, in a word of the agent's choice.
-    #[arg(long, default_value = "message")]
+    #[arg(long, default_value = "message", value_parser = kind_of_post)]
     #[serde(default = "kind")]
     pub(crate) kind: String,
+}
+
+/// So long may the kind of a post be.
+const KIND_MAX: usize = 128;
+
+fn kind_of_post(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("a kind is a word, and not empty".to_owned());
+    }
+    if let Some(strange) = text.chars().find(|one| one.is_control()) {
+        return Err(format!("a kind has no control character, as {strange:?} is one"));
+    }
+    if text.len() > KIND_MAX {
+        return Err(format!("a kind has {KIND_MAX} bytes at most, not {}", text.len()));
+    }
+    Ok(text.to_owned())
 }
 
 pub(super) fn kind() -> String {
@@ -218,6 +234,7 @@ impl Operation for Broadcast {
 }
 
 async fn send(fleet: &Fleet, agent: &str, content: Content, wait: Wait, within: Duration) -> Result<Sent, Trouble> {
+    kind_of_post(&content.kind).map_err(|why| Trouble::new(Code::Usage, why, "name another"))?;
     let place = find_agent(fleet, agent)?;
     let address: Address<Post> = fleet
         .observer()
@@ -279,6 +296,24 @@ async fn proof(sent: &mut Sent, stages: &Stages, wait: Wait) -> Result<(), Strin
         };
         if sent.proof == wanted || sent.proof == Proof::Done {
             return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_a_word_that_a_screen_can_show() {
+        assert_eq!(kind_of_post("build it").unwrap(), "build it");
+        let long = "x".repeat(129);
+        for (text, told) in [
+            ("", "a kind is a word, and not empty"),
+            ("a\u{1b}[2J", "a kind has no control character, as '\\u{1b}' is one"),
+            (&*long, "a kind has 128 bytes at most, not 129"),
+        ] {
+            assert_eq!(kind_of_post(text).unwrap_err(), told);
         }
     }
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use triarch_journal::metrics::OPEN;
+use triarch_supervision::metrics::Gauge;
 use triarch_supervision::name::team_of;
 use triarch_supervision::reason::ExitReason;
 use triarch_supervision::tree::{Level, NodeView, Phase};
 
+use super::health::critical;
 use super::nodes::Nodes;
-use super::seen::{NodeSeen, ago};
+use super::seen::{NodeSeen, SHOWN_WITHIN, ago};
 use super::{Code, Operation, Trouble};
 use crate::config::Source;
 use crate::fleet::Fleet;
@@ -34,7 +37,11 @@ pub(crate) struct StatusShown {
     /// Agents of teams, by state.
     pub(crate) agents: BTreeMap<String, usize>,
     pub(crate) restarts: u64,
+    /// Messages and posts that reached no handler, since the runtime began.
     pub(crate) dead_letters: u64,
+    /// Dead letters of the bus that are kept, as `bus dead` lists them.
+    #[serde(default)]
+    pub(crate) bus_dead_letters: usize,
     pub(crate) posts_handled: u64,
     /// What is not as it should be, in words.
     pub(crate) troubles: Vec<String>,
@@ -64,6 +71,11 @@ impl Operation for Status {
                 posts_handled += node.mailbox.as_ref().map_or(0, |mailbox| mailbox.handled);
             }
         }
+        troubles.extend(critical(fleet));
+        troubles.extend(unwritten(fleet));
+        troubles.extend(held_back(fleet));
+        let mut by_hand = fleet.ground().deviations().stopped_and_paused();
+        by_hand.extend(is_draining(fleet).await.then(|| DRAINING.to_owned()));
         let ground = fleet.ground();
         Ok(StatusShown {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -76,11 +88,38 @@ impl Operation for Status {
             agents,
             restarts,
             dead_letters: fleet.observer().dead_letters().total(),
+            bus_dead_letters: fleet.bus().map_or(0, triarch_bus::Bus::dead_letters_kept),
             posts_handled,
             troubles,
-            by_hand: ground.deviations().stopped_and_paused(),
+            by_hand,
         })
     }
+}
+
+const DRAINING: &str = "no tasks taken";
+
+/// Whether the queue was asked to take no more; one that does not say so at once is not waited for.
+async fn is_draining(fleet: &Fleet) -> bool {
+    let Ok(tasks) = fleet.tasks() else { return false };
+    let overview = tokio::time::timeout(SHOWN_WITHIN, tasks.overview()).await;
+    overview.is_ok_and(|overview| overview.is_ok_and(|overview| overview.is_draining))
+}
+
+/// Namespaces in which nothing is written, in words.
+fn held_back(fleet: &Fleet) -> impl Iterator<Item = String> {
+    let held_back = fleet.memory().map(|memory| memory.store().held_back());
+    held_back.into_iter().flatten().map(|why| why.to_string())
+}
+
+/// Rooms whose journal takes nothing since its disk failed, in words.
+fn unwritten(fleet: &Fleet) -> Vec<String> {
+    let Ok(open) = fleet.observer().instruments().labelled::<Gauge, 1>(&OPEN) else {
+        return Vec::new();
+    };
+    let is_shut = |room: &&str| open.with([room]).get().is_some_and(|level| level < 1.0);
+    let shut = ["bus", "memory", "work"].into_iter().filter(is_shut);
+    shut.map(|room| format!("{room} writes nothing since its disk failed: see `triarch why {room}/scribe`"))
+        .collect()
 }
 
 /// Whether a person should look at a node. Agents of a team may be down because somebody wants it so; nobody wants that of
@@ -125,15 +164,17 @@ impl Operation for TreeShown {
                         .is_some_and(|supervisor| team_of(supervisor) == top)
             })
         };
-        let seen: Vec<_> = nodes
-            .iter()
-            .filter(|node| is_wanted(&node.path))
-            .map(|node| NodeSeen::of(node, fleet))
-            .collect();
-        match self.path {
-            Some(path) if seen.is_empty() => Err(Trouble::no_such_path(&path)),
-            _ => Ok(Nodes::new(seen, self.rows)),
+        let wanted = nodes.iter().filter(|node| is_wanted(&node.path));
+        let seen = wanted.map(|node| NodeSeen::of(node, fleet));
+        let last = Nodes::answered(fleet, seen, self.rows).await?;
+        match &self.path {
+            Some(path) if last.is_empty() => Err(Trouble::no_such_path(path)),
+            _ => Ok(last),
         }
+    }
+
+    fn joined(parts: Vec<Nodes>, rest: Nodes) -> Nodes {
+        Nodes::joined(parts, rest)
     }
 }
 

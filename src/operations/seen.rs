@@ -1,13 +1,15 @@
 //! Nodes of the tree as operations show them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::name::team_of;
-use triarch_supervision::tree::{Figures, NodeView};
+use triarch_supervision::tree::{Figures, Level, NodeView};
 
+use super::health::HealthSeen;
 use super::past::Past;
 use super::trouble::Trouble;
 use super::word::Word;
@@ -27,6 +29,9 @@ pub(crate) struct NodeSeen {
     pub(crate) pid: Option<u32>,
     pub(crate) mailbox: Option<MailboxSeen>,
     pub(crate) children_count: usize,
+    /// How many tasks it is at: a program shows `idle` meanwhile, since the runtime is free to hear it.
+    #[serde(default)]
+    pub(crate) tasks: usize,
 }
 
 /// A mailbox.
@@ -69,6 +74,29 @@ impl NodeSeen {
             pid: pid_of(node, fleet),
             mailbox: node.mailbox.as_ref().map(MailboxSeen::from),
             children_count: node.children_count,
+            tasks: if node.level == Level::Agent {
+                Place::of(&node.path).map_or(0, |place| fleet.at_work(&place.plain()))
+            } else {
+                0
+            },
+        }
+    }
+
+    /// Its state for people: of one that is idle and at work, that it is.
+    pub(crate) fn standing(&self) -> Cow<'_, str> {
+        match self.tasks {
+            1 if &*self.state == "idle" => "at 1 task".into(),
+            2.. if &*self.state == "idle" => format!("at {} tasks", self.tasks).into(),
+            _ => (&*self.state).into(),
+        }
+    }
+
+    /// The state whose colour it has.
+    pub(crate) fn tinted_as(&self) -> &str {
+        if self.tasks > 0 && &*self.state == "idle" {
+            "busy"
+        } else {
+            &self.state
         }
     }
 }
@@ -91,6 +119,9 @@ pub(crate) struct AgentSeen {
     pub(crate) role: String,
     /// Why its last incarnation ended.
     pub(crate) last_exit: Option<String>,
+    /// How its program is, where it has one and lives.
+    #[serde(default)]
+    pub(crate) health: Option<HealthSeen>,
     /// What it last showed of itself.
     pub(crate) shown: Option<serde_json::Value>,
     /// What it has been through, where that was asked for.
@@ -99,7 +130,7 @@ pub(crate) struct AgentSeen {
 }
 
 /// How long an agent has to show its state; one that is busy for longer is shown as it last was.
-const SHOWN_WITHIN: Duration = Duration::from_millis(100);
+pub(super) const SHOWN_WITHIN: Duration = Duration::from_millis(100);
 
 /// What the agent at `path` shows of itself.
 pub(crate) async fn shown_by(fleet: &Fleet, path: &str) -> Result<Option<serde_json::Value>, Trouble> {

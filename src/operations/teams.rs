@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use triarch_supervision::name::team_of;
 use triarch_supervision::supervisor::{AdminError, CallError};
 use triarch_supervision::tree::NodeView;
+use triarch_teams::REPLICAS_MAX;
 
 use super::runtime::is_trouble;
 use super::seen::NodeSeen;
@@ -177,8 +178,31 @@ pub(crate) struct TeamScale {
     pub(crate) team: String,
     /// The agent, as it is described: without the number of a replica.
     pub(crate) agent: String,
-    /// How many there shall be.
+    /// How many there shall be: 1 to 100000.
+    #[arg(value_parser = replicas)]
     pub(crate) replicas: NonZeroU32,
+}
+
+fn replicas(text: &str) -> Result<NonZeroU32, String> {
+    let number: u64 = text
+        .parse()
+        .map_err(|_| format!("there can be 1 to {REPLICAS_MAX} replicas"))?;
+    let number = u32::try_from(number).unwrap_or(u32::MAX);
+    let wanted = NonZeroU32::new(number).ok_or_else(|| {
+        let remedy = "`triarch team stop` stops a team, and `triarch agent stop` an agent";
+        format!("there is at least 1 replica; {remedy}")
+    })?;
+    within_limit(wanted).map(|()| wanted)
+}
+
+/// Refused before it waits for its turn, and holds up other changes.
+fn within_limit(wanted: NonZeroU32) -> Result<(), String> {
+    if wanted.get() > REPLICAS_MAX {
+        return Err(format!(
+            "{wanted} replicas are more than an agent can have, which is {REPLICAS_MAX}"
+        ));
+    }
+    Ok(())
 }
 
 impl Operation for TeamScale {
@@ -191,6 +215,7 @@ impl Operation for TeamScale {
 
     async fn perform(self, fleet: &Fleet) -> Result<TeamSeen, Trouble> {
         let Self { team, agent, replicas } = self.clone();
+        within_limit(replicas).map_err(|why| Trouble::new(Code::Usage, why, "ask for fewer"))?;
         let scale = async move |fleet: Fleet| {
             change(&fleet, |running| {
                 let present = running.team_mut(&team).ok_or_else(|| Trouble::no_such_team(&team))?;
@@ -217,4 +242,31 @@ fn scaled(team: &RunningTeam, agent: &str, replicas: NonZeroU32) -> Result<Runni
             "describe it with `replicas`, and reload",
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_replicas_than_an_agent_can_have_are_refused_with_the_limit() {
+        assert_eq!(replicas("100000").map(NonZeroU32::get), Ok(100_000));
+        for (text, told) in [
+            (
+                "100001",
+                "100001 replicas are more than an agent can have, which is 100000",
+            ),
+            (
+                "99999999999",
+                "4294967295 replicas are more than an agent can have, which is 100000",
+            ),
+            (
+                "0",
+                "there is at least 1 replica; `triarch team stop` stops a team, and `triarch agent stop` an agent",
+            ),
+            ("many", "there can be 1 to 100000 replicas"),
+        ] {
+            assert_eq!(replicas(text).unwrap_err(), told);
+        }
+    }
 }

@@ -154,27 +154,33 @@ fn remedy_of(refused: &AdminError) -> (Code, &'static str) {
 
 /// What is wrong, without what a program that uses the library would do about it.
 fn problem(error: &dyn Error) -> String {
-    let text = error.to_string();
-    text.split_once("; ")
-        .map_or(text.clone(), |(problem, _)| problem.to_owned())
+    parted(&error.to_string()).0.to_owned()
 }
 
-/// What is wrong with the causes that the text does not tell, before what to do about it.
+/// What is wrong with the causes that the text does not tell, before what to do about it: as it says itself, or else the last
+/// cause that says so.
 pub(crate) fn caused(error: &dyn Error) -> String {
     let text = error.to_string();
-    let (problem, remedy) = text
-        .split_once("; ")
-        .map_or((&*text, None), |(one, two)| (one, Some(two)));
-    let mut told = problem.to_owned();
+    let (problem, remedy) = parted(&text);
+    let (mut told, mut cause_says) = (problem.to_owned(), None);
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            told = format!("{told}: {cause_text}");
+        let (problem, remedy) = parted(&cause_text);
+        if !told.contains(problem) {
+            told = format!("{told}: {problem}");
         }
+        cause_says = remedy.map(str::to_owned).or(cause_says);
         source = cause.source();
     }
+    let remedy = remedy.map(str::to_owned).or(cause_says);
     remedy.map_or(told.clone(), |remedy| format!("{told}; {remedy}"))
+}
+
+/// What is wrong, and what to do.
+fn parted(text: &str) -> (&str, Option<&str>) {
+    text.split_once("; ")
+        .map_or((text, None), |(problem, remedy)| (problem, Some(remedy)))
 }
 
 impl Trouble {
@@ -206,5 +212,16 @@ mod tests {
         let expected = "HTTP cannot be served on 127.0.0.1:7117: it is taken; free the port or choose another under gateway.listen";
         assert_eq!(told, expected);
         assert_eq!(caused(&io::Error::other("plain")), "plain");
+    }
+
+    #[test]
+    fn what_only_a_cause_knows_to_do_is_told_last() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("it is not done")]
+        struct NotDone(#[source] triarch_gateway::Error);
+        let (listen, source) = ("127.0.0.1:7117".parse().unwrap(), io::Error::other("it is taken"));
+        let told = caused(&NotDone(triarch_gateway::Error::Listen { listen, source }));
+        let expected = "it is not done: HTTP cannot be served on 127.0.0.1:7117: it is taken; free the port or choose another under gateway.listen";
+        assert_eq!(told, expected);
     }
 }

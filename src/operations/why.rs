@@ -11,6 +11,7 @@ use triarch_supervision::supervisor::ChildStatus;
 use triarch_supervision::tree::{Phase, RestartBudget};
 use triarch_teams::Span;
 
+use super::health::HealthSeen;
 use super::meant::find_agent;
 use super::past::{Past, values};
 use super::seen::{MailboxSeen, ago, millis, shown_by, span};
@@ -35,6 +36,9 @@ pub(crate) struct WhyShown {
     pub(crate) restarts: u64,
     pub(crate) last_exit: Option<String>,
     pub(crate) mailbox: Option<MailboxSeen>,
+    /// How its program is, where it has one and lives.
+    #[serde(default)]
+    pub(crate) health: Option<HealthSeen>,
     /// What its supervisor does next, or would do at its next end.
     pub(crate) next: Option<String>,
     /// When it is started again, while it waits for that.
@@ -104,6 +108,7 @@ impl Operation for Why {
             restarts: node.restarts,
             last_exit: node.last_exit.as_ref().map(ToString::to_string),
             mailbox: node.mailbox.as_ref().map(MailboxSeen::from),
+            health: HealthSeen::of(fleet, &place),
             next: by_hand
                 .map(|by_hand| by_hand.words(&place.team))
                 .or_else(|| outlook.map(|outlook| outlook.words())),

@@ -9,13 +9,14 @@ use triarch_bus::{Class, Filter, Pattern, Pick, Subscribe, Terms, WhenFull};
 
 use super::Rooms;
 use super::courier::ANSWERED_WITHIN;
+use super::sheaf::Aim;
 use crate::operations::{BusPublish, Code, Place, Trouble, publish as publish_for};
 
 /// A subscription as a program asks for it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wish {
-    pub(super) pattern: String,
+pub(super) struct Wish {
+    pattern: String,
     filter: Option<String>,
     /// One of a group gets each event.
     group: Option<String>,
@@ -23,6 +24,14 @@ pub(crate) struct Wish {
     name: Option<String>,
     from: Option<Place>,
     #[serde(default = "until_it_is_done")]
+    class: Class,
+}
+
+/// How a subscription goes, whatever it is for.
+#[derive(Debug, PartialEq)]
+pub(super) struct Manner {
+    filter: Option<String>,
+    from: Option<Place>,
     pub(super) class: Class,
 }
 
@@ -32,13 +41,20 @@ fn until_it_is_done() -> Class {
 }
 
 impl Wish {
-    /// Whether there is room for only one of both.
-    pub(super) fn is_in_the_place_of(&self, other: &Self) -> bool {
-        let has_its_name = self.name.is_some() && self.name == other.name;
-        has_its_name || (&self.pattern, &self.group, &self.name) == (&other.pattern, &other.group, &other.name)
+    /// What it is for, of which there is one, and how it goes.
+    pub(super) fn parted(self) -> (Aim<String>, Manner) {
+        let Self {
+            pattern,
+            filter,
+            group,
+            name,
+            from,
+            class,
+        } = self;
+        (Aim { pattern, group, name }, Manner { filter, from, class })
     }
 
-    fn what(&self, agent: &Arc<str>) -> Result<Subscribe, Trouble> {
+    pub(super) fn what(&self, agent: &Arc<str>) -> Result<Subscribe, Trouble> {
         let terms = Terms {
             ack_within: ANSWERED_WITHIN,
             ..Terms::of(self.class)

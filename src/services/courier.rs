@@ -11,19 +11,19 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, watch};
-use triarch_bus::{Bus, Class, Delivery, Listener, Subscribe, SubscribeError, SubscriptionId};
+use tokio::sync::watch;
+use triarch_bus::{Class, Delivery, Listener};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
-use triarch_teams::{Errand, Post, PostId, PostOffice};
+use triarch_teams::{Errand, Post, PostId};
 
-use super::bus::Wish;
+use super::rounds::{Rounds, Vacant};
 use crate::operations::event;
 
 /// The kind of the posts by which programs hear of events.
@@ -37,113 +37,11 @@ const SWEPT_FROM: usize = 256;
 /// How long a program may take to answer an event.
 pub(super) const ANSWERED_WITHIN: Duration = Duration::from_mins(5);
 
-/// What programs have subscribed to. It outlives the courier's lives.
-#[derive(Clone)]
-pub(crate) struct Rounds(Arc<Shared>);
-
-struct Shared {
-    bus: Bus,
-    office: Arc<PostOffice>,
-    by_agent: Mutex<HashMap<Arc<str>, Vec<Round>>>,
-    /// Rung when there is a round that nobody makes yet.
-    new: Notify,
-}
-
-/// One subscription of a program.
-struct Round {
-    wish: Wish,
-    what: Subscribe,
-    id: SubscriptionId,
-    /// Until the courier takes it.
-    listener: Option<Listener>,
-    /// Dropped when it is over.
-    goes_on: watch::Sender<()>,
-}
-
-impl Rounds {
-    pub(crate) fn new(bus: Bus, office: Arc<PostOffice>) -> Self {
-        Self(Arc::new(Shared {
-            bus,
-            office,
-            by_agent: Mutex::default(),
-            new: Notify::new(),
-        }))
-    }
-
-    fn by_agent(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Round>>> {
-        self.0.by_agent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins a round, in the place of one for the same pattern and group. One that is the same goes on as it is.
-    pub(super) fn begin(&self, agent: &Arc<str>, wish: Wish, what: Subscribe) -> Result<(), SubscribeError> {
-        let mut by_agent = self.by_agent();
-        let rounds = by_agent.entry(Arc::clone(agent)).or_default();
-        if rounds.iter().any(|round| round.wish == wish) {
-            return Ok(());
-        }
-        let bus = &self.0.bus;
-        for before in rounds.extract_if(.., |round| round.wish.is_in_the_place_of(&wish)) {
-            bus.unsubscribe(before.id);
-        }
-        let listener = bus.listen(what.clone())?;
-        rounds.push(Round {
-            wish,
-            what,
-            id: listener.subscription(),
-            listener: Some(listener),
-            goes_on: watch::Sender::default(),
-        });
-        self.0.new.notify_one();
-        Ok(())
-    }
-
-    /// Ends the rounds of that pattern; returns how many there were.
-    pub(super) fn end(&self, agent: &Arc<str>, pattern: &str) -> usize {
-        let mut by_agent = self.by_agent();
-        let Some(rounds) = by_agent.get_mut(agent) else {
-            return 0;
-        };
-        let over = rounds.extract_if(.., |round| round.wish.pattern == pattern);
-        over.inspect(|round| {
-            self.0.bus.unsubscribe(round.id);
-        })
-        .count()
-    }
-
-    /// Ends all rounds to an agent, at once: its next life begins others.
-    pub(super) fn end_all(&self, agent: &Arc<str>) {
-        for round in self.by_agent().remove(agent).unwrap_or_default() {
-            self.0.bus.unsubscribe(round.id);
-        }
-    }
-
-    /// An earlier life of the courier ended with its rounds: they begin anew.
-    fn begin_anew(&self) {
-        for rounds in self.by_agent().values_mut() {
-            rounds.retain_mut(|round| {
-                if round.listener.is_none() {
-                    // Where there is no room for it any more it is over.
-                    round.listener = self.0.bus.listen(round.what.clone()).ok();
-                }
-                round.id = round.listener.as_ref().map_or(round.id, Listener::subscription);
-                round.listener.is_some()
-            });
-        }
-        self.0.new.notify_one();
-    }
-}
-
 /// Makes the rounds.
 pub(crate) struct Courier {
     rounds: Rounds,
     walking: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
-
-/// It has nothing to say to anybody.
-#[derive(Debug)]
-pub(crate) enum Nothing {}
-
-impl Message for Nothing {}
 
 impl Courier {
     /// The agent that makes these rounds.
@@ -152,23 +50,19 @@ impl Courier {
     }
 
     fn take_up(&mut self, observer: &Observer) {
-        for (agent, rounds) in &mut *self.rounds.by_agent() {
-            for round in rounds {
-                let Some(listener) = round.listener.take() else {
-                    continue;
-                };
-                let walk = Walk {
-                    listener,
-                    agent: Arc::clone(agent),
-                    class: round.wish.class,
-                    goes_on: round.goes_on.subscribe(),
-                    observer: observer.clone(),
-                    office: Arc::clone(&self.rounds.0.office),
-                    in_hand: HashMap::new(),
-                    stages: flume::bounded(STAGES),
-                };
-                self.walking.push(Box::pin(walk.go()));
-            }
+        while let Some(vacant) = self.rounds.next_vacant() {
+            let walk = Walk {
+                number: vacant.number,
+                listener: Some(vacant.listener),
+                rounds: self.rounds.clone(),
+                agent: vacant.agent,
+                class: vacant.class,
+                goes_on: vacant.goes_on,
+                observer: observer.clone(),
+                in_hand: HashMap::new(),
+                stages: flume::bounded(STAGES),
+            };
+            self.walking.push(Box::pin(walk.go()));
         }
     }
 }
@@ -178,7 +72,7 @@ impl Agent for Courier {
     type Spec = Rounds;
 
     async fn start(rounds: Rounds, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        rounds.begin_anew();
+        rounds.ring();
         Ok(Self {
             rounds,
             walking: FuturesUnordered::new(),
@@ -191,7 +85,7 @@ impl Agent for Courier {
 
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
         tokio::select! {
-            () = self.rounds.0.new.notified() => self.take_up(&ctx.observer()),
+            () = self.rounds.wait_for_vacant() => self.take_up(&ctx.observer()),
             Some(()) = self.walking.next() => {}
         }
         Ok(())
@@ -204,12 +98,14 @@ impl Agent for Courier {
 
 /// A round on its way.
 struct Walk {
-    listener: Listener,
+    number: u64,
+    /// There until the walk ends.
+    listener: Option<Listener>,
+    rounds: Rounds,
     agent: Arc<str>,
     class: Class,
     goes_on: watch::Receiver<()>,
     observer: Observer,
-    office: Arc<PostOffice>,
     in_hand: HashMap<PostId, Handed>,
     stages: (StageSender, Stages),
 }
@@ -227,6 +123,24 @@ impl Drop for Walk {
         for handed in self.in_hand.values() {
             handed.errand.recall();
         }
+        // Where the courier ends, the program has failed at nothing.
+        Delivery::give_back(self.in_hand.drain().map(|(_, handed)| handed.delivery));
+        if let Some(listener) = self.listener.take() {
+            self.rounds.give_back(Vacant {
+                number: self.number,
+                listener,
+                agent: Arc::clone(&self.agent),
+                class: self.class,
+                goes_on: self.goes_on.clone(),
+            });
+        }
+    }
+}
+
+async fn next(listener: &mut Option<Listener>) -> Delivery {
+    match listener {
+        Some(listener) => listener.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -240,7 +154,7 @@ impl Walk {
                     self.staged(post, stage);
                     continue;
                 }
-                delivery = self.listener.next() => delivery,
+                delivery = next(&mut self.listener) => delivery,
             };
             if !self.hand_over(delivery).await {
                 return;
@@ -255,7 +169,10 @@ impl Walk {
             return true;
         };
         let sender = self.stages.0.clone();
-        let mut post = self.office.through(sender, SENDER, EVENT, event(&delivery.envelope));
+        let mut post = self
+            .rounds
+            .office()
+            .through(sender, SENDER, EVENT, event(&delivery.envelope));
         let (id, errand, since) = (post.id, post.errand(), Moment::now());
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.

@@ -1,12 +1,16 @@
 //! The store that programs share, each in its own name.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use triarch_memory::{Client, Key, Namespace, SHARED};
+use triarch_memory::{Client, Identity, Key, Namespace, SHARED, Scope};
 use triarch_teams::Span;
 
-use crate::operations::memory::{self, MemoryDelete, MemoryList, MemoryPut, MemorySearch, Sought};
-use crate::operations::{Body, Code, Trouble, word};
+use super::Rooms;
+use super::watches::Place;
+use crate::operations::memory::{self, Kept, MemoryDelete, MemoryList, MemoryPut, MemorySearch, Sought};
+use crate::operations::{Code, Trouble, word};
 
 /// What a program wishes for of the store, as it writes it.
 #[derive(Debug, Deserialize)]
@@ -52,14 +56,17 @@ enum Deed {
     Increment,
     List,
     Search,
+    Watch,
+    Unwatch,
 }
 
 /// So many entries are told where nothing is said, and at most: a line of a program has room for no more.
 const MOST: usize = 100;
 const MOST_MAX: usize = 1_000;
 
-/// Does what stands in `what`, in the name of whoever `client` is.
-pub(super) async fn perform(client: &Client, what: Map<String, Value>) -> Result<Value, Trouble> {
+/// Does what stands in `what`, in the name of that agent.
+pub(super) async fn perform(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    let client = &rooms.memory.named(Identity::agent(agent));
     let wish: Wish = serde_json::from_value(Value::Object(what)).map_err(|error| {
         let message = format!("that is nothing to ask of the store: {error}");
         Trouble::new(Code::Usage, message, EXAMPLE)
@@ -87,10 +94,31 @@ pub(super) async fn perform(client: &Client, what: Map<String, Value>) -> Result
             seen(&memory::list(client, &asked)?)
         }
         Deed::Search => seen(&memory::search(client, wish.search()).await?),
+        Deed::Watch => {
+            let place = wish.place()?;
+            rooms.watches.begin(agent, place.clone())?;
+            Ok(told(&place))
+        }
+        Deed::Unwatch => {
+            let place = wish.place()?;
+            if rooms.watches.end(agent, &place) {
+                return Ok(told(&place));
+            }
+            let remedy = "name the place as it was when it began to watch it";
+            Err(Trouble::new(Code::NotFound, "it does not watch there", remedy))
+        }
     }
 }
 
 const EXAMPLE: &str = "write it as in {\"type\":\"memory\",\"op\":\"put\",\"key\":\"a\",\"value\":1}";
+
+/// A place that is watched, as its program named it.
+fn told(place: &Place) -> Value {
+    match &place.scope {
+        Scope::Key(key) => json!({ "namespace": place.namespace, "key": key }),
+        Scope::Prefix(prefix) => json!({ "namespace": place.namespace, "prefix": prefix }),
+    }
+}
 
 async fn increment(client: &Client, wish: &Wish) -> Result<Value, Trouble> {
     let drawer = memory::open(client, wish.namespace()?.as_str())?;
@@ -121,11 +149,19 @@ impl Wish {
         self.most.unwrap_or(MOST).min(MOST_MAX)
     }
 
+    /// One key, or all that begin so.
+    fn place(self) -> Result<Place, Trouble> {
+        let namespace = self.namespace()?;
+        let prefix = self.prefix.unwrap_or_default();
+        let scope = self.key.map_or(Scope::Prefix(prefix), Scope::Key);
+        Ok(Place { namespace, scope })
+    }
+
     fn put(self) -> Result<MemoryPut, Trouble> {
         Ok(MemoryPut {
             namespace: self.namespace()?,
             key: self.key()?,
-            value: Body(self.value),
+            value: Kept(self.value),
             ttl: self.ttl,
             tag: self.tags,
             kind: self.kind,

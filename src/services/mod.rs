@@ -8,19 +8,24 @@
 mod bus;
 mod courier;
 mod memory;
+mod rounds;
+mod sheaf;
 mod tasks;
+mod watches;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use triarch_bus::Bus;
-use triarch_memory::{Client, Identity};
+use triarch_memory::Client;
 use triarch_programs::{Fulfilling, Services};
 use triarch_work::TaskAddress;
 
 use crate::operations::Trouble;
-pub(crate) use courier::{Courier, Rounds};
+pub(crate) use courier::Courier;
+pub(crate) use rounds::Rounds;
+pub(crate) use watches::{Lookout, Watches};
 
 /// The rooms that do something for programs.
 #[derive(Clone)]
@@ -30,6 +35,8 @@ pub(crate) struct Rooms {
     pub(crate) rounds: Rounds,
     /// The store, in the name of the runtime.
     pub(crate) memory: Client,
+    /// Where programs watch it.
+    pub(crate) watches: Watches,
     pub(crate) tasks: TaskAddress,
 }
 
@@ -66,7 +73,7 @@ impl Services for RoomServices {
                 "publish" => bus::publish(&rooms, &agent, what).await,
                 "subscribe" => bus::subscribe(&rooms, &agent, what),
                 "unsubscribe" => bus::unsubscribe(&rooms, &agent, what),
-                "memory" => memory::perform(&rooms.memory.named(Identity::agent(&agent)), what).await,
+                "memory" => memory::perform(&rooms, &agent, what).await,
                 "submit" => tasks::submit(&rooms, what).await,
                 other => Err(Trouble::failed(format!("there is nobody for {other} here"))),
             };
@@ -77,6 +84,7 @@ impl Services for RoomServices {
     fn ended(&self, agent: &Arc<str>) {
         if let Some(rooms) = self.0.get() {
             rooms.rounds.end_all(agent);
+            rooms.watches.end_all(agent);
         }
     }
 }

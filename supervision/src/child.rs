@@ -14,7 +14,7 @@ use crate::agent::shell::{Birth, Shell};
 use crate::agent::{Agent, Handling, OnError, OnStuck};
 use crate::error::{BuildError, ChildFault};
 use crate::mailbox::{CAPACITY, Mailbox};
-use crate::message::{Message, Overflow};
+use crate::message::{Message, Nothing, Overflow};
 use crate::name::Name;
 use crate::panics::drop_quietly;
 use crate::policy::{Backoff, ChildPolicy, OnLimit, Restart, Shutdown, StopLimit};
@@ -106,12 +106,6 @@ impl Child<Nobody> {
 /// An agent that is never made; it only lends [`Child::of`] its place.
 #[derive(Debug)]
 pub enum Nobody {}
-
-/// A message that is never sent.
-#[derive(Debug)]
-pub enum Nothing {}
-
-impl Message for Nothing {}
 
 impl Agent for Nobody {
     type Message = Nothing;

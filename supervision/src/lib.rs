@@ -310,7 +310,7 @@ pub mod prelude {
     pub use crate::child::Child;
     pub use crate::clock::Moment;
     pub use crate::error::StartError;
-    pub use crate::message::{Message, Overflow, Priority, Redelivery};
+    pub use crate::message::{Message, Nothing, Overflow, Priority, Redelivery};
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
     pub use crate::reason::{ExitReason, Failure};
     pub use crate::supervisor::Supervisor;

@@ -40,6 +40,12 @@ pub trait Message: Send + Sized + 'static {
     const TIMED: bool = true;
 }
 
+/// A message that there is none of: for agents that do what they do by themselves, as by [`attend`](crate::Agent::attend).
+#[derive(Debug)]
+pub enum Nothing {}
+
+impl Message for Nothing {}
+
 /// What a mailbox reads in the declarations of a message type, while it is compiled.
 pub(crate) trait Declared: Message {
     const LANES: bool = Self::PRIORITY.is_some();

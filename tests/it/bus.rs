@@ -1,5 +1,6 @@
 //! The bus through the binary: programs that publish and subscribe, durable topics, dead letters, and who may not.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ backoff = { first = "10ms", max = "50ms" }
   sandbox = { kind = "none" }
 "#;
 
-/// Says each line that it is told to, and writes down what it hears; what an event tells it to do it does.
+/// Says each line that it is told to, or subscribes to so many patterns, and writes down what it hears; what an event tells it to do it does.
 const AGENT: &str = r#"
 import json, os, sys
 heard = open(sys.argv[1], "a", buffering=1)
@@ -48,13 +49,17 @@ for line in sys.stdin:
         for words in body: say(**words)
         say(type="done", id=post["id"], ok=True)
         continue
+    if post["kind"] == "many":
+        for number in range(body): say(type="subscribe", id=str(number), pattern="many.%d" % number)
+        say(type="done", id=post["id"], ok=True)
+        continue
     if post["kind"] != "event": continue
     if os.path.exists("refuses"): say(type="done", id=post["id"], ok=False, error="no ink")
     elif body["body"] == "die": os._exit(3)
-    elif body["body"] != "hang": say(type="done", id=post["id"], ok=True)
+    elif body["body"] != "hang" or sys.argv[1] == "said": say(type="done", id=post["id"], ok=True)
 "#;
 
-fn crew() -> (House, Running) {
+pub(crate) fn crew() -> (House, Running) {
     let house = House::new();
     house.write("triarch.toml", FLEET);
     house.write("agent.py", AGENT);
@@ -64,12 +69,12 @@ fn crew() -> (House, Running) {
 
 impl House {
     /// Has a program of the crew say lines.
-    fn has_say(&self, agent: &str, lines: &Value) {
+    pub(crate) fn has_say(&self, agent: &str, lines: &Value) {
         self.json(&["agent", "ask", agent, &lines.to_string(), "--kind", "say"]);
     }
 
     /// What the program that writes to `file` was told.
-    fn told(&self, file: &str) -> Vec<Value> {
+    pub(crate) fn told(&self, file: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.path().join(file)).unwrap_or_default();
         text.lines()
             .filter_map(|line| serde_json::from_str(line).ok())
@@ -77,7 +82,7 @@ impl House {
     }
 
     /// The answer to the line of that id.
-    fn answer(&self, file: &str, id: &str) -> Value {
+    pub(crate) fn answer(&self, file: &str, id: &str) -> Value {
         let found = || {
             self.told(file)
                 .into_iter()
@@ -88,25 +93,55 @@ impl House {
     }
 
     /// What the events were about that `hears` got.
-    fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         let told = self.told("heard").into_iter();
         let events = told.filter(|line| line["kind"] == "event" && line.get("ok").is_none());
         events.map(|line| line["body"].clone()).collect()
     }
 
-    fn bodies(&self) -> Vec<Value> {
+    pub(crate) fn bodies(&self) -> Vec<Value> {
         self.events().iter().map(|event| event["body"].clone()).collect()
     }
 
-    fn subscribes(&self, more: &Value) {
+    pub(crate) fn subscribes(&self, more: &Value) {
+        self.has_subscribe("hears", "heard", more);
+    }
+
+    pub(crate) fn has_subscribe(&self, agent: &str, file: &str, more: &Value) {
         let mut line = json!({ "type": "subscribe", "id": "s" });
         line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.has_say("hears", &json!([line]));
-        assert_eq!(self.answer("heard", "s")["ok"], true);
+        self.has_say(agent, &json!([line]));
+        assert_eq!(self.answer(file, "s")["ok"], true);
+    }
+
+    /// Everything that was published on durable topics and is kept.
+    pub(crate) fn logged(&self, count: usize) -> Vec<Value> {
+        let count = count.to_string();
+        let asked = [
+            "bus",
+            "subscribe",
+            "log.**",
+            "--from",
+            "first",
+            "--count",
+            &count,
+            "--json",
+        ];
+        let told = self.run(&asked);
+        let lines = text(&told.stdout);
+        lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone())
+            .collect()
+    }
+
+    /// The place that the next on a durable topic gets.
+    pub(crate) fn next_offset(&self) -> u64 {
+        self.json(&["bus", "show", "log.a"])["log"]["next"].as_u64().unwrap()
     }
 
     /// How many deliveries on the topic were acknowledged.
-    fn delivered(&self, topic: &str) -> u64 {
+    pub(crate) fn delivered(&self, topic: &str) -> u64 {
         let shown = self.json(&["bus", "show", topic]);
         let all = shown["subscriptions"].as_array().unwrap().iter();
         all.filter_map(|one| one["delivered"].as_u64()).sum()
@@ -159,52 +194,6 @@ fn a_filter_lets_through_what_it_accepts() {
 }
 
 #[test]
-fn a_durable_topic_outlives_a_kill_and_a_named_subscription_goes_on_where_it_was() {
-    let (house, mut runtime) = crew();
-    for number in 0..3 {
-        let published = house.json(&["bus", "publish", "log.a", &number.to_string()]);
-        assert_eq!(published["offset"], number);
-    }
-    let wish = json!({ "pattern": "log.*", "name": "mine", "from": "first" });
-    house.subscribes(&wish);
-    until("all three were heard", || house.events().len() == 3);
-    until("they are settled", || {
-        house.json(&["bus", "show", "log.a"])["cursors"][0]["lag"] == 0
-    });
-    // Whoever gets this acknowledged knows that what was settled before is on disk.
-    house.json(&["bus", "publish", "log.b", "3"]);
-    until("the fourth was heard", || house.events().len() == 4);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
-    let _next = house.up(&[]);
-    fs::remove_file(house.path().join("heard")).unwrap();
-    house.json(&["agent", "restart", "hears"]);
-    house.json(&["bus", "publish", "log.a", "4"]);
-    house.subscribes(&wish);
-    until("it went on", || house.bodies().contains(&json!(4)));
-    assert!(
-        house.bodies().iter().all(|body| body.as_u64() >= Some(3)),
-        "{:?}",
-        house.bodies()
-    );
-    let all = house.run(&[
-        "bus",
-        "subscribe",
-        "log.**",
-        "--from",
-        "first",
-        "--count",
-        "5",
-        "--json",
-    ]);
-    let bodies: Vec<_> = text(&all.stdout)
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone())
-        .collect();
-    assert_eq!(bodies, [0, 1, 2, 3, 4]);
-}
-
-#[test]
 fn what_fails_too_often_is_a_dead_letter_that_can_be_replayed() {
     let (house, _runtime) = crew();
     house.write("refuses", "");
@@ -227,6 +216,79 @@ fn what_fails_too_often_is_a_dead_letter_that_can_be_replayed() {
     assert_eq!(dead(), json!([]));
     assert_eq!(house.run(&["bus", "replay", &number]).status.code(), Some(4));
     assert_eq!(house.json(&["bus", "replay", "--all"]), json!({ "sent": 0, "kept": 0 }));
+}
+
+#[test]
+fn a_program_that_never_answers_holds_what_it_may_and_nothing_of_others() {
+    let (house, _runtime) = crew();
+    house.subscribes(&json!({ "pattern": "many" }));
+    house.has_subscribe("says", "said", &json!({ "pattern": "many" }));
+    for _ in 0..100 {
+        house.json(&["bus", "publish", "many", "hang"]);
+    }
+    until("the other has done all", || house.delivered("many") == 100);
+    until("it holds what it may", || house.events().len() == 64);
+    let shown = house.json(&["bus", "show", "many"]);
+    let of = |who: &str| {
+        let all = shown["subscriptions"].as_array().unwrap();
+        let one = all.iter().find(|one| one["subscriber"] == who).unwrap();
+        (one["delivered"].clone(), one["waiting"].clone())
+    };
+    assert_eq!(of("crew/hears"), (json!(0), json!(100)));
+    assert_eq!(of("crew/says"), (json!(100), json!(0)));
+    assert_eq!(house.events().len(), 64);
+}
+
+#[test]
+fn the_courier_is_restarted_and_nothing_that_waits_is_missed() {
+    let (house, _runtime) = crew();
+    house.subscribes(&json!({ "pattern": "news.*" }));
+    house.json(&["agent", "pause", "crew/hears"]);
+    let publish = |number: u64| {
+        let published = house.json(&["bus", "publish", "news.a", &number.to_string()]);
+        assert_eq!(published["matched"], 1);
+    };
+    // More than a breaker bears, and all that the mailbox takes: the program has failed at none of it.
+    (0..9).for_each(publish);
+    let mailbox = || house.json(&["agent", "show", "crew/hears"])["mailbox"]["depth"].clone();
+    until("they are in its mailbox", || mailbox() == 8);
+    house.json(&["agent", "restart", "bus/courier"]);
+    (9..14).for_each(publish);
+    let shown = house.json(&["bus", "show", "news.a"]);
+    assert_eq!(shown["subscriptions"][0]["breaker"], "closed", "{shown}");
+    house.json(&["agent", "resume", "crew/hears"]);
+    until("all were done", || house.delivered("news.a") == 14);
+    let heard: BTreeSet<_> = house.bodies().iter().filter_map(Value::as_u64).collect();
+    assert_eq!(heard, (0..14).collect());
+    assert_eq!(house.json(&["bus", "dead"]), json!([]));
+    // Another wish takes the place of the first, and one that cannot be fulfilled does not.
+    let wishes = json!([
+        { "type": "subscribe", "id": "t", "pattern": "news.*", "filter": "payload gt 99" },
+        { "type": "subscribe", "id": "v", "pattern": "news.*", "name": "mine" },
+    ]);
+    house.has_say("hears", &wishes);
+    assert_eq!(house.answer("heard", "t")["ok"], true);
+    assert_eq!(house.answer("heard", "v")["ok"], false);
+    publish(100);
+    until("it was heard", || house.bodies().contains(&json!(100)));
+}
+
+#[test]
+fn a_program_that_subscribes_to_too_much_is_told_of_the_bound_and_keeps_what_it_has() {
+    let (house, _runtime) = crew();
+    house.json(&["agent", "ask", "hears", "10001", "--kind", "many"]);
+    let refused = house.answer("heard", "10000");
+    let error = refused["error"].as_str().unwrap_or_default();
+    assert!(
+        refused["ok"] == false
+            && error.contains("it has 10000 subscriptions")
+            && error.contains("; subscribe to a broader pattern"),
+        "{refused}"
+    );
+    assert_eq!(house.answer("heard", "9999")["ok"], true);
+    assert_eq!(house.json(&["bus", "publish", "many.10000", "1"])["matched"], 0);
+    assert_eq!(house.json(&["bus", "publish", "many.9999", "2"])["matched"], 1);
+    until("it was heard", || house.bodies() == [2]);
 }
 
 #[test]

@@ -33,6 +33,25 @@ fn the_tree_is_shown_as_text_as_json_and_as_dot() {
 }
 
 #[test]
+fn of_many_agents_each_is_listed_once_in_its_order() {
+    let house = House::new();
+    house.write(
+        "triarch.toml",
+        "[[team]]\nname = \"crowd\"\n[[team.agent]]\nname = \"echo\"\nkind = \"echo\"\nreplicas = 2500\n",
+    );
+    let _triarch = house.up(&[]);
+    let listed = text(&house.run(&["agent", "list"]).stdout);
+    let name = |line: &str| line.split_once('/').unwrap().1.split(' ').next().unwrap().to_owned();
+    let names: Vec<_> = listed.lines().skip(1).map(name).collect();
+    let all: Vec<_> = (1..=2500).map(|number| format!("echo-{number}")).collect();
+    assert!(names == all, "{listed}");
+    let as_json = house.json(&["agent", "list"]);
+    assert_eq!(as_json.as_array().map(Vec::len), Some(2500));
+    let tree = text(&house.run(&["tree", "crowd"]).stdout);
+    assert_eq!(tree.lines().filter(|line| line.contains("/echo-")).count(), 2500);
+}
+
+#[test]
 fn an_agent_can_be_stopped_restarted_paused_and_asked_why() {
     let house = House::new();
     let _triarch = house.up(&[]);

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::running::{House, Running};
+use crate::running::{House, Running, until};
 use crate::text;
 
 const GUIDE: &str = include_str!("../../docs/AGENTS.md");
@@ -99,6 +99,23 @@ fn a_program_finds_the_variables_that_the_guide_names() {
     found.sort_unstable();
     told.sort_unstable();
     assert_eq!(found, told);
+}
+
+#[test]
+fn the_program_with_a_heartbeat_gives_signs_of_life_in_the_guide_and_among_the_examples() {
+    for program in [
+        shown_with("python", "heartbeat"),
+        include_str!("../../examples/agents/steady.py"),
+    ] {
+        let house = House::new();
+        fs::create_dir_all(house.path().join("fleet")).unwrap();
+        house.write("fleet/steady.py", program);
+        let _runtime = up(&house, shown_with("toml", "heartbeat"));
+        assert_eq!(ask(&house, "steady", "7"), 7);
+        until("it gives signs of life", || {
+            house.json(&["why", "steady"])["health"]["state"] == "healthy"
+        });
+    }
 }
 
 #[test]

@@ -4,8 +4,10 @@
 mod bus;
 mod by_hand;
 mod command_line;
+mod durable_topics;
 mod guide;
 mod hanging;
+mod health;
 mod hints;
 mod life;
 mod memory;
@@ -18,6 +20,7 @@ mod running;
 mod scraping;
 mod settings;
 mod tasks;
+mod watches;
 mod whose_file;
 
 use std::time::Duration;

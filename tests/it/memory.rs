@@ -10,7 +10,7 @@ use crate::PATIENCE;
 use crate::running::{House, Running, until};
 use crate::text;
 
-const FLEET: &str = r#"
+pub(crate) const FLEET: &str = r#"
 [memory]
 flush_every = "50ms"
 
@@ -48,20 +48,29 @@ name = "guests"
   sandbox = { kind = "none" }
 "#;
 
-/// Asks the store for what each post says, and answers with what it heard.
+/// Asks the store for what each post says, and answers with what it heard; keeps what changed, and tells it when asked.
 const AGENT: &str = r#"
 import json, sys
-posts = {}
+
+def say(**words):
+    print(json.dumps(words))
+
+posts, seen = {}, []
 for line in sys.stdin:
     heard = json.loads(line)
     if heard.get("type") == "memory":
-        print(json.dumps({"type": "done", "id": posts.pop(heard["id"]), "body": heard}))
-    elif heard.get("kind") == "message":
+        say(type="done", id=posts.pop(heard["id"]), body=heard)
+    elif heard["kind"] == "memory":
+        seen.append(heard["body"])
+        say(type="done", id=heard["id"])
+    elif heard["body"] == "seen":
+        say(type="done", id=heard["id"], body=seen)
+    else:
         posts["m" + heard["id"]] = heard["id"]
-        print(json.dumps({"type": "memory", "id": "m" + heard["id"], **heard["body"]}))
+        say(**{**heard["body"], "type": "memory", "id": "m" + heard["id"]})
 "#;
 
-fn crew() -> (House, Running) {
+pub(crate) fn crew() -> (House, Running) {
     let house = House::new();
     house.write("triarch.toml", FLEET);
     house.write("agent.py", AGENT);
@@ -81,7 +90,7 @@ impl House {
     }
 
     /// What the store answers to a program.
-    fn wish(&self, agent: &str, wish: &Value) -> Value {
+    pub(crate) fn wish(&self, agent: &str, wish: &Value) -> Value {
         let sent = self.json(&["agent", "ask", agent, &wish.to_string()]);
         sent["result"].clone()
     }
@@ -322,6 +331,18 @@ fn lines_that_are_exported_are_imported_elsewhere() {
     );
     let (code, said) = other.in_vain(&["import", "bad"]);
     assert!(code == Some(2) && said.contains("line 3 is no entry"), "{said}");
+    for value in ["12345678901234567890123", r#"{"a":1,"a":2}"#] {
+        other.write(
+            "inexact",
+            &format!("{{\"namespace\":\"shared\",\"key\":\"n\",\"json\":{value}}}\n"),
+        );
+        let (code, said) = other.in_vain(&["import", "inexact"]);
+        assert!(
+            code == Some(2) && said.contains("would be kept") || said.contains("would not be kept"),
+            "{said}"
+        );
+        assert_eq!(other.in_vain(&["get", "shared", "n"]).0, Some(4));
+    }
 }
 
 #[test]
@@ -404,4 +425,36 @@ fn a_sealed_store_starts_with_its_key_alone() {
     house.write("key", &"0123456789abcdef".repeat(4));
     let _runtime = house.up(&[]);
     assert_eq!(house.value("shared", "a"), "a red fox");
+}
+
+#[test]
+fn what_json_would_not_keep_is_refused_and_all_else_kept() {
+    let (house, _runtime) = crew();
+    for value in ["12345678901234567890123", "1e400", r#"{"a":1,"a":2}"#] {
+        let (code, said) = house.in_vain(&["put", "plans", "n", value]);
+        assert!(code == Some(2) && said.contains("cannot be kept as JSON"), "{said}");
+    }
+    house.memory(&["put", "plans", "n", "1.5e3"]);
+    assert_eq!(house.value("plans", "n"), 1500.0);
+}
+
+#[test]
+fn a_namespace_whose_durability_was_described_anew_holds_up_no_other() {
+    let (house, mut runtime) = crew();
+    runtime.signal("TERM");
+    runtime.end(PATIENCE);
+    let held = format!("{FLEET}\n[[memory.namespace]]\nname = \"held\"\ndurability = \"relaxed\"\n");
+    house.write("triarch.toml", &held);
+    let mut runtime = house.up(&[]);
+    house.memory(&["put", "held", "a", "1"]);
+    runtime.signal("TERM");
+    runtime.end(PATIENCE);
+    house.write("triarch.toml", &held.replace("relaxed", "journal"));
+    let _runtime = house.up(&[]);
+    assert_eq!(house.value("held", "a"), 1);
+    let troubles = house.json(&["status"])["troubles"].to_string();
+    assert!(troubles.contains("held") && troubles.contains("relaxed"), "{troubles}");
+    let (_, said) = house.in_vain(&["put", "held", "a", "2"]);
+    assert!(said.contains("describe it as relaxed again"), "{said}");
+    house.memory(&["put", "plans", "a", "1"]);
 }

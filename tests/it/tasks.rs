@@ -223,8 +223,10 @@ fn a_drain_takes_no_more_and_lets_what_is_open_go_on() {
     house.json(&["task", "drain"]);
     let refused = house.run(&["task", "submit", "build"]);
     assert_eq!(refused.status.code(), Some(5), "{}", text(&refused.stderr));
+    assert_eq!(house.json(&["status"])["by_hand"], json!(["no tasks taken"]));
     let stats = house.json(&["task", "drain", "--end"]);
     assert_eq!((&stats["is_draining"], &stats["open"]), (&json!(false), &json!(0)));
+    assert_eq!(house.json(&["status"])["by_hand"], json!([]));
     house.submit(&["build", "--needs", "echo"]);
 }
 

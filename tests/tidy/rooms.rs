@@ -9,6 +9,8 @@ use crate::rule::Fault;
 const ROOM: [&str; 5] = ["lib.rs", "room.rs", "config.rs", "error.rs", "metrics.rs"];
 /// What an actor has that is a folder; with less it is one file.
 const ACTOR: [&str; 3] = ["mod.rs", "message.rs", "actor.rs"];
+/// What an actor that is told nothing says of itself: it has no messages of its own to lay down.
+const TOLD_NOTHING: &str = "type Message = Nothing;";
 /// The folder of a room that is no actor: what it asks of the system.
 const SYSTEM: &str = "sys";
 
@@ -43,9 +45,13 @@ pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
 }
 
 fn missing(repository: &Repository, folder: &str, plan: &[&str]) -> Vec<Fault> {
+    let actor = repository.file(&format!("{folder}/actor.rs"));
+    let needs = |name: &&&str| {
+        **name != "message.rs" || actor.is_none_or(|source| !source.code.contains(TOLD_NOTHING))
+    };
     let lacks = |name: &&&str| repository.file(&format!("{folder}/{name}")).is_none();
     let fault = |name: &&str| Fault::new("rooms to plan", folder, 1, format!("{name} is missing"));
-    plan.iter().filter(lacks).map(fault).collect()
+    plan.iter().filter(needs).filter(lacks).map(fault).collect()
 }
 
 #[cfg(test)]
@@ -86,6 +92,18 @@ mod tests {
         paths.pop();
         let expected = ["actors/teams/src/natives:1: mod.rs is missing [rooms to plan]"];
         assert_eq!(found(&paths), expected);
+    }
+
+    #[test]
+    fn an_actor_that_is_told_nothing_needs_no_messages() {
+        let room = ROOM.map(|name| (format!("actors/bus/src/{name}"), ""));
+        let found = |actor: &str| {
+            let of_actor = [("actors/bus/src/bell/mod.rs", ""), ("actors/bus/src/bell/actor.rs", actor)];
+            let room = room.iter().map(|(path, text)| (path.as_str(), *text));
+            off_plan(&Repository::of(&room.chain(of_actor).collect::<Vec<_>>())).len()
+        };
+        assert_eq!(found("type Message = Nothing;"), 0);
+        assert_eq!(found("type Message = Ring; // type Message = Nothing;"), 1);
     }
 
     #[test]

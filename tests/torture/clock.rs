@@ -2,6 +2,7 @@
 //! monotonic clock alone, as a person or a time server does who sets the clock.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use crate::running::Running;
 use crate::yard::{Yard, until};
 
 /// Each is a jump from the time before it: an hour on and back, ten years on and back.
-const JUMPS: [&str; 5] = ["+1h", "+0", "-1h", "+10y", "-10y"];
+pub(crate) const JUMPS: [&str; 5] = ["+1h", "+0", "-1h", "+10y", "-10y"];
 
 /// The waits that must not move: of whoever asks, between two ticks, and before a restart.
 const WAIT: Duration = Duration::from_secs(2);
@@ -35,41 +36,45 @@ kind = "echo"
 
 "#;
 
+/// `up`, by a clock that jumps where a file says so; `None`, with a word about it, where there is no libfaketime.
+pub(crate) fn up_by_the_clock(yard: &Yard) -> Option<Command> {
+    let folders = fs::read_dir("/usr/lib").unwrap().flatten();
+    let libraries = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
+    let Some(library) = libraries.into_iter().find(|path| path.exists()) else {
+        eprintln!("UNTESTED: there is no libfaketime here, so no clock jumped; install faketime");
+        return None;
+    };
+    jump(yard, "+0");
+    let mut command = yard.house.command(&["up"]);
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", yard.path().join("clock"))
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    Some(command)
+}
+
+pub(crate) fn jump(yard: &Yard, to: &str) {
+    // Nobody may read a file that is half written.
+    let next = yard.house.write("clock.next", &format!("{to}\n"));
+    fs::rename(next, yard.path().join("clock")).unwrap();
+}
+
 struct Clock {
     yard: Yard,
     runtime: Running,
 }
 
 impl Clock {
-    /// `None`, with a word about it, where there is no libfaketime.
     fn new() -> Option<Self> {
-        let folders = fs::read_dir("/usr/lib").unwrap().flatten();
-        let libraries = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
-        let Some(library) = libraries.into_iter().find(|path| path.exists()) else {
-            eprintln!("UNTESTED: there is no libfaketime here, so no clock jumped; install faketime");
-            return None;
-        };
         let yard = Yard::new();
         let agents = [
             yard.agent("silent", "while read -r line; do :; done\n", ""),
             yard.agent("frail", "exit 7\n", ""),
         ];
         yard.house.write("triarch.toml", &[TEAM, &agents.concat()].concat());
-        let file = yard.house.write("clock", "+0\n");
-        let mut command = yard.house.command(&["up"]);
-        command
-            .env("LD_PRELOAD", library)
-            .env("FAKETIME_TIMESTAMP_FILE", file)
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        let runtime = yard.up_by(&command);
+        let runtime = yard.up_by(&up_by_the_clock(&yard)?);
         Some(Self { yard, runtime })
-    }
-
-    fn jump(&self, to: &str) {
-        // Nobody may read a file that is half written.
-        let next = self.yard.house.write("clock.next", &format!("{to}\n"));
-        fs::rename(next, self.yard.path().join("clock")).unwrap();
     }
 
     fn show(&self, agent: &str, what: &str) -> u64 {
@@ -105,7 +110,7 @@ fn no_wait_moves_when_the_clock_of_the_wall_jumps_and_the_log_tells_the_time_of_
     let deadline = json!({ "agent": "silent", "wait": "done", "within": format!("{}ms", WAIT.as_millis()) });
     for jump in JUMPS {
         let (begun, ticks, restarts) = (Instant::now(), clock.ticks(), clock.restarts());
-        clock.jump(jump);
+        self::jump(&clock.yard, jump);
         let late = clock.yard.ask("agent.send", &deadline).unwrap_err();
         let waited = begun.elapsed();
         assert_eq!(late["error"]["code"], 3, "{late}");

@@ -1,8 +1,8 @@
 //! State folders on a disk that is full, or cannot be written. The disk is small, in memory, and mounted for the runtime alone,
 //! so that it goes with it.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::programs::ECHO;
 use crate::running::Running;
+use crate::small_disk::{entering, fill, unshare};
 use crate::yard::{Caller, Yard, until, wrapped};
 
 /// Says a line at each post, and replies.
@@ -31,19 +32,7 @@ struct Disk {
 impl Disk {
     /// `None`, with a word about it, where this user may mount nothing.
     fn new() -> Option<Self> {
-        let ways: [&[&str]; 2] = [&["unshare", "-m"], &["unshare", "-rm"]];
-        let may = |way: &&&[&str]| {
-            let mount = ["mount", "-t", "tmpfs", "none", "/mnt"];
-            Command::new(way[0])
-                .args(&way[1..])
-                .args(mount)
-                .output()
-                .is_ok_and(|output| output.status.success())
-        };
-        let Some(unshare) = ways.iter().find(may).copied() else {
-            eprintln!("UNTESTED: this user may mount nothing here, so no disk was filled");
-            return None;
-        };
+        let unshare = unshare()?;
         let yard = Yard::new();
         yard.describe(&[yard.agent("chatter", CHATTER, ""), yard.agent("calm", ECHO, "")].concat());
         fs::create_dir(yard.path().join("state")).unwrap();
@@ -100,32 +89,15 @@ impl Disk {
     }
 }
 
-/// Takes all the room there is.
-fn fill(path: &PathBuf) {
-    let mut file = File::create(path).unwrap();
-    while file.write_all(&[0; 64]).is_ok() {}
-}
-
 /// Does something in the runtime's mount namespace.
 fn within(runtime: &Running, command: &str) {
-    let pid = runtime.pid().to_string();
-    let user = if fs::metadata(format!("/proc/{pid}/ns/user")).is_ok() && !is_same_user_namespace(&pid) {
-        vec!["-U", "--preserve-credentials"]
-    } else {
-        Vec::new()
-    };
-    let entered = Command::new("nsenter")
-        .args(["-t", &pid, "-m"])
-        .args(user)
+    let entering = entering(runtime.pid());
+    let entered = Command::new(&entering[0])
+        .args(&entering[1..])
         .args(["sh", "-c", command])
         .output()
         .unwrap();
     assert!(entered.status.success(), "{entered:?}");
-}
-
-fn is_same_user_namespace(pid: &str) -> bool {
-    let of = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
-    of(pid) == of("self")
 }
 
 #[test]
@@ -207,5 +179,27 @@ fn a_folder_that_cannot_be_written_is_refused_with_its_name_and_the_remedy() {
         assert!(said.contains(&state) && said.contains("; "), "{done}: {said}");
         assert!(said.contains("runtime.state_dir"), "{done}: {said}");
         assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_a_rooms_folder_is_told_with_its_path_at_the_start_and_by_the_doctor() {
+    for folder in ["bus", "memory", "work"] {
+        let yard = Yard::new();
+        yard.house.write("triarch.toml", "[runtime]\n");
+        let state = yard.path().join("state");
+        fs::DirBuilder::new().mode(0o700).create(&state).unwrap();
+        let path = yard.house.write(&format!("state/{folder}"), "");
+        let expected = format!("{} is a file where a folder of the runtime is to be", path.display());
+        let refused = yard.house.run(&["up"]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(70), "{said}");
+        assert!(said.contains(&expected) && said.contains("; move it away"), "{said}");
+        let looked_at = yard.house.run(&["doctor"]);
+        let said = String::from_utf8(looked_at.stdout).unwrap();
+        assert!(looked_at.status.code() == Some(1) && said.contains(&expected), "{said}");
+        fs::remove_file(&path).unwrap();
+        let runtime = yard.up();
+        yard.down(runtime);
     }
 }

@@ -6,20 +6,29 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
 mod canary;
+mod chance;
 mod clock;
 mod crowd;
+mod cycles;
 mod disk;
 mod exhaustion;
+mod failing_disk;
+mod full_disk;
 mod hostility;
 mod kills;
 mod kin;
+mod ledger;
 mod misbehaviour;
+mod pairs;
 mod programs;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../it/running.rs"]
 mod running;
+mod small_disk;
 mod starts;
+mod storm;
 mod tasks;
+mod terms;
 mod yard;
 
 use std::time::Duration;

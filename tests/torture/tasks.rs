@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::PATIENCE;
+use crate::chance::Chance;
 use crate::running::Running;
 use crate::yard::{Caller, Yard, rounds};
 
@@ -43,18 +44,10 @@ struct Seen {
     /// Under which lease a task was seen done.
     done: BTreeMap<u64, u64>,
     next_body: u64,
-    chance: u64,
+    chance: Chance,
 }
 
 impl Seen {
-    fn draw(&mut self, most: u64) -> u64 {
-        self.chance = self
-            .chance
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.chance >> 33) % most
-    }
-
     /// Submits tasks until the runtime has lived for so long; what it does not acknowledge any more counts for nothing.
     fn submit(&mut self, caller: &mut Caller, life: Duration) {
         let end = Instant::now() + life;
@@ -122,10 +115,10 @@ fn what_was_acknowledged_outlives_any_number_of_kills_and_is_done_once() {
         if round % LOOK_EVERY == 0 {
             seen.look(&mut caller);
         }
-        let life = Duration::from_micros(seen.draw(LIFE_MAX));
+        let life = Duration::from_micros(seen.chance.draw(LIFE_MAX));
         seen.submit(&mut caller, life);
         // Now and then in the middle of what agents do with the last of them.
-        thread::park_timeout(Duration::from_micros(seen.draw(3_000)));
+        thread::park_timeout(Duration::from_micros(seen.chance.draw(3_000)));
         kill(runtime);
     }
     let runtime = yard.up();

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -186,16 +186,26 @@ impl Caller {
     }
 
     pub(crate) fn ask(&mut self, operation: &str, input: &Value) -> Result<Value, Value> {
-        let line = json!({ "operation": operation, "input": input });
-        writeln!(self.0.get_mut(), "{line}").unwrap();
+        self.send(operation, input).unwrap();
         loop {
-            let mut answer = String::new();
-            self.0.read_line(&mut answer).unwrap();
-            let mut answer: Value = serde_json::from_str(&answer).unwrap();
+            let mut answer = self.hear().unwrap();
             if answer.get("progress").is_none() {
                 return answer.get_mut("output").map(Value::take).ok_or(answer);
             }
         }
+    }
+
+    /// Asks, and does not wait for what comes of it.
+    pub(crate) fn send(&mut self, operation: &str, input: &Value) -> io::Result<()> {
+        let line = json!({ "operation": operation, "input": input });
+        writeln!(self.0.get_mut(), "{line}")
+    }
+
+    /// The next line: progress, or an answer.
+    pub(crate) fn hear(&mut self) -> io::Result<Value> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        Ok(serde_json::from_str(&line)?)
     }
 
     pub(crate) fn reply(&mut self, agent: &str) -> Value {

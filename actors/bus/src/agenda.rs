@@ -1,6 +1,6 @@
 //! What is to be published later: once, or again and again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,22 @@ impl ScheduleId {
     }
 }
 
+/// When something is published that is to come later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// After a while.
+    After(Duration),
+    /// Again and again. Times that pass while nothing runs are skipped.
+    Every {
+        /// After which it comes first.
+        first: Duration,
+        /// The time from one to the next.
+        every: Duration,
+    },
+    /// At times of day by the clock of the world. Times that pass while nothing runs are skipped.
+    Daily(Daily),
+}
+
 /// What is to be published.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -39,6 +55,70 @@ pub(crate) struct Plan {
     pub(crate) to: Destination,
     pub(crate) draft: Draft,
     pub(crate) again: Again,
+    /// Where it is on disk: when it was to come first, by the clock of the world.
+    pub(crate) first: Option<Timestamp>,
+}
+
+/// What is due.
+#[derive(Clone, Debug)]
+pub(crate) struct Due {
+    pub(crate) plan: Plan,
+    /// Its number, where it stands on disk until it has come.
+    pub(crate) number: Option<u64>,
+}
+
+/// When something comes first, and how often.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) at: Moment,
+    pub(crate) first: Timestamp,
+    pub(crate) again: Again,
+}
+
+impl When {
+    pub(crate) fn placed(self, clocks: Clocks) -> Placed {
+        let after = |delay: Duration, again| Placed {
+            at: clocks.now + delay,
+            first: Timestamp(clocks.wall.0.saturating_add(micros(delay))),
+            again,
+        };
+        match self {
+            Self::After(delay) => after(delay, Again::Never),
+            Self::Every { first, every } => after(first, Again::Every(every)),
+            Self::Daily(times) => {
+                let (first, came) = (times.after(clocks.wall), Timestamp::default());
+                Placed {
+                    at: clocks.moment_of(first),
+                    first,
+                    again: Again::Daily {
+                        times,
+                        next: first,
+                        came,
+                    },
+                }
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// As it goes on where it is taken from the disk: what has passed comes at once, and what comes again with its next time.
+    fn taken_up(mut self, clocks: Clocks) -> (Moment, Self) {
+        let first = self.first.unwrap_or(clocks.wall);
+        let passed = clocks.wall.0.saturating_sub(first.0);
+        let at = match &mut self.again {
+            Again::Every(every) if passed > 0 => {
+                let every = micros((*every).max(SHORTEST_PERIOD));
+                clocks.now + Duration::from_micros(every - passed % every)
+            }
+            Again::Never | Again::Every(_) => clocks.moment_of(first),
+            Again::Daily { times, next, .. } => {
+                *next = times.after(clocks.wall);
+                clocks.moment_of(*next)
+            }
+        };
+        (at, self)
+    }
 }
 
 /// Whether something comes more than once.
@@ -92,7 +172,12 @@ pub(crate) struct Agenda {
     plans: BTreeMap<(Moment, u64), Plan>,
     times: HashMap<u64, Moment>,
     most: usize,
-    next: u64,
+    /// The number that was given last.
+    last: u64,
+    /// So many numbers were given to what is on its way to disk.
+    reserved: usize,
+    /// Those on disk that are due, and on their way into a log; and whether they were met there.
+    in_hand: HashMap<u64, (Plan, bool)>,
     /// The clocks as they were seen last.
     seen: Option<Clocks>,
 }
@@ -103,19 +188,25 @@ impl Agenda {
             plans: BTreeMap::new(),
             times: HashMap::new(),
             most,
-            next: 0,
+            last: 0,
+            reserved: 0,
+            in_hand: HashMap::new(),
             seen: None,
         }
     }
 
     pub(crate) fn add(&mut self, at: Moment, plan: Plan) -> Result<ScheduleId, AgendaFull> {
-        if self.plans.len() >= self.most {
+        let number = self.number()?;
+        self.put(at, number, plan);
+        Ok(ScheduleId(number))
+    }
+
+    fn number(&mut self) -> Result<u64, AgendaFull> {
+        if self.len() >= self.most {
             return Err(AgendaFull(self.most));
         }
-        let id = self.next;
-        self.next += 1;
-        self.put(at, id, plan);
-        Ok(ScheduleId(id))
+        self.last += 1;
+        Ok(self.last)
     }
 
     fn put(&mut self, at: Moment, id: u64, plan: Plan) {
@@ -126,7 +217,8 @@ impl Agenda {
     /// Calls one off; returns whether it was still to come.
     pub(crate) fn cancel(&mut self, id: ScheduleId) -> bool {
         let at = self.times.remove(&id.0);
-        at.and_then(|at| self.plans.remove(&(at, id.0))).is_some()
+        let was_to_come = at.and_then(|at| self.plans.remove(&(at, id.0))).is_some();
+        self.in_hand.remove(&id.0).is_some() || was_to_come
     }
 
     /// When the first is due.
@@ -134,25 +226,23 @@ impl Agenda {
         self.plans.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Adds what comes at times of day.
-    pub(crate) fn add_daily(&mut self, times: Daily, clocks: Clocks, plan: Plan) -> Result<ScheduleId, AgendaFull> {
-        let (next, came) = (times.after(clocks.wall), Timestamp::default());
-        let again = Again::Daily { times, next, came };
-        self.add(clocks.moment_of(next), Plan { again, ..plan })
-    }
-
     /// The first that is due. What comes again skips the times that have passed meanwhile.
-    pub(crate) fn due(&mut self, clocks: Clocks) -> Option<Plan> {
+    pub(crate) fn due(&mut self, clocks: Clocks) -> Option<Due> {
         let now = clocks.now;
         let first = self.plans.first_entry().filter(|first| first.key().0 <= now)?;
         let ((at, id), plan) = first.remove_entry();
         self.times.remove(&id);
+        let mut number = None;
         match plan.again.clone() {
+            Again::Never if plan.first.is_some() => {
+                self.in_hand.insert(id, (plan.clone(), false));
+                number = Some(id);
+            }
             Again::Never => {}
             Again::Every(every) => self.put(following(at, every.max(SHORTEST_PERIOD), now), id, plan.clone()),
             Again::Daily { times, next, .. } => self.put_daily(id, times, next, clocks, plan.clone()),
         }
-        Some(plan)
+        Some(Due { plan, number })
     }
 
     /// It does not come twice where the clock of the world went back over the time it came at last. One that lies far ahead
@@ -180,16 +270,110 @@ impl Agenda {
         }
     }
 
-    /// Once more at `at`: it was due, and could not be published. What comes again does so by its own beat beside.
-    pub(crate) fn put_off(&mut self, at: Moment, plan: Plan) {
-        let id = self.next;
-        self.next += 1;
-        let again = Again::Never;
-        self.put(at, id, Plan { again, ..plan });
+    /// Once more at `at`: it was due, and could not be published. What comes again does so by its own beat beside, and is
+    /// left out once where there is no room.
+    pub(crate) fn put_off(&mut self, at: Moment, due: Due) {
+        if let Some(number) = due.number {
+            return self.put_back(number, at);
+        }
+        let (is_single, plan) = (matches!(due.plan.again, Again::Never), due.plan);
+        if is_single || self.len() < self.most {
+            self.last += 1;
+            let (again, first) = (Again::Never, None);
+            self.put(at, self.last, Plan { again, first, ..plan });
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.plans.len()
+        self.plans.len() + self.in_hand.len() + self.reserved
+    }
+
+    // ---- to the disk, and from it ----
+
+    /// Gives a number to what is to be written down.
+    pub(crate) fn reserve(&mut self) -> Result<u64, AgendaFull> {
+        let number = self.number()?;
+        self.reserved += 1;
+        Ok(number)
+    }
+
+    /// It was not written down.
+    pub(crate) fn release(&mut self) {
+        self.reserved = self.reserved.saturating_sub(1);
+    }
+
+    /// It is on disk, and comes from now on.
+    pub(crate) fn add_reserved(&mut self, number: u64, at: Moment, plan: Plan) {
+        self.release();
+        self.put(at, number, plan);
+    }
+
+    /// Whether it is to come, and stands on disk.
+    pub(crate) fn is_durable(&self, id: ScheduleId) -> bool {
+        let plan = self.times.get(&id.0).and_then(|at| self.plans.get(&(*at, id.0)));
+        plan.is_some_and(|plan| plan.first.is_some()) || self.in_hand.contains_key(&id.0)
+    }
+
+    /// One that is due is to be written into its log now; false where it was called off, or is being written already.
+    pub(crate) fn meet(&mut self, number: u64) -> bool {
+        let found = self.in_hand.get_mut(&number);
+        found.is_some_and(|(_, is_met)| !std::mem::replace(is_met, true))
+    }
+
+    /// It is in its log.
+    pub(crate) fn came(&mut self, number: u64) {
+        self.in_hand.remove(&number);
+    }
+
+    /// It is not in its log, and is tried again.
+    pub(crate) fn put_back(&mut self, number: u64, at: Moment) {
+        if let Some((plan, _)) = self.in_hand.remove(&number) {
+            self.put(at, number, plan);
+        }
+    }
+
+    /// All that stand on disk, and their numbers.
+    pub(crate) fn durable(&self) -> impl Iterator<Item = (u64, &Plan)> {
+        let waiting = self.plans.iter().map(|((_, number), plan)| (*number, plan));
+        let in_hand = self.in_hand.iter().map(|(number, (plan, _))| (*number, plan));
+        waiting.chain(in_hand).filter(|(_, plan)| plan.first.is_some())
+    }
+
+    /// The number that was given last.
+    pub(crate) const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Takes up what is on disk: what is not known here is added, and what is not there any more has come, or was called
+    /// off.
+    pub(crate) fn take_up(&mut self, on_disk: BTreeMap<u64, Plan>, last: u64, clocks: Clocks) {
+        self.reserved = 0;
+        for (number, (plan, _)) in std::mem::take(&mut self.in_hand) {
+            self.put(clocks.now, number, plan);
+        }
+        let known: HashSet<u64> = self.durable().map(|(number, _)| number).collect();
+        for number in known.iter().filter(|number| !on_disk.contains_key(number)) {
+            self.cancel(ScheduleId(*number));
+        }
+        self.last = self.last.max(last);
+        for (number, plan) in on_disk {
+            if known.contains(&number) {
+                continue;
+            }
+            self.make_way(number);
+            let (at, plan) = plan.taken_up(clocks);
+            self.put(at, number, plan);
+        }
+    }
+
+    /// Whoever was planned before the disk was read, and has a number of it, gets another.
+    fn make_way(&mut self, number: u64) {
+        if let Some(at) = self.times.remove(&number)
+            && let Some(plan) = self.plans.remove(&(at, number))
+        {
+            self.last += 1;
+            self.put(at, self.last, plan);
+        }
     }
 }
 
@@ -225,12 +409,13 @@ mod tests {
             to: Destination::Topic(Topic::new("t").unwrap()),
             draft: Draft::new(kind, Payload::bytes([])),
             again: every.map_or(Again::Never, Again::Every),
+            first: None,
         }
     }
 
     fn due(agenda: &mut Agenda, seconds: u32) -> Vec<String> {
         let due = std::iter::from_fn(|| agenda.due(clocks(seconds)));
-        due.map(|plan| plan.draft.kind.to_string()).collect()
+        due.map(|due| due.plan.draft.kind.to_string()).collect()
     }
 
     #[test]
@@ -276,8 +461,17 @@ mod tests {
     fn at_six() -> (Agenda, ScheduleId) {
         let mut agenda = Agenda::new(9);
         agenda.look_at(clocks(5 * HOUR));
-        let daily = Daily::new("06:00").unwrap();
-        let id = agenda.add_daily(daily, clocks(5 * HOUR), plan("six", None)).unwrap();
+        let placed = When::Daily(Daily::new("06:00").unwrap()).placed(clocks(5 * HOUR));
+        let again = placed.again;
+        let id = agenda
+            .add(
+                placed.at,
+                Plan {
+                    again,
+                    ..plan("six", None)
+                },
+            )
+            .unwrap();
         (agenda, id)
     }
 

@@ -228,6 +228,21 @@ impl Delivery {
             slip.failed(Cause::Failed, Some(why.into()));
         }
     }
+
+    /// Who was to pass these on to the subscriber cannot: they wait again in their order, as if they had not been handed out, and
+    /// the subscriber has not failed at them. Those that were not to be acknowledged are gone.
+    pub fn give_back(deliveries: impl IntoIterator<Item = Self>) {
+        let slips = deliveries.into_iter().filter_map(|mut delivery| delivery.slip.take());
+        let mut slips: Vec<_> = slips.collect();
+        // Each is put in front of those before.
+        slips.sort_unstable_by_key(|slip| std::cmp::Reverse(slip.token));
+        for mut slip in slips {
+            slip.is_settled = true;
+            let token = slip.token;
+            slip.subscription
+                .act(&slip.hub, Moment::now(), |inbox, _| inbox.take_back(token));
+        }
+    }
 }
 
 impl Slip {

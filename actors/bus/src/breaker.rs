@@ -125,6 +125,13 @@ impl Breaker {
         }
     }
 
+    /// Nothing can be said of one that was let through: another is in its place.
+    pub(crate) fn untried(&mut self) {
+        if let State::HalfOpen { begun, .. } = &mut self.state {
+            *begun = begun.saturating_sub(1);
+        }
+    }
+
     /// When its rest is over.
     pub(crate) fn rests_until(&self) -> Option<Moment> {
         match self.state {
@@ -208,6 +215,17 @@ mod tests {
         assert!(breaker.lets(at(60)));
         breaker.failed(at(60), 2);
         assert_eq!(breaker.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn a_trial_that_tells_nothing_leaves_its_place_to_another() {
+        let mut breaker = opened();
+        let let_through = (0..5).filter(|_| breaker.lets(at(60))).count();
+        assert_eq!((let_through, breaker.would_let(at(60))), (3, false));
+        breaker.untried();
+        assert!(breaker.lets(at(60)) && !breaker.would_let(at(60)));
+        (0..3).for_each(|_| breaker.succeeded());
+        assert_eq!(breaker.state(), BreakerState::Closed);
     }
 
     #[test]

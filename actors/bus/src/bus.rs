@@ -5,25 +5,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
-use triarch_supervision::clock::Moment;
 use triarch_supervision::metrics::Instruments;
 
 use crate::access::{NotAllowed, team_of};
 use crate::account::Tally;
-use crate::agenda::{Again, Agenda, AgendaFull, Clocks, Plan, ScheduleId};
-use crate::archivist::Order;
 use crate::codec::{check_word, within};
 use crate::config::Config;
-use crate::daily::Daily;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId, Payload};
 use crate::error::{Error, PublishError, ReplyError, RequestError};
-use crate::hub::{Hub, lock, unpoisoned};
+use crate::hub::{Hub, unpoisoned};
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::route::{Route, TopicEntry};
 use crate::subscription::Subscription;
 use crate::table::Target;
 use crate::topic::Topic;
-use crate::wall_clock::timestamp;
 
 /// Where refusals are told: who may not do what, on which topic.
 pub const REFUSALS: &str = "bus.refused";
@@ -138,73 +133,6 @@ impl Bus {
             .collect();
         drop(table);
         Ok(self.0.send_to_all(&from, members, draft))
-    }
-
-    // ---- later ----
-
-    /// Publishes after a while.
-    pub fn publish_after(
-        &self,
-        from: impl Into<Arc<str>>,
-        topic: &Topic,
-        draft: Draft,
-        delay: Duration,
-    ) -> Result<ScheduleId, PublishError> {
-        let plan = self.plan(from.into(), topic, draft, Again::Never)?;
-        self.add_plan(|agenda| agenda.add(Moment::now() + delay, plan))
-    }
-
-    /// Publishes again and again, first after `delay` and then each `every`. Times that pass while nothing runs are
-    /// skipped.
-    pub fn publish_every(
-        &self,
-        from: impl Into<Arc<str>>,
-        topic: &Topic,
-        draft: Draft,
-        delay: Duration,
-        every: Duration,
-    ) -> Result<ScheduleId, PublishError> {
-        let plan = self.plan(from.into(), topic, draft, Again::Every(every))?;
-        self.add_plan(|agenda| agenda.add(Moment::now() + delay, plan))
-    }
-
-    /// Publishes at times of day by the clock of the world, until it is called off or the runtime ends. Times that pass while
-    /// nothing runs are skipped; where that clock jumps the next time is found anew, and none comes twice.
-    pub fn publish_daily(
-        &self,
-        from: impl Into<Arc<str>>,
-        topic: &Topic,
-        draft: Draft,
-        daily: Daily,
-    ) -> Result<ScheduleId, PublishError> {
-        let plan = self.plan(from.into(), topic, draft, Again::Never)?;
-        let clocks = Clocks {
-            now: Moment::now(),
-            wall: timestamp(),
-        };
-        self.add_plan(|agenda| agenda.add_daily(daily, clocks, plan))
-    }
-
-    fn plan(&self, from: Arc<str>, topic: &Topic, draft: Draft, again: Again) -> Result<Plan, PublishError> {
-        self.check(&from, topic)?;
-        self.0.check_draft(&from, &draft)?;
-        let to = Destination::Topic(topic.clone());
-        Ok(Plan { from, to, draft, again })
-    }
-
-    fn add_plan(
-        &self,
-        add: impl FnOnce(&mut Agenda) -> Result<ScheduleId, AgendaFull>,
-    ) -> Result<ScheduleId, PublishError> {
-        let added = add(&mut lock(&self.0.agenda));
-        let id = added.inspect_err(|_| self.0.metrics.refused(Refusal::Full))?;
-        self.0.wake.notify_one();
-        Ok(id)
-    }
-
-    /// Calls off what was to be published later; returns whether it was still to come.
-    pub fn cancel(&self, id: ScheduleId) -> bool {
-        lock(&self.0.agenda).cancel(id)
     }
 
     // ---- asking ----
@@ -333,35 +261,13 @@ impl Hub {
         Published { id, matched }
     }
 
-    /// Publishes what was planned: its sender was checked when that was done. False where it has to be tried again.
-    pub(crate) fn carry_out(self: &Arc<Self>, plan: &Plan) -> bool {
-        let Destination::Topic(topic) = &plan.to else {
-            return true;
-        };
-        let envelope = self.seal(plan.draft.clone(), &plan.from, plan.to.clone());
-        if let Some(log) = self.archive.log_of(topic) {
-            let order = Order::Store(log.clone(), Box::new(envelope), None);
-            let archivist = self.archive.archivist.get();
-            return archivist.is_some_and(|archivist| archivist.try_send(order).is_ok());
-        }
-        let entry = self.topic(topic);
-        let route = self.route(&entry);
-        self.publish(&entry, &route, envelope);
-        true
-    }
-
     /// Counts a refusal and tells of it.
     pub(crate) fn refuse(self: &Arc<Self>, refused: NotAllowed) -> NotAllowed {
         self.metrics.refused(Refusal::Access);
         if let Ok(topic) = Topic::new(REFUSALS) {
             let told =
                 json!({"who": &*refused.who, "what": refused.what, "topic": refused.topic, "limit": refused.limit});
-            self.carry_out(&Plan {
-                from: "bus".into(),
-                to: Destination::Topic(topic),
-                draft: Draft::new("refused", Payload::json(&told)),
-                again: Again::Never,
-            });
+            self.tell(topic, Draft::new("refused", Payload::json(&told)));
         }
         refused
     }

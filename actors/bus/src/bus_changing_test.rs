@@ -9,8 +9,8 @@ mod interleaved;
 
 /// A listener that is known by its name, as an agent is.
 fn named(bus: &Bus, what: Subscribe, slot: &Slot) -> Listener {
-    let id = bus.add(what, Arc::new(slot.clone()), true).unwrap();
-    Listener::new(bus.clone(), id, slot.clone())
+    let (id, era) = bus.add(what, Arc::new(slot.clone()), true).unwrap();
+    Listener::new(bus.clone(), id, era, slot.clone())
 }
 
 /// What the timers do for those who could not be told.
@@ -183,16 +183,20 @@ fn a_subscription_that_was_asked_for_again_takes_what_it_asks_for_now() {
     let mut first = named(&bus, what(), &slot);
     bus.publish("me", &topic("a"), note("large")).unwrap();
     first.try_next().unwrap().fail("no");
-    lock(&bus.0.dead).keep(DeadLetter {
-        number: 0,
-        time: crate::envelope::Timestamp(0),
-        subscriber: "team/x".into(),
-        subscription: first.subscription(),
-        cause: Cause::Failed,
-        why: None,
-        failures: 1,
-        envelope: Arc::new(bus.0.seal(note("large"), &"me".into(), Destination::Topic(topic("a")))),
-    });
+    lock(&bus.0.dead).keep(
+        DeadLetter {
+            number: 0,
+            time: crate::envelope::Timestamp(0),
+            subscriber: "team/x".into(),
+            subscription: first.subscription(),
+            name: None,
+            cause: Cause::Failed,
+            why: None,
+            failures: 1,
+            envelope: Arc::new(bus.0.seal(note("large"), &"me".into(), Destination::Topic(topic("a")))),
+        },
+        false,
+    );
     let small = Filter::new("payload ne \"large\"").unwrap();
     let second = named(&bus, what().filter(small), &slot);
     assert_eq!(bus.publish("me", &topic("a"), note("large")).unwrap().matched, 0);

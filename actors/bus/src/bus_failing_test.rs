@@ -236,6 +236,42 @@ fn a_subscription_ends_when_its_agent_has_left_the_tree() {
     });
 }
 
+#[test]
+fn what_a_listener_gives_back_waits_again_in_its_order_and_nobody_has_failed() {
+    let bus = bus();
+    let mut ear = bus
+        .listen(all_of("a", "team/ear").terms(Terms::of(Class::AtLeastOnce)))
+        .unwrap();
+    let texts: Vec<_> = (1..=9).map(|number| number.to_string()).collect();
+    for text in &texts {
+        bus.publish("me", &topic("a"), note(text)).unwrap();
+    }
+    let taken: Vec<_> = std::iter::from_fn(|| ear.try_next()).collect();
+    assert_eq!(taken.len(), 9);
+    Delivery::give_back(taken);
+    assert_eq!(
+        (balanced(&bus).waiting, bus.subscriptions()[0].breaker),
+        (9, BreakerState::Closed)
+    );
+    let again: Vec<_> = std::iter::from_fn(|| ear.try_next()).collect();
+    assert!(again.iter().all(|delivery| delivery.attempt == 1));
+    assert_eq!(
+        again
+            .iter()
+            .map(|delivery| said(&delivery.envelope))
+            .collect::<Vec<_>>(),
+        texts
+    );
+    again.into_iter().for_each(acknowledges);
+    assert_eq!(balanced(&bus).delivered, 9);
+    // What is over is not given back.
+    bus.publish("me", &topic("a"), note("x")).unwrap();
+    let last = ear.try_next();
+    drop(ear);
+    Delivery::give_back(last);
+    assert_eq!(balanced(&bus).waiting, 0);
+}
+
 struct Clumsy;
 
 impl Message for Clumsy {}

@@ -1,6 +1,8 @@
 //! What is published later.
 
 use super::*;
+use crate::daily::Daily;
+use crate::wall_clock::timestamp;
 
 #[test]
 fn what_is_planned_comes_at_its_time() {
@@ -13,12 +15,12 @@ fn what_is_planned_comes_at_its_time() {
             .publish_every("me", &topic("a"), note("beat"), SECOND, SECOND * 2)
             .unwrap();
         let off = bus.publish_after("me", &topic("a"), note("off"), SECOND).unwrap();
-        assert!(bus.cancel(off) && !bus.cancel(off));
+        assert!(bus.cancel(off).await.unwrap() && !bus.cancel(off).await.unwrap());
         world.advance(Duration::from_millis(999)).await;
         assert!(heard(&mut listener).is_empty());
         world.advance(Duration::from_millis(4001)).await;
         assert_eq!(heard(&mut listener), ["beat", "once", "beat", "beat"]);
-        assert!(bus.cancel(beat));
+        assert!(bus.cancel(beat).await.unwrap());
         world.advance(SECOND * 10).await;
         assert!(heard(&mut listener).is_empty());
         drop(listener);
@@ -27,7 +29,7 @@ fn what_is_planned_comes_at_its_time() {
 }
 
 #[test]
-fn what_is_planned_for_a_durable_topic_waits_until_there_is_a_disk() {
+fn what_is_planned_for_a_durable_topic_is_refused_where_there_is_no_disk() {
     World::new(15).run(async |world| {
         let bus = bus_with(Config {
             durable: vec![crate::config::DurableConfig {
@@ -37,9 +39,14 @@ fn what_is_planned_for_a_durable_topic_waits_until_there_is_a_disk() {
             ..Config::default()
         });
         let tree = world.start(Root::new().supervisor(room(&bus))).await.unwrap();
-        bus.publish_after("me", &topic("log.a"), note("x"), SECOND).unwrap();
-        world.advance(SECOND * 3).await;
-        assert_eq!(lock(&bus.0.agenda).len(), 1);
+        let at_once = bus.publish_after("me", &topic("log.a"), note("x"), SECOND).unwrap_err();
+        assert!(matches!(at_once, PublishError::Durable { .. }), "{at_once}");
+        let when = crate::agenda::When::After(SECOND);
+        let no_disk = bus.publish_later_durably("me", &topic("log.a"), note("x"), when).await;
+        assert!(
+            matches!(no_disk, Err(PublishError::Archive(ArchiveError::NoDisk))),
+            "{no_disk:?}"
+        );
         // Who reads a log is another subscription than who hears what comes.
         let (child, _) = ear("ear", acknowledges);
         let live = bus.subscribe(all_of("log.*", "team/ear"), &child.address()).unwrap();
@@ -64,7 +71,7 @@ fn what_is_published_daily_comes_at_its_time() {
         let id = bus.publish_daily("me", &topic("a"), note("soon"), soon).unwrap();
         world.advance(SECOND * 130).await;
         assert_eq!(heard(&mut listener), ["soon"; 2]);
-        assert!(bus.cancel(id) && !bus.cancel(id));
+        assert!(bus.cancel(id).await.unwrap() && !bus.cancel(id).await.unwrap());
         world.advance(SECOND * 130).await;
         assert!(heard(&mut listener).is_empty());
         drop(listener);

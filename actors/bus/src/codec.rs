@@ -114,11 +114,11 @@ pub fn encode(envelope: &Envelope) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
-/// The topic of an envelope that was published on one, and when.
-pub(crate) fn glance(bytes: &[u8]) -> Result<(Topic, Timestamp), CodecError> {
+/// The topic of an envelope that was published on one, as it is written, and when that was.
+pub(crate) fn glance(bytes: &[u8]) -> Result<(&str, Timestamp), CodecError> {
     let (_, rest) = bytes.split_first().ok_or(CodecError::Empty)?;
     let (head, _): (Head<'_>, _) = postcard::take_from_bytes(rest)?;
-    Ok((Topic::new(head.to)?, Timestamp(head.time)))
+    Ok((head.to, Timestamp(head.time)))
 }
 
 /// The envelope that `bytes` are, with a payload of at most `limit` bytes.
@@ -400,6 +400,15 @@ pub(crate) mod tests {
         fn an_envelope_comes_back_from_bytes_as_it_was(envelope in envelope()) {
             let bytes = encode(&envelope).unwrap();
             prop_assert_eq!(decode(&bytes, PAYLOAD_MAX).unwrap(), envelope);
+        }
+
+        #[test]
+        fn the_topic_and_the_time_of_an_envelope_are_seen_without_the_rest(envelope in envelope()) {
+            let bytes = encode(&envelope).unwrap();
+            if let Destination::Topic(topic) = &envelope.to {
+                prop_assert_eq!(glance(&bytes).unwrap(), (topic.as_str(), envelope.time));
+            }
+            prop_assert!(glance(&[]).is_err() && glance(&bytes[..5]).is_err());
         }
 
         #[test]

@@ -23,7 +23,7 @@ pub struct Config {
     pub payload_max: usize,
     /// Patterns of topics that metrics count each for itself, up to 4; all others are counted together.
     pub counted: Vec<String>,
-    /// How many dead letters are kept; the oldest make room.
+    /// How many dead letters are kept, those of durable topics on disk too; the oldest make room.
     pub dead_letters: usize,
     /// How many envelopes may wait to be published later.
     pub delayed: usize,

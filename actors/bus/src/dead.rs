@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::account::Cause;
 use crate::envelope::{Envelope, Timestamp};
 use crate::filter::Filter;
+use crate::ledger::{Ledger, Page};
 use crate::topic::Pattern;
 
 /// An envelope that could not be delivered to one subscriber.
@@ -20,8 +21,10 @@ pub struct DeadLetter {
     pub time: Timestamp,
     /// Whose it was.
     pub subscriber: Arc<str>,
-    /// The subscription that it was for.
+    /// The subscription that it was for; of an earlier runtime, none that there is.
     pub subscription: SubscriptionId,
+    /// The name of that subscription, where it had one.
+    pub name: Option<Arc<str>>,
     /// Why.
     pub cause: Cause,
     /// What the subscriber said last, where it said something.
@@ -76,43 +79,62 @@ impl Query {
     }
 }
 
-/// The dead letters that are kept.
+/// The dead letters that are kept; the ledger knows which of them are of durable topics, and so on disk.
 #[derive(Debug)]
 pub(crate) struct DeadBox {
     letters: BTreeMap<u64, DeadLetter>,
+    /// Those on disk that are replayed: until that has ended they stand there.
+    replayed: BTreeMap<u64, DeadLetter>,
+    ledger: Ledger,
     most: usize,
-    next: u64,
-    forgotten: u64,
+    count: Count,
+}
+
+/// What is counted of dead letters through all runtimes of a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// The number that was given last.
+    pub(crate) last: u64,
+    /// How many made room.
+    pub(crate) forgotten: u64,
 }
 
 impl DeadBox {
     /// One that keeps the last `most`.
-    pub(crate) const fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             letters: BTreeMap::new(),
+            replayed: BTreeMap::new(),
+            ledger: Ledger::default(),
             most,
-            next: 1,
-            forgotten: 0,
+            count: Count::default(),
         }
     }
 
-    /// Keeps a letter, whatever number it has; the oldest makes room.
-    pub(crate) fn keep(&mut self, letter: DeadLetter) {
-        let number = self.next;
-        self.next += 1;
+    /// Keeps a letter, whatever number it has; the oldest makes room. Tells whether it is the first that the disk does not
+    /// know.
+    pub(crate) fn keep(&mut self, letter: DeadLetter, is_durable: bool) -> bool {
+        self.count.last += 1;
+        let number = self.count.last;
         self.letters.insert(number, DeadLetter { number, ..letter });
-        self.make_room();
+        let is_first = is_durable && self.ledger.keep(number);
+        self.make_room() || is_first
     }
 
-    fn make_room(&mut self) {
-        if self.letters.len() > self.most {
-            self.letters.pop_first();
-            self.forgotten += 1;
+    fn make_room(&mut self) -> bool {
+        let mut is_first = false;
+        while self.len() > self.most
+            && let Some((number, _)) = self.letters.pop_first()
+        {
+            self.count.forgotten += 1;
+            is_first |= self.ledger.forget(number);
         }
+        is_first
     }
 
     /// Keeps a letter that was taken out under the number it had.
     pub(crate) fn put_back(&mut self, letter: DeadLetter) {
+        self.replayed.remove(&letter.number);
         self.letters.insert(letter.number, letter);
         self.make_room();
     }
@@ -127,28 +149,112 @@ impl DeadBox {
             .collect()
     }
 
-    /// Takes out one.
+    /// Takes out one, to be replayed.
     pub(crate) fn take(&mut self, number: u64) -> Option<DeadLetter> {
-        self.letters.remove(&number)
+        let letter = self.letters.remove(&number)?;
+        self.hold(&letter);
+        Some(letter)
     }
 
     /// Takes out all that a query means, but for those in quarantine.
     pub(crate) fn take_all(&mut self, query: &Query) -> Vec<DeadLetter> {
         let is_meant = |_: &u64, letter: &mut DeadLetter| !letter.is_quarantined() && query.accepts(letter);
-        self.letters
+        let taken: Vec<_> = self
+            .letters
             .extract_if(.., is_meant)
             .map(|(_, letter)| letter)
-            .collect()
+            .collect();
+        for letter in &taken {
+            self.hold(letter);
+        }
+        taken
     }
 
-    /// How many are kept.
+    fn hold(&mut self, letter: &DeadLetter) {
+        if self.ledger.knows(letter.number) {
+            self.replayed.insert(letter.number, letter.clone());
+        }
+    }
+
+    /// The replay of one has ended; tells whether it is the first thing the disk is to be told.
+    pub(crate) fn settle(&mut self, number: u64) -> bool {
+        self.replayed.remove(&number);
+        self.ledger.forget(number)
+    }
+
+    /// How many are kept, those that are being replayed on disk among them.
     pub(crate) fn len(&self) -> usize {
+        self.letters.len() + self.replayed.len()
+    }
+
+    /// How many are shown.
+    pub(crate) fn kept(&self) -> usize {
         self.letters.len()
     }
 
     /// How many made room.
     pub(crate) fn forgotten(&self) -> u64 {
-        self.forgotten
+        self.count.forgotten
+    }
+
+    // ---- to the disk, and from it ----
+
+    pub(crate) const fn count(&self) -> Count {
+        self.count
+    }
+
+    /// Whether the disk is to be told something.
+    pub(crate) fn has_news(&self) -> bool {
+        self.ledger.has_news()
+    }
+
+    /// What the disk is told next, as far as `fits` says that there is room.
+    pub(crate) fn page(&mut self, mut fits: impl FnMut(&DeadLetter) -> bool) -> Page {
+        let (letters, replayed) = (&self.letters, &self.replayed);
+        let letter = |number| letters.get(&number).or_else(|| replayed.get(&number));
+        self.ledger.page(|number| letter(number).is_none_or(&mut fits))
+    }
+
+    /// A page was not written, for certain.
+    pub(crate) fn not_written(&mut self, page: &Page) {
+        self.ledger.not_written(page);
+    }
+
+    /// All that are of the disk.
+    pub(crate) fn durable(&self) -> impl Iterator<Item = &DeadLetter> {
+        let all = self.letters.values().chain(self.replayed.values());
+        all.filter(|letter| self.ledger.knows(letter.number))
+    }
+
+    /// What they take there, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.durable().map(|letter| letter.envelope.payload.len() as u64).sum()
+    }
+
+    /// Takes up what is on disk. What is known here has come further.
+    pub(crate) fn take_up(&mut self, on_disk: BTreeMap<u64, DeadLetter>, count: Count, is_first: bool) {
+        let numbers = on_disk.keys().copied().collect();
+        if is_first {
+            let before = std::mem::replace(&mut self.letters, on_disk);
+            let forgotten = self.count.forgotten;
+            self.count = count;
+            self.count.forgotten += forgotten;
+            // What died before the disk was read comes behind it.
+            let durable = std::mem::take(&mut self.ledger);
+            for (number, letter) in before {
+                self.keep(letter, durable.knows(number));
+            }
+        }
+        let Self {
+            letters,
+            replayed,
+            ledger,
+            ..
+        } = self;
+        ledger.reconcile(numbers, |number| {
+            letters.contains_key(&number) || replayed.contains_key(&number)
+        });
+        self.make_room();
     }
 }
 
@@ -179,6 +285,7 @@ mod tests {
             time: Timestamp(0),
             subscriber: subscriber.into(),
             subscription: SubscriptionId(1),
+            name: None,
             cause,
             why: None,
             failures: 0,
@@ -188,11 +295,11 @@ mod tests {
 
     fn filled() -> DeadBox {
         let mut dead = DeadBox::new(4);
-        dead.keep(letter("a.gone", "team/x", Cause::Failed));
-        dead.keep(letter("a.one", "team/x", Cause::Failed));
-        dead.keep(letter("a.two", "team/y", Cause::Expired));
-        dead.keep(letter("b.one", "team/x", Cause::Poison));
-        dead.keep(letter("b.two", "team/y", Cause::Failed));
+        dead.keep(letter("a.gone", "team/x", Cause::Failed), false);
+        dead.keep(letter("a.one", "team/x", Cause::Failed), false);
+        dead.keep(letter("a.two", "team/y", Cause::Expired), false);
+        dead.keep(letter("b.one", "team/x", Cause::Poison), false);
+        dead.keep(letter("b.two", "team/y", Cause::Failed), false);
         dead
     }
 
@@ -212,7 +319,7 @@ mod tests {
     fn one_that_is_put_back_makes_no_more_of_them_than_there_may_be() {
         let mut dead = filled();
         let taken = dead.take(5).unwrap();
-        dead.keep(letter("b.three", "team/y", Cause::Failed));
+        dead.keep(letter("b.three", "team/y", Cause::Failed), false);
         dead.put_back(taken);
         assert_eq!((dead.len(), dead.forgotten()), (4, 2));
         assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [3, 4, 5, 6]);
@@ -252,6 +359,61 @@ mod tests {
             }),
             [2, 4]
         );
+    }
+
+    #[test]
+    fn one_on_disk_stands_there_until_its_replay_has_ended() {
+        let mut dead = DeadBox::new(2);
+        assert!(dead.keep(letter("a", "team/x", Cause::Failed), true));
+        dead.page(|_| true);
+        let taken = dead.take(1).unwrap();
+        assert!(dead.take(1).is_none() && dead.find(&Query::default(), 0, 9).is_empty());
+        assert_eq!((dead.durable().count(), dead.len(), dead.has_news()), (1, 1, false));
+        dead.put_back(taken);
+        assert!(dead.take(1).is_some() && dead.settle(1) && !dead.settle(1));
+        assert_eq!(dead.page(|_| true).gone, [1]);
+        assert_eq!((dead.durable().count(), dead.len()), (0, 0));
+        // Others are not known to the disk, replayed or not.
+        dead.keep(letter("b", "team/x", Cause::Failed), false);
+        assert!(dead.take(2).is_some() && dead.len() == 0 && !dead.has_news());
+    }
+
+    #[test]
+    fn the_next_runtime_has_the_letters_of_the_disk_before_its_own_and_no_more_than_there_may_be() {
+        let on_disk = |numbers: &[u64]| {
+            let letter = |number: &u64| DeadLetter {
+                number: *number,
+                ..letter("a", "team/x", Cause::Failed)
+            };
+            numbers
+                .iter()
+                .map(|number| (*number, letter(number)))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let mut dead = DeadBox::new(3);
+        dead.keep(letter("early", "team/y", Cause::Failed), true);
+        dead.take_up(on_disk(&[1, 4, 5]), Count { last: 7, forgotten: 2 }, true);
+        assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [4, 5, 8]);
+        assert_eq!(dead.count(), Count { last: 8, forgotten: 3 });
+        assert_eq!(
+            dead.page(|_| true),
+            Page {
+                new: vec![8],
+                gone: vec![1]
+            }
+        );
+        // After a failure what was replayed meanwhile goes off the disk, and what is not there is written once more.
+        dead.take(4);
+        dead.settle(4);
+        dead.take_up(on_disk(&[1, 4, 5]), Count::default(), false);
+        assert_eq!(
+            dead.page(|_| true),
+            Page {
+                new: vec![8],
+                gone: vec![1, 4]
+            }
+        );
+        assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [5, 8]);
     }
 
     #[test]

@@ -97,8 +97,8 @@ pub enum PublishError {
         topic: Topic,
     },
     /// It is not on disk, or nobody knows.
-    #[error("it is not acknowledged: {0}")]
-    NotStored(WriteError),
+    #[error("it is not acknowledged, since the journal of durable topics did not take it")]
+    NotStored(#[source] WriteError),
     /// The logs are not reached.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -115,14 +115,43 @@ pub enum ArchiveError {
     #[error("it is not known whether it is on disk: {0}; look into the log, or publish it again under the same key")]
     Archivist(AskError),
     /// The disk refused.
-    #[error("the disk does not take it: {0}")]
-    Disk(WriteError),
+    #[error("the journal of durable topics does not take it")]
+    Disk(#[source] WriteError),
+    /// The journal does not open, and is tried again and again.
+    #[error("nothing is published on durable topics for now, since their journal takes nothing: {why}")]
+    Closed {
+        /// Why, and what to do.
+        why: String,
+    },
     /// There is no log, or there are several.
     #[error("no one log has all of {pattern}; name topics of one pattern of bus.durable")]
     NotOneLog {
         /// What was asked for.
         pattern: Pattern,
     },
+}
+
+/// Why a name is not forgotten.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForgetError {
+    /// Somebody has subscribed under it.
+    #[error("{subscriber} listens as {name:?} now; end that subscription first, then forget the name")]
+    Attended {
+        /// Whose name it is.
+        subscriber: Arc<str>,
+        /// The name.
+        name: Arc<str>,
+    },
+    /// The logs are not reached.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+impl From<WriteError> for ForgetError {
+    fn from(why: WriteError) -> Self {
+        Self::Archive(ArchiveError::Disk(why))
+    }
 }
 
 /// Why somebody does not subscribe.

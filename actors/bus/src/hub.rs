@@ -4,7 +4,7 @@
 //! taken in this order, and none is held while a bell is rung:
 //!
 //! ```text
-//! table ─▶ members of a group ─▶ desk of a subscription ─▶ reminders, past
+//! table ─▶ members of a group ─▶ desk of a subscription ─▶ reminders, past, dead letters ─▶ what has moved
 //! ```
 
 use std::collections::{BTreeSet, VecDeque};
@@ -24,7 +24,7 @@ use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
 use crate::envelope::{Draft, Envelope, EnvelopeId};
 use crate::error::Error;
 use crate::filter::Verdict;
-use crate::item::{Effect, Item};
+use crate::item::{Effect, Item, Place};
 use crate::metrics::Metrics;
 use crate::requests::Requests;
 use crate::route::{Route, TopicEntry, Topics};
@@ -147,7 +147,7 @@ impl Hub {
             until,
             at: now,
             label,
-            offset: None,
+            place: None,
         };
         let matched = route
             .targets
@@ -220,26 +220,56 @@ impl Hub {
     /// Counts and keeps what came of an act on an inbox.
     pub(crate) fn settle(&self, profile: &Profile, effects: Vec<Effect>) {
         for effect in effects {
-            match effect {
+            match &effect {
                 Effect::Delivered { label, at, .. } => {
-                    self.metrics.of(label).delivered.increment();
-                    self.metrics.seconds.observe(Moment::now().since(at));
+                    self.metrics.of(*label).delivered.increment();
+                    self.metrics.seconds.observe(Moment::now().since(*at));
                 }
-                Effect::Dropped { label, why, count, .. } => self.metrics.of(label).dropped(why, count),
-                Effect::Dead { waiting, cause, why } => {
-                    self.metrics.dead(cause);
-                    lock(&self.dead).keep(DeadLetter {
-                        number: 0,
-                        time: timestamp(),
-                        subscriber: Arc::clone(&profile.subscriber),
-                        subscription: profile.id,
-                        cause,
-                        why,
-                        failures: waiting.failures,
-                        envelope: waiting.item.envelope,
-                    });
-                }
+                Effect::Dropped { label, why, count, .. } => self.metrics.of(*label).dropped(*why, *count),
+                Effect::Dead { cause, .. } => self.metrics.dead(*cause),
             }
+            match effect.place() {
+                // That was done together with the cursor.
+                Some(Place::Log(_)) => {}
+                Some(Place::Letter(number)) => {
+                    self.bury(profile, &effect);
+                    self.has_ended(number);
+                }
+                None => self.bury(profile, &effect),
+            }
+        }
+    }
+
+    /// Keeps what is dead among the dead letters; what is of a durable topic goes to disk.
+    pub(crate) fn bury(&self, profile: &Profile, effect: &Effect) {
+        let Effect::Dead { waiting, cause, why } = effect else {
+            return;
+        };
+        let envelope = &waiting.item.envelope;
+        let is_durable = envelope
+            .topic()
+            .is_some_and(|topic| self.archive.log_of(topic).is_some());
+        let letter = DeadLetter {
+            number: 0,
+            time: timestamp(),
+            subscriber: Arc::clone(&profile.subscriber),
+            subscription: profile.id,
+            name: profile.reads.as_ref().and_then(|reads| reads.name.clone()),
+            cause: *cause,
+            why: why.clone(),
+            failures: waiting.failures,
+            envelope: Arc::clone(envelope),
+        };
+        let is_to_be_written = lock(&self.dead).keep(letter, is_durable);
+        if is_to_be_written {
+            self.archive.ring();
+        }
+    }
+
+    /// The replay of a letter has ended, whichever way.
+    pub(crate) fn has_ended(&self, number: u64) {
+        if lock(&self.dead).settle(number) {
+            self.archive.ring();
         }
     }
 

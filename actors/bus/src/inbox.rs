@@ -203,8 +203,8 @@ impl Inbox {
         };
         self.breaker.succeeded();
         self.tally.delivered += 1;
-        let Item { label, at, offset, .. } = done.waiting.item;
-        effects.push(Effect::Delivered { label, at, offset });
+        let Item { label, at, place, .. } = done.waiting.item;
+        effects.push(Effect::Delivered { label, at, place });
         true
     }
 
@@ -231,6 +231,19 @@ impl Inbox {
             let wait = self.terms.retry.wait(waiting.tries, chance.unit());
             self.resting.insert((now + wait, token), waiting);
         }
+        true
+    }
+
+    /// Nobody has tried it: it waits in front again, as if it had not been handed out. False where that is said too late, or
+    /// twice.
+    pub(crate) fn take_back(&mut self, token: u64) -> bool {
+        let Some(InHand { mut waiting, .. }) = self.in_hand.remove(&token) else {
+            return false;
+        };
+        self.breaker.untried();
+        waiting.tries -= 1;
+        self.lane(&waiting).push_front(waiting);
+        self.queued += 1;
         true
     }
 
@@ -365,7 +378,7 @@ impl Inbox {
             label: item.label,
             why,
             count: 1,
-            offset: item.offset,
+            place: item.place,
         });
     }
 
@@ -378,7 +391,7 @@ impl Inbox {
                 label,
                 why: Dropped::Lagged,
                 count,
-                offset: None,
+                place: None,
             });
         }
     }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 
@@ -12,6 +12,7 @@ enum Step {
     HandOut,
     Acknowledge(usize),
     Fail(usize),
+    TakeBack(usize),
     Advance(u64),
 }
 
@@ -22,6 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::HandOut),
         2 => any::<usize>().prop_map(Step::Acknowledge),
         2 => any::<usize>().prop_map(Step::Fail),
+        1 => any::<usize>().prop_map(Step::TakeBack),
         2 => prop_oneof![0..300u64, 0..90_000u64].prop_map(Step::Advance),
     ]
 }
@@ -54,6 +56,8 @@ struct Model {
     out: Vec<(u64, u64, Moment)>,
     /// Ids that were taken in, and how often they were handed out since.
     handed: HashMap<u64, u32>,
+    /// Those that were taken back: their first try comes again.
+    untried: HashSet<u64>,
     /// The last of each lane that was handed out for the first time, by the order of offers.
     last: [u64; 5],
 }
@@ -70,6 +74,31 @@ impl Model {
                 }
             }
         }
+    }
+
+    fn learn_of(&mut self, handed: &Handed, now: Moment, terms: Terms) -> Result<(), TestCaseError> {
+        let serial = handed.item.at.as_nanos();
+        prop_assert!(handed.item.until.is_none_or(|until| now < until));
+        let tries = self.handed.entry(serial).or_default();
+        *tries += 1;
+        prop_assert_eq!(*tries, handed.attempt);
+        prop_assert!(*tries <= terms.retry.tries.min(terms.poison_after));
+        let last = &mut self.last[handed.item.envelope.priority as usize];
+        let comes_again = *tries > 1 || self.untried.contains(&serial);
+        prop_assert!(comes_again || *last < serial, "the order of first tries is kept");
+        *last = (*last).max(serial);
+        self.out.push((handed.token, serial, now + terms.ack_within));
+        let most = if terms.is_strict { 1 } else { terms.in_hand };
+        prop_assert!(self.out.len() <= most);
+        Ok(())
+    }
+
+    /// Takes back one of those in hand; tells whether that could be done, and once.
+    fn take_back(&mut self, which: usize, inbox: &mut Inbox) -> bool {
+        let (token, serial, _) = self.out.remove(which % self.out.len());
+        self.handed.entry(serial).and_modify(|tries| *tries -= 1);
+        self.untried.insert(serial);
+        inbox.take_back(token) && !inbox.take_back(token)
     }
 }
 
@@ -121,18 +150,7 @@ fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let is_ready = bench.inbox.is_ready(bench.now);
                 if let Some(handed) = bench.hand_out() {
                     prop_assert!(is_ready);
-                    let serial = handed.item.at.as_nanos();
-                    prop_assert!(handed.item.until.is_none_or(|until| bench.now < until));
-                    let tries = model.handed.entry(serial).or_default();
-                    *tries += 1;
-                    prop_assert_eq!(*tries, handed.attempt);
-                    prop_assert!(*tries <= terms.retry.tries.min(terms.poison_after));
-                    let last = &mut model.last[handed.item.envelope.priority as usize];
-                    prop_assert!(*tries > 1 || *last < serial, "the order of first tries is kept");
-                    *last = (*last).max(serial);
-                    model.out.push((handed.token, serial, bench.now + terms.ack_within));
-                    let most = if terms.is_strict { 1 } else { terms.in_hand };
-                    prop_assert!(model.out.len() <= most);
+                    model.learn_of(&handed, bench.now, terms)?;
                 }
             }
             Step::Acknowledge(which) if !model.out.is_empty() => {
@@ -143,6 +161,9 @@ fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Fail(which) if !model.out.is_empty() => {
                 let (token, _, _) = model.out.remove(which % model.out.len());
                 prop_assert!(bench.fail(token));
+            }
+            Step::TakeBack(which) if !model.out.is_empty() => {
+                prop_assert!(model.take_back(which, &mut bench.inbox));
             }
             Step::Advance(time) => {
                 bench.advance(MS * u32::try_from(time).unwrap());

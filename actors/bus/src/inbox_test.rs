@@ -28,7 +28,7 @@ fn item(number: u64, priority: Priority, until: Option<Moment>) -> Item {
         until,
         at: Moment::default(),
         label: 0,
-        offset: None,
+        place: None,
     }
 }
 
@@ -281,6 +281,24 @@ fn no_more_are_in_hand_than_a_subscription_bears() {
 }
 
 #[test]
+fn what_is_taken_back_comes_again_first_and_has_not_failed() {
+    let mut bench = Bench::new(acknowledged());
+    (1..=9).for_each(|number| bench.offer(plain(number)));
+    for _ in 0..30 {
+        let handed: Vec<_> = (0..7).map_while(|_| bench.hand_out()).collect();
+        let told: Vec<_> = handed.iter().map(|one| (number(&one.item), one.attempt)).collect();
+        assert_eq!(told, (1..=7).map(|number| (number, 1)).collect::<Vec<_>>());
+        assert!(handed.iter().rev().all(|one| bench.inbox.take_back(one.token)));
+        assert!(handed.iter().all(|one| !bench.inbox.take_back(one.token)));
+        assert_eq!(
+            (bench.inbox.waiting(), bench.inbox.breaker()),
+            (9, BreakerState::Closed)
+        );
+    }
+    assert_eq!(bench.ends(), Vec::<&str>::new());
+}
+
+#[test]
 fn a_destination_that_fails_is_left_alone_until_its_breaker_tries_it() {
     let mut bench = Bench::new(acknowledged());
     (0..20).for_each(|number| bench.offer(plain(number)));
@@ -303,6 +321,21 @@ fn a_destination_that_fails_is_left_alone_until_its_breaker_tries_it() {
         assert!(bench.acknowledge(handed.token));
     }
     assert_eq!(bench.inbox.breaker(), BreakerState::Closed);
+}
+
+#[test]
+fn a_trial_that_is_taken_back_is_made_again() {
+    let mut bench = Bench::new(acknowledged());
+    (1..=9).for_each(|number| bench.offer(plain(number)));
+    let handed: Vec<_> = (0..5).map_while(|_| bench.hand_out()).collect();
+    assert!(handed.iter().all(|one| bench.fail(one.token)));
+    assert_eq!(bench.inbox.breaker(), BreakerState::Open);
+    bench.advance(Duration::from_mins(1));
+    for _ in 0..9 {
+        let trials: Vec<_> = std::iter::from_fn(|| bench.hand_out()).collect();
+        assert_eq!((trials.len(), bench.inbox.breaker()), (3, BreakerState::HalfOpen));
+        assert!(trials.iter().rev().all(|one| bench.inbox.take_back(one.token)));
+    }
 }
 
 #[test]

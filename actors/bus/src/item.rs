@@ -9,6 +9,15 @@ use triarch_supervision::clock::Moment;
 use crate::account::{Cause, Dropped};
 use crate::envelope::{Destination, Envelope};
 
+/// Where an envelope stands on disk, for as long as that is where it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At an offset of the log that its subscription reads.
+    Log(u64),
+    /// Among the dead letters, under this number: it is replayed.
+    Letter(u64),
+}
+
 /// An envelope as it waits for one subscription.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
@@ -19,8 +28,8 @@ pub(crate) struct Item {
     pub(crate) at: Moment,
     /// What its topic is counted under.
     pub(crate) label: u16,
-    /// Its place in a log, where it comes from one.
-    pub(crate) offset: Option<u64>,
+    /// Where it stands on disk, where it comes from there.
+    pub(crate) place: Option<Place>,
 }
 
 /// An item and what it has been through.
@@ -64,13 +73,13 @@ pub(crate) enum Effect {
     Delivered {
         label: u16,
         at: Moment,
-        offset: Option<u64>,
+        place: Option<Place>,
     },
     Dropped {
         label: u16,
         why: Dropped,
         count: u64,
-        offset: Option<u64>,
+        place: Option<Place>,
     },
     Dead {
         waiting: Waiting,
@@ -80,11 +89,11 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    /// The place in its log of what came to its end.
-    pub(crate) fn offset(&self) -> Option<u64> {
+    /// Where on disk that stands which came to its end.
+    pub(crate) fn place(&self) -> Option<Place> {
         match self {
-            Self::Delivered { offset, .. } | Self::Dropped { offset, .. } => *offset,
-            Self::Dead { waiting, .. } => waiting.item.offset,
+            Self::Delivered { place, .. } | Self::Dropped { place, .. } => *place,
+            Self::Dead { waiting, .. } => waiting.item.place,
         }
     }
 }

@@ -71,9 +71,11 @@
 //! | to | call |
 //! |---|---|
 //! | publish | [`Bus::publish`]; on a durable topic [`Bus::publish_durably`], which returns once it is on disk |
-//! | publish later | [`Bus::publish_after`], [`Bus::publish_every`], [`Bus::publish_daily`]; [`Bus::cancel`] |
+//! | publish later | [`Bus::publish_after`], [`Bus::publish_every`], [`Bus::publish_daily`]; on a durable topic [`Bus::publish_later_durably`] |
+//! | call that off | [`Bus::cancel`] |
 //! | subscribe, as an agent | [`Bus::subscribe`] with its address |
 //! | subscribe, as anybody | [`Bus::listen`], and [`Listener::next`] in a loop |
+//! | be no subscriber, but pass on to one | [`Delivery::give_back`] what cannot be passed on |
 //! | want less | [`Subscribe::filter`] with a [`Filter`] |
 //! | begin in the past | [`Subscribe::from`] a [`Start`]: the first, an offset, a time |
 //! | go on where one was | [`Subscribe::named`]; [`Bus::forget`] ends the name |
@@ -131,12 +133,15 @@
 //! - What is published durably is on disk before it is acknowledged and before anybody gets it. What a named subscription
 //!   acknowledged goes to disk with the next group of records, and at once where there is none: after a kill no more than
 //!   that comes again, and whoever gets a durable publication acknowledged afterwards knows that it is there.
+//! - What is to be published later on a durable topic is on disk before that is acknowledged, and comes once: in this runtime
+//!   after its delay, in the next at the same time by the clock of the world, or at once where that has passed.
+//! - What died of a durable topic goes to disk before a name has passed it, and stays there until it was replayed, or made
+//!   room. A kill in the middle of a replay brings it back.
 //! - A subscriber that is slow loses its own envelopes, as its terms say; one that reads a log loses what the log lets go.
 //!
 //! # Known not to be so yet
 //!
-//! - Dead letters and what is to be published later are in memory, and end with the runtime. What died of a log is in the log
-//!   for as long as that keeps it, and its name has passed it.
+//! - Dead letters of topics that are not durable, and what is to be published on these later, end with the runtime.
 //! - An acknowledgement of something that was handed out before a breaker opened counts as a trial that succeeded.
 //! - Logs are in memory as well as on disk: their bound in bytes is a bound of memory. Their age counts the time in which a
 //!   runtime runs.
@@ -167,9 +172,12 @@ mod group;
 mod hub;
 mod inbox;
 mod item;
+mod later;
+mod ledger;
 mod listener;
 mod matcher;
 pub mod metrics;
+mod replaying;
 mod requests;
 mod room;
 mod route;
@@ -184,7 +192,7 @@ mod wall_clock;
 
 pub use access::{Limit, NotAllowed};
 pub use account::{Cause, Dropped, Tally};
-pub use agenda::{AgendaFull, ScheduleId};
+pub use agenda::{AgendaFull, ScheduleId, When};
 pub use archivist::{CursorView, LogView, Start, Stored, StoredEnvelope};
 pub use arrivals::{Arrivals, Delivery};
 pub use breaker::{BreakerState, BreakerTerms};
@@ -196,13 +204,16 @@ pub use dead::{DeadLetter, Query, SubscriptionId};
 pub use envelope::{
     Destination, Draft, Envelope, EnvelopeId, Form, NoEnvelopeId, NoJson, PAYLOAD_MAX, Payload, Timestamp, WORD_MAX,
 };
-pub use error::{ArchiveError, Error, PublishError, ReplayError, ReplyError, RequestError, SubscribeError};
+pub use error::{
+    ArchiveError, Error, ForgetError, PublishError, ReplayError, ReplyError, RequestError, SubscribeError,
+};
 pub use filter::{COMPARISONS_MAX, FILTER_DEPTH_MAX, FILTER_LENGTH_MAX, Filter};
 pub use filter_parser::FilterError;
 pub use group::Pick;
 pub use listener::Listener;
 pub use matcher::Matcher;
+pub use replaying::Replayed;
 pub use room::{room, room_on};
-pub use subscribing::{Replayed, Subscribe, SubscriptionView, TopicView};
+pub use subscribing::{Subscribe, SubscriptionView, TopicView};
 pub use terms::{Class, Retry, Terms, WhenFull};
 pub use topic::{PARTS_MAX, Pattern, TOPIC_LENGTH_MAX, Topic, TopicError, TopicFault};

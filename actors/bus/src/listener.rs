@@ -34,10 +34,12 @@ impl Bell for Ear {
     }
 }
 
-/// Takes the envelopes of one subscription, one by one. Dropped, it ends the subscription.
+/// Takes the envelopes of one subscription, one by one. Dropped, it ends the subscription, where nobody else has gone on with it.
 pub struct Listener {
     bus: Bus,
     id: SubscriptionId,
+    /// Which of its bells the ear is.
+    era: u64,
     ear: Ear,
     hand: Option<Arrivals>,
 }
@@ -49,10 +51,11 @@ impl fmt::Debug for Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(bus: Bus, id: SubscriptionId, ear: Ear) -> Self {
+    pub(crate) fn new(bus: Bus, id: SubscriptionId, era: u64, ear: Ear) -> Self {
         Self {
             bus,
             id,
+            era,
             ear,
             hand: None,
         }
@@ -97,7 +100,8 @@ impl Drop for Listener {
     fn drop(&mut self) {
         // What it took and did not hand on still waits, and ends with the subscription.
         self.hand = None;
-        self.bus.unsubscribe(self.id);
+        // Whoever has subscribed under the same name since goes on.
+        self.bus.0.leave(self.id, Some(self.era));
         // They hold the subscription, and that holds them.
         let left = lock(&self.ear.0.arrivals).take();
         drop(left);

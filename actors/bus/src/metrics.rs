@@ -53,7 +53,7 @@ pub const SUBSCRIBERS: Family = Family::gauge(
 pub const LAG: Family = Family::gauge(
     "triarch_bus_lag_messages",
     &[TOPIC],
-    "Envelopes that wait for the slowest subscription.",
+    "Envelopes that wait for the slowest subscription, in its inbox or in the log that it reads.",
 );
 
 /// How long delivery takes.

@@ -15,16 +15,15 @@ use crate::arrivals::Arrivals;
 use crate::breaker::BreakerState;
 use crate::bus::Bus;
 use crate::codec::check_word;
-use crate::dead::{DeadLetter, Query, SubscriptionId};
-use crate::error::{ArchiveError, ReplayError, SubscribeError};
+use crate::dead::SubscriptionId;
+use crate::error::{ArchiveError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;
-use crate::hub::{Hub, lock, unpoisoned};
-use crate::item::{Item, Waiting};
+use crate::hub::{Hub, unpoisoned};
 use crate::listener::{Ear, Listener};
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::subscription::{Bell, Echo, Profile, Reads, Subscription};
-use crate::table::{Group, Target};
+use crate::table::Group;
 use crate::terms::{Class, Terms};
 use crate::topic::{Pattern, Topic};
 
@@ -131,16 +130,6 @@ pub struct TopicView {
     pub subscriptions: usize,
 }
 
-/// What came of a replay of many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Replayed {
-    /// Handed to their subscriptions again.
-    pub sent: usize,
-    /// Kept, since their subscriptions have ended, or take no such envelopes any more.
-    pub kept: usize,
-}
-
 impl Bus {
     /// Subscribes an agent, through all its lives: arrivals are put into its mailbox. One that asks for the same pattern
     /// and group again keeps what waits for it; other terms and another filter take the place of the old ones.
@@ -148,7 +137,7 @@ impl Bus {
     where
         M: Message + From<Arrivals>,
     {
-        self.add(what, Arc::new(address.clone()), true)
+        self.add(what, Arc::new(address.clone()), true).map(|(id, _)| id)
     }
 
     /// Lets an agent take what is sent to its path.
@@ -173,22 +162,23 @@ impl Bus {
             terms,
             reads: None,
         };
-        self.0.enter(profile, Arc::new(address.clone()), true)
+        self.0.enter(profile, Arc::new(address.clone()), true).map(|(id, _)| id)
     }
 
     /// Subscribes somebody who takes the envelopes one by one.
     pub fn listen(&self, what: Subscribe) -> Result<Listener, SubscribeError> {
         let ear = Ear::default();
-        let id = self.add(what, Arc::new(ear.clone()), false)?;
-        Ok(Listener::new(self.clone(), id, ear))
+        let (id, era) = self.add(what, Arc::new(ear.clone()), false)?;
+        Ok(Listener::new(self.clone(), id, era, ear))
     }
 
+    /// Tells which subscription that is, and which of its bells this.
     pub(crate) fn add(
         &self,
         what: Subscribe,
         bell: Arc<dyn Bell>,
         has_key: bool,
-    ) -> Result<SubscriptionId, SubscribeError> {
+    ) -> Result<(SubscriptionId, u64), SubscribeError> {
         self.check_form(&what.subscriber)?;
         if let Ok(topic) = Topic::new(what.pattern.as_str()) {
             let checked = self.0.access.check(&what.subscriber, "subscribe to", &topic);
@@ -252,7 +242,7 @@ impl Bus {
     /// Ends a subscription; what waits goes to those of its group that may have it, or is dropped, or dead. False where it has ended
     /// before.
     pub fn unsubscribe(&self, id: SubscriptionId) -> bool {
-        self.0.leave(id)
+        self.0.leave(id, None)
     }
 
     // ---- looking ----
@@ -280,45 +270,6 @@ impl Bus {
         topics.sort_unstable_by(|one, other| one.topic.cmp(&other.topic));
         topics
     }
-
-    // ---- dead letters ----
-
-    /// Up to `most` dead letters with numbers above `after`, oldest first.
-    pub fn dead_letters(&self, query: &Query, after: u64, most: usize) -> Vec<DeadLetter> {
-        lock(&self.0.dead).find(query, after, most)
-    }
-
-    /// How many dead letters made room for others, and cannot be replayed.
-    pub fn forgotten_letters(&self) -> u64 {
-        lock(&self.0.dead).forgotten()
-    }
-
-    /// Hands a dead letter to its subscription again, out of quarantine too.
-    pub fn replay(&self, number: u64) -> Result<(), ReplayError> {
-        let letter = lock(&self.0.dead).take(number);
-        let letter = letter.ok_or(ReplayError::NoSuchLetter(number))?;
-        self.0.revive(letter).map_err(|letter| {
-            let subscriber = Arc::clone(&letter.subscriber);
-            lock(&self.0.dead).put_back(letter);
-            ReplayError::NobodyTakes { number, subscriber }
-        })
-    }
-
-    /// Does so with all that a query means, but for those in quarantine.
-    pub fn replay_all(&self, query: &Query) -> Replayed {
-        let letters = lock(&self.0.dead).take_all(query);
-        let mut replayed = Replayed::default();
-        for letter in letters {
-            match self.0.revive(letter) {
-                Ok(()) => replayed.sent += 1,
-                Err(letter) => {
-                    replayed.kept += 1;
-                    lock(&self.0.dead).put_back(letter);
-                }
-            }
-        }
-        replayed
-    }
 }
 
 fn view(one: &Subscription, hub: &Hub) -> SubscriptionView {
@@ -344,7 +295,7 @@ impl Hub {
         profile: impl FnOnce(SubscriptionId) -> Profile,
         bell: Arc<dyn Bell>,
         has_key: bool,
-    ) -> Result<SubscriptionId, SubscribeError> {
+    ) -> Result<(SubscriptionId, u64), SubscribeError> {
         let limit = self.config.subscriptions;
         let mut table = unpoisoned(self.table.write());
         let mut profile = profile(table.next_id());
@@ -361,7 +312,7 @@ impl Hub {
             drop(table);
             // A log may have something for it already.
             one.act(self, Moment::now(), |_, _| ());
-            return Ok(one.profile.id);
+            return Ok((one.profile.id, 0));
         };
         profile.id = before.profile.id;
         let (one, echo) = if means_the_same(&before.profile, &profile) {
@@ -374,9 +325,11 @@ impl Hub {
             self.generation.fetch_add(1, Ordering::Release);
             (one, echo)
         };
+        // Nobody else takes it over while the table is held.
+        let era = one.era();
         drop(table);
         echo.follow(self, &one);
-        Ok(one.profile.id)
+        Ok((one.profile.id, era))
     }
 
     fn follow(&self, one: &Arc<Subscription>) {
@@ -385,12 +338,15 @@ impl Hub {
         }
     }
 
-    /// Ends a subscription; false where it has ended before.
-    pub(crate) fn leave(self: &Arc<Self>, id: SubscriptionId) -> bool {
+    /// Ends a subscription; false where it has ended before, or has another bell than that of `era` by now.
+    pub(crate) fn leave(self: &Arc<Self>, id: SubscriptionId, era: Option<u64>) -> bool {
         let mut table = unpoisoned(self.table.write());
         let Some(one) = table.subscriptions.get(&id).cloned() else {
             return false;
         };
+        if era.is_some_and(|era| era != one.era()) {
+            return false;
+        }
         let group = table.remove(&one);
         self.archive.unfollow(id);
         self.generation.fetch_add(1, Ordering::Release);
@@ -426,44 +382,6 @@ impl Hub {
         }
         echoes.push((Arc::clone(one), one.bury(left, self)));
         echoes
-    }
-
-    /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing
-    /// that may have it.
-    fn revive(self: &Arc<Self>, letter: DeadLetter) -> Result<(), DeadLetter> {
-        let same = self.subscription(letter.subscription);
-        let same = same.filter(|one| self.may_have(&one.profile, &letter.envelope));
-        let Some(one) = same.or_else(|| self.successor(&letter)) else {
-            return Err(letter);
-        };
-        let now = Moment::now();
-        let item = Item {
-            label: letter
-                .envelope
-                .topic()
-                .map_or(UNCOUNTED, |topic| self.metrics.label(topic)),
-            envelope: Arc::clone(&letter.envelope),
-            until: None,
-            at: now,
-            offset: None,
-        };
-        let waiting = Waiting::again(item, letter.failures);
-        let revived = one.act(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
-        revived.ok_or(letter)
-    }
-
-    fn successor(&self, letter: &DeadLetter) -> Option<Arc<Subscription>> {
-        let may = |one: &Arc<Subscription>| self.may_have(&one.profile, &letter.envelope);
-        let Some(topic) = letter.envelope.topic() else {
-            let agent = unpoisoned(self.table.read()).agents.get(&letter.subscriber).cloned();
-            return agent.filter(may);
-        };
-        let route = self.route(&self.topic(topic));
-        let of_subscriber = |target: &Target| match target {
-            Target::One(one) => (one.profile.subscriber == letter.subscriber && may(one)).then(|| Arc::clone(one)),
-            Target::Group(group) => group.member_of(&letter.subscriber, may),
-        };
-        route.targets.iter().find_map(of_subscriber)
     }
 }
 

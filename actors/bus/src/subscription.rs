@@ -27,7 +27,7 @@ use crate::filter::Filter;
 use crate::group::{Load, Pick};
 use crate::hub::{Hub, lock};
 use crate::inbox::Inbox;
-use crate::item::{Effect, Item, Waiting};
+use crate::item::{Effect, Item, Place, Waiting};
 use crate::terms::Terms;
 use crate::topic::Pattern;
 
@@ -225,7 +225,7 @@ impl Subscription {
     fn pull(&self, desk: &mut Desk, hub: &Hub, now: Moment, effects: &mut Vec<Effect>) -> bool {
         let Some(feed) = &mut desk.feed else { return false };
         let has_more = feed.pull(hub, &self.profile, &mut desk.inbox, now, effects);
-        feed.settle(hub, effects);
+        feed.settle(hub, &self.profile, effects);
         has_more
     }
 
@@ -246,7 +246,7 @@ impl Subscription {
         let before = effects.len();
         let taken = is_present.then(|| take(&mut desk.inbox, &mut effects)).flatten();
         if let Some(feed) = &desk.feed {
-            feed.settle(hub, effects.get(before..).unwrap_or_default());
+            feed.settle(hub, &self.profile, effects.get(before..).unwrap_or_default());
         }
         let looks_on = taken.is_none() && has_more;
         if taken.is_none() && is_present && !looks_on {
@@ -339,10 +339,11 @@ impl Subscription {
         if let Some(armed) = desk.armed.take() {
             hub.forget_reminder(armed, self.profile.id);
         }
-        let left = desk.inbox.withdraw();
+        let mut left = desk.inbox.withdraw();
         hub.ended(desk.inbox.tally());
         // What is in a log stays there.
-        if desk.feed.is_some() { Vec::new() } else { left }
+        left.retain(|waiting| !matches!(waiting.item.place, Some(Place::Log(_))));
+        left
     }
 
     /// Puts into order what came late.
@@ -363,6 +364,11 @@ impl Subscription {
     pub(crate) fn ring_for_more(self: &Arc<Self>, hub: &Arc<Hub>, era: u64) {
         let bell = Arc::clone(&lock(&self.desk).bell);
         bell.ring(Arrivals::new(hub, self, era));
+    }
+
+    /// Which bell it has.
+    pub(crate) fn era(&self) -> u64 {
+        lock(&self.desk).era
     }
 
     /// Whether nobody can ever be told.

@@ -19,12 +19,6 @@ const RING_AGAIN_AFTER: Duration = Duration::from_millis(5);
 /// What could not be handed to the archivist is not tried again sooner.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Takes no messages: what it does, it does by itself.
-#[derive(Debug)]
-pub(crate) enum Never {}
-
-impl Message for Never {}
-
 /// Does what falls due.
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -34,7 +28,7 @@ pub(crate) struct Timers {
 }
 
 impl Agent for Timers {
-    type Message = Never;
+    type Message = Nothing;
     type Spec = Arc<Hub>;
 
     async fn start(hub: Arc<Hub>, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
@@ -46,8 +40,8 @@ impl Agent for Timers {
         })
     }
 
-    async fn handle(&mut self, never: Never, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match never {}
+    async fn handle(&mut self, nothing: Nothing, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match nothing {}
     }
 
     async fn attend(&mut self, _ctx: &mut Context<Self>) -> Result<(), Failure> {
@@ -87,9 +81,9 @@ impl Timers {
         lock(&self.hub.agenda).look_at(clocks);
         loop {
             let due = lock(&self.hub.agenda).due(clocks);
-            let Some(plan) = due else { break };
-            if !self.hub.carry_out(&plan) {
-                lock(&self.hub.agenda).put_off(now + TRY_AGAIN_AFTER, plan);
+            let Some(due) = due else { break };
+            if !self.hub.carry_out(&due) {
+                lock(&self.hub.agenda).put_off(now + TRY_AGAIN_AFTER, due);
             }
         }
         if self.next_look <= now {
@@ -106,7 +100,7 @@ impl Timers {
         let mut figures = hub.metrics.all().map(|_| (0usize, 0u64)).collect::<Vec<_>>();
         for one in &all {
             if one.is_gone() {
-                hub.leave(one.profile.id);
+                hub.leave(one.profile.id, None);
                 continue;
             }
             let (tally, breaker) = one.figures();
@@ -114,7 +108,7 @@ impl Timers {
             let last = figures.len() - 1;
             if let Some((count, lag)) = figures.get_mut(usize::from(one.profile.label).min(last)) {
                 *count += 1;
-                *lag = (*lag).max(tally.waiting);
+                *lag = (*lag).max(tally.waiting).max(one.behind(hub).unwrap_or_default());
             }
         }
         for (counted, (count, lag)) in hub.metrics.all().zip(figures) {
@@ -122,7 +116,7 @@ impl Timers {
             counted.lag.set_count(usize::try_from(lag).unwrap_or(usize::MAX));
         }
         hub.metrics.breakers_open.set_count(open);
-        hub.metrics.dead_kept.set_count(lock(&hub.dead).len());
+        hub.metrics.dead_kept.set_count(lock(&hub.dead).kept());
         hub.metrics.delayed.set_count(lock(&hub.agenda).len());
     }
 }

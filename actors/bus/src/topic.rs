@@ -6,6 +6,7 @@
 //!            team.**              `**`, or `#`, is the rest, also where there is none
 //! ```
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -75,6 +76,12 @@ pub enum TopicFault {
     /// The rest is not the last part.
     #[error("part {0} stands for the rest, and more follows; put it last, or use * for one part")]
     RestNotLast(usize),
+}
+
+impl Borrow<str> for Topic {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Topic {
@@ -281,6 +288,17 @@ mod tests {
         for good in ["a", "a.b", "Team-1.x_y.v:2", &["p"; PARTS_MAX].join(".")] {
             assert_eq!(Topic::new(good).unwrap().as_str(), good);
         }
+    }
+
+    #[test]
+    fn topics_and_patterns_are_read_and_written_as_their_texts() {
+        let (topic, pattern): (Topic, Pattern) = ("a.b".parse().unwrap(), "a.*".parse().unwrap());
+        assert_eq!((topic.to_string(), pattern.to_string()), ("a.b".into(), "a.*".into()));
+        assert_eq!(format!("{topic:?} {pattern:?}"), r#""a.b" "a.*""#);
+        assert_eq!(serde_json::to_string(&(&topic, &pattern)).unwrap(), r#"["a.b","a.*"]"#);
+        let read: (Topic, Pattern) = serde_json::from_str(r#"["a.b","a.*"]"#).unwrap();
+        assert_eq!(read, (topic, pattern));
+        assert!("a.*".parse::<Topic>().is_err() && serde_json::from_str::<Pattern>(r#""**.a""#).is_err());
     }
 
     #[test]

@@ -26,6 +26,8 @@ const READ_AT_ONCE: usize = 256 << 10;
 pub struct Client {
     path: PathBuf,
     stream: BufReader<UnixStream>,
+    /// What was read last: lines of one answer are about as long as each other.
+    line: Vec<u8>,
     /// How long nothing may come of it.
     patience: Option<Duration>,
 }
@@ -83,6 +85,11 @@ impl From<ClientError> for OperationError {
     }
 }
 
+fn in_parts(operation: &str) -> OperationError {
+    let message = format!("{operation} answers in parts");
+    OperationError::new(Code::Usage, message, "read them one by one, with Client::answer")
+}
+
 #[derive(Serialize)]
 struct Asking<'a, I> {
     operation: &'a str,
@@ -100,6 +107,7 @@ impl Client {
         Ok(Self {
             path: path.to_owned(),
             stream: BufReader::with_capacity(READ_AT_ONCE, stream),
+            line: Vec::new(),
             patience: None,
         })
     }
@@ -125,9 +133,13 @@ impl Client {
         mut told: impl FnMut(Value),
     ) -> Result<O, OperationError> {
         self.ask(operation, input)?;
+        let mut is_in_parts = false;
         loop {
             match self.answer()? {
                 Answer::Progress(progress) => told(progress),
+                // What is left of the answer is no answer to the next question.
+                Answer::Part(_) => is_in_parts = true,
+                Answer::Output(_) if is_in_parts => return Err(in_parts(operation)),
                 Answer::Output(output) => return Ok(output),
                 Answer::Error(error) => return Err(error),
             }
@@ -148,14 +160,14 @@ impl Client {
 
     /// The next line of the answer; the last one is an output or an error.
     pub fn answer<O: DeserializeOwned>(&mut self) -> Result<Answer<O>, ClientError> {
-        let mut line = Vec::new();
+        self.line.clear();
         let mut bounded = (&mut self.stream).take(ANSWER_MAX);
-        let read = bounded.read_until(b'\n', &mut line);
+        let read = bounded.read_until(b'\n', &mut self.line);
         read.map_err(|error| self.lost(error))?;
-        if line.last() != Some(&b'\n') {
+        if self.line.last() != Some(&b'\n') {
             return Err(self.lost(io::ErrorKind::UnexpectedEof.into()));
         }
-        serde_json::from_slice(&line).map_err(|source| ClientError::Unreadable {
+        serde_json::from_slice(&self.line).map_err(|source| ClientError::Unreadable {
             path: self.path.clone(),
             source,
         })

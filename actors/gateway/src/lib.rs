@@ -12,10 +12,11 @@
 //! is an agent of the room, so it is seen, bounded, and ended with the tree.
 //!
 //! # What the socket says
-//! One line of JSON is a request, `{"operation":"agent.list","input":{…}}`. Lines `{"progress":…}` may follow, and the last is
-//! `{"output":…}` or `{"error":{"code":4,"message":"…","remedy":"…"}}`. Requests of one connection are performed one after the
-//! other; who closes the connection cancels the one in hand, who only closes its own direction still hears the answer. To one that
-//! asks nothing when the runtime stops, that is said as the error of its next request.
+//! One line of JSON is a request, `{"operation":"agent.list","input":{…}}`. Lines `{"progress":…}` may follow, and lines
+//! `{"part":…}` of a long output to one who asks for it in parts; the last is `{"output":…}` or
+//! `{"error":{"code":4,"message":"…","remedy":"…"}}`. Requests of one connection are performed one after the other; who closes
+//! the connection cancels the one in hand, who only closes its own direction still hears the answer. To one that asks nothing
+//! when the runtime stops, that is said as the error of its next request.
 //! [`Client`] is the other side.
 //!
 //! # What is refused
@@ -82,6 +83,6 @@ pub use config::Config;
 pub use doors::{Bounds, Doors, Farewell};
 pub use error::Error;
 pub use metrics::Door;
-pub use operation::{Caller, Code, OperationError, Operations, ProgressSink, ProgressStream, Request, Written};
+pub use operation::{Caller, Code, OperationError, Operations, ProgressSink, ProgressStream, Request, Told, Written};
 pub use room::{CONNECTIONS, room};
 pub use wire::{Answer, DEPTH_MAX, LINE_MAX};

@@ -100,11 +100,20 @@ impl Performer {
 
 /// Where an operation tells how far it is.
 #[derive(Clone, Debug)]
-pub struct ProgressSink(mpsc::Sender<Value>);
+pub struct ProgressSink(mpsc::Sender<Told>);
 
 /// What an operation told, in its order.
 #[derive(Debug)]
-pub struct ProgressStream(mpsc::Receiver<Value>);
+pub struct ProgressStream(mpsc::Receiver<Told>);
+
+/// What an operation tells before its end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// How far it is.
+    Progress(Value),
+    /// The next piece of its output.
+    Part(Written),
+}
 
 impl ProgressSink {
     /// A sink, and where what goes into it comes out.
@@ -116,23 +125,29 @@ impl ProgressSink {
     /// Tells something; waits while a slow reader has not taken what came before.
     pub async fn tell(&self, progress: Value) {
         // Where nobody listens any more the operation is about to be dropped.
-        let _gone = self.0.send(progress).await;
+        let _gone = self.0.send(Told::Progress(progress)).await;
+    }
+
+    /// Hands over a piece of the output, which what the operation ends with is the last piece of; waits as
+    /// [`tell`](Self::tell) does.
+    pub async fn part(&self, part: Written) {
+        let _gone = self.0.send(Told::Part(part)).await;
     }
 
     /// Tells something unless a slow reader has not taken what came before; returns whether it did.
     pub fn try_tell(&self, progress: Value) -> bool {
-        self.0.try_send(progress).is_ok()
+        self.0.try_send(Told::Progress(progress)).is_ok()
     }
 }
 
 impl ProgressStream {
     /// The next; `None` when the operation is done with it.
-    pub async fn next(&mut self) -> Option<Value> {
+    pub async fn next(&mut self) -> Option<Told> {
         self.0.recv().await
     }
 
     /// The next, if it is there already.
-    pub fn try_next(&mut self) -> Option<Value> {
+    pub fn try_next(&mut self) -> Option<Told> {
         self.0.try_recv().ok()
     }
 }
@@ -261,13 +276,16 @@ mod tests {
             assert!(sink.try_tell(json!(index)));
         }
         assert!(!sink.try_tell(json!("too much")));
-        assert_eq!(stream.next().await, Some(json!(0)));
+        assert_eq!(stream.next().await, Some(Told::Progress(json!(0))));
         sink.tell(json!("again")).await;
         drop(sink);
         let mut rest = Vec::new();
         while let Some(told) = stream.next().await {
             rest.push(told);
         }
-        assert_eq!((rest.len(), rest.last()), (PROGRESS_KEPT, Some(&json!("again"))));
+        assert_eq!(
+            (rest.len(), rest.last()),
+            (PROGRESS_KEPT, Some(&Told::Progress(json!("again"))))
+        );
     }
 }

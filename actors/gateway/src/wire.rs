@@ -3,7 +3,8 @@
 //! ```text
 //!   ▶ {"operation":"agent.list","input":{"team":"reviewers"}}
 //!   ◀ {"progress":{"done":3,"of":9}}                              any number of them
-//!   ◀ {"output":[…]}                                              or, in its place:
+//!   ◀ {"part":[…]}                                                of a long output, to one who asks for it so
+//!   ◀ {"output":[…]}                                              the rest of it; or, in its place:
 //!   ◀ {"error":{"code":4,"message":"…","remedy":"…"}}
 //! ```
 
@@ -38,6 +39,8 @@ pub(crate) struct Asked {
 pub enum Answer<O = Written> {
     /// How far the operation is.
     Progress(Value),
+    /// The next piece of a long output, which [`Answer::Output`] ends.
+    Part(O),
     /// What came of it.
     Output(O),
     /// Why nothing came of it.

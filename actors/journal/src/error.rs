@@ -49,7 +49,7 @@ pub enum OpenError {
         place: PathBuf,
     },
     /// The disk refused.
-    #[error("{doing} {} failed; see to the disk and its rights, then start again", path.display())]
+    #[error("{doing} {} failed; see to the disk and its rights", path.display())]
     Disk {
         /// What was tried.
         doing: &'static str,

@@ -53,7 +53,7 @@ pub enum KeySource {
 pub struct NamespaceSettings {
     /// What it is called.
     pub name: String,
-    /// How safe what is written is once it is acknowledged. It stays so for life.
+    /// How safe what is written is once it is acknowledged. It stays so for as long as anything is in it: described otherwise then, it is read and not written.
     #[serde(default = "journal")]
     pub durability: Durability,
     /// The team it belongs to.

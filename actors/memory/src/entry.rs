@@ -54,6 +54,25 @@ pub(crate) struct Parts {
     pub(crate) expires: Option<StoreTime>,
 }
 
+#[cfg(test)]
+impl Parts {
+    /// A key that came to be at that version, of nobody, at the beginning of time, for ever.
+    pub(crate) fn of(value: Value, version: u64) -> Self {
+        let at = StoreTime::default();
+        Self {
+            value,
+            labels: Labels::default(),
+            owner: "".into(),
+            version,
+            born: version,
+            created: at,
+            updated: at,
+            accessed: at,
+            expires: None,
+        }
+    }
+}
+
 static NO_LABELS: Labels = Labels {
     kind: None,
     tags: BTreeSet::new(),
@@ -214,20 +233,12 @@ mod tests {
     use super::*;
 
     fn entry(key: &Key, value: &str) -> Entry {
-        Entry::new(
-            key,
-            Parts {
-                value: Value::bytes(value.as_bytes()),
-                labels: Labels::default(),
-                owner: "a/b".into(),
-                version: 3,
-                born: 3,
-                created: StoreTime::default(),
-                updated: StoreTime::default(),
-                accessed: StoreTime::default(),
-                expires: Some(StoreTime::from_millis(10)),
-            },
-        )
+        let parts = Parts {
+            owner: "a/b".into(),
+            expires: Some(StoreTime::from_millis(10)),
+            ..Parts::of(Value::bytes(value.as_bytes()), 3)
+        };
+        Entry::new(key, parts)
     }
 
     #[test]

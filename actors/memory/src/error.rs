@@ -7,11 +7,11 @@ use crate::name::{Key, Namespace};
 #[non_exhaustive]
 pub enum Error {
     /// No such name.
-    #[error("{name:?} cannot name a namespace: {fault}; take lower-case letters, digits, '-' and '_'")]
+    #[error("{name:?} cannot name a namespace: {fault}")]
     Namespace {
         /// What was given.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         fault: String,
     },
     /// No such key.
@@ -30,11 +30,15 @@ pub enum Error {
     },
     /// The namespace is there, and is another.
     #[error(
-        "the namespace {namespace} keeps its durability for life; export it, drop it, define it anew and import it"
+        "the namespace {namespace} is of durability {has} for life, and is described as {wanted}; describe it as {has} again, or export it and import it into one of another name"
     )]
     OtherDurability {
         /// Which.
         namespace: Namespace,
+        /// What it is.
+        has: &'static str,
+        /// What it is to be.
+        wanted: &'static str,
     },
     /// Too many namespaces.
     #[error("the store has {most} namespaces, which is the most there may be; drop one before {namespace} is made")]
@@ -88,7 +92,7 @@ pub enum Error {
     },
     /// The value is too large.
     #[error(
-        "the value for {namespace}/{key} has {size} bytes and {limit} are allowed; split it, or raise quota.value_bytes"
+        "the value for {namespace}/{key} has {size} bytes and {limit} are allowed; split it, or raise value_size in the namespace's quota"
     )]
     TooLarge {
         /// Where.
@@ -109,7 +113,7 @@ pub enum Error {
         key: Key,
     },
     /// The text is no JSON.
-    #[error("the value is no JSON: {fault}; mend it, or put it as bytes")]
+    #[error("the value cannot be kept as JSON: {fault}")]
     NotJson {
         /// Where and why.
         fault: String,

@@ -131,9 +131,8 @@
 //!
 //! # Known not to be so yet
 //!
-//! - The return of a million entries takes longer than it is meant to; most of that is reading the journal, which is done twice. A write
-//!   to memory is slower than it is meant to be where the machine is busy. No bench of the repository says how slow.
-//! - Backups, and `relaxed` snapshots, hold up writers for as long as a copy of all addresses takes.
+//! - A write to memory, and the return of a million entries, are slower than they are meant to be; `docs/PERFORMANCE.md` says by
+//!   how much, and why.
 //! - Who verifies a journal that failed reads all of it.
 #![forbid(unsafe_code)]
 
@@ -145,6 +144,7 @@ mod described;
 mod disk;
 mod entry;
 mod error;
+mod exact;
 mod exchange;
 mod index;
 pub mod metrics;
@@ -159,6 +159,7 @@ mod store;
 mod sweeper;
 mod time;
 mod value;
+mod walk;
 mod writer;
 
 pub use access::{Access, Belonging, Identity, Level, Verb};

@@ -31,7 +31,7 @@ pub const WRITE_SECONDS: Family = Family::histogram(
     "triarch_memory_write_seconds",
     Buckets::FAST,
     &[Label::closed("durability", &["memory", "journal", "relaxed"])],
-    "Time from a write's call to its acknowledgement; of journal the disk is part.",
+    "Time from a write's call to its acknowledgement; of journal the disk is part, of others about one in eight is timed.",
 );
 
 /// How long searches take.
@@ -140,13 +140,15 @@ impl Metrics {
         })))
     }
 
-    /// A write ended.
-    pub(crate) fn wrote(&self, durability: Durability, outcome: Result<(), &Error>, took: Duration) {
+    /// A write ended; how long it took, where somebody looked.
+    pub(crate) fn wrote(&self, durability: Durability, outcome: Result<(), &Error>, took: Option<Duration>) {
         self.0
             .writes
             .at(outcome.map_or_else(outcome_of, |()| "done"))
             .increment();
-        self.0.write_seconds.at(durability.label()).observe(took);
+        if let Some(took) = took {
+            self.0.write_seconds.at(durability.label()).observe(took);
+        }
     }
 
     pub(crate) fn searched(&self, took: Duration) {

@@ -4,7 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use triarch_supervision::name::Name;
 
 use crate::error::Error;
@@ -13,13 +14,11 @@ use crate::error::Error;
 pub const KEY_LENGTH_MAX: usize = 512;
 
 /// The name of a namespace: `[a-z0-9][a-z0-9_-]{0,62}`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Namespace(Arc<str>);
 
 /// A key within its namespace: text of 1 to 512 bytes without control characters.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<str>);
 
 impl Namespace {
@@ -49,7 +48,7 @@ impl Key {
         let fault = match text {
             "" => "it is empty",
             long if long.len() > KEY_LENGTH_MAX => "it has more than 512 bytes",
-            odd if odd.chars().any(char::is_control) => "it has a control character",
+            odd if has_control(odd) => "it has a control character",
             _ => return Ok(Self(text.into())),
         };
         Err(Error::Key {
@@ -88,19 +87,47 @@ impl fmt::Display for Key {
     }
 }
 
-impl TryFrom<String> for Namespace {
-    type Error = Error;
+/// Whether a text has a control character; most texts are told by their bytes.
+fn has_control(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_control()) || (!text.is_ascii() && text.chars().any(char::is_control))
+}
 
-    fn try_from(name: String) -> Result<Self, Error> {
-        Self::new(&name)
+impl Serialize for Namespace {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
     }
 }
 
-impl TryFrom<String> for Key {
-    type Error = Error;
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, Error> {
-        Self::new(&text)
+impl<'de> Deserialize<'de> for Namespace {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_str(Checked("the name of a namespace", Self::new))
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_str(Checked("a key", Key::new))
+    }
+}
+
+/// Reads text where it stands, so that what is made of it is all that is allocated: a start reads a million keys.
+struct Checked<T>(&'static str, fn(&str) -> Result<T, Error>);
+
+impl<T> Visitor<'_> for Checked<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.1)(text).map_err(E::custom)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::clocks;
 use crate::config::Durability;
 use crate::disk::{Dump, DumpError, Seal};
 use crate::metrics::Metrics;
+use crate::space::cut_together;
 use crate::store::Store;
 use crate::time::Anchor;
 use crate::writer::Wish;
@@ -138,7 +139,10 @@ fn dump(store: &Store, to: &mut dyn std::io::Write, seal: &Seal) -> Result<(), D
         match space.durability() {
             Durability::Memory => dump.define(space.name(), &space.rules())?,
             Durability::Journal => dump.pages(&space, &anchor)?,
-            Durability::Relaxed => dump.cut(space.cut(), &anchor)?,
+            Durability::Relaxed => {
+                let cuts = cut_together(&[space]);
+                cuts.into_iter().try_for_each(|cut| dump.cut(cut, &anchor))?;
+            }
         }
     }
     dump.end().map(drop)

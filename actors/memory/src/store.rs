@@ -71,6 +71,11 @@ impl Store {
         self.0.closed.load_full()
     }
 
+    /// Why nothing is written in some of the namespaces: they are described as what they are not.
+    pub fn held_back(&self) -> Vec<Error> {
+        self.spaces().iter().filter_map(|space| space.held_back()).collect()
+    }
+
     /// Whether anything durable is written at present; told at once, whatever the writer is at.
     pub(crate) fn may_write(&self, namespace: &Namespace) -> Result<(), Error> {
         let Some(why) = self.closed() else { return Ok(()) };
@@ -100,9 +105,7 @@ impl Store {
     pub(crate) fn may_define(&self, name: &Namespace, rules: &Rules) -> Result<(), Error> {
         let spaces = self.0.spaces.pin();
         match spaces.get(name) {
-            Some(space) if space.durability() != rules.durability => Err(Error::OtherDurability {
-                namespace: name.clone(),
-            }),
+            Some(space) if space.durability() != rules.durability => Err(space.other_durability(rules.durability)),
             None if spaces.len() >= NAMESPACES_MAX => Err(Error::TooManyNamespaces {
                 namespace: name.clone(),
                 most: NAMESPACES_MAX,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::exact;
 
 /// Bytes, or JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,10 +40,13 @@ impl Value {
         Self::Json(Json(value.to_string().into()))
     }
 
-    /// JSON from text, which is checked.
+    /// JSON from text, which is checked: what would not be kept as it stands is refused.
     pub fn parse_json(text: &str) -> Result<Self, Error> {
+        if let Some(fault) = exact::fault(text) {
+            return Err(Error::NotJson { fault });
+        }
         let value: serde_json::Value = serde_json::from_str(text).map_err(|fault| Error::NotJson {
-            fault: fault.to_string(),
+            fault: format!("{fault}; mend it, or put it as bytes"),
         })?;
         Ok(Self::json(&value))
     }

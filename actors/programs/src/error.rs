@@ -2,11 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use triarch_supervision::metrics::InstrumentError;
 use triarch_teams::Span;
 
 use crate::command::SecretError;
+use crate::pulse::time;
 use crate::sys::LaunchError;
 
 /// Why the room cannot be built.
@@ -61,6 +63,9 @@ pub(crate) enum ProgramError {
     /// Its time was over.
     #[error("the program ran for {wall}, as long as its limits allow")]
     Wall { wall: Span },
+    /// It declares a heartbeat, and says nothing.
+    #[error("no sign of life for {}{}", time(*limit), Rest(last, &None))]
+    Silent { limit: Duration, last: Vec<String> },
     /// It reads no more, and goes on.
     #[error("the program closed its standard input and goes on; nothing can be delivered to it")]
     Deaf,
@@ -99,6 +104,19 @@ impl std::fmt::Display for Rest<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silence_is_told_with_its_limit() {
+        let silent = |last: &[&str]| ProgramError::Silent {
+            limit: Duration::from_secs(10),
+            last: last.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(silent(&[]).to_string(), "no sign of life for 10 s");
+        assert_eq!(
+            silent(&["waits"]).to_string(),
+            "no sign of life for 10 s; it last said: waits"
+        );
+    }
 
     #[test]
     fn the_end_of_a_program_tells_its_last_words() {

@@ -75,6 +75,12 @@ impl Programs {
         ))
     }
 
+    /// Sets the gauges of how programs are: for whoever is about to show them.
+    pub fn take_census(&self) {
+        let (counts, silence) = self.links.records.census();
+        self.links.metrics.show(counts, silence);
+    }
+
     /// Forgets how programs of agents ended that are not known any more. It blocks.
     pub fn forget_ends_but_of(&self, is_known: impl Fn(&str) -> bool) -> io::Result<()> {
         ends::forget(&self.logs.folder(), is_known)

@@ -23,6 +23,7 @@
 //! | `{"type":"progress","id":…,"percent":40}` | whoever follows the post sees how far it is |
 //! | `{"type":"send","to":"team/agent","kind":…,"body":…}` | a post to another agent |
 //! | `{"type":"publish","id":"mine-1",…}`, and so `subscribe`, `unsubscribe`, `memory`, `submit` | a wish, which is handed to the [`Services`] there are; where it has an id, a line of the same type and id says `"ok":true` with `"result"`, or `"ok":false` with `"error"` |
+//! | `{"type":"heartbeat"}` | it lives: see [`HeartbeatSettings`] |
 //! | `{"type":"status","state":…}` | shown as the state of the agent |
 //! | `{"type":"log","level":…,"text":…}` | a line of its log |
 //!
@@ -96,19 +97,23 @@
 //! | what it said | [`Logs`], by agent, time and life, also while it is being written |
 //! | how it ended, with its last lines | [`Records::of`] |
 //! | what it does now | [`Records::running`], [`Programs::processes`] |
+//! | how it is | [`Records::vitals`] |
 #![deny(unsafe_code)]
 
+mod baseline;
 mod command;
 mod config;
 mod error;
 #[cfg(test)]
 #[path = "../../../tests/fuzz/mod.rs"]
 mod fuzz;
+mod heartbeat;
 mod kind;
 mod logs;
 pub mod metrics;
 mod places;
 mod program;
+mod pulse;
 mod reaper;
 mod records;
 mod rfc3339;
@@ -122,9 +127,11 @@ mod ways;
 
 pub use config::Config;
 pub use error::Error;
+pub use heartbeat::HeartbeatSettings;
 pub use kind::Programs;
 pub use logs::{Following, LogError, LogLine, Logs, Query, Source};
 pub use program::{Plan, Program};
+pub use pulse::{Health, Vitals};
 pub use records::{EndReason, ExitRecord, Records, Running, Usage};
 pub use room::{described, room};
 pub use services::{Fulfilling, SERVICES, Services, Wish};

@@ -1,12 +1,14 @@
 //! What the room counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use triarch_supervision::metrics::{
-    Buckets, Counter, Family, Fan, Histogram, InstrumentError, Instruments, Label, Section,
+    Buckets, Counter, Elapsed, Family, Fan, Gauge, Histogram, InstrumentError, Instruments, Label, Section,
 };
 
 use crate::program::Fault;
+use crate::pulse::Health;
 use crate::records::EndReason;
 
 /// What is counted as an end though nothing began.
@@ -31,12 +33,13 @@ pub const EXITS: Family = Family::counter(
             EndReason::Stopped.label(),
             EndReason::Killed.label(),
             EndReason::Wall.label(),
+            EndReason::Silent.label(),
             EndReason::Unknown.label(),
             LAUNCH_FAILED,
         ],
     )],
     "Processes of program agents that ended, by why: with code 0, with another, by a signal, because they were asked \
-     to, with their agent, because their wall time was over, nobody knows why, or before they began.",
+     to, with their agent, because their wall time was over, for want of a sign of life, nobody knows why, or before they began.",
 );
 
 /// Lines between agents and programs.
@@ -62,6 +65,43 @@ pub const ROUNDTRIP: Family = Family::histogram(
     Buckets::LAT,
     &[],
     "Time from the delivery of a post to a program until it said that it is done or failed.",
+);
+
+/// Programs by how they are.
+pub const HEALTH: Family = Family::gauge(
+    "triarch_program_agents",
+    &[Label::closed(
+        "health",
+        &[
+            Health::Unknown.label(),
+            Health::Healthy.label(),
+            Health::Degraded.label(),
+            Health::Critical.label(),
+            Health::Failed.label(),
+        ],
+    )],
+    "Agents with a program by how it is: whether it gives signs of life where it declares a heartbeat, and whether it is slow.",
+);
+
+/// The longest silence.
+pub const HEARTBEAT_AGE: Family = Family::gauge(
+    "triarch_program_heartbeat_age_seconds_max",
+    &[],
+    "Longest silence among the programs that declare a heartbeat.",
+);
+
+/// Falls that were made good.
+pub const RECOVERIES: Family = Family::counter(
+    "triarch_program_recoveries_total",
+    &[],
+    "Times that a program had handled a post again after it fell.",
+);
+
+/// How long that took.
+pub const RECOVERY_SECONDS: Family = Family::elapsed(
+    "triarch_program_recovery_seconds_total",
+    &[],
+    "Time from the falls of programs until they had handled a post, less the time in which nobody asked them anything.",
 );
 
 /// Posts that programs sent.
@@ -115,6 +155,10 @@ pub const PROGRAMS: Section = Section {
         LINES,
         LINE_FAULTS,
         ROUNDTRIP,
+        HEALTH,
+        HEARTBEAT_AGE,
+        RECOVERIES,
+        RECOVERY_SECONDS,
         SENDS,
         PUBLISHES,
         SURVIVORS,
@@ -131,6 +175,10 @@ pub(crate) struct Metrics {
     exits: Arc<Fan<Counter>>,
     faults: Arc<Fan<Counter>>,
     sends: Arc<Fan<Counter>>,
+    health: Arc<Fan<Gauge>>,
+    heartbeat_age: Arc<Gauge>,
+    recoveries: Arc<Counter>,
+    recovery_seconds: Arc<Elapsed>,
     pub(crate) lines_in: Arc<Counter>,
     pub(crate) lines_out: Arc<Counter>,
     pub(crate) lines_err: Arc<Counter>,
@@ -155,6 +203,10 @@ impl Metrics {
             exits: fan(&EXITS)?,
             faults: fan(&LINE_FAULTS)?,
             sends: fan(&SENDS)?,
+            health: Arc::new(instruments.fans(&HEALTH)?.with([])),
+            heartbeat_age: instruments.single(&HEARTBEAT_AGE)?,
+            recoveries: instruments.single(&RECOVERIES)?,
+            recovery_seconds: instruments.single(&RECOVERY_SECONDS)?,
             lines_in: lines.with(["stdin"]),
             lines_out: lines.with(["stdout"]),
             lines_err: lines.with(["stderr"]),
@@ -183,6 +235,22 @@ impl Metrics {
 
     pub(crate) fn fault(&self, fault: Fault) {
         self.faults.at(fault.label()).increment();
+    }
+
+    pub(crate) fn recovered(&self, took: Duration) {
+        self.recoveries.increment();
+        self.recovery_seconds.add(took);
+    }
+
+    /// How many programs are how, and the longest silence among them.
+    pub(crate) fn show(&self, counts: [usize; Health::ALL.len()], silence: Option<Duration>) {
+        for (health, count) in Health::ALL.iter().zip(counts) {
+            self.health.at(health.label()).set_count(count);
+        }
+        // Where nobody has ever declared a heartbeat it stays unknown.
+        if silence.is_some() || self.heartbeat_age.get().is_some() {
+            self.heartbeat_age.set(silence.unwrap_or_default().as_secs_f64());
+        }
     }
 
     pub(crate) fn sent(&self, result: &str) {

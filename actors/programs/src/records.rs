@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use triarch_supervision::clock::Moment;
 
 use crate::logs::wall_clock;
+use crate::pulse::{Health, Pulse, Vitals};
 use crate::settings::Mode;
 use crate::sys::Exit;
 
@@ -66,19 +68,22 @@ pub enum EndReason {
     Killed,
     /// Its time was over.
     Wall,
+    /// It gave no sign of life.
+    Silent,
     /// Nobody knows.
     Unknown,
 }
 
 impl EndReason {
     /// All there are.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ended,
         Self::Code,
         Self::Signal,
         Self::Stopped,
         Self::Killed,
         Self::Wall,
+        Self::Silent,
         Self::Unknown,
     ];
 
@@ -91,6 +96,7 @@ impl EndReason {
             Self::Stopped => "stopped",
             Self::Killed => "killed",
             Self::Wall => "wall",
+            Self::Silent => "silent",
             Self::Unknown => "unknown",
         }
     }
@@ -159,6 +165,7 @@ pub struct Records(Arc<Mutex<BTreeMap<Arc<str>, OfAgent>>>);
 #[derive(Debug, Default)]
 struct OfAgent {
     running: Option<(u64, Arc<Present>)>,
+    pulse: Arc<Pulse>,
     ended: VecDeque<ExitRecord>,
 }
 
@@ -177,6 +184,47 @@ impl Records {
         let (_, present) = records.get(path)?.running.as_ref()?;
         let running = locked(&present.0);
         Some(running.clone())
+    }
+
+    /// How the program of the agent at `path` is, while the agent lives.
+    pub fn vitals(&self, path: &str) -> Option<Vitals> {
+        let pulse = Arc::clone(&locked(&self.0).get(path)?.pulse);
+        pulse.vitals(Moment::now())
+    }
+
+    /// The agents whose programs are critical or worse, by path, with how they are.
+    pub fn critical(&self) -> Vec<(Arc<str>, Vitals)> {
+        let now = Moment::now();
+        let pulses: Vec<_> = locked(&self.0)
+            .iter()
+            .map(|(path, of_agent)| (Arc::clone(path), Arc::clone(&of_agent.pulse)))
+            .collect();
+        let unwell = pulses
+            .into_iter()
+            .filter_map(|(path, pulse)| Some((path, pulse.vitals(now)?)));
+        unwell
+            .filter(|(_, vitals)| matches!(vitals.health, Health::Critical | Health::Failed))
+            .collect()
+    }
+
+    /// Where the agent at `path` shows how its program is.
+    pub(crate) fn pulse(&self, path: &Arc<str>) -> Arc<Pulse> {
+        Arc::clone(&locked(&self.0).entry(Arc::clone(path)).or_default().pulse)
+    }
+
+    /// How many programs are in which state of health, in the order of [`Health::ALL`], and the longest silence among those
+    /// that declare a heartbeat.
+    pub(crate) fn census(&self) -> ([usize; Health::ALL.len()], Option<Duration>) {
+        let (mut counts, mut longest, now) = ([0; Health::ALL.len()], None, Moment::now());
+        let figures = |of_agent: &OfAgent| of_agent.pulse.figures(now);
+        let living: Vec<_> = locked(&self.0).values().filter_map(figures).collect();
+        for (health, silence) in living {
+            longest = longest.max(silence);
+            for (count, known) in counts.iter_mut().zip(Health::ALL) {
+                *count += usize::from(known == health);
+            }
+        }
+        (counts, longest)
     }
 
     pub(crate) fn begin(&self, path: &Arc<str>, incarnation: u64, pid: i32) -> Arc<Present> {
@@ -218,6 +266,7 @@ fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heartbeat::HeartbeatSettings;
 
     fn record(incarnation: u64) -> ExitRecord {
         ExitRecord {
@@ -258,6 +307,36 @@ mod tests {
         assert_eq!(kept, (30..50).collect::<Vec<_>>());
         assert_eq!(records.of("team/b"), [record(7)]);
         assert!(records.of("team/c").is_empty());
+    }
+
+    #[test]
+    fn a_census_counts_the_living_by_their_health_and_those_that_beat_by_their_silence() {
+        let (records, now) = (Records::default(), Moment::now());
+        assert_eq!(records.census(), ([0; 5], None));
+        let limits = HeartbeatSettings::default().limits();
+        let begun = |path: &str, limits| records.pulse(&Arc::from(path)).begin(1, limits, now);
+        let lives = [
+            begun("team/new", Some(limits)),
+            begun("team/plain", None),
+            begun("team/hangs", Some(limits)),
+            begun("team/gone", Some(limits)),
+        ];
+        lives[2].sign(now - Duration::from_secs(7));
+        lives[2].show(Health::Critical, Duration::from_secs(6));
+        let [_new, _plain, _hangs, gone] = lives;
+        drop(gone);
+        let (counts, silence) = records.census();
+        assert_eq!(counts, [1, 1, 0, 1, 0]);
+        assert!(silence.unwrap() >= Duration::from_secs(7), "{silence:?}");
+        let critical = records.critical();
+        let [(path, vitals)] = critical.as_slice() else {
+            panic!("{critical:?}")
+        };
+        assert_eq!(
+            (&**path, vitals.reason.as_deref()),
+            ("team/hangs", Some("no sign of life for 6 s; killed after 10 s"))
+        );
+        assert!(records.vitals("team/gone").is_none() && records.vitals("team/nobody").is_none());
     }
 
     #[test]

@@ -10,6 +10,8 @@ use triarch_teams::{SettingError, Span};
 
 use triarch_teams::Size;
 
+use crate::heartbeat::HeartbeatSettings;
+
 /// The shortest line that a program must be able to write: its own words need room.
 const LINE_MIN: Size = Size(1 << 10);
 
@@ -49,6 +51,9 @@ pub struct ProgramSettings {
     /// How many posts may be with it unanswered.
     #[serde(default = "unanswered_max")]
     pub unanswered_max: NonZeroUsize,
+    /// That it says each so often that it lives; without this it is only watched whether its process does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<HeartbeatSettings>,
     /// Whether it ever answers. Of one that does not, posts are delivered, and nobody says more.
     #[serde(default = "yes")]
     pub answers: bool,
@@ -165,6 +170,7 @@ impl ProgramSettings {
                 "give it some, or leave it out",
             ));
         }
+        faults.extend(self.heartbeat.iter().flat_map(|heartbeat| heartbeat.faults(self.mode)));
         let SandboxSettings { kind, read, write } = &self.sandbox;
         if *kind == SandboxKind::None && !(read.is_empty() && write.is_empty()) {
             faults.push(SettingError::of(
@@ -282,6 +288,10 @@ mod tests {
                 "limits.wall: the program has no time at all; give it some, or leave it out",
             ),
             (
+                json!({"mode": "exec", "heartbeat": {}}),
+                "heartbeat: a program in mode exec runs for one post only, and has nothing to say between two; remove it, or let mode be \"lines\"; limits.wall bounds one run",
+            ),
+            (
                 json!({"sandbox": {"kind": "none", "read": ["/"]}}),
                 "sandbox: folders are listed where there is no sandbox; remove them, or let kind be \"standard\"",
             ),
@@ -334,6 +344,7 @@ mod tests {
             "secrets": {"KEY": {"file": "key"}, "TOKEN": {"env": "MY_TOKEN"}},
             "limits": {"memory": "512MiB", "cpu": "10m", "open_files": 64, "processes": 8, "wall": "1h"},
             "sandbox": {"kind": "standard", "read": ["/usr"]}, "line_max": "2MiB", "unanswered_max": 4, "answers": false,
+            "heartbeat": {"every": "2s", "failed": "1m"},
         });
         let settings: ProgramSettings = serde_json::from_value(all.clone()).unwrap();
         assert_eq!(serde_json::to_value(settings).unwrap(), all);

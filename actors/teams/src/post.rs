@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub struct Post {
     pub body: Value,
     /// When nobody needs it any more.
     pub deadline: Option<Moment>,
+    /// How long it may take from when the agent has it in hand.
+    pub within: Option<Duration>,
     /// What there is to know of the task that it is, where it is one.
     pub task: Option<Box<Brief>>,
     /// Where to tell what became of it.
@@ -44,6 +47,7 @@ impl Post {
             kind: kind.into(),
             body,
             deadline: None,
+            within: None,
             task: None,
             receipt,
         }
@@ -54,6 +58,19 @@ impl Post {
     pub fn before(mut self, deadline: Moment) -> Self {
         self.deadline = Some(deadline);
         self
+    }
+
+    /// It may take so long from when the agent has it in hand, however long it waits before.
+    #[must_use]
+    pub fn within(mut self, time: Duration) -> Self {
+        self.within = Some(time);
+        self
+    }
+
+    /// When it has to be done where an agent has it in hand from `now` on.
+    pub fn ends(&self, now: Moment) -> Option<Moment> {
+        let within = self.within.map(|time| now + time);
+        within.into_iter().chain(self.deadline).min()
     }
 
     /// It is a task.

@@ -10,7 +10,8 @@
 //! The whole catalogue is there from the first page on, families and series in their order, so that two pages differ only
 //! in what happened between them.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -44,8 +45,25 @@ struct Shared {
     series: Arc<Gauge>,
     left_out: Arc<Gauge>,
     render_seconds: Arc<Histogram>,
+    refreshers: Refreshers,
     /// The last page, whose memory the next one takes. Whoever waits for it blocks no thread.
     page: Mutex<String>,
+}
+
+/// Who sets gauges of rooms just before they are read.
+#[derive(Default)]
+struct Refreshers(StdMutex<Vec<Box<dyn Fn() + Send + Sync>>>);
+
+impl fmt::Debug for Refreshers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refreshers").finish_non_exhaustive()
+    }
+}
+
+impl Refreshers {
+    fn all(&self) -> MutexGuard<'_, Vec<Box<dyn Fn() + Send + Sync>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Exposition {
@@ -64,6 +82,7 @@ impl Exposition {
             series: instruments.single(&metrics::METRICS_SERIES)?,
             left_out: instruments.single(&metrics::METRICS_LEFT_OUT)?,
             render_seconds: instruments.single(&metrics::METRICS_RENDER_SECONDS)?,
+            refreshers: Refreshers::default(),
             page: Mutex::default(),
             instruments,
             health,
@@ -73,6 +92,11 @@ impl Exposition {
     /// How the runtime is.
     pub fn health(&self) -> &Health {
         &self.0.health
+    }
+
+    /// Has `refresh` called before each page is written, to set gauges that only show how something is then.
+    pub fn before_each_page(&self, refresh: impl Fn() + Send + Sync + 'static) {
+        self.0.refreshers.all().push(Box::new(refresh));
     }
 
     /// What it shows.
@@ -102,6 +126,7 @@ impl Shared {
         self.process.refresh();
         self.executor.refresh();
         self.objectives.refresh();
+        self.refreshers.all().iter().for_each(|refresh| refresh());
         let present = self.health.report().state;
         for state in State::ALL {
             let is_present = if state == present { 1.0 } else { 0.0 };

@@ -17,12 +17,6 @@ pub(crate) struct Settings {
     pub(crate) lag: Arc<Histogram>,
 }
 
-/// Takes no messages: what it does, it does by itself.
-#[derive(Debug)]
-pub(crate) enum Never {}
-
-impl Message for Never {}
-
 /// Beats ten times a second.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
@@ -31,7 +25,7 @@ pub(crate) struct Heartbeat {
 }
 
 impl Agent for Heartbeat {
-    type Message = Never;
+    type Message = Nothing;
     type Spec = Settings;
 
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
@@ -40,8 +34,8 @@ impl Agent for Heartbeat {
         Ok(Self { settings, due })
     }
 
-    async fn handle(&mut self, never: Never, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match never {}
+    async fn handle(&mut self, nothing: Nothing, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match nothing {}
     }
 
     async fn attend(&mut self, _ctx: &mut Context<Self>) -> Result<(), Failure> {

@@ -52,7 +52,7 @@ impl From<DispatchConfig> for Dispatch {
 }
 
 /// What is known of a worker that is able to do the task.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Standing {
     /// How many tasks it has, those that wait for it counted.
     pub tasks: usize,
@@ -189,26 +189,14 @@ fn finish(worker: &Standing, unknown: Duration) -> Duration {
     worker.service.mean().unwrap_or(unknown).saturating_mul(tasks)
 }
 
-/// Work that changes hands: so many tasks from the tail of one queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Steal {
-    /// Whose.
-    pub from: usize,
-    /// How many.
-    pub count: usize,
-}
-
 /// One is stolen from only by who has at most one in so many of its tasks.
 const RATIO: usize = 2;
 
-/// What the worker at `thief`, who has `waiting` of its own there, takes from the heaviest other: at most half, and only
-/// where that one has twice as much. Only tasks that wait count, and none that somebody has begun.
-pub fn steal(waiting: &[usize], thief: usize) -> Option<Steal> {
-    let mine = *waiting.get(thief)?;
-    let others = waiting.iter().enumerate().filter(|(place, _)| *place != thief);
-    let (from, most) = others.rev().max_by_key(|(_, count)| **count)?;
-    let count = most.saturating_sub(mine) / 2;
-    (*most >= RATIO * mine.max(1) && count > 0).then_some(Steal { from, count })
+/// How many of the `most` tasks that wait for the heaviest worker one takes that has `mine` waiting: at most half, from the tail,
+/// and only where that one has twice as many. Only tasks that wait count, and none that somebody has begun.
+pub const fn steal(mine: usize, most: usize) -> usize {
+    let least = if mine == 0 { 1 } else { mine };
+    if most >= RATIO * least { (most - mine) / 2 } else { 0 }
 }
 
 /// How evenly work was spread: 1 less the coefficient of variation, and 1 where there was none.
@@ -363,14 +351,24 @@ mod tests {
         assert_eq!(service.mean(), Some(Duration::from_millis(90)));
     }
 
+    /// Who takes from the heaviest, and how much, where anybody does.
+    fn theft(waiting: &[usize]) -> Option<(usize, usize, usize)> {
+        let (from, most) = waiting.iter().enumerate().max_by_key(|(_, count)| **count)?;
+        let thefts = waiting
+            .iter()
+            .enumerate()
+            .map(|(thief, mine)| (thief, from, steal(*mine, *most)));
+        let mut thefts = thefts.filter(|(thief, from, count)| thief != from && *count > 0);
+        thefts.next()
+    }
+
     #[test]
-    fn half_is_stolen_from_the_heaviest_that_has_twice_as_much() {
-        assert_eq!(steal(&[0, 4, 9], 0), Some(Steal { from: 2, count: 4 }));
-        assert_eq!(steal(&[3, 5], 0), None, "not twice as much");
-        assert_eq!(steal(&[3, 6], 0), Some(Steal { from: 1, count: 1 }));
-        assert_eq!(steal(&[0, 1], 0), None, "it would only change places");
-        assert_eq!(steal(&[0], 0), None);
-        assert_eq!(steal(&[], 0), None);
+    fn an_idle_worker_takes_at_most_half_of_one_that_has_twice_as_much() {
+        assert_eq!(steal(0, 9), 4);
+        assert_eq!(steal(3, 5), 0, "not twice as much");
+        assert_eq!(steal(3, 6), 1);
+        assert_eq!(steal(0, 1), 0, "it would only change places");
+        assert_eq!(steal(0, 0), 0);
     }
 
     #[test]
@@ -398,15 +396,14 @@ mod tests {
         ) {
             let all: usize = waiting.iter().sum();
             for _ in 0..2_000 {
-                let found = (0..waiting.len()).find_map(|thief| Some((thief, steal(&waiting, thief)?)));
-                let Some((thief, Steal { from, count })) = found else { break };
+                let Some((thief, from, count)) = theft(&waiting) else { break };
                 prop_assert!(count <= waiting[from] / 2);
                 waiting[from] -= count;
                 waiting[thief] += count;
                 prop_assert!(waiting[from] >= waiting[thief]);
             }
             prop_assert_eq!(waiting.iter().sum::<usize>(), all);
-            prop_assert!((0..waiting.len()).all(|thief| steal(&waiting, thief).is_none()), "{:?}", waiting);
+            prop_assert_eq!(theft(&waiting), None);
         }
     }
 }

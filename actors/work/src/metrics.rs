@@ -9,6 +9,7 @@ use triarch_supervision::metrics::{
 
 use crate::machine::{Event, Overview, Tasks};
 use crate::task::{Priority, State};
+use crate::time::TaskTime;
 use crate::words::Kind;
 
 /// Kinds of tasks; those beyond the bound are counted as `other`.
@@ -234,7 +235,7 @@ impl Metrics {
     pub(crate) fn gauge(&mut self, tasks: &Tasks) {
         let Overview {
             oldest_ready, leases, ..
-        } = tasks.overview();
+        } = tasks.overview(TaskTime::default());
         self.oldest.set(oldest_ready.unwrap_or_default().as_secs_f64());
         self.leases.set_count(leases);
         let words = [State::Blocked, State::Ready, State::Claimed, State::Running];

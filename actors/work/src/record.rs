@@ -1,6 +1,8 @@
 //! What is written of tasks before it is acknowledged. All chance and every decision is in a record, so that whoever
 //! reads the records comes to the same state.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
@@ -160,6 +162,11 @@ pub(crate) struct Tries {
 }
 
 impl Tries {
+    /// How long an attempt may take.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        (self.timeout > 0).then(|| Duration::from_millis(self.timeout.into()))
+    }
+
     pub(crate) fn of(retry: &Retry, timeout: u32) -> Self {
         let short = |wait| u32::try_from(millis(wait)).unwrap_or(u32::MAX);
         Self {

@@ -76,6 +76,11 @@ impl InHands {
     pub fn of(&self, path: &str) -> Vec<InHand> {
         Worker::new(path).map_or_else(|_| Vec::new(), |worker| self.0.hands().of(&worker))
     }
+
+    /// How many of them the agent is at; those that wait for it are not counted.
+    pub fn count_at_work(&self, path: &str) -> usize {
+        Worker::new(path).map_or(0, |worker| self.0.hands().count_at_work(&worker))
+    }
 }
 
 /// Where to hear what happens to tasks.

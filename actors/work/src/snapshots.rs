@@ -1,15 +1,18 @@
 //! Level 3: the agent that writes snapshots of tasks beside the journal, so that the queue goes on meanwhile.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use triarch_journal::{Ack, Draft, Writer};
 use triarch_supervision::prelude::*;
 
+use crate::machine::Image;
+
 /// A snapshot to be written.
 #[derive(Debug)]
 pub(crate) struct Copy {
     pub(crate) draft: Ack<Draft>,
-    pub(crate) snapshot: Vec<u8>,
+    pub(crate) image: Image,
     pub(crate) writer: Writer,
     /// Gone when it is written, or will not be.
     pub(crate) token: Arc<()>,
@@ -34,13 +37,17 @@ impl Agent for Copyist {
     async fn handle(&mut self, copy: Copy, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         let Copy {
             draft,
-            snapshot,
+            image,
             writer,
             token: _token,
         } = copy;
         // Where it cannot be written the journal keeps its records, and the next one is tried after as many again.
         if let Ok(draft) = draft.await {
-            drop(writer.snapshot(draft, move |file| file.write_all(&snapshot)).await);
+            let fill = move |file: &mut dyn Write| {
+                let bytes = image.encode().map_err(io::Error::other)?;
+                file.write_all(&bytes)
+            };
+            drop(writer.snapshot(draft, fill).await);
         }
         Ok(())
     }

@@ -175,7 +175,7 @@ pub struct Submission {
     /// After which time it may begin.
     #[serde(rename = "not_before_ms", with = "as_millis::optional", default)]
     pub not_before: Option<Duration>,
-    /// How long one attempt may take.
+    /// How long one attempt may take, from when a worker begins.
     #[serde(rename = "timeout_ms", with = "as_millis::optional", default)]
     pub timeout: Option<Duration>,
     /// How often it is tried again.
@@ -269,7 +269,7 @@ pub struct Claim {
     pub attempt: u32,
     /// For how long it is claimed, unless heartbeats prolong it.
     pub lease: Duration,
-    /// How much of its time for this attempt there is, where that is limited.
+    /// How long the attempt may take from its begin, where that is limited: what tells of no begin is bound by its lease alone.
     pub timeout: Option<Duration>,
     /// How much time there is until its deadline.
     pub deadline: Option<Duration>,

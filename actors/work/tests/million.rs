@@ -87,7 +87,7 @@ fn a_million_tasks_wait_in_little_memory_and_come_back_and_none_is_looked_for() 
     );
 
     let begun = Instant::now();
-    let snapshot = tasks.snapshot().unwrap();
+    let snapshot = tasks.image().encode().unwrap();
     println!("a snapshot of {} bytes in {:?}", snapshot.len(), begun.elapsed());
     let begun = Instant::now();
     let restored = Tasks::restore(Config::default(), &snapshot).unwrap();

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use triarch_benches::Entry;
-
-use crate::options::Options;
+use triarch_benches::options::Options;
 
 /// Messages an unbounded subject's producer sends before it yields: without, a producer fills memory and starves the
 /// consumer behind it on its worker. 32, 64 and 256 were tried, and did not differ beyond the noise.
@@ -37,13 +36,9 @@ pub(crate) fn entries() -> Vec<Entry> {
 }
 
 /// A line for each chosen subject that this machine lacks.
-pub(crate) fn absent(options: &Options) -> Vec<&'static str> {
+pub(crate) fn absent(options: &Options) -> Option<&'static str> {
     let is_missed = options.has_subject(erlang::NAME) && !erlang::is_installed();
-    if is_missed {
-        vec!["erlang: not installed, skipped"]
-    } else {
-        Vec::new()
-    }
+    is_missed.then_some("erlang: not installed, skipped")
 }
 
 /// Removes what the subjects left in temporary folders.

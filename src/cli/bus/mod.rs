@@ -10,7 +10,7 @@ use super::output::print;
 use super::reach;
 use super::screen::Screen;
 use crate::operations::{
-    BusCancel, BusDead, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, Operation, Trouble,
+    BusCancel, BusDead, BusForget, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, Operation, Trouble,
 };
 pub(super) use show::event_line;
 
@@ -26,10 +26,12 @@ pub(super) enum BusVerb {
     Topics(BusTopics),
     /// Shows a topic: who subscribes to it, and how far they are.
     Show(BusShow),
-    /// Lists dead letters: what could not be delivered, oldest first.
+    /// Lists dead letters of the bus: what could not be delivered, oldest first.
     Dead(BusDead),
     /// Hands dead letters to their subscriptions again.
     Replay(BusReplay),
+    /// Forgets a named subscription that nobody uses any more.
+    Forget(BusForget),
     /// Calls off what was to be published later.
     Cancel(BusCancel),
 }
@@ -43,6 +45,7 @@ pub(super) fn perform(described: &Described, verb: &BusVerb, as_json: bool) -> R
         BusVerb::Show(asked) => answer(described, asked, as_json),
         BusVerb::Dead(asked) => answer(described, asked, as_json),
         BusVerb::Replay(asked) => answer(described, asked, as_json),
+        BusVerb::Forget(asked) => answer(described, asked, as_json),
         BusVerb::Cancel(asked) => answer(described, asked, as_json),
     }
 }

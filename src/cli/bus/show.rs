@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts};
 use super::super::table::{Cell, Columns, table};
-use crate::operations::{CancelledSeen, DeadSeen, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown};
+use crate::operations::{CancelledSeen, DeadSeen, ForgottenSeen, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown};
 
 impl Show for PublishedSeen {
     fn show(&self, _screen: &Screen) -> String {
@@ -26,6 +26,16 @@ impl Show for PublishedSeen {
 impl Show for CancelledSeen {
     fn show(&self, _screen: &Screen) -> String {
         format!("number {} is called off\n", self.schedule)
+    }
+}
+
+impl Show for ForgottenSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        let (subscriber, name) = (&self.subscriber, &self.name);
+        match self.lag {
+            0 => format!("{name:?} of {subscriber} is forgotten; it had come to the end\n"),
+            lag => format!("{name:?} of {subscriber} is forgotten; it was {lag} before the end\n"),
+        }
     }
 }
 
@@ -80,14 +90,14 @@ impl Show for TopicShown {
         );
         for one in &self.subscriptions {
             let mut more: Vec<String> = Vec::new();
-            more.extend(one.group.as_ref().map(|group| format!("of group {group}")));
-            more.extend(one.filter.as_ref().map(|filter| format!("only {filter}")));
+            more.extend(one.group.as_ref().map(|group| format!("of group {}", harmless(group))));
+            more.extend(one.filter.as_ref().map(|filter| format!("only {}", harmless(filter))));
             more.extend(one.behind.map(|behind| format!("{behind} still to come")));
             let more = more.iter().fold(String::new(), |text, one| text + ", " + one);
             let _infallible = writeln!(
                 text,
                 "{} hears {}{more}: {} delivered, {} wait of {}, {} dropped, {} dead",
-                screen.tint(Tint::Plain, &one.subscriber),
+                screen.tint(Tint::Plain, &harmless(&one.subscriber)),
                 one.pattern.as_deref().unwrap_or_default(),
                 one.delivered,
                 one.waiting,
@@ -101,10 +111,14 @@ impl Show for TopicShown {
             }
         }
         for cursor in &self.cursors {
-            let line = format!(
-                "{} has come to {} as {:?}, {} before the end",
-                cursor.subscriber, cursor.floor, cursor.name, cursor.lag
+            let (subscriber, name) = (harmless(&cursor.subscriber), &cursor.name);
+            let mut line = format!(
+                "{subscriber} has come to {} as {name:?}, {} before the end",
+                cursor.floor, cursor.lag
             );
+            if !cursor.is_attended {
+                line += "; nobody listens under that name now";
+            }
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
         }
         text
@@ -132,7 +146,7 @@ fn letter(letter: &DeadSeen) -> [Cell<'_>; 6] {
         Cell::path(&letter.subscriber),
         Cell::tinted(&*letter.cause, Tint::Bad),
         Cell::number(Some(letter.failures)),
-        letter.why.as_deref().unwrap_or_default().into(),
+        letter.why.as_deref().map(harmless).unwrap_or_default().into(),
     ]
 }
 
@@ -148,8 +162,8 @@ pub(in crate::cli) fn event_line(screen: &Screen, event: &Value) -> String {
     let body = harmless(&body);
     format!(
         "{} {} {} {body}",
-        screen.tint(Tint::Faint, word("at")),
-        screen.tint(Tint::Busy, word("topic")),
-        screen.tint(Tint::Faint, word("from")),
+        screen.tint(Tint::Faint, &harmless(word("at"))),
+        screen.tint(Tint::Busy, &harmless(word("topic"))),
+        screen.tint(Tint::Faint, &harmless(word("from"))),
     )
 }

@@ -50,6 +50,21 @@ fn brief(entry: &EntrySeen) -> String {
     }
 }
 
+/// What others wrote does nothing to a terminal; what goes elsewhere goes as it is.
+fn tame(screen: &Screen, text: String) -> String {
+    if screen.is_terminal() {
+        harmless_lines(&text)
+    } else {
+        text
+    }
+}
+
+/// Lines stay lines.
+fn harmless_lines(text: &str) -> String {
+    let lines = text.split('\n').map(harmless);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 impl Show for EntrySeen {
     fn show(&self, screen: &Screen) -> String {
         let tags: Vec<_> = self.tags.iter().map(|tag| &**tag).collect();
@@ -57,12 +72,15 @@ impl Show for EntrySeen {
         facts(
             screen,
             &[
-                ("value", value(self)),
+                ("value", tame(screen, value(self))),
                 ("version", self.version.to_string()),
                 ("owner", self.owner.to_string()),
-                ("type", self.kind.as_deref().unwrap_or_default().to_owned()),
-                ("tags", tags.join(", ")),
-                ("notes", notes.collect::<Vec<_>>().join(", ")),
+                (
+                    "type",
+                    tame(screen, self.kind.as_deref().unwrap_or_default().to_owned()),
+                ),
+                ("tags", tame(screen, tags.join(", "))),
+                ("notes", tame(screen, notes.collect::<Vec<_>>().join(", "))),
                 ("made", format!("{} ago", span(self.age_ms))),
                 ("written", format!("{} ago", span(self.written_ago_ms))),
                 ("expires in", time(self.expires_in_ms)),
@@ -230,6 +248,23 @@ pub(in crate::cli) fn change_line(screen: &Screen, change: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_does_nothing_to_a_terminal_and_goes_elsewhere_as_it_is() {
+        let mut entry = crate::cli::samples::entries().remove(0);
+        entry.value = Value::String("one\u{1b}]0;x\u{7}\ntwo".to_owned());
+        entry.tags = [std::sync::Arc::from("a\u{1b}b")].into();
+        let shown = entry.show(&Screen::terminal());
+        assert!(
+            !shown.contains(['\u{1b}', '\u{7}']) && shown.contains("one ]0;x \ntwo"),
+            "{shown:?}"
+        );
+        let piped = entry.show(&Screen::plain(None));
+        assert!(
+            piped.contains("one\u{1b}]0;x\u{7}\ntwo") && piped.contains("a\u{1b}b"),
+            "{piped:?}"
+        );
+    }
 
     #[test]
     fn amounts_of_bytes_are_short() {

@@ -209,10 +209,24 @@ pub(super) const MANNERS: &[Manner] = &[
         &[(4, "there is no such dead letter"), (5, "nobody takes it any more")],
     ),
     asking(
+        "bus forget",
+        "bus.forget",
+        One("A forgotten subscription"),
+        &[
+            (1, "the disk does not take it"),
+            (2, "several subscribers have a name like it"),
+            (4, "no subscription has that name"),
+            (5, "somebody listens under it now"),
+        ],
+    ),
+    asking(
         "bus cancel",
         "bus.cancel",
         One("A publication called off"),
-        &[(4, "nothing of that number is to be published later")],
+        &[
+            (1, "the topic is durable, and the disk does not take it"),
+            (4, "nothing of that number is to be published later"),
+        ],
     ),
     asking("memory get", "memory.get", One("An entry"), &[NO_ENTRY]),
     asking(

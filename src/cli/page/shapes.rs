@@ -54,19 +54,24 @@ pub(super) const SHAPES: &[Shape] = &[
         "A topic",
         "`log` is there where it is durable, with the place of the oldest that is kept, and the place that the next gets. Of a \
          subscription `waiting` is what is still to be settled, `behind` what its log has beyond that. `cursors` say how far named \
-         subscriptions have come.",
+         subscriptions have come, and whether somebody listens under that name now.",
         || json(&samples::topic()),
     ),
     (
         "A dead letter",
         "`cause` is `failed`, `crashed`, `unacknowledged`, `expired`, `full`, `closed`, or `poison` where it is set apart: that is replayed \
-         only by its number.",
+         only by its number. `name` is there where it was for a named subscription.",
         || json(&samples::dead_letters()[0]),
     ),
     (
         "A replay",
         "How many were sent again, and how many kept, since nobody takes them any more.",
         || json(&samples::replayed()),
+    ),
+    (
+        "A forgotten subscription",
+        "`lag` is how many places lay between where it was and the end of its log.",
+        || json(&samples::forgotten()),
     ),
     ("A publication called off", "By its number.", || {
         json(&samples::called_off())

@@ -14,10 +14,13 @@ const TASKS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 512 << 10;
 
 /// Submits each line of `file`. What was submitted before something went wrong stays so, and is said.
-pub(super) fn submit(runtime: &mut Connection, file: &Path) -> Result<Vec<Submitted>, Trouble> {
+pub(super) fn submit(runtime: &mut Connection, file: &Path, for_later: bool) -> Result<Vec<Submitted>, Trouble> {
     look_through(file)?;
     let mut submitted = Vec::new();
-    let mut batch = Batch::default();
+    let mut batch = Batch {
+        for_later,
+        ..Batch::default()
+    };
     for (index, line) in lines(file)?.enumerate() {
         let line = line.map_err(|error| unread(file, &error))?;
         if line.trim().is_empty() {
@@ -32,7 +35,19 @@ pub(super) fn submit(runtime: &mut Connection, file: &Path) -> Result<Vec<Submit
             .map_err(|trouble| so_far(trouble, &submitted))?;
     }
     send(runtime, &mut batch, &mut submitted)?;
+    if submitted.is_empty() {
+        return Err(nothing(file));
+    }
     Ok(submitted)
+}
+
+fn nothing(file: &Path) -> Trouble {
+    let named = match file.to_str() {
+        Some("-") => "the standard input".to_owned(),
+        _ => file.display().to_string(),
+    };
+    let message = format!("nothing to submit: {named} is empty");
+    Trouble::new(Code::Usage, message, "write a task in JSON on each line")
 }
 
 /// What stands in a file is read before any of it is submitted, so that a fault in a late line does not leave half of it behind. What
@@ -41,13 +56,15 @@ fn look_through(file: &Path) -> Result<(), Trouble> {
     if file == Path::new("-") || !file.is_file() {
         return Ok(());
     }
+    let mut is_empty = true;
     for (index, line) in lines(file)?.enumerate() {
         let line = line.map_err(|error| unread(file, &error))?;
         if !line.trim().is_empty() {
+            is_empty = false;
             task(index + 1, &line)?;
         }
     }
-    Ok(())
+    if is_empty { Err(nothing(file)) } else { Ok(()) }
 }
 
 fn task(number: usize, line: &str) -> Result<Submission, Trouble> {
@@ -63,10 +80,23 @@ fn task(number: usize, line: &str) -> Result<Submission, Trouble> {
 
 fn lines(file: &Path) -> Result<Box<dyn Iterator<Item = io::Result<String>>>, Trouble> {
     if file == Path::new("-") {
-        return Ok(Box::new(io::stdin().lines()));
+        return Ok(Box::new(without_mark(io::stdin().lines())));
     }
     let opened = File::open(file).map_err(|error| unread(file, &error))?;
-    Ok(Box::new(BufReader::new(opened).lines()))
+    Ok(Box::new(without_mark(BufReader::new(opened).lines())))
+}
+
+/// Without the mark that some editors begin a file with.
+fn without_mark(lines: impl Iterator<Item = io::Result<String>>) -> impl Iterator<Item = io::Result<String>> {
+    const MARK: char = '\u{feff}';
+    let of_first = |(index, line): (usize, io::Result<String>)| match line {
+        Ok(line) if index == 0 => match line.strip_prefix(MARK) {
+            Some(rest) => Ok(rest.to_owned()),
+            None => Ok(line),
+        },
+        other => other,
+    };
+    lines.enumerate().map(of_first)
 }
 
 fn unread(file: &Path, error: &io::Error) -> Trouble {
@@ -75,11 +105,11 @@ fn unread(file: &Path, error: &io::Error) -> Trouble {
 }
 
 fn send(runtime: &mut Connection, batch: &mut Batch, submitted: &mut Vec<Submitted>) -> Result<(), Trouble> {
-    let tasks = batch.take(submitted.len());
-    if tasks.is_empty() {
+    let taken = batch.take(submitted.len());
+    if taken.tasks.is_empty() {
         return Ok(());
     }
-    let accepted = runtime.ask(&TaskSubmit { tasks });
+    let accepted = runtime.ask(&taken);
     submitted.extend(accepted.map_err(|trouble| so_far(trouble, submitted))?);
     Ok(())
 }
@@ -104,7 +134,10 @@ fn so_far(trouble: Trouble, submitted: &[Submitted]) -> Trouble {
 #[derive(Debug, Default)]
 struct Batch {
     tasks: Vec<Submission>,
+    /// On which line each of them stands.
+    lines: Vec<usize>,
     bytes: usize,
+    for_later: bool,
     /// How many tasks stand before this batch.
     before: usize,
     /// Of each line that was read, which task of the whole file it is; none of an empty one.
@@ -123,6 +156,7 @@ impl Batch {
         }
         self.places.push(Some(self.before + self.tasks.len()));
         self.tasks.push(task);
+        self.lines.push(number);
         self.bytes += line.len();
         Ok(())
     }
@@ -134,11 +168,14 @@ impl Batch {
             .ok()
             .and_then(|line| self.places.get(line).copied().flatten());
         let Some(place) = place else {
-            let message = format!("line {number} waits for place {line}, where no earlier line has a task");
+            let message = format!(
+                "line {number} waits for place {line}, which is line {}, where there is no earlier task",
+                u64::from(line) + 1
+            );
             return Err(Trouble::new(
                 Code::Usage,
                 message,
-                "name an earlier line, counted from 0",
+                "name an earlier one; places count lines from 0",
             ));
         };
         *after = match (submitted.get(place), u32::try_from(place - self.before.min(place))) {
@@ -149,10 +186,14 @@ impl Batch {
         Ok(())
     }
 
-    fn take(&mut self, before: usize) -> Vec<Submission> {
+    fn take(&mut self, before: usize) -> TaskSubmit {
         self.before = before + self.tasks.len();
         self.bytes = 0;
-        std::mem::take(&mut self.tasks)
+        TaskSubmit {
+            tasks: std::mem::take(&mut self.tasks),
+            lines: std::mem::take(&mut self.lines),
+            for_later: self.for_later,
+        }
     }
 }
 
@@ -177,6 +218,8 @@ mod tests {
         batch.places.push(None);
         batch.add(3, r#"{"kind":"b","after":[{"place":0}]}"#, &[]).unwrap();
         let sent = batch.take(0);
+        assert_eq!(sent.lines, [1, 3]);
+        let sent = sent.tasks;
         assert_eq!(sent[1].after, [After::Place(0)]);
         let submitted = known(70..72);
         batch
@@ -185,13 +228,34 @@ mod tests {
         batch
             .add(5, r#"{"kind":"d","after":[{"place":3}]}"#, &submitted)
             .unwrap();
-        let sent = batch.take(2);
+        let sent = batch.take(2).tasks;
         assert_eq!(sent[0].after, [After::Task(TaskId::new(71))]);
         assert_eq!(sent[1].after, [After::Place(0)]);
         for place in [1, 9] {
             let line = format!(r#"{{"kind":"e","after":[{{"place":{place}}}]}}"#);
             assert!(batch.add(6, &line, &submitted).is_err(), "{place}");
         }
+    }
+
+    #[test]
+    fn a_mark_at_the_start_of_a_file_is_no_part_of_its_first_line() {
+        let lines = ["\u{feff}{\"kind\":\"a\"}", "\u{feff}x"].map(|line| Ok(line.to_owned()));
+        let read: Vec<_> = without_mark(lines.into_iter()).map(Result::unwrap).collect();
+        assert_eq!(read, ["{\"kind\":\"a\"}", "\u{feff}x"]);
+    }
+
+    #[test]
+    fn a_file_without_a_task_is_refused_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tasks.jsonl");
+        std::fs::write(&file, "\u{feff}\n\n").unwrap();
+        let trouble = look_through(&file).unwrap_err();
+        assert_eq!(trouble.code, Code::Usage);
+        assert_eq!(
+            trouble.message,
+            format!("nothing to submit: {} is empty", file.display())
+        );
+        assert!(nothing(Path::new("-")).message.ends_with("the standard input is empty"));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(super) struct Submit {
     /// What is to be done: JSON, or text.
     #[arg(default_value = "null", hide_default_value = true)]
     body: Body,
-    /// Submits what stands in a file instead, a task in JSON on each line; `-` for the standard input.
+    /// Submits a file instead, a task in JSON on each line; `-` for the standard input. Without any it is refused.
     #[arg(long, value_name = "FILE", conflicts_with = "kind")]
     file: Option<PathBuf>,
     /// How soon it is done, beside others: critical, high, normal, low or background.
@@ -85,9 +85,12 @@ pub(super) struct Submit {
     /// What an agent must be able to do; may be given several times.
     #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
     needs: Vec<Capability>,
-    /// The agent that is to do it, by its path.
+    /// The agent that is to do it, by its path; refused where nobody there takes tasks by that name.
     #[arg(long = "for", value_name = "AGENT", value_parser = worker)]
     worker: Option<Worker>,
+    /// Takes tasks for agents too that are not there yet: they wait for them.
+    #[arg(long)]
+    for_later: bool,
     /// What makes it the same task however often it is submitted, for as long as that one is kept.
     #[arg(long, value_parser = key)]
     key: Option<Key>,
@@ -168,11 +171,12 @@ pub(super) fn perform(described: &Described, verb: &TaskVerb, as_json: bool) -> 
 fn submit(described: &Described, asked: &Submit, as_json: bool) -> Result<(), Trouble> {
     let mut runtime = reach(described)?;
     let submitted = match (&asked.file, &asked.kind) {
-        (Some(file), _) => batch::submit(&mut runtime, file)?,
-        (None, Some(kind)) => {
-            let tasks = vec![asked.submission(kind.clone())];
-            runtime.ask(&TaskSubmit { tasks })?
-        }
+        (Some(file), _) => batch::submit(&mut runtime, file, asked.for_later)?,
+        (None, Some(kind)) => runtime.ask(&TaskSubmit {
+            tasks: vec![asked.submission(kind.clone())],
+            for_later: asked.for_later,
+            ..TaskSubmit::default()
+        })?,
         // The command line asks for one of them.
         (None, None) => Vec::new(),
     };

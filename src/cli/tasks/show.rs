@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use triarch_work::machine::LIST_MAX;
 
 use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts, span};
@@ -66,7 +67,15 @@ impl Show for Vec<TaskSeen> {
         if self.is_empty() {
             return "there are none\n".to_owned();
         }
-        table(screen, TASKS, self.iter().map(row))
+        let mut text = table(screen, TASKS, self.iter().map(row));
+        if let Some(last) = self.last().filter(|_| self.len() >= LIST_MAX) {
+            let line = format!(
+                "a list ends at {LIST_MAX} tasks; `triarch task list --after {}` goes on",
+                last.task
+            );
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
+        }
+        text
     }
 }
 

@@ -55,8 +55,8 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, view: &View) {
     );
     let rate = view.rate().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
     let second = format!(
-        "handled/s {rate}, restarts {}, dead letters {}",
-        status.restarts, status.dead_letters
+        "handled/s {rate}, restarts {}, dead letters: {} of mailboxes, {} of the bus",
+        status.restarts, status.dead_letters, status.bus_dead_letters
     );
     let troubles = match status.troubles.first() {
         Some(trouble) => Span::styled(format!("  {trouble}"), Style::new().fg(Color::Red)),
@@ -117,7 +117,7 @@ fn drawn(seen: &Seen) -> Row<'static> {
         .map_or_else(|| "-".to_owned(), span);
     Row::new([
         Cell::from(format!("{indent}{}", node.path)),
-        Cell::from(node.state.to_string()).style(colour(&node.state)),
+        Cell::from(node.standing().into_owned()).style(colour(node.tinted_as())),
         Cell::from(node.incarnation.to_string()),
         Cell::from(node.restarts.to_string()),
         Cell::from(seen.rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"))),
@@ -172,7 +172,10 @@ mod tests {
         seen.tasks = Some(crate::cli::samples::task_stats());
         let lines = screen(&seen, 100, 9);
         assert_eq!(lines[0], "triarch 0.1.0, up for 3.0 s, 1 team, agents: 2 idle");
-        assert_eq!(lines[1], "handled/s 101, restarts 3, dead letters 0");
+        assert_eq!(
+            lines[1],
+            "handled/s 101, restarts 3, dead letters: 0 of mailboxes, 2 of the bus"
+        );
         assert!(
             lines[2].starts_with("mailboxes by depth  0: 1  1-9: 0  10-99: 1"),
             "{lines:#?}"

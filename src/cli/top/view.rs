@@ -190,6 +190,7 @@ pub(super) mod tests {
             agents: [("idle".to_owned(), 2)].into(),
             restarts: 3,
             dead_letters: 0,
+            bus_dead_letters: 2,
             posts_handled: 10,
             troubles: Vec::new(),
             by_hand: Vec::new(),
@@ -216,6 +217,7 @@ pub(super) mod tests {
                 dropped: 0,
             }),
             children_count: 0,
+            tasks: 0,
         }
     }
 

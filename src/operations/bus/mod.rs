@@ -1,6 +1,7 @@
 //! What can be asked for of the bus.
 
 mod follow;
+mod forget;
 mod seen;
 
 use std::time::Duration;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_bus::{
-    ArchiveError, Bus, Draft, FilterError, Payload, PublishError, Query, ReplayError, ScheduleId, SubscribeError,
-    Topic, TopicError,
+    ArchiveError, Bus, Draft, FilterError, ForgetError, Payload, PublishError, Query, ReplayError, ScheduleId,
+    SubscribeError, Topic, TopicError, When,
 };
 use triarch_teams::Span;
 
@@ -18,6 +19,7 @@ use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
 
 pub(crate) use follow::{BusSubscribe, BusTap, Place, event};
+pub(crate) use forget::{BusForget, ForgottenSeen};
 pub(crate) use seen::{BusDead, BusShow, BusTopics, DeadSeen, TopicSeen, TopicShown};
 
 /// Publishes on a topic; on a durable one it returns once it is on disk.
@@ -38,11 +40,11 @@ pub(crate) struct BusPublish {
     #[arg(long)]
     #[serde(default)]
     pub(crate) key: Option<String>,
-    /// After which time it is published; what is to come later ends with the runtime.
+    /// After which time it is published; where the topic is not durable, it ends with the runtime.
     #[arg(long, value_name = "TIME", value_parser = span)]
     #[serde(default)]
     pub(crate) after: Option<Span>,
-    /// In which steps of time it is published again and again, until `bus cancel` or the end of the runtime.
+    /// In which steps it comes again, until `bus cancel`; where the topic is not durable, until the runtime ends.
     #[arg(long, value_name = "TIME", value_parser = span)]
     #[serde(default)]
     pub(crate) every: Option<Span>,
@@ -84,7 +86,7 @@ pub(crate) async fn publish(bus: &Bus, from: &str, asked: BusPublish) -> Result<
         ..PublishedSeen::default()
     };
     if asked.after.is_some() || asked.every.is_some() {
-        let schedule = plan(bus, from, &topic, draft, (asked.after, asked.every))?;
+        let schedule = plan(bus, from, &topic, draft, when(asked.after, asked.every)?).await?;
         return Ok(PublishedSeen {
             schedule: Some(schedule.number()),
             ..seen
@@ -109,16 +111,22 @@ pub(crate) async fn publish(bus: &Bus, from: &str, asked: BusPublish) -> Result<
     }
 }
 
-fn plan(
-    bus: &Bus,
-    from: &str,
-    topic: &Topic,
-    draft: Draft,
-    (after, every): (Option<Span>, Option<Span>),
-) -> Result<ScheduleId, Trouble> {
+/// Plans it; where the topic is durable it is on disk when this returns.
+async fn plan(bus: &Bus, from: &str, topic: &Topic, draft: Draft, when: When) -> Result<ScheduleId, Trouble> {
+    let planned = match when.clone() {
+        When::Every { first, every } => bus.publish_every(from, topic, draft.clone(), first, every),
+        When::After(after) => bus.publish_after(from, topic, draft.clone(), after),
+        When::Daily(daily) => bus.publish_daily(from, topic, draft.clone(), daily),
+    };
+    match planned {
+        Err(PublishError::Durable { .. }) => Ok(bus.publish_later_durably(from, topic, draft, when).await?),
+        planned => Ok(planned?),
+    }
+}
+
+fn when(after: Option<Span>, every: Option<Span>) -> Result<When, Trouble> {
     let Some(Span(every)) = every else {
-        let after = after.map_or(Duration::ZERO, |Span(after)| after);
-        return Ok(bus.publish_after(from, topic, draft, after)?);
+        return Ok(When::After(after.map_or(Duration::ZERO, |Span(after)| after)));
     };
     if every < LEAST_STEP {
         let message = format!("{} is too short a step", Span(every));
@@ -126,7 +134,7 @@ fn plan(
         return Err(Trouble::new(Code::Usage, message, remedy));
     }
     let first = after.map_or(every, |Span(after)| after);
-    Ok(bus.publish_every(from, topic, draft, first, every)?)
+    Ok(When::Every { first, every })
 }
 
 /// Nothing is published again in shorter steps.
@@ -151,7 +159,7 @@ impl Operation for BusCancel {
 
     async fn perform(self, fleet: &Fleet) -> Result<CancelledSeen, Trouble> {
         let schedule = self.schedule;
-        if fleet.bus()?.cancel(ScheduleId::new(schedule)) {
+        if fleet.bus()?.cancel(ScheduleId::new(schedule)).await? {
             return Ok(CancelledSeen { schedule });
         }
         let message = format!("nothing of the number {schedule} is to be published later");
@@ -240,6 +248,11 @@ told_as_they_are! {
         SubscribeError::Archive(ArchiveError::NotOneLog { .. }) => Code::Usage,
         SubscribeError::Archive(_) => Code::Failed,
         _ => Code::Usage,
+    },
+    ArchiveError: |_| Code::Failed,
+    ForgetError: |error| match error {
+        ForgetError::Attended { .. } => Code::Refused,
+        _ => Code::Failed,
     },
     ReplayError: |error| match error {
         ReplayError::NoSuchLetter(_) => Code::NotFound,

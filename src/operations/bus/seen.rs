@@ -111,6 +111,9 @@ pub(crate) struct CursorSeen {
     pub(crate) floor: u64,
     /// How many places lie from there to the end.
     pub(crate) lag: u64,
+    /// Whether somebody listens under it now.
+    #[serde(default)]
+    pub(crate) is_attended: bool,
 }
 
 impl From<&LogView> for LogSeen {
@@ -150,6 +153,7 @@ impl From<&CursorView> for CursorSeen {
             name: view.name.to_string(),
             floor: view.floor,
             lag: view.lag,
+            is_attended: view.is_attended,
         }
     }
 }
@@ -183,7 +187,7 @@ impl Operation for BusShow {
     }
 }
 
-/// Lists dead letters: what could not be delivered, oldest first.
+/// Lists dead letters of the bus: what could not be delivered, oldest first. Those of durable topics outlive the runtime.
 #[derive(Args, Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct BusDead {
     /// No more than so many.
@@ -208,6 +212,9 @@ pub(crate) struct DeadSeen {
     pub(crate) at: String,
     /// Whose it was.
     pub(crate) subscriber: String,
+    /// The name it listened under, where it had one.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
     pub(crate) cause: String,
     /// What the subscriber said last.
     pub(crate) why: Option<String>,
@@ -227,6 +234,7 @@ impl From<DeadLetter> for DeadSeen {
             topic: envelope.to.as_str().to_owned(),
             at: humantime::format_rfc3339_micros(at).to_string(),
             subscriber: letter.subscriber.to_string(),
+            name: letter.name.as_ref().map(ToString::to_string),
             cause: letter.cause.label().to_owned(),
             why: letter.why.as_ref().map(ToString::to_string),
             failures: letter.failures,

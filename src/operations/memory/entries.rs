@@ -1,11 +1,14 @@
 //! Single entries, and looking for them.
 
+use std::str::FromStr;
+
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use triarch_memory::{Client, Key, Lifetime, Namespace, Op, Put, Query, Value, Wanted};
 use triarch_teams::Span;
 
-use super::super::posts::{Body, span};
+use super::super::posts::span;
 use super::super::{Code, Operation, Trouble};
 use super::{EntrySeen, FoundSeen, WrittenSeen, key, meant, namespace, open};
 use crate::fleet::Fleet;
@@ -57,7 +60,7 @@ pub(crate) struct MemoryPut {
     #[arg(value_parser = key)]
     pub(crate) key: Key,
     /// What: JSON, or text.
-    pub(crate) value: Body,
+    pub(crate) value: Kept,
     /// How long it is there; as long as its namespace says where nothing is said.
     #[arg(long, value_name = "TIME", value_parser = span)]
     #[serde(default)]
@@ -74,6 +77,24 @@ pub(crate) struct MemoryPut {
     #[arg(long, value_name = "VERSION")]
     #[serde(default)]
     pub(crate) if_version: Option<u64>,
+}
+
+/// A value as it is to be kept: JSON, or text where it is none. Read from a word of the command line, what
+/// JSON would not keep as it stands is refused.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Kept(pub(crate) serde_json::Value);
+
+impl FromStr for Kept {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+            return Ok(Self(serde_json::Value::String(text.to_owned())));
+        }
+        let value = Value::parse_json(text).map_err(|error| error.to_string())?;
+        Ok(Self(value.as_json().unwrap_or_default()))
+    }
 }
 
 impl Operation for MemoryPut {
@@ -258,11 +279,69 @@ impl Operation for MemorySearch {
     }
 }
 
+/// So many searches of the command line and of programs are at work at once; others wait for their turn.
+static SEARCHES: Semaphore = Semaphore::const_new(4);
+
 /// Looks for entries where it holds up nobody.
 pub(crate) async fn search(client: &Client, asked: MemorySearch) -> Result<FoundSeen, Trouble> {
     let (namespaces, query, looking) = (asked.namespaces, Query::from(asked.sought), client.clone());
-    let searched = tokio::task::spawn_blocking(move || looking.search(&namespaces, &query)).await;
-    let found = searched.map_err(|error| Trouble::failed(format!("the search ended early: {error}")))?;
+    let found = aside(&SEARCHES, move || looking.search(&namespaces, &query)).await?;
     let found = found.map_err(|error| meant(client, error))?;
     Ok(FoundSeen::of(found, client.store().clock()))
+}
+
+/// Works on a thread that may block, once there is room for it.
+async fn aside<T: Send + 'static>(
+    room: &'static Semaphore,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Trouble> {
+    let permit = room.acquire().await;
+    let worked = tokio::task::spawn_blocking(move || {
+        // Who asked may have gone; the thread is busy until the work is done.
+        let _permit = permit;
+        work()
+    });
+    worked
+        .await
+        .map_err(|error| Trouble::failed(format!("the search ended early: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex, mpsc};
+
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    static ROOM: Semaphore = Semaphore::const_new(2);
+
+    #[tokio::test]
+    async fn no_more_searches_are_at_work_at_once_than_there_is_room_for() {
+        static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+        let (go_on, waits) = mpsc::sync_channel::<()>(6);
+        let (begun, begins) = mpsc::sync_channel(6);
+        let waits = Arc::new(Mutex::new(waits));
+        let work = || {
+            let (waits, begun) = (waits.clone(), begun.clone());
+            aside(&ROOM, move || {
+                let at_work = AT_WORK.fetch_add(1, Ordering::SeqCst) + 1;
+                begun.send(at_work).unwrap();
+                waits.lock().unwrap().recv().unwrap();
+                AT_WORK.fetch_sub(1, Ordering::SeqCst);
+            })
+        };
+        let mut all = Box::pin(join_all((0..6).map(|_| work())));
+        assert!((&mut all).now_or_never().is_none());
+        assert_eq!(ROOM.available_permits(), 0, "as many are at work as there is room for");
+        (0..6).for_each(|_| go_on.send(()).unwrap());
+        for done in all.await {
+            done.unwrap();
+        }
+        let most = begins.try_iter().max();
+        assert!(most.is_some_and(|most| most <= 2), "{most:?} at once");
+        assert_eq!(ROOM.available_permits(), 2);
+    }
 }

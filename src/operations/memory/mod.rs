@@ -11,10 +11,10 @@ use super::{Code, Trouble, caused};
 use crate::config::nearest;
 
 pub(crate) use entries::{
-    MemoryDelete, MemoryGet, MemoryList, MemoryPut, MemorySearch, Sought, delete, get, list, put, search,
+    Kept, MemoryDelete, MemoryGet, MemoryList, MemoryPut, MemorySearch, Sought, delete, get, list, put, search,
 };
 pub(crate) use seen::{EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, WrittenSeen};
-pub(crate) use watch::MemoryWatch;
+pub(crate) use watch::{MemoryWatch, StoreChange};
 pub(crate) use whole::{
     BackupSeen, MemoryBackup, MemoryCompact, MemoryExport, MemoryImport, MemoryNamespaces, MemoryRestore, MemoryStats,
     TakenUp,

@@ -34,7 +34,7 @@ pub(crate) struct Watched {
 /// A change, or that some were missed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoreChange {
-    /// Why: `put`, `deleted`, `expired`, `evicted`, `retained` or `missed`.
+    /// Why: `put`, `deleted`, `expired`, `evicted`, `retained`, `missed`, or `over` where nothing more is told.
     pub(crate) change: String,
     /// How many were missed, where some were.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +49,27 @@ pub(crate) struct StoreChange {
 }
 
 impl StoreChange {
+    /// What a watch has seen.
+    pub(crate) fn seen(namespace: &Namespace, seen: &Seen, clock: &Clock) -> Self {
+        match seen {
+            Seen::Change(change) => Self::of(namespace, change, clock),
+            Seen::Missed(count) => Self::missed(Some(*count)),
+        }
+    }
+
+    /// Some changes may not have been told, and nobody knows how many.
+    pub(crate) fn lacking() -> Self {
+        Self::missed(None)
+    }
+
+    /// The namespace is gone, or who may see what in it has changed: nothing more is told.
+    pub(crate) fn over() -> Self {
+        Self {
+            change: "over".to_owned(),
+            ..Self::missed(None)
+        }
+    }
+
     fn of(namespace: &Namespace, change: &Change, clock: &Clock) -> Self {
         let entry = change.after.as_ref();
         Self {
@@ -60,10 +81,10 @@ impl StoreChange {
         }
     }
 
-    fn missed(count: u64) -> Self {
+    fn missed(count: Option<u64>) -> Self {
         Self {
             change: "missed".to_owned(),
-            missed: Some(count),
+            missed: count,
             key: None,
             version: None,
             entry: None,
@@ -85,10 +106,7 @@ impl Operation for MemoryWatch {
         let mut watch = drawer.watch(Scope::Prefix(self.prefix), ROOM)?;
         let mut watched = Watched::default();
         while let Some(seen) = watch.next().await {
-            let told = match seen {
-                Seen::Change(change) => StoreChange::of(&self.namespace, &change, client.store().clock()),
-                Seen::Missed(count) => StoreChange::missed(count),
-            };
+            let told = StoreChange::seen(&self.namespace, &seen, client.store().clock());
             if let Ok(told) = serde_json::to_value(told) {
                 fleet.tell(told).await;
                 watched.changes += 1;

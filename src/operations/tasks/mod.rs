@@ -1,13 +1,13 @@
 //! What can be asked for of tasks.
 
 mod seen;
+mod submit;
 mod wait;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_work::error::{Refusal, TaskError};
 use triarch_work::machine::Overview;
-use triarch_work::task::Submission;
 use triarch_work::words::TaskId;
 
 use super::seen::millis;
@@ -15,35 +15,8 @@ use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
 
 pub(crate) use seen::{LabelAsked, TaskList, TaskSeen, TaskShow, TasksDead, kind as task_kind};
+pub(crate) use submit::{Submitted, TaskSubmit};
 pub(crate) use wait::{TaskWait, Waited};
-
-/// Submits tasks: all of them, or none. Returns before any of them is begun.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TaskSubmit {
-    pub(crate) tasks: Vec<Submission>,
-}
-
-/// A task that was submitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Submitted {
-    pub(crate) task: TaskId,
-    /// Whether there was a task with its key already, which this is.
-    pub(crate) is_known: bool,
-}
-
-impl Operation for TaskSubmit {
-    const NAME: &'static str = "task.submit";
-    type Output = Vec<Submitted>;
-
-    async fn perform(self, fleet: &Fleet) -> Result<Vec<Submitted>, Trouble> {
-        let accepted = fleet.tasks()?.submit(self.tasks).await?;
-        let submitted = accepted.into_iter().map(|accepted| Submitted {
-            task: accepted.task,
-            is_known: accepted.is_known,
-        });
-        Ok(submitted.collect())
-    }
-}
 
 /// What was done to some tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

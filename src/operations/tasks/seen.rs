@@ -168,7 +168,7 @@ pub(crate) struct TaskList {
     #[arg(long, value_name = "TASK", value_parser = task_id)]
     #[serde(default)]
     pub(crate) after: Option<TaskId>,
-    /// No more than so many.
+    /// No more than so many; a list ends at 10000.
     #[arg(long, value_name = "COUNT", default_value_t = MOST)]
     #[serde(default = "most")]
     pub(crate) most: usize,
@@ -193,7 +193,7 @@ impl Operation for TaskList {
 /// Lists tasks that failed, or were lost, as often as they may.
 #[derive(Args, Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct TasksDead {
-    /// No more than so many.
+    /// No more than so many; a list ends at 10000.
     #[arg(long, value_name = "COUNT", default_value_t = MOST)]
     #[serde(default = "most")]
     pub(crate) most: usize,

@@ -47,6 +47,25 @@ impl<'a> Census<'a> {
         }
     }
 
+    /// One for a part of what is counted; see [`add`](Self::add).
+    pub(crate) fn part(&self) -> Self {
+        Self::new(self.metrics)
+    }
+
+    /// Adds what was counted in `part`.
+    pub(crate) fn add(&mut self, part: Self) {
+        for (index, more) in part.types.into_iter().enumerate() {
+            at(&mut self.types, index).add(more);
+        }
+        for (index, more) in part.supervisors.into_iter().enumerate() {
+            at(&mut self.supervisors, index).add(more);
+        }
+        for (index, more) in part.kinds.into_iter().enumerate() {
+            add(at(&mut self.kinds, index), more);
+        }
+        add(&mut self.depths, part.depths);
+    }
+
     /// Counts a live actor of that type.
     pub(crate) fn actor(&mut self, actor_type: &TypeMetrics) {
         at(&mut self.types, actor_type.index()).actors += 1;
@@ -54,25 +73,26 @@ impl<'a> Census<'a> {
 
     /// Counts a mailbox of that type with so many messages waiting, the oldest for so long.
     pub(crate) fn mailbox(&mut self, actor_type: &TypeMetrics, depth: usize, oldest: Duration) {
-        let of_type = at(&mut self.types, actor_type.index());
-        of_type.messages += depth;
-        of_type.messages_max = of_type.messages_max.max(depth);
-        of_type.oldest = of_type.oldest.max(oldest);
+        at(&mut self.types, actor_type.index()).add(OfType {
+            actors: 0,
+            messages: depth,
+            messages_max: depth,
+            oldest,
+        });
         self.depths[band_of(depth)] += 1;
     }
 
     /// Counts the children of that supervisor.
     pub(crate) fn children(&mut self, supervisor: &SupervisorMetrics, counts: &Counts) {
-        let counted = &mut at(&mut self.supervisors, supervisor.index()).children;
-        for (children, more) in counted.iter_mut().zip(by_state(counts)) {
-            *children += more;
-        }
+        add(
+            &mut at(&mut self.supervisors, supervisor.index()).children,
+            by_state(counts),
+        );
     }
 
     /// Notes which share of its restarts that supervisor has used; the highest counts where several share a series.
     pub(crate) fn budget_used(&mut self, supervisor: &SupervisorMetrics, ratio: f64) {
-        let of_supervisor = at(&mut self.supervisors, supervisor.index());
-        of_supervisor.budget_used = Some(of_supervisor.budget_used.map_or(ratio, |used| used.max(ratio)));
+        at(&mut self.supervisors, supervisor.index()).uses(ratio);
     }
 
     /// Counts an agent of that kind in that state.
@@ -100,6 +120,13 @@ impl<'a> Census<'a> {
 }
 
 impl OfType {
+    fn add(&mut self, more: Self) {
+        self.actors += more.actors;
+        self.messages += more.messages;
+        self.messages_max = self.messages_max.max(more.messages_max);
+        self.oldest = self.oldest.max(more.oldest);
+    }
+
     fn set(self, gauges: &TypeMetrics) {
         gauges.actors.set_count(self.actors);
         gauges.mailbox_messages.set_count(self.messages);
@@ -109,6 +136,17 @@ impl OfType {
 }
 
 impl OfSupervisor {
+    fn add(&mut self, more: Self) {
+        add(&mut self.children, more.children);
+        if let Some(ratio) = more.budget_used {
+            self.uses(ratio);
+        }
+    }
+
+    fn uses(&mut self, ratio: f64) {
+        self.budget_used = Some(self.budget_used.map_or(ratio, |used| used.max(ratio)));
+    }
+
     fn set(self, gauges: &SupervisorMetrics) {
         set_counts(&gauges.children, CHILD_STATES, self.children);
         let budget = &gauges.restart_budget_used_ratio;
@@ -134,6 +172,12 @@ fn at<T: Clone + Default>(counts: &mut Vec<T>, index: usize) -> &mut T {
 
 fn counted<T: Copy + Default>(counts: &[T], index: usize) -> T {
     counts.get(index).copied().unwrap_or_default()
+}
+
+fn add<const N: usize>(counts: &mut [usize; N], more: [usize; N]) {
+    for (count, more) in counts.iter_mut().zip(more) {
+        *count += more;
+    }
 }
 
 fn band_of(depth: usize) -> usize {
@@ -252,6 +296,36 @@ mod tests {
         }
         census.record();
         let expected = ["triarch_agents{native,idle} 1", "triarch_agents{program,backoff} 2"];
+        assert_eq!(shown(&instruments), expected);
+    }
+
+    #[test]
+    fn what_was_counted_in_parts_adds_up_and_the_highest_is_the_highest_of_all() {
+        let (instruments, metrics) = metrics();
+        let (echo, team) = (metrics.of_type("Echo"), metrics.of_supervisor("team"));
+        let natives = metrics.of_kind("native");
+        let mut census = metrics.census();
+        for (depth, age, used) in [(7, SECOND, 0.5), (2, 3 * SECOND, 0.75), (5, 2 * SECOND, 0.25)] {
+            let mut part = census.part();
+            part.actor(&echo);
+            part.mailbox(&echo, depth, age);
+            part.children(&team, &running(2));
+            part.budget_used(&team, used);
+            part.agent(&natives, "idle");
+            census.add(part);
+        }
+        census.add(census.part());
+        census.record();
+        let expected = [
+            "triarch_actors{Echo} 3",
+            "triarch_agents{native,idle} 3",
+            "triarch_mailbox_messages{Echo} 14",
+            "triarch_mailbox_messages_max{Echo} 7",
+            "triarch_mailbox_oldest_age_seconds{Echo} 3",
+            "triarch_mailboxes{1-9} 3",
+            "triarch_supervisor_children{team,running} 6",
+            "triarch_supervisor_restart_budget_used_ratio{team} 0.75",
+        ];
         assert_eq!(shown(&instruments), expected);
     }
 

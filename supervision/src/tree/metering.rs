@@ -442,7 +442,7 @@ mod tests {
         struct Pane;
 
         impl crate::Agent for Pane {
-            type Message = crate::child::Nothing;
+            type Message = crate::message::Nothing;
             type Spec = ();
 
             const KIND: AgentKind = AgentKind::Program;

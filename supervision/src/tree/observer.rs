@@ -10,7 +10,7 @@ use super::figures::Figures;
 use super::metering::ROOT;
 use super::node::{Change, Level, Node, OBSERVE, PAUSE, Phase};
 use super::office::RestartBudget;
-use super::order::{in_order, parent_of};
+use super::order::parent_of;
 use super::shared::{Event, Shared};
 use crate::address::{Address, Refusal, SendError};
 use crate::agent::AgentKind;
@@ -130,9 +130,8 @@ impl Observer {
     /// All nodes: the root, then each supervisor with its agents behind it, numbers counted as numbers. Read from what supervision
     /// keeps, never by asking agents.
     pub fn snapshot(&self) -> Vec<NodeView> {
-        let nodes = self.shared.all();
-        let ordered = in_order(&nodes).into_iter();
-        ordered.map(|(node, children)| view(node, children)).collect()
+        let shown = self.shared.in_order();
+        shown.iter().map(|shown| view(&shown.node, shown.children)).collect()
     }
 
     /// What stands at `path`.

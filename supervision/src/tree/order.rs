@@ -13,7 +13,13 @@ use super::metering::ROOT;
 use super::node::{Level, Node};
 
 /// Children with their names, by the path of their supervisor.
-type Siblings<'a> = HashMap<&'a str, Vec<(&'a str, &'a Node)>>;
+type Siblings<'a> = HashMap<&'a str, Vec<(&'a str, &'a Arc<Node>)>>;
+
+/// A node where it is shown.
+pub(crate) struct Shown {
+    pub(crate) node: Arc<Node>,
+    pub(crate) children: usize,
+}
 
 /// The path of the supervisor above a node; of nobody above the root.
 pub(super) fn parent_of(node: &Node) -> &str {
@@ -24,13 +30,13 @@ pub(super) fn parent_of(node: &Node) -> &str {
     }
 }
 
-/// Puts nodes in order; each with how many children it has.
+/// Puts nodes in order.
 ///
 /// Siblings are put together first and compared only with each other: paths of ten thousand agents begin alike, and lie far apart.
-pub(super) fn in_order(nodes: &[Arc<Node>]) -> Vec<(&Node, usize)> {
+pub(super) fn in_order(nodes: &[Arc<Node>]) -> Arc<[Shown]> {
     let mut siblings = Siblings::default();
     for node in nodes {
-        let named = (node.name.as_str(), &**node);
+        let named = (node.name.as_str(), node);
         siblings.entry(parent_of(node)).or_default().push(named);
     }
     for group in siblings.values_mut() {
@@ -44,16 +50,22 @@ pub(super) fn in_order(nodes: &[Arc<Node>]) -> Vec<(&Node, usize)> {
     for parent in left {
         follow(&mut siblings, parent, &mut ordered);
     }
-    ordered
+    ordered.into()
 }
 
-fn follow<'a>(siblings: &mut Siblings<'a>, parent: &str, ordered: &mut Vec<(&'a Node, usize)>) {
+fn follow(siblings: &mut Siblings<'_>, parent: &str, ordered: &mut Vec<Shown>) {
     for (_, node) in siblings.remove(parent).unwrap_or_default() {
-        if node.level() == Level::Agent {
-            ordered.push((node, 0));
+        let is_leaf = node.level() == Level::Agent;
+        let children = if is_leaf {
+            0
         } else {
-            let children = siblings.get(node.path_str()).map_or(0, Vec::len);
-            ordered.push((node, children));
+            siblings.get(node.path_str()).map_or(0, Vec::len)
+        };
+        ordered.push(Shown {
+            node: Arc::clone(node),
+            children,
+        });
+        if !is_leaf {
             follow(siblings, node.path_str(), ordered);
         }
     }
@@ -114,7 +126,7 @@ mod tests {
         let ordered = in_order(&nodes);
         ordered
             .iter()
-            .map(|(node, children)| (node.path_str().to_owned(), *children))
+            .map(|shown| (shown.node.path_str().to_owned(), shown.children))
             .collect()
     }
 

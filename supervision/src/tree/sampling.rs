@@ -2,15 +2,19 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::{self, available_parallelism};
 
 use super::node::Node;
+use super::order::{Shown, in_order};
 use super::shared::Entry;
 use crate::clock::Moment;
 use crate::dead_letter::{DeadLetters, DeadReason};
 use crate::mailbox::SAMPLE_EVERY;
 use crate::metrics::{Census, SupervisionMetrics};
-use crate::sync::lock;
+use crate::sync::{lock, unpoisoned};
 
 /// How many of those that left the tree are kept for the next sample.
 const LEAVERS_KEPT: usize = 256;
@@ -22,18 +26,46 @@ const AHEAD: usize = 8;
 /// After so many nodes a sample lets others come and go.
 const STRETCH: usize = 1024;
 
+/// So many nodes are worth a thread of their own while they are counted, and no more than so many threads.
+const WORTH_A_THREAD: usize = 32 * STRETCH;
+const THREADS_MAX: usize = 4;
+
 #[expect(clippy::cast_precision_loss, reason = "one in a few dozen is what a double holds")]
 const SAMPLE_RATIO: f64 = 1.0 / SAMPLE_EVERY as f64;
 
 /// Who is to be looked at, and what samples remember of each other.
 #[derive(Default)]
 pub(super) struct Sampler {
-    /// All nodes, about in the order they came, which is how they lie in memory: by path, a sample of many would take
-    /// several times as long.
-    roster: Mutex<Vec<Entry>>,
+    roster: RwLock<Roster>,
     leavers: Mutex<Leavers>,
     /// Dead letters of each reason, as last seen. One sample is taken at a time.
     letters: Mutex<[u64; DeadReason::ALL.len()]>,
+}
+
+/// All that are part of the tree.
+#[derive(Default)]
+struct Roster {
+    /// About in the order they came, which is how they lie in memory: by path, a sample of many would take several times
+    /// as long.
+    entries: Vec<Entry>,
+    /// How often somebody came or went.
+    changes: u64,
+    /// As they are shown, from when somebody asks until somebody comes or goes: of ten thousand, to put them in order is most of a
+    /// snapshot.
+    shown: Option<Arc<[Shown]>>,
+}
+
+impl Roster {
+    /// Somebody comes or goes. What was shown until now is to be dropped when the roster is free again: it may be the last to
+    /// hold a node.
+    fn change(&mut self) -> Option<Arc<[Shown]>> {
+        self.changes += 1;
+        self.shown.take()
+    }
+
+    fn nodes(&self) -> Vec<Arc<Node>> {
+        self.entries.iter().map(|entry| Arc::clone(&entry.node)).collect()
+    }
 }
 
 /// Nodes that left the tree since the last sample, whose mailboxes may still count.
@@ -58,16 +90,20 @@ impl fmt::Debug for Sampler {
 impl Sampler {
     /// So many will become part of the tree now.
     pub(super) fn make_room_for(&self, many: usize) {
-        lock(&self.roster).reserve(many);
+        self.changing().entries.reserve(many);
     }
 
     /// Somebody becomes part of the tree, for the first time or again.
     pub(super) fn arrives(&self, entry: Entry) {
-        let mut roster = lock(&self.roster);
-        if !entry.node.is_enrolled() {
-            entry.node.enroll(roster.len());
-            roster.push(entry);
+        let mut roster = self.changing();
+        if entry.node.is_enrolled() {
+            return;
         }
+        let outdated = roster.change();
+        entry.node.enroll(roster.entries.len());
+        roster.entries.push(entry);
+        drop(roster);
+        drop(outdated);
     }
 
     /// Somebody left the tree. What its mailbox holds and its last handler does is counted with the next sample, or
@@ -87,18 +123,47 @@ impl Sampler {
 
     /// All that are part of the tree.
     pub(super) fn all(&self) -> Vec<Arc<Node>> {
-        lock(&self.roster).iter().map(|entry| Arc::clone(&entry.node)).collect()
+        self.roster().nodes()
+    }
+
+    /// All that are part of the tree, in the order they are shown.
+    pub(super) fn in_order(&self) -> Arc<[Shown]> {
+        let (nodes, changes) = {
+            let roster = self.roster();
+            if let Some(shown) = &roster.shown {
+                return Arc::clone(shown);
+            }
+            (roster.nodes(), roster.changes)
+        };
+        let shown = in_order(&nodes);
+        let mut roster = self.changing();
+        if roster.changes == changes {
+            roster.shown = Some(Arc::clone(&shown));
+        }
+        shown
     }
 
     /// Takes a node off the roster; the last one takes its place there.
     fn strike(&self, node: &Node) -> Option<Entry> {
-        let mut roster = lock(&self.roster);
+        let mut roster = self.changing();
         let index = node.unenroll()?;
-        let entry = (index < roster.len()).then(|| roster.swap_remove(index))?;
-        if let Some(moved) = roster.get(index) {
+        let entries = &mut roster.entries;
+        let entry = (index < entries.len()).then(|| entries.swap_remove(index))?;
+        if let Some(moved) = entries.get(index) {
             moved.node.enroll(index);
         }
+        let outdated = roster.change();
+        drop(roster);
+        drop(outdated);
         Some(entry)
+    }
+
+    fn roster(&self) -> RwLockReadGuard<'_, Roster> {
+        unpoisoned(self.roster.read())
+    }
+
+    fn changing(&self) -> RwLockWriteGuard<'_, Roster> {
+        unpoisoned(self.roster.write())
     }
 
     /// The tree has ended.
@@ -131,13 +196,35 @@ impl Sampler {
     }
 
     /// Counts all nodes; tells how many levels they stand on. Who takes another's place meanwhile may be passed over
-    /// until the next sample; what its mailbox gained is not lost by that.
+    /// until the next sample, or be counted twice in this one; what its mailbox gained is not lost by that.
     fn count_all(&self, census: &mut Census<'_>, now: Moment) -> u8 {
+        let next = AtomicUsize::new(0);
+        let others = threads_for(self.roster().entries.len()) - 1;
+        thread::scope(|scope| {
+            let parts = (0..others).map(|_| {
+                let (mut part, next) = (census.part(), &next);
+                let count = move || (self.count_stretches(next, &mut part, now), part);
+                thread::Builder::new().spawn_scoped(scope, count)
+            });
+            // Where the system has no thread to spare, fewer count.
+            let parts: Vec<_> = parts.flatten().collect();
+            let mut levels = self.count_stretches(&next, census, now);
+            for part in parts {
+                let (others, part) = part.join().unwrap_or_else(|panic| resume_unwind(panic));
+                levels = levels.max(others);
+                census.add(part);
+            }
+            levels
+        })
+    }
+
+    /// Counts one stretch after the other that nobody else has taken, from `next` on.
+    fn count_stretches(&self, next: &AtomicUsize, census: &mut Census<'_>, now: Moment) -> u8 {
         let mut levels = 0;
-        let mut next = 0;
         loop {
-            let roster = lock(&self.roster);
-            let rest = roster.get(next..).unwrap_or_default();
+            let begin = next.fetch_add(STRETCH, Ordering::Relaxed);
+            let roster = self.roster();
+            let rest = roster.entries.get(begin..).unwrap_or_default();
             if rest.is_empty() {
                 return levels;
             }
@@ -151,7 +238,6 @@ impl Sampler {
                 entry.node.meters().count(entry, census, now);
                 levels = levels.max(entry.node.level().number());
             }
-            next += STRETCH;
         }
     }
 
@@ -177,4 +263,13 @@ impl Leaver {
     fn settle(&self, now: Moment) {
         self.entry.node.meters().settle(&self.entry, now);
     }
+}
+
+/// How many threads count so many nodes.
+fn threads_for(nodes: usize) -> usize {
+    if nodes < 2 * WORTH_A_THREAD {
+        return 1;
+    }
+    let cores = available_parallelism().map_or(1, usize::from);
+    (nodes / WORTH_A_THREAD).min(cores).min(THREADS_MAX)
 }

@@ -19,6 +19,7 @@ use crate::time::Timekeeper;
 use crate::tree::figures::MailboxFigures;
 use crate::tree::metering::{Meters, ROOT};
 use crate::tree::node::Node;
+use crate::tree::order::Shown;
 use crate::tree::sampling::Sampler;
 
 /// How many events a slow subscriber may fall behind before it misses some.
@@ -350,6 +351,11 @@ impl Shared {
         self.sampler.all()
     }
 
+    /// All nodes, in the order they are shown.
+    pub(crate) fn in_order(&self) -> Arc<[Shown]> {
+        self.sampler.in_order()
+    }
+
     /// Looks at all nodes, adds what their mailboxes have gained and sets the gauges.
     pub(crate) fn sample(&self) {
         self.sampler.sample(&self.meters.metrics, &self.dead_letters);
@@ -404,6 +410,32 @@ mod tests {
         assert!(Arc::ptr_eq(&all[0], &nodes[1]));
         shared.strike(&nodes[1]);
         assert!(shared.all().is_empty());
+    }
+
+    #[test]
+    fn the_order_that_was_shown_is_kept_until_somebody_comes_or_goes_and_keeps_nobody_then() {
+        let shared = shared();
+        let enlist = |name: &str| {
+            let node = Node::new(Level::Agent, Name::unchecked(name), "Type");
+            shared.enlist(&node, Arc::new(Shut));
+            node
+        };
+        let (ten, _two) = (enlist("a-10"), enlist("a-2"));
+        let names = || {
+            let shown = shared.in_order();
+            shown
+                .iter()
+                .map(|shown| shown.node.name.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["a-2", "a-10"]);
+        assert!(Arc::ptr_eq(&shared.in_order(), &shared.in_order()));
+        let _one = enlist("a-1");
+        assert_eq!(names(), ["a-1", "a-2", "a-10"]);
+        shared.strike(&ten);
+        shared.sampler.close();
+        assert_eq!(Arc::strong_count(&ten), 1);
+        assert_eq!(names(), ["a-1", "a-2"]);
     }
 
     fn late(name: &str, ended: bool) -> (Option<Arc<Node>>, Overdue) {

@@ -1,6 +1,5 @@
 //! Level 3: the agent that takes to disk what is published on durable topics, and where named subscriptions have come.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,31 +7,36 @@ use serde_json::{Value, json};
 use triarch_journal::{JournalAddress, WriteError, Writer};
 use triarch_supervision::prelude::*;
 
-use super::archive::{Bookmark, Replay, moved};
 use super::copyist::Copy;
 use super::cursor::CursorKey;
+use super::group::{Group, Pending, PendingPlan};
+use super::later;
 use super::log::Entry;
-use super::message::{Order, Waiter};
+use super::message::{Order, Planner, Waiter};
 use super::reading::Stored;
 use super::record::Record;
-use crate::codec::{self, encode};
+use super::replay::Replay;
+use crate::agenda::{Placed, Plan, ScheduleId};
+use crate::codec::encode;
 use crate::envelope::Envelope;
-use crate::error::PublishError;
-use crate::hub::{Hub, unpoisoned};
+use crate::error::{ArchiveError, ForgetError, PublishError};
+use crate::hub::{Hub, lock, unpoisoned};
+use crate::later::clocks;
+use crate::metrics::Refusal;
 use crate::topic::Pattern;
 
 /// With so many bytes gathered the next envelope waits for the next group.
 const GROUP_BYTES: usize = 1 << 20;
 /// What a group needs of a record of the journal.
 pub(crate) const GROUP_NEEDS: usize = 2 * GROUP_BYTES;
-/// What each record takes beside its own bytes.
-const RECORD_WEIGHT: usize = 64;
 /// A snapshot is taken after so many bytes of records, or as many as the logs have, if those are more.
 const UNKEPT_BYTES: u64 = 64 << 20;
 /// One that is not written is tried again after so many more.
 const COPY_AGAIN_BYTES: u64 = 16 << 20;
-/// How often cursors that could not be written are tried again.
-const CURSORS_EVERY: Duration = Duration::from_secs(1);
+/// How often what has moved and could not be written is tried again, and a journal that does not open.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+/// What was due and could not be written is due again after this.
+const DUE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -49,7 +53,10 @@ pub(crate) struct Settings {
 pub(crate) struct Archivist {
     settings: Settings,
     writer: Writer,
+    /// Why nothing is written for now. Logs are read meanwhile.
+    closed: Option<String>,
     group: Vec<Pending>,
+    plans: Vec<PendingPlan>,
     group_bytes: usize,
     /// Bytes of records since the last snapshot.
     unkept: u64,
@@ -59,65 +66,48 @@ pub(crate) struct Archivist {
     copy_from: u64,
 }
 
-#[derive(Debug)]
-struct Pending {
-    log: Pattern,
-    envelope: Box<Envelope>,
-    bytes: Vec<u8>,
-    waiter: Option<Waiter>,
-}
-
-/// Records on their way to disk, and what they are of.
-struct Group {
-    records: Vec<Vec<u8>>,
-    stored: Vec<(Pending, u64, Entry)>,
-    cursors: Vec<(CursorKey, Bookmark)>,
-}
-
 impl Agent for Archivist {
     type Message = Order;
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let (writer, unkept) = recover(&settings).await?;
-        ctx.send_every(CURSORS_EVERY, || Order::Cursors);
+        ctx.send_every(TRY_EVERY, || Order::Moved);
         let archivist = Self {
             settings,
             writer,
+            closed: None,
             group: Vec::new(),
+            plans: Vec::new(),
             group_bytes: 0,
             unkept,
             copied: None,
             copy_from: 0,
         };
-        archivist.tell_followers(
-            &archivist
-                .hub()
-                .archive
-                .logs()
-                .into_iter()
-                .map(|(log, _)| log)
-                .collect::<Vec<_>>(),
-        );
+        archivist.tell_all_followers();
         Ok(archivist)
     }
 
     async fn handle(&mut self, order: Order, ctx: &mut Context<Self>) -> Result<(), Failure> {
         match order {
-            Order::Store(log, envelope, waiter) => self.gather(log, envelope, waiter).await?,
-            // They are written before it rests.
-            Order::Cursors => {}
+            Order::Store(log, envelope, waiter) => self.gather(log, envelope, waiter, None).await?,
+            Order::Due(log, envelope, number) => self.gather(log, envelope, None, Some(number)).await?,
+            Order::Plan(planned, reply) => self.plan(*planned, reply).await?,
+            Order::Cancel(number, reply) => {
+                self.flush().await?;
+                let cancelled = self.cancel(number).await?;
+                if let Some(reply) = reply {
+                    reply.send(cancelled);
+                }
+            }
+            Order::Moved if self.closed.is_some() => self.reopen().await,
+            // It is written before it rests.
+            Order::Moved => {}
             Order::Forget(key, reply) => {
                 self.flush().await?;
-                reply.send(self.forget(&key).await);
+                reply.send(self.forget(&key).await?);
             }
-            Order::Copied { is_written } => {
-                let copied = self.copied.take().unwrap_or_default();
-                if is_written {
-                    self.unkept -= copied;
-                }
-                self.copy_from = if is_written { 0 } else { self.unkept + COPY_AGAIN_BYTES };
-            }
+            Order::Copied { is_written } => self.copied(is_written),
         }
         if self.group_bytes >= GROUP_BYTES {
             self.flush().await?;
@@ -126,15 +116,15 @@ impl Agent for Archivist {
     }
 
     async fn idle(&mut self, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        self.flush().await
+        self.flush_all().await
     }
 
     async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
-        let _last = self.flush().await;
+        let _last = self.flush_all().await;
     }
 
     fn state(&self) -> Option<Value> {
-        Some(json!({ "unkept_bytes": self.unkept, "is_copying": self.copied.is_some() }))
+        Some(json!({ "unkept_bytes": self.unkept, "is_copying": self.copied.is_some(), "closed": self.closed }))
     }
 }
 
@@ -144,8 +134,19 @@ async fn recover(settings: &Settings) -> Result<(Writer, u64), Failure> {
     let rules = settings.hub.archive.rules().to_vec();
     let replay = tokio::task::spawn_blocking(move || Replay::of(recovered, &rules)).await??;
     let unkept = replay.unkept();
-    settings.hub.archive.install(replay);
+    settings.hub.take_up(replay);
     Ok((writer, unkept))
+}
+
+impl Hub {
+    /// Takes up what is on disk. Names go on last, when what they may make dead has its number.
+    fn take_up(&self, mut replay: Replay) {
+        let (plans, letters) = (std::mem::take(&mut replay.plans), std::mem::take(&mut replay.letters));
+        lock(&self.agenda).take_up(plans, replay.last_plan, clocks());
+        lock(&self.dead).take_up(letters, replay.count, !self.archive.is_ready());
+        self.archive.install(replay);
+        self.wake.notify_one();
+    }
 }
 
 impl Archivist {
@@ -153,7 +154,20 @@ impl Archivist {
         &self.settings.hub
     }
 
-    async fn gather(&mut self, log: Pattern, envelope: Box<Envelope>, waiter: Option<Waiter>) -> Result<(), Failure> {
+    async fn gather(
+        &mut self,
+        log: Pattern,
+        envelope: Box<Envelope>,
+        waiter: Option<Waiter>,
+        number: Option<u64>,
+    ) -> Result<(), Failure> {
+        if let Some(why) = self.closed() {
+            if let Some(number) = number {
+                self.put_back(number);
+            }
+            answer(waiter, Err(why.into()));
+            return Ok(());
+        }
         let bytes = match encode(&envelope) {
             Ok(bytes) => bytes,
             Err(refused) => {
@@ -161,100 +175,158 @@ impl Archivist {
                 return Ok(());
             }
         };
-        // What does not go with the others goes alone.
-        if self.group_bytes + bytes.len() > GROUP_BYTES {
-            self.flush().await?;
+        self.make_room(bytes.len()).await?;
+        // It may have been called off meanwhile, or be in this group already.
+        if number.is_some_and(|number| !lock(&self.hub().agenda).meet(number)) {
+            return Ok(());
         }
-        self.group_bytes += bytes.len();
         self.group.push(Pending {
             log,
             envelope,
             bytes,
             waiter,
+            number,
         });
         Ok(())
     }
 
-    /// Takes to disk all that has gathered, and then lets it be seen.
-    async fn flush(&mut self) -> Result<(), Failure> {
-        let group = self.group()?;
-        if group.records.is_empty() {
-            return Ok(());
+    /// What does not go with the others goes alone.
+    async fn make_room(&mut self, bytes: usize) -> Result<(), Failure> {
+        if self.group_bytes + bytes > GROUP_BYTES {
+            self.flush().await?;
         }
-        let bytes: usize = group.records.iter().map(Vec::len).sum();
-        match self.writer.write(group.records).await {
-            Ok(_) => {
-                self.unkept += bytes as u64;
-                self.publish(group.stored);
-                Ok(())
-            }
-            Err(why) => {
-                for (pending, ..) in group.stored {
-                    answer(pending.waiter, Err(PublishError::NotStored(why.clone())));
-                }
-                for (key, _) in group.cursors {
-                    self.hub().archive.still_moved(key);
-                }
-                self.go_on_after(&why).await
-            }
-        }
-    }
-
-    async fn go_on_after(&mut self, why: &WriteError) -> Result<(), Failure> {
-        match why {
-            WriteError::Full(_) if self.writer.renew().is_ok() => {}
-            WriteError::Refused(_) => {}
-            _ => (self.writer, self.unkept) = recover(&self.settings).await?,
-        }
+        self.group_bytes += bytes;
         Ok(())
     }
 
-    fn group(&mut self) -> Result<Group, Failure> {
-        let (archive, now) = (&self.settings.hub.archive, self.settings.hub.archive.now());
-        let mut offsets = BTreeMap::new();
-        let mut group = Group {
-            records: Vec::new(),
-            stored: Vec::new(),
-            cursors: archive.take_moved(),
-        };
-        self.group_bytes = 0;
-        for pending in self.group.drain(..) {
-            let log = archive.log(&pending.log);
-            let next = || log.map_or(0, |log| unpoisoned(log.read()).next());
-            let offset = offsets.entry(pending.log.clone()).or_insert_with(next);
-            let stored = Record::Stored {
-                log: pending.log.as_str(),
-                offset: *offset,
-                time: now.0,
-                envelope: &pending.bytes,
-            };
-            let record = stored.encode()?;
-            let (topic, published) = codec::glance(&pending.bytes)?;
-            let entry = Entry {
-                time: now,
-                topic,
-                published,
-                envelope_at: record.len() - pending.bytes.len(),
-                record: record.as_slice().into(),
-            };
-            group.records.push(record);
-            group.stored.push((pending, *offset, entry));
-            *offset += 1;
+    async fn plan(&mut self, (placed, plan): (Placed, Plan), planner: Planner) -> Result<(), Failure> {
+        if let Some(why) = self.closed() {
+            planner.send(Err(why.into()));
+            return Ok(());
         }
-        let stored: usize = group.records.iter().map(|record| record.len() + RECORD_WEIGHT).sum();
-        let mut left = self.settings.record_bytes_max.saturating_sub(stored);
-        for (key, bookmark) in std::mem::take(&mut group.cursors) {
-            let record = moved(&key, &bookmark)?;
-            if record.len() + RECORD_WEIGHT > left {
-                // It goes with the next.
-                archive.still_moved(key);
-                continue;
+        let reserved = lock(&self.hub().agenda).reserve();
+        let number = match reserved {
+            Ok(number) => number,
+            Err(full) => {
+                self.hub().metrics.refused(Refusal::Full);
+                planner.send(Err(full.into()));
+                return Ok(());
             }
-            left -= record.len() + RECORD_WEIGHT;
-            group.records.push(record);
-            group.cursors.push((key, bookmark));
+        };
+        let record = match later::planned(number, &plan) {
+            Ok(record) => record,
+            Err(refused) => {
+                lock(&self.hub().agenda).release();
+                planner.send(Err(refused.into()));
+                return Ok(());
+            }
+        };
+        self.make_room(record.len()).await?;
+        self.plans.push(PendingPlan {
+            number,
+            placed,
+            plan,
+            record,
+            planner,
+        });
+        Ok(())
+    }
+
+    /// Takes to disk all that has gathered, and all that has moved until it fails.
+    async fn flush_all(&mut self) -> Result<(), Failure> {
+        while self.flush().await? && lock(&self.hub().dead).has_news() {}
+        Ok(())
+    }
+
+    /// Takes to disk all that has gathered, and then lets it be seen; false where it was not written.
+    async fn flush(&mut self) -> Result<bool, Failure> {
+        if self.closed.is_some() {
+            return Ok(false);
         }
-        Ok(group)
+        self.group_bytes = 0;
+        let (pending, plans) = (std::mem::take(&mut self.group), std::mem::take(&mut self.plans));
+        let mut group = Group::of(self.hub(), pending, plans, self.settings.record_bytes_max)?;
+        let records = std::mem::take(&mut group.records);
+        if records.is_empty() {
+            return Ok(true);
+        }
+        let bytes: usize = records.iter().map(Vec::len).sum();
+        match self.writer.write(records).await {
+            Ok(_) => {
+                self.unkept += bytes as u64;
+                self.add_plans(group.planned);
+                self.publish(group.stored);
+                Ok(true)
+            }
+            Err(why) => {
+                self.take_back(group, &why);
+                self.go_on_after(&why).await;
+                Ok(false)
+            }
+        }
+    }
+
+    fn add_plans(&self, planned: Vec<PendingPlan>) {
+        let hub = self.hub();
+        for one in planned {
+            lock(&hub.agenda).add_reserved(one.number, one.placed.at, one.plan);
+            one.planner.send(Ok(ScheduleId::new(one.number)));
+            hub.wake.notify_one();
+        }
+    }
+
+    /// Why nothing is written for now.
+    fn closed(&self) -> Option<ArchiveError> {
+        self.closed.clone().map(|why| ArchiveError::Closed { why })
+    }
+
+    /// What was due under that number is due again.
+    fn put_back(&self, number: u64) {
+        lock(&self.hub().agenda).put_back(number, Moment::now() + DUE_AGAIN_AFTER);
+        self.hub().wake.notify_one();
+    }
+
+    /// It is not on disk, or nobody knows: then what is there is found out after this.
+    fn take_back(&self, group: Group, why: &WriteError) {
+        let hub = self.hub();
+        for (pending, ..) in group.stored {
+            if let Some(number) = pending.number {
+                self.put_back(number);
+            }
+            answer(pending.waiter, Err(PublishError::NotStored(why.clone())));
+        }
+        for one in group.planned {
+            lock(&hub.agenda).release();
+            one.planner.send(Err(PublishError::NotStored(why.clone())));
+        }
+        if why.is_certain() {
+            lock(&hub.dead).not_written(&group.page);
+        }
+        for (key, _) in group.cursors {
+            hub.archive.still_moved(key);
+        }
+        hub.wake.notify_one();
+    }
+
+    async fn go_on_after(&mut self, why: &WriteError) {
+        match why {
+            WriteError::Full(_) if self.writer.renew().is_ok() => {}
+            WriteError::Refused(_) => {}
+            _ => self.reopen().await,
+        }
+    }
+
+    /// Begins anew from what is on disk. Where that cannot be had, publishers are told so until it can.
+    async fn reopen(&mut self) {
+        match recover(&self.settings).await {
+            Ok(recovered) => {
+                (self.writer, self.unkept) = recovered;
+                (self.closed, self.copied) = (None, None);
+                // Something may be there that nobody was told of.
+                self.tell_all_followers();
+            }
+            Err(failed) => self.closed = Some(failed.to_string()),
+        }
     }
 
     /// They are on disk: now everybody gets them, in the order of their offsets.
@@ -267,6 +339,9 @@ impl Archivist {
             }
             if !grown.contains(&pending.log) {
                 grown.push(pending.log);
+            }
+            if let Some(number) = pending.number {
+                lock(&hub.agenda).came(number);
             }
             let id = pending.envelope.id;
             let matched = hub.deliver_stored(*pending.envelope);
@@ -284,29 +359,84 @@ impl Archivist {
         }
     }
 
-    async fn forget(&self, key: &CursorKey) -> Result<bool, WriteError> {
-        let (subscriber, name) = key;
-        let record = Record::Forgotten { subscriber, name }.encode();
-        let is_there = self.hub().archive.forget(key);
-        if let Ok(record) = record {
-            self.writer.write(record).await?;
+    fn tell_all_followers(&self) {
+        let logs = self.hub().archive.logs().into_iter();
+        self.tell_followers(&logs.map(|(log, _)| log).collect::<Vec<_>>());
+    }
+
+    /// Calls off what stands on disk; it is off here once it is off there.
+    async fn cancel(&mut self, number: u64) -> Result<Result<bool, WriteError>, Failure> {
+        let id = ScheduleId::new(number);
+        if !lock(&self.hub().agenda).is_durable(id) {
+            return Ok(Ok(false));
         }
-        Ok(is_there)
+        if let Err(why) = self.write(&Record::CalledOff { number }).await? {
+            return Ok(Err(why));
+        }
+        Ok(Ok(lock(&self.hub().agenda).cancel(id)))
+    }
+
+    /// Forgets a name that nobody attends to.
+    async fn forget(&mut self, key: &CursorKey) -> Result<Result<bool, ForgetError>, Failure> {
+        let (subscriber, name) = key;
+        let taken = self.hub().archive.forget(key);
+        let bookmark = match taken {
+            Ok(Some(bookmark)) => bookmark,
+            Ok(None) => return Ok(Ok(false)),
+            Err(attended) => return Ok(Err(attended)),
+        };
+        let written = self.write(&Record::Forgotten { subscriber, name }).await?;
+        if let Err(why) = written {
+            // Otherwise what the disk says of it is found out when the journal is open again.
+            if why.is_certain() {
+                self.hub().archive.remember(key, bookmark);
+            }
+            return Ok(Err(why.into()));
+        }
+        Ok(Ok(true))
+    }
+
+    async fn write(&mut self, record: &Record<'_>) -> Result<Result<(), WriteError>, Failure> {
+        let record = record.encode()?;
+        let bytes = record.len() as u64;
+        match self.writer.write(record).await {
+            Ok(_) => {
+                self.unkept += bytes;
+                Ok(Ok(()))
+            }
+            Err(why) => {
+                self.go_on_after(&why).await;
+                Ok(Err(why))
+            }
+        }
+    }
+
+    fn copied(&mut self, is_written: bool) {
+        let copied = self.copied.take().unwrap_or_default();
+        if is_written {
+            self.unkept = self.unkept.saturating_sub(copied);
+        }
+        self.copy_from = if is_written { 0 } else { self.unkept + COPY_AGAIN_BYTES };
     }
 
     /// Keeps the journal short.
     fn copy_if_due(&mut self, ctx: &Context<Self>) -> Result<(), Failure> {
-        let archive = &self.settings.hub.archive;
-        let due = UNKEPT_BYTES.max(archive.bytes()).max(self.copy_from);
-        if self.copied.is_some() || self.unkept < due {
+        let hub = &self.settings.hub;
+        let archive = &hub.archive;
+        if self.copied.is_some() || self.closed.is_some() || self.unkept < UNKEPT_BYTES.max(self.copy_from) {
+            return Ok(());
+        }
+        if self.unkept < archive.bytes() + lock(&hub.dead).bytes() {
             return Ok(());
         }
         self.copy_from = self.unkept + COPY_AGAIN_BYTES;
-        // Between two groups what is here is what is on disk.
-        let draft = self.writer.rotate()?;
+        // Between two groups what is here is what is on disk. A journal that refuses has failed: the next group hears of it.
+        let Ok(draft) = self.writer.rotate() else { return Ok(()) };
+        let mut records = archive.records()?;
+        records.extend(later::records(&lock(&hub.agenda), &lock(&hub.dead))?);
         let copy = Copy {
             draft,
-            records: archive.records()?,
+            records,
             writer: self.writer.clone(),
             archivist: ctx.address().clone(),
         };

@@ -4,21 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use triarch_journal::{OpenError, Recovered};
 use triarch_supervision::clock::Moment;
 use triarch_supervision::prelude::Address;
 
 use super::cursor::{Cursor, CursorKey};
-use super::log::{Entry, Log, LogTime, Retention};
+use super::log::{Log, LogTime, Retention};
 use super::message::Order;
-use super::record::{Record, RecordError, records_of};
-use crate::codec::{self, CodecError};
+use super::record::Record;
+use super::replay::{Replay, UNLISTED};
 use crate::config::Config;
 use crate::dead::SubscriptionId;
-use crate::error::Error;
+use crate::error::{Error, ForgetError};
 use crate::hub::{lock, unpoisoned};
 use crate::subscription::Subscription;
-use crate::topic::{Pattern, Topic, TopicError};
+use crate::topic::{Pattern, Topic};
 
 /// How many names there may be.
 pub(crate) const NAMES_MAX: usize = 1 << 16;
@@ -48,28 +47,6 @@ pub(crate) struct Archive {
     /// What log time it was at a moment.
     began: Mutex<(LogTime, Moment)>,
     pub(crate) archivist: OnceLock<Address<Order>>,
-}
-
-/// What a journal came to.
-#[derive(Debug, Default)]
-pub(crate) struct Replay {
-    logs: BTreeMap<Pattern, Log>,
-    bookmarks: BTreeMap<CursorKey, (Pattern, Cursor)>,
-    /// Bytes of records behind the snapshot.
-    unkept: u64,
-}
-
-/// Why a journal is not understood.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReplayFault {
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    #[error(transparent)]
-    Envelope(#[from] CodecError),
-    #[error(transparent)]
-    Topic(#[from] TopicError),
-    #[error(transparent)]
-    Disk(#[from] OpenError),
 }
 
 impl Archive {
@@ -175,9 +152,33 @@ impl Archive {
         bookmarks.iter().map(|(key, one)| (key.clone(), one.clone())).collect()
     }
 
-    pub(crate) fn forget(&self, key: &CursorKey) -> bool {
+    /// The names under which somebody has subscribed.
+    pub(crate) fn attended(&self) -> BTreeSet<CursorKey> {
+        let followers = lock(&self.followers);
+        let key = |one: &Arc<Subscription>| {
+            let name = one.profile.reads.as_ref()?.name.clone()?;
+            Some((Arc::clone(&one.profile.subscriber), name))
+        };
+        followers.values().filter_map(|(_, one)| key(one)).collect()
+    }
+
+    /// Takes out a name that nobody attends to. Whoever comes later begins anew.
+    pub(crate) fn forget(&self, key: &CursorKey) -> Result<Option<Bookmark>, ForgetError> {
+        let mut bookmarks = lock(&self.bookmarks);
+        if self.attended().contains(key) {
+            let (subscriber, name) = key.clone();
+            return Err(ForgetError::Attended { subscriber, name });
+        }
+        let taken = bookmarks.remove(key);
+        drop(bookmarks);
         lock(&self.moved).remove(key);
-        lock(&self.bookmarks).remove(key).is_some()
+        Ok(taken)
+    }
+
+    /// Puts back a name that could not be forgotten, where nobody has begun anew meanwhile.
+    pub(crate) fn remember(&self, key: &CursorKey, bookmark: Bookmark) {
+        lock(&self.bookmarks).entry(key.clone()).or_insert(bookmark);
+        self.has_moved(key);
     }
 
     /// A cursor is to be written down.
@@ -186,9 +187,16 @@ impl Archive {
         let is_first = moved.is_empty();
         moved.insert(key.clone());
         drop(moved);
-        if is_first && let Some(archivist) = self.archivist.get() {
+        if is_first {
+            self.ring();
+        }
+    }
+
+    /// Tells the archivist that something has moved.
+    pub(crate) fn ring(&self) {
+        if let Some(archivist) = self.archivist.get() {
             // Where its mailbox is full it is busy, and looks before it rests.
-            let _rung = archivist.try_send(Order::Cursors);
+            let _rung = archivist.try_send(Order::Moved);
         }
     }
 
@@ -228,7 +236,12 @@ impl Archive {
 
     /// Takes up what is on disk. Cursors that are here have come further.
     pub(crate) fn install(&self, replay: Replay) {
-        let now = replay.logs.values().map(Log::last_time).max().unwrap_or_default();
+        let now = replay
+            .logs
+            .iter()
+            .map(|(_, log)| log.last_time())
+            .max()
+            .unwrap_or_default();
         let mut began = lock(&self.began);
         if began.0 < now {
             *began = (now, Moment::now());
@@ -281,13 +294,6 @@ impl Archive {
     }
 }
 
-/// What is kept of a log that the configuration does not name any more.
-const UNLISTED: Retention = Retention {
-    messages: u64::MAX,
-    bytes: u64::MAX,
-    age: None,
-};
-
 /// A cursor as it is written down.
 pub(crate) fn moved((subscriber, name): &CursorKey, bookmark: &Bookmark) -> Result<Vec<u8>, postcard::Error> {
     let cursor = lock(&bookmark.cursor).clone();
@@ -301,73 +307,9 @@ pub(crate) fn moved((subscriber, name): &CursorKey, bookmark: &Bookmark) -> Resu
     record.encode()
 }
 
-impl Replay {
-    /// Reads all of a journal; blocks.
-    pub(crate) fn of(recovered: Recovered, rules: &[(Pattern, Retention)]) -> Result<Self, ReplayFault> {
-        let mut replay = Self::default();
-        if let Some(snapshot) = recovered.snapshot {
-            for record in records_of(&snapshot.bytes) {
-                replay.take(record, rules)?;
-            }
-        }
-        for record in recovered.records {
-            let bytes = record?.bytes;
-            replay.unkept += bytes.len() as u64;
-            replay.take(&bytes, rules)?;
-        }
-        Ok(replay)
-    }
-
-    pub(crate) const fn unkept(&self) -> u64 {
-        self.unkept
-    }
-
-    fn take(&mut self, bytes: &[u8], rules: &[(Pattern, Retention)]) -> Result<(), ReplayFault> {
-        match Record::decode(bytes)? {
-            Record::Stored {
-                log,
-                offset,
-                time,
-                envelope,
-            } => {
-                let (topic, published) = codec::glance(envelope)?;
-                let entry = Entry {
-                    time: LogTime(time),
-                    topic,
-                    published,
-                    envelope_at: bytes.len() - envelope.len(),
-                    record: bytes.into(),
-                };
-                self.log(log, rules)?.push(offset, entry);
-            }
-            Record::Begins { log, next } => self.log(log, rules)?.begin_at(next),
-            Record::Moved {
-                subscriber,
-                name,
-                log,
-                floor,
-                above,
-            } => {
-                let at = (Pattern::new(log)?, Cursor::of(floor, above));
-                self.bookmarks.insert((subscriber.into(), name.into()), at);
-            }
-            Record::Forgotten { subscriber, name } => {
-                self.bookmarks.remove(&(subscriber.into(), name.into()));
-            }
-        }
-        Ok(())
-    }
-
-    fn log(&mut self, pattern: &str, rules: &[(Pattern, Retention)]) -> Result<&mut Log, TopicError> {
-        let pattern = Pattern::new(pattern)?;
-        let rule = rules.iter().find(|(rule, _)| *rule == pattern);
-        let retention = rule.map_or(UNLISTED, |(_, retention)| *retention);
-        Ok(self.logs.entry(pattern).or_insert_with(|| Log::new(retention)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::log::Entry;
     use super::*;
     use crate::config::DurableConfig;
 
@@ -442,6 +384,6 @@ mod tests {
         archive.bookmark(&key, &pattern("gone"), 0);
         assert_eq!(archive.log_of_name(&key), None);
         assert_eq!((archive.take_moved().len(), archive.take_moved().len()), (1, 0));
-        assert!(archive.forget(&key) && archive.take_moved().is_empty());
+        assert!(archive.forget(&key).unwrap().is_some() && archive.take_moved().is_empty());
     }
 }

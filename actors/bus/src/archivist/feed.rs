@@ -10,7 +10,7 @@ use crate::codec;
 use crate::envelope::{Envelope, Timestamp};
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::inbox::Inbox;
-use crate::item::{Effect, Item};
+use crate::item::{Effect, Item, Place};
 use crate::metrics::UNCOUNTED;
 use crate::subscription::Profile;
 use crate::topic::Pattern;
@@ -44,11 +44,11 @@ pub(crate) struct Feed {
     /// Whose place is kept.
     key: Option<CursorKey>,
     /// Known once the log is.
-    place: Option<Place>,
+    place: Option<Stand>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Stand {
     next: u64,
     cursor: Option<Arc<Mutex<Cursor>>>,
     /// Up to where what was passed is written down.
@@ -102,7 +102,7 @@ impl Feed {
                 envelope: Arc::new(envelope),
                 at: now,
                 label,
-                offset: Some(offset),
+                place: Some(Place::Log(offset)),
             };
             inbox.offer(item, now, effects);
         }
@@ -158,7 +158,7 @@ impl Feed {
         Some(look)
     }
 
-    fn first_place(&self, hub: &Hub, log: &Log) -> Place {
+    fn first_place(&self, hub: &Hub, log: &Log) -> Stand {
         let next = match self.start {
             Start::Next => log.next(),
             Start::First => log.first(),
@@ -170,7 +170,7 @@ impl Feed {
         };
         let cursor = self.key.as_ref().map(|key| hub.archive.bookmark(key, &self.log, next));
         let next = cursor.as_ref().map_or(next, |cursor| lock(cursor).floor());
-        Place {
+        Stand {
             next,
             cursor,
             noted: next,
@@ -193,14 +193,19 @@ impl Feed {
         }
     }
 
-    /// What became of envelopes for good moves the cursor on.
-    pub(crate) fn settle(&self, hub: &Hub, effects: &[Effect]) {
-        let Some(key) = &self.key else { return };
+    /// What became of envelopes for good moves the cursor on. What is dead is a letter before that: on disk a cursor is never
+    /// beyond a letter that is not there.
+    pub(crate) fn settle(&self, hub: &Hub, profile: &Profile, effects: &[Effect]) {
         let mut has_moved = false;
-        for offset in effects.iter().filter_map(Effect::offset) {
+        for effect in effects {
+            let Some(Place::Log(offset)) = effect.place() else {
+                continue;
+            };
+            hub.bury(profile, effect);
             self.pass(offset, offset + 1);
             has_moved = true;
         }
+        let Some(key) = &self.key else { return };
         if has_moved {
             hub.archive.has_moved(key);
         }

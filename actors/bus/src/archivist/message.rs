@@ -5,22 +5,31 @@ use triarch_supervision::prelude::*;
 
 use super::cursor::CursorKey;
 use super::reading::Stored;
+use crate::agenda::{Placed, Plan, ScheduleId};
 use crate::envelope::Envelope;
-use crate::error::PublishError;
+use crate::error::{ForgetError, PublishError};
 use crate::topic::Pattern;
 
 /// Who waits for an envelope to be on disk.
 pub(crate) type Waiter = Reply<Result<Stored, PublishError>>;
+/// Who waits for something planned to be on disk.
+pub(crate) type Planner = Reply<Result<ScheduleId, PublishError>>;
 
 /// What the archivist is asked for.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Store an envelope in a log, and then deliver it.
     Store(Pattern, Box<Envelope>, Option<Waiter>),
-    /// Write down the cursors that have moved.
-    Cursors,
+    /// Store one that was planned under this number, once.
+    Due(Pattern, Box<Envelope>, u64),
+    /// Write down what is to be published later.
+    Plan(Box<(Placed, Plan)>, Planner),
+    /// Call off what stands on disk under this number.
+    Cancel(u64, Option<Reply<Result<bool, WriteError>>>),
+    /// Write down what has moved: cursors and dead letters.
+    Moved,
     /// Forget a cursor.
-    Forget(CursorKey, Reply<Result<bool, WriteError>>),
+    Forget(CursorKey, Reply<Result<bool, ForgetError>>),
     /// A snapshot is written, or is not.
     Copied { is_written: bool },
 }

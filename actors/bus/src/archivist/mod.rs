@@ -12,18 +12,22 @@
 //! its inbox has room for, so that the log itself is the queue of whoever is slow.
 //!
 //! Logs are in memory too, as records, and the journal holds them with the cursors: a snapshot is the records that are kept.
-//! So reading asks nobody, a power cut is the journal's to bear, and a bound in bytes is a bound of memory. Cursors go to
-//! disk with whatever is published, or alone; one round at a time, however many acknowledge.
+//! So reading asks nobody, a power cut is the journal's to bear, and a bound in bytes is a bound of memory. Cursors and dead
+//! letters go to disk with whatever is published, or alone; one round at a time, however many acknowledge. What is to be
+//! published later on durable topics is there before it is acknowledged, and until it came.
 
 mod actor;
 mod archive;
 mod copyist;
 mod cursor;
 mod feed;
+mod group;
+mod later;
 mod log;
 mod message;
 mod reading;
 mod record;
+mod replay;
 
 pub(crate) use actor::{Archivist, GROUP_NEEDS, Settings};
 pub(crate) use archive::{Archive, NAMES_MAX};

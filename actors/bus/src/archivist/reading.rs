@@ -9,7 +9,7 @@ use super::message::Order;
 use crate::bus::Bus;
 use crate::codec;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId};
-use crate::error::{ArchiveError, PublishError};
+use crate::error::{ArchiveError, ForgetError, PublishError};
 use crate::hub::{lock, unpoisoned};
 use crate::topic::{Pattern, Topic};
 
@@ -63,6 +63,8 @@ pub struct CursorView {
     pub floor: u64,
     /// How many offsets lie from there to the end.
     pub lag: u64,
+    /// Whether somebody has subscribed under it now.
+    pub is_attended: bool,
 }
 
 impl Bus {
@@ -139,7 +141,10 @@ impl Bus {
     /// How far all named subscriptions have come, those without a subscriber now among them.
     pub fn cursors(&self) -> Vec<CursorView> {
         let archive = &self.0.archive;
-        let view = |((subscriber, name), bookmark): (super::CursorKey, super::archive::Bookmark)| {
+        let attended = archive.attended();
+        let view = |(key, bookmark): (super::CursorKey, super::archive::Bookmark)| {
+            let is_attended = attended.contains(&key);
+            let (subscriber, name) = key;
             let floor = lock(&bookmark.cursor).floor();
             let next = archive
                 .log(&bookmark.log)
@@ -150,20 +155,21 @@ impl Bus {
                 log: bookmark.log,
                 floor,
                 lag: next.saturating_sub(floor),
+                is_attended,
             }
         };
         archive.bookmarks().into_iter().map(view).collect()
     }
 
-    /// Forgets how far a named subscription has come; false where there was none. To be called when it has ended.
+    /// Forgets how far a named subscription has come, which nobody attends to; false where there was none.
     pub async fn forget(
         &self,
         subscriber: impl Into<Arc<str>>,
         name: impl Into<Arc<str>>,
-    ) -> Result<bool, ArchiveError> {
+    ) -> Result<bool, ForgetError> {
         let archivist = self.0.archive.archivist.get().ok_or(ArchiveError::NoDisk)?;
         let key = (subscriber.into(), name.into());
         let answer = archivist.ask(|reply| Order::Forget(key, reply)).await;
-        answer.map_err(ArchiveError::Archivist)?.map_err(ArchiveError::Disk)
+        answer.map_err(ArchiveError::Archivist)?
     }
 }

@@ -201,9 +201,9 @@ async fn a_snapshot_stands_for_the_log_and_its_cursors() {
         .await
         .expect("a snapshot is taken");
     house.say("log.a", "last").await.unwrap();
-    let (logs, cursors, stored) = (house.bus.logs(), house.bus.cursors(), all(&house.bus));
     disk.cut_power();
     drop(clerk);
+    let (logs, cursors, stored) = (house.bus.logs(), house.bus.cursors(), all(&house.bus));
     house.stop().await;
     let house = House::with(Arc::new(disk), config, journal, 2).await;
     assert_eq!(

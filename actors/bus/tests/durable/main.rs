@@ -7,6 +7,7 @@
 
 mod failing;
 mod kills;
+mod later;
 mod reading;
 
 use std::sync::Arc;

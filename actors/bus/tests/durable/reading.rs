@@ -1,4 +1,4 @@
-use triarch_bus::{ArchiveError, Class, Filter, Pick, Start, SubscribeError, Terms};
+use triarch_bus::{ArchiveError, Class, Filter, ForgetError, Pick, Start, SubscribeError, Terms, When};
 use triarch_journal::testing::SimDisk;
 
 use super::*;
@@ -111,7 +111,11 @@ async fn a_name_goes_on_where_it_acknowledged() {
     assert_eq!(heard(&mut clerk, 7).await, expected);
     assert!(clerk.try_next().is_none());
     assert_eq!(house.bus.subscriptions()[0].behind, Some(0));
+    assert!(house.bus.cursors()[0].is_attended);
+    let attended = house.bus.forget("team/clerk", "books").await.unwrap_err();
+    assert!(matches!(attended, ForgetError::Attended { .. }), "{attended}");
     drop(clerk);
+    assert!(!house.bus.cursors()[0].is_attended);
     assert!(house.bus.forget("team/clerk", "books").await.unwrap());
     assert!(!house.bus.forget("team/clerk", "books").await.unwrap());
     disk.cut_power();
@@ -282,7 +286,8 @@ async fn a_durable_topic_takes_only_what_waits_for_the_disk_and_others_take_only
     let mut listener = house.listen(all_of("log.*", "team/me").named("n"));
     house
         .bus
-        .publish_after("team/me", &topic("log.a"), draft(), Duration::ZERO)
+        .publish_later_durably("team/me", &topic("log.a"), draft(), When::After(Duration::ZERO))
+        .await
         .unwrap();
     assert_eq!(heard(&mut listener, 1).await, ["x"]);
     assert_eq!(

@@ -9,7 +9,6 @@ use triarch_telemetry::Exposition;
 use super::admission::Hosts;
 use super::answer;
 use super::connection::{self, Connection};
-use super::message::Never;
 use crate::accepting::{Came, Porter, serve};
 use crate::guests::{Arrival, Guest, Guests};
 use crate::metrics::Door;
@@ -33,7 +32,7 @@ pub(crate) struct Http {
 }
 
 impl Agent for Http {
-    type Message = Never;
+    type Message = Nothing;
     type Spec = Settings;
 
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
@@ -43,8 +42,8 @@ impl Agent for Http {
         })
     }
 
-    async fn handle(&mut self, never: Never, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match never {}
+    async fn handle(&mut self, nothing: Nothing, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match nothing {}
     }
 
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {

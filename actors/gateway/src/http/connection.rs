@@ -18,7 +18,6 @@ use triarch_telemetry::Exposition;
 
 use super::admission::Hosts;
 use super::answer::Answer;
-use super::message::Never;
 use super::route::Pages;
 use super::stream::Heard;
 use super::{HEAD_MAX, HEADERS_MAX};
@@ -52,7 +51,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Agent for Connection {
-    type Message = Never;
+    type Message = Nothing;
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
@@ -81,8 +80,8 @@ impl Agent for Connection {
         })
     }
 
-    async fn handle(&mut self, never: Never, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match never {}
+    async fn handle(&mut self, nothing: Nothing, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match nothing {}
     }
 
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {

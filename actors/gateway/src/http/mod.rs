@@ -12,7 +12,6 @@ mod answer;
 mod connection;
 #[cfg(test)]
 mod fuzzed;
-mod message;
 mod route;
 mod stream;
 

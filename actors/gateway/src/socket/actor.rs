@@ -7,7 +7,6 @@ use tokio::net::UnixStream;
 use triarch_supervision::prelude::*;
 
 use super::connection::{self, Connection};
-use super::message::Never;
 use crate::accepting::{Came, Porter, serve};
 use crate::doors::SocketDoor;
 use crate::guests::{Arrival, Guest, Guests};
@@ -33,7 +32,7 @@ pub(crate) struct Socket {
 }
 
 impl Agent for Socket {
-    type Message = Never;
+    type Message = Nothing;
     type Spec = Settings;
 
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
@@ -43,8 +42,8 @@ impl Agent for Socket {
         })
     }
 
-    async fn handle(&mut self, never: Never, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match never {}
+    async fn handle(&mut self, nothing: Nothing, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match nothing {}
     }
 
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {

@@ -7,16 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use serde_json::Value;
 use tokio::io::{Interest, Ready};
 use tokio::net::UnixStream;
 use triarch_supervision::prelude::*;
 
-use super::message::Never;
 use crate::guests::{Arrival, Guest};
 use crate::metrics::Refusal;
 use crate::operation::{
-    Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request, Written,
+    Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request, Told, Written,
 };
 use crate::patience::Patience;
 use crate::reserve::Reserve;
@@ -77,13 +75,13 @@ impl fmt::Debug for InHand {
 
 /// What came of waiting for an operation.
 enum Step {
-    Told(Value),
+    Told(Told),
     Ended(Result<Written, OperationError>),
     Left,
 }
 
 impl Agent for Connection {
-    type Message = Never;
+    type Message = Nothing;
     type Spec = Settings;
 
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
@@ -103,8 +101,8 @@ impl Agent for Connection {
         })
     }
 
-    async fn handle(&mut self, never: Never, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match never {}
+    async fn handle(&mut self, nothing: Nothing, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match nothing {}
     }
 
     /// One step: each can be dropped at its `await` and begun anew without a loss.
@@ -239,9 +237,13 @@ impl Connection {
             return Ok(());
         };
         match in_hand.step(&self.stream).await {
-            Step::Told(progress) => {
+            Step::Told(Told::Progress(progress)) => {
                 in_hand.has_told = true;
                 self.say(&Answer::Progress(progress));
+            }
+            Step::Told(Told::Part(part)) => {
+                in_hand.has_told = true;
+                self.say(&Answer::Part(part));
             }
             Step::Ended(ended) => {
                 if let Some(in_hand) = self.in_hand.take() {

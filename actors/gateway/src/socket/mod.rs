@@ -2,7 +2,6 @@
 
 mod actor;
 mod connection;
-mod message;
 
 use std::time::Duration;
 

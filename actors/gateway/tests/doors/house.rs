@@ -62,6 +62,12 @@ impl Operations for Odd {
                 }
                 Written::of(&most)
             }
+            "pieces" => {
+                for piece in 1..=request.input.as_u64().unwrap_or_default() {
+                    progress.part(Written::of(&[piece])?).await;
+                }
+                Written::of(&[0])
+            }
             "wait" => {
                 let _unfinished = Unfinished(Arc::clone(&self.dropped));
                 progress.tell(json!("waiting")).await;

@@ -97,6 +97,38 @@ async fn progress_comes_before_the_output_and_none_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_output_comes_in_parts_of_which_none_is_lost() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("pieces", &json!(500))).await;
+    for piece in 1..=500 {
+        let part = Written::of(&[piece]).unwrap();
+        assert_eq!(caller.hear().await, Some(Answer::Part(part)));
+    }
+    assert_eq!(caller.hear().await, Some(output(&json!([0]))));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_takes_no_part_for_all_of_an_answer_nor_for_the_next_one() {
+    let house = House::open().await;
+    let socket = house.socket.clone();
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut client = Client::connect(&socket).unwrap();
+        let whole = client.request::<Vec<u64>>("pieces", &json!(2), |_| {});
+        (whole, client.request::<u64>("echo", &json!(7), |_| {}))
+    });
+    let (whole, next) = soon("it is answered", asking).await.unwrap();
+    let error = whole.unwrap_err();
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (Code::Usage, "pieces answers in parts")
+    );
+    assert_eq!(next, Ok(7));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_closes_the_connection_cancels_what_is_in_hand() {
     let house = House::open().await;
     let mut caller = Caller::of(&house).await;

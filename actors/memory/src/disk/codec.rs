@@ -8,7 +8,7 @@
 //! The first byte is the format. Rules are JSON within, so that they may grow; the rest is laid out for ever.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -88,13 +88,21 @@ pub(crate) struct Written<'a> {
     kind: Option<Arc<str>>,
     tags: BTreeSet<Arc<str>>,
     metadata: BTreeMap<Arc<str>, Arc<str>>,
-    owner: Arc<str>,
+    #[serde(borrow)]
+    owner: &'a str,
     born: u64,
     created: StoreTime,
     updated: StoreTime,
     accessed: StoreTime,
     expires: Option<StoreTime>,
 }
+
+/// Owners that were read before, whose names entries share.
+#[derive(Debug, Default)]
+pub(crate) struct Owners(HashSet<Arc<str>, foldhash::fast::RandomState>);
+
+/// So many owners are remembered.
+const OWNERS_MAX: usize = 4_096;
 
 /// Bytes that are read where they stand.
 #[derive(Debug, PartialEq)]
@@ -182,7 +190,7 @@ impl<'a> Written<'a> {
             kind: labels.kind.clone(),
             tags: labels.tags.clone(),
             metadata: labels.metadata.clone(),
-            owner: entry.owner_shared(),
+            owner: entry.owner(),
             born: entry.born(),
             created: entry.created(),
             updated: entry.updated(),
@@ -192,7 +200,7 @@ impl<'a> Written<'a> {
     }
 
     /// The entry, at that version.
-    pub(crate) fn entry(self, key: &Key, version: u64) -> Result<Entry, CodecError> {
+    pub(crate) fn entry(self, key: &Key, version: u64, owners: &mut Owners) -> Result<Entry, CodecError> {
         let parts = Parts {
             value: Value::stored(self.is_json, self.value.0)
                 .ok_or_else(|| CodecError::Unreadable(format!("the value of {key} is no text")))?,
@@ -201,7 +209,7 @@ impl<'a> Written<'a> {
                 tags: self.tags,
                 metadata: self.metadata,
             },
-            owner: self.owner,
+            owner: owners.shared(self.owner),
             version,
             born: self.born,
             created: self.created,
@@ -210,6 +218,20 @@ impl<'a> Written<'a> {
             expires: self.expires,
         };
         Ok(Entry::new(key, parts))
+    }
+}
+
+impl Owners {
+    fn shared(&mut self, owner: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(owner) {
+            return Arc::clone(known);
+        }
+        if self.0.len() >= OWNERS_MAX {
+            self.0.clear();
+        }
+        let owner: Arc<str> = owner.into();
+        self.0.insert(Arc::clone(&owner));
+        owner
     }
 }
 
@@ -317,7 +339,7 @@ mod tests {
             .unwrap()
             .entry
             .unwrap()
-            .entry(&key, 300)
+            .entry(&key, 300, &mut Owners::default())
             .unwrap();
         assert_eq!(
             (read.checksum(), read.labels(), read.size(&key)),

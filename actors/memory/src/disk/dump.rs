@@ -101,13 +101,19 @@ impl<'a> Dump<'a> {
     }
 
     /// A namespace as of one instant.
-    pub(crate) fn cut(&mut self, cut: Cut, anchor: &Anchor) -> Result<(), DumpError> {
-        self.define(&cut.name, &cut.rules)?;
-        let mut page = Page::of(&cut.name, anchor, cut.revision);
+    pub(crate) fn cut(&mut self, mut cut: Cut, anchor: &Anchor) -> Result<(), DumpError> {
+        let name = cut.name().clone();
+        self.define(&name, &cut.rules)?;
+        let mut page = Page::of(&name, anchor, cut.revision);
         page.is_cut = true;
-        let mut entries = cut.entries.into_iter();
-        entries.try_for_each(|(key, entry)| page.add(self, key, entry))?;
-        page.put(self)
+        loop {
+            let taken = cut.page();
+            let mut entries = taken.entries.into_iter();
+            entries.try_for_each(|(key, entry)| page.add(self, key, entry))?;
+            if taken.is_last {
+                return page.put(self);
+            }
+        }
     }
 
     /// A namespace without its entries.

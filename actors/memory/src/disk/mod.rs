@@ -2,6 +2,7 @@
 
 mod codec;
 mod dump;
+mod entries;
 mod recovery;
 mod seal;
 
@@ -9,7 +10,8 @@ pub use codec::CodecError;
 pub(crate) use codec::{Flushed, Image, Images, Place, Record, RulesText};
 pub use dump::DumpError;
 pub(crate) use dump::{Dump, DumpReader};
+pub(crate) use entries::Entries;
 pub use recovery::RecoveryError;
-pub(crate) use recovery::{Entries, Held, Recovering, Recovery};
+pub(crate) use recovery::{Held, Recovering, Recovery};
 pub(crate) use seal::Seal;
 pub use seal::{SealError, Secret};

@@ -1,9 +1,11 @@
 //! From a snapshot and the records behind it to what is there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::codec::{CodecError, Flushed, Images, Place, Record, decode, unseal};
+use super::codec::{CodecError, Flushed, Images, Owners, Place, Record, decode, unseal};
 use super::dump::{DumpError, DumpReader};
+use super::entries::Entries;
 use super::seal::Seal;
 use crate::config::Rules;
 use crate::entry::Entry;
@@ -34,6 +36,7 @@ pub enum RecoveryError {
 pub(crate) struct Recovering<'a> {
     seal: &'a Seal,
     spaces: BTreeMap<Namespace, Held>,
+    owners: Owners,
     anchor: Anchor,
     latest: StoreTime,
     risen: u64,
@@ -54,9 +57,6 @@ pub(crate) struct Recovery {
     pub(crate) flush: u64,
 }
 
-/// Entries by key.
-pub(crate) type Entries = HashMap<Key, Entry, foldhash::fast::RandomState>;
-
 /// A namespace as it was.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
@@ -66,7 +66,7 @@ pub(crate) struct Held {
     /// All changes up to this one are in the snapshot, and what was flushed before is older than that.
     cut: u64,
     /// Parts of a write that has not ended yet, and of which flush they are.
-    parts: Vec<(Key, u64, Option<Entry>)>,
+    parts: Vec<(Key, u64, Option<Arc<Entry>>)>,
     flush: u64,
 }
 
@@ -75,6 +75,7 @@ impl<'a> Recovering<'a> {
         Self {
             seal,
             spaces: BTreeMap::new(),
+            owners: Owners::default(),
             anchor: Anchor::default(),
             latest: StoreTime::default(),
             risen: 0,
@@ -137,9 +138,9 @@ impl<'a> Recovering<'a> {
         for image in images.all {
             let entry = image
                 .entry
-                .map(|entry| entry.entry(&image.key, image.version))
+                .map(|entry| entry.entry(&image.key, image.version, &mut self.owners))
                 .transpose()?;
-            held.parts.push((image.key, image.version, entry));
+            held.parts.push((image.key, image.version, entry.map(Arc::new)));
         }
         if images.is_last {
             held.revision = held.revision.max(images.revision);
@@ -164,13 +165,11 @@ impl Held {
     fn end_write(&mut self) {
         for (key, version, entry) in self.parts.drain(..) {
             // A snapshot may be ahead of the first records behind it.
-            if self.entries.get(&key).is_some_and(|held| held.version() > version) {
-                continue;
-            }
             match entry {
                 Some(entry) => self.entries.insert(key, entry),
-                None => self.entries.remove(&key),
-            };
+                None if self.entries.get(&key).is_some_and(|held| held.version() > version) => {}
+                None => drop(self.entries.remove(&key)),
+            }
         }
     }
 }
@@ -180,21 +179,11 @@ mod tests {
     use super::*;
     use crate::config::Durability;
     use crate::disk::codec::{Image, RulesText};
-    use crate::entry::{Labels, Parts};
+    use crate::entry::Parts;
     use crate::value::Value;
 
     fn entry(key: &Key, version: u64) -> Entry {
-        let parts = Parts {
-            value: Value::bytes(version.to_string().into_bytes()),
-            labels: Labels::default(),
-            owner: "".into(),
-            version,
-            born: version,
-            created: StoreTime::default(),
-            updated: StoreTime::default(),
-            accessed: StoreTime::default(),
-            expires: None,
-        };
+        let parts = Parts::of(Value::bytes(version.to_string().into_bytes()), version);
         Entry::new(key, parts)
     }
 
@@ -237,7 +226,10 @@ mod tests {
 
     fn held(recovering: Recovering<'_>) -> Vec<(String, u64)> {
         let recovery = recovering.end();
-        let entries = recovery.spaces[&Namespace::new("n").unwrap()].entries.iter();
+        let entries = recovery
+            .spaces
+            .into_values()
+            .flat_map(|held| held.entries.into_entries());
         let mut all: Vec<_> = entries.map(|(key, entry)| (key.to_string(), entry.version())).collect();
         all.sort();
         all

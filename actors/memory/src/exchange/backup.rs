@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek, SeekFrom};
+use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 
 use serde::Serialize;
 
@@ -64,21 +64,26 @@ pub struct RestoreReport {
 
 /// Writes all namespaces to a file, as of one instant of them all, syncs it, and reads it again.
 pub(crate) fn back_up(store: &Store, mut file: &File, seal: &Seal) -> Result<BackedUp, ExchangeError> {
-    let cuts = cut_together(&store.spaces());
-    let anchor = Anchor {
-        time: store.clock().now(),
-        reading: clocks::reading(),
-    };
     let mut to = BufWriter::new(file);
-    let mut dump = Dump::begin(&mut to, seal, anchor.clone())?;
-    cuts.into_iter().try_for_each(|cut| dump.cut(cut, &anchor))?;
-    let entries = dump.end()?;
+    let entries = write_down(store, &mut to, seal)?;
     drop(to);
     file.sync_all()?;
     let bytes = file.stream_position()?;
     file.seek(SeekFrom::Start(0))?;
     DumpReader::begin(BufReader::new(file), seal)?.each(|_| Ok(()))?;
     Ok(BackedUp { entries, bytes })
+}
+
+/// All namespaces as of one instant of them all, while writers go on; tells how many entries there were.
+fn write_down(store: &Store, to: &mut dyn Write, seal: &Seal) -> Result<u64, DumpError> {
+    let cuts = cut_together(&store.spaces());
+    let anchor = Anchor {
+        time: store.clock().now(),
+        reading: clocks::reading(),
+    };
+    let mut dump = Dump::begin(to, seal, anchor.clone())?;
+    cuts.into_iter().try_for_each(|cut| dump.cut(cut, &anchor))?;
+    dump.end()
 }
 
 /// A backup as it was read: all of it, and verified.
@@ -117,7 +122,7 @@ impl Restoring {
                 client.define(&name, held.rules).await?;
             }
             let mut placing = Placing::new(client, &name, conflicts, is_dry)?;
-            let mut entries: Vec<_> = held.entries.into_iter().collect();
+            let mut entries: Vec<_> = held.entries.into_entries().collect();
             entries.sort_by_key(|(_, entry)| entry.version());
             for (key, entry) in entries {
                 let incoming = Incoming::of(key, &entry, &then, client.store().clock());
@@ -126,5 +131,92 @@ impl Restoring {
             report.namespaces.insert(name, placing.end().await?);
         }
         Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Identity;
+    use crate::config::Rules;
+    use crate::name::Key;
+    use crate::op::{Op, Put};
+    use crate::time::{Clock, StoreTime};
+    use crate::value::Value;
+
+    const KEYS: usize = 4_000;
+
+    fn key(number: usize) -> Key {
+        Key::new(&format!("k{number:06}")).unwrap()
+    }
+
+    fn write(store: &Store, namespace: &str, op: &Op) {
+        let space = store.space(namespace).unwrap();
+        space.write_one(&Identity::system(), op, StoreTime::default()).unwrap();
+    }
+
+    fn put(store: &Store, namespace: &str, number: usize, text: &str) {
+        let put = Put::new(key(number), Value::bytes(text.as_bytes()));
+        write(store, namespace, &Op::Put(put));
+    }
+
+    /// A file whose every write is a chance for somebody else to write to the store.
+    struct Meddled<'a> {
+        store: &'a Store,
+        bytes: Vec<u8>,
+        times: usize,
+    }
+
+    impl Write for Meddled<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            for namespace in ["a", "b"] {
+                self.times += 1;
+                put(self.store, namespace, self.times * 37 % KEYS, "later");
+                put(self.store, namespace, KEYS + self.times, "later");
+                let gone = key(self.times * 101 % KEYS);
+                write(self.store, namespace, &Op::Delete(gone, None));
+            }
+            self.bytes.extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn writers_go_on_while_a_backup_is_written_and_it_has_the_instant_of_all_namespaces() {
+        let store = Store::new(Clock::by_hand(), u64::MAX);
+        let mut then = BTreeMap::new();
+        for namespace in ["a", "b"] {
+            let name = Namespace::new(namespace).unwrap();
+            store.define(&name, Rules::default()).unwrap();
+            (0..KEYS).for_each(|number| put(&store, namespace, number, "then"));
+            let entries = store.space(namespace).unwrap().all().into_iter();
+            let versions: BTreeMap<_, _> = entries.map(|(key, entry)| (key, entry.version())).collect();
+            then.insert(name, versions);
+        }
+        let mut to = Meddled {
+            store: &store,
+            bytes: Vec::new(),
+            times: 0,
+        };
+        let entries = write_down(&store, &mut to, &Seal::none()).unwrap();
+        assert!(to.times > 20, "{} writes went on meanwhile", to.times);
+        assert_eq!(entries, 2 * KEYS as u64);
+
+        let (seal, bytes) = (Seal::none(), to.bytes);
+        let mut recovering = Recovering::new(&seal);
+        let mut reader = DumpReader::begin(&bytes[..], &seal).unwrap();
+        reader.each(|record| recovering.take(record)).unwrap();
+        let spaces = recovering.end().spaces.into_iter();
+        let restored: BTreeMap<_, BTreeMap<_, _>> = spaces
+            .map(|(name, held)| {
+                let entries = held.entries.into_entries();
+                (name, entries.map(|(key, entry)| (key, entry.version())).collect())
+            })
+            .collect();
+        assert_eq!(restored, then);
     }
 }

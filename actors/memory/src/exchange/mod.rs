@@ -27,6 +27,7 @@ use crate::client::{Client, blocking};
 use crate::config::BATCH_MAX;
 use crate::entry::{Entry, Labels};
 use crate::error::Error;
+use crate::exact;
 use crate::name::{Key, Namespace};
 use crate::op::{Lifetime, Origin, Put};
 use crate::space::Space;
@@ -273,6 +274,9 @@ pub(crate) async fn import(
             let line = line.map_err(fault)?;
             if line.trim().is_empty() {
                 continue;
+            }
+            if let Some(why) = exact::fault(&line) {
+                return Err(fault(why));
             }
             let line: Line = serde_json::from_str(&line).map_err(|why| fault(why.to_string()))?;
             let incoming = line.incoming(client.store().clock()).map_err(fault)?;

@@ -193,22 +193,14 @@ mod tests {
 
     use super::*;
     use crate::entry::{Labels, Parts};
-    use crate::time::StoreTime;
 
     fn entry(key: &Key, version: u64, text: &str, tag: Option<&str>) -> Arc<Entry> {
         let parts = Parts {
-            value: Value::json(&serde_json::json!({ "text": text })),
             labels: Labels {
                 tags: tag.into_iter().map(Arc::from).collect(),
                 ..Labels::default()
             },
-            owner: "".into(),
-            version,
-            born: version,
-            created: StoreTime::default(),
-            updated: StoreTime::default(),
-            accessed: StoreTime::default(),
-            expires: None,
+            ..Parts::of(Value::json(&serde_json::json!({ "text": text })), version)
         };
         Arc::new(Entry::new(key, parts))
     }

@@ -1,11 +1,9 @@
 //! The words of a text, as they are indexed and asked for.
 
 use std::collections::BTreeSet;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::value::Value;
+use crate::walk::{Walker, walk};
 
 /// The longest word that is found, in bytes.
 pub(crate) const WORD_LENGTH_MAX: usize = 64;
@@ -25,7 +23,7 @@ impl Words {
     pub(crate) fn of_json(text: &str) -> Self {
         let mut words = Self::default();
         // What is no JSON has no words; values are checked where they are made.
-        let _ = Strings(&mut words).deserialize(&mut serde_json::Deserializer::from_str(text));
+        let _ = walk(text, &mut words);
         words
     }
 
@@ -58,59 +56,9 @@ impl Words {
     }
 }
 
-/// Takes the strings out of JSON as it is read.
-struct Strings<'w>(&'w mut Words);
-
-impl<'de> DeserializeSeed<'de> for Strings<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strings<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.0.add(text);
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Strings(self.0))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        while fields.next_key::<serde::de::IgnoredAny>()?.is_some() {
-            fields.next_value_seed(Strings(self.0))?;
-        }
-        Ok(())
+impl Walker for Words {
+    fn text(&mut self, text: &str) {
+        self.add(text);
     }
 }
 

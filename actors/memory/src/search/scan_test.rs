@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::access::Identity;
 use crate::config::Rules;
-use crate::entry::{Labels, Parts};
+use crate::entry::Parts;
 use crate::op::{Op, Put};
 use crate::space::Ground;
 use crate::time::StoreTime;
@@ -266,17 +266,10 @@ fn all_that_comes_from_disk_is_found_however_it_lay_there() {
     let stored = (1..=9_000_u64).map(|version| {
         let key = Key::new(&format!("k{}", (version * 7_919) % 9_000)).unwrap();
         let parts = Parts {
-            value: Value::json(&json!({ "a": "red" })),
-            labels: Labels::default(),
             owner: "a/b".into(),
-            version,
-            born: version,
-            created: StoreTime::default(),
-            updated: StoreTime::default(),
-            accessed: StoreTime::default(),
-            expires: None,
+            ..Parts::of(Value::json(&json!({ "a": "red" })), version)
         };
-        let entry = Entry::new(&key, parts);
+        let entry = Arc::new(Entry::new(&key, parts));
         (key, entry)
     });
     space.load(stored.collect(), 9_000);

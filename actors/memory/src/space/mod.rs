@@ -14,6 +14,9 @@ mod figures;
 mod model_test;
 mod numbers;
 mod order;
+mod pins;
+#[cfg(test)]
+mod pins_test;
 mod ranks;
 mod returning;
 #[cfg(test)]
@@ -24,7 +27,7 @@ pub(crate) mod watch;
 use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 use draft::Draft;
@@ -32,7 +35,8 @@ pub(crate) use figures::Counts;
 pub use figures::Extent;
 pub(crate) use numbers::Numbers;
 use order::Order;
-pub(crate) use returning::{Cut, Flush, cut_together};
+pub(crate) use pins::{Cut, cut_together};
+pub(crate) use returning::Flush;
 pub(crate) use staged::Staged;
 use watch::{Scope, Watch, Watchers};
 
@@ -81,6 +85,8 @@ pub(crate) struct Space {
     ground: Ground,
     /// The namespace is none any more.
     is_gone: AtomicBool,
+    /// The durability it is described with, where that is another than it has.
+    described_as: OnceLock<Durability>,
 }
 
 impl Space {
@@ -104,6 +110,7 @@ impl Space {
             order: Mutex::new(order),
             ground,
             is_gone: AtomicBool::new(false),
+            described_as: OnceLock::new(),
         }
     }
 
@@ -149,11 +156,37 @@ impl Space {
         Ok(order)
     }
 
+    fn writable(&self) -> Result<MutexGuard<'_, Order>, Error> {
+        let order = self.living()?;
+        match self.held_back() {
+            None => Ok(order),
+            Some(why) => Err(why),
+        }
+    }
+
+    /// Why nothing is written here, where that is so.
+    pub(crate) fn held_back(&self) -> Option<Error> {
+        self.described_as.get().map(|wanted| self.other_durability(*wanted))
+    }
+
+    /// It is described as what it is not: what is in it is read, and nobody is promised anything of what he would write.
+    pub(crate) fn hold_back(&self, wanted: Durability) {
+        let _first = self.described_as.set(wanted);
+    }
+
+    pub(crate) fn other_durability(&self, wanted: Durability) -> Error {
+        Error::OtherDurability {
+            namespace: self.name.clone(),
+            has: self.durability.label(),
+            wanted: wanted.label(),
+        }
+    }
+
     /// It is gone: nobody reads it, writes to it or watches it any more. Tells how far its numbers came.
     pub(crate) fn end(&self) -> u64 {
         let mut order = self.order();
         self.is_gone.store(true, Ordering::Release);
-        order.end();
+        order.end(|key| self.peek(key.as_str()));
         self.held.pin().clear();
         *self.index_mut() = Index::new(false, 0);
         order.revision
@@ -172,9 +205,7 @@ impl Space {
         let mut order = self.order();
         let before = self.rules();
         if before.durability != rules.durability {
-            return Err(Error::OtherDurability {
-                namespace: self.name.clone(),
-            });
+            return Err(self.other_durability(rules.durability));
         }
         if before.access.read != rules.access.read || before.belonging != rules.belonging {
             // Who watches was let in by the rules of before.
@@ -226,12 +257,12 @@ impl Space {
 
     /// Decides and publishes at once: for namespaces whose writes wait for no disk.
     pub(crate) fn write(&self, by: &Identity, ops: &[Op], now: StoreTime) -> Result<Vec<Done>, Error> {
-        self.at_once(self.living()?, now, |draft| draft.write(by, ops))
+        self.at_once(self.writable()?, now, |draft| draft.write(by, ops))
     }
 
     /// The same with a single operation.
     pub(crate) fn write_one(&self, by: &Identity, op: &Op, now: StoreTime) -> Result<Done, Error> {
-        self.at_once(self.living()?, now, |draft| draft.write_one(by, op))
+        self.at_once(self.writable()?, now, |draft| draft.write_one(by, op))
     }
 
     /// Decides, for a journal to be asked before anybody sees it.
@@ -242,7 +273,7 @@ impl Space {
         staged: &mut Staged,
         now: StoreTime,
     ) -> Result<Vec<Done>, Error> {
-        let mut order = self.living()?;
+        let mut order = self.writable()?;
         self.decide(&mut order, staged, now, |draft| draft.write(by, ops))
     }
 
@@ -349,21 +380,29 @@ impl Space {
             if Index::concerns(has_words, before) || Index::concerns(has_words, after) {
                 self.index_mut().change(&change.key, before, after);
             }
-            match &change.after {
-                Some(entry) => {
-                    held.insert(change.key.clone(), Arc::clone(entry));
-                }
-                None => {
-                    held.remove(&change.key);
-                }
-            }
             if is_watched {
-                order.watchers.tell(&Arc::new(change));
+                let change = Arc::new(change);
+                Self::show(&held, change.key.clone(), change.after.clone());
+                order.watchers.tell(&change);
+            } else {
+                Self::show(&held, change.key, change.after);
             }
         }
         let live = order.keys.len();
         if let Some(ranks) = &mut order.ranks {
             ranks.tidy(live, |key| held.get(key).cloned());
+        }
+    }
+
+    /// Shows readers what is under a key now.
+    fn show(
+        held: &papaya::HashMapRef<'_, Key, Arc<Entry>, foldhash::fast::RandomState, impl papaya::Guard>,
+        key: Key,
+        after: Option<Arc<Entry>>,
+    ) {
+        match after {
+            Some(entry) => drop(held.insert(key, entry)),
+            None => drop(held.remove(&key)),
         }
     }
 

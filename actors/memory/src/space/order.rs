@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use super::pins::Pins;
 use super::ranks::Ranks;
 use super::staged::{Staged, weight};
 use super::watch::Watchers;
@@ -30,6 +31,8 @@ pub(crate) struct Order {
     /// Who makes room, where the namespace allows it.
     pub(crate) ranks: Option<Ranks>,
     pub(crate) watchers: Watchers,
+    /// Instants that somebody still reads.
+    pub(crate) pins: Pins,
     /// What changed since the last flush, where the namespace is flushed.
     pub(crate) unflushed: Option<HashSet<Key, foldhash::fast::RandomState>>,
     /// Where changes that are made at once are decided, so that its room is used again.
@@ -39,6 +42,7 @@ pub(crate) struct Order {
 impl Order {
     /// What a change does to everything but the entries themselves.
     pub(crate) fn note(&mut self, change: &Change) {
+        self.pins.save(change);
         let (_, bytes) = weight(change);
         self.bytes = self.bytes.saturating_add_signed(bytes);
         self.published = self.published.max(change.version);
@@ -92,11 +96,13 @@ impl Order {
     }
 
     /// Nothing is left.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end(&mut self, held: impl Fn(&Key) -> Option<Arc<Entry>>) {
+        self.pins.save_all(self.keys.iter(), held);
         let (revision, published) = (self.revision, self.published);
         *self = Self {
             revision,
             published,
+            pins: std::mem::take(&mut self.pins),
             ..Self::default()
         };
     }

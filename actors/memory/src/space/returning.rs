@@ -1,14 +1,15 @@
 //! What goes to disk as a whole, and what comes back from there.
 
-use std::sync::Arc;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
-use super::order::Order;
 use super::{Space, index};
 use crate::config::{Durability, FullText, Rules};
 use crate::disk::Entries;
 use crate::entry::Entry;
 use crate::index::Index;
-use crate::name::{Key, Namespace};
+use crate::name::Key;
 use crate::op::{Cause, Change};
 
 /// What of a namespace is to be flushed.
@@ -18,39 +19,34 @@ pub(crate) struct Flush {
     pub(crate) revision: u64,
 }
 
-/// A namespace as of one instant.
-#[derive(Debug)]
-pub(crate) struct Cut {
-    pub(crate) name: Namespace,
-    pub(crate) rules: Arc<Rules>,
-    pub(crate) entries: Vec<(Key, Arc<Entry>)>,
-    /// The number of the last change.
-    pub(crate) revision: u64,
-}
-
-/// Namespaces as of one and the same instant. They are in the order of their names, so that nobody waits in a circle.
-pub(crate) fn cut_together(spaces: &[Arc<Space>]) -> Vec<Cut> {
-    let orders: Vec<_> = spaces.iter().map(|space| (space, space.order())).collect();
-    orders.iter().map(|(space, order)| space.cut_in(order)).collect()
-}
-
 impl Space {
     /// Entries as a journal knew them, where nothing is yet; nobody is told.
     pub(crate) fn load(&self, entries: Entries, revision: u64) {
         let mut order = self.order();
-        let (held, mut keys, mut due) = (self.held.pin(), Vec::with_capacity(entries.len()), Vec::new());
-        held.reserve(entries.len());
-        let mut last = revision;
-        for (key, entry) in entries {
-            last = last.max(entry.version());
-            order.bytes += entry.size(&key);
-            due.extend(entry.expires().map(|expires| (expires, key.clone())));
-            keys.push(key.clone());
-            held.insert(key, Arc::new(entry));
-        }
-        drop(held);
-        // Sorted once, where each on its own would look for its place.
-        order.keys = keys.into_iter().collect();
+        let (mut due, mut last) = (Vec::new(), revision);
+        let keys: Mutex<Vec<Key>> = Mutex::new(entries.keys().cloned().collect());
+        // Sorted at once, where each on its own would look for its place; and beside what else is to be done.
+        let sort = || {
+            std::mem::take(&mut *keys.lock().unwrap_or_else(PoisonError::into_inner))
+                .into_iter()
+                .collect()
+        };
+        thread::scope(|scope| {
+            let sorting = thread::Builder::new().spawn_scoped(scope, sort);
+            let held = self.held.pin();
+            held.reserve(entries.len());
+            for (key, entry) in entries.into_entries() {
+                last = last.max(entry.version());
+                order.bytes += entry.size(&key);
+                due.extend(entry.expires().map(|expires| (expires, key.clone())));
+                held.insert(key, entry);
+            }
+            order.keys = match sorting {
+                Ok(sorting) => sorting.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The system has no thread to spare.
+                Err(_) => sort(),
+            };
+        });
         order.due = due.into_iter().collect();
         // What a journal has knows its own numbers; else those may have been given that are lost.
         let is_known = self.durability == Durability::Journal && last > 0;
@@ -105,21 +101,7 @@ impl Space {
         });
         if let Some(unflushed) = &mut order.unflushed {
             unflushed.extend(otherwise.into_iter().map(|(key, _)| key));
-            unflushed.extend(on_disk.into_keys());
-        }
-    }
-
-    /// It as of one instant.
-    pub(crate) fn cut(&self) -> Cut {
-        self.cut_in(&self.order())
-    }
-
-    fn cut_in(&self, order: &Order) -> Cut {
-        Cut {
-            name: self.name.clone(),
-            rules: Arc::clone(&order.rules),
-            entries: self.all(),
-            revision: order.published,
+            unflushed.extend(on_disk.into_entries().map(|(key, _)| key));
         }
     }
 
@@ -129,13 +111,13 @@ impl Space {
         order.revision = order.revision.max(revision);
         let mut changes = Vec::new();
         for (key, before) in self.all() {
-            let after = entries.remove(&key).map(Arc::new);
+            let after = entries.remove(&key);
             if after.as_ref().is_none_or(|after| after.version() != before.version()) {
                 changes.push(adopted(key, Some(before), after, revision));
             }
         }
-        let new = entries.into_iter();
-        changes.extend(new.map(|(key, entry)| adopted(key, None, Some(Arc::new(entry)), revision)));
+        let new = entries.into_entries();
+        changes.extend(new.map(|(key, entry)| adopted(key, None, Some(entry), revision)));
         changes.sort_by_key(|change| change.version);
         self.publish_in(&mut order, changes.into_iter());
         let rules = Arc::clone(&order.rules);

@@ -5,7 +5,7 @@ use super::*;
 use crate::access::{Access, Level};
 use crate::config::{Eviction, Quota};
 use crate::disk::Entries;
-use crate::entry::{Labels, Parts};
+use crate::entry::Parts;
 use crate::op::Put;
 use crate::value::Value;
 
@@ -95,17 +95,11 @@ fn stored(all: &[(&str, u64)]) -> Entries {
     let one = |(name, version): &(&str, u64)| {
         let key = Key::new(name).unwrap();
         let parts = Parts {
-            value: Value::parse_json(r#"{"a":"red"}"#).unwrap(),
-            labels: Labels::default(),
             owner: "x/y".into(),
-            version: *version,
-            born: *version,
-            created: StoreTime::default(),
-            updated: StoreTime::default(),
-            accessed: StoreTime::default(),
             expires: Some(StoreTime::from_millis(50)),
+            ..Parts::of(Value::parse_json(r#"{"a":"red"}"#).unwrap(), *version)
         };
-        let entry = Entry::new(&key, parts);
+        let entry = Arc::new(Entry::new(&key, parts));
         (key, entry)
     };
     all.iter().map(one).collect()

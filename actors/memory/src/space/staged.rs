@@ -98,8 +98,7 @@ pub(crate) fn weight(change: &Change) -> (i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Labels, Parts};
-    use crate::time::StoreTime;
+    use crate::entry::Parts;
     use crate::value::Value;
 
     fn key(number: usize) -> Key {
@@ -107,17 +106,7 @@ mod tests {
     }
 
     fn entry(key: &Key, version: u64) -> Arc<Entry> {
-        let parts = Parts {
-            value: Value::bytes(*b"x"),
-            labels: Labels::default(),
-            owner: "".into(),
-            version,
-            born: version,
-            created: StoreTime::default(),
-            updated: StoreTime::default(),
-            accessed: StoreTime::default(),
-            expires: None,
-        };
+        let parts = Parts::of(Value::bytes(*b"x"), version);
         Arc::new(Entry::new(key, parts))
     }
 

@@ -208,8 +208,7 @@ impl Drop for Watchers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Labels, Parts};
-    use crate::time::StoreTime;
+    use crate::entry::Parts;
     use crate::value::Value;
 
     fn change(key: &str, version: u64) -> Arc<Change> {
@@ -259,15 +258,8 @@ mod tests {
 
     fn owned(owner: &str) -> Arc<Entry> {
         let parts = Parts {
-            value: Value::bytes(*b"x"),
-            labels: Labels::default(),
             owner: owner.into(),
-            version: 1,
-            born: 1,
-            created: StoreTime::default(),
-            updated: StoreTime::default(),
-            accessed: StoreTime::default(),
-            expires: None,
+            ..Parts::of(Value::bytes(*b"x"), 1)
         };
         Arc::new(Entry::new(&Key::new("k").unwrap(), parts))
     }

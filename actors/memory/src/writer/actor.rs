@@ -88,14 +88,7 @@ impl Agent for StoreWriter {
         }
         writer.recover().await?;
         for (name, rules) in writer.settings.namespaces.clone() {
-            let is_so = writer
-                .settings
-                .store
-                .space(name.as_str())
-                .is_ok_and(|space| *space.rules() == rules);
-            if !is_so {
-                writer.define(&name, rules).await?;
-            }
+            writer.describe(&name, rules).await?;
         }
         writer.rise(false).await;
         ctx.send_every(EXPIRE_EVERY, || Wish::Expire);
@@ -278,6 +271,23 @@ impl StoreWriter {
             self.tried = (Moment::now(), (self.tried.1 * 2).min(REOPEN_AFTER.1));
             self.settings.store.close(Some(fault.to_string()));
         }
+    }
+
+    /// Makes a namespace as it is described. One that was made with another durability, and holds something, stays as it is
+    /// and takes no writes: all others begin.
+    async fn describe(&mut self, name: &Namespace, rules: Rules) -> Result<(), Error> {
+        match self.settings.store.space(name.as_str()) {
+            Ok(space) if *space.rules() == rules => return Ok(()),
+            Ok(space) if space.durability() != rules.durability => {
+                if space.extent().entries > 0 {
+                    space.hold_back(rules.durability);
+                    return Ok(());
+                }
+                self.forget(name).await?;
+            }
+            _ => {}
+        }
+        self.define(name, rules).await
     }
 
     async fn define(&mut self, name: &Namespace, rules: Rules) -> Result<(), Error> {

@@ -1,5 +1,9 @@
 //! How the writer begins: from what is on disk; and how it flushes what is not there yet.
 
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+use triarch_journal::Records;
 use triarch_supervision::prelude::*;
 
 use super::actor::{StoreWriter, refusal};
@@ -10,6 +14,10 @@ use crate::error::Error;
 use crate::name::Namespace;
 use crate::space::{Flush, Space};
 use crate::time::StoreTime;
+
+/// Records are handed from thread to thread in baskets of about so many bytes, so many at most on their way.
+const BASKET_BYTES: usize = 256 << 10;
+const BASKETS: usize = 4;
 
 impl StoreWriter {
     /// Takes up what is on disk: all of it where nothing is in memory yet, else what memory has otherwise.
@@ -115,11 +123,37 @@ fn read(recovered: triarch_journal::Recovered, seal: &Seal) -> Result<Recovery, 
     if let Some(snapshot) = &recovered.snapshot {
         recovering.snapshot(&snapshot.bytes)?;
     }
-    for record in recovered.records {
-        let record = record?;
-        recovering.record(record.seq.number(), &record.bytes)?;
+    let records = Mutex::new(recovered.records);
+    let unread = || records.lock().unwrap_or_else(PoisonError::into_inner);
+    thread::scope(|scope| {
+        // One thread reads and sums what another one makes entries of. Where the system has none to spare, all is left unread.
+        let (ahead, read) = mpsc::sync_channel(BASKETS);
+        let _reading = thread::Builder::new().spawn_scoped(scope, move || read_ahead(&mut unread(), &ahead));
+        let mut take = |record: <Records as Iterator>::Item| -> Result<(), RecoveryError> {
+            let record = record?;
+            recovering.record(record.seq.number(), &record.bytes)
+        };
+        read.into_iter().flatten().try_for_each(&mut take)?;
+        unread().try_for_each(take)?;
+        Ok(recovering.end())
+    })
+}
+
+/// Reads all, or as long as somebody wants it.
+fn read_ahead(records: &mut Records, ahead: &mpsc::SyncSender<Vec<<Records as Iterator>::Item>>) {
+    let mut records = records.peekable();
+    while records.peek().is_some() {
+        let (mut basket, mut bytes) = (Vec::new(), 0);
+        while bytes < BASKET_BYTES
+            && let Some(record) = records.next()
+        {
+            bytes += record.as_ref().map_or(0, |record| record.bytes.len() + 64);
+            basket.push(record);
+        }
+        if ahead.send(basket).is_err() {
+            return;
+        }
     }
-    Ok(recovering.end())
 }
 
 /// The records of a flush, of which only the last ends it.

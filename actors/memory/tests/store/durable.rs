@@ -360,3 +360,46 @@ async fn the_store_s_time_goes_on_over_a_restart() {
     assert!(StoreTime::default() < after || before == StoreTime::default());
     house.stop().await;
 }
+
+#[tokio::test]
+async fn a_namespace_that_is_described_with_another_durability_is_read_and_not_written_and_all_others_begin() {
+    let disk = SimDisk::new(31);
+    let house = House::on(&disk).await;
+    for durability in ["memory", "journal"] {
+        house.drawer(durability).put(plain("a", "1")).await.unwrap();
+    }
+    house.stop().await;
+
+    let other = |text, durability| (name(text), open_to_all(durability));
+    let described = vec![
+        other("memory", Durability::Journal),
+        other("journal", Durability::Memory),
+        other("relaxed", Durability::Relaxed),
+    ];
+    let house = House::begin(CALM, described, Some(keeping(&disk, None))).await.unwrap();
+    let held = house.drawer("journal");
+    assert_eq!(text(&held, "a").as_deref(), Some("1"));
+    let refused = held.put(plain("a", "2")).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the namespace journal is of durability journal for life, and is described as memory; describe it as journal \
+         again, or export it and import it into one of another name"
+    );
+    assert!(held.batch(vec![Op::Delete(key("a"), None)]).await.is_err());
+    house.drawer("relaxed").put(plain("a", "1")).await.unwrap();
+    // Of one in memory nothing outlives the runtime: it is made anew.
+    house.drawer("memory").put(plain("b", "1")).await.unwrap();
+    house.stop().await;
+
+    let house = House::begin(
+        CALM,
+        vec![other("memory", Durability::Journal)],
+        Some(keeping(&disk, None)),
+    );
+    let house = house.await.unwrap();
+    for namespace in ["journal", "memory"] {
+        house.drawer(namespace).put(plain("c", "1")).await.unwrap();
+    }
+    assert_eq!(text(&house.drawer("memory"), "b").as_deref(), Some("1"));
+    house.stop().await;
+}

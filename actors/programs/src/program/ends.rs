@@ -101,6 +101,7 @@ const KILLED: i32 = 9;
 pub(super) fn said(reason: EndReason, exit: Exit, survey: Survey, more: Option<&str>) -> String {
     let how = match (reason, exit.code, exit.signal) {
         (EndReason::Stopped, ..) => "the program was stopped".to_owned(),
+        (EndReason::Silent, ..) => "the program gave no sign of life".to_owned(),
         (EndReason::Wall, ..) => "the program's time was over".to_owned(),
         (_, Some(code), _) => format!("the program ended with code {code}"),
         (_, None, Some(signal)) => format!("the program was ended by signal {signal}"),

@@ -19,6 +19,7 @@ use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
 use super::waits::{StopWatch, passed};
 use crate::error::ProgramError;
+use crate::pulse::Beating;
 use crate::records::{EndReason, ExitRecord};
 use crate::settings::Mode;
 use crate::sys::{Exit, Process};
@@ -41,6 +42,7 @@ pub(super) struct Runs {
     plan: Arc<Parts>,
     incarnation: u64,
     count: u64,
+    beating: Beating,
 }
 
 /// Why a run is over.
@@ -70,6 +72,7 @@ struct Run {
 impl Runs {
     pub(super) fn new(plan: Arc<Parts>, incarnation: u64) -> Self {
         Self {
+            beating: plan.beating(incarnation),
             plan,
             incarnation,
             count: 0,
@@ -112,8 +115,9 @@ impl Runs {
         let links = &self.plan.links;
         let life = Life::begun(self.incarnation, run.process.pid());
         let _present = links.records.begin(&self.plan.path, self.incarnation, life.pid());
-        let wall = self.plan.wall.map(|wall| Moment::now() + wall.0);
-        let over = run.until_over(&post, wall, stop).await;
+        let begun = Moment::now();
+        let wall = self.plan.wall.map(|wall| begun + wall.0);
+        let over = run.until_over(&post, wall, post.ends(begun), stop).await;
         let clue = match over {
             Over::Exit(exit) => ends::clue(&self.plan.recipe, exit, || run.process.was_short_of_memory()),
             _ => None,
@@ -144,7 +148,12 @@ impl Runs {
             ..ends::record(life, Mode::Exec, reason, exit, survey)
         };
         run.chronicle.ended(links, &self.plan.path, record);
-        match (over, run.result(over, clue, self.plan.wall)) {
+        let result = run.result(over, clue, self.plan.wall);
+        if !matches!(over, Over::Stopped | Over::Recalled) {
+            // The agent does not fall with a run, so it does not recover either.
+            let _recovered = self.beating.answered(Moment::now().since(begun), result.is_err());
+        }
+        match (over, result) {
             (_, Ok(result)) => post.receipt.done(result),
             (Over::Stopped | Over::Recalled, Err(why)) => post.receipt.lost(why),
             (_, Err(why)) => post.receipt.failed(why),
@@ -170,7 +179,7 @@ impl Run {
         }
     }
 
-    async fn until_over(&mut self, post: &Post, wall: Option<Moment>, stop: &StopWatch) -> Over {
+    async fn until_over(&mut self, post: &Post, wall: Option<Moment>, ends: Option<Moment>, stop: &StopWatch) -> Over {
         loop {
             self.write(post);
             if self.reply.len() > self.reply_max {
@@ -197,7 +206,7 @@ impl Run {
                 }
                 () = poll_fn(|cx| pipes::poll_room(pipes.stdin.as_ref(), cx)) => {}
                 () = passed(wall) => return Over::Wall,
-                () = passed(post.deadline) => return Over::Expired,
+                () = passed(ends) => return Over::Expired,
                 () = post.receipt.recalled() => return Over::Recalled,
                 () = stop.look() => {}
             }

@@ -12,7 +12,7 @@ use crate::services::Wish;
 
 const LINE_MAX: usize = 4096;
 
-const TOKENS: [&str; 27] = [
+const TOKENS: [&str; 28] = [
     "\n",
     "\r\n",
     "{",
@@ -30,6 +30,7 @@ const TOKENS: [&str; 27] = [
     "\\ud800",
     "\"type\":\"reply\",",
     "\"type\":\"log\",",
+    "\"type\":\"heartbeat\",",
     "\"type\":\"send\",",
     "\"id\":\"000000000000000018b911c0ffee0007\"",
     "\"body\":",
@@ -57,6 +58,7 @@ fn again(said: &Said) -> String {
             what.insert("id".to_owned(), json!(id));
             serde_json::Value::Object(what)
         }
+        Said::Heartbeat => json!({ "type": "heartbeat" }),
         Said::Status(state) => json!({ "type": "status", "state": state }),
         Said::Log { level, text } => json!({ "type": "log", "level": level, "text": text }),
     }

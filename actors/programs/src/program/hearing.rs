@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use triarch_supervision::clock::Moment;
@@ -11,8 +12,11 @@ use super::chronicle::Chronicle;
 use super::lines::{Line, Lines};
 use super::machine::{Effect, Machine};
 use super::message::{self, Fault, Heard};
-use crate::logs::Source;
+use super::plan::{Links, Parts};
+use super::vigil::Vigil;
+use crate::logs::{Notebook, Source};
 use crate::metrics::Metrics;
+use crate::pulse::time;
 use crate::services::Wish;
 
 /// So many faults of one process are told in words.
@@ -39,6 +43,7 @@ pub(super) struct Answered {
 pub(super) struct Hearing {
     pub(super) machine: Machine,
     pub(super) chronicle: Chronicle,
+    pub(super) vigil: Vigil,
     /// What it wishes for and nobody was told yet.
     pub(super) wishes: Vec<Wish>,
     /// Posts that have not been sent yet.
@@ -54,24 +59,20 @@ pub(super) struct Hearing {
 }
 
 impl Hearing {
-    pub(super) fn new(
-        machine: Machine,
-        chronicle: Chronicle,
-        line_max: usize,
-        metrics: Metrics,
-        office: Arc<PostOffice>,
-        path: Arc<str>,
-    ) -> Self {
+    /// What one life of a program says, which goes on with what the last one could not write.
+    pub(super) fn of(plan: &Parts, incarnation: u64, notebook: Notebook) -> Self {
+        let Links { metrics, office, .. } = &plan.links;
         Self {
-            machine,
-            chronicle,
+            machine: Machine::new(plan.bounds(), plan.take_carried()),
+            chronicle: Chronicle::new(notebook, metrics.clone()),
+            vigil: Vigil::of(plan, incarnation),
             wishes: Vec::new(),
             outgoing: VecDeque::new(),
-            out: Lines::new(line_max),
-            err: Lines::new(line_max),
-            metrics,
-            office,
-            path,
+            out: Lines::new(plan.line_max),
+            err: Lines::new(plan.line_max),
+            metrics: metrics.clone(),
+            office: Arc::clone(office),
+            path: Arc::clone(&plan.path),
             has_strange_types: false,
             blamed: 0,
         }
@@ -79,6 +80,7 @@ impl Hearing {
 
     /// More of its standard output.
     pub(super) fn hear_out(&mut self, chunk: &[u8], now: Moment) {
+        self.vigil.heard();
         let mut lines = std::mem::replace(&mut self.out, Lines::new(0));
         let mut count = 0;
         lines.feed(chunk, |line| {
@@ -91,6 +93,7 @@ impl Hearing {
 
     /// More of its standard error.
     pub(super) fn hear_err(&mut self, chunk: &[u8]) {
+        self.vigil.heard();
         let mut lines = std::mem::replace(&mut self.err, Lines::new(0));
         let mut count = 0;
         lines.feed(chunk, |line| {
@@ -126,7 +129,7 @@ impl Hearing {
             Effect::Nothing => {}
             Effect::Accept(receipt) => receipt.accepted(),
             Effect::End(open, outcome) => {
-                self.metrics.roundtrip.observe(now.since(open.since));
+                self.count_answer(now.since(open.since), outcome.is_err());
                 match outcome {
                     Ok(result) => open.receipt.done(result),
                     Err(why) => open.receipt.failed(why),
@@ -146,6 +149,25 @@ impl Hearing {
             Effect::Log { level, text } => self.chronicle.say(Source::Out, level, text),
             Effect::Blame(fault) => self.blame(fault, line),
         }
+    }
+
+    fn count_answer(&mut self, took: Duration, is_failure: bool) {
+        self.metrics.roundtrip.observe(took);
+        if let Some(after) = self.vigil.answered(took, is_failure) {
+            self.metrics.recovered(after);
+            let words = format!("handles posts again, {} after it fell", time(after));
+            self.chronicle.notebook.event(words);
+        }
+    }
+
+    /// Notes that it has said something, where it has.
+    pub(super) fn note_signs(&mut self) {
+        self.vigil.note(&mut self.chronicle.notebook);
+    }
+
+    /// Looks for signs of life; returns whether it has failed for want of them.
+    pub(super) fn look(&mut self, is_judged: bool) -> bool {
+        self.vigil.look(is_judged, &mut self.chronicle.notebook)
     }
 
     /// Tells what came of a wish: the program where it wants to know, else its log where it came to nothing.

@@ -240,6 +240,8 @@ impl Machine {
             Said::Done(id, outcome) => self.answered(id, outcome),
             Said::Send { to, kind, body } => Effect::Send { to, kind, body },
             Said::Wish(wish) => Effect::Wish(wish),
+            // Whatever it says is a sign of life, which is noted where it is read.
+            Said::Heartbeat => Effect::Nothing,
             Said::Status(state) => self.shows(state),
             Said::Log { level, text } => Effect::Log { level, text },
         }

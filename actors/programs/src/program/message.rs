@@ -12,6 +12,7 @@
 //!            {"type":"send","to":…,"kind":…,"body":…}    a post to another agent, by its path
 //!            {"type":"publish","id":…,…}                 so with subscribe, unsubscribe, memory and submit: a wish that
 //!                                                        another room fulfils, answered where it has an id
+//!            {"type":"heartbeat"}                         it lives, and says so
 //!            {"type":"status","state":…}
 //!            {"type":"log","level":…,"text":…}
 //! ```
@@ -53,6 +54,8 @@ pub(super) enum Said {
     },
     /// Something that another room is to do for it.
     Wish(Wish),
+    /// It lives.
+    Heartbeat,
     /// How it is.
     Status(String),
     /// A line of its log.
@@ -171,8 +174,16 @@ fn names_its_type(line: &[u8]) -> bool {
 }
 
 /// What a program may say.
-const TYPES: [&str; 8] = [
-    "accepted", "progress", "reply", "done", "failed", "send", "status", "log",
+const TYPES: [&str; 9] = [
+    "accepted",
+    "progress",
+    "reply",
+    "done",
+    "failed",
+    "send",
+    "heartbeat",
+    "status",
+    "log",
 ];
 
 fn is_type(word: &str) -> bool {
@@ -248,6 +259,7 @@ fn understood(wire: Wire<'_>) -> Heard {
     let Some(what) = what else { return Heard::Plain };
     let said = match &*what {
         "accepted" | "progress" | "reply" | "done" | "failed" => return answer(&what, wire),
+        "heartbeat" => Some(Said::Heartbeat),
         "send" => own(wire.to).map(|to| Said::Send {
             to,
             kind: own(wire.kind).unwrap_or_else(|| "send".to_owned()),
@@ -354,8 +366,8 @@ pub(super) fn write(post: &Post, now: Moment, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"task\":");
         append(out, &**brief);
     }
-    if let Some(deadline) = post.deadline {
-        let left = deadline.since(now).as_millis();
+    if let Some(end) = post.ends(now) {
+        let left = end.since(now).as_millis();
         out.extend_from_slice(b",\"deadline_ms\":");
         let _left = std::io::Write::write_fmt(out, format_args!("{left}"));
     }
@@ -437,6 +449,7 @@ mod tests {
                 what: Map::from_iter([("topic".to_owned(), json!("news")), ("body".to_owned(), json!(7))]),
             })
         );
+        assert_eq!(said(r#"{"type":"heartbeat"}"#), Said::Heartbeat);
         assert_eq!(
             said(r#"{"type":"status","state":"thinking"}"#),
             Said::Status("thinking".to_owned())

@@ -14,6 +14,7 @@ mod ends;
 mod exec;
 #[cfg(test)]
 mod fuzzed;
+mod health;
 mod hearing;
 mod knock;
 mod lines;
@@ -23,7 +24,9 @@ mod pipes;
 mod plan;
 mod talk;
 mod unborn;
+mod vigil;
 mod waits;
+mod wishes;
 
 pub use actor::Program;
 pub(crate) use message::Fault;

@@ -8,8 +8,10 @@ use triarch_teams::{PostOffice, Span};
 
 use super::machine::{Bounds, Carried};
 use crate::command::Recipe;
+use crate::heartbeat::Limits;
 use crate::logs::{Backlog, Notebook, Write};
 use crate::metrics::Metrics;
+use crate::pulse::Beating;
 use crate::records::Records;
 use crate::services::Services;
 use crate::settings::{Mode, ProgramSettings};
@@ -37,6 +39,8 @@ pub(super) struct Parts {
     pub(super) recipe: Recipe,
     pub(super) links: Links,
     pub(super) wall: Option<Span>,
+    /// How long it may say nothing, where it declares a heartbeat.
+    pub(super) heartbeat: Option<Limits>,
     pub(super) line_max: usize,
     /// How long the program may take to stop before it is killed.
     pub(super) patience: Duration,
@@ -62,6 +66,7 @@ impl Plan {
             recipe,
             links,
             wall: settings.limits.wall,
+            heartbeat: settings.heartbeat.map(|heartbeat| heartbeat.limits()),
             line_max: settings.line_max.bytes(),
             patience: shutdown.saturating_sub((shutdown / 4).min(Duration::from_secs(1))),
             unanswered_max: settings.unanswered_max.get(),
@@ -83,6 +88,12 @@ impl Parts {
 
     pub(super) fn tag(&self, incarnation: u64) -> Tag {
         Tag::new(&self.links.owner, &self.path, incarnation)
+    }
+
+    /// Shows how its program is, for as long as what is returned lives.
+    pub(super) fn beating(&self, incarnation: u64) -> Beating {
+        let pulse = self.links.records.pulse(&self.path);
+        pulse.begin(incarnation, self.heartbeat, Moment::now())
     }
 
     pub(super) fn notebook(&self, incarnation: u64) -> Notebook {

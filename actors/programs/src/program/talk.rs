@@ -9,13 +9,12 @@
 //!
 //! Everything it reads or is about to write lies in fields, so that a turn may be dropped at each of its waits.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use triarch_supervision::address::{Refusal, SendError};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
@@ -23,17 +22,15 @@ use triarch_teams::{Post, Span};
 
 use super::actor::Program;
 use super::begin;
-use super::chronicle::Chronicle;
 use super::ends::{self, Life};
-use super::hearing::{Answered, Hearing, Outgoing};
+use super::hearing::{Hearing, Outgoing};
 use super::knock::Knock;
-use super::machine::Machine;
 use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
-use super::waits::{StopWatch, Timer};
+use super::waits::{StopWatch, Timer, is_paused};
+use super::wishes::Wishes;
 use crate::error::ProgramError;
 use crate::records::{EndReason, ExitRecord, Present};
-use crate::services::Wish;
 use crate::settings::Mode;
 use crate::sys::{Exit, Process, Survey};
 
@@ -47,13 +44,8 @@ const OUTGOING_MAX: usize = 64;
 const OUTGOING_PATIENCE: Duration = Duration::from_secs(5);
 const OUTGOING_PAUSE: Duration = Duration::from_millis(5);
 
-/// From so many wishes on that are not fulfilled yet it is not listened to.
-const WISHES_MAX: usize = 64;
 /// From so many bytes of answers on that it has not read.
 const ANSWERS_MAX: usize = 1 << 20;
-/// How long the last wishes of a program that has ended may take.
-const LAST_WISHES: Duration = Duration::from_secs(2);
-
 /// How long a program may go on after it has closed its standard input.
 const DEAF_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -62,6 +54,7 @@ const DEAF_PATIENCE: Duration = Duration::from_secs(2);
 enum Cause {
     Wall(Span),
     Deaf,
+    Silent(Duration),
 }
 
 /// What a turn was woken by.
@@ -74,6 +67,7 @@ enum Woken {
     Answers,
     Wall,
     Deaf,
+    Look,
 }
 
 /// A program at work.
@@ -101,28 +95,19 @@ pub(super) struct Talk {
     last_sent: Moment,
     has_given_up: bool,
     /// What the program wished for, and is at work.
-    wishes: FuturesUnordered<Wishing>,
+    wishes: Wishes,
+    /// Whether it is time to look for signs of life.
+    is_to_look: bool,
 }
-
-/// A wish at work.
-type Wishing = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 impl Talk {
     pub(super) async fn begin(plan: Arc<Parts>, incarnation: u64) -> Result<Self, ProgramError> {
         let mut notebook = plan.notebook(incarnation);
         let mut process = begin::begin(&plan, incarnation, &[], true, &mut notebook).await?;
-        let links = &plan.links;
-        let hearing = Hearing::new(
-            Machine::new(plan.bounds(), plan.take_carried()),
-            Chronicle::new(notebook, links.metrics.clone()),
-            plan.line_max,
-            links.metrics.clone(),
-            Arc::clone(&links.office),
-            Arc::clone(&plan.path),
-        );
+        let hearing = Hearing::of(&plan, incarnation, notebook);
         let mut talk = Self {
             pipes: Pipes::of(&mut process),
-            present: links.records.begin(&plan.path, incarnation, process.pid()),
+            present: plan.links.records.begin(&plan.path, incarnation, process.pid()),
             until: plan.wall.map(|wall| Moment::now() + wall.0),
             life: Life::begun(incarnation, process.pid()),
             process,
@@ -137,7 +122,8 @@ impl Talk {
             is_over: false,
             last_sent: Moment::now(),
             has_given_up: false,
-            wishes: FuturesUnordered::new(),
+            wishes: Wishes::default(),
+            is_to_look: false,
             plan,
         };
         talk.show();
@@ -146,8 +132,8 @@ impl Talk {
 
     /// Takes a post, and waits while the program does not read or has enough to answer.
     pub(super) async fn take(&mut self, post: Post, ctx: &mut Context<Program>) {
-        // Only a deadline is compared with the present.
-        let now = post.deadline.map_or(self.last_sent, |_| Moment::now());
+        // Only where it is to end is compared with the present.
+        let now = post.ends(self.last_sent).map_or(self.last_sent, |_| Moment::now());
         self.hearing.machine.take(post, now);
         if self.hearing.machine.unwritten().len() >= MUCH {
             self.write();
@@ -160,6 +146,7 @@ impl Talk {
                     () = stop.look() => {}
                     woken = self.wait() => self.follow(woken),
                 }
+                self.look(ctx);
                 self.send_outgoing(ctx);
             }
         }
@@ -178,6 +165,7 @@ impl Talk {
         if self.exit.is_none() && self.cause.is_none() {
             let woken = self.wait().await;
             self.follow(woken);
+            self.look(ctx);
             self.send_outgoing(ctx);
         }
         self.verdict(ctx)
@@ -199,6 +187,10 @@ impl Talk {
             if woken.is_ready() || has_lines {
                 self.knock.again();
             }
+            if let Poll::Ready(Woken::Look) = woken {
+                // What it has said by now is heard before it is judged.
+                let _heard = self.poll_out(cx);
+            }
             if woken.is_ready() {
                 return woken;
             }
@@ -216,13 +208,14 @@ impl Talk {
         if let Poll::Ready(exit) = self.process.poll_ended(cx) {
             return Poll::Ready(Woken::Exit(exit));
         }
-        if self.poll_wishes(cx) {
+        if self.wishes.poll(&mut self.hearing, cx) {
             return Poll::Ready(Woken::Answers);
         }
         let moments = [
             self.retry.map(|at| (at, Woken::Outgoing)),
             self.until.map(|at| (at, Woken::Wall)),
             self.deaf_since.map(|since| (since + DEAF_PATIENCE, Woken::Deaf)),
+            self.hearing.vigil.next().map(|at| (at, Woken::Look)),
         ];
         match moments.into_iter().flatten().min_by_key(|(at, _)| *at) {
             Some((at, woken)) => self.timer.poll(at, cx).map(|()| woken),
@@ -230,47 +223,39 @@ impl Talk {
         }
     }
 
-    /// Whether one of them was fulfilled.
-    fn poll_wishes(&mut self, cx: &mut task::Context<'_>) -> bool {
-        let mut is_any = false;
-        while let Poll::Ready(Some(answered)) = self.wishes.poll_next_unpin(cx) {
-            self.hearing.answer(answered);
-            is_any = true;
-        }
-        is_any
-    }
-
-    /// Has what the program wished for seen to.
     fn see_to_wishes(&mut self) {
-        for Wish { service, id, what } in self.hearing.wishes.drain(..) {
-            let fulfilling = self.plan.links.services.fulfil(&self.plan.path, service, what);
-            self.wishes.push(Box::pin(async move {
-                let outcome = fulfilling.await;
-                Answered { service, id, outcome }
-            }));
+        let Parts { links, path, .. } = &*self.plan;
+        if self.wishes.begin(&mut self.hearing, &links.services, path) {
             self.knock.again();
         }
     }
 
-    /// What a program wished for before its end is done all the same, though nobody waits for the answers.
-    async fn see_to_last_wishes(&mut self) {
-        self.see_to_wishes();
-        let last = async {
-            while let Some(answered) = self.wishes.next().await {
-                self.hearing.answer(Answered { id: None, ..answered });
-            }
-        };
-        // What takes longer is given up.
-        let _given_up = tokio::time::timeout(LAST_WISHES, last).await;
+    /// Looks for signs of life, where it is time to. Of who is paused, or not listened to, silence says nothing.
+    fn look(&mut self, ctx: &Context<Program>) {
+        if !std::mem::take(&mut self.is_to_look) {
+            return;
+        }
+        let is_judged = self.is_listened_to() && !is_paused(ctx);
+        if let Some(limits) = self.plan.heartbeat.filter(|_| self.hearing.look(is_judged)) {
+            self.cause = Some(Cause::Silent(limits.failed));
+        }
+    }
+
+    /// One that does not read what it is answered is not listened to either.
+    fn is_listened_to(&self) -> bool {
+        let is_deaf = self.hearing.machine.answers() >= ANSWERS_MAX;
+        self.hearing.outgoing.len() < OUTGOING_MAX && !self.wishes.are_many() && !is_deaf
     }
 
     fn follow(&mut self, woken: Woken) {
         self.see_to_wishes();
+        self.hearing.note_signs();
         match woken {
             Woken::Exit(exit) => self.exited(exit),
             Woken::Lines | Woken::Room | Woken::Outgoing | Woken::Answers => {}
             Woken::Wall => self.cause = self.plan.wall.map(Cause::Wall),
             Woken::Deaf => self.cause = Some(Cause::Deaf),
+            Woken::Look => self.is_to_look = true,
         }
         self.hearing.chronicle.notebook.flush();
         self.show();
@@ -297,9 +282,7 @@ impl Talk {
     }
 
     fn poll_out(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        // One that does not read what it is answered is not listened to either.
-        let is_deaf = self.hearing.machine.answers() >= ANSWERS_MAX;
-        if self.hearing.outgoing.len() >= OUTGOING_MAX || self.wishes.len() >= WISHES_MAX || is_deaf {
+        if !self.is_listened_to() {
             return Poll::Pending;
         }
         let Self { pipes, hearing, .. } = self;
@@ -361,6 +344,7 @@ impl Talk {
         let failed = match (self.cause, self.exit) {
             (Some(Cause::Wall(wall)), _) => ProgramError::Wall { wall },
             (Some(Cause::Deaf), _) => ProgramError::Deaf,
+            (Some(Cause::Silent(limit)), _) => ProgramError::Silent { limit, last: last() },
             (None, None) => return Ok(()),
             (None, Some(exit)) => {
                 let Some(failed) = ends::failure(exit, self.clue.clone(), last) else {
@@ -376,6 +360,7 @@ impl Talk {
     /// Ends the program and all it started, and listens to it meanwhile.
     pub(super) async fn finish(&mut self, reason: &ExitReason) {
         self.pipes.stdin = None;
+        self.hearing.vigil.ends(reason.is_failure());
         let patience = if reason.is_failure() || self.exit.is_some() {
             Duration::ZERO
         } else {
@@ -387,9 +372,11 @@ impl Talk {
         if was_stopped {
             self.exited(exit);
         }
-        self.see_to_last_wishes().await;
+        self.see_to_wishes();
+        self.wishes.see_to_last(&mut self.hearing).await;
         let reason = match self.cause {
             Some(Cause::Wall(_)) => EndReason::Wall,
+            Some(Cause::Silent(_)) => EndReason::Silent,
             _ if was_stopped => EndReason::Stopped,
             _ => ends::reason(exit),
         };
@@ -476,6 +463,7 @@ impl Drop for Talk {
         if self.is_over {
             return;
         }
+        self.hearing.vigil.ends(true);
         // An agent that was killed could not stop its program; the process sees to that when it is dropped.
         let said = "its agent was killed, and so is the program with all that it started";
         self.hearing.chronicle.notebook.event(said);

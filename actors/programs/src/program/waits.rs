@@ -48,6 +48,12 @@ impl StopWatch {
     }
 }
 
+/// Whether somebody has paused the agent.
+pub(super) fn is_paused<A: Agent>(ctx: &Context<A>) -> bool {
+    let node = ctx.observer().node(&ctx.path());
+    node.is_ok_and(|node| node.state == Phase::Paused)
+}
+
 /// A timer that is made when first it is needed, and kept.
 #[derive(Debug, Default)]
 pub(super) struct Timer(Option<Pin<Box<Sleep>>>);

@@ -9,7 +9,6 @@ use triarch_supervision::tree::{EVENTS_KEPT, Event, Events, Observer};
 
 use super::line::{append, append_missed};
 use super::log::EventLog;
-use super::message::Never;
 use crate::error::Error;
 use crate::files::Refused;
 use crate::lifecycle::is_news;
@@ -36,7 +35,7 @@ pub(crate) struct Recorder {
 }
 
 impl Agent for Recorder {
-    type Message = Never;
+    type Message = Nothing;
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
@@ -49,8 +48,8 @@ impl Agent for Recorder {
         })
     }
 
-    async fn handle(&mut self, never: Never, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match never {}
+    async fn handle(&mut self, nothing: Nothing, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        match nothing {}
     }
 
     /// Gathers what there is. It is written before the agent rests again: here a write may be dropped half way.

@@ -14,7 +14,6 @@ mod actor;
 mod kept;
 mod line;
 mod log;
-mod message;
 
 pub(crate) use actor::{Recorder, Settings};
 pub use line::PastChange;

@@ -16,15 +16,15 @@ use triarch_supervision::tree::{Observer, Phase};
 use triarch_teams::receipt::{Stage, StageSender, Stages};
 use triarch_teams::{Brief, BriefInput, Errand, Post, PostId, PostOffice, RECALL};
 
-use super::hands::{HELD_MAX, Hands};
+use super::hands::Hands;
 use super::holding::Effect;
-use super::message::Nothing;
+use super::lost::{Lost, PAGE};
 use super::roster::{Roster, TakingTeam};
 use crate::error::{Refusal, TaskError};
-use crate::machine::{Event, Filter};
+use crate::machine::{Event, View};
 use crate::queue::{Request, TaskAddress, Word};
 use crate::room::Events;
-use crate::task::{Claim, State};
+use crate::task::Claim;
 use crate::words::{Capability, Fence, TaskId, Worker};
 
 /// The kind of the posts by which agents get tasks.
@@ -39,10 +39,10 @@ const LOOK_SELDOM: Duration = Duration::from_hours(1);
 const LOOKED_FOR: usize = 256;
 /// In this share of a lease it is prolonged.
 const BEATS: u32 = 3;
-/// A post has three stages at most.
-const STAGES: usize = 4;
-/// So many claims of an earlier life are given up at once.
-const PAGE: usize = 1_000;
+/// So many stages of posts wait to be followed: each post has four at most, and agents have fewer than a quarter million tasks.
+const STAGES: usize = 1 << 20;
+/// Where so many claims are refused at once, each waits for so much longer before it is tried again.
+const CROWD: usize = 1_024;
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Default for Shared {
         Self {
             hands: Arc::default(),
             posts: Arc::default(),
-            stages: flume::bounded(HELD_MAX * STAGES),
+            stages: flume::bounded(STAGES),
         }
     }
 }
@@ -110,6 +110,7 @@ enum Heard {
         was_last: bool,
         outcome: Result<(), TaskError>,
     },
+    Listed(Result<Vec<View>, TaskError>),
 }
 
 type Asking = Pin<Box<dyn Future<Output = Heard> + Send>>;
@@ -138,6 +139,7 @@ pub struct Dispatcher {
     round: Option<Worker>,
     /// How far each task was when the queue was last told.
     shown: BTreeMap<Fence, u8>,
+    lost: Lost,
 }
 
 impl Agent for Dispatcher {
@@ -156,13 +158,14 @@ impl Agent for Dispatcher {
             withdrawals: BTreeMap::new(),
             round: None,
             shown: BTreeMap::new(),
+            lost: Lost::default(),
             settings,
         };
         dispatcher.settings.shared.hands().begins_anew();
         let mut effects = Vec::new();
         dispatcher.staff(&mut effects);
         dispatcher.perform(effects, &ctx.observer());
-        dispatcher.give_up_the_lost().await?;
+        dispatcher.ask_who_had_what(false);
         Ok(dispatcher)
     }
 
@@ -187,7 +190,7 @@ impl Agent for Dispatcher {
         let (takers, here) = hands.takers().fold((0, 0), |(all, here), (_, is_here)| {
             (all + 1, here + usize::from(is_here))
         });
-        Some(json!({ "takers": takers, "here": here, "held": hands.count() }))
+        Some(json!({ "takers": takers, "here": here, "held": hands.count(), "left_behind": self.lost.state() }))
     }
 }
 
@@ -218,6 +221,7 @@ impl Dispatcher {
                 was_last,
                 outcome,
             }) => self.told(fence, was_last, &outcome, effects),
+            Woken::Heard(Heard::Listed(listed)) => self.look_through(listed, effects),
             Woken::Event(Ok(Event::Revoked { fence, .. })) => self.settings.shared.hands().revoked(fence, effects),
             // Of leases whose ends were missed it is told when they are to be prolonged.
             Woken::Event(_) => {}
@@ -232,40 +236,31 @@ impl Dispatcher {
         self.looks_at = Moment::now();
     }
 
-    /// What agents had when the runtime, or the dispatcher in the middle of a step, ended: nobody is at it any more.
-    async fn give_up_the_lost(&mut self) -> Result<(), TaskError> {
-        let mut filter = Filter {
-            states: vec![State::Claimed, State::Running],
-            ..Filter::default()
-        };
-        loop {
-            let held = self.settings.tasks.list(filter.clone(), PAGE).await?;
-            filter.after = held.last().map(|view| view.task);
-            for view in &held {
-                let (Some(worker), Some(fence)) = (&view.worker, view.fence) else {
-                    continue;
-                };
-                let is_lost = {
-                    let hands = self.settings.shared.hands();
-                    hands.knows(worker) && !hands.holds(fence)
-                };
-                if is_lost {
-                    let word = if view.state == State::Running {
-                        Word::Abandoned {
-                            why: "the runtime ended".to_owned(),
-                        }
-                    } else {
-                        Word::GivenBack
-                    };
-                    self.tell_queue(Effect::Tell {
-                        task: view.task,
-                        fence,
-                        word,
-                    });
+    /// Asks for some of what agents have, or had.
+    fn ask_who_had_what(&mut self, is_again: bool) {
+        let (tasks, filter) = (self.settings.tasks.clone(), self.lost.filter());
+        self.asking.push(Box::pin(async move {
+            if is_again {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Heard::Listed(tasks.list(filter, PAGE).await)
+        }));
+    }
+
+    fn look_through(&mut self, listed: Result<Vec<View>, TaskError>, effects: &mut Vec<Effect>) {
+        match listed {
+            Ok(page) => {
+                let hands = self.settings.shared.hands();
+                let is_lost = |worker: &Worker, fence| hands.knows(worker) && !hands.holds(fence);
+                self.lost.look_through(page, is_lost, effects);
+                drop(hands);
+                if !self.lost.is_through() {
+                    self.ask_who_had_what(false);
                 }
             }
-            if held.len() < PAGE {
-                return Ok(());
+            Err(why) => {
+                self.lost.unseen(&why);
+                self.ask_who_had_what(true);
             }
         }
     }
@@ -291,6 +286,9 @@ impl Dispatcher {
 
     fn told(&mut self, fence: Fence, was_last: bool, outcome: &Result<(), TaskError>, effects: &mut Vec<Effect>) {
         use Refusal::{Inputs, NoSuchTask, Stale, Unfit};
+        if self.lost.told(fence, outcome) {
+            return;
+        }
         let mut hands = self.settings.shared.hands();
         match outcome {
             Err(TaskError::Refused(Stale { .. } | NoSuchTask { .. })) => hands.heard(fence, was_last, true, effects),
@@ -308,7 +306,7 @@ impl Dispatcher {
         let beat = self.settings.lease / BEATS;
         let is_of_use = {
             let hands = self.settings.shared.hands();
-            hands.takers().next().is_some() || hands.count() > 0
+            hands.takers().next().is_some() || hands.count() > 0 || self.lost.state().is_some()
         };
         self.looks_at = now + if is_of_use { LOOK_EVERY.min(beat) } else { LOOK_SELDOM };
         self.look_who_is_there(observer, effects);
@@ -326,6 +324,7 @@ impl Dispatcher {
             }
         }
         hands.tell_again(effects);
+        self.lost.tell_again(effects);
         hands.let_go(now, effects);
     }
 
@@ -349,7 +348,10 @@ impl Dispatcher {
     }
 
     fn perform(&mut self, mut effects: Vec<Effect>, observer: &Observer) {
-        self.settings.shared.hands().ask(&mut self.chance, &mut effects);
+        // Until it is known what nobody is at, what is claimed could be taken for that.
+        if self.lost.is_through() {
+            self.settings.shared.hands().ask(&mut self.chance, &mut effects);
+        }
         // What follows from a post that was refused is done in the same turn.
         while !effects.is_empty() {
             let mut more = Vec::new();
@@ -369,7 +371,9 @@ impl Dispatcher {
         match effect {
             Effect::Ask { worker, able, most } => {
                 let withdrawal = self.withdrawals.entry(worker.clone()).or_default().subscribe();
-                self.asking.push(Box::pin(claim(tasks, worker, able, most, withdrawal)));
+                let pause = LOOK_EVERY * u32::try_from(1 + self.asking.len() / CROWD).unwrap_or(u32::MAX);
+                self.asking
+                    .push(Box::pin(claim(tasks, worker, able, most, withdrawal, pause)));
             }
             // Whoever waits by it is told by its end.
             Effect::Withdraw(worker) => drop(self.withdrawals.remove(&worker)),
@@ -379,7 +383,6 @@ impl Dispatcher {
     }
 
     fn hand(&mut self, worker: &Worker, claim: Claim, observer: &Observer, effects: &mut Vec<Effect>) {
-        let now = Moment::now();
         let body = as_value(&claim.body);
         let sender = self.settings.shared.stages.0.clone();
         let mut post = self
@@ -387,8 +390,8 @@ impl Dispatcher {
             .office
             .through(sender, SENDER, TASK, body)
             .of_task(brief(&claim));
-        if let Some(deadline) = claim.timeout.map(|timeout| now + timeout) {
-            post = post.before(deadline);
+        if let Some(timeout) = claim.timeout {
+            post = post.within(timeout);
         }
         let (id, errand) = (post.id, post.errand());
         {
@@ -440,6 +443,7 @@ async fn claim(
     able: Arc<[Capability]>,
     most: usize,
     mut withdrawal: watch::Receiver<()>,
+    pause: Duration,
 ) -> Heard {
     let request = Request {
         worker: worker.clone(),
@@ -449,12 +453,14 @@ async fn claim(
         waits: true,
     };
     let claims = tokio::select! {
+        biased;
         claims = tasks.claim(request) => claims,
+        // What is on its way to it then is given back at once.
         _ended = withdrawal.changed() => Ok(Vec::new()),
     };
     if claims.is_err() {
         // The queue takes nothing for now: it is not asked without a pause.
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(pause).await;
     }
     Heard::Claims { worker, most, claims }
 }

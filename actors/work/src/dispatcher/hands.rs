@@ -7,26 +7,23 @@
 //!                              └─▶ given back: to a sibling that is idle, or because its agent is away
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use triarch_supervision::clock::Chance;
 use triarch_supervision::clock::Moment;
 use triarch_teams::receipt::Stage;
 
-use super::holding::{Effect, Hand, Holding, Spread, Step};
-use crate::dispatch::{self, Steal};
+use super::asking::Bounds;
+use super::held::Held;
+use super::holding::{Effect, Hand, Holding, Step};
+use super::roster::TakingTeam;
+use super::spread::Spread;
 use crate::machine::Mend;
 use crate::queue::Word;
 use crate::task::Claim;
 use crate::words::{Fence, TaskId, Worker};
-
-/// So many tasks are in the hands of agents or asked for, all teams together.
-pub(super) const HELD_MAX: usize = 1 << 16;
-/// So many claims of one team wait for tasks.
-const ASKING_MAX: usize = 1_024;
 
 /// For so long an agent may be at a task that is not its own any more before it gets another.
 pub(super) const RECALL_GRACE: Duration = Duration::from_secs(10);
@@ -34,9 +31,14 @@ pub(super) const RECALL_GRACE: Duration = Duration::from_secs(10);
 /// All tasks that are in the hands of agents.
 #[derive(Debug, Default)]
 pub(crate) struct Hands {
+    pub(super) bounds: Bounds,
+    /// Who takes tasks, as it was last said.
+    pub(super) known: Arc<[TakingTeam]>,
     pub(super) teams: BTreeMap<Arc<str>, Spread>,
+    /// The teams where somebody has room for more.
+    pub(super) hungry: BTreeSet<Arc<str>>,
     pub(super) takers: BTreeMap<Worker, Hand>,
-    pub(super) held: BTreeMap<Fence, Holding>,
+    pub(super) held: Held,
     /// What the queue is to be told again.
     pub(super) untold: Vec<Fence>,
     pub(super) asking: usize,
@@ -46,23 +48,18 @@ impl Hands {
     /// What changed of a hand changes how its team stands.
     pub(super) fn change<T>(&mut self, worker: &Worker, change: impl FnOnce(&mut Hand) -> T) -> Option<T> {
         let hand = self.takers.get_mut(worker)?;
-        let (asking, ahead) = (hand.asking, hand.ahead.len());
+        let before = hand.tally();
         let changed = change(hand);
-        let (now_asking, now_ahead) = (hand.asking, hand.ahead.len());
-        self.asking = self.asking + now_asking - asking;
-        let has_room = hand.room() > 0;
-        if let Some(spread) = self.teams.get_mut(&hand.team) {
-            spread.asking = spread.asking + now_asking - asking;
-            if !hand.is_gone {
-                spread.ahead = spread.ahead + now_ahead - ahead;
-                if let Some(standing) = spread.standings.get_mut(hand.place) {
-                    *standing = hand.standing();
-                }
-                match (spread.free.binary_search(&hand.place), has_room) {
-                    (Ok(at), false) => drop(spread.free.remove(at)),
-                    (Err(at), true) => spread.free.insert(at, hand.place),
-                    _ => {}
-                }
+        let now = hand.tally();
+        self.asking = self.asking + now.asking - before.asking;
+        if let Some(place) = hand.place
+            && let Some(spread) = self.teams.get_mut(&hand.team)
+        {
+            spread.reckon(place, hand, before, now);
+            if now.has_room && !before.has_room {
+                self.hungry.insert(Arc::clone(&hand.team));
+            } else if !spread.is_free() {
+                self.hungry.remove(&hand.team);
             }
         }
         Some(changed)
@@ -80,19 +77,16 @@ impl Hands {
 
     /// Takes back what a worker has not begun, and where it is to have nothing that too.
     pub(super) fn take_back(&mut self, worker: &Worker, begun_too: bool, effects: &mut Vec<Effect>) {
-        let of_worker = self.held.iter().filter(|(_, holding)| holding.worker == *worker);
-        let fences: Vec<_> = of_worker.map(|(fence, _)| *fence).collect();
+        let fences: Vec<_> = self.held.of(worker).collect();
+        self.change(worker, |hand| hand.ahead.clear());
         for fence in fences {
-            let Some(holding) = self.held.get_mut(&fence) else {
+            let Some(holding) = self.held.get(fence) else {
                 continue;
             };
             let task = holding.task;
             let word = Word::GivenBack;
             match holding.step {
-                Step::Ahead(_) => {
-                    self.change(worker, |hand| hand.ahead.retain(|ahead| *ahead != fence));
-                    self.over(task, fence, word, effects);
-                }
+                Step::Ahead(_) => self.over(task, fence, word, effects),
                 Step::Handed => {
                     effects.push(Effect::Tell { task, fence, word });
                     self.recall(fence, effects);
@@ -113,35 +107,9 @@ impl Hands {
     }
 
     fn recall(&mut self, fence: Fence, effects: &mut Vec<Effect>) {
-        if let Some(holding) = self.held.get_mut(&fence) {
+        if let Some(holding) = self.held.get_mut(fence) {
             holding.step = Step::Recalled(None);
             effects.push(Effect::Recall(fence));
-        }
-    }
-
-    /// Claims for those who have room, as the dispatch of their team chooses.
-    pub(super) fn ask(&mut self, chance: &mut impl Chance, effects: &mut Vec<Effect>) {
-        let names: Vec<_> = self.teams.keys().cloned().collect();
-        for name in names {
-            while self.asking + self.held.len() < HELD_MAX {
-                let Some(spread) = self.teams.get_mut(&name).filter(|spread| spread.asking < ASKING_MAX) else {
-                    break;
-                };
-                let is_only_one = spread.free.len() == 1;
-                let place = spread
-                    .dispatch
-                    .choose(&spread.standings, &spread.free, &mut spread.memory, chance);
-                let Some(worker) = place.and_then(|place| spread.takers.get(place).cloned()) else {
-                    break;
-                };
-                let asked = self.change(&worker, |hand| {
-                    let most = if is_only_one { hand.room() } else { 1 };
-                    hand.asking += most;
-                    (Arc::clone(&hand.able), most)
-                });
-                let Some((able, most)) = asked else { break };
-                effects.push(Effect::Ask { worker, able, most });
-            }
         }
     }
 
@@ -149,7 +117,7 @@ impl Hands {
     pub(super) fn claimed(&mut self, worker: &Worker, most: usize, claims: Vec<Claim>, effects: &mut Vec<Effect>) {
         let takes = self.change(worker, |hand| {
             hand.asking = hand.asking.saturating_sub(most);
-            let takes = !hand.is_gone && hand.is_here;
+            let takes = !hand.is_gone() && hand.is_here;
             if takes {
                 hand.ahead.extend(claims.iter().map(|claim| claim.fence));
             }
@@ -183,7 +151,7 @@ impl Hands {
                 next
             });
             let Some(fence) = next.flatten() else { return };
-            let Some(holding) = self.held.get_mut(&fence) else {
+            let Some(holding) = self.held.get_mut(fence) else {
                 continue;
             };
             if let Step::Ahead(claim) = std::mem::replace(&mut holding.step, Step::Handed) {
@@ -195,10 +163,14 @@ impl Hands {
 
     /// A worker did not take the post of a task: it has no room, or is not there.
     pub(super) fn refused(&mut self, claim: Claim, effects: &mut Vec<Effect>) {
-        let Some(holding) = self.held.get_mut(&claim.fence) else {
+        let Some(holding) = self.held.get_mut(claim.fence) else {
             return;
         };
         let (worker, fence) = (holding.worker.clone(), claim.fence);
+        if !matches!(holding.step, Step::Handed) {
+            // It was taken back before its turn came.
+            return self.forget(fence, effects);
+        }
         holding.step = Step::Ahead(Box::new(claim));
         self.change(&worker, |hand| {
             hand.busy_with = hand.busy_with.saturating_sub(1);
@@ -210,7 +182,7 @@ impl Hands {
 
     /// What became of the post of a task.
     pub(super) fn staged(&mut self, fence: Fence, stage: Stage, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(holding) = self.held.get_mut(&fence) else {
+        let Some(holding) = self.held.get_mut(fence) else {
             return;
         };
         let (task, worker) = (holding.task, holding.worker.clone());
@@ -256,15 +228,15 @@ impl Hands {
         });
     }
 
-    fn over(&mut self, task: TaskId, fence: Fence, word: Word, effects: &mut Vec<Effect>) {
-        if let Some(holding) = self.held.get_mut(&fence) {
+    pub(super) fn over(&mut self, task: TaskId, fence: Fence, word: Word, effects: &mut Vec<Effect>) {
+        if let Some(holding) = self.held.get_mut(fence) {
             holding.step = Step::Over(word.clone());
         }
         effects.push(Effect::Tell { task, fence, word });
     }
 
-    fn forget(&mut self, fence: Fence, effects: &mut Vec<Effect>) {
-        let Some(holding) = self.held.remove(&fence) else {
+    pub(super) fn forget(&mut self, fence: Fence, effects: &mut Vec<Effect>) {
+        let Some(holding) = self.held.remove(fence) else {
             return;
         };
         match holding.step {
@@ -278,7 +250,7 @@ impl Hands {
 
     pub(super) fn forget_gone(&mut self, worker: &Worker) {
         let hand = self.takers.get(worker);
-        if hand.is_some_and(|hand| hand.is_gone && hand.asking == 0 && hand.busy_with == 0 && hand.ahead.is_empty()) {
+        if hand.is_some_and(|hand| hand.is_gone() && hand.asking == 0 && hand.busy_with == 0 && hand.ahead.is_empty()) {
             self.takers.remove(worker);
         }
     }
@@ -286,9 +258,9 @@ impl Hands {
     /// The queue has heard what was told of a lease, which may be over. Only the last word of it lets a task be forgotten: what was
     /// told before may be answered after it.
     pub(super) fn heard(&mut self, fence: Fence, was_last: bool, is_stale: bool, effects: &mut Vec<Effect>) {
-        let Some(holding) = self.held.get(&fence) else { return };
+        let Some(holding) = self.held.get(fence) else { return };
         match holding.step {
-            Step::Over(_) if was_last || is_stale => drop(self.held.remove(&fence)),
+            Step::Over(_) if was_last || is_stale => drop(self.held.remove(fence)),
             Step::Over(_) => {}
             _ if is_stale => self.revoked(fence, effects),
             _ => {}
@@ -301,7 +273,7 @@ impl Hands {
             task,
             step: Step::Over(_),
             ..
-        }) = self.held.get(&fence)
+        }) = self.held.get(fence)
         else {
             return;
         };
@@ -314,7 +286,7 @@ impl Hands {
 
     /// The lease is over, and somebody else may have the task.
     pub(super) fn revoked(&mut self, fence: Fence, effects: &mut Vec<Effect>) {
-        let Some(holding) = self.held.get(&fence) else { return };
+        let Some(holding) = self.held.get(fence) else { return };
         match holding.step {
             Step::Ahead(_) => self.forget(fence, effects),
             // Its agent may be at it still, and has no room for another meanwhile.
@@ -326,11 +298,11 @@ impl Hands {
     /// Who has not left a task for a while that is not its own any more gets others all the same.
     pub(super) fn let_go(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let mut over = Vec::new();
-        for (fence, holding) in &mut self.held {
+        for (fence, holding) in self.held.iter_mut() {
             if let Step::Recalled(since) = &mut holding.step
                 && now.since(*since.get_or_insert(now)) >= RECALL_GRACE
             {
-                over.push(*fence);
+                over.push(fence);
             }
         }
         for fence in over {
@@ -340,22 +312,18 @@ impl Hands {
 
     /// Some time has passed: leases are prolonged.
     pub(super) fn beat(&self, percent: impl Fn(Fence) -> Option<u8>, effects: &mut Vec<Effect>) {
-        for (fence, holding) in &self.held {
+        for (fence, holding) in self.held.iter() {
             if matches!(holding.step, Step::Ahead(_) | Step::Handed | Step::Begun(_)) {
-                let (task, percent) = (holding.task, percent(*fence));
+                let (task, percent) = (holding.task, percent(fence));
                 let word = Word::Alive { lease: None, percent };
-                effects.push(Effect::Tell {
-                    task,
-                    fence: *fence,
-                    word,
-                });
+                effects.push(Effect::Tell { task, fence, word });
             }
         }
     }
 
     /// A task is as far as this.
     pub(super) fn progress(&self, fence: Fence, percent: u8) -> Option<Effect> {
-        let holding = self.held.get(&fence)?;
+        let holding = self.held.get(fence)?;
         matches!(holding.step, Step::Begun(_)).then(|| Effect::Tell {
             task: holding.task,
             fence,
@@ -373,7 +341,7 @@ impl Hands {
                 task,
                 step: Step::Over(word),
                 ..
-            }) = self.held.get(&fence)
+            }) = self.held.get(fence)
             else {
                 continue;
             };
@@ -388,40 +356,6 @@ impl Hands {
     /// The queue did not take what it was told of a lease.
     pub(super) fn unheard(&mut self, fence: Fence) {
         self.untold.push(fence);
-    }
-
-    /// An idle worker has the tail of the heaviest sibling given back, since its own claim waits for that.
-    fn steal_for(&mut self, thief: &Worker, effects: &mut Vec<Effect>) {
-        let Some(hand) = self
-            .takers
-            .get(thief)
-            .filter(|hand| hand.busy_with == 0 && hand.ahead.is_empty())
-        else {
-            return;
-        };
-        let Some(spread) = self.teams.get(&hand.team).filter(|spread| spread.ahead > 0) else {
-            return;
-        };
-        // What the thief is not able to do would only come back to where it was.
-        let is_able = |other: &Hand| other.able.iter().all(|capability| hand.able.contains(capability));
-        let ahead = |worker: &Worker| {
-            let other = self.takers.get(worker).filter(|other| is_able(other));
-            other.map_or(0, |other| other.ahead.len())
-        };
-        let waiting: Vec<_> = spread.takers.iter().map(ahead).collect();
-        let Some(Steal { from, count }) = dispatch::steal(&waiting, hand.place) else {
-            return;
-        };
-        let Some(victim) = spread.takers.get(from).cloned() else {
-            return;
-        };
-        for _ in 0..count {
-            let last = self.change(&victim, |hand| hand.ahead.pop_back()).flatten();
-            let Some((fence, task)) = last.and_then(|fence| Some((fence, self.held.get(&fence)?.task))) else {
-                return;
-            };
-            self.over(task, fence, Word::GivenBack, effects);
-        }
     }
 }
 

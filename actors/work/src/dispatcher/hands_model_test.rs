@@ -110,7 +110,7 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
                 .iter()
                 .filter(|(_, held)| matches!(held.step, Step::Handed))
                 .nth(which);
-            let Some(fence) = last.map(|(fence, _)| *fence) else {
+            let Some(fence) = last.map(|(fence, _)| fence) else {
                 return;
             };
             world.posts.remove(&fence);
@@ -118,7 +118,7 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
         }
         Move::Staff(count) => house
             .hands
-            .staff(&[team(&takers[..count.min(takers.len())])], &mut house.effects),
+            .staff(&[team(&takers[..count.min(takers.len())])].into(), &mut house.effects),
         Move::Anew => {
             house.hands.begins_anew();
             world.asked.clear();
@@ -140,7 +140,7 @@ proptest! {
             house.assert_sound();
         }
         // Everybody leaves, every post ends, and the queue hears all.
-        house.hands.staff(&[], &mut house.effects);
+        house.hands.staff(&Arc::default(), &mut house.effects);
         world.perform(house.done());
         for (worker, asked) in std::mem::take(&mut world.asked) {
             for most in asked {
@@ -150,7 +150,7 @@ proptest! {
         for fence in std::mem::take(&mut world.posts) {
             house.staged(fence, Stage::Lost("x".to_owned()));
         }
-        let all: Vec<_> = house.hands.held.keys().copied().collect();
+        let all: Vec<_> = house.hands.held.iter().map(|(fence, _)| fence).collect();
         for fence in all {
             house.hands.heard(fence, true, false, &mut house.effects);
         }

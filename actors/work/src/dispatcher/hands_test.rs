@@ -54,7 +54,7 @@ impl House {
             next: 1,
             now: Moment::from_nanos(1_000_000),
         };
-        house.hands.staff(&[team(takers)], &mut house.effects);
+        house.hands.staff(&[team(takers)].into(), &mut house.effects);
         for taker in takers {
             house.hands.seen(&taker.worker, true, &mut house.effects);
         }
@@ -100,18 +100,13 @@ impl House {
 
     /// What is kept beside the hands is what they say.
     fn assert_sound(&self) {
-        for spread in self.hands.teams.values() {
-            let hands: Vec<_> = spread.takers.iter().map(|taker| &self.hands.takers[taker]).collect();
-            let free: Vec<_> = hands
-                .iter()
-                .filter(|hand| hand.room() > 0)
-                .map(|hand| hand.place)
-                .collect();
-            assert_eq!(spread.free, free);
-            let standings: Vec<_> = hands.iter().map(|hand| hand.standing()).collect();
-            assert_eq!(spread.standings, standings);
-            assert_eq!(spread.ahead, hands.iter().map(|hand| hand.ahead.len()).sum::<usize>());
+        for (name, spread) in &self.hands.teams {
+            spread.assert_agrees(&self.hands.takers);
+            assert_eq!(self.hands.hungry.contains(name), spread.is_free());
         }
+        let seated: usize = self.hands.teams.values().map(Spread::count_seated).sum();
+        let not_gone = self.hands.takers.values().filter(|hand| !hand.is_gone());
+        assert_eq!(seated, not_gone.count());
         let asking: usize = self.hands.takers.values().map(|hand| hand.asking).sum();
         assert_eq!(self.hands.asking, asking);
         for (name, hand) in &self.hands.takers {
@@ -120,7 +115,7 @@ impl House {
                 "{name} has more than it takes at once"
             );
             let holds = |is: fn(&Step) -> bool| {
-                let of_worker = self.hands.held.values().filter(|held| held.worker == *name);
+                let of_worker = self.hands.held.of(name).filter_map(|fence| self.hands.held.get(fence));
                 of_worker.filter(|held| is(&held.step)).count()
             };
             assert_eq!(holds(|step| matches!(step, Step::Ahead(_))), hand.ahead.len());
@@ -382,7 +377,9 @@ fn what_an_agent_has_that_leaves_the_roster_is_theirs_no_more_and_what_it_asked_
     let fences = house.claimed("t/a", 1, 1);
     house.staged(fences[0], Stage::Delivered);
     house.done();
-    house.hands.staff(&[team(&[taker("t/b", 1, 0)])], &mut house.effects);
+    house
+        .hands
+        .staff(&[team(&[taker("t/b", 1, 0)])].into(), &mut house.effects);
     assert_eq!(
         house.done(),
         [
@@ -408,11 +405,11 @@ fn one_that_can_do_other_things_than_before_asks_anew() {
     };
     house
         .hands
-        .staff(&[team(std::slice::from_ref(&painter))], &mut house.effects);
+        .staff(&[team(std::slice::from_ref(&painter))].into(), &mut house.effects);
     assert_eq!(house.done(), [Effect::Withdraw(worker("t/a"))]);
     house.claimed("t/a", 1, 0);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
-    house.hands.staff(&[team(&[painter])], &mut house.effects);
+    house.hands.staff(&[team(&[painter])].into(), &mut house.effects);
     assert_eq!(house.done(), [], "it is who it was");
 }
 
@@ -469,5 +466,24 @@ fn leases_of_all_that_is_not_over_are_prolonged_with_how_far_it_is() {
     );
 }
 
+#[test]
+fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.done();
+    house.hands.refused(claim(fences[0]), &mut house.effects);
+    house.hands.refused(claim(fences[1]), &mut house.effects);
+    let told: Vec<_> = fences.iter().map(|fence| tell(*fence, Word::GivenBack)).collect();
+    let mut done = house.done();
+    done.retain(|effect| matches!(effect, Effect::Tell { .. }));
+    assert_eq!(done, told);
+    house.hands.seen(&worker("t/a"), true, &mut house.effects);
+    assert_eq!(house.done(), [], "it is somebody else's by now");
+    house.assert_sound();
+}
+
+#[path = "hands_many_test.rs"]
+mod many;
 #[path = "hands_model_test.rs"]
 mod model;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use triarch_supervision::clock::Moment;
 use triarch_teams::TaskRules;
 
-use crate::dispatch::{self, Dispatch, Memory, Service};
+use crate::dispatch::{self, Service};
 use crate::queue::Word;
 use crate::task::Claim;
 use crate::words::{Capability, Fence, TaskId, Worker};
@@ -78,42 +78,57 @@ pub(super) struct Holding {
 #[derive(Debug)]
 pub(super) struct Hand {
     pub(super) team: Arc<str>,
-    pub(super) place: usize,
+    /// Where it stands in its team; nowhere once it takes tasks no more, and only has to finish.
+    pub(super) place: Option<usize>,
     pub(super) able: Arc<[Capability]>,
     pub(super) rules: TaskRules,
     pub(super) is_here: bool,
-    /// Whether it takes tasks no more, and only has to finish.
-    pub(super) is_gone: bool,
     pub(super) asking: usize,
     pub(super) busy_with: usize,
     pub(super) ahead: VecDeque<Fence>,
     pub(super) service: Service,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Spread {
-    pub(super) dispatch: Dispatch,
-    pub(super) memory: Memory,
-    pub(super) takers: Vec<Worker>,
-    pub(super) standings: Vec<dispatch::Standing>,
-    /// The places of those who have room for more, in order.
-    pub(super) free: Vec<usize>,
+/// What a hand asks for and has, in figures.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
     pub(super) asking: usize,
+    pub(super) busy_with: usize,
     pub(super) ahead: usize,
+    pub(super) has_room: bool,
+}
+
+impl Tally {
+    pub(super) const fn tasks(self) -> usize {
+        self.asking + self.busy_with + self.ahead
+    }
 }
 
 impl Hand {
+    pub(super) const fn is_gone(&self) -> bool {
+        self.place.is_none()
+    }
+
     pub(super) fn room(&self) -> usize {
-        if self.is_gone || !self.is_here {
+        if self.is_gone() || !self.is_here {
             return 0;
         }
         let most = self.rules.at_once as usize + self.rules.ahead as usize;
         most.saturating_sub(self.busy_with + self.ahead.len() + self.asking)
     }
 
+    pub(super) fn tally(&self) -> Tally {
+        Tally {
+            asking: self.asking,
+            busy_with: self.busy_with,
+            ahead: self.ahead.len(),
+            has_room: self.room() > 0,
+        }
+    }
+
     pub(super) fn standing(&self) -> dispatch::Standing {
         dispatch::Standing {
-            tasks: self.busy_with + self.ahead.len() + self.asking,
+            tasks: self.tally().tasks(),
             weight: self.rules.weight,
             abilities: self.able.len(),
             service: self.service,

@@ -8,14 +8,17 @@
 //! ```
 
 mod actor;
+mod asking;
 mod hands;
+mod held;
 mod holding;
-mod message;
+mod lost;
 mod roster;
+mod spread;
 mod staffing;
+mod steps;
 
 pub use actor::{Dispatcher, as_value};
 pub(crate) use actor::{Settings, Shared};
 pub use holding::{InHand, Whereabouts};
-pub use message::Nothing;
 pub use roster::{Roster, Taker, TakingTeam};

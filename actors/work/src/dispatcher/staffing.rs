@@ -1,64 +1,102 @@
 //! Who takes tasks, and who has what.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use super::hands::Hands;
-use super::holding::{Effect, Hand, InHand, Spread, Step, Whereabouts};
+use super::holding::{Effect, Hand, InHand, Step, Whereabouts};
 use super::roster::{Taker, TakingTeam};
 use crate::dispatch::{Memory, Service};
 use crate::words::{Fence, Worker};
 
+/// How one roster differs from another: who is on it no more, and who is on it since, or as somebody else.
+struct Difference<'a> {
+    gone: BTreeSet<&'a Worker>,
+    new: Vec<(&'a TakingTeam, &'a Taker)>,
+}
+
+impl<'a> Difference<'a> {
+    fn of(known: &'a [TakingTeam], teams: &'a [TakingTeam]) -> Self {
+        let mut before: BTreeMap<&str, &[Taker]> =
+            known.iter().map(|team| (&*team.name, team.takers.as_slice())).collect();
+        let (mut gone, mut new) = (BTreeSet::new(), Vec::new());
+        for team in teams {
+            let old = before.remove(&*team.name).unwrap_or_default();
+            let (old, now) = differing(old, &team.takers);
+            gone.extend(old.iter().map(|taker| &taker.worker));
+            new.extend(now.iter().map(|taker| (team, taker)));
+        }
+        gone.extend(before.into_values().flatten().map(|taker| &taker.worker));
+        for (_, taker) in &new {
+            gone.remove(&taker.worker);
+        }
+        Self { gone, new }
+    }
+}
+
+/// Both without what they begin and end with alike.
+fn differing<'a>(mut old: &'a [Taker], mut now: &'a [Taker]) -> (&'a [Taker], &'a [Taker]) {
+    while let (Some((one, old_rest)), Some((other, now_rest))) = (old.split_first(), now.split_first()) {
+        if one != other {
+            break;
+        }
+        (old, now) = (old_rest, now_rest);
+    }
+    while let (Some((one, old_rest)), Some((other, now_rest))) = (old.split_last(), now.split_last()) {
+        if one != other {
+            break;
+        }
+        (old, now) = (old_rest, now_rest);
+    }
+    (old, now)
+}
+
 impl Hands {
     /// These take tasks, and no others.
-    pub(super) fn staff(&mut self, teams: &[TakingTeam], effects: &mut Vec<Effect>) {
-        for hand in self.takers.values_mut() {
-            hand.is_gone = true;
+    pub(super) fn staff(&mut self, teams: &Arc<[TakingTeam]>, effects: &mut Vec<Effect>) {
+        let known = std::mem::replace(&mut self.known, Arc::clone(teams));
+        let Difference { gone, new } = Difference::of(&known, teams);
+        for worker in gone {
+            self.dismiss(worker, effects);
         }
-        let mut spreads = BTreeMap::new();
-        for team in teams {
-            let old = self.teams.remove(&team.name).unwrap_or_default();
-            let spread = Spread {
-                dispatch: team.dispatch,
-                memory: if old.dispatch == team.dispatch {
-                    old.memory
-                } else {
-                    Memory::default()
-                },
-                takers: team.takers.iter().map(|taker| taker.worker.clone()).collect(),
-                standings: Vec::with_capacity(team.takers.len()),
-                ..Spread::default()
-            };
-            spreads.insert(Arc::clone(&team.name), spread);
-            for (place, taker) in team.takers.iter().enumerate() {
-                self.admit(&team.name, place, taker, effects);
+        for team in teams.iter() {
+            let spread = self.teams.entry(Arc::clone(&team.name)).or_default();
+            if spread.dispatch != team.dispatch {
+                (spread.dispatch, spread.memory) = (team.dispatch, Memory::default());
             }
         }
-        self.teams = spreads;
-        let gone: Vec<_> = self
-            .takers
-            .iter()
-            .filter(|(_, hand)| hand.is_gone)
-            .map(|(worker, _)| worker.clone())
-            .collect();
-        for worker in gone {
-            effects.push(Effect::Withdraw(worker.clone()));
-            self.take_back(&worker, true, effects);
+        for (team, taker) in new {
+            self.admit(&team.name, taker, effects);
         }
-        self.takers
-            .retain(|_, hand| !hand.is_gone || hand.asking > 0 || hand.busy_with > 0);
-        self.count_anew();
+        let names: BTreeSet<_> = teams.iter().map(|team| &team.name).collect();
+        self.teams.retain(|name, _| names.contains(name));
+        self.hungry.retain(|name| names.contains(name));
     }
 
-    fn admit(&mut self, team: &Arc<str>, place: usize, taker: &Taker, effects: &mut Vec<Effect>) {
+    /// Somebody takes tasks no more.
+    fn dismiss(&mut self, worker: &Worker, effects: &mut Vec<Effect>) {
+        self.unseat(worker);
+        effects.push(Effect::Withdraw(worker.clone()));
+        self.take_back(worker, true, effects);
+        self.forget_gone(worker);
+    }
+
+    fn admit(&mut self, team: &Arc<str>, taker: &Taker, effects: &mut Vec<Effect>) {
+        let is_known = |hand: &Hand| {
+            let is_who_it_was = hand.team == *team && hand.able == taker.able && hand.rules == taker.rules;
+            is_who_it_was && !hand.is_gone()
+        };
+        if self.takers.get(&taker.worker).is_some_and(is_known) {
+            return;
+        }
+        self.unseat(&taker.worker);
         let hand = self.takers.entry(taker.worker.clone()).or_insert_with(|| Hand {
             team: Arc::clone(team),
-            place,
+            place: None,
             able: Arc::clone(&taker.able),
             rules: taker.rules,
             is_here: false,
-            is_gone: false,
             asking: 0,
             busy_with: 0,
             ahead: VecDeque::new(),
@@ -68,23 +106,35 @@ impl Hands {
             // It asked as who it was; it asks again as who it is.
             effects.push(Effect::Withdraw(taker.worker.clone()));
         }
-        (hand.team, hand.place) = (Arc::clone(team), place);
-        (hand.able, hand.rules, hand.is_gone) = (Arc::clone(&taker.able), taker.rules, false);
+        (hand.team, hand.able, hand.rules) = (Arc::clone(team), Arc::clone(&taker.able), taker.rules);
+        self.seat(&taker.worker);
     }
 
-    fn count_anew(&mut self) {
-        for (name, spread) in &mut self.teams {
-            let hands = spread.takers.iter().filter_map(|worker| self.takers.get(worker));
-            spread.standings = hands.clone().map(Hand::standing).collect();
-            spread.free = hands
-                .clone()
-                .filter(|hand| hand.room() > 0)
-                .map(|hand| hand.place)
-                .collect();
-            spread.ahead = hands.map(|hand| hand.ahead.len()).sum();
-            let of_team = self.takers.values().filter(|hand| hand.team == *name);
-            spread.asking = of_team.map(|hand| hand.asking).sum();
+    fn seat(&mut self, worker: &Worker) {
+        let Some(hand) = self.takers.get_mut(worker) else {
+            return;
+        };
+        let spread = self.teams.entry(Arc::clone(&hand.team)).or_default();
+        // A place of its own is what makes its room count.
+        hand.place = Some(usize::MAX);
+        hand.place = Some(spread.seat(worker.clone(), hand));
+        if spread.is_free() {
+            self.hungry.insert(Arc::clone(&hand.team));
         }
+    }
+
+    fn unseat(&mut self, worker: &Worker) {
+        let Some(hand) = self.takers.get_mut(worker) else {
+            return;
+        };
+        let place = hand.place;
+        if let Some((place, spread)) = place.zip(self.teams.get_mut(&hand.team)) {
+            spread.vacate(place, hand);
+            if !spread.is_free() {
+                self.hungry.remove(&hand.team);
+            }
+        }
+        hand.place = None;
     }
 
     /// Those who take tasks, with whether they are known to be there.
@@ -107,7 +157,7 @@ impl Hands {
 
     /// Whether somebody has a task under that lease.
     pub(super) fn holds(&self, fence: Fence) -> bool {
-        self.held.contains_key(&fence)
+        self.held.get(fence).is_some()
     }
 
     /// Whether that worker is among those who take tasks.
@@ -122,28 +172,37 @@ impl Hands {
             .held
             .iter()
             .filter(|(_, holding)| matches!(holding.step, Step::Over(_)));
-        self.untold = over.map(|(fence, _)| *fence).collect();
+        self.untold = over.map(|(fence, _)| fence).collect();
         let workers: Vec<_> = self.takers.keys().cloned().collect();
         for worker in workers {
             self.change(&worker, |hand| hand.asking = 0);
+            self.forget_gone(&worker);
         }
     }
 
     /// What one worker has.
     pub(crate) fn of(&self, worker: &Worker) -> Vec<InHand> {
-        let of_worker = self.held.iter().filter(|(_, holding)| holding.worker == *worker);
+        let of_worker = self.held.of(worker);
+        let held = of_worker.filter_map(|fence| Some((fence, self.held.get(fence)?)));
+        held.map(|(fence, holding)| InHand {
+            task: holding.task,
+            fence,
+            standing: match holding.step {
+                Step::Ahead(_) => Whereabouts::Ahead,
+                Step::Handed => Whereabouts::Handed,
+                Step::Begun(_) => Whereabouts::Begun,
+                Step::Recalled(_) => Whereabouts::Recalled,
+                Step::Over(_) => Whereabouts::Over,
+            },
+        })
+        .collect()
+    }
+
+    /// How many tasks one worker is at, its own no more or not; those that wait for it are not counted.
+    pub(crate) fn count_at_work(&self, worker: &Worker) -> usize {
+        let of_worker = self.held.of(worker).filter_map(|fence| self.held.get(fence));
         of_worker
-            .map(|(fence, holding)| InHand {
-                task: holding.task,
-                fence: *fence,
-                standing: match holding.step {
-                    Step::Ahead(_) => Whereabouts::Ahead,
-                    Step::Handed => Whereabouts::Handed,
-                    Step::Begun(_) => Whereabouts::Begun,
-                    Step::Recalled(_) => Whereabouts::Recalled,
-                    Step::Over(_) => Whereabouts::Over,
-                },
-            })
-            .collect()
+            .filter(|holding| matches!(holding.step, Step::Begun(_) | Step::Recalled(_)))
+            .count()
     }
 }

@@ -8,10 +8,12 @@ use triarch_journal::{Batch, JournalAddress, Seq, WriteError, Writer};
 use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
 
+use super::award::{Award, Untaken};
 use super::ends::Ends;
 use super::machine::{Event, Tasks, Turn, View};
 use super::message::{Answer, Order, Request, Wanted, Word};
 use super::outcome::{Broken, Outcome};
+use super::portions::portions;
 use super::recovered::{Rebuilt, rebuild};
 use super::teller::Teller;
 use super::waiting::{Claimant, Ticket, Waiting};
@@ -25,8 +27,6 @@ use crate::words::{Capability, Fence, TaskId};
 
 /// How often what the clocks outside show is noted, and gauges are set.
 const NOTE_EVERY: Duration = Duration::from_secs(5);
-/// What each record of a batch counts beside its own bytes.
-const FRAME: usize = 24;
 /// How soon it is tried again whether the disk takes something.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
@@ -52,6 +52,7 @@ pub struct Queue {
     waiting: Waiting,
     ends: Ends,
     broken: Arc<Broken>,
+    untaken: Arc<Untaken>,
     /// Why nothing is written for now.
     closed: Option<String>,
     /// Why records of this turn were not taken: from then on nothing is written, since it would rest on them.
@@ -83,6 +84,7 @@ impl Agent for Queue {
             turn: Turn::new(time, chance),
             timepiece: Timepiece::new(time, now),
             broken: Arc::default(),
+            untaken: Arc::default(),
             waiting: Waiting::default(),
             ends: Ends::default(),
             closed: None,
@@ -108,9 +110,11 @@ impl Agent for Queue {
             self.begin_anew(why).await;
         }
         self.turn.now = self.timepiece.at(Moment::now());
+        self.give_back_untaken().await;
         self.perform(wanted).await?;
         self.serve_waiting().await;
-        self.copy_where_due()
+        self.copy_where_due();
+        Ok(())
     }
 
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
@@ -123,6 +127,7 @@ impl Agent for Queue {
         tokio::select! {
             () = tokio::time::sleep_until(at.instant()) => {}
             () = self.broken.rings() => {}
+            () = self.untaken.rings() => {}
         }
         // Where its mailbox is full, what comes next looks too.
         drop(ctx.address().try_send(Order(Wanted::Look)));
@@ -147,7 +152,7 @@ impl Agent for Queue {
     }
 
     fn state(&self) -> Option<serde_json::Value> {
-        let overview = serde_json::to_value(self.tasks.overview()).ok()?;
+        let overview = serde_json::to_value(self.tasks.overview(self.timepiece.at(Moment::now()))).ok()?;
         Some(serde_json::json!({ "tasks": overview, "closed": self.closed }))
     }
 }
@@ -168,9 +173,9 @@ impl Queue {
             Wanted::Retry(task, answer) => self.command(answer, |tasks, turn| tasks.retry(turn, task)).await,
             Wanted::Drop(task, answer) => self.command(answer, |tasks, turn| tasks.drop_ended(turn, task)).await,
             Wanted::Drain(on, answer) => self.command(answer, |tasks, turn| tasks.drain(turn, on)).await,
-            Wanted::Show(task, answer) => answer.send(self.tasks.show(task).map_err(TaskError::Refused)),
-            Wanted::List(filter, most, answer) => answer.send(Ok(self.tasks.list(&filter, most))),
-            Wanted::Overview(answer) => answer.send(Ok(self.tasks.overview())),
+            Wanted::Show(task, answer) => answer.send(self.show(task).map_err(TaskError::Refused)),
+            Wanted::List(filter, most, answer) => answer.send(Ok(self.tasks.list(&filter, most, self.turn.now))),
+            Wanted::Overview(answer) => answer.send(Ok(self.tasks.overview(self.turn.now))),
             Wanted::Late(answer) => answer.send(Ok(self.tasks.late().cloned().collect())),
             Wanted::Wait(task, answer) => self.wait(task, answer).await,
             Wanted::Look => self.look().await?,
@@ -202,7 +207,7 @@ impl Queue {
         let mut ended = Vec::new();
         for event in &events {
             match event {
-                Event::Ended { task, .. } if self.ends.is_awaited(*task) => ended.push((*task, self.tasks.show(*task))),
+                Event::Ended { task, .. } if self.ends.is_awaited(*task) => ended.push((*task, self.show(*task))),
                 Event::Ready { task } if !self.waiting.is_idle() => drop(self.ready.insert(*task)),
                 _ => {}
             }
@@ -251,7 +256,7 @@ impl Queue {
     }
 
     async fn wait(&mut self, task: TaskId, answer: Answer<View>) {
-        let view = self.tasks.show(task);
+        let view = self.show(task);
         if view.as_ref().is_ok_and(|view| !view.state.is_end()) {
             if let Err(answer) = self.ends.wait(task, answer) {
                 answer.send(Err(TaskError::TooManyWait));
@@ -267,7 +272,7 @@ impl Queue {
         }
     }
 
-    async fn claim(&mut self, mut request: Request, answer: Answer<Vec<Claim>>) {
+    async fn claim(&mut self, mut request: Request, answer: Answer<Award>) {
         if let Some(why) = &self.closed {
             return answer.send(Err(TaskError::Closed { why: why.clone() }));
         }
@@ -281,9 +286,29 @@ impl Queue {
                 }
                 return self.hand_over(Vec::new()).await;
             }
-            Ok(claims) => Outcome::of(answer, claims),
+            Ok(claims) => self.award(answer, claims),
         };
         self.hand_over(vec![outcome]).await;
+    }
+
+    fn award(&self, answer: Answer<Award>, claims: Vec<Claim>) -> Outcome {
+        Outcome::awarded(answer, Award::of(claims, &self.untaken))
+    }
+
+    /// Gives back what nobody took who asked for it.
+    async fn give_back_untaken(&mut self) {
+        if self.is_stopped() {
+            return;
+        }
+        for (task, fence) in self.untaken.take() {
+            // What is not under that lease any more need not come back.
+            drop(self.tasks.give_back(&mut self.turn, task, fence));
+        }
+        self.hand_over(Vec::new()).await;
+    }
+
+    fn show(&self, task: TaskId) -> Result<View, Refusal> {
+        self.tasks.show(task, self.turn.now)
     }
 
     fn claims(&mut self, request: &Request) -> Result<Vec<Claim>, Refusal> {
@@ -354,7 +379,7 @@ impl Queue {
                 self.waiting.put(ticket, (request, answer));
                 return false;
             }
-            Ok(claims) => Outcome::of(answer, claims),
+            Ok(claims) => self.award(answer, claims),
             Err(refusal) => Outcome::refused(answer, refusal),
         };
         self.hand_over(vec![outcome]).await;
@@ -396,7 +421,8 @@ impl Queue {
     /// Goes on where the disk takes something; else what is known is shown, and nothing is changed.
     async fn try_again(&mut self) {
         self.looks_at = Moment::now() + TRY_EVERY;
-        self.closed = self.gone_on().await.err().map(|failed| failed.to_string());
+        // With all its causes, for the first of them hardly says where.
+        self.closed = self.gone_on().await.err().map(|why| Failure::from(why).to_string());
     }
 
     async fn gone_on(&mut self) -> Result<(), TaskError> {
@@ -421,6 +447,8 @@ impl Queue {
         } = rebuilt;
         // Whatever was handed over before it has been refused by now.
         self.broken.take();
+        // Some of these leases may be on disk no more, and their numbers go to others.
+        self.untaken = Arc::default();
         self.is_behind = false;
         self.is_rebuilt = true;
         self.ready.clear();
@@ -431,31 +459,30 @@ impl Queue {
     fn tell_ended(&mut self) {
         for task in self.ends.awaited() {
             if self.tasks.state(task).is_none_or(State::is_end) {
-                self.ends.tell(task, &self.tasks.show(task));
+                self.ends.tell(task, &self.show(task));
             }
         }
     }
 
     /// Lets a snapshot be written where there are many records behind the last one.
-    fn copy_where_due(&mut self) -> Result<(), Failure> {
+    fn copy_where_due(&mut self) {
         let is_due = self.written >= self.settings.config.snapshot_after;
         if !is_due || self.copying.strong_count() > 0 || self.is_stopped() {
-            return Ok(());
+            return;
         }
         // A journal that refuses this has failed, and says so elsewhere.
-        let Ok(draft) = self.writer.rotate() else { return Ok(()) };
+        let Ok(draft) = self.writer.rotate() else { return };
         let token = Arc::new(());
         self.copying = Arc::downgrade(&token);
         let copy = Copy {
             draft,
-            snapshot: self.tasks.snapshot()?,
+            image: self.tasks.image(),
             writer: self.writer.clone(),
             token,
         };
         // Where it is not taken it is tried again after as many records again, as where it cannot be written.
         drop(self.settings.copyist.try_send(copy));
         self.written = 0;
-        Ok(())
     }
 }
 
@@ -468,20 +495,4 @@ fn tell(tasks: &mut Tasks, turn: &mut Turn, task: TaskId, fence: Fence, word: Wo
         Word::GivenBack => tasks.give_back(turn, task, fence),
         Word::Abandoned { why } => tasks.leave(turn, task, fence, &why),
     }
-}
-
-/// Records in batches that the journal takes.
-fn portions(records: Vec<Vec<u8>>, most: usize) -> Vec<Vec<Vec<u8>>> {
-    let (mut portions, mut bytes) = (Vec::<Vec<Vec<u8>>>::new(), 0);
-    for record in records {
-        bytes += FRAME + record.len();
-        match portions.last_mut() {
-            Some(portion) if bytes <= most => portion.push(record),
-            _ => {
-                bytes = FRAME + record.len();
-                portions.push(vec![record]);
-            }
-        }
-    }
-    portions
 }

@@ -2,6 +2,7 @@
 
 use triarch_supervision::prelude::*;
 
+use super::award::Award;
 use super::machine::{Filter, Overview, View};
 use super::message::{Answer, Order, Request, Wanted, Word};
 use crate::error::TaskError;
@@ -27,7 +28,8 @@ impl TaskAddress {
 
     /// Claims tasks for a worker; none where none is ready for it, unless it waits.
     pub async fn claim(&self, request: Request) -> Result<Vec<Claim>, TaskError> {
-        self.ask(|reply| Wanted::Claim(request, reply)).await
+        let awarded = self.ask(|reply| Wanted::Claim(request, reply)).await;
+        awarded.map(Award::take)
     }
 
     /// Says something of a claimed task.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 
+use super::award::Award;
 use super::machine::{Filter, Mend, Overview, View};
 use crate::error::TaskError;
 use crate::record::LateResult;
-use crate::task::{Accepted, Claim, Submission};
+use crate::task::{Accepted, Submission};
 use crate::words::{Capability, Fence, TaskId, Worker};
 
 pub(super) type Answer<T> = Reply<Result<T, TaskError>>;
@@ -19,7 +20,7 @@ pub struct Order(pub(super) Wanted);
 #[derive(Debug)]
 pub(super) enum Wanted {
     Submit(Vec<Submission>, Answer<Vec<Accepted>>),
-    Claim(Request, Answer<Vec<Claim>>),
+    Claim(Request, Answer<Award>),
     Tell(TaskId, Fence, Word, Answer<()>),
     Abandon(Worker, Answer<usize>),
     Cancel(TaskId, String, Answer<()>),

@@ -10,11 +10,13 @@
 //! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed.
 
 mod actor;
+mod award;
 mod ends;
 mod handle;
 pub mod machine;
 mod message;
 mod outcome;
+mod portions;
 mod recovered;
 mod teller;
 mod waiting;

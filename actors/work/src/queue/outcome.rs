@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use triarch_journal::{Seq, WriteError};
 
+use super::award::Award;
 use super::message::Answer;
 use crate::error::Refusal;
 
@@ -17,6 +18,17 @@ impl Outcome {
     pub(super) fn of<T: Send + 'static>(answer: Answer<T>, done: T) -> Self {
         Self(Box::new(move |written| {
             answer.send(written.map(|()| done).map_err(Into::into));
+        }))
+    }
+
+    /// Claims. What is not written is not given back: nobody knows of those leases.
+    pub(super) fn awarded(answer: Answer<Award>, award: Award) -> Self {
+        Self(Box::new(move |written| match written {
+            Ok(()) => answer.send(Ok(award)),
+            Err(why) => {
+                drop(award.take());
+                answer.send(Err(why.into()));
+            }
         }))
     }
 

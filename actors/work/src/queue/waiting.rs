@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::award::Award;
 use super::machine::is_subset;
 use super::message::{Answer, Request};
-use crate::task::Claim;
 use crate::words::{Capability, Worker};
 
 /// The most who wait.
@@ -15,7 +15,7 @@ const WAITING_MAX: usize = 100_000;
 
 /// The place of one who waits to claim: who came first has the lowest.
 pub(super) type Ticket = u64;
-pub(super) type Claimant = (Request, Answer<Vec<Claim>>);
+pub(super) type Claimant = (Request, Answer<Award>);
 
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -28,7 +28,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Lets somebody wait for a task to claim; gives the answer back where there is no room.
-    pub(super) fn claim(&mut self, request: Request, answer: Answer<Vec<Claim>>) -> Result<(), Answer<Vec<Claim>>> {
+    pub(super) fn claim(&mut self, request: Request, answer: Answer<Award>) -> Result<(), Answer<Award>> {
         if self.claims.len() >= WAITING_MAX {
             let gone = self.claims.iter().filter(|(_, (_, answer))| !answer.is_wanted());
             for ticket in gone.map(|(ticket, _)| *ticket).collect::<Vec<_>>() {

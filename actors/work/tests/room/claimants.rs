@@ -106,6 +106,24 @@ async fn who_has_given_up_gets_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_whose_asker_goes_before_it_takes_it_is_given_back_at_once() {
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    let mut asker = Box::pin(house.tasks.claim(waiting("a", &[])));
+    assert!(futures_util::poll!(&mut asker).is_pending());
+    let task = house.submit(task()).await;
+    let is_claimed = async || (house.tasks.overview().await.unwrap().leases == 1).then_some(());
+    until(is_claimed).await;
+    drop(asker);
+    let claims = soon(house.tasks.claim(waiting("b", &[]))).await.unwrap();
+    assert_eq!(
+        (claims[0].task, claims[0].attempt),
+        (task, 2),
+        "with no wait for the end of a lease"
+    );
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_wants_no_task_does_not_wait_for_one() {
     let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
     let nothing = Request {

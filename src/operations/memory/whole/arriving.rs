@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use triarch_memory::{Client, ExchangeError, Exported, Namespace};
 
 use super::super::super::{Code, Trouble};
@@ -144,7 +144,10 @@ fn parts(lines: Vec<(u64, String)>) -> Result<Vec<Part>, Trouble> {
 
 /// The namespace that a line names, and the line without.
 fn split(line: &str) -> Result<(Namespace, String), String> {
-    let mut line: Map<String, Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let line = triarch_memory::Value::parse_json(line).map_err(|error| error.to_string())?;
+    let Some(Value::Object(mut line)) = line.as_json() else {
+        return Err("it is no object".to_owned());
+    };
     match line.remove("namespace") {
         Some(Value::String(name)) => {
             let namespace = Namespace::new(&name).map_err(|error| error.to_string())?;

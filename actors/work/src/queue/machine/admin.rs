@@ -1,5 +1,6 @@
 //! What people and the runtime ask for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::{self, CodecError};
@@ -119,7 +120,7 @@ impl Tasks {
 
     /// The late results that are kept, oldest first.
     pub fn late(&self) -> impl ExactSizeIterator<Item = &LateResult> {
-        self.late.iter()
+        self.late.iter().map(Arc::as_ref)
     }
 }
 

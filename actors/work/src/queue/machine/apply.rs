@@ -64,7 +64,14 @@ impl Tasks {
 
     fn apply_began(&mut self, at: TaskTime, task: TaskId, events: &mut Vec<Event>) -> Result<(), Misfit> {
         self.held(task, "began")?;
-        self.shift_lease(task, |lease| lease.began = lease.began.or(Some(at)));
+        let timeout = self.by_id.get(&task).and_then(|task| task.tries.timeout());
+        self.shift_lease(task, |lease| {
+            // Said twice, it counts once.
+            if lease.began.is_none() {
+                lease.began = Some(at);
+                lease.gives_up = timeout.map_or(TaskTime::NEVER, |timeout| at + timeout);
+            }
+        });
         events.push(Event::Began { task });
         Ok(())
     }
@@ -101,7 +108,7 @@ impl Tasks {
     }
 
     fn apply_end(&mut self, task: TaskId, ending: Ending, events: &mut Vec<Event>) -> Result<(), Misfit> {
-        if !self.by_id.get(&task).is_some_and(|task| task.is_open()) {
+        if !self.by_id.get(&task).is_some_and(super::kept::Kept::is_open) {
             return Err(self.misfit(task, "ends"));
         }
         self.end(task, ending, events);
@@ -110,7 +117,7 @@ impl Tasks {
 
     fn apply_late(&mut self, late: LateResult, events: &mut Vec<Event>) {
         events.push(Event::Late { task: late.task });
-        self.late.push_back(late);
+        self.late.push_back(late.into());
         while self.late.len() > self.config.late_max {
             self.late.pop_front();
         }
@@ -185,7 +192,7 @@ impl Tasks {
     }
 
     fn apply_retried(&mut self, at: TaskTime, id: TaskId, events: &mut Vec<Event>) -> Result<(), Misfit> {
-        let state = self.by_id.get(&id).map(|task| task.state());
+        let state = self.by_id.get(&id).map(super::kept::Kept::state);
         let Some(state) = state.filter(|state| state.is_retryable()) else {
             return Err(self.misfit(id, "is tried again"));
         };

@@ -84,7 +84,7 @@ impl Tasks {
             inputs: task.after().iter().filter_map(|earlier| self.input(*earlier)).collect(),
             attempt: task.attempts,
             lease: lease.until.since(now),
-            timeout: left(lease.gives_up),
+            timeout: task.tries.timeout(),
             deadline: left(task.deadline),
             budget: task.more.as_ref().and_then(|more| more.budget),
         })
@@ -113,15 +113,12 @@ impl Tasks {
             is_again: task.attempts > 0,
         });
         self.next_fence = self.next_fence.max(lease.fence.next());
-        self.shift(id, |task| take(task, at, lease));
+        self.shift(id, |task| take(task, lease));
         Ok(())
     }
 }
 
-fn take(task: &mut Kept, at: TaskTime, mut lease: Lease) {
-    if task.tries.timeout > 0 {
-        lease.gives_up = at + Duration::from_millis(task.tries.timeout.into());
-    }
+fn take(task: &mut Kept, lease: Lease) {
     task.attempts = task.attempts.saturating_add(1);
     task.condition = Condition::Held(Box::new(lease));
 }

@@ -39,7 +39,7 @@ impl Tasks {
         let mut endings = vec![(id, ending)];
         while let Some((id, ending)) = endings.pop() {
             // Two of those it waits for may end at once.
-            if !self.by_id.get(&id).is_some_and(|task| task.is_open()) {
+            if !self.by_id.get(&id).is_some_and(super::kept::Kept::is_open) {
                 continue;
             }
             let (at, state) = (ending.at, ending.state);
@@ -154,7 +154,7 @@ impl Tasks {
     }
 
     fn surplus(&self) -> Vec<TaskId> {
-        let bytes_of = |id: TaskId| self.by_id.get(&id).map_or(0, |task| task.bytes());
+        let bytes_of = |id: TaskId| self.by_id.get(&id).map_or(0, super::kept::Kept::bytes);
         let (config, bytes_max) = (&self.config, self.config.ended_bytes_max);
         let ended = self.indexes.ended.surplus(config.ended_max, bytes_max, bytes_of);
         let dead = self.indexes.dead.surplus(config.dead_max, bytes_max, bytes_of);
@@ -162,7 +162,7 @@ impl Tasks {
     }
 
     pub(super) fn forget_ended(&mut self, id: TaskId) -> Result<(), Misfit> {
-        if self.by_id.get(&id).is_some_and(|task| task.is_open()) {
+        if self.by_id.get(&id).is_some_and(super::kept::Kept::is_open) {
             return Err(self.misfit(id, "is forgotten"));
         }
         self.forget(id);

@@ -8,6 +8,7 @@ use crate::time::TaskTime;
 use crate::words::{Fence, Kind, TaskId};
 
 use super::kept::{Condition, Kept, Needs, Stake};
+use super::shards::ById;
 use super::shelves::Shelves;
 
 /// Why somebody has to look at a task, and write what follows.
@@ -76,10 +77,10 @@ impl Shed {
 
 impl Indexes {
     /// What all those tasks tell, as if they had entered one after the other.
-    pub(super) fn of(tasks: &BTreeMap<TaskId, Box<Kept>>, config: &Config) -> Self {
+    pub(super) fn of(tasks: &ById, config: &Config) -> Self {
         let mut indexes = Self::default();
         let mut deadlines = Vec::new();
-        for (id, task) in tasks {
+        for (id, task) in tasks.iter() {
             let stake = task.stake();
             deadlines.extend(stake.and_then(|stake| Some((stake.deadline?, *id, Alarm::Deadline))));
             let deadline = None;
@@ -91,7 +92,7 @@ impl Indexes {
         }
         // Sorted first: a million in a tree one by one take seconds.
         indexes.alarms.append(&mut deadlines.into_iter().collect());
-        indexes.shelves = Shelves::of(tasks.iter().map(|(id, task)| (*id, &**task)), config);
+        indexes.shelves = Shelves::of(tasks.iter().map(|(id, task)| (*id, task)), config);
         indexes
     }
 

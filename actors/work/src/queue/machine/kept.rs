@@ -62,7 +62,7 @@ pub(super) struct Lease {
     pub(super) claimed: TaskTime,
     /// When it ends where no heartbeat comes.
     pub(super) until: TaskTime,
-    /// When the attempt has taken too long, heartbeats or not.
+    /// When the attempt has taken too long, heartbeats or not; never before it has begun.
     pub(super) gives_up: TaskTime,
     pub(super) began: Option<TaskTime>,
     pub(super) percent: Option<u8>,

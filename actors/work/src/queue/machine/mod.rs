@@ -25,7 +25,8 @@
 //! | `due.rs` | what falls due |
 //! | `apply.rs`, `ending.rs` | records become state; what follows an end |
 //! | `inputs.rs` | how much results take that tasks wait for |
-//! | `kept.rs`, `indexes.rs`, `shelves.rs` | a task as it is kept; where it is found; which is next |
+//! | `kept.rs`, `shards.rs` | a task as it is kept; all of them, of which a copy costs next to nothing |
+//! | `indexes.rs`, `shelves.rs` | where tasks are found; which is next |
 //! | `image.rs`, `view.rs` | snapshots; what people see |
 
 mod admin;
@@ -39,19 +40,22 @@ mod indexes;
 mod inputs;
 mod kept;
 mod report;
+mod shards;
 mod shelves;
 mod submit;
 mod turn;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+pub use image::Image;
 pub use indexes::Counts;
 pub use report::Mend;
 pub(crate) use shelves::is_subset;
 pub use submit::BATCH_MAX;
 pub use turn::{Event, Turn};
-pub use view::{Filter, Overview, View};
+pub use view::{Filter, LIST_MAX, Overview, View};
 
 use crate::config::Config;
 use crate::error::{Refusal, ReplayError};
@@ -63,6 +67,7 @@ use crate::{codec, error::Misfit};
 
 use indexes::Indexes;
 use kept::{Condition, Kept};
+use shards::ById;
 
 /// The most bytes of a record: what is longer is refused, or never made so long.
 pub(crate) const RECORD_BYTES_MAX: usize = 3 << 20;
@@ -71,12 +76,12 @@ pub(crate) const RECORD_BYTES_MAX: usize = 3 << 20;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tasks {
     config: Config,
-    by_id: BTreeMap<TaskId, Box<Kept>>,
+    by_id: ById,
     indexes: Indexes,
     keys: BTreeMap<Key, TaskId>,
     /// Which open task each blocked one still waits for: the earlier one first.
     waits: BTreeSet<(TaskId, TaskId)>,
-    late: VecDeque<LateResult>,
+    late: VecDeque<Arc<LateResult>>,
     totals: Totals,
     next_task: TaskId,
     next_fence: Fence,
@@ -117,7 +122,7 @@ impl Tasks {
     pub fn new(config: Config) -> Self {
         Self {
             config,
-            by_id: BTreeMap::new(),
+            by_id: ById::default(),
             indexes: Indexes::default(),
             keys: BTreeMap::new(),
             waits: BTreeSet::new(),
@@ -184,7 +189,7 @@ impl Tasks {
     }
 
     fn known(&self, id: TaskId) -> Result<&Kept, Refusal> {
-        let task = self.by_id.get(&id).map(Box::as_ref);
+        let task = self.by_id.get(&id);
         task.ok_or(Refusal::NoSuchTask { task: id })
     }
 

@@ -146,7 +146,7 @@ impl Tasks {
         };
         let task = found.ok_or_else(|| Refusal::Unfit {
             place,
-            problem: format!("a prerequisite that there is not: {earlier:?}"),
+            problem: format!("a prerequisite that there is not: {}", absent(earlier)),
             remedy: "name one of the batch, or one that is kept",
         })?;
         if task >= self.next_task {
@@ -173,7 +173,7 @@ impl Tasks {
                 // So the first version had forgotten that one, and did not write it.
                 self.forget(earlier);
             }
-            let kept = Box::new(Kept::of(task, at, needs));
+            let kept = Kept::of(task, at, needs);
             events.push(Event::Submitted {
                 task: id,
                 kind: kept.kind.clone(),
@@ -199,7 +199,7 @@ impl Tasks {
         let after: Vec<TaskId> = task.after().to_vec();
         let mut unmet = 0;
         for earlier in after {
-            if self.by_id.get(&earlier).is_some_and(|task| task.is_open()) {
+            if self.by_id.get(&earlier).is_some_and(Kept::is_open) {
                 self.waits.insert((earlier, id));
                 unmet += 1;
             } else {
@@ -211,6 +211,15 @@ impl Tasks {
         } else {
             self.shift(id, |task| task.condition = super::Condition::Blocked { unmet, until });
         }
+    }
+}
+
+/// What there is not.
+fn absent(earlier: &After) -> String {
+    match earlier {
+        After::Task(task) => format!("no task {task}"),
+        After::Key(key) => format!("no task with the key {key}"),
+        After::Place(place) => format!("no place {place}"),
     }
 }
 

@@ -15,7 +15,7 @@ use super::kept::{Condition, Kept};
 use super::{Tasks, Totals};
 
 /// The most tasks of one list; who wants more asks for those after the last.
-const LIST_MAX: usize = 10_000;
+pub const LIST_MAX: usize = 10_000;
 
 /// Which tasks are listed: those that are as each part says that is given.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -109,18 +109,18 @@ pub struct Overview {
 }
 
 impl Tasks {
-    /// One task.
-    pub fn show(&self, id: TaskId) -> Result<View, Refusal> {
-        Ok(self.view(id, self.known(id)?))
+    /// One task as it is now.
+    pub fn show(&self, id: TaskId, now: TaskTime) -> Result<View, Refusal> {
+        Ok(self.view(id, self.known(id)?, now.max(self.now)))
     }
 
     /// Up to so many tasks that pass, in the order of their numbers.
-    pub fn list(&self, filter: &Filter, most: usize) -> Vec<View> {
+    pub fn list(&self, filter: &Filter, most: usize, now: TaskTime) -> Vec<View> {
         let first = filter.after.map_or(TaskId::new(0), TaskId::next);
-        let tasks = self.by_id.range(first..).filter(|(_, task)| filter.lets_pass(task));
+        let tasks = self.by_id.iter_from(first).filter(|(_, task)| filter.lets_pass(task));
         tasks
             .take(most.min(LIST_MAX))
-            .map(|(id, task)| self.view(*id, task))
+            .map(|(id, task)| self.view(*id, task, now.max(self.now)))
             .collect()
     }
 
@@ -136,17 +136,21 @@ impl Tasks {
 
     /// Where a task stands, as far as it is known.
     pub fn state(&self, id: TaskId) -> Option<State> {
-        self.by_id.get(&id).map(|task| task.state())
+        self.by_id.get(&id).map(Kept::state)
     }
 
     /// All tasks in figures.
-    pub fn overview(&self) -> Overview {
+    pub fn overview(&self, now: TaskTime) -> Overview {
         Overview {
             totals: self.totals,
             open: self.indexes.open,
             body_bytes: self.indexes.body_bytes,
             inputs_bytes: self.inputs_bytes(),
-            oldest_ready: self.indexes.shelves.oldest().map(|since| self.now.since(since)),
+            oldest_ready: self
+                .indexes
+                .shelves
+                .oldest()
+                .map(|since| now.max(self.now).since(since)),
             leases: self.indexes.leases.len(),
             ended_kept: self.indexes.ended.len(),
             dead_kept: self.indexes.dead.len(),
@@ -160,9 +164,9 @@ impl Tasks {
         self.indexes.census.iter()
     }
 
-    fn view(&self, id: TaskId, task: &Kept) -> View {
-        let ago = |time: TaskTime| self.now.since(time);
-        let ahead = |time: TaskTime| time.comes().then(|| time.since(self.now));
+    fn view(&self, id: TaskId, task: &Kept, now: TaskTime) -> View {
+        let ago = |time: TaskTime| now.since(time);
+        let ahead = |time: TaskTime| time.comes().then(|| time.since(now));
         let (lease, end, more) = (task.lease(), task.end(), task.more.as_deref());
         let is_awaited = |earlier: &&TaskId| self.waits.contains(&(**earlier, id));
         View {

@@ -70,7 +70,7 @@ impl Chaos {
                 submission.not_before = (chance.below(8) == 0).then(|| secs(chance.below(20)));
                 submission.timeout = (chance.below(8) == 0).then(|| secs(1 + chance.below(40)));
                 let earlier = now.saturating_sub(chance.below(20));
-                if chance.below(6) == 0 && self.tasks.by_id.contains_key(&TaskId::new(earlier)) {
+                if chance.below(6) == 0 && self.tasks.by_id.get(&TaskId::new(earlier)).is_some() {
                     submission.after = vec![After::Task(TaskId::new(earlier))];
                 }
                 submission
@@ -128,7 +128,7 @@ impl Chaos {
         }
         replayed.tick(&mut Turn::new(self.turn.now, Seeded::new(1))).unwrap();
         assert!(replayed == self.tasks, "what is replayed differs");
-        let restored = Tasks::restore(self.tasks.config.clone(), &self.tasks.snapshot().unwrap()).unwrap();
+        let restored = Tasks::restore(self.tasks.config.clone(), &self.tasks.image().encode().unwrap()).unwrap();
         assert!(restored == self.tasks, "what is restored differs");
         let tail = self.unheard();
         let kept = usize::try_from(self.chance.below(tail.len() as u64 + 1)).unwrap();

@@ -14,7 +14,7 @@ fn a_task_is_claimed_begun_and_done_and_its_result_is_kept() {
     room.run(|tasks, turn| tasks.begin(turn, id, claim.fence)).unwrap();
     assert_eq!(room.state(id), State::Running);
     room.complete(&claim).unwrap();
-    let view = room.tasks.show(id).unwrap();
+    let view = room.tasks.show(id, TaskTime::default()).unwrap();
     assert_eq!((view.state, view.result), (State::Done, Some(b"ok".to_vec())));
     let waited = secs(3);
     let kind = task().kind;
@@ -122,10 +122,10 @@ fn a_heartbeat_prolongs_the_lease_and_shows_how_far_it_is() {
         room.run(|tasks, turn| tasks.beat(turn, id, claim.fence, None, Some(40)))
             .unwrap();
     }
-    let view = room.tasks.show(id).unwrap();
+    let view = room.tasks.show(id, TaskTime::default()).unwrap();
     assert_eq!((view.lease_left, view.percent), (Some(secs(30)), Some(40)));
     room.complete(&claim).unwrap();
-    assert_eq!(room.tasks.show(id).unwrap().attempts, 1);
+    assert_eq!(room.tasks.show(id, TaskTime::default()).unwrap().attempts, 1);
     room.check();
 }
 
@@ -169,7 +169,7 @@ fn a_failed_attempt_is_tried_again_after_growing_waits_and_is_dead_at_last() {
         let claim = room.claim();
         room.fail(&claim).unwrap();
         assert!(room.nothing_to_claim());
-        waits.push(room.tasks.show(id).unwrap().begins_in.unwrap());
+        waits.push(room.tasks.show(id, TaskTime::default()).unwrap().begins_in.unwrap());
         room.pass(secs(300));
     }
     for (wait, whole) in waits.iter().zip([1, 2, 4]) {
@@ -184,7 +184,7 @@ fn a_failed_attempt_is_tried_again_after_growing_waits_and_is_dead_at_last() {
     room.fail(&claim).unwrap();
     assert_eq!(room.state(id), State::Dead);
     assert_eq!(room.tasks.dead().collect::<Vec<_>>(), [id]);
-    let past = room.tasks.show(id).unwrap().past;
+    let past = room.tasks.show(id, TaskTime::default()).unwrap().past;
     assert_eq!(
         past.iter().map(|attempt| attempt.fence.number()).collect::<Vec<_>>(),
         [1, 2, 3, 4]
@@ -205,7 +205,7 @@ fn waits_never_exceed_the_longest() {
     for failure in 0..60 {
         let claim = room.claim();
         room.fail(&claim).unwrap();
-        let wait = room.tasks.show(id).unwrap().begins_in.unwrap();
+        let wait = room.tasks.show(id, TaskTime::default()).unwrap().begins_in.unwrap();
         assert_eq!(wait, secs(10.min(1 << failure.min(10))));
         room.pass(secs(10));
     }
@@ -230,17 +230,58 @@ fn a_task_without_retries_fails_and_so_does_one_beyond_mending() {
 }
 
 #[test]
+fn what_waits_for_its_worker_loses_none_of_its_time() {
+    let mut room = Room::new();
+    let timeout = Some(secs(50));
+    let id = room.submit(Submission { timeout, ..task() });
+    let claim = room.claim();
+    for _ in 0..10 {
+        room.pass(secs(20));
+        room.run(|tasks, turn| tasks.beat(turn, id, claim.fence, None, None))
+            .unwrap();
+    }
+    assert_eq!(room.state(id), State::Claimed);
+    room.run(|tasks, turn| tasks.begin(turn, id, claim.fence)).unwrap();
+    for _ in 0..2 {
+        room.pass(secs(20));
+        room.run(|tasks, turn| tasks.beat(turn, id, claim.fence, None, None))
+            .unwrap();
+    }
+    room.pass(secs(9));
+    assert_eq!(room.state(id), State::Running);
+    room.pass(secs(1));
+    assert_eq!(room.state(id), State::Failed);
+    room.check();
+}
+
+#[test]
+fn a_worker_that_never_begins_is_bound_by_its_lease() {
+    let mut room = Room::new();
+    let timeout = Some(secs(5));
+    let id = room.submit(Submission { timeout, ..task() });
+    room.claim();
+    room.pass(secs(29));
+    assert_eq!(room.state(id), State::Claimed);
+    room.pass(secs(1));
+    assert_eq!(room.state(id), State::Ready);
+    room.check();
+}
+
+#[test]
 fn an_attempt_that_takes_too_long_fails_though_heartbeats_come() {
     let mut room = Room::new();
     let timeout = Some(secs(50));
     let id = room.submit(Submission { timeout, ..retrying(1) });
     let claim = room.claim();
     assert_eq!(claim.timeout, timeout);
+    room.run(|tasks, turn| tasks.begin(turn, id, claim.fence)).unwrap();
     room.pass(secs(25));
     room.run(|tasks, turn| tasks.beat(turn, id, claim.fence, None, None))
         .unwrap();
     room.pass(secs(24));
-    assert_eq!(room.state(id), State::Claimed);
+    assert_eq!(room.state(id), State::Running);
+    // Said twice, it began once.
+    room.run(|tasks, turn| tasks.begin(turn, id, claim.fence)).unwrap();
     room.pass(secs(1));
     assert_eq!(room.state(id), State::Blocked);
     let (fence, worker) = (claim.fence, worker("team/a"));
@@ -253,7 +294,7 @@ fn an_attempt_that_takes_too_long_fails_though_heartbeats_come() {
         1
     );
     assert_eq!(
-        &*room.tasks.show(id).unwrap().past[0].why,
+        &*room.tasks.show(id, TaskTime::default()).unwrap().past[0].why,
         "it took longer than an attempt may"
     );
     room.check();

@@ -40,7 +40,10 @@ fn a_task_is_ready_since_its_time_and_not_since_somebody_looked() {
     let not_before = Some(secs(10));
     let id = room.submit(Submission { not_before, ..task() });
     room.pass(secs(15));
-    assert_eq!(room.tasks.show(id).unwrap().ready_for, Some(secs(5)));
+    assert_eq!(
+        room.tasks.show(id, TaskTime::default()).unwrap().ready_for,
+        Some(secs(5))
+    );
     room.check();
 }
 
@@ -74,7 +77,7 @@ fn how_far_a_task_is_stays_until_more_is_said_and_is_never_more_than_all() {
     ] {
         room.run(|tasks, turn| tasks.beat(turn, id, claim.fence, None, said))
             .unwrap();
-        assert_eq!(room.tasks.show(id).unwrap().percent, shown);
+        assert_eq!(room.tasks.show(id, TaskTime::default()).unwrap().percent, shown);
     }
     room.check();
 }
@@ -105,7 +108,10 @@ fn a_cancelled_attempt_is_known_by_its_lease_and_by_no_other() {
     let (id, other) = (room.submit(task()), room.submit(task()));
     let claims = [room.claim(), room.claim()];
     room.cancel(id).unwrap();
-    assert_eq!(room.tasks.show(id).unwrap().fence, Some(claims[0].fence));
+    assert_eq!(
+        room.tasks.show(id, TaskTime::default()).unwrap().fence,
+        Some(claims[0].fence)
+    );
     assert!(matches!(room.complete(&claims[0]), Err(Refusal::Stale { .. })));
     let fence = claims[1].fence;
     let refusal = room.run(|tasks, turn| tasks.complete(turn, id, fence, Vec::new()));
@@ -134,9 +140,9 @@ fn what_a_dead_task_would_need_again_is_kept_for_as_long_as_it_is() {
         room.pass(secs(2));
     }
     assert_eq!((room.state(dead), room.state(first)), (State::Dead, State::Done));
-    assert_eq!(room.tasks.overview().inputs_bytes, 386);
+    assert_eq!(room.tasks.overview(TaskTime::default()).inputs_bytes, 386);
     room.run(|tasks, turn| tasks.drop_ended(turn, dead)).unwrap();
-    assert_eq!(room.tasks.overview().inputs_bytes, 0);
+    assert_eq!(room.tasks.overview(TaskTime::default()).inputs_bytes, 0);
     assert_eq!(room.tasks.state(first), None, "nobody needs it any more");
     room.check();
 }
@@ -167,7 +173,7 @@ fn of_many_attempts_the_last_are_remembered() {
         room.claim();
         room.pass(secs(30));
     }
-    let past = room.tasks.show(id).unwrap().past;
+    let past = room.tasks.show(id, TaskTime::default()).unwrap().past;
     let fences: Vec<_> = past.iter().map(|attempt| attempt.fence.number()).collect();
     assert_eq!(fences, [5, 6, 7, 8, 9, 10, 11, 12]);
     room.check();
@@ -218,4 +224,37 @@ fn time_is_never_before_the_last_record_whatever_the_clocks_show() {
     room.submit(task());
     assert_eq!(room.tasks.time_of(&sight), room.turn.now);
     room.check();
+}
+
+#[test]
+fn an_image_of_tasks_copies_none_and_a_change_meanwhile_copies_those_beside_it_alone() {
+    let mut room = Room::new();
+    let ids: Vec<_> = (0..20).flat_map(|_| room.batch(vec![task(); 1_000]).unwrap()).collect();
+    let image = room.tasks.image();
+    let (shards, own) = room.tasks.by_id.shards_beside(&image.tasks);
+    assert_eq!((shards, own), (79, 0));
+    let then = image.encode().unwrap();
+    room.cancel(ids[12_345].task).unwrap();
+    room.cancel(ids[12_346].task).unwrap();
+    assert_eq!(room.tasks.by_id.shards_beside(&image.tasks), (79, 1));
+    assert!(image.encode().unwrap() == then && room.tasks.image().encode().unwrap() != then);
+    room.check();
+}
+
+#[test]
+fn ages_go_on_though_nothing_happens() {
+    let mut room = Room::new();
+    let id = room.submit(task());
+    let later = room.turn.now + secs(4);
+    let view = room.tasks.show(id, later).unwrap();
+    assert_eq!((view.age, view.ready_for), (secs(4), Some(secs(4))));
+    let listed = room.tasks.list(&Filter::default(), 1, later);
+    assert_eq!(listed[0].age, secs(4));
+    assert_eq!(room.tasks.overview(later).oldest_ready, Some(secs(4)));
+    let before = TaskTime::default();
+    assert_eq!(
+        room.tasks.show(id, before).unwrap().age,
+        Duration::ZERO,
+        "it never goes back"
+    );
 }

@@ -9,7 +9,10 @@ fn a_task_begins_when_all_before_it_are_done_and_gets_their_results() {
     let last = room.submit(after(&[two, one]));
     let claims = [room.claim(), room.claim()];
     assert!(room.nothing_to_claim());
-    assert_eq!(room.tasks.show(last).unwrap().waits_for, [two, one]);
+    assert_eq!(
+        room.tasks.show(last, TaskTime::default()).unwrap().waits_for,
+        [two, one]
+    );
     room.run(|tasks, turn| tasks.complete(turn, one, claims[0].fence, b"first".to_vec()))
         .unwrap();
     assert_eq!(room.state(last), State::Blocked);
@@ -43,7 +46,7 @@ fn results_are_kept_for_as_long_as_somebody_waits_for_them() {
         let claim = room.claim();
         room.complete(&claim).unwrap();
     }
-    assert_eq!(room.tasks.overview().ended_kept, 2);
+    assert_eq!(room.tasks.overview(TaskTime::default()).ended_kept, 2);
     room.pass(secs(100));
     let claim = room.claim();
     assert_eq!((claim.task, claim.inputs.len()), (later, 1));
@@ -68,7 +71,7 @@ fn what_ended_is_bounded_by_bytes_too() {
         room.run(|tasks, turn| tasks.complete(turn, claim.task, claim.fence, vec![0; 4_000]))
             .unwrap();
     }
-    assert_eq!(room.tasks.overview().ended_kept, 2);
+    assert_eq!(room.tasks.overview(TaskTime::default()).ended_kept, 2);
     room.check();
 }
 
@@ -159,7 +162,7 @@ fn who_waits_for_what_did_not_succeed_is_called_off_with_all_behind_it() {
         [State::Failed, State::Cancelled, State::Cancelled, State::Cancelled]
     );
     assert_eq!(
-        room.tasks.show(right).unwrap().why.as_deref(),
+        room.tasks.show(right, TaskTime::default()).unwrap().why.as_deref(),
         Some("task 1, which it waited for, is failed")
     );
     assert_eq!(room.state(other), State::Ready);
@@ -318,7 +321,7 @@ fn tasks_are_listed_in_order_by_state_kind_and_label() {
     room.claim();
     let listed = |filter: &Filter| {
         room.tasks
-            .list(filter, 10)
+            .list(filter, 10, TaskTime::default())
             .iter()
             .map(|view| view.task)
             .collect::<Vec<_>>()
@@ -352,7 +355,7 @@ fn tasks_are_listed_in_order_by_state_kind_and_label() {
         }),
         ids[1..]
     );
-    assert_eq!(room.tasks.list(&Filter::default(), 2).len(), 2);
+    assert_eq!(room.tasks.list(&Filter::default(), 2, TaskTime::default()).len(), 2);
 }
 
 fn replayed(room: &Room, config: Config) -> Tasks {
@@ -400,9 +403,9 @@ fn fewer_are_kept_from_the_start_on_where_the_settings_allow_fewer() {
         ),
         ..room
     };
-    assert_eq!(room.tasks.overview().ended_kept, 8);
+    assert_eq!(room.tasks.overview(TaskTime::default()).ended_kept, 8);
     room.run(Tasks::resume).unwrap();
-    assert_eq!(room.tasks.overview().ended_kept, 2);
+    assert_eq!(room.tasks.overview(TaskTime::default()).ended_kept, 2);
     room.check();
 }
 
@@ -412,7 +415,14 @@ fn why_a_task_is_called_off_is_kept_in_few_bytes() {
     let id = room.submit(task());
     room.run(|tasks, turn| tasks.cancel(turn, id, &"x".repeat(5 << 20)))
         .unwrap();
-    assert_eq!(room.tasks.show(id).unwrap().why.map(|why| why.len()), Some(512));
+    assert_eq!(
+        room.tasks
+            .show(id, TaskTime::default())
+            .unwrap()
+            .why
+            .map(|why| why.len()),
+        Some(512)
+    );
     room.check();
 }
 
@@ -430,7 +440,7 @@ fn results_that_are_waited_for_are_bounded_and_short_ones_are_always_taken() {
         (claim, told)
     };
     let last = room.submit(after(&earlier));
-    assert_eq!(room.tasks.overview().inputs_bytes, 30 * 512);
+    assert_eq!(room.tasks.overview(TaskTime::default()).inputs_bytes, 30 * 512);
     assert_eq!(long(&mut room, 4_000).1, Ok(()));
     let bytes = 29 * 512 + 4_384 + 872;
     let (claim, told) = long(&mut room, 1_000);
@@ -438,7 +448,7 @@ fn results_that_are_waited_for_are_bounded_and_short_ones_are_always_taken() {
         told,
         Err(Refusal::Inputs { bytes, most }),
         "{}",
-        room.tasks.overview().inputs_bytes
+        room.tasks.overview(TaskTime::default()).inputs_bytes
     );
     assert_eq!(room.state(claim.task), State::Claimed, "and its worker still has it");
     room.complete(&claim).unwrap();
@@ -449,11 +459,11 @@ fn results_that_are_waited_for_are_bounded_and_short_ones_are_always_taken() {
     while room.state(last) == State::Blocked {
         assert_eq!(long(&mut room, 128).1, Ok(()));
     }
-    assert!(room.tasks.overview().inputs_bytes <= most);
+    assert!(room.tasks.overview(TaskTime::default()).inputs_bytes <= most);
     let claim = room.claim();
     assert_eq!(claim.inputs.len(), 30);
     room.complete(&claim).unwrap();
-    assert_eq!(room.tasks.overview().inputs_bytes, 0);
+    assert_eq!(room.tasks.overview(TaskTime::default()).inputs_bytes, 0);
     room.check();
 }
 
@@ -472,7 +482,11 @@ fn a_kept_result_takes_room_from_when_somebody_waits_for_it() {
     }
     room.submit(after(&done[..1]));
     room.submit(after(&done[..1]));
-    assert_eq!(room.tasks.overview().inputs_bytes, 4_384, "it is kept once");
+    assert_eq!(
+        room.tasks.overview(TaskTime::default()).inputs_bytes,
+        4_384,
+        "it is kept once"
+    );
     assert!(matches!(
         room.batch(vec![after(&done[1..])]),
         Err(Refusal::Inputs { bytes: 8_768, .. })

@@ -141,7 +141,7 @@ impl Room {
         replayed.tick(&mut turn).unwrap();
         assert!(turn.records.is_empty(), "all that was due had been written");
         assert!(replayed == self.tasks, "what is replayed differs");
-        let restored = Tasks::restore(self.tasks.config.clone(), &self.tasks.snapshot().unwrap()).unwrap();
+        let restored = Tasks::restore(self.tasks.config.clone(), &self.tasks.image().encode().unwrap()).unwrap();
         assert!(restored == self.tasks, "what is restored differs");
     }
 }

@@ -12,6 +12,7 @@ enum Step {
     Cancel(usize),
     Retry(usize),
     Abandon(usize),
+    Image,
     Pass(u64),
 }
 
@@ -223,14 +224,13 @@ impl Model {
             first_due
         };
         self.fences += 1;
-        let gives_up = self.tasks[id].plan.timeout.map_or(u64::MAX, |time| self.now + time);
-        self.tasks[id].lease = Some((self.fences, worker, self.now + LEASE, gives_up));
+        self.tasks[id].lease = Some((self.fences, worker, self.now + LEASE, u64::MAX));
         self.tasks[id].state = State::Claimed;
         Some(id)
     }
 
     fn tell(&mut self, id: usize, fence: u64, what: Tell) -> bool {
-        let Some((_, worker, _, gives_up)) = self.tasks[id].lease.filter(|(held, ..)| *held == fence) else {
+        let Some((_, worker, until, gives_up)) = self.tasks[id].lease.filter(|(held, ..)| *held == fence) else {
             let task = &self.tasks[id];
             return task.ended_under == fence
                 && match what {
@@ -240,7 +240,12 @@ impl Model {
                 };
         };
         match what {
-            Tell::Begin => self.tasks[id].state = State::Running,
+            Tell::Begin if self.tasks[id].state == State::Running => {}
+            Tell::Begin => {
+                let gives_up = self.tasks[id].plan.timeout.map_or(u64::MAX, |time| self.now + time);
+                self.tasks[id].lease = Some((fence, worker, until, gives_up));
+                self.tasks[id].state = State::Running;
+            }
             Tell::Beat => self.tasks[id].lease = Some((fence, worker, self.now + LEASE, gives_up)),
             Tell::Complete => self.end(id, State::Done),
             Tell::Fail => self.failed(id),
@@ -310,11 +315,18 @@ struct Pair {
     room: Room,
     model: Model,
     claims: Vec<(usize, u64)>,
+    /// Images of tasks, with what they were when they were made.
+    images: Vec<(Image, Vec<u8>)>,
 }
 
 impl Pair {
     fn step(&mut self, step: Step) {
-        let Self { room, model, claims } = self;
+        let Self {
+            room,
+            model,
+            claims,
+            images,
+        } = self;
         model.advance();
         let known = model.tasks.len();
         let id = |place: usize| TaskId::new((place % known.max(1) + 1) as u64);
@@ -348,8 +360,13 @@ impl Pair {
                 model.abandon(by);
             }
             Step::Cancel(_) | Step::Retry(_) => {}
+            Step::Image => {
+                let image = room.tasks.image();
+                let bytes = image.encode().unwrap();
+                images.push((image, bytes));
+            }
         }
-        let states: Vec<_> = self.room.tasks.by_id.values().map(|task| task.state()).collect();
+        let states: Vec<_> = self.room.tasks.by_id.values().map(Kept::state).collect();
         assert_eq!(
             states,
             self.model.tasks.iter().map(|task| task.state).collect::<Vec<_>>()
@@ -408,6 +425,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..50).prop_map(Step::Cancel),
         1 => (0usize..50).prop_map(Step::Retry),
         1 => (0usize..3).prop_map(Step::Abandon),
+        1 => Just(Step::Image),
         3 => prop_oneof![0u64..5_000, 0u64..40_000, 0u64..700_000].prop_map(Step::Pass),
     ]
 }
@@ -419,9 +437,12 @@ proptest! {
     fn the_machine_does_what_a_plain_model_does(steps in prop::collection::vec(step(), 1..80)) {
         let room = Room::with(Config { lapses: LAPSES, ..Config::default() });
         let model = Model { now: room.turn.now.as_millis(), ..Model::default() };
-        let mut pair = Pair { room, model, claims: Vec::new() };
+        let mut pair = Pair { room, model, claims: Vec::new(), images: Vec::new() };
         for step in steps {
             pair.step(step);
+        }
+        for (image, then) in &pair.images {
+            prop_assert!(image.encode().unwrap() == *then, "a snapshot is not what tasks were at its begin");
         }
         pair.room.check();
     }

@@ -62,3 +62,50 @@ fn a_key_of_the_first_release_means_the_task_that_had_it_last() {
         );
     }
 }
+
+/// Three tasks with 20 s for an attempt, claimed at once. The second was begun after 5 s, and when those were over since the
+/// claims, 2 s of rest beside, all three were failed.
+const JOURNAL_OF_SECOND: &str = include_str!("../../../fixtures/journal-second.txt");
+/// What it came to before the last heartbeat.
+const SNAPSHOT_OF_SECOND: &str = include_str!("../../../fixtures/snapshot-second.txt");
+/// So many records were written before tasks were failed.
+const BEFORE_FAILURES: usize = 8;
+
+/// When attempts of the second release end, in milliseconds.
+fn ends(tasks: &Tasks) -> Vec<Option<u64>> {
+    let leases = tasks.by_id.values().filter_map(|task| task.lease());
+    let ends = leases.map(|lease| lease.gives_up.comes().then(|| lease.gives_up.as_millis()));
+    ends.collect()
+}
+
+#[test]
+fn what_was_claimed_and_not_begun_under_an_earlier_release_has_its_time_before_it_still() {
+    let mut replayed = Tasks::new(Config::default());
+    for line in JOURNAL_OF_SECOND.lines().take(BEFORE_FAILURES) {
+        replayed.replay(&unhex(line)).unwrap();
+    }
+    assert_eq!(ends(&replayed), [None, Some(28_000), None]);
+    let restored = Tasks::restore(Config::default(), &unhex(SNAPSHOT_OF_SECOND.trim())).unwrap();
+    assert_eq!(
+        ends(&restored),
+        [None, Some(23_000), None],
+        "what was begun ends when it was to"
+    );
+    let expected = [(1, State::Claimed), (2, State::Running), (3, State::Claimed)];
+    assert_eq!(
+        (states(&replayed), states(&restored)),
+        (expected.to_vec(), expected.to_vec())
+    );
+}
+
+#[test]
+fn what_an_earlier_release_failed_by_its_own_count_stays_failed() {
+    let mut replayed = Tasks::new(Config::default());
+    for line in JOURNAL_OF_SECOND.lines() {
+        replayed.replay(&unhex(line)).unwrap();
+    }
+    assert_eq!(
+        states(&replayed),
+        [(1, State::Failed), (2, State::Failed), (3, State::Failed)]
+    );
+}

@@ -192,6 +192,7 @@ fn time_never_goes_back_and_a_restart_prolongs_leases_but_not_deadlines() {
         ..task()
     });
     let claim = room.claim();
+    room.run(|tasks, turn| tasks.begin(turn, held, claim.fence)).unwrap();
     room.run(|tasks, turn| {
         tasks.anchor(
             turn,
@@ -213,9 +214,12 @@ fn time_never_goes_back_and_a_restart_prolongs_leases_but_not_deadlines() {
     assert_eq!(woken, began + secs(95));
     room.turn.now = woken;
     assert_eq!(room.run(Tasks::resume), Ok(secs(95)));
-    let view = room.tasks.show(held).unwrap();
-    assert_eq!((view.state, view.lease_left), (State::Claimed, Some(secs(30))));
-    assert_eq!(room.tasks.show(due).unwrap().deadline_in, Some(secs(5)));
+    let view = room.tasks.show(held, TaskTime::default()).unwrap();
+    assert_eq!((view.state, view.lease_left), (State::Running, Some(secs(30))));
+    assert_eq!(
+        room.tasks.show(due, TaskTime::default()).unwrap().deadline_in,
+        Some(secs(5))
+    );
     assert_eq!(room.state(due), State::Ready);
     room.pass(secs(29));
     room.complete(&claim).unwrap();

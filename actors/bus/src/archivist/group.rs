@@ -1,0 +1,162 @@
+//! What goes to disk together, in one batch of records.
+//!
+//! ```text
+//!  envelopes │ plans │ dead letters │ cursors
+//!            each after what it must not be there without
+//! ```
+
+use std::collections::BTreeMap;
+
+use triarch_supervision::prelude::Failure;
+
+use super::archive::{Bookmark, moved};
+use super::cursor::CursorKey;
+use super::later;
+use super::log::Entry;
+use super::message::{Planner, Waiter};
+use super::record::Record;
+use super::replay::{entry, stored};
+use crate::agenda::{Placed, Plan};
+use crate::codec::CodecError;
+use crate::dead::DeadBox;
+use crate::envelope::Envelope;
+use crate::hub::{Hub, lock, unpoisoned};
+use crate::ledger::Page;
+use crate::topic::{Pattern, Topic};
+
+/// What each record takes beside its own bytes.
+const RECORD_WEIGHT: usize = 64;
+/// What is said of letters beside the letters: those that are gone, and how many there were.
+const PAGE_WEIGHT: usize = 16 << 10;
+
+/// An envelope that waits for the disk.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) log: Pattern,
+    pub(super) envelope: Box<Envelope>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) waiter: Option<Waiter>,
+    /// The number it was planned under.
+    pub(super) number: Option<u64>,
+}
+
+/// A plan that waits for the disk.
+#[derive(Debug)]
+pub(super) struct PendingPlan {
+    pub(super) number: u64,
+    pub(super) placed: Placed,
+    pub(super) plan: Plan,
+    pub(super) record: Vec<u8>,
+    pub(super) planner: Planner,
+}
+
+/// Records on their way to disk, and what they are of.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) records: Vec<Vec<u8>>,
+    pub(super) stored: Vec<(Pending, u64, Entry)>,
+    pub(super) planned: Vec<PendingPlan>,
+    pub(super) page: Page,
+    pub(super) cursors: Vec<(CursorKey, Bookmark)>,
+}
+
+impl Group {
+    /// Puts together what waits, with what has moved as far as `most` bytes have room.
+    pub(super) fn of(
+        hub: &Hub,
+        pending: Vec<Pending>,
+        planned: Vec<PendingPlan>,
+        most: usize,
+    ) -> Result<Self, Failure> {
+        let mut group = Self::default();
+        group.store(hub, pending)?;
+        for mut one in planned {
+            group.records.push(std::mem::take(&mut one.record));
+            group.planned.push(one);
+        }
+        let taken: usize = group.records.iter().map(|record| record.len() + RECORD_WEIGHT).sum();
+        let mut left = most.saturating_sub(taken);
+        // Cursors are looked at before the letters and written behind them: what a cursor has passed is a letter by then.
+        let cursors = Self::moved_cursors(hub)?;
+        let is_all = group.letters(&mut lock(&hub.dead), &mut left, most)?;
+        for (key, bookmark, record) in cursors {
+            if !is_all || record.len() + RECORD_WEIGHT > left {
+                // It goes with the next.
+                hub.archive.still_moved(key);
+                continue;
+            }
+            left -= record.len() + RECORD_WEIGHT;
+            group.records.push(record);
+            group.cursors.push((key, bookmark));
+        }
+        Ok(group)
+    }
+
+    fn store(&mut self, hub: &Hub, pending: Vec<Pending>) -> Result<(), Failure> {
+        let (archive, now) = (&hub.archive, hub.archive.now());
+        let mut offsets = BTreeMap::new();
+        for pending in pending {
+            let log = archive.log(&pending.log);
+            let next = || log.map_or(0, |log| unpoisoned(log.read()).next());
+            let offset = offsets.entry(pending.log.clone()).or_insert_with(next);
+            let record = stored(pending.log.as_str(), *offset, now.0, &pending.bytes).encode()?;
+            let topic = pending.envelope.topic().cloned();
+            let topic = topic.map_or_else(|| Topic::new(pending.envelope.to.as_str()), Ok)?;
+            let entry = entry(&record, now.0, &pending.bytes, (topic, pending.envelope.time));
+            self.records.push(match pending.number {
+                // One record, so that it is not there without being done, nor done without being there.
+                Some(number) => Record::Came {
+                    number,
+                    log: pending.log.as_str(),
+                    offset: *offset,
+                    time: now.0,
+                    envelope: &pending.bytes,
+                }
+                .encode()?,
+                None => record,
+            });
+            self.stored.push((pending, *offset, entry));
+            *offset += 1;
+        }
+        Ok(())
+    }
+
+    fn moved_cursors(hub: &Hub) -> Result<Vec<(CursorKey, Bookmark, Vec<u8>)>, Failure> {
+        let written = |(key, bookmark): (CursorKey, Bookmark)| {
+            let record = moved(&key, &bookmark)?;
+            Ok((key, bookmark, record))
+        };
+        hub.archive.take_moved().into_iter().map(written).collect()
+    }
+
+    /// Tells whether there was room for all.
+    fn letters(&mut self, dead: &mut DeadBox, left: &mut usize, most: usize) -> Result<bool, CodecError> {
+        if !dead.has_news() {
+            return Ok(true);
+        }
+        let (records, mut refused) = (&mut self.records, None);
+        *left = left.saturating_sub(PAGE_WEIGHT);
+        self.page = dead.page(|letter| match later::dead(letter) {
+            Ok(record) if record.len() + RECORD_WEIGHT <= *left => {
+                *left -= record.len() + RECORD_WEIGHT;
+                records.push(record);
+                true
+            }
+            // One that no batch has room for, since batches were larger before, is kept in memory alone.
+            Ok(record) => record.len() + RECORD_WEIGHT + PAGE_WEIGHT > most,
+            Err(error) => {
+                refused = Some(error);
+                false
+            }
+        });
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        self.records.push(later::counted(dead)?);
+        let numbers = self.page.gone.clone();
+        if !numbers.is_empty() {
+            self.records.push(Record::Gone { numbers }.encode()?);
+        }
+        Ok(!dead.has_news())
+    }
+}

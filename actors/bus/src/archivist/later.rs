@@ -1,0 +1,135 @@
+//! What is planned and what is dead, as the disk is told of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record::{Again as Written, Letter, Record, RecordError};
+use super::replay::ReplayFault;
+use crate::account::Cause;
+use crate::agenda::{Again, Agenda, Plan};
+use crate::codec::{self, CodecError};
+use crate::daily::Daily;
+use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
+use crate::envelope::{Draft, EnvelopeId, Timestamp};
+
+/// So much of what a subscriber said of a dead letter is kept on disk, in bytes.
+const WHY_MAX: usize = 4096;
+
+/// A plan as it is written down.
+pub(super) fn planned(number: u64, plan: &Plan) -> Result<Vec<u8>, CodecError> {
+    let first = plan.first.unwrap_or_default();
+    let draft = plan.draft.clone();
+    let envelope = draft.sealed(
+        EnvelopeId::new(0, number),
+        first,
+        Arc::clone(&plan.from),
+        plan.to.clone(),
+    );
+    let again = match &plan.again {
+        Again::Never => Written::Never,
+        Again::Every(every) => Written::Every(u64::try_from(every.as_micros()).unwrap_or(u64::MAX)),
+        Again::Daily { times, .. } => Written::Daily(times.to_string()),
+    };
+    let record = Record::Planned {
+        number,
+        first: first.0,
+        again,
+        envelope: &codec::encode(&envelope)?,
+    };
+    Ok(record.encode()?)
+}
+
+/// A plan as it was written down.
+pub(super) fn plan(first: u64, again: Written, envelope: &[u8]) -> Result<Plan, ReplayFault> {
+    let envelope = codec::decode(envelope, usize::MAX)?;
+    let again = match again {
+        Written::Never => Again::Never,
+        Written::Every(every) => Again::Every(Duration::from_micros(every)),
+        Written::Daily(text) => Again::Daily {
+            times: Daily::new(&text).map_err(|_| RecordError::Unknown {
+                what: "times of day",
+                found: text,
+            })?,
+            next: Timestamp::default(),
+            came: Timestamp::default(),
+        },
+    };
+    let draft = Draft {
+        kind: envelope.kind,
+        key: envelope.key,
+        priority: envelope.priority,
+        ttl: envelope.ttl_ms.map(Duration::from_millis),
+        correlation: envelope.correlation,
+        causation: envelope.causation,
+        payload: envelope.payload,
+    };
+    Ok(Plan {
+        from: envelope.from,
+        to: envelope.to,
+        draft,
+        again,
+        first: Some(Timestamp(first)),
+    })
+}
+
+/// A dead letter as it is written down.
+pub(super) fn dead(letter: &DeadLetter) -> Result<Vec<u8>, CodecError> {
+    let record = Record::Dead(Letter {
+        number: letter.number,
+        time: letter.time.0,
+        subscriber: &letter.subscriber,
+        name: letter.name.as_deref(),
+        cause: letter.cause.label(),
+        why: letter
+            .why
+            .as_deref()
+            .map(|why| &why[..why.floor_char_boundary(WHY_MAX)]),
+        failures: letter.failures,
+        envelope: &codec::encode(&letter.envelope)?,
+    });
+    Ok(record.encode()?)
+}
+
+/// A dead letter as it was written down. Its subscription was of an earlier runtime.
+pub(super) fn letter(written: &Letter<'_>) -> Result<DeadLetter, ReplayFault> {
+    let cause = Cause::ALL.into_iter().find(|cause| cause.label() == written.cause);
+    Ok(DeadLetter {
+        number: written.number,
+        time: Timestamp(written.time),
+        subscriber: written.subscriber.into(),
+        subscription: SubscriptionId(0),
+        name: written.name.map(Arc::from),
+        cause: cause.ok_or_else(|| RecordError::Unknown {
+            what: "a cause",
+            found: written.cause.to_owned(),
+        })?,
+        why: written.why.map(Arc::from),
+        failures: written.failures,
+        envelope: Arc::new(codec::decode(written.envelope, usize::MAX)?),
+    })
+}
+
+/// All that is planned and dead on disk, as a snapshot says it.
+pub(super) fn records(agenda: &Agenda, box_of_dead: &DeadBox) -> Result<Vec<Arc<[u8]>>, CodecError> {
+    let mut records = vec![
+        Record::Numbered { last: agenda.last() }.encode()?,
+        counted(box_of_dead)?,
+    ];
+    for (number, plan) in agenda.durable() {
+        records.push(planned(number, plan)?);
+    }
+    for letter in box_of_dead.durable() {
+        records.push(dead(letter)?);
+    }
+    Ok(records.into_iter().map(Arc::from).collect())
+}
+
+/// What is counted of dead letters.
+pub(super) fn counted(box_of_dead: &DeadBox) -> Result<Vec<u8>, CodecError> {
+    let count = box_of_dead.count();
+    let record = Record::Counted {
+        last: count.last,
+        forgotten: count.forgotten,
+    };
+    Ok(record.encode()?)
+}

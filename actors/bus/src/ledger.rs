@@ -1,0 +1,194 @@
+//! Which dead letters are on disk, and what the disk is still to be told of them. A machine.
+//!
+//! ```text
+//!  keep ──▶ new ──page──▶ on disk ──gone──▶ gone ──page──▶ nothing
+//!            ▲ └─gone─▶ nothing │             ▲ │
+//!            └── not written ◀──┘             └─┘ not written
+//! ```
+
+use std::collections::BTreeSet;
+
+/// So many numbers go into one page.
+const PAGE: usize = 1024;
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// To be written down.
+    new: BTreeSet<u64>,
+    /// Written down, or being written.
+    on_disk: BTreeSet<u64>,
+    /// To be taken off the disk.
+    gone: BTreeSet<u64>,
+}
+
+/// What is written in one go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) new: Vec<u64>,
+    pub(crate) gone: Vec<u64>,
+}
+
+impl Ledger {
+    /// One is to be written; tells whether it is the first thing the disk is to be told.
+    pub(crate) fn keep(&mut self, number: u64) -> bool {
+        let is_first = !self.has_news();
+        self.new.insert(number);
+        is_first
+    }
+
+    /// Whether this one is of the disk.
+    pub(crate) fn knows(&self, number: u64) -> bool {
+        self.new.contains(&number) || self.on_disk.contains(&number)
+    }
+
+    /// One is no more; tells whether it is the first thing the disk is to be told.
+    pub(crate) fn forget(&mut self, number: u64) -> bool {
+        let is_first = !self.has_news();
+        // What was never written leaves no trace.
+        let is_told = !self.new.remove(&number) && self.on_disk.remove(&number);
+        is_told && self.gone.insert(number) && is_first
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !self.new.is_empty() || !self.gone.is_empty()
+    }
+
+    /// What is to be written next, as far as `fits` says that there is room.
+    pub(crate) fn page(&mut self, mut fits: impl FnMut(u64) -> bool) -> Page {
+        let new: Vec<_> = self
+            .new
+            .iter()
+            .copied()
+            .take(PAGE)
+            .take_while(|one| fits(*one))
+            .collect();
+        for number in &new {
+            self.new.remove(number);
+            self.on_disk.insert(*number);
+        }
+        let gone: Vec<_> = self.gone.iter().copied().take(PAGE).collect();
+        for number in &gone {
+            self.gone.remove(number);
+        }
+        Page { new, gone }
+    }
+
+    /// A page was not written, for certain.
+    pub(crate) fn not_written(&mut self, page: &Page) {
+        for number in &page.new {
+            // One that has gone meanwhile leaves no trace either.
+            if self.on_disk.remove(number) {
+                self.new.insert(*number);
+            } else {
+                self.gone.remove(number);
+            }
+        }
+        self.gone.extend(&page.gone);
+    }
+
+    /// These are on disk, whatever was thought before, and `is_kept` says which are needed.
+    pub(crate) fn reconcile(&mut self, on_disk: BTreeSet<u64>, is_kept: impl Fn(u64) -> bool) {
+        let known = std::mem::take(&mut self.on_disk);
+        let lost = known.into_iter().filter(|number| !on_disk.contains(number));
+        self.new.extend(lost.filter(|number| is_kept(*number)));
+        self.new.retain(|number| !on_disk.contains(number));
+        let (kept, gone) = on_disk.into_iter().partition(|number| is_kept(*number));
+        (self.on_disk, self.gone) = (kept, gone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What may happen: one dies, one goes, a page is written, is not, or nobody knows.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Keep,
+        Forget(usize),
+        Written,
+        NotWritten(Option<usize>),
+        Unknown(bool),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            4 => Just(Act::Keep),
+            3 => any::<usize>().prop_map(Act::Forget),
+            2 => Just(Act::Written),
+            1 => any::<Option<usize>>().prop_map(Act::NotWritten),
+            1 => any::<bool>().prop_map(Act::Unknown),
+        ]
+    }
+
+    fn write(disk: &mut BTreeSet<u64>, page: &Page) {
+        disk.extend(&page.new);
+        disk.retain(|number| !page.gone.contains(number));
+    }
+
+    proptest! {
+        #[test]
+        fn the_disk_has_what_is_kept_once_it_was_told_all(acts in prop::collection::vec(act(), 0..80), room in 1..5usize) {
+            let (mut ledger, mut kept, mut disk) = (Ledger::default(), BTreeSet::new(), BTreeSet::new());
+            let mut next = 0;
+            let page = |ledger: &mut Ledger| {
+                let mut taken = 0;
+                ledger.page(|_| {
+                    taken += 1;
+                    taken <= room
+                })
+            };
+            for act in acts {
+                match act {
+                    Act::Keep => {
+                        next += 1;
+                        kept.insert(next);
+                        ledger.keep(next);
+                    }
+                    Act::Forget(which) => {
+                        let number = kept.iter().copied().nth(which % kept.len().max(1));
+                        if let Some(number) = number {
+                            kept.remove(&number);
+                            ledger.forget(number);
+                        }
+                    }
+                    Act::Written => write(&mut disk, &page(&mut ledger)),
+                    Act::NotWritten(meanwhile) => {
+                        let page = page(&mut ledger);
+                        if let Some(number) = meanwhile.and_then(|at| kept.iter().copied().nth(at % kept.len().max(1))) {
+                            kept.remove(&number);
+                            ledger.forget(number);
+                        }
+                        ledger.not_written(&page);
+                    }
+                    Act::Unknown(is_written) => {
+                        let page = page(&mut ledger);
+                        if is_written {
+                            write(&mut disk, &page);
+                        }
+                        ledger.reconcile(disk.clone(), |number| kept.contains(&number));
+                    }
+                }
+                prop_assert!(kept.iter().all(|number| ledger.knows(*number)));
+                prop_assert!(ledger.new.len() + ledger.on_disk.len() == kept.len());
+                // What is to be taken off the disk is there: the ledger is bounded by what was.
+                prop_assert!(ledger.gone.iter().all(|number| disk.contains(number)));
+            }
+            while ledger.has_news() {
+                write(&mut disk, &page(&mut ledger));
+            }
+            prop_assert_eq!(disk, kept);
+        }
+    }
+
+    #[test]
+    fn it_rings_once_for_all_that_gathers() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.keep(1) && !ledger.keep(2));
+        assert!(!ledger.forget(2), "it was never written");
+        ledger.page(|_| true);
+        assert!(ledger.forget(1) && !ledger.forget(1) && !ledger.keep(3));
+    }
+}

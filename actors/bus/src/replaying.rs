@@ -1,0 +1,132 @@
+//! The handle of a bus: dead letters, and their replay.
+
+use std::sync::Arc;
+
+use triarch_supervision::clock::Moment;
+
+use crate::bus::Bus;
+use crate::dead::{DeadLetter, Query};
+use crate::error::ReplayError;
+use crate::hub::{Hub, lock, unpoisoned};
+use crate::item::{Item, Place, Waiting};
+use crate::metrics::UNCOUNTED;
+use crate::subscription::Subscription;
+use crate::table::Target;
+use crate::topic::Topic;
+
+/// What came of a replay of many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replayed {
+    /// Handed to their subscriptions again.
+    pub sent: usize,
+    /// Kept, since their subscriptions have ended, or take no such envelopes any more.
+    pub kept: usize,
+}
+
+impl Bus {
+    /// Up to `most` dead letters with numbers above `after`, oldest first.
+    pub fn dead_letters(&self, query: &Query, after: u64, most: usize) -> Vec<DeadLetter> {
+        lock(&self.0.dead).find(query, after, most)
+    }
+
+    /// How many dead letters there are.
+    pub fn dead_letters_kept(&self) -> usize {
+        lock(&self.0.dead).kept()
+    }
+
+    /// How many dead letters made room for others, and cannot be replayed.
+    pub fn forgotten_letters(&self) -> u64 {
+        lock(&self.0.dead).forgotten()
+    }
+
+    /// Hands a dead letter to its subscription again, out of quarantine too.
+    pub fn replay(&self, number: u64) -> Result<(), ReplayError> {
+        let letter = lock(&self.0.dead).take(number);
+        let letter = letter.ok_or(ReplayError::NoSuchLetter(number))?;
+        self.0.revive(letter).map_err(|letter| {
+            let subscriber = Arc::clone(&letter.subscriber);
+            lock(&self.0.dead).put_back(letter);
+            ReplayError::NobodyTakes { number, subscriber }
+        })
+    }
+
+    /// Does so with all that a query means, but for those in quarantine.
+    pub fn replay_all(&self, query: &Query) -> Replayed {
+        let letters = lock(&self.0.dead).take_all(query);
+        let mut replayed = Replayed::default();
+        for letter in letters {
+            match self.0.revive(letter) {
+                Ok(()) => replayed.sent += 1,
+                Err(letter) => {
+                    replayed.kept += 1;
+                    lock(&self.0.dead).put_back(letter);
+                }
+            }
+        }
+        replayed
+    }
+}
+
+impl Hub {
+    /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing
+    /// that may have it.
+    fn revive(self: &Arc<Self>, letter: DeadLetter) -> Result<(), DeadLetter> {
+        let same = self.subscription(letter.subscription);
+        let same = same.filter(|one| self.may_have(&one.profile, &letter.envelope));
+        let Some(one) = same.or_else(|| self.successor(&letter)) else {
+            return Err(letter);
+        };
+        let now = Moment::now();
+        // Who does not acknowledge has it for good with this.
+        let (number, is_acknowledged) = (letter.number, one.profile.terms.is_acknowledged());
+        let item = Item {
+            label: letter
+                .envelope
+                .topic()
+                .map_or(UNCOUNTED, |topic| self.metrics.label(topic)),
+            envelope: Arc::clone(&letter.envelope),
+            until: None,
+            at: now,
+            place: is_acknowledged.then_some(Place::Letter(number)),
+        };
+        let waiting = Waiting::again(item, letter.failures);
+        let revived = one.act(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
+        revived.ok_or(letter)?;
+        if !is_acknowledged {
+            self.has_ended(number);
+        }
+        Ok(())
+    }
+
+    fn successor(&self, letter: &DeadLetter) -> Option<Arc<Subscription>> {
+        let may = |one: &Arc<Subscription>| self.may_have(&one.profile, &letter.envelope);
+        let Some(topic) = letter.envelope.topic() else {
+            let agent = unpoisoned(self.table.read()).agents.get(&letter.subscriber).cloned();
+            return agent.filter(may);
+        };
+        if letter.name.is_some() {
+            return self.reader(letter, topic).filter(may);
+        }
+        let route = self.route(&self.topic(topic));
+        let of_subscriber = |target: &Target| match target {
+            Target::One(one) => (one.profile.subscriber == letter.subscriber && may(one)).then(|| Arc::clone(one)),
+            Target::Group(group) => group.member_of(&letter.subscriber, may),
+        };
+        let found = route.targets.iter().find_map(of_subscriber);
+        found.or_else(|| self.reader(letter, topic).filter(may))
+    }
+
+    /// Who reads the log of a topic as whoever the letter was for, under the same name or under none.
+    fn reader(&self, letter: &DeadLetter, topic: &Topic) -> Option<Arc<Subscription>> {
+        let log = self.archive.log_of(topic)?;
+        let is_it = |one: &Arc<Subscription>| {
+            let profile = &one.profile;
+            let name = profile.reads.as_ref().and_then(|reads| reads.name.as_ref());
+            profile.subscriber == letter.subscriber
+                && name == letter.name.as_ref()
+                && profile.pattern.as_ref().is_some_and(|pattern| pattern.matches(topic))
+        };
+        self.archive.followers(log).into_iter().find(is_it)
+    }
+}

@@ -1,0 +1,126 @@
+//! Who asks for tasks, and who takes of others.
+//!
+//! | who asks | for how much | how many may |
+//! |---|---|---|
+//! | whom the dispatch of a team chooses | one task, or all it has room for where it is the only one | so many of a team, while there is plenty |
+//! | who has nothing and asks for nothing | one task | all: nobody waits because of others |
+//! | whom others of its team outnumber who are able to do something else | one task | until those who are able to do the same have their share |
+//!
+//! So a task that somebody idle is able to do, or that is for somebody idle, is never kept from it by what others ask for or have.
+
+use std::sync::Arc;
+
+use triarch_supervision::clock::Chance;
+
+use super::hands::Hands;
+use super::holding::Effect;
+use super::spread::{Among, Spread};
+use crate::dispatch;
+use crate::queue::Word;
+use crate::words::Worker;
+
+/// How much may be asked for and in hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// So many tasks, all teams together, before only those get more who are idle or have less than their share.
+    pub(super) plenty: usize,
+    /// So many that the agents of one team ask for, under the same condition.
+    pub(super) asking: usize,
+    /// So many more, shared by all who are able to do the same.
+    pub(super) shares: usize,
+}
+
+/// Beside these each agent has one of its own.
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            plenty: 1 << 16,
+            asking: 1_024,
+            shares: 1 << 15,
+        }
+    }
+}
+
+impl Hands {
+    /// Claims for those who have room.
+    pub(super) fn ask(&mut self, chance: &mut impl Chance, effects: &mut Vec<Effect>) {
+        if self.hungry.is_empty() {
+            return;
+        }
+        let teams: Vec<_> = self.hungry.iter().cloned().collect();
+        for team in &teams {
+            self.ask_as_chosen(team, chance, effects);
+        }
+        for team in &teams {
+            while self.ask_one(team, Among::Idle, chance, effects) {}
+        }
+        let lots: usize = self.teams.values().map(Spread::count_lots).sum();
+        let share = (self.bounds.shares / lots.max(1)).clamp(1, self.bounds.asking);
+        for team in &teams {
+            self.ask_for_shares(team, share, chance, effects);
+        }
+    }
+
+    fn ask_as_chosen(&mut self, team: &Arc<str>, chance: &mut impl Chance, effects: &mut Vec<Effect>) {
+        while self.asking + self.held.len() < self.bounds.plenty {
+            let has_room = |spread: &Spread| spread.asking < self.bounds.asking;
+            if !self.teams.get(team).is_some_and(has_room) || !self.ask_one(team, Among::Free, chance, effects) {
+                return;
+            }
+        }
+    }
+
+    fn ask_for_shares(&mut self, team: &Arc<str>, share: usize, chance: &mut impl Chance, effects: &mut Vec<Effect>) {
+        let Some(spread) = self.teams.get(team).filter(|spread| spread.is_free()) else {
+            return;
+        };
+        for able in spread.lots() {
+            let has_less = |hands: &Self| {
+                let lot = hands.teams.get(team).and_then(|spread| spread.lot(&able));
+                lot.is_some_and(|lot| lot.tasks < share)
+            };
+            while has_less(self) && self.ask_one(team, Among::Lot(&able), chance, effects) {}
+        }
+    }
+
+    fn ask_one(
+        &mut self,
+        team: &Arc<str>,
+        among: Among<'_>,
+        chance: &mut impl Chance,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let chosen = self.teams.get_mut(team).and_then(|spread| spread.choose(among, chance));
+        let Some((worker, is_only_one)) = chosen else {
+            return false;
+        };
+        let asked = self.change(&worker, |hand| {
+            let most = match among {
+                Among::Free if is_only_one => hand.room(),
+                _ => 1,
+            };
+            hand.asking += most;
+            (Arc::clone(&hand.able), most)
+        });
+        let Some((able, most)) = asked else { return false };
+        effects.push(Effect::Ask { worker, able, most });
+        true
+    }
+
+    /// An idle worker has the tail of the heaviest sibling given back, since its own claim waits for that.
+    pub(super) fn steal_for(&mut self, thief: &Worker, effects: &mut Vec<Effect>) {
+        let idle = self
+            .takers
+            .get(thief)
+            .filter(|hand| hand.busy_with == 0 && hand.ahead.is_empty());
+        let found = idle.and_then(|hand| self.teams.get(&hand.team)?.heaviest_for(&hand.able));
+        let Some((victim, ahead)) = found else { return };
+        for _ in 0..dispatch::steal(0, ahead) {
+            let last = self.change(&victim, |hand| hand.ahead.pop_back()).flatten();
+            let Some((fence, task)) = last.and_then(|fence| Some((fence, self.held.get(fence)?.task))) else {
+                return;
+            };
+            self.over(task, fence, Word::GivenBack, effects);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! How the agents of a team stand, kept beside them so that nobody has to look at all of them.
+//!
+//! Each has a place. A place that somebody leaves is given to the next who comes, so that the others keep theirs. Those who are
+//! able to do the same are a *lot*: by it a thief finds who has most that it is able to do, and a lot that others outnumber
+//! has a share of its own.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use triarch_supervision::clock::Chance;
+
+use super::holding::{Hand, Tally};
+use super::steps;
+use crate::dispatch::{Dispatch, Memory, Standing};
+use crate::words::{Capability, Worker};
+
+#[derive(Debug, Default)]
+pub(super) struct Spread {
+    pub(super) dispatch: Dispatch,
+    pub(super) memory: Memory,
+    takers: Vec<Option<Worker>>,
+    /// What a place says that nobody has is not asked for.
+    standings: Vec<Standing>,
+    vacant: BTreeSet<usize>,
+    /// The places of those who have room for more, in order.
+    free: Vec<usize>,
+    /// Of those the ones who have nothing, and ask for nothing.
+    idle: Vec<usize>,
+    pub(super) asking: usize,
+    lots: BTreeMap<Arc<[Capability]>, Lot>,
+}
+
+/// Those of a team who are able to do the same.
+#[derive(Debug, Default)]
+pub(super) struct Lot {
+    members: usize,
+    free: Vec<usize>,
+    /// What they ask for and have.
+    pub(super) tasks: usize,
+    /// Who has most ahead, and of several the one whose place is first, comes last.
+    heavy: BTreeSet<(usize, Reverse<usize>)>,
+}
+
+/// Among whom one is chosen.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Among<'a> {
+    Free,
+    Idle,
+    Lot(&'a [Capability]),
+}
+
+impl Lot {
+    /// Whether any of them has room for more.
+    #[cfg(test)]
+    pub(super) const fn has_room(&self) -> bool {
+        !self.free.is_empty()
+    }
+}
+
+impl Spread {
+    /// Gives somebody who has nothing yet a place.
+    pub(super) fn seat(&mut self, worker: Worker, hand: &Hand) -> usize {
+        let place = self.vacant.pop_first().unwrap_or(self.takers.len());
+        if place == self.takers.len() {
+            self.takers.push(None);
+            self.standings.push(hand.standing());
+        }
+        if let Some(taker) = self.takers.get_mut(place) {
+            *taker = Some(worker);
+        }
+        self.lots.entry(Arc::clone(&hand.able)).or_default().members += 1;
+        self.reckon(place, hand, Tally::default(), hand.tally());
+        place
+    }
+
+    /// Somebody leaves a place.
+    pub(super) fn vacate(&mut self, place: usize, hand: &Hand) {
+        self.reckon(place, hand, hand.tally(), Tally::default());
+        if let Some(taker) = self.takers.get_mut(place) {
+            *taker = None;
+            self.vacant.insert(place);
+        }
+        if let Some(standing) = self.standings.get_mut(place) {
+            *standing = Standing::default();
+        }
+        if let Some(lot) = self.lots.get_mut(&hand.able) {
+            lot.members -= 1;
+            if lot.members == 0 {
+                self.lots.remove(&hand.able);
+            }
+        }
+    }
+
+    /// What somebody asks for and has is not what it was.
+    pub(super) fn reckon(&mut self, place: usize, hand: &Hand, before: Tally, now: Tally) {
+        steps::one();
+        self.asking = self.asking + now.asking - before.asking;
+        keep(&mut self.free, place, now.has_room);
+        keep(&mut self.idle, place, now.has_room && now.tasks() == 0);
+        if let Some(standing) = self.standings.get_mut(place) {
+            *standing = hand.standing();
+        }
+        let Some(lot) = self.lots.get_mut(&hand.able) else {
+            return;
+        };
+        lot.tasks = lot.tasks + now.tasks() - before.tasks();
+        keep(&mut lot.free, place, now.has_room);
+        if before.ahead != now.ahead {
+            lot.heavy.remove(&(before.ahead, Reverse(place)));
+            if now.ahead > 0 {
+                lot.heavy.insert((now.ahead, Reverse(place)));
+            }
+        }
+    }
+
+    /// Whether anybody has room for more.
+    pub(super) const fn is_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    /// Who is next as the dispatch has it, and whether there was nobody else.
+    pub(super) fn choose(&mut self, among: Among<'_>, chance: &mut impl Chance) -> Option<(Worker, bool)> {
+        let free = match among {
+            Among::Free => &self.free,
+            Among::Idle => &self.idle,
+            Among::Lot(able) => &self.lots.get(able)?.free,
+        };
+        let place = self.dispatch.choose(&self.standings, free, &mut self.memory, chance)?;
+        let worker = self.takers.get(place)?.clone()?;
+        Some((worker, self.free.len() == 1))
+    }
+
+    /// Those who are able to do the same, who are able to do least first.
+    pub(super) fn lots(&self) -> Vec<Arc<[Capability]>> {
+        let mut lots: Vec<_> = self.lots.keys().cloned().collect();
+        lots.sort_by_key(|able| able.len());
+        lots
+    }
+
+    pub(super) fn lot(&self, able: &[Capability]) -> Option<&Lot> {
+        self.lots.get(able)
+    }
+
+    pub(super) fn count_lots(&self) -> usize {
+        self.lots.len()
+    }
+
+    /// Who has most ahead of those who are able to do nothing that a thief is not able to do, and how much: what the thief is not
+    /// able to do would only come back to where it was.
+    pub(super) fn heaviest_for(&self, thief: &[Capability]) -> Option<(Worker, usize)> {
+        let fitting = self.lots.iter().filter(|(able, _)| {
+            steps::one();
+            able.iter().all(|capability| thief.contains(capability))
+        });
+        let heaviest = fitting.filter_map(|(_, lot)| lot.heavy.last()).max()?;
+        let (ahead, Reverse(place)) = *heaviest;
+        Some((self.takers.get(place)?.clone()?, ahead))
+    }
+}
+
+/// Has a place among others, which are in order, or not.
+fn keep(places: &mut Vec<usize>, place: usize, is_in: bool) {
+    match (places.binary_search(&place), is_in) {
+        (Ok(at), false) => drop(places.remove(at)),
+        (Err(at), true) => places.insert(at, place),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+impl Spread {
+    /// Holds what is kept to what the hands say.
+    pub(super) fn assert_agrees(&self, hands: &BTreeMap<Worker, Hand>) {
+        let seated = || {
+            let takers = self.takers.iter().enumerate();
+            takers.filter_map(|(place, taker)| Some((place, &hands[taker.as_ref()?])))
+        };
+        let places = |is: &dyn Fn(&Hand) -> bool| -> Vec<usize> {
+            seated().filter(|(_, hand)| is(hand)).map(|(place, _)| place).collect()
+        };
+        assert!(seated().all(|(place, hand)| hand.place == Some(place)));
+        assert_eq!(self.free, places(&|hand| hand.room() > 0));
+        assert_eq!(self.idle, places(&|hand| hand.room() > 0 && hand.tally().tasks() == 0));
+        assert!(seated().all(|(place, hand)| self.standings[place] == hand.standing()));
+        assert_eq!(self.asking, seated().map(|(_, hand)| hand.asking).sum::<usize>());
+        assert_eq!(
+            self.lots.values().map(|lot| lot.members).sum::<usize>(),
+            seated().count()
+        );
+        for (able, lot) in &self.lots {
+            let is_one = |hand: &Hand| hand.able == *able;
+            let tallies = || {
+                seated()
+                    .filter(|(_, hand)| is_one(hand))
+                    .map(|(place, hand)| (place, hand.tally()))
+            };
+            assert_eq!(lot.free, places(&|hand| is_one(hand) && hand.room() > 0));
+            assert_eq!(lot.tasks, tallies().map(|(_, tally)| tally.tasks()).sum::<usize>());
+            let heavy = tallies().filter(|(_, tally)| tally.ahead > 0);
+            assert_eq!(
+                lot.heavy,
+                heavy.map(|(place, tally)| (tally.ahead, Reverse(place))).collect()
+            );
+        }
+    }
+
+    pub(super) fn count_seated(&self) -> usize {
+        self.takers.iter().flatten().count()
+    }
+}

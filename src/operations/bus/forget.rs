@@ -1,0 +1,74 @@
+//! Forgetting the name of a subscription.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::super::{Code, Operation, Trouble};
+use crate::fleet::Fleet;
+
+/// Forgets a named subscription that nobody uses any more. Whoever subscribes under that name later begins anew.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BusForget {
+    /// The name, as `bus show` tells it.
+    pub(crate) name: String,
+    /// Whose name it is, where several have one like it.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) subscriber: Option<String>,
+}
+
+/// What is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ForgottenSeen {
+    pub(crate) subscriber: String,
+    pub(crate) name: String,
+    /// How many places lay between where it was and the end of its log.
+    pub(crate) lag: u64,
+}
+
+impl Operation for BusForget {
+    const NAME: &'static str = "bus.forget";
+    type Output = ForgottenSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<ForgottenSeen, Trouble> {
+        let bus = fleet.bus()?;
+        let is_wanted = |subscriber: &str| self.subscriber.as_deref().is_none_or(|wanted| wanted == subscriber);
+        let mut found: Vec<_> = bus.cursors().into_iter().collect();
+        found.retain(|cursor| *cursor.name == *self.name && is_wanted(&cursor.subscriber));
+        if let [_, _, ..] = &found[..] {
+            let whose: Vec<_> = found.iter().map(|cursor| &*cursor.subscriber).collect();
+            let message = format!(
+                "{} subscribers have the name {:?}: {}",
+                found.len(),
+                self.name,
+                whose.join(", ")
+            );
+            return Err(Trouble::new(Code::Usage, message, "say whose with --subscriber"));
+        }
+        let Some(cursor) = found.pop() else {
+            return Err(self.unknown());
+        };
+        let is_forgotten = bus
+            .forget(Arc::clone(&cursor.subscriber), Arc::clone(&cursor.name))
+            .await?;
+        if !is_forgotten {
+            return Err(self.unknown());
+        }
+        Ok(ForgottenSeen {
+            subscriber: cursor.subscriber.to_string(),
+            name: cursor.name.to_string(),
+            lag: cursor.lag,
+        })
+    }
+}
+
+impl BusForget {
+    fn unknown(&self) -> Trouble {
+        let message = format!("no subscription has the name {:?}", self.name);
+        let remedy = "`triarch bus show` with a durable topic shows those there are";
+        Trouble::new(Code::NotFound, message, remedy)
+    }
+}

@@ -1,0 +1,246 @@
+//! Tasks come in.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use triarch_work::error::{Refusal, TaskError};
+use triarch_work::task::Submission;
+use triarch_work::words::{TaskId, Worker};
+
+use super::super::{Code, Operation, Trouble};
+use crate::config::nearest;
+use crate::fleet::Fleet;
+use crate::reload::Running;
+
+/// Submits tasks: all of them, or none. Returns before any of them is begun.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TaskSubmit {
+    pub(crate) tasks: Vec<Submission>,
+    /// On which line of its file each stands, for what is said of it.
+    #[serde(default)]
+    pub(crate) lines: Vec<usize>,
+    /// Whether a task may be for an agent alone that is not described yet.
+    #[serde(default)]
+    pub(crate) for_later: bool,
+}
+
+/// A task that was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Submitted {
+    pub(crate) task: TaskId,
+    /// Whether there was a task with its key already, which this is.
+    pub(crate) is_known: bool,
+}
+
+impl Operation for TaskSubmit {
+    const NAME: &'static str = "task.submit";
+    type Output = Vec<Submitted>;
+
+    async fn perform(self, fleet: &Fleet) -> Result<Vec<Submitted>, Trouble> {
+        let Self {
+            tasks,
+            lines,
+            for_later,
+        } = self;
+        let places = Places {
+            lines,
+            count: tasks.len(),
+        };
+        if !for_later {
+            are_for_somebody(&tasks, &places, || fleet.ground().running())?;
+        }
+        let accepted = fleet.tasks()?.submit(tasks).await;
+        let accepted = accepted.map_err(|error| places.trouble(error))?;
+        let submitted = accepted.into_iter().map(|accepted| Submitted {
+            task: accepted.task,
+            is_known: accepted.is_known,
+        });
+        Ok(submitted.collect())
+    }
+}
+
+/// Where tasks stand that were submitted together.
+struct Places {
+    lines: Vec<usize>,
+    count: usize,
+}
+
+impl Places {
+    /// How one of them is called.
+    fn name(&self, place: usize) -> String {
+        match self.lines.get(place) {
+            Some(line) => format!("line {line}"),
+            None if self.count == 1 => "the task".to_owned(),
+            None => format!("the task at place {place}"),
+        }
+    }
+
+    fn trouble(&self, error: TaskError) -> Trouble {
+        match error {
+            TaskError::Refused(Refusal::Unfit { place, problem, remedy }) => {
+                Trouble::new(Code::Usage, format!("{} has {problem}", self.name(place)), remedy)
+            }
+            TaskError::Refused(Refusal::Cycle { cycle }) => {
+                let in_file = |name: String| {
+                    let place = name.strip_prefix("place ").and_then(|place| place.parse().ok());
+                    let line = place.and_then(|place: usize| self.lines.get(place));
+                    line.map_or(name, |line| format!("line {line}"))
+                };
+                let cycle = cycle.into_iter().map(in_file).collect();
+                TaskError::from(Refusal::Cycle { cycle }).into()
+            }
+            other => other.into(),
+        }
+    }
+}
+
+/// Refuses what would wait for ever for an agent that there is not, most likely since its name is misspelt.
+fn are_for_somebody(tasks: &[Submission], places: &Places, running: impl Fn() -> Running) -> Result<(), Trouble> {
+    let mut known = None;
+    for (place, task) in tasks.iter().enumerate() {
+        // What is kept for somebody for a while alone is for anybody then.
+        let Some(wanted) = task.affinity.as_ref().filter(|affinity| affinity.hold.is_none()) else {
+            continue;
+        };
+        let known = known.get_or_insert_with(|| paths(&running()));
+        takes_tasks(&wanted.worker, known).map_err(|(why, remedy)| {
+            let who = match places.count {
+                1 => String::new(),
+                _ => format!("{}: ", places.name(place)),
+            };
+            Trouble::new(Code::NotFound, who + &why, remedy)
+        })?;
+    }
+    Ok(())
+}
+
+/// The paths of all agents, with whether each takes tasks.
+fn paths(running: &Running) -> Vec<(String, bool)> {
+    let taking = running.taking();
+    let takers: BTreeSet<_> = taking
+        .iter()
+        .flat_map(|team| &team.takers)
+        .map(|taker| taker.worker.as_str())
+        .collect();
+    let agents = running.teams.iter().flat_map(|team| {
+        let name = &team.rules.name;
+        team.agents.iter().map(move |agent| format!("{name}/{}", agent.name))
+    });
+    agents
+        .map(|path| {
+            let is_one = takers.contains(path.as_str());
+            (path, is_one)
+        })
+        .collect()
+}
+
+/// Else why not, and what to do.
+fn takes_tasks(worker: &Worker, known: &[(String, bool)]) -> Result<(), (String, String)> {
+    const LATER: &str = "give --for-later where it comes later";
+    let wanted = worker.as_str();
+    match known.iter().find(|(path, _)| path == wanted) {
+        Some((_, true)) => return Ok(()),
+        Some((_, false)) => {
+            let remedy = format!("give it capabilities or `tasks` in its description, or {LATER}");
+            return Err((format!("the agent {wanted} takes no tasks"), remedy));
+        }
+        None => {}
+    }
+    let takers = || known.iter().filter(|(_, takes)| *takes).map(|(path, _)| path.as_str());
+    let has_name = |path: &&str| path.rsplit('/').next() == Some(wanted);
+    let near = takers().find(has_name).or_else(|| nearest(wanted, takers()));
+    let remedy = match near {
+        Some(near) => format!("write {near}, or {LATER}"),
+        None => format!("see `triarch agent list`, or {LATER}"),
+    };
+    Err((format!("there is no agent {wanted:?} for the task"), remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(wanted: &str) -> Result<(), (String, String)> {
+        let known = [
+            ("crew/painter-1", true),
+            ("crew/painter-2", true),
+            ("crew/clerk", false),
+        ];
+        let known: Vec<_> = known.map(|(path, takes)| (path.to_owned(), takes)).into();
+        takes_tasks(&Worker::new(wanted).unwrap(), &known)
+    }
+
+    #[test]
+    fn a_task_for_an_agent_that_there_is_not_is_refused_with_the_one_that_was_probably_meant() {
+        assert_eq!(told("crew/painter-2"), Ok(()));
+        for (wanted, why, remedy) in [
+            (
+                "crew/paintr-1",
+                "there is no agent \"crew/paintr-1\" for the task",
+                "write crew/painter-1, or",
+            ),
+            (
+                "painter-2",
+                "there is no agent \"painter-2\" for the task",
+                "write crew/painter-2, or",
+            ),
+            (
+                "somebody/else",
+                "there is no agent \"somebody/else\" for the task",
+                "see `triarch agent list`, or",
+            ),
+            (
+                "crew/clerk",
+                "the agent crew/clerk takes no tasks",
+                "give it capabilities or `tasks`",
+            ),
+        ] {
+            let (said, what) = told(wanted).unwrap_err();
+            assert_eq!(said, why);
+            assert!(
+                what.starts_with(remedy) && what.ends_with("give --for-later where it comes later"),
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_by_its_line() {
+        let places = |lines: &[usize], count| Places {
+            lines: lines.to_vec(),
+            count,
+        };
+        let unfit = || {
+            let problem = "a prerequisite that there is not: no task 999".to_owned();
+            let remedy = "name one of the batch, or one that is kept";
+            TaskError::from(Refusal::Unfit {
+                place: 1,
+                problem,
+                remedy,
+            })
+        };
+        for (places, told) in [
+            (
+                places(&[1, 3], 2),
+                "line 3 has a prerequisite that there is not: no task 999",
+            ),
+            (
+                places(&[], 2),
+                "the task at place 1 has a prerequisite that there is not: no task 999",
+            ),
+            (
+                places(&[], 1),
+                "the task has a prerequisite that there is not: no task 999",
+            ),
+        ] {
+            assert_eq!(places.trouble(unfit()).message, told);
+        }
+        let cycle = vec!["place 0".to_owned(), "nightly".to_owned(), "place 0".to_owned()];
+        let trouble = places(&[7, 9], 2).trouble(Refusal::Cycle { cycle }.into());
+        assert!(
+            trouble.message.contains("line 7 → nightly → line 7"),
+            "{}",
+            trouble.message
+        );
+    }
+}

@@ -1,0 +1,88 @@
+use serde_json::{Value, json};
+use triarch_bus::{Draft, Payload, Topic};
+use triarch_supervision::metrics::Instruments;
+
+use super::*;
+
+fn rounds() -> Rounds {
+    let instruments = Instruments::new(crate::catalogue().unwrap());
+    let bus = Bus::new(triarch_bus::Config::default(), 1, &instruments).unwrap();
+    Rounds::new(bus, Arc::new(PostOffice::new(1, &instruments).unwrap()))
+}
+
+fn begin(rounds: &Rounds, agent: &str, wish: Value) -> Result<(), Trouble> {
+    let (agent, wish): (Arc<str>, Wish) = (agent.into(), serde_json::from_value(wish).unwrap());
+    let what = wish.what(&agent)?;
+    rounds.begin(&agent, wish, what)
+}
+
+/// How many hear what is published there.
+fn matched(rounds: &Rounds, topic: &str) -> usize {
+    let draft = Draft::new("note", Payload::json(&json!(1)));
+    let published = rounds.0.bus.publish("me", &Topic::new(topic).unwrap(), draft);
+    published.unwrap().matched
+}
+
+fn vacant(rounds: &Rounds) -> Vec<Vacant> {
+    std::iter::from_fn(|| rounds.next_vacant()).collect()
+}
+
+#[test]
+fn a_program_has_so_many_subscriptions_and_is_told_of_the_bound() {
+    let (rounds, plant) = (
+        rounds(),
+        |number: usize| json!({ "pattern": format!("plant.{number}") }),
+    );
+    for number in 0..SUBSCRIPTIONS_MAX {
+        begin(&rounds, "crew/a", plant(number)).unwrap();
+    }
+    let refused = begin(&rounds, "crew/a", plant(SUBSCRIPTIONS_MAX)).unwrap_err();
+    assert_eq!(refused.code, Code::Refused);
+    assert!(
+        refused.told().starts_with(
+            "it has 10000 subscriptions, which is the most a program may have; subscribe to a broader pattern"
+        ),
+        "{}",
+        refused.told()
+    );
+    assert_eq!(matched(&rounds, "plant.10000"), 0);
+    // One that is there already, another in its place, and those of another program.
+    begin(&rounds, "crew/a", plant(7)).unwrap();
+    begin(
+        &rounds,
+        "crew/a",
+        json!({ "pattern": "plant.7", "filter": "payload eq 1" }),
+    )
+    .unwrap();
+    begin(&rounds, "crew/b", plant(SUBSCRIPTIONS_MAX)).unwrap();
+    assert_eq!((matched(&rounds, "plant.7"), matched(&rounds, "plant.10000")), (1, 1));
+    assert_eq!(rounds.end(&"crew/a".into(), "plant.7"), 1);
+    begin(&rounds, "crew/a", plant(SUBSCRIPTIONS_MAX)).unwrap();
+    assert_eq!((matched(&rounds, "plant.7"), matched(&rounds, "plant.10000")), (0, 2));
+    rounds.end_all(&"crew/a".into());
+    assert_eq!((matched(&rounds, "plant.8"), matched(&rounds, "plant.10000")), (0, 1));
+    assert_eq!(vacant(&rounds).len(), 1);
+}
+
+#[test]
+fn the_courier_is_given_each_round_once_and_nothing_but_what_is_new() {
+    let rounds = rounds();
+    for pattern in ["a", "b", "c", "d"] {
+        begin(&rounds, "crew/a", json!({ "pattern": pattern })).unwrap();
+    }
+    assert_eq!(rounds.end(&"crew/a".into(), "d"), 1);
+    let mut taken = vacant(&rounds);
+    assert_eq!((taken.len(), vacant(&rounds).len()), (3, 0));
+    begin(&rounds, "crew/a", json!({ "pattern": "a" })).unwrap();
+    begin(&rounds, "crew/a", json!({ "pattern": "b", "class": "at_most_once" })).unwrap();
+    let others = vacant(&rounds);
+    assert_eq!((others.len(), others[0].class), (1, Class::AtMostOnce));
+    // The courier ends: what goes on is there for its next life, and what is over is not.
+    assert_eq!(rounds.end(&"crew/a".into(), "c"), 1);
+    assert!(taken[0].goes_on.has_changed().is_ok() && taken[1].goes_on.has_changed().is_err());
+    taken
+        .drain(..)
+        .chain(others)
+        .for_each(|vacant| rounds.give_back(vacant));
+    assert_eq!(vacant(&rounds).iter().map(|one| one.number).collect::<Vec<_>>(), [0, 4]);
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Which lines of a crate its own tests run: by callgrind, on the binary of the tests as it is, so that nothing is built anew.
+#   bash tests/coverage.sh triarch-bus codec filter           counts, of the files whose paths have one of these words in them
+#   LINES_MISSED=1 bash tests/coverage.sh triarch-bus codec   and the lines that no test runs
+#   TESTS="codec::tests --skip fuzzed" bash tests/coverage.sh triarch-bus codec   by some of the tests alone
+# A line counts where the binary has code for it; tests themselves do not. It runs fifty times slower than without.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly PACKAGE=$1
+shift
+readonly WORDS=$(IFS='|' && echo "$*")
+# Words of the names of tests, and flags such as `--skip load`; all tests where there is none.
+readonly TESTS=${TESTS:-}
+
+command -v valgrind >/dev/null && command -v objdump >/dev/null || {
+  echo "please install: valgrind binutils" >&2
+  exit 1
+}
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+binary=$(cargo test -p "$PACKAGE" --lib --no-run --locked --message-format=json |
+  grep '"test":true' | grep -o '"executable":"[^"]*"' | tail -n 1 | cut -d '"' -f 4)
+
+# shellcheck disable=SC2086
+PROPTEST_CASES=${PROPTEST_CASES:-16} valgrind --quiet --tool=callgrind --dump-line=yes --compress-strings=no --compress-pos=no \
+  --callgrind-out-file="$folder/calls" "$binary" $TESTS >"$folder/log" 2>&1 || {
+  tail -n 30 "$folder/log" >&2
+  exit 1
+}
+grep -h '^test result' "$folder/log"
+
+# Lines that were run: `fl=`, `fi=` and `fe=` name the file of those that follow.
+awk -v here="$PWD/" '
+  /^f[lie]=/ { file = substr($0, 4); sub(here, "", file); next }
+  /^[0-9]+ [0-9]+$/ { print file ":" $1 }
+' "$folder/calls" | sort -u >"$folder/run"
+
+# Lines that there is code for: a heading names the file of those that follow by its last part.
+objdump --dwarf=decodedline -w "$binary" 2>/dev/null | awk '
+  /:$/ { file = $0; sub(/^CU: /, "", file); sub(/:$/, "", file); next }
+  $NF == "x" && $2 ~ /^[0-9]+$/ && $2 > 0 { print ($1 ~ /\// ? $1 : file) ":" $2 }
+' | sed "s|^$PWD/||" | sort -u >"$folder/code"
+
+grep -E '^(src|actors|supervision)/' "$folder/code" |
+  grep -vE '(_test|/tests|/fuzzed[a-z_]*|/testing)(\.rs|/)' | grep -E "${WORDS:-.}" >"$folder/ours" || true
+
+# What stands below the first `#[cfg(test)]` of a module of tests is none of it.
+while read -r file; do
+  [[ -f $file ]] || continue
+  last=$(awk '/^#\[cfg\(test\)\]/ { at = NR } /^(pub(\(crate\))? )?mod tests/ && at && NR < at + 5 { print at; exit }' "$file")
+  awk -F : -v file="$file" -v last="${last:-999999}" '$1 == file && $2 < last' "$folder/ours"
+done < <(cut -d : -f 1 "$folder/ours" | sort -u) >"$folder/counted"
+
+awk -F : -v missed="${LINES_MISSED:-}" '
+  NR == FNR { run[$0] = 1; next }
+  {
+    code[$1]++
+    if ($0 in run) done[$1]++
+    else lines[$1] = lines[$1] " " $2
+  }
+  END {
+    for (file in code) {
+      without = missed && lines[file] ? "  without" lines[file] : ""
+      printf "%5.1f %%  %4d of %4d  %s%s\n", 100 * done[file] / code[file], done[file], code[file], file, without
+      all += code[file]
+      some += done[file]
+    }
+    if (all) printf "%5.1f %%  %4d of %4d  all of these\n", 100 * some / all, some, all
+  }
+' "$folder/run" "$folder/counted" | sort -k 6

@@ -1,0 +1,216 @@
+//! Storms of subscriptions and of publications, by programs.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::running::Running;
+use crate::yard::{Yard, rounds, until};
+
+/// Programs that subscribe, every day and in the full torture, and how many patterns each subscribes to.
+const LISTENERS: (usize, usize) = (10, 100);
+const PATTERNS: usize = 1_000;
+/// An allocator keeps more after each of the first storms, and the last ones find that there.
+const STORMS: usize = 6;
+/// What may be resident for each subscription after the last beside what was two storms before.
+const SLACK: usize = 500;
+
+/// Messages of a durable topic.
+const MESSAGES: (u64, u64) = (100_000, 1_000_000);
+/// So many publications are under way at once.
+const AHEAD: u64 = 256;
+
+/// Does what posts ask for, and answers with what came of it. An event is counted.
+const LISTENER: &str = r#"
+import json, sys
+count, heard, asked = int(sys.argv[1]), {}, None
+def say(**words): sys.stdout.write(json.dumps(words) + "\n")
+for line in sys.stdin:
+    post = json.loads(line)
+    if "ok" in post:
+        if asked is not None and post["id"] == "last":
+            say(type="done", id=asked, ok=True, body=post["ok"])
+            asked = None
+    elif post["kind"] == "event":
+        topic = post["body"]["topic"]
+        heard[topic] = heard.get(topic, 0) + 1
+        say(type="done", id=post["id"], ok=True)
+    elif post["kind"] in ("subscribe", "unsubscribe"):
+        asked = post["id"]
+        for number in range(count):
+            more = {"id": "last"} if number == count - 1 else {}
+            say(type=post["kind"], pattern="storm.%d.*" % number, **more)
+    else:
+        say(type="done", id=post["id"], ok=True, body=heard)
+    sys.stdout.flush()
+"#;
+
+fn resident(runtime: &Running) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", runtime.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kibibytes * 1_024
+}
+
+/// The description of a program in Python.
+fn python(path: &Path, name: &str, arguments: &str, more: &str) -> String {
+    let folder = path.parent().unwrap().display();
+    let path = path.display();
+    format!(
+        "[[team.agent]]\nname = \"{name}\"\nkind = \"program\"\ncommand = [\"python3\", \"{path}\", {arguments}]\n\
+         dir = \"{folder}\"\nsandbox = {{ kind = \"none\" }}\n{more}\n"
+    )
+}
+
+fn ask_all(yard: &Yard, listeners: usize, kind: &str) -> Vec<Value> {
+    let mut caller = yard.caller();
+    let mut ask = |number| {
+        let agent = format!("listener-{number}");
+        let asked = json!({ "agent": agent, "kind": kind, "within": "100s" });
+        let asked = caller.ask("agent.ask", &asked);
+        asked.unwrap_or_else(|error| panic!("{agent} does not answer: {error}"))["result"].take()
+    };
+    (1..=listeners).map(&mut ask).collect()
+}
+
+#[test]
+fn a_storm_of_subscriptions_gets_what_it_asked_for_and_leaves_nothing() {
+    let yard = Yard::new();
+    let (listeners, count) = (rounds(LISTENERS.0, LISTENERS.1), PATTERNS);
+    let path = yard.script("listener", LISTENER);
+    let mark = yard.mark();
+    let arguments = format!("\"{count}\", \"{mark}\"");
+    yard.describe(&python(
+        &path,
+        "listener",
+        &arguments,
+        &format!("replicas = {listeners}"),
+    ));
+    let runtime = yard.up();
+    let mut after = Vec::new();
+    for storm in 1..=STORMS {
+        assert!(
+            ask_all(&yard, listeners, "subscribe")
+                .iter()
+                .all(|is_there| *is_there == true)
+        );
+        let high = resident(&runtime);
+        for number in [0, count / 2, count - 1] {
+            let topic = format!("storm.{number}.x");
+            let published = yard
+                .ask("bus.publish", &json!({ "topic": topic, "body": storm }))
+                .unwrap();
+            assert_eq!(published["matched"], listeners, "{topic}");
+            until("all heard it once", || {
+                ask_all(&yard, listeners, "heard")
+                    .iter()
+                    .all(|heard| heard[&topic] == storm)
+            });
+        }
+        let nobody = json!({ "topic": format!("storm.{count}.x"), "body": 0 });
+        assert_eq!(yard.ask("bus.publish", &nobody).unwrap()["matched"], 0);
+        assert!(
+            ask_all(&yard, listeners, "unsubscribe")
+                .iter()
+                .all(|is_over| *is_over == true)
+        );
+        let again = json!({ "topic": "storm.0.x", "body": 0 });
+        assert_eq!(yard.ask("bus.publish", &again).unwrap()["matched"], 0);
+        after.push(resident(&runtime));
+        println!(
+            "{} subscriptions: {} kB, {} kB when they were over",
+            listeners * count,
+            high >> 10,
+            after[storm - 1] >> 10
+        );
+    }
+    let slack = (SLACK * listeners * count) as u64;
+    assert!(
+        after[STORMS - 1] <= after[STORMS - 3] + slack,
+        "each storm leaves more: {after:?}"
+    );
+    yard.down(runtime);
+}
+
+/// Publishes numbers on a durable topic, so many at a time, until all are acknowledged.
+const PUBLISHER: &str = r#"
+import json, sys
+count, ahead = int(sys.argv[1]), int(sys.argv[2])
+sent, done, asked = 0, 0, None
+def more():
+    global sent
+    while sent < count and sent - done < ahead:
+        sys.stdout.write('{"type":"publish","id":"%d","topic":"log.storm","body":%d}\n' % (sent, sent))
+        sent += 1
+    sys.stdout.flush()
+for line in sys.stdin:
+    post = json.loads(line)
+    if "ok" in post:
+        if not post["ok"] or post["result"]["offset"] != int(post["id"]):
+            sys.exit("publication %s came to %s" % (post["id"], line))
+        done += 1
+        if done == count:
+            sys.stdout.write(json.dumps({"type": "done", "id": asked, "ok": True, "body": done}) + "\n")
+        more()
+    else:
+        asked = post["id"]
+        more()
+"#;
+
+/// Reads the durable topic from its beginning, and looks whether each number is the next.
+const READER: &str = r#"
+import json, sys
+next, wrong = 0, None
+for line in sys.stdin:
+    post = json.loads(line)
+    if "ok" in post: continue
+    if post["kind"] == "event":
+        if post["body"]["body"] != next and wrong is None: wrong = "%r where %d is next" % (post["body"]["body"], next)
+        next += 1
+        sys.stdout.write('{"type":"done","id":%s,"ok":true}\n' % json.dumps(post["id"]))
+    elif post["kind"] == "begin":
+        sys.stdout.write('{"type":"subscribe","pattern":"log.storm","name":"storm","from":"first"}\n')
+        sys.stdout.write(json.dumps({"type": "done", "id": post["id"], "ok": True}) + "\n")
+    else:
+        sys.stdout.write(json.dumps({"type": "done", "id": post["id"], "ok": True, "body": [next, wrong]}) + "\n")
+    sys.stdout.flush()
+"#;
+
+#[test]
+fn of_a_storm_of_durable_publications_none_is_lost_and_all_come_again_in_order() {
+    let yard = Yard::new();
+    let count = if rounds(0, 1) == 0 { MESSAGES.0 } else { MESSAGES.1 };
+    let (publisher, reader) = (yard.script("publisher", PUBLISHER), yard.script("reader", READER));
+    let mark = yard.mark();
+    let arguments = format!("\"{count}\", \"{AHEAD}\", \"{mark}\"");
+    let path = yard.describe(
+        &[
+            python(&publisher, "publisher", &arguments, ""),
+            python(&reader, "reader", &format!("\"{mark}\""), ""),
+        ]
+        .concat(),
+    );
+    let text = fs::read_to_string(&path).unwrap();
+    // The bound that is meant here is the number.
+    let topics = "[[bus.durable]]\ntopics = \"log.**\"\nmessages = 2000000\nbytes = \"1GiB\"\n\n";
+    yard.house.write("triarch.toml", &format!("{topics}{text}"));
+    let runtime = yard.up();
+    let mut caller = yard.caller();
+    let said = json!({ "agent": "publisher", "kind": "begin", "within": "100s" });
+    assert_eq!(caller.ask("agent.ask", &said).unwrap()["result"], count);
+    let begin = json!({ "agent": "reader", "kind": "begin", "within": "60s" });
+    caller.ask("agent.ask", &begin).unwrap();
+    let mut seen = json!([0, null]);
+    until("all came again", || {
+        let asked = json!({ "agent": "reader", "kind": "seen", "within": "60s" });
+        let came = caller.ask("agent.ask", &asked).unwrap()["result"].take();
+        assert_eq!(came[1], Value::Null, "out of order");
+        let is_over = came == seen && came[0].as_u64() >= Some(count);
+        seen = came;
+        is_over
+    });
+    assert_eq!(seen[0], count, "each comes once");
+    drop(caller);
+    yard.down(runtime);
+}
