@@ -8,13 +8,20 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{iter, thread};
 
-use rustix::process::geteuid;
+use rustix::io::Errno;
+use rustix::process::{Pid, geteuid, test_kill_process};
 
 use crate::error::Error;
 
 const SOCKET: &str = "triarch.sock";
 const LOCK: &str = "triarch.lock";
+
+/// Who has just won the lock needs a moment to write itself down: so often, and so long after each other, is looked for that.
+const LOOKS: usize = 50;
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Where the socket of a runtime with that state folder is.
 pub fn socket_path(state_dir: &Path) -> PathBuf {
@@ -116,12 +123,20 @@ fn sign(mut file: &File) -> io::Result<()> {
 
 /// Who holds the lock, as it wrote itself down.
 fn holder(path: &Path) -> String {
+    let looks = iter::once(Duration::ZERO).chain(iter::repeat_n(LOOK_EVERY, LOOKS));
+    let mut signs = looks.filter_map(|pause| {
+        thread::sleep(pause);
+        signed(path)
+    });
+    signs.next().unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The process that wrote itself down last, where there is one: what stands there of a dead one tells nothing.
+fn signed(path: &Path) -> Option<String> {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(32).read_to_string(&mut text));
-    match (read, text.trim()) {
-        (Ok(_), pid) if !pid.is_empty() => pid.to_owned(),
-        _ => "unknown".to_owned(),
-    }
+    File::open(path).ok()?.take(32).read_to_string(&mut text).ok()?;
+    let pid = Pid::from_raw(text.strip_suffix('\n')?.parse().ok()?)?;
+    (test_kill_process(pid) != Err(Errno::SRCH)).then(|| pid.as_raw_nonzero().to_string())
 }
 
 /// Who holds the lock beside a socket, as it wrote itself down.
@@ -214,6 +229,28 @@ mod tests {
         fs::rename(&aside, &path).unwrap();
         let (claim, _listener) = Claim::take(&folder).unwrap();
         UnixStream::connect(claim.path()).unwrap();
+        drop(claim);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn one_that_writes_itself_down_late_or_over_a_dead_one_is_told_by_its_number() {
+        let folder = folder();
+        let (claim, _listener) = Claim::take(&folder).unwrap();
+        let path = folder.join(LOCK);
+        for earlier in ["", "2147483647\n", "7", "no number\n"] {
+            fs::write(&path, earlier).unwrap();
+            let refused = thread::scope(|scope| {
+                let refused = scope.spawn(|| Claim::take(&folder).map(drop));
+                thread::sleep(5 * LOOK_EVERY);
+                sign(&File::options().write(true).open(&path).unwrap()).unwrap();
+                refused.join().unwrap()
+            });
+            let Err(Error::Held { pid, .. }) = refused else {
+                panic!("{refused:?}")
+            };
+            assert_eq!(pid, std::process::id().to_string());
+        }
         drop(claim);
         fs::remove_dir_all(folder).unwrap();
     }

@@ -141,6 +141,7 @@ mod format;
 mod fuzz;
 #[cfg(test)]
 mod fuzzed;
+mod gathering;
 mod journal;
 pub mod metrics;
 mod names;
@@ -157,6 +158,7 @@ pub mod testing;
 
 pub use config::Config;
 pub use error::{AppendError, CommitError, ConfigError, Error, OpenError, RecoverError, SnapshotError, WriteError};
+pub use gathering::Gathering;
 pub use journal::{Journal, Seq};
 pub use records::{Record, Records};
 pub use recovery::{Cut, CutReason, Recovered, Report};

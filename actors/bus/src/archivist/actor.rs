@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use triarch_journal::{JournalAddress, WriteError, Writer};
+use triarch_journal::{Gathering, JournalAddress, WriteError, Writer};
 use triarch_supervision::prelude::*;
 
 use super::copyist::Copy;
@@ -58,6 +58,7 @@ pub(crate) struct Archivist {
     group: Vec<Pending>,
     plans: Vec<PendingPlan>,
     group_bytes: usize,
+    gathering: Gathering,
     /// Bytes of records since the last snapshot.
     unkept: u64,
     /// Those of them that the snapshot under way stands for.
@@ -80,6 +81,7 @@ impl Agent for Archivist {
             group: Vec::new(),
             plans: Vec::new(),
             group_bytes: 0,
+            gathering: Gathering::default(),
             unkept,
             copied: None,
             copy_from: 0,
@@ -115,7 +117,13 @@ impl Agent for Archivist {
         self.copy_if_due(ctx)
     }
 
-    async fn idle(&mut self, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+    async fn idle(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let gathered = self.group.len() + self.plans.len();
+        if self.closed.is_none() && self.gathering.waits(gathered) && ctx.address().try_send(Order::Moved).is_ok() {
+            // Whoever was just answered runs, and may come with the next.
+            tokio::task::yield_now().await;
+            return Ok(());
+        }
         self.flush_all().await
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use triarch_journal::{JournalAddress, WriteError, Writer};
+use triarch_journal::{Gathering, JournalAddress, WriteError, Writer};
 use triarch_supervision::prelude::*;
 
 use super::group::{Group, weight};
@@ -63,6 +63,7 @@ pub(crate) struct StoreWriter {
     /// When it was last tried to open the journal again, and how long after that it is tried once more.
     tried: (Moment, Duration),
     group: Group,
+    gathering: Gathering,
     /// When the store's time was last written down, and what it was less the wall clock's.
     anchored: (StoreTime, i128),
     has_written: bool,
@@ -79,6 +80,7 @@ impl Agent for StoreWriter {
             flushes: 0,
             tried: (Moment::now(), REOPEN_AFTER.0),
             group: Group::default(),
+            gathering: Gathering::default(),
             anchored: (StoreTime::default(), 0),
             has_written: true,
         };
@@ -114,6 +116,7 @@ impl Agent for StoreWriter {
                 self.expire().await;
             }
             Wish::Reopen => self.reopen().await,
+            Wish::Gather => {}
             // What is not flushed is tried again at the next beat.
             Wish::Flush => drop(self.flush().await),
             Wish::FlushNow(reply) => {
@@ -135,6 +138,11 @@ impl Agent for StoreWriter {
     }
 
     async fn idle(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        if self.gathering.waits(self.group.len()) && ctx.address().try_send(Wish::Gather).is_ok() {
+            // Whoever was just answered runs, and may come with the next.
+            tokio::task::yield_now().await;
+            return Ok(());
+        }
         let was_open = self.is_open();
         let _told = self.commit().await;
         if was_open && !self.is_open() {

@@ -33,6 +33,11 @@ impl Group {
         self.records.is_empty() && self.waiting.is_empty()
     }
 
+    /// So many wait for it.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= WRITES_MAX
     }

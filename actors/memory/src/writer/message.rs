@@ -26,6 +26,8 @@ pub(crate) enum Wish {
     Expire,
     /// The journal failed; what is on disk is taken up.
     Reopen,
+    /// Whoever came meanwhile goes to disk with the group that waits.
+    Gather,
     /// Namespaces that are flushed.
     Flush,
     /// The same, for somebody who waits for it.
