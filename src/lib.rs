@@ -6,6 +6,7 @@ mod changes;
 mod cli;
 #[cfg(test)]
 mod committed;
+mod commons;
 pub mod config;
 pub mod dashboards;
 mod deviations;
@@ -22,6 +23,7 @@ mod services;
 mod up;
 
 pub use catalogue::{catalogue, sections};
+pub use commons::{Commons, CommonsError, Events, Share};
 pub use runtime::Runtime;
 pub use triarch_bus as bus;
 pub use triarch_gateway as gateway;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use triarch_teams::{Kind, Kinds};
 
 use crate::cli;
+use crate::commons::Commons;
 
 /// A runtime with kinds of agents of one's own.
 ///
@@ -19,6 +20,7 @@ use crate::cli;
 #[derive(Default)]
 pub struct Runtime {
     kinds: Kinds,
+    commons: Commons,
 }
 
 impl fmt::Debug for Runtime {
@@ -40,8 +42,13 @@ impl Runtime {
         self
     }
 
+    /// Bus, memory and tasks of the runtime, for kinds that are added to keep.
+    pub fn commons(&self) -> Commons {
+        self.commons.clone()
+    }
+
     /// Does what the process's arguments ask for; returns its exit code.
     pub fn main(self) -> ExitCode {
-        cli::obey(std::env::args_os(), self.kinds)
+        cli::obey(std::env::args_os(), self.kinds, self.commons)
     }
 }

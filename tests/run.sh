@@ -80,9 +80,9 @@ stage_examples() {
   [[ -n $names ]] || skip "there are no examples"
   for name in $names; do
     printf -- '--- example %s\n' "$name"
-    # One of them is a runtime, which does nothing until it is told to.
-    if [[ $name == own_agent ]]; then
-      for_a_second examples/own_agent
+    # Some of them are runtimes, which do nothing until they are told to.
+    if [[ $name == own_agent* ]]; then
+      for_a_second "examples/$name"
     else
       timeout --kill-after=5 "$EXAMPLE_SECONDS" "$(built "examples/$name")"
     fi

@@ -35,6 +35,7 @@ use clap::{CommandFactory as _, Parser as _};
 use serde::Serialize;
 use triarch_teams::Kinds;
 
+use crate::commons::Commons;
 use crate::operations::{Ask, Code, Down, LogsRead, Operation, Reload, Sent, Trouble, caused};
 use crate::up::{self, complain};
 use ask::Connection;
@@ -44,10 +45,10 @@ use output::{print, print_json, tell, unwritten};
 use screen::Screen;
 use show::Show;
 
-/// Does what the arguments ask for; `own` are the kinds that this binary adds.
-pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds) -> ExitCode {
+/// Does what the arguments ask for; `own` are the kinds that this binary adds, which find the rooms in `commons`.
+pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds, commons: Commons) -> ExitCode {
     let done = match Line::try_parse_from(arguments) {
-        Ok(line) => perform(line, own),
+        Ok(line) => perform(line, own, commons),
         Err(error) => explain(&error),
     };
     let code = done.unwrap_or_else(|trouble| {
@@ -69,9 +70,9 @@ fn explain(error: &clap::Error) -> Result<u8, Trouble> {
     Ok(0)
 }
 
-fn perform(line: Line, own: Kinds) -> Result<u8, Trouble> {
+fn perform(line: Line, own: Kinds, commons: Commons) -> Result<u8, Trouble> {
     let Line { flags, verb } = line;
-    let (described, as_json) = (Described::new(flags.config, own), flags.json);
+    let (described, as_json) = (Described::new(flags.config, own, commons), flags.json);
     match verb {
         Verb::Up(arguments) => return start(described, &arguments),
         Verb::Config(verb) => describe::perform(&verb, &described, as_json)?,

@@ -37,7 +37,7 @@ use crate::fleet::Fleet;
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use bus::{
     BusCancel, BusDead, BusForget, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen,
-    DeadSeen, ForgottenSeen, Place, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
+    DeadSeen, End, ForgottenSeen, Place, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
 };
 pub(crate) use health::HealthSeen;
 pub(crate) use logs::LogsRead;

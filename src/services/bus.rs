@@ -15,16 +15,16 @@ use crate::operations::{BusPublish, Code, Place, Trouble, publish as publish_for
 /// A subscription as a program asks for it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(crate) struct Wish {
     pattern: String,
-    filter: Option<String>,
+    pub(crate) filter: Option<String>,
     /// One of a group gets each event.
-    group: Option<String>,
+    pub(crate) group: Option<String>,
     /// By which it goes on where it left off.
-    name: Option<String>,
-    from: Option<Place>,
+    pub(crate) name: Option<String>,
+    pub(crate) from: Option<Place>,
     #[serde(default = "until_it_is_done")]
-    class: Class,
+    pub(crate) class: Class,
 }
 
 /// How a subscription goes, whatever it is for.
@@ -41,6 +41,18 @@ fn until_it_is_done() -> Class {
 }
 
 impl Wish {
+    /// All of a pattern.
+    pub(crate) fn of(pattern: String) -> Self {
+        Self {
+            pattern,
+            filter: None,
+            group: None,
+            name: None,
+            from: None,
+            class: until_it_is_done(),
+        }
+    }
+
     /// What it is for, of which there is one, and how it goes.
     pub(super) fn parted(self) -> (Aim<String>, Manner) {
         let Self {
@@ -105,10 +117,20 @@ fn without_nothing(mut told: Value) -> Value {
 /// Has what is asked for in `what` brought to the program, until it ends or unsubscribes.
 pub(super) fn subscribe(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
     let wish: Wish = read(what, "subscription", r#"{"type":"subscribe","pattern":"plant.*"}"#)?;
-    let subscribe = wish.what(agent)?;
     let told = json!({ "pattern": wish.pattern });
-    rooms.rounds.begin(agent, wish, subscribe)?;
+    hear(rooms, agent, wish)?;
     Ok(told)
+}
+
+/// Has what an agent wishes for brought to it.
+pub(crate) fn hear(rooms: &Rooms, agent: &Arc<str>, wish: Wish) -> Result<(), Trouble> {
+    let subscribe = wish.what(agent)?;
+    rooms.rounds.begin(agent, wish, subscribe)
+}
+
+/// Ends what an agent hears of a pattern; whether there was any.
+pub(crate) fn hear_no_more(rooms: &Rooms, agent: &Arc<str>, pattern: &str) -> bool {
+    rooms.rounds.end(agent, pattern) > 0
 }
 
 #[derive(Deserialize)]
@@ -124,7 +146,7 @@ pub(super) fn unsubscribe(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Val
         "end of a subscription",
         r#"{"type":"unsubscribe","pattern":"plant.*"}"#,
     )?;
-    if rooms.rounds.end(agent, &pattern) == 0 {
+    if !hear_no_more(rooms, agent, &pattern) {
         let message = format!("it does not subscribe to {pattern:?}");
         let remedy = "unsubscribe from a pattern as it was subscribed to";
         return Err(Trouble::new(Code::NotFound, message, remedy));

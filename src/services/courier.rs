@@ -165,8 +165,10 @@ impl Walk {
     /// Puts an event into the program's mailbox, once that has room; false where the round is over before.
     async fn hand_over(&mut self, delivery: Delivery) -> bool {
         let Ok(address) = self.observer.address::<Post>(&self.agent) else {
+            // It has left the tree. One that comes to its place begins rounds of its own.
             delivery.fail("nobody takes posts there");
-            return true;
+            self.rounds.end_all(&self.agent);
+            return false;
         };
         let sender = self.stages.0.clone();
         let mut post = self

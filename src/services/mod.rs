@@ -23,6 +23,7 @@ use triarch_programs::{Fulfilling, Services};
 use triarch_work::TaskAddress;
 
 use crate::operations::Trouble;
+pub(crate) use bus::{Wish, hear, hear_no_more};
 pub(crate) use courier::Courier;
 pub(crate) use rounds::Rounds;
 pub(crate) use watches::{Lookout, Watches};

@@ -132,7 +132,7 @@ impl Rounds {
     }
 
     /// Ends all rounds to an agent, at once: its next life begins others.
-    pub(super) fn end_all(&self, agent: &Arc<str>) {
+    pub(crate) fn end_all(&self, agent: &Arc<str>) {
         let mut book = self.book();
         if let Some(sheaf) = book.by_agent.remove(agent) {
             self.end_each(&mut book, sheaf.into_all());

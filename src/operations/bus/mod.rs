@@ -18,7 +18,7 @@ use super::posts::{Body, SENDER, kind, span};
 use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
 
-pub(crate) use follow::{BusSubscribe, BusTap, Place, event};
+pub(crate) use follow::{BusSubscribe, BusTap, End, Place, event};
 pub(crate) use forget::{BusForget, ForgottenSeen};
 pub(crate) use seen::{BusDead, BusShow, BusTopics, DeadSeen, TopicSeen, TopicShown};
 

@@ -1,0 +1,93 @@
+//! A kind of one's own that uses what agents share: it hears readings on the bus, keeps the hottest in the memory, and submits
+//! a task where one is too hot. Describe a team with `kind = "guard"`, then
+//! `own_agent_shares bus publish plant.pump '{"celsius":93}'` and `own_agent_shares memory get shared hottest`.
+
+use std::process::ExitCode;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use triarch::memory::{Key, Put};
+use triarch::prelude::*;
+use triarch::teams::{Kind, Post, Seat, SettingError};
+use triarch::work::task::Submission;
+use triarch::{Commons, Events, Runtime, Share};
+
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// Above so many degrees somebody has to look.
+    limit: f64,
+}
+
+/// Keeps the commons for its agents: there is nothing in them before the runtime has begun.
+struct Guards(Commons);
+
+impl Kind for Guards {
+    type Settings = Settings;
+    type Agent = Guard;
+
+    fn name(&self) -> &'static str {
+        "guard"
+    }
+
+    fn about(&self) -> &'static str {
+        "Hears readings, keeps the hottest, and has somebody look at what is too hot."
+    }
+
+    fn spec(&self, seat: Seat<Settings>) -> Result<(Commons, f64), SettingError> {
+        Ok((self.0.clone(), seat.settings.limit))
+    }
+}
+
+struct Guard {
+    share: Share,
+    limit: f64,
+}
+
+impl Agent for Guard {
+    type Message = Post;
+    type Spec = (Commons, f64);
+
+    async fn start((commons, limit): Self::Spec, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        let share = commons.share(&ctx.path())?;
+        share.hear(Events::of("plant.*"))?;
+        Ok(Self { share, limit })
+    }
+
+    async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        if let Some(celsius) = post.body["body"]["celsius"].as_f64() {
+            self.consider(celsius).await?;
+        }
+        post.receipt.done(Value::Null);
+        Ok(())
+    }
+}
+
+impl Guard {
+    async fn consider(&self, celsius: f64) -> Result<(), Failure> {
+        let shared = self.share.memory.open("shared")?;
+        let hottest = shared
+            .get("hottest")?
+            .and_then(|entry| entry.value().as_json()?.as_f64());
+        if hottest.is_none_or(|hottest| celsius > hottest) {
+            shared
+                .put(Put::new(Key::new("hottest")?, json!(celsius).into()))
+                .await?;
+        }
+        if celsius > self.limit {
+            let task = json!({ "kind": "look", "needs": ["eyes"], "body": celsius });
+            self.share
+                .tasks
+                .submit(vec![serde_json::from_value::<Submission>(task)?])
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    let runtime = Runtime::new();
+    let guards = Guards(runtime.commons());
+    runtime.kind(guards).main()
+}

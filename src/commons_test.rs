@@ -1,0 +1,212 @@
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use triarch_bus::{Draft, Payload, Topic};
+use triarch_memory::Key;
+use triarch_supervision::prelude::*;
+use triarch_teams::{Kind, Kinds, Post, Seat, SettingError};
+use triarch_work::task::Submission;
+
+use super::*;
+use crate::cli;
+
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Settings {}
+
+/// Hears readings, writes them down, and has somebody look at each; looks itself too, and fails where it is told to.
+struct Guards(Commons);
+
+impl Kind for Guards {
+    type Settings = Settings;
+    type Agent = Guard;
+
+    fn name(&self) -> &'static str {
+        "guard"
+    }
+
+    fn about(&self) -> &'static str {
+        "Guards the plant."
+    }
+
+    fn spec(&self, _seat: Seat<Settings>) -> Result<Commons, SettingError> {
+        Ok(self.0.clone())
+    }
+}
+
+struct Guard(Share);
+
+impl Agent for Guard {
+    type Message = Post;
+    type Spec = Commons;
+
+    async fn start(commons: Commons, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        let share = commons.share(&ctx.path())?;
+        share.hear(Events::of("plant.*").filter("payload.celsius gt 30"))?;
+        Ok(Self(share))
+    }
+
+    async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let shared = self.0.memory.open("shared")?;
+        match &*post.kind {
+            "event" => {
+                let celsius = post.body["body"]["celsius"].clone();
+                shared.increment(&Key::new("heard")?, 1).await?;
+                let task = json!({ "kind": "look", "needs": ["eyes"], "body": celsius });
+                self.0
+                    .tasks
+                    .submit(vec![serde_json::from_value::<Submission>(task)?])
+                    .await?;
+            }
+            "task" => drop(shared.increment(&Key::new("looked")?, 1).await?),
+            "deaf" => drop(self.0.hear_no_more("plant.*")),
+            _ => return Err(Failure::new("told to fail")),
+        }
+        post.receipt.done(Value::Null);
+        Ok(())
+    }
+}
+
+/// A runtime with that kind, in a thread of its own.
+struct Running {
+    commons: Commons,
+    folder: tempfile::TempDir,
+    thread: Option<std::thread::JoinHandle<ExitCode>>,
+}
+
+const DESCRIPTION: &str = "
+[gateway]
+listen = \"127.0.0.1:0\"
+
+[[team]]
+name = \"crew\"
+  [[team.agent]]
+  name = \"guard\"
+  kind = \"guard\"
+  capabilities = [\"eyes\"]
+  replicas = ";
+
+impl Running {
+    fn up(replicas: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let state = format!("[runtime]\nstate_dir = {:?}\n", folder.path().join("state"));
+        std::fs::write(
+            folder.path().join("triarch.toml"),
+            format!("{state}{DESCRIPTION}{replicas}\n"),
+        )
+        .unwrap();
+        let mut running = Self {
+            commons: Commons::default(),
+            folder,
+            thread: None,
+        };
+        let (line, commons) = (running.line(&["up"]), running.commons.clone());
+        running.thread = Some(std::thread::spawn(move || {
+            let kinds = Kinds::new().with(Guards(commons.clone()));
+            cli::obey(line, kinds, commons)
+        }));
+        running
+    }
+
+    fn line(&self, verb: &[&str]) -> Vec<OsString> {
+        let file = self.folder.path().join("triarch.toml");
+        let program = ["triarch".into(), "--config".into(), file.into_os_string()];
+        program.into_iter().chain(verb.iter().map(OsString::from)).collect()
+    }
+
+    /// Does what a command line says, with the kinds of the runtime.
+    fn run(&self, verb: &[&str]) -> ExitCode {
+        let kinds = Kinds::new().with(Guards(Commons::default()));
+        cli::obey(self.line(verb), kinds, Commons::default())
+    }
+
+    /// The commons, once that agent is there.
+    fn share_with(&self, agent: &str) -> Share {
+        let mut share = None;
+        until(|| {
+            share = self.commons.share("crew/probe").ok();
+            share.is_some() && self.run(&["agent", "show", agent]) == ExitCode::SUCCESS
+        });
+        share.unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let down = self.run(&["down"]);
+        let ended = self.thread.take().map(|thread| thread.join().unwrap());
+        if !std::thread::panicking() {
+            assert_eq!((down, ended), (ExitCode::SUCCESS, Some(ExitCode::SUCCESS)));
+        }
+    }
+}
+
+fn until(mut is_so: impl FnMut() -> bool) {
+    let looks = (0..3_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        is_so()
+    });
+    assert!(looks, "it did not come to it");
+}
+
+fn publish(share: &Share, celsius: u64) -> usize {
+    let draft = Draft::new("reading", Payload::json(&json!({ "celsius": celsius })));
+    let published = share
+        .bus
+        .publish("crew/probe", &Topic::new("plant.pump").unwrap(), draft);
+    published.unwrap().matched
+}
+
+/// What the guard has written down under that key.
+fn noted(share: &Share, key: &str) -> Value {
+    let entry = share.memory.open("shared").unwrap().get(key).unwrap();
+    entry.and_then(|entry| entry.value().as_json()).unwrap_or_default()
+}
+
+#[test]
+fn an_agent_of_ones_own_hears_writes_and_has_tasks_done_in_each_of_its_lives() {
+    let running = Running::up(1);
+    let share = running.share_with("guard-1");
+    for celsius in [20, 35, 40] {
+        publish(&share, celsius);
+    }
+    until(|| (noted(&share, "heard"), noted(&share, "looked")) == (json!(2), json!(2)));
+    let entry = share.memory.open("shared").unwrap().get("heard").unwrap().unwrap();
+    assert_eq!(&*entry.owner(), "crew/guard-1");
+
+    assert_eq!(
+        running.run(&["agent", "send", "guard-1", "1", "--kind", "fail"]),
+        ExitCode::SUCCESS
+    );
+    until(|| {
+        publish(&share, 50);
+        noted(&share, "heard") != json!(2)
+    });
+    assert_eq!(publish(&share, 50), 1, "the life before hears nothing any more");
+    assert_eq!(
+        running.run(&["agent", "ask", "guard-1", "1", "--kind", "deaf"]),
+        ExitCode::SUCCESS
+    );
+    assert_eq!(publish(&share, 60), 0);
+}
+
+#[test]
+fn what_an_agent_heard_that_has_left_ends_with_the_next_event() {
+    let running = Running::up(2);
+    let share = running.share_with("guard-2");
+    until(|| publish(&share, 35) == 2);
+    assert_eq!(running.run(&["team", "scale", "crew", "guard", "1"]), ExitCode::SUCCESS);
+    until(|| publish(&share, 35) == 1);
+}
+
+#[test]
+fn before_a_runtime_has_begun_there_is_nothing_to_share() {
+    assert_eq!(
+        Commons::default().share("crew/guard").unwrap_err(),
+        CommonsError::NotThere
+    );
+}
