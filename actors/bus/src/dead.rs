@@ -114,11 +114,28 @@ impl DeadBox {
     /// Keeps a letter, whatever number it has; the oldest makes room. Tells whether it is the first that the disk does not
     /// know.
     pub(crate) fn keep(&mut self, letter: DeadLetter, is_durable: bool) -> bool {
+        let number = self.insert(letter);
+        let is_first = is_durable && self.ledger.keep(number);
+        self.make_room() || is_first
+    }
+
+    /// Keeps a letter in the place of one that was replayed: that died again.
+    pub(crate) fn replace(&mut self, before: u64, letter: DeadLetter, is_durable: bool) -> bool {
+        self.replayed.remove(&before);
+        let number = self.insert(letter);
+        let is_first = if is_durable {
+            self.ledger.replace(before, number)
+        } else {
+            self.ledger.forget(before)
+        };
+        self.make_room() || is_first
+    }
+
+    fn insert(&mut self, letter: DeadLetter) -> u64 {
         self.count.last += 1;
         let number = self.count.last;
         self.letters.insert(number, DeadLetter { number, ..letter });
-        let is_first = is_durable && self.ledger.keep(number);
-        self.make_room() || is_first
+        number
     }
 
     fn make_room(&mut self) -> bool {
@@ -376,6 +393,24 @@ mod tests {
         // Others are not known to the disk, replayed or not.
         dead.keep(letter("b", "team/x", Cause::Failed), false);
         assert!(dead.take(2).is_some() && dead.len() == 0 && !dead.has_news());
+    }
+
+    #[test]
+    fn one_that_dies_again_is_on_disk_throughout_under_one_number_or_the_other() {
+        let mut dead = DeadBox::new(1);
+        dead.keep(letter("a", "team/x", Cause::Failed), true);
+        dead.page(|_| true);
+        let taken = dead.take(1).unwrap();
+        assert!(dead.replace(1, taken, true));
+        assert_eq!((dead.len(), dead.forgotten()), (1, 0));
+        assert_eq!(dead.page(|_| false), Page::default(), "there is no room for the other");
+        let page = dead.page(|_| true);
+        assert_eq!((page.new, page.gone), (vec![2], vec![1]));
+        // With another configuration its topic is durable no more.
+        let taken = dead.take(2).unwrap();
+        assert!(dead.replace(2, taken, false));
+        let page = dead.page(|_| true);
+        assert_eq!((page.new, page.gone, dead.durable().count()), (vec![], vec![2], 0));
     }
 
     #[test]

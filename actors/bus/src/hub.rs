@@ -231,17 +231,18 @@ impl Hub {
             match effect.place() {
                 // That was done together with the cursor.
                 Some(Place::Log(_)) => {}
-                Some(Place::Letter(number)) => {
-                    self.bury(profile, &effect);
-                    self.has_ended(number);
+                Some(Place::Letter(number)) if matches!(effect, Effect::Dead { .. }) => {
+                    self.bury(profile, &effect, Some(number));
                 }
-                None => self.bury(profile, &effect),
+                Some(Place::Letter(number)) => self.has_ended(number),
+                None => self.bury(profile, &effect, None),
             }
         }
     }
 
-    /// Keeps what is dead among the dead letters; what is of a durable topic goes to disk.
-    pub(crate) fn bury(&self, profile: &Profile, effect: &Effect) {
+    /// Keeps what is dead among the dead letters, in the place of the letter that it was before; what is of a durable topic goes
+    /// to disk.
+    pub(crate) fn bury(&self, profile: &Profile, effect: &Effect, before: Option<u64>) {
         let Effect::Dead { waiting, cause, why } = effect else {
             return;
         };
@@ -260,7 +261,12 @@ impl Hub {
             failures: waiting.failures,
             envelope: Arc::clone(envelope),
         };
-        let is_to_be_written = lock(&self.dead).keep(letter, is_durable);
+        let mut dead = lock(&self.dead);
+        let is_to_be_written = match before {
+            Some(before) => dead.replace(before, letter, is_durable),
+            None => dead.keep(letter, is_durable),
+        };
+        drop(dead);
         if is_to_be_written {
             self.archive.ring();
         }

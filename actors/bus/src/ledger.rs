@@ -5,6 +5,9 @@
 //!            ▲ └─gone─▶ nothing │             ▲ │
 //!            └── not written ◀──┘             └─┘ not written
 //! ```
+//!
+//! One that dies again is another letter. The one before leaves the disk no sooner than that is there, so that a kill between two
+//! pages finds one of them.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +20,10 @@ pub(crate) struct Ledger {
     new: BTreeSet<u64>,
     /// Written down, or being written.
     on_disk: BTreeSet<u64>,
-    /// To be taken off the disk.
+    /// To be taken off the disk, once nothing up to the last heir is new.
     gone: BTreeSet<u64>,
+    /// The last that took the place of another.
+    last_heir: u64,
 }
 
 /// What is written in one go.
@@ -33,6 +38,14 @@ impl Ledger {
     pub(crate) fn keep(&mut self, number: u64) -> bool {
         let is_first = !self.has_news();
         self.new.insert(number);
+        is_first
+    }
+
+    /// One died again, and is to be written under another number; tells whether that is the first thing the disk is to be told.
+    pub(crate) fn replace(&mut self, number: u64, heir: u64) -> bool {
+        self.last_heir = self.last_heir.max(heir);
+        let is_first = self.keep(heir);
+        self.forget(number);
         is_first
     }
 
@@ -66,7 +79,9 @@ impl Ledger {
             self.new.remove(number);
             self.on_disk.insert(*number);
         }
-        let gone: Vec<_> = self.gone.iter().copied().take(PAGE).collect();
+        let lacks_heir = self.new.first().is_some_and(|first| *first <= self.last_heir);
+        let most = if lacks_heir { 0 } else { PAGE };
+        let gone: Vec<_> = self.gone.iter().copied().take(most).collect();
         for number in &gone {
             self.gone.remove(number);
         }
@@ -99,15 +114,18 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    /// What may happen: one dies, one goes, a page is written, is not, or nobody knows.
+    /// What may happen: one dies, one goes, one dies again under another number, a page is written, is not, or nobody knows.
     #[derive(Clone, Debug)]
     enum Act {
         Keep,
         Forget(usize),
+        Replace(usize),
         Written,
         NotWritten(Option<usize>),
         Unknown(bool),
@@ -117,6 +135,7 @@ mod tests {
         prop_oneof![
             4 => Just(Act::Keep),
             3 => any::<usize>().prop_map(Act::Forget),
+            2 => any::<usize>().prop_map(Act::Replace),
             2 => Just(Act::Written),
             1 => any::<Option<usize>>().prop_map(Act::NotWritten),
             1 => any::<bool>().prop_map(Act::Unknown),
@@ -132,7 +151,7 @@ mod tests {
         #[test]
         fn the_disk_has_what_is_kept_once_it_was_told_all(acts in prop::collection::vec(act(), 0..80), room in 1..5usize) {
             let (mut ledger, mut kept, mut disk) = (Ledger::default(), BTreeSet::new(), BTreeSet::new());
-            let mut next = 0;
+            let (mut next, mut earlier) = (0, BTreeMap::<u64, Vec<u64>>::new());
             let page = |ledger: &mut Ledger| {
                 let mut taken = 0;
                 ledger.page(|_| {
@@ -152,6 +171,20 @@ mod tests {
                         if let Some(number) = number {
                             kept.remove(&number);
                             ledger.forget(number);
+                        }
+                    }
+                    Act::Replace(which) => {
+                        let number = kept.iter().copied().nth(which % kept.len().max(1));
+                        if let Some(number) = number {
+                            next += 1;
+                            kept.remove(&number);
+                            kept.insert(next);
+                            let mut all = earlier.remove(&number).unwrap_or_default();
+                            if disk.contains(&number) {
+                                all.push(number);
+                            }
+                            earlier.insert(next, all);
+                            ledger.replace(number, next);
                         }
                     }
                     Act::Written => write(&mut disk, &page(&mut ledger)),
@@ -175,12 +208,34 @@ mod tests {
                 prop_assert!(ledger.new.len() + ledger.on_disk.len() == kept.len());
                 // What is to be taken off the disk is there: the ledger is bounded by what was.
                 prop_assert!(ledger.gone.iter().all(|number| disk.contains(number)));
+                // Were this the end, no letter would be lost that died once more.
+                let is_there = |(last, all): (&u64, &Vec<u64>)| {
+                    !kept.contains(last) || all.is_empty() || disk.contains(last) || all.iter().any(|one| disk.contains(one))
+                };
+                prop_assert!(earlier.iter().all(is_there), "{:?} {:?}", earlier, disk);
             }
             while ledger.has_news() {
                 write(&mut disk, &page(&mut ledger));
             }
             prop_assert_eq!(disk, kept);
         }
+    }
+
+    #[test]
+    fn one_leaves_the_disk_only_when_the_one_in_its_place_is_there_and_waits_for_no_other() {
+        let mut ledger = Ledger::default();
+        ledger.keep(1);
+        ledger.page(|_| true);
+        let count = PAGE as u64;
+        for number in 2..=count + 1 {
+            ledger.keep(number);
+        }
+        ledger.replace(1, count + 2);
+        ledger.keep(count + 3);
+        assert!(ledger.page(|_| true).gone.is_empty(), "the one in its place is not there yet");
+        let page = ledger.page(|number| number < count + 3);
+        assert_eq!((page.new, page.gone), (vec![count + 2], vec![1]));
+        assert!(ledger.has_news());
     }
 
     #[test]

@@ -132,6 +132,32 @@ async fn one_that_is_replayed_and_not_settled_is_a_letter_again_after_the_power_
 }
 
 #[tokio::test]
+async fn one_that_dies_again_takes_its_own_place_and_no_others() {
+    let disk = SimDisk::new(9);
+    let two = Config {
+        dead_letters: 2,
+        ..config()
+    };
+    let journal = triarch_journal::Config::default();
+    let house = House::with(Arc::new(disk.clone()), two.clone(), journal, 1).await;
+    let mut live = house.listen(once(all_of("log.*", "team/live")));
+    for text in ["a", "b"] {
+        house.say("log.a", text).await.unwrap();
+        next(&mut live).await.fail("no ink");
+    }
+    house.bus.replay(1).unwrap();
+    next(&mut live).await.fail("still no ink");
+    assert!(is_letter(&letters(&house)[0], "b") && is_letter(&letters(&house)[1], "a"));
+    assert_eq!(house.bus.forgotten_letters(), 0);
+    drop(live);
+    house.stop().await;
+    let house = House::with(Arc::new(disk), two, journal, 2).await;
+    let numbers: Vec<_> = letters(&house).iter().map(|letter| letter.number).collect();
+    assert_eq!((numbers, house.bus.forgotten_letters()), (vec![2, 3], 0));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn letters_of_other_topics_end_with_the_runtime_and_the_oldest_makes_room_on_disk_too() {
     let disk = SimDisk::new(3);
     let few = Config {
