@@ -161,13 +161,6 @@ impl Archivist {
         waiter: Option<Waiter>,
         number: Option<u64>,
     ) -> Result<(), Failure> {
-        if let Some(why) = self.closed() {
-            if let Some(number) = number {
-                self.put_back(number);
-            }
-            answer(waiter, Err(why.into()));
-            return Ok(());
-        }
         let bytes = match encode(&envelope) {
             Ok(bytes) => bytes,
             Err(refused) => {
@@ -175,11 +168,18 @@ impl Archivist {
                 return Ok(());
             }
         };
-        self.make_room(bytes.len()).await?;
+        if let Err(why) = self.make_room(bytes.len()).await? {
+            if let Some(number) = number {
+                self.put_back(number);
+            }
+            answer(waiter, Err(why.into()));
+            return Ok(());
+        }
         // It may have been called off meanwhile, or be in this group already.
         if number.is_some_and(|number| !lock(&self.hub().agenda).meet(number)) {
             return Ok(());
         }
+        self.group_bytes += bytes.len();
         self.group.push(Pending {
             log,
             envelope,
@@ -190,46 +190,49 @@ impl Archivist {
         Ok(())
     }
 
-    /// What does not go with the others goes alone.
-    async fn make_room(&mut self, bytes: usize) -> Result<(), Failure> {
+    /// What does not go with the others goes alone. Those before it may have closed the journal.
+    async fn make_room(&mut self, bytes: usize) -> Result<Result<(), ArchiveError>, Failure> {
         if self.group_bytes + bytes > GROUP_BYTES {
             self.flush().await?;
         }
-        self.group_bytes += bytes;
-        Ok(())
+        Ok(self.open())
     }
 
     async fn plan(&mut self, (placed, plan): (Placed, Plan), planner: Planner) -> Result<(), Failure> {
-        if let Some(why) = self.closed() {
-            planner.send(Err(why.into()));
-            return Ok(());
+        let written = match self.number(&plan) {
+            Ok((number, record)) => match self.make_room(record.len()).await? {
+                Ok(()) => Ok((number, record)),
+                Err(closed) => {
+                    lock(&self.hub().agenda).release(number);
+                    Err(closed.into())
+                }
+            },
+            Err(refused) => Err(refused),
+        };
+        match written {
+            Ok((number, record)) => {
+                self.group_bytes += record.len();
+                self.plans.push(PendingPlan {
+                    number,
+                    placed,
+                    plan,
+                    record,
+                    planner,
+                });
+            }
+            Err(refused) => planner.send(Err(refused)),
         }
-        let reserved = lock(&self.hub().agenda).reserve();
-        let number = match reserved {
-            Ok(number) => number,
-            Err(full) => {
-                self.hub().metrics.refused(Refusal::Full);
-                planner.send(Err(full.into()));
-                return Ok(());
-            }
-        };
-        let record = match later::planned(number, &plan) {
-            Ok(record) => record,
-            Err(refused) => {
-                lock(&self.hub().agenda).release();
-                planner.send(Err(refused.into()));
-                return Ok(());
-            }
-        };
-        self.make_room(record.len()).await?;
-        self.plans.push(PendingPlan {
-            number,
-            placed,
-            plan,
-            record,
-            planner,
-        });
         Ok(())
+    }
+
+    /// Gives a plan its number, and writes it out.
+    fn number(&self, plan: &Plan) -> Result<(u64, Vec<u8>), PublishError> {
+        self.open()?;
+        let hub = self.hub();
+        let reserved = lock(&hub.agenda).reserve();
+        let number = reserved.inspect_err(|_| hub.metrics.refused(Refusal::Full))?;
+        let record = later::planned(number, plan).inspect_err(|_| lock(&hub.agenda).release(number))?;
+        Ok((number, record))
     }
 
     /// Takes to disk all that has gathered, and all that has moved until it fails.
@@ -275,9 +278,10 @@ impl Archivist {
         }
     }
 
-    /// Why nothing is written for now.
-    fn closed(&self) -> Option<ArchiveError> {
-        self.closed.clone().map(|why| ArchiveError::Closed { why })
+    /// Whether something is written for now; why not, where nothing is.
+    fn open(&self) -> Result<(), ArchiveError> {
+        let closed = self.closed.clone().map(|why| ArchiveError::Closed { why });
+        closed.map_or(Ok(()), Err)
     }
 
     /// What was due under that number is due again.
@@ -296,7 +300,7 @@ impl Archivist {
             answer(pending.waiter, Err(PublishError::NotStored(why.clone())));
         }
         for one in group.planned {
-            lock(&hub.agenda).release();
+            lock(&hub.agenda).release(one.number);
             one.planner.send(Err(PublishError::NotStored(why.clone())));
         }
         if why.is_certain() {

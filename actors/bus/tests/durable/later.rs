@@ -30,33 +30,6 @@ fn is_letter(letter: &DeadLetter, text: &str) -> bool {
     letter.envelope.payload.as_bytes() == text.as_bytes()
 }
 
-/// All that is in the log.
-fn logged(house: &House) -> Vec<String> {
-    let stored = house
-        .bus
-        .stored("team/me", &Pattern::new("log.**").unwrap(), Start::First, usize::MAX);
-    let text = |payload: &Payload| String::from_utf8(payload.as_bytes().to_vec()).unwrap();
-    stored.unwrap().iter().map(|one| text(&one.envelope.payload)).collect()
-}
-
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let waiting = async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect(what);
-}
-
-impl House {
-    async fn plan(&self, text: &str, when: When) -> Result<ScheduleId, PublishError> {
-        let draft = Draft::new("note", Payload::bytes(text.as_bytes()));
-        let topic = topic("log.a");
-        let planned = self.bus.publish_later_durably("team/me", &topic, draft, when);
-        tokio::time::timeout(PATIENCE, planned).await.expect("it is answered")
-    }
-}
-
 #[tokio::test]
 async fn a_dead_letter_outlives_the_power_and_is_replayed_once() {
     let disk = SimDisk::new(1);
@@ -200,8 +173,8 @@ async fn a_delay_outlives_the_power_and_comes_once_and_what_is_called_off_does_n
     house.stop().await;
     for life in 0..3 {
         let house = House::on(Arc::new(disk.clone())).await;
-        until("it comes", || !logged(&house).is_empty()).await;
-        assert_eq!(logged(&house), ["soon"], "life {life}");
+        until("it comes", async || !house.logged().is_empty()).await;
+        assert_eq!(house.logged(), ["soon"], "life {life}");
         assert!(!house.bus.cancel(soon).await.unwrap() && !house.bus.cancel(off).await.unwrap());
         disk.cut_power();
         house.stop().await;
@@ -225,8 +198,8 @@ async fn a_beat_goes_on_in_the_next_runtime_until_it_is_called_off() {
     let beat = house.plan("beat", When::Every { first: every, every }).await.unwrap();
     house.stop().await;
     let house = House::on(Arc::new(disk.clone())).await;
-    let before = logged(&house).len();
-    until("it goes on", || logged(&house).len() > before + 2).await;
+    let before = house.logged().len();
+    until("it goes on", async || house.logged().len() > before + 2).await;
     assert!(house.bus.cancel(beat).await.unwrap());
     house.stop().await;
     let house = House::on(Arc::new(disk)).await;
@@ -246,14 +219,14 @@ async fn what_is_due_while_the_disk_is_full_comes_when_there_is_space() {
         "{full}"
     );
     let tried = disk.calls();
-    until("it is tried in vain", || disk.calls() > tried).await;
-    assert!(logged(&house).is_empty());
+    until("it is tried in vain", async || disk.calls() > tried).await;
+    assert!(house.logged().is_empty());
     disk.space(None);
-    until("it comes", || logged(&house) == ["due"]).await;
+    until("it comes", async || house.logged() == ["due"]).await;
     disk.cut_power();
     house.stop().await;
     let house = House::on(Arc::new(disk)).await;
-    assert_eq!(logged(&house), ["due"]);
+    assert_eq!(house.logged(), ["due"]);
     house.stop().await;
 }
 
@@ -405,7 +378,7 @@ impl Story {
 
     /// What was acknowledged is so, and nothing came twice.
     fn check(&self, house: &House) {
-        let logged = logged(house);
+        let logged = house.logged();
         let came: BTreeSet<_> = logged.iter().cloned().collect();
         assert_eq!(came.len(), logged.len(), "{logged:?}");
         assert!(self.called_off.is_disjoint(&came), "{:?} {came:?}", self.called_off);
@@ -425,7 +398,7 @@ impl Story {
     async fn end(self, disk: SimDisk) -> (usize, usize) {
         let house = House::with(Arc::new(disk), config(), triarch_journal::Config::default(), 99).await;
         self.check(&house);
-        let is_all = || self.due.iter().all(|text| logged(&house).contains(text));
+        let is_all = async || self.due.iter().all(|text| house.logged().contains(text));
         until("what was due has come", is_all).await;
         self.check(&house);
         for id in self.planned.keys() {
