@@ -119,7 +119,7 @@ impl Bus {
         }
         let archivist = self.0.archive.archivist.get().ok_or(ArchiveError::NoDisk)?;
         let answer = archivist.ask(|reply| Order::Cancel(id.number(), Some(reply))).await;
-        answer.map_err(ArchiveError::Archivist)?.map_err(ArchiveError::Disk)
+        answer.map_err(ArchiveError::Archivist)?
     }
 }
 

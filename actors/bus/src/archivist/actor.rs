@@ -369,19 +369,25 @@ impl Archivist {
     }
 
     /// Calls off what stands on disk; it is off here once it is off there.
-    async fn cancel(&mut self, number: u64) -> Result<Result<bool, WriteError>, Failure> {
+    async fn cancel(&mut self, number: u64) -> Result<Result<bool, ArchiveError>, Failure> {
+        if let Err(closed) = self.open() {
+            return Ok(Err(closed));
+        }
         let id = ScheduleId::new(number);
         if !lock(&self.hub().agenda).is_durable(id) {
             return Ok(Ok(false));
         }
         if let Err(why) = self.write(&Record::CalledOff { number }).await? {
-            return Ok(Err(why));
+            return Ok(Err(ArchiveError::Disk(why)));
         }
         Ok(Ok(lock(&self.hub().agenda).cancel(id)))
     }
 
     /// Forgets a name that nobody attends to.
     async fn forget(&mut self, key: &CursorKey) -> Result<Result<bool, ForgetError>, Failure> {
+        if let Err(closed) = self.open() {
+            return Ok(Err(closed.into()));
+        }
         let (subscriber, name) = key;
         let taken = self.hub().archive.forget(key);
         let bookmark = match taken {

@@ -1,6 +1,6 @@
 //! A journal that fails and does not open again for a while: whoever writes is told so, and nothing comes twice.
 
-use triarch_bus::{ArchiveError, When};
+use triarch_bus::{ArchiveError, ForgetError, When};
 use triarch_journal::testing::{Call, Fault, SimDisk};
 
 use super::*;
@@ -86,5 +86,37 @@ async fn what_is_due_while_the_journal_closes_comes_once_when_it_is_open() {
     let mut all = beginnings(&house);
     all.sort_unstable();
     assert_eq!(all, ['a', 'b', 'd']);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_closed_journal_refuses_every_order_by_its_name_and_takes_it_when_it_is_open() {
+    let disk = SimDisk::new(23);
+    let house = House::on(Arc::new(disk.clone())).await;
+    let mut named = house.listen(all_of("log.*", "team/clerk").named("n"));
+    house.say("log.a", "a").await.unwrap();
+    assert_eq!(heard(&mut named, 1).await, ["a"]);
+    drop(named);
+    let late = house.plan("late", When::After(HOUR)).await.unwrap();
+    breaks(&disk);
+    until("it is closed", async || is_closed(&house.say("other.a", "c").await)).await;
+    assert!(is_closed(&house.plan("later", When::After(HOUR)).await));
+    let cancelled = house.bus.cancel(late).await;
+    assert!(matches!(cancelled, Err(ArchiveError::Closed { .. })), "{cancelled:?}");
+    let forgotten = house.bus.forget("team/clerk", "n").await;
+    assert!(
+        matches!(&forgotten, Err(ForgetError::Archive(ArchiveError::Closed { .. }))),
+        "{forgotten:?}"
+    );
+    assert_eq!(house.bus.cursors().len(), 1, "it is still there");
+    disk.heal();
+    until("it opens again", async || house.say("other.a", "c").await.is_ok()).await;
+    assert!(house.bus.cancel(late).await.unwrap() && !house.bus.cancel(late).await.unwrap());
+    assert!(house.bus.forget("team/clerk", "n").await.unwrap());
+    assert!(house.plan("later", When::After(HOUR)).await.is_ok());
+    disk.cut_power();
+    house.stop().await;
+    let house = House::on(Arc::new(disk)).await;
+    assert!(house.bus.cursors().is_empty() && !house.bus.cancel(late).await.unwrap());
     house.stop().await;
 }
