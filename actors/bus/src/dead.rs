@@ -243,6 +243,12 @@ impl DeadBox {
         all.filter(|letter| self.ledger.knows(letter.number))
     }
 
+    /// All that are of the disk, for a snapshot: what is on its way there is in it too.
+    pub(crate) fn copy(&mut self) -> impl Iterator<Item = &DeadLetter> {
+        self.ledger.copy();
+        self.durable()
+    }
+
     /// What they take there, about.
     pub(crate) fn bytes(&self) -> u64 {
         self.durable().map(|letter| letter.envelope.payload.len() as u64).sum()
@@ -411,6 +417,21 @@ mod tests {
         assert!(dead.replace(2, taken, false));
         let page = dead.page(|_| true);
         assert_eq!((page.new, page.gone, dead.durable().count()), (vec![], vec![2], 0));
+    }
+
+    #[test]
+    fn one_that_a_snapshot_has_before_its_page_is_taken_off_the_disk_like_others() {
+        let mut dead = DeadBox::new(1);
+        dead.keep(letter("a", "team/x", Cause::Failed), true);
+        assert_eq!(dead.copy().count(), 1);
+        dead.keep(letter("b", "team/x", Cause::Failed), true);
+        let page = dead.page(|_| true);
+        assert_eq!((page.new, page.gone), (vec![2], vec![1]));
+        // What came after the snapshot and went before its page leaves no trace.
+        dead.keep(letter("c", "team/x", Cause::Failed), true);
+        dead.keep(letter("d", "team/x", Cause::Failed), true);
+        let page = dead.page(|_| true);
+        assert_eq!((page.new, page.gone), (vec![4], vec![2]));
     }
 
     #[test]

@@ -443,7 +443,7 @@ impl Archivist {
         // Between two groups what is here is what is on disk. A journal that refuses has failed: the next group hears of it.
         let Ok(draft) = self.writer.rotate() else { return Ok(()) };
         let mut records = archive.records()?;
-        records.extend(later::records(&lock(&hub.agenda), &lock(&hub.dead))?);
+        records.extend(later::records(&lock(&hub.agenda), &mut lock(&hub.dead))?);
         let copy = Copy {
             draft,
             records,
