@@ -90,6 +90,15 @@ pub(crate) struct DeadBox {
     count: Count,
 }
 
+/// A letter that was taken out, to be replayed.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) letter: DeadLetter,
+    /// Whether it stands there until its replay has ended. The number of one that does not may be that of another by then: the disk
+    /// is read while the runtime starts.
+    pub(crate) is_on_disk: bool,
+}
+
 /// What is counted of dead letters through all runtimes of a disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
@@ -149,10 +158,18 @@ impl DeadBox {
         is_first
     }
 
-    /// Keeps a letter that was taken out under the number it had.
-    pub(crate) fn put_back(&mut self, letter: DeadLetter) {
-        self.replayed.remove(&letter.number);
-        self.letters.insert(letter.number, letter);
+    /// Keeps a letter that was taken out under the number it had, where that is not another's by now.
+    pub(crate) fn put_back(&mut self, taken: Taken) {
+        let Taken { letter, is_on_disk } = taken;
+        let number = letter.number;
+        if is_on_disk {
+            self.replayed.remove(&number);
+        } else if self.letters.contains_key(&number) || self.replayed.contains_key(&number) {
+            self.insert(letter);
+            self.make_room();
+            return;
+        }
+        self.letters.insert(number, letter);
         self.make_room();
     }
 
@@ -167,36 +184,33 @@ impl DeadBox {
     }
 
     /// Takes out one, to be replayed.
-    pub(crate) fn take(&mut self, number: u64) -> Option<DeadLetter> {
+    pub(crate) fn take(&mut self, number: u64) -> Option<Taken> {
         let letter = self.letters.remove(&number)?;
-        self.hold(&letter);
-        Some(letter)
+        Some(self.hold(letter))
     }
 
     /// Takes out all that a query means, but for those in quarantine.
-    pub(crate) fn take_all(&mut self, query: &Query) -> Vec<DeadLetter> {
+    pub(crate) fn take_all(&mut self, query: &Query) -> Vec<Taken> {
         let is_meant = |_: &u64, letter: &mut DeadLetter| !letter.is_quarantined() && query.accepts(letter);
         let taken: Vec<_> = self
             .letters
             .extract_if(.., is_meant)
             .map(|(_, letter)| letter)
             .collect();
-        for letter in &taken {
-            self.hold(letter);
-        }
-        taken
+        taken.into_iter().map(|letter| self.hold(letter)).collect()
     }
 
-    fn hold(&mut self, letter: &DeadLetter) {
-        if self.ledger.knows(letter.number) {
+    fn hold(&mut self, letter: DeadLetter) -> Taken {
+        let is_on_disk = self.ledger.knows(letter.number);
+        if is_on_disk {
             self.replayed.insert(letter.number, letter.clone());
         }
+        Taken { letter, is_on_disk }
     }
 
     /// The replay of one has ended; tells whether it is the first thing the disk is to be told.
     pub(crate) fn settle(&mut self, number: u64) -> bool {
-        self.replayed.remove(&number);
-        self.ledger.forget(number)
+        self.replayed.remove(&number).is_some() && self.ledger.forget(number)
     }
 
     /// How many are kept, those that are being replayed on disk among them.
@@ -407,14 +421,14 @@ mod tests {
         dead.keep(letter("a", "team/x", Cause::Failed), true);
         dead.page(|_| true);
         let taken = dead.take(1).unwrap();
-        assert!(dead.replace(1, taken, true));
+        assert!(dead.replace(1, taken.letter, true));
         assert_eq!((dead.len(), dead.forgotten()), (1, 0));
         assert_eq!(dead.page(|_| false), Page::default(), "there is no room for the other");
         let page = dead.page(|_| true);
         assert_eq!((page.new, page.gone), (vec![2], vec![1]));
         // With another configuration its topic is durable no more.
         let taken = dead.take(2).unwrap();
-        assert!(dead.replace(2, taken, false));
+        assert!(dead.replace(2, taken.letter, false));
         let page = dead.page(|_| true);
         assert_eq!((page.new, page.gone, dead.durable().count()), (vec![], vec![2], 0));
     }
@@ -432,6 +446,26 @@ mod tests {
         dead.keep(letter("d", "team/x", Cause::Failed), true);
         let page = dead.page(|_| true);
         assert_eq!((page.new, page.gone), (vec![4], vec![2]));
+    }
+
+    #[test]
+    fn one_whose_number_the_disk_has_for_another_ends_and_comes_back_without_it() {
+        let on_disk = || BTreeMap::from([(1, DeadLetter { number: 1, ..letter("a", "team/x", Cause::Failed) })]);
+        for ends in [true, false] {
+            let mut dead = DeadBox::new(9);
+            dead.keep(letter("early", "team/y", Cause::Failed), false);
+            let taken = dead.take(1).unwrap();
+            dead.take_up(on_disk(), Count { last: 1, forgotten: 0 }, true);
+            if ends {
+                assert!(!dead.settle(1));
+            } else {
+                dead.put_back(taken);
+                assert_eq!(numbers(&dead.find(&Query::default(), 0, 9)), [1, 2]);
+            }
+            assert_eq!((dead.durable().count(), dead.has_news()), (1, false));
+            let first = dead.find(&Query::default(), 0, 1).remove(0);
+            assert_eq!(&*first.subscriber, "team/x");
+        }
     }
 
     #[test]
@@ -475,8 +509,9 @@ mod tests {
     #[test]
     fn those_in_quarantine_are_taken_by_their_number_alone() {
         let mut dead = filled();
-        assert_eq!(numbers(&dead.take_all(&Query::default())), [2, 3, 5]);
-        assert_eq!(dead.take(4).map(|letter| letter.is_quarantined()), Some(true));
+        let taken: Vec<_> = dead.take_all(&Query::default()).iter().map(|one| one.letter.number).collect();
+        assert_eq!(taken, [2, 3, 5]);
+        assert_eq!(dead.take(4).map(|taken| taken.letter.is_quarantined()), Some(true));
         assert!(dead.take(4).is_none() && dead.len() == 0);
     }
 }
