@@ -165,7 +165,11 @@ impl Hub {
         let Some(topic) = envelope.topic().cloned() else {
             return 0;
         };
-        let entry = self.topic(&topic);
+        self.deliver_at_once(&topic, envelope)
+    }
+
+    pub(crate) fn deliver_at_once(self: &Arc<Self>, topic: &Topic, envelope: Envelope) -> usize {
+        let entry = self.topic(topic);
         let route = self.route(&entry);
         self.publish(&entry, &route, envelope).matched
     }

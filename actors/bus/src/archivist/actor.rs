@@ -95,10 +95,11 @@ impl Agent for Archivist {
             Order::Plan(planned, reply) => self.plan(*planned, reply).await?,
             Order::Cancel(number, reply) => {
                 self.flush().await?;
-                let cancelled = self.cancel(number).await?;
-                if let Some(reply) = reply {
-                    reply.send(cancelled);
-                }
+                reply.send(self.cancel(number).await?);
+            }
+            Order::Over(number, envelope) => {
+                self.flush().await?;
+                self.end(number, envelope).await?;
             }
             Order::Moved if self.closed.is_some() => self.reopen().await,
             // It is written before it rests.
@@ -381,6 +382,27 @@ impl Archivist {
             return Ok(Err(ArchiveError::Disk(why)));
         }
         Ok(Ok(lock(&self.hub().agenda).cancel(id)))
+    }
+
+    /// Takes off the disk what is due and is for no log. It is delivered only then, or the disk would bring it once more.
+    async fn end(&mut self, number: u64, envelope: Option<Box<Envelope>>) -> Result<(), Failure> {
+        if self.closed.is_some() {
+            self.put_back(number);
+            return Ok(());
+        }
+        // It may have been called off meanwhile.
+        if !lock(&self.hub().agenda).meet(number) {
+            return Ok(());
+        }
+        if self.write(&Record::CalledOff { number }).await?.is_err() {
+            self.put_back(number);
+            return Ok(());
+        }
+        lock(&self.hub().agenda).came(number);
+        if let Some(envelope) = envelope {
+            self.hub().deliver_stored(*envelope);
+        }
+        Ok(())
     }
 
     /// Forgets a name that nobody attends to.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use triarch_bus::{Cause, Class, DeadLetter, Query, ReplayError, ScheduleId, Start, Terms, When};
+use triarch_bus::{AccessConfig, Cause, Class, DeadLetter, Query, ReplayError, ScheduleId, Start, Terms, When};
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_supervision::clock::Seeded;
 
@@ -227,6 +227,64 @@ async fn what_is_due_while_the_disk_is_full_comes_when_there_is_space() {
     house.stop().await;
     let house = House::on(Arc::new(disk)).await;
     assert_eq!(house.logged(), ["due"]);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_due_on_a_topic_that_is_durable_no_more_comes_once_it_is_off_the_disk() {
+    let (disk, journal) = (SimDisk::new(31), triarch_journal::Config::default());
+    let house = House::on(Arc::new(disk.clone())).await;
+    let id = house.plan("x", When::After(Duration::from_millis(700))).await.unwrap();
+    house.stop().await;
+    let other = Config {
+        durable: vec![durable("other.*")],
+        ..Config::default()
+    };
+    let house = House::with(Arc::new(disk.clone()), other.clone(), journal, 2).await;
+    let mut live = house.listen(all_of("log.*", "team/live"));
+    disk.space(Some(disk.used()));
+    let tried = disk.calls();
+    until("it is tried in vain", async || disk.calls() > tried).await;
+    assert!(live.try_next().is_none(), "the disk would bring it again");
+    disk.space(None);
+    assert_eq!(heard(&mut live, 1).await, ["x"]);
+    disk.cut_power();
+    drop(live);
+    house.stop().await;
+    let house = House::with(Arc::new(disk), other, journal, 3).await;
+    assert!(!house.bus.cancel(id).await.unwrap());
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_its_sender_may_publish_no_more_is_called_off_when_the_disk_takes_that() {
+    let (disk, journal) = (SimDisk::new(32), triarch_journal::Config::default());
+    let house = House::on(Arc::new(disk.clone())).await;
+    let id = house.plan("x", When::After(Duration::from_millis(700))).await.unwrap();
+    house.stop().await;
+    let limited = Config {
+        delayed: 1,
+        access: vec![AccessConfig {
+            topics: "log.a".to_owned(),
+            teams: vec!["office".to_owned()],
+        }],
+        ..config()
+    };
+    let house = House::with(Arc::new(disk.clone()), limited, journal, 2).await;
+    disk.space(Some(disk.used()));
+    let tried = disk.calls();
+    until("it is tried in vain", async || disk.calls() > tried).await;
+    disk.space(None);
+    let planned = async || {
+        let (draft, topic) = (Draft::new("note", Payload::bytes([])), topic("log.b"));
+        let planned = house.bus.publish_later_durably("team/me", &topic, draft, When::After(HOUR));
+        planned.await.is_ok()
+    };
+    until("there is room for another", planned).await;
+    disk.cut_power();
+    house.stop().await;
+    let house = House::on(Arc::new(disk)).await;
+    assert!(!house.bus.cancel(id).await.unwrap() && house.logged().is_empty());
     house.stop().await;
 }
 
