@@ -40,6 +40,10 @@ impl DeadLetter {
     pub fn is_quarantined(&self) -> bool {
         self.cause == Cause::Poison
     }
+
+    fn weight(&self) -> u64 {
+        self.envelope.payload.len() as u64
+    }
 }
 
 /// Names a subscription within one life of the bus.
@@ -86,6 +90,8 @@ pub(crate) struct DeadBox {
     /// Those on disk that are replayed: until that has ended they stand there.
     replayed: BTreeMap<u64, DeadLetter>,
     ledger: Ledger,
+    /// What those of the disk take there, about.
+    bytes: u64,
     most: usize,
     count: Count,
 }
@@ -115,6 +121,7 @@ impl DeadBox {
             letters: BTreeMap::new(),
             replayed: BTreeMap::new(),
             ledger: Ledger::default(),
+            bytes: 0,
             most,
             count: Count::default(),
         }
@@ -123,16 +130,20 @@ impl DeadBox {
     /// Keeps a letter, whatever number it has; the oldest makes room. Tells whether it is the first that the disk does not
     /// know.
     pub(crate) fn keep(&mut self, letter: DeadLetter, is_durable: bool) -> bool {
+        let weight = letter.weight();
         let number = self.insert(letter);
+        self.bytes += if is_durable { weight } else { 0 };
         let is_first = is_durable && self.ledger.keep(number);
         self.make_room() || is_first
     }
 
     /// Keeps a letter in the place of one that was replayed: that died again.
     pub(crate) fn replace(&mut self, before: u64, letter: DeadLetter, is_durable: bool) -> bool {
-        self.replayed.remove(&before);
+        let weight = letter.weight();
+        self.bytes -= self.replayed.remove(&before).map_or(0, |letter| letter.weight());
         let number = self.insert(letter);
         let is_first = if is_durable {
+            self.bytes += weight;
             self.ledger.replace(before, number)
         } else {
             self.ledger.forget(before)
@@ -150,9 +161,10 @@ impl DeadBox {
     fn make_room(&mut self) -> bool {
         let mut is_first = false;
         while self.len() > self.most
-            && let Some((number, _)) = self.letters.pop_first()
+            && let Some((number, letter)) = self.letters.pop_first()
         {
             self.count.forgotten += 1;
+            self.bytes -= if self.ledger.knows(number) { letter.weight() } else { 0 };
             is_first |= self.ledger.forget(number);
         }
         is_first
@@ -210,7 +222,11 @@ impl DeadBox {
 
     /// The replay of one has ended; tells whether it is the first thing the disk is to be told.
     pub(crate) fn settle(&mut self, number: u64) -> bool {
-        self.replayed.remove(&number).is_some() && self.ledger.forget(number)
+        let Some(letter) = self.replayed.remove(&number) else {
+            return false;
+        };
+        self.bytes -= letter.weight();
+        self.ledger.forget(number)
     }
 
     /// How many are kept, those that are being replayed on disk among them.
@@ -264,8 +280,8 @@ impl DeadBox {
     }
 
     /// What they take there, about.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.durable().map(|letter| letter.envelope.payload.len() as u64).sum()
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Takes up what is on disk. What is known here has come further.
@@ -291,12 +307,14 @@ impl DeadBox {
         ledger.reconcile(numbers, |number| {
             letters.contains_key(&number) || replayed.contains_key(&number)
         });
+        self.bytes = self.durable().map(DeadLetter::weight).sum();
         self.make_room();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use triarch_supervision::message::Priority;
 
     use super::*;
@@ -504,6 +522,75 @@ mod tests {
             }
         );
         assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [5, 8]);
+    }
+
+    /// What may happen to letters, by the number it happens to.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Keep(usize, bool),
+        Take(usize),
+        End(usize),
+        DieAgain(usize, bool),
+        PutBack(usize),
+        TakeUp(bool),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            4 => (0..9usize, any::<bool>()).prop_map(|(size, is_durable)| Act::Keep(size, is_durable)),
+            3 => any::<usize>().prop_map(Act::Take),
+            1 => any::<usize>().prop_map(Act::End),
+            2 => (any::<usize>(), any::<bool>()).prop_map(|(which, is_durable)| Act::DieAgain(which, is_durable)),
+            1 => any::<usize>().prop_map(Act::PutBack),
+            1 => any::<bool>().prop_map(Act::TakeUp),
+        ]
+    }
+
+    fn pick<T>(all: &mut Vec<T>, which: usize) -> Option<T> {
+        (!all.is_empty()).then(|| all.swap_remove(which % all.len()))
+    }
+
+    proptest! {
+        #[test]
+        fn what_letters_take_on_disk_is_known_without_a_walk_over_them(acts in prop::collection::vec(act(), 0..60)) {
+            let (mut dead, mut taken) = (DeadBox::new(5), Vec::<Taken>::new());
+            let on_disk = |one: &Taken| one.is_on_disk;
+            for act in acts {
+                match act {
+                    Act::Keep(size, is_durable) => {
+                        let mut letter = letter("a", "team/x", Cause::Failed);
+                        Arc::make_mut(&mut letter.envelope).payload = Payload::bytes(vec![0; size]);
+                        dead.keep(letter, is_durable);
+                    }
+                    Act::Take(which) => {
+                        let all = numbers(&dead.find(&Query::default(), 0, 99));
+                        let number = all.get(which % all.len().max(1));
+                        taken.extend(number.and_then(|number| dead.take(*number)));
+                    }
+                    Act::End(which) => {
+                        if let Some(one) = pick(&mut taken, which).filter(on_disk) {
+                            dead.settle(one.letter.number);
+                        }
+                    }
+                    Act::DieAgain(which, is_durable) => {
+                        if let Some(one) = pick(&mut taken, which).filter(on_disk) {
+                            dead.replace(one.letter.number, one.letter, is_durable);
+                        }
+                    }
+                    Act::PutBack(which) => {
+                        pick(&mut taken, which).into_iter().for_each(|one| dead.put_back(one));
+                    }
+                    Act::TakeUp(is_all) => {
+                        dead.page(|_| is_all);
+                        let there: BTreeMap<_, _> = dead.durable().map(|one| (one.number, one.clone())).collect();
+                        dead.take_up(there, dead.count(), false);
+                    }
+                }
+                let naive: usize = dead.durable().map(|one| one.envelope.payload.len()).sum();
+                prop_assert_eq!(dead.bytes(), naive as u64);
+                prop_assert!(dead.kept() <= 5);
+            }
+        }
     }
 
     #[test]
