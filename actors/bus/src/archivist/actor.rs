@@ -9,7 +9,7 @@ use triarch_supervision::prelude::*;
 
 use super::copyist::Copy;
 use super::cursor::CursorKey;
-use super::group::{Group, Pending, PendingPlan};
+use super::group::{Group, Pending, PendingPlan, record_weight, weight};
 use super::later;
 use super::log::Entry;
 use super::message::{Order, Planner, Waiter};
@@ -169,7 +169,8 @@ impl Archivist {
                 return Ok(());
             }
         };
-        if let Err(why) = self.make_room(bytes.len()).await? {
+        let weight = weight(&log, &bytes);
+        if let Err(why) = self.make_room(weight).await? {
             if let Some(number) = number {
                 self.put_back(number);
             }
@@ -180,7 +181,7 @@ impl Archivist {
         if number.is_some_and(|number| !lock(&self.hub().agenda).meet(number)) {
             return Ok(());
         }
-        self.group_bytes += bytes.len();
+        self.group_bytes += weight;
         self.group.push(Pending {
             log,
             envelope,
@@ -201,7 +202,7 @@ impl Archivist {
 
     async fn plan(&mut self, (placed, plan): (Placed, Plan), planner: Planner) -> Result<(), Failure> {
         let written = match self.number(&plan) {
-            Ok((number, record)) => match self.make_room(record.len()).await? {
+            Ok((number, record)) => match self.make_room(record_weight(&record)).await? {
                 Ok(()) => Ok((number, record)),
                 Err(closed) => {
                     lock(&self.hub().agenda).release(number);
@@ -212,7 +213,7 @@ impl Archivist {
         };
         match written {
             Ok((number, record)) => {
-                self.group_bytes += record.len();
+                self.group_bytes += record_weight(&record);
                 self.plans.push(PendingPlan {
                     number,
                     placed,
