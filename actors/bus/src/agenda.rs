@@ -366,7 +366,8 @@ impl Agenda {
         }
     }
 
-    /// Whoever was planned before the disk was read, and has a number of it, gets another.
+    /// What was planned in memory before the disk was read, and has a number that stands there, goes on under another. Its planner
+    /// knows the old one, and with that calls off what the disk has under it.
     fn make_way(&mut self, number: u64) {
         if let Some(at) = self.times.remove(&number)
             && let Some(plan) = self.plans.remove(&(at, number))

@@ -1,11 +1,16 @@
 //! What all parts of a bus share: who subscribes, who waits, what comes later.
 //!
 //! Nobody is asked: a publisher looks up the route of its topic and puts the envelope into each inbox itself. Locks are
-//! taken in this order, and none is held while a bell is rung:
+//! taken in this order, some of them left out:
 //!
 //! ```text
-//! table ─▶ members of a group ─▶ desk of a subscription ─▶ reminders, past, dead letters ─▶ what has moved
+//! table ─▶ members of a group ─▶ desk of a subscription ─▶ logs ─▶ one log ─▶ bookmarks ─▶ followers ─▶ what has moved
+//!                                                          └─▶ agenda ─▶ dead letters
 //! ```
+//!
+//! Under any of them one of these, and nothing under that: a cursor, reminders, past, chance, who is unrung, requests, when logs
+//! began. None is held while a subscriber's bell is rung or dropped, as that may take any of them. The archivist may be told under
+//! each that something has moved: that is put into its mailbox, or not, and takes none.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
