@@ -247,7 +247,9 @@ impl Slip {
     fn take_back(mut slips: Vec<Self>) {
         // Each is put in front of those before.
         slips.sort_unstable_by_key(|slip| std::cmp::Reverse(slip.token));
-        slips.iter_mut().for_each(|slip| slip.is_settled = true);
+        for slip in &mut slips {
+            slip.is_settled = true;
+        }
         let Some(Self { hub, subscription, .. }) = slips.first() else {
             return;
         };

@@ -1,9 +1,9 @@
 //! Who comes, goes and changes while envelopes are under way.
 
 use super::*;
-use crate::subscription::Bell;
 use crate::dead::DeadLetter;
 use crate::listener::{Ear as Slot, Listener};
+use crate::subscription::Bell;
 
 #[path = "bus_interleaved_test.rs"]
 mod interleaved;

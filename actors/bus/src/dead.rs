@@ -468,7 +468,15 @@ mod tests {
 
     #[test]
     fn one_whose_number_the_disk_has_for_another_ends_and_comes_back_without_it() {
-        let on_disk = || BTreeMap::from([(1, DeadLetter { number: 1, ..letter("a", "team/x", Cause::Failed) })]);
+        let on_disk = || {
+            BTreeMap::from([(
+                1,
+                DeadLetter {
+                    number: 1,
+                    ..letter("a", "team/x", Cause::Failed)
+                },
+            )])
+        };
         for ends in [true, false] {
             let mut dead = DeadBox::new(9);
             dead.keep(letter("early", "team/y", Cause::Failed), false);
@@ -578,7 +586,9 @@ mod tests {
                         }
                     }
                     Act::PutBack(which) => {
-                        pick(&mut taken, which).into_iter().for_each(|one| dead.put_back(one));
+                        if let Some(one) = pick(&mut taken, which) {
+                            dead.put_back(one);
+                        }
                     }
                     Act::TakeUp(is_all) => {
                         dead.page(|_| is_all);
@@ -596,7 +606,11 @@ mod tests {
     #[test]
     fn those_in_quarantine_are_taken_by_their_number_alone() {
         let mut dead = filled();
-        let taken: Vec<_> = dead.take_all(&Query::default()).iter().map(|one| one.letter.number).collect();
+        let taken: Vec<_> = dead
+            .take_all(&Query::default())
+            .iter()
+            .map(|one| one.letter.number)
+            .collect();
         assert_eq!(taken, [2, 3, 5]);
         assert_eq!(dead.take(4).map(|taken| taken.letter.is_quarantined()), Some(true));
         assert!(dead.take(4).is_none() && dead.len() == 0);

@@ -190,7 +190,10 @@ mod tests {
             };
             let record = came.encode().unwrap().len() + RECORD_WEIGHT;
             let weight = weight(&log, &bytes);
-            assert!((record..record + 64).contains(&weight), "{name} {size}: {weight} for {record}");
+            assert!(
+                (record..record + 64).contains(&weight),
+                "{name} {size}: {weight} for {record}"
+            );
         }
     }
 }

@@ -81,7 +81,10 @@ async fn what_is_due_while_the_journal_closes_comes_once_when_it_is_open() {
         () = until("both have come", async || beginnings(&house).len() >= 2) => {}
     }
     // What is due again would be there by now.
-    until("another comes", async || house.plan("d", When::After(Duration::ZERO)).await.is_ok()).await;
+    until("another comes", async || {
+        house.plan("d", When::After(Duration::ZERO)).await.is_ok()
+    })
+    .await;
     until("it came", async || beginnings(&house).contains(&'d')).await;
     let mut all = beginnings(&house);
     all.sort_unstable();

@@ -277,7 +277,9 @@ async fn what_its_sender_may_publish_no_more_is_called_off_when_the_disk_takes_t
     disk.space(None);
     let planned = async || {
         let (draft, topic) = (Draft::new("note", Payload::bytes([])), topic("log.b"));
-        let planned = house.bus.publish_later_durably("team/me", &topic, draft, When::After(HOUR));
+        let planned = house
+            .bus
+            .publish_later_durably("team/me", &topic, draft, When::After(HOUR));
         planned.await.is_ok()
     };
     until("there is room for another", planned).await;
