@@ -367,6 +367,7 @@ mod tests {
         let dead = filled();
         assert_eq!((dead.len(), dead.forgotten()), (4, 1));
         assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [2, 3, 4, 5]);
+        assert_eq!(dead.find(&Query::default(), 1, 1)[0].subscription.to_string(), "1");
         assert_eq!(numbers(&dead.find(&Query::default(), 3, 1)), [4]);
     }
 
