@@ -372,6 +372,15 @@ mod tests {
     }
 
     #[test]
+    fn the_disk_is_told_of_one_that_made_room_for_another_that_is_not_of_the_disk() {
+        let mut dead = DeadBox::new(1);
+        dead.keep(letter("a", "team/x", Cause::Failed), true);
+        dead.page(|_| true);
+        assert!(dead.keep(letter("b", "team/x", Cause::Failed), false));
+        assert_eq!(dead.page(|_| true).gone, [1]);
+    }
+
+    #[test]
     fn one_that_is_put_back_makes_no_more_of_them_than_there_may_be() {
         let mut dead = filled();
         let taken = dead.take(5).unwrap();
