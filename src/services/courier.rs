@@ -141,7 +141,7 @@ impl Drop for Walk {
 pub(super) async fn unless_over<T>(
     goes_on: &mut watch::Receiver<()>,
     stages: &Stages,
-    mut staged: impl FnMut(PostId, Stage),
+    mut take_in: impl FnMut(PostId, Stage),
     awaited: impl Future<Output = T>,
 ) -> Option<T> {
     let mut awaited = pin!(awaited);
@@ -149,7 +149,7 @@ pub(super) async fn unless_over<T>(
         tokio::select! {
             biased;
             _over = goes_on.changed() => return None,
-            Ok((post, stage)) = stages.recv_async() => staged(post, stage),
+            Ok((post, stage)) = stages.recv_async() => take_in(post, stage),
             done = &mut awaited => return Some(done),
         }
     }
