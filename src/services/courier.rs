@@ -137,6 +137,24 @@ impl Drop for Walk {
     }
 }
 
+/// Waits for something, and takes in meanwhile what becomes of posts; nothing where that is over before.
+pub(super) async fn unless_over<T>(
+    goes_on: &mut watch::Receiver<()>,
+    stages: &Stages,
+    mut take_in: impl FnMut(PostId, Stage),
+    awaited: impl Future<Output = T>,
+) -> Option<T> {
+    let mut awaited = pin!(awaited);
+    loop {
+        tokio::select! {
+            biased;
+            _over = goes_on.changed() => return None,
+            Ok((post, stage)) = stages.recv_async() => take_in(post, stage),
+            done = &mut awaited => return Some(done),
+        }
+    }
+}
+
 async fn next(listener: &mut Option<Listener>) -> Delivery {
     match listener {
         Some(listener) => listener.next().await,
@@ -147,15 +165,9 @@ async fn next(listener: &mut Option<Listener>) -> Delivery {
 impl Walk {
     async fn go(mut self) {
         loop {
-            let delivery = tokio::select! {
-                biased;
-                _over = self.goes_on.changed() => return,
-                Ok((post, stage)) = self.stages.1.recv_async() => {
-                    self.staged(post, stage);
-                    continue;
-                }
-                delivery = next(&mut self.listener) => delivery,
-            };
+            let staged = |post, stage| settle(&mut self.in_hand, self.class, post, stage);
+            let delivery = unless_over(&mut self.goes_on, &self.stages.1, staged, next(&mut self.listener)).await;
+            let Some(delivery) = delivery else { return };
             if !self.hand_over(delivery).await {
                 return;
             }
@@ -186,39 +198,14 @@ impl Walk {
                 since,
             },
         );
-        let mut sending = pin!(address.send(post));
-        loop {
-            let sent = tokio::select! {
-                biased;
-                _over = self.goes_on.changed() => return false,
-                Ok((post, stage)) = self.stages.1.recv_async() => {
-                    self.staged(post, stage);
-                    continue;
-                }
-                sent = &mut sending => sent,
-            };
-            if let Err(refused) = sent
-                && let Some(handed) = self.in_hand.remove(&id)
-            {
-                handed.delivery.fail(refused.why.to_string());
-            }
-            return true;
+        let staged = |post, stage| settle(&mut self.in_hand, self.class, post, stage);
+        let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, address.send(post)).await;
+        if let Some(Err(refused)) = &sent
+            && let Some(handed) = self.in_hand.remove(&id)
+        {
+            handed.delivery.fail(refused.why.to_string());
         }
-    }
-
-    fn staged(&mut self, post: PostId, stage: Stage) {
-        let is_enough = self.class == Class::AtMostOnce && stage == Stage::Delivered;
-        if !stage.is_last() && !is_enough {
-            return;
-        }
-        let Some(Handed { delivery, .. }) = self.in_hand.remove(&post) else {
-            return;
-        };
-        match stage {
-            Stage::Failed(why) | Stage::Lost(why) => delivery.fail(why),
-            // That it is too late is told by the bus, which hands it out again.
-            Stage::Delivered | Stage::Accepted | Stage::Done(_) => drop(delivery.acknowledge()),
-        }
+        sent.is_some()
     }
 
     /// Forgets what the bus has stopped waiting for.
@@ -227,5 +214,21 @@ impl Walk {
             self.in_hand
                 .retain(|_, handed| now.since(handed.since) < ANSWERED_WITHIN);
         }
+    }
+}
+
+/// Tells the bus what became of an event.
+fn settle(in_hand: &mut HashMap<PostId, Handed>, class: Class, post: PostId, stage: Stage) {
+    let is_enough = class == Class::AtMostOnce && stage == Stage::Delivered;
+    if !stage.is_last() && !is_enough {
+        return;
+    }
+    let Some(Handed { delivery, .. }) = in_hand.remove(&post) else {
+        return;
+    };
+    match stage {
+        Stage::Failed(why) | Stage::Lost(why) => delivery.fail(why),
+        // That it is too late is told by the bus, which hands it out again.
+        Stage::Delivered | Stage::Accepted | Stage::Done(_) => drop(delivery.acknowledge()),
     }
 }

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -21,6 +21,7 @@ use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
 use triarch_teams::{Errand, Post, PostId, PostOffice};
 
+use super::courier::unless_over;
 use crate::operations::memory::{StoreChange, open};
 use crate::operations::{Code, Trouble};
 
@@ -34,7 +35,7 @@ const ROOM: usize = 1_024;
 const WATCHES_MAX: usize = 64;
 /// So many stages may wait to be read. What is lost beyond them is recalled in vain, which does nothing.
 const STAGES: usize = 4_096;
-/// From so many posts on that are with a program the oldest are taken for delivered.
+/// From so many posts on that are with a program all of them are taken for delivered.
 const IN_HAND_MAX: usize = 4_096;
 
 /// What programs watch. It outlives the lookout's lives.
@@ -234,15 +235,9 @@ impl Vigil {
             return;
         }
         loop {
-            let seen = tokio::select! {
-                biased;
-                _over = self.goes_on.changed() => return,
-                Ok((post, stage)) = self.stages.1.recv_async() => {
-                    self.staged(post, &stage);
-                    continue;
-                }
-                seen = watch.next() => seen,
-            };
+            let staged = |post, stage| settle(&mut self.in_hand, post, &stage);
+            let seen = unless_over(&mut self.goes_on, &self.stages.1, staged, watch.next()).await;
+            let Some(seen) = seen else { return };
             let is_last = seen.is_none();
             let told = self.told(seen);
             if !self.tell(told).await || is_last {
@@ -274,28 +269,18 @@ impl Vigil {
         }
         // Before it is sent, since what becomes of it may be told before that is known here.
         self.in_hand.insert(id, post.errand());
-        let mut sending = pin!(address.send(post));
-        loop {
-            let sent = tokio::select! {
-                biased;
-                _over = self.goes_on.changed() => return false,
-                Ok((post, stage)) = self.stages.1.recv_async() => {
-                    self.staged(post, &stage);
-                    continue;
-                }
-                sent = &mut sending => sent,
-            };
-            if sent.is_err() {
-                self.in_hand.remove(&id);
-            }
-            return true;
+        let staged = |post, stage| settle(&mut self.in_hand, post, &stage);
+        let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, address.send(post)).await;
+        if let Some(Err(_)) = sent {
+            self.in_hand.remove(&id);
         }
+        sent.is_some()
     }
+}
 
-    /// What the program has is no longer in its mailbox.
-    fn staged(&mut self, post: PostId, stage: &Stage) {
-        if stage.is_last() || *stage == Stage::Delivered {
-            self.in_hand.remove(&post);
-        }
+/// What the program has is no longer in its mailbox.
+fn settle(in_hand: &mut HashMap<PostId, Errand>, post: PostId, stage: &Stage) {
+    if stage.is_last() || *stage == Stage::Delivered {
+        in_hand.remove(&post);
     }
 }

@@ -174,8 +174,8 @@ pub(crate) struct Agenda {
     most: usize,
     /// The number that was given last.
     last: u64,
-    /// So many numbers were given to what is on its way to disk.
-    reserved: usize,
+    /// The numbers that were given to what is on its way to disk.
+    reserved: HashSet<u64>,
     /// Those on disk that are due, and on their way into a log; and whether they were met there.
     in_hand: HashMap<u64, (Plan, bool)>,
     /// The clocks as they were seen last.
@@ -189,7 +189,7 @@ impl Agenda {
             times: HashMap::new(),
             most,
             last: 0,
-            reserved: 0,
+            reserved: HashSet::new(),
             in_hand: HashMap::new(),
             seen: None,
         }
@@ -285,7 +285,7 @@ impl Agenda {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.plans.len() + self.in_hand.len() + self.reserved
+        self.plans.len() + self.in_hand.len() + self.reserved.len()
     }
 
     // ---- to the disk, and from it ----
@@ -293,18 +293,18 @@ impl Agenda {
     /// Gives a number to what is to be written down.
     pub(crate) fn reserve(&mut self) -> Result<u64, AgendaFull> {
         let number = self.number()?;
-        self.reserved += 1;
+        self.reserved.insert(number);
         Ok(number)
     }
 
     /// It was not written down.
-    pub(crate) fn release(&mut self) {
-        self.reserved = self.reserved.saturating_sub(1);
+    pub(crate) fn release(&mut self, number: u64) {
+        self.reserved.remove(&number);
     }
 
     /// It is on disk, and comes from now on.
     pub(crate) fn add_reserved(&mut self, number: u64, at: Moment, plan: Plan) {
-        self.release();
+        self.release(number);
         self.put(at, number, plan);
     }
 
@@ -347,7 +347,7 @@ impl Agenda {
     /// Takes up what is on disk: what is not known here is added, and what is not there any more has come, or was called
     /// off.
     pub(crate) fn take_up(&mut self, on_disk: BTreeMap<u64, Plan>, last: u64, clocks: Clocks) {
-        self.reserved = 0;
+        self.reserved.clear();
         for (number, (plan, _)) in std::mem::take(&mut self.in_hand) {
             self.put(clocks.now, number, plan);
         }
@@ -366,7 +366,8 @@ impl Agenda {
         }
     }
 
-    /// Whoever was planned before the disk was read, and has a number of it, gets another.
+    /// What was planned in memory before the disk was read, and has a number that stands there, goes on under another. Its planner
+    /// knows the old one, and with that calls off what the disk has under it.
     fn make_way(&mut self, number: u64) {
         if let Some(at) = self.times.remove(&number)
             && let Some(plan) = self.plans.remove(&(at, number))

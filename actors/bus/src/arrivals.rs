@@ -1,6 +1,6 @@
 //! What a subscriber gets into its mailbox, and takes its envelopes from.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -233,19 +233,33 @@ impl Delivery {
     /// the subscriber has not failed at them. Those that were not to be acknowledged are gone.
     pub fn give_back(deliveries: impl IntoIterator<Item = Self>) {
         let slips = deliveries.into_iter().filter_map(|mut delivery| delivery.slip.take());
-        let mut slips: Vec<_> = slips.collect();
-        // Each is put in front of those before.
-        slips.sort_unstable_by_key(|slip| std::cmp::Reverse(slip.token));
-        for mut slip in slips {
-            slip.is_settled = true;
-            let token = slip.token;
-            slip.subscription
-                .act(&slip.hub, Moment::now(), |inbox, _| inbox.take_back(token));
+        let mut by_subscription: BTreeMap<_, Vec<Slip>> = BTreeMap::new();
+        for slip in slips {
+            let whose = (Arc::as_ptr(&slip.hub).addr(), slip.subscription.profile.id);
+            by_subscription.entry(whose).or_default().push(slip);
         }
+        by_subscription.into_values().for_each(Slip::take_back);
     }
 }
 
 impl Slip {
+    /// All are of one subscription, which is told once they are back.
+    fn take_back(mut slips: Vec<Self>) {
+        // Each is put in front of those before.
+        slips.sort_unstable_by_key(|slip| std::cmp::Reverse(slip.token));
+        for slip in &mut slips {
+            slip.is_settled = true;
+        }
+        let Some(Self { hub, subscription, .. }) = slips.first() else {
+            return;
+        };
+        subscription.act(hub, Moment::now(), |inbox, _| {
+            for slip in &slips {
+                inbox.take_back(slip.token);
+            }
+        });
+    }
+
     fn failed(&self, cause: Cause, why: Option<Arc<str>>) {
         let (hub, now) = (&self.hub, Moment::now());
         let mut chance = hub.chance();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dead::DeadLetter;
 use crate::listener::{Ear as Slot, Listener};
+use crate::subscription::Bell;
 
 #[path = "bus_interleaved_test.rs"]
 mod interleaved;
@@ -65,6 +66,31 @@ fn what_was_taken_and_not_used_comes_again_to_whoever_subscribes_again() {
     tell_again(&bus);
     assert_eq!(heard(&mut second), ["1", "2", "3", "4", "5", "6", "7", "8"]);
     assert_eq!((balanced(&bus).delivered, bus.tally().waiting), (9, 0));
+}
+
+/// Keeps what it is told by, and nobody else keeps it.
+#[derive(Default)]
+struct Drawer(Mutex<Option<Arrivals>>);
+
+impl Bell for Drawer {
+    fn ring(&self, arrivals: Arrivals) {
+        *lock(&self.0) = Some(arrivals);
+    }
+
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_bell_that_goes_with_arrivals_in_it_holds_up_nobody() {
+    let bus = bus();
+    bus.add(all_of("a", "team/x"), Arc::new(Drawer::default()), true)
+        .unwrap();
+    bus.publish("me", &topic("a"), note("0")).unwrap();
+    let mut next = named(&bus, all_of("a", "team/x"), &Slot::default());
+    tell_again(&bus);
+    assert_eq!(heard(&mut next), ["0"]);
 }
 
 #[test]

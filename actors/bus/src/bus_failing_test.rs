@@ -1,4 +1,5 @@
 use super::*;
+use crate::subscription::Bell;
 
 #[test]
 fn a_stalled_subscriber_loses_its_own_envelopes_and_nobody_elses() {
@@ -270,6 +271,57 @@ fn what_a_listener_gives_back_waits_again_in_its_order_and_nobody_has_failed() {
     drop(ear);
     Delivery::give_back(last);
     assert_eq!(balanced(&bus).waiting, 0);
+}
+
+/// Takes all there is in the moment in which it is told.
+#[derive(Clone, Default)]
+struct Hasty(Arc<Mutex<Vec<Vec<Delivery>>>>);
+
+impl Bell for Hasty {
+    fn ring(&self, arrivals: Arrivals) {
+        lock(&self.0).push(arrivals.collect());
+    }
+
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+impl Hasty {
+    /// What it was told, by each time.
+    fn told(&self) -> Vec<Vec<String>> {
+        let texts = |told: &Vec<Delivery>| told.iter().map(|delivery| said(&delivery.envelope)).collect();
+        lock(&self.0).iter().map(texts).collect()
+    }
+
+    fn gives_back(&self) {
+        let taken = std::mem::take(&mut *lock(&self.0));
+        Delivery::give_back(taken.into_iter().flatten());
+    }
+}
+
+#[test]
+fn a_subscriber_is_told_once_of_what_is_given_back_when_all_of_it_waits_in_its_order() {
+    let (bus, hasty, other) = (bus(), Hasty::default(), Hasty::default());
+    for (who, bell) in [("team/hasty", &hasty), ("team/other", &other)] {
+        let what = all_of("a", who).terms(Terms::of(Class::AtLeastOnce));
+        bus.add(what, Arc::new(bell.clone()), false).unwrap();
+    }
+    for number in 1..=9 {
+        bus.publish("me", &topic("a"), note(&number.to_string())).unwrap();
+    }
+    let all: Vec<_> = (1..=9).map(|number| number.to_string()).collect();
+    assert_eq!(hasty.told().concat(), all);
+    // Those of several are given back together.
+    let taken = std::mem::take(&mut *lock(&other.0));
+    lock(&hasty.0).extend(taken);
+    hasty.gives_back();
+    assert_eq!((hasty.told(), other.told()), (vec![all.clone()], vec![all]));
+    for bell in [hasty, other] {
+        let last = std::mem::take(&mut *lock(&bell.0));
+        last.into_iter().flatten().for_each(acknowledges);
+    }
+    assert_eq!(balanced(&bus).delivered, 18);
 }
 
 struct Clumsy;

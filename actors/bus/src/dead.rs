@@ -40,6 +40,10 @@ impl DeadLetter {
     pub fn is_quarantined(&self) -> bool {
         self.cause == Cause::Poison
     }
+
+    fn weight(&self) -> u64 {
+        self.envelope.payload.len() as u64
+    }
 }
 
 /// Names a subscription within one life of the bus.
@@ -86,8 +90,19 @@ pub(crate) struct DeadBox {
     /// Those on disk that are replayed: until that has ended they stand there.
     replayed: BTreeMap<u64, DeadLetter>,
     ledger: Ledger,
+    /// What those of the disk take there, about.
+    bytes: u64,
     most: usize,
     count: Count,
+}
+
+/// A letter that was taken out, to be replayed.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) letter: DeadLetter,
+    /// Whether it stands there until its replay has ended. The number of one that does not may be that of another by then: the disk
+    /// is read while the runtime starts.
+    pub(crate) is_on_disk: bool,
 }
 
 /// What is counted of dead letters through all runtimes of a disk.
@@ -106,6 +121,7 @@ impl DeadBox {
             letters: BTreeMap::new(),
             replayed: BTreeMap::new(),
             ledger: Ledger::default(),
+            bytes: 0,
             most,
             count: Count::default(),
         }
@@ -114,28 +130,58 @@ impl DeadBox {
     /// Keeps a letter, whatever number it has; the oldest makes room. Tells whether it is the first that the disk does not
     /// know.
     pub(crate) fn keep(&mut self, letter: DeadLetter, is_durable: bool) -> bool {
+        let weight = letter.weight();
+        let number = self.insert(letter);
+        self.bytes += if is_durable { weight } else { 0 };
+        let is_first = is_durable && self.ledger.keep(number);
+        self.make_room() || is_first
+    }
+
+    /// Keeps a letter in the place of one that was replayed: that died again.
+    pub(crate) fn replace(&mut self, before: u64, letter: DeadLetter, is_durable: bool) -> bool {
+        let weight = letter.weight();
+        self.bytes -= self.replayed.remove(&before).map_or(0, |letter| letter.weight());
+        let number = self.insert(letter);
+        let is_first = if is_durable {
+            self.bytes += weight;
+            self.ledger.replace(before, number)
+        } else {
+            self.ledger.forget(before)
+        };
+        self.make_room() || is_first
+    }
+
+    fn insert(&mut self, letter: DeadLetter) -> u64 {
         self.count.last += 1;
         let number = self.count.last;
         self.letters.insert(number, DeadLetter { number, ..letter });
-        let is_first = is_durable && self.ledger.keep(number);
-        self.make_room() || is_first
+        number
     }
 
     fn make_room(&mut self) -> bool {
         let mut is_first = false;
         while self.len() > self.most
-            && let Some((number, _)) = self.letters.pop_first()
+            && let Some((number, letter)) = self.letters.pop_first()
         {
             self.count.forgotten += 1;
+            self.bytes -= if self.ledger.knows(number) { letter.weight() } else { 0 };
             is_first |= self.ledger.forget(number);
         }
         is_first
     }
 
-    /// Keeps a letter that was taken out under the number it had.
-    pub(crate) fn put_back(&mut self, letter: DeadLetter) {
-        self.replayed.remove(&letter.number);
-        self.letters.insert(letter.number, letter);
+    /// Keeps a letter that was taken out under the number it had, where that is not another's by now.
+    pub(crate) fn put_back(&mut self, taken: Taken) {
+        let Taken { letter, is_on_disk } = taken;
+        let number = letter.number;
+        if is_on_disk {
+            self.replayed.remove(&number);
+        } else if self.letters.contains_key(&number) || self.replayed.contains_key(&number) {
+            self.insert(letter);
+            self.make_room();
+            return;
+        }
+        self.letters.insert(number, letter);
         self.make_room();
     }
 
@@ -150,35 +196,36 @@ impl DeadBox {
     }
 
     /// Takes out one, to be replayed.
-    pub(crate) fn take(&mut self, number: u64) -> Option<DeadLetter> {
+    pub(crate) fn take(&mut self, number: u64) -> Option<Taken> {
         let letter = self.letters.remove(&number)?;
-        self.hold(&letter);
-        Some(letter)
+        Some(self.hold(letter))
     }
 
     /// Takes out all that a query means, but for those in quarantine.
-    pub(crate) fn take_all(&mut self, query: &Query) -> Vec<DeadLetter> {
+    pub(crate) fn take_all(&mut self, query: &Query) -> Vec<Taken> {
         let is_meant = |_: &u64, letter: &mut DeadLetter| !letter.is_quarantined() && query.accepts(letter);
         let taken: Vec<_> = self
             .letters
             .extract_if(.., is_meant)
             .map(|(_, letter)| letter)
             .collect();
-        for letter in &taken {
-            self.hold(letter);
-        }
-        taken
+        taken.into_iter().map(|letter| self.hold(letter)).collect()
     }
 
-    fn hold(&mut self, letter: &DeadLetter) {
-        if self.ledger.knows(letter.number) {
+    fn hold(&mut self, letter: DeadLetter) -> Taken {
+        let is_on_disk = self.ledger.knows(letter.number);
+        if is_on_disk {
             self.replayed.insert(letter.number, letter.clone());
         }
+        Taken { letter, is_on_disk }
     }
 
     /// The replay of one has ended; tells whether it is the first thing the disk is to be told.
     pub(crate) fn settle(&mut self, number: u64) -> bool {
-        self.replayed.remove(&number);
+        let Some(letter) = self.replayed.remove(&number) else {
+            return false;
+        };
+        self.bytes -= letter.weight();
         self.ledger.forget(number)
     }
 
@@ -226,9 +273,15 @@ impl DeadBox {
         all.filter(|letter| self.ledger.knows(letter.number))
     }
 
+    /// All that are of the disk, for a snapshot: what is on its way there is in it too.
+    pub(crate) fn copy(&mut self) -> impl Iterator<Item = &DeadLetter> {
+        self.ledger.copy();
+        self.durable()
+    }
+
     /// What they take there, about.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.durable().map(|letter| letter.envelope.payload.len() as u64).sum()
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Takes up what is on disk. What is known here has come further.
@@ -254,12 +307,14 @@ impl DeadBox {
         ledger.reconcile(numbers, |number| {
             letters.contains_key(&number) || replayed.contains_key(&number)
         });
+        self.bytes = self.durable().map(DeadLetter::weight).sum();
         self.make_room();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use triarch_supervision::message::Priority;
 
     use super::*;
@@ -312,7 +367,17 @@ mod tests {
         let dead = filled();
         assert_eq!((dead.len(), dead.forgotten()), (4, 1));
         assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [2, 3, 4, 5]);
+        assert_eq!(dead.find(&Query::default(), 1, 1)[0].subscription.to_string(), "1");
         assert_eq!(numbers(&dead.find(&Query::default(), 3, 1)), [4]);
+    }
+
+    #[test]
+    fn the_disk_is_told_of_one_that_made_room_for_another_that_is_not_of_the_disk() {
+        let mut dead = DeadBox::new(1);
+        dead.keep(letter("a", "team/x", Cause::Failed), true);
+        dead.page(|_| true);
+        assert!(dead.keep(letter("b", "team/x", Cause::Failed), false));
+        assert_eq!(dead.page(|_| true).gone, [1]);
     }
 
     #[test]
@@ -379,6 +444,67 @@ mod tests {
     }
 
     #[test]
+    fn one_that_dies_again_is_on_disk_throughout_under_one_number_or_the_other() {
+        let mut dead = DeadBox::new(1);
+        dead.keep(letter("a", "team/x", Cause::Failed), true);
+        dead.page(|_| true);
+        let taken = dead.take(1).unwrap();
+        assert!(dead.replace(1, taken.letter, true));
+        assert_eq!((dead.len(), dead.forgotten()), (1, 0));
+        assert_eq!(dead.page(|_| false), Page::default(), "there is no room for the other");
+        let page = dead.page(|_| true);
+        assert_eq!((page.new, page.gone), (vec![2], vec![1]));
+        // With another configuration its topic is durable no more.
+        let taken = dead.take(2).unwrap();
+        assert!(dead.replace(2, taken.letter, false));
+        let page = dead.page(|_| true);
+        assert_eq!((page.new, page.gone, dead.durable().count()), (vec![], vec![2], 0));
+    }
+
+    #[test]
+    fn one_that_a_snapshot_has_before_its_page_is_taken_off_the_disk_like_others() {
+        let mut dead = DeadBox::new(1);
+        dead.keep(letter("a", "team/x", Cause::Failed), true);
+        assert_eq!(dead.copy().count(), 1);
+        dead.keep(letter("b", "team/x", Cause::Failed), true);
+        let page = dead.page(|_| true);
+        assert_eq!((page.new, page.gone), (vec![2], vec![1]));
+        // What came after the snapshot and went before its page leaves no trace.
+        dead.keep(letter("c", "team/x", Cause::Failed), true);
+        dead.keep(letter("d", "team/x", Cause::Failed), true);
+        let page = dead.page(|_| true);
+        assert_eq!((page.new, page.gone), (vec![4], vec![2]));
+    }
+
+    #[test]
+    fn one_whose_number_the_disk_has_for_another_ends_and_comes_back_without_it() {
+        let on_disk = || {
+            BTreeMap::from([(
+                1,
+                DeadLetter {
+                    number: 1,
+                    ..letter("a", "team/x", Cause::Failed)
+                },
+            )])
+        };
+        for ends in [true, false] {
+            let mut dead = DeadBox::new(9);
+            dead.keep(letter("early", "team/y", Cause::Failed), false);
+            let taken = dead.take(1).unwrap();
+            dead.take_up(on_disk(), Count { last: 1, forgotten: 0 }, true);
+            if ends {
+                assert!(!dead.settle(1));
+            } else {
+                dead.put_back(taken);
+                assert_eq!(numbers(&dead.find(&Query::default(), 0, 9)), [1, 2]);
+            }
+            assert_eq!((dead.durable().count(), dead.has_news()), (1, false));
+            let first = dead.find(&Query::default(), 0, 1).remove(0);
+            assert_eq!(&*first.subscriber, "team/x");
+        }
+    }
+
+    #[test]
     fn the_next_runtime_has_the_letters_of_the_disk_before_its_own_and_no_more_than_there_may_be() {
         let on_disk = |numbers: &[u64]| {
             let letter = |number: &u64| DeadLetter {
@@ -416,11 +542,87 @@ mod tests {
         assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [5, 8]);
     }
 
+    /// What may happen to letters, by the number it happens to.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Keep(usize, bool),
+        Take(usize),
+        End(usize),
+        DieAgain(usize, bool),
+        PutBack(usize),
+        TakeUp(bool),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            4 => (0..9usize, any::<bool>()).prop_map(|(size, is_durable)| Act::Keep(size, is_durable)),
+            3 => any::<usize>().prop_map(Act::Take),
+            1 => any::<usize>().prop_map(Act::End),
+            2 => (any::<usize>(), any::<bool>()).prop_map(|(which, is_durable)| Act::DieAgain(which, is_durable)),
+            1 => any::<usize>().prop_map(Act::PutBack),
+            1 => any::<bool>().prop_map(Act::TakeUp),
+        ]
+    }
+
+    fn pick<T>(all: &mut Vec<T>, which: usize) -> Option<T> {
+        (!all.is_empty()).then(|| all.swap_remove(which % all.len()))
+    }
+
+    proptest! {
+        #[test]
+        fn what_letters_take_on_disk_is_known_without_a_walk_over_them(acts in prop::collection::vec(act(), 0..60)) {
+            let (mut dead, mut taken) = (DeadBox::new(5), Vec::<Taken>::new());
+            let on_disk = |one: &Taken| one.is_on_disk;
+            for act in acts {
+                match act {
+                    Act::Keep(size, is_durable) => {
+                        let mut letter = letter("a", "team/x", Cause::Failed);
+                        Arc::make_mut(&mut letter.envelope).payload = Payload::bytes(vec![0; size]);
+                        dead.keep(letter, is_durable);
+                    }
+                    Act::Take(which) => {
+                        let all = numbers(&dead.find(&Query::default(), 0, 99));
+                        let number = all.get(which % all.len().max(1));
+                        taken.extend(number.and_then(|number| dead.take(*number)));
+                    }
+                    Act::End(which) => {
+                        if let Some(one) = pick(&mut taken, which).filter(on_disk) {
+                            dead.settle(one.letter.number);
+                        }
+                    }
+                    Act::DieAgain(which, is_durable) => {
+                        if let Some(one) = pick(&mut taken, which).filter(on_disk) {
+                            dead.replace(one.letter.number, one.letter, is_durable);
+                        }
+                    }
+                    Act::PutBack(which) => {
+                        if let Some(one) = pick(&mut taken, which) {
+                            dead.put_back(one);
+                        }
+                    }
+                    Act::TakeUp(is_all) => {
+                        dead.page(|_| is_all);
+                        let there: BTreeMap<_, _> = dead.durable().map(|one| (one.number, one.clone())).collect();
+                        dead.take_up(there, dead.count(), false);
+                    }
+                }
+                let naive: usize = dead.durable().map(|one| one.envelope.payload.len()).sum();
+                prop_assert_eq!(dead.bytes(), naive as u64);
+                prop_assert!(dead.kept() <= 5);
+            }
+        }
+    }
+
     #[test]
     fn those_in_quarantine_are_taken_by_their_number_alone() {
         let mut dead = filled();
-        assert_eq!(numbers(&dead.take_all(&Query::default())), [2, 3, 5]);
-        assert_eq!(dead.take(4).map(|letter| letter.is_quarantined()), Some(true));
+        let taken: Vec<_> = dead
+            .take_all(&Query::default())
+            .iter()
+            .map(|one| one.letter.number)
+            .collect();
+        assert_eq!(taken, [2, 3, 5]);
+        assert_eq!(dead.take(4).map(|taken| taken.letter.is_quarantined()), Some(true));
         assert!(dead.take(4).is_none() && dead.len() == 0);
     }
 }

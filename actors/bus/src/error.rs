@@ -118,7 +118,7 @@ pub enum ArchiveError {
     #[error("the journal of durable topics does not take it")]
     Disk(#[source] WriteError),
     /// The journal does not open, and is tried again and again.
-    #[error("nothing is published on durable topics for now, since their journal takes nothing: {why}")]
+    #[error("nothing of durable topics goes to disk for now, since their journal takes nothing: {why}")]
     Closed {
         /// Why, and what to do.
         why: String,

@@ -1,11 +1,16 @@
 //! What all parts of a bus share: who subscribes, who waits, what comes later.
 //!
 //! Nobody is asked: a publisher looks up the route of its topic and puts the envelope into each inbox itself. Locks are
-//! taken in this order, and none is held while a bell is rung:
+//! taken in this order, some of them left out:
 //!
 //! ```text
-//! table ─▶ members of a group ─▶ desk of a subscription ─▶ reminders, past, dead letters ─▶ what has moved
+//! table ─▶ members of a group ─▶ desk of a subscription ─▶ logs ─▶ one log ─▶ bookmarks ─▶ followers ─▶ what has moved
+//!                                                          └─▶ agenda ─▶ dead letters
 //! ```
+//!
+//! Under any of them one of these, and nothing under that: a cursor, reminders, past, chance, who is unrung, requests, when logs
+//! began. None is held while a subscriber's bell is rung or dropped, as that may take any of them. The archivist may be told under
+//! each that something has moved: that is put into its mailbox, or not, and takes none.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -165,7 +170,11 @@ impl Hub {
         let Some(topic) = envelope.topic().cloned() else {
             return 0;
         };
-        let entry = self.topic(&topic);
+        self.deliver_at_once(&topic, envelope)
+    }
+
+    pub(crate) fn deliver_at_once(self: &Arc<Self>, topic: &Topic, envelope: Envelope) -> usize {
+        let entry = self.topic(topic);
         let route = self.route(&entry);
         self.publish(&entry, &route, envelope).matched
     }
@@ -231,17 +240,18 @@ impl Hub {
             match effect.place() {
                 // That was done together with the cursor.
                 Some(Place::Log(_)) => {}
-                Some(Place::Letter(number)) => {
-                    self.bury(profile, &effect);
-                    self.has_ended(number);
+                Some(Place::Letter(number)) if matches!(effect, Effect::Dead { .. }) => {
+                    self.bury(profile, &effect, Some(number));
                 }
-                None => self.bury(profile, &effect),
+                Some(Place::Letter(number)) => self.has_ended(number),
+                None => self.bury(profile, &effect, None),
             }
         }
     }
 
-    /// Keeps what is dead among the dead letters; what is of a durable topic goes to disk.
-    pub(crate) fn bury(&self, profile: &Profile, effect: &Effect) {
+    /// Keeps what is dead among the dead letters, in the place of the letter that it was before; what is of a durable topic goes
+    /// to disk.
+    pub(crate) fn bury(&self, profile: &Profile, effect: &Effect, before: Option<u64>) {
         let Effect::Dead { waiting, cause, why } = effect else {
             return;
         };
@@ -260,7 +270,12 @@ impl Hub {
             failures: waiting.failures,
             envelope: Arc::clone(envelope),
         };
-        let is_to_be_written = lock(&self.dead).keep(letter, is_durable);
+        let mut dead = lock(&self.dead);
+        let is_to_be_written = match before {
+            Some(before) => dead.replace(before, letter, is_durable),
+            None => dead.keep(letter, is_durable),
+        };
+        drop(dead);
         if is_to_be_written {
             self.archive.ring();
         }

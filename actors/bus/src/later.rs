@@ -118,8 +118,8 @@ impl Bus {
             return Ok(was_to_come);
         }
         let archivist = self.0.archive.archivist.get().ok_or(ArchiveError::NoDisk)?;
-        let answer = archivist.ask(|reply| Order::Cancel(id.number(), Some(reply))).await;
-        answer.map_err(ArchiveError::Archivist)?.map_err(ArchiveError::Disk)
+        let answer = archivist.ask(|reply| Order::Cancel(id.number(), reply)).await;
+        answer.map_err(ArchiveError::Archivist)?
     }
 }
 
@@ -138,24 +138,20 @@ impl Hub {
             return true;
         };
         if plan.first.is_some() && !self.may_still_come(plan, topic) {
-            return self.is_done_with(due);
+            let number = due.number;
+            return number.is_none_or(|number| self.tell_archivist(Order::Over(number, None)));
         }
-        let envelope = self.seal(plan.draft.clone(), &plan.from, plan.to.clone());
-        if let Some(log) = self.archive.log_of(topic) {
-            let (log, envelope) = (log.clone(), Box::new(envelope));
-            return self.tell_archivist(match due.number {
-                Some(number) => Order::Due(log, envelope, number),
-                None => Order::Store(log, envelope, None),
-            });
+        let envelope = Box::new(self.seal(plan.draft.clone(), &plan.from, plan.to.clone()));
+        match (self.archive.log_of(topic).cloned(), due.number) {
+            (Some(log), Some(number)) => self.tell_archivist(Order::Due(log, envelope, number)),
+            (Some(log), None) => self.tell_archivist(Order::Store(log, envelope, None)),
+            // The configuration has let go of its log meanwhile.
+            (None, Some(number)) => self.tell_archivist(Order::Over(number, Some(envelope))),
+            (None, None) => {
+                self.deliver_at_once(topic, *envelope);
+                true
+            }
         }
-        // The configuration may have let go of its log meanwhile.
-        if !self.is_done_with(due) {
-            return false;
-        }
-        let entry = self.topic(topic);
-        let route = self.route(&entry);
-        self.publish(&entry, &route, envelope);
-        true
     }
 
     /// Calls off what is not on disk; nothing where it is.
@@ -168,12 +164,6 @@ impl Hub {
     fn may_still_come(self: &Arc<Self>, plan: &Plan, topic: &Topic) -> bool {
         let checked = self.access.check(&plan.from, "publish on", topic);
         checked.map_err(|refused| self.refuse(refused)).is_ok()
-    }
-
-    /// What was on disk is to be there no more.
-    fn is_done_with(&self, due: &Due) -> bool {
-        due.number
-            .is_none_or(|number| self.tell_archivist(Order::Cancel(number, None)))
     }
 
     fn tell_archivist(&self, order: Order) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use triarch_supervision::clock::Moment;
 
 use crate::bus::Bus;
-use crate::dead::{DeadLetter, Query};
+use crate::dead::{DeadLetter, Query, Taken};
 use crate::error::ReplayError;
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::item::{Item, Place, Waiting};
@@ -42,11 +42,11 @@ impl Bus {
 
     /// Hands a dead letter to its subscription again, out of quarantine too.
     pub fn replay(&self, number: u64) -> Result<(), ReplayError> {
-        let letter = lock(&self.0.dead).take(number);
-        let letter = letter.ok_or(ReplayError::NoSuchLetter(number))?;
-        self.0.revive(letter).map_err(|letter| {
-            let subscriber = Arc::clone(&letter.subscriber);
-            lock(&self.0.dead).put_back(letter);
+        let taken = lock(&self.0.dead).take(number);
+        let taken = taken.ok_or(ReplayError::NoSuchLetter(number))?;
+        self.0.revive(taken).map_err(|taken| {
+            let subscriber = Arc::clone(&taken.letter.subscriber);
+            lock(&self.0.dead).put_back(taken);
             ReplayError::NobodyTakes { number, subscriber }
         })
     }
@@ -55,12 +55,12 @@ impl Bus {
     pub fn replay_all(&self, query: &Query) -> Replayed {
         let letters = lock(&self.0.dead).take_all(query);
         let mut replayed = Replayed::default();
-        for letter in letters {
-            match self.0.revive(letter) {
+        for taken in letters {
+            match self.0.revive(taken) {
                 Ok(()) => replayed.sent += 1,
-                Err(letter) => {
+                Err(taken) => {
                     replayed.kept += 1;
-                    lock(&self.0.dead).put_back(letter);
+                    lock(&self.0.dead).put_back(taken);
                 }
             }
         }
@@ -71,11 +71,12 @@ impl Bus {
 impl Hub {
     /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing
     /// that may have it.
-    fn revive(self: &Arc<Self>, letter: DeadLetter) -> Result<(), DeadLetter> {
+    fn revive(self: &Arc<Self>, taken: Taken) -> Result<(), Taken> {
+        let letter = &taken.letter;
         let same = self.subscription(letter.subscription);
         let same = same.filter(|one| self.may_have(&one.profile, &letter.envelope));
-        let Some(one) = same.or_else(|| self.successor(&letter)) else {
-            return Err(letter);
+        let Some(one) = same.or_else(|| self.successor(letter)) else {
+            return Err(taken);
         };
         let now = Moment::now();
         // Who does not acknowledge has it for good with this.
@@ -88,12 +89,13 @@ impl Hub {
             envelope: Arc::clone(&letter.envelope),
             until: None,
             at: now,
-            place: is_acknowledged.then_some(Place::Letter(number)),
+            place: (taken.is_on_disk && is_acknowledged).then_some(Place::Letter(number)),
         };
         let waiting = Waiting::again(item, letter.failures);
         let revived = one.act(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
-        revived.ok_or(letter)?;
-        if !is_acknowledged {
+        let is_on_disk = taken.is_on_disk;
+        revived.ok_or(taken)?;
+        if is_on_disk && !is_acknowledged {
             self.has_ended(number);
         }
         Ok(())

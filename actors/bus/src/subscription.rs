@@ -171,12 +171,14 @@ impl Subscription {
     /// From now on it is told by this bell, and has the terms of its profile.
     pub(crate) fn hear_by(&self, bell: Arc<dyn Bell>, hub: &Hub) -> Echo {
         let (now, mut effects) = (Moment::now(), Vec::new());
+        // Arrivals may lie with it, and take the desk when they are dropped.
+        let _before;
         let mut desk = lock(&self.desk);
         desk.inbox.retune(self.profile.terms, now, &mut effects);
         if let (Some(feed), Some(pattern)) = (&mut desk.feed, &self.profile.pattern) {
             feed.pattern = pattern.clone();
         }
-        desk.bell = bell;
+        _before = std::mem::replace(&mut desk.bell, bell);
         desk.era += 1;
         desk.ring = Ring::Silent;
         self.echo(&mut desk, hub, now, effects)

@@ -36,7 +36,7 @@ impl Operation for BusForget {
     async fn perform(self, fleet: &Fleet) -> Result<ForgottenSeen, Trouble> {
         let bus = fleet.bus()?;
         let is_wanted = |subscriber: &str| self.subscriber.as_deref().is_none_or(|wanted| wanted == subscriber);
-        let mut found: Vec<_> = bus.cursors().into_iter().collect();
+        let mut found = bus.cursors();
         found.retain(|cursor| *cursor.name == *self.name && is_wanted(&cursor.subscriber));
         if let [_, _, ..] = &found[..] {
             let whose: Vec<_> = found.iter().map(|cursor| &*cursor.subscriber).collect();

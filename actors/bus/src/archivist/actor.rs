@@ -9,7 +9,7 @@ use triarch_supervision::prelude::*;
 
 use super::copyist::Copy;
 use super::cursor::CursorKey;
-use super::group::{Group, Pending, PendingPlan};
+use super::group::{Group, Pending, PendingPlan, record_weight, weight};
 use super::later;
 use super::log::Entry;
 use super::message::{Order, Planner, Waiter};
@@ -97,10 +97,11 @@ impl Agent for Archivist {
             Order::Plan(planned, reply) => self.plan(*planned, reply).await?,
             Order::Cancel(number, reply) => {
                 self.flush().await?;
-                let cancelled = self.cancel(number).await?;
-                if let Some(reply) = reply {
-                    reply.send(cancelled);
-                }
+                reply.send(self.cancel(number).await?);
+            }
+            Order::Over(number, envelope) => {
+                self.flush().await?;
+                self.end(number, envelope).await?;
             }
             Order::Moved if self.closed.is_some() => self.reopen().await,
             // It is written before it rests.
@@ -169,13 +170,6 @@ impl Archivist {
         waiter: Option<Waiter>,
         number: Option<u64>,
     ) -> Result<(), Failure> {
-        if let Some(why) = self.closed() {
-            if let Some(number) = number {
-                self.put_back(number);
-            }
-            answer(waiter, Err(why.into()));
-            return Ok(());
-        }
         let bytes = match encode(&envelope) {
             Ok(bytes) => bytes,
             Err(refused) => {
@@ -183,11 +177,19 @@ impl Archivist {
                 return Ok(());
             }
         };
-        self.make_room(bytes.len()).await?;
+        let weight = weight(&log, &bytes);
+        if let Err(why) = self.make_room(weight).await? {
+            if let Some(number) = number {
+                self.put_back(number);
+            }
+            answer(waiter, Err(why.into()));
+            return Ok(());
+        }
         // It may have been called off meanwhile, or be in this group already.
         if number.is_some_and(|number| !lock(&self.hub().agenda).meet(number)) {
             return Ok(());
         }
+        self.group_bytes += weight;
         self.group.push(Pending {
             log,
             envelope,
@@ -198,46 +200,49 @@ impl Archivist {
         Ok(())
     }
 
-    /// What does not go with the others goes alone.
-    async fn make_room(&mut self, bytes: usize) -> Result<(), Failure> {
+    /// What does not go with the others goes alone. Those before it may have closed the journal.
+    async fn make_room(&mut self, bytes: usize) -> Result<Result<(), ArchiveError>, Failure> {
         if self.group_bytes + bytes > GROUP_BYTES {
             self.flush().await?;
         }
-        self.group_bytes += bytes;
-        Ok(())
+        Ok(self.open())
     }
 
     async fn plan(&mut self, (placed, plan): (Placed, Plan), planner: Planner) -> Result<(), Failure> {
-        if let Some(why) = self.closed() {
-            planner.send(Err(why.into()));
-            return Ok(());
+        let written = match self.number(&plan) {
+            Ok((number, record)) => match self.make_room(record_weight(&record)).await? {
+                Ok(()) => Ok((number, record)),
+                Err(closed) => {
+                    lock(&self.hub().agenda).release(number);
+                    Err(closed.into())
+                }
+            },
+            Err(refused) => Err(refused),
+        };
+        match written {
+            Ok((number, record)) => {
+                self.group_bytes += record_weight(&record);
+                self.plans.push(PendingPlan {
+                    number,
+                    placed,
+                    plan,
+                    record,
+                    planner,
+                });
+            }
+            Err(refused) => planner.send(Err(refused)),
         }
-        let reserved = lock(&self.hub().agenda).reserve();
-        let number = match reserved {
-            Ok(number) => number,
-            Err(full) => {
-                self.hub().metrics.refused(Refusal::Full);
-                planner.send(Err(full.into()));
-                return Ok(());
-            }
-        };
-        let record = match later::planned(number, &plan) {
-            Ok(record) => record,
-            Err(refused) => {
-                lock(&self.hub().agenda).release();
-                planner.send(Err(refused.into()));
-                return Ok(());
-            }
-        };
-        self.make_room(record.len()).await?;
-        self.plans.push(PendingPlan {
-            number,
-            placed,
-            plan,
-            record,
-            planner,
-        });
         Ok(())
+    }
+
+    /// Gives a plan its number, and writes it out.
+    fn number(&self, plan: &Plan) -> Result<(u64, Vec<u8>), PublishError> {
+        self.open()?;
+        let hub = self.hub();
+        let reserved = lock(&hub.agenda).reserve();
+        let number = reserved.inspect_err(|_| hub.metrics.refused(Refusal::Full))?;
+        let record = later::planned(number, plan).inspect_err(|_| lock(&hub.agenda).release(number))?;
+        Ok((number, record))
     }
 
     /// Takes to disk all that has gathered, and all that has moved until it fails.
@@ -283,9 +288,10 @@ impl Archivist {
         }
     }
 
-    /// Why nothing is written for now.
-    fn closed(&self) -> Option<ArchiveError> {
-        self.closed.clone().map(|why| ArchiveError::Closed { why })
+    /// Whether something is written for now; why not, where nothing is.
+    fn open(&self) -> Result<(), ArchiveError> {
+        let closed = self.closed.clone().map(|why| ArchiveError::Closed { why });
+        closed.map_or(Ok(()), Err)
     }
 
     /// What was due under that number is due again.
@@ -304,7 +310,7 @@ impl Archivist {
             answer(pending.waiter, Err(PublishError::NotStored(why.clone())));
         }
         for one in group.planned {
-            lock(&hub.agenda).release();
+            lock(&hub.agenda).release(one.number);
             one.planner.send(Err(PublishError::NotStored(why.clone())));
         }
         if why.is_certain() {
@@ -373,19 +379,46 @@ impl Archivist {
     }
 
     /// Calls off what stands on disk; it is off here once it is off there.
-    async fn cancel(&mut self, number: u64) -> Result<Result<bool, WriteError>, Failure> {
+    async fn cancel(&mut self, number: u64) -> Result<Result<bool, ArchiveError>, Failure> {
+        if let Err(closed) = self.open() {
+            return Ok(Err(closed));
+        }
         let id = ScheduleId::new(number);
         if !lock(&self.hub().agenda).is_durable(id) {
             return Ok(Ok(false));
         }
         if let Err(why) = self.write(&Record::CalledOff { number }).await? {
-            return Ok(Err(why));
+            return Ok(Err(ArchiveError::Disk(why)));
         }
         Ok(Ok(lock(&self.hub().agenda).cancel(id)))
     }
 
+    /// Takes off the disk what is due and is for no log. It is delivered only then, or the disk would bring it once more.
+    async fn end(&mut self, number: u64, envelope: Option<Box<Envelope>>) -> Result<(), Failure> {
+        if self.closed.is_some() {
+            self.put_back(number);
+            return Ok(());
+        }
+        // It may have been called off meanwhile.
+        if !lock(&self.hub().agenda).meet(number) {
+            return Ok(());
+        }
+        if self.write(&Record::CalledOff { number }).await?.is_err() {
+            self.put_back(number);
+            return Ok(());
+        }
+        lock(&self.hub().agenda).came(number);
+        if let Some(envelope) = envelope {
+            self.hub().deliver_stored(*envelope);
+        }
+        Ok(())
+    }
+
     /// Forgets a name that nobody attends to.
     async fn forget(&mut self, key: &CursorKey) -> Result<Result<bool, ForgetError>, Failure> {
+        if let Err(closed) = self.open() {
+            return Ok(Err(closed.into()));
+        }
         let (subscriber, name) = key;
         let taken = self.hub().archive.forget(key);
         let bookmark = match taken {
@@ -441,7 +474,7 @@ impl Archivist {
         // Between two groups what is here is what is on disk. A journal that refuses has failed: the next group hears of it.
         let Ok(draft) = self.writer.rotate() else { return Ok(()) };
         let mut records = archive.records()?;
-        records.extend(later::records(&lock(&hub.agenda), &lock(&hub.dead))?);
+        records.extend(later::records(&lock(&hub.agenda), &mut lock(&hub.dead))?);
         let copy = Copy {
             draft,
             records,

@@ -169,10 +169,9 @@ impl Archive {
             let (subscriber, name) = key.clone();
             return Err(ForgetError::Attended { subscriber, name });
         }
-        let taken = bookmarks.remove(key);
-        drop(bookmarks);
+        // Together, or whoever begins anew in between has not moved.
         lock(&self.moved).remove(key);
-        Ok(taken)
+        Ok(bookmarks.remove(key))
     }
 
     /// Puts back a name that could not be forgotten, where nobody has begun anew meanwhile.
@@ -309,6 +308,8 @@ pub(crate) fn moved((subscriber, name): &CursorKey, bookmark: &Bookmark) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::super::log::Entry;
     use super::*;
     use crate::config::DurableConfig;
@@ -385,5 +386,24 @@ mod tests {
         assert_eq!(archive.log_of_name(&key), None);
         assert_eq!((archive.take_moved().len(), archive.take_moved().len()), (1, 0));
         assert!(archive.forget(&key).unwrap().is_some() && archive.take_moved().is_empty());
+    }
+
+    #[test]
+    fn one_that_begins_anew_while_its_name_is_forgotten_is_written_down() {
+        let (archive, key) = (archive(), ("team/a".into(), "n".into()));
+        for _ in 0..5_000 {
+            archive.bookmark(&key, &pattern("a.b"), 0);
+            let together = Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    together.wait();
+                    archive.bookmark(&key, &pattern("a.b"), 1);
+                });
+                together.wait();
+                assert!(archive.forget(&key).unwrap().is_some());
+            });
+            let is_there = !archive.bookmarks().is_empty();
+            assert_eq!(is_there, !archive.take_moved().is_empty());
+        }
     }
 }

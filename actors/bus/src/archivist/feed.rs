@@ -201,7 +201,7 @@ impl Feed {
             let Some(Place::Log(offset)) = effect.place() else {
                 continue;
             };
-            hub.bury(profile, effect);
+            hub.bury(profile, effect, None);
             self.pass(offset, offset + 1);
             has_moved = true;
         }

@@ -26,6 +26,8 @@ use crate::topic::{Pattern, Topic};
 
 /// What each record takes beside its own bytes.
 const RECORD_WEIGHT: usize = 64;
+/// What the numbers in a record take, and the lengths of what is in it.
+const NUMBERS_MAX: usize = 48;
 /// What is said of letters beside the letters: those that are gone, and how many there were.
 const PAGE_WEIGHT: usize = 16 << 10;
 
@@ -38,6 +40,16 @@ pub(super) struct Pending {
     pub(super) waiter: Option<Waiter>,
     /// The number it was planned under.
     pub(super) number: Option<u64>,
+}
+
+/// What an envelope of so many bytes takes in a group, at most.
+pub(super) fn weight(log: &Pattern, bytes: &[u8]) -> usize {
+    RECORD_WEIGHT + NUMBERS_MAX + log.as_str().len() + bytes.len()
+}
+
+/// What a record takes in a group.
+pub(super) const fn record_weight(record: &[u8]) -> usize {
+    RECORD_WEIGHT + record.len()
 }
 
 /// A plan that waits for the disk.
@@ -74,18 +86,18 @@ impl Group {
             group.records.push(std::mem::take(&mut one.record));
             group.planned.push(one);
         }
-        let taken: usize = group.records.iter().map(|record| record.len() + RECORD_WEIGHT).sum();
+        let taken: usize = group.records.iter().map(|record| record_weight(record)).sum();
         let mut left = most.saturating_sub(taken);
         // Cursors are looked at before the letters and written behind them: what a cursor has passed is a letter by then.
         let cursors = Self::moved_cursors(hub)?;
         let is_all = group.letters(&mut lock(&hub.dead), &mut left, most)?;
         for (key, bookmark, record) in cursors {
-            if !is_all || record.len() + RECORD_WEIGHT > left {
+            if !is_all || record_weight(&record) > left {
                 // It goes with the next.
                 hub.archive.still_moved(key);
                 continue;
             }
-            left -= record.len() + RECORD_WEIGHT;
+            left -= record_weight(&record);
             group.records.push(record);
             group.cursors.push((key, bookmark));
         }
@@ -137,13 +149,13 @@ impl Group {
         let (records, mut refused) = (&mut self.records, None);
         *left = left.saturating_sub(PAGE_WEIGHT);
         self.page = dead.page(|letter| match later::dead(letter) {
-            Ok(record) if record.len() + RECORD_WEIGHT <= *left => {
-                *left -= record.len() + RECORD_WEIGHT;
+            Ok(record) if record_weight(&record) <= *left => {
+                *left -= record_weight(&record);
                 records.push(record);
                 true
             }
             // One that no batch has room for, since batches were larger before, is kept in memory alone.
-            Ok(record) => record.len() + RECORD_WEIGHT + PAGE_WEIGHT > most,
+            Ok(record) => record_weight(&record) + PAGE_WEIGHT > most,
             Err(error) => {
                 refused = Some(error);
                 false
@@ -158,5 +170,30 @@ impl Group {
             self.records.push(Record::Gone { numbers }.encode()?);
         }
         Ok(!dead.has_news())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_weighs_no_less_than_its_record_with_the_name_of_its_log() {
+        for (name, size) in [("a", 0), ("a.**", 1 << 20), (&*"x".repeat(255), 200)] {
+            let (log, bytes) = (Pattern::new(name).unwrap(), vec![7; size]);
+            let came = Record::Came {
+                number: u64::MAX,
+                log: name,
+                offset: u64::MAX,
+                time: u64::MAX,
+                envelope: &bytes,
+            };
+            let record = came.encode().unwrap().len() + RECORD_WEIGHT;
+            let weight = weight(&log, &bytes);
+            assert!(
+                (record..record + 64).contains(&weight),
+                "{name} {size}: {weight} for {record}"
+            );
+        }
     }
 }

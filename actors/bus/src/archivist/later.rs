@@ -110,7 +110,7 @@ pub(super) fn letter(written: &Letter<'_>) -> Result<DeadLetter, ReplayFault> {
 }
 
 /// All that is planned and dead on disk, as a snapshot says it.
-pub(super) fn records(agenda: &Agenda, box_of_dead: &DeadBox) -> Result<Vec<Arc<[u8]>>, CodecError> {
+pub(super) fn records(agenda: &Agenda, box_of_dead: &mut DeadBox) -> Result<Vec<Arc<[u8]>>, CodecError> {
     let mut records = vec![
         Record::Numbered { last: agenda.last() }.encode()?,
         counted(box_of_dead)?,
@@ -118,7 +118,7 @@ pub(super) fn records(agenda: &Agenda, box_of_dead: &DeadBox) -> Result<Vec<Arc<
     for (number, plan) in agenda.durable() {
         records.push(planned(number, plan)?);
     }
-    for letter in box_of_dead.durable() {
+    for letter in box_of_dead.copy() {
         records.push(dead(letter)?);
     }
     Ok(records.into_iter().map(Arc::from).collect())

@@ -1,13 +1,12 @@
 //! What the archivist is sent.
 
-use triarch_journal::WriteError;
 use triarch_supervision::prelude::*;
 
 use super::cursor::CursorKey;
 use super::reading::Stored;
 use crate::agenda::{Placed, Plan, ScheduleId};
 use crate::envelope::Envelope;
-use crate::error::{ForgetError, PublishError};
+use crate::error::{ArchiveError, ForgetError, PublishError};
 use crate::topic::Pattern;
 
 /// Who waits for an envelope to be on disk.
@@ -25,7 +24,9 @@ pub(crate) enum Order {
     /// Write down what is to be published later.
     Plan(Box<(Placed, Plan)>, Planner),
     /// Call off what stands on disk under this number.
-    Cancel(u64, Option<Reply<Result<bool, WriteError>>>),
+    Cancel(u64, Reply<Result<bool, ArchiveError>>),
+    /// Call off what is due under this number and is for no log, and then deliver the envelope.
+    Over(u64, Option<Box<Envelope>>),
     /// Write down what has moved: cursors and dead letters.
     Moved,
     /// Forget a cursor.

@@ -156,7 +156,7 @@ impl Story {
             assert_eq!(pattern.as_str(), "log.*");
         }
         records.extend(
-            later::records(&agenda, &letters)
+            later::records(&agenda, &mut letters)
                 .unwrap()
                 .iter()
                 .map(|one| one.to_vec()),

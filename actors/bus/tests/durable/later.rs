@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use triarch_bus::{Cause, Class, DeadLetter, Query, ReplayError, ScheduleId, Start, Terms, When};
+use triarch_bus::{AccessConfig, Cause, Class, DeadLetter, Query, ReplayError, ScheduleId, Start, Terms, When};
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_supervision::clock::Seeded;
 
@@ -28,33 +28,6 @@ fn letters(house: &House) -> Vec<DeadLetter> {
 
 fn is_letter(letter: &DeadLetter, text: &str) -> bool {
     letter.envelope.payload.as_bytes() == text.as_bytes()
-}
-
-/// All that is in the log.
-fn logged(house: &House) -> Vec<String> {
-    let stored = house
-        .bus
-        .stored("team/me", &Pattern::new("log.**").unwrap(), Start::First, usize::MAX);
-    let text = |payload: &Payload| String::from_utf8(payload.as_bytes().to_vec()).unwrap();
-    stored.unwrap().iter().map(|one| text(&one.envelope.payload)).collect()
-}
-
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let waiting = async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect(what);
-}
-
-impl House {
-    async fn plan(&self, text: &str, when: When) -> Result<ScheduleId, PublishError> {
-        let draft = Draft::new("note", Payload::bytes(text.as_bytes()));
-        let topic = topic("log.a");
-        let planned = self.bus.publish_later_durably("team/me", &topic, draft, when);
-        tokio::time::timeout(PATIENCE, planned).await.expect("it is answered")
-    }
 }
 
 #[tokio::test]
@@ -132,6 +105,32 @@ async fn one_that_is_replayed_and_not_settled_is_a_letter_again_after_the_power_
 }
 
 #[tokio::test]
+async fn one_that_dies_again_takes_its_own_place_and_no_others() {
+    let disk = SimDisk::new(9);
+    let two = Config {
+        dead_letters: 2,
+        ..config()
+    };
+    let journal = triarch_journal::Config::default();
+    let house = House::with(Arc::new(disk.clone()), two.clone(), journal, 1).await;
+    let mut live = house.listen(once(all_of("log.*", "team/live")));
+    for text in ["a", "b"] {
+        house.say("log.a", text).await.unwrap();
+        next(&mut live).await.fail("no ink");
+    }
+    house.bus.replay(1).unwrap();
+    next(&mut live).await.fail("still no ink");
+    assert!(is_letter(&letters(&house)[0], "b") && is_letter(&letters(&house)[1], "a"));
+    assert_eq!(house.bus.forgotten_letters(), 0);
+    drop(live);
+    house.stop().await;
+    let house = House::with(Arc::new(disk), two, journal, 2).await;
+    let numbers: Vec<_> = letters(&house).iter().map(|letter| letter.number).collect();
+    assert_eq!((numbers, house.bus.forgotten_letters()), (vec![2, 3], 0));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn letters_of_other_topics_end_with_the_runtime_and_the_oldest_makes_room_on_disk_too() {
     let disk = SimDisk::new(3);
     let few = Config {
@@ -174,8 +173,8 @@ async fn a_delay_outlives_the_power_and_comes_once_and_what_is_called_off_does_n
     house.stop().await;
     for life in 0..3 {
         let house = House::on(Arc::new(disk.clone())).await;
-        until("it comes", || !logged(&house).is_empty()).await;
-        assert_eq!(logged(&house), ["soon"], "life {life}");
+        until("it comes", async || !house.logged().is_empty()).await;
+        assert_eq!(house.logged(), ["soon"], "life {life}");
         assert!(!house.bus.cancel(soon).await.unwrap() && !house.bus.cancel(off).await.unwrap());
         disk.cut_power();
         house.stop().await;
@@ -199,8 +198,8 @@ async fn a_beat_goes_on_in_the_next_runtime_until_it_is_called_off() {
     let beat = house.plan("beat", When::Every { first: every, every }).await.unwrap();
     house.stop().await;
     let house = House::on(Arc::new(disk.clone())).await;
-    let before = logged(&house).len();
-    until("it goes on", || logged(&house).len() > before + 2).await;
+    let before = house.logged().len();
+    until("it goes on", async || house.logged().len() > before + 2).await;
     assert!(house.bus.cancel(beat).await.unwrap());
     house.stop().await;
     let house = House::on(Arc::new(disk)).await;
@@ -220,14 +219,74 @@ async fn what_is_due_while_the_disk_is_full_comes_when_there_is_space() {
         "{full}"
     );
     let tried = disk.calls();
-    until("it is tried in vain", || disk.calls() > tried).await;
-    assert!(logged(&house).is_empty());
+    until("it is tried in vain", async || disk.calls() > tried).await;
+    assert!(house.logged().is_empty());
     disk.space(None);
-    until("it comes", || logged(&house) == ["due"]).await;
+    until("it comes", async || house.logged() == ["due"]).await;
     disk.cut_power();
     house.stop().await;
     let house = House::on(Arc::new(disk)).await;
-    assert_eq!(logged(&house), ["due"]);
+    assert_eq!(house.logged(), ["due"]);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_due_on_a_topic_that_is_durable_no_more_comes_once_it_is_off_the_disk() {
+    let (disk, journal) = (SimDisk::new(31), triarch_journal::Config::default());
+    let house = House::on(Arc::new(disk.clone())).await;
+    let id = house.plan("x", When::After(Duration::from_millis(700))).await.unwrap();
+    house.stop().await;
+    let other = Config {
+        durable: vec![durable("other.*")],
+        ..Config::default()
+    };
+    let house = House::with(Arc::new(disk.clone()), other.clone(), journal, 2).await;
+    let mut live = house.listen(all_of("log.*", "team/live"));
+    disk.space(Some(disk.used()));
+    let tried = disk.calls();
+    until("it is tried in vain", async || disk.calls() > tried).await;
+    assert!(live.try_next().is_none(), "the disk would bring it again");
+    disk.space(None);
+    assert_eq!(heard(&mut live, 1).await, ["x"]);
+    disk.cut_power();
+    drop(live);
+    house.stop().await;
+    let house = House::with(Arc::new(disk), other, journal, 3).await;
+    assert!(!house.bus.cancel(id).await.unwrap());
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_its_sender_may_publish_no_more_is_called_off_when_the_disk_takes_that() {
+    let (disk, journal) = (SimDisk::new(32), triarch_journal::Config::default());
+    let house = House::on(Arc::new(disk.clone())).await;
+    let id = house.plan("x", When::After(Duration::from_millis(700))).await.unwrap();
+    house.stop().await;
+    let limited = Config {
+        delayed: 1,
+        access: vec![AccessConfig {
+            topics: "log.a".to_owned(),
+            teams: vec!["office".to_owned()],
+        }],
+        ..config()
+    };
+    let house = House::with(Arc::new(disk.clone()), limited, journal, 2).await;
+    disk.space(Some(disk.used()));
+    let tried = disk.calls();
+    until("it is tried in vain", async || disk.calls() > tried).await;
+    disk.space(None);
+    let planned = async || {
+        let (draft, topic) = (Draft::new("note", Payload::bytes([])), topic("log.b"));
+        let planned = house
+            .bus
+            .publish_later_durably("team/me", &topic, draft, When::After(HOUR));
+        planned.await.is_ok()
+    };
+    until("there is room for another", planned).await;
+    disk.cut_power();
+    house.stop().await;
+    let house = House::on(Arc::new(disk)).await;
+    assert!(!house.bus.cancel(id).await.unwrap() && house.logged().is_empty());
     house.stop().await;
 }
 
@@ -379,7 +438,7 @@ impl Story {
 
     /// What was acknowledged is so, and nothing came twice.
     fn check(&self, house: &House) {
-        let logged = logged(house);
+        let logged = house.logged();
         let came: BTreeSet<_> = logged.iter().cloned().collect();
         assert_eq!(came.len(), logged.len(), "{logged:?}");
         assert!(self.called_off.is_disjoint(&came), "{:?} {came:?}", self.called_off);
@@ -399,7 +458,7 @@ impl Story {
     async fn end(self, disk: SimDisk) -> (usize, usize) {
         let house = House::with(Arc::new(disk), config(), triarch_journal::Config::default(), 99).await;
         self.check(&house);
-        let is_all = || self.due.iter().all(|text| logged(&house).contains(text));
+        let is_all = async || self.due.iter().all(|text| house.logged().contains(text));
         until("what was due has come", is_all).await;
         self.check(&house);
         for id in self.planned.keys() {

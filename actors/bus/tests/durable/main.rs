@@ -5,6 +5,7 @@
     reason = "what fails to unwrap here fails the test"
 )]
 
+mod closing;
 mod failing;
 mod kills;
 mod later;
@@ -15,8 +16,8 @@ use std::time::Duration;
 
 use triarch_bus::metrics::BUS;
 use triarch_bus::{
-    Bus, Config, Delivery, Draft, DurableConfig, Listener, Pattern, Payload, PublishError, Stored, Subscribe, Topic,
-    room_on,
+    Bus, Config, Delivery, Draft, DurableConfig, Listener, Pattern, Payload, PublishError, ScheduleId, Start, Stored,
+    Subscribe, Topic, When, room_on,
 };
 use triarch_journal::Disk;
 use triarch_journal::metrics::JOURNALS;
@@ -75,6 +76,21 @@ impl House {
             .expect("it is answered")
     }
 
+    async fn plan(&self, text: &str, when: When) -> Result<ScheduleId, PublishError> {
+        let draft = Draft::new("note", Payload::bytes(text.as_bytes()));
+        let topic = topic("log.a");
+        let planned = self.bus.publish_later_durably("team/me", &topic, draft, when);
+        tokio::time::timeout(PATIENCE, planned).await.expect("it is answered")
+    }
+
+    /// All that is in the log.
+    fn logged(&self) -> Vec<String> {
+        let pattern = Pattern::new("log.**").unwrap();
+        let stored = self.bus.stored("team/me", &pattern, Start::First, usize::MAX).unwrap();
+        let text = |payload: &Payload| String::from_utf8(payload.as_bytes().to_vec()).unwrap();
+        stored.iter().map(|one| text(&one.envelope.payload)).collect()
+    }
+
     fn listen(&self, what: Subscribe) -> Listener {
         self.bus.listen(what).unwrap()
     }
@@ -100,6 +116,15 @@ async fn next(listener: &mut Listener) -> Delivery {
     tokio::time::timeout(PATIENCE, listener.next())
         .await
         .expect("something comes")
+}
+
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect(what);
 }
 
 /// The next `count`, all acknowledged.
