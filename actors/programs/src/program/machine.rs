@@ -28,6 +28,11 @@ pub(super) const RECALLED: &str = "it was recalled";
 /// How many posts that have ended are remembered, to tell a late answer from one that makes no sense.
 const REMEMBERED: usize = 1024;
 
+/// Whether a post only tells that another is recalled. Whoever waits for an answer has sent no notice, whatever it is called.
+pub(super) fn is_notice(post: &Post) -> bool {
+    *post.kind == *RECALL && !post.receipt.is_wanted()
+}
+
 /// What bounds the posts that are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
@@ -137,7 +142,7 @@ impl Machine {
                 .receipt
                 .failed(format!("its line has {bytes} bytes; the program takes {most}"));
         }
-        let is_notice = *post.kind == *RECALL;
+        let is_notice = is_notice(&post);
         let Post { id, receipt, .. } = post;
         let post = Some((id, receipt));
         self.waiting.push_back(Waiting { post, bytes, is_notice });

@@ -139,6 +139,19 @@ fn an_answer_that_comes_twice_is_late_and_one_that_nobody_asked_for_is_unknown()
 }
 
 #[test]
+fn a_post_of_the_kind_cancel_whose_sender_waits_is_a_post_like_any_other() {
+    let mut desk = Desk::new(BOUNDS);
+    let (post, stages) = desk.office.registered("me", RECALL, json!("my order"));
+    let id = post.id;
+    desk.machine.take(post, now());
+    assert_eq!(desk.write_all(), 1);
+    assert_eq!(desk.machine.counts(), (0, 1));
+    assert_eq!(desk.hear(Said::Reply(id, json!("cancelled"))), None);
+    let told: Vec<_> = stages.drain().map(|(_, stage)| stage).collect();
+    assert_eq!(told, [Stage::Delivered, Stage::Done(json!("cancelled"))]);
+}
+
+#[test]
 fn an_answer_before_the_line_is_written_answers_nothing() {
     let mut desk = Desk::new(BOUNDS);
     let id = desk.take();
