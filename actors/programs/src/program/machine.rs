@@ -25,7 +25,7 @@ use crate::services::Wish;
 /// Why nothing is done for a post whose sender wants it no more.
 pub(super) const RECALLED: &str = "it was recalled";
 
-/// How many posts that have ended are remembered, to tell a late answer from one that makes no sense.
+/// How many posts that have ended are remembered, to tell a late answer from one that makes no sense, and from one to a notice.
 const REMEMBERED: usize = 1024;
 
 /// Whether a post only tells that another is recalled. Whoever waits for an answer has sent no notice, whatever it is called.
@@ -197,7 +197,10 @@ impl Machine {
             }
             self.of_first -= first.bytes;
             match first.post {
-                Some((_, receipt)) if first.is_notice => receipt.done(Value::Null),
+                Some((id, receipt)) if first.is_notice => {
+                    receipt.done(Value::Null);
+                    self.ended.remember(id, Past::Notice);
+                }
                 Some((id, receipt)) => {
                     delivered += 1;
                     self.deliver(id, receipt, now);
@@ -241,7 +244,7 @@ impl Machine {
             Said::Reply(id, body) => self.answered(id, Ok(body)),
             // After a reply it says nothing new.
             Said::Progress(id, percent) => self.progressed(id, percent),
-            Said::Done(id, Ok(_)) if !self.open.contains_key(&id) && self.ended.has(id) => Effect::Nothing,
+            Said::Done(id, Ok(_)) if !self.open.contains_key(&id) && self.ended.has(id).is_some() => Effect::Nothing,
             Said::Done(id, outcome) => self.answered(id, outcome),
             Said::Send { to, kind, body } => Effect::Send { to, kind, body },
             Said::Wish(wish) => Effect::Wish(wish),
@@ -253,14 +256,14 @@ impl Machine {
     }
 
     fn accepted(&mut self, id: PostId) -> Effect<'_> {
-        let unasked = self.unasked(id);
+        let past = self.ended.has(id);
         match self.open.get_mut(&id) {
             Some(open) if open.is_accepted => Effect::Nothing,
             Some(open) => {
                 open.is_accepted = true;
                 Effect::Accept(&open.receipt)
             }
-            None => Effect::Blame(unasked),
+            None => unasked(past),
         }
     }
 
@@ -270,25 +273,17 @@ impl Machine {
                 open.receipt.progress(percent);
                 Effect::Nothing
             }
-            None => Effect::Blame(self.unasked(id)),
+            None => unasked(self.ended.has(id)),
         }
     }
 
     fn answered(&mut self, id: PostId, outcome: Result<Value, String>) -> Effect<'_> {
         match self.open.remove(&id) {
             Some(open) => {
-                self.ended.remember(id);
+                self.ended.remember(id, Past::Answered);
                 Effect::End(open, outcome)
             }
-            None => Effect::Blame(self.unasked(id)),
-        }
-    }
-
-    fn unasked(&self, id: PostId) -> Fault {
-        if self.ended.has(id) {
-            Fault::Late
-        } else {
-            Fault::UnknownId
+            None => unasked(self.ended.has(id)),
         }
     }
 
@@ -359,9 +354,27 @@ impl Carried {
     }
 }
 
+/// What an answer leads to whose post is not with the program.
+fn unasked<'a>(past: Option<Past>) -> Effect<'a> {
+    match past {
+        Some(Past::Answered) => Effect::Blame(Fault::Late),
+        // Nobody asked for an answer, and many a program answers whatever it is told.
+        Some(Past::Notice) => Effect::Nothing,
+        None => Effect::Blame(Fault::UnknownId),
+    }
+}
+
+/// How a post ended.
+#[derive(Clone, Copy, Debug)]
+enum Past {
+    Answered,
+    /// By being written.
+    Notice,
+}
+
 /// The last posts that ended, in as many places: a new one takes the place of one of the others.
 #[derive(Debug)]
-struct Recent(Box<[Option<PostId>]>);
+struct Recent(Box<[Option<(PostId, Past)>]>);
 
 impl Default for Recent {
     fn default() -> Self {
@@ -375,12 +388,13 @@ impl Recent {
         usize::try_from(hash % REMEMBERED as u64).unwrap_or_default()
     }
 
-    fn remember(&mut self, id: PostId) {
-        self.0[Self::place(id)] = Some(id);
+    fn remember(&mut self, id: PostId, past: Past) {
+        self.0[Self::place(id)] = Some((id, past));
     }
 
-    fn has(&self, id: PostId) -> bool {
-        self.0[Self::place(id)] == Some(id)
+    fn has(&self, id: PostId) -> Option<Past> {
+        let (known, past) = self.0[Self::place(id)]?;
+        (known == id).then_some(past)
     }
 }
 

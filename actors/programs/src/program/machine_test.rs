@@ -152,6 +152,31 @@ fn a_post_of_the_kind_cancel_whose_sender_waits_is_a_post_like_any_other() {
 }
 
 #[test]
+fn a_program_may_answer_a_notice_and_nothing_follows_from_that() {
+    let mut desk = Desk::new(BOUNDS);
+    let notice = desk.office.post("work/dispatcher", RECALL, json!({ "id": "x" }));
+    let id = notice.id;
+    desk.machine.take(notice, now());
+    assert_eq!(
+        desk.hear(Said::Reply(id, json!(1))),
+        Some(Fault::UnknownId),
+        "not written yet"
+    );
+    desk.write_all();
+    assert_eq!(desk.machine.counts(), (0, 0), "nobody waits for an answer");
+    for said in [
+        Said::Accepted(id),
+        Said::Progress(id, 50),
+        Said::Reply(id, json!(1)),
+        Said::Reply(id, json!(1)),
+        Said::Done(id, Ok(Value::Null)),
+        Said::Done(id, Err("no such post".to_owned())),
+    ] {
+        assert_eq!(desk.hear(said), None);
+    }
+}
+
+#[test]
 fn an_answer_before_the_line_is_written_answers_nothing() {
     let mut desk = Desk::new(BOUNDS);
     let id = desk.take();
