@@ -359,9 +359,9 @@ impl Talk {
 
     /// Ends the program and all it started, and listens to it meanwhile.
     pub(super) async fn finish(&mut self, reason: &ExitReason) {
+        let (is_failure, since) = (reason.is_failure(), Moment::now());
         self.pipes.stdin = None;
-        self.hearing.vigil.ends(reason.is_failure());
-        let patience = if reason.is_failure() || self.exit.is_some() {
+        let patience = if is_failure || self.exit.is_some() {
             Duration::ZERO
         } else {
             self.plan.patience
@@ -372,6 +372,8 @@ impl Talk {
         if was_stopped {
             self.exited(exit);
         }
+        // What it answered until now is no sign that it is well again.
+        self.hearing.vigil.ends(is_failure, since);
         self.see_to_wishes();
         self.wishes.see_to_last(&mut self.hearing).await;
         let reason = match self.cause {
@@ -463,7 +465,7 @@ impl Drop for Talk {
         if self.is_over {
             return;
         }
-        self.hearing.vigil.ends(true);
+        self.hearing.vigil.ends(true, Moment::now());
         // An agent that was killed could not stop its program; the process sees to that when it is dropped.
         let said = "its agent was killed, and so is the program with all that it started";
         self.hearing.chronicle.notebook.event(said);
