@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use triarch_teams::receipt::Stage;
 
+use triarch_programs::EndReason;
+
 use crate::fleet::{Fleet, bash, last, python, until};
 
 /// Wishes for what each post says, and replies with what it hears of that.
@@ -144,5 +146,45 @@ for line in sys.stdin:
     assert_eq!(last(&second).await, Stage::Done(json!(1)));
     until("it has recovered", || recoveries() == 1).await;
     fleet.mirror.gate.add_permits(1);
+    fleet.end().await;
+}
+
+/// Wishes for so much that it is not listened to before it has read some of the answers.
+const MANY_ANSWERS: &str = r#"
+import json, sys, threading, time
+print(json.dumps({"type": "heartbeat"}))
+def wish():
+    for wish in range(64): print(json.dumps({"type": "memory", "id": str(wish), "key": "x" * 50000}))
+wishing = threading.Thread(target=wish, daemon=True)
+wishing.start()
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_hangs_with_answers_it_has_not_read_is_killed_for_its_silence() {
+    let script = format!("{MANY_ANSWERS}time.sleep(3600)");
+    let more = json!({ "heartbeat": { "every": "50ms" }, "restart": "temporary" });
+    let fleet = Fleet::of_one(python(&script), more).await;
+    let records = fleet.programs.records();
+    until("it is killed", || !records.of("team/a").is_empty()).await;
+    assert_eq!(records.of("team/a")[0].reason, EndReason::Silent);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_reads_its_many_answers_one_by_one_lives() {
+    let rest = r#"
+for answer in range(64):
+    sys.stdin.readline()
+    if not wishing.is_alive(): print(json.dumps({"type": "heartbeat"}))
+    time.sleep(0.1)
+print(json.dumps({"type": "status", "state": "through"}))
+time.sleep(3600)
+"#;
+    let script = format!("{MANY_ANSWERS}{rest}");
+    let fleet = Fleet::of_one(python(&script), json!({ "heartbeat": { "every": "200ms" } })).await;
+    let records = fleet.programs.records();
+    let state = || records.running("team/a").and_then(|running| running.state);
+    until("it is through", || state().as_deref() == Some("through")).await;
+    assert_eq!((fleet.incarnation(), records.of("team/a")), (1, vec![]));
     fleet.end().await;
 }
