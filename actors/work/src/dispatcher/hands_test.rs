@@ -119,8 +119,10 @@ impl House {
                 of_worker.filter(|held| is(&held.step)).count()
             };
             assert_eq!(holds(|step| matches!(step, Step::Ahead(_))), hand.ahead.len());
-            let busy_with = holds(|step| matches!(step, Step::Handed | Step::Begun(_) | Step::Recalled(_)));
+            let lying = holds(|step| matches!(step, Step::Lying));
+            let busy_with = lying + holds(|step| matches!(step, Step::Handed(_) | Step::Begun(_) | Step::Recalled(_)));
             assert_eq!(busy_with, hand.busy_with);
+            assert!(!hand.is_stuck || lying > 0 && hand.ahead.is_empty());
         }
     }
 }
@@ -313,6 +315,91 @@ fn one_that_never_leaves_a_recalled_task_gets_others_after_a_while() {
     house.staged(fence, Stage::Done(json!(1)));
     assert_eq!(house.done(), [], "nobody waits for that any more");
     house.assert_sound();
+}
+
+#[test]
+fn what_an_agent_does_not_begin_for_long_is_given_back_and_it_gets_nothing_before_it_moves() {
+    let mut house = House::of(&[taker("t/a", 2, 2)]);
+    house.asked();
+    let fences = house.claimed("t/a", 4, 3);
+    house.staged(fences[0], Stage::Delivered);
+    house.done();
+    house.hands.let_go(house.now, &mut house.effects);
+    let nearly = house.now + BEGIN_GRACE - Duration::from_nanos(1);
+    house.hands.let_go(nearly, &mut house.effects);
+    assert_eq!(house.done(), []);
+    house.hands.let_go(house.now + BEGIN_GRACE, &mut house.effects);
+    assert_eq!(
+        house.done(),
+        [
+            tell(fences[1], Word::GivenBack),
+            Effect::Recall(fences[1]),
+            tell(fences[2], Word::GivenBack),
+        ],
+        "what it has begun is its own, and what is kept ready for it would lie there as long"
+    );
+    let late = house.claimed("t/a", 1, 1)[0];
+    assert_eq!(
+        house.done(),
+        [tell(late, Word::GivenBack)],
+        "what it had asked for before"
+    );
+    house.hands.let_go(house.now + BEGIN_GRACE * 9, &mut house.effects);
+    assert_eq!((house.done(), house.asked()), (vec![], vec![]));
+    house.assert_sound();
+    house.hands.revoked(fences[0], &mut house.effects);
+    for seconds in [0, 60] {
+        let now = house.now + BEGIN_GRACE * 10 + Duration::from_secs(seconds);
+        house.hands.let_go(now, &mut house.effects);
+    }
+    assert_eq!(house.done(), [Effect::Recall(fences[0])]);
+    assert_eq!(house.asked(), [], "that it is waited for no longer says nothing of it");
+    house.assert_sound();
+    house.staged(fences[1], Stage::Lost("it was recalled".to_owned()));
+    assert_eq!(house.asked(), [("t/a".into(), 4)], "its mailbox has moved");
+    house.assert_sound();
+}
+
+#[test]
+fn an_agent_that_begins_what_it_left_lying_too_long_is_waited_for_like_any_other_that_was_recalled() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.hands.let_go(house.now, &mut house.effects);
+    house.now = house.now + BEGIN_GRACE;
+    house.hands.let_go(house.now, &mut house.effects);
+    house.done();
+    house.staged(fence, Stage::Delivered);
+    assert_eq!(
+        house.done(),
+        [],
+        "nobody is told that it has begun: the task is somebody else's"
+    );
+    house.hands.let_go(house.now, &mut house.effects);
+    assert_eq!(house.asked(), []);
+    house.hands.let_go(house.now + RECALL_GRACE, &mut house.effects);
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    house.assert_sound();
+}
+
+#[test]
+fn the_next_task_of_one_that_hangs_goes_to_others() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let hangs = house.claimed("t/a", 1, 1)[0];
+    house.staged(hangs, Stage::Delivered);
+    house.hands.revoked(hangs, &mut house.effects);
+    house.hands.let_go(house.now, &mut house.effects);
+    house.now = house.now + RECALL_GRACE;
+    house.hands.let_go(house.now, &mut house.effects);
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    let next = house.claimed("t/a", 1, 1)[0];
+    house.done();
+    house.hands.let_go(house.now, &mut house.effects);
+    house.hands.let_go(house.now + BEGIN_GRACE, &mut house.effects);
+    assert_eq!(house.done(), [tell(next, Word::GivenBack), Effect::Recall(next)]);
+    house.hands.let_go(house.now + BEGIN_GRACE * 9, &mut house.effects);
+    assert_eq!(house.asked(), [], "no more posts are put into its mailbox");
 }
 
 #[test]
