@@ -112,7 +112,7 @@ impl Hands {
         let idle = self
             .takers
             .get(thief)
-            .filter(|hand| hand.busy_with == 0 && hand.ahead.is_empty());
+            .filter(|hand| hand.takes() && hand.busy_with == 0 && hand.ahead.is_empty());
         let found = idle.and_then(|hand| self.teams.get(&hand.team)?.heaviest_for(&hand.able));
         let Some((victim, ahead)) = found else { return };
         for _ in 0..dispatch::steal(0, ahead) {

@@ -515,6 +515,27 @@ fn an_idle_worker_gets_the_tail_of_the_heaviest_sibling_that_it_is_able_to_do() 
 }
 
 #[test]
+fn who_is_away_or_takes_tasks_no_more_has_nothing_given_back_for_it() {
+    for is_away in [true, false] {
+        let mut house = House::of(&[taker("t/a", 1, 8), taker("t/b", 1, 8)]);
+        house.asked();
+        let own = house.claimed("t/b", 1, 1)[0];
+        house.claimed("t/a", 1, 9);
+        house.staged(own, Stage::Delivered);
+        if is_away {
+            house.hands.seen(&worker("t/b"), false, &mut house.effects);
+        } else {
+            let staff = [team(&[taker("t/a", 1, 8)])].into();
+            house.hands.staff(&staff, &mut house.effects);
+        }
+        house.done();
+        house.staged(own, Stage::Done(json!(1)));
+        let word = Word::Done { result: b"1".to_vec() };
+        assert_eq!(house.done(), [tell(own, word)]);
+    }
+}
+
+#[test]
 fn the_tail_of_a_sibling_that_can_do_more_stays_where_it_is() {
     let able: Arc<[Capability]> = [Capability::new("paint").unwrap()].into();
     let mut house = House::of(&[
