@@ -591,6 +591,47 @@ fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
     house.assert_sound();
 }
 
+#[test]
+fn how_long_tasks_take_is_learnt_from_those_that_are_done_from_their_begin_on() {
+    let mut house = House::of(&[taker("t/a", 1, 1)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    let mean = |house: &House| house.hands.takers[&worker("t/a")].service.mean();
+    house.now = house.now + Duration::from_secs(5);
+    house.staged(fences[0], Stage::Delivered);
+    house.now = house.now + Duration::from_secs(2);
+    house.staged(fences[0], Stage::Failed("no ink".to_owned()));
+    assert_eq!(mean(&house), None, "it takes no time to fail");
+    house.staged(fences[1], Stage::Delivered);
+    house.now = house.now + Duration::from_secs(3);
+    house.staged(fences[1], Stage::Done(json!(1)));
+    assert_eq!(mean(&house), Some(Duration::from_secs(3)));
+    house.assert_sound();
+}
+
+#[test]
+fn what_the_queue_says_of_a_task_that_is_not_over_ends_nothing_and_is_not_told_again() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Delivered);
+    house.done();
+    house.hands.misfit(fence, "too large".to_owned(), &mut house.effects);
+    house.hands.unheard(fence);
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(house.done(), []);
+    assert_eq!(house.standings("t/a"), [Whereabouts::Begun]);
+}
+
+#[test]
+fn the_next_life_asks_anew_for_what_the_last_one_asked_for() {
+    let mut house = House::of(&[taker("t/a", 1, 1)]);
+    assert_eq!(house.asked(), [("t/a".into(), 2)]);
+    house.hands.begins_anew();
+    house.assert_sound();
+    assert_eq!(house.asked(), [("t/a".into(), 2)]);
+}
+
 #[path = "hands_many_test.rs"]
 mod many;
 #[path = "hands_model_test.rs"]
