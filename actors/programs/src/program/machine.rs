@@ -297,20 +297,8 @@ impl Machine {
     /// The program is gone: what it never saw, and the posts it had.
     pub(super) fn end(&mut self) -> (Carried, Vec<Receipt>) {
         // The first line is written anew from its beginning.
-        let mut begin = self.written - self.of_first;
-        let mut carried = Carried::default();
-        for waiting in std::mem::take(&mut self.waiting) {
-            let line = begin..begin + waiting.bytes;
-            begin = line.end;
-            // Another life has wished for nothing, and has nothing to leave off.
-            match &waiting.post {
-                Some((_, receipt)) if !waiting.is_notice && !receipt.is_recalled() => {
-                    carried.lines.extend_from_slice(self.out.get(line).unwrap_or_default());
-                    carried.posts.push_back(waiting);
-                }
-                _ => waiting.leave(),
-            }
-        }
+        let begin = self.written - self.of_first;
+        let carried = Carried::of(&self.out[begin..], std::mem::take(&mut self.waiting));
         self.answers = 0;
         self.out.clear();
         (self.written, self.of_first) = (0, 0);
@@ -320,31 +308,37 @@ impl Machine {
 }
 
 impl Waiting {
-    /// Its line is written by nobody.
+    /// Its line is written by nobody. A notice has nobody left to tell it to, and is no loss.
     fn leave(self) {
-        if let Some((_, receipt)) = self.post {
-            receipt.lost(RECALLED);
+        match self.post {
+            Some((_, receipt)) if self.is_notice => receipt.done(Value::Null),
+            Some((_, receipt)) => receipt.lost(RECALLED),
+            None => {}
         }
     }
 }
 
 impl Carried {
-    /// Without what somebody has recalled since it was left.
-    pub(super) fn wanted(self) -> Self {
-        let mut begin = 0;
-        let mut wanted = Self::default();
-        for waiting in self.posts {
+    /// What of that another life is to see, which has wished for nothing, and has nothing to leave off.
+    fn of(lines: &[u8], posts: VecDeque<Waiting>) -> Self {
+        let (mut begin, mut carried) = (0, Self::default());
+        for waiting in posts {
             let line = begin..begin + waiting.bytes;
             begin = line.end;
             match &waiting.post {
-                Some((_, receipt)) if !receipt.is_recalled() => {
-                    wanted.lines.extend_from_slice(self.lines.get(line).unwrap_or_default());
-                    wanted.posts.push_back(waiting);
+                Some((_, receipt)) if !waiting.is_notice && !receipt.is_recalled() => {
+                    carried.lines.extend_from_slice(lines.get(line).unwrap_or_default());
+                    carried.posts.push_back(waiting);
                 }
                 _ => waiting.leave(),
             }
         }
-        wanted
+        carried
+    }
+
+    /// Without what somebody has recalled since it was left.
+    pub(super) fn wanted(self) -> Self {
+        Self::of(&self.lines, self.posts)
     }
 
     /// How many posts there are.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
+use triarch_supervision::metrics::Value as Metric;
 use triarch_teams::receipt::{DROPPED, Stage, Stages};
 use triarch_teams::{PostId, PostOffice};
 
 use super::*;
-use crate::testing::office;
+use crate::testing::{instruments, office};
 
 const BOUNDS: Bounds = Bounds {
     unanswered_max: 8,
@@ -249,6 +250,29 @@ fn what_the_program_never_saw_goes_to_the_next_life_from_the_beginning_of_its_li
     assert_eq!(desk.machine.unwritten(), lines);
     assert_eq!(desk.write_all(), 1);
     assert_eq!(desk.stages(1), [Stage::Delivered]);
+}
+
+#[test]
+fn a_notice_that_its_program_did_not_live_to_read_is_no_loss() {
+    let instruments = instruments();
+    let office = PostOffice::new(7, &instruments).unwrap();
+    let mut machine = Machine::new(BOUNDS, Carried::default());
+    machine.take(office.post("work/dispatcher", RECALL, json!({ "id": "x" })), now());
+    let (carried, open) = machine.end();
+    assert_eq!((carried.len(), open.len()), (0, 0));
+    let ended = |stage: &str| {
+        let readings = instruments.read();
+        let receipts = readings
+            .iter()
+            .find(|reading| reading.family.name == "triarch_team_receipts_total");
+        let mut samples = receipts.unwrap().samples.iter();
+        let sample = samples.find(|sample| sample.labels().any(|(_, value)| value == stage));
+        sample.map(|sample| sample.value.clone())
+    };
+    assert_eq!(
+        (ended("done"), ended("lost")),
+        (Some(Metric::Count(1)), Some(Metric::Count(0)))
+    );
 }
 
 #[derive(Clone, Debug)]
