@@ -116,8 +116,10 @@ impl Spread {
         let is_roomy = lot.roomy();
         if was_roomy != is_roomy {
             let named = |tasks| (tasks, Arc::clone(&hand.able));
-            was_roomy.map(|tasks| self.roomy.remove(&named(tasks)));
-            is_roomy.map(|tasks| self.roomy.insert(named(tasks)));
+            if let Some(tasks) = was_roomy {
+                self.roomy.remove(&named(tasks));
+            }
+            self.roomy.extend(is_roomy.map(named));
         }
         if before.ahead != now.ahead {
             lot.heavy.remove(&(before.ahead, Reverse(place)));
