@@ -71,7 +71,7 @@ impl Services for Mirror {
             }
             match (what["bad"].as_str(), what["long"].as_u64()) {
                 (Some(why), _) => Err(why.to_owned()),
-                (None, Some(long)) => Ok(json!("x".repeat(long as usize))),
+                (None, Some(long)) => Ok(json!("x".repeat(usize::try_from(long).unwrap()))),
                 (None, None) => Ok(what),
             }
         })
