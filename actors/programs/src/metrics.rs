@@ -87,7 +87,7 @@ pub const HEALTH: Family = Family::gauge(
 pub const HEARTBEAT_AGE: Family = Family::gauge(
     "triarch_program_heartbeat_age_seconds_max",
     &[],
-    "Longest silence among the programs that declare a heartbeat.",
+    "Longest time since the last sign of life among the programs that declare a heartbeat and have given one, pauses counted.",
 );
 
 /// Falls that were made good.

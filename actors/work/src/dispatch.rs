@@ -189,14 +189,10 @@ fn finish(worker: &Standing, unknown: Duration) -> Duration {
     worker.service.mean().unwrap_or(unknown).saturating_mul(tasks)
 }
 
-/// One is stolen from only by who has at most one in so many of its tasks.
-const RATIO: usize = 2;
-
-/// How many of the `most` tasks that wait for the heaviest worker one takes that has `mine` waiting: at most half, from the tail,
-/// and only where that one has twice as many. Only tasks that wait count, and none that somebody has begun.
-pub const fn steal(mine: usize, most: usize) -> usize {
-    let least = if mine == 0 { 1 } else { mine };
-    if most >= RATIO * least { (most - mine) / 2 } else { 0 }
+/// How many of the tasks that wait for the heaviest worker an idle one takes, from the tail: half, so that a single one does not only
+/// change places. Only tasks that wait count, and none that somebody has begun.
+pub const fn steal(most: usize) -> usize {
+    most / 2
 }
 
 /// How evenly work was spread: 1 less the coefficient of variation, and 1 where there was none.
@@ -351,24 +347,9 @@ mod tests {
         assert_eq!(service.mean(), Some(Duration::from_millis(90)));
     }
 
-    /// Who takes from the heaviest, and how much, where anybody does.
-    fn theft(waiting: &[usize]) -> Option<(usize, usize, usize)> {
-        let (from, most) = waiting.iter().enumerate().max_by_key(|(_, count)| **count)?;
-        let thefts = waiting
-            .iter()
-            .enumerate()
-            .map(|(thief, mine)| (thief, from, steal(*mine, *most)));
-        let mut thefts = thefts.filter(|(thief, from, count)| thief != from && *count > 0);
-        thefts.next()
-    }
-
     #[test]
-    fn an_idle_worker_takes_at_most_half_of_one_that_has_twice_as_much() {
-        assert_eq!(steal(0, 9), 4);
-        assert_eq!(steal(3, 5), 0, "not twice as much");
-        assert_eq!(steal(3, 6), 1);
-        assert_eq!(steal(0, 1), 0, "it would only change places");
-        assert_eq!(steal(0, 0), 0);
+    fn an_idle_worker_takes_half_and_never_a_single_one() {
+        assert_eq!([0, 1, 2, 3, 9].map(steal), [0, 0, 1, 1, 4]);
     }
 
     #[test]
@@ -388,22 +369,6 @@ mod tests {
                 prop_assert!(place.is_some_and(|place| place < workers.len()));
                 prop_assert_eq!(choose(dispatch, &[], &mut Memory::default(), &mut Seeded::new(seed)), None);
             }
-        }
-
-        #[test]
-        fn stealing_ends_and_loses_nothing_and_nobody_is_left_with_less_than_the_thief(
-            mut waiting in prop::collection::vec(0usize..200, 2..10)
-        ) {
-            let all: usize = waiting.iter().sum();
-            for _ in 0..2_000 {
-                let Some((thief, from, count)) = theft(&waiting) else { break };
-                prop_assert!(count <= waiting[from] / 2);
-                waiting[from] -= count;
-                waiting[thief] += count;
-                prop_assert!(waiting[from] >= waiting[thief]);
-            }
-            prop_assert_eq!(waiting.iter().sum::<usize>(), all);
-            prop_assert_eq!(theft(&waiting), None);
         }
     }
 }

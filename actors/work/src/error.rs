@@ -1,5 +1,6 @@
 //! What can go wrong with tasks.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use triarch_supervision::metrics::InstrumentError;
 
 use crate::codec::CodecError;
 use crate::task::State;
-use crate::words::{Fence, TaskId};
+use crate::words::{Fence, Key, TaskId};
 
 /// Why the room cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -93,10 +94,10 @@ pub enum Refusal {
         remedy: &'static str,
     },
     /// Tasks wait for each other in a circle.
-    #[error("these tasks would wait for each other for ever: {}; leave one of them out", .cycle.join(" → "))]
+    #[error("these tasks would wait for each other for ever: {}; leave one of them out", circle(.cycle))]
     Cycle {
-        /// Each of them by key or place, the first one again at the end.
-        cycle: Vec<String>,
+        /// Each of them, the first one again at the end.
+        cycle: Vec<Link>,
     },
     /// Nobody knows the task.
     #[error("there is no task {task}, or it is kept no more; list those there are")]
@@ -144,6 +145,32 @@ pub enum Refusal {
     /// Records that contradict each other.
     #[error(transparent)]
     Misfit(#[from] Misfit),
+}
+
+/// How a task is called that is submitted with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// By its key.
+    Key(Key),
+    /// By its place in the batch, from 0.
+    Place(usize),
+    /// By its line in the file that it comes from.
+    Line(usize),
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "{key}"),
+            Self::Place(place) => write!(f, "place {place}"),
+            Self::Line(line) => write!(f, "line {line}"),
+        }
+    }
+}
+
+fn circle(cycle: &[Link]) -> String {
+    let links: Vec<_> = cycle.iter().map(ToString::to_string).collect();
+    links.join(" → ")
 }
 
 /// Why a queue does not do what it was asked for.

@@ -70,7 +70,7 @@ pub(super) struct Submit {
     /// After which time it may begin.
     #[arg(long, value_name = "TIME", value_parser = patience)]
     not_before: Option<Span>,
-    /// How long one attempt may take.
+    /// How long one attempt may take, from when an agent begins.
     #[arg(long, value_name = "TIME", value_parser = patience)]
     timeout: Option<Span>,
     /// How often it is tried again where it fails, with waits that double.

@@ -70,7 +70,7 @@ impl Show for Vec<TaskSeen> {
         let mut text = table(screen, TASKS, self.iter().map(row));
         if let Some(last) = self.last().filter(|_| self.len() >= LIST_MAX) {
             let line = format!(
-                "a list ends at {LIST_MAX} tasks; `triarch task list --after {}` goes on",
+                "a list ends at {LIST_MAX} tasks; ask for the same with --after {} for those behind",
                 last.task
             );
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
@@ -277,7 +277,17 @@ impl Show for StatsShown {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::samples;
     use super::*;
+
+    #[test]
+    fn a_list_that_ends_at_its_bound_tells_how_the_same_question_goes_on() {
+        let task = samples::tasks().swap_remove(1);
+        let shown = vec![task.clone(); LIST_MAX].show(&Screen::plain(None));
+        let hint = "a list ends at 10000 tasks; ask for the same with --after 8 for those behind\n";
+        assert!(shown.ends_with(hint), "{:?}", shown.lines().last());
+        assert!(!vec![task; 9].show(&Screen::plain(None)).contains("--after"));
+    }
 
     #[test]
     fn numbers_in_a_row_are_told_as_such() {

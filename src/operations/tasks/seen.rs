@@ -193,6 +193,10 @@ impl Operation for TaskList {
 /// Lists tasks that failed, or were lost, as often as they may.
 #[derive(Args, Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct TasksDead {
+    /// Only those submitted after that one.
+    #[arg(long, value_name = "TASK", value_parser = task_id)]
+    #[serde(default)]
+    pub(crate) after: Option<TaskId>,
     /// No more than so many; a list ends at 10000.
     #[arg(long, value_name = "COUNT", default_value_t = MOST)]
     #[serde(default = "most")]
@@ -208,7 +212,7 @@ impl Operation for TasksDead {
             state: vec![State::Dead],
             ..Which::default()
         };
-        let views = fleet.tasks()?.list(which.filter(None), self.most).await?;
+        let views = fleet.tasks()?.list(which.filter(self.after), self.most).await?;
         Ok(views.into_iter().map(TaskSeen::from).collect())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use triarch_work::error::{Refusal, TaskError};
+use triarch_work::error::{Link, Refusal, TaskError};
 use triarch_work::task::Submission;
 use triarch_work::words::{TaskId, Worker};
 
@@ -81,10 +81,9 @@ impl Places {
                 Trouble::new(Code::Usage, format!("{} has {problem}", self.name(place)), remedy)
             }
             TaskError::Refused(Refusal::Cycle { cycle }) => {
-                let in_file = |name: String| {
-                    let place = name.strip_prefix("place ").and_then(|place| place.parse().ok());
-                    let line = place.and_then(|place: usize| self.lines.get(place));
-                    line.map_or(name, |line| format!("line {line}"))
+                let in_file = |link: Link| match link {
+                    Link::Place(place) => self.lines.get(place).map_or(link, |line| Link::Line(*line)),
+                    link => link,
                 };
                 let cycle = cycle.into_iter().map(in_file).collect();
                 TaskError::from(Refusal::Cycle { cycle }).into()
@@ -158,6 +157,8 @@ fn takes_tasks(worker: &Worker, known: &[(String, bool)]) -> Result<(), (String,
 
 #[cfg(test)]
 mod tests {
+    use triarch_work::words::Key;
+
     use super::*;
 
     fn told(wanted: &str) -> Result<(), (String, String)> {
@@ -235,10 +236,11 @@ mod tests {
         ] {
             assert_eq!(places.trouble(unfit()).message, told);
         }
-        let cycle = vec!["place 0".to_owned(), "nightly".to_owned(), "place 0".to_owned()];
+        let called_like_a_place = Link::Key(Key::new("place 1").unwrap());
+        let cycle = vec![Link::Place(0), called_like_a_place, Link::Place(0)];
         let trouble = places(&[7, 9], 2).trouble(Refusal::Cycle { cycle }.into());
         assert!(
-            trouble.message.contains("line 7 → nightly → line 7"),
+            trouble.message.contains("line 7 → place 1 → line 7"),
             "{}",
             trouble.message
         );

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use triarch_supervision::prelude::*;
-use triarch_teams::{Post, RECALL, Span};
+use triarch_teams::{Post, Span};
 
 use super::actor::Program;
 use super::begin;
 use super::chronicle::Chronicle;
 use super::ends::{self, Life};
 use super::lines::Lines;
-use super::machine::RECALLED;
+use super::machine::{RECALLED, is_notice};
 use super::message;
 use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
@@ -91,7 +91,7 @@ impl Runs {
         if post.receipt.is_recalled() {
             return post.receipt.lost(RECALLED);
         }
-        if *post.kind == *RECALL {
+        if is_notice(&post) {
             // What is recalled has seen so by itself: what runs was stopped, and what waits is not begun.
             return post.receipt.done(Value::Null);
         }

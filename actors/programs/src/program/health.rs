@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Silence is counted in time that was watched. A look that comes far too late proves nothing but that nobody looked: this
-//! process was stopped, or the machine slept. What is not judged, of a paused agent or of one that nobody listens to, counts
-//! nothing. Before its first sign of life a program is still starting, and not judged either.
+//! process was stopped, or the machine slept. What is not judged, of a paused agent or of one that is not listened to because
+//! others keep it waiting, counts nothing. One that is not listened to because it leaves its answers unread lives as long as it
+//! reads. Before its first sign of life a program is still starting, and not judged either.
 
 use std::time::Duration;
 

@@ -25,8 +25,13 @@ use crate::services::Wish;
 /// Why nothing is done for a post whose sender wants it no more.
 pub(super) const RECALLED: &str = "it was recalled";
 
-/// How many posts that have ended are remembered, to tell a late answer from one that makes no sense.
+/// How many posts that have ended are remembered, to tell a late answer from one that makes no sense, and from one to a notice.
 const REMEMBERED: usize = 1024;
+
+/// Whether a post only tells that another is recalled. Whoever waits for an answer has sent no notice, whatever it is called.
+pub(super) fn is_notice(post: &Post) -> bool {
+    *post.kind == *RECALL && !post.receipt.is_wanted()
+}
 
 /// What bounds the posts that are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +142,7 @@ impl Machine {
                 .receipt
                 .failed(format!("its line has {bytes} bytes; the program takes {most}"));
         }
-        let is_notice = *post.kind == *RECALL;
+        let is_notice = is_notice(&post);
         let Post { id, receipt, .. } = post;
         let post = Some((id, receipt));
         self.waiting.push_back(Waiting { post, bytes, is_notice });
@@ -192,7 +197,10 @@ impl Machine {
             }
             self.of_first -= first.bytes;
             match first.post {
-                Some((_, receipt)) if first.is_notice => receipt.done(Value::Null),
+                Some((id, receipt)) if first.is_notice => {
+                    receipt.done(Value::Null);
+                    self.ended.remember(id, Past::Notice);
+                }
                 Some((id, receipt)) => {
                     delivered += 1;
                     self.deliver(id, receipt, now);
@@ -236,7 +244,7 @@ impl Machine {
             Said::Reply(id, body) => self.answered(id, Ok(body)),
             // After a reply it says nothing new.
             Said::Progress(id, percent) => self.progressed(id, percent),
-            Said::Done(id, Ok(_)) if !self.open.contains_key(&id) && self.ended.has(id) => Effect::Nothing,
+            Said::Done(id, Ok(_)) if !self.open.contains_key(&id) && self.ended.has(id).is_some() => Effect::Nothing,
             Said::Done(id, outcome) => self.answered(id, outcome),
             Said::Send { to, kind, body } => Effect::Send { to, kind, body },
             Said::Wish(wish) => Effect::Wish(wish),
@@ -248,14 +256,14 @@ impl Machine {
     }
 
     fn accepted(&mut self, id: PostId) -> Effect<'_> {
-        let unasked = self.unasked(id);
+        let past = self.ended.has(id);
         match self.open.get_mut(&id) {
             Some(open) if open.is_accepted => Effect::Nothing,
             Some(open) => {
                 open.is_accepted = true;
                 Effect::Accept(&open.receipt)
             }
-            None => Effect::Blame(unasked),
+            None => unasked(past),
         }
     }
 
@@ -265,25 +273,17 @@ impl Machine {
                 open.receipt.progress(percent);
                 Effect::Nothing
             }
-            None => Effect::Blame(self.unasked(id)),
+            None => unasked(self.ended.has(id)),
         }
     }
 
     fn answered(&mut self, id: PostId, outcome: Result<Value, String>) -> Effect<'_> {
         match self.open.remove(&id) {
             Some(open) => {
-                self.ended.remember(id);
+                self.ended.remember(id, Past::Answered);
                 Effect::End(open, outcome)
             }
-            None => Effect::Blame(self.unasked(id)),
-        }
-    }
-
-    fn unasked(&self, id: PostId) -> Fault {
-        if self.ended.has(id) {
-            Fault::Late
-        } else {
-            Fault::UnknownId
+            None => unasked(self.ended.has(id)),
         }
     }
 
@@ -297,20 +297,8 @@ impl Machine {
     /// The program is gone: what it never saw, and the posts it had.
     pub(super) fn end(&mut self) -> (Carried, Vec<Receipt>) {
         // The first line is written anew from its beginning.
-        let mut begin = self.written - self.of_first;
-        let mut carried = Carried::default();
-        for waiting in std::mem::take(&mut self.waiting) {
-            let line = begin..begin + waiting.bytes;
-            begin = line.end;
-            // Another life has wished for nothing, and has nothing to leave off.
-            match &waiting.post {
-                Some((_, receipt)) if !waiting.is_notice && !receipt.is_recalled() => {
-                    carried.lines.extend_from_slice(self.out.get(line).unwrap_or_default());
-                    carried.posts.push_back(waiting);
-                }
-                _ => waiting.leave(),
-            }
-        }
+        let begin = self.written - self.of_first;
+        let carried = Carried::of(&self.out[begin..], std::mem::take(&mut self.waiting));
         self.answers = 0;
         self.out.clear();
         (self.written, self.of_first) = (0, 0);
@@ -320,31 +308,37 @@ impl Machine {
 }
 
 impl Waiting {
-    /// Its line is written by nobody.
+    /// Its line is written by nobody. A notice has nobody left to tell it to, and is no loss.
     fn leave(self) {
-        if let Some((_, receipt)) = self.post {
-            receipt.lost(RECALLED);
+        match self.post {
+            Some((_, receipt)) if self.is_notice => receipt.done(Value::Null),
+            Some((_, receipt)) => receipt.lost(RECALLED),
+            None => {}
         }
     }
 }
 
 impl Carried {
-    /// Without what somebody has recalled since it was left.
-    pub(super) fn wanted(self) -> Self {
-        let mut begin = 0;
-        let mut wanted = Self::default();
-        for waiting in self.posts {
+    /// What of that another life is to see, which has wished for nothing, and has nothing to leave off.
+    fn of(lines: &[u8], posts: VecDeque<Waiting>) -> Self {
+        let (mut begin, mut carried) = (0, Self::default());
+        for waiting in posts {
             let line = begin..begin + waiting.bytes;
             begin = line.end;
             match &waiting.post {
-                Some((_, receipt)) if !receipt.is_recalled() => {
-                    wanted.lines.extend_from_slice(self.lines.get(line).unwrap_or_default());
-                    wanted.posts.push_back(waiting);
+                Some((_, receipt)) if !waiting.is_notice && !receipt.is_recalled() => {
+                    carried.lines.extend_from_slice(lines.get(line).unwrap_or_default());
+                    carried.posts.push_back(waiting);
                 }
                 _ => waiting.leave(),
             }
         }
-        wanted
+        carried
+    }
+
+    /// Without what somebody has recalled since it was left.
+    pub(super) fn wanted(self) -> Self {
+        Self::of(&self.lines, self.posts)
     }
 
     /// How many posts there are.
@@ -354,9 +348,27 @@ impl Carried {
     }
 }
 
+/// What an answer leads to whose post is not with the program.
+fn unasked<'a>(past: Option<Past>) -> Effect<'a> {
+    match past {
+        Some(Past::Answered) => Effect::Blame(Fault::Late),
+        // Nobody asked for an answer, and many a program answers whatever it is told.
+        Some(Past::Notice) => Effect::Nothing,
+        None => Effect::Blame(Fault::UnknownId),
+    }
+}
+
+/// How a post ended.
+#[derive(Clone, Copy, Debug)]
+enum Past {
+    Answered,
+    /// By being written.
+    Notice,
+}
+
 /// The last posts that ended, in as many places: a new one takes the place of one of the others.
 #[derive(Debug)]
-struct Recent(Box<[Option<PostId>]>);
+struct Recent(Box<[Option<(PostId, Past)>]>);
 
 impl Default for Recent {
     fn default() -> Self {
@@ -370,12 +382,13 @@ impl Recent {
         usize::try_from(hash % REMEMBERED as u64).unwrap_or_default()
     }
 
-    fn remember(&mut self, id: PostId) {
-        self.0[Self::place(id)] = Some(id);
+    fn remember(&mut self, id: PostId, past: Past) {
+        self.0[Self::place(id)] = Some((id, past));
     }
 
-    fn has(&self, id: PostId) -> bool {
-        self.0[Self::place(id)] == Some(id)
+    fn has(&self, id: PostId) -> Option<Past> {
+        let (known, past) = self.0[Self::place(id)]?;
+        (known == id).then_some(past)
     }
 }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
+use triarch_supervision::metrics::Value as Metric;
 use triarch_teams::receipt::{DROPPED, Stage, Stages};
 use triarch_teams::{PostId, PostOffice};
 
 use super::*;
-use crate::testing::office;
+use crate::testing::{instruments, office};
 
 const BOUNDS: Bounds = Bounds {
     unanswered_max: 8,
@@ -139,6 +140,44 @@ fn an_answer_that_comes_twice_is_late_and_one_that_nobody_asked_for_is_unknown()
 }
 
 #[test]
+fn a_post_of_the_kind_cancel_whose_sender_waits_is_a_post_like_any_other() {
+    let mut desk = Desk::new(BOUNDS);
+    let (post, stages) = desk.office.registered("me", RECALL, json!("my order"));
+    let id = post.id;
+    desk.machine.take(post, now());
+    assert_eq!(desk.write_all(), 1);
+    assert_eq!(desk.machine.counts(), (0, 1));
+    assert_eq!(desk.hear(Said::Reply(id, json!("cancelled"))), None);
+    let told: Vec<_> = stages.drain().map(|(_, stage)| stage).collect();
+    assert_eq!(told, [Stage::Delivered, Stage::Done(json!("cancelled"))]);
+}
+
+#[test]
+fn a_program_may_answer_a_notice_and_nothing_follows_from_that() {
+    let mut desk = Desk::new(BOUNDS);
+    let notice = desk.office.post("work/dispatcher", RECALL, json!({ "id": "x" }));
+    let id = notice.id;
+    desk.machine.take(notice, now());
+    assert_eq!(
+        desk.hear(Said::Reply(id, json!(1))),
+        Some(Fault::UnknownId),
+        "not written yet"
+    );
+    desk.write_all();
+    assert_eq!(desk.machine.counts(), (0, 0), "nobody waits for an answer");
+    for said in [
+        Said::Accepted(id),
+        Said::Progress(id, 50),
+        Said::Reply(id, json!(1)),
+        Said::Reply(id, json!(1)),
+        Said::Done(id, Ok(Value::Null)),
+        Said::Done(id, Err("no such post".to_owned())),
+    ] {
+        assert_eq!(desk.hear(said), None);
+    }
+}
+
+#[test]
 fn an_answer_before_the_line_is_written_answers_nothing() {
     let mut desk = Desk::new(BOUNDS);
     let id = desk.take();
@@ -211,6 +250,29 @@ fn what_the_program_never_saw_goes_to_the_next_life_from_the_beginning_of_its_li
     assert_eq!(desk.machine.unwritten(), lines);
     assert_eq!(desk.write_all(), 1);
     assert_eq!(desk.stages(1), [Stage::Delivered]);
+}
+
+#[test]
+fn a_notice_that_its_program_did_not_live_to_read_is_no_loss() {
+    let instruments = instruments();
+    let office = PostOffice::new(7, &instruments).unwrap();
+    let mut machine = Machine::new(BOUNDS, Carried::default());
+    machine.take(office.post("work/dispatcher", RECALL, json!({ "id": "x" })), now());
+    let (carried, open) = machine.end();
+    assert_eq!((carried.len(), open.len()), (0, 0));
+    let ended = |stage: &str| {
+        let readings = instruments.read();
+        let receipts = readings
+            .iter()
+            .find(|reading| reading.family.name == "triarch_team_receipts_total");
+        let mut samples = receipts.unwrap().samples.iter();
+        let sample = samples.find(|sample| sample.labels().any(|(_, value)| value == stage));
+        sample.map(|sample| sample.value.clone())
+    };
+    assert_eq!(
+        (ended("done"), ended("lost")),
+        (Some(Metric::Count(1)), Some(Metric::Count(0)))
+    );
 }
 
 #[derive(Clone, Debug)]

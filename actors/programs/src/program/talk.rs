@@ -230,12 +230,12 @@ impl Talk {
         }
     }
 
-    /// Looks for signs of life, where it is time to. Of who is paused, or not listened to, silence says nothing.
+    /// Looks for signs of life, where it is time to. Of who is paused, or waits for others, silence says nothing.
     fn look(&mut self, ctx: &Context<Program>) {
         if !std::mem::take(&mut self.is_to_look) {
             return;
         }
-        let is_judged = self.is_listened_to() && !is_paused(ctx);
+        let is_judged = !self.waits_for_others() && !is_paused(ctx);
         if let Some(limits) = self.plan.heartbeat.filter(|_| self.hearing.look(is_judged)) {
             self.cause = Some(Cause::Silent(limits.failed));
         }
@@ -243,8 +243,15 @@ impl Talk {
 
     /// One that does not read what it is answered is not listened to either.
     fn is_listened_to(&self) -> bool {
-        let is_deaf = self.hearing.machine.answers() >= ANSWERS_MAX;
-        self.hearing.outgoing.len() < OUTGOING_MAX && !self.wishes.are_many() && !is_deaf
+        !self.waits_for_others() && !self.leaves_answers()
+    }
+
+    fn waits_for_others(&self) -> bool {
+        self.hearing.outgoing.len() >= OUTGOING_MAX || self.wishes.are_many()
+    }
+
+    fn leaves_answers(&self) -> bool {
+        self.hearing.machine.answers() >= ANSWERS_MAX
     }
 
     fn follow(&mut self, woken: Woken) {
@@ -263,12 +270,17 @@ impl Talk {
 
     /// Writes what there is room for.
     fn write(&mut self) {
+        let leaves_answers = self.leaves_answers();
         let machine = &mut self.hearing.machine;
         while !machine.unwritten().is_empty() {
             match self.pipes.write(machine.unwritten()) {
                 Wrote::Bytes(bytes) => {
                     let delivered = machine.wrote(bytes, Moment::now());
                     self.plan.links.metrics.lines_in.add(delivered as u64);
+                    // What it says is not heard meanwhile, but its pipe was full: it reads.
+                    if leaves_answers {
+                        self.hearing.vigil.heard();
+                    }
                 }
                 Wrote::Nothing => return,
                 Wrote::Closed => {
@@ -359,9 +371,9 @@ impl Talk {
 
     /// Ends the program and all it started, and listens to it meanwhile.
     pub(super) async fn finish(&mut self, reason: &ExitReason) {
+        let (is_failure, since) = (reason.is_failure(), Moment::now());
         self.pipes.stdin = None;
-        self.hearing.vigil.ends(reason.is_failure());
-        let patience = if reason.is_failure() || self.exit.is_some() {
+        let patience = if is_failure || self.exit.is_some() {
             Duration::ZERO
         } else {
             self.plan.patience
@@ -372,6 +384,8 @@ impl Talk {
         if was_stopped {
             self.exited(exit);
         }
+        // What it answered until now is no sign that it is well again.
+        self.hearing.vigil.ends(is_failure, since);
         self.see_to_wishes();
         self.wishes.see_to_last(&mut self.hearing).await;
         let reason = match self.cause {
@@ -463,7 +477,7 @@ impl Drop for Talk {
         if self.is_over {
             return;
         }
-        self.hearing.vigil.ends(true);
+        self.hearing.vigil.ends(true, Moment::now());
         // An agent that was killed could not stop its program; the process sees to that when it is dropped.
         let said = "its agent was killed, and so is the program with all that it started";
         self.hearing.chronicle.notebook.event(said);

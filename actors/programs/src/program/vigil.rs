@@ -83,8 +83,8 @@ impl Vigil {
         self.beating.answered(took, is_failure)
     }
 
-    /// It has ended, or is about to be ended.
-    pub(super) fn ends(&self, is_failure: bool) {
-        self.beating.ends(is_failure, Moment::now());
+    /// It has ended, or was about to be ended at that moment.
+    pub(super) fn ends(&self, is_failure: bool, at: Moment) {
+        self.beating.ends(is_failure, at);
     }
 }

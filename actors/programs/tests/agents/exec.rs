@@ -28,6 +28,15 @@ async fn the_body_goes_in_and_the_reply_comes_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_post_of_the_kind_cancel_whose_sender_waits_is_run_for_like_any_other() {
+    let fleet = exec(bash("echo $TRIARCH_POST_KIND; cat"), json!({})).await;
+    let (post, stages) = fleet.office.registered("me", "cancel", json!("my order"));
+    fleet.tree.observer().send_to("team/a", post).await.unwrap();
+    assert_eq!(last(&stages).await, Stage::Done(json!("cancel\nmy order")));
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_code_than_0_fails_the_post_and_not_the_agent() {
     let fleet = exec(bash("echo no ink >&2; exit 7"), json!({})).await;
     for _ in 0..3 {

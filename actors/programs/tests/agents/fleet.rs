@@ -69,9 +69,10 @@ impl Services for Mirror {
             if what["waits"] == true {
                 drop(gate.acquire().await);
             }
-            match what["bad"].as_str() {
-                Some(why) => Err(why.to_owned()),
-                None => Ok(what),
+            match (what["bad"].as_str(), what["long"].as_u64()) {
+                (Some(why), _) => Err(why.to_owned()),
+                (None, Some(long)) => Ok(json!("x".repeat(usize::try_from(long).unwrap()))),
+                (None, None) => Ok(what),
             }
         })
     }

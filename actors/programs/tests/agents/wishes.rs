@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use triarch_teams::receipt::Stage;
 
+use triarch_programs::EndReason;
+
 use crate::fleet::{Fleet, bash, last, python, until};
 
 /// Wishes for what each post says, and replies with what it hears of that.
@@ -48,8 +50,10 @@ async fn a_slow_wish_holds_nothing_else_up_and_very_many_hold_the_program_up() {
     let slow = fleet.post("a", json!({ "waits": true })).await;
     assert!(matches!(fleet.ask(json!({ "op": "get" })).await, Stage::Done(_)));
     let mut all = vec![slow];
+    // Long ones, of which no turn reads many.
+    let padding = "x".repeat(10_000);
     for _ in 0..200 {
-        all.push(fleet.post("a", json!({ "waits": true })).await);
+        all.push(fleet.post("a", json!({ "waits": true, "padding": padding })).await);
     }
     until("no more are listened to", || seen(&fleet).len() >= 65).await;
     assert!(seen(&fleet).len() < 150, "{}", seen(&fleet).len());
@@ -100,5 +104,85 @@ for line in sys.stdin:
         .running("team/a")
         .and_then(|running| running.state);
     assert_eq!(state.map(Value::from), None);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_answers_while_it_is_ended_for_a_failure_is_no_recovery() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    // What its first life answers lies unread until it is ended, since very many wishes of it are open.
+    let script = r#"
+import json, os, sys, time
+def there(name): return os.path.exists("FOLDER/" + name)
+def wait_for(name):
+    while not there(name): time.sleep(0.002)
+def reply(line): print(json.dumps({"type": "reply", "id": json.loads(line)["id"], "body": 1}))
+if not there("wished"):
+    line = sys.stdin.readline()
+    for wish in range(64): print(json.dumps({"type": "memory", "id": str(wish), "waits": True}))
+    wait_for("wished")
+    reply(line)
+    os.close(0)
+    open("FOLDER/deaf", "w").close()
+    time.sleep(3600)
+for line in sys.stdin:
+    wait_for("may answer")
+    reply(line)
+"#;
+    let script = script.replace("FOLDER", folder.path().to_str().unwrap());
+    let fleet = Fleet::of_one(python(&script), json!({})).await;
+    let recoveries = || fleet.count("triarch_program_recoveries_total", "");
+    let first = fleet.post("a", json!(1)).await;
+    until("it has wished", || seen(&fleet).len() == 64).await;
+    std::fs::write(file("wished"), "").unwrap();
+    until("it reads no more", || file("deaf").exists()).await;
+    let second = fleet.post("a", json!(2)).await;
+    let records = fleet.programs.records();
+    until("its first life is over", || records.of("team/a").len() == 1).await;
+    assert_eq!(last(&first).await, Stage::Done(json!(1)), "it was heard to the end");
+    assert_eq!(recoveries(), 0);
+    std::fs::write(file("may answer"), "").unwrap();
+    assert_eq!(last(&second).await, Stage::Done(json!(1)));
+    until("it has recovered", || recoveries() == 1).await;
+    fleet.mirror.gate.add_permits(1);
+    fleet.end().await;
+}
+
+/// Wishes for so much that it is not listened to before it has read most of the answers.
+const MANY_ANSWERS: &str = r#"
+import json, sys, time
+def beat(): print(json.dumps({"type": "heartbeat"}))
+beat()
+for wish in range(30): print(json.dumps({"type": "memory", "id": str(wish), "long": 500000}))
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_hangs_with_answers_it_has_not_read_is_killed_for_its_silence() {
+    let script = format!("{MANY_ANSWERS}time.sleep(3600)");
+    let more = json!({ "heartbeat": { "every": "50ms" }, "restart": "temporary" });
+    let fleet = Fleet::of_one(python(&script), more).await;
+    let records = fleet.programs.records();
+    until("it is killed", || !records.of("team/a").is_empty()).await;
+    assert_eq!(records.of("team/a")[0].reason, EndReason::Silent);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_reads_its_many_answers_one_by_one_lives() {
+    let rest = r#"
+for answer in range(30):
+    sys.stdin.readline()
+    beat()
+    time.sleep(0.1)
+print(json.dumps({"type": "status", "state": "through"}))
+time.sleep(3600)
+"#;
+    let script = format!("{MANY_ANSWERS}{rest}");
+    let fleet = Fleet::of_one(python(&script), json!({ "heartbeat": { "every": "150ms" } })).await;
+    let records = fleet.programs.records();
+    let state = || records.running("team/a").and_then(|running| running.state);
+    until("it is through", || state().as_deref() == Some("through")).await;
+    assert_eq!((fleet.incarnation(), records.of("team/a")), (1, vec![]));
     fleet.end().await;
 }

@@ -74,7 +74,8 @@ impl Default for Shared {
 }
 
 impl Shared {
-    /// What whoever had the lock left is whole: a machine that panics is not used again before it is made anew.
+    /// A dispatcher that panicked may have left a change half made. What agents have is not forgotten for that: its next life goes on
+    /// with it by [`Hands::begins_anew`].
     pub(crate) fn hands(&self) -> MutexGuard<'_, Hands> {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,6 +141,9 @@ pub struct Dispatcher {
     /// How far each task was when the queue was last told.
     shown: BTreeMap<Fence, u8>,
     lost: Lost,
+    /// What stands on every post of a task, made once.
+    sender: Arc<str>,
+    kind: Arc<str>,
 }
 
 impl Agent for Dispatcher {
@@ -159,6 +163,8 @@ impl Agent for Dispatcher {
             round: None,
             shown: BTreeMap::new(),
             lost: Lost::default(),
+            sender: SENDER.into(),
+            kind: TASK.into(),
             settings,
         };
         dispatcher.settings.shared.hands().begins_anew();
@@ -385,10 +391,11 @@ impl Dispatcher {
     fn hand(&mut self, worker: &Worker, claim: Claim, observer: &Observer, effects: &mut Vec<Effect>) {
         let body = as_value(&claim.body);
         let sender = self.settings.shared.stages.0.clone();
+        let (from, kind) = (Arc::clone(&self.sender), Arc::clone(&self.kind));
         let mut post = self
             .settings
             .office
-            .through(sender, SENDER, TASK, body)
+            .through(sender, from, kind, body)
             .of_task(brief(&claim));
         if let Some(timeout) = claim.timeout {
             post = post.within(timeout);
@@ -425,7 +432,7 @@ impl Dispatcher {
         let node = observer.node(worker.as_str());
         if node.is_ok_and(|node| node.agent_kind == Some(AgentKind::Program)) {
             let body = json!({ "id": post.to_string() });
-            let told = self.settings.office.post(SENDER, RECALL, body);
+            let told = self.settings.office.post(Arc::clone(&self.sender), RECALL, body);
             // One whose mailbox is full goes on, and what comes of it does not count.
             drop(observer.try_send_to::<Post>(worker.as_str(), told));
         }

@@ -74,7 +74,7 @@ impl Hands {
         let Some(spread) = self.teams.get(team).filter(|spread| spread.is_free()) else {
             return;
         };
-        for able in spread.lots() {
+        for able in spread.poor_lots(share) {
             let has_less = |hands: &Self| {
                 let lot = hands.teams.get(team).and_then(|spread| spread.lot(&able));
                 lot.is_some_and(|lot| lot.tasks < share)
@@ -112,10 +112,10 @@ impl Hands {
         let idle = self
             .takers
             .get(thief)
-            .filter(|hand| hand.busy_with == 0 && hand.ahead.is_empty());
+            .filter(|hand| hand.takes() && hand.busy_with == 0 && hand.ahead.is_empty());
         let found = idle.and_then(|hand| self.teams.get(&hand.team)?.heaviest_for(&hand.able));
         let Some((victim, ahead)) = found else { return };
-        for _ in 0..dispatch::steal(0, ahead) {
+        for _ in 0..dispatch::steal(ahead) {
             let last = self.change(&victim, |hand| hand.ahead.pop_back()).flatten();
             let Some((fence, task)) = last.and_then(|fence| Some((fence, self.held.get(fence)?.task))) else {
                 return;

@@ -4,7 +4,7 @@
 //!   asked ──claimed──▶ ahead ──┬─▶ handed ──delivered──▶ begun ──┬─▶ over ──told──▶ forgotten
 //!                              │      │                    │     │   (told again until the queue has heard it)
 //!                              │      └──── revoked ───────┴─▶ recalled ──▶ over
-//!                              └─▶ given back: to a sibling that is idle, or because its agent is away
+//!                              └─▶ given back: to a sibling that is idle, or because its agent is away or hangs
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,8 @@ use crate::words::{Fence, TaskId, Worker};
 
 /// For so long an agent may be at a task that is not its own any more before it gets another.
 pub(super) const RECALL_GRACE: Duration = Duration::from_secs(10);
+/// For so long a task may lie in the mailbox of an agent before others get it.
+pub(super) const BEGIN_GRACE: Duration = Duration::from_mins(1);
 
 /// All tasks that are in the hands of agents.
 #[derive(Debug, Default)]
@@ -87,7 +89,7 @@ impl Hands {
             let word = Word::GivenBack;
             match holding.step {
                 Step::Ahead(_) => self.over(task, fence, word, effects),
-                Step::Handed => {
+                Step::Handed(_) => {
                     effects.push(Effect::Tell { task, fence, word });
                     self.recall(fence, effects);
                 }
@@ -101,14 +103,15 @@ impl Hands {
                     });
                     self.recall(fence, effects);
                 }
-                Step::Begun(_) | Step::Recalled(_) | Step::Over(_) => {}
+                Step::Begun(_) | Step::Lying | Step::Recalled(_) | Step::Over(_) => {}
             }
         }
     }
 
     fn recall(&mut self, fence: Fence, effects: &mut Vec<Effect>) {
         if let Some(holding) = self.held.get_mut(fence) {
-            holding.step = Step::Recalled(None);
+            let is_begun = matches!(holding.step, Step::Begun(_));
+            holding.step = if is_begun { Step::Recalled(None) } else { Step::Lying };
             effects.push(Effect::Recall(fence));
         }
     }
@@ -117,7 +120,7 @@ impl Hands {
     pub(super) fn claimed(&mut self, worker: &Worker, most: usize, claims: Vec<Claim>, effects: &mut Vec<Effect>) {
         let takes = self.change(worker, |hand| {
             hand.asking = hand.asking.saturating_sub(most);
-            let takes = !hand.is_gone() && hand.is_here;
+            let takes = hand.takes();
             if takes {
                 hand.ahead.extend(claims.iter().map(|claim| claim.fence));
             }
@@ -145,7 +148,7 @@ impl Hands {
     fn hand_out(&mut self, worker: &Worker, effects: &mut Vec<Effect>) {
         loop {
             let next = self.change(worker, |hand| {
-                let may = hand.is_here && hand.busy_with < hand.rules.at_once as usize;
+                let may = hand.takes() && hand.busy_with < hand.rules.at_once as usize;
                 let next = if may { hand.ahead.pop_front() } else { None };
                 hand.busy_with += usize::from(next.is_some());
                 next
@@ -154,7 +157,7 @@ impl Hands {
             let Some(holding) = self.held.get_mut(fence) else {
                 continue;
             };
-            if let Step::Ahead(claim) = std::mem::replace(&mut holding.step, Step::Handed) {
+            if let Step::Ahead(claim) = std::mem::replace(&mut holding.step, Step::Handed(None)) {
                 let worker = worker.clone();
                 effects.push(Effect::Hand { worker, claim: *claim });
             }
@@ -167,7 +170,7 @@ impl Hands {
             return;
         };
         let (worker, fence) = (holding.worker.clone(), claim.fence);
-        if !matches!(holding.step, Step::Handed) {
+        if !matches!(holding.step, Step::Handed(_)) {
             // It was taken back before its turn came.
             return self.forget(fence, effects);
         }
@@ -190,12 +193,16 @@ impl Hands {
             Step::Begun(since) => Some(since),
             _ => None,
         };
-        let is_recalled = matches!(holding.step, Step::Recalled(_));
+        let is_recalled = matches!(holding.step, Step::Lying | Step::Recalled(_));
         let word = match stage {
-            Stage::Delivered if matches!(holding.step, Step::Handed) => {
+            Stage::Delivered if matches!(holding.step, Step::Handed(_)) => {
                 holding.step = Step::Begun(now);
                 let word = Word::Began;
                 return effects.push(Effect::Tell { task, fence, word });
+            }
+            Stage::Delivered if matches!(holding.step, Step::Lying) => {
+                holding.step = Step::Recalled(None);
+                return self.moves(&worker);
             }
             Stage::Delivered | Stage::Accepted => return,
             Stage::Done(result) => Word::Done {
@@ -210,6 +217,7 @@ impl Hands {
             Stage::Lost(_) => Word::GivenBack,
         };
         let is_done = matches!(word, Word::Done { .. });
+        self.moves(&worker);
         self.leave(&worker, |hand| {
             if let Some(since) = begun.filter(|_| is_done) {
                 hand.service.observe(now.since(since));
@@ -219,6 +227,11 @@ impl Hands {
         self.hand_out(&worker, effects);
         self.steal_for(&worker, effects);
         self.forget_gone(&worker);
+    }
+
+    /// A worker has taken something out of its mailbox, or is through with it.
+    fn moves(&mut self, worker: &Worker) {
+        self.change(worker, |hand| hand.is_stuck = false);
     }
 
     fn leave(&mut self, worker: &Worker, more: impl FnOnce(&mut Hand)) {
@@ -241,7 +254,8 @@ impl Hands {
         };
         match holding.step {
             Step::Ahead(_) => drop(self.change(&holding.worker, |hand| hand.ahead.retain(|ahead| *ahead != fence))),
-            Step::Handed | Step::Begun(_) | Step::Recalled(_) => self.leave(&holding.worker, |_| {}),
+            Step::Lying => self.leave(&holding.worker, |hand| hand.is_stuck = false),
+            Step::Handed(_) | Step::Begun(_) | Step::Recalled(_) => self.leave(&holding.worker, |_| {}),
             Step::Over(_) => {}
         }
         self.hand_out(&holding.worker, effects);
@@ -290,30 +304,39 @@ impl Hands {
         match holding.step {
             Step::Ahead(_) => self.forget(fence, effects),
             // Its agent may be at it still, and has no room for another meanwhile.
-            Step::Handed | Step::Begun(_) => self.recall(fence, effects),
-            Step::Recalled(_) | Step::Over(_) => {}
+            Step::Handed(_) | Step::Begun(_) => self.recall(fence, effects),
+            Step::Lying | Step::Recalled(_) | Step::Over(_) => {}
         }
     }
 
-    /// Who has not left a task for a while that is not its own any more gets others all the same.
+    /// Who has not left a task for a while that is not its own any more gets others all the same. Who has not begun one for long
+    /// gets none.
     pub(super) fn let_go(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let mut over = Vec::new();
+        let (mut over, mut stuck) = (Vec::new(), BTreeSet::new());
         for (fence, holding) in self.held.iter_mut() {
-            if let Step::Recalled(since) = &mut holding.step
-                && now.since(*since.get_or_insert(now)) >= RECALL_GRACE
-            {
-                over.push(fence);
+            let (Step::Handed(since) | Step::Recalled(since)) = &mut holding.step else {
+                continue;
+            };
+            let passed = now.since(*since.get_or_insert(now));
+            match holding.step {
+                Step::Recalled(_) if passed >= RECALL_GRACE => over.push(fence),
+                Step::Handed(_) if passed >= BEGIN_GRACE => drop(stuck.insert(holding.worker.clone())),
+                _ => {}
             }
         }
         for fence in over {
             self.forget(fence, effects);
+        }
+        for worker in stuck {
+            self.change(&worker, |hand| hand.is_stuck = true);
+            self.take_back(&worker, false, effects);
         }
     }
 
     /// Some time has passed: leases are prolonged.
     pub(super) fn beat(&self, percent: impl Fn(Fence) -> Option<u8>, effects: &mut Vec<Effect>) {
         for (fence, holding) in self.held.iter() {
-            if matches!(holding.step, Step::Ahead(_) | Step::Handed | Step::Begun(_)) {
+            if matches!(holding.step, Step::Ahead(_) | Step::Handed(_) | Step::Begun(_)) {
                 let (task, percent) = (holding.task, percent(fence));
                 let word = Word::Alive { lease: None, percent };
                 effects.push(Effect::Tell { task, fence, word });

@@ -175,6 +175,30 @@ fn a_theft_an_absence_and_a_newcomer_look_at_no_more_agents_among_ten_thousand_t
 }
 
 #[test]
+fn whoever_has_its_share_is_not_looked_at_again_however_many_are_able_to_do_something_else_each() {
+    let looked_at = |count: usize| {
+        let each = crowd(count, 4).into_iter().enumerate().map(|(number, taker)| Taker {
+            able: [Capability::new(format!("c{number}")).unwrap()].into(),
+            ..taker
+        });
+        let takers: Vec<_> = each.collect();
+        let mut house = House::of(&takers);
+        (house.hands.bounds.plenty, house.hands.bounds.asking) = (0, 1);
+        assert_eq!(house.asked().len(), count);
+        house.assert_sound();
+        steps::take();
+        assert_eq!(house.asked(), []);
+        let nobody = steps::take();
+        house.claimed(takers[0].worker.as_str(), 1, 0);
+        assert_eq!(house.asked().len(), 1);
+        [nobody, steps::take()]
+    };
+    let few = looked_at(10);
+    assert!(few[0] == 0 && few[1] < 10, "{few:?}");
+    assert_eq!(looked_at(10_000), few);
+}
+
+#[test]
 fn who_leaves_in_the_middle_leaves_the_others_where_they_are() {
     let takers = crowd(1_000, 0);
     let mut house = House::of(&takers);

@@ -20,6 +20,8 @@ enum Move {
     Refuse(usize),
     Staff(usize),
     Anew,
+    /// So many seconds pass.
+    Pass(u64),
 }
 
 fn any_move() -> impl Strategy<Value = Move> {
@@ -34,6 +36,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         1 => (0..40usize).prop_map(Move::Refuse),
         1 => (0..5usize).prop_map(Move::Staff),
         1 => Just(Move::Anew),
+        2 => (0..40u64).prop_map(Move::Pass),
     ]
 }
 
@@ -108,7 +111,7 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
                 .hands
                 .held
                 .iter()
-                .filter(|(_, held)| matches!(held.step, Step::Handed))
+                .filter(|(_, held)| matches!(held.step, Step::Handed(_)))
                 .nth(which);
             let Some(fence) = last.map(|(fence, _)| fence) else {
                 return;
@@ -122,6 +125,10 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
         Move::Anew => {
             house.hands.begins_anew();
             world.asked.clear();
+        }
+        Move::Pass(seconds) => {
+            house.now = house.now + Duration::from_secs(seconds);
+            house.hands.let_go(house.now, &mut house.effects);
         }
     }
     let effects = house.done();

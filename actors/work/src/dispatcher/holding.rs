@@ -60,9 +60,12 @@ pub struct InHand {
 #[derive(Debug)]
 pub(super) enum Step {
     Ahead(Box<Claim>),
-    Handed,
-    Begun(Moment),
     /// Since when, once somebody has looked.
+    Handed(Option<Moment>),
+    Begun(Moment),
+    /// It was recalled where it lies in the mailbox, and lies there still.
+    Lying,
+    /// It was recalled, and its agent is at it; since when, once somebody has looked.
     Recalled(Option<Moment>),
     Over(Word),
 }
@@ -83,6 +86,8 @@ pub(super) struct Hand {
     pub(super) able: Arc<[Capability]>,
     pub(super) rules: TaskRules,
     pub(super) is_here: bool,
+    /// Whether it left a task lying in its mailbox for too long, and has taken nothing from there since.
+    pub(super) is_stuck: bool,
     pub(super) asking: usize,
     pub(super) busy_with: usize,
     pub(super) ahead: VecDeque<Fence>,
@@ -109,8 +114,13 @@ impl Hand {
         self.place.is_none()
     }
 
+    /// Whether it is given tasks at present.
+    pub(super) const fn takes(&self) -> bool {
+        !self.is_gone() && self.is_here && !self.is_stuck
+    }
+
     pub(super) fn room(&self) -> usize {
-        if self.is_gone() || !self.is_here {
+        if !self.takes() {
             return 0;
         }
         let most = self.rules.at_once as usize + self.rules.ahead as usize;

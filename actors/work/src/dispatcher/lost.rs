@@ -50,6 +50,7 @@ impl Lost {
         is_lost: impl Fn(&Worker, Fence) -> bool,
         effects: &mut Vec<Effect>,
     ) {
+        self.went_well();
         self.is_through = page.len() < PAGE;
         self.after = page.last().map(|view| view.task).or(self.after);
         for view in page {
@@ -81,13 +82,23 @@ impl Lost {
         };
         match outcome {
             // A lease that is over needs nothing more.
-            Ok(()) | Err(TaskError::Refused(_)) => drop(self.words.remove(&fence)),
+            Ok(()) | Err(TaskError::Refused(_)) => {
+                self.words.remove(&fence);
+                self.went_well();
+            }
             Err(why) => {
                 self.trouble = Some(format!("task {task} cannot be given up yet: {why}"));
                 self.untold.push(fence);
             }
         }
         true
+    }
+
+    /// Something went well; where nothing is left to be tried again, so did all.
+    fn went_well(&mut self) {
+        if self.untold.is_empty() {
+            self.trouble = None;
+        }
     }
 
     /// Tells again what the queue did not take.

@@ -62,6 +62,8 @@ fn what_cannot_be_given_up_yet_is_told_of_and_tried_again_and_the_others_are_giv
     effects.clear();
     lost.tell_again(&mut effects);
     assert_eq!(effects, [told(&claims[1], true)]);
+    lost.tell_again(&mut effects);
+    assert_eq!(effects.len(), 1, "what is on its way is not told twice");
     assert!(lost.told(claims[1].fence, &Ok(())));
     assert_eq!(lost.state(), None);
     assert!(!lost.told(claims[1].fence, &Ok(())), "it is nobody's any more");
@@ -76,6 +78,8 @@ fn what_is_somebodys_is_left_and_a_page_that_cannot_be_had_is_asked_for_again() 
     lost.look_through(page, |_, fence| fence == claims[2].fence, &mut effects);
     assert_eq!(effects, [told(&claims[2], false)]);
     assert!(lost.is_through());
+    let state = lost.state().unwrap();
+    assert!(state["trouble"].is_null(), "that was had in the end: {state}");
 }
 
 #[test]

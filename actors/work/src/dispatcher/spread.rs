@@ -29,6 +29,8 @@ pub(super) struct Spread {
     idle: Vec<usize>,
     pub(super) asking: usize,
     lots: BTreeMap<Arc<[Capability]>, Lot>,
+    /// The lots that have room for more: what they ask for and have, and who they are.
+    roomy: BTreeSet<(usize, Arc<[Capability]>)>,
 }
 
 /// Those of a team who are able to do the same.
@@ -52,9 +54,13 @@ pub(super) enum Among<'a> {
 
 impl Lot {
     /// Whether any of them has room for more.
-    #[cfg(test)]
     pub(super) const fn has_room(&self) -> bool {
         !self.free.is_empty()
+    }
+
+    /// What they ask for and have, where they have room for more.
+    fn roomy(&self) -> Option<usize> {
+        self.has_room().then_some(self.tasks)
     }
 }
 
@@ -104,8 +110,17 @@ impl Spread {
         let Some(lot) = self.lots.get_mut(&hand.able) else {
             return;
         };
+        let was_roomy = lot.roomy();
         lot.tasks = lot.tasks + now.tasks() - before.tasks();
         keep(&mut lot.free, place, now.has_room);
+        let is_roomy = lot.roomy();
+        if was_roomy != is_roomy {
+            let named = |tasks| (tasks, Arc::clone(&hand.able));
+            if let Some(tasks) = was_roomy {
+                self.roomy.remove(&named(tasks));
+            }
+            self.roomy.extend(is_roomy.map(named));
+        }
         if before.ahead != now.ahead {
             lot.heavy.remove(&(before.ahead, Reverse(place)));
             if now.ahead > 0 {
@@ -131,11 +146,21 @@ impl Spread {
         Some((worker, self.free.len() == 1))
     }
 
-    /// Those who are able to do the same, who are able to do least first.
-    pub(super) fn lots(&self) -> Vec<Arc<[Capability]>> {
-        let mut lots: Vec<_> = self.lots.keys().cloned().collect();
-        lots.sort_by_key(|able| able.len());
+    /// Those who are able to do the same, have room for more, and ask for and have less than `share`; who are able to do least
+    /// first.
+    pub(super) fn poor_lots(&self, share: usize) -> Vec<Arc<[Capability]>> {
+        let poor = self.roomy.iter().take_while(|(tasks, _)| *tasks < share);
+        let mut lots: Vec<_> = poor
+            .inspect(|_| steps::one())
+            .map(|(_, able)| Arc::clone(able))
+            .collect();
+        lots.sort_unstable_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
         lots
+    }
+
+    #[cfg(test)]
+    pub(super) fn lots(&self) -> Vec<Arc<[Capability]>> {
+        self.lots.keys().cloned().collect()
     }
 
     pub(super) fn lot(&self, able: &[Capability]) -> Option<&Lot> {
@@ -187,6 +212,11 @@ impl Spread {
         assert_eq!(
             self.lots.values().map(|lot| lot.members).sum::<usize>(),
             seated().count()
+        );
+        let roomy = self.lots.iter().filter(|(_, lot)| lot.has_room());
+        assert_eq!(
+            self.roomy,
+            roomy.map(|(able, lot)| (lot.tasks, Arc::clone(able))).collect()
         );
         for (able, lot) in &self.lots {
             let is_one = |hand: &Hand| hand.able == *able;

@@ -97,6 +97,7 @@ impl Hands {
             able: Arc::clone(&taker.able),
             rules: taker.rules,
             is_here: false,
+            is_stuck: false,
             asking: 0,
             busy_with: 0,
             ahead: VecDeque::new(),
@@ -189,9 +190,9 @@ impl Hands {
             fence,
             standing: match holding.step {
                 Step::Ahead(_) => Whereabouts::Ahead,
-                Step::Handed => Whereabouts::Handed,
+                Step::Handed(_) => Whereabouts::Handed,
                 Step::Begun(_) => Whereabouts::Begun,
-                Step::Recalled(_) => Whereabouts::Recalled,
+                Step::Lying | Step::Recalled(_) => Whereabouts::Recalled,
                 Step::Over(_) => Whereabouts::Over,
             },
         })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::error::Refusal;
+use crate::error::{Link, Refusal};
 use crate::record::{Entrant, More, Record, Tries};
 use crate::task::{Accepted, After, State, Submission};
 use crate::time::{TaskTime, millis};
@@ -242,8 +242,8 @@ fn find_circle(batch: &[Submission], sorted: &Batch, after: &BTreeMap<usize, Vec
         return Ok(());
     };
     let name = |place: usize| match batch.get(place).and_then(|submission| submission.key.as_ref()) {
-        Some(key) => key.to_string(),
-        None => format!("place {place}"),
+        Some(key) => Link::Key(key.clone()),
+        None => Link::Place(place),
     };
     Err(Refusal::Cycle {
         cycle: found.into_iter().map(name).collect(),

@@ -1,6 +1,7 @@
 //! Prerequisites, circles, cancels, retries by hand, what is kept.
 
 use super::*;
+use crate::error::Link;
 
 #[test]
 fn a_task_begins_when_all_before_it_are_done_and_gets_their_results() {
@@ -104,7 +105,7 @@ fn a_circle_is_refused_with_its_name_and_nothing_of_the_batch_is_taken() {
             ..task()
         }])
         .unwrap_err();
-    assert!(matches!(refusal, Refusal::Cycle { cycle } if cycle == ["place 0", "place 0"]));
+    assert!(matches!(refusal, Refusal::Cycle { cycle } if cycle == [Link::Place(0), Link::Place(0)]));
     assert_eq!((room.tasks.totals.submitted, room.written.len()), (0, 0));
     room.check();
 }
