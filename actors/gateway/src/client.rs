@@ -200,17 +200,14 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = crate::socket_path(&folder);
         let silent = UnixListener::bind(&path).unwrap();
-        std::fs::write(folder.join("triarch.lock"), "4200\n").unwrap();
+        let pid = std::process::id();
+        std::fs::write(folder.join("triarch.lock"), format!("{pid}\n")).unwrap();
         let mut client = Client::connect(&path).unwrap();
         client.wait_at_most(Some(Duration::from_millis(20))).unwrap();
         let error = client.request::<Value>("status", &(), |_| {}).unwrap_err();
-        assert_eq!(
-            (error.code, error.to_string().as_str()),
-            (
-                Code::RuntimeFailed,
-                "no answer in 0 s: the runtime with pid 4200 hangs; see its log, or end it with `kill -9 4200`"
-            )
-        );
+        let told =
+            format!("no answer in 0 s: the runtime with pid {pid} hangs; see its log, or end it with `kill -9 {pid}`");
+        assert_eq!((error.code, error.to_string()), (Code::RuntimeFailed, told));
         drop(silent.accept().unwrap());
 
         let mut client = Client::connect(&path).unwrap();
