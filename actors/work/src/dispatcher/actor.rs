@@ -14,8 +14,9 @@ use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Observer, Phase};
 use triarch_teams::receipt::{Stage, StageSender, Stages};
-use triarch_teams::{Brief, BriefInput, Errand, Post, PostId, PostOffice, RECALL};
+use triarch_teams::{Errand, Post, PostId, PostOffice, RECALL};
 
+use super::brief::{as_value, brief};
 use super::hands::Hands;
 use super::holding::Effect;
 use super::lost::{Lost, PAGE};
@@ -479,27 +480,5 @@ async fn tell(tasks: TaskAddress, task: TaskId, fence: Fence, word: Word) -> Hea
         fence,
         was_last,
         outcome,
-    }
-}
-
-/// A body or a result in JSON is what it says; any other is its text.
-pub fn as_value(bytes: &[u8]) -> Value {
-    if bytes.is_empty() {
-        return Value::Null;
-    }
-    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
-}
-
-fn brief(claim: &Claim) -> Brief {
-    let inputs = claim.inputs.iter().map(|input| BriefInput {
-        task: input.task.number(),
-        result: as_value(&input.result),
-    });
-    Brief {
-        id: claim.task.number(),
-        kind: claim.kind.to_string(),
-        attempt: claim.attempt,
-        inputs: inputs.collect(),
-        budget: claim.budget,
     }
 }

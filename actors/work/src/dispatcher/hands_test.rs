@@ -318,91 +318,6 @@ fn one_that_never_leaves_a_recalled_task_gets_others_after_a_while() {
 }
 
 #[test]
-fn what_an_agent_does_not_begin_for_long_is_given_back_and_it_gets_nothing_before_it_moves() {
-    let mut house = House::of(&[taker("t/a", 2, 2)]);
-    house.asked();
-    let fences = house.claimed("t/a", 4, 3);
-    house.staged(fences[0], Stage::Delivered);
-    house.done();
-    house.hands.let_go(house.now, &mut house.effects);
-    let nearly = house.now + BEGIN_GRACE - Duration::from_nanos(1);
-    house.hands.let_go(nearly, &mut house.effects);
-    assert_eq!(house.done(), []);
-    house.hands.let_go(house.now + BEGIN_GRACE, &mut house.effects);
-    assert_eq!(
-        house.done(),
-        [
-            tell(fences[1], Word::GivenBack),
-            Effect::Recall(fences[1]),
-            tell(fences[2], Word::GivenBack),
-        ],
-        "what it has begun is its own, and what is kept ready for it would lie there as long"
-    );
-    let late = house.claimed("t/a", 1, 1)[0];
-    assert_eq!(
-        house.done(),
-        [tell(late, Word::GivenBack)],
-        "what it had asked for before"
-    );
-    house.hands.let_go(house.now + BEGIN_GRACE * 9, &mut house.effects);
-    assert_eq!((house.done(), house.asked()), (vec![], vec![]));
-    house.assert_sound();
-    house.hands.revoked(fences[0], &mut house.effects);
-    for seconds in [0, 60] {
-        let now = house.now + BEGIN_GRACE * 10 + Duration::from_secs(seconds);
-        house.hands.let_go(now, &mut house.effects);
-    }
-    assert_eq!(house.done(), [Effect::Recall(fences[0])]);
-    assert_eq!(house.asked(), [], "that it is waited for no longer says nothing of it");
-    house.assert_sound();
-    house.staged(fences[1], Stage::Lost("it was recalled".to_owned()));
-    assert_eq!(house.asked(), [("t/a".into(), 4)], "its mailbox has moved");
-    house.assert_sound();
-}
-
-#[test]
-fn an_agent_that_begins_what_it_left_lying_too_long_is_waited_for_like_any_other_that_was_recalled() {
-    let mut house = House::of(&[taker("t/a", 1, 0)]);
-    house.asked();
-    let fence = house.claimed("t/a", 1, 1)[0];
-    house.hands.let_go(house.now, &mut house.effects);
-    house.now = house.now + BEGIN_GRACE;
-    house.hands.let_go(house.now, &mut house.effects);
-    house.done();
-    house.staged(fence, Stage::Delivered);
-    assert_eq!(
-        house.done(),
-        [],
-        "nobody is told that it has begun: the task is somebody else's"
-    );
-    house.hands.let_go(house.now, &mut house.effects);
-    assert_eq!(house.asked(), []);
-    house.hands.let_go(house.now + RECALL_GRACE, &mut house.effects);
-    assert_eq!(house.asked(), [("t/a".into(), 1)]);
-    house.assert_sound();
-}
-
-#[test]
-fn the_next_task_of_one_that_hangs_goes_to_others() {
-    let mut house = House::of(&[taker("t/a", 1, 0)]);
-    house.asked();
-    let hangs = house.claimed("t/a", 1, 1)[0];
-    house.staged(hangs, Stage::Delivered);
-    house.hands.revoked(hangs, &mut house.effects);
-    house.hands.let_go(house.now, &mut house.effects);
-    house.now = house.now + RECALL_GRACE;
-    house.hands.let_go(house.now, &mut house.effects);
-    assert_eq!(house.asked(), [("t/a".into(), 1)]);
-    let next = house.claimed("t/a", 1, 1)[0];
-    house.done();
-    house.hands.let_go(house.now, &mut house.effects);
-    house.hands.let_go(house.now + BEGIN_GRACE, &mut house.effects);
-    assert_eq!(house.done(), [tell(next, Word::GivenBack), Effect::Recall(next)]);
-    house.hands.let_go(house.now + BEGIN_GRACE * 9, &mut house.effects);
-    assert_eq!(house.asked(), [], "no more posts are put into its mailbox");
-}
-
-#[test]
 fn what_comes_of_a_recalled_task_all_the_same_is_told_to_be_kept_as_a_late_result() {
     let mut house = House::of(&[taker("t/a", 1, 0)]);
     house.asked();
@@ -515,27 +430,6 @@ fn an_idle_worker_gets_the_tail_of_the_heaviest_sibling_that_it_is_able_to_do() 
 }
 
 #[test]
-fn who_is_away_or_takes_tasks_no_more_has_nothing_given_back_for_it() {
-    for is_away in [true, false] {
-        let mut house = House::of(&[taker("t/a", 1, 8), taker("t/b", 1, 8)]);
-        house.asked();
-        let own = house.claimed("t/b", 1, 1)[0];
-        house.claimed("t/a", 1, 9);
-        house.staged(own, Stage::Delivered);
-        if is_away {
-            house.hands.seen(&worker("t/b"), false, &mut house.effects);
-        } else {
-            let staff = [team(&[taker("t/a", 1, 8)])].into();
-            house.hands.staff(&staff, &mut house.effects);
-        }
-        house.done();
-        house.staged(own, Stage::Done(json!(1)));
-        let word = Word::Done { result: b"1".to_vec() };
-        assert_eq!(house.done(), [tell(own, word)]);
-    }
-}
-
-#[test]
 fn the_tail_of_a_sibling_that_can_do_more_stays_where_it_is() {
     let able: Arc<[Capability]> = [Capability::new("paint").unwrap()].into();
     let mut house = House::of(&[
@@ -591,47 +485,8 @@ fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
     house.assert_sound();
 }
 
-#[test]
-fn how_long_tasks_take_is_learnt_from_those_that_are_done_from_their_begin_on() {
-    let mut house = House::of(&[taker("t/a", 1, 1)]);
-    house.asked();
-    let fences = house.claimed("t/a", 2, 2);
-    let mean = |house: &House| house.hands.takers[&worker("t/a")].service.mean();
-    house.now = house.now + Duration::from_secs(5);
-    house.staged(fences[0], Stage::Delivered);
-    house.now = house.now + Duration::from_secs(2);
-    house.staged(fences[0], Stage::Failed("no ink".to_owned()));
-    assert_eq!(mean(&house), None, "it takes no time to fail");
-    house.staged(fences[1], Stage::Delivered);
-    house.now = house.now + Duration::from_secs(3);
-    house.staged(fences[1], Stage::Done(json!(1)));
-    assert_eq!(mean(&house), Some(Duration::from_secs(3)));
-    house.assert_sound();
-}
-
-#[test]
-fn what_the_queue_says_of_a_task_that_is_not_over_ends_nothing_and_is_not_told_again() {
-    let mut house = House::of(&[taker("t/a", 1, 0)]);
-    house.asked();
-    let fence = house.claimed("t/a", 1, 1)[0];
-    house.staged(fence, Stage::Delivered);
-    house.done();
-    house.hands.misfit(fence, "too large".to_owned(), &mut house.effects);
-    house.hands.unheard(fence);
-    house.hands.tell_again(&mut house.effects);
-    assert_eq!(house.done(), []);
-    assert_eq!(house.standings("t/a"), [Whereabouts::Begun]);
-}
-
-#[test]
-fn the_next_life_asks_anew_for_what_the_last_one_asked_for() {
-    let mut house = House::of(&[taker("t/a", 1, 1)]);
-    assert_eq!(house.asked(), [("t/a".into(), 2)]);
-    house.hands.begins_anew();
-    house.assert_sound();
-    assert_eq!(house.asked(), [("t/a".into(), 2)]);
-}
-
+#[path = "hands_hang_test.rs"]
+mod hang;
 #[path = "hands_many_test.rs"]
 mod many;
 #[path = "hands_model_test.rs"]

@@ -9,6 +9,7 @@
 
 mod actor;
 mod asking;
+mod brief;
 mod hands;
 mod held;
 mod holding;
@@ -18,7 +19,8 @@ mod spread;
 mod staffing;
 mod steps;
 
-pub use actor::{Dispatcher, as_value};
+pub use actor::Dispatcher;
 pub(crate) use actor::{Settings, Shared};
+pub use brief::as_value;
 pub use holding::{InHand, Whereabouts};
 pub use roster::{Roster, Taker, TakingTeam};
