@@ -95,6 +95,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
         memory: store,
         watches,
         tasks: tasks.address.clone(),
+        ground: Arc::downgrade(ground),
     });
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())

@@ -53,7 +53,7 @@ pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, S
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, span};
 pub(crate) use tasks::{
     LabelAsked, StatsShown, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen, TaskShow,
-    TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, task_id, task_kind,
+    TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, is_for_somebody, task_id, task_kind,
 };
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
 pub(crate) use trouble::{Code, Trouble, caused};

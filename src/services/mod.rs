@@ -14,7 +14,7 @@ mod tasks;
 mod watches;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use serde_json::{Map, Value};
 use triarch_bus::Bus;
@@ -22,6 +22,7 @@ use triarch_memory::Client;
 use triarch_programs::{Fulfilling, Services};
 use triarch_work::TaskAddress;
 
+use crate::fleet::Ground;
 use crate::operations::Trouble;
 pub(crate) use bus::{Wish, hear, hear_no_more};
 pub(crate) use courier::Courier;
@@ -39,6 +40,8 @@ pub(crate) struct Rooms {
     /// Where programs watch it.
     pub(crate) watches: Watches,
     pub(crate) tasks: TaskAddress,
+    /// Where it is asked who takes tasks.
+    pub(crate) ground: Weak<Ground>,
 }
 
 /// Hands what programs wish for to the rooms, once those are there.

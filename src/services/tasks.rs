@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 use triarch_work::task::Submission;
 
 use super::Rooms;
-use crate::operations::{Code, Trouble};
+use crate::operations::{Code, Trouble, is_for_somebody};
 
 /// Submits the task that stands in `what`, as `triarch task submit --file` reads it.
-pub(super) async fn submit(rooms: &Rooms, what: Map<String, Value>) -> Result<Value, Trouble> {
+pub(super) async fn submit(rooms: &Rooms, mut what: Map<String, Value>) -> Result<Value, Trouble> {
+    let for_later = what.remove("for_later").is_some_and(|later| later == true);
     let submission: Submission = serde_json::from_value(Value::Object(what)).map_err(|error| {
         let message = format!("that is no task: {error}");
         Trouble::new(
@@ -16,6 +17,9 @@ pub(super) async fn submit(rooms: &Rooms, what: Map<String, Value>) -> Result<Va
             "write it as in {\"type\":\"submit\",\"kind\":\"build\",\"body\":{}}",
         )
     })?;
+    if let Some(ground) = rooms.ground.upgrade().filter(|_| !for_later) {
+        is_for_somebody(&submission, || ground.running())?;
+    }
     let accepted = rooms.tasks.submit(vec![submission]).await?;
     let first = accepted.first();
     Ok(first.map_or(

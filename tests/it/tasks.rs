@@ -301,6 +301,41 @@ for line in sys.stdin:
 }
 
 #[test]
+fn a_program_that_submits_a_task_for_an_agent_that_there_is_not_is_told_so() {
+    let (house, _runtime) = {
+        let house = House::new();
+        house.write("triarch.toml", FLEET);
+        let agent = r#"
+import json, sys
+for line in sys.stdin:
+    heard = json.loads(line)
+    if heard.get("kind") == "task":
+        asked = heard["id"]
+        print(json.dumps({"type": "submit", "id": "s", **heard["body"]}))
+    elif heard.get("type") == "submit": print(json.dumps({"type": "done", "id": asked, "body": heard}))
+"#;
+        house.write("agent.py", agent);
+        let runtime = house.up(&[]);
+        (house, runtime)
+    };
+    let submitted = |body: &str| {
+        let task = house.submit(&["hand-on", body, "--needs", "python"]);
+        house.ended(&task)["result"].clone()
+    };
+    let misspelt = r#"{"kind": "part", "affinity": {"worker": "crew/pyton"}}"#;
+    let told = submitted(misspelt);
+    assert_eq!(told["ok"], false, "{told}");
+    let why = told["error"].as_str().unwrap();
+    assert!(
+        why.contains("there is no agent \"crew/pyton\"") && why.contains("write crew/python"),
+        "{why}"
+    );
+    let later = misspelt.replace("\"affinity\"", "\"for_later\": true, \"affinity\"");
+    assert_eq!(submitted(&later)["ok"], true);
+    assert_eq!(submitted(&misspelt.replace("pyton", "shell"))["ok"], true);
+}
+
+#[test]
 fn a_runtime_that_is_killed_in_the_middle_goes_on_and_all_is_done_once() {
     let slow = FLEET.replace("kind = \"echo\"", "kind = \"echo\"\n  delay = \"1ms\"");
     let (house, mut runtime) = crew_of(&slow);

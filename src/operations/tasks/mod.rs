@@ -15,7 +15,7 @@ use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
 
 pub(crate) use seen::{LabelAsked, TaskList, TaskSeen, TaskShow, TasksDead, kind as task_kind};
-pub(crate) use submit::{Submitted, TaskSubmit};
+pub(crate) use submit::{Submitted, TaskSubmit, is_for_somebody};
 pub(crate) use wait::{TaskWait, Waited};
 
 /// What was done to some tasks.

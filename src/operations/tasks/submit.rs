@@ -47,7 +47,7 @@ impl Operation for TaskSubmit {
             count: tasks.len(),
         };
         if !for_later {
-            are_for_somebody(&tasks, &places, || fleet.ground().running())?;
+            are_for_somebody(&tasks, &places, || fleet.ground().running(), "give --for-later")?;
         }
         let accepted = fleet.tasks()?.submit(tasks).await;
         let accepted = accepted.map_err(|error| places.trouble(error))?;
@@ -93,8 +93,22 @@ impl Places {
     }
 }
 
+/// Refuses a task that a program submits by a line, where it would wait for ever for an agent that there is not.
+pub(crate) fn is_for_somebody(task: &Submission, running: impl Fn() -> Running) -> Result<(), Trouble> {
+    let alone = Places {
+        lines: Vec::new(),
+        count: 1,
+    };
+    are_for_somebody(std::slice::from_ref(task), &alone, running, "write \"for_later\":true")
+}
+
 /// Refuses what would wait for ever for an agent that there is not, most likely since its name is misspelt.
-fn are_for_somebody(tasks: &[Submission], places: &Places, running: impl Fn() -> Running) -> Result<(), Trouble> {
+fn are_for_somebody(
+    tasks: &[Submission],
+    places: &Places,
+    running: impl Fn() -> Running,
+    later: &str,
+) -> Result<(), Trouble> {
     let mut known = None;
     for (place, task) in tasks.iter().enumerate() {
         // What is kept for somebody for a while alone is for anybody then.
@@ -102,7 +116,7 @@ fn are_for_somebody(tasks: &[Submission], places: &Places, running: impl Fn() ->
             continue;
         };
         let known = known.get_or_insert_with(|| paths(&running()));
-        takes_tasks(&wanted.worker, known).map_err(|(why, remedy)| {
+        takes_tasks(&wanted.worker, known, later).map_err(|(why, remedy)| {
             let who = match places.count {
                 1 => String::new(),
                 _ => format!("{}: ", places.name(place)),
@@ -134,13 +148,13 @@ fn paths(running: &Running) -> Vec<(String, bool)> {
 }
 
 /// Else why not, and what to do.
-fn takes_tasks(worker: &Worker, known: &[(String, bool)]) -> Result<(), (String, String)> {
-    const LATER: &str = "give --for-later where it comes later";
+fn takes_tasks(worker: &Worker, known: &[(String, bool)], later: &str) -> Result<(), (String, String)> {
+    let later = format!("{later} where it comes later");
     let wanted = worker.as_str();
     match known.iter().find(|(path, _)| path == wanted) {
         Some((_, true)) => return Ok(()),
         Some((_, false)) => {
-            let remedy = format!("give it capabilities or `tasks` in its description, or {LATER}");
+            let remedy = format!("give it capabilities or `tasks` in its description, or {later}");
             return Err((format!("the agent {wanted} takes no tasks"), remedy));
         }
         None => {}
@@ -149,8 +163,8 @@ fn takes_tasks(worker: &Worker, known: &[(String, bool)]) -> Result<(), (String,
     let has_name = |path: &&str| path.rsplit('/').next() == Some(wanted);
     let near = takers().find(has_name).or_else(|| nearest(wanted, takers()));
     let remedy = match near {
-        Some(near) => format!("write {near}, or {LATER}"),
-        None => format!("see `triarch agent list`, or {LATER}"),
+        Some(near) => format!("write {near}, or {later}"),
+        None => format!("see `triarch agent list`, or {later}"),
     };
     Err((format!("there is no agent {wanted:?} for the task"), remedy))
 }
@@ -168,7 +182,7 @@ mod tests {
             ("crew/clerk", false),
         ];
         let known: Vec<_> = known.map(|(path, takes)| (path.to_owned(), takes)).into();
-        takes_tasks(&Worker::new(wanted).unwrap(), &known)
+        takes_tasks(&Worker::new(wanted).unwrap(), &known, "give --for-later")
     }
 
     #[test]
