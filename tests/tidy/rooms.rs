@@ -46,9 +46,7 @@ pub(crate) fn off_plan(repository: &Repository) -> Vec<Fault> {
 
 fn missing(repository: &Repository, folder: &str, plan: &[&str]) -> Vec<Fault> {
     let actor = repository.file(&format!("{folder}/actor.rs"));
-    let needs = |name: &&&str| {
-        **name != "message.rs" || actor.is_none_or(|source| !source.code.contains(TOLD_NOTHING))
-    };
+    let needs = |name: &&&str| **name != "message.rs" || actor.is_none_or(|source| !source.code.contains(TOLD_NOTHING));
     let lacks = |name: &&&str| repository.file(&format!("{folder}/{name}")).is_none();
     let fault = |name: &&str| Fault::new("rooms to plan", folder, 1, format!("{name} is missing"));
     plan.iter().filter(needs).filter(lacks).map(fault).collect()
@@ -98,7 +96,10 @@ mod tests {
     fn an_actor_that_is_told_nothing_needs_no_messages() {
         let room = ROOM.map(|name| (format!("actors/bus/src/{name}"), ""));
         let found = |actor: &str| {
-            let of_actor = [("actors/bus/src/bell/mod.rs", ""), ("actors/bus/src/bell/actor.rs", actor)];
+            let of_actor = [
+                ("actors/bus/src/bell/mod.rs", ""),
+                ("actors/bus/src/bell/actor.rs", actor),
+            ];
             let room = room.iter().map(|(path, text)| (path.as_str(), *text));
             off_plan(&Repository::of(&room.chain(of_actor).collect::<Vec<_>>())).len()
         };

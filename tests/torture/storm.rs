@@ -67,7 +67,9 @@ fn python(path: &Path, name: &str, arguments: &str, more: &str) -> String {
 fn subscribers(yard: &Yard) -> usize {
     let (_, page) = yard.house.get("/metrics");
     let lines = page.lines().filter(|line| line.starts_with("triarch_bus_subscribers{"));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum()
+    lines
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
+        .sum()
 }
 
 fn ask_all(yard: &Yard, listeners: usize, kind: &str) -> Vec<Value> {
