@@ -70,15 +70,15 @@ sort -t : -k 1,1 -k 2,2n -u "$folder/all_code" >"$folder/code"
 grep -E '^(src|actors|supervision)/' "$folder/code" |
   grep -vE '(_test|/tests|/fuzzed[a-z_]*|/testing)(\.rs|/)' | grep -E "$WORDS" >"$folder/ours" || true
 
-# What stands below the first `#[cfg(test)]` of a module of tests is none of it, nor are fields and variants: only derives have code
-# for those.
+# What stands below the first `#[cfg(test)]` of a module of tests is none of it, nor are attributes, fields and variants: only
+# derives have code for those.
 while read -r file; do
   [[ -f $file ]] || continue
   awk -v file="$file" '
     /^#\[cfg\(test\)\]/ { at = NR }
     /^(pub(\(crate\))? )?mod tests/ && at && NR < at + 5 { exit }
     /^(pub(\([a-z ]+\))? )?(struct|enum) .*\{$/ { is_declared = 1 }
-    !is_declared { print file ":" NR }
+    !is_declared && !/^#\[/ { print file ":" NR }
     /^}/ { is_declared = 0 }
   ' "$file"
 done < <(cut -d : -f 1 "$folder/ours" | sort -u) >"$folder/own"
