@@ -14,6 +14,8 @@ pub(crate) const HEAP: u64 = 64;
 
 /// Longer than anything measured takes.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// So often a thread looks that nobody wakes.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A cache line for each, and for the one that processors fetch with it.
 #[repr(align(128))]
@@ -52,11 +54,11 @@ impl Progress {
         }
     }
 
-    /// The same for a thread, which is woken by [`Woken`].
+    /// The same for a thread, which is woken by [`Woken`], and looks by itself where it is not.
     pub(crate) fn reaches_parked(&self, wanted: u64) {
         let begun = Instant::now();
         while self.least() < wanted {
-            thread::park_timeout(PATIENCE);
+            thread::park_timeout(LOOK_EVERY);
             self.check(begun, wanted);
         }
     }

@@ -166,7 +166,6 @@ fn handler<R: Remote>(count: u64) -> Vec<f64> {
         remote.write(&bytes);
         thread::park_timeout(PACE);
     }
-    thread::park_timeout(PACE * 100);
     progress.reaches_parked(paced(count));
     times.p50_p95()
 }

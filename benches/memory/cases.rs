@@ -1,6 +1,7 @@
 //! What is measured, in which order, and how often.
 
 use triarch_benches::case::{Case, Entry, MILLIS, NANOS, RECORDS, SECONDS, Scale};
+use triarch_benches::server;
 
 use crate::durable::Load;
 use crate::house::Ours;
@@ -91,7 +92,7 @@ pub(crate) const REFERENCE: &str = "triarch";
 
 pub(crate) fn entries() -> Vec<Entry> {
     let mut all = [of_maps(), of_disks(), of_millions()].concat();
-    if redis::is_there() {
+    if server::version("redis-server").is_some() {
         all.push(Entry::here("redis", &SOCKET, redis::measure));
     }
     all

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use triarch_benches::bench::Bench;
 use triarch_benches::options::Options;
 use triarch_benches::program::{Program, nothing};
-use triarch_benches::report;
+use triarch_benches::{report, server};
 
 fn main() -> ExitCode {
     let bench = Bench {
@@ -43,8 +43,9 @@ fn main() -> ExitCode {
 
 fn head(_options: &Options) -> String {
     format!(
-        "keys of {} bytes, values of {}; durable ones below the target folder",
+        "keys of {} bytes, values of {}; durable ones below the target folder\n{}",
         shelf::KEY_BYTES,
         shelf::VALUE_BYTES,
+        server::told("redis-server"),
     )
 }

@@ -163,18 +163,22 @@ pub fn jetstream_syncs() -> bool {
     minor.is_some_and(|version| version >= (2, 10))
 }
 
-/// A line for each server: which it is, or that it is missing; and what an answer of `JetStream` means.
-pub fn servers() -> String {
-    let line = |server: &str| match version(server) {
+/// A line for a server: which it is, or that it is missing.
+pub fn told(server: &str) -> String {
+    match version(server) {
         Some(version) => format!("{server}: {version}"),
         None => format!("{server} IS NOT ON THE PATH: its cases are skipped; install it and run again"),
-    };
+    }
+}
+
+/// A line for each server: which it is, or that it is missing; and what an answer of `JetStream` means.
+pub fn servers() -> String {
     let promise = if jetstream_syncs() {
         "synced before the answer"
     } else {
         "written before the answer AND SYNCED UP TO TWO MINUTES LATER: it promises less"
     };
-    let [nats, redis] = ["nats-server", "redis-server"].map(line);
+    let [nats, redis] = ["nats-server", "redis-server"].map(told);
     format!("{nats}\n{redis}\n_socket: another process; files of JetStream are {promise}")
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use triarch_journal::metrics::OPEN;
+use triarch_journal::metrics::{OPEN, OWNERS};
 use triarch_supervision::metrics::Gauge;
 use triarch_supervision::name::team_of;
 use triarch_supervision::reason::ExitReason;
@@ -117,7 +117,7 @@ fn unwritten(fleet: &Fleet) -> Vec<String> {
         return Vec::new();
     };
     let is_shut = |room: &&str| open.with([room]).get().is_some_and(|level| level < 1.0);
-    let shut = ["bus", "memory", "work"].into_iter().filter(is_shut);
+    let shut = OWNERS.into_iter().filter(is_shut);
     shut.map(|room| format!("{room} writes nothing since its disk failed: see `triarch why {room}/scribe`"))
         .collect()
 }

@@ -20,6 +20,7 @@ const LIFE_MAX: u64 = 12_000;
 const LOOK_EVERY: usize = 25;
 /// So many write at once.
 const WRITERS: usize = 6;
+const WRITTEN: [Place; 2] = [Place::Store, Place::Topic];
 
 const CREW: &str = r#"
 [memory]
@@ -110,7 +111,7 @@ impl Seen {
     fn ask(&mut self, writers: &mut Writers) {
         let (last, others) = writers.callers.split_last_mut().unwrap();
         for (at, caller) in others.iter_mut().enumerate() {
-            let place = [Place::Store, Place::Topic][at % 2];
+            let place = WRITTEN[at % WRITTEN.len()];
             let (number, operation, input) = self.ledger.next(place);
             caller.send(operation, &input).unwrap();
             writers.asked.push(Asked::Write(place, number));
@@ -123,15 +124,15 @@ impl Seen {
     /// What comes of it; where nothing comes any more nobody knows.
     fn hear(&mut self, writers: &mut Writers) {
         for (caller, asked) in writers.callers.iter_mut().zip(std::mem::take(&mut writers.asked)) {
-            let answer = caller.hear().unwrap_or_default();
-            let output = answer.get("output");
+            // Whoever lives answers, and refuses nothing.
+            let output = caller.hear().ok().map(|mut answer| {
+                let output = answer.get_mut("output").map(Value::take);
+                output.unwrap_or_else(|| panic!("refused: {answer}"))
+            });
             match (asked, output) {
-                (Asked::Write(place, number), Some(output)) => self.ledger.is_acknowledged(place, number, output),
+                (Asked::Write(place, number), Some(output)) => self.ledger.is_acknowledged(place, number, &output),
                 (Asked::Write(place, number), None) => self.ledger.is_in_doubt(place, number),
-                (Asked::Count, Some(output)) => match output["result"].as_u64() {
-                    Some(number) => self.count.is_told(number),
-                    None => self.count.is_in_doubt(),
-                },
+                (Asked::Count, Some(output)) => self.count.is_told(output["result"].as_u64().unwrap()),
                 (Asked::Count, None) => self.count.is_in_doubt(),
             }
         }
@@ -183,6 +184,7 @@ fn what_was_put_published_and_counted_outlives_any_number_of_kills_and_counts_on
     let mut caller = yard.caller();
     seen.look(&mut caller);
     let stats: Value = caller.ask("memory.stats", &json!({})).unwrap();
+    seen.ledger.has_something_of(&WRITTEN);
     let (told, doubted) = (seen.count.told, seen.count.doubted);
     assert!(
         told > 0 && doubted > 0 && seen.ledger.in_doubt() > 0,

@@ -7,7 +7,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::PATIENCE;
 use crate::ledger::{FLEET, Ledger, PLACES, Refused};
@@ -83,6 +83,7 @@ fn begun(faulty: &Faulty) -> (Running, Ledger, Caller) {
             ledger.write(&mut caller, place, Refused::InDoubt).unwrap();
         }
     }
+    ledger.look_when_done(&mut caller);
     (runtime, ledger, caller)
 }
 
@@ -110,10 +111,6 @@ fn goes_on(ledger: &mut Ledger, caller: &mut Caller) {
 
 /// Nobody failed because of it but the disk.
 fn is_unharmed(caller: &mut Caller) {
-    let nodes = caller.ask("agent.list", &json!({})).unwrap();
-    let restarted = |node: &&Value| node["restarts"].as_u64() > Some(0);
-    let restarted: Vec<_> = nodes.as_array().unwrap().iter().filter(restarted).collect();
-    assert!(restarted.is_empty(), "{restarted:#?}");
     for agent in [
         "bus/archivist",
         "bus/scribe",
@@ -213,7 +210,7 @@ fn a_disk_that_fails_now_and_then_and_a_runtime_that_is_killed_lose_nothing_that
     let (mut runtime, mut ledger, mut caller) = begun(&faulty);
     let mut refused = 0;
     for round in 0..rounds(8, 200) {
-        let what = [SYNC, WRITE][round % 2];
+        let what = [SYNC, WRITE][round / 2 % 2];
         faulty.fails_at_random(&runtime, what);
         for number in 0..60 {
             let place = PLACES[number % PLACES.len()];

@@ -9,8 +9,11 @@ use triarch_supervision::metrics::{
 
 use crate::recovery::Report;
 
+/// Whose journals are counted: rooms of the runtime.
+pub const OWNERS: [&str; 3] = ["bus", "memory", "work"];
+
 /// Whose journal it is.
-const JOURNAL: Label = Label::closed("journal", &["bus", "memory", "work"]);
+const JOURNAL: Label = Label::closed("journal", &OWNERS);
 
 /// Records that are on disk.
 pub const RECORDS: Family = Family::counter(

@@ -57,6 +57,7 @@ impl Records {
             };
             let step = reader.step();
             match step.map_err(|source| refused(&*self.disk, "reading", name, source))? {
+                Step::Record(frame) if frame.seq > self.at + 1 => return Err(self.missing(frame.seq - 1)),
                 Step::Record(frame) if frame.seq > self.at => {
                     self.at = frame.seq;
                     let bytes = reader.record().to_vec();
@@ -71,13 +72,17 @@ impl Records {
         }
     }
 
-    fn next_segment(&mut self) -> Result<(String, Reader), OpenError> {
-        let missing = || OpenError::Missing {
+    /// What was verified, and cannot be read any more.
+    fn missing(&self, to: u64) -> OpenError {
+        OpenError::Missing {
             place: self.disk.place().to_owned(),
             from: Seq::of(self.at + 1),
-            to: Seq::of(self.to),
-        };
-        let first = self.segments.pop_front().ok_or_else(missing)?;
+            to: Seq::of(to),
+        }
+    }
+
+    fn next_segment(&mut self) -> Result<(String, Reader), OpenError> {
+        let first = self.segments.pop_front().ok_or_else(|| self.missing(self.to))?;
         let name = Kind::Segment.name(first);
         let file = self
             .disk

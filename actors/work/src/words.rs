@@ -206,6 +206,26 @@ mod tests {
     }
 
     #[test]
+    fn words_and_numbers_are_shown_as_they_are_read_and_within_quotes_where_one_looks_for_faults() {
+        let worker = Worker::new("a \"worker\"").unwrap();
+        assert_eq!(
+            (worker.to_string(), format!("{worker:?}")),
+            ("a \"worker\"".to_owned(), r#""a \"worker\"""#.to_owned())
+        );
+        assert_eq!(Kind::new(Kind::new("build").unwrap().to_string()), Kind::new("build"));
+        let (task, fence) = (TaskId::new(u64::MAX), Fence::new(7));
+        assert_eq!(
+            (task.to_string(), fence.to_string()),
+            (u64::MAX.to_string(), "7".to_owned())
+        );
+        assert_eq!(
+            (task.next(), fence.next().number()),
+            (task, 8),
+            "a number that has no next one stays"
+        );
+    }
+
+    #[test]
     fn a_word_is_checked_wherever_it_is_read() {
         assert!(serde_json::from_str::<Kind>("\"build\"").is_ok());
         assert!(serde_json::from_str::<Kind>("\"Build it\"").is_err());

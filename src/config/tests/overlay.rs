@@ -7,6 +7,14 @@ fn told(text: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn the_variables_of_this_process_are_read_with_their_values() {
+    let path = std::env::var("PATH").unwrap();
+    assert_eq!(variable("PATH"), Some(path.clone()));
+    assert!(variables().any(|pair| pair == ("PATH".to_owned(), path.clone())));
+    assert_eq!(variable("TRIARCH_THAT_NOBODY_SETS"), None);
+}
+
+#[test]
 fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
     let text = "[runtime]\nspan = 3\nlog.level = \"warn\"\n";
     let variables = [

@@ -1,7 +1,7 @@
 //! What is not as it was written: told apart, named, and never dropped in silence.
 
 use proptest::prelude::*;
-use triarch_journal::testing::SimDisk;
+use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_journal::{CutReason, OpenError};
 
 use crate::{open, read, texts, write};
@@ -39,6 +39,100 @@ fn change(disk: &SimDisk, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
     let mut content = disk.content(name).unwrap();
     change(&mut content);
     disk.put(name, &content);
+}
+
+/// Changes a header, so that its checksum holds again.
+fn rewrite_head(content: &mut [u8], change: impl FnOnce(&mut [u8])) {
+    change(content);
+    let crc = crc32c::crc32c(&content[..28]);
+    content[28..32].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Adds a record as a journal with that header writes it.
+fn push(content: &mut Vec<u8>, seq: u64, record: &[u8]) {
+    let seed = crc32c::crc32c(&content[..32]);
+    let size = u32::try_from(record.len()).unwrap().to_le_bytes();
+    let frame = [&size[..], &seq.to_le_bytes(), &(seq - 1).to_le_bytes(), record].concat();
+    content.extend(crc32c::crc32c_append(seed, &frame).to_le_bytes());
+    content.extend(frame);
+}
+
+#[test]
+fn a_whole_record_out_of_its_turn_is_an_error_that_names_both() {
+    let disk = three();
+    let end = disk.content(FIRST).unwrap().len();
+    change(&disk, FIRST, |content| push(content, 4, b"four"));
+    assert_eq!(read(disk), ["one", "two", "three", "four"]);
+    for seq in [2, 4, 6] {
+        let disk = three();
+        change(&disk, FIRST, |content| {
+            push(content, 4, b"four");
+            push(content, seq, b"out of its turn");
+        });
+        let offset = end as u64 + FRAME + 4;
+        let expected = format!("is damaged at byte {offset}: record {seq} stands where 5 should");
+        let error = refusal(&disk);
+        assert!(error.contains(&expected), "{error} instead of {expected}");
+    }
+}
+
+#[test]
+fn segments_that_overlap_are_an_error_that_names_both() {
+    let disk = three();
+    let mut content = disk.content(FIRST).unwrap()[..32].to_vec();
+    rewrite_head(&mut content, |head| head[20..28].copy_from_slice(&3_u64.to_le_bytes()));
+    push(&mut content, 3, b"three");
+    disk.put("00000000000000000003.segment", &content);
+    let error = refusal(&disk);
+    let expected = "its records overlap those of 00000000000000000003.segment; move it out of the folder";
+    assert!(error.contains(FIRST) && error.ends_with(expected), "{error}");
+}
+
+#[test]
+fn a_file_of_another_kind_under_the_name_of_a_segment_is_damaged() {
+    let disk = three();
+    change(&disk, FIRST, |content| rewrite_head(content, |head| head[10] = 2));
+    assert!(matches!(open(&disk), Err(OpenError::Damaged { offset: 0, .. })));
+}
+
+#[test]
+fn wherever_a_disk_fails_while_a_journal_is_opened_it_is_said_and_the_next_opening_finds_all() {
+    let whole = many();
+    let expected = read(whole);
+    let mut refused = 0;
+    for skipped in 0.. {
+        let disk = many();
+        disk.fail(Call::Read, skipped, Fault::Io);
+        let Err(error) = open(&disk) else { break };
+        assert!(matches!(error, OpenError::Disk { .. }), "{skipped}: {error}");
+        refused += 1;
+        disk.heal();
+        assert_eq!(read(disk), expected, "{skipped}");
+    }
+    assert!(refused > 10, "only {refused} reads");
+}
+
+#[test]
+fn what_breaks_after_it_was_verified_is_an_error_and_never_left_out() {
+    for name in many().names().into_iter().filter(|name| name.ends_with(".segment")) {
+        let disk = many();
+        let (_journal, recovered) = open(&disk).unwrap();
+        disk.flip_bit(&name, (HEADER + FRAME) * 8);
+        let read: Vec<_> = recovered.records.collect();
+        let (last, whole) = read.split_last().unwrap();
+        assert!(last.is_err() && whole.iter().all(Result::is_ok), "{name}: {last:?}");
+        let first: usize = name[..20].parse().unwrap();
+        assert_eq!(whole.len(), first - 1, "{name}");
+    }
+}
+
+#[test]
+fn a_segment_that_goes_away_before_it_is_read_is_an_error_and_the_last_word() {
+    let disk = many();
+    let (_journal, recovered) = open(&disk).unwrap();
+    disk.take_away(FIRST);
+    let read: Vec<_> = recovered.records.collect();
+    assert!(matches!(&read[..], [Err(OpenError::Disk { .. })]), "{read:?}");
 }
 
 #[test]
@@ -194,11 +288,7 @@ fn a_damaged_header_is_an_error_even_in_the_last_segment() {
 #[test]
 fn a_later_format_is_refused_by_name() {
     let disk = three();
-    change(&disk, FIRST, |content| {
-        content[8] = 2;
-        let crc = crc32c::crc32c(&content[..28]);
-        content[28..32].copy_from_slice(&crc.to_le_bytes());
-    });
+    change(&disk, FIRST, |content| rewrite_head(content, |head| head[8] = 2));
     let expected = "simulated/00000000000000000001.segment is of format 2, and this version reads format 1; start the \
         version that wrote it, or a later one";
     assert_eq!(refusal(&disk), expected);

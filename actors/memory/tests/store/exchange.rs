@@ -283,3 +283,39 @@ async fn a_line_that_is_no_entry_is_named() {
     }
     house.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_imported_keeps_its_numbers_exactly_or_is_refused() {
+    let house = House::on(&SimDisk::new(9)).await;
+    let drawer = house.drawer("memory");
+    for (given, held) in [
+        ("18446744073709551615", "18446744073709551615"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("9007199254740993", "9007199254740993"),
+        ("0.1", "0.1"),
+        ("1.50", "1.5"),
+        (r#"{"a":[-2.5,"1e400"]}"#, r#"{"a":[-2.5,"1e400"]}"#),
+    ] {
+        let lines = format!("{{\"key\":\"k\",\"json\":{given}}}\n");
+        imported(&house, &lines, Conflicts::Overwrite, false).await.unwrap();
+        assert_eq!(text(&drawer, "k").as_deref(), Some(held));
+        let paper = Paper::default();
+        house.client.export(&name("memory"), paper.clone()).await.unwrap();
+        let exported = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        assert!(exported.contains(&format!("\"json\":{held},")), "{exported}");
+    }
+    for (given, says) in [
+        ("18446744073709551616", "the number 18446744073709551616"),
+        ("0.12345678901234567890", "the number 0.12345678901234567890"),
+        ("9007199254740993.0", "the number 9007199254740993.0"),
+        (r#"{"a":["x",1e400]}"#, "the number 1e400"),
+        (r#"{"a":1,"a":2}"#, "\"a\" stands twice"),
+    ] {
+        let lines = format!("{{\"key\":\"other\",\"json\":{given}}}\n");
+        let refused = imported(&house, &lines, Conflicts::Overwrite, false).await;
+        let said = refused.unwrap_err().to_string();
+        assert!(said.starts_with("line 1 is no entry") && said.contains(says), "{said}");
+        assert!(!drawer.exists("other").unwrap(), "{given}");
+    }
+    house.stop().await;
+}
