@@ -154,5 +154,9 @@ impl Events {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the runtime has a thread of its own, and who looks at it waits outside"
+)]
 #[path = "commons_test.rs"]
 mod tests;

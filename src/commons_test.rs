@@ -176,7 +176,7 @@ fn an_agent_of_ones_own_hears_writes_and_has_tasks_done_in_each_of_its_lives() {
     }
     until(|| (noted(&share, "heard"), noted(&share, "looked")) == (json!(2), json!(2)));
     let entry = share.memory.open("shared").unwrap().get("heard").unwrap().unwrap();
-    assert_eq!(&*entry.owner(), "crew/guard-1");
+    assert_eq!(entry.owner(), "crew/guard-1");
 
     assert_eq!(
         running.run(&["agent", "send", "guard-1", "1", "--kind", "fail"]),

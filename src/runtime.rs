@@ -25,7 +25,9 @@ pub struct Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("kinds", &self.kinds).finish()
+        f.debug_struct("Runtime")
+            .field("kinds", &self.kinds)
+            .finish_non_exhaustive()
     }
 }
 

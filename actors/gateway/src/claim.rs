@@ -238,6 +238,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "what comes late comes after a while")]
     fn one_that_writes_itself_down_late_or_over_a_dead_one_is_told_by_its_number() {
         let folder = folder();
         let (claim, _listener) = Claim::take(&folder).unwrap();
