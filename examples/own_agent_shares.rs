@@ -11,7 +11,7 @@ use triarch::memory::{Key, Put};
 use triarch::prelude::*;
 use triarch::teams::{Kind, Post, Seat, SettingError};
 use triarch::work::task::Submission;
-use triarch::{Commons, Events, Runtime, Share};
+use triarch::{Events, Runtime, Share, Shares};
 
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -20,8 +20,8 @@ struct Settings {
     limit: f64,
 }
 
-/// Keeps the commons for its agents: there is nothing in them before the runtime has begun.
-struct Guards(Commons);
+/// Keeps the shares for its agents: there is nothing in them before the runtime has begun.
+struct Guards(Shares);
 
 impl Kind for Guards {
     type Settings = Settings;
@@ -35,7 +35,7 @@ impl Kind for Guards {
         "Hears readings, keeps the hottest, and has somebody look at what is too hot."
     }
 
-    fn spec(&self, seat: Seat<Settings>) -> Result<(Commons, f64), SettingError> {
+    fn spec(&self, seat: Seat<Settings>) -> Result<(Shares, f64), SettingError> {
         Ok((self.0.clone(), seat.settings.limit))
     }
 }
@@ -47,10 +47,10 @@ struct Guard {
 
 impl Agent for Guard {
     type Message = Post;
-    type Spec = (Commons, f64);
+    type Spec = (Shares, f64);
 
-    async fn start((commons, limit): Self::Spec, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        let share = commons.share(&ctx.path())?;
+    async fn start((shares, limit): Self::Spec, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        let share = shares.of(&ctx.path())?;
         share.hear(Events::of("plant.*"))?;
         Ok(Self { share, limit })
     }
@@ -88,6 +88,6 @@ impl Guard {
 
 fn main() -> ExitCode {
     let runtime = Runtime::new();
-    let guards = Guards(runtime.commons());
+    let guards = Guards(runtime.shares());
     runtime.kind(guards).main()
 }

@@ -6,7 +6,6 @@ mod changes;
 mod cli;
 #[cfg(test)]
 mod committed;
-mod commons;
 pub mod config;
 pub mod dashboards;
 mod deviations;
@@ -20,11 +19,12 @@ mod reload;
 mod rooms;
 mod runtime;
 mod services;
+mod share;
 mod up;
 
 pub use catalogue::{catalogue, sections};
-pub use commons::{Commons, CommonsError, Events, Share};
 pub use runtime::Runtime;
+pub use share::{Events, Share, ShareError, Shares};
 pub use triarch_bus as bus;
 pub use triarch_gateway as gateway;
 pub use triarch_memory as memory;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use triarch_teams::{Kind, Kinds};
 
 use crate::cli;
-use crate::commons::Commons;
+use crate::share::Shares;
 
 /// A runtime with kinds of agents of one's own.
 ///
@@ -20,7 +20,7 @@ use crate::commons::Commons;
 #[derive(Default)]
 pub struct Runtime {
     kinds: Kinds,
-    commons: Commons,
+    shares: Shares,
 }
 
 impl fmt::Debug for Runtime {
@@ -45,12 +45,12 @@ impl Runtime {
     }
 
     /// Bus, memory and tasks of the runtime, for kinds that are added to keep.
-    pub fn commons(&self) -> Commons {
-        self.commons.clone()
+    pub fn shares(&self) -> Shares {
+        self.shares.clone()
     }
 
     /// Does what the process's arguments ask for; returns its exit code.
     pub fn main(self) -> ExitCode {
-        cli::obey(std::env::args_os(), self.kinds, self.commons)
+        cli::obey(std::env::args_os(), self.kinds, self.shares)
     }
 }

@@ -13,11 +13,11 @@ use triarch_telemetry::Exposition;
 use super::line::ConfigVerb;
 use super::output::{print, print_json};
 use super::show::counted;
-use crate::commons::Commons;
 use crate::config::{self, ConfigError, ConfigErrors, InitError, Loaded, RuntimeConfig, Source, SpotOrigin};
 use crate::fleet::{Ground, Making};
 use crate::operations::{Code, Trouble, caused};
 use crate::rooms;
+use crate::share::Shares;
 
 /// The description that a command works with. Most commands only want to know where the runtime is, so what it takes
 /// to understand a description is made when somebody asks for it.
@@ -26,7 +26,7 @@ pub(super) struct Described {
     /// The file that somebody named.
     named: Option<PathBuf>,
     own: Kinds,
-    commons: Commons,
+    shares: Shares,
 }
 
 /// What it takes to understand a description.
@@ -65,14 +65,14 @@ fn kinds(office: &Arc<PostOffice>, programs: impl Kind, own: Kinds) -> Kinds {
 
 impl Described {
     /// By the kinds that come with the runtime and `own`, those of this binary.
-    pub(super) fn new(file: Option<PathBuf>, own: Kinds, commons: Commons) -> Self {
+    pub(super) fn new(file: Option<PathBuf>, own: Kinds, shares: Shares) -> Self {
         let variable = |name: &str| env::var(name).ok();
         let source = Source::find(file.clone(), Path::new("."), variable);
         Self {
             source,
             named: file,
             own,
-            commons,
+            shares,
         }
     }
 
@@ -129,7 +129,7 @@ impl Described {
         let config = loaded.config.programs.clone();
         let made = triarch_programs::room(config, &state_dir, Arc::clone(&office), instruments);
         let (room, programs) = made.map_err(|error| cannot_stand(&error))?;
-        let services = Arc::clone(self.commons.services());
+        let services = Arc::clone(self.shares.services());
         let programs = programs.seen_from(self.source.folder()).served_by(services.clone());
         let counted = programs.clone();
         exposition.before_each_page(move || counted.take_census());
@@ -293,7 +293,7 @@ mod tests {
         let state = folder.path().join("state");
         std::fs::write(&file, format!("[runtime]\nstate_dir = {state:?}\n")).unwrap();
         // One of them is called `program`, as what comes with the runtime is.
-        let described = Described::new(Some(file), own_kinds(), Commons::default());
+        let described = Described::new(Some(file), own_kinds(), Shares::default());
         let settings = |kinds: &Kinds| kinds.schema("program");
         let own = settings(&own_kinds());
         assert_eq!(settings(&described.kinds().unwrap()), own);

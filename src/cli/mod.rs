@@ -35,8 +35,8 @@ use clap::{CommandFactory as _, Parser as _};
 use serde::Serialize;
 use triarch_teams::Kinds;
 
-use crate::commons::Commons;
 use crate::operations::{Ask, Code, Down, LogsRead, Operation, Reload, Sent, Trouble, caused};
+use crate::share::Shares;
 use crate::up::{self, complain};
 use ask::Connection;
 use describe::Described;
@@ -45,10 +45,10 @@ use output::{print, print_json, tell, unwritten};
 use screen::Screen;
 use show::Show;
 
-/// Does what the arguments ask for; `own` are the kinds that this binary adds, which find the rooms in `commons`.
-pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds, commons: Commons) -> ExitCode {
+/// Does what the arguments ask for; `own` are the kinds that this binary adds, which find the rooms in `shares`.
+pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds, shares: Shares) -> ExitCode {
     let done = match Line::try_parse_from(arguments) {
-        Ok(line) => perform(line, own, commons),
+        Ok(line) => perform(line, own, shares),
         Err(error) => explain(&error),
     };
     let code = done.unwrap_or_else(|trouble| {
@@ -70,9 +70,9 @@ fn explain(error: &clap::Error) -> Result<u8, Trouble> {
     Ok(0)
 }
 
-fn perform(line: Line, own: Kinds, commons: Commons) -> Result<u8, Trouble> {
+fn perform(line: Line, own: Kinds, shares: Shares) -> Result<u8, Trouble> {
     let Line { flags, verb } = line;
-    let (described, as_json) = (Described::new(flags.config, own, commons), flags.json);
+    let (described, as_json) = (Described::new(flags.config, own, shares), flags.json);
     match verb {
         Verb::Up(arguments) => return start(described, &arguments),
         Verb::Config(verb) => describe::perform(&verb, &described, as_json)?,

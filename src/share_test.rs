@@ -19,7 +19,7 @@ use crate::cli;
 struct Settings {}
 
 /// Hears readings, writes them down, and has somebody look at each; looks itself too, and fails where it is told to.
-struct Guards(Commons);
+struct Guards(Shares);
 
 impl Kind for Guards {
     type Settings = Settings;
@@ -33,7 +33,7 @@ impl Kind for Guards {
         "Guards the plant."
     }
 
-    fn spec(&self, _seat: Seat<Settings>) -> Result<Commons, SettingError> {
+    fn spec(&self, _seat: Seat<Settings>) -> Result<Shares, SettingError> {
         Ok(self.0.clone())
     }
 }
@@ -42,10 +42,10 @@ struct Guard(Share);
 
 impl Agent for Guard {
     type Message = Post;
-    type Spec = Commons;
+    type Spec = Shares;
 
-    async fn start(commons: Commons, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        let share = commons.share(&ctx.path())?;
+    async fn start(shares: Shares, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        let share = shares.of(&ctx.path())?;
         share.hear(Events::of("plant.*").filter("payload.celsius gt 30"))?;
         Ok(Self(share))
     }
@@ -73,7 +73,7 @@ impl Agent for Guard {
 
 /// A runtime with that kind, in a thread of its own.
 struct Running {
-    commons: Commons,
+    shares: Shares,
     folder: tempfile::TempDir,
     thread: Option<std::thread::JoinHandle<ExitCode>>,
 }
@@ -100,14 +100,14 @@ impl Running {
         )
         .unwrap();
         let mut running = Self {
-            commons: Commons::default(),
+            shares: Shares::default(),
             folder,
             thread: None,
         };
-        let (line, commons) = (running.line(&["up"]), running.commons.clone());
+        let (line, shares) = (running.line(&["up"]), running.shares.clone());
         running.thread = Some(std::thread::spawn(move || {
-            let kinds = Kinds::new().with(Guards(commons.clone()));
-            cli::obey(line, kinds, commons)
+            let kinds = Kinds::new().with(Guards(shares.clone()));
+            cli::obey(line, kinds, shares)
         }));
         running
     }
@@ -120,15 +120,15 @@ impl Running {
 
     /// Does what a command line says, with the kinds of the runtime.
     fn run(&self, verb: &[&str]) -> ExitCode {
-        let kinds = Kinds::new().with(Guards(Commons::default()));
-        cli::obey(self.line(verb), kinds, Commons::default())
+        let kinds = Kinds::new().with(Guards(Shares::default()));
+        cli::obey(self.line(verb), kinds, Shares::default())
     }
 
-    /// The commons, once that agent is there.
+    /// The shares, once that agent is there.
     fn share_with(&self, agent: &str) -> Share {
         let mut share = None;
         until(|| {
-            share = self.commons.share("crew/probe").ok();
+            share = self.shares.of("crew/probe").ok();
             share.is_some() && self.run(&["agent", "show", agent]) == ExitCode::SUCCESS
         });
         share.unwrap()
@@ -147,7 +147,7 @@ impl Drop for Running {
 
 fn until(mut is_so: impl FnMut() -> bool) {
     let looks = (0..3_000).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::park_timeout(Duration::from_millis(10));
         is_so()
     });
     assert!(looks, "it did not come to it");
@@ -205,8 +205,5 @@ fn what_an_agent_heard_that_has_left_ends_with_the_next_event() {
 
 #[test]
 fn before_a_runtime_has_begun_there_is_nothing_to_share() {
-    assert_eq!(
-        Commons::default().share("crew/guard").unwrap_err(),
-        CommonsError::NotThere
-    );
+    assert_eq!(Shares::default().of("crew/guard").unwrap_err(), ShareError::NotThere);
 }

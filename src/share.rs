@@ -12,33 +12,33 @@ use crate::services::{RoomServices, Rooms, Wish, hear, hear_no_more};
 
 /// Bus, memory and tasks, for agents of kinds of one's own.
 ///
-/// [`Runtime::commons`](crate::Runtime::commons) has it before anything runs, for the kind to keep. Each life of an agent
+/// [`Runtime::shares`](crate::Runtime::shares) has it before anything runs, for the kind to keep. Each life of an agent
 /// takes its [`Share`] in `start`, when the rooms are there.
 ///
 /// ```no_run
 /// # use triarch::memory::{Key, Put};
-/// # use triarch::{Commons, Events};
-/// # async fn start(commons: &Commons, path: &str) -> Result<(), Box<dyn std::error::Error>> {
-/// let share = commons.share(path)?; // in `start`, with `ctx.path()`
+/// # use triarch::{Shares, Events};
+/// # async fn start(shares: &Shares, path: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let share = shares.of(path)?; // in `start`, with `ctx.path()`
 /// share.hear(Events::of("plant.*"))?; // they come as posts of the kind `event`
 /// let put = Put::new(Key::new("plant/seen")?, serde_json::json!(1).into());
 /// share.memory.open("shared")?.put(put).await?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Default)]
-pub struct Commons(Arc<RoomServices>);
+pub struct Shares(Arc<RoomServices>);
 
-impl fmt::Debug for Commons {
+impl fmt::Debug for Shares {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_open = self.0.rooms().is_some();
-        f.debug_struct("Commons").field("is_open", &is_open).finish()
+        f.debug_struct("Shares").field("is_open", &is_open).finish()
     }
 }
 
-/// Why something of the commons cannot be had.
+/// Why a share cannot be had, or something of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CommonsError {
+pub enum ShareError {
     /// No runtime of this process has begun.
     #[error("the rooms are not there yet; take a share in `start` of an agent that runs, not where it is described")]
     NotThere,
@@ -47,20 +47,20 @@ pub enum CommonsError {
     Refused(String),
 }
 
-impl From<Trouble> for CommonsError {
+impl From<Trouble> for ShareError {
     fn from(trouble: Trouble) -> Self {
         Self::Refused(trouble.told())
     }
 }
 
-impl Commons {
+impl Shares {
     pub(crate) fn services(&self) -> &Arc<RoomServices> {
         &self.0
     }
 
     /// What the agent at `agent`, its path in the tree, has of the rooms. What an earlier life of it heard ends here.
-    pub fn share(&self, agent: &str) -> Result<Share, CommonsError> {
-        let rooms = self.0.rooms().cloned().ok_or(CommonsError::NotThere)?;
+    pub fn of(&self, agent: &str) -> Result<Share, ShareError> {
+        let rooms = self.0.rooms().cloned().ok_or(ShareError::NotThere)?;
         let agent = Arc::from(agent);
         rooms.rounds.end_all(&agent);
         Ok(Share {
@@ -97,7 +97,7 @@ impl fmt::Debug for Share {
 impl Share {
     /// Has events brought to the agent's mailbox, as posts of the kind `event`, until its life ends. What it answers `done` is
     /// acknowledged.
-    pub fn hear(&self, events: Events) -> Result<(), CommonsError> {
+    pub fn hear(&self, events: Events) -> Result<(), ShareError> {
         Ok(hear(&self.rooms, &self.agent, events.0)?)
     }
 
@@ -158,5 +158,5 @@ impl Events {
     clippy::disallowed_methods,
     reason = "the runtime has a thread of its own, and who looks at it waits outside"
 )]
-#[path = "commons_test.rs"]
+#[path = "share_test.rs"]
 mod tests;
