@@ -36,6 +36,13 @@ impl Moment {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The next moment that all come to who count by this period.
+    #[must_use]
+    pub fn next_step(self, period: Duration) -> Self {
+        let period = nanos(period).max(1);
+        Self(self.0.saturating_add(period - self.0 % period))
+    }
+
     pub(crate) fn from_instant(instant: tokio::time::Instant) -> Self {
         let since = instant.into_std().saturating_duration_since(base());
         Self(nanos(since))
@@ -165,6 +172,21 @@ mod tests {
         let now = Moment::now();
         assert_eq!(Moment::from_instant(now.instant()), now);
         assert_eq!(tokio::time::Instant::from(now), now.instant());
+    }
+
+    #[test]
+    fn the_next_step_is_the_same_for_all_within_a_period_and_never_the_present() {
+        let step = |nanos| {
+            Moment::from_nanos(nanos)
+                .next_step(Duration::from_nanos(100))
+                .as_nanos()
+        };
+        assert_eq!([200, 201, 299, 300].map(step), [300, 300, 300, 400]);
+        assert_eq!(Moment::from_nanos(7).next_step(Duration::ZERO), Moment::from_nanos(8));
+        assert_eq!(
+            Moment::from_nanos(u64::MAX).next_step(Duration::MAX),
+            Moment::from_nanos(u64::MAX)
+        );
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Agent for Snapshots {
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        ctx.send_every(LOOK_EVERY, || Keep::IfDue);
+        ctx.send_in_step(LOOK_EVERY, || Keep::IfDue);
         Ok(Self {
             settings,
             kept: 0,

@@ -56,8 +56,8 @@ impl Agent for Sweeper {
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        ctx.send_every(SWEEP_EVERY, || Beat::Sweep);
-        ctx.send_every(SAMPLE_EVERY, || Beat::Sample);
+        ctx.send_in_step(SWEEP_EVERY, || Beat::Sweep);
+        ctx.send_in_step(SAMPLE_EVERY, || Beat::Sample);
         ctx.send_every(settings.retain_every, || Beat::Retain);
         Ok(Self { settings })
     }

@@ -42,7 +42,7 @@ impl Agent for Reaper {
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        ctx.send_every(LOOK_EVERY, || Look);
+        ctx.send_in_step(LOOK_EVERY, || Look);
         let Settings {
             owner,
             metrics,

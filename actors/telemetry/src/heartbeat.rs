@@ -30,7 +30,7 @@ impl Agent for Heartbeat {
 
     async fn start(settings: Settings, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
         settings.health.beat();
-        let due = Moment::now() + BEAT_EVERY;
+        let due = Moment::now().next_step(BEAT_EVERY);
         Ok(Self { settings, due })
     }
 
@@ -44,7 +44,7 @@ impl Agent for Heartbeat {
         self.settings.lag.observe(now.since(self.due));
         self.settings.health.beat();
         // Beats that were missed are one late beat, not many.
-        self.due = now + BEAT_EVERY;
+        self.due = now.next_step(BEAT_EVERY);
         Ok(())
     }
 }

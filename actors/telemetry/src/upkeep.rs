@@ -27,7 +27,7 @@ impl Agent for Upkeep {
     type Spec = ();
 
     async fn start((): (), ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        ctx.send_every(TIDY_EVERY, || Tidy);
+        ctx.send_in_step(TIDY_EVERY, || Tidy);
         Ok(Self)
     }
 

@@ -132,6 +132,14 @@ impl<A: Agent> Context<A> {
         self.timers().every(Moment::now() + period, period, Box::new(make))
     }
 
+    /// The same, in step with all others that do so with this period: those who do little at each beat wake the machine once
+    /// for all of them. The first comes within one period.
+    pub fn send_in_step(&mut self, period: Duration, make: impl FnMut() -> A::Message + Send + 'static) -> TimerId {
+        let period = period.max(SHORTEST_BEAT);
+        self.timers()
+            .every(Moment::now().next_step(period), period, Box::new(make))
+    }
+
     /// Calls a timer off; returns whether it was still to fire.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
         self.timers.as_mut().is_some_and(|timers| timers.cancel(timer))

@@ -143,6 +143,30 @@ async fn a_repeated_timer_beats_until_it_is_called_off_and_skips_what_it_missed(
 }
 
 #[tokio::test(start_paused = true)]
+async fn timers_in_step_fire_together_whenever_they_were_set() {
+    let stage = stage(|child| child).await;
+    for _ in 0..3 {
+        let set = timer(|_, ctx| {
+            ctx.send_in_step(SECOND, || {
+                let millis = Moment::now().as_nanos() / 1_000_000;
+                Say::Note(u32::try_from(millis).unwrap())
+            });
+        });
+        stage.address.send(set).await.unwrap();
+        tokio::time::sleep(50 * MILLI).await;
+    }
+    tokio::time::sleep(2 * SECOND).await;
+    let mut fired = stage.log.after("a note ");
+    fired.sort_unstable();
+    fired.dedup();
+    assert!(
+        (2..=3).contains(&fired.len()),
+        "two beats, or three, of three timers: {fired:?}"
+    );
+    stage.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repeated_timer_without_a_period_starves_nobody() {
     let stage = stage(|child| child).await;
     let set = timer(|_, ctx| {

@@ -73,7 +73,7 @@ impl Agent for Archivist {
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let (writer, unkept) = recover(&settings).await?;
-        ctx.send_every(TRY_EVERY, || Order::Moved);
+        ctx.send_in_step(TRY_EVERY, || Order::Moved);
         let archivist = Self {
             settings,
             writer,

@@ -93,7 +93,7 @@ impl Agent for StoreWriter {
             writer.describe(&name, rules).await?;
         }
         writer.rise(false).await;
-        ctx.send_every(EXPIRE_EVERY, || Wish::Expire);
+        ctx.send_in_step(EXPIRE_EVERY, || Wish::Expire);
         ctx.send_every(writer.settings.flush_every, || Wish::Flush);
         Ok(writer)
     }

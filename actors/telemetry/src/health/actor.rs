@@ -26,7 +26,7 @@ impl Agent for Watcher {
     type Spec = Health;
 
     async fn start(health: Health, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        ctx.send_every(LOOK_EVERY, || Look);
+        ctx.send_in_step(LOOK_EVERY, || Look);
         let mut watcher = Self {
             machine: Machine::new(health.rooms()),
             health,
