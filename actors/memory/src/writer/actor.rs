@@ -437,5 +437,6 @@ pub(super) fn refusal(name: &Namespace, fault: &WriteError) -> Error {
 }
 
 fn in_words(fault: &WriteError) -> String {
-    std::error::Error::source(fault).map_or_else(|| fault.to_string(), |source| format!("{fault}: {source}"))
+    let causes = std::iter::successors(std::error::Error::source(fault), |cause| cause.source());
+    causes.fold(fault.to_string(), |words, cause| format!("{words}: {cause}"))
 }
