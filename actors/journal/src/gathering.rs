@@ -52,7 +52,9 @@ mod tests {
         let mut gathering = Gathering::default();
         assert!(!gathering.waits(2));
         assert_eq!(
-            (1..).take_while(|gathered| gathering.waits(*gathered)).count(),
+            (1..=2 * LOOKS_MAX)
+                .take_while(|gathered| gathering.waits(*gathered))
+                .count(),
             LOOKS_MAX
         );
     }
