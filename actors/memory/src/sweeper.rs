@@ -56,6 +56,8 @@ impl Agent for Sweeper {
     type Spec = Settings;
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        // Whoever looks before the first beat sees figures too.
+        settings.metrics.sample(&settings.store)?;
         ctx.send_in_step(SWEEP_EVERY, || Beat::Sweep);
         ctx.send_in_step(SAMPLE_EVERY, || Beat::Sample);
         ctx.send_every(settings.retain_every, || Beat::Retain);
