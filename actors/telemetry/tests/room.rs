@@ -193,6 +193,32 @@ fn a_change_of_level_format_and_limits_counts_at_once() {
 }
 
 #[test]
+fn what_happened_before_a_change_of_level_goes_by_the_level_before_it() {
+    let (paper, instruments) = (Paper::default(), instruments());
+    let of_level = |level| Config {
+        level,
+        look_every: Duration::from_secs(1),
+        ..Config::default()
+    };
+    let loudness = Loudness::from(of_level(Level::Error));
+    World::any().run(async |world| {
+        let tree = fail_once(world, loudness.clone(), Output::to(paper.clone()), &instruments).await;
+        world.advance(Duration::from_secs(10)).await;
+        tree.observer().send_to("team/writer", Fail).await.unwrap();
+        world.advance(Duration::from_millis(500)).await;
+        loudness.change(of_level(Level::Info)).unwrap();
+        world.advance(Duration::from_secs(10)).await;
+        assert_eq!(paper.text(), "", "nobody had looked yet, but it was below the level");
+        tree.observer().send_to("team/writer", Fail).await.unwrap();
+        world.advance(Duration::from_millis(500)).await;
+        loudness.change(of_level(Level::Error)).unwrap();
+        world.advance(Duration::from_secs(2)).await;
+        assert!(paper.text().contains("team/writer started, life 4"), "{}", paper.text());
+        tree.stop().await;
+    });
+}
+
+#[test]
 fn in_json_each_line_is_an_object() {
     let paper = Paper::default();
     let config = Config {

@@ -5,12 +5,11 @@ use tokio::sync::watch;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{EVENTS_KEPT, Event, Events};
 
-use super::line::Line;
+use super::line::{Level, Line};
 use super::machine::{Input, Machine};
 use super::message::Look;
-use crate::config::Config;
 use crate::error::Error;
-use crate::loudness::Loudness;
+use crate::loudness::{Loudness, Setting};
 use crate::metrics::Metrics;
 use crate::output::Output;
 use crate::wall_clock::wall_clock;
@@ -27,8 +26,10 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     settings: Settings,
-    config: Config,
-    changes: watch::Receiver<Config>,
+    setting: Setting,
+    /// What was the least worth a line before the present setting counted.
+    level_before: Level,
+    changes: watch::Receiver<Setting>,
     /// The next look, where there is something to look for.
     look: Option<TimerId>,
     machine: Machine,
@@ -44,12 +45,13 @@ impl Agent for Lifecycle {
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let mut changes = settings.loudness.changes();
-        let config = *changes.borrow_and_update();
+        let setting = *changes.borrow_and_update();
         Ok(Self {
-            config,
+            setting,
+            level_before: setting.config.level,
             changes,
             look: None,
-            machine: Machine::new(config.limits),
+            machine: Machine::new(setting.config.limits),
             events: ctx.observer().events(),
             first: None,
             last_error: None,
@@ -70,7 +72,13 @@ impl Agent for Lifecycle {
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
         let is_awaited = self.look.is_none();
         tokio::select! {
-            Ok(()) = self.changes.changed() => self.adopt(ctx),
+            Ok(()) = self.changes.changed() => {
+                self.adopt();
+                if let Some(look) = self.look.take() {
+                    ctx.cancel(look);
+                    self.look_soon(ctx);
+                }
+            }
             Some(event) = self.events.next(), if is_awaited => {
                 self.first = Some(event);
                 self.look_soon(ctx);
@@ -96,20 +104,27 @@ impl Agent for Lifecycle {
 
 impl Lifecycle {
     fn look_soon(&mut self, ctx: &mut Context<Self>) {
-        self.look = Some(ctx.send_after(self.config.look_every, Look));
+        self.look = Some(ctx.send_after(self.setting.config.look_every, Look));
     }
 
-    /// Goes by what the configuration has become; a look that is due goes by it too.
-    fn adopt(&mut self, ctx: &mut Context<Self>) {
-        self.config = *self.changes.borrow_and_update();
-        self.machine.limit(self.config.limits);
-        if let Some(look) = self.look.take() {
-            ctx.cancel(look);
-            self.look_soon(ctx);
-        }
+    /// Goes by what the configuration has become.
+    fn adopt(&mut self) {
+        self.level_before = self.setting.config.level;
+        self.setting = *self.changes.borrow_and_update();
+        self.machine.limit(self.setting.config.limits);
+    }
+
+    /// What happened before the last change goes by the level before it, however late it is looked at.
+    fn is_worth_a_line(&self, line: &Line) -> bool {
+        let Setting { config, since } = self.setting;
+        let is_older = line.at < since;
+        line.level >= if is_older { self.level_before } else { config.level }
     }
 
     async fn follow(&mut self, input: Input) {
+        if self.changes.has_changed().unwrap_or(false) {
+            self.adopt();
+        }
         let mut lines = Vec::new();
         // No more than can have gathered: whoever makes events faster than this must not keep the agent for ever.
         let more = std::iter::from_fn(|| self.events.try_next()).take(EVENTS_KEPT);
@@ -120,7 +135,7 @@ impl Lifecycle {
         lines.extend(self.machine.step(input, Moment::now()));
         let held_back = lines.iter().map(|line| line.held_back).sum();
         self.settings.metrics.held_back.add(held_back);
-        lines.retain(|line| line.level >= self.config.level);
+        lines.retain(|line| self.is_worth_a_line(line));
         if !lines.is_empty() {
             self.write(&lines).await;
         }
@@ -131,7 +146,9 @@ impl Lifecycle {
         let Settings { output, metrics, .. } = &self.settings;
         let (wall, now) = (wall_clock(), Moment::now());
         let time = |line: &Line| wall.checked_sub(now.since(line.at)).unwrap_or(wall);
-        let text = lines.iter().map(|line| line.written(self.config.format, time(line)));
+        let text = lines
+            .iter()
+            .map(|line| line.written(self.setting.config.format, time(line)));
         match output.write(text.collect()).await {
             Ok(()) => lines.iter().for_each(|line| metrics.lines(line.level).increment()),
             Err(error) => {
