@@ -20,6 +20,7 @@ mod rooms;
 mod runtime;
 mod services;
 mod share;
+mod traffic;
 mod up;
 
 pub use catalogue::{catalogue, sections};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use triarch_bus::{Bus, Class};
 use triarch_memory::{Client, Identity};
+use triarch_supervision::name::without_part;
 use triarch_work::TaskAddress;
 
 use crate::operations::{End, Place, Trouble};
@@ -58,10 +59,11 @@ impl Shares {
         &self.0
     }
 
-    /// What the agent at `agent`, its path in the tree, has of the rooms. What an earlier life of it heard ends here.
+    /// What the agent at `agent`, its path in the tree, has of the rooms. What an earlier life of it heard ends here. It is
+    /// known there by its team, whatever part of that it stands in.
     pub fn of(&self, agent: &str) -> Result<Share, ShareError> {
         let rooms = self.0.rooms().cloned().ok_or(ShareError::NotThere)?;
-        let agent = Arc::from(agent);
+        let agent = Arc::from(&*without_part(agent));
         rooms.rounds.end_all(&agent);
         Ok(Share {
             bus: rooms.bus.clone(),
@@ -95,8 +97,8 @@ impl fmt::Debug for Share {
 }
 
 impl Share {
-    /// Has events brought to the agent's mailbox, as posts of the kind `event`, until its life ends. What it answers `done` is
-    /// acknowledged.
+    /// Has events brought to the agent's mailbox, as posts of the kind `event`, until its next life takes its share or it has
+    /// left the tree. What it answers `done` is acknowledged.
     pub fn hear(&self, events: Events) -> Result<(), ShareError> {
         Ok(hear(&self.rooms, &self.agent, events.0)?)
     }

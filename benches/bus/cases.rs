@@ -8,6 +8,7 @@ use triarch_benches::machine::cpu_time;
 use triarch_benches::server::version;
 
 use crate::channels::{self, Broadcast, Flumes};
+use crate::progress::Before;
 use crate::{durable, matching, remote, triarch};
 
 /// From the call that publishes until the only subscriber's handler has the envelope, 1,000 times a second.
@@ -105,14 +106,20 @@ fn server_of(subject: &str) -> Option<&'static str> {
 
 fn of_handlers() -> Vec<Entry> {
     vec![
-        Entry::here("triarch", &HANDLER, |scale| triarch::handler(calm(scale))),
-        Entry::here("triarch", &NEXT, |scale| triarch::next(scale.asks)),
-        Entry::here("broadcast", &NEXT, |scale| channels::next::<Broadcast>(scale.asks)),
-        Entry::here("flume", &NEXT, |scale| channels::next::<Flumes>(scale.asks)),
-        Entry::here("broadcast", &HANDLER, |scale| {
-            channels::handler::<Broadcast>(calm(scale))
+        Entry::here("triarch", &HANDLER, |scale| triarch::handler(calm(scale), PACED)),
+        Entry::here("triarch", &NEXT, |scale| triarch::handler(scale.asks, Before::Handled)),
+        Entry::here("broadcast", &NEXT, |scale| {
+            channels::handler::<Broadcast>(scale.asks, Before::Handled)
         }),
-        Entry::here("flume", &HANDLER, |scale| channels::handler::<Flumes>(calm(scale))),
+        Entry::here("flume", &NEXT, |scale| {
+            channels::handler::<Flumes>(scale.asks, Before::Handled)
+        }),
+        Entry::here("broadcast", &HANDLER, |scale| {
+            channels::handler::<Broadcast>(calm(scale), PACED)
+        }),
+        Entry::here("flume", &HANDLER, |scale| {
+            channels::handler::<Flumes>(calm(scale), PACED)
+        }),
     ]
 }
 
@@ -194,6 +201,7 @@ fn of_tables() -> Vec<Entry> {
 
 /// Between two publications under light load.
 pub(crate) const PACE: Duration = Duration::from_millis(1);
+const PACED: Before = Before::Pause(PACE);
 
 /// Publications under light load that are timed.
 const fn calm(scale: &Scale) -> u64 {

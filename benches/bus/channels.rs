@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 use triarch_benches::runtime::on_two_workers;
 
-use crate::cases::{Begun, PACE, paced};
+use crate::cases::{Begun, paced};
 use crate::handlers::{Handler, Times, counting};
-use crate::progress::{HEAP, Progress, WINDOW, payload};
+use crate::progress::{Before, HEAP, Progress, WINDOW, payload};
 
 const CAPACITY: usize = 1_024;
 
@@ -85,29 +85,16 @@ pub(crate) fn fan_out<F: Fan + Sync>(width: usize, count: u64) -> Vec<f64> {
     })
 }
 
-pub(crate) fn handler<F: Fan + Sync>(count: u64) -> Vec<f64> {
+pub(crate) fn handler<F: Fan + Sync>(count: u64, before: Before) -> Vec<f64> {
     let (times, progress) = (Times::of(count), Progress::of(1));
     let handlers = vec![times.noting(&progress, count / 10)];
     on_two_workers(async move {
         let fan = F::open(handlers);
         for number in 1..=paced(count) {
             fan.publish(Arc::from(payload(number, times.now()).as_slice())).await;
-            tokio::time::sleep(PACE).await;
+            before.next(number, &progress).await;
         }
         progress.reaches(paced(count)).await;
-        times.p50_p95()
-    })
-}
-
-pub(crate) fn next<F: Fan + Sync>(count: u64) -> Vec<f64> {
-    let (times, progress) = (Times::of(count), Progress::of(1));
-    let handlers = vec![times.noting(&progress, count / 10)];
-    on_two_workers(async move {
-        let fan = F::open(handlers);
-        for number in 1..=paced(count) {
-            fan.publish(Arc::from(payload(number, times.now()).as_slice())).await;
-            progress.reaches(number).await;
-        }
         times.p50_p95()
     })
 }

@@ -69,6 +69,24 @@ impl Progress {
     }
 }
 
+/// What a publisher does before it publishes the next.
+#[derive(Clone, Copy)]
+pub(crate) enum Before {
+    /// It waits so long.
+    Pause(Duration),
+    /// It waits until the last is handled.
+    Handled,
+}
+
+impl Before {
+    pub(crate) async fn next(self, number: u64, progress: &Progress) {
+        match self {
+            Self::Pause(pause) => tokio::time::sleep(pause).await,
+            Self::Handled => progress.reaches(number).await,
+        }
+    }
+}
+
 /// What a publisher on a thread is woken with, once for each heap that a subscriber has handled.
 #[derive(Clone)]
 pub(crate) struct Woken {

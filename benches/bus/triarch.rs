@@ -8,10 +8,10 @@ use triarch_benches::machine::resident_bytes;
 use triarch_benches::runtime::on_two_workers;
 use triarch_bus::{Bus, Draft, Payload, Published, Publisher, Topic};
 
-use crate::cases::{Begun, PACE, paced};
+use crate::cases::{Begun, paced};
 use crate::handlers::{Times, counting};
 use crate::house;
-use crate::progress::{HEAP, Progress, WINDOW, payload};
+use crate::progress::{Before, HEAP, Progress, WINDOW, payload};
 
 const TOPIC: &str = "plant.pump";
 const FROM: &str = "plant/pump";
@@ -77,7 +77,7 @@ fn fan_out_by(width: usize, count: u64, way: fn(&Bus) -> Way) -> Vec<f64> {
     })
 }
 
-pub(crate) fn handler(count: u64) -> Vec<f64> {
+pub(crate) fn handler(count: u64, before: Before) -> Vec<f64> {
     let (times, progress) = (Times::of(count), Progress::of(1));
     let handlers = vec![times.noting(&progress, count / 10)];
     on_two_workers(async move {
@@ -85,25 +85,9 @@ pub(crate) fn handler(count: u64) -> Vec<f64> {
         let (mut way, kind) = (Way::publisher(&house.bus), kind());
         for number in 1..=paced(count) {
             way.publish(&kind, &payload(number, times.now()));
-            tokio::time::sleep(PACE).await;
+            before.next(number, &progress).await;
         }
         progress.reaches(paced(count)).await;
-        house.tree.stop().await;
-        times.p50_p95()
-    })
-}
-
-/// Each is published once the one before it is handled.
-pub(crate) fn next(count: u64) -> Vec<f64> {
-    let (times, progress) = (Times::of(count), Progress::of(1));
-    let handlers = vec![times.noting(&progress, count / 10)];
-    on_two_workers(async move {
-        let house = house::open(TOPIC, handlers, 0).await;
-        let (mut way, kind) = (Way::publisher(&house.bus), kind());
-        for number in 1..=paced(count) {
-            way.publish(&kind, &payload(number, times.now()));
-            progress.reaches(number).await;
-        }
         house.tree.stop().await;
         times.p50_p95()
     })

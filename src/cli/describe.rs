@@ -18,6 +18,7 @@ use crate::fleet::{Ground, Making};
 use crate::operations::{Code, Trouble, caused};
 use crate::rooms;
 use crate::share::Shares;
+use crate::traffic::Traffics;
 
 /// The description that a command works with. Most commands only want to know where the runtime is, so what it takes
 /// to understand a description is made when somebody asks for it.
@@ -38,7 +39,7 @@ struct Means {
 
 impl Means {
     /// The kinds that come with the runtime and `own`, those of this binary, for the description at `source`.
-    fn with(own: Kinds, source: &Source, state_dir: Option<PathBuf>) -> Result<Self, Trouble> {
+    fn with(own: Kinds, shares: &Shares, source: &Source, state_dir: Option<PathBuf>) -> Result<Self, Trouble> {
         let failed = |error: &dyn std::fmt::Display| Trouble::failed(error.to_string());
         let exposition = rooms::exposition().map_err(|error| failed(&error))?;
         let office = PostOffice::new(run(), exposition.instruments()).map_err(|error| failed(&error))?;
@@ -51,7 +52,7 @@ impl Means {
             None => programs,
         };
         Ok(Self {
-            kinds: kinds(&office, programs, own),
+            kinds: kinds(&office, programs, shares, own),
             office,
             exposition,
         })
@@ -59,8 +60,10 @@ impl Means {
 }
 
 /// All kinds: those that come with the runtime, and `own`, of which one goes before another of its name.
-fn kinds(office: &Arc<PostOffice>, programs: impl Kind, own: Kinds) -> Kinds {
-    triarch_teams::natives(Arc::clone(office)).with(programs).and(own)
+fn kinds(office: &Arc<PostOffice>, programs: impl Kind, shares: &Shares, own: Kinds) -> Kinds {
+    let (office, shares) = (Arc::clone(office), shares.clone());
+    let natives = triarch_teams::natives(Arc::clone(&office)).with(Traffics { office, shares });
+    natives.with(programs).and(own)
 }
 
 impl Described {
@@ -88,7 +91,7 @@ impl Described {
     }
 
     fn means(&self) -> Result<Means, Trouble> {
-        Means::with(self.own.clone(), &self.source, self.state_dir().ok())
+        Means::with(self.own.clone(), &self.shares, &self.source, self.state_dir().ok())
     }
 
     pub(super) fn load(&self) -> Result<Loaded, Trouble> {
@@ -134,7 +137,7 @@ impl Described {
         let counted = programs.clone();
         exposition.before_each_page(move || counted.take_census());
         let ground = Ground::new(Making {
-            kinds: self::kinds(&office, programs.clone(), self.own),
+            kinds: self::kinds(&office, programs.clone(), &self.shares, self.own),
             programs,
             services,
             exposition,

@@ -190,7 +190,9 @@ pub(crate) fn natives() -> Kinds {
     let office = PostOffice::new(1, &instruments).unwrap();
     let office = Arc::new(office);
     let programs = triarch_programs::described(Arc::clone(&office), &instruments).unwrap();
-    triarch_teams::natives(office).with(programs)
+    let natives = triarch_teams::natives(Arc::clone(&office)).with(programs);
+    let shares = crate::Shares::default();
+    natives.with(crate::traffic::Traffics { office, shares })
 }
 
 pub(crate) fn kinds() -> Kinds {

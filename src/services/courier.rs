@@ -1,7 +1,7 @@
-//! Brings programs what they subscribed to: the agent `bus/courier`.
+//! Brings programs and agents of own kinds what they subscribed to: the agent `bus/courier`.
 //!
 //! ```text
-//!   inbox of a subscription ──▶ round ──post `event`──▶ mailbox ──▶ program
+//!   inbox of a subscription ──▶ round ──post `event`──▶ mailbox ──▶ agent
 //!          ▲ acknowledged, failed ◀──┴──────── receipt ◀──────────────┘
 //! ```
 //!
@@ -179,7 +179,8 @@ impl Walk {
         let Ok(address) = self.observer.address::<Post>(&self.agent) else {
             // It has left the tree. One that comes to its place begins rounds of its own.
             delivery.fail("nobody takes posts there");
-            self.rounds.end_all(&self.agent);
+            let is_gone = || self.observer.address::<Post>(&self.agent).is_err();
+            self.rounds.end_all_of_the_gone(&self.agent, is_gone);
             return false;
         };
         let sender = self.stages.0.clone();

@@ -1,4 +1,4 @@
-//! What programs wish for beyond posts, and who of the runtime does it.
+//! What programs and agents of own kinds wish for beyond posts, and who of the runtime does it.
 //!
 //! ```text
 //!   {"type":"submit","id":"mine-1","kind":"build","body":…} ──▶ RoomServices ──▶ the room's handle

@@ -1,4 +1,4 @@
-//! What programs have subscribed to: a round for each. It is known beside the courier, and outlives its lives.
+//! What programs and agents of own kinds have subscribed to: a round for each. It is known beside the courier, and outlives its lives.
 //!
 //! ```text
 //!   agent ─▶ sheaf ─▶ pattern, group, name ─▶ round ◀─number─▶ vacant: nobody makes it yet, or any more
@@ -133,8 +133,15 @@ impl Rounds {
 
     /// Ends all rounds to an agent, at once: its next life begins others.
     pub(crate) fn end_all(&self, agent: &Arc<str>) {
+        self.end_all_of_the_gone(agent, || true);
+    }
+
+    /// The same where it `is_gone`. One that has taken its place is in the tree before it begins any, so those stay.
+    pub(super) fn end_all_of_the_gone(&self, agent: &Arc<str>, is_gone: impl FnOnce() -> bool) {
         let mut book = self.book();
-        if let Some(sheaf) = book.by_agent.remove(agent) {
+        if is_gone()
+            && let Some(sheaf) = book.by_agent.remove(agent)
+        {
             self.end_each(&mut book, sheaf.into_all());
         }
     }

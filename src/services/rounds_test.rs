@@ -86,3 +86,13 @@ fn the_courier_is_given_each_round_once_and_nothing_but_what_is_new() {
         .for_each(|vacant| rounds.give_back(vacant));
     assert_eq!(vacant(&rounds).iter().map(|one| one.number).collect::<Vec<_>>(), [0, 4]);
 }
+
+#[test]
+fn rounds_of_one_that_is_gone_end_and_those_of_one_in_its_place_stay() {
+    let (rounds, agent) = (rounds(), Arc::from("crew/a"));
+    begin(&rounds, "crew/a", json!({ "pattern": "plant.*" })).unwrap();
+    rounds.end_all_of_the_gone(&agent, || false);
+    assert_eq!(matched(&rounds, "plant.1"), 1);
+    rounds.end_all_of_the_gone(&agent, || true);
+    assert_eq!(matched(&rounds, "plant.1"), 0);
+}

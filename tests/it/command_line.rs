@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::PATIENCE;
-use crate::running::House;
+use crate::running::{House, until};
 use crate::text;
 
 #[test]
@@ -277,6 +277,19 @@ fn the_doctor_finds_nothing_bad_where_a_runtime_runs_and_where_none_does() {
     let config = house.write("broken.toml", "[runtime]\nspam = 1\n");
     let output = house.run(&["doctor", "--config", config.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_demo_uses_what_agents_share() {
+    let house = House::new();
+    let _runtime = house.up(&[]);
+    until("a turn was heard and its task done", || {
+        let shown = house.json(&["agent", "show", "market/crier"])["shown"].clone();
+        let done = house.json(&["task", "stats"])["done"].as_u64();
+        shown["heard"].as_u64() > Some(0) && shown["refused"] == 0 && done > Some(0)
+    });
+    let counted = house.json(&["memory", "get", "shared", "market/crier"]);
+    assert_eq!(counted["owner"], "market/crier", "{counted}");
 }
 
 #[test]

@@ -338,7 +338,7 @@ fn lines_that_are_exported_are_imported_elsewhere() {
         );
         let (code, said) = other.in_vain(&["import", "inexact"]);
         assert!(
-            code == Some(2) && said.contains("would be kept") || said.contains("would not be kept"),
+            code == Some(2) && (said.contains("would be kept") || said.contains("would not be kept")),
             "{said}"
         );
         assert_eq!(other.in_vain(&["get", "shared", "n"]).0, Some(4));

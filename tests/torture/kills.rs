@@ -76,12 +76,16 @@ fn what_a_killed_runtime_leaves_is_reported_and_reaped_by_the_next() {
     let yard = household();
     for round in 0..rounds(5, 50) {
         let mut runtime = yard.up();
-        if round % 2 == 0 {
+        let leader = (round % 2 == 0).then(|| {
             settled(&yard);
-        }
+            shown(&yard)["pid"].as_i64().unwrap()
+        });
         let before = yard.living();
         runtime.signal("KILL");
         runtime.end(PATIENCE);
+        until("the program has died with its runtime", || {
+            yard.living().iter().all(|process| leader != Some(process.pid.into()))
+        });
         let next = yard.up();
         let after = yard.living();
         for process in before {

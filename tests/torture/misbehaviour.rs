@@ -154,7 +154,11 @@ fn one_that_never_reads_fills_its_mailbox_and_holds_back_its_senders_alone() {
         assert!(queued < 1000, "nothing holds the sender back");
     };
     assert_eq!(refused["error"]["code"], 1, "{refused}");
-    assert_eq!(pair.show("wild")["mailbox"]["depth"], 16, "{}", pair.show("wild"));
+    // One that came to nothing for want of time may leave room behind.
+    let fill = json!({ "agent": "wild", "body": body, "within": "10ms" });
+    until("its mailbox is full", || {
+        caller.ask("agent.send", &fill).is_err() && pair.show("wild")["mailbox"]["depth"] == 16
+    });
     for _ in 0..50 {
         assert_eq!(pair.yard.reply("calm"), "pong");
     }

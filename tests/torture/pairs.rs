@@ -71,6 +71,10 @@ fn of_two_who_want_one_task_one_gets_it_and_both_get_some() {
     let yard = clerks("replicas = 2");
     let runtime = yard.up();
     let mut caller = yard.caller();
+    until("both may have tasks", || {
+        let dispatcher = json!({ "agent": "work/dispatcher" });
+        caller.ask("agent.show", &dispatcher).unwrap()["shown"]["here"] == 2
+    });
     let tasks = submit(&mut caller, rounds(300, 10_000));
     let waited = caller.ask("task.wait", &json!({ "within": "100s" })).unwrap();
     assert_eq!(waited["troubles"], json!([]));

@@ -24,7 +24,7 @@ const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
 const FLEET: &str = r#"
 [work]
-lease = "2s"
+lease = "20s"
 
 [[bus.durable]]
 topics = "log.**"

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use triarch_supervision::name::without_part;
 
 /// Whom a verb is open to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -97,10 +98,11 @@ impl Identity {
         }
     }
 
-    /// An agent at `path`, of the team that the path begins with.
+    /// An agent at `path`, of the team that the path begins with; parts of a team that was split are the team.
     pub fn agent(path: &str) -> Self {
+        let path = without_part(path);
         Self {
-            who: path.into(),
+            who: path.as_ref().into(),
             team: path.split_once('/').map(|(team, _)| team.into()),
             project: None,
             is_system: false,

@@ -1,7 +1,8 @@
 //! What the room counts.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use triarch_supervision::metrics::{
@@ -10,6 +11,7 @@ use triarch_supervision::metrics::{
 
 use crate::config::{Durability, Rules};
 use crate::error::Error;
+use crate::name::Namespace;
 use crate::space::Extent;
 use crate::store::Store;
 
@@ -114,7 +116,11 @@ pub(crate) struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    instruments: Instruments,
+    entries: Labelled<Gauge, 1>,
+    bytes: Labelled<Gauge, 1>,
+    quota_used: Labelled<Gauge, 1>,
+    /// Where each namespace shows; those beyond the bound of the label share a place.
+    places: Mutex<BTreeMap<Namespace, [Arc<Gauge>; 3]>>,
     writes: Fan<Counter>,
     write_seconds: Fan<Histogram>,
     search_seconds: Arc<Histogram>,
@@ -128,7 +134,10 @@ struct Inner {
 impl Metrics {
     pub(crate) fn new(instruments: &Instruments) -> Result<Self, InstrumentError> {
         Ok(Self(Arc::new(Inner {
-            instruments: instruments.clone(),
+            entries: instruments.labelled(&ENTRIES)?,
+            bytes: instruments.labelled(&BYTES)?,
+            quota_used: instruments.labelled(&QUOTA_USED)?,
+            places: Mutex::default(),
             writes: instruments.fans(&WRITES)?.with([]),
             write_seconds: instruments.fans(&WRITE_SECONDS)?.with([]),
             search_seconds: instruments.single(&SEARCH_SECONDS)?,
@@ -165,18 +174,26 @@ impl Metrics {
     }
 
     /// How the store is now.
-    pub(crate) fn sample(&self, store: &Store) -> Result<(), InstrumentError> {
-        let (entries, bytes) = (self.gauges(&ENTRIES)?, self.gauges(&BYTES)?);
-        let used = self.gauges(&QUOTA_USED)?;
+    pub(crate) fn sample(&self, store: &Store) {
+        let spaces = store.spaces();
+        let mut places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = Sums::default();
+        // A namespace that is gone holds nothing any more.
+        places.values().flatten().for_each(|gauge| sums.at(gauge).add(0.0));
+        places.retain(|name, _| spaces.iter().any(|space| space.name() == name));
         let mut index_bytes = 0;
-        for space in store.spaces() {
-            let (name, extent) = ([space.name().as_str()], space.extent());
-            entries.with(name).set(float(extent.entries));
-            bytes.with(name).set(float(extent.bytes));
-            used.with(name)
-                .set(space.with_rules(|rules| used_ratio(&extent, rules)));
+        for space in &spaces {
+            let place = places
+                .entry(space.name().clone())
+                .or_insert_with(|| self.place(space.name()));
+            let (extent, [entries, bytes, used]) = (space.extent(), &*place);
+            sums.at(entries).add(float(extent.entries));
+            sums.at(bytes).add(float(extent.bytes));
+            sums.at(used)
+                .raise(space.with_rules(|rules| used_ratio(&extent, rules)));
             index_bytes += extent.index_bytes;
         }
+        sums.show();
         self.0.index_bytes.set(float(index_bytes));
         self.0.refused.advance_to(store.refused());
         let counts = store.counts();
@@ -187,11 +204,48 @@ impl Metrics {
         ] {
             self.0.removed.at(cause).advance_to(counter.load(Ordering::Relaxed));
         }
-        Ok(())
     }
 
-    fn gauges(&self, family: &Family) -> Result<Labelled<Gauge, 1>, InstrumentError> {
-        self.0.instruments.labelled(family)
+    fn place(&self, namespace: &Namespace) -> [Arc<Gauge>; 3] {
+        let Inner {
+            entries,
+            bytes,
+            quota_used,
+            ..
+        } = &*self.0;
+        [entries, bytes, quota_used].map(|family| family.with([namespace.as_str()]))
+    }
+}
+
+/// What gauges are to show that several namespaces may share.
+#[derive(Default)]
+struct Sums(BTreeMap<usize, Sum>);
+
+struct Sum {
+    gauge: Arc<Gauge>,
+    shown: f64,
+}
+
+impl Sums {
+    fn at(&mut self, gauge: &Arc<Gauge>) -> &mut Sum {
+        self.0.entry(Arc::as_ptr(gauge).addr()).or_insert_with(|| Sum {
+            gauge: Arc::clone(gauge),
+            shown: 0.0,
+        })
+    }
+
+    fn show(self) {
+        self.0.into_values().for_each(|sum| sum.gauge.set(sum.shown));
+    }
+}
+
+impl Sum {
+    fn add(&mut self, more: f64) {
+        self.shown += more;
+    }
+
+    fn raise(&mut self, to: f64) {
+        self.shown = self.shown.max(to);
     }
 }
 
@@ -217,10 +271,73 @@ fn outcome_of(error: &Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use triarch_supervision::metrics::Values;
+    use triarch_supervision::metrics::{Value as Shown, Values};
 
     use super::*;
-    use crate::name::Namespace;
+    use crate::access::Identity;
+    use crate::config::Quota;
+    use crate::name::Key;
+    use crate::op::{Op, Put};
+    use crate::time::Clock;
+    use crate::value::Value;
+
+    /// What a family shows, by namespace.
+    fn shown(instruments: &Instruments, family: &Family) -> BTreeMap<String, f64> {
+        let reading = instruments
+            .read()
+            .into_iter()
+            .find(|reading| reading.family.name == family.name)
+            .unwrap();
+        let of = |value: &Shown| match value {
+            Shown::Level(level) => *level,
+            other => panic!("{other:?}"),
+        };
+        let samples = reading.samples.iter();
+        samples
+            .map(|sample| (sample.labels().next().unwrap().1.to_owned(), of(&sample.value)))
+            .collect()
+    }
+
+    #[test]
+    fn namespaces_beyond_the_bound_show_together_and_one_that_is_gone_shows_nothing() {
+        let instruments = Instruments::with_tree(&[MEMORY]).unwrap();
+        let metrics = Metrics::new(&instruments).unwrap();
+        let store = Store::new(Clock::by_hand(), u64::MAX);
+        let quota = Quota {
+            entries: 4,
+            ..Quota::default()
+        };
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            let rules = Rules {
+                quota,
+                ..Rules::default()
+            };
+            store.define(&Namespace::new(name).unwrap(), rules).unwrap();
+        }
+        let put = |name: &str, count: usize| {
+            let space = store.space(name).unwrap();
+            for key in 0..count {
+                let put = Put::new(Key::new(&key.to_string()).unwrap(), Value::bytes(*b"x"));
+                space
+                    .write_one(&Identity::system(), &Op::Put(put), store.clock().now())
+                    .unwrap();
+            }
+        };
+        put("a", 1);
+        put("g", 3);
+        put("h", 2);
+        metrics.sample(&store);
+        metrics.sample(&store);
+        let entries = shown(&instruments, &ENTRIES);
+        assert_eq!((entries["a"], entries["other"]), (1.0, 5.0), "{entries:?}");
+        assert_eq!(shown(&instruments, &QUOTA_USED)["other"], 0.75, "the fuller of two");
+        for name in ["a", "g"] {
+            store.forget(&Namespace::new(name).unwrap());
+        }
+        metrics.sample(&store);
+        let entries = shown(&instruments, &ENTRIES);
+        assert_eq!((entries["a"], entries["other"]), (0.0, 2.0), "{entries:?}");
+    }
 
     #[test]
     fn every_outcome_has_its_word() {

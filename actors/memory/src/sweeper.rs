@@ -57,7 +57,7 @@ impl Agent for Sweeper {
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         // Whoever looks before the first beat sees figures too.
-        settings.metrics.sample(&settings.store)?;
+        settings.metrics.sample(&settings.store);
         ctx.send_in_step(SWEEP_EVERY, || Beat::Sweep);
         ctx.send_in_step(SAMPLE_EVERY, || Beat::Sample);
         ctx.send_every(settings.retain_every, || Beat::Retain);
@@ -67,7 +67,7 @@ impl Agent for Sweeper {
     async fn handle(&mut self, beat: Beat, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         match beat {
             Beat::Sweep => self.sweep().await,
-            Beat::Sample => self.settings.metrics.sample(&self.settings.store)?,
+            Beat::Sample => self.settings.metrics.sample(&self.settings.store),
             Beat::Retain => self.retain().await?,
         }
         Ok(())
