@@ -288,7 +288,7 @@ fn nothing_set_is_every_default() {
 fn what_is_built_in_is_accepted() {
     let demo = load(&Source::Demo, &natives(), []).unwrap();
     assert_eq!(demo.name, "the built-in demo");
-    assert_eq!(demo.config.teams.len(), 1);
+    assert_eq!(demo.config.teams.len(), 2);
 }
 
 #[test]
