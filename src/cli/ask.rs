@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use triarch_gateway::{Answer, Client, OperationError, socket_path};
 
-use crate::operations::{Operation, Trouble};
+use crate::operations::{Operation, Status, Trouble};
 use crate::up::complain;
 
 /// The way to the runtime of a state folder.
@@ -26,12 +26,20 @@ impl Connection {
         })
     }
 
+    /// Nobody waits without a limit for a runtime that hangs: it answers a question first that it has nothing to do for.
+    fn is_there(&mut self) -> Result<(), Trouble> {
+        self.ask(&Status {}).map(drop)
+    }
+
     /// Asks, and hands on how far it is, until that is in vain.
     pub(super) fn ask_told<O: Operation>(
         &mut self,
         operation: &O,
         mut told: impl FnMut(Value) -> Result<(), Trouble>,
     ) -> Result<O::Output, Trouble> {
+        if operation.answered_within().is_none() {
+            self.is_there()?;
+        }
         let client = &mut self.client;
         client
             .wait_at_most(operation.answered_within())

@@ -29,7 +29,8 @@ it any more, as behind `| head`, without a word.
 const ASKING: &str = "\
 A verb that *asks the runtime* does so through the socket in the state folder, which it finds by the same description and
 the same variables as `triarch up`. Where no runtime runs it exits with 69, and starts none. A runtime that says nothing for
-10 s to a question that nobody has to do anything for hangs: exit code 70.
+10 s to a question that nobody has to do anything for hangs: exit code 70. Before what may take long, such as `down`, it is
+asked such a question.
 
 A runtime stays with the file it was started with: that is what `reload` reads, wherever it is typed, and `--config` with
 another file is refused.

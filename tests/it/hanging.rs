@@ -13,10 +13,14 @@ fn a_runtime_that_hangs_is_named_after_a_while_and_the_doctor_sees_it() {
     runtime.signal("STOP");
     let pid = format!("pid {}", runtime.pid());
     let mut asked = house.begin(&["status"]);
+    let mut others = [&["down"][..], &["reload"], &["team", "stop", "demo"]].map(|verb| house.begin(verb));
     let mut doctor = house.begin(&["doctor"]);
     assert_eq!(asked.end(PATIENCE), Some(70));
     let said = asked.rest_with("no answer in 10 s").unwrap();
     assert!(said.contains(&pid) && said.contains("hangs"), "{said}");
+    for other in &mut others {
+        assert_eq!(other.end(PATIENCE), Some(70), "it waits for nobody without a limit");
+    }
     doctor.said_with("no answer in 10 s", PATIENCE);
     assert_eq!(doctor.end(PATIENCE), Some(1));
     runtime.signal("CONT");
