@@ -118,3 +118,23 @@ impl Tally {
         self.waiting += other.waiting;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_is_balanced_where_each_that_was_offered_is_somewhere() {
+        let tally = Tally {
+            offered: 10,
+            delivered: 1,
+            dropped: 2,
+            dead: 3,
+            waiting: 4,
+        };
+        assert!(tally.is_balanced());
+        for offered in [9, 11] {
+            assert!(!Tally { offered, ..tally }.is_balanced());
+        }
+    }
+}

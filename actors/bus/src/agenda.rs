@@ -456,6 +456,37 @@ mod tests {
         assert_eq!(agenda.next(), Some(at(1) + SHORTEST_PERIOD));
     }
 
+    #[test]
+    fn what_is_put_off_comes_once_more_and_its_beat_goes_on_beside() {
+        let mut agenda = Agenda::new(2);
+        agenda.add(at(1), plan("a", Some(SECOND * 2))).unwrap();
+        let missed = agenda.due(clocks(1)).unwrap();
+        agenda.put_off(at(2), missed);
+        assert_eq!(
+            (due(&mut agenda, 2).len(), agenda.len(), agenda.next()),
+            (1, 1, Some(at(3)))
+        );
+        agenda.add(at(9), plan("b", None)).unwrap();
+        let missed = agenda.due(clocks(3)).unwrap();
+        agenda.put_off(at(4), missed);
+        assert_eq!(
+            (due(&mut agenda, 4).len(), agenda.len()),
+            (0, 2),
+            "once left out where there is no room"
+        );
+    }
+
+    #[test]
+    fn what_comes_once_is_put_off_even_where_others_took_its_room() {
+        let mut agenda = Agenda::new(1);
+        agenda.add(at(1), plan("a", None)).unwrap();
+        let missed = agenda.due(clocks(1)).unwrap();
+        agenda.add(at(9), plan("b", None)).unwrap();
+        agenda.put_off(at(2), missed);
+        assert_eq!(due(&mut agenda, 2), ["a"]);
+        assert_eq!(due(&mut agenda, 9), ["b"]);
+    }
+
     const HOUR: u32 = 3600;
 
     /// An agenda with something at six each day, begun at five of the first.

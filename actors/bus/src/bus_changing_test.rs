@@ -250,6 +250,27 @@ fn a_dead_letter_goes_to_nobody_whose_filter_refuses_it() {
     assert_eq!(said(&third.try_next().unwrap().envelope), "large");
 }
 
+#[test]
+fn a_dead_letter_of_a_member_goes_to_that_member_and_to_no_other_of_its_group() {
+    let bus = bus();
+    let terms = Terms::of(Class::AtLeastOnce);
+    let member = |who: &str| {
+        let what = all_of("a", who).terms(terms).group("g", crate::group::Pick::RoundRobin);
+        bus.listen(what).unwrap()
+    };
+    let lone = member("x");
+    bus.publish("me", &topic("a"), note("late")).unwrap();
+    drop(lone);
+    let mut other = member("y");
+    assert!(bus.replay(1).is_err(), "another member is not whom it was for");
+    let mut again = member("x");
+    bus.replay(1).unwrap();
+    assert!(other.try_next().is_none());
+    let delivery = again.try_next().unwrap();
+    assert!(delivery.is_acknowledged());
+    assert_eq!(said(&delivery.envelope), "late");
+}
+
 // ---- timers ----
 
 #[test]

@@ -541,6 +541,20 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_word_has_a_byte_at_least_and_no_more_than_the_limit() {
+        for (length, holds) in [
+            (0, false),
+            (1, true),
+            (WORD_MAX, true),
+            (WORD_MAX + 1, false),
+            (WORD_MAX * 2, false),
+        ] {
+            assert_eq!(check_word("kind", &"k".repeat(length)).is_ok(), holds, "{length}");
+        }
+        assert!(check_word("kind", "a\nb").is_err());
+    }
+
+    #[test]
     fn an_unknown_version_is_refused_by_name() {
         let mut bytes = encode(&small(Payload::bytes([]))).unwrap();
         bytes[0] = 9;

@@ -614,6 +614,35 @@ mod tests {
     }
 
     #[test]
+    fn what_a_page_had_that_was_not_written_goes_with_the_next() {
+        let mut dead = DeadBox::new(1);
+        dead.keep(letter("a", "team/x", Cause::Failed), true);
+        let page = dead.page(|_| true);
+        assert_eq!((&page.new, dead.has_news()), (&vec![1], false));
+        dead.not_written(&page);
+        assert!(dead.has_news());
+        assert_eq!(dead.page(|_| true), page);
+        assert!(dead.take(1).is_some() && dead.settle(1));
+        let gone = dead.page(|_| true);
+        dead.not_written(&gone);
+        assert_eq!(dead.page(|_| true).gone, [1]);
+    }
+
+    #[test]
+    fn those_being_replayed_are_not_shown_and_what_made_room_in_both_lives_is_counted() {
+        let mut dead = filled();
+        dead.keep(letter("c", "team/x", Cause::Failed), true);
+        assert_eq!((dead.len(), dead.kept(), dead.forgotten()), (4, 4, 2));
+        let taken = dead.take(6).unwrap();
+        assert!(taken.is_on_disk);
+        assert_eq!((dead.len(), dead.kept()), (4, 3));
+        let mut before = dead.count();
+        before.forgotten = 5;
+        dead.take_up(BTreeMap::new(), before, true);
+        assert_eq!(dead.forgotten(), 7);
+    }
+
+    #[test]
     fn those_in_quarantine_are_taken_by_their_number_alone() {
         let mut dead = filled();
         let taken: Vec<_> = dead

@@ -287,6 +287,29 @@ const TOKENS: [&str; 24] = [
 ];
 
 #[test]
+fn a_filter_is_printed_with_no_more_quotes_and_parentheses_than_it_needs() {
+    for text in [
+        "payload.a-b_1.\"odd key\" eq 1",
+        "not kind eq \"k\"",
+        "not (kind eq \"k\" or from eq \"x\")",
+        "not (kind eq \"k\" and (from eq \"x\" or from eq \"y\"))",
+    ] {
+        assert_eq!(Filter::new(text).unwrap().to_string(), text);
+        assert_eq!(format!("{:?}", Filter::new(text).unwrap()), format!("Filter({text})"));
+    }
+    let [one, other] = ["a", "b"].map(|text| Filter::new(&format!("kind matches \"{text}\"")).unwrap());
+    assert!(one == one.clone() && one != other);
+}
+
+#[test]
+fn a_filter_may_be_as_long_as_the_limit_and_no_longer() {
+    let of_length = |length: usize| format!("kind eq \"{}\"", "k".repeat(length - 10));
+    assert!(Filter::new(&of_length(FILTER_LENGTH_MAX)).is_ok());
+    let error = Filter::new(&of_length(FILTER_LENGTH_MAX + 1)).unwrap_err();
+    assert_eq!(error.problem, "it has 4097 bytes; shorten it to 4096 or fewer");
+}
+
+#[test]
 fn fuzzed_filters_are_printed_and_read_again_as_they_are_or_refused_in_words() {
     fuzz("filters", &TOKENS, |bytes| {
         let Ok(text) = std::str::from_utf8(bytes) else {

@@ -485,5 +485,14 @@ fn a_breaker_stays_as_it_is_until_its_own_terms_change() {
     assert_eq!(bench.inbox.breaker(), BreakerState::Closed);
 }
 
+#[test]
+fn only_what_was_missed_is_told() {
+    let mut bench = Bench::new(Terms::default());
+    bench.inbox.missed(0, 0, &mut bench.effects);
+    assert!(bench.effects.is_empty() && !bench.inbox.is_queued());
+    bench.offer(plain(1));
+    assert!(bench.inbox.is_queued());
+}
+
 #[path = "inbox_model_test.rs"]
 mod model;

@@ -338,6 +338,7 @@ mod tests {
         let mut ledger = Ledger::default();
         assert!(ledger.keep(1) && !ledger.keep(2));
         assert!(!ledger.forget(2), "it was never written");
+        assert!(!Ledger::default().forget(2), "nor is it news where there is none");
         ledger.page(|_| true);
         assert!(ledger.forget(1) && !ledger.forget(1) && !ledger.keep(3));
     }

@@ -62,3 +62,18 @@ impl Drop for Waiting<'_> {
         lock(&self.requests.waiting).remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_gives_up_waits_no_more_and_makes_room_for_another() {
+        let (requests, id) = (Requests::new(1), EnvelopeId::new(1, 1));
+        let waiting = requests.wait(id).unwrap();
+        assert!(requests.is_waiting(id) && !requests.is_waiting(EnvelopeId::new(1, 2)));
+        assert!(requests.wait(EnvelopeId::new(1, 2)).is_none());
+        drop(waiting);
+        assert!(!requests.is_waiting(id) && requests.wait(id).is_some());
+    }
+}

@@ -389,6 +389,35 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_could_not_be_forgotten_goes_on_where_it_was_unless_somebody_has_begun_anew() {
+        let archive = archive();
+        let key: CursorKey = ("team/a".into(), "n".into());
+        archive.bookmark(&key, &pattern("a.b"), 3);
+        let taken = archive.forget(&key).unwrap().unwrap();
+        assert!(archive.bookmarks().is_empty() && archive.take_moved().is_empty());
+        archive.remember(&key, taken);
+        assert_eq!(archive.take_moved().len(), 1, "and it is written down again");
+        assert_eq!(lock(&archive.bookmark(&key, &pattern("a.b"), 0)).floor(), 3);
+        let taken = archive.forget(&key).unwrap().unwrap();
+        archive.bookmark(&key, &pattern("a.b"), 9);
+        archive.remember(&key, taken);
+        assert_eq!(lock(&archive.bookmark(&key, &pattern("a.b"), 0)).floor(), 9);
+    }
+
+    #[test]
+    fn the_bytes_of_all_logs_are_counted_together() {
+        let archive = archive();
+        let mut replay = Replay::default();
+        for (log, count) in [("a.b", 2), ("a.*", 3)] {
+            let log = replay.log(log, archive.rules()).unwrap();
+            assert!((0..count).all(|offset| log.push(offset, entry(1))));
+        }
+        assert_eq!(archive.bytes(), 0);
+        archive.install(replay);
+        assert_eq!(archive.bytes(), 5, "a byte for each");
+    }
+
+    #[test]
     fn one_that_begins_anew_while_its_name_is_forgotten_is_written_down() {
         let (archive, key) = (archive(), ("team/a".into(), "n".into()));
         for _ in 0..5_000 {

@@ -175,7 +175,52 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::account::Cause;
+    use crate::dead::{DeadLetter, SubscriptionId};
+    use crate::envelope::{Destination, Draft, EnvelopeId, Payload, Timestamp};
+
+    fn letter(size: usize) -> DeadLetter {
+        let to = Destination::Agent("team/x".into());
+        let draft = Draft::new("k", Payload::bytes(vec![7; size]));
+        DeadLetter {
+            number: 0,
+            time: Timestamp(0),
+            subscriber: "team/x".into(),
+            subscription: SubscriptionId(1),
+            name: None,
+            cause: Cause::Failed,
+            why: None,
+            failures: 1,
+            envelope: Arc::new(draft.sealed(EnvelopeId::new(1, 1), Timestamp(0), "team/a".into(), to)),
+        }
+    }
+
+    /// What a batch of so many bytes has of letters: whether that is all of them, the numbers it tells the disk, and the weights of
+    /// its records without the last, which counts them.
+    fn batch(dead: &mut DeadBox, most: usize) -> (bool, Vec<u64>, Vec<usize>) {
+        let (mut group, mut left) = (Group::default(), most);
+        let is_all = group.letters(dead, &mut left, most).unwrap();
+        let mut weights: Vec<_> = group.records.iter().map(|record| record_weight(record)).collect();
+        weights.pop();
+        assert_eq!(left, most - PAGE_WEIGHT - weights.iter().sum::<usize>());
+        (is_all, group.page.new, weights)
+    }
+
+    #[test]
+    fn letters_without_room_go_with_the_next_batch_and_those_that_none_has_room_for_with_none() {
+        let weight = RECORD_WEIGHT + later::dead(&letter(3_000)).unwrap().len();
+        let most = PAGE_WEIGHT + weight;
+        let mut dead = DeadBox::new(9);
+        for size in [10, 3_000, 3_001] {
+            dead.keep(letter(size), true);
+        }
+        let (is_all, told, weights) = batch(&mut dead, most);
+        assert_eq!((is_all, told, weights.len()), (false, vec![1], 1));
+        assert_eq!(batch(&mut dead, most), (true, vec![2, 3], vec![weight]));
+    }
 
     #[test]
     fn an_envelope_weighs_no_less_than_its_record_with_the_name_of_its_log() {

@@ -280,3 +280,102 @@ impl<'a, R: Read> DumpReader<'a, R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Identity;
+    use crate::op::{Op, Put};
+    use crate::space::Ground;
+    use crate::time::StoreTime;
+    use crate::value::Value;
+
+    /// A store of one namespace with values of these sizes, as a file.
+    fn dumped(sizes: &[usize]) -> Vec<u8> {
+        let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+        for (number, size) in sizes.iter().enumerate() {
+            let key = Key::new(&format!("k{number}")).unwrap();
+            let put = Op::Put(Put::new(key, Value::bytes(vec![7; *size])));
+            let now = StoreTime::from_millis(1);
+            space.write_one(&Identity::system(), &put, now).unwrap();
+        }
+        let (mut bytes, seal, anchor) = (Vec::new(), Seal::none(), Anchor::default());
+        let mut dump = Dump::begin(&mut bytes, &seal, anchor.clone()).unwrap();
+        dump.pages(&space, &anchor).unwrap();
+        assert_eq!(dump.end().unwrap(), sizes.len() as u64);
+        bytes
+    }
+
+    /// What a file has: of each of its records with entries, how many; or why it is not read.
+    fn read(from: impl Read) -> Result<Vec<usize>, DumpError> {
+        let (seal, mut pages) = (Seal::none(), Vec::new());
+        DumpReader::begin(from, &seal)?.each(|record| {
+            if let Record::Images(images) = record {
+                pages.push(images.all.len());
+            }
+            Ok(())
+        })?;
+        Ok(pages)
+    }
+
+    fn damage(bytes: &[u8]) -> (u64, &'static str) {
+        match read(bytes).unwrap_err() {
+            DumpError::Damaged { offset, what } => (offset, what),
+            other => panic!("{other}"),
+        }
+    }
+
+    /// Where its records begin, and where the last of them ends.
+    fn offsets(bytes: &[u8]) -> Vec<usize> {
+        let after = |at: &usize| {
+            let length = bytes.get(*at..*at + 4)?.try_into().ok()?;
+            Some(*at + 8 + usize::try_from(u32::from_le_bytes(length)).ok()?)
+        };
+        std::iter::successors(Some(8), after).collect()
+    }
+
+    #[test]
+    fn a_record_has_entries_until_their_values_are_many_bytes() {
+        assert_eq!(read(&*dumped(&[1, 2, 3])).unwrap(), [3]);
+        assert_eq!(read(&*dumped(&[1, RECORD_BYTES - 1, 3])).unwrap(), [2, 1]);
+        assert_eq!(read(&*dumped(&[])).unwrap(), [0]);
+    }
+
+    #[test]
+    fn a_file_that_lacks_a_record_or_has_more_is_refused_with_the_place() {
+        let bytes = dumped(&[1, 2, 3]);
+        let at = offsets(&bytes);
+        let end = at.len() - 2;
+        for cut in [at[2], at[2] + 3, at[end]] {
+            let begun = *at.iter().rfind(|start| **start <= cut).unwrap();
+            assert_eq!(damage(&bytes[..cut]), (begun as u64, "it is cut off"));
+        }
+        let lacking = [&bytes[..at[end - 1]], &bytes[at[end]..]].concat();
+        assert_eq!(damage(&lacking).1, "it ends before its end");
+        let longer = [&*bytes, b"x"].concat();
+        assert_eq!(damage(&longer).1, "it goes on after its end");
+        let mut lies = bytes;
+        lies[at[1]..at[1] + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(damage(&lies), (at[1] as u64, "a record is longer than any"));
+    }
+
+    /// A disk that fails after its first bytes.
+    struct Failing<'a>(&'a [u8]);
+
+    impl Read for Failing<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(into)? {
+                0 => Err(io::Error::other("no light")),
+                read => Ok(read),
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_not_taken_for_a_file_that_is_damaged() {
+        let bytes = dumped(&[1]);
+        for end in [3, offsets(&bytes)[1], bytes.len()] {
+            assert!(matches!(read(Failing(&bytes[..end])), Err(DumpError::Io(_))), "{end}");
+        }
+    }
+}

@@ -314,6 +314,7 @@ mod tests {
     #[test]
     fn the_buried_are_not_found_and_buried_once() {
         let mut segment = segment(1, &["red", "red", "red"]);
+        assert!(segment.dead() == 0 && !segment.is_full());
         assert_eq!(segment.bury(2), Some(false));
         assert_eq!((segment.bury(2), segment.bury(9)), (None, None));
         assert_eq!(found(&segment, "red"), [1, 3]);

@@ -160,6 +160,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::entry::Parts;
+    use crate::value::Value;
 
     fn naive(text: &[char], pattern: &[char]) -> bool {
         match pattern.split_first() {
@@ -177,6 +179,55 @@ mod tests {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             prop_assert_eq!(is_like(&text, &pattern), naive(&chars(&text), &chars(&pattern)));
         }
+    }
+
+    #[test]
+    fn an_entry_fits_where_all_fits_that_was_asked_for() {
+        let key = Key::new("k").unwrap();
+        let mut parts = Parts {
+            owner: "a/b".into(),
+            ..Parts::of(Value::bytes(*b"red"), 1)
+        };
+        parts.labels.kind = Some("note".into());
+        let entry = Entry::new(&key, parts);
+        let fits = |query: Query| query.fits(&key, &entry);
+        for (word, holds) in [("note", true), ("plan", false)] {
+            let kind = Some(word.to_owned());
+            assert_eq!(
+                fits(Query {
+                    kind,
+                    ..Query::default()
+                }),
+                holds,
+                "{word}"
+            );
+        }
+        for (who, holds) in [("a/b", true), ("a/c", false)] {
+            let owner = Some(who.to_owned());
+            assert_eq!(
+                fits(Query {
+                    owner,
+                    ..Query::default()
+                }),
+                holds,
+                "{who}"
+            );
+        }
+        for (size, holds) in [(0..=2, false), (3..=3, true), (4..=9, false)] {
+            let size = Some(size);
+            assert_eq!(
+                fits(Query {
+                    size,
+                    ..Query::default()
+                }),
+                holds
+            );
+        }
+        let tags = vec!["hot".to_owned()];
+        assert!(!fits(Query {
+            tags,
+            ..Query::default()
+        }));
     }
 
     #[test]

@@ -273,11 +273,14 @@ fn all_that_comes_from_disk_is_found_however_it_lay_there() {
         (key, entry)
     });
     space.load(stored.collect(), 9_000);
-    let query = Query {
-        text: Some("red".to_owned()),
-        ..Query::default()
-    };
-    let mut search = Search::new(&query, &clock);
-    search.look_in(&space, None);
-    assert_eq!(search.end().matched, 9_000);
+    for text in [Some("red".to_owned()), None] {
+        let query = Query {
+            text,
+            ..Query::default()
+        };
+        let mut search = Search::new(&query, &clock);
+        search.look_in(&space, None);
+        let found = search.end();
+        assert_eq!((found.matched, found.examined), (9_000, 9_000));
+    }
 }

@@ -349,6 +349,30 @@ mod tests {
     }
 
     #[test]
+    fn few_of_those_that_went_and_of_the_regrets_are_remembered() {
+        let mut ghosts = Ghosts::default();
+        let key = |number: usize| Key::new(&format!("k{number}")).unwrap();
+        for number in 0..GHOSTS_MAX + 9 {
+            ghosts.went(&key(number), Choice::Line);
+        }
+        assert_eq!((ghosts.order.len(), ghosts.by.len()), (GHOSTS_MAX, GHOSTS_MAX));
+        ghosts.came_again(&key(8));
+        assert_eq!(ghosts.regrets_of_line, 0, "so long ago that nobody knows");
+        for number in 9..9 + REGRETS_MAX as usize {
+            ghosts.came_again(&key(number));
+        }
+        assert_eq!(ghosts.regrets_of_line, REGRETS_MAX);
+        let left = GHOSTS_MAX - REGRETS_MAX as usize;
+        assert_eq!((ghosts.order.len(), ghosts.by.len()), (left, left));
+        ghosts.came_again(&key(GHOSTS_MAX));
+        assert_eq!(
+            ghosts.regrets_of_line,
+            REGRETS_MAX.div_ceil(2),
+            "then the older count for half"
+        );
+    }
+
+    #[test]
     fn the_gone_are_forgotten() {
         let mut stage = Stage::new(Eviction::Adaptive);
         for round in 0..1_000 {

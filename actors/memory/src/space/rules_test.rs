@@ -60,6 +60,52 @@ fn keys_are_listed_by_prefix_and_in_pages() {
 }
 
 #[test]
+fn a_namespace_shrinks_to_a_lower_quota_and_then_no_further() {
+    let clock = Clock::by_hand();
+    for (entries, bytes) in [(2, u64::MAX), (u64::MAX, 0)] {
+        let space = space(&Rules {
+            eviction: Some(Eviction::Fifo),
+            ..Rules::default()
+        });
+        for key in ["a", "b", "c"] {
+            space
+                .write_one(&Identity::system(), &one(key, b"x"), clock.now())
+                .unwrap();
+        }
+        let mut rules = Rules::clone(&space.rules());
+        let two_of_three = space.extent().bytes / 3 * 2;
+        rules.quota.entries = entries;
+        rules.quota.bytes = bytes.max(two_of_three);
+        assert!(!space.is_beyond_quota() && !space.shrink(clock.now(), 9));
+        space.change_rules(rules).unwrap();
+        assert!(space.is_beyond_quota());
+        assert!(space.shrink(clock.now(), 9));
+        assert_eq!(space.extent().entries, 2);
+        assert!(!space.is_beyond_quota() && !space.shrink(clock.now(), 9));
+    }
+}
+
+#[test]
+fn a_quota_that_was_lowered_hinders_nobody_from_writing_less() {
+    let clock = Clock::by_hand();
+    let space = space(&Rules::default());
+    let write = |key: &str, value: &[u8]| space.write_one(&Identity::system(), &one(key, value), clock.now());
+    write("a", b"much").unwrap();
+    write("b", b"much").unwrap();
+    let mut rules = Rules::clone(&space.rules());
+    rules.quota.entries = 1;
+    space.change_rules(rules).unwrap();
+    write("a", b"less").unwrap();
+    write("a", b"").unwrap();
+    assert!(matches!(write("c", b""), Err(Error::Full { .. })));
+    assert!(matches!(write("a", b"more"), Err(Error::Full { .. })));
+}
+
+fn one(key: &str, value: &[u8]) -> Op {
+    Op::Put(Put::new(Key::new(key).unwrap(), Value::bytes(value.to_vec())))
+}
+
+#[test]
 fn who_was_to_make_room_for_what_the_disk_refused_makes_room_the_next_time() {
     let quota = Quota {
         entries: 2,

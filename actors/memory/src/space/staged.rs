@@ -144,4 +144,24 @@ mod tests {
         assert!(staged.get(&key(1)).is_none());
         assert_eq!((staged.len(), staged.entries, staged.bytes), (0, 0, 0));
     }
+
+    #[test]
+    fn from_a_few_to_many_none_is_forgotten() {
+        let mut staged = Staged::default();
+        for number in 0..FEW + 3 {
+            let key = key(number);
+            let (after, before, cause) = (Some(entry(&key, 1)), None, Cause::Put);
+            staged.push(Change {
+                key,
+                version: 1,
+                cause,
+                before,
+                after,
+            });
+            assert!(
+                (0..=number).all(|earlier| staged.get(&self::key(earlier)).is_some()),
+                "{number}"
+            );
+        }
+    }
 }

@@ -491,3 +491,6 @@ mod hang;
 mod many;
 #[path = "hands_model_test.rs"]
 mod model;
+
+#[path = "hands_staff_test.rs"]
+mod staff;

@@ -91,3 +91,10 @@ fn a_page_that_is_full_is_followed_by_the_next() {
     assert!(!lost.is_through());
     assert_eq!(lost.filter().after, Some(page[0].task));
 }
+
+#[test]
+fn only_what_is_in_the_hands_of_somebody_is_looked_at() {
+    let filter = Lost::default().filter();
+    assert_eq!(filter.states, [State::Claimed, State::Running]);
+    assert_eq!(filter.after, None);
+}

@@ -18,3 +18,24 @@ pub(super) fn portions(records: Vec<Vec<u8>>, most: usize) -> Vec<Vec<Vec<u8>>> 
     }
     portions
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portion_has_as_many_records_as_fit_with_their_frames_and_one_at_least() {
+        let sizes = |records: &[usize], most| -> Vec<Vec<usize>> {
+            let records = records.iter().map(|size| vec![0; *size]).collect();
+            let of = |portion: &Vec<Vec<u8>>| portion.iter().map(Vec::len).collect();
+            portions(records, most).iter().map(of).collect()
+        };
+        assert_eq!(sizes(&[10, 10, 10], 2 * (FRAME + 10)), [vec![10, 10], vec![10]]);
+        assert_eq!(
+            sizes(&[10, 11, 0, 0], 2 * (FRAME + 10)),
+            [vec![10], vec![11, 0], vec![0]]
+        );
+        assert_eq!(sizes(&[500, 1, 500], 100), [[500], [1], [500]]);
+        assert!(sizes(&[], 9).is_empty());
+    }
+}

@@ -258,3 +258,110 @@ fn ages_go_on_though_nothing_happens() {
         "it never goes back"
     );
 }
+
+#[test]
+fn a_task_that_is_tried_again_misses_its_deadline_when_that_comes_and_once() {
+    let mut room = Room::new();
+    let deadline = Some(secs(60));
+    let id = room.submit(Submission { deadline, ..task() });
+    let fail = |room: &mut Room| {
+        let claim = room.claim();
+        room.fail(&claim).unwrap();
+    };
+    let missed = Event::Missed {
+        task: id,
+        kind: task().kind,
+    };
+    fail(&mut room);
+    room.retry(id).unwrap();
+    room.pass(secs(59));
+    assert_eq!(room.heard(&missed), 0);
+    room.pass(secs(1));
+    assert_eq!(room.heard(&missed), 1);
+    fail(&mut room);
+    room.retry(id).unwrap();
+    room.pass(secs(60));
+    assert_eq!(room.heard(&missed), 1);
+    room.check();
+}
+
+#[test]
+fn only_a_lease_that_a_task_had_is_late_and_any_other_was_never_its_own() {
+    let mut room = Room::new();
+    let (id, other) = (room.submit(task()), room.submit(task()));
+    let is_late = |room: &mut Room, number: u64| {
+        let fence = Fence::new(number);
+        match room.run(|tasks, turn| tasks.complete(turn, id, fence, Vec::new())) {
+            Err(Refusal::Stale { .. }) => true,
+            Err(Refusal::NeverClaimed { .. }) => false,
+            other => panic!("{other:?}"),
+        }
+    };
+    let first = room.claim();
+    let of_other = room.claim();
+    assert_eq!((first.task, of_other.task), (id, other));
+    assert!(!is_late(&mut room, of_other.fence.number()), "that is the other's");
+    room.fail(&first).unwrap();
+    assert!(is_late(&mut room, first.fence.number()));
+    assert!(!is_late(&mut room, of_other.fence.number()));
+    assert!(!is_late(&mut room, 99));
+    room.check();
+}
+
+#[test]
+fn of_forgotten_attempts_any_older_lease_may_have_been_one_and_no_younger_one() {
+    let mut room = Room::with(Config {
+        lapses: 100,
+        ..Config::default()
+    });
+    let (other, id) = (room.submit(of(Priority::Critical)), room.submit(task()));
+    let before = room.claim();
+    assert_eq!(before.task, other);
+    let mut ask = |count: usize| {
+        for _ in 0..count {
+            let claim = room.claim();
+            assert_eq!(claim.task, id);
+            room.run(|tasks, turn| tasks.leave(turn, id, claim.fence, "its worker ended"))
+                .unwrap();
+        }
+        let refused = room.run(|tasks, turn| tasks.complete(turn, id, before.fence, Vec::new()));
+        matches!(refused, Err(Refusal::Stale { .. }))
+    };
+    assert!(!ask(7), "all its attempts are remembered");
+    assert!(ask(5), "of its first attempts nobody knows any more");
+}
+
+#[test]
+fn a_worker_that_ends_leaves_its_task_ready_at_once_with_the_reason() {
+    let mut room = Room::new();
+    let id = room.submit(task());
+    let claim = room.claim();
+    let leave = |room: &mut Room, fence| room.run(|tasks, turn| tasks.leave(turn, id, fence, "its worker ended"));
+    assert!(leave(&mut room, Fence::new(99)).is_err());
+    leave(&mut room, claim.fence).unwrap();
+    assert_eq!(room.state(id), State::Ready);
+    assert!(matches!(room.complete(&claim), Err(Refusal::Stale { .. })));
+    assert_ne!(room.claim().fence, claim.fence);
+    room.check();
+}
+
+#[test]
+fn who_may_have_a_task_is_told_only_of_one_that_is_ready() {
+    let mut room = Room::new();
+    let needs = able(&["gpu"]);
+    let id = room.submit(Submission {
+        needs: needs.clone(),
+        ..task()
+    });
+    assert_eq!(room.tasks.asks(id), Some((&*needs, None)));
+    room.claim_as("team/a", &["gpu"]).unwrap();
+    assert_eq!(room.tasks.asks(id), None);
+    assert_eq!(room.tasks.asks(TaskId::new(99)), None);
+}
+
+#[test]
+fn a_prerequisite_that_there_is_not_is_named() {
+    let mut room = Room::new();
+    let refused = room.batch(vec![after(&[TaskId::new(99)])]).unwrap_err();
+    assert!(refused.to_string().contains("no task 99"), "{refused}");
+}

@@ -1,0 +1,56 @@
+//! Who takes tasks, and who of them is there.
+
+use super::*;
+
+#[test]
+fn one_that_takes_more_at_once_than_before_asks_for_more() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    assert_eq!(house.asked(), [("t/a".to_owned(), 1)]);
+    house
+        .hands
+        .staff(&[team(&[taker("t/a", 3, 0)])].into(), &mut house.effects);
+    house.assert_sound();
+    assert_eq!(house.asked(), [("t/a".to_owned(), 2)]);
+}
+
+#[test]
+fn one_that_is_the_same_as_before_stays_as_it_is() {
+    let takers = [taker("t/a", 1, 0), taker("t/b", 1, 0)];
+    let mut house = House::of(&takers);
+    assert_eq!(house.asked().len(), 2);
+    house.hands.staff(&[team(&takers)].into(), &mut house.effects);
+    house.assert_sound();
+    assert!(house.asked().is_empty() && house.done().is_empty());
+}
+
+#[test]
+fn those_who_are_there_are_looked_for_one_behind_the_other() {
+    let mut house = House::of(&["t/a", "t/b", "t/c"].map(|name| taker(name, 1, 0)));
+    house.hands.seen(&worker("t/b"), false, &mut house.effects);
+    let all: Vec<_> = house
+        .hands
+        .takers()
+        .map(|(worker, is_here)| (worker.to_string(), is_here))
+        .collect();
+    let known = [("t/a", true), ("t/b", false), ("t/c", true)];
+    assert_eq!(all, known.map(|(name, is_here)| (name.to_owned(), is_here)));
+    let after = |last: Option<&str>, most| house.hands.here_after(last.map(worker).as_ref(), most);
+    assert_eq!(after(None, 9), [worker("t/a"), worker("t/c")]);
+    assert_eq!(after(None, 1), [worker("t/a")]);
+    assert_eq!(after(Some("t/a"), 9), [worker("t/c")]);
+    assert!(after(Some("t/c"), 9).is_empty());
+}
+
+#[test]
+fn a_lease_is_held_from_when_it_is_given_and_work_is_counted_from_when_it_is_begun() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    assert!(fences.iter().all(|fence| house.hands.holds(*fence)));
+    assert!(!house.hands.holds(Fence::new(99)));
+    assert_eq!(house.hands.count_at_work(&worker("t/a")), 0);
+    for (begun, fence) in (1..).zip(fences) {
+        house.staged(fence, Stage::Delivered);
+        assert_eq!(house.hands.count_at_work(&worker("t/a")), begun);
+    }
+}
