@@ -6,6 +6,8 @@
 )]
 
 mod closing;
+mod doubtful;
+mod ending;
 mod failing;
 mod kills;
 mod later;
