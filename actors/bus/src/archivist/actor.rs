@@ -115,8 +115,7 @@ impl Agent for Archivist {
     }
 
     async fn idle(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let gathered = self.group.len() + self.plans.len() + self.ends.len();
-        if self.closed.is_none() && self.gathering.waits(gathered) && ctx.address().try_send(Order::Moved).is_ok() {
+        if self.closed.is_none() && self.gathering.waits(self.gathered()) && ctx.address().try_send(Order::Moved).is_ok() {
             // Whoever was just answered runs, and may come with the next.
             tokio::task::yield_now().await;
             return Ok(());
@@ -146,6 +145,11 @@ async fn recover(settings: &Settings) -> Result<(Writer, u64), Failure> {
 impl Archivist {
     fn hub(&self) -> &Arc<Hub> {
         &self.settings.hub
+    }
+
+    /// How many wait for the disk.
+    fn gathered(&self) -> usize {
+        self.group.len() + self.plans.len() + self.ends.len()
     }
 
     async fn gather(
@@ -241,6 +245,7 @@ impl Archivist {
         if self.closed.is_some() {
             return Ok(false);
         }
+        self.gathering.written(self.gathered());
         self.group_bytes = 0;
         let stored = std::mem::take(&mut self.group);
         let (planned, ended) = (std::mem::take(&mut self.plans), std::mem::take(&mut self.ends));
