@@ -242,4 +242,12 @@ pub enum ReplayError {
         /// Whose it was.
         subscriber: Arc<str>,
     },
+    /// As many wait for its subscription as that bears.
+    #[error("{subscriber} has no room for the dead letter {number}; replay it again when less waits there")]
+    Full {
+        /// The letter.
+        number: u64,
+        /// Whose it was.
+        subscriber: Arc<str>,
+    },
 }

@@ -236,6 +236,7 @@ impl Hub {
                 }
                 Effect::Dropped { label, why, count, .. } => self.metrics.of(*label).dropped(*why, *count),
                 Effect::Dead { cause, .. } => self.metrics.dead(*cause),
+                Effect::Parted { .. } => {}
             }
             match effect.place() {
                 // That was done together with the cursor.

@@ -19,7 +19,7 @@ use triarch_supervision::message::Priority;
 
 use crate::account::{Cause, Dropped, Tally};
 use crate::breaker::{Breaker, BreakerState};
-use crate::item::{self, Effect, Handed, Item, Waiting};
+use crate::item::{self, Effect, Handed, Item, Place, Waiting};
 use crate::seen::Seen;
 use crate::terms::{Class, Terms, WhenFull};
 
@@ -129,10 +129,14 @@ impl Inbox {
     pub(crate) fn lend(&mut self, most: usize, now: Moment, to: &mut VecDeque<Item>, effects: &mut Vec<Effect>) {
         let mut count = 0;
         while count < most
-            && let Some(waiting) = self.next(now, effects)
+            && let Some(Waiting { mut item, .. }) = self.next(now, effects)
         {
             count += 1;
-            to.push_back(waiting.item);
+            // Who does not acknowledge has it for good with this.
+            if let Some(place) = item.place.take_if(|place| matches!(place, Place::Letter(_))) {
+                effects.push(Effect::Parted { place });
+            }
+            to.push_back(item);
         }
         self.lent += count;
     }

@@ -67,7 +67,7 @@ pub(crate) struct Handed {
     pub(crate) attempt: u32,
 }
 
-/// What happened to an envelope for good, to be counted and kept outside.
+/// What happened to an envelope, to be counted and kept outside.
 #[derive(Debug)]
 pub(crate) enum Effect {
     Delivered {
@@ -81,6 +81,8 @@ pub(crate) enum Effect {
         count: u64,
         place: Option<Place>,
     },
+    /// It stands on disk no more, and goes on: how it ends is told later.
+    Parted { place: Place },
     Dead {
         waiting: Waiting,
         cause: Cause,
@@ -93,6 +95,7 @@ impl Effect {
     pub(crate) fn place(&self) -> Option<Place> {
         match self {
             Self::Delivered { place, .. } | Self::Dropped { place, .. } => *place,
+            Self::Parted { place } => Some(*place),
             Self::Dead { waiting, .. } => waiting.item.place,
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use triarch_supervision::clock::Moment;
 
+use crate::access::NotAllowed;
 use crate::agenda::{Again, Clocks, Due, Plan, ScheduleId, When};
 use crate::archivist::Order;
 use crate::bus::Bus;
@@ -137,16 +138,22 @@ impl Hub {
         let Destination::Topic(topic) = &plan.to else {
             return true;
         };
-        if plan.first.is_some() && !self.may_still_come(plan, topic) {
-            let number = due.number;
-            return number.is_none_or(|number| self.tell_archivist(Order::Over(number, None)));
+        if let Err(refused) = self.may_still_come(plan, topic) {
+            // One that stands on disk is told of once it is off it.
+            return match due.number {
+                Some(number) => self.tell_archivist(Order::Over(number, Err(Box::new(refused)))),
+                None => {
+                    self.refuse(refused);
+                    true
+                }
+            };
         }
         let envelope = Box::new(self.seal(plan.draft.clone(), &plan.from, plan.to.clone()));
         match (self.archive.log_of(topic).cloned(), due.number) {
             (Some(log), Some(number)) => self.tell_archivist(Order::Due(log, envelope, number)),
             (Some(log), None) => self.tell_archivist(Order::Store(log, envelope, None)),
             // The configuration has let go of its log meanwhile.
-            (None, Some(number)) => self.tell_archivist(Order::Over(number, Some(envelope))),
+            (None, Some(number)) => self.tell_archivist(Order::Over(number, Ok(envelope))),
             (None, None) => {
                 self.deliver_at_once(topic, *envelope);
                 true
@@ -160,10 +167,12 @@ impl Hub {
         (!agenda.is_durable(id)).then(|| agenda.cancel(id))
     }
 
-    /// Who planned it may have lost the right since, with another configuration.
-    fn may_still_come(self: &Arc<Self>, plan: &Plan, topic: &Topic) -> bool {
-        let checked = self.access.check(&plan.from, "publish on", topic);
-        checked.map_err(|refused| self.refuse(refused)).is_ok()
+    /// Who planned it for a later runtime may have lost the right since, with another configuration.
+    fn may_still_come(&self, plan: &Plan, topic: &Topic) -> Result<(), NotAllowed> {
+        if plan.first.is_none() {
+            return Ok(());
+        }
+        self.access.check(&plan.from, "publish on", topic)
     }
 
     fn tell_archivist(&self, order: Order) -> bool {

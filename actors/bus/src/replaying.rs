@@ -20,7 +20,7 @@ use crate::topic::Topic;
 pub struct Replayed {
     /// Handed to their subscriptions again.
     pub sent: usize,
-    /// Kept, since their subscriptions have ended, or take no such envelopes any more.
+    /// Kept, since their subscriptions have ended, take no such envelopes any more, or have no room for them now.
     pub kept: usize,
 }
 
@@ -44,10 +44,18 @@ impl Bus {
     pub fn replay(&self, number: u64) -> Result<(), ReplayError> {
         let taken = lock(&self.0.dead).take(number);
         let taken = taken.ok_or(ReplayError::NoSuchLetter(number))?;
-        self.0.revive(taken).map_err(|taken| {
+        self.0.revive(taken).map_err(|kept| {
+            let (taken, has_taker) = match kept {
+                Kept::Full(taken) => (taken, true),
+                Kept::NobodyTakes(taken) => (taken, false),
+            };
             let subscriber = Arc::clone(&taken.letter.subscriber);
             lock(&self.0.dead).put_back(taken);
-            ReplayError::NobodyTakes { number, subscriber }
+            if has_taker {
+                ReplayError::Full { number, subscriber }
+            } else {
+                ReplayError::NobodyTakes { number, subscriber }
+            }
         })
     }
 
@@ -58,7 +66,7 @@ impl Bus {
         for taken in letters {
             match self.0.revive(taken) {
                 Ok(()) => replayed.sent += 1,
-                Err(taken) => {
+                Err(Kept::Full(taken) | Kept::NobodyTakes(taken)) => {
                     replayed.kept += 1;
                     lock(&self.0.dead).put_back(taken);
                 }
@@ -68,19 +76,24 @@ impl Bus {
     }
 }
 
+/// Why a letter stays one.
+enum Kept {
+    /// As many wait for its subscription as that bears: it would take the place of another, or be lost itself.
+    Full(Taken),
+    NobodyTakes(Taken),
+}
+
 impl Hub {
     /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing
-    /// that may have it.
-    fn revive(self: &Arc<Self>, taken: Taken) -> Result<(), Taken> {
+    /// that may have it, or has no room.
+    fn revive(self: &Arc<Self>, taken: Taken) -> Result<(), Kept> {
         let letter = &taken.letter;
         let same = self.subscription(letter.subscription);
         let same = same.filter(|one| self.may_have(&one.profile, &letter.envelope));
         let Some(one) = same.or_else(|| self.successor(letter)) else {
-            return Err(taken);
+            return Err(Kept::NobodyTakes(taken));
         };
         let now = Moment::now();
-        // Who does not acknowledge has it for good with this.
-        let (number, is_acknowledged) = (letter.number, one.profile.terms.is_acknowledged());
         let item = Item {
             label: letter
                 .envelope
@@ -89,16 +102,21 @@ impl Hub {
             envelope: Arc::clone(&letter.envelope),
             until: None,
             at: now,
-            place: (taken.is_on_disk && is_acknowledged).then_some(Place::Letter(number)),
+            place: taken.is_on_disk.then_some(Place::Letter(letter.number)),
         };
         let waiting = Waiting::again(item, letter.failures);
-        let revived = one.act(self, now, |inbox, effects| inbox.admit(waiting, now, effects));
-        let is_on_disk = taken.is_on_disk;
-        revived.ok_or(taken)?;
-        if is_on_disk && !is_acknowledged {
-            self.has_ended(number);
+        let revived = one.act(self, now, |inbox, effects| {
+            let has_room = !inbox.is_full();
+            if has_room {
+                inbox.admit(waiting, now, effects);
+            }
+            has_room
+        });
+        match revived {
+            Some(true) => Ok(()),
+            Some(false) => Err(Kept::Full(taken)),
+            None => Err(Kept::NobodyTakes(taken)),
         }
-        Ok(())
     }
 
     fn successor(&self, letter: &DeadLetter) -> Option<Arc<Subscription>> {

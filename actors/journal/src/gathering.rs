@@ -19,14 +19,23 @@ pub struct Gathering {
 impl Gathering {
     /// Whether a group of so many waits before it is written: where the last was of several, for as long as more come. Where it
     /// does, let others run, and ask again.
-    pub fn waits(&mut self, gathered: usize) -> bool {
+    pub const fn waits(&mut self, gathered: usize) -> bool {
         let waits = self.last > 1 && gathered > self.seen && self.looks < LOOKS_MAX;
         if waits {
             (self.seen, self.looks) = (gathered, self.looks + 1);
-        } else {
-            (self.last, self.seen, self.looks) = (gathered, 0, 0);
         }
         waits
+    }
+
+    /// So many went to disk together, for whatever reason. Where nobody waits for what did, that was no group.
+    pub const fn written(&mut self, gathered: usize) {
+        if gathered > 0 {
+            *self = Self {
+                last: gathered,
+                seen: 0,
+                looks: 0,
+            };
+        }
     }
 }
 
@@ -34,28 +43,45 @@ impl Gathering {
 mod tests {
     use super::*;
 
+    /// How often a group waits that grows to these numbers, one after the other, and is written then.
+    fn waits(gathering: &mut Gathering, numbers: impl IntoIterator<Item = usize>) -> usize {
+        let mut gathered = 0;
+        let waits = |number: &usize| {
+            gathered = *number;
+            gathering.waits(gathered)
+        };
+        let waits = numbers.into_iter().take_while(waits).count();
+        gathering.written(gathered);
+        waits
+    }
+
     #[test]
     fn a_group_waits_for_as_long_as_others_come_where_there_were_several_the_last_time() {
         let mut gathering = Gathering::default();
-        let mut waits = |gathered| gathering.waits(gathered);
-        assert!(!waits(64), "nobody is known to come");
-        assert!(waits(1) && waits(40) && waits(64));
-        assert!(!waits(64), "nobody came meanwhile");
-        assert!(waits(1));
-        assert!(!waits(1), "the others do not come");
-        assert!(!waits(1), "one alone waits for nobody");
-        assert!(!waits(0), "nothing is to be written");
+        assert_eq!(waits(&mut gathering, [64]), 0, "nobody is known to come");
+        assert_eq!(waits(&mut gathering, [1, 40, 64, 64]), 3, "then nobody came");
+        assert_eq!(waits(&mut gathering, [1, 1]), 1, "the others do not come");
+        assert_eq!(waits(&mut gathering, [1]), 0, "one alone waits for nobody");
+    }
+
+    #[test]
+    fn whoever_comes_is_waited_for_after_others_were_written_and_whatever_else_is() {
+        let mut gathering = Gathering::default();
+        gathering.written(64);
+        assert!(!gathering.waits(0), "nobody waits for it");
+        gathering.written(0);
+        assert_eq!(waits(&mut gathering, [1, 64]), 2);
+        assert!(gathering.waits(1), "it was written though it would wait");
+        gathering.written(1);
+        assert!(!gathering.waits(1));
     }
 
     #[test]
     fn a_group_that_never_ceases_to_grow_is_written_all_the_same() {
         let mut gathering = Gathering::default();
-        assert!(!gathering.waits(2));
-        assert_eq!(
-            (1..=2 * LOOKS_MAX)
-                .take_while(|gathered| gathering.waits(*gathered))
-                .count(),
-            LOOKS_MAX
-        );
+        gathering.written(2);
+        for _ in 0..2 {
+            assert_eq!(waits(&mut gathering, 1..=2 * LOOKS_MAX), LOOKS_MAX);
+        }
     }
 }

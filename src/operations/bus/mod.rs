@@ -186,7 +186,7 @@ pub(crate) struct BusReplay {
 pub(crate) struct ReplayedSeen {
     /// Handed to their subscriptions again.
     pub(crate) sent: usize,
-    /// Kept, since nobody takes them any more.
+    /// Kept, since nobody takes them any more, or whoever does has no room.
     pub(crate) kept: usize,
 }
 

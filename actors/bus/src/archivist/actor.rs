@@ -9,19 +9,18 @@ use triarch_supervision::prelude::*;
 
 use super::copyist::Copy;
 use super::cursor::CursorKey;
-use super::group::{Group, Pending, PendingPlan, record_weight, weight};
+use super::doubt::Ending;
+use super::group::{Group, Pending, PendingEnd, PendingPlan, record_weight, weight};
 use super::later;
-use super::log::Entry;
 use super::message::{Order, Planner, Waiter};
-use super::reading::Stored;
+use super::outcome::answer;
 use super::record::Record;
 use super::replay::Replay;
 use crate::agenda::{Placed, Plan, ScheduleId};
 use crate::codec::encode;
 use crate::envelope::Envelope;
 use crate::error::{ArchiveError, ForgetError, PublishError};
-use crate::hub::{Hub, lock, unpoisoned};
-use crate::later::clocks;
+use crate::hub::{Hub, lock};
 use crate::metrics::Refusal;
 use crate::topic::Pattern;
 
@@ -35,8 +34,6 @@ const UNKEPT_BYTES: u64 = 64 << 20;
 const COPY_AGAIN_BYTES: u64 = 16 << 20;
 /// How often what has moved and could not be written is tried again, and a journal that does not open.
 const TRY_EVERY: Duration = Duration::from_secs(1);
-/// What was due and could not be written is due again after this.
-const DUE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -57,6 +54,7 @@ pub(crate) struct Archivist {
     closed: Option<String>,
     group: Vec<Pending>,
     plans: Vec<PendingPlan>,
+    ends: Vec<PendingEnd>,
     group_bytes: usize,
     gathering: Gathering,
     /// Bytes of records since the last snapshot.
@@ -80,13 +78,14 @@ impl Agent for Archivist {
             closed: None,
             group: Vec::new(),
             plans: Vec::new(),
+            ends: Vec::new(),
             group_bytes: 0,
             gathering: Gathering::default(),
             unkept,
             copied: None,
             copy_from: 0,
         };
-        archivist.tell_all_followers();
+        archivist.hub().tell_all_followers();
         Ok(archivist)
     }
 
@@ -99,10 +98,7 @@ impl Agent for Archivist {
                 self.flush().await?;
                 reply.send(self.cancel(number).await?);
             }
-            Order::Over(number, envelope) => {
-                self.flush().await?;
-                self.end(number, envelope).await?;
-            }
+            Order::Over(number, ending) => self.end(number, ending).await?,
             Order::Moved if self.closed.is_some() => self.reopen().await,
             // It is written before it rests.
             Order::Moved => {}
@@ -119,8 +115,7 @@ impl Agent for Archivist {
     }
 
     async fn idle(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let gathered = self.group.len() + self.plans.len();
-        if self.closed.is_none() && self.gathering.waits(gathered) && ctx.address().try_send(Order::Moved).is_ok() {
+        if self.closed.is_none() && self.gathering.waits(self.gathered()) && ctx.address().try_send(Order::Moved).is_ok() {
             // Whoever was just answered runs, and may come with the next.
             tokio::task::yield_now().await;
             return Ok(());
@@ -147,20 +142,14 @@ async fn recover(settings: &Settings) -> Result<(Writer, u64), Failure> {
     Ok((writer, unkept))
 }
 
-impl Hub {
-    /// Takes up what is on disk. Names go on last, when what they may make dead has its number.
-    fn take_up(&self, mut replay: Replay) {
-        let (plans, letters) = (std::mem::take(&mut replay.plans), std::mem::take(&mut replay.letters));
-        lock(&self.agenda).take_up(plans, replay.last_plan, clocks());
-        lock(&self.dead).take_up(letters, replay.count, !self.archive.is_ready());
-        self.archive.install(replay);
-        self.wake.notify_one();
-    }
-}
-
 impl Archivist {
     fn hub(&self) -> &Arc<Hub> {
         &self.settings.hub
+    }
+
+    /// How many wait for the disk.
+    fn gathered(&self) -> usize {
+        self.group.len() + self.plans.len() + self.ends.len()
     }
 
     async fn gather(
@@ -180,7 +169,7 @@ impl Archivist {
         let weight = weight(&log, &bytes);
         if let Err(why) = self.make_room(weight).await? {
             if let Some(number) = number {
-                self.put_back(number);
+                self.hub().put_back(number);
             }
             answer(waiter, Err(why.into()));
             return Ok(());
@@ -256,9 +245,11 @@ impl Archivist {
         if self.closed.is_some() {
             return Ok(false);
         }
+        self.gathering.written(self.gathered());
         self.group_bytes = 0;
-        let (pending, plans) = (std::mem::take(&mut self.group), std::mem::take(&mut self.plans));
-        let mut group = Group::of(self.hub(), pending, plans, self.settings.record_bytes_max)?;
+        let stored = std::mem::take(&mut self.group);
+        let (planned, ended) = (std::mem::take(&mut self.plans), std::mem::take(&mut self.ends));
+        let mut group = Group::of(self.hub(), stored, (planned, ended), self.settings.record_bytes_max)?;
         let records = std::mem::take(&mut group.records);
         if records.is_empty() {
             return Ok(true);
@@ -267,24 +258,14 @@ impl Archivist {
         match self.writer.write(records).await {
             Ok(_) => {
                 self.unkept += bytes as u64;
-                self.add_plans(group.planned);
-                self.publish(group.stored);
+                self.hub().show(group);
                 Ok(true)
             }
             Err(why) => {
-                self.take_back(group, &why);
+                self.hub().take_back(group, &why);
                 self.go_on_after(&why).await;
                 Ok(false)
             }
-        }
-    }
-
-    fn add_plans(&self, planned: Vec<PendingPlan>) {
-        let hub = self.hub();
-        for one in planned {
-            lock(&hub.agenda).add_reserved(one.number, one.placed.at, one.plan);
-            one.planner.send(Ok(ScheduleId::new(one.number)));
-            hub.wake.notify_one();
         }
     }
 
@@ -292,34 +273,6 @@ impl Archivist {
     fn open(&self) -> Result<(), ArchiveError> {
         let closed = self.closed.clone().map(|why| ArchiveError::Closed { why });
         closed.map_or(Ok(()), Err)
-    }
-
-    /// What was due under that number is due again.
-    fn put_back(&self, number: u64) {
-        lock(&self.hub().agenda).put_back(number, Moment::now() + DUE_AGAIN_AFTER);
-        self.hub().wake.notify_one();
-    }
-
-    /// It is not on disk, or nobody knows: then what is there is found out after this.
-    fn take_back(&self, group: Group, why: &WriteError) {
-        let hub = self.hub();
-        for (pending, ..) in group.stored {
-            if let Some(number) = pending.number {
-                self.put_back(number);
-            }
-            answer(pending.waiter, Err(PublishError::NotStored(why.clone())));
-        }
-        for one in group.planned {
-            lock(&hub.agenda).release(one.number);
-            one.planner.send(Err(PublishError::NotStored(why.clone())));
-        }
-        if why.is_certain() {
-            lock(&hub.dead).not_written(&group.page);
-        }
-        for (key, _) in group.cursors {
-            hub.archive.still_moved(key);
-        }
-        hub.wake.notify_one();
     }
 
     async fn go_on_after(&mut self, why: &WriteError) {
@@ -337,45 +290,10 @@ impl Archivist {
                 (self.writer, self.unkept) = recovered;
                 (self.closed, self.copied) = (None, None);
                 // Something may be there that nobody was told of.
-                self.tell_all_followers();
+                self.hub().tell_all_followers();
             }
             Err(failed) => self.closed = Some(failed.to_string()),
         }
-    }
-
-    /// They are on disk: now everybody gets them, in the order of their offsets.
-    fn publish(&self, stored: Vec<(Pending, u64, Entry)>) {
-        let hub = self.hub();
-        let mut grown: Vec<Pattern> = Vec::new();
-        for (pending, offset, entry) in stored {
-            if let Some(log) = hub.archive.log(&pending.log) {
-                unpoisoned(log.write()).push(offset, entry);
-            }
-            if !grown.contains(&pending.log) {
-                grown.push(pending.log);
-            }
-            if let Some(number) = pending.number {
-                lock(&hub.agenda).came(number);
-            }
-            let id = pending.envelope.id;
-            let matched = hub.deliver_stored(*pending.envelope);
-            answer(pending.waiter, Ok(Stored { id, offset, matched }));
-        }
-        self.tell_followers(&grown);
-    }
-
-    fn tell_followers(&self, logs: &[Pattern]) {
-        let hub = self.hub();
-        for log in logs {
-            for follower in hub.archive.followers(log) {
-                follower.act(hub, Moment::now(), |_, _| ());
-            }
-        }
-    }
-
-    fn tell_all_followers(&self) {
-        let logs = self.hub().archive.logs().into_iter();
-        self.tell_followers(&logs.map(|(log, _)| log).collect::<Vec<_>>());
     }
 
     /// Calls off what stands on disk; it is off here once it is off there.
@@ -393,23 +311,17 @@ impl Archivist {
         Ok(Ok(lock(&self.hub().agenda).cancel(id)))
     }
 
-    /// Takes off the disk what is due and is for no log. It is delivered only then, or the disk would bring it once more.
-    async fn end(&mut self, number: u64, envelope: Option<Box<Envelope>>) -> Result<(), Failure> {
-        if self.closed.is_some() {
-            self.put_back(number);
+    /// Takes off the disk what is due and is for no log. It ends only then, or the disk would bring it once more.
+    async fn end(&mut self, number: u64, ending: Ending) -> Result<(), Failure> {
+        let ended = PendingEnd::new(number, ending)?;
+        if self.make_room(ended.weight()).await?.is_err() {
+            self.hub().put_back(number);
             return Ok(());
         }
-        // It may have been called off meanwhile.
-        if !lock(&self.hub().agenda).meet(number) {
-            return Ok(());
-        }
-        if self.write(&Record::CalledOff { number }).await?.is_err() {
-            self.put_back(number);
-            return Ok(());
-        }
-        lock(&self.hub().agenda).came(number);
-        if let Some(envelope) = envelope {
-            self.hub().deliver_stored(*envelope);
+        // It may have been called off meanwhile, or be in this group already.
+        if lock(&self.hub().agenda).meet(number) {
+            self.group_bytes += ended.weight();
+            self.ends.push(ended);
         }
         Ok(())
     }
@@ -485,11 +397,5 @@ impl Archivist {
             self.copied = Some(self.unkept);
         }
         Ok(())
-    }
-}
-
-fn answer(waiter: Option<Waiter>, outcome: Result<Stored, PublishError>) {
-    if let Some(waiter) = waiter {
-        waiter.send(outcome);
     }
 }

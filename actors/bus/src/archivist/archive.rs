@@ -8,6 +8,7 @@ use triarch_supervision::clock::Moment;
 use triarch_supervision::prelude::Address;
 
 use super::cursor::{Cursor, CursorKey};
+use super::doubt::Doubt;
 use super::log::{Log, LogTime, Retention};
 use super::message::Order;
 use super::record::Record;
@@ -46,6 +47,8 @@ pub(crate) struct Archive {
     is_ready: AtomicBool,
     /// What log time it was at a moment.
     began: Mutex<(LogTime, Moment)>,
+    /// What was on its way to disk when that failed.
+    doubts: Mutex<Vec<Doubt>>,
     pub(crate) archivist: OnceLock<Address<Order>>,
 }
 
@@ -64,6 +67,7 @@ impl Archive {
             followers: Mutex::default(),
             is_ready: AtomicBool::new(false),
             began: Mutex::new((LogTime::default(), Moment::now())),
+            doubts: Mutex::default(),
             archivist: OnceLock::new(),
         })
     }
@@ -232,6 +236,15 @@ impl Archive {
     }
 
     // ---- from disk, and to it ----
+
+    /// Nobody knows of these whether they are there.
+    pub(super) fn doubt(&self, doubts: Vec<Doubt>) {
+        lock(&self.doubts).extend(doubts);
+    }
+
+    pub(super) fn take_doubts(&self) -> Vec<Doubt> {
+        std::mem::take(&mut *lock(&self.doubts))
+    }
 
     /// Takes up what is on disk. Cursors that are here have come further.
     pub(crate) fn install(&self, replay: Replay) {

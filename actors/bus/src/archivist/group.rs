@@ -1,7 +1,7 @@
 //! What goes to disk together, in one batch of records.
 //!
 //! ```text
-//!  envelopes │ plans │ dead letters │ cursors
+//!  envelopes │ plans │ ends of plans │ dead letters │ cursors
 //!            each after what it must not be there without
 //! ```
 
@@ -11,6 +11,7 @@ use triarch_supervision::prelude::Failure;
 
 use super::archive::{Bookmark, moved};
 use super::cursor::CursorKey;
+use super::doubt::Ending;
 use super::later;
 use super::log::Entry;
 use super::message::{Planner, Waiter};
@@ -62,12 +63,38 @@ pub(super) struct PendingPlan {
     pub(super) planner: Planner,
 }
 
+/// That something is off the disk waits for the disk.
+#[derive(Debug)]
+pub(super) struct PendingEnd {
+    pub(super) number: u64,
+    pub(super) ending: Ending,
+    record: Vec<u8>,
+}
+
+impl PendingEnd {
+    pub(super) fn new(number: u64, ending: Ending) -> Result<Self, postcard::Error> {
+        let record = Record::CalledOff { number }.encode()?;
+        Ok(Self {
+            number,
+            ending,
+            record,
+        })
+    }
+
+    /// What it takes in a group: what is held meanwhile counts too.
+    pub(super) fn weight(&self) -> usize {
+        let held = self.ending.as_ref().map_or(0, |envelope| envelope.payload.len());
+        record_weight(&self.record) + held
+    }
+}
+
 /// Records on their way to disk, and what they are of.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) records: Vec<Vec<u8>>,
     pub(super) stored: Vec<(Pending, u64, Entry)>,
     pub(super) planned: Vec<PendingPlan>,
+    pub(super) ended: Vec<PendingEnd>,
     pub(super) page: Page,
     pub(super) cursors: Vec<(CursorKey, Bookmark)>,
 }
@@ -77,7 +104,7 @@ impl Group {
     pub(super) fn of(
         hub: &Hub,
         pending: Vec<Pending>,
-        planned: Vec<PendingPlan>,
+        (planned, ended): (Vec<PendingPlan>, Vec<PendingEnd>),
         most: usize,
     ) -> Result<Self, Failure> {
         let mut group = Self::default();
@@ -85,6 +112,10 @@ impl Group {
         for mut one in planned {
             group.records.push(std::mem::take(&mut one.record));
             group.planned.push(one);
+        }
+        for mut one in ended {
+            group.records.push(std::mem::take(&mut one.record));
+            group.ended.push(one);
         }
         let taken: usize = group.records.iter().map(|record| record_weight(record)).sum();
         let mut left = most.saturating_sub(taken);

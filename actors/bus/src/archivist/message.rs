@@ -3,6 +3,7 @@
 use triarch_supervision::prelude::*;
 
 use super::cursor::CursorKey;
+use super::doubt::Ending;
 use super::reading::Stored;
 use crate::agenda::{Placed, Plan, ScheduleId};
 use crate::envelope::Envelope;
@@ -25,8 +26,8 @@ pub(crate) enum Order {
     Plan(Box<(Placed, Plan)>, Planner),
     /// Call off what stands on disk under this number.
     Cancel(u64, Reply<Result<bool, ArchiveError>>),
-    /// Call off what is due under this number and is for no log, and then deliver the envelope.
-    Over(u64, Option<Box<Envelope>>),
+    /// Call off what is due under this number and is for no log, and then let it end so.
+    Over(u64, Ending),
     /// Write down what has moved: cursors and dead letters.
     Moved,
     /// Forget a cursor.

@@ -6,10 +6,14 @@
 )]
 
 mod closing;
+mod doubtful;
+mod ending;
 mod failing;
+mod gathering;
 mod kills;
 mod later;
 mod reading;
+mod replaying;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -231,6 +231,7 @@ impl StoreWriter {
             return Ok(());
         }
         let mut group = std::mem::take(&mut self.group);
+        self.gathering.written(group.len());
         if !group.has_records() {
             group.settle();
             return Ok(());

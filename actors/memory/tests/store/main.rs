@@ -6,6 +6,7 @@ mod cuts;
 mod doors;
 mod durable;
 mod exchange;
+mod gathering;
 mod guarded;
 mod hostile;
 mod house;
