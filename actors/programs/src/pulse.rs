@@ -337,7 +337,11 @@ mod tests {
         assert_eq!((vitals.answers, vitals.recovered_in), (1, None));
         drop(second);
         let third = begun(&pulse, 3, START + seconds(14));
-        assert_eq!(third.answered(seconds(1), false), Some(seconds(5)), "from its first fall on");
+        assert_eq!(
+            third.answered(seconds(1), false),
+            Some(seconds(5)),
+            "from its first fall on"
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct Post {
 
 impl Message for Post {
     const HANDED: Option<fn(&Self)> = Some(|post| post.receipt.delivered());
-const DIED: Option<fn(&mut Self, DeadReason)> = Some(|post, reason| post.receipt.died(reason));
+    const DIED: Option<fn(&mut Self, DeadReason)> = Some(|post, reason| post.receipt.died(reason));
 }
 
 impl Post {

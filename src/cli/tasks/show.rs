@@ -8,7 +8,7 @@ use triarch_work::machine::LIST_MAX;
 use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts, span};
 use super::super::table::{Cell, Columns, table};
-use crate::operations::{StatsShown, TASKS_LISTED as MOST, Submitted, TaskHeld, TaskSeen, TasksChanged, Waited};
+use crate::operations::{StatsShown, Submitted, TASKS_LISTED as MOST, TaskHeld, TaskSeen, TasksChanged, Waited};
 
 fn tint(state: &str) -> Tint {
     match state {

@@ -31,7 +31,12 @@ impl Hands {
     /// Whoever asked and told is gone: what was asked for will not come, and nobody knows whether the queue has heard what was
     /// told last. It may have fallen amid a change, so all that is kept beside the tasks in hand is reckoned from them.
     pub(super) fn begins_anew(&mut self, has_post: impl Fn(Fence) -> bool, effects: &mut Vec<Effect>) {
-        let lost: Vec<_> = self.held.iter().map(|(fence, _)| fence).filter(|fence| !has_post(*fence)).collect();
+        let lost: Vec<_> = self
+            .held
+            .iter()
+            .map(|(fence, _)| fence)
+            .filter(|fence| !has_post(*fence))
+            .collect();
         for fence in lost {
             let Some(Holding { step, .. }) = self.held.get_mut(fence) else {
                 continue;
@@ -42,7 +47,10 @@ impl Hands {
                 Without::Nothing => {}
             }
         }
-        let untold = self.held.iter().filter(|(_, held)| matches!(held.step, Step::Begun(_) | Step::Over(_)));
+        let untold = self
+            .held
+            .iter()
+            .filter(|(_, held)| matches!(held.step, Step::Begun(_) | Step::Over(_)));
         self.untold = untold.map(|(fence, _)| fence).collect();
         self.reckon_anew();
         let workers: Vec<_> = self.takers.keys().cloned().collect();
@@ -63,7 +71,11 @@ impl Hands {
             hand.asking = 0;
             (hand.busy_with, hand.ahead) = (0, VecDeque::new());
             let mut lies = false;
-            for (fence, step) in self.held.of(worker).filter_map(|fence| Some((fence, &self.held.get(fence)?.step))) {
+            for (fence, step) in self
+                .held
+                .of(worker)
+                .filter_map(|fence| Some((fence, &self.held.get(fence)?.step)))
+            {
                 match step {
                     Step::Ahead(_) => hand.ahead.push_back(fence),
                     Step::Handed(_) | Step::Begun(_) | Step::Recalled(_) => hand.busy_with += 1,
@@ -74,9 +86,16 @@ impl Hands {
             hand.is_stuck &= lies;
             seated.extend(hand.place.map(|place| (place, worker.clone())));
         }
-        self.stuck = self.takers.iter().filter(|(_, hand)| hand.is_stuck).map(|(worker, _)| worker.clone()).collect();
+        self.stuck = self
+            .takers
+            .iter()
+            .filter(|(_, hand)| hand.is_stuck)
+            .map(|(worker, _)| worker.clone())
+            .collect();
         // In the order in which they sat.
         seated.sort_unstable();
-        seated.iter().for_each(|(_, worker): &(usize, Worker)| self.seat(worker));
+        seated
+            .iter()
+            .for_each(|(_, worker): &(usize, Worker)| self.seat(worker));
     }
 }

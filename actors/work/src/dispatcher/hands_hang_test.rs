@@ -150,7 +150,10 @@ fn time_in_which_nobody_looked_makes_nobody_hang() {
     house.let_go(late + RECALL_GRACE);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
     house.let_go(late + BEGIN_GRACE);
-    assert_eq!(house.done(), [tell(fences[0], Word::GivenBack), Effect::Recall(fences[0])]);
+    assert_eq!(
+        house.done(),
+        [tell(fences[0], Word::GivenBack), Effect::Recall(fences[0])]
+    );
 }
 
 #[test]

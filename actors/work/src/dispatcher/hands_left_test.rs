@@ -57,7 +57,10 @@ fn one_that_is_away_besides_has_all_taken_back_that_it_has_not_begun() {
     house.staged(fences[0], Stage::Lost("it is a dead letter: full".to_owned()));
     house.done();
     house.hands.seen(&worker("t/a"), false, &mut house.effects);
-    assert_eq!(house.done(), [tell(fences[1], Word::GivenBack), Effect::Recall(fences[1])]);
+    assert_eq!(
+        house.done(),
+        [tell(fences[1], Word::GivenBack), Effect::Recall(fences[1])]
+    );
     house.assert_sound();
 }
 
@@ -96,7 +99,12 @@ fn sums_that_a_panic_left_half_made_are_reckoned_anew() {
     house.begins_anew();
     house.assert_sound();
     assert_eq!(house.done(), [], "what is kept ready waits for its turn");
-    let standings = [Whereabouts::Begun, Whereabouts::Handed, Whereabouts::Ahead, Whereabouts::Ahead];
+    let standings = [
+        Whereabouts::Begun,
+        Whereabouts::Handed,
+        Whereabouts::Ahead,
+        Whereabouts::Ahead,
+    ];
     assert_eq!(house.standings("t/a"), standings);
     assert_eq!(house.asked(), [("t/b".into(), 1)]);
     house.staged(fences[0], Stage::Done(json!(1)));

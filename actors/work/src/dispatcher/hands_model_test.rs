@@ -126,7 +126,9 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
         Move::Anew(lost) => {
             world.posts.retain(|fence| fence.number() % 3 != lost);
             let posts = world.posts.clone();
-            house.hands.begins_anew(|fence| posts.contains(&fence), &mut house.effects);
+            house
+                .hands
+                .begins_anew(|fence| posts.contains(&fence), &mut house.effects);
             world.asked.clear();
         }
         Move::Pass(seconds) => {

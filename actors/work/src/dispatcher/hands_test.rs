@@ -7,8 +7,8 @@ use triarch_supervision::clock::Seeded;
 use triarch_teams::TaskRules;
 
 use super::super::holding::{Effect, Step, Whereabouts};
-use super::super::roster::{Taker, TakingTeam};
 use super::super::patience::{BEGIN_GRACE, RECALL_GRACE};
+use super::super::roster::{Taker, TakingTeam};
 use super::*;
 use crate::dispatch::Dispatch;
 use crate::words::{Capability, Kind};
@@ -490,10 +490,10 @@ fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
     house.assert_sound();
 }
 
-#[path = "hands_left_test.rs"]
-mod left;
 #[path = "hands_hang_test.rs"]
 mod hang;
+#[path = "hands_left_test.rs"]
+mod left;
 #[path = "hands_many_test.rs"]
 mod many;
 #[path = "hands_model_test.rs"]

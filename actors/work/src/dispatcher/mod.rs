@@ -24,7 +24,7 @@ mod steps;
 
 pub use actor::Dispatcher;
 pub(crate) use actor::Settings;
-pub(crate) use shared::Shared;
 pub use brief::as_value;
 pub use holding::{InHand, Whereabouts};
 pub use roster::{Roster, Taker, TakingTeam};
+pub(crate) use shared::Shared;

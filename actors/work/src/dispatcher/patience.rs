@@ -53,13 +53,7 @@ impl Hands {
     }
 
     /// Whether an agent has handled nothing for so long, as far as that was looked at.
-    fn stands_still(
-        &mut self,
-        worker: &Worker,
-        now: Moment,
-        handled: impl Fn(&Worker) -> u64,
-        time: Duration,
-    ) -> bool {
+    fn stands_still(&mut self, worker: &Worker, now: Moment, handled: impl Fn(&Worker) -> u64, time: Duration) -> bool {
         let Some(hand) = self.takers.get_mut(worker) else {
             return false;
         };

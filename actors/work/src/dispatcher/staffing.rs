@@ -151,7 +151,9 @@ impl Hands {
     pub(super) fn here_after(&self, last: Option<&Worker>, most: usize) -> Vec<Worker> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let hands = self.takers.range((from, Bound::Unbounded));
-        let here = hands.filter(|(_, hand)| hand.is_known_here()).map(|(worker, _)| worker.clone());
+        let here = hands
+            .filter(|(_, hand)| hand.is_known_here())
+            .map(|(worker, _)| worker.clone());
         here.take(most).collect()
     }
 

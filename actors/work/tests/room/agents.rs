@@ -12,10 +12,10 @@ use triarch_supervision::tree::Tree;
 use triarch_teams::{Post, PostOffice, TaskRules};
 use triarch_work::config::Config;
 use triarch_work::dispatch::Dispatch;
+use triarch_work::dispatcher::{Roster, Taker, TakingTeam};
 use triarch_work::machine::View;
 use triarch_work::task::{State, Submission};
 use triarch_work::words::{TaskId, Worker};
-use triarch_work::dispatcher::{Roster, Taker, TakingTeam};
 use triarch_work::{TaskAddress, metrics, room};
 
 use crate::house::task;
@@ -151,7 +151,11 @@ async fn an_agent_that_says_nothing_of_its_task_before_it_is_done_is_left_at_it(
     let staff = staff(|child| child).await;
     let task = staff.submit(300).await;
     let view = staff.ended(task).await;
-    assert_eq!((view.state, view.attempts, staff.begun()), (State::Done, 1, 1), "{view:?}");
+    assert_eq!(
+        (view.state, view.attempts, staff.begun()),
+        (State::Done, 1, 1),
+        "{view:?}"
+    );
     staff.tree.stop().await;
 }
 
@@ -163,7 +167,11 @@ async fn a_task_that_waits_for_an_agent_at_work_is_its_own_when_it_comes_to_it()
     }
     let task = staff.submit(1).await;
     let view = staff.ended(task).await;
-    assert_eq!((view.state, view.attempts, staff.begun()), (State::Done, 1, 1), "{view:?}");
+    assert_eq!(
+        (view.state, view.attempts, staff.begun()),
+        (State::Done, 1, 1),
+        "{view:?}"
+    );
     staff.tree.stop().await;
 }
 
@@ -196,7 +204,10 @@ async fn a_task_that_a_full_mailbox_drops_comes_again_when_there_is_room() {
     let view = staff.ended(task).await;
     assert_eq!((view.state, staff.begun()), (State::Done, 1), "{view:?}");
     let (_, dropped) = staff.mailbox();
-    assert!((1..60).contains(&dropped), "it was tried {dropped} times in ten seconds");
+    assert!(
+        (1..60).contains(&dropped),
+        "it was tried {dropped} times in ten seconds"
+    );
     staff.tree.stop().await;
 }
 
