@@ -52,8 +52,8 @@ pub(crate) use posts::{Ask, Body, Broadcast, Proof, SendPost, Sent};
 pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, span};
 pub(crate) use tasks::{
-    LabelAsked, StatsShown, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen, TaskShow,
-    TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, is_for_somebody, task_id, task_kind,
+    LabelAsked, StatsShown, Submitted, TASKS_LISTED, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen,
+    TaskShow, TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, is_for_somebody, task_id, task_kind,
 };
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
 pub(crate) use trouble::{Code, Trouble, caused};

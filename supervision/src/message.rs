@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dead_letter::DeadReason;
+use crate::panics::quietly;
+
 /// A type that travels through a mailbox.
 ///
 /// The defaults suit most: held-back senders, one lane, no redelivery.
@@ -38,6 +41,13 @@ pub trait Message: Send + Sized + 'static {
     /// Whether it is measured how long messages wait and how long their handling takes. A type that says no costs its
     /// senders no look at the clock; it is counted, and has no ages and no times.
     const TIMED: bool = true;
+
+    /// What a message is told each time that it is handed out, right before a handler gets it. A type without pays nothing for it.
+    const HANDED: Option<fn(&Self)> = None;
+
+    /// What a message is told when it becomes a dead letter, once, before it is kept or dropped: in the name of whoever closed its
+    /// mailbox, sent what there was no room for, or read it.
+    const DIED: Option<fn(&mut Self, DeadReason)> = None;
 }
 
 /// A message that there is none of: for agents that do what they do by themselves, as by [`attend`](crate::Agent::attend).
@@ -63,6 +73,13 @@ pub(crate) trait Declared: Message {
     #[inline]
     fn again(&self) -> Option<Self> {
         Self::REDELIVERY.and_then(|redelivery| (redelivery.again)(self))
+    }
+
+    #[inline]
+    fn died(&mut self, reason: DeadReason) {
+        if let Some(died) = Self::DIED {
+            quietly(|| died(self, reason));
+        }
     }
 }
 

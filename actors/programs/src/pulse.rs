@@ -214,12 +214,17 @@ impl Beating {
     /// It answered a post that was with it for so long. Returns how long after its fall that was, where it is the first one
     /// since. Time in which nobody asked it for anything does not count.
     pub(crate) fn answered(&self, took: Duration, is_failure: bool) -> Option<Duration> {
+        self.answered_last(took, is_failure);
         let mut state = self.pulse.state();
-        state.baseline.answered(took, is_failure);
         let fell = state.fell.take()?;
         let begun = state.life?.begun;
         state.recovered = Some(begun.since(fell) + took);
         state.recovered
+    }
+
+    /// As [`Beating::answered`], by one that is being ended because it failed: that is no sign that it is well again.
+    pub(crate) fn answered_last(&self, took: Duration, is_failure: bool) {
+        self.pulse.state().baseline.answered(took, is_failure);
     }
 
     /// Its program has ended, or is about to be ended: because it failed, or in order.
@@ -317,6 +322,26 @@ mod tests {
         second.ends(false, START);
         let third = begun(&pulse, 3, START);
         assert_eq!(third.answered(seconds(3), false), None, "it was stopped in order since");
+    }
+
+    #[test]
+    fn an_answer_of_one_that_is_being_ended_for_a_failure_is_no_recovery() {
+        let pulse = Arc::new(Pulse::default());
+        let first = begun(&pulse, 1, START);
+        first.ends(true, START + seconds(10));
+        drop(first);
+        let second = begun(&pulse, 2, START + seconds(12));
+        second.answered_last(seconds(1), false);
+        second.ends(true, START + seconds(13));
+        let vitals = pulse.vitals(START).unwrap();
+        assert_eq!((vitals.answers, vitals.recovered_in), (1, None));
+        drop(second);
+        let third = begun(&pulse, 3, START + seconds(14));
+        assert_eq!(
+            third.answered(seconds(1), false),
+            Some(seconds(5)),
+            "from its first fall on"
+        );
     }
 
     #[test]

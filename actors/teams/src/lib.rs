@@ -46,7 +46,6 @@
 //!     }
 //!
 //!     async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-//!         post.receipt.delivered();
 //!         post.receipt.done(format!("{}, {}", self.0, post.from).into());
 //!         Ok(())
 //!     }

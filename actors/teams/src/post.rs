@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use triarch_supervision::Message;
 use triarch_supervision::clock::Moment;
+use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::metrics::{InstrumentError, Instruments};
 
 use crate::errand::Errand;
@@ -37,7 +38,10 @@ pub struct Post {
     pub receipt: Receipt,
 }
 
-impl Message for Post {}
+impl Message for Post {
+    const HANDED: Option<fn(&Self)> = Some(|post| post.receipt.delivered());
+    const DIED: Option<fn(&mut Self, DeadReason)> = Some(|post, reason| post.receipt.died(reason));
+}
 
 impl Post {
     fn new(id: PostId, from: impl Into<Arc<str>>, kind: impl Into<Arc<str>>, body: Value, receipt: Receipt) -> Self {

@@ -1,10 +1,14 @@
 //! What is proved about a post: queued, delivered, accepted, done, or failed with a reason.
 //!
-//! *Queued* is what a send that succeeds proves. The agent that takes the post out of its mailbox says *delivered*: for
-//! a program that means that the line was written to it. *Accepted* is what only the receiver itself can say, and
-//! *done* and *failed* end the story. A receipt whose holder ends before that says *lost*, dropped or not.
+//! *Queued* is what a send that succeeds proves. *Delivered* is said as the agent's handler gets the post; for a program it
+//! means that the line was written to it, or that its run has begun. *Accepted* is what only the receiver itself can say, and
+//! *done* and *failed* end the story. A receipt whose holder ends before that says *lost*, dropped or not, and so does one whose
+//! post becomes a dead letter: what is sent again from there has no story any more.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
+use triarch_supervision::dead_letter::DeadReason;
 
 use crate::errand::Errand;
 use crate::metrics::Metrics;
@@ -57,6 +61,7 @@ pub struct Receipt {
     /// Until the story has ended.
     metrics: Option<Metrics>,
     errand: Option<Errand>,
+    is_delivered: AtomicBool,
 }
 
 /// Why a receipt that is dropped is lost.
@@ -72,6 +77,7 @@ impl Receipt {
             to,
             metrics: Some(metrics),
             errand: None,
+            is_delivered: AtomicBool::new(false),
         }
     }
 
@@ -82,6 +88,7 @@ impl Receipt {
             to: None,
             metrics: None,
             errand: None,
+            is_delivered: AtomicBool::new(false),
         }
     }
 
@@ -94,14 +101,18 @@ impl Receipt {
         self.to.as_ref().is_some_and(|sender| !sender.is_disconnected())
     }
 
-    /// The agent has the post in hand.
+    /// The agent has the post in hand; said once. A native agent need not say so, for its mailbox does.
     pub fn delivered(&self) {
-        self.tell(Stage::Delivered);
+        if self.is_open() && !self.is_delivered.swap(true, Ordering::Relaxed) {
+            self.tell(Stage::Delivered);
+        }
     }
 
     /// The agent will do what the post asks for.
     pub fn accepted(&self) {
-        self.tell(Stage::Accepted);
+        if self.is_open() {
+            self.tell(Stage::Accepted);
+        }
     }
 
     /// It is done.
@@ -143,6 +154,15 @@ impl Receipt {
         self.errand = Some(errand);
     }
 
+    /// The post is a dead letter.
+    pub(crate) fn died(&mut self, why: DeadReason) {
+        self.end(Stage::Lost(format!("it is a dead letter: {}", why.label())));
+    }
+
+    fn is_open(&self) -> bool {
+        self.metrics.is_some()
+    }
+
     fn end(&mut self, stage: Stage) {
         let Some(metrics) = self.metrics.take() else { return };
         metrics.ended(&stage);
@@ -168,6 +188,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use triarch_supervision::Message as _;
+
+    use crate::Post;
     use crate::post::tests::office;
 
     fn told(tell: impl FnOnce(Receipt)) -> Vec<Stage> {
@@ -184,6 +207,31 @@ mod tests {
             receipt.done(json!(7));
         });
         assert_eq!(stages, [Stage::Delivered, Stage::Accepted, Stage::Done(json!(7))]);
+    }
+
+    #[test]
+    fn that_it_is_delivered_is_said_once_and_by_its_mailbox_where_the_agent_does_not() {
+        let handed = Post::HANDED.unwrap();
+        let (post, stages) = office(1).registered("me", "test", json!(null));
+        handed(&post);
+        post.receipt.delivered();
+        let told: Vec<_> = stages.drain().map(|(_, stage)| stage).collect();
+        assert_eq!(told, [Stage::Delivered]);
+    }
+
+    #[test]
+    fn a_post_that_becomes_a_dead_letter_is_lost_at_once_and_says_nothing_more() {
+        let office = office(1);
+        let died = Post::DIED.unwrap();
+        let (mut post, stages) = office.registered("me", "test", json!(null));
+        died(&mut post, DeadReason::Full);
+        let told: Vec<_> = stages.drain().map(|(_, stage)| stage).collect();
+        assert_eq!(told, [Stage::Lost("it is a dead letter: full".to_owned())]);
+        assert!(!post.is_reminder());
+        post.receipt.delivered();
+        post.receipt.accepted();
+        post.receipt.done(json!(7));
+        assert_eq!((stages.drain().count(), office.ended()), (0, [0, 0, 1]));
     }
 
     #[test]

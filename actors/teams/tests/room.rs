@@ -52,7 +52,6 @@ mod tests {
         }
 
         async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-            post.receipt.delivered();
             post.receipt.done(json!(format!("{} {}", self.0, post.body)));
             Ok(())
         }

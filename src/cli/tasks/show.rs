@@ -8,7 +8,7 @@ use triarch_work::machine::LIST_MAX;
 use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts, span};
 use super::super::table::{Cell, Columns, table};
-use crate::operations::{StatsShown, Submitted, TaskHeld, TaskSeen, TasksChanged, Waited};
+use crate::operations::{StatsShown, Submitted, TASKS_LISTED as MOST, TaskHeld, TaskSeen, TasksChanged, Waited};
 
 fn tint(state: &str) -> Tint {
     match state {
@@ -68,11 +68,13 @@ impl Show for Vec<TaskSeen> {
             return "there are none\n".to_owned();
         }
         let mut text = table(screen, TASKS, self.iter().map(row));
-        if let Some(last) = self.last().filter(|_| self.len() >= LIST_MAX) {
-            let line = format!(
-                "a list ends at {LIST_MAX} tasks; ask for the same with --after {} for those behind",
-                last.task
-            );
+        let bound = match self.len() {
+            MOST => Some(format!("a list has {MOST} tasks where --most does not say otherwise")),
+            LIST_MAX.. => Some(format!("a list ends at {LIST_MAX} tasks")),
+            _ => None,
+        };
+        if let Some((last, bound)) = self.last().zip(bound) {
+            let line = format!("{bound}; ask for the same with --after {} for those behind", last.task);
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
         }
         text
@@ -285,6 +287,9 @@ mod tests {
         let task = samples::tasks().swap_remove(1);
         let shown = vec![task.clone(); LIST_MAX].show(&Screen::plain(None));
         let hint = "a list ends at 10000 tasks; ask for the same with --after 8 for those behind\n";
+        assert!(shown.ends_with(hint), "{:?}", shown.lines().last());
+        let shown = vec![task.clone(); MOST].show(&Screen::plain(None));
+        let hint = "a list has 100 tasks where --most does not say otherwise; ask for the same with --after 8 for those behind\n";
         assert!(shown.ends_with(hint), "{:?}", shown.lines().last());
         assert!(!vec![task; 9].show(&Screen::plain(None)).contains("--after"));
     }

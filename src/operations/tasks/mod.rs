@@ -14,7 +14,7 @@ use super::seen::millis;
 use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
 
-pub(crate) use seen::{LabelAsked, TaskList, TaskSeen, TaskShow, TasksDead, kind as task_kind};
+pub(crate) use seen::{LabelAsked, MOST as TASKS_LISTED, TaskList, TaskSeen, TaskShow, TasksDead, kind as task_kind};
 pub(crate) use submit::{Submitted, TaskSubmit, is_for_somebody};
 pub(crate) use wait::{TaskWait, Waited};
 

@@ -174,7 +174,8 @@ pub(crate) struct TaskList {
     pub(crate) most: usize,
 }
 
-const MOST: usize = 100;
+/// So many are listed where nothing else is said.
+pub(crate) const MOST: usize = 100;
 
 fn most() -> usize {
     MOST

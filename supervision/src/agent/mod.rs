@@ -64,6 +64,9 @@ pub trait Agent: Sized + Send + 'static {
     /// What kind of agent it is counted and shown as.
     const KIND: AgentKind = AgentKind::Native;
 
+    /// What a message is told right before [`handle`](Agent::handle) gets it: what its type says, unless its agent tells it by itself.
+    const HANDED: Option<fn(&Self::Message)> = <Self::Message as Message>::HANDED;
+
     /// Begins an incarnation. [`Failure::ignore`] declines without failing.
     fn start(spec: Self::Spec, ctx: &mut Context<Self>) -> impl Future<Output = Result<Self, Failure>> + Send;
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::{Content, Parcel, refuse};
-use crate::ask::NoAnswer;
-use crate::dead_letter::KEPT_LETTERS;
+use crate::dead_letter::{DeadReason, KEPT_LETTERS};
+use crate::message::{Declared as _, Message};
 use crate::panics::drop_quietly;
 
 /// Messages on their way to the dead letters of a tree: all are counted, and no more are held than will be kept.
@@ -14,7 +14,7 @@ pub(super) struct Burial<M> {
     pub(super) last: VecDeque<Option<M>>,
 }
 
-impl<M> Burial<M> {
+impl<M: Message> Burial<M> {
     pub(super) fn new() -> Self {
         Self {
             count: 0,
@@ -27,14 +27,15 @@ impl<M> Burial<M> {
         match parcel.into_content() {
             Content::One(message) | Content::Until(_, message) => self.push(Some(message)),
             Content::Ask(ticket, message) => {
-                refuse(&ticket, message, NoAnswer::Closed);
+                refuse(&ticket, message, DeadReason::Closed);
                 self.push(None);
             }
             Content::Many(batch) => batch.into_iter().for_each(|message| self.push(Some(message))),
         }
     }
 
-    fn push(&mut self, message: Option<M>) {
+    fn push(&mut self, mut message: Option<M>) {
+        message.iter_mut().for_each(|message| message.died(DeadReason::Closed));
         self.count += 1;
         if self.last.len() == KEPT_LETTERS {
             drop_quietly(self.last.pop_front());

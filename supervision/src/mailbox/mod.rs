@@ -246,7 +246,7 @@ impl<M: Message> Mailbox<M> {
                 self.dead_letter(Some(message), reason, cause);
             }
             Content::Ask(ticket, message) => {
-                refuse(&ticket, message, no_answer(reason));
+                refuse(&ticket, message, reason);
                 self.dead_letter(None, reason, cause);
             }
             Content::Many(batch) => {
@@ -258,7 +258,8 @@ impl<M: Message> Mailbox<M> {
     }
 
     /// Counts a dead letter and keeps it with its message, where there is one.
-    pub(crate) fn dead_letter(&self, message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
+    pub(crate) fn dead_letter(&self, mut message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
+        message.iter_mut().for_each(|message| message.died(reason));
         if reason.was_begun() {
             self.node.count_failed();
         } else {
@@ -337,8 +338,9 @@ impl<M: Message> Mailbox<M> {
 }
 
 /// Tells who asked; the question is not kept, for nobody waits for its answer any more.
-fn refuse<M>(ticket: &Ticket, question: M, why: NoAnswer) {
-    ticket.fail(why);
+fn refuse<M: Message>(ticket: &Ticket, mut question: M, why: DeadReason) {
+    ticket.fail(no_answer(why));
+    question.died(why);
     drop_quietly(question);
 }
 

@@ -53,4 +53,6 @@ mod storms;
 #[cfg(test)]
 mod survival;
 #[cfg(test)]
+mod telling;
+#[cfg(test)]
 mod turns;

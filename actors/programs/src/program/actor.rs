@@ -29,6 +29,8 @@ impl Agent for Program {
     type Spec = Plan;
 
     const KIND: AgentKind = AgentKind::Program;
+    /// A post is delivered once its program has it, which this agent says.
+    const HANDED: Option<fn(&Post)> = None;
 
     async fn start(Plan(plan): Plan, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let incarnation = ctx.incarnation();

@@ -106,6 +106,7 @@ impl Runs {
             Err(error) => return post.receipt.failed(error.to_string()),
         };
         self.count += 1;
+        post.receipt.delivered();
         let chronicle = Chronicle::new(notebook, self.plan.links.metrics.clone());
         let run = Run::new(process, &post.body, self.plan.line_max, chronicle);
         self.perform(run, post, &stop).await;
@@ -181,7 +182,7 @@ impl Run {
 
     async fn until_over(&mut self, post: &Post, wall: Option<Moment>, ends: Option<Moment>, stop: &StopWatch) -> Over {
         loop {
-            self.write(post);
+            self.write();
             if self.reply.len() > self.reply_max {
                 return Over::TooLong;
             }
@@ -214,20 +215,17 @@ impl Run {
     }
 
     /// Writes what there is room for; the end of the body is the end of its input.
-    fn write(&mut self, post: &Post) {
+    fn write(&mut self) {
         while self.pipes.stdin.is_some() {
             if self.written == self.body.len() {
                 self.pipes.stdin = None;
-                return post.receipt.delivered();
+                return;
             }
             match self.pipes.write(&self.body[self.written..]) {
                 Wrote::Bytes(bytes) => self.written += bytes,
                 Wrote::Nothing => return,
-                // Not every program cares for its input; it has begun all the same.
-                Wrote::Closed => {
-                    self.pipes.stdin = None;
-                    return post.receipt.delivered();
-                }
+                // Not every program cares for its input.
+                Wrote::Closed => self.pipes.stdin = None,
             }
         }
     }

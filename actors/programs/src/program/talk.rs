@@ -378,13 +378,16 @@ impl Talk {
         } else {
             self.plan.patience
         };
+        if is_failure {
+            self.hearing.vigil.fails();
+        }
         let survey = self.stop_listening(patience).await;
         let exit = self.process.ended().await;
         let was_stopped = self.exit.is_none();
         if was_stopped {
             self.exited(exit);
         }
-        // What it answered until now is no sign that it is well again.
+        // What an orderly one answered until now is no sign that it is well again either.
         self.hearing.vigil.ends(is_failure, since);
         self.see_to_wishes();
         self.wishes.see_to_last(&mut self.hearing).await;

@@ -17,6 +17,8 @@ pub(super) struct Vigil {
     beating: Beating,
     /// Whether it said something that was not noted yet.
     has_signed: bool,
+    /// Whether its program is being ended because it failed.
+    is_failing: bool,
 }
 
 impl Vigil {
@@ -25,6 +27,7 @@ impl Vigil {
             signs: plan.heartbeat.map(|limits| Signs::new(limits, Moment::now())),
             beating: plan.beating(incarnation),
             has_signed: false,
+            is_failing: false,
         }
     }
 
@@ -80,7 +83,16 @@ impl Vigil {
 
     /// It answered a post; returns how long after its fall that was, where it is the first one since.
     pub(super) fn answered(&self, took: Duration, is_failure: bool) -> Option<Duration> {
+        if self.is_failing {
+            self.beating.answered_last(took, is_failure);
+            return None;
+        }
         self.beating.answered(took, is_failure)
+    }
+
+    /// It is ended because it failed: what it answers from now on is no sign that it is well again.
+    pub(super) fn fails(&mut self) {
+        self.is_failing = true;
     }
 
     /// It has ended, or was about to be ended at that moment.

@@ -28,6 +28,14 @@ async fn the_body_goes_in_and_the_reply_comes_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_that_does_not_read_what_it_is_given_has_begun_all_the_same() {
+    let fleet = exec(bash("sleep 1000"), json!({ "shutdown": "2s" })).await;
+    let stages = fleet.post("a", json!("x".repeat(1 << 20))).await;
+    assert_eq!(next(&stages).await, Stage::Delivered);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_post_of_the_kind_cancel_whose_sender_waits_is_run_for_like_any_other() {
     let fleet = exec(bash("echo $TRIARCH_POST_KIND; cat"), json!({})).await;
     let (post, stages) = fleet.office.registered("me", "cancel", json!("my order"));

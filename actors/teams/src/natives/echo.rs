@@ -72,7 +72,6 @@ impl Agent for Echo {
     }
 
     async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        post.receipt.delivered();
         self.taken += 1;
         if post.deadline.is_some_and(|deadline| deadline < Moment::now()) {
             self.expired += 1;

@@ -41,6 +41,5 @@ pub fn natives(office: Arc<PostOffice>) -> Kinds {
 
 /// Answers a post with what the agent shows of itself.
 fn show(agent: &impl Agent, post: Post) {
-    post.receipt.delivered();
     post.receipt.done(agent.state().unwrap_or(Value::Null));
 }

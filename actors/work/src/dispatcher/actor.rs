@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -13,14 +13,14 @@ use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Observer, Phase};
-use triarch_teams::receipt::{Stage, StageSender, Stages};
-use triarch_teams::{Errand, Post, PostId, PostOffice, RECALL};
+use triarch_teams::receipt::Stage;
+use triarch_teams::{Post, PostId, PostOffice, RECALL};
 
 use super::brief::{as_value, brief};
-use super::hands::Hands;
 use super::holding::Effect;
 use super::lost::{Lost, PAGE};
 use super::roster::{Roster, TakingTeam};
+use super::shared::{Sent, Shared};
 use crate::error::{Refusal, TaskError};
 use crate::machine::{Event, View};
 use crate::queue::{Request, TaskAddress, Word};
@@ -36,12 +36,12 @@ const SENDER: &str = "work/dispatcher";
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The same where nobody takes tasks; whoever comes is told by the roster.
 const LOOK_SELDOM: Duration = Duration::from_hours(1);
+/// Where it is looked so much later than it was to be, the whole process stood still, or nearly.
+const LATE: Duration = Duration::from_secs(5);
 /// So many of those who are there are looked for at a time, one after the other; of those who are not, all.
 const LOOKED_FOR: usize = 256;
 /// In this share of a lease it is prolonged.
 const BEATS: u32 = 3;
-/// So many stages of posts wait to be followed: each post has four at most, and agents have fewer than a quarter million tasks.
-const STAGES: usize = 1 << 20;
 /// Where so many claims are refused at once, each waits for so much longer before it is tried again.
 const CROWD: usize = 1_024;
 
@@ -54,50 +54,6 @@ pub struct Settings {
     pub(crate) office: Arc<PostOffice>,
     pub(crate) lease: Duration,
     pub(crate) shared: Shared,
-}
-
-/// What outlives an incarnation: agents go on with what they have.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    hands: Arc<Mutex<Hands>>,
-    posts: Arc<Mutex<Posts>>,
-    stages: (StageSender, Stages),
-}
-
-impl Default for Shared {
-    fn default() -> Self {
-        Self {
-            hands: Arc::default(),
-            posts: Arc::default(),
-            stages: flume::bounded(STAGES),
-        }
-    }
-}
-
-impl Shared {
-    /// A dispatcher that panicked may have left a change half made. What agents have is not forgotten for that: its next life goes on
-    /// with it by [`Hands::begins_anew`].
-    pub(crate) fn hands(&self) -> MutexGuard<'_, Hands> {
-        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn posts(&self) -> MutexGuard<'_, Posts> {
-        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The posts that agents have.
-#[derive(Debug, Default)]
-struct Posts {
-    by_id: BTreeMap<PostId, Fence>,
-    by_fence: BTreeMap<Fence, Sent>,
-}
-
-#[derive(Debug)]
-struct Sent {
-    post: PostId,
-    worker: Worker,
-    errand: Errand,
 }
 
 /// What a question to the queue came to.
@@ -168,8 +124,8 @@ impl Agent for Dispatcher {
             kind: TASK.into(),
             settings,
         };
-        dispatcher.settings.shared.hands().begins_anew();
         let mut effects = Vec::new();
+        dispatcher.begin_anew(&mut effects);
         dispatcher.staff(&mut effects);
         dispatcher.perform(effects, &ctx.observer());
         dispatcher.ask_who_had_what(false);
@@ -183,11 +139,12 @@ impl Agent for Dispatcher {
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
         let woken = self.wait().await;
         let mut effects = Vec::new();
-        self.follow(woken, &ctx.observer(), &mut effects);
-        // What came meanwhile is followed in the same turn.
-        while let Ok((post, stage)) = self.settings.shared.stages.1.try_recv() {
-            self.staged(post, stage, &mut effects);
+        // What came meanwhile is followed in the same turn, and before it is judged who has not begun.
+        if matches!(woken, Woken::Look) {
+            self.follow_stages(&mut effects);
         }
+        self.follow(woken, &ctx.observer(), &mut effects);
+        self.follow_stages(&mut effects);
         self.perform(effects, &ctx.observer());
         Ok(())
     }
@@ -237,6 +194,18 @@ impl Dispatcher {
         }
     }
 
+    fn follow_stages(&mut self, effects: &mut Vec<Effect>) {
+        while let Ok((post, stage)) = self.settings.shared.stages.1.try_recv() {
+            self.staged(post, stage, effects);
+        }
+    }
+
+    fn begin_anew(&self, effects: &mut Vec<Effect>) {
+        let posts = self.settings.shared.posts();
+        let has_post = |fence| posts.by_fence.contains_key(&fence);
+        self.settings.shared.hands().begins_anew(has_post, effects);
+    }
+
     fn staff(&mut self, effects: &mut Vec<Effect>) {
         let teams = Arc::clone(&self.roster.borrow_and_update());
         self.settings.shared.hands().staff(&teams, effects);
@@ -280,8 +249,12 @@ impl Dispatcher {
             };
             if stage.is_last() {
                 posts.by_id.remove(&post);
-                posts.by_fence.remove(&fence);
+                let sent = posts.by_fence.remove(&fence);
                 self.shown.remove(&fence);
+                if let (Stage::Lost(_), Some(sent)) = (&stage, sent) {
+                    // Where it is sent again from the dead letters, the task is somebody else's by then.
+                    sent.errand.recall();
+                }
             }
             fence
         };
@@ -310,6 +283,7 @@ impl Dispatcher {
 
     fn look(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {
         let now = Moment::now();
+        let is_late = now.since(self.looks_at) > LATE;
         let beat = self.settings.lease / BEATS;
         let is_of_use = {
             let hands = self.settings.shared.hands();
@@ -332,7 +306,14 @@ impl Dispatcher {
         }
         hands.tell_again(effects);
         self.lost.tell_again(effects);
-        hands.let_go(now, effects);
+        if is_late {
+            return hands.looked_away(now);
+        }
+        let handled = |worker: &Worker| {
+            let mailbox = observer.node(worker.as_str()).ok().and_then(|node| node.mailbox);
+            mailbox.map_or(0, |mailbox| mailbox.handled)
+        };
+        hands.let_go(now, handled, effects);
     }
 
     fn look_who_is_there(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {

@@ -9,7 +9,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use triarch_supervision::clock::Moment;
@@ -25,11 +24,6 @@ use crate::queue::Word;
 use crate::task::Claim;
 use crate::words::{Fence, TaskId, Worker};
 
-/// For so long an agent may be at a task that is not its own any more before it gets another.
-pub(super) const RECALL_GRACE: Duration = Duration::from_secs(10);
-/// For so long a task may lie in the mailbox of an agent before others get it.
-pub(super) const BEGIN_GRACE: Duration = Duration::from_mins(1);
-
 /// All tasks that are in the hands of agents.
 #[derive(Debug, Default)]
 pub(crate) struct Hands {
@@ -41,8 +35,10 @@ pub(crate) struct Hands {
     pub(super) hungry: BTreeSet<Arc<str>>,
     pub(super) takers: BTreeMap<Worker, Hand>,
     pub(super) held: Held,
+    /// Who left a task lying in its mailbox for too long, and has handled nothing since.
+    pub(super) stuck: BTreeSet<Worker>,
     /// What the queue is to be told again.
-    pub(super) untold: Vec<Fence>,
+    pub(super) untold: BTreeSet<Fence>,
     pub(super) asking: usize,
 }
 
@@ -69,10 +65,14 @@ impl Hands {
 
     /// Whether an agent is there to take tasks. What one that is away has not begun goes to others.
     pub(super) fn seen(&mut self, worker: &Worker, is_here: bool, effects: &mut Vec<Effect>) {
-        let was_here = self.change(worker, |hand| std::mem::replace(&mut hand.is_here, is_here));
-        match (was_here, is_here) {
-            (Some(true), false) => self.take_back(worker, false, effects),
-            (Some(false), true) => self.hand_out(worker, effects),
+        let was = self.change(worker, |hand| {
+            let was_known_here = hand.is_known_here();
+            hand.is_put_off &= !is_here;
+            (std::mem::replace(&mut hand.is_here, is_here), was_known_here)
+        });
+        match (was, is_here) {
+            (Some((true, _)), false) => self.take_back(worker, false, effects),
+            (Some((_, false)), true) => self.hand_out(worker, effects),
             _ => {}
         }
     }
@@ -145,7 +145,7 @@ impl Hands {
         self.forget_gone(worker);
     }
 
-    fn hand_out(&mut self, worker: &Worker, effects: &mut Vec<Effect>) {
+    pub(super) fn hand_out(&mut self, worker: &Worker, effects: &mut Vec<Effect>) {
         loop {
             let next = self.change(worker, |hand| {
                 let may = hand.takes() && hand.busy_with < hand.rules.at_once as usize;
@@ -217,12 +217,16 @@ impl Hands {
             Stage::Lost(_) => Word::GivenBack,
         };
         let is_done = matches!(word, Word::Done { .. });
+        let was_unread = matches!(word, Word::GivenBack);
         self.moves(&worker);
         self.leave(&worker, |hand| {
             if let Some(since) = begun.filter(|_| is_done) {
                 hand.service.observe(now.since(since));
             }
         });
+        if was_unread {
+            self.change(&worker, |hand| hand.is_put_off = true);
+        }
         self.over(task, fence, word, effects);
         self.hand_out(&worker, effects);
         self.steal_for(&worker, effects);
@@ -230,8 +234,10 @@ impl Hands {
     }
 
     /// A worker has taken something out of its mailbox, or is through with it.
-    fn moves(&mut self, worker: &Worker) {
-        self.change(worker, |hand| hand.is_stuck = false);
+    pub(super) fn moves(&mut self, worker: &Worker) {
+        if self.stuck.remove(worker) {
+            self.change(worker, |hand| hand.is_stuck = false);
+        }
     }
 
     fn leave(&mut self, worker: &Worker, more: impl FnOnce(&mut Hand)) {
@@ -254,7 +260,10 @@ impl Hands {
         };
         match holding.step {
             Step::Ahead(_) => drop(self.change(&holding.worker, |hand| hand.ahead.retain(|ahead| *ahead != fence))),
-            Step::Lying => self.leave(&holding.worker, |hand| hand.is_stuck = false),
+            Step::Lying => {
+                self.moves(&holding.worker);
+                self.leave(&holding.worker, |_| {});
+            }
             Step::Handed(_) | Step::Begun(_) | Step::Recalled(_) => self.leave(&holding.worker, |_| {}),
             Step::Over(_) => {}
         }
@@ -266,6 +275,7 @@ impl Hands {
         let hand = self.takers.get(worker);
         if hand.is_some_and(|hand| hand.is_gone() && hand.asking == 0 && hand.busy_with == 0 && hand.ahead.is_empty()) {
             self.takers.remove(worker);
+            self.stuck.remove(worker);
         }
     }
 
@@ -309,30 +319,6 @@ impl Hands {
         }
     }
 
-    /// Who has not left a task for a while that is not its own any more gets others all the same. Who has not begun one for long
-    /// gets none.
-    pub(super) fn let_go(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let (mut over, mut stuck) = (Vec::new(), BTreeSet::new());
-        for (fence, holding) in self.held.iter_mut() {
-            let (Step::Handed(since) | Step::Recalled(since)) = &mut holding.step else {
-                continue;
-            };
-            let passed = now.since(*since.get_or_insert(now));
-            match holding.step {
-                Step::Recalled(_) if passed >= RECALL_GRACE => over.push(fence),
-                Step::Handed(_) if passed >= BEGIN_GRACE => drop(stuck.insert(holding.worker.clone())),
-                _ => {}
-            }
-        }
-        for fence in over {
-            self.forget(fence, effects);
-        }
-        for worker in stuck {
-            self.change(&worker, |hand| hand.is_stuck = true);
-            self.take_back(&worker, false, effects);
-        }
-    }
-
     /// Some time has passed: leases are prolonged.
     pub(super) fn beat(&self, percent: impl Fn(Fence) -> Option<u8>, effects: &mut Vec<Effect>) {
         for (fence, holding) in self.held.iter() {
@@ -357,28 +343,24 @@ impl Hands {
         })
     }
 
-    /// The queue is told again how tasks ended, where it did not take that.
+    /// The queue is told again that tasks have begun, and how they ended, where it did not take that. It counts each once.
     pub(super) fn tell_again(&mut self, effects: &mut Vec<Effect>) {
         for fence in std::mem::take(&mut self.untold) {
-            let Some(Holding {
-                task,
-                step: Step::Over(word),
-                ..
-            }) = self.held.get(fence)
-            else {
+            let Some(Holding { task, step, .. }) = self.held.get(fence) else {
                 continue;
             };
-            effects.push(Effect::Tell {
-                task: *task,
-                fence,
-                word: word.clone(),
-            });
+            let (task, word) = match step {
+                Step::Begun(_) => (*task, Word::Began),
+                Step::Over(word) => (*task, word.clone()),
+                Step::Ahead(_) | Step::Handed(_) | Step::Lying | Step::Recalled(_) => continue,
+            };
+            effects.push(Effect::Tell { task, fence, word });
         }
     }
 
     /// The queue did not take what it was told of a lease.
     pub(super) fn unheard(&mut self, fence: Fence) {
-        self.untold.push(fence);
+        self.untold.insert(fence);
     }
 }
 

@@ -2,6 +2,19 @@
 
 use super::*;
 
+impl House {
+    /// It is looked who has left tasks lying.
+    pub(super) fn let_go(&mut self, now: Moment) {
+        let handled = |name: &Worker| self.handled.get(name).copied().unwrap_or_default();
+        self.hands.let_go(now, handled, &mut self.effects);
+    }
+
+    /// A dispatcher begins where all posts are where the last one knew them to be.
+    pub(super) fn begins_anew(&mut self) {
+        self.hands.begins_anew(|_| true, &mut self.effects);
+    }
+}
+
 #[test]
 fn what_an_agent_does_not_begin_for_long_is_given_back_and_it_gets_nothing_before_it_moves() {
     let mut house = House::of(&[taker("t/a", 2, 2)]);
@@ -9,11 +22,11 @@ fn what_an_agent_does_not_begin_for_long_is_given_back_and_it_gets_nothing_befor
     let fences = house.claimed("t/a", 4, 3);
     house.staged(fences[0], Stage::Delivered);
     house.done();
-    house.hands.let_go(house.now, &mut house.effects);
+    house.let_go(house.now);
     let nearly = house.now + BEGIN_GRACE - Duration::from_nanos(1);
-    house.hands.let_go(nearly, &mut house.effects);
+    house.let_go(nearly);
     assert_eq!(house.done(), []);
-    house.hands.let_go(house.now + BEGIN_GRACE, &mut house.effects);
+    house.let_go(house.now + BEGIN_GRACE);
     assert_eq!(
         house.done(),
         [
@@ -29,13 +42,13 @@ fn what_an_agent_does_not_begin_for_long_is_given_back_and_it_gets_nothing_befor
         [tell(late, Word::GivenBack)],
         "what it had asked for before"
     );
-    house.hands.let_go(house.now + BEGIN_GRACE * 9, &mut house.effects);
+    house.let_go(house.now + BEGIN_GRACE * 9);
     assert_eq!((house.done(), house.asked()), (vec![], vec![]));
     house.assert_sound();
     house.hands.revoked(fences[0], &mut house.effects);
     for seconds in [0, 60] {
         let now = house.now + BEGIN_GRACE * 10 + Duration::from_secs(seconds);
-        house.hands.let_go(now, &mut house.effects);
+        house.let_go(now);
     }
     assert_eq!(house.done(), [Effect::Recall(fences[0])]);
     assert_eq!(house.asked(), [], "that it is waited for no longer says nothing of it");
@@ -50,9 +63,9 @@ fn an_agent_that_begins_what_it_left_lying_too_long_is_waited_for_like_any_other
     let mut house = House::of(&[taker("t/a", 1, 0)]);
     house.asked();
     let fence = house.claimed("t/a", 1, 1)[0];
-    house.hands.let_go(house.now, &mut house.effects);
+    house.let_go(house.now);
     house.now = house.now + BEGIN_GRACE;
-    house.hands.let_go(house.now, &mut house.effects);
+    house.let_go(house.now);
     house.done();
     house.staged(fence, Stage::Delivered);
     assert_eq!(
@@ -60,9 +73,9 @@ fn an_agent_that_begins_what_it_left_lying_too_long_is_waited_for_like_any_other
         [],
         "nobody is told that it has begun: the task is somebody else's"
     );
-    house.hands.let_go(house.now, &mut house.effects);
+    house.let_go(house.now);
     assert_eq!(house.asked(), []);
-    house.hands.let_go(house.now + RECALL_GRACE, &mut house.effects);
+    house.let_go(house.now + RECALL_GRACE);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
     house.assert_sound();
 }
@@ -74,17 +87,73 @@ fn the_next_task_of_one_that_hangs_goes_to_others() {
     let hangs = house.claimed("t/a", 1, 1)[0];
     house.staged(hangs, Stage::Delivered);
     house.hands.revoked(hangs, &mut house.effects);
-    house.hands.let_go(house.now, &mut house.effects);
+    house.let_go(house.now);
     house.now = house.now + RECALL_GRACE;
-    house.hands.let_go(house.now, &mut house.effects);
+    house.let_go(house.now);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
     let next = house.claimed("t/a", 1, 1)[0];
     house.done();
-    house.hands.let_go(house.now, &mut house.effects);
-    house.hands.let_go(house.now + BEGIN_GRACE, &mut house.effects);
+    house.let_go(house.now);
+    house.let_go(house.now + BEGIN_GRACE);
     assert_eq!(house.done(), [tell(next, Word::GivenBack), Effect::Recall(next)]);
-    house.hands.let_go(house.now + BEGIN_GRACE * 9, &mut house.effects);
+    house.let_go(house.now + BEGIN_GRACE * 9);
     assert_eq!(house.asked(), [], "no more posts are put into its mailbox");
+}
+
+#[test]
+fn an_agent_that_handles_other_posts_meanwhile_does_not_hang() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.done();
+    for minute in 0..10 {
+        house.handled.insert(worker("t/a"), minute);
+        house.let_go(house.now + BEGIN_GRACE * u32::try_from(minute).unwrap());
+        assert_eq!(house.done(), [], "in minute {minute}");
+    }
+    house.let_go(house.now + BEGIN_GRACE * 10 - Duration::from_nanos(1));
+    assert_eq!(house.done(), []);
+    house.let_go(house.now + BEGIN_GRACE * 10);
+    assert_eq!(house.done(), [tell(fence, Word::GivenBack), Effect::Recall(fence)]);
+}
+
+#[test]
+fn an_agent_that_hung_gets_tasks_again_once_it_has_handled_anything() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let lies = house.claimed("t/a", 2, 1)[0];
+    house.let_go(house.now);
+    house.let_go(house.now + BEGIN_GRACE);
+    house.let_go(house.now + BEGIN_GRACE * 2);
+    assert_eq!(house.asked(), []);
+    house.handled.insert(worker("t/a"), 1);
+    house.let_go(house.now + BEGIN_GRACE * 2);
+    house.assert_sound();
+    assert_eq!(house.asked(), [("t/a".into(), 1)], "one lies there still");
+    house.staged(lies, Stage::Lost("it was recalled".to_owned()));
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+}
+
+#[test]
+fn time_in_which_nobody_looked_makes_nobody_hang() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.staged(fences[1], Stage::Delivered);
+    house.hands.revoked(fences[1], &mut house.effects);
+    house.done();
+    house.let_go(house.now);
+    let late = house.now + BEGIN_GRACE;
+    house.hands.looked_away(late);
+    house.let_go(late);
+    assert_eq!((house.done(), house.asked()), (vec![], vec![]));
+    house.let_go(late + RECALL_GRACE);
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    house.let_go(late + BEGIN_GRACE);
+    assert_eq!(
+        house.done(),
+        [tell(fences[0], Word::GivenBack), Effect::Recall(fences[0])]
+    );
 }
 
 #[test]
@@ -106,15 +175,13 @@ fn how_long_tasks_take_is_learnt_from_those_that_are_done_from_their_begin_on() 
 }
 
 #[test]
-fn what_the_queue_says_of_a_task_that_is_not_over_ends_nothing_and_is_not_told_again() {
+fn what_the_queue_says_of_a_task_that_is_not_over_ends_nothing() {
     let mut house = House::of(&[taker("t/a", 1, 0)]);
     house.asked();
     let fence = house.claimed("t/a", 1, 1)[0];
     house.staged(fence, Stage::Delivered);
     house.done();
     house.hands.misfit(fence, "too large".to_owned(), &mut house.effects);
-    house.hands.unheard(fence);
-    house.hands.tell_again(&mut house.effects);
     assert_eq!(house.done(), []);
     assert_eq!(house.standings("t/a"), [Whereabouts::Begun]);
 }
@@ -123,7 +190,7 @@ fn what_the_queue_says_of_a_task_that_is_not_over_ends_nothing_and_is_not_told_a
 fn the_next_life_asks_anew_for_what_the_last_one_asked_for() {
     let mut house = House::of(&[taker("t/a", 1, 1)]);
     assert_eq!(house.asked(), [("t/a".into(), 2)]);
-    house.hands.begins_anew();
+    house.begins_anew();
     house.assert_sound();
     assert_eq!(house.asked(), [("t/a".into(), 2)]);
 }

@@ -19,7 +19,8 @@ enum Move {
     See(usize, bool),
     Refuse(usize),
     Staff(usize),
-    Anew,
+    /// A dispatcher ends, and those posts in three are nowhere then.
+    Anew(u64),
     /// So many seconds pass.
     Pass(u64),
 }
@@ -35,7 +36,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         2 => (0..4usize, any::<bool>()).prop_map(|(who, is_here)| Move::See(who, is_here)),
         1 => (0..40usize).prop_map(Move::Refuse),
         1 => (0..5usize).prop_map(Move::Staff),
-        1 => Just(Move::Anew),
+        1 => (0..4u64).prop_map(Move::Anew),
         2 => (0..40u64).prop_map(Move::Pass),
     ]
 }
@@ -122,13 +123,17 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
         Move::Staff(count) => house
             .hands
             .staff(&[team(&takers[..count.min(takers.len())])].into(), &mut house.effects),
-        Move::Anew => {
-            house.hands.begins_anew();
+        Move::Anew(lost) => {
+            world.posts.retain(|fence| fence.number() % 3 != lost);
+            let posts = world.posts.clone();
+            house
+                .hands
+                .begins_anew(|fence| posts.contains(&fence), &mut house.effects);
             world.asked.clear();
         }
         Move::Pass(seconds) => {
             house.now = house.now + Duration::from_secs(seconds);
-            house.hands.let_go(house.now, &mut house.effects);
+            house.let_go(house.now);
         }
     }
     let effects = house.done();

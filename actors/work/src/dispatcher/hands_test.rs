@@ -7,6 +7,7 @@ use triarch_supervision::clock::Seeded;
 use triarch_teams::TaskRules;
 
 use super::super::holding::{Effect, Step, Whereabouts};
+use super::super::patience::{BEGIN_GRACE, RECALL_GRACE};
 use super::super::roster::{Taker, TakingTeam};
 use super::*;
 use crate::dispatch::Dispatch;
@@ -19,6 +20,8 @@ struct House {
     effects: Vec<Effect>,
     next: u64,
     now: Moment,
+    /// How many messages each mailbox has handled.
+    handled: BTreeMap<Worker, u64>,
 }
 
 fn worker(name: &str) -> Worker {
@@ -53,6 +56,7 @@ impl House {
             effects: Vec::new(),
             next: 1,
             now: Moment::from_nanos(1_000_000),
+            handled: BTreeMap::new(),
         };
         house.hands.staff(&[team(takers)].into(), &mut house.effects);
         for taker in takers {
@@ -122,6 +126,7 @@ impl House {
             let lying = holds(|step| matches!(step, Step::Lying));
             let busy_with = lying + holds(|step| matches!(step, Step::Handed(_) | Step::Begun(_) | Step::Recalled(_)));
             assert_eq!(busy_with, hand.busy_with);
+            assert_eq!(hand.is_stuck, self.hands.stuck.contains(name));
             assert!(!hand.is_stuck || lying > 0 && hand.ahead.is_empty());
         }
     }
@@ -228,7 +233,7 @@ fn the_next_life_tells_again_what_nobody_knows_the_queue_has_heard() {
     let fence = house.claimed("t/a", 1, 1)[0];
     house.staged(fence, Stage::Done(json!(1)));
     house.done();
-    house.hands.begins_anew();
+    house.begins_anew();
     house.hands.tell_again(&mut house.effects);
     let word = Word::Done { result: b"1".to_vec() };
     assert_eq!(house.done(), [tell(fence, word)]);
@@ -307,10 +312,10 @@ fn one_that_never_leaves_a_recalled_task_gets_others_after_a_while() {
     house.staged(fence, Stage::Delivered);
     house.hands.revoked(fence, &mut house.effects);
     house.done();
-    house.hands.let_go(house.now, &mut house.effects);
-    house.hands.let_go(house.now + RECALL_GRACE / 2, &mut house.effects);
+    house.let_go(house.now);
+    house.let_go(house.now + RECALL_GRACE / 2);
     assert_eq!(house.asked(), []);
-    house.hands.let_go(house.now + RECALL_GRACE, &mut house.effects);
+    house.let_go(house.now + RECALL_GRACE);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
     house.staged(fence, Stage::Done(json!(1)));
     assert_eq!(house.done(), [], "nobody waits for that any more");
@@ -487,6 +492,8 @@ fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
 
 #[path = "hands_hang_test.rs"]
 mod hang;
+#[path = "hands_left_test.rs"]
+mod left;
 #[path = "hands_many_test.rs"]
 mod many;
 #[path = "hands_model_test.rs"]

@@ -86,12 +86,24 @@ pub(super) struct Hand {
     pub(super) able: Arc<[Capability]>,
     pub(super) rules: TaskRules,
     pub(super) is_here: bool,
-    /// Whether it left a task lying in its mailbox for too long, and has taken nothing from there since.
+    /// Whether it left a task lying in its mailbox for too long, and has handled nothing since.
     pub(super) is_stuck: bool,
+    /// Whether a task came back from it unread: it gets the next once it was looked for, as one that is away.
+    pub(super) is_put_off: bool,
+    pub(super) moved: Option<Moved>,
     pub(super) asking: usize,
     pub(super) busy_with: usize,
     pub(super) ahead: VecDeque<Fence>,
     pub(super) service: Service,
+}
+
+/// How an agent got on with its mailbox, as it was last looked at for a task that lay there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moved {
+    /// How many messages it had handled.
+    pub(super) handled: u64,
+    /// When that was first seen.
+    pub(super) at: Moment,
 }
 
 /// What a hand asks for and has, in figures.
@@ -114,9 +126,14 @@ impl Hand {
         self.place.is_none()
     }
 
+    /// Whether it is there as far as is known, and need not be looked for first.
+    pub(super) const fn is_known_here(&self) -> bool {
+        self.is_here && !self.is_put_off
+    }
+
     /// Whether it is given tasks at present.
     pub(super) const fn takes(&self) -> bool {
-        !self.is_gone() && self.is_here && !self.is_stuck
+        !self.is_gone() && self.is_known_here() && !self.is_stuck
     }
 
     pub(super) fn room(&self) -> usize {

@@ -8,19 +8,23 @@
 //! ```
 
 mod actor;
+mod anew;
 mod asking;
 mod brief;
 mod hands;
 mod held;
 mod holding;
 mod lost;
+mod patience;
 mod roster;
+mod shared;
 mod spread;
 mod staffing;
 mod steps;
 
 pub use actor::Dispatcher;
-pub(crate) use actor::{Settings, Shared};
+pub(crate) use actor::Settings;
 pub use brief::as_value;
 pub use holding::{InHand, Whereabouts};
 pub use roster::{Roster, Taker, TakingTeam};
+pub(crate) use shared::Shared;

@@ -65,7 +65,16 @@ impl Lot {
 }
 
 impl Spread {
-    /// Gives somebody who has nothing yet a place.
+    /// Nobody has a place any more; whose turn it is stays.
+    pub(super) fn clear(&mut self) {
+        *self = Self {
+            dispatch: self.dispatch,
+            memory: std::mem::take(&mut self.memory),
+            ..Self::default()
+        };
+    }
+
+    /// Gives somebody a place.
     pub(super) fn seat(&mut self, worker: Worker, hand: &Hand) -> usize {
         let place = self.vacant.pop_first().unwrap_or(self.takers.len());
         if place == self.takers.len() {

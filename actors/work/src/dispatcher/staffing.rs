@@ -55,7 +55,7 @@ fn differing<'a>(mut old: &'a [Taker], mut now: &'a [Taker]) -> (&'a [Taker], &'
 impl Hands {
     /// These take tasks, and no others.
     pub(super) fn staff(&mut self, teams: &Arc<[TakingTeam]>, effects: &mut Vec<Effect>) {
-        let known = std::mem::replace(&mut self.known, Arc::clone(teams));
+        let known = Arc::clone(&self.known);
         let Difference { gone, new } = Difference::of(&known, teams);
         for worker in gone {
             self.dismiss(worker, effects);
@@ -72,6 +72,8 @@ impl Hands {
         let names: BTreeSet<_> = teams.iter().map(|team| &team.name).collect();
         self.teams.retain(|name, _| names.contains(name));
         self.hungry.retain(|name| names.contains(name));
+        // Last, so that a life that ended amid all this is followed by one that begins with it anew.
+        self.known = Arc::clone(teams);
     }
 
     /// Somebody takes tasks no more.
@@ -98,6 +100,8 @@ impl Hands {
             rules: taker.rules,
             is_here: false,
             is_stuck: false,
+            is_put_off: false,
+            moved: None,
             asking: 0,
             busy_with: 0,
             ahead: VecDeque::new(),
@@ -111,7 +115,7 @@ impl Hands {
         self.seat(&taker.worker);
     }
 
-    fn seat(&mut self, worker: &Worker) {
+    pub(super) fn seat(&mut self, worker: &Worker) {
         let Some(hand) = self.takers.get_mut(worker) else {
             return;
         };
@@ -140,14 +144,16 @@ impl Hands {
 
     /// Those who take tasks, with whether they are known to be there.
     pub(super) fn takers(&self) -> impl Iterator<Item = (&Worker, bool)> {
-        self.takers.iter().map(|(worker, hand)| (worker, hand.is_here))
+        self.takers.iter().map(|(worker, hand)| (worker, hand.is_known_here()))
     }
 
     /// Up to so many of those who are there, behind that one.
     pub(super) fn here_after(&self, last: Option<&Worker>, most: usize) -> Vec<Worker> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let hands = self.takers.range((from, Bound::Unbounded));
-        let here = hands.filter(|(_, hand)| hand.is_here).map(|(worker, _)| worker.clone());
+        let here = hands
+            .filter(|(_, hand)| hand.is_known_here())
+            .map(|(worker, _)| worker.clone());
         here.take(most).collect()
     }
 
@@ -164,21 +170,6 @@ impl Hands {
     /// Whether that worker is among those who take tasks.
     pub(super) fn knows(&self, worker: &Worker) -> bool {
         self.takers.contains_key(worker)
-    }
-
-    /// Whoever asked and told is gone: what was asked for will not come, and nobody knows whether the queue has heard what was
-    /// told last.
-    pub(super) fn begins_anew(&mut self) {
-        let over = self
-            .held
-            .iter()
-            .filter(|(_, holding)| matches!(holding.step, Step::Over(_)));
-        self.untold = over.map(|(fence, _)| fence).collect();
-        let workers: Vec<_> = self.takers.keys().cloned().collect();
-        for worker in workers {
-            self.change(&worker, |hand| hand.asking = 0);
-            self.forget_gone(&worker);
-        }
     }
 
     /// What one worker has.

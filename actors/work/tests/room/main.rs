@@ -1,6 +1,7 @@
 //! The room as it is used: over a disk that forgets, fills up and fails.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 
+mod agents;
 mod claimants;
 mod house;
 mod power;

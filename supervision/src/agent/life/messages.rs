@@ -90,6 +90,9 @@ impl<A: Agent> Life<A> {
             let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else {
                 return Some(ExitReason::Shutdown);
             };
+            if let Some(handed) = A::HANDED {
+                handed(&message);
+            }
             let outcome = {
                 let mut handling = pin!(agent.handle(message, &mut self.ctx));
                 let (mailbox, handled) = (&self.mailbox, self.handled);

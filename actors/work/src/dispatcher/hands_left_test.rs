@@ -1,0 +1,114 @@
+//! What is told again, what comes back unread, and what a dispatcher leaves that fell amid a change.
+
+use super::*;
+
+#[test]
+fn that_a_task_has_begun_is_told_again_where_the_queue_did_not_take_it() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Delivered);
+    house.done();
+    house.hands.unheard(fence);
+    house.hands.unheard(fence);
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(house.done(), [tell(fence, Word::Began)], "once");
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(house.done(), []);
+    house.begins_anew();
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(house.done(), [tell(fence, Word::Began)]);
+    assert_eq!(house.standings("t/a"), [Whereabouts::Begun]);
+}
+
+#[test]
+fn what_was_not_begun_when_it_was_recalled_is_not_told_as_begun() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.hands.revoked(fence, &mut house.effects);
+    house.done();
+    house.hands.unheard(fence);
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(house.done(), []);
+}
+
+#[test]
+fn who_has_a_task_come_back_unread_is_looked_for_before_it_gets_the_next() {
+    let mut house = House::of(&[taker("t/a", 1, 1)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.done();
+    house.staged(fences[0], Stage::Lost("it is a dead letter: full".to_owned()));
+    assert_eq!(house.done(), [tell(fences[0], Word::GivenBack)]);
+    assert_eq!(house.asked(), []);
+    house.assert_sound();
+    house.hands.seen(&worker("t/a"), true, &mut house.effects);
+    assert_eq!(house.done(), [hand("t/a", fences[1])]);
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    house.assert_sound();
+}
+
+#[test]
+fn one_that_is_away_besides_has_all_taken_back_that_it_has_not_begun() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.staged(fences[0], Stage::Lost("it is a dead letter: full".to_owned()));
+    house.done();
+    house.hands.seen(&worker("t/a"), false, &mut house.effects);
+    assert_eq!(
+        house.done(),
+        [tell(fences[1], Word::GivenBack), Effect::Recall(fences[1])]
+    );
+    house.assert_sound();
+}
+
+#[test]
+fn a_task_whose_post_is_nowhere_keeps_no_agent_from_the_next() {
+    let mut house = House::of(&[taker("t/a", 3, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 3, 3);
+    house.staged(fences[1], Stage::Delivered);
+    house.hands.revoked(fences[2], &mut house.effects);
+    house.done();
+    house.hands.begins_anew(|_| false, &mut house.effects);
+    house.assert_sound();
+    house.hands.tell_again(&mut house.effects);
+    let why = "what became of it was lost with the dispatcher";
+    assert_eq!(
+        house.done(),
+        [tell(fences[0], Word::GivenBack), tell(fences[1], abandoned(why))]
+    );
+    assert_eq!(house.asked(), [("t/a".into(), 3)]);
+}
+
+#[test]
+fn sums_that_a_panic_left_half_made_are_reckoned_anew() {
+    let mut house = House::of(&[taker("t/a", 2, 2), taker("t/b", 1, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 4, 4);
+    house.staged(fences[0], Stage::Delivered);
+    house.done();
+    let hands = &mut house.hands;
+    (hands.asking, hands.hungry) = (7, BTreeSet::from(["elsewhere".into()]));
+    let hand = hands.takers.get_mut(&worker("t/a")).unwrap();
+    (hand.asking, hand.busy_with) = (5, 0);
+    hand.ahead.clear();
+    hands.takers.get_mut(&worker("t/b")).unwrap().busy_with = 1;
+    house.begins_anew();
+    house.assert_sound();
+    assert_eq!(house.done(), [], "what is kept ready waits for its turn");
+    let standings = [
+        Whereabouts::Begun,
+        Whereabouts::Handed,
+        Whereabouts::Ahead,
+        Whereabouts::Ahead,
+    ];
+    assert_eq!(house.standings("t/a"), standings);
+    assert_eq!(house.asked(), [("t/b".into(), 1)]);
+    house.staged(fences[0], Stage::Done(json!(1)));
+    let word = Word::Done { result: b"1".to_vec() };
+    assert_eq!(house.done(), [tell(fences[0], word), hand("t/a", fences[2])]);
+    house.assert_sound();
+}
