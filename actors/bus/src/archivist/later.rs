@@ -9,7 +9,7 @@ use crate::account::Cause;
 use crate::agenda::{Again, Agenda, Plan};
 use crate::codec::{self, CodecError};
 use crate::daily::Daily;
-use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
+use crate::dead::{Count, DeadBox, DeadLetter, SubscriptionId};
 use crate::envelope::{Draft, EnvelopeId, Timestamp};
 
 /// So much of what a subscriber said of a dead letter is kept on disk, in bytes.
@@ -109,24 +109,36 @@ pub(super) fn letter(written: &Letter<'_>) -> Result<DeadLetter, ReplayFault> {
     })
 }
 
-/// All that is planned and dead on disk, as a snapshot says it.
-pub(super) fn records(agenda: &Agenda, box_of_dead: &mut DeadBox) -> Result<Vec<Arc<[u8]>>, CodecError> {
-    let mut records = vec![
-        Record::Numbered { last: agenda.last() }.encode()?,
-        counted(box_of_dead)?,
-    ];
-    for (number, plan) in agenda.durable() {
-        records.push(planned(number, plan)?);
+/// All that is planned and dead on disk in one moment. It is written out later, by whoever writes a snapshot.
+#[derive(Debug)]
+pub(super) struct Later {
+    last: u64,
+    count: Count,
+    plans: Vec<(u64, Plan)>,
+    letters: Vec<DeadLetter>,
+}
+
+impl Later {
+    pub(super) fn of(agenda: &Agenda, box_of_dead: &mut DeadBox) -> Self {
+        Self {
+            last: agenda.last(),
+            count: box_of_dead.count(),
+            plans: agenda.durable().map(|(number, plan)| (number, plan.clone())).collect(),
+            letters: box_of_dead.copy().cloned().collect(),
+        }
     }
-    for letter in box_of_dead.copy() {
-        records.push(dead(letter)?);
+
+    /// As a snapshot says it.
+    pub(super) fn records(&self) -> impl Iterator<Item = Result<Vec<u8>, CodecError>> {
+        let numbered = Record::Numbered { last: self.last }.encode();
+        let first = [numbered.map_err(CodecError::from), counted(self.count)];
+        let plans = self.plans.iter().map(|(number, plan)| planned(*number, plan));
+        first.into_iter().chain(plans).chain(self.letters.iter().map(dead))
     }
-    Ok(records.into_iter().map(Arc::from).collect())
 }
 
 /// What is counted of dead letters.
-pub(super) fn counted(box_of_dead: &DeadBox) -> Result<Vec<u8>, CodecError> {
-    let count = box_of_dead.count();
+pub(super) fn counted(count: Count) -> Result<Vec<u8>, CodecError> {
     let record = Record::Counted {
         last: count.last,
         forgotten: count.forgotten,

@@ -18,7 +18,10 @@ async fn syncs_of_rounds(drawer: &Arc<Drawer>, disk: &SimDisk) -> u64 {
         let drawer = Arc::clone(drawer);
         tokio::spawn(async move {
             for round in 0..ROUNDS {
-                drawer.put(plain(&format!("k{writer}"), &round.to_string())).await.unwrap();
+                drawer
+                    .put(plain(&format!("k{writer}"), &round.to_string()))
+                    .await
+                    .unwrap();
             }
         })
     };
