@@ -140,13 +140,11 @@ impl Hub {
         };
         if let Err(refused) = self.may_still_come(plan, topic) {
             // One that stands on disk is told of once it is off it.
-            return match due.number {
-                Some(number) => self.tell_archivist(Order::Over(number, Err(Box::new(refused)))),
-                None => {
-                    self.refuse(refused);
-                    true
-                }
-            };
+            if let Some(number) = due.number {
+                return self.tell_archivist(Order::Over(number, Err(Box::new(refused))));
+            }
+            self.refuse(refused);
+            return true;
         }
         let envelope = Box::new(self.seal(plan.draft.clone(), &plan.from, plan.to.clone()));
         match (self.archive.log_of(topic).cloned(), due.number) {

@@ -145,3 +145,47 @@ pub(super) fn counted(count: Count) -> Result<Vec<u8>, CodecError> {
     };
     Ok(record.encode()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::replay::Replay;
+    use super::*;
+    use crate::agenda::Clocks;
+    use crate::envelope::{Destination, Payload};
+    use crate::topic::Topic;
+
+    fn plan(first: Option<Timestamp>, size: usize) -> Plan {
+        Plan {
+            from: "a".into(),
+            to: Destination::Topic(Topic::new("t").unwrap()),
+            draft: Draft::new("k", Payload::bytes(vec![7; size])),
+            again: Again::Never,
+            first,
+        }
+    }
+
+    #[test]
+    fn what_stands_on_disk_of_an_agenda_is_copied_and_counted_and_nothing_else() {
+        let (mut agenda, mut dead) = (Agenda::new(9), DeadBox::new(9));
+        let clocks = Clocks {
+            now: triarch_supervision::clock::Moment::from_nanos(0),
+            wall: Timestamp(0),
+        };
+        agenda.add(clocks.now, plan(None, 1000)).unwrap();
+        let number = agenda.reserve().unwrap();
+        agenda.add_reserved(number, clocks.now, plan(Some(Timestamp(0)), 30));
+        assert_eq!(agenda.bytes(), 30);
+        let later = Later::of(&agenda, &mut dead);
+        // What changes afterwards is not in it.
+        agenda.due(clocks).unwrap();
+        agenda.due(clocks).unwrap();
+        agenda.came(number);
+        assert_eq!(agenda.bytes(), 0);
+        let mut replay = Replay::default();
+        for record in later.records() {
+            replay.take(&record.unwrap(), &[]).unwrap();
+        }
+        assert_eq!((replay.plans.len(), replay.plans[&number].draft.payload.len()), (1, 30));
+        assert_eq!(replay.last_plan, number);
+    }
+}
