@@ -61,6 +61,7 @@ impl Disk for SlowDisk {
         self.disk.sync_folder()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a disk blocks whoever opens it")]
     fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {
         self.openings.fetch_add(1, Ordering::SeqCst);
         while self.is_held.load(Ordering::SeqCst) {
@@ -112,8 +113,8 @@ async fn house() -> (Bus, Tree, Arc<SlowDisk>) {
     };
     let instruments = Instruments::with_tree(&[BUS, JOURNALS]).unwrap();
     let bus = Bus::new(config, 1, &instruments).unwrap();
-    let room = room_on(&bus, disk.clone(), triarch_journal::Config::default(), &instruments).unwrap();
-    let root = Root::new().instruments(instruments).supervisor(room);
+    let supervisor = room_on(&bus, disk.clone(), triarch_journal::Config::default(), &instruments).unwrap();
+    let root = Root::new().instruments(instruments).supervisor(supervisor);
     (bus, root.start().await.unwrap(), disk)
 }
 
