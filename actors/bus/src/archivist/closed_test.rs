@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use triarch_journal::metrics::JOURNALS;
@@ -17,6 +18,7 @@ use crate::bus::Bus;
 use crate::config::{Config, DurableConfig};
 use crate::envelope::{Draft, Payload};
 use crate::error::{ArchiveError, PublishError};
+use crate::hub::lock;
 use crate::metrics::BUS;
 use crate::room::room_on;
 use crate::topic::Topic;
@@ -29,7 +31,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct SlowDisk {
     disk: SimDisk,
     openings: AtomicUsize,
-    is_held: AtomicBool,
+    /// The next opening takes as long as the other end is held.
+    gate: Mutex<Option<Receiver<()>>>,
 }
 
 impl Disk for SlowDisk {
@@ -61,11 +64,12 @@ impl Disk for SlowDisk {
         self.disk.sync_folder()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a disk blocks whoever opens it")]
     fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {
         self.openings.fetch_add(1, Ordering::SeqCst);
-        while self.is_held.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(1));
+        let gate = lock(&self.gate).take();
+        if let Some(gate) = gate {
+            // Until the other end is dropped.
+            let _opened = gate.recv();
         }
         self.disk.claim()
     }
@@ -81,27 +85,11 @@ impl SlowDisk {
     }
 }
 
-/// As long as it is there, the disk is not opened.
-struct Held<'d>(&'d SlowDisk);
-
-impl<'d> Held<'d> {
-    fn of(disk: &'d SlowDisk) -> Self {
-        disk.is_held.store(true, Ordering::SeqCst);
-        Self(disk)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.is_held.store(false, Ordering::SeqCst);
-    }
-}
-
 async fn house() -> (Bus, Tree, Arc<SlowDisk>) {
     let disk = Arc::new(SlowDisk {
         disk: SimDisk::new(1),
         openings: AtomicUsize::new(0),
-        is_held: AtomicBool::new(false),
+        gate: Mutex::default(),
     });
     let durable = DurableConfig {
         topics: "log.**".to_owned(),
@@ -153,7 +141,8 @@ async fn whoever_publishes_while_the_journal_is_being_opened_again_is_refused_an
     let (bus, tree, disk) = house().await;
     close(&bus, &disk).await;
     let before = disk.openings();
-    let held = Held::of(&disk);
+    let (held, gate) = sync_channel(0);
+    *lock(&disk.gate) = Some(gate);
     until(async || disk.openings() > before).await;
     assert!(is_closed(&say(&bus).await));
     drop(held);
