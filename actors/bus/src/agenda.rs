@@ -339,6 +339,11 @@ impl Agenda {
         waiting.chain(in_hand).filter(|(_, plan)| plan.first.is_some())
     }
 
+    /// What they take there, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.durable().map(|(_, plan)| plan.draft.payload.len() as u64).sum()
+    }
+
     /// The number that was given last.
     pub(crate) const fn last(&self) -> u64 {
         self.last

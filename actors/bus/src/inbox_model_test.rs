@@ -66,7 +66,7 @@ impl Model {
     fn learn(&mut self, bench: &mut Bench) {
         for effect in bench.effects.drain(..) {
             match effect {
-                Effect::Delivered { .. } => {}
+                Effect::Delivered { .. } | Effect::Parted { .. } => {}
                 Effect::Dropped { .. } => self.dropped += 1,
                 Effect::Dead { waiting, .. } => {
                     self.dead += 1;

@@ -99,6 +99,7 @@ impl Bench {
             Effect::Delivered { .. } => "delivered",
             Effect::Dropped { why, .. } => why.label(),
             Effect::Dead { cause, .. } => cause.label(),
+            Effect::Parted { .. } => "parted",
         });
         told.collect()
     }

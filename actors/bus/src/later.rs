@@ -94,7 +94,7 @@ impl Bus {
         if self.0.archive.log_of(topic).is_none() {
             return Err(PublishError::NotDurable { topic: topic.clone() });
         }
-        let archivist = self.0.archive.archivist.get().ok_or(ArchiveError::NoDisk)?;
+        let archivist = self.0.archive.writer().await?;
         let placed = when.placed(clocks);
         let plan = Plan {
             from,
@@ -118,7 +118,7 @@ impl Bus {
         if let Some(was_to_come) = self.0.cancel_here(id) {
             return Ok(was_to_come);
         }
-        let archivist = self.0.archive.archivist.get().ok_or(ArchiveError::NoDisk)?;
+        let archivist = self.0.archive.writer().await?;
         let answer = archivist.ask(|reply| Order::Cancel(id.number(), reply)).await;
         answer.map_err(ArchiveError::Archivist)?
     }
@@ -140,13 +140,11 @@ impl Hub {
         };
         if let Err(refused) = self.may_still_come(plan, topic) {
             // One that stands on disk is told of once it is off it.
-            return match due.number {
-                Some(number) => self.tell_archivist(Order::Over(number, Err(Box::new(refused)))),
-                None => {
-                    self.refuse(refused);
-                    true
-                }
-            };
+            if let Some(number) = due.number {
+                return self.tell_archivist(Order::Over(number, Err(Box::new(refused))));
+            }
+            self.refuse(refused);
+            return true;
         }
         let envelope = Box::new(self.seal(plan.draft.clone(), &plan.from, plan.to.clone()));
         match (self.archive.log_of(topic).cloned(), due.number) {

@@ -314,6 +314,7 @@ impl Hub {
             one.act(self, Moment::now(), |_, _| ());
             return Ok((one.profile.id, 0));
         };
+        reads_as_before(&before.profile, &profile)?;
         profile.id = before.profile.id;
         let (one, echo) = if means_the_same(&before.profile, &profile) {
             let echo = before.hear_by(bell, self);
@@ -385,7 +386,22 @@ impl Hub {
     }
 }
 
+/// A name stays in its log. Before the disk was read nobody else knows which that is.
+fn reads_as_before(before: &Profile, profile: &Profile) -> Result<(), SubscribeError> {
+    match (&before.reads, &profile.reads, &profile.pattern) {
+        (Some(before), Some(reads), Some(pattern)) if before.log != reads.log => Err(SubscribeError::OtherLog {
+            log: before.log.clone(),
+            pattern: pattern.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Whether a subscription asks for nothing but another bell.
 fn means_the_same(one: &Profile, other: &Profile) -> bool {
     one.terms == other.terms && one.filter == other.filter && one.pattern == other.pattern
 }
+
+#[cfg(test)]
+#[path = "subscribing_test.rs"]
+mod tests;

@@ -113,6 +113,8 @@ pub(crate) struct Echo {
     effects: Vec<Effect>,
     /// The bell that is to be rung, and its era.
     ring: Option<(Arc<dyn Bell>, u64)>,
+    /// The bell that another took the place of. Arrivals may lie with it, and take whatever they need when it is dropped.
+    before: Option<Arc<dyn Bell>>,
 }
 
 impl Profile {
@@ -137,6 +139,7 @@ impl Echo {
         if let Some((bell, era)) = self.ring {
             bell.ring(Arrivals::new(hub, subscription, era));
         }
+        drop(self.before);
     }
 }
 
@@ -171,17 +174,16 @@ impl Subscription {
     /// From now on it is told by this bell, and has the terms of its profile.
     pub(crate) fn hear_by(&self, bell: Arc<dyn Bell>, hub: &Hub) -> Echo {
         let (now, mut effects) = (Moment::now(), Vec::new());
-        // Arrivals may lie with it, and take the desk when they are dropped.
-        let _before;
         let mut desk = lock(&self.desk);
         desk.inbox.retune(self.profile.terms, now, &mut effects);
         if let (Some(feed), Some(pattern)) = (&mut desk.feed, &self.profile.pattern) {
             feed.pattern = pattern.clone();
         }
-        _before = std::mem::replace(&mut desk.bell, bell);
+        let before = Some(std::mem::replace(&mut desk.bell, bell));
         desk.era += 1;
         desk.ring = Ring::Silent;
-        self.echo(&mut desk, hub, now, effects)
+        let echo = self.echo(&mut desk, hub, now, effects);
+        Echo { before, ..echo }
     }
 
     /// Does something with the inbox, and all that follows from it; nothing once the subscription has ended.
@@ -220,7 +222,11 @@ impl Subscription {
             desk.ring = Ring::Rung;
             (Arc::clone(&desk.bell), desk.era)
         });
-        Echo { effects, ring }
+        Echo {
+            effects,
+            ring,
+            before: None,
+        }
     }
 
     /// Takes from the log what there is room for; tells whether more is to be looked at though nothing was found.
@@ -359,7 +365,11 @@ impl Subscription {
         let mut inbox = Inbox::new(self.profile.terms);
         inbox.close_over(left, &mut effects);
         hub.ended(inbox.tally());
-        Echo { effects, ring: None }
+        Echo {
+            effects,
+            ring: None,
+            before: None,
+        }
     }
 
     /// The rest comes with another message.

@@ -44,7 +44,7 @@ impl Show for ReplayedSeen {
         let sent = counted(self.sent as u64, "dead letter");
         match self.kept {
             0 => format!("{sent} sent again\n"),
-            kept => format!("{sent} sent again; {kept} kept, since nobody takes them any more\n"),
+            kept => format!("{sent} sent again; {kept} kept, since nobody takes them now or there is no room\n"),
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "A replay",
-        "How many were sent again, and how many kept, since nobody takes them any more.",
+        "How many were sent again, and how many kept, since nobody takes them now or there is no room.",
         || json(&samples::replayed()),
     ),
     (

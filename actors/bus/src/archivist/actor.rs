@@ -11,11 +11,13 @@ use super::copyist::Copy;
 use super::cursor::CursorKey;
 use super::doubt::Ending;
 use super::group::{Group, Pending, PendingEnd, PendingPlan, record_weight, weight};
-use super::later;
+use super::later::{self, Later};
 use super::message::{Order, Planner, Waiter};
 use super::outcome::answer;
 use super::record::Record;
 use super::replay::Replay;
+use super::rest::Rest;
+use super::unkept::Unkept;
 use crate::agenda::{Placed, Plan, ScheduleId};
 use crate::codec::encode;
 use crate::envelope::Envelope;
@@ -28,10 +30,6 @@ use crate::topic::Pattern;
 const GROUP_BYTES: usize = 1 << 20;
 /// What a group needs of a record of the journal.
 pub(crate) const GROUP_NEEDS: usize = 2 * GROUP_BYTES;
-/// A snapshot is taken after so many bytes of records, or as many as the logs have, if those are more.
-const UNKEPT_BYTES: u64 = 64 << 20;
-/// One that is not written is tried again after so many more.
-const COPY_AGAIN_BYTES: u64 = 16 << 20;
 /// How often what has moved and could not be written is tried again, and a journal that does not open.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,19 +48,14 @@ pub(crate) struct Settings {
 pub(crate) struct Archivist {
     settings: Settings,
     writer: Writer,
-    /// Why nothing is written for now. Logs are read meanwhile.
-    closed: Option<String>,
+    /// While the journal is closed.
+    rest: Rest,
     group: Vec<Pending>,
     plans: Vec<PendingPlan>,
     ends: Vec<PendingEnd>,
     group_bytes: usize,
     gathering: Gathering,
-    /// Bytes of records since the last snapshot.
-    unkept: u64,
-    /// Those of them that the snapshot under way stands for.
-    copied: Option<u64>,
-    /// After one that was not written the next is tried with so many.
-    copy_from: u64,
+    unkept: Unkept,
 }
 
 impl Agent for Archivist {
@@ -75,15 +68,13 @@ impl Agent for Archivist {
         let archivist = Self {
             settings,
             writer,
-            closed: None,
+            rest: Rest::default(),
             group: Vec::new(),
             plans: Vec::new(),
             ends: Vec::new(),
             group_bytes: 0,
             gathering: Gathering::default(),
-            unkept,
-            copied: None,
-            copy_from: 0,
+            unkept: Unkept::of(unkept),
         };
         archivist.hub().tell_all_followers();
         Ok(archivist)
@@ -99,14 +90,14 @@ impl Agent for Archivist {
                 reply.send(self.cancel(number).await?);
             }
             Order::Over(number, ending) => self.end(number, ending).await?,
-            Order::Moved if self.closed.is_some() => self.reopen().await,
+            Order::Moved if self.is_closed() && self.rest.is_over(Moment::now()) => self.reopen().await,
             // It is written before it rests.
             Order::Moved => {}
             Order::Forget(key, reply) => {
                 self.flush().await?;
                 reply.send(self.forget(&key).await?);
             }
-            Order::Copied { is_written } => self.copied(is_written),
+            Order::Copied { number, is_written } => self.unkept.ended(number, is_written),
         }
         if self.group_bytes >= GROUP_BYTES {
             self.flush().await?;
@@ -115,7 +106,7 @@ impl Agent for Archivist {
     }
 
     async fn idle(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        if self.closed.is_none() && self.gathering.waits(self.gathered()) && ctx.address().try_send(Order::Moved).is_ok() {
+        if !self.is_closed() && self.gathering.waits(self.gathered()) && ctx.address().try_send(Order::Moved).is_ok() {
             // Whoever was just answered runs, and may come with the next.
             tokio::task::yield_now().await;
             return Ok(());
@@ -128,7 +119,8 @@ impl Agent for Archivist {
     }
 
     fn state(&self) -> Option<Value> {
-        Some(json!({ "unkept_bytes": self.unkept, "is_copying": self.copied.is_some(), "closed": self.closed }))
+        let (unkept, closed) = (&self.unkept, self.hub().archive.closed());
+        Some(json!({ "unkept_bytes": unkept.bytes(), "is_copying": unkept.is_copying(), "closed": closed }))
     }
 }
 
@@ -242,7 +234,7 @@ impl Archivist {
 
     /// Takes to disk all that has gathered, and then lets it be seen; false where it was not written.
     async fn flush(&mut self) -> Result<bool, Failure> {
-        if self.closed.is_some() {
+        if self.is_closed() {
             return Ok(false);
         }
         self.gathering.written(self.gathered());
@@ -257,7 +249,7 @@ impl Archivist {
         let bytes: usize = records.iter().map(Vec::len).sum();
         match self.writer.write(records).await {
             Ok(_) => {
-                self.unkept += bytes as u64;
+                self.unkept.add(bytes as u64);
                 self.hub().show(group);
                 Ok(true)
             }
@@ -269,10 +261,12 @@ impl Archivist {
         }
     }
 
-    /// Whether something is written for now; why not, where nothing is.
     fn open(&self) -> Result<(), ArchiveError> {
-        let closed = self.closed.clone().map(|why| ArchiveError::Closed { why });
-        closed.map_or(Ok(()), Err)
+        self.hub().archive.open()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.open().is_err()
     }
 
     async fn go_on_after(&mut self, why: &WriteError) {
@@ -286,13 +280,16 @@ impl Archivist {
     /// Begins anew from what is on disk. Where that cannot be had, publishers are told so until it can.
     async fn reopen(&mut self) {
         match recover(&self.settings).await {
-            Ok(recovered) => {
-                (self.writer, self.unkept) = recovered;
-                (self.closed, self.copied) = (None, None);
+            Ok((writer, unkept)) => {
+                (self.writer, self.unkept) = (writer, Unkept::of(unkept));
+                self.rest = Rest::default();
                 // Something may be there that nobody was told of.
                 self.hub().tell_all_followers();
             }
-            Err(failed) => self.closed = Some(failed.to_string()),
+            Err(failed) => {
+                self.hub().archive.close(failed.to_string());
+                self.rest.begin(Moment::now());
+            }
         }
     }
 
@@ -354,7 +351,7 @@ impl Archivist {
         let bytes = record.len() as u64;
         match self.writer.write(record).await {
             Ok(_) => {
-                self.unkept += bytes;
+                self.unkept.add(bytes);
                 Ok(Ok(()))
             }
             Err(why) => {
@@ -364,37 +361,27 @@ impl Archivist {
         }
     }
 
-    fn copied(&mut self, is_written: bool) {
-        let copied = self.copied.take().unwrap_or_default();
-        if is_written {
-            self.unkept = self.unkept.saturating_sub(copied);
-        }
-        self.copy_from = if is_written { 0 } else { self.unkept + COPY_AGAIN_BYTES };
-    }
-
     /// Keeps the journal short.
     fn copy_if_due(&mut self, ctx: &Context<Self>) -> Result<(), Failure> {
-        let hub = &self.settings.hub;
-        let archive = &hub.archive;
-        if self.copied.is_some() || self.closed.is_some() || self.unkept < UNKEPT_BYTES.max(self.copy_from) {
+        let (hub, archive) = (&self.settings.hub, &self.settings.hub.archive);
+        let kept = || archive.bytes() + lock(&hub.dead).bytes() + lock(&hub.agenda).bytes();
+        if self.is_closed() || !self.unkept.is_due(kept) {
             return Ok(());
         }
-        if self.unkept < archive.bytes() + lock(&hub.dead).bytes() {
-            return Ok(());
-        }
-        self.copy_from = self.unkept + COPY_AGAIN_BYTES;
+        self.unkept.tries();
         // Between two groups what is here is what is on disk. A journal that refuses has failed: the next group hears of it.
         let Ok(draft) = self.writer.rotate() else { return Ok(()) };
-        let mut records = archive.records()?;
-        records.extend(later::records(&lock(&hub.agenda), &mut lock(&hub.dead))?);
         let copy = Copy {
+            number: archive.next_copy(),
             draft,
-            records,
+            records: archive.records()?,
+            later: Later::of(&lock(&hub.agenda), &mut lock(&hub.dead)),
             writer: self.writer.clone(),
             archivist: ctx.address().clone(),
         };
+        let number = copy.number;
         if self.settings.copyist.try_send(copy).is_ok() {
-            self.copied = Some(self.unkept);
+            self.unkept.begins(number);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! All logs and cursors of a bus, as the archivist has them on disk and as anybody may read them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use triarch_supervision::clock::Moment;
@@ -15,7 +15,7 @@ use super::record::Record;
 use super::replay::{Replay, UNLISTED};
 use crate::config::Config;
 use crate::dead::SubscriptionId;
-use crate::error::{Error, ForgetError};
+use crate::error::{ArchiveError, Error, ForgetError};
 use crate::hub::{lock, unpoisoned};
 use crate::subscription::Subscription;
 use crate::topic::{Pattern, Topic};
@@ -47,6 +47,10 @@ pub(crate) struct Archive {
     is_ready: AtomicBool,
     /// What log time it was at a moment.
     began: Mutex<(LogTime, Moment)>,
+    /// Why nothing is written for now. Logs are read meanwhile.
+    closed: RwLock<Option<String>>,
+    /// How many snapshots were begun.
+    copies: AtomicU64,
     /// What was on its way to disk when that failed.
     doubts: Mutex<Vec<Doubt>>,
     pub(crate) archivist: OnceLock<Address<Order>>,
@@ -67,6 +71,8 @@ impl Archive {
             followers: Mutex::default(),
             is_ready: AtomicBool::new(false),
             began: Mutex::new((LogTime::default(), Moment::now())),
+            closed: RwLock::default(),
+            copies: AtomicU64::new(0),
             doubts: Mutex::default(),
             archivist: OnceLock::new(),
         })
@@ -237,6 +243,36 @@ impl Archive {
 
     // ---- from disk, and to it ----
 
+    /// Whoever writes, where something is written for now. Else that is told at once, whatever it is busy with.
+    pub(crate) async fn writer(&self) -> Result<&Address<Order>, ArchiveError> {
+        let archivist = self.archivist.get().ok_or(ArchiveError::NoDisk)?;
+        if let Err(closed) = self.open() {
+            // Who tries again and again lets others run.
+            tokio::task::yield_now().await;
+            return Err(closed);
+        }
+        Ok(archivist)
+    }
+
+    /// Whether something is written for now; why not, where nothing is.
+    pub(super) fn open(&self) -> Result<(), ArchiveError> {
+        let closed = self.closed().map(|why| ArchiveError::Closed { why });
+        closed.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn closed(&self) -> Option<String> {
+        unpoisoned(self.closed.read()).clone()
+    }
+
+    pub(super) fn close(&self, why: String) {
+        *unpoisoned(self.closed.write()) = Some(why);
+    }
+
+    /// The number of the next snapshot.
+    pub(super) fn next_copy(&self) -> u64 {
+        self.copies.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Nobody knows of these whether they are there.
     pub(super) fn doubt(&self, doubts: Vec<Doubt>) {
         lock(&self.doubts).extend(doubts);
@@ -248,17 +284,11 @@ impl Archive {
 
     /// Takes up what is on disk. Cursors that are here have come further.
     pub(crate) fn install(&self, replay: Replay) {
-        let now = replay
-            .logs
-            .iter()
-            .map(|(_, log)| log.last_time())
-            .max()
-            .unwrap_or_default();
-        let mut began = lock(&self.began);
-        if began.0 < now {
-            *began = (now, Moment::now());
+        let newest = replay.logs.iter().map(|(_, log)| log.last_time()).max();
+        // Where it has gone on meanwhile, it does not go back to what is on disk.
+        if let Some(newest) = newest.filter(|newest| self.now() < *newest) {
+            *lock(&self.began) = (newest, Moment::now());
         }
-        drop(began);
         let mut logs = unpoisoned(self.logs.write());
         for (pattern, log) in replay.logs {
             let shared = logs
@@ -267,6 +297,7 @@ impl Archive {
             *unpoisoned(shared.write()) = log;
         }
         drop(logs);
+        self.trim();
         let mut bookmarks = lock(&self.bookmarks);
         for (key, (log, cursor)) in replay.bookmarks {
             bookmarks.entry(key).or_insert_with(|| Bookmark {
@@ -277,6 +308,7 @@ impl Archive {
         let all: Vec<_> = bookmarks.keys().cloned().collect();
         drop(bookmarks);
         self.is_ready.store(true, Ordering::Release);
+        *unpoisoned(self.closed.write()) = None;
         for key in &all {
             self.has_moved(key);
         }
@@ -449,3 +481,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "archive_time_test.rs"]
+mod time_tests;

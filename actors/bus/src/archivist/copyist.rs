@@ -1,18 +1,21 @@
 //! Level 3: the agent that writes snapshots of the logs beside the journal, so that publishing goes on meanwhile.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use triarch_journal::{Ack, Draft, Writer};
 use triarch_supervision::prelude::*;
 
+use super::later::Later;
 use super::message::Order;
 
 /// A snapshot to be written.
 #[derive(Debug)]
 pub(crate) struct Copy {
+    pub(super) number: u64,
     pub(crate) draft: Ack<Draft>,
     pub(crate) records: Vec<Arc<[u8]>>,
+    pub(super) later: Later,
     pub(crate) writer: Writer,
     /// Who is told that it is written, or is not.
     pub(crate) archivist: Address<Order>,
@@ -36,25 +39,33 @@ impl Agent for Copyist {
 
     async fn handle(&mut self, copy: Copy, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         let Copy {
+            number,
             draft,
             records,
+            later,
             writer,
             archivist,
         } = copy;
         let mut is_written = false;
         if let Ok(draft) = draft.await {
-            is_written = writer.snapshot(draft, move |file| fill(&records, file)).await.is_ok();
+            is_written = writer
+                .snapshot(draft, move |file| fill(&records, &later, file))
+                .await
+                .is_ok();
         }
-        archivist.send(Order::Copied { is_written }).await?;
+        archivist.send(Order::Copied { number, is_written }).await?;
         Ok(())
     }
 }
 
-fn fill(records: &[Arc<[u8]>], file: &mut dyn Write) -> std::io::Result<()> {
-    for record in records {
-        let length = u32::try_from(record.len()).map_err(std::io::Error::other)?;
+fn fill(records: &[Arc<[u8]>], later: &Later, file: &mut dyn Write) -> io::Result<()> {
+    let mut put = |record: &[u8]| {
+        let length = u32::try_from(record.len()).map_err(io::Error::other)?;
         file.write_all(&length.to_le_bytes())?;
-        file.write_all(record)?;
-    }
-    Ok(())
+        file.write_all(record)
+    };
+    records.iter().try_for_each(|record| put(record))?;
+    later
+        .records()
+        .try_for_each(|record| put(&record.map_err(io::Error::other)?))
 }

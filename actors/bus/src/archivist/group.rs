@@ -74,11 +74,7 @@ pub(super) struct PendingEnd {
 impl PendingEnd {
     pub(super) fn new(number: u64, ending: Ending) -> Result<Self, postcard::Error> {
         let record = Record::CalledOff { number }.encode()?;
-        Ok(Self {
-            number,
-            ending,
-            record,
-        })
+        Ok(Self { number, ending, record })
     }
 
     /// What it takes in a group: what is held meanwhile counts too.
@@ -195,7 +191,7 @@ impl Group {
         if let Some(refused) = refused {
             return Err(refused);
         }
-        self.records.push(later::counted(dead)?);
+        self.records.push(later::counted(dead.count())?);
         let numbers = self.page.gone.clone();
         if !numbers.is_empty() {
             self.records.push(Record::Gone { numbers }.encode()?);

@@ -9,7 +9,7 @@ use crate::account::Cause;
 use crate::agenda::{Again, Agenda, Plan};
 use crate::codec::{self, CodecError};
 use crate::daily::Daily;
-use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
+use crate::dead::{Count, DeadBox, DeadLetter, SubscriptionId};
 use crate::envelope::{Draft, EnvelopeId, Timestamp};
 
 /// So much of what a subscriber said of a dead letter is kept on disk, in bytes.
@@ -109,27 +109,83 @@ pub(super) fn letter(written: &Letter<'_>) -> Result<DeadLetter, ReplayFault> {
     })
 }
 
-/// All that is planned and dead on disk, as a snapshot says it.
-pub(super) fn records(agenda: &Agenda, box_of_dead: &mut DeadBox) -> Result<Vec<Arc<[u8]>>, CodecError> {
-    let mut records = vec![
-        Record::Numbered { last: agenda.last() }.encode()?,
-        counted(box_of_dead)?,
-    ];
-    for (number, plan) in agenda.durable() {
-        records.push(planned(number, plan)?);
+/// All that is planned and dead on disk in one moment. It is written out later, by whoever writes a snapshot.
+#[derive(Debug)]
+pub(super) struct Later {
+    last: u64,
+    count: Count,
+    plans: Vec<(u64, Plan)>,
+    letters: Vec<DeadLetter>,
+}
+
+impl Later {
+    pub(super) fn of(agenda: &Agenda, box_of_dead: &mut DeadBox) -> Self {
+        Self {
+            last: agenda.last(),
+            count: box_of_dead.count(),
+            plans: agenda.durable().map(|(number, plan)| (number, plan.clone())).collect(),
+            letters: box_of_dead.copy().cloned().collect(),
+        }
     }
-    for letter in box_of_dead.copy() {
-        records.push(dead(letter)?);
+
+    /// As a snapshot says it.
+    pub(super) fn records(&self) -> impl Iterator<Item = Result<Vec<u8>, CodecError>> {
+        let numbered = Record::Numbered { last: self.last }.encode();
+        let first = [numbered.map_err(CodecError::from), counted(self.count)];
+        let plans = self.plans.iter().map(|(number, plan)| planned(*number, plan));
+        first.into_iter().chain(plans).chain(self.letters.iter().map(dead))
     }
-    Ok(records.into_iter().map(Arc::from).collect())
 }
 
 /// What is counted of dead letters.
-pub(super) fn counted(box_of_dead: &DeadBox) -> Result<Vec<u8>, CodecError> {
-    let count = box_of_dead.count();
+pub(super) fn counted(count: Count) -> Result<Vec<u8>, CodecError> {
     let record = Record::Counted {
         last: count.last,
         forgotten: count.forgotten,
     };
     Ok(record.encode()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::replay::Replay;
+    use super::*;
+    use crate::agenda::Clocks;
+    use crate::envelope::{Destination, Payload};
+    use crate::topic::Topic;
+
+    fn plan(first: Option<Timestamp>, size: usize) -> Plan {
+        Plan {
+            from: "a".into(),
+            to: Destination::Topic(Topic::new("t").unwrap()),
+            draft: Draft::new("k", Payload::bytes(vec![7; size])),
+            again: Again::Never,
+            first,
+        }
+    }
+
+    #[test]
+    fn what_stands_on_disk_of_an_agenda_is_copied_and_counted_and_nothing_else() {
+        let (mut agenda, mut dead) = (Agenda::new(9), DeadBox::new(9));
+        let clocks = Clocks {
+            now: triarch_supervision::clock::Moment::from_nanos(0),
+            wall: Timestamp(0),
+        };
+        agenda.add(clocks.now, plan(None, 1000)).unwrap();
+        let number = agenda.reserve().unwrap();
+        agenda.add_reserved(number, clocks.now, plan(Some(Timestamp(0)), 30));
+        assert_eq!(agenda.bytes(), 30);
+        let later = Later::of(&agenda, &mut dead);
+        // What changes afterwards is not in it.
+        agenda.due(clocks).unwrap();
+        agenda.due(clocks).unwrap();
+        agenda.came(number);
+        assert_eq!(agenda.bytes(), 0);
+        let mut replay = Replay::default();
+        for record in later.records() {
+            replay.take(&record.unwrap(), &[]).unwrap();
+        }
+        assert_eq!((replay.plans.len(), replay.plans[&number].draft.payload.len()), (1, 30));
+        assert_eq!(replay.last_plan, number);
+    }
 }

@@ -16,7 +16,8 @@ pub(crate) struct Retention {
     pub(crate) age: Option<Duration>,
 }
 
-/// Milliseconds that runtimes with this log have run: no jump of the wall clock moves it.
+/// Milliseconds that runtimes with this log have run: no jump of the wall clock moves it. Each runtime begins with the time of the
+/// newest entry on disk: what the one before ran after that does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LogTime(pub(crate) u64);
 

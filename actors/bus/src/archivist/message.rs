@@ -32,8 +32,8 @@ pub(crate) enum Order {
     Moved,
     /// Forget a cursor.
     Forget(CursorKey, Reply<Result<bool, ForgetError>>),
-    /// A snapshot is written, or is not.
-    Copied { is_written: bool },
+    /// The snapshot of that number is written, or is not.
+    Copied { number: u64, is_written: bool },
 }
 
 impl Message for Order {}

@@ -18,6 +18,8 @@
 
 mod actor;
 mod archive;
+#[cfg(test)]
+mod closed_test;
 mod copyist;
 mod cursor;
 mod doubt;
@@ -30,6 +32,8 @@ mod outcome;
 mod reading;
 mod record;
 mod replay;
+mod rest;
+mod unkept;
 
 pub(crate) use actor::{Archivist, GROUP_NEEDS, Settings};
 pub(crate) use archive::{Archive, NAMES_MAX};

@@ -80,7 +80,7 @@ impl Bus {
         self.0.check_draft(&from, &draft)?;
         let log = self.0.archive.log_of(topic).cloned();
         let log = log.ok_or_else(|| PublishError::NotDurable { topic: topic.clone() })?;
-        let archivist = self.0.archive.archivist.get().ok_or(ArchiveError::NoDisk)?;
+        let archivist = self.0.archive.writer().await?;
         let envelope = Box::new(self.0.seal(draft, &from, Destination::Topic(topic.clone())));
         let answer = archivist.ask(|reply| Order::Store(log, envelope, Some(reply))).await;
         answer.map_err(ArchiveError::Archivist)?
@@ -167,7 +167,7 @@ impl Bus {
         subscriber: impl Into<Arc<str>>,
         name: impl Into<Arc<str>>,
     ) -> Result<bool, ForgetError> {
-        let archivist = self.0.archive.archivist.get().ok_or(ArchiveError::NoDisk)?;
+        let archivist = self.0.archive.writer().await?;
         let key = (subscriber.into(), name.into());
         let answer = archivist.ask(|reply| Order::Forget(key, reply)).await;
         answer.map_err(ArchiveError::Archivist)?

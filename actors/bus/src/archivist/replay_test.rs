@@ -155,12 +155,8 @@ impl Story {
             records.extend(log.from(0).map(|(_, entry)| entry.record.to_vec()));
             assert_eq!(pattern.as_str(), "log.*");
         }
-        records.extend(
-            later::records(&agenda, &mut letters)
-                .unwrap()
-                .iter()
-                .map(|one| one.to_vec()),
-        );
+        let later = later::Later::of(&agenda, &mut letters);
+        records.extend(later.records().map(Result::unwrap));
         // A crash within it has the journal before.
         self.truths = vec![self.now.clone(); records.len()];
         self.records = vec![records.iter().flat_map(|one| framed(one)).collect()];

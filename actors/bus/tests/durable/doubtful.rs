@@ -9,7 +9,11 @@ const SEEDS: u64 = 20;
 
 /// The next sync fails, in one way or another, and sometimes the journal does not open at once after that.
 fn fails(disk: &SimDisk, seed: u64) {
-    let fault = if seed.is_multiple_of(3) { Fault::Io } else { Fault::PowerCut };
+    let fault = if seed.is_multiple_of(3) {
+        Fault::Io
+    } else {
+        Fault::PowerCut
+    };
     disk.fail(Call::Sync, 0, fault);
     if seed.is_multiple_of(4) {
         disk.fail(Call::Read, 0, Fault::Io);
@@ -97,7 +101,10 @@ async fn what_is_due_on_a_topic_that_is_durable_no_more_is_heard_once_whatever_b
     for seed in 0..SEEDS {
         let disk = SimDisk::new(seed);
         let house = House::on(Arc::new(disk.clone())).await;
-        let id = house.plan("due", When::After(Duration::from_millis(300))).await.unwrap();
+        let id = house
+            .plan("due", When::After(Duration::from_millis(300)))
+            .await
+            .unwrap();
         house.stop().await;
         let house = House::with(Arc::new(disk.clone()), other.clone(), journal, 2).await;
         let mut live = house.listen(all_of("log.*", "team/live"));

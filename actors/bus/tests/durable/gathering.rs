@@ -1,4 +1,8 @@
 //! Whoever was answered together goes to disk together again.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "parties of their own, each a task that the scheduler runs when it likes"
+)]
 
 use triarch_bus::Start;
 use triarch_journal::testing::SimDisk;

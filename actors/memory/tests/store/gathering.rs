@@ -1,4 +1,8 @@
 //! Whoever was answered together goes to disk together again.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "parties of their own, each a task that the scheduler runs when it likes"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +22,10 @@ async fn syncs_of_rounds(drawer: &Arc<Drawer>, disk: &SimDisk) -> u64 {
         let drawer = Arc::clone(drawer);
         tokio::spawn(async move {
             for round in 0..ROUNDS {
-                drawer.put(plain(&format!("k{writer}"), &round.to_string())).await.unwrap();
+                drawer
+                    .put(plain(&format!("k{writer}"), &round.to_string()))
+                    .await
+                    .unwrap();
             }
         })
     };
