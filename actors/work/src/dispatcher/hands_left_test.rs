@@ -92,9 +92,9 @@ fn sums_that_a_panic_left_half_made_are_reckoned_anew() {
     house.done();
     let hands = &mut house.hands;
     (hands.asking, hands.hungry) = (7, BTreeSet::from(["elsewhere".into()]));
-    let hand = hands.takers.get_mut(&worker("t/a")).unwrap();
-    (hand.asking, hand.busy_with) = (5, 0);
-    hand.ahead.clear();
+    let of_a = hands.takers.get_mut(&worker("t/a")).unwrap();
+    (of_a.asking, of_a.busy_with) = (5, 0);
+    of_a.ahead.clear();
     hands.takers.get_mut(&worker("t/b")).unwrap().busy_with = 1;
     house.begins_anew();
     house.assert_sound();
