@@ -255,7 +255,7 @@ fn a_dead_letter_of_a_member_goes_to_that_member_and_to_no_other_of_its_group() 
     let bus = bus();
     let terms = Terms::of(Class::AtLeastOnce);
     let member = |who: &str| {
-        let what = all_of("a", who).terms(terms).group("g", crate::group::Pick::RoundRobin);
+        let what = all_of("a", who).terms(terms).group("g", Pick::RoundRobin);
         bus.listen(what).unwrap()
     };
     let lone = member("x");

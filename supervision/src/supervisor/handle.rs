@@ -374,3 +374,23 @@ fn sum(one: Counts, other: Counts) -> Counts {
 
 /// A checked child on its way to the supervisor.
 pub(super) type Added = ChildSpec;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_children_of_all_parts_are_counted_state_by_state() {
+        let of = |[specified, active, starting, stopping, restarting, down, quarantined]: [usize; 7]| Counts {
+            specified,
+            active,
+            starting,
+            stopping,
+            restarting,
+            down,
+            quarantined,
+        };
+        let counts = sum(of([28, 1, 2, 3, 4, 5, 6]), of([70, 10, 20, 30, 40, 50, 60]));
+        assert_eq!(counts, of([98, 11, 22, 33, 44, 55, 66]));
+    }
+}

@@ -274,3 +274,29 @@ fn faulty(supervisor: &Name, child: &Name, fault: ChildFault) -> BuildError {
         fault,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restarts_are_allowed_within_some_time_and_without_any_no_time_is_needed() {
+        let name = Name::new("team").unwrap();
+        for (restarts, period, holds) in [
+            (0, Duration::ZERO, true),
+            (0, Duration::from_secs(1), true),
+            (1, Duration::ZERO, false),
+            (1, Duration::from_secs(1), true),
+        ] {
+            let policy = SupervisorPolicy {
+                intensity: Intensity::new(restarts, period),
+                ..SupervisorPolicy::default()
+            };
+            assert_eq!(
+                check_policy(&name, &policy).is_ok(),
+                holds,
+                "{restarts} within {period:?}"
+            );
+        }
+    }
+}

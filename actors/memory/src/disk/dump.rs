@@ -339,10 +339,12 @@ mod tests {
         assert_eq!(read(&*dumped(&[1, 2, 3])).unwrap(), [3]);
         assert_eq!(read(&*dumped(&[1, RECORD_BYTES - 1, 3])).unwrap(), [2, 1]);
         assert_eq!(read(&*dumped(&[])).unwrap(), [0]);
+        assert_eq!(read(&*dumped(&[0; RECORD_ENTRIES + 5])).unwrap(), [RECORD_ENTRIES, 5]);
     }
 
     #[test]
     fn a_file_that_lacks_a_record_or_has_more_is_refused_with_the_place() {
+        assert!(matches!(read(&MAGIC[..3]), Err(DumpError::NoBackup)));
         let bytes = dumped(&[1, 2, 3]);
         let at = offsets(&bytes);
         let end = at.len() - 2;

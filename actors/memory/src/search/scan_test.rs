@@ -284,3 +284,11 @@ fn all_that_comes_from_disk_is_found_however_it_lay_there() {
         assert_eq!((found.matched, found.examined), (9_000, 9_000));
     }
 }
+
+#[test]
+fn words_are_in_a_text_where_all_of_them_are() {
+    let text = Value::json(&json!({ "a": "a Red fox" }));
+    for (words, are_in) in [("red", true), ("fox RED", true), ("red hen", false), ("re", false)] {
+        assert_eq!(Words::of(words).are_in(&text), are_in, "{words}");
+    }
+}

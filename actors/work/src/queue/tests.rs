@@ -117,3 +117,29 @@ async fn nothing_is_written_over_a_gap() {
     assert_eq!(states(&tasks).await, [State::Claimed; MANY + 1]);
     drop(tree.stop().await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_tried_again_by_hand_and_what_ended_is_dropped_for_good() {
+    let disk = SimDisk::new(1);
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
+    let submission = Submission::of(Kind::new("build").unwrap());
+    let task = tasks.submit(vec![submission]).await.unwrap()[0].task;
+    let claim = tasks.claim(request("a", false)).await.unwrap().remove(0);
+    let failed = Word::Failed {
+        why: "no ink".to_owned(),
+        mend: machine::Mend::Hopeless,
+    };
+    tasks.tell(task, claim.fence, failed).await.unwrap();
+    assert_eq!(states(&tasks).await, [State::Failed]);
+    tasks.retry(task).await.unwrap();
+    assert_eq!(states(&tasks).await, [State::Ready]);
+    assert!(tasks.drop_ended(task).await.is_err(), "it has not ended");
+    tasks.cancel(task, "not wanted").await.unwrap();
+    assert!(tasks.retry(task).await.is_err(), "it was called off");
+    tasks.drop_ended(task).await.unwrap();
+    disk.cut_power();
+    drop(tree.stop().await);
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
+    assert_eq!(states(&tasks).await, []);
+    drop(tree.stop().await);
+}

@@ -305,6 +305,9 @@ fn only_a_lease_that_a_task_had_is_late_and_any_other_was_never_its_own() {
     assert!(is_late(&mut room, first.fence.number()));
     assert!(!is_late(&mut room, of_other.fence.number()));
     assert!(!is_late(&mut room, 99));
+    room.complete(&of_other).unwrap();
+    let refused = room.run(|tasks, turn| tasks.complete(turn, other, first.fence, Vec::new()));
+    assert!(matches!(refused, Err(Refusal::NeverClaimed { .. })), "{refused:?}");
     room.check();
 }
 
