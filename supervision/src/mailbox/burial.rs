@@ -35,7 +35,9 @@ impl<M: Message> Burial<M> {
     }
 
     fn push(&mut self, mut message: Option<M>) {
-        message.iter_mut().for_each(|message| message.died(DeadReason::Closed));
+        if let Some(message) = &mut message {
+            message.died(DeadReason::Closed);
+        }
         self.count += 1;
         if self.last.len() == KEPT_LETTERS {
             drop_quietly(self.last.pop_front());

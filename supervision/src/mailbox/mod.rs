@@ -259,7 +259,9 @@ impl<M: Message> Mailbox<M> {
 
     /// Counts a dead letter and keeps it with its message, where there is one.
     pub(crate) fn dead_letter(&self, mut message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
-        message.iter_mut().for_each(|message| message.died(reason));
+        if let Some(message) = &mut message {
+            message.died(reason);
+        }
         if reason.was_begun() {
             self.node.count_failed();
         } else {
