@@ -23,7 +23,7 @@ use crate::share::{Events, Share, Shares};
 /// The shortest time between two turns: the tree's clock has no shorter one.
 const EVERY_MIN: Duration = Duration::from_millis(1);
 /// A task that nobody takes ends so long after it was submitted, or they would pile up.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE_MS: u64 = 60_000;
 /// What its tasks and what it publishes are, and who can do them where nothing else is set.
 const TURN: &str = "turn";
 
@@ -97,7 +97,7 @@ impl Kind for Traffics {
             let problem = format!("`{key}` cannot be that: {fault}");
             SettingError::of(key, problem, "write a name, as in \"plant\"")
         };
-        let task = json!({ "kind": TURN, "needs": needs, "deadline_ms": DEADLINE.as_millis() as u64, "cancel_when_missed": true });
+        let task = json!({ "kind": TURN, "needs": needs, "deadline_ms": DEADLINE_MS, "cancel_when_missed": true });
         Ok(Spec {
             every: every.0,
             topic: Topic::new(&topic).map_err(|fault| odd("topic", &fault))?,

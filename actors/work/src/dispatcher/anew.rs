@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::hands::Hands;
 use super::holding::{Effect, Holding, Step};
 use crate::queue::Word;
-use crate::words::{Fence, Worker};
+use crate::words::Fence;
 
 /// What becomes of a task whose post is nowhere: who was to send it, or to follow its end, fell before that.
 enum Without {
@@ -94,8 +94,8 @@ impl Hands {
             .collect();
         // In the order in which they sat.
         seated.sort_unstable();
-        seated
-            .iter()
-            .for_each(|(_, worker): &(usize, Worker)| self.seat(worker));
+        for (_, worker) in &seated {
+            self.seat(worker);
+        }
     }
 }
