@@ -387,7 +387,6 @@ impl Talk {
         if was_stopped {
             self.exited(exit);
         }
-        // What an orderly one answered until now is no sign that it is well again either.
         self.hearing.vigil.ends(is_failure, since);
         self.see_to_wishes();
         self.wishes.see_to_last(&mut self.hearing).await;

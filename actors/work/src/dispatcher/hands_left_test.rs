@@ -112,3 +112,20 @@ fn sums_that_a_panic_left_half_made_are_reckoned_anew() {
     assert_eq!(house.done(), [tell(fences[0], word), hand("t/a", fences[2])]);
     house.assert_sound();
 }
+
+#[test]
+fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.done();
+    house.hands.refused(claim(fences[0]), &mut house.effects);
+    house.hands.refused(claim(fences[1]), &mut house.effects);
+    let told: Vec<_> = fences.iter().map(|fence| tell(*fence, Word::GivenBack)).collect();
+    let mut done = house.done();
+    done.retain(|effect| matches!(effect, Effect::Tell { .. }));
+    assert_eq!(done, told);
+    house.hands.seen(&worker("t/a"), true, &mut house.effects);
+    assert_eq!(house.done(), [], "it is somebody else's by now");
+    house.assert_sound();
+}

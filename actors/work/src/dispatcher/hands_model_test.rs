@@ -68,6 +68,16 @@ impl World {
     }
 }
 
+fn numbered(stage: u8) -> Stage {
+    match stage {
+        0 => Stage::Delivered,
+        1 => Stage::Accepted,
+        2 => Stage::Done(json!(1)),
+        3 => Stage::Failed("x".to_owned()),
+        _ => Stage::Lost("x".to_owned()),
+    }
+}
+
 fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
     match *next {
         Move::Ask => house.hands.ask(&mut house.chance, &mut house.effects),
@@ -80,13 +90,7 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
         }
         Move::Stage(which, stage) => {
             let Some(fence) = world.post(which) else { return };
-            let stage = match stage {
-                0 => Stage::Delivered,
-                1 => Stage::Accepted,
-                2 => Stage::Done(json!(1)),
-                3 => Stage::Failed("x".to_owned()),
-                _ => Stage::Lost("x".to_owned()),
-            };
+            let stage = numbered(stage);
             if stage.is_last() {
                 world.posts.remove(&fence);
             }

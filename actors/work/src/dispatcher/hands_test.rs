@@ -473,23 +473,6 @@ fn leases_of_all_that_is_not_over_are_prolonged_with_how_far_it_is() {
     );
 }
 
-#[test]
-fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
-    let mut house = House::of(&[taker("t/a", 2, 0)]);
-    house.asked();
-    let fences = house.claimed("t/a", 2, 2);
-    house.done();
-    house.hands.refused(claim(fences[0]), &mut house.effects);
-    house.hands.refused(claim(fences[1]), &mut house.effects);
-    let told: Vec<_> = fences.iter().map(|fence| tell(*fence, Word::GivenBack)).collect();
-    let mut done = house.done();
-    done.retain(|effect| matches!(effect, Effect::Tell { .. }));
-    assert_eq!(done, told);
-    house.hands.seen(&worker("t/a"), true, &mut house.effects);
-    assert_eq!(house.done(), [], "it is somebody else's by now");
-    house.assert_sound();
-}
-
 #[path = "hands_hang_test.rs"]
 mod hang;
 #[path = "hands_left_test.rs"]
@@ -498,6 +481,5 @@ mod left;
 mod many;
 #[path = "hands_model_test.rs"]
 mod model;
-
 #[path = "hands_staff_test.rs"]
 mod staff;
