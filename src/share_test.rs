@@ -192,11 +192,12 @@ fn an_agent_of_ones_own_hears_writes_and_has_tasks_done_in_each_of_its_lives() {
     assert_eq!(entry.owner(), "crew/guard-1");
     running.tell("ask", "guard-1", "more");
     assert_eq!(publish_to(&share, "yard.gate", 1), 1);
+    until(|| noted(&share, "heard") == json!(3));
 
     running.tell("send", "guard-1", "fail");
     until(|| {
         publish(&share, 50);
-        noted(&share, "heard") != json!(2)
+        noted(&share, "heard") != json!(3)
     });
     assert_eq!(publish(&share, 50), 1, "it hears again");
     assert_eq!(
