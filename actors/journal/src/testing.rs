@@ -18,4 +18,43 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::Barrier;
+
 pub use crate::sys::simulated::{Call, Fault, SimDisk};
+
+/// How many syncs of a disk it takes while so many parties, each a task of its own, do something so often, one time after the
+/// other. They begin together: else the first one would be alone while the others are not there yet.
+///
+/// # Panics
+///
+/// Where one of them does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "each is a task that the scheduler runs when it likes"
+)]
+pub async fn syncs_of_rounds<F: Future<Output = ()> + Send>(
+    disk: &SimDisk,
+    (parties, rounds): (usize, u64),
+    step: impl Fn(usize, u64) -> F + Send + Sync + 'static,
+) -> u64 {
+    let before = disk.syncs();
+    let (step, all_are_there) = (Arc::new(step), Arc::new(Barrier::new(parties)));
+    let take_part = |party: usize| {
+        let (step, all_are_there) = (Arc::clone(&step), Arc::clone(&all_are_there));
+        tokio::spawn(async move {
+            all_are_there.wait().await;
+            for round in 0..rounds {
+                step(party, round).await;
+            }
+        })
+    };
+    for party in (0..parties).map(take_part).collect::<Vec<_>>() {
+        if let Err(failed) = party.await {
+            std::panic::resume_unwind(failed.into_panic());
+        }
+    }
+    disk.syncs() - before
+}

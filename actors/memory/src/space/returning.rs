@@ -69,6 +69,11 @@ impl Space {
         index
     }
 
+    /// Whether anything is to be flushed. Of a namespace that is not relaxed nothing ever is.
+    pub(crate) fn has_unflushed(&self) -> bool {
+        self.order().unflushed.as_ref().is_some_and(|keys| !keys.is_empty())
+    }
+
     /// What changed since this was last asked, all as of one instant, with the number of the last change.
     pub(crate) fn take_unflushed(&self) -> Flush {
         let mut order = self.order();

@@ -84,18 +84,17 @@ impl StoreWriter {
 
     /// Takes namespaces that are flushed to disk, each as of one instant. One that cannot be holds up no other.
     pub(super) async fn flush(&mut self) -> Result<(), Error> {
+        let mut unflushed = self.settings.store.spaces();
+        unflushed.retain(|space| space.has_unflushed());
+        if unflushed.is_empty() {
+            return Ok(());
+        }
         // What waits was decided on what is there, and where this fails something else may be.
         let _told = self.commit().await;
         let mut outcome = Ok(());
-        for space in self.settings.store.spaces() {
-            if space.durability() != Durability::Relaxed {
-                continue;
-            }
+        for space in unflushed {
             self.ready(space.name())?;
             let flush = space.take_unflushed();
-            if flush.states.is_empty() {
-                continue;
-            }
             let keys: Vec<_> = flush.states.iter().map(|(key, _)| key.clone()).collect();
             if let Err(error) = self.flush_one(&space, flush).await {
                 space.give_back_unflushed(keys.into_iter());
