@@ -85,14 +85,7 @@ impl Kind for Traffics {
             namespace,
             needs,
         } = seat.settings;
-        if every.0 < EVERY_MIN {
-            let problem = format!("`every` is {every}");
-            return Err(SettingError::of(
-                "every",
-                problem,
-                format!("set {} or more", Span(EVERY_MIN)),
-            ));
-        }
+        SettingError::unless_at_least(EVERY_MIN, "every", every)?;
         let odd = |key: &str, fault: &dyn fmt::Display| {
             let problem = format!("`{key}` cannot be that: {fault}");
             SettingError::of(key, problem, "write a name, as in \"plant\"")

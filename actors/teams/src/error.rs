@@ -1,6 +1,10 @@
 //! What can be wrong with a team as it is described.
 
+use std::time::Duration;
+
 use triarch_supervision::name::NameError;
+
+use crate::span::Span;
 
 /// A setting of an agent that cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +26,15 @@ impl SettingError {
             problem: problem.into(),
             remedy: remedy.into(),
         }
+    }
+
+    /// The time that is set for `key`, unless it is shorter than `least`.
+    pub fn unless_at_least(least: Duration, key: &str, set: Span) -> Result<Duration, Self> {
+        if set.0 >= least {
+            return Ok(set.0);
+        }
+        let (problem, remedy) = (format!("`{key}` is {set}"), format!("set {} or more", Span(least)));
+        Err(Self::of(key, problem, remedy))
     }
 }
 

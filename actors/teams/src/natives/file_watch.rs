@@ -78,14 +78,7 @@ impl Kind for FileWatches {
             let problem = "`paths` names no file, or an empty one";
             return Err(SettingError::of("paths", problem, "name files or folders"));
         }
-        if settings.every.0 < EVERY_MIN {
-            let problem = format!("`every` is {}", settings.every);
-            return Err(SettingError::of(
-                "every",
-                problem,
-                format!("set {} or more", Span(EVERY_MIN)),
-            ));
-        }
+        SettingError::unless_at_least(EVERY_MIN, "every", settings.every)?;
         let entries = usize::try_from(settings.entries.get()).unwrap_or(usize::MAX);
         if entries > ENTRIES_MAX {
             let problem = format!("`entries` is {entries}");

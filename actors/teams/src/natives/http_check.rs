@@ -95,14 +95,7 @@ impl Kind for HttpChecks {
             every, timeout, expect, ..
         } = seat.settings;
         let timeout = timeout.unwrap_or(every.min(TIMEOUT));
-        if every.0 < EVERY_MIN {
-            let problem = format!("`every` is {every}");
-            return Err(SettingError::of(
-                "every",
-                problem,
-                format!("set {} or more", Span(EVERY_MIN)),
-            ));
-        }
+        SettingError::unless_at_least(EVERY_MIN, "every", every)?;
         if timeout.0.is_zero() || timeout > every || timeout >= seat.rules.shutdown {
             let problem = format!("`timeout` is {timeout}");
             let remedy = "set more than nothing, no more than `every`, and less than `shutdown`";

@@ -53,12 +53,7 @@ enum Schedule {
 impl Settings {
     fn schedule(&self) -> Result<Schedule, SettingError> {
         match (self.every, &self.at) {
-            (Some(every), None) if every.0 >= EVERY_MIN => Ok(Schedule::Every(every.0)),
-            (Some(every), None) => Err(SettingError::of(
-                "every",
-                format!("`every` is {every}"),
-                format!("set {} or more", Span(EVERY_MIN)),
-            )),
+            (Some(every), None) => SettingError::unless_at_least(EVERY_MIN, "every", every).map(Schedule::Every),
             (None, Some(at)) => time_of_day(at).map(Schedule::Daily).ok_or_else(|| {
                 let problem = format!("`at` has {at:?}, which is no time of the day");
                 SettingError::of("at", problem, "write it as in \"07:30\"; it is in UTC")

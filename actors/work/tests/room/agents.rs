@@ -144,19 +144,21 @@ impl Staff {
         });
         waited.await.expect("it is never so");
     }
+
+    /// It is done by the first who got it, who began it once.
+    async fn assert_done_at_once(self, task: TaskId) {
+        let view = self.ended(task).await;
+        let how = (view.state, view.attempts, self.begun());
+        assert_eq!(how, (State::Done, 1, 1), "{view:?}");
+        self.tree.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_says_nothing_of_its_task_before_it_is_done_is_left_at_it() {
     let staff = staff(|child| child).await;
     let task = staff.submit(300).await;
-    let view = staff.ended(task).await;
-    assert_eq!(
-        (view.state, view.attempts, staff.begun()),
-        (State::Done, 1, 1),
-        "{view:?}"
-    );
-    staff.tree.stop().await;
+    staff.assert_done_at_once(task).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,13 +168,7 @@ async fn a_task_that_waits_for_an_agent_at_work_is_its_own_when_it_comes_to_it()
         staff.send(20);
     }
     let task = staff.submit(1).await;
-    let view = staff.ended(task).await;
-    assert_eq!(
-        (view.state, view.attempts, staff.begun()),
-        (State::Done, 1, 1),
-        "{view:?}"
-    );
-    staff.tree.stop().await;
+    staff.assert_done_at_once(task).await;
 }
 
 #[tokio::test(start_paused = true)]
