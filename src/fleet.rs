@@ -18,7 +18,7 @@ use triarch_supervision::supervisor::SupervisorHandle;
 use triarch_supervision::tree::{NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig};
 use triarch_telemetry::{EventLog, Exposition, Loudness};
-use triarch_work::dispatcher::{InHand, Roster};
+use triarch_work::dispatcher::{InHand, Roster, Taking};
 use triarch_work::{InHands, TaskAddress};
 
 use crate::changes::Desk;
@@ -320,6 +320,11 @@ impl Fleet {
     pub(crate) fn in_hand_of(&self, path: &str) -> Vec<InHand> {
         let tree = self.ground.tree.get();
         tree.map_or_else(Vec::new, |tree| tree.tasks.in_hands.of(path))
+    }
+
+    /// Whether the agent whose path names no part of a team is given tasks, where it takes any.
+    pub(crate) fn taking(&self, path: &str) -> Option<Taking> {
+        self.ground.tree.get()?.tasks.in_hands.taking(path)
     }
 
     /// How many tasks the agent is at whose path names no part of a team.

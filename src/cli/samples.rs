@@ -112,7 +112,7 @@ pub(super) fn why() -> WhyShown {
         "path": "reviewers/reader-of-long-proposals-1", "state": "busy", "for_ms": 61_000, "incarnation": 3, "restarts": 2,
         "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)), "health": health(),
         "policy": ["restart: permanent", "shutdown: within 5s", "when it fails too often: quarantine"], "shown": "reading page 7",
-        "tasks": [{ "task": 7, "standing": "begun" }],
+        "tasks": [{ "task": 7, "standing": "begun" }], "taking": "full",
         "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "command": "python3" }],
         "next": "if it ends: restart 3 of the 5 that reviewers bears within 30s, then it stays down until somebody restarts it", "restart_in_ms": null,
         "ends": [{

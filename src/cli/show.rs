@@ -269,6 +269,7 @@ impl Show for WhyShown {
                 ("mailbox", mailbox(self.mailbox.as_ref())),
                 ("posts", handled(self.mailbox.as_ref())),
                 ("tasks", tasks::held(&self.tasks)),
+                ("new tasks", self.taking.map_or("", tasks::taking).to_owned()),
                 ("shows", value(self.shown.as_ref())),
                 ("next", self.next.clone().unwrap_or_default()),
                 ("policy", self.policy.join("; ")),

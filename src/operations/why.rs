@@ -10,6 +10,7 @@ use triarch_supervision::policy::{OnLimit, Restart, Shutdown};
 use triarch_supervision::supervisor::ChildStatus;
 use triarch_supervision::tree::{Phase, RestartBudget};
 use triarch_teams::Span;
+use triarch_work::dispatcher::Taking;
 
 use super::health::HealthSeen;
 use super::meant::find_agent;
@@ -50,6 +51,9 @@ pub(crate) struct WhyShown {
     /// The tasks that it has.
     #[serde(default)]
     pub(crate) tasks: Vec<TaskHeld>,
+    /// Whether it is given more of them, where it takes any.
+    #[serde(default)]
+    pub(crate) taking: Option<Taking>,
     /// The processes of its program.
     pub(crate) processes: Vec<Value>,
     #[serde(flatten)]
@@ -116,6 +120,7 @@ impl Operation for Why {
             policy: child.map_or_else(Vec::new, policy),
             shown: own_words,
             tasks: tasks(fleet, &place.plain()),
+            taking: fleet.taking(&place.plain()),
             past,
             path: place.path,
         })

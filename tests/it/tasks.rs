@@ -155,12 +155,39 @@ fn a_task_whose_agent_ends_is_done_by_its_next_life() {
 }
 
 #[test]
+fn what_lies_in_the_mailbox_of_an_agent_that_a_reload_replaces_is_done_by_the_next() {
+    let two_at_once = |command: &str| {
+        let shell = FLEET.replace("cat; echo", command);
+        shell.replace(r#"["shell"]"#, "[\"shell\"]\n  tasks = { at_once = 2 }")
+    };
+    let (house, _runtime) = crew_of(&two_at_once("sleep 1000; echo"));
+    let tasks = ["first", "second"].map(|body| house.submit(&["count", body, "--needs", "shell"]));
+    let standings = || {
+        let why = house.json(&["why", "crew/shell"]);
+        let of = |number: usize| why["tasks"][number]["standing"].as_str().map(str::to_owned);
+        (of(0), of(1))
+    };
+    let (begun, handed) = (Some("begun".to_owned()), Some("handed".to_owned()));
+    until("one is begun and one lies in the mailbox", || {
+        standings() == (begun.clone(), handed.clone())
+    });
+    house.write("triarch.toml", &two_at_once("cat; echo"));
+    house.json(&["reload"]);
+    for (task, body) in tasks.iter().zip(["first", "second"]) {
+        let ended = house.ended(task);
+        assert_eq!(ended["state"], "done", "{ended}");
+        assert!(ended["result"].as_str().unwrap().starts_with(body), "{ended}");
+    }
+}
+
+#[test]
 fn how_far_a_task_is_shows_and_a_cancel_reaches_whoever_has_it() {
     let (house, _runtime) = crew();
     let task = house.submit(&["print", "hang", "--needs", "python"]);
     until("it is so far", || house.task(&task)["percent"] == 40);
     let why = house.json(&["why", "crew/python"]);
     assert_eq!(why["tasks"], json!([{ "task": 1, "standing": "begun" }]));
+    assert_eq!(why["taking"], "full");
     house.json(&["task", "cancel", &task, "--why", "not now"]);
     let shown = house.task(&task);
     assert_eq!(

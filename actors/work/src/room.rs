@@ -18,7 +18,7 @@ use triarch_supervision::prelude::*;
 use triarch_teams::PostOffice;
 
 use crate::config::Config;
-use crate::dispatcher::{self, Dispatcher, InHand, Roster, Shared};
+use crate::dispatcher::{self, Dispatcher, InHand, Roster, Shared, Taking};
 use crate::error::Error;
 use crate::machine::{Event, RECORD_BYTES_MAX};
 use crate::metrics::Metrics;
@@ -75,6 +75,11 @@ impl InHands {
     /// What the agent at that path has, which names no part of a team.
     pub fn of(&self, path: &str) -> Vec<InHand> {
         Worker::new(path).map_or_else(|_| Vec::new(), |worker| self.0.hands().of(&worker))
+    }
+
+    /// Whether the agent is given more, where it takes tasks at all.
+    pub fn taking(&self, path: &str) -> Option<Taking> {
+        self.0.hands().taking(&Worker::new(path).ok()?)
     }
 
     /// How many of them the agent is at; those that wait for it are not counted.

@@ -20,7 +20,7 @@ use crate::operations::{
     Body, Code, LabelAsked, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskShow, TaskStats,
     TaskSubmit, TaskWait, TasksDead, Trouble, patience, task_id, task_kind,
 };
-pub(super) use show::held;
+pub(super) use show::{held, taking};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TaskVerb {

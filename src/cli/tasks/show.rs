@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use triarch_work::dispatcher::Taking;
 use triarch_work::machine::LIST_MAX;
 
 use super::super::screen::{Screen, Tint, harmless};
@@ -46,6 +47,18 @@ pub(in crate::cli) fn held(tasks: &[TaskHeld]) -> String {
         told.push(format!("and {} more", tasks.len() - TOLD));
     }
     told.join(", ")
+}
+
+/// Whether an agent is given tasks, and if not, why.
+pub(in crate::cli) const fn taking(taking: Taking) -> &'static str {
+    match taking {
+        Taking::Free => "it is given them",
+        Taking::Full => "none for now: it has as many as it may have",
+        Taking::Away => "none for now: it is paused, or does not live",
+        Taking::PutOff => "none for now: one came back from it unread",
+        Taking::StandsStill => "none: it left one lying in its mailbox for a minute, and has handled nothing since",
+        Taking::Leaving => "none: it takes tasks no more",
+    }
 }
 
 impl Show for Vec<Submitted> {

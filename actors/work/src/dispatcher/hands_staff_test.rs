@@ -1,6 +1,7 @@
 //! Who takes tasks, and who of them is there.
 
 use super::*;
+use crate::dispatcher::Taking;
 
 #[test]
 fn one_that_takes_more_at_once_than_before_asks_for_more() {
@@ -53,4 +54,26 @@ fn a_lease_is_held_from_when_it_is_given_and_work_is_counted_from_when_it_is_beg
         house.staged(fence, Stage::Delivered);
         assert_eq!(house.hands.count_at_work(&worker("t/a")), begun);
     }
+}
+
+#[test]
+fn it_is_known_of_each_who_takes_tasks_whether_it_is_given_any_and_why_not() {
+    let mut house = House::of(&[taker("t/a", 1, 1)]);
+    let seat = worker("t/a");
+    let taking = |house: &House| house.hands.taking(&seat);
+    assert_eq!(taking(&house), Some(Taking::Free));
+    assert_eq!(house.hands.taking(&worker("t/nobody")), None);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    assert_eq!(taking(&house), Some(Taking::Full));
+    house.staged(fences[0], Stage::Lost("it is a dead letter: full".to_owned()));
+    assert_eq!(taking(&house), Some(Taking::PutOff));
+    house.hands.seen(&seat, true, &mut house.effects);
+    house.let_go(house.now);
+    house.let_go(house.now + BEGIN_GRACE);
+    assert_eq!(taking(&house), Some(Taking::StandsStill));
+    house.hands.seen(&seat, false, &mut house.effects);
+    assert_eq!(taking(&house), Some(Taking::Away));
+    house.hands.staff(&Arc::from([]), &mut house.effects);
+    assert_eq!(taking(&house), Some(Taking::Leaving));
 }

@@ -57,6 +57,24 @@ pub struct InHand {
     pub standing: Whereabouts,
 }
 
+/// Whether an agent is given tasks, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taking {
+    /// It has room for more.
+    Free,
+    /// It has as many as it may have.
+    Full,
+    /// It is paused, or it does not live at present.
+    Away,
+    /// A task came back from it unread: it is looked for before it gets the next.
+    PutOff,
+    /// It left a task lying in its mailbox for a minute, and has handled nothing since.
+    StandsStill,
+    /// It takes tasks no more, and only finishes those that it has.
+    Leaving,
+}
+
 #[derive(Debug)]
 pub(super) enum Step {
     Ahead(Box<Claim>),
@@ -150,6 +168,17 @@ impl Hand {
             busy_with: self.busy_with,
             ahead: self.ahead.len(),
             has_room: self.room() > 0,
+        }
+    }
+
+    pub(super) fn taking(&self) -> Taking {
+        match self {
+            _ if self.is_gone() => Taking::Leaving,
+            _ if !self.is_here => Taking::Away,
+            _ if self.is_stuck => Taking::StandsStill,
+            _ if self.is_put_off => Taking::PutOff,
+            _ if self.room() == 0 => Taking::Full,
+            _ => Taking::Free,
         }
     }
 

@@ -25,6 +25,6 @@ mod steps;
 pub use actor::Dispatcher;
 pub(crate) use actor::Settings;
 pub use brief::as_value;
-pub use holding::{InHand, Whereabouts};
+pub use holding::{InHand, Taking, Whereabouts};
 pub use roster::{Roster, Taker, TakingTeam};
 pub(crate) use shared::Shared;

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::hands::Hands;
-use super::holding::{Effect, Hand, InHand, Step, Whereabouts};
+use super::holding::{Effect, Hand, InHand, Step, Taking, Whereabouts};
 use super::roster::{Taker, TakingTeam};
 use crate::dispatch::{Memory, Service};
 use crate::words::{Fence, Worker};
@@ -188,6 +188,11 @@ impl Hands {
             },
         })
         .collect()
+    }
+
+    /// Whether that worker is given tasks, where it is among those who take them.
+    pub(crate) fn taking(&self, worker: &Worker) -> Option<Taking> {
+        self.takers.get(worker).map(Hand::taking)
     }
 
     /// How many tasks one worker is at, its own no more or not; those that wait for it are not counted.
