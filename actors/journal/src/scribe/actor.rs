@@ -106,7 +106,7 @@ impl Scribe {
         let (disk, config) = (Arc::clone(&self.settings.disk), self.settings.config);
         let opening = tokio::task::spawn_blocking(move || {
             let (journal, recovered) = Journal::open(disk, config)?;
-            Ok((Hand { journal, _seat: seat }, recovered))
+            Ok((Hand::new(journal, seat), recovered))
         });
         let opened: Result<(Hand, Recovered), OpenError> = opening.await?;
         Ok(opened.map(|(hand, recovered)| {
@@ -150,7 +150,7 @@ impl Scribe {
             return Ok(());
         };
         let (queue, metrics) = (Arc::clone(&self.settings.queue), self.settings.metrics.clone());
-        let writing = tokio::task::spawn_blocking(move || round::write(hand, &queue, &metrics));
+        let writing = tokio::task::spawn_blocking(move || round::write_all(hand, &queue, &metrics));
         self.hand = writing.await?;
         self.settled = self.hand.as_ref().map_or(self.settled, |hand| hand.journal.settled());
         Ok(())

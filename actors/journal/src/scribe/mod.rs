@@ -6,10 +6,11 @@
 //!    └───────────────────────── Ack ◀───────────────────────────┘
 //! ```
 //!
-//! While one sync is under way further records gather for the next. A writer belongs to one recovery: after a failure,
+//! While one sync is under way further records gather for the next, and for a moment after it the thread waits for more. A writer belongs to one recovery: after a failure,
 //! or when somebody else recovered the journal, nothing of it is written any more, so that the journal has no gaps.
 
 mod actor;
+mod lingering;
 mod message;
 mod queue;
 mod round;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -80,6 +81,8 @@ fn refuse(call: Call, why: WriteError) {
 /// Shared by a scribe and all who write.
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
+    /// How many there are, for who looks often.
+    length: AtomicUsize,
     room: Arc<Semaphore>,
     bytes_max: usize,
 }
@@ -110,6 +113,7 @@ impl Queue {
                 full: None,
                 entries: VecDeque::new(),
             }),
+            length: AtomicUsize::new(0),
             room: Arc::new(Semaphore::new(bytes_max)),
             bytes_max,
         }
@@ -143,16 +147,22 @@ impl Queue {
             return Err((why, entry));
         }
         inner.entries.push_back(entry);
+        self.length.store(inner.entries.len(), Ordering::Release);
         Ok(inner.entries.len() == 1)
     }
 
     /// All that has gathered.
     pub(crate) fn take(&self) -> VecDeque<Entry> {
-        std::mem::take(&mut self.lock().entries)
+        self.emptied(&mut self.lock())
+    }
+
+    fn emptied(&self, inner: &mut Inner) -> VecDeque<Entry> {
+        self.length.store(0, Ordering::Release);
+        std::mem::take(&mut inner.entries)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().entries.is_empty()
+        self.length.load(Ordering::Acquire) == 0
     }
 
     /// The right to write after `pass`, unless something but want of space has come between.
@@ -174,7 +184,7 @@ impl Queue {
             };
             inner.is_open = true;
             inner.full = None;
-            (inner.pass, std::mem::take(&mut inner.entries))
+            (inner.pass, self.emptied(&mut inner))
         };
         refuse_all(stale, &WriteError::Stale);
         pass
@@ -185,7 +195,7 @@ impl Queue {
     pub(crate) fn shut(&self) -> VecDeque<Entry> {
         let mut inner = self.lock();
         inner.is_open = false;
-        std::mem::take(&mut inner.entries)
+        self.emptied(&mut inner)
     }
 
     /// The disk is full: whoever goes on says so first. What waits comes back, to be refused.
@@ -194,7 +204,7 @@ impl Queue {
         let mut inner = self.lock();
         inner.pass.turn += 1;
         inner.full = Some(Arc::clone(why));
-        std::mem::take(&mut inner.entries)
+        self.emptied(&mut inner)
     }
 }
 

@@ -1,11 +1,14 @@
-//! One round of a scribe, on a thread that may block: all that has gathered goes to disk, and who waits is told.
+//! Rounds of a scribe, on a thread that may block: all that has gathered goes to disk, and who waits is told.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 use triarch_supervision::clock::Moment;
 
+use super::lingering::Lingering;
 use super::queue::{Entry, Queue, Then, refuse_all};
 use super::writer::Batch;
 use crate::error::{CommitError, WriteError};
@@ -13,11 +16,48 @@ use crate::journal::{Journal, Seq};
 use crate::metrics::Metrics;
 use crate::snapshot::Draft;
 
+/// So many rounds follow one another at most: whoever recovers or stops the scribe is served between them.
+const ROUNDS_MAX: usize = 16;
+
+/// For so long the next record is waited for, with so many looks at most: three times as long as a thread may take to wake.
+const LINGER: Duration = Duration::from_micros(100);
+const LOOKS_MAX: usize = 1_000;
+
 /// The journal in the hand of a scribe. Whoever wants it next waits for the seat, wherever the hand is.
 #[derive(Debug)]
 pub(crate) struct Hand {
     pub(crate) journal: Journal,
-    pub(crate) _seat: OwnedMutexGuard<()>,
+    lingering: Lingering,
+    _seat: OwnedMutexGuard<()>,
+}
+
+impl Hand {
+    pub(crate) fn new(journal: Journal, seat: OwnedMutexGuard<()>) -> Self {
+        Self {
+            journal,
+            lingering: Lingering::default(),
+            _seat: seat,
+        }
+    }
+
+    /// Whether there is more to write, now or in a moment.
+    fn has_more(&mut self, queue: &Queue) -> bool {
+        if !queue.is_empty() {
+            return true;
+        }
+        if !self.lingering.tries() {
+            return false;
+        }
+        let begun = Moment::now();
+        let look = |_| {
+            // Whoever has it to write may want the very processor that looks.
+            thread::yield_now();
+            !queue.is_empty() || Moment::now().since(begun) >= LINGER
+        };
+        let came = (0..LOOKS_MAX).any(look) && !queue.is_empty();
+        self.lingering.tried(came);
+        came
+    }
 }
 
 /// A round under way.
@@ -32,12 +72,30 @@ struct Round<'a> {
     bytes: usize,
 }
 
-/// Writes all that has gathered. The hand comes back unless the journal has failed.
-pub(crate) fn write(mut hand: Hand, queue: &Queue, metrics: &Metrics) -> Option<Hand> {
+/// Writes all that has gathered, and what comes in the moment after that. The hand comes back unless the journal has failed.
+pub(crate) fn write_all(mut hand: Hand, queue: &Queue, metrics: &Metrics) -> Option<Hand> {
     if hand.journal.is_closed() {
         // By a snapshot of it, whose folder was not synced.
         metrics.failed(false);
     }
+    let mut outcome = Ok(());
+    for _ in 0..ROUNDS_MAX {
+        outcome = write(&mut hand, queue, metrics);
+        if outcome.is_err() || hand.journal.is_closed() || !hand.has_more(queue) {
+            break;
+        }
+    }
+    let rested = outcome.and_then(|()| rest(&mut hand.journal, queue));
+    metrics.segments(hand.journal.segments());
+    if rested.is_err() || hand.journal.is_closed() {
+        metrics.closed();
+        refuse_all(queue.shut(), &WriteError::Stale);
+        return None;
+    }
+    Some(hand)
+}
+
+fn write(hand: &mut Hand, queue: &Queue, metrics: &Metrics) -> Result<(), Closed> {
     let mut round = Round {
         journal: &mut hand.journal,
         queue,
@@ -46,15 +104,14 @@ pub(crate) fn write(mut hand: Hand, queue: &Queue, metrics: &Metrics) -> Option<
         behind: VecDeque::new(),
         bytes: 0,
     };
-    let done = round.entries(queue.take());
-    let rested = done.and_then(|()| round.rest());
-    metrics.segments(hand.journal.segments());
-    if rested.is_err() || hand.journal.is_closed() {
-        metrics.closed();
-        refuse_all(queue.shut(), &WriteError::Stale);
-        return None;
+    round.entries(queue.take())
+}
+
+fn rest(journal: &mut Journal, queue: &Queue) -> Result<(), Closed> {
+    if !queue.is_empty() {
+        return Ok(());
     }
-    Some(hand)
+    journal.rest().map_err(|_failed| Closed)
 }
 
 /// The journal has failed: nothing more is written.
@@ -172,12 +229,5 @@ impl Round<'_> {
         });
         let seq = rotated?;
         self.journal.draft(seq).map_err(|_outdated| WriteError::Stale)
-    }
-
-    fn rest(&mut self) -> Result<(), Closed> {
-        if !self.queue.is_empty() {
-            return Ok(());
-        }
-        self.journal.rest().map_err(|_failed| Closed)
     }
 }

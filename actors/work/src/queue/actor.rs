@@ -25,8 +25,6 @@ use crate::task::{Claim, State};
 use crate::time::Timepiece;
 use crate::words::{Capability, Fence, TaskId};
 
-/// How often what the clocks outside show is noted, and gauges are set.
-const NOTE_EVERY: Duration = Duration::from_secs(5);
 /// How soon it is tried again whether the disk takes something.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
@@ -44,17 +42,17 @@ pub struct Settings {
 /// Keeps all tasks.
 #[derive(Debug)]
 pub struct Queue {
-    settings: Settings,
-    tasks: Tasks,
-    turn: Turn,
-    timepiece: Timepiece,
+    pub(super) settings: Settings,
+    pub(super) tasks: Tasks,
+    pub(super) turn: Turn,
+    pub(super) timepiece: Timepiece,
     writer: Writer,
     waiting: Waiting,
     ends: Ends,
     broken: Arc<Broken>,
     untaken: Arc<Untaken>,
     /// Why nothing is written for now.
-    closed: Option<String>,
+    pub(super) closed: Option<String>,
     /// Why records of this turn were not taken: from then on nothing is written, since it would rest on them.
     lost: Option<WriteError>,
     /// Whether what the journal has is not what is known here.
@@ -63,8 +61,8 @@ pub struct Queue {
     ready: BTreeSet<TaskId>,
     /// Whether anything may have become ready.
     is_rebuilt: bool,
-    looks_at: Moment,
-    notes_at: Moment,
+    pub(super) looks_at: Moment,
+    pub(super) notes_at: Moment,
     /// Bytes of records since the last snapshot.
     written: usize,
     /// Whoever writes a snapshot has the token.
@@ -109,7 +107,9 @@ impl Agent for Queue {
         if let Some(why) = self.broken.take() {
             self.begin_anew(why).await;
         }
-        self.turn.now = self.timepiece.at(Moment::now());
+        let now = Moment::now();
+        self.turn.now = self.timepiece.at(now);
+        self.pass_over_standstill(now).await?;
         self.give_back_untaken().await;
         self.perform(wanted).await?;
         self.serve_waiting().await;
@@ -118,14 +118,8 @@ impl Agent for Queue {
     }
 
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let due = self.timepiece.moment_of(self.tasks.next_due());
-        let at = if self.closed.is_some() {
-            self.looks_at
-        } else {
-            due.min(self.notes_at)
-        };
         tokio::select! {
-            () = tokio::time::sleep_until(at.instant()) => {}
+            () = tokio::time::sleep_until(self.looks_next().instant()) => {}
             () = self.broken.rings() => {}
             () = self.untaken.rings() => {}
         }
@@ -201,7 +195,7 @@ impl Queue {
     }
 
     /// Writes what the turn has left; who waits for it is told once it is on disk.
-    async fn hand_over(&mut self, outcomes: Vec<Outcome>) {
+    pub(super) async fn hand_over(&mut self, outcomes: Vec<Outcome>) {
         let records = std::mem::take(&mut self.turn.records);
         let events = std::mem::take(&mut self.turn.events);
         let mut ended = Vec::new();
@@ -368,7 +362,7 @@ impl Queue {
         None
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.closed.is_some() || self.lost.is_some()
     }
 
@@ -386,27 +380,6 @@ impl Queue {
         true
     }
 
-    async fn look(&mut self) -> Result<(), Failure> {
-        let now = Moment::now();
-        if self.closed.is_some() {
-            if self.looks_at <= now {
-                self.try_again().await;
-            }
-            return Ok(());
-        }
-        self.tasks.tick(&mut self.turn)?;
-        if self.notes_at <= now {
-            self.notes_at = now + NOTE_EVERY;
-            // Where nothing is open no time matters, and an idle disk may sleep.
-            if self.tasks.has_open() {
-                self.tasks.anchor(&mut self.turn, sight::look())?;
-            }
-            self.settings.teller.gauge(&self.tasks);
-        }
-        self.hand_over(Vec::new()).await;
-        Ok(())
-    }
-
     /// Something was not written: what nobody was told of is taken back, and nothing is changed until the disk takes
     /// something again.
     async fn begin_anew(&mut self, why: String) {
@@ -419,7 +392,7 @@ impl Queue {
     }
 
     /// Goes on where the disk takes something; else what is known is shown, and nothing is changed.
-    async fn try_again(&mut self) {
+    pub(super) async fn try_again(&mut self) {
         self.looks_at = Moment::now() + TRY_EVERY;
         // With all its causes, for the first of them hardly says where.
         self.closed = self.gone_on().await.err().map(|why| Failure::from(why).to_string());

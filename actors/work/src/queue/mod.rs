@@ -13,6 +13,7 @@ mod actor;
 mod award;
 mod ends;
 mod handle;
+mod looking;
 pub mod machine;
 mod message;
 mod outcome;

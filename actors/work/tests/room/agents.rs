@@ -162,6 +162,19 @@ async fn an_agent_that_says_nothing_of_its_task_before_it_is_done_is_left_at_it(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_runtime_that_stood_still_takes_no_task_from_anybody_for_that() {
+    let staff = staff(|child| child).await;
+    let task = staff.submit(300).await;
+    staff.until(|staff| staff.begun() == 1).await;
+    for seconds in [6, 60, 600] {
+        // Nobody looked, nobody beat, and no clock outside says why.
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    staff.assert_done_at_once(task).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_waits_for_an_agent_at_work_is_its_own_when_it_comes_to_it() {
     let staff = staff(|child| child).await;
     for _ in 0..10 {

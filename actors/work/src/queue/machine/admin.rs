@@ -107,6 +107,11 @@ impl Tasks {
         told.unwrap_or_default().max(self.now)
     }
 
+    /// For how long nothing was asked of it, and nothing looked at.
+    pub fn left_for(&self, now: TaskTime) -> Duration {
+        now.since(self.now)
+    }
+
     /// Nobody was there until now. Leases and attempts go on as if there had been no such time; deadlines and waits do
     /// not.
     pub fn resume(&mut self, turn: &mut Turn) -> Result<Duration, Refusal> {

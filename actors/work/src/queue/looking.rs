@@ -1,0 +1,57 @@
+//! When it is looked what is due; and what follows from nobody having looked.
+
+use std::time::Duration;
+
+use triarch_supervision::prelude::*;
+
+use super::actor::Queue;
+use crate::sight;
+
+/// How often what the clocks outside show is noted, and gauges are set.
+const NOTE_EVERY: Duration = Duration::from_secs(5);
+/// So much later than it should have been looked nobody was here: the runtime or the whole machine stood still.
+const LATE: Duration = Duration::from_secs(1);
+
+impl Queue {
+    /// When it is looked again, whoever asks for something before that.
+    pub(super) fn looks_next(&self) -> Moment {
+        if self.closed.is_some() {
+            return self.looks_at;
+        }
+        self.timepiece.moment_of(self.tasks.next_due()).min(self.notes_at)
+    }
+
+    pub(super) async fn look(&mut self) -> Result<(), Failure> {
+        let now = Moment::now();
+        if self.closed.is_some() {
+            if self.looks_at <= now {
+                self.try_again().await;
+            }
+            return Ok(());
+        }
+        self.tasks.tick(&mut self.turn)?;
+        if self.notes_at <= now {
+            self.notes_at = now + NOTE_EVERY;
+            // Where nothing is open no time matters, and an idle disk may sleep.
+            if self.tasks.has_open() {
+                self.tasks.anchor(&mut self.turn, sight::look())?;
+            }
+            self.settings.teller.gauge(&self.tasks);
+        }
+        self.hand_over(Vec::new()).await;
+        Ok(())
+    }
+
+    /// While nobody was here nobody could say that they live: leases go on as if there had been no such time, as they do over an
+    /// end of the runtime.
+    pub(super) async fn pass_over_standstill(&mut self, now: Moment) -> Result<(), Failure> {
+        // Whoever is behind with what is due has not stood still.
+        let was_here = now.since(self.looks_next()) <= LATE || self.tasks.left_for(self.turn.now) <= LATE;
+        if was_here || self.is_stopped() || !self.tasks.has_open() {
+            return Ok(());
+        }
+        self.tasks.resume(&mut self.turn)?;
+        self.hand_over(Vec::new()).await;
+        Ok(())
+    }
+}
