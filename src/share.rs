@@ -78,7 +78,7 @@ impl Shares {
 /// The rooms in the name of one agent.
 #[derive(Clone)]
 pub struct Share {
-    /// What is published; give it the agent's path as the sender.
+    /// What is published; give it [`name`](Self::name) as the sender.
     pub bus: Bus,
     /// The store, as this agent may use it.
     pub memory: Client,
@@ -97,6 +97,11 @@ impl fmt::Debug for Share {
 }
 
 impl Share {
+    /// As what bus, memory and tasks know the agent: its path without the part of its team that it stands in.
+    pub fn name(&self) -> &str {
+        &self.agent
+    }
+
     /// Has events brought to the agent's mailbox, as posts of the kind `event`, until its next life takes its share or it has
     /// left the tree. What it answers `done` is acknowledged.
     pub fn hear(&self, events: Events) -> Result<(), ShareError> {

@@ -159,7 +159,7 @@ impl Agent for Traffic {
         let (office, me) = (Arc::clone(&spec.office), ctx.path());
         let share = spec.shares.of(&me)?;
         share.hear(Events::of(spec.topic.as_str()))?;
-        let key = Key::new(&me)?;
+        let key = Key::new(share.name())?;
         ctx.send_every(spec.every, move || office.reminder(Arc::clone(&me), TURN));
         Ok(Self {
             spec,
@@ -169,9 +169,9 @@ impl Agent for Traffic {
         })
     }
 
-    async fn handle(&mut self, post: Post, ctx: &mut Context<Self>) -> Result<(), Failure> {
+    async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         if post.is_reminder() {
-            self.turn(&ctx.path()).await;
+            self.turn().await;
             return Ok(());
         }
         if &*post.kind == "event" {
@@ -198,9 +198,9 @@ impl Agent for Traffic {
 }
 
 impl Traffic {
-    async fn turn(&mut self, me: &str) {
+    async fn turn(&mut self) {
         let draft = Draft::new(TURN, Payload::json(&json!({ "number": self.seen.published + 1 })));
-        let published = self.share.bus.publish(me, &self.spec.topic, draft);
+        let published = self.share.bus.publish(self.share.name(), &self.spec.topic, draft);
         self.seen.published += self.seen.note(published);
         let submitted = self.share.tasks.submit(vec![self.spec.task.clone()]).await;
         self.seen.submitted += self.seen.note(submitted);

@@ -293,6 +293,20 @@ fn the_demo_uses_what_agents_share() {
 }
 
 #[test]
+fn traffic_of_a_team_that_is_split_among_supervisors_is_known_by_its_team() {
+    let house = House::new();
+    let agent = |name: &str, kind: &str| format!("[[team.agent]]\nname = \"{name}\"\nkind = \"{kind}\"\n");
+    let agents = [agent("one", "echo"), agent("two", "echo"), agent("crier", "traffic")].concat();
+    let team = format!("[runtime]\nspan = 2\n[[team]]\nname = \"market\"\n{agents}");
+    house.write("triarch.toml", &team);
+    let _runtime = house.up(&[]);
+    let entry = ["memory", "get", "shared", "market/crier"];
+    until("it has counted", || house.run(&entry).status.success());
+    let path = house.json(&["agent", "show", "crier"])["path"].clone();
+    assert!(path.as_str().unwrap().starts_with("market."), "{path}");
+}
+
+#[test]
 fn the_demo_tells_how_an_agent_that_was_killed_recovers() {
     let output = House::new().run(&["demo"]);
     let said = text(&output.stdout);

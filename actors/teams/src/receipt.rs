@@ -61,6 +61,8 @@ pub struct Receipt {
     /// Until the story has ended.
     metrics: Option<Metrics>,
     errand: Option<Errand>,
+    /// Whether it was nobody's business from the first.
+    is_unheard: bool,
     is_delivered: AtomicBool,
 }
 
@@ -77,6 +79,7 @@ impl Receipt {
             to,
             metrics: Some(metrics),
             errand: None,
+            is_unheard: false,
             is_delivered: AtomicBool::new(false),
         }
     }
@@ -88,12 +91,13 @@ impl Receipt {
             to: None,
             metrics: None,
             errand: None,
+            is_unheard: true,
             is_delivered: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn is_unheard(&self) -> bool {
-        self.to.is_none() && self.metrics.is_none()
+    pub(crate) const fn is_unheard(&self) -> bool {
+        self.is_unheard
     }
 
     /// Whether anybody wants to know.
@@ -227,11 +231,18 @@ mod tests {
         died(&mut post, DeadReason::Full);
         let told: Vec<_> = stages.drain().map(|(_, stage)| stage).collect();
         assert_eq!(told, [Stage::Lost("it is a dead letter: full".to_owned())]);
-        assert!(!post.is_reminder());
         post.receipt.delivered();
         post.receipt.accepted();
         post.receipt.done(json!(7));
         assert_eq!((stages.drain().count(), office.ended()), (0, [0, 0, 1]));
+    }
+
+    #[test]
+    fn a_dead_post_that_nobody_listens_to_is_no_reminder_when_it_is_replayed() {
+        let office = office(1);
+        let mut post = office.post("me", "test", json!(null));
+        Post::DIED.unwrap()(&mut post, DeadReason::Full);
+        assert!(!post.is_reminder() && office.reminder("me", "test").is_reminder());
     }
 
     #[test]

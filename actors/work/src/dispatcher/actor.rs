@@ -17,7 +17,7 @@ use triarch_teams::receipt::Stage;
 use triarch_teams::{Post, PostId, PostOffice, RECALL};
 
 use super::brief::{as_value, brief};
-use super::holding::Effect;
+use super::holding::{Effect, Messages};
 use super::lost::{Lost, PAGE};
 use super::roster::{Roster, TakingTeam};
 use super::shared::{Sent, Shared};
@@ -309,11 +309,14 @@ impl Dispatcher {
         if is_late {
             return hands.looked_away(now);
         }
-        let handled = |worker: &Worker| {
+        let messages = |worker: &Worker| {
             let mailbox = observer.node(worker.as_str()).ok().and_then(|node| node.mailbox);
-            mailbox.map_or(0, |mailbox| mailbox.handled)
+            mailbox.map_or_else(Messages::default, |mailbox| Messages {
+                handled: mailbox.handled + mailbox.failed,
+                waiting: mailbox.depth,
+            })
         };
-        hands.let_go(now, handled, effects);
+        hands.let_go(now, messages, effects);
     }
 
     fn look_who_is_there(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {

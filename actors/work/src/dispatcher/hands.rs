@@ -94,13 +94,8 @@ impl Hands {
                     self.recall(fence, effects);
                 }
                 Step::Begun(_) if begun_too => {
-                    effects.push(Effect::Tell {
-                        task,
-                        fence,
-                        word: Word::Abandoned {
-                            why: "its agent takes tasks no more".to_owned(),
-                        },
-                    });
+                    let word = abandoned();
+                    effects.push(Effect::Tell { task, fence, word });
                     self.recall(fence, effects);
                 }
                 Step::Begun(_) | Step::Lying | Step::Recalled(_) | Step::Over(_) => {}
@@ -352,7 +347,10 @@ impl Hands {
             let (task, word) = match step {
                 Step::Begun(_) => (*task, Word::Began),
                 Step::Over(word) => (*task, word.clone()),
-                Step::Ahead(_) | Step::Handed(_) | Step::Lying | Step::Recalled(_) => continue,
+                // Where it was taken back as its lease is over, that is what it hears.
+                Step::Lying => (*task, Word::GivenBack),
+                Step::Recalled(_) => (*task, abandoned()),
+                Step::Ahead(_) | Step::Handed(_) => continue,
             };
             effects.push(Effect::Tell { task, fence, word });
         }
@@ -362,6 +360,11 @@ impl Hands {
     pub(super) fn unheard(&mut self, fence: Fence) {
         self.untold.insert(fence);
     }
+}
+
+fn abandoned() -> Word {
+    let why = "its agent takes tasks no more".to_owned();
+    Word::Abandoned { why }
 }
 
 fn written(result: &Value) -> Vec<u8> {

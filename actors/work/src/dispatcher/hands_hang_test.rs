@@ -2,11 +2,22 @@
 
 use super::*;
 
+/// What waits in a mailbox takes longer than any test.
+const QUIET: Messages = Messages {
+    handled: 0,
+    waiting: 1_000,
+};
+
 impl House {
     /// It is looked who has left tasks lying.
     pub(super) fn let_go(&mut self, now: Moment) {
-        let handled = |name: &Worker| self.handled.get(name).copied().unwrap_or_default();
-        self.hands.let_go(now, handled, &mut self.effects);
+        let messages = |name: &Worker| self.messages.get(name).copied().unwrap_or(QUIET);
+        self.hands.let_go(now, messages, &mut self.effects);
+    }
+
+    /// It is through with so many messages, and has no end of others.
+    fn has_handled(&mut self, name: &str, handled: u64) {
+        self.messages.insert(worker(name), Messages { handled, ..QUIET });
     }
 
     /// A dispatcher begins where all posts are where the last one knew them to be.
@@ -107,7 +118,7 @@ fn an_agent_that_handles_other_posts_meanwhile_does_not_hang() {
     let fence = house.claimed("t/a", 1, 1)[0];
     house.done();
     for minute in 0..10 {
-        house.handled.insert(worker("t/a"), minute);
+        house.has_handled("t/a", minute);
         house.let_go(house.now + BEGIN_GRACE * u32::try_from(minute).unwrap());
         assert_eq!(house.done(), [], "in minute {minute}");
     }
@@ -115,6 +126,47 @@ fn an_agent_that_handles_other_posts_meanwhile_does_not_hang() {
     assert_eq!(house.done(), []);
     house.let_go(house.now + BEGIN_GRACE * 10);
     assert_eq!(house.done(), [tell(fence, Word::GivenBack), Effect::Recall(fence)]);
+}
+
+#[test]
+fn an_agent_that_takes_a_task_and_does_not_begin_it_hangs_whatever_else_it_handles() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.done();
+    for minute in 0..8 {
+        // Three lie before it, and the task is the last of them.
+        let (handled, waiting) = (u64::from(minute), 4);
+        house.messages.insert(worker("t/a"), Messages { handled, waiting });
+        house.let_go(house.now + BEGIN_GRACE * minute);
+        let expected: &[Effect] = match minute {
+            5 => &[tell(fence, Word::GivenBack), Effect::Recall(fence)],
+            _ => &[],
+        };
+        assert_eq!(house.done(), expected, "in minute {minute}");
+    }
+}
+
+#[test]
+fn what_is_taken_back_from_an_agent_is_told_until_it_is_heard() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.staged(fences[0], Stage::Delivered);
+    house.hands.staff(&Arc::from([]), &mut house.effects);
+    let told: Vec<_> = house
+        .done()
+        .into_iter()
+        .filter(|effect| matches!(effect, Effect::Tell { .. }))
+        .collect();
+    assert_eq!(told.len(), 3, "that one is begun, and that both come back: {told:?}");
+    for fence in fences {
+        house.hands.unheard(fence);
+    }
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(house.done(), told[1..]);
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(house.done(), []);
 }
 
 #[test]
@@ -126,7 +178,7 @@ fn an_agent_that_hung_gets_tasks_again_once_it_has_handled_anything() {
     house.let_go(house.now + BEGIN_GRACE);
     house.let_go(house.now + BEGIN_GRACE * 2);
     assert_eq!(house.asked(), []);
-    house.handled.insert(worker("t/a"), 1);
+    house.has_handled("t/a", 1);
     house.let_go(house.now + BEGIN_GRACE * 2);
     house.assert_sound();
     assert_eq!(house.asked(), [("t/a".into(), 1)], "one lies there still");

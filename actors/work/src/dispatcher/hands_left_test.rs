@@ -30,7 +30,7 @@ fn what_was_not_begun_when_it_was_recalled_is_not_told_as_begun() {
     house.done();
     house.hands.unheard(fence);
     house.hands.tell_again(&mut house.effects);
-    assert_eq!(house.done(), []);
+    assert_eq!(house.done(), [tell(fence, Word::GivenBack)], "which the queue knows");
 }
 
 #[test]

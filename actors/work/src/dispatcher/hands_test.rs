@@ -6,7 +6,7 @@ use serde_json::json;
 use triarch_supervision::clock::Seeded;
 use triarch_teams::TaskRules;
 
-use super::super::holding::{Effect, Step, Whereabouts};
+use super::super::holding::{Effect, Messages, Step, Whereabouts};
 use super::super::patience::{BEGIN_GRACE, RECALL_GRACE};
 use super::super::roster::{Taker, TakingTeam};
 use super::*;
@@ -20,8 +20,8 @@ struct House {
     effects: Vec<Effect>,
     next: u64,
     now: Moment,
-    /// How many messages each mailbox has handled.
-    handled: BTreeMap<Worker, u64>,
+    /// What agents did of their messages.
+    messages: BTreeMap<Worker, Messages>,
 }
 
 fn worker(name: &str) -> Worker {
@@ -56,7 +56,7 @@ impl House {
             effects: Vec::new(),
             next: 1,
             now: Moment::from_nanos(1_000_000),
-            handled: BTreeMap::new(),
+            messages: BTreeMap::new(),
         };
         house.hands.staff(&[team(takers)].into(), &mut house.effects);
         for taker in takers {

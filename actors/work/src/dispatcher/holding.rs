@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use triarch_supervision::clock::Moment;
 use triarch_teams::TaskRules;
@@ -78,8 +79,8 @@ pub enum Taking {
 #[derive(Debug)]
 pub(super) enum Step {
     Ahead(Box<Claim>),
-    /// Since when, once somebody has looked.
-    Handed(Option<Moment>),
+    /// How it lies in the mailbox, once somebody has looked.
+    Handed(Option<InMailbox>),
     Begun(Moment),
     /// It was recalled where it lies in the mailbox, and lies there still.
     Lying,
@@ -113,6 +114,47 @@ pub(super) struct Hand {
     pub(super) busy_with: usize,
     pub(super) ahead: VecDeque<Fence>,
     pub(super) service: Service,
+}
+
+/// What an agent did of its messages, and has yet to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Messages {
+    /// How many it is through with, well or not.
+    pub(super) handled: u64,
+    pub(super) waiting: u64,
+}
+
+/// A task in a mailbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InMailbox {
+    pub(super) since: Moment,
+    /// Once the agent is through with so many messages, none is left that came before it.
+    last_before: u64,
+    /// When that was first seen to be so.
+    passed_over: Option<Moment>,
+}
+
+impl InMailbox {
+    pub(super) const fn new(now: Moment, messages: Messages) -> Self {
+        Self {
+            since: now,
+            last_before: messages.handled + messages.waiting,
+            passed_over: None,
+        }
+    }
+
+    /// Whether its agent has taken it, has not begun it, and has not for so long.
+    pub(super) fn is_passed_over(&mut self, now: Moment, messages: Messages, time: Duration) -> bool {
+        if messages.handled < self.last_before {
+            return false;
+        }
+        now.since(*self.passed_over.get_or_insert(now)) >= time
+    }
+
+    /// Nobody looked until now.
+    pub(super) const fn looked_away(&mut self, now: Moment) {
+        (self.since, self.passed_over) = (now, None);
+    }
 }
 
 /// How an agent got on with its mailbox, as it was last looked at for a task that lay there.

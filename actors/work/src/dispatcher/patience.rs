@@ -6,7 +6,7 @@ use std::time::Duration;
 use triarch_supervision::clock::Moment;
 
 use super::hands::Hands;
-use super::holding::{Effect, Moved, Step};
+use super::holding::{Effect, InMailbox, Messages, Moved, Step};
 use crate::words::Worker;
 
 /// For so long an agent may be at a task that is not its own any more before it gets another.
@@ -16,25 +16,32 @@ pub(super) const BEGIN_GRACE: Duration = Duration::from_mins(1);
 
 impl Hands {
     /// Who has not left a task for a while that is not its own any more gets others all the same. Who has left one lying in its
-    /// mailbox for long, and handled nothing meanwhile, gets none until it has. `handled` tells how many messages it has.
-    pub(super) fn let_go(&mut self, now: Moment, handled: impl Fn(&Worker) -> u64, effects: &mut Vec<Effect>) {
-        let (mut over, mut seen, mut late) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    /// mailbox for long, and handled nothing meanwhile, gets none until it has; so does who took one and does not begin it, whatever
+    /// else it handles. `messages` tells what it did of its messages.
+    pub(super) fn let_go(&mut self, now: Moment, messages: impl Fn(&Worker) -> Messages, effects: &mut Vec<Effect>) {
+        let (mut over, mut late, mut hanging) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let mut seen = BTreeSet::new();
         for (fence, holding) in self.held.iter_mut() {
-            let (Step::Handed(since) | Step::Recalled(since)) = &mut holding.step else {
-                continue;
-            };
-            let is_new = since.is_none();
-            let passed = now.since(*since.get_or_insert(now));
-            match holding.step {
-                Step::Recalled(_) if passed >= RECALL_GRACE => over.push(fence),
-                Step::Handed(_) if is_new => drop(seen.insert(holding.worker.clone())),
-                Step::Handed(_) if passed >= BEGIN_GRACE => drop(late.insert(holding.worker.clone())),
+            let worker = &holding.worker;
+            match &mut holding.step {
+                Step::Recalled(since @ None) => *since = Some(now),
+                Step::Recalled(Some(since)) if now.since(*since) >= RECALL_GRACE => over.push(fence),
+                Step::Handed(lies @ None) => {
+                    *lies = Some(InMailbox::new(now, messages(worker)));
+                    seen.insert(worker.clone());
+                }
+                Step::Handed(Some(lies)) if now.since(lies.since) >= BEGIN_GRACE => {
+                    let is_passed_over = lies.is_passed_over(now, messages(worker), BEGIN_GRACE);
+                    let which = if is_passed_over { &mut hanging } else { &mut late };
+                    which.insert(worker.clone());
+                }
                 _ => {}
             }
         }
         for fence in over {
             self.forget(fence, effects);
         }
+        let handled = |worker: &Worker| messages(worker).handled;
         for worker in self.stuck.clone() {
             if !self.stands_still(&worker, now, &handled, Duration::ZERO) {
                 self.moves(&worker);
@@ -45,10 +52,13 @@ impl Hands {
         }
         for worker in late {
             if self.stands_still(&worker, now, &handled, BEGIN_GRACE) {
-                self.change(&worker, |hand| hand.is_stuck = true);
-                self.stuck.insert(worker.clone());
-                self.take_back(&worker, false, effects);
+                hanging.insert(worker);
             }
+        }
+        for worker in hanging {
+            self.change(&worker, |hand| hand.is_stuck = true);
+            self.stuck.insert(worker.clone());
+            self.take_back(&worker, false, effects);
         }
     }
 
@@ -70,8 +80,10 @@ impl Hands {
     /// Nobody looked for so long that it says nothing of agents how much time has passed.
     pub(super) fn looked_away(&mut self, now: Moment) {
         for (_, holding) in self.held.iter_mut() {
-            if let Step::Handed(since @ Some(_)) | Step::Recalled(since @ Some(_)) = &mut holding.step {
-                *since = Some(now);
+            match &mut holding.step {
+                Step::Handed(Some(lies)) => lies.looked_away(now),
+                Step::Recalled(since @ Some(_)) => *since = Some(now),
+                _ => {}
             }
         }
     }

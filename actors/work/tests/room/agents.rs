@@ -40,6 +40,9 @@ impl Agent for Quiet {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         tokio::time::sleep(Duration::from_secs(post.body.as_u64().unwrap_or(0))).await;
+        if &*post.kind == "vain" {
+            return Err(Failure::new("in vain"));
+        }
         post.receipt.done(json!("ok"));
         Ok(())
     }
@@ -111,7 +114,11 @@ impl Staff {
     }
 
     fn send(&self, seconds: u64) {
-        let post = self.office.post("me", "work", json!(seconds));
+        self.send_kind("work", seconds);
+    }
+
+    fn send_kind(&self, kind: &str, seconds: u64) {
+        let post = self.office.post("me", kind, json!(seconds));
         self.tree.observer().try_send_to(PATH, post).unwrap();
     }
 
@@ -179,6 +186,16 @@ async fn a_task_that_waits_for_an_agent_at_work_is_its_own_when_it_comes_to_it()
     let staff = staff(|child| child).await;
     for _ in 0..10 {
         staff.send(20);
+    }
+    let task = staff.submit(1).await;
+    staff.assert_done_at_once(task).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_waits_behind_posts_that_fail_is_its_own_too() {
+    let staff = staff(|child| child.on_error(OnError::Resume)).await;
+    for _ in 0..10 {
+        staff.send_kind("vain", 20);
     }
     let task = staff.submit(1).await;
     staff.assert_done_at_once(task).await;
