@@ -70,11 +70,10 @@ fn disk(ground: &Ground, room: &str) -> Result<Arc<RealDisk>, FolderError> {
 /// What everybody counts in, and shows it.
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
     let instruments = Instruments::new(crate::catalogue()?);
-    Ok(Exposition::new(
-        instruments,
-        Health::new(&ROOMS),
-        env!("CARGO_PKG_VERSION"),
-    )?)
+    let takes = instruments.labelled(&triarch_journal::metrics::OPEN)?;
+    let journals = triarch_journal::metrics::OWNERS.map(|room| (room.to_owned(), takes.with([room])));
+    let health = Health::with_journals(&ROOMS, journals.into());
+    Ok(Exposition::new(instruments, health, env!("CARGO_PKG_VERSION"))?)
 }
 
 /// The tree as it is described, before it starts, with the ways to who changes it and to tasks.

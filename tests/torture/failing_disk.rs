@@ -161,10 +161,12 @@ fn while_it_fails(what: &[&str]) {
             .to_string()
             .contains("writes nothing since its disk failed")
     });
+    until("it is not ready", || !faulty.0.is_ready());
     for what in what {
         faulty.mends(&runtime, what);
     }
     goes_on(&mut ledger, &mut caller);
+    assert!(faulty.0.is_ready());
     let status = caller.ask("status", &json!({})).unwrap();
     assert_eq!(status["troubles"], json!([]));
     is_unharmed(&mut caller);

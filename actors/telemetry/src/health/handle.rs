@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use triarch_supervision::metrics::Gauge;
 use triarch_supervision::prelude::*;
 
 use super::report::{Cause, Reason, Report, State};
@@ -18,6 +19,8 @@ pub struct Health(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     rooms: BTreeSet<String>,
+    /// What says of rooms whether their journals take records.
+    journals: Vec<(String, Arc<Gauge>)>,
     known: Mutex<Known>,
 }
 
@@ -32,8 +35,14 @@ struct Known {
 impl Health {
     /// Of a runtime that does not work without the supervisors named `rooms`; all others are teams.
     pub fn new(rooms: &[&str]) -> Self {
+        Self::with_journals(rooms, Vec::new())
+    }
+
+    /// The same, where these rooms take nothing while their gauges show 0.
+    pub fn with_journals(rooms: &[&str], journals: Vec<(String, Arc<Gauge>)>) -> Self {
         Self(Arc::new(Shared {
             rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
+            journals,
             known: Mutex::default(),
         }))
     }
@@ -59,12 +68,16 @@ impl Health {
     pub fn report(&self) -> Report {
         let known = self.known();
         let Some(said) = known.said else {
-            let mut report = known.report.clone();
             // Until the first survey nothing is known, which is no readiness.
-            if report == Report::default() {
-                report.reasons.push(Reason::new(Cause::Starting, "root"));
-            }
-            return report;
+            let starting = (known.report == Report::default()).then(|| Reason::new(Cause::Starting, "root"));
+            let reasons = known
+                .report
+                .reasons
+                .iter()
+                .cloned()
+                .chain(starting)
+                .chain(self.closed());
+            return Report::new(known.report.state, reasons.collect());
         };
         let cause = if said == State::Stopped {
             Cause::Stopped
@@ -74,6 +87,11 @@ impl Health {
         let mut reasons = known.report.reasons.clone();
         reasons.push(Reason::new(cause, "root"));
         Report::new(said, reasons)
+    }
+
+    fn closed(&self) -> impl Iterator<Item = Reason> {
+        let closed = self.0.journals.iter().filter(|(_, takes)| takes.get() == Some(0.0));
+        closed.map(|(room, _)| Reason::new(Cause::JournalClosed, room))
     }
 
     pub(crate) fn beat(&self) {
@@ -117,6 +135,25 @@ mod tests {
         assert_eq!(report.reasons[0].cause, Cause::Draining);
         health.stopped();
         assert_eq!(health.report().state, State::Stopped);
+    }
+
+    #[test]
+    fn a_room_whose_journal_takes_no_records_takes_no_work() {
+        let takes = Arc::new(Gauge::default());
+        let health = Health::with_journals(&["bus", "work"], vec![("work".to_owned(), Arc::clone(&takes))]);
+        health.publish(Report::new(State::Ready, vec![]));
+        assert!(health.report().is_ready, "where nothing was opened nothing is closed");
+        takes.set(0.0);
+        let report = health.report();
+        assert!(!report.is_ready);
+        let closed: Vec<_> = report
+            .reasons
+            .iter()
+            .map(|reason| (reason.cause, &*reason.subject))
+            .collect();
+        assert_eq!(closed, [(Cause::JournalClosed, "work")]);
+        takes.set(1.0);
+        assert!(health.report().is_ready);
     }
 
     #[tokio::test(start_paused = true)]

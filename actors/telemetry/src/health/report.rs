@@ -66,6 +66,8 @@ pub enum Cause {
     Stopped,
     /// A room is down, and what it does is not done.
     RoomDown,
+    /// A room's journal takes no records, and so the room nothing that is to last.
+    JournalClosed,
     /// A team is down.
     TeamDown,
     /// It failed too often and stays down until somebody retries it.
@@ -75,7 +77,10 @@ pub enum Cause {
 impl Cause {
     /// Whether the runtime takes no work for that; else it is degraded, and ready.
     pub const fn forbids_work(self) -> bool {
-        matches!(self, Self::Starting | Self::Draining | Self::Stopped | Self::RoomDown)
+        matches!(
+            self,
+            Self::Starting | Self::Draining | Self::Stopped | Self::RoomDown | Self::JournalClosed
+        )
     }
 }
 
@@ -97,6 +102,9 @@ impl Reason {
             Cause::Draining => "the runtime was asked to stop and takes no more work; start it again".to_owned(),
             Cause::Stopped => "the runtime has stopped; start it again".to_owned(),
             Cause::RoomDown => format!("the room {subject} is down; its supervisor restarts it, see the log for why"),
+            Cause::JournalClosed => format!(
+                "the journal of {subject} takes no records, since its disk failed; it goes on once the disk does, see the log for why"
+            ),
             Cause::TeamDown => format!("the team {subject} is down; see the log for why"),
             Cause::Quarantined => format!("{subject} failed too often and stays down; mend it, then retry it"),
         };
