@@ -55,7 +55,7 @@ pub(in crate::cli) const fn taking(taking: Taking) -> &'static str {
         Taking::Free => "it is given them",
         Taking::Full => "none for now: it has as many as it may have",
         Taking::Away => "none for now: it is paused, or does not live",
-        Taking::PutOff => "none for now: one came back from it unread",
+        Taking::PutOff => "none for now: one was lost with it, and it is looked for first",
         Taking::StandsStill => "none: it left one lying in its mailbox for a minute, and has handled nothing since",
         Taking::Leaving => "none: it takes tasks no more",
     }

@@ -212,14 +212,15 @@ impl Hands {
             Stage::Lost(_) => Word::GivenBack,
         };
         let is_done = matches!(word, Word::Done { .. });
-        let was_unread = matches!(word, Word::GivenBack);
+        let is_lost = matches!(word, Word::GivenBack | Word::Abandoned { .. });
         self.moves(&worker);
         self.leave(&worker, |hand| {
             if let Some(since) = begun.filter(|_| is_done) {
                 hand.service.observe(now.since(since));
             }
         });
-        if was_unread {
+        if is_lost {
+            // It may be about to start again, or gone.
             self.change(&worker, |hand| hand.is_put_off = true);
         }
         self.over(task, fence, word, effects);

@@ -50,6 +50,22 @@ fn who_has_a_task_come_back_unread_is_looked_for_before_it_gets_the_next() {
 }
 
 #[test]
+fn who_ends_at_a_task_is_looked_for_before_it_gets_the_next() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Delivered);
+    house.done();
+    let why = "the program ended with code 3".to_owned();
+    house.staged(fence, Stage::Lost(why.clone()));
+    assert_eq!(house.done(), [tell(fence, Word::Abandoned { why })]);
+    assert_eq!(house.asked(), [], "nothing lies with it until it is back");
+    house.hands.seen(&worker("t/a"), true, &mut house.effects);
+    assert_eq!(house.asked(), [("t/a".into(), 1)]);
+    house.assert_sound();
+}
+
+#[test]
 fn one_that_is_away_besides_has_all_taken_back_that_it_has_not_begun() {
     let mut house = House::of(&[taker("t/a", 2, 0)]);
     house.asked();

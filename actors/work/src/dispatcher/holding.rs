@@ -68,7 +68,7 @@ pub enum Taking {
     Full,
     /// It is paused, or it does not live at present.
     Away,
-    /// A task came back from it unread: it is looked for before it gets the next.
+    /// A task was lost with it: it is looked for before it gets the next.
     PutOff,
     /// It left a task lying in its mailbox for a minute, and has handled nothing since.
     StandsStill,
@@ -107,7 +107,7 @@ pub(super) struct Hand {
     pub(super) is_here: bool,
     /// Whether it left a task lying in its mailbox for too long, and has handled nothing since.
     pub(super) is_stuck: bool,
-    /// Whether a task came back from it unread: it gets the next once it was looked for, as one that is away.
+    /// Whether a task was lost with it: it gets the next once it was looked for, as one that is away.
     pub(super) is_put_off: bool,
     pub(super) moved: Option<Moved>,
     pub(super) asking: usize,
