@@ -32,6 +32,8 @@ const GROUP_BYTES: usize = 1 << 20;
 pub(crate) const GROUP_NEEDS: usize = 2 * GROUP_BYTES;
 /// How often what has moved and could not be written is tried again, and a journal that does not open.
 const TRY_EVERY: Duration = Duration::from_secs(1);
+/// For so long cursors and dead letters, which nobody waits for, wait for something to go to disk with.
+const UNAWAITED: Duration = Duration::from_millis(5);
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub(crate) struct Archivist {
     ends: Vec<PendingEnd>,
     group_bytes: usize,
     gathering: Gathering,
+    /// Since when there is something to write that nobody waits for.
+    unawaited: Option<Moment>,
     unkept: Unkept,
 }
 
@@ -74,6 +78,7 @@ impl Agent for Archivist {
             ends: Vec::new(),
             group_bytes: 0,
             gathering: Gathering::default(),
+            unawaited: None,
             unkept: Unkept::of(unkept),
         };
         archivist.hub().tell_all_followers();
@@ -109,6 +114,9 @@ impl Agent for Archivist {
         if !self.is_closed() && self.gathering.waits(self.gathered()) && ctx.address().try_send(Order::Moved).is_ok() {
             // Whoever was just answered runs, and may come with the next.
             tokio::task::yield_now().await;
+            return Ok(());
+        }
+        if self.waits_for_company(ctx) {
             return Ok(());
         }
         self.flush_all().await
@@ -227,6 +235,24 @@ impl Archivist {
     }
 
     /// Takes to disk all that has gathered, and all that has moved until it fails.
+    /// Whether what there is to write may wait for others. It would take a sync of its own after each of theirs.
+    fn waits_for_company(&mut self, ctx: &mut Context<Self>) -> bool {
+        let has_some = || self.hub().archive.has_unwritten() || lock(&self.hub().dead).has_news();
+        if self.gathered() > 0 || self.is_closed() || !has_some() {
+            self.unawaited = None;
+            return false;
+        }
+        let now = Moment::now();
+        let Some(since) = self.unawaited else {
+            self.unawaited = Some(now);
+            ctx.send_after(UNAWAITED, Order::Moved);
+            return true;
+        };
+        let waits = now.since(since) < UNAWAITED;
+        self.unawaited = waits.then_some(since);
+        waits
+    }
+
     async fn flush_all(&mut self) -> Result<(), Failure> {
         while self.flush().await? && lock(&self.hub().dead).has_news() {}
         Ok(())

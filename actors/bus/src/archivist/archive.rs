@@ -214,6 +214,11 @@ impl Archive {
         lock(&self.moved).insert(key);
     }
 
+    /// Whether any cursor has moved since they were last taken.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        !lock(&self.moved).is_empty()
+    }
+
     /// The cursors that have moved, as they are now.
     pub(crate) fn take_moved(&self) -> Vec<(CursorKey, Bookmark)> {
         let moved = std::mem::take(&mut *lock(&self.moved));

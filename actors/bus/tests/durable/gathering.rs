@@ -43,6 +43,6 @@ async fn publishers_share_syncs_while_others_acknowledge() {
     });
     let syncs = syncs_of_publishing(&house, &disk).await;
     acknowledging.abort();
-    // Each round may be followed by one of cursors alone.
-    assert!(syncs < ROUNDS * 5 / 2, "{syncs} syncs for {ROUNDS} rounds");
+    // Their cursors go with what is published next.
+    assert!(syncs < ROUNDS * 3 / 2, "{syncs} syncs for {ROUNDS} rounds");
 }
