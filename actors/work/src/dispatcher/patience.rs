@@ -43,15 +43,15 @@ impl Hands {
         }
         let handled = |worker: &Worker| messages(worker).handled;
         for worker in self.stuck.clone() {
-            if !self.stands_still(&worker, now, &handled, Duration::ZERO) {
+            if !self.stands_still(&worker, now, handled, Duration::ZERO) {
                 self.moves(&worker);
             }
         }
         for worker in seen {
-            self.stands_still(&worker, now, &handled, Duration::ZERO);
+            self.stands_still(&worker, now, handled, Duration::ZERO);
         }
         for worker in late {
-            if self.stands_still(&worker, now, &handled, BEGIN_GRACE) {
+            if self.stands_still(&worker, now, handled, BEGIN_GRACE) {
                 hanging.insert(worker);
             }
         }
