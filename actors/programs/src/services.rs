@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 /// The types of lines by which a program wishes for something.
-pub const SERVICES: [&str; 5] = ["publish", "subscribe", "unsubscribe", "memory", "submit"];
+pub const SERVICES: [&str; 6] = ["publish", "request", "subscribe", "unsubscribe", "memory", "submit"];
 
 /// Something that a program wishes for.
 #[derive(Clone, Debug, PartialEq)]

@@ -140,7 +140,7 @@ impl Hearing {
                 self.outgoing.push_back(Outgoing { to, post, since: now });
             }
             Effect::Wish(wish) => {
-                if wish.service == "publish" {
+                if matches!(wish.service, "publish" | "request") {
                     self.metrics.publishes.increment();
                 }
                 self.wishes.push(wish);
