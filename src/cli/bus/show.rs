@@ -1,15 +1,17 @@
 //! The bus as people read it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::Value;
+use triarch_teams::Span;
 
 use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{
     AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, PlannedSeen, PublishedSeen, ReplayedSeen,
-    TopicSeen, TopicShown, span,
+    TopicSeen, TopicShown,
 };
 
 impl Show for PublishedSeen {
@@ -226,7 +228,7 @@ fn beside(event: &Value) -> String {
         word("priority")
             .filter(|priority| *priority != "normal")
             .map(str::to_owned),
-        ttl.map(|ttl| format!("for {}", span(ttl))),
+        ttl.map(|ttl| format!("for {}", Span(Duration::from_millis(ttl)))),
         word("correlation").map(|id| format!("of {id}")),
         word("causation").map(|id| format!("because of {id}")),
         event.get("is_request").map(|_| "a request".to_owned()),

@@ -37,11 +37,11 @@ pub(crate) struct BusSubscribe {
     #[arg(long)]
     #[serde(default)]
     pub(crate) group: Option<String>,
-    /// How the group finds that one, where this founds it: round_robin, least_busy or random.
+    /// How the group finds that one, where this founds it: `round_robin`, `least_busy` or `random`.
     #[arg(long, value_parser = by_word::<Pick>, requires = "group")]
     #[serde(default)]
     pub(crate) pick: Option<Pick>,
-    /// What is promised: at_most_once, at_least_once or effectively_once. An event is done once it is printed.
+    /// What is promised: `at_most_once`, `at_least_once` or `effectively_once`. An event is done once it is printed.
     #[arg(long, default_value = "at_most_once", value_parser = by_word::<Class>)]
     #[serde(default)]
     pub(crate) class: Class,
