@@ -123,6 +123,11 @@ fn a_question_that_nobody_answers_says_why() {
     assert!(told.contains("no answer from plant.ask within 50ms"), "{told}");
     let told = house.refused(&json!({ "type": "request", "id": "r", "topic": "plant.ask", "timeout_ms": true }));
     assert!(told.contains("write it as in {\"type\":\"request\""), "{told}");
+    // What failed is not tried again once nobody waits for it.
+    house.write("refuses", "");
+    house.fails(&["bus", "request", "plant.ask", "8", "--within", "60ms"], 3);
+    until("its time is over", || house.letters(&["--cause", "expired"]).len() == 1);
+    assert_eq!(house.letters(&["--cause", "expired"])[0]["body"], 8);
 }
 
 #[test]
