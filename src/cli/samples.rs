@@ -8,9 +8,9 @@ use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
 use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
 use crate::operations::{
-    AgentSeen, CancelledSeen, DeadSeen, ForgottenSeen, NodeSeen, PublishedSeen, Reloaded, ReplayedSeen, Sent,
-    StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen, TopicSeen, TopicShown, Waited,
-    WhyShown,
+    AgentSeen, AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, NodeSeen, PlannedSeen, PublishedSeen,
+    Reloaded, ReplayedSeen, Sent, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen,
+    TopicSeen, TopicShown, Waited, WhyShown,
 };
 
 fn read<T: DeserializeOwned>(value: Value) -> T {
@@ -135,16 +135,50 @@ pub(super) fn published() -> [PublishedSeen; 3] {
     ]))
 }
 
+pub(super) fn answer() -> AnswerSeen {
+    read(json!({
+        "id": "18b911c0ffee0007000000000000000a", "correlation": "18b911c0ffee00070000000000000009",
+        "from": "reviewers/reader-of-long-proposals-1", "at": "2026-11-21T09:46:55.500000Z", "body": { "pages": 7 },
+    }))
+}
+
+pub(super) fn dropped() -> DroppedSeen {
+    DroppedSeen { dropped: 2 }
+}
+
+pub(super) fn planned() -> Vec<PlannedSeen> {
+    read(json!([
+        {
+            "schedule": 7, "next": "2026-11-21T09:47:55.500000Z", "topic": "news.today", "from": "operator", "kind": "message",
+            "again": null, "is_durable": false,
+        },
+        {
+            "schedule": 8, "next": "2026-11-23T06:30:00.000000Z", "topic": "plant.pump", "from": "operator", "kind": "message",
+            "again": "daily 06:30 mon,tue,wed,thu,fri Z", "is_durable": true,
+        },
+        {
+            "schedule": 9, "next": "2026-11-23T06:30:10.000000Z", "topic": "plant.pump", "kind": "beat",
+            "from": "reviewers/reader-of-long-proposals-1", "again": "every 10s", "is_durable": true,
+        },
+    ]))
+}
+
 pub(super) fn called_off() -> CancelledSeen {
     CancelledSeen { schedule: 7 }
 }
 
 /// What is told of what was published, each an object.
 pub(super) fn events() -> [Value; 2] {
-    let at = "2026-11-21T09:47:56.486321Z";
+    let (at, id) = ("2026-11-21T09:47:56.486321Z", "18b911c0ffee00070000000000000009");
     [
-        json!({ "topic": "plant.pump", "from": "plant/pump", "kind": "reading", "at": at, "body": { "celsius": 35 }, "key": "r-41" }),
-        json!({ "topic": "news.today", "from": "operator", "kind": "message", "at": at, "body": "two\nlines" }),
+        json!({
+            "id": id, "topic": "plant.pump", "from": "plant/pump", "kind": "reading", "at": at, "priority": "high",
+            "body": { "celsius": 35 }, "key": "r-41", "ttl_ms": 60_000, "correlation": "18b911c0ffee00070000000000000001",
+        }),
+        json!({
+            "id": id, "topic": "news.today", "from": "operator", "kind": "message", "at": at, "priority": "normal",
+            "body": "two\nlines",
+        }),
     ]
 }
 

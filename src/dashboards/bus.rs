@@ -81,7 +81,7 @@ fn trouble() -> [Panel; 4] {
         ),
         Panel::lines(
             "Subscriptions",
-            "Subscriptions by what their pattern is counted under, and those that get nothing for a while because they failed again and again.",
+            "Subscriptions by the counted topics of which they hear some, and those that get nothing for a while because they failed again and again.",
             Unit::Count,
             vec![
                 query("sum by (topic) (triarch_bus_subscribers{@})", "{{topic}}"),

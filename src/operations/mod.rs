@@ -36,8 +36,9 @@ use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use bus::{
-    BusCancel, BusDead, BusForget, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen,
-    DeadSeen, End, ForgottenSeen, Place, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish,
+    AnswerSeen, BusCancel, BusDead, BusDrop, BusForget, BusPlanned, BusPublish, BusReplay, BusRequest, BusShow,
+    BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen, DroppedSeen, End, ForgottenSeen, Place, PlannedSeen,
+    PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish, request,
 };
 pub(crate) use health::HealthSeen;
 pub(crate) use logs::LogsRead;
@@ -137,13 +138,16 @@ operations![
     Ask,
     LogsRead,
     BusPublish,
+    BusRequest,
     BusSubscribe,
     BusTap,
     BusTopics,
     BusShow,
     BusDead,
     BusReplay,
+    BusDrop,
     BusForget,
+    BusPlanned,
     BusCancel,
     MemoryGet,
     MemoryPut,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use triarch_bus::{Class, Filter, Pattern, Pick, Subscribe, Terms, WhenFull};
+use triarch_bus::{Class, Filter, Pattern, Pick, Subscribe, Terms};
 
 use super::Rooms;
-use super::courier::ANSWERED_WITHIN;
 use super::sheaf::Aim;
-use crate::operations::{BusPublish, Code, Place, Trouble, publish as publish_for};
+use super::terms::TermsWish;
+use crate::operations::{BusPublish, BusRequest, Code, Place, Trouble, publish as publish_for, request as request_for};
 
 /// A subscription as a program asks for it.
 #[derive(Debug, Deserialize)]
@@ -20,11 +20,15 @@ pub(crate) struct Wish {
     pub(crate) filter: Option<String>,
     /// One of a group gets each event.
     pub(crate) group: Option<String>,
+    /// How the group finds that one, where this founds it.
+    pick: Option<Pick>,
     /// By which it goes on where it left off.
     pub(crate) name: Option<String>,
     pub(crate) from: Option<Place>,
     #[serde(default = "until_it_is_done")]
     pub(crate) class: Class,
+    #[serde(default)]
+    terms: TermsWish,
 }
 
 /// How a subscription goes, whatever it is for.
@@ -32,7 +36,9 @@ pub(crate) struct Wish {
 pub(super) struct Manner {
     filter: Option<String>,
     from: Option<Place>,
-    pub(super) class: Class,
+    class: Class,
+    pick: Option<Pick>,
+    terms: TermsWish,
 }
 
 /// A program answers what it gets.
@@ -47,9 +53,11 @@ impl Wish {
             pattern,
             filter: None,
             group: None,
+            pick: None,
             name: None,
             from: None,
             class: until_it_is_done(),
+            terms: TermsWish::default(),
         }
     }
 
@@ -59,30 +67,40 @@ impl Wish {
             pattern,
             filter,
             group,
+            pick,
             name,
             from,
             class,
+            terms,
         } = self;
-        (Aim { pattern, group, name }, Manner { filter, from, class })
+        let manner = Manner {
+            filter,
+            from,
+            class,
+            pick,
+            terms,
+        };
+        (Aim { pattern, group, name }, manner)
+    }
+
+    pub(super) fn terms(&self) -> Result<Terms, Trouble> {
+        self.terms.of(self.class)
     }
 
     pub(super) fn what(&self, agent: &Arc<str>) -> Result<Subscribe, Trouble> {
-        let terms = Terms {
-            ack_within: ANSWERED_WITHIN,
-            ..Terms::of(self.class)
-        };
-        // What a program is promised is kept for whoever looks, where it does not keep up.
-        let when_full = match self.class {
-            Class::AtMostOnce => WhenFull::DropOldest,
-            Class::AtLeastOnce | Class::EffectivelyOnce => WhenFull::DeadLetter,
-        };
-        let mut what =
-            Subscribe::new(Pattern::new(&self.pattern)?, Arc::clone(agent)).terms(terms.when_full(when_full));
+        let mut what = Subscribe::new(Pattern::new(&self.pattern)?, Arc::clone(agent)).terms(self.terms()?);
         if let Some(filter) = &self.filter {
             what = what.filter(Filter::new(filter)?);
         }
         if let Some(group) = &self.group {
-            what = what.group(&**group, Pick::default());
+            what = what.group(&**group, self.pick.unwrap_or_default());
+        } else if self.pick.is_some() {
+            let remedy = "name the group, or leave out pick";
+            return Err(Trouble::new(
+                Code::Usage,
+                "pick says how a group finds one, and there is no group",
+                remedy,
+            ));
         }
         if let Some(place) = self.from {
             what = what.from(place.into());
@@ -104,6 +122,17 @@ pub(super) async fn publish(rooms: &Rooms, agent: &Arc<str>, what: Map<String, V
     let published = publish_for(&rooms.bus, agent, asked).await?;
     let told = serde_json::to_value(published).unwrap_or_default();
     Ok(without_nothing(told))
+}
+
+/// Asks what stands in `what`, and waits for the first answer.
+pub(super) async fn request(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    let asked: BusRequest = read(
+        what,
+        "request",
+        r#"{"type":"request","id":"1","topic":"plant.pump","body":{},"timeout_ms":5000}"#,
+    )?;
+    let answer = request_for(&rooms.bus, agent, asked).await?;
+    Ok(serde_json::to_value(answer).unwrap_or_default())
 }
 
 /// What is not there is not told.

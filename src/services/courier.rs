@@ -12,12 +12,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use triarch_bus::{Class, Delivery, Listener};
+use triarch_bus::{Bus, Class, Delivery, Draft, Listener, Payload, ReplyError, Terms};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
@@ -34,8 +33,8 @@ const SENDER: &str = "bus/courier";
 const STAGES: usize = 4_096;
 /// From so many posts on that are with a program it is looked which of them the bus waits for no more.
 const SWEPT_FROM: usize = 256;
-/// How long a program may take to answer an event.
-pub(super) const ANSWERED_WITHIN: Duration = Duration::from_mins(5);
+/// The kind of the answers that the bus brings to who asked.
+const REPLY: &str = "reply";
 
 /// Makes the rounds.
 pub(crate) struct Courier {
@@ -55,8 +54,11 @@ impl Courier {
                 number: vacant.number,
                 listener: Some(vacant.listener),
                 rounds: self.rounds.clone(),
-                agent: vacant.agent,
-                class: vacant.class,
+                hearer: Hearer {
+                    bus: self.rounds.bus().clone(),
+                    agent: vacant.agent,
+                    terms: vacant.terms,
+                },
                 goes_on: vacant.goes_on,
                 observer: observer.clone(),
                 in_hand: HashMap::new(),
@@ -102,12 +104,18 @@ struct Walk {
     /// There until the walk ends.
     listener: Option<Listener>,
     rounds: Rounds,
-    agent: Arc<str>,
-    class: Class,
+    hearer: Hearer,
     goes_on: watch::Receiver<()>,
     observer: Observer,
     in_hand: HashMap<PostId, Handed>,
     stages: (StageSender, Stages),
+}
+
+/// Who an event is for.
+struct Hearer {
+    bus: Bus,
+    agent: Arc<str>,
+    terms: Terms,
 }
 
 /// An event that is with the program.
@@ -115,6 +123,8 @@ struct Handed {
     delivery: Delivery,
     errand: Errand,
     since: Moment,
+    /// Whether somebody waited for an answer when it was handed over.
+    is_asked: bool,
 }
 
 impl Drop for Walk {
@@ -129,8 +139,8 @@ impl Drop for Walk {
             self.rounds.give_back(Vacant {
                 number: self.number,
                 listener,
-                agent: Arc::clone(&self.agent),
-                class: self.class,
+                agent: Arc::clone(&self.hearer.agent),
+                terms: self.hearer.terms,
                 goes_on: self.goes_on.clone(),
             });
         }
@@ -165,7 +175,7 @@ async fn next(listener: &mut Option<Listener>) -> Delivery {
 impl Walk {
     async fn go(mut self) {
         loop {
-            let staged = |post, stage| settle(&mut self.in_hand, self.class, post, stage);
+            let staged = |post, stage| self.hearer.settle(&mut self.in_hand, post, stage);
             let delivery = unless_over(&mut self.goes_on, &self.stages.1, staged, next(&mut self.listener)).await;
             let Some(delivery) = delivery else { return };
             if !self.hand_over(delivery).await {
@@ -176,18 +186,21 @@ impl Walk {
 
     /// Puts an event into the program's mailbox, once that has room; false where the round is over before.
     async fn hand_over(&mut self, delivery: Delivery) -> bool {
-        let Ok(address) = self.observer.address::<Post>(&self.agent) else {
+        let Ok(address) = self.observer.address::<Post>(&self.hearer.agent) else {
             // It has left the tree. One that comes to its place begins rounds of its own.
             delivery.fail("nobody takes posts there");
-            let is_gone = || self.observer.address::<Post>(&self.agent).is_err();
-            self.rounds.end_all_of_the_gone(&self.agent, is_gone);
+            let agent = &self.hearer.agent;
+            let is_gone = || self.observer.address::<Post>(agent).is_err();
+            self.rounds.end_all_of_the_gone(agent, is_gone);
             return false;
         };
         let sender = self.stages.0.clone();
+        let (bus, envelope) = (&self.hearer.bus, &delivery.envelope);
+        let is_asked = bus.is_asked(envelope);
         let mut post = self
             .rounds
             .office()
-            .through(sender, SENDER, EVENT, event(&delivery.envelope));
+            .through(sender, SENDER, EVENT, event(bus, envelope));
         let (id, errand, since) = (post.id, post.errand(), Moment::now());
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.
@@ -197,9 +210,10 @@ impl Walk {
                 delivery,
                 errand,
                 since,
+                is_asked,
             },
         );
-        let staged = |post, stage| settle(&mut self.in_hand, self.class, post, stage);
+        let staged = |post, stage| self.hearer.settle(&mut self.in_hand, post, stage);
         let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, address.send(post)).await;
         if let Some(Err(refused)) = &sent
             && let Some(handed) = self.in_hand.remove(&id)
@@ -212,24 +226,44 @@ impl Walk {
     /// Forgets what the bus has stopped waiting for.
     fn sweep(&mut self, now: Moment) {
         if self.in_hand.len() >= SWEPT_FROM {
-            self.in_hand
-                .retain(|_, handed| now.since(handed.since) < ANSWERED_WITHIN);
+            let hearer = &self.hearer;
+            self.in_hand.retain(|_, handed| hearer.waits_for(handed, now));
         }
     }
 }
 
-/// Tells the bus what became of an event.
-fn settle(in_hand: &mut HashMap<PostId, Handed>, class: Class, post: PostId, stage: Stage) {
-    let is_enough = class == Class::AtMostOnce && stage == Stage::Delivered;
-    if !stage.is_last() && !is_enough {
-        return;
+impl Hearer {
+    /// Whether the bus, or who asked, still wants to know what becomes of it.
+    fn waits_for(&self, handed: &Handed, now: Moment) -> bool {
+        let is_for_the_answer = handed.is_asked && self.terms.class == Class::AtMostOnce;
+        let is_in_time = now.since(handed.since) < self.terms.ack_within;
+        is_in_time && (!is_for_the_answer || self.bus.is_asked(&handed.delivery.envelope))
     }
-    let Some(Handed { delivery, .. }) = in_hand.remove(&post) else {
-        return;
-    };
-    match stage {
-        Stage::Failed(why) | Stage::Lost(why) => delivery.fail(why),
-        // That it is too late is told by the bus, which hands it out again.
-        Stage::Delivered | Stage::Accepted | Stage::Done(_) => drop(delivery.acknowledge()),
+
+    /// Tells the bus what became of an event, and who asked what was answered.
+    fn settle(&self, in_hand: &mut HashMap<PostId, Handed>, post: PostId, stage: Stage) {
+        let is_asked = in_hand.get(&post).is_some_and(|handed| handed.is_asked);
+        let is_enough = self.terms.class == Class::AtMostOnce && !is_asked && stage == Stage::Delivered;
+        if !stage.is_last() && !is_enough {
+            return;
+        }
+        let Some(Handed { delivery, .. }) = in_hand.remove(&post) else {
+            return;
+        };
+        match stage {
+            Stage::Failed(why) | Stage::Lost(why) => delivery.fail(why),
+            Stage::Done(answer) if is_asked && !answer.is_null() => self.answer(delivery, &answer),
+            // That it is too late is told by the bus, which hands it out again.
+            Stage::Delivered | Stage::Accepted | Stage::Done(_) => drop(delivery.acknowledge()),
+        }
+    }
+
+    fn answer(&self, delivery: Delivery, answer: &Value) {
+        let draft = Draft::new(REPLY, Payload::json(answer));
+        match self.bus.reply(Arc::clone(&self.agent), &delivery.envelope, draft) {
+            Err(ReplyError::NotSent(refused)) => delivery.fail(refused.to_string()),
+            // Another was quicker, or whoever asked has given up.
+            _ => drop(delivery.acknowledge()),
+        }
     }
 }

@@ -11,6 +11,7 @@ mod memory;
 mod rounds;
 mod sheaf;
 mod tasks;
+mod terms;
 mod watches;
 
 use std::fmt;
@@ -75,6 +76,7 @@ impl Services for RoomServices {
         Box::pin(async move {
             let done = match service {
                 "publish" => bus::publish(&rooms, &agent, what).await,
+                "request" => bus::request(&rooms, &agent, what).await,
                 "subscribe" => bus::subscribe(&rooms, &agent, what),
                 "unsubscribe" => bus::unsubscribe(&rooms, &agent, what),
                 "memory" => memory::perform(&rooms, &agent, what).await,

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
-use triarch_bus::{Bus, Class, Listener, Subscribe, SubscriptionId};
+use triarch_bus::{Bus, Listener, Subscribe, SubscriptionId, Terms};
 use triarch_teams::PostOffice;
 
 use super::bus::{Manner, Wish};
@@ -55,7 +55,7 @@ pub(super) struct Vacant {
     pub(super) number: u64,
     pub(super) listener: Listener,
     pub(super) agent: Arc<str>,
-    pub(super) class: Class,
+    pub(super) terms: Terms,
     /// Fails once the round is over.
     pub(super) goes_on: watch::Receiver<()>,
 }
@@ -77,6 +77,7 @@ impl Rounds {
     /// Begins a round, in the place of one for the same pattern and group, which goes on where this cannot begin. One that is
     /// the same goes on as it is.
     pub(super) fn begin(&self, agent: &Arc<str>, wish: Wish, what: Subscribe) -> Result<(), Trouble> {
+        let terms = wish.terms()?;
         let (aim, manner) = wish.parted();
         let mut book = self.book();
         let Book { by_agent, vacant, next } = &mut *book;
@@ -88,7 +89,7 @@ impl Rounds {
             return Err(too_many());
         }
         let listener = self.0.bus.listen(what)?;
-        let (number, id, class) = (*next, listener.subscription(), manner.class);
+        let (number, id) = (*next, listener.subscription());
         *next += 1;
         let (goes_on, receiver) = watch::channel(());
         let round = Round {
@@ -111,7 +112,7 @@ impl Rounds {
                 number,
                 listener,
                 agent,
-                class,
+                terms,
                 goes_on: receiver,
             },
         );
@@ -177,6 +178,10 @@ impl Rounds {
     /// Those of the life of the courier before wait for this one.
     pub(super) fn ring(&self) {
         self.0.new.notify_one();
+    }
+
+    pub(super) fn bus(&self) -> &Bus {
+        &self.0.bus
     }
 
     pub(super) fn office(&self) -> &Arc<PostOffice> {

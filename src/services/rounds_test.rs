@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use triarch_bus::{Draft, Payload, Topic};
+use triarch_bus::{Class, Draft, Payload, Topic};
 use triarch_supervision::metrics::Instruments;
 
 use super::*;
@@ -76,7 +76,7 @@ fn the_courier_is_given_each_round_once_and_nothing_but_what_is_new() {
     begin(&rounds, "crew/a", json!({ "pattern": "a" })).unwrap();
     begin(&rounds, "crew/a", json!({ "pattern": "b", "class": "at_most_once" })).unwrap();
     let others = vacant(&rounds);
-    assert_eq!((others.len(), others[0].class), (1, Class::AtMostOnce));
+    assert_eq!((others.len(), others[0].terms.class), (1, Class::AtMostOnce));
     // The courier ends: what goes on is there for its next life, and what is over is not.
     assert_eq!(rounds.end(&"crew/a".into(), "c"), 1);
     assert!(taken[0].goes_on.has_changed().is_ok() && taken[1].goes_on.has_changed().is_err());

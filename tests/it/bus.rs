@@ -35,7 +35,8 @@ backoff = { first = "10ms", max = "50ms" }
   sandbox = { kind = "none" }
 "#;
 
-/// Says each line that it is told to, or subscribes to so many patterns, and writes down what it hears; what an event tells it to do it does.
+/// Says each line that it is told to, or subscribes to so many patterns, and writes down what it hears; what an event tells it to do it does,
+/// and what it is asked it answers.
 const AGENT: &str = r#"
 import json, os, sys
 heard = open(sys.argv[1], "a", buffering=1)
@@ -56,12 +57,18 @@ for line in sys.stdin:
     if post["kind"] != "event": continue
     if os.path.exists("refuses"): say(type="done", id=post["id"], ok=False, error="no ink")
     elif body["body"] == "die": os._exit(3)
+    elif "is_request" in body and body["body"] != "hang": say(type="reply", id=post["id"], body={"got": body["body"]})
     elif body["body"] != "hang" or sys.argv[1] == "said": say(type="done", id=post["id"], ok=True)
 "#;
 
 pub(crate) fn crew() -> (House, Running) {
+    crew_with("")
+}
+
+/// The crew under these settings.
+pub(crate) fn crew_with(settings: &str) -> (House, Running) {
     let house = House::new();
-    house.write("triarch.toml", FLEET);
+    house.write("triarch.toml", &[settings, FLEET].concat());
     house.write("agent.py", AGENT);
     let runtime = house.up(&[]);
     (house, runtime)

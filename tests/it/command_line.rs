@@ -171,7 +171,7 @@ fn without_a_runtime_a_verb_is_code_69_if_and_only_if_the_page_says_that_it_asks
         let more: &[&str] = match words[0] {
             "up" => &["--for", "1ms"],
             "task" if words[1] == "submit" => &["build"],
-            "bus" if words[1] == "replay" => &["--all"],
+            "bus" if matches!(words[1], "replay" | "drop") => &["--all"],
             "completions" => continue,
             _ => &[],
         };

@@ -3,6 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use triarch_bus::{Destination, Envelope, EnvelopeId, Filter, Payload, Timestamp, Topic};
+use triarch_supervision::message::Priority;
 
 use crate::running::{House, Running, until};
 use crate::text;
@@ -137,4 +139,82 @@ fn the_crates_of_a_kind_of_ones_own_are_those_that_the_example_needs() {
     for needed in needed.filter(|needed| *needed != "std") {
         assert!(manifest.contains(&format!("\n{needed} = ")), "{needed}");
     }
+}
+
+/// The event of the chapter on filters.
+fn filtered(chapter: &str) -> Envelope {
+    let piece = chapter.split("```json\n").nth(1).unwrap();
+    let event: Value = serde_json::from_str(piece.split("```").next().unwrap()).unwrap();
+    let word = |key: &str| event[key].as_str().unwrap();
+    Envelope {
+        id: EnvelopeId::new(1, 1),
+        time: Timestamp(0),
+        from: word("from").into(),
+        to: Destination::Topic(Topic::new(word("topic")).unwrap()),
+        kind: word("kind").into(),
+        key: Some(word("key").into()),
+        priority: Priority::High,
+        ttl_ms: Some(60_000),
+        correlation: None,
+        causation: None,
+        payload: Payload::json(&event["body"]),
+    }
+}
+
+#[test]
+fn each_filter_of_the_guide_accepts_its_event_and_no_other() {
+    let chapter = GUIDE.split("\n### Filters\n").nth(1).unwrap();
+    let chapter = chapter.split("\n### ").next().unwrap();
+    let event = filtered(chapter);
+    let other = Envelope {
+        from: "somebody".into(),
+        kind: "alarm".into(),
+        key: None,
+        priority: Priority::Normal,
+        payload: Payload::json(&json!({ "fahrenheit": 95 })),
+        ..event.clone()
+    };
+    let rows = chapter
+        .lines()
+        .filter(|line| line.starts_with("| `") || line.starts_with("| fields "));
+    let examples: Vec<_> = rows
+        .filter_map(|row| row.trim_end_matches("` |").rsplit_once("| `"))
+        .collect();
+    assert_eq!(examples.len(), 10);
+    for (_, example) in examples {
+        let filter = Filter::new(example).unwrap_or_else(|error| panic!("{error}"));
+        assert!(filter.accepts(&event), "{example}");
+        assert!(!filter.accepts(&other), "{example}");
+    }
+    for word in [
+        "eq", "ne", "gt", "ge", "lt", "le", "in", "contains", "matches", "exists", "and", "or", "not",
+    ] {
+        assert!(chapter.contains(&format!("`{word}`")), "{word} is not explained");
+    }
+}
+
+#[test]
+fn the_lines_to_the_bus_that_the_guide_shows_are_taken() {
+    let house = House::new();
+    fs::create_dir_all(house.path().join("fleet")).unwrap();
+    let lines: Vec<_> = ["\"request\"", "\"terms\""]
+        .map(|words| shown_with("json", words).trim())
+        .into();
+    let says = format!(
+        "import json, sys\nprint({:?}, flush=True)\nprint({:?}, flush=True)\nfor line in sys.stdin:\n    heard = json.loads(line)\n    \
+         with open(\"heard\", \"a\") as file: file.write(line)\n",
+        lines[1], lines[0]
+    );
+    house.write("fleet/says.py", &says);
+    let _runtime = up(
+        &house,
+        &shown_with("toml", "replicas = 3").replace("echo.py", "says.py"),
+    );
+    let heard = || fs::read_to_string(house.path().join("fleet/heard")).unwrap_or_default();
+    until("the subscription is taken", || {
+        heard().contains(r#""id":"s","ok":true"#)
+    });
+    until("the question is published", || {
+        heard().contains(r#""is_request":true"#) || heard().contains("nobody hears")
+    });
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
 mod bus;
+mod bus_doors;
 mod by_hand;
 mod command_line;
 mod durable_topics;

@@ -1,6 +1,6 @@
 //! How envelopes end, and the account of all of them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why an envelope was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -19,7 +19,7 @@ pub enum Dropped {
 }
 
 /// Why an envelope is a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The subscriber said so each time.

@@ -146,6 +146,11 @@ pub(crate) struct Clocks {
 }
 
 impl Clocks {
+    /// What the clock of the world will show at a moment to come.
+    pub(crate) fn time_of(self, moment: Moment) -> Timestamp {
+        Timestamp(self.wall.0.saturating_add(micros(moment.since(self.now))))
+    }
+
     fn moment_of(self, time: Timestamp) -> Moment {
         self.now + Duration::from_micros(time.0.saturating_sub(self.wall.0))
     }
@@ -219,6 +224,11 @@ impl Agenda {
         let at = self.times.remove(&id.0);
         let was_to_come = at.and_then(|at| self.plans.remove(&(at, id.0))).is_some();
         self.in_hand.remove(&id.0).is_some() || was_to_come
+    }
+
+    /// All that are to come, soonest first: when, and their numbers.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = (Moment, u64, &Plan)> {
+        self.plans.iter().map(|((at, number), plan)| (*at, *number, plan))
     }
 
     /// When the first is due.

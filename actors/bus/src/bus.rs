@@ -210,6 +210,11 @@ impl Bus {
         }
     }
 
+    /// Whether somebody waits for an answer to it.
+    pub fn is_asked(&self, question: &Envelope) -> bool {
+        self.0.requests.is_waiting(question.id)
+    }
+
     // ---- beside ----
 
     /// What became of everything that was for somebody: published × matching subscriptions.

@@ -68,6 +68,10 @@ pub struct Query {
     pub subscriber: Option<Arc<str>>,
     /// Of envelopes that this accepts.
     pub filter: Option<Filter>,
+    /// Of those that died then or later.
+    pub since: Option<Timestamp>,
+    /// Of those that died earlier than that.
+    pub before: Option<Timestamp>,
 }
 
 impl Query {
@@ -75,6 +79,8 @@ impl Query {
         let is_of_topic = |pattern: &Pattern| letter.envelope.topic().is_some_and(|topic| pattern.matches(topic));
         self.cause.is_none_or(|cause| cause == letter.cause)
             && self.subscriber.as_ref().is_none_or(|who| *who == letter.subscriber)
+            && self.since.is_none_or(|since| since <= letter.time)
+            && self.before.is_none_or(|before| letter.time < before)
             && self.pattern.as_ref().is_none_or(is_of_topic)
             && self
                 .filter
@@ -210,6 +216,23 @@ impl DeadBox {
             .map(|(_, letter)| letter)
             .collect();
         taken.into_iter().map(|letter| self.hold(letter)).collect()
+    }
+
+    /// Forgets those that are meant, in quarantine too, and tells how many they were, and whether that is the first thing the
+    /// disk is to be told.
+    pub(crate) fn discard(&mut self, is_meant: impl Fn(&DeadLetter) -> bool) -> (usize, bool) {
+        let discarded: Vec<_> = self.letters.extract_if(.., |_, letter| is_meant(letter)).collect();
+        let mut is_first = false;
+        for (number, letter) in &discarded {
+            self.bytes -= if self.ledger.knows(*number) { letter.weight() } else { 0 };
+            is_first |= self.ledger.forget(*number);
+        }
+        (discarded.len(), is_first)
+    }
+
+    /// All that a query means, in quarantine too.
+    pub(crate) fn discard_all(&mut self, query: &Query) -> (usize, bool) {
+        self.discard(|letter| query.accepts(letter))
     }
 
     fn hold(&mut self, letter: DeadLetter) -> Taken {
@@ -424,6 +447,51 @@ mod tests {
             }),
             [2, 4]
         );
+    }
+
+    #[test]
+    fn letters_are_found_by_when_they_died() {
+        let mut dead = DeadBox::new(9);
+        for second in 1..=4 {
+            let letter = letter("a", "team/x", Cause::Failed);
+            dead.keep(
+                DeadLetter {
+                    time: Timestamp(second),
+                    ..letter
+                },
+                false,
+            );
+        }
+        let found = |since, before| {
+            let query = Query {
+                since,
+                before,
+                ..Query::default()
+            };
+            numbers(&dead.find(&query, 0, 99))
+        };
+        assert_eq!(found(Some(Timestamp(2)), Some(Timestamp(4))), [2, 3]);
+        assert_eq!(
+            (found(Some(Timestamp(4)), None), found(None, Some(Timestamp(2)))),
+            (vec![4], vec![1])
+        );
+    }
+
+    #[test]
+    fn what_is_discarded_is_taken_off_the_disk_in_quarantine_too() {
+        let mut dead = DeadBox::new(9);
+        dead.keep(letter("a", "team/x", Cause::Poison), true);
+        dead.keep(letter("b", "team/x", Cause::Failed), false);
+        dead.keep(letter("b", "team/y", Cause::Failed), true);
+        dead.page(|_| true);
+        let of_x = Query {
+            subscriber: Some("team/x".into()),
+            ..Query::default()
+        };
+        assert_eq!(dead.discard_all(&of_x), (2, true));
+        assert_eq!(dead.discard_all(&of_x), (0, false));
+        assert_eq!(numbers(&dead.find(&Query::default(), 0, 9)), [3]);
+        assert_eq!(dead.page(|_| true).gone, [1]);
     }
 
     #[test]

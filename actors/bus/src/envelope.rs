@@ -295,6 +295,13 @@ impl Draft {
         self
     }
 
+    /// It belongs to what `first` began.
+    #[must_use]
+    pub fn correlated(mut self, first: EnvelopeId) -> Self {
+        self.correlation = Some(first);
+        self
+    }
+
     /// It answers `question`, of which it came.
     #[must_use]
     pub fn answering(mut self, question: EnvelopeId) -> Self {

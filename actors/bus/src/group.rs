@@ -1,10 +1,10 @@
 //! Queue groups: of several subscribers each envelope goes to one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use triarch_supervision::clock::Chance;
 
 /// How a group finds the one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pick {
     /// One after the other.

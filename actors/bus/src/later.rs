@@ -10,14 +10,66 @@ use crate::agenda::{Again, Clocks, Due, Plan, ScheduleId, When};
 use crate::archivist::Order;
 use crate::bus::Bus;
 use crate::daily::Daily;
-use crate::envelope::{Destination, Draft};
+use crate::envelope::{Destination, Draft, Timestamp};
 use crate::error::{ArchiveError, PublishError};
 use crate::hub::{Hub, lock};
 use crate::metrics::Refusal;
 use crate::topic::Topic;
 use crate::wall_clock::timestamp;
 
+/// Something that is to be published later, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlanView {
+    /// What calls it off.
+    pub id: ScheduleId,
+    /// When it comes next, by the clock of the world.
+    pub next: Timestamp,
+    /// Who planned it.
+    pub from: Arc<str>,
+    /// Where it goes.
+    pub to: Destination,
+    /// What it is, in a word of its publisher's choice.
+    pub kind: Arc<str>,
+    /// The time from one to the next, where it comes in steps.
+    pub every: Option<Duration>,
+    /// At which times of day it comes, where it does so.
+    pub daily: Option<Daily>,
+    /// Whether it is on disk.
+    pub is_durable: bool,
+}
+
+impl PlanView {
+    fn of(id: u64, plan: &Plan, next: Timestamp) -> Self {
+        let (every, daily) = match &plan.again {
+            Again::Never => (None, None),
+            Again::Every(every) => (Some(*every), None),
+            Again::Daily { times, .. } => (None, Some(times.clone())),
+        };
+        Self {
+            id: ScheduleId::new(id),
+            next,
+            from: Arc::clone(&plan.from),
+            to: plan.to.clone(),
+            kind: Arc::clone(&plan.draft.kind),
+            every,
+            daily,
+            is_durable: plan.first.is_some(),
+        }
+    }
+}
+
 impl Bus {
+    /// The first `most` of what is to be published later, soonest first.
+    pub fn planned(&self, most: usize) -> Vec<PlanView> {
+        let clocks = clocks();
+        let agenda = lock(&self.0.agenda);
+        let first = agenda.plans().take(most);
+        first
+            .map(|(at, number, plan)| PlanView::of(number, plan, clocks.time_of(at)))
+            .collect()
+    }
+
     /// Publishes after a while; it ends with the runtime.
     pub fn publish_after(
         &self,

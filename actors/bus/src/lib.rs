@@ -79,8 +79,10 @@
 //! | want less | [`Subscribe::filter`] with a [`Filter`] |
 //! | begin in the past | [`Subscribe::from`] a [`Start`]: the first, an offset, a time |
 //! | go on where one was | [`Subscribe::named`]; [`Bus::forget`] ends the name |
-//! | look | [`Bus::topics`], [`Bus::subscriptions`], [`Bus::logs`], [`Bus::cursors`], [`Bus::stored`], [`Bus::dead_letters`] |
+//! | look | [`Bus::topics`], [`Bus::subscriptions`], [`Bus::logs`], [`Bus::cursors`], [`Bus::stored`], [`Bus::dead_letters`], [`Bus::planned`] |
 //! | replay dead letters | [`Bus::replay`] by number, [`Bus::replay_all`] by [`Query`] |
+//! | forget dead letters | [`Bus::discard`] by number, [`Bus::discard_all`] by [`Query`] |
+//! | ask, and answer | [`Bus::request`], [`Bus::is_asked`], [`Bus::reply`] |
 //! | tap | [`Bus::listen`] to `**` with [`WhenFull::DropOldest`]: it slows down nobody, and sees what its team may |
 //!
 //! ```
@@ -210,6 +212,7 @@ pub use error::{
 pub use filter::{COMPARISONS_MAX, FILTER_DEPTH_MAX, FILTER_LENGTH_MAX, Filter};
 pub use filter_parser::FilterError;
 pub use group::Pick;
+pub use later::PlanView;
 pub use listener::Listener;
 pub use matcher::Matcher;
 pub use replaying::Replayed;

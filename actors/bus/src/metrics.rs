@@ -46,14 +46,14 @@ pub const DROPPED: Family = Family::counter(
 pub const SUBSCRIBERS: Family = Family::gauge(
     "triarch_bus_subscribers",
     &[TOPIC],
-    "Subscriptions, by what their pattern is counted under.",
+    "Subscriptions, under each counted pattern that has topics in common with theirs; under other where none has.",
 );
 
 /// How far the slowest is behind.
 pub const LAG: Family = Family::gauge(
     "triarch_bus_lag_messages",
     &[TOPIC],
-    "Envelopes that wait for the slowest subscription, in its inbox or in the log that it reads.",
+    "Envelopes that wait for the slowest subscription that is counted there, in its inbox or in the log that it reads.",
 );
 
 /// How long delivery takes.
@@ -201,6 +201,21 @@ impl OfTopic {
     }
 }
 
+/// Where a subscription is counted: a bit for each of [`Metrics::all`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Places(u8);
+
+impl Places {
+    pub(crate) const fn has(self, place: u8) -> bool {
+        (self.0 >> place) & 1 == 1
+    }
+
+    /// What is told of it once is counted under this label.
+    pub(crate) fn first(self) -> u16 {
+        u16::try_from(self.0.trailing_zeros()).unwrap_or(UNCOUNTED)
+    }
+}
+
 /// The instruments of the room.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -241,12 +256,26 @@ impl Metrics {
         self.position(|pattern| pattern.matches(topic))
     }
 
-    /// What a subscription is counted under: the pattern that it is itself, or that stands for its one topic.
-    pub(crate) fn label_of_pattern(&self, wanted: &Pattern) -> u16 {
-        match Topic::new(wanted.as_str()) {
-            Ok(topic) => self.label(&topic),
-            Err(_) => self.position(|pattern| pattern == wanted),
+    /// Where a subscription is counted: with its one topic, or wherever it may hear something.
+    pub(crate) fn places_of(&self, wanted: &Pattern) -> Places {
+        if let Ok(topic) = Topic::new(wanted.as_str()) {
+            let place = usize::from(self.label(&topic)).min(self.counted.len());
+            return Places(1 << place);
         }
+        let met = self
+            .counted
+            .iter()
+            .zip(0..)
+            .filter(|(pattern, _)| pattern.meets(wanted));
+        match met.fold(0, |places, (_, place)| places | 1 << place) {
+            0 => self.elsewhere(),
+            places => Places(places),
+        }
+    }
+
+    /// The place of what is counted nowhere for itself.
+    pub(crate) fn elsewhere(&self) -> Places {
+        Places(1 << self.counted.len())
     }
 
     fn position(&self, is_it: impl Fn(&Pattern) -> bool) -> u16 {
@@ -307,16 +336,29 @@ mod tests {
         let metrics = Metrics::new(&instruments, counted).unwrap();
         for (topic, label) in [("a.b", 0), ("a", 1), ("a.b.c", 1), ("b", UNCOUNTED)] {
             assert_eq!(metrics.label(&Topic::new(topic).unwrap()), label, "{topic}");
-            assert_eq!(
-                metrics.label_of_pattern(&Pattern::new(topic).unwrap()),
-                label,
-                "{topic}"
-            );
         }
-        assert_eq!(metrics.label_of_pattern(&Pattern::new("a.**").unwrap()), 1);
-        assert_eq!(metrics.label_of_pattern(&Pattern::new("*.b").unwrap()), UNCOUNTED);
         metrics.of(7).published.add(2);
         assert_eq!(metrics.other.published.get(), 2);
         assert_eq!(metrics.all().count(), 3);
+    }
+
+    #[test]
+    fn a_subscription_is_counted_wherever_it_may_hear_something() {
+        let instruments = Instruments::with_tree(&[BUS]).unwrap();
+        let counted = ["plant.**", "news.*"].map(|text| Pattern::new(text).unwrap()).to_vec();
+        let metrics = Metrics::new(&instruments, counted).unwrap();
+        for (pattern, places) in [
+            ("plant.**", [true, false, false]),
+            ("plant.*", [true, false, false]),
+            ("plant.pump", [true, false, false]),
+            ("*.pump", [true, true, false]),
+            ("**", [true, true, false]),
+            ("news.a.b", [false, false, true]),
+            ("other.*", [false, false, true]),
+        ] {
+            let found = metrics.places_of(&Pattern::new(pattern).unwrap());
+            assert_eq!([0, 1, 2].map(|place| found.has(place)), places, "{pattern}");
+        }
+        assert!(metrics.elsewhere().has(2));
     }
 }

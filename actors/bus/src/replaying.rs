@@ -5,7 +5,7 @@ use std::sync::Arc;
 use triarch_supervision::clock::Moment;
 
 use crate::bus::Bus;
-use crate::dead::{DeadLetter, Query, Taken};
+use crate::dead::{DeadBox, DeadLetter, Query, Taken};
 use crate::error::ReplayError;
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::item::{Item, Place, Waiting};
@@ -38,6 +38,16 @@ impl Bus {
     /// How many dead letters made room for others, and cannot be replayed.
     pub fn forgotten_letters(&self) -> u64 {
         lock(&self.0.dead).forgotten()
+    }
+
+    /// Forgets a dead letter; whether there was one of that number. One on disk is off it with the next group of records.
+    pub fn discard(&self, number: u64) -> bool {
+        self.0.discard(|dead| dead.discard(|letter| letter.number == number)) > 0
+    }
+
+    /// Does so with all that a query means, in quarantine too; how many they were.
+    pub fn discard_all(&self, query: &Query) -> usize {
+        self.0.discard(|dead| dead.discard_all(query))
     }
 
     /// Hands a dead letter to its subscription again, out of quarantine too.
@@ -84,6 +94,14 @@ enum Kept {
 }
 
 impl Hub {
+    fn discard(&self, discard: impl FnOnce(&mut DeadBox) -> (usize, bool)) -> usize {
+        let (count, is_to_be_written) = discard(&mut lock(&self.dead));
+        if is_to_be_written {
+            self.archive.ring();
+        }
+        count
+    }
+
     /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing
     /// that may have it, or has no room.
     fn revive(self: &Arc<Self>, taken: Taken) -> Result<(), Kept> {

@@ -21,7 +21,7 @@ use crate::filter::Filter;
 use crate::group::Pick;
 use crate::hub::{Hub, unpoisoned};
 use crate::listener::{Ear, Listener};
-use crate::metrics::{Refusal, UNCOUNTED};
+use crate::metrics::Refusal;
 use crate::subscription::{Bell, Echo, Profile, Reads, Subscription};
 use crate::table::Group;
 use crate::terms::{Class, Terms};
@@ -158,7 +158,7 @@ impl Bus {
             subscriber: path,
             filter: None,
             group: None,
-            label: UNCOUNTED,
+            counted_in: self.0.metrics.elsewhere(),
             terms,
             reads: None,
         };
@@ -189,14 +189,14 @@ impl Bus {
         if what.name.is_some() && !terms.is_acknowledged() {
             terms.class = Class::AtLeastOnce;
         }
-        let label = self.0.metrics.label_of_pattern(&what.pattern);
+        let counted_in = self.0.metrics.places_of(&what.pattern);
         let profile = |id| Profile {
             id,
             pattern: Some(what.pattern),
             subscriber: what.subscriber,
             filter: what.filter,
             group: what.group,
-            label,
+            counted_in,
             terms,
             reads,
         };

@@ -28,6 +28,7 @@ use crate::group::{Load, Pick};
 use crate::hub::{Hub, lock};
 use crate::inbox::Inbox;
 use crate::item::{Effect, Item, Place, Waiting};
+use crate::metrics::Places;
 use crate::terms::Terms;
 use crate::topic::Pattern;
 
@@ -63,8 +64,7 @@ pub(crate) struct Profile {
     pub(crate) subscriber: Arc<str>,
     pub(crate) filter: Option<Filter>,
     pub(crate) group: Option<(Arc<str>, Pick)>,
-    /// What it is counted under.
-    pub(crate) label: u16,
+    pub(crate) counted_in: Places,
     pub(crate) terms: Terms,
     /// What it is known by in a log, where it reads one.
     pub(crate) reads: Option<Reads>,

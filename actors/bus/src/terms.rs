@@ -20,7 +20,7 @@ pub enum Class {
 }
 
 /// What becomes of an envelope that finds as many waiting as the subscription bears.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenFull {
     /// The oldest of the least urgent that wait makes room.

@@ -105,10 +105,12 @@ impl Timers {
             }
             let (tally, breaker) = one.figures();
             open += usize::from(breaker == BreakerState::Open);
-            let last = figures.len() - 1;
-            if let Some((count, lag)) = figures.get_mut(usize::from(one.profile.label).min(last)) {
-                *count += 1;
-                *lag = (*lag).max(tally.waiting).max(one.behind(hub).unwrap_or_default());
+            let waits = tally.waiting.max(one.behind(hub).unwrap_or_default());
+            for ((count, lag), place) in figures.iter_mut().zip(0..) {
+                if one.profile.counted_in.has(place) {
+                    *count += 1;
+                    *lag = (*lag).max(waits);
+                }
             }
         }
         for (counted, (count, lag)) in hub.metrics.all().zip(figures) {

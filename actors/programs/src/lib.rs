@@ -22,7 +22,7 @@
 //! | `{"type":"failed","id":…,"error":…}` | *failed*, for that reason |
 //! | `{"type":"progress","id":…,"percent":40}` | whoever follows the post sees how far it is |
 //! | `{"type":"send","to":"team/agent","kind":…,"body":…}` | a post to another agent |
-//! | `{"type":"publish","id":"mine-1",…}`, and so `subscribe`, `unsubscribe`, `memory`, `submit` | a wish, which is handed to the [`Services`] there are; where it has an id, a line of the same type and id says `"ok":true` with `"result"`, or `"ok":false` with `"error"` |
+//! | `{"type":"publish","id":"mine-1",…}`, and so `request`, `subscribe`, `unsubscribe`, `memory`, `submit` | a wish, which is handed to the [`Services`] there are; where it has an id, a line of the same type and id says `"ok":true` with `"result"`, or `"ok":false` with `"error"` |
 //! | `{"type":"heartbeat"}` | it lives: see [`HeartbeatSettings`] |
 //! | `{"type":"status","state":…}` | shown as the state of the agent |
 //! | `{"type":"log","level":…,"text":…}` | a line of its log |

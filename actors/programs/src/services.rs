@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+/// The type of a line by which it asks something of others.
+pub(crate) const REQUEST: &str = "request";
+
 /// The types of lines by which a program wishes for something.
-pub const SERVICES: [&str; 5] = ["publish", "subscribe", "unsubscribe", "memory", "submit"];
+pub const SERVICES: [&str; 6] = ["publish", REQUEST, "subscribe", "unsubscribe", "memory", "submit"];
 
 /// Something that a program wishes for.
 #[derive(Clone, Debug, PartialEq)]

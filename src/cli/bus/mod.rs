@@ -10,7 +10,8 @@ use super::output::print;
 use super::reach;
 use super::screen::Screen;
 use crate::operations::{
-    BusCancel, BusDead, BusForget, BusPublish, BusReplay, BusShow, BusSubscribe, BusTap, BusTopics, Operation, Trouble,
+    BusCancel, BusDead, BusDrop, BusForget, BusPlanned, BusPublish, BusReplay, BusRequest, BusShow, BusSubscribe,
+    BusTap, BusTopics, Operation, Trouble,
 };
 pub(super) use show::event_line;
 
@@ -18,6 +19,8 @@ pub(super) use show::event_line;
 pub(super) enum BusVerb {
     /// Publishes on a topic; on a durable one it returns once it is on disk.
     Publish(BusPublish),
+    /// Asks whoever hears a topic, and waits for the first answer.
+    Request(BusRequest),
     /// Prints what is published, as it comes.
     Subscribe(BusSubscribe),
     /// Prints what is published on any topic, and slows down nobody.
@@ -30,8 +33,12 @@ pub(super) enum BusVerb {
     Dead(BusDead),
     /// Hands dead letters to their subscriptions again.
     Replay(BusReplay),
+    /// Forgets dead letters.
+    Drop(BusDrop),
     /// Forgets a named subscription that nobody uses any more.
     Forget(BusForget),
+    /// Lists what is to be published later, soonest first.
+    Planned(BusPlanned),
     /// Calls off what was to be published later.
     Cancel(BusCancel),
 }
@@ -39,13 +46,16 @@ pub(super) enum BusVerb {
 pub(super) fn perform(described: &Described, verb: &BusVerb, as_json: bool) -> Result<(), Trouble> {
     match verb {
         BusVerb::Publish(asked) => answer(described, asked, as_json),
+        BusVerb::Request(asked) => answer(described, asked, as_json),
         BusVerb::Subscribe(asked) => follow(described, asked, as_json),
         BusVerb::Tap(asked) => follow(described, asked, as_json),
         BusVerb::Topics(asked) => answer(described, asked, as_json),
         BusVerb::Show(asked) => answer(described, asked, as_json),
         BusVerb::Dead(asked) => answer(described, asked, as_json),
         BusVerb::Replay(asked) => answer(described, asked, as_json),
+        BusVerb::Drop(asked) => answer(described, asked, as_json),
         BusVerb::Forget(asked) => answer(described, asked, as_json),
+        BusVerb::Planned(asked) => answer(described, asked, as_json),
         BusVerb::Cancel(asked) => answer(described, asked, as_json),
     }
 }

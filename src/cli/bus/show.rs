@@ -1,13 +1,18 @@
 //! The bus as people read it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::Value;
+use triarch_teams::Span;
 
 use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts};
 use super::super::table::{Cell, Columns, table};
-use crate::operations::{CancelledSeen, DeadSeen, ForgottenSeen, PublishedSeen, ReplayedSeen, TopicSeen, TopicShown};
+use crate::operations::{
+    AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, PlannedSeen, PublishedSeen, ReplayedSeen,
+    TopicSeen, TopicShown,
+};
 
 impl Show for PublishedSeen {
     fn show(&self, _screen: &Screen) -> String {
@@ -21,6 +26,52 @@ impl Show for PublishedSeen {
             None => format!("{topic}: for {matched}\n"),
         }
     }
+}
+
+impl Show for AnswerSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        match &self.body {
+            Value::String(text) => format!("{text}\n"),
+            other => format!("{other}\n"),
+        }
+    }
+}
+
+impl Show for DroppedSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        format!("{} forgotten\n", counted(self.dropped as u64, "dead letter"))
+    }
+}
+
+impl Show for Vec<PlannedSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there are none\n".to_owned();
+        }
+        table(screen, PLANNED, self.iter().map(planned))
+    }
+}
+
+const PLANNED: Columns<6> = Columns {
+    heads: ["number", "next", "topic", "from", "again", "on disk"],
+    spare: &["from", "on disk"],
+};
+
+/// A time as one reads it in a list.
+fn to_the_second(time: &str) -> String {
+    time.split_once('.')
+        .map_or(time.to_owned(), |(whole, _)| format!("{whole}Z"))
+}
+
+fn planned(one: &PlannedSeen) -> [Cell<'_>; 6] {
+    [
+        Cell::number(Some(one.schedule)),
+        to_the_second(&one.next).into(),
+        Cell::path(&one.topic),
+        Cell::path(&one.from),
+        one.again.as_deref().unwrap_or("once").into(),
+        if one.is_durable { "yes" } else { "no" }.into(),
+    ]
 }
 
 impl Show for CancelledSeen {
@@ -161,9 +212,31 @@ pub(in crate::cli) fn event_line(screen: &Screen, event: &Value) -> String {
     // What somebody else wrote is one line here, and nothing that a terminal would obey.
     let body = harmless(&body);
     format!(
-        "{} {} {} {body}",
+        "{} {} {} {body}{}",
         screen.tint(Tint::Faint, &harmless(word("at"))),
         screen.tint(Tint::Busy, &harmless(word("topic"))),
         screen.tint(Tint::Faint, &harmless(word("from"))),
+        screen.tint(Tint::Faint, &harmless(&beside(event))),
     )
+}
+
+/// What is out of the ordinary about an event.
+fn beside(event: &Value) -> String {
+    let word = |key: &str| event.get(key).and_then(Value::as_str);
+    let ttl = event.get("ttl_ms").and_then(Value::as_u64);
+    let told = [
+        word("priority")
+            .filter(|priority| *priority != "normal")
+            .map(str::to_owned),
+        ttl.map(|ttl| format!("for {}", Span(Duration::from_millis(ttl)))),
+        word("correlation").map(|id| format!("of {id}")),
+        word("causation").map(|id| format!("because of {id}")),
+        event.get("is_request").map(|_| "a request".to_owned()),
+    ];
+    let told: Vec<_> = told.into_iter().flatten().collect();
+    if told.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", told.join(", "))
+    }
 }

@@ -201,7 +201,24 @@ pub(super) const MANNERS: &[Manner] = &[
         One("A topic"),
         &[(4, "nothing was published on it, and nobody subscribes to it")],
     ),
+    asking(
+        "bus request",
+        "bus.request",
+        One("An answer"),
+        &[
+            (3, "no answer came in time"),
+            (4, "nobody hears the topic"),
+            TOPIC_REFUSED,
+        ],
+    ),
     asking("bus dead", "bus.dead", List("A dead letter"), &[]),
+    asking(
+        "bus drop",
+        "bus.drop",
+        One("Dead letters dropped"),
+        &[(4, "there is no such dead letter")],
+    ),
+    asking("bus planned", "bus.planned", List("A publication to come"), &[]),
     asking(
         "bus replay",
         "bus.replay",

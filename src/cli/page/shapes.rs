@@ -42,7 +42,8 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "An event",
-        "`at` is when it was published; `key` is there where its publisher gave one.",
+        "`at` is when it was published. `key`, `ttl_ms`, `correlation` and `causation` are there where its publisher gave them, and `is_request` \
+         where somebody waits for an answer.",
         || json(&samples::events()[0]),
     ),
     (
@@ -62,6 +63,20 @@ pub(super) const SHAPES: &[Shape] = &[
         "`cause` is `failed`, `crashed`, `unacknowledged`, `expired`, `full`, `closed`, or `poison` where it is set apart: that is replayed \
          only by its number. `name` is there where it was for a named subscription.",
         || json(&samples::dead_letters()[0]),
+    ),
+    (
+        "An answer",
+        "`body` is what was answered, `correlation` the id of the question.",
+        || json(&samples::answer()),
+    ),
+    ("Dead letters dropped", "How many they were.", || {
+        json(&samples::dropped())
+    }),
+    (
+        "A publication to come",
+        "`schedule` calls it off. `again` is `null` where it comes once, else in which steps, or at which times of day. `is_durable` says \
+         that it outlives the runtime.",
+        || json(&samples::planned()[1]),
     ),
     (
         "A replay",

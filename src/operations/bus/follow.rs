@@ -1,15 +1,19 @@
 //! Hearing what is published, from the command line.
 
+use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
-use triarch_bus::{Bus, Envelope, Filter, Pattern, Start, Subscribe};
+use triarch_bus::{Bus, Class, Envelope, Filter, Pattern, Pick, Start, Subscribe, Terms, Timestamp};
 
 use super::super::posts::SENDER;
 use super::super::{Operation, Trouble};
+use super::by_word;
+use super::time::{read, written};
 use crate::fleet::Fleet;
 
 /// Prints what is published, as it comes.
@@ -21,7 +25,7 @@ pub(crate) struct BusSubscribe {
     #[arg(long)]
     #[serde(default)]
     pub(crate) filter: Option<String>,
-    /// Where in the log of durable topics it begins: first, next, or the number of a place.
+    /// Where in a durable log it begins: first, next, a place's number, or a time such as 2026-11-22T08:00:00Z.
     #[arg(long, value_name = "PLACE")]
     #[serde(default)]
     pub(crate) from: Option<Place>,
@@ -29,6 +33,18 @@ pub(crate) struct BusSubscribe {
     #[arg(long)]
     #[serde(default)]
     pub(crate) name: Option<String>,
+    /// One of all that have the same pattern and group gets each.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) group: Option<String>,
+    /// How the group finds that one, where this founds it: `round_robin`, `least_busy` or `random`.
+    #[arg(long, value_parser = by_word::<Pick>, requires = "group")]
+    #[serde(default)]
+    pub(crate) pick: Option<Pick>,
+    /// What is promised: `at_most_once`, `at_least_once` or `effectively_once`. An event is done once it is printed.
+    #[arg(long, default_value = "at_most_once", value_parser = by_word::<Class>)]
+    #[serde(default)]
+    pub(crate) class: Class,
     /// Ends after so many.
     #[arg(long)]
     #[serde(default)]
@@ -36,24 +52,27 @@ pub(crate) struct BusSubscribe {
 }
 
 /// Where in a log one begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// At that number.
     Offset(u64),
+    /// With the first that was published then, or later.
+    Time(Timestamp),
     /// At one of its ends.
     End(End),
 }
 
 /// The two ends of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// With the oldest that is kept.
     First,
     /// With what is published next.
     Next,
 }
+
+/// What may stand there.
+const PLACES: &str = "first, next, the number of a place, or a time in UTC such as 2026-11-22T08:00:00Z";
 
 impl FromStr for Place {
     type Err = String;
@@ -62,11 +81,47 @@ impl FromStr for Place {
         match text {
             "first" => Ok(Self::End(End::First)),
             "next" => Ok(Self::End(End::Next)),
-            number => number
-                .parse()
-                .map(Self::Offset)
-                .map_err(|_| format!("{text:?} is no place in a log; write first, next or a number")),
+            number_or_time => {
+                let number = number_or_time.parse().map(Self::Offset).ok();
+                let place = number.or_else(|| read(number_or_time).map(Self::Time));
+                place.ok_or_else(|| format!("{text:?} is no place in a log; write {PLACES}"))
+            }
         }
+    }
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Offset(offset) => serializer.serialize_u64(*offset),
+            Self::Time(time) => serializer.serialize_str(&written(*time)),
+            Self::End(End::First) => serializer.serialize_str("first"),
+            Self::End(End::Next) => serializer.serialize_str("next"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Place {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PlaceWritten)
+    }
+}
+
+struct PlaceWritten;
+
+impl Visitor<'_> for PlaceWritten {
+    type Value = Place;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(PLACES)
+    }
+
+    fn visit_u64<E: Error>(self, offset: u64) -> Result<Place, E> {
+        Ok(Place::Offset(offset))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Place, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -74,6 +129,7 @@ impl From<Place> for Start {
     fn from(place: Place) -> Self {
         match place {
             Place::Offset(offset) => Self::Offset(offset),
+            Place::Time(time) => Self::Time(time),
             Place::End(End::First) => Self::First,
             Place::End(End::Next) => Self::Next,
         }
@@ -95,7 +151,10 @@ impl Operation for BusSubscribe {
     }
 
     async fn perform(self, fleet: &Fleet) -> Result<EventsTold, Trouble> {
-        let mut what = Subscribe::new(Pattern::new(&self.pattern)?, SENDER);
+        let mut what = Subscribe::new(Pattern::new(&self.pattern)?, SENDER).terms(Terms::of(self.class));
+        if let Some(group) = self.group {
+            what = what.group(group, self.pick.unwrap_or_default());
+        }
         if let Some(filter) = &self.filter {
             what = what.filter(Filter::new(filter)?);
         }
@@ -147,7 +206,7 @@ async fn follow(fleet: &Fleet, bus: &Bus, what: Subscribe, count: Option<usize>)
     let mut listener = bus.listen(what)?;
     while count.is_none_or(|count| told.events < count) {
         let delivery = listener.next().await;
-        fleet.tell(event(&delivery.envelope)).await;
+        fleet.tell(event(bus, &delivery.envelope)).await;
         delivery.acknowledge();
         told.events += 1;
     }
@@ -155,14 +214,22 @@ async fn follow(fleet: &Fleet, bus: &Bus, what: Subscribe, count: Option<usize>)
 }
 
 /// What is told of something that was published.
-pub(crate) fn event(envelope: &Envelope) -> Value {
-    let at = UNIX_EPOCH + Duration::from_micros(envelope.time.0);
+pub(crate) fn event(bus: &Bus, envelope: &Envelope) -> Value {
     let mut event = json!({
-        "topic": envelope.to.as_str(), "from": &*envelope.from, "kind": &*envelope.kind,
-        "at": humantime::format_rfc3339_micros(at).to_string(), "body": body(envelope),
+        "id": envelope.id, "topic": envelope.to.as_str(), "from": &*envelope.from, "kind": &*envelope.kind,
+        "at": written(envelope.time), "priority": envelope.priority.label(), "body": body(envelope),
     });
-    if let Some(key) = &envelope.key {
-        event["key"] = Value::String(key.to_string());
+    let told = [
+        ("key", envelope.key.as_deref().map(Value::from)),
+        ("ttl_ms", envelope.ttl_ms.map(Value::from)),
+        ("correlation", envelope.correlation.map(|id| json!(id))),
+        ("causation", envelope.causation.map(|id| json!(id))),
+        ("is_request", bus.is_asked(envelope).then_some(Value::Bool(true))),
+    ];
+    for (key, value) in told {
+        if let Some(value) = value {
+            event[key] = value;
+        }
     }
     event
 }
@@ -172,4 +239,32 @@ pub(super) fn body(envelope: &Envelope) -> Value {
     let payload = &envelope.payload;
     let text = || Value::String(String::from_utf8_lossy(payload.as_bytes()).into_owned());
     payload.value().cloned().unwrap_or_else(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_a_log_is_read_as_it_is_written() {
+        let time = read("2026-11-22T08:00:00Z").map(Place::Time).unwrap();
+        for (text, place) in [
+            ("first", Place::End(End::First)),
+            ("next", Place::End(End::Next)),
+            ("7", Place::Offset(7)),
+            ("2026-11-22T08:00:00Z", time),
+        ] {
+            assert_eq!(text.parse(), Ok(place));
+            assert_eq!(serde_json::from_value::<Place>(json!(place)).unwrap(), place, "{text}");
+            assert_eq!(serde_json::from_value::<Place>(json!(text)).unwrap(), place, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_is_told_what_may_stand_there() {
+        for wrong in [json!("yesterday"), json!(true), json!(-1), json!({ "time": 7 })] {
+            let told = serde_json::from_value::<Place>(wrong).unwrap_err().to_string();
+            assert!(told.contains(PLACES), "{told}");
+        }
+    }
 }

@@ -1,14 +1,10 @@
 //! The bus as operations show it.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use triarch_bus::{CursorView, DeadLetter, LogView, Pattern, Query, SubscriptionView, Topic, TopicView};
+use triarch_bus::{CursorView, LogView, Pattern, SubscriptionView, Topic, TopicView};
 
 use super::super::{Code, Operation, Trouble, word};
-use super::follow::body;
 use crate::fleet::Fleet;
 
 /// Lists the topics that something was published on.
@@ -184,73 +180,5 @@ impl Operation for BusShow {
             subscriptions,
             cursors: cursors.iter().filter(is_of_log).map(CursorSeen::from).collect(),
         })
-    }
-}
-
-/// Lists dead letters of the bus: what could not be delivered, oldest first. Those of durable topics outlive the runtime.
-#[derive(Args, Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct BusDead {
-    /// No more than so many.
-    #[arg(long, value_name = "COUNT", default_value_t = MOST)]
-    #[serde(default = "most")]
-    pub(crate) most: usize,
-}
-
-const MOST: usize = 100;
-
-fn most() -> usize {
-    MOST
-}
-
-/// One dead letter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct DeadSeen {
-    /// By which it is replayed.
-    pub(crate) letter: u64,
-    pub(crate) topic: String,
-    /// When it died.
-    pub(crate) at: String,
-    /// Whose it was.
-    pub(crate) subscriber: String,
-    /// The name it listened under, where it had one.
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    pub(crate) cause: String,
-    /// What the subscriber said last.
-    pub(crate) why: Option<String>,
-    /// How often its handling failed.
-    pub(crate) failures: u32,
-    pub(crate) from: String,
-    pub(crate) kind: String,
-    pub(crate) body: Value,
-}
-
-impl From<DeadLetter> for DeadSeen {
-    fn from(letter: DeadLetter) -> Self {
-        let at = UNIX_EPOCH + Duration::from_micros(letter.time.0);
-        let envelope = &letter.envelope;
-        Self {
-            letter: letter.number,
-            topic: envelope.to.as_str().to_owned(),
-            at: humantime::format_rfc3339_micros(at).to_string(),
-            subscriber: letter.subscriber.to_string(),
-            name: letter.name.as_ref().map(ToString::to_string),
-            cause: letter.cause.label().to_owned(),
-            why: letter.why.as_ref().map(ToString::to_string),
-            failures: letter.failures,
-            from: envelope.from.to_string(),
-            kind: envelope.kind.to_string(),
-            body: body(envelope),
-        }
-    }
-}
-
-impl Operation for BusDead {
-    const NAME: &'static str = "bus.dead";
-    type Output = Vec<DeadSeen>;
-
-    async fn perform(self, fleet: &Fleet) -> Result<Vec<DeadSeen>, Trouble> {
-        let letters = fleet.bus()?.dead_letters(&Query::default(), 0, self.most);
-        Ok(letters.into_iter().map(DeadSeen::from).collect())
     }
 }

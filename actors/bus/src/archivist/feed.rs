@@ -89,7 +89,7 @@ impl Feed {
         let Some(look) = self.look(hub, inbox.room().min(BATCH)) else {
             return false;
         };
-        inbox.missed(look.missed, profile.label, effects);
+        inbox.missed(look.missed, profile.counted_in.first(), effects);
         for (offset, envelope, age_ms) in look.found {
             if !hub.may_have(profile, &envelope) {
                 self.pass(offset, offset + 1);

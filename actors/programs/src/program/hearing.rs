@@ -17,7 +17,7 @@ use super::vigil::Vigil;
 use crate::logs::{Notebook, Source};
 use crate::metrics::Metrics;
 use crate::pulse::time;
-use crate::services::Wish;
+use crate::services::{REQUEST, Wish};
 
 /// So many faults of one process are told in words.
 const BLAMES_MAX: usize = 10;
@@ -140,7 +140,7 @@ impl Hearing {
                 self.outgoing.push_back(Outgoing { to, post, since: now });
             }
             Effect::Wish(wish) => {
-                if wish.service == "publish" {
+                if matches!(wish.service, "publish" | REQUEST) {
                     self.metrics.publishes.increment();
                 }
                 self.wishes.push(wish);

@@ -10,7 +10,7 @@
 //!            {"type":"done","id":…,"body":…}             the same; with "ok":false it failed
 //!            {"type":"failed","id":…,"error":…}          it failed
 //!            {"type":"send","to":…,"kind":…,"body":…}    a post to another agent, by its path
-//!            {"type":"publish","id":…,…}                 so with subscribe, unsubscribe, memory and submit: a wish that
+//!            {"type":"publish","id":…,…}                 so with request, subscribe, unsubscribe, memory, submit: a wish that
 //!                                                        another room fulfils, answered where it has an id
 //!            {"type":"heartbeat"}                         it lives, and says so
 //!            {"type":"status","state":…}

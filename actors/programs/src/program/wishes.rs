@@ -1,5 +1,6 @@
 //! What a program wished for, and is at work.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::hearing::{Answered, Hearing};
-use crate::services::{Services, Wish};
+use crate::services::{REQUEST, Services, Wish};
 
 /// From so many on that are not fulfilled yet a program is not listened to.
 const WISHES_MAX: usize = 64;
@@ -21,7 +22,26 @@ const LAST_WISHES: Duration = Duration::from_secs(2);
 pub(super) struct Wishes(FuturesUnordered<Wishing>);
 
 /// A wish at work.
-type Wishing = Pin<Box<dyn Future<Output = Answered> + Send>>;
+struct Wishing {
+    service: &'static str,
+    fulfilling: Pin<Box<dyn Future<Output = Answered> + Send>>,
+}
+
+impl fmt::Debug for Wishing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wishing")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Future for Wishing {
+    type Output = Answered;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Answered> {
+        self.fulfilling.as_mut().poll(cx)
+    }
+}
 
 impl Wishes {
     /// Whether there are as many as may be.
@@ -34,10 +54,11 @@ impl Wishes {
         let is_any = !hearing.wishes.is_empty();
         for Wish { service, id, what } in hearing.wishes.drain(..) {
             let fulfilling = services.fulfil(path, service, what);
-            self.0.push(Box::pin(async move {
+            let fulfilling = Box::pin(async move {
                 let outcome = fulfilling.await;
                 Answered { service, id, outcome }
-            }));
+            });
+            self.0.push(Wishing { service, fulfilling });
         }
         is_any
     }
@@ -54,6 +75,7 @@ impl Wishes {
 
     /// What a program wished for before its end is done all the same, though nobody waits for the answers.
     pub(super) async fn see_to_last(&mut self, hearing: &mut Hearing) {
+        self.ask_no_more();
         let last = async {
             while let Some(answered) = self.0.next().await {
                 hearing.answer(Answered { id: None, ..answered });
@@ -61,5 +83,34 @@ impl Wishes {
         };
         // What takes longer is given up.
         let _given_up = tokio::time::timeout(LAST_WISHES, last).await;
+    }
+
+    /// Of a question whose asker has ended nothing is left to be done.
+    fn ask_no_more(&mut self) {
+        let all = std::mem::take(&mut self.0).into_iter();
+        self.0 = all.filter(|wish| wish.service != REQUEST).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_the_answers_to_one_that_has_ended() {
+        let at_work = |service| Wishing {
+            service,
+            fulfilling: Box::pin(std::future::pending()),
+        };
+        let mut wishes = Wishes(
+            ["publish", REQUEST, "memory", REQUEST]
+                .map(at_work)
+                .into_iter()
+                .collect(),
+        );
+        wishes.ask_no_more();
+        let mut left: Vec<_> = wishes.0.iter().map(|wish| wish.service).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["memory", "publish"]);
     }
 }

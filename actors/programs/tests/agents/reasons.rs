@@ -192,7 +192,7 @@ for line in sys.stdin:
     assert_eq!(told("answers no post that it has: id \"nope\""), 1, "{events:#?}");
     assert_eq!(
         told(
-            "type \"frobnicate\" is none of accepted, progress, reply, done, failed, send, heartbeat, status, log, publish, subscribe, unsubscribe, memory, submit"
+            "type \"frobnicate\" is none of accepted, progress, reply, done, failed, send, heartbeat, status, log, publish, request, subscribe, unsubscribe, memory, submit"
         ),
         1,
         "{events:#?}"

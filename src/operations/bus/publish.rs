@@ -1,0 +1,180 @@
+//! Publishing, now or later.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use triarch_bus::{Bus, Daily, Draft, EnvelopeId, Payload, PublishError, ScheduleId, Topic, When};
+use triarch_supervision::message::Priority;
+use triarch_teams::Span;
+
+use super::super::posts::{Body, SENDER, kind, span};
+use super::super::{Code, Operation, Trouble};
+use super::{by_word, time};
+use crate::fleet::Fleet;
+
+/// Publishes on a topic; on a durable one it returns once it is on disk.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BusPublish {
+    /// The topic, such as plant.pump.
+    pub(crate) topic: String,
+    /// What it says: JSON, or text.
+    #[arg(default_value = "null", hide_default_value = true)]
+    #[serde(default)]
+    pub(crate) body: Body,
+    /// What it is, in a word of the publisher's choice.
+    #[arg(long, default_value = "message")]
+    #[serde(default = "kind")]
+    pub(crate) kind: String,
+    /// What it is told from others of its sender on its topic by.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) key: Option<String>,
+    /// After which time it is published; where the topic is not durable, it ends with the runtime.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[serde(default)]
+    pub(crate) after: Option<Span>,
+    /// In which steps it comes again, until `bus cancel`; where the topic is not durable, until the runtime ends.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[serde(default)]
+    pub(crate) every: Option<Span>,
+    /// At which times of day it comes, such as "06:30,18:00 mon-fri +02:00"; UTC where no offset is said.
+    #[arg(long, value_name = "TIMES", conflicts_with_all = ["after", "every"])]
+    #[serde(default)]
+    pub(crate) daily: Option<String>,
+    /// Which goes first among those that wait: critical, high, normal, low or background.
+    #[arg(long, default_value = "normal", value_parser = by_word::<Priority>)]
+    #[serde(default)]
+    pub(crate) priority: Priority,
+    /// For how long anybody needs it from when it is published.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[serde(default, alias = "ttl_ms", deserialize_with = "time::span")]
+    pub(crate) ttl: Option<Span>,
+    /// The id of what began the exchange that it belongs to.
+    #[arg(long, value_name = "ID")]
+    #[serde(default)]
+    pub(crate) correlation: Option<EnvelopeId>,
+    /// The id of what it came of.
+    #[arg(long, value_name = "ID")]
+    #[serde(default)]
+    pub(crate) causation: Option<EnvelopeId>,
+}
+
+impl BusPublish {
+    fn draft(&self) -> Draft {
+        let mut draft = Draft::new(&*self.kind, Payload::json(&self.body.0)).priority(self.priority);
+        if let Some(key) = &self.key {
+            draft = draft.key(&**key);
+        }
+        if let Some(Span(ttl)) = self.ttl {
+            draft = draft.ttl(ttl);
+        }
+        if let Some(first) = self.correlation {
+            draft = draft.correlated(first);
+        }
+        if let Some(cause) = self.causation {
+            draft = draft.caused_by(cause);
+        }
+        draft
+    }
+
+    /// When it comes; nothing where that is now.
+    fn when(&self) -> Result<Option<When>, Trouble> {
+        match (&self.daily, self.after, self.every) {
+            (None, None, None) => Ok(None),
+            (None, after, every) => when(after, every).map(Some),
+            (Some(daily), None, None) => Ok(Some(When::Daily(Daily::new(daily)?))),
+            (Some(_), ..) => {
+                let remedy = "leave out after and every, or daily";
+                Err(Trouble::new(Code::Usage, "daily says when it comes already", remedy))
+            }
+        }
+    }
+}
+
+/// What became of a publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PublishedSeen {
+    pub(crate) topic: String,
+    /// Its id, where it is published.
+    pub(crate) id: Option<String>,
+    /// How many subscriptions it was for at once.
+    pub(crate) matched: Option<usize>,
+    /// Its place in the log, where the topic is durable.
+    pub(crate) offset: Option<u64>,
+    /// What it is called off by, where it is to come later.
+    pub(crate) schedule: Option<u64>,
+}
+
+impl Operation for BusPublish {
+    const NAME: &'static str = "bus.publish";
+    type Output = PublishedSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<PublishedSeen, Trouble> {
+        publish(fleet.bus()?, SENDER, self).await
+    }
+}
+
+/// Publishes for `from`.
+pub(crate) async fn publish(bus: &Bus, from: &str, asked: BusPublish) -> Result<PublishedSeen, Trouble> {
+    let topic = Topic::new(&asked.topic)?;
+    let (draft, when) = (asked.draft(), asked.when()?);
+    let seen = PublishedSeen {
+        topic: asked.topic,
+        ..PublishedSeen::default()
+    };
+    if let Some(when) = when {
+        let schedule = plan(bus, from, &topic, draft, when).await?;
+        return Ok(PublishedSeen {
+            schedule: Some(schedule.number()),
+            ..seen
+        });
+    }
+    match bus.publish(from, &topic, draft.clone()) {
+        Ok(published) => Ok(PublishedSeen {
+            id: Some(published.id.to_string()),
+            matched: Some(published.matched),
+            ..seen
+        }),
+        Err(PublishError::Durable { .. }) => {
+            let stored = bus.publish_durably(from, &topic, draft).await?;
+            Ok(PublishedSeen {
+                id: Some(stored.id.to_string()),
+                matched: Some(stored.matched),
+                offset: Some(stored.offset),
+                ..seen
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Plans it; where the topic is durable it is on disk when this returns.
+async fn plan(bus: &Bus, from: &str, topic: &Topic, draft: Draft, when: When) -> Result<ScheduleId, Trouble> {
+    let planned = match when.clone() {
+        When::Every { first, every } => bus.publish_every(from, topic, draft.clone(), first, every),
+        When::After(after) => bus.publish_after(from, topic, draft.clone(), after),
+        When::Daily(daily) => bus.publish_daily(from, topic, draft.clone(), daily),
+    };
+    match planned {
+        Err(PublishError::Durable { .. }) => Ok(bus.publish_later_durably(from, topic, draft, when).await?),
+        planned => Ok(planned?),
+    }
+}
+
+fn when(after: Option<Span>, every: Option<Span>) -> Result<When, Trouble> {
+    let Some(Span(every)) = every else {
+        return Ok(When::After(after.map_or(Duration::ZERO, |Span(after)| after)));
+    };
+    if every < LEAST_STEP {
+        let message = format!("{} is too short a step", Span(every));
+        let remedy = format!("publish again each {} or more seldom", Span(LEAST_STEP));
+        return Err(Trouble::new(Code::Usage, message, remedy));
+    }
+    let first = after.map_or(every, |Span(after)| after);
+    Ok(When::Every { first, every })
+}
+
+/// Nothing is published again in shorter steps.
+const LEAST_STEP: Duration = Duration::from_millis(10);

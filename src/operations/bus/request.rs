@@ -1,0 +1,112 @@
+//! Asking whoever hears a topic.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use triarch_bus::{Bus, Draft, Envelope, Payload, PublishError, RequestError, Topic};
+use triarch_supervision::message::Priority;
+use triarch_teams::Span;
+
+use super::super::posts::{Body, SENDER, kind, span};
+use super::super::{Code, Operation, QUICK, Trouble};
+use super::follow::body;
+use super::time::written;
+use super::{by_word, time};
+use crate::fleet::Fleet;
+
+/// Asks whoever hears a topic, and waits for the first answer.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BusRequest {
+    /// The topic, such as plant.pump; a durable one is not asked.
+    pub(crate) topic: String,
+    /// What it asks: JSON, or text.
+    #[arg(default_value = "null", hide_default_value = true)]
+    #[serde(default)]
+    pub(crate) body: Body,
+    /// What it is, in a word of the asker's choice.
+    #[arg(long, default_value = "message")]
+    #[serde(default = "kind")]
+    pub(crate) kind: String,
+    /// How long to wait for the answer; nobody hears the question after that.
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s")]
+    #[serde(default, alias = "timeout_ms", deserialize_with = "time::span")]
+    pub(crate) within: Option<Span>,
+    /// Which goes first among those that wait: critical, high, normal, low or background.
+    #[arg(long, default_value = "normal", value_parser = by_word::<Priority>)]
+    #[serde(default)]
+    pub(crate) priority: Priority,
+}
+
+/// What somebody answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AnswerSeen {
+    /// The id of the answer.
+    pub(crate) id: String,
+    /// The id of the question.
+    pub(crate) correlation: Option<String>,
+    /// Who answered.
+    pub(crate) from: String,
+    pub(crate) at: String,
+    pub(crate) body: Value,
+}
+
+impl From<&Envelope> for AnswerSeen {
+    fn from(answer: &Envelope) -> Self {
+        Self {
+            id: answer.id.to_string(),
+            correlation: answer.correlation.map(|id| id.to_string()),
+            from: answer.from.to_string(),
+            at: written(answer.time),
+            body: body(answer),
+        }
+    }
+}
+
+impl BusRequest {
+    fn patience(&self) -> Duration {
+        self.within.map_or(QUICK, |Span(within)| within)
+    }
+}
+
+impl Operation for BusRequest {
+    const NAME: &'static str = "bus.request";
+    type Output = AnswerSeen;
+
+    fn answered_within(&self) -> Option<Duration> {
+        Some(self.patience().saturating_add(QUICK))
+    }
+
+    async fn perform(self, fleet: &Fleet) -> Result<AnswerSeen, Trouble> {
+        request(fleet.bus()?, SENDER, self).await
+    }
+}
+
+/// Asks for `from`.
+pub(crate) async fn request(bus: &Bus, from: &str, asked: BusRequest) -> Result<AnswerSeen, Trouble> {
+    let (topic, within) = (Topic::new(&asked.topic)?, asked.patience());
+    // What nobody waits for any more is not to be worked on.
+    let draft = Draft::new(asked.kind, Payload::json(&asked.body.0))
+        .priority(asked.priority)
+        .ttl(within);
+    match bus.request(from, &topic, draft, within).await {
+        Ok(answer) => Ok(AnswerSeen::from(&*answer)),
+        Err(RequestError::NotPublished(PublishError::Durable { .. })) => {
+            let message = format!("{topic} is a durable topic, and those are not asked");
+            Err(Trouble::new(
+                Code::Usage,
+                message,
+                "ask on another topic, or publish there",
+            ))
+        }
+        Err(RequestError::NotPublished(refused)) => Err(refused.into()),
+        Err(RequestError::Timeout { to, within }) => {
+            let message = format!("no answer from {to} within {}", Span(within));
+            let remedy = "allow more time, or see with `triarch bus show` who hears it";
+            Err(Trouble::new(Code::NoReceipt, message, remedy))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
