@@ -64,6 +64,8 @@ fn answers() -> Vec<(&'static str, Box<dyn Show>)> {
         ("memory delete", Box::new(samples::unstored())),
         ("memory list", Box::new(samples::entries())),
         ("memory search", Box::new(samples::found())),
+        ("memory search, counted", Box::new(samples::counted())),
+        ("memory retain", Box::new(samples::retained())),
         ("memory namespaces", Box::new(samples::namespaces())),
         ("memory stats", Box::new(samples::store())),
         ("memory import", Box::new(samples::taken_up())),

@@ -42,8 +42,9 @@ pub(crate) use bus::{
 pub(crate) use health::HealthSeen;
 pub(crate) use logs::LogsRead;
 use memory::{
-    MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
-    MemoryPut, MemoryRestore, MemorySearch, MemoryStats, MemoryWatch,
+    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryGet, MemoryImport,
+    MemoryIncrement, MemoryList, MemoryNamespaces, MemoryPut, MemoryRestore, MemoryRetain, MemorySearch, MemoryStats,
+    MemoryWatch,
 };
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
@@ -148,6 +149,9 @@ operations![
     MemoryGet,
     MemoryPut,
     MemoryDelete,
+    MemoryIncrement,
+    MemoryExists,
+    MemoryCount,
     MemoryList,
     MemorySearch,
     MemoryWatch,
@@ -157,6 +161,7 @@ operations![
     MemoryImport,
     MemoryBackup,
     MemoryRestore,
+    MemoryRetain,
     MemoryCompact,
     TaskSubmit,
     TaskList,

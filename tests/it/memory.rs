@@ -250,6 +250,212 @@ fn programs_count_list_and_delete_and_are_told_what_they_wrote_wrong() {
 }
 
 #[test]
+fn programs_write_batches_bytes_and_notes_and_ask_whether_and_how_many() {
+    let (house, _runtime) = crew();
+    let wish = |wish: Value| house.wish("crew/one", &wish);
+    let ops = json!([
+        { "op": "put", "key": "a", "value": 1, "type": "note", "metadata": { "from": "field-7" } },
+        { "op": "put", "key": "b", "base64": "AP8K" },
+        { "op": "increment", "key": "n", "by": 4 },
+        { "op": "put", "key": "gone", "value": 1 },
+        { "op": "delete", "key": "gone" },
+    ]);
+    let done = wish(json!({ "op": "batch", "namespace": "plans", "ops": ops }));
+    assert_eq!(
+        (&done["result"][2]["number"], &done["result"][4]["is_deleted"]),
+        (&json!(4), &json!(true)),
+        "{done}"
+    );
+    let a = wish(json!({ "op": "get", "namespace": "plans", "key": "a" }));
+    assert_eq!(
+        (&a["result"]["type"], &a["result"]["metadata"]["from"]),
+        (&json!("note"), &json!("field-7"))
+    );
+    assert_eq!(house.memory(&["get", "plans", "b"])["base64"], "AP8K");
+    let is_there = |key: &str| wish(json!({ "op": "exists", "namespace": "plans", "key": key }))["result"].clone();
+    assert_eq!(
+        (is_there("a"), is_there("gone")),
+        (json!({ "exists": true }), json!({ "exists": false }))
+    );
+    assert_eq!(
+        wish(json!({ "op": "count", "namespace": "plans" }))["result"],
+        json!({ "entries": 3 })
+    );
+    let half = json!([{ "op": "put", "key": "c", "value": 1 }, { "op": "cas", "key": "a", "version": 0, "value": 2 }]);
+    assert_eq!(
+        wish(json!({ "op": "batch", "namespace": "plans", "ops": half }))["ok"],
+        false
+    );
+    assert_eq!(is_there("c"), json!({ "exists": false }), "all of it or nothing");
+    for (wrong, expected) in [
+        (json!({ "op": "batch" }), "`batch` needs `ops`"),
+        (
+            json!({ "op": "batch", "ops": [{ "op": "get", "key": "a" }] }),
+            "`get` is nothing to do in a batch",
+        ),
+        (
+            json!({ "op": "batch", "ops": [{ "op": "delete", "key": "a", "namespace": "plans" }] }),
+            "has one namespace",
+        ),
+        (
+            json!({ "op": "put", "key": "a", "value": 1, "base64": "AP8K" }),
+            "both given",
+        ),
+        (json!({ "op": "put", "key": "a", "base64": "?" }), "`base64` is none"),
+        (json!({ "op": "search", "colour": "red" }), "unknown field `colour`"),
+    ] {
+        let told = wish(wrong);
+        assert!(told["error"].as_str().unwrap().contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn what_is_sought_is_bounded_by_time_and_size_sorted_and_counted() {
+    let (house, _runtime) = crew();
+    for (key, value, kind) in [("a", "1", "note"), ("b", "[1,2,3,4,5]", "plan"), ("c", "[1,2]", "note")] {
+        house.memory(&["put", "shared", key, value, "--type", kind]);
+    }
+    let found = |how: &[&str]| house.keys(&[&["search", "shared"], how].concat());
+    assert_eq!(found(&["--sort", "size", "--descending"]), ["b", "c", "a"]);
+    assert_eq!(found(&["--sort", "size", "--offset", "1", "--most", "1"]), ["c"]);
+    assert_eq!(found(&["--min-size", "2B", "--max-size", "5B"]), ["c"]);
+    assert_eq!(
+        found(&["--updated-after", "1h", "--created-before", "2100-01-01T00:00:00Z"]),
+        ["a", "b", "c"]
+    );
+    assert!(found(&["--updated-before", "1h"]).is_empty());
+    assert!(found(&["--accessed-after", "2100-01-01T00:00:00Z"]).is_empty());
+    let counted = house.memory(&["search", "shared", "--group", "type", "--most", "0"]);
+    let names: Vec<_> = counted["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| (&group["name"], &group["entries"]))
+        .collect();
+    assert_eq!(names, [(&json!("note"), &json!(2)), (&json!("plan"), &json!(1))]);
+    let wish = json!({
+        "op": "search", "namespace": "shared", "kind": "note", "sort": "size", "descending": true, "created_after": "1h",
+        "min_size": "1B", "group": "kind",
+    });
+    let told = house.wish("crew/one", &wish)["result"].clone();
+    assert_eq!(
+        (&told["entries"][0]["key"], &told["groups"][0]["entries"]),
+        (&json!("c"), &json!(2)),
+        "{told}"
+    );
+    let (code, said) = house.in_vain(&["search", "--created-after", "soon"]);
+    assert!(code == Some(2) && said.contains("1h for an hour ago"), "{said}");
+}
+
+#[test]
+fn a_list_that_is_cut_says_so() {
+    let (house, _runtime) = crew();
+    for key in ["a", "b", "c"] {
+        house.memory(&["put", "shared", key, "1"]);
+    }
+    let listed = |most: &str| house.run(&["memory", "list", "shared", "--most", most, "--json"]);
+    let cut = listed("2");
+    let said = text(&cut.stderr);
+    assert!(
+        said.contains("there are more than 2") && said.contains("--after b"),
+        "{said}"
+    );
+    assert_eq!(
+        serde_json::from_slice::<Value>(&cut.stdout)
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(text(&listed("3").stderr), "");
+}
+
+#[test]
+fn values_come_from_files_and_pipes_as_text_json_or_bytes_with_notes() {
+    let (house, _runtime) = crew();
+    house.write("long", &format!(""{}"", "x".repeat(300_000)));
+    house.memory(&[
+        "put",
+        "shared",
+        "long",
+        "--file",
+        "long",
+        "--metadata",
+        "from=a file",
+        "--metadata",
+        "n=1",
+    ]);
+    let long = house.memory(&["get", "shared", "long"]);
+    assert_eq!(
+        (long["value"].as_str().unwrap().len(), &long["metadata"]["from"]),
+        (300_000, &json!("a file"))
+    );
+    assert!(
+        long["accessed_ago_ms"].is_u64() && long["checksum"].as_str().unwrap().len() == 8,
+        "{}",
+        long["checksum"]
+    );
+    fs::write(house.path().join("raw"), [0, 255, 10]).unwrap();
+    let put = |how: &[&str]| {
+        let mut command = house.command(&[&["memory", "put", "shared", "raw", "-"], how].concat());
+        command.stdin(Stdio::from(fs::File::open(house.path().join("raw")).unwrap()));
+        command.output().unwrap()
+    };
+    let refused = put(&[]);
+    assert!(refused.status.code() == Some(2) && text(&refused.stderr).contains("--bytes"));
+    assert!(put(&["--bytes"]).status.success());
+    assert_eq!(house.memory(&["get", "shared", "raw"])["base64"], "AP8K");
+    house.write("huge", &"x".repeat(1_100_000));
+    let (code, said) = house.in_vain(&["put", "shared", "huge", "--file", "huge"]);
+    assert!(code == Some(2) && said.contains("import that"), "{said}");
+    assert_eq!(house.in_vain(&["put", "shared", "a"]).0, Some(2));
+}
+
+#[test]
+fn numbers_are_added_to_and_entries_counted() {
+    let (house, _runtime) = crew();
+    assert_eq!(house.memory(&["increment", "shared", "hens"])["number"], 1);
+    assert_eq!(house.memory(&["increment", "shared", "hens", "-5"])["number"], -4);
+    house.memory(&["put", "shared", "hens/red", "1"]);
+    assert_eq!(house.memory(&["count", "shared"])["entries"], 2);
+    assert_eq!(house.memory(&["count", "shared", "hens/"])["entries"], 1);
+    assert_eq!(house.memory(&["exists", "shared", "hens"])["exists"], true);
+    let there_is_none = house.run(&["memory", "exists", "shared", "cocks", "--json"]);
+    assert_eq!(there_is_none.status.code(), Some(4));
+    let told: Value = serde_json::from_slice(&there_is_none.stdout).unwrap();
+    assert_eq!(told, json!({ "exists": false }));
+}
+
+#[test]
+fn retention_is_tried_and_done_at_once_with_a_report() {
+    let house = House::new();
+    let described =
+        "[memory]\nretain_every = \"1h\"\n[[memory.namespace]]\nname = \"notes\"\nretention = { max_entries = 2 }\n";
+    house.write("triarch.toml", described);
+    let _runtime = house.up(&[]);
+    for key in ["a", "b", "c", "d"] {
+        house.memory(&["put", "notes", key, "1"]);
+    }
+    let dry = house.memory(&["retain", "--dry-run"]);
+    assert_eq!(
+        (&dry["is_dry"], dry["namespaces"].as_object().unwrap().len()),
+        (&json!(true), 1)
+    );
+    assert_eq!(
+        (
+            &dry["namespaces"]["notes"]["max_entries"],
+            &dry["namespaces"]["notes"]["keys"]
+        ),
+        (&json!(2), &json!(["a", "b"]))
+    );
+    assert_eq!(house.keys(&["list", "notes"]).len(), 4);
+    assert_eq!(house.memory(&["retain", "notes"])["namespaces"]["notes"]["entries"], 2);
+    assert_eq!(house.keys(&["list", "notes"]), ["c", "d"]);
+    assert_eq!(house.in_vain(&["retain", "nowhere"]).0, Some(4));
+}
+
+#[test]
 fn an_entry_goes_when_its_time_is_over() {
     let (house, _runtime) = crew();
     house.memory(&["put", "shared", "soon", "1", "--ttl", "200ms"]);
@@ -457,4 +663,69 @@ fn a_namespace_whose_durability_was_described_anew_holds_up_no_other() {
     let (_, said) = house.in_vain(&["put", "held", "a", "2"]);
     assert!(said.contains("describe it as relaxed again"), "{said}");
     house.memory(&["put", "plans", "a", "1"]);
+}
+
+#[test]
+fn a_file_that_lines_are_exported_to_stays_what_it_was_where_nothing_is_exported() {
+    let (house, mut runtime) = crew();
+    house.write("all", "before");
+    let (code, said) = house.in_vain(&["export", "all", "nowhere"]);
+    assert!(code == Some(4) && said.contains("nowhere"), "{said}");
+    let read = || fs::read_to_string(house.path().join("all")).unwrap();
+    assert_eq!(read(), "before");
+    house.memory(&["put", "plans", "a", "1"]);
+    assert!(house.run(&["memory", "export", "all", "plans"]).status.success());
+    assert!(read().contains("\"key\":\"a\""), "{}", read());
+    runtime.signal("TERM");
+    runtime.end(PATIENCE);
+    let before = read();
+    assert_eq!(house.in_vain(&["export", "all"]).0, Some(69));
+    assert_eq!(read(), before);
+}
+
+#[test]
+fn a_dry_run_comes_to_what_the_import_comes_to_and_both_say_what_is_taken_before_the_room_ends() {
+    let (house, _runtime) = crew();
+    let lines = |namespace: &str, count: usize| {
+        let line = |index| format!("{{\"namespace\":\"{namespace}\",\"key\":\"k{index}\",\"json\":{index}}}\n");
+        (0..count).map(line).collect::<String>()
+    };
+    house.write("some", &(lines("plans", 2) + &lines("notes", 3)));
+    house.memory(&["import", "some"]);
+    let again = |how: &[&str]| house.in_vain(&[&["import", "some", "--conflicts", "rename"], how].concat());
+    let (code, said) = again(&["--dry-run"]);
+    assert!(
+        code == Some(5) && said.contains("2 renamed in plans would be, then: notes has no room"),
+        "{said}"
+    );
+    assert_eq!(house.keys(&["list", "plans"]).len(), 2);
+    let (code, said) = again(&[]);
+    assert!(
+        code == Some(5) && said.contains("2 renamed in plans were, then: notes has no room"),
+        "{said}"
+    );
+    assert_eq!(house.keys(&["list", "plans"]).len(), 4);
+    assert_eq!(house.keys(&["list", "notes"]).len(), 3);
+    let fits = house.memory(&["import", "some", "--conflicts", "overwrite", "--dry-run"]);
+    assert_eq!(fits["namespaces"]["notes"], json!({ "overwritten": 3 }));
+    // What would have been taken up before counts too, however the lines of namespaces mingle.
+    house.memory(&["delete", "notes", "k0"]);
+    house.memory(&["delete", "notes", "k1"]);
+    let mingled = "{\"namespace\":\"notes\",\"key\":\"a\"}\n{\"namespace\":\"plans\",\"key\":\"a\"}\n";
+    house.write(
+        "mingled",
+        &[
+            mingled,
+            &mingled.replace("\"a\"", "\"b\""),
+            &mingled.replace("\"a\"", "\"c\""),
+        ]
+        .concat(),
+    );
+    for how in [&["--dry-run"][..], &[]] {
+        let (code, said) = house.in_vain(&[&["import", "mingled"], how].concat());
+        assert!(
+            code == Some(5) && said.contains("2 written in notes, 2 written in plans w"),
+            "{said}"
+        );
+    }
 }
