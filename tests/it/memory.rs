@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -374,7 +375,7 @@ fn a_list_that_is_cut_says_so() {
 #[test]
 fn values_come_from_files_and_pipes_as_text_json_or_bytes_with_notes() {
     let (house, _runtime) = crew();
-    house.write("long", &format!(""{}"", "x".repeat(300_000)));
+    house.write("long", &format!("\"{}\"", "x".repeat(300_000)));
     house.memory(&[
         "put",
         "shared",
@@ -628,9 +629,80 @@ fn a_sealed_store_starts_with_its_key_alone() {
     house.write("key", &"f123456789abcdef".repeat(4));
     let refused = house.run(&["up", "--for", "10s"]);
     assert_ne!(refused.status.code(), Some(0));
+    for line in text(&refused.stderr).lines() {
+        assert!(line.matches("the key is not the one").count() <= 1, "{line}");
+    }
     house.write("key", &"0123456789abcdef".repeat(4));
     let _runtime = house.up(&[]);
     assert_eq!(house.value("shared", "a"), "a red fox");
+}
+
+#[test]
+fn a_key_that_is_not_there_is_a_fault_of_the_description_and_one_that_all_may_read_is_told() {
+    let house = House::new();
+    house.write("triarch.toml", "[memory]\nsealed_by = { file = \"key\" }\n");
+    for verb in [&["config", "check"][..], &["up", "--for", "10s"]] {
+        let refused = house.run(verb);
+        let said = text(&refused.stderr);
+        assert!(
+            refused.status.code() == Some(2) && said.contains("the key from"),
+            "{verb:?}: {said}"
+        );
+    }
+    house.write("key", &"0123456789abcdef".repeat(4));
+    let key = house.path().join("key");
+    for (mode, is_told) in [(0o644, true), (0o600, false)] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        let found = text(&house.run(&["doctor"]).stdout);
+        assert_eq!(found.contains("key of the store"), is_told, "{found}");
+        let ran = house.run(&["up", "--for", "10ms"]);
+        assert_eq!(
+            text(&ran.stderr).contains("everybody may read"),
+            is_told,
+            "{}",
+            text(&ran.stderr)
+        );
+    }
+    house.write("triarch.toml", "[memory]\nsealed_by = { env = \"NO_SUCH_KEY\" }\n");
+    let refused = house.run(&["up", "--for", "10s"]);
+    assert!(refused.status.code() == Some(2) && text(&refused.stderr).contains("NO_SUCH_KEY"));
+}
+
+#[test]
+fn whom_the_store_refuses_stands_in_the_log_and_in_its_figures_with_the_time() {
+    let (house, mut runtime) = crew();
+    let wish = json!({ "op": "get", "namespace": "plans", "key": "today" });
+    for _ in 0..3 {
+        assert_eq!(house.wish("guests/stranger", &wish)["ok"], false);
+    }
+    let line = runtime.line_with("guests/stranger may not read in plans", PATIENCE);
+    assert!(line.contains("where that is team at 20"), "{line}");
+    let stats = house.memory(&["stats"]);
+    let last = &stats["refusals"][0];
+    assert_eq!(
+        (&stats["refused"], &last["who"], &last["verb"]),
+        (&json!(3), &json!("guests/stranger"), &json!("read"))
+    );
+    assert!(
+        last["at"].as_str().unwrap().starts_with("20") && last["ago_ms"].is_u64(),
+        "{last}"
+    );
+}
+
+#[test]
+fn who_administers_a_namespace_is_described() {
+    let house = House::new();
+    let described = |level: &str| {
+        format!("[[memory.namespace]]\nname = \"plans\"\nteam = \"crew\"\naccess = {{ administer = \"{level}\" }}\n")
+    };
+    house.write("triarch.toml", &described("private"));
+    let refused = house.run(&["config", "check"]);
+    assert!(refused.status.code() == Some(2) && text(&refused.stderr).contains("name its `owner`"));
+    house.write("triarch.toml", &described("team"));
+    let _runtime = house.up(&[]);
+    let namespaces = house.memory(&["namespaces"]);
+    assert_eq!(namespaces[0]["access"]["administer"], "team", "{namespaces}");
+    assert_eq!(namespaces[1]["access"]["administer"], "system", "{namespaces}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What a description says of the store: how it is kept, and which namespaces there are.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -337,6 +340,28 @@ impl Settings {
                 KeySource::Env(variable) => Secret::from_env(variable),
             })
             .transpose()
+    }
+
+    /// What is wrong with the file of the key as it is seen from `folder`, where the key is in one. Whether whoever looks may read
+    /// it is another matter: the runtime may be somebody else.
+    pub fn key_fault(&self, folder: &Path) -> Option<SettingError> {
+        let Some(KeySource::File(file)) = &self.sealed_by else {
+            return None;
+        };
+        let is_closed = File::open(folder.join(file)).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        let fault = self.key(folder).err().filter(|_| !is_closed)?.to_string();
+        let (problem, remedy) = fault.split_once("; ").unwrap_or((&fault, "name another"));
+        Some(SettingError::of("sealed_by.file", problem, remedy))
+    }
+
+    /// The file of the key, where everybody on the machine may read it.
+    pub fn open_key(&self, folder: &Path) -> Option<PathBuf> {
+        let Some(KeySource::File(file)) = &self.sealed_by else {
+            return None;
+        };
+        let path = folder.join(file);
+        let mode = path.metadata().ok()?.permissions().mode();
+        (mode & 0o007 != 0).then_some(path)
     }
 
     /// What cannot be followed of the room itself, by key.

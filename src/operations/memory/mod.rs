@@ -20,7 +20,8 @@ pub(crate) use entries::{
 pub(crate) use retain::{Gone, MemoryRetain, RetainedSeen};
 pub(crate) use search::{MemorySearch, SHOWN_MAX, Sought, search};
 pub(crate) use seen::{
-    CountSeen, EntrySeen, ExistsSeen, FoundSeen, GroupSeen, NamespaceSeen, NumberSeen, StoreSeen, WrittenSeen,
+    CountSeen, EntrySeen, ExistsSeen, FoundSeen, GroupSeen, NamespaceSeen, NumberSeen, RefusalSeen, StoreSeen,
+    WrittenSeen,
 };
 pub(crate) use watch::{MemoryWatch, StoreChange};
 pub(crate) use whole::{

@@ -115,7 +115,8 @@ impl Restoring {
         let mut report = RestoreReport::default();
         let then = self.0.anchor;
         for (name, held) in self.0.spaces {
-            let taken = take_up_one(client, (&name, held), &then, (conflicts, is_dry), &mut report).await;
+            let taking = take_up_one(client, (&name, held), &then, (conflicts, is_dry), &mut report);
+            let taken = Box::pin(taking).await;
             if let Err(fault) = taken {
                 let (fault, taken) = (Box::new(fault), Box::new(report));
                 return Err(ExchangeError::Midway { fault, taken });

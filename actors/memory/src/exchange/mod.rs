@@ -278,7 +278,7 @@ impl Intake {
 
     /// Takes up the next lines; a fault is told by the number of its line among all there were.
     pub async fn take(&mut self, from: impl Read + Send + 'static) -> Result<(), ExchangeError> {
-        let read = self.read(BufReader::new(from)).await;
+        let read = Box::pin(self.read(BufReader::new(from))).await;
         // What stands before a fault is taken up.
         self.placing.write().await?;
         read

@@ -34,7 +34,7 @@ pub(super) async fn import(fleet: &Fleet, arriving: &Arriving) -> Result<TakenUp
         if lines.is_empty() {
             return Ok(intakes.taken());
         }
-        let taken = intakes.take(lines).await;
+        let taken = Box::pin(intakes.take(lines)).await;
         taken.map_err(|trouble| intakes.taken().so_far(trouble))?;
         let progress = json!({ "ended": reading.read >> 10, "of": reading.of >> 10 });
         fleet.tell(progress).await;
