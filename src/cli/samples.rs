@@ -7,7 +7,8 @@ use super::demo::Recovery;
 use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
 use crate::operations::memory::{
-    BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, RetainedSeen, StoreSeen, TakenUp, WrittenSeen,
+    BackupSeen, CountSeen, EntrySeen, ExistsSeen, FoundSeen, NamespaceSeen, NumberSeen, RetainedSeen, StoreSeen,
+    TakenUp, WrittenSeen,
 };
 use crate::operations::{
     AgentSeen, CancelledSeen, DeadSeen, ForgottenSeen, NodeSeen, PublishedSeen, Reloaded, ReplayedSeen, Sent,
@@ -250,6 +251,18 @@ pub(super) fn store() -> StoreSeen {
         }],
         "closed": null,
     }))
+}
+
+pub(super) fn number() -> NumberSeen {
+    NumberSeen { number: 5 }
+}
+
+pub(super) fn existence() -> ExistsSeen {
+    ExistsSeen { exists: true }
+}
+
+pub(super) fn count() -> CountSeen {
+    CountSeen { entries: 240_000 }
 }
 
 pub(super) fn counted() -> FoundSeen {

@@ -319,7 +319,7 @@ pub(super) const MANNERS: &[Manner] = &[
     asking(
         "memory retain",
         "memory.retain",
-        One("What went, or would go"),
+        One("What retention takes"),
         &[NOT_STORED, NO_NAMESPACE],
     ),
     asking(

@@ -1,5 +1,7 @@
 //! Whether something fits, by arithmetic alone.
 
+use std::sync::Arc;
+
 use crate::config::{Durability, Quota, Rules};
 use crate::error::{Error, Unit};
 use crate::name::{Key, Namespace};
@@ -68,7 +70,7 @@ pub(crate) fn signed(count: u64) -> i64 {
 /// What a namespace would use while entries come in that nobody writes: a dry run.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    pub(crate) rules: std::sync::Arc<Rules>,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) entry_bytes_max: u64,
     pub(crate) used: (u64, u64),
 }
@@ -99,5 +101,57 @@ impl Tally {
             bytes.saturating_add_signed(more.1).min(quota.bytes.max(bytes)),
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Eviction;
+
+    fn tally(eviction: Option<Eviction>) -> Tally {
+        let quota = Quota {
+            entries: 2,
+            bytes: 1_000,
+            value_bytes: 500,
+        };
+        let rules = Rules {
+            quota,
+            eviction,
+            ..Rules::default()
+        };
+        Tally {
+            rules: Arc::new(rules),
+            entry_bytes_max: u64::MAX,
+            used: (1, 300),
+        }
+    }
+
+    #[test]
+    fn what_goes_in_uses_room_until_there_is_none() {
+        let (namespace, key) = (Namespace::new("a").unwrap(), Key::new("k").unwrap());
+        let place = (&namespace, &key);
+        let mut room = tally(None);
+        room.take(place, (100, 300), None).unwrap();
+        assert_eq!(room.used, (2, 600));
+        let full = |taken| matches!(taken, Err(Error::Full { .. }));
+        assert!(full(room.take(place, (1, 200), None)), "a third entry");
+        room.take(place, (300, 500), Some(300)).unwrap();
+        assert!(full(room.take(place, (500, 701), Some(500))), "more bytes");
+        room.take(place, (1, 200), Some(500)).unwrap();
+        assert_eq!(room.used, (2, 500));
+        let large = room.take(place, (501, 700), Some(200));
+        assert!(matches!(large, Err(Error::TooLarge { .. })), "{large:?}");
+    }
+
+    #[test]
+    fn where_others_make_room_nothing_is_full_but_for_what_is_larger_than_all_of_it() {
+        let (namespace, key) = (Namespace::new("a").unwrap(), Key::new("k").unwrap());
+        let mut room = tally(Some(Eviction::Fifo));
+        for _ in 0..9 {
+            room.take((&namespace, &key), (300, 500), None).unwrap();
+        }
+        assert_eq!(room.used, (2, 1_000));
+        assert!(room.take((&namespace, &key), (300, 1_001), None).is_err());
     }
 }
