@@ -60,17 +60,23 @@ impl Agent for Auditor {
         let store = self.books.store.store();
         let (refused, new) = store.refusals_after(self.audit.seen);
         let lines = self.audit.lines(refused, &new, store.clock());
-        let ground = self.books.ground.upgrade();
-        for line in lines {
-            if let Some(ground) = &ground {
-                ground.complain(&line);
-            }
+        if !lines.is_empty() {
+            let ground = self.books.ground.clone();
+            // Where nobody reads the log, that holds up nobody but who writes it.
+            tokio::task::spawn_blocking(move || tell(&ground, &lines)).await?;
         }
         Ok(())
     }
 
     fn state(&self) -> Option<Value> {
         Some(json!({ "refused": self.audit.seen }))
+    }
+}
+
+fn tell(ground: &Weak<Ground>, lines: &[String]) {
+    let Some(ground) = ground.upgrade() else { return };
+    for line in lines {
+        ground.complain(line);
     }
 }
 
