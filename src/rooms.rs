@@ -27,7 +27,7 @@ use crate::changes::{Changes, Desk};
 use crate::fleet::{Ground, Tasks};
 use crate::operations;
 use crate::reload;
-use crate::services::{Courier, Lookout, Rooms, Rounds, Watches};
+use crate::services::{Auditor, Books, Courier, Lookout, Rooms, Rounds, Watches};
 
 /// The rooms that the runtime does not work without.
 const ROOMS: [&str; 6] = ["telemetry", "bus", "memory", "work", "programs", "gateway"];
@@ -86,7 +86,11 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
     let (bus, rounds, handle) = bus(ground, &running.settings.bus)?;
     let (memory, store) = memory(ground, &running.settings.memory)?;
     let watches = Watches::new(store.clone(), Arc::clone(&ground.office));
-    let memory = memory.child(Lookout::child(&watches));
+    let books = Books {
+        store: store.clone(),
+        ground: Arc::downgrade(ground),
+    };
+    let memory = memory.child(Lookout::child(&watches)).child(Auditor::child(books));
     let (work, tasks) = work(ground, &running.settings.work)?;
     ground.services.open(Rooms {
         bus: handle,

@@ -90,6 +90,20 @@ fn told_of(leftovers: Survey) -> Option<String> {
     (found > 0).then(|| format!("an earlier runtime of this folder had left {found} {processes} running; {fate}"))
 }
 
+/// Tells what its operator should know of the beginning.
+fn warn(ground: &Ground) {
+    if let Some(told) = ground.programs.leftovers().and_then(told_of) {
+        ground.complain(&told);
+    }
+    let key = ground.running().settings.memory.open_key(&ground.source.folder());
+    if let Some(key) = key {
+        ground.complain(&format!(
+            "everybody may read {}, which seals the store; chmod 600 it",
+            key.display()
+        ));
+    }
+}
+
 async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Result<u8, UpError> {
     let mut signals = Signals::listen()?;
     let notify = Notify::from_environment();
@@ -117,9 +131,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
         tasks,
     });
     print(&welcome(ground, &tree));
-    if let Some(told) = ground.programs.leftovers().and_then(told_of) {
-        ground.complain(&told);
-    }
+    warn(ground);
     notify.ready();
     let enough = async {
         match start.limit {

@@ -110,6 +110,11 @@ impl Described {
         Ok(config::load(&self.source, kinds, config::variables())?)
     }
 
+    /// The folder of the description.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.source.folder()
+    }
+
     /// Where the runtime is asked, whether or not its description has faults.
     pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
         let state_dir = config::state_dir(&self.source, config::variable);
@@ -128,6 +133,8 @@ impl Described {
         } = self.means()?;
         let loaded = self.read_by(&kinds)?;
         let state_dir = in_home(&loaded.config.runtime)?;
+        let key = loaded.config.memory.key(&self.source.folder());
+        key.map_err(|fault| Trouble::new(Code::Usage, fault.to_string(), ""))?;
         let instruments = exposition.instruments();
         let config = loaded.config.programs.clone();
         let made = triarch_programs::room(config, &state_dir, Arc::clone(&office), instruments);

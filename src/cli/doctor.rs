@@ -108,6 +108,7 @@ pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
     match described.load() {
         Ok(loaded) => {
             findings.push(Finding::well("description", loaded.name.clone()));
+            findings.extend(open_key(&loaded.config.memory, &described.folder()));
             if let Ok(folder) = described.state_dir() {
                 let is_held = triarch_gateway::is_held(&folder);
                 findings.push(state_folder(&folder));
@@ -136,6 +137,17 @@ pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
         ));
     }
     Ok(())
+}
+
+/// The key of the store, where that is for all to read.
+fn open_key(memory: &triarch_memory::Settings, folder: &Path) -> Option<Finding> {
+    let found = format!("everybody may read {}", memory.open_key(folder)?.display());
+    Some(Finding::not_well(
+        "key of the store",
+        Verdict::Poor,
+        found,
+        "chmod 600 it",
+    ))
 }
 
 fn state_folder(folder: &Path) -> Finding {

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use super::demo::Recovery;
 use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
-use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
+use crate::operations::memory::{
+    BackupSeen, CountSeen, EntrySeen, ExistsSeen, FoundSeen, NamespaceSeen, NumberSeen, RetainedSeen, StoreSeen,
+    TakenUp, WrittenSeen,
+};
 use crate::operations::{
     AgentSeen, AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, NodeSeen, PlannedSeen, PublishedSeen,
     Reloaded, ReplayedSeen, Sent, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen,
@@ -229,7 +232,7 @@ fn entry(key: &str, version: u64, value: &Value) -> Value {
     json!({
         "namespace": "plans", "key": key, "value": value, "type": "plan", "tags": ["hot"], "metadata": {},
         "owner": "reviewers/reader-of-long-proposals-1", "version": version, "age_ms": 61_000, "written_ago_ms": 4_000,
-        "expires_in_ms": 539_000,
+        "accessed_ago_ms": 1_000, "expires_in_ms": 539_000, "checksum": "9ae0daaf",
     })
 }
 
@@ -262,7 +265,7 @@ pub(super) fn namespaces() -> Vec<NamespaceSeen> {
     let namespace = |name: &str, durability: &str, team: Option<&str>, level: &str, entries: u64| {
         json!({
             "namespace": name, "durability": durability, "team": team,
-            "access": { "read": level, "write": level, "delete": level }, "entries": entries, "entries_max": 1_000_000,
+            "access": { "read": level, "write": level, "delete": level, "administer": "system" }, "entries": entries, "entries_max": 1_000_000,
             "size_bytes": entries * 512, "size_bytes_max": 268_435_456_u64, "index_bytes": entries * 64, "ttl_ms": null,
             "revision": entries + 18,
         })
@@ -276,7 +279,45 @@ pub(super) fn namespaces() -> Vec<NamespaceSeen> {
 pub(super) fn store() -> StoreSeen {
     read(json!({
         "namespaces": 2, "entries": 240_007, "size_bytes": 122_883_584, "index_bytes": 15_360_448, "refused": 1,
-        "refusals": ["guests/stranger may not read in plans, where that is team"], "closed": null,
+        "refusals": [{
+            "at": "2026-11-21T09:47:56.000Z", "ago_ms": 61_000, "who": "guests/stranger", "verb": "read", "namespace": "plans",
+            "level": "team"
+        }],
+        "closed": null,
+    }))
+}
+
+pub(super) fn number() -> NumberSeen {
+    NumberSeen { number: 5 }
+}
+
+pub(super) fn existence() -> ExistsSeen {
+    ExistsSeen { exists: true }
+}
+
+pub(super) fn count() -> CountSeen {
+    CountSeen { entries: 240_000 }
+}
+
+pub(super) fn counted() -> FoundSeen {
+    let group = |name: &str, entries: u64| json!({ "name": name, "entries": entries, "size_bytes": entries * 512 });
+    read(json!({
+        "entries": [], "matched": 40, "examined": 120, "cuts": [], "groups": [group("plan", 30), group("", 10)],
+    }))
+}
+
+pub(super) fn retained() -> RetainedSeen {
+    read(json!({
+        "is_dry": true,
+        "namespaces": {
+            "notes": {
+                "entries": 12, "size_bytes": 20_480, "max_age": 10, "unaccessed_for": 0, "max_entries": 2, "max_size": 0,
+                "keys": ["a", "b"]
+            },
+            "plans": {
+                "entries": 0, "size_bytes": 0, "max_age": 0, "unaccessed_for": 0, "max_entries": 0, "max_size": 0, "keys": []
+            },
+        },
     }))
 }
 

@@ -46,7 +46,7 @@ pub fn load(
     faults.extend(refused(&mut tree));
     let config = serde_json::from_value::<Config>(tree.value());
     match &config {
-        Ok(config) => faults.extend(sense::faults(config, &tree, kinds)),
+        Ok(config) => faults.extend(sense::faults(config, &tree, kinds, source)),
         Err(error) => faults.push(Fault::new(tree.place.clone(), error.to_string(), SEE_SCHEMA)),
     }
     match config {

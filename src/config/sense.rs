@@ -8,6 +8,7 @@ use super::error::Fault;
 use super::node::{Node, Step};
 use super::secret::is_secret_way;
 use super::sections::{Config, told};
+use super::source::Source;
 
 /// The runtime's own supervisors, beside which the teams stand.
 const ROOMS: [&str; 10] = [
@@ -24,7 +25,7 @@ const ROOMS: [&str; 10] = [
 ];
 
 /// All settings that cannot be followed.
-pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> {
+pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds, source: &Source) -> Vec<Fault> {
     let mut look = Look {
         tree,
         faults: Vec::new(),
@@ -32,7 +33,7 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds) -> Vec<Fault> 
     look.settings(&[key("telemetry")], config.telemetry.faults());
     let bus = config.bus.faults();
     look.settings(&[key("bus")], bus.iter().map(|(key, fault)| told(key, fault)).collect());
-    look.memory(&config.memory);
+    look.memory(&config.memory, source);
     let work = config.work.clone().validated().err();
     look.settings(
         &[key("work")],
@@ -76,8 +77,13 @@ impl Look<'_> {
         }
     }
 
-    fn memory(&mut self, memory: &triarch_memory::Settings) {
-        self.settings(&[key("memory")], memory.faults());
+    fn memory(&mut self, memory: &triarch_memory::Settings, source: &Source) {
+        let mut faults = memory.faults();
+        // Only what lies in a folder has files beside it.
+        if matches!(source, Source::File(_)) {
+            faults.extend(memory.key_fault(&source.folder()));
+        }
+        self.settings(&[key("memory")], faults);
         let way = |index| [key("memory"), key("namespace"), Step::Index(index)];
         for (index, namespace) in memory.namespaces.iter().enumerate() {
             self.settings(&way(index), namespace.faults());

@@ -1,6 +1,6 @@
 //! The store that agents share: what it holds, how fast it is, and what goes without anybody deleting it.
 
-use super::board::{Row, open};
+use super::board::{Row, details, open};
 use super::panel::{Colour, PLAIN, Panel, Steps, Unit};
 use super::query::{quantile, query};
 
@@ -10,6 +10,11 @@ pub(super) fn row() -> Row {
     let mut panels = writes();
     panels.extend(held());
     open("The store", panels)
+}
+
+/// The overview's row of details: what tells at a glance whether the store is well.
+pub(super) fn memory() -> Row {
+    details("Memory", writes())
 }
 
 fn writes() -> Vec<Panel> {

@@ -2,6 +2,7 @@
 
 use super::board::{Board, Row, annotations, open};
 use super::bus;
+use super::memory;
 use super::panel::{Colour, Panel, Steps, Unit, Words};
 use super::query::query;
 use super::rooms;
@@ -32,6 +33,7 @@ pub(super) fn board() -> Board {
             rooms::agents(),
             rooms::teams(),
             bus::bus(),
+            memory::memory(),
             rooms::work(),
             rooms::programs(),
             rooms::gateway(),

@@ -43,8 +43,9 @@ pub(crate) use bus::{
 pub(crate) use health::HealthSeen;
 pub(crate) use logs::LogsRead;
 use memory::{
-    MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
-    MemoryPut, MemoryRestore, MemorySearch, MemoryStats, MemoryWatch,
+    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryGet, MemoryImport,
+    MemoryIncrement, MemoryList, MemoryNamespaces, MemoryPut, MemoryRestore, MemoryRetain, MemorySearch, MemoryStats,
+    MemoryWatch,
 };
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
@@ -152,6 +153,9 @@ operations![
     MemoryGet,
     MemoryPut,
     MemoryDelete,
+    MemoryIncrement,
+    MemoryExists,
+    MemoryCount,
     MemoryList,
     MemorySearch,
     MemoryWatch,
@@ -161,6 +165,7 @@ operations![
     MemoryImport,
     MemoryBackup,
     MemoryRestore,
+    MemoryRetain,
     MemoryCompact,
     TaskSubmit,
     TaskList,

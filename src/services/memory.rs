@@ -1,15 +1,20 @@
 //! The store that programs share, each in its own name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use triarch_memory::{Client, Identity, Key, Namespace, SHARED, Scope};
+use triarch_memory::{Client, Identity, Key, Namespace, Op, SHARED, Scope, Wanted};
 use triarch_teams::Span;
 
 use super::Rooms;
 use super::watches::Place;
-use crate::operations::memory::{self, Kept, MemoryDelete, MemoryList, MemoryPut, MemorySearch, Sought};
+use crate::operations::memory::{
+    self, Kept, MemoryCount, MemoryDelete, MemoryExists, MemoryIncrement, MemoryList, MemoryPut, MemorySearch, Sought,
+    WrittenSeen,
+};
 use crate::operations::{Code, Trouble, word};
 
 /// What a program wishes for of the store, as it writes it.
@@ -24,10 +29,15 @@ struct Wish {
     #[serde(default)]
     value: Value,
     #[serde(default)]
+    base64: Option<String>,
+    #[serde(default)]
     ttl: Option<Span>,
     #[serde(default)]
     tags: Vec<String>,
     #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    // Of a line `type` says what line it is; in a batch both are understood.
+    #[serde(default, alias = "type")]
     kind: Option<String>,
     #[serde(default)]
     version: Option<u64>,
@@ -38,11 +48,19 @@ struct Wish {
     #[serde(default)]
     after: Option<Key>,
     #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    owner: Option<String>,
-    #[serde(default)]
     most: Option<usize>,
+    /// What a batch does.
+    #[serde(default)]
+    ops: Vec<Self>,
+}
+
+/// What is looked for, and where.
+#[derive(Debug, Deserialize)]
+struct Searched {
+    #[serde(default)]
+    namespace: Option<Namespace>,
+    #[serde(default)]
+    namespaces: Vec<Namespace>,
 }
 
 /// What is to be done.
@@ -54,6 +72,9 @@ enum Deed {
     Cas,
     Delete,
     Increment,
+    Exists,
+    Count,
+    Batch,
     List,
     Search,
     Watch,
@@ -67,33 +88,36 @@ const MOST_MAX: usize = 1_000;
 /// Does what stands in `what`, in the name of that agent.
 pub(super) async fn perform(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
     let client = &rooms.memory.named(Identity::agent(agent));
-    let wish: Wish = serde_json::from_value(Value::Object(what)).map_err(|error| {
-        let message = format!("that is nothing to ask of the store: {error}");
-        Trouble::new(Code::Usage, message, EXAMPLE)
-    })?;
+    if what.get("op") == Some(&json!(Deed::Search)) {
+        return search(client, what).await;
+    }
+    let wish: Wish = read(what)?;
     match wish.op {
         Deed::Get => seen(&memory::get(client, &wish.namespace()?, &wish.key()?)?),
         Deed::Cas if wish.version.is_none() => Err(wish.lacks("version")),
         Deed::Put | Deed::Cas => seen(&memory::put(client, wish.put()?).await?),
-        Deed::Delete => {
-            let asked = MemoryDelete {
-                namespace: wish.namespace()?,
-                key: wish.key()?,
-                if_version: wish.version,
-            };
-            seen(&memory::delete(client, asked).await?)
+        Deed::Delete => seen(&memory::delete(client, wish.delete()?).await?),
+        Deed::Increment => seen(&memory::increment(client, &wish.increment()?).await?),
+        Deed::Exists => {
+            let (namespace, key) = (wish.namespace()?, wish.key()?);
+            seen(&memory::exists(client, &MemoryExists { namespace, key })?)
         }
-        Deed::Increment => increment(client, &wish).await,
+        Deed::Count => {
+            let (namespace, prefix) = (wish.namespace()?, wish.prefix.unwrap_or_default());
+            seen(&memory::count(client, MemoryCount { namespace, prefix }).await?)
+        }
+        Deed::Batch => batch(client, wish).await,
         Deed::List => {
             let asked = MemoryList {
                 namespace: wish.namespace()?,
-                most: wish.most(),
+                most: wish.most.unwrap_or(MOST).min(MOST_MAX),
                 prefix: wish.prefix.unwrap_or_default(),
                 after: wish.after,
             };
             seen(&memory::list(client, &asked)?)
         }
-        Deed::Search => seen(&memory::search(client, wish.search()).await?),
+        // What is looked for is read as it is asked for elsewhere.
+        Deed::Search => Err(wish.lacks("op")),
         Deed::Watch => {
             let place = wish.place()?;
             rooms.watches.begin(agent, place.clone())?;
@@ -120,10 +144,57 @@ fn told(place: &Place) -> Value {
     }
 }
 
-async fn increment(client: &Client, wish: &Wish) -> Result<Value, Trouble> {
-    let drawer = memory::open(client, wish.namespace()?.as_str())?;
-    let number = drawer.increment(&wish.key()?, wish.by.unwrap_or(1)).await?;
-    Ok(json!({ "number": number }))
+fn read<T: DeserializeOwned>(what: Map<String, Value>) -> Result<T, Trouble> {
+    serde_json::from_value(Value::Object(what)).map_err(|error| {
+        let message = format!("that is nothing to ask of the store: {error}");
+        Trouble::new(Code::Usage, message, EXAMPLE)
+    })
+}
+
+async fn search(client: &Client, mut what: Map<String, Value>) -> Result<Value, Trouble> {
+    let places = ["namespace", "namespaces"].map(|place| what.remove_entry(place));
+    let Searched { namespace, namespaces } = read(places.into_iter().flatten().collect())?;
+    what.remove("op");
+    let mut sought: Sought = read(what)?;
+    sought.most = sought.most.min(MOST_MAX);
+    let namespaces = namespace.into_iter().chain(namespaces).collect();
+    let mut found = memory::search(client, MemorySearch { namespaces, sought }).await?;
+    if found.groups.len() > MOST_MAX {
+        found.cuts.push(format!("there are {} groups", found.groups.len()));
+        found.groups.truncate(MOST_MAX);
+    }
+    seen(&found)
+}
+
+/// All of it, or nothing.
+async fn batch(client: &Client, wish: Wish) -> Result<Value, Trouble> {
+    let namespace = wish.namespace()?;
+    if wish.ops.is_empty() {
+        return Err(wish.lacks("ops"));
+    }
+    let ops: Vec<Op> = wish.ops.into_iter().map(Wish::op).collect::<Result<_, _>>()?;
+    let told: Vec<_> = ops
+        .iter()
+        .map(|op| (op.key().clone(), matches!(op, Op::Delete(..))))
+        .collect();
+    let done = memory::open(client, namespace.as_str())?.batch(ops).await?;
+    let done = told.into_iter().zip(done);
+    let done: Vec<_> = done
+        .map(|((key, is_deleted), done)| BatchedSeen {
+            number: done.number,
+            written: WrittenSeen::of(&namespace, key, done, is_deleted),
+        })
+        .collect();
+    seen(&done)
+}
+
+/// What came of one operation of a batch.
+#[derive(Serialize)]
+struct BatchedSeen {
+    #[serde(flatten)]
+    written: WrittenSeen,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<i64>,
 }
 
 fn seen(answer: &impl Serialize) -> Result<Value, Trouble> {
@@ -145,10 +216,6 @@ impl Wish {
         self.key.clone().ok_or_else(|| self.lacks("key"))
     }
 
-    fn most(&self) -> usize {
-        self.most.unwrap_or(MOST).min(MOST_MAX)
-    }
-
     /// One key, or all that begin so.
     fn place(self) -> Result<Place, Trouble> {
         let namespace = self.namespace()?;
@@ -157,29 +224,51 @@ impl Wish {
         Ok(Place { namespace, scope })
     }
 
+    /// As one operation of a batch, whose namespace that is.
+    fn op(self) -> Result<Op, Trouble> {
+        let usage = |message: String, remedy: &str| Err(Trouble::new(Code::Usage, message, remedy));
+        if self.namespace.is_some() {
+            return usage("a batch has one namespace".to_owned(), "name it beside `ops`");
+        }
+        match self.op {
+            Deed::Cas if self.version.is_none() => Err(self.lacks("version")),
+            Deed::Put | Deed::Cas => Ok(Op::Put(self.put()?.put()?)),
+            Deed::Delete => Ok(Op::Delete(self.key()?, self.version.map(Wanted::Version))),
+            Deed::Increment => Ok(Op::Increment(self.key()?, self.by.unwrap_or(1))),
+            other => usage(
+                format!("`{}` is nothing to do in a batch", word(&other)),
+                "there are put, cas, delete and increment",
+            ),
+        }
+    }
+
+    fn delete(self) -> Result<MemoryDelete, Trouble> {
+        Ok(MemoryDelete {
+            namespace: self.namespace()?,
+            key: self.key()?,
+            if_version: self.version,
+        })
+    }
+
+    fn increment(self) -> Result<MemoryIncrement, Trouble> {
+        Ok(MemoryIncrement {
+            namespace: self.namespace()?,
+            key: self.key()?,
+            by: self.by.unwrap_or(1),
+        })
+    }
+
     fn put(self) -> Result<MemoryPut, Trouble> {
         Ok(MemoryPut {
             namespace: self.namespace()?,
             key: self.key()?,
             value: Kept(self.value),
+            base64: self.base64,
             ttl: self.ttl,
             tag: self.tags,
+            metadata: self.metadata.into_iter().collect(),
             kind: self.kind,
             if_version: self.version,
         })
-    }
-
-    fn search(self) -> MemorySearch {
-        MemorySearch {
-            sought: Sought {
-                most: self.most(),
-                text: self.text,
-                tag: self.tags,
-                kind: self.kind,
-                owner: self.owner,
-                prefix: self.prefix,
-            },
-            namespaces: self.namespace.into_iter().collect(),
-        }
     }
 }

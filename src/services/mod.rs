@@ -5,6 +5,7 @@
 //!   {"type":"submit","id":"mine-1","ok":true,"result":…}    ◀──
 //! ```
 
+mod auditor;
 mod bus;
 mod courier;
 mod memory;
@@ -25,6 +26,7 @@ use triarch_work::TaskAddress;
 
 use crate::fleet::Ground;
 use crate::operations::Trouble;
+pub(crate) use auditor::{Auditor, Books};
 pub(crate) use bus::{Wish, hear, hear_no_more};
 pub(crate) use courier::Courier;
 pub(crate) use rounds::Rounds;

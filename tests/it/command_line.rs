@@ -172,6 +172,7 @@ fn without_a_runtime_a_verb_is_code_69_if_and_only_if_the_page_says_that_it_asks
             "up" => &["--for", "1ms"],
             "task" if words[1] == "submit" => &["build"],
             "bus" if matches!(words[1], "replay" | "drop") => &["--all"],
+            "memory" if words[1] == "put" => &["1"],
             "completions" => continue,
             _ => &[],
         };

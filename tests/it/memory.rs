@@ -1,8 +1,7 @@
 //! The store through the binary: written, read and watched by people and programs, and kept whatever ends.
 
-use std::fs;
-use std::io::Write as _;
-use std::process::Stdio;
+mod doors;
+mod whole;
 
 use serde_json::{Value, json};
 
@@ -285,101 +284,6 @@ fn what_was_acknowledged_outlives_a_kill_and_what_is_in_memory_does_not() {
 }
 
 #[test]
-fn lines_that_are_exported_are_imported_elsewhere() {
-    let (house, _runtime) = crew();
-    for index in 0..700 {
-        house.write(
-            "line",
-            &format!("{{\"namespace\":\"shared\",\"key\":\"k{index}\",\"json\":{index}}}\n"),
-        );
-        let all = fs::read_to_string(house.path().join("line")).unwrap();
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(house.path().join("many"))
-            .unwrap();
-        file.write_all(all.as_bytes()).unwrap();
-    }
-    let taken = house.memory(&["import", "many"]);
-    assert_eq!(taken["namespaces"]["shared"], json!({ "written": 700 }));
-    house.memory(&["put", "plans", "a", r#""ä""#, "--tag", "seen", "--ttl", "1h"]);
-    let exported = house.run(&["memory", "export", "-", "plans"]);
-    let line: Value = serde_json::from_slice(&exported.stdout).unwrap();
-    assert_eq!(
-        (&line["namespace"], &line["json"], &line["tags"]),
-        (&json!("plans"), &json!("ä"), &json!(["seen"]))
-    );
-    assert!(house.run(&["memory", "export", "all"]).status.success());
-    let lines = fs::read_to_string(house.path().join("all")).unwrap();
-    assert_eq!(lines.lines().count(), 701);
-    let (other, _runtime) = crew();
-    fs::copy(house.path().join("all"), other.path().join("all")).unwrap();
-    let mut command = other.command(&["memory", "import", "-", "--json"]);
-    command.stdin(Stdio::from(fs::File::open(other.path().join("all")).unwrap()));
-    let taken: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
-    let written = json!({ "plans": { "written": 1 }, "shared": { "written": 700 } });
-    assert_eq!(taken["namespaces"], written);
-    assert_eq!(
-        (other.value("shared", "k699"), other.value("plans", "a")),
-        (json!(699), json!("ä"))
-    );
-    let again = other.memory(&["import", "all", "--conflicts", "skip", "--dry-run"]);
-    assert_eq!(again["namespaces"]["shared"], json!({ "skipped": 700 }));
-    other.write(
-        "bad",
-        "{\"namespace\":\"shared\",\"key\":\"a\",\"json\":1}\n\n{\"namespace\":\"shared\",\"kei\":\"b\"}\n",
-    );
-    let (code, said) = other.in_vain(&["import", "bad"]);
-    assert!(code == Some(2) && said.contains("line 3 is no entry"), "{said}");
-    for value in ["12345678901234567890123", r#"{"a":1,"a":2}"#] {
-        other.write(
-            "inexact",
-            &format!("{{\"namespace\":\"shared\",\"key\":\"n\",\"json\":{value}}}\n"),
-        );
-        let (code, said) = other.in_vain(&["import", "inexact"]);
-        assert!(
-            code == Some(2) && (said.contains("would be kept") || said.contains("would not be kept")),
-            "{said}"
-        );
-        assert_eq!(other.in_vain(&["get", "shared", "n"]).0, Some(4));
-    }
-}
-
-#[test]
-fn a_backup_is_restored_with_namespaces_that_are_not_described() {
-    let (house, _runtime) = crew();
-    house.memory(&["put", "plans", "a", "1"]);
-    house.memory(&["put", "shared", "b", "2"]);
-    let done = house.memory(&["backup", "kept"]);
-    assert_eq!(done["entries"], 2);
-    assert!(done["file"].as_str().unwrap().starts_with('/'), "{done}");
-    assert_eq!(house.in_vain(&["backup", "kept"]).0, Some(5), "it is there already");
-    let named = house.memory(&["backup", "."]);
-    assert!(named["file"].as_str().unwrap().contains("/memory-20"), "{named}");
-    let other = House::new();
-    other.write("triarch.toml", "[runtime]\n");
-    let _runtime = other.up(&[]);
-    other.memory(&["put", "shared", "b", "3"]);
-    fs::copy(house.path().join("kept"), other.path().join("kept")).unwrap();
-    let dry = other.memory(&["restore", "kept", "--dry-run"]);
-    assert_eq!(
-        (&dry["is_dry"], &dry["defined"]),
-        (&json!(true), &json!(["notes", "plans"]))
-    );
-    let restored = other.memory(&["restore", "kept"]);
-    assert_eq!(
-        restored["namespaces"]["shared"],
-        json!({ "overwritten": 1 }),
-        "{restored}"
-    );
-    assert_eq!(
-        (other.value("plans", "a"), other.value("shared", "b")),
-        (json!(1), json!(2))
-    );
-    assert_eq!(other.in_vain(&["restore", "triarch.toml"]).0, Some(1));
-}
-
-#[test]
 fn who_watches_is_shown_each_change() {
     let (house, _runtime) = crew();
     let mut watching = house.begin(&["memory", "watch", "shared", "animals/", "--json"]);
@@ -399,32 +303,6 @@ fn who_watches_is_shown_each_change() {
     );
     house.memory(&["delete", "shared", "animals/1"]);
     watching.said_with("\"change\":\"deleted\"", PATIENCE);
-}
-
-#[test]
-fn a_sealed_store_starts_with_its_key_alone() {
-    let house = House::new();
-    house.write("triarch.toml", "[memory]\nsealed_by = { file = \"key\" }\n");
-    house.write("key", &"0123456789abcdef".repeat(4));
-    let mut runtime = house.up(&[]);
-    house.memory(&["put", "shared", "a", "\"a red fox\""]);
-    runtime.signal("TERM");
-    runtime.end(PATIENCE);
-    let lain = fs::read_dir(house.path().join("state/memory")).unwrap();
-    let lain: Vec<_> = lain
-        .map(|file| fs::read(file.unwrap().path()).unwrap_or_default())
-        .collect();
-    let has = |words: &[u8]| {
-        lain.iter()
-            .any(|bytes| bytes.windows(words.len()).any(|part| part == words))
-    };
-    assert!(!has(b"red fox"), "it lies there for all to read");
-    house.write("key", &"f123456789abcdef".repeat(4));
-    let refused = house.run(&["up", "--for", "10s"]);
-    assert_ne!(refused.status.code(), Some(0));
-    house.write("key", &"0123456789abcdef".repeat(4));
-    let _runtime = house.up(&[]);
-    assert_eq!(house.value("shared", "a"), "a red fox");
 }
 
 #[test]

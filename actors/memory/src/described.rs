@@ -1,6 +1,9 @@
 //! What a description says of the store: how it is kept, and which namespaces there are.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +85,7 @@ pub struct NamespaceSettings {
     pub full_text: bool,
 }
 
-/// Whom a verb is open to. What is not said is open to the team of the namespace, or to everybody where it has none.
+/// Whom a verb is open to. What is not said is open to the team of the namespace, or to everybody where it has none; to administer it is the runtime's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessSettings {
@@ -95,6 +98,9 @@ pub struct AccessSettings {
     /// Who takes them away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<OpenTo>,
+    /// Who changes the namespace and its retention, and takes it in and out as a whole: agents of own kinds. `private` is the namespace's owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub administer: Option<OpenTo>,
 }
 
 /// Whom a verb is open to. To the runtime, and whoever uses its command line, all is open.
@@ -199,8 +205,23 @@ impl NamespaceSettings {
             let (problem, remedy) = text.split_once("; ").unwrap_or((&text, "change it"));
             faults.push(SettingError::of("name", problem, remedy));
         }
-        let AccessSettings { read, write, delete } = self.access;
-        for (verb, open_to) in [("read", read), ("write", write), ("delete", delete)] {
+        let AccessSettings {
+            read,
+            write,
+            delete,
+            administer,
+        } = self.access;
+        if administer == Some(OpenTo::Private) && self.owner.is_none() {
+            let problem = "`access.administer` is for an owner, and the namespace has none";
+            faults.push(SettingError::of("access.administer", problem, "name its `owner`"));
+        }
+        let verbs = [
+            ("read", read),
+            ("write", write),
+            ("delete", delete),
+            ("administer", administer),
+        ];
+        for (verb, open_to) in verbs {
             if open_to == Some(OpenTo::Team) && self.team.is_none() {
                 let problem = format!("`access.{verb}` is for a team, and the namespace has none");
                 faults.push(SettingError::of(format!("access.{verb}"), problem, "name its `team`"));
@@ -274,7 +295,7 @@ impl NamespaceSettings {
             read: level(self.access.read),
             write: level(self.access.write),
             delete: level(self.access.delete),
-            administer: Level::System,
+            administer: self.access.administer.map_or(Level::System, Level::from),
         }
     }
 }
@@ -319,6 +340,28 @@ impl Settings {
                 KeySource::Env(variable) => Secret::from_env(variable),
             })
             .transpose()
+    }
+
+    /// What is wrong with the file of the key as it is seen from `folder`, where the key is in one. Whether whoever looks may read
+    /// it is another matter: the runtime may be somebody else.
+    pub fn key_fault(&self, folder: &Path) -> Option<SettingError> {
+        let Some(KeySource::File(file)) = &self.sealed_by else {
+            return None;
+        };
+        let is_closed = File::open(folder.join(file)).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        let fault = self.key(folder).err().filter(|_| !is_closed)?.to_string();
+        let (problem, remedy) = fault.split_once("; ").unwrap_or((&fault, "name another"));
+        Some(SettingError::of("sealed_by.file", problem, remedy))
+    }
+
+    /// The file of the key, where everybody on the machine may read it.
+    pub fn open_key(&self, folder: &Path) -> Option<PathBuf> {
+        let Some(KeySource::File(file)) = &self.sealed_by else {
+            return None;
+        };
+        let path = folder.join(file);
+        let mode = path.metadata().ok()?.permissions().mode();
+        (mode & 0o007 != 0).then_some(path)
     }
 
     /// What cannot be followed of the room itself, by key.
@@ -400,6 +443,9 @@ mod tests {
         let access = settings.namespaces().unwrap()[0].1.access;
         assert_eq!((access.read, access.write), (Level::Public, Level::Team));
         assert_eq!(access.administer, Level::System);
+        let settings = described(r#"{"namespace":[{"name":"plans","team":"tools","access":{"administer":"team"}}]}"#);
+        let access = settings.namespaces().unwrap()[0].1.access;
+        assert_eq!((access.administer, access.delete), (Level::Team, Level::Team));
     }
 
     #[test]
@@ -413,13 +459,13 @@ mod tests {
     fn what_nobody_could_use_is_refused_by_its_key() {
         let settings = described(
             r#"{"flush_every":"0s","snapshot_after":"0B","namespace":[
-                {"name":"No","access":{"write":"team"},"quota":{"entries":0},"ttl":"0s"},{"name":"a"},{"name":"a"}]}"#,
+                {"name":"No","access":{"administer":"private","write":"team"},"quota":{"entries":0},"ttl":"0s"},{"name":"a"},{"name":"a"}]}"#,
         );
         let keys = |faults: Vec<SettingError>| faults.into_iter().filter_map(|fault| fault.key).collect::<Vec<_>>();
         assert_eq!(keys(settings.faults()), ["flush_every", "snapshot_after"]);
         assert_eq!(
             keys(settings.namespaces[0].faults()),
-            ["name", "access.write", "quota.entries", "ttl"]
+            ["name", "access.administer", "access.write", "quota.entries", "ttl"]
         );
         assert_eq!(settings.named_twice(), [(2, 1)]);
     }

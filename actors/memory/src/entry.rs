@@ -218,7 +218,8 @@ impl Labels {
     }
 }
 
-fn size(key: &Key, value: &Value, labels: &Labels) -> u64 {
+/// How many bytes that takes, as quotas count.
+pub(crate) fn size(key: &Key, value: &Value, labels: &Labels) -> u64 {
     (key.as_str().len() + value.len() + labels.size()) as u64 + ENTRY_OVERHEAD
 }
 

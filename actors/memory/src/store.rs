@@ -175,8 +175,8 @@ impl Store {
     }
 
     pub(crate) fn refuse(&self, who: &Identity, verb: Verb, namespace: &Namespace, level: Level) {
-        self.0.refused.fetch_add(1, Ordering::Relaxed);
         let mut refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
         if refusals.len() >= REFUSALS_KEPT {
             refusals.pop_front();
         }
@@ -193,6 +193,15 @@ impl Store {
     pub fn refusals(&self) -> Vec<Refusal> {
         let refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals.iter().cloned().collect()
+    }
+
+    /// How many there were ever, and those of them that are kept and came after the first `seen`.
+    pub fn refusals_after(&self, seen: u64) -> (u64, Vec<Refusal>) {
+        let refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = self.refused();
+        let new = usize::try_from(refused.saturating_sub(seen)).unwrap_or(usize::MAX);
+        let known = refusals.len().saturating_sub(new);
+        (refused, refusals.iter().skip(known).cloned().collect())
     }
 
     /// What went by itself, of all namespaces there ever were.

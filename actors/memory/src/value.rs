@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -49,6 +51,22 @@ impl Value {
             fault: format!("{fault}; mend it, or put it as bytes"),
         })?;
         Ok(Self::json(&value))
+    }
+
+    /// Bytes from base64.
+    pub fn parse_base64(text: &str) -> Result<Self, String> {
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|fault| format!("`base64` is none: {fault}"))?;
+        Ok(Self::bytes(bytes))
+    }
+
+    /// Its bytes as base64; nothing where it is JSON.
+    pub fn as_base64(&self) -> Option<String> {
+        match self {
+            Self::Bytes(bytes) => Some(STANDARD.encode(bytes)),
+            Self::Json(_) => None,
+        }
     }
 
     /// What JSON it is; nothing where it is bytes.

@@ -1,39 +1,48 @@
 //! The verbs of the store.
 
+mod put;
 mod show;
+mod sink;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 use triarch_memory::Namespace;
 
 use super::describe::Described;
-use super::output::{print, tell, unwritten};
+use super::output::{print, tell};
 use super::progress::Bar;
 use super::screen::Screen;
 use super::{answer, reach};
 use crate::operations::memory::{
-    MemoryBackup, MemoryCompact, MemoryDelete, MemoryExport, MemoryGet, MemoryImport, MemoryList, MemoryNamespaces,
-    MemoryPut, MemoryRestore, MemorySearch, MemoryStats, MemoryWatch, namespace,
+    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryGet, MemoryImport,
+    MemoryIncrement, MemoryList, MemoryNamespaces, MemoryRestore, MemoryRetain, MemorySearch, MemoryStats, MemoryWatch,
+    SHOWN_MAX, namespace,
 };
 use crate::operations::{Code, Trouble};
 use crate::up::complain;
+use put::Put;
 pub(super) use show::change_line;
+use sink::Sink;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MemoryVerb {
     /// Shows what is under a key.
     Get(MemoryGet),
     /// Writes a value under a key.
-    Put(MemoryPut),
+    Put(Put),
     /// Takes away what is under a key.
     Delete(MemoryDelete),
+    /// Adds to a whole number, and shows what it came to.
+    Increment(MemoryIncrement),
+    /// Tells whether there is something under a key: without, it is exit code 4.
+    Exists(MemoryExists),
+    /// Counts entries.
+    Count(MemoryCount),
     /// Lists entries, in the order of their keys.
     List(MemoryList),
-    /// Looks for entries by words, tags and keys.
+    /// Looks for entries by words, tags, keys, times and sizes, and counts them.
     Search(MemorySearch),
     /// Shows changes as they come, until it is stopped.
     Watch(MemoryWatch),
@@ -49,6 +58,8 @@ pub(super) enum MemoryVerb {
     Backup(MemoryBackup),
     /// Takes up a backup.
     Restore(MemoryRestore),
+    /// Takes away what the retention of namespaces says, now.
+    Retain(MemoryRetain),
     /// Takes a snapshot, so that the next start has less to read.
     Compact(MemoryCompact),
 }
@@ -56,7 +67,7 @@ pub(super) enum MemoryVerb {
 /// What is written, and where to.
 #[derive(Args, Debug)]
 pub(super) struct Export {
-    /// The file, which is written anew; `-` for the standard output.
+    /// The file, which is replaced once all is there; `-` for the standard output.
     file: PathBuf,
     /// The parts of the store; without any, all.
     #[arg(value_name = "NAMESPACE", value_parser = namespace)]
@@ -66,9 +77,12 @@ pub(super) struct Export {
 pub(super) fn perform(described: &Described, verb: &MemoryVerb, as_json: bool) -> Result<(), Trouble> {
     match verb {
         MemoryVerb::Get(asked) => answer(described, asked, as_json),
-        MemoryVerb::Put(asked) => answer(described, asked, as_json),
+        MemoryVerb::Put(asked) => answer(described, &asked.read()?, as_json),
         MemoryVerb::Delete(asked) => answer(described, asked, as_json),
-        MemoryVerb::List(asked) => answer(described, asked, as_json),
+        MemoryVerb::Increment(asked) => answer(described, asked, as_json),
+        MemoryVerb::Exists(asked) => exists(described, asked, as_json),
+        MemoryVerb::Count(asked) => answer(described, asked, as_json),
+        MemoryVerb::List(asked) => list(described, asked, as_json),
         MemoryVerb::Search(asked) => answer(described, asked, as_json),
         MemoryVerb::Watch(asked) => watch(described, asked, as_json),
         MemoryVerb::Namespaces(asked) => answer(described, asked, as_json),
@@ -84,6 +98,7 @@ pub(super) fn perform(described: &Described, verb: &MemoryVerb, as_json: bool) -
             asked.arriving.file = whole(&asked.arriving.file)?;
             answer(described, &asked, as_json)
         }
+        MemoryVerb::Retain(asked) => answer(described, asked, as_json),
         MemoryVerb::Compact(asked) => answer(described, asked, as_json),
     }
 }
@@ -98,6 +113,37 @@ fn whole(path: &Path) -> Result<PathBuf, Trouble> {
 
 fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+/// Where there is nothing, that is the exit code too.
+fn exists(described: &Described, asked: &MemoryExists, as_json: bool) -> Result<(), Trouble> {
+    let seen = reach(described)?.ask(asked)?;
+    tell(&seen, as_json)?;
+    if seen.exists {
+        Ok(())
+    } else {
+        Err(Trouble::silent(Code::NotFound))
+    }
+}
+
+/// Shows no more than were asked for, and says so where there are more.
+fn list(described: &Described, asked: &MemoryList, as_json: bool) -> Result<(), Trouble> {
+    let most = asked.most.min(SHOWN_MAX);
+    let one_more = MemoryList {
+        most: most + 1,
+        ..asked.clone()
+    };
+    let mut entries = reach(described)?.ask(&one_more)?;
+    let is_cut = entries.len() > most;
+    entries.truncate(most);
+    tell(&entries, as_json)?;
+    if is_cut {
+        let on = entries
+            .last()
+            .map_or_else(String::new, |last| format!(", or go on with --after {}", last.key));
+        complain(&format!("there are more than {most}; raise --most{on}"));
+    }
+    Ok(())
 }
 
 /// Prints changes as they come; as JSON one object each.
@@ -127,46 +173,6 @@ fn export(described: &Described, asked: &Export) -> Result<(), Trouble> {
     to.end()?;
     complain(&format!("{} exported", show::entries(told.entries)));
     Ok(())
-}
-
-/// Where lines go.
-struct Sink<'a> {
-    path: &'a Path,
-    to: Box<dyn Write>,
-}
-
-impl<'a> Sink<'a> {
-    fn of(path: &'a Path) -> Result<Self, Trouble> {
-        let to: Box<dyn Write> = if is_standard(path) {
-            Box::new(BufWriter::new(io::stdout()))
-        } else {
-            let file = File::create(path).map_err(|error| {
-                let message = format!("{} cannot be written: {error}", path.display());
-                Trouble::new(Code::Failed, message, "name a file that can be written")
-            })?;
-            Box::new(BufWriter::new(file))
-        };
-        Ok(Self { path, to })
-    }
-
-    fn write(&mut self, lines: &Value) -> Result<(), Trouble> {
-        let mut lines = lines.as_array().into_iter().flatten();
-        let written = lines.try_for_each(|line| writeln!(self.to, "{line}"));
-        written.map_err(|error| self.unwritten(&error))
-    }
-
-    fn end(mut self) -> Result<(), Trouble> {
-        let flushed = self.to.flush();
-        flushed.map_err(|error| self.unwritten(&error))
-    }
-
-    fn unwritten(&self, error: &io::Error) -> Trouble {
-        if is_standard(self.path) {
-            return unwritten(error);
-        }
-        let message = format!("{} cannot be written to its end: {error}", self.path.display());
-        Trouble::new(Code::Failed, message, "see its disk")
-    }
 }
 
 /// What comes by the standard input is laid into a file first: the runtime reads it from there.

@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, facts, span};
 use super::super::table::{Cell, Columns, table};
-use crate::operations::memory::{BackupSeen, EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, TakenUp, WrittenSeen};
+use crate::operations::memory::{
+    BackupSeen, CountSeen, EntrySeen, ExistsSeen, FoundSeen, Gone, GroupSeen, NamespaceSeen, NumberSeen, RetainedSeen,
+    StoreSeen, TakenUp, WrittenSeen,
+};
 
 /// So much of a value stands in a line.
 const VALUE: usize = 60;
@@ -83,7 +86,9 @@ impl Show for EntrySeen {
                 ("notes", tame(screen, notes.collect::<Vec<_>>().join(", "))),
                 ("made", format!("{} ago", span(self.age_ms))),
                 ("written", format!("{} ago", span(self.written_ago_ms))),
+                ("read", format!("{} ago", span(self.accessed_ago_ms))),
                 ("expires in", time(self.expires_in_ms)),
+                ("checksum", self.checksum.clone()),
             ],
         )
     }
@@ -98,6 +103,69 @@ impl Show for WrittenSeen {
         };
         format!("{} in {} {done}, version {}\n", self.key, self.namespace, self.version)
     }
+}
+
+impl Show for NumberSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        format!("{}\n", self.number)
+    }
+}
+
+impl Show for ExistsSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        let told = if self.exists { "there is" } else { "there is nothing" };
+        format!("{told}\n")
+    }
+}
+
+impl Show for CountSeen {
+    fn show(&self, _screen: &Screen) -> String {
+        format!("{}\n", self.entries)
+    }
+}
+
+impl Show for RetainedSeen {
+    fn show(&self, screen: &Screen) -> String {
+        if self.namespaces.is_empty() {
+            return "no namespace has a retention\n".to_owned();
+        }
+        let lines: Vec<_> = self
+            .namespaces
+            .iter()
+            .map(|(name, gone)| (name.as_str(), left(gone)))
+            .collect();
+        facts(screen, &lines) + &dry(screen, self.is_dry)
+    }
+}
+
+/// What went of a namespace, and by which rules.
+fn left(gone: &Gone) -> String {
+    let rules = [
+        ("max_age", gone.max_age),
+        ("unaccessed_for", gone.unaccessed_for),
+        ("max_entries", gone.max_entries),
+        ("max_size", gone.max_size),
+    ];
+    let by: Vec<_> = rules
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(rule, count)| format!("{count} by {rule}"))
+        .collect();
+    if by.is_empty() {
+        return "nothing".to_owned();
+    }
+    format!(
+        "{}, {}: {}",
+        entries(gone.entries),
+        bytes(gone.size_bytes),
+        by.join(", ")
+    )
+}
+
+/// That nothing was changed, where that is so.
+fn dry(screen: &Screen, is_dry: bool) -> String {
+    let line = screen.tint(Tint::Faint, "nothing was changed: that was a dry run");
+    if is_dry { line + "\n" } else { String::new() }
 }
 
 impl Show for Vec<EntrySeen> {
@@ -127,7 +195,11 @@ fn row(entry: &EntrySeen) -> [Cell<'_>; 6] {
 
 impl Show for FoundSeen {
     fn show(&self, screen: &Screen) -> String {
-        let mut text = self.entries.show(screen);
+        let mut text = String::new();
+        if !self.entries.is_empty() || self.groups.is_empty() {
+            text = self.entries.show(screen);
+        }
+        text.push_str(&self.groups.show(screen));
         let shown = self.entries.len() as u64;
         if shown < self.matched {
             let line = format!("{shown} of {}", entries(self.matched));
@@ -139,6 +211,29 @@ impl Show for FoundSeen {
         }
         text
     }
+}
+
+impl Show for Vec<GroupSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return String::new();
+        }
+        table(screen, GROUPS, self.iter().map(group_row))
+    }
+}
+
+const GROUPS: Columns<3> = Columns {
+    heads: ["group", "entries", "size"],
+    spare: &[],
+};
+
+fn group_row(group: &GroupSeen) -> [Cell<'_>; 3] {
+    let name = if group.name.is_empty() { "(none)" } else { &group.name };
+    [
+        harmless(name).into(),
+        Cell::number(Some(group.entries)),
+        Cell::number(Some(bytes(group.size_bytes))),
+    ]
 }
 
 impl Show for Vec<NamespaceSeen> {
@@ -180,7 +275,8 @@ impl Show for StoreSeen {
             ],
         );
         for refusal in &self.refusals {
-            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, refusal));
+            let line = format!("{} ago: {}", span(refusal.ago_ms), refusal.told());
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
         }
         if let Some(why) = &self.closed {
             let line = format!("nothing durable is written: {why}");
@@ -208,12 +304,7 @@ impl Show for TakenUp {
             .iter()
             .map(|(name, counted)| (name.as_str(), fates(counted)))
             .collect();
-        let mut text = facts(screen, &lines);
-        if self.is_dry {
-            let line = "nothing was changed: that was a dry run";
-            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, line));
-        }
-        text
+        facts(screen, &lines) + &dry(screen, self.is_dry)
     }
 }
 

@@ -258,6 +258,32 @@ pub(super) const MANNERS: &[Manner] = &[
         One("A write to the store"),
         &[NOT_STORED, NO_ENTRY, (5, "it is at another version")],
     ),
+    asking(
+        "memory increment",
+        "memory.increment",
+        One("What a number came to"),
+        &[
+            NOT_STORED,
+            (
+                2,
+                "what is there is no whole number in JSON, or would be beyond 64 bits",
+            ),
+            NO_NAMESPACE,
+            (5, "the namespace is full"),
+        ],
+    ),
+    asking(
+        "memory exists",
+        "memory.exists",
+        One("Whether there is something"),
+        &[(4, "there is no such namespace, or nothing under the key")],
+    ),
+    asking(
+        "memory count",
+        "memory.count",
+        One("How many there are"),
+        &[NO_NAMESPACE],
+    ),
     asking("memory list", "memory.list", List("An entry"), &[NO_NAMESPACE]),
     asking("memory search", "memory.search", One("A search"), &[NO_NAMESPACE]),
     asking(
@@ -285,7 +311,10 @@ pub(super) const MANNERS: &[Manner] = &[
                 "the file cannot be read, or a line of it is no entry; those before it stay",
             ),
             NO_NAMESPACE,
-            (5, "a namespace is full"),
+            (
+                5,
+                "a namespace is full, or would be; what was taken up before is said, and stays",
+            ),
         ],
     ),
     asking(
@@ -303,6 +332,12 @@ pub(super) const MANNERS: &[Manner] = &[
             (2, "the file cannot be read"),
             (5, "a namespace is full, or there with another durability"),
         ],
+    ),
+    asking(
+        "memory retain",
+        "memory.retain",
+        One("What retention takes"),
+        &[NOT_STORED, NO_NAMESPACE],
     ),
     asking(
         "memory compact",

@@ -101,12 +101,22 @@ pub(super) const SHAPES: &[Shape] = &[
         "`version` is the number of the change, `existed` says that something was there before.",
         || json(&samples::stored()),
     ),
+    ("What a number came to", "After it was added to.", || {
+        json(&samples::number())
+    }),
+    ("Whether there is something", "Under that key.", || {
+        json(&samples::existence())
+    }),
+    ("How many there are", "Of those whose keys begin so.", || {
+        json(&samples::count())
+    }),
     (
         "A search",
-        "`matched` are all that were found, shown or not; `cuts` are sentences that say why there may be more.",
+        "`matched` are all that were found, shown or not; `groups` are there where they were asked for, and an empty name is that of those without; `cuts` are sentences that say why there may be more.",
         || {
             let mut found = samples::found();
             found.entries.truncate(1);
+            found.groups = samples::counted().groups;
             json(&found)
         },
     ),
@@ -120,7 +130,7 @@ pub(super) const SHAPES: &[Shape] = &[
     }),
     (
         "The store",
-        "All namespaces together. `refusals` are sentences; `closed` says why nothing durable is written, while that is so.",
+        "All namespaces together. `refusals` are the last five of those who were not let through; `closed` says why nothing durable is written, while that is so.",
         || json(&samples::store()),
     ),
     (
@@ -128,6 +138,11 @@ pub(super) const SHAPES: &[Shape] = &[
         "How many, by what became of them: `written`, `overwritten`, `merged`, `renamed`, `skipped`, `expired`, or `newer` where somebody wrote \
          meanwhile. `defined` are namespaces that were not there.",
         || json(&samples::taken_up()),
+    ),
+    (
+        "What retention takes",
+        "Of each namespace, by the first rule that an entry fits; `keys` are the first of them. Where `is_dry`, nothing went.",
+        || json(&samples::retained()),
     ),
     ("A backup", "The file, which was read again.", || {
         json(&samples::backup())

@@ -4,13 +4,13 @@ use std::str::FromStr;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
-use triarch_memory::{Client, Key, Lifetime, Namespace, Op, Put, Query, Value, Wanted};
+use triarch_memory::{Client, Key, Lifetime, Namespace, Op, Put, Value, Wanted};
 use triarch_teams::Span;
 
 use super::super::posts::span;
 use super::super::{Code, Operation, Trouble};
-use super::{EntrySeen, FoundSeen, WrittenSeen, key, meant, namespace, open};
+use super::search::{MOST, SEARCHES, SHOWN_MAX, aside, most};
+use super::{CountSeen, EntrySeen, ExistsSeen, NumberSeen, WrittenSeen, key, namespace, open};
 use crate::fleet::Fleet;
 
 /// Shows what is under a key.
@@ -59,8 +59,14 @@ pub(crate) struct MemoryPut {
     /// Under which key.
     #[arg(value_parser = key)]
     pub(crate) key: Key,
-    /// What: JSON, or text.
+    /// What, where that is JSON.
+    #[arg(skip)]
+    #[serde(default)]
     pub(crate) value: Kept,
+    /// What, where that is bytes.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base64: Option<String>,
     /// How long it is there; as long as its namespace says where nothing is said.
     #[arg(long, value_name = "TIME", value_parser = span)]
     #[serde(default)]
@@ -73,10 +79,20 @@ pub(crate) struct MemoryPut {
     #[arg(long = "type", value_name = "TYPE")]
     #[serde(default, rename = "type")]
     pub(crate) kind: Option<String>,
+    /// A note beside the value; may be given several times.
+    #[arg(long, value_name = "NAME=NOTE", value_parser = note)]
+    #[serde(default)]
+    pub(crate) metadata: Vec<(String, String)>,
     /// Only if what is there is at that version; 0 if there is nothing.
     #[arg(long, value_name = "VERSION")]
     #[serde(default)]
     pub(crate) if_version: Option<u64>,
+}
+
+fn note(text: &str) -> Result<(String, String), String> {
+    let note = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, note) = note.ok_or("write it as in from=field-7")?;
+    Ok((name.to_owned(), note.to_owned()))
 }
 
 /// A value as it is to be kept: JSON, or text where it is none. Read from a word of the command line, what
@@ -109,13 +125,29 @@ impl Operation for MemoryPut {
 /// Writes an entry.
 pub(crate) async fn put(client: &Client, asked: MemoryPut) -> Result<WrittenSeen, Trouble> {
     let drawer = open(client, asked.namespace.as_str())?;
-    let mut put = Put::new(asked.key.clone(), Value::from(asked.value.0));
-    put.labels.kind = asked.kind.map(Into::into);
-    put.labels.tags = asked.tag.into_iter().map(Into::into).collect();
-    put.wanted = asked.if_version.map(Wanted::Version);
-    put.lifetime = asked.ttl.map_or(Lifetime::Default, |Span(time)| Lifetime::For(time));
-    let done = drawer.put(put).await?;
-    Ok(WrittenSeen::of(&asked.namespace, asked.key, done, false))
+    let (namespace, key) = (asked.namespace.clone(), asked.key.clone());
+    let done = drawer.put(asked.put()?).await?;
+    Ok(WrittenSeen::of(&namespace, key, done, false))
+}
+
+impl MemoryPut {
+    /// As the store takes it.
+    pub(crate) fn put(self) -> Result<Put, Trouble> {
+        let value = match (self.value.0, self.base64) {
+            (value, None) => Ok(Value::from(value)),
+            (serde_json::Value::Null, Some(text)) => Value::parse_base64(&text),
+            (_, Some(_)) => Err("`value` and `base64` are both given".to_owned()),
+        };
+        let value = value.map_err(|problem| Trouble::new(Code::Usage, problem, "give one of `value` and `base64`"))?;
+        let mut put = Put::new(self.key, value);
+        put.labels.kind = self.kind.map(Into::into);
+        put.labels.tags = self.tag.into_iter().map(Into::into).collect();
+        let notes = self.metadata.into_iter();
+        put.labels.metadata = notes.map(|(name, note)| (name.into(), note.into())).collect();
+        put.wanted = self.if_version.map(Wanted::Version);
+        put.lifetime = self.ttl.map_or(Lifetime::Default, |Span(time)| Lifetime::For(time));
+        Ok(put)
+    }
 }
 
 /// Takes away what is under a key.
@@ -153,6 +185,95 @@ pub(crate) async fn delete(client: &Client, asked: MemoryDelete) -> Result<Writt
     Ok(WrittenSeen::of(&asked.namespace, asked.key, done, true))
 }
 
+/// Adds to a whole number.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MemoryIncrement {
+    /// The part of the store.
+    #[arg(value_parser = namespace)]
+    pub(crate) namespace: Namespace,
+    /// Under which key; where nothing is, 0 is.
+    #[arg(value_parser = key)]
+    pub(crate) key: Key,
+    /// How much is added.
+    #[arg(default_value_t = 1, allow_negative_numbers = true)]
+    #[serde(default = "one")]
+    pub(crate) by: i64,
+}
+
+fn one() -> i64 {
+    1
+}
+
+impl Operation for MemoryIncrement {
+    const NAME: &'static str = "memory.increment";
+    type Output = NumberSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<NumberSeen, Trouble> {
+        increment(fleet.memory()?, &self).await
+    }
+}
+
+/// Adds to a whole number.
+pub(crate) async fn increment(client: &Client, asked: &MemoryIncrement) -> Result<NumberSeen, Trouble> {
+    let drawer = open(client, asked.namespace.as_str())?;
+    let number = drawer.increment(&asked.key, asked.by).await?;
+    Ok(NumberSeen { number })
+}
+
+/// Tells whether there is something under a key.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MemoryExists {
+    /// The part of the store.
+    #[arg(value_parser = namespace)]
+    pub(crate) namespace: Namespace,
+    /// Under which key.
+    #[arg(value_parser = key)]
+    pub(crate) key: Key,
+}
+
+impl Operation for MemoryExists {
+    const NAME: &'static str = "memory.exists";
+    type Output = ExistsSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<ExistsSeen, Trouble> {
+        exists(fleet.memory()?, &self)
+    }
+}
+
+/// Whether there is something under a key.
+pub(crate) fn exists(client: &Client, asked: &MemoryExists) -> Result<ExistsSeen, Trouble> {
+    let exists = open(client, asked.namespace.as_str())?.exists(asked.key.as_str())?;
+    Ok(ExistsSeen { exists })
+}
+
+/// Counts entries.
+#[derive(Args, Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MemoryCount {
+    /// The part of the store.
+    #[arg(value_parser = namespace)]
+    pub(crate) namespace: Namespace,
+    /// Only those whose keys begin so.
+    #[arg(default_value = "", hide_default_value = true)]
+    #[serde(default)]
+    pub(crate) prefix: String,
+}
+
+impl Operation for MemoryCount {
+    const NAME: &'static str = "memory.count";
+    type Output = CountSeen;
+
+    async fn perform(self, fleet: &Fleet) -> Result<CountSeen, Trouble> {
+        count(fleet.memory()?, self).await
+    }
+}
+
+/// Counts entries where it holds up nobody.
+pub(crate) async fn count(client: &Client, asked: MemoryCount) -> Result<CountSeen, Trouble> {
+    let drawer = open(client, asked.namespace.as_str())?;
+    let entries = aside(&SEARCHES, move || drawer.count(&asked.prefix)).await??;
+    Ok(CountSeen { entries })
+}
+
 /// Lists entries, in the order of their keys.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct MemoryList {
@@ -173,15 +294,6 @@ pub(crate) struct MemoryList {
     pub(crate) most: usize,
 }
 
-const MOST: usize = 100;
-
-/// So many entries are shown at most, whatever is asked for: an answer has room for no more.
-const SHOWN_MAX: usize = 100_000;
-
-fn most() -> usize {
-    MOST
-}
-
 impl Operation for MemoryList {
     const NAME: &'static str = "memory.list";
     type Output = Vec<EntrySeen>;
@@ -194,154 +306,10 @@ impl Operation for MemoryList {
 /// Entries in the order of their keys.
 pub(crate) fn list(client: &Client, asked: &MemoryList) -> Result<Vec<EntrySeen>, Trouble> {
     let drawer = open(client, asked.namespace.as_str())?;
-    let listed = drawer.list(&asked.prefix, asked.after.as_ref(), asked.most.min(SHOWN_MAX))?;
+    let listed = drawer.list(&asked.prefix, asked.after.as_ref(), asked.most.min(SHOWN_MAX + 1))?;
     let clock = client.store().clock();
     let seen = listed
         .into_iter()
         .map(|(key, entry)| EntrySeen::of(&asked.namespace, key, &entry, clock));
     Ok(seen.collect())
-}
-
-/// Looks for entries by words, tags and keys.
-#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct MemorySearch {
-    /// The parts of the store to look in; without any, all.
-    #[arg(value_name = "NAMESPACE", value_parser = namespace)]
-    #[serde(default)]
-    pub(crate) namespaces: Vec<Namespace>,
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub(crate) sought: Sought,
-}
-
-/// What is looked for: entries that are as each part says that is given.
-#[derive(Args, Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Sought {
-    /// Only those with all of these words, in whatever strings of their JSON.
-    #[arg(long, value_name = "WORDS")]
-    #[serde(default)]
-    pub(crate) text: Option<String>,
-    /// Only those with that tag; may be given several times.
-    #[arg(long, value_name = "TAG")]
-    #[serde(default)]
-    pub(crate) tag: Vec<String>,
-    /// Only those of that type.
-    #[arg(long = "type", value_name = "TYPE")]
-    #[serde(default, rename = "type")]
-    pub(crate) kind: Option<String>,
-    /// Only those that somebody made: the path of an agent.
-    #[arg(long, value_name = "AGENT")]
-    #[serde(default)]
-    pub(crate) owner: Option<String>,
-    /// Only those whose keys begin so; `*` stands for any text, and `?` for one character.
-    #[arg(long, value_name = "PREFIX")]
-    #[serde(default)]
-    pub(crate) prefix: Option<String>,
-    /// No more than so many.
-    #[arg(long, value_name = "COUNT", default_value_t = MOST)]
-    #[serde(default = "most")]
-    pub(crate) most: usize,
-}
-
-impl Default for Sought {
-    fn default() -> Self {
-        Self {
-            text: None,
-            tag: Vec::new(),
-            kind: None,
-            owner: None,
-            prefix: None,
-            most: MOST,
-        }
-    }
-}
-
-impl From<Sought> for Query {
-    fn from(sought: Sought) -> Self {
-        Self {
-            pattern: sought.prefix.map(|prefix| prefix + "*"),
-            tags: sought.tag,
-            owner: sought.owner,
-            kind: sought.kind,
-            text: sought.text,
-            limit: sought.most.min(SHOWN_MAX),
-            ..Self::default()
-        }
-    }
-}
-
-impl Operation for MemorySearch {
-    const NAME: &'static str = "memory.search";
-    type Output = FoundSeen;
-
-    async fn perform(self, fleet: &Fleet) -> Result<FoundSeen, Trouble> {
-        search(fleet.memory()?, self).await
-    }
-}
-
-/// So many searches of the command line and of programs are at work at once; others wait for their turn.
-static SEARCHES: Semaphore = Semaphore::const_new(4);
-
-/// Looks for entries where it holds up nobody.
-pub(crate) async fn search(client: &Client, asked: MemorySearch) -> Result<FoundSeen, Trouble> {
-    let (namespaces, query, looking) = (asked.namespaces, Query::from(asked.sought), client.clone());
-    let found = aside(&SEARCHES, move || looking.search(&namespaces, &query)).await?;
-    let found = found.map_err(|error| meant(client, error))?;
-    Ok(FoundSeen::of(found, client.store().clock()))
-}
-
-/// Works on a thread that may block, once there is room for it.
-async fn aside<T: Send + 'static>(
-    room: &'static Semaphore,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Trouble> {
-    let permit = room.acquire().await;
-    let worked = tokio::task::spawn_blocking(move || {
-        // Who asked may have gone; the thread is busy until the work is done.
-        let _permit = permit;
-        work()
-    });
-    worked
-        .await
-        .map_err(|error| Trouble::failed(format!("the search ended early: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Mutex, mpsc};
-
-    use futures_util::FutureExt as _;
-    use futures_util::future::join_all;
-
-    use super::*;
-
-    static ROOM: Semaphore = Semaphore::const_new(2);
-
-    #[tokio::test]
-    async fn no_more_searches_are_at_work_at_once_than_there_is_room_for() {
-        static AT_WORK: AtomicUsize = AtomicUsize::new(0);
-        let (go_on, waits) = mpsc::sync_channel::<()>(6);
-        let (begun, begins) = mpsc::sync_channel(6);
-        let waits = Arc::new(Mutex::new(waits));
-        let work = || {
-            let (waits, begun) = (waits.clone(), begun.clone());
-            aside(&ROOM, move || {
-                let at_work = AT_WORK.fetch_add(1, Ordering::SeqCst) + 1;
-                begun.send(at_work).unwrap();
-                waits.lock().unwrap().recv().unwrap();
-                AT_WORK.fetch_sub(1, Ordering::SeqCst);
-            })
-        };
-        let mut all = Box::pin(join_all((0..6).map(|_| work())));
-        assert!((&mut all).now_or_never().is_none());
-        assert_eq!(ROOM.available_permits(), 0, "as many are at work as there is room for");
-        (0..6).for_each(|_| go_on.send(()).unwrap());
-        for done in all.await {
-            done.unwrap();
-        }
-        let most = begins.try_iter().max();
-        assert!(most.is_some_and(|most| most <= 2), "{most:?} at once");
-        assert_eq!(ROOM.available_permits(), 2);
-    }
 }

@@ -1,8 +1,11 @@
 //! What can be asked for of the store, in the name of the runtime.
 
 mod entries;
+mod retain;
+mod search;
 mod seen;
 mod watch;
+mod when;
 mod whole;
 
 use triarch_memory::{Client, Drawer, Error, ExchangeError, Key, Namespace};
@@ -11,9 +14,15 @@ use super::{Code, Trouble, caused};
 use crate::config::nearest;
 
 pub(crate) use entries::{
-    Kept, MemoryDelete, MemoryGet, MemoryList, MemoryPut, MemorySearch, Sought, delete, get, list, put, search,
+    Kept, MemoryCount, MemoryDelete, MemoryExists, MemoryGet, MemoryIncrement, MemoryList, MemoryPut, count, delete,
+    exists, get, increment, list, put,
 };
-pub(crate) use seen::{EntrySeen, FoundSeen, NamespaceSeen, StoreSeen, WrittenSeen};
+pub(crate) use retain::{Gone, MemoryRetain, RetainedSeen};
+pub(crate) use search::{MemorySearch, SHOWN_MAX, Sought, search};
+pub(crate) use seen::{
+    CountSeen, EntrySeen, ExistsSeen, FoundSeen, GroupSeen, NamespaceSeen, NumberSeen, RefusalSeen, StoreSeen,
+    WrittenSeen,
+};
 pub(crate) use watch::{MemoryWatch, StoreChange};
 pub(crate) use whole::{
     BackupSeen, MemoryBackup, MemoryCompact, MemoryExport, MemoryImport, MemoryNamespaces, MemoryRestore, MemoryStats,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use triarch_memory::{Client, Clock, Done, Entry, Found, Key, Line, Namespace, Shown};
+use triarch_memory::{Client, Clock, Done, Entry, Found, Grouped, Key, Namespace, Refusal, Shown};
 
 use super::super::seen::millis;
 
@@ -30,24 +30,24 @@ pub(crate) struct EntrySeen {
     pub(crate) age_ms: u64,
     /// How long ago it was last written.
     pub(crate) written_ago_ms: u64,
+    /// How long ago it was last read or written, to the tenth of a second.
+    #[serde(default)]
+    pub(crate) accessed_ago_ms: u64,
     pub(crate) expires_in_ms: Option<u64>,
+    /// CRC-32C over key, value and version, as eight hexadecimal digits.
+    #[serde(default)]
+    pub(crate) checksum: String,
 }
 
 impl EntrySeen {
     pub(crate) fn of(namespace: &Namespace, key: Key, entry: &Entry, clock: &Clock) -> Self {
         let (now, labels) = (clock.now(), entry.labels().clone());
         let json = entry.value().as_json();
-        let base64 = json.is_none().then(|| {
-            Line::of(key.clone(), entry, clock)
-                .base64()
-                .unwrap_or_default()
-                .to_owned()
-        });
         Self {
             namespace: namespace.clone(),
             key,
             value: json.unwrap_or_default(),
-            base64,
+            base64: entry.value().as_base64(),
             kind: labels.kind,
             tags: labels.tags,
             metadata: labels.metadata,
@@ -55,7 +55,9 @@ impl EntrySeen {
             version: entry.version(),
             age_ms: millis(now.since(entry.created())),
             written_ago_ms: millis(now.since(entry.updated())),
+            accessed_ago_ms: millis(now.since(entry.accessed())),
             expires_in_ms: entry.left(now).map(millis),
+            checksum: format!("{:08x}", entry.checksum()),
         }
     }
 }
@@ -85,6 +87,24 @@ impl WrittenSeen {
     }
 }
 
+/// What a number came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NumberSeen {
+    pub(crate) number: i64,
+}
+
+/// Whether there is something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExistsSeen {
+    pub(crate) exists: bool,
+}
+
+/// How many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CountSeen {
+    pub(crate) entries: u64,
+}
+
 /// What a search came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoundSeen {
@@ -93,8 +113,30 @@ pub(crate) struct FoundSeen {
     pub(crate) matched: u64,
     /// How many were looked at.
     pub(crate) examined: u64,
+    /// What is counted together, the most first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<GroupSeen>,
     /// Why there may be more, in sentences.
     pub(crate) cuts: Vec<String>,
+}
+
+/// Entries that are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GroupSeen {
+    /// What they have in common; empty where they have no such thing.
+    pub(crate) name: String,
+    pub(crate) entries: u64,
+    pub(crate) size_bytes: u64,
+}
+
+impl From<Grouped> for GroupSeen {
+    fn from(group: Grouped) -> Self {
+        Self {
+            name: group.name,
+            entries: group.entries,
+            size_bytes: group.bytes,
+        }
+    }
 }
 
 impl FoundSeen {
@@ -103,6 +145,7 @@ impl FoundSeen {
         let told = [
             (cuts.by_examined, "not all entries were looked at".to_owned()),
             (cuts.by_word, "a word is longer than any that is indexed".to_owned()),
+            (cuts.by_groups, "there are more groups than are counted".to_owned()),
             (
                 cuts.unindexed > 0,
                 format!("{} entries have words that are not indexed", cuts.unindexed),
@@ -119,6 +162,7 @@ impl FoundSeen {
                 .collect(),
             matched: found.matched,
             examined: found.examined,
+            groups: found.groups.into_iter().map(GroupSeen::from).collect(),
             cuts: told
                 .into_iter()
                 .filter_map(|(is_so, told)| is_so.then_some(told))
@@ -154,6 +198,7 @@ impl From<Shown> for NamespaceSeen {
             ("read", access.read),
             ("write", access.write),
             ("delete", access.delete),
+            ("administer", access.administer),
         ];
         Self {
             namespace: shown.namespace,
@@ -182,10 +227,47 @@ pub(crate) struct StoreSeen {
     pub(crate) index_bytes: u64,
     /// How often somebody was not let through.
     pub(crate) refused: u64,
-    /// The last of them, in sentences.
-    pub(crate) refusals: Vec<String>,
+    /// The last of them, the latest first.
+    pub(crate) refusals: Vec<RefusalSeen>,
     /// Why nothing durable is written, while that is so.
     pub(crate) closed: Option<String>,
+}
+
+/// Somebody was not let through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefusalSeen {
+    pub(crate) at: String,
+    pub(crate) ago_ms: u64,
+    pub(crate) who: String,
+    pub(crate) verb: String,
+    pub(crate) namespace: Namespace,
+    /// To whom that is open.
+    pub(crate) level: String,
+}
+
+impl RefusalSeen {
+    pub(crate) fn of(refusal: &Refusal, clock: &Clock) -> Self {
+        Self {
+            at: humantime::format_rfc3339_millis(clock.wall(refusal.at)).to_string(),
+            ago_ms: millis(clock.now().since(refusal.at)),
+            who: refusal.who.as_ref().to_owned(),
+            verb: refusal.verb.label().to_owned(),
+            namespace: refusal.namespace.clone(),
+            level: refusal.level.label().to_owned(),
+        }
+    }
+
+    /// What happened, in a sentence.
+    pub(crate) fn told(&self) -> String {
+        let Self {
+            who,
+            verb,
+            namespace,
+            level,
+            ..
+        } = self;
+        format!("{who} may not {verb} in {namespace}, where that is {level}")
+    }
 }
 
 /// So many refusals are told.
@@ -196,13 +278,8 @@ impl StoreSeen {
         let (store, namespaces) = (client.store(), client.namespaces());
         let extents = || namespaces.iter().filter_map(|shown| shown.extent);
         let refusals = store.refusals();
-        let last = refusals.iter().rev().take(REFUSALS).map(|refusal| {
-            let (verb, level) = (refusal.verb.label(), refusal.level.label());
-            format!(
-                "{} may not {verb} in {}, where that is {level}",
-                refusal.who, refusal.namespace
-            )
-        });
+        let last = refusals.iter().rev().take(REFUSALS);
+        let last = last.map(|refusal| RefusalSeen::of(refusal, store.clock()));
         Self {
             namespaces: namespaces.len() as u64,
             entries: extents().map(|extent| extent.entries).sum(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use triarch_memory::{Client, Conflicts, Exported, Line, Namespace, RestoreReport};
+use triarch_memory::{Client, Conflicts, ExchangeError, Exported, Line, Namespace, RestoreReport};
 
 use super::super::{Code, Operation, Trouble};
 use super::{NamespaceSeen, StoreSeen, namespace, open};
@@ -223,8 +223,12 @@ impl Operation for MemoryRestore {
             dry_run,
         } = self.arriving;
         let opened = File::open(&file).map_err(|error| unread(&file, &error))?;
-        let report = fleet.memory()?.restore(opened, conflicts.into(), dry_run).await?;
-        Ok(TakenUp::of(report, dry_run))
+        let restored = fleet.memory()?.restore(opened, conflicts.into(), dry_run).await;
+        match restored {
+            Ok(report) => Ok(TakenUp::of(report, dry_run)),
+            Err(ExchangeError::Midway { fault, taken }) => Err(TakenUp::of(*taken, dry_run).so_far((*fault).into())),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -254,6 +258,28 @@ impl TakenUp {
             taken.count(namespace, counted);
         }
         taken
+    }
+
+    /// What went wrong after that.
+    fn so_far(&self, trouble: Trouble) -> Trouble {
+        let told = self.namespaces.iter().filter(|(_, fates)| !fates.is_empty());
+        let told: Vec<_> = told
+            .map(|(namespace, fates)| {
+                let fates = fates.iter().map(|(fate, count)| format!("{count} {fate}"));
+                format!("{} in {namespace}", fates.collect::<Vec<_>>().join(", "))
+            })
+            .collect();
+        if told.is_empty() {
+            return trouble;
+        }
+        let (told, then) = (
+            told.join(", "),
+            if self.is_dry { "would be, then" } else { "were, then" },
+        );
+        Trouble {
+            message: format!("{told} {then}: {}", trouble.message),
+            ..trouble
+        }
     }
 
     fn count(&mut self, namespace: Namespace, counted: Exported) {

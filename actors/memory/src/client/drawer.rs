@@ -12,7 +12,7 @@ use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Lifetime, Op, Put, Write};
 use crate::space::watch::{Scope, Watch};
-use crate::space::{Extent, Space};
+use crate::space::{Extent, Space, Tally};
 use crate::value::Value;
 use crate::writer::Wish;
 
@@ -184,6 +184,11 @@ impl Drawer {
             return Err(self.refused(Verb::Read));
         }
         Ok(self.space.extent())
+    }
+
+    /// What it uses, for whoever tries what would go in.
+    pub(crate) fn tally(&self) -> Tally {
+        self.space.tally()
     }
 
     /// The number of the last change that anybody sees.

@@ -3,7 +3,7 @@
 mod drawer;
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::sync::Arc;
 
 pub use drawer::Drawer;
@@ -15,7 +15,7 @@ use crate::config::{Retention, Rules};
 use crate::disk::Seal;
 use crate::error::Error;
 use crate::exchange::backup::{BackedUp, ExchangeError, RestoreReport, back_up, restore};
-use crate::exchange::{Conflicts, Exported, export, import};
+use crate::exchange::{Conflicts, Exported, Intake, export};
 use crate::metrics::Metrics;
 use crate::name::Namespace;
 use crate::retention::{Retained, choose};
@@ -208,8 +208,15 @@ impl Client {
         conflicts: Conflicts,
         is_dry: bool,
     ) -> Result<Exported, ExchangeError> {
+        let mut intake = self.intake(namespace, conflicts, is_dry)?;
+        intake.take(from).await?;
+        Ok(intake.taken())
+    }
+
+    /// The same for lines that come in several pieces.
+    pub fn intake(&self, namespace: &Namespace, conflicts: Conflicts, is_dry: bool) -> Result<Intake, ExchangeError> {
         self.admitted(namespace.as_str(), Verb::Administer)?;
-        import(self, namespace, BufReader::new(from), conflicts, is_dry).await
+        Intake::new(self, namespace, conflicts, is_dry)
     }
 
     fn readable(&self) -> Vec<Arc<Space>> {

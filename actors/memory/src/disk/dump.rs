@@ -44,7 +44,7 @@ pub enum DumpError {
         what: &'static str,
     },
     /// A record cannot be read.
-    #[error("record {number} of the backup: {fault}")]
+    #[error("record {number} of the backup is not taken up")]
     Record {
         /// Which.
         number: u64,

@@ -19,7 +19,7 @@ pub enum RecoveryError {
     #[error("the snapshot of the store is not taken up")]
     Snapshot(#[from] DumpError),
     /// A record.
-    #[error("record {seq} of the store's journal: {fault}")]
+    #[error("record {seq} of the store's journal is not taken up")]
     Record {
         /// Which.
         seq: u64,

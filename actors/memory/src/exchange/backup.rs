@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Conflicts, Exported, Incoming, Placing};
 use crate::client::Client;
 use crate::clocks;
-use crate::disk::{Dump, DumpError, DumpReader, Recovering, Recovery, Seal};
+use crate::disk::{Dump, DumpError, DumpReader, Held, Recovering, Recovery, Seal};
 use crate::error::Error;
 use crate::name::Namespace;
 use crate::space::cut_together;
@@ -35,6 +35,14 @@ pub enum ExchangeError {
         number: u64,
         /// Why.
         fault: String,
+    },
+    /// A restore ended early.
+    #[error("{fault}")]
+    Midway {
+        /// Why.
+        fault: Box<Self>,
+        /// What was taken up before, or would have been.
+        taken: Box<RestoreReport>,
     },
     /// A snapshot.
     #[error("the snapshot was not taken: {fault}; the journal has everything meanwhile")]
@@ -107,31 +115,54 @@ impl Restoring {
         let mut report = RestoreReport::default();
         let then = self.0.anchor;
         for (name, held) in self.0.spaces {
-            let is_new = client.store().space(name.as_str()).is_err();
-            if is_new {
-                report.defined.push(name.clone());
-                if is_dry {
-                    let written = held.entries.len() as u64;
-                    let counted = Exported {
-                        written,
-                        ..Exported::default()
-                    };
-                    report.namespaces.insert(name, counted);
-                    continue;
-                }
-                client.define(&name, held.rules).await?;
+            let taking = take_up_one(client, (&name, held), &then, (conflicts, is_dry), &mut report);
+            let taken = Box::pin(taking).await;
+            if let Err(fault) = taken {
+                let (fault, taken) = (Box::new(fault), Box::new(report));
+                return Err(ExchangeError::Midway { fault, taken });
             }
-            let mut placing = Placing::new(client, &name, conflicts, is_dry)?;
-            let mut entries: Vec<_> = held.entries.into_entries().collect();
-            entries.sort_by_key(|(_, entry)| entry.version());
-            for (key, entry) in entries {
-                let incoming = Incoming::of(key, &entry, &then, client.store().clock());
-                placing.take(incoming.map_or_else(|| Err(()), Ok)).await?;
-            }
-            report.namespaces.insert(name, placing.end().await?);
         }
         Ok(report)
     }
+}
+
+async fn take_up_one(
+    client: &Client,
+    (name, held): (&Namespace, Held),
+    then: &Anchor,
+    (conflicts, is_dry): (Conflicts, bool),
+    report: &mut RestoreReport,
+) -> Result<(), ExchangeError> {
+    if client.store().space(name.as_str()).is_err() {
+        if is_dry {
+            let written = held.entries.len() as u64;
+            let counted = Exported {
+                written,
+                ..Exported::default()
+            };
+            report.defined.push(name.clone());
+            report.namespaces.insert(name.clone(), counted);
+            return Ok(());
+        }
+        client.define(name, held.rules).await?;
+        report.defined.push(name.clone());
+    }
+    let mut placing = Placing::new(client, name, conflicts, is_dry)?;
+    let mut entries: Vec<_> = held.entries.into_entries().collect();
+    entries.sort_by_key(|(_, entry)| entry.version());
+    let mut placed = Ok(());
+    for (key, entry) in entries {
+        let incoming = Incoming::of(key, &entry, then, client.store().clock());
+        placed = placing.take(incoming.ok_or(())).await;
+        if placed.is_err() {
+            break;
+        }
+    }
+    if placed.is_ok() {
+        placed = placing.write().await;
+    }
+    report.namespaces.insert(name.clone(), placing.taken());
+    placed
 }
 
 #[cfg(test)]

@@ -13,13 +13,11 @@ pub(crate) mod backup;
 mod placing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Read as _};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use backup::ExchangeError;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use placing::Placing;
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +84,7 @@ pub struct Line {
     json: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "type", alias = "kind", skip_serializing_if = "Option::is_none")]
     kind: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<Arc<str>>,
@@ -153,13 +151,11 @@ impl Line {
             let since = clock.wall(time).duration_since(UNIX_EPOCH).unwrap_or_default();
             u64::try_from(since.as_millis()).ok()
         };
-        let json = entry.value().as_json();
-        let base64 = json.is_none().then(|| STANDARD.encode(entry.value().as_bytes()));
         let labels = entry.labels().clone();
         Self {
             key,
-            json,
-            base64,
+            json: entry.value().as_json(),
+            base64: entry.value().as_base64(),
             kind: labels.kind,
             tags: labels.tags,
             metadata: labels.metadata,
@@ -171,11 +167,6 @@ impl Line {
                 .and_then(|left| u64::try_from(left.as_millis()).ok()),
             version: Some(entry.version()),
         }
-    }
-
-    /// What it is, where it is bytes.
-    pub fn base64(&self) -> Option<&str> {
-        self.base64.as_deref()
     }
 
     /// What is to be written where somebody writes such a line; whose it was, since when and at which version counts for
@@ -201,7 +192,7 @@ impl Line {
     fn incoming(self, clock: &Clock) -> Result<Option<Incoming>, String> {
         let value = match (&self.json, &self.base64) {
             (Some(json), None) => Value::json(json),
-            (None, Some(text)) => Value::bytes(STANDARD.decode(text).map_err(|fault| fault.to_string())?),
+            (None, Some(text)) => Value::parse_base64(text)?,
             (None, None) => Value::json(&serde_json::Value::Null),
             (Some(_), Some(_)) => return Err("it has both json and base64".to_owned()),
         };
@@ -252,44 +243,85 @@ pub(crate) fn export(space: &Space, store: &Store, mut to: impl std::io::Write) 
     }
 }
 
-/// Takes up lines.
-pub(crate) async fn import(
-    client: &Client,
-    namespace: &Namespace,
-    from: impl BufRead + Send + 'static,
-    conflicts: Conflicts,
-    is_dry: bool,
-) -> Result<Exported, ExchangeError> {
-    let mut placing = Placing::new(client, namespace, conflicts, is_dry)?;
-    let (mut from, mut number) = (from, 0);
-    loop {
-        let (rest, lines) = blocking(move || read_lines(from)).await?;
-        from = rest;
-        if lines.is_empty() {
-            return placing.end().await;
-        }
-        for line in lines {
-            number += 1;
-            let fault = |fault: String| ExchangeError::Line { number, fault };
-            let line = line.map_err(fault)?;
-            if line.trim().is_empty() {
-                continue;
+/// Lines on their way into a namespace, in one piece or in several.
+///
+/// What was taken up before something went wrong stays so, and [`Intake::taken`] tells how much that is.
+pub struct Intake {
+    placing: Placing,
+    store: Store,
+    number: u64,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        client: &Client,
+        namespace: &Namespace,
+        conflicts: Conflicts,
+        is_dry: bool,
+    ) -> Result<Self, ExchangeError> {
+        Ok(Self {
+            placing: Placing::new(client, namespace, conflicts, is_dry)?,
+            store: client.store().clone(),
+            number: 0,
+        })
+    }
+
+    /// How many lines there were so far.
+    pub fn lines(&self) -> u64 {
+        self.number
+    }
+
+    /// What was taken up so far, or would have been.
+    pub fn taken(&self) -> Exported {
+        self.placing.taken()
+    }
+
+    /// Takes up the next lines; a fault is told by the number of its line among all there were.
+    pub async fn take(&mut self, from: impl Read + Send + 'static) -> Result<(), ExchangeError> {
+        let read = Box::pin(self.read(BufReader::new(from))).await;
+        // What stands before a fault is taken up.
+        self.placing.write().await?;
+        read
+    }
+
+    async fn read(&mut self, mut from: impl BufRead + Send + 'static) -> Result<(), ExchangeError> {
+        loop {
+            let (rest, lines) = blocking(move || read_lines(from)).await?;
+            from = rest;
+            if lines.is_empty() {
+                return Ok(());
             }
-            if let Some(why) = exact::fault(&line) {
-                return Err(fault(why));
+            for line in lines {
+                self.number += 1;
+                let number = self.number;
+                let incoming = self.incoming(line);
+                let incoming = incoming.map_err(|fault| ExchangeError::Line { number, fault })?;
+                if let Some(incoming) = incoming {
+                    self.placing.take(incoming).await?;
+                }
             }
-            let line: Line = serde_json::from_str(&line).map_err(|why| fault(why.to_string()))?;
-            let incoming = line.incoming(client.store().clock()).map_err(fault)?;
-            placing.take(incoming.ok_or(())).await?;
         }
+    }
+
+    /// What a line says; nothing where it is empty.
+    fn incoming(&self, line: ReadLine) -> Result<Option<Result<Incoming, ()>>, String> {
+        let line = line?;
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
+        if let Some(why) = exact::fault(&line) {
+            return Err(why);
+        }
+        let line: Line = serde_json::from_str(&line).map_err(|why| why.to_string())?;
+        Ok(Some(line.incoming(self.store.clock())?.ok_or(())))
     }
 }
 
 /// A line, or what is wrong with it.
-type Read = Result<String, String>;
+type ReadLine = Result<String, String>;
 
 /// The next lines, and what is behind them; none at the end.
-fn read_lines<R: BufRead>(mut from: R) -> Result<(R, Vec<Read>), ExchangeError> {
+fn read_lines<R: BufRead>(mut from: R) -> Result<(R, Vec<ReadLine>), ExchangeError> {
     let mut lines = Vec::new();
     let mut bytes = 0;
     while lines.len() < LINES_AT_ONCE && bytes < LINES_BYTES {

@@ -7,10 +7,11 @@ use super::backup::ExchangeError;
 use super::{Conflicts, Exported, Incoming, merged};
 use crate::client::{Client, Drawer};
 use crate::config::BATCH_MAX;
-use crate::entry::Labels;
+use crate::entry::{Labels, size};
 use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Op, Origin};
+use crate::space::Tally;
 use crate::value::Value;
 
 /// So many bytes of values are written at once.
@@ -28,7 +29,6 @@ const TRIES_MAX: usize = 100;
 pub(crate) struct Placing {
     drawer: Drawer,
     conflicts: Conflicts,
-    is_dry: bool,
     waiting: Vec<Placed>,
     /// The keys of those that wait.
     keys: HashSet<Key>,
@@ -37,8 +37,8 @@ pub(crate) struct Placing {
     begun: u64,
     /// The numbers of the own changes.
     own: Vec<RangeInclusive<u64>>,
-    /// Keys that would be taken, in a dry run.
-    taken: BTreeMap<Key, (Value, Labels)>,
+    /// What would be there, in a dry run.
+    dry: Option<Dry>,
     report: Exported,
 }
 
@@ -63,8 +63,25 @@ enum Fate {
 /// What is under a key, and at which version.
 struct There {
     version: u64,
-    value: Value,
-    labels: Labels,
+    size: u64,
+    /// What it is, where that is to become one with what comes in.
+    held: Option<(Value, Labels)>,
+}
+
+/// What a namespace would be like.
+struct Dry {
+    tally: Tally,
+    /// What would be under the keys that would be written.
+    taken: BTreeMap<Key, (u64, Option<(Value, Labels)>)>,
+}
+
+impl Dry {
+    fn of(drawer: &Drawer) -> Self {
+        Self {
+            tally: drawer.tally(),
+            taken: BTreeMap::new(),
+        }
+    }
 }
 
 impl Placing {
@@ -77,14 +94,13 @@ impl Placing {
         let drawer = client.open(namespace.as_str())?;
         Ok(Self {
             begun: drawer.published(),
+            dry: is_dry.then(|| Dry::of(&drawer)),
             drawer,
             conflicts,
-            is_dry,
             waiting: Vec::new(),
             keys: HashSet::new(),
             bytes: 0,
             own: Vec::new(),
-            taken: BTreeMap::new(),
             report: Exported::default(),
         })
     }
@@ -124,8 +140,11 @@ impl Placing {
             (Some(there), Conflicts::Overwrite) if self.is_newer(there.version) => Fate::Newer,
             (Some(_), Conflicts::Overwrite) => Fate::Overwritten,
             (Some(_), Conflicts::Skip) => Fate::Skipped,
-            (Some(there), Conflicts::Merge) => {
-                as_decided = merged(as_decided, (there.value, there.labels));
+            (Some(There { held, .. }), Conflicts::Merge) => {
+                as_decided = match held {
+                    Some(held) => merged(as_decided, held),
+                    None => as_decided,
+                };
                 as_decided.origin = Origin::default(); // it stays whose it is
                 Fate::Merged
             }
@@ -149,19 +168,23 @@ impl Placing {
     }
 
     fn there(&self, key: &Key) -> Result<Option<There>, ExchangeError> {
-        if let Some((value, labels)) = self.taken.get(key).cloned() {
-            return Ok(Some(There {
-                version: 0,
-                value,
-                labels,
-            }));
+        let taken = self.dry.as_ref().and_then(|dry| dry.taken.get(key));
+        if let Some((size, held)) = taken.cloned() {
+            let version = 0;
+            return Ok(Some(There { version, size, held }));
         }
         let entry = self.drawer.get(key.as_str())?;
         Ok(entry.map(|entry| There {
             version: entry.version(),
-            value: entry.value().clone(),
-            labels: entry.labels().clone(),
+            size: entry.size(key),
+            held: self
+                .is_merging()
+                .then(|| (entry.value().clone(), entry.labels().clone())),
         }))
+    }
+
+    fn is_merging(&self) -> bool {
+        self.conflicts == Conflicts::Merge
     }
 
     fn free(&self, key: &Key) -> Result<Key, ExchangeError> {
@@ -177,17 +200,13 @@ impl Placing {
         }))
     }
 
-    async fn write(&mut self) -> Result<(), ExchangeError> {
+    /// Writes what waits.
+    pub(crate) async fn write(&mut self) -> Result<(), ExchangeError> {
         let waiting = std::mem::take(&mut self.waiting);
         self.keys.clear();
         self.bytes = 0;
-        if self.is_dry {
-            for placed in waiting {
-                let Incoming { key, value, labels, .. } = placed.as_decided;
-                self.taken.insert(key, (value, labels));
-                self.count(placed.fate);
-            }
-            return Ok(());
+        if self.dry.is_some() {
+            return self.would_write(waiting);
         }
         if waiting.is_empty() {
             return Ok(());
@@ -203,6 +222,29 @@ impl Placing {
             Err(Error::Conflict { .. }) => self.one_by_one(waiting).await,
             Err(fault) => Err(fault.into()),
         }
+    }
+
+    /// All of it, or none where the namespace has no room, as it is with a write.
+    fn would_write(&mut self, waiting: Vec<Placed>) -> Result<(), ExchangeError> {
+        let before: Vec<_> = waiting
+            .iter()
+            .map(|placed| Ok(self.there(&placed.as_decided.key)?.map(|there| there.size)))
+            .collect::<Result<_, ExchangeError>>()?;
+        let is_merging = self.is_merging();
+        let Some(Dry { tally, taken }) = &mut self.dry else {
+            return Ok(());
+        };
+        for (placed, before) in waiting.iter().zip(before) {
+            let Incoming { key, value, labels, .. } = &placed.as_decided;
+            let size = size(key, value, labels);
+            tally.take((self.drawer.name(), key), (value.len() as u64, size), before)?;
+            let held = is_merging.then(|| (value.clone(), labels.clone()));
+            taken.insert(key.clone(), (size, held));
+        }
+        for placed in waiting {
+            self.count(placed.fate);
+        }
+        Ok(())
     }
 
     /// Somebody was quicker with one of them.
@@ -251,10 +293,9 @@ impl Placing {
         } += 1;
     }
 
-    /// What became of all of them.
-    pub(crate) async fn end(mut self) -> Result<Exported, ExchangeError> {
-        self.write().await?;
-        Ok(self.report)
+    /// What has become of them so far, but for those that wait.
+    pub(crate) fn taken(&self) -> Exported {
+        self.report
     }
 }
 

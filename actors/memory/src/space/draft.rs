@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::Ground;
 use super::order::Order;
+use super::quotas::{Lack, may_hold, signed};
 use super::staged::Staged;
 use crate::access::{Identity, Verb};
 use crate::config::{Durability, Rules};
 use crate::entry::{Entry, Labels, Parts};
-use crate::error::{Error, Unit, Wanted};
+use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
 use crate::op::{Cause, Change, Done, Lifetime, Op, Origin, Put};
 use crate::time::StoreTime;
@@ -240,7 +241,8 @@ impl Draft<'_> {
             parts.created = origin.created.unwrap_or(parts.created);
             parts.updated = origin.updated.unwrap_or(parts.updated);
         }
-        self.may_hold(key, &parts)?;
+        let sizes = (parts.value.len() as u64, Entry::sized(key, &parts));
+        may_hold((self.namespace, key), self.rules, self.ground.entry_bytes_max, sizes)?;
         self.make_room(key, &parts, before.as_deref())?;
         parts.version = self.order.revision + 1;
         if before.is_none() {
@@ -259,24 +261,6 @@ impl Draft<'_> {
         })
     }
 
-    /// Whether an entry is no larger than any may be here; of one that goes to disk, labels count too.
-    fn may_hold(&self, key: &Key, parts: &Parts) -> Result<(), Error> {
-        let (mut size, mut limit) = (parts.value.len() as u64, self.rules.quota.value_bytes);
-        let goes_to_disk = self.rules.durability != Durability::Memory;
-        if goes_to_disk && Entry::sized(key, parts) > self.ground.entry_bytes_max {
-            (size, limit) = (Entry::sized(key, parts), self.ground.entry_bytes_max.min(limit));
-        }
-        if size <= limit {
-            return Ok(());
-        }
-        Err(Error::TooLarge {
-            namespace: self.namespace.clone(),
-            key: key.clone(),
-            size,
-            limit,
-        })
-    }
-
     /// Others go until what is to be written fits, where the namespace allows it.
     fn make_room(&mut self, key: &Key, parts: &Parts, before: Option<&Entry>) -> Result<(), Error> {
         let size = Entry::sized(key, parts);
@@ -292,35 +276,15 @@ impl Draft<'_> {
                 self.victim(Some(key))
             };
             let Some((victim, entry)) = victim else {
-                return Err(self.full(key, &lack));
+                return Err(lack.full(self.namespace, key));
             };
             self.stage(&victim, Cause::Evicted, Some(entry), None);
         }
         Ok(())
     }
 
-    fn full(&self, key: &Key, lack: &Lack) -> Error {
-        Error::Full {
-            namespace: self.namespace.clone(),
-            key: key.clone(),
-            unit: lack.unit,
-            used: lack.used,
-            limit: lack.limit,
-            needed: u64::try_from(lack.needed).unwrap_or(0),
-        }
-    }
-
     fn lack(&self, entries: i64, bytes: i64) -> Option<Lack> {
-        let (quota, (has, used)) = (self.rules.quota, self.order.used(self.staged));
-        let of = |unit, used: u64, limit, needed: i64| {
-            (used.saturating_add_signed(needed) > limit).then_some(Lack {
-                unit,
-                used,
-                limit,
-                needed,
-            })
-        };
-        of(Unit::Entries, has, quota.entries, entries).or_else(|| of(Unit::Bytes, used, quota.bytes, bytes))
+        Lack::of(&self.rules.quota, self.order.used(self.staged), (entries, bytes))
     }
 
     /// Those go that a lower quota has no room for, at most so many; tells how many.
@@ -380,16 +344,4 @@ struct Fresh<'a> {
     labels: Labels,
     expires: Option<StoreTime>,
     origin: Option<&'a Origin>,
-}
-
-/// What there is too little of.
-struct Lack {
-    unit: Unit,
-    used: u64,
-    limit: u64,
-    needed: i64,
-}
-
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -17,6 +17,7 @@ mod order;
 mod pins;
 #[cfg(test)]
 mod pins_test;
+mod quotas;
 mod ranks;
 mod returning;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use figures::Extent;
 pub(crate) use numbers::Numbers;
 use order::Order;
 pub(crate) use pins::{Cut, cut_together};
+pub(crate) use quotas::Tally;
 pub(crate) use returning::Flush;
 pub(crate) use staged::Staged;
 use watch::{Scope, Watch, Watchers};
@@ -460,6 +462,16 @@ impl Space {
             index_bytes: index.bytes() as u64,
             cut: index.cut(),
             revision,
+        }
+    }
+
+    /// What it uses, for whoever tries what would go in.
+    pub(crate) fn tally(&self) -> Tally {
+        let extent = self.extent();
+        Tally {
+            rules: self.rules(),
+            entry_bytes_max: self.ground.entry_bytes_max,
+            used: (extent.entries, extent.bytes),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Entries from a file of lines of JSON.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use triarch_memory::{Client, ExchangeError, Exported, Namespace};
+use triarch_memory::{Client, ExchangeError, Intake, Namespace};
 
 use super::super::super::{Code, Trouble};
 use super::super::meant;
@@ -18,26 +20,69 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 /// The longest line; what it says is larger than any value.
 const LINE_MAX: u64 = 64 << 20;
 
-/// Takes up each line. What was taken up before something went wrong stays so.
+/// Takes up each line. What was taken up before something went wrong stays so, and is said.
 pub(super) async fn import(fleet: &Fleet, arriving: &Arriving) -> Result<TakenUp, Trouble> {
-    let client = fleet.memory()?;
-    let mut reading = Reading::of(&arriving.file)?;
-    let mut taken = TakenUp {
-        is_dry: arriving.dry_run,
-        ..TakenUp::default()
+    let mut intakes = Intakes {
+        client: fleet.memory()?,
+        arriving,
+        open: BTreeMap::new(),
     };
+    let mut reading = Reading::of(&arriving.file)?;
     loop {
         let (rest, lines) = next(reading, &arriving.file).await?;
         reading = rest;
         if lines.is_empty() {
-            return Ok(taken);
+            return Ok(intakes.taken());
         }
-        for part in parts(lines)? {
-            let counted = part.take_up(client, arriving).await?;
-            taken.count(part.namespace, counted);
-        }
+        let taken = Box::pin(intakes.take(lines)).await;
+        taken.map_err(|trouble| intakes.taken().so_far(trouble))?;
         let progress = json!({ "ended": reading.read >> 10, "of": reading.of >> 10 });
         fleet.tell(progress).await;
+    }
+}
+
+/// What is on its way into each namespace.
+struct Intakes<'a> {
+    client: &'a Client,
+    arriving: &'a Arriving,
+    open: BTreeMap<Namespace, Intake>,
+}
+
+impl Intakes<'_> {
+    async fn take(&mut self, lines: Vec<(u64, String)>) -> Result<(), Trouble> {
+        for part in parts(lines)? {
+            self.take_part(&part).await.map_err(|error| told(self.client, error))?;
+        }
+        Ok(())
+    }
+
+    async fn take_part(&mut self, part: &Part) -> Result<(), ExchangeError> {
+        let Arriving { conflicts, dry_run, .. } = *self.arriving;
+        let intake = match self.open.entry(part.namespace.clone()) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(self.client.intake(&part.namespace, conflicts.into(), dry_run)?),
+        };
+        let before = intake.lines();
+        let taken = intake.take(Cursor::new(part.text.clone())).await;
+        taken.map_err(|error| part.by_line(error, before))
+    }
+
+    fn taken(&self) -> TakenUp {
+        let mut taken = TakenUp {
+            is_dry: self.arriving.dry_run,
+            ..TakenUp::default()
+        };
+        for (namespace, intake) in &self.open {
+            taken.count(namespace.clone(), intake.taken());
+        }
+        taken
+    }
+}
+
+fn told(client: &Client, error: ExchangeError) -> Trouble {
+    match error {
+        ExchangeError::Store(error) => meant(client, error),
+        error => error.into(),
     }
 }
 
@@ -95,25 +140,14 @@ struct Part {
 }
 
 impl Part {
-    async fn take_up(&self, client: &Client, arriving: &Arriving) -> Result<Exported, Trouble> {
-        let from = Cursor::new(self.text.clone());
-        let taken = client
-            .import(&self.namespace, from, arriving.conflicts.into(), arriving.dry_run)
-            .await;
-        taken.map_err(|error| self.told(client, error))
-    }
-
-    /// What went wrong, by the line of the whole file.
-    fn told(&self, client: &Client, error: ExchangeError) -> Trouble {
-        match error {
-            ExchangeError::Line { number, fault } => {
-                let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-                let number = self.numbers.get(index).copied().unwrap_or(number);
-                ExchangeError::Line { number, fault }.into()
-            }
-            ExchangeError::Store(error) => meant(client, error),
-            error => error.into(),
-        }
+    /// A fault by the line of the whole file, where so many lines of the namespace stood `before` these.
+    fn by_line(&self, error: ExchangeError, before: u64) -> ExchangeError {
+        let ExchangeError::Line { number, fault } = error else {
+            return error;
+        };
+        let index = usize::try_from(number.saturating_sub(before + 1)).unwrap_or(usize::MAX);
+        let number = self.numbers.get(index).copied().unwrap_or(number);
+        ExchangeError::Line { number, fault }
     }
 }
 

@@ -1,0 +1,91 @@
+//! What goes because it is old, unread, or too much.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use triarch_memory::{Key, Namespace, Retained};
+
+use super::super::{Operation, Trouble};
+use super::{meant, namespace, open};
+use crate::fleet::Fleet;
+
+/// Takes away what the retention of namespaces says, now.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct MemoryRetain {
+    /// The parts of the store; without any, all that have a retention.
+    #[arg(value_name = "NAMESPACE", value_parser = namespace)]
+    #[serde(default)]
+    pub(crate) namespaces: Vec<Namespace>,
+    /// Only tells what would go.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// What went, or would go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RetainedSeen {
+    pub(crate) is_dry: bool,
+    pub(crate) namespaces: BTreeMap<Namespace, Gone>,
+}
+
+/// What of a namespace went, or would go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Gone {
+    pub(crate) entries: u64,
+    pub(crate) size_bytes: u64,
+    /// Of these, by which rule: an entry that fits several counts for the first.
+    pub(crate) max_age: u64,
+    pub(crate) unaccessed_for: u64,
+    pub(crate) max_entries: u64,
+    pub(crate) max_size: u64,
+    /// The first of them.
+    pub(crate) keys: Vec<Key>,
+}
+
+impl From<Retained> for Gone {
+    fn from(retained: Retained) -> Self {
+        Self {
+            entries: retained.entries(),
+            size_bytes: retained.bytes,
+            max_age: retained.by_age,
+            unaccessed_for: retained.unaccessed,
+            max_entries: retained.by_entries,
+            max_size: retained.by_bytes,
+            keys: retained.keys,
+        }
+    }
+}
+
+impl Operation for MemoryRetain {
+    const NAME: &'static str = "memory.retain";
+    type Output = RetainedSeen;
+
+    fn answered_within(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn perform(self, fleet: &Fleet) -> Result<RetainedSeen, Trouble> {
+        let client = fleet.memory()?;
+        // One that is not there is told before anything goes.
+        for namespace in &self.namespaces {
+            open(client, namespace.as_str())?;
+        }
+        let mut seen = RetainedSeen {
+            is_dry: self.dry_run,
+            ..RetainedSeen::default()
+        };
+        for shown in client.namespaces() {
+            let (name, rules) = (shown.namespace, shown.rules.retention);
+            let is_asked = self.namespaces.contains(&name) || self.namespaces.is_empty() && !rules.is_nothing();
+            if is_asked {
+                let retained = client.retain(&name, &rules, self.dry_run).await;
+                let retained = retained.map_err(|error| meant(client, error))?;
+                seen.namespaces.insert(name, retained.into());
+            }
+        }
+        Ok(seen)
+    }
+}
