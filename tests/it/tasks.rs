@@ -285,6 +285,25 @@ fn many_are_submitted_from_a_file_and_one_that_is_none_is_told_by_its_line() {
 }
 
 #[test]
+fn tasks_that_ended_so_long_ago_that_they_are_kept_no_more_are_waited_for_no_more() {
+    let (house, _runtime) = crew_of(&format!("{FLEET}\n[work]\nended_max = 50\n"));
+    let line = |index: usize| format!("{{\"kind\":\"build\",\"body\":{index},\"needs\":[\"echo\"]}}\n");
+    house.write("many", &(0..2_500).map(line).collect::<String>());
+    let waited = house.json(&["task", "submit", "--file", "many", "--wait"]);
+    let of = |waited: &Value| waited["ended"]["done"].as_u64().unwrap() + waited["kept_no_more"].as_u64().unwrap();
+    assert_eq!((&waited["tasks"], of(&waited)), (&json!(2_500), 2_500), "{waited}");
+    let waited = house.json(&["task", "wait", "1..2500"]);
+    assert_eq!(
+        (&waited["ended"], &waited["kept_no_more"]),
+        (&json!({ "done": 50 }), &json!(2_450))
+    );
+    let told = house.run(&["task", "wait", "1..2500", "2500"]);
+    assert!(text(&told.stdout).starts_with("2,500 tasks") && text(&told.stdout).contains("50 done, 2450 ended and kept no more"));
+    let refused = house.run(&["task", "wait", "1..2501"]);
+    assert_eq!(refused.status.code(), Some(4), "there never was a task 2501");
+}
+
+#[test]
 fn whoever_of_the_room_ends_meanwhile_all_is_done_and_no_agent_is_left_without_work() {
     let (house, _runtime) = crew();
     let line = |index: usize| format!("{{\"kind\":\"build\",\"body\":{index},\"needs\":[\"echo\"]}}\n");

@@ -32,7 +32,7 @@
 //!
 //! let accepted = work.tasks.submit(vec![Submission::of(Kind::new("build")?)]).await?;
 //! let worker = Worker::new("team/worker-1")?;
-//! let request = Request { worker, able: Vec::new(), most: 1, lease: None, waits: true };
+//! let request = Request { worker, able: Vec::new(), most: 1, lease: None, waits: true, rank: None };
 //! for claim in work.tasks.claim(request).await? {
 //!     let result = b"built".to_vec();
 //!     work.tasks.tell(claim.task, claim.fence, Word::Done { result }).await?;
@@ -102,6 +102,6 @@ pub mod words;
 pub use codec::CodecError;
 pub use config::Config;
 pub use dispatcher::as_value;
-pub use queue::{Order, Queue, Request, TaskAddress, Word, machine};
+pub use queue::{Order, Queue, Rank, Request, TaskAddress, Word, machine};
 pub use record::{Attempt, LateResult};
 pub use room::{Events, InHands, Work, room};

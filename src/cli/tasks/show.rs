@@ -228,11 +228,14 @@ impl Show for TasksChanged {
 
 impl Show for Waited {
     fn show(&self, screen: &Screen) -> String {
-        let ended: Vec<_> = self
+        let mut ended: Vec<_> = self
             .ended
             .iter()
             .map(|(state, count)| format!("{count} {state}"))
             .collect();
+        if self.kept_no_more > 0 {
+            ended.push(format!("{} ended and kept no more", self.kept_no_more));
+        }
         let how = if ended.is_empty() {
             "none were open".to_owned()
         } else {

@@ -26,7 +26,7 @@ use crate::machine::{Event, View};
 use crate::queue::{Request, TaskAddress, Word};
 use crate::room::Events;
 use crate::task::Claim;
-use crate::words::{Capability, Fence, TaskId, Worker};
+use crate::words::{Fence, TaskId, Worker};
 
 /// The kind of the posts by which agents get tasks.
 const TASK: &str = "task";
@@ -357,12 +357,25 @@ impl Dispatcher {
     fn tell_queue(&mut self, effect: Effect) {
         let tasks = self.settings.tasks.clone();
         match effect {
-            Effect::Ask { worker, able, most } => {
+            Effect::Ask {
+                worker,
+                able,
+                most,
+                rank,
+            } => {
                 let withdrawal = self.withdrawals.entry(worker.clone()).or_default().subscribe();
                 let pause = LOOK_EVERY * u32::try_from(1 + self.asking.len() / CROWD).unwrap_or(u32::MAX);
-                self.asking
-                    .push(Box::pin(claim(tasks, worker, able, most, withdrawal, pause)));
+                let request = Request {
+                    worker,
+                    able: able.to_vec(),
+                    most,
+                    lease: None,
+                    waits: true,
+                    rank,
+                };
+                self.asking.push(Box::pin(claim(tasks, request, withdrawal, pause)));
             }
+            Effect::Rank { worker, places } => tasks.rank(worker, places),
             // Whoever waits by it is told by its end.
             Effect::Withdraw(worker) => drop(self.withdrawals.remove(&worker)),
             Effect::Tell { task, fence, word } => self.asking.push(Box::pin(tell(tasks, task, fence, word))),
@@ -428,19 +441,11 @@ fn takes(phase: Phase) -> bool {
 
 async fn claim(
     tasks: TaskAddress,
-    worker: Worker,
-    able: Arc<[Capability]>,
-    most: usize,
+    request: Request,
     mut withdrawal: watch::Receiver<()>,
     pause: Duration,
 ) -> Heard {
-    let request = Request {
-        worker: worker.clone(),
-        able: able.to_vec(),
-        most,
-        lease: None,
-        waits: true,
-    };
+    let (worker, most) = (request.worker.clone(), request.most);
     let claims = tokio::select! {
         biased;
         claims = tasks.claim(request) => claims,

@@ -118,14 +118,16 @@ impl Hands {
 
     /// What came of a claim for up to `most` tasks.
     pub(super) fn claimed(&mut self, worker: &Worker, most: usize, claims: Vec<Claim>, effects: &mut Vec<Effect>) {
+        let mut reached = None;
         let takes = self.change(worker, |hand| {
-            hand.asking = hand.asking.saturating_sub(most);
+            reached = hand.answered(most, claims.len());
             let takes = hand.takes();
             if takes {
                 hand.ahead.extend(claims.iter().map(|claim| claim.fence));
             }
             takes
         });
+        self.note_reached(worker, reached);
         for claim in claims {
             let (task, fence) = (claim.task, claim.fence);
             let step = Step::Ahead(Box::new(claim));
@@ -224,6 +226,7 @@ impl Hands {
                 hand.service.observe(now.since(since));
             }
         });
+        self.rank_anew(&worker, effects);
         if was_unread {
             self.change(&worker, |hand| hand.is_put_off = true);
         }

@@ -483,3 +483,5 @@ mod many;
 mod model;
 #[path = "hands_staff_test.rs"]
 mod staff;
+#[path = "ranking_test.rs"]
+mod ranking;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use triarch_supervision::clock::Moment;
 use triarch_teams::TaskRules;
 
+use super::ranking::Ranking;
 use crate::dispatch::{self, Service};
-use crate::queue::Word;
+use crate::queue::{Rank, Word};
 use crate::task::Claim;
 use crate::words::{Capability, Fence, TaskId, Worker};
 
@@ -19,7 +20,10 @@ pub(super) enum Effect {
         worker: Worker,
         able: Arc<[Capability]>,
         most: usize,
+        rank: Option<Rank>,
     },
+    /// Give these ranks to the claims with which a worker waits.
+    Rank { worker: Worker, places: Vec<u64> },
     /// Let a worker wait no more for tasks that it has asked for.
     Withdraw(Worker),
     /// Send a worker the task.
@@ -113,6 +117,7 @@ pub(super) struct Hand {
     pub(super) busy_with: usize,
     pub(super) ahead: VecDeque<Fence>,
     pub(super) service: Service,
+    pub(super) ranking: Ranking,
 }
 
 /// How an agent got on with its mailbox, as it was last looked at for a task that lay there.

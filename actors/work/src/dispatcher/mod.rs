@@ -16,6 +16,7 @@ mod held;
 mod holding;
 mod lost;
 mod patience;
+mod ranking;
 mod roster;
 mod shared;
 mod spread;

@@ -172,6 +172,7 @@ impl Queue {
             Wanted::Overview(answer) => answer.send(Ok(self.tasks.overview(self.turn.now))),
             Wanted::Late(answer) => answer.send(Ok(self.tasks.late().cloned().collect())),
             Wanted::Wait(task, answer) => self.wait(task, answer).await,
+            Wanted::Rank(worker, places) => self.waiting.rank(&worker, &places),
             Wanted::Look => self.look().await?,
         }
         Ok(())
