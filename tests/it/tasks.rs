@@ -44,10 +44,12 @@ def say(**words): print(json.dumps(words))
 for line in sys.stdin:
     post = json.loads(line)
     heard.write(line)
+    if post["kind"] == "cancel": say(type="done", id=post["body"]["id"], body="too late")
     if post["kind"] != "task": continue
     body, id = post["body"], post["id"]
     if body == "fail": say(type="failed", id=id, error="no ink")
     elif body == "die": os._exit(3) if post["task"]["attempt"] == 1 else say(type="done", id=id, body="alive")
+    elif body == "poison": os._exit(3)
     elif body == "hang": say(type="progress", id=id, percent=40)
     else: say(type="done", id=id, body={"got": body, "task": post["task"]})
 "#;
@@ -155,6 +157,39 @@ fn a_task_whose_agent_ends_is_done_by_its_next_life() {
 }
 
 #[test]
+fn a_task_by_which_agents_fall_is_dead_before_they_are_given_up() {
+    let (house, _runtime) = crew_of(&format!("{FLEET}replicas = 2\n"));
+    let poison = house.submit(&["print", "poison", "--needs", "python"]);
+    let ended = house.ended(&poison);
+    assert_eq!((&ended["state"], &ended["attempts"]), (&json!("dead"), &json!(3)));
+    let why = ended["why"].as_str().unwrap();
+    assert!(
+        why.starts_with("so many agents have fallen with it in hand: 3; the last: the program ended with code 3"),
+        "{why}"
+    );
+    let next = house.submit(&["print", "hello", "--needs", "python"]);
+    let next = house.ended(&next);
+    assert_eq!(next["state"], "done");
+    assert!(next["worker"].as_str().unwrap().starts_with("crew/python-"), "{next}");
+}
+
+#[test]
+fn some_tasks_are_called_off_by_a_range_and_each_counts_once() {
+    let (house, _runtime) = crew();
+    for _ in 0..5 {
+        house.submit(&["fly", "--needs", "wings"]);
+    }
+    let cancelled = house.json(&["task", "cancel", "2..4", "3", "3"]);
+    assert_eq!(cancelled["tasks"], json!([2, 3, 4]));
+    assert_eq!(house.json(&["task", "drop", "2..3"])["tasks"], json!([2, 3]));
+    let open = house.json(&["task", "list", "--state", "ready"]);
+    let open: Vec<_> = open.as_array().unwrap().iter().map(|task| &task["task"]).collect();
+    assert_eq!(open, [1, 5]);
+    let refused = house.run(&["task", "cancel", "4..3"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
 fn what_lies_in_the_mailbox_of_an_agent_that_a_reload_replaces_is_done_by_the_next() {
     let two_at_once = |command: &str| {
         let shell = FLEET.replace("cat; echo", command);
@@ -200,6 +235,11 @@ fn how_far_a_task_is_shows_and_a_cancel_reaches_whoever_has_it() {
         (&heard[1]["kind"], &heard[1]["body"]["id"]),
         (&json!("cancel"), &heard[0]["id"])
     );
+    until("what it says then is kept", || {
+        house.task(&task)["late"][0]["said"] == "too late"
+    });
+    let shown = house.run(&["task", "show", &task]);
+    assert!(text(&shown.stdout).contains("too late, under lease 1: done: \"too late\""));
     let done = house.submit(&["build", "--needs", "echo"]);
     house.ended(&done);
     for end in [&task, &done] {
@@ -298,7 +338,10 @@ fn tasks_that_ended_so_long_ago_that_they_are_kept_no_more_are_waited_for_no_mor
         (&json!({ "done": 50 }), &json!(2_450))
     );
     let told = house.run(&["task", "wait", "1..2500", "2500"]);
-    assert!(text(&told.stdout).starts_with("2,500 tasks") && text(&told.stdout).contains("50 done, 2450 ended and kept no more"));
+    assert!(
+        text(&told.stdout).starts_with("2,500 tasks")
+            && text(&told.stdout).contains("50 done, 2450 ended and kept no more")
+    );
     let refused = house.run(&["task", "wait", "1..2501"]);
     assert_eq!(refused.status.code(), Some(4), "there never was a task 2501");
 }

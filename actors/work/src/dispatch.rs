@@ -141,7 +141,11 @@ impl Dispatch {
         let is_predictive = matches!(self, Self::Predictive);
         Ranks {
             dispatch: self,
-            unknown: if is_predictive { known_mean(workers) } else { Duration::ZERO },
+            unknown: if is_predictive {
+                known_mean(workers)
+            } else {
+                Duration::ZERO
+            },
             reached: memory.reached,
         }
     }

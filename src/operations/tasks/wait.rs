@@ -19,7 +19,7 @@ use triarch_work::words::TaskId;
 use super::super::posts::span;
 use super::super::seen::millis;
 use super::super::{Code, Operation, Trouble};
-use super::task_id;
+use super::stretch::{Stretch, numbered, range};
 use crate::fleet::Fleet;
 
 /// How often whoever waits is told how far it is.
@@ -36,19 +36,6 @@ pub(crate) struct TaskWait {
     #[arg(long, value_name = "TIME", value_parser = span)]
     #[serde(default)]
     pub(crate) within: Option<Span>,
-}
-
-/// Tasks in a row: from the first to the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stretch(pub(crate) TaskId, pub(crate) TaskId);
-
-fn range(text: &str) -> Result<Stretch, String> {
-    let (first, last) = text.split_once("..").unwrap_or((text, text));
-    let (first, last) = (task_id(first)?, task_id(last)?);
-    if last < first {
-        return Err(format!("{text} ends before it begins"));
-    }
-    Ok(Stretch(first, last))
 }
 
 /// How tasks ended that were waited for.
@@ -139,10 +126,8 @@ impl Operation for TaskWait {
         // Before it is asked which there are, so that no end is missed between.
         let mut events = fleet.task_events()?.hear();
         let numbers = self.numbers(tasks).await?;
-        let mut awaited = Awaited::new(
-            numbers.iter().copied().collect(),
-            tasks.overview().await?.totals.submitted,
-        );
+        let submitted = tasks.overview().await?.totals.submitted;
+        let mut awaited = Awaited::new(numbers.clone(), submitted);
         let mut numbers = numbers.into_iter();
         let mut waiting = FuturesUnordered::new();
         let mut ticks = tokio::time::interval(TOLD_EVERY);
@@ -184,41 +169,17 @@ async fn passed(until: Option<Moment>) {
 impl TaskWait {
     /// Waits for these, however many they are.
     pub(crate) fn for_all(tasks: impl Iterator<Item = TaskId>) -> Self {
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for task in tasks {
-            match stretches.last_mut() {
-                Some(stretch) if stretch.1.number() + 1 == task.number() => stretch.1 = task,
-                _ => stretches.push(Stretch(task, task)),
-            }
-        }
         Self {
-            tasks: stretches,
+            tasks: Stretch::of(tasks),
             within: None,
         }
     }
 
-    async fn numbers(&self, tasks: &TaskAddress) -> Result<Vec<TaskId>, Trouble> {
+    async fn numbers(&self, tasks: &TaskAddress) -> Result<BTreeSet<TaskId>, Trouble> {
         if self.tasks.is_empty() {
             return open(tasks).await;
         }
-        if let Some(Stretch(first, last)) = self.tasks.iter().find(|Stretch(first, last)| last < first) {
-            let message = format!("{first}..{last} ends before it begins");
-            return Err(Trouble::new(Code::Usage, message, "name the lower number first"));
-        }
-        let counts = self
-            .tasks
-            .iter()
-            .map(|Stretch(first, last)| last.number().saturating_sub(first.number()).saturating_add(1));
-        let count = counts.fold(0, u64::saturating_add);
-        if count > TASKS_MAX {
-            let message = format!("{count} tasks are more than can be waited for at once");
-            return Err(Trouble::new(Code::Usage, message, format!("name {TASKS_MAX} or fewer")));
-        }
-        let numbers = self
-            .tasks
-            .iter()
-            .flat_map(|Stretch(first, last)| first.number()..=last.number());
-        Ok(numbers.map(TaskId::new).collect())
+        numbered(&self.tasks, TASKS_MAX)
     }
 
     fn too_long(&self, waited: &Waited) -> Trouble {
@@ -233,13 +194,13 @@ impl TaskWait {
 }
 
 /// All that have not ended.
-async fn open(tasks: &TaskAddress) -> Result<Vec<TaskId>, Trouble> {
+async fn open(tasks: &TaskAddress) -> Result<BTreeSet<TaskId>, Trouble> {
     let states = State::ALL.into_iter().filter(|state| !state.is_end()).collect();
     let mut filter = triarch_work::machine::Filter {
         states,
         ..triarch_work::machine::Filter::default()
     };
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     loop {
         let page = tasks.list(filter.clone(), AT_ONCE).await?;
         found.extend(page.iter().map(|view| view.task));
@@ -276,7 +237,10 @@ mod tests {
         };
         assert!(awaited.left.is_empty());
         assert_eq!(awaited.waited, expected);
-        assert!(awaited.heard(gone(later)).is_err(), "there never was one of that number");
+        assert!(
+            awaited.heard(gone(later)).is_err(),
+            "there never was one of that number"
+        );
         assert!(awaited.heard(Err(TaskError::TooManyWait)).is_err());
     }
 }

@@ -17,6 +17,7 @@ use triarch_teams::receipt::Stage;
 use triarch_teams::{Post, PostId, PostOffice, RECALL};
 
 use super::brief::{as_value, brief};
+use super::falls;
 use super::holding::Effect;
 use super::lost::{Lost, PAGE};
 use super::roster::{Roster, TakingTeam};
@@ -347,14 +348,14 @@ impl Dispatcher {
                 match effect {
                     Effect::Hand { worker, claim } => self.hand(&worker, claim, observer, &mut more),
                     Effect::Recall(fence) => self.recall(fence, observer),
-                    effect => self.tell_queue(effect),
+                    effect => self.tell_queue(effect, observer),
                 }
             }
             effects = more;
         }
     }
 
-    fn tell_queue(&mut self, effect: Effect) {
+    fn tell_queue(&mut self, effect: Effect, observer: &Observer) {
         let tasks = self.settings.tasks.clone();
         match effect {
             Effect::Ask {
@@ -378,6 +379,18 @@ impl Dispatcher {
             Effect::Rank { worker, places } => tasks.rank(worker, places),
             // Whoever waits by it is told by its end.
             Effect::Withdraw(worker) => drop(self.withdrawals.remove(&worker)),
+            Effect::Tell {
+                task,
+                fence,
+                word: Word::Fell { why },
+            } => {
+                let worker = self.settings.shared.hands().worker_of(fence);
+                let observer = observer.clone();
+                self.asking.push(Box::pin(async move {
+                    let word = falls::judged(&observer, worker, why).await;
+                    tell(tasks, task, fence, word).await
+                }));
+            }
             Effect::Tell { task, fence, word } => self.asking.push(Box::pin(tell(tasks, task, fence, word))),
             Effect::Hand { .. } | Effect::Recall(_) => {}
         }
@@ -439,12 +452,7 @@ fn takes(phase: Phase) -> bool {
     matches!(phase, Phase::Starting | Phase::Idle | Phase::Busy)
 }
 
-async fn claim(
-    tasks: TaskAddress,
-    request: Request,
-    mut withdrawal: watch::Receiver<()>,
-    pause: Duration,
-) -> Heard {
+async fn claim(tasks: TaskAddress, request: Request, mut withdrawal: watch::Receiver<()>, pause: Duration) -> Heard {
     let (worker, most) = (request.worker.clone(), request.most);
     let claims = tokio::select! {
         biased;

@@ -215,7 +215,8 @@ impl Hands {
                 mend: Mend::Possible,
             },
             Stage::Lost(_) if is_recalled => return self.forget(fence, effects),
-            Stage::Lost(why) if begun.is_some() => Word::Abandoned { why },
+            // Whether it fell, or was made to end, is told apart where that can be looked at.
+            Stage::Lost(why) if begun.is_some() => Word::Fell { why },
             Stage::Lost(_) => Word::GivenBack,
         };
         let is_done = matches!(word, Word::Done { .. });

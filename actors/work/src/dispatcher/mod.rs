@@ -11,6 +11,7 @@ mod actor;
 mod anew;
 mod asking;
 mod brief;
+mod falls;
 mod hands;
 mod held;
 mod holding;

@@ -32,9 +32,7 @@ impl Market {
         house.hands.ask(&mut house.chance, &mut house.effects);
         for effect in house.done() {
             match effect {
-                Effect::Ask {
-                    worker, most, rank, ..
-                } => {
+                Effect::Ask { worker, most, rank, .. } => {
                     let place = rank.map_or(0, |rank| rank.place);
                     self.waiting.push((worker.to_string(), most, place));
                 }
@@ -92,20 +90,13 @@ fn where_it_is_predicted_who_is_slow_gets_a_task_only_until_that_is_known() {
             &[taker("t/fast", at_once, ahead), taker("t/slow", at_once, ahead)],
         );
         market.one_by_one(200, |name| if name == "t/fast" { 20 } else { 200 });
-        assert!(
-            market.given("t/slow") <= 2,
-            "{at_once} at once: {:?}",
-            market.given
-        );
+        assert!(market.given("t/slow") <= 2, "{at_once} at once: {:?}", market.given);
     }
 }
 
 #[test]
 fn who_is_quick_is_given_tasks_ahead_until_another_would_be_through_sooner() {
-    let mut market = Market::of(
-        Dispatch::Predictive,
-        &[taker("t/fast", 1, 20), taker("t/slow", 1, 20)],
-    );
+    let mut market = Market::of(Dispatch::Predictive, &[taker("t/fast", 1, 20), taker("t/slow", 1, 20)]);
     market.one_by_one(10, |name| if name == "t/fast" { 20 } else { 190 });
     market.given.clear();
     market.names(10);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::hands::Hands;
 use super::holding::{Effect, Hand, InHand, Step, Taking, Whereabouts};
-use super::roster::{Taker, TakingTeam};
 use super::ranking::Ranking;
+use super::roster::{Taker, TakingTeam};
 use crate::dispatch::{Memory, Service};
 use crate::words::{Fence, Worker};
 
@@ -70,7 +70,10 @@ impl Hands {
             }
         }
         // Who waits was ranked by another dispatch, and asks again.
-        let waiting = self.takers.iter().filter(|(_, hand)| hand.asking > 0 && changed.contains(&hand.team));
+        let waiting = self
+            .takers
+            .iter()
+            .filter(|(_, hand)| hand.asking > 0 && changed.contains(&hand.team));
         effects.extend(waiting.map(|(worker, _)| Effect::Withdraw(worker.clone())));
         for (team, taker) in new {
             self.admit(&team.name, taker, effects);
@@ -172,6 +175,11 @@ impl Hands {
     /// Whether somebody has a task under that lease.
     pub(super) fn holds(&self, fence: Fence) -> bool {
         self.held.get(fence).is_some()
+    }
+
+    /// Who has a task under that lease.
+    pub(super) fn worker_of(&self, fence: Fence) -> Option<Worker> {
+        self.held.get(fence).map(|holding| holding.worker.clone())
     }
 
     /// Whether that worker is among those who take tasks.

@@ -468,5 +468,6 @@ fn tell(tasks: &mut Tasks, turn: &mut Turn, task: TaskId, fence: Fence, word: Wo
         Word::Failed { why, mend } => tasks.fail(turn, task, fence, &why, mend),
         Word::GivenBack => tasks.give_back(turn, task, fence),
         Word::Abandoned { why } => tasks.leave(turn, task, fence, &why),
+        Word::Fell { why } => tasks.fall(turn, task, fence, &why),
     }
 }

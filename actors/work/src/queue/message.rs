@@ -94,8 +94,13 @@ pub enum Word {
     },
     /// It gives the task back as it took it.
     GivenBack,
-    /// It ended with the task in hand: as if its lease had lapsed.
+    /// It left the task that it had in hand: as if its lease had lapsed.
     Abandoned {
+        /// How that was.
+        why: String,
+    },
+    /// It fell with the task in hand, which may be why: as if its lease had lapsed, and the task is dead sooner.
+    Fell {
         /// How it ended.
         why: String,
     },

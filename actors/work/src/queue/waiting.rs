@@ -20,6 +20,9 @@ const WAITING_MAX: usize = 100_000;
 pub(super) type Ticket = u64;
 pub(super) type Claimant = (Request, Answer<Award>);
 
+/// A team that ranks who waits, and what those of it are able to do who wait in this row.
+type Row = (Arc<str>, Vec<Capability>);
+
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     claims: BTreeMap<Ticket, Claimant>,
@@ -27,7 +30,7 @@ pub(super) struct Waiting {
     rows: BTreeMap<Vec<Capability>, BTreeSet<Ticket>>,
     by_worker: BTreeMap<Worker, BTreeSet<Ticket>>,
     /// The rows of teams that rank who waits, by their ranks.
-    ranked: BTreeMap<(Arc<str>, Vec<Capability>), BTreeSet<(u64, Ticket)>>,
+    ranked: BTreeMap<Row, BTreeSet<(u64, Ticket)>>,
     next: Ticket,
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_work::{Rank, Request};
 use triarch_work::config::Config;
 use triarch_work::task::{Affinity, Submission};
 use triarch_work::words::{Capability, Worker};
+use triarch_work::{Rank, Request};
 
 use crate::house::*;
 

@@ -67,7 +67,11 @@ async fn done_by_the_fast_one(dispatch: Dispatch, weights: [u32; 2], tasks: usiz
     let tree = Root::new()
         .instruments(instruments)
         .supervisor(work.room)
-        .supervisor(Supervisor::named("team").child(paced("slow", 200)).child(paced("fast", 20)))
+        .supervisor(
+            Supervisor::named("team")
+                .child(paced("slow", 200))
+                .child(paced("fast", 20)),
+        )
         .start()
         .await
         .unwrap();

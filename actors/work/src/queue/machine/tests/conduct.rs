@@ -316,6 +316,93 @@ fn a_task_that_is_lost_too_often_is_dead() {
 }
 
 #[test]
+fn a_task_by_which_too_many_agents_fell_is_dead_long_before_one_that_was_lost() {
+    let mut room = Room::new();
+    let id = room.submit(retrying(100));
+    let lost = room.submit(retrying(100));
+    let leave = |room: &mut Room, word: fn(&mut Tasks, &mut Turn, TaskId, Fence) -> Result<(), Refusal>| {
+        let claim = room.claim();
+        room.run(|tasks, turn| word(tasks, turn, claim.task, claim.fence))
+            .unwrap();
+    };
+    for _ in 0..3 {
+        assert_eq!(room.state(id), State::Ready);
+        leave(&mut room, |tasks, turn, task, fence| {
+            tasks.fall(turn, task, fence, "code 3")
+        });
+    }
+    let view = room.tasks.show(id, TaskTime::default()).unwrap();
+    assert_eq!((view.state, view.attempts), (State::Dead, 3));
+    assert_eq!(
+        view.why.as_deref(),
+        Some("so many agents have fallen with it in hand: 3; the last: code 3")
+    );
+    for _ in 0..15 {
+        leave(&mut room, |tasks, turn, task, fence| {
+            tasks.leave(turn, task, fence, "stopped")
+        });
+        assert_eq!(room.state(lost), State::Ready);
+    }
+    room.check();
+    // Who has it tried again begins to count anew, also of what a snapshot says.
+    room.retry(id).unwrap();
+    room.cancel(lost).unwrap();
+    leave(&mut room, |tasks, turn, task, fence| {
+        tasks.fall(turn, task, fence, "code 3")
+    });
+    let image = room.tasks.image().encode().unwrap();
+    room.tasks = Tasks::restore(Config::default(), &image).unwrap();
+    leave(&mut room, |tasks, turn, task, fence| {
+        tasks.fall(turn, task, fence, "code 3")
+    });
+    assert_eq!(room.state(id), State::Ready);
+    leave(&mut room, |tasks, turn, task, fence| {
+        tasks.fall(turn, task, fence, "code 3")
+    });
+    assert_eq!(room.state(id), State::Dead);
+}
+
+#[test]
+fn who_did_a_task_is_known_when_it_has_ended_and_no_reason_is_told_of_one_that_is_done() {
+    let mut room = Room::new();
+    let plain = Submission {
+        body: b"page 7".to_vec(),
+        budget: Some(9),
+        timeout: Some(secs(60)),
+        ..retrying(2)
+    };
+    let [done, failed, called_off] = [plain.clone(), task(), task()].map(|task| room.submit(task));
+    let seen = |room: &Room, id| room.tasks.show(id, TaskTime::default()).unwrap();
+    let view = seen(&room, done);
+    assert_eq!(
+        (view.body, view.budget, view.timeout, view.retries),
+        (Some(plain.body), Some(9), Some(secs(60)), 2)
+    );
+    let claim = room.claim_as("team/b", &[]).unwrap();
+    room.complete(&claim).unwrap();
+    let claim = room.claim();
+    room.fail(&claim).unwrap();
+    room.cancel(called_off).unwrap();
+    for restored in [false, true] {
+        if restored {
+            let image = room.tasks.image().encode().unwrap();
+            room.tasks = Tasks::restore(Config::default(), &image).unwrap();
+        }
+        let told = [done, failed, called_off].map(|id| {
+            let view = seen(&room, id);
+            (view.worker, view.why)
+        });
+        let expected = [
+            (Some(worker("team/b")), None),
+            (Some(worker("team/a")), Some("broken".to_owned())),
+            (None, Some("not wanted".to_owned())),
+        ];
+        assert_eq!(told, expected);
+    }
+    room.check();
+}
+
+#[test]
 fn a_worker_that_is_gone_leaves_its_tasks_at_once_and_others_keep_theirs() {
     let mut room = Room::new();
     for _ in 0..3 {
