@@ -57,6 +57,7 @@
 //! |---|---|---|
 //! | the worker fails it | is ready again after a wait, as often as its retries allow; then it is dead, or failed where it has none | - |
 //! | no heartbeat within the lease | is ready again at once; dead after [so many](config::Config::lapses) | refused, kept as a late result |
+//! | the worker falls with it in hand | the same; dead after [so many](config::Config::deaths) | refused, kept as a late result |
 //! | an attempt takes longer than its timeout | as if the worker had failed it | refused, kept as a late result |
 //! | the worker gives it back | is ready again, and nothing is counted | - |
 //! | its deadline passes | goes on, or is expired where it says so | refused, kept as a late result |
