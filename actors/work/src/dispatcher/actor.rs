@@ -99,6 +99,8 @@ pub struct Dispatcher {
     /// How far each task was when the queue was last told.
     shown: BTreeMap<Fence, u8>,
     lost: Lost,
+    /// Who had the posts that were lost in this turn, and in which life.
+    lost_by: BTreeMap<Fence, (Worker, u64)>,
     /// What stands on every post of a task, made once.
     sender: Arc<str>,
     kind: Arc<str>,
@@ -121,6 +123,7 @@ impl Agent for Dispatcher {
             round: None,
             shown: BTreeMap::new(),
             lost: Lost::default(),
+            lost_by: BTreeMap::new(),
             sender: SENDER.into(),
             kind: TASK.into(),
             settings,
@@ -253,6 +256,7 @@ impl Dispatcher {
                 let sent = posts.by_fence.remove(&fence);
                 self.shown.remove(&fence);
                 if let (Stage::Lost(_), Some(sent)) = (&stage, sent) {
+                    self.lost_by.insert(fence, (sent.worker, sent.life));
                     // Where it is sent again from the dead letters, the task is somebody else's by then.
                     sent.errand.recall();
                 }
@@ -353,6 +357,7 @@ impl Dispatcher {
             }
             effects = more;
         }
+        self.lost_by.clear();
     }
 
     fn tell_queue(&mut self, effect: Effect, observer: &Observer) {
@@ -384,10 +389,9 @@ impl Dispatcher {
                 fence,
                 word: Word::Fell { why },
             } => {
-                let worker = self.settings.shared.hands().worker_of(fence);
-                let observer = observer.clone();
+                let (lost_by, observer) = (self.lost_by.get(&fence).cloned(), observer.clone());
                 self.asking.push(Box::pin(async move {
-                    let word = falls::judged(&observer, worker, why).await;
+                    let word = falls::judged(&observer, lost_by, why).await;
                     tell(tasks, task, fence, word).await
                 }));
             }
@@ -409,12 +413,14 @@ impl Dispatcher {
             post = post.within(timeout);
         }
         let (id, errand) = (post.id, post.errand());
+        let life = observer.node(worker.as_str()).map_or(0, |node| node.incarnation);
         {
             let mut posts = self.settings.shared.posts();
             posts.by_id.insert(id, claim.fence);
             let sent = Sent {
                 post: id,
                 worker: worker.clone(),
+                life,
                 errand,
             };
             posts.by_fence.insert(claim.fence, sent);

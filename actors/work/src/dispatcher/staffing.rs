@@ -177,11 +177,6 @@ impl Hands {
         self.held.get(fence).is_some()
     }
 
-    /// Who has a task under that lease.
-    pub(super) fn worker_of(&self, fence: Fence) -> Option<Worker> {
-        self.held.get(fence).map(|holding| holding.worker.clone())
-    }
-
     /// Whether that worker is among those who take tasks.
     pub(super) fn knows(&self, worker: &Worker) -> bool {
         self.takers.contains_key(worker)

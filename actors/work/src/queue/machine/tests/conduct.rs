@@ -363,46 +363,6 @@ fn a_task_by_which_too_many_agents_fell_is_dead_long_before_one_that_was_lost() 
 }
 
 #[test]
-fn who_did_a_task_is_known_when_it_has_ended_and_no_reason_is_told_of_one_that_is_done() {
-    let mut room = Room::new();
-    let plain = Submission {
-        body: b"page 7".to_vec(),
-        budget: Some(9),
-        timeout: Some(secs(60)),
-        ..retrying(2)
-    };
-    let [done, failed, called_off] = [plain.clone(), task(), task()].map(|task| room.submit(task));
-    let seen = |room: &Room, id| room.tasks.show(id, TaskTime::default()).unwrap();
-    let view = seen(&room, done);
-    assert_eq!(
-        (view.body, view.budget, view.timeout, view.retries),
-        (Some(plain.body), Some(9), Some(secs(60)), 2)
-    );
-    let claim = room.claim_as("team/b", &[]).unwrap();
-    room.complete(&claim).unwrap();
-    let claim = room.claim();
-    room.fail(&claim).unwrap();
-    room.cancel(called_off).unwrap();
-    for restored in [false, true] {
-        if restored {
-            let image = room.tasks.image().encode().unwrap();
-            room.tasks = Tasks::restore(Config::default(), &image).unwrap();
-        }
-        let told = [done, failed, called_off].map(|id| {
-            let view = seen(&room, id);
-            (view.worker, view.why)
-        });
-        let expected = [
-            (Some(worker("team/b")), None),
-            (Some(worker("team/a")), Some("broken".to_owned())),
-            (None, Some("not wanted".to_owned())),
-        ];
-        assert_eq!(told, expected);
-    }
-    room.check();
-}
-
-#[test]
 fn a_worker_that_is_gone_leaves_its_tasks_at_once_and_others_keep_theirs() {
     let mut room = Room::new();
     for _ in 0..3 {
