@@ -23,8 +23,8 @@ pub(super) async fn judged(observer: &Observer, lost_by: Option<(Worker, u64)>, 
         let Ok(history) = observer.history(worker.as_str()) else {
             break;
         };
-        let of_life = history.into_iter().rev().filter(|change| change.incarnation == life);
-        match of_life.filter_map(|change| change.reason).next() {
+        let mut of_life = history.into_iter().rev().filter(|change| change.incarnation == life);
+        match of_life.find_map(|change| change.reason) {
             Some(reason) if is_its_own(&reason) => return Word::Fell { why },
             Some(_) => break,
             // A task is lost just before it is told how its agent ended.
