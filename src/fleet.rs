@@ -19,7 +19,7 @@ use triarch_supervision::tree::{NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig};
 use triarch_telemetry::{EventLog, Exposition, Loudness};
 use triarch_work::dispatcher::{InHand, Roster, Taking};
-use triarch_work::{InHands, TaskAddress};
+use triarch_work::{Events, InHands, TaskAddress};
 
 use crate::changes::Desk;
 use crate::config::{Config, Source};
@@ -86,6 +86,8 @@ pub(crate) struct Tree {
 #[derive(Clone)]
 pub(crate) struct Tasks {
     pub(crate) address: TaskAddress,
+    /// Where it is heard what happens to them.
+    pub(crate) events: Events,
     /// Where it is said which agents take tasks.
     pub(crate) roster: Roster,
     pub(crate) in_hands: InHands,
@@ -304,8 +306,17 @@ impl Fleet {
     }
 
     pub(crate) fn tasks(&self) -> Result<&TaskAddress, Trouble> {
+        Ok(&self.ways_to_tasks()?.address)
+    }
+
+    /// Where it is heard what happens to tasks.
+    pub(crate) fn task_events(&self) -> Result<&Events, Trouble> {
+        Ok(&self.ways_to_tasks()?.events)
+    }
+
+    fn ways_to_tasks(&self) -> Result<&Tasks, Trouble> {
         let tree = self.ground.tree.get();
-        let tasks = tree.map(|tree| &tree.tasks.address);
+        let tasks = tree.map(|tree| &tree.tasks);
         tasks.ok_or_else(|| Trouble::failed("the runtime is still starting"))
     }
 

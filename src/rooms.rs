@@ -161,6 +161,7 @@ fn work(ground: &Ground, config: &triarch_work::Config) -> Result<(Supervisor, T
     roster.set(ground.running().taking());
     let tasks = Tasks {
         address: work.tasks,
+        events: work.events,
         roster,
         in_hands,
     };

@@ -351,7 +351,8 @@ pub(super) fn tasks() -> Vec<TaskSeen> {
             "begins_in_ms": null, "deadline_in_ms": 539_000, "is_missed": false, "attempts": 2, "worker": worker,
             "fence": worker.map(|_| 12), "lease_left_ms": worker.map(|_| 21_400), "percent": percent,
             "ended_ago_ms": why.map(|_| 4_000), "why": why, "result": null, "waits_for": [], "needs": ["read"], "wants": null, "key": "proposal-17",
-            "labels": { "project": "aviary" }, "parent": null,
+            "labels": { "project": "aviary" }, "parent": null, "body": { "pages": [1, 2] }, "budget": 500, "timeout_ms": 60_000, "retries": 3,
+            "late": [{ "fence": 9, "is_done": true, "said": "page 2 is empty" }],
             "past": [{
                 "worker": "reviewers/reader-of-long-proposals-2", "fence": 9, "took_ms": 30_000, "why": "page 2 is no text"
             }],
@@ -368,7 +369,9 @@ pub(super) fn tasks() -> Vec<TaskSeen> {
 }
 
 pub(super) fn waited() -> Waited {
-    read(json!({ "tasks": 10_000, "ended": { "dead": 1, "done": 9_999 }, "troubles": [8], "took_ms": 5_210 }))
+    read(
+        json!({ "tasks": 10_003, "ended": { "dead": 1, "done": 9_999 }, "troubles": [8], "took_ms": 5_210, "kept_no_more": 3 }),
+    )
 }
 
 pub(super) fn tasks_changed() -> TasksChanged {

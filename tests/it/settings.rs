@@ -79,6 +79,7 @@ const SETTINGS: &[(&str, &[Setting])] = &[
             ("lease", "lease = \"9s\"", AtRestart),
             ("patience", "patience = \"9s\"", AtRestart),
             ("lapses", "lapses = 9", AtRestart),
+            ("deaths", "deaths = 9", AtRestart),
             ("open_max", "open_max = 9", AtRestart),
             ("body_bytes_max", "body_bytes_max = \"9MiB\"", AtRestart),
             ("needs_max", "needs_max = 9", AtRestart),

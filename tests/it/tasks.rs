@@ -40,15 +40,20 @@ backoff = { first = "10ms", max = "50ms" }
 const AGENT: &str = r#"
 import json, os, sys
 heard = open("heard", "a", buffering=1)
+lingering = set()
 def say(**words): print(json.dumps(words))
 for line in sys.stdin:
     post = json.loads(line)
     heard.write(line)
+    if post["kind"] == "cancel" and post["body"]["id"] in lingering: say(type="done", id=post["body"]["id"], body="too late")
     if post["kind"] != "task": continue
     body, id = post["body"], post["id"]
     if body == "fail": say(type="failed", id=id, error="no ink")
     elif body == "die": os._exit(3) if post["task"]["attempt"] == 1 else say(type="done", id=id, body="alive")
-    elif body == "hang": say(type="progress", id=id, percent=40)
+    elif body == "poison": os._exit(3)
+    elif body in ("hang", "linger"):
+        if body == "linger": lingering.add(id)
+        say(type="progress", id=id, percent=40)
     else: say(type="done", id=id, body={"got": body, "task": post["task"]})
 "#;
 
@@ -155,6 +160,42 @@ fn a_task_whose_agent_ends_is_done_by_its_next_life() {
 }
 
 #[test]
+fn a_task_by_which_agents_fall_is_dead_before_they_are_given_up() {
+    let (house, _runtime) = crew_of(&format!("{FLEET}replicas = 2\n"));
+    let poison = house.submit(&["print", "poison", "--needs", "python"]);
+    let ended = house.ended(&poison);
+    let past = ended["past"].as_array().unwrap().iter();
+    let fell: Vec<_> = past.map(|attempt| attempt["why"].as_str().unwrap()).collect();
+    let by_it = fell.iter().filter(|why| why.contains("the program ended with code 3"));
+    assert_eq!((&ended["state"], by_it.count()), (&json!("dead"), 3), "{fell:?}");
+    let why = ended["why"].as_str().unwrap();
+    assert!(
+        why.starts_with("so many agents have fallen with it in hand: 3; the last: the program ended with code 3"),
+        "{why}"
+    );
+    let next = house.submit(&["print", "hello", "--needs", "python"]);
+    let next = house.ended(&next);
+    assert_eq!(next["state"], "done");
+    assert!(next["worker"].as_str().unwrap().starts_with("crew/python-"), "{next}");
+}
+
+#[test]
+fn some_tasks_are_called_off_by_a_range_and_each_counts_once() {
+    let (house, _runtime) = crew();
+    for _ in 0..5 {
+        house.submit(&["fly", "--needs", "wings"]);
+    }
+    let cancelled = house.json(&["task", "cancel", "2..4", "3", "3"]);
+    assert_eq!(cancelled["tasks"], json!([2, 3, 4]));
+    assert_eq!(house.json(&["task", "drop", "2..3"])["tasks"], json!([2, 3]));
+    let open = house.json(&["task", "list", "--state", "ready"]);
+    let open: Vec<_> = open.as_array().unwrap().iter().map(|task| &task["task"]).collect();
+    assert_eq!(open, [1, 5]);
+    let refused = house.run(&["task", "cancel", "4..3"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
 fn what_lies_in_the_mailbox_of_an_agent_that_a_reload_replaces_is_done_by_the_next() {
     let two_at_once = |command: &str| {
         let shell = FLEET.replace("cat; echo", command);
@@ -183,7 +224,7 @@ fn what_lies_in_the_mailbox_of_an_agent_that_a_reload_replaces_is_done_by_the_ne
 #[test]
 fn how_far_a_task_is_shows_and_a_cancel_reaches_whoever_has_it() {
     let (house, _runtime) = crew();
-    let task = house.submit(&["print", "hang", "--needs", "python"]);
+    let task = house.submit(&["print", "linger", "--needs", "python"]);
     until("it is so far", || house.task(&task)["percent"] == 40);
     let why = house.json(&["why", "crew/python"]);
     assert_eq!(why["tasks"], json!([{ "task": 1, "standing": "begun" }]));
@@ -200,6 +241,11 @@ fn how_far_a_task_is_shows_and_a_cancel_reaches_whoever_has_it() {
         (&heard[1]["kind"], &heard[1]["body"]["id"]),
         (&json!("cancel"), &heard[0]["id"])
     );
+    until("what it says then is kept", || {
+        house.task(&task)["late"][0]["said"] == "too late"
+    });
+    let shown = house.run(&["task", "show", &task]);
+    assert!(text(&shown.stdout).contains("too late, under lease 1: done: \"too late\""));
     let done = house.submit(&["build", "--needs", "echo"]);
     house.ended(&done);
     for end in [&task, &done] {
@@ -282,6 +328,28 @@ fn many_are_submitted_from_a_file_and_one_that_is_none_is_told_by_its_line() {
         refused.status.code() == Some(2) && said.contains("line 3 is no task"),
         "{said}"
     );
+}
+
+#[test]
+fn tasks_that_ended_so_long_ago_that_they_are_kept_no_more_are_waited_for_no_more() {
+    let (house, _runtime) = crew_of(&format!("{FLEET}\n[work]\nended_max = 50\n"));
+    let line = |index: usize| format!("{{\"kind\":\"build\",\"body\":{index},\"needs\":[\"echo\"]}}\n");
+    house.write("many", &(0..2_500).map(line).collect::<String>());
+    let waited = house.json(&["task", "submit", "--file", "many", "--wait"]);
+    let of = |waited: &Value| waited["ended"]["done"].as_u64().unwrap() + waited["kept_no_more"].as_u64().unwrap();
+    assert_eq!((&waited["tasks"], of(&waited)), (&json!(2_500), 2_500), "{waited}");
+    let waited = house.json(&["task", "wait", "1..2500"]);
+    assert_eq!(
+        (&waited["ended"], &waited["kept_no_more"]),
+        (&json!({ "done": 50 }), &json!(2_450))
+    );
+    let told = house.run(&["task", "wait", "1..2500", "2500"]);
+    assert!(
+        text(&told.stdout).starts_with("2500 tasks")
+            && text(&told.stdout).contains("50 done, 2450 ended and kept no more")
+    );
+    let refused = house.run(&["task", "wait", "1..2501"]);
+    assert_eq!(refused.status.code(), Some(4), "there never was a task 2501");
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Config {
     pub patience: Duration,
     /// After so many lapsed leases a task is dead: 16.
     pub lapses: u16,
+    /// After so many agents that fell at it a task is dead: 3. One that was stopped, or killed by hand, or was at others too, does not count.
+    pub deaths: u16,
     /// The most open tasks: 2,000,000.
     pub open_max: usize,
     /// The most bytes of the bodies of open tasks: 1 GiB.
@@ -67,6 +69,7 @@ impl Default for Config {
             ],
             patience: Duration::from_mins(10),
             lapses: 16,
+            deaths: 3,
             open_max: 2_000_000,
             body_bytes_max: 1 << 30,
             needs_max: 1_024,
@@ -86,6 +89,7 @@ impl Config {
         let refused = [
             ("lease", self.lease < Duration::from_millis(10)),
             ("lapses", self.lapses == 0),
+            ("deaths", self.deaths == 0),
             ("open_max", self.open_max == 0),
             ("body_bytes_max", self.body_bytes_max == 0),
             ("needs_max", self.needs_max == 0),

@@ -89,9 +89,67 @@ pub struct Memory {
     turn: usize,
     /// How much each has coming to it, by weight.
     credits: Vec<i64>,
+    /// How far the team has come in what is counted by weight.
+    reached: u64,
+}
+
+impl Memory {
+    /// Somebody was served who had come so far.
+    pub(crate) fn reach(&mut self, mark: u64) {
+        self.reached = self.reached.max(mark);
+    }
+}
+
+/// What the claims of the workers of a team are ranked by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ranks {
+    dispatch: Dispatch,
+    /// What a task takes one of whom nothing is known.
+    unknown: Duration,
+    /// From here on those are counted who come back.
+    pub(crate) reached: u64,
+}
+
+impl Ranks {
+    /// How soon a claim is served, beside others of the team: the lowest first. `has` is how many tasks the worker has before that one,
+    /// and `mark` how far it has come by weight. None where they are served in the order in which they were chosen.
+    pub(crate) fn of(self, worker: &Standing, has: usize, mark: u64) -> Option<u64> {
+        let has = u64::try_from(has).unwrap_or(u64::MAX);
+        match self.dispatch {
+            Dispatch::RoundRobin | Dispatch::RandomOfTwo => None,
+            Dispatch::LeastLoaded => Some(has),
+            Dispatch::Weighted => Some(mark),
+            Dispatch::Capability => Some(((worker.abilities as u64) << 32).saturating_add(has)),
+            Dispatch::Predictive => {
+                let tasks = usize::try_from(has).unwrap_or(usize::MAX);
+                let finish = finish(&Standing { tasks, ..*worker }, self.unknown);
+                Some(u64::try_from(finish.as_nanos()).unwrap_or(u64::MAX))
+            }
+        }
+    }
+}
+
+/// How far each task brings a worker of that weight: half as far where it is to get twice as many.
+pub(crate) fn stride(weight: u32) -> u64 {
+    const ONE: u64 = 1 << 32;
+    ONE / u64::from(weight.max(1))
 }
 
 impl Dispatch {
+    /// What the claims of these workers are ranked by.
+    pub(crate) fn ranks(self, workers: &[Standing], memory: &Memory) -> Ranks {
+        let is_predictive = matches!(self, Self::Predictive);
+        Ranks {
+            dispatch: self,
+            unknown: if is_predictive {
+                known_mean(workers)
+            } else {
+                Duration::ZERO
+            },
+            reached: memory.reached,
+        }
+    }
+
     /// Of the places in `free`, which are in order, that of the worker who gets the next task; none where none is free.
     pub fn choose(
         self,

@@ -32,7 +32,7 @@
 //!
 //! let accepted = work.tasks.submit(vec![Submission::of(Kind::new("build")?)]).await?;
 //! let worker = Worker::new("team/worker-1")?;
-//! let request = Request { worker, able: Vec::new(), most: 1, lease: None, waits: true };
+//! let request = Request { worker, able: Vec::new(), most: 1, lease: None, waits: true, rank: None };
 //! for claim in work.tasks.claim(request).await? {
 //!     let result = b"built".to_vec();
 //!     work.tasks.tell(claim.task, claim.fence, Word::Done { result }).await?;
@@ -57,6 +57,7 @@
 //! |---|---|---|
 //! | the worker fails it | is ready again after a wait, as often as its retries allow; then it is dead, or failed where it has none | - |
 //! | no heartbeat within the lease | is ready again at once; dead after [so many](config::Config::lapses) | refused, kept as a late result |
+//! | the worker falls with it in hand | the same; dead after [so many](config::Config::deaths) | refused, kept as a late result |
 //! | an attempt takes longer than its timeout | as if the worker had failed it | refused, kept as a late result |
 //! | the worker gives it back | is ready again, and nothing is counted | - |
 //! | its deadline passes | goes on, or is expired where it says so | refused, kept as a late result |
@@ -102,6 +103,6 @@ pub mod words;
 pub use codec::CodecError;
 pub use config::Config;
 pub use dispatcher::as_value;
-pub use queue::{Order, Queue, Request, TaskAddress, Word, machine};
+pub use queue::{Order, Queue, Rank, Request, TaskAddress, Word, machine};
 pub use record::{Attempt, LateResult};
 pub use room::{Events, InHands, Work, room};

@@ -97,6 +97,13 @@ pub(crate) enum Record {
         why: Box<str>,
         then: Then,
     },
+    /// As `Left`, where the worker fell.
+    Fell {
+        at: TaskTime,
+        task: TaskId,
+        why: Box<str>,
+        then: Then,
+    },
 }
 
 impl Record {
@@ -119,7 +126,8 @@ impl Record {
             | Self::Draining { at, .. }
             | Self::Resumed { at, .. }
             | Self::Shed { at, .. }
-            | Self::Left { at, .. } => *at,
+            | Self::Left { at, .. }
+            | Self::Fell { at, .. } => *at,
             Self::Late(late) => late.at,
             Self::Anchored(anchor) => anchor.at,
         }

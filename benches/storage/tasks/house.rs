@@ -45,5 +45,6 @@ pub(super) fn request(worker: usize, most: usize) -> Request {
         most,
         lease: None,
         waits: false,
+        rank: None,
     }
 }

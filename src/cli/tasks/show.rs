@@ -155,6 +155,12 @@ impl Show for TaskSeen {
                         String::new()
                     },
                 ),
+                ("body", self.body.as_ref().map_or_else(String::new, Value::to_string)),
+                (
+                    "budget",
+                    self.budget.map_or_else(String::new, |budget| budget.to_string()),
+                ),
+                ("timeout", time(self.timeout_ms)),
                 ("needs", self.needs.join(", ")),
                 ("for", self.wants.clone().unwrap_or_default()),
                 ("agent", self.worker.clone().unwrap_or_default()),
@@ -164,7 +170,7 @@ impl Show for TaskSeen {
                     self.percent.map_or_else(String::new, |percent| format!("{percent} %")),
                 ),
                 ("waits for", numbers(self.waits_for.iter().map(|task| task.number()))),
-                ("tries", self.attempts.to_string()),
+                ("tries", self.tries()),
                 (
                     "ended",
                     self.ended_ago_ms
@@ -208,7 +214,24 @@ impl TaskSeen {
             );
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
         }
+        for late in &self.late {
+            let how = if late.is_done { "done" } else { "failed" };
+            let said = late.said.to_string();
+            let line = format!("too late, under lease {}: {how}: {}", late.fence, harmless(&said));
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
+        }
         text
+    }
+
+    fn tries(&self) -> String {
+        match self.retries {
+            0 => self.attempts.to_string(),
+            retries => format!(
+                "{}, tried again {} where it fails",
+                self.attempts,
+                counted(retries, "time")
+            ),
+        }
     }
 
     fn lease(&self) -> String {
@@ -228,11 +251,14 @@ impl Show for TasksChanged {
 
 impl Show for Waited {
     fn show(&self, screen: &Screen) -> String {
-        let ended: Vec<_> = self
+        let mut ended: Vec<_> = self
             .ended
             .iter()
             .map(|(state, count)| format!("{count} {state}"))
             .collect();
+        if self.kept_no_more > 0 {
+            ended.push(format!("{} ended and kept no more", self.kept_no_more));
+        }
         let how = if ended.is_empty() {
             "none were open".to_owned()
         } else {

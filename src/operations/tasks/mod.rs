@@ -1,8 +1,11 @@
 //! What can be asked for of tasks.
 
 mod seen;
+mod stretch;
 mod submit;
 mod wait;
+
+use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,8 @@ use triarch_work::words::TaskId;
 use super::seen::millis;
 use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
+
+use stretch::{Stretch, numbered, range};
 
 pub(crate) use seen::{LabelAsked, MOST as TASKS_LISTED, TaskList, TaskSeen, TaskShow, TasksDead, kind as task_kind};
 pub(crate) use submit::{Submitted, TaskSubmit, is_for_somebody};
@@ -26,15 +31,18 @@ pub(crate) struct TasksChanged {
     pub(crate) tasks: Vec<TaskId>,
 }
 
+/// So many can be changed by one question.
+const CHANGED_MAX: u64 = 10_000;
+
 macro_rules! of_some_tasks {
     ($($(#[$about:meta])* $operation:ident $name:literal $change:literal ($self:ident, $task:ident, $tasks:ident) $act:expr, { $($field:tt)* })+) => {
         $(
             $(#[$about])*
             #[derive(Args, Clone, Debug, Serialize, Deserialize)]
             pub(crate) struct $operation {
-                /// The numbers of the tasks.
-                #[arg(required = true, value_name = "TASK", value_parser = task_id)]
-                pub(crate) tasks: Vec<TaskId>,
+                /// The numbers of the tasks, and ranges of them as in 7..12.
+                #[arg(required = true, value_name = "TASK", value_parser = range)]
+                pub(crate) tasks: Vec<Stretch>,
                 $($field)*
             }
 
@@ -42,10 +50,14 @@ macro_rules! of_some_tasks {
                 const NAME: &'static str = $name;
                 type Output = TasksChanged;
 
+                fn answered_within(&self) -> Option<Duration> {
+                    None
+                }
+
                 async fn perform($self, fleet: &Fleet) -> Result<TasksChanged, Trouble> {
                     let $tasks = fleet.tasks()?;
                     let mut changed = TasksChanged { change: $change.to_owned(), tasks: Vec::new() };
-                    for $task in $self.tasks.iter().copied() {
+                    for $task in numbered(&$self.tasks, CHANGED_MAX)? {
                         $act.await.map_err(|error| partly(error.into(), &changed))?;
                         changed.tasks.push($task);
                     }

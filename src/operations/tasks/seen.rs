@@ -30,7 +30,7 @@ pub(crate) struct TaskSeen {
     pub(crate) is_missed: bool,
     /// How often it was claimed.
     pub(crate) attempts: u32,
-    /// Who has it.
+    /// Who has it, or had it when it ended.
     pub(crate) worker: Option<String>,
     pub(crate) fence: Option<u64>,
     pub(crate) lease_left_ms: Option<u64>,
@@ -50,8 +50,33 @@ pub(crate) struct TaskSeen {
     pub(crate) key: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) parent: Option<TaskId>,
+    /// What is to be done, where that is still kept; told by `task show` alone, as is what came too late.
+    #[serde(default)]
+    pub(crate) body: Option<Value>,
+    /// What it may cost.
+    #[serde(default)]
+    pub(crate) budget: Option<u64>,
+    /// How long an attempt may take.
+    #[serde(default)]
+    pub(crate) timeout_ms: Option<u64>,
+    /// How often it is tried again where it fails.
+    #[serde(default)]
+    pub(crate) retries: u16,
     /// Its last attempts that did not succeed, oldest first.
     pub(crate) past: Vec<AttemptSeen>,
+    /// What was said of it when it was too late to count, oldest first, as far as that is kept.
+    #[serde(default)]
+    pub(crate) late: Vec<LateSeen>,
+}
+
+/// What was said of a task under a lease that was over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LateSeen {
+    pub(crate) fence: u64,
+    /// Whether it was done; else it had failed.
+    pub(crate) is_done: bool,
+    /// The result, or why it had failed.
+    pub(crate) said: Value,
 }
 
 /// An attempt that did not succeed.
@@ -73,6 +98,11 @@ impl From<View> for TaskSeen {
         });
         Self {
             past: past.collect(),
+            late: Vec::new(),
+            body: view.body.as_deref().map(triarch_work::as_value),
+            budget: view.budget,
+            timeout_ms: view.timeout.map(millis),
+            retries: view.retries,
             kind: view.kind.to_string(),
             state: view.state.label().to_owned(),
             priority: word(&view.priority),
@@ -233,8 +263,15 @@ impl Operation for TaskShow {
     async fn perform(self, fleet: &Fleet) -> Result<TaskSeen, Trouble> {
         let view = fleet.tasks()?.show(self.task).await?;
         let is_for_nobody = view.state == State::Ready && !has_taker(fleet, &view);
+        let late = fleet.tasks()?.late().await?;
+        let late = late.iter().filter(|late| late.task == self.task).map(|late| LateSeen {
+            fence: late.fence.number(),
+            is_done: late.is_done,
+            said: triarch_work::as_value(&late.text),
+        });
         Ok(TaskSeen {
             is_for_nobody,
+            late: late.collect(),
             ..view.into()
         })
     }

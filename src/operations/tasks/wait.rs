@@ -1,22 +1,25 @@
 //! Waiting for tasks, with a sign of how far they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::broadcast::{self, error::RecvError};
 use triarch_supervision::clock::Moment;
 use triarch_teams::Span;
 use triarch_work::TaskAddress;
-use triarch_work::machine::View;
+use triarch_work::error::{Refusal, TaskError};
+use triarch_work::machine::{Event, View};
+use triarch_work::task::State;
 use triarch_work::words::TaskId;
 
 use super::super::posts::span;
 use super::super::seen::millis;
 use super::super::{Code, Operation, Trouble};
-use super::task_id;
+use super::stretch::{Stretch, numbered, range};
 use crate::fleet::Fleet;
 
 /// How often whoever waits is told how far it is.
@@ -35,19 +38,6 @@ pub(crate) struct TaskWait {
     pub(crate) within: Option<Span>,
 }
 
-/// Tasks in a row: from the first to the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stretch(pub(crate) TaskId, pub(crate) TaskId);
-
-fn range(text: &str) -> Result<Stretch, String> {
-    let (first, last) = text.split_once("..").unwrap_or((text, text));
-    let (first, last) = (task_id(first)?, task_id(last)?);
-    if last < first {
-        return Err(format!("{text} ends before it begins"));
-    }
-    Ok(Stretch(first, last))
-}
-
 /// How tasks ended that were waited for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Waited {
@@ -55,6 +45,9 @@ pub(crate) struct Waited {
     pub(crate) tasks: usize,
     /// How many ended, by how.
     pub(crate) ended: BTreeMap<String, usize>,
+    /// How many more ended of which it is not known how: so many have ended since that they are kept no more.
+    #[serde(default)]
+    pub(crate) kept_no_more: usize,
     /// Those that did not end well, the first of them.
     pub(crate) troubles: Vec<TaskId>,
     pub(crate) took_ms: u64,
@@ -68,15 +61,53 @@ const AT_ONCE: usize = 1_000;
 const TASKS_MAX: u64 = 1_000_000;
 
 impl Waited {
-    fn count(&mut self, view: &View) {
-        *self.ended.entry(view.state.label().to_owned()).or_default() += 1;
-        if view.state.label() != "done" && self.troubles.len() < TROUBLES {
-            self.troubles.push(view.task);
+    pub(crate) fn count_ended(&self) -> usize {
+        self.ended.values().sum::<usize>() + self.kept_no_more
+    }
+}
+
+/// Tasks whose ends are waited for, each of which counts once however often it is told.
+struct Awaited {
+    left: BTreeSet<TaskId>,
+    /// All tasks up to that number had been submitted when the wait began.
+    submitted: u64,
+    waited: Waited,
+}
+
+impl Awaited {
+    fn new(tasks: BTreeSet<TaskId>, submitted: u64) -> Self {
+        let waited = Waited {
+            tasks: tasks.len(),
+            ..Waited::default()
+        };
+        Self {
+            left: tasks,
+            submitted,
+            waited,
         }
     }
 
-    pub(crate) fn count_ended(&self) -> usize {
-        self.ended.values().sum()
+    fn ended(&mut self, task: TaskId, state: State) {
+        if !self.left.remove(&task) {
+            return;
+        }
+        let waited = &mut self.waited;
+        *waited.ended.entry(state.label().to_owned()).or_default() += 1;
+        if state != State::Done && waited.troubles.len() < TROUBLES {
+            waited.troubles.push(task);
+        }
+    }
+
+    /// What came of a question for the end of a task. One that was submitted and is kept no more has ended.
+    fn heard(&mut self, view: Result<View, TaskError>) -> Result<(), TaskError> {
+        match view {
+            Ok(view) => self.ended(view.task, view.state),
+            Err(TaskError::Refused(Refusal::NoSuchTask { task })) if task.number() <= self.submitted => {
+                self.waited.kept_no_more += usize::from(self.left.remove(&task));
+            }
+            Err(why) => return Err(why),
+        }
+        Ok(())
     }
 }
 
@@ -92,28 +123,39 @@ impl Operation for TaskWait {
         let begun = Moment::now();
         let until = self.within.map(|within| begun + within.0);
         let tasks = fleet.tasks()?;
-        let mut numbers = self.numbers(tasks).await?.into_iter();
-        let mut waited = Waited {
-            tasks: numbers.len(),
-            ..Waited::default()
-        };
+        // Before it is asked which there are, so that no end is missed between.
+        let mut events = fleet.task_events()?.hear();
+        let numbers = self.numbers(tasks).await?;
+        let submitted = tasks.overview().await?.totals.submitted;
+        let mut awaited = Awaited::new(numbers.clone(), submitted);
+        let mut numbers = numbers.into_iter();
         let mut waiting = FuturesUnordered::new();
         let mut ticks = tokio::time::interval(TOLD_EVERY);
-        loop {
-            let room = AT_ONCE - waiting.len();
-            waiting.extend(numbers.by_ref().take(room).map(|task| tasks.wait(task)));
+        while !awaited.left.is_empty() {
+            let unasked = numbers.by_ref().filter(|task| awaited.left.contains(task));
+            waiting.extend(unasked.take(AT_ONCE - waiting.len()).map(|task| tasks.wait(task)));
             tokio::select! {
                 biased;
-                view = waiting.next() => match view {
-                    Some(view) => waited.count(&view?),
-                    None => break,
-                },
-                _ = ticks.tick() => fleet.tell(json!({ "ended": waited.count_ended(), "of": waited.tasks })).await,
-                () = passed(until) => return Err(self.too_long(&waited)),
+                Some(view) = waiting.next() => awaited.heard(view)?,
+                (task, state) = end(&mut events) => awaited.ended(task, state),
+                _ = ticks.tick() => fleet.tell(json!({ "ended": awaited.waited.count_ended(), "of": awaited.waited.tasks })).await,
+                () = passed(until) => return Err(self.too_long(&awaited.waited)),
             }
         }
+        let mut waited = awaited.waited;
         waited.took_ms = millis(Moment::now().since(begun));
         Ok(waited)
+    }
+}
+
+/// The next end of a task that is told; those that are missed are asked for.
+async fn end(events: &mut broadcast::Receiver<Event>) -> (TaskId, State) {
+    loop {
+        match events.recv().await {
+            Ok(Event::Ended { task, state, .. }) => return (task, state),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
     }
 }
 
@@ -127,41 +169,17 @@ async fn passed(until: Option<Moment>) {
 impl TaskWait {
     /// Waits for these, however many they are.
     pub(crate) fn for_all(tasks: impl Iterator<Item = TaskId>) -> Self {
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for task in tasks {
-            match stretches.last_mut() {
-                Some(stretch) if stretch.1.number() + 1 == task.number() => stretch.1 = task,
-                _ => stretches.push(Stretch(task, task)),
-            }
-        }
         Self {
-            tasks: stretches,
+            tasks: Stretch::of(tasks),
             within: None,
         }
     }
 
-    async fn numbers(&self, tasks: &TaskAddress) -> Result<Vec<TaskId>, Trouble> {
+    async fn numbers(&self, tasks: &TaskAddress) -> Result<BTreeSet<TaskId>, Trouble> {
         if self.tasks.is_empty() {
             return open(tasks).await;
         }
-        if let Some(Stretch(first, last)) = self.tasks.iter().find(|Stretch(first, last)| last < first) {
-            let message = format!("{first}..{last} ends before it begins");
-            return Err(Trouble::new(Code::Usage, message, "name the lower number first"));
-        }
-        let counts = self
-            .tasks
-            .iter()
-            .map(|Stretch(first, last)| last.number().saturating_sub(first.number()).saturating_add(1));
-        let count = counts.fold(0, u64::saturating_add);
-        if count > TASKS_MAX {
-            let message = format!("{count} tasks are more than can be waited for at once");
-            return Err(Trouble::new(Code::Usage, message, format!("name {TASKS_MAX} or fewer")));
-        }
-        let numbers = self
-            .tasks
-            .iter()
-            .flat_map(|Stretch(first, last)| first.number()..=last.number());
-        Ok(numbers.map(TaskId::new).collect())
+        numbered(&self.tasks, TASKS_MAX)
     }
 
     fn too_long(&self, waited: &Waited) -> Trouble {
@@ -176,14 +194,13 @@ impl TaskWait {
 }
 
 /// All that have not ended.
-async fn open(tasks: &TaskAddress) -> Result<Vec<TaskId>, Trouble> {
-    use triarch_work::task::State;
+async fn open(tasks: &TaskAddress) -> Result<BTreeSet<TaskId>, Trouble> {
     let states = State::ALL.into_iter().filter(|state| !state.is_end()).collect();
     let mut filter = triarch_work::machine::Filter {
         states,
         ..triarch_work::machine::Filter::default()
     };
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     loop {
         let page = tasks.list(filter.clone(), AT_ONCE).await?;
         found.extend(page.iter().map(|view| view.task));
@@ -191,5 +208,39 @@ async fn open(tasks: &TaskAddress) -> Result<Vec<TaskId>, Trouble> {
             return Ok(found);
         }
         filter.after = found.last().copied();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_counts_once_however_its_end_is_heard_and_one_that_is_kept_no_more_has_ended() {
+        let [one, two, three, later] = [1, 2, 3, 9].map(TaskId::new);
+        let mut awaited = Awaited::new([one, two, three].into(), 3);
+        let gone = |task| Err(TaskError::Refused(Refusal::NoSuchTask { task }));
+        awaited.ended(two, State::Dead);
+        awaited.ended(later, State::Done);
+        for _ in 0..2 {
+            awaited.ended(one, State::Done);
+            awaited.heard(gone(one)).unwrap();
+            awaited.heard(gone(three)).unwrap();
+        }
+        let ended = [("dead".to_owned(), 1), ("done".to_owned(), 1)].into();
+        let expected = Waited {
+            tasks: 3,
+            ended,
+            kept_no_more: 1,
+            troubles: vec![two],
+            took_ms: 0,
+        };
+        assert!(awaited.left.is_empty());
+        assert_eq!(awaited.waited, expected);
+        assert!(
+            awaited.heard(gone(later)).is_err(),
+            "there never was one of that number"
+        );
+        assert!(awaited.heard(Err(TaskError::TooManyWait)).is_err());
     }
 }

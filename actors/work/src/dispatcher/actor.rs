@@ -17,6 +17,7 @@ use triarch_teams::receipt::Stage;
 use triarch_teams::{Post, PostId, PostOffice, RECALL};
 
 use super::brief::{as_value, brief};
+use super::falls;
 use super::holding::{Effect, Messages};
 use super::lost::{Lost, PAGE};
 use super::roster::{Roster, TakingTeam};
@@ -26,7 +27,7 @@ use crate::machine::{Event, View};
 use crate::queue::{Request, TaskAddress, Word};
 use crate::room::Events;
 use crate::task::Claim;
-use crate::words::{Capability, Fence, TaskId, Worker};
+use crate::words::{Fence, TaskId, Worker};
 
 /// The kind of the posts by which agents get tasks.
 const TASK: &str = "task";
@@ -98,6 +99,8 @@ pub struct Dispatcher {
     /// How far each task was when the queue was last told.
     shown: BTreeMap<Fence, u8>,
     lost: Lost,
+    /// Who had the posts that were lost in this turn, and in which life.
+    lost_by: BTreeMap<Fence, (Worker, u64)>,
     /// What stands on every post of a task, made once.
     sender: Arc<str>,
     kind: Arc<str>,
@@ -120,6 +123,7 @@ impl Agent for Dispatcher {
             round: None,
             shown: BTreeMap::new(),
             lost: Lost::default(),
+            lost_by: BTreeMap::new(),
             sender: SENDER.into(),
             kind: TASK.into(),
             settings,
@@ -252,6 +256,7 @@ impl Dispatcher {
                 let sent = posts.by_fence.remove(&fence);
                 self.shown.remove(&fence);
                 if let (Stage::Lost(_), Some(sent)) = (&stage, sent) {
+                    self.lost_by.insert(fence, (sent.worker, sent.life));
                     // Where it is sent again from the dead letters, the task is somebody else's by then.
                     sent.errand.recall();
                 }
@@ -350,24 +355,49 @@ impl Dispatcher {
                 match effect {
                     Effect::Hand { worker, claim } => self.hand(&worker, claim, observer, &mut more),
                     Effect::Recall(fence) => self.recall(fence, observer),
-                    effect => self.tell_queue(effect),
+                    effect => self.tell_queue(effect, observer),
                 }
             }
             effects = more;
         }
+        self.lost_by.clear();
     }
 
-    fn tell_queue(&mut self, effect: Effect) {
+    fn tell_queue(&mut self, effect: Effect, observer: &Observer) {
         let tasks = self.settings.tasks.clone();
         match effect {
-            Effect::Ask { worker, able, most } => {
+            Effect::Ask {
+                worker,
+                able,
+                most,
+                rank,
+            } => {
                 let withdrawal = self.withdrawals.entry(worker.clone()).or_default().subscribe();
                 let pause = LOOK_EVERY * u32::try_from(1 + self.asking.len() / CROWD).unwrap_or(u32::MAX);
-                self.asking
-                    .push(Box::pin(claim(tasks, worker, able, most, withdrawal, pause)));
+                let request = Request {
+                    worker,
+                    able: able.to_vec(),
+                    most,
+                    lease: None,
+                    waits: true,
+                    rank,
+                };
+                self.asking.push(Box::pin(claim(tasks, request, withdrawal, pause)));
             }
+            Effect::Rank { worker, places } => tasks.rank(worker, places),
             // Whoever waits by it is told by its end.
             Effect::Withdraw(worker) => drop(self.withdrawals.remove(&worker)),
+            Effect::Tell {
+                task,
+                fence,
+                word: Word::Fell { why },
+            } => {
+                let (lost_by, observer) = (self.lost_by.get(&fence).cloned(), observer.clone());
+                self.asking.push(Box::pin(async move {
+                    let word = falls::judged(&observer, lost_by, why).await;
+                    tell(tasks, task, fence, word).await
+                }));
+            }
             Effect::Tell { task, fence, word } => self.asking.push(Box::pin(tell(tasks, task, fence, word))),
             Effect::Hand { .. } | Effect::Recall(_) => {}
         }
@@ -386,12 +416,14 @@ impl Dispatcher {
             post = post.within(timeout);
         }
         let (id, errand) = (post.id, post.errand());
+        let life = observer.node(worker.as_str()).map_or(0, |node| node.incarnation);
         {
             let mut posts = self.settings.shared.posts();
             posts.by_id.insert(id, claim.fence);
             let sent = Sent {
                 post: id,
                 worker: worker.clone(),
+                life,
                 errand,
             };
             posts.by_fence.insert(claim.fence, sent);
@@ -429,21 +461,8 @@ fn takes(phase: Phase) -> bool {
     matches!(phase, Phase::Starting | Phase::Idle | Phase::Busy)
 }
 
-async fn claim(
-    tasks: TaskAddress,
-    worker: Worker,
-    able: Arc<[Capability]>,
-    most: usize,
-    mut withdrawal: watch::Receiver<()>,
-    pause: Duration,
-) -> Heard {
-    let request = Request {
-        worker: worker.clone(),
-        able: able.to_vec(),
-        most,
-        lease: None,
-        waits: true,
-    };
+async fn claim(tasks: TaskAddress, request: Request, mut withdrawal: watch::Receiver<()>, pause: Duration) -> Heard {
+    let (worker, most) = (request.worker.clone(), request.most);
     let claims = tokio::select! {
         biased;
         claims = tasks.claim(request) => claims,

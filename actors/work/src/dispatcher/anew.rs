@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::hands::Hands;
 use super::holding::{Effect, Holding, Step};
+use super::ranking::Ranking;
 use crate::queue::Word;
 use crate::words::Fence;
 
@@ -69,6 +70,7 @@ impl Hands {
         let mut seated = Vec::new();
         for (worker, hand) in &mut self.takers {
             hand.asking = 0;
+            hand.ranking = Ranking::default();
             (hand.busy_with, hand.ahead) = (0, VecDeque::new());
             let mut lies = false;
             for (fence, step) in self

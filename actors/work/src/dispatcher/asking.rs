@@ -16,7 +16,7 @@ use super::hands::Hands;
 use super::holding::Effect;
 use super::spread::{Among, Spread};
 use crate::dispatch;
-use crate::queue::Word;
+use crate::queue::{Rank, Word};
 use crate::words::Worker;
 
 /// How much may be asked for and in hand.
@@ -90,8 +90,11 @@ impl Hands {
         chance: &mut impl Chance,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let chosen = self.teams.get_mut(team).and_then(|spread| spread.choose(among, chance));
-        let Some((worker, is_only_one)) = chosen else {
+        let chosen = self.teams.get_mut(team).and_then(|spread| {
+            let (worker, is_only_one) = spread.choose(among, chance)?;
+            Some((worker, is_only_one, spread.ranks()))
+        });
+        let Some((worker, is_only_one, ranks)) = chosen else {
             return false;
         };
         let asked = self.change(&worker, |hand| {
@@ -99,11 +102,21 @@ impl Hands {
                 Among::Free if is_only_one => hand.room(),
                 _ => 1,
             };
-            hand.asking += most;
-            (Arc::clone(&hand.able), most)
+            (Arc::clone(&hand.able), most, hand.ask(most, ranks))
         });
-        let Some((able, most)) = asked else { return false };
-        effects.push(Effect::Ask { worker, able, most });
+        let Some((able, most, place)) = asked else {
+            return false;
+        };
+        let rank = place.map(|place| Rank {
+            team: Arc::clone(team),
+            place,
+        });
+        effects.push(Effect::Ask {
+            worker,
+            able,
+            most,
+            rank,
+        });
         true
     }
 

@@ -113,14 +113,16 @@ impl Hands {
 
     /// What came of a claim for up to `most` tasks.
     pub(super) fn claimed(&mut self, worker: &Worker, most: usize, claims: Vec<Claim>, effects: &mut Vec<Effect>) {
+        let mut reached = None;
         let takes = self.change(worker, |hand| {
-            hand.asking = hand.asking.saturating_sub(most);
+            reached = hand.answered(most, claims.len());
             let takes = hand.takes();
             if takes {
                 hand.ahead.extend(claims.iter().map(|claim| claim.fence));
             }
             takes
         });
+        self.note_reached(worker, reached);
         for claim in claims {
             let (task, fence) = (claim.task, claim.fence);
             let step = Step::Ahead(Box::new(claim));
@@ -208,17 +210,20 @@ impl Hands {
                 mend: Mend::Possible,
             },
             Stage::Lost(_) if is_recalled => return self.forget(fence, effects),
+            // Whether it fell, or was made to end, is told apart where that can be looked at.
+            Stage::Lost(why) if begun.is_some() && self.had_no_other(&worker) => Word::Fell { why },
             Stage::Lost(why) if begun.is_some() => Word::Abandoned { why },
             Stage::Lost(_) => Word::GivenBack,
         };
         let is_done = matches!(word, Word::Done { .. });
-        let is_lost = matches!(word, Word::GivenBack | Word::Abandoned { .. });
+        let is_lost = matches!(word, Word::GivenBack | Word::Fell { .. } | Word::Abandoned { .. });
         self.moves(&worker);
         self.leave(&worker, |hand| {
             if let Some(since) = begun.filter(|_| is_done) {
                 hand.service.observe(now.since(since));
             }
         });
+        self.rank_anew(&worker, effects);
         if is_lost {
             // It may be about to start again, or gone.
             self.change(&worker, |hand| hand.is_put_off = true);
@@ -227,6 +232,17 @@ impl Hands {
         self.hand_out(&worker, effects);
         self.steal_for(&worker, effects);
         self.forget_gone(&worker);
+    }
+
+    /// Whether a worker was at one task alone, and lost no other just before. Where it was at several nobody knows which of them it was.
+    fn had_no_other(&self, worker: &Worker) -> bool {
+        let is_begun = |fence| {
+            self.held
+                .get(fence)
+                .is_some_and(|held| matches!(held.step, Step::Begun(_)))
+        };
+        let was_whole = self.takers.get(worker).is_some_and(|hand| !hand.is_put_off);
+        was_whole && self.held.of(worker).filter(|fence| is_begun(*fence)).count() == 1
     }
 
     /// A worker has taken something out of its mailbox, or is through with it.

@@ -56,13 +56,27 @@ fn who_ends_at_a_task_is_looked_for_before_it_gets_the_next() {
     let fence = house.claimed("t/a", 1, 1)[0];
     house.staged(fence, Stage::Delivered);
     house.done();
-    let why = "the program ended with code 3".to_owned();
-    house.staged(fence, Stage::Lost(why.clone()));
-    assert_eq!(house.done(), [tell(fence, Word::Abandoned { why })]);
+    house.staged(fence, Stage::Lost("code 3".to_owned()));
+    assert_eq!(house.done(), [tell(fence, fell("code 3"))]);
     assert_eq!(house.asked(), [], "nothing lies with it until it is back");
     house.hands.seen(&worker("t/a"), true, &mut house.effects);
     assert_eq!(house.asked(), [("t/a".into(), 1)]);
     house.assert_sound();
+}
+
+#[test]
+fn of_several_tasks_at_which_an_agent_ended_none_is_known_to_be_the_one() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    for fence in &fences {
+        house.staged(*fence, Stage::Delivered);
+    }
+    house.done();
+    for fence in fences {
+        house.staged(fence, Stage::Lost("code 3".to_owned()));
+        assert_eq!(house.done(), [tell(fence, abandoned("code 3"))]);
+    }
 }
 
 #[test]

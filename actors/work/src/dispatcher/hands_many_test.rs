@@ -65,7 +65,7 @@ impl Flood {
         let mut effects = Vec::new();
         self.hands.ask(&mut self.chance, &mut effects);
         for effect in effects {
-            if let Effect::Ask { worker, able, most } = effect {
+            if let Effect::Ask { worker, able, most, .. } = effect {
                 self.waiting.push_back((worker, able, most));
             }
         }

@@ -57,7 +57,7 @@ impl World {
                 Effect::Hand { claim, .. } => assert!(self.posts.insert(claim.fence), "handed over twice"),
                 Effect::Recall(fence) => assert!(self.posts.contains(&fence)),
                 // What was asked for before may come all the same.
-                Effect::Withdraw(_) => {}
+                Effect::Withdraw(_) | Effect::Rank { .. } => {}
                 Effect::Tell { fence, word, .. } => self.told.entry(fence).or_default().push(word),
             }
         }

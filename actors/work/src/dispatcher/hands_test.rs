@@ -152,6 +152,10 @@ fn tell(fence: Fence, word: Word) -> Effect {
     Effect::Tell { task, fence, word }
 }
 
+fn fell(why: &str) -> Word {
+    Word::Fell { why: why.to_owned() }
+}
+
 fn abandoned(why: &str) -> Word {
     Word::Abandoned { why: why.to_owned() }
 }
@@ -272,7 +276,7 @@ fn what_is_kept_ahead_follows_as_soon_as_there_is_a_hand_for_it() {
 }
 
 #[test]
-fn a_task_whose_agent_ended_is_abandoned_and_one_that_it_never_saw_is_given_back() {
+fn a_task_whose_agent_ended_may_be_why_and_one_that_it_never_saw_is_given_back() {
     let mut house = House::of(&[taker("t/a", 2, 0)]);
     house.asked();
     let fences = house.claimed("t/a", 2, 2);
@@ -282,7 +286,7 @@ fn a_task_whose_agent_ended_is_abandoned_and_one_that_it_never_saw_is_given_back
     house.staged(fences[1], Stage::Lost("killed".to_owned()));
     assert_eq!(
         house.done(),
-        [tell(fences[0], abandoned("killed")), tell(fences[1], Word::GivenBack)]
+        [tell(fences[0], fell("killed")), tell(fences[1], Word::GivenBack)]
     );
 }
 
@@ -481,5 +485,7 @@ mod left;
 mod many;
 #[path = "hands_model_test.rs"]
 mod model;
+#[path = "ranking_test.rs"]
+mod ranking;
 #[path = "hands_staff_test.rs"]
 mod staff;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use triarch_supervision::clock::Moment;
 use triarch_teams::TaskRules;
 
+use super::ranking::Ranking;
 use crate::dispatch::{self, Service};
-use crate::queue::Word;
+use crate::queue::{Rank, Word};
 use crate::task::Claim;
 use crate::words::{Capability, Fence, TaskId, Worker};
 
@@ -20,7 +21,10 @@ pub(super) enum Effect {
         worker: Worker,
         able: Arc<[Capability]>,
         most: usize,
+        rank: Option<Rank>,
     },
+    /// Give these ranks to the claims with which a worker waits.
+    Rank { worker: Worker, places: Vec<u64> },
     /// Let a worker wait no more for tasks that it has asked for.
     Withdraw(Worker),
     /// Send a worker the task.
@@ -114,6 +118,7 @@ pub(super) struct Hand {
     pub(super) busy_with: usize,
     pub(super) ahead: VecDeque<Fence>,
     pub(super) service: Service,
+    pub(super) ranking: Ranking,
 }
 
 /// What an agent did of its messages, and has yet to do.

@@ -53,5 +53,7 @@ pub(super) struct Posts {
 pub(super) struct Sent {
     pub(super) post: PostId,
     pub(super) worker: Worker,
+    /// Its life when it was sent the post.
+    pub(super) life: u64,
     pub(super) errand: Errand,
 }

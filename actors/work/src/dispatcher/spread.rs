@@ -12,7 +12,7 @@ use triarch_supervision::clock::Chance;
 
 use super::holding::{Hand, Tally};
 use super::steps;
-use crate::dispatch::{Dispatch, Memory, Standing};
+use crate::dispatch::{Dispatch, Memory, Ranks, Standing};
 use crate::words::{Capability, Worker};
 
 #[derive(Debug, Default)]
@@ -136,6 +136,11 @@ impl Spread {
                 lot.heavy.insert((now.ahead, Reverse(place)));
             }
         }
+    }
+
+    /// What the claims of its agents are ranked by.
+    pub(super) fn ranks(&self) -> Ranks {
+        self.dispatch.ranks(&self.standings, &self.memory)
     }
 
     /// Whether anybody has room for more.

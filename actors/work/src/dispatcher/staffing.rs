@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::hands::Hands;
 use super::holding::{Effect, Hand, InHand, Step, Taking, Whereabouts};
+use super::ranking::Ranking;
 use super::roster::{Taker, TakingTeam};
 use crate::dispatch::{Memory, Service};
 use crate::words::{Fence, Worker};
@@ -60,12 +61,20 @@ impl Hands {
         for worker in gone {
             self.dismiss(worker, effects);
         }
+        let mut changed = BTreeSet::new();
         for team in teams.iter() {
             let spread = self.teams.entry(Arc::clone(&team.name)).or_default();
             if spread.dispatch != team.dispatch {
                 (spread.dispatch, spread.memory) = (team.dispatch, Memory::default());
+                changed.insert(&team.name);
             }
         }
+        // Who waits was ranked by another dispatch, and asks again.
+        let waiting = self
+            .takers
+            .iter()
+            .filter(|(_, hand)| hand.asking > 0 && changed.contains(&hand.team));
+        effects.extend(waiting.map(|(worker, _)| Effect::Withdraw(worker.clone())));
         for (team, taker) in new {
             self.admit(&team.name, taker, effects);
         }
@@ -106,6 +115,7 @@ impl Hands {
             busy_with: 0,
             ahead: VecDeque::new(),
             service: Service::default(),
+            ranking: Ranking::default(),
         });
         if hand.able != taker.able && hand.asking > 0 {
             // It asked as who it was; it asks again as who it is.

@@ -172,6 +172,7 @@ impl Queue {
             Wanted::Overview(answer) => answer.send(Ok(self.tasks.overview(self.turn.now))),
             Wanted::Late(answer) => answer.send(Ok(self.tasks.late().cloned().collect())),
             Wanted::Wait(task, answer) => self.wait(task, answer).await,
+            Wanted::Rank(worker, places) => self.waiting.rank(&worker, &places),
             Wanted::Look => self.look().await?,
         }
         Ok(())
@@ -467,5 +468,6 @@ fn tell(tasks: &mut Tasks, turn: &mut Turn, task: TaskId, fence: Fence, word: Wo
         Word::Failed { why, mend } => tasks.fail(turn, task, fence, &why, mend),
         Word::GivenBack => tasks.give_back(turn, task, fence),
         Word::Abandoned { why } => tasks.leave(turn, task, fence, &why),
+        Word::Fell { why } => tasks.fall(turn, task, fence, &why),
     }
 }

@@ -88,6 +88,12 @@ impl TaskAddress {
         self.ask(|reply| Wanted::Wait(task, reply)).await
     }
 
+    /// The claims with which a worker waits are to have these ranks, the first of them the first. Where the queue has too much to do
+    /// to hear that they keep theirs, since that costs no more than a choice.
+    pub(crate) fn rank(&self, worker: Worker, places: Vec<u64>) {
+        drop(self.0.try_send(Order(Wanted::Rank(worker, places))));
+    }
+
     async fn ask<T: Send + 'static>(&self, wanted: impl FnOnce(Answer<T>) -> Wanted) -> Result<T, TaskError> {
         self.0.ask(|reply| Order(wanted(reply))).await?
     }

@@ -1,5 +1,6 @@
 //! What the queue is sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
@@ -32,6 +33,8 @@ pub(super) enum Wanted {
     Overview(Answer<Overview>),
     Late(Answer<Vec<LateResult>>),
     Wait(TaskId, Answer<View>),
+    /// The claims with which a worker waits are to have these ranks.
+    Rank(Worker, Vec<u64>),
     /// Something is due, or the queue is to look whether it can write again.
     Look,
 }
@@ -51,6 +54,18 @@ pub struct Request {
     pub lease: Option<Duration>,
     /// Whether it waits until there is a task for it.
     pub waits: bool,
+    /// Where it stands among those of its team who wait too; in the order in which they came where nothing is said.
+    pub rank: Option<Rank>,
+}
+
+/// Which of those of a team who wait for a task that they are able to do is served first. What a team gets beside others does
+/// not depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rank {
+    /// Of which team.
+    pub team: Arc<str>,
+    /// Whoever has the lowest is served first, and of several whoever came first.
+    pub place: u64,
 }
 
 /// What a worker says of a task that it has.
@@ -79,8 +94,13 @@ pub enum Word {
     },
     /// It gives the task back as it took it.
     GivenBack,
-    /// It ended with the task in hand: as if its lease had lapsed.
+    /// It left the task that it had in hand: as if its lease had lapsed.
     Abandoned {
+        /// How that was.
+        why: String,
+    },
+    /// It fell with the task in hand, which may be why: as if its lease had lapsed, and the task is dead sooner.
+    Fell {
         /// How it ended.
         why: String,
     },

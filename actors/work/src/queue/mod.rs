@@ -25,7 +25,7 @@ mod waiting;
 pub use actor::Queue;
 pub(crate) use actor::Settings;
 pub use handle::TaskAddress;
-pub use message::{Order, Request, Word};
+pub use message::{Order, Rank, Request, Word};
 pub(crate) use teller::Teller;
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ fn request(name: &str, waits: bool) -> Request {
         most: 1,
         lease: None,
         waits,
+        rank: None,
     }
 }
 

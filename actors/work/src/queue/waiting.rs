@@ -1,13 +1,16 @@
 //! Who waits for a task to claim.
 //!
 //! Nobody looks at all who wait to claim. Who is able to do the same waits in one row; a task that becomes ready is given to the
-//! first of those rows that are able to do it, or to the worker it is reserved for.
+//! first of those rows that are able to do it, or to the worker it is reserved for. Where that is one of a team that ranks those who
+//! wait, whoever has the lowest rank of them is served in its place, and who was passed over takes the other place: a team gets
+//! neither more nor less by its ranks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::award::Award;
 use super::machine::is_subset;
-use super::message::{Answer, Request};
+use super::message::{Answer, Rank, Request};
 use crate::words::{Capability, Worker};
 
 /// The most who wait.
@@ -17,12 +20,17 @@ const WAITING_MAX: usize = 100_000;
 pub(super) type Ticket = u64;
 pub(super) type Claimant = (Request, Answer<Award>);
 
+/// A team that ranks who waits, and what those of it are able to do who wait in this row.
+type Row = (Arc<str>, Vec<Capability>);
+
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     claims: BTreeMap<Ticket, Claimant>,
     /// Those who wait to claim, by what they are able to do, which ascends.
     rows: BTreeMap<Vec<Capability>, BTreeSet<Ticket>>,
     by_worker: BTreeMap<Worker, BTreeSet<Ticket>>,
+    /// The rows of teams that rank who waits, by their ranks.
+    ranked: BTreeMap<Row, BTreeSet<(u64, Ticket)>>,
     next: Ticket,
 }
 
@@ -48,6 +56,10 @@ impl Waiting {
         let (request, _) = &claimant;
         self.rows.entry(request.able.clone()).or_default().insert(ticket);
         self.by_worker.entry(request.worker.clone()).or_default().insert(ticket);
+        if let Some(Rank { team, place }) = &request.rank {
+            let row = (Arc::clone(team), request.able.clone());
+            self.ranked.entry(row).or_default().insert((*place, ticket));
+        }
         self.claims.insert(ticket, claimant);
     }
 
@@ -55,15 +67,49 @@ impl Waiting {
     /// not looked at again.
     pub(super) fn first_for(&mut self, needs: &[Capability], reserved: Option<&Worker>) -> Option<(Ticket, Claimant)> {
         loop {
-            let ticket = match reserved {
+            let first = match reserved {
                 Some(worker) => self.first_of(worker, needs),
                 None if needs.is_empty() => self.claims.keys().next().copied(),
                 None => self.first_able(needs),
             }?;
-            let claimant = self.take(ticket)?;
-            if claimant.1.is_wanted() {
-                return Some((ticket, claimant));
+            let chosen = match reserved {
+                Some(_) => first,
+                None => self.lowest_like(first, needs).unwrap_or(first),
+            };
+            let claimant = self.take(chosen)?;
+            if !claimant.1.is_wanted() {
+                continue;
             }
+            if chosen != first
+                && let Some(passed_over) = self.take(first)
+            {
+                self.put(chosen, passed_over);
+            }
+            return Some((first, claimant));
+        }
+    }
+
+    /// Who has the lowest rank of those in the team of whoever has that place.
+    fn lowest_like(&self, first: Ticket, needs: &[Capability]) -> Option<Ticket> {
+        let team = &self.claims.get(&first)?.0.rank.as_ref()?.team;
+        let rows = self.ranked.range((Arc::clone(team), Vec::new())..);
+        let of_team = rows.take_while(|((other, _), _)| other == team);
+        let able = of_team.filter(|((_, able), _)| is_subset(needs, able));
+        let (_, ticket) = able.filter_map(|(_, row)| row.first()).min()?;
+        Some(*ticket)
+    }
+
+    /// Gives the claims with which a worker waits these ranks, the first of them the first.
+    pub(super) fn rank(&mut self, worker: &Worker, places: &[u64]) {
+        let tickets: Vec<_> = self.by_worker.get(worker).into_iter().flatten().copied().collect();
+        for (ticket, new) in tickets.into_iter().zip(places) {
+            let Some((mut request, answer)) = self.take(ticket) else {
+                continue;
+            };
+            if let Some(rank) = &mut request.rank {
+                rank.place = *new;
+            }
+            self.put(ticket, (request, answer));
         }
     }
 
@@ -101,15 +147,20 @@ impl Waiting {
 
     fn take(&mut self, ticket: Ticket) -> Option<Claimant> {
         let claimant = self.claims.remove(&ticket)?;
-        remove(&mut self.rows, &claimant.0.able, ticket);
-        remove(&mut self.by_worker, &claimant.0.worker, ticket);
+        let (request, _) = &claimant;
+        remove(&mut self.rows, &request.able, &ticket);
+        remove(&mut self.by_worker, &request.worker, &ticket);
+        if let Some(Rank { team, place }) = &request.rank {
+            let row = (Arc::clone(team), request.able.clone());
+            remove(&mut self.ranked, &row, &(*place, ticket));
+        }
         Some(claimant)
     }
 }
 
-fn remove<K: Ord>(tickets: &mut BTreeMap<K, BTreeSet<Ticket>>, key: &K, ticket: Ticket) {
+fn remove<K: Ord, V: Ord>(tickets: &mut BTreeMap<K, BTreeSet<V>>, key: &K, ticket: &V) {
     if let Some(of_key) = tickets.get_mut(key) {
-        of_key.remove(&ticket);
+        of_key.remove(ticket);
         if of_key.is_empty() {
             tickets.remove(key);
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_work::Request;
 use triarch_work::config::Config;
 use triarch_work::task::{Affinity, Submission};
 use triarch_work::words::{Capability, Worker};
+use triarch_work::{Rank, Request};
 
 use crate::house::*;
 
@@ -86,6 +86,40 @@ async fn a_task_goes_to_the_first_who_is_able_and_to_whom_it_is_reserved() {
         .map(|claims| claims.unwrap()[0].task.number())
         .collect();
     assert_eq!(got, [5, 3, 2, 4]);
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_team_gets_its_turn_as_others_do_and_gives_it_to_whom_it_ranks_first() {
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    let ranked = |name: &str, team: &str, place| Request {
+        rank: Some(Rank {
+            team: team.into(),
+            place,
+        }),
+        ..waiting(name, &[])
+    };
+    // In the order in which they come.
+    let requests = [
+        ranked("slow", "one", 9),
+        ranked("other", "two", 50),
+        waiting("nobodys", &[]),
+        ranked("fast", "one", 2),
+        ranked("middling", "one", 5),
+    ];
+    let claimants = join_all(requests.map(|request| house.tasks.claim(request)));
+    let customer = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for _ in 0..5 {
+            house.submit(task()).await;
+        }
+    };
+    let (claims, ()) = soon(Box::pin(async { tokio::join!(claimants, customer) })).await;
+    let got: Vec<_> = claims
+        .into_iter()
+        .map(|claims| claims.unwrap()[0].task.number())
+        .collect();
+    assert_eq!(got, [5, 2, 3, 1, 4]);
     assert!(house.tree.stop().await.is_orderly());
 }
 

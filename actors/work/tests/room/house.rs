@@ -76,6 +76,7 @@ pub(crate) fn request(waits: bool) -> Request {
         most: 1,
         lease: None,
         waits,
+        rank: None,
     }
 }
 

@@ -7,3 +7,4 @@ mod house;
 mod power;
 mod refusals;
 mod story;
+mod strategies;

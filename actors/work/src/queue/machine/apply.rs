@@ -10,7 +10,7 @@ use crate::time::TaskTime;
 use crate::words::TaskId;
 
 use super::ending::Ending;
-use super::kept::{Condition, Lease};
+use super::kept::{Condition, Lease, Losses};
 use super::{Event, Tasks};
 
 /// Why an attempt ended of whose worker nothing was heard.
@@ -38,6 +38,7 @@ impl Tasks {
             Record::Failed { at, task, why, then } => return self.apply_failed(at, task, &why, then, events),
             Record::Lapsed { at, task, then } => return self.apply_lapsed(at, task, LAPSED, then, events),
             Record::Left { at, task, why, then } => return self.apply_lapsed(at, task, &why, then, events),
+            Record::Fell { at, task, why, then } => return self.apply_fell(at, task, &why, then, events),
             Record::Returned { at, task } => return self.apply_returned(at, task, events),
             Record::Cancelled { at, task, why } => {
                 return self.apply_end(task, Ending::of(State::Cancelled, at, why), events);
@@ -86,8 +87,9 @@ impl Tasks {
     }
 
     fn apply_done(&mut self, at: TaskTime, task: TaskId, result: Bytes, events: &mut Vec<Event>) -> Result<(), Misfit> {
-        let fence = Some(self.held(task, "is done")?.fence);
-        let ending = Ending::of(State::Done, at, Box::default());
+        let lease = self.held(task, "is done")?;
+        let fence = Some(lease.fence);
+        let ending = Ending::of(State::Done, at, lease.worker.as_str().into());
         self.end(
             task,
             Ending {
@@ -170,13 +172,28 @@ impl Tasks {
     ) -> Result<(), Misfit> {
         self.held(id, "lapsed")?;
         if let Some(task) = self.by_id.get_mut(&id) {
-            task.lapses = task.lapses.saturating_add(1);
+            task.losses.lapses = task.losses.lapses.saturating_add(1);
             let kind = task.kind.clone();
             events.push(Event::Lapsed { task: id, kind });
         }
         self.revoke(id, events);
         self.follow(at, id, why, then, events);
         Ok(())
+    }
+
+    fn apply_fell(
+        &mut self,
+        at: TaskTime,
+        id: TaskId,
+        why: &str,
+        then: Then,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Misfit> {
+        self.held(id, "fell")?;
+        if let Some(task) = self.by_id.get_mut(&id) {
+            task.losses.deaths = task.losses.deaths.saturating_add(1);
+        }
+        self.apply_lapsed(at, id, why, then, events)
     }
 
     fn follow(&mut self, at: TaskTime, id: TaskId, why: &str, then: Then, events: &mut Vec<Event>) {
@@ -200,7 +217,7 @@ impl Tasks {
             *ended = ended.saturating_sub(1);
         }
         self.shift(id, |task| {
-            (task.failures, task.lapses) = (0, 0);
+            (task.failures, task.losses) = (0, Losses::default());
             task.is_missed |= task.deadline <= at;
             task.condition = task.ready_since(at);
         });

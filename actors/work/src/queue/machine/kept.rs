@@ -34,10 +34,36 @@ pub(super) struct Kept {
     pub(super) tries: Tries,
     pub(super) attempts: u32,
     pub(super) failures: u16,
-    pub(super) lapses: u16,
+    pub(super) losses: Losses,
     pub(super) priority: Priority,
     pub(super) cancel_when_missed: bool,
     pub(super) is_missed: bool,
+}
+
+/// How often a task was lost. Written as one number, which is that of its lapses where no agent fell: so it was before those were
+/// counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u32", into = "u32")]
+pub(super) struct Losses {
+    pub(super) lapses: u16,
+    /// How often an agent fell with it in hand; each of them is a lapse too.
+    pub(super) deaths: u16,
+}
+
+impl From<u32> for Losses {
+    fn from(written: u32) -> Self {
+        let [a, b, c, d] = written.to_le_bytes();
+        Self {
+            lapses: u16::from_le_bytes([a, b]),
+            deaths: u16::from_le_bytes([c, d]),
+        }
+    }
+}
+
+impl From<Losses> for u32 {
+    fn from(losses: Losses) -> Self {
+        Self::from(losses.deaths) << 16 | Self::from(losses.lapses)
+    }
 }
 
 /// Where a task stands, with what must be remembered for it.
@@ -82,6 +108,7 @@ pub(super) struct End {
     /// Under which lease it ended, where a worker ended it.
     pub(super) fence: Option<Fence>,
     pub(super) result: Bytes,
+    /// Why it ended; of one that is done, which needs no reason, who did it.
     pub(super) why: Box<str>,
     /// So many tasks still want its result.
     pub(super) pins: u32,
@@ -123,7 +150,7 @@ impl Kept {
             tries: new.tries,
             attempts: 0,
             failures: 0,
-            lapses: 0,
+            losses: Losses::default(),
             priority: new.priority,
             cancel_when_missed: new.cancel_when_missed,
             is_missed: false,
@@ -213,6 +240,20 @@ impl Kept {
             _ => false,
         };
         is_last || is_told || is_forgotten
+    }
+
+    /// Who has it, or had it when it ended, as far as that is known.
+    pub(super) fn worker(&self) -> Option<Worker> {
+        let end = match &self.condition {
+            Condition::Held(lease) => return Some(lease.worker.clone()),
+            Condition::Ended(end) => end,
+            _ => return None,
+        };
+        if end.state == State::Done {
+            return Worker::new(&*end.why).ok();
+        }
+        let last = self.more.as_ref()?.past.last()?;
+        (Some(last.fence) == end.fence).then(|| last.worker.clone())
     }
 
     /// The attempt in hand as one that ended.

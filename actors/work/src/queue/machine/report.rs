@@ -103,6 +103,20 @@ impl Tasks {
         self.commit(turn, Record::Left { at, task, why, then })
     }
 
+    /// The worker fell with a task in hand: that lease lapses now, and if others fell by it too, it is not tried again.
+    pub fn fall(&mut self, turn: &mut Turn, task: TaskId, fence: Fence, why: &str) -> Result<(), Refusal> {
+        self.under_lease(turn, task, fence)?;
+        let deaths = self.known(task)?.losses.deaths.saturating_add(1);
+        let is_last = deaths >= self.config.deaths;
+        let (at, mut then, mut why) = (turn.now, self.after_lapse(turn, task)?, why.to_owned());
+        if is_last {
+            why = format!("so many agents have fallen with it in hand: {deaths}; the last: {why}");
+            then = Then::Dead;
+        }
+        let why = beginning(&why, WHY_BYTES).into();
+        self.commit(turn, Record::Fell { at, task, why, then })
+    }
+
     /// The worker is gone: its leases lapse now. Returns how many.
     pub fn abandon(&mut self, turn: &mut Turn, worker: &Worker) -> Result<usize, Refusal> {
         self.advance(turn)?;
@@ -143,7 +157,7 @@ impl Tasks {
     }
 
     fn after_lapse(&self, turn: &Turn, id: TaskId) -> Result<Then, Refusal> {
-        let lapses = self.known(id)?.lapses.saturating_add(1);
+        let lapses = self.known(id)?.losses.lapses.saturating_add(1);
         let is_last = lapses >= self.config.lapses;
         Ok(if is_last { Then::Dead } else { Then::Again(turn.now) })
     }

@@ -53,7 +53,7 @@ pub struct View {
     pub is_missed: bool,
     /// How often it was claimed.
     pub attempts: u32,
-    /// Who has it.
+    /// Who has it, or had it when it ended.
     pub worker: Option<Worker>,
     /// The number of the lease it is under, or ended under.
     pub fence: Option<Fence>,
@@ -63,8 +63,10 @@ pub struct View {
     pub percent: Option<u8>,
     /// How long ago it ended.
     pub ended_ago: Option<Duration>,
-    /// Why it ended.
+    /// Why it ended, where it is not done.
     pub why: Option<String>,
+    /// What is to be done, where a single task is shown and that is still kept.
+    pub body: Option<Vec<u8>>,
     /// Its result.
     pub result: Option<Vec<u8>>,
     /// Those that it still waits for.
@@ -79,6 +81,12 @@ pub struct View {
     pub labels: Vec<(Tag, Tag)>,
     /// The task it is a part of.
     pub parent: Option<TaskId>,
+    /// What it may cost.
+    pub budget: Option<u64>,
+    /// How long an attempt may take.
+    pub timeout: Option<Duration>,
+    /// How often it is tried again where it fails.
+    pub retries: u16,
     /// Its last attempts that did not succeed, oldest first.
     pub past: Vec<Attempt>,
 }
@@ -111,7 +119,12 @@ pub struct Overview {
 impl Tasks {
     /// One task as it is now.
     pub fn show(&self, id: TaskId, now: TaskTime) -> Result<View, Refusal> {
-        Ok(self.view(id, self.known(id)?, now.max(self.now)))
+        let task = self.known(id)?;
+        let body = (!task.body.is_empty()).then(|| task.body.to_vec());
+        Ok(View {
+            body,
+            ..self.view(id, task, now.max(self.now))
+        })
     }
 
     /// Up to so many tasks that pass, in the order of their numbers.
@@ -186,12 +199,15 @@ impl Tasks {
             deadline_in: ahead(task.deadline),
             is_missed: task.is_missed,
             attempts: task.attempts,
-            worker: lease.map(|lease| lease.worker.clone()),
+            worker: task.worker(),
             fence: lease.map(|lease| lease.fence).or(end.and_then(|end| end.fence)),
             lease_left: lease.and_then(|lease| ahead(lease.due())),
             percent: lease.and_then(|lease| lease.percent),
             ended_ago: end.map(|end| ago(end.at)),
-            why: end.filter(|end| !end.why.is_empty()).map(|end| end.why.to_string()),
+            why: end
+                .filter(|end| end.state != State::Done && !end.why.is_empty())
+                .map(|end| end.why.to_string()),
+            body: None,
             result: end
                 .filter(|end| end.state == State::Done)
                 .map(|end| end.result.to_vec()),
@@ -201,6 +217,9 @@ impl Tasks {
             key: more.and_then(|more| Some(more.key.as_ref()?.to_string())),
             labels: more.map_or_else(Vec::new, |more| more.labels.to_vec()),
             parent: more.and_then(|more| more.parent),
+            budget: more.and_then(|more| more.budget),
+            timeout: task.tries.timeout(),
+            retries: task.tries.retries,
             past: more.map_or_else(Vec::new, |more| more.past.clone()),
         }
     }

@@ -316,6 +316,53 @@ fn a_task_that_is_lost_too_often_is_dead() {
 }
 
 #[test]
+fn a_task_by_which_too_many_agents_fell_is_dead_long_before_one_that_was_lost() {
+    let mut room = Room::new();
+    let id = room.submit(retrying(100));
+    let lost = room.submit(retrying(100));
+    let leave = |room: &mut Room, word: fn(&mut Tasks, &mut Turn, TaskId, Fence) -> Result<(), Refusal>| {
+        let claim = room.claim();
+        room.run(|tasks, turn| word(tasks, turn, claim.task, claim.fence))
+            .unwrap();
+    };
+    for _ in 0..3 {
+        assert_eq!(room.state(id), State::Ready);
+        leave(&mut room, |tasks, turn, task, fence| {
+            tasks.fall(turn, task, fence, "code 3")
+        });
+    }
+    let view = room.tasks.show(id, TaskTime::default()).unwrap();
+    assert_eq!((view.state, view.attempts), (State::Dead, 3));
+    assert_eq!(
+        view.why.as_deref(),
+        Some("so many agents have fallen with it in hand: 3; the last: code 3")
+    );
+    for _ in 0..15 {
+        leave(&mut room, |tasks, turn, task, fence| {
+            tasks.leave(turn, task, fence, "stopped")
+        });
+        assert_eq!(room.state(lost), State::Ready);
+    }
+    room.check();
+    // Who has it tried again begins to count anew, also of what a snapshot says.
+    room.retry(id).unwrap();
+    room.cancel(lost).unwrap();
+    leave(&mut room, |tasks, turn, task, fence| {
+        tasks.fall(turn, task, fence, "code 3")
+    });
+    let image = room.tasks.image().encode().unwrap();
+    room.tasks = Tasks::restore(Config::default(), &image).unwrap();
+    leave(&mut room, |tasks, turn, task, fence| {
+        tasks.fall(turn, task, fence, "code 3")
+    });
+    assert_eq!(room.state(id), State::Ready);
+    leave(&mut room, |tasks, turn, task, fence| {
+        tasks.fall(turn, task, fence, "code 3")
+    });
+    assert_eq!(room.state(id), State::Dead);
+}
+
+#[test]
 fn a_worker_that_is_gone_leaves_its_tasks_at_once_and_others_keep_theirs() {
     let mut room = Room::new();
     for _ in 0..3 {

@@ -368,3 +368,43 @@ fn a_prerequisite_that_there_is_not_is_named() {
     let refused = room.batch(vec![after(&[TaskId::new(99)])]).unwrap_err();
     assert!(refused.to_string().contains("no task 99"), "{refused}");
 }
+
+#[test]
+fn who_did_a_task_is_known_when_it_has_ended_and_no_reason_is_told_of_one_that_is_done() {
+    let mut room = Room::new();
+    let plain = Submission {
+        body: b"page 7".to_vec(),
+        budget: Some(9),
+        timeout: Some(secs(60)),
+        ..retrying(2)
+    };
+    let [done, failed, called_off] = [plain.clone(), task(), task()].map(|task| room.submit(task));
+    let seen = |room: &Room, id| room.tasks.show(id, TaskTime::default()).unwrap();
+    let view = seen(&room, done);
+    assert_eq!(
+        (view.body, view.budget, view.timeout, view.retries),
+        (Some(plain.body), Some(9), Some(secs(60)), 2)
+    );
+    let claim = room.claim_as("team/b", &[]).unwrap();
+    room.complete(&claim).unwrap();
+    let claim = room.claim();
+    room.fail(&claim).unwrap();
+    room.cancel(called_off).unwrap();
+    for restored in [false, true] {
+        if restored {
+            let image = room.tasks.image().encode().unwrap();
+            room.tasks = Tasks::restore(Config::default(), &image).unwrap();
+        }
+        let told = [done, failed, called_off].map(|id| {
+            let view = seen(&room, id);
+            (view.worker, view.why)
+        });
+        let expected = [
+            (Some(worker("team/b")), None),
+            (Some(worker("team/a")), Some("broken".to_owned())),
+            (None, Some("not wanted".to_owned())),
+        ];
+        assert_eq!(told, expected);
+    }
+    room.check();
+}
