@@ -52,7 +52,11 @@ impl Agent for Auditor {
 
     async fn start(books: Books, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         ctx.send_in_step(LOOK_EVERY, || Look);
-        let audit = Audit::default();
+        // What was refused before this life was told by the last one, or is not worth a word any more.
+        let audit = Audit {
+            seen: books.store.store().refused(),
+            ..Audit::default()
+        };
         Ok(Self { books, audit })
     }
 
@@ -85,6 +89,9 @@ fn tell(ground: &Weak<Ground>, lines: &[String]) {
 struct Audit {
     /// How many there were.
     seen: u64,
+    /// How many were not told one by one, and when that was last said.
+    untold: u64,
+    said: Option<StoreTime>,
     told: HashMap<(Arc<str>, Verb, Namespace), Told>,
 }
 
@@ -97,15 +104,15 @@ struct Told {
 impl Audit {
     /// The lines of those that are new, where there were `refused` ever.
     fn lines(&mut self, refused: u64, new: &[Refusal], clock: &Clock) -> Vec<String> {
-        let mut untold = refused.saturating_sub(self.seen).saturating_sub(new.len() as u64);
+        self.untold += refused.saturating_sub(self.seen).saturating_sub(new.len() as u64);
         self.seen = self.seen.max(refused);
         let mut lines = Vec::new();
         for refusal in new {
-            let Some(silent) = self.is_due(refusal) else { continue };
             if lines.len() >= LINES_MAX {
-                untold += 1;
+                self.untold += 1;
                 continue;
             }
+            let Some(silent) = self.is_due(refusal) else { continue };
             let seen = RefusalSeen::of(refusal, clock);
             let more = match silent {
                 0 => String::new(),
@@ -113,7 +120,11 @@ impl Audit {
             };
             lines.push(format!("{} at {}{more}", seen.told(), seen.at));
         }
-        if untold > 0 {
+        let now = clock.now();
+        let is_quiet = self.said.is_some_and(|said| now.since(said) < QUIET_FOR);
+        if self.untold > 0 && !is_quiet {
+            let untold = std::mem::take(&mut self.untold);
+            self.said = Some(now);
             lines.push(format!(
                 "the store refused {untold} times more; see `triarch memory stats`"
             ));
@@ -138,7 +149,8 @@ impl Audit {
             silent: 0,
         };
         if self.told.len() >= TOLD_MAX && !self.told.contains_key(&same) {
-            return Some(0);
+            self.untold += 1;
+            return None;
         }
         let before = self.told.insert(same, now);
         Some(before.map_or(0, |told| told.silent))
@@ -189,6 +201,10 @@ mod tests {
             "{lines:?}"
         );
         assert!(audit.lines(5_000, &[], &clock).is_empty());
+        assert!(audit.lines(9_000, &[], &clock).is_empty(), "so much was said just now");
+        clock.set(StoreTime::from_millis(61_000));
+        let later = audit.lines(9_001, &[refusal("a/0", 2)], &clock);
+        assert!(later.len() == 1 && later[0].contains(" 4000 times more"), "{later:?}");
         for minute in 1..9 {
             let others: Vec<_> = (0..256)
                 .map(|who| refusal(&format!("{minute}/{who}"), minute * 61))

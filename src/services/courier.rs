@@ -62,6 +62,7 @@ impl Courier {
                 goes_on: vacant.goes_on,
                 observer: observer.clone(),
                 in_hand: HashMap::new(),
+                swept_from: SWEPT_FROM,
                 stages: flume::bounded(STAGES),
             };
             self.walking.push(Box::pin(walk.go()));
@@ -108,6 +109,7 @@ struct Walk {
     goes_on: watch::Receiver<()>,
     observer: Observer,
     in_hand: HashMap<PostId, Handed>,
+    swept_from: usize,
     stages: (StageSender, Stages),
 }
 
@@ -225,9 +227,11 @@ impl Walk {
 
     /// Forgets what the bus has stopped waiting for.
     fn sweep(&mut self, now: Moment) {
-        if self.in_hand.len() >= SWEPT_FROM {
+        if self.in_hand.len() >= self.swept_from {
             let hearer = &self.hearer;
             self.in_hand.retain(|_, handed| hearer.waits_for(handed, now));
+            // All are looked at again once as many have come as were left.
+            self.swept_from = SWEPT_FROM.max(2 * self.in_hand.len());
         }
     }
 }

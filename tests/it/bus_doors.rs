@@ -303,6 +303,7 @@ fn dead_letters_are_listed_replayed_and_dropped_by_what_is_known_of_them() {
         json!({ "dropped": 1 })
     );
     assert_eq!(found(&[]), [] as [i32; 0]);
+    house.fails(&["bus", "request", "few.a", "--within", "2days"], 2);
     let said = house.fails(&["bus", "drop", "2"], 4);
     assert!(said.contains("there is no dead letter 2; "), "{said}");
     for verb in ["replay", "drop"] {

@@ -1,6 +1,7 @@
 //! Dead letters: envelopes that could not be delivered, with their causes, until somebody looks or there is no room.
 
 use std::collections::BTreeMap;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -120,6 +121,14 @@ pub(crate) struct Count {
     pub(crate) forgotten: u64,
 }
 
+/// What was forgotten by hand, to be let go of outside the lock.
+#[derive(Debug)]
+pub(crate) struct Discarded {
+    pub(crate) letters: Vec<DeadLetter>,
+    /// Whether that is the first thing that the disk is to be told.
+    pub(crate) is_news: bool,
+}
+
 impl DeadBox {
     /// One that keeps the last `most`.
     pub(crate) fn new(most: usize) -> Self {
@@ -218,21 +227,29 @@ impl DeadBox {
         taken.into_iter().map(|letter| self.hold(letter)).collect()
     }
 
-    /// Forgets those that are meant, in quarantine too, and tells how many they were, and whether that is the first thing the
-    /// disk is to be told.
-    pub(crate) fn discard(&mut self, is_meant: impl Fn(&DeadLetter) -> bool) -> (usize, bool) {
-        let discarded: Vec<_> = self.letters.extract_if(.., |_, letter| is_meant(letter)).collect();
-        let mut is_first = false;
-        for (number, letter) in &discarded {
-            self.bytes -= if self.ledger.knows(*number) { letter.weight() } else { 0 };
-            is_first |= self.ledger.forget(*number);
+    /// Forgets those that are meant, in quarantine too.
+    fn discard(&mut self, numbers: impl RangeBounds<u64>, is_meant: impl Fn(&DeadLetter) -> bool) -> Discarded {
+        let meant = self.letters.extract_if(numbers, |_, letter| is_meant(letter));
+        let letters: Vec<_> = meant.map(|(_, letter)| letter).collect();
+        let mut is_news = false;
+        for letter in &letters {
+            self.bytes -= if self.ledger.knows(letter.number) {
+                letter.weight()
+            } else {
+                0
+            };
+            is_news |= self.ledger.forget(letter.number);
         }
-        (discarded.len(), is_first)
+        Discarded { letters, is_news }
+    }
+
+    pub(crate) fn discard_one(&mut self, number: u64) -> Discarded {
+        self.discard(number..=number, |_| true)
     }
 
     /// All that a query means, in quarantine too.
-    pub(crate) fn discard_all(&mut self, query: &Query) -> (usize, bool) {
-        self.discard(|letter| query.accepts(letter))
+    pub(crate) fn discard_all(&mut self, query: &Query) -> Discarded {
+        self.discard(.., |letter| query.accepts(letter))
     }
 
     fn hold(&mut self, letter: DeadLetter) -> Taken {
@@ -488,8 +505,12 @@ mod tests {
             subscriber: Some("team/x".into()),
             ..Query::default()
         };
-        assert_eq!(dead.discard_all(&of_x), (2, true));
-        assert_eq!(dead.discard_all(&of_x), (0, false));
+        let discarded = |dead: &mut DeadBox| {
+            let Discarded { letters, is_news } = dead.discard_all(&of_x);
+            (letters.len(), is_news)
+        };
+        assert_eq!(discarded(&mut dead), (2, true));
+        assert_eq!(discarded(&mut dead), (0, false));
         assert_eq!(numbers(&dead.find(&Query::default(), 0, 9)), [3]);
         assert_eq!(dead.page(|_| true).gone, [1]);
     }

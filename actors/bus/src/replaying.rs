@@ -5,8 +5,8 @@ use std::sync::Arc;
 use triarch_supervision::clock::Moment;
 
 use crate::bus::Bus;
-use crate::dead::{DeadBox, DeadLetter, Query, Taken};
-use crate::error::ReplayError;
+use crate::dead::{DeadBox, DeadLetter, Discarded, Query, Taken};
+use crate::error::{ArchiveError, ReplayError};
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::item::{Item, Place, Waiting};
 use crate::metrics::UNCOUNTED;
@@ -40,13 +40,14 @@ impl Bus {
         lock(&self.0.dead).forgotten()
     }
 
-    /// Forgets a dead letter; whether there was one of that number. One on disk is off it with the next group of records.
-    pub fn discard(&self, number: u64) -> bool {
-        self.0.discard(|dead| dead.discard(|letter| letter.number == number)) > 0
+    /// Forgets a dead letter; whether there was one of that number. One on disk is off it with the next group of records; while the
+    /// disk takes none, none is forgotten.
+    pub fn discard(&self, number: u64) -> Result<bool, ArchiveError> {
+        Ok(self.0.discard(|dead| dead.discard_one(number))? > 0)
     }
 
     /// Does so with all that a query means, in quarantine too; how many they were.
-    pub fn discard_all(&self, query: &Query) -> usize {
+    pub fn discard_all(&self, query: &Query) -> Result<usize, ArchiveError> {
         self.0.discard(|dead| dead.discard_all(query))
     }
 
@@ -94,12 +95,13 @@ enum Kept {
 }
 
 impl Hub {
-    fn discard(&self, discard: impl FnOnce(&mut DeadBox) -> (usize, bool)) -> usize {
-        let (count, is_to_be_written) = discard(&mut lock(&self.dead));
-        if is_to_be_written {
+    fn discard(&self, discard: impl FnOnce(&mut DeadBox) -> Discarded) -> Result<usize, ArchiveError> {
+        self.archive.open()?;
+        let Discarded { letters, is_news } = discard(&mut lock(&self.dead));
+        if is_news {
             self.archive.ring();
         }
-        count
+        Ok(letters.len())
     }
 
     /// Hands a dead letter to its subscription, or to what the subscriber has instead; gives it back where that is nothing

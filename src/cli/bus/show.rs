@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use triarch_teams::Span;
 
+use super::super::memory::tame;
 use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts};
 use super::super::table::{Cell, Columns, table};
@@ -29,11 +30,12 @@ impl Show for PublishedSeen {
 }
 
 impl Show for AnswerSeen {
-    fn show(&self, _screen: &Screen) -> String {
-        match &self.body {
-            Value::String(text) => format!("{text}\n"),
-            other => format!("{other}\n"),
-        }
+    fn show(&self, screen: &Screen) -> String {
+        let text = match &self.body {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        tame(screen, text) + "\n"
     }
 }
 

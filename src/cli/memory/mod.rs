@@ -23,7 +23,7 @@ use crate::operations::memory::{
 use crate::operations::{Code, Trouble};
 use crate::up::complain;
 use put::Put;
-pub(super) use show::change_line;
+pub(super) use show::{change_line, tame};
 use sink::Sink;
 
 #[derive(Debug, Subcommand)]

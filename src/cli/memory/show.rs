@@ -54,7 +54,7 @@ fn brief(entry: &EntrySeen) -> String {
 }
 
 /// What others wrote does nothing to a terminal; what goes elsewhere goes as it is.
-fn tame(screen: &Screen, text: String) -> String {
+pub(in crate::cli) fn tame(screen: &Screen, text: String) -> String {
     if screen.is_terminal() {
         harmless_lines(&text)
     } else {

@@ -1,5 +1,6 @@
 //! Dead letters: listed, handed out again, forgotten.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
@@ -43,10 +44,19 @@ pub(crate) struct Which {
     #[arg(long, value_name = "TIME")]
     #[serde(default)]
     pub(crate) before: Option<Time>,
+    /// What says something else, which must not be taken for nothing where all are forgotten that are not excepted.
+    #[arg(skip)]
+    #[serde(flatten)]
+    pub(crate) unknown: BTreeMap<String, Value>,
 }
 
 impl Which {
     fn query(&self) -> Result<Query, Trouble> {
+        if let Some(key) = self.unknown.keys().next() {
+            let message = format!("nothing says which dead letters are meant by {key:?}");
+            let remedy = "say cause, topic, subscriber, filter, after or before";
+            return Err(Trouble::new(Code::Usage, message, remedy));
+        }
         Ok(Query {
             cause: self.cause,
             pattern: self.topic.as_ref().map(Pattern::new).transpose()?,
@@ -237,12 +247,12 @@ impl Operation for BusDrop {
     async fn perform(self, fleet: &Fleet) -> Result<DroppedSeen, Trouble> {
         let bus = fleet.bus()?;
         if let Some(query) = self.which.meant(self.all, &self.letters)? {
-            let dropped = bus.discard_all(&query);
+            let dropped = bus.discard_all(&query)?;
             return Ok(DroppedSeen { dropped });
         }
         let mut dropped = 0;
         for number in self.letters {
-            if !bus.discard(number) {
+            if !bus.discard(number)? {
                 return Err(partly_dropped(number, dropped));
             }
             dropped += 1;
@@ -258,4 +268,32 @@ fn partly_dropped(number: u64, dropped: usize) -> Trouble {
         dropped => format!("{dropped} of them were dropped, then: there is no dead letter {number}"),
     };
     Trouble::new(Code::NotFound, message, "`triarch bus dead` shows those there are")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_word_that_says_nothing_of_letters_is_no_leave_to_take_all_of_them() {
+        let meant = |input: Value| {
+            let asked: BusDrop = serde_json::from_value(input).unwrap();
+            asked
+                .which
+                .meant(asked.all, &asked.letters)
+                .map(|query| query.is_some())
+        };
+        assert_eq!(meant(json!({ "all": true })).ok(), Some(true));
+        assert_eq!(meant(json!({ "topic": "a.*" })).ok(), Some(true));
+        assert_eq!(meant(json!({ "letters": [1] })).ok(), Some(false));
+        for slip in [json!({ "all": true, "topc": "a.*" }), json!({ "letter": 1 })] {
+            let refused = meant(slip).unwrap_err();
+            assert!(
+                refused.message.contains("\"topc\"") || refused.message.contains("\"letter\""),
+                "{refused:?}"
+            );
+        }
+    }
 }

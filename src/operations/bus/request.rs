@@ -16,6 +16,9 @@ use super::time::written;
 use super::{by_word, time};
 use crate::fleet::Fleet;
 
+/// Nobody waits longer for an answer. A question keeps its place, at whoever asks too, until it is answered or nobody waits for it.
+const WITHIN_MAX: Duration = Duration::from_hours(24);
+
 /// Asks whoever hears a topic, and waits for the first answer.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +90,14 @@ impl Operation for BusRequest {
 /// Asks for `from`.
 pub(crate) async fn request(bus: &Bus, from: &str, asked: BusRequest) -> Result<AnswerSeen, Trouble> {
     let (topic, within) = (Topic::new(&asked.topic)?, asked.patience());
+    if within > WITHIN_MAX {
+        let message = format!("nobody waits for an answer for {}", Span(within));
+        return Err(Trouble::new(
+            Code::Usage,
+            message,
+            format!("wait for {} or less", Span(WITHIN_MAX)),
+        ));
+    }
     // What nobody waits for any more is not to be worked on.
     let draft = Draft::new(asked.kind, Payload::json(&asked.body.0))
         .priority(asked.priority)

@@ -13,6 +13,7 @@ use crate::fleet::Fleet;
 
 /// Takes away what the retention of namespaces says, now.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct MemoryRetain {
     /// The parts of the store; without any, all that have a retention.
     #[arg(value_name = "NAMESPACE", value_parser = namespace)]
@@ -43,6 +44,18 @@ pub(crate) struct Gone {
     pub(crate) max_size: u64,
     /// The first of them.
     pub(crate) keys: Vec<Key>,
+}
+
+impl RetainedSeen {
+    /// What went wrong after that.
+    fn so_far(&self, trouble: Trouble) -> Trouble {
+        let gone: u64 = self.namespaces.values().map(|gone| gone.entries).sum();
+        if gone == 0 || self.is_dry {
+            return trouble;
+        }
+        let message = format!("{gone} entries went, then: {}", trouble.message);
+        Trouble { message, ..trouble }
+    }
 }
 
 impl From<Retained> for Gone {
@@ -82,7 +95,7 @@ impl Operation for MemoryRetain {
             let is_asked = self.namespaces.contains(&name) || self.namespaces.is_empty() && !rules.is_nothing();
             if is_asked {
                 let retained = client.retain(&name, &rules, self.dry_run).await;
-                let retained = retained.map_err(|error| meant(client, error))?;
+                let retained = retained.map_err(|error| seen.so_far(meant(client, error)))?;
                 seen.namespaces.insert(name, retained.into());
             }
         }

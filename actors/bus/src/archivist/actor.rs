@@ -234,7 +234,6 @@ impl Archivist {
         Ok((number, record))
     }
 
-    /// Takes to disk all that has gathered, and all that has moved until it fails.
     /// Whether what there is to write may wait for others. It would take a sync of its own after each of theirs.
     fn waits_for_company(&mut self, ctx: &mut Context<Self>) -> bool {
         let has_some = || self.hub().archive.has_unwritten() || lock(&self.hub().dead).has_news();
@@ -253,6 +252,7 @@ impl Archivist {
         waits
     }
 
+    /// Takes to disk all that has gathered, and all that has moved until it fails.
     async fn flush_all(&mut self) -> Result<(), Failure> {
         while self.flush().await? && lock(&self.hub().dead).has_news() {}
         Ok(())

@@ -260,7 +260,7 @@ impl Archive {
     }
 
     /// Whether something is written for now; why not, where nothing is.
-    pub(super) fn open(&self) -> Result<(), ArchiveError> {
+    pub(crate) fn open(&self) -> Result<(), ArchiveError> {
         let closed = self.closed().map(|why| ArchiveError::Closed { why });
         closed.map_or(Ok(()), Err)
     }

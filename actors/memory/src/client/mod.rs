@@ -2,6 +2,7 @@
 
 mod drawer;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::sync::Arc;
@@ -104,7 +105,9 @@ impl Client {
         let begun = Moment::now();
         let mut spaces = self.readable();
         if !namespaces.is_empty() {
-            let named = namespaces.iter().map(|name| self.admitted(name.as_str(), Verb::Read));
+            // One that is named twice is looked in once.
+            let names: BTreeSet<_> = namespaces.iter().collect();
+            let named = names.into_iter().map(|name| self.admitted(name.as_str(), Verb::Read));
             spaces = named.collect::<Result<_, _>>()?;
         }
         let mut search = Search::new(query, self.reach.store.clock());

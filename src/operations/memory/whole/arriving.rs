@@ -29,7 +29,8 @@ pub(super) async fn import(fleet: &Fleet, arriving: &Arriving) -> Result<TakenUp
     };
     let mut reading = Reading::of(&arriving.file)?;
     loop {
-        let (rest, lines) = next(reading, &arriving.file).await?;
+        let read = next(reading, &arriving.file).await;
+        let (rest, lines) = read.map_err(|trouble| intakes.taken().so_far(trouble))?;
         reading = rest;
         if lines.is_empty() {
             return Ok(intakes.taken());
