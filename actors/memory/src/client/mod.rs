@@ -107,8 +107,8 @@ impl Client {
         if !namespaces.is_empty() {
             // One that is named twice is looked in once.
             let names: BTreeSet<_> = namespaces.iter().collect();
-            let named = names.into_iter().map(|name| self.admitted(name.as_str(), Verb::Read));
-            spaces = named.collect::<Result<_, _>>()?;
+            let admitted = names.into_iter().map(|name| self.admitted(name.as_str(), Verb::Read));
+            spaces = admitted.collect::<Result<_, _>>()?;
         }
         let mut search = Search::new(query, self.reach.store.clock());
         for space in spaces {
