@@ -19,6 +19,9 @@ use crate::snapshot::Draft;
 /// So many rounds follow one another at most: whoever recovers or stops the scribe is served between them.
 const ROUNDS_MAX: usize = 16;
 
+/// After a round of more the next one waits its turn: meanwhile others gather, and share its sync.
+const FEW: usize = 64;
+
 /// For so long the next record is waited for, with so many looks at most: three times as long as a thread may take to wake.
 const LINGER: Duration = Duration::from_micros(100);
 const LOOKS_MAX: usize = 1_000;
@@ -80,8 +83,10 @@ pub(crate) fn write_all(mut hand: Hand, queue: &Queue, metrics: &Metrics) -> Opt
     }
     let mut outcome = Ok(());
     for _ in 0..ROUNDS_MAX {
-        outcome = write(&mut hand, queue, metrics);
-        if outcome.is_err() || hand.journal.is_closed() || !hand.has_more(queue) {
+        let entries = queue.take();
+        let are_few = entries.len() <= FEW;
+        outcome = write(&mut hand, entries, queue, metrics);
+        if outcome.is_err() || hand.journal.is_closed() || !are_few || !hand.has_more(queue) {
             break;
         }
     }
@@ -95,7 +100,7 @@ pub(crate) fn write_all(mut hand: Hand, queue: &Queue, metrics: &Metrics) -> Opt
     Some(hand)
 }
 
-fn write(hand: &mut Hand, queue: &Queue, metrics: &Metrics) -> Result<(), Closed> {
+fn write(hand: &mut Hand, entries: VecDeque<Entry>, queue: &Queue, metrics: &Metrics) -> Result<(), Closed> {
     let mut round = Round {
         journal: &mut hand.journal,
         queue,
@@ -104,7 +109,7 @@ fn write(hand: &mut Hand, queue: &Queue, metrics: &Metrics) -> Result<(), Closed
         behind: VecDeque::new(),
         bytes: 0,
     };
-    round.entries(queue.take())
+    round.entries(entries)
 }
 
 fn rest(journal: &mut Journal, queue: &Queue) -> Result<(), Closed> {
