@@ -132,6 +132,9 @@ async fn of_a_private_namespace_everybody_sees_their_own() {
     assert!(matches!(watch.try_next(), Some(Seen::Change(change)) if change.key == key("theirs")));
     assert!(matches!(others.delete(&key("mine")).await, Err(Error::Refused { .. })));
     assert_eq!(house.client.search(&[], &Query::default()).unwrap().matched, 2);
+    let twice = [name("own"), name("own")];
+    let found = house.client.search(&twice, &Query::default()).unwrap();
+    assert_eq!(found.matched, 2, "each place is looked in once");
     house.stop().await;
 }
 

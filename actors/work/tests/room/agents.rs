@@ -5,20 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use triarch_journal::testing::SimDisk;
-use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Tree;
 use triarch_teams::{Post, PostOffice, TaskRules};
-use triarch_work::config::Config;
+use triarch_work::TaskAddress;
 use triarch_work::dispatch::Dispatch;
 use triarch_work::dispatcher::{Roster, Taker, TakingTeam};
 use triarch_work::machine::View;
 use triarch_work::task::{State, Submission};
 use triarch_work::words::{TaskId, Worker};
-use triarch_work::{TaskAddress, metrics, room};
 
-use crate::house::task;
+use crate::house::{Dispatching, dispatching, task};
 
 const PATH: &str = "team/a";
 /// Of a clock that runs ahead where nothing else is to be done.
@@ -61,29 +58,18 @@ fn quiet(begun: &Arc<AtomicUsize>) -> Child<Quiet> {
 }
 
 async fn staff(shape: impl FnOnce(Child<Quiet>) -> Child<Quiet>) -> Staff {
-    let sections = [
-        metrics::WORK,
-        triarch_journal::metrics::JOURNALS,
-        triarch_teams::metrics::TEAMS,
-    ];
-    let instruments = Instruments::with_tree(&sections).unwrap();
-    let office = Arc::new(PostOffice::new(1, &instruments).unwrap());
-    let journal = triarch_journal::Config::default();
-    let work = room(Config::default(), Arc::new(SimDisk::new(1)), journal, &instruments).unwrap();
-    let (work, roster, _in_hands) = work.dispatching(Arc::clone(&office));
     let begun = Arc::default();
     let team = Supervisor::named("team").child(shape(quiet(&begun)));
-    let tree = Root::new()
-        .instruments(instruments)
-        .supervisor(work.room)
-        .supervisor(team)
-        .start()
-        .await
-        .unwrap();
+    let Dispatching {
+        tree,
+        tasks,
+        office,
+        roster,
+    } = dispatching(team).await;
     takes_tasks(&roster);
     Staff {
         tree,
-        tasks: work.tasks,
+        tasks,
         office,
         begun,
     }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use triarch_journal::Disk;
+use triarch_journal::testing::SimDisk;
 use triarch_supervision::metrics::{Counter, Instruments};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Tree;
+use triarch_teams::PostOffice;
 use triarch_work::config::Config;
+use triarch_work::dispatcher::Roster;
 use triarch_work::task::{Claim, Submission};
 use triarch_work::words::{Kind, TaskId, Worker};
 use triarch_work::{Events, Request, TaskAddress, Word, metrics, room};
@@ -36,6 +39,40 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, config: Config) -> House {
         tasks: work.tasks,
         events: work.events,
         instruments,
+    }
+}
+
+/// A room that hands tasks to the agents of a team which are on the roster.
+pub(crate) struct Dispatching {
+    pub(crate) tree: Tree,
+    pub(crate) tasks: TaskAddress,
+    pub(crate) office: Arc<PostOffice>,
+    pub(crate) roster: Roster,
+}
+
+pub(crate) async fn dispatching(team: Supervisor) -> Dispatching {
+    let sections = [
+        metrics::WORK,
+        triarch_journal::metrics::JOURNALS,
+        triarch_teams::metrics::TEAMS,
+    ];
+    let instruments = Instruments::with_tree(&sections).unwrap();
+    let office = Arc::new(PostOffice::new(1, &instruments).unwrap());
+    let journal = triarch_journal::Config::default();
+    let work = room(Config::default(), Arc::new(SimDisk::new(1)), journal, &instruments).unwrap();
+    let (work, roster, _in_hands) = work.dispatching(Arc::clone(&office));
+    let tree = Root::new()
+        .instruments(instruments)
+        .supervisor(work.room)
+        .supervisor(team)
+        .start()
+        .await
+        .unwrap();
+    Dispatching {
+        tree,
+        tasks: work.tasks,
+        office,
+        roster,
     }
 }
 

@@ -4,17 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use triarch_journal::testing::SimDisk;
-use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
-use triarch_teams::{Post, PostOffice, TaskRules};
-use triarch_work::config::Config;
+use triarch_teams::{Post, TaskRules};
 use triarch_work::dispatch::Dispatch;
 use triarch_work::dispatcher::{Roster, Taker, TakingTeam};
 use triarch_work::words::Worker;
-use triarch_work::{metrics, room};
 
-use crate::house::task;
+use crate::house::{dispatching, task};
 
 /// Says its name, after as long as it always takes.
 struct Paced(&'static str, Duration);
@@ -53,38 +49,21 @@ fn takes_tasks(roster: &Roster, dispatch: Dispatch, weights: [u32; 2]) {
 
 /// How many of so many tasks the fast one did, which takes a tenth of the time of the other.
 async fn done_by_the_fast_one(dispatch: Dispatch, weights: [u32; 2], tasks: usize) -> usize {
-    let sections = [
-        metrics::WORK,
-        triarch_journal::metrics::JOURNALS,
-        triarch_teams::metrics::TEAMS,
-    ];
-    let instruments = Instruments::with_tree(&sections).unwrap();
-    let office = Arc::new(PostOffice::new(1, &instruments).unwrap());
-    let journal = triarch_journal::Config::default();
-    let work = room(Config::default(), Arc::new(SimDisk::new(1)), journal, &instruments).unwrap();
-    let (work, roster, _in_hands) = work.dispatching(office);
     let paced = |name, millis| Child::of::<Paced>(name, (name, Duration::from_millis(millis)));
-    let tree = Root::new()
-        .instruments(instruments)
-        .supervisor(work.room)
-        .supervisor(
-            Supervisor::named("team")
-                .child(paced("slow", 200))
-                .child(paced("fast", 20)),
-        )
-        .start()
-        .await
-        .unwrap();
-    takes_tasks(&roster, dispatch, weights);
+    let team = Supervisor::named("team")
+        .child(paced("slow", 200))
+        .child(paced("fast", 20));
+    let room = dispatching(team).await;
+    takes_tasks(&room.roster, dispatch, weights);
     let mut fast = 0;
     for _ in 0..tasks {
         // By then whoever did the last one waits again.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let submitted = work.tasks.submit(vec![task()]).await.unwrap();
-        let view = work.tasks.wait(submitted[0].task).await.unwrap();
+        let submitted = room.tasks.submit(vec![task()]).await.unwrap();
+        let view = room.tasks.wait(submitted[0].task).await.unwrap();
         fast += usize::from(view.result.unwrap() == b"\"fast\"");
     }
-    tree.stop().await;
+    room.tree.stop().await;
     fast
 }
 
