@@ -9,9 +9,9 @@ use serde_json::Value;
 use triarch_bus::{Cause, DeadLetter, Filter, Pattern, Query, ReplayError};
 
 use super::super::{Code, Operation, Trouble};
-use super::by_word;
 use super::follow::body;
 use super::time::{Time, written};
+use super::{MOST, by_word, most};
 use crate::fleet::Fleet;
 
 /// The options that say which dead letters are meant.
@@ -97,12 +97,6 @@ pub(crate) struct BusDead {
     #[arg(long, value_name = "COUNT", default_value_t = MOST)]
     #[serde(default = "most")]
     pub(crate) most: usize,
-}
-
-const MOST: usize = 100;
-
-fn most() -> usize {
-    MOST
 }
 
 /// One dead letter.

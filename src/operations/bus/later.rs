@@ -7,6 +7,7 @@ use triarch_teams::Span;
 
 use super::super::{Code, Operation, Trouble};
 use super::time::written;
+use super::{MOST, most};
 use crate::fleet::Fleet;
 
 /// Lists what is to be published later, soonest first.
@@ -17,12 +18,6 @@ pub(crate) struct BusPlanned {
     #[arg(long, value_name = "COUNT", default_value_t = MOST)]
     #[serde(default = "most")]
     pub(crate) most: usize,
-}
-
-const MOST: usize = 100;
-
-fn most() -> usize {
-    MOST
 }
 
 /// Something that is to be published later.

@@ -31,6 +31,13 @@ fn by_word<T: DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(Value::from(word)).map_err(|error| error.to_string())
 }
 
+/// So many of a list are told where nobody says how many.
+const MOST: usize = 100;
+
+fn most() -> usize {
+    MOST
+}
+
 macro_rules! told_as_they_are {
     ($($error:ty: $code:expr),+ $(,)?) => {
         $(
