@@ -51,7 +51,7 @@ impl Hands {
         let untold = self
             .held
             .iter()
-            .filter(|(_, held)| matches!(held.step, Step::Begun(_) | Step::Over(_)));
+            .filter(|(_, held)| !matches!(held.step, Step::Ahead(_) | Step::Handed(_)));
         self.untold = untold.map(|(fence, _)| fence).collect();
         self.reckon_anew();
         let workers: Vec<_> = self.takers.keys().cloned().collect();

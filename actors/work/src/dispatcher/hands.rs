@@ -194,6 +194,7 @@ impl Hands {
         let word = match stage {
             Stage::Delivered if matches!(holding.step, Step::Handed(_)) => {
                 holding.step = Step::Begun(now);
+                self.change(&worker, |hand| hand.is_shaken = false);
                 let word = Word::Began;
                 return effects.push(Effect::Tell { task, fence, word });
             }
@@ -239,9 +240,12 @@ impl Hands {
         let is_begun = |fence| {
             self.held
                 .get(fence)
-                .is_some_and(|held| matches!(held.step, Step::Begun(_)))
+                .is_some_and(|held| matches!(held.step, Step::Begun(_) | Step::Recalled(_)))
         };
-        let was_whole = self.takers.get(worker).is_some_and(|hand| !hand.is_put_off);
+        let was_whole = self
+            .takers
+            .get(worker)
+            .is_some_and(|hand| !hand.is_put_off && !hand.is_shaken);
         was_whole && self.held.of(worker).filter(|fence| is_begun(*fence)).count() == 1
     }
 
@@ -276,7 +280,8 @@ impl Hands {
                 self.moves(&holding.worker);
                 self.leave(&holding.worker, |_| {});
             }
-            Step::Handed(_) | Step::Begun(_) | Step::Recalled(_) => self.leave(&holding.worker, |_| {}),
+            Step::Recalled(_) => self.leave(&holding.worker, |hand| hand.is_shaken = true),
+            Step::Handed(_) | Step::Begun(_) => self.leave(&holding.worker, |_| {}),
             Step::Over(_) => {}
         }
         self.hand_out(&holding.worker, effects);

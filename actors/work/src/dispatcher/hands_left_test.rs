@@ -80,6 +80,60 @@ fn of_several_tasks_at_which_an_agent_ended_none_is_known_to_be_the_one() {
 }
 
 #[test]
+fn no_task_is_charged_with_an_end_that_one_that_was_recalled_may_have_made() {
+    for recalled_first in [true, false] {
+        let mut house = House::of(&[taker("t/a", 2, 0)]);
+        house.asked();
+        let fences = house.claimed("t/a", 2, 2);
+        for fence in &fences {
+            house.staged(*fence, Stage::Delivered);
+        }
+        house.hands.revoked(fences[0], &mut house.effects);
+        house.done();
+        let order = if recalled_first { [0, 1] } else { [1, 0] };
+        for of in order {
+            house.staged(fences[of], Stage::Lost("code 3".to_owned()));
+        }
+        assert!(house.done().contains(&tell(fences[1], abandoned("code 3"))), "{order:?}");
+    }
+}
+
+#[test]
+fn one_that_began_after_a_recalled_one_was_lost_is_charged_with_its_own_end() {
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let recalled = house.claimed("t/a", 1, 1)[0];
+    house.staged(recalled, Stage::Delivered);
+    house.hands.revoked(recalled, &mut house.effects);
+    house.staged(recalled, Stage::Lost("it was called off".to_owned()));
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Delivered);
+    house.done();
+    house.staged(fence, Stage::Lost("code 3".to_owned()));
+    assert_eq!(house.done(), [tell(fence, fell("code 3"))]);
+}
+
+#[test]
+fn after_a_fall_of_the_dispatcher_it_is_told_again_what_was_taken_back() {
+    let mut house = House::of(&[taker("t/a", 2, 0)]);
+    house.asked();
+    let fences = house.claimed("t/a", 2, 2);
+    house.staged(fences[1], Stage::Delivered);
+    for fence in &fences {
+        house.hands.revoked(*fence, &mut house.effects);
+    }
+    house.done();
+    house.hands.begins_anew(|_| true, &mut house.effects);
+    house.hands.tell_again(&mut house.effects);
+    let why = "its agent takes tasks no more";
+    assert_eq!(
+        house.done(),
+        [tell(fences[0], Word::GivenBack), tell(fences[1], abandoned(why))]
+    );
+}
+
+#[test]
 fn one_that_is_away_besides_has_all_taken_back_that_it_has_not_begun() {
     let mut house = House::of(&[taker("t/a", 2, 0)]);
     house.asked();

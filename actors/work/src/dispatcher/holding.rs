@@ -113,6 +113,9 @@ pub(super) struct Hand {
     pub(super) is_stuck: bool,
     /// Whether a task was lost with it: it gets the next once it was looked for, as one that is away.
     pub(super) is_put_off: bool,
+    /// Whether a task that it had begun, and that is its own no more, was lost with it since it began the last: that one may be what it
+    /// ended at.
+    pub(super) is_shaken: bool,
     pub(super) moved: Option<Moved>,
     pub(super) asking: usize,
     pub(super) busy_with: usize,

@@ -64,6 +64,18 @@ impl Market {
         self.follow();
     }
 
+    /// The team goes by another dispatch, and who waited asks again.
+    fn changes_to(&mut self, dispatch: Dispatch, takers: &[Taker]) {
+        let team = TakingTeam {
+            dispatch,
+            ..team(takers)
+        };
+        self.house.hands.staff(&[team].into(), &mut self.house.effects);
+        for (name, most, _) in std::mem::take(&mut self.waiting) {
+            self.house.claimed(&name, most, 0);
+        }
+    }
+
     fn names(&mut self, tasks: usize) -> Vec<String> {
         (0..tasks).map(|_| self.give().0).collect()
     }
@@ -119,6 +131,19 @@ fn who_has_nine_times_the_weight_gets_nine_tasks_of_ten_however_many_it_may_have
 }
 
 #[test]
+fn what_was_given_by_another_dispatch_is_no_debt() {
+    let mut heavy = taker("t/heavy", 1, 0);
+    heavy.rules.weight = 9;
+    let takers = [heavy, taker("t/light", 1, 0)];
+    let mut market = Market::of(Dispatch::RandomOfTwo, &takers);
+    market.one_by_one(1_000, |_| 5);
+    market.changes_to(Dispatch::Weighted, &takers);
+    market.given.clear();
+    market.one_by_one(100, |_| 5);
+    assert!((88..=92).contains(&market.given("t/heavy")), "{:?}", market.given);
+}
+
+#[test]
 fn who_was_away_does_not_make_up_for_it() {
     let mut market = Market::of(Dispatch::Weighted, &[taker("t/a", 1, 0), taker("t/b", 1, 0)]);
     let (held, fence) = market.give();
@@ -161,11 +186,8 @@ fn a_team_whose_dispatch_changes_asks_by_the_new_one() {
     let takers = [taker("t/a", 1, 0), taker("t/b", 1, 0)];
     let mut market = Market::of(Dispatch::RoundRobin, &takers);
     market.follow();
-    let team = TakingTeam {
-        dispatch: Dispatch::Weighted,
-        ..team(&takers)
-    };
-    market.house.hands.staff(&[team].into(), &mut market.house.effects);
+    market.waiting.clear();
+    market.changes_to(Dispatch::Weighted, &takers);
     let withdrawn = ["t/a", "t/b"].map(|name| Effect::Withdraw(worker(name)));
     assert_eq!(market.house.done(), withdrawn);
 }

@@ -69,12 +69,11 @@ impl Hands {
                 changed.insert(&team.name);
             }
         }
-        // Who waits was ranked by another dispatch, and asks again.
-        let waiting = self
-            .takers
-            .iter()
-            .filter(|(_, hand)| hand.asking > 0 && changed.contains(&hand.team));
-        effects.extend(waiting.map(|(worker, _)| Effect::Withdraw(worker.clone())));
+        // Who waits was ranked by another dispatch, and asks again; how far they came by that is worth nothing by this one.
+        for (worker, hand) in self.takers.iter_mut().filter(|(_, hand)| changed.contains(&hand.team)) {
+            hand.ranking = Ranking::default();
+            effects.extend((hand.asking > 0).then(|| Effect::Withdraw(worker.clone())));
+        }
         for (team, taker) in new {
             self.admit(&team.name, taker, effects);
         }
@@ -110,6 +109,7 @@ impl Hands {
             is_here: false,
             is_stuck: false,
             is_put_off: false,
+            is_shaken: false,
             moved: None,
             asking: 0,
             busy_with: 0,
@@ -120,6 +120,9 @@ impl Hands {
         if hand.able != taker.able && hand.asking > 0 {
             // It asked as who it was; it asks again as who it is.
             effects.push(Effect::Withdraw(taker.worker.clone()));
+        }
+        if hand.team != *team {
+            hand.ranking = Ranking::default();
         }
         (hand.team, hand.able, hand.rules) = (Arc::clone(team), Arc::clone(&taker.able), taker.rules);
         self.seat(&taker.worker);
