@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
+pub use crate::sys::holds::Hold;
 pub use crate::sys::simulated::{Call, Fault, SimDisk};
 
 /// How many syncs of a disk it takes while so many parties, each a task of its own, do something so often, one time after the

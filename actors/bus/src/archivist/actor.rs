@@ -10,6 +10,7 @@ use triarch_supervision::prelude::*;
 use super::copyist::Copy;
 use super::cursor::CursorKey;
 use super::doubt::Ending;
+use super::doubt::OnItsWay;
 use super::group::{Group, Pending, PendingEnd, PendingPlan, record_weight, weight};
 use super::later::{self, Later};
 use super::message::{Order, Planner, Waiter};
@@ -273,7 +274,10 @@ impl Archivist {
             return Ok(true);
         }
         let bytes: usize = records.iter().map(Vec::len).sum();
-        match self.writer.write(records).await {
+        let on_its_way = OnItsWay::new(self.hub(), group);
+        let written = self.writer.write(records).await;
+        let group = on_its_way.arrived();
+        match written {
             Ok(_) => {
                 self.unkept.add(bytes as u64);
                 self.hub().show(group);

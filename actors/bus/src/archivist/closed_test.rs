@@ -1,15 +1,10 @@
 //! A journal that does not open again: nobody waits for that, and nobody is kept from being told so.
 
-use std::io;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use triarch_journal::metrics::JOURNALS;
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_journal::{Claim, Disk, DiskFile};
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 
@@ -18,7 +13,6 @@ use crate::bus::Bus;
 use crate::config::{Config, DurableConfig};
 use crate::envelope::{Draft, Payload};
 use crate::error::{ArchiveError, PublishError};
-use crate::hub::lock;
 use crate::metrics::BUS;
 use crate::room::room_on;
 use crate::topic::Topic;
@@ -26,71 +20,8 @@ use crate::topic::Topic;
 /// Only guards against hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Counts how often it is opened, and takes as long over that as it is told.
-#[derive(Debug)]
-struct SlowDisk {
-    disk: SimDisk,
-    openings: AtomicUsize,
-    /// The next opening takes as long as the other end is held.
-    gate: Mutex<Option<Receiver<()>>>,
-}
-
-impl Disk for SlowDisk {
-    fn place(&self) -> &Path {
-        self.disk.place()
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        self.disk.open(name)
-    }
-
-    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        self.disk.create(name)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
-
-    fn sync_folder(&self) -> io::Result<()> {
-        self.disk.sync_folder()
-    }
-
-    fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {
-        self.openings.fetch_add(1, Ordering::SeqCst);
-        let gate = lock(&self.gate).take();
-        if let Some(gate) = gate {
-            // Until the other end is dropped.
-            let _opened = gate.recv();
-        }
-        self.disk.claim()
-    }
-
-    fn draw(&self) -> u64 {
-        self.disk.draw()
-    }
-}
-
-impl SlowDisk {
-    fn openings(&self) -> usize {
-        self.openings.load(Ordering::SeqCst)
-    }
-}
-
-async fn house() -> (Bus, Tree, Arc<SlowDisk>) {
-    let disk = Arc::new(SlowDisk {
-        disk: SimDisk::new(1),
-        openings: AtomicUsize::new(0),
-        gate: Mutex::default(),
-    });
+async fn house() -> (Bus, Tree, SimDisk) {
+    let disk = SimDisk::new(1);
     let durable = DurableConfig {
         topics: "log.**".to_owned(),
         ..DurableConfig::default()
@@ -101,7 +32,13 @@ async fn house() -> (Bus, Tree, Arc<SlowDisk>) {
     };
     let instruments = Instruments::with_tree(&[BUS, JOURNALS]).unwrap();
     let bus = Bus::new(config, 1, &instruments).unwrap();
-    let supervisor = room_on(&bus, disk.clone(), triarch_journal::Config::default(), &instruments).unwrap();
+    let supervisor = room_on(
+        &bus,
+        Arc::new(disk.clone()),
+        triarch_journal::Config::default(),
+        &instruments,
+    )
+    .unwrap();
     let root = Root::new().instruments(instruments).supervisor(supervisor);
     (bus, root.start().await.unwrap(), disk)
 }
@@ -127,10 +64,10 @@ async fn until(is_so: impl AsyncFn() -> bool) {
 }
 
 /// The journal fails, and does not open before the disk is healed.
-async fn close(bus: &Bus, disk: &SlowDisk) {
-    disk.disk.fail(Call::Sync, 0, Fault::Io);
+async fn close(bus: &Bus, disk: &SimDisk) {
+    disk.fail(Call::Sync, 0, Fault::Io);
     for _ in 0..100_000 {
-        disk.disk.fail(Call::Read, 0, Fault::Io);
+        disk.fail(Call::Read, 0, Fault::Io);
     }
     assert!(matches!(say(bus).await, Err(PublishError::NotStored(_))));
     until(async || is_closed(&say(bus).await)).await;
@@ -140,13 +77,12 @@ async fn close(bus: &Bus, disk: &SlowDisk) {
 async fn whoever_publishes_while_the_journal_is_being_opened_again_is_refused_and_does_not_wait_for_that() {
     let (bus, tree, disk) = house().await;
     close(&bus, &disk).await;
-    let before = disk.openings();
-    let (held, gate) = sync_channel(0);
-    *lock(&disk.gate) = Some(gate);
-    until(async || disk.openings() > before).await;
+    let before = disk.claims();
+    let reading = disk.hold(Call::Read);
+    until(async || disk.claims() > before).await;
     assert!(is_closed(&say(&bus).await));
-    drop(held);
-    disk.disk.heal();
+    drop(reading);
+    disk.heal();
     until(async || say(&bus).await.is_ok()).await;
     tree.stop().await;
 }
@@ -155,7 +91,7 @@ async fn whoever_publishes_while_the_journal_is_being_opened_again_is_refused_an
 async fn a_journal_that_does_not_open_rests_between_tries_however_often_it_is_rung_for() {
     let (bus, tree, disk) = house().await;
     close(&bus, &disk).await;
-    let (before, archivist) = (disk.openings(), bus.0.archive.archivist.get().unwrap());
+    let (before, archivist) = (disk.claims(), bus.0.archive.archivist.get().unwrap());
     for _ in 0..1000 {
         bus.0.archive.ring();
     }
@@ -164,9 +100,9 @@ async fn a_journal_that_does_not_open_rests_between_tries_however_often_it_is_ru
         matches!(behind_them, Err(ArchiveError::Closed { .. })),
         "{behind_them:?}"
     );
-    let openings = disk.openings() - before;
+    let openings = disk.claims() - before;
     assert!(openings < 100, "{openings}");
-    disk.disk.heal();
+    disk.heal();
     until(async || say(&bus).await.is_ok()).await;
     tree.stop().await;
 }

@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+use triarch_journal::WriteError;
+
+use super::group::Group;
 use super::log::Entry;
 use crate::access::NotAllowed;
 use crate::agenda::ScheduleId;
@@ -27,6 +30,35 @@ pub(super) enum Doubt {
     },
     /// That what was due under this number is off the disk.
     Ended { number: u64, ending: Ending },
+}
+
+/// A group on its way to disk. Where its archivist ends amid that, all of it is in doubt.
+#[derive(Debug)]
+pub(super) struct OnItsWay {
+    hub: Arc<Hub>,
+    group: Option<Group>,
+}
+
+impl OnItsWay {
+    pub(super) fn new(hub: &Arc<Hub>, group: Group) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+            group: Some(group),
+        }
+    }
+
+    /// What became of it is known.
+    pub(super) fn arrived(mut self) -> Group {
+        self.group.take().unwrap_or_default()
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        if let Some(group) = self.group.take() {
+            self.hub.take_back(group, &WriteError::Crashed);
+        }
+    }
 }
 
 impl Hub {

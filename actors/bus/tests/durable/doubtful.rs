@@ -46,6 +46,27 @@ async fn whoever_hears_what_comes_hears_what_is_on_disk_after_a_failed_sync_and_
 }
 
 #[tokio::test]
+async fn what_came_to_disk_is_heard_though_its_archivist_was_killed_while_that_was_written() {
+    let disk = SimDisk::new(1);
+    let house = House::on(Arc::new(disk.clone())).await;
+    let mut live = house.listen(all_of("log.*", "team/live"));
+    house.say("log.a", "0").await.unwrap();
+    let (before, syncing) = (disk.calls(), disk.hold(Call::Sync));
+    let room = house.tree.observer().supervisor("bus").unwrap();
+    let kills = async {
+        until("it is written", async || disk.calls() > before).await;
+        room.kill_child("archivist").await.unwrap();
+        drop(syncing);
+    };
+    let (said, ()) = tokio::join!(house.say("log.a", "amid"), kills);
+    assert!(said.is_err(), "nobody knows yet: {said:?}");
+    said_at_last(&house, "log.a", "1").await;
+    assert_eq!(house.logged(), ["0", "amid", "1"]);
+    assert_eq!(heard(&mut live, 3).await, ["0", "amid", "1"]);
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn what_made_room_in_its_log_before_that_was_read_is_heard_all_the_same() {
     let one = DurableConfig {
         messages: 1,

@@ -5,7 +5,11 @@ mod chance;
 mod folder;
 mod ground;
 #[cfg(feature = "testing")]
+pub(crate) mod holds;
+#[cfg(feature = "testing")]
 mod inode;
+#[cfg(feature = "testing")]
+mod naming;
 #[cfg(feature = "testing")]
 pub(crate) mod simulated;
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chance::Chance;
+use super::holds::{Gates, Hold};
 use super::inode::Inode;
+use super::naming::{Change, apply};
 use super::{Claim, Disk, DiskFile};
 
 /// What a disk is asked for, and can be made to fail.
@@ -48,7 +50,7 @@ pub enum Fault {
 /// At a [power cut](SimDisk::cut_power) everything that was not synced is there or not, each sector of 512 bytes and each
 /// name for itself; open files are dead, and so are claims.
 #[derive(Clone)]
-pub struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk(Arc<Mutex<State>>, Arc<Gates>);
 
 struct State {
     chance: Chance,
@@ -64,12 +66,7 @@ struct State {
     planned: VecDeque<(Call, u64, Fault)>,
     calls: u64,
     syncs: u64,
-}
-
-enum Change {
-    Named(String, usize),
-    Moved(String, String, usize),
-    Removed(String),
+    claims: u64,
 }
 
 impl fmt::Debug for SimDisk {
@@ -86,7 +83,7 @@ impl fmt::Debug for SimDisk {
 impl SimDisk {
     /// An empty disk whose damage is drawn by `seed`.
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             chance: Chance::new(seed),
             life: 0,
             is_claimed: false,
@@ -98,11 +95,24 @@ impl SimDisk {
             planned: VecDeque::new(),
             calls: 0,
             syncs: 0,
-        })))
+            claims: 0,
+        };
+        Self(Arc::new(Mutex::new(state)), Arc::default())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a call of that kind finds, once nobody holds it.
+    fn reached(&self, call: Call) -> MutexGuard<'_, State> {
+        self.1.pass(call);
+        self.state()
+    }
+
+    /// Until this is dropped no call of that kind comes back.
+    pub fn hold(&self, call: Call) -> Hold {
+        Hold::of(&self.1, call)
     }
 
     /// The power goes out, and comes back.
@@ -138,6 +148,11 @@ impl SimDisk {
     /// How many files were synced.
     pub fn syncs(&self) -> u64 {
         self.state().syncs
+    }
+
+    /// How often somebody claimed it.
+    pub fn claims(&self) -> u64 {
+        self.state().claims
     }
 
     /// The names of all files.
@@ -317,17 +332,6 @@ impl State {
     }
 }
 
-fn apply(names: &mut BTreeMap<String, usize>, change: Change) {
-    match change {
-        Change::Named(name, inode) => drop(names.insert(name, inode)),
-        Change::Moved(from, to, inode) => {
-            names.remove(&from);
-            names.insert(to, inode);
-        }
-        Change::Removed(name) => drop(names.remove(&name)),
-    }
-}
-
 fn refusal(fault: Fault) -> io::Error {
     match fault {
         Fault::Full => io::ErrorKind::StorageFull.into(),
@@ -346,19 +350,19 @@ impl Disk for SimDisk {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        self.state().check(Call::Read)?;
+        self.reached(Call::Read).check(Call::Read)?;
         Ok(self.names())
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.state();
+        let mut state = self.reached(Call::Read);
         state.check(Call::Read)?;
         let inode = state.find(name)?;
         Ok(self.file(&state, inode, name))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.state();
+        let mut state = self.reached(Call::Create);
         state.check(Call::Create)?;
         state.inodes.push(Inode::default());
         let inode = state.inodes.len() - 1;
@@ -367,7 +371,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.reached(Call::Rename);
         let inode = state.find(from)?;
         state.check(Call::Rename)?;
         state.change(Change::Moved(from.to_owned(), to.to_owned(), inode));
@@ -375,7 +379,7 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.reached(Call::Remove);
         state.find(name)?;
         state.check(Call::Remove)?;
         state.change(Change::Removed(name.to_owned()));
@@ -383,11 +387,12 @@ impl Disk for SimDisk {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        self.state().sync_folder()
+        self.reached(Call::SyncFolder).sync_folder()
     }
 
     fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {
         let mut state = self.state();
+        state.claims += 1;
         if std::mem::replace(&mut state.is_claimed, true) {
             return Ok(None);
         }
@@ -446,8 +451,8 @@ impl SimDisk {
 }
 
 impl SimFile {
-    fn state(&self) -> io::Result<MutexGuard<'_, State>> {
-        let state = self.disk.state();
+    fn reached(&self, call: Call) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.disk.reached(call);
         if state.life != self.life {
             return Err(io::Error::other("the power was out since this file was opened"));
         }
@@ -457,29 +462,29 @@ impl SimFile {
 
 impl DiskFile for SimFile {
     fn size(&self) -> io::Result<u64> {
-        let mut state = self.state()?;
+        let mut state = self.reached(Call::Read)?;
         state.check(Call::Read)?;
         Ok(state.inodes[self.inode].size())
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.state()?;
+        let mut state = self.reached(Call::Read)?;
         state.check(Call::Read)?;
         Ok(state.inodes[self.inode].read(offset, into))
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.state()?.write(self.inode, offset, bytes)
+        self.reached(Call::Write)?.write(self.inode, offset, bytes)
     }
 
     fn truncate(&mut self, size: u64) -> io::Result<()> {
-        let mut state = self.state()?;
+        let mut state = self.reached(Call::Truncate)?;
         state.check(Call::Truncate)?;
         state.inodes[self.inode].truncate(size);
         Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.state()?.sync(self.inode)
+        self.reached(Call::Sync)?.sync(self.inode)
     }
 }

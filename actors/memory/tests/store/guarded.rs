@@ -1,14 +1,11 @@
 //! What nobody sees, takes or holds up who may not.
 
-use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_journal::{Claim, Config, Disk, DiskFile};
 use triarch_memory::{
-    Access, BATCH_MAX, Belonging, Durability, Error, Identity, Keeping, Level, Op, Query, Retention, Rules, Scope,
-    Seen, WATCH_CAPACITY_MAX,
+    Access, BATCH_MAX, Belonging, Durability, Error, Identity, Level, Op, Query, Retention, Rules, Scope, Seen,
+    WATCH_CAPACITY_MAX,
 };
 
 use super::house::{CALM, House, keeping, key, name, open, open_to_all, plain, text, three};
@@ -164,82 +161,14 @@ async fn what_retention_cannot_take_from_a_full_disk_it_takes_later_and_nobody_i
     house.stop().await;
 }
 
-/// A disk that answers nobody who would begin to read it, while it is held.
-#[derive(Clone, Debug)]
-pub(crate) struct Held(SimDisk, Arc<(Mutex<bool>, Condvar)>);
-
-impl Held {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(SimDisk::new(seed), Arc::default())
-    }
-
-    pub(crate) fn hold(&self, is_held: bool) {
-        *self.1.0.lock().unwrap() = is_held;
-        self.1.1.notify_all();
-    }
-
-    fn wait(&self) {
-        let is_held = self.1.0.lock().unwrap();
-        drop(self.1.1.wait_while(is_held, |is_held| *is_held).unwrap());
-    }
-
-    pub(crate) fn keeping(&self) -> Keeping {
-        Keeping {
-            disk: Arc::new(self.clone()),
-            journal: Config::default(),
-            secret: None,
-        }
-    }
-}
-
-impl Disk for Held {
-    fn place(&self) -> &Path {
-        self.0.place()
-    }
-
-    fn list(&self) -> std::io::Result<Vec<String>> {
-        self.wait();
-        self.0.list()
-    }
-
-    fn open(&self, name: &str) -> std::io::Result<Box<dyn DiskFile>> {
-        self.wait();
-        self.0.open(name)
-    }
-
-    fn create(&self, name: &str) -> std::io::Result<Box<dyn DiskFile>> {
-        self.0.create(name)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
-        self.0.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> std::io::Result<()> {
-        self.0.remove(name)
-    }
-
-    fn sync_folder(&self) -> std::io::Result<()> {
-        self.0.sync_folder()
-    }
-
-    fn claim(&self) -> std::io::Result<Option<Box<dyn Claim>>> {
-        self.0.claim()
-    }
-
-    fn draw(&self) -> u64 {
-        self.0.draw()
-    }
-}
-
 #[tokio::test]
 async fn while_what_is_on_disk_is_verified_writers_are_refused_at_once_and_readers_served() {
-    let disk = Held::new(3);
-    let house = House::begin(CALM, three(), Some(disk.keeping())).await.unwrap();
+    let disk = SimDisk::new(3);
+    let house = House::begin(CALM, three(), Some(keeping(&disk, None))).await.unwrap();
     let drawer = house.drawer("journal");
     drawer.put(plain("a", "kept")).await.unwrap();
-    disk.hold(true);
-    disk.0.fail(Call::Sync, 0, Fault::Io);
+    let reading = disk.hold(Call::Read);
+    disk.fail(Call::Sync, 0, Fault::Io);
     let unknown = drawer.put(plain("b", "x")).await;
     assert!(matches!(unknown, Err(Error::Unanswered { .. })), "{unknown:?}");
     for _ in 0..3 {
@@ -261,7 +190,7 @@ async fn while_what_is_on_disk_is_verified_writers_are_refused_at_once_and_reade
         house.drawer("relaxed").put(plain("r", "x")).await.unwrap();
         tokio::task::yield_now().await;
     }
-    disk.hold(false);
+    drop(reading);
     open(&house).await;
     drawer.put(plain("c", "x")).await.unwrap();
     house.stop().await;

@@ -3,11 +3,10 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use triarch_journal::testing::SimDisk;
+use triarch_journal::testing::{Call, SimDisk};
 use triarch_memory::{Drawer, Error};
 
-use super::guarded::Held;
-use super::house::{CALM, House, key, open, plain, text, three};
+use super::house::{CALM, House, keeping, key, open, plain, text, three};
 
 async fn kill(house: &House, agent: &str) {
     let room = house.tree.observer().supervisor("memory").unwrap();
@@ -16,11 +15,11 @@ async fn kill(house: &House, agent: &str) {
 
 #[tokio::test]
 async fn while_a_writer_that_was_killed_reads_the_disk_nobody_waits_for_it() {
-    let disk = Held::new(1);
-    let house = House::begin(CALM, three(), Some(disk.keeping())).await.unwrap();
+    let disk = SimDisk::new(1);
+    let house = House::begin(CALM, three(), Some(keeping(&disk, None))).await.unwrap();
     let drawer = house.drawer("journal");
     drawer.put(plain("a", "kept")).await.unwrap();
-    disk.hold(true);
+    let reading = disk.hold(Call::Read);
     kill(&house, "writer").await;
     let closed = async {
         while house.client.store().closed().is_none() {
@@ -32,7 +31,7 @@ async fn while_a_writer_that_was_killed_reads_the_disk_nobody_waits_for_it() {
     assert!(matches!(refused, Err(Error::Disk { .. })), "{refused:?}");
     assert_eq!(text(&drawer, "a").as_deref(), Some("kept"));
     house.drawer("memory").put(plain("m", "x")).await.unwrap();
-    disk.hold(false);
+    drop(reading);
     open(&house).await;
     drawer.put(plain("b", "x")).await.unwrap();
     assert_eq!(drawer.count("").unwrap(), 2);

@@ -94,7 +94,10 @@ fn no_task_is_charged_with_an_end_that_one_that_was_recalled_may_have_made() {
         for of in order {
             house.staged(fences[of], Stage::Lost("code 3".to_owned()));
         }
-        assert!(house.done().contains(&tell(fences[1], abandoned("code 3"))), "{order:?}");
+        assert!(
+            house.done().contains(&tell(fences[1], abandoned("code 3"))),
+            "{order:?}"
+        );
     }
 }
 
