@@ -13,6 +13,12 @@ use crate::yard::{Yard, until};
 /// What is looked for.
 const CANARY: &str = "canary4f7d21";
 
+/// The same where only hexadecimal digits may stand: the key that seals what the store has on disk.
+const KEY: &str = "c4a4a27f4d21c4a4a27f4d21c4a4a27f4d21c4a4a27f4d21c4a4a27f4d210000";
+
+const SEALED: &str = "[memory]\nsealed_by = { env = \"HOUSE_KEY\" }\n\
+                      [[memory.namespace]]\nname = \"notes\"\ndurability = \"journal\"\n";
+
 /// Says how many of its secrets it has, and fails when it is told to.
 const HOLDER: &str = r#"
 has=0
@@ -60,12 +66,16 @@ struct Cage {
 impl Cage {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.yard.house.command(arguments);
-        command.env("HOUSE_SECRET", CANARY).env("RUST_BACKTRACE", "1");
+        command
+            .env("HOUSE_SECRET", CANARY)
+            .env("HOUSE_KEY", KEY)
+            .env("RUST_BACKTRACE", "1");
         command
     }
 
     fn look(&mut self, place: &str, text: &str) {
-        for line in text.lines().filter(|line| line.contains(CANARY)) {
+        let has_any = |line: &&str| line.contains(CANARY) || line.contains(&KEY[..24]);
+        for line in text.lines().filter(has_any) {
             self.hits.push(format!("{place}: {line}"));
         }
     }
@@ -96,6 +106,9 @@ impl Cage {
             &["config", "show"],
             &["config", "check"],
             &["config", "schema"],
+            &["memory", "put", "notes", "k", "1"],
+            &["memory", "stats"],
+            &["memory", "namespaces"],
             &["doctor"],
             &["reload"],
         ] {
@@ -137,7 +150,7 @@ impl Cage {
 fn a_canary_in_each_field_is_seen_nowhere() {
     let yard = Yard::new();
     let all = fields(&yard);
-    yard.describe(&[CHECK, &holder(&yard, &all)].concat());
+    yard.describe(&[CHECK, &holder(&yard, &all), SEALED].concat());
     let mut cage = Cage { yard, hits: Vec::new() };
     let runtime = cage.yard.up_by(&cage.command(&["up"]));
     assert_eq!(cage.yard.reply("holder"), 4, "the program has all its secrets");

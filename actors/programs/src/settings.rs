@@ -1,6 +1,7 @@
 //! What a description may set for a program.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ const LINE_MIN: Size = Size(1 << 10);
 const LINE_MAX: Size = Size(64 << 20);
 
 /// A program as a person describes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramSettings {
     /// The program and its arguments; no shell reads them.
@@ -57,6 +58,20 @@ pub struct ProgramSettings {
     /// Whether it ever answers. Of one that does not, posts are delivered, and nobody says more.
     #[serde(default = "yes")]
     pub answers: bool,
+}
+
+/// What stands in its environment may be secret, which no panic and no log is to show.
+impl fmt::Debug for ProgramSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let env: Vec<_> = self.env.keys().collect();
+        f.debug_struct("ProgramSettings")
+            .field("command", &self.command)
+            .field("mode", &self.mode)
+            .field("dir", &self.dir)
+            .field("env", &env)
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a program is talked to.
@@ -250,6 +265,16 @@ mod tests {
         assert_eq!(settings.sandbox.kind, SandboxKind::Standard);
         assert!(settings.answers);
         assert_eq!(settings.mode, Mode::Lines);
+    }
+
+    #[test]
+    fn whoever_prints_it_sees_which_variables_it_has_and_no_values() {
+        let settings = settings(&json!({ "env": { "API_TOKEN": "canary" } }));
+        let printed = format!("{settings:?}");
+        assert!(
+            printed.contains("API_TOKEN") && !printed.contains("canary"),
+            "{printed}"
+        );
     }
 
     #[test]

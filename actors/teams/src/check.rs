@@ -209,6 +209,13 @@ mod tests {
         serde_json::from_value(Value::Object(team.clone())).unwrap()
     }
 
+    #[test]
+    fn whoever_prints_a_description_sees_what_is_set_and_no_values() {
+        let agent = json!({ "name": "one", "kind": "program", "env": { "API_TOKEN": "canary" } });
+        let printed = format!("{:?}", team(json!({ "agent": [agent] })));
+        assert!(printed.contains("\"env\"") && !printed.contains("canary"), "{printed}");
+    }
+
     fn told(faults: &[SettingError]) -> Vec<String> {
         let told = |fault: &SettingError| format!("{}: {fault}", fault.key.as_deref().unwrap_or("-"));
         faults.iter().map(told).collect()

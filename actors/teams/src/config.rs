@@ -1,5 +1,6 @@
 //! Teams and agents as a person describes them.
 
+use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use schemars::JsonSchema;
@@ -95,7 +96,7 @@ pub struct BackoffConfig {
 }
 
 /// One agent, or several alike. What its kind asks for besides stands among these keys.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentConfig {
     /// Its name: a-z, 0-9, _ and -, up to 63 of them.
     pub name: String,
@@ -112,6 +113,20 @@ pub struct AgentConfig {
     #[serde(flatten)]
     #[schemars(skip)]
     pub settings: Map<String, Value>,
+}
+
+/// What its kind asks for may have secrets, which no panic and no log is to show.
+impl fmt::Debug for AgentConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings: Vec<_> = self.settings.keys().collect();
+        f.debug_struct("AgentConfig")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("replicas", &self.replicas)
+            .field("rules", &self.rules)
+            .field("settings", &settings)
+            .finish()
+    }
 }
 
 /// What holds for an agent of any kind.

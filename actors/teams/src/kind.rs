@@ -39,7 +39,7 @@ pub trait Kind: Send + Sync + 'static {
 }
 
 /// The place of one agent in its team, and what is set for it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Seat<S> {
     /// The name of its team.
     pub team: Arc<str>,
@@ -49,6 +49,17 @@ pub struct Seat<S> {
     pub rules: Rules,
     /// The settings of its kind.
     pub settings: S,
+}
+
+/// What is set for it may be secret.
+impl<S> fmt::Debug for Seat<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat")
+            .field("team", &self.team)
+            .field("name", &self.name)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
 }
 
 /// All kinds there are.

@@ -33,8 +33,8 @@ const STATUSES: RangeInclusive<u16> = 200..=599;
 const GAP: Duration = Duration::from_millis(1);
 const TIMEOUT: Span = Span(Duration::from_secs(2));
 
-/// The settings of an `http-check`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+/// The settings of an `http-check`. Nobody prints them: their address may have a secret in it.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
     /// What it asks for: a plain `http://` address.

@@ -1,9 +1,11 @@
 //! What an address of the web says, as far as a check needs it.
 
+use std::fmt;
+
 use crate::error::SettingError;
 
 /// Where a check goes, and what it asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
@@ -11,6 +13,14 @@ pub(super) struct Target {
     authority: String,
     /// What is asked for of the host: path and query.
     resource: String,
+}
+
+/// What is asked for may have a secret in its query.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, .. } = self;
+        write!(f, "Target({host}:{port})")
+    }
 }
 
 const PORT: u16 = 80;
