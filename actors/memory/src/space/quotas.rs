@@ -128,6 +128,30 @@ mod tests {
     }
 
     #[test]
+    fn of_what_goes_to_disk_labels_count_and_of_what_does_not_the_value_alone() {
+        let (namespace, key) = (Namespace::new("a").unwrap(), Key::new("k").unwrap());
+        let largest = |durability, sizes| {
+            let mut rules = Rules {
+                durability,
+                ..Rules::default()
+            };
+            rules.quota.value_bytes = 100;
+            match may_hold((&namespace, &key), &rules, 150, sizes) {
+                Ok(()) => None,
+                Err(Error::TooLarge { size, limit, .. }) => Some((size, limit)),
+                Err(other) => panic!("{other}"),
+            }
+        };
+        for durability in [Durability::Journal, Durability::Relaxed] {
+            assert_eq!(largest(durability, (100, 150)), None);
+            assert_eq!(largest(durability, (100, 151)), Some((151, 100)));
+            assert_eq!(largest(durability, (101, 150)), Some((101, 100)));
+        }
+        assert_eq!(largest(Durability::Memory, (100, 151)), None);
+        assert_eq!(largest(Durability::Memory, (101, 151)), Some((101, 100)));
+    }
+
+    #[test]
     fn what_goes_in_uses_room_until_there_is_none() {
         let (namespace, key) = (Namespace::new("a").unwrap(), Key::new("k").unwrap());
         let place = (&namespace, &key);
