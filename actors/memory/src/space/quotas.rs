@@ -177,5 +177,21 @@ mod tests {
         }
         assert_eq!(room.used, (2, 1_000));
         assert!(room.take((&namespace, &key), (300, 1_001), None).is_err());
+        room.take((&namespace, &key), (300, 1_000), None).unwrap();
+    }
+
+    #[test]
+    fn where_there_is_more_than_the_quota_only_more_is_refused() {
+        let (namespace, key) = (Namespace::new("a").unwrap(), Key::new("k").unwrap());
+        let takes = |used: (u64, u64), whole: u64, before: Option<u64>| {
+            let mut room = tally(None);
+            room.used = used;
+            room.take((&namespace, &key), (1, whole), before).is_ok()
+        };
+        for used in [(3, 300), (1, 1_200)] {
+            assert!(takes(used, 299, Some(300)) && takes(used, 300, Some(300)), "{used:?}");
+            assert!(!takes(used, 301, Some(300)), "{used:?}");
+            assert!(!takes(used, 200, None), "{used:?}");
+        }
     }
 }

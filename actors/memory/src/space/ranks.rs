@@ -413,7 +413,9 @@ mod tests {
         let names: Vec<String> = (0..20).map(|number| format!("k{number:02}")).collect();
         let mut stage = Stage::new(Eviction::Adaptive);
         for _ in 0..5 {
-            names.iter().for_each(|name| stage.put(name));
+            for name in &names {
+                stage.put(name);
+            }
         }
         stage.put("last");
         stage.read("last");
