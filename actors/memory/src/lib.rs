@@ -176,7 +176,7 @@ pub use disk::{CodecError, DumpError, RecoveryError, SealError, Secret};
 pub use entry::{ENTRY_OVERHEAD, Entry, Labels};
 pub use error::{Error, Unit, Wanted};
 pub use exchange::backup::{BackedUp, ExchangeError, RestoreReport};
-pub use exchange::{Conflicts, Exported, Intake, Line};
+pub use exchange::{Conflicts, Exported, Intake, Line, Refused, RefusedLine};
 pub use name::{KEY_LENGTH_MAX, Key, Namespace};
 pub use op::{Cause, Change, Done, Lifetime, Op, Put, Write};
 pub use project::ProjectSettings;
