@@ -324,6 +324,7 @@ pub(super) fn retained() -> RetainedSeen {
 pub(super) fn taken_up() -> TakenUp {
     read(json!({
         "is_dry": true, "defined": ["plans"], "namespaces": { "plans": { "written": 240_000 }, "shared": { "skipped": 7 } },
+        "refused": { "count": 1, "first": [{ "number": 3, "fault": "it names no namespace" }] },
     }))
 }
 

@@ -16,6 +16,11 @@ use crate::operations::{
 
 pub(crate) use crate::operations::span;
 
+/// How long ago something was, as people read it wherever a time is shown.
+pub(crate) fn ago(millis: u64) -> String {
+    format!("{} ago", span(millis))
+}
+
 /// What people are shown of an answer.
 pub(super) trait Show {
     fn show(&self, screen: &Screen) -> String;

@@ -25,6 +25,9 @@ A length of time is written as in `\"250ms\"`, `\"5s\"` or `\"1h 30m\"`. Unknown
 speaks of a secret, a token, a password or the like is never shown, nor is the user that an address names.
 ";
 
+/// Lists of tables of which nothing more is to be said than stands in their own.
+const APART: [&str; 3] = ["agent", "namespace", "project"];
+
 /// All that may be set with agents of these kinds, in Markdown.
 pub fn page(kinds: &Kinds) -> String {
     let value = schema(kinds);
@@ -64,19 +67,27 @@ fn list(page: &mut String, schema: Schema<'_>, name: &str, part: &Value) {
 
 /// Those that stand in the table `name`.
 fn lists(page: &mut String, schema: Schema<'_>, name: &str, part: &Value) {
-    for (key, part) in properties(part) {
-        let items = schema.resolved(part).get("items").map(|items| schema.resolved(items));
-        if let Some(items) = items.filter(|items| items.get("properties").is_some()) {
-            list(page, schema, &format!("{name}.{key}"), items);
-        }
+    for (key, items) in tables(schema, part) {
+        list(page, schema, &format!("{name}.{key}"), items);
     }
+}
+
+/// The keys of `part` that are lists of tables.
+fn tables<'s>(schema: Schema<'s>, part: &'s Value) -> impl Iterator<Item = (&'s str, &'s Value)> {
+    properties(part).filter_map(move |(key, part)| {
+        let items = schema.resolved(schema.resolved(part).get("items")?);
+        items.get("properties").is_some().then_some((key, items))
+    })
 }
 
 fn section(page: &mut String, schema: Schema<'_>, header: &str, about: &str, part: &Value) {
     heading(page, 2, &format!("`{header}`"), about);
     let mut known = keys(schema, part);
     // They have tables of their own.
-    known.retain(|known| known.path != "agent" && known.path != "namespace");
+    known.retain(|known| {
+        let is_apart = APART.contains(&known.path.as_str());
+        !(is_apart && tables(schema, part).any(|(key, _)| known.path == key))
+    });
     table(page, &known);
 }
 

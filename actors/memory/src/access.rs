@@ -14,7 +14,7 @@ pub enum Level {
     Private,
     /// Whoever is of the namespace's team.
     Team,
-    /// Whoever is of the namespace's project.
+    /// Whoever is of the namespace's project, or of a team of it.
     Project,
     /// Everybody.
     Public,
@@ -72,6 +72,9 @@ pub struct Belonging {
     pub team: Option<Arc<str>>,
     /// Its project.
     pub project: Option<Arc<str>>,
+    /// The teams of its project.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<Arc<str>>,
 }
 
 /// Who asks, as a door vouches for them.
@@ -162,7 +165,9 @@ impl Level {
                 Self::Public => true,
                 Self::System => false,
                 Self::Team => same(&of.team, &who.team),
-                Self::Project => same(&of.project, &who.project),
+                Self::Project => {
+                    same(&of.project, &who.project) || who.team.as_ref().is_some_and(|team| of.teams.contains(team))
+                }
                 Self::Private => owner.or(of.owner.as_deref()) == Some(&*who.who),
             }
     }
@@ -178,21 +183,23 @@ mod tests {
             owner: Some("a/boss".into()),
             team: Some("a".into()),
             project: Some("moon".into()),
+            teams: vec!["c".into()],
         };
         let (boss, mate) = (Identity::agent("a/boss"), Identity::agent("a/mate"));
         let (guest, stranger) = (Identity::agent("b/guest").on("moon"), Identity::agent("b/x"));
+        let partner = Identity::agent("c/x");
         let admitted = |level: Level, owner: Option<&str>| {
-            [&boss, &mate, &guest, &stranger, &Identity::system()].map(|who| level.admits(who, &of, owner))
+            [&boss, &mate, &guest, &stranger, &partner, &Identity::system()].map(|who| level.admits(who, &of, owner))
         };
-        assert_eq!(admitted(Level::Private, None), [true, false, false, false, true]);
+        assert_eq!(admitted(Level::Private, None), [true, false, false, false, false, true]);
         assert_eq!(
             admitted(Level::Private, Some("a/mate")),
-            [false, true, false, false, true]
+            [false, true, false, false, false, true]
         );
-        assert_eq!(admitted(Level::Team, None), [true, true, false, false, true]);
-        assert_eq!(admitted(Level::Project, None), [false, false, true, false, true]);
-        assert_eq!(admitted(Level::Public, None), [true; 5]);
-        assert_eq!(admitted(Level::System, None), [false, false, false, false, true]);
+        assert_eq!(admitted(Level::Team, None), [true, true, false, false, false, true]);
+        assert_eq!(admitted(Level::Project, None), [false, false, true, false, true, true]);
+        assert_eq!(admitted(Level::Public, None), [true; 6]);
+        assert_eq!(admitted(Level::System, None), [false, false, false, false, false, true]);
     }
 
     #[test]

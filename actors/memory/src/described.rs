@@ -5,17 +5,17 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use triarch_teams::{SettingError, Size, Span};
 
-use crate::access::{Access, Belonging, Level};
+use crate::access::{Access, Level};
 use crate::config::{Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules};
 use crate::disk::{SealError, Secret};
 use crate::name::Namespace;
+use crate::project::ProjectSettings;
 
 /// The namespace that is there whatever a description says: on disk, and open to everybody.
 pub const SHARED: &str = "shared";
@@ -38,6 +38,9 @@ pub struct Settings {
     /// Parts of the store with rules of their own. `shared` is there without a word of it: on disk, and open to everybody.
     #[serde(rename = "namespace")]
     pub namespaces: Vec<NamespaceSettings>,
+    /// Teams that work together, to whom parts of the store may be open.
+    #[serde(rename = "project", skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<ProjectSettings>,
 }
 
 /// Where the key of a store comes from.
@@ -62,6 +65,9 @@ pub struct NamespaceSettings {
     /// The team it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+    /// The project it belongs to, which is described under `project`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The path of the agent it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -85,7 +91,7 @@ pub struct NamespaceSettings {
     pub full_text: bool,
 }
 
-/// Whom a verb is open to. What is not said is open to the team of the namespace, or to everybody where it has none; to administer it is the runtime's.
+/// Whom a verb is open to. What is not said is open to the team of the namespace, where it has none to its project, and to everybody where it has neither; to administer it is the runtime's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessSettings {
@@ -111,6 +117,8 @@ pub enum OpenTo {
     Private,
     /// Agents of the namespace's team.
     Team,
+    /// Agents of all teams of the namespace's project.
+    Project,
     /// Everybody.
     Public,
     /// The runtime alone.
@@ -165,6 +173,7 @@ impl Default for Settings {
             snapshot_after: Size(config.snapshot_bytes),
             sealed_by: None,
             namespaces: Vec::new(),
+            projects: Vec::new(),
         }
     }
 }
@@ -187,6 +196,7 @@ impl NamespaceSettings {
             name: name.to_owned(),
             durability: journal(),
             team: None,
+            project: None,
             owner: None,
             access: AccessSettings::default(),
             quota: QuotaSettings::default(),
@@ -222,10 +232,14 @@ impl NamespaceSettings {
             ("administer", administer),
         ];
         for (verb, open_to) in verbs {
-            if open_to == Some(OpenTo::Team) && self.team.is_none() {
-                let problem = format!("`access.{verb}` is for a team, and the namespace has none");
-                faults.push(SettingError::of(format!("access.{verb}"), problem, "name its `team`"));
-            }
+            let lacks = match open_to {
+                Some(OpenTo::Team) if self.team.is_none() => "team",
+                Some(OpenTo::Project) if self.project.is_none() => "project",
+                _ => continue,
+            };
+            let problem = format!("`access.{verb}` is for a {lacks}, and the namespace has none");
+            let remedy = format!("name its `{lacks}`");
+            faults.push(SettingError::of(format!("access.{verb}"), problem, remedy));
         }
         let QuotaSettings {
             entries,
@@ -252,9 +266,8 @@ impl NamespaceSettings {
         faults
     }
 
-    fn rules(&self) -> Rules {
+    fn rules(&self, projects: &[ProjectSettings]) -> Rules {
         let time = |span: Option<Span>| span.map(|Span(time)| time);
-        let shared = |name: &Option<String>| name.as_deref().map(Arc::from);
         Rules {
             durability: self.durability,
             quota: Quota {
@@ -270,11 +283,7 @@ impl NamespaceSettings {
                 max_entries: self.retention.max_entries,
                 max_bytes: self.retention.max_size.map(|Size(bytes)| bytes),
             },
-            belonging: Belonging {
-                owner: shared(&self.owner),
-                team: shared(&self.team),
-                project: None,
-            },
+            belonging: self.belonging(projects),
             access: self.access(),
             full_text: if self.full_text {
                 FullText::Indexed
@@ -285,10 +294,10 @@ impl NamespaceSettings {
     }
 
     fn access(&self) -> Access {
-        let unsaid = if self.team.is_some() {
-            Level::Team
-        } else {
-            Level::Public
+        let unsaid = match (&self.team, &self.project) {
+            (Some(_), _) => Level::Team,
+            (None, Some(_)) => Level::Project,
+            (None, None) => Level::Public,
         };
         let level = |open_to: Option<OpenTo>| open_to.map_or(unsaid, Level::from);
         Access {
@@ -305,6 +314,7 @@ impl From<OpenTo> for Level {
         match open_to {
             OpenTo::Private => Self::Private,
             OpenTo::Team => Self::Team,
+            OpenTo::Project => Self::Project,
             OpenTo::Public => Self::Public,
             OpenTo::System => Self::System,
         }
@@ -327,7 +337,7 @@ impl Settings {
         let shared = NamespaceSettings::named(SHARED);
         let is_described = self.namespaces.iter().any(|namespace| namespace.name == SHARED);
         let all = self.namespaces.iter().chain((!is_described).then_some(&shared));
-        all.map(|namespace| Ok((Namespace::new(&namespace.name)?, namespace.rules())))
+        all.map(|namespace| Ok((Namespace::new(&namespace.name)?, namespace.rules(&self.projects))))
             .collect()
     }
 
@@ -399,6 +409,7 @@ impl Settings {
                 format!("describe fewer than {NAMESPACES_MAX}"),
             ));
         }
+        faults.extend(self.faults_of_projects());
         faults
     }
 
@@ -452,7 +463,7 @@ mod tests {
     fn the_defaults_are_those_of_the_store_and_have_no_fault() {
         let (settings, notes) = (Settings::default(), NamespaceSettings::named("notes"));
         assert_eq!((settings.room(), settings.faults()), (Config::default(), Vec::new()));
-        assert_eq!((notes.rules().quota, notes.faults()), (Quota::default(), Vec::new()));
+        assert_eq!((notes.rules(&[]).quota, notes.faults()), (Quota::default(), Vec::new()));
     }
 
     #[test]

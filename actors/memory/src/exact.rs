@@ -52,7 +52,7 @@ fn digits(number: &str) -> (String, i64) {
     let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all = [whole.trim_start_matches('-'), part].concat();
     let behind = all.trim_start_matches('0');
-    let exponent: i64 = exponent.parse().unwrap_or(i64::MAX / 2);
+    let exponent: i64 = exponent.parse().unwrap_or(i64::MAX);
     let point =
         exponent.saturating_add(i64::try_from(behind.len()).unwrap_or(0) - i64::try_from(part.len()).unwrap_or(0));
     match behind.trim_end_matches('0') {

@@ -96,7 +96,7 @@ mod tests {
     use crate::entry::{Labels, Parts};
     use crate::value::Value;
 
-    fn entries() -> Vec<(Key, Arc<Entry>)> {
+    fn entries(count: u64) -> Vec<(Key, Arc<Entry>)> {
         let entry = |number: u64| {
             let key = Key::new(&format!("k{number}")).unwrap();
             let time = StoreTime::from_millis(number * 100);
@@ -114,11 +114,11 @@ mod tests {
             let entry = Arc::new(Entry::new(&key, parts));
             (key, entry)
         };
-        (1..=5).rev().map(entry).collect()
+        (1..=count).rev().map(entry).collect()
     }
 
     fn taken(rules: Retention) -> (Vec<u64>, Retained) {
-        let all = entries();
+        let all = entries(5);
         all[4].1.touch(StoreTime::from_millis(600)); // k1, the oldest, was read just now
         let (taken, report) = choose(all, &rules, StoreTime::from_millis(600));
         (taken.into_iter().map(|(_, version)| version).collect(), report)
@@ -153,5 +153,63 @@ mod tests {
         assert_eq!(going, [1, 2, 3, 4]);
         let by_rule = (report.by_age, report.unaccessed, report.by_entries, report.by_bytes);
         assert_eq!((by_rule, report.entries(), report.keys.len()), ((1, 1, 1, 1), 4, 4));
+        let bytes: u64 = entries(4).iter().map(|(key, entry)| entry.size(key)).sum();
+        assert_eq!(report.bytes, bytes);
+    }
+
+    #[test]
+    fn what_just_fits_a_rule_stays() {
+        let millis = |millis| Some(Duration::from_millis(millis));
+        let one = entries(1).iter().map(|(key, entry)| entry.size(key)).sum::<u64>();
+        for (rules, going) in [
+            (
+                Retention {
+                    max_age: millis(400),
+                    ..Retention::default()
+                },
+                vec![1],
+            ),
+            (
+                Retention {
+                    unaccessed_for: millis(400),
+                    ..Retention::default()
+                },
+                vec![],
+            ),
+            (
+                Retention {
+                    max_entries: Some(4),
+                    ..Retention::default()
+                },
+                vec![1],
+            ),
+            (
+                Retention {
+                    max_bytes: Some(4 * one),
+                    ..Retention::default()
+                },
+                vec![1],
+            ),
+            (
+                Retention {
+                    max_bytes: Some(4 * one - 1),
+                    ..Retention::default()
+                },
+                vec![1, 2],
+            ),
+        ] {
+            assert_eq!(taken(rules).0, going, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn of_many_that_go_the_first_are_named() {
+        let rules = Retention {
+            max_entries: Some(0),
+            ..Retention::default()
+        };
+        let (going, report) = choose(entries(KEYS_NAMED as u64 + 5), &rules, StoreTime::default());
+        assert_eq!((going.len(), report.keys.len()), (KEYS_NAMED + 5, KEYS_NAMED));
+        assert_eq!(report.keys[0].as_str(), "k1");
     }
 }

@@ -18,7 +18,7 @@ use super::{answer, reach};
 use crate::operations::memory::{
     MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryGet, MemoryImport,
     MemoryIncrement, MemoryList, MemoryNamespaces, MemoryRestore, MemoryRetain, MemorySearch, MemoryStats, MemoryWatch,
-    SHOWN_MAX, namespace,
+    SHOWN_MAX, TakenUp, namespace,
 };
 use crate::operations::{Code, Trouble};
 use crate::up::complain;
@@ -189,7 +189,31 @@ fn import(described: &Described, asked: &MemoryImport, as_json: bool) -> Result<
         Ok(())
     });
     bar.wipe();
-    tell(&taken?, as_json)
+    let taken = taken?;
+    tell(&taken, as_json)?;
+    left_out(&taken)
+}
+
+/// Which lines are no entries: each is told, and that is the exit code too.
+fn left_out(taken: &TakenUp) -> Result<(), Trouble> {
+    let refused = &taken.refused;
+    refused.first.iter().for_each(|line| complain(&line.to_string()));
+    let more = refused.count - refused.first.len() as u64;
+    if more > 0 {
+        complain(&format!("{more} more are left out"));
+    }
+    let others = if taken.is_dry {
+        "would be taken up"
+    } else {
+        "were taken up"
+    };
+    let (lines, remedy) = match refused.count {
+        0 => return Ok(()),
+        1 => ("1 line is".to_owned(), "mend it, and import it alone"),
+        count => (format!("{count} lines are"), "mend them, and import them alone"),
+    };
+    let message = format!("{lines} no entry that the store takes, and all others {others}");
+    Err(Trouble::new(Code::Usage, message, remedy))
 }
 
 fn lay_down() -> Result<tempfile::NamedTempFile, Trouble> {

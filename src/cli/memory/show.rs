@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::super::screen::{Screen, Tint, harmless};
-use super::super::show::{Show, facts, span};
+use super::super::show::{Show, ago, facts, span};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::memory::{
     BackupSeen, CountSeen, EntrySeen, ExistsSeen, FoundSeen, Gone, GroupSeen, NamespaceSeen, NumberSeen, RetainedSeen,
@@ -84,9 +84,9 @@ impl Show for EntrySeen {
                 ),
                 ("tags", tame(screen, tags.join(", "))),
                 ("notes", tame(screen, notes.collect::<Vec<_>>().join(", "))),
-                ("made", format!("{} ago", span(self.age_ms))),
-                ("written", format!("{} ago", span(self.written_ago_ms))),
-                ("read", format!("{} ago", span(self.accessed_ago_ms))),
+                ("made", ago(self.age_ms)),
+                ("written", ago(self.written_ago_ms)),
+                ("read", ago(self.accessed_ago_ms)),
                 ("expires in", time(self.expires_in_ms)),
                 ("checksum", self.checksum.clone()),
             ],
@@ -275,7 +275,7 @@ impl Show for StoreSeen {
             ],
         );
         for refusal in &self.refusals {
-            let line = format!("{} ago: {}", span(refusal.ago_ms), refusal.told());
+            let line = format!("{}: {}", ago(refusal.ago_ms), refusal.told());
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
         }
         if let Some(why) = &self.closed {

@@ -1,7 +1,9 @@
 //! Where exported lines go.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,13 @@ use tempfile::NamedTempFile;
 use super::super::output::unwritten;
 use super::is_standard;
 use crate::operations::{Code, Trouble};
+use crate::up::complain;
+
+/// How the names of drafts begin.
+const DRAFT: &str = ".triarch-export-";
+
+/// So many links lead on to one another at most.
+const LINKS_MAX: usize = 40;
 
 /// Where lines go: a file has all of them, or stays what it was.
 pub(super) struct Sink<'a> {
@@ -32,10 +41,7 @@ impl<'a> Sink<'a> {
         } else {
             To::file(path)
         };
-        let to = to.map_err(|error| {
-            let message = format!("{} cannot be written: {error}", path.display());
-            Trouble::new(Code::Failed, message, "name a file that can be written")
-        })?;
+        let to = to.map_err(|error| not_opened(path, &error))?;
         Ok(Self { path, to })
     }
 
@@ -62,7 +68,7 @@ impl<'a> Sink<'a> {
 impl To {
     fn file(path: &Path) -> io::Result<Self> {
         // What a link leads to is written, and the link stays.
-        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let place = led_to(path)?;
         let there = fs::metadata(&place).ok();
         if there.as_ref().is_some_and(|there| !there.is_file()) {
             let opened = fs::OpenOptions::new().write(true).open(&place)?;
@@ -72,15 +78,56 @@ impl To {
             // Whoever may not write the file does not replace it either.
             fs::OpenOptions::new().append(true).open(&place)?;
         }
-        let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder_of(&place);
+        clear(folder);
         let beside = tempfile::Builder::new()
-            .prefix(".triarch-export-")
+            .prefix(DRAFT)
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+            .tempfile_in(folder)?;
+        // As long as somebody writes it, nobody clears it away; where the file system has no locks, somebody may.
+        let _unlocked = beside.as_file().try_lock();
         if let Some(there) = there {
             beside.as_file().set_permissions(there.permissions())?;
         }
         Ok(Self::Beside(BufWriter::new(beside), place))
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Where links lead, whether there is something or not.
+fn led_to(path: &Path) -> io::Result<PathBuf> {
+    let mut place = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::canonicalize(&place) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            led => return led,
+        }
+        let Ok(next) = fs::read_link(&place) else {
+            return Ok(place);
+        };
+        place = folder_of(&place).join(next);
+    }
+    Err(io::Error::other("its links lead on and on"))
+}
+
+/// Takes away drafts of exports that were killed.
+fn clear(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_draft = |name: &OsStr| name.as_bytes().starts_with(DRAFT.as_bytes());
+    for draft in entries.filter(|entry| is_draft(&entry.file_name())) {
+        let path = draft.path();
+        let is_left = draft.file_type().is_ok_and(|kind| kind.is_file())
+            && fs::File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left && fs::remove_file(&path).is_ok() {
+            complain(&format!(
+                "{} was the draft of an export that did not end, and is removed",
+                path.display()
+            ));
+        }
     }
 }
 
@@ -91,9 +138,47 @@ fn take_place(to: BufWriter<NamedTempFile>, place: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What is wrong with a file before anything is written to it.
+fn not_opened(path: &Path, error: &io::Error) -> Trouble {
+    let shown = path.display();
+    let (message, remedy) = match error.kind() {
+        ErrorKind::NotFound => (missing(path), "make that folder, or name a file in another"),
+        ErrorKind::IsADirectory => (format!("{shown} is a folder"), "name a file in it"),
+        ErrorKind::PermissionDenied => (
+            format!("{shown}, or its folder, may not be written"),
+            "name a file in a folder that you may write",
+        ),
+        _ => (
+            format!("{shown} cannot be written: {error}"),
+            "name a file that can be written",
+        ),
+    };
+    Trouble::new(Code::Failed, message, remedy)
+}
+
+/// Which folder is not there.
+fn missing(path: &Path) -> String {
+    let place = led_to(path).unwrap_or_else(|_| path.to_owned());
+    let folder = folder_of(&place).display();
+    if path.is_symlink() {
+        format!(
+            "{} leads to {}, and there is no folder {folder}",
+            path.display(),
+            place.display()
+        )
+    } else {
+        format!("there is no folder {folder}")
+    }
+}
+
 fn unfinished(path: &Path, error: &io::Error) -> Trouble {
     if is_standard(path) {
         return unwritten(error);
+    }
+    if error.kind() == ErrorKind::ResourceBusy {
+        let message = format!("{} is mounted there, and cannot be replaced", path.display());
+        let remedy = "export to another file, or to `-` and write that into it";
+        return Trouble::new(Code::Failed, message, remedy);
     }
     let message = format!("{} cannot be written to its end: {error}", path.display());
     Trouble::new(Code::Failed, message, "see its disk")
@@ -140,5 +225,73 @@ mod tests {
         }
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "{}\n");
+    }
+
+    fn names(folder: &tempfile::TempDir) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_link_to_what_is_not_there_stays_and_that_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("second", at("first")).unwrap();
+        std::os::unix::fs::symlink(at("target"), at("second")).unwrap();
+        let first = at("first");
+        let mut sink = Sink::of(&first).unwrap();
+        sink.write(&json!([{}])).unwrap();
+        sink.end().unwrap();
+        assert!(at("first").is_symlink() && at("second").is_symlink());
+        assert_eq!(fs::read_to_string(at("target")).unwrap(), "{}\n");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("no/such", at("lost")).unwrap();
+        std::os::unix::fs::symlink("round", at("round")).unwrap();
+        for (name, says) in [
+            ("no/file", ["there is no folder ", "/no; make that folder"]),
+            ("lost", ["lost leads to ", "/no; make that folder"]),
+            ("round", ["round cannot be written: ", "name a file"]),
+            (".", [" is a folder", "name a file in it"]),
+        ] {
+            let told = Sink::of(&at(name)).err().unwrap().told();
+            assert!(says.iter().all(|part| told.contains(part)), "{name}: {told}");
+        }
+        assert_eq!(names(&folder), ["lost", "round"]);
+        let busy = unfinished(&at("all"), &io::Error::from(ErrorKind::ResourceBusy)).told();
+        assert!(busy.contains("/all is mounted there"), "{busy}");
+    }
+
+    #[test]
+    fn drafts_that_nobody_writes_any_more_are_removed_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [".triarch-export-dead", "triarch-export-mine", ".triarch-export"] {
+            fs::write(at(name), "x").unwrap();
+        }
+        fs::create_dir(at(".triarch-export-folder")).unwrap();
+        let (other, all) = (at("other"), at("all"));
+        let living = Sink::of(&other).unwrap();
+        assert_eq!(names(&folder).len(), 4, "the dead is gone, and the living there");
+        let sink = Sink::of(&all).unwrap();
+        assert_eq!(names(&folder).len(), 5);
+        living.end().unwrap();
+        sink.end().unwrap();
+        let left = [
+            ".triarch-export",
+            ".triarch-export-folder",
+            "all",
+            "other",
+            "triarch-export-mine",
+        ];
+        assert_eq!(names(&folder), left);
     }
 }

@@ -308,9 +308,8 @@ pub(super) const MANNERS: &[Manner] = &[
             NOT_STORED,
             (
                 2,
-                "the file cannot be read, or a line of it is no entry; those before it stay",
+                "the file cannot be read, or some of its lines are no entries: these are told by their numbers, and all others taken up",
             ),
-            NO_NAMESPACE,
             (
                 5,
                 "a namespace is full, or would be; what was taken up before is said, and stays",
@@ -329,7 +328,10 @@ pub(super) const MANNERS: &[Manner] = &[
         One("Entries that were taken up"),
         &[
             (1, "it is no backup, or of another key; then nothing was changed"),
-            (2, "the file cannot be read"),
+            (
+                2,
+                "the file cannot be read, or an entry is too large for its namespace; all others are taken up",
+            ),
             (5, "a namespace is full, or there with another durability"),
         ],
     ),

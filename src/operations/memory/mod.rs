@@ -85,7 +85,7 @@ impl From<ExchangeError> for Trouble {
     fn from(error: ExchangeError) -> Self {
         let code = match error {
             ExchangeError::Store(error) => return error.into(),
-            ExchangeError::Line { .. } => Code::Usage,
+            ExchangeError::Line { .. } | ExchangeError::LeftOut { .. } => Code::Usage,
             _ => Code::Failed,
         };
         Self::new(code, caused(&error), "")

@@ -177,6 +177,8 @@ pub(crate) struct NamespaceSeen {
     pub(crate) namespace: Namespace,
     pub(crate) durability: String,
     pub(crate) team: Option<Arc<str>>,
+    #[serde(default)]
+    pub(crate) project: Option<Arc<str>>,
     /// To whom each verb is open.
     pub(crate) access: BTreeMap<String, String>,
     pub(crate) entries: u64,
@@ -204,6 +206,7 @@ impl From<Shown> for NamespaceSeen {
             namespace: shown.namespace,
             durability: rules.durability.label().to_owned(),
             team: rules.belonging.team,
+            project: rules.belonging.project,
             access: levels
                 .map(|(verb, level)| (verb.to_owned(), level.label().to_owned()))
                 .into(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use triarch_memory::{Client, Conflicts, ExchangeError, Exported, Line, Namespace, RestoreReport};
+use triarch_memory::{Client, Conflicts, ExchangeError, Exported, Line, Namespace, Refused, RestoreReport};
 
 use super::super::{Code, Operation, Trouble};
 use super::{NamespaceSeen, StoreSeen, namespace, open};
@@ -245,6 +245,9 @@ pub(crate) struct TakenUp {
     pub(crate) defined: Vec<Namespace>,
     /// Entries by what became of them, in each namespace.
     pub(crate) namespaces: BTreeMap<Namespace, BTreeMap<String, u64>>,
+    /// Lines that are no entries, or none that their namespace holds.
+    #[serde(default)]
+    pub(crate) refused: Refused,
 }
 
 impl TakenUp {
@@ -263,12 +266,15 @@ impl TakenUp {
     /// What went wrong after that.
     fn so_far(&self, trouble: Trouble) -> Trouble {
         let told = self.namespaces.iter().filter(|(_, fates)| !fates.is_empty());
-        let told: Vec<_> = told
+        let mut told: Vec<_> = told
             .map(|(namespace, fates)| {
                 let fates = fates.iter().map(|(fate, count)| format!("{count} {fate}"));
                 format!("{} in {namespace}", fates.collect::<Vec<_>>().join(", "))
             })
             .collect();
+        if let Some(first) = self.refused.first.first() {
+            told.push(format!("{} left out ({first})", self.refused.count));
+        }
         if told.is_empty() {
             return trouble;
         }

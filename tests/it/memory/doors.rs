@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::crew;
+use super::{AGENT, FLEET, crew};
 use crate::PATIENCE;
 use crate::running::House;
 use crate::text;
@@ -223,4 +223,44 @@ fn who_administers_a_namespace_is_described() {
     let namespaces = house.memory(&["namespaces"]);
     assert_eq!(namespaces[0]["access"]["administer"], "team", "{namespaces}");
     assert_eq!(namespaces[1]["access"]["administer"], "system", "{namespaces}");
+}
+
+#[test]
+fn a_namespace_of_a_project_is_open_to_the_agents_of_its_teams_and_no_others() {
+    let house = House::new();
+    let described = |teams: &str| {
+        let namespace = "[[memory.namespace]]\nname = \"landing\"\nproject = \"moon\"\n";
+        let project = format!("[[memory.project]]\nname = \"moon\"\nteams = [{teams}]\n");
+        house.write("triarch.toml", &format!("{FLEET}{namespace}{project}"));
+    };
+    house.write("agent.py", AGENT);
+    described("");
+    let refused = house.run(&["config", "check"]);
+    let said = text(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && said.contains("no team is of the project \"moon\""),
+        "{said}"
+    );
+    described("\"crew\"");
+    let mut runtime = house.up(&[]);
+    let namespaces = house.memory(&["namespaces"]);
+    assert_eq!(
+        (&namespaces[0]["project"], &namespaces[0]["access"]["read"]),
+        (&json!("moon"), &json!("project"))
+    );
+    let put = json!({ "op": "put", "namespace": "landing", "key": "a", "value": 1 });
+    assert_eq!(house.wish("crew/one", &put)["ok"], true);
+    let get = json!({ "op": "get", "namespace": "landing", "key": "a" });
+    assert_eq!(house.wish("crew/two", &get)["result"]["value"], 1);
+    for wish in [&put, &get] {
+        let refused = house.wish("guests/stranger", wish).to_string();
+        assert!(refused.contains("where that is project"), "{refused}");
+    }
+    described("\"crew\", \"guests\"");
+    assert_eq!(house.json(&["reload"])["needs_restart"], json!(["memory.project"]));
+    runtime.signal("TERM");
+    runtime.end(PATIENCE);
+    let _runtime = house.up(&[]);
+    assert_eq!(house.wish("guests/stranger", &get)["result"]["value"], 1);
+    assert_eq!(house.wish("guests/stranger", &put)["ok"], true);
 }

@@ -41,6 +41,46 @@ fn retention_is_tried_and_done_at_once_with_a_report() {
 }
 
 #[test]
+fn a_retention_that_ends_early_says_what_went_before() {
+    let house = House::new();
+    let described = |durability: &str| {
+        let namespace = |name: &str, durability: &str| {
+            format!(
+                "[[memory.namespace]]\nname = \"{name}\"\ndurability = \"{durability}\"\nretention = {{ max_entries = 1 }}\n"
+            )
+        };
+        let (early, held) = (namespace("early", "memory"), namespace("held", durability));
+        house.write(
+            "triarch.toml",
+            &format!("[memory]\nretain_every = \"1h\"\n{early}{held}"),
+        );
+    };
+    described("relaxed");
+    let mut runtime = house.up(&[]);
+    for key in ["a", "b"] {
+        house.memory(&["put", "held", key, "1"]);
+    }
+    runtime.signal("TERM");
+    runtime.end(PATIENCE);
+    described("journal");
+    let _runtime = house.up(&[]);
+    for key in ["a", "b", "c"] {
+        house.memory(&["put", "early", key, "1"]);
+    }
+    let dry = house.memory(&["retain", "--dry-run"]);
+    assert_eq!(dry["namespaces"]["held"]["entries"], 1, "{dry}");
+    let (code, said) = house.in_vain(&["retain"]);
+    assert!(
+        code == Some(5) && said.contains("2 entries went, then: ") && said.contains("describe it as relaxed again"),
+        "{said}"
+    );
+    assert_eq!(house.keys(&["list", "early"]), ["c"]);
+    assert_eq!(house.keys(&["list", "held"]), ["a", "b"]);
+    let (_, said) = house.in_vain(&["retain"]);
+    assert!(!said.contains("went"), "nothing went this time: {said}");
+}
+
+#[test]
 fn lines_that_are_exported_are_imported_elsewhere() {
     let (house, _runtime) = crew();
     for index in 0..700 {
@@ -86,7 +126,7 @@ fn lines_that_are_exported_are_imported_elsewhere() {
         "{\"namespace\":\"shared\",\"key\":\"a\",\"json\":1}\n\n{\"namespace\":\"shared\",\"kei\":\"b\"}\n",
     );
     let (code, said) = other.in_vain(&["import", "bad"]);
-    assert!(code == Some(2) && said.contains("line 3 is no entry"), "{said}");
+    assert!(code == Some(2) && said.contains("line 3 is left out"), "{said}");
     for value in ["12345678901234567890123", r#"{"a":1,"a":2}"#] {
         other.write(
             "inexact",
@@ -204,13 +244,82 @@ fn a_file_that_lines_are_exported_to_stays_what_it_was_where_nothing_is_exported
     let read = || fs::read_to_string(house.path().join("all")).unwrap();
     assert_eq!(read(), "before");
     house.memory(&["put", "plans", "a", "1"]);
-    assert!(house.run(&["memory", "export", "all", "plans"]).status.success());
+    house.write(".triarch-export-dead", "half");
+    let exported = house.run(&["memory", "export", "all", "plans"]);
+    let said = text(&exported.stderr);
+    assert!(
+        exported.status.success() && said.contains(".triarch-export-dead was the draft of an export"),
+        "{said}"
+    );
+    assert!(!house.path().join(".triarch-export-dead").exists());
     assert!(read().contains("\"key\":\"a\""), "{}", read());
     runtime.signal("TERM");
     runtime.end(PATIENCE);
     let before = read();
     assert_eq!(house.in_vain(&["export", "all"]).0, Some(69));
     assert_eq!(read(), before);
+}
+
+#[test]
+fn an_import_takes_up_all_lines_but_those_that_are_no_entries_and_tells_of_these() {
+    let (house, _runtime) = crew();
+    let mut lines: Vec<String> = (1..=1_500)
+        .map(|number| format!("{{\"namespace\":\"shared\",\"key\":\"k{number}\",\"json\":{number}}}"))
+        .collect();
+    let large = format!("\"{}\"", "x".repeat(2 << 20));
+    for (number, line) in [
+        (7, "nothing".to_owned()),
+        (700, "{\"namespace\":\"shared\",\"kei\":\"b\"}".to_owned()),
+        (701, "{\"namespace\":\"shred\",\"key\":\"b\"}".to_owned()),
+        (
+            1_400,
+            format!("{{\"namespace\":\"shared\",\"key\":\"large\",\"json\":{large}}}"),
+        ),
+    ] {
+        lines[number - 1] = line;
+    }
+    house.write("many", &lines.join("\n"));
+    let numbers = |said: &str| -> Vec<String> {
+        let told = said.lines().filter_map(|line| line.split_once(" is left out: "));
+        told.map(|(line, _)| line.rsplit_once(' ').unwrap().1.to_owned())
+            .collect()
+    };
+    for how in [&["--dry-run"][..], &[]] {
+        let ran = house.run(&[&["memory", "import", "many", "--json"], how].concat());
+        let (said, taken) = (text(&ran.stderr), serde_json::from_slice::<Value>(&ran.stdout).unwrap());
+        assert_eq!(ran.status.code(), Some(2), "{said}");
+        assert_eq!(numbers(&said), ["7", "700", "701", "1400"], "{said}");
+        assert!(said.contains("write shared"), "{said}");
+        assert!(said.contains("4 lines are no entry that the store takes"), "{said}");
+        assert_eq!(taken["namespaces"], json!({ "shared": { "written": 1_496 } }));
+        assert_eq!(
+            (&taken["refused"]["count"], &taken["refused"]["first"][2]["number"]),
+            (&json!(4), &json!(701))
+        );
+        let is_there = if how.is_empty() { 1_496 } else { 0 };
+        assert_eq!(house.memory(&["count", "shared"])["entries"], is_there);
+    }
+    assert_eq!(house.value("shared", "k1500"), 1_500);
+}
+
+#[test]
+fn an_import_that_ends_for_want_of_room_says_which_lines_it_left_out_before() {
+    let (house, _runtime) = crew();
+    let line = |key: &str| format!("{{\"namespace\":\"notes\",\"key\":\"{key}\"}}\n");
+    house.write(
+        "some",
+        &[&line("a"), "nothing\n", &line("b"), &line("c"), &line("d")].concat(),
+    );
+    let (code, said) = house.in_vain(&["import", "some"]);
+    assert!(
+        code == Some(5) && said.contains("3 written in notes, 1 left out (line 2 is left out: "),
+        "{said}"
+    );
+    assert_eq!(
+        house.keys(&["list", "notes"]),
+        ["a", "b", "c"],
+        "what has room is there"
+    );
 }
 
 #[test]

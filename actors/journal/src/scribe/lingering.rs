@@ -6,7 +6,7 @@
 /// So many times in vain are held against the next try at most: then one round of 64 is followed by one.
 const DOUBT_MAX: u32 = 6;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lingering {
     /// So often in a row nothing came.
     in_vain: u32,

@@ -236,3 +236,48 @@ impl Round<'_> {
         self.journal.draft(seq).map_err(|_outdated| WriteError::Stale)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Mutex;
+    use triarch_supervision::metrics::Instruments;
+
+    use super::super::queue::Pass;
+    use super::*;
+    use crate::config::Config;
+    use crate::metrics::JOURNALS;
+    use crate::testing::SimDisk;
+
+    fn push(queue: &Queue, pass: Pass, record: &[u8]) {
+        let batch = Batch::from(record.to_vec());
+        let room = queue.room_now(&batch).unwrap();
+        let entry = Entry::Write {
+            batch,
+            then: Then::new(|outcome| assert!(outcome.is_ok())),
+            _room: room,
+        };
+        assert!(queue.push(pass, entry).is_ok());
+    }
+
+    #[test]
+    fn after_a_round_the_next_record_is_waited_for_and_more_rarely_the_more_often_none_came() {
+        let disk = SimDisk::new(1);
+        let seat = Arc::new(Mutex::new(())).try_lock_owned().unwrap();
+        let (journal, _) = Journal::open(Arc::new(disk.clone()), Config::default()).unwrap();
+        let metrics = Metrics::new(&Instruments::with_tree(&[JOURNALS]).unwrap(), "test").unwrap();
+        let (mut hand, queue) = (Hand::new(journal, seat), Queue::new(1 << 20));
+        let (pass, mut as_if, mut waits) = (queue.open(), Lingering::default(), 0);
+        for round in 1..=64 {
+            let syncs = disk.syncs();
+            push(&queue, pass, b"x");
+            hand = write_all(hand, &queue, &metrics).unwrap();
+            assert_eq!((hand.journal.settled().number(), disk.syncs()), (round, syncs + 1));
+            if as_if.tries() {
+                as_if.tried(false);
+                waits += 1;
+            }
+            assert_eq!(hand.lingering, as_if, "round {round}");
+        }
+        assert_eq!(waits, 6, "after 1, 3, 7, 15 and 31 rounds more");
+    }
+}

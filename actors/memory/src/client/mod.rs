@@ -149,7 +149,9 @@ impl Client {
             fault,
         };
         let (going, report) = chosen.await.map_err(|gone| fault(gone.to_string()))?;
-        if !is_dry {
+        if !is_dry && !going.is_empty() {
+            // What is read and not written keeps what it has.
+            space.held_back().map_or(Ok(()), Err)?;
             take(&space, going, store, &self.reach.writer).await?;
         }
         Ok(report)
@@ -203,7 +205,7 @@ impl Client {
         blocking(move || export(&space, &store, BufWriter::new(to))).await
     }
 
-    /// Takes up lines of JSON into a namespace.
+    /// Takes up lines of JSON into a namespace. Where some are no entries, all others are taken up before that is told.
     pub async fn import(
         &self,
         namespace: &Namespace,
@@ -213,7 +215,14 @@ impl Client {
     ) -> Result<Exported, ExchangeError> {
         let mut intake = self.intake(namespace, conflicts, is_dry)?;
         intake.take(from).await?;
-        Ok(intake.taken())
+        let refused = intake.take_refused();
+        match refused.first.first() {
+            None => Ok(intake.taken()),
+            Some(line) => Err(ExchangeError::LeftOut {
+                count: refused.count,
+                fault: line.to_string(),
+            }),
+        }
     }
 
     /// The same for lines that come in several pieces.

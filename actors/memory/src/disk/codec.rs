@@ -9,12 +9,9 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserializer, Visitor};
-use serde::ser::Serializer;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::seal::{Seal, SealError};
 use crate::config::Rules;
@@ -253,21 +250,7 @@ impl Serialize for Bytes<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Bytes<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Borrowed;
-
-        impl<'de> Visitor<'de> for Borrowed {
-            type Value = &'de [u8];
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<&'de [u8], E> {
-                Ok(bytes)
-            }
-        }
-
-        from.deserialize_bytes(Borrowed).map(Bytes)
+        <&[u8]>::deserialize(from).map(Bytes)
     }
 }
 
@@ -345,6 +328,19 @@ mod tests {
             (read.checksum(), read.labels(), read.size(&key)),
             (entry.checksum(), entry.labels(), entry.size(&key))
         );
+    }
+
+    #[test]
+    fn entries_of_one_owner_share_the_name_and_only_so_many_names_are_remembered() {
+        let mut owners = Owners::default();
+        let one = owners.shared("one");
+        let _other = owners.shared("other");
+        assert!(Arc::ptr_eq(&one, &owners.shared("one")));
+        for number in 0..OWNERS_MAX + 9 {
+            owners.shared(&number.to_string());
+            assert!(owners.0.len() <= OWNERS_MAX);
+        }
+        assert_eq!(&*owners.shared("one"), "one");
     }
 
     #[test]

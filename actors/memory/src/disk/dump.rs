@@ -110,7 +110,7 @@ impl<'a> Dump<'a> {
             let taken = cut.page();
             let mut entries = taken.entries.into_iter();
             entries.try_for_each(|(key, entry)| page.add(self, key, entry))?;
-            if taken.is_last {
+            if !taken.may_go_on {
                 return page.put(self);
             }
         }
@@ -357,8 +357,14 @@ mod tests {
         let longer = [&*bytes, b"x"].concat();
         assert_eq!(damage(&longer).1, "it goes on after its end");
         let mut lies = bytes;
-        lies[at[1]..at[1] + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(damage(&lies), (at[1] as u64, "a record is longer than any"));
+        for (length, what) in [
+            (u32::MAX, "a record is longer than any"),
+            (FRAME_MAX + 1, "a record is longer than any"),
+            (FRAME_MAX, "it is cut off"),
+        ] {
+            lies[at[1]..at[1] + 4].copy_from_slice(&length.to_le_bytes());
+            assert_eq!(damage(&lies), (at[1] as u64, what));
+        }
     }
 
     /// A disk that fails after its first bytes.

@@ -28,7 +28,7 @@ pub enum ExchangeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] Error),
-    /// A line.
+    /// A line behind which none is to be found.
     #[error("line {number} is no entry: {fault}; mend it, nothing behind it was taken")]
     Line {
         /// Which, from 1.
@@ -36,7 +36,15 @@ pub enum ExchangeError {
         /// Why.
         fault: String,
     },
-    /// A restore ended early.
+    /// Some were left out, and all others taken up.
+    #[error("{fault} ({count} in all); all others were taken up")]
+    LeftOut {
+        /// How many.
+        count: u64,
+        /// Which is the first, and why.
+        fault: String,
+    },
+    /// A restore ended early, or left something out.
     #[error("{fault}")]
     Midway {
         /// Why.
@@ -68,6 +76,16 @@ pub struct RestoreReport {
     pub defined: Vec<Namespace>,
     /// Entries by what became of them.
     pub namespaces: BTreeMap<Namespace, Exported>,
+}
+
+impl RestoreReport {
+    /// What went wrong after that.
+    fn after(self, fault: ExchangeError) -> ExchangeError {
+        ExchangeError::Midway {
+            fault: Box::new(fault),
+            taken: Box::new(self),
+        }
+    }
 }
 
 /// Writes all namespaces to a file, as of one instant of them all, syncs it, and reads it again.
@@ -113,16 +131,20 @@ impl Restoring {
         is_dry: bool,
     ) -> Result<RestoreReport, ExchangeError> {
         let mut report = RestoreReport::default();
-        let then = self.0.anchor;
+        let (then, mut left_out) = (self.0.anchor, None);
         for (name, held) in self.0.spaces {
             let taking = take_up_one(client, (&name, held), &then, (conflicts, is_dry), &mut report);
             let taken = Box::pin(taking).await;
-            if let Err(fault) = taken {
-                let (fault, taken) = (Box::new(fault), Box::new(report));
-                return Err(ExchangeError::Midway { fault, taken });
+            match taken {
+                Ok(()) => {}
+                Err(fault @ ExchangeError::LeftOut { .. }) => left_out = left_out.or(Some(fault)),
+                Err(fault) => return Err(report.after(fault)),
             }
         }
-        Ok(report)
+        match left_out {
+            None => Ok(report),
+            Some(fault) => Err(report.after(fault)),
+        }
     }
 }
 
@@ -151,9 +173,9 @@ async fn take_up_one(
     let mut entries: Vec<_> = held.entries.into_entries().collect();
     entries.sort_by_key(|(_, entry)| entry.version());
     let mut placed = Ok(());
-    for (key, entry) in entries {
+    for (number, (key, entry)) in (1..).zip(entries) {
         let incoming = Incoming::of(key, &entry, then, client.store().clock());
-        placed = placing.take(incoming.ok_or(())).await;
+        placed = placing.take(number, incoming.ok_or(())).await;
         if placed.is_err() {
             break;
         }
@@ -162,7 +184,14 @@ async fn take_up_one(
         placed = placing.write().await;
     }
     report.namespaces.insert(name.clone(), placing.taken());
-    placed
+    placed?;
+    let refused = placing.take_refused();
+    refused.first.into_iter().next().map_or(Ok(()), |first| {
+        Err(ExchangeError::LeftOut {
+            count: refused.count,
+            fault: format!("an entry of {name} is left out: {}", first.fault),
+        })
+    })
 }
 
 #[cfg(test)]

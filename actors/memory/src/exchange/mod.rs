@@ -10,7 +10,9 @@
 //! and since when it is there.
 
 pub(crate) mod backup;
+mod dry;
 mod placing;
+mod refused;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
@@ -19,6 +21,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use backup::ExchangeError;
 use placing::Placing;
+pub use refused::{Refused, RefusedLine};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, blocking};
@@ -245,7 +248,8 @@ pub(crate) fn export(space: &Space, store: &Store, mut to: impl std::io::Write) 
 
 /// Lines on their way into a namespace, in one piece or in several.
 ///
-/// What was taken up before something went wrong stays so, and [`Intake::taken`] tells how much that is.
+/// What was taken up before something went wrong stays so, and [`Intake::taken`] tells how much that is. A line that is no
+/// entry is left out, and [`Intake::take_refused`] tells of it.
 pub struct Intake {
     placing: Placing,
     store: Store,
@@ -276,7 +280,12 @@ impl Intake {
         self.placing.taken()
     }
 
-    /// Takes up the next lines; a fault is told by the number of its line among all there were.
+    /// Which lines were left out since this was last asked, by their numbers among all there were.
+    pub fn take_refused(&mut self) -> Refused {
+        self.placing.take_refused()
+    }
+
+    /// Takes up the next lines, all but those that are no entries, or none that the namespace holds.
     pub async fn take(&mut self, from: impl Read + Send + 'static) -> Result<(), ExchangeError> {
         let read = Box::pin(self.read(BufReader::new(from))).await;
         // What stands before a fault is taken up.
@@ -294,31 +303,32 @@ impl Intake {
             for line in lines {
                 self.number += 1;
                 let number = self.number;
-                let incoming = self.incoming(line);
-                let incoming = incoming.map_err(|fault| ExchangeError::Line { number, fault })?;
-                if let Some(incoming) = incoming {
-                    self.placing.take(incoming).await?;
+                let line = line.map_err(|fault| ExchangeError::Line { number, fault })?;
+                match self.incoming(&line) {
+                    Ok(Some(incoming)) => self.placing.take(number, incoming).await?,
+                    Ok(None) => {}
+                    Err(fault) => self.placing.refuse(number, fault),
                 }
             }
         }
     }
 
     /// What a line says; nothing where it is empty.
-    fn incoming(&self, line: ReadLine) -> Result<Option<Result<Incoming, ()>>, String> {
-        let line = line?;
+    fn incoming(&self, line: &[u8]) -> Result<Option<Result<Incoming, ()>>, String> {
+        let line = str::from_utf8(line).map_err(|fault| fault.to_string())?;
         if line.trim().is_empty() {
             return Ok(None);
         }
-        if let Some(why) = exact::fault(&line) {
+        if let Some(why) = exact::fault(line) {
             return Err(why);
         }
-        let line: Line = serde_json::from_str(&line).map_err(|why| why.to_string())?;
+        let line: Line = serde_json::from_str(line).map_err(|why| why.to_string())?;
         Ok(Some(line.incoming(self.store.clock())?.ok_or(())))
     }
 }
 
-/// A line, or what is wrong with it.
-type ReadLine = Result<String, String>;
+/// A line, or why there is nothing behind it.
+type ReadLine = Result<Vec<u8>, String>;
 
 /// The next lines, and what is behind them; none at the end.
 fn read_lines<R: BufRead>(mut from: R) -> Result<(R, Vec<ReadLine>), ExchangeError> {
@@ -335,7 +345,7 @@ fn read_lines<R: BufRead>(mut from: R) -> Result<(R, Vec<ReadLine>), ExchangeErr
             lines.push(Err(format!("it is longer than {LINE_MAX} bytes")));
             break;
         }
-        lines.push(String::from_utf8(line).map_err(|fault| fault.to_string()));
+        lines.push(Ok(line));
     }
     Ok((from, lines))
 }

@@ -1,17 +1,18 @@
 //! Entries on their way into a namespace, beside whoever else writes there.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use super::backup::ExchangeError;
+use super::dry::{Dry, Would};
+use super::refused::Refused;
 use super::{Conflicts, Exported, Incoming, merged};
 use crate::client::{Client, Drawer};
 use crate::config::BATCH_MAX;
-use crate::entry::{Labels, size};
+use crate::entry::Labels;
 use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Op, Origin};
-use crate::space::Tally;
 use crate::value::Value;
 
 /// So many bytes of values are written at once.
@@ -30,6 +31,8 @@ pub(crate) struct Placing {
     drawer: Drawer,
     conflicts: Conflicts,
     waiting: Vec<Placed>,
+    /// So many are written at once: no more than the namespace holds, since those of one write do not make room for one another.
+    most: usize,
     /// The keys of those that wait.
     keys: HashSet<Key>,
     bytes: usize,
@@ -40,10 +43,13 @@ pub(crate) struct Placing {
     /// What would be there, in a dry run.
     dry: Option<Dry>,
     report: Exported,
+    refused: Refused,
 }
 
 /// What is to become of an entry.
 struct Placed {
+    /// Of which line it is.
+    number: u64,
     incoming: Incoming,
     as_decided: Incoming,
     wanted: Wanted,
@@ -68,22 +74,6 @@ struct There {
     held: Option<(Value, Labels)>,
 }
 
-/// What a namespace would be like.
-struct Dry {
-    tally: Tally,
-    /// What would be under the keys that would be written.
-    taken: BTreeMap<Key, (u64, Option<(Value, Labels)>)>,
-}
-
-impl Dry {
-    fn of(drawer: &Drawer) -> Self {
-        Self {
-            tally: drawer.tally(),
-            taken: BTreeMap::new(),
-        }
-    }
-}
-
 impl Placing {
     pub(crate) fn new(
         client: &Client,
@@ -92,7 +82,9 @@ impl Placing {
         is_dry: bool,
     ) -> Result<Self, ExchangeError> {
         let drawer = client.open(namespace.as_str())?;
+        let held = usize::try_from(drawer.tally().rules.quota.entries).unwrap_or(BATCH_MAX);
         Ok(Self {
+            most: held.clamp(1, BATCH_MAX),
             begun: drawer.published(),
             dry: is_dry.then(|| Dry::of(&drawer)),
             drawer,
@@ -102,11 +94,12 @@ impl Placing {
             bytes: 0,
             own: Vec::new(),
             report: Exported::default(),
+            refused: Refused::default(),
         })
     }
 
-    /// The next entry, or one whose time was over.
-    pub(crate) async fn take(&mut self, incoming: Result<Incoming, ()>) -> Result<(), ExchangeError> {
+    /// The next entry, of that line, or one whose time was over.
+    pub(crate) async fn take(&mut self, number: u64, incoming: Result<Incoming, ()>) -> Result<(), ExchangeError> {
         let Ok(incoming) = incoming else {
             self.report.expired += 1;
             return Ok(());
@@ -115,7 +108,10 @@ impl Placing {
         if self.keys.contains(&incoming.key) {
             self.write().await?;
         }
-        let placed = self.decide(incoming)?;
+        let placed = match self.decide(number, incoming) {
+            Ok(placed) => placed,
+            Err(fault) => return self.leave_out(number, fault),
+        };
         if matches!(placed.fate, Fate::Skipped | Fate::Newer) {
             self.count(placed.fate);
             return Ok(());
@@ -123,13 +119,13 @@ impl Placing {
         self.bytes += placed.as_decided.value.len();
         self.keys.insert(placed.as_decided.key.clone());
         self.waiting.push(placed);
-        if self.waiting.len() >= BATCH_MAX || self.bytes >= BATCH_BYTES {
+        if self.waiting.len() >= self.most || self.bytes >= BATCH_BYTES {
             self.write().await?;
         }
         Ok(())
     }
 
-    fn decide(&self, incoming: Incoming) -> Result<Placed, ExchangeError> {
+    fn decide(&self, number: u64, incoming: Incoming) -> Result<Placed, ExchangeError> {
         let there = self.there(&incoming.key)?;
         let mut as_decided = incoming.clone();
         let mut wanted = there
@@ -155,6 +151,7 @@ impl Placing {
             }
         };
         Ok(Placed {
+            number,
             incoming,
             as_decided,
             wanted,
@@ -164,12 +161,14 @@ impl Placing {
 
     /// Whether somebody else wrote it since this began.
     fn is_newer(&self, version: u64) -> bool {
-        version > self.begun && !self.own.iter().any(|own| own.contains(&version))
+        let place = self.own.partition_point(|own| *own.end() < version);
+        let is_own = self.own.get(place).is_some_and(|own| own.contains(&version));
+        version > self.begun && !is_own
     }
 
     fn there(&self, key: &Key) -> Result<Option<There>, ExchangeError> {
-        let taken = self.dry.as_ref().and_then(|dry| dry.taken.get(key));
-        if let Some((size, held)) = taken.cloned() {
+        let would = self.dry.as_ref().and_then(|dry| dry.would(key));
+        if let Some(Would { size, held }) = would.cloned() {
             let version = 0;
             return Ok(Some(There { version, size, held }));
         }
@@ -219,54 +218,77 @@ impl Placing {
                 }
                 Ok(())
             }
-            Err(Error::Conflict { .. }) => self.one_by_one(waiting).await,
+            // One by one, so that only those are left out that have to be.
+            Err(Error::Conflict { .. } | Error::Full { .. }) => self.one_by_one(waiting).await,
+            Err(fault) if is_its_own(&fault) => self.one_by_one(waiting).await,
             Err(fault) => Err(fault.into()),
         }
     }
 
-    /// All of it, or none where the namespace has no room, as it is with a write.
     fn would_write(&mut self, waiting: Vec<Placed>) -> Result<(), ExchangeError> {
-        let before: Vec<_> = waiting
-            .iter()
-            .map(|placed| Ok(self.there(&placed.as_decided.key)?.map(|there| there.size)))
-            .collect::<Result<_, ExchangeError>>()?;
         let is_merging = self.is_merging();
-        let Some(Dry { tally, taken }) = &mut self.dry else {
-            return Ok(());
-        };
-        for (placed, before) in waiting.iter().zip(before) {
-            let Incoming { key, value, labels, .. } = &placed.as_decided;
-            let size = size(key, value, labels);
-            tally.take((self.drawer.name(), key), (value.len() as u64, size), before)?;
-            let held = is_merging.then(|| (value.clone(), labels.clone()));
-            taken.insert(key.clone(), (size, held));
-        }
         for placed in waiting {
-            self.count(placed.fate);
+            let before = self.there(&placed.as_decided.key)?.map(|there| there.size);
+            let Some(dry) = &mut self.dry else { return Ok(()) };
+            match dry.take(&self.drawer, &placed.as_decided, before, is_merging) {
+                Ok(()) => self.count(placed.fate),
+                Err(fault) => self.leave_out(placed.number, fault.into())?,
+            }
         }
         Ok(())
     }
 
-    /// Somebody was quicker with one of them.
     async fn one_by_one(&mut self, waiting: Vec<Placed>) -> Result<(), ExchangeError> {
-        for mut placed in waiting {
-            let mut tries = 0;
-            while !matches!(placed.fate, Fate::Skipped | Fate::Newer) {
-                match self.drawer.batch(vec![placed.op()]).await {
-                    Ok(done) => {
-                        self.own(&done);
-                        break;
-                    }
-                    Err(Error::Conflict { .. }) if tries < TRIES_MAX => {
-                        placed = self.decide(placed.incoming)?;
-                        tries += 1;
-                    }
-                    Err(fault) => return Err(fault.into()),
-                }
+        for placed in waiting {
+            let number = placed.number;
+            match self.one(placed).await {
+                Ok(fate) => self.count(fate),
+                Err(fault) => self.leave_out(number, fault)?,
             }
-            self.count(placed.fate);
         }
         Ok(())
+    }
+
+    /// Writes one, decided anew where somebody was quicker.
+    async fn one(&mut self, mut placed: Placed) -> Result<Fate, ExchangeError> {
+        let mut tries = 0;
+        while !matches!(placed.fate, Fate::Skipped | Fate::Newer) {
+            match self.drawer.batch(vec![placed.op()]).await {
+                Ok(done) => {
+                    self.own(&done);
+                    break;
+                }
+                Err(Error::Conflict { .. }) if tries < TRIES_MAX => {
+                    placed = self.decide(placed.number, placed.incoming)?;
+                    tries += 1;
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Ok(placed.fate)
+    }
+
+    /// What is wrong with one alone hinders no other.
+    fn leave_out(&mut self, number: u64, fault: ExchangeError) -> Result<(), ExchangeError> {
+        match fault {
+            ExchangeError::Store(fault) if is_its_own(&fault) => {
+                self.refuse(number, fault.to_string());
+                Ok(())
+            }
+            fault => Err(fault),
+        }
+    }
+
+    /// A line is left out.
+    pub(crate) fn refuse(&mut self, number: u64, fault: String) {
+        self.refused.add(number, fault);
+    }
+
+    /// Which were left out since this was last asked.
+    pub(crate) fn take_refused(&mut self) -> Refused {
+        let mut refused = std::mem::take(&mut self.refused);
+        refused.first.sort();
+        refused
     }
 
     /// The changes of one write have numbers without a gap.
@@ -297,6 +319,14 @@ impl Placing {
     pub(crate) fn taken(&self) -> Exported {
         self.report
     }
+}
+
+/// Whether it is the fault of one entry, and others may go in.
+fn is_its_own(fault: &Error) -> bool {
+    matches!(
+        fault,
+        Error::TooLarge { .. } | Error::Key { .. } | Error::BatchTooLarge { .. }
+    )
 }
 
 impl Placed {

@@ -337,4 +337,20 @@ mod tests {
         assert_eq!((both.first(), both.last(), both.live()), (1, 4, 3));
         assert!(both.bytes() < one.bytes() + two.bytes());
     }
+
+    #[test]
+    fn a_segment_takes_what_lies_in_it_and_keeps_no_room_to_spare() {
+        let mut segment = segment(1, &["red fox", "red hare", "red fox"]);
+        let documents = 3 * size_of::<Document>();
+        let (letters, terms, places) = ("redfoxhare".len(), 3, 6);
+        assert_eq!(segment.bytes(), documents + letters + terms * 64 + places * 2);
+        segment.close();
+        assert_eq!(segment.bytes(), documents + letters + terms * 8 + places * 2);
+        let Terms::Closed(closed) = &segment.terms else {
+            panic!("it is open")
+        };
+        let rooms = [closed.ends.capacity(), closed.place_ends.capacity()];
+        assert_eq!((closed.text.capacity(), rooms), (letters, [terms, terms]));
+        assert_eq!(closed.places.capacity(), places);
+    }
 }

@@ -87,6 +87,8 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_said() {
+        let longest = Words::of(&"x".repeat(WORD_LENGTH_MAX));
+        assert_eq!((longest.all.len(), longest.is_cut), (1, false));
         assert!(Words::of(&"x".repeat(WORD_LENGTH_MAX + 1)).is_cut);
         let many: Vec<String> = (0..=WORDS_MAX).map(|number| number.to_string()).collect();
         let words = Words::of(&many.join(" "));

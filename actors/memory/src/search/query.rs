@@ -138,15 +138,15 @@ fn is_like(text: &str, pattern: &str) -> bool {
     while at < text.len() {
         match pattern.get(of) {
             Some('*') => {
-                star = Some((of, at));
                 of += 1;
+                star = Some((of, at));
             }
             Some(letter) if *letter == '?' || Some(letter) == text.get(at) => (at, of) = (at + 1, of + 1),
             _ => {
                 // What the last star stands for is one longer.
-                let Some((begin, covered)) = star else { return false };
-                star = Some((begin, covered + 1));
-                (at, of) = (covered + 1, begin + 1);
+                let Some((behind, covered)) = star else { return false };
+                (at, of) = (covered + 1, behind);
+                star = Some((behind, at));
             }
         }
     }

@@ -249,6 +249,7 @@ fn an_entry_that_changes_while_a_search_goes_on_is_found_once() {
     };
     write("still red");
     search.look_at(space, known.0.clone(), known.1, None, &mut seen);
+    assert_eq!(search.found.matched, 1, "the index knew another version of it");
     let later = space.candidates(&terms, 0).documents.pop().unwrap();
     assert!(later.1 > known.1);
     search.look_at(space, later.0, later.1, None, &mut seen);
@@ -291,4 +292,74 @@ fn words_are_in_a_text_where_all_of_them_are() {
     for (words, are_in) in [("red", true), ("fox RED", true), ("red hen", false), ("re", false)] {
         assert_eq!(Words::of(words).are_in(&text), are_in, "{words}");
     }
+}
+
+#[test]
+fn words_that_are_not_indexed_are_counted_and_a_word_too_long_is_told() {
+    let clock = Clock::by_hand();
+    let mut rules = Rules::default();
+    rules.quota.bytes = 3_000;
+    let words: Vec<String> = (0..100).map(|number| format!("w{number}")).collect();
+    let spaces: Vec<Space> = ["one", "two"]
+        .map(|name| Space::new(Namespace::new(name).unwrap(), &rules, Ground::default()))
+        .into();
+    for space in &spaces {
+        for key in ["a", "b"] {
+            let put = Put::new(Key::new(key).unwrap(), Value::json(&json!(words.join(" "))));
+            space
+                .write_one(&Identity::system(), &Op::Put(put), clock.now())
+                .unwrap();
+        }
+    }
+    let of = |text: String| Query {
+        text: Some(text),
+        ..Query::default()
+    };
+    let found = search(&spaces, &of("w7".to_owned()), &clock);
+    assert_eq!((found.matched, found.cuts.unindexed, found.cuts.by_word), (2, 2, false));
+    let found = search(&spaces, &of("x".repeat(100)), &clock);
+    assert!(found.matched == 0 && found.cuts.by_word, "{found:?}");
+}
+
+#[test]
+fn a_search_by_tag_or_type_looks_at_those_alone_that_have_it() {
+    let clock = Clock::by_hand();
+    let steps: Vec<Step> = (0..30)
+        .map(|key| (key, 0, vec![0], Some(key % 3), Some(key % 3), false))
+        .collect();
+    let spaces = spaces(&steps, &clock);
+    let (tag, kind) = (vec!["hot".to_owned()], Some("kind0".to_owned()));
+    for (tags, kind) in [(tag.clone(), None), (Vec::new(), kind.clone()), (tag, kind)] {
+        let query = Query {
+            tags,
+            kind,
+            ..Query::default()
+        };
+        let found = search(&spaces, &query, &clock);
+        assert_eq!((found.matched, found.examined), (10, 10), "{query:?}");
+    }
+}
+
+#[test]
+fn of_more_groups_than_are_told_the_first_are_counted_to_the_end() {
+    let clock = Clock::by_hand();
+    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+    let put = |key: &str, kind: &str| {
+        let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"x")).kind(kind);
+        space
+            .write_one(&Identity::system(), &Op::Put(put), clock.now())
+            .unwrap();
+    };
+    for number in 0..=GROUPS_MAX {
+        put(&format!("k{number:05}"), &format!("kind{number}"));
+    }
+    put("k99999", "kind0");
+    let query = Query {
+        group: Some(Group::Kind),
+        ..Query::default()
+    };
+    let found = search(std::slice::from_ref(&space), &query, &clock);
+    assert!(found.cuts.by_groups);
+    assert_eq!((found.groups.len(), found.matched), (GROUPS_MAX, GROUPS_MAX as u64 + 2));
+    assert_eq!((found.groups[0].name.as_str(), found.groups[0].entries), ("kind0", 2));
 }

@@ -304,15 +304,14 @@ impl Draft<'_> {
         ranks.victim(held, |other| Some(other) == key || staged.get(other).is_some())
     }
 
-    /// Those whose time has come, at most so many.
+    /// Those whose time has come, at most so many; tells how many.
     pub(crate) fn expire(&mut self, most: usize) -> usize {
-        let before = self.staged.len();
         let due = self.order.due.range(..(self.now + SHORTEST, Key::lowest()));
         let due: Vec<Key> = due.take(most).map(|(_, key)| key.clone()).collect();
-        for key in due {
-            self.current(&key);
+        for key in &due {
+            self.current(key);
         }
-        self.staged.len() - before
+        due.len()
     }
 
     /// Those that retention takes, unless they have changed since it looked.

@@ -106,7 +106,7 @@ impl Pin {
         }
     }
 
-    /// The next entries, and whether they are the last.
+    /// The next entries, and whether there may be more.
     fn page(&mut self, order: &std::collections::BTreeSet<Key>, held: impl Fn(&Key) -> Option<Arc<Entry>>) -> Page {
         let from = self.cursor.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut there = order.range::<Key, _>((from, Bound::Unbounded)).peekable();
@@ -114,10 +114,7 @@ impl Pin {
         for _ in 0..PAGE {
             let saved = self.saved.first_key_value().map(|(key, _)| key);
             let is_saved = match (saved, there.peek()) {
-                (None, None) => {
-                    page.is_last = true;
-                    break;
-                }
+                (None, None) => return page,
                 (Some(saved), Some(key)) => saved <= *key,
                 (saved, _) => saved.is_some(),
             };
@@ -131,6 +128,7 @@ impl Pin {
                 self.cursor = Some(key);
             }
         }
+        page.may_go_on = true;
         page
     }
 }
@@ -139,7 +137,7 @@ impl Pin {
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) entries: Vec<(Key, Arc<Entry>)>,
-    pub(crate) is_last: bool,
+    pub(crate) may_go_on: bool,
 }
 
 /// Namespaces as of one and the same instant. They are in the order of their names, so that nobody waits in a circle.
@@ -168,11 +166,8 @@ impl Cut {
         let Order { pins, keys, .. } = &mut *order;
         let pin = pins.pins.iter_mut().find(|pin| pin.number == self.number);
         let held = self.space.held.pin();
-        let page = pin.map(|pin| pin.page(keys, |key| held.get(key).cloned()));
-        page.unwrap_or(Page {
-            is_last: true,
-            ..Page::default()
-        })
+        pin.map(|pin| pin.page(keys, |key| held.get(key).cloned()))
+            .unwrap_or_default()
     }
 }
 

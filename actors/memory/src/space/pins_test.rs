@@ -89,7 +89,7 @@ impl Told {
         let page = self.cut.page();
         let entries = page.entries.into_iter();
         self.pages.extend(entries.map(|(key, entry)| (key, entry.version())));
-        page.is_last
+        !page.may_go_on
     }
 
     fn check(mut self) -> Result<(), TestCaseError> {

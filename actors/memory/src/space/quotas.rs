@@ -128,6 +128,30 @@ mod tests {
     }
 
     #[test]
+    fn of_what_goes_to_disk_labels_count_and_of_what_does_not_the_value_alone() {
+        let (namespace, key) = (Namespace::new("a").unwrap(), Key::new("k").unwrap());
+        let largest = |durability, sizes| {
+            let mut rules = Rules {
+                durability,
+                ..Rules::default()
+            };
+            rules.quota.value_bytes = 100;
+            match may_hold((&namespace, &key), &rules, 150, sizes) {
+                Ok(()) => None,
+                Err(Error::TooLarge { size, limit, .. }) => Some((size, limit)),
+                Err(other) => panic!("{other}"),
+            }
+        };
+        for durability in [Durability::Journal, Durability::Relaxed] {
+            assert_eq!(largest(durability, (100, 150)), None);
+            assert_eq!(largest(durability, (100, 151)), Some((151, 100)));
+            assert_eq!(largest(durability, (101, 150)), Some((101, 100)));
+        }
+        assert_eq!(largest(Durability::Memory, (100, 151)), None);
+        assert_eq!(largest(Durability::Memory, (101, 151)), Some((101, 100)));
+    }
+
+    #[test]
     fn what_goes_in_uses_room_until_there_is_none() {
         let (namespace, key) = (Namespace::new("a").unwrap(), Key::new("k").unwrap());
         let place = (&namespace, &key);
@@ -153,5 +177,21 @@ mod tests {
         }
         assert_eq!(room.used, (2, 1_000));
         assert!(room.take((&namespace, &key), (300, 1_001), None).is_err());
+        room.take((&namespace, &key), (300, 1_000), None).unwrap();
+    }
+
+    #[test]
+    fn where_there_is_more_than_the_quota_only_more_is_refused() {
+        let (namespace, key) = (Namespace::new("a").unwrap(), Key::new("k").unwrap());
+        let takes = |used: (u64, u64), whole: u64, before: Option<u64>| {
+            let mut room = tally(None);
+            room.used = used;
+            room.take((&namespace, &key), (1, whole), before).is_ok()
+        };
+        for used in [(3, 300), (1, 1_200)] {
+            assert!(takes(used, 299, Some(300)) && takes(used, 300, Some(300)), "{used:?}");
+            assert!(!takes(used, 301, Some(300)), "{used:?}");
+            assert!(!takes(used, 200, None), "{used:?}");
+        }
     }
 }

@@ -129,17 +129,16 @@ impl Ranks {
     ) -> Option<(Key, Arc<Entry>)> {
         let mut spared = Vec::new();
         let mut found = None;
-        // Each is looked at twice at most: the second time its mark is gone, unless somebody reads it meanwhile.
-        for _ in 0..self.line.len() * 2 {
-            let Some((key, born)) = self.line.pop_front() else {
-                break;
-            };
+        // Each has one more turn at most, however busy its readers are.
+        let mut turns = self.line.len();
+        while let Some((key, born)) = self.line.pop_front() {
             let Some(entry) = held(&key).filter(|entry| entry.born() == born) else {
                 continue;
             };
             if is_spared(&key) {
                 spared.push((key, born));
-            } else if self.eviction == Eviction::Clock && entry.take_reference() {
+            } else if self.eviction == Eviction::Clock && turns > 0 && entry.take_reference() {
+                turns -= 1;
                 self.line.push_back((key, born));
             } else {
                 found = Some((key, entry));
@@ -315,6 +314,32 @@ mod tests {
     }
 
     #[test]
+    fn where_readers_are_quicker_than_the_clock_it_finds_one_still() {
+        let mut stage = stage(Eviction::Clock);
+        let held = &stage.held;
+        let read = |key: &Key| {
+            let entry = held.get(key)?;
+            entry.touch(StoreTime::from_millis(9));
+            Some(Arc::clone(entry))
+        };
+        let (key, _) = stage.ranks.victim(read, |_| false).unwrap();
+        assert_eq!(key.as_str(), "a");
+    }
+
+    #[test]
+    fn only_what_a_choice_needs_is_kept() {
+        for (eviction, kept) in [
+            (Eviction::Clock, (3, 0)),
+            (Eviction::Fifo, (3, 0)),
+            (Eviction::Lru, (0, 3)),
+            (Eviction::Adaptive, (3, 3)),
+        ] {
+            let ranks = stage(eviction).ranks;
+            assert_eq!((ranks.line.len(), ranks.reads.len()), kept, "{eviction:?}");
+        }
+    }
+
+    #[test]
     fn the_spared_and_the_reborn_keep_their_place() {
         for eviction in [Eviction::Clock, Eviction::Fifo, Eviction::Lru, Eviction::Adaptive] {
             let mut stage = stage(eviction);
@@ -381,5 +406,46 @@ mod tests {
         let held: HashMap<Key, Arc<Entry>> = HashMap::new();
         stage.ranks.tidy(10, |key| held.get(key).cloned());
         assert!(stage.ranks.line.is_empty() && stage.ranks.reads.is_empty());
+    }
+
+    #[test]
+    fn the_gone_and_the_reborn_are_forgotten_once_they_are_many_and_the_living_keep_their_place() {
+        let names: Vec<String> = (0..20).map(|number| format!("k{number:02}")).collect();
+        let mut stage = Stage::new(Eviction::Adaptive);
+        for _ in 0..5 {
+            for name in &names {
+                stage.put(name);
+            }
+        }
+        stage.put("last");
+        stage.read("last");
+        let tidied = |stage: &mut Stage, live| {
+            let held = &stage.held;
+            stage.ranks.tidy(live, |key| held.get(key).cloned());
+            (stage.ranks.line.len(), stage.ranks.reads.len())
+        };
+        // Of 101 places 21 are of those that live.
+        assert_eq!(tidied(&mut stage, 19), (101, 101), "2 × 19 + 64 is more");
+        stage.put("k00");
+        assert_eq!(tidied(&mut stage, 19), (102, 102), "as many");
+        stage.put("k00");
+        assert_eq!(tidied(&mut stage, 19), (21, 21));
+        let left: Vec<String> = std::iter::from_fn(|| Some(stage.evict()).filter(|key| !key.is_empty())).collect();
+        let in_order = names[1..].iter().map(String::as_str).chain(["last", "k00"]);
+        assert_eq!(left, in_order.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn regrets_of_both_choices_are_halved_together() {
+        let mut ghosts = Ghosts::default();
+        let key = |number: u32| Key::new(&format!("k{number}")).unwrap();
+        for number in 0..=REGRETS_MAX {
+            let choice = if number % 4 == 0 { Choice::Line } else { Choice::Reads };
+            ghosts.went(&key(number), choice);
+        }
+        (0..REGRETS_MAX).for_each(|number| ghosts.came_again(&key(number)));
+        assert_eq!((ghosts.regrets_of_line, ghosts.regrets_of_reads), (16, 48));
+        ghosts.came_again(&key(REGRETS_MAX));
+        assert_eq!((ghosts.regrets_of_line, ghosts.regrets_of_reads), (8, 24));
     }
 }

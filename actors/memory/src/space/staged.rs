@@ -31,6 +31,12 @@ impl Staged {
         &self.changes
     }
 
+    /// For how many changes there is room.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.changes.capacity()
+    }
+
     /// The changes, in their order. What is left is as new, and has room for as many again.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Change> {
         self.latest.clear();
@@ -51,15 +57,15 @@ impl Staged {
         let (entries, bytes) = weight(&change);
         self.entries += entries;
         self.bytes += bytes;
-        self.changes.push(change);
-        let first = match self.changes.len() {
-            ..=FEW => return,
-            more if more == FEW + 1 => 0,
-            more => more - 1,
-        };
-        for change in self.changes.iter().skip(first) {
+        if self.changes.len() == FEW {
+            let few = self.changes.iter();
+            self.latest
+                .extend(few.map(|change| (change.key.clone(), change.after.clone())));
+        }
+        if self.changes.len() >= FEW {
             self.latest.insert(change.key.clone(), change.after.clone());
         }
+        self.changes.push(change);
     }
 
     /// Takes back all but the first `kept` changes, and tells `order` of those that stay after all.
@@ -163,5 +169,31 @@ mod tests {
                 "{number}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_taken_back_of_more_than_a_few_is_not_staged_when_others_follow() {
+        let (mut staged, mut order) = (Staged::default(), Order::default());
+        let put = |staged: &mut Staged, number: usize| {
+            let key = key(number);
+            let (after, before, cause) = (Some(entry(&key, 1)), None, Cause::Put);
+            let version = 1;
+            staged.push(Change {
+                key,
+                version,
+                cause,
+                before,
+                after,
+            });
+        };
+        (0..=FEW).for_each(|number| put(&mut staged, number));
+        staged.take_back(FEW, &mut order);
+        put(&mut staged, FEW + 1);
+        assert!(staged.get(&key(FEW)).is_none());
+        assert!(
+            (0..FEW)
+                .chain([FEW + 1])
+                .all(|number| staged.get(&key(number)).is_some())
+        );
     }
 }

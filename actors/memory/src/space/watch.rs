@@ -1,6 +1,6 @@
 //! Watching: every change once, in order; who lags is told how much was missed, and holds up nobody.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
@@ -53,8 +53,8 @@ struct Lain {
 pub(crate) struct Watchers {
     keys: HashMap<Key, Vec<Weak<Inbox>>>,
     prefixes: HashMap<Box<str>, Vec<Weak<Inbox>>>,
-    /// How many prefixes there are of each length, so that a key is cut at those lengths alone.
-    lengths: BTreeMap<usize, usize>,
+    /// How long prefixes are, so that a key is cut at those lengths alone.
+    lengths: BTreeSet<usize>,
     count: usize,
 }
 
@@ -148,12 +148,8 @@ impl Watchers {
         match scope {
             Scope::Key(key) => self.keys.entry(key).or_default().push(weak),
             Scope::Prefix(prefix) => {
-                let length = prefix.len();
-                let watchers = self.prefixes.entry(prefix.into()).or_default();
-                if watchers.is_empty() {
-                    *self.lengths.entry(length).or_default() += 1;
-                }
-                watchers.push(weak);
+                self.lengths.insert(prefix.len());
+                self.prefixes.entry(prefix.into()).or_default().push(weak);
             }
         }
         self.count += 1;
@@ -171,10 +167,7 @@ impl Watchers {
             watchers.retain(is_there);
             !watchers.is_empty()
         });
-        self.lengths.clear();
-        for prefix in self.prefixes.keys() {
-            *self.lengths.entry(prefix.len()).or_default() += 1;
-        }
+        self.lengths = self.prefixes.keys().map(|prefix| prefix.len()).collect();
         self.count = self.keys.values().chain(self.prefixes.values()).map(Vec::len).sum();
         self.count
     }
@@ -192,7 +185,7 @@ impl Watchers {
         };
         self.keys.get(&change.key).map(tell);
         let key = change.key.as_str();
-        for length in self.lengths.keys() {
+        for length in &self.lengths {
             key.get(..*length).and_then(|begin| self.prefixes.get(begin)).map(tell);
         }
     }
@@ -301,6 +294,27 @@ mod tests {
         drop(other);
         assert_eq!((watchers.count(), watchers.is_empty()), (0, true));
         assert!(watchers.prefixes.is_empty() && watchers.lengths.is_empty());
+    }
+
+    #[test]
+    fn who_stays_when_others_of_the_same_key_and_prefix_go_sees_on() {
+        let mut watchers = Watchers::default();
+        let scopes = [
+            Scope::Key(Key::new("a/1").unwrap()),
+            Scope::Key(Key::new("b").unwrap()),
+            Scope::Prefix("a/".to_owned()),
+        ];
+        let gone = scopes.clone().map(|scope| watchers.add(scope, 9, None));
+        let mut stays = scopes.map(|scope| watchers.add(scope, 9, None));
+        drop(gone);
+        assert_eq!(watchers.count(), 3);
+        watchers.tell(&change("a/1", 1));
+        watchers.tell(&change("b", 2));
+        let [key, other, prefix] = &mut stays;
+        assert_eq!(
+            [drain(key), drain(other), drain(prefix)],
+            [["a/1@1"], ["b@2"], ["a/1@1"]]
+        );
     }
 
     #[tokio::test]

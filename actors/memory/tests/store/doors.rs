@@ -22,6 +22,7 @@ fn rules(level: Level) -> Rules {
             owner: None,
             team: Some("a".into()),
             project: Some("moon".into()),
+            ..Belonging::default()
         },
         ..Rules::default()
     }

@@ -43,6 +43,31 @@ async fn each_durability_keeps_what_it_says_over_a_power_cut() {
 }
 
 #[tokio::test]
+async fn a_beat_with_nothing_to_flush_writes_nothing() {
+    let disk = SimDisk::new(20);
+    let house = House::on(&disk).await;
+    let written = || (disk.syncs(), disk.used());
+    let flush = || async {
+        let before = written();
+        house.client.flush().await.unwrap();
+        before != written()
+    };
+    assert!(!flush().await, "nothing was ever written");
+    for durability in ["memory", "journal"] {
+        house.drawer(durability).put(plain("a", "x")).await.unwrap();
+        assert!(!flush().await, "{durability} is never flushed");
+    }
+    for text in ["x", "y"] {
+        house.drawer("relaxed").put(plain("a", text)).await.unwrap();
+        assert!(flush().await);
+        for _ in 0..3 {
+            assert!(!flush().await, "it is on disk");
+        }
+    }
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn an_orderly_end_flushes() {
     let disk = SimDisk::new(2);
     let house = House::on(&disk).await;

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use triarch_journal::testing::SimDisk;
-use triarch_memory::{Conflicts, DumpError, ExchangeError, Exported, Identity, Lifetime, Put, Value};
+use triarch_memory::{
+    Conflicts, DumpError, Durability, Eviction, ExchangeError, Exported, Identity, Lifetime, Put, Rules, Value,
+};
 
-use super::house::{CALM, House, keeping, key, name, plain, text};
+use super::house::{CALM, House, keeping, key, name, open_to_all, plain, text};
 
 /// Paper that is read afterwards.
 #[derive(Clone, Default)]
@@ -262,7 +264,7 @@ async fn the_same_key_twice_is_a_conflict_too_dry_or_not() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_no_entry_is_named() {
+async fn a_line_that_is_no_entry_is_named_and_all_others_are_taken_up() {
     let house = House::on(&SimDisk::new(8)).await;
     for (bad, says) in [
         ("{", "EOF"),
@@ -271,15 +273,20 @@ async fn a_line_that_is_no_entry_is_named() {
         ("{\"key\":\"a\",\"json\":1,\"base64\":\"\"}", "both"),
         ("{\"key\":\"a\",\"base64\":\"?\"}", "Invalid"),
     ] {
-        let lines = format!("{{\"key\":\"ok\",\"json\":1}}\n{bad}\n");
+        let lines = format!("{{\"key\":\"before\"}}\n{bad}\n{{\"key\":\"behind\"}}\n");
+        let drawer = house.drawer("memory");
+        for key in ["before", "behind"].map(key) {
+            drawer.delete(&key).await.unwrap();
+        }
         let fault = imported(&house, &lines, Conflicts::Overwrite, false)
             .await
             .unwrap_err()
             .to_string();
         assert!(
-            fault.starts_with("line 2 is no entry") && fault.contains(says),
+            fault.starts_with("line 2 is left out: ") && fault.contains(says),
             "{fault}"
         );
+        assert_eq!(drawer.count("").unwrap(), 2, "all others are there");
     }
     house.stop().await;
 }
@@ -314,8 +321,86 @@ async fn what_is_imported_keeps_its_numbers_exactly_or_is_refused() {
         let lines = format!("{{\"key\":\"other\",\"json\":{given}}}\n");
         let refused = imported(&house, &lines, Conflicts::Overwrite, false).await;
         let said = refused.unwrap_err().to_string();
-        assert!(said.starts_with("line 1 is no entry") && said.contains(says), "{said}");
+        assert!(
+            said.starts_with("line 1 is left out: ") && said.contains(says),
+            "{said}"
+        );
         assert!(!drawer.exists("other").unwrap(), "{given}");
     }
     house.stop().await;
+}
+
+/// A namespace of few and small entries, where others make room or nobody does.
+fn narrow(eviction: Option<Eviction>) -> Rules {
+    let mut rules = open_to_all(Durability::Memory);
+    (rules.quota.entries, rules.quota.value_bytes) = (3, 20);
+    rules.eviction = eviction;
+    rules
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_left_out_and_takes_no_other_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::begin(CALM, vec![(name("memory"), narrow(None))], None)
+        .await
+        .unwrap();
+    let large = "x".repeat(30);
+    let lines = format!("{{\"key\":\"a\"}}\n{{\"key\":\"b\",\"json\":\"{large}\"}}\n\n{{\"key\":\"c\"}}\n");
+    for is_dry in [true, false] {
+        let mut intake = house.client.intake(&name("memory"), Conflicts::Skip, is_dry).unwrap();
+        intake.take(std::io::Cursor::new(lines.clone())).await.unwrap();
+        let refused = intake.take_refused();
+        assert_eq!((refused.count, refused.first[0].number), (1, 2), "{refused:?}");
+        assert!(
+            refused.first[0]
+                .fault
+                .contains("memory/b has 32 bytes and 20 are allowed"),
+            "{refused:?}"
+        );
+        assert_eq!((intake.taken().written, intake.take_refused().count), (2, 0));
+    }
+    assert_eq!(house.drawer("memory").count("").unwrap(), 2);
+    // A backup of it goes into a namespace that takes less, but for what is too large there.
+    let mut rules = narrow(None);
+    rules.quota.value_bytes = 40;
+    house.client.define(&name("memory"), rules).await.unwrap();
+    house.drawer("memory").put(plain("b", &large)).await.unwrap();
+    let mut backup = file(&folder);
+    house.client.back_up(backup.try_clone().unwrap()).await.unwrap();
+    let other = House::begin(CALM, vec![(name("memory"), narrow(None))], None)
+        .await
+        .unwrap();
+    backup.rewind().unwrap();
+    let restored = other.client.restore(backup, Conflicts::Skip, false).await;
+    let Err(ExchangeError::Midway { fault, taken }) = restored else {
+        panic!("{restored:?}")
+    };
+    assert!(fault.to_string().contains("memory/b has 30 bytes"), "{fault}");
+    assert_eq!(taken.namespaces[&name("memory")].written, 2);
+    assert_eq!(other.drawer("memory").count("").unwrap(), 2);
+    house.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn what_has_room_is_taken_up_and_where_others_make_room_all_of_it() {
+    let line = |number| format!("{{\"key\":\"k{number}\"}}\n");
+    let lines = (0..9).map(line).collect::<String>();
+    for (eviction, written, left) in [
+        (None, 3, ["k0", "k1", "k2"]),
+        (Some(Eviction::Fifo), 9, ["k6", "k7", "k8"]),
+    ] {
+        let house = House::begin(CALM, vec![(name("memory"), narrow(eviction))], None)
+            .await
+            .unwrap();
+        for is_dry in [true, false] {
+            let mut intake = house.client.intake(&name("memory"), Conflicts::Skip, is_dry).unwrap();
+            let taken = intake.take(std::io::Cursor::new(lines.clone())).await;
+            assert_eq!((taken.is_ok(), intake.taken().written), (eviction.is_some(), written));
+        }
+        let there = house.drawer("memory").list("", None, 10).unwrap();
+        let keys: Vec<_> = there.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, left);
+        house.stop().await;
+    }
 }
