@@ -21,7 +21,7 @@ use triarch_journal::RealDisk;
 use triarch_memory::Keeping;
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
-use triarch_telemetry::{self as telemetry, Exposition, Health};
+use triarch_telemetry::{self as telemetry, Cause, Exposition, Health, Sign};
 
 use crate::changes::{Changes, Desk};
 use crate::fleet::{Ground, Tasks};
@@ -71,8 +71,20 @@ fn disk(ground: &Ground, room: &str) -> Result<Arc<RealDisk>, FolderError> {
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
     let instruments = Instruments::new(crate::catalogue()?);
     let takes = instruments.labelled(&triarch_journal::metrics::OPEN)?;
-    let journals = triarch_journal::metrics::OWNERS.map(|room| (room.to_owned(), takes.with([room])));
-    let health = Health::with_journals(&ROOMS, journals.into());
+    let closed = triarch_journal::metrics::OWNERS.map(|room| Sign {
+        cause: Cause::JournalClosed,
+        subject: room.to_owned(),
+        gauge: takes.with([room]),
+        shows: 0.0,
+    });
+    let drained = Sign {
+        cause: Cause::TasksDrained,
+        subject: "work".to_owned(),
+        gauge: instruments.single(&triarch_work::metrics::DRAINING)?,
+        shows: 1.0,
+    };
+    let signs = closed.into_iter().chain([drained]).collect();
+    let health = Health::with_signs(&ROOMS, signs);
     Ok(Exposition::new(instruments, health, env!("CARGO_PKG_VERSION"))?)
 }
 

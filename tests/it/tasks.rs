@@ -297,9 +297,21 @@ fn a_drain_takes_no_more_and_lets_what_is_open_go_on() {
     let refused = house.run(&["task", "submit", "build"]);
     assert_eq!(refused.status.code(), Some(5), "{}", text(&refused.stderr));
     assert_eq!(house.json(&["status"])["by_hand"], json!(["no tasks taken"]));
+    let ready = || {
+        let (head, body) = house.get("/health/ready");
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        serde_json::from_str::<Value>(&body).unwrap()["reasons"].take()
+    };
+    let reasons = ready();
+    assert_eq!(
+        (&reasons[0]["cause"], &reasons[0]["subject"]),
+        (&json!("tasks_drained"), &json!("work")),
+        "{reasons}"
+    );
     let stats = house.json(&["task", "drain", "--end"]);
     assert_eq!((&stats["is_draining"], &stats["open"]), (&json!(false), &json!(0)));
     assert_eq!(house.json(&["status"])["by_hand"], json!([]));
+    assert_eq!(ready(), json!([]));
     house.submit(&["build", "--needs", "echo"]);
 }
 
