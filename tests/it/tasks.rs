@@ -51,6 +51,7 @@ for line in sys.stdin:
     if body == "fail": say(type="failed", id=id, error="no ink")
     elif body == "die": os._exit(3) if post["task"]["attempt"] == 1 else say(type="done", id=id, body="alive")
     elif body == "poison": os._exit(3)
+    elif body == "long": say(type="done", id=id, body="x" * 5000)
     elif body in ("hang", "linger"):
         if body == "linger": lingering.add(id)
         say(type="progress", id=id, percent=40)
@@ -146,6 +147,43 @@ fn a_task_that_fails_is_tried_as_often_as_it_may_be_and_again_when_somebody_says
     assert_eq!(house.ended(&once)["state"], "failed");
     assert_eq!(house.run(&["task", "wait", &once]).status.code(), Some(1));
     assert_eq!(house.run(&["task", "show", "999"]).status.code(), Some(4));
+}
+
+#[test]
+fn a_task_whose_answer_is_too_long_is_not_tried_again_and_names_the_limit() {
+    let fleet = FLEET
+        .replace("cat; echo", "head -c 5000 /dev/zero; echo")
+        .replace(
+            "capabilities = [\"shell\"]",
+            "capabilities = [\"shell\"]\n  line_max = \"4KiB\"",
+        )
+        .replace(
+            "capabilities = [\"python\"]",
+            "capabilities = [\"python\"]\n  line_max = \"4KiB\"",
+        );
+    let (house, _runtime) = crew_of(&fleet);
+    for agent in ["shell", "python"] {
+        let submit = [
+            "print",
+            "long",
+            "--needs",
+            agent,
+            "--retries",
+            "2",
+            "--retry-after",
+            "10ms",
+        ];
+        let ended = house.ended(&house.submit(&submit));
+        assert_eq!(
+            (&ended["state"], &ended["attempts"]),
+            (&json!("failed"), &json!(1)),
+            "{ended}"
+        );
+        let why = ended["why"].as_str().unwrap();
+        assert!(why.contains("4096"), "{why}");
+    }
+    let short = house.submit(&["print", "short", "--needs", "python"]);
+    assert_eq!(house.ended(&short)["state"], "done", "the agent goes on");
 }
 
 #[test]

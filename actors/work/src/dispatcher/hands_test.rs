@@ -94,7 +94,8 @@ impl House {
     }
 
     fn staged(&mut self, fence: Fence, stage: Stage) {
-        self.hands.staged(fence, stage, self.now, &mut self.effects);
+        self.hands
+            .staged(fence, stage, Mend::Possible, self.now, &mut self.effects);
     }
 
     fn standings(&self, name: &str) -> Vec<Whereabouts> {
@@ -272,6 +273,15 @@ fn what_is_kept_ahead_follows_as_soon_as_there_is_a_hand_for_it() {
         mend: Mend::Possible,
     };
     assert_eq!(house.done(), [tell(fences[0], word), hand("t/a", fences[1])]);
+    let (stage, mend) = (Stage::Failed("too long".to_owned()), Mend::Hopeless);
+    house
+        .hands
+        .staged(fences[1], stage, mend, house.now, &mut house.effects);
+    let word = Word::Failed {
+        why: "too long".to_owned(),
+        mend,
+    };
+    assert_eq!(house.done(), [tell(fences[1], word), hand("t/a", fences[2])]);
     house.assert_sound();
 }
 
