@@ -267,21 +267,18 @@ fn what_is_kept_ahead_follows_as_soon_as_there_is_a_hand_for_it() {
     house.asked();
     let fences = house.claimed("t/a", 3, 3);
     assert_eq!(house.done(), [hand("t/a", fences[0])]);
-    house.staged(fences[0], Stage::Failed("no ink".to_owned()));
-    let word = Word::Failed {
+    let word = |mend| Word::Failed {
         why: "no ink".to_owned(),
-        mend: Mend::Possible,
-    };
-    assert_eq!(house.done(), [tell(fences[0], word), hand("t/a", fences[1])]);
-    let (stage, mend) = (Stage::Failed("too long".to_owned()), Mend::Hopeless);
-    house
-        .hands
-        .staged(fences[1], stage, mend, house.now, &mut house.effects);
-    let word = Word::Failed {
-        why: "too long".to_owned(),
         mend,
     };
-    assert_eq!(house.done(), [tell(fences[1], word), hand("t/a", fences[2])]);
+    for (place, mend) in [Mend::Possible, Mend::Hopeless].into_iter().enumerate() {
+        let stage = Stage::Failed("no ink".to_owned());
+        house
+            .hands
+            .staged(fences[place], stage, mend, house.now, &mut house.effects);
+        let next = hand("t/a", fences[place + 1]);
+        assert_eq!(house.done(), [tell(fences[place], word(mend)), next]);
+    }
     house.assert_sound();
 }
 
