@@ -21,13 +21,13 @@ use triarch_journal::RealDisk;
 use triarch_memory::Keeping;
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
-use triarch_telemetry::{self as telemetry, Exposition, Health};
+use triarch_telemetry::{self as telemetry, Cause, Exposition, Health, Sign};
 
 use crate::changes::{Changes, Desk};
 use crate::fleet::{Ground, Tasks};
 use crate::operations;
 use crate::reload;
-use crate::services::{Auditor, Books, Courier, Lookout, Rooms, Rounds, Watches};
+use crate::services::{Auditor, Beat, Books, Courier, Herald, Lookout, Rooms, Rounds, Watches};
 
 /// The rooms that the runtime does not work without.
 const ROOMS: [&str; 6] = ["telemetry", "bus", "memory", "work", "programs", "gateway"];
@@ -71,8 +71,20 @@ fn disk(ground: &Ground, room: &str) -> Result<Arc<RealDisk>, FolderError> {
 pub(crate) fn exposition() -> Result<Exposition, Failure> {
     let instruments = Instruments::new(crate::catalogue()?);
     let takes = instruments.labelled(&triarch_journal::metrics::OPEN)?;
-    let journals = triarch_journal::metrics::OWNERS.map(|room| (room.to_owned(), takes.with([room])));
-    let health = Health::with_journals(&ROOMS, journals.into());
+    let closed = triarch_journal::metrics::OWNERS.map(|room| Sign {
+        cause: Cause::JournalClosed,
+        subject: room.to_owned(),
+        gauge: takes.with([room]),
+        shows: 0.0,
+    });
+    let drained = Sign {
+        cause: Cause::TasksDrained,
+        subject: "work".to_owned(),
+        gauge: instruments.single(&triarch_work::metrics::DRAINING)?,
+        shows: 1.0,
+    };
+    let signs = closed.into_iter().chain([drained]).collect();
+    let health = Health::with_signs(&ROOMS, signs);
     Ok(Exposition::new(instruments, health, env!("CARGO_PKG_VERSION"))?)
 }
 
@@ -91,7 +103,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
         ground: Arc::downgrade(ground),
     };
     let memory = memory.child(Lookout::child(&watches)).child(Auditor::child(books));
-    let (work, tasks) = work(ground, &running.settings.work)?;
+    let (work, tasks) = work(ground, &running.settings.work, &handle)?;
     ground.services.open(Rooms {
         bus: handle,
         rounds,
@@ -151,8 +163,8 @@ fn memory(
     )?)
 }
 
-/// The room of tasks, whose journal lies in the state folder.
-fn work(ground: &Ground, config: &triarch_work::Config) -> Result<(Supervisor, Tasks), Failure> {
+/// The room of tasks, whose journal lies in the state folder, with who tells the bus of them where that is wanted.
+fn work(ground: &Ground, config: &triarch_work::Config, bus: &Bus) -> Result<(Supervisor, Tasks), Failure> {
     let disk = disk(ground, "work")?;
     let instruments = ground.exposition.instruments();
     let work = triarch_work::room(config.clone(), disk, triarch_journal::Config::default(), instruments)?;
@@ -165,7 +177,16 @@ fn work(ground: &Ground, config: &triarch_work::Config) -> Result<(Supervisor, T
         roster,
         in_hands,
     };
-    Ok((work.room, tasks))
+    let beat = Beat {
+        bus: bus.clone(),
+        events: tasks.events.clone(),
+    };
+    let room = if config.events {
+        work.room.child(Herald::child(beat))
+    } else {
+        work.room
+    };
+    Ok((room, tasks))
 }
 
 /// Performs what is asked for at the doors.

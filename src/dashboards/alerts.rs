@@ -223,6 +223,42 @@ pub(super) fn tasks() -> Vec<Alert> {
             summary: "Workers on {{ $labels.instance }} leave tasks of the kind {{ $labels.task_kind }} without a word.",
             description: "{{ $value | humanize }} leases lapsed within half an hour; each such task is begun anew.",
         },
+        Alert {
+            name: "TriarchDeadlinesMissed",
+            expr: "sum by (job, instance, task_kind) (increase(triarch_task_deadlines_missed_total[1h])) > 5"
+                .to_owned(),
+            wait: "0m",
+            severity: Severity::Ticket,
+            summary: "Tasks of the kind {{ $labels.task_kind }} miss their deadlines on {{ $labels.instance }}.",
+            description: "{{ $value | humanize }} of them within the hour were open when their deadline passed.",
+        },
+    ]
+}
+
+/// Namespaces that are full, or soon will be.
+pub(super) fn memory() -> Vec<Alert> {
+    vec![
+        // A namespace that makes room for itself is meant to be full, and no label tells which those are.
+        Alert {
+            name: "TriarchMemoryFilling",
+            expr: "max by (job, instance, namespace) (triarch_memory_quota_used_ratio) > 0.9 \
+                   unless on (job, instance) \
+                   sum by (job, instance) (increase(triarch_memory_removed_total{cause=\"evicted\"}[1d])) > 0"
+                .to_owned(),
+            wait: "30m",
+            severity: Severity::Ticket,
+            summary: "The namespace {{ $labels.namespace }} on {{ $labels.instance }} is nearly full.",
+            description: "{{ $value | humanizePercentage }} of its entries, or of its bytes, are taken; its writers are refused once that is all.",
+        },
+        Alert {
+            name: "TriarchMemoryFull",
+            expr: "sum by (job, instance) (increase(triarch_memory_writes_total{outcome=\"full\"}[10m])) > 10"
+                .to_owned(),
+            wait: "5m",
+            severity: Severity::Ticket,
+            summary: "Writers to the store on {{ $labels.instance }} are refused, for there is no room.",
+            description: "{{ $value | humanize }} writes within ten minutes were more than the quota of their namespace has room for.",
+        },
     ]
 }
 

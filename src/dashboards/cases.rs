@@ -35,6 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
         programs_and_logs(),
         bus(),
         tasks(),
+        memory(),
         journals(),
         burn(),
     ]
@@ -187,6 +188,33 @@ fn tasks() -> Vec<Case> {
             "40m", ["job" = "triarch", "instance" = "a:7117", "task_kind" = "mail"], "30"),
         case!("TriarchLeasesLapsing", "a worker with a few in hand was killed",
             [r#"triarch_task_lapses_total{job="triarch",instance="a:7117",task_kind="mail"}"# => "0x10 4x40"], "20m"),
+        case!("TriarchDeadlinesMissed", "workers are too slow for a whole kind",
+            [r#"triarch_task_deadlines_missed_total{job="triarch",instance="a:7117",task_kind="mail"}"# => "0+1x70"],
+            "60m", ["job" = "triarch", "instance" = "a:7117", "task_kind" = "mail"], "60"),
+        case!("TriarchDeadlinesMissed", "a few were late when workers were restarted",
+            [r#"triarch_task_deadlines_missed_total{job="triarch",instance="a:7117",task_kind="mail"}"# => "0x10 5x60"], "60m"),
+    ]
+}
+
+fn memory() -> Vec<Case> {
+    vec![
+        case!("TriarchMemoryFilling", "a namespace grows, and nothing makes room",
+            [r#"triarch_memory_quota_used_ratio{job="triarch",instance="a:7117",namespace="notes"}"# => "0.5x10 0.95x60",
+             r#"triarch_memory_quota_used_ratio{job="triarch",instance="a:7117",namespace="plans"}"# => "0.2x70",
+             r#"triarch_memory_removed_total{job="triarch",instance="a:7117",cause="evicted"}"# => "0x70",
+             r#"triarch_memory_removed_total{job="triarch",instance="a:7117",cause="expired"}"# => "0+9x70"],
+            "60m", ["job" = "triarch", "instance" = "a:7117", "namespace" = "notes"], "95%"),
+        case!("TriarchMemoryFilling", "a cache is full, as it is meant to be, and makes room for what comes",
+            [r#"triarch_memory_quota_used_ratio{job="triarch",instance="a:7117",namespace="pages"}"# => "0.99x70",
+             r#"triarch_memory_removed_total{job="triarch",instance="a:7117",cause="evicted"}"# => "0+9x70"], "60m"),
+        case!("TriarchMemoryFilling", "it fills, and what is old goes in time",
+            [r#"triarch_memory_quota_used_ratio{job="triarch",instance="a:7117",namespace="notes"}"# => "0.95x20 0.6x10 0.95x20"], "50m"),
+        case!("TriarchMemoryFull", "an agent writes more and more to a namespace that is full",
+            [r#"triarch_memory_writes_total{job="triarch",instance="a:7117",outcome="full"}"# => "0+2x30"],
+            "25m", ["job" = "triarch", "instance" = "a:7117"], "20"),
+        case!("TriarchMemoryFull", "a batch was too much once, and others did not come at the right time",
+            [r#"triarch_memory_writes_total{job="triarch",instance="a:7117",outcome="full"}"# => "0x5 8x25",
+             r#"triarch_memory_writes_total{job="triarch",instance="a:7117",outcome="conflict"}"# => "0+50x30"], "12m"),
     ]
 }
 

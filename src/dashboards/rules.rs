@@ -112,6 +112,10 @@ pub(super) fn groups() -> Vec<Group<Alert>> {
             rules: alerts::tasks(),
         },
         Group {
+            name: "triarch-memory",
+            rules: alerts::memory(),
+        },
+        Group {
             name: "triarch-journals",
             rules: alerts::journals(),
         },

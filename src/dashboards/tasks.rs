@@ -127,9 +127,12 @@ fn flow() -> Row {
             ),
             Panel::lines(
                 "In hand",
-                "Tasks under a lease: in the hands of workers, those that are kept ready for them among these.",
+                "Tasks under a lease: in the hands of workers, those that are kept ready for them among these; and how many runtimes take no new ones, since somebody drains them.",
                 Unit::Count,
-                vec![query("sum(triarch_task_leases{@})", "leases")],
+                vec![
+                    query("sum(triarch_task_leases{@})", "leases"),
+                    query("sum(triarch_task_draining{@})", "drained runtimes"),
+                ],
             ),
         ],
     )

@@ -8,6 +8,7 @@
 mod auditor;
 mod bus;
 mod courier;
+mod herald;
 mod memory;
 mod rounds;
 mod sheaf;
@@ -29,6 +30,7 @@ use crate::operations::Trouble;
 pub(crate) use auditor::{Auditor, Books};
 pub(crate) use bus::{Wish, hear, hear_no_more};
 pub(crate) use courier::Courier;
+pub(crate) use herald::{Beat, Herald};
 pub(crate) use rounds::Rounds;
 pub(crate) use watches::{Lookout, Watches};
 

@@ -21,6 +21,7 @@ mod running;
 mod scraping;
 mod settings;
 mod tasks;
+mod tasks_told;
 mod watches;
 mod whose_file;
 

@@ -88,6 +88,7 @@ const SETTINGS: &[(&str, &[Setting])] = &[
             ("ended_bytes_max", "ended_bytes_max = \"9MiB\"", AtRestart),
             ("inputs_bytes_max", "inputs_bytes_max = \"9MiB\"", AtRestart),
             ("late_max", "late_max = 9", AtRestart),
+            ("events", "events = true", AtRestart),
             ("snapshot_after", "snapshot_after = \"9MiB\"", AtRestart),
         ],
     ),

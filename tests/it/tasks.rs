@@ -8,7 +8,7 @@ use crate::PATIENCE;
 use crate::running::{House, Running, until};
 use crate::text;
 
-const FLEET: &str = r#"
+pub(crate) const FLEET: &str = r#"
 [[team]]
 name = "crew"
 backoff = { first = "10ms", max = "50ms" }
@@ -51,17 +51,18 @@ for line in sys.stdin:
     if body == "fail": say(type="failed", id=id, error="no ink")
     elif body == "die": os._exit(3) if post["task"]["attempt"] == 1 else say(type="done", id=id, body="alive")
     elif body == "poison": os._exit(3)
+    elif body == "long": say(type="done", id=id, body="x" * 5000)
     elif body in ("hang", "linger"):
         if body == "linger": lingering.add(id)
         say(type="progress", id=id, percent=40)
     else: say(type="done", id=id, body={"got": body, "task": post["task"]})
 "#;
 
-fn crew() -> (House, Running) {
+pub(crate) fn crew() -> (House, Running) {
     crew_of(FLEET)
 }
 
-fn crew_of(fleet: &str) -> (House, Running) {
+pub(crate) fn crew_of(fleet: &str) -> (House, Running) {
     let house = House::new();
     house.write("triarch.toml", fleet);
     house.write("agent.py", AGENT);
@@ -71,7 +72,7 @@ fn crew_of(fleet: &str) -> (House, Running) {
 
 impl House {
     /// Submits one task; returns its number.
-    fn submit(&self, arguments: &[&str]) -> String {
+    pub(crate) fn submit(&self, arguments: &[&str]) -> String {
         let submitted = self.json(&[&["task", "submit"], arguments].concat());
         submitted[0]["task"].to_string()
     }
@@ -81,7 +82,7 @@ impl House {
     }
 
     /// Once the task has ended.
-    fn ended(&self, task: &str) -> Value {
+    pub(crate) fn ended(&self, task: &str) -> Value {
         let _how = self.run(&["task", "wait", task, "--within", "30s"]);
         self.task(task)
     }
@@ -297,9 +298,21 @@ fn a_drain_takes_no_more_and_lets_what_is_open_go_on() {
     let refused = house.run(&["task", "submit", "build"]);
     assert_eq!(refused.status.code(), Some(5), "{}", text(&refused.stderr));
     assert_eq!(house.json(&["status"])["by_hand"], json!(["no tasks taken"]));
+    let ready = || {
+        let (head, body) = house.get("/health/ready");
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        serde_json::from_str::<Value>(&body).unwrap()["reasons"].take()
+    };
+    let reasons = ready();
+    assert_eq!(
+        (&reasons[0]["cause"], &reasons[0]["subject"]),
+        (&json!("tasks_drained"), &json!("work")),
+        "{reasons}"
+    );
     let stats = house.json(&["task", "drain", "--end"]);
     assert_eq!((&stats["is_draining"], &stats["open"]), (&json!(false), &json!(0)));
     assert_eq!(house.json(&["status"])["by_hand"], json!([]));
+    assert_eq!(ready(), json!([]));
     house.submit(&["build", "--needs", "echo"]);
 }
 

@@ -1,7 +1,7 @@
 //! A post that its sender follows beyond its stages.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use tokio::sync::watch;
 
@@ -12,6 +12,7 @@ pub struct Errand(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     percent: AtomicU8,
+    is_hopeless: AtomicBool,
     is_recalled: watch::Sender<bool>,
 }
 
@@ -24,6 +25,7 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             percent: AtomicU8::new(UNKNOWN),
+            is_hopeless: AtomicBool::new(false),
             is_recalled: watch::Sender::new(false),
         }
     }
@@ -39,6 +41,15 @@ impl Errand {
     /// Wants it no more.
     pub fn recall(&self) {
         self.0.is_recalled.send_replace(true);
+    }
+
+    /// Whether it failed in a way that no other attempt would mend.
+    pub fn is_hopeless(&self) -> bool {
+        self.0.is_hopeless.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn despair(&self) {
+        self.0.is_hopeless.store(true, Ordering::Release);
     }
 
     pub(crate) fn show(&self, percent: u8) {
@@ -75,6 +86,20 @@ mod tests {
         errand.recall();
         assert!(post.receipt.is_recalled());
         post.receipt.recalled().await;
+    }
+
+    #[test]
+    fn the_sender_sees_whether_another_attempt_may_mend_a_failure() {
+        for is_for_good in [false, true] {
+            let mut post = office(1).post("me", "task", Value::Null);
+            let errand = post.errand();
+            if is_for_good {
+                post.receipt.failed_for_good("no ink");
+            } else {
+                post.receipt.failed("no ink");
+            }
+            assert_eq!(errand.is_hopeless(), is_for_good);
+        }
     }
 
     #[test]

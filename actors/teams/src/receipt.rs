@@ -129,6 +129,14 @@ impl Receipt {
         self.end(Stage::Failed(why.into()));
     }
 
+    /// It failed, and would however often it were tried again.
+    pub fn failed_for_good(self, why: impl Into<String>) {
+        if let Some(errand) = &self.errand {
+            errand.despair();
+        }
+        self.failed(why);
+    }
+
     /// Whoever had it in hand has ended.
     pub fn lost(mut self, why: impl Into<String>) {
         self.end(Stage::Lost(why.into()));

@@ -60,7 +60,7 @@ pub use config::{Config, Format, Limits};
 pub use error::Error;
 pub use events::{EventLog, PastChange};
 pub use exposition::{CONTENT_TYPE, Exposition};
-pub use health::{BEAT_AGE_MAX, Cause, Health, Reason, Report, State};
+pub use health::{BEAT_AGE_MAX, Cause, Health, Reason, Report, Sign, State};
 pub use lifecycle::Level;
 pub use loudness::Loudness;
 pub use objectives::{ANSWER_MAX, MESSAGE_WAIT_MAX, RECOVERY_MAX};

@@ -51,6 +51,8 @@ pub struct Config {
     pub inputs_bytes_max: usize,
     /// So many late results are kept: 256.
     pub late_max: usize,
+    /// Whether what happens to tasks is published on the bus: on `triarch.task.submitted`, `claimed`, `missed`, `done` and so on.
+    pub events: bool,
     /// After so many bytes of records a snapshot is taken: 64 MiB.
     #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
@@ -78,6 +80,7 @@ impl Default for Config {
             ended_bytes_max: 64 << 20,
             inputs_bytes_max: 1 << 30,
             late_max: 256,
+            events: false,
             snapshot_after: 64 << 20,
         }
     }

@@ -99,6 +99,13 @@ pub const LATE: Family = Family::counter(
 /// Live leases.
 pub const LEASES: Family = Family::gauge("triarch_task_leases", &[], "Tasks in the hands of workers.");
 
+/// Whether somebody drains tasks.
+pub const DRAINING: Family = Family::gauge(
+    "triarch_task_draining",
+    &[],
+    "1 while no tasks are taken, since somebody drains them.",
+);
+
 /// The room's part of a catalogue.
 pub const WORK: Section = Section {
     title: "Tasks",
@@ -114,6 +121,7 @@ pub const WORK: Section = Section {
         OLDEST_READY,
         LATE,
         LEASES,
+        DRAINING,
     ],
 };
 
@@ -143,6 +151,7 @@ pub(crate) struct Metrics {
     oldest: Arc<Gauge>,
     late: Arc<Counter>,
     leases: Arc<Gauge>,
+    draining: Arc<Gauge>,
     kinds: BTreeMap<String, OfKind>,
 }
 
@@ -171,6 +180,7 @@ impl Metrics {
             oldest: instruments.single(&OLDEST_READY)?,
             late: instruments.single(&LATE)?,
             leases: instruments.single(&LEASES)?,
+            draining: instruments.single(&DRAINING)?,
             kinds: BTreeMap::new(),
         })
     }
@@ -227,8 +237,13 @@ impl Metrics {
                 }
             }
             Event::Late { .. } => self.late.increment(),
+            Event::Draining { on } => self.shows_drain(*on),
             _ => {}
         }
+    }
+
+    fn shows_drain(&self, is_draining: bool) {
+        self.draining.set(if is_draining { 1.0 } else { 0.0 });
     }
 
     /// Sets the gauges.
@@ -238,6 +253,7 @@ impl Metrics {
         } = tasks.overview(TaskTime::default());
         self.oldest.set(oldest_ready.unwrap_or_default().as_secs_f64());
         self.leases.set_count(leases);
+        self.shows_drain(tasks.is_draining());
         let words = [State::Blocked, State::Ready, State::Claimed, State::Running];
         // Kinds that share `other` add up there, and those that are gone stand at 0.
         let gauges = self

@@ -69,6 +69,15 @@ struct Run {
     chronicle: Chronicle,
 }
 
+/// Why nothing came of a run.
+#[derive(Debug)]
+enum Vain {
+    /// Of another something may.
+    Once(String),
+    /// Another would come to the same.
+    Always(String),
+}
+
 impl Runs {
     pub(super) fn new(plan: Arc<Parts>, incarnation: u64) -> Self {
         Self {
@@ -156,8 +165,9 @@ impl Runs {
         }
         match (over, result) {
             (_, Ok(result)) => post.receipt.done(result),
-            (Over::Stopped | Over::Recalled, Err(why)) => post.receipt.lost(why),
-            (_, Err(why)) => post.receipt.failed(why),
+            (Over::Stopped | Over::Recalled, Err(Vain::Once(why))) => post.receipt.lost(why),
+            (_, Err(Vain::Once(why))) => post.receipt.failed(why),
+            (_, Err(Vain::Always(why))) => post.receipt.failed_for_good(why),
         }
     }
 }
@@ -240,19 +250,24 @@ impl Run {
         lines.end(|line| chronicle.line_of_err(line));
     }
 
-    fn result(&self, over: Over, clue: Option<String>, wall: Option<Span>) -> Result<Value, String> {
-        let too_long = format!("its reply is longer than {} bytes", self.reply_max);
+    fn result(&self, over: Over, clue: Option<String>, wall: Option<Span>) -> Result<Value, Vain> {
+        let too_long = || Vain::Always(format!("its reply is longer than {} bytes", self.reply_max));
+        let once = |why: &str| Vain::Once(why.to_owned());
         match over {
             Over::Exit(exit) => match ends::failure(exit, clue, || self.chronicle.last_lines()) {
-                Some(failure) => Err(failure.to_string()),
-                None if self.reply.len() > self.reply_max => Err(too_long),
+                Some(failure) => Err(Vain::Once(failure.to_string())),
+                None if self.reply.len() > self.reply_max => Err(too_long()),
                 None => Ok(read(&self.reply)),
             },
-            Over::TooLong => Err(too_long),
-            Over::Wall => Err(wall.map_or_else(String::new, |wall| ProgramError::Wall { wall }.to_string())),
-            Over::Expired => Err("its deadline passed before the program ended".to_owned()),
-            Over::Stopped => Err("the program was stopped before it ended".to_owned()),
-            Over::Recalled => Err(RECALLED.to_owned()),
+            Over::TooLong => Err(too_long()),
+            Over::Wall => {
+                Err(Vain::Once(wall.map_or_else(String::new, |wall| {
+                    ProgramError::Wall { wall }.to_string()
+                })))
+            }
+            Over::Expired => Err(once("its deadline passed before the program ended")),
+            Over::Stopped => Err(once("the program was stopped before it ended")),
+            Over::Recalled => Err(once(RECALLED)),
         }
     }
 }

@@ -115,12 +115,30 @@ impl Hearing {
     fn line_of_out(&mut self, line: Line<'_>, now: Moment) {
         let line = match line {
             Line::Whole(line) => line,
-            Line::TooLong { bytes, head } => return self.chronicle.skipped(Source::Out, bytes, head),
+            Line::TooLong { bytes, head } => return self.too_long(bytes, head, now),
         };
         match message::read(line) {
             Heard::Said(said) => self.follow(said, line, now),
             Heard::Plain => self.plain(line),
             Heard::Faulty(fault) => self.blame(fault, line),
+        }
+    }
+
+    /// What is said in a line that is too long is not read; a post that it answers has failed by that, and is waited for no more.
+    fn too_long(&mut self, bytes: u64, head: &[u8], now: Moment) {
+        self.chronicle.skipped(Source::Out, bytes, head);
+        let Some((id, is_done)) = message::answered_by(head) else {
+            return;
+        };
+        let most = self.machine.line_max();
+        let why = format!("its answer is a line of {bytes} bytes, and one of at most {most} is read");
+        if let Effect::End(open, _) = self.machine.hear(message::Said::Done(id, Err(String::new()))) {
+            self.count_answer(now.since(open.since), true);
+            if is_done {
+                open.receipt.failed_for_good(why);
+            } else {
+                open.receipt.failed(why);
+            }
         }
     }
 

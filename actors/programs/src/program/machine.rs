@@ -180,6 +180,11 @@ impl Machine {
         (self.waiting.len(), self.open.len())
     }
 
+    /// How long a line may be.
+    pub(super) fn line_max(&self) -> usize {
+        self.bounds.line
+    }
+
     /// What the program last said of itself.
     pub(super) fn state(&self) -> Option<&str> {
         self.state.as_deref()

@@ -156,6 +156,18 @@ pub(super) fn read(line: &[u8]) -> Heard {
     }
 }
 
+/// Which post a line answers of which there is only the beginning, and whether it says that it is done; nothing where that stands
+/// further behind.
+pub(super) fn answered_by(beginning: &[u8]) -> Option<(PostId, bool)> {
+    let ends = memchr::memrchr_iter(b',', beginning);
+    let mut said = ends.map(|end| read(&[&beginning[..end], b"}"].concat()));
+    said.find_map(|heard| match heard {
+        Heard::Said(Said::Reply(id, _)) => Some((id, true)),
+        Heard::Said(Said::Done(id, outcome)) => Some((id, outcome.is_ok())),
+        _ => None,
+    })
+}
+
 fn plain(line: &[u8]) -> Heard {
     match std::str::from_utf8(line) {
         Ok(_) => Heard::Plain,
@@ -398,6 +410,29 @@ mod tests {
         match read(line.as_bytes()) {
             Heard::Said(said) => said,
             other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn of_a_line_that_is_too_long_its_beginning_tells_what_it_answers() {
+        let of = |text: &str| answered_by(text.replace("ID", ID).as_bytes());
+        for (beginning, is_done) in [
+            (r#"{"type":"done","id":"ID","body":"xxx"#, true),
+            (r#"{"type":"done","id":"ID","body":{"a":1,"b":[2,3"#, true),
+            (r#"{"id":"ID", "type":"reply", "body":"a,b"#, true),
+            (r#"{"type":"done","id":"ID","ok":false,"error":"xx"#, false),
+            (r#"{"type":"failed","id":"ID","error":"xx"#, false),
+        ] {
+            assert_eq!(of(beginning), Some((id(), is_done)), "{beginning}");
+        }
+        for other in [
+            r#"{"type":"done","body":"xxx"#,
+            r#"{"type":"log","id":"ID","text":"xx"#,
+            r#"{"type":"progress","id":"ID","percent":7,"note":"xx"#,
+            r#"{"type":"done","id":"ID"#,
+            "words, and more words",
+        ] {
+            assert_eq!(of(other), None, "{other}");
         }
     }
 

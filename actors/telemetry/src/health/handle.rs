@@ -9,6 +9,19 @@ use triarch_supervision::prelude::*;
 
 use super::report::{Cause, Reason, Report, State};
 
+/// A gauge that tells of something that is not as it should be.
+#[derive(Clone, Debug)]
+pub struct Sign {
+    /// What that is.
+    pub cause: Cause,
+    /// Whom it concerns.
+    pub subject: String,
+    /// Where it is shown.
+    pub gauge: Arc<Gauge>,
+    /// What is shown while it is so.
+    pub shows: f64,
+}
+
 /// How old the last beat of the heart may be before the runtime counts as stuck.
 pub const BEAT_AGE_MAX: Duration = Duration::from_secs(5);
 
@@ -19,8 +32,7 @@ pub struct Health(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     rooms: BTreeSet<String>,
-    /// What says of rooms whether their journals take records.
-    journals: Vec<(String, Arc<Gauge>)>,
+    signs: Vec<Sign>,
     known: Mutex<Known>,
 }
 
@@ -35,14 +47,14 @@ struct Known {
 impl Health {
     /// Of a runtime that does not work without the supervisors named `rooms`; all others are teams.
     pub fn new(rooms: &[&str]) -> Self {
-        Self::with_journals(rooms, Vec::new())
+        Self::with_signs(rooms, Vec::new())
     }
 
-    /// The same, where these rooms take nothing while their gauges show 0.
-    pub fn with_journals(rooms: &[&str], journals: Vec<(String, Arc<Gauge>)>) -> Self {
+    /// The same, where these signs count too.
+    pub fn with_signs(rooms: &[&str], signs: Vec<Sign>) -> Self {
         Self(Arc::new(Shared {
             rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
-            journals,
+            signs,
             known: Mutex::default(),
         }))
     }
@@ -76,7 +88,7 @@ impl Health {
                 .iter()
                 .cloned()
                 .chain(starting)
-                .chain(self.closed());
+                .chain(self.signed());
             return Report::new(known.report.state, reasons.collect());
         };
         let cause = if said == State::Stopped {
@@ -89,9 +101,9 @@ impl Health {
         Report::new(said, reasons)
     }
 
-    fn closed(&self) -> impl Iterator<Item = Reason> {
-        let closed = self.0.journals.iter().filter(|(_, takes)| takes.get() == Some(0.0));
-        closed.map(|(room, _)| Reason::new(Cause::JournalClosed, room))
+    fn signed(&self) -> impl Iterator<Item = Reason> {
+        let shown = self.0.signs.iter().filter(|sign| sign.gauge.get() == Some(sign.shows));
+        shown.map(|sign| Reason::new(sign.cause, &sign.subject))
     }
 
     pub(crate) fn beat(&self) {
@@ -137,10 +149,31 @@ mod tests {
         assert_eq!(health.report().state, State::Stopped);
     }
 
+    fn sign(cause: Cause, gauge: &Arc<Gauge>, shows: f64) -> Sign {
+        Sign {
+            cause,
+            subject: "work".to_owned(),
+            gauge: Arc::clone(gauge),
+            shows,
+        }
+    }
+
+    #[test]
+    fn a_drain_of_tasks_is_told_and_the_runtime_stays_ready() {
+        let drained = Arc::new(Gauge::default());
+        let health = Health::with_signs(&["work"], vec![sign(Cause::TasksDrained, &drained, 1.0)]);
+        health.publish(Report::new(State::Ready, vec![]));
+        for (shown, reasons) in [(0.0, 0), (1.0, 1), (0.0, 0)] {
+            drained.set(shown);
+            let report = health.report();
+            assert_eq!((report.is_ready, report.reasons.len()), (true, reasons), "{report:?}");
+        }
+    }
+
     #[test]
     fn a_room_whose_journal_takes_no_records_takes_no_work() {
         let takes = Arc::new(Gauge::default());
-        let health = Health::with_journals(&["bus", "work"], vec![("work".to_owned(), Arc::clone(&takes))]);
+        let health = Health::with_signs(&["bus", "work"], vec![sign(Cause::JournalClosed, &takes, 0.0)]);
         health.publish(Report::new(State::Ready, vec![]));
         assert!(health.report().is_ready, "where nothing was opened nothing is closed");
         takes.set(0.0);

@@ -13,5 +13,5 @@ mod message;
 mod report;
 
 pub(crate) use actor::Watcher;
-pub use handle::{BEAT_AGE_MAX, Health};
+pub use handle::{BEAT_AGE_MAX, Health, Sign};
 pub use report::{Cause, Reason, Report, State};

@@ -68,6 +68,8 @@ pub enum Cause {
     RoomDown,
     /// A room's journal takes no records, and so the room nothing that is to last.
     JournalClosed,
+    /// Somebody drains the tasks: no new one is taken, and all else goes on.
+    TasksDrained,
     /// A team is down.
     TeamDown,
     /// It failed too often and stays down until somebody retries it.
@@ -105,6 +107,11 @@ impl Reason {
             Cause::JournalClosed => format!(
                 "the journal of {subject} takes no records, since its disk failed; it goes on once the disk does, see the log for why"
             ),
+            Cause::TasksDrained => {
+                format!(
+                    "{subject} takes no new tasks, since somebody drains them; end the drain to have them taken again"
+                )
+            }
             Cause::TeamDown => format!("the team {subject} is down; see the log for why"),
             Cause::Quarantined => format!("{subject} failed too often and stays down; mend it, then retry it"),
         };

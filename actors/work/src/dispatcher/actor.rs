@@ -23,7 +23,7 @@ use super::lost::{Lost, PAGE};
 use super::roster::{Roster, TakingTeam};
 use super::shared::{Sent, Shared};
 use crate::error::{Refusal, TaskError};
-use crate::machine::{Event, View};
+use crate::machine::{Event, Mend, View};
 use crate::queue::{Request, TaskAddress, Word};
 use crate::room::Events;
 use crate::task::Claim;
@@ -246,6 +246,7 @@ impl Dispatcher {
     }
 
     fn staged(&mut self, post: PostId, stage: Stage, effects: &mut Vec<Effect>) {
+        let mut mend = Mend::Possible;
         let fence = {
             let mut posts = self.settings.shared.posts();
             let Some(fence) = posts.by_id.get(&post).copied() else {
@@ -255,18 +256,20 @@ impl Dispatcher {
                 posts.by_id.remove(&post);
                 let sent = posts.by_fence.remove(&fence);
                 self.shown.remove(&fence);
-                if let (Stage::Lost(_), Some(sent)) = (&stage, sent) {
-                    self.lost_by.insert(fence, (sent.worker, sent.life));
-                    // Where it is sent again from the dead letters, the task is somebody else's by then.
-                    sent.errand.recall();
+                match (&stage, sent) {
+                    (Stage::Lost(_), Some(sent)) => {
+                        self.lost_by.insert(fence, (sent.worker, sent.life));
+                        // Where it is sent again from the dead letters, the task is somebody else's by then.
+                        sent.errand.recall();
+                    }
+                    (_, Some(sent)) if sent.errand.is_hopeless() => mend = Mend::Hopeless,
+                    _ => {}
                 }
             }
             fence
         };
-        self.settings
-            .shared
-            .hands()
-            .staged(fence, stage, Moment::now(), effects);
+        let mut hands = self.settings.shared.hands();
+        hands.staged(fence, stage, mend, Moment::now(), effects);
     }
 
     fn told(&mut self, fence: Fence, was_last: bool, outcome: &Result<(), TaskError>, effects: &mut Vec<Effect>) {

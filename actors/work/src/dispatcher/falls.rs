@@ -2,36 +2,52 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
 use triarch_supervision::prelude::*;
 use triarch_supervision::reason::KillCause;
-use triarch_supervision::tree::Observer;
+use triarch_supervision::supervisor::Decision;
+use triarch_supervision::tree::{Event, Fact, Observer};
 
 use crate::queue::Word;
 use crate::words::Worker;
 
-/// How often it is looked whether it is known how an agent ended.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// After so many looks it is taken for one that goes on, and only dropped the task.
-const LOOKS: u32 = 50;
+/// One of which it is not told for so long how it ended is taken for one that goes on, and only dropped the task.
+const TOLD_WITHIN: Duration = Duration::from_millis(500);
 
 /// What the queue is told of a task whose agent left it for that reason, in that life; told again, it is nobody's fault.
 pub(super) async fn judged(observer: &Observer, lost_by: Option<(Worker, u64)>, why: String) -> Word {
     let Some((worker, life)) = lost_by else {
         return Word::Abandoned { why };
     };
-    for _ in 0..LOOKS {
-        let Ok(history) = observer.history(worker.as_str()) else {
-            break;
-        };
-        let mut of_life = history.into_iter().rev().filter(|change| change.incarnation == life);
-        match of_life.find_map(|change| change.reason) {
-            Some(reason) if is_its_own(&reason) => return Word::Fell { why },
-            Some(_) => break,
-            // A task is lost just before it is told how its agent ended.
-            None => tokio::time::sleep(LOOK_EVERY).await,
-        }
+    // A task is lost just before it is told how its agent ended.
+    match timeout(TOLD_WITHIN, end_of(observer, &worker, life)).await {
+        Ok(Some(reason)) if is_its_own(&reason) => Word::Fell { why },
+        _ => Word::Abandoned { why },
     }
-    Word::Abandoned { why }
+}
+
+/// How an agent's life ended, once it has; nothing where there is no such agent any more.
+async fn end_of(observer: &Observer, worker: &Worker, life: u64) -> Option<ExitReason> {
+    // From before the first look, so that no end comes between the two.
+    let mut events = observer.events();
+    loop {
+        let history = observer.history(worker.as_str()).ok()?;
+        let mut of_life = history.into_iter().rev().filter(|change| change.incarnation == life);
+        if let Some(reason) = of_life.find_map(|change| change.reason) {
+            return Some(reason);
+        }
+        let missed = events.missed();
+        while !is_end_of(&events.next().await?, life) && events.missed() == missed {}
+    }
+}
+
+/// Whether somebody's life of that number ended; which agent's it was is seen by a look.
+fn is_end_of(event: &Event, life: u64) -> bool {
+    match &event.fact {
+        Fact::Decision(Decision::Ended { incarnation, .. }) => *incarnation == life,
+        Fact::Decision(Decision::LetGo { .. }) => true,
+        _ => false,
+    }
 }
 
 /// Whether nobody else made it end.

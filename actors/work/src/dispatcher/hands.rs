@@ -181,7 +181,8 @@ impl Hands {
     }
 
     /// What became of the post of a task.
-    pub(super) fn staged(&mut self, fence: Fence, stage: Stage, now: Moment, effects: &mut Vec<Effect>) {
+    /// `mend` says whether another attempt may mend it where it failed.
+    pub(super) fn staged(&mut self, fence: Fence, stage: Stage, mend: Mend, now: Moment, effects: &mut Vec<Effect>) {
         let Some(holding) = self.held.get_mut(fence) else {
             return;
         };
@@ -206,10 +207,7 @@ impl Hands {
             Stage::Done(result) => Word::Done {
                 result: written(&result),
             },
-            Stage::Failed(why) => Word::Failed {
-                why,
-                mend: Mend::Possible,
-            },
+            Stage::Failed(why) => Word::Failed { why, mend },
             Stage::Lost(_) if is_recalled => return self.forget(fence, effects),
             // Whether it fell, or was made to end, is told apart where that can be looked at.
             Stage::Lost(why) if begun.is_some() && self.had_no_other(&worker) => Word::Fell { why },

@@ -94,7 +94,8 @@ impl House {
     }
 
     fn staged(&mut self, fence: Fence, stage: Stage) {
-        self.hands.staged(fence, stage, self.now, &mut self.effects);
+        self.hands
+            .staged(fence, stage, Mend::Possible, self.now, &mut self.effects);
     }
 
     fn standings(&self, name: &str) -> Vec<Whereabouts> {
@@ -266,12 +267,18 @@ fn what_is_kept_ahead_follows_as_soon_as_there_is_a_hand_for_it() {
     house.asked();
     let fences = house.claimed("t/a", 3, 3);
     assert_eq!(house.done(), [hand("t/a", fences[0])]);
-    house.staged(fences[0], Stage::Failed("no ink".to_owned()));
-    let word = Word::Failed {
+    let word = |mend| Word::Failed {
         why: "no ink".to_owned(),
-        mend: Mend::Possible,
+        mend,
     };
-    assert_eq!(house.done(), [tell(fences[0], word), hand("t/a", fences[1])]);
+    for (place, mend) in [Mend::Possible, Mend::Hopeless].into_iter().enumerate() {
+        let stage = Stage::Failed("no ink".to_owned());
+        house
+            .hands
+            .staged(fences[place], stage, mend, house.now, &mut house.effects);
+        let next = hand("t/a", fences[place + 1]);
+        assert_eq!(house.done(), [tell(fences[place], word(mend)), next]);
+    }
     house.assert_sound();
 }
 

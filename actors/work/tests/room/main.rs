@@ -3,6 +3,7 @@
 
 mod agents;
 mod claimants;
+mod evenness;
 mod house;
 mod power;
 mod refusals;

@@ -115,14 +115,11 @@ async fn on_a_full_disk_tasks_are_shown_and_not_changed_and_then_all_goes_on() {
     let house = open(Arc::new(disk.clone()), Config::default()).await;
     let id = house.submit(task()).await;
     disk.space(Some(disk.used()));
-    let refused = house.tasks.submit(vec![task()]).await.unwrap_err();
-    assert!(matches!(refused, TaskError::NotWritten(_)), "{refused}");
+    // What the room notes of the clocks may be what finds the disk full, before any of these.
+    let is_not_written = |refused| matches!(refused, TaskError::NotWritten(_) | TaskError::Closed { .. });
+    assert!(is_not_written(house.tasks.submit(vec![task()]).await.unwrap_err()));
     for _ in 0..3 {
-        let refused = house.tasks.cancel(id, "").await.unwrap_err();
-        assert!(
-            matches!(refused, TaskError::NotWritten(_) | TaskError::Closed { .. }),
-            "{refused}"
-        );
+        assert!(is_not_written(house.tasks.cancel(id, "").await.unwrap_err()));
         let listed = house.tasks.list(Filter::default(), 10).await.unwrap();
         assert_eq!(
             listed.iter().map(|view| (view.task, view.state)).collect::<Vec<_>>(),

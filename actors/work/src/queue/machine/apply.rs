@@ -55,6 +55,7 @@ impl Tasks {
             Record::Late(late) => self.apply_late(late, events),
             Record::Draining { on, .. } => {
                 self.is_draining = on;
+                events.push(Event::Draining { on });
                 self.tell_drained(events);
             }
             Record::Anchored(anchor) => self.anchor = Some(anchor),

@@ -113,6 +113,11 @@ pub enum Event {
         /// Which.
         task: TaskId,
     },
+    /// Whether tasks are taken has changed.
+    Draining {
+        /// Whether none is taken any more.
+        on: bool,
+    },
     /// Tasks are being drained, and none is open any more.
     Drained,
 }
