@@ -10,7 +10,11 @@ use triarch_bus::{Class, Filter, Pattern, Pick, Subscribe, Terms};
 use super::Rooms;
 use super::sheaf::Aim;
 use super::terms::TermsWish;
-use crate::operations::{BusPublish, BusRequest, Code, Place, Trouble, publish as publish_for, request as request_for};
+use crate::fleet::Ground;
+use crate::operations::{
+    BusPublish, BusRequest, BusSend, Code, Place, Trouble, publish as publish_for, request as request_for,
+    send as send_for,
+};
 
 /// A subscription as a program asks for it.
 #[derive(Debug, Deserialize)]
@@ -112,8 +116,11 @@ impl Wish {
     }
 }
 
-/// Publishes what stands in `what`.
+/// Publishes what stands in `what`, or sends it to whom it names.
 pub(super) async fn publish(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    if what.contains_key("to") {
+        return send(rooms, agent, what);
+    }
     let asked: BusPublish = read(
         what,
         "publication",
@@ -122,6 +129,14 @@ pub(super) async fn publish(rooms: &Rooms, agent: &Arc<str>, what: Map<String, V
     let published = publish_for(&rooms.bus, agent, asked).await?;
     let told = serde_json::to_value(published).unwrap_or_default();
     Ok(without_nothing(told))
+}
+
+fn send(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    let asked: BusSend = read(what, "letter", r#"{"type":"publish","to":"team/agent","body":{}}"#)?;
+    let ground = rooms.ground.upgrade();
+    let fleet = ground.as_ref().and_then(Ground::fleet);
+    let sent = send_for(&rooms.bus, fleet.as_ref(), agent, &asked)?;
+    Ok(serde_json::to_value(sent).unwrap_or_default())
 }
 
 /// Asks what stands in `what`, and waits for the first answer.

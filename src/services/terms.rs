@@ -52,19 +52,28 @@ struct BreakerWish {
     trials: Option<u32>,
 }
 
+/// The terms of a subscription of that class where nothing else is said.
+pub(super) fn usual(class: Class) -> Terms {
+    // What an agent is promised is kept for whoever looks, where it does not keep up.
+    let when_full = match class {
+        Class::AtMostOnce => WhenFull::DropOldest,
+        Class::AtLeastOnce | Class::EffectivelyOnce => WhenFull::DeadLetter,
+    };
+    Terms {
+        ack_within: ANSWERED_WITHIN,
+        when_full,
+        ..Terms::of(class)
+    }
+}
+
 impl TermsWish {
     /// The terms of a subscription of that class.
     pub(super) fn of(&self, class: Class) -> Result<Terms, Trouble> {
-        let usual = Terms::of(class);
-        // What a program is promised is kept for whoever looks, where it does not keep up.
-        let when_full = match class {
-            Class::AtMostOnce => WhenFull::DropOldest,
-            Class::AtLeastOnce | Class::EffectivelyOnce => WhenFull::DeadLetter,
-        };
+        let usual = usual(class);
         Ok(Terms {
-            ack_within: time("ack_within", self.ack_within, ANSWERED_WITHIN)?,
+            ack_within: time("ack_within", self.ack_within, usual.ack_within)?,
             bound: bounded("bound", self.bound, BOUND, usual.bound)?,
-            when_full: self.when_full.unwrap_or(when_full),
+            when_full: self.when_full.unwrap_or(usual.when_full),
             in_hand: bounded("in_hand", self.in_hand, IN_HAND, usual.in_hand)?,
             is_strict: self.strict,
             retry: self.retry.of(usual.retry)?,

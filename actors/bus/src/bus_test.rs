@@ -221,7 +221,7 @@ fn what_cannot_be_published_is_refused_with_its_reason() {
         told,
         "the payload has 11 bytes, and the limit is 10; send less, or a reference to it"
     );
-    assert!(bus.multicast("me", &[], &large).is_err() && bus.broadcast("me", "t", &large).is_err());
+    assert!(bus.multicast("me", &[""; 0], &large).is_err() && bus.broadcast("me", "t", &large).is_err());
     let nameless = Draft::new("", Payload::bytes([]));
     assert!(bus.publish("me", &topic("a"), nameless).is_err());
     assert!(bus.publish("", &topic("a"), note("x")).is_err());
@@ -357,6 +357,53 @@ fn agents_are_reached_by_path_by_list_and_by_team() {
         );
         assert!(tree.stop().await.is_orderly());
     });
+}
+
+/// Knows two agents of a team, and has what is sent to them laid up.
+struct Porter {
+    bus: Bus,
+    attached: Mutex<Vec<crate::listener::Listener>>,
+}
+
+impl crate::sending::Directory for Porter {
+    fn attach(&self, path: &str) -> Result<(), SubscribeError> {
+        if self.team("team").iter().any(|known| **known == *path) {
+            lock(&self.attached).push(self.bus.listen_at(path, Terms::default())?);
+        }
+        Ok(())
+    }
+
+    fn team(&self, team: &str) -> Vec<Arc<str>> {
+        let known = if team == "team" {
+            &["team/one", "team/two"][..]
+        } else {
+            &[]
+        };
+        known.iter().map(|path| Arc::from(*path)).collect()
+    }
+}
+
+#[test]
+fn an_agent_that_somebody_knows_is_attached_when_something_is_sent_to_it() {
+    let bus = bus();
+    let porter = Arc::new(Porter {
+        bus: bus.clone(),
+        attached: Mutex::default(),
+    });
+    bus.introduce(Arc::clone(&porter) as _);
+    assert_eq!(bus.subscriptions().len(), 0);
+    bus.send("me", "team/two", note("direct")).unwrap();
+    assert_eq!(bus.broadcast("me", "team", &note("team")).unwrap().len(), 2);
+    assert_eq!(bus.broadcast("me", "tea", &note("none")).unwrap().len(), 0);
+    let unknown = bus.multicast("me", &["team/one", "team/three"], &note("none"));
+    assert!(matches!(unknown, Err(PublishError::NoSuchAgent { path }) if &*path == "team/three"));
+    let mut attached = std::mem::take(&mut *lock(&porter.attached));
+    let all: Vec<_> = attached.iter_mut().map(heard).collect();
+    assert_eq!(all, [vec!["direct", "team"], vec!["team"]]);
+    // One that has ended is attached anew.
+    drop(attached);
+    bus.send("me", "team/two", note("again")).unwrap();
+    assert_eq!(heard(&mut lock(&porter.attached)[0]), ["again"]);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{
-    AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, PlannedSeen, PublishedSeen, ReplayedSeen,
-    TopicSeen, TopicShown,
+    AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, LetterSeen, PlannedSeen, PublishedSeen,
+    ReplayedSeen, TopicSeen, TopicShown,
 };
 
 impl Show for PublishedSeen {
@@ -26,6 +26,16 @@ impl Show for PublishedSeen {
             Some(offset) => format!("{topic}: on disk at {offset}, for {matched} and whoever reads the log\n"),
             None => format!("{topic}: for {matched}\n"),
         }
+    }
+}
+
+impl Show for Vec<LetterSeen> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there is nobody in it\n".to_owned();
+        }
+        let sent = |letter: &LetterSeen| format!("{}: sent\n", screen.tint(Tint::Plain, &harmless(&letter.to)));
+        self.iter().map(sent).collect()
     }
 }
 
