@@ -17,6 +17,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use triarch_bus::{Class, Delivery, Draft, Listener, Payload, ReplyError, Terms};
+use triarch_supervision::address::SendError;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
@@ -125,6 +126,21 @@ struct Handed {
     since: Moment,
     /// Whether somebody waited for an answer when it was handed over.
     is_asked: bool,
+    /// Whether the program has it, rather than its mailbox.
+    is_delivered: bool,
+}
+
+impl Handed {
+    /// The program failed at it; or nobody needs it any more and the program has never had it.
+    fn fail(self, why: String) {
+        let is_over = self.delivery.until.is_some_and(|until| until <= Moment::now());
+        if is_over && !self.is_delivered {
+            // It waits again, where those whose time is over are found.
+            Delivery::give_back([self.delivery]);
+        } else {
+            self.delivery.fail(why);
+        }
+    }
 }
 
 impl Drop for Walk {
@@ -165,6 +181,14 @@ pub(super) async fn unless_over<T>(
     }
 }
 
+/// Waits for room in a mailbox. Nobody gets it from there after that moment.
+async fn send(address: &Address<Post>, post: Post, until: Option<Moment>) -> Result<(), SendError<Post>> {
+    match until {
+        Some(until) => address.send_before(until, post).await,
+        None => address.send(post).await,
+    }
+}
+
 async fn next(listener: &mut Option<Listener>) -> Delivery {
     match listener {
         Some(listener) => listener.next().await,
@@ -199,7 +223,7 @@ impl Walk {
             .rounds
             .office()
             .through(sender, SENDER, EVENT, event(bus, envelope));
-        let (id, errand, since) = (post.id, post.errand(), Moment::now());
+        let (id, errand, since, until) = (post.id, post.errand(), Moment::now(), delivery.until);
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.
         self.in_hand.insert(
@@ -209,14 +233,16 @@ impl Walk {
                 errand,
                 since,
                 is_asked,
+                is_delivered: false,
             },
         );
         let staged = |post, stage| self.hearer.settle(&mut self.in_hand, post, stage);
-        let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, address.send(post)).await;
+        let sending = send(&address, post, until);
+        let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, sending).await;
         if let Some(Err(refused)) = &sent
             && let Some(handed) = self.in_hand.remove(&id)
         {
-            handed.delivery.fail(refused.why.to_string());
+            handed.fail(refused.why.to_string());
         }
         sent.is_some()
     }
@@ -258,6 +284,9 @@ impl Hearer {
         let is_asked = in_hand.get(&post).is_some_and(|handed| handed.is_asked);
         let is_enough = self.terms.class == Class::AtMostOnce && !is_asked && stage == Stage::Delivered;
         if !stage.is_last() && !is_enough {
+            if let Some(handed) = in_hand.get_mut(&post) {
+                handed.is_delivered = true;
+            }
             return;
         }
         let Some(handed) = in_hand.remove(&post) else { return };
@@ -265,7 +294,7 @@ impl Hearer {
             self.end_where_it_is_gone();
         }
         match stage {
-            Stage::Failed(why) | Stage::Lost(why) => handed.delivery.fail(why),
+            Stage::Failed(why) | Stage::Lost(why) => handed.fail(why),
             Stage::Done(answer) if is_asked && !answer.is_null() => self.answer(handed.delivery, &answer),
             // That it is too late is told by the bus, which hands it out again.
             Stage::Delivered | Stage::Accepted | Stage::Done(_) => drop(handed.delivery.acknowledge()),
