@@ -148,7 +148,7 @@ impl Rounds {
     /// Begins a round, in the place of one for the same pattern and group, which goes on where this cannot begin. One that is
     /// the same goes on as it is.
     pub(super) fn begin(&self, agent: &Arc<str>, wish: Wish, what: Subscribe) -> Result<(), Trouble> {
-        let terms = wish.terms()?;
+        let terms = wish.terms;
         let (aim, manner) = wish.parted();
         let mut book = self.book();
         let sheaf = book.sheaf(agent);
