@@ -28,6 +28,8 @@ mod failing;
 mod later;
 #[path = "bus_many_test.rs"]
 mod many;
+#[path = "bus_sending_test.rs"]
+mod sending;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -328,83 +330,7 @@ fn what_waits_for_a_member_that_leaves_goes_to_the_others() {
     }
 }
 
-// ---- to agents, and back ----
-
-#[test]
-fn agents_are_reached_by_path_by_list_and_by_team() {
-    World::new(9).run(async |world| {
-        let bus = bus();
-        let (one, ear_one) = ear("one", acknowledges);
-        let (two, ear_two) = ear("two", acknowledges);
-        bus.attach("team/one", Terms::default(), &one.address()).unwrap();
-        bus.attach("team/two", Terms::default(), &two.address()).unwrap();
-        let tree = Root::new().supervisor(Supervisor::named("team").child(one).child(two));
-        let tree = world.start(tree).await.unwrap();
-        bus.send("me", "team/one", note("direct")).unwrap();
-        assert_eq!(
-            bus.multicast("me", &["team/one", "team/two"], &note("list"))
-                .unwrap()
-                .len(),
-            2
-        );
-        assert!(bus.multicast("me", &["team/one", "team/three"], &note("none")).is_err());
-        assert_eq!(bus.broadcast("me", "team", &note("team")).unwrap().len(), 2);
-        assert_eq!(bus.broadcast("me", "tea", &note("none")).unwrap().len(), 0);
-        world.settle().await;
-        assert_eq!(
-            (ear_one.heard().len(), ear_two.heard()),
-            (3, vec!["list".to_owned(), "team".to_owned()])
-        );
-        assert!(tree.stop().await.is_orderly());
-    });
-}
-
-/// Knows two agents of a team, and has what is sent to them laid up.
-struct Porter {
-    bus: Bus,
-    attached: Mutex<Vec<crate::listener::Listener>>,
-}
-
-impl crate::sending::Directory for Porter {
-    fn attach(&self, path: &str) -> Result<(), SubscribeError> {
-        if self.team("team").iter().any(|known| **known == *path) {
-            lock(&self.attached).push(self.bus.listen_at(path, Terms::default())?);
-        }
-        Ok(())
-    }
-
-    fn team(&self, team: &str) -> Vec<Arc<str>> {
-        let known = if team == "team" {
-            &["team/one", "team/two"][..]
-        } else {
-            &[]
-        };
-        known.iter().map(|path| Arc::from(*path)).collect()
-    }
-}
-
-#[test]
-fn an_agent_that_somebody_knows_is_attached_when_something_is_sent_to_it() {
-    let bus = bus();
-    let porter = Arc::new(Porter {
-        bus: bus.clone(),
-        attached: Mutex::default(),
-    });
-    bus.introduce(Arc::clone(&porter) as _);
-    assert_eq!(bus.subscriptions().len(), 0);
-    bus.send("me", "team/two", note("direct")).unwrap();
-    assert_eq!(bus.broadcast("me", "team", &note("team")).unwrap().len(), 2);
-    assert_eq!(bus.broadcast("me", "tea", &note("none")).unwrap().len(), 0);
-    let unknown = bus.multicast("me", &["team/one", "team/three"], &note("none"));
-    assert!(matches!(unknown, Err(PublishError::NoSuchAgent { path }) if &*path == "team/three"));
-    let mut attached = std::mem::take(&mut *lock(&porter.attached));
-    let all: Vec<_> = attached.iter_mut().map(heard).collect();
-    assert_eq!(all, [vec!["direct", "team"], vec!["team"]]);
-    // One that has ended is attached anew.
-    drop(attached);
-    bus.send("me", "team/two", note("again")).unwrap();
-    assert_eq!(heard(&mut lock(&porter.attached)[0]), ["again"]);
-}
+// ---- there and back ----
 
 #[test]
 fn a_request_is_answered_or_says_why_not() {
