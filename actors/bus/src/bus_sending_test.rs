@@ -79,10 +79,12 @@ fn an_agent_that_somebody_knows_is_attached_when_something_is_sent_to_it() {
     let mut attached = std::mem::take(&mut *lock(&porter.attached));
     let all: Vec<_> = attached.iter_mut().map(heard).collect();
     assert_eq!(all, [vec!["direct", "team"], vec!["team"]]);
-    // One that has ended is attached anew.
+    // One that has ended is attached anew, though it was found before it had.
+    let found = bus.0.agent_at("team/two").unwrap();
     drop(attached);
+    assert_eq!(bus.0.send_to(&"me".into(), found, &note("late")).unwrap().matched, 1);
     bus.send("me", "team/two", note("again")).unwrap();
-    assert_eq!(heard(&mut lock(&porter.attached)[0]), ["again"]);
+    assert_eq!(heard(&mut lock(&porter.attached)[0]), ["late", "again"]);
 }
 
 #[test]

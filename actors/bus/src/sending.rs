@@ -97,7 +97,8 @@ impl Hub {
         })
     }
 
-    fn send_to(
+    /// Sends to whoever was found, or to whoever has taken its place since.
+    pub(crate) fn send_to(
         self: &Arc<Self>,
         from: &Arc<str>,
         mut to: Arc<Subscription>,

@@ -41,7 +41,7 @@ pub(crate) struct BusSubscribe {
     #[arg(long, value_parser = by_word::<Pick>, requires = "group")]
     #[serde(default)]
     pub(crate) pick: Option<Pick>,
-    /// What is promised: `at_most_once`, `at_least_once` or `effectively_once`. An event is done once it is sent.
+    /// `at_most_once`, `at_least_once` or `effectively_once`. An event is done once it is sent here, printed or not.
     #[arg(long, default_value = "at_most_once", value_parser = by_word::<Class>)]
     #[serde(default)]
     pub(crate) class: Class,
