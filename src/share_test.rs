@@ -255,12 +255,12 @@ fn what_is_sent_to_agents_of_ones_own_reaches_them_though_they_hear_nothing() {
     until(|| share.bus.team("crew").len() == 2);
     let hot = Draft::new("reading", Payload::json(&json!({ "celsius": 35 })));
     // The second stands in another part of its team than the first, and is known by the team alone.
-    share.bus.send("crew/probe", "crew/guard-2", hot.clone()).unwrap();
+    share.bus.send("crew/probe", "crew/guard-2", &hot).unwrap();
     until(|| noted(&share, "heard") == json!(1));
     assert_eq!(share.bus.broadcast("crew/probe", "crew", &hot).unwrap().len(), 2);
     until(|| noted(&share, "heard") == json!(3));
     for nobody in ["crew/guard-3", "crew.1/guard-2", "bus/courier"] {
-        assert!(share.bus.send("crew/probe", nobody, hot.clone()).is_err(), "{nobody}");
+        assert!(share.bus.send("crew/probe", nobody, &hot).is_err(), "{nobody}");
     }
     until(|| share.bus.tally().waiting == 0);
     assert_eq!(share.bus.tally().dead, 0);

@@ -99,7 +99,7 @@ fn rounds_of_one_that_is_gone_end_and_those_of_one_in_its_place_stay() {
 
 fn sent(rounds: &Rounds, agent: &str) -> Result<(), PublishError> {
     let draft = Draft::new("note", Payload::json(&json!(1)));
-    rounds.0.bus.send("me", agent, draft).map(drop)
+    rounds.0.bus.send("me", agent, &draft).map(drop)
 }
 
 #[test]

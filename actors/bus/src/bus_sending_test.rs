@@ -19,7 +19,7 @@ fn agents_are_reached_by_path_by_list_and_by_team() {
         bus.attach("team/two", Terms::default(), &two.address()).unwrap();
         let tree = Root::new().supervisor(Supervisor::named("team").child(one).child(two));
         let tree = world.start(tree).await.unwrap();
-        bus.send("me", "team/one", note("direct")).unwrap();
+        bus.send("me", "team/one", &note("direct")).unwrap();
         assert_eq!(
             bus.multicast("me", &["team/one", "team/two"], &note("list"))
                 .unwrap()
@@ -71,7 +71,7 @@ fn an_agent_that_somebody_knows_is_attached_when_something_is_sent_to_it() {
     });
     bus.introduce(Arc::clone(&porter) as _);
     assert_eq!(bus.subscriptions().len(), 0);
-    bus.send("me", "team/two", note("direct")).unwrap();
+    bus.send("me", "team/two", &note("direct")).unwrap();
     assert_eq!(bus.broadcast("me", "team", &note("team")).unwrap().len(), 2);
     assert_eq!(bus.broadcast("me", "tea", &note("none")).unwrap().len(), 0);
     let unknown = bus.multicast("me", &["team/one", "team/three"], &note("none"));
@@ -83,7 +83,7 @@ fn an_agent_that_somebody_knows_is_attached_when_something_is_sent_to_it() {
     let found = bus.0.agent_at("team/two").unwrap();
     drop(attached);
     assert_eq!(bus.0.send_to(&"me".into(), found, &note("late")).unwrap().matched, 1);
-    bus.send("me", "team/two", note("again")).unwrap();
+    bus.send("me", "team/two", &note("again")).unwrap();
     assert_eq!(heard(&mut lock(&porter.attached)[0]), ["late", "again"]);
 }
 
@@ -101,7 +101,7 @@ fn what_is_sent_while_its_place_ends_and_begins_anew_has_one_end() {
         let send = |from: &'static str| {
             for _ in 0..MANY {
                 // Its place may end between two looks, and is no place then.
-                while bus.send(from, "team/one", note("x")).is_err() {}
+                while bus.send(from, "team/one", &note("x")).is_err() {}
             }
         };
         let senders = ["a", "b"].map(|from| scope.spawn(move || send(from)));
@@ -111,7 +111,9 @@ fn what_is_sent_while_its_place_ends_and_begins_anew_has_one_end() {
                 drop(before);
             }
         });
-        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        for sender in senders {
+            sender.join().unwrap();
+        }
         is_done.store(true, Ordering::Relaxed);
     });
     assert_eq!(
@@ -145,7 +147,7 @@ proptest! {
             let priority = if is_high { Priority::High } else { Priority::Normal };
             let draft = Draft::new("n", Payload::json(&json!(number))).priority(priority);
             let from = ["a", "b", "c"][from];
-            let published = if is_letter { bus.send(from, "team/one", draft) } else { bus.publish(from, &topic("a"), draft) };
+            let published = if is_letter { bus.send(from, "team/one", &draft) } else { bus.publish(from, &topic("a"), draft) };
             prop_assert_eq!(published.unwrap().matched, 1);
             prop_assert!(in_order(&mut at_path, take, &mut letters) && in_order(&mut on_topic, take, &mut events));
         }

@@ -229,7 +229,7 @@ fn what_cannot_be_published_is_refused_with_its_reason() {
     assert!(bus.publish("", &topic("a"), note("x")).is_err());
     assert!(bus.listen(all_of("a", "a\nb")).is_err());
     assert!(matches!(
-        bus.send("me", "team/x", note("x")),
+        bus.send("me", "team/x", &note("x")),
         Err(PublishError::NoSuchAgent { .. })
     ));
 }

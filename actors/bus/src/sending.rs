@@ -39,11 +39,11 @@ impl Bus {
     }
 
     /// Sends to the agent that takes envelopes at `path`.
-    pub fn send(&self, from: impl Into<Arc<str>>, path: &str, draft: Draft) -> Result<Published, PublishError> {
+    pub fn send(&self, from: impl Into<Arc<str>>, path: &str, draft: &Draft) -> Result<Published, PublishError> {
         let from = from.into();
-        self.0.check_draft(&from, &draft)?;
+        self.0.check_draft(&from, draft)?;
         let to = self.0.agent_at(path)?;
-        self.0.send_to(&from, to, &draft)
+        self.0.send_to(&from, to, draft)
     }
 
     /// Sends to all these agents, or to nobody where one of them takes nothing. What was sent is told in their order.

@@ -41,7 +41,7 @@ pub(crate) struct BusSubscribe {
     #[arg(long, value_parser = by_word::<Pick>, requires = "group")]
     #[serde(default)]
     pub(crate) pick: Option<Pick>,
-    /// `at_most_once`, `at_least_once` or `effectively_once`. An event is done once it is sent here, printed or not.
+    /// What is promised until it is sent here, printed or not: `at_most_once`, `at_least_once` or `effectively_once`.
     #[arg(long, default_value = "at_most_once", value_parser = by_word::<Class>)]
     #[serde(default)]
     pub(crate) class: Class,
