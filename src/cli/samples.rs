@@ -11,8 +11,8 @@ use crate::operations::memory::{
     TakenUp, WrittenSeen,
 };
 use crate::operations::{
-    AgentSeen, AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, LetterSeen, NodeSeen, PlannedSeen,
-    PublishedSeen, Reloaded, ReplayedSeen, Sent, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged,
+    AgentSeen, AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, NodeSeen, PlannedSeen, PublishedSeen,
+    Reloaded, ReplayedSeen, Sent, SentTo, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged,
     TeamSeen, TopicSeen, TopicShown, Waited, WhyShown,
 };
 
@@ -138,7 +138,7 @@ pub(super) fn published() -> [PublishedSeen; 3] {
     ]))
 }
 
-pub(super) fn letters() -> Vec<LetterSeen> {
+pub(super) fn sent_to() -> Vec<SentTo> {
     read(json!([
         { "to": "reviewers/clock", "id": "18b911c0ffee0007000000000000000b" },
         { "to": "reviewers/reader-of-long-proposals-1", "id": "18b911c0ffee0007000000000000000c" },

@@ -162,7 +162,11 @@ pub(super) async fn publish(rooms: &Rooms, agent: &Arc<str>, what: Map<String, V
 }
 
 fn send(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
-    let asked: BusSend = read(what, "letter", r#"{"type":"publish","to":"team/agent","body":{}}"#)?;
+    let asked: BusSend = read(
+        what,
+        "event for an agent",
+        r#"{"type":"publish","to":"team/agent","body":{}}"#,
+    )?;
     let ground = rooms.ground.upgrade();
     let fleet = ground.as_ref().and_then(Ground::fleet);
     let sent = send_for(&rooms.bus, fleet.as_ref(), agent, &asked)?;

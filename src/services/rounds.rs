@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What somebody subscribed to ends with its life. What is sent to an agent's path is for whatever life it is in: that round begins
-//! with the first letter, and ends when the agent has left the tree.
+//! with the first of it, and ends when the agent has left the tree.
 //!
 //! Whoever begins or ends one looks at that one alone, however many there are.
 
@@ -275,7 +275,7 @@ impl Directory for Agents {
             return Ok(());
         };
         let Some(tree) = rounds.0.tree.get() else { return Ok(()) };
-        // An agent has one place where letters for it wait, whatever part of its team it stands in.
+        // An agent has one place where what is sent to it waits, whatever part of its team it stands in.
         let takes_posts = |path: &str| without_part(path) == path && tree.address::<Post>(path).is_ok();
         rounds.begin_at(path, takes_posts)
     }

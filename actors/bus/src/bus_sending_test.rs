@@ -123,7 +123,7 @@ fn what_is_sent_while_its_place_ends_and_begins_anew_has_one_end() {
     );
 }
 
-/// Whose letters came in which order: the last number of each sender and priority.
+/// What came in which order: the last number of each sender and priority.
 fn in_order(listener: &mut Listener, most: usize, last: &mut HashMap<(Arc<str>, Priority), u64>) -> bool {
     std::iter::from_fn(|| listener.try_next()).take(most).all(|delivery| {
         let envelope = Arc::clone(&delivery.envelope);
@@ -142,16 +142,16 @@ proptest! {
         let terms = Terms::of(Class::AtLeastOnce);
         let mut at_path = bus.listen_at("team/one", terms).unwrap();
         let mut on_topic = bus.listen(all_of("a", "team/one").terms(terms)).unwrap();
-        let (mut letters, mut events) = (HashMap::new(), HashMap::new());
-        for (number, (from, is_letter, is_high, take)) in (1_u64..).zip(steps) {
+        let (mut direct, mut events) = (HashMap::new(), HashMap::new());
+        for (number, (from, is_direct, is_high, take)) in (1_u64..).zip(steps) {
             let priority = if is_high { Priority::High } else { Priority::Normal };
             let draft = Draft::new("n", Payload::json(&json!(number))).priority(priority);
             let from = ["a", "b", "c"][from];
-            let published = if is_letter { bus.send(from, "team/one", &draft) } else { bus.publish(from, &topic("a"), draft) };
+            let published = if is_direct { bus.send(from, "team/one", &draft) } else { bus.publish(from, &topic("a"), draft) };
             prop_assert_eq!(published.unwrap().matched, 1);
-            prop_assert!(in_order(&mut at_path, take, &mut letters) && in_order(&mut on_topic, take, &mut events));
+            prop_assert!(in_order(&mut at_path, take, &mut direct) && in_order(&mut on_topic, take, &mut events));
         }
-        prop_assert!(in_order(&mut at_path, usize::MAX, &mut letters) && in_order(&mut on_topic, usize::MAX, &mut events));
+        prop_assert!(in_order(&mut at_path, usize::MAX, &mut direct) && in_order(&mut on_topic, usize::MAX, &mut events));
         prop_assert_eq!(balanced(&bus).waiting, 0);
     }
 }

@@ -11,8 +11,8 @@ use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{
-    AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, LetterSeen, PlannedSeen, PublishedSeen,
-    ReplayedSeen, TopicSeen, TopicShown,
+    AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, PlannedSeen, PublishedSeen, ReplayedSeen, SentTo,
+    TopicSeen, TopicShown,
 };
 
 impl Show for PublishedSeen {
@@ -29,12 +29,12 @@ impl Show for PublishedSeen {
     }
 }
 
-impl Show for Vec<LetterSeen> {
+impl Show for Vec<SentTo> {
     fn show(&self, screen: &Screen) -> String {
         if self.is_empty() {
             return "there is nobody in it\n".to_owned();
         }
-        let sent = |letter: &LetterSeen| format!("{}: sent\n", screen.tint(Tint::Plain, &harmless(&letter.to)));
+        let sent = |one: &SentTo| format!("{}: sent\n", screen.tint(Tint::Plain, &harmless(&one.to)));
         self.iter().map(sent).collect()
     }
 }

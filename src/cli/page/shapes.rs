@@ -41,9 +41,9 @@ pub(super) const SHAPES: &[Shape] = &[
         || json(&samples::published()[1]),
     ),
     (
-        "A letter",
+        "An event sent",
         "What was sent to one agent. What becomes of it is not waited for: where it cannot be delivered `bus dead` has it by this `id`.",
-        || json(&samples::letters()[0]),
+        || json(&samples::sent_to()[0]),
     ),
     (
         "An event",

@@ -4,12 +4,12 @@ mod dead;
 mod follow;
 mod forget;
 mod later;
-mod letter;
 mod publish;
 mod request;
 mod seen;
 mod send;
 mod time;
+mod words;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(crate) use later::{BusCancel, BusPlanned, CancelledSeen, PlannedSeen};
 pub(crate) use publish::{BusPublish, PublishedSeen, publish};
 pub(crate) use request::{AnswerSeen, BusRequest, request};
 pub(crate) use seen::{BusShow, BusTopics, TopicSeen, TopicShown};
-pub(crate) use send::{BusSend, LetterSeen, send};
+pub(crate) use send::{BusSend, SentTo, send};
 
 /// A word of the command line that lines and answers have too.
 fn by_word<T: DeserializeOwned>(word: &str) -> Result<T, String> {

@@ -9,7 +9,7 @@ use triarch_teams::Span;
 
 use super::super::posts::{SENDER, span};
 use super::super::{Code, Operation, Trouble};
-use super::letter::{Marks, Words};
+use super::words::{Marks, Words};
 use crate::fleet::Fleet;
 
 /// Publishes on a topic; on a durable one it returns once it is on disk.

@@ -11,8 +11,8 @@ use triarch_teams::Span;
 use super::super::posts::{SENDER, span};
 use super::super::{Code, Operation, QUICK, Trouble};
 use super::follow::body;
-use super::letter::Words;
 use super::time::{self, written};
+use super::words::Words;
 use crate::fleet::Fleet;
 
 /// Nobody waits longer for an answer. A question keeps its place, at whoever asks too, until it is answered or nobody waits for it.

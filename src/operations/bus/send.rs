@@ -12,7 +12,7 @@ use triarch_bus::{Bus, PublishError};
 use super::super::meant::{find_agent, find_team};
 use super::super::posts::SENDER;
 use super::super::{Code, Operation, Trouble};
-use super::letter::{Marks, Words};
+use super::words::{Marks, Words};
 use crate::fleet::Fleet;
 
 /// Sends to one agent, to several or to a whole team; each gets it as an event, until it has answered it.
@@ -61,22 +61,22 @@ impl FromStr for Addressees {
 
 /// What was sent to one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LetterSeen {
+pub(crate) struct SentTo {
     pub(crate) to: String,
     pub(crate) id: String,
 }
 
 impl Operation for BusSend {
     const NAME: &'static str = "bus.send";
-    type Output = Vec<LetterSeen>;
+    type Output = Vec<SentTo>;
 
-    async fn perform(self, fleet: &Fleet) -> Result<Vec<LetterSeen>, Trouble> {
+    async fn perform(self, fleet: &Fleet) -> Result<Vec<SentTo>, Trouble> {
         send(fleet.bus()?, Some(fleet), SENDER, &self)
     }
 }
 
 /// Sends for `from`: to all of them, or to nobody. Where the fleet is known, whoever is not there is told from who was meant.
-pub(crate) fn send(bus: &Bus, fleet: Option<&Fleet>, from: &str, asked: &BusSend) -> Result<Vec<LetterSeen>, Trouble> {
+pub(crate) fn send(bus: &Bus, fleet: Option<&Fleet>, from: &str, asked: &BusSend) -> Result<Vec<SentTo>, Trouble> {
     let mut paths = Vec::new();
     for one in &asked.to.0 {
         match members(bus, fleet, one)? {
@@ -92,7 +92,7 @@ pub(crate) fn send(bus: &Bus, fleet: Option<&Fleet>, from: &str, asked: &BusSend
         PublishError::NoSuchAgent { path } => nobody(fleet, &path),
         error => error.into(),
     })?;
-    let seen = paths.iter().zip(sent).map(|(path, published)| LetterSeen {
+    let seen = paths.iter().zip(sent).map(|(path, published)| SentTo {
         to: path.to_string(),
         id: published.id.to_string(),
     });

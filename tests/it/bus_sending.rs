@@ -26,7 +26,7 @@ impl House {
 }
 
 #[test]
-fn a_letter_reaches_the_agent_it_names_with_its_sender_and_no_other() {
+fn what_is_sent_reaches_the_agent_that_is_named_with_its_sender_and_no_other() {
     let (house, _runtime) = crew();
     let line = json!({
         "type": "publish", "id": "p", "to": "crew/hears", "body": { "a": 1 }, "kind": "hello", "key": "k", "priority": "high",
@@ -142,7 +142,7 @@ fn what_an_agent_cannot_do_is_a_dead_letter_that_can_be_replayed() {
 }
 
 #[test]
-fn a_letter_outlives_the_life_that_had_it_and_dies_with_an_agent_that_leaves() {
+fn what_is_sent_outlives_the_life_that_had_it_and_dies_with_an_agent_that_leaves() {
     let (house, _runtime) = crew();
     // Its first life ends with it in hand, and the second does it.
     house.write("dies-once", "");
