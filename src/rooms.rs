@@ -140,6 +140,7 @@ fn bus(ground: &Ground, config: &triarch_bus::Config) -> Result<(Supervisor, Rou
     let disk = disk(ground, "bus")?;
     let room = triarch_bus::room_on(&bus, disk, triarch_journal::Config::default(), instruments)?;
     let rounds = Rounds::new(bus.clone(), Arc::clone(&ground.office));
+    rounds.introduce();
     Ok((room.child(Courier::child(&rounds)), rounds, bus))
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use triarch_bus::{Bus, Class};
+use triarch_bus::{Bus, Pick, Terms, Timestamp};
 use triarch_memory::{Client, Identity};
 use triarch_supervision::name::without_part;
 use triarch_work::TaskAddress;
@@ -138,6 +138,13 @@ impl Events {
         self
     }
 
+    /// How the group finds that one, where this founds it: in turn where nothing is said.
+    #[must_use]
+    pub fn pick(mut self, pick: Pick) -> Self {
+        self.0.pick = Some(pick);
+        self
+    }
+
     /// Of durable topics: under this name the next life goes on where this one answered.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
@@ -152,10 +159,34 @@ impl Events {
         self
     }
 
-    /// What is delivered once is not answered for: what a life that ends had in hand is lost.
+    /// Of durable topics: from the first that was published then, or later.
+    #[must_use]
+    pub fn since(mut self, time: Timestamp) -> Self {
+        self.0.from = Some(Place::Time(time));
+        self
+    }
+
+    /// What is delivered once is not answered for: what a life that ends had in hand is lost, and what there is no room for
+    /// drops the oldest.
     #[must_use]
     pub fn at_most_once(mut self) -> Self {
-        self.0.class = Class::AtMostOnce;
+        self.0.at_most_once();
+        self
+    }
+
+    /// Under other terms than the usual ones: how long an answer may take, how often it is tried, how many may wait, and so on.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use triarch::Events;
+    /// use triarch::bus::Terms;
+    ///
+    /// let hasty = Duration::from_secs(2);
+    /// Events::of("plant.*").terms(|usual| Terms { ack_within: hasty, ..usual });
+    /// ```
+    #[must_use]
+    pub fn terms(mut self, change: impl FnOnce(Terms) -> Terms) -> Self {
+        self.0.terms = change(self.0.terms);
         self
     }
 }

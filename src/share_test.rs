@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use triarch_bus::{Draft, Payload, Topic};
+use triarch_bus::{Class, Draft, Payload, Query, Retry, Start, Topic, WhenFull};
 use triarch_memory::Key;
 use triarch_supervision::prelude::*;
 use triarch_teams::{Kind, Kinds, Post, Seat, SettingError};
@@ -53,6 +53,25 @@ impl Agent for Guard {
     async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         let shared = self.0.memory.open("shared")?;
         match &*post.kind {
+            "event" if post.body["topic"] == "few" => {
+                post.receipt.failed("no ink");
+                return Ok(());
+            }
+            "few" => {
+                let first = Duration::from_millis(1);
+                let retry = |usual: Terms| Retry {
+                    tries: 2,
+                    first,
+                    ..usual.retry
+                };
+                self.0.hear(Events::of("few").terms(|usual| Terms {
+                    retry: retry(usual),
+                    ..usual
+                }))?;
+            }
+            "since" => self
+                .0
+                .hear(Events::of("log.*").since(Timestamp(post.body.as_u64().unwrap_or_default())))?,
             "event" => {
                 let celsius = post.body["body"]["celsius"].clone();
                 shared.increment(&Key::new("heard")?, 1).await?;
@@ -85,6 +104,9 @@ struct Running {
 const DESCRIPTION: &str = "
 [gateway]
 listen = \"127.0.0.1:0\"
+
+[[bus.durable]]
+topics = \"log.**\"
 
 [[team]]
 name = \"crew\"
@@ -131,7 +153,11 @@ impl Running {
 
     /// Sends a guard a post of that kind, or asks it.
     fn tell(&self, verb: &str, guard: &str, kind: &str) {
-        let told = self.run(&["agent", verb, guard, "1", "--kind", kind]);
+        self.tell_it(verb, guard, kind, "1");
+    }
+
+    fn tell_it(&self, verb: &str, guard: &str, kind: &str, body: &str) {
+        let told = self.run(&["agent", verb, guard, body, "--kind", kind]);
         assert_eq!(told, ExitCode::SUCCESS, "{kind}");
     }
 
@@ -220,6 +246,64 @@ fn what_an_agent_heard_that_has_left_ends_with_the_next_event() {
     assert_eq!(asked.owner(), "crew/guard-2", "its part of the team is not its name");
     assert_eq!(running.run(&["team", "scale", "crew", "guard", "1"]), ExitCode::SUCCESS);
     until(|| publish(&share, 35) == 1);
+}
+
+#[test]
+fn what_is_sent_to_agents_of_ones_own_reaches_them_though_they_hear_nothing() {
+    let running = Running::up(2);
+    let share = running.share_with("guard-2");
+    until(|| share.bus.team("crew").len() == 2);
+    let hot = Draft::new("reading", Payload::json(&json!({ "celsius": 35 })));
+    // The second stands in another part of its team than the first, and is known by the team alone.
+    share.bus.send("crew/probe", "crew/guard-2", &hot).unwrap();
+    until(|| noted(&share, "heard") == json!(1));
+    assert_eq!(share.bus.broadcast("crew/probe", "crew", &hot).unwrap().len(), 2);
+    until(|| noted(&share, "heard") == json!(3));
+    for nobody in ["crew/guard-3", "crew.1/guard-2", "bus/courier"] {
+        assert!(share.bus.send("crew/probe", nobody, &hot).is_err(), "{nobody}");
+    }
+    until(|| share.bus.tally().waiting == 0);
+    assert_eq!(share.bus.tally().dead, 0);
+}
+
+#[test]
+fn an_agent_of_ones_own_hears_under_terms_of_its_own_and_from_a_time_on() {
+    let running = Running::up(1);
+    let share = running.share_with("guard-1");
+    running.tell("ask", "guard-1", "few");
+    publish_to(&share, "few", 1);
+    let dead = || share.bus.dead_letters(&Query::default(), 0, 9);
+    until(|| dead().len() == 1);
+    assert_eq!((dead()[0].failures, dead()[0].why.as_deref()), (2, Some("no ink")));
+
+    for celsius in ["20", "35", "40"] {
+        let body = format!("{{\"celsius\":{celsius}}}");
+        assert_eq!(running.run(&["bus", "publish", "log.a", &body]), ExitCode::SUCCESS);
+    }
+    let log = share.bus.logs()[0].topics.clone();
+    let second = share.bus.stored("crew/probe", &log, Start::Offset(1), 1).unwrap()[0]
+        .envelope
+        .time;
+    running.tell_it("ask", "guard-1", "since", &second.0.to_string());
+    until(|| noted(&share, "heard") == json!(2));
+}
+
+#[test]
+fn what_an_agent_of_ones_own_may_hear_is_bounded_as_it_is_for_programs() {
+    let refused = |events: Events| events.0.what(&"crew/guard".into()).unwrap_err().told();
+    let bound = refused(Events::of("a").terms(|usual| Terms { bound: 0, ..usual }));
+    assert_eq!(bound, "terms.bound is 0; say 1 to 100000, or leave it out");
+    let pick = refused(Events::of("a").pick(Pick::Random));
+    assert!(
+        pick.contains("there is no group; name the group, or leave out pick"),
+        "{pick}"
+    );
+    let grouped = Events::of("a").group("g").pick(Pick::Random).at_most_once();
+    assert_eq!(
+        (grouped.0.terms.class, grouped.0.terms.when_full),
+        (Class::AtMostOnce, WhenFull::DropOldest)
+    );
+    assert!(grouped.0.what(&"crew/guard".into()).is_ok());
 }
 
 #[test]

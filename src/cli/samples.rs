@@ -12,8 +12,8 @@ use crate::operations::memory::{
 };
 use crate::operations::{
     AgentSeen, AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, NodeSeen, PlannedSeen, PublishedSeen,
-    Reloaded, ReplayedSeen, Sent, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged, TeamSeen,
-    TopicSeen, TopicShown, Waited, WhyShown,
+    Reloaded, ReplayedSeen, Sent, SentTo, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged,
+    TeamSeen, TopicSeen, TopicShown, Waited, WhyShown,
 };
 
 fn read<T: DeserializeOwned>(value: Value) -> T {
@@ -138,6 +138,13 @@ pub(super) fn published() -> [PublishedSeen; 3] {
     ]))
 }
 
+pub(super) fn sent_to() -> Vec<SentTo> {
+    read(json!([
+        { "to": "reviewers/clock", "id": "18b911c0ffee0007000000000000000b" },
+        { "to": "reviewers/reader-of-long-proposals-1", "id": "18b911c0ffee0007000000000000000c" },
+    ]))
+}
+
 pub(super) fn answer() -> AnswerSeen {
     read(json!({
         "id": "18b911c0ffee0007000000000000000a", "correlation": "18b911c0ffee00070000000000000009",
@@ -215,7 +222,7 @@ pub(super) fn topic() -> TopicShown {
 
 pub(super) fn dead_letters() -> Vec<DeadSeen> {
     read(json!([{
-        "letter": 1, "topic": "plant.pump", "at": "2026-11-21T09:47:58.103000Z", "subscriber": "plant/guard", "name": "alarms",
+        "letter": 1, "id": "18b911c0ffee00070000000000000009", "topic": "plant.pump", "at": "2026-11-21T09:47:58.103000Z", "subscriber": "plant/guard", "name": "alarms",
         "cause": "failed", "why": "no ink", "failures": 5, "from": "plant/pump", "kind": "reading", "body": { "celsius": 35 },
     }]))
 }

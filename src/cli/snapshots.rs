@@ -52,6 +52,7 @@ fn answers() -> Vec<(&'static str, Box<dyn Show>)> {
         ("why", Box::new(samples::why())),
         ("bus publish", Box::new(samples::published()[0].clone())),
         ("bus publish, on disk", Box::new(samples::published()[1].clone())),
+        ("bus send", Box::new(samples::sent_to())),
         ("bus publish, later", Box::new(samples::published()[2].clone())),
         ("bus request", Box::new(samples::answer())),
         ("bus topics", Box::new(samples::topics())),

@@ -40,6 +40,28 @@ pub(crate) fn find_agent(fleet: &Fleet, meant: &str) -> Result<Place, Trouble> {
     }
 }
 
+/// That there is a team of that name; else whom somebody may have meant by it.
+pub(crate) fn find_team(fleet: &Fleet, meant: &str) -> Result<(), Trouble> {
+    if fleet.has_team(meant) {
+        return Ok(());
+    }
+    let not_found = |message, remedy| Err(Trouble::new(Code::NotFound, message, remedy));
+    if let Ok(place) = find_agent(fleet, meant) {
+        return not_found(
+            format!("{meant} is an agent, and no team"),
+            format!("write {}", place.plain()),
+        );
+    }
+    let teams = fleet.team_names();
+    match nearest(meant, teams.iter().map(String::as_str)) {
+        Some(near) => not_found(
+            format!("there is no team {meant:?}"),
+            format!("write {near}, or see `triarch team list`"),
+        ),
+        None => Err(Trouble::no_such_team(meant)),
+    }
+}
+
 /// What is said of a name that no agent has: what else has it, or who was probably meant.
 fn nobody(meant: &str, places: &[Place], has_team: impl Fn(&str) -> bool, is_room: impl Fn(&str) -> bool) -> Trouble {
     let not_found = |message, remedy| Trouble::new(Code::NotFound, message, remedy);

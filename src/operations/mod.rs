@@ -36,9 +36,9 @@ use crate::fleet::Fleet;
 
 pub(crate) use agents::{Kill, List, Pause, Restart, Resume, Show, Spawn, Stop};
 pub(crate) use bus::{
-    AnswerSeen, BusCancel, BusDead, BusDrop, BusForget, BusPlanned, BusPublish, BusReplay, BusRequest, BusShow,
-    BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen, DroppedSeen, End, ForgottenSeen, Place, PlannedSeen,
-    PublishedSeen, ReplayedSeen, TopicSeen, TopicShown, event, publish, request,
+    AnswerSeen, BusCancel, BusDead, BusDrop, BusForget, BusPlanned, BusPublish, BusReplay, BusRequest, BusSend,
+    BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen, DroppedSeen, End, ForgottenSeen, Place,
+    PlannedSeen, PublishedSeen, ReplayedSeen, SentTo, TopicSeen, TopicShown, event, publish, request, send,
 };
 pub(crate) use health::HealthSeen;
 pub(crate) use logs::LogsRead;
@@ -139,6 +139,7 @@ operations![
     Ask,
     LogsRead,
     BusPublish,
+    BusSend,
     BusRequest,
     BusSubscribe,
     BusTap,

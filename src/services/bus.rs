@@ -9,26 +9,57 @@ use triarch_bus::{Class, Filter, Pattern, Pick, Subscribe, Terms};
 
 use super::Rooms;
 use super::sheaf::Aim;
-use super::terms::TermsWish;
-use crate::operations::{BusPublish, BusRequest, Code, Place, Trouble, publish as publish_for, request as request_for};
+use super::terms::{TermsWish, check, usual};
+use crate::fleet::Ground;
+use crate::operations::{
+    BusPublish, BusRequest, BusSend, Code, Place, Trouble, publish as publish_for, request as request_for,
+    send as send_for,
+};
 
-/// A subscription as a program asks for it.
+/// A subscription as an agent asks for it.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub(crate) struct Wish {
     pattern: String,
     pub(crate) filter: Option<String>,
     /// One of a group gets each event.
     pub(crate) group: Option<String>,
     /// How the group finds that one, where this founds it.
-    pick: Option<Pick>,
+    pub(crate) pick: Option<Pick>,
     /// By which it goes on where it left off.
     pub(crate) name: Option<String>,
     pub(crate) from: Option<Place>,
+    pub(crate) terms: Terms,
+}
+
+/// The same as a program writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    pattern: String,
+    filter: Option<String>,
+    group: Option<String>,
+    pick: Option<Pick>,
+    name: Option<String>,
+    from: Option<Place>,
     #[serde(default = "until_it_is_done")]
-    pub(crate) class: Class,
+    class: Class,
     #[serde(default)]
     terms: TermsWish,
+}
+
+impl From<Written> for Wish {
+    fn from(written: Written) -> Self {
+        Self {
+            filter: written.filter,
+            group: written.group,
+            pick: written.pick,
+            name: written.name,
+            from: written.from,
+            terms: written.terms.of(written.class),
+            ..Self::of(written.pattern)
+        }
+    }
 }
 
 /// How a subscription goes, whatever it is for.
@@ -36,12 +67,11 @@ pub(crate) struct Wish {
 pub(super) struct Manner {
     filter: Option<String>,
     from: Option<Place>,
-    class: Class,
     pick: Option<Pick>,
-    terms: TermsWish,
+    terms: Terms,
 }
 
-/// A program answers what it gets.
+/// An agent answers what it gets.
 fn until_it_is_done() -> Class {
     Class::AtLeastOnce
 }
@@ -56,9 +86,18 @@ impl Wish {
             pick: None,
             name: None,
             from: None,
-            class: until_it_is_done(),
-            terms: TermsWish::default(),
+            terms: usual(until_it_is_done()),
         }
+    }
+
+    /// With nothing to answer.
+    pub(crate) fn at_most_once(&mut self) {
+        let Terms { class, when_full, .. } = usual(Class::AtMostOnce);
+        self.terms = Terms {
+            class,
+            when_full,
+            ..self.terms
+        };
     }
 
     /// What it is for, of which there is one, and how it goes.
@@ -70,25 +109,20 @@ impl Wish {
             pick,
             name,
             from,
-            class,
             terms,
         } = self;
         let manner = Manner {
             filter,
             from,
-            class,
             pick,
             terms,
         };
         (Aim { pattern, group, name }, manner)
     }
 
-    pub(super) fn terms(&self) -> Result<Terms, Trouble> {
-        self.terms.of(self.class)
-    }
-
-    pub(super) fn what(&self, agent: &Arc<str>) -> Result<Subscribe, Trouble> {
-        let mut what = Subscribe::new(Pattern::new(&self.pattern)?, Arc::clone(agent)).terms(self.terms()?);
+    pub(crate) fn what(&self, agent: &Arc<str>) -> Result<Subscribe, Trouble> {
+        check(&self.terms)?;
+        let mut what = Subscribe::new(Pattern::new(&self.pattern)?, Arc::clone(agent)).terms(self.terms);
         if let Some(filter) = &self.filter {
             what = what.filter(Filter::new(filter)?);
         }
@@ -112,8 +146,11 @@ impl Wish {
     }
 }
 
-/// Publishes what stands in `what`.
+/// Publishes what stands in `what`, or sends it to whom it names.
 pub(super) async fn publish(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    if what.contains_key("to") {
+        return send(rooms, agent, what);
+    }
     let asked: BusPublish = read(
         what,
         "publication",
@@ -122,6 +159,18 @@ pub(super) async fn publish(rooms: &Rooms, agent: &Arc<str>, what: Map<String, V
     let published = publish_for(&rooms.bus, agent, asked).await?;
     let told = serde_json::to_value(published).unwrap_or_default();
     Ok(without_nothing(told))
+}
+
+fn send(rooms: &Rooms, agent: &Arc<str>, what: Map<String, Value>) -> Result<Value, Trouble> {
+    let asked: BusSend = read(
+        what,
+        "event for an agent",
+        r#"{"type":"publish","to":"team/agent","body":{}}"#,
+    )?;
+    let ground = rooms.ground.upgrade();
+    let fleet = ground.as_ref().and_then(Ground::fleet);
+    let sent = send_for(&rooms.bus, fleet.as_ref(), agent, &asked)?;
+    Ok(serde_json::to_value(sent).unwrap_or_default())
 }
 
 /// Asks what stands in `what`, and waits for the first answer.

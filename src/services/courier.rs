@@ -16,7 +16,8 @@ use std::sync::Arc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use triarch_bus::{Bus, Class, Delivery, Draft, Listener, Payload, ReplyError, Terms};
+use triarch_bus::{Class, Delivery, Draft, Listener, Payload, ReplyError, Terms};
+use triarch_supervision::address::SendError;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
@@ -53,14 +54,13 @@ impl Courier {
             let walk = Walk {
                 number: vacant.number,
                 listener: Some(vacant.listener),
-                rounds: self.rounds.clone(),
                 hearer: Hearer {
-                    bus: self.rounds.bus().clone(),
+                    rounds: self.rounds.clone(),
+                    observer: observer.clone(),
                     agent: vacant.agent,
                     terms: vacant.terms,
                 },
                 goes_on: vacant.goes_on,
-                observer: observer.clone(),
                 in_hand: HashMap::new(),
                 swept_from: SWEPT_FROM,
                 stages: flume::bounded(STAGES),
@@ -74,8 +74,8 @@ impl Agent for Courier {
     type Message = Nothing;
     type Spec = Rounds;
 
-    async fn start(rounds: Rounds, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        rounds.ring();
+    async fn start(rounds: Rounds, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        rounds.ring(ctx.observer());
         Ok(Self {
             rounds,
             walking: FuturesUnordered::new(),
@@ -104,10 +104,8 @@ struct Walk {
     number: u64,
     /// There until the walk ends.
     listener: Option<Listener>,
-    rounds: Rounds,
     hearer: Hearer,
     goes_on: watch::Receiver<()>,
-    observer: Observer,
     in_hand: HashMap<PostId, Handed>,
     swept_from: usize,
     stages: (StageSender, Stages),
@@ -115,7 +113,8 @@ struct Walk {
 
 /// Who an event is for.
 struct Hearer {
-    bus: Bus,
+    rounds: Rounds,
+    observer: Observer,
     agent: Arc<str>,
     terms: Terms,
 }
@@ -127,6 +126,21 @@ struct Handed {
     since: Moment,
     /// Whether somebody waited for an answer when it was handed over.
     is_asked: bool,
+    /// Whether the program has it, rather than its mailbox.
+    is_delivered: bool,
+}
+
+impl Handed {
+    /// The program failed at it; or nobody needs it any more and the program has never had it.
+    fn fail(self, why: String) {
+        let is_over = self.delivery.until.is_some_and(|until| until <= Moment::now());
+        if is_over && !self.is_delivered {
+            // It waits again, where those whose time is over are found.
+            Delivery::give_back([self.delivery]);
+        } else {
+            self.delivery.fail(why);
+        }
+    }
 }
 
 impl Drop for Walk {
@@ -138,7 +152,7 @@ impl Drop for Walk {
         // Where the courier ends, the program has failed at nothing.
         Delivery::give_back(self.in_hand.drain().map(|(_, handed)| handed.delivery));
         if let Some(listener) = self.listener.take() {
-            self.rounds.give_back(Vacant {
+            self.hearer.rounds.give_back(Vacant {
                 number: self.number,
                 listener,
                 agent: Arc::clone(&self.hearer.agent),
@@ -167,6 +181,14 @@ pub(super) async fn unless_over<T>(
     }
 }
 
+/// Waits for room in a mailbox. Nobody gets it from there after that moment.
+async fn send(address: &Address<Post>, post: Post, until: Option<Moment>) -> Result<(), SendError<Post>> {
+    match until {
+        Some(until) => address.send_before(until, post).await,
+        None => address.send(post).await,
+    }
+}
+
 async fn next(listener: &mut Option<Listener>) -> Delivery {
     match listener {
         Some(listener) => listener.next().await,
@@ -188,22 +210,20 @@ impl Walk {
 
     /// Puts an event into the program's mailbox, once that has room; false where the round is over before.
     async fn hand_over(&mut self, delivery: Delivery) -> bool {
-        let Ok(address) = self.observer.address::<Post>(&self.hearer.agent) else {
-            // It has left the tree. One that comes to its place begins rounds of its own.
+        let Some(address) = self.hearer.address() else {
+            self.hearer.end_where_it_is_gone();
             delivery.fail("nobody takes posts there");
-            let agent = &self.hearer.agent;
-            let is_gone = || self.observer.address::<Post>(agent).is_err();
-            self.rounds.end_all_of_the_gone(agent, is_gone);
             return false;
         };
         let sender = self.stages.0.clone();
-        let (bus, envelope) = (&self.hearer.bus, &delivery.envelope);
+        let (bus, envelope) = (self.hearer.rounds.bus(), &delivery.envelope);
         let is_asked = bus.is_asked(envelope);
         let mut post = self
+            .hearer
             .rounds
             .office()
             .through(sender, SENDER, EVENT, event(bus, envelope));
-        let (id, errand, since) = (post.id, post.errand(), Moment::now());
+        let (id, errand, since, until) = (post.id, post.errand(), Moment::now(), delivery.until);
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.
         self.in_hand.insert(
@@ -213,14 +233,16 @@ impl Walk {
                 errand,
                 since,
                 is_asked,
+                is_delivered: false,
             },
         );
         let staged = |post, stage| self.hearer.settle(&mut self.in_hand, post, stage);
-        let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, address.send(post)).await;
+        let sending = send(&address, post, until);
+        let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, sending).await;
         if let Some(Err(refused)) = &sent
             && let Some(handed) = self.in_hand.remove(&id)
         {
-            handed.delivery.fail(refused.why.to_string());
+            handed.fail(refused.why.to_string());
         }
         sent.is_some()
     }
@@ -237,11 +259,24 @@ impl Walk {
 }
 
 impl Hearer {
+    /// Nothing where it has left the tree.
+    fn address(&self) -> Option<Address<Post>> {
+        self.observer.address(&self.agent).ok()
+    }
+
+    /// One that comes to the place of an agent that has left begins rounds of its own.
+    fn end_where_it_is_gone(&self) {
+        let is_gone = || self.address().is_none();
+        if is_gone() {
+            self.rounds.end_all_of_the_gone(&self.agent, is_gone);
+        }
+    }
+
     /// Whether the bus, or who asked, still wants to know what becomes of it.
     fn waits_for(&self, handed: &Handed, now: Moment) -> bool {
         let is_for_the_answer = handed.is_asked && self.terms.class == Class::AtMostOnce;
         let is_in_time = now.since(handed.since) < self.terms.ack_within;
-        is_in_time && (!is_for_the_answer || self.bus.is_asked(&handed.delivery.envelope))
+        is_in_time && (!is_for_the_answer || self.rounds.bus().is_asked(&handed.delivery.envelope))
     }
 
     /// Tells the bus what became of an event, and who asked what was answered.
@@ -249,22 +284,30 @@ impl Hearer {
         let is_asked = in_hand.get(&post).is_some_and(|handed| handed.is_asked);
         let is_enough = self.terms.class == Class::AtMostOnce && !is_asked && stage == Stage::Delivered;
         if !stage.is_last() && !is_enough {
+            if let Some(handed) = in_hand.get_mut(&post) {
+                handed.is_delivered = true;
+            }
             return;
         }
-        let Some(Handed { delivery, .. }) = in_hand.remove(&post) else {
-            return;
-        };
+        let Some(handed) = in_hand.remove(&post) else { return };
+        if matches!(stage, Stage::Lost(_)) {
+            self.end_where_it_is_gone();
+        }
         match stage {
-            Stage::Failed(why) | Stage::Lost(why) => delivery.fail(why),
-            Stage::Done(answer) if is_asked && !answer.is_null() => self.answer(delivery, &answer),
+            Stage::Failed(why) | Stage::Lost(why) => handed.fail(why),
+            Stage::Done(answer) if is_asked && !answer.is_null() => self.answer(handed.delivery, &answer),
             // That it is too late is told by the bus, which hands it out again.
-            Stage::Delivered | Stage::Accepted | Stage::Done(_) => drop(delivery.acknowledge()),
+            Stage::Delivered | Stage::Accepted | Stage::Done(_) => drop(handed.delivery.acknowledge()),
         }
     }
 
     fn answer(&self, delivery: Delivery, answer: &Value) {
         let draft = Draft::new(REPLY, Payload::json(answer));
-        match self.bus.reply(Arc::clone(&self.agent), &delivery.envelope, draft) {
+        match self
+            .rounds
+            .bus()
+            .reply(Arc::clone(&self.agent), &delivery.envelope, draft)
+        {
             Err(ReplyError::NotSent(refused)) => delivery.fail(refused.to_string()),
             // Another was quicker, or whoever asked has given up.
             _ => drop(delivery.acknowledge()),

@@ -2,24 +2,33 @@
 //!
 //! ```text
 //!   agent ─▶ sheaf ─▶ pattern, group, name ─▶ round ◀─number─▶ vacant: nobody makes it yet, or any more
-//!                └──▶ name ────┘
+//!     │          └──▶ name ────┘               ▲
+//!     └──▶ what is sent to its path ───────────┘
 //! ```
+//!
+//! What somebody subscribed to ends with its life. What is sent to an agent's path is for whatever life it is in: that round begins
+//! with the first of it, and ends when the agent has left the tree.
 //!
 //! Whoever begins or ends one looks at that one alone, however many there are.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{Notify, watch};
-use triarch_bus::{Bus, Listener, Subscribe, SubscriptionId, Terms};
-use triarch_teams::PostOffice;
+use triarch_bus::{Bus, Class, Directory, Listener, Subscribe, SubscribeError, SubscriptionId, Terms};
+use triarch_supervision::name::{team_of, without_part};
+use triarch_supervision::tree::{Level, Observer};
+use triarch_teams::{Post, PostOffice};
 
 use super::bus::{Manner, Wish};
 use super::sheaf::Sheaf;
+use super::terms::usual;
 use crate::operations::{Code, Trouble};
 
 /// So many subscriptions one program may have.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// From so many agents on that something was sent to it is looked which of them have left the tree.
+const SWEPT_FROM: usize = 256;
 
 /// What programs have subscribed to.
 #[derive(Clone)]
@@ -31,21 +40,32 @@ struct Shared {
     book: Mutex<Book>,
     /// Rung when there is a round that nobody makes.
     new: Notify,
+    /// The tree, once the courier is in it: before the first agent that somebody may send to.
+    tree: OnceLock<Observer>,
 }
 
 #[derive(Default)]
 struct Book {
-    by_agent: HashMap<Arc<str>, Sheaf<String, Round>>,
+    by_agent: HashMap<Arc<str>, Sheaf<String, Wished>>,
+    /// What is sent to the paths of agents.
+    by_path: HashMap<Arc<str>, Round>,
+    /// How many of these there may be before it is looked who has left.
+    swept_from: usize,
     /// Those that nobody makes, by their numbers. What comes for them waits with their listeners.
     vacant: BTreeMap<u64, Vacant>,
     next: u64,
 }
 
-/// One subscription of a program.
+/// What an agent subscribed to.
+struct Wished {
+    manner: Manner,
+    round: Round,
+}
+
+/// One subscription.
 struct Round {
     number: u64,
     id: SubscriptionId,
-    manner: Manner,
     /// Dropped when it is over, while the book is held.
     _goes_on: watch::Sender<()>,
 }
@@ -60,6 +80,49 @@ pub(super) struct Vacant {
     pub(super) goes_on: watch::Receiver<()>,
 }
 
+impl Book {
+    /// A round that nobody makes yet.
+    fn open(&mut self, agent: &Arc<str>, listener: Listener, terms: Terms) -> Round {
+        let (number, id) = (self.next, listener.subscription());
+        self.next += 1;
+        let (goes_on, receiver) = watch::channel(());
+        self.vacant.insert(
+            number,
+            Vacant {
+                number,
+                listener,
+                agent: Arc::clone(agent),
+                terms,
+                goes_on: receiver,
+            },
+        );
+        Round {
+            number,
+            id,
+            _goes_on: goes_on,
+        }
+    }
+
+    fn sheaf(&mut self, agent: &Arc<str>) -> &mut Sheaf<String, Wished> {
+        self.by_agent.entry(Arc::clone(agent)).or_default()
+    }
+
+    /// Takes out what is sent to the paths of those who have left, where it is time to look.
+    fn sweep(&mut self, is_there: impl Fn(&str) -> bool) -> Vec<Round> {
+        if self.by_path.len() < self.swept_from.max(SWEPT_FROM) {
+            return Vec::new();
+        }
+        let gone = self
+            .by_path
+            .extract_if(|agent, _| !is_there(agent))
+            .map(|(_, round)| round);
+        let gone = gone.collect();
+        // All are looked at again once as many have come as were left.
+        self.swept_from = 2 * self.by_path.len();
+        gone
+    }
+}
+
 impl Rounds {
     pub(crate) fn new(bus: Bus, office: Arc<PostOffice>) -> Self {
         Self(Arc::new(Shared {
@@ -67,7 +130,15 @@ impl Rounds {
             office,
             book: Mutex::default(),
             new: Notify::new(),
+            tree: OnceLock::new(),
         }))
+    }
+
+    /// Has what is sent to the paths of agents brought to them.
+    pub(crate) fn introduce(&self) {
+        // The bus must not hold what holds it.
+        let directory = Agents(Arc::downgrade(&self.0));
+        self.0.bus.introduce(Arc::new(directory));
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -77,45 +148,42 @@ impl Rounds {
     /// Begins a round, in the place of one for the same pattern and group, which goes on where this cannot begin. One that is
     /// the same goes on as it is.
     pub(super) fn begin(&self, agent: &Arc<str>, wish: Wish, what: Subscribe) -> Result<(), Trouble> {
-        let terms = wish.terms()?;
+        let terms = wish.terms;
         let (aim, manner) = wish.parted();
         let mut book = self.book();
-        let Book { by_agent, vacant, next } = &mut *book;
-        let sheaf = by_agent.entry(Arc::clone(agent)).or_default();
-        if sheaf.get(&aim).is_some_and(|round| round.manner == manner) {
+        let sheaf = book.sheaf(agent);
+        if sheaf.get(&aim).is_some_and(|wished| wished.manner == manner) {
             return Ok(());
         }
         if sheaf.len() >= SUBSCRIPTIONS_MAX && !sheaf.has_in_the_place_of(&aim) {
             return Err(too_many());
         }
         let listener = self.0.bus.listen(what)?;
-        let (number, id) = (*next, listener.subscription());
-        *next += 1;
-        let (goes_on, receiver) = watch::channel(());
-        let round = Round {
-            number,
-            id,
-            manner,
-            _goes_on: goes_on,
-        };
-        if let Some(before) = sheaf.put(aim, round) {
-            vacant.remove(&before.number);
+        let round = book.open(agent, listener, terms);
+        let id = round.id;
+        if let Some(Wished { round: before, .. }) = book.sheaf(agent).put(aim, Wished { manner, round }) {
+            book.vacant.remove(&before.number);
             // Under a name it is the same subscription, which goes on.
             if before.id != id {
                 self.0.bus.unsubscribe(before.id);
             }
         }
-        let agent = Arc::clone(agent);
-        vacant.insert(
-            number,
-            Vacant {
-                number,
-                listener,
-                agent,
-                terms,
-                goes_on: receiver,
-            },
-        );
+        self.0.new.notify_one();
+        Ok(())
+    }
+
+    /// Begins the round of what is sent to an agent's path, if it `is_there` and has none.
+    fn begin_at(&self, agent: &str, is_there: impl Fn(&str) -> bool) -> Result<(), SubscribeError> {
+        let mut book = self.book();
+        let gone = book.sweep(&is_there);
+        self.end_each(&mut book, gone);
+        if book.by_path.contains_key(agent) || !is_there(agent) {
+            return Ok(());
+        }
+        let (agent, terms) = (Arc::from(agent), usual(Class::AtLeastOnce));
+        let listener = self.0.bus.listen_at(Arc::clone(&agent), terms)?;
+        let round = book.open(&agent, listener, terms);
+        book.by_path.insert(agent, round);
         self.0.new.notify_one();
         Ok(())
     }
@@ -128,23 +196,30 @@ impl Rounds {
         };
         let over = sheaf.take_all_of(&pattern.to_owned());
         let count = over.len();
-        self.end_each(&mut book, over);
+        self.end_each(&mut book, over.into_iter().map(|wished| wished.round));
         count
     }
 
-    /// Ends all rounds to an agent, at once: its next life begins others.
+    /// Ends all that a life of an agent has begun, at once: its next life begins others.
     pub(crate) fn end_all(&self, agent: &Arc<str>) {
-        self.end_all_of_the_gone(agent, || true);
+        self.end_wished(&mut self.book(), agent);
     }
 
-    /// The same where it `is_gone`. One that has taken its place is in the tree before it begins any, so those stay.
+    /// Ends all rounds to an agent where it `is_gone`. One that has taken its place is in the tree before it begins any, so those
+    /// stay.
     pub(super) fn end_all_of_the_gone(&self, agent: &Arc<str>, is_gone: impl FnOnce() -> bool) {
         let mut book = self.book();
-        if is_gone()
-            && let Some(sheaf) = book.by_agent.remove(agent)
-        {
-            self.end_each(&mut book, sheaf.into_all());
+        if is_gone() {
+            self.end_wished(&mut book, agent);
+            let sent = book.by_path.remove(agent);
+            self.end_each(&mut book, sent);
         }
+    }
+
+    fn end_wished(&self, book: &mut Book, agent: &Arc<str>) {
+        let sheaf = book.by_agent.remove(agent);
+        let over = sheaf.into_iter().flat_map(Sheaf::into_all);
+        self.end_each(book, over.map(|wished| wished.round));
     }
 
     fn end_each(&self, book: &mut Book, over: impl IntoIterator<Item = Round>) {
@@ -175,8 +250,10 @@ impl Rounds {
         self.0.new.notified().await;
     }
 
-    /// Those of the life of the courier before wait for this one.
-    pub(super) fn ring(&self) {
+    /// A life of the courier begins, in this tree: what the one before left waits for it.
+    pub(super) fn ring(&self, tree: Observer) {
+        // It is the same for all lives.
+        let _first = self.0.tree.set(tree);
         self.0.new.notify_one();
     }
 
@@ -186,6 +263,35 @@ impl Rounds {
 
     pub(super) fn office(&self) -> &Arc<PostOffice> {
         &self.0.office
+    }
+}
+
+/// The agents that something may be sent to: all that take posts.
+struct Agents(Weak<Shared>);
+
+impl Directory for Agents {
+    fn attach(&self, path: &str) -> Result<(), SubscribeError> {
+        let Some(rounds) = self.0.upgrade().map(Rounds) else {
+            return Ok(());
+        };
+        let Some(tree) = rounds.0.tree.get() else { return Ok(()) };
+        // An agent has one place where what is sent to it waits, whatever part of its team it stands in.
+        let takes_posts = |path: &str| without_part(path) == path && tree.address::<Post>(path).is_ok();
+        rounds.begin_at(path, takes_posts)
+    }
+
+    fn team(&self, team: &str) -> Vec<Arc<str>> {
+        let rounds = self.0.upgrade().map(Rounds);
+        let Some(tree) = rounds.as_ref().and_then(|rounds| rounds.0.tree.get()) else {
+            return Vec::new();
+        };
+        let nodes = tree.snapshot();
+        let agents = nodes.iter().filter(|node| node.level == Level::Agent);
+        let members = agents.filter_map(|node| {
+            let (supervisor, _) = node.path.split_once('/')?;
+            (team_of(supervisor) == team).then(|| Arc::from(&*without_part(&node.path)))
+        });
+        members.filter(|path| tree.address::<Post>(path).is_ok()).collect()
     }
 }
 

@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use triarch_bus::{Class, Draft, Payload, Topic};
+use triarch_bus::{Class, Draft, Payload, PublishError, Topic};
 use triarch_supervision::metrics::Instruments;
 
 use super::*;
@@ -95,4 +95,46 @@ fn rounds_of_one_that_is_gone_end_and_those_of_one_in_its_place_stay() {
     assert_eq!(matched(&rounds, "plant.1"), 1);
     rounds.end_all_of_the_gone(&agent, || true);
     assert_eq!(matched(&rounds, "plant.1"), 0);
+}
+
+fn sent(rounds: &Rounds, agent: &str) -> Result<(), PublishError> {
+    let draft = Draft::new("note", Payload::json(&json!(1)));
+    rounds.0.bus.send("me", agent, &draft).map(drop)
+}
+
+#[test]
+fn what_is_sent_to_a_path_waits_through_all_lives_of_its_agent_and_ends_when_that_has_left() {
+    let (rounds, agent) = (rounds(), Arc::from("crew/a"));
+    rounds.begin_at(&agent, |_| false).unwrap();
+    assert!(sent(&rounds, "crew/a").is_err(), "there is nobody");
+    for _ in 0..2 {
+        rounds.begin_at(&agent, |_| true).unwrap();
+    }
+    let vacant = vacant(&rounds);
+    assert_eq!((vacant.len(), vacant[0].terms.class), (1, Class::AtLeastOnce));
+    rounds.end_all(&agent);
+    sent(&rounds, "crew/a").unwrap();
+    rounds.end_all_of_the_gone(&agent, || false);
+    sent(&rounds, "crew/a").unwrap();
+    rounds.end_all_of_the_gone(&agent, || true);
+    assert!(sent(&rounds, "crew/a").is_err(), "it has left");
+    assert!(vacant[0].goes_on.has_changed().is_err());
+    let query = triarch_bus::Query::default();
+    assert_eq!(rounds.0.bus.dead_letters(&query, 0, 9).len(), 2);
+}
+
+#[test]
+fn agents_that_left_and_were_sent_to_once_are_not_kept_for_ever() {
+    let rounds = rounds();
+    for number in 0..5 * SWEPT_FROM {
+        rounds
+            .begin_at(&format!("crew/{number}"), |path| {
+                path.ends_with('7') || path.ends_with(&format!("/{number}"))
+            })
+            .unwrap();
+    }
+    let kept = rounds.book().by_path.len();
+    assert!((SWEPT_FROM / 2..=2 * SWEPT_FROM).contains(&kept), "{kept}");
+    assert_eq!(rounds.0.bus.subscriptions().len(), kept);
+    assert!(sent(&rounds, "crew/7").is_ok() && sent(&rounds, "crew/8").is_err());
 }

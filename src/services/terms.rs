@@ -1,4 +1,4 @@
-//! What a subscription of a program may be like.
+//! What a subscription of an agent may be like.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -18,6 +18,7 @@ const IN_HAND: RangeInclusive<usize> = 1..=10_000;
 const TIMES: RangeInclusive<u32> = 1..=1_000;
 /// 0 is never.
 const FAILURES: RangeInclusive<u32> = 0..=1_000;
+const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 const WAITS: RangeInclusive<Span> = Span(Duration::from_millis(1))..=Span(Duration::from_hours(24));
 
 /// Terms as a program asks for them; what it leaves out is as with all others.
@@ -52,84 +53,96 @@ struct BreakerWish {
     trials: Option<u32>,
 }
 
+/// The terms of a subscription of that class where nothing else is said.
+pub(super) fn usual(class: Class) -> Terms {
+    // What an agent is promised is kept for whoever looks, where it does not keep up.
+    let when_full = match class {
+        Class::AtMostOnce => WhenFull::DropOldest,
+        Class::AtLeastOnce | Class::EffectivelyOnce => WhenFull::DeadLetter,
+    };
+    Terms {
+        ack_within: ANSWERED_WITHIN,
+        when_full,
+        ..Terms::of(class)
+    }
+}
+
 impl TermsWish {
-    /// The terms of a subscription of that class.
-    pub(super) fn of(&self, class: Class) -> Result<Terms, Trouble> {
-        let usual = Terms::of(class);
-        // What a program is promised is kept for whoever looks, where it does not keep up.
-        let when_full = match class {
-            Class::AtMostOnce => WhenFull::DropOldest,
-            Class::AtLeastOnce | Class::EffectivelyOnce => WhenFull::DeadLetter,
-        };
-        Ok(Terms {
-            ack_within: time("ack_within", self.ack_within, ANSWERED_WITHIN)?,
-            bound: bounded("bound", self.bound, BOUND, usual.bound)?,
-            when_full: self.when_full.unwrap_or(when_full),
-            in_hand: bounded("in_hand", self.in_hand, IN_HAND, usual.in_hand)?,
+    /// The terms of a subscription of that class, whether or not they can be kept.
+    pub(super) fn of(&self, class: Class) -> Terms {
+        let usual = usual(class);
+        Terms {
+            ack_within: time(self.ack_within, usual.ack_within),
+            bound: self.bound.unwrap_or(usual.bound),
+            when_full: self.when_full.unwrap_or(usual.when_full),
+            in_hand: self.in_hand.unwrap_or(usual.in_hand),
             is_strict: self.strict,
-            retry: self.retry.of(usual.retry)?,
-            poison_after: bounded("poison_after", self.poison_after, TIMES, usual.poison_after)?,
-            remember: time("remember", self.remember, usual.remember)?,
-            breaker: self.breaker.of(usual.breaker)?,
+            retry: self.retry.of(usual.retry),
+            poison_after: self.poison_after.unwrap_or(usual.poison_after),
+            remember: time(self.remember, usual.remember),
+            breaker: self.breaker.of(usual.breaker),
             ..usual
-        })
+        }
     }
 }
 
 impl RetryWish {
-    fn of(&self, usual: Retry) -> Result<Retry, Trouble> {
-        let first = time("retry.first", self.first, usual.first)?;
-        let most = time("retry.most", self.most, usual.most.max(first))?;
-        if most < first {
-            let message = format!(
-                "terms.retry.most is {}, and terms.retry.first {}",
-                Span(most),
-                Span(first)
-            );
-            return Err(Trouble::new(
-                Code::Usage,
-                message,
-                "let the longest wait be no shorter than the first",
-            ));
-        }
-        Ok(Retry {
-            tries: bounded("retry.tries", self.tries, TIMES, usual.tries)?,
+    fn of(&self, usual: Retry) -> Retry {
+        let first = time(self.first, usual.first);
+        Retry {
+            tries: self.tries.unwrap_or(usual.tries),
             first,
-            most,
-            jitter: bounded("retry.jitter", self.jitter, 0.0..=1.0, usual.jitter)?,
-        })
+            most: time(self.most, usual.most.max(first)),
+            jitter: self.jitter.unwrap_or(usual.jitter),
+        }
     }
 }
 
 impl BreakerWish {
-    fn of(&self, usual: BreakerTerms) -> Result<BreakerTerms, Trouble> {
-        Ok(BreakerTerms {
-            failures: bounded("breaker.failures", self.failures, FAILURES, usual.failures)?,
-            rest: time("breaker.rest", self.rest, usual.rest)?,
-            trials: bounded("breaker.trials", self.trials, TIMES, usual.trials)?,
-        })
-    }
-}
-
-fn time(key: &str, asked: Option<Span>, usual: Duration) -> Result<Duration, Trouble> {
-    bounded(key, asked, WAITS, Span(usual)).map(|Span(time)| time)
-}
-
-fn bounded<T: PartialOrd + Display>(
-    key: &str,
-    asked: Option<T>,
-    range: RangeInclusive<T>,
-    usual: T,
-) -> Result<T, Trouble> {
-    match asked {
-        None => Ok(usual),
-        Some(value) if range.contains(&value) => Ok(value),
-        Some(value) => {
-            let message = format!("terms.{key} is {value}");
-            let remedy = format!("say {} to {}, or leave it out", range.start(), range.end());
-            Err(Trouble::new(Code::Usage, message, remedy))
+    fn of(&self, usual: BreakerTerms) -> BreakerTerms {
+        BreakerTerms {
+            failures: self.failures.unwrap_or(usual.failures),
+            rest: time(self.rest, usual.rest),
+            trials: self.trials.unwrap_or(usual.trials),
         }
     }
+}
+
+fn time(asked: Option<Span>, usual: Duration) -> Duration {
+    asked.map_or(usual, |Span(time)| time)
+}
+
+/// That terms can be kept, whoever asks for them.
+pub(super) fn check(terms: &Terms) -> Result<(), Trouble> {
+    let Terms { retry, breaker, .. } = terms;
+    bounded("ack_within", &Span(terms.ack_within), &WAITS)?;
+    bounded("bound", &terms.bound, &BOUND)?;
+    bounded("in_hand", &terms.in_hand, &IN_HAND)?;
+    bounded("retry.tries", &retry.tries, &TIMES)?;
+    bounded("retry.first", &Span(retry.first), &WAITS)?;
+    bounded("retry.most", &Span(retry.most), &WAITS)?;
+    bounded("retry.jitter", &retry.jitter, &SHARE)?;
+    bounded("poison_after", &terms.poison_after, &TIMES)?;
+    bounded("remember", &Span(terms.remember), &WAITS)?;
+    bounded("breaker.failures", &breaker.failures, &FAILURES)?;
+    bounded("breaker.rest", &Span(breaker.rest), &WAITS)?;
+    bounded("breaker.trials", &breaker.trials, &TIMES)?;
+    if retry.most < retry.first {
+        let (most, first) = (Span(retry.most), Span(retry.first));
+        let message = format!("terms.retry.most is {most}, and terms.retry.first {first}");
+        let remedy = "let the longest wait be no shorter than the first";
+        return Err(Trouble::new(Code::Usage, message, remedy));
+    }
+    Ok(())
+}
+
+fn bounded<T: PartialOrd + Display>(key: &str, value: &T, range: &RangeInclusive<T>) -> Result<(), Trouble> {
+    if range.contains(value) {
+        return Ok(());
+    }
+    let message = format!("terms.{key} is {value}");
+    let remedy = format!("say {} to {}, or leave it out", range.start(), range.end());
+    Err(Trouble::new(Code::Usage, message, remedy))
 }
 
 #[cfg(test)]
@@ -140,7 +153,8 @@ mod tests {
 
     fn read(wish: Value) -> Result<Terms, String> {
         let wish: TermsWish = serde_json::from_value(wish).map_err(|error| error.to_string())?;
-        wish.of(Class::AtLeastOnce).map_err(|trouble| trouble.told())
+        let terms = wish.of(Class::AtLeastOnce);
+        check(&terms).map(|()| terms).map_err(|trouble| trouble.told())
     }
 
     #[test]

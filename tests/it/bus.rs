@@ -55,7 +55,8 @@ for line in sys.stdin:
         say(type="done", id=post["id"], ok=True)
         continue
     if post["kind"] != "event": continue
-    if os.path.exists("refuses"): say(type="done", id=post["id"], ok=False, error="no ink")
+    if body["body"] == "once" and os.path.exists("dies-once"): os.remove("dies-once"); os._exit(3)
+    elif os.path.exists("refuses"): say(type="done", id=post["id"], ok=False, error="no ink")
     elif body["body"] == "die": os._exit(3)
     elif "is_request" in body and body["body"] != "hang": say(type="reply", id=post["id"], body={"got": body["body"]})
     elif body["body"] != "hang" or sys.argv[1] == "said": say(type="done", id=post["id"], ok=True)

@@ -1,5 +1,7 @@
 //! What programs and people can say to the bus beside plain events: urgency, questions, times, groups, terms, and which dead letters.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::PATIENCE;
@@ -128,6 +130,35 @@ fn a_question_that_nobody_answers_says_why() {
     house.fails(&["bus", "request", "plant.ask", "8", "--within", "60ms"], 3);
     until("its time is over", || house.letters(&["--cause", "expired"]).len() == 1);
     assert_eq!(house.letters(&["--cause", "expired"])[0]["body"], 8);
+}
+
+#[test]
+fn what_nobody_needs_any_more_is_not_given_to_a_program_out_of_its_mailbox() {
+    let (house, _runtime) = crew();
+    house.subscribes(&json!({ "pattern": "plant.*" }));
+    house.json(&["agent", "pause", "crew/hears"]);
+    let begun = Instant::now();
+    let time = Duration::from_millis(1_500);
+    for number in 0..10 {
+        house.json(&["bus", "publish", "plant.pump", &number.to_string(), "--ttl", "1500ms"]);
+    }
+    let mailbox = || house.json(&["agent", "show", "crew/hears"])["mailbox"]["depth"].clone();
+    until("they are in its mailbox", || mailbox() == 8 || begun.elapsed() > time);
+    // Those that the mailbox has no room for are not held back longer.
+    until("the rest is dead", || house.letters(&["--cause", "expired"]).len() == 2);
+    house.json(&["bus", "publish", "plant.pump", "10"]);
+    until("the time of all is over", || begun.elapsed() > 2 * time);
+    house.json(&["agent", "resume", "crew/hears"]);
+    until("it was heard", || !house.events().is_empty());
+    assert_eq!(house.bodies(), [10]);
+    until("all are dead", || house.letters(&["--cause", "expired"]).len() == 10);
+    let letters = house.letters(&[]);
+    assert!(
+        letters.len() == 10 && letters.iter().all(|letter| letter["failures"] == 0),
+        "{letters:?}"
+    );
+    let shown = house.json(&["bus", "show", "plant.pump"]);
+    assert_eq!(shown["subscriptions"][0]["breaker"], "closed", "{shown}");
 }
 
 #[test]

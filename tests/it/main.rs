@@ -3,6 +3,7 @@
 
 mod bus;
 mod bus_doors;
+mod bus_sending;
 mod by_hand;
 mod command_line;
 mod durable_topics;

@@ -105,7 +105,7 @@ impl Arrivals {
             self.uncounted.0 = item.label;
         }
         self.uncounted.1 += 1;
-        Some(Delivery::once(item.envelope))
+        Some(Delivery::once(item))
     }
 
     fn count(&mut self) {
@@ -120,6 +120,7 @@ impl Arrivals {
         Delivery {
             envelope: handed.item.envelope,
             attempt: handed.attempt,
+            until: handed.item.until,
             slip: Some(Slip {
                 hub: Arc::clone(&self.hub),
                 subscription: Arc::clone(&self.subscription),
@@ -179,6 +180,8 @@ pub struct Delivery {
     pub envelope: Arc<Envelope>,
     /// Which try it is, from 1.
     pub attempt: u32,
+    /// When nobody needs it any more, where it was to be for a time.
+    pub until: Option<Moment>,
     slip: Option<Slip>,
 }
 
@@ -197,10 +200,11 @@ impl fmt::Debug for Slip {
 }
 
 impl Delivery {
-    fn once(envelope: Arc<Envelope>) -> Self {
+    fn once(item: Item) -> Self {
         Self {
-            envelope,
+            envelope: item.envelope,
             attempt: 1,
+            until: item.until,
             slip: None,
         }
     }

@@ -1,4 +1,4 @@
-//! The handle of a bus: publishing, sending, asking.
+//! The handle of a bus: publishing, asking.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,17 +7,15 @@ use std::time::Duration;
 use serde_json::json;
 use triarch_supervision::metrics::Instruments;
 
-use crate::access::{NotAllowed, team_of};
+use crate::access::NotAllowed;
 use crate::account::Tally;
 use crate::codec::{check_word, within};
 use crate::config::Config;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId, Payload};
 use crate::error::{Error, PublishError, ReplyError, RequestError};
-use crate::hub::{Hub, unpoisoned};
-use crate::metrics::{Refusal, UNCOUNTED};
+use crate::hub::Hub;
+use crate::metrics::Refusal;
 use crate::route::{Route, TopicEntry};
-use crate::subscription::Subscription;
-use crate::table::Target;
 use crate::topic::Topic;
 
 /// Where refusals are told: who may not do what, on which topic.
@@ -80,61 +78,6 @@ impl Bus {
         Ok(self.0.publish(&entry, &self.0.route(&entry), envelope))
     }
 
-    // ---- to agents ----
-
-    /// Sends to the agent that takes envelopes at `path`.
-    pub fn send(&self, from: impl Into<Arc<str>>, path: &str, draft: Draft) -> Result<Published, PublishError> {
-        let from = from.into();
-        self.0.check_draft(&from, &draft)?;
-        let to = unpoisoned(self.0.table.read()).agents.get(path).cloned();
-        let Some(to) = to else {
-            self.0.metrics.refused(Refusal::NoSuchAgent);
-            return Err(PublishError::NoSuchAgent { path: path.into() });
-        };
-        Ok(self.0.send_to(&from, to, draft))
-    }
-
-    /// Sends to all these agents, or to nobody where one of them takes nothing.
-    pub fn multicast(
-        &self,
-        from: impl Into<Arc<str>>,
-        paths: &[&str],
-        draft: &Draft,
-    ) -> Result<Vec<Published>, PublishError> {
-        let from = from.into();
-        self.0.check_draft(&from, draft)?;
-        let table = unpoisoned(self.0.table.read());
-        let found = paths.iter().map(|path| {
-            let agent = table.agents.get(*path).cloned();
-            agent.ok_or_else(|| PublishError::NoSuchAgent { path: (*path).into() })
-        });
-        let found: Result<Vec<_>, _> = found.collect();
-        drop(table);
-        let found = found.inspect_err(|_| self.0.metrics.refused(Refusal::NoSuchAgent))?;
-        Ok(self.0.send_to_all(&from, found, draft))
-    }
-
-    /// Sends to every agent of a team that takes envelopes.
-    pub fn broadcast(
-        &self,
-        from: impl Into<Arc<str>>,
-        team: &str,
-        draft: &Draft,
-    ) -> Result<Vec<Published>, PublishError> {
-        let from = from.into();
-        self.0.check_draft(&from, draft)?;
-        let table = unpoisoned(self.0.table.read());
-        let is_member = |(path, _): &(&Arc<str>, &Arc<Subscription>)| team_of(path) == team;
-        let members = table
-            .agents
-            .iter()
-            .filter(is_member)
-            .map(|(_, one)| Arc::clone(one))
-            .collect();
-        drop(table);
-        Ok(self.0.send_to_all(&from, members, draft))
-    }
-
     // ---- asking ----
 
     /// Publishes a question and waits for the first answer.
@@ -164,8 +107,7 @@ impl Bus {
     ) -> Result<Arc<Envelope>, RequestError> {
         let (from, hub) = (from.into(), &self.0);
         hub.check_draft(&from, &draft)?;
-        let agent = unpoisoned(hub.table.read()).agents.get(path).cloned();
-        let to = agent.ok_or_else(|| PublishError::NoSuchAgent { path: path.into() })?;
+        let to = hub.agent_at(path)?;
         let envelope = hub.seal(draft, &from, Destination::Agent(path.into()));
         self.ask(envelope, path, within, |envelope| hub.deliver_to(to, envelope))
             .await
@@ -241,28 +183,6 @@ impl Hub {
         entry.published.fetch_add(1, Ordering::Relaxed);
         let id = envelope.id;
         let matched = self.deliver(route, entry.label, envelope);
-        Published { id, matched }
-    }
-
-    fn send_to_all(self: &Arc<Self>, from: &Arc<str>, all: Vec<Arc<Subscription>>, draft: &Draft) -> Vec<Published> {
-        all.into_iter()
-            .map(|to| self.send_to(from, to, draft.clone()))
-            .collect()
-    }
-
-    fn send_to(self: &Arc<Self>, from: &Arc<str>, to: Arc<Subscription>, draft: Draft) -> Published {
-        let destination = Destination::Agent(Arc::clone(&to.profile.subscriber));
-        let envelope = self.seal(draft, from, destination);
-        self.deliver_to(to, envelope)
-    }
-
-    fn deliver_to(self: &Arc<Self>, to: Arc<Subscription>, envelope: Envelope) -> Published {
-        let route = Route {
-            generation: 0,
-            targets: vec![Target::One(to)],
-        };
-        let id = envelope.id;
-        let matched = self.deliver(&route, UNCOUNTED, envelope);
         Published { id, matched }
     }
 

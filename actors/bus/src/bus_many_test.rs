@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::metrics::UNCOUNTED;
 
 #[test]
 fn a_storm_of_subscriptions_is_served_and_gone_again() {

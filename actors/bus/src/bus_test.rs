@@ -28,6 +28,8 @@ mod failing;
 mod later;
 #[path = "bus_many_test.rs"]
 mod many;
+#[path = "bus_sending_test.rs"]
+mod sending;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -221,13 +223,13 @@ fn what_cannot_be_published_is_refused_with_its_reason() {
         told,
         "the payload has 11 bytes, and the limit is 10; send less, or a reference to it"
     );
-    assert!(bus.multicast("me", &[], &large).is_err() && bus.broadcast("me", "t", &large).is_err());
+    assert!(bus.multicast("me", &[""; 0], &large).is_err() && bus.broadcast("me", "t", &large).is_err());
     let nameless = Draft::new("", Payload::bytes([]));
     assert!(bus.publish("me", &topic("a"), nameless).is_err());
     assert!(bus.publish("", &topic("a"), note("x")).is_err());
     assert!(bus.listen(all_of("a", "a\nb")).is_err());
     assert!(matches!(
-        bus.send("me", "team/x", note("x")),
+        bus.send("me", "team/x", &note("x")),
         Err(PublishError::NoSuchAgent { .. })
     ));
 }
@@ -328,36 +330,7 @@ fn what_waits_for_a_member_that_leaves_goes_to_the_others() {
     }
 }
 
-// ---- to agents, and back ----
-
-#[test]
-fn agents_are_reached_by_path_by_list_and_by_team() {
-    World::new(9).run(async |world| {
-        let bus = bus();
-        let (one, ear_one) = ear("one", acknowledges);
-        let (two, ear_two) = ear("two", acknowledges);
-        bus.attach("team/one", Terms::default(), &one.address()).unwrap();
-        bus.attach("team/two", Terms::default(), &two.address()).unwrap();
-        let tree = Root::new().supervisor(Supervisor::named("team").child(one).child(two));
-        let tree = world.start(tree).await.unwrap();
-        bus.send("me", "team/one", note("direct")).unwrap();
-        assert_eq!(
-            bus.multicast("me", &["team/one", "team/two"], &note("list"))
-                .unwrap()
-                .len(),
-            2
-        );
-        assert!(bus.multicast("me", &["team/one", "team/three"], &note("none")).is_err());
-        assert_eq!(bus.broadcast("me", "team", &note("team")).unwrap().len(), 2);
-        assert_eq!(bus.broadcast("me", "tea", &note("none")).unwrap().len(), 0);
-        world.settle().await;
-        assert_eq!(
-            (ear_one.heard().len(), ear_two.heard()),
-            (3, vec!["list".to_owned(), "team".to_owned()])
-        );
-        assert!(tree.stop().await.is_orderly());
-    });
-}
+// ---- there and back ----
 
 #[test]
 fn a_request_is_answered_or_says_why_not() {

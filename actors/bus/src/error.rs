@@ -81,6 +81,9 @@ pub enum PublishError {
         /// The path.
         path: Arc<str>,
     },
+    /// Somebody is at that path, and cannot be attached.
+    #[error(transparent)]
+    NotAttached(#[from] SubscribeError),
     /// Too much is to be published later.
     #[error(transparent)]
     AgendaFull(#[from] AgendaFull),

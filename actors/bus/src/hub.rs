@@ -33,6 +33,7 @@ use crate::item::{Effect, Item, Place};
 use crate::metrics::Metrics;
 use crate::requests::Requests;
 use crate::route::{Route, TopicEntry, Topics};
+use crate::sending::Introduced;
 use crate::subscription::{Profile, Subscription};
 use crate::table::{Table, Target};
 use crate::topic::Topic;
@@ -73,6 +74,8 @@ pub(crate) struct Hub {
     pub(crate) wake: Notify,
     /// What became of everything offered to subscriptions that have ended.
     past: Mutex<Tally>,
+    /// Who knows agents that have not attached themselves.
+    pub(crate) introduced: Introduced,
 }
 
 impl Hub {
@@ -95,6 +98,7 @@ impl Hub {
             reminders: Mutex::default(),
             wake: Notify::new(),
             past: Mutex::default(),
+            introduced: Introduced::default(),
             config,
         }))
     }

@@ -82,6 +82,8 @@
 //! | look | [`Bus::topics`], [`Bus::subscriptions`], [`Bus::logs`], [`Bus::cursors`], [`Bus::stored`], [`Bus::dead_letters`], [`Bus::planned`] |
 //! | replay dead letters | [`Bus::replay`] by number, [`Bus::replay_all`] by [`Query`] |
 //! | forget dead letters | [`Bus::discard`] by number, [`Bus::discard_all`] by [`Query`] |
+//! | send to an agent, to several, to a team | [`Bus::send`], [`Bus::multicast`], [`Bus::broadcast`] |
+//! | take what is sent to one's path | [`Bus::attach`], [`Bus::listen_at`]; or whoever knows the agents does, by [`Bus::introduce`] |
 //! | ask, and answer | [`Bus::request`], [`Bus::is_asked`], [`Bus::reply`] |
 //! | tap | [`Bus::listen`] to `**` with [`WhenFull::DropOldest`]: it slows down nobody, and sees what its team may |
 //!
@@ -184,6 +186,7 @@ mod requests;
 mod room;
 mod route;
 mod seen;
+mod sending;
 mod subscribing;
 mod subscription;
 mod table;
@@ -217,6 +220,7 @@ pub use listener::Listener;
 pub use matcher::Matcher;
 pub use replaying::Replayed;
 pub use room::{room, room_on};
+pub use sending::Directory;
 pub use subscribing::{Subscribe, SubscriptionView, TopicView};
 pub use terms::{Class, Retry, Terms, WhenFull};
 pub use topic::{PARTS_MAX, Pattern, TOPIC_LENGTH_MAX, Topic, TopicError, TopicFault};

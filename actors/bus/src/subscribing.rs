@@ -150,7 +150,23 @@ impl Bus {
     where
         M: Message + From<Arrivals>,
     {
-        let path = path.into();
+        self.attach_to(path.into(), terms, Arc::new(address.clone()))
+            .map(|(id, _)| id)
+    }
+
+    /// The same for somebody who takes the envelopes one by one.
+    pub fn listen_at(&self, path: impl Into<Arc<str>>, terms: Terms) -> Result<Listener, SubscribeError> {
+        let ear = Ear::default();
+        let (id, era) = self.attach_to(path.into(), terms, Arc::new(ear.clone()))?;
+        Ok(Listener::new(self.clone(), id, era, ear))
+    }
+
+    fn attach_to(
+        &self,
+        path: Arc<str>,
+        terms: Terms,
+        bell: Arc<dyn Bell>,
+    ) -> Result<(SubscriptionId, u64), SubscribeError> {
         self.check_form(&path)?;
         let profile = |id| Profile {
             id,
@@ -162,7 +178,7 @@ impl Bus {
             terms,
             reads: None,
         };
-        self.0.enter(profile, Arc::new(address.clone()), true).map(|(id, _)| id)
+        self.0.enter(profile, bell, true)
     }
 
     /// Subscribes somebody who takes the envelopes one by one.

@@ -10,8 +10,8 @@ use super::output::print;
 use super::reach;
 use super::screen::Screen;
 use crate::operations::{
-    BusCancel, BusDead, BusDrop, BusForget, BusPlanned, BusPublish, BusReplay, BusRequest, BusShow, BusSubscribe,
-    BusTap, BusTopics, Operation, Trouble,
+    BusCancel, BusDead, BusDrop, BusForget, BusPlanned, BusPublish, BusReplay, BusRequest, BusSend, BusShow,
+    BusSubscribe, BusTap, BusTopics, Operation, Trouble,
 };
 pub(super) use show::event_line;
 
@@ -19,6 +19,8 @@ pub(super) use show::event_line;
 pub(super) enum BusVerb {
     /// Publishes on a topic; on a durable one it returns once it is on disk.
     Publish(BusPublish),
+    /// Sends to one agent, to several or to a whole team; each gets it as an event, until it has answered it.
+    Send(BusSend),
     /// Asks whoever hears a topic, and waits for the first answer.
     Request(BusRequest),
     /// Prints what is published, as it comes.
@@ -46,6 +48,7 @@ pub(super) enum BusVerb {
 pub(super) fn perform(described: &Described, verb: &BusVerb, as_json: bool) -> Result<(), Trouble> {
     match verb {
         BusVerb::Publish(asked) => answer(described, asked, as_json),
+        BusVerb::Send(asked) => answer(described, asked, as_json),
         BusVerb::Request(asked) => answer(described, asked, as_json),
         BusVerb::Subscribe(asked) => follow(described, asked, as_json),
         BusVerb::Tap(asked) => follow(described, asked, as_json),

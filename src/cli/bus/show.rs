@@ -11,7 +11,7 @@ use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, counted, facts};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{
-    AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, PlannedSeen, PublishedSeen, ReplayedSeen,
+    AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, PlannedSeen, PublishedSeen, ReplayedSeen, SentTo,
     TopicSeen, TopicShown,
 };
 
@@ -26,6 +26,16 @@ impl Show for PublishedSeen {
             Some(offset) => format!("{topic}: on disk at {offset}, for {matched} and whoever reads the log\n"),
             None => format!("{topic}: for {matched}\n"),
         }
+    }
+}
+
+impl Show for Vec<SentTo> {
+    fn show(&self, screen: &Screen) -> String {
+        if self.is_empty() {
+            return "there is nobody in it\n".to_owned();
+        }
+        let sent = |one: &SentTo| format!("{}: sent\n", screen.tint(Tint::Plain, &harmless(&one.to)));
+        self.iter().map(sent).collect()
     }
 }
 

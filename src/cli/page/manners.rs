@@ -188,6 +188,16 @@ pub(super) const MANNERS: &[Manner] = &[
         ],
     ),
     asking(
+        "bus send",
+        "bus.send",
+        List("An event sent"),
+        &[
+            (2, "it cannot be taken as it is"),
+            (4, "one of those who are named is not there; then it is sent to nobody"),
+            TAKES_NONE,
+        ],
+    ),
+    asking(
         "bus subscribe",
         "bus.subscribe",
         Lines("An event"),

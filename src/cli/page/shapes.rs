@@ -41,6 +41,11 @@ pub(super) const SHAPES: &[Shape] = &[
         || json(&samples::published()[1]),
     ),
     (
+        "An event sent",
+        "What was sent to one agent. What becomes of it is not waited for: where it cannot be delivered `bus dead` has it by this `id`.",
+        || json(&samples::sent_to()[0]),
+    ),
+    (
         "An event",
         "`at` is when it was published. `key`, `ttl_ms`, `correlation` and `causation` are there where its publisher gave them, and `is_request` \
          where somebody waits for an answer.",
@@ -60,7 +65,7 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "A dead letter",
-        "`cause` is `failed`, `crashed`, `unacknowledged`, `expired`, `full`, `closed`, or `poison` where it is set apart: that is replayed \
+        "`id` is what it had when it was published or sent, and `topic` is the path where it was sent to an agent. `cause` is `failed`, `crashed`, `unacknowledged`, `expired`, `full`, `closed`, or `poison` where it is set apart: that is replayed \
          only by its number. `name` is there where it was for a named subscription.",
         || json(&samples::dead_letters()[0]),
     ),

@@ -104,6 +104,10 @@ pub(crate) struct BusDead {
 pub(crate) struct DeadSeen {
     /// By which it is replayed.
     pub(crate) letter: u64,
+    /// What it was known by when it was published or sent.
+    #[serde(default)]
+    pub(crate) id: String,
+    /// The topic, or the path that it was sent to.
     pub(crate) topic: String,
     /// When it died.
     pub(crate) at: String,
@@ -127,6 +131,7 @@ impl From<DeadLetter> for DeadSeen {
         let envelope = &letter.envelope;
         Self {
             letter: letter.number,
+            id: envelope.id.to_string(),
             topic: envelope.to.as_str().to_owned(),
             at: written(letter.time),
             subscriber: letter.subscriber.to_string(),

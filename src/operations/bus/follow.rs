@@ -8,7 +8,7 @@ use clap::Args;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
-use triarch_bus::{Bus, Class, Envelope, Filter, Pattern, Pick, Start, Subscribe, Terms, Timestamp};
+use triarch_bus::{Bus, Class, Destination, Envelope, Filter, Pattern, Pick, Start, Subscribe, Terms, Timestamp};
 
 use super::super::posts::SENDER;
 use super::super::{Operation, Trouble};
@@ -41,7 +41,7 @@ pub(crate) struct BusSubscribe {
     #[arg(long, value_parser = by_word::<Pick>, requires = "group")]
     #[serde(default)]
     pub(crate) pick: Option<Pick>,
-    /// What is promised: `at_most_once`, `at_least_once` or `effectively_once`. An event is done once it is sent.
+    /// What is promised until it is sent here, printed or not: `at_most_once`, `at_least_once` or `effectively_once`.
     #[arg(long, default_value = "at_most_once", value_parser = by_word::<Class>)]
     #[serde(default)]
     pub(crate) class: Class,
@@ -215,8 +215,12 @@ async fn follow(fleet: &Fleet, bus: &Bus, what: Subscribe, count: Option<usize>)
 
 /// What is told of something that was published.
 pub(crate) fn event(bus: &Bus, envelope: &Envelope) -> Value {
+    let way = match envelope.to {
+        Destination::Topic(_) => "topic",
+        Destination::Agent(_) => "to",
+    };
     let mut event = json!({
-        "id": envelope.id, "topic": envelope.to.as_str(), "from": &*envelope.from, "kind": &*envelope.kind,
+        "id": envelope.id, way: envelope.to.as_str(), "from": &*envelope.from, "kind": &*envelope.kind,
         "at": written(envelope.time), "priority": envelope.priority.label(), "body": body(envelope),
     });
     let told = [

@@ -7,7 +7,9 @@ mod later;
 mod publish;
 mod request;
 mod seen;
+mod send;
 mod time;
+mod words;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,6 +27,7 @@ pub(crate) use later::{BusCancel, BusPlanned, CancelledSeen, PlannedSeen};
 pub(crate) use publish::{BusPublish, PublishedSeen, publish};
 pub(crate) use request::{AnswerSeen, BusRequest, request};
 pub(crate) use seen::{BusShow, BusTopics, TopicSeen, TopicShown};
+pub(crate) use send::{BusSend, SentTo, send};
 
 /// A word of the command line that lines and answers have too.
 fn by_word<T: DeserializeOwned>(word: &str) -> Result<T, String> {
@@ -63,7 +66,7 @@ told_as_they_are! {
     },
     PublishError: |error| match error {
         PublishError::TooLarge(_) | PublishError::Form(_) => Code::Usage,
-        PublishError::NotAllowed(_) | PublishError::AgendaFull(_) => Code::Refused,
+        PublishError::NotAllowed(_) | PublishError::AgendaFull(_) | PublishError::NotAttached(_) => Code::Refused,
         _ => Code::Failed,
     },
     SubscribeError: |error| match error {

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use triarch_bus::{Bus, Daily, Draft, EnvelopeId, Payload, PublishError, ScheduleId, Topic, When};
-use triarch_supervision::message::Priority;
+use triarch_bus::{Bus, Daily, Draft, PublishError, ScheduleId, Topic, When};
 use triarch_teams::Span;
 
-use super::super::posts::{Body, SENDER, kind, span};
+use super::super::posts::{SENDER, span};
 use super::super::{Code, Operation, Trouble};
-use super::{by_word, time};
+use super::words::{Marks, Words};
 use crate::fleet::Fleet;
 
 /// Publishes on a topic; on a durable one it returns once it is on disk.
@@ -19,18 +18,12 @@ use crate::fleet::Fleet;
 pub(crate) struct BusPublish {
     /// The topic, such as plant.pump.
     pub(crate) topic: String,
-    /// What it says: JSON, or text.
-    #[arg(default_value = "null", hide_default_value = true)]
-    #[serde(default)]
-    pub(crate) body: Body,
-    /// What it is, in a word of the publisher's choice.
-    #[arg(long, default_value = "message")]
-    #[serde(default = "kind")]
-    pub(crate) kind: String,
-    /// What it is told from others of its sender on its topic by.
-    #[arg(long)]
-    #[serde(default)]
-    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) words: Words,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) marks: Marks,
     /// After which time it is published; where the topic is not durable, it ends with the runtime.
     #[arg(long, value_name = "TIME", value_parser = span)]
     #[serde(default)]
@@ -43,42 +36,9 @@ pub(crate) struct BusPublish {
     #[arg(long, value_name = "TIMES", conflicts_with_all = ["after", "every"])]
     #[serde(default)]
     pub(crate) daily: Option<String>,
-    /// Which goes first among those that wait: critical, high, normal, low or background.
-    #[arg(long, default_value = "normal", value_parser = by_word::<Priority>)]
-    #[serde(default)]
-    pub(crate) priority: Priority,
-    /// For how long anybody needs it from when it is published.
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    #[serde(default, alias = "ttl_ms", deserialize_with = "time::span")]
-    pub(crate) ttl: Option<Span>,
-    /// The id of what began the exchange that it belongs to.
-    #[arg(long, value_name = "ID")]
-    #[serde(default)]
-    pub(crate) correlation: Option<EnvelopeId>,
-    /// The id of what it came of.
-    #[arg(long, value_name = "ID")]
-    #[serde(default)]
-    pub(crate) causation: Option<EnvelopeId>,
 }
 
 impl BusPublish {
-    fn draft(&self) -> Draft {
-        let mut draft = Draft::new(&*self.kind, Payload::json(&self.body.0)).priority(self.priority);
-        if let Some(key) = &self.key {
-            draft = draft.key(&**key);
-        }
-        if let Some(Span(ttl)) = self.ttl {
-            draft = draft.ttl(ttl);
-        }
-        if let Some(first) = self.correlation {
-            draft = draft.correlated(first);
-        }
-        if let Some(cause) = self.causation {
-            draft = draft.caused_by(cause);
-        }
-        draft
-    }
-
     /// When it comes; nothing where that is now.
     fn when(&self) -> Result<Option<When>, Trouble> {
         match (&self.daily, self.after, self.every) {
@@ -119,7 +79,7 @@ impl Operation for BusPublish {
 /// Publishes for `from`.
 pub(crate) async fn publish(bus: &Bus, from: &str, asked: BusPublish) -> Result<PublishedSeen, Trouble> {
     let topic = Topic::new(&asked.topic)?;
-    let (draft, when) = (asked.draft(), asked.when()?);
+    let (draft, when) = (asked.marks.on(asked.words.draft()), asked.when()?);
     let seen = PublishedSeen {
         topic: asked.topic,
         ..PublishedSeen::default()

@@ -5,15 +5,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use triarch_bus::{Bus, Draft, Envelope, Payload, PublishError, RequestError, Topic};
-use triarch_supervision::message::Priority;
+use triarch_bus::{Bus, Envelope, PublishError, RequestError, Topic};
 use triarch_teams::Span;
 
-use super::super::posts::{Body, SENDER, kind, span};
+use super::super::posts::{SENDER, span};
 use super::super::{Code, Operation, QUICK, Trouble};
 use super::follow::body;
-use super::time::written;
-use super::{by_word, time};
+use super::time::{self, written};
+use super::words::Words;
 use crate::fleet::Fleet;
 
 /// Nobody waits longer for an answer. A question keeps its place, at whoever asks too, until it is answered or nobody waits for it.
@@ -25,22 +24,13 @@ const WITHIN_MAX: Duration = Duration::from_hours(24);
 pub(crate) struct BusRequest {
     /// The topic, such as plant.pump; a durable one is not asked.
     pub(crate) topic: String,
-    /// What it asks: JSON, or text.
-    #[arg(default_value = "null", hide_default_value = true)]
-    #[serde(default)]
-    pub(crate) body: Body,
-    /// What it is, in a word of the asker's choice.
-    #[arg(long, default_value = "message")]
-    #[serde(default = "kind")]
-    pub(crate) kind: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) words: Words,
     /// How long to wait for the answer; nobody hears the question after that.
     #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s")]
     #[serde(default, alias = "timeout_ms", deserialize_with = "time::span")]
     pub(crate) within: Option<Span>,
-    /// Which goes first among those that wait: critical, high, normal, low or background.
-    #[arg(long, default_value = "normal", value_parser = by_word::<Priority>)]
-    #[serde(default)]
-    pub(crate) priority: Priority,
 }
 
 /// What somebody answered.
@@ -99,9 +89,7 @@ pub(crate) async fn request(bus: &Bus, from: &str, asked: BusRequest) -> Result<
         ));
     }
     // What nobody waits for any more is not to be worked on.
-    let draft = Draft::new(asked.kind, Payload::json(&asked.body.0))
-        .priority(asked.priority)
-        .ttl(within);
+    let draft = asked.words.draft().ttl(within);
     match bus.request(from, &topic, draft, within).await {
         Ok(answer) => Ok(AnswerSeen::from(&*answer)),
         Err(RequestError::NotPublished(PublishError::Durable { .. })) => {

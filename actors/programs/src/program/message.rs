@@ -22,6 +22,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 use triarch_supervision::clock::Moment;
@@ -113,6 +114,15 @@ impl Fault {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// Who something is for. A post is for one; what else stands there is a wish, and for whoever fulfils it to read.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Addressee<'a> {
+    #[serde(borrow)]
+    One(Text<'a>),
+    Other(IgnoredAny),
+}
+
 #[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(borrow, rename = "type")]
@@ -126,7 +136,7 @@ struct Wire<'a> {
     #[serde(borrow)]
     error: Option<Text<'a>>,
     #[serde(borrow)]
-    to: Option<Text<'a>>,
+    to: Option<Addressee<'a>>,
     #[serde(borrow)]
     kind: Option<Text<'a>>,
     #[serde(borrow)]
@@ -272,11 +282,14 @@ fn understood(wire: Wire<'_>) -> Heard {
     let said = match &*what {
         "accepted" | "progress" | "reply" | "done" | "failed" => return answer(&what, wire),
         "heartbeat" => Some(Said::Heartbeat),
-        "send" => own(wire.to).map(|to| Said::Send {
-            to,
-            kind: own(wire.kind).unwrap_or_else(|| "send".to_owned()),
-            body: wire.body,
-        }),
+        "send" => match wire.to {
+            Some(Addressee::One(to)) => Some(Said::Send {
+                to: to.0.into_owned(),
+                kind: own(wire.kind).unwrap_or_else(|| "send".to_owned()),
+                body: wire.body,
+            }),
+            Some(Addressee::Other(_)) | None => None,
+        },
         "status" => own(wire.state).map(Said::Status),
         "log" => own(wire.text).map(|text| Said::Log {
             level: own(wire.level),
@@ -499,6 +512,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_may_name_several_where_a_post_is_for_one() {
+        assert_eq!(
+            said(r#"{"type":"publish","to":["team/b","crew"]}"#),
+            Said::Wish(Wish {
+                service: "publish",
+                id: None,
+                what: Map::from_iter([("to".to_owned(), json!(["team/b", "crew"]))]),
+            })
+        );
+    }
+
+    #[test]
     fn what_is_no_such_object_is_a_line_of_the_log() {
         for line in [
             "",
@@ -524,11 +549,12 @@ mod tests {
             "]".repeat(64)
         );
         let unmeasured = format!(r#"{{"type":"progress","id":"{ID}"}}"#);
-        let cases: [(&[u8], Fault); 10] = [
+        let cases: [(&[u8], Fault); 11] = [
             (br#"{"type":"failed"}"#, Fault::Malformed),
             (unmeasured.as_bytes(), Fault::Malformed),
             (br#"{"type":"done"}"#, Fault::Malformed),
             (br#"{"type":"send","body":1}"#, Fault::Malformed),
+            (br#"{"type":"send","to":["team/b"],"body":1}"#, Fault::Malformed),
             (br#"{"type":"status","state":7}"#, Fault::Malformed),
             (br#"{"type":"done","id":7}"#, Fault::Malformed),
             (br#"{"type":"done","id":"7"}"#, Fault::UnknownId),
