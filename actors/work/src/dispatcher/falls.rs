@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use triarch_supervision::prelude::*;
 use triarch_supervision::reason::KillCause;
 use triarch_supervision::supervisor::Decision;
-use triarch_supervision::tree::{Event, Fact, Observer};
+use triarch_supervision::tree::{Event, Fact, Observer, Phase};
 
 use crate::queue::Word;
 use crate::words::Worker;
@@ -19,11 +19,25 @@ pub(super) async fn judged(observer: &Observer, lost_by: Option<(Worker, u64)>, 
     let Some((worker, life)) = lost_by else {
         return Word::Abandoned { why };
     };
-    // A task is lost just before it is told how its agent ended.
-    match timeout(TOLD_WITHIN, end_of(observer, &worker, life)).await {
-        Ok(Some(reason)) if is_its_own(&reason) => Word::Fell { why },
-        _ => Word::Abandoned { why },
+    // A task is lost just before its agent stops, and only then it is told how that ended.
+    let ended = loop {
+        match timeout(TOLD_WITHIN, end_of(observer, &worker, life)).await {
+            Ok(ended) => break ended,
+            Err(_) if is_ending(observer, &worker, life) => {}
+            Err(_) => break None,
+        }
+    };
+    if ended.is_some_and(|reason| is_its_own(&reason)) {
+        Word::Fell { why }
+    } else {
+        Word::Abandoned { why }
     }
+}
+
+/// Whether an agent's life of that number is at its last words, for which its rules give it a time.
+fn is_ending(observer: &Observer, worker: &Worker, life: u64) -> bool {
+    let node = observer.node(worker.as_str());
+    node.is_ok_and(|node| node.incarnation == life && node.state == Phase::Stopping)
 }
 
 /// How an agent's life ended, once it has; nothing where there is no such agent any more.

@@ -21,6 +21,9 @@ const PATH: &str = "team/a";
 /// Of a clock that runs ahead where nothing else is to be done.
 const PATIENCE: Duration = Duration::from_hours(2);
 
+/// How long an agent takes to stop that has failed.
+const LAST_WORDS: Duration = Duration::from_millis(900);
+
 /// Works as long at a post as its body says, in seconds, and never says a word of it before it is done.
 struct Quiet(Arc<AtomicUsize>);
 
@@ -37,11 +40,17 @@ impl Agent for Quiet {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         tokio::time::sleep(Duration::from_secs(post.body.as_u64().unwrap_or(0))).await;
-        if &*post.kind == "vain" {
+        if &*post.kind == "vain" || post.body == "falls" {
             return Err(Failure::new("in vain"));
         }
         post.receipt.done(json!("ok"));
         Ok(())
+    }
+
+    async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
+        if reason.is_failure() {
+            tokio::time::sleep(LAST_WORDS).await;
+        }
     }
 }
 
@@ -233,5 +242,15 @@ async fn a_task_that_makes_room_for_a_newer_post_comes_again() {
     assert_eq!(staff.mailbox().1, 1);
     let view = staff.ended(task).await;
     assert_eq!((view.state, staff.begun()), (State::Done, 1), "{view:?}");
+    staff.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_at_which_agents_fall_is_dead_however_long_their_last_words_take() {
+    let staff = staff(|child| child).await;
+    let body = b"\"falls\"".to_vec();
+    let submitted = staff.tasks.submit(vec![Submission { body, ..task() }]).await;
+    let view = staff.ended(submitted.unwrap()[0].task).await;
+    assert_eq!((view.state, staff.begun()), (State::Dead, 3), "{view:?}");
     staff.tree.stop().await;
 }
