@@ -27,6 +27,8 @@ use crate::operations::{Code, Trouble};
 
 /// So many subscriptions one program may have.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// So many events may wait for one program in all, where it asks for more room than all have.
+const WAITING_MAX: usize = 10_240_000;
 /// From so many agents on that something was sent to it is looked which of them have left the tree.
 const SWEPT_FROM: usize = 256;
 
@@ -66,6 +68,8 @@ struct Wished {
 struct Round {
     number: u64,
     id: SubscriptionId,
+    /// How many events may wait for it.
+    bound: usize,
     /// Dropped when it is over, while the book is held.
     _goes_on: watch::Sender<()>,
 }
@@ -99,6 +103,7 @@ impl Book {
         Round {
             number,
             id,
+            bound: terms.bound,
             _goes_on: goes_on,
         }
     }
@@ -157,6 +162,13 @@ impl Rounds {
         }
         if sheaf.len() >= SUBSCRIPTIONS_MAX && !sheaf.has_in_the_place_of(&aim) {
             return Err(too_many());
+        }
+        if terms.bound > usual(Class::AtMostOnce).bound {
+            let others = sheaf.iter().filter(|(other, _)| **other != aim);
+            let has: usize = others.map(|(_, wished)| wished.round.bound).sum();
+            if has + terms.bound > WAITING_MAX {
+                return Err(too_much(has));
+            }
         }
         let listener = self.0.bus.listen(what)?;
         let round = book.open(agent, listener, terms);
@@ -300,6 +312,15 @@ fn too_many() -> Trouble {
     let remedy =
         "subscribe to a broader pattern, such as `plant.**` for all below `plant`, or end some by `unsubscribe`";
     Trouble::new(Code::Refused, message, remedy)
+}
+
+fn too_much(has: usize) -> Trouble {
+    let message = format!("{has} events may wait for its other subscriptions, and {WAITING_MAX} is the most for all");
+    Trouble::new(
+        Code::Refused,
+        message,
+        "ask for a lower `bound`, or end some by `unsubscribe`",
+    )
 }
 
 #[cfg(test)]

@@ -65,6 +65,26 @@ fn a_program_has_so_many_subscriptions_and_is_told_of_the_bound() {
 }
 
 #[test]
+fn what_may_wait_for_one_program_has_a_bound_in_all() {
+    let rounds = rounds();
+    let roomy = |number: usize| json!({ "pattern": format!("plant.{number}"), "terms": { "bound": 100_000 } });
+    for number in 0..102 {
+        begin(&rounds, "crew/a", roomy(number)).unwrap();
+    }
+    let refused = begin(&rounds, "crew/a", roomy(102)).unwrap_err().told();
+    assert!(
+        refused.starts_with("10200000 events may wait for its other subscriptions"),
+        "{refused}"
+    );
+    // What it has already, what needs no more than all have, and another program.
+    begin(&rounds, "crew/a", roomy(0)).unwrap();
+    begin(&rounds, "crew/a", json!({ "pattern": "plant.102" })).unwrap();
+    begin(&rounds, "crew/b", roomy(102)).unwrap();
+    rounds.end(&"crew/a".into(), "plant.0");
+    begin(&rounds, "crew/a", roomy(103)).unwrap();
+}
+
+#[test]
 fn the_courier_is_given_each_round_once_and_nothing_but_what_is_new() {
     let rounds = rounds();
     for pattern in ["a", "b", "c", "d"] {

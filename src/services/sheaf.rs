@@ -35,6 +35,10 @@ impl<T: Ord + Clone, R> Sheaf<T, R> {
         self.all.get(aim)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Aim<T>, &R)> {
+        self.all.iter()
+    }
+
     /// Whether one goes where another of that aim comes.
     pub(super) fn has_in_the_place_of(&self, aim: &Aim<T>) -> bool {
         match &aim.name {
