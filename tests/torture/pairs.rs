@@ -10,6 +10,9 @@ use crate::running::Running;
 use crate::yard::{Caller, Yard, rounds, until};
 
 const FLEET: &str = r#"
+[work]
+late_max = 1000
+
 [[bus.durable]]
 topics = "log.**"
 
