@@ -114,7 +114,7 @@ pub(super) async fn perform(rooms: &Rooms, agent: &Arc<str>, what: Map<String, V
                 prefix: wish.prefix.unwrap_or_default(),
                 after: wish.after,
             };
-            seen(&memory::list(client, &asked)?)
+            seen(&memory::list(client, asked).await?)
         }
         // What is looked for is read as it is asked for elsewhere.
         Deed::Search => Err(wish.lacks("op")),

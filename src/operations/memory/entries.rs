@@ -299,14 +299,15 @@ impl Operation for MemoryList {
     type Output = Vec<EntrySeen>;
 
     async fn perform(self, fleet: &Fleet) -> Result<Vec<EntrySeen>, Trouble> {
-        list(fleet.memory()?, &self)
+        list(fleet.memory()?, self).await
     }
 }
 
-/// Entries in the order of their keys.
-pub(crate) fn list(client: &Client, asked: &MemoryList) -> Result<Vec<EntrySeen>, Trouble> {
+/// Entries in the order of their keys. Those of others are passed over one by one, where that holds up nobody.
+pub(crate) async fn list(client: &Client, asked: MemoryList) -> Result<Vec<EntrySeen>, Trouble> {
     let drawer = open(client, asked.namespace.as_str())?;
-    let listed = drawer.list(&asked.prefix, asked.after.as_ref(), asked.most.min(SHOWN_MAX + 1))?;
+    let (prefix, after, most) = (asked.prefix, asked.after, asked.most.min(SHOWN_MAX + 1));
+    let listed = aside(&SEARCHES, move || drawer.list(&prefix, after.as_ref(), most)).await??;
     let clock = client.store().clock();
     let seen = listed
         .into_iter()
