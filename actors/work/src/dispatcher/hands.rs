@@ -67,7 +67,7 @@ impl Hands {
     pub(super) fn seen(&mut self, worker: &Worker, is_here: bool, effects: &mut Vec<Effect>) {
         let was = self.change(worker, |hand| {
             let was_known_here = hand.is_known_here();
-            hand.is_put_off &= !is_here;
+            hand.setbacks.is_put_off &= !is_here;
             (std::mem::replace(&mut hand.is_here, is_here), was_known_here)
         });
         match (was, is_here) {
@@ -195,7 +195,7 @@ impl Hands {
         let word = match stage {
             Stage::Delivered if matches!(holding.step, Step::Handed(_)) => {
                 holding.step = Step::Begun(now);
-                self.change(&worker, |hand| hand.is_shaken = false);
+                self.change(&worker, |hand| hand.setbacks.is_shaken = false);
                 let word = Word::Began;
                 return effects.push(Effect::Tell { task, fence, word });
             }
@@ -225,7 +225,7 @@ impl Hands {
         self.rank_anew(&worker, effects);
         if is_lost {
             // It may be about to start again, or gone.
-            self.change(&worker, |hand| hand.is_put_off = true);
+            self.change(&worker, |hand| hand.setbacks.is_put_off = true);
         }
         self.over(task, fence, word, effects);
         self.hand_out(&worker, effects);
@@ -243,7 +243,7 @@ impl Hands {
         let was_whole = self
             .takers
             .get(worker)
-            .is_some_and(|hand| !hand.is_put_off && !hand.is_shaken);
+            .is_some_and(|hand| !hand.setbacks.is_put_off && !hand.setbacks.is_shaken);
         was_whole && self.held.of(worker).filter(|fence| is_begun(*fence)).count() == 1
     }
 
@@ -278,7 +278,7 @@ impl Hands {
                 self.moves(&holding.worker);
                 self.leave(&holding.worker, |_| {});
             }
-            Step::Recalled(_) => self.leave(&holding.worker, |hand| hand.is_shaken = true),
+            Step::Recalled(_) => self.leave(&holding.worker, |hand| hand.setbacks.is_shaken = true),
             Step::Handed(_) | Step::Begun(_) => self.leave(&holding.worker, |_| {}),
             Step::Over(_) => {}
         }

@@ -111,17 +111,22 @@ pub(super) struct Hand {
     pub(super) is_here: bool,
     /// Whether it left a task lying in its mailbox for too long, and has handled nothing since.
     pub(super) is_stuck: bool,
-    /// Whether a task was lost with it: it gets the next once it was looked for, as one that is away.
-    pub(super) is_put_off: bool,
-    /// Whether a task that it had begun, and that is its own no more, was lost with it since it began the last: that one may be what it
-    /// ended at.
-    pub(super) is_shaken: bool,
+    pub(super) setbacks: Setbacks,
     pub(super) moved: Option<Moved>,
     pub(super) asking: usize,
     pub(super) busy_with: usize,
     pub(super) ahead: VecDeque<Fence>,
     pub(super) service: Service,
     pub(super) ranking: Ranking,
+}
+
+/// Whether tasks were lost with an agent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Setbacks {
+    /// One of its own was: it gets the next once it was looked for, as one that is away.
+    pub(super) is_put_off: bool,
+    /// One that it had begun, and that was its own no more, since it began the last: that one may be what it ended at.
+    pub(super) is_shaken: bool,
 }
 
 /// What an agent did of its messages, and has yet to do.
@@ -196,7 +201,7 @@ impl Hand {
 
     /// Whether it is there as far as is known, and need not be looked for first.
     pub(super) const fn is_known_here(&self) -> bool {
-        self.is_here && !self.is_put_off
+        self.is_here && !self.setbacks.is_put_off
     }
 
     /// Whether it is given tasks at present.
@@ -226,7 +231,7 @@ impl Hand {
             _ if self.is_gone() => Taking::Leaving,
             _ if !self.is_here => Taking::Away,
             _ if self.is_stuck => Taking::StandsStill,
-            _ if self.is_put_off => Taking::PutOff,
+            _ if self.setbacks.is_put_off => Taking::PutOff,
             _ if self.room() == 0 => Taking::Full,
             _ => Taking::Free,
         }

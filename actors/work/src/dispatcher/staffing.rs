@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::hands::Hands;
-use super::holding::{Effect, Hand, InHand, Step, Taking, Whereabouts};
+use super::holding::{Effect, Hand, InHand, Setbacks, Step, Taking, Whereabouts};
 use super::ranking::Ranking;
 use super::roster::{Taker, TakingTeam};
 use crate::dispatch::{Memory, Service};
@@ -108,8 +108,7 @@ impl Hands {
             rules: taker.rules,
             is_here: false,
             is_stuck: false,
-            is_put_off: false,
-            is_shaken: false,
+            setbacks: Setbacks::default(),
             moved: None,
             asking: 0,
             busy_with: 0,
