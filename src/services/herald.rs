@@ -11,7 +11,6 @@ use triarch_bus::{Bus, Draft, Payload, PublishError, Topic};
 use triarch_supervision::prelude::*;
 use triarch_work::Events;
 use triarch_work::machine::Event;
-use triarch_work::words::TaskId;
 
 /// Who it is that publishes.
 const SENDER: &str = "work/herald";
@@ -33,6 +32,8 @@ pub(crate) struct Herald {
     /// How much happened faster than it was published, and was not.
     missed: u64,
     refused: u64,
+    /// Of how much it is not known whether it is stored, as the herald was stopped meanwhile.
+    unanswered: u64,
     last_refusal: Option<String>,
 }
 
@@ -43,8 +44,8 @@ impl Herald {
     }
 
     async fn tell(&mut self, event: &Event) {
-        let Some((task, word, body)) = told(event) else { return };
-        match self.publish(task, word, &body).await {
+        let Some((word, body)) = told(event) else { return };
+        match self.publish(word, &body).await {
             Ok(()) => self.published += 1,
             Err(why) => {
                 self.refused += 1;
@@ -53,13 +54,16 @@ impl Herald {
         }
     }
 
-    async fn publish(&self, task: TaskId, word: &str, body: &Value) -> Result<(), String> {
+    async fn publish(&mut self, word: &str, body: &Value) -> Result<(), String> {
         let topic = Topic::new(format!("triarch.task.{word}")).map_err(|error| error.to_string())?;
-        // With its key all of a task goes to the same one of a group.
-        let draft = || Draft::new(TASK, Payload::json(body)).key(task.to_string());
+        // Without a key: by that one change would be taken for another of the same task.
+        let draft = || Draft::new(TASK, Payload::json(body));
         let published = match self.bus.publish(SENDER, &topic, draft()) {
             Err(PublishError::Durable { .. }) => {
+                // It counts where it is let go of before there is an answer.
+                self.unanswered += 1;
                 let stored = self.bus.publish_durably(SENDER, &topic, draft()).await;
+                self.unanswered -= 1;
                 stored.map(drop)
             }
             published => published.map(drop),
@@ -79,6 +83,7 @@ impl Agent for Herald {
             published: 0,
             missed: 0,
             refused: 0,
+            unanswered: 0,
             last_refusal: None,
         })
     }
@@ -102,15 +107,22 @@ impl Agent for Herald {
             published,
             missed,
             refused,
+            unanswered,
             last_refusal,
             ..
         } = self;
-        Some(json!({ "published": published, "missed": missed, "refused": refused, "last_refusal": last_refusal }))
+        Some(json!({
+            "published": published,
+            "missed": missed,
+            "refused": refused,
+            "unanswered": unanswered,
+            "last_refusal": last_refusal,
+        }))
     }
 }
 
-/// Of which task what is told, in a word and with what is known of it; nothing of what only the room itself needs to know.
-fn told(event: &Event) -> Option<(TaskId, &'static str, Value)> {
+/// What is told, in a word and with what is known of it; nothing of what only the room itself needs to know.
+fn told(event: &Event) -> Option<(&'static str, Value)> {
     let (task, word, kind, more) = match event {
         Event::Submitted { task, kind, priority } => (task, "submitted", kind, ("priority", json!(priority))),
         Event::Claimed { task, kind, waited, .. } => (task, "claimed", kind, ("waited_ms", json!(waited.as_millis()))),
@@ -134,7 +146,7 @@ fn told(event: &Event) -> Option<(TaskId, &'static str, Value)> {
     {
         body[name] = value;
     }
-    Some((*task, word, body))
+    Some((word, body))
 }
 
 const NO_MORE: (&str, Value) = ("", Value::Null);
@@ -144,7 +156,7 @@ mod tests {
     use std::time::Duration;
 
     use triarch_work::task::{Priority, State};
-    use triarch_work::words::Kind;
+    use triarch_work::words::{Kind, TaskId};
 
     use super::*;
 
@@ -179,7 +191,7 @@ mod tests {
             (ended(State::Dead, None), "dead", json!({})),
             (ended(State::Expired, None), "expired", json!({})),
         ] {
-            assert_eq!(told(&event), Some((task, word, body(more))));
+            assert_eq!(told(&event), Some((word, body(more))));
         }
         assert_eq!(told(&Event::Ready { task }), None);
         assert_eq!(told(&Event::Drained), None);

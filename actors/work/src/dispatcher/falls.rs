@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use triarch_supervision::name::Name;
 use triarch_supervision::prelude::*;
 use triarch_supervision::reason::KillCause;
 use triarch_supervision::supervisor::Decision;
@@ -51,15 +52,16 @@ async fn end_of(observer: &Observer, worker: &Worker, life: u64) -> Option<ExitR
             return Some(reason);
         }
         let missed = events.missed();
-        while !is_end_of(&events.next().await?, life) && events.missed() == missed {}
+        while !is_end_of(&events.next().await?, worker, life) && events.missed() == missed {}
     }
 }
 
-/// Whether somebody's life of that number ended; which agent's it was is seen by a look.
-fn is_end_of(event: &Event, life: u64) -> bool {
+/// Whether an agent's life of that number ended, or all of it.
+fn is_end_of(event: &Event, worker: &Worker, life: u64) -> bool {
+    let is_worker = |child: &Name| worker.as_str().rsplit_once('/') == Some((&*event.supervisor, child.as_str()));
     match &event.fact {
-        Fact::Decision(Decision::Ended { incarnation, .. }) => *incarnation == life,
-        Fact::Decision(Decision::LetGo { .. }) => true,
+        Fact::Decision(Decision::Ended { child, incarnation, .. }) => *incarnation == life && is_worker(child),
+        Fact::Decision(Decision::LetGo { child, .. }) => is_worker(child),
         _ => false,
     }
 }
