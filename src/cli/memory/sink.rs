@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::output::unwritten;
 use super::is_standard;
-use crate::draft::{Draft, folder_of};
+use crate::draft::{Draft, Kind, folder_of};
 use crate::operations::{Code, Trouble};
 use crate::up::complain;
 
@@ -72,7 +72,7 @@ impl To {
             // Whoever may not write the file does not replace it either.
             fs::OpenOptions::new().append(true).open(&place)?;
         }
-        let draft = Draft::of(place, 0o666, complain)?;
+        let draft = Draft::of(Kind::Export, place, 0o666, complain)?;
         if let Some(there) = there {
             draft.file().set_permissions(there.permissions())?;
         }

@@ -167,8 +167,10 @@ fn a_backup_is_restored_with_namespaces_that_are_not_described() {
     let (house, _runtime) = crew();
     house.memory(&["put", "plans", "a", "1"]);
     house.memory(&["put", "shared", "b", "2"]);
+    house.write(".triarch-backup-dead", "half of one that was killed");
     let done = house.memory(&["backup", "kept"]);
     assert_eq!(done["entries"], 2);
+    assert!(!house.path().join(".triarch-backup-dead").exists());
     assert!(done["file"].as_str().unwrap().starts_with('/'), "{done}");
     assert_eq!(house.in_vain(&["backup", "kept"]).0, Some(5), "it is there already");
     let named = house.memory(&["backup", "."]);
