@@ -9,6 +9,7 @@ mod committed;
 pub mod config;
 pub mod dashboards;
 mod deviations;
+mod draft;
 mod fleet;
 #[cfg(test)]
 #[path = "../tests/fuzz/mod.rs"]

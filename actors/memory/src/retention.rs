@@ -1,7 +1,7 @@
 //! Retention: what of a namespace goes because it is old, unread, or too much.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -30,68 +30,101 @@ pub struct Retained {
     pub keys: Vec<Key>,
 }
 
+/// An entry that retention chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) key: Key,
+    pub(crate) version: u64,
+    size: u64,
+    rule: Rule,
+}
+
+/// Which rule takes an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    Age,
+    Unaccessed,
+    Entries,
+    Bytes,
+}
+
 impl Retained {
     /// How many go.
     pub fn entries(&self) -> u64 {
         self.by_age + self.unaccessed + self.by_entries + self.by_bytes
     }
+
+    /// More of them.
+    pub(crate) fn count(&mut self, going: &[Chosen]) {
+        for chosen in going {
+            *match chosen.rule {
+                Rule::Age => &mut self.by_age,
+                Rule::Unaccessed => &mut self.unaccessed,
+                Rule::Entries => &mut self.by_entries,
+                Rule::Bytes => &mut self.by_bytes,
+            } += 1;
+            self.bytes += chosen.size;
+            if self.keys.len() < KEYS_NAMED {
+                self.keys.push(chosen.key.clone());
+            }
+        }
+    }
 }
 
-/// What goes, by key and version, and the report of it. An entry that fits several rules counts for the first.
-pub(crate) fn choose(
-    mut entries: Vec<(Key, Arc<Entry>)>,
-    rules: &Retention,
-    now: StoreTime,
-) -> (Vec<(Key, u64)>, Retained) {
+/// What goes. An entry that fits several rules counts for the first.
+pub(crate) fn choose(mut entries: Vec<(Key, Arc<Entry>)>, rules: &Retention, now: StoreTime) -> Vec<Chosen> {
     entries
         .sort_by(|(a, one), (b, other)| (one.updated(), one.version(), a).cmp(&(other.updated(), other.version(), b)));
-    let (mut report, mut taken) = (Retained::default(), HashSet::new());
-    for (key, entry) in &entries {
-        if rules.max_age.is_some_and(|most| now.since(entry.updated()) > most) {
-            report.by_age += 1;
-        } else if rules
-            .unaccessed_for
-            .is_some_and(|most| now.since(entry.accessed()) > most)
-        {
-            report.unaccessed += 1;
-        } else {
+    let of_its_own: Vec<_> = entries.iter().map(|(_, entry)| by_itself(entry, rules, now)).collect();
+    let left = entries.iter().zip(&of_its_own).filter(|(_, rule)| rule.is_none());
+    let sizes = left.map(|((key, entry), _)| entry.size(key));
+    let (mut count, mut bytes) = sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
+    let mut going = Vec::new();
+    for ((key, entry), of_its_own) in entries.into_iter().zip(of_its_own) {
+        let size = entry.size(&key);
+        let too_much = || by_all(count, bytes, rules);
+        let Some(rule) = of_its_own.or_else(too_much) else {
             continue;
+        };
+        if of_its_own.is_none() {
+            (count, bytes) = (count - 1, bytes - size);
         }
-        taken.insert(key.clone());
+        let version = entry.version();
+        going.push(Chosen {
+            key,
+            version,
+            size,
+            rule,
+        });
     }
-    let left: Vec<_> = entries.iter().filter(|(key, _)| !taken.contains(key)).collect();
-    let (mut count, mut bytes) = (
-        left.len() as u64,
-        left.iter().map(|(key, entry)| entry.size(key)).sum::<u64>(),
-    );
-    for (key, entry) in left {
-        if rules.max_entries.is_some_and(|most| count > most) {
-            report.by_entries += 1;
-        } else if rules.max_bytes.is_some_and(|most| bytes > most) {
-            report.by_bytes += 1;
-        } else {
-            break;
-        }
-        count -= 1;
-        bytes -= entry.size(key);
-        taken.insert(key.clone());
+    going
+}
+
+/// Why an entry goes, whatever else there is.
+fn by_itself(entry: &Entry, rules: &Retention, now: StoreTime) -> Option<Rule> {
+    let is_over = |most: Option<Duration>, since| most.is_some_and(|most| now.since(since) > most);
+    if is_over(rules.max_age, entry.updated()) {
+        Some(Rule::Age)
+    } else if is_over(rules.unaccessed_for, entry.accessed()) {
+        Some(Rule::Unaccessed)
+    } else {
+        None
     }
-    let going = entries.into_iter().filter(|(key, _)| taken.contains(key));
-    let going = going.map(|(key, entry)| {
-        report.bytes += entry.size(&key);
-        if report.keys.len() < KEYS_NAMED {
-            report.keys.push(key.clone());
-        }
-        (key, entry.version())
-    });
-    let going = going.collect();
-    (going, report)
+}
+
+/// Why the oldest goes of so many entries of so many bytes.
+fn by_all(count: u64, bytes: u64, rules: &Retention) -> Option<Rule> {
+    if rules.max_entries.is_some_and(|most| count > most) {
+        Some(Rule::Entries)
+    } else if rules.max_bytes.is_some_and(|most| bytes > most) {
+        Some(Rule::Bytes)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::entry::{Labels, Parts};
     use crate::value::Value;
@@ -120,8 +153,10 @@ mod tests {
     fn taken(rules: Retention) -> (Vec<u64>, Retained) {
         let all = entries(5);
         all[4].1.touch(StoreTime::from_millis(600)); // k1, the oldest, was read just now
-        let (taken, report) = choose(all, &rules, StoreTime::from_millis(600));
-        (taken.into_iter().map(|(_, version)| version).collect(), report)
+        let taken = choose(all, &rules, StoreTime::from_millis(600));
+        let mut report = Retained::default();
+        report.count(&taken);
+        (taken.into_iter().map(|chosen| chosen.version).collect(), report)
     }
 
     #[test]
@@ -208,7 +243,9 @@ mod tests {
             max_entries: Some(0),
             ..Retention::default()
         };
-        let (going, report) = choose(entries(KEYS_NAMED as u64 + 5), &rules, StoreTime::default());
+        let going = choose(entries(KEYS_NAMED as u64 + 5), &rules, StoreTime::default());
+        let mut report = Retained::default();
+        report.count(&going);
         assert_eq!((going.len(), report.keys.len()), (KEYS_NAMED + 5, KEYS_NAMED));
         assert_eq!(report.keys[0].as_str(), "k1");
     }

@@ -9,7 +9,7 @@ use crate::client::unanswered;
 use crate::config::Durability;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::retention::choose;
+use crate::retention::{Chosen, Retained, choose};
 use crate::space::Space;
 use crate::store::Store;
 use crate::writer::Wish;
@@ -96,31 +96,32 @@ impl Sweeper {
             }
             let (looking, now) = (Arc::clone(&space), self.settings.store.clock().now());
             let chosen = tokio::task::spawn_blocking(move || choose(looking.all(), &retention, now));
-            let (going, _report) = chosen.await?;
+            let going = chosen.await?;
             // What the disk does not take now is chosen again the next time.
-            let _taken = take(&space, going, &self.settings.store, &self.settings.writer).await;
+            let _taken = take(&space, &going, &self.settings.store, &self.settings.writer).await;
         }
         Ok(())
     }
 }
 
-/// Takes away what retention chose, a few at a time.
+/// Takes away what retention chose, a few at a time; tells what went.
 pub(crate) async fn take(
     space: &Arc<Space>,
-    going: Vec<(crate::name::Key, u64)>,
+    going: &[Chosen],
     store: &Store,
     writer: &Address<Wish>,
-) -> Result<(), Error> {
+) -> Result<Retained, Error> {
+    let mut gone = Retained::default();
     for some in going.chunks(RETAINED_AT_ONCE) {
         if space.durability() == Durability::Journal {
             store.may_write(space.name())?;
             let (wished, some) = (Arc::clone(space), some.to_vec());
             let taken = writer.ask(|reply| Wish::Retain(wished, some, reply)).await;
-            taken.map_err(|fault| unanswered(space.name(), &fault))??;
+            gone.count(&taken.map_err(|fault| unanswered(space.name(), &fault))??);
         } else {
-            space.retain(some, store.clock().now());
+            gone.count(&space.retain(some, store.clock().now()));
             tokio::task::yield_now().await;
         }
     }
-    Ok(())
+    Ok(gone)
 }

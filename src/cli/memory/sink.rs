@@ -1,22 +1,16 @@
 //! Where exported lines go.
 
-use std::ffi::OsStr;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tempfile::NamedTempFile;
 
 use super::super::output::unwritten;
 use super::is_standard;
+use crate::draft::{Draft, Kind, folder_of};
 use crate::operations::{Code, Trouble};
 use crate::up::complain;
-
-/// How the names of drafts begin.
-const DRAFT: &str = ".triarch-export-";
 
 /// So many links lead on to one another at most.
 const LINKS_MAX: usize = 40;
@@ -31,7 +25,7 @@ enum To {
     /// The standard output, or what is no plain file, such as a pipe.
     At(Box<dyn Write>),
     /// A file beside that one, whose place it takes.
-    Beside(BufWriter<NamedTempFile>, PathBuf),
+    Beside(BufWriter<Draft>),
 }
 
 impl<'a> Sink<'a> {
@@ -48,7 +42,7 @@ impl<'a> Sink<'a> {
     pub(super) fn write(&mut self, lines: &Value) -> Result<(), Trouble> {
         let to: &mut dyn Write = match &mut self.to {
             To::At(to) => to,
-            To::Beside(to, _) => to,
+            To::Beside(to) => to,
         };
         let mut lines = lines.as_array().into_iter().flatten();
         let written = lines.try_for_each(|line| writeln!(to, "{line}"));
@@ -59,7 +53,7 @@ impl<'a> Sink<'a> {
     pub(super) fn end(self) -> Result<(), Trouble> {
         let ended = match self.to {
             To::At(mut to) => to.flush(),
-            To::Beside(to, place) => take_place(to, &place),
+            To::Beside(to) => take_place(to),
         };
         ended.map_err(|error| unfinished(self.path, &error))
     }
@@ -78,24 +72,12 @@ impl To {
             // Whoever may not write the file does not replace it either.
             fs::OpenOptions::new().append(true).open(&place)?;
         }
-        let folder = folder_of(&place);
-        clear(folder);
-        let beside = tempfile::Builder::new()
-            .prefix(DRAFT)
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
-        // As long as somebody writes it, nobody clears it away; where the file system has no locks, somebody may.
-        let _unlocked = beside.as_file().try_lock();
+        let draft = Draft::of(Kind::Export, place, 0o666, complain)?;
         if let Some(there) = there {
-            beside.as_file().set_permissions(there.permissions())?;
+            draft.file().set_permissions(there.permissions())?;
         }
-        Ok(Self::Beside(BufWriter::new(beside), place))
+        Ok(Self::Beside(BufWriter::new(draft)))
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
 }
 
 /// Where links lead, whether there is something or not.
@@ -114,28 +96,9 @@ fn led_to(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("its links lead on and on"))
 }
 
-/// Takes away drafts of exports that were killed.
-fn clear(folder: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_draft = |name: &OsStr| name.as_bytes().starts_with(DRAFT.as_bytes());
-    for draft in entries.filter(|entry| is_draft(&entry.file_name())) {
-        let path = draft.path();
-        let is_left = draft.file_type().is_ok_and(|kind| kind.is_file())
-            && fs::File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
-        if is_left && fs::remove_file(&path).is_ok() {
-            complain(&format!(
-                "{} was the draft of an export that did not end, and is removed",
-                path.display()
-            ));
-        }
-    }
-}
-
-fn take_place(to: BufWriter<NamedTempFile>, place: &Path) -> io::Result<()> {
-    let file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist(place)?;
-    Ok(())
+fn take_place(to: BufWriter<Draft>) -> io::Result<()> {
+    let draft = to.into_inner().map_err(io::IntoInnerError::into_error)?;
+    draft.take_place()
 }
 
 /// What is wrong with a file before anything is written to it.
@@ -186,6 +149,9 @@ fn unfinished(path: &Path, error: &io::Error) -> Trouble {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use serde_json::json;
 
     use super::*;
@@ -293,5 +259,23 @@ mod tests {
             "triarch-export-mine",
         ];
         assert_eq!(names(&folder), left);
+    }
+
+    #[test]
+    fn exports_to_one_folder_at_once_all_come_to_their_end() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let path = folder.path().join(format!("all{number}"));
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        let mut sink = Sink::of(&path).unwrap();
+                        sink.write(&json!([{ "key": "a" }])).unwrap();
+                        sink.end().unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(names(&folder), ["all0", "all1", "all2", "all3"]);
     }
 }

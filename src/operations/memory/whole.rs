@@ -3,9 +3,8 @@
 mod arriving;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use triarch_memory::{Client, Conflicts, ExchangeError, Exported, Line, Namespace
 
 use super::super::{Code, Operation, Trouble};
 use super::{NamespaceSeen, StoreSeen, namespace, open};
+use crate::draft::{Draft, Kind, free};
 use crate::fleet::Fleet;
 
 /// Shows the namespaces: how they are, and how much they hold.
@@ -336,27 +336,27 @@ impl Operation for MemoryBackup {
         } else {
             self.to
         };
-        // Nobody but its user is to read what namespaces keep from each other.
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&file);
-        let opened = opened.map_err(|error| unwritten(&file, &error))?;
-        match client.back_up(opened).await {
-            Ok(done) => Ok(BackupSeen {
-                file,
-                entries: done.entries,
-                size_bytes: done.bytes,
-            }),
-            Err(error) => {
-                // Half a backup is none.
-                let _removed = std::fs::remove_file(&file);
-                Err(error.into())
-            }
-        }
+        let (draft, opened) = draft(fleet, &file).map_err(|error| unwritten(&file, &error))?;
+        let done = client.back_up(opened).await?;
+        let placed = tokio::task::spawn_blocking(|| draft.take_free_place()).await;
+        let placed = placed.map_err(|error| Trouble::failed(format!("the backup ended early: {error}")))?;
+        placed.map_err(|error| unwritten(&file, &error))?;
+        Ok(BackupSeen {
+            file,
+            entries: done.entries,
+            size_bytes: done.bytes,
+        })
     }
+}
+
+/// Half a backup is none, and nobody but its user is to read what namespaces keep from each other.
+fn draft(fleet: &Fleet, file: &Path) -> io::Result<(Draft, File)> {
+    free(file)?;
+    let draft = Draft::of(Kind::Backup, file.to_owned(), 0o600, |text| {
+        fleet.ground().complain(text);
+    })?;
+    let opened = draft.file().try_clone()?;
+    Ok((draft, opened))
 }
 
 fn after_the_time(client: &Client) -> String {

@@ -148,13 +148,15 @@ impl Client {
             namespace: namespace.clone(),
             fault,
         };
-        let (going, report) = chosen.await.map_err(|gone| fault(gone.to_string()))?;
-        if !is_dry && !going.is_empty() {
-            // What is read and not written keeps what it has.
-            space.held_back().map_or(Ok(()), Err)?;
-            take(&space, going, store, &self.reach.writer).await?;
+        let going = chosen.await.map_err(|gone| fault(gone.to_string()))?;
+        if is_dry || going.is_empty() {
+            let mut would = Retained::default();
+            would.count(&going);
+            return Ok(would);
         }
-        Ok(report)
+        // What is read and not written keeps what it has.
+        space.held_back().map_or(Ok(()), Err)?;
+        take(&space, &going, store, &self.reach.writer).await
     }
 
     /// A snapshot now, so that the journal is short; for the runtime alone.

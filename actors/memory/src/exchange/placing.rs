@@ -286,9 +286,7 @@ impl Placing {
 
     /// Which were left out since this was last asked.
     pub(crate) fn take_refused(&mut self) -> Refused {
-        let mut refused = std::mem::take(&mut self.refused);
-        refused.first.sort();
-        refused
+        std::mem::take(&mut self.refused)
     }
 
     /// The changes of one write have numbers without a gap.

@@ -12,7 +12,7 @@ const TOLD_MAX: usize = 100;
 pub struct Refused {
     /// How many.
     pub count: u64,
-    /// The first of them, and no more than a hundred.
+    /// The first of them by their numbers, and no more than a hundred.
     pub first: Vec<RefusedLine>,
 }
 
@@ -29,13 +29,15 @@ impl Refused {
     /// One more.
     pub fn add(&mut self, number: u64, fault: impl Into<String>) {
         self.count += 1;
-        if self.first.len() < TOLD_MAX {
+        let place = self.first.partition_point(|line| line.number <= number);
+        if place < TOLD_MAX {
             let fault = fault.into();
-            self.first.push(RefusedLine { number, fault });
+            self.first.insert(place, RefusedLine { number, fault });
+            self.first.truncate(TOLD_MAX);
         }
     }
 
-    /// Others, by numbers of their own.
+    /// Others by numbers of their own, which are in the same order.
     pub fn add_all(&mut self, others: Self, number: impl Fn(u64) -> u64) {
         let untold = others.count - others.first.len() as u64;
         for line in others.first {
@@ -65,5 +67,18 @@ mod tests {
         assert_eq!((all.count, all.first.len()), (151, TOLD_MAX));
         assert_eq!(all.first[0].to_string(), "line 7 is left out: else");
         assert_eq!(all.first[1].to_string(), "line 11 is left out: why");
+    }
+
+    #[test]
+    fn those_that_are_told_are_the_first_in_whatever_order_they_come() {
+        let mut refused = Refused::default();
+        (101..=250).rev().for_each(|number| refused.add(number, "late"));
+        let mut others = Refused::default();
+        (1..=50).for_each(|number| others.add(number, "early"));
+        refused.add_all(others, |number| number * 2);
+        assert_eq!(refused.count, 200);
+        let told: Vec<_> = refused.first.iter().map(|line| line.number).collect();
+        let first: Vec<_> = (1..=50).map(|number| number * 2).chain(101..=150).collect();
+        assert_eq!(told, first);
     }
 }

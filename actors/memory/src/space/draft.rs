@@ -13,6 +13,7 @@ use crate::entry::{Entry, Labels, Parts};
 use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
 use crate::op::{Cause, Change, Done, Lifetime, Op, Origin, Put};
+use crate::retention::Chosen;
 use crate::time::StoreTime;
 use crate::value::Value;
 
@@ -314,13 +315,17 @@ impl Draft<'_> {
         due.len()
     }
 
-    /// Those that retention takes, unless they have changed since it looked.
-    pub(crate) fn retain(&mut self, taken: &[(Key, u64)]) {
-        for (key, version) in taken {
-            if let Some(entry) = self.current(key).filter(|entry| entry.version() == *version) {
-                self.stage(key, Cause::Retained, Some(entry), None);
+    /// Those that retention takes, unless they have changed since it looked; tells which went.
+    pub(crate) fn retain(&mut self, chosen: &[Chosen]) -> Vec<Chosen> {
+        let mut gone = Vec::new();
+        for one in chosen {
+            let held = self.current(&one.key);
+            if let Some(entry) = held.filter(|entry| entry.version() == one.version) {
+                self.stage(&one.key, Cause::Retained, Some(entry), None);
+                gone.push(one.clone());
             }
         }
+        gone
     }
 
     fn stage(&mut self, key: &Key, cause: Cause, before: Option<Arc<Entry>>, after: Option<Arc<Entry>>) -> u64 {

@@ -49,6 +49,7 @@ use crate::error::Error;
 use crate::index::{Candidates, Index, Terms};
 use crate::name::{Key, Namespace};
 use crate::op::{Change, Done, Op};
+use crate::retention::Chosen;
 use crate::time::{Clock, StoreTime};
 
 /// So many changes at once leave their room for the next.
@@ -294,14 +295,14 @@ impl Space {
         self.order().due.first().is_some_and(|(expires, _)| *expires <= now)
     }
 
-    /// Takes away what retention chose, unless it changed meanwhile.
-    pub(crate) fn retain(&self, taken: &[(Key, u64)], now: StoreTime) {
-        self.at_once(self.order(), now, |draft| draft.retain(taken));
+    /// Takes away what retention chose, unless it changed meanwhile; tells what went.
+    pub(crate) fn retain(&self, chosen: &[Chosen], now: StoreTime) -> Vec<Chosen> {
+        self.at_once(self.order(), now, |draft| draft.retain(chosen))
     }
 
     /// The same, staged.
-    pub(crate) fn stage_retention(&self, taken: &[(Key, u64)], staged: &mut Staged, now: StoreTime) {
-        self.decide(&mut self.order(), staged, now, |draft| draft.retain(taken));
+    pub(crate) fn stage_retention(&self, chosen: &[Chosen], staged: &mut Staged, now: StoreTime) -> Vec<Chosen> {
+        self.decide(&mut self.order(), staged, now, |draft| draft.retain(chosen))
     }
 
     /// Takes away those that a lower quota has no room for, at most so many; tells whether any went.

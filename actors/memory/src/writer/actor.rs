@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Write};
+use crate::retention::Chosen;
 use crate::space::{Space, Staged};
 use crate::store::Store;
 use crate::time::{Anchor, StoreTime};
@@ -104,11 +105,7 @@ impl Agent for StoreWriter {
             Wish::Write(space, write, reply) => self.write(space, write, reply).await,
             Wish::Define(name, rules, reply) => reply.send(self.define(&name, rules).await),
             Wish::Forget(name, reply) => reply.send(self.forget(&name).await),
-            Wish::Retain(space, taken, reply) => {
-                let now = self.now();
-                let taking = |space: &Space, staged: &mut Staged| space.stage_retention(&taken, staged, now);
-                reply.send(self.stage(&space, taking).await);
-            }
+            Wish::Retain(space, chosen, reply) => reply.send(self.retain(&space, &chosen).await),
             Wish::Expire => {
                 if !was_open && Moment::now().since(self.tried.0) >= self.tried.1 {
                     self.reopen().await;
@@ -223,6 +220,14 @@ impl StoreWriter {
         self.ready(space.name())?;
         self.group.stage(space, self.now(), &self.settings.seal, stage)?;
         self.commit().await
+    }
+
+    /// Takes away what retention chose; tells what of it went.
+    async fn retain(&mut self, space: &Arc<Space>, chosen: &[Chosen]) -> Result<Vec<Chosen>, Error> {
+        let (now, mut gone) = (self.now(), Vec::new());
+        let taking = |space: &Space, staged: &mut Staged| gone = space.stage_retention(chosen, staged, now);
+        self.stage(space, taking).await?;
+        Ok(gone)
     }
 
     /// Takes the group to disk, and tells those who wait what became of it.

@@ -7,8 +7,9 @@ use triarch_supervision::prelude::*;
 
 use crate::config::Rules;
 use crate::error::Error;
-use crate::name::{Key, Namespace};
+use crate::name::Namespace;
 use crate::op::{Done, Write};
+use crate::retention::Chosen;
 use crate::space::Space;
 
 /// A wish of somebody, of a timer, or of another agent of the room.
@@ -20,8 +21,8 @@ pub(crate) enum Wish {
     Define(Namespace, Rules, Reply<Result<(), Error>>),
     /// A namespace less; whether it was there.
     Forget(Namespace, Reply<Result<bool, Error>>),
-    /// What retention takes of a durable namespace.
-    Retain(Arc<Space>, Vec<(Key, u64)>, Reply<Result<(), Error>>),
+    /// What retention takes of a durable namespace; what of it went.
+    Retain(Arc<Space>, Vec<Chosen>, Reply<Result<Vec<Chosen>, Error>>),
     /// Whose time has come.
     Expire,
     /// The journal failed; what is on disk is taken up.

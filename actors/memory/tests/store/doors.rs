@@ -230,3 +230,31 @@ async fn retention_tells_in_a_dry_run_what_it_would_take_and_takes_it_when_its_t
     }
     house.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_written_anew_before_retention_came_to_it_stays_and_does_not_count_as_gone() {
+    const ALL: u64 = 1_200;
+    let notes = (name("memory"), open_to_all(Durability::Memory));
+    let house = House::begin(CALM, vec![notes], None).await.unwrap();
+    let drawer = house.drawer("memory");
+    for number in 0..ALL {
+        drawer.put(plain(&format!("k{number:04}"), "x")).await.unwrap();
+    }
+    let none = Retention {
+        max_entries: Some(0),
+        ..Retention::default()
+    };
+    let of = name("memory");
+    let retained = house.client.retain(&of, &none, false);
+    let writing = async {
+        while drawer.count("").unwrap() as u64 == ALL {
+            tokio::task::yield_now().await;
+        }
+        drawer.put(plain("k1199", "anew")).await.unwrap();
+    };
+    let (retained, ()) = tokio::join!(retained, writing);
+    let retained = retained.unwrap();
+    assert!(drawer.exists("k1199").unwrap());
+    assert_eq!((retained.entries(), drawer.count("").unwrap()), (ALL - 1, 1));
+    house.stop().await;
+}

@@ -54,10 +54,15 @@ struct Intakes<'a> {
 
 impl Intakes<'_> {
     async fn take(&mut self, lines: Vec<(u64, Vec<u8>)>) -> Result<(), Trouble> {
+        let mut ended = Ok(());
         for part in parts(lines, &mut self.refused) {
-            self.take_part(&part).await.map_err(|error| told(self.client, error))?;
+            match self.take_part(&part).await {
+                // Lines of others may stand before the one that there is no room for.
+                Err(error @ ExchangeError::Store(Error::Full { .. })) => ended = ended.and(Err(error)),
+                taken => taken.map_err(|error| told(self.client, error))?,
+            }
         }
-        Ok(())
+        ended.map_err(|error| told(self.client, error))
     }
 
     async fn take_part(&mut self, part: &Part) -> Result<(), ExchangeError> {
@@ -166,7 +171,7 @@ async fn next(mut reading: Reading, path: &Path) -> Result<(Reading, Vec<(u64, V
     read.map_err(|error| Trouble::failed(format!("the reading ended early: {error}")))?
 }
 
-/// Lines in a row of one namespace.
+/// Lines of one namespace, in their order.
 #[derive(Debug, PartialEq)]
 struct Part {
     namespace: Namespace,
@@ -182,6 +187,7 @@ impl Part {
     }
 }
 
+/// By namespaces, each of which is written at once, however they take turns.
 fn parts(lines: Vec<(u64, Vec<u8>)>, refused: &mut Refused) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for (number, line) in lines {
@@ -192,19 +198,19 @@ fn parts(lines: Vec<(u64, Vec<u8>)>, refused: &mut Refused) -> Vec<Part> {
                 continue;
             }
         };
-        let is_more = parts.last().is_some_and(|part| part.namespace == namespace);
-        if !is_more {
+        let found = parts.iter().rposition(|part| part.namespace == namespace);
+        let place = found.unwrap_or(parts.len());
+        if found.is_none() {
             parts.push(Part {
                 namespace,
                 numbers: Vec::new(),
                 text: Vec::new(),
             });
         }
-        if let Some(part) = parts.last_mut() {
-            part.numbers.push(number);
-            part.text.extend_from_slice(line.as_bytes());
-            part.text.push(b'\n');
-        }
+        let part = &mut parts[place];
+        part.numbers.push(number);
+        part.text.extend_from_slice(line.as_bytes());
+        part.text.push(b'\n');
     }
     parts
 }
@@ -234,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_in_a_row_of_one_namespace_are_taken_up_together_by_their_numbers() {
+    fn lines_of_one_namespace_are_taken_up_together_by_their_numbers() {
         let lines = vec![
             line(1, r#"{"namespace":"a","key":"1"}"#),
             line(2, "nothing"),
@@ -249,6 +255,20 @@ mod tests {
         assert_eq!(told, [("a", &[1, 3][..]), ("b", &[4][..])]);
         assert_eq!(parts[0].text, b"{\"key\":\"1\"}\n{\"key\":\"2\"}\n");
         assert_eq!([parts[0].number(8, 7), parts[0].number(9, 7)], [1, 3]);
+    }
+
+    #[test]
+    fn namespaces_by_turns_are_as_many_parts_as_there_are_namespaces() {
+        let name = |number| if number % 2 == 0 { "a" } else { "b" };
+        let text = |number| format!(r#"{{"namespace":"{}","key":"{number}"}}"#, name(number));
+        let lines = (1..=6).map(|number| line(number, &text(number))).collect();
+        let parts = parts(lines, &mut Refused::default());
+        let told: Vec<_> = parts
+            .iter()
+            .map(|part| (part.namespace.as_str(), &*part.numbers))
+            .collect();
+        assert_eq!(told, [("b", &[1, 3, 5][..]), ("a", &[2, 4, 6][..])]);
+        assert_eq!(parts[1].text, b"{\"key\":\"2\"}\n{\"key\":\"4\"}\n{\"key\":\"6\"}\n");
     }
 
     #[test]
