@@ -169,3 +169,33 @@ fn what_is_sent_outlives_the_life_that_had_it_and_dies_with_an_agent_that_leaves
     let said = text(&house.run(&["bus", "send", "crew/hears", "1"]).stderr);
     assert!(said.contains("there is no agent \"crew/hears\""), "{said}");
 }
+
+#[test]
+fn one_that_has_left_with_nothing_waiting_is_not_there_and_a_letter_of_its_is_for_the_one_that_comes_back() {
+    let (house, _runtime) = crew();
+    house.sends("crew/hears", &["1"]);
+    until("it is done", || house.bodies() == [1]);
+    house.write("refuses", "");
+    house.sends("crew/hears", &["2"]);
+    until("it is dead", || house.dead().len() == 1);
+    std::fs::remove_file(house.path().join("refuses")).unwrap();
+    let described = std::fs::read_to_string(house.path().join("triarch.toml")).unwrap();
+    house.write("triarch.toml", &described.replace("\"hears\"", "\"other\""));
+    house.json(&["reload"]);
+    let refused = house.run(&["bus", "send", "crew/hears,crew/says", "3"]);
+    let said = text(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(4) && said.contains("there is no agent \"crew/hears\""),
+        "{said}"
+    );
+    let number = house.dead()[0]["letter"].to_string();
+    assert!(!house.run(&["bus", "replay", &number]).status.success());
+    assert_eq!(house.dead().len(), 1);
+    house.write("triarch.toml", &described);
+    house.json(&["reload"]);
+    let tries = house.events().len();
+    assert_eq!(house.json(&["bus", "replay", &number]), json!({ "sent": 1, "kept": 0 }));
+    until("it came again", || house.events().len() == tries + 1);
+    assert_eq!(house.bodies_in("said"), [] as [Value; 0]);
+    assert_eq!(house.dead(), [] as [Value; 0]);
+}
