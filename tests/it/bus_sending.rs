@@ -199,3 +199,24 @@ fn one_that_has_left_with_nothing_waiting_is_not_there_and_a_letter_of_its_is_fo
     assert_eq!(house.bodies_in("said"), [] as [Value; 0]);
     assert_eq!(house.dead(), [] as [Value; 0]);
 }
+
+#[test]
+fn what_lies_in_the_mailbox_of_a_paused_agent_lies_there_once_and_is_not_late() {
+    let (house, _runtime) = crew();
+    let terms = json!({ "ack_within": "400ms", "retry": { "first": "1ms", "most": "1ms", "tries": 2 } });
+    let subscribes = json!([{ "type": "subscribe", "id": "s", "pattern": "slow", "terms": terms }]);
+    house.has_say("hears", &subscribes);
+    assert_eq!(house.answer("heard", "s")["ok"], true);
+    house.json(&["agent", "pause", "crew/hears"]);
+    for number in 0..3 {
+        house.json(&["bus", "publish", "slow", &number.to_string()]);
+    }
+    // The time for an answer, several times over.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(house.dead(), [] as [Value; 0]);
+    house.json(&["agent", "resume", "crew/hears"]);
+    house.sends("crew/hears", &["3"]);
+    until("all came", || house.bodies().contains(&json!(3)));
+    assert_eq!(house.bodies(), [0, 1, 2, 3]);
+    assert_eq!(house.dead(), [] as [Value; 0]);
+}
