@@ -211,8 +211,12 @@ fn what_lies_in_the_mailbox_of_a_paused_agent_lies_there_once_and_is_not_late() 
     for number in 0..3 {
         house.json(&["bus", "publish", "slow", &number.to_string()]);
     }
-    // The time for an answer, several times over.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    house.has_say("says", &json!([{ "type": "subscribe", "id": "s", "pattern": "later" }]));
+    assert_eq!(house.answer("said", "s")["ok"], true);
+    house.json(&["bus", "publish", "later", "1", "--after", "3s"]);
+    until("the time for an answer is over several times", || {
+        house.bodies_in("said") == [1]
+    });
     assert_eq!(house.dead(), [] as [Value; 0]);
     house.json(&["agent", "resume", "crew/hears"]);
     house.sends("crew/hears", &["3"]);
