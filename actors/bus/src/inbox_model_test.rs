@@ -198,7 +198,7 @@ fn what_has_not_come_to_its_subscriber_is_not_late() {
         bench.advance(within / 2);
         assert!(tokens.iter().all(|token| bench.inbox.renew(*token, bench.now)));
     }
-    bench.advance(within - MS);
+    bench.advance(within.saturating_sub(MS));
     assert_eq!((bench.inbox.tally().dead, bench.inbox.is_queued()), (0, false));
     assert!(bench.acknowledge(tokens[0]));
     bench.advance(MS);

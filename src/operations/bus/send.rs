@@ -65,12 +65,12 @@ impl FromStr for Addressees {
 impl Addressees {
     /// The paths of all who are named, each once, in the order they are named in.
     fn paths(&self, mut members: impl FnMut(&str) -> Result<Vec<Arc<str>>, Trouble>) -> Result<Vec<Arc<str>>, Trouble> {
-        let mut named = HashSet::new();
+        let mut seen = HashSet::new();
         let names: Vec<&str> = self
             .0
             .iter()
             .map(|name| &**name)
-            .filter(|name| named.insert(*name))
+            .filter(|name| seen.insert(*name))
             .collect();
         if names.len() > NAMES_MAX {
             let message = format!("{} are named, and {NAMES_MAX} is the most for one event", names.len());
