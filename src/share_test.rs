@@ -289,6 +289,22 @@ fn an_agent_of_ones_own_hears_under_terms_of_its_own_and_from_a_time_on() {
 }
 
 #[test]
+fn what_is_said_of_a_full_inbox_stays_in_whatever_order_it_is_said() {
+    let drops = |usual| Terms {
+        when_full: WhenFull::DropNewest,
+        ..usual
+    };
+    for events in [
+        Events::of("a").terms(drops).at_most_once(),
+        Events::of("a").at_most_once().terms(drops),
+    ] {
+        let Terms { class, when_full, .. } = events.0.terms;
+        assert_eq!((class, when_full), (Class::AtMostOnce, WhenFull::DropNewest));
+    }
+    assert_eq!(Events::of("a").at_most_once().0.terms.when_full, WhenFull::DropOldest);
+}
+
+#[test]
 fn what_an_agent_of_ones_own_may_hear_is_bounded_as_it_is_for_programs() {
     let refused = |events: Events| events.0.what(&"crew/guard".into()).unwrap_err().told();
     let bound = refused(Events::of("a").terms(|usual| Terms { bound: 0, ..usual }));

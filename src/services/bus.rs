@@ -92,7 +92,10 @@ impl Wish {
 
     /// With nothing to answer.
     pub(crate) fn at_most_once(&mut self) {
-        let Terms { class, when_full, .. } = usual(Class::AtMostOnce);
+        let (Terms { class, when_full, .. }, before) = (usual(Class::AtMostOnce), usual(self.terms.class));
+        // What was said of it before stays.
+        let is_usual = self.terms.when_full == before.when_full;
+        let when_full = if is_usual { when_full } else { self.terms.when_full };
         self.terms = Terms {
             class,
             when_full,

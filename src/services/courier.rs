@@ -32,6 +32,8 @@ const EVENT: &str = "event";
 const SENDER: &str = "bus/courier";
 /// So many stages may wait to be read. Of what is lost beyond them the program is told again.
 const STAGES: usize = 4_096;
+/// So many stages a post has at most.
+const STAGES_EACH: usize = 4;
 /// From so many posts on that are with a program it is looked which of them the bus waits for no more.
 const SWEPT_FROM: usize = 256;
 /// The kind of the answers that the bus brings to who asked.
@@ -60,10 +62,14 @@ impl Courier {
                     agent: vacant.agent,
                     terms: vacant.terms,
                 },
-                goes_on: vacant.goes_on,
-                in_hand: HashMap::new(),
+                hands: Hands {
+                    in_hand: HashMap::new(),
+                    goes_on: vacant.goes_on,
+                    // What becomes of all that is in hand has room.
+                    stages: flume::bounded(STAGES.max(STAGES_EACH * vacant.terms.in_hand)),
+                    renewed: Moment::now(),
+                },
                 swept_from: SWEPT_FROM,
-                stages: flume::bounded(STAGES),
             };
             self.walking.push(Box::pin(walk.go()));
         }
@@ -105,10 +111,17 @@ struct Walk {
     /// There until the walk ends.
     listener: Option<Listener>,
     hearer: Hearer,
-    goes_on: watch::Receiver<()>,
-    in_hand: HashMap<PostId, Handed>,
+    hands: Hands,
     swept_from: usize,
+}
+
+/// What is with the program, and where it is told what becomes of it.
+struct Hands {
+    in_hand: HashMap<PostId, Handed>,
+    goes_on: watch::Receiver<()>,
     stages: (StageSender, Stages),
+    /// When the time of what lies in the mailbox began anew.
+    renewed: Moment,
 }
 
 /// Who an event is for.
@@ -131,6 +144,12 @@ struct Handed {
 }
 
 impl Handed {
+    /// The time for an answer begins anew; false where it was over, and the bus brings it once more.
+    fn renew(&mut self, now: Moment) -> bool {
+        self.since = now;
+        self.delivery.renew()
+    }
+
     /// The program failed at it; or nobody needs it any more and the program has never had it.
     fn fail(self, why: String) {
         let is_over = self.delivery.until.is_some_and(|until| until <= Moment::now());
@@ -146,18 +165,19 @@ impl Handed {
 impl Drop for Walk {
     /// What lies in the mailbox is not for the program's next life, which may not have asked for it.
     fn drop(&mut self) {
-        for handed in self.in_hand.values() {
+        let in_hand = &mut self.hands.in_hand;
+        for handed in in_hand.values() {
             handed.errand.recall();
         }
         // Where the courier ends, the program has failed at nothing.
-        Delivery::give_back(self.in_hand.drain().map(|(_, handed)| handed.delivery));
+        Delivery::give_back(in_hand.drain().map(|(_, handed)| handed.delivery));
         if let Some(listener) = self.listener.take() {
             self.hearer.rounds.give_back(Vacant {
                 number: self.number,
                 listener,
                 agent: Arc::clone(&self.hearer.agent),
                 terms: self.hearer.terms,
-                goes_on: self.goes_on.clone(),
+                goes_on: self.hands.goes_on.clone(),
             });
         }
     }
@@ -196,11 +216,67 @@ async fn next(listener: &mut Option<Listener>) -> Delivery {
     }
 }
 
+impl Hands {
+    /// Waits for something, unless the round is over before. Meanwhile what becomes of posts is taken in, and an agent that does not
+    /// come to them has failed at nothing.
+    async fn unless_over<T>(&mut self, hearer: &Hearer, awaited: impl Future<Output = T>) -> Option<T> {
+        let mut awaited = pin!(awaited);
+        loop {
+            let renews_at = self.renews_at(&hearer.terms);
+            let done_or_due = async {
+                tokio::select! {
+                    biased;
+                    done = &mut awaited => Some(done),
+                    () = wait_until(renews_at) => None,
+                }
+            };
+            let staged = |post, stage| hearer.settle(&mut self.in_hand, post, stage);
+            let done = unless_over(&mut self.goes_on, &self.stages.1, staged, done_or_due).await?;
+            if done.is_some() {
+                return done;
+            }
+            self.renew(Moment::now());
+        }
+    }
+
+    /// When half the time of what lies in the mailbox is over.
+    fn renews_at(&self, terms: &Terms) -> Option<Moment> {
+        let is_answered = terms.class != Class::AtMostOnce && !self.in_hand.is_empty();
+        is_answered.then(|| self.renewed + terms.ack_within / 2)
+    }
+
+    /// The time of what lies in the mailbox begins anew.
+    fn renew(&mut self, now: Moment) {
+        self.renewed = now;
+        self.in_hand.retain(|_, handed| {
+            let goes_on = handed.is_delivered || handed.renew(now);
+            if !goes_on {
+                // It comes once more, and is not to lie there twice.
+                handed.errand.recall();
+            }
+            goes_on
+        });
+    }
+
+    fn put(&mut self, id: PostId, handed: Handed) {
+        if self.in_hand.is_empty() {
+            self.renewed = handed.since;
+        }
+        self.in_hand.insert(id, handed);
+    }
+}
+
+async fn wait_until(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.instant()).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Walk {
     async fn go(mut self) {
         loop {
-            let staged = |post, stage| self.hearer.settle(&mut self.in_hand, post, stage);
-            let delivery = unless_over(&mut self.goes_on, &self.stages.1, staged, next(&mut self.listener)).await;
+            let delivery = self.hands.unless_over(&self.hearer, next(&mut self.listener)).await;
             let Some(delivery) = delivery else { return };
             if !self.hand_over(delivery).await {
                 return;
@@ -215,7 +291,7 @@ impl Walk {
             delivery.fail("nobody takes posts there");
             return false;
         };
-        let sender = self.stages.0.clone();
+        let sender = self.hands.stages.0.clone();
         let (bus, envelope) = (self.hearer.rounds.bus(), &delivery.envelope);
         let is_asked = bus.is_asked(envelope);
         let mut post = self
@@ -226,7 +302,7 @@ impl Walk {
         let (id, errand, since, until) = (post.id, post.errand(), Moment::now(), delivery.until);
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.
-        self.in_hand.insert(
+        self.hands.put(
             id,
             Handed {
                 delivery,
@@ -236,11 +312,10 @@ impl Walk {
                 is_delivered: false,
             },
         );
-        let staged = |post, stage| self.hearer.settle(&mut self.in_hand, post, stage);
         let sending = send(&address, post, until);
-        let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, sending).await;
+        let sent = self.hands.unless_over(&self.hearer, sending).await;
         if let Some(Err(refused)) = &sent
-            && let Some(handed) = self.in_hand.remove(&id)
+            && let Some(handed) = self.hands.in_hand.remove(&id)
         {
             handed.fail(refused.why.to_string());
         }
@@ -249,11 +324,12 @@ impl Walk {
 
     /// Forgets what the bus has stopped waiting for.
     fn sweep(&mut self, now: Moment) {
-        if self.in_hand.len() >= self.swept_from {
+        let in_hand = &mut self.hands.in_hand;
+        if in_hand.len() >= self.swept_from {
             let hearer = &self.hearer;
-            self.in_hand.retain(|_, handed| hearer.waits_for(handed, now));
+            in_hand.retain(|_, handed| hearer.waits_for(handed, now));
             // All are looked at again once as many have come as were left.
-            self.swept_from = SWEPT_FROM.max(2 * self.in_hand.len());
+            self.swept_from = SWEPT_FROM.max(2 * in_hand.len());
         }
     }
 }
@@ -284,8 +360,11 @@ impl Hearer {
         let is_asked = in_hand.get(&post).is_some_and(|handed| handed.is_asked);
         let is_enough = self.terms.class == Class::AtMostOnce && !is_asked && stage == Stage::Delivered;
         if !stage.is_last() && !is_enough {
-            if let Some(handed) = in_hand.get_mut(&post) {
-                handed.is_delivered = true;
+            if let Some(handed) = in_hand.get_mut(&post)
+                && !std::mem::replace(&mut handed.is_delivered, true)
+            {
+                // Where it comes too late it comes once more.
+                let _is_in_time = handed.renew(Moment::now());
             }
             return;
         }

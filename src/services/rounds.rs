@@ -112,16 +112,10 @@ impl Book {
         self.by_agent.entry(Arc::clone(agent)).or_default()
     }
 
-    /// Takes out what is sent to the paths of those who have left, where it is time to look.
-    fn sweep(&mut self, is_there: impl Fn(&str) -> bool) -> Vec<Round> {
-        if self.by_path.len() < self.swept_from.max(SWEPT_FROM) {
-            return Vec::new();
-        }
-        let gone = self
-            .by_path
-            .extract_if(|agent, _| !is_there(agent))
-            .map(|(_, round)| round);
-        let gone = gone.collect();
+    /// Takes out what is sent to the paths of those who have left.
+    fn take_gone(&mut self, is_there: impl Fn(&str) -> bool) -> Vec<Round> {
+        let gone = self.by_path.extract_if(|agent, _| !is_there(agent));
+        let gone = gone.map(|(_, round)| round).collect();
         // All are looked at again once as many have come as were left.
         self.swept_from = 2 * self.by_path.len();
         gone
@@ -187,17 +181,44 @@ impl Rounds {
     /// Begins the round of what is sent to an agent's path, if it `is_there` and has none.
     fn begin_at(&self, agent: &str, is_there: impl Fn(&str) -> bool) -> Result<(), SubscribeError> {
         let mut book = self.book();
-        let gone = book.sweep(&is_there);
-        self.end_each(&mut book, gone);
+        if book.by_path.len() >= book.swept_from.max(SWEPT_FROM) {
+            self.sweep(&mut book, &is_there);
+        }
         if book.by_path.contains_key(agent) || !is_there(agent) {
             return Ok(());
         }
         let (agent, terms) = (Arc::from(agent), usual(Class::AtLeastOnce));
-        let listener = self.0.bus.listen_at(Arc::clone(&agent), terms)?;
+        let listen = || self.0.bus.listen_at(Arc::clone(&agent), terms);
+        let listener = match listen() {
+            // Those who have left may hold the places that are missing.
+            Err(SubscribeError::Full { .. }) if self.sweep(&mut book, &is_there) > 0 => listen(),
+            listener => listener,
+        }?;
         let round = book.open(&agent, listener, terms);
         book.by_path.insert(agent, round);
         self.0.new.notify_one();
         Ok(())
+    }
+
+    /// Ends what is sent to the paths of those who have left; returns how many they were.
+    fn sweep(&self, book: &mut Book, is_there: impl Fn(&str) -> bool) -> usize {
+        let gone = book.take_gone(is_there);
+        let count = gone.len();
+        self.end_each(book, gone);
+        count
+    }
+
+    /// Ends the round of what is sent to an agent's path, unless it `is_there`; whether there was one.
+    fn end_at(&self, agent: &str, is_there: impl FnOnce(&str) -> bool) -> bool {
+        let mut book = self.book();
+        // One that has come meanwhile goes on with it.
+        if is_there(agent) {
+            return false;
+        }
+        let over = book.by_path.remove(agent);
+        let was_one = over.is_some();
+        self.end_each(&mut book, over);
+        was_one
     }
 
     /// Ends the rounds of that pattern; returns how many there were.
@@ -287,9 +308,16 @@ impl Directory for Agents {
             return Ok(());
         };
         let Some(tree) = rounds.0.tree.get() else { return Ok(()) };
-        // An agent has one place where what is sent to it waits, whatever part of its team it stands in.
-        let takes_posts = |path: &str| without_part(path) == path && tree.address::<Post>(path).is_ok();
-        rounds.begin_at(path, takes_posts)
+        rounds.begin_at(path, |path| takes_posts(tree, path))
+    }
+
+    fn has_left(&self, path: &str) -> bool {
+        let Some(rounds) = self.0.upgrade().map(Rounds) else {
+            return false;
+        };
+        let tree = rounds.0.tree.get();
+        // Most are there, and need no look into the book.
+        tree.is_some_and(|tree| !takes_posts(tree, path) && rounds.end_at(path, |path| takes_posts(tree, path)))
     }
 
     fn team(&self, team: &str) -> Vec<Arc<str>> {
@@ -305,6 +333,11 @@ impl Directory for Agents {
         });
         members.filter(|path| tree.address::<Post>(path).is_ok()).collect()
     }
+}
+
+/// An agent has one place where what is sent to it waits, whatever part of its team it stands in.
+fn takes_posts(tree: &Observer, path: &str) -> bool {
+    without_part(path) == path && tree.address::<Post>(path).is_ok()
 }
 
 fn too_many() -> Trouble {

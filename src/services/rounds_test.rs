@@ -5,8 +5,12 @@ use triarch_supervision::metrics::Instruments;
 use super::*;
 
 fn rounds() -> Rounds {
+    rounds_with(triarch_bus::Config::default())
+}
+
+fn rounds_with(config: triarch_bus::Config) -> Rounds {
     let instruments = Instruments::new(crate::catalogue().unwrap());
-    let bus = Bus::new(triarch_bus::Config::default(), 1, &instruments).unwrap();
+    let bus = Bus::new(config, 1, &instruments).unwrap();
     Rounds::new(bus, Arc::new(PostOffice::new(1, &instruments).unwrap()))
 }
 
@@ -157,4 +161,37 @@ fn agents_that_left_and_were_sent_to_once_are_not_kept_for_ever() {
     assert!((SWEPT_FROM / 2..=2 * SWEPT_FROM).contains(&kept), "{kept}");
     assert_eq!(rounds.0.bus.subscriptions().len(), kept);
     assert!(sent(&rounds, "crew/7").is_ok() && sent(&rounds, "crew/8").is_err());
+}
+
+#[test]
+fn agents_that_left_keep_no_places_from_those_that_came_after_them() {
+    let config = triarch_bus::Config {
+        subscriptions: 2,
+        ..Default::default()
+    };
+    let rounds = rounds_with(config);
+    for number in 0..6 {
+        let there = [number, number + 1].map(|number| format!("crew/{number}"));
+        rounds
+            .begin_at(&there[0], |path| there.contains(&path.to_owned()))
+            .unwrap();
+        rounds
+            .begin_at(&there[1], |path| there.contains(&path.to_owned()))
+            .unwrap();
+        assert!(there.iter().all(|agent| sent(&rounds, agent).is_ok()));
+    }
+    let full = rounds.begin_at("crew/7", |_| true);
+    assert!(
+        matches!(full, Err(SubscribeError::Full { limit: 2 })),
+        "all of them are there"
+    );
+}
+
+#[test]
+fn what_is_sent_to_one_that_has_left_ends_when_that_is_seen_and_goes_on_where_it_has_not() {
+    let rounds = rounds();
+    rounds.begin_at("crew/a", |_| true).unwrap();
+    assert!(!rounds.end_at("crew/a", |_| true) && sent(&rounds, "crew/a").is_ok());
+    assert!(rounds.end_at("crew/a", |_| false) && sent(&rounds, "crew/a").is_err());
+    assert!(!rounds.end_at("crew/a", |_| false), "it has ended");
 }

@@ -169,3 +169,58 @@ fn what_is_sent_outlives_the_life_that_had_it_and_dies_with_an_agent_that_leaves
     let said = text(&house.run(&["bus", "send", "crew/hears", "1"]).stderr);
     assert!(said.contains("there is no agent \"crew/hears\""), "{said}");
 }
+
+#[test]
+fn one_that_has_left_with_nothing_waiting_is_not_there_and_a_letter_of_its_is_for_the_one_that_comes_back() {
+    let (house, _runtime) = crew();
+    house.sends("crew/hears", &["1"]);
+    until("it is done", || house.bodies() == [1]);
+    house.write("refuses", "");
+    house.sends("crew/hears", &["2"]);
+    until("it is dead", || house.dead().len() == 1);
+    std::fs::remove_file(house.path().join("refuses")).unwrap();
+    let described = std::fs::read_to_string(house.path().join("triarch.toml")).unwrap();
+    house.write("triarch.toml", &described.replace("\"hears\"", "\"other\""));
+    house.json(&["reload"]);
+    let refused = house.run(&["bus", "send", "crew/hears,crew/says", "3"]);
+    let said = text(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(4) && said.contains("there is no agent \"crew/hears\""),
+        "{said}"
+    );
+    let number = house.dead()[0]["letter"].to_string();
+    assert!(!house.run(&["bus", "replay", &number]).status.success());
+    assert_eq!(house.dead().len(), 1);
+    house.write("triarch.toml", &described);
+    house.json(&["reload"]);
+    let tries = house.events().len();
+    assert_eq!(house.json(&["bus", "replay", &number]), json!({ "sent": 1, "kept": 0 }));
+    until("it came again", || house.events().len() == tries + 1);
+    assert_eq!(house.bodies_in("said"), [] as [Value; 0]);
+    assert_eq!(house.dead(), [] as [Value; 0]);
+}
+
+#[test]
+fn what_lies_in_the_mailbox_of_a_paused_agent_lies_there_once_and_is_not_late() {
+    let (house, _runtime) = crew();
+    let terms = json!({ "ack_within": "400ms", "retry": { "first": "1ms", "most": "1ms", "tries": 2 } });
+    let subscribes = json!([{ "type": "subscribe", "id": "s", "pattern": "slow", "terms": terms }]);
+    house.has_say("hears", &subscribes);
+    assert_eq!(house.answer("heard", "s")["ok"], true);
+    house.json(&["agent", "pause", "crew/hears"]);
+    for number in 0..3 {
+        house.json(&["bus", "publish", "slow", &number.to_string()]);
+    }
+    house.has_say("says", &json!([{ "type": "subscribe", "id": "s", "pattern": "later" }]));
+    assert_eq!(house.answer("said", "s")["ok"], true);
+    house.json(&["bus", "publish", "later", "1", "--after", "3s"]);
+    until("the time for an answer is over several times", || {
+        house.bodies_in("said") == [1]
+    });
+    assert_eq!(house.dead(), [] as [Value; 0]);
+    house.json(&["agent", "resume", "crew/hears"]);
+    house.sends("crew/hears", &["3"]);
+    until("all came", || house.bodies().contains(&json!(3)));
+    assert_eq!(house.bodies(), [0, 1, 2, 3]);
+    assert_eq!(house.dead(), [] as [Value; 0]);
+}

@@ -233,6 +233,23 @@ impl Delivery {
         }
     }
 
+    /// The time for its acknowledgement begins anew: it has not come to the subscriber yet, or just has. False where it was over:
+    /// it comes once more.
+    pub fn renew(&self) -> bool {
+        let Some(Slip {
+            hub,
+            subscription,
+            token,
+            ..
+        }) = &self.slip
+        else {
+            return true;
+        };
+        let now = Moment::now();
+        let act = subscription.act(hub, now, |inbox, _| inbox.renew(*token, now));
+        act.unwrap_or(false)
+    }
+
     /// Who was to pass these on to the subscriber cannot: they wait again in their order, as if they had not been handed out, and
     /// the subscriber has not failed at them. Those that were not to be acknowledged are gone.
     pub fn give_back(deliveries: impl IntoIterator<Item = Self>) {

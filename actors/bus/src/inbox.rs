@@ -251,6 +251,13 @@ impl Inbox {
         true
     }
 
+    /// The time for its acknowledgement begins anew; false where it was over.
+    pub(crate) fn renew(&mut self, token: u64, now: Moment) -> bool {
+        let due = now + self.terms.ack_within;
+        let in_hand = self.in_hand.get_mut(&token);
+        in_hand.map(|hand| hand.due = due).is_some()
+    }
+
     /// Does what fell due.
     pub(crate) fn tick(&mut self, now: Moment, chance: &mut impl Chance, effects: &mut Vec<Effect>) {
         while let Some((token, due)) = self.first_due()
@@ -268,7 +275,8 @@ impl Inbox {
         }
     }
 
-    /// All have the same time for their acknowledgement, so the first handed out is due first.
+    /// All have the same time for their acknowledgement, so the first handed out is due first; where its time began anew, those
+    /// behind it have as long.
     fn first_due(&self) -> Option<(u64, Moment)> {
         self.in_hand.first_key_value().map(|(token, hand)| (*token, hand.due))
     }

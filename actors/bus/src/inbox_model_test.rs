@@ -187,3 +187,23 @@ proptest! {
         check(terms, steps)?;
     }
 }
+
+#[test]
+fn what_has_not_come_to_its_subscriber_is_not_late() {
+    let mut bench = Bench::new(Terms::of(Class::AtLeastOnce));
+    (0..3).for_each(|number| bench.offer(plain(number)));
+    let tokens: Vec<_> = (0..3).map(|_| bench.hand_out().unwrap().token).collect();
+    let within = bench.inbox.terms.ack_within;
+    for _ in 0..20 {
+        bench.advance(within / 2);
+        assert!(tokens.iter().all(|token| bench.inbox.renew(*token, bench.now)));
+    }
+    bench.advance(within.saturating_sub(MS));
+    assert_eq!((bench.inbox.tally().dead, bench.inbox.is_queued()), (0, false));
+    assert!(bench.acknowledge(tokens[0]));
+    bench.advance(MS);
+    assert!(!bench.inbox.renew(tokens[1], bench.now), "its time is over");
+    bench.advance(within);
+    let again = bench.hand_out().unwrap();
+    assert_eq!((number(&again.item), again.attempt), (1, 2));
+}

@@ -7,7 +7,7 @@ use triarch_supervision::clock::Moment;
 use crate::bus::Bus;
 use crate::dead::{DeadBox, DeadLetter, Discarded, Query, Taken};
 use crate::error::{ArchiveError, ReplayError};
-use crate::hub::{Hub, lock, unpoisoned};
+use crate::hub::{Hub, lock};
 use crate::item::{Item, Place, Waiting};
 use crate::metrics::UNCOUNTED;
 use crate::subscription::Subscription;
@@ -109,7 +109,8 @@ impl Hub {
     fn revive(self: &Arc<Self>, taken: Taken) -> Result<(), Kept> {
         let letter = &taken.letter;
         let same = self.subscription(letter.subscription);
-        let same = same.filter(|one| self.may_have(&one.profile, &letter.envelope));
+        // Who takes what is sent to a path is asked for: it may have left.
+        let same = same.filter(|one| one.profile.pattern.is_some() && self.may_have(&one.profile, &letter.envelope));
         let Some(one) = same.or_else(|| self.successor(letter)) else {
             return Err(Kept::NobodyTakes(taken));
         };
@@ -142,8 +143,7 @@ impl Hub {
     fn successor(&self, letter: &DeadLetter) -> Option<Arc<Subscription>> {
         let may = |one: &Arc<Subscription>| self.may_have(&one.profile, &letter.envelope);
         let Some(topic) = letter.envelope.topic() else {
-            let agent = unpoisoned(self.table.read()).agents.get(&letter.subscriber).cloned();
-            return agent.filter(may);
+            return self.find_agent(&letter.subscriber).ok().flatten().filter(may);
         };
         if letter.name.is_some() {
             return self.reader(letter, topic).filter(may);

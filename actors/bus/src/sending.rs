@@ -1,13 +1,17 @@
 //! The handle of a bus: sending to agents by their paths.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+
+use triarch_supervision::clock::Moment;
 
 use crate::access::team_of;
 use crate::bus::{Bus, Published};
 use crate::envelope::{Destination, Draft, Envelope};
 use crate::error::{PublishError, SubscribeError};
 use crate::hub::{Hub, unpoisoned};
+use crate::item::{Item, Waiting};
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::route::Route;
 use crate::subscription::Subscription;
@@ -17,6 +21,10 @@ use crate::table::Target;
 pub trait Directory: Send + Sync {
     /// Attaches the agent at `path` under just that, by [`Bus::attach`] or [`Bus::listen_at`]; nothing where there is none.
     fn attach(&self, path: &str) -> Result<(), SubscribeError>;
+
+    /// Whether the agent that this one attached at `path` has left since; what waits for it has ended then. False of those whom
+    /// somebody else attached.
+    fn has_left(&self, path: &str) -> bool;
 
     /// The paths of all agents of a team that can be attached.
     fn team(&self, team: &str) -> Vec<Arc<str>>;
@@ -46,7 +54,8 @@ impl Bus {
         self.0.send_to(&from, to, draft)
     }
 
-    /// Sends to all these agents, or to nobody where one of them takes nothing. What was sent is told in their order.
+    /// Sends to all these agents, or to nobody where one of them takes nothing. What was sent is told in their order. What is for one
+    /// that leaves at that very moment matches nobody, and is a dead letter of cause [`Cause::Closed`](crate::Cause::Closed).
     pub fn multicast<P: AsRef<str>>(
         &self,
         from: impl Into<Arc<str>>,
@@ -57,7 +66,12 @@ impl Bus {
         self.0.check_draft(&from, draft)?;
         let found = paths.iter().map(|path| self.0.agent_at(path.as_ref()));
         let found = found.collect::<Result<Vec<_>, _>>()?;
-        found.into_iter().map(|to| self.0.send_to(&from, to, draft)).collect()
+        // Others have it by then, so that one who leaves meanwhile is no reason to say that nobody has.
+        let sent = found.into_iter().map(|to| {
+            let sent = self.0.send_to(&from, Arc::clone(&to), draft);
+            sent.unwrap_or_else(|_| self.0.send_too_late(&from, &to, draft))
+        });
+        Ok(sent.collect())
     }
 
     /// Sends to every agent of a team that takes envelopes.
@@ -72,29 +86,39 @@ impl Bus {
 
     /// The paths of all agents of a team that take envelopes.
     pub fn team(&self, team: &str) -> Vec<Arc<str>> {
-        if let Some(directory) = self.0.introduced.0.get() {
-            return directory.team(team);
-        }
+        let directory = self.0.introduced.0.get();
+        let mut members = directory.map_or_else(Vec::new, |directory| directory.team(team));
+        let known: HashSet<_> = members.iter().cloned().collect();
         let table = unpoisoned(self.0.table.read());
-        let members = table.agents.keys().filter(|path| team_of(path) == team);
-        members.cloned().collect()
+        let attached = table.agents.keys().filter(|path| team_of(path) == team);
+        let mut others: Vec<_> = attached.filter(|path| !known.contains(*path)).cloned().collect();
+        drop(table);
+        others.retain(|path| directory.is_none_or(|directory| !directory.has_left(path)));
+        members.extend(others);
+        members
     }
 }
 
 impl Hub {
     /// Who takes what is sent to `path`.
     pub(crate) fn agent_at(&self, path: &str) -> Result<Arc<Subscription>, PublishError> {
-        let attached = || unpoisoned(self.table.read()).agents.get(path).cloned();
-        if let Some(agent) = attached() {
-            return Ok(agent);
-        }
-        if let Some(directory) = self.introduced.0.get() {
-            directory.attach(path)?;
-        }
-        attached().ok_or_else(|| {
+        self.find_agent(path)?.ok_or_else(|| {
             self.metrics.refused(Refusal::NoSuchAgent);
             PublishError::NoSuchAgent { path: path.into() }
         })
+    }
+
+    pub(crate) fn find_agent(&self, path: &str) -> Result<Option<Arc<Subscription>>, SubscribeError> {
+        let attached = || unpoisoned(self.table.read()).agents.get(path).cloned();
+        let Some(directory) = self.introduced.0.get() else {
+            return Ok(attached());
+        };
+        let agent = attached().filter(|_| !directory.has_left(path));
+        if agent.is_some() {
+            return Ok(agent);
+        }
+        directory.attach(path)?;
+        Ok(attached())
     }
 
     /// Sends to whoever was found, or to whoever has taken its place since.
@@ -114,6 +138,22 @@ impl Hub {
             // It has ended since it was found. There may be another in its place.
             to = self.agent_at(&path)?;
         }
+    }
+
+    /// What was for one that has left: nobody else has its place.
+    fn send_too_late(self: &Arc<Self>, from: &Arc<str>, to: &Arc<Subscription>, draft: &Draft) -> Published {
+        let path = Arc::clone(&to.profile.subscriber);
+        let envelope = self.seal(draft.clone(), from, Destination::Agent(path));
+        let id = envelope.id;
+        let item = Item {
+            envelope: Arc::new(envelope),
+            until: None,
+            at: Moment::now(),
+            label: UNCOUNTED,
+            place: None,
+        };
+        to.bury(vec![Waiting::new(item)], self).follow(self, to);
+        Published { id, matched: 0 }
     }
 
     pub(crate) fn deliver_to(self: &Arc<Self>, to: Arc<Subscription>, envelope: Envelope) -> Published {

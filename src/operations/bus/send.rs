@@ -15,6 +15,9 @@ use super::super::{Code, Operation, Trouble};
 use super::words::{Marks, Words};
 use crate::fleet::Fleet;
 
+/// So many may be named at once.
+const NAMES_MAX: usize = 1_000;
+
 /// Sends to one agent, to several or to a whole team; each gets it as an event, until it has answered it.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +62,35 @@ impl FromStr for Addressees {
     }
 }
 
+impl Addressees {
+    /// The paths of all who are named, each once, in the order they are named in.
+    fn paths(&self, mut members: impl FnMut(&str) -> Result<Vec<Arc<str>>, Trouble>) -> Result<Vec<Arc<str>>, Trouble> {
+        let mut seen = HashSet::new();
+        let names: Vec<&str> = self
+            .0
+            .iter()
+            .map(|name| &**name)
+            .filter(|name| seen.insert(*name))
+            .collect();
+        if names.len() > NAMES_MAX {
+            let message = format!("{} are named, and {NAMES_MAX} is the most for one event", names.len());
+            let remedy = "name a team in the place of its agents, or send it to some at a time";
+            return Err(Trouble::new(Code::Usage, message, remedy));
+        }
+        let (mut known, mut paths) = (HashSet::new(), Vec::new());
+        for name in names {
+            let meant = if name.contains('/') {
+                vec![Arc::from(name)]
+            } else {
+                members(name)?
+            };
+            // Whoever is named twice gets it once.
+            paths.extend(meant.into_iter().filter(|path| known.insert(Arc::clone(path))));
+        }
+        Ok(paths)
+    }
+}
+
 /// What was sent to one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SentTo {
@@ -77,16 +109,7 @@ impl Operation for BusSend {
 
 /// Sends for `from`: to all of them, or to nobody. Where the fleet is known, whoever is not there is told from who was meant.
 pub(crate) fn send(bus: &Bus, fleet: Option<&Fleet>, from: &str, asked: &BusSend) -> Result<Vec<SentTo>, Trouble> {
-    let mut paths = Vec::new();
-    for one in &asked.to.0 {
-        match members(bus, fleet, one)? {
-            Some(members) => paths.extend(members),
-            None => paths.push(Arc::from(&**one)),
-        }
-    }
-    // Whoever is named twice gets it once.
-    let mut known = HashSet::new();
-    paths.retain(|path| known.insert(Arc::clone(path)));
+    let paths = asked.to.paths(|team| members(bus, fleet, team))?;
     let sent = bus.multicast(from, &paths, &asked.marks.on(asked.words.draft()));
     let sent = sent.map_err(|error| match error {
         PublishError::NoSuchAgent { path } => nobody(fleet, &path),
@@ -99,16 +122,13 @@ pub(crate) fn send(bus: &Bus, fleet: Option<&Fleet>, from: &str, asked: &BusSend
     Ok(seen.collect())
 }
 
-/// The agents of a team, where it is no path that is named.
-fn members(bus: &Bus, fleet: Option<&Fleet>, name: &str) -> Result<Option<Vec<Arc<str>>>, Trouble> {
-    if name.contains('/') {
-        return Ok(None);
-    }
-    let members = bus.team(name);
+/// The agents of a team.
+fn members(bus: &Bus, fleet: Option<&Fleet>, team: &str) -> Result<Vec<Arc<str>>, Trouble> {
+    let members = bus.team(team);
     if members.is_empty() {
-        fleet.map_or_else(|| Err(Trouble::no_such_team(name)), |fleet| find_team(fleet, name))?;
+        fleet.map_or_else(|| Err(Trouble::no_such_team(team)), |fleet| find_team(fleet, team))?;
     }
-    Ok(Some(members))
+    Ok(members)
 }
 
 /// Why nobody takes what is sent to that path.
@@ -144,6 +164,28 @@ mod tests {
             wrong.contains("the path of an agent, the name of a team, or a list"),
             "{wrong}"
         );
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_however_often_it_is_said_and_so_many_may_be_said() {
+        let mut asked = 0;
+        let mut crew = |team: &str| {
+            asked += 1;
+            Ok(["a", "b"].map(|agent| format!("{team}/{agent}").into()).to_vec())
+        };
+        let mut names = vec!["crew/b".to_owned()];
+        names.extend(vec!["crew".to_owned(); 250_000]);
+        let paths = Addressees(names).paths(&mut crew).unwrap();
+        assert_eq!(paths, ["crew/b", "crew/a"].map(Arc::from));
+        let many = |count: usize| Addressees((0..count).map(|number| format!("crew/{number}")).collect());
+        assert_eq!(many(NAMES_MAX).paths(&mut crew).unwrap().len(), NAMES_MAX);
+        let refused = many(NAMES_MAX + 1).paths(&mut crew).unwrap_err();
+        assert_eq!(refused.code, Code::Usage);
+        assert_eq!(
+            refused.told(),
+            "1001 are named, and 1000 is the most for one event; name a team in the place of its agents, or send it to some at a time"
+        );
+        assert_eq!(asked, 1);
     }
 
     #[test]
