@@ -116,6 +116,7 @@ fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &m
         limits: &resources(&left, &mut enforcement),
         ruleset: ruleset.as_ref().map(AsFd::as_fd),
         filter,
+        is_powerless: matches!(launch.sandbox, Sandbox::Standard { .. }),
         adopts_orphans: !enclosure.tracks(),
     };
     enforcement.holds("no new privileges");

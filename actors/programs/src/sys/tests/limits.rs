@@ -124,6 +124,30 @@ async fn the_sandbox_keeps_signals_within() {
 }
 
 #[tokio::test]
+async fn from_within_the_sandbox_nobody_reads_the_environment_of_others_and_the_superuser_is_none() {
+    let yard = Yard::new(Ground::found().clone());
+    let mut other = yard.start("echo ready; sleep 1000; :").await;
+    let sandbox = |launch: &mut Launch| {
+        launch.tag = Tag::new(&yard.owner, "team/other", 1);
+        launch.env.push(("OTHER".into(), other.pid().to_string().into()));
+        launch.sandbox = Sandbox::Standard {
+            read: Vec::new(),
+            write: vec![yard.dir.clone()],
+        };
+    };
+    let script = "for one in $PPID $OTHER; do cat /proc/$one/environ >/dev/null 2>&1 || echo refused; done; grep ^CapPrm /proc/self/status";
+    let (printed, _, enforcement) = run(&yard, sandbox, script).await;
+    if enforcement.enforced.contains(&"folders") {
+        assert_eq!(printed[..2], ["refused", "refused"]);
+    }
+    // Administers the system (21), traces others (19), reads what they do (38), opens by number (2), makes devices (27).
+    let held = printed.last().and_then(|line| line.strip_prefix("CapPrm:\t")).unwrap();
+    let held = u64::from_str_radix(held, 16).unwrap();
+    assert!([2, 19, 21, 27, 38].iter().all(|one| held & (1 << one) == 0), "{held:x}");
+    other.stop(Duration::ZERO).await;
+}
+
+#[tokio::test]
 async fn the_sandbox_refuses_calls_that_administer_the_machine() {
     let yard = Yard::new(Ground::found().clone());
     let sandbox = |launch: &mut Launch| {
