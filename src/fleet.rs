@@ -247,6 +247,13 @@ impl Fleet {
         self
     }
 
+    /// Tells that the operation takes as long as somebody else does.
+    pub(crate) async fn waits(&self) {
+        if let Some(sink) = &self.progress {
+            sink.waits().await;
+        }
+    }
+
     /// As nobody sees it.
     pub(crate) fn silent(mut self) -> Self {
         self.progress = None;

@@ -298,13 +298,13 @@ pub(super) fn journals() -> Vec<Alert> {
 }
 
 /// Budgets of objectives that are spent too fast. The short span ends the alert soon after the trouble ends; fewer than
-/// ten events alert nobody, for of three one is easily bad.
+/// ten bad events alert nobody, for where events are few one is a large part of them.
 pub(super) fn burn() -> Vec<Alert> {
     let expr = |factor: &str, long: &str, short: &str| {
         format!(
             "slo:triarch_slo_bad:ratio_rate{long} > {factor} * slo:triarch_slo_budget:ratio \
              and slo:triarch_slo_bad:ratio_rate{short} > {factor} * slo:triarch_slo_budget:ratio \
-             and slo:triarch_slo_events:increase{long} >= 10"
+             and slo:triarch_slo_bad:increase{long} >= 10"
         )
     };
     let alert = |name, expr, severity, description| Alert {

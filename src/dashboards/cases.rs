@@ -253,6 +253,8 @@ fn burn() -> Vec<Case> {
             ["job" = "triarch", "slo" = "message_latency"], "20%"),
         case!("TriarchBurnWithinHour", "all was bad and is good again",
             [GOOD => "0x120 0+100x80", BAD => "0+100x120 12000x80", WANTED => "0.99x200"], "2h20m"),
+        case!("TriarchBurnWithinHour", "of a few events some are bad",
+            [GOOD => "0 18+1x200", BAD => "0 5x200", WANTED => "0.99x200"], "20m"),
         case!("TriarchBurnWithinSixHours", "a tenth is bad", [GOOD => "0+90x400", BAD => "0+10x400", WANTED => "0.99x400"], "6h",
             ["job" = "triarch", "slo" = "message_latency"], "10%"),
         case!("TriarchBurnWithinSixHours", "a twentieth is bad", [GOOD => "0+95x400", BAD => "0+5x400", WANTED => "0.99x400"], "6h"),

@@ -74,13 +74,13 @@ pub(super) fn recordings() -> Group<Recording> {
              / sum by (job, slo) (rate(triarch_slo_events_total[{span}]))"
         ),
     });
-    let events = LONG_SPANS.map(|span| Recording {
-        name: format!("slo:triarch_slo_events:increase{span}"),
-        expr: format!("sum by (job, slo) (increase(triarch_slo_events_total[{span}]))"),
+    let how_many = LONG_SPANS.map(|span| Recording {
+        name: format!("slo:triarch_slo_bad:increase{span}"),
+        expr: format!("sum by (job, slo) (increase(triarch_slo_events_total{{outcome=\"bad\"}}[{span}]))"),
     });
     Group {
         name: "triarch-objectives",
-        rules: [budget].into_iter().chain(bad).chain(events).collect(),
+        rules: [budget].into_iter().chain(bad).chain(how_many).collect(),
     }
 }
 

@@ -92,6 +92,9 @@ type Performing<'a> = Pin<Box<dyn Future<Output = Result<Written, Trouble>> + Se
 fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
     Box::pin(async move {
         let operation: O = serde_json::from_value(input).map_err(|error| Trouble::usage(O::NAME, &error))?;
+        if operation.answered_within() != Some(QUICK) {
+            fleet.waits().await;
+        }
         let output = operation.perform(fleet).await?;
         Ok(Written::of(&output)?)
     })

@@ -49,4 +49,10 @@ fn one_that_waits_longer_than_a_question_may_take_still_gets_its_answer() {
     let output = house.run(&["agent", "ask", "slow", "1", "--within", "60s"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(begun.elapsed().as_secs() >= 10);
+    // How long the agent takes is no fault of the runtime.
+    let (_, page) = house.get("/metrics");
+    let bad = page.lines().find(|line| {
+        line.starts_with("triarch_slo_events_total") && line.contains("\"api\"") && line.contains("\"bad\"")
+    });
+    assert!(bad.unwrap().ends_with(" 0"), "{bad:?}");
 }

@@ -145,8 +145,8 @@ impl Metrics {
         })))
     }
 
-    /// A request was answered. One that told progress, or answered in parts, took as long as its
-    /// work or its reader did, which no objective is about.
+    /// A request was answered. One that told progress, answered in parts or waited for somebody took as long as its
+    /// work, its reader or whoever it waited for did, which no objective is about.
     pub(crate) fn answered(&self, code: Option<Code>, took: Duration, has_told_progress: bool) {
         self.0.requests.at(code.map_or("done", Code::label)).increment();
         self.0.seconds.observe(took);

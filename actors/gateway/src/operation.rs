@@ -113,6 +113,8 @@ pub enum Told {
     Progress(Value),
     /// The next piece of its output.
     Part(Written),
+    /// That it takes as long as somebody else does.
+    Waits,
 }
 
 impl ProgressSink {
@@ -132,6 +134,11 @@ impl ProgressSink {
     /// [`tell`](Self::tell) does.
     pub async fn part(&self, part: Written) {
         let _gone = self.0.send(Told::Part(part)).await;
+    }
+
+    /// Tells that how long it takes is not the runtime's doing: it waits for an agent, or for whom it is asked to wait for.
+    pub async fn waits(&self) {
+        let _gone = self.0.send(Told::Waits).await;
     }
 
     /// Tells something unless a slow reader has not taken what came before; returns whether it did.

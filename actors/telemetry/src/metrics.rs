@@ -92,7 +92,7 @@ pub const SLO: Label = Label::closed("slo", &["message_latency", "recovery", "ap
 pub const SLO_EVENTS: Family = Family::counter(
     "triarch_slo_events_total",
     &[SLO, Label::closed("outcome", &["good", "bad"])],
-    "Events counted for each objective: a sampled message that waited up to 5 ms, a restart within 500 ms, an operation answered within 100 ms without a failure of the runtime.",
+    "Events counted for each objective: a sampled message that waited up to 5 ms, a restart within 500 ms, an operation that waits for nobody answered within 100 ms without a failure of the runtime.",
 );
 
 /// What share is to be good.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `message_latency` | a sampled message that waited in its mailbox for at most 5 ms | 99.9 % |
 //! | `recovery` | a restart whose child ran again within 500 ms, waits included | 99 % |
-//! | `api` | an operation or scrape answered within 100 ms, and not by a failure of the runtime | 99.9 % |
+//! | `api` | an operation that waits for nobody, or a scrape, answered within 100 ms, and not by a failure of the runtime | 99.9 % |
 //!
 //! The first two are read from histograms, so each limit is an edge of one. The waits between restarts grow beyond
 //! 500 ms with the fourth failure in a row: a child that keeps failing eats the budget, one that failed once does not.

@@ -245,6 +245,7 @@ impl Connection {
                 in_hand.has_told = true;
                 self.say(&Answer::Part(part));
             }
+            Step::Told(Told::Waits) => in_hand.has_told = true,
             Step::Ended(ended) => {
                 if let Some(in_hand) = self.in_hand.take() {
                     self.conclude(&in_hand, ended);
