@@ -11,7 +11,7 @@ use super::node::Step;
 pub(super) const HIDDEN: &str = "(hidden)";
 
 /// Words that say of a key that its value is a secret, wherever they stand in it.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 14] = [
     "secret",
     "secrets",
     "token",
@@ -22,6 +22,10 @@ const WORDS: [&str; 10] = [
     "credentials",
     "apikey",
     "bearer",
+    "pass",
+    "pwd",
+    "auth",
+    "authorization",
 ];
 /// Pairs of words that say so together.
 const PAIRS: [[&str; 2]; 3] = [["api", "key"], ["private", "key"], ["access", "key"]];
@@ -153,10 +157,21 @@ mod tests {
             "OPENAI_API_KEY",
             "secrets",
             "client_secret",
+            "MY_PASS",
+            "HTTP_AUTH",
         ] {
             assert!(is_secret(key), "{key}");
         }
-        for key in ["tokens_max", "key", "secretary", "keyboard", "state_dir", ""] {
+        for key in [
+            "tokens_max",
+            "author",
+            "bypass",
+            "key",
+            "secretary",
+            "keyboard",
+            "state_dir",
+            "",
+        ] {
             assert!(!is_secret(key), "{key}");
         }
     }

@@ -11,15 +11,9 @@ use crate::cli::show::{counted, span};
 
 const KEYS: &str = "q leave  / filter  p path  h handled/s  d depth  r restarts  ↑↓ scroll";
 const HEAD: [&str; 7] = ["path", "state", "life", "restarts", "handled/s", "mailbox", "oldest"];
-const WIDTHS: [Constraint; 7] = [
-    Constraint::Min(24),
-    Constraint::Length(9),
-    Constraint::Length(6),
-    Constraint::Length(8),
-    Constraint::Length(10),
-    Constraint::Length(12),
-    Constraint::Length(12),
-];
+const WIDTHS: [u16; 7] = [24, 9, 6, 8, 10, 12, 12];
+/// Which columns a narrow terminal is without, the first of them first: a figure that is cut off would be another.
+const SPARE: [usize; 6] = [6, 2, 3, 4, 5, 1];
 
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View) {
     let [head, bands, rows, foot] = Layout::vertical([
@@ -100,11 +94,37 @@ fn draw_rows(frame: &mut Frame<'_>, area: Rect, view: &View) {
         .skip(view.top)
         .take(usize::from(area.height))
         .map(|row| drawn(row));
-    let head = Row::new(HEAD).style(faint());
-    frame.render_widget(Table::new(rows, WIDTHS).header(head), area);
+    let columns = columns(area.width);
+    let rows = rows.map(|cells| Row::new(only(&columns, cells)));
+    let head = Row::new(only(&columns, HEAD)).style(faint());
+    let widths = columns.iter().map(|column| match column {
+        0 => Constraint::Min(1),
+        other => Constraint::Length(WIDTHS[*other]),
+    });
+    frame.render_widget(Table::new(rows, widths).header(head), area);
 }
 
-fn drawn(seen: &Seen) -> Row<'static> {
+/// The columns that there is room for, the path first.
+fn columns(width: u16) -> Vec<usize> {
+    let mut columns: Vec<_> = (0..WIDTHS.len()).collect();
+    for spare in SPARE {
+        let needed: u16 = columns.iter().map(|column| WIDTHS[*column] + 1).sum();
+        if needed <= width + 1 {
+            break;
+        }
+        columns.retain(|column| *column != spare);
+    }
+    columns
+}
+
+fn only<T, const N: usize>(columns: &[usize], all: [T; N]) -> impl Iterator<Item = T> {
+    let numbered = all.into_iter().enumerate();
+    numbered
+        .filter(|(column, _)| columns.contains(column))
+        .map(|(_, cell)| cell)
+}
+
+fn drawn(seen: &Seen) -> [Cell<'static>; 7] {
     let node = &seen.node;
     let indent = "  ".repeat(usize::from(node.level.saturating_sub(1)));
     let mailbox = node.mailbox.map_or_else(
@@ -115,7 +135,7 @@ fn drawn(seen: &Seen) -> Row<'static> {
         .mailbox
         .and_then(|mailbox| mailbox.oldest_age_ms)
         .map_or_else(|| "-".to_owned(), span);
-    Row::new([
+    [
         Cell::from(format!("{indent}{}", node.path)),
         Cell::from(node.standing().into_owned()).style(colour(node.tinted_as())),
         Cell::from(node.incarnation.to_string()),
@@ -123,7 +143,7 @@ fn drawn(seen: &Seen) -> Row<'static> {
         Cell::from(seen.rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"))),
         Cell::from(mailbox),
         Cell::from(oldest),
-    ])
+    ]
 }
 
 fn colour(state: &str) -> Style {
@@ -137,14 +157,15 @@ fn colour(state: &str) -> Style {
 }
 
 fn foot_line(view: &View) -> Line<'static> {
-    if view.is_typing || !view.filter.is_empty() {
-        let cursor = if view.is_typing { "_" } else { "" };
-        return Line::from(format!(
-            "filter: {}{cursor}  (enter keeps it, esc drops it)",
-            view.filter
-        ));
+    if view.is_typing {
+        return Line::from(format!("filter: {}_  (enter keeps it, esc drops it)", view.filter));
     }
+    let filter = match view.filter.as_str() {
+        "" => String::new(),
+        filter => format!("filter: {filter} (esc drops it)  "),
+    };
     Line::from(vec![
+        Span::raw(filter),
         Span::styled(KEYS, faint()),
         Span::raw(format!("  by {}", view.sort.label())),
     ])
@@ -187,6 +208,37 @@ mod tests {
         assert!(lines[5].contains("a/slow") && lines[5].contains("0/1024"), "{lines:#?}");
         assert!(lines[6].contains("a/quick") && lines[6].contains("100.0"), "{lines:#?}");
         assert!(lines[8].starts_with("q leave  / filter"), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_narrow_screen_has_fewer_columns_and_no_figure_that_is_cut_off() {
+        for (width, head) in [
+            (87, "path state life restarts handled/s mailbox oldest"),
+            (86, "path state life restarts handled/s mailbox"),
+            (60, "path state handled/s mailbox"),
+            (50, "path state mailbox"),
+            (30, "path"),
+        ] {
+            let lines = screen(&view(), width, 9);
+            assert_eq!(
+                lines[4].split_whitespace().collect::<Vec<_>>().join(" "),
+                head,
+                "{width}"
+            );
+            let is_whole = |line: &&String| line.contains("0/1024");
+            assert!(width == 30 || lines.iter().any(|line| is_whole(&line)), "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn the_keys_are_shown_beside_a_filter_that_is_kept() {
+        let mut view = view();
+        view.filter = "slow".to_owned();
+        let lines = screen(&view, 120, 9);
+        assert!(
+            lines[8].starts_with("filter: slow (esc drops it)  q leave  / filter"),
+            "{lines:#?}"
+        );
     }
 
     #[test]
