@@ -21,7 +21,8 @@ const CROWD: usize = 30;
 const QUICK: Duration = Duration::from_millis(500);
 
 /// What shows nothing but 0 here, and why.
-const STILL: [(&str, &str); 16] = [
+const STILL: [(&str, &str); 17] = [
+    ("tasks / In hand B", "nobody drains it here"),
     (
         "overview / Survivors A",
         "a process that outlives its kill is a fault of the runtime",

@@ -57,6 +57,8 @@ struct State {
     /// How often the power went out; files that were opened before are dead.
     life: u64,
     is_claimed: bool,
+    /// The power went out, and nobody has claimed the disk since: whoever had it before is dead and changes nothing more.
+    is_orphaned: bool,
     inodes: Vec<Inode>,
     names: BTreeMap<String, usize>,
     names_on_disk: BTreeMap<String, usize>,
@@ -87,6 +89,7 @@ impl SimDisk {
             chance: Chance::new(seed),
             life: 0,
             is_claimed: false,
+            is_orphaned: false,
             inodes: Vec::new(),
             names: BTreeMap::new(),
             names_on_disk: BTreeMap::new(),
@@ -198,7 +201,7 @@ impl SimDisk {
 impl State {
     fn cut_power(&mut self) {
         self.life += 1;
-        self.is_claimed = false;
+        self.is_orphaned |= std::mem::take(&mut self.is_claimed);
         self.planned.clear();
         for inode in &mut self.inodes {
             inode.cut_power(&mut self.chance);
@@ -222,6 +225,9 @@ impl State {
     }
 
     fn sync_folder(&mut self) -> io::Result<()> {
+        if self.is_orphaned {
+            return self.check(Call::SyncFolder);
+        }
         match self.fault(Call::SyncFolder) {
             None => {
                 for change in std::mem::take(&mut self.renamed) {
@@ -262,6 +268,9 @@ impl State {
     }
 
     fn check(&mut self, call: Call) -> io::Result<()> {
+        if self.is_orphaned && call != Call::Read {
+            return Err(io::Error::other("the power was out since this disk was claimed"));
+        }
         match self.fault(call) {
             None => Ok(()),
             Some(Fault::PowerCut) => Err(self.gone()),
@@ -393,6 +402,7 @@ impl Disk for SimDisk {
     fn claim(&self) -> io::Result<Option<Box<dyn Claim>>> {
         let mut state = self.state();
         state.claims += 1;
+        state.is_orphaned = false;
         if std::mem::replace(&mut state.is_claimed, true) {
             return Ok(None);
         }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use triarch_journal::testing::SimDisk;
-use triarch_journal::{Journal, OpenError, RealDisk};
+use triarch_journal::{Disk as _, Journal, OpenError, RealDisk};
 
 use crate::{SMALL, open, read, write};
 
@@ -38,6 +38,25 @@ fn a_simulated_folder_is_claimed_like_a_real_one() {
         matches!(open(&disk), Err(OpenError::Claimed { .. })),
         "a dead claim frees nothing"
     );
+}
+
+#[test]
+fn who_had_a_disk_before_the_power_went_out_changes_nothing_there_any_more() {
+    let disk = SimDisk::new(1);
+    let (journal, _) = open(&disk).unwrap();
+    disk.cut_power();
+    let names = disk.names();
+    assert!(disk.create("more").is_err());
+    assert!(disk.sync_folder().is_err());
+    assert!(
+        names
+            .iter()
+            .all(|name| disk.remove(name).is_err() && disk.rename(name, "other").is_err())
+    );
+    assert_eq!(disk.names(), names);
+    drop(journal);
+    let (_next, _) = open(&disk).unwrap();
+    disk.create("more").unwrap();
 }
 
 #[test]

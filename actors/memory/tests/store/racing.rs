@@ -20,7 +20,9 @@ async fn no_reader_sees_a_torn_or_an_older_value_while_writers_write() {
                 let (drawer, is_over, reads) = (drawer.clone(), Arc::clone(&is_over), Arc::clone(&reads));
                 tokio::task::spawn_blocking(move || {
                     let mut seen = [0; 8];
-                    while !is_over.load(Ordering::Relaxed) {
+                    // Once more after the last write: a reader may not have had a turn before.
+                    loop {
+                        let was_over = is_over.load(Ordering::Relaxed);
                         for (number, last) in (0..).zip(&mut seen) {
                             let name = key(&format!("k{number}"));
                             let Some(entry) = drawer.get(name.as_str()).unwrap() else {
@@ -32,6 +34,9 @@ async fn no_reader_sees_a_torn_or_an_older_value_while_writers_write() {
                             assert!(entry.version() >= *last, "older");
                             *last = entry.version();
                             reads.fetch_add(1, Ordering::Relaxed);
+                        }
+                        if was_over {
+                            break;
                         }
                     }
                 })
