@@ -38,11 +38,12 @@ mod tests {
         World::new(7).run(async |world| {
             let office = PostOffice::new(1, &instruments).unwrap();
             let tree = world.start(Root::new().supervisor(demo(office))).await.unwrap();
-            world.advance(Duration::from_mins(2)).await;
+            world.advance(Duration::from_mins(10)).await;
             let observer = tree.observer();
             let restarts = |path: &str| observer.node(path).unwrap().restarts;
+            // After more than five of them in so long somebody is told of a crash loop.
             assert!(
-                (2..=6).contains(&restarts("demo/fragile")),
+                (2..=5).contains(&restarts("demo/fragile")),
                 "{}",
                 restarts("demo/fragile")
             );
@@ -56,7 +57,7 @@ mod tests {
                 .all(|node| node.last_exit.is_none() || node.restarts > 0);
             assert!(alive, "nobody stays down");
             let [done, failed, lost] = ended(&receipts);
-            assert!(done > 1_000, "{done}");
+            assert!(done > 5_000, "{done}");
             let crashed = observer.dead_letters().count(DeadReason::Crashed);
             assert_eq!(lost, crashed, "the post in hand at each failure");
             assert!(failed > 0, "what came too late");
