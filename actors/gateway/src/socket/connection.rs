@@ -245,7 +245,8 @@ impl Connection {
                 in_hand.has_told = true;
                 self.say(&Answer::Part(part));
             }
-            Step::Told(Told::Waits) => in_hand.has_told = true,
+            // It is nothing to be said, and so no step.
+            Step::Told(Told::Waits) => {}
             Step::Ended(ended) => {
                 if let Some(in_hand) = self.in_hand.take() {
                     self.conclude(&in_hand, ended);
@@ -293,7 +294,10 @@ impl InHand {
         let performing = AssertUnwindSafe(&mut self.performing).catch_unwind();
         let ended = tokio::select! {
             biased;
-            Some(told) = self.progress.next() => return Step::Told(told),
+            Some(told) = self.progress.next() => {
+                self.has_told = true;
+                return Step::Told(told);
+            }
             ended = performing => ended,
             () = left(stream) => return Step::Left,
         };
@@ -306,7 +310,13 @@ impl InHand {
             ))
         });
         // What it told last goes before what it ended with; then this is asked once more.
-        match self.progress.try_next() {
+        let mut told = self.progress.try_next();
+        // Between this and its end nobody is to come: an operation may be what stops the door.
+        while let Some(Told::Waits) = told {
+            self.has_told = true;
+            told = self.progress.try_next();
+        }
+        match told {
             Some(told) => {
                 self.performing = Box::pin(std::future::ready(ended));
                 Step::Told(told)
