@@ -247,10 +247,10 @@ impl Fleet {
         self
     }
 
-    /// Tells that the operation takes as long as somebody else does.
-    pub(crate) async fn waits(&self) {
+    /// The operation takes as long as somebody else does.
+    pub(crate) fn waits(&self) {
         if let Some(sink) = &self.progress {
-            sink.waits().await;
+            sink.waits();
         }
     }
 

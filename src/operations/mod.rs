@@ -93,7 +93,7 @@ fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
     Box::pin(async move {
         let operation: O = serde_json::from_value(input).map_err(|error| Trouble::usage(O::NAME, &error))?;
         if operation.answered_within() != Some(QUICK) {
-            fleet.waits().await;
+            fleet.waits();
         }
         let output = operation.perform(fleet).await?;
         Ok(Written::of(&output)?)

@@ -9,7 +9,7 @@
 //! What somebody subscribed to ends with its life. What is sent to an agent's path is for whatever life it is in: that round begins
 //! with the first of it, and ends when the agent has left the tree.
 //!
-//! Whoever begins or ends one looks at that one alone, however many there are.
+//! Whoever begins or ends one looks at that one alone, however many there are; who asks for more room than usual, at all of its agent.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -21,7 +21,7 @@ use triarch_supervision::tree::{Level, Observer};
 use triarch_teams::{Post, PostOffice};
 
 use super::bus::{Manner, Wish};
-use super::sheaf::Sheaf;
+use super::sheaf::{Aim, Sheaf};
 use super::terms::usual;
 use crate::operations::{Code, Trouble};
 
@@ -157,13 +157,7 @@ impl Rounds {
         if sheaf.len() >= SUBSCRIPTIONS_MAX && !sheaf.has_in_the_place_of(&aim) {
             return Err(too_many());
         }
-        if terms.bound > usual(Class::AtMostOnce).bound {
-            let others = sheaf.iter().filter(|(other, _)| **other != aim);
-            let has: usize = others.map(|(_, wished)| wished.round.bound).sum();
-            if has + terms.bound > WAITING_MAX {
-                return Err(too_much(has));
-            }
-        }
+        check_room(sheaf, &aim, terms.bound)?;
         let listener = self.0.bus.listen(what)?;
         let round = book.open(agent, listener, terms);
         let id = round.id;
@@ -340,20 +334,26 @@ fn takes_posts(tree: &Observer, path: &str) -> bool {
     without_part(path) == path && tree.address::<Post>(path).is_ok()
 }
 
+/// That so many events may wait for one of that aim beside all others; one with no more room than usual counts for nothing.
+fn check_room(sheaf: &Sheaf<String, Wished>, aim: &Aim<String>, bound: usize) -> Result<(), Trouble> {
+    if bound <= usual(Class::AtMostOnce).bound {
+        return Ok(());
+    }
+    let others = sheaf.iter().filter(|(other, _)| *other != aim);
+    let has: usize = others.map(|(_, wished)| wished.round.bound).sum();
+    if has + bound <= WAITING_MAX {
+        return Ok(());
+    }
+    let message = format!("{has} events may wait for its other subscriptions, and {WAITING_MAX} is the most for all");
+    let remedy = "ask for a lower `bound`, or end some by `unsubscribe`";
+    Err(Trouble::new(Code::Refused, message, remedy))
+}
+
 fn too_many() -> Trouble {
     let message = format!("it has {SUBSCRIPTIONS_MAX} subscriptions, which is the most a program may have");
     let remedy =
         "subscribe to a broader pattern, such as `plant.**` for all below `plant`, or end some by `unsubscribe`";
     Trouble::new(Code::Refused, message, remedy)
-}
-
-fn too_much(has: usize) -> Trouble {
-    let message = format!("{has} events may wait for its other subscriptions, and {WAITING_MAX} is the most for all");
-    Trouble::new(
-        Code::Refused,
-        message,
-        "ask for a lower `bound`, or end some by `unsubscribe`",
-    )
 }
 
 #[cfg(test)]

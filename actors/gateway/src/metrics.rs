@@ -147,10 +147,10 @@ impl Metrics {
 
     /// A request was answered. One that told progress, answered in parts or waited for somebody took as long as its
     /// work, its reader or whoever it waited for did, which no objective is about.
-    pub(crate) fn answered(&self, code: Option<Code>, took: Duration, has_told_progress: bool) {
+    pub(crate) fn answered(&self, code: Option<Code>, took: Duration, is_own_pace: bool) {
         self.0.requests.at(code.map_or("done", Code::label)).increment();
         self.0.seconds.observe(took);
-        if !has_told_progress {
+        if is_own_pace {
             self.0.exposition.answered(took, code == Some(Code::RuntimeFailed));
         }
     }

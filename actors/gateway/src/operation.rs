@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,11 +101,17 @@ impl Performer {
 
 /// Where an operation tells how far it is.
 #[derive(Clone, Debug)]
-pub struct ProgressSink(mpsc::Sender<Told>);
+pub struct ProgressSink {
+    told: mpsc::Sender<Told>,
+    waits: Arc<AtomicBool>,
+}
 
 /// What an operation told, in its order.
 #[derive(Debug)]
-pub struct ProgressStream(mpsc::Receiver<Told>);
+pub struct ProgressStream {
+    told: mpsc::Receiver<Told>,
+    waits: Arc<AtomicBool>,
+}
 
 /// What an operation tells before its end.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,49 +120,57 @@ pub enum Told {
     Progress(Value),
     /// The next piece of its output.
     Part(Written),
-    /// That it takes as long as somebody else does.
-    Waits,
 }
 
 impl ProgressSink {
     /// A sink, and where what goes into it comes out.
     pub fn channel() -> (Self, ProgressStream) {
         let (sender, receiver) = mpsc::channel(PROGRESS_KEPT);
-        (Self(sender), ProgressStream(receiver))
+        let waits = Arc::new(AtomicBool::new(false));
+        let sink = Self {
+            told: sender,
+            waits: Arc::clone(&waits),
+        };
+        (sink, ProgressStream { told: receiver, waits })
     }
 
     /// Tells something; waits while a slow reader has not taken what came before.
     pub async fn tell(&self, progress: Value) {
         // Where nobody listens any more the operation is about to be dropped.
-        let _gone = self.0.send(Told::Progress(progress)).await;
+        let _gone = self.told.send(Told::Progress(progress)).await;
     }
 
     /// Hands over a piece of the output, which what the operation ends with is the last piece of; waits as
     /// [`tell`](Self::tell) does.
     pub async fn part(&self, part: Written) {
-        let _gone = self.0.send(Told::Part(part)).await;
+        let _gone = self.told.send(Told::Part(part)).await;
     }
 
-    /// Tells that how long it takes is not the runtime's doing: it waits for an agent, or for whom it is asked to wait for.
-    pub async fn waits(&self) {
-        let _gone = self.0.send(Told::Waits).await;
+    /// How long it takes is not the runtime's doing: it waits for an agent, or for whom it is asked to wait for.
+    pub fn waits(&self) {
+        self.waits.store(true, Ordering::Relaxed);
     }
 
     /// Tells something unless a slow reader has not taken what came before; returns whether it did.
     pub fn try_tell(&self, progress: Value) -> bool {
-        self.0.try_send(Told::Progress(progress)).is_ok()
+        self.told.try_send(Told::Progress(progress)).is_ok()
     }
 }
 
 impl ProgressStream {
     /// The next; `None` when the operation is done with it.
     pub async fn next(&mut self) -> Option<Told> {
-        self.0.recv().await
+        self.told.recv().await
+    }
+
+    /// Whether the operation waits for somebody.
+    pub fn has_waited(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// The next, if it is there already.
     pub fn try_next(&mut self) -> Option<Told> {
-        self.0.try_recv().ok()
+        self.told.try_recv().ok()
     }
 }
 

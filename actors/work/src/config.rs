@@ -24,9 +24,9 @@ pub struct Config {
     #[serde(with = "triarch_teams::as_span")]
     #[schemars(with = "Span")]
     pub patience: Duration,
-    /// After so many lapsed leases a task is dead: 16.
+    /// After so many lapsed leases, one at least, a task is dead: 16.
     pub lapses: u16,
-    /// After so many agents that fell at it a task is dead: 3. One that was stopped, or killed by hand, or was at others too, does not count.
+    /// After so many agents, one at least, that fell at it a task is dead: 3. One that was stopped, or killed by hand, or was at others too, does not count.
     pub deaths: u16,
     /// The most open tasks: 2,000,000.
     pub open_max: usize,

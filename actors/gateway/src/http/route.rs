@@ -37,7 +37,7 @@ impl Pages {
             Ok(route) => (self.serve(route).await, None),
             Err(problem) => (problem.answer(), Some(problem.code)),
         };
-        self.metrics.answered(code, begun.elapsed(), false);
+        self.metrics.answered(code, begun.elapsed(), true);
         answer
     }
 

@@ -245,8 +245,6 @@ impl Connection {
                 in_hand.has_told = true;
                 self.say(&Answer::Part(part));
             }
-            // It is nothing to be said, and so no step.
-            Step::Told(Told::Waits) => {}
             Step::Ended(ended) => {
                 if let Some(in_hand) = self.in_hand.take() {
                     self.conclude(&in_hand, ended);
@@ -261,7 +259,7 @@ impl Connection {
     fn conclude(&mut self, in_hand: &InHand, ended: Result<Written, OperationError>) {
         let code = ended.as_ref().err().map(|error| error.code);
         let metrics = self.guest.metrics();
-        metrics.answered(code, in_hand.begun.elapsed(), in_hand.has_told);
+        metrics.answered(code, in_hand.begun.elapsed(), in_hand.is_own_pace());
         let answer = ended.map_or_else(Answer::Error, Answer::Output);
         self.say(&answer);
     }
@@ -290,14 +288,16 @@ impl Connection {
 }
 
 impl InHand {
+    /// Whether how long it takes is the runtime's own doing.
+    fn is_own_pace(&self) -> bool {
+        !self.has_told && !self.progress.has_waited()
+    }
+
     async fn step(&mut self, stream: &UnixStream) -> Step {
         let performing = AssertUnwindSafe(&mut self.performing).catch_unwind();
         let ended = tokio::select! {
             biased;
-            Some(told) = self.progress.next() => {
-                self.has_told = true;
-                return Step::Told(told);
-            }
+            Some(told) = self.progress.next() => return Step::Told(told),
             ended = performing => ended,
             () = left(stream) => return Step::Left,
         };
@@ -310,13 +310,7 @@ impl InHand {
             ))
         });
         // What it told last goes before what it ended with; then this is asked once more.
-        let mut told = self.progress.try_next();
-        // Between this and its end nobody is to come: an operation may be what stops the door.
-        while let Some(Told::Waits) = told {
-            self.has_told = true;
-            told = self.progress.try_next();
-        }
-        match told {
+        match self.progress.try_next() {
             Some(told) => {
                 self.performing = Box::pin(std::future::ready(ended));
                 Step::Told(told)

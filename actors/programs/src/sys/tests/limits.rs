@@ -100,18 +100,23 @@ async fn the_sandbox_opens_the_folders_it_names_and_no_others() {
     assert!(reasons(&enforcement).contains(&"a folder of the sandbox"));
 }
 
-#[tokio::test]
-async fn the_sandbox_keeps_signals_within() {
-    let yard = Yard::new(Ground::found().clone());
-    let mut other = yard.start("echo ready; sleep 1000; :").await;
-    let sandbox = |launch: &mut Launch| {
+/// Within the sandbox, and told of somebody outside.
+fn beside(yard: &Yard, other: i32) -> impl Fn(&mut Launch) {
+    move |launch| {
         launch.tag = Tag::new(&yard.owner, "team/other", 1);
-        launch.env.push(("OTHER".into(), other.pid().to_string().into()));
+        launch.env.push(("OTHER".into(), other.to_string().into()));
         launch.sandbox = Sandbox::Standard {
             read: Vec::new(),
             write: vec![yard.dir.clone()],
         };
-    };
+    }
+}
+
+#[tokio::test]
+async fn the_sandbox_keeps_signals_within() {
+    let yard = Yard::new(Ground::found().clone());
+    let mut other = yard.start("echo ready; sleep 1000; :").await;
+    let sandbox = beside(&yard, other.pid());
     let script = "kill -KILL $OTHER 2>/dev/null || echo refused; sleep 1000 & kill -KILL $! && echo own";
     let (printed, _, enforcement) = run(&yard, sandbox, script).await;
     if enforcement.enforced.contains(&"signals to others") {
@@ -127,14 +132,7 @@ async fn the_sandbox_keeps_signals_within() {
 async fn from_within_the_sandbox_nobody_reads_the_environment_of_others_and_the_superuser_is_none() {
     let yard = Yard::new(Ground::found().clone());
     let mut other = yard.start("echo ready; sleep 1000; :").await;
-    let sandbox = |launch: &mut Launch| {
-        launch.tag = Tag::new(&yard.owner, "team/other", 1);
-        launch.env.push(("OTHER".into(), other.pid().to_string().into()));
-        launch.sandbox = Sandbox::Standard {
-            read: Vec::new(),
-            write: vec![yard.dir.clone()],
-        };
-    };
+    let sandbox = beside(&yard, other.pid());
     let script = "for one in $PPID $OTHER; do cat /proc/$one/environ >/dev/null 2>&1 || echo refused; done; grep ^CapPrm /proc/self/status";
     let (printed, _, enforcement) = run(&yard, sandbox, script).await;
     if enforcement.enforced.contains(&"folders") {
