@@ -5,7 +5,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
-readonly STAGES=(set_up format lints tests documentation_tests documentation rules watched examples benches simulation shuttle dependencies)
+readonly STAGES=(set_up format lints build tests documentation_tests rules watched examples documentation benches simulation shuttle dependencies)
+# Where all stages run, these do so beside the tests, which wait more than they compute: with what those leave of the processors.
+readonly BESIDE=(documentation benches simulation shuttle dependencies)
 readonly FEATURES=(--features triarch-supervision/testing)
 # What needs a Prometheus and an Alertmanager is built for these alone.
 readonly WATCHED=(--features triarch/watched)
@@ -13,6 +15,7 @@ readonly EXAMPLE_SECONDS=60
 readonly SKIPPED=77
 
 table=()
+beside=
 passed=0
 failed=0
 skipped=0
@@ -32,6 +35,10 @@ stage_format() {
 
 stage_lints() {
   cargo clippy --workspace --all-targets --locked "${FEATURES[@]}" "${WATCHED[@]}" -- -D warnings
+}
+
+stage_build() {
+  cargo test --workspace --tests --locked --no-run "${FEATURES[@]}"
 }
 
 # The clock jumps and the disk fails where there is a library for it; a test says so where there is none.
@@ -182,9 +189,9 @@ die() {
   exit 1
 }
 
-# The subshell stands alone because bash ignores `set -e` in whatever is part of a condition.
+# The subshell stands alone because bash ignores `set -e` in whatever is part of a condition. Sets `seconds` and `code`.
 run_stage() {
-  local name=$1 begun=$SECONDS code
+  local name=$1 begun=$SECONDS
   printf '\n=== %s\n' "$name"
   set +e
   (
@@ -193,7 +200,40 @@ run_stage() {
   )
   code=$?
   set -e
-  note "$name" "$((SECONDS - begun))" "$code"
+  seconds=$((SECONDS - begun))
+}
+
+# What they say is kept in a folder until it is their turn to be shown.
+run_beside() {
+  local name seconds code
+  renice -n 10 "$BASHPID" >/dev/null
+  for name in "${BESIDE[@]}"; do
+    run_stage "$name" >"$beside/$name" 2>&1
+    echo "$seconds $code" >"$beside/$name.end"
+  done
+}
+
+# In a group of its own, so that whoever breaks this off ends that too.
+begin_beside() {
+  beside=$(mktemp -d)
+  set -m
+  run_beside &
+  set +m
+  trap "kill -- -$! 2>/dev/null || true" EXIT
+}
+
+is_beside() {
+  [[ -n $beside && " ${BESIDE[*]} " == *" $1 "* ]]
+}
+
+show_beside() {
+  local name seconds code
+  for name in "${BESIDE[@]}"; do
+    cat "$beside/$name"
+    read -r seconds code <"$beside/$name.end"
+    note "$name" "$seconds" "$code"
+  done
+  rm -rf "$beside"
 }
 
 note() {
@@ -207,15 +247,24 @@ note() {
 }
 
 main() {
-  local name chosen=("$@")
+  local name seconds code chosen=("$@")
   ((${#chosen[@]})) || chosen=("${STAGES[@]}")
   for name in "${chosen[@]}"; do
     [[ " ${STAGES[*]} " == *" $name "* ]] || die "no stage $name; there are: ${STAGES[*]}"
   done
   find_rust
   for name in "${chosen[@]}"; do
+    is_beside "$name" && continue
     run_stage "$name"
+    note "$name" "$seconds" "$code"
+    if [[ $name == build && $# == 0 ]]; then
+      begin_beside
+    fi
   done
+  if [[ -n $beside ]]; then
+    wait
+    show_beside
+  fi
   printf '\n%-20s %7s  %s\n' stage seconds result
   printf '%s\n' "${table[@]}"
   printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -30,15 +30,14 @@ pub(crate) struct LogsRead {
     #[arg(long, value_name = "LIFE")]
     #[serde(default)]
     pub(crate) incarnation: Option<u64>,
-    /// Only the last so many.
-    #[arg(long, value_name = "LINES", default_value_t = 100)]
-    #[serde(default = "last")]
-    pub(crate) last: usize,
+    /// Only the last so many; 100, or all where it is said since when, or of which life.
+    #[arg(long, value_name = "LINES")]
+    #[serde(default)]
+    pub(crate) last: Option<usize>,
 }
 
-fn last() -> usize {
-    100
-}
+/// So many are shown where nobody says which.
+const LAST: usize = 100;
 
 /// How many lines were told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,10 +86,11 @@ async fn tell(fleet: &Fleet, lines: &[LogLine], told: &mut LogsTold) {
 impl LogsRead {
     #[expect(clippy::disallowed_methods, reason = "people ask for a time of the world")]
     fn query(&self) -> Query {
+        let is_of_all = self.since.is_none() && self.incarnation.is_none();
         Query {
             since: self.since.and_then(|since| SystemTime::now().checked_sub(since.0)),
             incarnation: self.incarnation,
-            last: Some(self.last),
+            last: self.last.or_else(|| is_of_all.then_some(LAST)),
         }
     }
 }

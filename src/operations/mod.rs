@@ -8,6 +8,7 @@
 
 mod agents;
 mod bus;
+mod given;
 mod health;
 mod logs;
 mod meant;
@@ -40,6 +41,7 @@ pub(crate) use bus::{
     BusShow, BusSubscribe, BusTap, BusTopics, CancelledSeen, DeadSeen, DroppedSeen, End, ForgottenSeen, Place,
     PlannedSeen, PublishedSeen, ReplayedSeen, SentTo, TopicSeen, TopicShown, event, publish, request, send,
 };
+pub(crate) use given::{STANDARD, all, body};
 pub(crate) use health::HealthSeen;
 pub(crate) use logs::LogsRead;
 use memory::{

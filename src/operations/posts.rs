@@ -12,6 +12,7 @@ use triarch_supervision::name::team_of;
 use triarch_teams::receipt::{DROPPED, Stage, Stages};
 use triarch_teams::{Post, Span};
 
+use super::given::body;
 use super::meant::find_agent;
 use super::seen::millis;
 use super::{Code, Operation, QUICK, Trouble};
@@ -43,8 +44,8 @@ impl Default for Body {
 /// What a post says.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Content {
-    /// What it says: JSON, or text.
-    #[arg(default_value = "null", hide_default_value = true)]
+    /// What it says: JSON, or text; `-` for what comes by the standard input.
+    #[arg(default_value = "null", hide_default_value = true, value_parser = body)]
     #[serde(default)]
     pub(crate) body: Body,
     /// What it asks for, in a word of the agent's choice.

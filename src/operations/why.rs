@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::policy::{OnLimit, Restart, Shutdown};
-use triarch_supervision::supervisor::ChildStatus;
+use triarch_supervision::supervisor::{ChildState, ChildStatus};
 use triarch_supervision::tree::{Phase, RestartBudget};
 use triarch_teams::Span;
 use triarch_work::dispatcher::Taking;
@@ -91,6 +91,7 @@ impl Operation for Why {
             restart_in,
             restart: child.policy.restart,
             on_limit: child.policy.on_limit,
+            is_quarantined: child.state == ChildState::Quarantined,
             budget,
         });
         let paused = fleet.ground().paused_since(&place.plain());
@@ -171,6 +172,7 @@ struct Outlook<'a> {
     restart_in: Option<Duration>,
     restart: Restart,
     on_limit: OnLimit,
+    is_quarantined: bool,
     budget: RestartBudget,
 }
 
@@ -189,6 +191,10 @@ impl Outlook<'_> {
         if let Some(time) = self.restart_in {
             let time = humantime::format_duration(Duration::from_millis(millis(time)));
             return format!("starts again in {time}: restart {used} of the {bears}, then {limit}");
+        }
+        if self.is_quarantined {
+            let all = format!("{supervisor} bears within {period}, for all of its agents together: {allowed}");
+            return format!("stays down until somebody restarts it; restarts that {all}");
         }
         let end = match (self.state, self.restart) {
             (Phase::Failed | Phase::Stopped, _) => return "stays down until somebody restarts it".to_owned(),
@@ -241,6 +247,7 @@ mod tests {
             restart_in: None,
             restart: Restart::Permanent,
             on_limit: OnLimit::Escalate,
+            is_quarantined: false,
             budget: RestartBudget::new(2, 5, Duration::from_secs(30)),
         };
         change(&mut outlook);
@@ -276,6 +283,13 @@ mod tests {
             (
                 words(|outlook| outlook.state = Phase::Failed),
                 "stays down until somebody restarts it",
+            ),
+            (
+                words(|outlook| {
+                    outlook.state = Phase::Failed;
+                    outlook.is_quarantined = true;
+                }),
+                "stays down until somebody restarts it; restarts that mix bears within 30s, for all of its agents together: 5",
             ),
         ];
         for (said, expected) in table {

@@ -324,3 +324,23 @@ fn dashboards_and_rules_are_written_as_they_lie_in_the_repository() {
     let written = house.path().join("watch/dashboards/overview.json");
     assert_eq!(std::fs::read(written).unwrap(), std::fs::read(ours).unwrap());
 }
+
+#[test]
+fn what_is_said_may_come_by_the_standard_input() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    let given = house.write("given", "{\"long\": \"\u{e4}\"}\n");
+    let said = |arguments: &[&str]| {
+        let mut command = house.command(arguments);
+        command.stdin(std::fs::File::open(&given).unwrap());
+        let output = command.output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let asked = said(&["agent", "ask", "worker-1", "-", "--json"]);
+    assert_eq!(asked["result"], serde_json::json!({ "long": "\u{e4}" }));
+    let task = said(&["task", "submit", "build", "-", "--json"])[0]["task"].clone();
+    let shown = house.json(&["task", "show", &task.to_string()]);
+    assert_eq!(shown["body"], serde_json::json!({ "long": "\u{e4}" }));
+    let nothing = house.run(&["agent", "ask", "worker-1", "-", "--json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&nothing.stdout).unwrap()["result"], "");
+}

@@ -213,3 +213,21 @@ fn who_waits_for_its_restart_says_when_it_comes_and_what_follows_the_next() {
         "{why}"
     );
 }
+
+#[test]
+fn one_that_is_in_quarantine_since_others_had_used_up_the_restarts_says_whose_they_are() {
+    let house = House::new();
+    house.write("triarch.toml", &TEAM.replace("restarts = 1000", "restarts = 1"));
+    let _runtime = house.up(&[]);
+    fail(&house, "vase");
+    assert_eq!(house.run(&["agent", "ask", "bottle", "1"]).status.code(), Some(1));
+    until("it stays down", || house.json(&["why", "bottle"])["state"] == "failed");
+    let why = house.json(&["why", "bottle"]);
+    assert_eq!(
+        (&why["restarts"], why["next"].as_str().unwrap()),
+        (
+            &Value::from(0),
+            "stays down until somebody restarts it; restarts that glass bears within 1h, for all of its agents together: 1"
+        )
+    );
+}

@@ -229,3 +229,23 @@ fn a_fleet_in_the_home_folder_is_kept_out_of_it_and_the_log_says_what_to_do() {
         "{said}"
     );
 }
+
+#[test]
+fn of_a_log_the_last_lines_are_shown_and_all_since_a_time_or_of_a_life() {
+    let house = House::new();
+    house.write(
+        "triarch.toml",
+        "[[team]]\nname = \"tools\"\n[[team.agent]]\nname = \"wordy\"\nkind = \"program\"\n\
+         command = [\"sh\", \"-c\", \"seq 250 >&2; read line\"]\nsandbox = { kind = \"none\" }\n",
+    );
+    let _runtime = house.up(&[]);
+    let lines = |more: &[&str]| {
+        let shown = text(&house.run(&[&["logs", "wordy"], more].concat()).stdout);
+        (shown.lines().count(), shown.contains("250"))
+    };
+    until("it has said all", || lines(&[]).1);
+    assert_eq!(lines(&[]), (100, true));
+    assert!(lines(&["--since", "1h"]).0 > 250);
+    assert!(lines(&["--incarnation", "1"]).0 > 250);
+    assert_eq!(lines(&["--since", "1h", "--last", "7"]), (7, true));
+}

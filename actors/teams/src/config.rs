@@ -198,7 +198,7 @@ pub enum RestartConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnLimitConfig {
-    /// The agent alone stays down until somebody retries it.
+    /// The agent alone stays down until somebody restarts it.
     #[default]
     Quarantine,
     /// The team fails.

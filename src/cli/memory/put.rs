@@ -1,7 +1,7 @@
 //! What is put: a word of the command line, a file, or what comes by the standard input.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,7 +10,7 @@ use triarch_memory::Value;
 
 use super::is_standard;
 use crate::operations::memory::{Kept, MemoryPut};
-use crate::operations::{Code, Trouble};
+use crate::operations::{Code, STANDARD, Trouble, all};
 
 /// What is put, and where.
 #[derive(Args, Clone, Debug)]
@@ -31,8 +31,8 @@ pub(in crate::cli) struct Put {
 impl Put {
     pub(super) fn read(&self) -> Result<MemoryPut, Trouble> {
         let given = match (&self.value, &self.file) {
-            (Some(value), _) if value != "-" => value.clone().into_bytes(),
-            (_, file) => read(file.as_deref().unwrap_or(Path::new("-")))?,
+            (Some(value), _) if value != STANDARD => value.clone().into_bytes(),
+            (_, file) => read(file.as_deref().unwrap_or(Path::new(STANDARD)))?,
         };
         let mut entry = self.entry.clone();
         if self.bytes {
@@ -70,18 +70,14 @@ fn kept(given: Vec<u8>) -> Result<Kept, Trouble> {
     text.parse().map_err(|problem| usage(problem, ""))
 }
 
-/// No more than a request could have.
 fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
-    let most = LINE_MAX as u64 + 1;
-    let mut given = Vec::new();
     let read = if is_standard(path) {
-        io::stdin().lock().take(most).read_to_end(&mut given)
+        all(io::stdin().lock())
     } else {
-        File::open(path).and_then(|file| file.take(most).read_to_end(&mut given))
+        File::open(path).and_then(all)
     };
     read.map_err(|error| {
         let message = format!("{} cannot be read: {error}", path.display());
         Trouble::new(Code::Usage, message, "name a file that can be read")
-    })?;
-    Ok(given)
+    })
 }

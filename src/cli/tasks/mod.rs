@@ -18,7 +18,7 @@ use super::progress::Bar;
 use super::reach;
 use crate::operations::{
     Body, Code, LabelAsked, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskShow, TaskStats,
-    TaskSubmit, TaskWait, TasksDead, Trouble, patience, task_id, task_kind,
+    TaskSubmit, TaskWait, TasksDead, Trouble, body, patience, task_id, task_kind,
 };
 pub(super) use show::{held, taking};
 
@@ -52,8 +52,8 @@ pub(super) struct Submit {
     /// What sort of work it is.
     #[arg(value_parser = task_kind, required_unless_present = "file")]
     kind: Option<Kind>,
-    /// What is to be done: JSON, or text.
-    #[arg(default_value = "null", hide_default_value = true)]
+    /// What is to be done: JSON, or text; `-` for what comes by the standard input.
+    #[arg(default_value = "null", hide_default_value = true, value_parser = body)]
     body: Body,
     /// Submits a file instead, a task in JSON on each line; `-` for the standard input. Without any it is refused.
     #[arg(long, value_name = "FILE", conflicts_with = "kind")]

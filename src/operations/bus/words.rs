@@ -6,14 +6,15 @@ use triarch_bus::{Draft, EnvelopeId, Payload};
 use triarch_supervision::message::Priority;
 use triarch_teams::Span;
 
+use super::super::given::body;
 use super::super::posts::{Body, kind, span};
 use super::{by_word, time};
 
 /// What is said, and how urgent it is.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Words {
-    /// What it says: JSON, or text.
-    #[arg(default_value = "null", hide_default_value = true)]
+    /// What it says: JSON, or text; `-` for what comes by the standard input.
+    #[arg(default_value = "null", hide_default_value = true, value_parser = body)]
     #[serde(default)]
     pub(crate) body: Body,
     /// What it is, in a word of the sender's choice.

@@ -124,12 +124,14 @@ impl<A: Agent> Life<A> {
 
     /// Lets the agent stop.
     async fn farewell(mut self: Box<Self>, reason: ExitReason, mut node: Option<Arc<Node>>) -> Result<(), Failed> {
-        self.empty_hand(&reason);
+        // One look at the clock for the letter and the history: nothing of the agent's own lies between them.
+        let now = Moment::now();
+        self.empty_hand(&reason, || now);
         self.release();
         let own = &self.mailbox.node;
         // A row that an error cut short has not told how many it handled before.
         own.has_handled(self.handled);
-        own.enter(Phase::Stopping, self.ctx.incarnation, None, Moment::now());
+        own.enter(Phase::Stopping, self.ctx.incarnation, None, now);
         let limit = self.stop_limit();
         let Some(agent) = &mut self.agent else {
             return self.depart(reason);
@@ -229,7 +231,7 @@ impl<A: Agent> Life<A> {
         if std::mem::replace(&mut self.has_left, true) {
             return;
         }
-        self.empty_hand(&reason);
+        self.empty_hand(&reason, Moment::now);
         let agent = self.agent.take();
         // An agent whose own drop panics has failed already; nothing else may fail with it.
         panics::quietly(|| {

@@ -241,24 +241,31 @@ impl<M: Message> Mailbox<M> {
 
     /// Makes a message a dead letter.
     pub(crate) fn discard(&self, parcel: Parcel<M>, reason: DeadReason, cause: Option<&ExitReason>) {
+        let at = Moment::now();
         match parcel.into_content() {
             Content::One(message) | Content::Until(_, message) => {
-                self.dead_letter(Some(message), reason, cause);
+                self.dead_letter(Some(message), reason, cause, at);
             }
             Content::Ask(ticket, message) => {
                 refuse(&ticket, message, reason);
-                self.dead_letter(None, reason, cause);
+                self.dead_letter(None, reason, cause, at);
             }
             Content::Many(batch) => {
                 for message in batch {
-                    self.dead_letter(Some(message), reason, cause);
+                    self.dead_letter(Some(message), reason, cause, at);
                 }
             }
         }
     }
 
     /// Counts a dead letter and keeps it with its message, where there is one.
-    pub(crate) fn dead_letter(&self, mut message: Option<M>, reason: DeadReason, cause: Option<&ExitReason>) {
+    pub(crate) fn dead_letter(
+        &self,
+        mut message: Option<M>,
+        reason: DeadReason,
+        cause: Option<&ExitReason>,
+        at: Moment,
+    ) {
         if let Some(message) = &mut message {
             message.died(reason);
         }
@@ -271,7 +278,7 @@ impl<M: Message> Mailbox<M> {
             return self.died_untold(reason);
         };
         self.node.meters().messages_died(reason, 1);
-        let letter = self.letter(message, reason, cause, Moment::now());
+        let letter = self.letter(message, reason, cause, at);
         shared.dead_letters.keep(letter);
     }
 

@@ -70,7 +70,7 @@ pub const ACTOR_SPAWN_SECONDS: Family = Family::histogram(
 pub const SUPERVISOR_CHILDREN: Family = Family::gauge(
     "triarch_supervisor_children",
     &[SUPERVISOR, Label::closed("state", &CHILD_STATES)],
-    "Children of each supervisor, by state; quarantined ones failed too often and wait for a retry.",
+    "Children of each supervisor, by state; quarantined ones failed too often and wait until somebody restarts them.",
 );
 
 /// Restarts. A supervisor has one strategy for life, so a label for it would only repeat the supervisor's.

@@ -258,7 +258,7 @@ fn decided(decision: &Decision) -> Option<(&str, Life, String)> {
         }
         Decision::LetGo { child, reason } => (child.as_str(), Life::Last, format!("is not restarted: it {reason}")),
         Decision::Quarantined { child, reason, .. } => {
-            let words = format!("stays down until somebody retries it: it {reason}");
+            let words = format!("stays down until somebody restarts it: it {reason}");
             (child.as_str(), Life::Last, words)
         }
         Decision::Killed {

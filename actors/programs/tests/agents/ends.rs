@@ -243,13 +243,16 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(json.dumps({"type": "status", "state": str(os.getpid())}))
 time.sleep(1000)
 "#;
-    // It is not given the time to stop anything.
-    let fleet = Fleet::of_one(python(script), json!({ "shutdown": "1ms" })).await;
+    let fleet = Fleet::of_one(python(script), json!({ "shutdown": "100ms" })).await;
     let records = fleet.programs.records();
     let state = || records.running("team/a").and_then(|running| running.state);
     until("it runs", || state().is_some()).await;
     let pid: i32 = state().unwrap().parse().unwrap();
-    let _end = fleet.tree.stop().await;
+    // It is not given the time to stop anything.
+    let team = fleet.tree.observer().supervisor("team").unwrap();
+    team.kill_child("a").await.unwrap();
     until("it is gone", || !is_alive(pid)).await;
+    until("its end is told", || !records.of("team/a").is_empty()).await;
     assert_eq!(records.of("team/a")[0].reason, EndReason::Killed);
+    let _end = fleet.tree.stop().await;
 }

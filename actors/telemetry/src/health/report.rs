@@ -72,7 +72,7 @@ pub enum Cause {
     TasksDrained,
     /// A team is down.
     TeamDown,
-    /// It failed too often and stays down until somebody retries it.
+    /// It failed too often and stays down until somebody restarts it.
     Quarantined,
 }
 

@@ -133,7 +133,7 @@ fn decided(decision: &Decision) -> String {
             format!("is restarted {when}{along}, restart {restarts} of {allowed} allowed: it {reason}")
         }
         Decision::LetGo { reason, .. } => format!("is not restarted: it {reason}"),
-        Decision::Quarantined { reason, .. } => format!("stays down until somebody retries it: it {reason}"),
+        Decision::Quarantined { reason, .. } => format!("stays down until somebody restarts it: it {reason}"),
         Decision::Killed { incarnation, cause, .. } => format!("life {incarnation} is killed: {cause}"),
         Decision::Unkillable { incarnation, .. } => format!("life {incarnation} was killed and still holds a thread"),
         Decision::Escalated(escalation) => escalation.to_string(),

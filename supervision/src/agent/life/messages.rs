@@ -196,7 +196,7 @@ impl<A: Agent> Life<A> {
             return Some(reason);
         }
         self.hand.copy = None;
-        self.empty_hand(&reason);
+        self.empty_hand(&reason, Moment::now);
         if let ExitReason::Error(failure) = reason {
             let (agent, incarnation) = (self.mailbox.node.path(), self.ctx.incarnation);
             let resumed = Observation::Resumed {
@@ -210,7 +210,7 @@ impl<A: Agent> Life<A> {
     }
 
     /// Decides what becomes of the message in hand when its handler did not return well.
-    pub(super) fn empty_hand(&mut self, reason: &ExitReason) {
+    pub(super) fn empty_hand(&mut self, reason: &ExitReason, clock: impl FnOnce() -> Moment) {
         if !std::mem::take(&mut self.hand.is_full) {
             return;
         }
@@ -231,13 +231,14 @@ impl<A: Agent> Life<A> {
                     ticket.fail(NoAnswer::Poison);
                 }
                 self.mailbox
-                    .dead_letter(Some(message), DeadReason::Poison, Some(reason));
+                    .dead_letter(Some(message), DeadReason::Poison, Some(reason), clock());
             }
             (None, _) => {
                 if let Some(ticket) = ticket {
                     ticket.end(NoAnswer::Crashed);
                 }
-                self.mailbox.dead_letter(None, DeadReason::Crashed, Some(reason));
+                self.mailbox
+                    .dead_letter(None, DeadReason::Crashed, Some(reason), clock());
             }
         }
     }
