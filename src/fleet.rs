@@ -27,7 +27,7 @@ use crate::deviations::{Deed, Deviations, Ledger};
 use crate::operations::{Code, Trouble};
 use crate::reload::{Act, Running};
 use crate::services::RoomServices;
-use crate::up::complain_in;
+use crate::up::complain_patiently;
 
 /// What runs: the tree, and what it was made from. Cheap to clone.
 #[derive(Clone)]
@@ -220,7 +220,7 @@ impl Ground {
 
     /// Says what is not as it should be where the log goes, and as that is written.
     pub(crate) fn complain(&self, text: &str) {
-        complain_in(self.known().settings.runtime.log.format, text);
+        complain_patiently(self.known().settings.runtime.log.format, text);
     }
 
     /// Has the rooms follow their settings, as far as they do while they run.
@@ -251,6 +251,13 @@ impl Fleet {
     pub(crate) fn waits(&self) {
         if let Some(sink) = &self.progress {
             sink.waits();
+        }
+    }
+
+    /// The operation is carried through, though whoever asked has gone.
+    pub(crate) fn goes_on(&self) {
+        if let Some(sink) = &self.progress {
+            sink.goes_on();
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
@@ -23,6 +24,9 @@ use crate::rooms;
 
 /// How long the process waits for the ends of programs whose agents were killed.
 const LAST_ENDS: Duration = Duration::from_secs(6);
+
+/// How long the runtime waits for whoever reads what it complains of.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// Somebody did not wait for those who had not stopped yet.
 const OUT_OF_ORDER: u8 = 130;
@@ -116,11 +120,22 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     }
     let (listens, bounds, _farewell) = (doors.http(), doors.bounds(), doors.farewell());
     let (root, changes, tasks) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
-    let tree = root.start().await.inspect_err(|_| {
+    let mut is_unwanted = false;
+    let unwanted = async {
+        signals.stop().await;
+        is_unwanted = true;
+    };
+    let started = root.start_unless(unwanted).await;
+    let tree = started.inspect_err(|_| {
         if let Some(words) = by_hand(ground) {
             ground.complain(&words);
         }
     })?;
+    let complain = |text: &str| ground.complain(text);
+    if is_unwanted {
+        notify.stopping();
+        return Ok(stop(&tree, signals.stop(), complain).await);
+    }
     stop_teams(ground, &tree).await;
     ground.keep();
     ground.runs(fleet::Tree {
@@ -148,7 +163,6 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     };
     notify.stopping();
     ground.exposition.health().drain();
-    let complain = |text: &str| ground.complain(text);
     Ok(match early {
         Some(end) => conclude(&end, complain),
         None => stop(&tree, signals.stop(), complain).await,
@@ -264,6 +278,28 @@ pub(crate) fn complain_in(format: LogFormat, text: &str) {
         }
     };
     let _unread = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// The same for the runtime, which waits for nobody who does not read it: for a moment once, and no more before that one reads on.
+pub(crate) fn complain_patiently(format: LogFormat, text: &str) {
+    static TURN: Mutex<()> = Mutex::new(());
+    static IS_STUCK: AtomicBool = AtomicBool::new(false);
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if IS_STUCK.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let text = text.to_owned();
+    let (said, is_said) = std::sync::mpsc::sync_channel(1);
+    let saying = std::thread::Builder::new().name("complaint".to_owned()).spawn(move || {
+        complain_in(format, &text);
+        IS_STUCK.store(false, Ordering::Release);
+        // Nobody waits for it who has waited for long.
+        let _waits = said.try_send(());
+    });
+    match saying {
+        Ok(_) => drop(is_said.recv_timeout(READ_WITHIN)),
+        Err(_) => IS_STUCK.store(false, Ordering::Release),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a line of the log tells the time of the world")]

@@ -114,6 +114,7 @@ macro_rules! of_one_agent {
 
             impl Operation for $operation {
                 const NAME: &'static str = $name;
+                const IS_CARRIED_THROUGH: bool = true;
                 type Output = AgentSeen;
 
                 fn answered_within(&self) -> Option<Duration> {
@@ -176,6 +177,7 @@ pub(crate) struct Stop {
 
 impl Operation for Stop {
     const NAME: &'static str = "agent.stop";
+    const IS_CARRIED_THROUGH: bool = true;
     type Output = AgentSeen;
 
     fn answered_within(&self) -> Option<Duration> {
@@ -207,7 +209,6 @@ fn may_be_down(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
 async fn stop(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
     may_be_down(fleet, place)?;
     let team = fleet.team(&place.team)?;
-    // It stops though whoever asked be gone meanwhile.
     fleet.follow(Deed::AgentStopped(place.plain())).await;
     let stopped = team.terminate_child(&place.name).await;
     if stopped.is_err() {

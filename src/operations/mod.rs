@@ -79,6 +79,10 @@ pub(crate) trait Operation: Serialize + DeserializeOwned + Send + 'static {
         Some(QUICK)
     }
 
+    /// Whether it is carried through, though whoever asked has gone: where half of it would leave something undone that nobody
+    /// knows of.
+    const IS_CARRIED_THROUGH: bool = false;
+
     /// What it answered in parts and with the rest, put together.
     fn joined(parts: Vec<Self::Output>, rest: Self::Output) -> Self::Output {
         debug_assert!(parts.is_empty(), "{} does not answer in parts", Self::NAME);
@@ -96,6 +100,9 @@ fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
         let operation: O = serde_json::from_value(input).map_err(|error| Trouble::usage(O::NAME, &error))?;
         if operation.answered_within() != Some(QUICK) {
             fleet.waits();
+        }
+        if O::IS_CARRIED_THROUGH {
+            fleet.goes_on();
         }
         let output = operation.perform(fleet).await?;
         Ok(Written::of(&output)?)

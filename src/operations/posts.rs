@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use triarch_supervision::Address;
@@ -53,6 +54,12 @@ pub(crate) struct Content {
     #[serde(default = "kind")]
     pub(crate) kind: String,
 }
+
+/// To so many agents of a team a post is under way at once.
+const AT_ONCE: usize = 64;
+
+/// So many of those that did not get it are named.
+const NAMED: usize = 20;
 
 /// So long may the kind of a post be.
 const KIND_MAX: usize = 128;
@@ -226,12 +233,45 @@ impl Operation for Broadcast {
             let (supervisor, _) = node.path.split_once('/')?;
             (team_of(supervisor) == self.team).then(|| node.path.to_string())
         });
-        let mut sent = Vec::new();
-        for path in paths {
-            sent.push(send(fleet, &path, self.content.clone(), Wait::Queued, self.patience.within.0).await?);
-        }
-        Ok(sent)
+        let paths: Vec<_> = paths.collect();
+        let within = self.patience.within.0;
+        let sending = paths.into_iter().map(|path| {
+            let content = self.content.clone();
+            async move {
+                let sent = send(fleet, &path, content, Wait::Queued, within).await;
+                sent.map_err(|trouble| (path, trouble))
+            }
+        });
+        let sent: Vec<_> = stream::iter(sending).buffered(AT_ONCE).collect().await;
+        whole(sent)
     }
+}
+
+/// What came of a broadcast; where some did not get it, who did is told too, so that nobody gets it twice.
+fn whole(sent: Vec<Result<Sent, (String, Trouble)>>) -> Result<Vec<Sent>, Trouble> {
+    let count = sent.len();
+    let (got, refused): (Vec<_>, Vec<_>) = sent.into_iter().partition(Result::is_ok);
+    let got: Vec<_> = got.into_iter().flatten().collect();
+    let refused: Vec<_> = refused.into_iter().filter_map(Result::err).collect();
+    let Some((_, first)) = refused.first() else {
+        return Ok(got);
+    };
+    let why = &first.message;
+    let named: Vec<_> = refused.iter().take(NAMED).map(|(path, _)| path.as_str()).collect();
+    let more = match refused.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!(
+        "{} of {count} agents got it, not {}{more}: {why}",
+        got.len(),
+        named.join(", ")
+    );
+    Err(Trouble::new(
+        first.code,
+        message,
+        "send it to those alone, with `triarch agent send`",
+    ))
 }
 
 async fn send(fleet: &Fleet, agent: &str, content: Content, wait: Wait, within: Duration) -> Result<Sent, Trouble> {

@@ -344,3 +344,28 @@ fn what_is_said_may_come_by_the_standard_input() {
     let nothing = house.run(&["agent", "ask", "worker-1", "-", "--json"]);
     assert_eq!(serde_json::from_slice::<Value>(&nothing.stdout).unwrap()["result"], "");
 }
+
+#[test]
+fn a_broadcast_goes_to_all_who_take_it_and_names_who_does_not() {
+    let house = House::new();
+    let agent = |name: &str| format!("[[team.agent]]\nname = \"{name}\"\nkind = \"echo\"\nmailbox.capacity = 1\n");
+    house.write(
+        "triarch.toml",
+        &format!("[[team]]\nname = \"t\"\n{}{}{}", agent("a"), agent("b"), agent("c")),
+    );
+    let _triarch = house.up(&[]);
+    house.json(&["agent", "pause", "b"]);
+    house.json(&["agent", "send", "b", "1"]);
+    let in_vain = house.run(&["team", "broadcast", "t", "2", "--within", "100ms"]);
+    let said = text(&in_vain.stderr);
+    assert!(said.contains("2 of 3 agents got it, not t/b: "), "{said}");
+    assert_ne!(in_vain.status.code(), Some(0));
+    let handled = |agent: &str| house.json(&["agent", "show", agent])["mailbox"]["handled"].clone();
+    until("the others handle it", || handled("a") == 1 && handled("c") == 1);
+    house.json(&["agent", "resume", "b"]);
+    until("what lay there is handled", || handled("b") == 1);
+    assert_eq!(
+        house.json(&["team", "broadcast", "t", "3"]).as_array().map(Vec::len),
+        Some(3)
+    );
+}

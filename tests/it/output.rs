@@ -1,13 +1,13 @@
 //! Where the output goes: to nobody, to a disk that is full, to a program that reads JSON.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::running::House;
-use crate::{text, until};
+use crate::running::{House, Running};
+use crate::{PATIENCE, text, until};
 
 /// What a verb ends with when whoever reads it has read so many lines; all that they read.
 fn read_in_part(house: &House, arguments: &[&str], lines: usize) -> (Option<i32>, Vec<String>) {
@@ -157,4 +157,25 @@ fn complaints_are_json_where_the_log_is() {
         let read: Result<Value, _> = serde_json::from_str(line);
         assert!(read.is_ok_and(|read| read["time"].is_string()), "{line}");
     }
+}
+
+#[test]
+fn a_log_that_nobody_reads_keeps_no_runtime_from_its_changes_nor_from_its_end() {
+    let house = House::new();
+    let team = "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"e\"\nkind = \"echo\"\nreplicas = 2\n";
+    house.write("triarch.toml", team);
+    // As much as a pipe holds.
+    let (_unread, mut log) = std::io::pipe().unwrap();
+    log.write_all(&[b'x'; 1 << 16]).unwrap();
+    let mut command = house.command(&["up"]);
+    command.stderr(log);
+    let mut runtime = Running::start_as_it_is(command);
+    runtime.said_with("triarch top", PATIENCE);
+    house.write("triarch.toml", "[[team]]\nname = 7\n");
+    runtime.signal("HUP");
+    assert_eq!(house.json(&["team", "scale", "t", "e", "3"])["name"], "t");
+    runtime.signal("HUP");
+    assert_eq!(house.json(&["team", "scale", "t", "e", "4"])["name"], "t");
+    runtime.signal("TERM");
+    assert_eq!(runtime.end(PATIENCE), Some(0));
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use triarch::gateway::{Client, socket_path};
 
-use crate::running::House;
+use crate::running::{House, Running};
 use crate::{PATIENCE, text, until};
 
 fn said(value: &Value) -> Vec<&str> {
@@ -323,14 +323,33 @@ fn of_several_changes_at_once_each_waits_for_the_one_before_it() {
     assert_eq!(agents(&house, "t"), ["e-1", "e-2", "e-3", "e-4", "s"]);
 }
 
-#[test]
-fn a_reload_whose_asker_has_gone_is_carried_through() {
+/// One program, `t/slow`, that ends when it may.
+fn with_a_slow_program() -> (House, Running) {
     let house = House::new();
     house.write("slow.py", SLOW);
     let slow = "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"python3\", \"slow.py\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
     house.write("triarch.toml", slow);
-    let _runtime = house.up(&[]);
+    let runtime = house.up(&[]);
     until("the program runs", || house.path().join("ready").exists());
+    (house, runtime)
+}
+
+#[test]
+fn a_restart_whose_asker_has_gone_is_carried_through() {
+    let (house, _runtime) = with_a_slow_program();
+    let asker = house.begin(&["agent", "restart", "t/slow"]);
+    until("the program is to end", || house.path().join("asked").exists());
+    drop(asker);
+    house.write("go", "");
+    until("it is there again", || {
+        let seen = house.json(&["agent", "show", "t/slow"]);
+        seen["incarnation"] == 2 && seen["state"] == "idle"
+    });
+}
+
+#[test]
+fn a_reload_whose_asker_has_gone_is_carried_through() {
+    let (house, _runtime) = with_a_slow_program();
     house.write(
         "triarch.toml",
         "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"e\"\nkind = \"echo\"\n",

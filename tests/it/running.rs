@@ -137,9 +137,15 @@ pub(crate) struct Running {
 
 impl Running {
     fn start(mut command: Command) -> Self {
-        let mut child = with_room(|| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn());
+        command.stderr(Stdio::piped());
+        Self::start_as_it_is(command)
+    }
+
+    /// The same with a log that may go elsewhere.
+    pub(crate) fn start_as_it_is(mut command: Command) -> Self {
+        let mut child = with_room(|| command.stdout(Stdio::piped()).spawn());
         Self {
-            log: Some(lines(child.stderr.take().unwrap())),
+            log: child.stderr.take().map(lines),
             said: lines(child.stdout.take().unwrap()),
             child,
             read: Vec::new(),

@@ -42,7 +42,8 @@ pub struct Caller {
 
 /// Performs requests: the runtime.
 pub trait Operations: Send + Sync + 'static {
-    /// Does what `request` asks for. Dropped at any `await` when whoever asked has gone.
+    /// Does what `request` asks for. Dropped at any `await` when whoever asked has gone, unless it
+    /// [goes on](ProgressSink::goes_on).
     fn perform(
         &self,
         request: Request,
@@ -103,14 +104,21 @@ impl Performer {
 #[derive(Clone, Debug)]
 pub struct ProgressSink {
     told: mpsc::Sender<Told>,
-    waits: Arc<AtomicBool>,
+    manner: Arc<Manner>,
 }
 
 /// What an operation told, in its order.
 #[derive(Debug)]
 pub struct ProgressStream {
     told: mpsc::Receiver<Told>,
-    waits: Arc<AtomicBool>,
+    manner: Arc<Manner>,
+}
+
+/// What sort of operation it is.
+#[derive(Debug, Default)]
+struct Manner {
+    waits: AtomicBool,
+    goes_on: AtomicBool,
 }
 
 /// What an operation tells before its end.
@@ -126,12 +134,12 @@ impl ProgressSink {
     /// A sink, and where what goes into it comes out.
     pub fn channel() -> (Self, ProgressStream) {
         let (sender, receiver) = mpsc::channel(PROGRESS_KEPT);
-        let waits = Arc::new(AtomicBool::new(false));
+        let manner = Arc::new(Manner::default());
         let sink = Self {
             told: sender,
-            waits: Arc::clone(&waits),
+            manner: Arc::clone(&manner),
         };
-        (sink, ProgressStream { told: receiver, waits })
+        (sink, ProgressStream { told: receiver, manner })
     }
 
     /// Tells something; waits while a slow reader has not taken what came before.
@@ -148,7 +156,12 @@ impl ProgressSink {
 
     /// How long it takes is not the runtime's doing: it waits for an agent, or for whom it is asked to wait for.
     pub fn waits(&self) {
-        self.waits.store(true, Ordering::Relaxed);
+        self.manner.waits.store(true, Ordering::Relaxed);
+    }
+
+    /// What is begun is carried through, though whoever asked has gone.
+    pub fn goes_on(&self) {
+        self.manner.goes_on.store(true, Ordering::Relaxed);
     }
 
     /// Tells something unless a slow reader has not taken what came before; returns whether it did.
@@ -165,7 +178,12 @@ impl ProgressStream {
 
     /// Whether the operation waits for somebody.
     pub fn has_waited(&self) -> bool {
-        self.waits.load(Ordering::Relaxed)
+        self.manner.waits.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is carried through, though whoever asked has gone.
+    pub fn is_to_go_on(&self) -> bool {
+        self.manner.goes_on.load(Ordering::Relaxed)
     }
 
     /// The next, if it is there already.

@@ -92,7 +92,7 @@ mod tests {
     async fn who_asks_no_longer_leaves_no_timeout_behind() {
         let seen = Mutex::default();
         let see = |shared: &Arc<_>| *lock(&seen) = Some(Arc::clone(shared));
-        let tree = Root::new().start_seen(see).await.unwrap();
+        let tree = Root::new().start_seen(see, std::future::pending()).await.unwrap();
         let shared = lock(&seen).take().unwrap();
         let node = Node::new(Level::Agent, Name::unchecked("a"), "A");
         let address = Address::new(Mailbox::new(node, 1, Overflow::Wait));

@@ -144,7 +144,9 @@ impl World {
     pub async fn start(&self, root: Root) -> Result<Tree, StartError> {
         let number = lock(&self.state.trees).len() as u64;
         let seed = Seeded::new(self.seed ^ number.rotate_right(8)).next_u64();
-        root.seed(seed).start_seen(|shared| self.watch(shared)).await
+        root.seed(seed)
+            .start_seen(|shared| self.watch(shared), std::future::pending())
+            .await
     }
 
     fn watch(&self, shared: &Arc<Shared>) {

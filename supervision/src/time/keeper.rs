@@ -56,7 +56,7 @@ mod tests {
     async fn tree() -> (Tree, Arc<Shared>) {
         let seen = Mutex::default();
         let tree = Root::new()
-            .start_seen(|shared| *lock(&seen) = Some(Arc::clone(shared)))
+            .start_seen(|shared| *lock(&seen) = Some(Arc::clone(shared)), std::future::pending())
             .await
             .unwrap();
         let shared = lock(&seen).take().unwrap();

@@ -1,5 +1,6 @@
 //! Level 1: the root a whole tree hangs on.
 
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,11 +99,21 @@ impl Root {
     /// It lives on tokio's current runtime until [`Tree::stop`], until its root gives up, or until the runtime ends;
     /// also where the [`Tree`] is dropped.
     pub async fn start(self) -> Result<Tree, StartError> {
-        self.start_seen(|_| {}).await
+        self.start_unless(pending()).await
+    }
+
+    /// The same, unless it is `unwanted` before all have started: then they are asked to stop, as by [`Tree::stop`], and the
+    /// tree that is returned is about to end.
+    pub async fn start_unless(self, unwanted: impl Future<Output = ()>) -> Result<Tree, StartError> {
+        self.start_seen(|_| {}, unwanted).await
     }
 
     /// Starts the tree, and shows what its parts share before the first of them begins.
-    pub(crate) async fn start_seen(mut self, see: impl FnOnce(&Arc<Shared>)) -> Result<Tree, StartError> {
+    pub(crate) async fn start_seen(
+        mut self,
+        see: impl FnOnce(&Arc<Shared>),
+        unwanted: impl Future<Output = ()>,
+    ) -> Result<Tree, StartError> {
         let seed = self.seed.unwrap_or_else(random_seed);
         let instruments = self.instruments.take();
         let blueprint = self.build()?;
@@ -131,7 +142,13 @@ impl Root {
         spawn(charge)
             .await
             .map_err(|error| StartError::Spawn(error.to_string()))?;
-        match starting.0.reached(|state| *state != RootState::Starting).await {
+        let reached = tokio::select! {
+            biased;
+            reached = starting.0.reached(|state| *state != RootState::Starting) => reached,
+            // It is asked to stop by what is dropped here.
+            () = unwanted => return Ok(starting.0.clone()),
+        };
+        match reached {
             RootState::Ended(reason) => Err(StartError::NotStarted(reason)),
             _ => Ok(starting.0.clone()),
         }

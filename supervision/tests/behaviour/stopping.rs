@@ -211,6 +211,20 @@ fn blocks(release: mpsc::Receiver<()>) -> Say {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tree_that_is_unwanted_before_it_has_started_stops_whoever_has_in_its_order() {
+    let log = Log::default();
+    let slow = scripted("slow", Script::new(&log).start(Start::Takes(60 * SECOND)));
+    let root = Root::new().supervisor(team().child(puppet("quick", &log)).child(slow));
+    let tree = root.start_unless(tokio::time::sleep(SECOND)).await.unwrap();
+    let end = soon("it ends", tree.stop()).await;
+    assert_eq!(end.exit_code(), 0, "{end:?}");
+    assert_eq!((log.alive(), log.has("quick stopped")), (0, true), "{:?}", log.lines());
+    let wanted = Root::new().supervisor(team().child(puppet("quick", &log)));
+    let tree = wanted.start_unless(std::future::pending()).await.unwrap();
+    assert_eq!(tree.stop().await.exit_code(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_stop_of_an_agent_that_ends_unasked_has_its_shutdown_time_too() {
     let overdue = ExitReason::Killed(KillCause::Overdue);
     for (shutdown, end, seconds, reason) in [

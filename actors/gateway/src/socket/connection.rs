@@ -1,6 +1,7 @@
 //! One connection: reads requests line by line, has them performed one after the other, writes what comes of them.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub(super) struct Connection {
     written: usize,
     in_hand: Option<InHand>,
     is_closing: bool,
+    /// Whoever asked has gone, and what was asked for is carried through.
+    is_left: bool,
 }
 
 /// The operation at work.
@@ -98,6 +101,7 @@ impl Agent for Connection {
             written: 0,
             in_hand: None,
             is_closing: false,
+            is_left: false,
         })
     }
 
@@ -107,7 +111,9 @@ impl Agent for Connection {
 
     /// One step: each can be dropped at its `await` and begun anew without a loss.
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let step = if !self.outbox.is_empty() {
+        let step = if self.is_left {
+            self.carry_through().await
+        } else if !self.outbox.is_empty() {
             self.write().await
         } else if self.is_closing {
             Err(io::ErrorKind::ConnectionAborted.into())
@@ -118,6 +124,10 @@ impl Agent for Connection {
         };
         if step.is_err() {
             // Whoever was there has gone or was asked to; that is no failure of the connection's agent.
+            self.forget_written();
+            self.is_left = self.in_hand.as_ref().is_some_and(InHand::is_to_go_on);
+        }
+        if step.is_err() && !self.is_left {
             self.cancel();
             ctx.stop();
         }
@@ -236,7 +246,7 @@ impl Connection {
         let Some(in_hand) = &mut self.in_hand else {
             return Ok(());
         };
-        match in_hand.step(&self.stream).await {
+        match in_hand.step(left(&self.stream)).await {
             Step::Told(Told::Progress(progress)) => {
                 in_hand.has_told = true;
                 self.say(&Answer::Progress(progress));
@@ -277,7 +287,18 @@ impl Connection {
         if self.in_hand.take().is_some() {
             self.guest.metrics().cancelled();
         }
-        self.forget_written();
+    }
+
+    /// Has the operation end for nobody who listens.
+    async fn carry_through(&mut self) -> io::Result<()> {
+        while let Some(in_hand) = &mut self.in_hand {
+            if let Step::Ended(ended) = in_hand.step(pending()).await
+                && let Some(in_hand) = self.in_hand.take()
+            {
+                self.conclude(&in_hand, ended);
+            }
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
     }
 
     /// Nothing more is to be written; the room that a large answer took is given back.
@@ -293,13 +314,19 @@ impl InHand {
         !self.has_told && !self.progress.has_waited()
     }
 
-    async fn step(&mut self, stream: &UnixStream) -> Step {
+    /// Whether it is carried through, though whoever asked has gone.
+    fn is_to_go_on(&self) -> bool {
+        self.progress.is_to_go_on()
+    }
+
+    /// What comes next; or that whoever asked has `left`.
+    async fn step(&mut self, left: impl Future<Output = ()>) -> Step {
         let performing = AssertUnwindSafe(&mut self.performing).catch_unwind();
         let ended = tokio::select! {
             biased;
             Some(told) = self.progress.next() => return Step::Told(told),
             ended = performing => ended,
-            () = left(stream) => return Step::Left,
+            () = left => return Step::Left,
         };
         let ended = ended.unwrap_or_else(|_panic| {
             let message = "the operation panicked";
