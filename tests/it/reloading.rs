@@ -1,5 +1,7 @@
 //! What a reload leaves alone, what it does not forget, and that there is one change at a time.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use triarch::gateway::{Client, socket_path};
 
@@ -340,6 +342,8 @@ fn a_restart_whose_asker_has_gone_is_carried_through() {
     let asker = house.begin(&["agent", "restart", "t/slow"]);
     until("the program is to end", || house.path().join("asked").exists());
     drop(asker);
+    // Longer than it takes to see that nobody waits.
+    std::thread::park_timeout(Duration::from_millis(400));
     house.write("go", "");
     until("it is there again", || {
         let seen = house.json(&["agent", "show", "t/slow"]);

@@ -73,6 +73,16 @@ impl Operations for Odd {
                 progress.tell(json!("waiting")).await;
                 std::future::pending().await
             }
+            "insist" => {
+                progress.goes_on();
+                let unfinished = Unfinished(Arc::clone(&self.dropped));
+                progress.tell(json!("begun")).await;
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                // To nobody.
+                progress.tell(json!("nearly done")).await;
+                std::mem::forget(unfinished);
+                Written::of(&"done")
+            }
             "linger" => {
                 progress.tell(json!("lingering")).await;
                 tokio::time::sleep(std::time::Duration::from_millis(300)).await;

@@ -146,6 +146,19 @@ async fn who_closes_the_connection_cancels_what_is_in_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_to_go_on_ends_for_nobody_and_then_leaves_its_place() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("insist", &Value::Null)).await;
+    assert_eq!(caller.hear().await, Some(Answer::Progress(json!("begun"))));
+    drop(caller);
+    until("its place is free", || house.connections("socket") == 0).await;
+    assert_eq!(house.dropped.load(Ordering::SeqCst), 0);
+    assert_eq!(house.figure("triarch_gateway_requests_total", &["socket", "done"]), 1);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_more_to_say_and_leaves_cancels_it_too() {
     let house = House::open().await;
     let mut caller = Caller::of(&house).await;
