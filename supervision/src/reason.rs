@@ -25,7 +25,7 @@ pub enum ExitReason {
     #[error("was killed: {0}")]
     Killed(KillCause),
     /// A callback returned an error.
-    #[error("failed: {0}")]
+    #[error("{}{_0}", if _0.is_ignore() { "" } else { "failed: " })]
     Error(Failure),
     /// A callback panicked.
     #[error("panicked: {0}")]
@@ -130,8 +130,17 @@ impl Failure {
 
     /// Returned from `start`: there is nothing to do, leave me out without calling it a failure.
     pub fn ignore() -> Self {
+        Self::declining("declined to start")
+    }
+
+    /// The same of one that was stopped before this tree was.
+    pub(crate) fn dormant() -> Self {
+        Self::declining("stays down, as it was before")
+    }
+
+    fn declining(text: &str) -> Self {
         Self(Arc::new(Told {
-            text: Box::from("ignored"),
+            text: Box::from(text),
             is_ignore: true,
         }))
     }
@@ -226,6 +235,14 @@ mod tests {
             "cannot open the ledger: an error occurred when formatting an argument"
         );
         assert!(!failure.is_ignore());
+    }
+
+    #[test]
+    fn who_declines_to_start_has_not_failed_in_words() {
+        let words = |failure| ExitReason::Error(failure).to_string();
+        assert_eq!(words(Failure::new("x")), "failed: x");
+        assert_eq!(words(Failure::ignore()), "declined to start");
+        assert_eq!(words(Failure::dormant()), "stays down, as it was before");
     }
 
     #[test]

@@ -122,7 +122,7 @@ async fn begin<A: Agent>(birth: Birth<A>) -> Result<Cradle<A>, Failed> {
         // Also the copy is the agent's own doing, and what `start` does before there is a future.
         let start = async {
             if of.mailbox.node.lower(DORMANT) {
-                return Err(Failure::ignore());
+                return Err(Failure::dormant());
             }
             // It is there for as long as anybody holds what is around it.
             let spec = of.spec.clone().ok_or_else(Failure::ignore)?;

@@ -325,6 +325,13 @@ impl Node {
         records.rare().restart_at = Some(until);
     }
 
+    /// Where it waited for its next start: nobody starts it any more.
+    pub(crate) fn waits_no_more(&self, at: Moment) {
+        if self.phase() == Phase::Backoff {
+            self.enter(Phase::Stopped, self.incarnation(), None, at);
+        }
+    }
+
     /// When it is started again, where it waits for that.
     pub(crate) fn restart_at(&self) -> Option<Moment> {
         let records = self.records();

@@ -225,6 +225,24 @@ async fn a_tree_that_is_unwanted_before_it_has_started_stops_whoever_has_in_its_
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_a_restart_when_its_team_stops_waits_no_more() {
+    let log = Log::default();
+    let late = Backoff::exponential(60 * SECOND, 60 * SECOND);
+    let (tree, address) = one(puppet("a", &log).backoff(late)).await;
+    address.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;
+    tree.observer()
+        .supervisor("root")
+        .unwrap()
+        .terminate_child("team")
+        .await
+        .unwrap();
+    let node = tree.observer().node("team/a").unwrap();
+    assert_eq!((node.state, node.restart_at), (Phase::Stopped, None));
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_stop_of_an_agent_that_ends_unasked_has_its_shutdown_time_too() {
     let overdue = ExitReason::Killed(KillCause::Overdue);
     for (shutdown, end, seconds, reason) in [

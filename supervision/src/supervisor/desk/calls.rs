@@ -13,7 +13,6 @@ use crate::supervisor::machine::{
     Adjustment, AdminError, CallId, ChildKey, ChildState, ChildView, Input, Outcome, Request,
 };
 use crate::supervisor::reception::{CallResult, Caller};
-use crate::tree::Phase;
 
 impl Desk {
     pub(super) fn add(&mut self, spec: ChildSpec, caller: Caller<CallResult>) {
@@ -56,10 +55,7 @@ impl Desk {
         let Some(ward) = key.and_then(|key| self.wards.get(&key)) else {
             return;
         };
-        let node = ward.child.node();
-        if node.phase() == Phase::Backoff {
-            node.enter(Phase::Stopped, node.incarnation(), None, self.now);
-        }
+        ward.child.node().waits_no_more(self.now);
     }
 
     /// As a request. A temporary one that has left with its end may still be remembered.

@@ -164,8 +164,11 @@ impl Desk {
             ..
         } = &self.charge;
         reception.fill(None);
-        for ward in self.wards.values().filter(|ward| !ward.is_static) {
-            ward.child.leave_tree();
+        for ward in self.wards.values() {
+            ward.child.node().waits_no_more(self.now);
+            if !ward.is_static {
+                ward.child.leave_tree();
+            }
         }
         let late = overdue
             .into_iter()
