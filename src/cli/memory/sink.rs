@@ -72,7 +72,8 @@ impl To {
             // Whoever may not write the file does not replace it either.
             fs::OpenOptions::new().append(true).open(&place)?;
         }
-        let draft = Draft::of(Kind::Export, place, 0o666, complain)?;
+        // What the runtime keeps to itself, and may keep sealed, stands open there.
+        let draft = Draft::of(Kind::Export, place, 0o600, complain)?;
         if let Some(there) = there {
             draft.file().set_permissions(there.permissions())?;
         }
@@ -175,7 +176,11 @@ mod tests {
         sink.write(&json!([{ "key": "a" }, { "key": "b" }])).unwrap();
         sink.end().unwrap();
         assert_eq!(read(), "{\"key\":\"a\"}\n{\"key\":\"b\"}\n");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o640);
+        let other = folder.path().join("other");
+        Sink::of(&other).unwrap().end().unwrap();
+        assert_eq!(mode(&other), 0o600, "nobody else may read what nobody has opened");
     }
 
     #[test]
