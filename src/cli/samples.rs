@@ -113,6 +113,7 @@ pub(super) fn agent() -> AgentSeen {
 pub(super) fn why() -> WhyShown {
     read(json!({
         "path": "reviewers/reader-of-long-proposals-1", "state": "busy", "for_ms": 61_000, "incarnation": 3, "restarts": 2,
+        "stuck": "is at one message for 61.0 s, longer than it may",
         "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)), "health": health(),
         "policy": ["restart: permanent", "shutdown: within 5s", "when it fails too often: quarantine"], "shown": "reading page 7",
         "tasks": [{ "task": 7, "standing": "begun" }], "taking": "full",

@@ -256,12 +256,19 @@ impl Show for WhyShown {
         let since = self
             .for_ms
             .map_or_else(String::new, |time| format!(" for {}", span(time)));
+        let stuck = self
+            .stuck
+            .as_ref()
+            .map_or_else(String::new, |stuck| format!(", {stuck}"));
         let [health, last_sign, answers, recovered] = health::facts(screen, self.health.as_ref());
         let mut text = facts(
             screen,
             &[
                 ("agent", self.path.clone()),
-                ("state", screen.tint(Tint::of_state(&self.state), &self.state) + &since),
+                (
+                    "state",
+                    screen.tint(Tint::of_state(&self.state), &self.state) + &since + &stuck,
+                ),
                 (
                     "life",
                     format!("{}, after {}", self.incarnation, counted(self.restarts, "restart")),

@@ -15,7 +15,7 @@ use triarch_supervision::tree::{Level, NodeView, Phase};
 
 use super::health::critical;
 use super::nodes::Nodes;
-use super::seen::{NodeSeen, SHOWN_WITHIN, ago};
+use super::seen::{NodeSeen, SHOWN_WITHIN, ago, span};
 use super::{Code, Operation, Trouble};
 use crate::config::Source;
 use crate::fleet::Fleet;
@@ -64,7 +64,7 @@ impl Operation for Status {
             let supervisor = node.path.split('/').next().unwrap_or_default();
             let of_team = teams.contains(team_of(supervisor));
             if is_trouble(node, of_team) {
-                troubles.push(format!("{} is in state {state}", node.path));
+                troubles.push(trouble(node));
             }
             if node.level == Level::Agent && of_team {
                 *agents.entry(state.to_owned()).or_default() += 1;
@@ -122,10 +122,27 @@ fn unwritten(fleet: &Fleet) -> Vec<String> {
         .collect()
 }
 
+fn trouble(node: &NodeView) -> String {
+    match stuck(node) {
+        Some(stuck) => format!("{} {stuck}", node.path),
+        None => format!("{} is in state {}", node.path, node.state.label()),
+    }
+}
+
+/// That its handler is longer at a message than it may, in words.
+pub(super) fn stuck(node: &NodeView) -> Option<String> {
+    let since = node.stuck_since?;
+    Some(format!(
+        "is at one message for {}, longer than it may",
+        span(ago(since))
+    ))
+}
+
 /// Whether a person should look at a node. Agents of a team may be down because somebody wants it so; nobody wants that of
 /// the runtime's own.
 pub(crate) fn is_trouble(node: &NodeView, is_of_team: bool) -> bool {
     match node.state {
+        _ if node.stuck_since.is_some() => true,
         Phase::Backoff | Phase::Failed => true,
         Phase::Paused => !is_of_team,
         // One that has done its work is about to leave the tree.

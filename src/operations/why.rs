@@ -15,6 +15,7 @@ use triarch_work::dispatcher::Taking;
 use super::health::HealthSeen;
 use super::meant::find_agent;
 use super::past::{Past, values};
+use super::runtime::stuck;
 use super::seen::{MailboxSeen, ago, millis, shown_by, span};
 use super::{Operation, Trouble};
 use crate::fleet::Fleet;
@@ -33,6 +34,9 @@ pub(crate) struct WhyShown {
     pub(crate) state: String,
     /// How long it has been so; unknown where its history does not reach back.
     pub(crate) for_ms: Option<u64>,
+    /// That its handler is longer at a message than it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stuck: Option<String>,
     pub(crate) incarnation: u64,
     pub(crate) restarts: u64,
     pub(crate) last_exit: Option<String>,
@@ -109,6 +113,7 @@ impl Operation for Why {
             processes: values(&processes),
             state: node.state.label().to_owned(),
             for_ms,
+            stuck: stuck(&node),
             incarnation: node.incarnation,
             restarts: node.restarts,
             last_exit: node.last_exit.as_ref().map(ToString::to_string),

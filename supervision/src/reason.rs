@@ -25,7 +25,7 @@ pub enum ExitReason {
     #[error("was killed: {0}")]
     Killed(KillCause),
     /// A callback returned an error.
-    #[error("{}{_0}", if _0.is_ignore() { "" } else { "failed: " })]
+    #[error(fmt = failed)]
     Error(Failure),
     /// A callback panicked.
     #[error("panicked: {0}")]
@@ -50,6 +50,14 @@ pub enum ExitReason {
     /// A supervisor ended because significant children had ended.
     #[error("its significant children ended")]
     AutoShutdown,
+}
+
+/// Who declined to start has not failed.
+fn failed(failure: &Failure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if !failure.is_ignore() {
+        f.write_str("failed: ")?;
+    }
+    failure.fmt(f)
 }
 
 /// Why an incarnation was killed instead of asked.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::PATIENCE;
 use crate::running::{House, Running, until};
@@ -182,4 +182,26 @@ fn neither_a_runtime_that_was_stopped_nor_a_pause_is_a_silence_of_the_program() 
     assert_eq!(lives(&house), [1, 1, 1]);
     house.json(&["agent", "resume", "beats"]);
     until("it is judged again", || lives(&house) == [2, 1, 1]);
+}
+
+#[test]
+fn who_is_longer_at_a_post_than_it_may_is_a_trouble_until_it_is_done() {
+    let house = House::new();
+    house.write(
+        "triarch.toml",
+        "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"slow\"\nkind = \"echo\"\ndelay = \"1h\"\nshutdown = \"2h\"\nhandle_within = \"50ms\"\n",
+    );
+    let _runtime = house.up(&[]);
+    assert_eq!(house.json(&["status"])["troubles"], json!([]));
+    assert!(house.json(&["why", "slow"]).get("stuck").is_none());
+    house.json(&["agent", "send", "slow", "1"]);
+    let is_told = |text: &Value| {
+        text.as_str()
+            .is_some_and(|text| text.contains("is at one message for "))
+    };
+    until("it is seen", || is_told(&house.json(&["status"])["troubles"][0]));
+    assert!(is_told(&house.json(&["why", "slow"])["stuck"]));
+    assert_eq!(house.json(&["team", "show", "t"])["troubles"], json!(["t/slow"]));
+    house.json(&["agent", "kill", "slow"]);
+    until("it is over", || house.json(&["status"])["troubles"] == json!([]));
 }

@@ -66,6 +66,7 @@ impl Inspection {
         if self.reported.replace(since) == Some(since) {
             return;
         }
+        self.node.is_stuck_since(since);
         self.shared.observe(
             &self.node,
             Observation::Stuck {

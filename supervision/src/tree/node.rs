@@ -57,6 +57,8 @@ struct Rare {
     onlookers: Vec<Onlooker>,
     /// When it is started again, while it waits for that.
     restart_at: Option<Moment>,
+    /// When the handler began that was last seen to be stuck.
+    stuck_since: Option<Moment>,
     waits_for: Vec<Arc<Node>>,
 }
 
@@ -323,6 +325,17 @@ impl Node {
         let mut records = self.records();
         self.note(&mut records, Phase::Backoff, self.incarnation(), None, now);
         records.rare().restart_at = Some(until);
+    }
+
+    /// The handler that began then was seen to be stuck.
+    pub(crate) fn is_stuck_since(&self, since: Moment) {
+        self.records().rare().stuck_since = Some(since);
+    }
+
+    /// When the handler began that is at work and was seen to be stuck.
+    pub(crate) fn stuck_since(&self) -> Option<Moment> {
+        let seen = self.records().rare.as_ref()?.stuck_since?;
+        (self.handling_since() == Some(seen)).then_some(seen)
     }
 
     /// Where it waited for its next start: nobody starts it any more.

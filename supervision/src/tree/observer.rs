@@ -47,6 +47,9 @@ pub struct NodeView {
     /// When it is started again, while it waits for that.
     #[serde(skip)]
     pub restart_at: Option<Moment>,
+    /// When the handler that is at work began, where it was seen to be longer at it than its budget allows.
+    #[serde(skip)]
+    pub stuck_since: Option<Moment>,
     /// Why its last incarnation ended.
     pub last_exit: Option<ExitReason>,
     /// The figures of its mailbox, where it has one.
@@ -68,6 +71,7 @@ impl NodeView {
             incarnation: 0,
             restarts: 0,
             restart_at: None,
+            stuck_since: None,
             last_exit: None,
             mailbox: None,
             children_count: 0,
@@ -344,6 +348,7 @@ fn view(node: &Node, children_count: usize) -> NodeView {
         incarnation: node.incarnation(),
         restarts: u64::from(node.restarts()),
         restart_at: node.restart_at(),
+        stuck_since: node.stuck_since(),
         last_exit: node.last_exit(),
         mailbox: mailbox.as_ref().map(|mailbox| mailbox.read()),
         children_count,

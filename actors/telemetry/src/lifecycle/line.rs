@@ -149,7 +149,10 @@ fn observed(observation: &Observation) -> String {
             running_for,
             budget,
             ..
-        } => format!("life {incarnation} has handled one message for {running_for:?}, longer than {budget:?}"),
+        } => {
+            let so_far = in_millis(*running_for);
+            format!("life {incarnation} is at one message for {so_far:?}, longer than {budget:?}")
+        }
         Observation::Resumed {
             incarnation, failure, ..
         } => format!("life {incarnation} goes on after a failure: {failure}"),
@@ -158,6 +161,11 @@ fn observed(observation: &Observation) -> String {
 }
 
 /// A wait in whole milliseconds: chance has a say in it, and nobody needs its nanoseconds.
+/// As exactly as people care for.
+fn in_millis(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn when(delay: Duration) -> String {
     match delay.as_millis() {
         0 => "at once".to_owned(),
