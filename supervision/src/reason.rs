@@ -57,7 +57,7 @@ fn failed(failure: &Failure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !failure.is_ignore() {
         f.write_str("failed: ")?;
     }
-    failure.fmt(f)
+    fmt::Display::fmt(failure, f)
 }
 
 /// Why an incarnation was killed instead of asked.
