@@ -11,8 +11,9 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch_gateway::Doors;
 use triarch_programs::Survey;
+use triarch_supervision::name::team_of;
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::{Late, Level, RootEnd};
+use triarch_supervision::tree::{Late, Level, NodeView, RootEnd};
 
 use crate::config::LogFormat;
 use crate::deviations::paths;
@@ -200,13 +201,19 @@ fn by_hand(ground: &Ground) -> Option<String> {
 
 /// Where it listens, and what it runs.
 fn welcome(ground: &Ground, tree: &Tree) -> String {
+    let running = ground.running();
+    let teams: BTreeSet<_> = running.teams.iter().map(|team| team.name.as_str()).collect();
     let nodes = tree.observer().snapshot();
-    let agents = nodes.iter().filter(|node| node.level == Level::Agent).count();
+    let is_of_team = |node: &&NodeView| {
+        let (supervisor, _) = node.path.split_once('/').unwrap_or_default();
+        node.level == Level::Agent && teams.contains(team_of(supervisor))
+    };
+    let agents = nodes.iter().filter(is_of_team).count();
     let by_hand = by_hand(ground).map_or_else(String::new, |words| format!("  {words}\n"));
     format!(
-        "triarch {} runs {agents} agents in {} supervisors, described in {}\n  metrics  {}\n  state    {}\n{by_hand}  see      triarch status, triarch tree, triarch top\n",
+        "triarch {} runs {agents} agents in {} teams, described in {}\n  metrics  {}\n  state    {}\n{by_hand}  see      triarch status, triarch tree, triarch top\n",
         env!("CARGO_PKG_VERSION"),
-        nodes.len() - agents,
+        teams.len(),
         ground.source.name(),
         ground.metrics_at(),
         ground.state_dir.display(),
