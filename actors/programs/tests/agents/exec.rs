@@ -1,6 +1,7 @@
 //! Programs that run once for each post.
 
 use serde_json::{Value, json};
+use triarch_programs::EndReason;
 use triarch_teams::receipt::Stage;
 
 use crate::fleet::{ECHO, Fleet, bash, last, next, python, until};
@@ -141,4 +142,59 @@ async fn a_run_whose_post_is_recalled_is_stopped_and_one_that_has_not_begun_does
     }
     assert_eq!(records.of("team/a").len(), 1, "only one was ever begun");
     fleet.end().await;
+}
+
+/// Does what stands in `LAST` when it is asked to stop; makes the file `ready` in its folder when it may be.
+const LEAVER: &str = r#"
+import signal, sys, time
+def bye(*_):
+    LAST
+signal.signal(signal.SIGTERM, bye)
+open("ready", "w").close()
+time.sleep(1000)
+"#;
+
+/// What becomes of a post whose run does `last` when it is stopped.
+async fn stopped_in_its_run(last_words: &str, body: Value) -> Stage {
+    let folder = tempfile::tempdir().unwrap();
+    let script = LEAVER.replace("LAST", last_words);
+    let fleet = exec(python(&script), json!({ "dir": folder.path() })).await;
+    let stages = fleet.post("a", body).await;
+    until("it runs", || folder.path().join("ready").exists()).await;
+    fleet.end().await;
+    last(&stages).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_ends_with_code_0_while_it_is_stopped_has_done_its_post_however_long_its_reply() {
+    let said = stopped_in_its_run("print('x' * 204800, flush=True); sys.exit(0)", json!(1)).await;
+    assert_eq!(said, Stage::Done(json!("x".repeat(204_800))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_stopped_and_says_by_its_code_that_it_is_not_done_has_lost_its_post() {
+    let expected = || Stage::Lost("the program was stopped before it ended".to_owned());
+    assert_eq!(stopped_in_its_run("print(1); sys.exit(75)", json!(1)).await, expected());
+    // Of a body that it has not got all of nothing can be done.
+    let long = json!("x".repeat(1 << 20));
+    assert_eq!(stopped_in_its_run("print(1); sys.exit(0)", long).await, expected());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_agent_is_killed_is_over_and_its_end_is_recorded() {
+    let fleet = exec(bash("sleep 1000"), json!({ "shutdown": "100ms" })).await;
+    let records = fleet.programs.records();
+    let stages = fleet.post("a", json!(1)).await;
+    until("it runs", || records.running("team/a").is_some()).await;
+    let pid = records.running("team/a").unwrap().pid;
+    let team = fleet.tree.observer().supervisor("team").unwrap();
+    team.kill_child("a").await.unwrap();
+    assert!(matches!(last(&stages).await, Stage::Lost(_)));
+    until("its end is told", || !records.of("team/a").is_empty()).await;
+    assert_eq!(records.running("team/a"), None);
+    let end = records.of("team/a").pop().unwrap();
+    assert_eq!((end.reason, end.pid, end.posts), (EndReason::Killed, pid, 1));
+    assert_eq!(fleet.count("triarch_program_exits_total", "killed"), 1);
+    until("it is gone", || !std::fs::exists(format!("/proc/{pid}")).unwrap()).await;
+    let _end = fleet.tree.stop().await;
 }
