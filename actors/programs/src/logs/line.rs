@@ -112,7 +112,7 @@ mod tests {
         let line = LogLine::new(time(), 1, Source::Out, String::new());
         let level = |level: String| line.clone().at_level(Some(level)).level.unwrap();
         assert_eq!(level("warn".to_owned()), "warn");
-        assert_eq!(level("ü".repeat(500_000)), "ü".repeat(LEVEL_MAX / 2));
+        assert_eq!(level("ü".repeat(500)), "ü".repeat(LEVEL_MAX / 2));
         assert_eq!(level(format!("x{}", "ü".repeat(LEVEL_MAX))).len(), LEVEL_MAX - 1);
     }
 
