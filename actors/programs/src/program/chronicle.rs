@@ -46,9 +46,12 @@ impl Chronicle {
         self.notebook.event(said);
         links.records.end(path, life.incarnation);
         links.metrics.exited(EndReason::Killed);
-        let record = ends::record(life, mode, EndReason::Killed, Exit::UNSEEN, Survey::default());
-        let lines = self.last_lines();
-        self.ended(links, path, ExitRecord { posts, lines, ..record });
+        let record = ExitRecord {
+            posts,
+            lines: self.last_lines(),
+            ..ends::record(life, mode, EndReason::Killed, Exit::UNSEEN, Survey::default())
+        };
+        self.ended(links, path, record);
     }
 
     /// Its last lines, oldest first.
