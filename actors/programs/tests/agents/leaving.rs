@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use serde_json::{Value, json};
 use triarch_programs::{EndReason, ExitRecord, Query};
+use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Phase;
 
 use crate::fleet::{Fleet, python, until};
@@ -92,8 +93,10 @@ async fn stop_a(fleet: &Fleet, meanwhile: impl Future<Output = ()>) {
     stopped.unwrap();
 }
 
-fn end_of_a(fleet: &Fleet) -> ExitRecord {
-    fleet.programs.records().of("team/a").pop().unwrap()
+async fn end_of_a(fleet: &Fleet) -> ExitRecord {
+    let records = fleet.programs.records();
+    until("its end is told", || !records.of("team/a").is_empty()).await;
+    records.of("team/a").remove(0)
 }
 
 fn sends(fleet: &Fleet, label: &str) -> u64 {
@@ -132,26 +135,22 @@ async fn what_it_posts_before_it_ends_by_itself_waits_for_room() {
     fleet.tree.observer().resume("team/b").unwrap();
     has_heard(&fleet, "5 the rest").await;
     assert_eq!((sends(&fleet, "queued"), sends(&fleet, "refused")), (1, 0));
-    assert_eq!(end_of_a(&fleet).reason, EndReason::Ended);
+    assert_eq!(end_of_a(&fleet).await.reason, EndReason::Ended);
     fleet.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_finds_no_room_before_the_end_of_its_agent_is_counted_and_told() {
-    let fleet = pair(ERRAND, HEARER, "400ms").await;
+    let fleet = pair(ERRAND, HEARER, "2s").await;
     fill(&fleet).await;
     let _stages = fleet.post("a", json!("go")).await;
-    until("its end is told", || !fleet.programs.records().of("team/a").is_empty()).await;
+    assert_eq!(end_of_a(&fleet).await.reason, EndReason::Ended);
     assert_eq!((sends(&fleet, "queued"), sends(&fleet, "refused")), (0, 1));
-    assert_eq!(end_of_a(&fleet).reason, EndReason::Ended);
-    let node = fleet.tree.observer().node("team/a").unwrap();
-    assert!(!node.last_exit.unwrap().is_failure());
-    until_said(
-        &fleet,
-        Query::default(),
-        "a post of it to team/b is lost: its mailbox is full",
-    )
-    .await;
+    let last_exit = || fleet.tree.observer().node("team/a").unwrap().last_exit;
+    until("the node knows", || last_exit().is_some()).await;
+    assert_eq!(last_exit(), Some(ExitReason::Normal));
+    let told = "a post of it to team/b is lost: its mailbox is full";
+    until_said(&fleet, Query::default(), told).await;
     fleet.tree.observer().resume("team/b").unwrap();
     fleet.end().await;
 }
@@ -170,7 +169,7 @@ async fn many_posts_hold_a_program_up_that_is_stopped_until_there_is_room() {
     .await;
     has_heard(&fleet, "404 1").await;
     assert_eq!((sends(&fleet, "queued"), sends(&fleet, "refused")), (400, 0));
-    assert_eq!(end_of_a(&fleet).code, Some(0));
+    assert_eq!(end_of_a(&fleet).await.code, Some(0));
     fleet.end().await;
 }
 
@@ -185,7 +184,7 @@ async fn many_wishes_hold_a_program_up_that_is_stopped_until_they_are_fulfilled(
     .await;
     let told = fleet.mirror.told();
     assert_eq!((told.len(), told[400].as_str()), (401, "team/a ended"));
-    assert_eq!(end_of_a(&fleet).code, Some(0));
+    assert_eq!(end_of_a(&fleet).await.code, Some(0));
     fleet.end().await;
 }
 
@@ -195,7 +194,7 @@ async fn nobody_else_keeps_a_program_that_is_stopped_from_its_end() {
     let fleet = leaving(last, "4s").await;
     fill(&fleet).await;
     stop_a(&fleet, async {}).await;
-    let end = end_of_a(&fleet);
+    let end = end_of_a(&fleet).await;
     assert_eq!((end.reason, end.code, end.signal), (EndReason::Stopped, Some(0), None));
     assert_eq!((sends(&fleet, "queued"), sends(&fleet, "refused")), (0, 500));
     let begun = fleet.mirror.told().len() as u64;
@@ -227,7 +226,7 @@ async fn of_a_flood_that_does_not_stop_no_more_is_kept_than_the_bound() {
         "it was listened to while it was stopped"
     );
     assert!(most.get() < KEPT_MAX, "{}", most.get());
-    assert_eq!(end_of_a(&fleet).signal, Some(9));
+    assert_eq!(end_of_a(&fleet).await.signal, Some(9));
     fleet.end().await;
 }
 
