@@ -93,7 +93,7 @@ impl Leaving<'_> {
 
 impl Talk {
     /// Ends the program and all it started, and listens to it meanwhile.
-    pub(in super::super) async fn finish(&mut self, reason: &ExitReason, tree: &Observer) {
+    pub(in crate::program) async fn finish(&mut self, reason: &ExitReason, tree: &Observer) {
         let (is_failure, since) = (reason.is_failure(), Moment::now());
         self.pipes.stdin = None;
         let patience = if is_failure || self.exit.is_some() {
