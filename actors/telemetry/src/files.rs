@@ -9,7 +9,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, rename};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt, FileExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -145,18 +145,40 @@ impl Piece {
         Ok(Self { number, file })
     }
 
-    /// Its whole lines from `offset` on, of `most` bytes at most, and where they end. One that was cut short begins anew.
+    /// Its whole lines from `offset` on, of `most` bytes at most, and where they end. A line that is longer is passed over. A
+    /// file that was cut short begins anew.
     pub fn lines(&mut self, offset: u64, most: u64) -> io::Result<(Vec<u8>, u64)> {
         let size = self.file.metadata()?.len();
         let offset = if size < offset { 0 } else { offset };
         // Not to its end: something else may stand there that has none.
-        let most = most.min(size - offset);
+        let left = size - offset;
         self.file.seek(SeekFrom::Start(offset))?;
         let mut text = Vec::new();
-        (&mut self.file).take(most).read_to_end(&mut text)?;
+        (&mut self.file).take(most.min(left)).read_to_end(&mut text)?;
         text.truncate(memchr::memrchr(b'\n', &text).map_or(0, |last| last + 1));
         let end = offset + text.len() as u64;
+        if text.is_empty() && most < left {
+            let end = self.line_end(left - most)?.map_or(offset, |rest| offset + most + rest);
+            return Ok((text, end));
+        }
         Ok((text, end))
+    }
+
+    /// How many of the next `left` bytes belong to the line in the middle of which the file is read; none where it has no end.
+    fn line_end(&mut self, left: u64) -> io::Result<Option<u64>> {
+        let (mut rest, mut skipped) = (BufReader::new(&mut self.file).take(left), 0);
+        loop {
+            let chunk = rest.fill_buf()?;
+            if chunk.is_empty() {
+                return Ok(None);
+            }
+            if let Some(end) = memchr::memchr(b'\n', chunk) {
+                return Ok(Some(skipped + end as u64 + 1));
+            }
+            let bytes = chunk.len();
+            skipped += bytes as u64;
+            rest.consume(bytes);
+        }
     }
 }
 

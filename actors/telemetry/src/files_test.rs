@@ -134,3 +134,17 @@ fn a_file_that_is_read_further_goes_on_where_it_was_left() {
     append(&file, "d\n");
     assert_eq!(piece.lines(5, 100).unwrap(), (b"d\n".to_vec(), 7));
 }
+
+#[test]
+fn a_line_longer_than_what_is_read_at_a_time_is_passed_over_once_it_has_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = lines(&folder, 100_000, 2);
+    append(&file, "a\n");
+    let mut piece = file.pieces().unwrap().pop().unwrap();
+    let long = "x".repeat(50_000);
+    fs::write(file.newest(), format!("a\n{long}")).unwrap();
+    assert_eq!(piece.lines(2, 10).unwrap(), (Vec::new(), 2));
+    fs::write(file.newest(), format!("a\n{long}\nb\n")).unwrap();
+    assert_eq!(piece.lines(2, 10).unwrap(), (Vec::new(), 50_003));
+    assert_eq!(piece.lines(50_003, 10).unwrap(), (b"b\n".to_vec(), 50_005));
+}

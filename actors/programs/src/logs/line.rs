@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// How much of a line's text is kept.
 const TEXT_MAX: usize = 16 * 1024;
 
+/// And of its level, which is a word.
+const LEVEL_MAX: usize = 32;
+
 /// One line of an agent's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
@@ -46,6 +49,15 @@ impl LogLine {
             level: None,
             text: shortened(text),
         }
+    }
+
+    /// The same line, so loud; of a long word only the beginning is kept.
+    pub(super) fn at_level(self, mut level: Option<String>) -> Self {
+        if let Some(level) = &mut level {
+            level.truncate(level.floor_char_boundary(LEVEL_MAX));
+            level.shrink_to_fit();
+        }
+        Self { level, ..self }
     }
 
     /// As it stands in a file, with its end.
@@ -93,6 +105,15 @@ mod tests {
         assert!(out.starts_with(br#"{"time":"1970-01-01T00:00:01.234567Z","incarnation":3,"source":"err""#));
         assert_eq!(LogLine::read(out.trim_ascii_end()), Some(line));
         assert_eq!(LogLine::read(&out[..20]), None);
+    }
+
+    #[test]
+    fn of_a_long_level_the_beginning_is_kept() {
+        let line = LogLine::new(time(), 1, Source::Out, String::new());
+        let level = |level: String| line.clone().at_level(Some(level)).level.unwrap();
+        assert_eq!(level("warn".to_owned()), "warn");
+        assert_eq!(level("ü".repeat(500)), "ü".repeat(LEVEL_MAX / 2));
+        assert_eq!(level(format!("x{}", "ü".repeat(LEVEL_MAX))).len(), LEVEL_MAX - 1);
     }
 
     #[test]

@@ -59,9 +59,8 @@ impl Notebook {
 
     /// Notes a line.
     pub(crate) fn note(&mut self, source: Source, level: Option<String>, text: String) {
-        let mut line = LogLine::new(wall_clock(), self.incarnation, source, text);
-        line.level = level;
-        self.lines.push(line);
+        let line = LogLine::new(wall_clock(), self.incarnation, source, text);
+        self.lines.push(line.at_level(level));
     }
 
     /// Notes something that happened.

@@ -196,14 +196,21 @@ fn more(log: &LineFile, query: &Query, place: Place) -> io::Result<(Vec<LogLine>
     // Where the file is gone, all that is left is new.
     let known = pieces.iter().rposition(|piece| piece.number == place.file);
     for mut piece in pieces.into_iter().skip(known.unwrap_or(0)) {
-        let from = if piece.number == place.file { place.offset } else { 0 };
-        let offset = read_from(&mut piece, from, STEP_MAX, query, &mut lines)?;
-        place = Place {
-            file: piece.number,
-            offset,
-        };
-        if !lines.is_empty() {
-            break;
+        let mut from = if piece.number == place.file { place.offset } else { 0 };
+        loop {
+            let offset = read_from(&mut piece, from, STEP_MAX, query, &mut lines)?;
+            place = Place {
+                file: piece.number,
+                offset,
+            };
+            if !lines.is_empty() {
+                return Ok((lines, place));
+            }
+            // A step in which no line is wanted is not the end of what was written.
+            if offset == from {
+                break;
+            }
+            from = offset;
         }
     }
     Ok((lines, place))
@@ -335,6 +342,52 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         desk.write(1);
         assert_eq!(read(&desk, Query::default()).await, [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_line_longer_than_a_step_is_passed_over_by_who_follows() {
+        let mut desk = Desk::new(10_000_000, 2);
+        desk.write(1);
+        let mut following = desk.logs().follow("team/a", Query::default()).unwrap();
+        assert_eq!(numbers(&following.next().await.unwrap()), [0]);
+        let path = newest(desk.folder.path(), "team/a").unwrap();
+        let mut text = std::fs::read(&path).unwrap();
+        text.resize(text.len() + usize::try_from(STEP_MAX).unwrap() * 11 / 10, b'x');
+        text.push(b'\n');
+        std::fs::write(&path, text).unwrap();
+        desk.write(1);
+        let Desk { written, folder, .. } = desk;
+        // Nothing more is written, so who stands still learns so.
+        drop(written);
+        assert_eq!(numbers(&following.next().await.unwrap()), [1]);
+        drop(folder);
+    }
+
+    #[tokio::test]
+    async fn who_follows_one_life_comes_past_much_of_another() {
+        let mut desk = Desk::new(10_000_000, 2);
+        desk.write(1);
+        let query = Query {
+            incarnation: Some(8),
+            ..Query::default()
+        };
+        let mut following = desk.logs().follow("team/a", query).unwrap();
+        let line = |life, text| LogLine::new(at(life), life, Source::Out, text);
+        let much = vec![line(7, "x".repeat(16 << 10)); 3 * 64];
+        let (written, folder) = (desk.written.clone(), desk.folder.path().to_owned());
+        let mut write = |lines| {
+            desk.files
+                .write(Batch::from([(Arc::from("team/a"), lines)]), Batch::new())
+        };
+        write(vec![line(8, 1.to_string())]);
+        assert_eq!(numbers(&following.next().await.unwrap()), [1]);
+        write(much);
+        write(vec![line(8, 2.to_string())]);
+        let size = std::fs::metadata(newest(&folder, "team/a").unwrap()).unwrap().len();
+        assert!(size > 3 * STEP_MAX, "{size}");
+        written.send_modify(|version| *version += 1);
+        drop((desk.written, written));
+        assert_eq!(numbers(&following.next().await.unwrap()), [2]);
     }
 
     #[tokio::test]

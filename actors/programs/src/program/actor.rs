@@ -68,9 +68,9 @@ impl Agent for Program {
         }
     }
 
-    async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
+    async fn stop(&mut self, reason: &ExitReason, ctx: &mut Context<Self>) {
         if let Work::Talk(talk) = &mut self.0 {
-            talk.finish(reason).await;
+            talk.finish(reason, &ctx.observer()).await;
         }
     }
 

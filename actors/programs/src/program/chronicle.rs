@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::ends::{self, Life};
 use super::lines::Line;
 use super::message::Fault;
 use super::plan::Links;
 use crate::logs::{Notebook, Source};
 use crate::metrics::Metrics;
-use crate::records::{ExitRecord, LINES_KEPT};
+use crate::records::{EndReason, ExitRecord, LINES_KEPT};
+use crate::settings::Mode;
+use crate::sys::{Exit, Survey};
 
 /// So much of each of the last lines is kept.
 const KEPT_BYTES: usize = 500;
@@ -35,6 +38,20 @@ impl Chronicle {
         self.notebook.ended(record.clone());
         self.notebook.flush();
         links.records.add(path, record);
+    }
+
+    /// How it ended where its agent was killed, which could not stop it; the process sees to that when it is dropped.
+    pub(super) fn killed(&mut self, links: &Links, path: &Arc<str>, life: Life, mode: Mode, posts: usize) {
+        let said = "its agent was killed, and so is the program with all that it started";
+        self.notebook.event(said);
+        links.records.end(path, life.incarnation);
+        links.metrics.exited(EndReason::Killed);
+        let record = ExitRecord {
+            posts,
+            lines: self.last_lines(),
+            ..ends::record(life, mode, EndReason::Killed, Exit::UNSEEN, Survey::default())
+        };
+        self.ended(links, path, record);
     }
 
     /// Its last lines, oldest first.

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,12 +18,13 @@ use super::machine::{RECALLED, is_notice};
 use super::message;
 use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
-use super::waits::{StopWatch, passed};
+use super::waits::{StopWatch, passed, until_end};
 use crate::error::ProgramError;
+use crate::logs::Notebook;
 use crate::pulse::Beating;
 use crate::records::{EndReason, ExitRecord};
 use crate::settings::Mode;
-use crate::sys::{Exit, Process};
+use crate::sys::{Exit, Process, Survey};
 
 /// The variables by which a program learns of its post.
 const POST: &str = "TRIARCH_POST";
@@ -56,9 +58,12 @@ enum Over {
     Recalled,
 }
 
-/// One run.
+/// One run. Dropped before it is over, it was its agent that was killed.
 #[derive(Debug)]
 struct Run {
+    plan: Arc<Parts>,
+    life: Life,
+    is_over: bool,
     process: Process,
     pipes: Pipes,
     body: Vec<u8>,
@@ -116,15 +121,11 @@ impl Runs {
         };
         self.count += 1;
         post.receipt.delivered();
-        let chronicle = Chronicle::new(notebook, self.plan.links.metrics.clone());
-        let run = Run::new(process, &post.body, self.plan.line_max, chronicle);
+        let run = Run::begun(Arc::clone(&self.plan), self.incarnation, process, &post.body, notebook);
         self.perform(run, post, &stop).await;
     }
 
     async fn perform(&self, mut run: Run, post: Post, stop: &StopWatch) {
-        let links = &self.plan.links;
-        let life = Life::begun(self.incarnation, run.process.pid());
-        let _present = links.records.begin(&self.plan.path, self.incarnation, life.pid());
         let begun = Moment::now();
         let wall = self.plan.wall.map(|wall| begun + wall.0);
         let over = run.until_over(&post, wall, post.ends(begun), stop).await;
@@ -136,28 +137,13 @@ impl Runs {
             Over::Stopped | Over::Recalled => self.plan.patience,
             _ => Duration::ZERO,
         };
-        run.pipes.stdin = None;
-        let survey = run.process.stop(patience).await;
+        // One that is stopped has not done it, whatever its code: many end well at SIGTERM with the work undone.
+        run.pipes.stdin.take();
+        let survey = run.stop(patience).await;
         let exit = run.process.ended().await;
         run.read_last();
-        let reason = match over {
-            Over::Exit(exit) => ends::reason(exit),
-            Over::Wall => EndReason::Wall,
-            Over::TooLong | Over::Expired | Over::Stopped | Over::Recalled => EndReason::Stopped,
-        };
         let more = ends::force(patience, exit, survey).or_else(|| clue.clone());
-        run.chronicle
-            .notebook
-            .event(ends::said(reason, exit, survey, more.as_deref()));
-        links.metrics.exited(reason);
-        links.metrics.survivors.add(survey.survivors as u64);
-        links.records.end(&self.plan.path, self.incarnation);
-        let record = ExitRecord {
-            posts: 1,
-            lines: run.chronicle.last_lines(),
-            ..ends::record(life, Mode::Exec, reason, exit, survey)
-        };
-        run.chronicle.ended(links, &self.plan.path, record);
+        run.tell_end(over.reason(), exit, survey, more.as_deref());
         let result = run.result(over, clue, self.plan.wall);
         if !matches!(over, Over::Stopped | Over::Recalled) {
             // The agent does not fall with a run, so it does not recover either.
@@ -172,9 +158,27 @@ impl Runs {
     }
 }
 
+impl Over {
+    fn reason(self) -> EndReason {
+        match self {
+            Self::Exit(exit) => ends::reason(exit),
+            Self::Wall => EndReason::Wall,
+            Self::TooLong | Self::Expired | Self::Stopped | Self::Recalled => EndReason::Stopped,
+        }
+    }
+}
+
 impl Run {
-    fn new(mut process: Process, body: &Value, reply_max: usize, chronicle: Chronicle) -> Self {
+    fn begun(plan: Arc<Parts>, incarnation: u64, mut process: Process, body: &Value, notebook: Notebook) -> Self {
+        let links = &plan.links;
+        let life = Life::begun(incarnation, process.pid());
+        let _present = links.records.begin(&plan.path, incarnation, life.pid());
+        let chronicle = Chronicle::new(notebook, links.metrics.clone());
+        let reply_max = plan.line_max;
         Self {
+            plan,
+            life,
+            is_over: false,
             pipes: Pipes::of(&mut process),
             process,
             body: match body {
@@ -240,6 +244,45 @@ impl Run {
         }
     }
 
+    /// Ends the program and all it started, and listens to it meanwhile.
+    async fn stop(&mut self, patience: Duration) -> Survey {
+        let Self {
+            process,
+            pipes,
+            reply,
+            reply_max,
+            err,
+            chronicle,
+            ..
+        } = self;
+        let meanwhile = |cx: &mut task::Context<'_>| {
+            let out = pipes::poll_read(&mut pipes.stdout, cx, |chunk| append(reply, chunk, *reply_max));
+            let err = pipes::poll_read(&mut pipes.stderr, cx, |chunk| {
+                err.feed(chunk, |line| chronicle.line_of_err(line));
+            });
+            chronicle.notebook.flush();
+            if out.is_ready() { out } else { err }
+        };
+        until_end(process.stop(patience), meanwhile).await
+    }
+
+    /// Tells how it ended.
+    fn tell_end(&mut self, reason: EndReason, exit: Exit, survey: Survey, more: Option<&str>) {
+        self.is_over = true;
+        let Parts { links, path, .. } = &*self.plan;
+        let said = ends::said(reason, exit, survey, more);
+        self.chronicle.notebook.event(said);
+        links.metrics.exited(reason);
+        links.metrics.survivors.add(survey.survivors as u64);
+        links.records.end(path, self.life.incarnation);
+        let record = ExitRecord {
+            posts: 1,
+            lines: self.chronicle.last_lines(),
+            ..ends::record(self.life, Mode::Exec, reason, exit, survey)
+        };
+        self.chronicle.ended(links, path, record);
+    }
+
     fn read_last(&mut self) {
         let (reply, most) = (&mut self.reply, self.reply_max);
         pipes::read_last(&mut self.pipes.stdout, |chunk| append(reply, chunk, most));
@@ -268,6 +311,15 @@ impl Run {
             Over::Expired => Err(once("its deadline passed before the program ended")),
             Over::Stopped => Err(once("the program was stopped before it ended")),
             Over::Recalled => Err(once(RECALLED)),
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let Parts { links, path, .. } = &*self.plan;
+            self.chronicle.killed(links, path, self.life, Mode::Exec, 1);
         }
     }
 }

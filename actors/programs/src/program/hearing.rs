@@ -1,17 +1,19 @@
 //! What is done about the lines of a program.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use triarch_supervision::address::Refusal;
 use triarch_supervision::clock::Moment;
+use triarch_supervision::tree::Observer;
 use triarch_teams::{Post, PostOffice};
 
 use super::chronicle::Chronicle;
 use super::lines::{Line, Lines};
 use super::machine::{Effect, Machine};
 use super::message::{self, Fault, Heard};
+use super::outbox::{Lost, Outbox, Waits};
 use super::plan::{Links, Parts};
 use super::vigil::Vigil;
 use crate::logs::{Notebook, Source};
@@ -21,14 +23,6 @@ use crate::services::{REQUEST, Wish};
 
 /// So many faults of one process are told in words.
 const BLAMES_MAX: usize = 10;
-
-/// A post of a program on its way to somebody else.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) to: String,
-    pub(super) post: Post,
-    pub(super) since: Moment,
-}
 
 /// What came of a wish.
 #[derive(Debug)]
@@ -47,7 +41,7 @@ pub(super) struct Hearing {
     /// What it wishes for and nobody was told yet.
     pub(super) wishes: Vec<Wish>,
     /// Posts that have not been sent yet.
-    pub(super) outgoing: VecDeque<Outgoing>,
+    pub(super) outbox: Outbox,
     out: Lines,
     err: Lines,
     metrics: Metrics,
@@ -67,7 +61,7 @@ impl Hearing {
             chronicle: Chronicle::new(notebook, metrics.clone()),
             vigil: Vigil::of(plan, incarnation),
             wishes: Vec::new(),
-            outgoing: VecDeque::new(),
+            outbox: Outbox::new(Moment::now()),
             out: Lines::new(plan.line_max),
             err: Lines::new(plan.line_max),
             metrics: metrics.clone(),
@@ -155,7 +149,7 @@ impl Hearing {
             }
             Effect::Send { to, kind, body } => {
                 let post = self.office.post(Arc::clone(&self.path), kind, body);
-                self.outgoing.push_back(Outgoing { to, post, since: now });
+                self.outbox.push(to, post, now);
             }
             Effect::Wish(wish) => {
                 if matches!(wish.service, "publish" | REQUEST) {
@@ -186,6 +180,31 @@ impl Hearing {
     /// Looks for signs of life; returns whether it has failed for want of them.
     pub(super) fn look(&mut self, is_judged: bool) -> bool {
         self.vigil.look(is_judged, &mut self.chronicle.notebook)
+    }
+
+    /// Hands its own posts to whom they are for, in their order.
+    pub(super) fn send_posts(&mut self, tree: &Observer, waits: Waits) {
+        let Self {
+            outbox,
+            metrics,
+            chronicle,
+            ..
+        } = self;
+        outbox.send(
+            waits,
+            |to, post| attempt(tree, to, post),
+            |fate| match fate {
+                Ok(()) => metrics.sent("queued"),
+                Err((lost, why)) => lose(lost, &why.to_string(), metrics, chronicle),
+            },
+        );
+    }
+
+    /// Tells that nobody gets those of its posts that are left.
+    pub(super) fn lose_posts(&mut self, why: &str) {
+        for lost in self.outbox.take_all() {
+            lose(lost, why, &self.metrics, &mut self.chronicle);
+        }
     }
 
     /// Tells what came of a wish: the program where it wants to know, else its log where it came to nothing.
@@ -227,4 +246,16 @@ impl Hearing {
         }
         self.chronicle.note(Source::Out, line);
     }
+}
+
+/// Sends a post where there is room for it. A refused one comes back in a box: it is large, and seldom.
+fn attempt(tree: &Observer, to: &str, post: Post) -> Result<(), (Refusal, Box<Post>)> {
+    let sent = tree.try_send_to(to, post);
+    sent.map_err(|refused| (refused.why, Box::new(refused.message)))
+}
+
+fn lose(Lost { to, receipt }: Lost, why: &str, metrics: &Metrics, chronicle: &mut Chronicle) {
+    metrics.sent("refused");
+    receipt.failed(why);
+    chronicle.notebook.event(format!("a post of it to {to} is lost: {why}"));
 }

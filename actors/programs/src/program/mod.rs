@@ -20,6 +20,7 @@ mod knock;
 mod lines;
 mod machine;
 mod message;
+mod outbox;
 mod pipes;
 mod plan;
 mod talk;

@@ -44,6 +44,8 @@ pub(super) struct Parts {
     pub(super) line_max: usize,
     /// How long the program may take to stop before it is killed.
     pub(super) patience: Duration,
+    /// How long all of its end may take with what it has said last, so that time is left to tell of it.
+    pub(super) last_words: Duration,
     unanswered_max: usize,
     answers: bool,
     carried: Mutex<Carried>,
@@ -60,6 +62,8 @@ impl Plan {
         shutdown: Duration,
         links: Links,
     ) -> Self {
+        let rest = (shutdown / 4).min(Duration::from_secs(1));
+        let patience = shutdown.saturating_sub(rest);
         Self(Arc::new(Parts {
             path,
             mode: settings.mode,
@@ -68,7 +72,8 @@ impl Plan {
             wall: settings.limits.wall,
             heartbeat: settings.heartbeat.map(|heartbeat| heartbeat.limits()),
             line_max: settings.line_max.bytes(),
-            patience: shutdown.saturating_sub((shutdown / 4).min(Duration::from_secs(1))),
+            patience,
+            last_words: patience + rest / 2,
             unanswered_max: settings.unanswered_max.get(),
             answers: settings.answers,
             carried: Mutex::default(),

@@ -9,40 +9,32 @@
 //!
 //! Everything it reads or is about to write lies in fields, so that a turn may be dropped at each of its waits.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
-use triarch_supervision::address::{Refusal, SendError};
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::Observer;
 use triarch_teams::{Post, Span};
 
 use super::actor::Program;
 use super::begin;
 use super::ends::{self, Life};
-use super::hearing::{Hearing, Outgoing};
+use super::hearing::Hearing;
 use super::knock::Knock;
+use super::outbox::Waits;
 use super::pipes::{self, Pipes, Wrote};
 use super::plan::Parts;
 use super::waits::{StopWatch, Timer, is_paused};
 use super::wishes::Wishes;
 use crate::error::ProgramError;
-use crate::records::{EndReason, ExitRecord, Present};
-use crate::settings::Mode;
-use crate::sys::{Exit, Process, Survey};
+use crate::records::Present;
+use crate::sys::{Exit, Process};
+
+mod farewell;
 
 /// From so many unwritten bytes on they are written although more may come.
 const MUCH: usize = 64 << 10;
-
-/// From so many posts of the program on that wait for room in the mailboxes of others it is not listened to. What was heard
-/// together with the last of them is taken, which is no more than a turn reads.
-const OUTGOING_MAX: usize = 64;
-/// How long none of them may get anywhere before they are given up, and how often they are tried.
-const OUTGOING_PATIENCE: Duration = Duration::from_secs(5);
-const OUTGOING_PAUSE: Duration = Duration::from_millis(5);
 
 /// From so many bytes of answers on that it has not read.
 const ANSWERS_MAX: usize = 1 << 20;
@@ -88,12 +80,7 @@ pub(super) struct Talk {
     clue: Option<String>,
     knock: Knock,
     timer: Timer,
-    /// When posts that found no room are tried again.
-    retry: Option<Moment>,
     is_over: bool,
-    /// When a post of the program last got through, and whether one was given up since.
-    last_sent: Moment,
-    has_given_up: bool,
     /// What the program wished for, and is at work.
     wishes: Wishes,
     /// Whether it is time to look for signs of life.
@@ -118,10 +105,7 @@ impl Talk {
             clue: None,
             knock: Knock::default(),
             timer: Timer::default(),
-            retry: None,
             is_over: false,
-            last_sent: Moment::now(),
-            has_given_up: false,
             wishes: Wishes::default(),
             is_to_look: false,
             plan,
@@ -133,7 +117,8 @@ impl Talk {
     /// Takes a post, and waits while the program does not read or has enough to answer.
     pub(super) async fn take(&mut self, post: Post, ctx: &mut Context<Program>) {
         // Only where it is to end is compared with the present.
-        let now = post.ends(self.last_sent).map_or(self.last_sent, |_| Moment::now());
+        let before = self.hearing.outbox.last_sent();
+        let now = post.ends(before).map_or(before, |_| Moment::now());
         self.hearing.machine.take(post, now);
         if self.hearing.machine.unwritten().len() >= MUCH {
             self.write();
@@ -147,7 +132,7 @@ impl Talk {
                     woken = self.wait() => self.follow(woken),
                 }
                 self.look(ctx);
-                self.send_outgoing(ctx);
+                self.send_posts(ctx);
             }
         }
     }
@@ -161,12 +146,12 @@ impl Talk {
     /// Writes and reads what there is to write and to read, or waits for it. Cancel-safe.
     pub(super) async fn turn(&mut self, ctx: &mut Context<Program>) -> Result<(), Failure> {
         self.write();
-        self.send_outgoing(ctx);
+        self.send_posts(ctx);
         if self.exit.is_none() && self.cause.is_none() {
             let woken = self.wait().await;
             self.follow(woken);
             self.look(ctx);
-            self.send_outgoing(ctx);
+            self.send_posts(ctx);
         }
         self.verdict(ctx)
     }
@@ -212,7 +197,7 @@ impl Talk {
             return Poll::Ready(Woken::Answers);
         }
         let moments = [
-            self.retry.map(|at| (at, Woken::Outgoing)),
+            self.hearing.outbox.retry().map(|at| (at, Woken::Outgoing)),
             self.until.map(|at| (at, Woken::Wall)),
             self.deaf_since.map(|since| (since + DEAF_PATIENCE, Woken::Deaf)),
             self.hearing.vigil.next().map(|at| (at, Woken::Look)),
@@ -247,7 +232,7 @@ impl Talk {
     }
 
     fn waits_for_others(&self) -> bool {
-        self.hearing.outgoing.len() >= OUTGOING_MAX || self.wishes.are_many()
+        self.hearing.outbox.are_many() || self.wishes.are_many()
     }
 
     fn leaves_answers(&self) -> bool {
@@ -320,33 +305,14 @@ impl Talk {
         self.exit = Some(exit);
     }
 
-    /// Hands the program's own posts to whom they are for, in their order.
-    ///
-    /// Two programs that flood each other would wait for ever: neither reads before the other takes. So once a post
-    /// was given up, those after it are too wherever there is no room, until one gets through.
-    fn send_outgoing(&mut self, ctx: &Context<Program>) {
-        self.retry = None;
-        while let Some(Outgoing { to, post, since }) = self.hearing.outgoing.pop_front() {
-            let now = Moment::now();
-            let Err(refused) = attempt(&ctx.observer(), &to, post) else {
-                (self.last_sent, self.has_given_up) = (now, false);
-                self.plan.links.metrics.sent("queued");
-                continue;
-            };
-            let SendError { why, message: post, .. } = *refused;
-            if why == Refusal::Full {
-                let waited = now.since(since.max(self.last_sent));
-                if !self.has_given_up && waited < OUTGOING_PATIENCE {
-                    self.retry = Some(now + OUTGOING_PAUSE);
-                    self.knock.again();
-                    return self.hearing.outgoing.push_front(Outgoing { to, post, since });
-                }
-                self.has_given_up = true;
-            }
-            self.plan.links.metrics.sent("refused");
-            let event = format!("a post of it to {to} is lost: {why}");
-            post.receipt.failed(why.to_string());
-            self.hearing.chronicle.notebook.event(event);
+    /// Hands the program's own posts to whom they are for.
+    fn send_posts(&mut self, ctx: &Context<Program>) {
+        if self.hearing.outbox.is_empty() {
+            return;
+        }
+        self.hearing.send_posts(&ctx.observer(), Waits::All);
+        if self.hearing.outbox.retry().is_some() {
+            self.knock.again();
         }
     }
 
@@ -369,86 +335,6 @@ impl Talk {
         Err(failed.into())
     }
 
-    /// Ends the program and all it started, and listens to it meanwhile.
-    pub(super) async fn finish(&mut self, reason: &ExitReason) {
-        let (is_failure, since) = (reason.is_failure(), Moment::now());
-        self.pipes.stdin = None;
-        let patience = if is_failure || self.exit.is_some() {
-            Duration::ZERO
-        } else {
-            self.plan.patience
-        };
-        if is_failure {
-            self.hearing.vigil.fails();
-        }
-        let survey = self.stop_listening(patience).await;
-        let exit = self.process.ended().await;
-        let was_stopped = self.exit.is_none();
-        if was_stopped {
-            self.exited(exit);
-        }
-        self.hearing.vigil.ends(is_failure, since);
-        self.see_to_wishes();
-        self.wishes.see_to_last(&mut self.hearing).await;
-        let reason = match self.cause {
-            Some(Cause::Wall(_)) => EndReason::Wall,
-            Some(Cause::Silent(_)) => EndReason::Silent,
-            _ if was_stopped => EndReason::Stopped,
-            _ => ends::reason(exit),
-        };
-        let clue = self.clue.take().filter(|_| !was_stopped);
-        let more = ends::force(patience, exit, survey).or(clue);
-        let said = ends::said(reason, exit, survey, more.as_deref());
-        self.hearing.chronicle.notebook.event(&*said);
-        let posts = self.settle(&format!("{said}, before it answered"));
-        self.plan.links.metrics.exited(reason);
-        self.plan.links.metrics.survivors.add(survey.survivors as u64);
-        let record = ends::record(self.life, Mode::Lines, reason, exit, survey);
-        let lines = self.hearing.chronicle.last_lines();
-        let record = ExitRecord { posts, lines, ..record };
-        let Parts { links, path, .. } = &*self.plan;
-        self.hearing.chronicle.ended(links, path, record);
-    }
-
-    async fn stop_listening(&mut self, patience: Duration) -> Survey {
-        let Self {
-            process,
-            pipes: Pipes { stdout, stderr, .. },
-            hearing,
-            ..
-        } = self;
-        let mut stopping = pin!(process.stop(patience));
-        poll_fn(|cx| {
-            loop {
-                if let Poll::Ready(survey) = stopping.as_mut().poll(cx) {
-                    return Poll::Ready(survey);
-                }
-                let out = pipes::poll_read(stdout, cx, |chunk| hearing.hear_out(chunk, Moment::now()));
-                let err = pipes::poll_read(stderr, cx, |chunk| hearing.hear_err(chunk));
-                hearing.chronicle.notebook.flush();
-                if out.is_pending() && err.is_pending() {
-                    return Poll::Pending;
-                }
-            }
-        })
-        .await
-    }
-
-    /// Tells what becomes of the posts that are left; returns how many the program had.
-    fn settle(&mut self, why: &str) -> usize {
-        if std::mem::replace(&mut self.is_over, true) {
-            return 0;
-        }
-        let (carried, open) = self.hearing.machine.end();
-        self.plan.carry(carried);
-        self.plan.links.records.end(&self.plan.path, self.life.incarnation);
-        let count = open.len();
-        for receipt in open {
-            receipt.lost(why);
-        }
-        count
-    }
-
     fn show(&mut self) {
         let (waiting, open) = self.hearing.machine.counts();
         self.present.show(waiting, open, self.hearing.machine.state());
@@ -462,39 +348,7 @@ impl Talk {
             "state": self.hearing.machine.state(),
             "posts_waiting": waiting,
             "posts_unanswered": open,
-            "outgoing": self.hearing.outgoing.len(),
+            "outgoing": self.hearing.outbox.len(),
         })
-    }
-}
-
-/// Sends a post where there is room for it. A refused one comes back in a box: it is large, and seldom.
-fn attempt(tree: &Observer, to: &str, post: Post) -> Result<(), Box<SendError<Post>>> {
-    tree.try_send_to(to, post).map_err(Box::new)
-}
-
-impl Drop for Talk {
-    fn drop(&mut self) {
-        // What comes for it is of no use to the next life, which has not asked for it.
-        self.plan.links.services.ended(&self.plan.path);
-        if self.is_over {
-            return;
-        }
-        self.hearing.vigil.ends(true, Moment::now());
-        // An agent that was killed could not stop its program; the process sees to that when it is dropped.
-        let said = "its agent was killed, and so is the program with all that it started";
-        self.hearing.chronicle.notebook.event(said);
-        let posts = self.settle("its agent was killed before the program answered");
-        self.plan.links.metrics.exited(EndReason::Killed);
-        let record = ends::record(
-            self.life,
-            Mode::Lines,
-            EndReason::Killed,
-            Exit::UNSEEN,
-            Survey::default(),
-        );
-        let lines = self.hearing.chronicle.last_lines();
-        let record = ExitRecord { posts, lines, ..record };
-        let Parts { links, path, .. } = &*self.plan;
-        self.hearing.chronicle.ended(links, path, record);
     }
 }

@@ -70,6 +70,25 @@ impl Timer {
     }
 }
 
+/// Waits for `end`, and does `meanwhile` as long as it has something to do.
+pub(super) async fn until_end<T>(
+    end: impl Future<Output = T>,
+    mut meanwhile: impl FnMut(&mut task::Context<'_>) -> Poll<()>,
+) -> T {
+    let mut end = pin!(end);
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(end) = end.as_mut().poll(cx) {
+                return Poll::Ready(end);
+            }
+            if meanwhile(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
 /// Waits for a moment, for ever where there is none.
 pub(super) async fn passed(moment: Option<Moment>) {
     match moment {

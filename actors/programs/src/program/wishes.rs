@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
-use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
@@ -14,8 +13,6 @@ use crate::services::{REQUEST, Services, Wish};
 
 /// From so many on that are not fulfilled yet a program is not listened to.
 const WISHES_MAX: usize = 64;
-/// How long the last wishes of a program that has ended may take.
-const LAST_WISHES: Duration = Duration::from_secs(2);
 
 /// Wishes at work.
 #[derive(Debug, Default)]
@@ -49,6 +46,10 @@ impl Wishes {
         self.0.len() >= WISHES_MAX
     }
 
+    pub(super) fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Has what the program wished for seen to; tells whether there was anything.
     pub(super) fn begin(&mut self, hearing: &mut Hearing, services: &Arc<dyn Services>, path: &Arc<str>) -> bool {
         let is_any = !hearing.wishes.is_empty();
@@ -73,20 +74,28 @@ impl Wishes {
         is_any
     }
 
-    /// What a program wished for before its end is done all the same, though nobody waits for the answers.
-    pub(super) async fn see_to_last(&mut self, hearing: &mut Hearing) {
-        self.ask_no_more();
-        let last = async {
-            while let Some(answered) = self.0.next().await {
-                hearing.answer(Answered { id: None, ..answered });
-            }
-        };
-        // What takes longer is given up.
-        let _given_up = tokio::time::timeout(LAST_WISHES, last).await;
+    /// What a program wishes for that is about to end is done all the same, though nobody waits for the answers.
+    pub(super) fn poll_unheard(&mut self, hearing: &mut Hearing, cx: &mut task::Context<'_>) {
+        while let Poll::Ready(Some(answered)) = self.0.poll_next_unpin(cx) {
+            hearing.answer(Answered { id: None, ..answered });
+        }
     }
 
-    /// Of a question whose asker has ended nothing is left to be done.
-    fn ask_no_more(&mut self) {
+    /// Refuses what it wished for beyond as many as may be.
+    pub(super) fn turn_down(&self, hearing: &mut Hearing) {
+        let room = WISHES_MAX.saturating_sub(self.0.len()).min(hearing.wishes.len());
+        for Wish { service, .. } in hearing.wishes.split_off(room) {
+            let why = format!("{WISHES_MAX} others wait already, and it is about to end");
+            hearing.answer(Answered {
+                service,
+                id: None,
+                outcome: Err(why),
+            });
+        }
+    }
+
+    /// Of a question whose asker hears no answer nothing is left to be done.
+    pub(super) fn ask_no_more(&mut self) {
         let all = std::mem::take(&mut self.0).into_iter();
         self.0 = all.filter(|wish| wish.service != REQUEST).collect();
     }

@@ -1,6 +1,7 @@
 //! Programs that run once for each post.
 
 use serde_json::{Value, json};
+use triarch_programs::EndReason;
 use triarch_teams::receipt::Stage;
 
 use crate::fleet::{ECHO, Fleet, bash, last, next, python, until};
@@ -141,4 +142,48 @@ async fn a_run_whose_post_is_recalled_is_stopped_and_one_that_has_not_begun_does
     }
     assert_eq!(records.of("team/a").len(), 1, "only one was ever begun");
     fleet.end().await;
+}
+
+/// Does what stands in `LAST` when it is asked to stop; makes the file `ready` in its folder when it may be.
+/// It sleeps little, since Python oversleeps a signal that comes right before.
+const LEAVER: &str = r#"
+import signal, sys, time
+def bye(*_):
+    LAST
+signal.signal(signal.SIGTERM, bye)
+open("ready", "w").close()
+while True: time.sleep(0.01)
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_stopped_is_read_to_its_end_and_has_not_done_its_post_whatever_its_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let last_words = "print('x' * 204800, flush=True); open('left', 'w').close(); sys.exit(0)";
+    let script = LEAVER.replace("LAST", last_words);
+    let fleet = exec(python(&script), json!({ "dir": folder.path() })).await;
+    let stages = fleet.post("a", json!(1)).await;
+    until("it runs", || folder.path().join("ready").exists()).await;
+    fleet.end().await;
+    let lost = Stage::Lost("the program was stopped before it ended".to_owned());
+    assert_eq!(last(&stages).await, lost);
+    assert!(folder.path().join("left").exists(), "nobody read it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_agent_is_killed_is_over_and_its_end_is_recorded() {
+    let fleet = exec(bash("sleep 1000"), json!({ "shutdown": "100ms" })).await;
+    let records = fleet.programs.records();
+    let stages = fleet.post("a", json!(1)).await;
+    until("it runs", || records.running("team/a").is_some()).await;
+    let pid = records.running("team/a").unwrap().pid;
+    let team = fleet.tree.observer().supervisor("team").unwrap();
+    team.kill_child("a").await.unwrap();
+    assert!(matches!(last(&stages).await, Stage::Lost(_)));
+    until("its end is told", || !records.of("team/a").is_empty()).await;
+    assert_eq!(records.running("team/a"), None);
+    let end = records.of("team/a").pop().unwrap();
+    assert_eq!((end.reason, end.pid, end.posts), (EndReason::Killed, pid, 1));
+    assert_eq!(fleet.count("triarch_program_exits_total", "killed"), 1);
+    until("it is gone", || !std::fs::exists(format!("/proc/{pid}")).unwrap()).await;
+    let _end = fleet.tree.stop().await;
 }

@@ -19,7 +19,7 @@ for line in sys.stdin:
 "#;
 
 /// Reads until a line says `text`.
-async fn until_said(fleet: &Fleet, query: Query, text: &str) -> Vec<LogLine> {
+pub(crate) async fn until_said(fleet: &Fleet, query: Query, text: &str) -> Vec<LogLine> {
     let logs = fleet.programs.logs();
     within(text, async {
         loop {

@@ -10,6 +10,8 @@ mod fleet;
 #[cfg(test)]
 mod garbage;
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod pressure;
