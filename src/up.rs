@@ -202,7 +202,7 @@ fn by_hand(ground: &Ground) -> Option<String> {
 /// Where it listens, and what it runs.
 fn welcome(ground: &Ground, tree: &Tree) -> String {
     let running = ground.running();
-    let teams: BTreeSet<_> = running.teams.iter().map(|team| team.name.as_str()).collect();
+    let teams: BTreeSet<_> = running.teams.iter().map(|team| team.rules.name.as_str()).collect();
     let nodes = tree.observer().snapshot();
     let is_of_team = |node: &&NodeView| {
         let (supervisor, _) = node.path.split_once('/').unwrap_or_default();
@@ -288,6 +288,10 @@ pub(crate) fn complain_in(format: LogFormat, text: &str) {
 }
 
 /// The same for the runtime, which waits for nobody who does not read it: for a moment once, and no more before that one reads on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever reads may never do so, and the tree may have ended before"
+)]
 pub(crate) fn complain_patiently(format: LogFormat, text: &str) {
     static TURN: Mutex<()> = Mutex::new(());
     static IS_STUCK: AtomicBool = AtomicBool::new(false);

@@ -166,7 +166,7 @@ fn a_log_that_nobody_reads_keeps_no_runtime_from_its_changes_nor_from_its_end() 
     house.write("triarch.toml", team);
     // As much as a pipe holds.
     let (_unread, mut log) = std::io::pipe().unwrap();
-    log.write_all(&[b'x'; 1 << 16]).unwrap();
+    log.write_all(&vec![b'x'; 1 << 16]).unwrap();
     let mut command = house.command(&["up"]);
     command.stderr(log);
     let mut runtime = Running::start_as_it_is(command);
