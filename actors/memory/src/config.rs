@@ -73,7 +73,7 @@ impl Default for Quota {
 pub struct Retention {
     /// Entries written longer ago.
     pub max_age: Option<Duration>,
-    /// Entries read or written longer ago.
+    /// Entries read or written longer ago; all that a life begins with counts as read then.
     pub unaccessed_for: Option<Duration>,
     /// The entries written longest ago, until so many are left.
     pub max_entries: Option<u64>,
