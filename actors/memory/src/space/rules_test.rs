@@ -1,12 +1,14 @@
 //! What a namespace does by its rules, case by case.
 
+use std::time::Duration;
+
 use super::model_test::{put, space};
 use super::*;
 use crate::access::{Access, Level};
 use crate::config::{Eviction, Quota};
 use crate::disk::Entries;
 use crate::entry::Parts;
-use crate::op::Put;
+use crate::op::{Lifetime, Put};
 use crate::value::Value;
 
 #[test]
@@ -99,6 +101,37 @@ fn a_quota_that_was_lowered_hinders_nobody_from_writing_less() {
     write("a", b"").unwrap();
     assert!(matches!(write("c", b""), Err(Error::Full { .. })));
     assert!(matches!(write("a", b"more"), Err(Error::Full { .. })));
+}
+
+#[test]
+fn what_is_over_makes_room_before_a_writer_is_refused_and_before_anybody_is_evicted() {
+    let quota = Quota {
+        entries: 4,
+        ..Quota::default()
+    };
+    for eviction in [None, Some(Eviction::Fifo)] {
+        let (clock, rules) = (Clock::by_hand(), Rules::default());
+        let space = space(&Rules {
+            quota,
+            eviction,
+            ..rules
+        });
+        let write = |key: &str, lasting| {
+            let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"x")).lasting(lasting);
+            space.write_one(&Identity::system(), &Op::Put(put), clock.now())
+        };
+        write("stays", Lifetime::Forever).unwrap();
+        for key in ["a", "b", "c"] {
+            write(key, Lifetime::For(Duration::from_millis(5))).unwrap();
+        }
+        clock.set(StoreTime::from_millis(5));
+        for key in ["new", "newer", "newest"] {
+            write(key, Lifetime::Forever).unwrap();
+        }
+        let keys = ["new", "newer", "newest", "stays"].map(|key| Key::new(key).unwrap());
+        assert_eq!(space.keys("", None, 9), keys);
+        assert_eq!(write("more", Lifetime::Forever).is_ok(), eviction.is_some());
+    }
 }
 
 fn one(key: &str, value: &[u8]) -> Op {
