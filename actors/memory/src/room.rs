@@ -72,6 +72,9 @@ pub fn room(
     let secret = keeping.as_ref().and_then(|keeping| keeping.secret.as_ref());
     let seal = secret.map_or(Seal::none(), Seal::with);
     let bytes_max = bytes_max(keeping.as_ref());
+    let together_max = keeping
+        .as_ref()
+        .map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max);
     let (store, metrics) = (
         Store::new(Clock::running(), bytes_max as u64),
         Metrics::new(instruments)?,
@@ -88,6 +91,7 @@ pub fn room(
         namespaces,
         flush_every: config.flush_every,
         bytes_max,
+        together_max,
         unkept: Arc::clone(&unkept),
         metrics: metrics.clone(),
     };
