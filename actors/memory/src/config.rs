@@ -130,6 +130,9 @@ pub const WATCHERS_MAX: usize = 1_024;
 /// For how many changes one watcher may have room.
 pub const WATCH_CAPACITY_MAX: usize = 16_384;
 
+/// So many bytes at most lie with one watcher; what comes beyond them is missed.
+pub const WATCH_BYTES_MAX: u64 = 16 << 20;
+
 /// How many namespaces there may be.
 pub const NAMESPACES_MAX: usize = 1_024;
 

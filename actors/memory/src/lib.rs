@@ -166,8 +166,8 @@ mod writer;
 pub use access::{Access, Belonging, Identity, Level, Verb};
 pub use client::{Client, Drawer, Shown};
 pub use config::{
-    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_CAPACITY_MAX,
-    WATCHERS_MAX,
+    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_BYTES_MAX,
+    WATCH_CAPACITY_MAX, WATCHERS_MAX,
 };
 pub use described::{
     AccessSettings, KeySource, NamespaceSettings, OpenTo, QuotaSettings, RetentionSettings, SHARED, Settings,
