@@ -1,5 +1,6 @@
 //! Decides writes one after the other, takes them to disk in groups, and makes them seen.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub(crate) struct StoreWriter {
     pub(super) journal: Option<Writer>,
     /// The number of the last flush.
     pub(super) flushes: u64,
+    /// Until when namespaces are not flushed of which a part found no room.
+    pub(super) unfit: HashMap<Namespace, Moment>,
     /// When it was last tried to open the journal again, and how long after that it is tried once more.
     tried: (Moment, Duration),
     pub(super) group: Group,
@@ -76,6 +79,7 @@ impl Agent for StoreWriter {
             settings,
             journal: None,
             flushes: 0,
+            unfit: HashMap::new(),
             tried: (Moment::now(), REOPEN_AFTER.0),
             group: Group::default(),
             gathering: Gathering::default(),
@@ -109,9 +113,9 @@ impl Agent for StoreWriter {
             Wish::Reopen => self.reopen().await,
             Wish::Gather => {}
             // What is not flushed is tried again at the next beat.
-            Wish::Flush => drop(self.flush().await),
+            Wish::Flush => drop(self.flush(false).await),
             Wish::FlushNow(reply) => {
-                let flushed = self.flush().await;
+                let flushed = self.flush(true).await;
                 reply.send(flushed);
             }
             Wish::Rotate(reply) => {
@@ -142,7 +146,7 @@ impl Agent for StoreWriter {
 
     async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
         let _told = self.commit().await;
-        let _flushed = self.flush().await;
+        let _flushed = self.flush(true).await;
         self.rise(true).await;
         self.anchor(true).await;
     }

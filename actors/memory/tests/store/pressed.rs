@@ -5,7 +5,7 @@ use std::time::Duration;
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_memory::{Drawer, Durability, Error, Lifetime, Namespace, Op, Put, Quota, Retention, Rules, Value};
 
-use super::house::{CALM, House, keeping, key, name, open_to_all, plain};
+use super::house::{CALM, House, keeping, key, name, open_to_all, plain, three};
 
 fn number(name: &str) -> Put {
     Put::new(key(name), Value::parse_json("1").unwrap())
@@ -224,4 +224,37 @@ async fn a_journal_that_a_snapshot_has_closed_is_opened_again_before_anybody_wri
         house.client.compact().await.unwrap();
         house.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_the_disk_has_no_room_for_leaves_what_room_there_is_to_those_who_wait_for_it() {
+    let disk = SimDisk::new(10);
+    let config = triarch_memory::Config {
+        flush_every: Duration::from_secs(1),
+        ..CALM
+    };
+    let house = House::begin(config, three(), Some(keeping(&disk, None))).await.unwrap();
+    let (relaxed, long) = (house.drawer("relaxed"), "x".repeat(700 << 10));
+    for key in ["a", "b", "c", "d"] {
+        relaxed.put(plain(key, &long)).await.unwrap();
+    }
+    disk.space(Some(disk.used() + (1 << 20)));
+    let seconds = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
+    seconds(3).await;
+    // Somebody makes a little room, which is less than the flush takes.
+    disk.space(Some(disk.used() + (1 << 20)));
+    seconds(3).await;
+    house
+        .drawer("journal")
+        .put(plain("k", &"x".repeat(500 << 10)))
+        .await
+        .unwrap();
+    relaxed.put(plain("e", "x")).await.unwrap();
+    disk.space(None);
+    seconds(60).await;
+    disk.cut_power();
+    house.stop().await;
+    let house = House::on(&disk).await;
+    assert_eq!(house.drawer("relaxed").count("").unwrap(), 5, "it is tried again");
+    house.stop().await;
 }
