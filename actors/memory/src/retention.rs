@@ -144,7 +144,7 @@ fn by_all(count: u64, bytes: u64, rules: &Retention) -> Option<Rule> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Labels, Parts};
+    use crate::entry::Parts;
     use crate::value::Value;
 
     fn entries(count: u64) -> Vec<(Key, Arc<Entry>)> {
@@ -153,7 +153,7 @@ mod tests {
             let time = StoreTime::from_millis(number * 100);
             let parts = Parts {
                 value: Value::bytes(*b"x"),
-                labels: Labels::default(),
+                labels: None,
                 owner: "".into(),
                 version: number,
                 born: number,

@@ -132,7 +132,7 @@ impl Draft<'_> {
         self.check(&put.key, put.wanted, before.as_deref())?;
         let fresh = Fresh {
             value: put.value.clone(),
-            labels: put.labels.clone(),
+            labels: put.labels.clone().shared(),
             expires: self.expiry(put.lifetime),
             origin: put.origin.as_deref().filter(|_| by.is_system),
         };
@@ -160,8 +160,8 @@ impl Draft<'_> {
         let number = before.as_ref().map_or(Some(0), |entry| entry.value().as_number());
         let number = number.and_then(|number| number.checked_add(more)).ok_or_else(fault)?;
         let (labels, expires) = match &before {
-            Some(entry) => (entry.labels().clone(), entry.expires()),
-            None => (Labels::default(), self.expiry(Lifetime::Default)),
+            Some(entry) => (entry.labels_shared(), entry.expires()),
+            None => (None, self.expiry(Lifetime::Default)),
         };
         let value = Value::number(number);
         let fresh = Fresh {
@@ -354,7 +354,7 @@ impl Draft<'_> {
 /// What is to be under a key.
 struct Fresh<'a> {
     value: Value,
-    labels: Labels,
+    labels: Option<Arc<Labels>>,
     expires: Option<StoreTime>,
     origin: Option<&'a Origin>,
 }

@@ -134,6 +134,19 @@ fn what_is_over_makes_room_before_a_writer_is_refused_and_before_anybody_is_evic
     }
 }
 
+#[test]
+fn what_is_said_beside_a_value_is_held_once_however_often_the_value_is_added_to() {
+    let (clock, space, key) = (Clock::by_hand(), space(&Rules::default()), Key::new("k").unwrap());
+    let put = Op::Put(Put::new(key.clone(), Value::number(1)).note("why", "for a reason"));
+    space.write(&Identity::system(), &[put], clock.now()).unwrap();
+    let before = space.peek("k").unwrap();
+    for op in [Op::Increment(key.clone(), 1), Op::Keep(key, Lifetime::Forever)] {
+        space.write(&Identity::system(), &[op], clock.now()).unwrap();
+        let after = space.peek("k").unwrap();
+        assert!(after.version() > before.version() && std::ptr::eq(after.labels(), before.labels()));
+    }
+}
+
 fn one(key: &str, value: &[u8]) -> Op {
     Op::Put(Put::new(Key::new(key).unwrap(), Value::bytes(value.to_vec())))
 }
