@@ -73,7 +73,7 @@ impl Default for Quota {
 pub struct Retention {
     /// Entries written longer ago.
     pub max_age: Option<Duration>,
-    /// Entries read or written longer ago.
+    /// Entries read or written longer ago; all that a life begins with counts as read then.
     pub unaccessed_for: Option<Duration>,
     /// The entries written longest ago, until so many are left.
     pub max_entries: Option<u64>,
@@ -129,6 +129,9 @@ pub const WATCHERS_MAX: usize = 1_024;
 
 /// For how many changes one watcher may have room.
 pub const WATCH_CAPACITY_MAX: usize = 16_384;
+
+/// So many bytes at most lie with one watcher; what comes beyond them is missed.
+pub const WATCH_BYTES_MAX: u64 = 16 << 20;
 
 /// How many namespaces there may be.
 pub const NAMESPACES_MAX: usize = 1_024;

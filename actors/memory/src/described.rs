@@ -144,7 +144,8 @@ pub struct RetentionSettings {
     /// Entries written longer ago.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Span>,
-    /// Entries read or written longer ago.
+    /// Entries read or written longer ago. What was read before a start is not known after it: all that is there then counts as read at
+    /// that moment, and goes later than it would, never earlier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unaccessed_for: Option<Span>,
     /// The entries written longest ago, until so many are left.

@@ -27,7 +27,8 @@ pub struct Labels {
 #[derive(Debug)]
 pub struct Entry {
     value: Value,
-    labels: Option<Box<Labels>>,
+    /// Nothing where there are none; shared with the entry before where only the value is another.
+    labels: Option<Arc<Labels>>,
     owner: Arc<str>,
     version: u64,
     born: u64,
@@ -43,7 +44,7 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) value: Value,
-    pub(crate) labels: Labels,
+    pub(crate) labels: Option<Arc<Labels>>,
     pub(crate) owner: Arc<str>,
     pub(crate) version: u64,
     /// The version at which the key last came to be.
@@ -61,7 +62,7 @@ impl Parts {
         let at = StoreTime::default();
         Self {
             value,
-            labels: Labels::default(),
+            labels: None,
             owner: "".into(),
             version,
             born: version,
@@ -82,10 +83,9 @@ static NO_LABELS: Labels = Labels {
 impl Entry {
     pub(crate) fn new(key: &Key, parts: Parts) -> Self {
         let checksum = checksum(key, &parts.value, parts.version);
-        let labels = (parts.labels != NO_LABELS).then(|| Box::new(parts.labels));
         Self {
             value: parts.value,
-            labels,
+            labels: parts.labels,
             owner: parts.owner,
             version: parts.version,
             born: parts.born,
@@ -101,7 +101,7 @@ impl Entry {
     pub(crate) fn parts(&self) -> Parts {
         Parts {
             value: self.value.clone(),
-            labels: self.labels().clone(),
+            labels: self.labels_shared(),
             owner: Arc::clone(&self.owner),
             version: self.version,
             born: self.born,
@@ -120,6 +120,10 @@ impl Entry {
     /// Type, tags and metadata.
     pub fn labels(&self) -> &Labels {
         self.labels.as_deref().unwrap_or(&NO_LABELS)
+    }
+
+    pub(crate) fn labels_shared(&self) -> Option<Arc<Labels>> {
+        self.labels.clone()
     }
 
     /// Who made it.
@@ -201,11 +205,16 @@ impl Entry {
 
     /// How many bytes it would take.
     pub(crate) fn sized(key: &Key, parts: &Parts) -> u64 {
-        size(key, &parts.value, &parts.labels)
+        size(key, &parts.value, parts.labels.as_deref().unwrap_or(&NO_LABELS))
     }
 }
 
 impl Labels {
+    /// For as many entries as say the same; nothing where nothing is said.
+    pub(crate) fn shared(self) -> Option<Arc<Self>> {
+        (self != NO_LABELS).then(|| Arc::new(self))
+    }
+
     fn size(&self) -> usize {
         let kind = self.kind.as_ref().map_or(0, |kind| kind.len());
         let tags: usize = self.tags.iter().map(|tag| tag.len() + 32).sum();
@@ -269,8 +278,12 @@ mod tests {
         let key = Key::new("a").unwrap();
         let mut parts = entry(&key, "x").parts();
         let bare = entry(&key, "x").size(&key);
-        parts.labels.tags.insert("blue".into());
-        parts.labels.metadata.insert("from".into(), "b".into());
+        let labels = Labels {
+            kind: None,
+            tags: BTreeSet::from(["blue".into()]),
+            metadata: BTreeMap::from([("from".into(), "b".into())]),
+        };
+        parts.labels = labels.shared();
         assert_eq!(Entry::new(&key, parts).size(&key), bare + 4 + 32 + 5 + 64);
     }
 }

@@ -104,7 +104,9 @@
 //! Every error is an [`Error`] (of whole stores an [`ExchangeError`]) that says what, where and what to do. Of those that the
 //! disk brings about, [`Error::Disk`] means that nothing was written and the same may be tried again; [`Error::Unanswered`]
 //! that nobody knows. Both come at once: a journal that failed is verified anew beside those who write, and until that is
-//! done [`Store::closed`] says why. Reading, listing, searching and writing in memory go on. Searching a whole store, exports
+//! done [`Store::closed`] says why. Reading, listing and searching go on, and so does writing to namespaces of durability `memory`
+//! and `relaxed`; only after a start on a disk that is full already these wait for room too, since how far numbers come is promised
+//! on disk first. Searching a whole store, exports
 //! and backups take as long as it is large; a search runs on the caller's thread.
 //!
 //! # What may be relied on
@@ -166,8 +168,8 @@ mod writer;
 pub use access::{Access, Belonging, Identity, Level, Verb};
 pub use client::{Client, Drawer, Shown};
 pub use config::{
-    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_CAPACITY_MAX,
-    WATCHERS_MAX,
+    BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_BYTES_MAX,
+    WATCH_CAPACITY_MAX, WATCHERS_MAX,
 };
 pub use described::{
     AccessSettings, KeySource, NamespaceSettings, OpenTo, QuotaSettings, RetentionSettings, SHARED, Settings,

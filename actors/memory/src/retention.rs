@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::config::Retention;
 use crate::entry::Entry;
 use crate::name::Key;
-use crate::time::StoreTime;
+use crate::time::{Clock, StoreTime};
 
 /// How many keys a report names.
 const KEYS_NAMED: usize = 20;
@@ -71,11 +71,29 @@ impl Retained {
     }
 }
 
+/// What a retention looks at beside the entries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instant {
+    now: StoreTime,
+    /// Until then everything may have been read.
+    known_since: StoreTime,
+}
+
+impl Instant {
+    /// Now.
+    pub(crate) fn of(clock: &Clock) -> Self {
+        Self {
+            now: clock.now(),
+            known_since: clock.begun(),
+        }
+    }
+}
+
 /// What goes. An entry that fits several rules counts for the first.
-pub(crate) fn choose(mut entries: Vec<(Key, Arc<Entry>)>, rules: &Retention, now: StoreTime) -> Vec<Chosen> {
+pub(crate) fn choose(mut entries: Vec<(Key, Arc<Entry>)>, rules: &Retention, at: Instant) -> Vec<Chosen> {
     entries
         .sort_by(|(a, one), (b, other)| (one.updated(), one.version(), a).cmp(&(other.updated(), other.version(), b)));
-    let of_its_own: Vec<_> = entries.iter().map(|(_, entry)| by_itself(entry, rules, now)).collect();
+    let of_its_own: Vec<_> = entries.iter().map(|(_, entry)| by_itself(entry, rules, at)).collect();
     let left = entries.iter().zip(&of_its_own).filter(|(_, rule)| rule.is_none());
     let sizes = left.map(|((key, entry), _)| entry.size(key));
     let (mut count, mut bytes) = sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
@@ -101,11 +119,11 @@ pub(crate) fn choose(mut entries: Vec<(Key, Arc<Entry>)>, rules: &Retention, now
 }
 
 /// Why an entry goes, whatever else there is.
-fn by_itself(entry: &Entry, rules: &Retention, now: StoreTime) -> Option<Rule> {
-    let is_over = |most: Option<Duration>, since| most.is_some_and(|most| now.since(since) > most);
+fn by_itself(entry: &Entry, rules: &Retention, at: Instant) -> Option<Rule> {
+    let is_over = |most: Option<Duration>, since| most.is_some_and(|most| at.now.since(since) > most);
     if is_over(rules.max_age, entry.updated()) {
         Some(Rule::Age)
-    } else if is_over(rules.unaccessed_for, entry.accessed()) {
+    } else if is_over(rules.unaccessed_for, entry.accessed().max(at.known_since)) {
         Some(Rule::Unaccessed)
     } else {
         None
@@ -126,7 +144,7 @@ fn by_all(count: u64, bytes: u64, rules: &Retention) -> Option<Rule> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Labels, Parts};
+    use crate::entry::Parts;
     use crate::value::Value;
 
     fn entries(count: u64) -> Vec<(Key, Arc<Entry>)> {
@@ -135,7 +153,7 @@ mod tests {
             let time = StoreTime::from_millis(number * 100);
             let parts = Parts {
                 value: Value::bytes(*b"x"),
-                labels: Labels::default(),
+                labels: None,
                 owner: "".into(),
                 version: number,
                 born: number,
@@ -150,10 +168,15 @@ mod tests {
         (1..=count).rev().map(entry).collect()
     }
 
+    fn at(now: u64, known_since: u64) -> Instant {
+        let [now, known_since] = [now, known_since].map(StoreTime::from_millis);
+        Instant { now, known_since }
+    }
+
     fn taken(rules: Retention) -> (Vec<u64>, Retained) {
         let all = entries(5);
         all[4].1.touch(StoreTime::from_millis(600)); // k1, the oldest, was read just now
-        let taken = choose(all, &rules, StoreTime::from_millis(600));
+        let taken = choose(all, &rules, at(600, 0));
         let mut report = Retained::default();
         report.count(&taken);
         (taken.into_iter().map(|chosen| chosen.version).collect(), report)
@@ -190,6 +213,18 @@ mod tests {
         assert_eq!((by_rule, report.entries(), report.keys.len()), ((1, 1, 1, 1), 4, 4));
         let bytes: u64 = entries(4).iter().map(|(key, entry)| entry.size(key)).sum();
         assert_eq!(report.bytes, bytes);
+    }
+
+    #[test]
+    fn of_what_was_read_in_an_earlier_life_nobody_knows_and_it_counts_as_read_when_this_one_began() {
+        let unaccessed = Retention {
+            unaccessed_for: Some(Duration::from_millis(400)),
+            max_age: None,
+            ..Retention::default()
+        };
+        let going = |now, known_since| choose(entries(5), &unaccessed, at(now, known_since)).len();
+        assert_eq!((going(800, 0), going(800, 400)), (3, 0));
+        assert_eq!((going(801, 400), going(901, 400)), (4, 5));
     }
 
     #[test]
@@ -243,7 +278,7 @@ mod tests {
             max_entries: Some(0),
             ..Retention::default()
         };
-        let going = choose(entries(KEYS_NAMED as u64 + 5), &rules, StoreTime::default());
+        let going = choose(entries(KEYS_NAMED as u64 + 5), &rules, at(0, 0));
         let mut report = Retained::default();
         report.count(&going);
         assert_eq!((going.len(), report.keys.len()), (KEYS_NAMED + 5, KEYS_NAMED));

@@ -71,7 +71,7 @@ pub fn room(
 ) -> Result<(Supervisor, Client), RoomError> {
     let secret = keeping.as_ref().and_then(|keeping| keeping.secret.as_ref());
     let seal = secret.map_or(Seal::none(), Seal::with);
-    let bytes_max = bytes_max(keeping.as_ref());
+    let (bytes_max, together_max) = bytes_max(keeping.as_ref());
     let (store, metrics) = (
         Store::new(Clock::running(), bytes_max as u64),
         Metrics::new(instruments)?,
@@ -88,6 +88,7 @@ pub fn room(
         namespaces,
         flush_every: config.flush_every,
         bytes_max,
+        together_max,
         unkept: Arc::clone(&unkept),
         metrics: metrics.clone(),
     };
@@ -133,8 +134,8 @@ pub fn room(
     Ok((room, Client::new(reach, Identity::system())))
 }
 
-/// So many bytes go to disk at once, in one record.
-fn bytes_max(keeping: Option<&Keeping>) -> usize {
-    let most = keeping.map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max / 2);
-    most.saturating_sub(RECORD_MARGIN)
+/// So many bytes go to disk at once, in one record; and with what must make room for them.
+fn bytes_max(keeping: Option<&Keeping>) -> (usize, usize) {
+    let most = keeping.map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max);
+    ((most / 2).saturating_sub(RECORD_MARGIN), most)
 }

@@ -19,8 +19,8 @@ use crate::writer::Wish;
 /// So often it looks whether a snapshot is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// So long after one that failed, the next is tried because of its bytes.
-const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// So long after one that failed, the next is tried because of its bytes; a flush in several parts, too.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]

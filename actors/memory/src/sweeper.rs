@@ -9,7 +9,7 @@ use crate::client::unanswered;
 use crate::config::Durability;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::retention::{Chosen, Retained, choose};
+use crate::retention::{Chosen, Instant, Retained, choose};
 use crate::space::Space;
 use crate::store::Store;
 use crate::writer::Wish;
@@ -94,7 +94,7 @@ impl Sweeper {
             if retention.is_nothing() {
                 continue;
             }
-            let (looking, now) = (Arc::clone(&space), self.settings.store.clock().now());
+            let (looking, now) = (Arc::clone(&space), Instant::of(self.settings.store.clock()));
             let chosen = tokio::task::spawn_blocking(move || choose(looking.all(), &retention, now));
             let going = chosen.await?;
             // What the disk does not take now is chosen again the next time.

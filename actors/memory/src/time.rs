@@ -89,6 +89,7 @@ pub struct Clock {
     /// The store's time at `opened`, where the monotonic clock drives it; by hand it is `coarse` alone.
     is_by_hand: bool,
     has_begun: AtomicBool,
+    begun: AtomicU64,
     base: AtomicU64,
     opened: AtomicU64,
     /// The last time anybody asked: for what need not be exact.
@@ -103,6 +104,7 @@ impl Clock {
         Self {
             is_by_hand: false,
             has_begun: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
             base: AtomicU64::new(0),
             opened: AtomicU64::new(Moment::now().as_nanos()),
             coarse: AtomicU64::new(0),
@@ -115,6 +117,7 @@ impl Clock {
         Self {
             is_by_hand: true,
             has_begun: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
             base: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             coarse: AtomicU64::new(0),
@@ -125,8 +128,14 @@ impl Clock {
     /// Begins at `time`, the first time this is called; afterwards it goes on as it is, whatever the clocks say.
     pub(crate) fn begin(&self, time: StoreTime) {
         if !self.has_begun.swap(true, Ordering::Relaxed) {
+            self.begun.store(time.0, Ordering::Relaxed);
             self.set(time);
         }
+    }
+
+    /// When this life began; what was read before that nobody has written down.
+    pub(crate) fn begun(&self) -> StoreTime {
+        StoreTime(self.begun.load(Ordering::Relaxed))
     }
 
     /// It is `time` now, unless it is later already.

@@ -19,7 +19,7 @@ use crate::exchange::backup::{BackedUp, ExchangeError, RestoreReport, back_up, r
 use crate::exchange::{Conflicts, Exported, Intake, export};
 use crate::metrics::Metrics;
 use crate::name::Namespace;
-use crate::retention::{Retained, choose};
+use crate::retention::{Instant, Retained, choose};
 use crate::search::{Found, Query, Search};
 use crate::snapshots::{Keep, Snapshots};
 use crate::space::{Extent, Space};
@@ -142,7 +142,7 @@ impl Client {
     pub async fn retain(&self, namespace: &Namespace, rules: &Retention, is_dry: bool) -> Result<Retained, Error> {
         let space = self.admitted(namespace.as_str(), Verb::Administer)?;
         let store = &self.reach.store;
-        let (looking, now, rules) = (Arc::clone(&space), store.clock().now(), *rules);
+        let (looking, now, rules) = (Arc::clone(&space), Instant::of(store.clock()), *rules);
         let chosen = tokio::task::spawn_blocking(move || choose(looking.all(), &rules, now));
         let fault = |fault: String| Error::Unanswered {
             namespace: namespace.clone(),

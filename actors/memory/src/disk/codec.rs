@@ -205,7 +205,8 @@ impl<'a> Written<'a> {
                 kind: self.kind,
                 tags: self.tags,
                 metadata: self.metadata,
-            },
+            }
+            .shared(),
             owner: owners.shared(self.owner),
             version,
             born: self.born,
@@ -268,7 +269,8 @@ mod tests {
                 kind: Some("plan".into()),
                 tags: BTreeSet::from(["hot".into(), "red".into()]),
                 metadata: BTreeMap::from([("from".into(), "b".into())]),
-            },
+            }
+            .shared(),
             owner: "team/agent".into(),
             version: 300,
             born: 7,

@@ -17,13 +17,13 @@ use crate::time::Anchor;
 
 const MAGIC: &[u8; 8] = b"TRMEMORY";
 
-/// So many bytes of values at least close a record.
+/// So many bytes of entries, labels included, at least close a record.
 const RECORD_BYTES: usize = 256 << 10;
 
 /// So many entries at most are in a record.
 const RECORD_ENTRIES: usize = 1_024;
 
-/// No record is longer: values are bounded.
+/// No record is longer: entries are bounded.
 const FRAME_MAX: u32 = 256 << 20;
 
 /// Why a snapshot or backup is not read or written.
@@ -169,7 +169,8 @@ impl<'s> Page<'s> {
     }
 
     fn add(&mut self, dump: &mut Dump<'_>, key: Key, entry: Arc<Entry>) -> Result<(), DumpError> {
-        self.bytes += entry.value().len();
+        let size = usize::try_from(entry.size(&key)).unwrap_or(usize::MAX);
+        self.bytes = self.bytes.saturating_add(size);
         self.entries.push((key, entry));
         if self.bytes >= RECORD_BYTES || self.entries.len() >= RECORD_ENTRIES {
             self.put(dump)?;
@@ -299,10 +300,14 @@ mod tests {
             let now = StoreTime::from_millis(1);
             space.write_one(&Identity::system(), &put, now).unwrap();
         }
+        file(&space)
+    }
+
+    fn file(space: &Space) -> Vec<u8> {
         let (mut bytes, seal, anchor) = (Vec::new(), Seal::none(), Anchor::default());
         let mut dump = Dump::begin(&mut bytes, &seal, anchor.clone()).unwrap();
-        dump.pages(&space, &anchor).unwrap();
-        assert_eq!(dump.end().unwrap(), sizes.len() as u64);
+        dump.pages(space, &anchor).unwrap();
+        assert_eq!(dump.end().unwrap(), space.extent().entries);
         bytes
     }
 
@@ -335,11 +340,23 @@ mod tests {
     }
 
     #[test]
-    fn a_record_has_entries_until_their_values_are_many_bytes() {
+    fn a_record_has_entries_until_they_are_many_bytes() {
         assert_eq!(read(&*dumped(&[1, 2, 3])).unwrap(), [3]);
         assert_eq!(read(&*dumped(&[1, RECORD_BYTES - 1, 3])).unwrap(), [2, 1]);
         assert_eq!(read(&*dumped(&[])).unwrap(), [0]);
         assert_eq!(read(&*dumped(&[0; RECORD_ENTRIES + 5])).unwrap(), [RECORD_ENTRIES, 5]);
+    }
+
+    #[test]
+    fn what_is_said_beside_values_counts_towards_a_record() {
+        let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+        let note = "x".repeat(RECORD_BYTES / 2);
+        for key in ["a", "b", "c"] {
+            let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"")).note("why", &note);
+            let now = StoreTime::from_millis(1);
+            space.write_one(&Identity::system(), &Op::Put(put), now).unwrap();
+        }
+        assert_eq!(read(&*file(&space)).unwrap(), [2, 1]);
     }
 
     #[test]

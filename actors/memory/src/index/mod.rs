@@ -199,7 +199,8 @@ mod tests {
             labels: Labels {
                 tags: tag.into_iter().map(Arc::from).collect(),
                 ..Labels::default()
-            },
+            }
+            .shared(),
             ..Parts::of(Value::json(&serde_json::json!({ "text": text })), version)
         };
         Arc::new(Entry::new(key, parts))
@@ -307,7 +308,7 @@ mod tests {
     fn an_index_is_asked_only_of_entries_that_have_anything_to_be_found_by() {
         let labelled = |labels: Labels, value: Value| {
             let parts = Parts {
-                labels,
+                labels: labels.shared(),
                 ..Parts::of(value, 1)
             };
             Some(Arc::new(Entry::new(&Key::new("a").unwrap(), parts)))

@@ -160,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::entry::Parts;
+    use crate::entry::{Labels, Parts};
     use crate::value::Value;
 
     fn naive(text: &[char], pattern: &[char]) -> bool {
@@ -188,7 +188,11 @@ mod tests {
             owner: "a/b".into(),
             ..Parts::of(Value::bytes(*b"red"), 1)
         };
-        parts.labels.kind = Some("note".into());
+        let labels = Labels {
+            kind: Some("note".into()),
+            ..Labels::default()
+        };
+        parts.labels = labels.shared();
         let entry = Entry::new(&key, parts);
         let fits = |query: Query| query.fits(&key, &entry);
         for (word, holds) in [("note", true), ("plan", false)] {

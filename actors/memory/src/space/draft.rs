@@ -20,6 +20,9 @@ use crate::value::Value;
 /// The step of the store's time.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// So many at once make room whose time has come.
+const EXPIRED_FOR_ROOM: usize = 512;
+
 /// What is held under a key.
 pub(crate) type Held<'a> = &'a dyn Fn(&Key) -> Option<Arc<Entry>>;
 
@@ -129,7 +132,7 @@ impl Draft<'_> {
         self.check(&put.key, put.wanted, before.as_deref())?;
         let fresh = Fresh {
             value: put.value.clone(),
-            labels: put.labels.clone(),
+            labels: put.labels.clone().shared(),
             expires: self.expiry(put.lifetime),
             origin: put.origin.as_deref().filter(|_| by.is_system),
         };
@@ -157,8 +160,8 @@ impl Draft<'_> {
         let number = before.as_ref().map_or(Some(0), |entry| entry.value().as_number());
         let number = number.and_then(|number| number.checked_add(more)).ok_or_else(fault)?;
         let (labels, expires) = match &before {
-            Some(entry) => (entry.labels().clone(), entry.expires()),
-            None => (Labels::default(), self.expiry(Lifetime::Default)),
+            Some(entry) => (entry.labels_shared(), entry.expires()),
+            None => (None, self.expiry(Lifetime::Default)),
         };
         let value = Value::number(number);
         let fresh = Fresh {
@@ -262,7 +265,7 @@ impl Draft<'_> {
         })
     }
 
-    /// Others go until what is to be written fits, where the namespace allows it.
+    /// Others go until what is to be written fits: those whose time has come, then whoever is there, where the namespace allows it.
     fn make_room(&mut self, key: &Key, parts: &Parts, before: Option<&Entry>) -> Result<(), Error> {
         let size = Entry::sized(key, parts);
         let bytes = signed(size) - signed(before.map_or(0, |entry| entry.size(key)));
@@ -270,7 +273,12 @@ impl Draft<'_> {
         if bytes <= 0 && entries <= 0 {
             return Ok(()); // a quota that was lowered hinders nobody from writing less
         }
+        let mut may_be_over = size <= self.rules.quota.bytes;
         while let Some(lack) = self.lack(entries, bytes) {
+            if may_be_over {
+                may_be_over = self.expire(EXPIRED_FOR_ROOM) > 0;
+                continue;
+            }
             let victim = if size > self.rules.quota.bytes {
                 None
             } else {
@@ -305,10 +313,11 @@ impl Draft<'_> {
         ranks.victim(held, |other| Some(other) == key || staged.get(other).is_some())
     }
 
-    /// Those whose time has come, at most so many; tells how many.
+    /// Those whose time has come and whose end is not staged yet, at most so many; tells how many.
     pub(crate) fn expire(&mut self, most: usize) -> usize {
         let due = self.order.due.range(..(self.now + SHORTEST, Key::lowest()));
-        let due: Vec<Key> = due.take(most).map(|(_, key)| key.clone()).collect();
+        let unstaged = due.filter(|(_, key)| self.staged.get(key).is_none());
+        let due: Vec<Key> = unstaged.take(most).map(|(_, key)| key.clone()).collect();
         for key in &due {
             self.current(key);
         }
@@ -345,7 +354,7 @@ impl Draft<'_> {
 /// What is to be under a key.
 struct Fresh<'a> {
     value: Value,
-    labels: Labels,
+    labels: Option<Arc<Labels>>,
     expires: Option<StoreTime>,
     origin: Option<&'a Origin>,
 }

@@ -137,6 +137,12 @@ impl Model {
             Wanted::Absent => version == 0,
             Wanted::Present => version > 0,
         });
+        let makes_one =
+            found.is_none() && (matches!(op, Plain::Put(..)) && is_so || matches!(op, Plain::Increment(..)));
+        if makes_one && self.held.len() as u64 >= ENTRIES_MAX {
+            // What is over goes first.
+            self.sweep(now);
+        }
         let has_room = found.is_some() || (self.held.len() as u64) < ENTRIES_MAX;
         match op {
             Plain::Put(_, value, life, _) if is_so && has_room => {

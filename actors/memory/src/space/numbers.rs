@@ -8,7 +8,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// So many numbers are promised ahead. They last for an hour of nothing but writes while a disk is full.
+/// So many numbers are promised ahead. Where a disk fills up they last for an hour of nothing but writes; a life that begins on a
+/// full one has none before there is room.
 const AHEAD: u64 = 1 << 32;
 
 /// So many are promised at an orderly end, for what is written while everything stops.

@@ -213,7 +213,7 @@ impl Ghosts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Labels, Parts};
+    use crate::entry::Parts;
     use crate::value::Value;
 
     /// A namespace of one-letter keys, as the ranks see it.
@@ -237,7 +237,7 @@ mod tests {
             let (key, time) = (Key::new(name).unwrap(), StoreTime::from_millis(self.now));
             let parts = Parts {
                 value: Value::bytes(*b""),
-                labels: Labels::default(),
+                labels: None,
                 owner: "".into(),
                 version: self.now,
                 born: self.now,

@@ -1,12 +1,14 @@
 //! What a namespace does by its rules, case by case.
 
+use std::time::Duration;
+
 use super::model_test::{put, space};
 use super::*;
 use crate::access::{Access, Level};
 use crate::config::{Eviction, Quota};
 use crate::disk::Entries;
 use crate::entry::Parts;
-use crate::op::Put;
+use crate::op::{Lifetime, Put};
 use crate::value::Value;
 
 #[test]
@@ -99,6 +101,50 @@ fn a_quota_that_was_lowered_hinders_nobody_from_writing_less() {
     write("a", b"").unwrap();
     assert!(matches!(write("c", b""), Err(Error::Full { .. })));
     assert!(matches!(write("a", b"more"), Err(Error::Full { .. })));
+}
+
+#[test]
+fn what_is_over_makes_room_before_a_writer_is_refused_and_before_anybody_is_evicted() {
+    let quota = Quota {
+        entries: 4,
+        ..Quota::default()
+    };
+    for eviction in [None, Some(Eviction::Fifo)] {
+        let (clock, rules) = (Clock::by_hand(), Rules::default());
+        let space = space(&Rules {
+            quota,
+            eviction,
+            ..rules
+        });
+        let write = |key: &str, lasting| {
+            let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"x")).lasting(lasting);
+            space.write_one(&Identity::system(), &Op::Put(put), clock.now())
+        };
+        write("stays", Lifetime::Forever).unwrap();
+        for key in ["a", "b", "c"] {
+            write(key, Lifetime::For(Duration::from_millis(5))).unwrap();
+        }
+        clock.set(StoreTime::from_millis(5));
+        for key in ["new", "newer", "newest"] {
+            write(key, Lifetime::Forever).unwrap();
+        }
+        let keys = ["new", "newer", "newest", "stays"].map(|key| Key::new(key).unwrap());
+        assert_eq!(space.keys("", None, 9), keys);
+        assert_eq!(write("more", Lifetime::Forever).is_ok(), eviction.is_some());
+    }
+}
+
+#[test]
+fn what_is_said_beside_a_value_is_held_once_however_often_the_value_is_added_to() {
+    let (clock, space, key) = (Clock::by_hand(), space(&Rules::default()), Key::new("k").unwrap());
+    let put = Op::Put(Put::new(key.clone(), Value::number(1)).note("why", "for a reason"));
+    space.write(&Identity::system(), &[put], clock.now()).unwrap();
+    let before = space.peek("k").unwrap();
+    for op in [Op::Increment(key.clone(), 1), Op::Keep(key, Lifetime::Forever)] {
+        space.write(&Identity::system(), &[op], clock.now()).unwrap();
+        let after = space.peek("k").unwrap();
+        assert!(after.version() > before.version() && std::ptr::eq(after.labels(), before.labels()));
+    }
 }
 
 fn one(key: &str, value: &[u8]) -> Op {

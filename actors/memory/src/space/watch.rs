@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+use crate::config::WATCH_BYTES_MAX;
 use crate::entry::Entry;
 use crate::name::Key;
 use crate::op::{Cause, Change};
@@ -44,6 +45,8 @@ struct Inbox {
 #[derive(Debug, Default)]
 struct Lain {
     changes: VecDeque<Arc<Change>>,
+    /// What these hold.
+    bytes: u64,
     missed: u64,
     has_ended: bool,
 }
@@ -87,6 +90,7 @@ impl Inbox {
     fn take(&self) -> Result<Seen, bool> {
         let mut lain = self.lain();
         if let Some(change) = lain.changes.pop_front() {
+            lain.bytes -= held(&change);
             return Ok(Seen::Change(change));
         }
         match std::mem::take(&mut lain.missed) {
@@ -98,10 +102,11 @@ impl Inbox {
     /// What is missed is counted until it was told, so that nothing is seen out of order.
     fn tell(&self, change: &Arc<Change>) {
         let Some(change) = self.of_owner(change) else { return };
-        let mut lain = self.lain();
-        if lain.missed > 0 || lain.changes.len() >= self.capacity {
+        let (mut lain, bytes) = (self.lain(), held(&change));
+        if lain.missed > 0 || !lain.has_room(bytes, self.capacity) {
             lain.missed += 1;
         } else {
+            lain.bytes += bytes;
             lain.changes.push_back(change);
         }
         drop(lain);
@@ -133,6 +138,19 @@ impl Inbox {
         self.lain().has_ended = true;
         self.came.notify_one();
     }
+}
+
+impl Lain {
+    /// One change is held however large it is.
+    fn has_room(&self, bytes: u64, capacity: usize) -> bool {
+        self.changes.is_empty() || (self.changes.len() < capacity && self.bytes + bytes <= WATCH_BYTES_MAX)
+    }
+}
+
+/// What a change keeps from being let go of, though it may share it with others.
+fn held(change: &Change) -> u64 {
+    let sides = [&change.before, &change.after].into_iter().flatten();
+    sides.map(|entry| entry.size(&change.key)).sum()
 }
 
 impl Watchers {
@@ -247,6 +265,36 @@ mod tests {
         assert_eq!(drain(&mut watch), ["k@2", "missed 4"]);
         watchers.tell(&change("k", 7));
         assert_eq!(drain(&mut watch), ["k@7"]);
+    }
+
+    #[test]
+    fn a_watcher_that_stands_still_holds_so_many_bytes_and_is_told_that_it_missed_the_rest() {
+        let mut watchers = Watchers::default();
+        let mut watch = watchers.add(Scope::Prefix(String::new()), 1_000, None);
+        let entry = |version, bytes| {
+            let parts = Parts::of(Value::bytes(vec![7; bytes]), version);
+            Some(Arc::new(Entry::new(&Key::new("k").unwrap(), parts)))
+        };
+        let tell = |version, bytes| {
+            let (before, after) = (entry(version - 1, bytes), entry(version, bytes));
+            let change = change("k", version);
+            watchers.tell(&Arc::new(Change {
+                before,
+                after,
+                ..Change::clone(&change)
+            }));
+        };
+        for round in 0..2 {
+            (1..=100).for_each(|version| tell(version, 1 << 20));
+            let seen = drain(&mut watch);
+            assert_eq!(
+                (seen.len(), seen.last().unwrap().as_str()),
+                (8, "missed 93"),
+                "round {round}"
+            );
+        }
+        tell(101, 20 << 20);
+        assert_eq!(drain(&mut watch), ["k@101"], "one is seen, however large it is");
     }
 
     fn owned(owner: &str) -> Arc<Entry> {

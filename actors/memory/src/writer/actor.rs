@@ -1,16 +1,16 @@
 //! Decides writes one after the other, takes them to disk in groups, and makes them seen.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use triarch_journal::{Gathering, JournalAddress, WriteError, Writer};
+use triarch_journal::{Ack, Draft, Gathering, JournalAddress, WriteError, Writer};
 use triarch_supervision::prelude::*;
 
-use super::group::{Group, weight};
+use super::group::{Group, Terms, weight};
 use super::message::Wish;
-use crate::clocks;
 use crate::config::{Durability, Rules};
 use crate::disk::{Place, Record, RulesText, Seal};
 use crate::error::Error;
@@ -20,22 +20,16 @@ use crate::op::{Done, Write};
 use crate::retention::Chosen;
 use crate::space::{Space, Staged};
 use crate::store::Store;
-use crate::time::{Anchor, StoreTime};
+use crate::time::StoreTime;
 
 /// So often the writer looks whose time has come.
 const EXPIRE_EVERY: Duration = Duration::from_millis(100);
-
-/// So many entries go at once by their time.
-const EXPIRED_AT_ONCE: usize = 512;
 
 /// So many entries go at once because a quota was lowered.
 const SHRUNK_AT_ONCE: usize = 512;
 
 /// So long after a failure what is on disk is verified again, where that failed too; at most so long.
 const REOPEN_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-
-/// So often the store's time is written down beside the clocks, where anything is written at all.
-const ANCHOR_EVERY: Duration = Duration::from_secs(10);
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -49,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) flush_every: Duration,
     /// So many bytes go to disk at once.
     pub(crate) bytes_max: usize,
+    /// No more records go together than the journal takes, with what has to make room.
+    pub(crate) together_max: usize,
     /// Bytes of records since the last snapshot.
     pub(crate) unkept: Arc<AtomicU64>,
     pub(crate) metrics: Metrics,
@@ -61,13 +57,17 @@ pub(crate) struct StoreWriter {
     pub(super) journal: Option<Writer>,
     /// The number of the last flush.
     pub(super) flushes: u64,
+    /// Until when namespaces are not flushed of which a part found no room.
+    pub(super) unfit: HashMap<Namespace, Moment>,
     /// When it was last tried to open the journal again, and how long after that it is tried once more.
     tried: (Moment, Duration),
-    group: Group,
+    pub(super) group: Group,
     gathering: Gathering,
+    /// Whether it has reminded itself of what else is due.
+    pub(super) is_expiring: bool,
     /// When the store's time was last written down, and what it was less the wall clock's.
-    anchored: (StoreTime, i128),
-    has_written: bool,
+    pub(super) anchored: (StoreTime, i128),
+    pub(super) has_written: bool,
 }
 
 impl Agent for StoreWriter {
@@ -79,9 +79,11 @@ impl Agent for StoreWriter {
             settings,
             journal: None,
             flushes: 0,
+            unfit: HashMap::new(),
             tried: (Moment::now(), REOPEN_AFTER.0),
             group: Group::default(),
             gathering: Gathering::default(),
+            is_expiring: false,
             anchored: (StoreTime::default(), 0),
             has_written: true,
         };
@@ -106,25 +108,19 @@ impl Agent for StoreWriter {
             Wish::Define(name, rules, reply) => reply.send(self.define(&name, rules).await),
             Wish::Forget(name, reply) => reply.send(self.forget(&name).await),
             Wish::Retain(space, chosen, reply) => reply.send(self.retain(&space, &chosen).await),
-            Wish::Expire => {
-                if !was_open && Moment::now().since(self.tried.0) >= self.tried.1 {
-                    self.reopen().await;
-                }
-                self.expire().await;
-            }
+            Wish::Expire => self.beat(ctx).await,
+            Wish::ExpireMore => self.expire(ctx).await,
             Wish::Reopen => self.reopen().await,
             Wish::Gather => {}
             // What is not flushed is tried again at the next beat.
-            Wish::Flush => drop(self.flush().await),
+            Wish::Flush => drop(self.flush(false).await),
             Wish::FlushNow(reply) => {
-                let flushed = self.flush().await;
+                let flushed = self.flush(true).await;
                 reply.send(flushed);
             }
             Wish::Rotate(reply) => {
-                let _told = self.commit().await;
-                let rotate = |journal: Writer| Ok((journal.rotate()?, journal));
-                let has_journal = self.settings.journal.is_some();
-                reply.send(has_journal.then(|| self.journal.clone().map_or(Err(WriteError::Stale), rotate)));
+                let rotated = self.rotate().await;
+                reply.send(self.settings.journal.is_some().then_some(rotated));
             }
         }
         if was_open && !self.is_open() {
@@ -150,7 +146,7 @@ impl Agent for StoreWriter {
 
     async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
         let _told = self.commit().await;
-        let _flushed = self.flush().await;
+        let _flushed = self.flush(true).await;
         self.rise(true).await;
         self.anchor(true).await;
     }
@@ -184,7 +180,7 @@ impl StoreWriter {
     }
 
     async fn write(&mut self, space: Arc<Space>, write: Write, reply: Reply<Result<Vec<Done>, Error>>) {
-        let held = |key: &Key| space.peek(key.as_str()).map_or(0, |entry| entry.value().len() + 1_024);
+        let held = |key: &Key| self.group.held(&space, key);
         let (bytes, most) = (weight(&write, held), self.settings.bytes_max);
         if bytes > most {
             return reply.send(Err(Error::BatchTooLarge { bytes, most }));
@@ -199,18 +195,31 @@ impl StoreWriter {
             return reply.send(Err(closed));
         }
         let now = self.now();
-        let mut done = self.group.write(&space, &write, now, &self.settings.seal);
-        if matches!(done, Err(Error::Full { .. })) && self.group.concerns(&space) {
-            // Those that could make room wait for the disk themselves.
+        let mut done = self.decide(&space, &write, now);
+        if self.may_fit_later(&space, &done) {
             let _told = self.commit().await;
             done = match self.ready(space.name()) {
-                Ok(()) => self.group.write(&space, &write, now, &self.settings.seal),
+                Ok(()) => self.decide(&space, &write, now),
                 Err(closed) => Err(closed),
             };
         }
-        self.group.answer(reply, done);
+        self.group.answer(space, reply, done);
         if self.group.is_full() {
             let _told = self.commit().await;
+        }
+    }
+
+    fn decide(&mut self, space: &Arc<Space>, write: &Write, now: StoreTime) -> Result<Vec<Done>, Error> {
+        let terms = terms(&self.settings, now);
+        self.group.write(space, write, terms)
+    }
+
+    /// Those that could make room wait for the disk themselves, or what waits leaves none in what goes to disk at once.
+    fn may_fit_later<T>(&self, space: &Arc<Space>, done: &Result<T, Error>) -> bool {
+        match done {
+            Err(Error::Full { .. }) => self.group.concerns(space),
+            Err(Error::BatchTooLarge { .. }) => self.group.has_records(),
+            _ => false,
         }
     }
 
@@ -218,7 +227,8 @@ impl StoreWriter {
     async fn stage(&mut self, space: &Arc<Space>, stage: impl FnOnce(&Space, &mut Staged)) -> Result<(), Error> {
         let _told = self.commit().await;
         self.ready(space.name())?;
-        self.group.stage(space, self.now(), &self.settings.seal, stage)?;
+        let terms = terms(&self.settings, self.now());
+        self.group.stage(space, terms, stage)?;
         self.commit().await
     }
 
@@ -256,10 +266,10 @@ impl StoreWriter {
             return Err(WriteError::Stale);
         };
         let bytes = records.iter().map(Vec::len).sum::<usize>();
-        let written = journal.write(records).await;
+        journal.write(records).await?;
         self.settings.unkept.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.has_written |= written.is_ok();
-        written.map(drop)
+        self.has_written = true;
+        Ok(())
     }
 
     /// After a write that failed: goes on where there was no space, and else closes the store for writes until what is on
@@ -276,14 +286,33 @@ impl StoreWriter {
         }
     }
 
+    async fn rotate(&mut self) -> Result<(Ack<Draft>, Writer), WriteError> {
+        let _told = self.commit().await;
+        let journal = self.journal.clone().ok_or(WriteError::Stale)?;
+        let rotated = journal.rotate();
+        rotated
+            .inspect_err(|fault| self.mend(fault))
+            .map(|draft| (draft, journal))
+    }
+
     /// Begins anew from what is on disk, unless that was done already.
     async fn reopen(&mut self) {
         if self.is_open() {
             return;
         }
+        let waited = self.tried.1;
         if let Err(fault) = self.recover().await {
-            self.tried = (Moment::now(), (self.tried.1 * 2).min(REOPEN_AFTER.1));
             self.settings.store.close(Some(fault.to_string()));
+        }
+        if !self.is_open() {
+            self.tried = (Moment::now(), (waited * 2).min(REOPEN_AFTER.1));
+        }
+    }
+
+    /// The same, once it is time to try again.
+    pub(super) async fn reopen_in_time(&mut self) {
+        if Moment::now().since(self.tried.0) >= self.tried.1 {
+            self.reopen().await;
         }
     }
 
@@ -370,65 +399,13 @@ impl StoreWriter {
         }
         written.map_err(|fault| refusal(name, &fault))
     }
+}
 
-    async fn expire(&mut self) {
-        let now = self.now();
-        for space in self.settings.store.spaces() {
-            if space.durability() == Durability::Journal && space.has_due(now) {
-                let expiring = |space: &Space, staged: &mut Staged| space.stage_expiry(staged, now, EXPIRED_AT_ONCE);
-                let _told = self.stage(&space, expiring).await;
-            }
-        }
-        self.rise(false).await;
-        self.anchor(false).await;
-    }
-
-    /// Promises that no number up to some is given again, well before the numbers come to what was promised.
-    async fn rise(&mut self, is_last: bool) {
-        let store = &self.settings.store;
-        let spaces = store.spaces().into_iter();
-        let own = spaces.filter(|space| space.durability() != Durability::Journal);
-        let highest = own
-            .map(|space| space.published())
-            .fold(store.numbers().floor(), u64::max);
-        let Some(version) = store.numbers().next_promise(highest, is_last) else {
-            return;
-        };
-        let record = Record::Risen { version };
-        if let (Some(journal), Ok(bytes)) = (&self.journal, record.encode(&self.settings.seal, Place::Journal)) {
-            let numbers = store.numbers();
-            // A lower promise holds from now on, a higher one once it is on disk.
-            numbers.promise(numbers.promised().min(version));
-            match journal.write(bytes).await {
-                Ok(_) => numbers.promise(version),
-                Err(WriteError::Full(_)) => drop(journal.renew()),
-                // The next write finds out why.
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Writes the store's time down beside the clocks: now and then, and at once where a clock was set.
-    pub(super) async fn anchor(&mut self, is_last: bool) {
-        let clock = self.settings.store.clock();
-        let reading = clocks::reading();
-        clock.tell_wall(reading.wall);
-        let (time, (before, offset)) = (clock.now(), self.anchored);
-        let now_offset = i128::from(reading.wall) - i128::from(time.as_millis());
-        let is_due = self.has_written && time.since(before) >= ANCHOR_EVERY;
-        let has_jumped = (now_offset - offset).abs() > 500;
-        if !(is_last || is_due || has_jumped) {
-            return;
-        }
-        let record = Record::Anchor(Anchor { time, reading });
-        if let (Some(journal), Ok(bytes)) = (&self.journal, record.encode(&self.settings.seal, Place::Journal)) {
-            // Where it is not written, the one before it counts, and the next write finds out why.
-            if let Err(WriteError::Full(_)) = journal.write(bytes).await {
-                let _renewed = journal.renew();
-            }
-        }
-        self.anchored = (time, now_offset);
-        self.has_written = false;
+pub(super) fn terms(settings: &Settings, now: StoreTime) -> Terms<'_> {
+    Terms {
+        now,
+        seal: &settings.seal,
+        most: settings.together_max,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
-use triarch_journal::Records;
+use triarch_journal::{Records, WriteError};
 use triarch_supervision::prelude::*;
 
 use super::actor::{StoreWriter, refusal};
@@ -12,6 +12,7 @@ use crate::config::Durability;
 use crate::disk::{Flushed, Held, Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
 use crate::error::Error;
 use crate::name::Namespace;
+use crate::snapshots::RETRY_AFTER;
 use crate::space::{Flush, Space};
 use crate::time::StoreTime;
 
@@ -82,10 +83,12 @@ impl StoreWriter {
         Ok(())
     }
 
-    /// Takes namespaces that are flushed to disk, each as of one instant. One that cannot be holds up no other.
-    pub(super) async fn flush(&mut self) -> Result<(), Error> {
-        let mut unflushed = self.settings.store.spaces();
-        unflushed.retain(|space| space.has_unflushed());
+    /// Takes namespaces that are flushed to disk, each as of one instant. One that cannot be holds up no other, and waits a
+    /// while unless somebody asks: the parts that have room would take it from those who write little.
+    pub(super) async fn flush(&mut self, is_asked: bool) -> Result<(), Error> {
+        let (mut unflushed, now) = (self.settings.store.spaces(), Moment::now());
+        self.unfit.retain(|_, until| *until > now && !is_asked);
+        unflushed.retain(|space| space.has_unflushed() && !self.unfit.contains_key(space.name()));
         if unflushed.is_empty() {
             return Ok(());
         }
@@ -107,9 +110,14 @@ impl StoreWriter {
     async fn flush_one(&mut self, space: &Space, flush: Flush) -> Result<(), Error> {
         self.flushes += 1;
         let most = self.settings.bytes_max / 2;
-        for part in parts(space, (self.flushes, &flush), self.now(), &self.settings.seal, most)? {
+        let parts = parts(space, (self.flushes, &flush), self.now(), &self.settings.seal, most)?;
+        let are_several = parts.len() > 1;
+        for part in parts {
             if let Err(fault) = self.put(vec![part]).await {
                 self.mend(&fault);
+                if are_several && matches!(fault, WriteError::Full(_)) {
+                    self.unfit.insert(space.name().clone(), Moment::now() + RETRY_AFTER);
+                }
                 return Err(refusal(space.name(), &fault));
             }
         }

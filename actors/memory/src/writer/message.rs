@@ -25,6 +25,8 @@ pub(crate) enum Wish {
     Retain(Arc<Space>, Vec<Chosen>, Reply<Result<Vec<Chosen>, Error>>),
     /// Whose time has come.
     Expire,
+    /// There were more of them.
+    ExpireMore,
     /// The journal failed; what is on disk is taken up.
     Reopen,
     /// Whoever came meanwhile goes to disk with the group that waits.

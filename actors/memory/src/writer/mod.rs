@@ -9,6 +9,7 @@
 //! While a group is on its way to disk the next one waits in the mailbox, and goes as one.
 
 mod actor;
+mod beat;
 mod begin;
 mod group;
 mod message;

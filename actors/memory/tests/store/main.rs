@@ -11,4 +11,5 @@ mod guarded;
 mod hostile;
 mod house;
 mod killed;
+mod pressed;
 mod racing;
