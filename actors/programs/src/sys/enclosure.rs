@@ -53,20 +53,6 @@ impl Enclosure {
         }
     }
 
-    /// The groups of `tag` that are there.
-    pub(super) fn existing(ground: &Ground, tag: &Tag) -> Self {
-        let within = |base: &Option<PathBuf>| {
-            let group = base.as_ref()?.join(tag.owner().group()).join(tag.group());
-            group.is_dir().then_some(group)
-        };
-        Self {
-            unified: within(&ground.unified),
-            pids: within(&ground.pids),
-            memory: within(&ground.memory),
-            freezer: within(&ground.freezer),
-        }
-    }
-
     pub(super) fn tracks(&self) -> bool {
         self.groups().next().is_some()
     }

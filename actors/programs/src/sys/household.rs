@@ -8,7 +8,6 @@ use rustix::process::{Pid, WaitId, WaitIdOptions};
 
 use super::census::{self, Census, Entry, Groups, ProcessView, Roots};
 use super::enclosure::Enclosure;
-use super::ground::Ground;
 use super::tag::Tag;
 
 /// Who belongs to one program, and how they are known.
@@ -105,21 +104,14 @@ fn all() -> Vec<Arc<Household>> {
     locked(&HOUSEHOLDS).values().filter_map(Weak::upgrade).collect()
 }
 
-/// The processes of an agent's incarnation, as they are now.
-pub(crate) async fn household(tag: &Tag) -> Vec<ProcessView> {
+/// The processes of the program that has `leader` as its own, as they are now.
+pub(crate) async fn household(leader: i32) -> Vec<ProcessView> {
+    let Some(household) = locked(&HOUSEHOLDS).get(&leader).and_then(Weak::upgrade) else {
+        return Vec::new();
+    };
     let Ok(census) = census::fresh().await else {
         return Vec::new();
     };
-    let known = all().into_iter().find(|household| household.tag == *tag);
-    let household = known.unwrap_or_else(|| {
-        Arc::new(Household {
-            tag: tag.clone(),
-            leader: 0,
-            enclosure: Enclosure::existing(Ground::found(), tag),
-            is_sealed: false,
-            seen: Mutex::default(),
-        })
-    });
     household.members(&census).iter().map(|entry| entry.shown()).collect()
 }
 
