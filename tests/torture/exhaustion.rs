@@ -146,7 +146,11 @@ fn without_descriptors_who_is_stopped_or_killed_is_gone_and_nobody_runs_twice() 
         .collect();
     yard.ask("agent.stop", &json!({ "agent": "stopped" })).unwrap();
     yard.ask("agent.kill", &json!({ "agent": "killed" })).unwrap();
-    yard.ask("agent.stop", &json!({ "agent": "free" })).unwrap();
+    let (begun, stopped) = (
+        Instant::now(),
+        yard.ask("agent.stop", &json!({ "agent": "free" })).unwrap(),
+    );
+    eprintln!("{} after {:.0?}", stopped["last_exit"], begun.elapsed());
     until("all are gone", || yard.living().is_empty());
 
     limit(pid, 1024);

@@ -1,14 +1,9 @@
 //! Work that must not wait for a descriptor which only that work would free.
-#![expect(
-    unsafe_code,
-    reason = "no safe interface gives a thread a table of descriptors of its own"
-)]
 
 use std::panic::resume_unwind;
 use std::thread;
 
-/// Where a table of one's own begins: what is below are the standard streams, to which a panic is told.
-const FIRST: libc::c_uint = 3;
+use super::birth;
 
 /// Does `work` on a thread that has its own table of descriptors, empty but for the standard streams: it finds room there
 /// however many are open here. It sees none of those, and none that it opens outlives it.
@@ -16,7 +11,7 @@ pub(super) fn apart<T: Send>(work: impl Fn() -> T + Sync) -> T {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("triarch-hunter".to_owned());
         let begun = thread.spawn_scoped(scope, || {
-            part();
+            birth::part_with_descriptors();
             work()
         });
         match begun {
@@ -25,20 +20,6 @@ pub(super) fn apart<T: Send>(work: impl Fn() -> T + Sync) -> T {
             Err(_) => work(),
         }
     })
-}
-
-/// From here on this thread's descriptors are its own. A kernel that cannot do so leaves it those of all.
-fn part() {
-    // SAFETY: takes numbers only. This thread has just begun and owns no descriptor, and those of others stay open in
-    // the table that it leaves.
-    unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            FIRST,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_UNSHARE,
-        )
-    };
 }
 
 #[cfg(test)]

@@ -412,7 +412,7 @@ mod tests {
     const LIVES: &str = "1 1 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 1 0 9000 1000 12";
 
     /// Reads of a machine with a process 5, which is ours by its environment, except for `what`, which fails.
-    fn failing<'a>(pid: i32, what: &'a str, number: i32) -> impl Fn(i32, &str) -> io::Result<Shown> + 'a {
+    fn failing(pid: i32, what: &str, number: i32) -> impl Fn(i32, &str) -> io::Result<Shown> + '_ {
         move |asked, name| {
             let bytes = match name {
                 _ if (asked, name) == (pid, what) => return Err(io::Error::from_raw_os_error(number)),

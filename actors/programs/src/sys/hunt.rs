@@ -186,14 +186,12 @@ pub(super) fn signal(entry: &Entry, signal: Signal) -> bool {
     let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
         return signal_by_number();
     };
-    match is_same() {
-        Ok(is_same) => is_same && pidfd_send_signal(&pidfd, signal).is_ok(),
-        Err(_) => {
-            // It may have been the last that there was.
-            drop(pidfd);
-            signal_by_number()
-        }
+    if let Ok(is_same) = is_same() {
+        return is_same && pidfd_send_signal(&pidfd, signal).is_ok();
     }
+    // It may have been the last that there was.
+    drop(pidfd);
+    signal_by_number()
 }
 
 /// Waits until all have ended, or `patience` is over.
