@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::PATIENCE;
-use crate::programs::ECHO;
+use crate::programs::{ECHO, STUBBORN};
 use crate::yard::{Yard, until, wrapped};
 
 /// More than there are descriptors for.
@@ -113,6 +113,56 @@ fn without_descriptors_it_goes_on_and_with_them_all_is_as_before() {
     // The one is for the kill; that there was no room is no failure until a minute has passed.
     let restarts = shown(&yard, "goes-1")["restarts"].as_u64().unwrap();
     assert!((1..=2).contains(&restarts), "no restart makes room: {restarts}");
+    yard.down(runtime);
+}
+
+/// How many run the script of an agent.
+fn runs(yard: &Yard, agent: &str) -> usize {
+    let script = format!("work/{agent}.sh");
+    let living = yard.living().into_iter();
+    living.filter(|process| process.arguments.contains(&script)).count()
+}
+
+#[test]
+fn without_descriptors_who_is_stopped_or_killed_is_gone_and_nobody_runs_twice() {
+    let yard = Yard::new();
+    let script = [STUBBORN, ECHO, "sleep 600\n"].concat();
+    let agents = ["stopped", "killed", "free"];
+    let described = agents.map(|agent| {
+        let sandbox = if agent == "free" { "none" } else { "standard" };
+        let more = format!("shutdown = \"2s\"\nsandbox = {{ kind = \"{sandbox}\" }}");
+        yard.agent(agent, &script, &more)
+    });
+    yard.describe(&described.concat());
+    let runtime = yard.up();
+    let pid = runtime.pid();
+    for agent in agents {
+        assert_eq!(yard.reply(agent), "pong");
+    }
+
+    limit(pid, lowest_free(pid) + 2);
+    let mut guests: Vec<_> = (0..GUESTS)
+        .map(|_| scraper_that_says_nothing(yard.house.port))
+        .collect();
+    yard.ask("agent.stop", &json!({ "agent": "stopped" })).unwrap();
+    yard.ask("agent.kill", &json!({ "agent": "killed" })).unwrap();
+    let (begun, stopped) = (
+        Instant::now(),
+        yard.ask("agent.stop", &json!({ "agent": "free" })).unwrap(),
+    );
+    eprintln!("{} after {:.0?}", stopped["last_exit"], begun.elapsed());
+    until("all are gone", || yard.living().is_empty());
+
+    limit(pid, 1024);
+    guests.clear();
+    for agent in ["stopped", "free"] {
+        yard.ask("agent.restart", &json!({ "agent": agent })).unwrap();
+    }
+    for agent in agents {
+        until("it is back", || yard.try_reply(agent).is_some());
+        // Who is to become a helper is a second one for a moment.
+        until("it runs once", || runs(&yard, agent) == 1);
+    }
     yard.down(runtime);
 }
 

@@ -15,7 +15,7 @@ use crate::program::{Links, Plan, Program};
 use crate::records::{ExitRecord, Records};
 use crate::services::Services;
 use crate::settings::ProgramSettings;
-use crate::sys::{self, ProcessView, Survey, Tag};
+use crate::sys::{self, ProcessView, Survey};
 
 /// Agents that are programs. Cheap to clone.
 #[derive(Clone)]
@@ -99,11 +99,10 @@ impl Programs {
 
     /// The processes of an agent as they are now, by its path.
     pub async fn processes(&self, path: &str) -> Vec<ProcessView> {
-        let Some(running) = self.links.records.running(path) else {
-            return Vec::new();
-        };
-        let tag = Tag::new(&self.links.owner, path, running.incarnation);
-        sys::household(&tag).await
+        match self.links.records.running(path) {
+            Some(running) => sys::household(running.pid).await,
+            None => Vec::new(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! allocates nothing, takes no lock and cannot panic.
 #![expect(
     unsafe_code,
-    reason = "neither a birth in a given control group nor the steps before the program are offered by a safe interface"
+    reason = "no safe interface offers a birth in a given control group, the steps before the program, or descriptors of one's own"
 )]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -415,6 +415,14 @@ impl Child<'_> {
         // SAFETY: both lists end with a null and point to texts that end with a zero byte.
         unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) == 0 }
     }
+}
+
+/// From here on this thread has a table of descriptors of its own, with nothing in it but the standard streams, to which a
+/// panic is told. For a thread that has just begun; a kernel that cannot do so leaves it the table of all.
+pub(super) fn part_with_descriptors() {
+    let unshared = libc::CLOSE_RANGE_UNSHARE;
+    // SAFETY: takes numbers only; what is closed stays open in the table that this thread leaves.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, unshared) };
 }
 
 /// Has the async runtime watch for a child's end.

@@ -1,14 +1,15 @@
 //! All processes of the machine at one moment, and who of them belongs together.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::apart::apart;
+use super::reading::{self, Reader, Shown, if_there};
 use super::tag::VARIABLE;
 
 /// A process of an agent: the program itself or one that it started.
@@ -110,20 +111,27 @@ impl Entry {
         })
     }
 
-    /// The process that has this number now.
-    pub(super) fn of_pid(pid: i32) -> Option<Self> {
-        Self::of_stat(&read(pid, "stat")?)
+    /// The process that has this number now, if one has.
+    pub(super) fn of_pid(pid: i32) -> io::Result<Option<Self>> {
+        Self::read_by(&reading::of_process, pid)
     }
 
-    fn complete(mut self, groups: Groups, own: i32) -> Self {
-        if self.is_alive() {
-            (self.uid, self.tag) = environment(self.pid);
+    fn read_by(read: Reader<'_>, pid: i32) -> io::Result<Option<Self>> {
+        let stat = if_there(read(pid, "stat"))?;
+        Ok(stat.and_then(|stat| Self::of_stat(&text(&stat))))
+    }
+
+    fn complete(mut self, read: Reader<'_>, groups: Groups, own: i32) -> io::Result<Self> {
+        if self.is_alive()
+            && let Some(environment) = if_there(read(self.pid, "environ"))?
+        {
+            (self.uid, self.tag) = (Some(environment.uid), tag_in(&environment.bytes));
         }
         let is_orphan = self.parent == own && !self.is_alive();
         if groups == Groups::OfAll || is_orphan {
-            self.groups = read(self.pid, "cgroup");
+            self.groups = if_there(read(self.pid, "cgroup"))?.map(|groups| text(&groups));
         }
-        self
+        Ok(self)
     }
 
     pub(super) fn shown(&self) -> ProcessView {
@@ -148,18 +156,28 @@ impl Census {
         }
         Ok(Self {
             is_whole: true,
-            ..Self::of(pids, groups)
+            ..Self::of(pids, groups)?
         })
     }
 
     /// Looks at these processes; who has ended meanwhile is nobody.
-    pub(super) fn of(pids: Vec<i32>, groups: Groups) -> Self {
+    pub(super) fn of(pids: impl IntoIterator<Item = i32>, groups: Groups) -> io::Result<Self> {
+        Self::read_by(&reading::of_process, pids, groups)
+    }
+
+    /// One who could not be looked at may be anybody, so there is no census without him.
+    fn read_by(read: Reader<'_>, pids: impl IntoIterator<Item = i32>, groups: Groups) -> io::Result<Self> {
         let own = own_pid();
-        let there = pids.into_iter().filter_map(Entry::of_pid);
-        Self {
-            entries: there.map(|entry| (entry.pid, entry.complete(groups, own))).collect(),
-            is_whole: false,
+        let mut entries = BTreeMap::new();
+        for pid in pids {
+            if let Some(entry) = Entry::read_by(read, pid)? {
+                entries.insert(entry.pid, entry.complete(read, groups, own)?);
+            }
         }
+        Ok(Self {
+            entries,
+            is_whole: false,
+        })
     }
 
     /// Forgets who has ended and leads no session any more: his number may be another's soon.
@@ -242,7 +260,7 @@ pub(super) async fn fresh() -> io::Result<Arc<Census>> {
         return Ok(census.clone());
     }
     let begun = Instant::now();
-    let take = || Census::take(Groups::OfOrphans);
+    let take = || apart(|| Census::take(Groups::OfOrphans));
     let census = tokio::task::spawn_blocking(take).await.map_err(io::Error::other)??;
     let census = Arc::new(census);
     *shared = Some((begun, census.clone()));
@@ -259,20 +277,8 @@ fn may_be_ours(uid: u32) -> bool {
     own.is_root() || own.as_raw() == uid
 }
 
-fn read(pid: i32, what: &str) -> Option<String> {
-    let bytes = fs::read(format!("/proc/{pid}/{what}")).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The user and the tag of a process, where its environment may be read.
-fn environment(pid: i32) -> (Option<u32>, Option<String>) {
-    let Ok(mut file) = File::open(format!("/proc/{pid}/environ")) else {
-        return (None, None);
-    };
-    let uid = file.metadata().ok().map(|metadata| metadata.uid());
-    let mut bytes = Vec::new();
-    let read = file.read_to_end(&mut bytes);
-    (uid, read.ok().and_then(|_| tag_in(&bytes)))
+fn text(shown: &Shown) -> String {
+    String::from_utf8_lossy(&shown.bytes).into_owned()
 }
 
 fn tag_in(environment: &[u8]) -> Option<String> {
@@ -401,6 +407,42 @@ mod tests {
         ]);
         assert_eq!(kin(&all, &[], &[]), [0; 0]);
         assert_eq!(kin(&all, &[own], &[]), [0; 0]);
+    }
+
+    const LIVES: &str = "1 1 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 1 0 9000 1000 12";
+
+    /// Reads of a machine with a process 5, which is ours by its environment, except for `what`, which fails.
+    fn failing(pid: i32, what: &str, number: i32) -> impl Fn(i32, &str) -> io::Result<Shown> + '_ {
+        move |asked, name| {
+            let bytes = match name {
+                _ if (asked, name) == (pid, what) => return Err(io::Error::from_raw_os_error(number)),
+                "stat" => format!("{asked} (program) S 1 {LIVES}"),
+                "environ" if asked == 5 => "TRIARCH_TAG=ours".to_owned(),
+                _ => String::new(),
+            };
+            Ok(Shown {
+                bytes: bytes.into_bytes(),
+                uid: 0,
+            })
+        }
+    }
+
+    #[test]
+    fn whoever_could_not_be_looked_at_has_not_ended() {
+        let look = |what, number| {
+            let census = Census::read_by(&failing(5, what, number), [5, 6], Groups::OfAll);
+            census.map(|census| census.entries.into_keys().collect::<Vec<_>>())
+        };
+        for what in ["stat", "environ", "cgroup"] {
+            for number in [libc::EMFILE, libc::ENFILE, libc::ENOMEM] {
+                assert_eq!(look(what, number).unwrap_err().raw_os_error(), Some(number), "{what}");
+            }
+        }
+        assert_eq!(look("stat", libc::ESRCH).unwrap(), [6]);
+        assert_eq!(look("stat", libc::EPERM).unwrap(), [6]);
+        assert_eq!(look("environ", libc::EACCES).unwrap(), [5, 6]);
+        let all = Census::read_by(&failing(0, "", 0), [5, 6], Groups::OfAll).unwrap();
+        assert_eq!(kin(&all, &[], &[]), [5]);
     }
 
     #[test]

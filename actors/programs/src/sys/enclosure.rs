@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal};
 
 use super::ground::{self, Ground, write};
 use super::launch::{Enforcement, Limits};
+use super::reading::if_there;
 use super::tag::Tag;
 
 /// The groups of one program.
@@ -50,20 +51,6 @@ impl Enclosure {
             } else {
                 None
             },
-        }
-    }
-
-    /// The groups of `tag` that are there.
-    pub(super) fn existing(ground: &Ground, tag: &Tag) -> Self {
-        let within = |base: &Option<PathBuf>| {
-            let group = base.as_ref()?.join(tag.owner().group()).join(tag.group());
-            group.is_dir().then_some(group)
-        };
-        Self {
-            unified: within(&ground.unified),
-            pids: within(&ground.pids),
-            memory: within(&ground.memory),
-            freezer: within(&ground.freezer),
         }
     }
 
@@ -162,13 +149,17 @@ impl Enclosure {
         Ok(doors)
     }
 
-    /// Who is in any of the groups now.
-    pub(super) fn inmates(&self) -> BTreeSet<i32> {
+    /// Who is in any of the groups now. One that cannot be read may have anybody in it.
+    pub(super) fn inmates(&self) -> io::Result<BTreeSet<i32>> {
+        self.listed_by(&|list| fs::read_to_string(list))
+    }
+
+    fn listed_by(&self, read: Lists<'_>) -> io::Result<BTreeSet<i32>> {
         let mut inmates = BTreeSet::new();
         for group in self.groups() {
-            collect(group, &mut inmates);
+            collect(read, group, &mut inmates)?;
         }
-        inmates
+        Ok(inmates)
     }
 
     /// Kills whoever is in the groups, without a race where the kernel can do it; else freezes them first.
@@ -179,7 +170,7 @@ impl Enclosure {
             return;
         }
         self.freeze(true);
-        for pid in self.inmates() {
+        for pid in self.inmates().unwrap_or_default() {
             if let Some(pid) = Pid::from_raw(pid) {
                 // Who has ended meanwhile needs no signal.
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -233,17 +224,24 @@ fn door(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-fn collect(group: &Path, inmates: &mut BTreeSet<i32>) {
-    let listed = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+/// How the lists of who is in a group are read.
+type Lists<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
+fn collect(read: Lists<'_>, group: &Path, inmates: &mut BTreeSet<i32>) -> io::Result<()> {
+    let listed = if_there(read(&group.join("cgroup.procs")))?.unwrap_or_default();
     inmates.extend(
         listed
             .lines()
             .filter_map(|line| line.parse::<i32>().ok())
             .filter(|pid| *pid > 0),
     );
-    for inner in folders(group) {
-        collect(&inner, inmates);
+    for entry in if_there(fs::read_dir(group))?.into_iter().flatten() {
+        let entry = entry?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect(read, &entry.path(), inmates)?;
+        }
     }
+    Ok(())
 }
 
 /// The groups within a group, which a program may have made.
@@ -274,6 +272,31 @@ const REMOVALS_MAX: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_whose_list_cannot_be_read_is_not_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let group = folder.path().join("group");
+        fs::create_dir_all(group.join("inner")).unwrap();
+        fs::write(group.join("cgroup.procs"), "7\n0\n").unwrap();
+        fs::write(group.join("inner/cgroup.procs"), "8\n").unwrap();
+        let enclosure = Enclosure {
+            pids: Some(group.clone()),
+            ..Enclosure::default()
+        };
+        assert_eq!(enclosure.inmates().unwrap(), BTreeSet::from([7, 8]));
+        let with = |number: i32| {
+            enclosure.listed_by(&move |list: &Path| {
+                let is_inner = list.parent().is_some_and(|group| group.ends_with("inner"));
+                let failed = is_inner.then(|| io::Error::from_raw_os_error(number));
+                failed.map_or_else(|| fs::read_to_string(list), Err)
+            })
+        };
+        assert_eq!(with(libc::EMFILE).unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        assert_eq!(with(libc::ENODEV).unwrap(), BTreeSet::from([7]));
+        fs::remove_dir_all(&group).unwrap();
+        assert_eq!(enclosure.inmates().unwrap(), BTreeSet::new());
+    }
 
     #[test]
     fn a_kill_for_want_of_memory_is_read_in_both_versions() {

@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use super::apart::apart;
+use super::launch;
+
 /// Where a group says what limits those within it may have.
 const HANDED_DOWN: &str = "cgroup.subtree_control";
 
@@ -133,7 +136,12 @@ fn may_make_groups(path: &Path) -> bool {
 
 /// Writes to a file that the kernel has made.
 pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
+    let write = || OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes());
+    match write() {
+        // A limit, or a kill, that is not made for what may pass in a moment.
+        Err(error) if launch::is_for_want(&error) => apart(write),
+        done => done,
+    }
 }
 
 /// Makes the group at `path`, unless it is there.

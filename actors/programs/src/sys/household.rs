@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::io;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
+use super::apart::apart;
 use super::census::{self, Census, Entry, Groups, ProcessView, Roots};
 use super::enclosure::Enclosure;
-use super::ground::Ground;
 use super::tag::Tag;
 
 /// Who belongs to one program, and how they are known.
@@ -30,7 +31,8 @@ static HOUSEHOLDS: LazyLock<Mutex<HashMap<i32, Weak<Household>>>> = LazyLock::ne
 impl Household {
     /// The household of a program that has just begun.
     pub(super) fn new(tag: Tag, leader: i32, enclosure: Enclosure, is_sealed: bool) -> Arc<Self> {
-        let began = Entry::of_pid(leader).map(|entry| (leader, entry.began));
+        let entry = Entry::of_pid(leader).or_else(|_| apart(|| Entry::of_pid(leader)));
+        let began = entry.ok().flatten().map(|entry| entry.identity());
         let household = Arc::new(Self {
             tag,
             leader,
@@ -45,9 +47,9 @@ impl Household {
     }
 
     /// Who belongs to it now; they are known again by that later.
-    pub(super) fn members<'c>(&self, census: &'c Census) -> Vec<&'c Entry> {
+    pub(super) fn members<'c>(&self, census: &'c Census) -> io::Result<Vec<&'c Entry>> {
         let tag = self.tag.to_string();
-        let inmates = self.enclosure.inmates();
+        let inmates = self.enclosure.inmates()?;
         let mut seen = locked(&self.seen);
         let members = census.kin(&Roots {
             is_tag: &|other| other == tag,
@@ -57,27 +59,28 @@ impl Household {
         });
         census.prune(&mut seen);
         seen.extend(members.iter().map(|entry| entry.identity()));
-        members
+        Ok(members)
     }
 
     /// A look at whoever is in its control group or was seen before, and at nobody else: it costs the same however many
     /// others there are.
-    pub(super) fn look(&self) -> Census {
-        let mut pids = self.enclosure.inmates();
+    pub(super) fn look(&self) -> io::Result<Census> {
+        let mut pids = self.enclosure.inmates()?;
         pids.extend(locked(&self.seen).keys());
-        Census::of(pids.into_iter().collect(), Groups::OfOrphans)
+        Census::of(pids, Groups::OfOrphans)
     }
 
     /// Whether it is known without a look at all others that nobody of it is alive.
     pub(super) fn is_surely_gone(&self) -> bool {
-        self.is_sealed && self.living(&self.look()).is_empty()
+        let is_nobody_left = || Ok::<_, io::Error>(self.living(&self.look()?)?.is_empty());
+        self.is_sealed && is_nobody_left().unwrap_or(false)
     }
 
     /// Who of it is alive. Those who came back to us and have ended are laid to rest.
-    pub(super) fn living<'c>(&self, census: &'c Census) -> Vec<&'c Entry> {
-        let (living, ended): (Vec<_>, Vec<_>) = self.members(census).into_iter().partition(|entry| entry.is_alive());
+    pub(super) fn living<'c>(&self, census: &'c Census) -> io::Result<Vec<&'c Entry>> {
+        let (living, ended): (Vec<_>, Vec<_>) = self.members(census)?.into_iter().partition(|entry| entry.is_alive());
         self.bury(&ended);
-        living
+        Ok(living)
     }
 
     /// Reaps those of `ended` that are our children; the leader is left to whoever waits for it.
@@ -105,22 +108,16 @@ fn all() -> Vec<Arc<Household>> {
     locked(&HOUSEHOLDS).values().filter_map(Weak::upgrade).collect()
 }
 
-/// The processes of an agent's incarnation, as they are now.
-pub(crate) async fn household(tag: &Tag) -> Vec<ProcessView> {
+/// The processes of the program that has `leader` as its own, as they are now.
+pub(crate) async fn household(leader: i32) -> Vec<ProcessView> {
+    let Some(household) = locked(&HOUSEHOLDS).get(&leader).and_then(Weak::upgrade) else {
+        return Vec::new();
+    };
     let Ok(census) = census::fresh().await else {
         return Vec::new();
     };
-    let known = all().into_iter().find(|household| household.tag == *tag);
-    let household = known.unwrap_or_else(|| {
-        Arc::new(Household {
-            tag: tag.clone(),
-            leader: 0,
-            enclosure: Enclosure::existing(Ground::found(), tag),
-            is_sealed: false,
-            seen: Mutex::default(),
-        })
-    });
-    household.members(&census).iter().map(|entry| entry.shown()).collect()
+    let members = household.members(&census).unwrap_or_default();
+    members.into_iter().map(Entry::shown).collect()
 }
 
 /// Lays to rest the ended orphans of programs that still run; returns how many. To be called now and then: until it is,
@@ -129,13 +126,14 @@ pub(crate) fn bury_orphans() -> usize {
     let households = all();
     let leaders: BTreeSet<_> = households.iter().map(|household| household.leader).collect();
     let orphans = children().into_iter().filter(|pid| !leaders.contains(pid));
-    let census = Census::of(orphans.collect(), Groups::OfOrphans);
+    // Who cannot be looked at now is laid to rest another time.
+    let census = Census::of(orphans, Groups::OfOrphans).unwrap_or_default();
     if census.entries.is_empty() {
         return 0;
     }
     let buried = households.iter().map(|household| {
         // Those alive are only seen, to be known when they have ended.
-        let members = household.members(&census).into_iter();
+        let members = household.members(&census).unwrap_or_default().into_iter();
         household.bury(&members.filter(|entry| !entry.is_alive()).collect::<Vec<_>>())
     });
     buried.sum()

@@ -2,15 +2,18 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
+use super::apart::apart;
 use super::birth;
 use super::census::{Census, Entry, Groups, Identity};
 use super::household::Household;
@@ -20,6 +23,8 @@ use super::outstanding::Outstanding;
 const HUNT: Duration = Duration::from_secs(5);
 /// How long killed processes are waited for before the next look.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a household is looked for that cannot be seen, before it is given up.
+const FUNERAL: Duration = Duration::from_mins(1);
 /// After how many looks that still found newcomers all are killed, frozen or not.
 const FREEZES_MAX: usize = 50;
 
@@ -76,13 +81,11 @@ impl Tally {
 pub(super) fn strike(household: &Household, tally: &mut Tally) {
     let deadline = Instant::now() + HUNT;
     loop {
-        let inmates: Vec<_> = household
-            .enclosure
-            .inmates()
-            .into_iter()
-            .filter_map(Entry::of_pid)
-            .collect();
-        let living: Vec<_> = inmates.iter().filter(|entry| entry.is_alive()).collect();
+        let Ok(living) = captives(household) else {
+            // Whether anybody is left is for the hunt to see.
+            household.enclosure.kill();
+            return;
+        };
         if living.is_empty() || Instant::now() >= deadline {
             return;
         }
@@ -94,28 +97,43 @@ pub(super) fn strike(household: &Household, tally: &mut Tally) {
     }
 }
 
+/// Who in the control group is alive.
+fn captives(household: &Household) -> io::Result<Vec<Entry>> {
+    let mut living = Vec::new();
+    for pid in household.enclosure.inmates()? {
+        living.extend(Entry::of_pid(pid)?.filter(Entry::is_alive));
+    }
+    Ok(living)
+}
+
 /// Ends whoever of the household is alive, in its control group or not.
-pub(super) fn hunt_down(household: &Household, tally: &mut Tally) -> usize {
-    let living = |census: &Census| household.living(census).into_iter().cloned().collect();
+pub(super) fn hunt_down(household: &Household, tally: &mut Tally) -> io::Result<usize> {
+    let living = |census: &Census| Ok(household.living(census)?.into_iter().cloned().collect());
     hunt(Groups::OfOrphans, living, tally)
 }
 
 /// Freezes whoever belongs to the household until nobody new appears, kills them, and looks again until nobody is left.
-/// Returns how many are.
-pub(super) fn hunt(groups: Groups, known: impl Fn(&Census) -> Vec<Entry>, tally: &mut Tally) -> usize {
+/// Returns how many are, where that could be seen.
+pub(super) fn hunt(
+    groups: Groups,
+    known: impl Fn(&Census) -> io::Result<Vec<Entry>>,
+    tally: &mut Tally,
+) -> io::Result<usize> {
     let deadline = Instant::now() + HUNT;
     let mut frozen = HashSet::new();
     let mut freezes = 0;
-    let mut living = Vec::new();
     loop {
-        match Census::take(groups) {
-            Ok(census) => living = known(&census),
-            Err(_) if Instant::now() >= deadline => return living.len().max(1),
-            Err(_) => {}
-        }
+        let living = match Census::take(groups).and_then(|census| known(&census)) {
+            Ok(living) => living,
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) => {
+                thread::park_timeout(LOOK);
+                continue;
+            }
+        };
         tally.find(&living);
         if living.is_empty() || Instant::now() >= deadline {
-            return living.len();
+            return Ok(living.len());
         }
         let newcomers: Vec<_> = living.iter().filter(|entry| frozen.insert(entry.identity())).collect();
         if !newcomers.is_empty() && freezes < FREEZES_MAX {
@@ -130,19 +148,22 @@ pub(super) fn hunt(groups: Groups, known: impl Fn(&Census) -> Vec<Entry>, tally:
                 tally.kill(entry);
             }
         }
-        await_ends(&living.iter().collect::<Vec<_>>(), LOOK);
+        await_ends(&living, LOOK);
     }
 }
 
 /// Stops whoever of the household runs, until nobody new appears: what is signalled then cannot fork meanwhile.
-pub(super) fn freeze(household: &Household) -> Vec<Entry> {
+pub(super) fn freeze(household: &Household) -> io::Result<Vec<Entry>> {
     let mut frozen = HashSet::new();
-    let mut living = Vec::new();
+    let mut living: Vec<Entry> = Vec::new();
     for _ in 0..FREEZES_MAX {
-        let Ok(census) = Census::take(Groups::OfOrphans) else {
-            break;
+        let census = Census::take(Groups::OfOrphans);
+        living = match census.and_then(|census| Ok(household.living(&census)?.into_iter().cloned().collect())) {
+            Ok(living) => living,
+            Err(error) if living.is_empty() => return Err(error),
+            // Those that are stopped already are to be told so that they go on.
+            Err(_) => break,
         };
-        living = household.living(&census).into_iter().cloned().collect();
         let newcomers: Vec<_> = living.iter().filter(|entry| frozen.insert(entry.identity())).collect();
         if newcomers.is_empty() {
             break;
@@ -151,7 +172,7 @@ pub(super) fn freeze(household: &Household) -> Vec<Entry> {
             signal(entry, Signal::STOP);
         }
     }
-    living
+    Ok(living)
 }
 
 /// Signals this very process, not another that has its number by now; whether it was there to take it.
@@ -159,18 +180,22 @@ pub(super) fn signal(entry: &Entry, signal: Signal) -> bool {
     let Some(pid) = Pid::from_raw(entry.pid) else {
         return false;
     };
-    let pidfd = pidfd_open(pid, PidfdFlags::empty());
-    let is_same = Entry::of_pid(entry.pid).is_some_and(|now| now.began == entry.began);
-    is_same
-        && match pidfd {
-            Ok(pidfd) => pidfd_send_signal(pidfd, signal).is_ok(),
-            // Out of descriptors: the number has been checked a moment ago, and the process must go.
-            Err(_) => rustix::process::kill_process(pid, signal).is_ok(),
-        }
+    let is_same = || Ok::<_, io::Error>(Entry::of_pid(entry.pid)?.is_some_and(|now| now.began == entry.began));
+    // Where a descriptor is wanting, the number has been checked a moment ago, and the process must go.
+    let signal_by_number = || is_same().unwrap_or(false) && kill_process(pid, signal).is_ok();
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return signal_by_number();
+    };
+    if let Ok(is_same) = is_same() {
+        return is_same && pidfd_send_signal(&pidfd, signal).is_ok();
+    }
+    // It may have been the last that there was.
+    drop(pidfd);
+    signal_by_number()
 }
 
 /// Waits until all have ended, or `patience` is over.
-fn await_ends(entries: &[&Entry], patience: Duration) {
+fn await_ends(entries: &[Entry], patience: Duration) {
     let deadline = Instant::now() + patience;
     for entry in entries {
         let pidfd = Pid::from_raw(entry.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
@@ -230,6 +255,8 @@ impl Funeral {
         };
         if due.household.enclosure.tracks() {
             due.household.enclosure.kill();
+            // This needs no descriptor that is not there already; his own stay in the group.
+            let _ = pidfd_send_signal(&due.pidfd, Signal::KILL);
         }
         let funeral = Self(Some(due));
         match Handle::try_current() {
@@ -250,7 +277,10 @@ impl Drop for Funeral {
         else {
             return;
         };
-        end(&household);
+        let deadline = Instant::now() + FUNERAL;
+        // Somebody who could not be looked for is not known to be gone.
+        while apart(|| end(&household)).is_err() && Instant::now() < deadline {}
+        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         if await_end(&pidfd, LOOK) {
             // Its end is nobody's news any more.
             let _ = birth::ended(&pidfd, false);
@@ -260,13 +290,11 @@ impl Drop for Funeral {
     }
 }
 
-fn end(household: &Household) -> Survey {
+fn end(household: &Household) -> io::Result<()> {
     let mut tally = Tally::default();
     strike(household, &mut tally);
-    let survivors = if household.is_surely_gone() {
-        0
-    } else {
-        hunt_down(household, &mut tally)
-    };
-    tally.survey(survivors)
+    if !household.is_surely_gone() {
+        hunt_down(household, &mut tally)?;
+    }
+    Ok(())
 }

@@ -17,14 +17,14 @@ pub(crate) fn reap_leftovers(owner: &Owner) -> Survey {
 
 pub(super) fn reap_on(ground: &Ground, owner: &Owner) -> Survey {
     let mut tally = Tally::default();
-    let survivors = hunt::hunt(Groups::OfAll, |census| left_by(owner, census), &mut tally);
+    let survivors = hunt::hunt(Groups::OfAll, |census| Ok(left_by(owner, census)), &mut tally);
     for base in [&ground.unified, &ground.freezer, &ground.pids, &ground.memory]
         .into_iter()
         .flatten()
     {
         remove(&base.join(owner.group()));
     }
-    tally.survey(survivors)
+    tally.survey(survivors.unwrap_or(1))
 }
 
 fn remove(group: &Path) {

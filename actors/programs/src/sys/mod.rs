@@ -9,6 +9,7 @@
 //! Who belongs to a program is found in five ways, since programs leave sessions, clear environments and fork twice:
 //! by its control group, its tag, its session, its descendants, and whoever was seen to belong to it before.
 
+mod apart;
 mod birth;
 mod calls;
 mod census;
@@ -22,6 +23,7 @@ mod launch;
 mod leftovers;
 mod outstanding;
 mod process;
+mod reading;
 mod spawner;
 mod tag;
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::apart::apart;
 use super::birth;
 use super::census::{self, Entry};
 use super::ground::Ground;
@@ -142,19 +143,25 @@ impl Process {
         let household = self.household.clone();
         let asked_before = tally.clone();
         let asked = move || {
-            let living: Vec<Entry> = match census {
-                Some(census) => household.living(&census).into_iter().cloned().collect(),
-                None if is_tracked => household.living(&household.look()).into_iter().cloned().collect(),
-                None => hunt::freeze(&household),
+            let living: Vec<Entry> = match &census {
+                Some(census) => household.living(census)?.into_iter().cloned().collect(),
+                None if is_tracked => household.living(&household.look()?)?.into_iter().cloned().collect(),
+                None => hunt::freeze(&household)?,
             };
             // Who is stopped hears nothing until he goes on.
             for entry in living.iter().filter(|entry| !asked_before.has(entry)) {
                 hunt::signal(entry, Signal::TERM);
                 hunt::signal(entry, Signal::CONT);
             }
-            living
+            Ok(living)
         };
-        spawn_blocking(asked).await.map_err(io::Error::other)
+        spawn_blocking(|| apart(asked)).await.map_err(io::Error::other)?
+    }
+
+    /// Signals the program itself, which needs nothing that is not at hand.
+    fn signal(&self, signal: Signal) {
+        // Who has ended needs none.
+        let _ = pidfd_send_signal(self.pidfd.get_ref(), signal);
     }
 
     /// Asks the program and all it started to end, gives them `patience`, and kills who is left.
@@ -164,6 +171,7 @@ impl Process {
             let _ = timeout_at(Instant::now() + patience, self.ask_until_all_are_gone(&mut tally)).await;
         }
         let survivors = self.kill_all(&mut tally).await;
+        self.signal(Signal::KILL);
         self.ended().await;
         if survivors == 0 {
             self.settle();
@@ -173,7 +181,10 @@ impl Process {
 
     /// Waits until the program and all it started have ended; who is born meanwhile is asked too.
     async fn ask_until_all_are_gone(&mut self, tally: &mut Tally) {
-        tally.find(&self.ask(tally, true).await.unwrap_or_default());
+        match self.ask(tally, true).await {
+            Ok(living) => tally.find(&living),
+            Err(_) => self.signal(Signal::TERM),
+        }
         let mut pause = LOOK_FIRST;
         loop {
             let has_ended = timeout(pause, self.ended()).await.is_ok();
@@ -193,11 +204,13 @@ impl Process {
     /// Kills whoever is left; returns how many withstood it.
     async fn kill_all(&mut self, tally: &mut Tally) -> usize {
         let household = self.household.clone();
-        let mut so_far = tally.clone();
-        let struck = spawn_blocking(move || {
+        let before = tally.clone();
+        let strike = move || {
+            let mut so_far = before.clone();
             hunt::strike(&household, &mut so_far);
             (household.is_surely_gone(), so_far)
-        });
+        };
+        let struck = spawn_blocking(|| apart(strike));
         if let Ok((is_surely_gone, so_far)) = struck.await {
             *tally = so_far;
             if is_surely_gone {
@@ -205,22 +218,23 @@ impl Process {
             }
         }
         // Many that stop at once share one look at the machine; who is left then is hunted alone.
-        if census::fresh()
-            .await
-            .is_ok_and(|census| self.household.living(&census).is_empty())
+        if let Ok(census) = census::fresh().await
+            && self.household.living(&census).is_ok_and(|living| living.is_empty())
         {
             return 0;
         }
         let household = self.household.clone();
-        let mut so_far = tally.clone();
-        let hunted = spawn_blocking(move || {
+        let before = tally.clone();
+        let hunt = move || {
+            let mut so_far = before.clone();
             let survivors = hunt::hunt_down(&household, &mut so_far);
             (survivors, so_far)
-        });
-        match hunted.await {
+        };
+        // Who could not be looked for may be there.
+        match spawn_blocking(|| apart(hunt)).await {
             Ok((survivors, so_far)) => {
                 *tally = so_far;
-                survivors
+                survivors.unwrap_or(1)
             }
             Err(_) => 1,
         }

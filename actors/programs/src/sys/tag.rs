@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The variable that carries the tag.
 pub(crate) const VARIABLE: &str = "TRIARCH_TAG";
@@ -13,13 +14,18 @@ pub(crate) const VARIABLE: &str = "TRIARCH_TAG";
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owner(Arc<str>);
 
-/// One incarnation of an agent: what all of its processes have in their environment.
+/// One launch of an agent's program: what all of its processes have in their environment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tag {
     owner: Owner,
     agent: Arc<str>,
     incarnation: u64,
+    /// An agent that is removed and comes back counts its incarnations anew, and the last of the old may still be ending.
+    launch: u64,
 }
+
+/// How many tags there were.
+static LAUNCHES: AtomicU64 = AtomicU64::new(0);
 
 impl Owner {
     /// One that owns nothing.
@@ -47,12 +53,13 @@ impl Owner {
 }
 
 impl Tag {
-    /// The tag of an agent's incarnation; `agent` is its path in the tree.
+    /// The tag of a launch in an agent's incarnation, as no other launch has it; `agent` is its path in the tree.
     pub(crate) fn new(owner: &Owner, agent: &str, incarnation: u64) -> Self {
         Self {
             owner: owner.clone(),
             agent: agent.into(),
             incarnation,
+            launch: LAUNCHES.fetch_add(1, Ordering::Relaxed) + 1,
         }
     }
 
@@ -64,13 +71,19 @@ impl Tag {
     pub(super) fn group(&self) -> String {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
         let agent: String = self.agent.chars().map(|c| if is_plain(c) { c } else { '+' }).collect();
-        format!("agent-{agent}.{}", self.incarnation)
+        format!("agent-{agent}.{}.{}", self.incarnation, self.launch)
     }
 }
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.owner.0, self.agent, self.incarnation)
+        let Self {
+            owner,
+            agent,
+            incarnation,
+            launch,
+        } = self;
+        write!(f, "{}:{agent}:{incarnation}:{launch}", owner.0)
     }
 }
 
@@ -88,12 +101,24 @@ mod tests {
     #[test]
     fn a_tag_tells_owner_agent_and_incarnation_apart() {
         let owner = Owner("00ff".into());
-        let tag = Tag::new(&owner, "reviewers/claude", 3);
-        assert_eq!(tag.to_string(), "00ff:reviewers/claude:3");
-        assert_eq!(tag.group(), "agent-reviewers+claude.3");
+        let tag = Tag {
+            launch: 12,
+            ..Tag::new(&owner, "reviewers/claude", 3)
+        };
+        assert_eq!(tag.to_string(), "00ff:reviewers/claude:3:12");
+        assert_eq!(tag.group(), "agent-reviewers+claude.3.12");
         assert!(owner.gave(&tag.to_string()));
-        assert!(!owner.gave("00ff1:reviewers/claude:3"));
+        assert!(owner.gave("00ff:reviewers/claude:3"), "as earlier versions wrote it");
+        assert!(!owner.gave("00ff1:reviewers/claude:3:12"));
         assert!(!Owner("00f".into()).gave(&tag.to_string()));
+    }
+
+    #[test]
+    fn no_two_launches_have_one_tag_or_one_group() {
+        let tag = || Tag::new(&Owner("00ff".into()), "team/agent", 1);
+        let (first, second) = (tag(), tag());
+        assert_ne!(first.to_string(), second.to_string());
+        assert_ne!(first.group(), second.group());
     }
 
     #[test]

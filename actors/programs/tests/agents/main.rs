@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod exec;

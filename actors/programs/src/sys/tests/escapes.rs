@@ -162,7 +162,7 @@ async fn those_whom_a_crashed_program_left_end() {
         let yard = Yard::new(ground);
         let mut process = yard.start(script).await;
         yard.until_exiles(2).await;
-        assert_eq!(household(&yard.tag()).await.len(), 3);
+        assert_eq!(household(process.pid()).await.len(), 3);
         drop(process.stdin.take());
         assert_eq!(process.ended().await.code, Some(1));
         let survey = process.stop(PATIENCE).await;
@@ -249,7 +249,7 @@ async fn a_household_is_shown_with_what_it_uses() {
         let own = super::super::census::own_pid();
         let shown = timeout(DEADLINE, async {
             loop {
-                let shown = household(&yard.tag()).await;
+                let shown = household(process.pid()).await;
                 let is_settled = shown.iter().all(|one| one.memory_bytes > 0 && one.state == 'S');
                 if is_settled && shown.last().is_some_and(|last| last.command == "sleep") {
                     return shown;
@@ -260,6 +260,6 @@ async fn a_household_is_shown_with_what_it_uses() {
         let of: Vec<_> = shown.iter().map(|one| (one.pid, one.parent)).collect();
         assert_eq!(of, [(process.pid(), own), (shown[1].pid, process.pid())]);
         process.stop(PATIENCE).await;
-        assert_eq!(household(&yard.tag()).await, []);
+        assert_eq!(household(process.pid()).await, []);
     }
 }

@@ -1,6 +1,7 @@
 //! Programs that escape in every way there is, and are found all the same.
 
 mod escapes;
+mod exhausted;
 mod leftovers;
 mod life;
 mod limits;
