@@ -134,7 +134,7 @@ pub(super) fn published() -> [PublishedSeen; 3] {
     let id = "18b911c0ffee00070000000000000009";
     read(json!([
         { "topic": "news.today", "id": id, "matched": 2, "offset": null, "schedule": null },
-        { "topic": "plant.pump", "id": id, "matched": 1, "offset": 41, "schedule": null },
+        { "topic": "plant.pump", "id": id, "matched": 1, "readers": 2, "offset": 41, "schedule": null },
         { "topic": "news.today", "id": null, "matched": null, "offset": null, "schedule": 7 },
     ]))
 }

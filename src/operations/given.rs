@@ -2,9 +2,11 @@
 
 use std::io::{self, Read};
 
+use serde::de::IgnoredAny;
 use triarch_gateway::LINE_MAX;
 
 use super::posts::Body;
+use crate::up::complain;
 
 /// The word that stands for the standard input.
 pub(crate) const STANDARD: &str = "-";
@@ -15,7 +17,24 @@ pub(crate) fn body(word: &str) -> Result<Body, String> {
         STANDARD => text(all(io::stdin().lock()))?,
         word => word.to_owned(),
     };
+    warn_of_slip("the body", &text);
     text.parse().map_err(|never| match never {})
+}
+
+/// Tells whoever gave a text that begins as JSON does and is none: most likely it was meant to be.
+pub(crate) fn warn_of_slip(what: &str, text: &str) {
+    if let Some(slip) = slip(text) {
+        complain(&format!(
+            "{what} begins as JSON does and is none, so it is taken as text: {slip}"
+        ));
+    }
+}
+
+/// Why it is no JSON.
+fn slip(text: &str) -> Option<String> {
+    let is_begun = text.trim_start().starts_with(['{', '[', '"']);
+    let read = is_begun.then(|| serde_json::from_str::<IgnoredAny>(text))?;
+    read.err().map(|error| error.to_string())
 }
 
 /// No more than a request could have.
@@ -51,5 +70,21 @@ mod tests {
         assert_eq!(given(b"\xff").unwrap_err(), "what came is neither JSON nor text");
         let much = given(&vec![b'x'; LINE_MAX + 10]).unwrap_err();
         assert!(much.starts_with("it is too large for one request"), "{much}");
+    }
+
+    #[test]
+    fn what_begins_as_json_does_and_is_none_is_a_slip_and_no_other_text() {
+        for (text, slip_of) in [
+            ("{\"text\":", Some("EOF while parsing a value at line 1 column 8")),
+            ("[1,]", Some("expected value at line 1 column 4")),
+            (" \"a\" b", Some("trailing characters at line 1 column 6")),
+            ("{\"text\":1}", None),
+            ("\"text\"", None),
+            ("page {7}", None),
+            ("12 apples", None),
+            ("", None),
+        ] {
+            assert_eq!(slip(text).as_deref(), slip_of, "{text}");
+        }
     }
 }

@@ -5,10 +5,9 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_programs::{LogError, LogLine, Query};
-use triarch_teams::Span;
 
 use super::meant::find_agent;
-use super::posts::span;
+use super::memory::when::When;
 
 use super::{Code, Operation, QUICK, Trouble, caused};
 use crate::fleet::Fleet;
@@ -22,10 +21,10 @@ pub(crate) struct LogsRead {
     #[arg(short, long)]
     #[serde(default)]
     pub(crate) follow: bool,
-    /// Only lines no older than that.
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    /// Only lines that are no older than that, as 10m, or than a time such as 2026-11-22T08:00:00Z.
+    #[arg(long, value_name = "TIME")]
     #[serde(default)]
-    pub(crate) since: Option<Span>,
+    pub(crate) since: Option<When>,
     /// Only lines of that life.
     #[arg(long, value_name = "LIFE")]
     #[serde(default)]
@@ -88,7 +87,7 @@ impl LogsRead {
     fn query(&self) -> Query {
         let is_of_all = self.since.is_none() && self.incarnation.is_none();
         Query {
-            since: self.since.and_then(|since| SystemTime::now().checked_sub(since.0)),
+            since: self.since.map(|since| since.seen_from(SystemTime::now())),
             incarnation: self.incarnation,
             last: self.last.or_else(|| is_of_all.then_some(LAST)),
         }

@@ -1,4 +1,5 @@
-//! Tells in the log whom the store did not let through: the agent `memory/auditor`.
+//! Tells in the log what was in vain: whom the store did not let through, and whom messages were for that is not there. It is the
+//! agent `memory/auditor`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use triarch_memory::{Client, Clock, Namespace, Refusal, StoreTime, Verb};
 use triarch_supervision::prelude::*;
 
+use super::strays::Strays;
 use crate::fleet::Ground;
 use crate::operations::memory::RefusalSeen;
 
@@ -27,10 +29,11 @@ pub(crate) struct Books {
     pub(crate) ground: Weak<Ground>,
 }
 
-/// Writes down whom the store did not let through.
+/// Writes down what was in vain.
 pub(crate) struct Auditor {
     books: Books,
     audit: Audit,
+    strays: Strays,
 }
 
 impl Auditor {
@@ -57,13 +60,16 @@ impl Agent for Auditor {
             seen: books.store.store().refused(),
             ..Audit::default()
         };
-        Ok(Self { books, audit })
+        let strays = Strays::from_now(&ctx.observer().dead_letters());
+        Ok(Self { books, audit, strays })
     }
 
-    async fn handle(&mut self, _look: Look, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+    async fn handle(&mut self, _look: Look, ctx: &mut Context<Self>) -> Result<(), Failure> {
         let store = self.books.store.store();
         let (refused, new) = store.refusals_after(self.audit.seen);
-        let lines = self.audit.lines(refused, &new, store.clock());
+        let mut lines = self.audit.lines(refused, &new, store.clock());
+        let letters = ctx.observer().dead_letters();
+        lines.extend(self.strays.look(&letters, Moment::now()));
         if !lines.is_empty() {
             let ground = self.books.ground.clone();
             // Where nobody reads the log, that holds up nobody but who writes it.

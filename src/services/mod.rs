@@ -12,6 +12,7 @@ mod herald;
 mod memory;
 mod rounds;
 mod sheaf;
+mod strays;
 mod tasks;
 mod terms;
 mod watches;

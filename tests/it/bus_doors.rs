@@ -181,7 +181,8 @@ fn a_log_is_read_again_from_a_time() {
     house.subscribes(&json!({ "pattern": "log.*", "from": second }));
     until("both were heard", || house.events().len() == 2);
     assert_eq!(house.bodies(), [1, 2]);
-    let may_stand = "first, next, the number of a place, or a time in UTC such as 2026-11-22T08:00:00Z";
+    let may_stand =
+        "first, next, the number of a place, or a time: in UTC such as 2026-11-22T08:00:00Z, or 1h for an hour ago";
     let said = house.fails(&["bus", "subscribe", "log.**", "--from", "yesterday"], 2);
     assert!(said.contains(may_stand), "{said}");
     for (id, from) in [("a", json!("yesterday")), ("b", json!(true)), ("c", json!({}))] {
@@ -298,6 +299,14 @@ fn buried(house: &House) {
 }
 
 #[test]
+fn dead_letters_are_found_by_how_long_ago_they_died() {
+    let (house, _runtime) = crew();
+    buried(&house);
+    let count = |query: &[&str]| house.letters(query).len();
+    assert_eq!((count(&["--after", "1h"]), count(&["--before", "1h"])), (2, 0));
+}
+
+#[test]
 fn dead_letters_are_listed_replayed_and_dropped_by_what_is_known_of_them() {
     let (house, _runtime) = crew();
     buried(&house);
@@ -345,7 +354,7 @@ fn dead_letters_are_listed_replayed_and_dropped_by_what_is_known_of_them() {
     assert!(said.contains("replay each by its number"), "{said}");
     let said = house.fails(&["bus", "dead", "--after", "noon"], 2);
     assert!(
-        said.contains("is no time; write it in UTC, as in 2026-11-22T08:00:00Z"),
+        said.contains("is no time; write it in UTC, as in 2026-11-22T08:00:00Z, or as 1h for an hour ago"),
         "{said}"
     );
 }

@@ -115,7 +115,11 @@ fn what_is_to_be_published_later_on_durable_topics_outlives_kills_and_an_orderly
 fn a_name_is_forgotten_once_nobody_listens_under_it() {
     let (house, _runtime) = crew();
     house.subscribes(&json!({ "pattern": "log.*", "name": "mine" }));
-    house.json(&["bus", "publish", "log.a", "1"]);
+    let published = house.json(&["bus", "publish", "log.a", "1"]);
+    assert_eq!((&published["matched"], &published["readers"]), (&json!(0), &json!(1)));
+    assert_eq!(house.json(&["bus", "topics"])[0]["subscriptions"], 1);
+    let told = text(&house.run(&["bus", "publish", "log.a", "2"]).stdout);
+    assert_eq!(told, "log.a: on disk at 1, for 1 subscription, 1 of them by the log\n");
     let cursors = || house.json(&["bus", "show", "log.a"])["cursors"].clone();
     assert_eq!(
         (&cursors()[0]["name"], &cursors()[0]["is_attended"]),

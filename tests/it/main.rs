@@ -23,6 +23,7 @@ mod scraping;
 mod settings;
 mod tasks;
 mod tasks_told;
+mod warned;
 mod watches;
 mod whose_file;
 

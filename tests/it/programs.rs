@@ -246,6 +246,7 @@ fn of_a_log_the_last_lines_are_shown_and_all_since_a_time_or_of_a_life() {
     until("it has said all", || lines(&[]).1);
     assert_eq!(lines(&[]), (100, true));
     assert!(lines(&["--since", "1h"]).0 > 250);
+    assert!(lines(&["--since", "2026-01-01T00:00:00Z"]).0 > 250);
     assert!(lines(&["--incarnation", "1"]).0 > 250);
     assert_eq!(lines(&["--since", "1h", "--last", "7"]), (7, true));
 }

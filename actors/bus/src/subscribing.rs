@@ -21,6 +21,7 @@ use crate::filter::Filter;
 use crate::group::Pick;
 use crate::hub::{Hub, unpoisoned};
 use crate::listener::{Ear, Listener};
+use crate::matcher::Matcher;
 use crate::metrics::Refusal;
 use crate::subscription::{Bell, Echo, Profile, Reads, Subscription};
 use crate::table::Group;
@@ -126,7 +127,7 @@ pub struct TopicView {
     pub topic: Topic,
     /// What was published on it.
     pub published: u64,
-    /// How many subscriptions get that now; a group is one.
+    /// How many subscriptions get that now, those among them that read it from its log; a group is one.
     pub subscriptions: usize,
 }
 
@@ -274,17 +275,38 @@ impl Bus {
 
     /// The topics that were published on and are remembered, by their names.
     pub fn topics(&self) -> Vec<TopicView> {
-        let entries = self.0.topics.all();
+        let (entries, readers) = (self.0.topics.all(), self.0.readers());
         let mut topics: Vec<_> = entries
             .iter()
             .map(|entry| TopicView {
                 topic: entry.topic.clone(),
                 published: entry.published.load(Ordering::Relaxed),
-                subscriptions: self.0.route(entry).targets.len(),
+                subscriptions: self.0.route(entry).targets.len() + readers.count(&entry.topic),
             })
             .collect();
         topics.sort_unstable_by(|one, other| one.topic.cmp(&other.topic));
         topics
+    }
+
+    /// How many subscriptions read from its log what is published on a durable topic.
+    pub fn readers(&self, topic: &Topic) -> usize {
+        self.0.readers().count(topic)
+    }
+}
+
+/// Who reads logs, by what they read of them.
+struct Readers<'a> {
+    hub: &'a Hub,
+    by_pattern: Matcher<Arc<Subscription>>,
+}
+
+impl Readers<'_> {
+    fn count(&self, topic: &Topic) -> usize {
+        let mut count = 0;
+        self.by_pattern.each(topic, |one| {
+            count += usize::from(self.hub.access.limit(&one.profile.subscriber, topic).is_none());
+        });
+        count
     }
 }
 
@@ -306,6 +328,16 @@ fn view(one: &Subscription, hub: &Hub) -> SubscriptionView {
 }
 
 impl Hub {
+    fn readers(&self) -> Readers<'_> {
+        let mut by_pattern = Matcher::default();
+        for one in self.archive.all_followers() {
+            if let Some(pattern) = &one.profile.pattern {
+                by_pattern.insert(pattern, one.profile.id.0, Arc::clone(&one));
+            }
+        }
+        Readers { hub: self, by_pattern }
+    }
+
     fn enter(
         self: &Arc<Self>,
         profile: impl FnOnce(SubscriptionId) -> Profile,

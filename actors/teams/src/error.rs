@@ -28,6 +28,13 @@ impl SettingError {
         }
     }
 
+    /// The key to be told before what is wrong, where that does not name it.
+    fn unnamed_key(&self) -> String {
+        let key = self.key.as_ref().map(|key| format!("`{key}`"));
+        let unnamed = key.filter(|key| !self.problem.contains(key));
+        unnamed.map_or_else(String::new, |key| key + ": ")
+    }
+
     /// The time that is set for `key`, unless it is shorter than `least`.
     pub fn unless_at_least(least: Duration, key: &str, set: Span) -> Result<Duration, Self> {
         if set.0 >= least {
@@ -63,7 +70,7 @@ pub enum TeamError {
         known: String,
     },
     /// A setting of an agent.
-    #[error("agent {team}/{agent}: {fault}")]
+    #[error("agent {team}/{agent}: {}{fault}", .fault.unnamed_key())]
     Setting {
         /// The team.
         team: String,

@@ -148,10 +148,11 @@ fn read<S: DeserializeOwned>(seat: Seat<Map<String, Value>>) -> Result<Seat<S>, 
         let named = text.split('`').nth(1).map(str::to_owned);
         let key = if path == "." { named } else { Some(path) };
         let (problem, remedy) = text.split_once("; ").unwrap_or((&text, SEE_SCHEMA));
+        let remedy = of_a_table(key.as_deref(), problem).unwrap_or_else(|| remedy.to_owned());
         SettingError {
             key,
             problem: problem.to_owned(),
-            remedy: remedy.to_owned(),
+            remedy,
         }
     })?;
     Ok(Seat {
@@ -160,6 +161,13 @@ fn read<S: DeserializeOwned>(seat: Seat<Map<String, Value>>) -> Result<Seat<S>, 
         rules: seat.rules,
         settings,
     })
+}
+
+/// What to do where a key of a table was named by its whole way.
+fn of_a_table(key: Option<&str>, problem: &str) -> Option<String> {
+    let (table, key) = key?.split_once('.')?;
+    let is_unknown = problem.starts_with("unknown field");
+    is_unknown.then(|| format!("set `{table}` to a table that has `{key}`, as in {table}={{\"{key}\":…}}"))
 }
 
 const SEE_SCHEMA: &str = "see what its kind may set with `triarch config schema`";

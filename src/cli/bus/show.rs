@@ -21,10 +21,15 @@ impl Show for PublishedSeen {
         if let Some(schedule) = self.schedule {
             return format!("{topic}: to be published later, number {schedule}\n");
         }
-        let matched = counted(self.matched.unwrap_or_default() as u64, "subscription");
-        match self.offset {
-            Some(offset) => format!("{topic}: on disk at {offset}, for {matched} and whoever reads the log\n"),
-            None => format!("{topic}: for {matched}\n"),
+        let all = self.matched.unwrap_or_default() + self.readers.unwrap_or_default();
+        let for_all = counted(all as u64, "subscription");
+        match (self.offset, self.readers) {
+            (Some(offset), Some(0)) => format!("{topic}: on disk at {offset}, for {for_all}\n"),
+            (Some(offset), Some(readers)) => {
+                format!("{topic}: on disk at {offset}, for {for_all}, {readers} of them by the log\n")
+            }
+            (Some(offset), None) => format!("{topic}: on disk at {offset}, for {for_all} and whoever reads the log\n"),
+            (None, _) => format!("{topic}: for {for_all}\n"),
         }
     }
 }

@@ -9,7 +9,7 @@ use triarch_gateway::LINE_MAX;
 use triarch_memory::Value;
 
 use super::is_standard;
-use crate::operations::memory::{Kept, MemoryPut};
+use crate::operations::memory::{Kept, MemoryPut, warn_of_slip};
 use crate::operations::{Code, STANDARD, Trouble, all};
 
 /// What is put, and where.
@@ -67,6 +67,7 @@ fn kept(given: Vec<u8>) -> Result<Kept, Trouble> {
             "keep it as it is with --bytes",
         )
     })?;
+    warn_of_slip("the value", &text);
     text.parse().map_err(|problem| usage(problem, ""))
 }
 

@@ -36,8 +36,8 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "A publication",
-        "`matched` is for how many subscriptions it was at once, `offset` its place in the log of a durable topic. What is to be \
-         published later has a `schedule` instead, by which it is called off.",
+        "`matched` is for how many subscriptions it was at once. On a durable topic `offset` is its place in the log, and `readers` are \
+         those that read it there, beside `matched`. What is to be published later has a `schedule` instead, by which it is called off.",
         || json(&samples::published()[1]),
     ),
     (

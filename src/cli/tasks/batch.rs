@@ -1,10 +1,12 @@
 //! Tasks from a file, a line of JSON each, in as many requests as they take.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use triarch_work::task::{After, Submission};
+use triarch_work::words::{Capability, Worker};
 
 use super::super::ask::Connection;
 use crate::operations::{Code, Submitted, TaskSubmit, Trouble};
@@ -12,9 +14,16 @@ use crate::operations::{Code, Submitted, TaskSubmit, Trouble};
 /// The most tasks and bytes of one request, which the runtime takes as one.
 const TASKS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 512 << 10;
+/// So many tasks for others than those before them are told apart.
+const UNLIKE_MAX: usize = 5;
 
-/// Submits each line of `file`. What was submitted before something went wrong stays so, and is said.
-pub(super) fn submit(runtime: &mut Connection, file: &Path, for_later: bool) -> Result<Vec<Submitted>, Trouble> {
+/// Submits each line of `file`. What was submitted before something went wrong stays so, and is said. Returns too the places of the
+/// first that are for others than those before them.
+pub(super) fn submit(
+    runtime: &mut Connection,
+    file: &Path,
+    for_later: bool,
+) -> Result<(Vec<Submitted>, Vec<usize>), Trouble> {
     look_through(file)?;
     let mut submitted = Vec::new();
     let mut batch = Batch {
@@ -28,25 +37,29 @@ pub(super) fn submit(runtime: &mut Connection, file: &Path, for_later: bool) -> 
             continue;
         }
         if batch.is_full(line.len()) {
-            send(runtime, &mut batch, &mut submitted)?;
+            send(runtime, file, &mut batch, &mut submitted)?;
         }
         batch
             .add(index + 1, &line, &submitted)
-            .map_err(|trouble| so_far(trouble, &submitted))?;
+            .map_err(|trouble| so_far(file, trouble, &submitted))?;
     }
-    send(runtime, &mut batch, &mut submitted)?;
+    send(runtime, file, &mut batch, &mut submitted)?;
     if submitted.is_empty() {
         return Err(nothing(file));
     }
-    Ok(submitted)
+    Ok((submitted, batch.unlike.into_values().collect()))
+}
+
+/// How a file is called.
+fn name(file: &Path) -> String {
+    match file.to_str() {
+        Some("-") => "the standard input".to_owned(),
+        _ => file.display().to_string(),
+    }
 }
 
 fn nothing(file: &Path) -> Trouble {
-    let named = match file.to_str() {
-        Some("-") => "the standard input".to_owned(),
-        _ => file.display().to_string(),
-    };
-    let message = format!("nothing to submit: {named} is empty");
+    let message = format!("nothing to submit: {} is empty", name(file));
     Trouble::new(Code::Usage, message, "write a task in JSON on each line")
 }
 
@@ -61,15 +74,20 @@ fn look_through(file: &Path) -> Result<(), Trouble> {
         let line = line.map_err(|error| unread(file, &error))?;
         if !line.trim().is_empty() {
             is_empty = false;
-            task(index + 1, &line)?;
+            task(index + 1, &line).map_err(|trouble| so_far(file, trouble, &[]))?;
         }
     }
     if is_empty { Err(nothing(file)) } else { Ok(()) }
 }
 
 fn task(number: usize, line: &str) -> Result<Submission, Trouble> {
-    serde_json::from_str(line).map_err(|error| {
-        let message = format!("line {number} is no task: {error}");
+    serde_json::from_str(line).map_err(|error: serde_json::Error| {
+        let (problem, column) = (error.to_string(), error.column());
+        // It was given one line, and counts from there.
+        let problem = problem
+            .strip_suffix(&format!(" at line 1 column {column}"))
+            .unwrap_or(&problem);
+        let message = format!("line {number} is no task: {problem}, at column {column}");
         Trouble::new(
             Code::Usage,
             message,
@@ -104,30 +122,36 @@ fn unread(file: &Path, error: &io::Error) -> Trouble {
     Trouble::new(Code::Usage, message, "name a file with a task in JSON on each line")
 }
 
-fn send(runtime: &mut Connection, batch: &mut Batch, submitted: &mut Vec<Submitted>) -> Result<(), Trouble> {
+fn send(
+    runtime: &mut Connection,
+    file: &Path,
+    batch: &mut Batch,
+    submitted: &mut Vec<Submitted>,
+) -> Result<(), Trouble> {
     let taken = batch.take(submitted.len());
     if taken.tasks.is_empty() {
         return Ok(());
     }
     let accepted = runtime.ask(&taken);
-    submitted.extend(accepted.map_err(|trouble| so_far(trouble, submitted))?);
+    submitted.extend(accepted.map_err(|trouble| so_far(file, trouble, submitted))?);
     Ok(())
 }
 
-fn so_far(trouble: Trouble, submitted: &[Submitted]) -> Trouble {
-    let (Some(first), Some(last)) = (submitted.first(), submitted.last()) else {
-        return trouble;
+/// In which file something is wrong, and how much of it was submitted before.
+fn so_far(file: &Path, trouble: Trouble, submitted: &[Submitted]) -> Trouble {
+    let (name, problem) = (name(file), &trouble.message);
+    let message = match (submitted.first(), submitted.last()) {
+        (Some(first), Some(last)) => {
+            let (count, first, last) = (submitted.len(), first.task, last.task);
+            format!("{count} tasks, {first} to {last}, were submitted, then: {name}: {problem}")
+        }
+        // Of a batch all are refused or none; of what went wrong otherwise nobody knows.
+        _ if matches!(trouble.code, Code::Usage | Code::NotFound | Code::Refused) => {
+            format!("{name}: {problem}; nothing was submitted")
+        }
+        _ => format!("{name}: {problem}"),
     };
-    let told = format!(
-        "{} tasks, {} to {}, were submitted, then: ",
-        submitted.len(),
-        first.task,
-        last.task
-    );
-    Trouble {
-        message: told + &trouble.message,
-        ..trouble
-    }
+    Trouble { message, ..trouble }
 }
 
 /// Lines that have been read and not sent.
@@ -142,6 +166,8 @@ struct Batch {
     before: usize,
     /// Of each line that was read, which task of the whole file it is; none of an empty one.
     places: Vec<Option<usize>>,
+    /// Whom tasks are for, with the place of the first of each.
+    unlike: BTreeMap<(Vec<Capability>, Option<Worker>), usize>,
 }
 
 impl Batch {
@@ -154,7 +180,12 @@ impl Batch {
         for after in &mut task.after {
             self.resolve(after, number, submitted)?;
         }
-        self.places.push(Some(self.before + self.tasks.len()));
+        let place = self.before + self.tasks.len();
+        if self.unlike.len() < UNLIKE_MAX {
+            let wanted = task.affinity.as_ref().map(|affinity| affinity.worker.clone());
+            self.unlike.entry((task.needs.clone(), wanted)).or_insert(place);
+        }
+        self.places.push(Some(place));
         self.tasks.push(task);
         self.lines.push(number);
         self.bytes += line.len();
@@ -283,10 +314,23 @@ mod tests {
             "{}",
             trouble.message
         );
-        let told = so_far(trouble, &known(1..3)).message;
+        let told = so_far(Path::new("-"), trouble, &known(1..3)).message;
         assert!(
-            told.starts_with("2 tasks, 1 to 2, were submitted, then: line 7"),
+            told.starts_with("2 tasks, 1 to 2, were submitted, then: the standard input: line 7"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_fault_in_a_file_is_told_once_with_file_line_and_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tasks.jsonl");
+        std::fs::write(&file, "{\"kind\":\"a\"}\n{\"kind\":\"b\",\"body\":\n").unwrap();
+        let told = look_through(&file).unwrap_err().message;
+        let expected = format!(
+            "{}: line 2 is no task: EOF while parsing a value, at column 19; nothing was submitted",
+            file.display()
+        );
+        assert_eq!(told, expected);
     }
 }

@@ -6,6 +6,7 @@ mod show;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 use triarch_teams::Span;
 use triarch_work::task::{Affinity, After, Priority, Retry, Submission};
 use triarch_work::words::{Capability, Key, Kind, TaskId, Worker};
@@ -20,13 +21,14 @@ use crate::operations::{
     Body, Code, LabelAsked, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskShow, TaskStats,
     TaskSubmit, TaskWait, TasksDead, Trouble, body, patience, task_id, task_kind,
 };
+use crate::up::complain;
 pub(super) use show::{held, taking};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TaskVerb {
     /// Submits a task, or many from a file; returns before any of them is begun.
     Submit(Box<Submit>),
-    /// Lists tasks, in the order they were submitted.
+    /// Lists tasks, in the order they were submitted, or the latest first.
     List(TaskList),
     /// Shows a task: where it stands, who has it, and how its attempts went.
     Show(TaskShow),
@@ -170,27 +172,48 @@ pub(super) fn perform(described: &Described, verb: &TaskVerb, as_json: bool) -> 
 
 fn submit(described: &Described, asked: &Submit, as_json: bool) -> Result<(), Trouble> {
     let mut runtime = reach(described)?;
-    let submitted = match (&asked.file, &asked.kind) {
+    let (submitted, unlike) = match (&asked.file, &asked.kind) {
         (Some(file), _) => batch::submit(&mut runtime, file, asked.for_later)?,
-        (None, Some(kind)) => runtime.ask(&TaskSubmit {
-            tasks: vec![asked.submission(kind.clone())],
-            for_later: asked.for_later,
-            ..TaskSubmit::default()
-        })?,
+        (None, Some(kind)) => {
+            let task = TaskSubmit {
+                tasks: vec![asked.submission(kind.clone())],
+                for_later: asked.for_later,
+                ..TaskSubmit::default()
+            };
+            (runtime.ask(&task)?, vec![0])
+        }
         // The command line asks for one of them.
-        (None, None) => Vec::new(),
+        (None, None) => (Vec::new(), Vec::new()),
     };
     if !asked.wait || submitted.is_empty() {
-        return tell(&submitted, as_json);
+        tell(&submitted, as_json)?;
+        let unlike = unlike.into_iter().filter_map(|place| submitted.get(place));
+        tell_of_nobody(&mut runtime, unlike.map(|submitted| submitted.task));
+        return Ok(());
     }
     let all = TaskWait::for_all(submitted.iter().map(|submitted: &Submitted| submitted.task));
     wait(&mut runtime, &all, as_json)
+}
+
+/// Tells what is taken by nobody as things are. Submitted they are in any case, whatever comes of this question.
+fn tell_of_nobody(runtime: &mut Connection, tasks: impl Iterator<Item = TaskId>) {
+    for task in tasks {
+        if let Ok(seen) = runtime.ask(&TaskShow { task })
+            && seen.is_for_nobody
+        {
+            complain(&seen.waits_for_whom());
+        }
+    }
 }
 
 /// Those that did not end well are told with the rest, and are the exit code.
 fn wait(runtime: &mut Connection, asked: &TaskWait, as_json: bool) -> Result<(), Trouble> {
     let mut bar = Bar::of("tasks have ended");
     let waited = runtime.ask_told(asked, |progress| {
+        if let Some(in_vain) = progress.get("in_vain").and_then(Value::as_str) {
+            bar.wipe();
+            complain(in_vain);
+        }
         bar.show(&progress);
         Ok(())
     });

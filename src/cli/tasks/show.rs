@@ -52,7 +52,7 @@ pub(in crate::cli) fn held(tasks: &[TaskHeld]) -> String {
 /// Whether an agent is given tasks, and if not, why.
 pub(in crate::cli) const fn taking(taking: Taking) -> &'static str {
     match taking {
-        Taking::Free => "it is given them",
+        Taking::Free => "it has room, and gets the next that it can do",
         Taking::Full => "none for now: it has as many as it may have",
         Taking::Away => "none for now: it is paused, or does not live",
         Taking::PutOff => "none for now: one was lost with it, and it is looked for first",
@@ -87,7 +87,16 @@ impl Show for Vec<TaskSeen> {
             _ => None,
         };
         if let Some((last, bound)) = self.last().zip(bound) {
-            let line = format!("{bound}; ask for the same with --after {} for those behind", last.task);
+            let is_backwards = self.first().is_some_and(|first| first.task > last.task);
+            let (word, more) = if is_backwards {
+                ("before", "")
+            } else {
+                ("after", "; `triarch task list --newest` has the latest first")
+            };
+            let line = format!(
+                "{bound}; ask for the same with --{word} {} for those behind{more}",
+                last.task
+            );
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Faint, &line));
         }
         text
@@ -325,11 +334,19 @@ mod tests {
     fn a_list_that_ends_at_its_bound_tells_how_the_same_question_goes_on() {
         let task = samples::tasks().swap_remove(1);
         let shown = vec![task.clone(); LIST_MAX].show(&Screen::plain(None));
-        let hint = "a list ends at 10000 tasks; ask for the same with --after 8 for those behind\n";
+        let hint = "a list ends at 10000 tasks; ask for the same with --after 8 for those behind; `triarch task list --newest` has the latest first\n";
         assert!(shown.ends_with(hint), "{:?}", shown.lines().last());
         let shown = vec![task.clone(); MOST].show(&Screen::plain(None));
-        let hint = "a list has 100 tasks where --most does not say otherwise; ask for the same with --after 8 for those behind\n";
+        let hint = "a list has 100 tasks where --most does not say otherwise; ask for the same with --after 8 for those behind; `triarch task list --newest` has the latest first\n";
         assert!(shown.ends_with(hint), "{:?}", shown.lines().last());
+        let mut backwards = vec![task.clone(); MOST];
+        backwards[0].task = samples::tasks().swap_remove(2).task;
+        let shown = backwards.show(&Screen::plain(None));
+        assert!(
+            shown.ends_with("; ask for the same with --before 8 for those behind\n"),
+            "{:?}",
+            shown.lines().last()
+        );
         assert!(!vec![task; 9].show(&Screen::plain(None)).contains("--after"));
     }
 

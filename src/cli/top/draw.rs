@@ -16,25 +16,56 @@ const WIDTHS: [u16; 7] = [24, 9, 6, 8, 10, 12, 12];
 const SPARE: [usize; 6] = [6, 2, 3, 4, 5, 1];
 
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View) {
+    let head_lines = head(view);
     let [head, bands, rows, foot] = Layout::vertical([
-        Constraint::Length(2),
+        Constraint::Length(u16::try_from(head_lines.len()).unwrap_or(u16::MAX)),
         Constraint::Length(2),
         Constraint::Min(1),
         Constraint::Length(1),
     ])
     .areas(frame.area());
-    draw_head(frame, head, view);
-    frame.render_widget(Paragraph::new(vec![depths(view), tasks(view)]), bands);
+    draw_lines(frame, head, head_lines);
+    draw_lines(frame, bands, vec![depths(view), tasks(view)]);
     draw_rows(frame, rows, view);
-    frame.render_widget(Paragraph::new(foot_line(view)), foot);
+    draw_lines(frame, foot, vec![foot_line(view)]);
+}
+
+fn draw_lines(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) {
+    let lines: Vec<_> = lines.into_iter().map(|line| fitted(line, area.width)).collect();
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// What of a line there is room for, in whole words, with a mark where some are missing: a figure that is cut off would be another.
+fn fitted(line: Line<'static>, width: u16) -> Line<'static> {
+    const MARK: &str = "…";
+    let room = usize::from(width);
+    if line.width() <= room {
+        return line;
+    }
+    let (mut left, mut shown) = (room.saturating_sub(MARK.chars().count()), Vec::new());
+    'line: for span in line.spans {
+        for word in span.content.split_inclusive(' ') {
+            let word = Span::styled(word.to_owned(), span.style);
+            let Some(less) = left.checked_sub(word.width()) else {
+                break 'line;
+            };
+            left = less;
+            shown.push(word);
+        }
+    }
+    shown.push(Span::raw(MARK));
+    Line::from(shown)
 }
 
 fn faint() -> Style {
     Style::new().add_modifier(Modifier::DIM)
 }
 
-fn draw_head(frame: &mut Frame<'_>, area: Rect, view: &View) {
-    let Some(status) = &view.status else { return };
+/// The runtime in figures; where something is wrong a line for that, whatever else there is room for.
+fn head(view: &View) -> Vec<Line<'static>> {
+    let Some(status) = &view.status else {
+        return vec![Line::default(); 2];
+    };
     let agents: Vec<_> = status
         .agents
         .iter()
@@ -52,14 +83,15 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, view: &View) {
         "handled/s {rate}, restarts {}, dead letters: {} of mailboxes, {} of the bus",
         status.restarts, status.dead_letters, status.bus_dead_letters
     );
-    let troubles = match status.troubles.first() {
-        Some(trouble) => Span::styled(format!("  {trouble}"), Style::new().fg(Color::Red)),
-        None => Span::raw(""),
-    };
-    frame.render_widget(
-        Paragraph::new(vec![Line::from(first), Line::from(vec![Span::raw(second), troubles])]),
-        area,
-    );
+    let mut lines = vec![Line::from(first), Line::from(second)];
+    if let Some(first) = status.troubles.first() {
+        let told = match status.troubles.len() {
+            1 => first.clone(),
+            many => format!("{many} troubles, the first: {first}"),
+        };
+        lines.push(Line::from(Span::styled(told, Style::new().fg(Color::Red))));
+    }
+    lines
 }
 
 fn depths(view: &View) -> Line<'static> {
@@ -228,6 +260,20 @@ mod tests {
             let is_whole = |line: &&String| line.contains("0/1024");
             assert!(width == 30 || lines.iter().any(|line| is_whole(&line)), "{lines:#?}");
         }
+    }
+
+    #[test]
+    fn a_narrow_screen_cuts_lines_at_whole_words_with_a_mark_and_shows_what_is_wrong() {
+        let mut seen = view();
+        let status = seen.status.as_mut().unwrap();
+        status.troubles = ["crew/a is in state failed", "crew/b is in state failed"]
+            .map(str::to_owned)
+            .to_vec();
+        let lines = screen(&seen, 60, 9);
+        assert_eq!(lines[1], "handled/s 101, restarts 3, dead letters: 0 of mailboxes, 2 …");
+        assert_eq!(lines[2], "2 troubles, the first: crew/a is in state failed");
+        assert_eq!(lines[3], "mailboxes by depth  0: 1  1-9: 0  10-99: 1  100-999: 0  …");
+        assert_eq!(screen(&seen, 20, 9)[3], "mailboxes by depth …");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) struct Which {
     #[arg(long)]
     #[serde(default)]
     pub(crate) filter: Option<String>,
-    /// Only those that died then or later, such as 2026-11-22T08:00:00Z.
+    /// Only those that died then or later, such as 2026-11-22T08:00:00Z, or 1h for an hour ago.
     #[arg(long, value_name = "TIME")]
     #[serde(default)]
     pub(crate) after: Option<Time>,

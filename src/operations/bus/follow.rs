@@ -13,7 +13,7 @@ use triarch_bus::{Bus, Class, Destination, Envelope, Filter, Pattern, Pick, Star
 use super::super::posts::SENDER;
 use super::super::{Operation, Trouble};
 use super::by_word;
-use super::time::{read, written};
+use super::time::{Time, written};
 use crate::fleet::Fleet;
 
 /// Prints what is published, as it comes.
@@ -25,7 +25,7 @@ pub(crate) struct BusSubscribe {
     #[arg(long)]
     #[serde(default)]
     pub(crate) filter: Option<String>,
-    /// Where in a durable log it begins: first, next, a place's number, or a time such as 2026-11-22T08:00:00Z.
+    /// Where in a log it begins: first, next, a number, or a time: 2026-11-22T08:00:00Z, or 1h for an hour ago.
     #[arg(long, value_name = "PLACE")]
     #[serde(default)]
     pub(crate) from: Option<Place>,
@@ -72,7 +72,8 @@ pub(crate) enum End {
 }
 
 /// What may stand there.
-const PLACES: &str = "first, next, the number of a place, or a time in UTC such as 2026-11-22T08:00:00Z";
+const PLACES: &str =
+    "first, next, the number of a place, or a time: in UTC such as 2026-11-22T08:00:00Z, or 1h for an hour ago";
 
 impl FromStr for Place {
     type Err = String;
@@ -83,7 +84,7 @@ impl FromStr for Place {
             "next" => Ok(Self::End(End::Next)),
             number_or_time => {
                 let number = number_or_time.parse().map(Self::Offset).ok();
-                let place = number.or_else(|| read(number_or_time).map(Self::Time));
+                let place = number.or_else(|| number_or_time.parse().map(|Time(time)| Self::Time(time)).ok());
                 place.ok_or_else(|| format!("{text:?} is no place in a log; write {PLACES}"))
             }
         }
@@ -251,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_place_in_a_log_is_read_as_it_is_written() {
-        let time = read("2026-11-22T08:00:00Z").map(Place::Time).unwrap();
+        let Time(time) = "2026-11-22T08:00:00Z".parse().unwrap();
+        let time = Place::Time(time);
         for (text, place) in [
             ("first", Place::End(End::First)),
             ("next", Place::End(End::Next)),

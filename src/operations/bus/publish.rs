@@ -61,6 +61,9 @@ pub(crate) struct PublishedSeen {
     pub(crate) id: Option<String>,
     /// How many subscriptions it was for at once.
     pub(crate) matched: Option<usize>,
+    /// How many read it from the log, where the topic is durable; not told to programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) readers: Option<usize>,
     /// Its place in the log, where the topic is durable.
     pub(crate) offset: Option<u64>,
     /// What it is called off by, where it is to come later.
@@ -72,7 +75,13 @@ impl Operation for BusPublish {
     type Output = PublishedSeen;
 
     async fn perform(self, fleet: &Fleet) -> Result<PublishedSeen, Trouble> {
-        publish(fleet.bus()?, SENDER, self).await
+        let bus = fleet.bus()?;
+        let seen = publish(bus, SENDER, self).await?;
+        let readers = match seen.offset {
+            Some(_) => Some(bus.readers(&Topic::new(&seen.topic)?)),
+            None => None,
+        };
+        Ok(PublishedSeen { readers, ..seen })
     }
 }
 

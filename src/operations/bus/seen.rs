@@ -17,7 +17,7 @@ pub(crate) struct TopicSeen {
     pub(crate) topic: String,
     /// How much was published on it.
     pub(crate) published: u64,
-    /// How many subscriptions get that now; a group is one.
+    /// How many subscriptions get that now, those among them that read the log; a group is one.
     pub(crate) subscriptions: usize,
     /// The topics of its log, where it is durable.
     pub(crate) log: Option<String>,

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use triarch_bus::Timestamp;
 use triarch_teams::Span;
+
+use super::super::memory::when::When;
 
 /// A time by the clock of the world, as people write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,18 +21,20 @@ pub(super) fn written(time: Timestamp) -> String {
     humantime::format_rfc3339_micros(at).to_string()
 }
 
-/// The time that a text says, where it says one.
-pub(super) fn read(text: &str) -> Option<Timestamp> {
-    let since = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_micros()).ok().map(Timestamp)
-}
-
 impl FromStr for Time {
     type Err = String;
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long ago something was people count from a time of the world"
+    )]
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no time; write it in UTC, as in 2026-11-22T08:00:00Z");
-        read(text).map(Self).ok_or_else(wrong)
+        let time = text.parse::<When>()?.seen_from(SystemTime::now());
+        let since = time.duration_since(UNIX_EPOCH);
+        let micros = since.map(|since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
+        micros
+            .map(|micros| Self(Timestamp(micros)))
+            .map_err(|_| format!("{text:?} is before all time; write a later one"))
     }
 }
 
@@ -82,17 +86,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_as_it_is_written_and_nothing_else() {
+    fn a_time_is_read_as_it_is_written_or_as_so_long_ago_and_nothing_else() {
         let time: Time = "2026-11-22T08:00:00.25Z".parse().unwrap();
         assert_eq!(written(time.0), "2026-11-22T08:00:00.250000Z");
         assert_eq!(serde_json::from_value::<Time>(json!(time)).unwrap(), time);
-        for text in ["yesterday", "2026-11-22", "1969-12-31T23:59:59Z", ""] {
+        let ago = |text: &str| text.parse::<Time>().unwrap().0.0;
+        let (two_hours, one) = (ago("2h"), ago("1h"));
+        assert!((3_600_000_000..3_700_000_000).contains(&(one - two_hours)));
+        for text in ["yesterday", "2026-11-22", ""] {
             let told = text.parse::<Time>().unwrap_err();
             assert!(
-                told.ends_with("is no time; write it in UTC, as in 2026-11-22T08:00:00Z"),
+                told.ends_with("is no time; write it in UTC, as in 2026-11-22T08:00:00Z, or as 1h for an hour ago"),
                 "{told}"
             );
         }
+        assert!("1969-12-31T23:59:59Z".parse::<Time>().is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod retain;
 mod search;
 mod seen;
 mod watch;
-mod when;
+pub(super) mod when;
 mod whole;
 
 use triarch_memory::{Client, Drawer, Error, ExchangeError, Key, Namespace};
@@ -13,6 +13,7 @@ use triarch_memory::{Client, Drawer, Error, ExchangeError, Key, Namespace};
 use super::{Code, Trouble, caused};
 use crate::config::nearest;
 
+pub(crate) use super::given::warn_of_slip;
 pub(crate) use entries::{
     Kept, MemoryCount, MemoryDelete, MemoryExists, MemoryGet, MemoryIncrement, MemoryList, MemoryPut, count, delete,
     exists, get, increment, list, put,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -20,6 +20,14 @@ pub(crate) enum When {
 }
 
 impl When {
+    /// As a time of the world, of which it is `now`.
+    pub(in crate::operations) fn seen_from(self, now: SystemTime) -> SystemTime {
+        match self {
+            Self::At(time) => time,
+            Self::Ago(Span(ago)) => now.checked_sub(ago).map_or(UNIX_EPOCH, |time| time.max(UNIX_EPOCH)),
+        }
+    }
+
     fn by(self, clock: &Clock) -> StoreTime {
         match self {
             Self::At(time) => clock.time_of(time),
@@ -47,7 +55,9 @@ impl FromStr for When {
     fn from_str(text: &str) -> Result<Self, String> {
         let ago = humantime::parse_duration(text).map(|time| Self::Ago(Span(time)));
         ago.or_else(|_| humantime::parse_rfc3339_weak(text).map(Self::At))
-            .map_err(|_| format!("{text:?} is no time; write it as in 2026-11-22T08:00:00Z, or 1h for an hour ago"))
+            .map_err(|_| {
+                format!("{text:?} is no time; write it in UTC, as in 2026-11-22T08:00:00Z, or as 1h for an hour ago")
+            })
     }
 }
 
@@ -74,7 +84,7 @@ impl<'de> Deserialize<'de> for When {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::Duration;
 
     use super::*;
 
@@ -93,6 +103,15 @@ mod tests {
             assert_eq!(when.to_string().parse(), Ok(when));
         }
         assert!("soon".parse::<When>().unwrap_err().contains("1h for an hour ago"));
+    }
+
+    #[test]
+    fn what_is_so_long_ago_is_seen_from_now_and_not_before_the_world_began() {
+        let now = UNIX_EPOCH + Duration::from_hours(2);
+        let seen = |text: &str| text.parse::<When>().unwrap().seen_from(now);
+        assert_eq!(seen("1h"), UNIX_EPOCH + Duration::from_hours(1));
+        assert_eq!(seen("3h"), UNIX_EPOCH);
+        assert_eq!(seen("1970-01-01T00:00:05Z"), UNIX_EPOCH + Duration::from_secs(5));
     }
 
     #[test]

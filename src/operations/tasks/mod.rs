@@ -1,5 +1,6 @@
 //! What can be asked for of tasks.
 
+mod nobody;
 mod seen;
 mod stretch;
 mod submit;

@@ -11,7 +11,8 @@ use triarch_work::task::State;
 use triarch_work::words::{Kind, Tag, TaskId};
 
 use super::super::seen::millis;
-use super::super::{Operation, Trouble, word};
+use super::super::{Code, Operation, Trouble, word};
+use super::nobody::Takers;
 use super::task_id;
 use crate::fleet::Fleet;
 
@@ -175,6 +176,7 @@ impl Which {
             kind: self.kind.clone(),
             label: self.label.clone().map(|LabelAsked(name, value)| (name, value)),
             after,
+            ..Filter::default()
         }
     }
 }
@@ -188,16 +190,28 @@ pub(crate) fn kind(text: &str) -> Result<Kind, String> {
     Kind::new(text).map_err(|error| error.to_string())
 }
 
-/// Lists tasks, in the order they were submitted.
+/// Lists tasks, in the order they were submitted, or the latest first.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct TaskList {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) which: Which,
+    /// Only those that have not ended.
+    #[arg(long, conflicts_with = "state")]
+    #[serde(default)]
+    pub(crate) open: bool,
+    /// The latest first.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) newest: bool,
     /// Only those submitted after that one.
     #[arg(long, value_name = "TASK", value_parser = task_id)]
     #[serde(default)]
     pub(crate) after: Option<TaskId>,
+    /// Only those submitted before that one.
+    #[arg(long, value_name = "TASK", value_parser = task_id)]
+    #[serde(default)]
+    pub(crate) before: Option<TaskId>,
     /// No more than so many; a list ends at 10000.
     #[arg(long, value_name = "COUNT", default_value_t = MOST)]
     #[serde(default = "most")]
@@ -216,9 +230,32 @@ impl Operation for TaskList {
     type Output = Vec<TaskSeen>;
 
     async fn perform(self, fleet: &Fleet) -> Result<Vec<TaskSeen>, Trouble> {
-        let views = fleet.tasks()?.list(self.which.filter(self.after), self.most).await?;
+        let views = fleet.tasks()?.list(self.filter()?, self.most).await?;
         Ok(views.into_iter().map(TaskSeen::from).collect())
     }
+}
+
+impl TaskList {
+    fn filter(&self) -> Result<Filter, Trouble> {
+        let mut filter = self.which.filter(self.after);
+        if self.open {
+            if !filter.states.is_empty() {
+                let remedy = "leave out `open` or `state`";
+                return Err(Trouble::new(Code::Usage, "`open` says already in which states", remedy));
+            }
+            filter.states = open_states();
+        }
+        Ok(Filter {
+            before: self.before,
+            latest_first: self.newest,
+            ..filter
+        })
+    }
+}
+
+/// Those of tasks that have not ended.
+pub(super) fn open_states() -> Vec<State> {
+    State::ALL.into_iter().filter(|state| !state.is_end()).collect()
 }
 
 /// Lists tasks that failed, or were lost, as often as they may.
@@ -262,7 +299,7 @@ impl Operation for TaskShow {
 
     async fn perform(self, fleet: &Fleet) -> Result<TaskSeen, Trouble> {
         let view = fleet.tasks()?.show(self.task).await?;
-        let is_for_nobody = view.state == State::Ready && !has_taker(fleet, &view);
+        let is_for_nobody = view.state == State::Ready && !Takers::of(fleet).have_one_for(&view);
         let late = fleet.tasks()?.late().await?;
         let late = late.iter().filter(|late| late.task == self.task).map(|late| LateSeen {
             fence: late.fence.number(),
@@ -275,14 +312,4 @@ impl Operation for TaskShow {
             ..view.into()
         })
     }
-}
-
-/// Whether an agent takes tasks that is able to do this one, now or when it is there again.
-fn has_taker(fleet: &Fleet, view: &View) -> bool {
-    let teams = fleet.ground().running().taking();
-    let mut takers = teams.iter().flat_map(|team| &team.takers);
-    takers.any(|taker| {
-        let is_wanted = view.wants.as_ref().is_none_or(|worker| *worker == taker.worker);
-        is_wanted && view.needs.iter().all(|need| taker.able.contains(need))
-    })
 }

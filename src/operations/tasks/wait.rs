@@ -19,11 +19,15 @@ use triarch_work::words::TaskId;
 use super::super::posts::span;
 use super::super::seen::millis;
 use super::super::{Code, Operation, Trouble};
+use super::nobody;
+use super::seen::open_states;
 use super::stretch::{Stretch, numbered, range};
 use crate::fleet::Fleet;
 
 /// How often whoever waits is told how far it is.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
+/// With which of these it is told too what nobody takes, so that a short wait costs nothing more.
+const LOOKED_FOR_TAKERS: u32 = 2;
 
 /// Waits until tasks have ended, however they do.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
@@ -130,7 +134,7 @@ impl Operation for TaskWait {
         let mut awaited = Awaited::new(numbers.clone(), submitted);
         let mut numbers = numbers.into_iter();
         let mut waiting = FuturesUnordered::new();
-        let mut ticks = tokio::time::interval(TOLD_EVERY);
+        let (mut ticks, mut told) = (tokio::time::interval(TOLD_EVERY), 0);
         while !awaited.left.is_empty() {
             let unasked = numbers.by_ref().filter(|task| awaited.left.contains(task));
             waiting.extend(unasked.take(AT_ONCE - waiting.len()).map(|task| tasks.wait(task)));
@@ -138,7 +142,13 @@ impl Operation for TaskWait {
                 biased;
                 Some(view) = waiting.next() => awaited.heard(view)?,
                 (task, state) = end(&mut events) => awaited.ended(task, state),
-                _ = ticks.tick() => fleet.tell(json!({ "ended": awaited.waited.count_ended(), "of": awaited.waited.tasks })).await,
+                _ = ticks.tick() => {
+                    fleet.tell(json!({ "ended": awaited.waited.count_ended(), "of": awaited.waited.tasks })).await;
+                    told += 1;
+                    if told == LOOKED_FOR_TAKERS {
+                        tell_of_nobody(fleet, &awaited.left).await?;
+                    }
+                }
                 () = passed(until) => return Err(self.too_long(&awaited.waited)),
             }
         }
@@ -146,6 +156,14 @@ impl Operation for TaskWait {
         waited.took_ms = millis(Moment::now().since(begun));
         Ok(waited)
     }
+}
+
+/// Tells what is waited for in vain, as far as that can be known.
+async fn tell_of_nobody(fleet: &Fleet, tasks: &BTreeSet<TaskId>) -> Result<(), Trouble> {
+    for told in nobody::told_among(fleet, tasks).await? {
+        fleet.tell(json!({ "in_vain": told })).await;
+    }
+    Ok(())
 }
 
 /// The next end of a task that is told; those that are missed are asked for.
@@ -195,9 +213,8 @@ impl TaskWait {
 
 /// All that have not ended.
 async fn open(tasks: &TaskAddress) -> Result<BTreeSet<TaskId>, Trouble> {
-    let states = State::ALL.into_iter().filter(|state| !state.is_end()).collect();
     let mut filter = triarch_work::machine::Filter {
-        states,
+        states: open_states(),
         ..triarch_work::machine::Filter::default()
     };
     let mut found = BTreeSet::new();

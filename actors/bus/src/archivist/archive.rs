@@ -246,6 +246,11 @@ impl Archive {
         of_log.map(|(_, one)| Arc::clone(one)).collect()
     }
 
+    /// Those of all logs.
+    pub(crate) fn all_followers(&self) -> Vec<Arc<Subscription>> {
+        lock(&self.followers).values().map(|(_, one)| Arc::clone(one)).collect()
+    }
+
     // ---- from disk, and to it ----
 
     /// Whoever writes, where something is written for now. Else that is told at once, whatever it is busy with.

@@ -75,6 +75,24 @@ async fn whoever_comes_later_begins_where_it_likes() {
 }
 
 #[tokio::test]
+async fn those_who_read_a_log_count_among_the_subscriptions_of_its_topics() {
+    let house = House::on(Arc::new(SimDisk::new(12))).await;
+    house.say("log.a", "0").await.unwrap();
+    let subscriptions = || house.bus.topics()[0].subscriptions;
+    assert_eq!(subscriptions(), 0);
+    let _live = house.listen(all_of("log.a", "team/live"));
+    let reader = house.listen(all_of("log.*", "team/reader").from(Start::First));
+    let _of_others = house.listen(all_of("log.b", "team/other").from(Start::First));
+    let topic = Topic::new("log.a").unwrap();
+    assert_eq!((subscriptions(), house.bus.readers(&topic)), (2, 1));
+    let stored = house.say("log.a", "1").await.unwrap();
+    assert_eq!(stored.matched, 1, "who reads the log comes by it");
+    drop(reader);
+    assert_eq!((subscriptions(), house.bus.readers(&topic)), (1, 0));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_name_goes_on_where_it_acknowledged() {
     let disk = SimDisk::new(3);
     let house = House::on(Arc::new(disk.clone())).await;

@@ -104,6 +104,7 @@ mod tests {
 
     use super::super::stage::{Scene, fault};
     use super::*;
+    use crate::error::TeamError;
     use crate::receipt::Stage;
 
     #[test]
@@ -143,6 +144,26 @@ mod tests {
             assert_eq!(last.label(), "failed");
             scene.end().await;
         });
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_setting_names_its_key() {
+        let told = |settings: Value| TeamError::Setting {
+            team: "t".to_owned(),
+            agent: "a".to_owned(),
+            fault: fault(&settings),
+        };
+        let number = told(json!({ "name": "a", "kind": "echo", "delay": 5 })).to_string();
+        assert!(
+            number.starts_with("agent t/a: `delay`: invalid type: integer `5`"),
+            "{number}"
+        );
+        let dotted = told(json!({ "name": "a", "kind": "echo", "limits.wall": "1s" })).to_string();
+        assert!(dotted.starts_with("agent t/a: unknown field `limits.wall`"), "{dotted}");
+        assert!(
+            dotted.ends_with("; set `limits` to a table that has `wall`, as in limits={\"wall\":…}"),
+            "{dotted}"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use triarch_supervision::address::Refusal;
 use triarch_supervision::name::{Name, NameError};
 use triarch_supervision::tree::Observer;
 
@@ -72,7 +73,12 @@ impl Outgoing {
             return true;
         };
         self.refused += 1;
-        let why = error.to_string();
+        let why = match error.why {
+            Refusal::NoSuchAgent => {
+                format!("cannot send to {to}: nobody stands there; `triarch agent list` shows who does")
+            }
+            _ => error.to_string(),
+        };
         error.message.receipt.failed(why.clone());
         self.last_refusal = Some(why);
         false

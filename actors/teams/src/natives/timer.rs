@@ -266,7 +266,7 @@ mod tests {
             );
             let shown = state["posts"]["last_refusal"].as_str().unwrap();
             assert!(
-                shown.starts_with("cannot send to team/ghost: nobody stands there"),
+                shown == "cannot send to team/ghost: nobody stands there; `triarch agent list` shows who does",
                 "{shown}"
             );
             assert_eq!(scene.ear.waiting(), 2);

@@ -122,6 +122,15 @@ fn a_team_that_is_down_or_in_quarantine_degrades_only() {
         told(&after([quarantined("root", "team")])),
         (State::Ready, true, because(Cause::Quarantined, "team"))
     );
+    let message = after([quarantined("root", "team")])
+        .report()
+        .reasons
+        .swap_remove(0)
+        .message;
+    assert!(
+        message.ends_with("mend it, then `triarch team start team`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -134,6 +143,11 @@ fn an_agent_in_quarantine_is_named_until_it_runs_again_or_is_gone() {
     .concat();
     assert_eq!(told(&machine), (State::Ready, true, both));
     assert_eq!(machine.unwell().collect::<Vec<_>>(), ["team/a", "team/b"]);
+    let message = machine.report().reasons.swap_remove(0).message;
+    assert!(
+        message.ends_with("mend it, then `triarch agent restart team/a`"),
+        "{message}"
+    );
     machine.step(started("team", "a"));
     machine.step(Input::Cleared("team/b".to_owned()));
     assert_eq!(told(&machine), (State::Ready, true, vec![]));

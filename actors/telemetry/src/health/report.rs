@@ -113,7 +113,15 @@ impl Reason {
                 )
             }
             Cause::TeamDown => format!("the team {subject} is down; see the log for why"),
-            Cause::Quarantined => format!("{subject} failed too often and stays down; mend it, then retry it"),
+            Cause::Quarantined => {
+                // A path has its supervisor before it; a team stands below the root, which is left out.
+                let verb = if subject.contains('/') {
+                    "agent restart"
+                } else {
+                    "team start"
+                };
+                format!("{subject} failed too often and stays down; mend it, then `triarch {verb} {subject}`")
+            }
         };
         Self {
             cause,

@@ -64,6 +64,7 @@ fn it_is_known_of_each_who_takes_tasks_whether_it_is_given_any_and_why_not() {
     assert_eq!(taking(&house), Some(Taking::Free));
     assert_eq!(house.hands.taking(&worker("t/nobody")), None);
     house.asked();
+    assert_eq!(taking(&house), Some(Taking::Free), "it waits for those it asked for");
     let fences = house.claimed("t/a", 2, 2);
     assert_eq!(taking(&house), Some(Taking::Full));
     house.staged(fences[0], Stage::Lost("it is a dead letter: full".to_owned()));

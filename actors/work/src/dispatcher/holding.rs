@@ -66,7 +66,7 @@ pub struct InHand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Taking {
-    /// It has room for more.
+    /// It has room for more, and gets the next that it can do.
     Free,
     /// It has as many as it may have.
     Full,
@@ -209,12 +209,18 @@ impl Hand {
         !self.is_gone() && self.is_known_here() && !self.is_stuck
     }
 
+    /// How many more it may ask for.
     pub(super) fn room(&self) -> usize {
         if !self.takes() {
             return 0;
         }
+        self.unfilled().saturating_sub(self.asking)
+    }
+
+    /// How many more it may have than it has.
+    fn unfilled(&self) -> usize {
         let most = self.rules.at_once as usize + self.rules.ahead as usize;
-        most.saturating_sub(self.busy_with + self.ahead.len() + self.asking)
+        most.saturating_sub(self.busy_with + self.ahead.len())
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -232,7 +238,7 @@ impl Hand {
             _ if !self.is_here => Taking::Away,
             _ if self.is_stuck => Taking::StandsStill,
             _ if self.setbacks.is_put_off => Taking::PutOff,
-            _ if self.room() == 0 => Taking::Full,
+            _ if self.unfilled() == 0 => Taking::Full,
             _ => Taking::Free,
         }
     }

@@ -87,12 +87,18 @@ impl ById {
         self.shards.values().flat_map(|shard| of_shard(shard))
     }
 
-    /// The same from that number on.
-    pub(super) fn iter_from(&self, first: TaskId) -> impl Iterator<Item = (&TaskId, &Kept)> {
-        let shards = self.shards.range(shard_of(first)..);
+    /// Those behind that number and before the other, where these are given.
+    pub(super) fn iter_between(
+        &self,
+        after: Option<TaskId>,
+        before: Option<TaskId>,
+    ) -> impl DoubleEndedIterator<Item = (&TaskId, &Kept)> {
+        let first = after.map_or(TaskId::new(0), TaskId::next);
+        let end = before.unwrap_or(TaskId::new(u64::MAX)).max(first);
+        let shards = self.shards.range(shard_of(first)..=shard_of(end));
         shards.flat_map(move |(_, shard)| {
-            let place = place_of(shard, first).unwrap_or_else(|place| place);
-            of_shard(shard.get(place..).unwrap_or_default())
+            let place = |id| place_of(shard, id).unwrap_or_else(|place| place);
+            of_shard(shard.get(place(first)..place(end)).unwrap_or_default())
         })
     }
 
@@ -105,7 +111,7 @@ impl ById {
     }
 }
 
-fn of_shard(tasks: &[(TaskId, Arc<Kept>)]) -> impl Iterator<Item = (&TaskId, &Kept)> {
+fn of_shard(tasks: &[(TaskId, Arc<Kept>)]) -> impl DoubleEndedIterator<Item = (&TaskId, &Kept)> {
     tasks.iter().map(|(id, task)| (id, &**task))
 }
 

@@ -26,8 +26,12 @@ pub struct Filter {
     pub kind: Option<Kind>,
     /// With that label.
     pub label: Option<(Tag, Tag)>,
-    /// After that one.
+    /// Submitted after that one.
     pub after: Option<TaskId>,
+    /// Submitted before that one.
+    pub before: Option<TaskId>,
+    /// The latest first.
+    pub latest_first: bool,
 }
 
 /// One task as people see it. Times are how long ago, or in how long.
@@ -127,14 +131,17 @@ impl Tasks {
         })
     }
 
-    /// Up to so many tasks that pass, in the order of their numbers.
+    /// Up to so many tasks that pass, in the order of their numbers or from the latest back.
     pub fn list(&self, filter: &Filter, most: usize, now: TaskTime) -> Vec<View> {
-        let first = filter.after.map_or(TaskId::new(0), TaskId::next);
-        let tasks = self.by_id.iter_from(first).filter(|(_, task)| filter.lets_pass(task));
-        tasks
-            .take(most.min(LIST_MAX))
-            .map(|(id, task)| self.view(*id, task, now.max(self.now)))
-            .collect()
+        let tasks = self.by_id.iter_between(filter.after, filter.before);
+        let passing = tasks.filter(|(_, task)| filter.lets_pass(task));
+        let view = |(id, task): (&TaskId, &Kept)| self.view(*id, task, now.max(self.now));
+        let most = most.min(LIST_MAX);
+        if filter.latest_first {
+            passing.rev().take(most).map(view).collect()
+        } else {
+            passing.take(most).map(view).collect()
+        }
     }
 
     /// The dead tasks that are kept, those that died first first.

@@ -408,3 +408,24 @@ fn who_did_a_task_is_known_when_it_has_ended_and_no_reason_is_told_of_one_that_i
     }
     room.check();
 }
+
+#[test]
+fn tasks_are_listed_from_the_latest_back_and_between_two_of_them() {
+    let mut room = Room::new();
+    let ids: Vec<_> = (0..600).map(|_| room.submit(task())).collect();
+    let listed = |after: Option<TaskId>, before: Option<TaskId>, latest_first: bool| {
+        let filter = Filter {
+            after,
+            before,
+            latest_first,
+            ..Filter::default()
+        };
+        let views = room.tasks.list(&filter, 3, TaskTime::default());
+        views.iter().map(|view| view.task).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, None, true), [ids[599], ids[598], ids[597]]);
+    assert_eq!(listed(None, Some(ids[256]), true), [ids[255], ids[254], ids[253]]);
+    assert_eq!(listed(Some(ids[300]), Some(ids[302]), true), [ids[301]]);
+    assert_eq!(listed(Some(ids[300]), Some(ids[302]), false), [ids[301]]);
+    assert_eq!(listed(Some(ids[2]), Some(ids[0]), true), []);
+}
