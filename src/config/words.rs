@@ -12,10 +12,13 @@ const MISTYPED: usize = 3;
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
     let meant = plain(word);
+    let length = meant.chars().count();
+    let most = |known: &str| known.chars().count().div_ceil(MISTYPED);
+    // No two words are nearer than their lengths, and to find how near long ones are takes long.
+    let known = known.filter(|known| known.chars().count().abs_diff(length) <= most(known));
     let distances = known.map(|known| (strsim::damerau_levenshtein(&meant, &plain(known)), known));
     let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;
-    let most = known.chars().count().div_ceil(MISTYPED);
-    (distance <= most).then_some(known)
+    (distance <= most(known)).then_some(known)
 }
 
 /// What to write instead of `word`, where `shown` tells how a known one is written.
