@@ -131,7 +131,7 @@ mod tests {
         let empty = fault(&json!([{ "name": "polly", "kind": "parrot", "prefix": "" }]));
         assert_eq!(
             empty.to_string(),
-            "agent birds/polly: the prefix is empty; give it a word"
+            "agent birds/polly: `prefix`: the prefix is empty; give it a word"
         );
         let unknown = fault(&json!([{ "name": "polly", "kind": "parrot", "prefix": "a", "prefx": 1 }]));
         let TeamError::Setting { fault, .. } = unknown else {

@@ -67,6 +67,10 @@ pub trait Agent: Sized + Send + 'static {
     /// What a message is told right before [`handle`](Agent::handle) gets it: what its type says, unless its agent tells it by itself.
     const HANDED: Option<fn(&Self::Message)> = <Self::Message as Message>::HANDED;
 
+    /// Whether, asked to stop, it handles what lies in its mailbox before it does: for one to which others hand what they do
+    /// not wait for. Else it stops before the next message, however many lie there. Its shutdown time holds for all of it.
+    const EMPTIES_ITS_MAILBOX: bool = false;
+
     /// Begins an incarnation. [`Failure::ignore`] declines without failing.
     fn start(spec: Self::Spec, ctx: &mut Context<Self>) -> impl Future<Output = Result<Self, Failure>> + Send;
 

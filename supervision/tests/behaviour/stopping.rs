@@ -224,6 +224,47 @@ async fn a_tree_that_is_unwanted_before_it_has_started_stops_whoever_has_in_its_
     assert_eq!(tree.stop().await.exit_code(), 0);
 }
 
+struct Task(Log);
+
+impl Message for Task {}
+
+/// Takes a moment over each task, and where it is `DILIGENT` leaves none.
+struct Clerk<const DILIGENT: bool>;
+
+impl<const DILIGENT: bool> Agent for Clerk<DILIGENT> {
+    type Message = Task;
+    type Spec = ();
+
+    const EMPTIES_ITS_MAILBOX: bool = DILIGENT;
+
+    async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, Task(log): Task, _: &mut Context<Self>) -> Result<(), Failure> {
+        tokio::time::sleep(MILLI).await;
+        log.write("done");
+        Ok(())
+    }
+}
+
+/// How many of a hundred tasks are done when a clerk is stopped with them.
+async fn done<const DILIGENT: bool>(within: Duration) -> usize {
+    let log = Log::default();
+    let clerk = Child::of::<Clerk<DILIGENT>>("clerk", ()).shutdown(Shutdown::Within(within));
+    let (tree, address) = one(clerk).await;
+    (0..100).for_each(|_| address.try_send(Task(log.clone())).unwrap());
+    soon("it ends", tree.stop()).await;
+    log.count("done")
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_empties_its_mailbox_stops_behind_what_lies_there_and_within_its_time() {
+    assert_eq!(done::<true>(SECOND).await, 100);
+    assert!(done::<false>(SECOND).await < 3);
+    assert!((1..12).contains(&done::<true>(10 * MILLI).await));
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_restart_when_its_team_stops_waits_no_more() {
     let log = Log::default();

@@ -56,6 +56,9 @@ impl Agent for Scribe {
     type Message = Write;
     type Spec = Settings;
 
+    /// What an agent says last lies there when the room is stopped.
+    const EMPTIES_ITS_MAILBOX: bool = true;
+
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         Ok(Self {
             files: Some(Files::new(settings.folder.clone(), settings.bounds)),

@@ -19,7 +19,7 @@ impl<A: Agent> Life<A> {
             return Some(Next::GiveWay);
         }
         if node.has_flag(STOP) {
-            return Some(Next::Stop);
+            return Some(self.last_before_stop(streak));
         }
         if node.lower(OBSERVE) {
             node.set_view(self.agent.as_ref().and_then(A::state));
@@ -33,6 +33,17 @@ impl<A: Agent> Life<A> {
         }
         let message = streak.may_take_own().then(|| self.news()).flatten()?;
         Some(self.begin_own(streak, message))
+    }
+
+    /// What comes before its stop, where anything does.
+    fn last_before_stop(&mut self, streak: &mut Streak) -> Next {
+        if !A::EMPTIES_ITS_MAILBOX || self.ctx.has_ended {
+            return Next::Stop;
+        }
+        match self.next_message(streak) {
+            Next::Rest => Next::Stop,
+            next => next,
+        }
     }
 
     /// What it is to be told of others.
