@@ -27,7 +27,7 @@ use crate::deviations::{Deed, Deviations, Ledger};
 use crate::operations::{Code, Trouble};
 use crate::reload::{Act, Running};
 use crate::services::RoomServices;
-use crate::up::complain_patiently;
+use crate::up::complain_in_time;
 
 /// What runs: the tree, and what it was made from. Cheap to clone.
 #[derive(Clone)]
@@ -220,7 +220,7 @@ impl Ground {
 
     /// Says what is not as it should be where the log goes, and as that is written.
     pub(crate) fn complain(&self, text: &str) {
-        complain_patiently(self.known().settings.runtime.log.format, text);
+        complain_in_time(self.known().settings.runtime.log.format, text);
     }
 
     /// Has the rooms follow their settings, as far as they do while they run.

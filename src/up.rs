@@ -287,12 +287,12 @@ pub(crate) fn complain_in(format: LogFormat, text: &str) {
     let _unread = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// The same for the runtime, which waits for nobody who does not read it: for a moment once, and no more before that one reads on.
+/// The same for the runtime: for one that does not read it waits a moment, once, and no more before that one reads on.
 #[expect(
     clippy::disallowed_methods,
     reason = "whoever reads may never do so, and the tree may have ended before"
 )]
-pub(crate) fn complain_patiently(format: LogFormat, text: &str) {
+pub(crate) fn complain_in_time(format: LogFormat, text: &str) {
     static TURN: Mutex<()> = Mutex::new(());
     static IS_STUCK: AtomicBool = AtomicBool::new(false);
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -247,7 +247,7 @@ impl Operation for Broadcast {
     }
 }
 
-/// What came of a broadcast; where some did not get it, who did is told too, so that nobody gets it twice.
+/// What came of a broadcast; where some did not get it, they are named, so that it can be sent to those alone.
 fn whole(sent: Vec<Result<Sent, (String, Trouble)>>) -> Result<Vec<Sent>, Trouble> {
     let count = sent.len();
     let (got, refused): (Vec<_>, Vec<_>) = sent.into_iter().partition(Result::is_ok);

@@ -137,7 +137,6 @@ impl Runs {
             Over::Stopped | Over::Recalled => self.plan.patience,
             _ => Duration::ZERO,
         };
-        // One that is stopped has not done it, whatever its code: many end well at SIGTERM with the work undone.
         run.pipes.stdin.take();
         let survey = run.stop(patience).await;
         let exit = run.process.ended().await;
@@ -151,6 +150,7 @@ impl Runs {
         }
         match (over, result) {
             (_, Ok(result)) => post.receipt.done(result),
+            // Whatever its code: many end well at SIGTERM with the work undone.
             (Over::Stopped | Over::Recalled, Err(Vain::Once(why))) => post.receipt.lost(why),
             (_, Err(Vain::Once(why))) => post.receipt.failed(why),
             (_, Err(Vain::Always(why))) => post.receipt.failed_for_good(why),
