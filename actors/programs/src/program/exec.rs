@@ -137,7 +137,7 @@ impl Runs {
             Over::Stopped | Over::Recalled => self.plan.patience,
             _ => Duration::ZERO,
         };
-        run.pipes.stdin.take();
+        run.pipes.stdin = None;
         let survey = run.stop(patience).await;
         let exit = run.process.ended().await;
         run.read_last();
