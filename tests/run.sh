@@ -7,7 +7,7 @@ exec </dev/null
 
 readonly STAGES=(set_up format lints build tests documentation_tests rules watched examples documentation benches simulation shuttle dependencies)
 # Where all stages run, these do so beside the tests, which wait more than they compute: with what those leave of the processors.
-readonly BESIDE=(documentation benches simulation shuttle dependencies)
+readonly BESIDE=(lints documentation benches simulation shuttle dependencies)
 readonly FEATURES=(--features triarch-supervision/testing)
 # What needs a Prometheus and an Alertmanager is built for these alone.
 readonly WATCHED=(--features triarch/watched)
