@@ -152,7 +152,11 @@ impl Handed {
 
     /// The program failed at it; or nobody needs it any more and the program has never had it.
     fn fail(self, why: String) {
-        let is_over = self.delivery.until.is_some_and(|until| until <= Moment::now());
+        let is_over = self
+            .delivery
+            .envelope
+            .until()
+            .is_some_and(|until| until <= Moment::now());
         if is_over && !self.is_delivered {
             // It waits again, where those whose time is over are found.
             Delivery::give_back([self.delivery]);
@@ -299,7 +303,7 @@ impl Walk {
             .rounds
             .office()
             .through(sender, SENDER, EVENT, event(bus, envelope));
-        let (id, errand, since, until) = (post.id, post.errand(), Moment::now(), delivery.until);
+        let (id, errand, since, until) = (post.id, post.errand(), Moment::now(), delivery.envelope.until());
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.
         self.hands.put(

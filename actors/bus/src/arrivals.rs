@@ -8,9 +8,8 @@ use triarch_supervision::clock::Moment;
 
 use crate::account::Cause;
 use crate::dead::SubscriptionId;
-use crate::envelope::Envelope;
 use crate::hub::Hub;
-use crate::item::{Handed, Item};
+use crate::item::{Handed, Item, Sent};
 use crate::subscription::Subscription;
 
 /// How many are taken out of the inbox at once.
@@ -93,16 +92,17 @@ impl Arrivals {
         }
         self.left -= self.lent;
         if let Some(first) = self.batch.front() {
-            self.hub.metrics.seconds.observe(now.since(first.at));
+            self.hub.metrics.seconds.observe(now.since(first.envelope.at()));
         }
         self.hand_over()
     }
 
     fn hand_over(&mut self) -> Option<Delivery> {
         let item = self.batch.pop_front()?;
-        if self.uncounted.0 != item.label {
+        let label = item.envelope.label();
+        if self.uncounted.0 != label {
             self.count();
-            self.uncounted.0 = item.label;
+            self.uncounted.0 = label;
         }
         self.uncounted.1 += 1;
         Some(Delivery::once(item))
@@ -120,7 +120,6 @@ impl Arrivals {
         Delivery {
             envelope: handed.item.envelope,
             attempt: handed.attempt,
-            until: handed.item.until,
             slip: Some(Slip {
                 hub: Arc::clone(&self.hub),
                 subscription: Arc::clone(&self.subscription),
@@ -177,11 +176,9 @@ impl Drop for Arrivals {
 #[derive(Debug)]
 pub struct Delivery {
     /// The envelope, shared with all others who got it.
-    pub envelope: Arc<Envelope>,
+    pub envelope: Sent,
     /// Which try it is, from 1.
     pub attempt: u32,
-    /// When nobody needs it any more, where it was to be for a time.
-    pub until: Option<Moment>,
     slip: Option<Slip>,
 }
 
@@ -204,7 +201,6 @@ impl Delivery {
         Self {
             envelope: item.envelope,
             attempt: 1,
-            until: item.until,
             slip: None,
         }
     }

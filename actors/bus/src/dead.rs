@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::account::Cause;
-use crate::envelope::{Envelope, Timestamp};
+use crate::envelope::Timestamp;
 use crate::filter::Filter;
+use crate::item::Sent;
 use crate::ledger::{Ledger, Page};
 use crate::topic::Pattern;
 
@@ -33,7 +34,7 @@ pub struct DeadLetter {
     /// How often its handling failed, ever.
     pub failures: u32,
     /// The envelope.
-    pub envelope: Arc<Envelope>,
+    pub envelope: Sent,
 }
 
 impl DeadLetter {

@@ -29,7 +29,7 @@ use crate::dead::{DeadBox, DeadLetter, SubscriptionId};
 use crate::envelope::{Draft, Envelope, EnvelopeId};
 use crate::error::Error;
 use crate::filter::Verdict;
-use crate::item::{Effect, Item, Place};
+use crate::item::{Effect, Item, Place, Sent};
 use crate::metrics::Metrics;
 use crate::requests::Requests;
 use crate::route::{Route, TopicEntry, Topics};
@@ -150,12 +150,8 @@ impl Hub {
             .payload_bytes
             .add(u64::try_from(envelope.payload.len()).unwrap_or_default());
         let until = envelope.ttl().map(|ttl| now + ttl);
-        let envelope = Arc::new(envelope);
         let item = Item {
-            envelope,
-            until,
-            at: now,
-            label,
+            envelope: Sent::new(envelope, until, now, label),
             place: None,
         };
         let matched = route
@@ -273,7 +269,7 @@ impl Hub {
             cause: *cause,
             why: why.clone(),
             failures: waiting.failures,
-            envelope: Arc::clone(envelope),
+            envelope: envelope.clone(),
         };
         let mut dead = lock(&self.dead);
         let is_to_be_written = match before {

@@ -207,7 +207,8 @@ impl Inbox {
         };
         self.breaker.succeeded();
         self.tally.delivered += 1;
-        let Item { label, at, place, .. } = done.waiting.item;
+        let Item { envelope, place } = done.waiting.item;
+        let (label, at) = (envelope.label(), envelope.at());
         effects.push(Effect::Delivered { label, at, place });
         true
     }
@@ -300,7 +301,7 @@ impl Inbox {
     fn next(&mut self, now: Moment, effects: &mut Vec<Effect>) -> Option<Waiting> {
         while self.queued > 0 {
             let waiting = self.pop()?;
-            if waiting.item.until.is_none_or(|until| now < until) {
+            if waiting.item.envelope.until().is_none_or(|until| now < until) {
                 return Some(waiting);
             }
             if self.terms.is_acknowledged() {
@@ -387,7 +388,7 @@ impl Inbox {
     fn drop(&mut self, item: &Item, why: Dropped, effects: &mut Vec<Effect>) {
         self.tally.dropped += 1;
         effects.push(Effect::Dropped {
-            label: item.label,
+            label: item.envelope.label(),
             why,
             count: 1,
             place: item.place,

@@ -1,6 +1,8 @@
 //! An envelope as it waits, with what it has been through and how it ends.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -8,6 +10,7 @@ use triarch_supervision::clock::Moment;
 
 use crate::account::{Cause, Dropped};
 use crate::envelope::{Destination, Envelope};
+use crate::metrics::UNCOUNTED;
 
 /// Where an envelope stands on disk, for as long as that is where it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +21,67 @@ pub(crate) enum Place {
     Letter(u64),
 }
 
+/// An envelope on its way through this runtime, shared by all who get it.
+#[derive(Clone)]
+pub struct Sent(Arc<Stamped>);
+
+/// What is known of it beside stands in the same place, so that what waits for each subscription is small.
+struct Stamped {
+    envelope: Envelope,
+    until: Option<Moment>,
+    at: Moment,
+    label: u16,
+}
+
+impl Sent {
+    pub(crate) fn new(envelope: Envelope, until: Option<Moment>, at: Moment, label: u16) -> Self {
+        Self(Arc::new(Stamped {
+            envelope,
+            until,
+            at,
+            label,
+        }))
+    }
+
+    /// One that is on its way to nobody.
+    pub(crate) fn at_rest(envelope: Envelope) -> Self {
+        Self::new(envelope, None, Moment::default(), UNCOUNTED)
+    }
+
+    /// When nobody needs it any more, where it is for a time.
+    pub fn until(&self) -> Option<Moment> {
+        self.0.until
+    }
+
+    /// When it set out.
+    pub(crate) fn at(&self) -> Moment {
+        self.0.at
+    }
+
+    /// What its topic is counted under.
+    pub(crate) fn label(&self) -> u16 {
+        self.0.label
+    }
+}
+
+impl Deref for Sent {
+    type Target = Envelope;
+
+    fn deref(&self) -> &Envelope {
+        &self.0.envelope
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.envelope.fmt(f)
+    }
+}
+
 /// An envelope as it waits for one subscription.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
-    pub(crate) envelope: Arc<Envelope>,
-    /// When nobody needs it any more.
-    pub(crate) until: Option<Moment>,
-    /// When it was published.
-    pub(crate) at: Moment,
-    /// What its topic is counted under.
-    pub(crate) label: u16,
+    pub(crate) envelope: Sent,
     /// Where it stands on disk, where it comes from there.
     pub(crate) place: Option<Place>,
 }

@@ -215,6 +215,7 @@ pub use error::{
 pub use filter::{COMPARISONS_MAX, FILTER_DEPTH_MAX, FILTER_LENGTH_MAX, Filter};
 pub use filter_parser::FilterError;
 pub use group::Pick;
+pub use item::Sent;
 pub use later::PlanView;
 pub use listener::Listener;
 pub use matcher::Matcher;

@@ -8,7 +8,7 @@ use crate::bus::Bus;
 use crate::dead::{DeadBox, DeadLetter, Discarded, Query, Taken};
 use crate::error::{ArchiveError, ReplayError};
 use crate::hub::{Hub, lock};
-use crate::item::{Item, Place, Waiting};
+use crate::item::{Item, Place, Sent, Waiting};
 use crate::metrics::UNCOUNTED;
 use crate::subscription::Subscription;
 use crate::table::Target;
@@ -115,14 +115,11 @@ impl Hub {
             return Err(Kept::NobodyTakes(taken));
         };
         let now = Moment::now();
+        let label = letter.envelope.topic();
+        let label = label.map_or(UNCOUNTED, |topic| self.metrics.label(topic));
         let item = Item {
-            label: letter
-                .envelope
-                .topic()
-                .map_or(UNCOUNTED, |topic| self.metrics.label(topic)),
-            envelope: Arc::clone(&letter.envelope),
-            until: None,
-            at: now,
+            // It sets out anew, and for no limited time.
+            envelope: Sent::new((*letter.envelope).clone(), None, now, label),
             place: taken.is_on_disk.then_some(Place::Letter(letter.number)),
         };
         let waiting = Waiting::again(item, letter.failures);

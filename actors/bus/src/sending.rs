@@ -11,7 +11,7 @@ use crate::bus::{Bus, Published};
 use crate::envelope::{Destination, Draft, Envelope};
 use crate::error::{PublishError, SubscribeError};
 use crate::hub::{Hub, unpoisoned};
-use crate::item::{Item, Waiting};
+use crate::item::{Item, Sent, Waiting};
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::route::Route;
 use crate::subscription::Subscription;
@@ -146,10 +146,7 @@ impl Hub {
         let envelope = self.seal(draft.clone(), from, Destination::Agent(path));
         let id = envelope.id;
         let item = Item {
-            envelope: Arc::new(envelope),
-            until: None,
-            at: Moment::now(),
-            label: UNCOUNTED,
+            envelope: Sent::new(envelope, None, Moment::now(), UNCOUNTED),
             place: None,
         };
         to.bury(vec![Waiting::new(item)], self).follow(self, to);

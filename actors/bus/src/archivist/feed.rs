@@ -10,7 +10,7 @@ use crate::codec;
 use crate::envelope::{Envelope, Timestamp};
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::inbox::Inbox;
-use crate::item::{Effect, Item, Place};
+use crate::item::{Effect, Item, Place, Sent};
 use crate::metrics::UNCOUNTED;
 use crate::subscription::Profile;
 use crate::topic::Pattern;
@@ -97,11 +97,9 @@ impl Feed {
             }
             let label = envelope.topic().map_or(UNCOUNTED, |topic| hub.metrics.label(topic));
             let left = |ttl: u64| std::time::Duration::from_millis(ttl.saturating_sub(age_ms));
+            let until = envelope.ttl_ms.map(|ttl| now + left(ttl));
             let item = Item {
-                until: envelope.ttl_ms.map(|ttl| now + left(ttl)),
-                envelope: Arc::new(envelope),
-                at: now,
-                label,
+                envelope: Sent::new(envelope, until, now, label),
                 place: Some(Place::Log(offset)),
             };
             inbox.offer(item, now, effects);

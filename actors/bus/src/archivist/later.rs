@@ -11,6 +11,7 @@ use crate::codec::{self, CodecError};
 use crate::daily::Daily;
 use crate::dead::{Count, DeadBox, DeadLetter, SubscriptionId};
 use crate::envelope::{Draft, EnvelopeId, Timestamp};
+use crate::item::Sent;
 
 /// So much of what a subscriber said of a dead letter is kept on disk, in bytes.
 const WHY_MAX: usize = 4096;
@@ -105,7 +106,7 @@ pub(super) fn letter(written: &Letter<'_>) -> Result<DeadLetter, ReplayFault> {
         })?,
         why: written.why.map(Arc::from),
         failures: written.failures,
-        envelope: Arc::new(codec::decode(written.envelope, usize::MAX)?),
+        envelope: Sent::at_rest(codec::decode(written.envelope, usize::MAX)?),
     })
 }
 
