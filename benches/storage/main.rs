@@ -19,11 +19,16 @@ mod tasks;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use triarch_benches::bench::Bench;
 use triarch_benches::figure::Figure;
 use triarch_benches::options::Options;
 use triarch_benches::program::{Program, nothing};
 use triarch_benches::{report, runtime, server};
+
+/// As the runtime has it, for all subjects alike.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let bench = Bench {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dead::DeadLetter;
+use crate::item::Sent;
 use crate::listener::{Ear as Slot, Listener};
 use crate::subscription::Bell;
 
@@ -219,7 +220,7 @@ fn a_subscription_that_was_asked_for_again_takes_what_it_asks_for_now() {
             cause: Cause::Failed,
             why: None,
             failures: 1,
-            envelope: Arc::new(bus.0.seal(note("large"), &"me".into(), Destination::Topic(topic("a")))),
+            envelope: Sent::at_rest(bus.0.seal(note("large"), &"me".into(), Destination::Topic(topic("a")))),
         },
         false,
     );

@@ -223,7 +223,7 @@ fn what_is_sent_while_its_place_ends_and_begins_anew_has_one_end() {
 /// What came in which order: the last number of each sender and priority.
 fn in_order(listener: &mut Listener, most: usize, last: &mut HashMap<(Arc<str>, Priority), u64>) -> bool {
     std::iter::from_fn(|| listener.try_next()).take(most).all(|delivery| {
-        let envelope = Arc::clone(&delivery.envelope);
+        let envelope = delivery.envelope.clone();
         let number = envelope.payload.value().and_then(serde_json::Value::as_u64);
         let before = last.insert((Arc::clone(&envelope.from), envelope.priority), number.unwrap());
         delivery.acknowledge() && before < number

@@ -359,7 +359,7 @@ mod tests {
     use triarch_supervision::message::Priority;
 
     use super::*;
-    use crate::envelope::{Destination, EnvelopeId, Payload};
+    use crate::envelope::{Destination, Envelope, EnvelopeId, Payload};
     use crate::topic::Topic;
 
     fn letter(topic: &str, subscriber: &str, cause: Cause) -> DeadLetter {
@@ -385,7 +385,7 @@ mod tests {
             cause,
             why: None,
             failures: 0,
-            envelope: Arc::new(envelope),
+            envelope: Sent::at_rest(envelope),
         }
     }
 
@@ -667,7 +667,8 @@ mod tests {
                 match act {
                     Act::Keep(size, is_durable) => {
                         let mut letter = letter("a", "team/x", Cause::Failed);
-                        Arc::make_mut(&mut letter.envelope).payload = Payload::bytes(vec![0; size]);
+                        let payload = Payload::bytes(vec![0; size]);
+                        letter.envelope = Sent::at_rest(Envelope { payload, ..(*letter.envelope).clone() });
                         dead.keep(letter, is_durable);
                     }
                     Act::Take(which) => {

@@ -3,6 +3,7 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::item::Sent;
 use crate::terms::Retry;
 
 #[derive(Clone, Debug)]
@@ -70,15 +71,15 @@ impl Model {
                 Effect::Dropped { .. } => self.dropped += 1,
                 Effect::Dead { waiting, .. } => {
                     self.dead += 1;
-                    self.handed.remove(&(waiting.item.at.as_nanos()));
+                    self.handed.remove(&(waiting.item.envelope.at().as_nanos()));
                 }
             }
         }
     }
 
     fn learn_of(&mut self, handed: &Handed, now: Moment, terms: Terms) -> Result<(), TestCaseError> {
-        let serial = handed.item.at.as_nanos();
-        prop_assert!(handed.item.until.is_none_or(|until| now < until));
+        let serial = handed.item.envelope.at().as_nanos();
+        prop_assert!(handed.item.envelope.until().is_none_or(|until| now < until));
         let tries = self.handed.entry(serial).or_default();
         *tries += 1;
         prop_assert_eq!(*tries, handed.attempt);
@@ -122,10 +123,9 @@ fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Offer(id, lane, ttl) => {
                 let until = ttl.map(|ttl| bench.now + MS * u32::try_from(ttl).unwrap());
                 // The serial number stands where the time of publication does, to tell offers apart.
-                let item = Item {
-                    at: Moment::from_nanos(serial),
-                    ..item(id, Priority::ALL[usize::from(lane)], until)
-                };
+                let item = item(id, Priority::ALL[usize::from(lane)], until);
+                let envelope = Sent::new((*item.envelope).clone(), until, Moment::from_nanos(serial), 0);
+                let item = Item { envelope, ..item };
                 bench.offer(item);
                 model.offered += 1;
             }
@@ -134,13 +134,13 @@ fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let count = taken.len();
                 prop_assert!(count <= most);
                 for item in taken.drain(..used.min(taken.len())) {
-                    prop_assert!(item.until.is_none_or(|until| bench.now < until));
+                    prop_assert!(item.envelope.until().is_none_or(|until| bench.now < until));
                     let last = &mut model.last[item.envelope.priority as usize];
                     prop_assert!(
-                        *last < item.at.as_nanos(),
+                        *last < item.envelope.at().as_nanos(),
                         "the order of a lane is kept, and nothing comes twice"
                     );
-                    *last = item.at.as_nanos();
+                    *last = item.envelope.at().as_nanos();
                     model.delivered += 1;
                 }
                 bench.inbox.used(count - taken.len());

@@ -4,6 +4,7 @@ use triarch_supervision::clock::Seeded;
 
 use super::*;
 use crate::envelope::{Destination, Envelope, EnvelopeId, Payload, Timestamp};
+use crate::item::Sent;
 use crate::terms::REMEMBERED_MAX;
 use crate::topic::Topic;
 
@@ -24,10 +25,7 @@ fn item(number: u64, priority: Priority, until: Option<Moment>) -> Item {
         payload: Payload::bytes([]),
     };
     Item {
-        envelope: Arc::new(envelope),
-        until,
-        at: Moment::default(),
-        label: 0,
+        envelope: Sent::new(envelope, until, Moment::default(), 0),
         place: None,
     }
 }
@@ -377,7 +375,7 @@ fn a_key_counts_for_its_sender_and_topic_alone_whatever_the_id() {
             ..(*plain.envelope).clone()
         };
         Item {
-            envelope: Arc::new(envelope),
+            envelope: Sent::new(envelope, None, Moment::default(), 0),
             ..plain
         }
     };

@@ -202,12 +202,11 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::account::Cause;
     use crate::dead::{DeadLetter, SubscriptionId};
     use crate::envelope::{Destination, Draft, EnvelopeId, Payload, Timestamp};
+    use crate::item::Sent;
 
     fn letter(size: usize) -> DeadLetter {
         let to = Destination::Agent("team/x".into());
@@ -221,7 +220,7 @@ mod tests {
             cause: Cause::Failed,
             why: None,
             failures: 1,
-            envelope: Arc::new(draft.sealed(EnvelopeId::new(1, 1), Timestamp(0), "team/a".into(), to)),
+            envelope: Sent::at_rest(draft.sealed(EnvelopeId::new(1, 1), Timestamp(0), "team/a".into(), to)),
         }
     }
 
