@@ -454,6 +454,22 @@ fn terms_that_bear_less_let_go_what_is_more_as_they_say() {
 }
 
 #[test]
+fn what_lies_in_a_log_stays_under_terms_that_bear_less() {
+    for when_full in [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::DeadLetter] {
+        let mut bench = once(9, WhenFull::DropOldest);
+        for number in 1..=6 {
+            let place = number.is_multiple_of(2).then_some(Place::Log(number));
+            bench.offer(Item { place, ..plain(number) });
+        }
+        let terms = Terms::default().bound(2).when_full(when_full);
+        bench.inbox.retune(terms, bench.now, &mut bench.effects);
+        assert_eq!((bench.ends().len(), bench.inbox.room()), (3, 0), "{when_full:?}");
+        assert_eq!(bench.lent(9), [2, 4, 6], "{when_full:?}");
+        assert!(bench.inbox.tally().is_balanced() && bench.inbox.room() == 2);
+    }
+}
+
+#[test]
 fn what_is_in_hand_stays_there_under_other_terms_and_is_due_no_later_than_they_say() {
     let mut bench = Bench::new(acknowledged());
     (1..=3).for_each(|number| bench.offer(plain(number)));

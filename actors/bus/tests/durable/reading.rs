@@ -1,4 +1,4 @@
-use triarch_bus::{ArchiveError, Class, Filter, ForgetError, Pick, Start, SubscribeError, Terms, When};
+use triarch_bus::{ArchiveError, Class, Filter, ForgetError, Pick, Start, SubscribeError, Terms, When, WhenFull};
 use triarch_journal::testing::SimDisk;
 
 use super::*;
@@ -143,6 +143,38 @@ async fn a_name_goes_on_where_it_acknowledged() {
     let mut clerk = house.listen(named());
     assert_eq!(heard(&mut clerk, 11).await, numbers(0..11));
     house.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_asks_again_with_a_smaller_bound_loses_nothing_of_its_log() {
+    for when_full in [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::DeadLetter] {
+        let disk = SimDisk::new(18);
+        let house = House::on(Arc::new(disk.clone())).await;
+        let named = |bound| {
+            let terms = Terms::of(Class::AtLeastOnce).bound(bound).when_full(when_full);
+            all_of("log.*", "team/clerk")
+                .named("books")
+                .from(Start::First)
+                .terms(terms)
+        };
+        for number in 0..40 {
+            house.say("log.a", &number.to_string()).await.unwrap();
+        }
+        let first = house.listen(named(1024));
+        let mut second = house.listen(named(2));
+        assert_eq!(first.subscription(), second.subscription());
+        assert_eq!(heard(&mut second, 20).await, numbers(0..20), "{when_full:?}");
+        let tally = house.bus.tally();
+        assert_eq!((tally.dropped, tally.dead), (0, 0), "{when_full:?}");
+        drop((first, second));
+        house.stop().await;
+        disk.cut_power();
+        let house = House::on(Arc::new(disk)).await;
+        assert_eq!(house.bus.cursors()[0].floor, 20, "{when_full:?}");
+        let mut third = house.listen(named(2));
+        assert_eq!(heard(&mut third, 20).await, numbers(20..40), "{when_full:?}");
+        house.stop().await;
+    }
 }
 
 #[tokio::test]
