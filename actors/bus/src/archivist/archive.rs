@@ -246,6 +246,12 @@ impl Archive {
         of_log.map(|(_, one)| Arc::clone(one)).collect()
     }
 
+    /// How many of all logs are such.
+    pub(crate) fn count_followers(&self, is_such: impl Fn(&Subscription) -> bool) -> usize {
+        let followers = lock(&self.followers);
+        followers.values().filter(|(_, one)| is_such(one)).count()
+    }
+
     /// Those of all logs.
     pub(crate) fn all_followers(&self) -> Vec<Arc<Subscription>> {
         lock(&self.followers).values().map(|(_, one)| Arc::clone(one)).collect()
