@@ -34,6 +34,7 @@ mod init;
 mod keys;
 mod load;
 mod node;
+#[cfg(test)]
 mod page;
 mod range;
 mod schema;
@@ -52,7 +53,6 @@ pub use environment::{variable, variables};
 pub use error::{ConfigError, ConfigErrors, Spot, SpotOrigin};
 pub use init::{InitError, init, template};
 pub use load::{Loaded, load, state_dir};
-pub use page::page;
 pub use schema::schema;
 pub use sections::{Config, LineLimits, LogConfig, LogFormat, LogLevel, RuntimeConfig, TelemetryConfig};
 pub use show::{Origin, Shown, ShownSetting};

@@ -39,15 +39,10 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds, source: &Sourc
         &[key("work")],
         work.iter().map(|fault| told(fault.setting(), fault)).collect(),
     );
-    let programs = config.programs.clone().validated().err();
-    let roomless = if config.programs.log_file_bytes.0 == 0 {
-        "log_file_bytes"
-    } else {
-        "log_files"
-    };
+    let programs = config.programs.faults();
     look.settings(
         &[key("programs")],
-        programs.iter().map(|fault| told(roomless, fault)).collect(),
+        programs.iter().map(|(key, fault)| told(key, fault)).collect(),
     );
     let doors = config.gateway.faults();
     look.settings(
