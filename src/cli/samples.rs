@@ -441,6 +441,7 @@ pub(super) fn fault() -> FaultSeen {
         variable: None,
         problem: "unknown key `spam` in [runtime]".to_owned(),
         remedy: "write `span`".to_owned(),
+        is_warning: false,
     }
 }
 

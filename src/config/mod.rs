@@ -43,6 +43,7 @@ mod sections;
 mod sense;
 mod shape;
 mod show;
+mod slips;
 mod source;
 mod texts;
 mod words;

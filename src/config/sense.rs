@@ -11,7 +11,7 @@ use super::sections::{Config, told};
 use super::source::Source;
 
 /// The runtime's own supervisors, beside which the teams stand.
-const ROOMS: [&str; 10] = [
+pub(super) const ROOMS: [&str; 10] = [
     "telemetry",
     "bus",
     "memory",
@@ -171,6 +171,6 @@ fn one_of(agent: &AgentConfig) -> AgentConfig {
     }
 }
 
-fn key(key: &str) -> Step {
+pub(super) fn key(key: &str) -> Step {
     Step::Key(key.to_owned())
 }

@@ -191,7 +191,7 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "A fault",
         "One thing that is wrong with a description: where it stands in a file, or the `variable` of the environment; neither where it \
-         stands nowhere.",
+         stands nowhere. One that `is_warning` is most likely a slip, and keeps nothing from being followed.",
         || json(&samples::fault()),
     ),
     (
