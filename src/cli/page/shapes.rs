@@ -90,7 +90,8 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "A forgotten subscription",
-        "`lag` is how many places lay between where it was and the end of its log.",
+        "`lag` is how many places lay between where it was and the end of its log. Of a log, which has no subscriber, it is how many \
+         envelopes were kept.",
         || json(&samples::forgotten()),
     ),
     ("A publication called off", "By its number.", || {

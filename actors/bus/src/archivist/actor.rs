@@ -23,7 +23,7 @@ use crate::agenda::{Placed, Plan, ScheduleId};
 use crate::codec::encode;
 use crate::envelope::Envelope;
 use crate::error::{ArchiveError, ForgetError, PublishError};
-use crate::hub::{Hub, lock};
+use crate::hub::{Hub, lock, unpoisoned};
 use crate::metrics::Refusal;
 use crate::topic::Pattern;
 
@@ -102,6 +102,10 @@ impl Agent for Archivist {
             Order::Forget(key, reply) => {
                 self.flush().await?;
                 reply.send(self.forget(&key).await?);
+            }
+            Order::Empty(log, reply) => {
+                self.flush().await?;
+                reply.send(self.empty(&log).await?);
             }
             Order::Copied { number, is_written } => self.unkept.ended(number, is_written),
         }
@@ -373,6 +377,30 @@ impl Archivist {
             }
             return Ok(Err(why.into()));
         }
+        Ok(Ok(true))
+    }
+
+    /// Forgets all that is in a log which the configuration names no more.
+    async fn empty(&mut self, log: &Pattern) -> Result<Result<bool, ForgetError>, Failure> {
+        if let Err(closed) = self.open() {
+            return Ok(Err(closed.into()));
+        }
+        let archive = &self.hub().archive;
+        if archive.is_named(log) {
+            return Ok(Err(ForgetError::Named { log: log.clone() }));
+        }
+        let shared = archive.log(log).filter(|log| !unpoisoned(log.read()).is_empty());
+        let Some(shared) = shared else { return Ok(Ok(false)) };
+        // No offset is given again: a name may have its place there still.
+        let next = unpoisoned(shared.read()).next() + 1;
+        let begins = Record::Begins {
+            log: log.as_str(),
+            next,
+        };
+        if let Err(why) = self.write(&begins).await? {
+            return Ok(Err(why.into()));
+        }
+        unpoisoned(shared.write()).begin_at(next);
         Ok(Ok(true))
     }
 
