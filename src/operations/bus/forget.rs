@@ -52,14 +52,14 @@ impl Operation for BusForget {
             return Err(Trouble::new(Code::Usage, message, "say whose with --subscriber"));
         }
         match found.pop() {
-            Some(cursor) => self.forget(bus, cursor).await,
+            Some(cursor) => self.forget(bus, &cursor).await,
             None => self.forget_log(bus).await,
         }
     }
 }
 
 impl BusForget {
-    async fn forget(&self, bus: &Bus, cursor: CursorView) -> Result<ForgottenSeen, Trouble> {
+    async fn forget(&self, bus: &Bus, cursor: &CursorView) -> Result<ForgottenSeen, Trouble> {
         let is_forgotten = bus
             .forget(Arc::clone(&cursor.subscriber), Arc::clone(&cursor.name))
             .await?;
