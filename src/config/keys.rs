@@ -25,7 +25,11 @@ impl<'a> KnownKey<'a> {
     /// What it means, in one line.
     pub(super) fn about(&self, schema: Schema<'a>) -> String {
         let own = about(self.part());
-        let about = if own.is_empty() { about(schema.resolved(self.part())) } else { own };
+        let about = if own.is_empty() {
+            about(schema.resolved(self.part()))
+        } else {
+            own
+        };
         about.replace('\n', " ")
     }
 }

@@ -99,7 +99,13 @@ impl<'a> Look<'a> {
             for (index, team) in access.teams.iter().enumerate() {
                 // Whoever types commands and the rooms publish too, each under its own name.
                 if team != SENDER && !ROOMS.contains(&team.as_str()) {
-                    let way = [key("bus"), key("access"), Step::Index(at), key("teams"), Step::Index(index)];
+                    let way = [
+                        key("bus"),
+                        key("access"),
+                        Step::Index(at),
+                        key("teams"),
+                        Step::Index(index),
+                    ];
                     self.team(&way, team);
                 }
             }
@@ -119,7 +125,13 @@ impl<'a> Look<'a> {
         }
         for (at, project) in memory.projects.iter().enumerate() {
             for (index, team) in project.teams.iter().enumerate() {
-                let way = [key("memory"), key("project"), Step::Index(at), key("teams"), Step::Index(index)];
+                let way = [
+                    key("memory"),
+                    key("project"),
+                    Step::Index(at),
+                    key("teams"),
+                    Step::Index(index),
+                ];
                 self.team(&way, team);
             }
         }
@@ -138,7 +150,8 @@ impl<'a> Look<'a> {
     fn recipients(&mut self) {
         for (way, team, agent) in agents(&self.loaded.config.teams) {
             let named = RECIPIENTS.iter().find(|(kind, _)| *kind == agent.kind);
-            let Some((setting, listed)) = named.and_then(|(_, setting)| Some((*setting, agent.settings.get(*setting)?)))
+            let Some((setting, listed)) =
+                named.and_then(|(_, setting)| Some((*setting, agent.settings.get(*setting)?)))
             else {
                 continue;
             };
@@ -206,7 +219,11 @@ impl<'a> Look<'a> {
                 }
                 if let Some(file) = text("file").filter(|file| here.lacks(Path::new(file))) {
                     let remedy = format!("put it there before the agent starts, or correct `{setting}`");
-                    self.slip(&way("file"), format!("`{setting}` is to be in {file}, which is not there"), remedy);
+                    self.slip(
+                        &way("file"),
+                        format!("`{setting}` is to be in {file}, which is not there"),
+                        remedy,
+                    );
                 }
             }
         }

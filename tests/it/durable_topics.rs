@@ -151,7 +151,11 @@ fn a_log_that_the_description_names_no_more_is_told_at_the_start_and_can_be_forg
     house.json(&["bus", "publish", "log.a", "1"]);
     let named = house.run(&["bus", "forget", "log.**"]);
     assert_eq!(named.status.code(), Some(5), "{}", text(&named.stderr));
-    assert!(text(&named.stderr).contains("is one of `bus.durable`"), "{}", text(&named.stderr));
+    assert!(
+        text(&named.stderr).contains("is one of `bus.durable`"),
+        "{}",
+        text(&named.stderr)
+    );
     assert_eq!(house.json(&["bus", "topics"])[0]["log"], "log.**");
     house.json(&["down"]);
     runtime.end(PATIENCE);
@@ -161,7 +165,10 @@ fn a_log_that_the_description_names_no_more_is_told_at_the_start_and_can_be_forg
     assert_ne!(other, description);
     fs::write(&file, other).unwrap();
     let mut runtime = house.up(&[]);
-    runtime.line_with("the log log.** is in no `bus.durable` any more, and what it has, 1 in ", PATIENCE);
+    runtime.line_with(
+        "the log log.** is in no `bus.durable` any more, and what it has, 1 in ",
+        PATIENCE,
+    );
     house.json(&["bus", "publish", "log.a", "2"]);
     assert_eq!(house.json(&["bus", "topics"])[0]["log"], json!(null));
     assert_eq!(house.json(&["bus", "show", "log.a"])["log"]["is_named"], false);

@@ -108,7 +108,9 @@ fn a_check_warns_of_names_that_nobody_bears_and_secrets_that_are_not_there_and_p
     }
     let seen = house.json(&["config", "check"]);
     let seen = seen.as_array().unwrap().iter();
-    let seen: Vec<_> = seen.map(|one| (one["line"].as_u64(), one["is_warning"].as_bool())).collect();
+    let seen: Vec<_> = seen
+        .map(|one| (one["line"].as_u64(), one["is_warning"].as_bool()))
+        .collect();
     assert_eq!(seen, [(Some(7), Some(true)), (Some(12), Some(true))]);
 }
 

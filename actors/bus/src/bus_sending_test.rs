@@ -58,7 +58,10 @@ fn a_question_to_one_agent_is_answered_by_it_or_says_why_not() {
         let asked = bus.request_from("me", "team/oracle", note("?"), SECOND);
         let (answer, mut oracle) = tokio::join!(asked, answers);
         let answer = answer.unwrap();
-        assert_eq!((said(&answer).as_str(), &*answer.from, answer.to.as_str()), ("42", "team/oracle", "me"));
+        assert_eq!(
+            (said(&answer).as_str(), &*answer.from, answer.to.as_str()),
+            ("42", "team/oracle", "me")
+        );
         let unanswered = bus.request_from("me", "team/oracle", note("?"), SECOND).await;
         assert_eq!(
             unanswered.unwrap_err().to_string(),

@@ -457,7 +457,7 @@ fn terms_that_bear_less_let_go_what_is_more_as_they_say() {
 fn what_lies_in_a_log_stays_under_terms_that_bear_less() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::DeadLetter] {
         let mut bench = once(9, WhenFull::DropOldest);
-        for number in 1..=6 {
+        for number in 1..=6u64 {
             let place = number.is_multiple_of(2).then_some(Place::Log(number));
             bench.offer(Item { place, ..plain(number) });
         }

@@ -291,7 +291,8 @@ impl Bus {
     /// How many subscriptions read from its log what is published on a durable topic.
     pub fn readers(&self, topic: &Topic) -> usize {
         let is_it = |pattern: &Pattern| pattern.matches(topic);
-        let reads = |one: &Subscription| one.profile.pattern.as_ref().is_some_and(is_it) && self.0.lets_read(one, topic);
+        let reads =
+            |one: &Subscription| one.profile.pattern.as_ref().is_some_and(is_it) && self.0.lets_read(one, topic);
         self.0.archive.count_followers(reads)
     }
 }

@@ -147,7 +147,11 @@ fn topic(topic: &TopicSeen) -> [Cell<'_>; 4] {
 impl Show for TopicShown {
     fn show(&self, screen: &Screen) -> String {
         let log = self.log.as_ref().map_or_else(String::new, |log| {
-            let left = if log.is_named { "" } else { ", in no `bus.durable` any more" };
+            let left = if log.is_named {
+                ""
+            } else {
+                ", in no `bus.durable` any more"
+            };
             format!(
                 "{}: from {}, next {}, {} bytes{left}",
                 log.topics, log.first, log.next, log.bytes

@@ -103,7 +103,11 @@ fn a_secret_that_is_not_there_is_told_with_the_setting_that_names_it_and_shown_t
         "15: `secrets.HOME` is to be in ~/gone, which is not there; put it there before the agent starts, or correct `secrets.HOME`",
     ];
     assert_eq!(told(&slips), expected);
-    assert!(slips.0[1].to_string().contains("UNSET.env = (hidden)"), "{}", slips.0[1]);
+    assert!(
+        slips.0[1].to_string().contains("UNSET.env = (hidden)"),
+        "{}",
+        slips.0[1]
+    );
     // Of a text that lies nowhere nobody knows what is beside it.
     let text = source(&text);
     let slips = load(&text, &natives(), []).unwrap().slips(&text, variable);

@@ -568,7 +568,12 @@ async fn of_two_logs_that_stand_for_a_topic_the_one_that_has_it_is_told_first() 
     let journal = triarch_journal::Config::default();
     let house = House::with(Arc::new(SimDisk::new(21)), config, journal, 1).await;
     house.say("log.a", "0").await.unwrap();
-    let logs: Vec<_> = house.bus.logs().into_iter().map(|log| (log.topics.to_string(), log.next)).collect();
+    let logs: Vec<_> = house
+        .bus
+        .logs()
+        .into_iter()
+        .map(|log| (log.topics.to_string(), log.next))
+        .collect();
     assert_eq!(logs, [("log.**".to_owned(), 1), ("log.*".to_owned(), 0)]);
     house.stop().await;
 }

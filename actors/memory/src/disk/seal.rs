@@ -36,7 +36,9 @@ pub enum SealError {
     )]
     WrongKey,
     /// The key is not one.
-    #[error("the key from {place} is no key: {fault}; give 64 hexadecimal digits, or name another key in `memory.sealed_by`")]
+    #[error(
+        "the key from {place} is no key: {fault}; give 64 hexadecimal digits, or name another key in `memory.sealed_by`"
+    )]
     Key {
         /// Where it came from.
         place: String,
