@@ -138,13 +138,11 @@ impl<'a> Look<'a> {
     }
 
     fn owner(&mut self, way: &[Step], owner: &str) {
-        match owner.split_once('/') {
-            Some((team, agent)) => self.agent(way, team, agent, &format!("{team}/")),
-            None => {
-                let problem = format!("{owner:?} is no path of an agent");
-                self.slip(way, problem, "write it as in \"team/agent\"".to_owned());
-            }
-        }
+        let Some((team, agent)) = owner.split_once('/') else {
+            let problem = format!("{owner:?} is no path of an agent");
+            return self.slip(way, problem, "write it as in \"team/agent\"".to_owned());
+        };
+        self.agent(way, team, agent, &format!("{team}/"));
     }
 
     fn recipients(&mut self) {
@@ -167,8 +165,7 @@ impl<'a> Look<'a> {
     }
 
     fn team(&mut self, way: &[Step], named: &str) {
-        let mut names = self.teams().iter().map(|team| team.name.as_str());
-        if names.any(|name| name == named) {
+        if self.teams().iter().any(|team| team.name == named) {
             return;
         }
         let meant = nearest(named, self.teams().iter().map(|team| team.name.as_str()));

@@ -91,22 +91,13 @@ impl Agent for Archivist {
             Order::Store(log, envelope, waiter) => self.gather(log, envelope, waiter, None).await?,
             Order::Due(log, envelope, number) => self.gather(log, envelope, None, Some(number)).await?,
             Order::Plan(planned, reply) => self.plan(*planned, reply).await?,
-            Order::Cancel(number, reply) => {
-                self.flush().await?;
-                reply.send(self.cancel(number).await?);
-            }
+            Order::Cancel(number, reply) => reply.send(self.cancel(number).await?),
             Order::Over(number, ending) => self.end(number, ending).await?,
             Order::Moved if self.is_closed() && self.rest.is_over(Moment::now()) => self.reopen().await,
             // It is written before it rests.
             Order::Moved => {}
-            Order::Forget(key, reply) => {
-                self.flush().await?;
-                reply.send(self.forget(&key).await?);
-            }
-            Order::Empty(log, reply) => {
-                self.flush().await?;
-                reply.send(self.empty(&log).await?);
-            }
+            Order::Forget(key, reply) => reply.send(self.forget(&key).await?),
+            Order::Empty(log, reply) => reply.send(self.empty(&log).await?),
             Order::Copied { number, is_written } => self.unkept.ended(number, is_written),
         }
         if self.group_bytes >= GROUP_BYTES {
@@ -329,6 +320,7 @@ impl Archivist {
 
     /// Calls off what stands on disk; it is off here once it is off there.
     async fn cancel(&mut self, number: u64) -> Result<Result<bool, ArchiveError>, Failure> {
+        self.flush().await?;
         if let Err(closed) = self.open() {
             return Ok(Err(closed));
         }
@@ -359,6 +351,7 @@ impl Archivist {
 
     /// Forgets a name that nobody attends to.
     async fn forget(&mut self, key: &CursorKey) -> Result<Result<bool, ForgetError>, Failure> {
+        self.flush().await?;
         if let Err(closed) = self.open() {
             return Ok(Err(closed.into()));
         }
@@ -382,6 +375,7 @@ impl Archivist {
 
     /// Forgets all that is in a log which the configuration names no more.
     async fn empty(&mut self, log: &Pattern) -> Result<Result<bool, ForgetError>, Failure> {
+        self.flush().await?;
         if let Err(closed) = self.open() {
             return Ok(Err(closed.into()));
         }
