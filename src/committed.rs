@@ -20,6 +20,13 @@ pub(crate) fn assert_committed(path: &str, wanted: &str) {
     }
 }
 
+/// A sentence as a part of another.
+pub(crate) fn lower(sentence: &str) -> String {
+    let mut letters = sentence.trim_end_matches('.').chars();
+    let first = letters.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(letters).collect()
+}
+
 /// The first line in which they differ.
 fn difference(found: &str, wanted: &str) -> Option<String> {
     if found == wanted {

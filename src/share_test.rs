@@ -69,6 +69,7 @@ impl Agent for Guard {
                     ..usual
                 }))?;
             }
+            "first" => self.0.hear(Events::of("log.*").from_the_first())?,
             "since" => self
                 .0
                 .hear(Events::of("log.*").since(Timestamp(post.body.as_u64().unwrap_or_default())))?,
@@ -286,6 +287,18 @@ fn an_agent_of_ones_own_hears_under_terms_of_its_own_and_from_a_time_on() {
         .time;
     running.tell_it("ask", "guard-1", "since", &second.0.to_string());
     until(|| noted(&share, "heard") == json!(2));
+}
+
+#[test]
+fn an_agent_of_ones_own_hears_what_a_log_has_kept_from_the_first_on() {
+    let running = Running::up(1);
+    let share = running.share_with("guard-1");
+    for celsius in ["20", "35", "40"] {
+        let body = format!("{{\"celsius\":{celsius}}}");
+        assert_eq!(running.run(&["bus", "publish", "log.a", &body]), ExitCode::SUCCESS);
+    }
+    running.tell("ask", "guard-1", "first");
+    until(|| noted(&share, "heard") == json!(3));
 }
 
 #[test]

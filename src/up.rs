@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use triarch_bus::Bus;
 use triarch_gateway::Doors;
 use triarch_programs::Survey;
 use triarch_supervision::name::team_of;
@@ -96,9 +97,12 @@ fn told_of(leftovers: Survey) -> Option<String> {
 }
 
 /// Tells what its operator should know of the beginning.
-fn warn(ground: &Ground) {
+fn warn(ground: &Arc<Ground>) {
     if let Some(told) = ground.programs.leftovers().and_then(told_of) {
         ground.complain(&told);
+    }
+    for log in ground.fleet().iter().flat_map(left_logs) {
+        ground.complain(&log);
     }
     let key = ground.running().settings.memory.open_key(&ground.source.folder());
     if let Some(key) = key {
@@ -107,6 +111,20 @@ fn warn(ground: &Ground) {
             key.display()
         ));
     }
+}
+
+/// Logs that the description names no more: they stay in memory and on disk until somebody says otherwise.
+fn left_logs(fleet: &Fleet) -> Vec<String> {
+    let logs = fleet.bus().map(Bus::logs).unwrap_or_default().into_iter();
+    let left = logs.filter(|log| !log.is_named).map(|log| {
+        let (topics, kept) = (log.topics, log.next - log.first);
+        format!(
+            "the log {topics} is in no `bus.durable` any more, and what it has, {kept} in {} bytes, stays until that is forgotten; name \
+             it again, or `triarch bus forget '{topics}'`",
+            log.bytes
+        )
+    });
+    left.collect()
 }
 
 async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Result<u8, UpError> {

@@ -19,6 +19,7 @@ use crate::operations::{Code, Trouble, caused};
 use crate::rooms;
 use crate::share::Shares;
 use crate::traffic::Traffics;
+use crate::up::complain;
 
 /// The description that a command works with. Most commands only want to know where the runtime is, so what it takes
 /// to understand a description is made when somebody asks for it.
@@ -231,16 +232,20 @@ pub(super) struct Begun {
 /// As JSON all that is wrong is the answer, so that nothing more is said of it.
 fn check(described: &Described, as_json: bool) -> Result<(), Trouble> {
     let checked = described.checked()?;
+    let slips = |loaded: &Loaded| loaded.slips(&described.source, config::variable).0;
     if as_json {
-        let faults = checked.map_or_else(|errors| errors.0.iter().map(FaultSeen::from).collect(), |_| Vec::new());
-        print_json(&faults)?;
-        return if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(Trouble::silent(Code::Usage))
+        let (found, is_warning) = match &checked {
+            Ok(loaded) => (slips(loaded), true),
+            Err(errors) => (errors.0.clone(), false),
         };
+        let seen = found.iter().map(|error| FaultSeen::of(error, is_warning));
+        print_json(&seen.collect::<Vec<_>>())?;
+        return checked.map(drop).map_err(|_| Trouble::silent(Code::Usage));
     }
     let loaded = checked?;
+    for slip in slips(&loaded) {
+        complain(&format!("warning: {slip}"));
+    }
     let teams = counted(loaded.config.teams.len() as u64, "team");
     print(&format!("{} can be followed: {teams}\n", loaded.name))
 }
@@ -256,10 +261,12 @@ pub(super) struct FaultSeen {
     pub(super) variable: Option<String>,
     pub(super) problem: String,
     pub(super) remedy: String,
+    /// Whether the description can be followed all the same.
+    pub(super) is_warning: bool,
 }
 
-impl From<&ConfigError> for FaultSeen {
-    fn from(error: &ConfigError) -> Self {
+impl FaultSeen {
+    fn of(error: &ConfigError, is_warning: bool) -> Self {
         let (mut file, mut line, mut column, mut variable) = (None, None, None, None);
         match error.spot.as_ref().map(|spot| spot.origin.clone()) {
             Some(SpotOrigin::File {
@@ -277,6 +284,7 @@ impl From<&ConfigError> for FaultSeen {
             variable,
             problem: error.problem.clone(),
             remedy: error.remedy.clone(),
+            is_warning,
         }
     }
 }

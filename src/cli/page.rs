@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::line::Line;
 use super::samples;
-use crate::committed::assert_committed;
+use crate::committed::{assert_committed, lower};
 use crate::operations::Code;
 use manners::{Answer, MANNERS, Manner, OF_UP_ALONE};
 use shapes::SHAPES;
@@ -191,13 +191,6 @@ fn words(argument: &Arg) -> String {
     } else {
         format!("{}.", words.join(";"))
     }
-}
-
-/// A sentence as a part of another.
-fn lower(sentence: &str) -> String {
-    let mut letters = sentence.trim_end_matches('.').chars();
-    let first = letters.next().into_iter().flat_map(char::to_lowercase);
-    first.chain(letters).collect()
 }
 
 fn exits(page: &mut String) {

@@ -202,7 +202,7 @@ pub(super) fn topics() -> Vec<TopicSeen> {
 
 pub(super) fn topic() -> TopicShown {
     read(json!({
-        "topic": "plant.pump", "published": 42, "log": { "topics": "plant.**", "first": 0, "next": 42, "bytes": 8_610 },
+        "topic": "plant.pump", "published": 42, "log": { "topics": "plant.**", "first": 0, "next": 42, "bytes": 8_610, "is_named": true },
         "subscriptions": [
             {
                 "subscriber": "plant/guard", "pattern": "plant.*", "filter": "payload.celsius gt 30", "group": null,
@@ -441,6 +441,7 @@ pub(super) fn fault() -> FaultSeen {
         variable: None,
         problem: "unknown key `spam` in [runtime]".to_owned(),
         remedy: "write `span`".to_owned(),
+        is_warning: false,
     }
 }
 

@@ -61,8 +61,8 @@ pub fn template(kinds: &Kinds) -> String {
         let _written = write!(text, "\n# {}\n[{name}]\n", about(part));
         for known in keys(schema, part) {
             // What has no default is not set unless somebody does.
-            if let Some(default) = known.default {
-                let _written = writeln!(text, "# {}\n# {} = {default}", known.about, known.path);
+            if let Some(default) = &known.default {
+                let _written = writeln!(text, "# {}\n# {} = {default}", known.about(schema), known.path);
             }
         }
     }

@@ -2,29 +2,52 @@
 
 use serde_json::Value;
 
-use super::schema::{Schema, about, properties, required, words};
-use super::words::{key, kind_of, toml};
+use super::schema::{Schema, about, properties};
+use super::words::{key, toml};
 
 /// One key that may be set.
-pub(super) struct KnownKey {
+pub(super) struct KnownKey<'a> {
     /// With the keys of the tables it stands in, below the table that was asked about.
     pub(super) path: String,
-    pub(super) kind: String,
     pub(super) default: Option<String>,
-    pub(super) about: String,
-    pub(super) is_required: bool,
-    /// The words it may be, with what they mean.
-    pub(super) words: Vec<(String, String)>,
+    /// The table it stands in.
+    pub(super) table: &'a Value,
+    /// What it is called there.
+    pub(super) name: &'a str,
+}
+
+impl<'a> KnownKey<'a> {
+    /// What the schema says of it.
+    pub(super) fn part(&self) -> &'a Value {
+        &self.table["properties"][self.name]
+    }
+
+    /// What it means, in one line.
+    pub(super) fn about(&self, schema: Schema<'a>) -> String {
+        let own = about(self.part());
+        let about = if own.is_empty() {
+            about(schema.resolved(self.part()))
+        } else {
+            own
+        };
+        about.replace('\n', " ")
+    }
 }
 
 /// The keys of `table`, those of tables within it by their whole paths.
-pub(super) fn keys(schema: Schema<'_>, table: &Value) -> Vec<KnownKey> {
+pub(super) fn keys<'a>(schema: Schema<'a>, table: &'a Value) -> Vec<KnownKey<'a>> {
     let mut found = Vec::new();
     collect(schema, schema.resolved(table), "", None, &mut found);
     found
 }
 
-fn collect(schema: Schema<'_>, table: &Value, above: &str, defaults: Option<&Value>, found: &mut Vec<KnownKey>) {
+fn collect<'a>(
+    schema: Schema<'a>,
+    table: &'a Value,
+    above: &str,
+    defaults: Option<&Value>,
+    found: &mut Vec<KnownKey<'a>>,
+) {
     for (name, part) in properties(table) {
         let path = format!("{above}{}", key(name));
         let resolved = schema.resolved(part);
@@ -35,16 +58,10 @@ fn collect(schema: Schema<'_>, table: &Value, above: &str, defaults: Option<&Val
             collect(schema, resolved, &format!("{path}."), default, found);
             continue;
         }
-        let words = words(resolved).unwrap_or_default();
         found.push(KnownKey {
-            kind: kind_of(schema, part),
             default: default.filter(|default| !default.is_null()).map(toml),
-            about: about(if about(part).is_empty() { resolved } else { part }).replace('\n', " "),
-            is_required: required(table).any(|required| required == name),
-            words: words
-                .into_iter()
-                .map(|(word, about)| (word.to_owned(), about.to_owned()))
-                .collect(),
+            table,
+            name,
             path,
         });
     }

@@ -62,7 +62,7 @@ pub fn load(
 }
 
 /// How many faults are told.
-const FAULTS_MAX: usize = 100;
+pub(super) const FAULTS_MAX: usize = 100;
 /// How many places are told that are no TOML: one bracket that is missing makes a fault of each line after it.
 const UNREADABLE_MAX: usize = 10;
 /// The folder of what outlives the process, as far as a description says it that need not be without faults: who asks a

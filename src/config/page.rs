@@ -1,4 +1,4 @@
-//! All that may be set, as a page for people.
+//! All that may be set, as a page for people: `docs/CONFIG.md`.
 
 use std::fmt::{self, Write as _};
 
@@ -6,7 +6,10 @@ use serde_json::Value;
 use triarch_teams::Kinds;
 
 use super::keys::{KnownKey, keys};
-use super::schema::{Schema, about, properties, schema};
+use super::schema::{Schema, about, properties, required, schema, words};
+use super::words::kind_of;
+use crate::committed::{assert_committed, lower};
+use crate::config::tests::{kinds, natives};
 
 const HEAD: &str = "\
 # Configuration
@@ -29,7 +32,7 @@ speaks of a secret, a token, a password or the like is never shown, nor is the u
 const APART: [&str; 3] = ["agent", "namespace", "project"];
 
 /// All that may be set with agents of these kinds, in Markdown.
-pub fn page(kinds: &Kinds) -> String {
+fn page(kinds: &Kinds) -> String {
     let value = schema(kinds);
     let schema = Schema(&value);
     let mut page = HEAD.to_owned();
@@ -53,20 +56,20 @@ pub fn page(kinds: &Kinds) -> String {
         if own.is_empty() {
             page.push_str("\nThere is nothing to set besides.\n");
         } else {
-            table(&mut page, &own);
+            table(&mut page, schema, &own);
         }
     }
     page
 }
 
 /// A table that may stand several times, and the tables of that sort in it.
-fn list(page: &mut String, schema: Schema<'_>, name: &str, part: &Value) {
+fn list<'s>(page: &mut String, schema: Schema<'s>, name: &str, part: &'s Value) {
     section(page, schema, &format!("[[{name}]]"), about(part), part);
     lists(page, schema, name, part);
 }
 
 /// Those that stand in the table `name`.
-fn lists(page: &mut String, schema: Schema<'_>, name: &str, part: &Value) {
+fn lists<'s>(page: &mut String, schema: Schema<'s>, name: &str, part: &'s Value) {
     for (key, items) in tables(schema, part) {
         list(page, schema, &format!("{name}.{key}"), items);
     }
@@ -80,7 +83,7 @@ fn tables<'s>(schema: Schema<'s>, part: &'s Value) -> impl Iterator<Item = (&'s 
     })
 }
 
-fn section(page: &mut String, schema: Schema<'_>, header: &str, about: &str, part: &Value) {
+fn section<'s>(page: &mut String, schema: Schema<'s>, header: &str, about: &str, part: &'s Value) {
     heading(page, 2, &format!("`{header}`"), about);
     let mut known = keys(schema, part);
     // They have tables of their own.
@@ -88,33 +91,34 @@ fn section(page: &mut String, schema: Schema<'_>, header: &str, about: &str, par
         let is_apart = APART.contains(&known.path.as_str());
         !(is_apart && tables(schema, part).any(|(key, _)| known.path == key))
     });
-    table(page, &known);
+    table(page, schema, &known);
 }
 
 fn heading(page: &mut String, level: usize, title: &str, about: &str) {
     let _written = write!(page, "\n{} {title}\n\n{about}\n", "#".repeat(level));
 }
 
-fn table(page: &mut String, known: &[KnownKey]) {
+fn table<'s>(page: &mut String, schema: Schema<'s>, known: &[KnownKey<'s>]) {
     page.push_str("\n| key | value | default | meaning |\n|---|---|---|---|\n");
     for known in known {
-        let _written = writeln!(page, "{}", Row(known));
+        let _written = writeln!(page, "{}", Row(known, schema));
     }
 }
 
-struct Row<'a>(&'a KnownKey);
+struct Row<'a, 's>(&'a KnownKey<'s>, Schema<'s>);
 
-impl fmt::Display for Row<'_> {
+impl fmt::Display for Row<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = self.0;
+        let Self(known, schema) = *self;
+        let is_required = required(known.table).any(|required| required == known.name);
         let default = match &known.default {
-            _ if known.is_required => "required".to_owned(),
+            _ if is_required => "required".to_owned(),
             Some(default) => format!("`{default}`"),
             None => "-".to_owned(),
         };
-        let words: Vec<_> = known
-            .words
-            .iter()
+        let words: Vec<_> = words(schema.resolved(known.part()))
+            .into_iter()
+            .flatten()
             .filter(|(_, about)| !about.is_empty())
             .map(|(word, about)| format!(" `{word}`: {}", lower(about)))
             .collect();
@@ -123,46 +127,29 @@ impl fmt::Display for Row<'_> {
         } else {
             format!("{}.", words.join(";"))
         };
-        let line = format!(
-            "| `{}` | {} | {default} | {}{words} |",
-            known.path, known.kind, known.about
-        );
-        f.write_str(&line)
+        let (kind, about) = (kind_of(schema, known.part()), known.about(schema));
+        write!(f, "| `{}` | {kind} | {default} | {about}{words} |", known.path)
     }
 }
 
-/// A sentence as a part of another.
-fn lower(sentence: &str) -> String {
-    let mut letters = sentence.trim_end_matches('.').chars();
-    let first = letters.next().into_iter().flat_map(char::to_lowercase);
-    first.chain(letters).collect()
+#[test]
+fn the_page_in_docs_is_what_the_types_say() {
+    assert_committed("docs/CONFIG.md", &page(&natives()));
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::committed::assert_committed;
-    use crate::config::tests::{kinds, natives};
-
-    #[test]
-    fn the_page_in_docs_is_what_the_types_say() {
-        assert_committed("docs/CONFIG.md", &page(&natives()));
-    }
-
-    #[test]
-    fn the_page_tells_of_every_key_with_its_value_default_and_meaning() {
-        let page = page(&kinds());
-        for line in [
-            "## `[runtime]`",
-            "| `span` | a whole number, 1 or more | `10` | How many agents one supervisor has before a team is split. |",
-            "| `log.format` | `text`, `json` | `\"text\"` | How a line is written. `text`: for people; `json`: for programs. |",
-            "## `[[team.agent]]`",
-            "| `backoff.jitter` | a number, 0 to 1 | `0.2` | The share of a wait that chance adds or takes: 0 to 1. |",
-            "### Agents of kind `program`",
-            "| `prefix` | a text | `\"\"` | What it says first. |",
-            "| `command` | a list of texts | required | What it runs. |",
-        ] {
-            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
-        }
+#[test]
+fn the_page_tells_of_every_key_with_its_value_default_and_meaning() {
+    let page = page(&kinds());
+    for line in [
+        "## `[runtime]`",
+        "| `span` | a whole number, 1 or more | `10` | How many agents one supervisor has before a team is split. |",
+        "| `log.format` | `text`, `json` | `\"text\"` | How a line is written. `text`: for people; `json`: for programs. |",
+        "## `[[team.agent]]`",
+        "| `backoff.jitter` | a number, 0 to 1 | `0.2` | The share of a wait that chance adds or takes: 0 to 1. |",
+        "### Agents of kind `program`",
+        "| `prefix` | a text | `\"\"` | What it says first. |",
+        "| `command` | a list of texts | required | What it runs. |",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
     }
 }

@@ -11,7 +11,7 @@ use super::sections::{Config, told};
 use super::source::Source;
 
 /// The runtime's own supervisors, beside which the teams stand.
-const ROOMS: [&str; 10] = [
+pub(super) const ROOMS: [&str; 10] = [
     "telemetry",
     "bus",
     "memory",
@@ -39,15 +39,10 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds, source: &Sourc
         &[key("work")],
         work.iter().map(|fault| told(fault.setting(), fault)).collect(),
     );
-    let programs = config.programs.clone().validated().err();
-    let roomless = if config.programs.log_file_bytes.0 == 0 {
-        "log_file_bytes"
-    } else {
-        "log_files"
-    };
+    let programs = config.programs.faults();
     look.settings(
         &[key("programs")],
-        programs.iter().map(|fault| told(roomless, fault)).collect(),
+        programs.iter().map(|(key, fault)| told(key, fault)).collect(),
     );
     let doors = config.gateway.faults();
     look.settings(
@@ -176,6 +171,6 @@ fn one_of(agent: &AgentConfig) -> AgentConfig {
     }
 }
 
-fn key(key: &str) -> Step {
+pub(super) fn key(key: &str) -> Step {
     Step::Key(key.to_owned())
 }

@@ -4,6 +4,7 @@ mod defaults;
 mod faults;
 mod fuzzed;
 mod overlay;
+mod slips;
 mod trials;
 
 use std::fs;

@@ -52,7 +52,7 @@ use memory::{
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::span as patience;
-pub(crate) use posts::{Ask, Body, Broadcast, Proof, SendPost, Sent};
+pub(crate) use posts::{Ask, Body, Broadcast, Proof, SENDER, SendPost, Sent};
 pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, span};
 pub(crate) use tasks::{

@@ -20,7 +20,7 @@ use super::{Code, Operation, QUICK, Trouble};
 use crate::fleet::Fleet;
 
 /// Who it is that sends, where a person does.
-pub(super) const SENDER: &str = "operator";
+pub(crate) const SENDER: &str = "operator";
 
 /// A body as it is written: JSON, or text where it is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

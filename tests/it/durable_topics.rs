@@ -144,3 +144,40 @@ fn a_name_is_forgotten_once_nobody_listens_under_it() {
     assert_eq!(cursors(), json!([]));
     assert_eq!(house.run(&["bus", "forget", "mine"]).status.code(), Some(4));
 }
+
+#[test]
+fn a_log_that_the_description_names_no_more_is_told_at_the_start_and_can_be_forgotten() {
+    let (house, mut runtime) = crew();
+    house.json(&["bus", "publish", "log.a", "1"]);
+    let named = house.run(&["bus", "forget", "log.**"]);
+    assert_eq!(named.status.code(), Some(5), "{}", text(&named.stderr));
+    assert!(
+        text(&named.stderr).contains("is one of `bus.durable`"),
+        "{}",
+        text(&named.stderr)
+    );
+    assert_eq!(house.json(&["bus", "topics"])[0]["log"], "log.**");
+    house.json(&["down"]);
+    runtime.end(PATIENCE);
+    let file = house.path().join("triarch.toml");
+    let description = fs::read_to_string(&file).unwrap();
+    let other = description.replace("\"log.**\"", "\"other.**\"");
+    assert_ne!(other, description);
+    fs::write(&file, other).unwrap();
+    let mut runtime = house.up(&[]);
+    runtime.line_with(
+        "the log log.** is in no `bus.durable` any more, and what it has, 1 in ",
+        PATIENCE,
+    );
+    house.json(&["bus", "publish", "log.a", "2"]);
+    assert_eq!(house.json(&["bus", "topics"])[0]["log"], json!(null));
+    assert_eq!(house.json(&["bus", "show", "log.a"])["log"]["is_named"], false);
+    let forgotten = house.json(&["bus", "forget", "log.**"]);
+    assert_eq!(forgotten, json!({ "subscriber": null, "name": "log.**", "lag": 1 }));
+    assert_eq!(house.run(&["bus", "forget", "log.**"]).status.code(), Some(4));
+    house.json(&["down"]);
+    runtime.end(PATIENCE);
+    let _next = house.up(&[]);
+    let nothing = house.run(&["bus", "show", "log.a"]);
+    assert_eq!(nothing.status.code(), Some(4), "{}", text(&nothing.stdout));
+}

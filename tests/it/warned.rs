@@ -91,6 +91,30 @@ fn what_begins_as_json_does_and_is_none_is_taken_as_text_with_a_word() {
 }
 
 #[test]
+fn a_check_warns_of_names_that_nobody_bears_and_secrets_that_are_not_there_and_passes() {
+    let house = House::new();
+    house.write(
+        "triarch.toml",
+        "[[team]]\nname = \"crew\"\n[[team.agent]]\nname = \"clock\"\nkind = \"timer\"\nevery = \"1s\"\nto = [\"clok\"]\n\
+         [[team.agent]]\nname = \"shell\"\nkind = \"program\"\ncommand = [\"cat\"]\nsecrets.KEY.env = \"NO_SUCH_KEY\"\n",
+    );
+    let told = said(&house, &["config", "check"]);
+    for words in [
+        "warning: triarch.toml:7:7: the team \"crew\" has no agent \"clok\"",
+        "  7 | to = [\"clok\"]\n    |       ^^^^^^\n  write \"clock\"",
+        "triarch.toml:12:19: `secrets.KEY` is to be in the variable NO_SUCH_KEY, which is not set here",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    let seen = house.json(&["config", "check"]);
+    let seen = seen.as_array().unwrap().iter();
+    let seen: Vec<_> = seen
+        .map(|one| (one["line"].as_u64(), one["is_warning"].as_bool()))
+        .collect();
+    assert_eq!(seen, [(Some(7), Some(true)), (Some(12), Some(true))]);
+}
+
+#[test]
 fn a_name_that_nobody_bears_shows_in_the_log_once_and_not_at_each_beat() {
     let house = House::new();
     house.write(

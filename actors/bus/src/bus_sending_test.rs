@@ -39,6 +39,38 @@ fn agents_are_reached_by_path_by_list_and_by_team() {
     });
 }
 
+#[test]
+fn a_question_to_one_agent_is_answered_by_it_or_says_why_not() {
+    World::new(11).run(async |_| {
+        let bus = bus();
+        let nobody = bus.request_from("me", "team/oracle", note("?"), SECOND).await;
+        assert_eq!(
+            nobody.unwrap_err().to_string(),
+            "no agent takes envelopes at team/oracle; see who does, or publish on a topic"
+        );
+        let mut oracle = bus.listen_at("team/oracle", Terms::default()).unwrap();
+        let answers = async {
+            let question = oracle.next().await.envelope;
+            assert_eq!((&*question.from, question.to.as_str()), ("me", "team/oracle"));
+            bus.reply("team/oracle", &question, note("42")).unwrap();
+            oracle
+        };
+        let asked = bus.request_from("me", "team/oracle", note("?"), SECOND);
+        let (answer, mut oracle) = tokio::join!(asked, answers);
+        let answer = answer.unwrap();
+        assert_eq!(
+            (said(&answer).as_str(), &*answer.from, answer.to.as_str()),
+            ("42", "team/oracle", "me")
+        );
+        let unanswered = bus.request_from("me", "team/oracle", note("?"), SECOND).await;
+        assert_eq!(
+            unanswered.unwrap_err().to_string(),
+            "no answer from team/oracle within 1s; allow more time, or see what its subscribers do"
+        );
+        assert_eq!(heard(&mut oracle), ["?"]);
+    });
+}
+
 /// Knows two agents of a team, and has what is sent to them laid up.
 struct Porter {
     bus: Bus,

@@ -17,7 +17,7 @@ use crate::topic::Pattern;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The largest payload: 1 MiB. It is at most `4032KiB`.
+    /// The largest payload. It is at most `4032KiB`.
     #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub payload_max: usize,

@@ -134,7 +134,7 @@ pub enum ArchiveError {
     },
 }
 
-/// Why a name is not forgotten.
+/// Why a name is not forgotten, or a log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForgetError {
@@ -145,6 +145,12 @@ pub enum ForgetError {
         subscriber: Arc<str>,
         /// The name.
         name: Arc<str>,
+    },
+    /// The configuration has the log.
+    #[error("the log {log} is one of `bus.durable`; take it out there and start again, then forget it")]
+    Named {
+        /// The log.
+        log: Pattern,
     },
     /// The logs are not reached.
     #[error(transparent)]

@@ -369,20 +369,30 @@ impl Inbox {
         self.in_hand
             .values_mut()
             .for_each(|hand| hand.due = hand.due.min(latest));
-        while self.waiting() > terms.bound && self.queued > 0 {
-            let least_urgent = self.lanes.iter_mut().rev().find(|lane| !lane.is_empty());
-            let surplus = least_urgent.and_then(|lane| match terms.when_full {
-                WhenFull::DropOldest => lane.pop_front(),
-                WhenFull::DropNewest | WhenFull::DeadLetter => lane.pop_back(),
-            });
-            let Some(surplus) = surplus else { return };
-            self.queued -= 1;
+        while self.waiting() > terms.bound
+            && let Some(surplus) = self.surplus(terms.when_full)
+        {
             match terms.when_full {
                 WhenFull::DropOldest => self.drop(&surplus.item, Dropped::Lagged, effects),
                 WhenFull::DropNewest => self.drop(&surplus.item, Dropped::Full, effects),
                 WhenFull::DeadLetter => self.bury(surplus, Cause::Full, None, effects),
             }
         }
+    }
+
+    /// The first of the lanes to go. What came from a log stays: its subscription would never get it again, and the log brings
+    /// nothing more until there is room.
+    fn surplus(&mut self, when_full: WhenFull) -> Option<Waiting> {
+        let may_go = |waiting: &Waiting| !matches!(waiting.item.place, Some(Place::Log(_)));
+        let surplus = self.lanes.iter_mut().rev().find_map(|lane| {
+            let at = match when_full {
+                WhenFull::DropOldest => lane.iter().position(may_go),
+                WhenFull::DropNewest | WhenFull::DeadLetter => lane.iter().rposition(may_go),
+            };
+            lane.remove(at?)
+        })?;
+        self.queued -= 1;
+        Some(surplus)
     }
 
     fn drop(&mut self, item: &Item, why: Dropped, effects: &mut Vec<Effect>) {

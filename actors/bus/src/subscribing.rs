@@ -290,11 +290,14 @@ impl Bus {
 
     /// How many subscriptions read from its log what is published on a durable topic.
     pub fn readers(&self, topic: &Topic) -> usize {
-        self.0.readers().count(topic)
+        let is_it = |pattern: &Pattern| pattern.matches(topic);
+        let reads =
+            |one: &Subscription| one.profile.pattern.as_ref().is_some_and(is_it) && self.0.lets_read(one, topic);
+        self.0.archive.count_followers(reads)
     }
 }
 
-/// Who reads logs, by what they read of them.
+/// Who reads logs, by what they read of them: for whoever asks of many topics.
 struct Readers<'a> {
     hub: &'a Hub,
     by_pattern: Matcher<Arc<Subscription>>,
@@ -304,7 +307,7 @@ impl Readers<'_> {
     fn count(&self, topic: &Topic) -> usize {
         let mut count = 0;
         self.by_pattern.each(topic, |one| {
-            count += usize::from(self.hub.access.limit(&one.profile.subscriber, topic).is_none());
+            count += usize::from(self.hub.lets_read(one, topic));
         });
         count
     }
@@ -336,6 +339,10 @@ impl Hub {
             }
         }
         Readers { hub: self, by_pattern }
+    }
+
+    fn lets_read(&self, one: &Subscription, topic: &Topic) -> bool {
+        self.access.limit(&one.profile.subscriber, topic).is_none()
     }
 
     fn enter(

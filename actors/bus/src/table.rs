@@ -109,45 +109,40 @@ impl Table {
 
     /// Puts a subscription into the place of the one it goes on with.
     pub(crate) fn replace(&mut self, one: &Arc<Subscription>) {
-        let profile = &one.profile;
-        self.subscriptions.insert(profile.id, Arc::clone(one));
-        if profile.reads.is_some() {
-            return;
-        }
-        match (&profile.pattern, &profile.group) {
-            (None, _) => {
-                self.agents.insert(Arc::clone(&profile.subscriber), Arc::clone(one));
-            }
-            (Some(pattern), None) => {
-                self.matcher.insert(pattern, profile.id.0, Target::One(Arc::clone(one)));
-            }
-            (Some(pattern), Some((name, _))) => {
-                if let Some(group) = self.groups.get(&(Arc::clone(name), pattern.clone())) {
-                    group.replace(one);
-                }
-            }
+        if let Some((pattern, (name, _))) = self.place(one)
+            && let Some(group) = self.groups.get(&(Arc::clone(name), pattern.clone()))
+        {
+            group.replace(one);
         }
     }
 
     /// Adds a subscription; one that nobody else can ask for again has no key.
     pub(crate) fn add(&mut self, one: &Arc<Subscription>, has_key: bool) {
+        if has_key {
+            self.keys.insert(key(&one.profile), one.profile.id);
+        }
+        if let Some((pattern, (name, pick))) = self.place(one) {
+            self.join(one, pattern, name, *pick);
+        }
+    }
+
+    /// Puts a subscription where it is found; tells of which group it is, and under what pattern, where it is of one.
+    fn place<'a>(&mut self, one: &'a Arc<Subscription>) -> Option<(&'a Pattern, &'a (Arc<str>, Pick))> {
         let profile = &one.profile;
         self.subscriptions.insert(profile.id, Arc::clone(one));
-        if has_key {
-            self.keys.insert(key(profile), profile.id);
-        }
+        // Who reads a log is not asked when something is published.
         if profile.reads.is_some() {
-            return;
+            return None;
         }
-        match (&profile.pattern, &profile.group) {
-            (None, _) => {
-                self.agents.insert(Arc::clone(&profile.subscriber), Arc::clone(one));
-            }
-            (Some(pattern), None) => {
-                self.matcher.insert(pattern, profile.id.0, Target::One(Arc::clone(one)));
-            }
-            (Some(pattern), Some((name, pick))) => self.join(one, pattern, name, *pick),
+        let Some(pattern) = &profile.pattern else {
+            self.agents.insert(Arc::clone(&profile.subscriber), Arc::clone(one));
+            return None;
+        };
+        if let Some(group) = &profile.group {
+            return Some((pattern, group));
         }
+        self.matcher.insert(pattern, profile.id.0, Target::One(Arc::clone(one)));
+        None
     }
 
     fn join(&mut self, one: &Arc<Subscription>, pattern: &Pattern, name: &Arc<str>, pick: Pick) {

@@ -1,4 +1,5 @@
-//! The time of the world, which no decision is made by: people read it on envelopes.
+//! The time of the world. People read it on envelopes and dead letters; what comes at times of day, or was planned to outlive
+//! the runtime, is due by it. How long anything else takes is measured by a clock that nobody sets.
 
 #[cfg(not(test))]
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +9,7 @@ use crate::envelope::Timestamp;
 #[cfg(not(test))]
 #[expect(
     clippy::disallowed_methods,
-    reason = "an envelope says to people when it was published"
+    reason = "people are told when it was published, and times of day are theirs"
 )]
 pub(crate) fn timestamp() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

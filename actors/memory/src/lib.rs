@@ -149,6 +149,7 @@ mod error;
 mod exact;
 mod exchange;
 mod index;
+mod locks;
 pub mod metrics;
 mod name;
 mod op;

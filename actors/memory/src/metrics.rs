@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use triarch_supervision::metrics::{
@@ -11,6 +11,7 @@ use triarch_supervision::metrics::{
 
 use crate::config::{Durability, Rules};
 use crate::error::Error;
+use crate::locks::lock;
 use crate::name::Namespace;
 use crate::space::Extent;
 use crate::store::Store;
@@ -176,7 +177,7 @@ impl Metrics {
     /// How the store is now.
     pub(crate) fn sample(&self, store: &Store) {
         let spaces = store.spaces();
-        let mut places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = lock(&self.0.places);
         let mut sums = Sums::default();
         // A namespace that is gone holds nothing any more.
         places.values().flatten().for_each(|gauge| sums.at(gauge).add(0.0));

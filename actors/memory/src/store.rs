@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 
 use crate::access::{Identity, Level, Verb};
 use crate::config::{NAMESPACES_MAX, Rules};
 use crate::error::Error;
+use crate::locks::lock;
 use crate::name::Namespace;
 use crate::space::{Counts, Ground, Numbers, Space};
 use crate::time::{Clock, StoreTime};
@@ -116,7 +117,7 @@ impl Store {
 
     /// Makes a namespace, or gives the one that is there other rules.
     pub(crate) fn define(&self, name: &Namespace, rules: Rules) -> Result<Arc<Space>, Error> {
-        let _making = self.0.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _making = lock(&self.0.making);
         self.may_define(name, &rules)?;
         let spaces = self.0.spaces.pin();
         if let Some(space) = spaces.get(name) {
@@ -175,7 +176,7 @@ impl Store {
     }
 
     pub(crate) fn refuse(&self, who: &Identity, verb: Verb, namespace: &Namespace, level: Level) {
-        let mut refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = lock(&self.0.refusals);
         self.0.refused.fetch_add(1, Ordering::Relaxed);
         if refusals.len() >= REFUSALS_KEPT {
             refusals.pop_front();
@@ -191,13 +192,13 @@ impl Store {
 
     /// The last refusals, the oldest first.
     pub fn refusals(&self) -> Vec<Refusal> {
-        let refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let refusals = lock(&self.0.refusals);
         refusals.iter().cloned().collect()
     }
 
     /// How many there were ever, and those of them that are kept and came after the first `seen`.
     pub fn refusals_after(&self, seen: u64) -> (u64, Vec<Refusal>) {
-        let refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let refusals = lock(&self.0.refusals);
         let refused = self.refused();
         let new = usize::try_from(refused.saturating_sub(seen)).unwrap_or(usize::MAX);
         let known = refusals.len().saturating_sub(new);

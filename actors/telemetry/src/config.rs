@@ -11,13 +11,13 @@ use crate::lifecycle::Level;
 pub struct Config {
     /// How a line is written.
     pub format: Format,
-    /// The least that is worth a line: info.
+    /// The least that is worth a line.
     pub level: Level,
-    /// How often events are looked for: 50 ms.
+    /// How often events are looked for.
     pub look_every: Duration,
     /// How loud lines are, and how many are written.
     pub limits: Limits,
-    /// How much is kept of the events on disk: 4 files of 8 MiB, and one of what is kept of those before.
+    /// How much is kept of the events on disk, beside one file of what is kept of those before.
     pub events: Bounds,
 }
 
@@ -34,17 +34,17 @@ pub enum Format {
 /// How loud the lines about one child are, and how many of them are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For how long lines and restarts are remembered: a minute.
+    /// For how long lines and restarts are remembered.
     pub within: Duration,
-    /// How many lines are written within that time without a pause between them: 5.
+    /// How many lines are written within that time without a pause between them.
     pub free: usize,
-    /// The pause before each further line: a second.
+    /// The pause before each further line.
     pub pause: Duration,
-    /// From how many restarts within that time lines are warnings: 2.
+    /// From how many restarts within that time lines are warnings.
     pub warn_from: usize,
-    /// From how many restarts within that time lines are errors: 5.
+    /// From how many restarts within that time lines are errors.
     pub error_from: usize,
-    /// How many children are told apart; those beyond share the allowance of their supervisor: 4,096.
+    /// How many children are told apart; those beyond share the allowance of their supervisor.
     pub children: usize,
     /// How the paths of those begin whose ordinary coming and going is no news, such as connections: nobody's.
     pub passers_by: &'static [&'static str],

@@ -37,7 +37,7 @@ pub(super) enum BusVerb {
     Replay(BusReplay),
     /// Forgets dead letters.
     Drop(BusDrop),
-    /// Forgets a named subscription that nobody uses any more.
+    /// Forgets a named subscription that nobody uses any more, or a log that the description names no more.
     Forget(BusForget),
     /// Lists what is to be published later, soonest first.
     Planned(BusPlanned),

@@ -99,7 +99,11 @@ impl Show for CancelledSeen {
 
 impl Show for ForgottenSeen {
     fn show(&self, _screen: &Screen) -> String {
-        let (subscriber, name) = (&self.subscriber, &self.name);
+        let name = &self.name;
+        let Some(subscriber) = &self.subscriber else {
+            let kept = counted(self.lag, "envelope");
+            return format!("the log {name} is forgotten, with {kept}\n");
+        };
         match self.lag {
             0 => format!("{name:?} of {subscriber} is forgotten; it had come to the end\n"),
             lag => format!("{name:?} of {subscriber} is forgotten; it was {lag} before the end\n"),
@@ -143,8 +147,13 @@ fn topic(topic: &TopicSeen) -> [Cell<'_>; 4] {
 impl Show for TopicShown {
     fn show(&self, screen: &Screen) -> String {
         let log = self.log.as_ref().map_or_else(String::new, |log| {
+            let left = if log.is_named {
+                ""
+            } else {
+                ", in no `bus.durable` any more"
+            };
             format!(
-                "{}: from {}, next {}, {} bytes",
+                "{}: from {}, next {}, {} bytes{left}",
                 log.topics, log.first, log.next, log.bytes
             )
         });

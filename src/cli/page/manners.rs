@@ -242,8 +242,8 @@ pub(super) const MANNERS: &[Manner] = &[
         &[
             (1, "the disk does not take it"),
             (2, "several subscribers have a name like it"),
-            (4, "no subscription has that name"),
-            (5, "somebody listens under it now"),
+            (4, "no subscription and no log has that name"),
+            (5, "somebody listens under it now, or the description has that log"),
         ],
     ),
     asking(

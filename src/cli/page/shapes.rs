@@ -90,7 +90,8 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "A forgotten subscription",
-        "`lag` is how many places lay between where it was and the end of its log.",
+        "`lag` is how many places lay between where it was and the end of its log. Of a log, which has no subscriber, it is how many \
+         envelopes were kept.",
         || json(&samples::forgotten()),
     ),
     ("A publication called off", "By its number.", || {
@@ -191,7 +192,7 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "A fault",
         "One thing that is wrong with a description: where it stands in a file, or the `variable` of the environment; neither where it \
-         stands nowhere.",
+         stands nowhere. One that `is_warning` is most likely a slip, and keeps nothing from being followed.",
         || json(&samples::fault()),
     ),
     (

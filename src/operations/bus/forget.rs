@@ -1,18 +1,20 @@
-//! Forgetting the name of a subscription.
+//! Forgetting the name of a subscription, and logs that the description names no more.
 
 use std::sync::Arc;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use triarch_bus::{Bus, CursorView, LogView};
 
 use super::super::{Code, Operation, Trouble};
 use crate::fleet::Fleet;
 
-/// Forgets a named subscription that nobody uses any more. Whoever subscribes under that name later begins anew.
+/// Forgets a named subscription that nobody uses any more, or a log that the description names no more. Whoever subscribes under
+/// that name later begins anew; what is in that log is gone.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BusForget {
-    /// The name, as `bus show` tells it.
+    /// The name, as `bus show` tells it, or the topics of the log.
     pub(crate) name: String,
     /// Whose name it is, where several have one like it.
     #[arg(long)]
@@ -23,9 +25,10 @@ pub(crate) struct BusForget {
 /// What is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ForgottenSeen {
-    pub(crate) subscriber: String,
+    /// Whose name it was; unknown of a log.
+    pub(crate) subscriber: Option<String>,
     pub(crate) name: String,
-    /// How many places lay between where it was and the end of its log.
+    /// How many places lay between where it was and the end of its log; of a log, how many were kept.
     pub(crate) lag: u64,
 }
 
@@ -48,9 +51,15 @@ impl Operation for BusForget {
             );
             return Err(Trouble::new(Code::Usage, message, "say whose with --subscriber"));
         }
-        let Some(cursor) = found.pop() else {
-            return Err(self.unknown());
-        };
+        match found.pop() {
+            Some(cursor) => self.forget(bus, &cursor).await,
+            None => self.forget_log(bus).await,
+        }
+    }
+}
+
+impl BusForget {
+    async fn forget(&self, bus: &Bus, cursor: &CursorView) -> Result<ForgottenSeen, Trouble> {
         let is_forgotten = bus
             .forget(Arc::clone(&cursor.subscriber), Arc::clone(&cursor.name))
             .await?;
@@ -58,16 +67,27 @@ impl Operation for BusForget {
             return Err(self.unknown());
         }
         Ok(ForgottenSeen {
-            subscriber: cursor.subscriber.to_string(),
+            subscriber: Some(cursor.subscriber.to_string()),
             name: cursor.name.to_string(),
             lag: cursor.lag,
         })
     }
-}
 
-impl BusForget {
+    async fn forget_log(&self, bus: &Bus) -> Result<ForgottenSeen, Trouble> {
+        let is_it = |log: &LogView| self.subscriber.is_none() && log.topics.as_str() == self.name;
+        let log = bus.logs().into_iter().find(is_it).ok_or_else(|| self.unknown())?;
+        if !bus.forget_log(&log.topics).await? {
+            return Err(self.unknown());
+        }
+        Ok(ForgottenSeen {
+            subscriber: None,
+            name: self.name.clone(),
+            lag: log.next - log.first,
+        })
+    }
+
     fn unknown(&self) -> Trouble {
-        let message = format!("no subscription has the name {:?}", self.name);
+        let message = format!("no subscription and no log has the name {:?}", self.name);
         let remedy = "`triarch bus show` with a durable topic shows those there are";
         Trouble::new(Code::NotFound, message, remedy)
     }

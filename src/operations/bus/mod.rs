@@ -77,7 +77,7 @@ told_as_they_are! {
     },
     ArchiveError: |_| Code::Failed,
     ForgetError: |error| match error {
-        ForgetError::Attended { .. } => Code::Refused,
+        ForgetError::Attended { .. } | ForgetError::Named { .. } => Code::Refused,
         _ => Code::Failed,
     },
     ReplayError: |error| match error {

@@ -25,7 +25,7 @@ pub(crate) struct TopicSeen {
 
 impl TopicSeen {
     fn of(view: &TopicView, logs: &[LogView]) -> Self {
-        let log = logs.iter().find(|log| log.topics.matches(&view.topic));
+        let log = logs.iter().find(|log| log.is_named && log.topics.matches(&view.topic));
         Self {
             topic: view.topic.to_string(),
             published: view.published,
@@ -75,6 +75,9 @@ pub(crate) struct LogSeen {
     /// The place that the next gets.
     pub(crate) next: u64,
     pub(crate) bytes: u64,
+    /// Whether the description has it: nothing more comes to one that it has not.
+    #[serde(default = "yes")]
+    pub(crate) is_named: bool,
 }
 
 /// One subscription.
@@ -112,6 +115,10 @@ pub(crate) struct CursorSeen {
     pub(crate) is_attended: bool,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl From<&LogView> for LogSeen {
     fn from(view: &LogView) -> Self {
         Self {
@@ -119,6 +126,7 @@ impl From<&LogView> for LogSeen {
             first: view.first,
             next: view.next,
             bytes: view.bytes,
+            is_named: view.is_named,
         }
     }
 }

@@ -222,6 +222,7 @@ fn a_sealed_store_starts_with_its_key_alone() {
     for line in text(&refused.stderr).lines() {
         assert!(line.matches("the key is not the one").count() <= 1, "{line}");
     }
+    assert!(text(&refused.stderr).contains("name the right key in `memory.sealed_by`"));
     house.write("key", &"0123456789abcdef".repeat(4));
     let _runtime = house.up(&[]);
     assert_eq!(house.value("shared", "a"), "a red fox");

@@ -23,7 +23,7 @@ use crate::agenda::{Placed, Plan, ScheduleId};
 use crate::codec::encode;
 use crate::envelope::Envelope;
 use crate::error::{ArchiveError, ForgetError, PublishError};
-use crate::hub::{Hub, lock};
+use crate::hub::{Hub, lock, unpoisoned};
 use crate::metrics::Refusal;
 use crate::topic::Pattern;
 
@@ -91,18 +91,13 @@ impl Agent for Archivist {
             Order::Store(log, envelope, waiter) => self.gather(log, envelope, waiter, None).await?,
             Order::Due(log, envelope, number) => self.gather(log, envelope, None, Some(number)).await?,
             Order::Plan(planned, reply) => self.plan(*planned, reply).await?,
-            Order::Cancel(number, reply) => {
-                self.flush().await?;
-                reply.send(self.cancel(number).await?);
-            }
+            Order::Cancel(number, reply) => reply.send(self.cancel(number).await?),
             Order::Over(number, ending) => self.end(number, ending).await?,
             Order::Moved if self.is_closed() && self.rest.is_over(Moment::now()) => self.reopen().await,
             // It is written before it rests.
             Order::Moved => {}
-            Order::Forget(key, reply) => {
-                self.flush().await?;
-                reply.send(self.forget(&key).await?);
-            }
+            Order::Forget(key, reply) => reply.send(self.forget(&key).await?),
+            Order::Empty(log, reply) => reply.send(self.empty(&log).await?),
             Order::Copied { number, is_written } => self.unkept.ended(number, is_written),
         }
         if self.group_bytes >= GROUP_BYTES {
@@ -325,6 +320,7 @@ impl Archivist {
 
     /// Calls off what stands on disk; it is off here once it is off there.
     async fn cancel(&mut self, number: u64) -> Result<Result<bool, ArchiveError>, Failure> {
+        self.flush().await?;
         if let Err(closed) = self.open() {
             return Ok(Err(closed));
         }
@@ -355,6 +351,7 @@ impl Archivist {
 
     /// Forgets a name that nobody attends to.
     async fn forget(&mut self, key: &CursorKey) -> Result<Result<bool, ForgetError>, Failure> {
+        self.flush().await?;
         if let Err(closed) = self.open() {
             return Ok(Err(closed.into()));
         }
@@ -373,6 +370,31 @@ impl Archivist {
             }
             return Ok(Err(why.into()));
         }
+        Ok(Ok(true))
+    }
+
+    /// Forgets all that is in a log which the configuration names no more.
+    async fn empty(&mut self, log: &Pattern) -> Result<Result<bool, ForgetError>, Failure> {
+        self.flush().await?;
+        if let Err(closed) = self.open() {
+            return Ok(Err(closed.into()));
+        }
+        let archive = &self.hub().archive;
+        if archive.is_named(log) {
+            return Ok(Err(ForgetError::Named { log: log.clone() }));
+        }
+        let shared = archive.log(log).filter(|log| !unpoisoned(log.read()).is_empty());
+        let Some(shared) = shared else { return Ok(Ok(false)) };
+        // No offset is given again: a name may have its place there still.
+        let next = unpoisoned(shared.read()).next() + 1;
+        let begins = Record::Begins {
+            log: log.as_str(),
+            next,
+        };
+        if let Err(why) = self.write(&begins).await? {
+            return Ok(Err(why.into()));
+        }
+        unpoisoned(shared.write()).begin_at(next);
         Ok(Ok(true))
     }
 

@@ -101,11 +101,24 @@ impl Archive {
         unpoisoned(self.logs.read()).get(pattern).cloned()
     }
 
+    /// Those that the configuration names as it looks through them, and then those that it names no more.
     pub(crate) fn logs(&self) -> Vec<(Pattern, SharedLog)> {
         let logs = unpoisoned(self.logs.read());
-        logs.iter()
+        let mut logs: Vec<_> = logs
+            .iter()
             .map(|(pattern, log)| (pattern.clone(), Arc::clone(log)))
-            .collect()
+            .collect();
+        logs.sort_by_key(|(pattern, _)| self.rank(pattern).unwrap_or(usize::MAX));
+        logs
+    }
+
+    /// Whether the configuration has that log.
+    pub(crate) fn is_named(&self, log: &Pattern) -> bool {
+        self.rank(log).is_some()
+    }
+
+    fn rank(&self, log: &Pattern) -> Option<usize> {
+        self.rules.iter().position(|(pattern, _)| pattern == log)
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -148,7 +161,7 @@ impl Archive {
     /// Where a name has its place, as long as the configuration has that log.
     pub(crate) fn log_of_name(&self, key: &CursorKey) -> Option<Pattern> {
         let log = lock(&self.bookmarks).get(key)?.log.clone();
-        self.rules.iter().any(|(pattern, _)| *pattern == log).then_some(log)
+        self.is_named(&log).then_some(log)
     }
 
     /// Whether there is room for another name.
@@ -244,6 +257,12 @@ impl Archive {
         let followers = lock(&self.followers);
         let of_log = followers.values().filter(|(of, _)| of == log);
         of_log.map(|(_, one)| Arc::clone(one)).collect()
+    }
+
+    /// How many of all logs are such.
+    pub(crate) fn count_followers(&self, is_such: impl Fn(&Subscription) -> bool) -> usize {
+        let followers = lock(&self.followers);
+        followers.values().filter(|(_, one)| is_such(one)).count()
     }
 
     /// Those of all logs.

@@ -71,6 +71,10 @@ impl Log {
         self.first + self.entries.len() as u64
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }

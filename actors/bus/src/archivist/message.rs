@@ -32,6 +32,8 @@ pub(crate) enum Order {
     Moved,
     /// Forget a cursor.
     Forget(CursorKey, Reply<Result<bool, ForgetError>>),
+    /// Forget all that is in a log.
+    Empty(Pattern, Reply<Result<bool, ForgetError>>),
     /// The snapshot of that number is written, or is not.
     Copied { number: u64, is_written: bool },
 }

@@ -47,6 +47,8 @@ pub struct LogView {
     pub next: u64,
     /// Bytes on disk, without what makes room.
     pub bytes: u64,
+    /// Whether the configuration has it. Nothing more comes to one that it has not, and nobody can subscribe to it.
+    pub is_named: bool,
 }
 
 /// How far a named subscription has come.
@@ -124,18 +126,28 @@ impl Bus {
         found.into_iter().map(read).collect()
     }
 
-    /// All logs, by their patterns.
+    /// All logs that the configuration has, the one of a topic before others that stand for it; and then those that it has no
+    /// more, as long as something is in them.
     pub fn logs(&self) -> Vec<LogView> {
+        let archive = &self.0.archive;
         let view = |(topics, log): (Pattern, super::archive::SharedLog)| {
-            let log = unpoisoned(log.read());
-            LogView {
+            let (log, is_named) = (unpoisoned(log.read()), archive.is_named(&topics));
+            (is_named || !log.is_empty()).then(|| LogView {
                 topics,
                 first: log.first(),
                 next: log.next(),
                 bytes: log.bytes(),
-            }
+                is_named,
+            })
         };
-        self.0.archive.logs().into_iter().map(view).collect()
+        archive.logs().into_iter().filter_map(view).collect()
+    }
+
+    /// Forgets all that is in a log which the configuration has no more; false where there is nothing of it.
+    pub async fn forget_log(&self, log: &Pattern) -> Result<bool, ForgetError> {
+        let archivist = self.0.archive.writer().await?;
+        let answer = archivist.ask(|reply| Order::Empty(log.clone(), reply)).await;
+        answer.map_err(ArchiveError::Archivist)?
     }
 
     /// How far all named subscriptions have come, those without a subscriber now among them.

@@ -5,6 +5,7 @@
     reason = "what fails to unwrap here fails the test"
 )]
 
+mod changing;
 mod closing;
 mod doubtful;
 mod ending;

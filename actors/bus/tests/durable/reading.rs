@@ -90,6 +90,23 @@ async fn those_who_read_a_log_count_among_the_subscriptions_of_its_topics() {
     drop(reader);
     assert_eq!((subscriptions(), house.bus.readers(&topic)), (1, 0));
     house.stop().await;
+    let limit = triarch_bus::AccessConfig {
+        topics: "log.pay".to_owned(),
+        teams: vec!["office".to_owned()],
+    };
+    let config = Config {
+        access: vec![limit],
+        ..config()
+    };
+    let journal = triarch_journal::Config::default();
+    let house = House::with(Arc::new(SimDisk::new(19)), config, journal, 1).await;
+    house.say_as("office/a", "log.pay", "0").await.unwrap();
+    let from_the_first = |who| house.listen(all_of("log.*", who).from(Start::First));
+    let _readers = (from_the_first("shop/a"), from_the_first("office/a"));
+    let readers = (house.bus.topics()[0].subscriptions, house.bus.readers(&topic));
+    let limited = house.bus.readers(&Topic::new("log.pay").unwrap());
+    assert_eq!((readers, limited), ((1, 2), 1), "only those whose team may have it");
+    house.stop().await;
 }
 
 #[tokio::test]

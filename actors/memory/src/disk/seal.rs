@@ -23,20 +23,22 @@ pub(crate) struct Seal(Option<XChaCha20Poly1305>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// No key, where one is needed.
-    #[error("the store is sealed, and no key was given; give the one it was sealed with")]
+    #[error("the store is sealed, and no key was given; name the one it was sealed with in `memory.sealed_by`")]
     NoKey,
     /// It has no seal, where all must have one.
     #[error(
-        "the store is sealed and this is not sealed, so whoever has no key may have put it there; open the store as it was without its key, export it, and import that into a sealed one"
+        "the store is sealed and this is not sealed, so whoever has no key may have put it there; open the store as it was without `memory.sealed_by`, export it, and import that into a sealed one"
     )]
     Unsealed,
     /// It is of another key, or was tampered with.
     #[error(
-        "the key is not the one the store was sealed with, or what it sealed was changed; give the right key, or restore a backup"
+        "the key is not the one the store was sealed with, or what it sealed was changed; name the right key in `memory.sealed_by`, or restore a backup"
     )]
     WrongKey,
     /// The key is not one.
-    #[error("the key from {place} is no key: {fault}; give 64 hexadecimal digits")]
+    #[error(
+        "the key from {place} is no key: {fault}; give 64 hexadecimal digits, or name another key in `memory.sealed_by`"
+    )]
     Key {
         /// Where it came from.
         place: String,
@@ -203,7 +205,7 @@ mod tests {
         let fault = Secret::from_env("TRIARCH_NO_SUCH_KEY").unwrap_err().to_string();
         assert_eq!(
             fault,
-            "the key from TRIARCH_NO_SUCH_KEY is no key: it is not set; give 64 hexadecimal digits"
+            "the key from TRIARCH_NO_SUCH_KEY is no key: it is not set; give 64 hexadecimal digits, or name another key in `memory.sealed_by`"
         );
         assert!(matches!(
             Secret::from_file(Path::new("no/such/file")),

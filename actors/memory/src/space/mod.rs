@@ -28,7 +28,7 @@ pub(crate) mod watch;
 use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 use draft::Draft;
@@ -47,6 +47,7 @@ use crate::config::{Durability, FullText, Rules, WATCH_CAPACITY_MAX, WATCHERS_MA
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::index::{Candidates, Index, Terms};
+use crate::locks::{lock, unpoisoned};
 use crate::name::{Key, Namespace};
 use crate::op::{Change, Done, Op};
 use crate::retention::Chosen;
@@ -140,7 +141,7 @@ impl Space {
     }
 
     fn order(&self) -> MutexGuard<'_, Order> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.order)
     }
 
     /// Whether there is no such namespace any more, which everybody is told who still has it in hand.
@@ -196,11 +197,11 @@ impl Space {
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.index.read())
     }
 
     fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.index.write())
     }
 
     /// Other rules from now on. What is there beyond a lower quota stays until somebody writes more.

@@ -1,7 +1,7 @@
 //! What goes to disk as a whole, and what comes back from there.
 
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::{Space, index};
@@ -9,6 +9,7 @@ use crate::config::{Durability, FullText, Rules};
 use crate::disk::Entries;
 use crate::entry::Entry;
 use crate::index::Index;
+use crate::locks::lock;
 use crate::name::Key;
 use crate::op::{Cause, Change};
 
@@ -26,11 +27,7 @@ impl Space {
         let (mut due, mut last) = (Vec::new(), revision);
         let keys: Mutex<Vec<Key>> = Mutex::new(entries.keys().cloned().collect());
         // Sorted at once, where each on its own would look for its place; and beside what else is to be done.
-        let sort = || {
-            std::mem::take(&mut *keys.lock().unwrap_or_else(PoisonError::into_inner))
-                .into_iter()
-                .collect()
-        };
+        let sort = || std::mem::take(&mut *lock(&keys)).into_iter().collect();
         thread::scope(|scope| {
             let sorting = thread::Builder::new().spawn_scoped(scope, sort);
             let held = self.held.pin();

@@ -1,12 +1,13 @@
 //! Watching: every change once, in order; who lags is told how much was missed, and holds up nobody.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::sync::Notify;
 
 use crate::config::WATCH_BYTES_MAX;
 use crate::entry::Entry;
+use crate::locks::lock;
 use crate::name::Key;
 use crate::op::{Cause, Change};
 
@@ -83,7 +84,7 @@ impl Watch {
 
 impl Inbox {
     fn lain(&self) -> MutexGuard<'_, Lain> {
-        self.lain.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.lain)
     }
 
     /// The next, or whether there will be none.

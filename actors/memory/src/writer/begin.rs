@@ -1,6 +1,6 @@
 //! How the writer begins: from what is on disk; and how it flushes what is not there yet.
 
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use triarch_journal::{Records, WriteError};
@@ -11,6 +11,7 @@ use crate::clocks;
 use crate::config::Durability;
 use crate::disk::{Flushed, Held, Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
 use crate::error::Error;
+use crate::locks::lock;
 use crate::name::Namespace;
 use crate::snapshots::RETRY_AFTER;
 use crate::space::{Flush, Space};
@@ -131,7 +132,7 @@ fn read(recovered: triarch_journal::Recovered, seal: &Seal) -> Result<Recovery, 
         recovering.snapshot(&snapshot.bytes)?;
     }
     let records = Mutex::new(recovered.records);
-    let unread = || records.lock().unwrap_or_else(PoisonError::into_inner);
+    let unread = || lock(&records);
     thread::scope(|scope| {
         // One thread reads and sums what another one makes entries of. Where the system has none to spare, all is left unread.
         let (ahead, read) = mpsc::sync_channel(BASKETS);

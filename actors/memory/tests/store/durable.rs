@@ -231,9 +231,9 @@ async fn a_wrong_key_is_told_and_the_right_one_opens() {
     }
     for wrong in [Some(secret('b')), None] {
         let says = if wrong.is_some() {
-            "the key is not the one"
+            "the key is not the one the store was sealed with, or what it sealed was changed; name the right key in `memory.sealed_by`"
         } else {
-            "no key was given"
+            "no key was given; name the one it was sealed with in `memory.sealed_by`"
         };
         let refused = sealed(wrong)
             .await
