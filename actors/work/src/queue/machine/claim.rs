@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::LEASES;
 use crate::error::Refusal;
 use crate::record::Record;
 use crate::task::{Claim, Input};
@@ -14,7 +15,6 @@ use super::{Event, Tasks, Turn};
 
 /// The most tasks of one claim.
 const CLAIM_MAX: usize = 256;
-const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(24);
 
 impl Tasks {
     /// Gives `worker` up to so many tasks that it is able to do, each under a lease of its own.
