@@ -36,6 +36,7 @@ impl Tasks {
                 break;
             };
             let (at, fence) = (turn.now, self.next_fence);
+            let is_reserved = self.by_id.get(&task).is_some_and(|task| reserved_for(task).is_some());
             let record = Record::Claimed {
                 at,
                 task,
@@ -44,7 +45,7 @@ impl Tasks {
                 until: at + lease,
             };
             self.commit(turn, record)?;
-            claims.extend(self.claimed(task, at));
+            claims.extend(self.claimed(task, at, is_reserved));
         }
         Ok(claims)
     }
@@ -72,7 +73,7 @@ impl Tasks {
         }
     }
 
-    fn claimed(&self, id: TaskId, now: TaskTime) -> Option<Claim> {
+    fn claimed(&self, id: TaskId, now: TaskTime, is_reserved: bool) -> Option<Claim> {
         let task = self.by_id.get(&id)?;
         let lease = task.lease()?;
         let left = |time: TaskTime| time.comes().then(|| time.since(now));
@@ -87,6 +88,7 @@ impl Tasks {
             timeout: task.tries.timeout(),
             deadline: left(task.deadline),
             budget: task.more.as_ref().and_then(|more| more.budget),
+            is_reserved,
         })
     }
 
