@@ -112,8 +112,9 @@ impl Tasks {
             task: id,
             kind: task.kind.clone(),
             waited: at.since(*since),
-            is_again: task.attempts > 0,
+            is_again: task.attempts > 0 && !task.is_returned(),
         });
+        let lease = Lease { since: *since, ..lease };
         self.next_fence = self.next_fence.max(lease.fence.next());
         self.shift(id, |task| take(task, lease));
         Ok(())
@@ -131,6 +132,7 @@ impl Lease {
             fence,
             worker,
             claimed,
+            since: claimed,
             until,
             gives_up: TaskTime::NEVER,
             began: None,

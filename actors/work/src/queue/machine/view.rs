@@ -227,7 +227,7 @@ impl Tasks {
             budget: more.and_then(|more| more.budget),
             timeout: task.tries.timeout(),
             retries: task.tries.retries,
-            past: more.map_or_else(Vec::new, |more| more.past.clone()),
+            past: task.past().cloned().collect(),
         }
     }
 }

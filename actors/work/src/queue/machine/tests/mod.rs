@@ -113,6 +113,11 @@ impl Room {
         self.run(|tasks, turn| tasks.fail(turn, claim.task, claim.fence, "broken", Mend::Possible))
     }
 
+    fn give_back(&mut self, claim: &Claim) {
+        self.run(|tasks, turn| tasks.give_back(turn, claim.task, claim.fence))
+            .unwrap();
+    }
+
     fn cancel(&mut self, task: TaskId) -> Result<(), Refusal> {
         self.run(|tasks, turn| tasks.cancel(turn, task, "not wanted"))
     }

@@ -163,7 +163,15 @@ impl Model {
         if self.tasks[id].lapses >= LAPSES {
             self.end(id, State::Dead);
         } else {
-            self.wait_until(id, self.now);
+            self.lost(id);
+        }
+    }
+
+    /// What nobody had begun has its place again.
+    fn lost(&mut self, id: usize) {
+        match self.tasks[id].state {
+            State::Claimed => self.make_ready(id, self.tasks[id].time),
+            _ => self.wait_until(id, self.now),
         }
     }
 
@@ -249,7 +257,7 @@ impl Model {
             Tell::Beat => self.tasks[id].lease = Some((fence, worker, self.now + LEASE, gives_up)),
             Tell::Complete => self.end(id, State::Done),
             Tell::Fail => self.failed(id),
-            Tell::GiveBack => self.wait_until(id, self.now),
+            Tell::GiveBack => self.make_ready(id, self.tasks[id].time),
         }
         true
     }
