@@ -83,6 +83,30 @@ impl Service {
     }
 }
 
+/// How long tasks take those workers of whom that is known, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Means {
+    sum: Duration,
+    count: u32,
+}
+
+impl Means {
+    /// A worker's mean is another than before.
+    pub(crate) fn replace(&mut self, before: Service, now: Service) {
+        if let Some(mean) = before.mean() {
+            (self.sum, self.count) = (self.sum.saturating_sub(mean), self.count - 1);
+        }
+        if let Some(mean) = now.mean() {
+            (self.sum, self.count) = (self.sum + mean, self.count + 1);
+        }
+    }
+
+    /// What a task takes one of whom nothing is known.
+    fn unknown(self) -> Duration {
+        self.sum.checked_div(self.count).unwrap_or(Duration::from_millis(1))
+    }
+}
+
 /// What a dispatch remembers from one choice to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
@@ -137,15 +161,10 @@ pub(crate) fn stride(weight: u32) -> u64 {
 
 impl Dispatch {
     /// What the claims of these workers are ranked by.
-    pub(crate) fn ranks(self, workers: &[Standing], memory: &Memory) -> Ranks {
-        let is_predictive = matches!(self, Self::Predictive);
+    pub(crate) fn ranks(self, means: Means, memory: &Memory) -> Ranks {
         Ranks {
             dispatch: self,
-            unknown: if is_predictive {
-                known_mean(workers)
-            } else {
-                Duration::ZERO
-            },
+            unknown: means.unknown(),
             reached: memory.reached,
         }
     }
@@ -155,6 +174,7 @@ impl Dispatch {
         self,
         workers: &[Standing],
         free: &[usize],
+        means: Means,
         memory: &mut Memory,
         chance: &mut impl Chance,
     ) -> Option<usize> {
@@ -170,7 +190,7 @@ impl Dispatch {
             Self::Weighted => by_weight(workers, free, &mut memory.credits),
             Self::Capability => least(workers, free, |worker| (worker.abilities, worker.tasks)),
             Self::Predictive => {
-                let unknown = known_mean(workers);
+                let unknown = means.unknown();
                 least(workers, free, |worker| finish(worker, unknown))
             }
         }
@@ -232,15 +252,6 @@ fn by_weight(workers: &[Standing], free: &[usize], credits: &mut Vec<i64>) -> Op
     Some(place)
 }
 
-fn known_mean(workers: &[Standing]) -> Duration {
-    let known: Vec<_> = workers.iter().filter_map(|worker| worker.service.mean()).collect();
-    let sum: Duration = known.iter().sum();
-    u32::try_from(known.len())
-        .ok()
-        .and_then(|count| sum.checked_div(count))
-        .unwrap_or(Duration::from_millis(1))
-}
-
 /// When a worker would be through with one more task; one of which nothing is known counts as the others are.
 fn finish(worker: &Standing, unknown: Duration) -> Duration {
     let tasks = u32::try_from(worker.tasks).unwrap_or(u32::MAX).saturating_add(1);
@@ -269,10 +280,18 @@ mod tests {
         }
     }
 
+    fn means(workers: &[Standing]) -> Means {
+        let mut means = Means::default();
+        for worker in workers {
+            means.replace(Service::default(), worker.service);
+        }
+        means
+    }
+
     /// Of workers that are all free.
     fn choose(dispatch: Dispatch, workers: &[Standing], memory: &mut Memory, chance: &mut Seeded) -> Option<usize> {
         let free: Vec<_> = (0..workers.len()).collect();
-        dispatch.choose(workers, &free, memory, chance)
+        dispatch.choose(workers, &free, means(workers), memory, chance)
     }
 
     fn chosen(dispatch: Dispatch, workers: &[Standing], times: usize) -> Vec<usize> {
@@ -304,18 +323,25 @@ mod tests {
         for dispatch in Dispatch::ALL {
             let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
             let mut places: Vec<_> = (0..40)
-                .map(|_| dispatch.choose(&workers, &[1, 3], &mut memory, &mut chance).unwrap())
+                .map(|_| {
+                    dispatch
+                        .choose(&workers, &[1, 3], Means::default(), &mut memory, &mut chance)
+                        .unwrap()
+                })
                 .collect();
             places.sort_unstable();
             places.dedup();
             assert!(places.iter().all(|place| [1, 3].contains(place)), "{dispatch:?}");
-            assert_eq!(dispatch.choose(&workers, &[], &mut memory, &mut chance), None);
+            assert_eq!(
+                dispatch.choose(&workers, &[], Means::default(), &mut memory, &mut chance),
+                None
+            );
         }
         let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
         let turns: Vec<_> = (0..4)
             .map(|_| {
                 Dispatch::RoundRobin
-                    .choose(&workers, &[1, 3], &mut memory, &mut chance)
+                    .choose(&workers, &[1, 3], Means::default(), &mut memory, &mut chance)
                     .unwrap()
             })
             .collect();

@@ -12,7 +12,7 @@ use triarch_supervision::clock::Chance;
 
 use super::holding::{Hand, Tally};
 use super::steps;
-use crate::dispatch::{Dispatch, Memory, Ranks, Standing};
+use crate::dispatch::{Dispatch, Means, Memory, Ranks, Standing};
 use crate::words::{Capability, Worker};
 
 #[derive(Debug, Default)]
@@ -22,6 +22,7 @@ pub(super) struct Spread {
     takers: Vec<Option<Worker>>,
     /// What a place says that nobody has is not asked for.
     standings: Vec<Standing>,
+    means: Means,
     vacant: BTreeSet<usize>,
     /// The places of those who have room for more, in order.
     free: Vec<usize>,
@@ -85,7 +86,7 @@ impl Spread {
         let place = self.vacant.pop_first().unwrap_or(self.takers.len());
         if place == self.takers.len() {
             self.takers.push(None);
-            self.standings.push(hand.standing());
+            self.standings.push(Standing::default());
         }
         if let Some(taker) = self.takers.get_mut(place) {
             *taker = Some(worker);
@@ -102,9 +103,7 @@ impl Spread {
             *taker = None;
             self.vacant.insert(place);
         }
-        if let Some(standing) = self.standings.get_mut(place) {
-            *standing = Standing::default();
-        }
+        self.stands(place, Standing::default());
         if let Some(lot) = self.lots.get_mut(&hand.able) {
             lot.members -= 1;
             if lot.members == 0 {
@@ -121,9 +120,7 @@ impl Spread {
         keep(&mut self.idle, place, now.has_room && now.tasks() == 0);
         keep(&mut self.starving, place, now.starves);
         self.open = self.open + now.open - before.open;
-        if let Some(standing) = self.standings.get_mut(place) {
-            *standing = hand.standing();
-        }
+        self.stands(place, hand.standing());
         let Some(lot) = self.lots.get_mut(&hand.able) else {
             return;
         };
@@ -146,9 +143,16 @@ impl Spread {
         }
     }
 
+    fn stands(&mut self, place: usize, now: Standing) {
+        if let Some(standing) = self.standings.get_mut(place) {
+            self.means.replace(standing.service, now.service);
+            *standing = now;
+        }
+    }
+
     /// What the claims of its agents are ranked by.
     pub(super) fn ranks(&self) -> Ranks {
-        self.dispatch.ranks(&self.standings, &self.memory)
+        self.dispatch.ranks(self.means, &self.memory)
     }
 
     /// Whether anybody has room for more.
@@ -163,7 +167,9 @@ impl Spread {
             Among::Idle => &self.idle,
             Among::Lot(able) => &self.lots.get(able)?.free,
         };
-        let place = self.dispatch.choose(&self.standings, free, &mut self.memory, chance)?;
+        let place = self
+            .dispatch
+            .choose(&self.standings, free, self.means, &mut self.memory, chance)?;
         let worker = self.takers.get(place)?.clone()?;
         Some((worker, self.free.len() == 1))
     }
@@ -231,6 +237,9 @@ fn keep(places: &mut Vec<usize>, place: usize, is_in: bool) {
 }
 
 #[cfg(test)]
+use crate::dispatch::Service;
+
+#[cfg(test)]
 impl Spread {
     /// Holds what is kept to what the hands say.
     pub(super) fn assert_agrees(&self, hands: &BTreeMap<Worker, Hand>) {
@@ -247,6 +256,9 @@ impl Spread {
         assert_eq!(self.starving, places(&|hand| hand.tally().starves));
         assert_eq!(self.open, seated().map(|(_, hand)| hand.ahead.open()).sum::<usize>());
         assert!(seated().all(|(place, hand)| self.standings[place] == hand.standing()));
+        let mut means = Means::default();
+        seated().for_each(|(_, hand)| means.replace(Service::default(), hand.service));
+        assert_eq!(self.means, means);
         assert_eq!(self.asking, seated().map(|(_, hand)| hand.asking).sum::<usize>());
         assert_eq!(
             self.lots.values().map(|lot| lot.members).sum::<usize>(),
