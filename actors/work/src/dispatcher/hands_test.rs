@@ -468,33 +468,6 @@ fn leases_of_all_that_is_not_over_are_prolonged_with_how_far_it_is() {
     );
 }
 
-#[test]
-fn what_the_queue_has_yet_to_hear_of_an_end_keeps_its_lease_for_as_long_as_that_takes() {
-    let alive = |fence| {
-        let (lease, percent) = (None, None);
-        tell(fence, Word::Alive { lease, percent })
-    };
-    let refused = Stage::Failed("no ink".to_owned());
-    for stage in [Stage::Done(json!(1)), refused, Stage::Lost("killed".to_owned())] {
-        let mut house = House::of(&[taker("t/a", 1, 0)]);
-        house.asked();
-        let fence = house.claimed("t/a", 1, 1)[0];
-        house.staged(fence, Stage::Delivered);
-        house.staged(fence, stage);
-        house.hands.unheard(fence);
-        house.done();
-        house.hands.beat(|_| None, &mut house.effects);
-        assert_eq!(house.done(), [alive(fence)]);
-    }
-    let mut house = House::of(&[taker("t/a", 1, 0)]);
-    house.asked();
-    let fence = house.claimed("t/a", 1, 1)[0];
-    house.staged(fence, Stage::Lost("killed".to_owned()));
-    house.done();
-    house.hands.beat(|_| None, &mut house.effects);
-    assert_eq!(house.done(), [], "what is given back is for others at once");
-}
-
 #[path = "hands_hang_test.rs"]
 mod hang;
 #[path = "hands_left_test.rs"]

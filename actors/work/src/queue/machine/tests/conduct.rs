@@ -377,66 +377,6 @@ fn a_worker_that_is_gone_leaves_its_tasks_at_once_and_others_keep_theirs() {
 }
 
 #[test]
-fn a_task_that_is_given_back_is_ready_at_once_and_loses_nothing() {
-    let mut room = Room::with(Config {
-        lapses: 1,
-        ..Config::default()
-    });
-    let id = room.submit(task());
-    for _ in 0..5 {
-        let claim = room.claim();
-        assert_eq!(claim.attempt, 1);
-        room.give_back(&claim);
-        assert_eq!(room.state(id), State::Ready);
-    }
-    let view = room.tasks.show(id, TaskTime::default()).unwrap();
-    assert_eq!((view.attempts, view.past), (0, Vec::new()));
-    room.check();
-}
-
-#[test]
-fn a_task_that_is_given_back_is_told_of_as_tried_again_once_for_each_attempt_before() {
-    let mut room = Room::new();
-    room.submit(retrying(3));
-    let mut told = Vec::new();
-    for _ in 0..2 {
-        for _ in 0..3 {
-            let claim = room.claim();
-            room.give_back(&claim);
-        }
-        let claim = room.claim();
-        room.fail(&claim).unwrap();
-        room.pass(secs(10));
-        let again = |event| match event {
-            Event::Claimed { is_again, .. } => Some(is_again),
-            _ => None,
-        };
-        told.push(room.heard.drain(..).filter_map(again).collect::<Vec<_>>());
-    }
-    assert_eq!(told, [[false; 4], [true, false, false, false]]);
-    room.check();
-}
-
-#[test]
-fn what_is_said_under_a_lease_that_was_given_back_is_late_and_no_failure_is_forgotten_for_it() {
-    let mut room = Room::new();
-    let id = room.submit(retrying(9));
-    let claim = room.claim();
-    room.fail(&claim).unwrap();
-    room.pass(secs(10));
-    for _ in 0..20 {
-        let claim = room.claim();
-        room.give_back(&claim);
-        assert!(matches!(room.complete(&claim), Err(Refusal::Stale { .. })));
-    }
-    assert_eq!(room.tasks.late().len(), 20);
-    let past = room.tasks.show(id, TaskTime::default()).unwrap().past;
-    let whys: Vec<_> = past.iter().map(|attempt| &*attempt.why).collect();
-    assert_eq!(whys, ["broken"]);
-    room.check();
-}
-
-#[test]
 fn a_key_gives_the_first_task_back_for_as_long_as_it_is_kept() {
     let mut room = Room::new();
     let keyed = || Submission {

@@ -2,12 +2,6 @@
 
 use super::*;
 
-fn claimed(room: &mut Room) -> Vec<TaskId> {
-    std::iter::from_fn(|| room.claim_as("team/a", &[]))
-        .map(|claim| claim.task)
-        .collect()
-}
-
 #[test]
 fn more_urgent_classes_come_first() {
     let mut room = Room::new();
@@ -259,73 +253,4 @@ fn of_those_that_have_waited_for_long_enough_the_earliest_deadline_comes_first()
     let critical = room.submit(of(Priority::Critical));
     assert_eq!(claimed(&mut room), [due, old, critical]);
     room.check();
-}
-
-/// What may become of a claim with which nobody has begun.
-fn ways_to_lose() -> [fn(&mut Room, &Claim); 4] {
-    [
-        |room, claim| room.give_back(claim),
-        |room, _| room.pass(secs(30)),
-        |room, claim| {
-            room.run(|tasks, turn| tasks.leave(turn, claim.task, claim.fence, "its worker ended"))
-                .unwrap();
-        },
-        |room, _| {
-            room.run(|tasks, turn| tasks.abandon(turn, &worker("team/a")))
-                .unwrap();
-        },
-    ]
-}
-
-#[test]
-fn what_nobody_has_begun_has_its_place_and_its_age_again() {
-    for lose in ways_to_lose() {
-        let mut room = Room::new();
-        let first = room.submit(of(Priority::Background));
-        room.pass(secs(672));
-        let claim = room.claim();
-        let critical = room.submit(of(Priority::Critical));
-        let younger = room.submit(of(Priority::Background));
-        lose(&mut room, &claim);
-        let ready_for = room.tasks.show(first, room.turn.now).unwrap().ready_for;
-        assert!(ready_for >= Some(secs(672)), "{ready_for:?}");
-        assert_eq!(claimed(&mut room), [first, critical, younger]);
-        room.check();
-    }
-}
-
-#[test]
-fn what_was_begun_and_lost_is_behind_those_that_came_meanwhile() {
-    let mut room = Room::new();
-    let first = room.submit(task());
-    let claim = room.claim();
-    room.run(|tasks, turn| tasks.begin(turn, first, claim.fence)).unwrap();
-    let second = room.submit(task());
-    room.pass(secs(30));
-    assert_eq!(claimed(&mut room), [second, first]);
-    room.check();
-}
-
-#[test]
-fn a_task_that_nobody_has_begun_is_kept_for_its_worker_for_as_long_as_it_was_to_be() {
-    for (passes, is_reserved) in [(secs(4), true), (secs(5), false)] {
-        let mut room = Room::new();
-        let affinity = Affinity {
-            worker: worker("team/b"),
-            hold: Some(secs(5)),
-        };
-        room.submit(Submission {
-            affinity: Some(affinity),
-            ..task()
-        });
-        let claim = room.claim_as("team/b", &[]).unwrap();
-        assert!(claim.is_reserved);
-        room.pass(passes);
-        room.give_back(&claim);
-        assert_eq!(room.nothing_to_claim(), is_reserved);
-        room.pass(secs(1));
-        let again = room.claim_as("team/a", &[]);
-        assert_eq!(again.is_some_and(|claim| !claim.is_reserved), is_reserved);
-        room.check();
-    }
 }
