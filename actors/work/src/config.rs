@@ -137,7 +137,14 @@ mod tests {
             snapshot_after: 0,
             ..Config::default()
         };
-        let all = ["lapses", "deaths", "open_max", "body_bytes_max", "needs_max", "snapshot_after"];
+        let all = [
+            "lapses",
+            "deaths",
+            "open_max",
+            "body_bytes_max",
+            "needs_max",
+            "snapshot_after",
+        ];
         assert_eq!(refused(&nothing), all);
         assert_eq!(
             nothing.validated().unwrap_err().to_string(),

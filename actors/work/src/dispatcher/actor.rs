@@ -143,7 +143,9 @@ impl Agent for Dispatcher {
         let (takers, here) = hands.takers().fold((0, 0), |(all, here), (_, is_here)| {
             (all + 1, here + usize::from(is_here))
         });
-        Some(json!({ "takers": takers, "here": here, "held": hands.count(), "left_behind": self.lost.state(), "refused": self.refused }))
+        Some(
+            json!({ "takers": takers, "here": here, "held": hands.count(), "left_behind": self.lost.state(), "refused": self.refused }),
+        )
     }
 }
 

@@ -72,7 +72,11 @@ impl Hands {
             hand.ranking = Ranking::default();
             (hand.busy_with, hand.ahead, hand.hunger) = (0, Ahead::default(), Hunger::default());
             let mut lies = false;
-            for step in self.held.of(worker).filter_map(|fence| Some(&self.held.get(fence)?.step)) {
+            for step in self
+                .held
+                .of(worker)
+                .filter_map(|fence| Some(&self.held.get(fence)?.step))
+            {
                 match step {
                     Step::Ahead(claim) => hand.ahead.push_back(claim),
                     Step::Handed(_) | Step::Begun(_) | Step::Recalled(_) => hand.busy_with += 1,

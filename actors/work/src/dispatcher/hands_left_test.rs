@@ -181,7 +181,7 @@ fn sums_that_a_panic_left_half_made_are_reckoned_anew() {
     (hands.asking, hands.hungry) = (7, BTreeSet::from(["elsewhere".into()]));
     let of_a = hands.takers.get_mut(&worker("t/a")).unwrap();
     (of_a.asking, of_a.busy_with) = (5, 0);
-    of_a.ahead.clear();
+    of_a.ahead = Ahead::default();
     hands.takers.get_mut(&worker("t/b")).unwrap().busy_with = 1;
     house.begins_anew();
     house.assert_sound();

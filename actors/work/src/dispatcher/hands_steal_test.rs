@@ -157,6 +157,10 @@ fn what_is_kept_for_a_sibling_alone_stays_with_it() {
     assert_eq!(house.done(), given_back, "half of 3, 5, 7 and 9");
     house.in_vain("t/b");
     house.in_vain("t/b");
-    assert_eq!(house.done(), [tell(Fence::new(5), Word::GivenBack)], "a single one only changes places");
+    assert_eq!(
+        house.done(),
+        [tell(Fence::new(5), Word::GivenBack)],
+        "a single one only changes places"
+    );
     house.assert_sound();
 }

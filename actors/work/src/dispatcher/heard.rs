@@ -34,7 +34,12 @@ pub(super) enum Heard {
 
 pub(super) type Asking = Pin<Box<dyn Future<Output = Heard> + Send>>;
 
-pub(super) async fn claim(tasks: TaskAddress, request: Request, mut withdrawal: watch::Receiver<()>, pause: Duration) -> Heard {
+pub(super) async fn claim(
+    tasks: TaskAddress,
+    request: Request,
+    mut withdrawal: watch::Receiver<()>,
+    pause: Duration,
+) -> Heard {
     let (worker, most) = (request.worker.clone(), request.most);
     let claims = tokio::select! {
         biased;

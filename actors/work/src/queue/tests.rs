@@ -156,7 +156,9 @@ async fn written(disk: &SimDisk) -> Vec<Record> {
     let tree = root.start().await.unwrap();
     let (_writer, recovered) = journal.recover().await.unwrap();
     let records = recovered.records.into_iter();
-    let records = records.map(|record| codec::decode(&record.unwrap().bytes).unwrap()).collect();
+    let records = records
+        .map(|record| codec::decode(&record.unwrap().bytes).unwrap())
+        .collect();
     drop(tree.stop().await);
     records
 }
@@ -186,9 +188,8 @@ async fn the_first_task_after_a_while_with_none_is_written_with_what_the_clocks_
     let is_anchored = |wanted: fn(&Record) -> bool| {
         let (before, of) = (records.iter(), records.iter().skip(1));
         let pairs = before.zip(of).filter(|(_, record)| wanted(record));
-        let anchored = pairs.map(|(before, record)| {
-            matches!(before, Record::Anchored(anchor) if anchor.at == record.at())
-        });
+        let anchored =
+            pairs.map(|(before, record)| matches!(before, Record::Anchored(anchor) if anchor.at == record.at()));
         anchored.collect::<Vec<_>>()
     };
     let is_submitted = |record: &Record| matches!(record, Record::Submitted { .. });

@@ -172,10 +172,16 @@ async fn a_drain_goes_on_where_the_queue_begins_anew_or_its_room_gives_up() {
     let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
     house.tasks.drain(true).await.unwrap();
     let observer = house.tree.observer();
-    let (root, room) = (observer.supervisor("root").unwrap(), observer.supervisor("work").unwrap());
+    let (root, room) = (
+        observer.supervisor("root").unwrap(),
+        observer.supervisor("work").unwrap(),
+    );
     room.terminate_child("queue").await.unwrap();
     room.restart_child("queue").await.unwrap();
-    assert!(house.tasks.overview().await.unwrap().is_draining, "the queue began anew");
+    assert!(
+        house.tasks.overview().await.unwrap().is_draining,
+        "the queue began anew"
+    );
     root.terminate_child("work").await.unwrap();
     root.restart_child("work").await.unwrap();
     let is_draining = until(async || Some(house.tasks.overview().await.ok()?.is_draining)).await;

@@ -10,9 +10,17 @@ use super::kept::{Condition, End, Lease};
 /// The order of the variants is part of the format: new ones are added at the end.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Written<E, L> {
-    Blocked { unmet: u32, until: TaskTime },
-    Waiting { until: TaskTime },
-    Ready { since: TaskTime, is_reserved: bool },
+    Blocked {
+        unmet: u32,
+        until: TaskTime,
+    },
+    Waiting {
+        until: TaskTime,
+    },
+    Ready {
+        since: TaskTime,
+        is_reserved: bool,
+    },
     /// Up to version 3: since when it had been ready was forgotten with the claim.
     Former(Former),
     Ended(E),

@@ -406,7 +406,11 @@ impl Pair {
                     latest_first,
                     ..Filter::default()
                 };
-                let listed: Vec<_> = tasks.list(&filter, 50, TaskTime::default()).iter().map(|view| view.task).collect();
+                let listed: Vec<_> = tasks
+                    .list(&filter, 50, TaskTime::default())
+                    .iter()
+                    .map(|view| view.task)
+                    .collect();
                 assert_eq!(listed, expected, "{filter:?}");
                 expected.reverse();
             }

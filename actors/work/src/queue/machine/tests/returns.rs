@@ -72,8 +72,7 @@ fn ways_to_lose() -> [fn(&mut Room, &Claim); 4] {
                 .unwrap();
         },
         |room, _| {
-            room.run(|tasks, turn| tasks.abandon(turn, &worker("team/a")))
-                .unwrap();
+            room.run(|tasks, turn| tasks.abandon(turn, &worker("team/a"))).unwrap();
         },
     ]
 }
