@@ -121,7 +121,9 @@ impl Hands {
             hand.hunger.is_seen &= claims.is_empty();
             let takes = hand.takes();
             if takes {
-                claims.iter().for_each(|claim| hand.ahead.push_back(claim));
+                for claim in &claims {
+                    hand.ahead.push_back(claim);
+                }
             }
             takes
         });

@@ -256,8 +256,10 @@ impl Spread {
         assert_eq!(self.starving, places(&|hand| hand.tally().starves));
         assert_eq!(self.open, seated().map(|(_, hand)| hand.ahead.open()).sum::<usize>());
         assert!(seated().all(|(place, hand)| self.standings[place] == hand.standing()));
-        let mut means = Means::default();
-        seated().for_each(|(_, hand)| means.replace(Service::default(), hand.service));
+        let means = seated().fold(Means::default(), |mut means, (_, hand)| {
+            means.replace(Service::default(), hand.service);
+            means
+        });
         assert_eq!(self.means, means);
         assert_eq!(self.asking, seated().map(|(_, hand)| hand.asking).sum::<usize>());
         assert_eq!(

@@ -151,12 +151,15 @@ async fn written(disk: &SimDisk) -> Vec<Record> {
     let instruments = Instruments::with_tree(&[triarch_journal::metrics::JOURNALS]).unwrap();
     let config = triarch_journal::Config::default();
     let (scribe, journal) = scribe("scribe", "work", Arc::new(disk.clone()), config, &instruments).unwrap();
-    let room = Supervisor::named("work").child(scribe);
-    let root = Root::new().instruments(instruments).supervisor(room);
-    let tree = root.start().await.unwrap();
+    let tree = Root::new()
+        .instruments(instruments)
+        .supervisor(Supervisor::named("work").child(scribe))
+        .start()
+        .await
+        .unwrap();
     let (_writer, recovered) = journal.recover().await.unwrap();
-    let records = recovered.records.into_iter();
-    let records = records
+    let records = recovered
+        .records
         .map(|record| codec::decode(&record.unwrap().bytes).unwrap())
         .collect();
     drop(tree.stop().await);

@@ -172,7 +172,7 @@ async fn a_drain_goes_on_where_the_queue_begins_anew_or_its_room_gives_up() {
     let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
     house.tasks.drain(true).await.unwrap();
     let observer = house.tree.observer();
-    let (root, room) = (
+    let (tree, room) = (
         observer.supervisor("root").unwrap(),
         observer.supervisor("work").unwrap(),
     );
@@ -182,8 +182,8 @@ async fn a_drain_goes_on_where_the_queue_begins_anew_or_its_room_gives_up() {
         house.tasks.overview().await.unwrap().is_draining,
         "the queue began anew"
     );
-    root.terminate_child("work").await.unwrap();
-    root.restart_child("work").await.unwrap();
+    tree.terminate_child("work").await.unwrap();
+    tree.restart_child("work").await.unwrap();
     let is_draining = until(async || Some(house.tasks.overview().await.ok()?.is_draining)).await;
     assert!(is_draining, "the room began anew");
     assert!(house.tree.stop().await.is_orderly());
