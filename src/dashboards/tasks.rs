@@ -207,7 +207,7 @@ fn trouble() -> Row {
         vec![
             by_kind(
                 "Retries",
-                "Claims per second of a task after its first, by kind: it failed, was lost, or was given back.",
+                "Claims per second of a task that was tried before, by kind: it failed, or was lost.",
                 "triarch_task_retries_total",
             ),
             by_kind(

@@ -53,39 +53,63 @@ impl From<DispatchConfig> for Dispatch {
 
 /// What is known of a worker that is able to do the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// How many tasks it has, those that wait for it counted.
-    pub tasks: usize,
+    pub(crate) tasks: usize,
     /// How much of the work it is to get, beside others; 0 for none.
-    pub weight: u32,
+    pub(crate) weight: u32,
     /// How many capabilities it has.
-    pub abilities: usize,
+    pub(crate) abilities: usize,
     /// How long a task takes it, as far as that is known.
-    pub service: Service,
+    pub(crate) service: Service,
 }
 
 /// How long tasks take a worker: a mean in which each newer one counts for more.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Service(Option<Duration>);
+pub(crate) struct Service(Option<Duration>);
 
 /// The newest time counts for one in so many.
 const MEMORY: u32 = 8;
 
 impl Service {
     /// A task took so long.
-    pub fn observe(&mut self, time: Duration) {
+    pub(crate) fn observe(&mut self, time: Duration) {
         self.0 = Some(self.0.map_or(time, |mean| (mean * (MEMORY - 1) + time) / MEMORY));
     }
 
     /// The mean, once there was a task.
-    pub const fn mean(self) -> Option<Duration> {
+    pub(crate) const fn mean(self) -> Option<Duration> {
         self.0
+    }
+}
+
+/// How long tasks take those workers of whom that is known, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Means {
+    sum: Duration,
+    count: u32,
+}
+
+impl Means {
+    /// A worker's mean is another than before.
+    pub(crate) fn replace(&mut self, before: Service, now: Service) {
+        if let Some(mean) = before.mean() {
+            (self.sum, self.count) = (self.sum.saturating_sub(mean), self.count - 1);
+        }
+        if let Some(mean) = now.mean() {
+            (self.sum, self.count) = (self.sum + mean, self.count + 1);
+        }
+    }
+
+    /// What a task takes one of whom nothing is known.
+    fn unknown(self) -> Duration {
+        self.sum.checked_div(self.count).unwrap_or(Duration::from_millis(1))
     }
 }
 
 /// What a dispatch remembers from one choice to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
+pub(crate) struct Memory {
     turn: usize,
     /// How much each has coming to it, by weight.
     credits: Vec<i64>,
@@ -137,24 +161,20 @@ pub(crate) fn stride(weight: u32) -> u64 {
 
 impl Dispatch {
     /// What the claims of these workers are ranked by.
-    pub(crate) fn ranks(self, workers: &[Standing], memory: &Memory) -> Ranks {
-        let is_predictive = matches!(self, Self::Predictive);
+    pub(crate) fn ranks(self, means: Means, memory: &Memory) -> Ranks {
         Ranks {
             dispatch: self,
-            unknown: if is_predictive {
-                known_mean(workers)
-            } else {
-                Duration::ZERO
-            },
+            unknown: means.unknown(),
             reached: memory.reached,
         }
     }
 
     /// Of the places in `free`, which are in order, that of the worker who gets the next task; none where none is free.
-    pub fn choose(
+    pub(crate) fn choose(
         self,
         workers: &[Standing],
         free: &[usize],
+        means: Means,
         memory: &mut Memory,
         chance: &mut impl Chance,
     ) -> Option<usize> {
@@ -170,7 +190,7 @@ impl Dispatch {
             Self::Weighted => by_weight(workers, free, &mut memory.credits),
             Self::Capability => least(workers, free, |worker| (worker.abilities, worker.tasks)),
             Self::Predictive => {
-                let unknown = known_mean(workers);
+                let unknown = means.unknown();
                 least(workers, free, |worker| finish(worker, unknown))
             }
         }
@@ -232,15 +252,6 @@ fn by_weight(workers: &[Standing], free: &[usize], credits: &mut Vec<i64>) -> Op
     Some(place)
 }
 
-fn known_mean(workers: &[Standing]) -> Duration {
-    let known: Vec<_> = workers.iter().filter_map(|worker| worker.service.mean()).collect();
-    let sum: Duration = known.iter().sum();
-    u32::try_from(known.len())
-        .ok()
-        .and_then(|count| sum.checked_div(count))
-        .unwrap_or(Duration::from_millis(1))
-}
-
 /// When a worker would be through with one more task; one of which nothing is known counts as the others are.
 fn finish(worker: &Standing, unknown: Duration) -> Duration {
     let tasks = u32::try_from(worker.tasks).unwrap_or(u32::MAX).saturating_add(1);
@@ -249,20 +260,8 @@ fn finish(worker: &Standing, unknown: Duration) -> Duration {
 
 /// How many of the tasks that wait for the heaviest worker an idle one takes, from the tail: half, so that a single one does not only
 /// change places. Only tasks that wait count, and none that somebody has begun.
-pub const fn steal(most: usize) -> usize {
+pub(crate) const fn steal(most: usize) -> usize {
     most / 2
-}
-
-/// How evenly work was spread: 1 less the coefficient of variation, and 1 where there was none.
-#[expect(clippy::cast_precision_loss, reason = "a ratio to be looked at")]
-pub fn evenness(done: &[u64]) -> f64 {
-    let count = done.len() as f64;
-    let mean = done.iter().sum::<u64>() as f64 / count;
-    if done.is_empty() || mean == 0.0 {
-        return 1.0;
-    }
-    let squares: f64 = done.iter().map(|one| (*one as f64 - mean).powi(2)).sum();
-    1.0 - (squares / count).sqrt() / mean
 }
 
 #[cfg(test)]
@@ -281,10 +280,18 @@ mod tests {
         }
     }
 
+    fn means(workers: &[Standing]) -> Means {
+        let mut means = Means::default();
+        for worker in workers {
+            means.replace(Service::default(), worker.service);
+        }
+        means
+    }
+
     /// Of workers that are all free.
     fn choose(dispatch: Dispatch, workers: &[Standing], memory: &mut Memory, chance: &mut Seeded) -> Option<usize> {
         let free: Vec<_> = (0..workers.len()).collect();
-        dispatch.choose(workers, &free, memory, chance)
+        dispatch.choose(workers, &free, means(workers), memory, chance)
     }
 
     fn chosen(dispatch: Dispatch, workers: &[Standing], times: usize) -> Vec<usize> {
@@ -316,18 +323,25 @@ mod tests {
         for dispatch in Dispatch::ALL {
             let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
             let mut places: Vec<_> = (0..40)
-                .map(|_| dispatch.choose(&workers, &[1, 3], &mut memory, &mut chance).unwrap())
+                .map(|_| {
+                    dispatch
+                        .choose(&workers, &[1, 3], Means::default(), &mut memory, &mut chance)
+                        .unwrap()
+                })
                 .collect();
             places.sort_unstable();
             places.dedup();
             assert!(places.iter().all(|place| [1, 3].contains(place)), "{dispatch:?}");
-            assert_eq!(dispatch.choose(&workers, &[], &mut memory, &mut chance), None);
+            assert_eq!(
+                dispatch.choose(&workers, &[], Means::default(), &mut memory, &mut chance),
+                None
+            );
         }
         let (mut memory, mut chance) = (Memory::default(), Seeded::new(1));
         let turns: Vec<_> = (0..4)
             .map(|_| {
                 Dispatch::RoundRobin
-                    .choose(&workers, &[1, 3], &mut memory, &mut chance)
+                    .choose(&workers, &[1, 3], Means::default(), &mut memory, &mut chance)
                     .unwrap()
             })
             .collect();
@@ -346,7 +360,8 @@ mod tests {
         let places = chosen(Dispatch::RandomOfTwo, &workers, 200);
         assert!(!places.contains(&0) && places.contains(&1) && places.contains(&2));
         assert_eq!(chosen(Dispatch::RandomOfTwo, &workers[..1], 1), [0]);
-        assert!(evenness(&spread(Dispatch::RandomOfTwo, vec![standing(0); 100], 100_000)) > 0.99);
+        let shares = spread(Dispatch::RandomOfTwo, vec![standing(0); 100], 100_000);
+        assert!(shares.iter().all(|share| share.abs_diff(1_000) <= 10), "{shares:?}");
     }
 
     #[test]
@@ -408,12 +423,6 @@ mod tests {
     #[test]
     fn an_idle_worker_takes_half_and_never_a_single_one() {
         assert_eq!([0, 1, 2, 3, 9].map(steal), [0, 0, 1, 1, 4]);
-    }
-
-    #[test]
-    fn evenness_is_one_where_all_have_as_much() {
-        assert!((evenness(&[5, 5, 5]) - 1.0).abs() < 1e-9 && (evenness(&[]) - 1.0).abs() < 1e-9);
-        assert!(evenness(&[0, 10]).abs() < 1e-9);
     }
 
     proptest! {

@@ -22,6 +22,12 @@ pub enum Error {
         /// Which.
         setting: &'static str,
     },
+    /// A lease under which nothing could be claimed.
+    #[error("a lease of {lease:?} cannot be; set 10 ms to 24 h")]
+    Lease {
+        /// What is set.
+        lease: Duration,
+    },
     /// Its journal would refuse a record that may have to be written.
     #[error(
         "the journal of tasks takes records of {asked} bytes at most, and one of tasks may have {least}; raise record_bytes_max of the journal"
@@ -45,6 +51,7 @@ impl Error {
     pub const fn setting(&self) -> &'static str {
         match self {
             Self::NoRoom { setting } => setting,
+            Self::Lease { .. } => "lease",
             Self::Records { .. } | Self::Journal(_) | Self::Instruments(_) => "",
         }
     }

@@ -56,10 +56,10 @@
 //! | what happens | the task | what the worker says later |
 //! |---|---|---|
 //! | the worker fails it | is ready again after a wait, as often as its retries allow; then it is dead, or failed where it has none | - |
-//! | no heartbeat within the lease | is ready again at once; dead after [so many](config::Config::lapses) | refused, kept as a late result |
+//! | no heartbeat within the lease | is ready again at once, at its place where nobody began; dead after [so many](config::Config::lapses) | refused, kept as a late result |
 //! | the worker falls with it in hand | the same; dead after [so many](config::Config::deaths) | refused, kept as a late result |
 //! | an attempt takes longer than its timeout | as if the worker had failed it | refused, kept as a late result |
-//! | the worker gives it back | is ready again, and nothing is counted | - |
+//! | the worker gives it back | is ready again at its place, and nothing is counted | - |
 //! | its deadline passes | goes on, or is expired where it says so | refused, kept as a late result |
 //! | somebody cancels it | is cancelled, for good | refused, kept as a late result |
 //! | a task that it waits for does not succeed | is cancelled | - |
@@ -75,7 +75,7 @@
 //! # A drain and the end of the runtime
 //!
 //! A drain outlives a crash: who drains does not want work to come in because something failed meanwhile. It ends with an orderly
-//! stop: one drains in order to stop, and starts again in order to work. Until then it is shown in the
+//! stop of the whole runtime: one drains in order to stop, and starts again in order to work. Until then it is shown in the
 //! [overview](machine::Overview::is_draining), and can be ended.
 //!
 //! # What is bounded

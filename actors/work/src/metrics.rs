@@ -49,7 +49,7 @@ pub const FINISHED: Family = Family::counter(
 pub const RETRIES: Family = Family::counter(
     "triarch_task_retries_total",
     &[KIND],
-    "Claims of a task after its first.",
+    "Claims of a task that was tried before; not of one that was only given back since.",
 );
 
 /// Leases that lapsed.

@@ -275,6 +275,8 @@ pub struct Claim {
     pub deadline: Option<Duration>,
     /// What it may cost.
     pub budget: Option<u64>,
+    /// Whether it was kept for this worker alone, and would be again.
+    pub is_reserved: bool,
 }
 
 /// What an earlier task hands on.

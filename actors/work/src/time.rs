@@ -58,25 +58,25 @@ impl Add<Duration> for TaskTime {
 
 /// What turns moments of one life of the runtime into times of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timepiece {
+pub(crate) struct Timepiece {
     began: TaskTime,
     moment: Moment,
 }
 
 impl Timepiece {
     /// `moment` is `began`.
-    pub const fn new(began: TaskTime, moment: Moment) -> Self {
+    pub(crate) const fn new(began: TaskTime, moment: Moment) -> Self {
         Self { began, moment }
     }
 
     /// What time it is at `now`.
-    pub fn at(&self, now: Moment) -> TaskTime {
+    pub(crate) fn at(&self, now: Moment) -> TaskTime {
         let since = u64::try_from(now.since(self.moment).as_millis()).unwrap_or(u64::MAX);
         TaskTime(self.began.0.saturating_add(since))
     }
 
     /// The first moment at which it is `time`.
-    pub fn moment_of(&self, time: TaskTime) -> Moment {
+    pub(crate) fn moment_of(&self, time: TaskTime) -> Moment {
         self.moment + time.since(self.began)
     }
 }

@@ -1,8 +1,6 @@
 //! Claims tasks for agents, hands them over as posts, and tells the queue what became of them.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +16,7 @@ use triarch_teams::{Post, PostId, PostOffice, RECALL};
 
 use super::brief::{as_value, brief};
 use super::falls;
+use super::heard::{Asking, Heard, claim, tell};
 use super::holding::{Effect, Messages};
 use super::lost::{Lost, PAGE};
 use super::roster::{Roster, TakingTeam};
@@ -27,7 +26,7 @@ use crate::machine::{Event, Mend, View};
 use crate::queue::{Request, TaskAddress, Word};
 use crate::room::Events;
 use crate::task::Claim;
-use crate::words::{Fence, TaskId, Worker};
+use crate::words::{Fence, Worker};
 
 /// The kind of the posts by which agents get tasks.
 const TASK: &str = "task";
@@ -57,23 +56,6 @@ pub struct Settings {
     pub(crate) shared: Shared,
 }
 
-/// What a question to the queue came to.
-enum Heard {
-    Claims {
-        worker: Worker,
-        most: usize,
-        claims: Result<Vec<Claim>, TaskError>,
-    },
-    Told {
-        fence: Fence,
-        was_last: bool,
-        outcome: Result<(), TaskError>,
-    },
-    Listed(Result<Vec<View>, TaskError>),
-}
-
-type Asking = Pin<Box<dyn Future<Output = Heard> + Send>>;
-
 /// What a turn was woken by.
 enum Woken {
     Stage(PostId, Stage),
@@ -94,6 +76,8 @@ pub struct Dispatcher {
     beats_at: Moment,
     /// By which those who wait for tasks are told to wait no more.
     withdrawals: BTreeMap<Worker, watch::Sender<()>>,
+    /// Why the queue last gave nobody a task, where it refused.
+    refused: Option<String>,
     /// Where the round of those who are looked for goes on.
     round: Option<Worker>,
     /// How far each task was when the queue was last told.
@@ -120,6 +104,7 @@ impl Agent for Dispatcher {
             looks_at: now,
             beats_at: now,
             withdrawals: BTreeMap::new(),
+            refused: None,
             round: None,
             shown: BTreeMap::new(),
             lost: Lost::default(),
@@ -158,7 +143,9 @@ impl Agent for Dispatcher {
         let (takers, here) = hands.takers().fold((0, 0), |(all, here), (_, is_here)| {
             (all + 1, here + usize::from(is_here))
         });
-        Some(json!({ "takers": takers, "here": here, "held": hands.count(), "left_behind": self.lost.state() }))
+        Some(
+            json!({ "takers": takers, "here": here, "held": hands.count(), "left_behind": self.lost.state(), "refused": self.refused }),
+        )
     }
 }
 
@@ -181,8 +168,15 @@ impl Dispatcher {
             Woken::Stage(post, stage) => self.staged(post, stage, effects),
             Woken::Heard(Heard::Claims { worker, most, claims }) => {
                 // Where the queue takes no claims for now, it is asked again when it is looked who is there.
+                self.refused = claims.as_ref().err().map(ToString::to_string);
                 let claims = claims.unwrap_or_default();
                 self.settings.shared.hands().claimed(&worker, most, claims, effects);
+            }
+            Woken::Heard(Heard::Nothing { request, withdrawal }) => {
+                let worker = request.worker.clone();
+                // Before what others give back for it, which whoever asks next would get.
+                self.claim(Request { waits: true, ..request }, withdrawal);
+                self.settings.shared.hands().in_vain(&worker, effects);
             }
             Woken::Heard(Heard::Told {
                 fence,
@@ -325,6 +319,7 @@ impl Dispatcher {
             })
         };
         hands.let_go(now, messages, effects);
+        hands.relieve(effects);
     }
 
     fn look_who_is_there(&mut self, observer: &Observer, effects: &mut Vec<Effect>) {
@@ -374,18 +369,18 @@ impl Dispatcher {
                 able,
                 most,
                 rank,
+                tries,
             } => {
                 let withdrawal = self.withdrawals.entry(worker.clone()).or_default().subscribe();
-                let pause = LOOK_EVERY * u32::try_from(1 + self.asking.len() / CROWD).unwrap_or(u32::MAX);
                 let request = Request {
                     worker,
                     able: able.to_vec(),
                     most,
                     lease: None,
-                    waits: true,
+                    waits: !tries,
                     rank,
                 };
-                self.asking.push(Box::pin(claim(tasks, request, withdrawal, pause)));
+                self.claim(request, withdrawal);
             }
             Effect::Rank { worker, places } => tasks.rank(worker, places),
             // Whoever waits by it is told by its end.
@@ -404,6 +399,12 @@ impl Dispatcher {
             Effect::Tell { task, fence, word } => self.asking.push(Box::pin(tell(tasks, task, fence, word))),
             Effect::Hand { .. } | Effect::Recall(_) => {}
         }
+    }
+
+    fn claim(&self, request: Request, withdrawal: watch::Receiver<()>) {
+        let pause = LOOK_EVERY * u32::try_from(1 + self.asking.len() / CROWD).unwrap_or(u32::MAX);
+        let claiming = claim(self.settings.tasks.clone(), request, withdrawal, pause);
+        self.asking.push(Box::pin(claiming));
     }
 
     fn hand(&mut self, worker: &Worker, claim: Claim, observer: &Observer, effects: &mut Vec<Effect>) {
@@ -462,29 +463,4 @@ impl Dispatcher {
 /// Whether an agent that stands there in its life is given tasks.
 fn takes(phase: Phase) -> bool {
     matches!(phase, Phase::Starting | Phase::Idle | Phase::Busy)
-}
-
-async fn claim(tasks: TaskAddress, request: Request, mut withdrawal: watch::Receiver<()>, pause: Duration) -> Heard {
-    let (worker, most) = (request.worker.clone(), request.most);
-    let claims = tokio::select! {
-        biased;
-        claims = tasks.claim(request) => claims,
-        // What is on its way to it then is given back at once.
-        _ended = withdrawal.changed() => Ok(Vec::new()),
-    };
-    if claims.is_err() {
-        // The queue takes nothing for now: it is not asked without a pause.
-        tokio::time::sleep(pause).await;
-    }
-    Heard::Claims { worker, most, claims }
-}
-
-async fn tell(tasks: TaskAddress, task: TaskId, fence: Fence, word: Word) -> Heard {
-    let was_last = !matches!(word, Word::Began | Word::Alive { .. });
-    let outcome = tasks.tell(task, fence, word).await;
-    Heard::Told {
-        fence,
-        was_last,
-        outcome,
-    }
 }

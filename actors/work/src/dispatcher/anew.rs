@@ -1,9 +1,8 @@
 //! What a dispatcher makes of what the last one left.
 
-use std::collections::VecDeque;
-
+use super::ahead::Ahead;
 use super::hands::Hands;
-use super::holding::{Effect, Holding, Step};
+use super::holding::{Effect, Holding, Hunger, Step};
 use super::ranking::Ranking;
 use crate::queue::Word;
 use crate::words::Fence;
@@ -71,15 +70,15 @@ impl Hands {
         for (worker, hand) in &mut self.takers {
             hand.asking = 0;
             hand.ranking = Ranking::default();
-            (hand.busy_with, hand.ahead) = (0, VecDeque::new());
+            (hand.busy_with, hand.ahead, hand.hunger) = (0, Ahead::default(), Hunger::default());
             let mut lies = false;
-            for (fence, step) in self
+            for step in self
                 .held
                 .of(worker)
-                .filter_map(|fence| Some((fence, &self.held.get(fence)?.step)))
+                .filter_map(|fence| Some(&self.held.get(fence)?.step))
             {
                 match step {
-                    Step::Ahead(_) => hand.ahead.push_back(fence),
+                    Step::Ahead(claim) => hand.ahead.push_back(claim),
                     Step::Handed(_) | Step::Begun(_) | Step::Recalled(_) => hand.busy_with += 1,
                     Step::Lying => (hand.busy_with, lies) = (hand.busy_with + 1, true),
                     Step::Over(_) => {}

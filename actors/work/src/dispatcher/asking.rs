@@ -6,6 +6,8 @@
 //! | who has nothing and asks for nothing | one task | all: nobody waits because of others |
 //! | whom others of its team outnumber who are able to do something else | one task | until those who are able to do the same have their share |
 //!
+//! Who has nothing, and for whom the queue has nothing either, takes of the sibling that has most ahead.
+//!
 //! So a task that somebody idle is able to do, or that is for somebody idle, is never kept from it by what others ask for or have.
 
 use std::sync::Arc;
@@ -18,6 +20,9 @@ use super::spread::{Among, Spread};
 use crate::dispatch;
 use crate::queue::{Rank, Word};
 use crate::words::Worker;
+
+/// So many of a team are helped at a time who have nothing, and wait.
+const RELIEVED: usize = 16;
 
 /// How much may be asked for and in hand.
 #[derive(Clone, Copy, Debug)]
@@ -92,9 +97,9 @@ impl Hands {
     ) -> bool {
         let chosen = self.teams.get_mut(team).and_then(|spread| {
             let (worker, is_only_one) = spread.choose(among, chance)?;
-            Some((worker, is_only_one, spread.ranks()))
+            Some((worker, is_only_one, spread.ranks(), spread.has_spare()))
         });
-        let Some((worker, is_only_one, ranks)) = chosen else {
+        let Some((worker, is_only_one, ranks, has_spare)) = chosen else {
             return false;
         };
         let asked = self.change(&worker, |hand| {
@@ -102,9 +107,11 @@ impl Hands {
                 Among::Free if is_only_one => hand.room(),
                 _ => 1,
             };
-            (Arc::clone(&hand.able), most, hand.ask(most, ranks))
+            let tries = has_spare && hand.is_idle() && !hand.hunger.is_tried;
+            hand.hunger.is_tried |= tries;
+            (Arc::clone(&hand.able), most, hand.ask(most, ranks), tries)
         });
-        let Some((able, most, place)) = asked else {
+        let Some((able, most, place, tries)) = asked else {
             return false;
         };
         let rank = place.map(|place| Rank {
@@ -116,20 +123,36 @@ impl Hands {
             able,
             most,
             rank,
+            tries,
         });
         true
     }
 
-    /// An idle worker has the tail of the heaviest sibling given back, since its own claim waits for that.
-    pub(super) fn steal_for(&mut self, thief: &Worker, effects: &mut Vec<Effect>) {
-        let idle = self
-            .takers
-            .get(thief)
-            .filter(|hand| hand.takes() && hand.busy_with == 0 && hand.ahead.is_empty());
-        let found = idle.and_then(|hand| self.teams.get(&hand.team)?.heaviest_for(&hand.able));
-        let Some((victim, ahead)) = found else { return };
-        for _ in 0..dispatch::steal(ahead) {
-            let last = self.change(&victim, |hand| hand.ahead.pop_back()).flatten();
+    /// The queue has nothing for a worker that asked, and waits on.
+    pub(super) fn in_vain(&mut self, worker: &Worker, effects: &mut Vec<Effect>) {
+        self.change(worker, |hand| hand.hunger.is_tried = false);
+        self.steal_for(worker, effects);
+    }
+
+    /// Some time has passed: who waited through all of it with nothing to do is helped. Others may have got what came meanwhile.
+    pub(super) fn relieve(&mut self, effects: &mut Vec<Effect>) {
+        let spare = self.teams.values_mut().filter(|spread| spread.has_spare());
+        let starving: Vec<_> = spare.flat_map(|spread| spread.next_starving(RELIEVED)).collect();
+        for worker in starving {
+            let was_seen = self.change(&worker, |hand| std::mem::replace(&mut hand.hunger.is_seen, true));
+            if was_seen == Some(true) {
+                self.steal_for(&worker, effects);
+            }
+        }
+    }
+
+    /// A worker that has nothing and waits has the tail of the heaviest sibling given back, so that its own claim gets of it.
+    fn steal_for(&mut self, thief: &Worker, effects: &mut Vec<Effect>) {
+        let starving = self.takers.get(thief).filter(|hand| hand.tally().starves);
+        let found = starving.and_then(|hand| self.teams.get(&hand.team)?.heaviest_for(&hand.able));
+        let Some((victim, open)) = found else { return };
+        for _ in 0..dispatch::steal(open) {
+            let last = self.change(&victim, |hand| hand.ahead.pop_last_open()).flatten();
             let Some((fence, task)) = last.and_then(|fence| Some((fence, self.held.get(fence)?.task))) else {
                 return;
             };

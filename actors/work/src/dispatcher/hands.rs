@@ -14,6 +14,7 @@ use serde_json::Value;
 use triarch_supervision::clock::Moment;
 use triarch_teams::receipt::Stage;
 
+use super::ahead::Ahead;
 use super::asking::Bounds;
 use super::held::Held;
 use super::holding::{Effect, Hand, Holding, Step};
@@ -80,7 +81,7 @@ impl Hands {
     /// Takes back what a worker has not begun, and where it is to have nothing that too.
     pub(super) fn take_back(&mut self, worker: &Worker, begun_too: bool, effects: &mut Vec<Effect>) {
         let fences: Vec<_> = self.held.of(worker).collect();
-        self.change(worker, |hand| hand.ahead.clear());
+        self.change(worker, |hand| hand.ahead = Ahead::default());
         for fence in fences {
             let Some(holding) = self.held.get(fence) else {
                 continue;
@@ -116,9 +117,13 @@ impl Hands {
         let mut reached = None;
         let takes = self.change(worker, |hand| {
             reached = hand.answered(most, claims.len());
+            hand.hunger.is_tried = false;
+            hand.hunger.is_seen &= claims.is_empty();
             let takes = hand.takes();
             if takes {
-                hand.ahead.extend(claims.iter().map(|claim| claim.fence));
+                for claim in &claims {
+                    hand.ahead.push_back(claim);
+                }
             }
             takes
         });
@@ -163,7 +168,7 @@ impl Hands {
 
     /// A worker did not take the post of a task: it has no room, or is not there.
     pub(super) fn refused(&mut self, claim: Claim, effects: &mut Vec<Effect>) {
-        let Some(holding) = self.held.get_mut(claim.fence) else {
+        let Some(holding) = self.held.get(claim.fence) else {
             return;
         };
         let (worker, fence) = (holding.worker.clone(), claim.fence);
@@ -171,11 +176,13 @@ impl Hands {
             // It was taken back before its turn came.
             return self.forget(fence, effects);
         }
-        holding.step = Step::Ahead(Box::new(claim));
         self.change(&worker, |hand| {
             hand.busy_with = hand.busy_with.saturating_sub(1);
-            hand.ahead.push_front(fence);
+            hand.ahead.push_front(&claim);
         });
+        if let Some(holding) = self.held.get_mut(fence) {
+            holding.step = Step::Ahead(Box::new(claim));
+        }
         // It is looked for again like one that is away.
         self.seen(&worker, false, effects);
     }
@@ -229,7 +236,6 @@ impl Hands {
         }
         self.over(task, fence, word, effects);
         self.hand_out(&worker, effects);
-        self.steal_for(&worker, effects);
         self.forget_gone(&worker);
     }
 
@@ -273,7 +279,7 @@ impl Hands {
             return;
         };
         match holding.step {
-            Step::Ahead(_) => drop(self.change(&holding.worker, |hand| hand.ahead.retain(|ahead| *ahead != fence))),
+            Step::Ahead(_) => drop(self.change(&holding.worker, |hand| hand.ahead.remove(fence))),
             Step::Lying => {
                 self.moves(&holding.worker);
                 self.leave(&holding.worker, |_| {});
@@ -337,7 +343,7 @@ impl Hands {
     /// Some time has passed: leases are prolonged.
     pub(super) fn beat(&self, percent: impl Fn(Fence) -> Option<u8>, effects: &mut Vec<Effect>) {
         for (fence, holding) in self.held.iter() {
-            if matches!(holding.step, Step::Ahead(_) | Step::Handed(_) | Step::Begun(_)) {
+            if needs_its_lease(&holding.step) {
                 let (task, percent) = (holding.task, percent(fence));
                 let word = Word::Alive { lease: None, percent };
                 effects.push(Effect::Tell { task, fence, word });
@@ -379,6 +385,19 @@ impl Hands {
     /// The queue did not take what it was told of a lease.
     pub(super) fn unheard(&mut self, fence: Fence) {
         self.untold.insert(fence);
+    }
+}
+
+/// Whether somebody is to do the task still, or the queue has yet to hear how it ended, which may take as long as a full disk stays
+/// full or last words take.
+const fn needs_its_lease(step: &Step) -> bool {
+    match step {
+        Step::Ahead(_) | Step::Handed(_) | Step::Begun(_) => true,
+        Step::Over(word) => matches!(
+            word,
+            Word::Done { .. } | Word::Failed { .. } | Word::Fell { .. } | Word::Abandoned { .. }
+        ),
+        Step::Lying | Step::Recalled(_) => false,
     }
 }
 

@@ -181,7 +181,7 @@ fn sums_that_a_panic_left_half_made_are_reckoned_anew() {
     (hands.asking, hands.hungry) = (7, BTreeSet::from(["elsewhere".into()]));
     let of_a = hands.takers.get_mut(&worker("t/a")).unwrap();
     (of_a.asking, of_a.busy_with) = (5, 0);
-    of_a.ahead.clear();
+    of_a.ahead = Ahead::default();
     hands.takers.get_mut(&worker("t/b")).unwrap().busy_with = 1;
     house.begins_anew();
     house.assert_sound();
@@ -215,4 +215,31 @@ fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
     house.hands.seen(&worker("t/a"), true, &mut house.effects);
     assert_eq!(house.done(), [], "it is somebody else's by now");
     house.assert_sound();
+}
+
+#[test]
+fn what_the_queue_has_yet_to_hear_of_an_end_keeps_its_lease_for_as_long_as_that_takes() {
+    let alive = |fence| {
+        let (lease, percent) = (None, None);
+        tell(fence, Word::Alive { lease, percent })
+    };
+    let refused = Stage::Failed("no ink".to_owned());
+    for stage in [Stage::Done(json!(1)), refused, Stage::Lost("killed".to_owned())] {
+        let mut house = House::of(&[taker("t/a", 1, 0)]);
+        house.asked();
+        let fence = house.claimed("t/a", 1, 1)[0];
+        house.staged(fence, Stage::Delivered);
+        house.staged(fence, stage);
+        house.hands.unheard(fence);
+        house.done();
+        house.hands.beat(|_| None, &mut house.effects);
+        assert_eq!(house.done(), [alive(fence)]);
+    }
+    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    house.asked();
+    let fence = house.claimed("t/a", 1, 1)[0];
+    house.staged(fence, Stage::Lost("killed".to_owned()));
+    house.done();
+    house.hands.beat(|_| None, &mut house.effects);
+    assert_eq!(house.done(), [], "what is given back is for others at once");
 }

@@ -149,7 +149,10 @@ fn looked_at(count: usize) -> [usize; 3] {
         house.assert_sound();
         (looked_at, house.done())
     };
-    let (theft, effects) = of(&mut |house| house.staged(of_thief, Stage::Done(json!(1))));
+    let (theft, effects) = of(&mut |house| {
+        house.staged(of_thief, Stage::Done(json!(1)));
+        house.in_vain(takers[0].worker.as_str());
+    });
     let given_back = effects.iter().filter(|effect| {
         matches!(
             effect,

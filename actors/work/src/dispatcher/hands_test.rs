@@ -22,6 +22,8 @@ struct House {
     now: Moment,
     /// What agents did of their messages.
     messages: BTreeMap<Worker, Messages>,
+    /// Who of those who asked last is told where there is nothing for it.
+    tried: Vec<String>,
 }
 
 fn worker(name: &str) -> Worker {
@@ -57,6 +59,7 @@ impl House {
             next: 1,
             now: Moment::from_nanos(1_000_000),
             messages: BTreeMap::new(),
+            tried: Vec::new(),
         };
         house.hands.staff(&[team(takers)].into(), &mut house.effects);
         for taker in takers {
@@ -77,8 +80,15 @@ impl House {
             .into_iter()
             .partition(|effect| matches!(effect, Effect::Ask { .. }));
         self.effects = rest;
+        self.tried.clear();
+        let tried = &mut self.tried;
         let of = |effect| match effect {
-            Effect::Ask { worker, most, .. } => (worker.to_string(), most),
+            Effect::Ask {
+                worker, most, tries, ..
+            } => {
+                tried.extend(tries.then(|| worker.to_string()));
+                (worker.to_string(), most)
+            }
             other => panic!("{other:?}"),
         };
         Vec::into_iter(asks).map(of).collect()
@@ -91,6 +101,11 @@ impl House {
         let claims = fences.iter().map(|fence| claim(*fence)).collect();
         self.hands.claimed(&worker(name), most, claims, &mut self.effects);
         fences
+    }
+
+    /// There is nothing for a worker that asked.
+    fn in_vain(&mut self, name: &str) {
+        self.hands.in_vain(&worker(name), &mut self.effects);
     }
 
     fn staged(&mut self, fence: Fence, stage: Stage) {
@@ -145,6 +160,7 @@ fn claim(fence: Fence) -> Claim {
         timeout: None,
         deadline: None,
         budget: None,
+        is_reserved: false,
     }
 }
 
@@ -432,38 +448,6 @@ fn one_that_can_do_other_things_than_before_asks_anew() {
 }
 
 #[test]
-fn an_idle_worker_gets_the_tail_of_the_heaviest_sibling_that_it_is_able_to_do() {
-    let mut house = House::of(&[taker("t/a", 1, 8), taker("t/b", 1, 8)]);
-    house.asked();
-    let own = house.claimed("t/b", 1, 1)[0];
-    let fences = house.claimed("t/a", 1, 9);
-    house.staged(own, Stage::Delivered);
-    house.done();
-    house.staged(own, Stage::Done(json!(1)));
-    let given_back: Vec<_> = (5..9).rev().map(|place| tell(fences[place], Word::GivenBack)).collect();
-    assert_eq!(house.done()[1..], given_back);
-    house.assert_sound();
-}
-
-#[test]
-fn the_tail_of_a_sibling_that_can_do_more_stays_where_it_is() {
-    let able: Arc<[Capability]> = [Capability::new("paint").unwrap()].into();
-    let mut house = House::of(&[
-        Taker {
-            able,
-            ..taker("t/a", 1, 8)
-        },
-        taker("t/b", 1, 8),
-    ]);
-    house.asked();
-    let own = house.claimed("t/b", 1, 1)[0];
-    house.claimed("t/a", 1, 9);
-    house.done();
-    house.staged(own, Stage::Done(json!(1)));
-    assert_eq!(house.done(), [tell(own, Word::Done { result: b"1".to_vec() })]);
-}
-
-#[test]
 fn leases_of_all_that_is_not_over_are_prolonged_with_how_far_it_is() {
     let mut house = House::of(&[taker("t/a", 1, 1)]);
     house.asked();
@@ -496,3 +480,5 @@ mod model;
 mod ranking;
 #[path = "hands_staff_test.rs"]
 mod staff;
+#[path = "hands_steal_test.rs"]
+mod steal;

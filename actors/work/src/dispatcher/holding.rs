@@ -1,12 +1,12 @@
 //! A task in the hands of an agent, and an agent that takes tasks.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use triarch_supervision::clock::Moment;
 use triarch_teams::TaskRules;
 
+use super::ahead::Ahead;
 use super::ranking::Ranking;
 use crate::dispatch::{self, Service};
 use crate::queue::{Rank, Word};
@@ -22,6 +22,8 @@ pub(super) enum Effect {
         able: Arc<[Capability]>,
         most: usize,
         rank: Option<Rank>,
+        /// Whether it is said where there is nothing for it yet: then it has some of what others have not begun.
+        tries: bool,
     },
     /// Give these ranks to the claims with which a worker waits.
     Rank { worker: Worker, places: Vec<u64> },
@@ -115,7 +117,8 @@ pub(super) struct Hand {
     pub(super) moved: Option<Moved>,
     pub(super) asking: usize,
     pub(super) busy_with: usize,
-    pub(super) ahead: VecDeque<Fence>,
+    pub(super) ahead: Ahead,
+    pub(super) hunger: Hunger,
     pub(super) service: Service,
     pub(super) ranking: Ranking,
 }
@@ -127,6 +130,15 @@ pub(super) struct Setbacks {
     pub(super) is_put_off: bool,
     /// One that it had begun, and that was its own no more, since it began the last: that one may be what it ended at.
     pub(super) is_shaken: bool,
+}
+
+/// What is known of an agent that has nothing, and waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hunger {
+    /// It is being asked whether there is something for it at once.
+    pub(super) is_tried: bool,
+    /// It had nothing when it was last looked, and got nothing since.
+    pub(super) is_seen: bool,
 }
 
 /// What an agent did of its messages, and has yet to do.
@@ -185,7 +197,11 @@ pub(super) struct Tally {
     pub(super) asking: usize,
     pub(super) busy_with: usize,
     pub(super) ahead: usize,
+    /// How much of what is ahead others may have too.
+    pub(super) open: usize,
     pub(super) has_room: bool,
+    /// Whether it has nothing, and waits for something.
+    pub(super) starves: bool,
 }
 
 impl Tally {
@@ -209,6 +225,11 @@ impl Hand {
         !self.is_gone() && self.is_known_here() && !self.is_stuck
     }
 
+    /// Whether it has nothing to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.busy_with == 0 && self.ahead.is_empty()
+    }
+
     /// How many more it may ask for.
     pub(super) fn room(&self) -> usize {
         if !self.takes() {
@@ -228,7 +249,9 @@ impl Hand {
             asking: self.asking,
             busy_with: self.busy_with,
             ahead: self.ahead.len(),
+            open: self.ahead.open(),
             has_room: self.room() > 0,
+            starves: self.takes() && self.is_idle() && self.asking > 0,
         }
     }
 

@@ -8,11 +8,13 @@
 //! ```
 
 mod actor;
+mod ahead;
 mod anew;
 mod asking;
 mod brief;
 mod falls;
 mod hands;
+mod heard;
 mod held;
 mod holding;
 mod lost;

@@ -12,7 +12,7 @@ use triarch_supervision::clock::Chance;
 
 use super::holding::{Hand, Tally};
 use super::steps;
-use crate::dispatch::{Dispatch, Memory, Ranks, Standing};
+use crate::dispatch::{Dispatch, Means, Memory, Ranks, Standing};
 use crate::words::{Capability, Worker};
 
 #[derive(Debug, Default)]
@@ -22,11 +22,18 @@ pub(super) struct Spread {
     takers: Vec<Option<Worker>>,
     /// What a place says that nobody has is not asked for.
     standings: Vec<Standing>,
+    means: Means,
     vacant: BTreeSet<usize>,
     /// The places of those who have room for more, in order.
     free: Vec<usize>,
     /// Of those the ones who have nothing, and ask for nothing.
     idle: Vec<usize>,
+    /// The places of those who have nothing, and wait for something.
+    starving: Vec<usize>,
+    /// From which of these places on it is looked next.
+    round: usize,
+    /// How much of what they have ahead others may have too.
+    open: usize,
     pub(super) asking: usize,
     lots: BTreeMap<Arc<[Capability]>, Lot>,
     /// The lots that have room for more: what they ask for and have, and who they are.
@@ -40,7 +47,7 @@ pub(super) struct Lot {
     free: Vec<usize>,
     /// What they ask for and have.
     pub(super) tasks: usize,
-    /// Who has most ahead, and of several the one whose place is first, comes last.
+    /// Who has most ahead that others may have too, and of several the one whose place is first, comes last.
     heavy: BTreeSet<(usize, Reverse<usize>)>,
 }
 
@@ -79,7 +86,7 @@ impl Spread {
         let place = self.vacant.pop_first().unwrap_or(self.takers.len());
         if place == self.takers.len() {
             self.takers.push(None);
-            self.standings.push(hand.standing());
+            self.standings.push(Standing::default());
         }
         if let Some(taker) = self.takers.get_mut(place) {
             *taker = Some(worker);
@@ -96,9 +103,7 @@ impl Spread {
             *taker = None;
             self.vacant.insert(place);
         }
-        if let Some(standing) = self.standings.get_mut(place) {
-            *standing = Standing::default();
-        }
+        self.stands(place, Standing::default());
         if let Some(lot) = self.lots.get_mut(&hand.able) {
             lot.members -= 1;
             if lot.members == 0 {
@@ -113,9 +118,9 @@ impl Spread {
         self.asking = self.asking + now.asking - before.asking;
         keep(&mut self.free, place, now.has_room);
         keep(&mut self.idle, place, now.has_room && now.tasks() == 0);
-        if let Some(standing) = self.standings.get_mut(place) {
-            *standing = hand.standing();
-        }
+        keep(&mut self.starving, place, now.starves);
+        self.open = self.open + now.open - before.open;
+        self.stands(place, hand.standing());
         let Some(lot) = self.lots.get_mut(&hand.able) else {
             return;
         };
@@ -130,17 +135,24 @@ impl Spread {
             }
             self.roomy.extend(is_roomy.map(named));
         }
-        if before.ahead != now.ahead {
-            lot.heavy.remove(&(before.ahead, Reverse(place)));
-            if now.ahead > 0 {
-                lot.heavy.insert((now.ahead, Reverse(place)));
+        if before.open != now.open {
+            lot.heavy.remove(&(before.open, Reverse(place)));
+            if now.open > 0 {
+                lot.heavy.insert((now.open, Reverse(place)));
             }
+        }
+    }
+
+    fn stands(&mut self, place: usize, now: Standing) {
+        if let Some(standing) = self.standings.get_mut(place) {
+            self.means.replace(standing.service, now.service);
+            *standing = now;
         }
     }
 
     /// What the claims of its agents are ranked by.
     pub(super) fn ranks(&self) -> Ranks {
-        self.dispatch.ranks(&self.standings, &self.memory)
+        self.dispatch.ranks(self.means, &self.memory)
     }
 
     /// Whether anybody has room for more.
@@ -155,7 +167,9 @@ impl Spread {
             Among::Idle => &self.idle,
             Among::Lot(able) => &self.lots.get(able)?.free,
         };
-        let place = self.dispatch.choose(&self.standings, free, &mut self.memory, chance)?;
+        let place = self
+            .dispatch
+            .choose(&self.standings, free, self.means, &mut self.memory, chance)?;
         let worker = self.takers.get(place)?.clone()?;
         Some((worker, self.free.len() == 1))
     }
@@ -185,7 +199,22 @@ impl Spread {
         self.lots.len()
     }
 
-    /// Who has most ahead of those who are able to do nothing that a thief is not able to do, and how much: what the thief is not
+    /// Whether somebody has more ahead than one, of which another could have some.
+    pub(super) const fn has_spare(&self) -> bool {
+        self.open > 1
+    }
+
+    /// Up to so many of those who have nothing and wait for something, behind those who were looked at last.
+    pub(super) fn next_starving(&mut self, most: usize) -> Vec<Worker> {
+        let first = self.starving.partition_point(|place| *place < self.round);
+        let (before, behind) = self.starving.split_at(first);
+        let places: Vec<_> = behind.iter().chain(before).copied().take(most).collect();
+        self.round = places.last().map_or(0, |last| last + 1);
+        let takers = places.iter().filter_map(|place| self.takers.get(*place)?.clone());
+        takers.collect()
+    }
+
+    /// Who has most ahead, that others may have too, of those who are able to do nothing that a thief is not able to do, and how much: what the thief is not
     /// able to do would only come back to where it was.
     pub(super) fn heaviest_for(&self, thief: &[Capability]) -> Option<(Worker, usize)> {
         let fitting = self.lots.iter().filter(|(able, _)| {
@@ -193,8 +222,8 @@ impl Spread {
             able.iter().all(|capability| thief.contains(capability))
         });
         let heaviest = fitting.filter_map(|(_, lot)| lot.heavy.last()).max()?;
-        let (ahead, Reverse(place)) = *heaviest;
-        Some((self.takers.get(place)?.clone()?, ahead))
+        let (open, Reverse(place)) = *heaviest;
+        Some((self.takers.get(place)?.clone()?, open))
     }
 }
 
@@ -206,6 +235,9 @@ fn keep(places: &mut Vec<usize>, place: usize, is_in: bool) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+use crate::dispatch::Service;
 
 #[cfg(test)]
 impl Spread {
@@ -221,7 +253,14 @@ impl Spread {
         assert!(seated().all(|(place, hand)| hand.place == Some(place)));
         assert_eq!(self.free, places(&|hand| hand.room() > 0));
         assert_eq!(self.idle, places(&|hand| hand.room() > 0 && hand.tally().tasks() == 0));
+        assert_eq!(self.starving, places(&|hand| hand.tally().starves));
+        assert_eq!(self.open, seated().map(|(_, hand)| hand.ahead.open()).sum::<usize>());
         assert!(seated().all(|(place, hand)| self.standings[place] == hand.standing()));
+        let means = seated().fold(Means::default(), |mut means, (_, hand)| {
+            means.replace(Service::default(), hand.service);
+            means
+        });
+        assert_eq!(self.means, means);
         assert_eq!(self.asking, seated().map(|(_, hand)| hand.asking).sum::<usize>());
         assert_eq!(
             self.lots.values().map(|lot| lot.members).sum::<usize>(),
@@ -241,10 +280,10 @@ impl Spread {
             };
             assert_eq!(lot.free, places(&|hand| is_one(hand) && hand.room() > 0));
             assert_eq!(lot.tasks, tallies().map(|(_, tally)| tally.tasks()).sum::<usize>());
-            let heavy = tallies().filter(|(_, tally)| tally.ahead > 0);
+            let heavy = tallies().filter(|(_, tally)| tally.open > 0);
             assert_eq!(
                 lot.heavy,
-                heavy.map(|(place, tally)| (tally.ahead, Reverse(place))).collect()
+                heavy.map(|(place, tally)| (tally.open, Reverse(place))).collect()
             );
         }
     }

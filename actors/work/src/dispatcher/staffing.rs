@@ -1,11 +1,12 @@
 //! Who takes tasks, and who has what.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::hands::Hands;
-use super::holding::{Effect, Hand, InHand, Setbacks, Step, Taking, Whereabouts};
+use super::holding::{Effect, Hand, Hunger, InHand, Setbacks, Step, Taking, Whereabouts};
 use super::ranking::Ranking;
 use super::roster::{Taker, TakingTeam};
 use crate::dispatch::{Memory, Service};
@@ -112,7 +113,8 @@ impl Hands {
             moved: None,
             asking: 0,
             busy_with: 0,
-            ahead: VecDeque::new(),
+            ahead: Ahead::default(),
+            hunger: Hunger::default(),
             service: Service::default(),
             ranking: Ranking::default(),
         });

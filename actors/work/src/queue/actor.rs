@@ -10,6 +10,7 @@ use triarch_supervision::prelude::*;
 
 use super::award::{Award, Untaken};
 use super::ends::Ends;
+use super::looking::{anchor_first, is_last_stop};
 use super::machine::{Event, Tasks, Turn, View};
 use super::message::{Answer, Order, Request, Wanted, Word};
 use super::outcome::{Broken, Outcome};
@@ -79,7 +80,7 @@ impl Agent for Queue {
         let time = tasks.time_of(&sight::look());
         let chance = Seeded::new(time.as_millis() ^ u64::from(std::process::id()) << 32);
         let mut queue = Self {
-            turn: Turn::new(time, chance),
+            turn: Turn::new(time, chance).shedding_later(),
             timepiece: Timepiece::new(time, now),
             broken: Arc::default(),
             untaken: Arc::default(),
@@ -128,14 +129,15 @@ impl Agent for Queue {
         Ok(())
     }
 
-    async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
+    async fn stop(&mut self, _reason: &ExitReason, ctx: &mut Context<Self>) {
         if self.closed.is_some() || self.lost.is_some() {
             return;
         }
         self.turn.now = self.timepiece.at(Moment::now());
-        let noted = match reason {
-            ExitReason::Shutdown | ExitReason::Normal => self.tasks.rest(&mut self.turn, sight::look()),
-            _ => self.tasks.anchor(&mut self.turn, sight::look()),
+        let noted = if is_last_stop(&ctx.observer()) {
+            self.tasks.rest(&mut self.turn, sight::look())
+        } else {
+            self.tasks.anchor(&mut self.turn, sight::look())
         };
         if noted.is_ok() {
             // The next life then knows to the millisecond for how long nobody was here.
@@ -154,7 +156,13 @@ impl Agent for Queue {
 impl Queue {
     async fn perform(&mut self, wanted: Wanted) -> Result<(), Failure> {
         match wanted {
-            Wanted::Submit(batch, answer) => self.command(answer, |tasks, turn| tasks.submit(turn, batch)).await,
+            Wanted::Submit(batch, answer) => {
+                let submit = |tasks: &mut Tasks, turn: &mut Turn| {
+                    anchor_first(tasks, turn)?;
+                    tasks.submit(turn, batch)
+                };
+                self.command(answer, submit).await;
+            }
             Wanted::Claim(request, answer) => self.claim(request, answer).await,
             Wanted::Tell(task, fence, word, answer) => {
                 self.command(answer, |tasks, turn| tell(tasks, turn, task, fence, word))
@@ -164,7 +172,13 @@ impl Queue {
             Wanted::Cancel(task, why, answer) => {
                 self.command(answer, |tasks, turn| tasks.cancel(turn, task, &why)).await;
             }
-            Wanted::Retry(task, answer) => self.command(answer, |tasks, turn| tasks.retry(turn, task)).await,
+            Wanted::Retry(task, answer) => {
+                let retry = |tasks: &mut Tasks, turn: &mut Turn| {
+                    anchor_first(tasks, turn)?;
+                    tasks.retry(turn, task)
+                };
+                self.command(answer, retry).await;
+            }
             Wanted::Drop(task, answer) => self.command(answer, |tasks, turn| tasks.drop_ended(turn, task)).await,
             Wanted::Drain(on, answer) => self.command(answer, |tasks, turn| tasks.drain(turn, on)).await,
             Wanted::Show(task, answer) => answer.send(self.show(task).map_err(TaskError::Refused)),
@@ -197,7 +211,6 @@ impl Queue {
 
     /// Writes what the turn has left; who waits for it is told once it is on disk.
     pub(super) async fn hand_over(&mut self, outcomes: Vec<Outcome>) {
-        let records = std::mem::take(&mut self.turn.records);
         let events = std::mem::take(&mut self.turn.events);
         let mut ended = Vec::new();
         for event in &events {
@@ -207,6 +220,9 @@ impl Queue {
                 _ => {}
             }
         }
+        // Once they are seen whose ends somebody waits for. What cannot go now goes with the next.
+        drop(self.tasks.shed(&mut self.turn));
+        let records = std::mem::take(&mut self.turn.records);
         if records.is_empty() && outcomes.is_empty() && events.is_empty() {
             return;
         }

@@ -3,14 +3,30 @@
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::{Observer, Phase};
 
 use super::actor::Queue;
+use super::machine::{Tasks, Turn};
+use crate::error::Refusal;
 use crate::sight;
 
 /// How often what the clocks outside show is noted, and gauges are set.
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 /// So much later than it should have been looked nobody was here: the runtime or the whole machine stood still.
 const LATE: Duration = Duration::from_secs(1);
+
+/// Before something is open again: what was noted of the clocks before that may be long ago.
+pub(super) fn anchor_first(tasks: &mut Tasks, turn: &mut Turn) -> Result<(), Refusal> {
+    if tasks.has_open() || tasks.is_draining() || tasks.is_anchored_since(turn.now, NOTE_EVERY) {
+        return Ok(());
+    }
+    tasks.anchor(turn, sight::look())
+}
+
+/// Whether the whole runtime stops in order. A supervisor that begins anew, or gives up, stops its children alike.
+pub(super) fn is_last_stop(observer: &Observer) -> bool {
+    observer.node("root").is_ok_and(|root| root.state == Phase::Stopping)
+}
 
 impl Queue {
     /// When it is looked again, whoever asks for something before that.

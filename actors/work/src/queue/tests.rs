@@ -16,6 +16,7 @@ use crate::metrics::{Metrics, WORK};
 use crate::snapshots::Copyist;
 use crate::task::{State, Submission};
 use crate::words::{Kind, TaskId, Worker};
+use crate::{codec, record::Record};
 
 /// The journal takes so much at once.
 const LITTLE: usize = 1_000;
@@ -143,4 +144,58 @@ async fn what_failed_is_tried_again_by_hand_and_what_ended_is_dropped_for_good()
     let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
     assert_eq!(states(&tasks).await, []);
     drop(tree.stop().await);
+}
+
+/// All records that are on disk.
+async fn written(disk: &SimDisk) -> Vec<Record> {
+    let instruments = Instruments::with_tree(&[triarch_journal::metrics::JOURNALS]).unwrap();
+    let config = triarch_journal::Config::default();
+    let (scribe, journal) = scribe("scribe", "work", Arc::new(disk.clone()), config, &instruments).unwrap();
+    let tree = Root::new()
+        .instruments(instruments)
+        .supervisor(Supervisor::named("work").child(scribe))
+        .start()
+        .await
+        .unwrap();
+    let (_writer, recovered) = journal.recover().await.unwrap();
+    let records = recovered
+        .records
+        .map(|record| codec::decode(&record.unwrap().bytes).unwrap())
+        .collect();
+    drop(tree.stop().await);
+    records
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_task_after_a_while_with_none_is_written_with_what_the_clocks_show() {
+    let disk = SimDisk::new(1);
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
+    let submit = async || {
+        let submission = Submission::of(Kind::new("build").unwrap());
+        tasks.submit(vec![submission]).await.unwrap()[0].task
+    };
+    let hour = std::time::Duration::from_hours(1);
+    tokio::time::sleep(hour).await;
+    let first = submit().await;
+    submit().await;
+    for task in [first, first.next()] {
+        let claim = tasks.claim(request("a", false)).await.unwrap().remove(0);
+        let why = "no ink".to_owned();
+        let mend = machine::Mend::Hopeless;
+        tasks.tell(task, claim.fence, Word::Failed { why, mend }).await.unwrap();
+    }
+    tokio::time::sleep(hour).await;
+    tasks.retry(first).await.unwrap();
+    drop(tree.stop().await);
+    let records = written(&disk).await;
+    let is_anchored = |wanted: fn(&Record) -> bool| {
+        let (before, of) = (records.iter(), records.iter().skip(1));
+        let pairs = before.zip(of).filter(|(_, record)| wanted(record));
+        let anchored =
+            pairs.map(|(before, record)| matches!(before, Record::Anchored(anchor) if anchor.at == record.at()));
+        anchored.collect::<Vec<_>>()
+    };
+    let is_submitted = |record: &Record| matches!(record, Record::Submitted { .. });
+    assert!(is_anchored(is_submitted)[0]);
+    assert_eq!(is_anchored(|record| matches!(record, Record::Retried { .. })), [true]);
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use triarch_supervision::clock::{Chance, Seeded};
 use triarch_supervision::prelude::*;
 use triarch_teams::{Post, TaskRules};
-use triarch_work::dispatch::{Dispatch, evenness};
+use triarch_work::dispatch::Dispatch;
 use triarch_work::dispatcher::{Roster, Taker, TakingTeam};
 use triarch_work::task::{State, Submission};
 use triarch_work::words::{TaskId, Worker};
@@ -174,6 +174,23 @@ fn submission(takes: u64, begun: Instant) -> Submission {
 fn least_seconds(run: Run) -> f64 {
     let speed: f64 = (0..TAKERS).map(|place| 1.0 / run.slower(place) as f64).sum();
     works().iter().sum::<u64>() as f64 / 1e3 / speed
+}
+
+/// How evenly work was spread: 1 less the coefficient of variation, and 1 where there was none.
+fn evenness(done: &[u64]) -> f64 {
+    let count = done.len() as f64;
+    let mean = done.iter().sum::<u64>() as f64 / count;
+    if done.is_empty() || mean == 0.0 {
+        return 1.0;
+    }
+    let squares: f64 = done.iter().map(|one| (*one as f64 - mean).powi(2)).sum();
+    1.0 - (squares / count).sqrt() / mean
+}
+
+#[test]
+fn work_is_even_where_all_have_as_much() {
+    assert!((evenness(&[5, 5, 5]) - 1.0).abs() < 1e-9 && (evenness(&[]) - 1.0).abs() < 1e-9);
+    assert!(evenness(&[0, 10]).abs() < 1e-9);
 }
 
 async fn all(run: Run) -> Vec<(Dispatch, Spread)> {

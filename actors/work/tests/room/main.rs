@@ -7,5 +7,6 @@ mod evenness;
 mod house;
 mod power;
 mod refusals;
+mod stealing;
 mod story;
 mod strategies;

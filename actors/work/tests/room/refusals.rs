@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_supervision::metrics::Instruments;
 use triarch_work::config::Config;
 use triarch_work::error::{Error, Refusal, TaskError};
 use triarch_work::machine::Event;
-use triarch_work::task::{State, Submission};
+use triarch_work::task::{After, State, Submission};
 use triarch_work::{metrics, room};
 
 use crate::house::*;
@@ -163,6 +164,55 @@ async fn a_drain_outlives_a_crash_and_ends_with_an_orderly_stop() {
     assert!(house.tree.stop().await.is_orderly());
     let house = open(Arc::new(disk), Config::default()).await;
     house.submit(task()).await;
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_goes_on_where_the_queue_begins_anew_or_its_room_gives_up() {
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    house.tasks.drain(true).await.unwrap();
+    let observer = house.tree.observer();
+    let (tree, room) = (
+        observer.supervisor("root").unwrap(),
+        observer.supervisor("work").unwrap(),
+    );
+    room.terminate_child("queue").await.unwrap();
+    room.restart_child("queue").await.unwrap();
+    assert!(
+        house.tasks.overview().await.unwrap().is_draining,
+        "the queue began anew"
+    );
+    tree.terminate_child("work").await.unwrap();
+    tree.restart_child("work").await.unwrap();
+    let is_draining = until(async || Some(house.tasks.overview().await.ok()?.is_draining)).await;
+    assert!(is_draining, "the room began anew");
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_an_end_is_told_though_more_ended_at_once_than_are_kept() {
+    let config = Config {
+        ended_max: 1,
+        ..Config::default()
+    };
+    let house = open(Arc::new(SimDisk::new(1)), config).await;
+    let first = house.submit(task()).await;
+    let after = Submission {
+        after: vec![After::Task(first)],
+        ..task()
+    };
+    let behind = [house.submit(after.clone()).await, house.submit(after).await];
+    let all = [first, behind[0], behind[1]];
+    let waiting = join_all(all.map(|task| house.tasks.wait(task)));
+    let cancelled = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        house.tasks.cancel(first, "not wanted").await.unwrap();
+    };
+    let (views, ()) = within(Box::pin(async { tokio::join!(waiting, cancelled) })).await;
+    for view in views {
+        assert_eq!(view.unwrap().state, State::Cancelled);
+    }
+    assert_eq!(house.tasks.overview().await.unwrap().ended_kept, 1);
     assert!(house.tree.stop().await.is_orderly());
 }
 

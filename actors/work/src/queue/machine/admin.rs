@@ -81,6 +81,11 @@ impl Tasks {
         self.commit(turn, Record::Anchored(Anchor { at, sight }))
     }
 
+    /// Whether it was noted no longer ago than that what the clocks outside show.
+    pub fn is_anchored_since(&self, now: TaskTime, time: Duration) -> bool {
+        self.anchor.is_some_and(|anchor| now.since(anchor.at) < time)
+    }
+
     /// An orderly end: the next life takes tasks again, and knows for how long nobody was here.
     pub fn rest(&mut self, turn: &mut Turn, sight: Sight) -> Result<(), Refusal> {
         self.drain(turn, false)?;

@@ -104,9 +104,11 @@ impl Tasks {
     }
 
     fn apply_returned(&mut self, at: TaskTime, task: TaskId, events: &mut Vec<Event>) -> Result<(), Misfit> {
-        self.held(task, "came back")?;
-        self.remember(task, at, "it was given back");
-        self.place_at(task, at, at, events);
+        let since = self.held(task, "came back")?.since;
+        if let Some(task) = self.by_id.get_mut(&task) {
+            task.remember_return(at);
+        }
+        self.place_again(task, since, at, events);
         Ok(())
     }
 
@@ -171,14 +173,20 @@ impl Tasks {
         then: Then,
         events: &mut Vec<Event>,
     ) -> Result<(), Misfit> {
-        self.held(id, "lapsed")?;
+        let lease = self.held(id, "lapsed")?;
+        let unbegun = lease.began.is_none().then_some(lease.since);
         if let Some(task) = self.by_id.get_mut(&id) {
             task.losses.lapses = task.losses.lapses.saturating_add(1);
             let kind = task.kind.clone();
             events.push(Event::Lapsed { task: id, kind });
         }
         self.revoke(id, events);
-        self.follow(at, id, why, then, events);
+        if let (Then::Again(_), Some(since)) = (then, unbegun) {
+            self.remember(id, at, why);
+            self.place_again(id, since, at, events);
+        } else {
+            self.follow(at, id, why, then, events);
+        }
         Ok(())
     }
 
@@ -207,6 +215,12 @@ impl Tasks {
         let fence = self.by_id.get(&id).and_then(|task| Some(task.lease()?.fence));
         let ending = Ending::of(state, at, why.into());
         self.end(id, Ending { fence, ..ending }, events);
+    }
+
+    /// Nobody has begun: a task has the place again that it had before it was claimed.
+    fn place_again(&mut self, id: TaskId, since: TaskTime, now: TaskTime, events: &mut Vec<Event>) {
+        self.shift(id, |task| task.condition = task.ready_again(since, now));
+        self.tell_ready(id, events);
     }
 
     fn apply_retried(&mut self, at: TaskTime, id: TaskId, events: &mut Vec<Event>) -> Result<(), Misfit> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::LEASES;
 use crate::error::Refusal;
 use crate::record::Record;
 use crate::task::{Claim, Input};
@@ -14,7 +15,6 @@ use super::{Event, Tasks, Turn};
 
 /// The most tasks of one claim.
 const CLAIM_MAX: usize = 256;
-const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(24);
 
 impl Tasks {
     /// Gives `worker` up to so many tasks that it is able to do, each under a lease of its own.
@@ -36,6 +36,7 @@ impl Tasks {
                 break;
             };
             let (at, fence) = (turn.now, self.next_fence);
+            let is_reserved = self.by_id.get(&task).is_some_and(|task| reserved_for(task).is_some());
             let record = Record::Claimed {
                 at,
                 task,
@@ -44,7 +45,7 @@ impl Tasks {
                 until: at + lease,
             };
             self.commit(turn, record)?;
-            claims.extend(self.claimed(task, at));
+            claims.extend(self.claimed(task, at, is_reserved));
         }
         Ok(claims)
     }
@@ -72,7 +73,7 @@ impl Tasks {
         }
     }
 
-    fn claimed(&self, id: TaskId, now: TaskTime) -> Option<Claim> {
+    fn claimed(&self, id: TaskId, now: TaskTime, is_reserved: bool) -> Option<Claim> {
         let task = self.by_id.get(&id)?;
         let lease = task.lease()?;
         let left = |time: TaskTime| time.comes().then(|| time.since(now));
@@ -87,6 +88,7 @@ impl Tasks {
             timeout: task.tries.timeout(),
             deadline: left(task.deadline),
             budget: task.more.as_ref().and_then(|more| more.budget),
+            is_reserved,
         })
     }
 
@@ -110,8 +112,9 @@ impl Tasks {
             task: id,
             kind: task.kind.clone(),
             waited: at.since(*since),
-            is_again: task.attempts > 0,
+            is_again: task.attempts > 0 && !task.is_returned(),
         });
+        let lease = Lease { since: *since, ..lease };
         self.next_fence = self.next_fence.max(lease.fence.next());
         self.shift(id, |task| take(task, lease));
         Ok(())
@@ -129,6 +132,7 @@ impl Lease {
             fence,
             worker,
             claimed,
+            since: claimed,
             until,
             gives_up: TaskTime::NEVER,
             began: None,

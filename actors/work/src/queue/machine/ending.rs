@@ -143,7 +143,7 @@ impl Tasks {
     }
 
     /// Forgets tasks that ended first, where there are too many. That is written: who replays it may have other settings.
-    pub(super) fn shed(&mut self, turn: &mut Turn) -> Result<(), Refusal> {
+    pub(crate) fn shed(&mut self, turn: &mut Turn) -> Result<(), Refusal> {
         loop {
             let tasks = self.surplus();
             if tasks.is_empty() {

@@ -10,6 +10,10 @@ use crate::task::{Affinity, Priority, State};
 use crate::time::TaskTime;
 use crate::words::{Capability, Fence, Kind, TaskId, Worker};
 
+use super::written::Written;
+
+/// What is said of an attempt that was none: nobody began, and nothing is counted.
+const RETURNED: &str = "it was given back";
 /// So many ended attempts of a task are remembered.
 const PAST_MAX: usize = 8;
 /// What an ended task counts beside its result while somebody waits for that.
@@ -67,7 +71,8 @@ impl From<Losses> for u32 {
 }
 
 /// Where a task stands, with what must be remembered for it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Written<Box<End>, Box<Lease>>")]
 pub(super) enum Condition {
     /// It waits for so many tasks, and then until its time.
     Blocked { unmet: u32, until: TaskTime },
@@ -86,6 +91,8 @@ pub(super) struct Lease {
     pub(super) fence: Fence,
     pub(super) worker: Worker,
     pub(super) claimed: TaskTime,
+    /// Since when it had been ready: where nobody begins, it has that place again.
+    pub(super) since: TaskTime,
     /// When it ends where no heartbeat comes.
     pub(super) until: TaskTime,
     /// When the attempt has taken too long, heartbeats or not; never before it has begun.
@@ -226,6 +233,25 @@ impl Kept {
         Condition::Ready { since, is_reserved }
     }
 
+    /// What it becomes where it was claimed, and nobody began: it is as it would be had nobody claimed it.
+    pub(super) fn ready_again(&self, since: TaskTime, now: TaskTime) -> Condition {
+        let opens = |affinity: &Affinity| affinity.hold.map_or(TaskTime::NEVER, |hold| since + hold);
+        let is_reserved = self.affinity().is_some_and(|affinity| opens(affinity) > now);
+        Condition::Ready { since, is_reserved }
+    }
+
+    /// Whether it was given back since it was last tried.
+    pub(super) fn is_returned(&self) -> bool {
+        let last = self.more.as_ref().and_then(|more| more.past.last());
+        last.is_some_and(was_returned)
+    }
+
+    /// Its last attempts that did not succeed, oldest first.
+    pub(super) fn past(&self) -> impl Iterator<Item = &Attempt> {
+        let past = self.more.as_ref().map_or(&[][..], |more| &more.past);
+        past.iter().filter(|attempt| !was_returned(attempt))
+    }
+
     /// Whether it may have been claimed under that lease. Of its earliest attempts, and of one that was called off in the first
     /// version, nobody knows any more.
     pub(super) fn may_have_been_under(&self, fence: Fence) -> bool {
@@ -270,8 +296,18 @@ impl Kept {
         };
         let past = &mut self.more.get_or_insert_default().past;
         if past.len() >= PAST_MAX {
-            past.remove(0);
+            past.remove(past.iter().position(was_returned).unwrap_or(0));
         }
         past.push(attempt);
     }
+
+    /// The attempt in hand was none: only its lease is remembered, as what is said under it is late.
+    pub(super) fn remember_return(&mut self, at: TaskTime) {
+        self.remember_attempt(at, RETURNED);
+        self.attempts = self.attempts.saturating_sub(1);
+    }
+}
+
+fn was_returned(attempt: &Attempt) -> bool {
+    &*attempt.why == RETURNED
 }

@@ -27,7 +27,7 @@
 //! | `inputs.rs` | how much results take that tasks wait for |
 //! | `kept.rs`, `shards.rs` | a task as it is kept; all of them, of which a copy costs next to nothing |
 //! | `indexes.rs`, `shelves.rs` | where tasks are found; which is next |
-//! | `image.rs`, `view.rs` | snapshots; what people see |
+//! | `image.rs`, `written.rs`, `view.rs` | snapshots, and tasks in them; what people see |
 
 mod admin;
 mod apply;
@@ -45,6 +45,7 @@ mod shelves;
 mod submit;
 mod turn;
 mod view;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl Tasks {
     /// Writes a record into the turn, and applies it; and so with what has to go because of it.
     fn commit(&mut self, turn: &mut Turn, record: Record) -> Result<(), Refusal> {
         self.write(turn, record)?;
-        self.shed(turn)
+        if turn.sheds_later { Ok(()) } else { self.shed(turn) }
     }
 
     fn write(&mut self, turn: &mut Turn, record: Record) -> Result<(), Refusal> {

@@ -19,6 +19,8 @@ pub struct Turn {
     pub records: Vec<Vec<u8>>,
     /// What has happened, in this order.
     pub events: Vec<Event>,
+    /// Whether what is too much of what ended goes only once the caller says so.
+    pub(super) sheds_later: bool,
 }
 
 impl Turn {
@@ -29,7 +31,15 @@ impl Turn {
             chance,
             records: Vec::new(),
             events: Vec::new(),
+            sheds_later: false,
         }
+    }
+
+    /// What ended can be looked at until the caller has it shed.
+    #[must_use]
+    pub(crate) const fn shedding_later(mut self) -> Self {
+        self.sheds_later = true;
+        self
     }
 }
 
@@ -59,7 +69,7 @@ pub enum Event {
         kind: Kind,
         /// For how long it was ready.
         waited: Duration,
-        /// Whether it was claimed before.
+        /// Whether it was tried before; where it was given back since, that was told.
         is_again: bool,
     },
     /// A worker has begun.

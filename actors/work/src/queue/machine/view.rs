@@ -1,5 +1,6 @@
 //! What people see of tasks.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -133,15 +134,34 @@ impl Tasks {
 
     /// Up to so many tasks that pass, in the order of their numbers or from the latest back.
     pub fn list(&self, filter: &Filter, most: usize, now: TaskTime) -> Vec<View> {
-        let tasks = self.by_id.iter_between(filter.after, filter.before);
-        let passing = tasks.filter(|(_, task)| filter.lets_pass(task));
         let view = |(id, task): (&TaskId, &Kept)| self.view(*id, task, now.max(self.now));
+        let passing = |(_, task): &(&TaskId, &Kept)| filter.lets_pass(task);
         let most = most.min(LIST_MAX);
-        if filter.latest_first {
-            passing.rev().take(most).map(view).collect()
-        } else {
-            passing.take(most).map(view).collect()
+        if let Some(few) = self.few(filter) {
+            let tasks = few.iter().filter_map(|id| Some((id, self.by_id.get(id)?)));
+            return in_order(tasks.filter(passing), filter).take(most).map(view).collect();
         }
+        let tasks = self.by_id.iter_between(filter.after, filter.before);
+        in_order(tasks.filter(passing), filter).take(most).map(view).collect()
+    }
+
+    /// All that can pass, where that is known without a look at each task.
+    fn few(&self, filter: &Filter) -> Option<BTreeSet<TaskId>> {
+        let (mut is_held, mut is_dead) = (false, false);
+        for state in &filter.states {
+            match state {
+                State::Claimed | State::Running => is_held = true,
+                State::Dead => is_dead = true,
+                _ => return None,
+            }
+        }
+        let is_between = |id: &TaskId| {
+            filter.after.is_none_or(|after| after < *id) && filter.before.is_none_or(|before| *id < before)
+        };
+        let held = is_held.then(|| self.indexes.leases.values().copied());
+        let dead = is_dead.then(|| self.indexes.dead.tasks());
+        let few = held.into_iter().flatten().chain(dead.into_iter().flatten());
+        (is_held || is_dead).then(|| few.filter(is_between).collect())
     }
 
     /// The dead tasks that are kept, those that died first first.
@@ -227,8 +247,19 @@ impl Tasks {
             budget: more.and_then(|more| more.budget),
             timeout: task.tries.timeout(),
             retries: task.tries.retries,
-            past: more.map_or_else(Vec::new, |more| more.past.clone()),
+            past: task.past().cloned().collect(),
         }
+    }
+}
+
+fn in_order<'a, T: 'a>(
+    tasks: impl DoubleEndedIterator<Item = T> + 'a,
+    filter: &Filter,
+) -> Box<dyn Iterator<Item = T> + 'a> {
+    if filter.latest_first {
+        Box::new(tasks.rev())
+    } else {
+        Box::new(tasks)
     }
 }
 

@@ -377,21 +377,6 @@ fn a_worker_that_is_gone_leaves_its_tasks_at_once_and_others_keep_theirs() {
 }
 
 #[test]
-fn a_task_that_is_given_back_is_ready_at_once_and_loses_nothing() {
-    let mut room = Room::with(Config {
-        lapses: 1,
-        ..Config::default()
-    });
-    let id = room.submit(task());
-    for _ in 0..5 {
-        let claim = room.claim();
-        room.run(|tasks, turn| tasks.give_back(turn, id, claim.fence)).unwrap();
-        assert_eq!(room.state(id), State::Ready);
-    }
-    room.check();
-}
-
-#[test]
 fn a_key_gives_the_first_task_back_for_as_long_as_it_is_kept() {
     let mut room = Room::new();
     let keyed = || Submission {

@@ -21,7 +21,8 @@ fn a_lease_is_neither_too_short_nor_too_long() {
 fn a_claim_after_the_first_is_told_as_one() {
     let mut room = Room::new();
     let id = room.submit(task());
-    room.claim();
+    let claim = room.claim();
+    room.run(|tasks, turn| tasks.begin(turn, id, claim.fence)).unwrap();
     room.pass(secs(30));
     room.claim();
     let again = |is_again| Event::Claimed {

@@ -7,6 +7,7 @@ mod ends;
 mod model;
 mod old;
 mod order;
+mod returns;
 
 use std::time::Duration;
 
@@ -113,6 +114,11 @@ impl Room {
         self.run(|tasks, turn| tasks.fail(turn, claim.task, claim.fence, "broken", Mend::Possible))
     }
 
+    fn give_back(&mut self, claim: &Claim) {
+        self.run(|tasks, turn| tasks.give_back(turn, claim.task, claim.fence))
+            .unwrap();
+    }
+
     fn cancel(&mut self, task: TaskId) -> Result<(), Refusal> {
         self.run(|tasks, turn| tasks.cancel(turn, task, "not wanted"))
     }
@@ -144,6 +150,13 @@ impl Room {
         let restored = Tasks::restore(self.tasks.config.clone(), &self.tasks.image().encode().unwrap()).unwrap();
         assert!(restored == self.tasks, "what is restored differs");
     }
+}
+
+/// All that one worker can claim, in that order.
+fn claimed(room: &mut Room) -> Vec<TaskId> {
+    std::iter::from_fn(|| room.claim_as("team/a", &[]))
+        .map(|claim| claim.task)
+        .collect()
 }
 
 /// Each task that was submitted is open or has ended, and no two leases have one number.

@@ -163,7 +163,15 @@ impl Model {
         if self.tasks[id].lapses >= LAPSES {
             self.end(id, State::Dead);
         } else {
-            self.wait_until(id, self.now);
+            self.lost(id);
+        }
+    }
+
+    /// What nobody had begun has its place again.
+    fn lost(&mut self, id: usize) {
+        match self.tasks[id].state {
+            State::Claimed => self.make_ready(id, self.tasks[id].time),
+            _ => self.wait_until(id, self.now),
         }
     }
 
@@ -249,7 +257,7 @@ impl Model {
             Tell::Beat => self.tasks[id].lease = Some((fence, worker, self.now + LEASE, gives_up)),
             Tell::Complete => self.end(id, State::Done),
             Tell::Fail => self.failed(id),
-            Tell::GiveBack => self.wait_until(id, self.now),
+            Tell::GiveBack => self.make_ready(id, self.tasks[id].time),
         }
         true
     }
@@ -366,11 +374,47 @@ impl Pair {
                 images.push((image, bytes));
             }
         }
+        self.check_lists();
         let states: Vec<_> = self.room.tasks.by_id.values().map(Kept::state).collect();
         assert_eq!(
             states,
             self.model.tasks.iter().map(|task| task.state).collect::<Vec<_>>()
         );
+    }
+}
+
+impl Pair {
+    /// Whatever states are asked for, those tasks are listed that are in one of them.
+    fn check_lists(&self) {
+        let tasks = &self.room.tasks;
+        let (after, before) = (Some(TaskId::new(2)), Some(TaskId::new(20)));
+        for states in [
+            vec![State::Dead],
+            vec![State::Claimed, State::Running],
+            vec![State::Running, State::Dead],
+            vec![State::Claimed, State::Ready],
+        ] {
+            let is_one = |(id, task): &(&TaskId, &Kept)| {
+                states.contains(&task.state()) && after < Some(**id) && Some(**id) < before
+            };
+            let mut expected: Vec<_> = tasks.by_id.iter().filter(is_one).map(|(id, _)| *id).collect();
+            for latest_first in [false, true] {
+                let filter = Filter {
+                    states: states.clone(),
+                    after,
+                    before,
+                    latest_first,
+                    ..Filter::default()
+                };
+                let listed: Vec<_> = tasks
+                    .list(&filter, 50, TaskTime::default())
+                    .iter()
+                    .map(|view| view.task)
+                    .collect();
+                assert_eq!(listed, expected, "{filter:?}");
+                expected.reverse();
+            }
+        }
     }
 }
 

@@ -122,3 +122,20 @@ fn what_an_earlier_release_failed_by_its_own_count_stays_failed() {
         [(1, State::Failed), (2, State::Failed), (3, State::Failed)]
     );
 }
+
+/// What the third release made of that snapshot.
+const SNAPSHOT_OF_THIRD: &str = include_str!("../../../fixtures/snapshot-third.txt");
+
+#[test]
+fn what_was_claimed_under_an_earlier_release_is_ready_since_then_where_nobody_has_begun() {
+    let mut tasks = Tasks::restore(Config::default(), &unhex(SNAPSHOT_OF_THIRD.trim())).unwrap();
+    assert_eq!(ends(&tasks), [None, Some(23_000), None]);
+    let again = Tasks::restore(Config::default(), &tasks.image().encode().unwrap()).unwrap();
+    assert!(again == tasks, "it is written as this release writes it");
+    let lease = tasks.by_id.get(&TaskId::new(1)).and_then(|task| task.lease()).unwrap();
+    let (claimed, fence) = (lease.claimed, lease.fence);
+    let mut turn = Turn::new(tasks.now + secs(1), Seeded::new(1));
+    tasks.give_back(&mut turn, TaskId::new(1), fence).unwrap();
+    let view = tasks.show(TaskId::new(1), turn.now).unwrap();
+    assert_eq!(view.ready_for, Some(turn.now.since(claimed)));
+}

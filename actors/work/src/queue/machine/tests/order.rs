@@ -2,12 +2,6 @@
 
 use super::*;
 
-fn claimed(room: &mut Room) -> Vec<TaskId> {
-    std::iter::from_fn(|| room.claim_as("team/a", &[]))
-        .map(|claim| claim.task)
-        .collect()
-}
-
 #[test]
 fn more_urgent_classes_come_first() {
     let mut room = Room::new();
@@ -119,6 +113,9 @@ fn a_task_waits_for_the_worker_it_would_rather_have_and_no_longer_than_it_says()
     assert_eq!(room.claim_as("team/b", &[]).map(|claim| claim.task), Some(first));
     room.pass(secs(5));
     assert_eq!(claimed(&mut room), [second]);
+    for held in [first, second] {
+        room.cancel(held).unwrap();
+    }
     room.submit(rather(None));
     room.pass(secs(100_000));
     assert!(room.nothing_to_claim(), "that one waits without end");
