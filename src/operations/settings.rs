@@ -48,6 +48,7 @@ fn set(settings: &mut Map<String, Value>, key: &str, value: Value) -> Result<(),
 pub(super) fn remedy(asked: &[String], schema: &Value) -> Option<String> {
     let mut known = Vec::new();
     gather(schema, schema, "", DEPTH_MAX, &mut known);
+    known.sort_unstable();
     let keys = asked.iter().filter_map(|setting| Some(setting.split_once('=')?.0));
     let mut strange = keys.filter(|key| !known.iter().any(|known| covers(known, key)));
     let strange = strange.next()?;
@@ -63,7 +64,7 @@ fn covers(known: &str, key: &str) -> bool {
     known == key || known.strip_suffix(ANY).is_some_and(|table| key.starts_with(table))
 }
 
-/// The keys that are known below `at`, those of tables with their tables before them.
+/// The keys that are known below `at`.
 fn gather(whole: &Value, part: &Value, at: &str, depth: usize, known: &mut Vec<String>) {
     if depth == 0 {
         return;
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(told(&["comand=x"]).unwrap(), "write command");
         assert_eq!(
             told(&["something.else=1"]).unwrap(),
-            "there are: command, env, limits.cpu, limits.wall, limits"
+            "there are: command, env, limits, limits.cpu, limits.wall"
         );
         assert_eq!(told(&["env.ANY=1", "limits.cpu=0s", "limits={}"]), None);
     }
