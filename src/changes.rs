@@ -15,7 +15,7 @@ use triarch_supervision::clock::Moment;
 use triarch_supervision::prelude::*;
 
 use crate::fleet::Fleet;
-use crate::operations::{Code, Trouble};
+use crate::operations::{Code, Trouble, millis};
 
 /// How many changes may wait for their turn.
 const WAITING_MAX: usize = 16;
@@ -64,7 +64,7 @@ impl AtWork {
 
 /// The way to the agent.
 #[derive(Clone, Debug)]
-pub(crate) struct Desk {
+pub(crate) struct ChangeQueue {
     address: Address<Change>,
     at_work: AtWork,
 }
@@ -77,11 +77,11 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// The agent, and the way to it.
-    pub(crate) fn child() -> (Child<Self>, Desk) {
+    pub(crate) fn child() -> (Child<Self>, ChangeQueue) {
         let at_work = AtWork::default();
         let child = Child::of::<Self>("changes", at_work.clone()).capacity(WAITING_MAX);
         let address = child.address();
-        (child, Desk { address, at_work })
+        (child, ChangeQueue { address, at_work })
     }
 }
 
@@ -109,7 +109,7 @@ impl Agent for Changes {
     }
 }
 
-impl Desk {
+impl ChangeQueue {
     /// Has `perform` done in its turn, and waits for what comes of it. Whoever asked through `fleet` is told where it
     /// has to wait.
     pub(crate) async fn change<T, F>(
@@ -136,7 +136,7 @@ impl Desk {
         let before = *self.at_work.seen();
         self.hand_in(name, Some(begins), Box::new(perform))?;
         if let Some((name, since)) = before {
-            let for_ms = u64::try_from(Moment::now().since(since).as_millis()).unwrap_or(u64::MAX);
+            let for_ms = millis(Moment::now().since(since));
             fleet.tell(json!({ "waits_for": name, "for_ms": for_ms })).await;
         }
         self.wait_for_turn(begun, TURN_WITHIN).await?;
@@ -202,18 +202,18 @@ fn broken_off(name: &str) -> Trouble {
 mod tests {
     use super::*;
 
-    async fn desk() -> (Tree, Desk) {
-        let (changes, desk) = Changes::child();
+    async fn queue() -> (Tree, ChangeQueue) {
+        let (changes, queue) = Changes::child();
         let gateway = Supervisor::named("gateway").child(changes);
-        (Root::new().supervisor(gateway).start().await.unwrap(), desk)
+        (Root::new().supervisor(gateway).start().await.unwrap(), queue)
     }
 
     /// Hands in a change that is at work until the sender is dropped.
-    async fn hold(desk: &Desk) -> oneshot::Sender<()> {
+    async fn hold(queue: &ChangeQueue) -> oneshot::Sender<()> {
         let (begins, begun) = oneshot::channel();
         let (held, until) = oneshot::channel();
         let doing = || Box::pin(async { drop(until.await) }) as Doing;
-        desk.hand_in("first", Some(begins), Box::new(doing)).unwrap();
+        queue.hand_in("first", Some(begins), Box::new(doing)).unwrap();
         begun.await.unwrap();
         held
     }
@@ -234,36 +234,40 @@ mod tests {
 
     #[tokio::test]
     async fn one_whose_turn_does_not_come_in_time_is_refused_and_never_made() {
-        let (tree, desk) = desk().await;
-        let (held, notes) = (hold(&desk).await, Notes::default());
+        let (tree, queue) = queue().await;
+        let (held, notes) = (hold(&queue).await, Notes::default());
         let (begins, begun) = oneshot::channel();
-        desk.hand_in("second", Some(begins), noting(&notes, "second", "second"))
+        queue
+            .hand_in("second", Some(begins), noting(&notes, "second", "second"))
             .unwrap();
-        let refused = desk.wait_for_turn(begun, Duration::ZERO).await.unwrap_err();
+        let refused = queue.wait_for_turn(begun, Duration::ZERO).await.unwrap_err();
         assert_eq!(refused.code, Code::Refused);
         assert!(refused.message.contains("`first`"), "{}", refused.message);
         let (begins, begun) = oneshot::channel();
-        desk.hand_in("third", Some(begins), noting(&notes, "third", "third"))
+        queue
+            .hand_in("third", Some(begins), noting(&notes, "third", "third"))
             .unwrap();
         drop(held);
-        desk.wait_for_turn(begun, TURN_WITHIN).await.unwrap();
+        queue.wait_for_turn(begun, TURN_WITHIN).await.unwrap();
         tree.stop().await;
         assert!(!notes.lock().unwrap().contains(&"second"));
     }
 
     #[tokio::test]
     async fn so_many_wait_and_no_more_and_each_is_made_after_the_one_before_it() {
-        let (tree, desk) = desk().await;
-        let (held, notes) = (hold(&desk).await, Notes::default());
+        let (tree, queue) = queue().await;
+        let (held, notes) = (hold(&queue).await, Notes::default());
         for _ in 1..WAITING_MAX {
-            desk.hand_in("another", None, noting(&notes, "begins", "ends")).unwrap();
+            queue
+                .hand_in("another", None, noting(&notes, "begins", "ends"))
+                .unwrap();
         }
         let (begins, begun) = oneshot::channel();
-        desk.hand_in("last", Some(begins), noting(&notes, "", "")).unwrap();
-        let refused = desk.hand_in("another", None, noting(&notes, "begins", "ends"));
+        queue.hand_in("last", Some(begins), noting(&notes, "", "")).unwrap();
+        let refused = queue.hand_in("another", None, noting(&notes, "begins", "ends"));
         assert_eq!(refused.unwrap_err().code, Code::Refused);
         drop(held);
-        desk.wait_for_turn(begun, TURN_WITHIN).await.unwrap();
+        queue.wait_for_turn(begun, TURN_WITHIN).await.unwrap();
         assert_eq!(
             notes.lock().unwrap()[..2 * (WAITING_MAX - 1)],
             ["begins", "ends"].repeat(WAITING_MAX - 1)
@@ -273,11 +277,11 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_begins_at_the_last_moment_is_not_refused() {
-        let (_, desk) = Changes::child();
+        let (_, queue) = Changes::child();
         for _ in 0..20_000 {
             let (begins, begun) = oneshot::channel();
             let worker = tokio::task::spawn_blocking(move || begins.send(()).is_ok());
-            let waited = desk.wait_for_turn(begun, Duration::ZERO).await;
+            let waited = queue.wait_for_turn(begun, Duration::ZERO).await;
             assert_eq!(worker.await.unwrap(), waited.is_ok());
         }
     }

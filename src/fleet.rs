@@ -21,19 +21,19 @@ use triarch_telemetry::{EventLog, Exposition, Loudness};
 use triarch_work::dispatcher::{InHand, Roster, Taking};
 use triarch_work::{Events, InHands, TaskAddress};
 
-use crate::changes::Desk;
+use crate::changes::ChangeQueue;
+use crate::complaint::complain_in_time;
 use crate::config::{Config, Source};
 use crate::deviations::{Deed, Deviations, Ledger};
 use crate::operations::{Code, Trouble};
 use crate::reload::{Act, Running};
 use crate::services::RoomServices;
-use crate::up::complain_in_time;
 
 /// What runs: the tree, and what it was made from. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Fleet {
     observer: Observer,
-    changes: Desk,
+    changes: ChangeQueue,
     ground: Arc<Ground>,
     progress: Option<ProgressSink>,
 }
@@ -53,7 +53,7 @@ pub(crate) struct Ground {
     pub(crate) source: Source,
     pub(crate) begun: Moment,
     pub(crate) loudness: Loudness,
-    tree: OnceLock<Tree>,
+    tree: OnceLock<Ways>,
     running: Mutex<Running>,
     /// What was done by hand, for the next runtime.
     ledger: Ledger,
@@ -64,21 +64,21 @@ pub(crate) struct Ground {
 }
 
 /// That somebody wants a reload.
-pub(crate) struct Wish(Arc<AtomicBool>);
+pub(crate) struct PendingReload(Arc<AtomicBool>);
 
-impl Drop for Wish {
+impl Drop for PendingReload {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
 }
 
 /// What there is once the tree has started.
-pub(crate) struct Tree {
+pub(crate) struct Ways {
     pub(crate) observer: Observer,
     /// Where HTTP is served.
     pub(crate) listens: Option<SocketAddr>,
     pub(crate) bounds: Bounds,
-    pub(crate) changes: Desk,
+    pub(crate) changes: ChangeQueue,
     pub(crate) tasks: Tasks,
 }
 
@@ -128,8 +128,8 @@ impl Ground {
     }
 
     /// The tree has started.
-    pub(crate) fn runs(&self, tree: Tree) {
-        let _first = self.tree.set(tree);
+    pub(crate) fn runs(&self, ways: Ways) {
+        let _first = self.tree.set(ways);
     }
 
     /// The fleet, once its tree has started.
@@ -158,9 +158,9 @@ impl Ground {
     }
 
     /// The wish to reload, unless one waits already. It is over when it is dropped: before the description is read.
-    pub(crate) fn wish_to_reload(&self) -> Option<Wish> {
+    pub(crate) fn wish_to_reload(&self) -> Option<PendingReload> {
         let waits = self.is_to_reload.swap(true, Ordering::AcqRel);
-        (!waits).then(|| Wish(Arc::clone(&self.is_to_reload)))
+        (!waits).then(|| PendingReload(Arc::clone(&self.is_to_reload)))
     }
 
     /// What runs, as far as it is described.

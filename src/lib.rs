@@ -6,6 +6,7 @@ mod changes;
 mod cli;
 #[cfg(test)]
 mod committed;
+mod complaint;
 pub mod config;
 pub mod dashboards;
 mod deviations;
@@ -23,6 +24,7 @@ mod services;
 mod share;
 mod traffic;
 mod up;
+mod wall_clock;
 
 pub use catalogue::{catalogue, sections};
 pub use runtime::Runtime;

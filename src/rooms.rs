@@ -23,7 +23,7 @@ use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_telemetry::{self as telemetry, Cause, Exposition, Health, Sign};
 
-use crate::changes::{Changes, Desk};
+use crate::changes::{ChangeQueue, Changes};
 use crate::fleet::{Ground, Tasks};
 use crate::operations;
 use crate::reload;
@@ -89,9 +89,13 @@ pub(crate) fn exposition() -> Result<Exposition, Failure> {
 }
 
 /// The tree as it is described, before it starts, with the ways to who changes it and to tasks.
-pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> Result<(Root, Desk, Tasks), Failure> {
+pub(crate) fn root(
+    ground: &Arc<Ground>,
+    programs: Supervisor,
+    doors: Doors,
+) -> Result<(Root, ChangeQueue, Tasks), Failure> {
     let (running, deviations) = (ground.running(), ground.deviations());
-    let (changes, desk) = Changes::child();
+    let (changes, change_queue) = Changes::child();
     let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?.child(changes);
     let exposition = &ground.exposition;
     let events = ground.events.clone();
@@ -130,7 +134,7 @@ pub(crate) fn root(ground: &Arc<Ground>, programs: Supervisor, doors: Doors) -> 
         let span = running.settings.runtime.span.get();
         root = root.supervisor(reload::staff_beginning(team, &ground.kinds, span, begin)?);
     }
-    Ok((root, desk, tasks))
+    Ok((root, change_queue, tasks))
 }
 
 /// The room of topics, whose journal lies in the state folder, with the courier of programs.

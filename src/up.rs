@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch_bus::Bus;
 use triarch_gateway::Doors;
@@ -16,7 +14,6 @@ use triarch_supervision::name::team_of;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{Late, Level, NodeView, RootEnd};
 
-use crate::config::LogFormat;
 use crate::deviations::paths;
 use crate::fleet::{self, Fleet, Ground};
 use crate::notify::Notify;
@@ -26,9 +23,6 @@ use crate::rooms;
 
 /// How long the process waits for the ends of programs whose agents were killed.
 const LAST_ENDS: Duration = Duration::from_secs(6);
-
-/// How long the runtime waits for whoever reads what it complains of.
-const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// Somebody did not wait for those who had not stopped yet.
 const OUT_OF_ORDER: u8 = 130;
@@ -157,7 +151,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     }
     stop_teams(ground, &tree).await;
     ground.keep();
-    ground.runs(fleet::Tree {
+    ground.runs(fleet::Ways {
         observer: tree.observer(),
         listens,
         bounds,
@@ -288,54 +282,6 @@ fn print(text: &str) {
     let _unread = io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// Says what is not as it should be, to people.
-pub(crate) fn complain(text: &str) {
-    complain_in(LogFormat::Text, text);
-}
-
-/// Says what is not as it should be, as the log is written that goes the same way.
-pub(crate) fn complain_in(format: LogFormat, text: &str) {
-    let line = match format {
-        LogFormat::Text => format!("triarch: {text}"),
-        LogFormat::Json => {
-            let time = humantime::format_rfc3339_millis(wall_clock()).to_string();
-            json!({ "time": time, "level": "warn", "subject": "triarch", "message": text }).to_string()
-        }
-    };
-    let _unread = writeln!(io::stderr().lock(), "{line}");
-}
-
-/// The same for the runtime: for one that does not read it waits a moment, once, and no more before that one reads on.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whoever reads may never do so, and the tree may have ended before"
-)]
-pub(crate) fn complain_in_time(format: LogFormat, text: &str) {
-    static TURN: Mutex<()> = Mutex::new(());
-    static IS_STUCK: AtomicBool = AtomicBool::new(false);
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    if IS_STUCK.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    let text = text.to_owned();
-    let (said, is_said) = std::sync::mpsc::sync_channel(1);
-    let saying = std::thread::Builder::new().name("complaint".to_owned()).spawn(move || {
-        complain_in(format, &text);
-        IS_STUCK.store(false, Ordering::Release);
-        // Nobody waits for it who has waited for long.
-        let _waits = said.try_send(());
-    });
-    match saying {
-        Ok(_) => drop(is_said.recv_timeout(READ_WITHIN)),
-        Err(_) => IS_STUCK.store(false, Ordering::Release),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a line of the log tells the time of the world")]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
-}
-
 /// The wishes of whoever started the process.
 struct Signals {
     interrupt: Signal,
@@ -401,6 +347,7 @@ mod tests {
     use std::future::ready;
 
     use super::*;
+    use crate::complaint::complain;
 
     struct Wait;
 

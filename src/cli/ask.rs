@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 use triarch_gateway::{Answer, Client, OperationError, socket_path};
 
+use crate::complaint::complain;
 use crate::operations::{Operation, Status, Trouble};
-use crate::up::complain;
 
 /// The way to the runtime of a state folder.
 pub(super) struct Connection {

@@ -13,7 +13,7 @@ use triarch_gateway::{Client, OperationError, socket_path};
 
 use super::output::{print, print_json};
 use super::show::span;
-use crate::operations::{AgentSeen, Code, Sent, Trouble};
+use crate::operations::{AgentSeen, Code, Sent, Trouble, millis};
 
 /// Whom it kills.
 const VICTIM: &str = "demo/worker-1";
@@ -55,7 +55,7 @@ pub(super) fn run(as_json: bool) -> Result<(), Trouble> {
         "agent.ask",
         &json!({ "agent": VICTIM, "body": "and now?", "within": "30s" }),
     )?;
-    let recovered_ms = u64::try_from(killed.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let recovered_ms = millis(killed.elapsed());
     let after: AgentSeen = runtime.ask("agent.show", &json!({ "agent": VICTIM }))?;
     tell(&format!(
         "a post sent while it was down was handled in life {}: recovered {} after the kill",

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 use triarch_supervision::Supervisor;
@@ -13,13 +13,14 @@ use triarch_telemetry::Exposition;
 use super::line::ConfigVerb;
 use super::output::{print, print_json};
 use super::show::counted;
+use crate::complaint::complain;
 use crate::config::{self, ConfigError, ConfigErrors, InitError, Loaded, RuntimeConfig, Source, SpotOrigin};
 use crate::fleet::{Ground, Making};
 use crate::operations::{Code, Trouble, caused};
 use crate::rooms;
 use crate::share::Shares;
 use crate::traffic::Traffics;
-use crate::up::complain;
+use crate::wall_clock::wall_clock;
 
 /// The description that a command works with. Most commands only want to know where the runtime is, so what it takes
 /// to understand a description is made when somebody asks for it.
@@ -178,12 +179,8 @@ fn in_home(runtime: &RuntimeConfig) -> Result<PathBuf, Trouble> {
 }
 
 /// A number that no two lives of a runtime have.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "ids of posts are told apart by when the runtime began"
-)]
 fn run() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -1,16 +1,16 @@
 //! The command line as it is written.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use triarch_teams::Span;
 
 use super::bus::BusVerb;
 use super::memory::MemoryVerb;
 use super::tasks::TaskVerb;
 use crate::operations::{
-    Ask, Broadcast, Code, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn, Status,
-    Stop, TeamList, TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Trouble, Why,
+    AgentDead, Ask, Broadcast, Code, Down, Kill, List, LogsRead, Pause, Reload, Restart, Resume, SendPost, Show, Spawn,
+    Status, Stop, TeamList, TeamScale, TeamShow, TeamStart, TeamStop, TreeShown, Trouble, Why,
 };
 
 /// Runs a fleet of agents as one supervised tree, and shows all of it.
@@ -95,8 +95,8 @@ pub(super) enum Verb {
 #[derive(Args, Debug, Default)]
 pub(super) struct Up {
     /// Stops after that time.
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub(super) limit: Option<Duration>,
+    #[arg(long = "for", value_name = "TIME")]
+    pub(super) limit: Option<Span>,
     /// Forgets what was added, scaled, stopped and paused by hand before.
     #[arg(long)]
     pub(super) as_described: bool,
@@ -143,8 +143,8 @@ pub(super) enum TreeFormat {
 #[derive(Args, Debug)]
 pub(super) struct Top {
     /// How often it looks.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
-    pub(super) every: Duration,
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub(super) every: Span,
 }
 
 #[derive(Debug, Subcommand)]
@@ -185,6 +185,8 @@ pub(super) enum AgentVerb {
     Send(SendPost),
     /// Sends a post to an agent and waits until it is done.
     Ask(Ask),
+    /// Lists dead letters of mailboxes: what reached no handler, the latest first.
+    Dead(AgentDead),
     /// Shows what a program said, and what happened to it.
     Logs(LogsRead),
 }

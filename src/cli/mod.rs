@@ -7,6 +7,7 @@ mod describe;
 mod doctor;
 mod dot;
 mod health;
+mod letters;
 mod line;
 mod memory;
 mod output;
@@ -33,11 +34,12 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 use serde::Serialize;
-use triarch_teams::Kinds;
+use triarch_teams::{Kinds, Span};
 
+use crate::complaint::complain;
 use crate::operations::{Ask, Code, Down, LogsRead, Operation, Reload, Sent, Trouble, caused};
 use crate::share::Shares;
-use crate::up::{self, complain};
+use crate::up;
 use ask::Connection;
 use describe::Described;
 use line::{AgentVerb, DashboardVerb, Line, TeamVerb, Tree, TreeFormat, Up, Verb};
@@ -84,7 +86,7 @@ fn perform(line: Line, own: Kinds, shares: Shares) -> Result<u8, Trouble> {
         Verb::Reload(asked) => reload(&described, &asked, as_json)?,
         Verb::Tree(tree) => show_tree(&described, &tree, as_json)?,
         Verb::Logs(asked) => read_logs(&described, &asked, as_json)?,
-        Verb::Top(arguments) => top::run(&mut reach(&described)?, arguments.every)?,
+        Verb::Top(arguments) => top::run(&mut reach(&described)?, arguments.every.0)?,
         Verb::Status(asked) => answer(&described, &asked, as_json)?,
         Verb::Why(asked) => answer(&described, &asked, as_json)?,
         Verb::Team(verb) => of_team(&described, &verb, as_json)?,
@@ -99,7 +101,7 @@ fn perform(line: Line, own: Kinds, shares: Shares) -> Result<u8, Trouble> {
 fn start(described: Described, arguments: &Up) -> Result<u8, Trouble> {
     let (ground, programs) = described.ground()?;
     let start = up::Start {
-        limit: arguments.limit,
+        limit: arguments.limit.map(|Span(limit)| limit),
         is_as_described: arguments.as_described,
     };
     Ok(up::run(&ground, programs, start).unwrap_or_else(|error| {
@@ -191,6 +193,7 @@ fn of_agent(described: &Described, verb: &AgentVerb, as_json: bool) -> Result<()
         AgentVerb::Resume(asked) => answer(described, asked, as_json),
         AgentVerb::Send(asked) => answer(described, asked, as_json),
         AgentVerb::Ask(asked) => ask_agent(described, asked, as_json),
+        AgentVerb::Dead(asked) => answer(described, asked, as_json),
         AgentVerb::Logs(asked) => read_logs(described, asked, as_json),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use triarch_supervision::clock::Moment;
 
-use crate::up::complain;
+use crate::complaint::complain;
 
 /// How wide the bar itself is.
 const WIDTH: usize = 30;

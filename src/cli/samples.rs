@@ -11,9 +11,9 @@ use crate::operations::memory::{
     TakenUp, WrittenSeen,
 };
 use crate::operations::{
-    AgentSeen, AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, NodeSeen, PlannedSeen, PublishedSeen,
-    Reloaded, ReplayedSeen, Sent, SentTo, StatsShown, StatusShown, Stopping, Submitted, TaskSeen, TasksChanged,
-    TeamSeen, TopicSeen, TopicShown, Waited, WhyShown,
+    AgentSeen, AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, LetterSeen, NodeSeen, PlannedSeen,
+    PublishedSeen, Reloaded, ReplayedSeen, Sent, SentTo, StatsShown, StatusShown, Stopping, Submitted, TaskSeen,
+    TasksChanged, TeamSeen, TopicSeen, TopicShown, Waited, WhyShown,
 };
 
 fn read<T: DeserializeOwned>(value: Value) -> T {
@@ -120,14 +120,31 @@ pub(super) fn why() -> WhyShown {
         "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "command": "python3" }],
         "next": "if it ends: restart 3 of the 5 that reviewers bears within 30s, then it stays down until somebody restarts it", "restart_in_ms": null,
         "ends": [{
-            "incarnation": 2, "ended": "2026-11-21T09:46:54.100000Z", "reason": "error", "code": 3, "signal": null,
-            "lines": ["reading page 1", "ValueError: page 2 is no text"],
+            "incarnation": 2, "ended": "2026-11-21T09:46:54.100000Z", "reason": "code", "code": 3, "signal": null,
+            "lines": ["reading page 1", "ValueError: page 2 is no text"], "is_of_earlier_runtime": false,
+        }, {
+            "incarnation": 1, "ended": "2026-11-20T17:02:11.700000Z", "reason": "signal", "code": null, "signal": 24,
+            "why": "it used up limits.cpu, which is 10m of processor time", "lines": [], "is_of_earlier_runtime": true,
         }],
         "history": [
             change("2026-11-21T09:46:55.500000Z", 61_000, "busy", 3, None),
             change("2026-11-21T09:46:55.100000Z", 61_400, "backoff", 2, Some("failed: the program ended with code 3")),
         ],
     }))
+}
+
+pub(super) fn letters() -> Vec<LetterSeen> {
+    let letter = |letter: u64, to: &str, reason: &str, cause: Option<&str>| {
+        json!({
+            "letter": letter, "to": to, "message": "triarch_teams::post::Post", "reason": reason, "cause": cause,
+            "at": "2026-11-21T09:46:55.100000Z", "ago_ms": 61_400,
+        })
+    };
+    let cause = "failed: the program ended with code 3";
+    read(json!([
+        letter(4, "reviewers/reader-of-long-proposals-1", "crashed", Some(cause)),
+        letter(3, "reviewers/clock", "full", None),
+    ]))
 }
 
 pub(super) fn published() -> [PublishedSeen; 3] {

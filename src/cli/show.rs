@@ -115,7 +115,7 @@ impl Show for StatusShown {
                 (
                     "dead letters",
                     format!(
-                        "{} of mailboxes since the start, {} of the bus kept (`triarch bus dead`)",
+                        "{} of mailboxes since the start (`triarch agent dead`), {} of the bus kept (`triarch bus dead`)",
                         self.dead_letters, self.bus_dead_letters
                     ),
                 ),
@@ -319,15 +319,16 @@ fn change(change: &ChangeSeen) -> String {
         reason,
         ..
     } = change;
-    let of = if *is_of_earlier_runtime {
-        " of an earlier runtime"
-    } else {
-        ""
-    };
+    let of = of_runtime(*is_of_earlier_runtime);
     let reason = reason
         .as_ref()
         .map_or_else(String::new, |reason| format!(": it {reason}"));
     format!("  {:>12} ago  life {incarnation}{of} {to}{reason}\n", span(*ago_ms))
+}
+
+/// To be said of a life, since each runtime counts them from 1.
+fn of_runtime(is_earlier: bool) -> &'static str {
+    if is_earlier { " of an earlier runtime" } else { "" }
 }
 
 impl Show for Sent {
@@ -401,11 +402,13 @@ fn processes(screen: &Screen, processes: &[Value]) -> String {
 fn how_it_ended(end: &Value) -> String {
     let reason = end["reason"].as_str().unwrap_or("unknown");
     let number = |key: &str| (!end[key].is_null()).then(|| format!("{key} {}", end[key]));
-    match (reason, number("code").or_else(|| number("signal"))) {
+    let how = match (reason, number("code").or_else(|| number("signal"))) {
         ("code" | "signal", Some(number)) => number,
         (reason, Some(number)) => format!("{reason}, {number}"),
         (reason, None) => reason.to_owned(),
-    }
+    };
+    let why = end["why"].as_str();
+    why.map_or(how.clone(), |why| format!("{how}: {}", harmless(why)))
 }
 
 /// How the last three lives of a program ended, and what they said last.
@@ -414,8 +417,9 @@ fn ends(screen: &Screen, ends: &[Value]) -> String {
     for end in ends.iter().take(3) {
         let which = if end["mode"] == "exec" { "a run in life" } else { "life" };
         let line = format!(
-            "{which} {} ended{}: {}",
+            "{which} {}{} ended{}: {}",
             end["incarnation"],
+            of_runtime(end["is_of_earlier_runtime"] == true),
             when(&end["ended"]),
             how_it_ended(end)
         );
@@ -479,6 +483,8 @@ mod tests {
         assert_eq!(end("code", Some(3), None), "code 3");
         assert_eq!(end("killed", None, Some(9)), "killed, signal 9");
         assert_eq!(end("unknown", None, None::<i32>), "unknown");
+        let used_up = serde_json::json!({ "reason": "signal", "signal": 24, "why": "it used up limits.cpu" });
+        assert_eq!(how_it_ended(&used_up), "signal 24: it used up limits.cpu");
     }
 
     #[test]

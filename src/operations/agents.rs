@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use triarch_supervision::name::team_of;
 use triarch_supervision::supervisor::{ChildState, Started};
 use triarch_supervision::tree::{Level, NodeView, Phase};
-use triarch_teams::{AgentConfig, Rules, member};
+use triarch_teams::{AgentConfig, Kinds, Rules, member};
 
 use super::health::HealthSeen;
 use super::meant::find_agent;
 use super::nodes::Nodes;
 use super::past::Past;
 use super::seen::{AgentSeen, NodeSeen, Place, shown_by};
+use super::settings::{remedy, settings};
 use super::{Code, Operation, QUICK, Trouble};
 use crate::deviations::Deed;
 use crate::fleet::Fleet;
@@ -313,7 +313,7 @@ pub(crate) struct Spawn {
     /// What it is, such as `echo` or `program`.
     #[arg(long)]
     pub(crate) kind: String,
-    /// A setting of its kind, as in `--set delay=5ms`; values are JSON, or text.
+    /// A setting of its kind, as in `--set delay=5ms` or `--set limits.wall=5m`; values are JSON, or text.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     #[serde(default)]
     pub(crate) settings: Vec<String>,
@@ -330,7 +330,7 @@ impl Operation for Spawn {
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
         let (team, agent) = (self.team.clone(), RunningAgent::spawned(self.described()?));
         let made = member(&team, &agent.described, &agent.name, fleet.kinds());
-        made.map_err(|error| Trouble::new(Code::Usage, error.to_string(), ""))?;
+        made.map_err(|error| Trouble::new(Code::Usage, error.to_string(), self.remedy(fleet.kinds())))?;
         let spawn = async move |fleet: Fleet| {
             change(&fleet, |running| {
                 let present = running.team_mut(&team).ok_or_else(|| Trouble::no_such_team(&team))?;
@@ -350,19 +350,15 @@ impl Operation for Spawn {
 }
 
 impl Spawn {
+    /// What to write instead of a key that its kind does not know.
+    fn remedy(&self, kinds: &Kinds) -> String {
+        let schema = kinds.schema(&self.kind);
+        let remedy = schema.and_then(|schema| remedy(&self.settings, &schema.to_value()));
+        remedy.unwrap_or_default()
+    }
+
     fn described(&self) -> Result<AgentConfig, Trouble> {
-        let mut settings = Map::new();
-        for setting in &self.settings {
-            let Some((key, value)) = setting.split_once('=') else {
-                return Err(Trouble::new(
-                    Code::Usage,
-                    format!("{setting:?} sets nothing"),
-                    "write it as in --set delay=5ms",
-                ));
-            };
-            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-            settings.insert(key.to_owned(), value);
-        }
+        let settings = settings(&self.settings)?;
         Ok(AgentConfig {
             name: self.name.clone(),
             kind: self.kind.clone(),

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use triarch_gateway::LINE_MAX;
 
 use super::posts::Body;
-use crate::up::complain;
+use crate::complaint::complain;
 
 /// The word that stands for the standard input.
 pub(crate) const STANDARD: &str = "-";

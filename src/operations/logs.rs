@@ -1,6 +1,6 @@
 //! What programs said.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use super::memory::when::When;
 
 use super::{Code, Operation, QUICK, Trouble, caused};
 use crate::fleet::Fleet;
+use crate::wall_clock::wall_clock;
 
 /// Shows what a program said, and what happened to it.
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
@@ -83,11 +84,10 @@ async fn tell(fleet: &Fleet, lines: &[LogLine], told: &mut LogsTold) {
 }
 
 impl LogsRead {
-    #[expect(clippy::disallowed_methods, reason = "people ask for a time of the world")]
     fn query(&self) -> Query {
         let is_of_all = self.since.is_none() && self.incarnation.is_none();
         Query {
-            since: self.since.map(|since| since.seen_from(SystemTime::now())),
+            since: self.since.map(|since| since.seen_from(wall_clock())),
             incarnation: self.incarnation,
             last: self.last.or_else(|| is_of_all.then_some(LAST)),
         }

@@ -10,6 +10,7 @@ mod agents;
 mod bus;
 mod given;
 mod health;
+mod letters;
 mod logs;
 mod meant;
 pub(crate) mod memory;
@@ -18,6 +19,7 @@ mod past;
 mod posts;
 mod runtime;
 mod seen;
+mod settings;
 mod tasks;
 mod teams;
 mod trouble;
@@ -43,6 +45,7 @@ pub(crate) use bus::{
 };
 pub(crate) use given::{STANDARD, all, body};
 pub(crate) use health::HealthSeen;
+pub(crate) use letters::{AgentDead, LetterSeen};
 pub(crate) use logs::LogsRead;
 use memory::{
     MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryGet, MemoryImport,
@@ -51,10 +54,9 @@ use memory::{
 };
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
-pub(crate) use posts::span as patience;
 pub(crate) use posts::{Ask, Body, Broadcast, Proof, SENDER, SendPost, Sent};
 pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
-pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, span};
+pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, millis, span};
 pub(crate) use tasks::{
     LabelAsked, StatsShown, Submitted, TASKS_LISTED, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen,
     TaskShow, TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, is_for_somebody, task_id, task_kind,
@@ -149,6 +151,7 @@ operations![
     Resume,
     SendPost,
     Ask,
+    AgentDead,
     LogsRead,
     BusPublish,
     BusSend,
@@ -193,7 +196,7 @@ operations![
 ];
 
 /// The word that a value is written as in descriptions and JSON.
-pub(crate) fn word<T: Serialize>(value: &T) -> String {
+pub(crate) fn written_as<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
         Ok(other) => other.to_string(),

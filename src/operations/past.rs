@@ -1,16 +1,18 @@
 //! What an agent has been through, in this runtime and in those before it.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use triarch_programs::ExitRecord;
 use triarch_supervision::tree::{Change, HISTORY_LENGTH};
 use triarch_telemetry::PastChange;
 
 use super::Trouble;
-use super::seen::{Place, ago, millis};
+use super::seen::{Place, ago, millis, time_of};
 use crate::fleet::Fleet;
+use crate::wall_clock::wall_clock;
 
 /// What is kept of an agent's past.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +38,25 @@ pub(crate) struct ChangeSeen {
     pub(crate) reason: Option<String>,
 }
 
+/// How a life of a program ended.
+#[derive(Debug, Serialize)]
+struct EndSeen<'a> {
+    #[serde(flatten)]
+    end: &'a ExitRecord,
+    /// Whether it was in a runtime before this one, whose lives were numbered from 1 too.
+    is_of_earlier_runtime: bool,
+}
+
+impl<'a> EndSeen<'a> {
+    /// One of all that are known, where `own` are those of this runtime.
+    fn of(end: &'a ExitRecord, own: &[ExitRecord]) -> Self {
+        Self {
+            end,
+            is_of_earlier_runtime: !own.contains(end),
+        }
+    }
+}
+
 impl Past {
     /// The past of the agent there.
     pub(crate) async fn of(fleet: &Fleet, place: &Place) -> Result<Self, Trouble> {
@@ -44,6 +65,8 @@ impl Past {
         let mut unreadable = Unreadable::default();
         let before = unreadable.or_nothing(fleet.ground().events.before(&path).await);
         let programs = fleet.programs();
+        // Only the last are kept, so that an old one may go and a new one come while the others are read.
+        let mut own = programs.records().of(&path);
         let mut ends = match programs.ends(&path).await {
             Ok(ends) => ends,
             Err(error) => {
@@ -52,6 +75,8 @@ impl Past {
             }
         };
         ends.reverse();
+        own.extend(programs.records().of(&path));
+        let ends: Vec<_> = ends.iter().map(|end| EndSeen::of(end, &own)).collect();
         Ok(Self {
             history: joined(before, &fleet.observer().history(&place.path)?, now),
             ends: values(&ends),
@@ -70,11 +95,9 @@ fn joined(before: Vec<PastChange>, since: &[Change], now: SystemTime) -> Vec<Cha
 
 impl ChangeSeen {
     fn of_now(change: &Change, now: SystemTime) -> Self {
-        let ago_ms = ago(change.at);
-        let at = now.checked_sub(Duration::from_millis(ago_ms)).unwrap_or(now);
         Self {
-            at: humantime::format_rfc3339_millis(at).to_string(),
-            ago_ms,
+            at: time_of(change.at, now),
+            ago_ms: ago(change.at),
             to: change.to.label().to_owned(),
             incarnation: change.incarnation,
             is_of_earlier_runtime: false,
@@ -119,16 +142,10 @@ pub(super) fn values<T: Serialize>(listed: &[T]) -> Vec<Value> {
         .collect()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "people are told in the time of the world when something was"
-)]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -85,19 +85,13 @@ pub(super) fn kind() -> String {
 #[derive(Args, Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Patience {
     /// How long to wait for the receipt.
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s")]
     #[serde(default = "ten_seconds")]
     pub(crate) within: Span,
 }
 
 fn ten_seconds() -> Span {
     Span(Duration::from_secs(10))
-}
-
-pub(crate) fn span(text: &str) -> Result<Span, String> {
-    let read = humantime::parse_duration(text);
-    read.map(Span)
-        .map_err(|error| format!("{error}; write it as in 250ms or 5s"))
 }
 
 /// What has to be proved before a send is done.

@@ -1,7 +1,7 @@
 //! Nodes of the tree as operations show them.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use triarch_supervision::agent::AgentKind;
@@ -43,8 +43,29 @@ pub(crate) struct MailboxSeen {
     pub(crate) oldest_age_ms: Option<u64>,
     pub(crate) enqueued: u64,
     pub(crate) handled: u64,
+    /// Of a program, those too that it said it failed with, or ended with.
     pub(crate) failed: u64,
     pub(crate) dropped: u64,
+}
+
+impl MailboxSeen {
+    /// That of a node, where it has one.
+    pub(super) fn of(node: &NodeView, fleet: &Fleet) -> Option<Self> {
+        let seen = node.mailbox.as_ref().map(Self::from)?;
+        Some(match program_at(node) {
+            Some(path) => seen.less(fleet.programs().records().failures(&path)),
+            None => seen,
+        })
+    }
+
+    /// That of a program of which so many posts came to nothing after it was handed them.
+    fn less(self, failed: u64) -> Self {
+        Self {
+            handled: self.handled.saturating_sub(failed),
+            failed: self.failed + failed,
+            ..self
+        }
+    }
 }
 
 impl From<&Figures> for MailboxSeen {
@@ -72,7 +93,7 @@ impl NodeSeen {
             incarnation: node.incarnation,
             restarts: node.restarts,
             pid: pid_of(node, fleet),
-            mailbox: node.mailbox.as_ref().map(MailboxSeen::from),
+            mailbox: MailboxSeen::of(node, fleet),
             children_count: node.children_count,
             tasks: if node.level == Level::Agent {
                 Place::of(&node.path).map_or(0, |place| fleet.at_work(&place.plain()))
@@ -102,10 +123,13 @@ impl NodeSeen {
 }
 
 fn pid_of(node: &NodeView, fleet: &Fleet) -> Option<u32> {
-    if node.agent_kind != Some(AgentKind::Program) {
-        return None;
-    }
-    fleet.pid_of(&Place::of(&node.path)?.plain())
+    fleet.pid_of(&program_at(node)?)
+}
+
+/// By which the program of a node is known, where it runs one.
+fn program_at(node: &NodeView) -> Option<String> {
+    let is_program = node.agent_kind == Some(AgentKind::Program);
+    Place::of(&node.path).filter(|_| is_program).map(|place| place.plain())
 }
 
 /// One agent of a team.
@@ -151,6 +175,12 @@ pub(crate) fn span(millis: u64) -> String {
         3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
+}
+
+/// When something was by the clock of the world, where that says `now`.
+pub(super) fn time_of(at: Moment, now: SystemTime) -> String {
+    let at = now.checked_sub(Duration::from_millis(ago(at))).unwrap_or(now);
+    humantime::format_rfc3339_millis(at).to_string()
 }
 
 /// How long ago something was, in milliseconds.

@@ -59,7 +59,7 @@ fn seen(fleet: &Fleet, nodes: &[NodeView], name: &str) -> TeamSeen {
     let described = fleet.teams().into_iter().find(|team| team.name == name);
     TeamSeen {
         name: name.to_owned(),
-        strategy: described.map_or_else(String::new, |team| super::word(&team.strategy)),
+        strategy: described.map_or_else(String::new, |team| super::written_as(&team.strategy)),
         parts,
         states,
         restarts,

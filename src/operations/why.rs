@@ -117,7 +117,7 @@ impl Operation for Why {
             incarnation: node.incarnation,
             restarts: node.restarts,
             last_exit: node.last_exit.as_ref().map(ToString::to_string),
-            mailbox: node.mailbox.as_ref().map(MailboxSeen::from),
+            mailbox: MailboxSeen::of(&node, fleet),
             health: HealthSeen::of(fleet, &place),
             next: by_hand
                 .map(|by_hand| by_hand.words(&place.team))
@@ -137,7 +137,7 @@ fn tasks(fleet: &Fleet, path: &str) -> Vec<TaskHeld> {
     let held = fleet.in_hand_of(path).into_iter();
     held.map(|held| TaskHeld {
         task: held.task.number(),
-        standing: super::word(&held.standing),
+        standing: super::written_as(&held.standing),
     })
     .collect()
 }
@@ -218,7 +218,7 @@ impl Outlook<'_> {
 fn shutdown(shutdown: Shutdown) -> String {
     match shutdown {
         Shutdown::Within(time) => format!("within {}", Span(time)),
-        other => super::word(&other).replace('_', " "),
+        other => super::written_as(&other).replace('_', " "),
     }
 }
 
@@ -226,9 +226,9 @@ fn shutdown(shutdown: Shutdown) -> String {
 fn policy(child: &ChildStatus) -> Vec<String> {
     let policy = &child.policy;
     let mut words = vec![
-        format!("restart: {}", super::word(&policy.restart)),
+        format!("restart: {}", super::written_as(&policy.restart)),
         format!("shutdown: {}", shutdown(policy.shutdown)),
-        format!("when it fails too often: {}", super::word(&policy.on_limit)),
+        format!("when it fails too often: {}", super::written_as(&policy.on_limit)),
     ];
     if let Some(backoff) = policy.backoff {
         words.push(format!(

@@ -15,7 +15,7 @@ use crate::operations::memory::{
     self, Kept, MemoryCount, MemoryDelete, MemoryExists, MemoryIncrement, MemoryList, MemoryPut, MemorySearch, Sought,
     WrittenSeen,
 };
-use crate::operations::{Code, Trouble, word};
+use crate::operations::{Code, Trouble, written_as};
 
 /// What a program wishes for of the store, as it writes it.
 #[derive(Debug, Deserialize)]
@@ -203,7 +203,11 @@ fn seen(answer: &impl Serialize) -> Result<Value, Trouble> {
 
 impl Wish {
     fn lacks(&self, key: &str) -> Trouble {
-        Trouble::new(Code::Usage, format!("`{}` needs `{key}`", word(&self.op)), EXAMPLE)
+        Trouble::new(
+            Code::Usage,
+            format!("`{}` needs `{key}`", written_as(&self.op)),
+            EXAMPLE,
+        )
     }
 
     /// The one that is meant: where none is said, the one that all share.
@@ -236,7 +240,7 @@ impl Wish {
             Deed::Delete => Ok(Op::Delete(self.key()?, self.version.map(Wanted::Version))),
             Deed::Increment => Ok(Op::Increment(self.key()?, self.by.unwrap_or(1))),
             other => usage(
-                format!("`{}` is nothing to do in a batch", word(&other)),
+                format!("`{}` is nothing to do in a batch", written_as(&other)),
                 "there are put, cas, delete and increment",
             ),
         }

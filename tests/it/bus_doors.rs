@@ -372,8 +372,7 @@ fn a_dead_letter_that_was_dropped_does_not_come_back_from_the_disk() {
     assert_eq!(house.json(&["bus", "drop", &first]), json!({ "dropped": 1 }));
     // Whoever gets this acknowledged knows that what was dropped before is off the disk.
     house.json(&["bus", "publish", "log.b", "9"]);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let _next = house.up(&[]);
     let left: Vec<_> = house
         .letters(&["--topic", "log.a"])

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::PATIENCE;
-use crate::running::{House, Running};
+use crate::running::{House, Running, until};
 
 const FLEET: &str = r#"
 [[team]]
@@ -49,6 +49,34 @@ fn states(house: &House) -> Vec<String> {
     let states = agents.as_array().unwrap().iter().map(state);
     // One that has not come to rest yet runs all the same.
     states.map(|state| state.replace(" busy", " idle")).collect()
+}
+
+/// Whether the runtime takes work, and what it says of that.
+fn readiness(house: &House) -> (bool, String) {
+    let (head, body) = house.get("/health/ready");
+    (head.starts_with("HTTP/1.1 200 "), body)
+}
+
+#[test]
+fn a_team_that_was_stopped_by_hand_leaves_the_runtime_ready_and_so_does_it_after_the_next_start() {
+    let house = House::new();
+    house.write("triarch.toml", FLEET);
+    let mut runtime = house.up(&[]);
+    until("it is ready", || readiness(&house).0);
+    house.json(&["team", "stop", "tools"]);
+    until("it is told", || readiness(&house).1.contains("tools"));
+    let (is_ready, told) = readiness(&house);
+    assert!(is_ready && told.contains("stopped by hand"), "{told}");
+    house.json(&["down"]);
+    runtime.end(PATIENCE);
+    let _next = house.up(&[]);
+    until("it is ready again", || readiness(&house).0);
+    let (_, told) = readiness(&house);
+    assert!(told.contains("stopped by hand"), "{told}");
+    house.json(&["team", "start", "tools"]);
+    until("nothing is told any more", || {
+        readiness(&house).1.contains("\"reasons\":[]")
+    });
 }
 
 /// A fleet in which much was done by hand.
@@ -95,8 +123,7 @@ fn after_a_kill_and_after_an_orderly_end_the_fleet_is_as_it_was_left() {
     house.json(&["agent", "restart", "noisy"]);
     house.json(&["team", "start", "others"]);
     house.json(&["agent", "resume", "echo-2"]);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let _last = house.up(&[]);
     assert!(
         states(&house).iter().all(|state| state.ends_with(" idle")),
@@ -107,8 +134,7 @@ fn after_a_kill_and_after_an_orderly_end_the_fleet_is_as_it_was_left() {
 
 /// Ends it as a loss of power would, and starts the next one.
 fn again(house: &House, mut runtime: Running, arguments: &[&str]) -> Running {
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     house.up(arguments)
 }
 
@@ -116,8 +142,7 @@ fn again(house: &House, mut runtime: Running, arguments: &[&str]) -> Running {
 fn a_start_says_what_is_not_as_described_and_can_be_told_to_forget_it() {
     let house = House::new();
     let mut runtime = changed(&house);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let mut runtime = house.begin(&["up"]);
     let said = runtime.said_with("by hand", PATIENCE);
     assert!(said.contains("1 added, 1 scaled, 2 stopped, 1 paused"), "{said}");
@@ -194,8 +219,7 @@ fn what_does_not_fit_the_description_any_more_is_said_and_forgotten() {
     house.json(&["team", "start", "others"]);
     house.json(&["agent", "spawn", "others", "lost", "--kind", "echo"]);
     house.json(&["team", "stop", "others"]);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let (tools, _others) = FLEET.split_once("[[team]]\nname = \"others\"").unwrap();
     let described = "\n  [[team.agent]]\n  name = \"new\"\n  kind = \"echo\"\n";
     let tools = tools.replace("replicas = 2\n", "");
@@ -234,8 +258,7 @@ fn what_nobody_can_read_of_it_is_set_aside_and_said_and_the_description_counts()
     let kept = house.path().join("state/deviations.json");
     let text = fs::read_to_string(&kept).unwrap();
     for torn in ["", "{", &text[..text.len() / 2], "\0\0\0\0"] {
-        runtime.signal("KILL");
-        runtime.end(PATIENCE);
+        runtime.kill();
         fs::write(&kept, torn).unwrap();
         runtime = house.up(&[]);
         let line = runtime.line_with("what was done by hand is not known", PATIENCE);

@@ -118,6 +118,36 @@ fn an_agent_that_was_spawned_is_there_with_its_settings() {
 }
 
 #[test]
+fn a_setting_in_a_table_is_set_by_a_key_with_dots_and_one_that_is_mistyped_is_told_from_the_nearest() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    let spawn = |name: &str, wall: &str| {
+        let command = [
+            "agent",
+            "spawn",
+            "demo",
+            name,
+            "--kind",
+            "program",
+            "--set",
+            "command=[\"cat\"]",
+        ];
+        let more = ["--set", "sandbox.kind=none", "--set", "mode=exec", "--set", wall];
+        house.run(&[&command[..], &more].concat())
+    };
+    let spawned = spawn("brief", "limits.wall=5s");
+    assert!(spawned.status.success(), "{}", text(&spawned.stderr));
+    assert_eq!(house.ask("brief", "7"), 7);
+    let refused = spawn("briefer", "limits.wal=5s");
+    assert_eq!(refused.status.code(), Some(2));
+    let told = text(&refused.stderr);
+    assert!(
+        told.contains("unknown field `wal`") && told.contains("write limits.wall"),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_is_not_there_is_code_4_and_says_where_to_look() {
     let house = House::new();
     let _triarch = house.up(&[]);

@@ -25,8 +25,7 @@ fn a_durable_topic_outlives_a_kill_and_a_named_subscription_goes_on_where_it_was
     // Whoever gets this acknowledged knows that what was settled before is on disk.
     house.json(&["bus", "publish", "log.b", "3"]);
     until("the fourth was heard", || house.events().len() == 4);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let _next = house.up(&[]);
     fs::remove_file(house.path().join("heard")).unwrap();
     house.json(&["agent", "restart", "hears"]);
@@ -55,8 +54,7 @@ fn a_dead_letter_of_a_durable_topic_outlives_kills_and_is_replayed_once() {
     assert_eq!(house.json(&["status"])["bus_dead_letters"], 1);
     // Whoever gets this acknowledged knows that what died before is on disk.
     house.json(&["bus", "publish", "log.b", "8"]);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let mut runtime = house.up(&[]);
     assert_eq!(dead()[0], letter);
     let number = letter["letter"].to_string();
@@ -71,8 +69,7 @@ fn a_dead_letter_of_a_durable_topic_outlives_kills_and_is_replayed_once() {
     until("it was heard again", || house.bodies().contains(&json!(7)));
     until("both are settled", || house.delivered("log.a") == 2);
     house.json(&["bus", "publish", "log.b", "9"]);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let _next = house.up(&[]);
     assert_eq!(dead(), json!([]));
     assert_eq!(house.run(&["bus", "replay", &number]).status.code(), Some(4));
@@ -91,8 +88,7 @@ fn what_is_to_be_published_later_on_durable_topics_outlives_kills_and_an_orderly
     let late = later("3", "1h");
     house.json(&["bus", "publish", "plain", "4", "--after", "1h"]);
     house.json(&["bus", "cancel", &off]);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let mut runtime = house.up(&[]);
     until("it comes", || house.next_offset() == 1);
     assert_eq!(house.logged(1), [1]);

@@ -35,10 +35,6 @@ fn up(house: &House, fleet: &str) -> Running {
     House::up_by(command)
 }
 
-fn ask(house: &House, agent: &str, body: &str) -> Value {
-    house.json(&["agent", "ask", agent, body, "--within", "30s"])["result"].clone()
-}
-
 #[test]
 fn the_programs_of_the_guide_answer_as_it_says() {
     let house = House::new();
@@ -48,8 +44,8 @@ fn the_programs_of_the_guide_answer_as_it_says() {
     ]
     .concat();
     let _runtime = up(&house, &fleet);
-    assert_eq!(ask(&house, "echo-1", r#"{"hello":1}"#), json!({ "hello": 1 }));
-    assert_eq!(ask(&house, "upper", "hello"), "HELLO");
+    assert_eq!(house.ask("echo-1", r#"{"hello":1}"#), json!({ "hello": 1 }));
+    assert_eq!(house.ask("upper", "hello"), "HELLO");
     assert!(GUIDE.contains("`triarch agent ask upper hello` prints `\"HELLO\"`"));
 }
 
@@ -64,7 +60,7 @@ fn a_program_receives_what_the_guide_shows() {
         &house,
         &shown_with("toml", "replicas = 3").replace("echo.py", "mirror.py"),
     );
-    let mut line = ask(&house, "echo-1", r#"{"hello":1}"#);
+    let mut line = house.ask("echo-1", r#"{"hello":1}"#);
     let mut example: Value = serde_json::from_str(shown("json")[0]).unwrap();
     let keys = |post: &Value| post.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&line), keys(&example));
@@ -113,7 +109,7 @@ fn the_program_with_a_heartbeat_gives_signs_of_life_in_the_guide_and_among_the_e
         fs::create_dir_all(house.path().join("fleet")).unwrap();
         house.write("fleet/steady.py", program);
         let _runtime = up(&house, shown_with("toml", "heartbeat"));
-        assert_eq!(ask(&house, "steady", "7"), 7);
+        assert_eq!(house.ask("steady", "7"), 7);
         until("it gives signs of life", || {
             house.json(&["why", "steady"])["health"]["state"] == "healthy"
         });

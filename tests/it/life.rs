@@ -65,8 +65,7 @@ fn a_second_one_on_the_same_folder_is_refused_and_names_the_first() {
 fn after_a_kill_the_next_one_starts() {
     let house = House::new();
     let mut triarch = house.up(&[]);
-    triarch.signal("KILL");
-    triarch.end(PATIENCE);
+    triarch.kill();
     let next = house.up(&[]);
     assert_eq!(house.json(&["status"])["pid"], next.pid());
 }

@@ -272,8 +272,7 @@ fn what_was_acknowledged_outlives_a_kill_and_what_is_in_memory_does_not() {
     house.memory(&["compact"]);
     house.memory(&["put", "plans", "k00", "again"]);
     house.memory(&["put", "notes", "a", "1"]);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let _next = house.up(&[]);
     assert_eq!(house.keys(&["list", "plans"]).len(), 20);
     assert_eq!(

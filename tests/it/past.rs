@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::running::{House, Running};
-use crate::{PATIENCE, until};
+use crate::running::House;
+use crate::until;
 
 /// A team of one that fails at each post it is told to, and of a program that ends with code 3 at each post.
 const TEAM: &str = r#"
@@ -50,11 +50,6 @@ fn fail(house: &House, agent: &str) {
     until("it lives again", || life(house) > before);
 }
 
-fn kill(mut runtime: Running) {
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
-}
-
 fn events(house: &House) -> PathBuf {
     house.path().join("state/events/events.jsonl")
 }
@@ -71,20 +66,20 @@ fn changes(why: &Value, is_of_earlier_runtime: bool) -> Vec<String> {
 #[test]
 fn after_a_kill_the_next_runtime_knows_how_agents_and_their_programs_ended_before() {
     let house = house();
-    let first = house.up(&[]);
+    let mut first = house.up(&[]);
     fail(&house, "vase");
     fail(&house, "bottle");
     until("all of it is written", || {
         let text = fs::read_to_string(events(&house)).unwrap_or_default();
         text.matches(r#""to":"idle","incarnation":2"#).count() == 2
     });
-    kill(first);
+    first.kill();
     // It was killed in the middle of a line.
     let mut text = fs::read(events(&house)).unwrap();
     text.extend(br#"{"time":"2026-"#);
     fs::write(events(&house), text).unwrap();
 
-    let second = house.up(&[]);
+    let mut second = house.up(&[]);
     let why = house.json(&["why", "vase"]);
     assert_eq!(
         changes(&why, true),
@@ -99,14 +94,24 @@ fn after_a_kill_the_next_runtime_knows_how_agents_and_their_programs_ended_befor
         (&3.into(), &"gone to pieces".into()),
         "{why}"
     );
+    assert_eq!(end["is_of_earlier_runtime"], true, "{why}");
     assert_eq!(house.json(&["agent", "show", "bottle"])["ends"], why["ends"]);
+    fail(&house, "bottle");
+    let why = house.json(&["why", "bottle"]);
+    let of_earlier = |index: usize| why["ends"][index]["is_of_earlier_runtime"].as_bool();
+    assert_eq!((of_earlier(0), of_earlier(1)), (Some(false), Some(true)), "{why}");
+    let told = crate::text(&house.run(&["why", "bottle"]).stdout);
+    assert!(
+        told.contains("\nlife 1 ended at ") && told.contains("\nlife 1 of an earlier runtime ended at "),
+        "{told}"
+    );
     let told = crate::text(&house.run(&["why", "vase"]).stdout);
     assert!(
         told.contains("life 1 of an earlier runtime stopped: it failed"),
         "{told}"
     );
     fail(&house, "vase");
-    kill(second);
+    second.kill();
 
     house.write("triarch.toml", &TEAM.replace("bottle", "jar"));
     let _third = house.up(&[]);
@@ -184,6 +189,74 @@ fn a_full_disk_costs_events_and_nothing_else_and_they_go_on_when_there_is_room()
     });
     assert_eq!(house.json(&["agent", "show", "telemetry/events"])["incarnation"], 1);
     assert_eq!(house.json(&["agent", "show", "table"])["restarts"], 0);
+}
+
+#[test]
+fn what_reached_no_handler_is_listed_with_whom_it_was_for_and_why_the_latest_first() {
+    let house = house();
+    let _runtime = house.up(&[]);
+    assert_eq!(house.json(&["agent", "dead"]), serde_json::json!([]));
+    fail(&house, "vase");
+    assert_eq!(
+        house.run(&["agent", "dead", "nobody"]).status.code(),
+        Some(4),
+        "nobody of that name is there, and nothing was for one"
+    );
+    fail(&house, "vase");
+    let dead = house.json(&["agent", "dead", "vase"]);
+    let letters = dead.as_array().unwrap();
+    let numbers: Vec<_> = letters
+        .iter()
+        .map(|letter| letter["letter"].as_u64().unwrap())
+        .collect();
+    assert_eq!((numbers.len(), numbers[0] > numbers[1]), (2, true), "{dead}");
+    for letter in letters {
+        assert_eq!(
+            (&letter["to"], &letter["reason"]),
+            (&"glass/vase".into(), &"crashed".into()),
+            "{dead}"
+        );
+        assert!(letter["cause"].as_str().unwrap().starts_with("failed"), "{dead}");
+    }
+    assert_eq!(
+        house.json(&["agent", "dead", "--last", "1"]).as_array().unwrap().len(),
+        1
+    );
+    assert_eq!(house.json(&["agent", "dead", "table"]), serde_json::json!([]));
+    let told = crate::text(&house.run(&["agent", "dead"]).stdout);
+    assert!(
+        told.contains("glass/vase") && told.contains("crashed: it failed"),
+        "{told}"
+    );
+}
+
+#[test]
+fn posts_that_its_program_ends_with_are_failed_and_starts_by_hand_are_no_restarts() {
+    let house = house();
+    let _runtime = house.up(&[]);
+    fail(&house, "bottle");
+    let shown = house.json(&["agent", "show", "bottle"]);
+    assert_eq!(
+        (
+            &shown["mailbox"]["handled"],
+            &shown["mailbox"]["failed"],
+            &shown["restarts"]
+        ),
+        (&0.into(), &1.into(), &1.into()),
+        "{shown}"
+    );
+    for agent in ["bottle", "table"] {
+        house.json(&["agent", "restart", agent]);
+    }
+    let of = |agent| house.json(&["agent", "show", agent]);
+    assert_eq!(
+        (&of("bottle")["restarts"], &of("bottle")["incarnation"]),
+        (&1.into(), &3.into())
+    );
+    assert_eq!(
+        (&of("table")["restarts"], &of("table")["incarnation"]),
+        (&0.into(), &2.into())
+    );
 }
 
 #[test]

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::PATIENCE;
 use crate::running::{House, Running, until};
 use crate::text;
@@ -63,14 +61,10 @@ fn until_alive(house: &House, count: usize) {
     until(&format!("{count} are alive"), || alive(house) == count);
 }
 
-fn ask(house: &House, agent: &str, body: &str) -> Value {
-    house.json(&["agent", "ask", agent, body, "--within", "30s"])["result"].clone()
-}
-
 fn up(house: &House) -> Running {
     let running = house.up(&[]);
     for agent in ["py-1", "py-2"] {
-        assert_eq!(ask(house, agent, "hello"), "hello");
+        assert_eq!(house.ask(agent, "hello"), "hello");
         assert_eq!(house.json(&["agent", "show", agent])["kind"], "program");
     }
     // Two programs, and a helper of each.
@@ -103,7 +97,7 @@ fn a_program_that_dies_is_started_again_without_what_it_left_behind() {
     let _runtime = up(&house);
     let failed = house.run(&["agent", "ask", "py-1", "die"]);
     assert_eq!(failed.status.code(), Some(1), "{}", text(&failed.stderr));
-    assert_eq!(ask(&house, "py-1", "again"), "again");
+    assert_eq!(house.ask("py-1", "again"), "again");
     until_alive(&house, 4);
     let why = house.json(&["why", "py-1"]);
     assert_eq!(
@@ -120,8 +114,7 @@ fn a_program_that_dies_is_started_again_without_what_it_left_behind() {
 fn what_a_killed_runtime_left_running_is_gone_when_the_next_one_runs() {
     let house = house();
     let mut runtime = up(&house);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let mut next = up(&house);
     house.json(&["down"]);
     assert_eq!(next.end(PATIENCE), Some(0));
@@ -135,7 +128,7 @@ fn a_team_that_is_stopped_or_taken_out_of_the_description_leaves_nothing() {
     house.json(&["team", "stop", "tools"]);
     assert_eq!(alive(&house), 0);
     house.json(&["team", "start", "tools"]);
-    assert_eq!(ask(&house, "py-2", "back"), "back");
+    assert_eq!(house.ask("py-2", "back"), "back");
     house.write("triarch.toml", "");
     let reloaded = house.json(&["reload", "--empty"]);
     assert_eq!(reloaded["needs_restart"].as_array().unwrap().len(), 0, "{reloaded}");
@@ -191,7 +184,7 @@ fn wherever_a_runtime_is_begun_programs_reach_the_folder_of_their_description_an
         let mut command = house.command(&["--config", description.to_str().unwrap(), "up"]);
         command.current_dir(begun);
         let running = House::up_by(command);
-        let told = ask(&house, "pry", "1");
+        let told = house.ask("pry", "1");
         if has_landlock(&house, "pry") {
             assert_eq!(told, "own\nkept\nkept\nkept", "begun in {}", begun.display());
         } else {

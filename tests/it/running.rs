@@ -88,6 +88,11 @@ impl House {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// What an agent answers to a post.
+    pub(crate) fn ask(&self, agent: &str, body: &str) -> Value {
+        self.json(&["agent", "ask", agent, body, "--within", "30s"])["result"].clone()
+    }
+
     /// Starts the runtime, and waits until it says that it runs.
     pub(crate) fn up(&self, arguments: &[&str]) -> Running {
         Self::up_by(self.command(&[&["up"], arguments].concat()))
@@ -216,6 +221,12 @@ impl Running {
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -s {name} {}", self.child.id());
         assert!(with_room(|| Command::new("sh").args(["-c", &kill]).status()).success());
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.signal("KILL");
+        self.end(PATIENCE);
     }
 
     pub(crate) fn runs(&mut self) -> bool {

@@ -4,7 +4,6 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
 use crate::running::{House, Running, until};
 use crate::text;
 
@@ -458,8 +457,7 @@ fn a_runtime_that_is_killed_in_the_middle_goes_on_and_all_is_done_once() {
     let submitted = house.json(&["task", "submit", "--file", "many"]);
     let hung = house.submit(&["print", "hang", "--needs", "python"]);
     until("it is begun", || house.task(&hung)["state"] == "running");
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     let _next = house.up(&[]);
     let open = house.json(&["task", "stats"])["open"].as_u64().unwrap();
     assert!(open > 1, "it was killed in the middle");

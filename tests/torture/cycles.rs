@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
 use crate::chance::Chance;
 use crate::ledger::{Ledger, Place};
 use crate::running::Running;
@@ -151,8 +150,7 @@ impl Seen {
         }
         self.ask(&mut writers);
         thread::park_timeout(Duration::from_micros(self.chance.draw(3_000)));
-        runtime.signal("KILL");
-        runtime.end(PATIENCE);
+        runtime.kill();
         self.hear(&mut writers);
     }
 

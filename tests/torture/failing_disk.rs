@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::PATIENCE;
 use crate::ledger::{FLEET, Ledger, PLACES, Refused};
 use crate::running::Running;
 use crate::yard::{Caller, Yard, rounds, until, wrapped};
@@ -223,8 +222,7 @@ fn a_disk_that_fails_now_and_then_and_a_runtime_that_is_killed_lose_nothing_that
             faulty.mends(&runtime, what);
             goes_on(&mut ledger, &mut caller);
         }
-        runtime.signal("KILL");
-        runtime.end(PATIENCE);
+        runtime.kill();
         runtime = faulty.up();
         caller = faulty.0.caller();
         ledger.look(&mut caller);
@@ -242,8 +240,7 @@ fn a_disk_that_fails_now_and_then_and_a_runtime_that_is_killed_lose_nothing_that
 fn a_disk_that_fails_at_the_start_is_named_and_nothing_of_it_is_harmed() {
     let Some(faulty) = Faulty::new() else { return };
     let (mut runtime, ledger, _caller) = begun(&faulty);
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
+    runtime.kill();
     for what in [SYNC, WRITE] {
         let command = faulty.0.house.command(&["up"]);
         let words = format!("enable name={what},failinfo=5");

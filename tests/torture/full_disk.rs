@@ -4,7 +4,6 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
 use crate::ledger::{FLEET, Ledger, PLACES, Refused};
 use crate::running::Running;
 use crate::small_disk::{SmallDisk, fill};
@@ -119,8 +118,7 @@ fn who_is_killed_on_a_full_disk_comes_up_there_with_all_that_was_acknowledged_an
     let (mut runtime, mut ledger) = filled(&disk);
     for _ in 0..3 {
         is_refused(&disk, &mut disk.caller(), &mut ledger);
-        runtime.signal("KILL");
-        runtime.end(PATIENCE);
+        runtime.kill();
         runtime = disk.up();
         ledger.look(&mut disk.caller());
     }

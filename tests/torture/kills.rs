@@ -4,7 +4,6 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
 use crate::kin::Process;
 use crate::programs::{DAEMON, ECHO, STUBBORN};
 use crate::yard::{Yard, rounds, until};
@@ -81,8 +80,7 @@ fn what_a_killed_runtime_leaves_is_reported_and_reaped_by_the_next() {
             shown(&yard)["pid"].as_i64().unwrap()
         });
         let before = yard.living();
-        runtime.signal("KILL");
-        runtime.end(PATIENCE);
+        runtime.kill();
         until("the program has died with its runtime", || {
             yard.living().iter().all(|process| leader != Some(process.pid.into()))
         });
@@ -130,8 +128,7 @@ fn two_runtimes_on_two_folders_leave_each_others_programs_alone() {
     for _ in 0..3 {
         let mut killed = left.up();
         settled(&left);
-        killed.signal("KILL");
-        killed.end(PATIENCE);
+        killed.kill();
         let next = left.up();
         settled(&left);
         left.down(next);

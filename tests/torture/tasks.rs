@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
 use crate::chance::Chance;
-use crate::running::Running;
 use crate::yard::{Caller, Yard, rounds};
 
 /// Kills for every day, and those of the full torture.
@@ -99,18 +97,13 @@ impl Seen {
     }
 }
 
-fn kill(mut runtime: Running) {
-    runtime.signal("KILL");
-    runtime.end(PATIENCE);
-}
-
 #[test]
 fn what_was_acknowledged_outlives_any_number_of_kills_and_is_done_once() {
     let yard = Yard::new();
     yard.house.write("triarch.toml", CREW);
     let mut seen = Seen::default();
     for round in 1..=rounds(KILLS.0, KILLS.1) {
-        let runtime = yard.up();
+        let mut runtime = yard.up();
         let mut caller = yard.caller();
         if round % LOOK_EVERY == 0 {
             seen.look(&mut caller);
@@ -119,7 +112,7 @@ fn what_was_acknowledged_outlives_any_number_of_kills_and_is_done_once() {
         seen.submit(&mut caller, life);
         // Now and then in the middle of what agents do with the last of them.
         thread::park_timeout(Duration::from_micros(seen.chance.draw(3_000)));
-        kill(runtime);
+        runtime.kill();
     }
     let runtime = yard.up();
     seen.look(&mut yard.caller());

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use triarch_teams::SettingError;
+use triarch_teams::{SettingError, Span};
 
 use crate::places::Places;
 use crate::settings::{ProgramSettings, SecretSource};
@@ -82,6 +83,11 @@ impl Recipe {
         self.limits.memory.is_some()
     }
 
+    /// How much processor time each of its processes may use.
+    pub(crate) fn cpu_most(&self) -> Option<Duration> {
+        self.limits.cpu
+    }
+
     pub(crate) fn is_in_sandbox(&self) -> bool {
         self.sandbox != Sandbox::None
     }
@@ -121,7 +127,8 @@ fn limits(settings: &ProgramSettings) -> Limits {
     let limits = &settings.limits;
     Limits {
         memory: limits.memory.map(|size| size.0),
-        cpu: limits.cpu.map(|span| span.0),
+        // The kernel counts whole seconds, and holds nobody to none.
+        cpu: limits.cpu.map(|Span(most)| Duration::from_secs(most.as_secs().max(1))),
         open_files: limits.open_files.map(Into::into),
         processes: limits.processes.map(Into::into),
     }

@@ -78,9 +78,18 @@ struct State {
     /// The life that is there now, which has no process between two runs.
     life: Option<Life>,
     baseline: Baseline,
-    /// When it fell, where it has handled nothing since.
-    fell: Option<Moment>,
+    /// Its last fall, where it has handled nothing since.
+    fall: Option<Fall>,
     recovered: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fall {
+    /// Of which life.
+    incarnation: u64,
+    at: Moment,
+    /// How much of the time since the first of its falls in a row counts: that in which it was down, or had a post.
+    before: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +107,7 @@ struct Life {
 pub(crate) struct Beating {
     pulse: Arc<Pulse>,
     incarnation: u64,
+    begun: Moment,
 }
 
 impl Pulse {
@@ -119,6 +129,7 @@ impl Pulse {
         Beating {
             pulse: self,
             incarnation,
+            begun: now,
         }
     }
 
@@ -216,10 +227,14 @@ impl Beating {
     pub(crate) fn answered(&self, took: Duration, is_failure: bool) -> Option<Duration> {
         self.answered_last(took, is_failure);
         let mut state = self.pulse.state();
-        let fell = state.fell.take()?;
-        let begun = state.life?.begun;
-        state.recovered = Some(begun.since(fell) + took);
+        let fall = state.fall.take()?;
+        state.recovered = Some(self.down_since(fall) + took);
         state.recovered
+    }
+
+    /// How much counts from a fall on until this life began.
+    fn down_since(&self, fall: Fall) -> Duration {
+        fall.before + self.begun.since(fall.at)
     }
 
     /// As [`Beating::answered`], by one that is being ended because it failed: that is no sign that it is well again.
@@ -227,14 +242,19 @@ impl Beating {
         self.pulse.state().baseline.answered(took, is_failure);
     }
 
-    /// Its program has ended, or is about to be ended: because it failed, or in order.
-    pub(crate) fn ends(&self, is_failure: bool, now: Moment) {
+    /// Its program has ended, or is about to be ended: because it failed, or in order. For as long as `asked` it has had the
+    /// oldest of the posts that it leaves.
+    pub(crate) fn ends(&self, is_failure: bool, asked: Duration, now: Moment) {
         let mut state = self.pulse.state();
-        if !is_failure {
-            state.fell = None;
-        } else if state.fell.is_none() {
-            state.fell = Some(now);
-        }
+        state.fall = match state.fall {
+            _ if !is_failure => None,
+            Some(fall) if fall.incarnation == self.incarnation => Some(fall),
+            before => Some(Fall {
+                incarnation: self.incarnation,
+                at: now,
+                before: before.map_or(Duration::ZERO, |fall| self.down_since(fall) + asked),
+            }),
+        };
     }
 }
 
@@ -311,15 +331,15 @@ mod tests {
         let pulse = Arc::new(Pulse::default());
         let first = begun(&pulse, 1, START);
         assert_eq!(first.answered(seconds(1), false), None);
-        first.ends(true, START + seconds(10));
-        first.ends(true, START + seconds(11));
+        first.ends(true, Duration::ZERO, START + seconds(10));
+        first.ends(true, Duration::ZERO, START + seconds(11));
         drop(first);
         let second = begun(&pulse, 2, START + seconds(12));
         assert_eq!(second.answered(seconds(3), false), Some(seconds(5)));
         assert_eq!(second.answered(seconds(3), false), None);
         assert_eq!(pulse.vitals(START).unwrap().recovered_in, Some(seconds(5)));
-        second.ends(true, START);
-        second.ends(false, START);
+        second.ends(true, Duration::ZERO, START);
+        second.ends(false, Duration::ZERO, START);
         let third = begun(&pulse, 3, START);
         assert_eq!(third.answered(seconds(3), false), None, "it was stopped in order since");
     }
@@ -328,11 +348,11 @@ mod tests {
     fn an_answer_of_one_that_is_being_ended_for_a_failure_is_no_recovery() {
         let pulse = Arc::new(Pulse::default());
         let first = begun(&pulse, 1, START);
-        first.ends(true, START + seconds(10));
+        first.ends(true, Duration::ZERO, START + seconds(10));
         drop(first);
         let second = begun(&pulse, 2, START + seconds(12));
         second.answered_last(seconds(1), false);
-        second.ends(true, START + seconds(13));
+        second.ends(true, seconds(1), START + seconds(13));
         let vitals = pulse.vitals(START).unwrap();
         assert_eq!((vitals.answers, vitals.recovered_in), (1, None));
         drop(second);
@@ -342,6 +362,18 @@ mod tests {
             Some(seconds(5)),
             "from its first fall on"
         );
+    }
+
+    #[test]
+    fn between_two_falls_only_the_time_counts_in_which_it_was_down_or_had_a_post() {
+        let pulse = Arc::new(Pulse::default());
+        begun(&pulse, 1, START).ends(true, Duration::ZERO, START + seconds(10));
+        // Nobody asks it anything for an hour; then it has a post for 4 s, and falls with it.
+        begun(&pulse, 2, START + seconds(12)).ends(true, seconds(4), START + seconds(3_612));
+        let third = begun(&pulse, 3, START + seconds(3_615));
+        let expected = seconds(2 + 4 + 3 + 1);
+        assert_eq!(third.answered(seconds(1), false), Some(expected));
+        assert_eq!(pulse.vitals(START).unwrap().recovered_in, Some(expected));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use triarch_supervision::clock::Moment;
+use triarch_teams::receipt::Failures;
 
 use crate::logs::wall_clock;
 use crate::pulse::{Health, Pulse, Vitals};
@@ -40,6 +41,9 @@ pub struct ExitRecord {
     pub code: Option<i32>,
     /// By which signal.
     pub signal: Option<i32>,
+    /// What is known of why besides, such as that it used up a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// What it used; unknown where nobody could say.
     pub usage: Option<Usage>,
     /// How many posts were with it.
@@ -166,6 +170,7 @@ pub struct Records(Arc<Mutex<BTreeMap<Arc<str>, OfAgent>>>);
 struct OfAgent {
     running: Option<(u64, Arc<Present>)>,
     pulse: Arc<Pulse>,
+    failures: Failures,
     ended: VecDeque<ExitRecord>,
 }
 
@@ -184,6 +189,12 @@ impl Records {
         let (_, present) = records.get(path)?.running.as_ref()?;
         let running = locked(&present.0);
         Some(running.clone())
+    }
+
+    /// How many posts came to nothing that the agent at `path` had, in all its lives in this runtime.
+    pub fn failures(&self, path: &str) -> u64 {
+        let records = locked(&self.0);
+        records.get(path).map_or(0, |of_agent| of_agent.failures.count())
     }
 
     /// How the program of the agent at `path` is, while the agent lives.
@@ -210,6 +221,11 @@ impl Records {
     /// Where the agent at `path` shows how its program is.
     pub(crate) fn pulse(&self, path: &Arc<str>) -> Arc<Pulse> {
         Arc::clone(&locked(&self.0).entry(Arc::clone(path)).or_default().pulse)
+    }
+
+    /// Where those posts are counted.
+    pub(crate) fn failures_of(&self, path: &Arc<str>) -> Failures {
+        locked(&self.0).entry(Arc::clone(path)).or_default().failures.clone()
     }
 
     /// How many programs are in which state of health, in the order of [`Health::ALL`], and the longest silence among those
@@ -278,6 +294,7 @@ mod tests {
             reason: EndReason::Code,
             code: Some(3),
             signal: None,
+            why: None,
             usage: None,
             posts: 0,
             processes: 1,

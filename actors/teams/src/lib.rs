@@ -97,7 +97,7 @@ pub use post::{Brief, BriefInput, NoPostId, Post, PostId, PostOffice};
 pub use receipt::Receipt;
 pub use room::{Members, faults, member, members, names, room, staffed};
 pub use size::{Size, as_size};
-pub use span::{Span, as_span};
+pub use span::{NoSpan, Span, as_span};
 
 /// A description of a small team to watch, as `[[team]]` of a configuration in TOML.
 pub const DEMO: &str = include_str!("../demo.toml");

@@ -5,7 +5,8 @@
 //! *done* and *failed* end the story. A receipt whose holder ends before that says *lost*, dropped or not, and so does one whose
 //! post becomes a dead letter: what is sent again from there has no story any more.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::Value;
 use triarch_supervision::dead_letter::DeadReason;
@@ -61,9 +62,22 @@ pub struct Receipt {
     /// Until the story has ended.
     metrics: Option<Metrics>,
     errand: Option<Errand>,
+    /// Where it is counted if it comes to nothing.
+    failures: Option<Failures>,
     /// Whether it was nobody's business from the first.
     is_unheard: bool,
     is_delivered: AtomicBool,
+}
+
+/// How many posts failed or were lost that one agent had in hand. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Failures(Arc<AtomicU64>);
+
+impl Failures {
+    /// How many by now.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Why a receipt that is dropped is lost.
@@ -79,6 +93,7 @@ impl Receipt {
             to,
             metrics: Some(metrics),
             errand: None,
+            failures: None,
             is_unheard: false,
             is_delivered: AtomicBool::new(false),
         }
@@ -91,6 +106,7 @@ impl Receipt {
             to: None,
             metrics: None,
             errand: None,
+            failures: None,
             is_unheard: true,
             is_delivered: AtomicBool::new(false),
         }
@@ -117,6 +133,12 @@ impl Receipt {
         if self.is_open() {
             self.tell(Stage::Accepted);
         }
+    }
+
+    /// From now on it is counted there if it is said to have failed or to be lost, unless its sender wants it no more. For an
+    /// agent whose handler has returned before that is known; what fails in a handler is counted by its mailbox.
+    pub fn count_failure_at(&mut self, failures: &Failures) {
+        self.failures = Some(failures.clone());
     }
 
     /// It is done.
@@ -176,9 +198,19 @@ impl Receipt {
     }
 
     fn end(&mut self, stage: Stage) {
+        self.count_failure(&stage);
         let Some(metrics) = self.metrics.take() else { return };
         metrics.ended(&stage);
         self.tell(stage);
+    }
+
+    fn count_failure(&mut self, stage: &Stage) {
+        let Some(Failures(count)) = self.failures.take() else {
+            return;
+        };
+        if matches!(stage, Stage::Failed(_) | Stage::Lost(_)) && !self.is_recalled() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn tell(&self, stage: Stage) {
@@ -191,6 +223,8 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
+        // It was with a handler that did not return, which its mailbox counts, or with one that never answers.
+        self.failures = None;
         self.end(Stage::Lost(DROPPED.to_owned()));
     }
 }
@@ -264,6 +298,30 @@ mod tests {
             told(|receipt| receipt.lost("killed")),
             [Stage::Lost("killed".to_owned())]
         );
+    }
+
+    #[test]
+    fn what_came_to_nothing_is_counted_once_where_that_was_asked_for_and_somebody_still_wants_it() {
+        let (office, failures) = (office(1), Failures::default());
+        let receipt = || {
+            let mut receipt = office.post("me", "test", json!(null)).receipt;
+            receipt.count_failure_at(&failures);
+            receipt
+        };
+        receipt().done(json!(null));
+        drop(receipt());
+        let mut recalled = receipt();
+        let errand = Errand::default();
+        errand.recall();
+        recalled.run(errand);
+        recalled.lost("it was recalled");
+        assert_eq!(failures.count(), 0);
+        receipt().failed("no ink");
+        receipt().lost("killed");
+        let mut tick = office.reminder("me", "tick").receipt;
+        tick.count_failure_at(&failures);
+        tick.failed("no ink");
+        assert_eq!(failures.count(), 3);
     }
 
     #[test]

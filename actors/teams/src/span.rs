@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -24,6 +25,20 @@ impl fmt::Debug for Span {
     }
 }
 
+/// That a text is no length of time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no length of time; write it as in \"250ms\" or \"5s\"")]
+pub struct NoSpan(String);
+
+impl FromStr for Span {
+    type Err = NoSpan;
+
+    fn from_str(text: &str) -> Result<Self, NoSpan> {
+        let read = humantime::parse_duration(text);
+        read.map(Self).map_err(|_| NoSpan(text.to_owned()))
+    }
+}
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -32,13 +47,7 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let read = humantime::parse_duration(&text);
-        read.map(Self).map_err(|_| {
-            D::Error::custom(format!(
-                "{text:?} is no length of time; write it as in \"250ms\" or \"5s\""
-            ))
-        })
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -88,6 +97,9 @@ mod tests {
 
     #[test]
     fn what_is_no_length_of_time_says_how_to_write_one() {
+        assert_eq!("250ms".parse(), Ok(Span(Duration::from_millis(250))));
+        let told = "soon".parse::<Span>().unwrap_err().to_string();
+        assert_eq!(told, r#""soon" is no length of time; write it as in "250ms" or "5s""#);
         let error = serde_json::from_str::<Span>(r#""soon""#).unwrap_err().to_string();
         assert!(
             error.starts_with(r#""soon" is no length of time; write it as in "250ms" or "5s""#),

@@ -15,13 +15,13 @@ use super::output::{print, tell};
 use super::progress::Bar;
 use super::screen::Screen;
 use super::{answer, reach};
+use crate::complaint::complain;
 use crate::operations::memory::{
     MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryGet, MemoryImport,
     MemoryIncrement, MemoryList, MemoryNamespaces, MemoryRestore, MemoryRetain, MemorySearch, MemoryStats, MemoryWatch,
     SHOWN_MAX, TakenUp, namespace,
 };
 use crate::operations::{Code, Trouble};
-use crate::up::complain;
 use put::Put;
 pub(super) use show::{change_line, tame};
 use sink::Sink;

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::super::output::unwritten;
 use super::is_standard;
+use crate::complaint::complain;
 use crate::draft::{Draft, Kind, folder_of};
 use crate::operations::{Code, Trouble};
-use crate::up::complain;
 
 /// So many links lead on to one another at most.
 const LINKS_MAX: usize = 40;

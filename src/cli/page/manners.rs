@@ -172,6 +172,12 @@ pub(super) const MANNERS: &[Manner] = &[
         &[NOT_DONE, NO_RECEIPT, NO_AGENT, TAKES_NONE],
     ),
     asking(
+        "agent dead",
+        "agent.dead",
+        List("A dead letter of a mailbox"),
+        &[NO_AGENT],
+    ),
+    asking(
         "agent logs",
         "agent.logs",
         Lines("A line of a log"),

@@ -11,7 +11,8 @@ pub(super) const SHAPES: &[Shape] = &[
     }),
     (
         "A node",
-        "One place in the tree: the root, a supervisor or an agent, as `level` 1, 2 or 3 says. `pid` is that of the program an agent runs.",
+        "One place in the tree: the root, a supervisor or an agent, as `level` 1, 2 or 3 says. `pid` is that of the program an agent runs. \
+         `restarts` is how often its supervisor restarted it after it had ended; lives that somebody began by hand, or a sibling's end, are none.",
         || json(&samples::nodes()[2]),
     ),
     ("A team", "`agents` is empty in a list.", || {
@@ -33,6 +34,12 @@ pub(super) const SHAPES: &[Shape] = &[
         "A post",
         "`proof` is `queued`, `delivered`, `accepted` or `done`: no more than is proved.",
         || json(&samples::sent()),
+    ),
+    (
+        "A dead letter of a mailbox",
+        "`to` is the path it was sent to, `message` the type of what it was. `reason` is `full`, `closed`, `expired`, `crashed`, `poison` or \
+         `no_such_agent`; `cause` is what ended the life that had it in hand, where one had.",
+        || json(&samples::letters()[0]),
     ),
     (
         "A publication",

@@ -17,11 +17,11 @@ use super::describe::Described;
 use super::output::tell;
 use super::progress::Bar;
 use super::reach;
+use crate::complaint::complain;
 use crate::operations::{
     Body, Code, LabelAsked, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskShow, TaskStats,
-    TaskSubmit, TaskWait, TasksDead, Trouble, body, patience, task_id, task_kind,
+    TaskSubmit, TaskWait, TasksDead, Trouble, body, task_id, task_kind,
 };
-use crate::up::complain;
 pub(super) use show::{held, taking};
 
 #[derive(Debug, Subcommand)]
@@ -64,22 +64,22 @@ pub(super) struct Submit {
     #[arg(long, value_parser = priority, default_value = "normal")]
     priority: Priority,
     /// Within which time it is to be done.
-    #[arg(long, value_name = "TIME", value_parser = patience)]
+    #[arg(long, value_name = "TIME")]
     deadline: Option<Span>,
     /// A missed deadline ends it.
     #[arg(long, requires = "deadline")]
     cancel_when_missed: bool,
     /// After which time it may begin.
-    #[arg(long, value_name = "TIME", value_parser = patience)]
+    #[arg(long, value_name = "TIME")]
     not_before: Option<Span>,
     /// How long one attempt may take, from when an agent begins.
-    #[arg(long, value_name = "TIME", value_parser = patience)]
+    #[arg(long, value_name = "TIME")]
     timeout: Option<Span>,
     /// How often it is tried again where it fails, with waits that double.
     #[arg(long, value_name = "TIMES", default_value_t = 0)]
     retries: u16,
     /// The wait before it is tried again for the first time.
-    #[arg(long, value_name = "TIME", value_parser = patience, default_value = "1s")]
+    #[arg(long, value_name = "TIME", default_value = "1s")]
     retry_after: Span,
     /// A task that is to be done before, which hands on its result; may be given several times.
     #[arg(long, value_name = "TASK", value_parser = task_id)]

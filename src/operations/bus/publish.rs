@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use triarch_bus::{Bus, Daily, Draft, PublishError, ScheduleId, Topic, When};
 use triarch_teams::Span;
 
-use super::super::posts::{SENDER, span};
+use super::super::posts::SENDER;
 use super::super::{Code, Operation, Trouble};
 use super::words::{Marks, Words};
 use crate::fleet::Fleet;
@@ -25,11 +25,11 @@ pub(crate) struct BusPublish {
     #[serde(flatten)]
     pub(crate) marks: Marks,
     /// After which time it is published; where the topic is not durable, it ends with the runtime.
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[arg(long, value_name = "TIME")]
     #[serde(default)]
     pub(crate) after: Option<Span>,
     /// In which steps it comes again, until `bus cancel`; where the topic is not durable, until the runtime ends.
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[arg(long, value_name = "TIME")]
     #[serde(default)]
     pub(crate) every: Option<Span>,
     /// At which times of day it comes, such as "06:30,18:00 mon-fri +02:00"; UTC where no offset is said.

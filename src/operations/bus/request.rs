@@ -8,7 +8,7 @@ use serde_json::Value;
 use triarch_bus::{Bus, Envelope, PublishError, RequestError, Topic};
 use triarch_teams::Span;
 
-use super::super::posts::{SENDER, span};
+use super::super::posts::SENDER;
 use super::super::{Code, Operation, QUICK, Trouble};
 use super::follow::body;
 use super::time::{self, written};
@@ -28,7 +28,7 @@ pub(crate) struct BusRequest {
     #[serde(flatten)]
     pub(crate) words: Words,
     /// How long to wait for the answer; nobody hears the question after that.
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s")]
     #[serde(default, alias = "timeout_ms", deserialize_with = "time::span")]
     pub(crate) within: Option<Span>,
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_bus::{CursorView, LogView, Pattern, SubscriptionView, Topic, TopicView};
 
-use super::super::{Code, Operation, Trouble, word};
+use super::super::{Code, Operation, Trouble, written_as};
 use crate::fleet::Fleet;
 
 /// Lists the topics that something was published on.
@@ -138,14 +138,14 @@ impl From<&SubscriptionView> for SubscriptionSeen {
             pattern: view.pattern.as_ref().map(Pattern::to_string),
             filter: view.filter.clone(),
             group: view.group.as_ref().map(ToString::to_string),
-            class: word(&view.class),
+            class: written_as(&view.class),
             delivered: view.tally.delivered,
             dropped: view.tally.dropped,
             dead: view.tally.dead,
             waiting: view.tally.waiting,
             bound: view.bound,
             behind: view.behind,
-            breaker: word(&view.breaker),
+            breaker: written_as(&view.breaker),
         }
     }
 }

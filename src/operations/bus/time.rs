@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,6 +10,7 @@ use triarch_bus::Timestamp;
 use triarch_teams::Span;
 
 use super::super::memory::when::When;
+use crate::wall_clock::wall_clock;
 
 /// A time by the clock of the world, as people write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +25,8 @@ pub(super) fn written(time: Timestamp) -> String {
 impl FromStr for Time {
     type Err = String;
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long ago something was people count from a time of the world"
-    )]
     fn from_str(text: &str) -> Result<Self, String> {
-        let time = text.parse::<When>()?.seen_from(SystemTime::now());
+        let time = text.parse::<When>()?.seen_from(wall_clock());
         let since = time.duration_since(UNIX_EPOCH);
         let micros = since.map(|since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
         micros
@@ -69,9 +66,7 @@ impl Visitor<'_> for SpanOrNumber {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Option<Span>, E> {
-        let read = humantime::parse_duration(text);
-        let wrong = |_| E::invalid_value(serde::de::Unexpected::Str(text), &self);
-        read.map(|span| Some(Span(span))).map_err(wrong)
+        text.parse().map(Some).map_err(E::custom)
     }
 
     fn visit_unit<E: Error>(self) -> Result<Option<Span>, E> {
@@ -109,7 +104,12 @@ mod tests {
         assert_eq!(read(json!("2s")).unwrap(), Some(Span(Duration::from_secs(2))));
         assert_eq!(read(json!(1500)).unwrap(), Some(Span(Duration::from_millis(1500))));
         assert_eq!(read(json!(null)).unwrap(), None);
-        for wrong in [json!("soon"), json!(-1), json!(true)] {
+        let told = read(json!("soon")).unwrap_err();
+        assert_eq!(
+            told,
+            "\"soon\" is no length of time; write it as in \"250ms\" or \"5s\""
+        );
+        for wrong in [json!(-1), json!(true)] {
             let told = read(wrong).unwrap_err();
             assert!(
                 told.contains("a length of time, as in \"30s\", or a number of milliseconds"),

@@ -7,7 +7,7 @@ use triarch_supervision::message::Priority;
 use triarch_teams::Span;
 
 use super::super::given::body;
-use super::super::posts::{Body, kind, span};
+use super::super::posts::{Body, kind};
 use super::{by_word, time};
 
 /// What is said, and how urgent it is.
@@ -35,7 +35,7 @@ pub(crate) struct Marks {
     #[serde(default)]
     pub(crate) key: Option<String>,
     /// For how long anybody needs it from when it is sent.
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[arg(long, value_name = "TIME")]
     #[serde(default, alias = "ttl_ms", deserialize_with = "time::span")]
     pub(crate) ttl: Option<Span>,
     /// The id of what began the exchange that it belongs to.

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use triarch_memory::{Client, Key, Lifetime, Namespace, Op, Put, Value, Wanted};
 use triarch_teams::Span;
 
-use super::super::posts::span;
 use super::super::{Code, Operation, Trouble};
 use super::search::{MOST, SEARCHES, SHOWN_MAX, aside, most};
 use super::{CountSeen, EntrySeen, ExistsSeen, NumberSeen, WrittenSeen, key, namespace, open};
@@ -68,7 +67,7 @@ pub(crate) struct MemoryPut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) base64: Option<String>,
     /// How long it is there; as long as its namespace says where nothing is said.
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[arg(long, value_name = "TIME")]
     #[serde(default)]
     pub(crate) ttl: Option<Span>,
     /// A word it is found by; may be given several times.

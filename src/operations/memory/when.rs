@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use triarch_memory::{Clock, StoreTime};
 use triarch_teams::Span;
 
+use super::super::seen::millis;
+
 /// A time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
@@ -31,10 +33,7 @@ impl When {
     fn by(self, clock: &Clock) -> StoreTime {
         match self {
             Self::At(time) => clock.time_of(time),
-            Self::Ago(Span(time)) => {
-                let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-                StoreTime::from_millis(clock.now().as_millis().saturating_sub(millis))
-            }
+            Self::Ago(Span(time)) => StoreTime::from_millis(clock.now().as_millis().saturating_sub(millis(time))),
         }
     }
 }
@@ -53,7 +52,7 @@ impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let ago = humantime::parse_duration(text).map(|time| Self::Ago(Span(time)));
+        let ago = text.parse().map(Self::Ago);
         ago.or_else(|_| humantime::parse_rfc3339_weak(text).map(Self::At))
             .map_err(|_| {
                 format!("{text:?} is no time; write it in UTC, as in 2026-11-22T08:00:00Z, or as 1h for an hour ago")

@@ -11,7 +11,7 @@ use triarch_work::task::State;
 use triarch_work::words::{Kind, Tag, TaskId};
 
 use super::super::seen::millis;
-use super::super::{Code, Operation, Trouble, word};
+use super::super::{Code, Operation, Trouble, written_as};
 use super::nobody::Takers;
 use super::task_id;
 use crate::fleet::Fleet;
@@ -106,7 +106,7 @@ impl From<View> for TaskSeen {
             retries: view.retries,
             kind: view.kind.to_string(),
             state: view.state.label().to_owned(),
-            priority: word(&view.priority),
+            priority: written_as(&view.priority),
             age_ms: millis(view.age),
             ready_for_ms: view.ready_for.map(millis),
             begins_in_ms: view.begins_in.map(millis),

@@ -16,7 +16,6 @@ use triarch_work::machine::{Event, View};
 use triarch_work::task::State;
 use triarch_work::words::TaskId;
 
-use super::super::posts::span;
 use super::super::seen::millis;
 use super::super::{Code, Operation, Trouble};
 use super::nobody;
@@ -37,7 +36,7 @@ pub(crate) struct TaskWait {
     #[serde(default)]
     pub(crate) tasks: Vec<Stretch>,
     /// How long to wait; without end where nothing is said.
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[arg(long, value_name = "TIME")]
     #[serde(default)]
     pub(crate) within: Option<Span>,
 }

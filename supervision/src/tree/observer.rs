@@ -42,7 +42,7 @@ pub struct NodeView {
     pub state: Phase,
     /// Its present life, or its last.
     pub incarnation: u64,
-    /// How often it was started again.
+    /// How often its supervisor decided to restart it since it had ended: not for a sibling, and not by hand.
     pub restarts: u64,
     /// When it is started again, while it waits for that.
     #[serde(skip)]

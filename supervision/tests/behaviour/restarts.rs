@@ -65,6 +65,22 @@ async fn one_for_all_restarts_all_stopping_right_to_left_and_starting_left_to_ri
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restart_counts_for_whoever_ended_and_neither_for_siblings_nor_for_a_start_by_hand() {
+    let three = three(Strategy::OneForAll).await;
+    three.addresses[1].send(Say::Fail).await.unwrap();
+    assert_eq!(three.lives().await, [2, 2, 2]);
+    let observer = three.tree.observer();
+    let restarts = || ["team/a", "team/b", "team/c"].map(|path| observer.node(path).unwrap().restarts);
+    assert_eq!(restarts(), [0, 1, 0]);
+    let team = observer.supervisor("team").unwrap();
+    team.terminate_child("c").await.unwrap();
+    team.restart_child("c").await.unwrap();
+    assert_eq!(three.lives().await, [2, 2, 3]);
+    assert_eq!(restarts(), [0, 1, 0]);
+    three.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn rest_for_one_restarts_that_one_and_those_after_it() {
     let three = three(Strategy::RestForOne).await;
     three.log.clear();

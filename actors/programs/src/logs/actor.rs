@@ -17,6 +17,7 @@ use super::files::{Batch, Files};
 use super::line::{LogLine, Source};
 use super::message::{Write, wall_clock};
 use crate::metrics::Metrics;
+use crate::pulse::time;
 
 /// So many lines are gathered before they are written while more come in.
 const GATHERED_MAX: usize = 4096;
@@ -231,7 +232,11 @@ fn told(fact: &Fact) -> Option<Told<'_>> {
             running_for,
             budget,
         }) => {
-            let words = format!("has been busy with one post for {running_for:?}, longer than {budget:?}");
+            let words = format!(
+                "has been busy with one post for {}, longer than {}",
+                time(*running_for),
+                time(*budget)
+            );
             (&**agent, Life::Told(*incarnation), words)
         }
         _ => return None,
@@ -256,7 +261,7 @@ fn decided(decision: &Decision) -> Option<(&str, Life, String)> {
         Decision::Restarting {
             child, reason, delay, ..
         } => {
-            let words = format!("is restarted after {delay:?}: it {reason}");
+            let words = format!("is restarted after {}: it {reason}", time(*delay));
             (child.as_str(), Life::Last, words)
         }
         Decision::LetGo { child, reason } => (child.as_str(), Life::Last, format!("is not restarted: it {reason}")),
@@ -274,4 +279,36 @@ fn decided(decision: &Decision) -> Option<(&str, Life, String)> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use triarch_supervision::name::Name;
+    use triarch_supervision::reason::{ExitReason, Failure};
+
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_as_exactly_as_people_care_for() {
+        let restarting = |delay| Decision::Restarting {
+            child: Name::new("echo").unwrap(),
+            reason: ExitReason::Error(Failure::new("no ink")),
+            attempt: 1,
+            delay,
+            siblings: 0,
+            restarts: 1,
+            allowed: 5,
+        };
+        let words = |delay| decided(&restarting(delay)).map(|(_, _, words)| words);
+        assert_eq!(
+            words(Duration::from_nanos(112_954_430)).unwrap(),
+            "is restarted after 112 ms: it failed: no ink"
+        );
+        assert_eq!(
+            words(Duration::from_millis(2_450)).unwrap(),
+            "is restarted after 2.4 s: it failed: no ink"
+        );
+    }
 }

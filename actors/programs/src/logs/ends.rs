@@ -115,6 +115,7 @@ mod tests {
             reason: EndReason::Signal,
             code: None,
             signal: Some(9),
+            why: Some("it used up".to_owned()),
             usage: Some(Usage {
                 user: Duration::from_micros(3),
                 ..Usage::default()

@@ -6,6 +6,7 @@ use serde_json::Value;
 use triarch_supervision::agent::AgentKind;
 use triarch_supervision::prelude::*;
 use triarch_teams::Post;
+use triarch_teams::receipt::Failures;
 
 use super::exec::Runs;
 use super::plan::Plan;
@@ -15,7 +16,10 @@ use crate::settings::Mode;
 
 /// An agent that is a program.
 #[derive(Debug)]
-pub struct Program(Work);
+pub struct Program {
+    work: Work,
+    failures: Failures,
+}
 
 #[derive(Debug)]
 enum Work {
@@ -34,22 +38,26 @@ impl Agent for Program {
 
     async fn start(Plan(plan): Plan, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let incarnation = ctx.incarnation();
+        let failures = plan.links.records.failures_of(&plan.path);
         if plan.mode == Mode::Exec {
-            return Ok(Self(Work::Runs(Runs::new(plan, incarnation))));
+            let work = Work::Runs(Runs::new(plan, incarnation));
+            return Ok(Self { work, failures });
         }
-        Ok(Self(match Talk::begin(Arc::clone(&plan), incarnation).await {
+        let work = match Talk::begin(Arc::clone(&plan), incarnation).await {
             Ok(talk) => Work::Talk(Box::new(talk)),
             Err(error) => Work::Unborn(Box::new(Unborn::of(plan, incarnation, error))),
-        }))
+        };
+        Ok(Self { work, failures })
     }
 
-    async fn handle(&mut self, post: Post, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match &mut self.0 {
+    async fn handle(&mut self, mut post: Post, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        post.receipt.count_failure_at(&self.failures);
+        match &mut self.work {
             Work::Talk(talk) => talk.take(post, ctx).await,
             Work::Runs(runs) => Box::pin(runs.take(post, ctx)).await,
             Work::Unborn(unborn) => {
                 if let Some(talk) = Box::pin(unborn.begin_for(post, ctx)).await {
-                    self.0 = Work::Talk(Box::new(talk));
+                    self.work = Work::Talk(Box::new(talk));
                 }
             }
         }
@@ -57,25 +65,25 @@ impl Agent for Program {
     }
 
     async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        match &mut self.0 {
+        match &mut self.work {
             Work::Talk(talk) => talk.turn(ctx).await,
             Work::Runs(_) => std::future::pending().await,
             Work::Unborn(unborn) => {
                 let talk = Box::pin(unborn.begin()).await?;
-                self.0 = Work::Talk(Box::new(talk));
+                self.work = Work::Talk(Box::new(talk));
                 Ok(())
             }
         }
     }
 
     async fn stop(&mut self, reason: &ExitReason, ctx: &mut Context<Self>) {
-        if let Work::Talk(talk) = &mut self.0 {
+        if let Work::Talk(talk) = &mut self.work {
             talk.finish(reason, &ctx.observer()).await;
         }
     }
 
     fn state(&self) -> Option<Value> {
-        match &self.0 {
+        match &self.work {
             Work::Talk(talk) => Some(talk.state()),
             Work::Runs(runs) => Some(runs.state()),
             Work::Unborn(unborn) => Some(unborn.state()),

@@ -70,6 +70,10 @@ pub(super) fn clue(recipe: &Recipe, exit: Exit, was_short_of_memory: impl FnOnce
     if recipe.limits_memory() && was_short_of_memory() {
         return Some("it used more than limits.memory".to_owned());
     }
+    if let Some(most) = recipe.cpu_most().filter(|most| has_used_up(*most, exit)) {
+        let most = Span(most);
+        return Some(format!("it used up limits.cpu, which is {most} of processor time"));
+    }
     let Closed { folder, program } = recipe.closed();
     let clues = match exit.code {
         Some(NOT_RUN | NOT_FOUND) if recipe.is_in_sandbox() => [Some(SANDBOX), program.as_deref(), folder.as_deref()],
@@ -80,6 +84,20 @@ pub(super) fn clue(recipe: &Recipe, exit: Exit, was_short_of_memory: impl FnOnce
     let clues: Vec<_> = clues.into_iter().flatten().collect();
     (!clues.is_empty()).then(|| clues.join("; "))
 }
+
+/// Whether a process was ended because its processor time was over, or the shell that waited for it says so. One that does not
+/// heed the signal for that is killed a second later, as somebody else might kill it who had used less.
+fn has_used_up(most: Duration, exit: Exit) -> bool {
+    let by_shell = || exit.code.and_then(|code| code.checked_sub(ENDED_BY));
+    match exit.signal.or_else(by_shell) {
+        Some(libc::SIGXCPU) => true,
+        Some(KILLED) => exit.cpu() >= most,
+        _ => false,
+    }
+}
+
+/// A shell whose last process was ended by a signal ends with this and the number of the signal.
+const ENDED_BY: i32 = 128;
 
 /// The codes with which shells say that a program may not be run, and that there is none.
 const NOT_RUN: i32 = 126;
@@ -95,7 +113,7 @@ pub(super) fn force(patience: Duration, exit: Exit, survey: Survey) -> Option<St
     (survey.killed > 0 && !patience.0.is_zero()).then(|| format!("{who} did not end within {patience} and was killed"))
 }
 
-const KILLED: i32 = 9;
+const KILLED: i32 = libc::SIGKILL;
 
 /// An end in words.
 pub(super) fn said(reason: EndReason, exit: Exit, survey: Survey, more: Option<&str>) -> String {
@@ -114,7 +132,7 @@ pub(super) fn said(reason: EndReason, exit: Exit, survey: Survey, more: Option<&
     }
 }
 
-/// The record of an end; posts and lines are yet to be added.
+/// The record of an end; posts, lines and what more is known are yet to be added.
 pub(super) fn record(life: Life, mode: Mode, reason: EndReason, exit: Exit, survey: Survey) -> ExitRecord {
     ExitRecord {
         incarnation: life.incarnation,
@@ -125,10 +143,40 @@ pub(super) fn record(life: Life, mode: Mode, reason: EndReason, exit: Exit, surv
         reason,
         code: exit.code,
         signal: exit.signal,
+        why: None,
         usage: Usage::of(exit),
         posts: 0,
         processes: survey.found,
         survivors: survey.survivors,
         lines: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_used_up_its_processor_time_is_told_from_who_was_killed() {
+        let exit = |code, signal, seconds| Exit {
+            code,
+            signal,
+            cpu_user: Duration::from_secs(seconds),
+            ..Exit::UNSEEN
+        };
+        let table = [
+            (exit(None, Some(libc::SIGXCPU), 0), true),
+            (exit(None, Some(KILLED), 2), true),
+            (exit(None, Some(KILLED), 1), false),
+            (exit(Some(128 + libc::SIGXCPU), None, 0), true),
+            (exit(Some(128 + KILLED), None, 2), true),
+            (exit(Some(128 + KILLED), None, 1), false),
+            (exit(None, Some(libc::SIGTERM), 9), false),
+            (exit(Some(1), None, 9), false),
+            (exit(Some(i32::MIN), None, 9), false),
+        ];
+        for (exit, expected) in table {
+            assert_eq!(has_used_up(Duration::from_secs(2), exit), expected, "{exit:?}");
+        }
     }
 }

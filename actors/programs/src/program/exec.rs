@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -65,6 +65,12 @@ struct Run {
     life: Life,
     is_over: bool,
     process: Process,
+    streams: Streams,
+}
+
+/// What a run is told and what it says.
+#[derive(Debug)]
+struct Streams {
     pipes: Pipes,
     body: Vec<u8>,
     written: usize,
@@ -137,10 +143,10 @@ impl Runs {
             Over::Stopped | Over::Recalled => self.plan.patience,
             _ => Duration::ZERO,
         };
-        run.pipes.stdin = None;
+        run.streams.pipes.stdin = None;
         let survey = run.stop(patience).await;
         let exit = run.process.ended().await;
-        run.read_last();
+        run.streams.read_last();
         let more = ends::force(patience, exit, survey).or_else(|| clue.clone());
         run.tell_end(over.reason(), exit, survey, more.as_deref());
         let result = run.result(over, clue, self.plan.wall);
@@ -174,52 +180,29 @@ impl Run {
         let life = Life::begun(incarnation, process.pid());
         let _present = links.records.begin(&plan.path, incarnation, life.pid());
         let chronicle = Chronicle::new(notebook, links.metrics.clone());
-        let reply_max = plan.line_max;
         Self {
+            streams: Streams::of(&mut process, body, plan.line_max, chronicle),
             plan,
             life,
             is_over: false,
-            pipes: Pipes::of(&mut process),
             process,
-            body: match body {
-                Value::String(text) => text.as_bytes().to_vec(),
-                Value::Null => Vec::new(),
-                other => other.to_string().into_bytes(),
-            },
-            written: 0,
-            reply: Vec::new(),
-            reply_max,
-            err: Lines::new(reply_max),
-            chronicle,
         }
     }
 
     async fn until_over(&mut self, post: &Post, wall: Option<Moment>, ends: Option<Moment>, stop: &StopWatch) -> Over {
+        let Self { process, streams, .. } = self;
         loop {
-            self.write();
-            if self.reply.len() > self.reply_max {
+            streams.write();
+            if streams.is_too_long() {
                 return Over::TooLong;
             }
             if stop.is_asked() {
                 return Over::Stopped;
             }
-            let Self {
-                process,
-                pipes,
-                reply,
-                reply_max,
-                err,
-                chronicle,
-                ..
-            } = self;
             tokio::select! {
                 biased;
                 exit = process.ended() => return Over::Exit(exit),
-                () = pipes::read(&mut pipes.stdout, |chunk| append(reply, chunk, *reply_max)) => {}
-                () = pipes::read(&mut pipes.stderr, |chunk| err.feed(chunk, |line| chronicle.line_of_err(line))) => {
-                    chronicle.notebook.flush();
-                }
-                () = poll_fn(|cx| pipes::poll_room(pipes.stdin.as_ref(), cx)) => {}
+                () = poll_fn(|cx| streams.poll(cx)) => {}
                 () = passed(wall) => return Over::Wall,
                 () = passed(ends) => return Over::Expired,
                 () = post.receipt.recalled() => return Over::Recalled,
@@ -228,79 +211,39 @@ impl Run {
         }
     }
 
-    /// Writes what there is room for; the end of the body is the end of its input.
-    fn write(&mut self) {
-        while self.pipes.stdin.is_some() {
-            if self.written == self.body.len() {
-                self.pipes.stdin = None;
-                return;
-            }
-            match self.pipes.write(&self.body[self.written..]) {
-                Wrote::Bytes(bytes) => self.written += bytes,
-                Wrote::Nothing => return,
-                // Not every program cares for its input.
-                Wrote::Closed => self.pipes.stdin = None,
-            }
-        }
-    }
-
     /// Ends the program and all it started, and listens to it meanwhile.
     async fn stop(&mut self, patience: Duration) -> Survey {
-        let Self {
-            process,
-            pipes,
-            reply,
-            reply_max,
-            err,
-            chronicle,
-            ..
-        } = self;
-        let meanwhile = |cx: &mut task::Context<'_>| {
-            let out = pipes::poll_read(&mut pipes.stdout, cx, |chunk| append(reply, chunk, *reply_max));
-            let err = pipes::poll_read(&mut pipes.stderr, cx, |chunk| {
-                err.feed(chunk, |line| chronicle.line_of_err(line));
-            });
-            chronicle.notebook.flush();
-            if out.is_ready() { out } else { err }
-        };
-        until_end(process.stop(patience), meanwhile).await
+        let Self { process, streams, .. } = self;
+        until_end(process.stop(patience), |cx| streams.poll(cx)).await
     }
 
     /// Tells how it ended.
     fn tell_end(&mut self, reason: EndReason, exit: Exit, survey: Survey, more: Option<&str>) {
         self.is_over = true;
         let Parts { links, path, .. } = &*self.plan;
-        let said = ends::said(reason, exit, survey, more);
-        self.chronicle.notebook.event(said);
+        let chronicle = &mut self.streams.chronicle;
+        chronicle.notebook.event(ends::said(reason, exit, survey, more));
         links.metrics.exited(reason);
         links.metrics.survivors.add(survey.survivors as u64);
         links.records.end(path, self.life.incarnation);
         let record = ExitRecord {
             posts: 1,
-            lines: self.chronicle.last_lines(),
+            lines: chronicle.last_lines(),
+            why: more.map(str::to_owned),
             ..ends::record(self.life, Mode::Exec, reason, exit, survey)
         };
-        self.chronicle.ended(links, path, record);
-    }
-
-    fn read_last(&mut self) {
-        let (reply, most) = (&mut self.reply, self.reply_max);
-        pipes::read_last(&mut self.pipes.stdout, |chunk| append(reply, chunk, most));
-        let (lines, chronicle) = (&mut self.err, &mut self.chronicle);
-        pipes::read_last(&mut self.pipes.stderr, |chunk| {
-            lines.feed(chunk, |line| chronicle.line_of_err(line));
-        });
-        lines.end(|line| chronicle.line_of_err(line));
+        chronicle.ended(links, path, record);
     }
 
     fn result(&self, over: Over, clue: Option<String>, wall: Option<Span>) -> Result<Value, Vain> {
-        let too_long = || Vain::Always(format!("its reply is longer than {} bytes", self.reply_max));
+        let streams = &self.streams;
+        let too_long = || Vain::Always(format!("its reply is longer than {} bytes", streams.reply_max));
         let once = |why: &str| Vain::Once(why.to_owned());
         match over {
-            Over::Exit(exit) => match ends::failure(exit, clue, || self.chronicle.last_lines()) {
+            Over::Exit(exit) => match ends::failure(exit, clue, || streams.chronicle.last_lines()) {
                 Some(failure) => Err(Vain::Once(failure.to_string())),
-                None if self.reply.len() > self.reply_max => Err(too_long()),
-                None => Ok(read(&self.reply)),
+                None if streams.is_too_long() => Err(too_long()),
+                None => Ok(read(&streams.reply)),
             },
             Over::TooLong => Err(too_long()),
             Over::Wall => {
@@ -319,8 +262,71 @@ impl Drop for Run {
     fn drop(&mut self) {
         if !self.is_over {
             let Parts { links, path, .. } = &*self.plan;
-            self.chronicle.killed(links, path, self.life, Mode::Exec, 1);
+            self.streams.chronicle.killed(links, path, self.life, Mode::Exec, 1);
         }
+    }
+}
+
+impl Streams {
+    fn of(process: &mut Process, body: &Value, reply_max: usize, chronicle: Chronicle) -> Self {
+        Self {
+            pipes: Pipes::of(process),
+            body: match body {
+                Value::String(text) => text.as_bytes().to_vec(),
+                Value::Null => Vec::new(),
+                other => other.to_string().into_bytes(),
+            },
+            written: 0,
+            reply: Vec::new(),
+            reply_max,
+            err: Lines::new(reply_max),
+            chronicle,
+        }
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.reply.len() > self.reply_max
+    }
+
+    /// Writes what there is room for; the end of the body is the end of its input.
+    fn write(&mut self) {
+        while self.pipes.stdin.is_some() {
+            if self.written == self.body.len() {
+                self.pipes.stdin = None;
+                return;
+            }
+            match self.pipes.write(&self.body[self.written..]) {
+                Wrote::Bytes(bytes) => self.written += bytes,
+                Wrote::Nothing => return,
+                // Not every program cares for its input.
+                Wrote::Closed => self.pipes.stdin = None,
+            }
+        }
+    }
+
+    /// Hears what it says; ready when there was anything, or there is room for more of its input.
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        let (reply, most) = (&mut self.reply, self.reply_max);
+        let of_out = pipes::poll_read(&mut self.pipes.stdout, cx, |chunk| append(reply, chunk, most));
+        let (lines, chronicle) = (&mut self.err, &mut self.chronicle);
+        let of_err = pipes::poll_read(&mut self.pipes.stderr, cx, |chunk| {
+            lines.feed(chunk, |line| chronicle.line_of_err(line));
+        });
+        chronicle.notebook.flush();
+        if of_out.is_ready() || of_err.is_ready() {
+            return Poll::Ready(());
+        }
+        pipes::poll_room(self.pipes.stdin.as_ref(), cx)
+    }
+
+    fn read_last(&mut self) {
+        let (reply, most) = (&mut self.reply, self.reply_max);
+        pipes::read_last(&mut self.pipes.stdout, |chunk| append(reply, chunk, most));
+        let (lines, chronicle) = (&mut self.err, &mut self.chronicle);
+        pipes::read_last(&mut self.pipes.stderr, |chunk| {
+            lines.feed(chunk, |line| chronicle.line_of_err(line));
+        });
+        lines.end(|line| chronicle.line_of_err(line));
     }
 }
 

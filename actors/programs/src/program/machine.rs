@@ -180,6 +180,11 @@ impl Machine {
         (self.waiting.len(), self.open.len())
     }
 
+    /// Since when it has had the oldest of the posts that it has.
+    pub(super) fn asked_since(&self) -> Option<Moment> {
+        self.open.values().map(|open| open.since).min()
+    }
+
     /// How long a line may be.
     pub(super) fn line_max(&self) -> usize {
         self.bounds.line

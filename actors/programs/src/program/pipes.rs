@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::future::poll_fn;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -103,11 +102,6 @@ fn poll_chunks(
         }
     }
     Poll::Ready(true)
-}
-
-/// Waits until something lies in a pipe, for ever where it is closed, and hands it to `each`.
-pub(super) async fn read(pipe: &mut Option<Receiver>, mut each: impl FnMut(&[u8])) {
-    poll_fn(|cx| poll_read(pipe, cx, &mut each)).await;
 }
 
 /// Hands what a program left in a pipe to `each`, and closes it. Others may still hold its other end, so it has no end

@@ -95,8 +95,9 @@ impl Vigil {
         self.is_failing = true;
     }
 
-    /// It has ended, or was about to be ended at that moment.
-    pub(super) fn ends(&self, is_failure: bool, at: Moment) {
-        self.beating.ends(is_failure, at);
+    /// It has ended, or was about to be ended at that moment; the oldest of the posts it leaves it has had since `asked`.
+    pub(super) fn ends(&self, is_failure: bool, asked: Option<Moment>, at: Moment) {
+        let asked = asked.map_or(Duration::ZERO, |since| at.since(since));
+        self.beating.ends(is_failure, asked, at);
     }
 }

@@ -65,6 +65,11 @@ impl Exit {
         cpu_system: Duration::ZERO,
         max_rss: 0,
     };
+
+    /// Processor time in all.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.cpu_user + self.cpu_system
+    }
 }
 
 impl Process {

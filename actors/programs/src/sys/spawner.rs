@@ -223,7 +223,13 @@ fn resources(limits: &Limits, enforcement: &mut Enforcement) -> Vec<Limit> {
     }
     if let Some(time) = limits.cpu {
         enforcement.holds("cpu of each process");
-        resources.push(Limit::at(libc::RLIMIT_CPU, time.as_secs().max(1)));
+        let most = time.as_secs();
+        // At the first of the two it gets a signal that tells why, where it would else be killed like by anybody.
+        resources.push(Limit {
+            resource: libc::RLIMIT_CPU,
+            soft: most,
+            hard: most.saturating_add(1),
+        });
     }
     if let Some(count) = limits.open_files {
         enforcement.holds("open files of each process");

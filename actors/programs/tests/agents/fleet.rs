@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use triarch_programs::metrics::PROGRAMS;
-use triarch_programs::{Config, Fulfilling, Programs, Services, room};
+use triarch_programs::{Config, Fulfilling, LogError, LogLine, Programs, Query, Services, room};
 use triarch_supervision::metrics::{Catalogue, Instruments, TELEMETRY, Value as Metric};
 use triarch_supervision::prelude::*;
 use triarch_teams::receipt::{Stage, Stages};
@@ -171,6 +171,30 @@ impl Fleet {
             other => panic!("{other:?}"),
         };
         samples.map(|sample| count(&sample.value)).sum()
+    }
+
+    /// What the log of `a` says, once some line of it has `text`.
+    pub(crate) async fn until_said(&self, text: &str) -> Vec<LogLine> {
+        self.until_read(Query::default(), text).await
+    }
+
+    /// What is read of it by `query`, once some line of that has `text`.
+    pub(crate) async fn until_read(&self, query: Query, text: &str) -> Vec<LogLine> {
+        let logs = self.programs.logs();
+        within(text, async {
+            loop {
+                let lines = match logs.read("team/a", query).await {
+                    Ok(lines) => lines,
+                    Err(LogError::NoLog { .. }) => Vec::new(),
+                    Err(error) => panic!("{error}"),
+                };
+                if lines.iter().any(|line| line.text.contains(text)) {
+                    return lines;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
     }
 
     pub(crate) fn incarnation(&self) -> u64 {

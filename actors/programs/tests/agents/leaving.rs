@@ -3,12 +3,11 @@
 use std::cell::Cell;
 
 use serde_json::{Value, json};
-use triarch_programs::{EndReason, ExitRecord, Query};
+use triarch_programs::{EndReason, ExitRecord};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Phase;
 
 use crate::fleet::{Fleet, python, until};
-use crate::logs::until_said;
 
 /// What a turn reads beyond the bound of 64, of lines of 10,000 bytes, and some more.
 const KEPT_MAX: u64 = 150;
@@ -151,7 +150,7 @@ async fn what_finds_no_room_before_the_end_of_its_agent_is_counted_and_told() {
     until("the node knows", || last_exit().is_some()).await;
     assert_eq!(last_exit(), Some(ExitReason::Normal));
     let told = "a post of it to team/b is lost: its mailbox is full";
-    until_said(&fleet, Query::default(), told).await;
+    fleet.until_said(told).await;
     fleet.tree.observer().resume("team/b").unwrap();
     fleet.end().await;
 }

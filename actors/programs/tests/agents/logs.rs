@@ -18,32 +18,13 @@ for line in sys.stdin:
         sys.exit(3)
 "#;
 
-/// Reads until a line says `text`.
-pub(crate) async fn until_said(fleet: &Fleet, query: Query, text: &str) -> Vec<LogLine> {
-    let logs = fleet.programs.logs();
-    within(text, async {
-        loop {
-            let lines = match logs.read("team/a", query).await {
-                Ok(lines) => lines,
-                Err(LogError::NoLog { .. }) => Vec::new(),
-                Err(error) => panic!("{error}"),
-            };
-            if lines.iter().any(|line| line.text.contains(text)) {
-                return lines;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    })
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn output_errors_and_events_stand_in_one_log_in_order() {
     let fleet = Fleet::of_one(python(TALKER), json!({})).await;
     assert_eq!(fleet.ask(json!("die")).await, Stage::Done(json!(1)));
     until("it has ended", || !fleet.programs.records().of("team/a").is_empty()).await;
     assert_eq!(fleet.ask(json!("again")).await, Stage::Done(json!(1)));
-    let lines = until_said(&fleet, Query::default(), "got again").await;
+    let lines = fleet.until_said("got again").await;
     assert!(lines.is_sorted_by_key(|line| line.time));
     let said = |source: Source, text: &str| {
         let found = lines
@@ -62,7 +43,7 @@ async fn output_errors_and_events_stand_in_one_log_in_order() {
         incarnation: Some(2),
         ..Query::default()
     };
-    let lines = until_said(&fleet, second, "got again").await;
+    let lines = fleet.until_read(second, "got again").await;
     assert!(lines.iter().all(|line| line.incarnation == 2));
     let last = Query {
         last: Some(1),
@@ -75,7 +56,7 @@ async fn output_errors_and_events_stand_in_one_log_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_followed_as_it_grows() {
     let fleet = Fleet::of_one(python(TALKER), json!({})).await;
-    until_said(&fleet, Query::default(), "begun").await;
+    fleet.until_said("begun").await;
     let mut following = fleet.programs.logs().follow("team/a", Query::default()).unwrap();
     let mut seen = Vec::new();
     for number in 0..5 {
@@ -113,7 +94,7 @@ async fn no_secret_is_shown_anywhere() {
     fleet.ask(json!("die")).await;
     until("it has ended", || !fleet.programs.records().of("team/a").is_empty()).await;
     fleet.ask(json!("again")).await;
-    let lines = until_said(&fleet, Query::default(), "got again").await;
+    let lines = fleet.until_said("got again").await;
     let shown = format!(
         "{lines:?} {:?} {:?}",
         fleet.programs.records().of("team/a"),

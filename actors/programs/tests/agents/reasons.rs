@@ -2,28 +2,10 @@
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use triarch_programs::{LogError, LogLine, Logs, Query, Source};
+use triarch_programs::{LogLine, Query, Source};
 use triarch_teams::receipt::Stage;
 
 use crate::fleet::{Fleet, bash, last, next, python, until, within};
-
-/// What the log of `team/a` says, once some line of it has `text`.
-async fn until_said(logs: &Logs, text: &str) -> Vec<LogLine> {
-    within(text, async {
-        loop {
-            let lines = match logs.read("team/a", Query::default()).await {
-                Ok(lines) => lines,
-                Err(LogError::NoLog { .. }) => Vec::new(),
-                Err(error) => panic!("{error}"),
-            };
-            if lines.iter().any(|line| line.text.contains(text)) {
-                return lines;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    })
-    .await
-}
 
 fn events(lines: &[LogLine]) -> Vec<&str> {
     let events = lines.iter().filter(|line| line.source == Source::Event);
@@ -56,7 +38,7 @@ async fn where_the_sandbox_may_be_why_a_program_failed_it_is_named() {
     let (home, own) = (shim(), tempfile::tempdir().unwrap());
     let fleet = Fleet::of_one(json!(["tool"]), with_shim(&home, &own, &json!({ "kind": "standard" }))).await;
     let told = fleet.ask(json!(1)).await;
-    let lines = until_said(&fleet.programs.logs(), "the program ended with").await;
+    let lines = fleet.until_said("the program ended with").await;
     let shim = home.path().canonicalize().unwrap().join("shims/tool");
     let outlier = format!("{} lies outside what the sandbox opens", shim.display());
     assert!(events(&lines).iter().any(|text| text.contains(&outlier)), "{lines:#?}");
@@ -76,7 +58,7 @@ async fn where_the_sandbox_may_be_why_a_program_failed_it_is_named() {
     let opened = json!({ "kind": "standard", "read": [home.path()] });
     let fleet = Fleet::of_one(json!(["tool"]), with_shim(&home, &own, &opened)).await;
     assert_eq!(fleet.ask(json!(1)).await, Stage::Done(json!(1)));
-    let lines = until_said(&fleet.programs.logs(), "the program ended with").await;
+    let lines = fleet.until_said("the program ended with").await;
     assert!(
         !events(&lines).iter().any(|text| text.contains("lies outside")),
         "{lines:#?}"
@@ -122,9 +104,8 @@ async fn one_that_used_more_than_its_memory_is_told_so() {
     for mode in ["lines", "exec"] {
         let more = json!({ "mode": mode, "limits": { "memory": "48MiB" }, "restart": "temporary" });
         let fleet = Fleet::of_one(python(script), more).await;
-        let logs = fleet.programs.logs();
         let told = fleet.ask(json!(1)).await;
-        let lines = until_said(&logs, "the program ").await;
+        let lines = fleet.until_said("the program ").await;
         let is_held = !events(&lines)
             .iter()
             .any(|text| text.starts_with("not enforced: memory"));
@@ -133,8 +114,55 @@ async fn one_that_used_more_than_its_memory_is_told_so() {
         };
         if is_held {
             assert!(why.contains("it used more than limits.memory"), "{mode}: {why}");
-            until_said(&logs, "it used more than limits.memory").await;
+            fleet.until_said("it used more than limits.memory").await;
         }
+        fleet.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_used_up_its_processor_time_is_told_so_in_its_answer_its_log_and_its_record() {
+    let script = "import sys; sys.stdin.readline()\nwhile True: pass";
+    for mode in ["lines", "exec"] {
+        let more = json!({ "mode": mode, "limits": { "cpu": "1s" }, "restart": "temporary" });
+        let fleet = Fleet::of_one(python(script), more).await;
+        let expected = "it used up limits.cpu, which is 1s of processor time";
+        let told = fleet.ask(json!(1)).await;
+        let (Stage::Failed(why) | Stage::Lost(why)) = told else {
+            panic!("{told:?}")
+        };
+        assert!(why.contains(expected), "{mode}: {why}");
+        fleet.until_said(expected).await;
+        let records = fleet.programs.records();
+        until("its end is kept", || !records.of("team/a").is_empty()).await;
+        assert_eq!(records.of("team/a")[0].why.as_deref(), Some(expected), "{mode}");
+        if mode == "lines" {
+            let node = fleet.tree.observer().node("team/a").unwrap();
+            let last_exit = node.last_exit.map(|reason| reason.to_string()).unwrap_or_default();
+            assert!(last_exit.contains(expected), "{last_exit}");
+        }
+        fleet.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posts_that_a_program_fails_or_ends_with_are_counted_as_failed_and_no_others() {
+    let talks = r#"
+import json, sys
+for line in sys.stdin:
+    post = json.loads(line)
+    if post["body"] == 2:
+        sys.exit(3)
+    answer = {"type": "failed", "error": "no ink"} if post["body"] == 1 else {"type": "done", "body": 0}
+    print(json.dumps({"id": post["id"], **answer}), flush=True)
+"#;
+    let runs = "import sys; sys.exit(int(sys.stdin.read()))";
+    for (mode, script) in [("lines", talks), ("exec", runs)] {
+        let fleet = Fleet::of_one(python(script), json!({ "mode": mode })).await;
+        for body in [0, 1, 2, 0] {
+            fleet.ask(json!(body)).await;
+        }
+        assert_eq!(fleet.programs.records().failures("team/a"), 2, "{mode}");
         fleet.end().await;
     }
 }
@@ -144,7 +172,7 @@ async fn one_that_does_not_end_in_its_time_is_said_to_have_been_killed() {
     let script = "trap '' TERM; echo ready; read -r line; while :; do sleep 1000; done";
     let fleet = Fleet::of_one(bash(script), json!({ "shutdown": "1s" })).await;
     let logs = fleet.programs.logs();
-    until_said(&logs, "ready").await;
+    fleet.until_said("ready").await;
     within("the end", fleet.tree.stop()).await;
     let lines = logs.read("team/a", Query::default()).await.unwrap();
     let expected = "the program was stopped: it did not end within 750ms and was killed (";
@@ -186,7 +214,7 @@ for line in sys.stdin:
     let stages = fleet.post("a", json!(1)).await;
     assert_eq!(next(&stages).await, Stage::Delivered);
     assert_eq!(last(&stages).await, Stage::Done(json!(2)));
-    let lines = until_said(&fleet.programs.logs(), "is through").await;
+    let lines = fleet.until_said("is through").await;
     let events = events(&lines);
     let told = |text: &str| events.iter().filter(|event| event.contains(text)).count();
     assert_eq!(told("answers no post that it has: id \"nope\""), 1, "{events:#?}");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a supervisor of the root:   starting ──▶ up ◀──▶ down          a room down: not ready
-//!                                            │                     a team down: degraded
+//!                                            │                     a team down, or stopped by hand: degraded
 //!                                            ▼
 //!                                       quarantined                degraded; a room: not ready
 //! ```
@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use triarch_supervision::reason::ExitReason;
 use triarch_supervision::supervisor::Decision;
 use triarch_supervision::tree::{Event, Fact, Level, NodeView, Phase};
 
@@ -39,6 +40,8 @@ enum Standing {
     Starting,
     Up,
     Down,
+    /// It was asked to stop, and stays so.
+    Stopped,
     Quarantined,
 }
 
@@ -108,8 +111,9 @@ impl Machine {
             Standing::Up => None,
             // One that comes when all others have long started holds up nobody.
             Standing::Starting => (!self.has_started || is_room).then_some(Cause::Starting),
-            Standing::Down | Standing::Quarantined if is_room => Some(Cause::RoomDown),
+            Standing::Down | Standing::Stopped | Standing::Quarantined if is_room => Some(Cause::RoomDown),
             Standing::Down => Some(Cause::TeamDown),
+            Standing::Stopped => Some(Cause::TeamStopped),
             Standing::Quarantined => Some(Cause::Quarantined),
         }
     }
@@ -117,7 +121,7 @@ impl Machine {
     fn survey(&mut self, nodes: &[NodeView]) {
         let supervisors = nodes.iter().filter(|node| node.level == Level::Supervisor);
         self.supervisors = supervisors
-            .map(|node| (node.path.to_string(), standing(node.state)))
+            .map(|node| (node.path.to_string(), standing(node)))
             .collect();
         let agents = nodes.iter().filter(|node| node.level == Level::Agent);
         let failed = agents.filter(|agent| agent.state == Phase::Failed);
@@ -147,11 +151,12 @@ impl Machine {
     }
 }
 
-fn standing(phase: Phase) -> Standing {
-    match phase {
+fn standing(node: &NodeView) -> Standing {
+    match node.state {
         Phase::Specified | Phase::Starting => Standing::Starting,
         Phase::Idle | Phase::Busy | Phase::Paused => Standing::Up,
         Phase::Failed => Standing::Quarantined,
+        Phase::Stopped if node.last_exit == Some(ExitReason::Shutdown) => Standing::Stopped,
         // Stopping, stopped, in backoff; what nobody knows here is not up either.
         _ => Standing::Down,
     }
@@ -161,6 +166,11 @@ fn change(decision: &Decision) -> Option<(&str, Standing)> {
     match decision {
         Decision::Started { child, .. } => Some((child.as_str(), Standing::Up)),
         Decision::Quarantined { child, .. } => Some((child.as_str(), Standing::Quarantined)),
+        Decision::Ended {
+            child,
+            reason: ExitReason::Shutdown,
+            ..
+        } => Some((child.as_str(), Standing::Stopped)),
         Decision::Ignored { child }
         | Decision::Ended { child, .. }
         | Decision::Restarting { child, .. }

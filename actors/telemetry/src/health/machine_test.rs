@@ -40,8 +40,11 @@ fn started(supervisor: &str, child: &str) -> Input {
 }
 
 fn ended(supervisor: &str, child: &str) -> Input {
-    let (child, reason) = (name(child), ExitReason::Shutdown);
-    let incarnation = 1;
+    ended_with(supervisor, child, ExitReason::Error(Failure::new("no ink")))
+}
+
+fn ended_with(supervisor: &str, child: &str, reason: ExitReason) -> Input {
+    let (child, incarnation) = (name(child), 1);
     seen(
         supervisor,
         Decision::Ended {
@@ -131,6 +134,26 @@ fn a_team_that_is_down_or_in_quarantine_degrades_only() {
         message.ends_with("mend it, then `triarch team start team`"),
         "{message}"
     );
+}
+
+#[test]
+fn a_team_that_somebody_stopped_is_told_as_such_until_it_is_started() {
+    let stopped = |supervisor: &str| ended_with("root", supervisor, ExitReason::Shutdown);
+    let mut machine = after([stopped("team")]);
+    let told_so = (State::Ready, true, because(Cause::TeamStopped, "team"));
+    assert_eq!(told(&machine), told_so);
+    let message = &machine.report().reasons[0].message;
+    assert_eq!(
+        message,
+        "the team team was stopped by hand; `triarch team start team` starts it"
+    );
+    let mut down = node("team", Level::Supervisor, Phase::Stopped);
+    down.last_exit = Some(ExitReason::Shutdown);
+    machine.step(Input::Surveyed(vec![down]));
+    assert_eq!(told(&machine), told_so);
+    machine.step(started("root", "team"));
+    assert_eq!(told(&machine), (State::Ready, true, vec![]));
+    assert!(!told(&after([stopped("bus")])).1, "a room is no team");
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub enum Cause {
     TasksDrained,
     /// A team is down.
     TeamDown,
+    /// Somebody stopped a team, which stays down until it is started.
+    TeamStopped,
     /// It failed too often and stays down until somebody restarts it.
     Quarantined,
 }
@@ -111,6 +113,9 @@ impl Reason {
                 format!(
                     "{subject} takes no new tasks, since somebody drains them; end the drain to have them taken again"
                 )
+            }
+            Cause::TeamStopped => {
+                format!("the team {subject} was stopped by hand; `triarch team start {subject}` starts it")
             }
             Cause::TeamDown => format!("the team {subject} is down; see the log for why"),
             Cause::Quarantined => {

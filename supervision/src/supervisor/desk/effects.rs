@@ -50,9 +50,6 @@ impl Desk {
         node.lower(STOP | KILL);
         node.set_kill_cause(None);
         node.begin(incarnation, self.now);
-        if incarnation > 1 {
-            node.count_restart();
-        }
         let spawned = Arc::clone(&ward.child).spawn(self.myself.get_cell(), incarnation);
         match spawned {
             Ok(spawned) => {
@@ -109,6 +106,7 @@ impl Desk {
                 child, reason, delay, ..
             } => {
                 if let Some(node) = self.node_of(child) {
+                    node.count_restart();
                     node.meters().restarting(child, reason, self.now);
                     if !delay.is_zero() {
                         node.back_off(self.now + *delay, self.now);

@@ -13,7 +13,7 @@ impl Node {
         self.incarnation.load(Ordering::Acquire)
     }
 
-    /// How often it was started again.
+    /// How often its supervisor decided to restart it since it had ended: not for a sibling, and not by hand.
     pub(crate) fn restarts(&self) -> u32 {
         self.restarts.load(Ordering::Relaxed)
     }

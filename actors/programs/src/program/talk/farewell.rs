@@ -95,6 +95,7 @@ impl Talk {
     /// Ends the program and all it started, and listens to it meanwhile.
     pub(in crate::program) async fn finish(&mut self, reason: &ExitReason, tree: &Observer) {
         let (is_failure, since) = (reason.is_failure(), Moment::now());
+        let asked = self.hearing.machine.asked_since();
         self.pipes.stdin = None;
         let patience = if is_failure || self.exit.is_some() {
             Duration::ZERO
@@ -110,7 +111,7 @@ impl Talk {
         if was_stopped {
             self.exited(exit);
         }
-        self.hearing.vigil.ends(is_failure, since);
+        self.hearing.vigil.ends(is_failure, asked, since);
         let (_gone, mut leaving) = self.parted(tree);
         leaving.see_to_last(since + leaving.plan.last_words).await;
         let reason = match self.cause {
@@ -128,7 +129,12 @@ impl Talk {
         self.plan.links.metrics.survivors.add(survey.survivors as u64);
         let record = ends::record(self.life, Mode::Lines, reason, exit, survey);
         let lines = self.hearing.chronicle.last_lines();
-        let record = ExitRecord { posts, lines, ..record };
+        let record = ExitRecord {
+            posts,
+            lines,
+            why: more,
+            ..record
+        };
         let Parts { links, path, .. } = &*self.plan;
         self.hearing.chronicle.ended(links, path, record);
     }
@@ -176,7 +182,8 @@ impl Drop for Talk {
         if self.is_over {
             return;
         }
-        self.hearing.vigil.ends(true, Moment::now());
+        let asked = self.hearing.machine.asked_since();
+        self.hearing.vigil.ends(true, asked, Moment::now());
         self.hearing.lose_posts("its agent was killed");
         let posts = self.settle("its agent was killed before the program answered");
         let Parts { links, path, .. } = &*self.plan;

@@ -29,12 +29,20 @@ async fn open_files_and_cpu_are_limited_on_each_machine() {
         let (printed, exit, enforcement) =
             run(&yard, limit, "ulimit -n; ulimit -t; ulimit -c; while :; do :; done").await;
         assert_eq!(printed, ["50", "1", "0"]);
-        assert_eq!((exit.code, exit.signal), (None, Some(9)));
-        assert!(exit.cpu_user + exit.cpu_system >= Duration::from_millis(500));
+        assert_eq!((exit.code, exit.signal), (None, Some(libc::SIGXCPU)));
+        assert!(exit.cpu() >= Duration::from_millis(500));
         for held in ["cpu of each process", "open files of each process"] {
             assert!(enforcement.enforced.contains(&held), "{enforcement:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn one_that_goes_on_when_its_processor_time_is_over_is_killed() {
+    let yard = Yard::new(Ground::found().clone());
+    let limit = |launch: &mut Launch| launch.limits.cpu = Some(Duration::from_secs(1));
+    let (_, exit, _) = run(&yard, limit, "trap '' XCPU; while :; do :; done").await;
+    assert_eq!((exit.code, exit.signal), (None, Some(libc::SIGKILL)));
 }
 
 #[tokio::test]

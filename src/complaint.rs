@@ -1,0 +1,57 @@
+//! What is not as it should be, said where logs go.
+
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::config::LogFormat;
+use crate::wall_clock::wall_clock;
+
+/// How long the runtime waits for whoever reads what it complains of.
+const READ_WITHIN: Duration = Duration::from_secs(1);
+
+/// Says what is not as it should be, to people.
+pub(crate) fn complain(text: &str) {
+    complain_in(LogFormat::Text, text);
+}
+
+/// Says what is not as it should be, as the log is written that goes the same way.
+fn complain_in(format: LogFormat, text: &str) {
+    let line = match format {
+        LogFormat::Text => format!("triarch: {text}"),
+        LogFormat::Json => {
+            let time = humantime::format_rfc3339_millis(wall_clock()).to_string();
+            json!({ "time": time, "level": "warn", "subject": "triarch", "message": text }).to_string()
+        }
+    };
+    let _unread = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// The same for the runtime: for one that does not read it waits a moment, once, and no more before that one reads on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever reads may never do so, and the tree may have ended before"
+)]
+pub(crate) fn complain_in_time(format: LogFormat, text: &str) {
+    static TURN: Mutex<()> = Mutex::new(());
+    static IS_STUCK: AtomicBool = AtomicBool::new(false);
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if IS_STUCK.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let text = text.to_owned();
+    let (said, is_said) = std::sync::mpsc::sync_channel(1);
+    let saying = std::thread::Builder::new().name("complaint".to_owned()).spawn(move || {
+        complain_in(format, &text);
+        IS_STUCK.store(false, Ordering::Release);
+        // Nobody waits for it who has waited for long.
+        let _waits = said.try_send(());
+    });
+    match saying {
+        Ok(_) => drop(is_said.recv_timeout(READ_WITHIN)),
+        Err(_) => IS_STUCK.store(false, Ordering::Release),
+    }
+}
