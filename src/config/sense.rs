@@ -34,10 +34,10 @@ pub(super) fn faults(config: &Config, tree: &Node, kinds: &Kinds, source: &Sourc
     let bus = config.bus.faults();
     look.settings(&[key("bus")], bus.iter().map(|(key, fault)| told(key, fault)).collect());
     look.memory(&config.memory, source);
-    let work = config.work.clone().validated().err();
+    let work = config.work.faults();
     look.settings(
         &[key("work")],
-        work.iter().map(|fault| told(fault.setting(), fault)).collect(),
+        work.iter().map(|(key, fault)| told(key, fault)).collect(),
     );
     let programs = config.programs.faults();
     look.settings(

@@ -46,17 +46,6 @@ pub enum Error {
     Instruments(#[from] InstrumentError),
 }
 
-impl Error {
-    /// The setting that is at fault, where one is.
-    pub const fn setting(&self) -> &'static str {
-        match self {
-            Self::NoRoom { setting } => setting,
-            Self::Lease { .. } => "lease",
-            Self::Records { .. } | Self::Journal(_) | Self::Instruments(_) => "",
-        }
-    }
-}
-
 /// Why what was asked of a task is not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

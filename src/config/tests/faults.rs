@@ -48,16 +48,22 @@ fn of_very_many_faults_the_first_are_told_and_the_others_counted() {
 #[test]
 fn all_faults_of_a_description_are_told_at_once_in_the_order_of_its_lines() {
     let text = "[runtime]\nspam = 1\nspan = 0\n[gateway]\nlisten = \"0.0.0.0:1\"\n[[team]]\nname = \"A\"\nfoo = 1\n[[team.agent]]\nname = \"b\"\n";
-    let errors = read(text).unwrap_err().0;
-    let lines: Vec<_> = errors
-        .iter()
-        .map(|error| match &error.spot {
-            Some(Spot {
-                origin: SpotOrigin::File { line, .. },
-                ..
-            }) => *line,
-            _ => 0,
-        })
-        .collect();
-    assert_eq!(lines, [2, 3, 5, 7, 8, 9]);
+    assert_eq!(lines_at_fault(text), [2, 3, 5, 7, 8, 9]);
+}
+
+#[test]
+fn each_section_tells_all_of_its_faults() {
+    let text = "[work]\nlease = \"2d\"\nopen_max = 0\n[programs]\nlog_files = 0\nlog_file_bytes = 0\n";
+    assert_eq!(lines_at_fault(text), [2, 3, 5, 6]);
+}
+
+fn lines_at_fault(text: &str) -> Vec<usize> {
+    let line = |error: &ConfigError| match &error.spot {
+        Some(Spot {
+            origin: SpotOrigin::File { line, .. },
+            ..
+        }) => *line,
+        _ => 0,
+    };
+    read(text).unwrap_err().0.iter().map(line).collect()
 }
