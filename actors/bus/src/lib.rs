@@ -79,6 +79,7 @@
 //! | want less | [`Subscribe::filter`] with a [`Filter`] |
 //! | begin in the past | [`Subscribe::from`] a [`Start`]: the first, an offset, a time |
 //! | go on where one was | [`Subscribe::named`]; [`Bus::forget`] ends the name |
+//! | let go of what a log has that is configured no more | [`Bus::forget_log`] |
 //! | look | [`Bus::topics`], [`Bus::subscriptions`], [`Bus::logs`], [`Bus::cursors`], [`Bus::stored`], [`Bus::dead_letters`], [`Bus::planned`] |
 //! | replay dead letters | [`Bus::replay`] by number, [`Bus::replay_all`] by [`Query`] |
 //! | forget dead letters | [`Bus::discard`] by number, [`Bus::discard_all`] by [`Query`] |

@@ -15,8 +15,8 @@ use crate::dead::{Count, DeadLetter};
 use crate::envelope::Timestamp;
 use crate::topic::{Pattern, Topic, TopicError};
 
-/// What is kept of a log that the configuration does not name any more: all that its bounds left. It grows no more, and may be
-/// named again; only somebody who forgets it lets it go.
+/// What is kept of a log that the configuration does not name any more: all that the journal has of it. It grows no more, and may
+/// be named again with the bounds it had; only who forgets it lets it go.
 pub(super) const UNLISTED: Retention = Retention {
     messages: u64::MAX,
     bytes: u64::MAX,
