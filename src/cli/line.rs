@@ -185,7 +185,7 @@ pub(super) enum AgentVerb {
     Send(SendPost),
     /// Sends a post to an agent and waits until it is done.
     Ask(Ask),
-    /// Lists dead letters of mailboxes: what reached no handler, the latest first.
+    /// Lists the last dead letters of mailboxes: what reached no handler, or survived none.
     Dead(AgentDead),
     /// Shows what a program said, and what happened to it.
     Logs(LogsRead),

@@ -124,7 +124,7 @@ async fn one_that_used_more_than_its_memory_is_told_so() {
 async fn one_that_used_up_its_processor_time_is_told_so_in_its_answer_its_log_and_its_record() {
     let script = "import sys; sys.stdin.readline()\nwhile True: pass";
     for mode in ["lines", "exec"] {
-        let more = json!({ "mode": mode, "limits": { "cpu": "1s" }, "restart": "temporary" });
+        let more = json!({ "mode": mode, "limits": { "cpu": "1s" } });
         let fleet = Fleet::of_one(python(script), more).await;
         let expected = "it used up limits.cpu, which is 1s of processor time";
         let told = fleet.ask(json!(1)).await;
@@ -137,9 +137,10 @@ async fn one_that_used_up_its_processor_time_is_told_so_in_its_answer_its_log_an
         until("its end is kept", || !records.of("team/a").is_empty()).await;
         assert_eq!(records.of("team/a")[0].why.as_deref(), Some(expected), "{mode}");
         if mode == "lines" {
-            let node = fleet.tree.observer().node("team/a").unwrap();
-            let last_exit = node.last_exit.map(|reason| reason.to_string()).unwrap_or_default();
-            assert!(last_exit.contains(expected), "{last_exit}");
+            let last_exit = || fleet.tree.observer().node("team/a").unwrap().last_exit;
+            until("its end is known", || last_exit().is_some()).await;
+            let told = last_exit().map(|reason| reason.to_string()).unwrap_or_default();
+            assert!(told.contains(expected), "{told}");
         }
         fleet.end().await;
     }
