@@ -378,8 +378,12 @@ async fn a_crowd_of_slow_starts_keeps_nobody_from_looking_and_from_taking_away()
     let log = Log::default();
     let tree = grow(team()).await;
     let handle = tree.observer().supervisor("team").unwrap();
-    let slow = |number| scripted(&format!("a{number}"), Script::new(&log).start(Start::Hangs));
-    let starts = (0..1100).map(|number| handle.start_child(slow(number).start_without_limit()));
+    let slow = |number| {
+        let script = Script::new(&log).start(Start::Hangs);
+        let child = scripted(&format!("a{number}"), script).start_without_limit();
+        child.shutdown(Shutdown::BrutalKill)
+    };
+    let starts = (0..1100).map(|number| handle.start_child(slow(number)));
     let mut starts = join_all(starts);
     not_yet(&mut starts).await;
     let listed = soon("they are listed", handle.which_children()).await.unwrap();
