@@ -45,7 +45,7 @@ impl Desk {
     }
 
     /// As a request. One that waits in its backoff is down at once, and nothing of it ends that would tell so.
-    pub(super) fn terminate(&mut self, name: Name, caller: Caller<CallResult>) {
+    pub(super) fn terminate(&mut self, name: &Name, caller: Caller<CallResult>) {
         let child = self.machine.child(name.as_str());
         let is_temporary = child.is_some_and(|child| child.policy.restart == Restart::Temporary);
         let key = child.map(|child| child.key);
@@ -53,7 +53,7 @@ impl Desk {
         // Whoever had waited for its start may have had it remembered just now.
         let is_kept = key.is_none() || self.machine.is_ending() || !(is_temporary || self.machine.is_dynamic());
         if !is_kept {
-            self.charge.blueprint.remove(&name);
+            self.charge.blueprint.remove(name);
         }
         let Some(ward) = key.and_then(|key| self.wards.get(&key)) else {
             return;

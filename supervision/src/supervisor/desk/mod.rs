@@ -7,7 +7,8 @@ mod calls;
 mod children;
 mod effects;
 mod starts;
-#[cfg(all(test, not(shuttle)))]
+#[cfg(not(shuttle))]
+#[cfg(test)]
 mod tests;
 mod ward;
 
@@ -114,7 +115,7 @@ impl Desk {
                 self.feed(Input::GoOn);
             }
             Order::Add { spec, caller } => self.add(spec, caller),
-            Order::Terminate { name, caller } => self.terminate(name, caller),
+            Order::Terminate { name, caller } => self.terminate(&name, caller),
             Order::Restart { name, caller } => self.request(Request::Restart(name), caller),
             Order::Delete { name, caller } => self.delete(&name, caller),
             Order::Retry { name, caller } => self.request(Request::Retry(name), caller),

@@ -52,8 +52,8 @@ impl Desk {
 
     /// Begins a start that was held back, where it is still wanted and nothing stands in its way any more.
     pub(super) fn start_when_vacant(&mut self, key: ChildKey, incarnation: Incarnation) {
-        let is_it = |start: &&HeldBack| start.incarnation == incarnation;
-        if self.held_back.get(&key).filter(is_it).is_none() {
+        let is_another = |start: &HeldBack| start.incarnation != incarnation;
+        if self.held_back.get(&key).is_none_or(is_another) {
             return;
         }
         if self.wards.get(&key).is_some_and(|ward| !ward.child.may_start()) {
