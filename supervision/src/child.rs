@@ -336,6 +336,9 @@ pub(crate) trait Startable: Send + Sync {
     /// Whether nothing of an incarnation is left.
     fn is_vacant(&self) -> bool;
 
+    /// Whether nothing stands in the way of another incarnation.
+    fn may_start(&self) -> bool;
+
     /// The time budget of its handlers, and what follows when one is outlived.
     fn budget(&self) -> Option<(Duration, OnStuck)>;
 }
@@ -441,6 +444,10 @@ impl<A: Agent> Startable for AgentSpec<A> {
 
     fn is_vacant(&self) -> bool {
         self.mailbox.is_vacant()
+    }
+
+    fn may_start(&self) -> bool {
+        self.is_vacant()
     }
 
     fn budget(&self) -> Option<(Duration, OnStuck)> {

@@ -287,3 +287,68 @@ fn a_story_that_waits_for_what_never_comes_fails_and_says_where_messages_wait() 
     assert!(said.contains("what never comes"), "{said}");
     assert!(said.ends_with("messages wait: 1 at team/relay"), "{said}");
 }
+
+/// Reports each five seconds that nothing disturbs it, and passes numbers on, each after a second.
+struct Watchman(Address<Number>);
+
+impl Agent for Watchman {
+    type Message = Number;
+    type Spec = Address<Number>;
+
+    const KIND: AgentKind = AgentKind::Program;
+    const HANDED: Option<fn(&Number)> = Some(|number| assert!(number.0 != 13, "an unlucky number"));
+    const EMPTIES_ITS_MAILBOX: bool = true;
+
+    async fn start(to: Address<Number>, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        for seconds in [1, 9] {
+            ctx.send_after(seconds * SECOND, Number(seconds));
+        }
+        Ok(Self(to))
+    }
+
+    async fn handle(&mut self, number: Number, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        tokio::time::sleep(SECOND).await;
+        self.0.send(number).await?;
+        Ok(())
+    }
+
+    async fn attend(&mut self, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        tokio::time::sleep(5 * SECOND).await;
+        self.0.send(Number(5)).await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_wrapped_agent_attends_and_stops_as_it_does_unwrapped() {
+    let heard_by = |is_wrapped: bool| {
+        World::new(1).run(async |world| {
+            let (ear, mut probe) = Probe::child("ear");
+            let team = Supervisor::named("team").child(ear);
+            let (team, address) = if is_wrapped {
+                let child = Faulty::<Watchman>::child("watchman", probe.address(), &Faults::new());
+                let address = child.address();
+                (team.child(child), address)
+            } else {
+                let child = Child::of::<Watchman>("watchman", probe.address());
+                let address = child.address();
+                (team.child(child), address)
+            };
+            let tree = world.start(Root::new().supervisor(team)).await.unwrap();
+            assert_eq!(
+                tree.observer().node("team/watchman").unwrap().agent_kind,
+                Some(AgentKind::Program)
+            );
+            world.advance(18 * SECOND).await;
+            for number in [20, 21, 22] {
+                address.send(Number(number)).await.unwrap();
+            }
+            tree.stop().await;
+            std::iter::from_fn(|| probe.try_next()).collect::<Vec<_>>()
+        })
+    };
+    let heard = heard_by(false);
+    assert_eq!(heard, [1, 5, 9, 5, 20, 21, 22].map(Number));
+    assert_eq!(heard_by(true), heard);
+    assert!(<Faulty<Watchman> as Agent>::HANDED.is_some());
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Refusal;
-use crate::agent::current::current;
+use crate::agent::current::engaged;
 use crate::tree::Node;
 
 /// For as long as it lives, the agent on this thread is known to wait for another.
@@ -12,7 +12,7 @@ pub(super) struct Edge(Option<(Arc<Node>, Arc<Node>)>);
 
 impl Edge {
     pub(super) fn to(target: &Arc<Node>) -> Result<Self, Refusal> {
-        let Some(waiter) = current() else { return Ok(Self(None)) };
+        let Some(waiter) = engaged() else { return Ok(Self(None)) };
         // First say so, then look: of two that turn to each other, one at least sees the other.
         waiter.wait_for(Arc::clone(target));
         let circle = waiter.circle_through(target);

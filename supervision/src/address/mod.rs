@@ -145,11 +145,12 @@ impl<M: Message> Address<M> {
         Ok(())
     }
 
-    /// How many messages of a batch may ask for room together.
+    /// How many messages of a batch may ask for room together: one at least, also where no supervisor will bear with
+    /// the capacity.
     fn most_at_once(&self) -> usize {
         match self.mailbox.overflow {
             Overflow::Reject => usize::MAX,
-            _ => usize::try_from(self.mailbox.queue.capacity()).unwrap_or(usize::MAX),
+            _ => usize::try_from(self.mailbox.queue.capacity()).map_or(usize::MAX, |capacity| capacity.max(1)),
         }
     }
 
@@ -295,6 +296,23 @@ mod tests {
             };
             assert_eq!(refused, expected, "{overflow:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_for_a_mailbox_without_any_room_fares_as_one_message_does() {
+        let batch = || vec![Note(1), Note(2)];
+        let refused = address(0, Overflow::Reject).send_many(batch()).await.unwrap_err();
+        assert_eq!((refused.message, refused.why), (batch(), Refusal::Full));
+        let dropping = address(0, Overflow::DropNewest);
+        assert!(dropping.send_many(batch()).await.is_ok());
+        assert_eq!(dropping.figures().dropped, 2);
+        let waiting = address(0, Overflow::Wait);
+        let mut sending = Box::pin(waiting.send_many(batch()));
+        let early = tokio::time::timeout(Duration::from_hours(1), &mut sending).await;
+        assert!(early.is_err(), "{early:?}");
+        waiting.mailbox().close();
+        let refused = sending.await.unwrap_err();
+        assert_eq!((refused.message, refused.why), (batch(), Refusal::Closed));
     }
 
     #[test]

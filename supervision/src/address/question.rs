@@ -25,27 +25,29 @@ impl<M: Message> Address<M> {
         let _alarm = now.zip(limit).and_then(|(now, limit)| self.arm(now + limit, &answer));
         let parcel = Parcel::special(Content::Ask(ticket, make(reply)));
         if let Err((refused, parcel)) = self.mailbox.offer_at(now, parcel) {
-            self.queue_question(refused, parcel, &answer).await?;
+            // The way back may have gone elsewhere too: who knows the answer may be quicker than the line.
+            if let Some(settled) = self.queue_question(refused, parcel, &answer).await? {
+                return Ok(settled);
+            }
         }
         let settled = poll_fn(|cx| answer.poll(cx)).await;
         settled.map_err(|why| self.unanswered(why))
     }
 
+    /// Waits until the question is queued, or is answered before that.
     async fn queue_question<T: Send + 'static>(
         &self,
         refused: Refused,
         parcel: Parcel<M>,
         answer: &Answer<T>,
-    ) -> Result<(), AskError> {
+    ) -> Result<Option<T>, AskError> {
         let mut queueing = pin!(self.refused(refused, parcel));
         poll_fn(|cx| {
-            if let Poll::Ready(Err(why)) = answer.poll(cx) {
-                return Poll::Ready(Err(self.unanswered(why)));
+            if let Poll::Ready(settled) = answer.poll(cx) {
+                return Poll::Ready(settled.map(Some).map_err(|why| self.unanswered(why)));
             }
-            queueing
-                .as_mut()
-                .poll(cx)
-                .map_err(|(_, why)| AskError::NotSent { to: self.path(), why })
+            let queued = queueing.as_mut().poll(cx).map_ok(|()| None);
+            queued.map_err(|(_, why)| AskError::NotSent { to: self.path(), why })
         })
         .await
     }

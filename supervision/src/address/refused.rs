@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 
 use super::edge::Edge;
 use super::{Address, Refusal, SendError};
-use crate::agent::current::is_current;
+use crate::agent::current::is_engaged;
 use crate::clock::Moment;
 use crate::mailbox::{Content, Mailbox, Parcel, Place, Refused};
 use crate::message::{Message, Overflow};
@@ -83,7 +83,7 @@ impl<M: Message> Address<M> {
     }
 
     pub(super) fn in_line(&self, parcel: Parcel<M>) -> Result<InLine<'_, M>, Failed<M>> {
-        if is_current(self.mailbox.node.id) {
+        if is_engaged(self.mailbox.node.id) {
             return Err((parcel, Refusal::Circle(vec![self.path(), self.path()])));
         }
         match Edge::to(&self.mailbox.node) {

@@ -80,7 +80,7 @@ impl<A: Agent> Context<A> {
     }
 
     /// The same place, for an agent wrapped in this one. What it leaves there is taken over by
-    /// [`Context::resume_from`].
+    /// [`Context::take_back`].
     #[cfg(feature = "testing")]
     pub(crate) fn lend<B: Agent<Message = A::Message>>(&mut self) -> Context<B> {
         let mut lent = Context::new(Arc::clone(&self.mailbox), Arc::clone(&self.shared), self.incarnation);
@@ -90,7 +90,7 @@ impl<A: Agent> Context<A> {
     }
 
     #[cfg(feature = "testing")]
-    pub(crate) fn resume_from<B: Agent<Message = A::Message>>(&mut self, mut lent: Context<B>) {
+    pub(crate) fn take_back<B: Agent<Message = A::Message>>(&mut self, lent: &mut Context<B>) {
         self.timers = lent.timers.take();
         self.has_ended = lent.has_ended;
     }

@@ -1,6 +1,6 @@
 //! Which agent's handler runs on this thread, so that a circle of waiting agents is seen where it closes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use crate::tree::Node;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
+    static ATTENDS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// For as long as it lives, this thread works for `node`, which it borrows by swapping.
@@ -32,14 +33,35 @@ fn swap(slot: &mut Option<Arc<Node>>) {
     CURRENT.with_borrow_mut(|current| mem::swap(current, slot));
 }
 
-/// The agent this thread works for.
-pub(crate) fn current() -> Option<Arc<Node>> {
+/// For as long as it lives, the agent on this thread only attends: it waits for nobody, since a message to it ends that.
+pub(crate) struct Attending {
+    before: bool,
+}
+
+impl Attending {
+    pub(crate) fn enter() -> Self {
+        let before = ATTENDS.replace(true);
+        Self { before }
+    }
+}
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        ATTENDS.set(self.before);
+    }
+}
+
+/// The agent this thread works for and that handles nothing else until it has what it waits for.
+pub(crate) fn engaged() -> Option<Arc<Node>> {
+    if ATTENDS.get() {
+        return None;
+    }
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// Whether this thread works for the agent of `id`.
-pub(crate) fn is_current(id: u64) -> bool {
-    CURRENT.with_borrow(|current| current.as_ref().is_some_and(|node| node.id == id))
+/// Whether that is the agent of `id`.
+pub(crate) fn is_engaged(id: u64) -> bool {
+    !ATTENDS.get() && CURRENT.with_borrow(|current| current.as_ref().is_some_and(|node| node.id == id))
 }
 
 /// Whether this thread works for an agent.

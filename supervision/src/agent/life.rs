@@ -221,6 +221,8 @@ impl<A: Agent> Life<A> {
             if let Some(next) = self.open(parcel) {
                 return next;
             }
+            // No handler begins: the next message may be long in coming.
+            self.hand.since = None;
         }
     }
 }

@@ -41,9 +41,32 @@ impl<A> Shell<A> {
     }
 }
 
+/// An incarnation that has yet to start. One that is dropped before its `start` has returned was killed, and its node is told so.
+pub(crate) struct Newborn<A: Agent> {
+    birth: Birth<A>,
+    has_settled: bool,
+}
+
+impl<A: Agent> Newborn<A> {
+    /// Its `start` has returned.
+    fn settles(&mut self) {
+        self.has_settled = true;
+    }
+}
+
+impl<A: Agent> Drop for Newborn<A> {
+    fn drop(&mut self) {
+        if !self.has_settled {
+            let node = &self.birth.of.mailbox.node;
+            let killed = ExitReason::Killed(node.kill_cause());
+            node.ended(self.birth.incarnation, killed, Moment::now());
+        }
+    }
+}
+
 /// What the shell holds until the incarnation takes it.
 pub(crate) enum Cradle<A: Agent> {
-    Born(Birth<A>),
+    Born(Newborn<A>),
     /// The incarnation itself. Boxed, because ractor's own futures would hold it several times over.
     Ready(BoxFuture<'static, Result<(), Failed>>),
     Taken,
@@ -67,16 +90,19 @@ impl<A: Agent> ractor::Actor for Shell<A> {
     type Arguments = Birth<A>;
 
     async fn pre_start(&self, _myself: ActorRef<Live>, birth: Birth<A>) -> Result<Cradle<A>, ActorProcessingErr> {
-        Ok(Cradle::Born(birth))
+        Ok(Cradle::Born(Newborn {
+            birth,
+            has_settled: false,
+        }))
     }
 
     /// Starts the agent in its own task, so that a slow start holds up nobody and a kill ends it.
     async fn post_start(&self, myself: ActorRef<Live>, cradle: &mut Cradle<A>) -> Result<(), ActorProcessingErr> {
-        let Cradle::Born(birth) = std::mem::replace(cradle, Cradle::Taken) else {
+        let Cradle::Born(newborn) = std::mem::replace(cradle, Cradle::Taken) else {
             return Ok(());
         };
         // Boxed, because the task holds it for as long as it lives.
-        *cradle = Box::pin(begin(birth)).await?;
+        *cradle = Box::pin(begin(newborn)).await?;
         Ok(myself.cast(Live)?)
     }
 
@@ -111,13 +137,16 @@ impl<A: Agent> ractor::Actor for Shell<A> {
 }
 
 /// Starts the agent; what it is then lives in a box.
-async fn begin<A: Agent>(birth: Birth<A>) -> Result<Cradle<A>, Failed> {
+async fn begin<A: Agent>(newborn: Newborn<A>) -> Result<Cradle<A>, Failed> {
     let Birth {
         of,
         shared,
         incarnation,
-    } = birth;
-    let mut ctx = Context::new(Arc::clone(&of.mailbox), shared, incarnation);
+    } = &newborn.birth;
+    let (of, incarnation) = (Arc::clone(of), *incarnation);
+    let mut ctx = Context::new(Arc::clone(&of.mailbox), Arc::clone(shared), incarnation);
+    // Dropped before the context is: nobody takes the mailbox for vacant before the end is known.
+    let mut newborn = newborn;
     let started = {
         // Also the copy is the agent's own doing, and what `start` does before there is a future.
         let start = async {
@@ -134,6 +163,7 @@ async fn begin<A: Agent>(birth: Birth<A>) -> Result<Cradle<A>, Failed> {
         )
         .await
     };
+    newborn.settles();
     let node = &of.mailbox.node;
     let reason = match started {
         Ok(Ok(agent)) => {

@@ -48,6 +48,10 @@ pub(crate) enum Order {
         name: Name,
         caller: Caller<CallResult>,
     },
+    /// Whoever added these has gone before all was up: they are named with the numbers of their nodes.
+    Withdraw {
+        children: Vec<(Name, u64)>,
+    },
     KillChild {
         name: Name,
         caller: Caller<Result<(), AdminError>>,
@@ -73,6 +77,11 @@ pub(crate) enum Order {
     ChildReady(ActorId),
     /// Look whether a killed incarnation is gone.
     CheckGone(ActorId),
+    /// Look whether a start that is held back may begin.
+    StartWhenVacant {
+        key: ChildKey,
+        incarnation: Incarnation,
+    },
     Stuck {
         key: ChildKey,
         incarnation: Incarnation,

@@ -63,11 +63,12 @@ impl Blueprint {
 
     /// The child is no more; tells whether it was one.
     pub(super) fn remove(&self, name: &Name) -> bool {
+        if !self.remembers {
+            return false;
+        }
         let mut drawn = lock(&self.drawn);
         let position = drawn.children.iter().position(|child| child.name == *name);
-        let Some(position) = position.filter(|_| self.remembers) else {
-            return false;
-        };
+        let Some(position) = position else { return false };
         Arc::make_mut(&mut drawn.children).remove(position);
         true
     }

@@ -137,11 +137,11 @@ impl SupervisorHandle {
     /// Adds a supervisor with its children at the right end of the root and starts it, part after part where it is split.
     /// Where a part does not start, none is kept.
     pub(crate) async fn start_supervisor(&self, supervisor: Supervisor) -> Result<Started, CallError> {
-        let mut started = Vec::new();
+        let mut adding = Adding::to(&self.first);
         let mut last = Started::Declined;
         for part in supervisor.build()? {
             let spec = part.into_child();
-            let name = spec.name.clone();
+            adding.children.push((spec.name.clone(), spec.child.node().id));
             match self
                 .first
                 .call(|caller| Order::Add { spec, caller })
@@ -150,22 +150,24 @@ impl SupervisorHandle {
             {
                 Ok(Ok(outcome)) => last = outcome,
                 refused => {
-                    self.undo(&started).await;
+                    adding.children.pop();
+                    self.undo(&adding.children).await;
+                    adding.children.clear();
                     return refused?.map_err(CallError::from);
                 }
             }
-            started.push(name);
         }
+        adding.children.clear();
         Ok(last)
     }
 
     /// Takes supervisors away again, from right to left. One that is gone already needs no undoing.
-    async fn undo(&self, started: &[Name]) {
-        for name in started.iter().rev() {
+    async fn undo(&self, started: &[(Name, u64)]) {
+        for (name, _) in started.iter().rev() {
             let name = || name.clone();
             let _stopped = self
                 .first
-                .call(|caller| Order::Terminate { name: name(), caller })
+                .call_first(|caller| Order::Terminate { name: name(), caller })
                 .await;
             let _deleted = self.first.call(|caller| Order::Delete { name: name(), caller }).await;
         }
@@ -175,8 +177,14 @@ impl SupervisorHandle {
     ///
     /// Of a team that was split, the parts stop from right to left.
     pub async fn terminate_child(&self, name: &str) -> Result<(), CallError> {
-        let order = |name, caller| Order::Terminate { name, caller };
-        self.change(self.meant_from_right(name)?, order).await.by_all()
+        let mut answers = Vec::new();
+        for name in self.meant_from_right(name)? {
+            let answer = self
+                .holder_of(&name)
+                .call_first(|caller| Order::Terminate { name, caller });
+            answers.push(told(answer.await));
+        }
+        Changes(answers).by_all()
     }
 
     /// Starts a child that is down; of a team that was split, the parts that are down.
@@ -240,7 +248,7 @@ impl SupervisorHandle {
     pub async fn which_children(&self) -> Result<Vec<ChildStatus>, CallError> {
         let mut children = Vec::new();
         for part in self.parts() {
-            children.extend(part.call(|caller| Order::List { caller }).await?);
+            children.extend(part.call_first(|caller| Order::List { caller }).await?);
         }
         Ok(children)
     }
@@ -249,7 +257,7 @@ impl SupervisorHandle {
     pub async fn count_children(&self) -> Result<Counts, CallError> {
         let mut counts = Counts::default();
         for part in self.parts() {
-            counts = sum(counts, part.call(|caller| Order::Count { caller }).await?);
+            counts = sum(counts, part.call_first(|caller| Order::Count { caller }).await?);
         }
         Ok(counts)
     }
@@ -294,7 +302,7 @@ impl SupervisorHandle {
         }
         let mut fewest: Option<(usize, &Part)> = None;
         for part in self.parts() {
-            let Ok(counts) = part.call(|caller| Order::Count { caller }).await else {
+            let Ok(counts) = part.call_first(|caller| Order::Count { caller }).await else {
                 continue;
             };
             if fewest.is_none_or(|(least, _)| counts.specified < least) {
@@ -325,8 +333,12 @@ impl SupervisorHandle {
         Ok(children)
     }
 
-    /// Orders something of each of these children, one after the other, of the part that has it. Where none has it, the
-    /// first says so.
+    /// The part that has a child of that name. Where none has it, the first says so.
+    fn holder_of(&self, name: &Name) -> &Part {
+        self.part_with(name).unwrap_or(&self.first)
+    }
+
+    /// Orders something of each of these children, one after the other, of the part that has it.
     async fn change<T>(
         &self,
         children: Vec<Name>,
@@ -334,12 +346,16 @@ impl SupervisorHandle {
     ) -> Changes<T> {
         let mut answers = Vec::with_capacity(children.len());
         for child in children {
-            let part = self.part_with(&child).unwrap_or(&self.first);
-            let answer = part.call(|caller| order(child, caller)).await;
-            answers.push(answer.and_then(|answer| answer.map_err(CallError::from)));
+            let answer = self.holder_of(&child).call(|caller| order(child, caller));
+            answers.push(told(answer.await));
         }
         Changes(answers)
     }
+}
+
+/// What came of a call, whether it was refused or never heard.
+fn told<T>(answer: Result<Result<T, AdminError>, CallError>) -> Result<T, CallError> {
+    answer.and_then(|answer| answer.map_err(CallError::from))
 }
 
 /// What came of a call for each of the children it was for.
@@ -369,6 +385,30 @@ fn sum(one: Counts, other: Counts) -> Counts {
         restarting: one.restarting + other.restarting,
         down: one.down + other.down,
         quarantined: one.quarantined + other.quarantined,
+    }
+}
+
+/// What is being added: dropped before all of it is up, it is taken away again.
+struct Adding<'a> {
+    to: &'a Part,
+    /// With the numbers of their nodes: another may bear the name of one that is refused for that.
+    children: Vec<(Name, u64)>,
+}
+
+impl<'a> Adding<'a> {
+    fn to(to: &'a Part) -> Self {
+        let children = Vec::new();
+        Self { to, children }
+    }
+}
+
+impl Drop for Adding<'_> {
+    fn drop(&mut self) {
+        if !self.children.is_empty() {
+            let children = std::mem::take(&mut self.children);
+            // A supervisor that is gone has taken them along.
+            let _ordered = self.to.reception.order(Order::Withdraw { children });
+        }
     }
 }
 

@@ -134,7 +134,8 @@ impl Supervisor {
     }
 
     /// Lets changes made at run time outlive its restarts: children that were added are started again with the others and
-    /// keep their mailboxes, those that were deleted are not. Unless said so they are forgotten, as in OTP.
+    /// keep their mailboxes, those that were deleted are not, nor those of a dynamic supervisor that have ended. Unless said so they are
+    /// forgotten, as in OTP.
     #[must_use]
     pub fn remembers(mut self) -> Self {
         self.remembers = true;

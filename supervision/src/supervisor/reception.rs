@@ -15,11 +15,15 @@ use crate::sync::lock;
 /// How many calls may wait for one supervisor.
 const CALLS: usize = 1024;
 
+/// How many calls may be under way beside those, of the kind that only looks, or takes away what others wait for.
+const RESERVE: usize = 16;
+
 /// Where the present incarnation of a supervisor is reached.
 #[derive(Debug)]
 pub(crate) struct Reception {
     present: Mutex<Option<ActorRef<Order>>>,
     calls: Arc<Semaphore>,
+    reserve: Arc<Semaphore>,
     split: OnceLock<Split>,
 }
 
@@ -28,6 +32,7 @@ impl Default for Reception {
         Self {
             present: Mutex::new(None),
             calls: Arc::new(Semaphore::new(CALLS)),
+            reserve: Arc::new(Semaphore::new(RESERVE)),
             split: OnceLock::new(),
         }
     }
@@ -121,6 +126,15 @@ impl Part {
         self.call_for(None, order).await
     }
 
+    /// A call that others, which may wait for long, are not to keep away.
+    pub(super) async fn call_first<T>(&self, order: impl FnOnce(Caller<T>) -> Order) -> Result<T, CallError> {
+        let place = match Arc::clone(&self.reception.calls).try_acquire_owned() {
+            Ok(place) => Ok(place),
+            Err(_) => Arc::clone(&self.reception.reserve).acquire_owned().await,
+        };
+        self.answered(place.map_err(|_| self.down())?, None, order).await
+    }
+
     /// A call that keeps a name reserved until it is answered.
     pub(super) async fn call_for<T>(
         &self,
@@ -129,6 +143,15 @@ impl Part {
     ) -> Result<T, CallError> {
         let calls = Arc::clone(&self.reception.calls);
         let place = calls.acquire_owned().await.map_err(|_| self.down())?;
+        self.answered(place, name, order).await
+    }
+
+    async fn answered<T>(
+        &self,
+        place: OwnedSemaphorePermit,
+        name: Option<Reserved>,
+        order: impl FnOnce(Caller<T>) -> Order,
+    ) -> Result<T, CallError> {
         let (back, answer) = oneshot::channel();
         let caller = Caller {
             back,

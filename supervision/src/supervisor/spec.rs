@@ -115,6 +115,11 @@ impl Startable for SupervisorSpec {
         self.blueprint.children().iter().all(|child| child.child.is_vacant())
     }
 
+    /// What has outlived its last life holds up its own next life alone.
+    fn may_start(&self) -> bool {
+        true
+    }
+
     fn budget(&self) -> Option<(Duration, OnStuck)> {
         None
     }

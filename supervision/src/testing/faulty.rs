@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::faults::{Callback, Faults};
-use crate::agent::{Agent, Context};
+use crate::agent::{Agent, AgentKind, Context};
 use crate::child::Child;
 use crate::reason::{ExitReason, Failure};
 
@@ -37,23 +37,37 @@ impl<A: Agent> Faulty<A> {
     }
 }
 
-/// What `$callback` does in the name of the wrapped agent.
-macro_rules! in_its_name {
-    ($ctx:ident, $lent:ident => $callback:expr) => {{
-        let mut $lent = $ctx.lend::<A>();
-        let returned = $callback.await;
-        $ctx.resume_from($lent);
-        returned
-    }};
+/// The place of the wrapper, lent to the agent in it for one callback. It comes back also from a callback that is dropped
+/// where it waits.
+struct Lent<'a, A: Agent> {
+    from: &'a mut Context<Faulty<A>>,
+    place: Context<A>,
+}
+
+impl<'a, A: Agent> Lent<'a, A> {
+    fn of(from: &'a mut Context<Faulty<A>>) -> Self {
+        let place = from.lend();
+        Self { from, place }
+    }
+}
+
+impl<A: Agent> Drop for Lent<'_, A> {
+    fn drop(&mut self) {
+        self.from.take_back(&mut self.place);
+    }
 }
 
 impl<A: Agent> Agent for Faulty<A> {
     type Message = A::Message;
     type Spec = (A::Spec, Faults);
 
+    const KIND: AgentKind = A::KIND;
+    const HANDED: Option<fn(&A::Message)> = A::HANDED;
+    const EMPTIES_ITS_MAILBOX: bool = A::EMPTIES_ITS_MAILBOX;
+
     async fn start((spec, faults): Self::Spec, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         faults.strike(Callback::Start).await?;
-        let agent = in_its_name!(ctx, lent => A::start(spec, &mut lent))?;
+        let agent = A::start(spec, &mut Lent::of(ctx).place).await?;
         Ok(Self {
             agent,
             end: End(faults),
@@ -62,17 +76,21 @@ impl<A: Agent> Agent for Faulty<A> {
 
     async fn handle(&mut self, message: A::Message, ctx: &mut Context<Self>) -> Result<(), Failure> {
         self.end.0.strike(Callback::Handle).await?;
-        in_its_name!(ctx, lent => self.agent.handle(message, &mut lent))
+        self.agent.handle(message, &mut Lent::of(ctx).place).await
     }
 
     async fn idle(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        in_its_name!(ctx, lent => self.agent.idle(&mut lent))
+        self.agent.idle(&mut Lent::of(ctx).place).await
+    }
+
+    async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        self.agent.attend(&mut Lent::of(ctx).place).await
     }
 
     async fn stop(&mut self, reason: &ExitReason, ctx: &mut Context<Self>) {
         // An error has no meaning here.
         let _struck = self.end.0.strike(Callback::Stop).await;
-        in_its_name!(ctx, lent => self.agent.stop(reason, &mut lent));
+        self.agent.stop(reason, &mut Lent::of(ctx).place).await;
     }
 
     fn state(&self) -> Option<serde_json::Value> {

@@ -129,6 +129,13 @@ impl NodeMeters {
         }
     }
 
+    /// Its restart was called off: when it is started after all, the time until then is nobody's restart.
+    pub(super) fn is_awaited_no_more(&self) {
+        if self.fell.load(Ordering::Relaxed) & AWAITED != 0 {
+            self.fell.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// So many messages of its mailbox died.
     pub(crate) fn messages_died(&self, reason: DeadReason, many: u64) {
         let Some(handles) = self.handles.get() else { return };
@@ -354,6 +361,21 @@ impl Meters {
         });
     }
 
+    /// A supervisor has left the tree: its name may never be given again, and nothing is kept by it.
+    pub(super) fn dismiss(&self, node: &Node) {
+        if node.level() != Level::Supervisor {
+            return;
+        }
+        let (name, mut known) = (node.name.as_str(), lock(&self.known));
+        let branch = known.branches.remove(name);
+        let team = team_of(name);
+        if !known.branches.keys().any(|other| team_of(other) == team) {
+            known.teams.remove(team);
+        }
+        drop(known);
+        drop(branch);
+    }
+
     /// The handles of a supervisor, which are its own.
     fn of_supervisor(&self, known: &mut Known, node: &Node, parent: Option<&str>) -> Arc<Handles> {
         let office = Arc::clone(&self.branch(known, node.name.as_str()).office);
@@ -570,6 +592,29 @@ mod tests {
         }
         let held_back = figures(&shared, "triarch_backpressure_wait_seconds_total");
         assert_eq!(held_back, [Value::Elapsed(3 * SECOND)]);
+    }
+
+    #[test]
+    fn of_a_supervisor_that_has_left_nothing_is_kept_once_all_parts_of_its_team_have() {
+        let shared = shared();
+        let kept = || {
+            let known = lock(&shared.meters.known);
+            (known.branches.len(), known.teams.len())
+        };
+        join(&shared, Level::Supervisor, "team", "Supervisor");
+        let before = kept();
+        for number in 0..10 {
+            let parts = ["", ".1"].map(|part| format!("job-{number}{part}"));
+            for part in &parts {
+                join(&shared, Level::Supervisor, part, "Supervisor");
+                join(&shared, Level::Agent, &format!("{part}/a"), "Echo");
+            }
+            let [first, second] = parts.map(|part| shared.find(&part).unwrap().node);
+            shared.strike(&first);
+            assert_eq!(kept(), (before.0 + 1, before.1 + 1));
+            shared.strike(&second);
+            assert_eq!(kept(), before);
+        }
     }
 
     #[test]

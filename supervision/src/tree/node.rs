@@ -260,6 +260,19 @@ impl Node {
             return;
         }
         let before = self.phase.load(Ordering::Relaxed);
+        if to == Phase::Idle && before == Phase::Stopping as u8 {
+            // It was asked to stop while it started.
+            return;
+        }
+        if incarnation < self.incarnation() {
+            // What was left of an earlier life says nothing of the present one.
+            return records.history.push(Kept {
+                at,
+                incarnation,
+                reason,
+                to,
+            });
+        }
         self.phase.store(to as u8, Ordering::Release);
         if before != to as u8 {
             self.meters.entered(to, reason.as_deref(), at);
@@ -312,6 +325,9 @@ impl Node {
         let reason = Arc::new(reason);
         let mut records = self.records();
         self.note(&mut records, Phase::Stopped, incarnation, Some(Arc::clone(&reason)), at);
+        if incarnation < self.incarnation() {
+            return;
+        }
         let watchers = std::mem::take(&mut records.rare().watchers);
         // It shows nothing any more: whoever waits goes on with what is known.
         let onlookers = std::mem::take(&mut records.rare().onlookers);
@@ -340,7 +356,8 @@ impl Node {
 
     /// Where it waited for its next start: nobody starts it any more.
     pub(crate) fn waits_no_more(&self, at: Moment) {
-        if self.phase() == Phase::Backoff {
+        self.meters.is_awaited_no_more();
+        if Phase::from_u8(self.phase.load(Ordering::Acquire)) == Phase::Backoff {
             self.enter(Phase::Stopped, self.incarnation(), None, at);
         }
     }
@@ -463,6 +480,21 @@ mod tests {
         }
         let history = node.history();
         assert_eq!((history.len(), history[0].incarnation), (HISTORY_LENGTH, 1));
+    }
+
+    #[test]
+    fn what_is_left_of_an_earlier_life_says_nothing_of_the_present_one() {
+        let node = node("a");
+        let now = Moment::default();
+        node.begin(1, now);
+        node.begin(2, now);
+        node.enter(Phase::Idle, 2, None, now);
+        node.ended(1, ExitReason::Normal, now);
+        assert_eq!((node.phase(), node.last_exit()), (Phase::Idle, None));
+        node.ended(2, ExitReason::Shutdown, now);
+        node.ended(1, ExitReason::Normal, now);
+        assert_eq!(node.last_exit(), Some(ExitReason::Shutdown));
+        assert_eq!(node.history().len(), 6, "what happened is told all the same");
     }
 
     #[test]

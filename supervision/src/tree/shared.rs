@@ -329,6 +329,9 @@ impl Shared {
         let is_it = nodes.get(path).is_some_and(|entry| entry.node.id == node.id);
         let struck = if is_it { nodes.take(path) } else { None };
         drop(nodes);
+        if struck.is_some() {
+            self.meters.dismiss(node);
+        }
         // Not under the lock: it may be the last to hold the node.
         drop(struck);
         self.sampler.leaves(node);

@@ -331,3 +331,47 @@ async fn figures_tell_depth_high_water_and_the_oldest_age() {
     assert_eq!((figures.depth, figures.high_water, figures.oldest_age), (0, 3, None));
     tree.stop().await;
 }
+
+/// Whose `idle` waits until the test lets it go.
+struct Tidy(Arc<Semaphore>, Log);
+
+enum Word {
+    Said,
+}
+
+impl Message for Word {}
+
+impl Agent for Tidy {
+    type Message = Word;
+    type Spec = (Arc<Semaphore>, Log);
+
+    async fn start((leave, log): Self::Spec, _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self(leave, log))
+    }
+
+    async fn handle(&mut self, Word::Said: Word, _: &mut Context<Self>) -> Result<(), Failure> {
+        self.1.write("heard");
+        Ok(())
+    }
+
+    async fn idle(&mut self, _: &mut Context<Self>) -> Result<(), Failure> {
+        self.1.write("tidies up");
+        self.0.acquire().await?.forget();
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_room_for_others_while_an_agent_with_an_empty_mailbox_tidies_up() {
+    let (leave, log) = (Arc::new(Semaphore::new(1)), Log::default());
+    let (tree, address) = one(Child::of::<Tidy>("a", (Arc::clone(&leave), log.clone())).capacity(8)).await;
+    address.send(Word::Said).await.unwrap();
+    until("it tidies up again", || log.count("tidies up") == 2).await;
+    for room in 0..8 {
+        assert!(address.try_send(Word::Said).is_ok(), "room for {room}");
+    }
+    assert!(address.try_send(Word::Said).is_err());
+    leave.add_permits(8);
+    until("all are handled", || log.count("heard") == 9).await;
+    tree.stop().await;
+}

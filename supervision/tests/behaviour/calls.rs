@@ -1,5 +1,6 @@
 //! What one can ask of a supervisor, and what its events tell.
 
+use futures_util::future::join_all;
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::{CallError, ChildState, Decision, Started};
 use triarch_supervision::tree::{Fact, Phase};
@@ -370,4 +371,30 @@ async fn a_group_starts_again_though_the_child_it_waited_for_was_deleted() {
     team.delete_child("a").await.unwrap();
     until("the rest of the group starts", || log.has("b starts 2")).await;
     tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_slow_starts_keeps_nobody_from_looking_and_from_taking_away() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let slow = |number| {
+        let script = Script::new(&log).start(Start::Hangs);
+        let child = scripted(&format!("a{number}"), script).start_without_limit();
+        child.shutdown(Shutdown::BrutalKill)
+    };
+    let starts = (0..1100).map(|number| handle.start_child(slow(number)));
+    let mut starts = join_all(starts);
+    not_yet(&mut starts).await;
+    let listed = soon("they are listed", handle.which_children()).await.unwrap();
+    assert_eq!(listed.len(), 1024);
+    assert_eq!(
+        soon("they are counted", handle.count_children())
+            .await
+            .unwrap()
+            .starting,
+        1024
+    );
+    soon("one is taken away", handle.terminate_child("a7")).await.unwrap();
+    soon("the tree ends", tree.stop()).await;
 }

@@ -215,3 +215,55 @@ async fn an_asker_that_is_no_agent_closes_no_circle() {
     assert_eq!(pair.a.ask(|reply| Say::Echo(1, reply)).await, Ok(1));
     pair.tree.stop().await;
 }
+
+/// Asks a puppet, beside its messages, what makes that one ask back.
+struct Curious {
+    of: Address<Say>,
+    has_asked: bool,
+}
+
+struct Ping(Reply<u32>);
+
+impl Message for Ping {}
+
+impl Agent for Curious {
+    type Message = Ping;
+    type Spec = Address<Say>;
+
+    async fn start(of: Address<Say>, _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self { of, has_asked: false })
+    }
+
+    async fn handle(&mut self, Ping(reply): Ping, _: &mut Context<Self>) -> Result<(), Failure> {
+        reply.send(1);
+        Ok(())
+    }
+
+    async fn attend(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        if !std::mem::replace(&mut self.has_asked, true) {
+            let back = ctx.address();
+            let asks_back = |reply: Reply<u32>| {
+                Say::act(move |puppet: &mut Puppet, _| {
+                    Box::pin(async move {
+                        puppet.write(format_args!("hears {:?}", back.ask(Ping).await));
+                        reply.send(2);
+                        Ok(())
+                    })
+                })
+            };
+            let _let_go = self.of.ask(asks_back).await;
+        }
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_only_attends_while_it_waits_closes_no_circle() {
+    let log = Log::default();
+    let b = puppet("b", &log);
+    let curious = Child::of::<Curious>("curious", b.address());
+    let tree = grow(team().child(b).child(curious)).await;
+    until("it is answered", || log.count("b hears") == 1).await;
+    assert!(log.has("b hears Ok(1)"), "{:?}", log.lines());
+    tree.stop().await;
+}

@@ -1,10 +1,11 @@
 //! Supervisors that come and go while the tree runs.
 
+use futures_util::FutureExt as _;
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::{CallError, Started};
 
 use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
-use crate::patience::{SECOND, until};
+use crate::patience::{SECOND, not_yet, quiet, until};
 
 fn more(log: &Log) -> Supervisor {
     let children: Vec<_> = ["b0", "b1", "b2"].map(|name| puppet(name, log)).into();
@@ -100,4 +101,41 @@ async fn what_cannot_be_built_is_refused_before_anything_starts() {
     tree.stop().await;
     let refused = tree.observer().start_supervisor(Supervisor::named("late")).await;
     assert!(matches!(refused, Err(CallError::Down { .. })), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_one_whose_adding_was_given_up_no_part_is_kept() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let parts = || {
+        let slow = scripted("b1", Script::new(&log).start(Start::Hangs));
+        let children = Supervisor::named("more").span(1).child(puppet("b0", &log));
+        children.child(slow.start_without_limit())
+    };
+    for _ in 0..2 {
+        let observer = tree.observer();
+        let mut adding = Box::pin(observer.start_supervisor(parts()));
+        not_yet(&mut adding).await;
+        assert_eq!(paths(&tree), ["root", "more", "more/b0", "more.1", "more.1/b1", "team"]);
+        drop(adding);
+        until("no part is left", || paths(&tree) == ["root", "team"]).await;
+        assert_eq!(log.alive(), 0);
+    }
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_bears_the_name_of_what_was_not_added_after_all_is_left_in_peace() {
+    let log = Log::default();
+    let tree = grow(team().child(puppet("a", &log))).await;
+    let observer = tree.observer();
+    {
+        let another = team().child(puppet("b", &log));
+        let mut adding = Box::pin(observer.start_supervisor(another));
+        assert!((&mut adding).now_or_never().is_none(), "it is not answered at once");
+    }
+    quiet().await;
+    assert_eq!(paths(&tree), ["root", "team", "team/a"]);
+    assert_eq!(observer.node("team").unwrap().incarnation, 1);
+    tree.stop().await;
 }

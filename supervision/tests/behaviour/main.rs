@@ -33,6 +33,8 @@ mod observing;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod outliving;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod pausing;

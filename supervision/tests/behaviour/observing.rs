@@ -7,8 +7,8 @@ use triarch_supervision::dead_letter::DeadReason;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{EVENTS_KEPT, Phase};
 
-use crate::agents::{Log, Say, grow, one, one_in, puppet, team};
-use crate::patience::quiet;
+use crate::agents::{Log, Say, Script, Start, grow, one, one_in, puppet, scripted, team};
+use crate::patience::{SECOND, not_yet, quiet};
 
 #[derive(Debug)]
 struct Foreign;
@@ -153,5 +153,27 @@ async fn who_waits_for_its_restart_says_when_that_is_and_its_supervisor_how_many
     assert_eq!(observer.restart_budget("team/a"), Ok(None), "an agent restarts nobody");
     tokio::time::sleep(2 * period).await;
     assert_eq!(budget(), (0, 3, period), "that was long ago");
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_asked_to_stop_while_it_starts_is_never_shown_as_idle() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let slow = scripted("a", Script::new(&log).start(Start::Takes(SECOND)));
+    let mut started = Box::pin(handle.start_child(slow));
+    not_yet(&mut started).await;
+    handle.terminate_child("a").await.unwrap();
+    assert!(log.has("a stopped"), "{:?}", log.lines());
+    let phases: Vec<_> = tree
+        .observer()
+        .history("team/a")
+        .unwrap()
+        .iter()
+        .map(|change| change.to)
+        .collect();
+    assert!(!phases.contains(&Phase::Idle), "{phases:?}");
+    assert_eq!(phases.last(), Some(&Phase::Stopped));
     tree.stop().await;
 }

@@ -297,3 +297,20 @@ async fn an_agent_of_another_type_is_not_handed_over() {
     );
     desk.tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_while_its_question_stands_in_line_is_an_answer() {
+    let desk = desk(|child| child.capacity(1)).await;
+    pause(&desk.tree).await;
+    desk.address.try_send(Say::Note(1)).unwrap();
+    let known = Mutex::default();
+    let mut question = Box::pin(desk.address.ask(|reply: Reply<u32>| {
+        *known.lock().unwrap() = Some(reply);
+        Say::Note(2)
+    }));
+    not_yet(&mut question).await;
+    known.lock().unwrap().take().unwrap().send(7);
+    assert_eq!(soon("it is answered", question).await, Ok(7));
+    assert_eq!(desk.address.figures().depth, 1, "nobody needs the question any more");
+    desk.tree.stop().await;
+}

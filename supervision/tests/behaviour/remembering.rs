@@ -4,7 +4,7 @@ use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::{CallError, Decision, SupervisorHandle};
 
 use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
-use crate::patience::{SECOND, decisions, node_until, quiet, until};
+use crate::patience::{SECOND, decisions, node_until, not_yet, quiet, until};
 
 async fn names(handle: &SupervisorHandle) -> Vec<String> {
     let children = handle.which_children().await.unwrap();
@@ -168,5 +168,49 @@ async fn one_that_takes_the_name_of_a_temporary_child_that_has_ended_takes_its_p
     begin_again(&tree).await;
     assert_eq!(names(&handle).await, ["a", "b"]);
     assert_eq!(added.ask(Say::Life).await, Ok(2));
+    assert!(tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dynamic_supervisor_that_remembers_brings_back_who_is_there_and_nobody_who_has_gone() {
+    let log = Log::default();
+    let tree = grow(
+        Supervisor::dynamic("team")
+            .remembers()
+            .intensity(Intensity::new(9, SECOND)),
+    )
+    .await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let mut addresses = Vec::new();
+    for name in ["stays", "terminated", "ended"] {
+        let child = puppet(name, &log).restart(Restart::Transient);
+        addresses.push(handle.start_child(child).await.unwrap().0);
+    }
+    handle.terminate_child("terminated").await.unwrap();
+    addresses[2].send(Say::Stop).await.unwrap();
+    until("it has left", || addresses[2].is_closed()).await;
+    for life in [2, 3] {
+        begin_again(&tree).await;
+        assert_eq!(names(&handle).await, ["stays"]);
+        assert_eq!(addresses[0].ask(Say::Life).await, Ok(life));
+    }
+    assert!(tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_terminated_while_it_started_is_remembered_if_it_is_kept() {
+    let log = Log::default();
+    let tree = grow(team().remembers()).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    for (name, restart) in [("kept", Restart::Permanent), ("gone", Restart::Temporary)] {
+        let slow = scripted(name, Script::new(&log).start(Start::Takes(SECOND))).restart(restart);
+        let mut started = Box::pin(handle.start_child(slow));
+        not_yet(&mut started).await;
+        handle.terminate_child(name).await.unwrap();
+        assert!(started.await.is_err());
+    }
+    assert_eq!(names(&handle).await, ["kept"]);
+    begin_again(&tree).await;
+    assert_eq!(names(&handle).await, ["kept"]);
     assert!(tree.stop().await.is_orderly());
 }

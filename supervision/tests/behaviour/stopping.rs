@@ -201,7 +201,7 @@ async fn a_tree_that_still_starts_can_be_stopped_by_giving_its_start_up() {
 }
 
 /// Blocks its thread until the test lets it go, as code that never awaits does.
-fn blocks(release: mpsc::Receiver<()>) -> Say {
+pub(crate) fn blocks(release: mpsc::Receiver<()>) -> Say {
     Say::act(move |puppet: &mut Puppet, _| {
         puppet.write("blocks");
         // The end of the channel is as good as a word.

@@ -302,3 +302,18 @@ async fn agents_that_come_and_go_between_two_samples_are_counted() {
     check_balance(&found, &["Worker"]);
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_a_message_that_was_void_no_time_is_measured_until_the_next_is_done() {
+    let worker = Child::of::<Worker>("worker", ()).paused();
+    let address = worker.address();
+    let tree = grow(team().child(worker)).await;
+    address.send_before(Moment::now() + SECOND, Say::Work).await.unwrap();
+    sleep(2 * SECOND).await;
+    tree.observer().resume("team/worker").unwrap();
+    sleep(3600 * SECOND).await;
+    tell(&address, [Say::Work]).await;
+    let handled = part(&shown(&tree), &["messages_handled", "message_handle_seconds"]);
+    assert_eq!(handled, lines(&[("messages_handled_total{Worker,ok}", 1.0)]));
+    tree.stop().await;
+}

@@ -209,3 +209,25 @@ async fn a_tree_counts_in_instruments_that_others_count_in_too() {
     assert_eq!(part(&found, &["actors{S", "cups"]), both);
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_somebody_kept_a_child_down_is_no_restart() {
+    let wait = Backoff {
+        jitter: 0.0,
+        ..Backoff::exponential(3 * SECOND, 3 * SECOND)
+    };
+    let worker = Child::of::<Worker>("worker", ());
+    let address = worker.address();
+    let tree = grow(team().backoff(wait).child(worker)).await;
+    tell(&address, [Say::Fail]).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    handle.terminate_child("worker").await.unwrap();
+    sleep(3600 * SECOND).await;
+    handle.restart_child("worker").await.unwrap();
+    assert_eq!(part(&shown(&tree), &["supervisor_restart_seconds"]), BTreeMap::new());
+    tell(&address, [Say::Fail]).await;
+    sleep(4 * SECOND).await;
+    let once = lines(&[("supervisor_restart_seconds{}", 1.0)]);
+    assert_eq!(part(&shown(&tree), &["supervisor_restart_seconds"]), once);
+    tree.stop().await;
+}

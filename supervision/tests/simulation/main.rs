@@ -116,4 +116,11 @@ fn every_invariant_holds_for_every_seed() {
     );
     let complaints = complaints.into_inner().unwrap();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(seeds() > 0, "no seed was run");
+    // A few worlds may be quiet ones.
+    let shows_much = messages > 0 && restarts > 0;
+    assert!(
+        shows_much || seeds() < 50,
+        "the worlds were empty: {messages} messages, {restarts} restarts"
+    );
 }

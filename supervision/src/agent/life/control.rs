@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Life, Next, Streak};
 use crate::agent::Agent;
+use crate::agent::current::Attending;
 use crate::reason::{ExitReason, Failure, KillCause};
 use crate::tree::{KILL, NOTICE, OBSERVE, PAUSE, STOP};
 
@@ -77,6 +78,8 @@ impl<A: Agent> Life<A> {
 
     /// Nothing waits: tells the agent, and waits until something does.
     pub(super) async fn rest(&mut self, streak: &mut Streak) -> Option<ExitReason> {
+        // It may take its time over being idle.
+        self.release();
         if let Some(agent) = &mut self.agent {
             let idled = agent.idle(&mut self.ctx).await;
             if let Err(failure) = idled
@@ -99,7 +102,11 @@ impl<A: Agent> Life<A> {
         let agent = self.agent.as_mut()?;
         let attended = {
             let mut attending = pin!(agent.attend(&mut self.ctx));
-            poll_fn(|cx| Poll::Ready(attending.as_mut().poll(cx))).await
+            poll_fn(|cx| {
+                let _attends = Attending::enter();
+                Poll::Ready(attending.as_mut().poll(cx))
+            })
+            .await
         };
         self.attended(attended)
     }
@@ -131,6 +138,7 @@ impl<A: Agent> Life<A> {
                 if is_called || sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
                     return Poll::Ready(Poll::Pending);
                 }
+                let _attends = Attending::enter();
                 let attended = attending.as_mut().poll(cx);
                 has_waited |= attended.is_pending();
                 attended.map(Poll::Ready)

@@ -7,12 +7,12 @@ use super::ward::Ward;
 use crate::child::ChildSpec;
 use crate::name::Name;
 use crate::policy::Restart;
-use crate::reason::KillCause;
 use crate::supervisor::handle::ChildStatus;
 use crate::supervisor::machine::{
     Adjustment, AdminError, CallId, ChildKey, ChildState, ChildView, Input, Outcome, Request,
 };
 use crate::supervisor::reception::{CallResult, Caller};
+use crate::tree::Level;
 
 impl Desk {
     pub(super) fn add(&mut self, spec: ChildSpec, caller: Caller<CallResult>) {
@@ -45,13 +45,16 @@ impl Desk {
     }
 
     /// As a request. One that waits in its backoff is down at once, and nothing of it ends that would tell so.
-    pub(super) fn terminate(&mut self, name: Name, caller: Caller<CallResult>) {
+    pub(super) fn terminate(&mut self, name: &Name, caller: Caller<CallResult>) {
         let child = self.machine.child(name.as_str());
-        if child.is_some_and(|child| child.policy.restart == Restart::Temporary) {
-            self.charge.blueprint.remove(&name);
-        }
+        let is_temporary = child.is_some_and(|child| child.policy.restart == Restart::Temporary);
         let key = child.map(|child| child.key);
-        self.request(Request::Terminate(name), caller);
+        self.request(Request::Terminate(name.clone()), caller);
+        // Whoever had waited for its start may have had it remembered just now.
+        let is_kept = key.is_none() || self.machine.is_ending() || !(is_temporary || self.machine.is_dynamic());
+        if !is_kept {
+            self.charge.blueprint.remove(name);
+        }
         let Some(ward) = key.and_then(|key| self.wards.get(&key)) else {
             return;
         };
@@ -70,15 +73,46 @@ impl Desk {
         }
     }
 
-    /// A call for a start is answered: a child that was added is there for good, or not at all.
-    pub(super) fn remember(&mut self, call: CallId, is_there: bool) {
-        let Some((key, spec)) = self.adding.remove(&call).filter(|_| is_there) else {
+    /// A call for a start is answered: a child that was added is there for good, be it down, or not at all.
+    pub(super) fn remember(&mut self, call: CallId) {
+        let Some((key, spec)) = self.adding.remove(&call) else {
             return;
         };
+        let is_it = |child: ChildView<'_>| child.key == key;
+        if self.machine.is_ending() || !self.machine.child(spec.name.as_str()).is_some_and(is_it) {
+            return;
+        }
         self.charge.blueprint.add(spec);
         if let Some(ward) = self.wards.get_mut(&key) {
             ward.is_static = true;
         }
+    }
+
+    /// From right to left. One that is not there was never added, or another bears its name.
+    pub(super) fn withdraw(&mut self, children: &[(Name, u64)]) {
+        for (name, node) in children.iter().rev() {
+            let key = self.machine.child(name.as_str()).map(|child| child.key);
+            let ward = key.and_then(|key| self.wards.get(&key).map(|ward| (key, ward)));
+            if let Some((key, _)) = ward.filter(|(_, ward)| ward.child.node().id == *node) {
+                self.feed(Input::Withdraw { key });
+            }
+        }
+    }
+
+    /// A child has left. A dynamic supervisor keeps no specification of one that is gone; of those that leave with it,
+    /// its next life does know.
+    pub(super) fn forget_for_good(&mut self, key: ChildKey) {
+        if let Some(ward) = self.wards.get(&key).filter(|_| !self.machine.is_ending()) {
+            let node = ward.child.node();
+            if self.machine.is_dynamic() {
+                self.charge.blueprint.remove(&node.name);
+            }
+            if node.level() == Level::Supervisor {
+                // Nobody asks any more who was late under one that was taken away.
+                self.charge.shared.report_overdue(&node.path(), []);
+            }
+        }
+        self.forget(key);
     }
 
     pub(super) fn adjust(&mut self, adjustment: Adjustment) {
@@ -88,16 +122,16 @@ impl Desk {
         self.charge.node.meters().adjusts(adjustment.intensity, self.now);
     }
 
-    pub(super) fn kill_from_outside(&self, name: Name) -> Result<(), AdminError> {
+    pub(super) fn kill_from_outside(&mut self, name: Name) -> Result<(), AdminError> {
         let Some(child) = self.machine.child(name.as_str()) else {
             return Err(AdminError::NotFound { child: name });
         };
-        let ward = self.wards.get(&child.key);
-        if ward.is_some_and(|ward| ward.kill(KillCause::Outside)) {
-            Ok(())
-        } else {
-            Err(nobody_to_kill(name, child.state))
-        }
+        let (key, state) = (child.key, child.state);
+        let present = self.wards.get(&key).and_then(|ward| ward.present.as_ref());
+        let incarnation = present.map(|present| present.incarnation);
+        let incarnation = incarnation.ok_or_else(|| nobody_to_kill(name, state))?;
+        self.feed(Input::Kill { key, incarnation });
+        Ok(())
     }
 
     pub(super) fn list(&self) -> Vec<ChildStatus> {

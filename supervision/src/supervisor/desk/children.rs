@@ -15,7 +15,7 @@ use crate::supervisor::inspection::Inspection;
 use crate::supervisor::machine::{ChildKey, Incarnation, Input, KILL_GRACE, NotStarted};
 
 /// How soon to look again whether a killed incarnation is gone.
-const GONE_CHECK: Duration = Duration::from_millis(1);
+pub(super) const GONE_CHECK: Duration = Duration::from_millis(1);
 
 impl Desk {
     pub(super) fn actor_started(&mut self, actor: ActorId) {

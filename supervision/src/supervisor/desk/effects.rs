@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use super::Desk;
-use super::children::ended;
-use super::ward::Present;
 use crate::clock::Moment;
 use crate::name::Name;
-use crate::reason::{ExitReason, Failure};
+use crate::reason::ExitReason;
 use crate::supervisor::actor::{Charge, Order};
 use crate::supervisor::machine::{Alarm, ChildKey, Decision, Effect, Incarnation, Overdue};
 use crate::time::Due;
-use crate::tree::{Fact, KILL, Node, Phase, RootState, STOP};
+use crate::tree::{Fact, Node, Phase, RootState};
 
 impl Desk {
     pub(super) fn perform(&mut self, effect: Effect) {
@@ -26,46 +24,21 @@ impl Desk {
                 if let Some(ward) = self.present(key, incarnation) {
                     ward.kill(cause);
                     ward.awaits_start = false;
+                } else {
+                    self.call_off(key, incarnation, ExitReason::Killed(cause));
                 }
             }
             Effect::Arm { alarm, at } => self.arm(alarm, at),
             Effect::Answer { call, result } => {
-                self.remember(call, result.is_ok());
+                self.remember(call);
                 if let Some(caller) = self.calls.remove(&call) {
                     caller.answer(result);
                 }
             }
-            Effect::Forget { key } => self.forget(key),
+            Effect::Forget { key } => self.forget_for_good(key),
             Effect::Tell(decision) => self.tell(decision),
             Effect::Ready => self.ready(),
             Effect::End { reason, overdue } => self.end(reason, overdue),
-        }
-    }
-
-    fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
-        let Some(ward) = self.wards.get_mut(&key) else { return };
-        ward.awaits_start = true;
-        let node = ward.child.node();
-        ward.child.join_tree(Some(&self.path), &self.charge.shared);
-        node.lower(STOP | KILL);
-        node.set_kill_cause(None);
-        node.begin(incarnation, self.now);
-        let spawned = Arc::clone(&ward.child).spawn(self.myself.get_cell(), incarnation);
-        match spawned {
-            Ok(spawned) => {
-                self.by_actor.insert(spawned.cell.get_id().pid(), key);
-                ward.present = Some(Present {
-                    incarnation,
-                    cell: spawned.cell,
-                    join: spawned.join,
-                });
-                ward.has_started = false;
-            }
-            Err(refused) => {
-                let reason = ExitReason::Error(Failure::from(refused));
-                node.ended(incarnation, reason.clone(), Moment::now());
-                self.inputs.push_back(ended(key, incarnation, reason, false));
-            }
         }
     }
 
@@ -76,10 +49,17 @@ impl Desk {
             node.enter(Phase::Stopping, incarnation, None, now);
             ward.child.ask_to_stop();
             ward.awaits_start = false;
+        } else {
+            self.call_off(key, incarnation, ExitReason::Shutdown);
         }
     }
 
-    fn arm(&mut self, alarm: Alarm, at: Moment) {
+    pub(super) fn arm(&mut self, alarm: Alarm, at: Moment) {
+        if let Some(start) = self.held_back.get_mut(&alarm.key) {
+            // The time that its start may take begins with it.
+            start.limit = Some((alarm, at.since(self.now)));
+            return;
+        }
         if at <= self.now {
             // Its own queue cannot be gone while it runs.
             let _sent = self.myself.cast(Order::Alarm(alarm));

@@ -6,6 +6,10 @@
 mod calls;
 mod children;
 mod effects;
+mod starts;
+#[cfg(not(shuttle))]
+#[cfg(test)]
+mod tests;
 mod ward;
 
 use std::collections::VecDeque;
@@ -13,6 +17,7 @@ use std::sync::Arc;
 
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
+use self::starts::HeldBack;
 use self::ward::{Present, Ward};
 use super::actor::{Charge, Order};
 use super::machine::{CallId, ChildKey, Counts, Effect, Incarnation, Input, Machine, Numbered, Request};
@@ -36,6 +41,8 @@ pub(crate) struct Desk {
     by_actor: Numbered<u64, ChildKey>,
     /// Since when actors were seen to have ended while something of them was still there.
     lingering: Numbered<ChildKey, Moment>,
+    /// Starts that wait until nothing is left of the incarnation before.
+    held_back: Numbered<ChildKey, HeldBack>,
     calls: Numbered<CallId, Caller<CallResult>>,
     /// Children that are to be remembered once they have started, by the call that added them.
     adding: Numbered<CallId, (ChildKey, ChildSpec)>,
@@ -83,6 +90,7 @@ impl Desk {
             wards,
             by_actor: Numbered::default(),
             lingering: Numbered::default(),
+            held_back: Numbered::default(),
             latest: ChildKey(0),
             calls: Numbered::default(),
             adding: Numbered::default(),
@@ -107,10 +115,11 @@ impl Desk {
                 self.feed(Input::GoOn);
             }
             Order::Add { spec, caller } => self.add(spec, caller),
-            Order::Terminate { name, caller } => self.terminate(name, caller),
+            Order::Terminate { name, caller } => self.terminate(&name, caller),
             Order::Restart { name, caller } => self.request(Request::Restart(name), caller),
             Order::Delete { name, caller } => self.delete(&name, caller),
             Order::Retry { name, caller } => self.request(Request::Retry(name), caller),
+            Order::Withdraw { children } => self.withdraw(&children),
             Order::KillChild { name, caller } => caller.answer(self.kill_from_outside(name)),
             Order::List { caller } => caller.answer(self.list()),
             Order::Count { caller } => caller.answer(self.machine.counts()),
@@ -125,6 +134,7 @@ impl Desk {
             Order::Alarm(alarm) => self.feed(Input::Alarm(alarm)),
             Order::ChildReady(actor) => self.child_ready(actor),
             Order::CheckGone(actor) => self.check_gone(actor),
+            Order::StartWhenVacant { key, incarnation } => self.start_when_vacant(key, incarnation),
             Order::Stuck { key, incarnation } => self.feed(Input::Stuck { key, incarnation }),
             Order::Stop => {
                 self.charge
@@ -166,6 +176,10 @@ impl Desk {
 
     fn feed(&mut self, input: Input) {
         self.inputs.push_back(input);
+        self.work_off();
+    }
+
+    fn work_off(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
             self.now = Moment::now();
             if let Input::Exited { key, .. } = input {
@@ -220,6 +234,9 @@ impl Drop for Desk {
             .filter(|ward| is_root || !ward.is_static)
             .for_each(|ward| ward.child.leave_tree());
         if !self.machine.has_ended() {
+            let now = Moment::now();
+            let nodes = self.wards.values().map(|ward| ward.child.node());
+            nodes.for_each(|node| node.waits_no_more(now));
             let down = self.wards.values().filter(|ward| ward.is_static).count();
             self.show(Counts {
                 specified: down,

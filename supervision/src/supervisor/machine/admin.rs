@@ -1,10 +1,12 @@
 //! Calls: each is answered exactly once, at once or when what it asked for has come about.
 
+use std::sync::Arc;
+
 use super::condition::{Condition, Sequel, Stopping};
 use super::io::{AdminError, CallId, ChildKey, Outcome, Request};
 use super::{Starter, StarterKind, Step, is_significance_allowed};
 use crate::name::Name;
-use crate::policy::ChildPolicy;
+use crate::policy::{ChildPolicy, Restart};
 
 /// When a call is answered.
 enum Answered {
@@ -50,13 +52,22 @@ impl Step<'_> {
 
     fn terminate_child(&mut self, call: CallId, child: Name) -> Answering {
         let (key, condition) = self.find(child)?;
+        if self.bring_down(key, condition) {
+            return Ok(Answered::Now(Outcome::Terminated));
+        }
+        self.machine.terminators.entry(key).or_default().push(call);
+        Ok(Answered::Later)
+    }
+
+    /// Has a child end and stay down; whether it is down already.
+    fn bring_down(&mut self, key: ChildKey, condition: Condition) -> bool {
         self.interrupt(key);
         match condition {
-            Condition::Down => return Ok(Answered::Now(Outcome::Terminated)),
-            Condition::Quarantined if !self.machine.is_dynamic() => return Ok(Answered::Now(Outcome::Terminated)),
+            Condition::Down => return true,
+            Condition::Quarantined if !self.machine.is_dynamic() => return true,
             Condition::Quarantined | Condition::Awaiting | Condition::Fallen | Condition::Restarting { .. } => {
                 self.settle(key);
-                return Ok(Answered::Now(Outcome::Terminated));
+                return true;
             }
             Condition::Starting { .. } | Condition::Running => self.stop(key, Sequel::Down),
             Condition::Stopping(stopping) => {
@@ -70,8 +81,24 @@ impl Step<'_> {
             }
             Condition::Lost => {}
         }
-        self.machine.terminators.entry(key).or_default().push(call);
-        Ok(Answered::Later)
+        false
+    }
+
+    /// As if it had been temporary, and somebody terminated it.
+    pub(super) fn withdraw(&mut self, key: ChildKey) {
+        let Some(child) = self.machine.children.get(key).filter(|_| !self.machine.is_ending()) else {
+            return;
+        };
+        let condition = child.condition;
+        let restart = Restart::Temporary;
+        let policy = Arc::new(ChildPolicy {
+            restart,
+            ..*child.policy
+        });
+        self.machine.children.change(key, |child| child.policy = policy);
+        if self.bring_down(key, condition) && self.machine.children.get(key).is_some() {
+            self.forget(key);
+        }
     }
 
     fn restart_child(&mut self, call: CallId, child: Name) -> Answering {

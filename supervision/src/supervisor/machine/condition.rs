@@ -53,10 +53,20 @@ pub(super) enum Sequel {
     Down,
     /// What the group restart intends.
     Along,
-    /// A start that failed for taking too long.
+    /// A start that failed for taking too long, or for a kill from outside.
     NotStarted,
-    /// A failure for being stuck.
+    /// A failure for being stuck, or for a kill from outside.
     Failed,
+}
+
+impl Pressed {
+    /// What it was killed for.
+    pub(super) fn cause(self) -> Option<KillCause> {
+        match self {
+            Self::Asked => None,
+            Self::Killed(cause) | Self::Unkillable(cause) => Some(cause),
+        }
+    }
 }
 
 impl Condition {

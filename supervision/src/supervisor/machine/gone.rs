@@ -175,18 +175,18 @@ impl Step<'_> {
     }
 }
 
-/// The reason that counts: one killed for what it did ended for that, whatever its exit says.
+/// The reason that counts: one killed for what it did ended for that, whatever its exit says. One killed from outside may
+/// have come before that by itself.
 fn true_reason(child: &Child, reported: Option<ExitReason>) -> Option<ExitReason> {
-    let sequel = match child.condition {
-        Condition::Stopping(stopping) => Some(stopping.sequel),
-        _ => None,
-    };
-    match sequel {
-        Some(Sequel::NotStarted) => Some(ExitReason::StartOverdue {
+    match child.condition {
+        Condition::Stopping(stopping) if stopping.pressed.cause() == Some(KillCause::Outside) => reported,
+        Condition::Stopping(stopping) if stopping.sequel == Sequel::NotStarted => Some(ExitReason::StartOverdue {
             limit: child.start_limit(),
         }),
-        Some(Sequel::Failed) => Some(ExitReason::Killed(KillCause::Stuck)),
-        None if child.condition == Condition::Running => reported.or(Some(ExitReason::Normal)),
+        Condition::Stopping(stopping) if stopping.sequel == Sequel::Failed => {
+            Some(ExitReason::Killed(KillCause::Stuck))
+        }
+        Condition::Running => reported.or(Some(ExitReason::Normal)),
         _ => reported,
     }
 }

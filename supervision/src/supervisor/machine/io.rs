@@ -69,6 +69,13 @@ pub(crate) enum Input {
         /// Which life of it.
         incarnation: Incarnation,
     },
+    /// A person wants an incarnation killed; what follows is decided as if it had failed by itself.
+    Kill {
+        /// The child.
+        key: ChildKey,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
     /// A child's actor has ended, by a kill from outside, and longer than [`KILL_GRACE`](super::KILL_GRACE) ago; yet
     /// something of it is still there.
     Lingers {
@@ -76,6 +83,11 @@ pub(crate) enum Input {
         key: ChildKey,
         /// Which life of it.
         incarnation: Incarnation,
+    },
+    /// Whoever added a child has gone before all was up: it ends, and its specification is not kept.
+    Withdraw {
+        /// The child.
+        key: ChildKey,
     },
     /// A person wants other limits: OTP's change of supervisor flags.
     Adjust(Adjustment),
@@ -368,7 +380,7 @@ pub enum Decision {
         /// Why it ended last.
         reason: ExitReason,
     },
-    /// A child did not stop in time and is killed.
+    /// A child is killed: it did not start or stop in time, it is stuck, or somebody wanted it so.
     Killed {
         /// The child.
         child: Name,

@@ -175,7 +175,7 @@ impl Machine {
         self.window.adjust(adjustment.intensity, now);
     }
 
-    fn is_dynamic(&self) -> bool {
+    pub(crate) fn is_dynamic(&self) -> bool {
         self.policy.strategy == Strategy::SimpleOneForOne
     }
 
@@ -196,7 +196,8 @@ impl Machine {
         matches!(self.progress, Progress::New | Progress::Booting { .. })
     }
 
-    fn is_ending(&self) -> bool {
+    /// Whether it has begun to end, or has ended.
+    pub(crate) fn is_ending(&self) -> bool {
         matches!(self.progress, Progress::Ending { .. } | Progress::Ended)
     }
 }
@@ -230,7 +231,9 @@ impl Step<'_> {
             Input::Alarm(alarm) => self.alarm(alarm),
             Input::Call { call, request } => self.call(call, request),
             Input::Stuck { key, incarnation } => self.stuck(key, incarnation),
+            Input::Kill { key, incarnation } => self.kill_from_outside(key, incarnation),
             Input::Lingers { key, incarnation } => self.lingers(key, incarnation),
+            Input::Withdraw { key } => self.withdraw(key),
             Input::Adjust(adjustment) => self.machine.adjust(adjustment, self.now),
             Input::Stop => self.end(ExitReason::Shutdown),
         }

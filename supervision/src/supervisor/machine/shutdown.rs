@@ -61,7 +61,7 @@ impl Step<'_> {
             pressed: Pressed::Killed(cause),
             sequel,
             in_turn,
-            is_late_start: sequel == Sequel::NotStarted,
+            is_late_start: sequel == Sequel::NotStarted && cause == KillCause::Overdue,
         };
         self.machine.children.set_condition(key, Condition::Stopping(stopping));
     }
@@ -72,6 +72,23 @@ impl Step<'_> {
             self.note_quiet_time(key);
             self.kill(key, KillCause::Stuck, Sequel::Failed);
         }
+    }
+
+    /// As if it had failed by itself; one that is on its way out already goes on as was meant.
+    pub(super) fn kill_from_outside(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let Some(child) = self.machine.existing(key, incarnation) else {
+            return;
+        };
+        let sequel = match child.condition {
+            Condition::Starting { .. } => Sequel::NotStarted,
+            Condition::Running => Sequel::Failed,
+            Condition::Stopping(stopping) if stopping.pressed == Pressed::Asked => stopping.sequel,
+            _ => return,
+        };
+        if sequel == Sequel::Failed {
+            self.note_quiet_time(key);
+        }
+        self.kill(key, KillCause::Outside, sequel);
     }
 
     pub(super) fn alarm(&mut self, Alarm { serial, key }: Alarm) {
@@ -119,7 +136,8 @@ impl Step<'_> {
         let Some(child) = self.machine.children.get(key) else {
             return;
         };
-        let (name, incarnation, limit) = (child.name.clone(), child.incarnation, child.start_limit());
+        let (name, incarnation) = (child.name.clone(), child.incarnation);
+        let reason = reason_not_started(child, cause);
         self.tell(Decision::Unkillable {
             child: name.clone(),
             incarnation,
@@ -135,7 +153,7 @@ impl Step<'_> {
         if self.machine.is_ending() {
             self.give_up(key);
         } else if self.machine.is_booting() && stopping.in_turn && stopping.sequel == Sequel::NotStarted {
-            self.fail_boot(name, ExitReason::StartOverdue { limit });
+            self.fail_boot(name, reason);
         }
     }
 
@@ -261,6 +279,16 @@ impl Step<'_> {
             }
             _ => {}
         }
+    }
+}
+
+/// Why a start that was killed did not succeed.
+fn reason_not_started(child: &Child, cause: KillCause) -> ExitReason {
+    match cause {
+        KillCause::Outside => ExitReason::Killed(cause),
+        _ => ExitReason::StartOverdue {
+            limit: child.start_limit(),
+        },
     }
 }
 

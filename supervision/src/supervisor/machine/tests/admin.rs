@@ -343,3 +343,20 @@ fn observation_shows_the_children_as_they_are() {
     assert_eq!((counts.specified, counts.active, counts.down), (2, 1, 1));
     assert_eq!(case.machine.child("b").and_then(|view| view.incarnation), None);
 }
+
+#[test]
+fn one_that_is_withdrawn_ends_and_is_forgotten_wherever_it_stands() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a", "b"]);
+    assert_eq!(case.withdraw("a"), "stop a1");
+    assert_eq!(case.stops("a"), "forget a");
+    assert_eq!(case.terminate("b"), "stop b1");
+    assert_eq!(case.stops("b"), "#1 Terminated");
+    assert_eq!(case.withdraw("b"), "forget b");
+    assert_eq!(case.start_child("c", permanent()), "start c1");
+    assert_eq!(case.withdraw("c"), "#2 Interrupted, stop c1");
+    assert_eq!(
+        case.not_started("c", NotStarted::Failed(ExitReason::Shutdown)),
+        "forget c"
+    );
+    assert_eq!(case.machine.counts().specified, 0);
+}

@@ -265,6 +265,16 @@ impl Case {
         self.give(Input::Stuck { key, incarnation })
     }
 
+    fn is_killed(&mut self, child: &str) -> String {
+        let (key, incarnation) = self.last(child);
+        self.give(Input::Kill { key, incarnation })
+    }
+
+    fn withdraw(&mut self, child: &str) -> String {
+        let key = self.key(child);
+        self.give(Input::Withdraw { key })
+    }
+
     fn stop(&mut self) -> String {
         self.give(Input::Stop)
     }

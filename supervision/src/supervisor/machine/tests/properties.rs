@@ -21,6 +21,7 @@ enum Event {
     Delete(u64),
     Retry(u64),
     Stuck(usize),
+    Kill(usize),
     Stale(u64, u64, u8),
     Adjust(SupervisorPolicy),
     Stop,
@@ -117,7 +118,8 @@ fn events() -> impl Strategy<Value = Event> {
         2 => named.clone().prop_map(Event::Restart),
         1 => named.clone().prop_map(Event::Delete),
         1 => named.prop_map(Event::Retry),
-        1 => some.prop_map(Event::Stuck),
+        1 => some.clone().prop_map(Event::Stuck),
+        1 => some.prop_map(Event::Kill),
         2 => (0..9_u64, 0..4_u64, any::<u8>()).prop_map(|(key, back, kind)| Event::Stale(key, back, kind)),
     ]
 }
@@ -188,6 +190,12 @@ fn happen(world: &mut World, event: Event) {
                 world.give(Input::Stuck { key, incarnation });
             }
         }
+        Event::Kill(which) => {
+            if let Some(key) = pick(world, which, |_| true) {
+                let incarnation = world.living.get(&key).map_or(0, |living| living.incarnation);
+                world.give(Input::Kill { key, incarnation });
+            }
+        }
         Event::Stale(key, back, kind) => world_stale(world, ChildKey(key), back, kind),
         Event::Adjust(SupervisorPolicy { intensity, backoff, .. }) => world.adjust(Adjustment { intensity, backoff }),
         Event::Stop => world.give(Input::Stop),
@@ -206,7 +214,7 @@ fn pass(world: &mut World, time: Duration) {
 fn world_stale(world: &mut World, key: ChildKey, back: u64, kind: u8) {
     let present = world.living.get(&key).map(|living| living.incarnation);
     let incarnation = present.map_or(back, |present| present.saturating_sub(1 + back));
-    world.give_stale(&match kind % 6 {
+    world.give_stale(&match kind % 7 {
         0 => Input::Started { key, incarnation },
         1 => Input::NotStarted {
             key,
@@ -224,6 +232,7 @@ fn world_stale(world: &mut World, key: ChildKey, back: u64, kind: u8) {
             reason: failure(),
         },
         4 => Input::Stuck { key, incarnation },
+        5 => Input::Kill { key, incarnation },
         _ => Input::Alarm(Alarm { serial: 0, key }),
     });
 }

@@ -286,3 +286,62 @@ fn a_stuck_child_is_killed_even_while_it_waits_for_its_turn_to_stop() {
     assert_eq!(case.fails("a"), "");
     assert_eq!(case.stops("b"), "end Shutdown");
 }
+
+const BY_SOMEBODY: ExitReason = ExitReason::Killed(KillCause::Outside);
+
+#[test]
+fn one_killed_from_outside_is_restarted_as_one_that_failed() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    assert_eq!(case.is_killed("a"), "kill a1 Outside");
+    assert_eq!(case.is_killed("a"), "", "once is enough");
+    assert_eq!(case.exits("a", BY_SOMEBODY), "start a2");
+    assert_eq!(
+        case.told(),
+        "killed a1 Outside, ended a1 Killed, restarting a attempt 1 after 0ns with 0 (1/3)"
+    );
+}
+
+#[test]
+fn one_that_ended_well_before_the_kill_from_outside_came_is_not_taken_for_a_failure() {
+    let mut case = Case::up(one_for_one(), transient(), &["a"]);
+    case.is_killed("a");
+    assert_eq!(case.exits("a", ExitReason::Normal), "");
+    assert_eq!(case.told(), "killed a1 Outside, ended a1 Normal, let go a");
+}
+
+#[test]
+fn one_that_outlives_a_kill_from_outside_is_told_as_unkillable_and_restarted_once_it_is_gone() {
+    let mut case = Case::up(one_for_one(), permanent(), &["a"]);
+    case.is_killed("a");
+    assert_eq!(case.wait(just_under(KILL_GRACE)), "");
+    assert_eq!(case.told(), "killed a1 Outside");
+    assert_eq!(case.wait(3600 * SECOND), "");
+    assert_eq!(case.told(), "unkillable a1");
+    assert_eq!(case.exits("a", BY_SOMEBODY), "start a2");
+}
+
+#[test]
+fn one_killed_from_outside_while_it_is_asked_to_stop_has_the_grace_of_a_kill_and_no_more() {
+    let mut case = Case::up(one_for_one(), stops_by(Shutdown::Infinity), &["a"]);
+    assert_eq!(case.stop(), "stop a1");
+    assert_eq!(case.is_killed("a"), "kill a1 Outside");
+    assert_eq!(case.wait(just_under(KILL_GRACE)), "");
+    assert_eq!(case.wait(NANOSECOND), "end Shutdown a1 left after 0ns");
+}
+
+#[test]
+fn one_killed_from_outside_while_it_starts_has_not_started_for_that() {
+    for outlives in [false, true] {
+        let mut case = Case::new(one_for_one(), &[("a", permanent())]);
+        case.boot();
+        assert_eq!(case.is_killed("a"), "kill a1 Outside");
+        if outlives {
+            assert_eq!(case.wait(KILL_GRACE), "end ChildNotStarted a1 left after 0ns");
+            assert_eq!(case.told(), "killed a1 Outside, unkillable a1");
+        } else {
+            let killed = NotStarted::Failed(BY_SOMEBODY);
+            assert_eq!(case.not_started("a", killed), "end ChildNotStarted");
+            assert_eq!(case.told(), "killed a1 Outside, ended a1 Killed");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Starting an incarnation, once nothing is left of the one before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Desk;
+use super::children::{GONE_CHECK, ended};
+use super::ward::Present;
+use crate::clock::Moment;
+use crate::reason::{ExitReason, Failure};
+use crate::supervisor::actor::Order;
+use crate::supervisor::machine::{Alarm, ChildKey, Incarnation};
+use crate::tree::{KILL, STOP};
+
+/// At least so often it is looked whether a start that is held back may begin.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A start that waits until nothing is left of the incarnation before, which has outlived the supervisor it had.
+pub(super) struct HeldBack {
+    incarnation: Incarnation,
+    /// How long to wait until the next look.
+    pause: Duration,
+    /// How long it may take once it begins, and the alarm for that.
+    pub(super) limit: Option<(Alarm, Duration)>,
+}
+
+impl Desk {
+    pub(super) fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let Some(ward) = self.wards.get(&key) else { return };
+        // Before the first there was none.
+        if incarnation == 1 || ward.child.may_start() {
+            return self.begin(key, incarnation);
+        }
+        let start = HeldBack {
+            incarnation,
+            pause: GONE_CHECK,
+            limit: None,
+        };
+        self.held_back.insert(key, start);
+        self.look_again(key);
+    }
+
+    /// Soon at first; what is still there then may be there for long.
+    fn look_again(&mut self, key: ChildKey) {
+        let Some(start) = self.held_back.get_mut(&key) else {
+            return;
+        };
+        let (incarnation, pause) = (start.incarnation, start.pause);
+        start.pause = (2 * pause).min(LONGEST_PAUSE);
+        self.later(Moment::now() + pause, Order::StartWhenVacant { key, incarnation });
+    }
+
+    /// Begins a start that was held back, where it is still wanted and nothing stands in its way any more.
+    pub(super) fn start_when_vacant(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let is_another = |start: &HeldBack| start.incarnation != incarnation;
+        if self.held_back.get(&key).is_none_or(is_another) {
+            return;
+        }
+        if self.wards.get(&key).is_some_and(|ward| !ward.child.may_start()) {
+            return self.look_again(key);
+        }
+        let limit = self.held_back.remove(&key).and_then(|start| start.limit);
+        self.now = Moment::now();
+        self.begin(key, incarnation);
+        if let Some((alarm, limit)) = limit {
+            self.arm(alarm, self.now + limit);
+        }
+        self.work_off();
+    }
+
+    /// A start that is held back is not wanted any more: that is its end.
+    pub(super) fn call_off(&mut self, key: ChildKey, incarnation: Incarnation, reason: ExitReason) {
+        if self.held_back.remove(&key).is_some() {
+            self.inputs.push_back(ended(key, incarnation, reason, false));
+        }
+    }
+
+    fn begin(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        ward.awaits_start = true;
+        let node = ward.child.node();
+        ward.child.join_tree(Some(&self.path), &self.charge.shared);
+        node.lower(STOP | KILL);
+        node.set_kill_cause(None);
+        node.begin(incarnation, self.now);
+        let spawned = Arc::clone(&ward.child).spawn(self.myself.get_cell(), incarnation);
+        match spawned {
+            Ok(spawned) => {
+                self.by_actor.insert(spawned.cell.get_id().pid(), key);
+                ward.present = Some(Present {
+                    incarnation,
+                    cell: spawned.cell,
+                    join: spawned.join,
+                });
+                ward.has_started = false;
+            }
+            Err(refused) => {
+                let reason = ExitReason::Error(Failure::from(refused));
+                node.ended(incarnation, reason.clone(), Moment::now());
+                self.inputs.push_back(ended(key, incarnation, reason, false));
+            }
+        }
+    }
+}
