@@ -223,7 +223,7 @@ begin_beside() {
 }
 
 is_beside() {
-  [[ -n $beside && " ${BESIDE[*]} " == *" $1 "* ]]
+  [[ " ${BESIDE[*]} " == *" $1 "* ]]
 }
 
 show_beside() {
@@ -247,19 +247,17 @@ note() {
 }
 
 main() {
-  local name seconds code chosen=("$@")
-  ((${#chosen[@]})) || chosen=("${STAGES[@]}")
+  local name seconds code is_whole= chosen=("$@")
+  ((${#chosen[@]})) || is_whole=yes chosen=("${STAGES[@]}")
   for name in "${chosen[@]}"; do
     [[ " ${STAGES[*]} " == *" $name "* ]] || die "no stage $name; there are: ${STAGES[*]}"
   done
   find_rust
   for name in "${chosen[@]}"; do
-    is_beside "$name" && continue
+    [[ -n $is_whole ]] && is_beside "$name" && continue
     run_stage "$name"
     note "$name" "$seconds" "$code"
-    if [[ $name == build && $# == 0 ]]; then
-      begin_beside
-    fi
+    [[ -n $is_whole && $name == build ]] && begin_beside
   done
   if [[ -n $beside ]]; then
     wait
