@@ -198,7 +198,8 @@ fn whoever_has_its_share_is_not_looked_at_again_however_many_are_able_to_do_some
     };
     let few = looked_at(10);
     assert!(few[0] == 0 && few[1] < 10, "{few:?}");
-    assert_eq!(looked_at(10_000), few);
+    // Each is able to do something else, so that the check of so many takes the square of their number.
+    assert_eq!(looked_at(2_000), few);
 }
 
 #[test]

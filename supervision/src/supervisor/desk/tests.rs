@@ -118,7 +118,8 @@ async fn held_back(shape: impl FnOnce(Child<Echo>) -> Child<Echo>) -> Scene {
     address.send(Say::Fail).await.unwrap();
     sleep(30 * SECOND).await;
     let node = tree.observer().node("team/a").unwrap();
-    assert_eq!((node.incarnation, node.restarts, node.state), (1, 0, Phase::Stopped));
+    // It was decided that it is restarted.
+    assert_eq!((node.incarnation, node.restarts, node.state), (1, 1, Phase::Stopped));
     assert_eq!(team.which_children().await.unwrap()[0].state, ChildState::Starting);
     Scene {
         tree,
