@@ -10,8 +10,8 @@ use triarch_supervision::prelude::*;
 
 use crate::kit::{Idler, SECOND, Say, Worker, check_balance, grow, lines, part, quiet, shown, team, tell};
 
-#[tokio::test(start_paused = true)]
-async fn a_restart_takes_as_long_as_the_child_was_down_by_the_trees_clock() {
+/// A worker that has failed just now, and is started again after that.
+async fn down_for_three_seconds() -> (Tree, Address<Say>) {
     let wait = Backoff {
         jitter: 0.0,
         ..Backoff::exponential(3 * SECOND, 3 * SECOND)
@@ -20,6 +20,12 @@ async fn a_restart_takes_as_long_as_the_child_was_down_by_the_trees_clock() {
     let address = worker.address();
     let tree = grow(team().backoff(wait).child(worker)).await;
     tell(&address, [Say::Fail]).await;
+    (tree, address)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_takes_as_long_as_the_child_was_down_by_the_trees_clock() {
+    let (tree, address) = down_for_three_seconds().await;
     let down = lines(&[
         ("agents{native,backoff}", 1.0),
         ("supervisor_children{root,running}", 1.0),
@@ -212,14 +218,7 @@ async fn a_tree_counts_in_instruments_that_others_count_in_too() {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_that_somebody_kept_a_child_down_is_no_restart() {
-    let wait = Backoff {
-        jitter: 0.0,
-        ..Backoff::exponential(3 * SECOND, 3 * SECOND)
-    };
-    let worker = Child::of::<Worker>("worker", ());
-    let address = worker.address();
-    let tree = grow(team().backoff(wait).child(worker)).await;
-    tell(&address, [Say::Fail]).await;
+    let (tree, address) = down_for_three_seconds().await;
     let handle = tree.observer().supervisor("team").unwrap();
     handle.terminate_child("worker").await.unwrap();
     sleep(3600 * SECOND).await;

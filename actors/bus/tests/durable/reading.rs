@@ -90,16 +90,7 @@ async fn those_who_read_a_log_count_among_the_subscriptions_of_its_topics() {
     drop(reader);
     assert_eq!((subscriptions(), house.bus.readers(&topic)), (1, 0));
     house.stop().await;
-    let limit = triarch_bus::AccessConfig {
-        topics: "log.pay".to_owned(),
-        teams: vec!["office".to_owned()],
-    };
-    let config = Config {
-        access: vec![limit],
-        ..config()
-    };
-    let journal = triarch_journal::Config::default();
-    let house = House::with(Arc::new(SimDisk::new(19)), config, journal, 1).await;
+    let house = house_of_the_office(19).await;
     house.say_as("office/a", "log.pay", "0").await.unwrap();
     let from_the_first = |who| house.listen(all_of("log.*", who).from(Start::First));
     let _readers = (from_the_first("shop/a"), from_the_first("office/a"));
@@ -403,8 +394,8 @@ async fn how_much_a_name_has_passed_is_on_disk_now_and_then() {
     house.stop().await;
 }
 
-#[tokio::test]
-async fn whoever_reads_gets_what_its_team_may_have() {
+/// Where `log.pay` is for one team alone.
+async fn house_of_the_office(seed: u64) -> House {
     let limit = triarch_bus::AccessConfig {
         topics: "log.pay".to_owned(),
         teams: vec!["office".to_owned()],
@@ -413,13 +404,13 @@ async fn whoever_reads_gets_what_its_team_may_have() {
         access: vec![limit],
         ..config()
     };
-    let house = House::with(
-        Arc::new(SimDisk::new(15)),
-        config,
-        triarch_journal::Config::default(),
-        1,
-    )
-    .await;
+    let journal = triarch_journal::Config::default();
+    House::with(Arc::new(SimDisk::new(seed)), config, journal, 1).await
+}
+
+#[tokio::test]
+async fn whoever_reads_gets_what_its_team_may_have() {
+    let house = house_of_the_office(15).await;
     house.say_as("office/a", "log.pay", "secret").await.unwrap();
     assert!(matches!(
         house.say_as("shop/a", "log.pay", "x").await,

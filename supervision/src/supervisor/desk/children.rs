@@ -38,7 +38,7 @@ impl Desk {
         let Some(ward) = self.wards.get(&key) else { return };
         let Some(present) = &ward.present else { return };
         let incarnation = present.incarnation;
-        let Some(reason) = end_of(&*ward.child, present) else {
+        let Some((reason, at)) = end_of(&*ward.child, present) else {
             return self.wait_until_gone(actor, key, incarnation);
         };
         let has_started = ward.has_started || ward.child.node().has_started(incarnation);
@@ -51,7 +51,7 @@ impl Desk {
         }
         self.by_actor.remove(&actor.pid());
         self.lingering.remove(&key);
-        self.feed(ended(key, incarnation, reason, has_started));
+        self.feed_as_of(at, ended(key, incarnation, reason, has_started));
     }
 
     /// Its actor has ended and something of it is still there: looks again soon.
@@ -98,20 +98,20 @@ impl Desk {
     }
 }
 
-/// Why an incarnation ended; `None` while any of it may be there.
+/// Why an incarnation ended, and when; `None` while any of it may be there.
 ///
 /// ractor reports a kill before it drops what the actor held. What the agent held, its node has by then
 /// recorded as gone, except where the kill met it between two of its futures: then the task's own end is
 /// waited for.
-fn end_of(child: &dyn Startable, present: &Present) -> Option<ExitReason> {
+fn end_of(child: &dyn Startable, present: &Present) -> Option<(ExitReason, Moment)> {
     let node = child.node();
     let recorded = node.exit_of(present.incarnation);
     if recorded.is_some() || !present.join.is_finished() || !child.is_vacant() {
         return recorded;
     }
-    let killed = ExitReason::Killed(node.kill_cause());
-    node.ended(present.incarnation, killed.clone(), Moment::now());
-    Some(killed)
+    let (killed, now) = (ExitReason::Killed(node.kill_cause()), Moment::now());
+    node.ended(present.incarnation, killed.clone(), now);
+    Some((killed, now))
 }
 
 /// An end in the machine's words.

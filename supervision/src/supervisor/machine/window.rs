@@ -53,6 +53,10 @@ impl<K: PartialEq> Window<K> {
     /// restart stays in the list while `R >= Now - Period`.
     fn outdated(&self, now: Moment) -> usize {
         let begin = now - self.intensity.period;
+        // Most often there are none: what lies far apart in memory is looked at only where some may be.
+        if self.restarts.front().is_none_or(|(oldest, _)| *oldest >= begin) {
+            return 0;
+        }
         self.restarts.partition_point(|(at, _)| *at < begin)
     }
 
