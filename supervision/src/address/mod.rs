@@ -303,9 +303,12 @@ mod tests {
         let batch = || vec![Note(1), Note(2)];
         let refused = address(0, Overflow::Reject).send_many(batch()).await.unwrap_err();
         assert_eq!((refused.message, refused.why), (batch(), Refusal::Full));
-        let dropping = address(0, Overflow::DropNewest);
-        assert!(dropping.send_many(batch()).await.is_ok());
-        assert_eq!(dropping.figures().dropped, 2);
+        for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+            let dropping = address(0, overflow);
+            assert!(dropping.send_many(batch()).await.is_ok());
+            assert!(dropping.try_send(Note(3)).is_ok());
+            assert_eq!(dropping.figures().dropped, 3, "{overflow:?}");
+        }
         let waiting = address(0, Overflow::Wait);
         let mut sending = Box::pin(waiting.send_many(batch()));
         let early = tokio::time::timeout(Duration::from_hours(1), &mut sending).await;

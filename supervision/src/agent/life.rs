@@ -44,6 +44,8 @@ pub(super) struct Life<A: Agent> {
     hold: Option<Box<Hold<A::Message>>>,
     hand: Hand<A::Message>,
     handled: u64,
+    /// What its mailbox had taken in when it was asked to stop, where it handles that first.
+    last: Option<u64>,
     waker: Option<Waker>,
     has_left: bool,
     on_error: OnError,
@@ -95,6 +97,7 @@ impl<A: Agent> Life<A> {
             ctx,
             mailbox,
             hold: None,
+            last: None,
             waker: None,
             has_left: false,
             on_error: handling.on_error,
@@ -207,6 +210,9 @@ impl<A: Agent> Life<A> {
                 continue;
             }
             let Some(parcel) = self.mailbox.queue.take(&mut hold.notes) else {
+                if self.last.is_some() {
+                    return Next::Rest;
+                }
                 let own = self.news().or_else(|| self.ctx.timer_due());
                 return own.map_or(Next::Rest, |message| self.begin_own(streak, message));
             };

@@ -118,6 +118,11 @@ impl<M: Message> Mailbox<M> {
     /// Queues `parcel`, in the room of the oldest message if need be, which becomes a dead letter. `Err` gives it back
     /// where the mailbox is closed.
     pub(crate) fn displace(&self, parcel: Parcel<M>) -> Result<(), Parcel<M>> {
+        if self.queue.capacity() == 0 {
+            // There is no room that anybody could make.
+            self.turn_away(parcel);
+            return Ok(());
+        }
         let many = priorities(&parcel);
         let (_, oldest) = self.queue.displace(parcel)?;
         self.count(&many);

@@ -322,7 +322,14 @@ impl<M: Message> Mailbox<M> {
         if !M::TIMED {
             return None;
         }
-        self.node.in_hand().or_else(|| self.queue.oldest())
+        let waiting = || {
+            if self.queue.depth() > 0 {
+                self.queue.oldest()
+            } else {
+                None
+            }
+        };
+        self.node.in_hand().or_else(waiting)
     }
 
     fn replay(&self, message: M) -> Option<Replay> {

@@ -137,6 +137,9 @@ pub(crate) struct Stamp(NonZeroU32);
 
 const STEP_BITS: u32 = 16;
 
+/// What seems to be almost as old as the wrap is younger than the look at the clock, by a minute at most.
+const YOUNGER_MAX: u32 = 1 << 20;
+
 impl Stamp {
     /// Of what was not queued yet.
     pub(crate) const NEVER: Self = Self(NonZeroU32::MIN);
@@ -158,9 +161,11 @@ impl Stamp {
         NonZeroU32::new(bits).map(Self)
     }
 
-    /// The time from this stamp to `now`.
+    /// The time from this stamp to `now`; none where it was queued after that.
     pub(crate) fn age(self, now: Moment) -> Duration {
-        Duration::from_nanos(u64::from(Self::at(now).bits().wrapping_sub(self.bits())) << STEP_BITS)
+        let steps = Self::at(now).bits().wrapping_sub(self.bits());
+        let is_younger = steps > u32::MAX - YOUNGER_MAX;
+        Duration::from_nanos(if is_younger { 0 } else { u64::from(steps) << STEP_BITS })
     }
 }
 
@@ -172,6 +177,18 @@ mod tests {
     fn a_plain_message_takes_one_word_beside_its_own_size() {
         assert_eq!(size_of::<Parcel<[u64; 2]>>(), 24);
         assert_eq!(size_of::<Parcel<[u64; 8]>>(), 72);
+    }
+
+    #[test]
+    fn what_was_queued_after_the_look_at_the_clock_has_no_age() {
+        for now in [
+            Moment::from_nanos(1 << 40),
+            Moment::from_nanos(u64::from(u32::MAX) << STEP_BITS),
+        ] {
+            for later in [Duration::from_millis(1), Duration::from_mins(1)] {
+                assert_eq!(Stamp::at(now + later).age(now), Duration::ZERO, "{later:?}");
+            }
+        }
     }
 
     #[test]

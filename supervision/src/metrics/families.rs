@@ -153,7 +153,7 @@ pub const MAILBOX_MESSAGES_MAX: Family = Family::gauge(
 pub const MAILBOX_OLDEST_AGE_SECONDS: Family = Family::gauge(
     "triarch_mailbox_oldest_age_seconds",
     &[ACTOR_TYPE],
-    "Age of the oldest message waiting in any mailbox of the type; 0 when none waits.",
+    "Age of the oldest message that waits in any mailbox of the type or is in hand; 0 when there is none.",
 );
 
 /// Mailboxes by depth.

@@ -150,9 +150,10 @@ impl SupervisorHandle {
             {
                 Ok(Ok(outcome)) => last = outcome,
                 refused => {
-                    adding.children.pop();
+                    let unstarted = adding.children.pop();
                     self.undo(&adding.children).await;
-                    adding.children.clear();
+                    // One whose start was interrupted is there. It goes by its number: another may bear its name.
+                    adding.children = unstarted.into_iter().collect();
                     return refused?.map_err(CallError::from);
                 }
             }

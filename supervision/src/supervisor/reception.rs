@@ -128,9 +128,11 @@ impl Part {
 
     /// A call that others, which may wait for long, are not to keep away.
     pub(super) async fn call_first<T>(&self, order: impl FnOnce(Caller<T>) -> Order) -> Result<T, CallError> {
-        let place = match Arc::clone(&self.reception.calls).try_acquire_owned() {
-            Ok(place) => Ok(place),
-            Err(_) => Arc::clone(&self.reception.reserve).acquire_owned().await,
+        let (calls, reserve) = (&self.reception.calls, &self.reception.reserve);
+        let place = tokio::select! {
+            biased;
+            place = Arc::clone(calls).acquire_owned() => place,
+            place = Arc::clone(reserve).acquire_owned() => place,
         };
         self.answered(place.map_err(|_| self.down())?, None, order).await
     }

@@ -61,8 +61,8 @@ pub struct Figures {
     pub capacity: u64,
     /// The most that ever waited, as seen whenever room was released or refused.
     pub high_water: u64,
-    /// How long the oldest message that waits or is in hand has been there: exact to 65 µs while fewer than
-    /// 16 wait, above that up to 64 messages too old; `None` where there is none, or where
+    /// How long the oldest message that waits or is in hand has been there: exact to 65 µs while no more than
+    /// 16 wait, above that up to 128 messages too old; `None` where there is none, or where
     /// the type is not [timed](crate::Message::TIMED).
     #[serde(rename = "oldest_age_ms", serialize_with = "as_millis")]
     pub oldest_age: Option<Duration>,

@@ -47,7 +47,7 @@ struct Records {
 
 #[derive(Default)]
 struct Rare {
-    last_exit: Option<LastExit>,
+    last_exit: Option<(u64, Arc<ExitReason>)>,
     /// The last incarnation that said that its `start` was done: a supervisor's.
     started: u64,
     watchers: Vec<Watcher>,
@@ -62,17 +62,10 @@ struct Rare {
     waits_for: Vec<Arc<Node>>,
 }
 
-/// The end of the last incarnation that has ended.
-struct LastExit {
-    incarnation: u64,
-    at: Moment,
-    reason: Arc<ExitReason>,
-}
-
 impl Records {
-    fn exit_of(&self, incarnation: u64) -> Option<&LastExit> {
-        let last = self.rare.as_ref()?.last_exit.as_ref()?;
-        (last.incarnation == incarnation).then_some(last)
+    fn exit_of(&self, incarnation: u64) -> Option<Arc<ExitReason>> {
+        let (ended, reason) = self.rare.as_ref()?.last_exit.as_ref()?;
+        (*ended == incarnation).then(|| Arc::clone(reason))
     }
 
     fn rare(&mut self) -> &mut Rare {
@@ -285,11 +278,7 @@ impl Node {
             self.meters.entered(to, reason.as_deref(), at);
         }
         if let Some(reason) = &reason {
-            records.rare().last_exit = Some(LastExit {
-                incarnation,
-                at,
-                reason: Arc::clone(reason),
-            });
+            records.rare().last_exit = Some((incarnation, Arc::clone(reason)));
         }
         records.history.push(Kept {
             at,
@@ -320,15 +309,15 @@ impl Node {
 
     pub(crate) fn last_exit(&self) -> Option<ExitReason> {
         let records = self.records();
-        let last = records.rare.as_ref()?.last_exit.as_ref()?;
-        Some(ExitReason::clone(&last.reason))
+        let (_, reason) = records.rare.as_ref()?.last_exit.as_ref()?;
+        Some(ExitReason::clone(reason))
     }
 
-    /// Why an incarnation ended and when, if it has.
-    pub(crate) fn exit_of(&self, incarnation: u64) -> Option<(ExitReason, Moment)> {
-        let records = self.records();
-        let last = records.exit_of(incarnation)?;
-        Some((ExitReason::clone(&last.reason), last.at))
+    /// Why an incarnation ended, if it has.
+    pub(crate) fn exit_of(&self, incarnation: u64) -> Option<ExitReason> {
+        self.records()
+            .exit_of(incarnation)
+            .map(|reason| ExitReason::clone(&reason))
     }
 
     /// An incarnation is gone: notes it and tells those who watch.

@@ -145,8 +145,11 @@ impl Root {
         let reached = tokio::select! {
             biased;
             reached = starting.0.reached(|state| *state != RootState::Starting) => reached,
-            // It is asked to stop by what is dropped here.
-            () = unwanted => return Ok(starting.0.clone()),
+            () = unwanted => {
+                // It may have started just now.
+                starting.0.ask_to_stop();
+                return Ok(starting.0.clone());
+            }
         };
         match reached {
             RootState::Ended(reason) => Err(StartError::NotStarted(reason)),

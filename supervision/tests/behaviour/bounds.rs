@@ -367,6 +367,8 @@ async fn there_is_room_for_others_while_an_agent_with_an_empty_mailbox_tidies_up
     let (tree, address) = one(Child::of::<Tidy>("a", (Arc::clone(&leave), log.clone())).capacity(8)).await;
     address.send(Word::Said).await.unwrap();
     until("it tidies up again", || log.count("tidies up") == 2).await;
+    tokio::time::sleep(SECOND).await;
+    assert_eq!((address.figures().depth, address.figures().oldest_age), (0, None));
     for room in 0..8 {
         assert!(address.try_send(Word::Said).is_ok(), "room for {room}");
     }

@@ -125,6 +125,27 @@ async fn of_one_whose_adding_was_given_up_no_part_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_one_that_is_taken_away_while_it_is_added_no_part_is_kept() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let observer = tree.observer();
+    let root = observer.supervisor("root").unwrap();
+    let slow = scripted("b1", Script::new(&log).start(Start::Hangs)).start_without_limit();
+    let parts = Supervisor::named("more").span(1).child(puppet("b0", &log)).child(slow);
+    let mut adding = Box::pin(observer.start_supervisor(parts));
+    not_yet(&mut adding).await;
+    // Whoever takes it away may find some of it gone already.
+    let (_taken, added) = tokio::join!(root.terminate_child("more"), adding);
+    assert!(matches!(added, Err(CallError::Refused(_))), "{added:?}");
+    until("no part is left", || paths(&tree) == ["root", "team"]).await;
+    assert_eq!(
+        observer.start_supervisor(more(&log)).await.unwrap(),
+        Started::Running(1)
+    );
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_bears_the_name_of_what_was_not_added_after_all_is_left_in_peace() {
     let log = Log::default();
     let tree = grow(team().child(puppet("a", &log))).await;

@@ -216,7 +216,7 @@ async fn a_tree_that_is_unwanted_before_it_has_started_stops_whoever_has_in_its_
     let slow = scripted("slow", Script::new(&log).start(Start::Takes(60 * SECOND)));
     let root = Root::new().supervisor(team().child(puppet("quick", &log)).child(slow));
     let tree = root.start_unless(tokio::time::sleep(SECOND)).await.unwrap();
-    let end = soon("it ends", tree.stop()).await;
+    let end = soon("it ends by itself", tree.wait()).await;
     assert_eq!(end.exit_code(), 0, "{end:?}");
     assert_eq!((log.alive(), log.has("quick stopped")), (0, true), "{:?}", log.lines());
     let wanted = Root::new().supervisor(team().child(puppet("quick", &log)));
@@ -263,6 +263,28 @@ async fn who_empties_its_mailbox_stops_behind_what_lies_there_and_within_its_tim
     assert_eq!(done::<true>(SECOND).await, 100);
     assert!(done::<false>(SECOND).await < 3);
     assert!((1..12).contains(&done::<true>(10 * MILLI).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_empties_its_mailbox_stops_though_others_go_on_sending() {
+    let log = Log::default();
+    let (tree, address) = one(Child::of::<Clerk<true>>("clerk", ()).shutdown(Shutdown::Infinity)).await;
+    let tasks = log.clone();
+    let sender = tokio::spawn(async move { while address.send(Task(tasks.clone())).await.is_ok() {} });
+    until("some are done", || log.count("done") > 10).await;
+    soon("it ends", tree.stop()).await;
+    sender.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_empties_its_mailbox_handles_nothing_while_it_is_paused() {
+    let log = Log::default();
+    let (tree, address) = one(Child::of::<Clerk<true>>("clerk", ())).await;
+    tree.observer().pause("team/clerk").unwrap();
+    node_until(&tree, "team/clerk", |node| node.state == Phase::Paused).await;
+    (0..3).for_each(|_| address.try_send(Task(log.clone())).unwrap());
+    soon("it ends", tree.stop()).await;
+    assert_eq!(log.count("done"), 0);
 }
 
 #[tokio::test(start_paused = true)]

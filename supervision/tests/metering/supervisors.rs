@@ -1,6 +1,8 @@
 //! What supervisors do, and instruments of one's own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -25,7 +27,7 @@ async fn down_for_three_seconds() -> (Tree, Address<Say>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_takes_as_long_as_the_child_was_down_by_the_trees_clock() {
-    let (tree, address) = down_for_three_seconds().await;
+    let (tree, _worker) = down_for_three_seconds().await;
     let down = lines(&[
         ("agents{native,backoff}", 1.0),
         ("supervisor_children{root,running}", 1.0),
@@ -228,5 +230,37 @@ async fn the_time_that_somebody_kept_a_child_down_is_no_restart() {
     sleep(4 * SECOND).await;
     let once = lines(&[("supervisor_restart_seconds{}", 1.0)]);
     assert_eq!(part(&shown(&tree), &["supervisor_restart_seconds"]), once);
+    tree.stop().await;
+}
+
+/// Its second life declines to start.
+struct Fickle;
+
+impl Agent for Fickle {
+    type Message = Say;
+    type Spec = Arc<AtomicU64>;
+
+    async fn start(lives: Self::Spec, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        if lives.fetch_add(1, Ordering::Relaxed) == 1 {
+            return Err(Failure::ignore());
+        }
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Say, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        Err(Failure::new("whatever it is told"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_after_a_restart_that_was_declined_is_no_restart() {
+    let fickle = Child::of::<Fickle>("fickle", Arc::default());
+    let address = fickle.address();
+    let tree = grow(team().child(fickle)).await;
+    tell(&address, [Say::Work]).await;
+    sleep(3600 * SECOND).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    handle.restart_child("fickle").await.unwrap();
+    assert_eq!(part(&shown(&tree), &["supervisor_restart_seconds"]), BTreeMap::new());
     tree.stop().await;
 }

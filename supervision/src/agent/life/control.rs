@@ -36,9 +36,14 @@ impl<A: Agent> Life<A> {
         Some(self.begin_own(streak, message))
     }
 
-    /// What comes before its stop, where anything does.
+    /// What comes before its stop, where anything does: what lay there when it was asked to. One that is paused handles nothing.
     fn last_before_stop(&mut self, streak: &mut Streak) -> Next {
-        if !A::EMPTIES_ITS_MAILBOX || self.ctx.has_ended {
+        if !A::EMPTIES_ITS_MAILBOX || self.ctx.has_ended || self.mailbox.node.has_flag(PAUSE) {
+            return Next::Stop;
+        }
+        let last = *self.last.get_or_insert_with(|| self.mailbox.queue.admitted());
+        let Some(hold) = &self.hold else { return Next::Stop };
+        if hold.again.is_none() && self.mailbox.queue.gone_by(&hold.notes) >= last {
             return Next::Stop;
         }
         match self.next_message(streak) {
@@ -80,6 +85,7 @@ impl<A: Agent> Life<A> {
     pub(super) async fn rest(&mut self, streak: &mut Streak) -> Option<ExitReason> {
         // It may take its time over being idle.
         self.release();
+        self.mailbox.node.has_nothing_in_hand();
         if let Some(agent) = &mut self.agent {
             let idled = agent.idle(&mut self.ctx).await;
             if let Err(failure) = idled
@@ -88,7 +94,6 @@ impl<A: Agent> Life<A> {
                 return Some(end);
             }
         }
-        self.mailbox.node.has_nothing_in_hand();
         let hold = self.hold.as_mut()?;
         if !self.ctx.has_ended && self.mailbox.queue.rest(&mut hold.notes) {
             return self.wait(true, streak).await;

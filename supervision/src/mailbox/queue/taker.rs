@@ -241,6 +241,11 @@ impl<M: Message> Queue<M> {
         }
     }
 
+    /// How many of those ever taken in are in nobody's way any more.
+    pub(crate) fn gone_by(&self, notes: &Notes<M>) -> u64 {
+        notes.taken + self.room.evicted.load(Ordering::Acquire)
+    }
+
     /// Comes to rest unless a message waits. After `true`, the next message rings.
     pub(crate) fn rest(&self, notes: &mut Notes<M>) -> bool {
         self.release(notes);
@@ -249,8 +254,7 @@ impl<M: Message> Queue<M> {
             notes.tray = VecDeque::new();
         }
         let mut hatch = self.entrance.hatch.lock();
-        let gone = notes.taken + self.room.evicted.load(Ordering::Acquire);
-        let is_at_rest = hatch.word.rest(gone);
+        let is_at_rest = hatch.word.rest(self.gone_by(notes));
         let given_back = is_at_rest.then(|| hatch.give_back(KEPT_BUFFER));
         self.entrance.show(hatch);
         drop(given_back);

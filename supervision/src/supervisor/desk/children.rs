@@ -17,6 +17,9 @@ use crate::supervisor::machine::{ChildKey, Incarnation, Input, KILL_GRACE, NotSt
 /// How soon to look again whether a killed incarnation is gone.
 pub(super) const GONE_CHECK: Duration = Duration::from_millis(1);
 
+/// How late to look again at most whether something has gone, or left its place, that is long in doing so.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
 impl Desk {
     pub(super) fn actor_started(&mut self, actor: ActorId) {
         if let Some(key) = self.by_actor.get(&actor.pid()).copied() {
@@ -38,7 +41,7 @@ impl Desk {
         let Some(ward) = self.wards.get(&key) else { return };
         let Some(present) = &ward.present else { return };
         let incarnation = present.incarnation;
-        let Some((reason, at)) = end_of(&*ward.child, present) else {
+        let Some(reason) = end_of(&*ward.child, present) else {
             return self.wait_until_gone(actor, key, incarnation);
         };
         let has_started = ward.has_started || ward.child.node().has_started(incarnation);
@@ -51,15 +54,15 @@ impl Desk {
         }
         self.by_actor.remove(&actor.pid());
         self.lingering.remove(&key);
-        self.feed_as_of(at, ended(key, incarnation, reason, has_started));
+        self.feed(ended(key, incarnation, reason, has_started));
     }
 
-    /// Its actor has ended and something of it is still there: looks again soon.
+    /// Its actor has ended and something of it is still there: looks again soon, and later the longer it is.
     fn wait_until_gone(&mut self, actor: ActorId, key: ChildKey, incarnation: Incarnation) {
         let now = Moment::now();
-        self.later(now + GONE_CHECK, Order::CheckGone(actor));
-        let since = *self.lingering.entry(key).or_insert(now);
-        if now.since(since) >= KILL_GRACE {
+        let waited = now.since(*self.lingering.entry(key).or_insert(now));
+        self.later(now + next_look(waited), Order::CheckGone(actor));
+        if waited >= KILL_GRACE {
             self.feed(Input::Lingers { key, incarnation });
         }
     }
@@ -98,20 +101,27 @@ impl Desk {
     }
 }
 
-/// Why an incarnation ended, and when; `None` while any of it may be there.
+/// When to look again at what has lingered for so long; at the end of its grace for sure.
+fn next_look(waited: Duration) -> Duration {
+    let pause = waited.clamp(GONE_CHECK, LONGEST_PAUSE);
+    let grace = KILL_GRACE.saturating_sub(waited);
+    if grace.is_zero() { pause } else { pause.min(grace) }
+}
+
+/// Why an incarnation ended; `None` while any of it may be there.
 ///
 /// ractor reports a kill before it drops what the actor held. What the agent held, its node has by then
 /// recorded as gone, except where the kill met it between two of its futures: then the task's own end is
 /// waited for.
-fn end_of(child: &dyn Startable, present: &Present) -> Option<(ExitReason, Moment)> {
+fn end_of(child: &dyn Startable, present: &Present) -> Option<ExitReason> {
     let node = child.node();
     let recorded = node.exit_of(present.incarnation);
     if recorded.is_some() || !present.join.is_finished() || !child.is_vacant() {
         return recorded;
     }
-    let (killed, now) = (ExitReason::Killed(node.kill_cause()), Moment::now());
-    node.ended(present.incarnation, killed.clone(), now);
-    Some((killed, now))
+    let killed = ExitReason::Killed(node.kill_cause());
+    node.ended(present.incarnation, killed.clone(), Moment::now());
+    Some(killed)
 }
 
 /// An end in the machine's words.
@@ -128,4 +138,21 @@ pub(super) fn ended(key: ChildKey, incarnation: Incarnation, reason: ExitReason,
         reason => NotStarted::Failed(reason),
     };
     Input::NotStarted { key, incarnation, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lingers_is_looked_at_rarely_and_when_its_grace_is_over() {
+        let (mut waited, mut looks) = (Duration::ZERO, Vec::new());
+        while waited < Duration::from_mins(1) {
+            waited += next_look(waited);
+            looks.push(waited);
+        }
+        assert!(looks.contains(&KILL_GRACE), "{looks:?}");
+        assert!(looks.len() < 650, "{} looks", looks.len());
+        assert_eq!(looks[..5], [1, 2, 4, 8, 16].map(Duration::from_millis));
+    }
 }

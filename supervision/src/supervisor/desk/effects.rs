@@ -98,6 +98,12 @@ impl Desk {
                     node.enter(Phase::Failed, node.incarnation(), None, self.now);
                 }
             }
+            // Where it was to be restarted, it is not any more.
+            Decision::Ignored { child } | Decision::LetGo { child, .. } => {
+                if let Some(node) = self.node_of(child) {
+                    node.waits_no_more(self.now);
+                }
+            }
             _ => {}
         }
         self.charge.node.meters().decided(&decision);

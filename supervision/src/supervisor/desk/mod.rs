@@ -175,18 +175,13 @@ impl Desk {
     }
 
     fn feed(&mut self, input: Input) {
-        self.feed_as_of(Moment::now(), input);
-    }
-
-    /// Decides about what happened then; time goes back for nobody.
-    fn feed_as_of(&mut self, at: Moment, input: Input) {
-        self.now = self.now.max(at);
         self.inputs.push_back(input);
         self.work_off();
     }
 
     fn work_off(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
+            self.now = Moment::now();
             if let Input::Exited { key, .. } = input {
                 self.latest = key;
             }

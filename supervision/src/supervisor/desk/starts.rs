@@ -4,16 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Desk;
-use super::children::{GONE_CHECK, ended};
+use super::children::{GONE_CHECK, LONGEST_PAUSE, ended};
 use super::ward::Present;
 use crate::clock::Moment;
 use crate::reason::{ExitReason, Failure};
 use crate::supervisor::actor::Order;
 use crate::supervisor::machine::{Alarm, ChildKey, Incarnation};
 use crate::tree::{KILL, STOP};
-
-/// At least so often it is looked whether a start that is held back may begin.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A start that waits until nothing is left of the incarnation before, which has outlived the supervisor it had.
 pub(super) struct HeldBack {

@@ -69,7 +69,7 @@ impl Node {
             .rare
             .as_mut()
             .filter(|rare| rare.has_departed && !self.is_alive())?;
-        let reason = rare.last_exit.as_ref().map(|last| ExitReason::clone(&last.reason));
+        let reason = rare.last_exit.as_ref().map(|(_, reason)| ExitReason::clone(reason));
         // One that never ran was wanted gone before it began.
         Some((
             reason.unwrap_or(ExitReason::Shutdown),
