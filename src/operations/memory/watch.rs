@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use triarch_memory::{Change, Clock, Key, Namespace, Scope, Seen};
 
-use super::super::{Operation, Trouble};
+use super::super::{Code, Operation, Trouble};
 use super::{EntrySeen, namespace, open};
 use crate::fleet::Fleet;
 
@@ -23,12 +23,6 @@ pub(crate) struct MemoryWatch {
     #[arg(default_value = "", hide_default_value = true)]
     #[serde(default)]
     pub(crate) prefix: String,
-}
-
-/// How much was told until the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Watched {
-    pub(crate) changes: u64,
 }
 
 /// A change, or that some were missed.
@@ -94,24 +88,51 @@ impl StoreChange {
 
 impl Operation for MemoryWatch {
     const NAME: &'static str = "memory.watch";
-    type Output = Watched;
+    /// It never succeeds: it goes on until whoever watches has enough, or nothing more is told.
+    type Output = ();
 
     fn answered_within(&self) -> Option<Duration> {
         None
     }
 
-    async fn perform(self, fleet: &Fleet) -> Result<Watched, Trouble> {
+    async fn perform(self, fleet: &Fleet) -> Result<(), Trouble> {
         let client = fleet.memory()?;
         let drawer = open(client, self.namespace.as_str())?;
         let mut watch = drawer.watch(Scope::Prefix(self.prefix), ROOM)?;
-        let mut watched = Watched::default();
         while let Some(seen) = watch.next().await {
             let told = StoreChange::seen(&self.namespace, &seen, client.store().clock());
-            if let Ok(told) = serde_json::to_value(told) {
-                fleet.tell(told).await;
-                watched.changes += 1;
-            }
+            tell(fleet, &told).await;
         }
-        Ok(watched)
+        tell(fleet, &StoreChange::over()).await;
+        Err(over(open(client, self.namespace.as_str()).err()))
+    }
+}
+
+async fn tell(fleet: &Fleet, change: &StoreChange) {
+    if let Ok(told) = serde_json::to_value(change) {
+        fleet.tell(told).await;
+    }
+}
+
+/// Why nothing more is told. `is_gone` says it where the namespace is.
+fn over(is_gone: Option<Trouble>) -> Trouble {
+    is_gone.unwrap_or_else(|| {
+        Trouble::new(
+            Code::Failed,
+            "nothing more is told: the namespace was made anew, or who may read it has changed",
+            "list anew, and watch again",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_that_is_over_has_failed_by_what_became_of_its_namespace() {
+        assert_eq!(over(None).code, Code::Failed);
+        let gone = Trouble::new(Code::NotFound, "there is none", "");
+        assert_eq!(over(Some(gone)).code, Code::NotFound);
     }
 }
