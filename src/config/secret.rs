@@ -91,7 +91,8 @@ fn key_before(text: &str) -> &str {
             .and_then(|inner| inner.rfind(&before[inner.len()..]));
         let key = quoted.map_or_else(|| before.trim_end_matches(is_of_key), |at| &before[..at]);
         let above = key.trim_end();
-        let is_below = above.ends_with('.') || before[key.len()..].starts_with('.') && above.ends_with(['"', '\'']);
+        let is_below = above.ends_with('.')
+            || before[key.len()..].starts_with('.') && above.ends_with(|c| is_of_key(c) || matches!(c, '"' | '\''));
         if !is_below || above.len() == begin {
             return &text[key.len()..];
         }

@@ -346,7 +346,7 @@ fn the_doctor_sees_who_is_in_the_way() {
     assert_eq!(looked_at(&house, "runtime").0, "well");
     drop(stranger);
     assert_eq!(looked_at(&house, "address").0, "well");
-    let key = house.write("key", "00");
+    let key = house.write("key", &"0".repeat(64));
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     house.write("triarch.toml", "[memory]\nsealed_by = { file = \"key\" }\n");
     assert_eq!(looked_at(&house, "key of the store").0, "poor");

@@ -221,6 +221,8 @@ impl Client {
 mod tests {
     use std::os::unix::net::UnixListener;
 
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
@@ -261,11 +263,10 @@ mod tests {
 
     #[test]
     fn only_where_nobody_can_listen_it_is_said_that_nobody_does() {
-        let code = |errno: rustix::io::Errno| {
+        let code = |errno: Errno| {
             let error = ClientError::unconnected(Path::new("/s/triarch.sock"), errno.into());
             OperationError::from(error).code
         };
-        use rustix::io::Errno;
         for errno in [Errno::NOENT, Errno::NOTDIR, Errno::CONNREFUSED] {
             assert_eq!(code(errno), Code::NotRunning, "{errno}");
         }

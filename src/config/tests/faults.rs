@@ -79,7 +79,7 @@ fn a_secret_of_several_lines_is_not_shown_whatever_is_wrong_in_it() {
         "[team.agent.env]\nDB_PASSWORD = \"\"\"\n[hunter2]\nhunter2\\q\"\"\"\n",
         "[team.agent.secrets]\nFROM = \"\"\"\n[a]\nhunter2\\q\"\"\"\n",
         "secrets = {\n  FROM = \"hunter2\\q\"\n}\n",
-        "env = {\n  DB_PASSWORD =\n  \"a=hunter2\"\n}\n",
+        "env = {\n  DB_PASSWORD =\n  \"a=hunter2\\q\"\n}\n",
         "tokens = 1\ntoken = [\n  [\"hunter2\\q\"],\n]\n",
         "secrets.\"FROM\" = \"hunter2\\q\"\n",
         "a = { secrets.'FROM' = \"hunter2\\q\" }\n",
