@@ -61,15 +61,36 @@ fn down_returns_when_the_runtime_is_gone() {
 /// One that has been asked to stop and takes its time: it waits for the file `go`.
 fn leaving(by: &dyn Fn(&House) -> Option<Running>, more: &[&str]) -> (House, Running, Option<Running>) {
     let house = House::new();
-    let script = "trap 'echo > asked' TERM\necho > ready\nwhile ! test -e go; do sleep 0.02; done\n";
+    let script = "trap 'echo > asked' TERM\necho $$ > ready\nwhile ! test -e go; do sleep 0.02; done\n";
     house.write("slow.sh", script);
     let slow = "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"sh\", \"slow.sh\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
     house.write("triarch.toml", slow);
     let triarch = house.up(more);
-    until("the program runs", || house.path().join("ready").exists());
+    until("the program runs", || program(&house).is_some());
     let down = by(&house);
     until("it is asked to stop", || house.path().join("asked").exists());
     (house, triarch, down)
+}
+
+/// The process of the program that takes its time, once it has begun.
+fn program(house: &House) -> Option<u32> {
+    let written = std::fs::read_to_string(house.path().join("ready")).ok()?;
+    written.strip_suffix('\n')?.parse().ok()
+}
+
+#[test]
+fn down_returns_when_all_programs_are_gone_though_nobody_waited_for_them() {
+    let (house, mut triarch, down) = leaving(&|house| Some(house.begin(&["down"])), &[]);
+    for words in ["stops already", "without waiting"] {
+        triarch.signal("TERM");
+        triarch.line_with(words, PATIENCE);
+    }
+    assert_eq!(down.unwrap().end(PATIENCE), Some(0));
+    assert!(!triarch.runs());
+    // Of one that has ended, and was not waited for yet, the arguments are nothing.
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", program(&house).unwrap()));
+    assert!(arguments.unwrap_or_default().is_empty(), "it is gone");
+    assert_eq!(triarch.end(PATIENCE), Some(130));
 }
 
 #[test]
