@@ -114,6 +114,7 @@ fn a_second_signal_is_impatience_whatever_the_first_wish_was() {
 }
 
 /// What a command says that is run by somebody who is not let into the state folder; nothing where that cannot be tried.
+#[expect(clippy::print_stderr, reason = "what was not tested is said")]
 fn by_another(house: &House, arguments: &[&str]) -> Option<Output> {
     let state = house.path().join("state");
     let mut command = house.command(arguments);
@@ -130,7 +131,7 @@ fn by_another(house: &House, arguments: &[&str]) -> Option<Output> {
     mode(0o700);
     match output {
         Err(error) if is_root && error.kind() == std::io::ErrorKind::PermissionDenied => {
-            println!("UNTESTED: nobody else may run the binary here");
+            eprintln!("UNTESTED: nobody else may run the binary here");
             None
         }
         output => Some(output.unwrap()),
