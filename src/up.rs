@@ -27,6 +27,8 @@ const LAST_ENDS: Duration = Duration::from_secs(6);
 /// Somebody did not wait for those who had not stopped yet.
 const OUT_OF_ORDER: u8 = 130;
 
+const STOPS_ALREADY: &str = "stops already; at one more signal nobody is waited for";
+
 /// What keeps the process from beginning.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpError {
@@ -66,7 +68,14 @@ pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> R
         ));
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    let code = runtime.block_on(live(ground, programs, start));
+    let (code, farewell) = runtime.block_on(async {
+        let signals = Signals::listen()?;
+        let doors = Doors::open(ground.running().settings.gateway, &ground.state_dir)?;
+        let farewell = doors.farewell();
+        let code = live(ground, programs, start, signals, doors).await;
+        farewell.leave();
+        Ok::<_, UpError>((code, farewell))
+    })?;
     // An agent that outlived its kill holds a thread, for which nobody is to wait.
     runtime.shutdown_background();
     match ground.programs.await_ends(LAST_ENDS) {
@@ -76,6 +85,8 @@ pub(crate) fn run(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> R
             ground.state_dir.display()
         )),
     }
+    // The folder is nobody else's for as long as programs may be there that this runtime has started.
+    drop(farewell);
     code
 }
 
@@ -121,33 +132,32 @@ fn left_logs(fleet: &Fleet) -> Vec<String> {
     left.collect()
 }
 
-async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Result<u8, UpError> {
-    let mut signals = Signals::listen()?;
+async fn live(
+    ground: &Arc<Ground>,
+    programs: Supervisor,
+    start: Start,
+    mut signals: Signals,
+    doors: Doors,
+) -> Result<u8, UpError> {
     let notify = Notify::from_environment();
-    let doors = Doors::open(ground.running().settings.gateway, &ground.state_dir)?;
     if !start.is_as_described {
         ground.restore().iter().for_each(|lost| ground.complain(lost));
     }
     if !ground.is_demo() {
         forget_the_gone(ground);
     }
-    let (listens, bounds, _farewell) = (doors.http(), doors.bounds(), doors.farewell());
+    let (listens, bounds) = (doors.http(), doors.bounds());
     let (root, changes, tasks) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
-    let mut is_unwanted = false;
-    let unwanted = async {
-        signals.stop().await;
-        is_unwanted = true;
-    };
-    let started = root.start_unless(unwanted).await;
+    let started = root.start_unless(signals.stop()).await;
     let tree = started.inspect_err(|_| {
         if let Some(words) = by_hand(ground) {
             ground.complain(&words);
         }
     })?;
     let complain = |text: &str| ground.complain(text);
-    if is_unwanted {
+    if signals.have_asked {
         notify.stopping();
-        return Ok(stop(&tree, signals.stop(), complain).await);
+        return Ok(stop(&tree, signals.impatience(complain), complain).await);
     }
     stop_teams(ground, &tree).await;
     ground.keep();
@@ -178,7 +188,7 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     ground.exposition.health().drain();
     Ok(match early {
         Some(end) => conclude(&end, complain),
-        None => stop(&tree, signals.stop(), complain).await,
+        None => stop(&tree, signals.impatience(complain), complain).await,
     })
 }
 
@@ -287,6 +297,8 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    /// Whether the wish to stop has come by one of them.
+    have_asked: bool,
 }
 
 impl Signals {
@@ -295,6 +307,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            have_asked: false,
         })
     }
 
@@ -304,20 +317,31 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+        self.have_asked = true;
+    }
+
+    /// Waits until somebody waits no longer. Where something else was the reason to stop, a first signal is a wish like it.
+    async fn impatience(&mut self, complain: impl Fn(&str)) {
+        if !self.have_asked {
+            self.stop().await;
+            complain(STOPS_ALREADY);
+        }
+        self.stop().await;
     }
 
     /// Waits for the wish to stop, and has the description reloaded at each wish to.
     async fn until_stop(&mut self, ground: &Arc<Ground>) {
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => return,
-                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => break,
+                _ = self.terminate.recv() => break,
                 _ = self.hang_up.recv() => {}
             }
             if let Some(fleet) = ground.fleet() {
                 reload_unasked(fleet);
             }
         }
+        self.have_asked = true;
     }
 }
 

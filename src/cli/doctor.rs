@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
+use rustix::process::geteuid;
 use serde::Serialize;
 
 use super::ask::Connection;
@@ -110,11 +111,11 @@ pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
             findings.push(Finding::well("description", loaded.name.clone()));
             findings.extend(open_key(&loaded.config.memory, &described.folder()));
             if let Ok(folder) = described.state_dir() {
-                let is_held = triarch_gateway::is_held(&folder);
+                let (neighbour, runtime) = running(&folder);
                 findings.push(state_folder(&folder));
                 findings.push(disk(&folder));
-                findings.push(running(&folder, is_held));
-                findings.push(address(loaded.config.gateway.listen, is_held));
+                findings.push(runtime);
+                findings.push(address(&loaded.config.gateway, &neighbour));
             }
         }
         Err(trouble) => {
@@ -167,6 +168,10 @@ fn state_folder(folder: &Path) -> Finding {
             };
         }
     };
+    if metadata.uid() != geteuid().as_raw() {
+        let found = format!("{shown} belongs to another user");
+        return Finding::not_well(SUBJECT, Verdict::Bad, found, OTHER_USER);
+    }
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let found = format!("{shown} is open to others: mode {mode:o}");
@@ -190,6 +195,7 @@ fn state_folder(folder: &Path) -> Finding {
     }
 }
 
+const OTHER_USER: &str = "run triarch as that user, or set runtime.state_dir to another";
 const ELSEWHERE: &str = "make it writable, or set runtime.state_dir to another";
 
 /// With less room a journal soon takes nothing; with less than the second it has none for a snapshot beside it.
@@ -246,26 +252,60 @@ fn may_be_made(folder: &Path) -> io::Result<()> {
     Err(io::ErrorKind::NotFound.into())
 }
 
-fn running(folder: &Path, is_held: bool) -> Finding {
+/// Who has the state folder already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Neighbour {
+    Nobody,
+    /// A runtime; where its metrics are.
+    Runtime(String),
+    /// Perhaps a runtime, which tells nothing.
+    Unknown,
+}
+
+fn running(folder: &Path) -> (Neighbour, Finding) {
     const SUBJECT: &str = "runtime";
-    if !is_held {
-        return Finding::well(SUBJECT, "none runs with that folder");
+    match triarch_gateway::is_held(folder) {
+        Ok(true) => {}
+        Ok(false) => return (Neighbour::Nobody, Finding::well(SUBJECT, "none runs with that folder")),
+        Err(error) => {
+            let found = format!("whether one runs with that folder cannot be seen: {error}");
+            let finding = Finding::not_well(SUBJECT, Verdict::Bad, found, OTHER_USER);
+            return (Neighbour::Unknown, finding);
+        }
     }
     let answered = Connection::of(folder).and_then(|mut runtime| runtime.ask(&Status::default()));
     match answered {
-        Ok(_) => Finding::well(SUBJECT, "one runs and answers"),
-        Err(trouble) => Finding::not_well(SUBJECT, Verdict::Bad, trouble.message, &trouble.remedy),
+        Ok(status) => (
+            Neighbour::Runtime(status.listen),
+            Finding::well(SUBJECT, "one runs and answers"),
+        ),
+        Err(trouble) => {
+            let finding = Finding::not_well(SUBJECT, Verdict::Bad, trouble.message, &trouble.remedy);
+            (Neighbour::Unknown, finding)
+        }
     }
 }
 
 const LISTEN_ELSEWHERE: &str = "stop what listens there, or set gateway.listen";
 
-fn address(listen: std::net::SocketAddr, is_held: bool) -> Finding {
+fn address(gateway: &triarch_gateway::Config, neighbour: &Neighbour) -> Finding {
     const SUBJECT: &str = "address";
-    match TcpListener::bind(listen) {
-        Ok(_) => Finding::well(SUBJECT, format!("{listen} is free")),
-        Err(_) if is_held => Finding::well(SUBJECT, format!("{listen} is in use while the runtime runs")),
-        Err(error) => {
+    let listen = gateway.listen;
+    if !gateway.http {
+        return Finding::well(SUBJECT, "none is listened on: HTTP is not served");
+    }
+    let Err(error) = TcpListener::bind(listen) else {
+        return Finding::well(SUBJECT, format!("{listen} is free"));
+    };
+    match neighbour {
+        Neighbour::Runtime(at) if at.contains(&format!("//{listen}/")) => {
+            Finding::well(SUBJECT, format!("{listen} is in use by the runtime"))
+        }
+        Neighbour::Unknown if error.kind() == io::ErrorKind::AddrInUse => {
+            let found = format!("{listen} is in use, and whether by the runtime cannot be told");
+            Finding::not_well(SUBJECT, Verdict::Poor, found, "see to the runtime first")
+        }
+        _ => {
             let found = format!("{listen} cannot be listened on: {error}");
             Finding::not_well(SUBJECT, Verdict::Bad, found, LISTEN_ELSEWHERE)
         }
@@ -395,10 +435,44 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_use_is_bad_unless_the_runtime_has_it() {
+    fn an_address_in_use_is_bad_unless_the_runtime_has_it_or_nobody_wants_it() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = taken.local_addr().unwrap();
-        assert_eq!(address(listen, false).verdict, Verdict::Bad);
-        assert_eq!(address(listen, true).verdict, Verdict::Well);
+        let gateway = |http| triarch_gateway::Config {
+            listen,
+            http,
+            ..triarch_gateway::Config::default()
+        };
+        let verdict = |neighbour| address(&gateway(true), &neighbour).verdict;
+        assert_eq!(verdict(Neighbour::Nobody), Verdict::Bad);
+        assert_eq!(verdict(Neighbour::Unknown), Verdict::Poor);
+        let at = |listen: &str| Neighbour::Runtime(format!("http://{listen}/metrics"));
+        assert_eq!(verdict(at(&listen.to_string())), Verdict::Well);
+        assert_eq!(verdict(at("127.0.0.1:1")), Verdict::Bad, "a stranger has it");
+        assert_eq!(verdict(Neighbour::Runtime("not served".to_owned())), Verdict::Bad);
+        assert_eq!(address(&gateway(false), &Neighbour::Nobody).verdict, Verdict::Well);
+        drop(taken);
+        assert_eq!(verdict(at("127.0.0.1:1")), Verdict::Well);
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_bad_whoever_asks() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        // Who may not give it away is not root, to whom the other one belongs.
+        let given = std::os::unix::fs::chown(scratch.path(), Some(65_534), None);
+        let folder = if given.is_ok() { scratch.path() } else { Path::new("/") };
+        let finding = state_folder(folder);
+        assert_eq!((finding.verdict, finding.remedy.as_str()), (Verdict::Bad, OTHER_USER));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_of_a_runtime_is_bad() {
+        let scratch = tempfile::tempdir().unwrap();
+        assert_eq!(running(scratch.path()).0, Neighbour::Nobody);
+        let lock = scratch.path().join("triarch.lock");
+        std::os::unix::fs::symlink(&lock, &lock).unwrap();
+        let (neighbour, finding) = running(scratch.path());
+        assert_eq!((neighbour, finding.verdict), (Neighbour::Unknown, Verdict::Bad));
     }
 }

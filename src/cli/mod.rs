@@ -137,14 +137,9 @@ fn complete(shell: clap_complete::Shell) -> Result<(), Trouble> {
     print(&String::from_utf8_lossy(&script))
 }
 
-/// How often the end of the runtime is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
 fn stop(state_dir: &Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
     let stopping = Connection::of(state_dir)?.ask(down)?;
-    while triarch_gateway::is_held(state_dir) {
-        pause(LOOK_EVERY);
-    }
+    triarch_gateway::await_end(state_dir, stopping.pid);
     tell(&stopping, as_json)
 }
 

@@ -358,11 +358,12 @@ pub(super) fn backup() -> BackupSeen {
 }
 
 /// Changes of the store, each an object.
-pub(super) fn changes() -> [Value; 3] {
+pub(super) fn changes() -> [Value; 4] {
     [
         json!({ "change": "put", "key": "today", "version": 18, "entry": entries()[0] }),
         json!({ "change": "expired", "key": "yesterday", "version": 19 }),
         json!({ "change": "missed", "missed": 7 }),
+        json!({ "change": "over" }),
     ]
 }
 

@@ -27,6 +27,7 @@
 //! );
 //! ```
 
+mod above;
 mod difference;
 mod environment;
 mod error;

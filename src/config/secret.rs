@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::above::{is_header, setting};
 use super::node::Step;
 
 /// What is shown instead.
@@ -43,24 +44,12 @@ pub(super) fn is_secret_way(way: &[Step]) -> bool {
     way.iter().any(|step| matches!(step, Step::Key(key) if is_secret(key)))
 }
 
-/// Whether the header that stands last in `above` is one of a table of secrets.
-pub(super) fn is_below_secrets(above: &str) -> bool {
-    let header = above.lines().rev().find_map(|line| line.trim_start().strip_prefix('['));
-    let keys = header.and_then(|header| header.split(']').next());
-    keys.is_some_and(|keys| {
-        keys.split('.')
-            .any(|key| is_secret(key.trim_matches(['[', ' ', '"', '\''])))
-    })
-}
-
 /// A line of which all that is set is a secret, and where that would begin.
 pub(super) fn without_value(line: &str) -> (String, Option<usize>) {
-    if line.trim_start().starts_with('[') {
+    if is_header(line) {
         return (line.to_owned(), None);
     }
-    let shown = line
-        .find('=')
-        .map_or_else(String::new, |at| format!("{} ", &line[..=at]));
+    let shown = setting(line).map_or_else(String::new, |at| format!("{} ", &line[..at]));
     let begin = shown.chars().count();
     (shown + HIDDEN, Some(begin))
 }
@@ -80,7 +69,7 @@ pub(super) fn without_secrets(line: &str) -> (String, Option<usize>) {
 }
 
 /// Where the first value begins of those whose keys are secrets.
-fn secret_value(line: &str) -> Option<usize> {
+pub(super) fn secret_value(line: &str) -> Option<usize> {
     let first = line.trim_start().trim_start_matches(['"', '\'']);
     let key = first.split(|c: char| !is_of_key(c)).next().unwrap_or_default();
     let after = line.len() - first.len() + key.len();
@@ -88,17 +77,27 @@ fn secret_value(line: &str) -> Option<usize> {
     if is_secret(key) && !line[after..].contains('=') && line[after..].contains(['"', '\'', ':']) {
         return Some(after);
     }
-    let mut from = 0;
-    while let Some(at) = line[from..].find('=').map(|at| at + from) {
-        let key = line[..at].trim_end().trim_end_matches(['"', '\'']);
-        let begin = key.rfind(|c: char| !is_of_key(c));
-        let begin = begin.map_or(0, |begin| begin + key[begin..].chars().next().map_or(1, char::len_utf8));
-        if is_secret(&key[begin..]) {
-            return Some(at + 1);
+    let mut signs = line.match_indices('=').map(|(at, _)| at);
+    signs.find(|at| is_secret(key_before(&line[..*at]))).map(|at| at + 1)
+}
+
+/// The key that stands last in a text, with those that it is below.
+fn key_before(text: &str) -> &str {
+    let mut begin = text.trim_end().len();
+    loop {
+        let before = &text[..begin];
+        let quoted = before
+            .strip_suffix(['"', '\''])
+            .and_then(|inner| inner.rfind(&before[inner.len()..]));
+        let key = quoted.map_or_else(|| before.trim_end_matches(is_of_key), |at| &before[..at]);
+        let above = key.trim_end();
+        let is_below = above.ends_with('.')
+            || before[key.len()..].starts_with('.') && above.ends_with(|c| is_of_key(c) || matches!(c, '"' | '\''));
+        if !is_below || above.len() == begin {
+            return &text[key.len()..];
         }
-        from = at + 1;
+        begin = above.len();
     }
-    None
 }
 
 fn is_of_key(c: char) -> bool {
@@ -200,6 +199,12 @@ mod tests {
             ("span = 10", "span = 10"),
             ("= = token", "= = token"),
             ("DB_PASSWORD \"abc\"", "DB_PASSWORD(hidden)"),
+            ("secrets.\"A\" = \"abc\"", "secrets.\"A\" = (hidden)"),
+            (
+                "a = { \"secrets\" . A.'B' = \"abc\"",
+                "a = { \"secrets\" . A.'B' = (hidden)",
+            ),
+            ("a = { b.\"c\" = 1, 'd'.e = 2 }", "a = { b.\"c\" = 1, 'd'.e = 2 }"),
             ("token bucket", "token bucket"),
             ("a = \"postgres://user:abc@host/db\"", "a = \"postgres://(hidden)"),
             ("a = \"http://host/?token=abc\"", "a = \"http://host/?token= (hidden)"),

@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
+use super::above::{Standing, standing};
 use super::error::{ConfigError, ConfigErrors, Fault, Spot, SpotOrigin};
 use super::node::Place;
-use super::secret::{is_below_secrets, without_secrets, without_value};
+use super::secret::{HIDDEN, without_secrets, without_value};
 use super::show::Origin;
 
 /// What was read, each text under its number.
@@ -76,7 +77,7 @@ impl Texts {
             },
             Some(text) => Origin::File {
                 name: text.name.clone(),
-                line: Line::around(&text.content, &place.range, true).number,
+                line: number(&text.content, place.range.start),
             },
             None => Origin::Default,
         }
@@ -153,10 +154,10 @@ impl Line {
         let finish = text[start..].find('\n').map_or(text.len(), |at| at + start);
         let line = &text[begin..finish];
         let line = line.trim_end_matches('\r');
-        let (shown, hidden) = if is_secret || is_below_secrets(&text[..begin]) {
-            without_value(line)
-        } else {
-            without_secrets(line)
+        let (shown, hidden) = match standing(&text[..begin], line) {
+            Standing::Within => (HIDDEN.to_owned(), Some(0)),
+            Standing::Open if !is_secret => without_secrets(line),
+            Standing::Open | Standing::Below => without_value(line),
         };
         let shown: Vec<_> = shown.chars().map(printable).collect();
         let column = text[begin..start].chars().count();
@@ -167,7 +168,7 @@ impl Line {
             None => (column.min(shown.len()), marked),
         };
         Self {
-            number: text[..begin].matches('\n').count() + 1,
+            number: number(text, start),
             column: column + 1,
             marked: marked.min(shown.len() - before).max(1),
             shown,
@@ -196,6 +197,11 @@ impl Line {
         let line = format!("  {number} | {line}");
         format!("{}\n  {margin} | {blank}{caret}", line.trim_end())
     }
+}
+
+/// The number of the line that `at` is in, from 1.
+fn number(text: &str, at: usize) -> usize {
+    text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }
 
 fn printable(c: char) -> char {
@@ -250,6 +256,8 @@ mod tests {
         assert_eq!(shown, "  1 | token = (hidden)\n    |         ^^^^^^^^");
         let text = "[a.\"secrets\".b]\nKEY = hush\n";
         assert_eq!(excerpt(text, 22..26), "  2 | KEY = (hidden)\n    |       ^^^^^^^^");
+        let text = "token = \"\"\"\nhush = 1\n\"\"\"";
+        assert_eq!(excerpt(text, 19..23), "  2 | (hidden)\n    | ^^^^^^^^");
         let line = Line::around("a = [\nhush,\n]", &(6..10), true);
         assert_eq!(line.excerpt(Some(line.number)), "  2 | (hidden)\n    | ^^^^^^^^");
     }

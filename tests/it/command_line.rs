@@ -295,19 +295,61 @@ fn a_reload_takes_up_what_has_changed_and_says_what_needs_a_restart() {
 fn the_doctor_finds_nothing_bad_where_a_runtime_runs_and_where_none_does() {
     let house = House::new();
     assert_eq!(house.run(&["doctor"]).status.code(), Some(0));
+    assert_eq!(looked_at(&house, "runtime").1, "none runs with that folder");
+    assert!(looked_at(&house, "address").1.ends_with("is free"));
     let _runtime = house.up(&[]);
     let findings = house.json(&["doctor"]);
-    assert!(
-        findings
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|finding| finding["verdict"] != "bad"),
-        "{findings}"
-    );
+    let findings = findings.as_array().unwrap();
+    let subjects: Vec<_> = findings.iter().map(|finding| finding["subject"].clone()).collect();
+    let all = [
+        "description",
+        "state folder",
+        "disk",
+        "runtime",
+        "address",
+        "open files",
+        "control groups",
+    ];
+    assert_eq!(subjects, all);
+    let is_bad = |finding: &Value| finding["verdict"] == "bad" || finding["found"] == "";
+    assert!(!findings.iter().any(is_bad), "{findings:?}");
+    assert_eq!(looked_at(&house, "runtime").1, "one runs and answers");
+    assert!(looked_at(&house, "address").1.ends_with("is in use by the runtime"));
+    assert!(looked_at(&house, "disk").1.ends_with("are free"));
     let config = house.write("broken.toml", "[runtime]\nspam = 1\n");
     let output = house.run(&["doctor", "--config", config.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// The verdict of the doctor on something, and what it found.
+fn looked_at(house: &House, subject: &str) -> (String, String) {
+    let output = house.run(&["doctor", "--json"]);
+    let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut findings = findings.as_array().unwrap().iter();
+    let finding = findings.find(|finding| finding["subject"] == subject).unwrap();
+    let is_bad = finding["verdict"] == "bad";
+    assert!(!is_bad || output.status.code() == Some(1), "{finding}");
+    let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+    (text("verdict"), text("found"))
+}
+
+#[test]
+fn the_doctor_sees_who_is_in_the_way() {
+    let house = House::new();
+    let stranger = std::net::TcpListener::bind(("127.0.0.1", house.port)).unwrap();
+    assert_eq!(looked_at(&house, "address").0, "bad");
+    house.write("triarch.toml", "[gateway]\nhttp = false\n");
+    assert_eq!(looked_at(&house, "address").0, "well", "nobody wants it");
+    let _runtime = house.up(&[]);
+    house.write("triarch.toml", "");
+    assert_eq!(looked_at(&house, "address").0, "bad", "the next start is to have it");
+    assert_eq!(looked_at(&house, "runtime").0, "well");
+    drop(stranger);
+    assert_eq!(looked_at(&house, "address").0, "well");
+    let key = house.write("key", &"0".repeat(64));
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    house.write("triarch.toml", "[memory]\nsealed_by = { file = \"key\" }\n");
+    assert_eq!(looked_at(&house, "key of the store").0, "poor");
 }
 
 #[test]

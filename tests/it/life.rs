@@ -1,7 +1,14 @@
 //! How it begins, and how it ends.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::Output;
+
+use serde_json::Value;
+
 use crate::PATIENCE;
-use crate::running::House;
+use crate::running::{House, Running};
 use crate::{text, until};
 
 /// A team of one that fails at each second post.
@@ -46,8 +53,109 @@ fn down_returns_when_the_runtime_is_gone() {
     let mut triarch = house.up(&[]);
     let pid = triarch.pid();
     assert_eq!(house.json(&["down"])["pid"], pid);
+    assert!(!triarch.runs(), "its process has ended when it is said to have");
     assert_eq!(house.run(&["status"]).status.code(), Some(69));
     assert_eq!(triarch.end(PATIENCE), Some(0));
+}
+
+/// One that has been asked to stop and takes its time: it waits for the file `go`.
+fn leaving(by: &dyn Fn(&House) -> Option<Running>, more: &[&str]) -> (House, Running, Option<Running>) {
+    let house = House::new();
+    let script = "trap 'echo > asked' TERM\necho $$ > ready\nwhile ! test -e go; do sleep 0.02; done\n";
+    house.write("slow.sh", script);
+    let slow = "[[team]]\nname = \"t\"\n[[team.agent]]\nname = \"slow\"\nkind = \"program\"\ncommand = [\"sh\", \"slow.sh\"]\nshutdown = \"10m\"\nsandbox = { kind = \"none\" }\n";
+    house.write("triarch.toml", slow);
+    let triarch = house.up(more);
+    until("the program runs", || program(&house).is_some());
+    let down = by(&house);
+    until("it is asked to stop", || house.path().join("asked").exists());
+    (house, triarch, down)
+}
+
+/// The process of the program that takes its time, once it has begun.
+fn program(house: &House) -> Option<u32> {
+    let written = std::fs::read_to_string(house.path().join("ready")).ok()?;
+    written.strip_suffix('\n')?.parse().ok()
+}
+
+#[test]
+fn down_returns_when_all_programs_are_gone_though_nobody_waited_for_them() {
+    let (house, mut triarch, down) = leaving(&|house| Some(house.begin(&["down"])), &[]);
+    for words in ["stops already", "without waiting"] {
+        triarch.signal("TERM");
+        triarch.line_with(words, PATIENCE);
+    }
+    assert_eq!(down.unwrap().end(PATIENCE), Some(0));
+    assert!(!triarch.runs());
+    // Of one that has ended, and was not waited for yet, the arguments are nothing.
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", program(&house).unwrap()));
+    assert!(arguments.unwrap_or_default().is_empty(), "it is gone");
+    assert_eq!(triarch.end(PATIENCE), Some(130));
+}
+
+#[test]
+fn a_first_signal_after_another_wish_to_stop_cuts_nobody_off() {
+    let (house, mut triarch, down) = leaving(&|house| Some(house.begin(&["down"])), &[]);
+    triarch.signal("TERM");
+    triarch.line_with("stops already", PATIENCE);
+    assert!(triarch.runs());
+    house.write("go", "");
+    assert_eq!(triarch.end(PATIENCE), Some(0));
+    assert_eq!(down.unwrap().end(PATIENCE), Some(0));
+}
+
+#[test]
+fn a_second_signal_is_impatience_whatever_the_first_wish_was() {
+    let (_house, mut triarch, _) = leaving(&|_| None, &["--for", "1ms"]);
+    triarch.signal("INT");
+    triarch.line_with("stops already", PATIENCE);
+    triarch.signal("INT");
+    assert_eq!(triarch.end(PATIENCE), Some(130));
+}
+
+/// What a command says that is run by somebody who is not let into the state folder; nothing where that cannot be tried.
+#[expect(clippy::print_stderr, reason = "what was not tested is said")]
+fn by_another(house: &House, arguments: &[&str]) -> Option<Output> {
+    let state = house.path().join("state");
+    let mut command = house.command(arguments);
+    command.current_dir("/");
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mode = |mode| std::fs::set_permissions(&state, Permissions::from_mode(mode)).unwrap();
+    if is_root {
+        command.uid(65_534);
+    } else {
+        // To its owner too a folder is closed that nobody may look into.
+        mode(0o000);
+    }
+    let output = command.output();
+    mode(0o700);
+    match output {
+        Err(error) if is_root && error.kind() == std::io::ErrorKind::PermissionDenied => {
+            eprintln!("UNTESTED: nobody else may run the binary here");
+            None
+        }
+        output => Some(output.unwrap()),
+    }
+}
+
+#[test]
+fn another_users_runtime_is_not_taken_for_none() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    let Some(refused) = by_another(&house, &["status"]) else {
+        return;
+    };
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(5), "{said}");
+    assert!(said.contains("another user") && !said.contains("triarch up"), "{said}");
+    let looked = by_another(&house, &["doctor", "--json"]).unwrap();
+    let findings: Value = serde_json::from_slice(&looked.stdout).unwrap();
+    let runtime = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["subject"] == "runtime");
+    assert_eq!(runtime.unwrap()["verdict"], "bad", "{findings}");
 }
 
 #[test]

@@ -201,6 +201,18 @@ fn broken(cage: &mut Cage, all: &str) {
         ("every = \"100ms\"", "every = \"canary\""),
         ("FROM_FILE = {", "FROM_FILE = { text = \"canary4f7d21\","),
         ("FROM_ENV = { env = \"HOUSE_SECRET\" }", "FROM_ENV = \"canary4f7d21\""),
+        // Values of several lines.
+        ("API_TOKEN = \"", "API_TOKEN = \"\"\"\n\\q canary4f7d21\n\"\"\" # \""),
+        ("API_TOKEN = \"", "API_TOKEN = '''\na = 1\ncanary4f7d21\u{1}\n''' # \""),
+        (
+            "DB_PASSWORD = \"",
+            "DB_PASSWORD = \"\"\"\n[canary4f7d21]\n\\q canary4f7d21\n\"\"\" # \"",
+        ),
+        ("DB_PASSWORD = \"", "DB_PASSWORD =\n\""),
+        ("DB_PASSWORD = \"", "DB_PASSWORD = \"hush\n"),
+        ("FROM_FILE = {", "FROM_FILE = {\n  text = \"\\q canary4f7d21\",\n"),
+        ("secrets = {", "secrets = {\n  EARLIER = \"\\q canary4f7d21\",\n"),
+        ("secrets = {", "secrets.\"EARLIER\" = \"\\q canary4f7d21\"\nothers = {"),
     ];
     for (whole, broken) in breaks {
         let text = [CHECK, &holder(&cage.yard, all)].concat();

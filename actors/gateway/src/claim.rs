@@ -19,7 +19,8 @@ use crate::error::Error;
 const SOCKET: &str = "triarch.sock";
 const LOCK: &str = "triarch.lock";
 
-/// Who has just won the lock needs a moment to write itself down: so often, and so long after each other, is looked for that.
+/// Who has just won the lock needs a moment to write itself down, and who looks at it to let go: so often, and so long after each
+/// other, is looked for that.
 const LOOKS: u32 = 50;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -28,10 +29,26 @@ pub fn socket_path(state_dir: &Path) -> PathBuf {
     state_dir.join(SOCKET)
 }
 
-/// Whether a runtime lives that has that state folder.
-pub fn is_held(state_dir: &Path) -> bool {
-    let lock = File::open(state_dir.join(LOCK));
-    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+/// Whether a runtime lives that has that state folder, where that can be seen.
+pub fn is_held(state_dir: &Path) -> io::Result<bool> {
+    match File::open(state_dir.join(LOCK)) {
+        // Nobody makes a claim on what is no folder.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        lock => Ok(!is_had(lock?.try_lock_shared())?),
+    }
+}
+
+/// Whether the runtime that has that state folder is the process `pid`, as it calls itself.
+pub(crate) fn is_held_by(state_dir: &Path, pid: u32) -> bool {
+    is_held(state_dir).is_ok_and(|is_held| is_held) && written(&state_dir.join(LOCK)) == Some(pid)
+}
+
+fn is_had(lock: Result<(), TryLockError>) -> io::Result<bool> {
+    match lock {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// The socket's place, for as long as it is held.
@@ -62,12 +79,17 @@ impl Claim {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Takes the socket's file away, and keeps the place.
+    pub(crate) fn leave(&self) {
+        // The lock is still held, so this is our own socket; one that stays behind is replaced by the next runtime.
+        let _stays = fs::remove_file(&self.path);
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // The lock is still held, so this is our own socket; one that stays behind is replaced by the next runtime.
-        let _stays = fs::remove_file(&self.path);
+        self.leave();
     }
 }
 
@@ -101,18 +123,31 @@ fn lock(path: &Path, socket: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(path).map_err(opened)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::Held {
-                path: socket.to_owned(),
-                pid: holder(path),
-            });
-        }
-        Err(TryLockError::Error(source)) => return Err(opened(source)),
+    if !is_won(&file).map_err(opened)? {
+        return Err(Error::Held {
+            path: socket.to_owned(),
+            pid: holder(path),
+        });
     }
     sign(&file).map_err(opened)?;
     Ok(file)
+}
+
+/// Takes the lock, where no runtime has it. Whoever only looks whether one has it holds it for a moment, together with others
+/// who look, and is waited for.
+#[expect(clippy::disallowed_methods, reason = "nothing runs yet that would be held up")]
+fn is_won(file: &File) -> io::Result<bool> {
+    for _ in 0..LOOKS {
+        if is_had(file.try_lock())? {
+            return Ok(true);
+        }
+        if !is_had(file.try_lock_shared())? {
+            return Ok(false);
+        }
+        file.unlock()?;
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(false)
 }
 
 /// Writes down who holds the lock.
@@ -142,10 +177,15 @@ fn holder_seen(path: &Path, mut pause: impl FnMut()) -> String {
 
 /// The process that wrote itself down last, where there is one: what stands there of a dead one tells nothing.
 fn signed(path: &Path) -> Option<String> {
+    let pid = Pid::from_raw(written(path)?.try_into().ok()?)?;
+    (test_kill_process(pid) != Err(Errno::SRCH)).then(|| pid.as_raw_nonzero().to_string())
+}
+
+/// The process that wrote itself down last, living or not.
+fn written(path: &Path) -> Option<u32> {
     let mut text = String::new();
     File::open(path).ok()?.take(32).read_to_string(&mut text).ok()?;
-    let pid = Pid::from_raw(text.strip_suffix('\n')?.parse().ok()?)?;
-    (test_kill_process(pid) != Err(Errno::SRCH)).then(|| pid.as_raw_nonzero().to_string())
+    text.strip_suffix('\n')?.parse().ok()
 }
 
 /// Who holds the lock beside a socket, as it wrote itself down.
@@ -179,7 +219,7 @@ fn clear(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use super::*;
 
@@ -208,6 +248,44 @@ mod tests {
         );
         drop(claim);
         assert!(!socket_path(&folder).exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn whoever_looks_whether_it_is_held_keeps_nobody_from_it() {
+        let folder = folder();
+        drop(Claim::take(&folder).unwrap());
+        let is_over = AtomicBool::new(false);
+        let (looks, begun) = std::sync::mpsc::sync_channel(1);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let _held = is_held(&folder).unwrap();
+                    let _first = looks.try_send(());
+                }
+            });
+            begun.recv().unwrap();
+            let refused = (0..200).filter(|_| Claim::take(&folder).is_err()).count();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(refused, 0, "of 200");
+        });
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn it_is_held_by_the_one_that_holds_it_and_by_nobody_else() {
+        let folder = folder();
+        assert!(!is_held(&folder).unwrap());
+        let own = std::process::id();
+        let (claim, _listener) = Claim::take(&folder).unwrap();
+        assert!(is_held(&folder).unwrap());
+        assert!(is_held_by(&folder, own) && !is_held_by(&folder, own + 1));
+        drop(claim);
+        assert!(!is_held(&folder).unwrap() && !is_held_by(&folder, own));
+        assert!(!is_held(&folder.join(LOCK)).unwrap(), "nobody has what is no folder");
+        fs::remove_file(folder.join(LOCK)).unwrap();
+        std::os::unix::fs::symlink(LOCK, folder.join(LOCK)).unwrap();
+        assert!(is_held(&folder).is_err(), "it cannot be told");
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -44,6 +44,24 @@ pub enum ClientError {
         #[source]
         source: io::Error,
     },
+    /// Whoever asks may not go there.
+    #[error("{} is closed to this user: a runtime there is another user's; ask as that user, as by `sudo -u`", path.display())]
+    Closed {
+        /// Where it would listen.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Whether one listens there cannot be told.
+    #[error("{} cannot be connected to: {source}; see that it has a short path, or set runtime.state_dir to another", path.display())]
+    Unreachable {
+        /// Where it would listen.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// It answered what is not understood here.
     #[error("the answer of the runtime at {} cannot be read: {source}; use the command line of its version", path.display())]
     Unreadable {
@@ -77,11 +95,26 @@ impl From<ClientError> for OperationError {
         let code = match error {
             ClientError::NotRunning { .. } => Code::NotRunning,
             ClientError::Lost { .. } | ClientError::Silent { .. } => Code::RuntimeFailed,
-            ClientError::Unreadable { .. } => Code::Failed,
+            ClientError::Closed { .. } => Code::Refused,
+            ClientError::Unreadable { .. } | ClientError::Unreachable { .. } => Code::Failed,
         };
         let text = error.to_string();
         let (message, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
         Self::new(code, message, remedy)
+    }
+}
+
+impl ClientError {
+    /// What it means that nobody let us in.
+    fn unconnected(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused => {
+                Self::NotRunning { path, source }
+            }
+            io::ErrorKind::PermissionDenied => Self::Closed { path, source },
+            _ => Self::Unreachable { path, source },
+        }
     }
 }
 
@@ -99,11 +132,7 @@ struct Asking<'a, I> {
 impl Client {
     /// Connects to the runtime whose socket is at `path`; see [`socket_path`](crate::socket_path).
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        let not_running = |source| ClientError::NotRunning {
-            path: path.to_owned(),
-            source,
-        };
-        let stream = UnixStream::connect(path).map_err(not_running)?;
+        let stream = UnixStream::connect(path).map_err(|source| ClientError::unconnected(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             stream: BufReader::with_capacity(READ_AT_ONCE, stream),
@@ -192,6 +221,8 @@ impl Client {
 mod tests {
     use std::os::unix::net::UnixListener;
 
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
@@ -228,5 +259,23 @@ mod tests {
             error.to_string(),
             "no runtime listens at /nonexistent/triarch.sock; start one with `triarch up`"
         );
+    }
+
+    #[test]
+    fn only_where_nobody_can_listen_it_is_said_that_nobody_does() {
+        let code = |errno: Errno| {
+            let error = ClientError::unconnected(Path::new("/s/triarch.sock"), errno.into());
+            OperationError::from(error).code
+        };
+        for errno in [Errno::NOENT, Errno::NOTDIR, Errno::CONNREFUSED] {
+            assert_eq!(code(errno), Code::NotRunning, "{errno}");
+        }
+        assert_eq!((code(Errno::ACCESS), code(Errno::PERM)), (Code::Refused, Code::Refused));
+        for errno in [Errno::LOOP, Errno::NFILE, Errno::IO] {
+            assert_eq!(code(errno), Code::Failed, "{errno}");
+        }
+        let long = PathBuf::from("/").join("x".repeat(200));
+        let error = OperationError::from(Client::connect(&long).unwrap_err());
+        assert_eq!(error.code, Code::Failed, "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The doors as they stand open before the tree starts.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -46,17 +46,24 @@ pub struct Doors {
 #[derive(Debug)]
 pub(crate) struct SocketDoor {
     pub(crate) listener: UnixListener,
-    claim: Claim,
+    claim: Arc<Claim>,
 }
 
-/// Takes the socket's file away when it is dropped: for a process that ends before all is dropped that held the socket.
+/// What a process keeps of the doors until it ends, which may be before all is dropped that held the socket: as long as
+/// this is there, nobody else has the folder.
 #[derive(Debug)]
-pub struct Farewell(PathBuf);
+pub struct Farewell(Arc<Claim>);
+
+impl Farewell {
+    /// Takes the socket's file away: whoever comes from now on finds nobody.
+    pub fn leave(&self) {
+        self.0.leave();
+    }
+}
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        // One that stays behind is replaced by the next runtime.
-        let _stays = std::fs::remove_file(&self.0);
+        self.leave();
     }
 }
 
@@ -75,6 +82,7 @@ impl Doors {
     pub fn open(config: Config, state_dir: &Path) -> Result<Self, Error> {
         let config = config.validated()?;
         let (claim, listener) = Claim::take(state_dir)?;
+        let claim = Arc::new(claim);
         let listener = UnixListener::from_std(listener).map_err(|source| Error::Open {
             path: claim.path().to_owned(),
             source,
@@ -102,9 +110,9 @@ impl Doors {
         self.bounds.clone()
     }
 
-    /// To be kept until the tree has ended.
+    /// To be kept until the process has nothing more to do.
     pub fn farewell(&self) -> Farewell {
-        Farewell(self.socket().to_owned())
+        Farewell(Arc::clone(&self.socket.claim))
     }
 
     /// Where HTTP is served, with the port that was found.

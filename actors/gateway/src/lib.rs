@@ -61,6 +61,7 @@ mod claim;
 mod client;
 mod config;
 mod doors;
+mod ending;
 mod error;
 #[cfg(test)]
 #[path = "../../../tests/fuzz/mod.rs"]
@@ -81,6 +82,7 @@ pub use claim::{is_held, socket_path};
 pub use client::{Client, ClientError};
 pub use config::Config;
 pub use doors::{Bounds, Doors, Farewell};
+pub use ending::await_end;
 pub use error::Error;
 pub use metrics::Door;
 pub use operation::{Caller, Code, OperationError, Operations, ProgressSink, ProgressStream, Request, Told, Written};

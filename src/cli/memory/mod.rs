@@ -149,15 +149,14 @@ fn list(described: &Described, asked: &MemoryList, as_json: bool) -> Result<(), 
 /// Prints changes as they come; as JSON one object each.
 fn watch(described: &Described, asked: &MemoryWatch, as_json: bool) -> Result<(), Trouble> {
     let screen = Screen::of_stdout();
-    let watched = reach(described)?.ask_told(asked, |change| {
+    reach(described)?.ask_told(asked, |change| {
         let text = if as_json {
             change.to_string()
         } else {
             change_line(&screen, &change)
         };
         print(&(text + "\n"))
-    });
-    watched.map(drop)
+    })
 }
 
 /// Writes lines as they come.

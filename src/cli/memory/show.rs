@@ -326,6 +326,9 @@ pub(in crate::cli) fn change_line(screen: &Screen, change: &Value) -> String {
         return screen.tint(Tint::Bad, &format!("{missed} changes were missed; list anew"));
     }
     let what = text("change");
+    if what == "over" {
+        return screen.tint(Tint::Bad, "nothing more is told");
+    }
     let tint = if what == "put" { Tint::Good } else { Tint::Poor };
     let entry = change.get("entry").cloned().map(serde_json::from_value::<EntrySeen>);
     let value = match entry {

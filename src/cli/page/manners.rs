@@ -306,7 +306,13 @@ pub(super) const MANNERS: &[Manner] = &[
         "memory watch",
         "memory.watch",
         Lines("A change of the store"),
-        &[NO_NAMESPACE],
+        &[
+            (
+                1,
+                "nothing more is told: the namespace was made anew, or who may read it has changed",
+            ),
+            NO_NAMESPACE,
+        ],
     ),
     asking("memory namespaces", "memory.namespaces", List("A namespace"), &[]),
     asking("memory stats", "memory.stats", One("The store"), &[]),

@@ -135,7 +135,7 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "A change of the store",
-        "`change` is `put`, `deleted`, `expired`, `evicted` or `retained`; or `missed`, with how many were.",
+        "`change` is `put`, `deleted`, `expired`, `evicted` or `retained`; or `missed`, with how many were. After `over` nothing more is told.",
         || json(&samples::changes()[0]),
     ),
     ("A namespace", "How it is, and how much it holds.", || {

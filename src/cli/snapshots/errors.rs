@@ -75,11 +75,19 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// What keeps a question from its answer.
-fn of_the_way_there() -> [(&'static str, Trouble); 3] {
+fn of_the_way_there() -> [(&'static str, Trouble); 5] {
     let path = || "state/triarch.sock".into();
     let nowhere = ClientError::NotRunning {
         path: path(),
         source: std::io::ErrorKind::NotFound.into(),
+    };
+    let closed = ClientError::Closed {
+        path: path(),
+        source: std::io::ErrorKind::PermissionDenied.into(),
+    };
+    let unreachable = ClientError::Unreachable {
+        path: path(),
+        source: std::io::Error::other("path must be shorter than SUN_LEN"),
     };
     let lost = ClientError::Lost {
         path: path(),
@@ -92,6 +100,8 @@ fn of_the_way_there() -> [(&'static str, Trouble); 3] {
     let told = |error| Trouble::from(OperationError::from(error));
     [
         ("no runtime", told(nowhere)),
+        ("another user's runtime", told(closed)),
+        ("a socket that cannot be reached", told(unreachable)),
         ("the runtime broke off", told(lost)),
         ("a runtime that hangs", told(silent)),
     ]

@@ -67,3 +67,40 @@ fn lines_at_fault(text: &str) -> Vec<usize> {
     };
     read(text).unwrap_err().0.iter().map(line).collect()
 }
+
+/// What no fault may show.
+const HUSH: &str = "hunter2";
+
+#[test]
+fn a_secret_of_several_lines_is_not_shown_whatever_is_wrong_in_it() {
+    for text in [
+        "[team.agent.env]\nDB_PASSWORD = \"\"\"\nhunter2\\q\n\"\"\"\n",
+        "[team.agent.env]\nDB_PASSWORD = '''\na = hunter2\u{1}\n'''\n",
+        "[team.agent.env]\nDB_PASSWORD = \"\"\"\n[hunter2]\nhunter2\\q\"\"\"\n",
+        "[team.agent.secrets]\nFROM = \"\"\"\n[a]\nhunter2\\q\"\"\"\n",
+        "secrets = {\n  FROM = \"hunter2\\q\"\n}\n",
+        "env = {\n  DB_PASSWORD =\n  \"a=hunter2\\q\"\n}\n",
+        "tokens = 1\ntoken = [\n  [\"hunter2\\q\"],\n]\n",
+        "secrets.\"FROM\" = \"hunter2\\q\"\n",
+        "a = { secrets.'FROM' = \"hunter2\\q\" }\n",
+        "token = \"hush\nhunter2=\"\n",
+        "token = hush\nhunter2\n",
+        "token =\n\"hunter2\\q\"\n",
+        "a = \"\"\"\ntoken = \"\"\"\nhunter2 = \\q\n\"\"\"\n",
+    ] {
+        let told = read(text).unwrap_err().to_string();
+        assert!(!told.contains(HUSH) && told.contains("(hidden)"), "{text}\n{told}");
+    }
+}
+
+#[test]
+fn lines_of_what_is_no_secret_are_shown() {
+    for text in [
+        "[team.agent]\nprompt = \"\"\"\nhunter2\\q\n\"\"\"\n",
+        "token = \"a\"\nb = {\n  c = \"hunter2\\q\"\n}\n",
+        "[secrets]\nA = [\n  \"a\",\n]\n[b]\nc = [\n  \"hunter2\\q\",\n]\n",
+    ] {
+        let told = read(text).unwrap_err().to_string();
+        assert!(told.contains(HUSH), "{text}\n{told}");
+    }
+}

@@ -1,12 +1,14 @@
 //! Changes as they come.
 
+use std::future::Future;
 use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use triarch_memory::{Change, Clock, Key, Namespace, Scope, Seen};
+use serde_json::Value;
+use triarch_memory::{Change, Client, Clock, Key, Namespace, Scope, Seen, Watch};
 
-use super::super::{Operation, Trouble};
+use super::super::{Code, Operation, Trouble};
 use super::{EntrySeen, namespace, open};
 use crate::fleet::Fleet;
 
@@ -23,12 +25,6 @@ pub(crate) struct MemoryWatch {
     #[arg(default_value = "", hide_default_value = true)]
     #[serde(default)]
     pub(crate) prefix: String,
-}
-
-/// How much was told until the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Watched {
-    pub(crate) changes: u64,
 }
 
 /// A change, or that some were missed.
@@ -94,24 +90,94 @@ impl StoreChange {
 
 impl Operation for MemoryWatch {
     const NAME: &'static str = "memory.watch";
-    type Output = Watched;
+    /// It never succeeds: it goes on until whoever watches has enough, or nothing more is told.
+    type Output = ();
 
     fn answered_within(&self) -> Option<Duration> {
         None
     }
 
-    async fn perform(self, fleet: &Fleet) -> Result<Watched, Trouble> {
+    async fn perform(self, fleet: &Fleet) -> Result<(), Trouble> {
         let client = fleet.memory()?;
         let drawer = open(client, self.namespace.as_str())?;
-        let mut watch = drawer.watch(Scope::Prefix(self.prefix), ROOM)?;
-        let mut watched = Watched::default();
-        while let Some(seen) = watch.next().await {
-            let told = StoreChange::seen(&self.namespace, &seen, client.store().clock());
-            if let Ok(told) = serde_json::to_value(told) {
-                fleet.tell(told).await;
-                watched.changes += 1;
-            }
+        let watch = drawer.watch(Scope::Prefix(self.prefix), ROOM)?;
+        Err(follow(&self.namespace, watch, client, |change| fleet.tell(change)).await)
+    }
+}
+
+/// Tells what is seen until nothing more is, which it tells too; returns why.
+async fn follow<F: Future<Output = ()>>(
+    namespace: &Namespace,
+    mut watch: Watch,
+    client: &Client,
+    tell: impl Fn(Value) -> F,
+) -> Trouble {
+    loop {
+        let seen = watch.next().await;
+        let change = seen.as_ref().map_or_else(StoreChange::over, |seen| {
+            StoreChange::seen(namespace, seen, client.store().clock())
+        });
+        if let Ok(change) = serde_json::to_value(change) {
+            tell(change).await;
         }
-        Ok(watched)
+        if seen.is_none() {
+            return over(open(client, namespace.as_str()).err());
+        }
+    }
+}
+
+/// Why nothing more is told. `is_gone` says it where the namespace is.
+fn over(is_gone: Option<Trouble>) -> Trouble {
+    is_gone.unwrap_or_else(|| {
+        Trouble::new(
+            Code::Failed,
+            "nothing more is told: the namespace was made anew, or who may read it has changed",
+            "list anew, and watch again",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::sync::Mutex;
+
+    use triarch_memory::{Config, Rules};
+    use triarch_supervision::metrics::Instruments;
+    use triarch_supervision::prelude::*;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watch_that_is_over_says_so_and_has_failed_by_what_became_of_its_namespace() {
+        let instruments = Instruments::new(crate::catalogue().unwrap());
+        let namespace = Namespace::new("plans").unwrap();
+        let described = vec![(namespace.clone(), Rules::default())];
+        let (room, client) = triarch_memory::room(Config::default(), described, None, &instruments).unwrap();
+        let tree = Root::new()
+            .instruments(instruments)
+            .supervisor(room)
+            .start()
+            .await
+            .unwrap();
+        let watch = || {
+            let drawer = open(&client, "plans").unwrap();
+            drawer.watch(Scope::Prefix(String::new()), ROOM).unwrap()
+        };
+        let told = Mutex::new(Vec::new());
+        let tell = |change: Value| {
+            told.lock().unwrap().push(change["change"].clone());
+            ready(())
+        };
+        let gone = watch();
+        assert!(client.forget(&namespace).await.unwrap());
+        assert_eq!(follow(&namespace, gone, &client, tell).await.code, Code::NotFound);
+        client.define(&namespace, Rules::default()).await.unwrap();
+        let anew = watch();
+        client.forget(&namespace).await.unwrap();
+        client.define(&namespace, Rules::default()).await.unwrap();
+        assert_eq!(follow(&namespace, anew, &client, tell).await.code, Code::Failed);
+        assert_eq!(told.into_inner().unwrap(), ["over", "over"]);
+        tree.stop().await;
     }
 }

@@ -291,8 +291,30 @@ async fn the_file_of_the_socket_goes_with_the_farewell_even_while_somebody_holds
     drop(doors.farewell());
     assert!(!doors.socket().exists());
     assert!(house.socket.exists(), "only its own");
+    drop(doors);
     std::fs::remove_dir_all(second).unwrap();
     house.close().await;
+}
+
+#[tokio::test]
+async fn nobody_else_has_the_folder_before_the_farewell_is_over_and_nobody_is_robbed_by_it() {
+    let folder = crate::house::folder();
+    let config = || Config {
+        http: false,
+        ..Config::default()
+    };
+    let doors = Doors::open(config(), &folder).unwrap();
+    let (socket, farewell) = (doors.socket().to_owned(), doors.farewell());
+    drop(doors);
+    assert!(matches!(Doors::open(config(), &folder), Err(Error::Held { .. })));
+    farewell.leave();
+    assert!(!socket.exists(), "whoever comes finds nobody");
+    assert!(matches!(Doors::open(config(), &folder), Err(Error::Held { .. })));
+    drop(farewell);
+    let next = Doors::open(config(), &folder).unwrap();
+    assert!(next.socket().exists());
+    drop(next);
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
