@@ -135,7 +135,10 @@ async fn live(ground: &Arc<Ground>, programs: Supervisor, start: Start) -> Resul
     let (root, changes, tasks) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
     let mut is_unwanted = false;
     let unwanted = async {
-        signals.stop().await;
+        tokio::select! {
+            () = signals.stop() => {}
+            () = ground.until_stop() => {}
+        }
         is_unwanted = true;
     };
     let started = root.start_unless(unwanted).await;

@@ -27,7 +27,16 @@ impl Bound {
     fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// How many of them may stay for as long as somebody else does: the others are for questions that wait for nobody.
+    fn staying(&self) -> usize {
+        let most = self.get();
+        (most - most.div_ceil(KEPT)).max(1)
+    }
 }
+
+/// One place of so many is kept for those who do not stay.
+const KEPT: usize = 8;
 
 /// The guests of one door.
 #[derive(Clone, Debug)]
@@ -53,6 +62,37 @@ struct Book {
 struct Visit {
     patience: Mutex<Patience>,
     leave: Notify,
+}
+
+/// Why a connection has lasted long enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outstayed {
+    /// Somebody else wants its place.
+    Wanted,
+    /// It was too slow.
+    Slow,
+}
+
+/// The place that a connection has, for what is done for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    visit: Arc<Visit>,
+    door: Arc<Shared>,
+}
+
+impl Place {
+    /// From now on it is kept for as long as somebody else takes; whether there is one for that.
+    pub(crate) fn stays(&self) -> bool {
+        let book = lock(&self.door.book);
+        let staying = book.present.values().filter(|visit| lock(&visit.patience).is_staying());
+        let is_free = staying.count() < self.door.most.staying();
+        if is_free {
+            lock(&self.visit.patience).stays(Moment::now());
+        } else {
+            self.door.metrics.refused(Refusal::Full);
+        }
+        is_free
+    }
 }
 
 /// One connection, for as long as it lasts.
@@ -122,6 +162,23 @@ impl Guest {
         what(&mut lock(&self.visit.patience), Moment::now());
     }
 
+    /// It has asked something. `false` where its place was given away before: then nothing may be begun for it.
+    pub(crate) fn asks(&self) -> bool {
+        let book = lock(&self.door.book);
+        let is_present = book.present.contains_key(&self.number);
+        if is_present {
+            lock(&self.visit.patience).asked(Moment::now());
+        }
+        is_present
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            visit: Arc::clone(&self.visit),
+            door: Arc::clone(&self.door),
+        }
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.door.metrics
     }
@@ -132,13 +189,13 @@ impl Guest {
     }
 
     /// Waits until the connection has lasted long enough: it was too slow, or its place is needed.
-    pub(crate) async fn outstayed(&self) {
+    pub(crate) async fn outstayed(&self) -> Outstayed {
         loop {
             let deadline = lock(&self.visit.patience).deadline();
             // While it is served its deadline may come back at any time.
             let look_again = deadline.unwrap_or_else(|| Moment::now() + self.door.limits.listening);
             tokio::select! {
-                () = self.visit.leave.notified() => return,
+                () = self.visit.leave.notified() => return Outstayed::Wanted,
                 () = tokio::time::sleep_until(look_again.instant()) => {}
             }
             if lock(&self.visit.patience)
@@ -146,7 +203,7 @@ impl Guest {
                 .is_some_and(|deadline| deadline <= Moment::now())
             {
                 self.door.metrics.refused(Refusal::Slow);
-                return;
+                return Outstayed::Slow;
             }
         }
     }
