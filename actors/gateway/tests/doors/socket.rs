@@ -358,8 +358,9 @@ async fn a_request_that_comes_as_its_place_is_given_away_is_answered_or_never_be
     for round in 0..200 {
         let mut caller = Caller::of(&house).await;
         until("it is there", || house.connections("socket") == 1).await;
-        let line = asked("echo", &json!(round));
-        let (newcomer, ()) = tokio::join!(house.dial(), caller.say(&line));
+        let line = asked("echo", &json!(round)) + "\n";
+        // Who is sent away before it has said anything is told why all the same.
+        let (newcomer, _refused) = tokio::join!(house.dial(), caller.0.write_all(line.as_bytes()));
         match caller.hear().await {
             Some(Answer::Output(_)) => answered += 1,
             Some(Answer::Error(error)) => assert_eq!(error.code, Code::Refused),
