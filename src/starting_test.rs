@@ -139,9 +139,15 @@ fn while_agents_start_it_says_who_they_are_refuses_changes_and_can_be_stopped() 
     assert!(tree.as_array().unwrap().iter().any(is_it), "{tree}");
     let why = house.ask("why", &json!({ "agent": "crew/visitor" })).unwrap();
     assert_eq!(why["state"], "starting");
-    for (operation, input) in [("agent.pause", json!({ "agent": "crew/visitor" })), ("reload", json!({}))] {
+    for (operation, input) in [
+        ("agent.pause", json!({ "agent": "crew/visitor" })),
+        ("reload", json!({})),
+    ] {
         let refused = house.ask(operation, &input).unwrap_err();
-        assert_eq!((refused.code, refused.message.as_str()), (Code::Failed, "the runtime is still starting"));
+        assert_eq!(
+            (refused.code, refused.message.as_str()),
+            (Code::Failed, "the runtime is still starting")
+        );
     }
     assert_eq!(house.run(&["down"]), ExitCode::SUCCESS);
     assert_eq!(runtime.join().unwrap(), ExitCode::SUCCESS);

@@ -204,7 +204,9 @@ mod tests {
         let path = || "tools/echo".to_owned();
         let act = Act::Add {
             team: "tools".to_owned(),
-            agent: serde_json::from_str(r#"{ "name": "echo", "kind": "echo" }"#).map(RunningAgent::spawned).unwrap(),
+            agent: serde_json::from_str(r#"{ "name": "echo", "kind": "echo" }"#)
+                .map(RunningAgent::spawned)
+                .unwrap(),
         };
         ledger.follow(Deed::AgentStopped(path()));
         let coming = ledger.begin(&act);

@@ -130,7 +130,11 @@ pub(crate) fn plan(running: &Running, wanted: &Running) -> Plan {
             acts: vec![Act::Settings(Box::new(settings))],
         });
     }
-    let gone = running.teams.iter().chain(&running.awaited).map(|team| &team.rules.name);
+    let gone = running
+        .teams
+        .iter()
+        .chain(&running.awaited)
+        .map(|team| &team.rules.name);
     steps.extend(gone.filter(|name| wanted.team(name).is_none()).map(|name| Step {
         change: Change::TeamRemoved { team: name.clone() },
         acts: vec![Act::RemoveTeam(name.clone())],

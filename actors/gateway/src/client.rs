@@ -239,7 +239,10 @@ mod tests {
         let error = client.request::<Value>("status", &(), |_| {}).unwrap_err();
         let told = format!("no answer in 0 s, nor to another question: the runtime with pid {pid} ");
         assert!(error.message.starts_with(&told), "{error}");
-        assert!(!error.to_string().contains("kill"), "it may be reading its journals: {error}");
+        assert!(
+            !error.to_string().contains("kill"),
+            "it may be reading its journals: {error}"
+        );
         assert_eq!(error.code, Code::RuntimeFailed);
         // The one who asked, and the one who asked anew.
         drop((silent.accept().unwrap(), silent.accept().unwrap()));
@@ -271,7 +274,10 @@ mod tests {
         });
         let error = client.request::<Value>("task.submit", &(), |_| {}).unwrap_err();
         assert_eq!(error.code, Code::Failed, "{error}");
-        assert!(error.message.contains("task.submit") && !error.to_string().contains("hang"), "{error}");
+        assert!(
+            error.message.contains("task.submit") && !error.to_string().contains("hang"),
+            "{error}"
+        );
         assert!(error.remedy.contains("triarch status"), "{error}");
         drop(answering.join().unwrap());
         std::fs::remove_dir_all(folder).unwrap();

@@ -149,7 +149,13 @@ impl ProgressSink {
     /// The same, for one at a door.
     pub(crate) fn at(place: Place) -> (Self, ProgressStream) {
         let (sink, stream) = Self::channel();
-        (Self { place: Some(place), ..sink }, stream)
+        (
+            Self {
+                place: Some(place),
+                ..sink
+            },
+            stream,
+        )
     }
 
     /// What is asked for takes as long as somebody else does, and keeps its place that long. It is not to be begun where
@@ -158,7 +164,8 @@ impl ProgressSink {
         if self.place.as_ref().is_none_or(Place::stays) {
             return Ok(());
         }
-        let message = "as many wait or follow as may, and the other connections are kept for questions that are soon answered";
+        let message =
+            "as many wait or follow as may, and the other connections are kept for questions that are soon answered";
         let remedy = "end one of those, or raise gateway.socket_connections and reload";
         Err(OperationError::new(Code::Refused, message, remedy))
     }

@@ -225,7 +225,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_queue_that_is_away_is_waited_for_so_long_and_is_no_runtime_that_hangs() {
-        let trouble = answered(std::future::pending::<()>(), COUNTED_WITHIN).await.unwrap_err();
+        let trouble = answered(std::future::pending::<()>(), COUNTED_WITHIN)
+            .await
+            .unwrap_err();
         assert_eq!(trouble.code, Code::Failed, "{trouble}");
         assert_eq!(answered(std::future::ready(7), SHOWN_WITHIN).await, Ok(7));
         assert!(COUNTED_WITHIN < crate::operations::QUICK, "whoever asks hears it");

@@ -202,8 +202,15 @@ impl Connection {
         }
         (self.outbox, self.written) = (rest.to_vec(), 0);
         self.cancel();
-        let message = format!("nobody read what came of it for {} s, so that it was ended", READ_WITHIN.as_secs());
-        self.say(&Answer::Error(OperationError::new(Code::Failed, message, "ask again, and read on")));
+        let message = format!(
+            "nobody read what came of it for {} s, so that it was ended",
+            READ_WITHIN.as_secs()
+        );
+        self.say(&Answer::Error(OperationError::new(
+            Code::Failed,
+            message,
+            "ask again, and read on",
+        )));
         self.is_closing = true;
         Ok(())
     }
@@ -410,7 +417,10 @@ fn line_begun(outbox: &[u8], written: usize) -> &[u8] {
     if before.last().is_none_or(|byte| *byte == b'\n') {
         return &[];
     }
-    let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+    let end = rest
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(rest.len(), |end| end + 1);
     rest.get(..end).unwrap_or_default()
 }
 

@@ -92,7 +92,10 @@ async fn who_does_not_read_what_it_asked_for_is_told_so_when_it_reads_on_and_the
     stream.read_to_string(&mut told).await.unwrap();
     let lines: Vec<_> = told.lines().collect();
     let (last, before) = lines.split_last().unwrap();
-    assert!(last.starts_with("{\"error\":{\"code\":1,\"message\":\"nobody read"), "{last}");
+    assert!(
+        last.starts_with("{\"error\":{\"code\":1,\"message\":\"nobody read"),
+        "{last}"
+    );
     let is_whole = |line: &&str| line.starts_with("{\"progress\":{\"done\":") && line.ends_with("}}");
     assert!(before.iter().all(is_whole), "{before:?}");
     until("its place is free", || house.connections("socket") == 0).await;
@@ -103,11 +106,17 @@ async fn who_does_not_read_what_it_asked_for_is_told_so_when_it_reads_on_and_the
 async fn the_place_of_one_that_does_not_read_is_for_whoever_wants_it() {
     let house = House::with(|config| config.socket_connections = 1).await;
     let mut asleep = house.dial().await;
-    asleep.write_all(b"{\"operation\":\"count\",\"input\":1000000}\n").await.unwrap();
+    asleep
+        .write_all(b"{\"operation\":\"count\",\"input\":1000000}\n")
+        .await
+        .unwrap();
     until("it has its agent", || house.connections("socket") == 1).await;
     tokio::time::sleep(Duration::from_mins(2)).await;
     let mut newcomer = house.dial().await;
-    newcomer.write_all(b"{\"operation\":\"echo\",\"input\":7}\n").await.unwrap();
+    newcomer
+        .write_all(b"{\"operation\":\"echo\",\"input\":7}\n")
+        .await
+        .unwrap();
     let mut answer = [0; 13];
     newcomer.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"{\"output\":7}\n");

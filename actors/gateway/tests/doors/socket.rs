@@ -317,7 +317,11 @@ async fn one_more_than_may_be_served_takes_the_place_of_the_one_that_waits_longe
     let mut newcomer = Caller::of(&house).await;
     newcomer.say(&asked("wait", &Value::Null)).await;
     assert!(newcomer.hear().await.is_some());
-    assert_eq!(waiting.hear_code().await, Some(Code::Refused), "it is told why it has to go");
+    assert_eq!(
+        waiting.hear_code().await,
+        Some(Code::Refused),
+        "it is told why it has to go"
+    );
     assert_eq!(waiting.hear().await, None);
     let mut surplus = Caller::of(&house).await;
     assert_eq!(surplus.hear_code().await, Some(Code::Refused), "both are being served");
@@ -344,7 +348,10 @@ async fn however_many_follow_there_is_a_place_for_a_question_that_waits_for_nobo
         assert_eq!(caller.hear().await, Some(output(&json!(number))));
     }
     drop(following.pop());
-    until("its place is free", || house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]) == 1).await;
+    until("its place is free", || {
+        house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]) == 1
+    })
+    .await;
     let mut caller = Caller::of(&house).await;
     caller.say(&asked("follow", &Value::Null)).await;
     assert_eq!(caller.hear().await, Some(Answer::Progress(json!("following"))));
@@ -370,7 +377,10 @@ async fn a_request_that_comes_as_its_place_is_given_away_is_answered_or_never_be
         drop(caller);
         until("they have gone", || house.connections("socket") == 0).await;
     }
-    assert_eq!(house.figure("triarch_gateway_requests_total", &["socket", "done"]), answered);
+    assert_eq!(
+        house.figure("triarch_gateway_requests_total", &["socket", "done"]),
+        answered
+    );
     house.close().await;
 }
 

@@ -219,7 +219,10 @@ fn of_more_than_are_named_the_others_are_looked_for_before_all_that_are_have_gon
     while !machine.is_to_survey() {
         machine.step(started("team", restarted.next().unwrap()));
     }
-    assert!(!machine.report().reasons.is_empty(), "it was never said that all are well");
+    assert!(
+        !machine.report().reasons.is_empty(),
+        "it was never said that all are well"
+    );
     let nodes = restarted.map(|name| node(&format!("team/{name}"), Level::Agent, Phase::Failed));
     let nodes: Vec<_> = nodes.collect();
     assert!(nodes.len() >= 50);

@@ -155,7 +155,9 @@ impl Lifecycle {
         // They came before those that are still there.
         let gap = (gap > 0 && self.setting.config.level <= Level::Warn).then(|| missed(gap, format, wall));
         let is_gap = u64::from(gap.is_some());
-        let text = gap.into_iter().chain(lines.iter().map(|line| line.written(format, time(line))));
+        let text = gap
+            .into_iter()
+            .chain(lines.iter().map(|line| line.written(format, time(line))));
         match output.write(text.collect()).await {
             Ok(()) => {
                 metrics.lines(Level::Warn).add(is_gap);
