@@ -90,6 +90,7 @@ impl House {
     }
 
     /// Does what a command line says, with that kind, in a thread of its own.
+    #[expect(clippy::disallowed_methods, reason = "a command line takes a thread")]
     fn begin(&self, verb: &[&str]) -> JoinHandle<ExitCode> {
         let file = self.folder.path().join("triarch.toml").into_os_string();
         let line: Vec<OsString> = ["triarch".into(), "--config".into(), file].into();

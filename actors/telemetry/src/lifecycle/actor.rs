@@ -161,7 +161,9 @@ impl Lifecycle {
         match output.write(text.collect()).await {
             Ok(()) => {
                 metrics.lines(Level::Warn).add(is_gap);
-                lines.iter().for_each(|line| metrics.lines(line.level).increment());
+                for line in lines {
+                    metrics.lines(line.level).increment();
+                }
             }
             Err(error) => {
                 metrics.lost.add(lines.len() as u64 + is_gap);
