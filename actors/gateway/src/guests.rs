@@ -244,3 +244,54 @@ impl<S> Arrival<S> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use triarch_supervision::metrics::{Catalogue, Instruments, families};
+    use triarch_telemetry::{Exposition, Health};
+
+    use super::*;
+    use crate::metrics::{Door, GATEWAY};
+
+    const LIMITS: Limits = Limits {
+        listening: Duration::from_mins(1),
+        waiting: Duration::from_mins(1),
+    };
+
+    fn door(most: usize) -> Guests {
+        let own = [families::SUPERVISION, families::MAILBOX, families::AGENT, GATEWAY];
+        let sections: Vec<_> = own.into_iter().chain(triarch_telemetry::metrics::SECTIONS).collect();
+        let instruments = Instruments::new(Catalogue::new(&sections).unwrap());
+        let exposition = Exposition::new(instruments.clone(), Health::new(&["gateway"]), "0.0.0").unwrap();
+        let metrics = Metrics::new(&instruments, &exposition, Door::Socket).unwrap();
+        Guests::new(Bound::new(most), LIMITS, metrics)
+    }
+
+    #[test]
+    fn for_one_whose_place_was_given_away_nothing_is_begun_and_one_that_is_served_keeps_it() {
+        let door = door(1);
+        let first = door.admit().unwrap();
+        let second = door.admit().unwrap();
+        assert!(!first.asks(), "its request came too late");
+        assert!(second.asks());
+        assert!(door.admit().is_none(), "it is being served until its answer is written");
+        second.note(Patience::answered);
+        assert!(door.admit().is_some());
+    }
+
+    #[test]
+    fn some_places_are_never_given_to_those_who_stay() {
+        for (most, staying) in [(1, 1), (2, 1), (8, 7), (64, 56), (100, 87)] {
+            assert_eq!(Bound::new(most).staying(), staying, "{most}");
+        }
+        let door = door(2);
+        let (first, second) = (door.admit().unwrap(), door.admit().unwrap());
+        assert!(first.asks() && second.asks());
+        assert!(first.place().stays());
+        assert!(!second.place().stays());
+        first.note(Patience::answered);
+        assert!(second.place().stays());
+    }
+}
