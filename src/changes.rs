@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Observer;
 
 use crate::fleet::Fleet;
 use crate::operations::{Code, Trouble, millis};
@@ -75,11 +76,31 @@ pub(crate) struct Changes {
     at_work: AtWork,
 }
 
+/// What each life starts from.
+#[derive(Clone)]
+pub(crate) struct Beginning {
+    at_work: AtWork,
+    /// Told that it is there, with the tree it is in.
+    is_there: Arc<dyn Fn(Observer, ChangeQueue) + Send + Sync>,
+}
+
+impl fmt::Debug for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beginning").finish_non_exhaustive()
+    }
+}
+
 impl Changes {
-    /// The agent, and the way to it.
-    pub(crate) fn child() -> (Child<Self>, ChangeQueue) {
+    /// The agent, and the way to it. `is_there` is told when it has started.
+    pub(crate) fn child(
+        is_there: impl Fn(Observer, ChangeQueue) + Send + Sync + 'static,
+    ) -> (Child<Self>, ChangeQueue) {
         let at_work = AtWork::default();
-        let child = Child::of::<Self>("changes", at_work.clone()).capacity(WAITING_MAX);
+        let beginning = Beginning {
+            at_work: at_work.clone(),
+            is_there: Arc::new(is_there),
+        };
+        let child = Child::of::<Self>("changes", beginning).capacity(WAITING_MAX);
         let address = child.address();
         (child, ChangeQueue { address, at_work })
     }
@@ -87,10 +108,16 @@ impl Changes {
 
 impl Agent for Changes {
     type Message = Change;
-    type Spec = AtWork;
+    type Spec = Beginning;
 
-    async fn start(at_work: AtWork, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+    async fn start(beginning: Beginning, ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        let Beginning { at_work, is_there } = beginning;
         *at_work.seen() = None;
+        let queue = ChangeQueue {
+            address: ctx.address(),
+            at_work: at_work.clone(),
+        };
+        is_there(ctx.observer(), queue);
         Ok(Self { at_work })
     }
 
@@ -203,7 +230,7 @@ mod tests {
     use super::*;
 
     async fn queue() -> (Tree, ChangeQueue) {
-        let (changes, queue) = Changes::child();
+        let (changes, queue) = Changes::child(|_, _| {});
         let gateway = Supervisor::named("gateway").child(changes);
         (Root::new().supervisor(gateway).start().await.unwrap(), queue)
     }
@@ -277,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_begins_at_the_last_moment_is_not_refused() {
-        let (_, queue) = Changes::child();
+        let (_, queue) = Changes::child(|_, _| {});
         for _ in 0..20_000 {
             let (begins, begun) = oneshot::channel();
             let worker = tokio::task::spawn_blocking(move || begins.send(()).is_ok());

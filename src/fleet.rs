@@ -24,7 +24,7 @@ use triarch_work::{Events, InHands, TaskAddress};
 use crate::changes::ChangeQueue;
 use crate::complaint::complain_in_time;
 use crate::config::{Config, Source};
-use crate::deviations::{Deed, Deviations, Ledger};
+use crate::deviations::{Coming, Deed, Deviations, Ledger};
 use crate::operations::{Code, Trouble};
 use crate::reload::{Act, Running};
 use crate::services::RoomServices;
@@ -54,6 +54,7 @@ pub(crate) struct Ground {
     pub(crate) begun: Moment,
     pub(crate) loudness: Loudness,
     tree: OnceLock<Ways>,
+    has_started: AtomicBool,
     running: Mutex<Running>,
     /// What was done by hand, for the next runtime.
     ledger: Ledger,
@@ -72,7 +73,7 @@ impl Drop for PendingReload {
     }
 }
 
-/// What there is once the tree has started.
+/// What there is once the tree has begun to start, so far as that whoever asks is heard.
 pub(crate) struct Ways {
     pub(crate) observer: Observer,
     /// Where HTTP is served.
@@ -121,18 +122,31 @@ impl Ground {
             begun: Moment::now(),
             loudness: Loudness::from(making.config.telemetry.room(making.config.runtime.log)),
             tree: OnceLock::new(),
+            has_started: AtomicBool::new(false),
             running: Mutex::new(Running::of(making.config)),
             is_to_reload: Arc::default(),
             is_to_stop: watch::Sender::default(),
         })
     }
 
-    /// The tree has started.
-    pub(crate) fn runs(&self, ways: Ways) {
+    /// Whoever asks can be heard: the rooms are there, and agents of teams begin to start.
+    pub(crate) fn can_be_asked(&self, ways: Ways) {
+        // Whoever says so again is another life of the one who said it first.
         let _first = self.tree.set(ways);
     }
 
-    /// The fleet, once its tree has started.
+    /// The tree has started.
+    pub(crate) fn runs(&self, ways: Ways) {
+        self.can_be_asked(ways);
+        self.has_started.store(true, Ordering::Release);
+    }
+
+    /// Whether some have yet to start.
+    pub(crate) fn is_starting(&self) -> bool {
+        !self.has_started.load(Ordering::Acquire)
+    }
+
+    /// The fleet, once it can be asked.
     pub(crate) fn fleet(self: &Arc<Self>) -> Option<Fleet> {
         Some(Fleet {
             observer: self.tree.get()?.observer.clone(),
@@ -168,10 +182,14 @@ impl Ground {
         self.known().clone()
     }
 
+    /// That is about to be done. What people do by hand to whoever comes by it is kept from now on.
+    pub(crate) fn begin(&self, act: &Act) -> Coming<'_> {
+        self.ledger.begin(act)
+    }
+
     /// What was done counts from now on.
     pub(crate) fn note(&self, act: &Act) {
         act.apply(&mut self.known());
-        self.ledger.note(act);
     }
 
     /// Tells who takes tasks, by the descriptions of those who are there now.
@@ -254,6 +272,11 @@ impl Fleet {
         }
     }
 
+    /// The operation takes as long as somebody else does, and keeps its place that long; refused where there is none for that.
+    pub(crate) fn stays(&self) -> Result<(), OperationError> {
+        self.progress.as_ref().map_or(Ok(()), ProgressSink::stays)
+    }
+
     /// The operation is carried through, though whoever asked has gone.
     pub(crate) fn goes_on(&self) {
         if let Some(sink) = &self.progress {
@@ -316,7 +339,7 @@ impl Fleet {
 
     pub(crate) fn bus(&self) -> Result<&Bus, Trouble> {
         let bus = self.ground.services.rooms().map(|rooms| &rooms.bus);
-        bus.ok_or_else(|| Trouble::failed("the runtime is still starting"))
+        bus.ok_or_else(Trouble::still_starting)
     }
 
     pub(crate) fn tasks(&self) -> Result<&TaskAddress, Trouble> {
@@ -331,14 +354,14 @@ impl Fleet {
     fn ways_to_tasks(&self) -> Result<&Tasks, Trouble> {
         let tree = self.ground.tree.get();
         let tasks = tree.map(|tree| &tree.tasks);
-        tasks.ok_or_else(|| Trouble::failed("the runtime is still starting"))
+        tasks.ok_or_else(Trouble::still_starting)
     }
 
     /// The store, in the name of the runtime.
     pub(crate) fn memory(&self) -> Result<&triarch_memory::Client, Trouble> {
         let rooms = self.ground.services.rooms();
         let memory = rooms.map(|rooms| &rooms.memory);
-        memory.ok_or_else(|| Trouble::failed("the runtime is still starting"))
+        memory.ok_or_else(Trouble::still_starting)
     }
 
     /// The tasks that the agent has in hand whose path names no part of a team.

@@ -22,6 +22,8 @@ mod rooms;
 mod runtime;
 mod services;
 mod share;
+#[cfg(test)]
+mod starting_test;
 mod traffic;
 mod up;
 mod wall_clock;

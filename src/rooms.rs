@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use triarch_bus::Bus;
-use triarch_gateway::{self as gateway, Code, Doors, OperationError, Operations, ProgressSink, Request, Written};
+use triarch_gateway::{self as gateway, Doors, OperationError, Operations, ProgressSink, Request, Written};
 use triarch_journal::RealDisk;
 use triarch_memory::Keeping;
 use triarch_supervision::metrics::Instruments;
@@ -24,13 +24,13 @@ use triarch_supervision::prelude::*;
 use triarch_telemetry::{self as telemetry, Cause, Exposition, Health, Sign};
 
 use crate::changes::{ChangeQueue, Changes};
-use crate::fleet::{Ground, Tasks};
-use crate::operations;
+use crate::fleet::{Ground, Tasks, Ways};
+use crate::operations::{self, Trouble};
 use crate::reload;
 use crate::services::{Auditor, Beat, Books, Courier, Herald, Lookout, Rooms, Rounds, Watches};
 
 /// The rooms that the runtime does not work without.
-const ROOMS: [&str; 6] = ["telemetry", "bus", "memory", "work", "programs", "gateway"];
+pub(crate) const ROOMS: [&str; 6] = ["telemetry", "bus", "memory", "work", "programs", "gateway"];
 
 /// The folders of the state folder that rooms have their files in.
 pub(crate) const FOLDERS: [&str; 5] = ["bus", "memory", "work", "logs", "events"];
@@ -95,8 +95,8 @@ pub(crate) fn root(
     doors: Doors,
 ) -> Result<(Root, ChangeQueue, Tasks), Failure> {
     let (running, deviations) = (ground.running(), ground.deviations());
-    let (changes, change_queue) = Changes::child();
-    let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?.child(changes);
+    let (listens, bounds) = (doors.http(), doors.bounds());
+    let gateway = gateway::room(doors, &ground.exposition, Performer(Arc::clone(ground)))?;
     let exposition = &ground.exposition;
     let events = ground.events.clone();
     let (bus, rounds, handle) = bus(ground, &running.settings.bus)?;
@@ -116,6 +116,16 @@ pub(crate) fn root(
         tasks: tasks.address.clone(),
         ground: Arc::downgrade(ground),
     });
+    let (to_be_asked, own_tasks) = (Arc::clone(ground), tasks.clone());
+    let (changes, change_queue) = Changes::child(move |observer, changes| {
+        to_be_asked.can_be_asked(Ways {
+            observer,
+            listens,
+            bounds: bounds.clone(),
+            changes,
+            tasks: own_tasks.clone(),
+        });
+    });
     let mut root = Root::new()
         .instruments(exposition.instruments().clone())
         .supervisor(telemetry::room(
@@ -128,7 +138,7 @@ pub(crate) fn root(
         .supervisor(memory)
         .supervisor(work)
         .supervisor(programs)
-        .supervisor(gateway);
+        .supervisor(gateway.child(changes));
     for team in &running.teams {
         let begin = |member| deviations.begin(&team.rules.name, member);
         let span = running.settings.runtime.span.get();
@@ -200,8 +210,7 @@ struct Performer(Arc<Ground>);
 impl Operations for Performer {
     async fn perform(&self, request: Request, progress: ProgressSink) -> Result<Written, OperationError> {
         let Some(fleet) = self.0.fleet() else {
-            let message = "the runtime is still starting";
-            return Err(OperationError::new(Code::Failed, message, "ask again in a moment"));
+            return Err(Trouble::still_starting().into());
         };
         let fleet = fleet.telling(progress);
         let performed = operations::perform(&request.operation, request.input, &fleet).await;

@@ -167,7 +167,9 @@ impl Running {
         let mut share = None;
         until(|| {
             share = self.shares.of("crew/probe").ok();
-            share.is_some() && self.run(&["agent", "show", agent]) == ExitCode::SUCCESS
+            let is_said = |verb: &[&str]| self.run(verb) == ExitCode::SUCCESS;
+            // The second is refused until all have started.
+            share.is_some() && is_said(&["agent", "show", agent]) && is_said(&["team", "show", "crew"])
         });
         share.unwrap()
     }

@@ -148,14 +148,22 @@ async fn live(
     }
     let (listens, bounds) = (doors.http(), doors.bounds());
     let (root, changes, tasks) = rooms::root(ground, programs, doors).map_err(UpError::Build)?;
-    let started = root.start_unless(signals.stop()).await;
+    let mut is_unwanted = false;
+    let unwanted = async {
+        tokio::select! {
+            () = signals.stop() => {}
+            () = ground.until_stop() => {}
+        }
+        is_unwanted = true;
+    };
+    let started = root.start_unless(unwanted).await;
     let tree = started.inspect_err(|_| {
         if let Some(words) = by_hand(ground) {
             ground.complain(&words);
         }
     })?;
     let complain = |text: &str| ground.complain(text);
-    if signals.have_asked {
+    if is_unwanted {
         notify.stopping();
         return Ok(stop(&tree, signals.impatience(complain), complain).await);
     }

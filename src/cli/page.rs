@@ -28,9 +28,17 @@ it any more, as behind `| head`, without a word.
 
 const ASKING: &str = "\
 A verb that *asks the runtime* does so through the socket in the state folder, which it finds by the same description and
-the same variables as `triarch up`. Where no runtime runs it exits with 69, and starts none. A runtime that says nothing for
-10 s to a question that nobody has to do anything for hangs: exit code 70. Before what may take long, such as `down`, it is
-asked such a question.
+the same variables as `triarch up`. Where no runtime runs it exits with 69, and starts none. Where nothing
+comes for 10 s to a question that is mostly answered at once, the runtime is asked another one beside it. Is that answered, the
+first waits for a disk or for a room that is started again: exit code 1, and it may be done all the same. Is it not, the runtime still
+reads its journals, waits for its disk, or hangs: exit code 70. Before what may take long, such as `down`, it is asked such a question.
+
+While agents start, `status`, `tree`, `why`, `logs`, `agent list` and `show`, `team list` and `down` are answered; all else is exit code 1
+until all have started.
+
+Who follows (`logs -f`, `bus tap`, `memory watch` and the like) and reads nothing for a minute, as behind a pager or after Ctrl-Z, finds what
+came until then, and that nobody read it, with exit code 1. Who waits or follows has seven of eight of `gateway.socket_connections`; one more
+is refused with 5.
 
 A runtime stays with the file it was started with: that is what `reload` reads, wherever it is typed, and `--config` with
 another file is refused.

@@ -156,12 +156,12 @@ fn who_comes_by_a_change_is_neither_stopped_nor_paused() {
     let stopped = |path: &str| [Deed::AgentStopped(own(path)), Deed::Paused(own(path))];
     let deeds = ["tools/one", "others/new"].map(stopped);
     let mut deviations = after(deeds.into_iter().flatten().chain([Deed::TeamStopped(own("others"))]));
-    deviations.note(&Act::Add {
+    deviations.make_way(&Act::Add {
         team: own("tools"),
         agent: RunningAgent::spawned(agent("one", "echo")),
     });
     assert_eq!(deviations.words().as_deref(), Some("2 stopped, 1 paused"));
-    deviations.note(&Act::AddTeam(described().team("others").unwrap().clone()));
+    deviations.make_way(&Act::AddTeam(described().team("others").unwrap().clone()));
     assert_eq!(deviations, Deviations::default());
 }
 
@@ -175,7 +175,7 @@ fn who_has_gone_or_belongs_to_the_runtime_itself_is_not_kept() {
         Deed::AgentStopped(own("tools/one")),
         Deed::TeamStopped(own("gone")),
     ]);
-    deviations.see(&described());
+    deviations.see(&described(), &BTreeSet::new());
     assert_eq!(deviations, after([Deed::AgentStopped(own("tools/one"))]));
 }
 
@@ -185,7 +185,18 @@ fn a_reload_forgets_what_was_scaled_and_keeps_what_was_added() {
     let other = running.team_mut("others").unwrap();
     other.agents.push(RunningAgent::spawned(agent("new", "echo")));
     let mut deviations = after([scaled("tools/echo", 9), Deed::Reloaded]);
-    deviations.see(&running);
+    deviations.see(&running, &BTreeSet::new());
+    assert_eq!(deviations.words().as_deref(), Some("1 added"));
+}
+
+#[test]
+fn who_was_spawned_in_a_team_that_is_to_come_back_is_kept() {
+    let mut running = described();
+    let other = running.team_mut("others").unwrap();
+    other.agents.push(RunningAgent::spawned(agent("new", "echo")));
+    Act::TakeTeamDown("others".to_owned()).apply(&mut running);
+    let mut deviations = Deviations::default();
+    deviations.see(&running, &BTreeSet::new());
     assert_eq!(deviations.words().as_deref(), Some("1 added"));
 }
 
@@ -290,12 +301,12 @@ proptest! {
         for doing in &doings {
             do_it(doing, &mut running, &mut deviations);
         }
-        deviations.see(&running);
+        deviations.see(&running, &BTreeSet::new());
         let (mut left, mut next) = (read(&deviations), described());
         let lost = left.restore(&mut next, &natives());
         prop_assert_eq!(&lost, &Vec::<String>::new());
         prop_assert_eq!(by_path(&next), by_path(&running));
-        left.see(&next);
+        left.see(&next, &BTreeSet::new());
         left.spawned.sort_by_key(|spawned| path(&spawned.team, &spawned.agent.name));
         deviations.spawned.sort_by_key(|spawned| path(&spawned.team, &spawned.agent.name));
         prop_assert_eq!(left, deviations);

@@ -1,6 +1,6 @@
 //! Where deviations are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,14 +10,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use triarch_supervision::clock::Moment;
 use triarch_teams::Kinds;
 
-use super::{Deed, Deviations};
+use super::{Deed, Deviations, coming};
 use crate::reload::{Act, Running};
+
+/// That agents are about to be there, for as long as it is so: one change is made at a time.
+#[must_use]
+pub(crate) struct Coming<'a>(&'a Ledger);
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        held(&self.0.coming).clear();
+    }
+}
 
 /// The deviations of this runtime, and the file that the next one reads.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     path: PathBuf,
     now: Mutex<Deviations>,
+    /// The agents that are about to be there: what is done to them by hand is kept.
+    coming: Mutex<BTreeSet<String>>,
     /// Since when agents are paused that this runtime was told to pause: no change of their state says it.
     paused: Mutex<BTreeMap<String, Moment>>,
     /// What the file says, where that is known; held while it is written.
@@ -30,6 +42,7 @@ impl Ledger {
         Self {
             path: state_dir.join("deviations.json"),
             now: Mutex::default(),
+            coming: Mutex::default(),
             paused: Mutex::default(),
             written: Mutex::default(),
         }
@@ -59,9 +72,11 @@ impl Ledger {
         held(&self.paused).get(path).copied()
     }
 
-    /// Something was done for whatever reason.
-    pub(crate) fn note(&self, act: &Act) {
-        held(&self.now).note(act);
+    /// Something is about to be done for whatever reason.
+    pub(crate) fn begin(&self, act: &Act) -> Coming<'_> {
+        held(&self.now).make_way(act);
+        *held(&self.coming) = coming(act);
+        Coming(self)
     }
 
     /// Goes on with what the runtime before this one left, as far as it fits `running`, which is as it is described.
@@ -124,7 +139,7 @@ impl Ledger {
         let now = {
             let running = running();
             let mut now = held(&self.now);
-            now.see(&running);
+            now.see(&running, &held(&self.coming));
             now.clone()
         };
         if written.as_ref() == Some(&now) {
@@ -162,6 +177,7 @@ mod tests {
 
     use super::*;
     use crate::config::tests::natives;
+    use crate::reload::RunningAgent;
 
     fn scaled(ledger: &Ledger) {
         ledger.follow(Deed::Scaled {
@@ -179,6 +195,28 @@ mod tests {
         ledger.write(Running::default).unwrap();
         assert_eq!(Ledger::new(folder.path()).left().unwrap(), ledger.now());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_done_by_hand_to_one_that_is_about_to_be_there_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(folder.path());
+        let path = || "tools/echo".to_owned();
+        let act = Act::Add {
+            team: "tools".to_owned(),
+            agent: serde_json::from_str(r#"{ "name": "echo", "kind": "echo" }"#)
+                .map(RunningAgent::spawned)
+                .unwrap(),
+        };
+        ledger.follow(Deed::AgentStopped(path()));
+        let coming = ledger.begin(&act);
+        assert_eq!(ledger.now(), Deviations::default(), "another had that name");
+        ledger.follow(Deed::Paused(path()));
+        ledger.write(Running::default).unwrap();
+        assert_eq!(ledger.left().unwrap().words().as_deref(), Some("1 paused"));
+        drop(coming);
+        ledger.write(Running::default).unwrap();
+        assert_eq!(ledger.left().unwrap(), Deviations::default(), "it did not come");
     }
 
     #[test]

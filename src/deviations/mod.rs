@@ -16,7 +16,7 @@ use triarch_teams::{AgentConfig, Kinds, Member, member};
 
 use crate::reload::{Act, Running, RunningAgent, RunningTeam};
 
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Coming, Ledger};
 
 /// What was added, scaled, stopped and paused by hand. Agents are named as if their team were not split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ impl Deviations {
     }
 
     /// Who comes is neither stopped nor paused, whoever had the name before.
-    fn note(&mut self, act: &Act) {
+    fn make_way(&mut self, act: &Act) {
         match act {
             Act::Add { team, agent } => {
                 let path = path(team, &agent.name);
@@ -90,9 +90,11 @@ impl Deviations {
     }
 
     /// What runs tells who was spawned, and who belongs to no team or has gone.
-    fn see(&mut self, running: &Running) {
-        self.agents_stopped.retain(|path| has(running, path));
-        self.agents_paused.retain(|path| has(running, path));
+    /// `coming` are the agents that are about to be there.
+    fn see(&mut self, running: &Running, coming: &BTreeSet<String>) {
+        let is_there = |path: &String| has(running, path) || coming.contains(path);
+        self.agents_stopped.retain(is_there);
+        self.agents_paused.retain(is_there);
         self.teams_stopped.retain(|team| running.team(team).is_some());
         let spawned = |team: &RunningTeam| {
             let team_name = team.rules.name.clone();
@@ -103,7 +105,7 @@ impl Deviations {
             });
             spawned.collect::<Vec<_>>()
         };
-        self.spawned = running.teams.iter().flat_map(spawned).collect();
+        self.spawned = running.teams.iter().chain(&running.awaited).flat_map(spawned).collect();
     }
 
     /// Has `running`, which is as it is described, be as it was left. What does not fit it any more is left
@@ -238,6 +240,15 @@ fn has(running: &Running, path: &str) -> bool {
 /// The paths of a team's agents.
 pub(crate) fn paths(team: &RunningTeam) -> impl Iterator<Item = String> {
     team.agents.iter().map(|agent| path(&team.rules.name, &agent.name))
+}
+
+/// The agents that come by an act.
+fn coming(act: &Act) -> BTreeSet<String> {
+    match act {
+        Act::Add { team, agent } => BTreeSet::from([path(team, &agent.name)]),
+        Act::AddTeam(team) => paths(team).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 fn path(team: &str, agent: &str) -> String {

@@ -19,6 +19,7 @@ use super::{Code, Operation, QUICK, Trouble};
 use crate::deviations::Deed;
 use crate::fleet::Fleet;
 use crate::reload::{Running, RunningAgent, change};
+use crate::rooms::ROOMS;
 
 /// Lists the agents of teams.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -46,6 +47,7 @@ fn states() -> impl Iterator<Item = &'static str> {
 
 impl Operation for List {
     const NAME: &'static str = "agent.list";
+    const WHILE_IT_STARTS: bool = true;
     type Output = Nodes;
 
     async fn perform(self, fleet: &Fleet) -> Result<Nodes, Trouble> {
@@ -152,6 +154,7 @@ pub(crate) struct Show {
 
 impl Operation for Show {
     const NAME: &'static str = "agent.show";
+    const WHILE_IT_STARTS: bool = true;
     type Output = AgentSeen;
 
     async fn perform(self, fleet: &Fleet) -> Result<AgentSeen, Trouble> {
@@ -199,15 +202,15 @@ impl Operation for Stop {
 }
 
 /// Whoever asks is heard by the runtime's own agents: without them nobody could bring them back.
-fn may_be_down(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
-    if fleet.has_team(&place.team) {
-        return Ok(());
+fn may_be_down(place: &Place) -> Result<(), Trouble> {
+    if ROOMS.contains(&place.team.as_str()) {
+        return Err(Trouble::holds_the_runtime(&place.path));
     }
-    Err(Trouble::holds_the_runtime(&place.path))
+    Ok(())
 }
 
 async fn stop(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
-    may_be_down(fleet, place)?;
+    may_be_down(place)?;
     let team = fleet.team(&place.team)?;
     fleet.follow(Deed::AgentStopped(place.plain())).await;
     let stopped = team.terminate_child(&place.name).await;
@@ -256,7 +259,7 @@ impl Restart {
 
 impl Pause {
     async fn change(fleet: &Fleet, place: &Place) -> Result<(), Trouble> {
-        may_be_down(fleet, place)?;
+        may_be_down(place)?;
         fleet.observer().pause(&place.path)?;
         fleet.follow(Deed::Paused(place.plain())).await;
         Ok(())

@@ -47,10 +47,15 @@ pub(crate) struct LogsTold {
 
 impl Operation for LogsRead {
     const NAME: &'static str = "agent.logs";
+    const WHILE_IT_STARTS: bool = true;
     type Output = LogsTold;
 
     fn answered_within(&self) -> Option<Duration> {
         (!self.follow).then_some(QUICK)
+    }
+
+    fn stays(&self) -> bool {
+        self.follow
     }
 
     async fn perform(self, fleet: &Fleet) -> Result<LogsTold, Trouble> {

@@ -85,6 +85,15 @@ pub(crate) trait Operation: Serialize + DeserializeOwned + Send + 'static {
     /// knows of.
     const IS_CARRIED_THROUGH: bool = false;
 
+    /// Whether it can be asked while agents still start: it changes nothing of them.
+    const WHILE_IT_STARTS: bool = false;
+
+    /// Whether it takes as long as somebody else does: follows what comes, or waits for an agent. Some places at a door are
+    /// never given to these.
+    fn stays(&self) -> bool {
+        false
+    }
+
     /// What it answered in parts and with the rest, put together.
     fn joined(parts: Vec<Self::Output>, rest: Self::Output) -> Self::Output {
         debug_assert!(parts.is_empty(), "{} does not answer in parts", Self::NAME);
@@ -100,6 +109,12 @@ type Performing<'a> = Pin<Box<dyn Future<Output = Result<Written, Trouble>> + Se
 fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
     Box::pin(async move {
         let operation: O = serde_json::from_value(input).map_err(|error| Trouble::usage(O::NAME, &error))?;
+        if !O::WHILE_IT_STARTS && fleet.ground().is_starting() {
+            return Err(Trouble::still_starting());
+        }
+        if operation.stays() {
+            fleet.stays()?;
+        }
         if operation.answered_within() != Some(QUICK) {
             fleet.waits();
         }

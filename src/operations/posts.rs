@@ -192,6 +192,10 @@ impl Operation for Ask {
         Some(self.patience.within.0.saturating_add(QUICK))
     }
 
+    fn stays(&self) -> bool {
+        true
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<Sent, Trouble> {
         send(fleet, &self.agent, self.content, Wait::Done, self.patience.within.0).await
     }

@@ -52,6 +52,7 @@ pub(crate) struct StatusShown {
 
 impl Operation for Status {
     const NAME: &'static str = "status";
+    const WHILE_IT_STARTS: bool = true;
     type Output = StatusShown;
 
     async fn perform(self, fleet: &Fleet) -> Result<StatusShown, Trouble> {
@@ -70,6 +71,9 @@ impl Operation for Status {
                 *agents.entry(state.to_owned()).or_default() += 1;
                 posts_handled += node.mailbox.as_ref().map_or(0, |mailbox| mailbox.handled);
             }
+        }
+        if fleet.ground().is_starting() {
+            troubles.push("the runtime is still starting: `triarch tree` shows how far it is".to_owned());
         }
         troubles.extend(critical(fleet));
         troubles.extend(unwritten(fleet));
@@ -164,6 +168,7 @@ pub(crate) struct TreeShown {
 
 impl Operation for TreeShown {
     const NAME: &'static str = "tree";
+    const WHILE_IT_STARTS: bool = true;
     type Output = Nodes;
 
     async fn perform(self, fleet: &Fleet) -> Result<Nodes, Trouble> {
@@ -201,6 +206,7 @@ pub(crate) struct Down {}
 
 impl Operation for Down {
     const NAME: &'static str = "down";
+    const WHILE_IT_STARTS: bool = true;
     type Output = Stopping;
 
     fn answered_within(&self) -> Option<Duration> {

@@ -74,6 +74,7 @@ pub(crate) struct TeamList {}
 
 impl Operation for TeamList {
     const NAME: &'static str = "team.list";
+    const WHILE_IT_STARTS: bool = true;
     type Output = Vec<TeamSeen>;
 
     async fn perform(self, fleet: &Fleet) -> Result<Vec<TeamSeen>, Trouble> {

@@ -48,6 +48,15 @@ impl Trouble {
         Self::new(Code::Failed, message, "see what the runtime logged about it")
     }
 
+    /// Agents are yet to start.
+    pub(crate) fn still_starting() -> Self {
+        Self::new(
+            Code::Failed,
+            "the runtime is still starting",
+            "`triarch tree` shows how far it is; ask again when all have started",
+        )
+    }
+
     pub(crate) fn usage(operation: &str, error: &serde_json::Error) -> Self {
         Self::new(
             Code::Usage,

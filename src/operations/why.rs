@@ -16,7 +16,7 @@ use super::health::HealthSeen;
 use super::meant::find_agent;
 use super::past::{Past, values};
 use super::runtime::stuck;
-use super::seen::{MailboxSeen, ago, millis, shown_by, span};
+use super::seen::{MailboxSeen, SHOWN_WITHIN, ago, millis, shown_by, span};
 use super::{Operation, Trouble};
 use crate::fleet::Fleet;
 
@@ -74,14 +74,17 @@ pub(crate) struct TaskHeld {
 
 impl Operation for Why {
     const NAME: &'static str = "why";
+    const WHILE_IT_STARTS: bool = true;
     type Output = WhyShown;
 
     async fn perform(self, fleet: &Fleet) -> Result<WhyShown, Trouble> {
         let place = find_agent(fleet, &self.agent)?;
         let observer = fleet.observer();
         let own_words = shown_by(fleet, &place.path).await?;
-        // A team that is down says nothing of its agents.
-        let children = fleet.team(&place.team)?.which_children().await.unwrap_or_default();
+        // A team that is down says nothing of its agents, and one that starts may be busy with that.
+        let team = fleet.team(&place.team)?;
+        let children = tokio::time::timeout(SHOWN_WITHIN, team.which_children()).await;
+        let children = children.ok().and_then(Result::ok).unwrap_or_default();
         let child = children.iter().find(|child| child.name.as_str() == place.name);
         let processes = fleet.programs().processes(&place.plain()).await;
         let past = Past::of(fleet, &place).await?;

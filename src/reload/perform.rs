@@ -56,6 +56,7 @@ pub(super) async fn take(fleet: &Fleet, step: &Step) -> Result<(), Broken> {
 
 async fn act(fleet: &Fleet, step: &Step) -> Result<(), Broken> {
     for (done, act) in step.acts.iter().enumerate() {
+        let _coming = fleet.ground().begin(act);
         perform(fleet, act).await.map_err(|trouble| Broken { done, trouble })?;
         fleet.ground().note(act);
     }
@@ -65,7 +66,7 @@ async fn act(fleet: &Fleet, step: &Step) -> Result<(), Broken> {
 async fn perform(fleet: &Fleet, act: &Act) -> Result<(), Trouble> {
     match act {
         Act::Settings(settings) => fleet.ground().tune(settings),
-        Act::RemoveTeam(team) => remove_team(fleet, team).await,
+        Act::RemoveTeam(team) | Act::TakeTeamDown(team) => remove_team(fleet, team).await,
         Act::AddTeam(team) => add_team(fleet, team).await,
         Act::Adjust(rules) => {
             let (intensity, backoff) = (rules.intensity.into(), rules.backoff.into());

@@ -36,6 +36,8 @@ pub(crate) enum Act {
     /// These settings are in force.
     Settings(Box<Config>),
     RemoveTeam(String),
+    /// The team goes, and is about to be added again: who was spawned is to be with it.
+    TakeTeamDown(String),
     AddTeam(RunningTeam),
     /// The team bears other limits.
     Adjust(TeamConfig),
@@ -66,8 +68,19 @@ impl Act {
     pub(crate) fn apply(&self, running: &mut Running) {
         match self {
             Self::Settings(settings) => running.settings = Config::clone(settings),
-            Self::RemoveTeam(name) => running.teams.retain(|team| team.rules.name != *name),
-            Self::AddTeam(team) => running.teams.push(team.clone()),
+            Self::RemoveTeam(name) => {
+                for teams in [&mut running.teams, &mut running.awaited] {
+                    teams.retain(|team| team.rules.name != *name);
+                }
+            }
+            Self::TakeTeamDown(name) => {
+                let gone = running.teams.extract_if(.., |team| team.rules.name == *name);
+                running.awaited.extend(gone);
+            }
+            Self::AddTeam(team) => {
+                running.awaited.retain(|awaited| awaited.rules.name != team.rules.name);
+                running.teams.push(team.clone());
+            }
             Self::Adjust(rules) => {
                 if let Some(team) = running.team_mut(&rules.name) {
                     team.rules = rules.clone();
@@ -117,7 +130,11 @@ pub(crate) fn plan(running: &Running, wanted: &Running) -> Plan {
             acts: vec![Act::Settings(Box::new(settings))],
         });
     }
-    let gone = running.teams.iter().map(|team| &team.rules.name);
+    let gone = running
+        .teams
+        .iter()
+        .chain(&running.awaited)
+        .map(|team| &team.rules.name);
     steps.extend(gone.filter(|name| wanted.team(name).is_none()).map(|name| Step {
         change: Change::TeamRemoved { team: name.clone() },
         acts: vec![Act::RemoveTeam(name.clone())],
@@ -185,7 +202,7 @@ fn team_steps(present: &RunningTeam, wanted: &RunningTeam, steps: &mut Vec<Step>
         // Which agents restart together cannot change under them.
         steps.push(Step {
             change: Change::TeamRestarted { team: name(), keys },
-            acts: vec![Act::RemoveTeam(name()), Act::AddTeam(wanted.clone())],
+            acts: vec![Act::TakeTeamDown(name()), Act::AddTeam(wanted.clone())],
         });
         return;
     }

@@ -33,7 +33,7 @@ fn done(running: &Running, plan: &Plan) -> Running {
 fn word(act: &Act) -> String {
     match act {
         Act::Settings(_) => "settings".to_owned(),
-        Act::RemoveTeam(team) => format!("-{team}"),
+        Act::RemoveTeam(team) | Act::TakeTeamDown(team) => format!("-{team}"),
         Act::AddTeam(team) => format!("+{}", team.rules.name),
         Act::Adjust(rules) => format!("~{}", rules.name),
         Act::Remove { team, name } => format!("-{team}/{name}"),
@@ -176,6 +176,23 @@ fn agents_that_were_spawned_stay_until_their_team_goes() {
 }
 
 #[test]
+fn where_the_restart_of_a_team_breaks_half_way_the_next_plan_brings_back_who_was_spawned() {
+    let mut old = agents(&json!([{ "name": "a", "kind": "k" }]));
+    old.teams[0].agents.push(spawned("s"));
+    let described = config(&json!([{ "name": "t", "strategy": "rest_for_one" }]));
+    let wanted = old.wanted(described.clone());
+    let steps = plan(&old, &wanted).steps;
+    let mut half = old.clone();
+    steps[0].acts[0].apply(&mut half);
+    assert!(half.teams.is_empty(), "it was taken down, and does not come back");
+    let next = half.wanted(described);
+    assert_eq!(next.teams[0].agents, [spawned("s")]);
+    assert_planned(&half, &next, &[("team t comes", "+t")]);
+    // Where nobody describes it any more, nobody waits for it.
+    assert_planned(&half, &half.wanted(config(&json!([]))), &[("team t goes", "-t")]);
+}
+
+#[test]
 fn an_agent_that_was_spawned_and_then_described_lives_on_and_is_the_descriptions() {
     let mut old = agents(&json!([]));
     old.teams[0].agents.push(spawned("s"));
@@ -311,7 +328,7 @@ fn stays_untouched(old: &Running, wanted: &Running, plan: &Plan) -> Result<(), T
         });
         let is_stopped = acts.iter().any(|act| match act {
             Act::Remove { team: of, name } => of == team && *name == agent.name,
-            Act::RemoveTeam(of) => of == team,
+            Act::RemoveTeam(of) | Act::TakeTeamDown(of) => of == team,
             _ => false,
         });
         prop_assert!(!(same && is_stopped), "{team}/{} is stopped", agent.name);

@@ -16,6 +16,8 @@ pub(crate) struct Running {
     /// Without teams, which stand beside it.
     pub(crate) settings: Config,
     pub(crate) teams: Vec<RunningTeam>,
+    /// Teams that were taken down to be added again, and have not come back yet.
+    pub(crate) awaited: Vec<RunningTeam>,
 }
 
 /// A team, and the agents it has.
@@ -43,6 +45,7 @@ impl Running {
         Self {
             settings: config,
             teams: teams.into_iter().map(RunningTeam::of).collect(),
+            awaited: Vec::new(),
         }
     }
 
@@ -51,7 +54,9 @@ impl Running {
     pub(crate) fn wanted(&self, config: Config) -> Self {
         let mut wanted = Self::of(config);
         for team in &mut wanted.teams {
-            let Some(present) = self.team(&team.rules.name) else {
+            let name = &team.rules.name;
+            let awaited = || self.awaited.iter().find(|team| team.rules.name == *name);
+            let Some(present) = self.team(name).or_else(awaited) else {
                 continue;
             };
             let described: HashSet<_> = team.agents.iter().map(|agent| agent.name.clone()).collect();

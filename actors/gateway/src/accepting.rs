@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsFd;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub(crate) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Where connections come from.
 pub(crate) trait Listener: Send + Sync {
-    type Stream: Send + 'static;
+    type Stream: AsFd + Send + 'static;
 
     fn poll_accept(&self, task: &mut Task<'_>) -> Poll<io::Result<Self::Stream>>;
 }
@@ -107,10 +108,10 @@ impl Porter {
         }
     }
 
-    fn admit<S: Send + 'static>(&self, stream: S) -> Option<Came<S>> {
+    fn admit<S: AsFd + Send + 'static>(&self, stream: S) -> Option<Came<S>> {
         if !self.may_spend && self.reserve.is_spent() {
             self.guests.metrics().refused(Refusal::Exhausted);
-            self.reserve.keep(stream);
+            self.reserve.keep_closed(stream);
             return None;
         }
         Some(match self.guests.admit() {

@@ -18,6 +18,9 @@ use crate::wire::Answer;
 /// The longest line of an answer: the tree of a million agents is shorter.
 const ANSWER_MAX: u64 = 1 << 30;
 
+/// How long one that said nothing has to say anything to somebody else.
+const ASKED_ANEW: Duration = Duration::from_secs(2);
+
 /// So much the system hands over at once, about.
 const READ_AT_ONCE: usize = 256 << 10;
 
@@ -30,6 +33,8 @@ pub struct Client {
     line: Vec<u8>,
     /// How long nothing may come of it.
     patience: Option<Duration>,
+    /// What was asked for last.
+    asked: String,
 }
 
 /// Why the runtime could not be asked.
@@ -71,8 +76,16 @@ pub enum ClientError {
         #[source]
         source: serde_json::Error,
     },
-    /// It says nothing, and holds its place all the same.
-    #[error("no answer in {} s: the runtime with pid {pid} hangs; see its log, or end it with `kill -9 {pid}`", within.as_secs())]
+    /// It says nothing to this, and answers others.
+    #[error("no answer in {} s to {operation}: the runtime answers others, and this waits for its disk or for a room that is away; it may be done all the same: see `triarch status`, and look before you ask again", within.as_secs())]
+    Waiting {
+        /// How long nothing came.
+        within: Duration,
+        /// What was asked for.
+        operation: String,
+    },
+    /// It says nothing to anybody, and holds its place all the same.
+    #[error("no answer in {} s, nor to another question: the runtime with pid {pid} still reads its journals, waits for its disk, or hangs; see its log, and end it only where that says nothing of a start", within.as_secs())]
     Silent {
         /// How long nothing came.
         within: Duration,
@@ -96,7 +109,9 @@ impl From<ClientError> for OperationError {
             ClientError::NotRunning { .. } => Code::NotRunning,
             ClientError::Lost { .. } | ClientError::Silent { .. } => Code::RuntimeFailed,
             ClientError::Closed { .. } => Code::Refused,
-            ClientError::Unreadable { .. } | ClientError::Unreachable { .. } => Code::Failed,
+            ClientError::Unreadable { .. } | ClientError::Waiting { .. } | ClientError::Unreachable { .. } => {
+                Code::Failed
+            }
         };
         let text = error.to_string();
         let (message, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
@@ -138,6 +153,7 @@ impl Client {
             stream: BufReader::with_capacity(READ_AT_ONCE, stream),
             line: Vec::new(),
             patience: None,
+            asked: String::new(),
         })
     }
 
@@ -177,6 +193,7 @@ impl Client {
 
     /// Asks, and waits for nothing.
     pub fn ask(&mut self, operation: &str, input: &impl Serialize) -> Result<(), ClientError> {
+        operation.clone_into(&mut self.asked);
         let written = serde_json::to_vec(&Asking { operation, input });
         let mut line = written.map_err(|error| self.lost(error.into()))?;
         line.push(b'\n');
@@ -205,6 +222,10 @@ impl Client {
     fn lost(&self, source: io::Error) -> ClientError {
         let is_over = matches!(source.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
         match self.patience.filter(|_| is_over) {
+            Some(within) if answers_others(&self.path, within) => ClientError::Waiting {
+                within,
+                operation: self.asked.clone(),
+            },
             Some(within) => ClientError::Silent {
                 within,
                 pid: holder_beside(&self.path),
@@ -215,6 +236,19 @@ impl Client {
             },
         }
     }
+}
+
+/// Whether the runtime says anything to somebody who comes now. What it says does not matter, that it is full as little as
+/// that it does not know what was asked.
+fn answers_others(path: &Path, within: Duration) -> bool {
+    let Ok(mut other) = UnixStream::connect(path) else {
+        return false;
+    };
+    let patience = Some(within.min(ASKED_ANEW));
+    let is_set = other.set_read_timeout(patience).is_ok() && other.set_write_timeout(patience).is_ok();
+    // One that is full says so unasked, and hears nothing.
+    let _unheard = other.write_all(b"{\"operation\":\"status\"}\n");
+    is_set && other.read(&mut [0]).is_ok_and(|read| read > 0)
 }
 
 #[cfg(test)]
@@ -236,10 +270,15 @@ mod tests {
         let mut client = Client::connect(&path).unwrap();
         client.wait_at_most(Some(Duration::from_millis(20))).unwrap();
         let error = client.request::<Value>("status", &(), |_| {}).unwrap_err();
-        let told =
-            format!("no answer in 0 s: the runtime with pid {pid} hangs; see its log, or end it with `kill -9 {pid}`");
-        assert_eq!((error.code, error.to_string()), (Code::RuntimeFailed, told));
-        drop(silent.accept().unwrap());
+        let told = format!("no answer in 0 s, nor to another question: the runtime with pid {pid} ");
+        assert!(error.message.starts_with(&told), "{error}");
+        assert!(
+            !error.to_string().contains("kill"),
+            "it may be reading its journals: {error}"
+        );
+        assert_eq!(error.code, Code::RuntimeFailed);
+        // The one who asked, and the one who asked anew.
+        drop((silent.accept().unwrap(), silent.accept().unwrap()));
 
         let mut client = Client::connect(&path).unwrap();
         let (mut leaving, _) = silent.accept().unwrap();
@@ -247,6 +286,33 @@ mod tests {
         leaving.write_all(&Answer::Error(gone.clone()).written()).unwrap();
         drop(leaving);
         assert_eq!(client.request::<Value>("status", &(), |_| {}).unwrap_err(), gone);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the other side of a socket that blocks")]
+    fn one_that_answers_others_does_not_hang_though_one_question_waits() {
+        let folder = std::env::temp_dir().join(format!("triarch-client-others-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = crate::socket_path(&folder);
+        let busy = UnixListener::bind(&path).unwrap();
+        let mut client = Client::connect(&path).unwrap();
+        client.wait_at_most(Some(Duration::from_secs(1))).unwrap();
+        let answering = std::thread::spawn(move || {
+            let kept = busy.accept().unwrap();
+            let (mut other, _) = busy.accept().unwrap();
+            let refused = OperationError::new(Code::Refused, "the runtime serves as many as it may", "try again");
+            other.write_all(&Answer::Error(refused).written()).unwrap();
+            kept
+        });
+        let error = client.request::<Value>("task.submit", &(), |_| {}).unwrap_err();
+        assert_eq!(error.code, Code::Failed, "{error}");
+        assert!(
+            error.message.contains("task.submit") && !error.to_string().contains("hang"),
+            "{error}"
+        );
+        assert!(error.remedy.contains("triarch status"), "{error}");
+        drop(answering.join().unwrap());
         std::fs::remove_dir_all(folder).unwrap();
     }
 

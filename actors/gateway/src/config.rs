@@ -22,7 +22,7 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// How many HTTP connections are kept; one more takes the place of the one that has waited longest.
     pub http_connections: usize,
-    /// How many connections of the command line are kept, in the same way.
+    /// How many connections of the command line are kept, in the same way. An eighth of them is kept free of whoever follows or waits for an agent.
     pub socket_connections: usize,
 }
 

@@ -27,7 +27,16 @@ impl Bound {
     fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// How many of them may stay for as long as somebody else does: the others are for questions that wait for nobody.
+    fn staying(&self) -> usize {
+        let most = self.get();
+        (most - most.div_ceil(KEPT)).max(1)
+    }
 }
+
+/// One place of so many is kept for those who do not stay.
+const KEPT: usize = 8;
 
 /// The guests of one door.
 #[derive(Clone, Debug)]
@@ -53,6 +62,37 @@ struct Book {
 struct Visit {
     patience: Mutex<Patience>,
     leave: Notify,
+}
+
+/// Why a connection has lasted long enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outstayed {
+    /// Somebody else wants its place.
+    Wanted,
+    /// It was too slow.
+    Slow,
+}
+
+/// The place that a connection has, for what is done for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    visit: Arc<Visit>,
+    door: Arc<Shared>,
+}
+
+impl Place {
+    /// From now on it is kept for as long as somebody else takes; whether there is one for that.
+    pub(crate) fn stays(&self) -> bool {
+        let book = lock(&self.door.book);
+        let staying = book.present.values().filter(|visit| lock(&visit.patience).is_staying());
+        let is_free = staying.count() < self.door.most.staying();
+        if is_free {
+            lock(&self.visit.patience).stays(Moment::now());
+        } else {
+            self.door.metrics.refused(Refusal::Full);
+        }
+        is_free
+    }
 }
 
 /// One connection, for as long as it lasts.
@@ -122,6 +162,23 @@ impl Guest {
         what(&mut lock(&self.visit.patience), Moment::now());
     }
 
+    /// It has asked something. `false` where its place was given away before: then nothing may be begun for it.
+    pub(crate) fn asks(&self) -> bool {
+        let book = lock(&self.door.book);
+        let is_present = book.present.contains_key(&self.number);
+        if is_present {
+            lock(&self.visit.patience).asked(Moment::now());
+        }
+        is_present
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            visit: Arc::clone(&self.visit),
+            door: Arc::clone(&self.door),
+        }
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.door.metrics
     }
@@ -132,13 +189,13 @@ impl Guest {
     }
 
     /// Waits until the connection has lasted long enough: it was too slow, or its place is needed.
-    pub(crate) async fn outstayed(&self) {
+    pub(crate) async fn outstayed(&self) -> Outstayed {
         loop {
             let deadline = lock(&self.visit.patience).deadline();
             // While it is served its deadline may come back at any time.
             let look_again = deadline.unwrap_or_else(|| Moment::now() + self.door.limits.listening);
             tokio::select! {
-                () = self.visit.leave.notified() => return,
+                () = self.visit.leave.notified() => return Outstayed::Wanted,
                 () = tokio::time::sleep_until(look_again.instant()) => {}
             }
             if lock(&self.visit.patience)
@@ -146,7 +203,7 @@ impl Guest {
                 .is_some_and(|deadline| deadline <= Moment::now())
             {
                 self.door.metrics.refused(Refusal::Slow);
-                return;
+                return Outstayed::Slow;
             }
         }
     }
@@ -186,4 +243,55 @@ impl<S> Arrival<S> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use triarch_supervision::metrics::{Catalogue, Instruments, families};
+    use triarch_telemetry::{Exposition, Health};
+
+    use super::*;
+    use crate::metrics::{Door, GATEWAY};
+
+    const LIMITS: Limits = Limits {
+        listening: Duration::from_mins(1),
+        waiting: Duration::from_mins(1),
+    };
+
+    fn door(most: usize) -> Guests {
+        let own = [families::SUPERVISION, families::MAILBOX, families::AGENT, GATEWAY];
+        let sections: Vec<_> = own.into_iter().chain(triarch_telemetry::metrics::SECTIONS).collect();
+        let instruments = Instruments::new(Catalogue::new(&sections).unwrap());
+        let exposition = Exposition::new(instruments.clone(), Health::new(&["gateway"]), "0.0.0").unwrap();
+        let metrics = Metrics::new(&instruments, &exposition, Door::Socket).unwrap();
+        Guests::new(Bound::new(most), LIMITS, metrics)
+    }
+
+    #[test]
+    fn for_one_whose_place_was_given_away_nothing_is_begun_and_one_that_is_served_keeps_it() {
+        let door = door(1);
+        let first = door.admit().unwrap();
+        let second = door.admit().unwrap();
+        assert!(!first.asks(), "its request came too late");
+        assert!(second.asks());
+        assert!(door.admit().is_none(), "it is being served until its answer is written");
+        second.note(Patience::answered);
+        assert!(door.admit().is_some());
+    }
+
+    #[test]
+    fn some_places_are_never_given_to_those_who_stay() {
+        for (most, staying) in [(1, 1), (2, 1), (8, 7), (64, 56), (100, 87)] {
+            assert_eq!(Bound::new(most).staying(), staying, "{most}");
+        }
+        let door = door(2);
+        let (first, second) = (door.admit().unwrap(), door.admit().unwrap());
+        assert!(first.asks() && second.asks());
+        assert!(first.place().stays());
+        assert!(!second.place().stays());
+        first.note(Patience::answered);
+        assert!(second.place().stays());
+    }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
+use crate::guests::Place;
 use crate::metrics::Door;
 
 /// How much progress may wait to be told before the operation waits.
@@ -105,6 +106,8 @@ impl Performer {
 pub struct ProgressSink {
     told: mpsc::Sender<Told>,
     manner: Arc<Manner>,
+    /// What is kept for whoever asked, where that is bounded.
+    place: Option<Place>,
 }
 
 /// What an operation told, in its order.
@@ -138,8 +141,33 @@ impl ProgressSink {
         let sink = Self {
             told: sender,
             manner: Arc::clone(&manner),
+            place: None,
         };
         (sink, ProgressStream { told: receiver, manner })
+    }
+
+    /// The same, for one at a door.
+    pub(crate) fn at(place: Place) -> (Self, ProgressStream) {
+        let (sink, stream) = Self::channel();
+        (
+            Self {
+                place: Some(place),
+                ..sink
+            },
+            stream,
+        )
+    }
+
+    /// What is asked for takes as long as somebody else does, and keeps its place that long. It is not to be begun where
+    /// that is refused: the places that are left are for those who are soon gone.
+    pub fn stays(&self) -> Result<(), OperationError> {
+        if self.place.as_ref().is_none_or(Place::stays) {
+            return Ok(());
+        }
+        let message =
+            "as many wait or follow as may, and the other connections are kept for questions that are soon answered";
+        let remedy = "end one of those, or raise gateway.socket_connections and reload";
+        Err(OperationError::new(Code::Refused, message, remedy))
     }
 
     /// Tells something; waits while a slow reader has not taken what came before.

@@ -4,6 +4,12 @@
 //!            heard                 asked               answered
 //!   Waiting ───────▶ Listening ───────────▶ Answering ──────────▶ Waiting
 //!   (idle)           (head)                 (as long as it takes)
+//!                                               │ stays
+//!                                               ▼       answered
+//!                                           Staying ────────────▶ Waiting
+//!                                           (as long as somebody else does)
+//!
+//!   Answering, Staying ──unread──▶ Unread   (may go for whoever comes)
 //! ```
 
 use std::time::Duration;
@@ -23,6 +29,8 @@ pub(crate) struct Limits {
 enum Stage {
     Listening,
     Answering,
+    Staying,
+    Unread,
     Waiting,
 }
 
@@ -56,6 +64,23 @@ impl Patience {
         self.enter(Stage::Answering, now);
     }
 
+    /// What was asked for takes as long as somebody else does.
+    pub(crate) fn stays(&mut self, now: Moment) {
+        if self.stage == Stage::Answering {
+            self.enter(Stage::Staying, now);
+        }
+    }
+
+    /// Nobody reads what was answered.
+    pub(crate) fn unread(&mut self, now: Moment) {
+        self.enter(Stage::Unread, now);
+    }
+
+    /// Whether it is served for as long as somebody else takes.
+    pub(crate) fn is_staying(&self) -> bool {
+        self.stage == Stage::Staying
+    }
+
     /// It is answered.
     pub(crate) fn answered(&mut self, now: Moment) {
         self.enter(Stage::Waiting, now);
@@ -66,13 +91,14 @@ impl Patience {
         match self.stage {
             Stage::Listening => Some(self.since + self.limits.listening),
             Stage::Waiting => Some(self.since + self.limits.waiting),
-            Stage::Answering => None,
+            // Who comes back to an answer it left unread is to find how that ended, however late.
+            Stage::Answering | Stage::Staying | Stage::Unread => None,
         }
     }
 
     /// Since when the other side has kept us waiting.
     pub(crate) fn idle_since(&self) -> Option<Moment> {
-        (self.stage != Stage::Answering).then_some(self.since)
+        (!matches!(self.stage, Stage::Answering | Stage::Staying)).then_some(self.since)
     }
 
     fn enter(&mut self, stage: Stage, now: Moment) {
@@ -114,6 +140,24 @@ mod tests {
         patience.asked(at(11));
         patience.heard(at(12));
         assert_eq!((patience.deadline(), patience.idle_since()), (None, None));
+    }
+
+    #[test]
+    fn who_leaves_its_answer_unread_is_waited_for_until_somebody_wants_its_place() {
+        let mut patience = Patience::new(LIMITS, at(10));
+        patience.asked(at(11));
+        patience.stays(at(11));
+        assert_eq!((patience.is_staying(), patience.idle_since()), (true, None));
+        patience.unread(at(71));
+        assert_eq!((patience.is_staying(), patience.idle_since()), (false, Some(at(71))));
+        assert_eq!(patience.deadline(), None);
+    }
+
+    #[test]
+    fn only_who_is_answered_stays() {
+        let mut patience = Patience::new(LIMITS, at(10));
+        patience.stays(at(11));
+        assert!(!patience.is_staying());
     }
 
     #[test]

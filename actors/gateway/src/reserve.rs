@@ -10,6 +10,7 @@
 
 use std::any::Any;
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The reserve of all doors. Cheap to clone.
@@ -41,6 +42,13 @@ impl Reserve {
         self.kept().get_or_insert_with(|| Box::new(what));
     }
 
+    /// Ends a connection, and takes its descriptor, if there is nothing else: whoever is at the other side is not to wait for that.
+    pub(crate) fn keep_closed(&self, stream: impl AsFd + Any + Send) {
+        // Who has gone already needs no end.
+        let _gone = rustix::net::shutdown(&stream, rustix::net::Shutdown::Both);
+        self.keep(stream);
+    }
+
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -48,7 +56,20 @@ impl Reserve {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
+
+    #[test]
+    fn a_connection_whose_descriptor_is_kept_is_over_for_whoever_came() {
+        let reserve = Reserve::default();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        reserve.keep_closed(ours);
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "it reads the end");
+        assert!(reserve.spend(), "its descriptor is the reserve");
+    }
 
     #[test]
     fn it_is_spent_once_and_comes_back() {

@@ -135,7 +135,7 @@ pub const LINES: Family = Family::counter(
 pub const HELD_BACK: Family = Family::counter(
     "triarch_telemetry_held_back_total",
     &[],
-    "Turns in the life of an agent that the lifecycle log held back because there were too many.",
+    "Turns in the life of an agent that the lifecycle log held back because there were too many, or missed because more came than are kept until they are written.",
 );
 
 /// Lines that could not be written.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use triarch_supervision::metrics::{Catalogue, Instruments, Value, families};
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::World;
+use triarch_supervision::tree::EVENTS_KEPT;
 use triarch_telemetry::{
     Cause, Config, EventLog, Exposition, Format, Health, Level, Loudness, Output, State, metrics, room,
 };
@@ -256,6 +257,46 @@ fn a_log_that_cannot_be_written_counts_what_is_lost_and_brings_nobody_down() {
     });
     assert_eq!(count(&instruments, metrics::LINES.name), 0);
     assert_eq!(count(&instruments, metrics::LOST.name), 15);
+}
+
+#[test]
+fn what_a_slow_log_misses_is_counted_and_said() {
+    let (paper, instruments) = (Paper::default(), instruments());
+    let config = Config {
+        look_every: Duration::from_hours(1),
+        ..Config::default()
+    };
+    let more = 100;
+    World::any().run(async |world| {
+        let (tree, _) = tree(world, config, Output::to(paper.clone()), None, &instruments).await;
+        world.settle().await;
+        let team = tree.observer().supervisor("team").unwrap();
+        for index in 0..EVENTS_KEPT + more {
+            let one = Child::of::<Neighbour>(format!("writer-{index}"), ()).capacity(1);
+            team.start_child(one).await.unwrap();
+        }
+        world.advance(Duration::from_hours(1)).await;
+        // So many lines take a thread that blocks some time of its own.
+        while paper.text().is_empty() {
+            world.advance(Duration::from_secs(1)).await;
+        }
+        let missed: Vec<u64> = paper.lines().iter().filter_map(|line| said_missed(line)).collect();
+        // All of them, and the seven of the tree's start, but for the one that was taken at once and those that are kept.
+        assert_eq!(missed, [more as u64 + 7 - 1]);
+        let told = count(&instruments, metrics::LINES.name) + count(&instruments, metrics::HELD_BACK.name);
+        assert_eq!(
+            told,
+            (EVENTS_KEPT + more + 7) as u64 + 1,
+            "each turn, and the line that tells of the gap"
+        );
+        tree.stop().await;
+    });
+}
+
+/// How many turns a line says were missed.
+fn said_missed(line: &str) -> Option<u64> {
+    let said = line.strip_prefix("warn  telemetry/lifecycle missed ")?;
+    said.split(' ').next()?.parse().ok()
 }
 
 #[test]

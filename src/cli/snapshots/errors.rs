@@ -75,7 +75,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// What keeps a question from its answer.
-fn of_the_way_there() -> [(&'static str, Trouble); 5] {
+fn of_the_way_there() -> [(&'static str, Trouble); 6] {
     let path = || "state/triarch.sock".into();
     let nowhere = ClientError::NotRunning {
         path: path(),
@@ -97,6 +97,10 @@ fn of_the_way_there() -> [(&'static str, Trouble); 5] {
         within: std::time::Duration::from_secs(10),
         pid: "4200".to_owned(),
     };
+    let waiting = ClientError::Waiting {
+        within: std::time::Duration::from_secs(10),
+        operation: "task.submit".to_owned(),
+    };
     let told = |error| Trouble::from(OperationError::from(error));
     [
         ("no runtime", told(nowhere)),
@@ -104,6 +108,7 @@ fn of_the_way_there() -> [(&'static str, Trouble); 5] {
         ("a socket that cannot be reached", told(unreachable)),
         ("the runtime broke off", told(lost)),
         ("a runtime that hangs", told(silent)),
+        ("a question that waits where others do not", told(waiting)),
     ]
 }
 

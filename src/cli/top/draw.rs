@@ -105,7 +105,8 @@ fn depths(view: &View) -> Line<'static> {
 
 fn tasks(view: &View) -> Line<'static> {
     let Some(tasks) = &view.tasks else {
-        return Line::default();
+        let away = "no answer from their queue; `triarch why work/queue` tells more";
+        return Line::from(vec![Span::styled("tasks  ", faint()), Span::raw(away)]);
     };
     let oldest = tasks
         .oldest_ready_ms
@@ -222,6 +223,7 @@ mod tests {
     #[test]
     fn the_screen_shows_the_runtime_the_depths_the_rows_and_the_keys() {
         let mut seen = view();
+        assert!(screen(&seen, 100, 9)[3].starts_with("tasks  no answer"));
         seen.tasks = Some(crate::cli::samples::task_stats());
         let lines = screen(&seen, 100, 9);
         assert_eq!(lines[0], "triarch 0.1.0, up for 3.0 s, 1 team, agents: 2 idle");

@@ -53,8 +53,16 @@ fn look(runtime: &mut Connection, view: &mut View) -> Result<(), Trouble> {
     let status = runtime.ask(&Status::default())?;
     let nodes = runtime.ask(&TreeShown { path: None, rows: true })?;
     view.see(status, nodes.into_seen());
-    view.tasks = Some(runtime.ask(&TaskStats::default())?);
+    view.tasks = unless_away(runtime.ask(&TaskStats { at_once: true }))?;
     Ok(())
+}
+
+/// What a room has to show; nothing where it is away for a while, which is when people look at all the others.
+fn unless_away<T>(asked: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match asked {
+        Err(trouble) if matches!(trouble.code, Code::NotRunning | Code::RuntimeFailed) => Err(trouble),
+        asked => Ok(asked.ok()),
+    }
 }
 
 fn no_terminal(error: &io::Error) -> Trouble {
@@ -63,4 +71,19 @@ fn no_terminal(error: &io::Error) -> Trouble {
         format!("the terminal cannot be drawn on: {error}"),
         "run it in a terminal, or use `triarch tree --watch`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_that_is_away_leaves_the_screen_standing_and_a_runtime_that_is_gone_does_not() {
+        let trouble = |code| Err::<u32, _>(Trouble::new(code, "no answer", "ask again"));
+        assert_eq!(unless_away(Ok(7)), Ok(Some(7)));
+        assert_eq!(unless_away(trouble(Code::Failed)), Ok(None));
+        for code in [Code::NotRunning, Code::RuntimeFailed] {
+            assert_eq!(unless_away(trouble(code)).unwrap_err().code, code);
+        }
+    }
 }

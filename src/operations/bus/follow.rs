@@ -151,6 +151,10 @@ impl Operation for BusSubscribe {
         None
     }
 
+    fn stays(&self) -> bool {
+        true
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<EventsTold, Trouble> {
         let mut what = Subscribe::new(Pattern::new(&self.pattern)?, SENDER).terms(Terms::of(self.class));
         if let Some(group) = self.group {
@@ -193,6 +197,10 @@ impl Operation for BusTap {
 
     fn answered_within(&self) -> Option<Duration> {
         None
+    }
+
+    fn stays(&self) -> bool {
+        true
     }
 
     async fn perform(self, fleet: &Fleet) -> Result<EventsTold, Trouble> {

@@ -72,6 +72,10 @@ impl Operation for BusRequest {
         Some(self.patience().saturating_add(QUICK))
     }
 
+    fn stays(&self) -> bool {
+        true
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<AnswerSeen, Trouble> {
         request(fleet.bus()?, SENDER, self).await
     }

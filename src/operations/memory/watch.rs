@@ -97,6 +97,10 @@ impl Operation for MemoryWatch {
         None
     }
 
+    fn stays(&self) -> bool {
+        true
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<(), Trouble> {
         let client = fleet.memory()?;
         let drawer = open(client, self.namespace.as_str())?;

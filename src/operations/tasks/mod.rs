@@ -6,6 +6,7 @@ mod stretch;
 mod submit;
 mod wait;
 
+use std::future::Future;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +15,7 @@ use triarch_work::error::{Refusal, TaskError};
 use triarch_work::machine::Overview;
 use triarch_work::words::TaskId;
 
-use super::seen::millis;
+use super::seen::{SHOWN_WITHIN, millis};
 use super::{Code, Operation, Trouble, caused};
 use crate::fleet::Fleet;
 
@@ -120,13 +121,21 @@ impl Operation for TaskDrain {
 
     async fn perform(self, fleet: &Fleet) -> Result<StatsShown, Trouble> {
         fleet.tasks()?.drain(!self.end).await?;
-        stats(fleet).await
+        stats(fleet, COUNTED_WITHIN).await
     }
 }
 
 /// Shows all tasks in figures.
 #[derive(Args, Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct TaskStats {}
+pub(crate) struct TaskStats {
+    /// Whoever asks has more to show, and waits for nobody.
+    #[arg(skip)]
+    #[serde(default)]
+    pub(crate) at_once: bool,
+}
+
+/// How long the queue has to count its tasks: one that is started again, or waits for its disk, answers later.
+const COUNTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// All tasks in figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,12 +165,22 @@ impl Operation for TaskStats {
     type Output = StatsShown;
 
     async fn perform(self, fleet: &Fleet) -> Result<StatsShown, Trouble> {
-        stats(fleet).await
+        stats(fleet, if self.at_once { SHOWN_WITHIN } else { COUNTED_WITHIN }).await
     }
 }
 
-async fn stats(fleet: &Fleet) -> Result<StatsShown, Trouble> {
-    Ok(StatsShown::from(&fleet.tasks()?.overview().await?))
+async fn stats(fleet: &Fleet, within: Duration) -> Result<StatsShown, Trouble> {
+    let overview = answered(fleet.tasks()?.overview(), within).await?;
+    Ok(StatsShown::from(&overview?))
+}
+
+/// What the queue answers in time.
+async fn answered<T>(asked: impl Future<Output = T>, within: Duration) -> Result<T, Trouble> {
+    let answered = tokio::time::timeout(within, asked).await;
+    answered.map_err(|_| {
+        let message = "the queue of tasks does not answer: it is started again, or waits for its disk";
+        Trouble::new(Code::Failed, message, "`triarch why work/queue` tells more; ask again")
+    })
 }
 
 impl From<&Overview> for StatsShown {
@@ -197,5 +216,20 @@ impl From<TaskError> for Trouble {
             _ => Code::Failed,
         };
         Self::new(code, caused(&error), "")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_is_away_is_waited_for_so_long_and_is_no_runtime_that_hangs() {
+        let trouble = answered(std::future::pending::<()>(), COUNTED_WITHIN)
+            .await
+            .unwrap_err();
+        assert_eq!(trouble.code, Code::Failed, "{trouble}");
+        assert_eq!(answered(std::future::ready(7), SHOWN_WITHIN).await, Ok(7));
+        assert!(COUNTED_WITHIN < crate::operations::QUICK, "whoever asks hears it");
     }
 }

@@ -122,6 +122,10 @@ impl Operation for TaskWait {
         None
     }
 
+    fn stays(&self) -> bool {
+        true
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<Waited, Trouble> {
         let begun = Moment::now();
         let until = self.within.map(|within| begun + within.0);

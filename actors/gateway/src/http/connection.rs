@@ -92,7 +92,7 @@ impl Agent for Connection {
                     self.guest.metrics().refused(Refusal::Malformed);
                 }
             }
-            () = self.guest.outstayed() => {}
+            _ = self.guest.outstayed() => {}
         }
         ctx.stop();
         Ok(())

@@ -12,7 +12,7 @@ use tokio::io::{Interest, Ready};
 use tokio::net::UnixStream;
 use triarch_supervision::prelude::*;
 
-use crate::guests::{Arrival, Guest};
+use crate::guests::{Arrival, Guest, Outstayed};
 use crate::metrics::Refusal;
 use crate::operation::{
     Caller, Code, OperationError, Performer, Performing, ProgressSink, ProgressStream, Request, Told, Written,
@@ -27,8 +27,11 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// How often one who has closed its own direction is looked at: has it closed the other too?
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long somebody may leave what was written unread.
+/// How long somebody may leave what was written unread, before what was asked for ends.
 const READ_WITHIN: Duration = Duration::from_mins(1);
+
+/// So much of a line that was begun is kept for one who does not read it.
+const KEPT_UNREAD: usize = 1 << 20;
 
 /// What the one incarnation starts from.
 #[derive(Clone, Debug)]
@@ -56,6 +59,8 @@ pub(super) struct Connection {
     written: usize,
     in_hand: Option<InHand>,
     is_closing: bool,
+    /// Whoever asked left it unread, and is told so when it reads again.
+    is_unread: bool,
     /// Whoever asked has gone, and what was asked for is carried through.
     is_left: bool,
 }
@@ -101,6 +106,7 @@ impl Agent for Connection {
             written: 0,
             in_hand: None,
             is_closing: false,
+            is_unread: false,
             is_left: false,
         })
     }
@@ -157,18 +163,55 @@ impl Agent for Connection {
 impl Connection {
     async fn write(&mut self) -> io::Result<()> {
         let unwritten = self.outbox.get(self.written..).unwrap_or_default();
+        let is_unread = self.is_unread;
+        let overdue = async {
+            if is_unread {
+                return pending().await;
+            }
+            tokio::time::sleep(READ_WITHIN).await;
+        };
         let written = tokio::select! {
-            written = tokio::time::timeout(READ_WITHIN, write(&self.stream, unwritten)) => written,
-            () = self.guest.outstayed() => return Err(io::ErrorKind::TimedOut.into()),
+            biased;
+            written = write(&self.stream, unwritten) => written?,
+            _ = self.guest.outstayed() => return Err(io::ErrorKind::TimedOut.into()),
+            () = overdue => return self.leave_unread(),
         };
-        let Ok(written) = written else {
-            self.guest.metrics().refused(Refusal::Slow);
-            return Err(io::ErrorKind::TimedOut.into());
-        };
-        self.written += written?;
+        self.written += written;
         if self.written >= self.outbox.len() {
             self.forget_written();
+            if self.in_hand.is_none() {
+                self.guest.note(Patience::answered);
+            }
         }
+        Ok(())
+    }
+
+    /// Nobody reads: what was asked for ends, and why is left for whoever reads on.
+    fn leave_unread(&mut self) -> io::Result<()> {
+        self.guest.metrics().refused(Refusal::Slow);
+        let is_to_go_on = self.in_hand.as_ref().is_some_and(InHand::is_to_go_on);
+        let rest = line_begun(&self.outbox, self.written);
+        if is_to_go_on || rest.len() > KEPT_UNREAD {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let is_all = self.in_hand.is_none() && rest.len() == self.outbox.len() - self.written;
+        self.guest.note(Patience::unread);
+        self.is_unread = true;
+        if is_all {
+            return Ok(());
+        }
+        (self.outbox, self.written) = (rest.to_vec(), 0);
+        self.cancel();
+        let message = format!(
+            "nobody read what came of it for {} s, so that it was ended",
+            READ_WITHIN.as_secs()
+        );
+        self.say(&Answer::Error(OperationError::new(
+            Code::Failed,
+            message,
+            "ask again, and read on",
+        )));
+        self.is_closing = true;
         Ok(())
     }
 
@@ -184,8 +227,12 @@ impl Connection {
             return Ok(());
         }
         let read = tokio::select! {
+            biased;
+            outstayed = self.guest.outstayed() => {
+                self.send_off(outstayed);
+                return Ok(());
+            }
             read = read(&self.stream, &mut self.inbox) => read?,
-            () = self.guest.outstayed() => 0,
         };
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -219,14 +266,26 @@ impl Connection {
         }
     }
 
+    /// Whoever asks next finds this as the answer.
+    fn send_off(&mut self, outstayed: Outstayed) {
+        let message = match outstayed {
+            Outstayed::Wanted => "somebody else got the place of this connection, which had asked nothing for longest",
+            Outstayed::Slow => "this connection has asked nothing for too long",
+        };
+        self.say(&Answer::Error(OperationError::new(Code::Refused, message, "ask again")));
+        self.is_closing = true;
+    }
+
     fn perform(&mut self, asked: Asked) {
-        self.guest.note(Patience::asked);
+        if !self.guest.asks() {
+            return self.send_off(Outstayed::Wanted);
+        }
         let request = Request {
             operation: asked.operation,
             input: asked.input,
             caller: self.caller,
         };
-        let (sink, progress) = ProgressSink::channel();
+        let (sink, progress) = ProgressSink::at(self.guest.place());
         self.in_hand = Some(InHand {
             performing: self.performer.begin(request, sink),
             progress,
@@ -238,7 +297,6 @@ impl Connection {
     fn refuse(&mut self, error: OperationError) {
         self.guest.metrics().refused(Refusal::Malformed);
         self.say(&Answer::Error(error));
-        self.guest.note(Patience::answered);
     }
 
     /// Waits for what the operation has to say; and for its end, or that of the connection.
@@ -259,7 +317,6 @@ impl Connection {
                 if let Some(in_hand) = self.in_hand.take() {
                     self.conclude(&in_hand, ended);
                 }
-                self.guest.note(Patience::answered);
             }
             Step::Left => return Err(io::ErrorKind::BrokenPipe.into()),
         }
@@ -305,6 +362,7 @@ impl Connection {
     fn forget_written(&mut self) {
         self.outbox = Vec::new();
         self.written = 0;
+        self.is_unread = false;
     }
 }
 
@@ -349,10 +407,21 @@ impl InHand {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Who has gone already needs no end.
-        let _gone = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Both);
-        self.reserve.keep(Arc::clone(&self.stream));
+        self.reserve.keep_closed(Arc::clone(&self.stream));
     }
+}
+
+/// What is left of the line of `outbox` of which a part is written: nothing where none is.
+fn line_begun(outbox: &[u8], written: usize) -> &[u8] {
+    let (before, rest) = outbox.split_at(written);
+    if before.last().is_none_or(|byte| *byte == b'\n') {
+        return &[];
+    }
+    let end = rest
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(rest.len(), |end| end + 1);
+    rest.get(..end).unwrap_or_default()
 }
 
 /// Writes as much as is taken; waits until anything is.

@@ -73,6 +73,11 @@ impl Operations for Odd {
                 progress.tell(json!("waiting")).await;
                 std::future::pending().await
             }
+            "follow" => {
+                progress.stays()?;
+                progress.tell(json!("following")).await;
+                std::future::pending().await
+            }
             "insist" => {
                 progress.goes_on();
                 let unfinished = Unfinished(Arc::clone(&self.dropped));

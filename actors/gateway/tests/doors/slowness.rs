@@ -76,19 +76,82 @@ async fn who_does_not_read_the_page_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_read_what_it_asked_for_is_cut_off_and_the_work_is_cancelled() {
+async fn who_does_not_read_what_it_asked_for_is_told_so_when_it_reads_on_and_the_work_is_cancelled() {
     let house = House::open().await;
     let mut stream = house.dial().await;
     let line = b"{\"operation\":\"count\",\"input\":1000000}\n";
     stream.write_all(line).await.unwrap();
     until("it has its agent", || house.connections("socket") == 1).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
-    until("it is cut off", || house.connections("socket") == 0).await;
+    let cancelled = || house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]);
+    until("it is cancelled", || cancelled() == 1).await;
     assert_eq!(house.refused("socket", "slow"), 1);
-    assert_eq!(
-        house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]),
-        1
+    // However long whoever asked is away.
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    let mut told = String::new();
+    stream.read_to_string(&mut told).await.unwrap();
+    let lines: Vec<_> = told.lines().collect();
+    let (last, before) = lines.split_last().unwrap();
+    assert!(
+        last.starts_with("{\"error\":{\"code\":1,\"message\":\"nobody read"),
+        "{last}"
     );
+    let is_whole = |line: &&str| line.starts_with("{\"progress\":{\"done\":") && line.ends_with("}}");
+    assert!(before.iter().all(is_whole), "{before:?}");
+    until("its place is free", || house.connections("socket") == 0).await;
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_place_of_one_that_does_not_read_is_for_whoever_wants_it() {
+    let house = House::with(|config| config.socket_connections = 1).await;
+    let mut asleep = house.dial().await;
+    asleep
+        .write_all(b"{\"operation\":\"count\",\"input\":1000000}\n")
+        .await
+        .unwrap();
+    until("it has its agent", || house.connections("socket") == 1).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    let mut newcomer = house.dial().await;
+    newcomer
+        .write_all(b"{\"operation\":\"echo\",\"input\":7}\n")
+        .await
+        .unwrap();
+    let mut answer = [0; 13];
+    newcomer.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"{\"output\":7}\n");
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_a_long_answer_slowly_gets_all_of_it() {
+    let house = House::open().await;
+    let mut stream = house.dial().await;
+    let long = "x".repeat(1 << 19);
+    let line = format!("{{\"operation\":\"echo\",\"input\":\"{long}\"}}\n");
+    stream.write_all(line.as_bytes()).await.unwrap();
+    let (mut answer, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+    while !answer.contains(&b'\n') {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let read = stream.read(&mut piece).await.unwrap();
+        assert!(read > 0, "cut off after {} bytes", answer.len());
+        answer.extend_from_slice(&piece[..read]);
+    }
+    let end = answer.iter().position(|byte| *byte == b'\n').unwrap();
+    assert_eq!(end, long.len() + "{\"output\":\"\"}".len());
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_nothing_for_a_minute_finds_that_as_the_answer_to_what_it_asks_next() {
+    let house = House::open().await;
+    let mut stream = house.dial().await;
+    until("it has its agent", || house.connections("socket") == 1).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    let mut told = String::new();
+    stream.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("{\"error\":{\"code\":5,"), "{told}");
+    assert_eq!(house.refused("socket", "slow"), 1);
     house.close().await;
 }
 

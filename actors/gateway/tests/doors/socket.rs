@@ -339,10 +339,70 @@ async fn one_more_than_may_be_served_takes_the_place_of_the_one_that_waits_longe
     let mut newcomer = Caller::of(&house).await;
     newcomer.say(&asked("wait", &Value::Null)).await;
     assert!(newcomer.hear().await.is_some());
+    assert_eq!(
+        waiting.hear_code().await,
+        Some(Code::Refused),
+        "it is told why it has to go"
+    );
     assert_eq!(waiting.hear().await, None);
     let mut surplus = Caller::of(&house).await;
     assert_eq!(surplus.hear_code().await, Some(Code::Refused), "both are being served");
     assert_eq!(house.refused("socket", "full"), 2);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_many_follow_there_is_a_place_for_a_question_that_waits_for_nobody() {
+    let house = House::with(|config| config.socket_connections = 8).await;
+    let mut following = Vec::new();
+    for _ in 0..7 {
+        let mut caller = Caller::of(&house).await;
+        caller.say(&asked("follow", &Value::Null)).await;
+        assert_eq!(caller.hear().await, Some(Answer::Progress(json!("following"))));
+        following.push(caller);
+    }
+    let mut surplus = Caller::of(&house).await;
+    surplus.say(&asked("follow", &Value::Null)).await;
+    assert_eq!(surplus.hear_code().await, Some(Code::Refused), "as many follow as may");
+    for number in 0..3 {
+        let mut caller = Caller::of(&house).await;
+        caller.say(&asked("echo", &json!(number))).await;
+        assert_eq!(caller.hear().await, Some(output(&json!(number))));
+    }
+    drop(following.pop());
+    until("its place is free", || {
+        house.figure("triarch_gateway_requests_total", &["socket", "cancelled"]) == 1
+    })
+    .await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("follow", &Value::Null)).await;
+    assert_eq!(caller.hear().await, Some(Answer::Progress(json!("following"))));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_comes_as_its_place_is_given_away_is_answered_or_never_begun() {
+    let house = House::with(|config| config.socket_connections = 1).await;
+    let mut answered = 0;
+    for round in 0..200 {
+        let mut caller = Caller::of(&house).await;
+        until("it is there", || house.connections("socket") == 1).await;
+        let line = asked("echo", &json!(round)) + "\n";
+        // Who is sent away before it has said anything is told why all the same.
+        let (newcomer, _refused) = tokio::join!(house.dial(), caller.0.write_all(line.as_bytes()));
+        match caller.hear().await {
+            Some(Answer::Output(_)) => answered += 1,
+            Some(Answer::Error(error)) => assert_eq!(error.code, Code::Refused),
+            other => panic!("{other:?} is no answer"),
+        }
+        drop(newcomer);
+        drop(caller);
+        until("they have gone", || house.connections("socket") == 0).await;
+    }
+    assert_eq!(
+        house.figure("triarch_gateway_requests_total", &["socket", "done"]),
+        answered
+    );
     house.close().await;
 }
 
@@ -361,6 +421,7 @@ async fn where_fewer_may_stay_than_there_are_all_that_are_too_many_go_when_the_n
     });
     let mut newcomer = Caller::of(&house).await;
     for caller in &mut waiting {
+        assert_eq!(caller.hear_code().await, Some(Code::Refused));
         assert_eq!(caller.hear().await, None);
     }
     newcomer.say(&asked("wait", &Value::Null)).await;

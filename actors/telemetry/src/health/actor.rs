@@ -51,7 +51,7 @@ impl Agent for Watcher {
         for path in unwell.into_iter().filter(is_gone) {
             self.machine.step(Input::Cleared(path));
         }
-        self.health.publish(self.machine.report());
+        self.publish(ctx);
         Ok(())
     }
 
@@ -64,12 +64,21 @@ impl Agent for Watcher {
             return Ok(());
         }
         self.machine.step(Input::Seen(event));
-        self.health.publish(self.machine.report());
+        self.publish(ctx);
         Ok(())
     }
 }
 
 impl Watcher {
+    /// Reports, and looks at everybody first where some are not well and not known.
+    fn publish(&mut self, ctx: &Context<Self>) {
+        if self.machine.is_to_survey() {
+            self.survey(ctx);
+        } else {
+            self.health.publish(self.machine.report());
+        }
+    }
+
     fn survey(&mut self, ctx: &Context<Self>) {
         self.missed = self.events.missed();
         self.machine.step(Input::Surveyed(ctx.observer().snapshot()));

@@ -23,6 +23,9 @@ const ROOT: &str = "root";
 /// How many agents in quarantine are named; of more the report says no more, and it stays small.
 const QUARANTINED_MAX: usize = 100;
 
+/// Where so few are left of more than are named, the others are looked for.
+const QUARANTINED_FEW: usize = QUARANTINED_MAX / 2;
+
 /// What happens to the machine.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
@@ -51,6 +54,8 @@ pub(super) struct Machine {
     rooms: BTreeSet<String>,
     supervisors: BTreeMap<String, Standing>,
     quarantined: BTreeSet<String>,
+    /// Whether there were more than are named.
+    has_more: bool,
     has_started: bool,
 }
 
@@ -86,6 +91,11 @@ impl Machine {
             .iter()
             .filter(|(_, standing)| **standing != Standing::Up);
         down.map(|(path, _)| path).chain(&self.quarantined)
+    }
+
+    /// Whether a survey may find some in quarantine that are not named for want of room.
+    pub(super) fn is_to_survey(&self) -> bool {
+        self.has_more && self.quarantined.len() <= QUARANTINED_FEW
     }
 
     pub(super) fn report(&self) -> Report {
@@ -124,11 +134,10 @@ impl Machine {
             .map(|node| (node.path.to_string(), standing(node)))
             .collect();
         let agents = nodes.iter().filter(|node| node.level == Level::Agent);
-        let failed = agents.filter(|agent| agent.state == Phase::Failed);
-        self.quarantined = failed
-            .map(|agent| agent.path.to_string())
-            .take(QUARANTINED_MAX)
-            .collect();
+        let mut failed = agents.filter(|agent| agent.state == Phase::Failed);
+        let named = failed.by_ref().map(|agent| agent.path.to_string());
+        self.quarantined = named.take(QUARANTINED_MAX).collect();
+        self.has_more = failed.next().is_some();
     }
 
     fn see(&mut self, event: &Event) {
@@ -143,6 +152,7 @@ impl Machine {
             Decision::Quarantined { child, .. } if self.quarantined.len() < QUARANTINED_MAX => {
                 self.quarantined.insert(format!("{}/{child}", event.supervisor));
             }
+            Decision::Quarantined { .. } => self.has_more = true,
             Decision::Started { child, .. } if !self.quarantined.is_empty() => {
                 self.quarantined.remove(&format!("{}/{child}", event.supervisor));
             }

@@ -209,3 +209,29 @@ fn a_flood_of_quarantines_keeps_the_report_small() {
     let flood = (0..500).map(|index| quarantined("team", &format!("agent-{index}")));
     assert_eq!(told(&after(flood)).2.len(), QUARANTINED_MAX);
 }
+
+#[test]
+fn of_more_than_are_named_the_others_are_looked_for_before_all_that_are_have_gone() {
+    let names: Vec<_> = (0..150).map(|index| format!("agent-{index:03}")).collect();
+    let mut machine = after(names.iter().map(|name| quarantined("team", name)));
+    assert!(!machine.is_to_survey(), "as many are named as may be");
+    let mut restarted = names.iter();
+    while !machine.is_to_survey() {
+        machine.step(started("team", restarted.next().unwrap()));
+    }
+    assert!(
+        !machine.report().reasons.is_empty(),
+        "it was never said that all are well"
+    );
+    let nodes = restarted.map(|name| node(&format!("team/{name}"), Level::Agent, Phase::Failed));
+    let nodes: Vec<_> = nodes.collect();
+    assert!(nodes.len() >= 50);
+    machine.step(Input::Surveyed(nodes));
+    assert_eq!(machine.report().reasons.len(), 100);
+    // A survey of all that were left, of whom the last is known.
+    let last = node("team/agent-149", Level::Agent, Phase::Failed);
+    machine.step(Input::Surveyed(vec![last]));
+    assert!(!machine.is_to_survey());
+    machine.step(started("team", "agent-149"));
+    assert_eq!((machine.is_to_survey(), machine.report().reasons.len()), (false, 0));
+}

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::{EVENTS_KEPT, Event, Events};
 
-use super::line::{Level, Line};
+use super::line::{Level, Line, missed};
 use super::machine::{Input, Machine};
 use super::message::Look;
 use crate::error::Error;
@@ -34,6 +34,8 @@ pub(crate) struct Lifecycle {
     look: Option<TimerId>,
     machine: Machine,
     events: Events,
+    /// How many events were missed, as far as that is told.
+    missed: u64,
     /// The event that the next look is for; those that come meanwhile wait behind it.
     first: Option<Event>,
     last_error: Option<Failure>,
@@ -53,6 +55,7 @@ impl Agent for Lifecycle {
             look: None,
             machine: Machine::new(setting.config.limits),
             events: ctx.observer().events(),
+            missed: 0,
             first: None,
             last_error: None,
             settings,
@@ -133,26 +136,37 @@ impl Lifecycle {
             lines.extend(self.machine.step(Input::Seen(event), now));
         }
         lines.extend(self.machine.step(input, Moment::now()));
-        let held_back = lines.iter().map(|line| line.held_back).sum();
-        self.settings.metrics.held_back.add(held_back);
+        // Whoever reads slowly holds up the writing, and behind 4,096 events those that come take the place of others.
+        let missed = self.events.missed() - std::mem::replace(&mut self.missed, self.events.missed());
+        let held_back: u64 = lines.iter().map(|line| line.held_back).sum();
+        self.settings.metrics.held_back.add(held_back + missed);
         lines.retain(|line| self.is_worth_a_line(line));
-        if !lines.is_empty() {
-            self.write(&lines).await;
+        if !lines.is_empty() || missed > 0 {
+            self.write(&lines, missed).await;
         }
     }
 
     /// A log that cannot be written must not bring down what it tells of: what is lost is counted and shown.
-    async fn write(&mut self, lines: &[Line]) {
+    async fn write(&mut self, lines: &[Line], gap: u64) {
         let Settings { output, metrics, .. } = &self.settings;
         let (wall, now) = (wall_clock(), Moment::now());
         let time = |line: &Line| wall.checked_sub(now.since(line.at)).unwrap_or(wall);
-        let text = lines
-            .iter()
-            .map(|line| line.written(self.setting.config.format, time(line)));
+        let format = self.setting.config.format;
+        // They came before those that are still there.
+        let gap = (gap > 0 && self.setting.config.level <= Level::Warn).then(|| missed(gap, format, wall));
+        let is_gap = u64::from(gap.is_some());
+        let text = gap
+            .into_iter()
+            .chain(lines.iter().map(|line| line.written(format, time(line))));
         match output.write(text.collect()).await {
-            Ok(()) => lines.iter().for_each(|line| metrics.lines(line.level).increment()),
+            Ok(()) => {
+                metrics.lines(Level::Warn).add(is_gap);
+                for line in lines {
+                    metrics.lines(line.level).increment();
+                }
+            }
             Err(error) => {
-                metrics.lost.add(lines.len() as u64);
+                metrics.lost.add(lines.len() as u64 + is_gap);
                 self.last_error = Some(Error::Write(error).into());
             }
         }

@@ -88,6 +88,22 @@ impl Line {
     }
 }
 
+/// The line that stands for events that were missed, with its end.
+pub(super) fn missed(count: u64, format: Format, time: SystemTime) -> String {
+    let time = humantime::format_rfc3339_millis(time).to_string();
+    let (level, subject) = (Level::Warn, "telemetry/lifecycle");
+    let line = match format {
+        Format::Text => format!(
+            "{time} {:<5} {subject} missed {count} turns, more than are kept until they are written; events/events.jsonl may have them",
+            level.label()
+        ),
+        Format::Json => {
+            serde_json::json!({ "time": time, "level": level, "subject": subject, "missed": count }).to_string()
+        }
+    };
+    line + "\n"
+}
+
 /// What an agent says of its failure may hold anything; on the screen it must stay one line and move no cursor.
 fn on_one_line(text: &str) -> String {
     let shown = |c: char| {
@@ -235,6 +251,17 @@ mod tests {
             (&value["reason"]["error"], &value["held_back"]),
             (&"out of\nink".into(), &3.into())
         );
+    }
+
+    #[test]
+    fn what_was_missed_is_a_line_too() {
+        assert_eq!(
+            missed(7, Format::Text, time()),
+            "1970-01-01T00:00:01.234Z warn  telemetry/lifecycle missed 7 turns, more than are kept until they are \
+             written; events/events.jsonl may have them\n"
+        );
+        let value: serde_json::Value = serde_json::from_str(&missed(7, Format::Json, time())).unwrap();
+        assert_eq!((&value["missed"], &value["level"]), (&7.into(), &"warn".into()));
     }
 
     #[test]
