@@ -11,7 +11,6 @@
 //! Reading needs none of them: whoever has a [`Client`] reads while all four are down.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use triarch_journal::Disk;
@@ -24,11 +23,11 @@ use crate::config::{Config, Rules};
 use crate::disk::{Seal, Secret};
 use crate::metrics::Metrics;
 use crate::name::Namespace;
-use crate::snapshots::{self, Snapshots};
+use crate::snapshots::{self, Snapshots, Unkept};
 use crate::store::Store;
 use crate::sweeper::{self, Sweeper};
 use crate::time::Clock;
-use crate::writer::{self, StoreWriter};
+use crate::writer::{self, StoreWriter, Waiting};
 
 /// So many writes wait for the disk before writers are held back.
 const WISHES_MAX: usize = 4_096;
@@ -80,7 +79,7 @@ pub fn room(
         keeping.map(|keeping| triarch_journal::scribe("scribe", "memory", keeping.disk, keeping.journal, instruments));
     let (scribe, journal) = scribe.transpose()?.unzip();
     let has_journal = journal.is_some();
-    let unkept = Arc::new(AtomicU64::new(0));
+    let unkept = Unkept::default();
     let settings = writer::Settings {
         store: store.clone(),
         journal,
@@ -89,7 +88,7 @@ pub fn room(
         flush_every: config.flush_every,
         bytes_max,
         together_max,
-        unkept: Arc::clone(&unkept),
+        unkept: unkept.clone(),
         metrics: metrics.clone(),
     };
     let writer = Child::of::<StoreWriter>("writer", settings)
@@ -116,6 +115,7 @@ pub fn room(
     let reach = Reach {
         store,
         writer: address,
+        waiting: Waiting::new(),
         snapshots: snapshots.as_ref().map(Child::address),
         seal,
         metrics,

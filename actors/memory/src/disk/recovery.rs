@@ -38,6 +38,7 @@ pub(crate) struct Recovering<'a> {
     spaces: BTreeMap<Namespace, Held>,
     owners: Owners,
     anchor: Anchor,
+    began: Option<StoreTime>,
     latest: StoreTime,
     risen: u64,
     flush: u64,
@@ -49,6 +50,8 @@ pub(crate) struct Recovery {
     pub(crate) spaces: BTreeMap<Namespace, Held>,
     /// The last time that was written down beside the clocks.
     pub(crate) anchor: Anchor,
+    /// The first such time: that of the snapshot, or of the journal's beginning where there is none.
+    pub(crate) began: Option<StoreTime>,
     /// The last time that was written down at all.
     pub(crate) latest: StoreTime,
     /// No number up to this one is given again to what has lost its own.
@@ -77,6 +80,7 @@ impl<'a> Recovering<'a> {
             spaces: BTreeMap::new(),
             owners: Owners::default(),
             anchor: Anchor::default(),
+            began: None,
             latest: StoreTime::default(),
             risen: 0,
             flush: 0,
@@ -112,6 +116,7 @@ impl<'a> Recovering<'a> {
             Record::Risen { version } => self.risen = version,
             Record::Anchor(anchor) => {
                 self.latest = self.latest.max(anchor.time);
+                self.began.get_or_insert(anchor.time);
                 self.anchor = anchor;
             }
             Record::End { .. } => {}
@@ -154,6 +159,7 @@ impl<'a> Recovering<'a> {
         Recovery {
             spaces: self.spaces,
             anchor: self.anchor,
+            began: self.began,
             latest: self.latest,
             risen: self.risen,
             flush: self.flush,

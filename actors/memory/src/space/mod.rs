@@ -226,16 +226,24 @@ impl Space {
         Ok(())
     }
 
-    /// The entry as it is now, and somebody read it.
+    /// The entry as it is now, and somebody read it; nothing of it for whoever is not let through, who has not read it.
     #[inline]
-    pub(crate) fn read<R>(&self, key: &str, clock: &Clock, look: impl FnOnce(&Arc<Entry>) -> R) -> Option<R> {
+    pub(crate) fn read<R>(
+        &self,
+        key: &str,
+        clock: &Clock,
+        is_let: impl FnOnce(&Arc<Entry>) -> bool,
+        look: impl FnOnce(&Arc<Entry>) -> R,
+    ) -> Option<Option<R>> {
         let held = self.held.pin();
         let entry = held.get(key)?;
         if entry.expires().is_some() && entry.has_expired(clock.now()) {
             return None;
         }
-        entry.touch(clock.coarse());
-        Some(look(entry))
+        Some(is_let(entry).then(|| {
+            entry.touch(clock.coarse());
+            look(entry)
+        }))
     }
 
     /// The entry as it is held, without a mark that it was read.
@@ -251,11 +259,16 @@ impl Space {
             .collect()
     }
 
-    /// Several entries as of one instant between two writes.
-    pub(crate) fn read_many(&self, keys: &[Key], clock: &Clock) -> Vec<Option<Arc<Entry>>> {
+    /// Several entries as of one instant between two writes, where whoever reads is let through.
+    pub(crate) fn read_many(
+        &self,
+        keys: &[Key],
+        clock: &Clock,
+        is_let: impl Fn(&Arc<Entry>) -> bool,
+    ) -> Vec<Option<Arc<Entry>>> {
         let _order = self.order();
         keys.iter()
-            .map(|key| self.read(key.as_str(), clock, Arc::clone))
+            .map(|key| self.read(key.as_str(), clock, &is_let, Arc::clone).flatten())
             .collect()
     }
 
@@ -450,31 +463,6 @@ impl Space {
             });
         }
         Ok(order.watchers.add(scope, capacity, owner))
-    }
-
-    pub(crate) fn extent(&self) -> Extent {
-        let (entries, bytes, revision) = {
-            let order = self.order();
-            (order.keys.len() as u64, order.bytes, order.revision)
-        };
-        let index = self.index();
-        Extent {
-            entries,
-            bytes,
-            index_bytes: index.bytes() as u64,
-            cut: index.cut(),
-            revision,
-        }
-    }
-
-    /// What it uses, for whoever tries what would go in.
-    pub(crate) fn tally(&self) -> Tally {
-        let extent = self.extent();
-        Tally {
-            rules: self.rules(),
-            entry_bytes_max: self.ground.entry_bytes_max,
-            used: (extent.entries, extent.bytes),
-        }
     }
 
     /// The number of the last change that anybody sees.

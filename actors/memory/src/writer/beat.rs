@@ -98,10 +98,11 @@ impl StoreWriter {
         if !(is_last || is_due || has_jumped) {
             return;
         }
-        // Where it is not written, the one before it counts.
-        let _written = self.write_down(&Record::Anchor(Anchor { time, reading })).await;
-        self.anchored = (time, now_offset);
-        self.has_written = false;
+        // Where it is not written the one before it counts, and the next beat tries again.
+        if self.write_down(&Record::Anchor(Anchor { time, reading })).await {
+            self.anchored = (time, now_offset);
+            self.has_written = false;
+        }
     }
 
     /// Takes a record to disk that nobody waits for; tells whether it is there.
