@@ -19,6 +19,7 @@ use triarch_supervision::prelude::*;
 
 use crate::access::Identity;
 use crate::client::{Client, Reach};
+use crate::clocks;
 use crate::config::{Config, Rules};
 use crate::disk::{Seal, Secret};
 use crate::metrics::Metrics;
@@ -26,7 +27,7 @@ use crate::name::Namespace;
 use crate::snapshots::{self, Snapshots, Unkept};
 use crate::store::Store;
 use crate::sweeper::{self, Sweeper};
-use crate::time::Clock;
+use crate::time::{Clock, Reading};
 use crate::writer::{self, StoreWriter, Waiting};
 
 /// So many writes wait for the disk before writers are held back.
@@ -68,6 +69,17 @@ pub fn room(
     keeping: Option<Keeping>,
     instruments: &Instruments,
 ) -> Result<(Supervisor, Client), RoomError> {
+    room_by(clocks::reading, config, namespaces, keeping, instruments)
+}
+
+/// The same on a machine whose clocks are read so.
+fn room_by(
+    reading: fn() -> Reading,
+    config: Config,
+    namespaces: Vec<(Namespace, Rules)>,
+    keeping: Option<Keeping>,
+    instruments: &Instruments,
+) -> Result<(Supervisor, Client), RoomError> {
     let secret = keeping.as_ref().and_then(|keeping| keeping.secret.as_ref());
     let seal = secret.map_or(Seal::none(), Seal::with);
     let (bytes_max, together_max) = bytes_max(keeping.as_ref());
@@ -85,6 +97,7 @@ pub fn room(
         journal,
         seal: seal.clone(),
         namespaces,
+        reading,
         flush_every: config.flush_every,
         bytes_max,
         together_max,
@@ -139,3 +152,7 @@ fn bytes_max(keeping: Option<&Keeping>) -> (usize, usize) {
     let most = keeping.map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max);
     ((most / 2).saturating_sub(RECORD_MARGIN), most)
 }
+
+#[cfg(test)]
+#[path = "room_test.rs"]
+mod tests;

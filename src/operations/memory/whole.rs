@@ -249,7 +249,7 @@ pub(crate) struct TakenUp {
     #[serde(default)]
     pub(crate) refused: Refused,
     /// Namespaces into which not all went, each with why.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip)]
     pub(crate) incomplete: BTreeMap<Namespace, String>,
 }
 

@@ -100,24 +100,42 @@ impl Index {
         self.closed_bytes + self.open.bytes()
     }
 
+    /// The words of an entry, where they are found: those of a long text take their time, in which nobody has to wait for the index.
+    pub(crate) fn words(has_words: bool, entry: Option<&Arc<Entry>>) -> Option<Words> {
+        match entry.map(|entry| entry.value()) {
+            Some(Value::Json(json)) if has_words => Some(Words::of_json(json.as_str())),
+            _ => None,
+        }
+    }
+
     /// An entry was replaced, came or went.
     pub(crate) fn change(&mut self, key: &Key, before: Option<&Arc<Entry>>, after: Option<&Arc<Entry>>) {
+        self.change_to(key, before, after, Self::words(self.has_words, after));
+    }
+
+    /// The same with the words of what is there now.
+    pub(crate) fn change_to(
+        &mut self,
+        key: &Key,
+        before: Option<&Arc<Entry>>,
+        after: Option<&Arc<Entry>>,
+        words: Option<Words>,
+    ) {
         if let Some(entry) = before {
             self.bury(entry.version());
         }
         if let Some(entry) = after {
-            self.add(key, entry);
+            self.add(key, entry, words);
         }
     }
 
-    fn add(&mut self, key: &Key, entry: &Entry) {
+    fn add(&mut self, key: &Key, entry: &Entry, words: Option<Words>) {
         let labels = entry.labels();
         let mut terms = Terms::default();
         labels.tags.iter().for_each(|tag| terms.tag(tag));
         labels.kind.iter().for_each(|kind| terms.kind(kind));
         let mut is_cut = false;
-        if let (true, Value::Json(json)) = (self.has_words, entry.value()) {
-            let words = Words::of_json(json.as_str());
+        if let Some(words) = words {
             is_cut = words.is_cut;
             if self.bytes() >= self.bytes_max {
                 self.close_early();

@@ -395,7 +395,8 @@ impl Space {
             order.note(&change);
             let (before, after) = (change.before.as_ref(), change.after.as_ref());
             if Index::concerns(has_words, before) || Index::concerns(has_words, after) {
-                self.index_mut().change(&change.key, before, after);
+                let words = Index::words(has_words, after);
+                self.index_mut().change_to(&change.key, before, after, words);
             }
             if is_watched {
                 let change = Arc::new(change);

@@ -415,6 +415,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_makes_room_waits_for_no_more_than_a_few_to_be_looked_at_and_what_was_not_read_goes_first() {
+        for eviction in [Eviction::Lru, Eviction::Clock, Eviction::Adaptive] {
+            let mut stage = Stage::new(eviction);
+            let names: Vec<String> = (0..10_000).map(|number| format!("k{number:05}")).collect();
+            names.iter().for_each(|name| stage.put(name));
+            names[1..].iter().for_each(|name| stage.read(name));
+            assert_eq!(stage.evict(), "k00000");
+            let looks = std::cell::Cell::new(0);
+            let held = |key: &Key| {
+                looks.set(looks.get() + 1);
+                stage.held.get(key).cloned()
+            };
+            for turn in 0..20 {
+                let (victim, _) = stage.ranks.victim(held, |_| false).unwrap();
+                assert!(looks.take() <= 2 * MOVED_MAX, "{eviction:?}");
+                if eviction == Eviction::Lru {
+                    assert_eq!(victim.as_str(), names[1 + turn * MOVED_MAX], "of those that were looked at");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_gone_are_forgotten() {
         let mut stage = Stage::new(Eviction::Adaptive);
         for round in 0..1_000 {

@@ -20,7 +20,7 @@ use crate::retention::Chosen;
 use crate::snapshots::Unkept;
 use crate::space::{Space, Staged};
 use crate::store::Store;
-use crate::time::StoreTime;
+use crate::time::{Reading, StoreTime};
 
 /// So often the writer looks whose time has come.
 const EXPIRE_EVERY: Duration = Duration::from_millis(100);
@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) seal: Seal,
     /// Namespaces that are described.
     pub(crate) namespaces: Vec<(Namespace, Rules)>,
+    /// What the machine's clocks say.
+    pub(crate) reading: fn() -> Reading,
     pub(crate) flush_every: Duration,
     /// So many bytes go to disk at once.
     pub(crate) bytes_max: usize,

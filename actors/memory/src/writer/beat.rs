@@ -8,7 +8,6 @@ use triarch_supervision::prelude::*;
 
 use super::actor::{StoreWriter, terms};
 use super::message::Wish;
-use crate::clocks;
 use crate::config::Durability;
 use crate::disk::{Place, Record};
 use crate::error::Error;
@@ -89,7 +88,7 @@ impl StoreWriter {
     /// Writes the store's time down beside the clocks: now and then, and at once where a clock was set.
     pub(super) async fn anchor(&mut self, is_last: bool) {
         let clock = self.settings.store.clock();
-        let reading = clocks::reading();
+        let reading = (self.settings.reading)();
         clock.tell_wall(reading.wall);
         let (time, (before, offset)) = (clock.now(), self.anchored);
         let now_offset = i128::from(reading.wall) - i128::from(time.as_millis());
