@@ -213,7 +213,15 @@ impl Deed {
         match self {
             Self::Get | Self::Exists => &["namespace", "key"],
             Self::Put | Self::Cas => &[
-                "namespace", "key", "value", "base64", "ttl", "tags", "kind", "metadata", "version",
+                "namespace",
+                "key",
+                "value",
+                "base64",
+                "ttl",
+                "tags",
+                "kind",
+                "metadata",
+                "version",
             ],
             Self::Delete => &["namespace", "key", "version"],
             Self::Increment => &["namespace", "key", "by"],
@@ -256,7 +264,11 @@ impl Wish {
             return Ok(());
         };
         let message = format!("`{}` takes no `{other}`", written_as(&self.op));
-        Err(Trouble::new(Code::Usage, message, format!("it takes {}", takes.join(", "))))
+        Err(Trouble::new(
+            Code::Usage,
+            message,
+            format!("it takes {}", takes.join(", ")),
+        ))
     }
 
     fn lacks(&self, key: &str) -> Trouble {

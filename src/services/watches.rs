@@ -269,7 +269,9 @@ impl Vigil {
         let bytes = u32::try_from(bytes.min(MAILED_MAX)).unwrap_or(u32::MAX);
         let taking = Arc::clone(&self.room).acquire_many_owned(bytes);
         let staged = |post, stage| settle(&mut self.in_hand, post, &stage);
-        unless_over(&mut self.goes_on, &self.stages.1, staged, taking).await?.ok()
+        unless_over(&mut self.goes_on, &self.stages.1, staged, taking)
+            .await?
+            .ok()
     }
 
     /// Puts a change of so many bytes into the program's mailbox, once that has room; false where the watch is over before.

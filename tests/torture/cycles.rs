@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::{fs, thread};
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ const WRITTEN: [Place; 2] = [Place::Store, Place::Topic];
 
 const CREW: &str = r#"
 [memory]
-snapshot_after = "64KiB"
+snapshot_after = "8KiB"
 
 [[bus.durable]]
 topics = "log.**"

@@ -97,7 +97,10 @@ async fn between_two_lives_the_machines_own_time_counts_and_after_a_restart_of_i
     };
     let (tree, client) = live(&disk).await;
     let passed = now(&client).since(before);
-    assert!(passed.abs_diff(Duration::from_hours(1)) < Duration::from_mins(1), "{passed:?}");
+    assert!(
+        passed.abs_diff(Duration::from_hours(1)) < Duration::from_mins(1),
+        "{passed:?}"
+    );
     assert_eq!(minutes_left(&client), 59);
     tree.stop().await;
 }

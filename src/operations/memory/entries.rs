@@ -10,7 +10,9 @@ use triarch_teams::Span;
 use super::super::{Code, Operation, Trouble};
 use super::search::{MOST, SHOWN_MAX, most};
 use super::turns::SEARCHES;
-use super::{ANSWER_BYTES, CountSeen, EntrySeen, ExistsSeen, ListedSeen, NumberSeen, WrittenSeen, key, namespace, open};
+use super::{
+    ANSWER_BYTES, CountSeen, EntrySeen, ExistsSeen, ListedSeen, NumberSeen, WrittenSeen, key, namespace, open,
+};
 use crate::fleet::Fleet;
 
 /// Shows what is under a key.

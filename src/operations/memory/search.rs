@@ -223,7 +223,10 @@ impl Operation for MemorySearch {
                 seen.entries.extend(entries);
                 return Ok(seen);
             }
-            let mut part = FoundSeen { entries, ..FoundSeen::default() };
+            let mut part = FoundSeen {
+                entries,
+                ..FoundSeen::default()
+            };
             if !fleet.tell_part(&part).await? {
                 seen.entries.append(&mut part.entries);
             }

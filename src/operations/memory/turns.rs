@@ -99,7 +99,11 @@ mod tests {
         };
         let mut all = Box::pin(join_all(who.iter().map(work)));
         assert!((&mut all).now_or_never().is_none());
-        assert_eq!(ROOM.programs.available_permits(), 0, "as many are at work as there is room for");
+        assert_eq!(
+            ROOM.programs.available_permits(),
+            0,
+            "as many are at work as there is room for"
+        );
         (0..6).for_each(|_| go_on.send(()).unwrap());
         for done in all.await {
             done.unwrap();

@@ -283,7 +283,11 @@ impl TakenUp {
         let trouble = Trouble {
             message: match others.len() {
                 0 | 1 => trouble.message,
-                count => format!("{} (not all went into {count} namespaces: {})", trouble.message, others.join(", ")),
+                count => format!(
+                    "{} (not all went into {count} namespaces: {})",
+                    trouble.message,
+                    others.join(", ")
+                ),
             },
             ..trouble
         };

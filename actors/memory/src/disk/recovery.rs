@@ -42,6 +42,7 @@ pub(crate) struct Recovering<'a> {
     latest: StoreTime,
     risen: u64,
     flush: u64,
+    unkept: u64,
 }
 
 /// What was there.
@@ -58,6 +59,8 @@ pub(crate) struct Recovery {
     pub(crate) risen: u64,
     /// The last flush that was begun.
     pub(crate) flush: u64,
+    /// How many bytes of namespaces and entries are in no snapshot.
+    pub(crate) unkept: u64,
 }
 
 /// A namespace as it was.
@@ -84,6 +87,7 @@ impl<'a> Recovering<'a> {
             latest: StoreTime::default(),
             risen: 0,
             flush: 0,
+            unkept: 0,
         }
     }
 
@@ -95,7 +99,12 @@ impl<'a> Recovering<'a> {
     pub(crate) fn record(&mut self, seq: u64, bytes: &[u8]) -> Result<(), RecoveryError> {
         let fault = |fault| RecoveryError::Record { seq, fault };
         let plain = unseal(bytes, self.seal, Place::Journal).map_err(fault)?;
-        self.take(decode(&plain).map_err(fault)?).map_err(fault)
+        let record = decode(&plain).map_err(fault)?;
+        // Of how far time and numbers came each life writes something, whether anything happens in it or not.
+        if !matches!(record, Record::Anchor(_) | Record::Risen { .. }) {
+            self.unkept += bytes.len() as u64;
+        }
+        self.take(record).map_err(fault)
     }
 
     pub(crate) fn take(&mut self, record: Record<'_>) -> Result<(), CodecError> {
@@ -163,6 +172,7 @@ impl<'a> Recovering<'a> {
             latest: self.latest,
             risen: self.risen,
             flush: self.flush,
+            unkept: self.unkept,
         }
     }
 }

@@ -314,7 +314,10 @@ mod tests {
         assert!(found(&index, &words("word1999")).is_empty());
         assert_eq!((index.cut(), index.closed.len()), (0, 1));
         assert!(index.bytes() < 21_000, "{}", index.bytes());
-        assert_eq!(index.closed_bytes, index.closed.iter().map(Segment::bytes).sum::<usize>());
+        assert_eq!(
+            index.closed_bytes,
+            index.closed.iter().map(Segment::bytes).sum::<usize>()
+        );
     }
 
     #[test]

@@ -431,7 +431,11 @@ mod tests {
                 let (victim, _) = stage.ranks.victim(held, |_| false).unwrap();
                 assert!(looks.take() <= 2 * MOVED_MAX, "{eviction:?}");
                 if eviction == Eviction::Lru {
-                    assert_eq!(victim.as_str(), names[1 + turn * MOVED_MAX], "of those that were looked at");
+                    assert_eq!(
+                        victim.as_str(),
+                        names[1 + turn * MOVED_MAX],
+                        "of those that were looked at"
+                    );
                 }
             }
         }

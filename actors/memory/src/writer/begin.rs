@@ -32,12 +32,14 @@ impl StoreWriter {
         let begun = Moment::now();
         let (journal, recovered) = address.recover().await?;
         let seal = self.settings.seal.clone();
-        let (recovery, unkept) = tokio::task::spawn_blocking(move || read(recovered, &seal)).await??;
+        let recovery = tokio::task::spawn_blocking(move || read(recovered, &seal)).await??;
         let reading = (self.settings.reading)();
         let time = recovery.anchor.time_at(&reading).max(recovery.latest);
         self.settings.store.clock().begin(time);
         self.flushes = self.flushes.max(recovery.flush);
-        self.settings.unkept.found(unkept, recovery.began.unwrap_or(time));
+        self.settings
+            .unkept
+            .found(recovery.unkept, recovery.began.unwrap_or(time));
         self.take_up(recovery)?;
         self.journal = Some(journal);
         self.settings.store.close(None);
@@ -126,26 +128,24 @@ impl StoreWriter {
     }
 }
 
-/// What is on disk, and how many bytes of it are in no snapshot.
-fn read(recovered: triarch_journal::Recovered, seal: &Seal) -> Result<(Recovery, u64), RecoveryError> {
+fn read(recovered: triarch_journal::Recovered, seal: &Seal) -> Result<Recovery, RecoveryError> {
     let mut recovering = Recovering::new(seal);
     if let Some(snapshot) = &recovered.snapshot {
         recovering.snapshot(&snapshot.bytes)?;
     }
     let records = Mutex::new(recovered.records);
-    let (unread, mut unkept) = (|| lock(&records), 0);
+    let unread = || lock(&records);
     thread::scope(|scope| {
         // One thread reads and sums what another one makes entries of. Where the system has none to spare, all is left unread.
         let (ahead, read) = mpsc::sync_channel(BASKETS);
         let _reading = thread::Builder::new().spawn_scoped(scope, move || read_ahead(&mut unread(), &ahead));
         let mut take = |record: <Records as Iterator>::Item| -> Result<(), RecoveryError> {
             let record = record?;
-            unkept += record.bytes.len() as u64;
             recovering.record(record.seq.number(), &record.bytes)
         };
         read.into_iter().flatten().try_for_each(&mut take)?;
         unread().try_for_each(take)?;
-        Ok((recovering.end(), unkept))
+        Ok(recovering.end())
     })
 }
 

@@ -35,8 +35,12 @@ impl Waiting {
             return Err(Error::BatchTooLarge { bytes, most });
         }
         let bytes = u32::try_from(bytes.min(BYTES_MAX)).unwrap_or(u32::MAX);
-        // Nobody ever closes it.
-        let permit = Arc::clone(&self.0).acquire_many_owned(bytes).await.ok();
+        // Where there is room writes keep the order in which they come: nobody yields.
+        let permit = match Arc::clone(&self.0).try_acquire_many_owned(bytes) {
+            Ok(permit) => Some(permit),
+            // Nobody ever closes it.
+            Err(_) => Arc::clone(&self.0).acquire_many_owned(bytes).await.ok(),
+        };
         Ok(Taken { _permit: permit })
     }
 }

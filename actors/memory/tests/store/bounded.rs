@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use triarch_journal::testing::{Call, SimDisk};
 use triarch_memory::{
-    Conflicts, Durability, Error, ExchangeError, Identity, Level, Lifetime, Retention, RestoreReport, Rules, Scope, Seen,
+    Conflicts, Durability, Error, ExchangeError, Identity, Level, Lifetime, RestoreReport, Retention, Rules, Scope,
+    Seen,
 };
 
 use super::exchange::file;
@@ -21,7 +22,10 @@ async fn a_page_has_as_many_entries_as_fit_and_says_whether_there_are_more() {
         .unwrap();
     let drawer = house.drawer("n");
     for number in 0..9 {
-        drawer.put(plain(&format!("k{number}"), &"x".repeat(MEGABYTE))).await.unwrap();
+        drawer
+            .put(plain(&format!("k{number}"), &"x".repeat(MEGABYTE)))
+            .await
+            .unwrap();
     }
     let page = |after: Option<&str>, most, bytes| {
         let page = drawer.page("k", after.map(key).as_ref(), (most, bytes)).unwrap();
@@ -32,7 +36,11 @@ async fn a_page_has_as_many_entries_as_fit_and_says_whether_there_are_more() {
     assert_eq!(page(Some("k5"), 100, 3_500_000), ("k6 k7 k8".to_owned(), false));
     assert_eq!(page(None, 1, u64::MAX), ("k0".to_owned(), true));
     assert_eq!(page(None, 9, u64::MAX).1, false);
-    assert_eq!(page(Some("k1"), 100, 10), ("k2".to_owned(), true), "one that is larger by itself");
+    assert_eq!(
+        page(Some("k1"), 100, 10),
+        ("k2".to_owned(), true),
+        "one that is larger by itself"
+    );
     assert_eq!(page(None, 0, 10), (String::new(), true));
     for number in 0..3_000 {
         drawer.put(plain(&format!("small{number:04}"), "x")).await.unwrap();
@@ -105,7 +113,11 @@ fn of_entries(entries: u64) -> Rules {
 /// A backup of `a`, which has more than its quota, and of `b` and `c`.
 async fn backup_of_more_than_fits(folder: &tempfile::TempDir) -> std::fs::File {
     let journal = open_to_all(Durability::Journal);
-    let namespaces = vec![(name("a"), of_entries(10)), (name("b"), of_entries(10)), (name("c"), journal)];
+    let namespaces = vec![
+        (name("a"), of_entries(10)),
+        (name("b"), of_entries(10)),
+        (name("c"), journal),
+    ];
     let house = House::begin(CALM, namespaces, Some(keeping(&SimDisk::new(3), None)));
     let house = house.await.unwrap();
     for number in 0..9 {
@@ -160,7 +172,10 @@ async fn a_restore_goes_on_behind_a_namespace_that_is_full_and_a_dry_run_tells_t
 async fn nothing_is_restored_into_a_namespace_that_keeps_it_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let mut backup = backup_of_more_than_fits(&folder).await;
-    let others = vec![(name("a"), of_entries(10)), (name("c"), open_to_all(Durability::Memory))];
+    let others = vec![
+        (name("a"), of_entries(10)),
+        (name("c"), open_to_all(Durability::Memory)),
+    ];
     let house = House::begin(CALM, others, Some(keeping(&SimDisk::new(5), None)));
     let house = house.await.unwrap();
     for is_dry in [true, false] {
@@ -188,9 +203,16 @@ fn of_one(durability: Durability) -> Rules {
 #[tokio::test(start_paused = true)]
 async fn retention_takes_nothing_of_what_is_read_and_not_written() {
     let disk = SimDisk::new(6);
-    let described = |durability| vec![(name("held"), of_one(durability)), (name("other"), of_one(Durability::Memory))];
+    let described = |durability| {
+        vec![
+            (name("held"), of_one(durability)),
+            (name("other"), of_one(Durability::Memory)),
+        ]
+    };
     let keep = || Some(keeping(&disk, None));
-    let house = House::begin(CALM, described(Durability::Relaxed), keep()).await.unwrap();
+    let house = House::begin(CALM, described(Durability::Relaxed), keep())
+        .await
+        .unwrap();
     for key in ["a", "b"] {
         house.drawer("held").put(plain(key, "x")).await.unwrap();
     }
@@ -199,7 +221,9 @@ async fn retention_takes_nothing_of_what_is_read_and_not_written() {
         retain_every: Duration::from_millis(50),
         ..CALM
     };
-    let house = House::begin(often, described(Durability::Journal), keep()).await.unwrap();
+    let house = House::begin(often, described(Durability::Journal), keep())
+        .await
+        .unwrap();
     for key in ["a", "b"] {
         house.drawer("other").put(plain(key, "x")).await.unwrap();
     }
@@ -254,7 +278,9 @@ async fn while_a_disk_hangs_that_retention_waits_for_what_is_in_memory_goes_in_i
         (name("kept"), of_one(Durability::Journal)),
         (name("light"), open_to_all(Durability::Memory)),
     ];
-    let house = House::begin(often, namespaces, Some(keeping(&disk, None))).await.unwrap();
+    let house = House::begin(often, namespaces, Some(keeping(&disk, None)))
+        .await
+        .unwrap();
     let (kept, light) = (house.drawer("kept"), house.drawer("light"));
     kept.put(plain("a", "x")).await.unwrap();
     let held = disk.hold(Call::Sync);
