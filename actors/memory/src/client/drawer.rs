@@ -12,7 +12,7 @@ use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Lifetime, Op, Put, Write};
 use crate::space::watch::{Scope, Watch};
-use crate::space::{Extent, Space, Tally};
+use crate::space::{Barred, Extent, Space, Tally};
 use crate::value::Value;
 use crate::writer::Wish;
 
@@ -64,9 +64,9 @@ impl Drawer {
         };
         let read = self.space.read(key, self.reach.store.clock(), admitted, look);
         match read {
-            Some(Some(seen)) => Ok(Some(seen)),
-            Some(None) => Err(self.refused(Verb::Read)),
-            None => {
+            Ok(Some(seen)) => Ok(Some(seen)),
+            Err(Barred) => Err(self.refused(Verb::Read)),
+            Ok(None) => {
                 self.space.is_there()?;
                 // Whether there is nothing is told to those alone who may read.
                 self.reach.store.admit(&self.who, Verb::Read, &self.space)?;

@@ -227,8 +227,8 @@ impl Placing {
                 Ok(())
             }
             // One by one, so that only those are left out that have to be.
-            Err(Error::Conflict { .. } | Error::Full { .. }) => self.one_by_one(waiting).await,
-            Err(fault) if is_its_own(&fault) => self.one_by_one(waiting).await,
+            Err(Error::Conflict { .. } | Error::Full { .. }) => Box::pin(self.one_by_one(waiting)).await,
+            Err(fault) if is_its_own(&fault) => Box::pin(self.one_by_one(waiting)).await,
             Err(fault) => Err(fault.into()),
         }
     }

@@ -77,6 +77,10 @@ impl Default for Ground {
     }
 }
 
+/// There is an entry, and whoever asks is not let through to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Barred;
+
 /// One namespace.
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -226,7 +230,7 @@ impl Space {
         Ok(())
     }
 
-    /// The entry as it is now, and somebody read it; nothing of it for whoever is not let through, who has not read it.
+    /// The entry as it is now, and somebody read it: not whoever is not let through.
     #[inline]
     pub(crate) fn read<R>(
         &self,
@@ -234,16 +238,17 @@ impl Space {
         clock: &Clock,
         is_let: impl FnOnce(&Arc<Entry>) -> bool,
         look: impl FnOnce(&Arc<Entry>) -> R,
-    ) -> Option<Option<R>> {
+    ) -> Result<Option<R>, Barred> {
         let held = self.held.pin();
-        let entry = held.get(key)?;
+        let Some(entry) = held.get(key) else { return Ok(None) };
         if entry.expires().is_some() && entry.has_expired(clock.now()) {
-            return None;
+            return Ok(None);
         }
-        Some(is_let(entry).then(|| {
-            entry.touch(clock.coarse());
-            look(entry)
-        }))
+        if !is_let(entry) {
+            return Err(Barred);
+        }
+        entry.touch(clock.coarse());
+        Ok(Some(look(entry)))
     }
 
     /// The entry as it is held, without a mark that it was read.
@@ -268,7 +273,10 @@ impl Space {
     ) -> Vec<Option<Arc<Entry>>> {
         let _order = self.order();
         keys.iter()
-            .map(|key| self.read(key.as_str(), clock, &is_let, Arc::clone).flatten())
+            .map(|key| {
+                let read = self.read(key.as_str(), clock, &is_let, Arc::clone);
+                read.unwrap_or_default()
+            })
             .collect()
     }
 

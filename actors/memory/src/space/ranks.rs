@@ -419,8 +419,12 @@ mod tests {
         for eviction in [Eviction::Lru, Eviction::Clock, Eviction::Adaptive] {
             let mut stage = Stage::new(eviction);
             let names: Vec<String> = (0..10_000).map(|number| format!("k{number:05}")).collect();
-            names.iter().for_each(|name| stage.put(name));
-            names[1..].iter().for_each(|name| stage.read(name));
+            for name in &names {
+                stage.put(name);
+            }
+            for name in &names[1..] {
+                stage.read(name);
+            }
             assert_eq!(stage.evict(), "k00000");
             let looks = std::cell::Cell::new(0);
             let held = |key: &Key| {
