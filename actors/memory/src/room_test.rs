@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use triarch_journal::metrics::JOURNALS;
-use triarch_journal::testing::SimDisk;
+use triarch_journal::testing::{Call, Fault, SimDisk};
 
 use super::*;
 use crate::config::Durability;
@@ -113,11 +113,11 @@ async fn a_jump_of_the_wall_that_a_full_disk_did_not_take_is_written_down_once_i
     let (tree, client) = live(&disk).await;
     put_for_two_hours(&client).await;
     let before = now(&client);
-    disk.space(Some(disk.used()));
+    // Until the journal has noted how far it came.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    (0..3).for_each(|_| disk.fail(Call::Write, 0, Fault::Full));
     clocks().wall += HOUR;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    disk.space(None);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     disk.cut_power();
     tree.stop().await;
 

@@ -274,8 +274,10 @@ async fn while_a_disk_hangs_that_retention_waits_for_what_is_in_memory_goes_in_i
         retain_every: Duration::from_millis(20),
         ..CALM
     };
+    let mut soon_over = open_to_all(Durability::Journal);
+    soon_over.retention.max_age = Some(Duration::from_millis(300));
     let namespaces = vec![
-        (name("kept"), of_one(Durability::Journal)),
+        (name("kept"), soon_over),
         (name("light"), open_to_all(Durability::Memory)),
     ];
     let house = House::begin(often, namespaces, Some(keeping(&disk, None)))
@@ -285,9 +287,9 @@ async fn while_a_disk_hangs_that_retention_waits_for_what_is_in_memory_goes_in_i
     kept.put(plain("a", "x")).await.unwrap();
     let held = disk.hold(Call::Sync);
     let mut put = Box::pin(kept.put(plain("b", "x")));
-    // Retention asks for its turn behind that, and waits.
+    // Once `a` is too old retention waits for its turn behind that.
     let mut watch = light.watch(Scope::Prefix(String::new()), 8).unwrap();
-    let soon = plain("soon", "x").lasting(Lifetime::For(Duration::from_millis(300)));
+    let soon = plain("soon", "x").lasting(Lifetime::For(Duration::from_secs(1)));
     light.put(soon).await.unwrap();
     let expired = async {
         loop {
