@@ -133,18 +133,20 @@ fn room_by(
         seal,
         metrics,
     };
-    let room = Supervisor::named("memory")
-        .strategy(Strategy::RestForOne)
-        .intensity(Intensity::new(10, Duration::from_mins(1)))
-        .backoff(Backoff::exponential(
-            Duration::from_millis(100),
-            Duration::from_secs(10),
-        ))
+    let room = supervisor()
         .children(scribe)
         .child(writer)
         .child(Child::of::<Sweeper>("sweeper", sweeper).capacity(8))
         .children(snapshots);
     Ok((room, Client::new(reach, Identity::system())))
+}
+
+fn supervisor() -> Supervisor {
+    let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(10));
+    Supervisor::named("memory")
+        .strategy(Strategy::RestForOne)
+        .intensity(Intensity::new(10, Duration::from_mins(1)))
+        .backoff(backoff)
 }
 
 /// So many bytes go to disk at once, in one record; and with what must make room for them.
