@@ -33,6 +33,8 @@ pub(super) fn tell<T: Show + Serialize>(answer: &T, as_json: bool) -> Result<(),
 }
 
 pub(super) fn print_json(answer: &impl Serialize) -> Result<(), Trouble> {
-    let json = serde_json::to_string_pretty(answer).map_err(|error| Trouble::failed(error.to_string()))?;
+    // What is JSON already is laid out as all else is.
+    let laid_out = serde_json::to_value(answer).and_then(|answer| serde_json::to_string_pretty(&answer));
+    let json = laid_out.map_err(|error| Trouble::failed(error.to_string()))?;
     print(&(json + "\n"))
 }

@@ -239,7 +239,8 @@ impl Answer {
 }
 
 fn json(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap()
+    // What is JSON already is laid out as all else is.
+    serde_json::to_string_pretty(&serde_json::to_value(value).unwrap()).unwrap()
 }
 
 #[test]

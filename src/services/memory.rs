@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use triarch_memory::{Client, Identity, Key, Namespace, Op, SHARED, Scope, Wanted};
 use triarch_teams::Span;
@@ -26,8 +26,9 @@ struct Wish {
     namespace: Option<Namespace>,
     #[serde(default)]
     key: Option<Key>,
-    #[serde(default)]
-    value: Value,
+    /// `null` is a value too.
+    #[serde(default, deserialize_with = "given")]
+    value: Option<Value>,
     #[serde(default)]
     base64: Option<String>,
     #[serde(default)]
@@ -92,6 +93,7 @@ pub(super) async fn perform(rooms: &Rooms, agent: &Arc<str>, what: Map<String, V
         return search(client, what).await;
     }
     let wish: Wish = read(what)?;
+    wish.is_understood()?;
     match wish.op {
         Deed::Get => seen(&memory::get(client, &wish.namespace()?, &wish.key()?)?),
         Deed::Cas if wish.version.is_none() => Err(wish.lacks("version")),
@@ -197,11 +199,78 @@ struct BatchedSeen {
     number: Option<i64>,
 }
 
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 fn seen(answer: &impl Serialize) -> Result<Value, Trouble> {
     serde_json::to_value(answer).map_err(|error| Trouble::failed(error.to_string()))
 }
 
+impl Deed {
+    /// What may be said beside it.
+    const fn takes(self) -> &'static [&'static str] {
+        match self {
+            Self::Get | Self::Exists => &["namespace", "key"],
+            Self::Put | Self::Cas => &[
+                "namespace",
+                "key",
+                "value",
+                "base64",
+                "ttl",
+                "tags",
+                "kind",
+                "metadata",
+                "version",
+            ],
+            Self::Delete => &["namespace", "key", "version"],
+            Self::Increment => &["namespace", "key", "by"],
+            Self::Count => &["namespace", "prefix"],
+            Self::Batch => &["namespace", "ops"],
+            Self::List => &["namespace", "prefix", "after", "most"],
+            // It is read elsewhere.
+            Self::Search => &[],
+            Self::Watch | Self::Unwatch => &["namespace", "key", "prefix"],
+        }
+    }
+}
+
 impl Wish {
+    /// What is said beside `op`.
+    fn said(&self) -> impl Iterator<Item = &'static str> {
+        let said = [
+            ("namespace", self.namespace.is_some()),
+            ("key", self.key.is_some()),
+            ("value", self.value.is_some()),
+            ("base64", self.base64.is_some()),
+            ("ttl", self.ttl.is_some()),
+            ("tags", !self.tags.is_empty()),
+            ("kind", self.kind.is_some()),
+            ("metadata", !self.metadata.is_empty()),
+            ("version", self.version.is_some()),
+            ("by", self.by.is_some()),
+            ("prefix", self.prefix.is_some()),
+            ("after", self.after.is_some()),
+            ("most", self.most.is_some()),
+            ("ops", !self.ops.is_empty()),
+        ];
+        said.into_iter().filter_map(|(key, is_said)| is_said.then_some(key))
+    }
+
+    /// What would be passed over is refused: whoever says it relies on it.
+    fn is_understood(&self) -> Result<(), Trouble> {
+        let takes = self.op.takes();
+        let Some(other) = self.said().find(|said| !takes.contains(said)) else {
+            return Ok(());
+        };
+        let message = format!("`{}` takes no `{other}`", written_as(&self.op));
+        Err(Trouble::new(
+            Code::Usage,
+            message,
+            format!("it takes {}", takes.join(", ")),
+        ))
+    }
+
     fn lacks(&self, key: &str) -> Trouble {
         Trouble::new(
             Code::Usage,
@@ -234,6 +303,7 @@ impl Wish {
         if self.namespace.is_some() {
             return usage("a batch has one namespace".to_owned(), "name it beside `ops`");
         }
+        self.is_understood()?;
         match self.op {
             Deed::Cas if self.version.is_none() => Err(self.lacks("version")),
             Deed::Put | Deed::Cas => Ok(Op::Put(self.put()?.put()?)),
@@ -263,10 +333,13 @@ impl Wish {
     }
 
     fn put(self) -> Result<MemoryPut, Trouble> {
+        if self.value.is_none() && self.base64.is_none() {
+            return Err(self.lacks("value"));
+        }
         Ok(MemoryPut {
             namespace: self.namespace()?,
             key: self.key()?,
-            value: Kept(self.value),
+            value: Kept(self.value.unwrap_or_default()),
             base64: self.base64,
             ttl: self.ttl,
             tag: self.tags,

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex as Seat, Notify, watch};
+use tokio::sync::{Mutex as Seat, Notify, OwnedSemaphorePermit, Semaphore, watch};
 use triarch_memory::{Client, Clock, Identity, Namespace, Scope, Seen, Watch};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
@@ -31,12 +31,18 @@ const KIND: &str = "memory";
 const SENDER: &str = "memory/lookout";
 /// So many changes lie with a watch, before some are missed.
 const ROOM: usize = 1_024;
+/// So many bytes of changes lie in the mailbox of one program, or one change that is larger. What is kept as short text may be
+/// large as it lies there.
+const MAILED_MAX: usize = 1 << 20;
 /// So much one program may watch.
 const WATCHES_MAX: usize = 64;
 /// So many stages may wait to be read. What is lost beyond them is recalled in vain, which does nothing.
 const STAGES: usize = 4_096;
 /// From so many posts on that are with a program all of them are taken for delivered.
 const IN_HAND_MAX: usize = 4_096;
+
+/// Posts that may still lie in a mailbox, with the room they take there.
+type InHand = HashMap<PostId, (Errand, OwnedSemaphorePermit)>;
 
 /// What programs watch. It outlives the lookout's lives.
 #[derive(Clone)]
@@ -65,6 +71,8 @@ struct Watched {
     has_vigil: bool,
     /// An earlier life of the lookout may have had a change in its hand.
     may_lack: bool,
+    /// What its program's mailbox still has room for, whichever watch it comes from.
+    room: Arc<Semaphore>,
     /// Dropped when it is over.
     goes_on: watch::Sender<()>,
 }
@@ -102,11 +110,14 @@ impl Watches {
             ));
         }
         let watch = drawer.watch(place.scope.clone(), ROOM)?;
+        let known = watches.first().map(|watched| Arc::clone(&watched.room));
+        let room = known.unwrap_or_else(|| Arc::new(Semaphore::new(MAILED_MAX)));
         watches.push(Watched {
             place,
             watch: Arc::new(Seat::new(watch)),
             has_vigil: false,
             may_lack: false,
+            room,
             goes_on: watch::Sender::default(),
         });
         self.0.new.notify_one();
@@ -168,6 +179,7 @@ impl Lookout {
                     goes_on: watched.goes_on.subscribe(),
                     observer: observer.clone(),
                     office: Arc::clone(&shared.office),
+                    room: Arc::clone(&watched.room),
                     in_hand: HashMap::new(),
                     stages: flume::bounded(STAGES),
                 };
@@ -216,31 +228,30 @@ struct Vigil {
     goes_on: watch::Receiver<()>,
     observer: Observer,
     office: Arc<PostOffice>,
-    /// Posts that may still lie in the mailbox.
-    in_hand: HashMap<PostId, Errand>,
+    room: Arc<Semaphore>,
+    in_hand: InHand,
     stages: (StageSender, Stages),
 }
 
 impl Drop for Vigil {
     /// What lies in the mailbox is not for the program's next life, which may not have asked for it.
     fn drop(&mut self) {
-        self.in_hand.values().for_each(Errand::recall);
+        self.in_hand.values().for_each(|(errand, _)| errand.recall());
     }
 }
 
 impl Vigil {
     async fn go(mut self, watch: Arc<Seat<Watch>>, may_lack: bool) {
         let mut watch = watch.lock().await;
-        if may_lack && !self.tell(StoreChange::lacking()).await {
+        if may_lack && !self.tell(StoreChange::lacking(), 0).await {
             return;
         }
         loop {
             let staged = |post, stage| settle(&mut self.in_hand, post, &stage);
             let seen = unless_over(&mut self.goes_on, &self.stages.1, staged, watch.next()).await;
             let Some(seen) = seen else { return };
-            let is_last = seen.is_none();
-            let told = self.told(seen);
-            if !self.tell(told).await || is_last {
+            let (is_last, bytes) = (seen.is_none(), seen.as_ref().map_or(0, bytes));
+            if !self.tell(self.told(seen), bytes).await || is_last {
                 return;
             }
         }
@@ -253,8 +264,22 @@ impl Vigil {
         })
     }
 
-    /// Puts a change into the program's mailbox, once that has room; false where the watch is over before.
-    async fn tell(&mut self, change: StoreChange) -> bool {
+    /// Waits until so many bytes more may lie in the program's mailbox; nothing where the watch is over before.
+    async fn room_for(&mut self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes.min(MAILED_MAX)).unwrap_or(u32::MAX);
+        let taking = Arc::clone(&self.room).acquire_many_owned(bytes);
+        let staged = |post, stage| settle(&mut self.in_hand, post, &stage);
+        unless_over(&mut self.goes_on, &self.stages.1, staged, taking)
+            .await?
+            .ok()
+    }
+
+    /// Puts a change of so many bytes into the program's mailbox, once that has room; false where the watch is over before.
+    async fn tell(&mut self, change: StoreChange, bytes: usize) -> bool {
+        // Nothing is made of it before it may lie there.
+        let Some(room) = self.room_for(bytes).await else {
+            return false;
+        };
         let Ok(address) = self.observer.address::<Post>(&self.agent) else {
             return true;
         };
@@ -268,7 +293,7 @@ impl Vigil {
             self.in_hand.clear();
         }
         // Before it is sent, since what becomes of it may be told before that is known here.
-        self.in_hand.insert(id, post.errand());
+        self.in_hand.insert(id, (post.errand(), room));
         let staged = |post, stage| settle(&mut self.in_hand, post, &stage);
         let sent = unless_over(&mut self.goes_on, &self.stages.1, staged, address.send(post)).await;
         if let Some(Err(_)) = sent {
@@ -278,8 +303,16 @@ impl Vigil {
     }
 }
 
+/// How many bytes a change has, as its namespace counts.
+fn bytes(seen: &Seen) -> usize {
+    match seen {
+        Seen::Change(change) => usize::try_from(change.bytes()).unwrap_or(usize::MAX),
+        Seen::Missed(_) => 0,
+    }
+}
+
 /// What the program has is no longer in its mailbox.
-fn settle(in_hand: &mut HashMap<PostId, Errand>, post: PostId, stage: &Stage) {
+fn settle(in_hand: &mut InHand, post: PostId, stage: &Stage) {
     if stage.is_last() || *stage == Stage::Delivered {
         in_hand.remove(&post);
     }

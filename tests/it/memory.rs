@@ -64,6 +64,8 @@ for line in sys.stdin:
         say(type="done", id=heard["id"])
     elif heard["body"] == "seen":
         say(type="done", id=heard["id"], body=seen)
+    elif heard["body"] == "versions":
+        say(type="done", id=heard["id"], body=[change.get("version") for change in seen])
     else:
         posts["m" + heard["id"]] = heard["id"]
         say(**{**heard["body"], "type": "memory", "id": "m" + heard["id"]})
@@ -231,7 +233,11 @@ fn programs_count_list_and_delete_and_are_told_what_they_wrote_wrong() {
         5,
         "where none is named it is the one that all share"
     );
-    assert_eq!(wish(json!({ "op": "list", "prefix": "h" }))["result"][0]["key"], "hens");
+    let listed = wish(json!({ "op": "list", "prefix": "h" }));
+    assert_eq!(
+        (&listed["result"]["entries"][0]["key"], &listed["result"]["more"]),
+        (&json!("hens"), &json!(false))
+    );
     assert_eq!(
         wish(json!({ "op": "delete", "key": "hens" }))["result"]["existed"],
         true
@@ -242,10 +248,30 @@ fn programs_count_list_and_delete_and_are_told_what_they_wrote_wrong() {
         (json!({ "op": "get" }), "`get` needs `key`"),
         (json!({ "op": "cas", "key": "a", "value": 1 }), "`cas` needs `version`"),
         (json!({ "op": "get", "key": "a", "namespace": "plan" }), "write plans"),
+        (json!({ "op": "put", "key": "a", "ttl": "1h" }), "`put` needs `value`"),
+        (
+            json!({ "op": "increment", "key": "a", "version": 7 }),
+            "`increment` takes no `version`; it takes namespace, key, by",
+        ),
+        (
+            json!({ "op": "batch", "version": 7, "ops": [{ "op": "delete", "key": "a" }] }),
+            "`batch` takes no `version`",
+        ),
+        (
+            json!({ "op": "batch", "ops": [{ "op": "increment", "key": "a", "ttl": "1h" }] }),
+            "`increment` takes no `ttl`",
+        ),
     ] {
         let told = wish(wrong);
         assert!(told["error"].as_str().unwrap().contains(expected), "{told}");
     }
+    assert_eq!(wish(json!({ "op": "exists", "key": "a" }))["result"]["exists"], false);
+    assert_eq!(wish(json!({ "op": "put", "key": "a", "value": null }))["ok"], true);
+    assert_eq!(
+        wish(json!({ "op": "get", "key": "a" }))["result"]["value"],
+        Value::Null,
+        "which is a value too"
+    );
 }
 
 #[test]

@@ -106,3 +106,22 @@ fn a_watch_ends_with_its_program() {
         "what was put between the lives was nobody's"
     );
 }
+
+#[test]
+fn of_what_changes_where_a_program_watches_that_is_busy_no_more_lies_in_its_mailbox_than_fits() {
+    let (house, _runtime) = crew();
+    let watch = json!({ "op": "watch", "namespace": "plans", "key": "long" });
+    assert_eq!(house.wish("crew/one", &watch)["ok"], true);
+    house.json(&["agent", "pause", "crew/one"]);
+    house.write("long", &format!("[{}0]", "1,".repeat(150_000)));
+    let put = || house.json(&["memory", "put", "plans", "long", "--file", "long"])["version"].clone();
+    let versions: Vec<Value> = (0..20).map(|_| put()).collect();
+    let mailbox = || house.json(&["agent", "show", "crew/one"])["mailbox"]["depth"].clone();
+    until("some are in its mailbox", || mailbox() == 3);
+    put();
+    assert_eq!(mailbox(), 3, "1 MiB of them");
+    house.json(&["agent", "resume", "crew/one"]);
+    let told = || house.json(&["agent", "ask", "crew/one", "\"versions\""])["result"].clone();
+    until("it is told all", || told().as_array().unwrap().len() == 21);
+    assert_eq!(told().as_array().unwrap()[..20], versions);
+}

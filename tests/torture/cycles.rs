@@ -1,8 +1,10 @@
-//! A runtime that is killed over and over while entries are put, envelopes published and numbers counted up: all that was
-//! acknowledged is there, in its place and once.
+//! A runtime that is killed over and over while entries are put, envelopes published and numbers counted up, and snapshots of
+//! them taken: all that was acknowledged is there, in its place and once.
 
-use std::thread;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use serde_json::{Value, json};
 
@@ -23,7 +25,7 @@ const WRITTEN: [Place; 2] = [Place::Store, Place::Topic];
 
 const CREW: &str = r#"
 [memory]
-snapshot_after = "64KiB"
+snapshot_after = "8KiB"
 
 [[bus.durable]]
 topics = "log.**"
@@ -160,6 +162,12 @@ impl Seen {
     }
 }
 
+fn snapshots_in(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap().flatten();
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".snapshot")).collect()
+}
+
 #[test]
 fn what_was_put_published_and_counted_outlives_any_number_of_kills_and_counts_once() {
     let yard = Yard::new();
@@ -170,13 +178,14 @@ fn what_was_put_published_and_counted_outlives_any_number_of_kills_and_counts_on
         count: Count::default(),
         chance: Chance::default(),
     };
-    let kills = rounds(KILLS.0, KILLS.1);
+    let (kills, mut snapshots) = (rounds(KILLS.0, KILLS.1), BTreeSet::new());
     for round in 0..kills {
         let runtime = yard.up();
         if round % LOOK_EVERY == 0 {
             seen.look(&mut yard.caller());
         }
         seen.live(&yard, runtime);
+        snapshots.extend(snapshots_in(&yard.path().join("state/memory")));
     }
     let runtime = yard.up();
     let mut caller = yard.caller();
@@ -188,8 +197,10 @@ fn what_was_put_published_and_counted_outlives_any_number_of_kills_and_counts_on
         told > 0 && doubted > 0 && seen.ledger.in_doubt() > 0,
         "{told} and {doubted}: nothing was in hand when it was killed"
     );
+    assert!(snapshots.len() > 1, "{snapshots:?} are all that were taken");
     eprintln!(
-        "{kills} kills: {} acknowledged, {} in doubt, counted up {told} times and {doubted} in doubt, 0 lost; {stats}",
+        "{kills} kills: {} snapshots, {} acknowledged, {} in doubt, counted up {told} times and {doubted} in doubt, 0 lost; {stats}",
+        snapshots.len(),
         seen.ledger.acknowledged(),
         seen.ledger.in_doubt(),
     );

@@ -37,7 +37,7 @@ impl Durability {
 pub enum Eviction {
     /// The first that was not read since the hand last came by.
     Clock,
-    /// The one that was read longest ago.
+    /// The one that was read longest ago, or where hundreds were read since, the first of those.
     Lru,
     /// The oldest.
     Fifo,

@@ -41,7 +41,7 @@ pub enum Error {
         wanted: &'static str,
     },
     /// Too many namespaces.
-    #[error("the store has {most} namespaces, which is the most there may be; drop one before {namespace} is made")]
+    #[error("the store has {most} namespaces, which is the most there may be; take one of them instead of {namespace}")]
     TooManyNamespaces {
         /// Which one more.
         namespace: Namespace,
@@ -127,7 +127,9 @@ pub enum Error {
         most: usize,
     },
     /// Too many bytes in one go.
-    #[error("the write has about {bytes} bytes and {most} go to disk at once; split it")]
+    #[error(
+        "the write has about {bytes} bytes and {most} go to disk at once, whatever the quota; split it, or keep it in a namespace of durability memory"
+    )]
     BatchTooLarge {
         /// How many.
         bytes: usize,

@@ -167,7 +167,7 @@ mod walk;
 mod writer;
 
 pub use access::{Access, Belonging, Identity, Level, Verb};
-pub use client::{Client, Drawer, Shown};
+pub use client::{Client, Drawer, Page, Shown};
 pub use config::{
     BATCH_MAX, Config, Durability, Eviction, FullText, NAMESPACES_MAX, Quota, Retention, Rules, WATCH_BYTES_MAX,
     WATCH_CAPACITY_MAX, WATCHERS_MAX,

@@ -93,7 +93,8 @@ pub enum Cause {
 pub struct Change {
     /// Which entry.
     pub key: Key,
-    /// Its number: rises by one with each change of the namespace.
+    /// Its number, which rises with the changes of the namespace, not always by one. Where a disk failed, and it is not known
+    /// when entries went, they go by one number together.
     pub version: u64,
     /// Why.
     pub cause: Cause,
@@ -101,6 +102,13 @@ pub struct Change {
     pub before: Option<Arc<Entry>>,
     /// What is there now.
     pub after: Option<Arc<Entry>>,
+}
+
+impl Change {
+    /// About how many bytes what is there now has, as quotas count.
+    pub fn bytes(&self) -> u64 {
+        self.after.as_ref().map_or(0, |entry| entry.size(&self.key))
+    }
 }
 
 /// Operations that are done together or not at all, by somebody.

@@ -11,7 +11,6 @@
 //! Reading needs none of them: whoever has a [`Client`] reads while all four are down.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use triarch_journal::Disk;
@@ -20,15 +19,16 @@ use triarch_supervision::prelude::*;
 
 use crate::access::Identity;
 use crate::client::{Client, Reach};
+use crate::clocks;
 use crate::config::{Config, Rules};
 use crate::disk::{Seal, Secret};
 use crate::metrics::Metrics;
 use crate::name::Namespace;
-use crate::snapshots::{self, Snapshots};
+use crate::snapshots::{self, Snapshots, Unkept};
 use crate::store::Store;
 use crate::sweeper::{self, Sweeper};
-use crate::time::Clock;
-use crate::writer::{self, StoreWriter};
+use crate::time::{Clock, Reading};
+use crate::writer::{self, StoreWriter, Waiting};
 
 /// So many writes wait for the disk before writers are held back.
 const WISHES_MAX: usize = 4_096;
@@ -69,6 +69,17 @@ pub fn room(
     keeping: Option<Keeping>,
     instruments: &Instruments,
 ) -> Result<(Supervisor, Client), RoomError> {
+    room_by(clocks::reading, config, namespaces, keeping, instruments)
+}
+
+/// The same on a machine whose clocks are read so.
+fn room_by(
+    reading: fn() -> Reading,
+    config: Config,
+    namespaces: Vec<(Namespace, Rules)>,
+    keeping: Option<Keeping>,
+    instruments: &Instruments,
+) -> Result<(Supervisor, Client), RoomError> {
     let secret = keeping.as_ref().and_then(|keeping| keeping.secret.as_ref());
     let seal = secret.map_or(Seal::none(), Seal::with);
     let (bytes_max, together_max) = bytes_max(keeping.as_ref());
@@ -80,16 +91,17 @@ pub fn room(
         keeping.map(|keeping| triarch_journal::scribe("scribe", "memory", keeping.disk, keeping.journal, instruments));
     let (scribe, journal) = scribe.transpose()?.unzip();
     let has_journal = journal.is_some();
-    let unkept = Arc::new(AtomicU64::new(0));
+    let unkept = Unkept::default();
     let settings = writer::Settings {
         store: store.clone(),
         journal,
         seal: seal.clone(),
         namespaces,
+        reading,
         flush_every: config.flush_every,
         bytes_max,
         together_max,
-        unkept: Arc::clone(&unkept),
+        unkept: unkept.clone(),
         metrics: metrics.clone(),
     };
     let writer = Child::of::<StoreWriter>("writer", settings)
@@ -116,17 +128,12 @@ pub fn room(
     let reach = Reach {
         store,
         writer: address,
+        waiting: Waiting::new(),
         snapshots: snapshots.as_ref().map(Child::address),
         seal,
         metrics,
     };
-    let room = Supervisor::named("memory")
-        .strategy(Strategy::RestForOne)
-        .intensity(Intensity::new(10, Duration::from_mins(1)))
-        .backoff(Backoff::exponential(
-            Duration::from_millis(100),
-            Duration::from_secs(10),
-        ))
+    let room = supervisor()
         .children(scribe)
         .child(writer)
         .child(Child::of::<Sweeper>("sweeper", sweeper).capacity(8))
@@ -134,8 +141,20 @@ pub fn room(
     Ok((room, Client::new(reach, Identity::system())))
 }
 
+fn supervisor() -> Supervisor {
+    let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(10));
+    Supervisor::named("memory")
+        .strategy(Strategy::RestForOne)
+        .intensity(Intensity::new(10, Duration::from_mins(1)))
+        .backoff(backoff)
+}
+
 /// So many bytes go to disk at once, in one record; and with what must make room for them.
 fn bytes_max(keeping: Option<&Keeping>) -> (usize, usize) {
     let most = keeping.map_or(usize::MAX, |keeping| keeping.journal.record_bytes_max);
     ((most / 2).saturating_sub(RECORD_MARGIN), most)
 }
+
+#[cfg(test)]
+#[path = "room_test.rs"]
+mod tests;

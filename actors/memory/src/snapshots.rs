@@ -13,7 +13,7 @@ use crate::disk::{Dump, DumpError, Seal};
 use crate::metrics::Metrics;
 use crate::space::cut_together;
 use crate::store::Store;
-use crate::time::Anchor;
+use crate::time::{Anchor, StoreTime};
 use crate::writer::Wish;
 
 /// So often it looks whether a snapshot is due.
@@ -21,6 +21,44 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// So long after one that failed, the next is tried because of its bytes; a flush in several parts, too.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// What is in no snapshot, over all lives of whoever writes and keeps it. Cloned, it is the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unkept(Arc<Since>);
+
+#[derive(Debug, Default)]
+struct Since {
+    bytes: AtomicU64,
+    /// When the last snapshot was, in the store's time.
+    last: AtomicU64,
+}
+
+impl Unkept {
+    /// What was found on disk: so many bytes of records since then.
+    pub(crate) fn found(&self, bytes: u64, last: StoreTime) {
+        self.0.bytes.store(bytes, Ordering::Relaxed);
+        self.0.last.store(last.as_millis(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    fn last(&self) -> StoreTime {
+        StoreTime::from_millis(self.0.last.load(Ordering::Relaxed))
+    }
+
+    /// There is a snapshot of then, with so many of the bytes.
+    fn kept(&self, bytes: u64, at: StoreTime) {
+        let less = |there: u64| Some(there.saturating_sub(bytes));
+        let _before = self.0.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        self.0.last.store(at.as_millis(), Ordering::Relaxed);
+    }
+}
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -30,8 +68,7 @@ pub(crate) struct Settings {
     pub(crate) seal: Seal,
     pub(crate) every: Duration,
     pub(crate) bytes: u64,
-    /// Bytes of records since the last snapshot.
-    pub(crate) unkept: Arc<AtomicU64>,
+    pub(crate) unkept: Unkept,
     pub(crate) metrics: Metrics,
 }
 
@@ -41,8 +78,8 @@ pub(crate) struct Snapshots {
     settings: Settings,
     /// The number of all changes at the last snapshot.
     kept: u64,
-    /// When it was last tried.
-    tried: Moment,
+    /// When it was last tried, in this life.
+    tried: Option<Moment>,
     last_fault: Option<String>,
 }
 
@@ -63,12 +100,18 @@ impl Agent for Snapshots {
 
     async fn start(settings: Settings, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         ctx.send_in_step(LOOK_EVERY, || Keep::IfDue);
-        Ok(Self {
+        // However short lives are, in each it is looked once.
+        let _queued = ctx.address().try_send(Keep::IfDue);
+        let mut snapshots = Self {
             settings,
             kept: 0,
-            tried: Moment::now(),
+            tried: None,
             last_fault: None,
-        })
+        };
+        if snapshots.settings.unkept.bytes() == 0 {
+            snapshots.kept = snapshots.changes();
+        }
+        Ok(snapshots)
     }
 
     async fn handle(&mut self, keep: Keep, _ctx: &mut Context<Self>) -> Result<(), Failure> {
@@ -76,7 +119,7 @@ impl Agent for Snapshots {
         if matches!(keep, Keep::IfDue) && (changes == self.kept || !self.is_time()) {
             return Ok(());
         }
-        self.tried = Moment::now();
+        self.tried = Some(Moment::now());
         let outcome = self.keep().await;
         if outcome.is_ok() {
             self.kept = changes;
@@ -97,12 +140,16 @@ impl Agent for Snapshots {
 impl Snapshots {
     fn is_time(&self) -> bool {
         let Settings {
-            every, bytes, unkept, ..
+            store,
+            every,
+            bytes,
+            unkept,
+            ..
         } = &self.settings;
-        let since = Moment::now().since(self.tried);
+        let tried = self.tried.map_or(Duration::MAX, |tried| Moment::now().since(tried));
+        let is_old = store.clock().now().since(unkept.last()) >= *every && tried >= *every;
         // Where a disk is full the next try waits; it would fill it no less.
-        since >= *every
-            || (unkept.load(Ordering::Relaxed) >= *bytes && (self.last_fault.is_none() || since >= RETRY_AFTER))
+        is_old || (unkept.bytes() >= *bytes && (self.last_fault.is_none() || tried >= RETRY_AFTER))
     }
 
     fn changes(&self) -> u64 {
@@ -116,12 +163,12 @@ impl Snapshots {
             return Ok(());
         };
         let (draft, journal) = rotated?;
-        let before = self.settings.unkept.load(Ordering::Relaxed);
+        let (before, at) = (self.settings.unkept.bytes(), self.settings.store.clock().now());
         let draft = draft.await?;
         let (store, seal) = (self.settings.store.clone(), self.settings.seal.clone());
         let filling = move |to: &mut dyn std::io::Write| dump(&store, to, &seal).map_err(std::io::Error::other);
         journal.snapshot(draft, filling).await?;
-        self.settings.unkept.fetch_sub(before, Ordering::Relaxed);
+        self.settings.unkept.kept(before, at);
         self.settings.metrics.kept(clocks::reading().wall);
         Ok(())
     }

@@ -129,6 +129,11 @@ impl Store {
         Ok(space)
     }
 
+    /// A namespace as it would be made, which nobody finds here.
+    pub(crate) fn apart(&self, name: &Namespace, rules: &Rules) -> Arc<Space> {
+        Arc::new(Space::new(name.clone(), rules, self.0.ground.clone()))
+    }
+
     /// Takes a namespace away with all that is in it; tells whether it was there.
     pub(crate) fn forget(&self, name: &Namespace) -> bool {
         let spaces = self.0.spaces.pin();

@@ -1,5 +1,7 @@
 //! Level 3: the agent that takes away what goes by itself, and keeps the store's figures.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,10 +38,13 @@ pub(crate) struct Settings {
 }
 
 /// Takes away what goes by itself.
-#[derive(Debug)]
 pub(crate) struct Sweeper {
     settings: Settings,
+    /// Retention at work: a disk that is slow to take what goes holds up nothing else.
+    retaining: Option<Retaining>,
 }
+
+type Retaining = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// What it is reminded of.
 #[derive(Clone, Copy, Debug)]
@@ -61,47 +66,60 @@ impl Agent for Sweeper {
         ctx.send_in_step(SWEEP_EVERY, || Beat::Sweep);
         ctx.send_in_step(SAMPLE_EVERY, || Beat::Sample);
         ctx.send_every(settings.retain_every, || Beat::Retain);
-        Ok(Self { settings })
+        Ok(Self {
+            settings,
+            retaining: None,
+        })
     }
 
     async fn handle(&mut self, beat: Beat, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         match beat {
-            Beat::Sweep => self.sweep().await,
+            Beat::Sweep => sweep(&self.settings.store).await,
             Beat::Sample => self.settings.metrics.sample(&self.settings.store),
-            Beat::Retain => self.retain().await?,
+            Beat::Retain if self.retaining.is_none() => self.retaining = Some(Box::pin(retain(self.settings.clone()))),
+            // The one before is not done yet.
+            Beat::Retain => {}
         }
         Ok(())
+    }
+
+    async fn attend(&mut self, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let Some(retaining) = &mut self.retaining else {
+            return std::future::pending().await;
+        };
+        let retained = retaining.await;
+        self.retaining = None;
+        retained
     }
 }
 
-impl Sweeper {
-    /// Of what is durable the writer takes care.
-    async fn sweep(&self) {
-        let now = self.settings.store.clock().now();
-        for space in self.settings.store.spaces() {
-            if space.durability() == Durability::Journal {
-                continue;
-            }
-            while space.has_due(now) && !space.expire(now, EXPIRED_AT_ONCE) {
-                tokio::task::yield_now().await;
-            }
+/// Of what is durable the writer takes care.
+async fn sweep(store: &Store) {
+    let now = store.clock().now();
+    for space in store.spaces() {
+        if space.durability() == Durability::Journal {
+            continue;
+        }
+        while space.has_due(now) && !space.expire(now, EXPIRED_AT_ONCE) {
+            tokio::task::yield_now().await;
         }
     }
+}
 
-    async fn retain(&self) -> Result<(), Failure> {
-        for space in self.settings.store.spaces() {
-            let retention = space.with_rules(|rules| rules.retention);
-            if retention.is_nothing() {
-                continue;
-            }
-            let (looking, now) = (Arc::clone(&space), Instant::of(self.settings.store.clock()));
-            let chosen = tokio::task::spawn_blocking(move || choose(looking.all(), &retention, now));
-            let going = chosen.await?;
-            // What the disk does not take now is chosen again the next time.
-            let _taken = take(&space, &going, &self.settings.store, &self.settings.writer).await;
+async fn retain(settings: Settings) -> Result<(), Failure> {
+    for space in settings.store.spaces() {
+        let retention = space.with_rules(|rules| rules.retention);
+        // What is read and not written keeps what it has.
+        if retention.is_nothing() || space.held_back().is_some() {
+            continue;
         }
-        Ok(())
+        let (looking, now) = (Arc::clone(&space), Instant::of(settings.store.clock()));
+        let chosen = tokio::task::spawn_blocking(move || choose(looking.all(), &retention, now));
+        let going = chosen.await?;
+        // What the disk does not take now is chosen again the next time.
+        let _taken = take(&space, &going, &settings.store, &settings.writer).await;
     }
+    Ok(())
 }
 
 /// Takes away what retention chose, a few at a time; tells what went.

@@ -29,6 +29,11 @@ impl Json {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As text that it has in common with whoever keeps it.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl Value {

@@ -37,10 +37,9 @@ fn time(millis: Option<u64>) -> String {
 
 /// The value of an entry, as it is written on the command line.
 fn value(entry: &EntrySeen) -> String {
-    match (&entry.base64, &entry.value) {
-        (Some(base64), _) => format!("bytes {base64}"),
-        (None, Value::String(text)) => text.clone(),
-        (None, value) => value.to_string(),
+    match &entry.base64 {
+        Some(base64) => format!("bytes {base64}"),
+        None => entry.value.written(),
     }
 }
 
@@ -346,7 +345,7 @@ mod tests {
     #[test]
     fn what_others_wrote_does_nothing_to_a_terminal_and_goes_elsewhere_as_it_is() {
         let mut entry = crate::cli::samples::entries().remove(0);
-        entry.value = Value::String("one\u{1b}]0;x\u{7}\ntwo".to_owned());
+        entry.value = serde_json::from_value("one\u{1b}]0;x\u{7}\ntwo".into()).unwrap();
         entry.tags = [std::sync::Arc::from("a\u{1b}b")].into();
         let shown = entry.show(&Screen::terminal());
         assert!(

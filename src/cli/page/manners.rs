@@ -354,7 +354,10 @@ pub(super) const MANNERS: &[Manner] = &[
                 2,
                 "the file cannot be read, or an entry is too large for its namespace; all others are taken up",
             ),
-            (5, "a namespace is full, or there with another durability"),
+            (
+                5,
+                "a namespace is full, or there with another durability; all others are taken up",
+            ),
         ],
     ),
     asking(

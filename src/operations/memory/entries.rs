@@ -8,8 +8,11 @@ use triarch_memory::{Client, Key, Lifetime, Namespace, Op, Put, Value, Wanted};
 use triarch_teams::Span;
 
 use super::super::{Code, Operation, Trouble};
-use super::search::{MOST, SEARCHES, SHOWN_MAX, aside, most};
-use super::{CountSeen, EntrySeen, ExistsSeen, NumberSeen, WrittenSeen, key, namespace, open};
+use super::search::{MOST, SHOWN_MAX, most};
+use super::turns::SEARCHES;
+use super::{
+    ANSWER_BYTES, CountSeen, EntrySeen, ExistsSeen, ListedSeen, NumberSeen, WrittenSeen, key, namespace, open,
+};
 use crate::fleet::Fleet;
 
 /// Shows what is under a key.
@@ -269,7 +272,8 @@ impl Operation for MemoryCount {
 /// Counts entries where it holds up nobody.
 pub(crate) async fn count(client: &Client, asked: MemoryCount) -> Result<CountSeen, Trouble> {
     let drawer = open(client, asked.namespace.as_str())?;
-    let entries = aside(&SEARCHES, move || drawer.count(&asked.prefix)).await??;
+    let counting = move || drawer.count(&asked.prefix);
+    let entries = SEARCHES.aside(client.who(), counting).await??;
     Ok(CountSeen { entries })
 }
 
@@ -297,19 +301,44 @@ impl Operation for MemoryList {
     const NAME: &'static str = "memory.list";
     type Output = Vec<EntrySeen>;
 
+    fn joined(parts: Vec<Vec<EntrySeen>>, rest: Vec<EntrySeen>) -> Vec<EntrySeen> {
+        parts.into_iter().chain([rest]).flatten().collect()
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<Vec<EntrySeen>, Trouble> {
-        list(fleet.memory()?, self).await
+        let client = fleet.memory()?;
+        let (mut asked, mut told) = (self, Vec::new());
+        asked.most = asked.most.min(SHOWN_MAX + 1);
+        loop {
+            let listed = list(client, asked.clone()).await?;
+            asked.most -= listed.entries.len();
+            let last = listed.entries.last().map(|last| last.key.clone());
+            let is_over = !listed.more || asked.most == 0 || last.is_none();
+            asked.after = last;
+            if is_over || !fleet.tell_part(&listed.entries).await? {
+                told.extend(listed.entries);
+            }
+            if is_over {
+                return Ok(told);
+            }
+        }
     }
 }
 
-/// Entries in the order of their keys. Those of others are passed over one by one, where that holds up nobody.
-pub(crate) async fn list(client: &Client, asked: MemoryList) -> Result<Vec<EntrySeen>, Trouble> {
+/// Entries in the order of their keys, as many as fit into an answer. Those of others are passed over one by one, where that
+/// holds up nobody.
+pub(crate) async fn list(client: &Client, asked: MemoryList) -> Result<ListedSeen, Trouble> {
     let drawer = open(client, asked.namespace.as_str())?;
-    let (prefix, after, most) = (asked.prefix, asked.after, asked.most.min(SHOWN_MAX + 1));
-    let listed = aside(&SEARCHES, move || drawer.list(&prefix, after.as_ref(), most)).await??;
+    let (prefix, after, most) = (asked.prefix, asked.after, asked.most);
+    let looking = move || drawer.page(&prefix, after.as_ref(), (most, ANSWER_BYTES));
+    let page = SEARCHES.aside(client.who(), looking).await??;
     let clock = client.store().clock();
-    let seen = listed
+    let seen = page
+        .entries
         .into_iter()
         .map(|(key, entry)| EntrySeen::of(&asked.namespace, key, &entry, clock));
-    Ok(seen.collect())
+    Ok(ListedSeen {
+        entries: seen.collect(),
+        more: page.has_more,
+    })
 }

@@ -1,9 +1,11 @@
 //! What can be asked for of the store, in the name of the runtime.
 
 mod entries;
+mod kept;
 mod retain;
 mod search;
 mod seen;
+mod turns;
 mod watch;
 pub(super) mod when;
 mod whole;
@@ -21,14 +23,17 @@ pub(crate) use entries::{
 pub(crate) use retain::{Gone, MemoryRetain, RetainedSeen};
 pub(crate) use search::{MemorySearch, SHOWN_MAX, Sought, search};
 pub(crate) use seen::{
-    CountSeen, EntrySeen, ExistsSeen, FoundSeen, GroupSeen, NamespaceSeen, NumberSeen, RefusalSeen, StoreSeen,
-    WrittenSeen,
+    CountSeen, EntrySeen, ExistsSeen, FoundSeen, GroupSeen, ListedSeen, NamespaceSeen, NumberSeen, RefusalSeen,
+    StoreSeen, WrittenSeen,
 };
 pub(crate) use watch::{MemoryWatch, StoreChange};
 pub(crate) use whole::{
     BackupSeen, MemoryBackup, MemoryCompact, MemoryExport, MemoryImport, MemoryNamespaces, MemoryRestore, MemoryStats,
     TakenUp,
 };
+
+/// So many bytes of entries are told in one answer, or in one part of it, unless a single one is larger.
+const ANSWER_BYTES: u64 = 1 << 20;
 
 /// The namespace of that name; where there is none, the one that was probably meant.
 pub(crate) fn open(client: &Client, name: &str) -> Result<Drawer, Trouble> {

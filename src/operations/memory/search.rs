@@ -2,13 +2,13 @@
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
-use triarch_memory::{Client, Clock, Group, Namespace, Query, Sort};
+use triarch_memory::{Client, Clock, Found, Group, Hit, Namespace, Query, Sort};
 use triarch_teams::Size;
 
 use super::super::{Operation, Trouble};
+use super::turns::SEARCHES;
 use super::when::{When, between};
-use super::{FoundSeen, meant, namespace};
+use super::{ANSWER_BYTES, EntrySeen, FoundSeen, meant, namespace};
 use crate::fleet::Fleet;
 
 pub(super) const MOST: usize = 100;
@@ -207,75 +207,66 @@ impl Operation for MemorySearch {
     const NAME: &'static str = "memory.search";
     type Output = FoundSeen;
 
+    fn joined(parts: Vec<FoundSeen>, mut rest: FoundSeen) -> FoundSeen {
+        let entries = parts.into_iter().flat_map(|part| part.entries);
+        rest.entries = entries.chain(rest.entries).collect();
+        rest
+    }
+
     async fn perform(self, fleet: &Fleet) -> Result<FoundSeen, Trouble> {
-        search(fleet.memory()?, self).await
+        let client = fleet.memory()?;
+        let mut found = look(client, self).await?;
+        let mut seen = FoundSeen::without_entries(&found);
+        loop {
+            let entries = fitting(&mut found, client.store().clock());
+            if found.hits.is_empty() {
+                seen.entries.extend(entries);
+                return Ok(seen);
+            }
+            let mut part = FoundSeen {
+                entries,
+                ..FoundSeen::default()
+            };
+            if !fleet.tell_part(&part).await? {
+                seen.entries.append(&mut part.entries);
+            }
+        }
     }
 }
-
-/// So many searches of the command line and of programs are at work at once; others wait for their turn.
-pub(super) static SEARCHES: Semaphore = Semaphore::const_new(4);
 
 /// Looks for entries where it holds up nobody.
-pub(crate) async fn search(client: &Client, asked: MemorySearch) -> Result<FoundSeen, Trouble> {
+async fn look(client: &Client, asked: MemorySearch) -> Result<Found, Trouble> {
     let (namespaces, looking) = (asked.namespaces, client.clone());
     let query = asked.sought.query(client.store().clock());
-    let found = aside(&SEARCHES, move || looking.search(&namespaces, &query)).await?;
-    let found = found.map_err(|error| meant(client, error))?;
-    Ok(FoundSeen::of(found, client.store().clock()))
+    let looking = move || looking.search(&namespaces, &query);
+    let found = SEARCHES.aside(client.who(), looking).await?;
+    found.map_err(|error| meant(client, error))
 }
 
-/// Works on a thread that may block, once there is room for it.
-pub(super) async fn aside<T: Send + 'static>(
-    room: &'static Semaphore,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Trouble> {
-    let permit = room.acquire().await;
-    let worked = tokio::task::spawn_blocking(move || {
-        // Who asked may have gone; the thread is busy until the work is done.
-        let _permit = permit;
-        work()
-    });
-    worked
-        .await
-        .map_err(|error| Trouble::failed(format!("the search ended early: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Mutex, mpsc};
-
-    use futures_util::FutureExt as _;
-    use futures_util::future::join_all;
-
-    use super::*;
-
-    static ROOM: Semaphore = Semaphore::const_new(2);
-
-    #[tokio::test]
-    async fn no_more_searches_are_at_work_at_once_than_there_is_room_for() {
-        static AT_WORK: AtomicUsize = AtomicUsize::new(0);
-        let (go_on, waits) = mpsc::sync_channel::<()>(6);
-        let (begun, begins) = mpsc::sync_channel(6);
-        let waits = Arc::new(Mutex::new(waits));
-        let work = || {
-            let (waits, begun) = (waits.clone(), begun.clone());
-            aside(&ROOM, move || {
-                let at_work = AT_WORK.fetch_add(1, Ordering::SeqCst) + 1;
-                begun.send(at_work).unwrap();
-                waits.lock().unwrap().recv().unwrap();
-                AT_WORK.fetch_sub(1, Ordering::SeqCst);
-            })
-        };
-        let mut all = Box::pin(join_all((0..6).map(|_| work())));
-        assert!((&mut all).now_or_never().is_none());
-        assert_eq!(ROOM.available_permits(), 0, "as many are at work as there is room for");
-        (0..6).for_each(|_| go_on.send(()).unwrap());
-        for done in all.await {
-            done.unwrap();
-        }
-        let most = begins.try_iter().max();
-        assert!(most.is_some_and(|most| most <= 2), "{most:?} at once");
-        assert_eq!(ROOM.available_permits(), 2);
+/// Looks for entries, and tells as many as fit into an answer.
+pub(crate) async fn search(client: &Client, asked: MemorySearch) -> Result<FoundSeen, Trouble> {
+    let offset = asked.sought.offset;
+    let mut found = look(client, asked).await?;
+    let mut seen = FoundSeen::without_entries(&found);
+    seen.entries = fitting(&mut found, client.store().clock());
+    if !found.hits.is_empty() {
+        let next = offset + seen.entries.len();
+        seen.cuts
+            .push(format!("no more fit into an answer; the next is at offset {next}"));
     }
+    Ok(seen)
+}
+
+/// Takes the first of what was found, as many as fit into an answer: one at least.
+fn fitting(found: &mut Found, clock: &Clock) -> Vec<EntrySeen> {
+    let mut taken = 0;
+    let is_beyond = |hit: &Hit| {
+        let before = taken;
+        taken += hit.bytes();
+        before > 0 && taken > ANSWER_BYTES
+    };
+    let end = found.hits.iter().position(is_beyond).unwrap_or(found.hits.len());
+    let hits = found.hits.drain(..end);
+    hits.map(|hit| EntrySeen::of(&hit.namespace, hit.key, &hit.entry, clock))
+        .collect()
 }

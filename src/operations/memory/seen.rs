@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use triarch_memory::{Client, Clock, Done, Entry, Found, Grouped, Key, Namespace, Refusal, Shown};
 
 use super::super::seen::millis;
+use super::kept::KeptText;
 
 /// What is under a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub(crate) struct EntrySeen {
     pub(crate) namespace: Namespace,
     pub(crate) key: Key,
     /// Its value, where that is JSON.
-    pub(crate) value: Value,
+    pub(crate) value: KeptText,
     /// Its value, where that is bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) base64: Option<String>,
@@ -42,11 +42,10 @@ pub(crate) struct EntrySeen {
 impl EntrySeen {
     pub(crate) fn of(namespace: &Namespace, key: Key, entry: &Entry, clock: &Clock) -> Self {
         let (now, labels) = (clock.now(), entry.labels().clone());
-        let json = entry.value().as_json();
         Self {
             namespace: namespace.clone(),
             key,
-            value: json.unwrap_or_default(),
+            value: KeptText::of(entry.value()),
             base64: entry.value().as_base64(),
             kind: labels.kind,
             tags: labels.tags,
@@ -60,6 +59,14 @@ impl EntrySeen {
             checksum: format!("{:08x}", entry.checksum()),
         }
     }
+}
+
+/// Entries in the order of their keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ListedSeen {
+    pub(crate) entries: Vec<EntrySeen>,
+    /// Whether there are more, after the last of them.
+    pub(crate) more: bool,
 }
 
 /// What came of a write.
@@ -106,7 +113,7 @@ pub(crate) struct CountSeen {
 }
 
 /// What a search came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoundSeen {
     pub(crate) entries: Vec<EntrySeen>,
     /// How many there are, shown or not.
@@ -129,10 +136,10 @@ pub(crate) struct GroupSeen {
     pub(crate) size_bytes: u64,
 }
 
-impl From<Grouped> for GroupSeen {
-    fn from(group: Grouped) -> Self {
+impl From<&Grouped> for GroupSeen {
+    fn from(group: &Grouped) -> Self {
         Self {
-            name: group.name,
+            name: group.name.clone(),
             entries: group.entries,
             size_bytes: group.bytes,
         }
@@ -140,7 +147,8 @@ impl From<Grouped> for GroupSeen {
 }
 
 impl FoundSeen {
-    pub(crate) fn of(found: Found, clock: &Clock) -> Self {
+    /// What there is to tell beside the entries.
+    pub(crate) fn without_entries(found: &Found) -> Self {
         let cuts = found.cuts;
         let told = [
             (cuts.by_examined, "not all entries were looked at".to_owned()),
@@ -155,14 +163,11 @@ impl FoundSeen {
                 format!("{} namespaces have no index of words", cuts.without_words),
             ),
         ];
-        let hits = found.hits.into_iter();
         Self {
-            entries: hits
-                .map(|hit| EntrySeen::of(&hit.namespace, hit.key, &hit.entry, clock))
-                .collect(),
+            entries: Vec::new(),
             matched: found.matched,
             examined: found.examined,
-            groups: found.groups.into_iter().map(GroupSeen::from).collect(),
+            groups: found.groups.iter().map(GroupSeen::from).collect(),
             cuts: told
                 .into_iter()
                 .filter_map(|(is_so, told)| is_so.then_some(told))

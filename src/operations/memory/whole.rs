@@ -248,6 +248,9 @@ pub(crate) struct TakenUp {
     /// Lines that are no entries, or none that their namespace holds.
     #[serde(default)]
     pub(crate) refused: Refused,
+    /// Namespaces into which not all went, each with why.
+    #[serde(skip)]
+    pub(crate) incomplete: BTreeMap<Namespace, String>,
 }
 
 impl TakenUp {
@@ -255,6 +258,7 @@ impl TakenUp {
         let mut taken = Self {
             is_dry,
             defined: report.defined,
+            incomplete: report.incomplete,
             ..Self::default()
         };
         for (namespace, counted) in report.namespaces {
@@ -275,6 +279,18 @@ impl TakenUp {
         if let Some(first) = self.refused.first.first() {
             told.push(format!("{} left out ({first})", self.refused.count));
         }
+        let others: Vec<_> = self.incomplete.keys().map(Namespace::as_str).collect();
+        let trouble = Trouble {
+            message: match others.len() {
+                0 | 1 => trouble.message,
+                count => format!(
+                    "{} (not all went into {count} namespaces: {})",
+                    trouble.message,
+                    others.join(", ")
+                ),
+            },
+            ..trouble
+        };
         if told.is_empty() {
             return trouble;
         }

@@ -133,6 +133,49 @@ fn a_list_that_is_cut_says_so() {
 }
 
 #[test]
+fn an_answer_has_as_many_entries_as_fit_and_says_where_to_go_on() {
+    let (house, _runtime) = crew();
+    house.write("long", &format!("\"{}\"", "x".repeat(300_000)));
+    let names = ["a", "b", "c", "d", "e"];
+    for key in names {
+        house.memory(&["put", "shared", key, "--file", "long"]);
+    }
+    let mut wish = json!({ "op": "list", "namespace": "shared" });
+    let mut pages = Vec::new();
+    let is_over = |pages: &[Vec<String>]| pages.len() > names.len();
+    loop {
+        let listed = house.wish("crew/one", &wish)["result"].clone();
+        let entries = listed["entries"].as_array().unwrap();
+        let keys: Vec<_> = entries
+            .iter()
+            .map(|entry| entry["key"].as_str().unwrap().to_owned())
+            .collect();
+        wish["after"] = json!(keys.last());
+        pages.push(keys);
+        if listed["more"] == false || is_over(&pages) {
+            break;
+        }
+    }
+    assert_eq!(pages, [&["a", "b", "c"][..], &["d", "e"]]);
+    let search = |offset: u64| {
+        let wish = json!({ "op": "search", "namespace": "shared", "offset": offset });
+        let found = house.wish("crew/one", &wish)["result"].clone();
+        let count = found["entries"].as_array().unwrap().len();
+        (count, found["matched"].clone(), found["cuts"].clone())
+    };
+    let cut = json!(["no more fit into an answer; the next is at offset 3"]);
+    assert_eq!(search(0), (3, json!(5), cut));
+    assert_eq!(search(3), (2, json!(5), json!([])));
+    // The command line is told in parts.
+    assert_eq!(house.keys(&["list", "shared"]), names);
+    assert_eq!(house.keys(&["list", "shared", "--most", "4"]), names[..4]);
+    let found = house.memory(&["search", "shared"]);
+    assert_eq!((&found["matched"], &found["cuts"]), (&json!(5), &json!([])));
+    assert_eq!(house.keys(&["search", "shared"]), names);
+    assert_eq!(found["entries"][4]["value"].as_str().unwrap().len(), 300_000);
+}
+
+#[test]
 fn values_come_from_files_and_pipes_as_text_json_or_bytes_with_notes() {
     let (house, _runtime) = crew();
     house.write("long", &format!("\"{}\"", "x".repeat(300_000)));

@@ -12,12 +12,24 @@ use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Lifetime, Op, Put, Write};
 use crate::space::watch::{Scope, Watch};
-use crate::space::{Extent, Space, Tally};
+use crate::space::{Barred, Extent, Space, Tally};
 use crate::value::Value;
 use crate::writer::Wish;
 
 /// About one of so many writes that wait for no disk is timed.
 const TIMED_EACH: u64 = 8;
+
+/// So many keys are looked up at once, at least and at most: writers of the namespace wait meanwhile.
+const KEYS_AT_ONCE: (usize, usize) = (64, 1_024);
+
+/// Entries in the order of their keys, as far as there was room for them.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Each with its key.
+    pub entries: Vec<(Key, Arc<Entry>)>,
+    /// Whether there are more behind the last.
+    pub has_more: bool,
+}
 
 /// A namespace, to work with in the name of somebody.
 #[derive(Clone, Debug)]
@@ -50,13 +62,11 @@ impl Drawer {
                 }
             })
         };
-        let read = self.space.read(key, self.reach.store.clock(), |entry| {
-            admitted(entry).then(|| look(entry))
-        });
+        let read = self.space.read(key, self.reach.store.clock(), admitted, look);
         match read {
-            Some(Some(seen)) => Ok(Some(seen)),
-            Some(None) => Err(self.refused(Verb::Read)),
-            None => {
+            Ok(Some(seen)) => Ok(Some(seen)),
+            Err(Barred) => Err(self.refused(Verb::Read)),
+            Ok(None) => {
                 self.space.is_there()?;
                 // Whether there is nothing is told to those alone who may read.
                 self.reach.store.admit(&self.who, Verb::Read, &self.space)?;
@@ -79,10 +89,8 @@ impl Drawer {
                 most: BATCH_MAX,
             });
         }
-        let mut entries = self.space.read_many(keys, self.reach.store.clock());
-        for entry in &mut entries {
-            entry.take_if(|entry| only.as_ref().is_some_and(|owner| **owner != *entry.owner()));
-        }
+        let is_let = |entry: &Arc<Entry>| only.as_ref().is_none_or(|owner| **owner == *entry.owner());
+        let entries = self.space.read_many(keys, self.reach.store.clock(), is_let);
         self.space.is_there()?;
         Ok(entries)
     }
@@ -107,25 +115,37 @@ impl Drawer {
 
     /// Entries whose keys begin so, in their order, after `after`, at most so many.
     pub fn list(&self, prefix: &str, after: Option<&Key>, most: usize) -> Result<Vec<(Key, Arc<Entry>)>, Error> {
+        Ok(self.page(prefix, after, (most, u64::MAX))?.entries)
+    }
+
+    /// The same, at most so many and of so many bytes, but for one that is larger by itself.
+    pub fn page(&self, prefix: &str, after: Option<&Key>, (most, bytes): (usize, u64)) -> Result<Page, Error> {
         let only = self.sees_only()?;
         let now = self.reach.store.clock().now();
-        let mut listed = Vec::new();
+        let (mut page, mut taken) = (Page::default(), 0);
         let mut after = after.cloned();
-        while listed.len() < most {
-            let keys = self
-                .space
-                .keys(prefix, after.as_ref().map(Key::as_str), most - listed.len());
+        while !page.has_more {
+            let at_once = most.saturating_sub(page.entries.len());
+            let at_once = at_once.clamp(KEYS_AT_ONCE.0, KEYS_AT_ONCE.1);
+            let keys = self.space.keys(prefix, after.as_ref().map(Key::as_str), at_once);
             let Some(last) = keys.last() else { break };
             after = Some(last.clone());
-            let seen = keys.into_iter().filter_map(|key| {
-                let entry = self.space.peek(key.as_str())?;
-                let is_own = only.as_ref().is_none_or(|owner| **owner == *entry.owner());
-                (is_own && !entry.has_expired(now)).then_some((key, entry))
-            });
-            listed.extend(seen);
+            for key in keys {
+                let entry = self.space.peek(key.as_str()).filter(|entry| !entry.has_expired(now));
+                let is_own = |entry: &Arc<Entry>| only.as_ref().is_none_or(|owner| **owner == *entry.owner());
+                let Some(entry) = entry.filter(is_own) else { continue };
+                let size = entry.size(&key);
+                let has_room = taken == 0 || size <= bytes.saturating_sub(taken);
+                if page.entries.len() >= most || !has_room {
+                    page.has_more = true;
+                    break;
+                }
+                taken += size;
+                page.entries.push((key, entry));
+            }
         }
         self.space.is_there()?;
-        Ok(listed)
+        Ok(page)
     }
 
     /// Writes an entry.
@@ -211,12 +231,14 @@ impl Drawer {
     /// Through the writer, to disk.
     async fn write(&self, ops: Vec<Op>) -> Result<Vec<Done>, Error> {
         self.reach.store.may_write(self.space.name())?;
-        let by = self.who.clone();
+        let write = Write {
+            by: self.who.clone(),
+            ops,
+        };
+        let room = self.reach.waiting.take(&self.space, &write).await?;
+        self.reach.store.may_write(self.space.name())?;
         let space = Arc::clone(&self.space);
-        let asked = self
-            .reach
-            .writer
-            .ask(|reply| Wish::Write(space, Write { by, ops }, reply));
+        let asked = self.reach.writer.ask(|reply| Wish::Write(space, (write, room), reply));
         asked
             .await
             .unwrap_or_else(|fault| Err(unanswered(self.space.name(), &fault)))

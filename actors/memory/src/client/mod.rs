@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::sync::Arc;
 
-pub use drawer::Drawer;
+pub use drawer::{Drawer, Page};
 use serde::Serialize;
 use triarch_supervision::prelude::*;
 
@@ -25,13 +25,15 @@ use crate::snapshots::{Keep, Snapshots};
 use crate::space::{Extent, Space};
 use crate::store::Store;
 use crate::sweeper::take;
-use crate::writer::Wish;
+use crate::writer::{Waiting, Wish};
 
 /// What of the room a client reaches.
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
     pub(crate) store: Store,
     pub(crate) writer: Address<Wish>,
+    /// How much waits for the writer.
+    pub(crate) waiting: Waiting,
     pub(crate) snapshots: Option<Address<<Snapshots as Agent>::Message>>,
     pub(crate) seal: Seal,
     pub(crate) metrics: Metrics,
@@ -231,6 +233,17 @@ impl Client {
     pub fn intake(&self, namespace: &Namespace, conflicts: Conflicts, is_dry: bool) -> Result<Intake, ExchangeError> {
         self.admitted(namespace.as_str(), Verb::Administer)?;
         Intake::new(self, namespace, conflicts, is_dry)
+    }
+
+    /// A namespace that nobody else has, and nothing is in.
+    pub(crate) fn apart(&self, namespace: &Namespace, rules: &Rules) -> Drawer {
+        let space = self.reach.store.apart(namespace, rules);
+        Drawer::new(Arc::clone(&self.reach), space, self.who.clone())
+    }
+
+    /// Whether what is to be on disk can be.
+    pub(crate) fn has_journal(&self) -> bool {
+        self.reach.snapshots.is_some()
     }
 
     fn readable(&self) -> Vec<Arc<Space>> {

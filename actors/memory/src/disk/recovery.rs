@@ -38,9 +38,11 @@ pub(crate) struct Recovering<'a> {
     spaces: BTreeMap<Namespace, Held>,
     owners: Owners,
     anchor: Anchor,
+    began: Option<StoreTime>,
     latest: StoreTime,
     risen: u64,
     flush: u64,
+    unkept: u64,
 }
 
 /// What was there.
@@ -49,12 +51,16 @@ pub(crate) struct Recovery {
     pub(crate) spaces: BTreeMap<Namespace, Held>,
     /// The last time that was written down beside the clocks.
     pub(crate) anchor: Anchor,
+    /// The first such time: that of the snapshot, or of the journal's beginning where there is none.
+    pub(crate) began: Option<StoreTime>,
     /// The last time that was written down at all.
     pub(crate) latest: StoreTime,
     /// No number up to this one is given again to what has lost its own.
     pub(crate) risen: u64,
     /// The last flush that was begun.
     pub(crate) flush: u64,
+    /// How many bytes of namespaces and entries are in no snapshot.
+    pub(crate) unkept: u64,
 }
 
 /// A namespace as it was.
@@ -77,9 +83,11 @@ impl<'a> Recovering<'a> {
             spaces: BTreeMap::new(),
             owners: Owners::default(),
             anchor: Anchor::default(),
+            began: None,
             latest: StoreTime::default(),
             risen: 0,
             flush: 0,
+            unkept: 0,
         }
     }
 
@@ -91,7 +99,12 @@ impl<'a> Recovering<'a> {
     pub(crate) fn record(&mut self, seq: u64, bytes: &[u8]) -> Result<(), RecoveryError> {
         let fault = |fault| RecoveryError::Record { seq, fault };
         let plain = unseal(bytes, self.seal, Place::Journal).map_err(fault)?;
-        self.take(decode(&plain).map_err(fault)?).map_err(fault)
+        let record = decode(&plain).map_err(fault)?;
+        // Of how far time and numbers came each life writes something, whether anything happens in it or not.
+        if !matches!(record, Record::Anchor(_) | Record::Risen { .. }) {
+            self.unkept += bytes.len() as u64;
+        }
+        self.take(record).map_err(fault)
     }
 
     pub(crate) fn take(&mut self, record: Record<'_>) -> Result<(), CodecError> {
@@ -112,6 +125,7 @@ impl<'a> Recovering<'a> {
             Record::Risen { version } => self.risen = version,
             Record::Anchor(anchor) => {
                 self.latest = self.latest.max(anchor.time);
+                self.began.get_or_insert(anchor.time);
                 self.anchor = anchor;
             }
             Record::End { .. } => {}
@@ -154,9 +168,11 @@ impl<'a> Recovering<'a> {
         Recovery {
             spaces: self.spaces,
             anchor: self.anchor,
+            began: self.began,
             latest: self.latest,
             risen: self.risen,
             flush: self.flush,
+            unkept: self.unkept,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Conflicts, Exported, Incoming, Placing};
 use crate::client::Client;
 use crate::clocks;
+use crate::config::{Durability, Rules};
 use crate::disk::{Dump, DumpError, DumpReader, Held, Recovering, Recovery, Seal};
 use crate::error::Error;
 use crate::name::Namespace;
@@ -76,6 +77,8 @@ pub struct RestoreReport {
     pub defined: Vec<Namespace>,
     /// Entries by what became of them.
     pub namespaces: BTreeMap<Namespace, Exported>,
+    /// Namespaces that did not take all that was to go in, each with why.
+    pub incomplete: BTreeMap<Namespace, String>,
 }
 
 impl RestoreReport {
@@ -131,21 +134,37 @@ impl Restoring {
         is_dry: bool,
     ) -> Result<RestoreReport, ExchangeError> {
         let mut report = RestoreReport::default();
-        let (then, mut left_out) = (self.0.anchor, None);
+        let (then, mut refused, mut left_out) = (self.0.anchor, None, None);
         for (name, held) in self.0.spaces {
             let taking = take_up_one(client, (&name, held), &then, (conflicts, is_dry), &mut report);
             let taken = Box::pin(taking).await;
-            match taken {
-                Ok(()) => {}
-                Err(fault @ ExchangeError::LeftOut { .. }) => left_out = left_out.or(Some(fault)),
-                Err(fault) => return Err(report.after(fault)),
+            let Err(fault) = taken else { continue };
+            if !matches!(fault, ExchangeError::LeftOut { .. }) && !is_its_own(&fault) {
+                return Err(report.after(fault));
+            }
+            report.incomplete.insert(name, fault.to_string());
+            if is_its_own(&fault) {
+                refused = refused.or(Some(fault));
+            } else {
+                left_out = left_out.or(Some(fault));
             }
         }
-        match left_out {
+        match refused.or(left_out) {
             None => Ok(report),
             Some(fault) => Err(report.after(fault)),
         }
     }
+}
+
+/// Whether it is the fault of one namespace, and others may go in.
+fn is_its_own(fault: &ExchangeError) -> bool {
+    let ExchangeError::Store(fault) = fault else {
+        return false;
+    };
+    matches!(
+        fault,
+        Error::Full { .. } | Error::OtherDurability { .. } | Error::NoJournal { .. } | Error::TooManyNamespaces { .. }
+    )
 }
 
 async fn take_up_one(
@@ -155,21 +174,24 @@ async fn take_up_one(
     (conflicts, is_dry): (Conflicts, bool),
     report: &mut RestoreReport,
 ) -> Result<(), ExchangeError> {
-    if client.store().space(name.as_str()).is_err() {
-        if is_dry {
-            let written = held.entries.len() as u64;
-            let counted = Exported {
-                written,
-                ..Exported::default()
-            };
-            report.defined.push(name.clone());
-            report.namespaces.insert(name.clone(), counted);
-            return Ok(());
+    let is_there = match client.store().space(name.as_str()) {
+        // What was to outlive the runtime is not taken for kept where nothing does.
+        Ok(space) if space.durability() != held.rules.durability => {
+            return Err(space.other_durability(held.rules.durability).into());
         }
-        client.define(name, held.rules).await?;
+        there => there.is_ok(),
+    };
+    let mut placing = if !is_there && is_dry {
+        may_define(client, name, &held.rules)?;
         report.defined.push(name.clone());
-    }
-    let mut placing = Placing::new(client, name, conflicts, is_dry)?;
+        Placing::into_none(client, name, &held.rules, conflicts)
+    } else {
+        if !is_there {
+            client.define(name, held.rules).await?;
+            report.defined.push(name.clone());
+        }
+        Placing::new(client, name, conflicts, is_dry)?
+    };
     let mut entries: Vec<_> = held.entries.into_entries().collect();
     entries.sort_by_key(|(_, entry)| entry.version());
     let mut placed = Ok(());
@@ -194,11 +216,20 @@ async fn take_up_one(
     })
 }
 
+/// Whether a namespace would be made so.
+fn may_define(client: &Client, name: &Namespace, rules: &Rules) -> Result<(), Error> {
+    if rules.durability != Durability::Memory && !client.has_journal() {
+        return Err(Error::NoJournal {
+            namespace: name.clone(),
+        });
+    }
+    client.store().may_define(name, rules)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::access::Identity;
-    use crate::config::Rules;
     use crate::name::Key;
     use crate::op::{Op, Put};
     use crate::time::{Clock, StoreTime};

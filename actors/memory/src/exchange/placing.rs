@@ -8,7 +8,7 @@ use super::dry::{Dry, Would};
 use super::refused::Refused;
 use super::{Conflicts, Exported, Incoming, merged};
 use crate::client::{Client, Drawer};
-use crate::config::BATCH_MAX;
+use crate::config::{BATCH_MAX, Rules};
 use crate::entry::Labels;
 use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
@@ -81,9 +81,17 @@ impl Placing {
         conflicts: Conflicts,
         is_dry: bool,
     ) -> Result<Self, ExchangeError> {
-        let drawer = client.open(namespace.as_str())?;
+        Ok(Self::into(client.open(namespace.as_str())?, conflicts, is_dry))
+    }
+
+    /// A dry run into a namespace that is not there, as it would be made.
+    pub(crate) fn into_none(client: &Client, namespace: &Namespace, rules: &Rules, conflicts: Conflicts) -> Self {
+        Self::into(client.apart(namespace, rules), conflicts, true)
+    }
+
+    fn into(drawer: Drawer, conflicts: Conflicts, is_dry: bool) -> Self {
         let held = usize::try_from(drawer.tally().rules.quota.entries).unwrap_or(BATCH_MAX);
-        Ok(Self {
+        Self {
             most: held.clamp(1, BATCH_MAX),
             begun: drawer.published(),
             dry: is_dry.then(|| Dry::of(&drawer)),
@@ -95,7 +103,7 @@ impl Placing {
             own: Vec::new(),
             report: Exported::default(),
             refused: Refused::default(),
-        })
+        }
     }
 
     /// The next entry, of that line, or one whose time was over.
@@ -219,8 +227,8 @@ impl Placing {
                 Ok(())
             }
             // One by one, so that only those are left out that have to be.
-            Err(Error::Conflict { .. } | Error::Full { .. }) => self.one_by_one(waiting).await,
-            Err(fault) if is_its_own(&fault) => self.one_by_one(waiting).await,
+            Err(Error::Conflict { .. } | Error::Full { .. }) => Box::pin(self.one_by_one(waiting)).await,
+            Err(fault) if is_its_own(&fault) => Box::pin(self.one_by_one(waiting)).await,
             Err(fault) => Err(fault.into()),
         }
     }

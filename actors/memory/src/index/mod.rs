@@ -20,6 +20,9 @@ use crate::value::Value;
 const TAG: char = '\u{1}';
 const KIND: char = '\u{2}';
 
+/// A segment that was closed before it was full takes up the one before it, if that has no more documents than these.
+const FEW: usize = 256;
+
 /// Which entries have which terms.
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -97,25 +100,46 @@ impl Index {
         self.closed_bytes + self.open.bytes()
     }
 
+    /// The words of an entry, where they are found: those of a long text take their time, in which nobody has to wait for the index.
+    pub(crate) fn words(has_words: bool, entry: Option<&Arc<Entry>>) -> Option<Words> {
+        match entry.map(|entry| entry.value()) {
+            Some(Value::Json(json)) if has_words => Some(Words::of_json(json.as_str())),
+            _ => None,
+        }
+    }
+
     /// An entry was replaced, came or went.
     pub(crate) fn change(&mut self, key: &Key, before: Option<&Arc<Entry>>, after: Option<&Arc<Entry>>) {
+        self.change_to(key, before, after, Self::words(self.has_words, after));
+    }
+
+    /// The same with the words of what is there now.
+    pub(crate) fn change_to(
+        &mut self,
+        key: &Key,
+        before: Option<&Arc<Entry>>,
+        after: Option<&Arc<Entry>>,
+        words: Option<Words>,
+    ) {
         if let Some(entry) = before {
             self.bury(entry.version());
         }
         if let Some(entry) = after {
-            self.add(key, entry);
+            self.add(key, entry, words);
         }
     }
 
-    fn add(&mut self, key: &Key, entry: &Entry) {
+    fn add(&mut self, key: &Key, entry: &Entry, words: Option<Words>) {
         let labels = entry.labels();
         let mut terms = Terms::default();
         labels.tags.iter().for_each(|tag| terms.tag(tag));
         labels.kind.iter().for_each(|kind| terms.kind(kind));
         let mut is_cut = false;
-        if let (true, Value::Json(json)) = (self.has_words, entry.value()) {
-            let words = Words::of_json(json.as_str());
+        if let Some(words) = words {
             is_cut = words.is_cut;
+            if self.bytes() >= self.bytes_max {
+                self.close_early();
+            }
             if self.bytes() < self.bytes_max {
                 terms.words(&words);
             } else {
@@ -138,6 +162,24 @@ impl Index {
             full.close();
             self.closed_bytes += full.bytes();
             self.closed.push(full);
+        }
+    }
+
+    /// Where there is no room, and half of what came last is dead, the dead make room.
+    fn close_early(&mut self) {
+        if self.open.dead() == 0 || self.open.dead() < self.open.live() {
+            return;
+        }
+        let mut open = std::mem::take(&mut self.open);
+        open.close();
+        let fits = |last: &mut Segment| last.live() <= FEW && last.live() + open.live() <= DOCUMENTS_MAX;
+        let last = self.closed.pop_if(fits);
+        self.closed_bytes -= last.as_ref().map_or(0, Segment::bytes);
+        let parts: Vec<&Segment> = last.iter().chain([&open]).collect();
+        let merged = Segment::merged(&parts);
+        if merged.live() > 0 {
+            self.closed_bytes += merged.bytes();
+            self.closed.push(merged);
         }
     }
 
@@ -254,6 +296,28 @@ mod tests {
             prop_assert!(index.closed.iter().all(|segment| segment.live() + segment.dead() <= DOCUMENTS_MAX));
             prop_assert_eq!(index.closed_bytes, index.closed.iter().map(Segment::bytes).sum::<usize>());
         }
+    }
+
+    #[test]
+    fn what_was_overwritten_takes_no_room_from_what_is_there() {
+        let (mut index, key) = (Index::new(true, 20_000), Key::new("k").unwrap());
+        let once = Key::new("once").unwrap();
+        index.change(&once, None, Some(&entry(&once, 1, "once", None)));
+        let mut before = None;
+        for version in 2..=2_000 {
+            let after = entry(&key, version, &format!("word{version}"), None);
+            index.change(&key, before.as_ref(), Some(&after));
+            before = Some(after);
+        }
+        assert_eq!(found(&index, &words("word2000")), [(key, 2_000)]);
+        assert_eq!(found(&index, &words("once")), [(once, 1)]);
+        assert!(found(&index, &words("word1999")).is_empty());
+        assert_eq!((index.cut(), index.closed.len()), (0, 1));
+        assert!(index.bytes() < 21_000, "{}", index.bytes());
+        assert_eq!(
+            index.closed_bytes,
+            index.closed.iter().map(Segment::bytes).sum::<usize>()
+        );
     }
 
     #[test]

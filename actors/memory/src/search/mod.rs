@@ -37,6 +37,13 @@ pub struct Hit {
     pub entry: Arc<Entry>,
 }
 
+impl Hit {
+    /// About how many bytes it has, as quotas count.
+    pub fn bytes(&self) -> u64 {
+        self.entry.size(&self.key)
+    }
+}
+
 /// What a search came to.
 #[derive(Clone, Debug, Default)]
 pub struct Found {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::{Space, Tally};
 use crate::op::{Cause, Change};
 
 /// What readers and writers count as they go.
@@ -37,5 +38,37 @@ impl Counts {
             Cause::Retained => &self.retained,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Space {
+    pub(crate) fn extent(&self) -> Extent {
+        let (entries, bytes, revision) = {
+            let order = self.order();
+            (order.keys.len() as u64, order.bytes, order.revision)
+        };
+        let index = self.index();
+        Extent {
+            entries,
+            bytes,
+            index_bytes: index.bytes() as u64,
+            cut: index.cut(),
+            revision,
+        }
+    }
+
+    /// So many bytes go to disk at once, of one entry or of several.
+    pub(crate) fn bytes_max(&self) -> usize {
+        usize::try_from(self.ground.entry_bytes_max).unwrap_or(usize::MAX)
+    }
+
+    /// What it uses, for whoever tries what would go in.
+    pub(crate) fn tally(&self) -> Tally {
+        let extent = self.extent();
+        Tally {
+            rules: self.rules(),
+            entry_bytes_max: self.ground.entry_bytes_max,
+            used: (extent.entries, extent.bytes),
+        }
     }
 }

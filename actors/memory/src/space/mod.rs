@@ -77,6 +77,10 @@ impl Default for Ground {
     }
 }
 
+/// There is an entry, and whoever asks is not let through to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Barred;
+
 /// One namespace.
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -226,16 +230,25 @@ impl Space {
         Ok(())
     }
 
-    /// The entry as it is now, and somebody read it.
+    /// The entry as it is now, and somebody read it: not whoever is not let through.
     #[inline]
-    pub(crate) fn read<R>(&self, key: &str, clock: &Clock, look: impl FnOnce(&Arc<Entry>) -> R) -> Option<R> {
+    pub(crate) fn read<R>(
+        &self,
+        key: &str,
+        clock: &Clock,
+        is_let: impl FnOnce(&Arc<Entry>) -> bool,
+        look: impl FnOnce(&Arc<Entry>) -> R,
+    ) -> Result<Option<R>, Barred> {
         let held = self.held.pin();
-        let entry = held.get(key)?;
+        let Some(entry) = held.get(key) else { return Ok(None) };
         if entry.expires().is_some() && entry.has_expired(clock.now()) {
-            return None;
+            return Ok(None);
+        }
+        if !is_let(entry) {
+            return Err(Barred);
         }
         entry.touch(clock.coarse());
-        Some(look(entry))
+        Ok(Some(look(entry)))
     }
 
     /// The entry as it is held, without a mark that it was read.
@@ -251,11 +264,19 @@ impl Space {
             .collect()
     }
 
-    /// Several entries as of one instant between two writes.
-    pub(crate) fn read_many(&self, keys: &[Key], clock: &Clock) -> Vec<Option<Arc<Entry>>> {
+    /// Several entries as of one instant between two writes, where whoever reads is let through.
+    pub(crate) fn read_many(
+        &self,
+        keys: &[Key],
+        clock: &Clock,
+        is_let: impl Fn(&Arc<Entry>) -> bool,
+    ) -> Vec<Option<Arc<Entry>>> {
         let _order = self.order();
         keys.iter()
-            .map(|key| self.read(key.as_str(), clock, Arc::clone))
+            .map(|key| {
+                let read = self.read(key.as_str(), clock, &is_let, Arc::clone);
+                read.unwrap_or_default()
+            })
             .collect()
     }
 
@@ -382,7 +403,8 @@ impl Space {
             order.note(&change);
             let (before, after) = (change.before.as_ref(), change.after.as_ref());
             if Index::concerns(has_words, before) || Index::concerns(has_words, after) {
-                self.index_mut().change(&change.key, before, after);
+                let words = Index::words(has_words, after);
+                self.index_mut().change_to(&change.key, before, after, words);
             }
             if is_watched {
                 let change = Arc::new(change);
@@ -450,31 +472,6 @@ impl Space {
             });
         }
         Ok(order.watchers.add(scope, capacity, owner))
-    }
-
-    pub(crate) fn extent(&self) -> Extent {
-        let (entries, bytes, revision) = {
-            let order = self.order();
-            (order.keys.len() as u64, order.bytes, order.revision)
-        };
-        let index = self.index();
-        Extent {
-            entries,
-            bytes,
-            index_bytes: index.bytes() as u64,
-            cut: index.cut(),
-            revision,
-        }
-    }
-
-    /// What it uses, for whoever tries what would go in.
-    pub(crate) fn tally(&self) -> Tally {
-        let extent = self.extent();
-        Tally {
-            rules: self.rules(),
-            entry_bytes_max: self.ground.entry_bytes_max,
-            used: (extent.entries, extent.bytes),
-        }
     }
 
     /// The number of the last change that anybody sees.

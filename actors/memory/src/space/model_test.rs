@@ -272,7 +272,7 @@ fn check(space: &Space, model: &Model, clock: &Clock) -> Result<(), TestCaseErro
     drop(order);
     for (key, (value, version, expires)) in &model.held {
         let is_there = expires.is_none_or(|expires| expires > now);
-        let read = space.read(key, clock, Arc::clone);
+        let read = space.read(key, clock, |_| true, Arc::clone).unwrap();
         prop_assert_eq!(read.is_some(), is_there, "{} at {}", key, now);
         if let Some(entry) = read {
             prop_assert_eq!(entry.value().as_bytes(), value.as_bytes());
@@ -367,10 +367,10 @@ proptest! {
             let key = Key::new(&number.to_string()).unwrap();
             let put = Put::new(key.clone(), Value::bytes(vec![number; length]));
             space.write_one(&Identity::system(), &Op::Put(put), clock.now()).unwrap();
-            prop_assert_eq!(space.read(key.as_str(), &clock, |entry| entry.value().len()), Some(length));
+            prop_assert_eq!(space.read(key.as_str(), &clock, |_| true, |entry| entry.value().len()), Ok(Some(length)));
             let extent = space.extent();
             prop_assert!(extent.entries <= quota.entries && extent.bytes <= quota.bytes, "{:?}", extent);
-            space.read(&(number / 2).to_string(), &clock, |_| ());
+            space.read(&(number / 2).to_string(), &clock, |_| true, |_| ()).unwrap();
         }
     }
 }
@@ -424,5 +424,5 @@ fn what_is_private_is_its_makers_alone() {
     let delete = Op::Delete(Key::new("k").unwrap(), None);
     let refused = space.write_one(&Identity::agent("a/c"), &delete, clock.now());
     assert!(matches!(refused, Err(Error::Refused { verb: "delete", .. })));
-    assert!(space.read("k", &clock, |_| ()).is_some());
+    assert!(space.read("k", &clock, |_| true, |_| ()).unwrap().is_some());
 }

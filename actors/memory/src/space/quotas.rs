@@ -48,19 +48,23 @@ pub(crate) fn may_hold(
     entry_bytes_max: u64,
     (value, whole): (u64, u64),
 ) -> Result<(), Error> {
-    let (mut size, mut limit) = (value, rules.quota.value_bytes);
+    let (size, limit) = (value, rules.quota.value_bytes);
+    if size > limit {
+        return Err(Error::TooLarge {
+            namespace: namespace.clone(),
+            key: key.clone(),
+            size,
+            limit,
+        });
+    }
     if rules.durability != Durability::Memory && whole > entry_bytes_max {
-        (size, limit) = (whole, entry_bytes_max.min(limit));
+        let of = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+        return Err(Error::BatchTooLarge {
+            bytes: of(whole),
+            most: of(entry_bytes_max),
+        });
     }
-    if size <= limit {
-        return Ok(());
-    }
-    Err(Error::TooLarge {
-        namespace: namespace.clone(),
-        key: key.clone(),
-        size,
-        limit,
-    })
+    Ok(())
 }
 
 pub(crate) fn signed(count: u64) -> i64 {
@@ -139,12 +143,13 @@ mod tests {
             match may_hold((&namespace, &key), &rules, 150, sizes) {
                 Ok(()) => None,
                 Err(Error::TooLarge { size, limit, .. }) => Some((size, limit)),
+                Err(Error::BatchTooLarge { bytes, most }) => Some((bytes as u64, most as u64)),
                 Err(other) => panic!("{other}"),
             }
         };
         for durability in [Durability::Journal, Durability::Relaxed] {
             assert_eq!(largest(durability, (100, 150)), None);
-            assert_eq!(largest(durability, (100, 151)), Some((151, 100)));
+            assert_eq!(largest(durability, (100, 151)), Some((151, 150)));
             assert_eq!(largest(durability, (101, 150)), Some((101, 100)));
         }
         assert_eq!(largest(Durability::Memory, (100, 151)), None);

@@ -20,6 +20,10 @@ use crate::time::StoreTime;
 /// How many of those that went are remembered.
 const GHOSTS_MAX: usize = 4_096;
 
+/// So many that were read are put where they belong for one that goes. Where more were, the one that was read least lately of
+/// these goes: whoever writes does not wait until all have been looked at.
+const MOVED_MAX: usize = 256;
+
 /// Beyond so many regrets of both choices, half of them is forgotten.
 const REGRETS_MAX: u32 = 64;
 
@@ -130,7 +134,7 @@ impl Ranks {
         let mut spared = Vec::new();
         let mut found = None;
         // Each has one more turn at most, however busy its readers are.
-        let mut turns = self.line.len();
+        let mut turns = self.line.len().min(MOVED_MAX);
         while let Some((key, born)) = self.line.pop_front() {
             let Some(entry) = held(&key).filter(|entry| entry.born() == born) else {
                 continue;
@@ -156,8 +160,8 @@ impl Ranks {
         held: &impl Fn(&Key) -> Option<Arc<Entry>>,
         is_spared: &impl Fn(&Key) -> bool,
     ) -> Option<(Key, Arc<Entry>)> {
-        let mut spared = Vec::new();
-        let mut found = None;
+        let (mut spared, mut found) = (Vec::new(), None);
+        let (mut moved, mut last) = (0, None);
         while let Some((read, born, key)) = self.reads.pop_first() {
             let Some(entry) = held(&key).filter(|entry| entry.born() == born) else {
                 continue;
@@ -165,11 +169,24 @@ impl Ranks {
             if is_spared(&key) {
                 spared.push((read, born, key));
             } else if entry.accessed() > read {
-                self.reads.insert((entry.accessed(), born, key));
+                let place = (entry.accessed(), born, key);
+                let is_last = |(before, _): &(_, _)| place < *before;
+                if last.as_ref().is_none_or(is_last) {
+                    last = Some((place.clone(), entry));
+                }
+                self.reads.insert(place);
+                moved += 1;
+                if moved == MOVED_MAX {
+                    break;
+                }
             } else {
                 found = Some((key, entry));
                 break;
             }
+        }
+        if let (None, Some((place, entry))) = (&found, last) {
+            self.reads.remove(&place);
+            found = Some((place.2, entry));
         }
         self.reads.extend(spared);
         found
@@ -395,6 +412,37 @@ mod tests {
             REGRETS_MAX.div_ceil(2),
             "then the older count for half"
         );
+    }
+
+    #[test]
+    fn whoever_makes_room_waits_for_no_more_than_a_few_to_be_looked_at_and_what_was_not_read_goes_first() {
+        for eviction in [Eviction::Lru, Eviction::Clock, Eviction::Adaptive] {
+            let mut stage = Stage::new(eviction);
+            let names: Vec<String> = (0..10_000).map(|number| format!("k{number:05}")).collect();
+            for name in &names {
+                stage.put(name);
+            }
+            for name in &names[1..] {
+                stage.read(name);
+            }
+            assert_eq!(stage.evict(), "k00000");
+            let looks = std::cell::Cell::new(0);
+            let held = |key: &Key| {
+                looks.set(looks.get() + 1);
+                stage.held.get(key).cloned()
+            };
+            for turn in 0..20 {
+                let (victim, _) = stage.ranks.victim(held, |_| false).unwrap();
+                assert!(looks.take() <= 2 * MOVED_MAX, "{eviction:?}");
+                if eviction == Eviction::Lru {
+                    assert_eq!(
+                        victim.as_str(),
+                        names[1 + turn * MOVED_MAX],
+                        "of those that were looked at"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,9 +17,10 @@ use crate::metrics::Metrics;
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Write};
 use crate::retention::Chosen;
+use crate::snapshots::Unkept;
 use crate::space::{Space, Staged};
 use crate::store::Store;
-use crate::time::StoreTime;
+use crate::time::{Reading, StoreTime};
 
 /// So often the writer looks whose time has come.
 const EXPIRE_EVERY: Duration = Duration::from_millis(100);
@@ -40,13 +40,15 @@ pub(crate) struct Settings {
     pub(crate) seal: Seal,
     /// Namespaces that are described.
     pub(crate) namespaces: Vec<(Namespace, Rules)>,
+    /// What the machine's clocks say.
+    pub(crate) reading: fn() -> Reading,
     pub(crate) flush_every: Duration,
     /// So many bytes go to disk at once.
     pub(crate) bytes_max: usize,
     /// No more records go together than the journal takes, with what has to make room.
     pub(crate) together_max: usize,
-    /// Bytes of records since the last snapshot.
-    pub(crate) unkept: Arc<AtomicU64>,
+    /// What is in no snapshot.
+    pub(crate) unkept: Unkept,
     pub(crate) metrics: Metrics,
 }
 
@@ -104,7 +106,10 @@ impl Agent for StoreWriter {
     async fn handle(&mut self, wish: Wish, ctx: &mut Context<Self>) -> Result<(), Failure> {
         let was_open = self.is_open();
         match wish {
-            Wish::Write(space, write, reply) => self.write(space, write, reply).await,
+            Wish::Write(space, (write, waited), reply) => {
+                drop(waited);
+                self.write(space, write, reply).await;
+            }
             Wish::Define(name, rules, reply) => reply.send(self.define(&name, rules).await),
             Wish::Forget(name, reply) => reply.send(self.forget(&name).await),
             Wish::Retain(space, chosen, reply) => reply.send(self.retain(&space, &chosen).await),
@@ -188,7 +193,8 @@ impl StoreWriter {
         if !self.group.has_room(bytes, most) {
             let _told = self.commit().await;
         }
-        if space.is_beyond_quota() {
+        // What is read and not written keeps what it has.
+        if space.held_back().is_none() && space.is_beyond_quota() {
             let _shrunk = self.shrink(&space).await;
         }
         if let Err(closed) = self.ready(space.name()) {
@@ -267,7 +273,7 @@ impl StoreWriter {
         };
         let bytes = records.iter().map(Vec::len).sum::<usize>();
         journal.write(records).await?;
-        self.settings.unkept.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.settings.unkept.add(bytes as u64);
         self.has_written = true;
         Ok(())
     }

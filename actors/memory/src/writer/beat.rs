@@ -8,7 +8,6 @@ use triarch_supervision::prelude::*;
 
 use super::actor::{StoreWriter, terms};
 use super::message::Wish;
-use crate::clocks;
 use crate::config::Durability;
 use crate::disk::{Place, Record};
 use crate::error::Error;
@@ -89,7 +88,7 @@ impl StoreWriter {
     /// Writes the store's time down beside the clocks: now and then, and at once where a clock was set.
     pub(super) async fn anchor(&mut self, is_last: bool) {
         let clock = self.settings.store.clock();
-        let reading = clocks::reading();
+        let reading = (self.settings.reading)();
         clock.tell_wall(reading.wall);
         let (time, (before, offset)) = (clock.now(), self.anchored);
         let now_offset = i128::from(reading.wall) - i128::from(time.as_millis());
@@ -98,10 +97,11 @@ impl StoreWriter {
         if !(is_last || is_due || has_jumped) {
             return;
         }
-        // Where it is not written, the one before it counts.
-        let _written = self.write_down(&Record::Anchor(Anchor { time, reading })).await;
-        self.anchored = (time, now_offset);
-        self.has_written = false;
+        // Where it is not written the one before it counts, and the next beat tries again.
+        if self.write_down(&Record::Anchor(Anchor { time, reading })).await {
+            self.anchored = (time, now_offset);
+            self.has_written = false;
+        }
     }
 
     /// Takes a record to disk that nobody waits for; tells whether it is there.

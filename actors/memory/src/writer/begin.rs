@@ -7,7 +7,6 @@ use triarch_journal::{Records, WriteError};
 use triarch_supervision::prelude::*;
 
 use super::actor::{StoreWriter, refusal};
-use crate::clocks;
 use crate::config::Durability;
 use crate::disk::{Flushed, Held, Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
 use crate::error::Error;
@@ -27,17 +26,20 @@ impl StoreWriter {
         let Some(address) = &self.settings.journal else {
             self.settings.store.clock().begin(StoreTime::default());
             self.settings.store.close(None);
-            self.settings.store.clock().tell_wall(clocks::reading().wall);
+            self.settings.store.clock().tell_wall((self.settings.reading)().wall);
             return Ok(());
         };
         let begun = Moment::now();
         let (journal, recovered) = address.recover().await?;
         let seal = self.settings.seal.clone();
         let recovery = tokio::task::spawn_blocking(move || read(recovered, &seal)).await??;
-        let reading = clocks::reading();
+        let reading = (self.settings.reading)();
         let time = recovery.anchor.time_at(&reading).max(recovery.latest);
         self.settings.store.clock().begin(time);
         self.flushes = self.flushes.max(recovery.flush);
+        self.settings
+            .unkept
+            .found(recovery.unkept, recovery.began.unwrap_or(time));
         self.take_up(recovery)?;
         self.journal = Some(journal);
         self.settings.store.close(None);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use triarch_journal::{Ack, Draft, WriteError, Writer};
 use triarch_supervision::prelude::*;
 
+use super::waiting::Taken;
 use crate::config::Rules;
 use crate::error::Error;
 use crate::name::Namespace;
@@ -15,8 +16,8 @@ use crate::space::Space;
 /// A wish of somebody, of a timer, or of another agent of the room.
 #[derive(Debug)]
 pub(crate) enum Wish {
-    /// Entries of a durable namespace.
-    Write(Arc<Space>, Write, Reply<Result<Vec<Done>, Error>>),
+    /// Entries of a durable namespace, with the room they take while they wait.
+    Write(Arc<Space>, (Write, Taken), Reply<Result<Vec<Done>, Error>>),
     /// A namespace, new or with other rules.
     Define(Namespace, Rules, Reply<Result<(), Error>>),
     /// A namespace less; whether it was there.

@@ -13,6 +13,8 @@ mod beat;
 mod begin;
 mod group;
 mod message;
+mod waiting;
 
 pub(crate) use actor::{Settings, StoreWriter};
 pub(crate) use message::Wish;
+pub(crate) use waiting::Waiting;

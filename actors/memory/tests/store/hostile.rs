@@ -237,7 +237,7 @@ async fn an_entry_too_large_for_a_record_is_refused_and_holds_up_no_flush() {
     house.drawer("b-other").put(plain("k", "x")).await.unwrap();
     let refused = house.drawer("a-large").put(plain("k", &"x".repeat(9 << 20))).await;
     house.client.flush().await.unwrap();
-    assert!(matches!(refused, Err(Error::TooLarge { .. })));
+    assert!(matches!(refused, Err(Error::BatchTooLarge { .. })), "{refused:?}");
     disk.cut_power();
     house.stop().await;
     let house = House::begin(CALM, Vec::new(), Some(keeping(&disk, None)))

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a wrong outcome ends the test")]
 
 mod arriving;
+mod bounded;
 mod cuts;
 mod doors;
 mod durable;
