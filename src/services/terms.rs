@@ -20,6 +20,8 @@ const TIMES: RangeInclusive<u32> = 1..=1_000;
 const FAILURES: RangeInclusive<u32> = 0..=1_000;
 const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 const WAITS: RangeInclusive<Span> = Span(Duration::from_millis(1))..=Span(Duration::from_hours(24));
+/// Each time half of it is over the time of all that lies in the mailbox begins anew.
+const ACK_WAITS: RangeInclusive<Span> = Span(Duration::from_millis(50))..=Span(Duration::from_hours(24));
 
 /// Terms as a program asks for them; what it leaves out is as with all others.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -115,7 +117,7 @@ fn time(asked: Option<Span>, usual: Duration) -> Duration {
 /// That terms can be kept, whoever asks for them.
 pub(super) fn check(terms: &Terms) -> Result<(), Trouble> {
     let Terms { retry, breaker, .. } = terms;
-    bounded("ack_within", &Span(terms.ack_within), &WAITS)?;
+    bounded("ack_within", &Span(terms.ack_within), &ACK_WAITS)?;
     bounded("bound", &terms.bound, &BOUND)?;
     bounded("in_hand", &terms.in_hand, &IN_HAND)?;
     bounded("retry.tries", &retry.tries, &TIMES)?;

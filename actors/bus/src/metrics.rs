@@ -101,7 +101,7 @@ pub const REFUSED: Family = Family::counter(
     "triarch_bus_refused_total",
     &[Label::closed(
         "reason",
-        &["access", "size", "form", "no_such_agent", "full"],
+        &["access", "size", "form", "no_such_agent", "full", "not_stored"],
     )],
     "Publications and subscriptions that were refused, by reason.",
 );
@@ -155,6 +155,8 @@ pub(crate) enum Refusal {
     Form,
     NoSuchAgent,
     Full,
+    /// Of what came again by itself, which nobody is told of.
+    NotStored,
 }
 
 impl Refusal {
@@ -165,6 +167,7 @@ impl Refusal {
             Self::Form => "form",
             Self::NoSuchAgent => "no_such_agent",
             Self::Full => "full",
+            Self::NotStored => "not_stored",
         }
     }
 }
@@ -324,6 +327,7 @@ mod tests {
             Refusal::Form,
             Refusal::NoSuchAgent,
             Refusal::Full,
+            Refusal::NotStored,
         ] {
             assert!(has(&REFUSED.labels[0], why.label()), "{why:?}");
         }

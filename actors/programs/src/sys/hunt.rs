@@ -347,6 +347,36 @@ impl Funeral {
     }
 }
 
+/// A funeral that nobody sees to yet. Who drops it may be on a thread that must not wait, so it is held on another.
+#[derive(Debug)]
+pub(super) struct Unclaimed(Option<Funeral>);
+
+impl From<Funeral> for Unclaimed {
+    fn from(funeral: Funeral) -> Self {
+        Self(Some(funeral))
+    }
+}
+
+impl Unclaimed {
+    /// Whom it is for.
+    pub(super) fn of(&self) -> Option<(Arc<Household>, Arc<OwnedFd>)> {
+        self.0.as_ref()?.of()
+    }
+
+    /// From now on whoever called this sees to it.
+    pub(super) fn claim(&mut self) -> Option<Funeral> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(funeral) = self.0.take() {
+            funeral.hold();
+        }
+    }
+}
+
 impl Drop for Funeral {
     fn drop(&mut self) {
         let Some(Due {

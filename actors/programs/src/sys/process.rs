@@ -85,7 +85,8 @@ impl Process {
             what: "its streams",
             source,
         };
-        let (household, pidfd) = born.funeral.of().ok_or(LaunchError::Ended)?;
+        let mut funeral = born.funeral;
+        let (household, pidfd) = funeral.of().ok_or(LaunchError::Ended)?;
         let process = Self {
             stdin: Some(Sender::from_owned_fd(born.stdin).map_err(streams)?),
             stdout: Some(Receiver::from_owned_fd(born.stdout).map_err(streams)?),
@@ -93,9 +94,14 @@ impl Process {
             pidfd: birth::watched(pidfd).map_err(streams)?,
             household,
             exit: None,
-            funeral: Some(born.funeral),
+            funeral: funeral.claim(),
         };
         Ok((process, born.enforcement))
+    }
+
+    #[cfg(test)]
+    pub(super) fn household(&self) -> &Household {
+        &self.household
     }
 
     /// The number of the program's own process.

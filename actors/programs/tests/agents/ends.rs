@@ -248,13 +248,14 @@ async fn a_program_that_cannot_begin_keeps_no_more_posts_than_it_may_have_life_a
     let pid = fleet.programs.records().running("team/a").unwrap().pid;
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
     let lives = || fleet.count("triarch_program_exits_total", "launch_failed");
+    until("starts have failed", || lives() > 1).await;
     let taken = RefCell::new(Vec::new());
     until("it has had twenty lives more than one for each post", || {
         let (post, stages) = fleet.office.registered("me", "greet", json!(1));
         if fleet.tree.observer().try_send_to("team/a", post).is_ok() {
             taken.borrow_mut().push(stages);
         }
-        lives() > 30
+        lives() > 31
     })
     .await;
     let are_told = |stages: &Vec<Stages>| stages.iter().filter(|stages| !stages.is_empty()).count();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::hunt::Survey;
+use super::super::hunt::{Survey, Tally, strike};
 use super::super::{bury_orphans, household};
 use super::*;
 
@@ -161,6 +161,20 @@ async fn a_fork_bomb_within_its_limit_ends() {
         assert!(yard.marked().len() <= 100);
         let survey = process.stop(Duration::ZERO).await;
         assert_eq!((yard.marked(), survey.survivors), (vec![], 0));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_in_the_control_groups_ends_though_nobody_is_looked_for_elsewhere() {
+    for ground in grounds().into_iter().filter(Ground::tracks) {
+        let yard = Yard::new(ground);
+        let script = "trap '' TERM; (setsid env -i bash -c 'exec -a $0 sleep 1000' $MARK &); echo ready; sleep 1000; :";
+        let process = yard.start(script).await;
+        yard.until_exiles(1).await;
+        let mut tally = Tally::default();
+        assert!(strike(process.household(), &mut tally), "it is known to be empty");
+        assert_eq!(yard.marked(), [0; 0], "{:?}", yard.ground);
+        assert!(tally.survey(0).killed >= 2);
     }
 }
 
