@@ -353,7 +353,9 @@ fn check_room(sheaf: &Sheaf<String, Wished>, aim: &Aim<String>, bound: usize) ->
     if has + bound <= WAITING_MAX {
         return Ok(());
     }
-    let message = format!("{has} events may wait for its other subscriptions of more than usual, and {WAITING_MAX} is the most for all");
+    let message = format!(
+        "{has} events may wait for its other subscriptions of more than usual, and {WAITING_MAX} is the most for all"
+    );
     let remedy = "ask for a lower `bound`, or end some by `unsubscribe`";
     Err(Trouble::new(Code::Refused, message, remedy))
 }

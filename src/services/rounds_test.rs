@@ -114,7 +114,13 @@ async fn what_waits_for_a_subscription_waits_for_the_one_in_its_place_and_comes_
     rounds.give_back(first);
     let mut second = vacant(&rounds).remove(0);
     let heard = std::iter::from_fn(|| second.listener.try_next());
-    assert_eq!(heard.map(|delivery| delivery.acknowledge()).filter(|is_in_time| *is_in_time).count(), 4);
+    assert_eq!(
+        heard
+            .map(|delivery| delivery.acknowledge())
+            .filter(|is_in_time| *is_in_time)
+            .count(),
+        4
+    );
     assert!(rounds.0.bus.dead_letters(&query, 0, 9).is_empty());
     assert_eq!(rounds.0.bus.subscriptions().len(), 1);
 }
@@ -193,6 +199,7 @@ fn what_is_sent_to_a_path_waits_through_all_lives_of_its_agent_and_ends_when_tha
     rounds.end_all_of_the_gone(&agent, || true);
     assert!(sent(&rounds, "crew/a").is_err(), "it has left");
     assert!(vacant[0].goes_on.has_changed().is_err());
+    vacant.into_iter().for_each(|vacant| rounds.give_back(vacant));
     let query = triarch_bus::Query::default();
     assert_eq!(rounds.0.bus.dead_letters(&query, 0, 9).len(), 2);
 }

@@ -208,7 +208,10 @@ mod tests {
                 "terms.bound is 0; say 1 to 100000, or leave it out",
             ),
             (json!({ "in_hand": 10_001 }), "terms.in_hand is 10001; say 1 to 10000"),
-            (json!({ "ack_within": "0s" }), "terms.ack_within is 0s; say 1ms to 1day"),
+            (
+                json!({ "ack_within": "0s" }),
+                "terms.ack_within is 0s; say 50ms to 1day",
+            ),
             (
                 json!({ "retry": { "tries": 0 } }),
                 "terms.retry.tries is 0; say 1 to 1000",

@@ -71,8 +71,12 @@ pub(crate) fn crew() -> (House, Running) {
 
 /// The crew under these settings.
 pub(crate) fn crew_with(settings: &str) -> (House, Running) {
+    crew_as(&[settings, FLEET].concat())
+}
+
+fn crew_as(description: &str) -> (House, Running) {
     let house = House::new();
-    house.write("triarch.toml", &[settings, FLEET].concat());
+    house.write("triarch.toml", description);
     house.write("agent.py", AGENT);
     let runtime = house.up(&[]);
     (house, runtime)
@@ -339,12 +343,8 @@ fn a_full_mailbox_leaves_the_rest_with_the_bus() {
 
 /// The crew, where the mailbox of one does that with what it has no room for.
 fn crew_whose_mailbox(overflow: &str) -> (House, Running) {
-    let house = House::new();
     let mailbox = format!(r#"{{ capacity = 8, overflow = "{overflow}" }}"#);
-    house.write("triarch.toml", &FLEET.replace("{ capacity = 8 }", &mailbox));
-    house.write("agent.py", AGENT);
-    let runtime = house.up(&[]);
-    (house, runtime)
+    crew_as(&FLEET.replace("{ capacity = 8 }", &mailbox))
 }
 
 #[test]
@@ -362,7 +362,11 @@ fn a_full_mailbox_leaves_the_rest_with_the_bus_whatever_it_does_with_posts() {
             house.run(&["agent", "send", "hears", &number.to_string(), "--kind", "note"]);
         }
         let shown = || house.json(&["bus", "show", "many"])["subscriptions"][0].clone();
-        assert_eq!((&shown()["waiting"], &shown()["breaker"]), (&json!(30), &json!("closed")), "{overflow}");
+        assert_eq!(
+            (&shown()["waiting"], &shown()["breaker"]),
+            (&json!(30), &json!("closed")),
+            "{overflow}"
+        );
         house.json(&["agent", "resume", "crew/hears"]);
         until("all were heard", || shown()["waiting"] == 0);
         assert_eq!(house.letters(&[]), Vec::<Value>::new(), "{overflow}");
@@ -374,10 +378,16 @@ fn a_full_mailbox_leaves_the_rest_with_the_bus_whatever_it_does_with_posts() {
 
 #[test]
 fn what_a_program_has_done_before_it_ended_is_done() {
-    let (house, _runtime) = crew();
+    let (house, _runtime) = crew_as(&FLEET.replace(
+        "backoff =",
+        "intensity = { restarts = 100, within = \"1m\" }\nbackoff =",
+    ));
     for life in 1..=10 {
         let id = format!("life {life}");
-        house.has_say("hears", &json!([{ "type": "subscribe", "id": id, "pattern": "news.*" }]));
+        house.has_say(
+            "hears",
+            &json!([{ "type": "subscribe", "id": id, "pattern": "news.*" }]),
+        );
         assert_eq!(house.answer("heard", &id)["ok"], true);
         assert_eq!(house.json(&["bus", "publish", "news.a", "last"])["matched"], 1);
         until("it has ended", || {

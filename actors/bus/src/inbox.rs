@@ -13,7 +13,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use triarch_supervision::clock::{Chance, Moment};
 use triarch_supervision::message::Priority;
@@ -24,10 +23,9 @@ use crate::item::{self, Effect, Handed, Item, Place, Waiting};
 use crate::seen::Seen;
 use crate::terms::{Class, Terms, WhenFull};
 
-/// Those that nobody needs any more are looked for no more often than so: for it all that wait are looked through.
-const EXPIRES_LEAST: Duration = Duration::from_millis(100);
-/// How soon those are looked for that are over already when they come back.
-const EXPIRES_SOON: Duration = Duration::from_millis(1);
+#[path = "inbox_expiry.rs"]
+mod expiry;
+
 /// Every so often the least urgent that wait go first.
 const TURNS: u8 = 16;
 
@@ -107,43 +105,9 @@ impl Inbox {
         self.lane(&waiting).push_back(waiting);
     }
 
-    /// Takes note of one that is put into a lane.
-    fn counts_in(&mut self, waiting: &Waiting) {
-        self.queued += 1;
-        let until = waiting.item.envelope.until();
-        self.expires = self.expires.into_iter().chain(until).min();
-    }
-
     fn puts_in_front(&mut self, waiting: Waiting) {
         self.counts_in(&waiting);
         self.lane(&waiting).push_front(waiting);
-    }
-
-    /// Lets go of those in the lanes that nobody needs any more.
-    fn expire(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        if self.expires.is_none_or(|expires| now < expires) {
-            return;
-        }
-        let mut over = Vec::new();
-        for lane in &mut self.lanes {
-            let all = std::mem::take(lane).into_iter();
-            let (gone, left): (VecDeque<_>, _) = all.partition(|waiting| waiting.is_over(now));
-            *lane = left;
-            over.extend(gone);
-        }
-        self.queued -= over.len();
-        over.into_iter().for_each(|waiting| self.let_go(waiting, effects));
-        let waiting = self.lanes.iter().flatten();
-        let expires = waiting.filter_map(|waiting| waiting.item.envelope.until()).min();
-        self.expires = expires.map(|expires| expires.max(now + EXPIRES_LEAST));
-    }
-
-    fn let_go(&mut self, waiting: Waiting, effects: &mut Vec<Effect>) {
-        if self.terms.is_acknowledged() {
-            self.bury(waiting, Cause::Expired, None, effects);
-        } else {
-            self.drop(&waiting.item, Dropped::Expired, effects);
-        }
     }
 
     fn makes_room(&mut self, effects: &mut Vec<Effect>) -> bool {
@@ -332,8 +296,7 @@ impl Inbox {
     /// When [`Inbox::tick`] has something to do, or a breaker's rest will be over for those that wait. One that is over
     /// stays so until something is handed out, and is no reason to look again.
     pub(crate) fn next_due(&self, now: Moment) -> Option<Moment> {
-        let soon = now + EXPIRES_SOON;
-        let expires = self.expires.filter(|_| self.queued > 0).map(|expires| expires.max(soon));
+        let expires = self.next_expiry(now);
         if !self.terms.is_acknowledged() && self.in_hand.is_empty() && self.resting.is_empty() {
             return expires;
         }

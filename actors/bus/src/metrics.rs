@@ -101,7 +101,7 @@ pub const REFUSED: Family = Family::counter(
     "triarch_bus_refused_total",
     &[Label::closed(
         "reason",
-        &["access", "size", "form", "no_such_agent", "full", "not_stored"],
+        &["access", "size", "form", "no_such_agent", "full"],
     )],
     "Publications and subscriptions that were refused, by reason.",
 );
@@ -155,8 +155,6 @@ pub(crate) enum Refusal {
     Form,
     NoSuchAgent,
     Full,
-    /// Of what came again by itself, which nobody is told of.
-    NotStored,
 }
 
 impl Refusal {
@@ -167,7 +165,6 @@ impl Refusal {
             Self::Form => "form",
             Self::NoSuchAgent => "no_such_agent",
             Self::Full => "full",
-            Self::NotStored => "not_stored",
         }
     }
 }
@@ -327,7 +324,6 @@ mod tests {
             Refusal::Form,
             Refusal::NoSuchAgent,
             Refusal::Full,
-            Refusal::NotStored,
         ] {
             assert!(has(&REFUSED.labels[0], why.label()), "{why:?}");
         }

@@ -339,7 +339,11 @@ mod tests {
             let soon = Moment::now() + Duration::from_secs(1);
             let late = address.send_into_room(Some(soon), Note(3)).await.unwrap_err();
             assert_eq!((late.message, late.why), (Note(3), Refusal::Expired), "{overflow:?}");
-            assert_eq!((address.figures().depth, address.figures().dropped), (1, 0), "{overflow:?}");
+            assert_eq!(
+                (address.figures().depth, address.figures().dropped),
+                (1, 0),
+                "{overflow:?}"
+            );
             address.mailbox().close();
             let closed = address.send_into_room(None, Note(4)).await.unwrap_err();
             assert_eq!((closed.message, closed.why), (Note(4), Refusal::Closed), "{overflow:?}");

@@ -90,10 +90,10 @@ impl Hub {
         self.wake.notify_one();
     }
 
-    /// It is told to whoever waits, or due again; what comes again by itself is left out this time, and counted.
+    /// It is told to whoever waits, or due again; what comes again by itself is left out this time, and counted, as there was no room.
     pub(super) fn was_not_stored(&self, waiter: Option<Waiter>, number: Option<u64>, why: PublishError) {
         match (waiter, number) {
-            (None, None) => self.metrics.refused(Refusal::NotStored),
+            (None, None) => self.metrics.refused(Refusal::Full),
             (waiter, number) => {
                 if let Some(number) = number {
                     self.put_back(number);

@@ -184,10 +184,9 @@ impl Machine {
     /// Leaves off the lines that nobody needs any more, and has the others say how much time is left, where it is time for that.
     /// A line that is partly written stays as it is.
     pub(super) fn revise(&mut self, now: Moment) {
-        let begun = self.written - self.of_first;
         let (lines, waiting) = (std::mem::take(&mut self.out), std::mem::take(&mut self.waiting));
         let mut revised = Carried::default();
-        let mut begin = begun;
+        let mut begin = self.written - self.of_first;
         for (place, waiting) in waiting.into_iter().enumerate() {
             let line = lines.get(begin..begin + waiting.bytes).unwrap_or_default();
             begin += waiting.bytes;

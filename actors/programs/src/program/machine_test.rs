@@ -311,7 +311,10 @@ fn the_next_life_gets_what_is_needed_still_and_how_much_time_is_left() {
     // The program does not read for a while.
     assert_eq!(machine.revised_at(), Some(Moment::default()));
     machine.revise(hour + Duration::from_secs(500));
-    assert_eq!((told(&machine), thirds.try_recv().unwrap().1), (vec!["9000}".to_owned()], over()));
+    assert_eq!(
+        (told(&machine), thirds.try_recv().unwrap().1),
+        (vec!["9000}".to_owned()], over())
+    );
     machine.wrote(machine.unwritten().len(), hour);
     assert_eq!(seconds.try_recv().unwrap().1, Stage::Delivered);
 }

@@ -380,7 +380,9 @@ pub(super) fn answer_line(service: &str, id: &str, outcome: &Result<Value, Strin
         return line;
     }
     let bytes = line.len();
-    let why = format!("the answer is a line of {bytes} bytes, and the program takes {most}; ask for less, or raise `line_max`");
+    let why = format!(
+        "the answer is a line of {bytes} bytes, and the program takes {most}; ask for less, or raise `line_max`"
+    );
     answer_line(service, id, &Err(why), most)
 }
 
@@ -421,7 +423,9 @@ impl Term {
 pub(super) fn write_anew(lines: &mut Vec<u8>, begin: usize, term: Term, now: Moment) {
     // The last of a line, whatever its body says.
     let line = lines.get(begin..).unwrap_or_default();
-    let Some(end) = memchr::memmem::rfind(line, DEADLINE) else { return };
+    let Some(end) = memchr::memmem::rfind(line, DEADLINE) else {
+        return;
+    };
     lines.truncate(begin + end);
     let own = term.within.map(|within| now + within);
     end_line(own.into_iter().chain([term.deadline]).min(), now, lines);

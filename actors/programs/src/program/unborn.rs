@@ -98,7 +98,10 @@ impl Unborn {
         let now = Moment::now();
         if machine.is_full() {
             let (waiting, _none) = machine.counts();
-            let why = format!("{waiting} posts wait already for its program, which cannot begin: {}", self.error);
+            let why = format!(
+                "{waiting} posts wait already for its program, which cannot begin: {}",
+                self.error
+            );
             post.receipt.failed(why);
         } else {
             machine.take(post, now);

@@ -159,7 +159,9 @@ mod tests {
         let mut wishes = Wishes(at_work.map(|(number, service)| noted(service, number, &all)).collect());
         for _again in 0..2 {
             wishes.ask_no_more();
-            let polled = wishes.0.poll_next_unpin(&mut task::Context::from_waker(task::Waker::noop()));
+            let polled = wishes
+                .0
+                .poll_next_unpin(&mut task::Context::from_waker(task::Waker::noop()));
             assert!(polled.is_pending());
             assert_eq!(std::mem::take(&mut *all.lock().unwrap()), [0, 2, 4, 5]);
         }

@@ -72,6 +72,11 @@ impl Tally {
         self.found.contains(&entry.identity())
     }
 
+    /// Who was killed so far.
+    pub(super) fn killed(&self) -> impl Iterator<Item = Identity> {
+        self.killed.iter().copied()
+    }
+
     fn kill(&mut self, entry: &Entry) {
         self.found.insert(entry.identity());
         self.killed.insert(entry.identity());

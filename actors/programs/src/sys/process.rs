@@ -220,9 +220,12 @@ impl Process {
         let strike = move || {
             let mut so_far = before.clone();
             let are_groups_empty = hunt::strike(&household, &mut so_far);
-            let ended = household.look().and_then(|census| Ok(household.parted(&census)?.1));
-            let is_surely_gone = household.is_surely_gone(are_groups_empty);
-            (is_surely_gone, ended.unwrap_or_default(), so_far)
+            let seen = household.look().and_then(|census| Ok(household.parted(&census)?.1));
+            let mut ended = seen.unwrap_or_default();
+            if are_groups_empty {
+                ended.extend(so_far.killed());
+            }
+            (household.is_surely_gone(are_groups_empty), ended, so_far)
         };
         let mut ended = HashSet::new();
         if let Ok((is_surely_gone, known, so_far)) = spawn_blocking(|| apart(strike)).await {

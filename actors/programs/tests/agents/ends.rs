@@ -264,7 +264,10 @@ async fn a_program_that_cannot_begin_keeps_no_more_posts_than_it_may_have_life_a
     assert!(taken.len() > 9 && waiting <= 4 + 4 + 1, "{waiting} of {}", taken.len());
     let told = taken.iter().find_map(|stages| stages.try_recv().ok()).unwrap().1;
     let expected = "4 posts wait already for its program, which cannot begin: ";
-    assert!(matches!(&told, Stage::Failed(why) if why.starts_with(expected)), "{told:?}");
+    assert!(
+        matches!(&told, Stage::Failed(why) if why.starts_with(expected)),
+        "{told:?}"
+    );
     fleet.end().await;
 }
 

@@ -232,7 +232,9 @@ async fn a_launch_that_nobody_waits_for_any_more_is_undone_on_another_thread() {
         // It may be done before that is seen.
         for _try in 0..20 {
             let yard = Yard::new(ground.clone());
-            let born = spawn(yard.bash("exec -a $MARK sleep 1000"), ground.clone()).await.unwrap();
+            let born = spawn(yard.bash("exec -a $MARK sleep 1000"), ground.clone())
+                .await
+                .unwrap();
             drop(born);
             is_elsewhere |= await_ends(&yard.owner, Duration::ZERO) > 0;
             yard.until_marked(|count| count == 0).await;
