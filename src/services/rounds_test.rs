@@ -116,7 +116,7 @@ async fn what_waits_for_a_subscription_waits_for_the_one_in_its_place_and_comes_
     let heard = std::iter::from_fn(|| second.listener.try_next());
     assert_eq!(
         heard
-            .map(|delivery| delivery.acknowledge())
+            .map(triarch_bus::Delivery::acknowledge)
             .filter(|is_in_time| *is_in_time)
             .count(),
         4
@@ -199,7 +199,9 @@ fn what_is_sent_to_a_path_waits_through_all_lives_of_its_agent_and_ends_when_tha
     rounds.end_all_of_the_gone(&agent, || true);
     assert!(sent(&rounds, "crew/a").is_err(), "it has left");
     assert!(vacant[0].goes_on.has_changed().is_err());
-    vacant.into_iter().for_each(|vacant| rounds.give_back(vacant));
+    for one in vacant {
+        rounds.give_back(one);
+    }
     let query = triarch_bus::Query::default();
     assert_eq!(rounds.0.bus.dead_letters(&query, 0, 9).len(), 2);
 }

@@ -300,7 +300,7 @@ fn the_next_life_gets_what_is_needed_still_and_how_much_time_is_left() {
     }
     let (carried, _open) = desk.machine.end(now() + Duration::from_secs(2));
     assert_eq!((carried.len(), firsts.try_recv().unwrap().1), (2, over()));
-    let hour = now() + Duration::from_secs(3_600);
+    let hour = now() + Duration::from_hours(1);
     let mut machine = Machine::new(BOUNDS, carried.wanted(hour));
     let told = |machine: &Machine| {
         let text = String::from_utf8(machine.unwritten().to_vec()).unwrap();
