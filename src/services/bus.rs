@@ -71,6 +71,13 @@ pub(super) struct Manner {
     terms: Terms,
 }
 
+impl Manner {
+    /// Whether it says from where in its log on, and so is not what was there before.
+    pub(super) fn begins_anew(&self) -> bool {
+        self.from.is_some()
+    }
+}
+
 /// An agent answers what it gets.
 fn until_it_is_done() -> Class {
     Class::AtLeastOnce

@@ -5,8 +5,8 @@
 //!          ▲ acknowledged, failed ◀──┴──────── receipt ◀──────────────┘
 //! ```
 //!
-//! There is a round for each subscription. It waits where a mailbox is full; what comes meanwhile stays in the inbox, under
-//! the bounds of the bus.
+//! There is a round for each subscription. It waits where a mailbox is full, whatever that does with what overflows; what comes
+//! meanwhile stays in the inbox, under the bounds of the bus.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,7 +17,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use triarch_bus::{Class, Delivery, Draft, Listener, Payload, ReplyError, Terms};
-use triarch_supervision::address::SendError;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
@@ -205,14 +204,6 @@ pub(super) async fn unless_over<T>(
     }
 }
 
-/// Waits for room in a mailbox. Nobody gets it from there after that moment.
-async fn send(address: &Address<Post>, post: Post, until: Option<Moment>) -> Result<(), SendError<Post>> {
-    match until {
-        Some(until) => address.send_before(until, post).await,
-        None => address.send(post).await,
-    }
-}
-
 async fn next(listener: &mut Option<Listener>) -> Delivery {
     match listener {
         Some(listener) => listener.next().await,
@@ -235,9 +226,17 @@ impl Hands {
                 }
             };
             let staged = |post, stage| hearer.settle(&mut self.in_hand, post, stage);
-            let done = unless_over(&mut self.goes_on, &self.stages.1, staged, done_or_due).await?;
-            if done.is_some() {
-                return done;
+            let done = unless_over(&mut self.goes_on, &self.stages.1, staged, done_or_due).await;
+            match done {
+                Some(Some(done)) => return Some(done),
+                Some(None) => {}
+                None => {
+                    // What became of posts before it was over counts.
+                    for (post, stage) in self.stages.1.drain() {
+                        hearer.settle(&mut self.in_hand, post, stage);
+                    }
+                    return None;
+                }
             }
             self.renew(Moment::now());
         }
@@ -298,12 +297,15 @@ impl Walk {
         let sender = self.hands.stages.0.clone();
         let (bus, envelope) = (self.hearer.rounds.bus(), &delivery.envelope);
         let is_asked = bus.is_asked(envelope);
+        let until = envelope.until();
         let mut post = self
             .hearer
             .rounds
             .office()
             .through(sender, SENDER, EVENT, event(bus, envelope));
-        let (id, errand, since, until) = (post.id, post.errand(), Moment::now(), delivery.envelope.until());
+        // Wherever it lies by then.
+        post.deadline = until;
+        let (id, errand, since) = (post.id, post.errand(), Moment::now());
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.
         self.hands.put(
@@ -316,7 +318,7 @@ impl Walk {
                 is_delivered: false,
             },
         );
-        let sending = send(&address, post, until);
+        let sending = address.send_into_room(until, post);
         let sent = self.hands.unless_over(&self.hearer, sending).await;
         if let Some(Err(refused)) = &sent
             && let Some(handed) = self.hands.in_hand.remove(&id)
@@ -375,6 +377,10 @@ impl Hearer {
         let Some(handed) = in_hand.remove(&post) else { return };
         if matches!(stage, Stage::Lost(_)) {
             self.end_where_it_is_gone();
+        }
+        if stage.has_made_room() {
+            // It waits for room once more.
+            return Delivery::give_back([handed.delivery]);
         }
         match stage {
             Stage::Failed(why) | Stage::Lost(why) => handed.fail(why),

@@ -158,12 +158,17 @@ impl Rounds {
             return Err(too_many());
         }
         check_room(sheaf, &aim, terms.bound)?;
-        let listener = self.0.bus.listen(what)?;
+        // Where it is to begin elsewhere in its log it is another.
+        let listener = if manner.begins_anew() {
+            self.0.bus.listen(what)?
+        } else {
+            self.0.bus.listen_again(what)?
+        };
         let round = book.open(agent, listener, terms);
         let id = round.id;
         if let Some(Wished { round: before, .. }) = book.sheaf(agent).put(aim, Wished { manner, round }) {
             book.vacant.remove(&before.number);
-            // Under a name it is the same subscription, which goes on.
+            // Mostly it is the same subscription, which goes on.
             if before.id != id {
                 self.0.bus.unsubscribe(before.id);
             }
@@ -251,8 +256,11 @@ impl Rounds {
 
     fn end_each(&self, book: &mut Book, over: impl IntoIterator<Item = Round>) {
         for round in over {
-            self.0.bus.unsubscribe(round.id);
-            book.vacant.remove(&round.number);
+            // Whoever makes it takes in what has become of its posts, and then ends it.
+            self.0.bus.retire(round.id);
+            if book.vacant.remove(&round.number).is_some() {
+                self.0.bus.unsubscribe(round.id);
+            }
         }
     }
 
@@ -340,11 +348,14 @@ fn check_room(sheaf: &Sheaf<String, Wished>, aim: &Aim<String>, bound: usize) ->
         return Ok(());
     }
     let others = sheaf.iter().filter(|(other, _)| *other != aim);
-    let has: usize = others.map(|(_, wished)| wished.round.bound).sum();
+    let bounds = others.map(|(_, wished)| wished.round.bound);
+    let has: usize = bounds.filter(|bound| *bound > usual(Class::AtMostOnce).bound).sum();
     if has + bound <= WAITING_MAX {
         return Ok(());
     }
-    let message = format!("{has} events may wait for its other subscriptions, and {WAITING_MAX} is the most for all");
+    let message = format!(
+        "{has} events may wait for its other subscriptions of more than usual, and {WAITING_MAX} is the most for all"
+    );
     let remedy = "ask for a lower `bound`, or end some by `unsubscribe`";
     Err(Trouble::new(Code::Refused, message, remedy))
 }

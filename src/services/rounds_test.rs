@@ -77,7 +77,7 @@ fn what_may_wait_for_one_program_has_a_bound_in_all() {
     }
     let refused = begin(&rounds, "crew/a", roomy(102)).unwrap_err().told();
     assert!(
-        refused.starts_with("10200000 events may wait for its other subscriptions"),
+        refused.starts_with("10200000 events may wait for its other subscriptions of more than usual"),
         "{refused}"
     );
     // What it has already, what needs no more than all have, and another program.
@@ -86,6 +86,62 @@ fn what_may_wait_for_one_program_has_a_bound_in_all() {
     begin(&rounds, "crew/b", roomy(102)).unwrap();
     rounds.end(&"crew/a".into(), "plant.0");
     begin(&rounds, "crew/a", roomy(103)).unwrap();
+}
+
+#[test]
+fn those_with_no_more_room_than_usual_count_for_nothing() {
+    let rounds = rounds();
+    for number in 0..9_990 {
+        begin(&rounds, "crew/a", json!({ "pattern": format!("plant.{number}") })).unwrap();
+    }
+    let roomy = json!({ "pattern": "roomy", "terms": { "bound": 100_000 } });
+    begin(&rounds, "crew/a", roomy).unwrap();
+}
+
+#[tokio::test]
+async fn what_waits_for_a_subscription_waits_for_the_one_in_its_place_and_comes_once() {
+    let (rounds, query) = (rounds(), triarch_bus::Query::default());
+    let wish = |bound: usize| json!({ "pattern": "plant.*", "terms": { "bound": bound } });
+    begin(&rounds, "crew/a", wish(20)).unwrap();
+    let first = vacant(&rounds).remove(0);
+    for _ in 0..3 {
+        assert_eq!(matched(&rounds, "plant.1"), 1);
+    }
+    begin(&rounds, "crew/a", wish(10)).unwrap();
+    assert_eq!(matched(&rounds, "plant.1"), 1);
+    // Whoever made the round before gives it back when it sees that it is over.
+    assert!(first.goes_on.has_changed().is_err());
+    rounds.give_back(first);
+    let mut second = vacant(&rounds).remove(0);
+    let heard = std::iter::from_fn(|| second.listener.try_next());
+    assert_eq!(
+        heard
+            .map(triarch_bus::Delivery::acknowledge)
+            .filter(|is_in_time| *is_in_time)
+            .count(),
+        4
+    );
+    assert!(rounds.0.bus.dead_letters(&query, 0, 9).is_empty());
+    assert_eq!(rounds.0.bus.subscriptions().len(), 1);
+}
+
+#[test]
+fn what_is_in_hand_when_a_round_ends_may_still_be_done() {
+    let (rounds, query) = (rounds(), triarch_bus::Query::default());
+    begin(&rounds, "crew/a", json!({ "pattern": "plant.*" })).unwrap();
+    let mut walked = vacant(&rounds).remove(0);
+    for _ in 0..3 {
+        matched(&rounds, "plant.1");
+    }
+    let in_hand = [walked.listener.try_next().unwrap(), walked.listener.try_next().unwrap()];
+    rounds.end_all(&"crew/a".into());
+    assert_eq!(matched(&rounds, "plant.1"), 0, "nothing more comes");
+    let [done, _left] = in_hand;
+    assert!(done.acknowledge());
+    rounds.give_back(walked);
+    assert!(rounds.0.bus.subscriptions().is_empty());
+    let dead = rounds.0.bus.dead_letters(&query, 0, 9);
+    assert_eq!(dead.len(), 2, "what nobody has done: {dead:?}");
 }
 
 #[test]
@@ -143,6 +199,9 @@ fn what_is_sent_to_a_path_waits_through_all_lives_of_its_agent_and_ends_when_tha
     rounds.end_all_of_the_gone(&agent, || true);
     assert!(sent(&rounds, "crew/a").is_err(), "it has left");
     assert!(vacant[0].goes_on.has_changed().is_err());
+    for one in vacant {
+        rounds.give_back(one);
+    }
     let query = triarch_bus::Query::default();
     assert_eq!(rounds.0.bus.dead_letters(&query, 0, 9).len(), 2);
 }

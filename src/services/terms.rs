@@ -20,6 +20,8 @@ const TIMES: RangeInclusive<u32> = 1..=1_000;
 const FAILURES: RangeInclusive<u32> = 0..=1_000;
 const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 const WAITS: RangeInclusive<Span> = Span(Duration::from_millis(1))..=Span(Duration::from_hours(24));
+/// Each time half of it is over the time of all that lies in the mailbox begins anew.
+const ACK_WAITS: RangeInclusive<Span> = Span(Duration::from_millis(50))..=Span(Duration::from_hours(24));
 
 /// Terms as a program asks for them; what it leaves out is as with all others.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -115,7 +117,7 @@ fn time(asked: Option<Span>, usual: Duration) -> Duration {
 /// That terms can be kept, whoever asks for them.
 pub(super) fn check(terms: &Terms) -> Result<(), Trouble> {
     let Terms { retry, breaker, .. } = terms;
-    bounded("ack_within", &Span(terms.ack_within), &WAITS)?;
+    bounded("ack_within", &Span(terms.ack_within), &ACK_WAITS)?;
     bounded("bound", &terms.bound, &BOUND)?;
     bounded("in_hand", &terms.in_hand, &IN_HAND)?;
     bounded("retry.tries", &retry.tries, &TIMES)?;
@@ -206,7 +208,10 @@ mod tests {
                 "terms.bound is 0; say 1 to 100000, or leave it out",
             ),
             (json!({ "in_hand": 10_001 }), "terms.in_hand is 10001; say 1 to 10000"),
-            (json!({ "ack_within": "0s" }), "terms.ack_within is 0s; say 1ms to 1day"),
+            (
+                json!({ "ack_within": "0s" }),
+                "terms.ack_within is 0s; say 50ms to 1day",
+            ),
             (
                 json!({ "retry": { "tries": 0 } }),
                 "terms.retry.tries is 0; say 1 to 1000",

@@ -58,6 +58,9 @@ for line in sys.stdin:
     if body["body"] == "once" and os.path.exists("dies-once"): os.remove("dies-once"); os._exit(3)
     elif os.path.exists("refuses"): say(type="done", id=post["id"], ok=False, error="no ink")
     elif body["body"] == "die": os._exit(3)
+    elif body["body"] == "last":
+        say(type="done", id=post["id"], ok=True)
+        os._exit(3)
     elif "is_request" in body and body["body"] != "hang": say(type="reply", id=post["id"], body={"got": body["body"]})
     elif body["body"] != "hang" or sys.argv[1] == "said": say(type="done", id=post["id"], ok=True)
 "#;
@@ -68,8 +71,12 @@ pub(crate) fn crew() -> (House, Running) {
 
 /// The crew under these settings.
 pub(crate) fn crew_with(settings: &str) -> (House, Running) {
+    crew_as(&[settings, FLEET].concat())
+}
+
+fn crew_as(description: &str) -> (House, Running) {
     let house = House::new();
-    house.write("triarch.toml", &[settings, FLEET].concat());
+    house.write("triarch.toml", description);
     house.write("agent.py", AGENT);
     let runtime = house.up(&[]);
     (house, runtime)
@@ -332,6 +339,62 @@ fn a_full_mailbox_leaves_the_rest_with_the_bus() {
     house.json(&["agent", "resume", "crew/hears"]);
     until("all were heard", || waiting() == 0);
     assert_eq!(house.bodies(), (0..200).map(Value::from).collect::<Vec<_>>());
+}
+
+/// The crew, where the mailbox of one does that with what it has no room for.
+fn crew_whose_mailbox(overflow: &str) -> (House, Running) {
+    let mailbox = format!(r#"{{ capacity = 8, overflow = "{overflow}" }}"#);
+    crew_as(&FLEET.replace("{ capacity = 8 }", &mailbox))
+}
+
+#[test]
+fn a_full_mailbox_leaves_the_rest_with_the_bus_whatever_it_does_with_posts() {
+    for overflow in ["reject", "drop_newest", "drop_oldest"] {
+        let (house, _runtime) = crew_whose_mailbox(overflow);
+        let once_more = json!({ "retry": { "first": "1ms", "most": "1ms", "tries": 2 } });
+        house.subscribes(&json!({ "pattern": "many", "terms": once_more }));
+        house.json(&["agent", "pause", "crew/hears"]);
+        for number in 0..30 {
+            house.json(&["bus", "publish", "many", &number.to_string()]);
+        }
+        // Posts of others take room from events where the oldest make it.
+        for number in 0..4 {
+            house.run(&["agent", "send", "hears", &number.to_string(), "--kind", "note"]);
+        }
+        let shown = || house.json(&["bus", "show", "many"])["subscriptions"][0].clone();
+        assert_eq!(
+            (&shown()["waiting"], &shown()["breaker"]),
+            (&json!(30), &json!("closed")),
+            "{overflow}"
+        );
+        house.json(&["agent", "resume", "crew/hears"]);
+        until("all were heard", || shown()["waiting"] == 0);
+        assert_eq!(house.letters(&[]), Vec::<Value>::new(), "{overflow}");
+        let mut heard: Vec<_> = house.bodies().iter().filter_map(Value::as_u64).collect();
+        heard.sort_unstable();
+        assert_eq!(heard, (0..30).collect::<Vec<_>>(), "{overflow}");
+    }
+}
+
+#[test]
+fn what_a_program_has_done_before_it_ended_is_done() {
+    let (house, _runtime) = crew_as(&FLEET.replace(
+        "backoff =",
+        "intensity = { restarts = 100, within = \"1m\" }\nbackoff =",
+    ));
+    for life in 1..=10 {
+        let id = format!("life {life}");
+        house.has_say(
+            "hears",
+            &json!([{ "type": "subscribe", "id": id, "pattern": "news.*" }]),
+        );
+        assert_eq!(house.answer("heard", &id)["ok"], true);
+        assert_eq!(house.json(&["bus", "publish", "news.a", "last"])["matched"], 1);
+        until("it has ended", || {
+            house.json(&["agent", "show", "crew/hears"])["incarnation"] == life + 1
+        });
+    }
+    assert_eq!(house.letters(&[]), Vec::<Value>::new());
 }
 
 #[test]

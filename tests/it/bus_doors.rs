@@ -26,7 +26,7 @@ impl House {
         said
     }
 
-    fn letters(&self, query: &[&str]) -> Vec<Value> {
+    pub(crate) fn letters(&self, query: &[&str]) -> Vec<Value> {
         let told = self.json(&[&["bus", "dead"], query].concat());
         told.as_array().unwrap().clone()
     }

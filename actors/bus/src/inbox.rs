@@ -23,6 +23,9 @@ use crate::item::{self, Effect, Handed, Item, Place, Waiting};
 use crate::seen::Seen;
 use crate::terms::{Class, Terms, WhenFull};
 
+#[path = "inbox_expiry.rs"]
+mod expiry;
+
 /// Every so often the least urgent that wait go first.
 const TURNS: u8 = 16;
 
@@ -39,6 +42,8 @@ pub(crate) struct Inbox {
     lanes: [VecDeque<Waiting>; Priority::COUNT],
     /// How many lie in the lanes.
     queued: usize,
+    /// When one in the lanes may be needed no more; no sooner is it so for any.
+    expires: Option<Moment>,
     turn: u8,
     /// Taken once and not yet known to be used.
     lent: usize,
@@ -56,6 +61,7 @@ impl Inbox {
             terms,
             lanes: Default::default(),
             queued: 0,
+            expires: None,
             turn: 0,
             lent: 0,
             in_hand: BTreeMap::new(),
@@ -82,6 +88,9 @@ impl Inbox {
     /// The same for one that was here or elsewhere before: it is no duplicate of itself.
     pub(crate) fn admit(&mut self, waiting: Waiting, now: Moment, effects: &mut Vec<Effect>) {
         self.tally.offered += 1;
+        if self.is_full() {
+            self.expire(now, effects);
+        }
         if self.is_full() && !self.makes_room(effects) {
             match self.terms.when_full {
                 WhenFull::DeadLetter => self.bury(waiting, Cause::Full, None, effects),
@@ -92,8 +101,13 @@ impl Inbox {
         if self.terms.class == Class::EffectivelyOnce {
             self.seen.remember(&waiting.item.envelope, now);
         }
+        self.counts_in(&waiting);
         self.lane(&waiting).push_back(waiting);
-        self.queued += 1;
+    }
+
+    fn puts_in_front(&mut self, waiting: Waiting) {
+        self.counts_in(&waiting);
+        self.lane(&waiting).push_front(waiting);
     }
 
     fn makes_room(&mut self, effects: &mut Vec<Effect>) -> bool {
@@ -151,9 +165,7 @@ impl Inbox {
     pub(crate) fn give_back(&mut self, unused: VecDeque<Item>) {
         self.lent -= unused.len();
         for item in unused.into_iter().rev() {
-            let waiting = Waiting::new(item);
-            self.lane(&waiting).push_front(waiting);
-            self.queued += 1;
+            self.puts_in_front(Waiting::new(item));
         }
     }
 
@@ -247,8 +259,7 @@ impl Inbox {
         };
         self.breaker.untried();
         waiting.tries -= 1;
-        self.lane(&waiting).push_front(waiting);
-        self.queued += 1;
+        self.puts_in_front(waiting);
         true
     }
 
@@ -271,9 +282,9 @@ impl Inbox {
         // Those handed out first lie in front again.
         rested.sort_unstable_by_key(|((_, token), _)| std::cmp::Reverse(*token));
         for (_, waiting) in rested {
-            self.lane(&waiting).push_front(waiting);
-            self.queued += 1;
+            self.puts_in_front(waiting);
         }
+        self.expire(now, effects);
     }
 
     /// All have the same time for their acknowledgement, so the first handed out is due first; where its time began anew, those
@@ -285,14 +296,15 @@ impl Inbox {
     /// When [`Inbox::tick`] has something to do, or a breaker's rest will be over for those that wait. One that is over
     /// stays so until something is handed out, and is no reason to look again.
     pub(crate) fn next_due(&self, now: Moment) -> Option<Moment> {
+        let expires = self.next_expiry(now);
         if !self.terms.is_acknowledged() && self.in_hand.is_empty() && self.resting.is_empty() {
-            return None;
+            return expires;
         }
         let is_ahead = |until: &Moment| *until > now && self.queued > 0;
         let breaker = self.breaker.rests_until().filter(is_ahead);
         let rested = self.resting.first_key_value().map(|((at, _), _)| *at);
         let late = self.first_due().map(|(_, due)| due);
-        [breaker, rested, late].into_iter().flatten().min()
+        [breaker, rested, late, expires].into_iter().flatten().min()
     }
 
     // ---- both ----
@@ -301,14 +313,10 @@ impl Inbox {
     fn next(&mut self, now: Moment, effects: &mut Vec<Effect>) -> Option<Waiting> {
         while self.queued > 0 {
             let waiting = self.pop()?;
-            if waiting.item.envelope.until().is_none_or(|until| now < until) {
+            if !waiting.is_over(now) {
                 return Some(waiting);
             }
-            if self.terms.is_acknowledged() {
-                self.bury(waiting, Cause::Expired, None, effects);
-            } else {
-                self.drop(&waiting.item, Dropped::Expired, effects);
-            }
+            self.let_go(waiting, effects);
         }
         None
     }

@@ -448,3 +448,6 @@ mod model;
 
 #[path = "inbox_retuned_test.rs"]
 mod retuned;
+
+#[path = "inbox_expiry_test.rs"]
+mod expiry;

@@ -101,6 +101,11 @@ impl Waiting {
         Self::again(item, 0)
     }
 
+    /// Whether nobody needs it any more.
+    pub(crate) fn is_over(&self, now: Moment) -> bool {
+        self.item.envelope.until().is_some_and(|until| until <= now)
+    }
+
     /// One that failed before, and is tried anew.
     pub(crate) fn again(item: Item, failures: u32) -> Self {
         Self {

@@ -189,6 +189,14 @@ impl Bus {
         Ok(Listener::new(self.clone(), id, era, ear))
     }
 
+    /// The same in the place of a subscription of the same subscriber to the same, if there is one that began so: what waits there
+    /// waits here, and what was in hand may be handed out again.
+    pub fn listen_again(&self, what: Subscribe) -> Result<Listener, SubscribeError> {
+        let ear = Ear::default();
+        let (id, era) = self.add(what, Arc::new(ear.clone()), true)?;
+        Ok(Listener::new(self.clone(), id, era, ear))
+    }
+
     /// Tells which subscription that is, and which of its bells this.
     pub(crate) fn add(
         &self,
@@ -260,6 +268,23 @@ impl Bus {
     /// before.
     pub fn unsubscribe(&self, id: SubscriptionId) -> bool {
         self.0.leave(id, None)
+    }
+
+    /// Nothing more comes for a subscription whose listener is about to go: what that has in hand it may still say it has done, and
+    /// with it the subscription ends. One that reads a log ends at once, since another may go on in its place.
+    pub fn retire(&self, id: SubscriptionId) {
+        let hub = &self.0;
+        let mut table = unpoisoned(hub.table.write());
+        let Some(one) = table.subscriptions.get(&id).cloned() else {
+            return;
+        };
+        if one.profile.reads.is_some() {
+            drop(table);
+            hub.leave(id, None);
+        } else {
+            table.retire(&one);
+            hub.generation.fetch_add(1, Ordering::Release);
+        }
     }
 
     // ---- looking ----

@@ -383,10 +383,12 @@ impl Subscription {
         lock(&self.desk).era
     }
 
-    /// Whether nobody can ever be told.
-    pub(crate) fn is_gone(&self) -> bool {
-        let bell = Arc::clone(&lock(&self.desk).bell);
-        bell.is_gone()
+    /// Whether nobody can ever be told: by which of its bells.
+    pub(crate) fn gone(&self) -> Option<u64> {
+        let desk = lock(&self.desk);
+        let (bell, era) = (Arc::clone(&desk.bell), desk.era);
+        drop(desk);
+        bell.is_gone().then_some(era)
     }
 
     /// What is still to be settled, and whether more fits.

@@ -165,8 +165,13 @@ impl Table {
 
     /// Takes a subscription out, and tells who takes over what waits for it: the group it was of.
     pub(crate) fn remove(&mut self, one: &Subscription) -> Option<Arc<Group>> {
+        self.subscriptions.remove(&one.profile.id)?;
+        self.retire(one)
+    }
+
+    /// The same for one that is there until it is removed: nobody finds it any more.
+    pub(crate) fn retire(&mut self, one: &Subscription) -> Option<Arc<Group>> {
         let profile = &one.profile;
-        self.subscriptions.remove(&profile.id)?;
         let key = key(profile);
         if self.keys.get(&key) == Some(&profile.id) {
             self.keys.remove(&key);

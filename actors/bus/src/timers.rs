@@ -99,8 +99,9 @@ impl Timers {
         let mut open = 0;
         let mut figures = hub.metrics.all().map(|_| (0usize, 0u64)).collect::<Vec<_>>();
         for one in &all {
-            if one.is_gone() {
-                hub.leave(one.profile.id, None);
+            if let Some(era) = one.gone() {
+                // One that has come back meanwhile has another bell.
+                hub.leave(one.profile.id, Some(era));
                 continue;
             }
             let (tally, breaker) = one.figures();
@@ -120,5 +121,71 @@ impl Timers {
         hub.metrics.breakers_open.set_count(open);
         hub.metrics.dead_kept.set_count(lock(&hub.dead).kept());
         hub.metrics.delayed.set_count(lock(&hub.agenda).len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use triarch_supervision::metrics::Instruments;
+
+    use super::*;
+    use crate::arrivals::Arrivals;
+    use crate::bus::Bus;
+    use crate::config::Config;
+    use crate::metrics::BUS;
+    use crate::subscribing::Subscribe;
+    use crate::subscription::Bell;
+    use crate::topic::Pattern;
+
+    /// Of one that has left, and comes back while it is asked whether it has.
+    #[derive(Default)]
+    struct Left(OnceLock<Bus>);
+
+    impl Bell for Left {
+        fn ring(&self, _arrivals: Arrivals) {}
+
+        fn is_gone(&self) -> bool {
+            if let Some(bus) = self.0.get() {
+                bus.add(what(), Arc::new(There), true).unwrap();
+            }
+            true
+        }
+    }
+
+    struct There;
+
+    impl Bell for There {
+        fn ring(&self, _arrivals: Arrivals) {}
+
+        fn is_gone(&self) -> bool {
+            false
+        }
+    }
+
+    fn what() -> Subscribe {
+        Subscribe::new(Pattern::new("plant.*").unwrap(), "crew/a")
+    }
+
+    #[test]
+    fn one_that_comes_back_while_it_is_looked_whether_it_has_left_goes_on() {
+        for comes_back in [true, false] {
+            let instruments = Instruments::with_tree(&[BUS]).unwrap();
+            let bus = Bus::new(Config::default(), 1, &instruments).unwrap();
+            let left = Arc::new(Left::default());
+            bus.add(what(), left.clone(), true).unwrap();
+            if comes_back {
+                left.0.set(bus.clone()).unwrap();
+            }
+            let now = Moment::now();
+            let timers = Timers {
+                hub: Arc::clone(&bus.0),
+                next_look: now,
+                rings_from: now,
+            };
+            timers.look();
+            assert_eq!(bus.subscriptions().len(), usize::from(comes_back));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! How the lives of programs ended.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -264,6 +264,28 @@ impl Records {
         }
     }
 
+    /// Of agents that are not there any more no more than `most` are known: those that ended last.
+    pub(crate) fn forget_gone(&self, most: usize, who_is_there: impl FnOnce() -> BTreeSet<String>) {
+        let known: Vec<_> = locked(&self.0).keys().cloned().collect();
+        if known.len() <= most {
+            return;
+        }
+        // Whoever begins meanwhile is not among those that were known before.
+        let there = who_is_there();
+        let mut records = locked(&self.0);
+        let gone = known.into_iter().filter(|path| !there.contains(&**path));
+        let mut gone: Vec<_> = gone
+            .filter_map(|path| Some((records.get(&path)?, path)))
+            .filter(|(of_agent, _)| of_agent.running.is_none())
+            .map(|(of_agent, path)| (of_agent.ended.back().map(|last| last.ended), path))
+            .collect();
+        gone.sort_unstable();
+        gone.truncate(gone.len().saturating_sub(most));
+        for (_, path) in gone {
+            records.remove(&path);
+        }
+    }
+
     pub(crate) fn add(&self, path: &Arc<str>, record: ExitRecord) {
         let mut records = locked(&self.0);
         let ended = &mut records.entry(Arc::clone(path)).or_default().ended;
@@ -324,6 +346,22 @@ mod tests {
         assert_eq!(kept, (30..50).collect::<Vec<_>>());
         assert_eq!(records.of("team/b"), [record(7)]);
         assert!(records.of("team/c").is_empty());
+    }
+
+    #[test]
+    fn of_agents_that_are_gone_the_last_are_known_and_of_those_that_are_there_all() {
+        let records = Records::default();
+        let path = |number: u64| Arc::from(format!("team/{number}"));
+        for number in 0..50 {
+            let ended = SystemTime::UNIX_EPOCH + Duration::from_secs(100 - number);
+            records.add(&path(number), ExitRecord { ended, ..record(1) });
+        }
+        let _runs = records.begin(&path(40), 2, 7);
+        let known = || (0..50).filter(|number| !records.of(&path(*number)).is_empty());
+        records.forget_gone(50, || panic!("they are few enough"));
+        records.forget_gone(5, || ["team/45", "team/49"].map(str::to_owned).into());
+        assert_eq!(known().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 40, 45, 49]);
+        assert_eq!(records.census().0.len(), Health::ALL.len());
     }
 
     #[test]

@@ -106,6 +106,7 @@ fn make(
         reaper::Settings {
             owner,
             metrics,
+            records: programs.links.records.clone(),
             leftovers,
         },
     )

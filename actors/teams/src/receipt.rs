@@ -31,6 +31,11 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Whether it made room in the mailbox for another, as where that drops the oldest: nobody has tried it.
+    pub fn has_made_room(&self) -> bool {
+        matches!(self, Self::Lost(why) if *why == died_of(DeadReason::Full))
+    }
+
     /// Whether nothing comes after it.
     pub fn is_last(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Failed(_) | Self::Lost(_))
@@ -190,7 +195,7 @@ impl Receipt {
 
     /// The post is a dead letter.
     pub(crate) fn died(&mut self, why: DeadReason) {
-        self.end(Stage::Lost(format!("it is a dead letter: {}", why.label())));
+        self.end(Stage::Lost(died_of(why)));
     }
 
     fn is_open(&self) -> bool {
@@ -227,6 +232,10 @@ impl Drop for Receipt {
         self.failures = None;
         self.end(Stage::Lost(DROPPED.to_owned()));
     }
+}
+
+fn died_of(why: DeadReason) -> String {
+    format!("it is a dead letter: {}", why.label())
 }
 
 #[cfg(test)]

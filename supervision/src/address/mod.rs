@@ -107,9 +107,35 @@ impl<M: Message> Address<M> {
         if refused != Refused::Full || self.mailbox.overflow != Overflow::Wait {
             return self.settle(refused, parcel).map_err(|failed| self.single(failed));
         }
+        self.wait_for_room(Some(deadline), parcel).await
+    }
+
+    /// Queues a message once there is room for it, whatever the mailbox does with what overflows: for senders of whom nothing is
+    /// lost when they wait. It is void after `deadline`, as with [`Address::send_before`].
+    ///
+    /// Cancel-safe, as [`Address::send`] is.
+    pub async fn send_into_room(&self, deadline: Option<Moment>, message: M) -> Result<(), SendError<M>> {
+        let parcel = match deadline {
+            Some(deadline) => Parcel::special(Content::Until(deadline, message)),
+            None => Parcel::plain(message),
+        };
+        match self.mailbox.offer(parcel) {
+            Ok(number) => {
+                give_way(number, 1).await;
+                Ok(())
+            }
+            Err((Refused::Full, parcel)) => self.wait_for_room(deadline, parcel).await,
+            Err((Refused::Closed, parcel)) => Err(self.single((parcel, Refusal::Closed))),
+        }
+    }
+
+    async fn wait_for_room(&self, deadline: Option<Moment>, parcel: Parcel<M>) -> Result<(), SendError<M>> {
         let _held_back = self.held_back();
         let mut in_line = self.in_line(parcel).map_err(|failed| self.single(failed))?;
-        let waited = tokio::time::timeout_at(deadline.instant(), &mut in_line).await;
+        let waited = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.instant(), &mut in_line).await,
+            None => Ok((&mut in_line).await),
+        };
         let failed = match waited {
             Ok(Ok(())) => None,
             Ok(Err(parcel)) => Some((parcel, Refusal::Closed)),
@@ -295,6 +321,32 @@ mod tests {
                 Ok(())
             };
             assert_eq!(refused, expected, "{overflow:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_into_room_waits_whatever_a_full_mailbox_does_with_others() {
+        for overflow in [
+            Overflow::Wait,
+            Overflow::Reject,
+            Overflow::DropNewest,
+            Overflow::DropOldest,
+        ] {
+            let address = address(1, overflow);
+            address.send_into_room(None, Note(1)).await.expect("there is room");
+            let waits = tokio::time::timeout(Duration::from_mins(1), address.send_into_room(None, Note(2)));
+            assert!(waits.await.is_err(), "{overflow:?}");
+            let soon = Moment::now() + Duration::from_secs(1);
+            let late = address.send_into_room(Some(soon), Note(3)).await.unwrap_err();
+            assert_eq!((late.message, late.why), (Note(3), Refusal::Expired), "{overflow:?}");
+            assert_eq!(
+                (address.figures().depth, address.figures().dropped),
+                (1, 0),
+                "{overflow:?}"
+            );
+            address.mailbox().close();
+            let closed = address.send_into_room(None, Note(4)).await.unwrap_err();
+            assert_eq!((closed.message, closed.why), (Note(4), Refusal::Closed), "{overflow:?}");
         }
     }
 

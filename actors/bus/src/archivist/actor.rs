@@ -164,10 +164,7 @@ impl Archivist {
         };
         let weight = weight(&log, &bytes);
         if let Err(why) = self.make_room(weight).await? {
-            if let Some(number) = number {
-                self.hub().put_back(number);
-            }
-            answer(waiter, Err(why.into()));
+            self.hub().was_not_stored(waiter, number, why.into());
             return Ok(());
         }
         // It may have been called off meanwhile, or be in this group already.

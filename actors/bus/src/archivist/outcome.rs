@@ -16,6 +16,7 @@ use crate::agenda::ScheduleId;
 use crate::error::PublishError;
 use crate::hub::{Hub, lock, unpoisoned};
 use crate::later::clocks;
+use crate::metrics::Refusal;
 use crate::topic::Pattern;
 
 /// What was due and could not be written is due again after this.
@@ -89,14 +90,24 @@ impl Hub {
         self.wake.notify_one();
     }
 
+    /// It is told to whoever waits, or due again; what comes again by itself is left out this time, and counted, as there was no room.
+    pub(super) fn was_not_stored(&self, waiter: Option<Waiter>, number: Option<u64>, why: PublishError) {
+        match (waiter, number) {
+            (None, None) => self.metrics.refused(Refusal::Full),
+            (waiter, number) => {
+                if let Some(number) = number {
+                    self.put_back(number);
+                }
+                answer(waiter, Err(why));
+            }
+        }
+    }
+
     /// It is not on disk, or nobody knows: then what is there is found out after this.
     pub(super) fn take_back(&self, group: Group, why: &WriteError) {
         let mut doubts = Vec::new();
         for (pending, offset, entry) in group.stored {
-            if let Some(number) = pending.number {
-                self.put_back(number);
-            }
-            answer(pending.waiter, Err(PublishError::NotStored(why.clone())));
+            self.was_not_stored(pending.waiter, pending.number, PublishError::NotStored(why.clone()));
             let (log, envelope) = (pending.log, pending.envelope);
             doubts.push(Doubt::Stored {
                 log,

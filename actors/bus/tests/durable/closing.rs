@@ -125,3 +125,24 @@ async fn a_closed_journal_refuses_every_order_by_its_name_and_takes_it_when_it_i
     assert!(house.bus.cursors().is_empty() && !house.bus.cancel(late).await.unwrap());
     house.stop().await;
 }
+
+#[tokio::test]
+async fn what_comes_again_while_the_journal_is_closed_is_counted_as_left_out() {
+    let disk = SimDisk::new(24);
+    let house = House::on(Arc::new(disk.clone())).await;
+    let step = Duration::from_millis(20);
+    let every = When::Every {
+        first: step,
+        every: step,
+    };
+    assert!(house.plan("again", every).await.is_ok());
+    let left_out = || house.count("triarch_bus_refused_total", "full");
+    until("it comes", async || !house.logged().is_empty()).await;
+    assert_eq!(left_out(), 0);
+    breaks(&disk);
+    until("it is left out", async || left_out() > 2).await;
+    disk.heal();
+    let before = house.logged().len();
+    until("it comes again", async || house.logged().len() > before).await;
+    house.stop().await;
+}

@@ -26,7 +26,7 @@ use triarch_bus::{
 };
 use triarch_journal::Disk;
 use triarch_journal::metrics::JOURNALS;
-use triarch_supervision::metrics::Instruments;
+use triarch_supervision::metrics::{Instruments, Sample, Value};
 use triarch_supervision::prelude::*;
 
 /// Only guards against hanging.
@@ -36,6 +36,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct House {
     bus: Bus,
     tree: Tree,
+    instruments: Instruments,
 }
 
 fn durable(topics: &str) -> DurableConfig {
@@ -58,12 +59,12 @@ impl House {
         let bus = Bus::new(config, run, &instruments).unwrap();
         let room = room_on(&bus, disk, journal, &instruments).unwrap();
         let tree = Root::new()
-            .instruments(instruments)
+            .instruments(instruments.clone())
             .supervisor(room)
             .start()
             .await
             .unwrap();
-        Self { bus, tree }
+        Self { bus, tree, instruments }
     }
 
     async fn on(disk: Arc<dyn Disk>) -> Self {
@@ -98,6 +99,17 @@ impl House {
 
     fn listen(&self, what: Subscribe) -> Listener {
         self.bus.listen(what).unwrap()
+    }
+
+    /// A counter, by the value of its label.
+    fn count(&self, family: &str, label: &str) -> u64 {
+        let readings = self.instruments.read();
+        let reading = readings.iter().find(|reading| reading.family.name == family).unwrap();
+        let is_it = |sample: &&Sample| sample.labels().any(|(_, value)| value == label);
+        let Value::Count(count) = reading.samples.iter().find(is_it).unwrap().value else {
+            return 0;
+        };
+        count
     }
 
     async fn stop(self) {

@@ -56,7 +56,7 @@ impl Agent for Program {
             Work::Talk(talk) => talk.take(post, ctx).await,
             Work::Runs(runs) => Box::pin(runs.take(post, ctx)).await,
             Work::Unborn(unborn) => {
-                if let Some(talk) = Box::pin(unborn.begin_for(post, ctx)).await {
+                if let Some(talk) = Box::pin(unborn.begin_for(post, ctx)).await? {
                     self.work = Work::Talk(Box::new(talk));
                 }
             }

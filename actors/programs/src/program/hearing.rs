@@ -210,9 +210,10 @@ impl Hearing {
     /// Tells what came of a wish: the program where it wants to know, else its log where it came to nothing.
     pub(super) fn answer(&mut self, answered: Answered) {
         match (answered.id, answered.outcome) {
-            (Some(id), outcome) => self
-                .machine
-                .tell(&message::answer_line(answered.service, &id, &outcome)),
+            (Some(id), outcome) => {
+                let line = message::answer_line(answered.service, &id, &outcome, self.machine.line_max());
+                self.machine.tell(&line);
+            }
             (None, Ok(_)) => {}
             (None, Err(why)) => {
                 let words = format!("wishes in vain for {}: {why}", answered.service);

@@ -14,16 +14,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::time::Duration;
 
 use serde_json::Value;
 use triarch_supervision::clock::Moment;
 use triarch_teams::{Post, PostId, RECALL, Receipt};
 
-use super::message::{self, Fault, Said};
+use super::message::{self, Fault, Said, Term};
 use crate::services::Wish;
 
 /// Why nothing is done for a post whose sender wants it no more.
 pub(super) const RECALLED: &str = "it was recalled";
+
+/// Why nothing is done for a post that nobody needs any more.
+const OVER: &str = "its deadline passed before it was delivered";
+
+/// How old what a line says of the time that is left may be when it is written.
+const TERM_AGE_MAX: Duration = Duration::from_millis(100);
 
 /// How many posts that have ended are remembered, to tell a late answer from one that makes no sense, and from one to a notice.
 const REMEMBERED: usize = 1024;
@@ -89,6 +96,19 @@ struct Waiting {
     bytes: usize,
     /// Whether nothing is answered to it.
     is_notice: bool,
+    /// What its line says of the time that is left, where that grows less while it waits.
+    term: Option<Term>,
+}
+
+/// What becomes of a line that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is written.
+    Written,
+    /// Its post is wanted no more.
+    Recalled,
+    /// Its post is needed no more.
+    Over,
 }
 
 /// The posts between the mailbox and their ends.
@@ -106,12 +126,18 @@ pub(super) struct Machine {
     state: Option<String>,
     /// Bytes of answers to wishes among the lines that are not written.
     answers: usize,
+    /// When the lines that wait are to be looked through: one of them may be needed no more, or says too much of the time that is
+    /// left.
+    revised_at: Option<Moment>,
 }
 
 impl Machine {
     /// Goes on with what the last life could not write.
     pub(super) fn new(bounds: Bounds, carried: Carried) -> Self {
+        let has_terms = carried.posts.iter().any(|waiting| waiting.term.is_some());
         Self {
+            // At the first that is written.
+            revised_at: has_terms.then(Moment::default),
             bounds,
             answers: 0,
             out: carried.lines,
@@ -127,7 +153,7 @@ impl Machine {
     /// Takes a post to write its line; one that nobody needs any more, or that is too long, fails at once.
     pub(super) fn take(&mut self, post: Post, now: Moment) {
         if post.deadline.is_some_and(|deadline| deadline < now) {
-            return post.receipt.failed("its deadline passed before it was delivered");
+            return post.receipt.failed(OVER);
         }
         if post.receipt.is_recalled() {
             return post.receipt.lost(RECALLED);
@@ -142,10 +168,45 @@ impl Machine {
                 .receipt
                 .failed(format!("its line has {bytes} bytes; the program takes {most}"));
         }
-        let is_notice = is_notice(&post);
+        let (is_notice, term) = (is_notice(&post), Term::of(&post));
         let Post { id, receipt, .. } = post;
         let post = Some((id, receipt));
-        self.waiting.push_back(Waiting { post, bytes, is_notice });
+        let waiting = Waiting {
+            post,
+            bytes,
+            is_notice,
+            term,
+        };
+        self.revised_at = [self.revised_at, waiting.revised_at(now)].into_iter().flatten().min();
+        self.waiting.push_back(waiting);
+    }
+
+    /// Leaves off the lines that nobody needs any more, and has the others say how much time is left, where it is time for that.
+    /// A line that is partly written stays as it is.
+    pub(super) fn revise(&mut self, now: Moment) {
+        let (lines, waiting) = (std::mem::take(&mut self.out), std::mem::take(&mut self.waiting));
+        let mut revised = Carried::default();
+        let mut begin = self.written - self.of_first;
+        for (place, waiting) in waiting.into_iter().enumerate() {
+            let line = lines.get(begin..begin + waiting.bytes).unwrap_or_default();
+            begin += waiting.bytes;
+            let is_begun = place == 0 && self.of_first > 0;
+            let fate = if is_begun { Fate::Written } else { waiting.fate(now) };
+            match fate {
+                Fate::Written => revised.push(waiting, line, now, is_begun),
+                _ => waiting.leave(fate),
+            }
+        }
+        let revisable = revised.posts.iter().skip(usize::from(self.of_first > 0));
+        self.revised_at = revisable.filter_map(|waiting| waiting.revised_at(now)).min();
+        self.written = self.of_first;
+        self.out = revised.lines;
+        self.waiting = revised.posts;
+    }
+
+    /// When that is to be done, if ever.
+    pub(super) fn revised_at(&self) -> Option<Moment> {
+        self.revised_at
     }
 
     /// Tells what came of a wish.
@@ -157,6 +218,7 @@ impl Machine {
             post: None,
             bytes,
             is_notice: false,
+            term: None,
         });
     }
 
@@ -305,11 +367,11 @@ impl Machine {
     }
 
     /// The program is gone: what it never saw, and the posts it had.
-    pub(super) fn end(&mut self) -> (Carried, Vec<Receipt>) {
+    pub(super) fn end(&mut self, now: Moment) -> (Carried, Vec<Receipt>) {
         // The first line is written anew from its beginning.
         let begin = self.written - self.of_first;
-        let carried = Carried::of(&self.out[begin..], std::mem::take(&mut self.waiting));
-        self.answers = 0;
+        let carried = Carried::of(&self.out[begin..], std::mem::take(&mut self.waiting), now);
+        (self.answers, self.revised_at) = (0, None);
         self.out.clear();
         (self.written, self.of_first) = (0, 0);
         let open = std::mem::take(&mut self.open);
@@ -318,10 +380,25 @@ impl Machine {
 }
 
 impl Waiting {
+    fn fate(&self, now: Moment) -> Fate {
+        match &self.post {
+            Some((_, receipt)) if receipt.is_recalled() => Fate::Recalled,
+            _ if self.term.is_some_and(|term| term.deadline < now) => Fate::Over,
+            _ => Fate::Written,
+        }
+    }
+
+    /// When it is needed no more, or its line says too much.
+    fn revised_at(&self, now: Moment) -> Option<Moment> {
+        let soon = now + TERM_AGE_MAX;
+        self.term.map(|term| term.deadline.min(soon))
+    }
+
     /// Its line is written by nobody. A notice has nobody left to tell it to, and is no loss.
-    fn leave(self) {
+    fn leave(self, fate: Fate) {
         match self.post {
             Some((_, receipt)) if self.is_notice => receipt.done(Value::Null),
+            Some((_, receipt)) if fate == Fate::Over => receipt.failed(OVER),
             Some((_, receipt)) => receipt.lost(RECALLED),
             None => {}
         }
@@ -330,25 +407,35 @@ impl Waiting {
 
 impl Carried {
     /// What of that another life is to see, which has wished for nothing, and has nothing to leave off.
-    fn of(lines: &[u8], posts: VecDeque<Waiting>) -> Self {
+    fn of(lines: &[u8], posts: VecDeque<Waiting>, now: Moment) -> Self {
         let (mut begin, mut carried) = (0, Self::default());
         for waiting in posts {
             let line = begin..begin + waiting.bytes;
             begin = line.end;
-            match &waiting.post {
-                Some((_, receipt)) if !waiting.is_notice && !receipt.is_recalled() => {
-                    carried.lines.extend_from_slice(lines.get(line).unwrap_or_default());
-                    carried.posts.push_back(waiting);
-                }
-                _ => waiting.leave(),
+            let fate = waiting.fate(now);
+            if fate == Fate::Written && waiting.post.is_some() && !waiting.is_notice {
+                carried.push(waiting, lines.get(line).unwrap_or_default(), now, false);
+            } else {
+                waiting.leave(fate);
             }
         }
         carried
     }
 
-    /// Without what somebody has recalled since it was left.
-    pub(super) fn wanted(self) -> Self {
-        Self::of(&self.lines, self.posts)
+    /// One more, whose line says how much time is left, unless it is begun.
+    fn push(&mut self, mut waiting: Waiting, line: &[u8], now: Moment, is_begun: bool) {
+        let begin = self.lines.len();
+        self.lines.extend_from_slice(line);
+        if let Some(term) = waiting.term.filter(|_| !is_begun) {
+            message::write_anew(&mut self.lines, begin, term, now);
+        }
+        waiting.bytes = self.lines.len() - begin;
+        self.posts.push_back(waiting);
+    }
+
+    /// Without what somebody has recalled since it was left, or needs no more.
+    pub(super) fn wanted(self, now: Moment) -> Self {
+        Self::of(&self.lines, self.posts, now)
     }
 
     /// How many posts there are.

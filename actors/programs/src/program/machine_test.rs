@@ -244,12 +244,79 @@ fn what_the_program_never_saw_goes_to_the_next_life_from_the_beginning_of_its_li
     desk.take();
     let lines = desk.machine.unwritten()[first..].to_vec();
     desk.machine.wrote(first + 5, now());
-    let (carried, open) = desk.machine.end();
+    let (carried, open) = desk.machine.end(now());
     assert_eq!((carried.len(), open.len()), (1, 1));
     desk.machine = Machine::new(BOUNDS, carried);
     assert_eq!(desk.machine.unwritten(), lines);
     assert_eq!(desk.write_all(), 1);
     assert_eq!(desk.stages(1), [Stage::Delivered]);
+}
+
+/// A post that is needed for so many seconds from `now` on.
+fn needed_for(desk: &Desk, seconds: u64) -> (Post, Stages) {
+    let (post, stages) = desk.office.registered("me", "greet", json!(",\"deadline_ms\":1}"));
+    (post.before(now() + Duration::from_secs(seconds)), stages)
+}
+
+fn over() -> Stage {
+    Stage::Failed("its deadline passed before it was delivered".to_owned())
+}
+
+#[test]
+fn what_nobody_needs_any_more_is_not_written_though_it_was_taken_in_time() {
+    let mut desk = Desk::new(BOUNDS);
+    desk.take();
+    let (first, firsts) = needed_for(&desk, 1);
+    let (second, seconds) = needed_for(&desk, 1);
+    let (third, thirds) = needed_for(&desk, 60);
+    let begun = desk.machine.unwritten().len() + 5;
+    for post in [first, second, third] {
+        desk.machine.take(post, now());
+    }
+    let term = now() + Duration::from_secs(3);
+    assert!(desk.machine.revised_at().is_some_and(|at| at <= term));
+    desk.machine.wrote(begun, now());
+    desk.machine.revise(term);
+    assert!(firsts.is_empty(), "some of it is written");
+    assert_eq!(seconds.try_recv().unwrap().1, over());
+    let text = String::from_utf8(desk.machine.unwritten().to_vec()).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].ends_with(r#","deadline_ms":1000}"#), "{}", lines[0]);
+    assert!(lines[1].ends_with(r#"1}","deadline_ms":57000}"#), "{}", lines[1]);
+    assert!(desk.lines_are_whole());
+    assert_eq!(desk.write_all(), 2);
+    assert_eq!(thirds.try_recv().unwrap().1, Stage::Delivered);
+}
+
+#[test]
+fn the_next_life_gets_what_is_needed_still_and_how_much_time_is_left() {
+    let mut desk = Desk::new(BOUNDS);
+    let (first, firsts) = needed_for(&desk, 1);
+    let (second, seconds) = needed_for(&desk, 10_000);
+    let (third, thirds) = needed_for(&desk, 4_000);
+    for post in [first, second.within(Duration::from_secs(9)), third] {
+        desk.machine.take(post, now());
+    }
+    let (carried, _open) = desk.machine.end(now() + Duration::from_secs(2));
+    assert_eq!((carried.len(), firsts.try_recv().unwrap().1), (2, over()));
+    let hour = now() + Duration::from_hours(1);
+    let mut machine = Machine::new(BOUNDS, carried.wanted(hour));
+    let told = |machine: &Machine| {
+        let text = String::from_utf8(machine.unwritten().to_vec()).unwrap();
+        let left = |line: &str| line.rsplit_once(':').unwrap().1.to_owned();
+        text.lines().map(left).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&machine), ["9000}", "400000}"]);
+    // The program does not read for a while.
+    assert_eq!(machine.revised_at(), Some(Moment::default()));
+    machine.revise(hour + Duration::from_secs(500));
+    assert_eq!(
+        (told(&machine), thirds.try_recv().unwrap().1),
+        (vec!["9000}".to_owned()], over())
+    );
+    machine.wrote(machine.unwritten().len(), hour);
+    assert_eq!(seconds.try_recv().unwrap().1, Stage::Delivered);
 }
 
 #[test]
@@ -258,7 +325,7 @@ fn a_notice_that_its_program_did_not_live_to_read_is_no_loss() {
     let office = PostOffice::new(7, &instruments).unwrap();
     let mut machine = Machine::new(BOUNDS, Carried::default());
     machine.take(office.post("work/dispatcher", RECALL, json!({ "id": "x" })), now());
-    let (carried, open) = machine.end();
+    let (carried, open) = machine.end(now());
     assert_eq!((carried.len(), open.len()), (0, 0));
     let ended = |stage: &str| {
         let readings = instruments.read();
@@ -321,7 +388,7 @@ impl Desk {
                 any(post, &self.posts).and_then(|id| self.hear(Said::Accepted(id)));
             }
             Step::End => {
-                let (carried, open) = self.machine.end();
+                let (carried, open) = self.machine.end(now());
                 for receipt in open {
                     receipt.failed("it ended");
                 }

@@ -20,6 +20,7 @@
 //! Any other line is a line of its log.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -366,14 +367,23 @@ fn is_too_deep(line: &[u8]) -> bool {
 }
 
 /// The line that tells a program what came of a wish.
-pub(super) fn answer_line(service: &str, id: &str, outcome: &Result<Value, String>) -> Vec<u8> {
+///
+/// What has more bytes than `most` is left out, and that told in its place.
+pub(super) fn answer_line(service: &str, id: &str, outcome: &Result<Value, String>, most: usize) -> Vec<u8> {
     let told = match outcome {
         Ok(result) => serde_json::json!({ "type": service, "id": id, "ok": true, "result": result }),
         Err(error) => serde_json::json!({ "type": service, "id": id, "ok": false, "error": error }),
     };
     let mut line = told.to_string().into_bytes();
     line.push(b'\n');
-    line
+    if outcome.is_err() || line.len() <= most {
+        return line;
+    }
+    let bytes = line.len();
+    let why = format!(
+        "the answer is a line of {bytes} bytes, and the program takes {most}; ask for less, or raise `line_max`"
+    );
+    answer_line(service, id, &Err(why), most)
 }
 
 /// Appends the line that tells a program of `post`.
@@ -391,9 +401,42 @@ pub(super) fn write(post: &Post, now: Moment, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"task\":");
         append(out, &**brief);
     }
-    if let Some(end) = post.ends(now) {
+    end_line(post.ends(now), now, out);
+}
+
+/// What the line of a post says of the time that is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Term {
+    pub(super) deadline: Moment,
+    within: Option<Duration>,
+}
+
+impl Term {
+    /// Where that grows less while the line waits to be written.
+    pub(super) fn of(post: &Post) -> Option<Self> {
+        let within = post.within;
+        post.deadline.map(|deadline| Self { deadline, within })
+    }
+}
+
+/// Has the line from `begin` on, which is the last of `lines`, say how much time is left now.
+pub(super) fn write_anew(lines: &mut Vec<u8>, begin: usize, term: Term, now: Moment) {
+    // The last of a line, whatever its body says.
+    let line = lines.get(begin..).unwrap_or_default();
+    let Some(end) = memchr::memmem::rfind(line, DEADLINE) else {
+        return;
+    };
+    lines.truncate(begin + end);
+    let own = term.within.map(|within| now + within);
+    end_line(own.into_iter().chain([term.deadline]).min(), now, lines);
+}
+
+const DEADLINE: &[u8] = b",\"deadline_ms\":";
+
+fn end_line(end: Option<Moment>, now: Moment, out: &mut Vec<u8>) {
+    if let Some(end) = end {
         let left = end.since(now).as_millis();
-        out.extend_from_slice(b",\"deadline_ms\":");
+        out.extend_from_slice(DEADLINE);
         let _left = std::io::Write::write_fmt(out, format_args!("{left}"));
     }
     out.extend_from_slice(b"}\n");
@@ -405,8 +448,6 @@ fn append(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
     use serde_json::json;
 

@@ -109,7 +109,7 @@ impl Parts {
 
     /// What the last life could not hand to its program.
     pub(super) fn take_carried(&self) -> Carried {
-        std::mem::take(&mut *self.carried.lock().unwrap_or_else(PoisonError::into_inner)).wanted()
+        std::mem::take(&mut *self.carried.lock().unwrap_or_else(PoisonError::into_inner)).wanted(Moment::now())
     }
 
     pub(super) fn carry(&self, carried: Carried) {

@@ -36,8 +36,6 @@ mod farewell;
 /// From so many unwritten bytes on they are written although more may come.
 const MUCH: usize = 64 << 10;
 
-/// From so many bytes of answers on that it has not read.
-const ANSWERS_MAX: usize = 1 << 20;
 /// How long a program may go on after it has closed its standard input.
 const DEAF_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -232,11 +230,11 @@ impl Talk {
     }
 
     fn waits_for_others(&self) -> bool {
-        self.hearing.outbox.are_many() || self.wishes.are_many()
+        self.hearing.outbox.are_many() || self.wishes.are_many(&self.hearing)
     }
 
     fn leaves_answers(&self) -> bool {
-        self.hearing.machine.answers() >= ANSWERS_MAX
+        Wishes::are_left(&self.hearing)
     }
 
     fn follow(&mut self, woken: Woken) {
@@ -256,6 +254,21 @@ impl Talk {
     /// Writes what there is room for.
     fn write(&mut self) {
         let leaves_answers = self.leaves_answers();
+        let machine = &mut self.hearing.machine;
+        if let Some(at) = machine.revised_at() {
+            let now = Moment::now();
+            if at <= now {
+                machine.revise(now);
+            }
+        }
+        self.write_all_there_is_room_for(leaves_answers);
+        if leaves_answers && !self.leaves_answers() {
+            // There may be answers that were not fetched.
+            self.knock.again();
+        }
+    }
+
+    fn write_all_there_is_room_for(&mut self, leaves_answers: bool) {
         let machine = &mut self.hearing.machine;
         while !machine.unwritten().is_empty() {
             match self.pipes.write(machine.unwritten()) {

@@ -62,31 +62,51 @@ impl Unborn {
         Err(Failure::new(self.error.to_string()))
     }
 
-    /// The program to take a post that waits here meanwhile. Where there is none, whoever lives next gets the post.
-    pub(super) async fn begin_for(&mut self, post: Post, ctx: &mut Context<Program>) -> Option<Talk> {
+    /// The program to take a post that waits here meanwhile. Where there is none, whoever lives next gets the post; and where
+    /// there will be none in this life, the life fails, before it takes another post.
+    pub(super) async fn begin_for(&mut self, post: Post, ctx: &mut Context<Program>) -> Result<Option<Talk>, Failure> {
         let stop = StopWatch::of(ctx);
         let begun = {
             let mut begun = std::pin::pin!(self.begin());
             loop {
                 tokio::select! {
                     biased;
-                    begun = &mut begun => break begun.ok(),
+                    begun = &mut begun => break Some(begun),
                     () = stop.look() => if stop.is_asked() { break None },
                 }
             }
         };
-        let Some(mut talk) = begun else {
-            self.keep(post);
-            return None;
-        };
-        talk.take(post, ctx).await;
-        Some(talk)
+        match begun {
+            Some(Ok(mut talk)) => {
+                talk.take(post, ctx).await;
+                Ok(Some(talk))
+            }
+            Some(Err(failure)) => {
+                self.keep(post);
+                Err(failure)
+            }
+            None => {
+                self.keep(post);
+                Ok(None)
+            }
+        }
     }
 
+    /// No more are kept than may be with a program.
     fn keep(&self, post: Post) {
         let mut machine = Machine::new(self.plan.bounds(), self.plan.take_carried());
-        machine.take(post, Moment::now());
-        let (carried, _none) = machine.end();
+        let now = Moment::now();
+        if machine.is_full() {
+            let (waiting, _none) = machine.counts();
+            let why = format!(
+                "{waiting} posts wait already for its program, which cannot begin: {}",
+                self.error
+            );
+            post.receipt.failed(why);
+        } else {
+            machine.take(post, now);
+        }
+        let (carried, _none) = machine.end(now);
         self.plan.carry(carried);
     }
 

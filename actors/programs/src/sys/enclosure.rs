@@ -162,12 +162,25 @@ impl Enclosure {
         Ok(inmates)
     }
 
-    /// Kills whoever is in the groups, without a race where the kernel can do it; else freezes them first.
+    /// Whether anybody in the groups is alive, where the kernel keeps count: at one moment, whoever is born or ends meanwhile.
+    pub(super) fn is_populated(&self) -> Option<bool> {
+        match fs::read_to_string(self.unified.as_ref()?.join("cgroup.events")) {
+            Ok(events) => Some(events.lines().any(|line| line == "populated 1")),
+            Err(error) => (error.kind() == io::ErrorKind::NotFound).then_some(false),
+        }
+    }
+
+    /// Kills whoever is in the groups, without a race where the kernel can do it; else freezes them first, and lets nobody be born
+    /// in them any more.
     pub(super) fn kill(&self) {
         if let Some(group) = &self.unified
             && write(&group.join("cgroup.kill"), "1").is_ok()
         {
             return;
+        }
+        for group in [&self.unified, &self.pids].into_iter().flatten() {
+            // Where nobody counts them the freezer has to do.
+            let _ = write(&group.join("pids.max"), "0");
         }
         self.freeze(true);
         for pid in self.inmates().unwrap_or_default() {

@@ -1,6 +1,6 @@
 //! All processes of one program, from its first to the last that anybody of them started.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
 use super::apart::apart;
-use super::census::{self, Census, Entry, Groups, ProcessView, Roots};
+use super::census::{self, Census, Entry, Groups, Identity, ProcessView, Roots};
 use super::enclosure::Enclosure;
 use super::tag::Tag;
 
@@ -70,17 +70,22 @@ impl Household {
         Census::of(pids, Groups::OfOrphans)
     }
 
-    /// Whether it is known without a look at all others that nobody of it is alive.
-    pub(super) fn is_surely_gone(&self) -> bool {
+    /// Whether it is known without a look at all others that nobody of it is alive, since nobody is in its control groups.
+    pub(super) fn is_surely_gone(&self, are_groups_empty: bool) -> bool {
         let is_nobody_left = || Ok::<_, io::Error>(self.living(&self.look()?)?.is_empty());
-        self.is_sealed && is_nobody_left().unwrap_or(false)
+        self.is_sealed && are_groups_empty && is_nobody_left().unwrap_or(false)
     }
 
     /// Who of it is alive. Those who came back to us and have ended are laid to rest.
     pub(super) fn living<'c>(&self, census: &'c Census) -> io::Result<Vec<&'c Entry>> {
+        Ok(self.parted(census)?.0)
+    }
+
+    /// The same, and who has ended.
+    pub(super) fn parted<'c>(&self, census: &'c Census) -> io::Result<(Vec<&'c Entry>, HashSet<Identity>)> {
         let (living, ended): (Vec<_>, Vec<_>) = self.members(census)?.into_iter().partition(|entry| entry.is_alive());
         self.bury(&ended);
-        Ok(living)
+        Ok((living, ended.into_iter().map(Entry::identity).collect()))
     }
 
     /// Reaps those of `ended` that are our children; the leader is left to whoever waits for it.
@@ -140,7 +145,7 @@ pub(crate) fn bury_orphans() -> usize {
 }
 
 /// The numbers of this process's children, of all of its threads.
-fn children() -> Vec<i32> {
+pub(super) fn children() -> Vec<i32> {
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let listed = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     let numbers = |list: String| {

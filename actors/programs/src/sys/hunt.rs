@@ -1,4 +1,8 @@
 //! The end of all of a program's processes, whatever they did to escape it.
+//!
+//! Who leaves a child and ends, again and again, is gone before he is looked at, and the child is not in the list. So a list with
+//! nobody alive in it says little: of a control group the kernel knows whether anybody is in it; of all others it is looked
+//! again, until nobody has ended since the look before.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,7 +20,8 @@ use tokio::runtime::Handle;
 use super::apart::apart;
 use super::birth;
 use super::census::{Census, Entry, Groups, Identity};
-use super::household::Household;
+use super::enclosure::Enclosure;
+use super::household::{Household, children};
 use super::outstanding::Outstanding;
 
 /// How long a hunt goes on. What is alive then waits for a device, and dies when that answers.
@@ -25,6 +30,10 @@ const HUNT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a household is looked for that cannot be seen, before it is given up.
 const FUNERAL: Duration = Duration::from_mins(1);
+/// How often the newest children of this process are looked at before all others are again.
+const CHASES: usize = 100;
+/// How long a group is given to empty itself in which nobody can be seen.
+const EMPTYING: Duration = Duration::from_millis(1);
 /// After how many looks that still found newcomers all are killed, frozen or not.
 const FREEZES_MAX: usize = 50;
 
@@ -63,6 +72,11 @@ impl Tally {
         self.found.contains(&entry.identity())
     }
 
+    /// Who was killed so far.
+    pub(super) fn killed(&self) -> impl Iterator<Item = Identity> {
+        self.killed.iter().copied()
+    }
+
     fn kill(&mut self, entry: &Entry) {
         self.found.insert(entry.identity());
         self.killed.insert(entry.identity());
@@ -77,62 +91,116 @@ impl Tally {
     }
 }
 
-/// Kills whoever is in the control group, and waits until they have ended.
-pub(super) fn strike(household: &Household, tally: &mut Tally) {
+/// Kills whoever is in the control group, and waits until they have ended. Returns whether it is known that nobody is in it.
+pub(super) fn strike(household: &Household, tally: &mut Tally) -> bool {
+    let enclosure = &household.enclosure;
     let deadline = Instant::now() + HUNT;
-    loop {
-        let Ok(living) = captives(household) else {
-            // Whether anybody is left is for the hunt to see.
-            household.enclosure.kill();
-            return;
-        };
-        if living.is_empty() || Instant::now() >= deadline {
-            return;
-        }
-        for entry in &living {
+    let mut ended = HashSet::new();
+    while enclosure.tracks() {
+        let captives = captives(enclosure);
+        for entry in captives.iter().flat_map(|captives| &captives.living) {
             tally.kill(entry);
         }
-        household.enclosure.kill();
-        await_ends(&living, LOOK);
+        // Whoever was not in the list too.
+        enclosure.kill();
+        // Whether anybody is left that could not be looked at is for the hunt to see.
+        let Ok(captives) = captives else { return false };
+        let are_none = enclosure.is_populated().map(|is_any| !is_any);
+        if are_none.unwrap_or_else(|| captives.are_surely_none(&ended)) {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        if captives.living.is_empty() {
+            thread::park_timeout(EMPTYING);
+        }
+        await_ends(&captives.living, LOOK);
+        ended.extend(captives.ended);
+    }
+    true
+}
+
+/// Who was in the control group when it was listed, as they were a moment later.
+#[derive(Debug, Default)]
+struct Captives {
+    living: Vec<Entry>,
+    ended: HashSet<Identity>,
+    /// Whether one of them was gone by then.
+    is_any_gone: bool,
+}
+
+fn captives(enclosure: &Enclosure) -> io::Result<Captives> {
+    let mut captives = Captives::default();
+    for pid in enclosure.inmates()? {
+        match Entry::of_pid(pid)? {
+            Some(entry) if entry.is_alive() => captives.living.push(entry),
+            Some(entry) => drop(captives.ended.insert(entry.identity())),
+            None => captives.is_any_gone = true,
+        }
+    }
+    Ok(captives)
+}
+
+impl Captives {
+    /// Whether nobody can be in the group who is not in the list: all in it had ended before it was made.
+    fn are_surely_none(&self, ended_before: &HashSet<Identity>) -> bool {
+        self.living.is_empty() && !self.is_any_gone && self.ended.is_subset(ended_before)
     }
 }
 
-/// Who in the control group is alive.
-fn captives(household: &Household) -> io::Result<Vec<Entry>> {
-    let mut living = Vec::new();
-    for pid in household.enclosure.inmates()? {
-        living.extend(Entry::of_pid(pid)?.filter(Entry::is_alive));
-    }
-    Ok(living)
-}
+/// Who of those that are looked for was there at one moment: who lives, and who has ended.
+pub(super) type Found = (Vec<Entry>, HashSet<Identity>);
 
-/// Ends whoever of the household is alive, in its control group or not.
-pub(super) fn hunt_down(household: &Household, tally: &mut Tally) -> io::Result<usize> {
-    let living = |census: &Census| Ok(household.living(census)?.into_iter().cloned().collect());
-    hunt(Groups::OfOrphans, living, tally)
+/// Ends whoever of the household is alive, in its control group or not; `ended` are known to have ended.
+pub(super) fn hunt_down(household: &Household, ended: HashSet<Identity>, tally: &mut Tally) -> io::Result<usize> {
+    let known = |census: &Census| {
+        let (living, ended) = household.parted(census)?;
+        Ok((living.into_iter().cloned().collect(), ended))
+    };
+    hunt(Groups::OfOrphans, known, ended, tally)
 }
 
 /// Freezes whoever belongs to the household until nobody new appears, kills them, and looks again until nobody is left.
 /// Returns how many are, where that could be seen.
 pub(super) fn hunt(
     groups: Groups,
-    known: impl Fn(&Census) -> io::Result<Vec<Entry>>,
+    known: impl Fn(&Census) -> io::Result<Found>,
+    mut ended: HashSet<Identity>,
     tally: &mut Tally,
 ) -> io::Result<usize> {
     let deadline = Instant::now() + HUNT;
     let mut frozen = HashSet::new();
-    let mut freezes = 0;
+    let (mut freezes, mut was_empty) = (0, false);
     loop {
-        let living = match Census::take(groups).and_then(|census| known(&census)) {
-            Ok(living) => living,
-            Err(error) if Instant::now() >= deadline => return Err(error),
+        let is_over = Instant::now() >= deadline;
+        let (living, gone) = match Census::take(groups).and_then(|census| known(&census)) {
+            Ok(found) => found,
+            Err(error) if is_over => return Err(error),
             Err(_) => {
                 thread::park_timeout(LOOK);
                 continue;
             }
         };
         tally.find(&living);
-        if living.is_empty() || Instant::now() >= deadline {
+        if living.is_empty() {
+            let before = ended.len();
+            ended.extend(gone);
+            let is_news = ended.len() > before;
+            if was_empty && !is_news {
+                return Ok(0);
+            }
+            if is_over {
+                // Somebody was there until now.
+                return Ok(usize::from(is_news));
+            }
+            if std::mem::replace(&mut was_empty, true) {
+                chase(groups, &known, tally);
+            }
+            continue;
+        }
+        was_empty = false;
+        if is_over {
             return Ok(living.len());
         }
         let newcomers: Vec<_> = living.iter().filter(|entry| frozen.insert(entry.identity())).collect();
@@ -143,12 +211,29 @@ pub(super) fn hunt(
             }
             continue;
         }
-        for entry in &living {
-            if signal(entry, Signal::KILL) {
-                tally.kill(entry);
-            }
+        kill(&living, tally);
+    }
+}
+
+fn kill(living: &[Entry], tally: &mut Tally) {
+    for entry in living {
+        if signal(entry, Signal::KILL) {
+            tally.kill(entry);
         }
-        await_ends(&living, LOOK);
+    }
+    await_ends(living, LOOK);
+}
+
+/// Kills one who is gone whenever all have been looked at. Whoever is left by one that has ended is a child of this process at
+/// once, so he is looked for there alone, which takes less time than he has.
+fn chase(groups: Groups, known: impl Fn(&Census) -> io::Result<Found>, tally: &mut Tally) {
+    for _ in 0..CHASES {
+        let found = Census::of(children(), groups).and_then(|census| known(&census));
+        if let Ok((living, _)) = found
+            && !living.is_empty()
+        {
+            return kill(&living, tally);
+        }
     }
 }
 
@@ -267,6 +352,36 @@ impl Funeral {
     }
 }
 
+/// A funeral that nobody sees to yet. Who drops it may be on a thread that must not wait, so it is held on another.
+#[derive(Debug)]
+pub(super) struct Unclaimed(Option<Funeral>);
+
+impl From<Funeral> for Unclaimed {
+    fn from(funeral: Funeral) -> Self {
+        Self(Some(funeral))
+    }
+}
+
+impl Unclaimed {
+    /// Whom it is for.
+    pub(super) fn of(&self) -> Option<(Arc<Household>, Arc<OwnedFd>)> {
+        self.0.as_ref()?.of()
+    }
+
+    /// From now on whoever called this sees to it.
+    pub(super) fn claim(&mut self) -> Option<Funeral> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(funeral) = self.0.take() {
+            funeral.hold();
+        }
+    }
+}
+
 impl Drop for Funeral {
     fn drop(&mut self) {
         let Some(Due {
@@ -292,9 +407,29 @@ impl Drop for Funeral {
 
 fn end(household: &Household) -> io::Result<()> {
     let mut tally = Tally::default();
-    strike(household, &mut tally);
-    if !household.is_surely_gone() {
-        hunt_down(household, &mut tally)?;
+    let are_groups_empty = strike(household, &mut tally);
+    if !household.is_surely_gone(are_groups_empty) {
+        hunt_down(household, HashSet::new(), &mut tally)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_empty_only_where_all_that_are_listed_had_ended_before() {
+        let of = |living: &[i32], ended: &[i32], is_any_gone| Captives {
+            living: living.iter().map(|_| Entry::default()).collect(),
+            ended: ended.iter().map(|pid| (*pid, 1)).collect(),
+            is_any_gone,
+        };
+        let before = HashSet::from([(7, 1), (8, 1)]);
+        assert!(of(&[], &[], false).are_surely_none(&before));
+        assert!(of(&[], &[7], false).are_surely_none(&before));
+        for captives in [of(&[9], &[], false), of(&[], &[], true), of(&[], &[7, 9], false)] {
+            assert!(!captives.are_surely_none(&before), "{captives:?}");
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! What a runtime left behind that was killed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::census::{Census, Entry, Groups, Roots};
 use super::enclosure;
 use super::ground::{self, Ground};
-use super::hunt::{self, Survey, Tally};
+use super::hunt::{self, Found, Survey, Tally};
 use super::tag::Owner;
 
 /// Finds what an earlier runtime of the same state folder has started and left, and kills it. To be called before the
@@ -17,7 +17,16 @@ pub(crate) fn reap_leftovers(owner: &Owner) -> Survey {
 
 pub(super) fn reap_on(ground: &Ground, owner: &Owner) -> Survey {
     let mut tally = Tally::default();
-    let survivors = hunt::hunt(Groups::OfAll, |census| Ok(left_by(owner, census)), &mut tally);
+    let survivors = hunt::hunt(
+        Groups::OfAll,
+        |census| Ok(left_by(owner, census)),
+        HashSet::new(),
+        &mut tally,
+    );
+    if let Some(base) = &ground.unified {
+        // Whoever was gone at each look is still in his group.
+        let _ = ground::write(&base.join(owner.group()).join("cgroup.kill"), "1");
+    }
     for base in [&ground.unified, &ground.freezer, &ground.pids, &ground.memory]
         .into_iter()
         .flatten()
@@ -35,8 +44,8 @@ fn remove(group: &Path) {
     enclosure::remove(group);
 }
 
-/// Its living processes, wherever their control groups lie.
-fn left_by(owner: &Owner, census: &Census) -> Vec<Entry> {
+/// Its processes, wherever their control groups lie.
+fn left_by(owner: &Owner, census: &Census) -> Found {
     let group = format!("/{}/", owner.group());
     let kin = census.kin(&Roots {
         is_tag: &|tag| owner.gave(tag),
@@ -44,5 +53,7 @@ fn left_by(owner: &Owner, census: &Census) -> Vec<Entry> {
         inmates: &BTreeSet::new(),
         seen: &HashMap::new(),
     });
-    kin.into_iter().filter(|entry| entry.is_alive()).cloned().collect()
+    let (living, ended): (Vec<_>, Vec<_>) = kin.into_iter().partition(|entry| entry.is_alive());
+    let ended = ended.into_iter().map(Entry::identity).collect();
+    (living.into_iter().cloned().collect(), ended)
 }

@@ -1,5 +1,6 @@
 //! A program that runs.
 
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::apart::apart;
 use super::birth;
-use super::census::{self, Entry};
+use super::census::{self, Entry, Identity};
 use super::ground::Ground;
 use super::household::Household;
 use super::hunt::{self, Funeral, Survey, Tally};
@@ -84,7 +85,8 @@ impl Process {
             what: "its streams",
             source,
         };
-        let (household, pidfd) = born.funeral.of().ok_or(LaunchError::Ended)?;
+        let mut funeral = born.funeral;
+        let (household, pidfd) = funeral.of().ok_or(LaunchError::Ended)?;
         let process = Self {
             stdin: Some(Sender::from_owned_fd(born.stdin).map_err(streams)?),
             stdout: Some(Receiver::from_owned_fd(born.stdout).map_err(streams)?),
@@ -92,9 +94,14 @@ impl Process {
             pidfd: birth::watched(pidfd).map_err(streams)?,
             household,
             exit: None,
-            funeral: Some(born.funeral),
+            funeral: funeral.claim(),
         };
         Ok((process, born.enforcement))
+    }
+
+    #[cfg(test)]
+    pub(super) fn household(&self) -> &Household {
+        &self.household
     }
 
     /// The number of the program's own process.
@@ -175,11 +182,11 @@ impl Process {
         if !patience.is_zero() {
             let _ = timeout_at(Instant::now() + patience, self.ask_until_all_are_gone(&mut tally)).await;
         }
-        let survivors = self.kill_all(&mut tally).await;
+        let mut survivors = self.kill_all(&mut tally).await;
         self.signal(Signal::KILL);
         self.ended().await;
-        if survivors == 0 {
-            self.settle();
+        if survivors == 0 && !self.settle() {
+            survivors = 1;
         }
         tally.survey(survivors)
     }
@@ -212,27 +219,29 @@ impl Process {
         let before = tally.clone();
         let strike = move || {
             let mut so_far = before.clone();
-            hunt::strike(&household, &mut so_far);
-            (household.is_surely_gone(), so_far)
+            let are_groups_empty = hunt::strike(&household, &mut so_far);
+            let seen = household.look().and_then(|census| Ok(household.parted(&census)?.1));
+            let mut ended = seen.unwrap_or_default();
+            if are_groups_empty {
+                ended.extend(so_far.killed());
+            }
+            (household.is_surely_gone(are_groups_empty), ended, so_far)
         };
-        let struck = spawn_blocking(|| apart(strike));
-        if let Ok((is_surely_gone, so_far)) = struck.await {
-            *tally = so_far;
+        let mut ended = HashSet::new();
+        if let Ok((is_surely_gone, known, so_far)) = spawn_blocking(|| apart(strike)).await {
+            (*tally, ended) = (so_far, known);
             if is_surely_gone {
                 return 0;
             }
         }
-        // Many that stop at once share one look at the machine; who is left then is hunted alone.
-        if let Ok(census) = census::fresh().await
-            && self.household.living(&census).is_ok_and(|living| living.is_empty())
-        {
+        if self.is_nowhere(&mut ended).await.unwrap_or(false) {
             return 0;
         }
         let household = self.household.clone();
         let before = tally.clone();
         let hunt = move || {
             let mut so_far = before.clone();
-            let survivors = hunt::hunt_down(&household, &mut so_far);
+            let survivors = hunt::hunt_down(&household, ended.clone(), &mut so_far);
             (survivors, so_far)
         };
         // Who could not be looked for may be there.
@@ -245,11 +254,34 @@ impl Process {
         }
     }
 
-    fn settle(&mut self) {
-        self.household.enclosure.remove();
+    /// Whether nobody of it is seen on the machine, nor that anybody has ended beside those. Many that stop at once share such a
+    /// look; who is left then is hunted alone.
+    async fn is_nowhere(&self, ended: &mut HashSet<Identity>) -> io::Result<bool> {
+        // Whom no group holds may be missed by one look.
+        let looks = if self.household.enclosure.tracks() { 1 } else { 2 };
+        for _ in 0..looks {
+            let census = census::fresh().await?;
+            let (living, gone) = self.household.parted(&census)?;
+            let is_news = !gone.is_subset(ended);
+            ended.extend(gone);
+            if is_news || !living.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Nothing is left of it, but where its group says otherwise.
+    fn settle(&mut self) -> bool {
+        let enclosure = &self.household.enclosure;
+        enclosure.remove();
+        if enclosure.is_populated() == Some(true) {
+            return false;
+        }
         if let Some(mut funeral) = self.funeral.take() {
             funeral.cancel();
         }
+        true
     }
 }
 

@@ -20,7 +20,7 @@ use super::enclosure::{Doors, Enclosure};
 use super::folders;
 use super::ground::Ground;
 use super::household::Household;
-use super::hunt::Funeral;
+use super::hunt::{Funeral, Unclaimed};
 use super::launch::{self, Command, Enforcement, Launch, LaunchError, Limits, Sandbox};
 use super::outstanding::Outstanding;
 
@@ -29,7 +29,7 @@ const THREADS: usize = 4;
 
 /// A child that has become its program, with our ends of its streams.
 pub(super) struct Born {
-    pub(super) funeral: Funeral,
+    pub(super) funeral: Unclaimed,
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
@@ -134,7 +134,7 @@ fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &m
     };
     let household = Household::new(launch.tag.clone(), pid, enclosure, is_sealed);
     Ok(Born {
-        funeral: Funeral::new(household, Arc::new(pidfd), outstanding),
+        funeral: Unclaimed::from(Funeral::new(household, Arc::new(pidfd), outstanding)),
         stdin: stdin.1,
         stdout: stdout.0,
         stderr: stderr.0,

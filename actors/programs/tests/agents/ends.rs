@@ -1,12 +1,13 @@
 //! Programs that end: by themselves, by force, and in order.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use triarch_programs::EndReason;
 use triarch_supervision::prelude::*;
-use triarch_teams::receipt::Stage;
+use triarch_teams::receipt::{Stage, Stages};
 
 use crate::fleet::{ECHO, Fleet, bash, last, next, python, until, within};
 
@@ -232,6 +233,41 @@ async fn a_program_that_is_gone_for_a_while_is_started_once_it_is_back_and_its_p
     std::fs::rename(&away, &here).unwrap();
     assert_eq!(last(&waiting[0]).await, Stage::Done(json!(2)));
     assert_eq!(last(&waiting[1]).await, Stage::Done(json!(3)));
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_cannot_begin_keeps_no_more_posts_than_it_may_have_life_after_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let echo = folder.path().join("echo");
+    std::fs::copy(ECHO, &echo).unwrap();
+    let more = json!({ "unanswered_max": 4, "mailbox": { "capacity": 4 } });
+    let fleet = Fleet::of_one(json!([echo]), more).await;
+    assert_eq!(fleet.ask(json!(1)).await, Stage::Done(json!(1)));
+    std::fs::remove_file(&echo).unwrap();
+    let pid = fleet.programs.records().running("team/a").unwrap().pid;
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let lives = || fleet.count("triarch_program_exits_total", "launch_failed");
+    until("starts have failed", || lives() > 1).await;
+    let taken = RefCell::new(Vec::new());
+    until("it has had twenty lives more than one for each post", || {
+        let (post, stages) = fleet.office.registered("me", "greet", json!(1));
+        if fleet.tree.observer().try_send_to("team/a", post).is_ok() {
+            taken.borrow_mut().push(stages);
+        }
+        lives() > 31
+    })
+    .await;
+    let are_told = |stages: &Vec<Stages>| stages.iter().filter(|stages| !stages.is_empty()).count();
+    let taken = taken.into_inner();
+    let waiting = taken.len() - are_told(&taken);
+    assert!(taken.len() > 9 && waiting <= 4 + 4 + 1, "{waiting} of {}", taken.len());
+    let told = taken.iter().find_map(|stages| stages.try_recv().ok()).unwrap().1;
+    let expected = "4 posts wait already for its program, which cannot begin: ";
+    assert!(
+        matches!(&told, Stage::Failed(why) if why.starts_with(expected)),
+        "{told:?}"
+    );
     fleet.end().await;
 }
 

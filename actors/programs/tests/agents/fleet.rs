@@ -35,7 +35,7 @@ pub(crate) struct Fleet {
 #[derive(Debug)]
 pub(crate) struct Mirror {
     /// What was fulfilled, and whose programs ended, in their order.
-    seen: Mutex<Vec<String>>,
+    seen: Arc<Mutex<Vec<String>>>,
     /// Wishes wait for this where they say so.
     pub(crate) gate: Arc<Semaphore>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Mirror {
 impl Default for Mirror {
     fn default() -> Self {
         Self {
-            seen: Mutex::default(),
+            seen: Arc::default(),
             gate: Arc::new(Semaphore::new(0)),
         }
     }
@@ -52,20 +52,26 @@ impl Default for Mirror {
 impl Mirror {
     /// What was seen so far.
     pub(crate) fn told(&self) -> Vec<String> {
-        self.seen().clone()
+        locked(&self.seen).clone()
     }
+}
 
-    fn seen(&self) -> MutexGuard<'_, Vec<String>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn note(seen: &Mutex<Vec<String>>, what: String) {
+    locked(seen).push(what);
+}
+
+fn locked(seen: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Services for Mirror {
     fn fulfil(&self, agent: &Arc<str>, service: &'static str, what: Map<String, Value>) -> Fulfilling {
         let what = Value::Object(what);
-        self.seen().push(format!("{agent} {service} {what}"));
-        let gate = Arc::clone(&self.gate);
+        let (seen, gate) = (Arc::clone(&self.seen), Arc::clone(&self.gate));
+        let wish = format!("{agent} {service} {what}");
         Box::pin(async move {
+            // Nothing is done before somebody looks for it, as with those who do it really.
+            note(&seen, wish);
             if what["waits"] == true {
                 drop(gate.acquire().await);
             }
@@ -78,7 +84,7 @@ impl Services for Mirror {
     }
 
     fn ended(&self, agent: &Arc<str>) {
-        self.seen().push(format!("{agent} ended"));
+        note(&self.seen, format!("{agent} ended"));
     }
 }
 

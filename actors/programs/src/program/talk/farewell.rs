@@ -45,7 +45,7 @@ impl Leaving<'_> {
             self.wishes.turn_down(self.hearing);
         }
         let seen_to = self.see_to(waits, late.filter(|_| !is_late), cx);
-        let is_held_up = self.hearing.outbox.are_many() || self.wishes.are_many();
+        let is_held_up = self.hearing.outbox.are_many() || self.wishes.are_many(self.hearing);
         let Self { pipes, hearing, .. } = self;
         let out = if is_late || !is_held_up {
             pipes::poll_read(&mut pipes.stdout, cx, |chunk| hearing.hear_out(chunk, Moment::now()))
@@ -61,10 +61,7 @@ impl Leaving<'_> {
     /// Does what it wishes for and sends what it posts; ready when that is to be done again, `next` at the latest.
     fn see_to(&mut self, waits: Waits, next: Option<Moment>, cx: &mut task::Context<'_>) -> Poll<()> {
         let Parts { links, path, .. } = self.plan;
-        if self.wishes.begin(self.hearing, &links.services, path) {
-            self.wishes.ask_no_more();
-        }
-        self.wishes.poll_unheard(self.hearing, cx);
+        self.wishes.see_to_unheard(self.hearing, &links.services, path, cx);
         self.hearing.send_posts(self.tree, waits);
         let next = self.hearing.outbox.retry().into_iter().chain(next).min();
         next.map_or(Poll::Pending, |at| self.timer.poll(at, cx))
@@ -77,7 +74,7 @@ impl Leaving<'_> {
             loop {
                 let waits_for_wishes = Some(for_wishes).filter(|until| *until > Moment::now());
                 let seen_to = self.see_to(Waits::All, waits_for_wishes, cx);
-                let are_wishes_over = waits_for_wishes.is_none() || self.wishes.are_none();
+                let are_wishes_over = waits_for_wishes.is_none() || self.wishes.are_none(self.hearing);
                 if are_wishes_over && self.hearing.outbox.is_empty() {
                     return Poll::Ready(());
                 }
@@ -87,6 +84,7 @@ impl Leaving<'_> {
             }
         });
         let _given_up = timeout_at(until.instant(), last).await;
+        self.wishes.turn_down(self.hearing);
         self.hearing.send_posts(self.tree, Waits::None);
     }
 }
@@ -164,7 +162,7 @@ impl Talk {
         if std::mem::replace(&mut self.is_over, true) {
             return 0;
         }
-        let (carried, open) = self.hearing.machine.end();
+        let (carried, open) = self.hearing.machine.end(Moment::now());
         self.plan.carry(carried);
         self.plan.links.records.end(&self.plan.path, self.life.incarnation);
         let count = open.len();

@@ -2,12 +2,22 @@
 
 use std::time::Duration;
 
-use super::super::hunt::Survey;
+use super::super::hunt::{Survey, Tally, strike};
 use super::super::{bury_orphans, household};
 use super::*;
 
 /// Long enough for whoever listens to end, short enough for whoever does not to be killed soon.
 const PATIENCE: Duration = Duration::from_millis(300);
+
+/// So often what happens by chance is tried.
+const ROUNDS: usize = 5;
+
+fn standard() -> Sandbox {
+    Sandbox::Standard {
+        read: Vec::new(),
+        write: Vec::new(),
+    }
+}
 
 /// Starts `script` on each kind of machine, waits until it has brought forth `exiles`, stops it, and looks for itself.
 async fn all_end(script: &str, exiles: usize) -> Vec<Survey> {
@@ -151,6 +161,44 @@ async fn a_fork_bomb_within_its_limit_ends() {
         assert!(yard.marked().len() <= 100);
         let survey = process.stop(Duration::ZERO).await;
         assert_eq!((yard.marked(), survey.survivors), (vec![], 0));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_in_the_control_groups_ends_though_nobody_is_looked_for_elsewhere() {
+    for ground in grounds().into_iter().filter(Ground::tracks) {
+        let yard = Yard::new(ground);
+        let script = "trap '' TERM; (setsid env -i bash -c 'exec -a $0 sleep 1000' $MARK &); echo ready; sleep 1000; :";
+        let process = yard.start(script).await;
+        yard.until_exiles(1).await;
+        let mut tally = Tally::default();
+        assert!(strike(process.household(), &mut tally), "it is known to be empty");
+        assert_eq!(yard.marked(), [0; 0], "{:?}", yard.ground);
+        assert!(tally.survey(0).killed >= 2);
+    }
+}
+
+/// Leaves a child and ends, again and again: whoever is looked at is gone.
+const HOPPER: &str = "exec -a $MARK perl -e '$| = 1; print \"ready\\n\"; while (1) { fork and exit }'";
+
+#[tokio::test]
+async fn one_that_leaves_another_and_ends_again_and_again_ends() {
+    for ground in grounds() {
+        for sandbox in [Sandbox::None, standard()] {
+            for _round in 0..ROUNDS {
+                let yard = Yard::new(ground.clone());
+                let mut launch = yard.bash(HOPPER);
+                launch.sandbox = sandbox.clone();
+                let (mut process, _) = yard.try_launch(launch).await.unwrap();
+                assert_eq!(lines(&mut process, 1).await, ["ready"]);
+                let survey = process.stop(Duration::ZERO).await;
+                assert_eq!(survey.survivors, 0, "{survey} on {ground:?}");
+                for _look in 0..10 {
+                    assert_eq!(yard.marked(), [0; 0], "{survey} on {ground:?}");
+                    sleep(Duration::from_millis(5)).await;
+                }
+            }
+        }
     }
 }
 

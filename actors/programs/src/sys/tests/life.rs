@@ -5,6 +5,8 @@ use std::time::Instant;
 use rustix::process::{Pid, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::super::await_ends;
+use super::super::spawner::spawn;
 use super::*;
 use rustix::process::Signal;
 
@@ -220,5 +222,23 @@ async fn a_hundred_programs_start_and_their_deaths_are_noticed() {
             assert_eq!(process.stop(Duration::ZERO).await.survivors, 0);
         }
         eprintln!("100 stopped one by one in {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_launch_that_nobody_waits_for_any_more_is_undone_on_another_thread() {
+    for ground in grounds() {
+        let mut is_elsewhere = false;
+        // It may be done before that is seen.
+        for _try in 0..20 {
+            let yard = Yard::new(ground.clone());
+            let born = spawn(yard.bash("exec -a $MARK sleep 1000"), ground.clone())
+                .await
+                .unwrap();
+            drop(born);
+            is_elsewhere |= await_ends(&yard.owner, Duration::ZERO) > 0;
+            yard.until_marked(|count| count == 0).await;
+        }
+        assert!(is_elsewhere, "{ground:?}");
     }
 }
