@@ -270,10 +270,13 @@ async fn who_empties_its_mailbox_stops_though_others_go_on_sending() {
     let log = Log::default();
     let (tree, address) = one(Child::of::<Clerk<true>>("clerk", ()).shutdown(Shutdown::Infinity)).await;
     let tasks = log.clone();
-    let sender = tokio::spawn(async move { while address.send(Task(tasks.clone())).await.is_ok() {} });
-    until("some are done", || log.count("done") > 10).await;
-    soon("it ends", tree.stop()).await;
-    sender.await.unwrap();
+    let sending = async { while address.send(Task(tasks.clone())).await.is_ok() {} };
+    let ending = async {
+        until("some are done", || log.count("done") > 10).await;
+        soon("it ends", tree.stop()).await
+    };
+    let ((), end) = tokio::join!(sending, ending);
+    assert!(end.is_orderly(), "{end:?}");
 }
 
 #[tokio::test(start_paused = true)]
