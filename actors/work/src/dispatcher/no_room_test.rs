@@ -96,7 +96,7 @@ fn failed(fence: Fence) -> Effect {
 #[test]
 fn a_result_without_room_is_given_up_after_a_while_in_which_nothing_could_make_any_and_the_next_waits_anew() {
     let (mut house, fences) = results(2, 10);
-    let nearly = STALLED - Duration::from_nanos(1);
+    let nearly = STALLED.saturating_sub(Duration::from_nanos(1));
     for later in [Duration::ZERO, nearly] {
         for fence in &fences {
             assert_eq!(house.has_no_room(*fence, false, later), []);

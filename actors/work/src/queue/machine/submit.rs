@@ -126,13 +126,13 @@ impl Tasks {
     ) -> Result<(), Refusal> {
         let (known, most) = (&self.indexes.needs, self.config.needs_max);
         let more = needs.filter(|needs| !known.contains_key(*needs));
-        if let Some(count) = too_many(known.len(), more.collect(), most) {
+        if let Some(count) = too_many(known.len(), &more.collect(), most) {
             let problem = format!("needs that are the {count}th of their sort");
             return Err(unfit(problem, "let tasks share sets of capabilities"));
         }
         let known = &self.indexes.reserved;
         let more = workers.filter(|worker| !known.contains_key(*worker));
-        if let Some(count) = too_many(known.len(), more.collect(), RESERVED_MAX) {
+        if let Some(count) = too_many(known.len(), &more.collect(), RESERVED_MAX) {
             let problem = format!("a worker that is the {count}th for whom tasks are kept");
             return Err(unfit(problem, "let tasks share workers, or leave it to others too"));
         }
@@ -241,7 +241,7 @@ impl Tasks {
 }
 
 /// How many there would be with those, where that is more than so many.
-fn too_many<T: Ord>(known: usize, more: BTreeSet<T>, most: usize) -> Option<usize> {
+fn too_many<T: Ord>(known: usize, more: &BTreeSet<T>, most: usize) -> Option<usize> {
     let count = known + more.len();
     (!more.is_empty() && count > most).then_some(count)
 }
