@@ -196,6 +196,21 @@ fn some_tasks_are_called_off_by_a_range_and_each_counts_once() {
 }
 
 #[test]
+fn of_a_range_those_are_called_off_that_have_not_ended_and_it_is_told_of_the_others() {
+    let (house, _runtime) = crew();
+    let tasks = ["wings", "echo", "wings"].map(|needs| house.submit(&["build", "1", "--needs", needs]));
+    assert_eq!(house.ended(&tasks[1])["state"], "done");
+    let refused = house.run(&["task", "cancel", &format!("{}..{}", tasks[0], tasks[2])]);
+    assert!(!refused.status.success());
+    let told = text(&refused.stderr);
+    let expected = format!("2 of them were cancelled, but: task {} is done", tasks[1]);
+    assert!(told.contains(&expected), "{told}");
+    for (task, state) in tasks.iter().zip(["cancelled", "done", "cancelled"]) {
+        assert_eq!(house.task(task)["state"], state);
+    }
+}
+
+#[test]
 fn what_lies_in_the_mailbox_of_an_agent_that_a_reload_replaces_is_done_by_the_next() {
     let two_at_once = |command: &str| {
         let shell = FLEET.replace("cat; echo", command);

@@ -116,11 +116,13 @@ impl Rules {
         ];
         let times = times.into_iter().filter_map(|(key, span)| no_time(key, span?));
         let tasks = self.tasks.into_iter().flat_map(TaskRules::faults);
+        let room = self.tasks.and_then(|tasks| no_room(tasks, self.mailbox.capacity.get()));
         let capabilities = self
             .capabilities
             .iter()
             .filter_map(|word| word_fault("capabilities", word));
         tasks
+            .chain(room)
             .chain(capabilities)
             .chain(times)
             .chain(self.backoff.iter().flat_map(BackoffConfig::faults))
@@ -139,6 +141,21 @@ impl TaskRules {
             })
             .collect()
     }
+}
+
+/// Tasks that would not all lie in the mailbox of the agent that has them.
+fn no_room(tasks: TaskRules, capacity: usize) -> Option<SettingError> {
+    let is_too_many = usize::try_from(tasks.at_once).is_ok_and(|at_once| at_once > capacity);
+    (is_too_many && tasks.at_once <= TASKS_MAX).then(|| {
+        SettingError::of(
+            "tasks.at_once",
+            format!(
+                "{} tasks at once have no room in a mailbox of {capacity}",
+                tasks.at_once
+            ),
+            "raise `mailbox.capacity`, or lower it",
+        )
+    })
 }
 
 impl BackoffConfig {
@@ -260,6 +277,21 @@ mod tests {
         assert_eq!(
             faults[0].remedy, "shorten it to 63 or fewer",
             "the number of the replica belongs to the name"
+        );
+    }
+
+    #[test]
+    fn tasks_that_have_no_room_in_the_mailbox_are_a_fault() {
+        let of = |at_once: u32, capacity: u32| {
+            let team = team(json!({ "agent": [
+                { "name": "a", "kind": "k", "tasks": { "at_once": at_once }, "mailbox": { "capacity": capacity } },
+            ] }));
+            told(&team.agents[0].faults())
+        };
+        assert_eq!(of(4, 4), [""; 0]);
+        assert_eq!(
+            of(5, 4),
+            ["tasks.at_once: 5 tasks at once have no room in a mailbox of 4; raise `mailbox.capacity`, or lower it"]
         );
     }
 

@@ -171,7 +171,7 @@ pub struct TaskRules {
     /// How many it may have in hand at once; 0 for none.
     #[schemars(range(max = TASKS_MAX))]
     pub at_once: u32,
-    /// How many more are kept ready for it, so that it need not wait for the next; others that are idle take of them.
+    /// How many more are kept ready for it, so that it need not wait for the next. Of them those of its team take who are idle and able to do all that it is; nobody of another team does.
     #[schemars(range(max = TASKS_MAX))]
     pub ahead: u32,
     /// How much of the work it is to get beside others, where a team spreads tasks by weight.

@@ -1,9 +1,10 @@
 //! A post that its sender follows beyond its stages.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
+use triarch_supervision::clock::Moment;
 
 /// What the sender of a post and whoever has it in hand see of each other, however long that takes. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,7 @@ pub struct Errand(Arc<Shared>);
 struct Shared {
     percent: AtomicU8,
     is_hopeless: AtomicBool,
+    delivered: OnceLock<Moment>,
     is_recalled: watch::Sender<bool>,
 }
 
@@ -26,6 +28,7 @@ impl Default for Shared {
         Self {
             percent: AtomicU8::new(UNKNOWN),
             is_hopeless: AtomicBool::new(false),
+            delivered: OnceLock::new(),
             is_recalled: watch::Sender::new(false),
         }
     }
@@ -43,9 +46,19 @@ impl Errand {
         self.0.is_recalled.send_replace(true);
     }
 
+    /// When the agent got it in hand, once it has.
+    pub fn delivered_at(&self) -> Option<Moment> {
+        self.0.delivered.get().copied()
+    }
+
     /// Whether it failed in a way that no other attempt would mend.
     pub fn is_hopeless(&self) -> bool {
         self.0.is_hopeless.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn deliver(&self, now: Moment) {
+        // Said twice, it counts once.
+        self.0.delivered.get_or_init(|| now);
     }
 
     pub(crate) fn despair(&self) {
@@ -71,6 +84,7 @@ impl Errand {
 mod tests {
     use serde_json::Value;
 
+    use super::*;
     use crate::post::tests::office;
 
     #[tokio::test]
@@ -86,6 +100,19 @@ mod tests {
         errand.recall();
         assert!(post.receipt.is_recalled());
         post.receipt.recalled().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sender_sees_when_it_was_delivered_first() {
+        let mut post = office(1).post("me", "task", Value::Null);
+        let errand = post.errand();
+        assert_eq!(errand.delivered_at(), None);
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        let now = Moment::now();
+        post.receipt.delivered();
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        post.receipt.delivered();
+        assert_eq!(errand.delivered_at(), Some(now));
     }
 
     #[test]

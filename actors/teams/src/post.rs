@@ -119,8 +119,8 @@ pub struct Brief {
 pub struct BriefInput {
     /// The earlier task.
     pub task: u64,
-    /// Its result.
-    pub result: Value,
+    /// Its result, shared by all who get it.
+    pub result: Arc<Value>,
 }
 
 /// The id of a post: unique among all posts of all lives of a runtime.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::Value;
+use triarch_supervision::clock::Moment;
 use triarch_supervision::dead_letter::DeadReason;
 
 use crate::errand::Errand;
@@ -129,6 +130,9 @@ impl Receipt {
     /// The agent has the post in hand; said once. A native agent need not say so, for its mailbox does.
     pub fn delivered(&self) {
         if self.is_open() && !self.is_delivered.swap(true, Ordering::Relaxed) {
+            if let Some(errand) = &self.errand {
+                errand.deliver(Moment::now());
+            }
             self.tell(Stage::Delivered);
         }
     }

@@ -2,17 +2,24 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A body or a result; written and read as one piece.
+/// A body or a result; written and read as one piece, and shared by whoever has a copy.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Bytes(Box<[u8]>);
+pub(crate) struct Bytes(Arc<[u8]>);
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into_boxed_slice())
+        Self(bytes.into())
+    }
+}
+
+impl From<&Bytes> for Arc<[u8]> {
+    fn from(bytes: &Bytes) -> Self {
+        Self::clone(&bytes.0)
     }
 }
 

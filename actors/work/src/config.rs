@@ -34,7 +34,7 @@ pub struct Config {
     pub deaths: u16,
     /// The most open tasks.
     pub open_max: usize,
-    /// The most bytes of the bodies of open tasks.
+    /// The most bytes of the bodies of open tasks, and of what is said of them besides: labels, keys, workers, prerequisites.
     #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub body_bytes_max: usize,
@@ -49,7 +49,7 @@ pub struct Config {
     #[schemars(with = "Size")]
     pub ended_bytes_max: usize,
     /// The most bytes of results that open tasks wait for. Each counts 384 bytes more, and one that is still to come
-    /// counts 512 for each task that waits for it.
+    /// counts 512 for each task that waits for it. A task whose result would have no room, and to whose end no other would make some, fails.
     #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub inputs_bytes_max: usize,

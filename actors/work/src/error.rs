@@ -78,6 +78,8 @@ pub enum Refusal {
         bytes: usize,
         /// How many they may.
         most: usize,
+        /// Whether a worker is at a task that got some of them, which makes room when it ends.
+        may_ease: bool,
     },
     /// A task that cannot be taken as it is.
     #[error("the task at place {place} has {problem}; {remedy}")]

@@ -80,8 +80,13 @@
 //!
 //! # What is bounded
 //!
-//! Open tasks and the bytes of their bodies, sets of capabilities, batches, bodies and results, results that open tasks wait for,
-//! ended tasks and their bytes, late results, who waits.
+//! Open tasks and the bytes of all that is said of them, sets of capabilities, workers that tasks are kept for, batches, bodies and
+//! results, results that open tasks wait for, ended tasks and their bytes, late results, who waits.
+//!
+//! A result is in memory once, however many tasks get it: what is claimed and what is on its way to an agent share it. A result
+//! that has no room among those that others wait for stays with the dispatcher, and while these have 64 MiB no agent asks for more
+//! tasks. Where for five minutes nobody was at a task that makes room by its end, or for an hour in any case, one of them
+//! fails its task, which makes room for others; one that would not fit even alone does so at once.
 #![forbid(unsafe_code)]
 
 mod bytes;

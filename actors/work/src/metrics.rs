@@ -56,7 +56,7 @@ pub const RETRIES: Family = Family::counter(
 pub const LAPSES: Family = Family::counter(
     "triarch_task_lapses_total",
     &[KIND],
-    "Leases that ended without a word of the worker.",
+    "Attempts that were lost: leases that ended without a word of the worker, and those whose worker left them or fell.",
 );
 
 /// How long tasks were ready.
@@ -64,7 +64,7 @@ pub const WAIT_SECONDS: Family = Family::histogram(
     "triarch_task_wait_seconds",
     Buckets::LONG,
     &[],
-    "Time from when a task was ready until it was claimed.",
+    "Time from when a task was ready, or was given back, until it was claimed.",
 );
 
 /// How long attempts took.
@@ -72,7 +72,7 @@ pub const RUN_SECONDS: Family = Family::histogram(
     "triarch_task_run_seconds",
     Buckets::LONG,
     &[KIND],
-    "Time from the begin of a task's last attempt until the task ended by it.",
+    "Time from the begin of an attempt, or from its claim where nobody had begun, until the task ended, whatever ended it.",
 );
 
 /// Deadlines that were missed.

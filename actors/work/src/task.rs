@@ -1,6 +1,7 @@
 //! What a task is, as it is submitted and as it is shown.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -284,8 +285,8 @@ pub struct Claim {
 pub struct Input {
     /// The earlier task.
     pub task: TaskId,
-    /// Its result.
-    pub result: Vec<u8>,
+    /// Its result, shared by all who get it.
+    pub result: Arc<[u8]>,
 }
 
 #[cfg(test)]

@@ -59,23 +59,52 @@ macro_rules! of_some_tasks {
                 async fn perform($self, fleet: &Fleet) -> Result<TasksChanged, Trouble> {
                     let $tasks = fleet.tasks()?;
                     let mut changed = TasksChanged { change: $change.to_owned(), tasks: Vec::new() };
+                    let mut refused = Vec::new();
                     for $task in numbered(&$self.tasks, CHANGED_MAX)? {
-                        $act.await.map_err(|error| partly(error.into(), &changed))?;
-                        changed.tasks.push($task);
+                        match $act.await {
+                            Ok(()) => changed.tasks.push($task),
+                            // That of one says nothing of the next: tasks end while a range is gone through.
+                            Err(error @ TaskError::Refused(_)) => refused.push(error.into()),
+                            Err(error) => return Err(partly(error.into(), "then", &changed)),
+                        }
                     }
-                    Ok(changed)
+                    concluded(changed, &refused)
                 }
             }
         )+
     };
 }
 
-/// What went wrong after something was done.
-fn partly(trouble: Trouble, changed: &TasksChanged) -> Trouble {
+/// Of so many that were not changed it is told why.
+const TOLD_MAX: usize = 3;
+
+/// What came of all of them.
+fn concluded(changed: TasksChanged, refused: &[Trouble]) -> Result<TasksChanged, Trouble> {
+    let Some(first) = refused.first() else {
+        return Ok(changed);
+    };
+    let told: Vec<_> = refused
+        .iter()
+        .take(TOLD_MAX)
+        .map(|trouble| trouble.message.as_str())
+        .collect();
+    let more = match refused.len().saturating_sub(TOLD_MAX) {
+        0 => String::new(),
+        more => format!("; and so it is with {more} more"),
+    };
+    let trouble = Trouble {
+        message: told.join("; ") + &more,
+        ..first.clone()
+    };
+    Err(partly(trouble, "but", &changed))
+}
+
+/// What went wrong beside what was done.
+fn partly(trouble: Trouble, how: &str, changed: &TasksChanged) -> Trouble {
     match changed.tasks.len() {
         0 => trouble,
         count => Trouble {
-            message: format!("{count} of them were {}, then: {}", changed.change, trouble.message),
+            message: format!("{count} of them were {}, {how}: {}", changed.change, trouble.message),
             ..trouble
         },
     }
@@ -231,5 +260,27 @@ mod tests {
         assert_eq!(trouble.code, Code::Failed, "{trouble}");
         assert_eq!(answered(std::future::ready(7), SHOWN_WITHIN).await, Ok(7));
         assert!(COUNTED_WITHIN < crate::operations::QUICK, "whoever asks hears it");
+    }
+
+    #[test]
+    fn of_some_tasks_it_is_told_how_many_were_changed_and_why_others_were_not() {
+        let told = |done: u64, refused: u64| {
+            let changed = TasksChanged {
+                change: "cancelled".to_owned(),
+                tasks: (0..done).map(TaskId::new).collect(),
+            };
+            let refused: Vec<_> = (0..refused)
+                .map(|task| Trouble::new(Code::Refused, format!("no {task}"), ""))
+                .collect();
+            concluded(changed, &refused)
+                .map(|changed| changed.tasks.len())
+                .map_err(|trouble| (trouble.code, trouble.message))
+        };
+        let refused = |message: &str| Err((Code::Refused, message.to_owned()));
+        assert_eq!(told(2, 0), Ok(2));
+        assert_eq!(told(0, 1), refused("no 0"));
+        assert_eq!(told(2, 2), refused("2 of them were cancelled, but: no 0; no 1"));
+        let many = "1 of them were cancelled, but: no 0; no 1; no 2; and so it is with 4 more";
+        assert_eq!(told(1, 7), refused(many));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
+use triarch_supervision::address::Refusal as NotSent;
 use triarch_supervision::agent::AgentKind;
 use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
@@ -14,8 +15,9 @@ use triarch_supervision::tree::{Observer, Phase};
 use triarch_teams::receipt::Stage;
 use triarch_teams::{Post, PostId, PostOffice, RECALL};
 
-use super::brief::{as_value, brief};
+use super::brief::{Results, as_value};
 use super::falls;
+use super::hands::said_late;
 use super::heard::{Asking, Heard, claim, tell};
 use super::holding::{Effect, Messages};
 use super::lost::{Lost, PAGE};
@@ -83,8 +85,9 @@ pub struct Dispatcher {
     /// How far each task was when the queue was last told.
     shown: BTreeMap<Fence, u8>,
     lost: Lost,
-    /// Who had the posts that were lost in this turn, and in which life.
-    lost_by: BTreeMap<Fence, (Worker, u64)>,
+    /// Who had the posts that were lost in this turn, and got them in hand at what time.
+    lost_by: BTreeMap<Fence, (Worker, Moment)>,
+    results: Results,
     /// What stands on every post of a task, made once.
     sender: Arc<str>,
     kind: Arc<str>,
@@ -109,6 +112,7 @@ impl Agent for Dispatcher {
             shown: BTreeMap::new(),
             lost: Lost::default(),
             lost_by: BTreeMap::new(),
+            results: Results::default(),
             sender: SENDER.into(),
             kind: TASK.into(),
             settings,
@@ -143,9 +147,15 @@ impl Agent for Dispatcher {
         let (takers, here) = hands.takers().fold((0, 0), |(all, here), (_, is_here)| {
             (all + 1, here + usize::from(is_here))
         });
-        Some(
-            json!({ "takers": takers, "here": here, "held": hands.count(), "left_behind": self.lost.state(), "refused": self.refused }),
-        )
+        let (results, bytes) = hands.crowd();
+        Some(json!({
+            "takers": takers,
+            "here": here,
+            "held": hands.count(),
+            "left_behind": self.lost.state(),
+            "refused": self.refused,
+            "without_room": { "results": results, "bytes": bytes },
+        }))
     }
 }
 
@@ -240,7 +250,7 @@ impl Dispatcher {
     }
 
     fn staged(&mut self, post: PostId, stage: Stage, effects: &mut Vec<Effect>) {
-        let mut mend = Mend::Possible;
+        let (mut mend, mut task) = (Mend::Possible, None);
         let fence = {
             let mut posts = self.settings.shared.posts();
             let Some(fence) = posts.by_id.get(&post).copied() else {
@@ -249,10 +259,12 @@ impl Dispatcher {
             if stage.is_last() {
                 posts.by_id.remove(&post);
                 let sent = posts.by_fence.remove(&fence);
+                task = sent.as_ref().map(|sent| sent.task);
                 self.shown.remove(&fence);
                 match (&stage, sent) {
                     (Stage::Lost(_), Some(sent)) => {
-                        self.lost_by.insert(fence, (sent.worker, sent.life));
+                        let begun = sent.errand.delivered_at();
+                        self.lost_by.extend(begun.map(|at| (fence, (sent.worker, at))));
                         // Where it is sent again from the dead letters, the task is somebody else's by then.
                         sent.errand.recall();
                     }
@@ -263,7 +275,11 @@ impl Dispatcher {
             fence
         };
         let mut hands = self.settings.shared.hands();
-        hands.staged(fence, stage, mend, Moment::now(), effects);
+        if hands.holds(fence) {
+            hands.staged(fence, stage, mend, Moment::now(), effects);
+        } else if let Some(task) = task {
+            effects.extend(said_late(task, fence, stage));
+        }
     }
 
     fn told(&mut self, fence: Fence, was_last: bool, outcome: &Result<(), TaskError>, effects: &mut Vec<Effect>) {
@@ -276,7 +292,9 @@ impl Dispatcher {
             Err(TaskError::Refused(Stale { .. } | NoSuchTask { .. })) => hands.heard(fence, was_last, true, effects),
             Err(TaskError::Refused(why @ Unfit { .. })) if was_last => hands.misfit(fence, why.to_string(), effects),
             // There may be room for it later.
-            Err(TaskError::Refused(Inputs { .. })) => hands.unheard(fence),
+            Err(TaskError::Refused(why @ Inputs { may_ease, .. })) => {
+                hands.has_no_room(fence, why.to_string(), *may_ease, Moment::now(), effects);
+            }
             Ok(()) | Err(TaskError::Refused(_)) => hands.heard(fence, was_last, false, effects),
             // It is not on disk, or was not heard at all.
             Err(_) => hands.unheard(fence),
@@ -306,6 +324,7 @@ impl Dispatcher {
                 effects.extend(hands.progress(*fence, percent));
             }
         }
+        hands.try_full();
         hands.tell_again(effects);
         self.lost.tell_again(effects);
         if is_late {
@@ -415,19 +434,18 @@ impl Dispatcher {
             .settings
             .office
             .through(sender, from, kind, body)
-            .of_task(brief(&claim));
+            .of_task(self.results.brief(&claim));
         if let Some(timeout) = claim.timeout {
             post = post.within(timeout);
         }
         let (id, errand) = (post.id, post.errand());
-        let life = observer.node(worker.as_str()).map_or(0, |node| node.incarnation);
         {
             let mut posts = self.settings.shared.posts();
             posts.by_id.insert(id, claim.fence);
             let sent = Sent {
                 post: id,
                 worker: worker.clone(),
-                life,
+                task: claim.task,
                 errand,
             };
             posts.by_fence.insert(claim.fence, sent);
@@ -436,8 +454,9 @@ impl Dispatcher {
             let mut posts = self.settings.shared.posts();
             posts.by_id.remove(&id);
             posts.by_fence.remove(&claim.fence);
-            drop(refused);
-            self.settings.shared.hands().refused(claim, effects);
+            let is_full = refused.why == NotSent::Full;
+            drop((posts, refused));
+            self.settings.shared.hands().refused(claim, is_full, effects);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a dispatcher makes of what the last one left.
 
 use super::ahead::Ahead;
+use super::crowd::Crowd;
 use super::hands::Hands;
 use super::holding::{Effect, Holding, Hunger, Step};
 use super::ranking::Ranking;
@@ -52,6 +53,8 @@ impl Hands {
             .iter()
             .filter(|(_, held)| !matches!(held.step, Step::Ahead(_) | Step::Handed(_)));
         self.untold = untold.map(|(fence, _)| fence).collect();
+        // What has no room is told with the others, and refused again.
+        self.crowd = Crowd::default();
         self.reckon_anew();
         let workers: Vec<_> = self.takers.keys().cloned().collect();
         for worker in workers {
@@ -85,6 +88,7 @@ impl Hands {
                 }
             }
             hand.is_stuck &= lies;
+            hand.is_deaf &= lies;
             seated.extend(hand.place.map(|place| (place, worker.clone())));
         }
         self.stuck = self

@@ -8,7 +8,8 @@
 //!
 //! Who has nothing, and for whom the queue has nothing either, takes of the sibling that has most ahead.
 //!
-//! So a task that somebody idle is able to do, or that is for somebody idle, is never kept from it by what others ask for or have.
+//! So a task that lies in the queue is never kept from somebody idle by what others ask for. What others have ahead is: of that an
+//! idle one gets what those of its own team have who are able to do nothing that it is not, and nothing of other teams.
 
 use std::sync::Arc;
 
@@ -49,7 +50,8 @@ impl Default for Bounds {
 impl Hands {
     /// Claims for those who have room.
     pub(super) fn ask(&mut self, chance: &mut impl Chance, effects: &mut Vec<Effect>) {
-        if self.hungry.is_empty() {
+        // What they get for it might have no room either.
+        if self.hungry.is_empty() || self.crowd.is_too_much() {
             return;
         }
         let teams: Vec<_> = self.hungry.iter().cloned().collect();

@@ -15,9 +15,15 @@ use crate::words::Worker;
 /// One of which it is not told for so long how it ended is taken for one that goes on, and only dropped the task.
 const TOLD_WITHIN: Duration = Duration::from_millis(500);
 
-/// What the queue is told of a task whose agent left it for that reason, in that life; told again, it is nobody's fault.
-pub(super) async fn judged(observer: &Observer, lost_by: Option<(Worker, u64)>, why: String) -> Word {
-    let Some((worker, life)) = lost_by else {
+/// What the queue is told of a task whose agent left it for that reason, and had got it in hand at that time; told again, it is
+/// nobody's fault.
+pub(super) async fn judged(observer: &Observer, lost_by: Option<(Worker, Moment)>, why: String) -> Word {
+    let begun = lost_by.and_then(|(worker, at)| {
+        let history = observer.history(worker.as_str()).ok()?;
+        let lives = history.iter().map(|change| (change.at, change.incarnation));
+        Some((life_at(lives, at)?, worker))
+    });
+    let Some((life, worker)) = begun else {
         return Word::Abandoned { why };
     };
     // A task is lost just before its agent stops, and only then it is told how that ended.
@@ -33,6 +39,18 @@ pub(super) async fn judged(observer: &Observer, lost_by: Option<(Worker, u64)>, 
     } else {
         Word::Abandoned { why }
     }
+}
+
+/// In which life an agent was at that time. A post may wait in its mailbox through several.
+fn life_at(mut changes: impl Iterator<Item = (Moment, u64)>, at: Moment) -> Option<u64> {
+    // Where it changed so often since that it is not known any more, it has been the same since.
+    let (_, oldest) = changes.next()?;
+    Some(
+        changes
+            .take_while(|(then, _)| *then <= at)
+            .last()
+            .map_or(oldest, |(_, life)| life),
+    )
 }
 
 /// Whether an agent's life of that number is at its last words, for which its rules give it a time.
@@ -78,6 +96,16 @@ fn is_its_own(reason: &ExitReason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_life_is_found_by_when_it_was_and_of_long_ago_by_the_first_that_is_known() {
+        let at = Moment::from_nanos;
+        let history = [(at(10), 4), (at(20), 4), (at(30), 5)];
+        for (nanos, life) in [(5, 4), (10, 4), (29, 4), (30, 5), (99, 5)] {
+            assert_eq!(life_at(history.into_iter(), at(nanos)), Some(life), "{nanos}");
+        }
+        assert_eq!(life_at(std::iter::empty(), at(5)), None);
+    }
 
     #[test]
     fn who_ended_by_itself_fell_and_who_was_made_to_end_did_not() {

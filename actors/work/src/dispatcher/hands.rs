@@ -16,6 +16,7 @@ use triarch_teams::receipt::Stage;
 
 use super::ahead::Ahead;
 use super::asking::Bounds;
+use super::crowd::Crowd;
 use super::held::Held;
 use super::holding::{Effect, Hand, Holding, Step};
 use super::roster::TakingTeam;
@@ -40,6 +41,10 @@ pub(crate) struct Hands {
     pub(super) stuck: BTreeSet<Worker>,
     /// What the queue is to be told again.
     pub(super) untold: BTreeSet<Fence>,
+    /// What the queue has no room for.
+    pub(super) crowd: Crowd,
+    /// Those whose mailboxes were full.
+    pub(super) full: BTreeSet<Worker>,
     pub(super) asking: usize,
 }
 
@@ -166,27 +171,6 @@ impl Hands {
         }
     }
 
-    /// A worker did not take the post of a task: it has no room, or is not there.
-    pub(super) fn refused(&mut self, claim: Claim, effects: &mut Vec<Effect>) {
-        let Some(holding) = self.held.get(claim.fence) else {
-            return;
-        };
-        let (worker, fence) = (holding.worker.clone(), claim.fence);
-        if !matches!(holding.step, Step::Handed(_)) {
-            // It was taken back before its turn came.
-            return self.forget(fence, effects);
-        }
-        self.change(&worker, |hand| {
-            hand.busy_with = hand.busy_with.saturating_sub(1);
-            hand.ahead.push_front(&claim);
-        });
-        if let Some(holding) = self.held.get_mut(fence) {
-            holding.step = Step::Ahead(Box::new(claim));
-        }
-        // It is looked for again like one that is away.
-        self.seen(&worker, false, effects);
-    }
-
     /// What became of the post of a task.
     /// `mend` says whether another attempt may mend it where it failed.
     pub(super) fn staged(&mut self, fence: Fence, stage: Stage, mend: Mend, now: Moment, effects: &mut Vec<Effect>) {
@@ -198,7 +182,8 @@ impl Hands {
             Step::Begun(since) => Some(since),
             _ => None,
         };
-        let is_recalled = matches!(holding.step, Step::Lying | Step::Recalled(_));
+        let is_lying = matches!(holding.step, Step::Lying);
+        let is_recalled = is_lying || matches!(holding.step, Step::Recalled(_));
         let word = match stage {
             Stage::Delivered if matches!(holding.step, Step::Handed(_)) => {
                 holding.step = Step::Begun(now);
@@ -208,7 +193,7 @@ impl Hands {
             }
             Stage::Delivered if matches!(holding.step, Step::Lying) => {
                 holding.step = Step::Recalled(None);
-                return self.moves(&worker);
+                return self.comes_to_it(&worker);
             }
             Stage::Delivered | Stage::Accepted => return,
             Stage::Done(result) => Word::Done {
@@ -223,6 +208,9 @@ impl Hands {
         };
         let is_done = matches!(word, Word::Done { .. });
         let is_lost = matches!(word, Word::GivenBack | Word::Fell { .. } | Word::Abandoned { .. });
+        if is_lying {
+            self.comes_to_it(&worker);
+        }
         self.moves(&worker);
         self.leave(&worker, |hand| {
             if let Some(since) = begun.filter(|_| is_done) {
@@ -255,9 +243,20 @@ impl Hands {
 
     /// A worker has taken something out of its mailbox, or is through with it.
     pub(super) fn moves(&mut self, worker: &Worker) {
-        if self.stuck.remove(worker) {
+        if !self.is_deaf(worker) && self.stuck.remove(worker) {
             self.change(worker, |hand| hand.is_stuck = false);
         }
+    }
+
+    /// A worker has come to a task that it left lying.
+    fn comes_to_it(&mut self, worker: &Worker) {
+        self.change(worker, |hand| hand.is_deaf = false);
+        self.moves(worker);
+    }
+
+    /// Whether what a worker handles says nothing of its tasks.
+    pub(super) fn is_deaf(&self, worker: &Worker) -> bool {
+        self.takers.get(worker).is_some_and(|hand| hand.is_deaf)
     }
 
     fn leave(&mut self, worker: &Worker, more: impl FnOnce(&mut Hand)) {
@@ -281,7 +280,7 @@ impl Hands {
         match holding.step {
             Step::Ahead(_) => drop(self.change(&holding.worker, |hand| hand.ahead.remove(fence))),
             Step::Lying => {
-                self.moves(&holding.worker);
+                self.comes_to_it(&holding.worker);
                 self.leave(&holding.worker, |_| {});
             }
             Step::Recalled(_) => self.leave(&holding.worker, |hand| hand.setbacks.is_shaken = true),
@@ -297,6 +296,7 @@ impl Hands {
         if hand.is_some_and(|hand| hand.is_gone() && hand.asking == 0 && hand.busy_with == 0 && hand.ahead.is_empty()) {
             self.takers.remove(worker);
             self.stuck.remove(worker);
+            self.full.remove(worker);
         }
     }
 
@@ -305,7 +305,10 @@ impl Hands {
     pub(super) fn heard(&mut self, fence: Fence, was_last: bool, is_stale: bool, effects: &mut Vec<Effect>) {
         let Some(holding) = self.held.get(fence) else { return };
         match holding.step {
-            Step::Over(_) if was_last || is_stale => drop(self.held.remove(fence)),
+            Step::Over(_) if was_last || is_stale => {
+                self.crowd.leave(fence);
+                drop(self.held.remove(fence));
+            }
             Step::Over(_) => {}
             _ if is_stale => self.revoked(fence, effects),
             _ => {}
@@ -366,7 +369,9 @@ impl Hands {
 
     /// The queue is told again that tasks have begun, and how they ended, where it did not take that. It counts each once.
     pub(super) fn tell_again(&mut self, effects: &mut Vec<Effect>) {
-        for fence in std::mem::take(&mut self.untold) {
+        let mut untold = std::mem::take(&mut self.untold);
+        untold.extend(self.crowd.next());
+        for fence in untold {
             let Some(Holding { task, step, .. }) = self.held.get(fence) else {
                 continue;
             };
@@ -384,7 +389,9 @@ impl Hands {
 
     /// The queue did not take what it was told of a lease.
     pub(super) fn unheard(&mut self, fence: Fence) {
-        self.untold.insert(fence);
+        if !self.crowd.unheard(fence) {
+            self.untold.insert(fence);
+        }
     }
 }
 
@@ -404,6 +411,21 @@ const fn needs_its_lease(step: &Step) -> bool {
 fn abandoned() -> Word {
     let why = "its agent takes tasks no more".to_owned();
     Word::Abandoned { why }
+}
+
+/// What came of a task that is in nobody's hands any more is told to be kept as a late result.
+pub(super) fn said_late(task: TaskId, fence: Fence, stage: Stage) -> Option<Effect> {
+    let word = match stage {
+        Stage::Done(result) => Word::Done {
+            result: written(&result),
+        },
+        Stage::Failed(why) => {
+            let mend = Mend::Possible;
+            Word::Failed { why, mend }
+        }
+        Stage::Delivered | Stage::Accepted | Stage::Lost(_) => return None,
+    };
+    Some(Effect::Tell { task, fence, word })
 }
 
 fn written(result: &Value) -> Vec<u8> {

@@ -130,9 +130,9 @@ fn an_agent_that_handles_other_posts_meanwhile_does_not_hang() {
 
 #[test]
 fn an_agent_that_takes_a_task_and_does_not_begin_it_hangs_whatever_else_it_handles() {
-    let mut house = House::of(&[taker("t/a", 1, 0)]);
+    let mut house = House::of(&[taker("t/a", 1, 4)]);
     house.asked();
-    let fence = house.claimed("t/a", 1, 1)[0];
+    let fence = house.claimed("t/a", 5, 1)[0];
     house.done();
     for minute in 0..8 {
         // Three lie before it, and the task is the last of them.
@@ -144,7 +144,16 @@ fn an_agent_that_takes_a_task_and_does_not_begin_it_hangs_whatever_else_it_handl
             _ => &[],
         };
         assert_eq!(house.done(), expected, "in minute {minute}");
+        let asked = if minute < 5 { house.asked() } else { Vec::new() };
+        assert_eq!(house.asked(), [], "in minute {minute}");
+        for (_, most) in asked {
+            house.claimed("t/a", most, 0);
+        }
+        house.assert_sound();
     }
+    house.staged(fence, Stage::Delivered);
+    assert_eq!(house.asked(), [("t/a".into(), 4)], "it came to it");
+    house.assert_sound();
 }
 
 #[test]

@@ -206,8 +206,8 @@ fn what_was_taken_back_before_its_post_was_refused_is_not_kept_for_later() {
     house.asked();
     let fences = house.claimed("t/a", 2, 2);
     house.done();
-    house.hands.refused(claim(fences[0]), &mut house.effects);
-    house.hands.refused(claim(fences[1]), &mut house.effects);
+    house.hands.refused(claim(fences[0]), false, &mut house.effects);
+    house.hands.refused(claim(fences[1]), false, &mut house.effects);
     let told: Vec<_> = fences.iter().map(|fence| tell(*fence, Word::GivenBack)).collect();
     let mut done = house.done();
     done.retain(|effect| matches!(effect, Effect::Tell { .. }));

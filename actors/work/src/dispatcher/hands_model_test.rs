@@ -17,8 +17,10 @@ enum Move {
     /// The queue answers what was told before the last word.
     HearEarly(usize),
     See(usize, bool),
-    Refuse(usize),
+    Refuse(usize, bool),
     Staff(usize),
+    /// It is tried who has room again.
+    Look,
     /// A dispatcher ends, and those posts in three are nowhere then.
     Anew(u64),
     /// So many seconds pass.
@@ -34,7 +36,8 @@ fn any_move() -> impl Strategy<Value = Move> {
         6 => (0..40usize, any::<bool>()).prop_map(|(which, stale)| Move::Hear(which, stale)),
         2 => (0..40usize).prop_map(Move::HearEarly),
         2 => (0..4usize, any::<bool>()).prop_map(|(who, is_here)| Move::See(who, is_here)),
-        1 => (0..40usize).prop_map(Move::Refuse),
+        1 => (0..40usize, any::<bool>()).prop_map(|(which, is_full)| Move::Refuse(which, is_full)),
+        1 => Just(Move::Look),
         1 => (0..5usize).prop_map(Move::Staff),
         1 => (0..4u64).prop_map(Move::Anew),
         2 => (0..40u64).prop_map(Move::Pass),
@@ -110,7 +113,8 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
             assert_eq!(house.hands.holds(fence), before, "its last word is still to be heard");
         }
         Move::See(who, is_here) => house.hands.seen(&takers[who].worker, is_here, &mut house.effects),
-        Move::Refuse(which) => {
+        Move::Look => house.hands.try_full(),
+        Move::Refuse(which, is_full) => {
             // A refusal follows at once on what is handed over.
             let last = house
                 .hands
@@ -122,7 +126,7 @@ fn make(house: &mut House, world: &mut World, takers: &[Taker], next: &Move) {
                 return;
             };
             world.posts.remove(&fence);
-            house.hands.refused(claim(fence), &mut house.effects);
+            house.hands.refused(claim(fence), is_full, &mut house.effects);
         }
         Move::Staff(count) => house
             .hands

@@ -25,6 +25,27 @@ fn one_that_is_the_same_as_before_stays_as_it_is() {
 }
 
 #[test]
+fn what_is_kept_ready_for_one_that_can_do_less_or_has_less_room_than_before_goes_to_others() {
+    let able: Arc<[Capability]> = ["deploy", "read"].map(|word| Capability::new(word).unwrap()).into();
+    let less: Arc<[Capability]> = able[1..].into();
+    let of = |able: &Arc<[Capability]>, ahead| Taker {
+        able: Arc::clone(able),
+        ..taker("t/a", 1, ahead)
+    };
+    for (then, is_given_back) in [(of(&able, 9), false), (of(&less, 9), true), (of(&able, 1), true)] {
+        let mut house = House::of(&[of(&able, 2)]);
+        house.asked();
+        let fences = house.claimed("t/a", 3, 3);
+        house.done();
+        house.hands.staff(&[team(&[then])].into(), &mut house.effects);
+        let given_back: Vec<_> = fences[1..].iter().map(|fence| tell(*fence, Word::GivenBack)).collect();
+        let expected = if is_given_back { given_back } else { Vec::new() };
+        assert_eq!(house.done(), expected);
+        house.assert_sound();
+    }
+}
+
+#[test]
 fn those_who_are_there_are_looked_for_one_behind_the_other() {
     let mut house = House::of(&["t/a", "t/b", "t/c"].map(|name| taker(name, 1, 0)));
     house.hands.seen(&worker("t/b"), false, &mut house.effects);

@@ -143,6 +143,8 @@ impl House {
             let busy_with = lying + holds(|step| matches!(step, Step::Handed(_) | Step::Begun(_) | Step::Recalled(_)));
             assert_eq!(busy_with, hand.busy_with);
             assert_eq!(hand.is_stuck, self.hands.stuck.contains(name));
+            assert!(hand.is_stuck || !hand.is_deaf);
+            assert_eq!(hand.fits.is_some(), self.hands.full.contains(name));
             assert!(!hand.is_stuck || lying > 0 && hand.ahead.is_empty());
         }
     }
@@ -398,7 +400,7 @@ fn who_is_away_or_refuses_gives_back_what_it_has_not_begun() {
     assert_eq!(house.asked(), [("t/a".into(), 3)]);
     let fence = house.claimed("t/a", 3, 1)[0];
     house.done();
-    house.hands.refused(claim(fence), &mut house.effects);
+    house.hands.refused(claim(fence), false, &mut house.effects);
     assert_eq!(house.done(), [tell(fence, Word::GivenBack)]);
     assert_eq!(house.asked(), [], "until it is seen again");
     house.assert_sound();
@@ -476,6 +478,8 @@ mod left;
 mod many;
 #[path = "hands_model_test.rs"]
 mod model;
+#[path = "no_room_test.rs"]
+mod no_room;
 #[path = "ranking_test.rs"]
 mod ranking;
 #[path = "hands_staff_test.rs"]

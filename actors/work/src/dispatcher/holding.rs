@@ -113,6 +113,10 @@ pub(super) struct Hand {
     pub(super) is_here: bool,
     /// Whether it left a task lying in its mailbox for too long, and has handled nothing since.
     pub(super) is_stuck: bool,
+    /// Whether that is so though it handles other messages: what it does of these says nothing of its tasks.
+    pub(super) is_deaf: bool,
+    /// How many tasks its mailbox had room for when it refused one; it gets no more than these, and one more with each look.
+    pub(super) fits: Option<usize>,
     pub(super) setbacks: Setbacks,
     pub(super) moved: Option<Moved>,
     pub(super) asking: usize,
@@ -241,6 +245,7 @@ impl Hand {
     /// How many more it may have than it has.
     fn unfilled(&self) -> usize {
         let most = self.rules.at_once as usize + self.rules.ahead as usize;
+        let most = self.fits.map_or(most, |fits| fits.min(most));
         most.saturating_sub(self.busy_with + self.ahead.len())
     }
 

@@ -16,10 +16,10 @@ pub(super) const BEGIN_GRACE: Duration = Duration::from_mins(1);
 
 impl Hands {
     /// Who has not left a task for a while that is not its own any more gets others all the same. Who has left one lying in its
-    /// mailbox for long, and handled nothing meanwhile, gets none until it has; so does who took one and does not begin it, whatever
-    /// else it handles. `messages` tells what it did of its messages.
+    /// mailbox for long, and handled nothing meanwhile, gets none until it has. Who took one and does not begin it, whatever else it
+    /// handles, gets none until it has come to that one. `messages` tells what it did of its messages.
     pub(super) fn let_go(&mut self, now: Moment, messages: impl Fn(&Worker) -> Messages, effects: &mut Vec<Effect>) {
-        let (mut over, mut late, mut hanging) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut over, mut late, mut deaf) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         let mut seen = BTreeSet::new();
         for (fence, holding) in self.held.iter_mut() {
             let worker = &holding.worker;
@@ -32,7 +32,7 @@ impl Hands {
                 }
                 Step::Handed(Some(lies)) if now.since(lies.since) >= BEGIN_GRACE => {
                     let is_passed_over = lies.is_passed_over(now, messages(worker), BEGIN_GRACE);
-                    let which = if is_passed_over { &mut hanging } else { &mut late };
+                    let which = if is_passed_over { &mut deaf } else { &mut late };
                     which.insert(worker.clone());
                 }
                 _ => {}
@@ -50,13 +50,18 @@ impl Hands {
         for worker in seen {
             self.stands_still(&worker, now, handled, Duration::ZERO);
         }
+        let mut hanging = deaf.clone();
         for worker in late {
             if self.stands_still(&worker, now, handled, BEGIN_GRACE) {
                 hanging.insert(worker);
             }
         }
         for worker in hanging {
-            self.change(&worker, |hand| hand.is_stuck = true);
+            let is_deaf = deaf.contains(&worker);
+            self.change(&worker, |hand| {
+                hand.is_stuck = true;
+                hand.is_deaf |= is_deaf;
+            });
             self.stuck.insert(worker.clone());
             self.take_back(&worker, false, effects);
         }
@@ -86,5 +91,6 @@ impl Hands {
                 _ => {}
             }
         }
+        self.crowd.wait_anew();
     }
 }

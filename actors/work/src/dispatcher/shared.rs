@@ -7,7 +7,7 @@ use triarch_teams::receipt::{StageSender, Stages};
 use triarch_teams::{Errand, PostId};
 
 use super::hands::Hands;
-use crate::words::{Fence, Worker};
+use crate::words::{Fence, TaskId, Worker};
 
 /// So many stages of posts wait to be followed: each post has four at most, and agents have fewer than a quarter million tasks.
 const STAGES: usize = 1 << 20;
@@ -53,7 +53,6 @@ pub(super) struct Posts {
 pub(super) struct Sent {
     pub(super) post: PostId,
     pub(super) worker: Worker,
-    /// Its life when it was sent the post.
-    pub(super) life: u64,
+    pub(super) task: TaskId,
     pub(super) errand: Errand,
 }

@@ -109,6 +109,8 @@ impl Hands {
             rules: taker.rules,
             is_here: false,
             is_stuck: false,
+            is_deaf: false,
+            fits: None,
             setbacks: Setbacks::default(),
             moved: None,
             asking: 0,
@@ -125,8 +127,14 @@ impl Hands {
         if hand.team != *team {
             hand.ranking = Ranking::default();
         }
+        let has_lost_some = !hand.able.iter().all(|capability| taker.able.contains(capability));
+        let has_less_room = taker.rules.at_once + taker.rules.ahead < hand.rules.at_once + hand.rules.ahead;
         (hand.team, hand.able, hand.rules) = (Arc::clone(team), Arc::clone(&taker.able), taker.rules);
         self.seat(&taker.worker);
+        if has_lost_some || has_less_room {
+            // It may not be able to do it any more, or never come to it.
+            self.empty(&taker.worker, effects);
+        }
     }
 
     pub(super) fn seat(&mut self, worker: &Worker) {
@@ -174,6 +182,11 @@ impl Hands {
     /// How many tasks are in the hands of agents.
     pub(super) fn count(&self) -> usize {
         self.held.len()
+    }
+
+    /// How many results the queue has no room for, and how many bytes they have.
+    pub(super) fn crowd(&self) -> (usize, usize) {
+        self.crowd.size()
     }
 
     /// Whether somebody has a task under that lease.

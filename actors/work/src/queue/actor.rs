@@ -215,7 +215,10 @@ impl Queue {
         let mut ended = Vec::new();
         for event in &events {
             match event {
-                Event::Ended { task, .. } if self.ends.is_awaited(*task) => ended.push((*task, self.show(*task))),
+                Event::Ended { task, .. } => {
+                    let awaiting = self.ends.of(*task);
+                    ended.extend(awaiting.map(|awaiting| (awaiting, self.show(*task))));
+                }
                 Event::Ready { task } if !self.waiting.is_idle() => drop(self.ready.insert(*task)),
                 _ => {}
             }
@@ -226,11 +229,11 @@ impl Queue {
         if records.is_empty() && outcomes.is_empty() && events.is_empty() {
             return;
         }
-        let (teller, ends) = (self.settings.teller.clone(), self.ends.clone());
+        let teller = self.settings.teller.clone();
         let tell = move |upto| {
             teller.tell(upto, events);
-            for (task, view) in ended {
-                ends.tell(task, &view);
+            for (awaiting, view) in ended {
+                awaiting.tell(&view);
             }
         };
         let (outcomes, then) = Outcome::when_written(outcomes, tell, Arc::clone(&self.broken));

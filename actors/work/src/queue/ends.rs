@@ -42,9 +42,21 @@ impl Ends {
         Ok(())
     }
 
-    /// Whether somebody waits for that end.
-    pub(super) fn is_awaited(&self, task: TaskId) -> bool {
-        self.lock().answers.contains_key(&task)
+    /// Those who wait for that end by now: whoever comes later may wait for another.
+    pub(super) fn of(&self, task: TaskId) -> Option<Awaiting> {
+        let answers = self.taken(task);
+        (!answers.is_empty()).then(|| Awaiting {
+            ends: self.clone(),
+            task,
+            answers,
+        })
+    }
+
+    fn taken(&self, task: TaskId) -> Vec<Answer<View>> {
+        let mut inner = self.lock();
+        let answers = inner.answers.remove(&task).unwrap_or_default();
+        inner.count -= answers.len();
+        answers
     }
 
     /// The tasks whose ends are waited for.
@@ -54,13 +66,7 @@ impl Ends {
 
     /// The task has ended so.
     pub(super) fn tell(&self, task: TaskId, view: &Result<View, Refusal>) {
-        let answers = {
-            let mut inner = self.lock();
-            let answers = inner.answers.remove(&task).unwrap_or_default();
-            inner.count -= answers.len();
-            answers
-        };
-        for answer in answers {
+        for answer in self.taken(task) {
             answer.send(view.clone().map_err(TaskError::Refused));
         }
     }
@@ -68,5 +74,33 @@ impl Ends {
     /// What a holder that panicked left is whole but for the count, which only grows too high by it.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those who wait for one end, which is on its way to the disk. Where it does not come there they wait on.
+#[derive(Debug)]
+pub(super) struct Awaiting {
+    ends: Ends,
+    task: TaskId,
+    answers: Vec<Answer<View>>,
+}
+
+impl Awaiting {
+    /// It is on disk.
+    pub(super) fn tell(mut self, view: &Result<View, Refusal>) {
+        for answer in std::mem::take(&mut self.answers) {
+            answer.send(view.clone().map_err(TaskError::Refused));
+        }
+    }
+}
+
+impl Drop for Awaiting {
+    fn drop(&mut self) {
+        if self.answers.is_empty() {
+            return;
+        }
+        let mut inner = self.ends.lock();
+        inner.count += self.answers.len();
+        inner.answers.entry(self.task).or_default().append(&mut self.answers);
     }
 }

@@ -66,7 +66,9 @@ impl Queue {
         if was_here || self.is_stopped() || !self.tasks.has_open() {
             return Ok(());
         }
-        self.tasks.resume(&mut self.turn)?;
+        // Until it was to be looked nobody was missed.
+        let last = self.timepiece.at(self.looks_next());
+        self.tasks.resume_since(&mut self.turn, last)?;
         self.hand_over(Vec::new()).await;
         Ok(())
     }

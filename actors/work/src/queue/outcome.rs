@@ -53,6 +53,8 @@ impl Outcome {
                 there.settle(&Ok(()));
             }
             Err(why) => {
+                // Before the queue begins anew: whoever waits on is told by it then.
+                drop(tell);
                 broken.ring(&why);
                 there.settle(&Err(why));
             }

@@ -146,6 +146,66 @@ async fn what_failed_is_tried_again_by_hand_and_what_ended_is_dropped_for_good()
     drop(tree.stop().await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn new_ranks_are_those_of_claims_that_still_wait_and_not_of_those_given_up() {
+    let disk = SimDisk::new(1);
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
+    let ranked = |name: &str, place| Request {
+        rank: Some(Rank {
+            team: "one".into(),
+            place,
+        }),
+        ..request(name, true)
+    };
+    let second = std::time::Duration::from_secs(1);
+    let given_up = tokio::time::timeout(second, tasks.claim(ranked("a", 9)));
+    assert!(given_up.await.is_err());
+    let customer = async {
+        tokio::time::sleep(second).await;
+        tasks.rank(Worker::new("a").unwrap(), vec![1]);
+        for _ in 0..2 {
+            let task = Submission::of(Kind::new("build").unwrap());
+            tasks.submit(vec![task]).await.unwrap();
+        }
+    };
+    let (five, nine, ()) = tokio::join!(tasks.claim(ranked("b", 5)), tasks.claim(ranked("a", 9)), customer);
+    let number = |claims: Result<Vec<crate::task::Claim>, TaskError>| claims.unwrap()[0].task.number();
+    assert_eq!(
+        (number(five), number(nine)),
+        (2, 1),
+        "the new rank of `a` is the lowest"
+    );
+    drop(tree.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_task_that_is_tried_again_is_not_told_its_end_before_that() {
+    let disk = SimDisk::new(1);
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
+    let submission = Submission::of(Kind::new("build").unwrap());
+    let task = tasks.submit(vec![submission]).await.unwrap()[0].task;
+    let claim = tasks.claim(request("a", false)).await.unwrap().remove(0);
+    let failed = Word::Failed {
+        why: "no ink".to_owned(),
+        mend: machine::Mend::Hopeless,
+    };
+    let second = std::time::Duration::from_secs(1);
+    let later = async {
+        // In one go, so that the end is on its way to the disk when it is tried again.
+        let (told, retried, end) = tokio::join!(
+            tasks.tell(task, claim.fence, failed),
+            tasks.retry(task),
+            tokio::time::timeout(second, tasks.wait(task))
+        );
+        told.unwrap();
+        retried.unwrap();
+        assert!(end.is_err(), "it is open again: {end:?}");
+    };
+    let (view, ()) = tokio::join!(tasks.wait(task), later);
+    assert_eq!(view.unwrap().state, State::Failed);
+    drop(tree.stop().await);
+}
+
 /// All records that are on disk.
 async fn written(disk: &SimDisk) -> Vec<Record> {
     let instruments = Instruments::with_tree(&[triarch_journal::metrics::JOURNALS]).unwrap();

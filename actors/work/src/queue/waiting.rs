@@ -99,11 +99,16 @@ impl Waiting {
         Some(*ticket)
     }
 
-    /// Gives the claims with which a worker waits these ranks, the first of them the first.
+    /// Gives the claims with which a worker waits these ranks, the first of them the first. Those that it has given up are gone.
     pub(super) fn rank(&mut self, worker: &Worker, places: &[u64]) {
         let tickets: Vec<_> = self.by_worker.get(worker).into_iter().flatten().copied().collect();
-        for (ticket, new) in tickets.into_iter().zip(places) {
-            let Some((mut request, answer)) = self.take(ticket) else {
+        let mut places = places.iter();
+        for ticket in tickets {
+            let Some((mut request, answer)) = self.take(ticket).filter(|(_, answer)| answer.is_wanted()) else {
+                continue;
+            };
+            let Some(new) = places.next() else {
+                self.put(ticket, (request, answer));
                 continue;
             };
             if let Some(rank) = &mut request.rank {

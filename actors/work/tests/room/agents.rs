@@ -1,54 +1,66 @@
 //! Agents of teams that take tasks, with the mailboxes they really have.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::Instant;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Tree;
 use triarch_teams::{Post, PostOffice, TaskRules};
 use triarch_work::TaskAddress;
+use triarch_work::config::Config;
 use triarch_work::dispatch::Dispatch;
 use triarch_work::dispatcher::{Roster, Taker, TakingTeam};
 use triarch_work::machine::View;
-use triarch_work::task::{State, Submission};
+use triarch_work::task::{After, State, Submission};
 use triarch_work::words::{TaskId, Worker};
 
-use crate::house::{Dispatching, dispatching, task};
+use crate::house::{Dispatching, dispatching_with, task};
 
 const PATH: &str = "team/a";
 /// Of a clock that runs ahead where nothing else is to be done.
 const PATIENCE: Duration = Duration::from_hours(2);
 
-/// How long an agent takes to stop that has failed.
+/// How long an agent takes to stop that has failed by a task.
 const LAST_WORDS: Duration = Duration::from_millis(900);
 
 /// Works as long at a post as its body says, in seconds, and never says a word of it before it is done.
-struct Quiet(Arc<AtomicUsize>);
+struct Quiet {
+    begun: Arc<AtomicUsize>,
+    has_fallen: bool,
+}
 
 impl Agent for Quiet {
     type Message = Post;
     type Spec = Arc<AtomicUsize>;
 
     async fn start(begun: Self::Spec, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
-        Ok(Self(begun))
+        let has_fallen = false;
+        Ok(Self { begun, has_fallen })
     }
 
     async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         if post.task.is_some() {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.begun.fetch_add(1, Ordering::Relaxed);
         }
         tokio::time::sleep(Duration::from_secs(post.body.as_u64().unwrap_or(0))).await;
-        if &*post.kind == "vain" || post.body == "falls" {
+        self.has_fallen = post.body == "falls";
+        if &*post.kind == "vain" || self.has_fallen {
             return Err(Failure::new("in vain"));
         }
-        post.receipt.done(json!("ok"));
+        let bytes = post.body["bytes"]
+            .as_u64()
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        let result = bytes.map_or_else(|| "ok".to_owned(), |bytes| "x".repeat(bytes));
+        post.receipt.done(json!(result));
         Ok(())
     }
 
     async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
-        if reason.is_failure() {
+        if reason.is_failure() && self.has_fallen {
             tokio::time::sleep(LAST_WORDS).await;
         }
     }
@@ -60,6 +72,8 @@ struct Staff {
     tasks: TaskAddress,
     office: Arc<PostOffice>,
     begun: Arc<AtomicUsize>,
+    /// When it was first looked who is there.
+    since: Instant,
 }
 
 fn quiet(begun: &Arc<AtomicUsize>) -> Child<Quiet> {
@@ -67,6 +81,11 @@ fn quiet(begun: &Arc<AtomicUsize>) -> Child<Quiet> {
 }
 
 async fn staff(shape: impl FnOnce(Child<Quiet>) -> Child<Quiet>) -> Staff {
+    staff_with(Config::default(), 1, shape).await
+}
+
+/// The same with such a room, and an agent that takes so many at once.
+async fn staff_with(config: Config, at_once: u32, shape: impl FnOnce(Child<Quiet>) -> Child<Quiet>) -> Staff {
     let begun = Arc::default();
     let team = Supervisor::named("team").child(shape(quiet(&begun)));
     let Dispatching {
@@ -74,19 +93,20 @@ async fn staff(shape: impl FnOnce(Child<Quiet>) -> Child<Quiet>) -> Staff {
         tasks,
         office,
         roster,
-    } = dispatching(team).await;
-    takes_tasks(&roster);
+    } = dispatching_with(config, team).await;
+    takes_tasks(&roster, at_once);
     Staff {
         tree,
         tasks,
         office,
         begun,
+        since: Instant::now(),
     }
 }
 
-fn takes_tasks(roster: &Roster) {
+fn takes_tasks(roster: &Roster, at_once: u32) {
     let rules = TaskRules {
-        at_once: 1,
+        at_once,
         ahead: 0,
         weight: 1,
     };
@@ -103,9 +123,30 @@ fn takes_tasks(roster: &Roster) {
 
 impl Staff {
     async fn submit(&self, seconds: u64) -> TaskId {
-        let body = seconds.to_string().into_bytes();
-        let submitted = self.tasks.submit(vec![Submission { body, ..task() }]).await;
-        submitted.unwrap()[0].task
+        self.submit_after(&[], json!(seconds)).await
+    }
+
+    async fn submit_after(&self, earlier: &[TaskId], body: Value) -> TaskId {
+        let submission = Submission {
+            body: body.to_string().into_bytes(),
+            after: earlier.iter().map(|task| After::Task(*task)).collect(),
+            ..task()
+        };
+        self.tasks.submit(vec![submission]).await.unwrap()[0].task
+    }
+
+    /// Shortly after it was looked who is there, so that what takes little time is over before it is looked again.
+    async fn between_looks(&self) {
+        let elapsed = self.since.elapsed().as_millis() % 500;
+        let pause = u64::try_from((700 - elapsed) % 500).unwrap();
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+
+    /// Somebody ends the agent's life by hand, and lets it begin another.
+    async fn restart(&self) {
+        let team = self.tree.observer().supervisor("team").unwrap();
+        team.terminate_child("a").await.unwrap();
+        team.restart_child("a").await.unwrap();
     }
 
     fn send(&self, seconds: u64) {
@@ -248,9 +289,111 @@ async fn a_task_that_makes_room_for_a_newer_post_comes_again() {
 #[tokio::test(start_paused = true)]
 async fn a_task_at_which_agents_fall_is_dead_however_long_their_last_words_take() {
     let staff = staff(|child| child).await;
-    let body = b"\"falls\"".to_vec();
-    let submitted = staff.tasks.submit(vec![Submission { body, ..task() }]).await;
-    let view = staff.ended(submitted.unwrap()[0].task).await;
+    let task = staff.submit_after(&[], json!("falls")).await;
+    let view = staff.ended(task).await;
     assert_eq!((view.state, staff.begun()), (State::Dead, 3), "{view:?}");
+    staff.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_falls_by_a_task_though_it_was_sent_to_the_life_before() {
+    let staff = staff(|child| child).await;
+    staff.between_looks().await;
+    staff.send(2);
+    let task = staff.submit_after(&[], json!("falls")).await;
+    tokio::time::sleep(Duration::from_millis(1_900)).await;
+    assert_eq!(staff.mailbox().0, 1, "it lies there");
+    staff.restart().await;
+    let view = staff.ended(task).await;
+    assert_eq!((view.state, staff.begun()), (State::Dead, 3), "{view:?}");
+    staff.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_ended_by_hand_has_not_fallen_though_the_life_before_had() {
+    let staff = staff(|child| child).await;
+    let task = staff.submit(1_000).await;
+    for begun in 1..=4 {
+        staff.until(|staff| staff.begun() == begun).await;
+        staff.between_looks().await;
+        staff.restart().await;
+        // The task comes behind it.
+        staff.send_kind("vain", 2);
+    }
+    staff.until(|staff| staff.begun() == 5).await;
+    let view = staff.ended(task).await;
+    assert_eq!(view.state, State::Done, "{view:?}");
+    staff.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_takes_more_tasks_than_its_mailbox_has_room_for_does_each_once() {
+    let staff = staff_with(Config::default(), 4, |child| child.capacity(2)).await;
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        tasks.push(staff.submit(1).await);
+    }
+    for task in tasks {
+        assert_eq!(staff.ended(task).await.state, State::Done);
+    }
+    assert_eq!(staff.begun(), 8);
+    staff.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_keep_each_other_from_room_are_given_up_until_there_is_some() {
+    let config = Config {
+        inputs_bytes_max: 1 << 20,
+        ..Config::default()
+    };
+    let staff = staff_with(config, 1, |child| child).await;
+    let mut first = Vec::new();
+    for _ in 0..4 {
+        first.push(staff.submit_after(&[], json!({ "bytes": 400_000 })).await);
+    }
+    let joins = [
+        staff.submit_after(&[first[0], first[2]], json!(1)).await,
+        staff.submit_after(&[first[1], first[3]], json!(1)).await,
+    ];
+    let mut states = BTreeMap::<_, usize>::new();
+    for task in first.into_iter().chain(joins) {
+        let view = staff.ended(task).await;
+        *states.entry(view.state).or_default() += 1;
+        if view.state == State::Failed {
+            assert!(view.why.unwrap().contains("results that tasks wait for"));
+        }
+    }
+    let expected = [(State::Done, 4), (State::Failed, 1), (State::Cancelled, 1)];
+    assert_eq!(states, expected.into());
+    staff.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_for_which_there_never_is_room_fails_its_task_at_once() {
+    let config = Config {
+        inputs_bytes_max: 100_000,
+        ..Config::default()
+    };
+    let staff = staff_with(config, 1, |child| child).await;
+    let task = staff.submit_after(&[], json!({ "bytes": 100_000 })).await;
+    let later = staff.submit_after(&[task], json!(1)).await;
+    let view = staff.ended(task).await;
+    assert_eq!(view.state, State::Failed);
+    assert!(view.age < Duration::from_secs(5), "{view:?}");
+    assert_eq!(staff.ended(later).await.state, State::Cancelled);
+    staff.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_of_a_task_long_after_it_was_called_off_is_kept_as_a_late_result() {
+    let staff = staff(|child| child).await;
+    let task = staff.submit(60).await;
+    staff.until(|staff| staff.begun() == 1).await;
+    staff.tasks.cancel(task, "not wanted").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(staff.tasks.late().await.unwrap(), []);
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    let late = staff.tasks.late().await.unwrap();
+    assert_eq!(late.iter().map(|late| late.task).collect::<Vec<_>>(), [task]);
     staff.tree.stop().await;
 }

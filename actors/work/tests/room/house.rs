@@ -51,6 +51,10 @@ pub(crate) struct Dispatching {
 }
 
 pub(crate) async fn dispatching(team: Supervisor) -> Dispatching {
+    dispatching_with(Config::default(), team).await
+}
+
+pub(crate) async fn dispatching_with(config: Config, team: Supervisor) -> Dispatching {
     let sections = [
         metrics::WORK,
         triarch_journal::metrics::JOURNALS,
@@ -59,7 +63,7 @@ pub(crate) async fn dispatching(team: Supervisor) -> Dispatching {
     let instruments = Instruments::with_tree(&sections).unwrap();
     let office = Arc::new(PostOffice::new(1, &instruments).unwrap());
     let journal = triarch_journal::Config::default();
-    let work = room(Config::default(), Arc::new(SimDisk::new(1)), journal, &instruments).unwrap();
+    let work = room(config, Arc::new(SimDisk::new(1)), journal, &instruments).unwrap();
     let (work, roster, _in_hands) = work.dispatching(Arc::clone(&office));
     let tree = Root::new()
         .instruments(instruments)

@@ -48,6 +48,19 @@ async fn leases_do_not_run_out_while_nothing_can_be_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_standstill_prolongs_leases_by_as_much_as_it_lasted() {
+    let house = open(Arc::new(SimDisk::new(1)), Config::default()).await;
+    let id = house.submit(task()).await;
+    house.claim().await;
+    tokio::time::sleep(Duration::from_millis(4_900)).await;
+    tokio::time::advance(Duration::from_millis(1_200)).await;
+    let left = house.tasks.show(id).await.unwrap().lease_left.unwrap();
+    let expected = Duration::from_millis(23_900)..Duration::from_millis(25_200);
+    assert!(expected.contains(&left), "{left:?}");
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_told_once_what_it_rests_on_is_on_disk() {
     let disk = SimDisk::new(1);
     let house = open(Arc::new(disk.clone()), Config::default()).await;

@@ -40,10 +40,10 @@ impl Tasks {
         if self.is_draining {
             return Err(Refusal::Draining);
         }
-        if self.indexes.open >= self.config.open_max {
-            let (open, bytes) = (self.indexes.open, self.indexes.body_bytes);
-            return Err(Refusal::Full { open, bytes, more: 1 });
-        }
+        let kept = self.known(task)?;
+        self.has_room(1, kept.bytes_said())?;
+        let worker = kept.affinity().map(|affinity| &affinity.worker);
+        self.has_shelves_for([&*kept.needs].into_iter(), worker.into_iter())?;
         self.commit(turn, Record::Retried { at: turn.now, task })
     }
 
@@ -120,9 +120,14 @@ impl Tasks {
     /// Nobody was there until now. Leases and attempts go on as if there had been no such time; deadlines and waits do
     /// not.
     pub fn resume(&mut self, turn: &mut Turn) -> Result<Duration, Refusal> {
-        let away = turn.now.since(self.now);
-        let at = turn.now.max(self.now);
-        let away_millis = away_millis(at, self.now);
+        self.resume_since(turn, self.now)
+    }
+
+    /// The same where somebody would have been there until then had there been anything to do.
+    pub(crate) fn resume_since(&mut self, turn: &mut Turn, last: TaskTime) -> Result<Duration, Refusal> {
+        let (at, last) = (turn.now.max(self.now), last.max(self.now));
+        let away = at.since(last);
+        let away_millis = away_millis(at, last);
         self.commit(turn, Record::Resumed { at, away_millis })?;
         self.advance(turn)?;
         Ok(away)

@@ -15,6 +15,8 @@ use super::{Event, Tasks, Turn};
 
 /// The most tasks of one claim.
 const CLAIM_MAX: usize = 256;
+/// With so many bytes of bodies and inputs a claim is full.
+pub(super) const CLAIM_BYTES: usize = 4 << 20;
 
 impl Tasks {
     /// Gives `worker` up to so many tasks that it is able to do, each under a lease of its own.
@@ -30,8 +32,8 @@ impl Tasks {
         let lease = self.lease_of(lease)?;
         let mut able = able.to_vec();
         able.sort_unstable();
-        let mut claims = Vec::new();
-        while claims.len() < most.min(CLAIM_MAX) {
+        let (mut claims, mut bytes) = (Vec::new(), 0);
+        while claims.len() < most.min(CLAIM_MAX) && bytes < CLAIM_BYTES {
             let Some(task) = self.next_for(worker, &able) else {
                 break;
             };
@@ -45,7 +47,9 @@ impl Tasks {
                 until: at + lease,
             };
             self.commit(turn, record)?;
-            claims.extend(self.claimed(task, at, is_reserved));
+            let claim = self.claimed(task, at, is_reserved);
+            bytes += claim.as_ref().map_or(0, bytes_of);
+            claims.extend(claim);
         }
         Ok(claims)
     }
@@ -93,7 +97,7 @@ impl Tasks {
     }
 
     fn input(&self, task: TaskId) -> Option<Input> {
-        let result = self.by_id.get(&task)?.end()?.result.to_vec();
+        let result = (&self.by_id.get(&task)?.end()?.result).into();
         Some(Input { task, result })
     }
 
@@ -111,14 +115,20 @@ impl Tasks {
         events.push(Event::Claimed {
             task: id,
             kind: task.kind.clone(),
-            waited: at.since(*since),
-            is_again: task.attempts > 0 && !task.is_returned(),
+            waited: at.since(task.returned_at().unwrap_or(*since)),
+            is_again: task.attempts > 0 && task.returned_at().is_none(),
         });
         let lease = Lease { since: *since, ..lease };
         self.next_fence = self.next_fence.max(lease.fence.next());
         self.shift(id, |task| take(task, lease));
         Ok(())
     }
+}
+
+/// What whoever gets a claim has to read.
+fn bytes_of(claim: &Claim) -> usize {
+    let inputs = claim.inputs.iter().map(|input| input.result.len());
+    claim.body.len() + inputs.sum::<usize>()
 }
 
 fn take(task: &mut Kept, lease: Lease) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Config;
 use crate::task::State;
 use crate::time::TaskTime;
-use crate::words::{Fence, Kind, TaskId};
+use crate::words::{Fence, Kind, TaskId, Worker};
 
 use super::kept::{Condition, Kept, Needs, Stake};
 use super::shards::ById;
@@ -35,7 +35,11 @@ pub(super) struct Indexes {
     pub(super) dead: Shed,
     /// What ended tasks take whose results somebody waits for.
     pub(super) inputs_bytes: usize,
+    /// How many tasks workers have that got results of others.
+    pub(super) fed: usize,
     pub(super) needs: BTreeMap<Needs, usize>,
+    /// How many open tasks are for a worker.
+    pub(super) reserved: BTreeMap<Worker, usize>,
     pub(super) census: BTreeMap<Kind, Counts>,
     pub(super) open: usize,
     pub(super) body_bytes: usize,
@@ -84,7 +88,7 @@ impl Indexes {
             let stake = task.stake();
             deadlines.extend(stake.and_then(|stake| Some((stake.deadline?, *id, Alarm::Deadline))));
             let deadline = None;
-            indexes.stake(*id, &task.needs, stake.map(|stake| Stake { deadline, ..stake }));
+            indexes.stake(*id, task, stake.map(|stake| Stake { deadline, ..stake }));
             match &task.condition {
                 Condition::Ready { .. } => indexes.enter_ready(*id, task),
                 _ => indexes.enter(*id, task, config),
@@ -109,6 +113,7 @@ impl Indexes {
             }
             Condition::Held(lease) => {
                 self.leases.insert(lease.fence, id);
+                self.fed += usize::from(!task.after().is_empty());
                 self.alarms.insert((lease.due(), id, Alarm::Lease));
             }
             Condition::Ended(end) => {
@@ -145,6 +150,7 @@ impl Indexes {
             }
             Condition::Held(lease) => {
                 self.leases.remove(&lease.fence);
+                self.fed -= usize::from(!task.after().is_empty());
                 self.alarms.remove(&(lease.due(), id, Alarm::Lease));
             }
             Condition::Ended(end) => {
@@ -162,24 +168,25 @@ impl Indexes {
     }
 
     /// A task counts as an open one from now on.
-    pub(super) fn stake(&mut self, id: TaskId, needs: &Needs, stake: Option<Stake>) {
+    pub(super) fn stake(&mut self, id: TaskId, task: &Kept, stake: Option<Stake>) {
         let Some(stake) = stake else { return };
         self.open += 1;
         self.body_bytes += stake.bytes;
-        *self.needs.entry(Needs::clone(needs)).or_default() += 1;
+        *self.needs.entry(Needs::clone(&task.needs)).or_default() += 1;
+        if let Some(affinity) = task.affinity() {
+            *self.reserved.entry(affinity.worker.clone()).or_default() += 1;
+        }
         self.alarms.extend(stake.deadline.map(|at| (at, id, Alarm::Deadline)));
     }
 
     /// A task counts as it did no more.
-    pub(super) fn withdraw(&mut self, id: TaskId, needs: &Needs, stake: Option<Stake>) {
+    pub(super) fn withdraw(&mut self, id: TaskId, task: &Kept, stake: Option<Stake>) {
         let Some(stake) = stake else { return };
         self.open -= 1;
         self.body_bytes -= stake.bytes;
-        if let Some(tasks) = self.needs.get_mut(needs) {
-            *tasks -= 1;
-            if *tasks == 0 {
-                self.needs.remove(needs);
-            }
+        one_less(&mut self.needs, &task.needs);
+        if let Some(affinity) = task.affinity() {
+            one_less(&mut self.reserved, &affinity.worker);
         }
         if let Some(at) = stake.deadline {
             self.alarms.remove(&(at, id, Alarm::Deadline));
@@ -191,6 +198,15 @@ impl Indexes {
             &mut self.dead
         } else {
             &mut self.ended
+        }
+    }
+}
+
+fn one_less<K: Ord>(tasks: &mut BTreeMap<K, usize>, of: &K) {
+    if let Some(count) = tasks.get_mut(of) {
+        *count -= 1;
+        if *count == 0 {
+            tasks.remove(of);
         }
     }
 }

@@ -48,13 +48,22 @@ impl Tasks {
         if waiting == 0 || bytes <= SHORT {
             return Ok(());
         }
+        if input_bytes(bytes) > self.config.inputs_bytes_max {
+            let most = self.config.inputs_bytes_max.saturating_sub(input_bytes(0));
+            return Err(Refusal::Unfit {
+                place: 0,
+                problem: format!("a result of {bytes} bytes that tasks wait for, more than {most}"),
+                remedy: "keep it elsewhere, and hand on where",
+            });
+        }
         self.allows_inputs(self.inputs_bytes() - waiting * RESERVE + input_bytes(bytes))
     }
 
     fn allows_inputs(&self, bytes: usize) -> Result<(), Refusal> {
         let most = self.config.inputs_bytes_max;
         if bytes > most {
-            return Err(Refusal::Inputs { bytes, most });
+            let may_ease = self.indexes.fed > 0;
+            return Err(Refusal::Inputs { bytes, most, may_ease });
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::bytes::Bytes;
 use crate::record::{Attempt, Entrant, More, Tries};
 use crate::task::{Affinity, Priority, State};
 use crate::time::TaskTime;
-use crate::words::{Capability, Fence, Kind, TaskId, Worker};
+use crate::words::{Capability, Fence, Key, Kind, Tag, TaskId, Worker};
 
 use super::written::Written;
 
@@ -22,6 +22,12 @@ const INPUT_BYTES: usize = 384;
 pub(super) const SHORT: usize = 128;
 /// What is set aside for a result that somebody waits for and that is still to come.
 pub(super) const RESERVE: usize = INPUT_BYTES + SHORT;
+
+/// What is said of a task beside what every task has, in bytes: all of it counts, or a task of few bytes would take much room.
+pub(super) fn bytes_said<'a>(body: usize, after: usize, texts: impl Iterator<Item = &'a str>) -> usize {
+    let texts = texts.map(|text| size_of::<Tag>() + text.len());
+    body + after * size_of::<TaskId>() + texts.sum::<usize>()
+}
 
 /// What tasks of one sort need; shared by all of them.
 pub(super) type Needs = Arc<[Capability]>;
@@ -208,15 +214,27 @@ impl Kept {
     /// What it counts for as long as it is open.
     pub(super) fn stake(&self) -> Option<Stake> {
         self.is_open().then(|| Stake {
-            bytes: self.body.len(),
+            bytes: self.bytes_said(),
             deadline: (self.deadline.comes() && !self.is_missed).then_some(self.deadline),
         })
     }
 
-    /// The bytes it is kept by once it has ended.
+    /// What counts of it as long as it is open.
+    pub(super) fn bytes_said(&self) -> usize {
+        let more = self.more.as_deref();
+        let labels = more.into_iter().flat_map(|more| &more.labels);
+        let labels = labels.flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let key = more.and_then(|more| more.key.as_ref()).map(Key::as_str);
+        let worker = self.affinity().map(|affinity| affinity.worker.as_str());
+        bytes_said(self.body.len(), self.after().len(), labels.chain(key).chain(worker))
+    }
+
+    /// The bytes it is kept by once it has ended. Of its attempts no more are told then.
     pub(super) fn bytes(&self) -> usize {
         let end = self.end().map_or(0, |end| end.result.len() + end.why.len());
-        size_of::<Self>() + size_of::<End>() + self.body.len() + end
+        let past = self.more.as_deref().into_iter().flat_map(|more| &more.past);
+        let past = past.map(|attempt| size_of::<Attempt>() + attempt.worker.as_str().len() + attempt.why.len());
+        size_of::<Self>() + size_of::<End>() + self.bytes_said() + end + past.sum::<usize>()
     }
 
     /// What it becomes once nothing stands before it but its time.
@@ -240,10 +258,10 @@ impl Kept {
         Condition::Ready { since, is_reserved }
     }
 
-    /// Whether it was given back since it was last tried.
-    pub(super) fn is_returned(&self) -> bool {
+    /// When it was given back, where it was since it was last tried.
+    pub(super) fn returned_at(&self) -> Option<TaskTime> {
         let last = self.more.as_ref().and_then(|more| more.past.last());
-        last.is_some_and(was_returned)
+        last.filter(|last| was_returned(last)).map(|last| last.ended)
     }
 
     /// Its last attempts that did not succeed, oldest first.

@@ -172,8 +172,8 @@ impl Tasks {
         change(task);
         let after = task.stake();
         if before != after {
-            self.indexes.withdraw(id, &task.needs, before);
-            self.indexes.stake(id, &task.needs, after);
+            self.indexes.withdraw(id, task, before);
+            self.indexes.stake(id, task, after);
         }
         self.indexes.enter(id, task, &self.config);
     }

@@ -7,9 +7,9 @@ use crate::error::{Link, Refusal};
 use crate::record::{Entrant, More, Record, Tries};
 use crate::task::{Accepted, After, State, Submission};
 use crate::time::{TaskTime, millis};
-use crate::words::{Capability, Key, TaskId};
+use crate::words::{Capability, Key, TaskId, Worker};
 
-use super::kept::Kept;
+use super::kept::{Kept, bytes_said};
 use super::{Event, Tasks, Turn, circle};
 
 /// The most tasks of a batch.
@@ -19,6 +19,8 @@ pub(super) const BODY_MAX: usize = 1 << 20;
 const AFTER_MAX: usize = 1_024;
 const NEEDS_MAX: usize = 16;
 const LABELS_MAX: usize = 16;
+/// The most workers that open tasks are kept for.
+const RESERVED_MAX: usize = 1 << 14;
 const WAIT_MAX: Duration = Duration::from_hours(24 * 30);
 
 /// A batch with its places sorted out: which are new, and which task each becomes.
@@ -40,18 +42,25 @@ impl Tasks {
         if self.is_draining {
             return Err(Refusal::Draining);
         }
+        // Before anything is looked for that it names: it may name far more than it may.
+        for (place, submission) in sorted.new.iter().filter_map(|place| Some((*place, batch.get(*place)?))) {
+            fits(place, submission)?;
+        }
         self.has_room_for(&batch, &sorted.new)?;
         let after = self.resolved(&batch, &sorted)?;
         find_circle(&batch, &sorted, &after)?;
         let mut tasks = Vec::with_capacity(sorted.new.len());
         for (place, submission) in batch.into_iter().enumerate() {
             if is_new(&sorted, place) {
-                fits(place, &submission)?;
                 let after = after.get(&place).cloned().unwrap_or_default();
                 tasks.push(new_task(submission, after, turn.now));
             }
         }
-        self.has_shelves_for(&tasks)?;
+        let workers = tasks.iter().filter_map(|task| task.more.as_ref()?.affinity.as_deref());
+        self.has_shelves_for(
+            tasks.iter().map(|task| &*task.needs),
+            workers.map(|affinity| &affinity.worker),
+        )?;
         self.has_room_for_inputs(&tasks)?;
         self.commit(turn, Record::Submitted { at: turn.now, tasks })?;
         Ok(sorted.accepted)
@@ -85,30 +94,47 @@ impl Tasks {
 
     fn has_room_for(&self, batch: &[Submission], new: &[usize]) -> Result<(), Refusal> {
         let bodies = new.iter().filter_map(|place| batch.get(*place));
-        let bytes: usize = bodies.map(|submission| submission.body.len()).sum();
-        let too_many = self.indexes.open + new.len() > self.config.open_max || new.len() > BATCH_MAX;
+        let bytes = bodies.map(said_of).sum();
+        if new.len() > BATCH_MAX {
+            return Err(self.full(new.len()));
+        }
+        self.has_room(new.len(), bytes)
+    }
+
+    /// Whether so many more may be open, of so many bytes.
+    pub(super) fn has_room(&self, more: usize, bytes: usize) -> Result<(), Refusal> {
+        let too_many = self.indexes.open + more > self.config.open_max;
         if too_many || self.indexes.body_bytes + bytes > self.config.body_bytes_max {
-            return Err(Refusal::Full {
-                open: self.indexes.open,
-                bytes: self.indexes.body_bytes,
-                more: new.len(),
-            });
+            return Err(self.full(more));
         }
         Ok(())
     }
 
-    fn has_shelves_for(&self, tasks: &[Entrant]) -> Result<(), Refusal> {
-        let is_new = |needs: &&[Capability]| !self.indexes.needs.contains_key(*needs);
-        let needs = tasks.iter().map(|task| &*task.needs);
-        let more = needs.filter(is_new).collect::<BTreeSet<_>>().len();
-        if more > 0 && self.indexes.needs.len() + more > self.config.needs_max {
-            let problem = format!("needs that are the {}th of their sort", self.indexes.needs.len() + more);
-            let remedy = "let tasks share sets of capabilities";
-            return Err(Refusal::Unfit {
-                place: 0,
-                problem,
-                remedy,
-            });
+    fn full(&self, more: usize) -> Refusal {
+        Refusal::Full {
+            open: self.indexes.open,
+            bytes: self.indexes.body_bytes,
+            more,
+        }
+    }
+
+    /// Whether there is room for what tasks need, and for those whom they are kept for.
+    pub(super) fn has_shelves_for<'a>(
+        &self,
+        needs: impl Iterator<Item = &'a [Capability]>,
+        workers: impl Iterator<Item = &'a Worker>,
+    ) -> Result<(), Refusal> {
+        let (known, most) = (&self.indexes.needs, self.config.needs_max);
+        let more = needs.filter(|needs| !known.contains_key(*needs));
+        if let Some(count) = too_many(known.len(), &more.collect(), most) {
+            let problem = format!("needs that are the {count}th of their sort");
+            return Err(unfit(problem, "let tasks share sets of capabilities"));
+        }
+        let known = &self.indexes.reserved;
+        let more = workers.filter(|worker| !known.contains_key(*worker));
+        if let Some(count) = too_many(known.len(), &more.collect(), RESERVED_MAX) {
+            let problem = format!("a worker that is the {count}th for whom tasks are kept");
+            return Err(unfit(problem, "let tasks share workers, or leave it to others too"));
         }
         Ok(())
     }
@@ -117,10 +143,10 @@ impl Tasks {
     fn resolved(&self, batch: &[Submission], sorted: &Batch) -> Result<BTreeMap<usize, Vec<TaskId>>, Refusal> {
         let mut resolved = BTreeMap::new();
         for (place, submission) in sorted.new.iter().filter_map(|place| Some((*place, batch.get(*place)?))) {
-            let mut after = Vec::new();
+            let (mut after, mut seen) = (Vec::new(), BTreeSet::new());
             for earlier in &submission.after {
                 let task = self.resolve(place, earlier, sorted)?;
-                if !after.contains(&task) {
+                if seen.insert(task) {
                     after.push(task);
                 }
             }
@@ -179,7 +205,7 @@ impl Tasks {
                 kind: kept.kind.clone(),
                 priority: kept.priority,
             });
-            self.indexes.stake(id, &kept.needs, kept.stake());
+            self.indexes.stake(id, &kept, kept.stake());
             self.indexes.enter(id, &kept, &self.config);
             self.by_id.insert(id, kept);
         }
@@ -212,6 +238,30 @@ impl Tasks {
             self.shift(id, |task| task.condition = super::Condition::Blocked { unmet, until });
         }
     }
+}
+
+/// How many there would be with those, where that is more than so many.
+fn too_many<T: Ord>(known: usize, more: &BTreeSet<T>, most: usize) -> Option<usize> {
+    let count = known + more.len();
+    (!more.is_empty() && count > most).then_some(count)
+}
+
+fn unfit(problem: String, remedy: &'static str) -> Refusal {
+    Refusal::Unfit {
+        place: 0,
+        problem,
+        remedy,
+    }
+}
+
+/// What counts of a task that is to come as long as it is open.
+fn said_of(submission: &Submission) -> usize {
+    let labels = submission.labels.iter();
+    let labels = labels.flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    let key = submission.key.as_ref().map(Key::as_str);
+    let worker = submission.affinity.as_ref().map(|affinity| affinity.worker.as_str());
+    let texts = labels.chain(key).chain(worker);
+    bytes_said(submission.body.len(), submission.after.len(), texts)
 }
 
 /// What there is not.

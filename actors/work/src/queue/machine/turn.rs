@@ -67,7 +67,7 @@ pub enum Event {
         task: TaskId,
         /// Its kind.
         kind: Kind,
-        /// For how long it was ready.
+        /// For how long it was ready, or since it was given back.
         waited: Duration,
         /// Whether it was tried before; where it was given back since, that was told.
         is_again: bool,
@@ -77,7 +77,7 @@ pub enum Event {
         /// Which.
         task: TaskId,
     },
-    /// Its lease ended without a word of the worker.
+    /// An attempt was lost: its lease ended without a word of the worker, or the worker left it or fell.
     Lapsed {
         /// Which.
         task: TaskId,
@@ -115,7 +115,7 @@ pub enum Event {
         kind: Kind,
         /// As what.
         state: State,
-        /// How long the last attempt took, where it ended by one.
+        /// How long ago the attempt began that was in hand, or was claimed where nobody had begun.
         took: Option<Duration>,
     },
     /// Something was said of it after its lease was over.

@@ -103,7 +103,7 @@ pub struct Overview {
     pub totals: Totals,
     /// How many are open.
     pub open: usize,
-    /// The bytes of their bodies.
+    /// The bytes of their bodies, and of what is said of them besides.
     pub body_bytes: usize,
     /// The bytes that results take which tasks wait for, with what is set aside for those to come.
     pub inputs_bytes: usize,

@@ -188,7 +188,7 @@ fn a_short_result_is_taken_though_the_settings_allow_less_by_now() {
     let claim = room.claim();
     room.tasks.config.inputs_bytes_max = 0;
     let mut told = |bytes| room.run(|tasks, turn| tasks.complete(turn, first, claim.fence, vec![0; bytes]));
-    assert!(matches!(told(129), Err(Refusal::Inputs { most: 0, .. })));
+    assert!(matches!(told(129), Err(Refusal::Unfit { .. })));
     assert_eq!(told(128), Ok(()));
     room.check();
 }

@@ -20,11 +20,7 @@ fn a_task_begins_when_all_before_it_are_done_and_gets_their_results() {
     room.run(|tasks, turn| tasks.complete(turn, two, claims[1].fence, b"second".to_vec()))
         .unwrap();
     let claim = room.claim();
-    let inputs: Vec<_> = claim
-        .inputs
-        .iter()
-        .map(|input| (input.task, input.result.as_slice()))
-        .collect();
+    let inputs: Vec<_> = claim.inputs.iter().map(|input| (input.task, &*input.result)).collect();
     assert_eq!(inputs, [(two, &b"second"[..]), (one, b"first")]);
     room.check();
 }
@@ -447,7 +443,11 @@ fn results_that_are_waited_for_are_bounded_and_short_ones_are_always_taken() {
     let (claim, told) = long(&mut room, 1_000);
     assert_eq!(
         told,
-        Err(Refusal::Inputs { bytes, most }),
+        Err(Refusal::Inputs {
+            bytes,
+            most,
+            may_ease: false
+        }),
         "{}",
         room.tasks.overview(TaskTime::default()).inputs_bytes
     );

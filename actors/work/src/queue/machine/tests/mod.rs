@@ -1,5 +1,6 @@
 //! What the machine promises, sentence by sentence; then by model, by chaos and by replay.
 
+mod bounds;
 mod chaos;
 mod conduct;
 mod details;

@@ -21,6 +21,24 @@ fn a_task_that_is_given_back_is_ready_at_once_and_loses_nothing() {
 }
 
 #[test]
+fn the_time_for_which_a_task_waited_is_told_once_however_often_it_is_given_back() {
+    let mut room = Room::new();
+    room.submit(task());
+    for _ in 0..3 {
+        room.pass(secs(4));
+        let claim = room.claim();
+        room.pass(secs(10));
+        room.give_back(&claim);
+    }
+    let waited = |event: &Event| match event {
+        Event::Claimed { waited, .. } => Some(*waited),
+        _ => None,
+    };
+    assert_eq!(room.heard.iter().filter_map(waited).collect::<Vec<_>>(), [secs(4); 3]);
+    room.check();
+}
+
+#[test]
 fn a_task_that_is_given_back_is_told_of_as_tried_again_once_for_each_attempt_before() {
     let mut room = Room::new();
     room.submit(retrying(3));
