@@ -27,6 +27,8 @@ mod circles;
 #[cfg(test)]
 mod corners;
 #[cfg(test)]
+mod emptying;
+#[cfg(test)]
 mod growing;
 #[cfg(test)]
 mod observing;
