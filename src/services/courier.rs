@@ -303,8 +303,8 @@ impl Walk {
             .rounds
             .office()
             .through(sender, SENDER, EVENT, event(bus, envelope));
-        // Wherever it lies by then.
-        post.deadline = until;
+        // Wherever it lies by then; whoever has begun with it goes on.
+        (post.deadline, post.takes_its_time) = (until, true);
         let (id, errand, since) = (post.id, post.errand(), Moment::now());
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.

@@ -44,6 +44,8 @@ pub(crate) struct Inbox {
     queued: usize,
     /// When one in the lanes may be needed no more; no sooner is it so for any.
     expires: Option<Moment>,
+    /// Until when nobody looks for them again.
+    expiry_pause: Moment,
     turn: u8,
     /// Taken once and not yet known to be used.
     lent: usize,
@@ -62,6 +64,7 @@ impl Inbox {
             lanes: Default::default(),
             queued: 0,
             expires: None,
+            expiry_pause: Moment::default(),
             turn: 0,
             lent: 0,
             in_hand: BTreeMap::new(),

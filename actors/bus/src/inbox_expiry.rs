@@ -11,6 +11,8 @@ use crate::item::{Effect, Waiting};
 
 /// They are looked for no more often than so: for it all that wait are looked through.
 const EXPIRES_LEAST: Duration = Duration::from_millis(100);
+/// For each that waits it is so much longer until whoever comes with little time is looked for.
+const EXPIRES_EACH: Duration = Duration::from_micros(1);
 /// How soon those are looked for that are over already when they come back.
 const EXPIRES_SOON: Duration = Duration::from_millis(1);
 
@@ -18,7 +20,7 @@ impl Inbox {
     /// Takes note of one that is put into a lane.
     pub(super) fn counts_in(&mut self, waiting: &Waiting) {
         self.queued += 1;
-        let until = waiting.item.envelope.until();
+        let until = waiting.item.envelope.until().map(|until| until.max(self.expiry_pause));
         self.expires = self.expires.into_iter().chain(until).min();
     }
 
@@ -38,6 +40,8 @@ impl Inbox {
         for waiting in over {
             self.let_go(waiting, effects);
         }
+        let many = u32::try_from(self.queued).unwrap_or(u32::MAX);
+        self.expiry_pause = now + EXPIRES_EACH.saturating_mul(many).min(EXPIRES_LEAST);
         let waiting = self.lanes.iter().flatten();
         let expires = waiting.filter_map(|waiting| waiting.item.envelope.until()).min();
         self.expires = expires.map(|expires| expires.max(now + EXPIRES_LEAST));

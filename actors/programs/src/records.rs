@@ -266,7 +266,8 @@ impl Records {
 
     /// Of agents that are not there any more no more than `most` are known: those that ended last.
     pub(crate) fn forget_gone(&self, most: usize, who_is_there: impl FnOnce() -> BTreeSet<String>) {
-        let known: Vec<_> = locked(&self.0).keys().cloned().collect();
+        let rests = |(path, of_agent): (&Arc<str>, &OfAgent)| of_agent.running.is_none().then(|| Arc::clone(path));
+        let known: Vec<_> = locked(&self.0).iter().filter_map(rests).collect();
         if known.len() <= most {
             return;
         }

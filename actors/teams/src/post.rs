@@ -30,6 +30,8 @@ pub struct Post {
     pub body: Value,
     /// When nobody needs it any more.
     pub deadline: Option<Moment>,
+    /// Whether it may take its time once an agent has it in hand before its deadline.
+    pub takes_its_time: bool,
     /// How long it may take from when the agent has it in hand.
     pub within: Option<Duration>,
     /// What there is to know of the task that it is, where it is one.
@@ -51,6 +53,7 @@ impl Post {
             kind: kind.into(),
             body,
             deadline: None,
+            takes_its_time: false,
             within: None,
             task: None,
             receipt,
@@ -74,7 +77,8 @@ impl Post {
     /// When it has to be done where an agent has it in hand from `now` on.
     pub fn ends(&self, now: Moment) -> Option<Moment> {
         let within = self.within.map(|time| now + time);
-        within.into_iter().chain(self.deadline).min()
+        let deadline = self.deadline.filter(|_| !self.takes_its_time);
+        within.into_iter().chain(deadline).min()
     }
 
     /// It is a task.
@@ -235,6 +239,17 @@ pub(crate) mod tests {
         pub(crate) fn ended(&self) -> [u64; 3] {
             self.metrics.counts()
         }
+    }
+
+    #[test]
+    fn who_is_to_begin_in_time_may_take_its_time_then() {
+        let (office, now) = (office(1), Moment::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
+        let mut post = office.post("me", "k", Value::Null).before(later(5));
+        assert_eq!(post.ends(now), Some(later(5)));
+        post.takes_its_time = true;
+        assert_eq!(post.ends(now), None);
+        assert_eq!(post.within(Duration::from_secs(9)).ends(now), Some(later(9)));
     }
 
     #[test]

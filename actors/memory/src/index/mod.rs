@@ -171,6 +171,9 @@ impl Index {
             return;
         }
         let mut open = std::mem::take(&mut self.open);
+        if open.live() == 0 {
+            return;
+        }
         open.close();
         let fits = |last: &mut Segment| last.live() <= FEW && last.live() + open.live() <= DOCUMENTS_MAX;
         let last = self.closed.pop_if(fits);

@@ -408,14 +408,19 @@ pub(super) fn write(post: &Post, now: Moment, out: &mut Vec<u8>) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Term {
     pub(super) deadline: Moment,
+    takes_its_time: bool,
     within: Option<Duration>,
 }
 
 impl Term {
     /// Where that grows less while the line waits to be written.
     pub(super) fn of(post: &Post) -> Option<Self> {
-        let within = post.within;
-        post.deadline.map(|deadline| Self { deadline, within })
+        let (takes_its_time, within) = (post.takes_its_time, post.within);
+        post.deadline.map(|deadline| Self {
+            deadline,
+            takes_its_time,
+            within,
+        })
     }
 }
 
@@ -428,7 +433,13 @@ pub(super) fn write_anew(lines: &mut Vec<u8>, begin: usize, term: Term, now: Mom
     };
     lines.truncate(begin + end);
     let own = term.within.map(|within| now + within);
-    end_line(own.into_iter().chain([term.deadline]).min(), now, lines);
+    end_line(
+        own.into_iter()
+            .chain((!term.takes_its_time).then_some(term.deadline))
+            .min(),
+        now,
+        lines,
+    );
 }
 
 const DEADLINE: &[u8] = b",\"deadline_ms\":";

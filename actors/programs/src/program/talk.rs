@@ -116,7 +116,8 @@ impl Talk {
     pub(super) async fn take(&mut self, post: Post, ctx: &mut Context<Program>) {
         // Only where it is to end is compared with the present.
         let before = self.hearing.outbox.last_sent();
-        let now = post.ends(before).map_or(before, |_| Moment::now());
+        let is_timeless = post.deadline.is_none() && post.within.is_none();
+        let now = if is_timeless { before } else { Moment::now() };
         self.hearing.machine.take(post, now);
         if self.hearing.machine.unwritten().len() >= MUCH {
             self.write();

@@ -32,6 +32,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const FUNERAL: Duration = Duration::from_mins(1);
 /// How often the newest children of this process are looked at before all others are again.
 const CHASES: usize = 100;
+/// After so many of these looks in a row that showed nobody new the others are.
+const CHASES_IN_VAIN: usize = 10;
 /// How long a group is given to empty itself in which nobody can be seen.
 const EMPTYING: Duration = Duration::from_millis(1);
 /// After how many looks that still found newcomers all are killed, frozen or not.
@@ -194,9 +196,8 @@ pub(super) fn hunt(
                 // Somebody was there until now.
                 return Ok(usize::from(is_news));
             }
-            if std::mem::replace(&mut was_empty, true) {
-                chase(groups, &known, tally);
-            }
+            // Where somebody has just ended, whoever he left is there now.
+            was_empty = !(is_news && chase(groups, &known, &mut ended, deadline, tally));
             continue;
         }
         was_empty = false;
@@ -225,16 +226,31 @@ fn kill(living: &[Entry], tally: &mut Tally) {
 }
 
 /// Kills one who is gone whenever all have been looked at. Whoever is left by one that has ended is a child of this process at
-/// once, so he is looked for there alone, which takes less time than he has.
-fn chase(groups: Groups, known: impl Fn(&Census) -> io::Result<Found>, tally: &mut Tally) {
+/// once, so he is looked for there alone, which takes less time than he has. Returns whether anybody new was seen, alive or ended.
+fn chase(
+    groups: Groups,
+    known: impl Fn(&Census) -> io::Result<Found>,
+    ended: &mut HashSet<Identity>,
+    deadline: Instant,
+    tally: &mut Tally,
+) -> bool {
+    let (before, mut in_vain) = (ended.len(), 0);
     for _ in 0..CHASES {
-        let found = Census::of(children(), groups).and_then(|census| known(&census));
-        if let Ok((living, _)) = found
-            && !living.is_empty()
-        {
-            return kill(&living, tally);
+        let Ok((living, gone)) = Census::of(children(), groups).and_then(|census| known(&census)) else {
+            continue;
+        };
+        let so_far = ended.len();
+        ended.extend(gone);
+        if !living.is_empty() {
+            kill(&living, tally);
+            return true;
+        }
+        in_vain = if ended.len() > so_far { 0 } else { in_vain + 1 };
+        if in_vain == CHASES_IN_VAIN || Instant::now() >= deadline {
+            break;
         }
     }
+    ended.len() > before
 }
 
 /// Stops whoever of the household runs, until nobody new appears: what is signalled then cannot fork meanwhile.

@@ -13,8 +13,10 @@ use crate::words::Fence;
 pub(super) const STALLED: Duration = Duration::from_mins(5);
 /// For so long in any case.
 pub(super) const FULL: Duration = Duration::from_hours(1);
-/// While results of so many bytes wait for room nobody asks for tasks.
+/// While results of so many bytes wait for room nobody asks for tasks where none of these makes any.
 pub(super) const CROWD_BYTES: usize = 64 << 20;
+/// The same where some of them do.
+const EASING_BYTES: usize = 8 * CROWD_BYTES;
 /// So many are told again at a time.
 pub(super) const TOLD_AGAIN: usize = 16;
 
@@ -25,8 +27,10 @@ pub(super) struct Crowd {
     bytes: usize,
     /// Since when none of them was taken.
     full: Option<Moment>,
-    /// Since when there was besides nobody at a task that makes room.
+    /// Since when there was besides nobody at a task that makes room, nor any such task to be had.
     stalled: Option<Moment>,
+    /// Whether there was one when the queue was told last.
+    may_ease: bool,
     /// Behind which the next are told again.
     round: Option<Fence>,
 }
@@ -46,20 +50,30 @@ impl Crowd {
         self.bytes = self.bytes + bytes - before;
         let full = *self.full.get_or_insert(now);
         let stalled = *self.stalled.get_or_insert(now);
+        self.may_ease = may_ease;
         if may_ease {
             self.stalled = None;
         }
         let is_over = now.since(full) >= FULL || !may_ease && now.since(stalled) >= STALLED;
         if is_over {
-            self.leave(fence);
+            self.remove(fence);
+            // Others are not waited for anew while nobody asks because of them.
+            if !self.is_too_much() {
+                self.wait_anew();
+            }
         }
         is_over
     }
 
+    fn remove(&mut self, fence: Fence) -> bool {
+        let known = self.results.remove(&fence);
+        self.bytes -= known.as_ref().map_or(0, |known| known.bytes);
+        known.is_some()
+    }
+
     /// What became of a result is known, which may have made room.
     pub(super) fn leave(&mut self, fence: Fence) {
-        if let Some(Waiting { bytes, .. }) = self.results.remove(&fence) {
-            self.bytes -= bytes;
+        if self.remove(fence) {
             self.wait_anew();
         }
     }
@@ -92,7 +106,7 @@ impl Crowd {
 
     /// Whether so much is kept that there is to be no more.
     pub(super) const fn is_too_much(&self) -> bool {
-        self.bytes >= CROWD_BYTES
+        self.bytes >= if self.may_ease { EASING_BYTES } else { CROWD_BYTES }
     }
 
     /// How many there are, and how many bytes they have.

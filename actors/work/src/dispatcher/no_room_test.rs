@@ -138,6 +138,10 @@ fn while_many_results_have_no_room_nobody_asks_for_more_and_few_are_told_at_a_ti
     house.has_no_room(fences[0], false, Duration::ZERO);
     house.has_no_room(fences[0], false, Duration::ZERO);
     assert_eq!(house.asked(), []);
+    house.has_no_room(fences[0], true, Duration::ZERO);
+    assert_eq!(house.asked(), [("t/a".into(), count)], "some task makes room");
+    house.claimed("t/a", count, 0);
+    house.has_no_room(fences[0], false, Duration::ZERO);
     assert_eq!(house.hands.crowd(), (count, CROWD_BYTES));
     let mut told = Vec::new();
     for _ in 0..count / TOLD_AGAIN {

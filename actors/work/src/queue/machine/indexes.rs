@@ -35,7 +35,7 @@ pub(super) struct Indexes {
     pub(super) dead: Shed,
     /// What ended tasks take whose results somebody waits for.
     pub(super) inputs_bytes: usize,
-    /// How many tasks workers have that got results of others.
+    /// How many tasks workers have, or may have, that get results of others.
     pub(super) fed: usize,
     pub(super) needs: BTreeMap<Needs, usize>,
     /// How many open tasks are for a worker.
@@ -113,7 +113,7 @@ impl Indexes {
             }
             Condition::Held(lease) => {
                 self.leases.insert(lease.fence, id);
-                self.fed += usize::from(!task.after().is_empty());
+                self.feeds(task, |fed| *fed += 1);
                 self.alarms.insert((lease.due(), id, Alarm::Lease));
             }
             Condition::Ended(end) => {
@@ -130,7 +130,14 @@ impl Indexes {
         count(&mut self.census, task, |counted| *counted += 1);
     }
 
+    fn feeds(&mut self, task: &Kept, count: impl FnOnce(&mut usize)) {
+        if !task.after().is_empty() {
+            count(&mut self.fed);
+        }
+    }
+
     fn enter_ready(&mut self, id: TaskId, task: &Kept) {
+        self.feeds(task, |fed| *fed += 1);
         self.wakes.extend(opens_up(task).map(|at| (at, id)));
         count(&mut self.census, task, |counted| *counted += 1);
     }
@@ -144,13 +151,14 @@ impl Indexes {
             }
             Condition::Ready { .. } => {
                 self.shelves.take(id, task, config);
+                self.feeds(task, |fed| *fed -= 1);
                 if let Some(at) = opens_up(task) {
                     self.wakes.remove(&(at, id));
                 }
             }
             Condition::Held(lease) => {
                 self.leases.remove(&lease.fence);
-                self.fed -= usize::from(!task.after().is_empty());
+                self.feeds(task, |fed| *fed -= 1);
                 self.alarms.remove(&(lease.due(), id, Alarm::Lease));
             }
             Condition::Ended(end) => {

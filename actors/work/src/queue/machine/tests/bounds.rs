@@ -110,15 +110,15 @@ fn a_task_that_comes_after_far_too_many_is_refused_before_any_of_them_is_looked_
 }
 
 #[test]
-fn whether_results_may_find_room_is_told_by_who_is_at_a_task_that_got_some() {
+fn whether_results_may_find_room_is_told_by_tasks_that_got_some_and_are_to_be_done() {
     let mut room = Room::with(Config {
         inputs_bytes_max: 10_000,
         ..Config::default()
     });
-    let earlier: Vec<_> = (0..3).map(|_| room.submit(task())).collect();
+    let earlier: Vec<_> = (0..4).map(|_| room.submit(task())).collect();
     let claims: Vec<_> = earlier.iter().map(|_| room.claim()).collect();
-    room.submit(after(&earlier[..1]));
-    room.submit(after(&earlier[1..]));
+    room.submit(after(&earlier[..2]));
+    room.submit(after(&earlier[2..3]));
     let done = |room: &mut Room, place: usize, bytes: usize| {
         let claim = &claims[place];
         room.run(|tasks, turn| tasks.complete(turn, claim.task, claim.fence, vec![0; bytes]))
@@ -128,17 +128,23 @@ fn whether_results_may_find_room_is_told_by_who_is_at_a_task_that_got_some() {
         told => panic!("{told:?}"),
     };
     done(&mut room, 0, 6_000).unwrap();
-    assert!(!may_ease(done(&mut room, 1, 6_000)), "nobody has it yet");
+    assert!(
+        !may_ease(done(&mut room, 1, 6_000)),
+        "who waits for both waits for this one"
+    );
+    done(&mut room, 2, 1).unwrap();
+    assert!(may_ease(done(&mut room, 1, 6_000)), "one may be claimed");
     let fed = room.claim();
-    assert!(may_ease(done(&mut room, 1, 6_000)));
+    assert!(may_ease(done(&mut room, 1, 6_000)), "and is");
     room.give_back(&fed);
-    assert!(!may_ease(done(&mut room, 1, 6_000)));
+    assert!(may_ease(done(&mut room, 1, 6_000)));
     let fed = room.claim();
     room.check();
     room.complete(&fed).unwrap();
-    done(&mut room, 1, 6_000).unwrap();
+    assert!(!may_ease(done(&mut room, 1, 6_000)));
+    room.submit(after(&earlier[3..]));
     assert!(
-        matches!(done(&mut room, 2, 10_000), Err(Refusal::Unfit { .. })),
+        matches!(done(&mut room, 3, 10_000), Err(Refusal::Unfit { .. })),
         "there never is"
     );
     room.check();
