@@ -9,17 +9,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A body or a result; written and read as one piece, and shared by whoever has a copy.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Bytes(Arc<[u8]>);
+pub(crate) struct Bytes(Option<Arc<[u8]>>);
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        // Most results are empty, and nothing is taken from the heap for these.
+        Self((!bytes.is_empty()).then(|| bytes.into()))
     }
 }
 
 impl From<&Bytes> for Arc<[u8]> {
     fn from(bytes: &Bytes) -> Self {
-        Self::clone(&bytes.0)
+        bytes.0.clone().unwrap_or_default()
     }
 }
 
@@ -27,19 +28,19 @@ impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
+        write!(f, "{} bytes", self.len())
     }
 }
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        serializer.serialize_bytes(self)
     }
 }
 
@@ -54,7 +55,7 @@ impl<'de> Deserialize<'de> for Bytes {
             }
 
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.into()))
+                Ok(Bytes::from(bytes.to_vec()))
             }
         }
         deserializer.deserialize_bytes(Whole)

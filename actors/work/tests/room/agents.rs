@@ -347,6 +347,8 @@ async fn results_that_keep_each_other_from_room_are_given_up_until_there_is_some
         ..Config::default()
     };
     let staff = staff_with(config, 1, |child| child).await;
+    // Nothing is done before all is there.
+    staff.tree.observer().pause(PATH).unwrap();
     let mut first = Vec::new();
     for _ in 0..4 {
         first.push(staff.submit_after(&[], json!({ "bytes": 400_000 })).await);
@@ -355,6 +357,7 @@ async fn results_that_keep_each_other_from_room_are_given_up_until_there_is_some
         staff.submit_after(&[first[0], first[2]], json!(1)).await,
         staff.submit_after(&[first[1], first[3]], json!(1)).await,
     ];
+    staff.tree.observer().resume(PATH).unwrap();
     let mut states = BTreeMap::<_, usize>::new();
     for task in first.into_iter().chain(joins) {
         let view = staff.ended(task).await;
