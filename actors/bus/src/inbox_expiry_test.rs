@@ -53,3 +53,22 @@ fn what_comes_back_when_it_is_over_ends_soon() {
     bench.advance(due.since(bench.now));
     assert_eq!(bench.ends(), ["expired"]);
 }
+
+#[test]
+fn where_many_wait_those_with_little_time_that_come_between_are_looked_for_together() {
+    let mut bench = Bench::new(acknowledged().bound(20_000));
+    for number in 0..10_000 {
+        bench.offer(plain(number));
+    }
+    let (mut looks, mut ended) = (0, 0);
+    for number in 10_000..10_100 {
+        bench.offer(item(number, Priority::Normal, Some(bench.now + MS)));
+        bench.advance(MS);
+        let ends = bench.ends();
+        looks += usize::from(!ends.is_empty());
+        ended += ends.len();
+    }
+    bench.advance(MS * 200);
+    assert_eq!(ended + bench.ends().len(), 100);
+    assert!((2..=15).contains(&looks), "{looks}");
+}

@@ -24,8 +24,8 @@
 //! - On HTTP: a `Host` that is not exactly ours, with its port; any `Origin` but ours; targets in absolute form; heads beyond 16 KiB,
 //!   or not complete within 5 s; connections without a request for 60 s.
 //! - On both: more connections than allowed; the one that has kept its door waiting longest goes first. On the socket an eighth of
-//!   the places is never given to operations that [stay](ProgressSink::stays), so that there is always one for a question that
-//!   waits for nobody.
+//!   the places is never given to operations that [stay](ProgressSink::stays), so that there is one for a question that
+//!   waits for nobody, unless there is only one place in all.
 //! - On the socket: who leaves an answer unread for a minute. What was asked for ends, and that is the last line there is to read.
 //!
 //! # How the runtime opens them

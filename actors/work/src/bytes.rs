@@ -13,7 +13,7 @@ pub(crate) struct Bytes(Option<Arc<[u8]>>);
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        // Most results are empty, and nothing is taken from the heap for these.
+        // What is empty takes nothing from the heap.
         Self((!bytes.is_empty()).then(|| bytes.into()))
     }
 }

@@ -116,6 +116,27 @@ async fn a_start_without_limit_takes_as_long_as_it_likes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_looks_or_stops_a_child_is_not_kept_away_by_those_that_wait_for_long() {
+    let log = Log::default();
+    let tree = grow(team().child(puppet("old", &log))).await;
+    let team = tree.observer().supervisor("team").unwrap();
+    let slow = |number| {
+        let script = Script::new(&log).start(Start::Hangs);
+        team.start_child(scripted(&format!("a{number}"), script).start_without_limit())
+    };
+    let mut starts = Box::pin(join_all((0..1_100).map(slow)));
+    not_yet(&mut starts).await;
+    let counts = soon("it is counted", team.count_children()).await.unwrap();
+    assert_eq!(counts.active, 1);
+    assert!(soon("they are listed", team.which_children()).await.unwrap().len() > 1);
+    soon("it stops", team.terminate_child("old")).await.unwrap();
+    assert!(log.has("old stopped"));
+    not_yet(&mut starts).await;
+    drop(starts);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_double_leaves_the_present_child_alone() {
     let log = Log::default();
     let (tree, address) = one(puppet("a", &log)).await;

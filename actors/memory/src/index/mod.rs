@@ -303,24 +303,28 @@ mod tests {
 
     #[test]
     fn what_was_overwritten_takes_no_room_from_what_is_there() {
-        let (mut index, key) = (Index::new(true, 20_000), Key::new("k").unwrap());
-        let once = Key::new("once").unwrap();
-        index.change(&once, None, Some(&entry(&once, 1, "once", None)));
-        let mut before = None;
-        for version in 2..=2_000 {
-            let after = entry(&key, version, &format!("word{version}"), None);
-            index.change(&key, before.as_ref(), Some(&after));
-            before = Some(after);
+        for others in [0, 1] {
+            let (mut index, key) = (Index::new(true, 20_000), Key::new("k").unwrap());
+            let once = Key::new("once").unwrap();
+            for version in 0..others {
+                index.change(&once, None, Some(&entry(&once, version, "once", None)));
+            }
+            let mut before = None;
+            for version in 2..=2_000 {
+                let after = entry(&key, version, &format!("word{version}"), None);
+                index.change(&key, before.as_ref(), Some(&after));
+                before = Some(after);
+            }
+            assert_eq!(found(&index, &words("word2000")), [(key, 2_000)]);
+            assert_eq!(found(&index, &words("once")).len(), index.closed.len());
+            assert!(found(&index, &words("word1999")).is_empty());
+            assert_eq!((index.cut(), index.closed.len() as u64), (0, others));
+            assert!(index.bytes() < 21_000, "{}", index.bytes());
+            assert_eq!(
+                index.closed_bytes,
+                index.closed.iter().map(Segment::bytes).sum::<usize>()
+            );
         }
-        assert_eq!(found(&index, &words("word2000")), [(key, 2_000)]);
-        assert_eq!(found(&index, &words("once")), [(once, 1)]);
-        assert!(found(&index, &words("word1999")).is_empty());
-        assert_eq!((index.cut(), index.closed.len()), (0, 1));
-        assert!(index.bytes() < 21_000, "{}", index.bytes());
-        assert_eq!(
-            index.closed_bytes,
-            index.closed.iter().map(Segment::bytes).sum::<usize>()
-        );
     }
 
     #[test]

@@ -422,24 +422,27 @@ impl Term {
             within,
         })
     }
+
+    /// What the line tells of it, as [`Post::ends`]; nothing where the post may take as long as it likes.
+    fn ends(self, now: Moment) -> Option<Moment> {
+        let own = self.within.map(|within| now + within);
+        let deadline = (!self.takes_its_time).then_some(self.deadline);
+        own.into_iter().chain(deadline).min()
+    }
 }
 
 /// Has the line from `begin` on, which is the last of `lines`, say how much time is left now.
 pub(super) fn write_anew(lines: &mut Vec<u8>, begin: usize, term: Term, now: Moment) {
+    let Some(ends) = term.ends(now) else {
+        return;
+    };
     // The last of a line, whatever its body says.
     let line = lines.get(begin..).unwrap_or_default();
     let Some(end) = memchr::memmem::rfind(line, DEADLINE) else {
         return;
     };
     lines.truncate(begin + end);
-    let own = term.within.map(|within| now + within);
-    end_line(
-        own.into_iter()
-            .chain((!term.takes_its_time).then_some(term.deadline))
-            .min(),
-        now,
-        lines,
-    );
+    end_line(Some(ends), now, lines);
 }
 
 const DEADLINE: &[u8] = b",\"deadline_ms\":";
@@ -657,6 +660,19 @@ mod tests {
             &mut line,
         );
         assert!(!String::from_utf8(line).unwrap().contains("deadline"));
+    }
+
+    #[test]
+    fn what_takes_its_time_is_not_cut_where_its_body_speaks_of_deadlines() {
+        let now = Moment::from_nanos(5);
+        let body = json!({"a": 1, "deadline_ms": 5});
+        let mut post = office().post("me", "event", body).before(now + Duration::from_secs(1));
+        post.takes_its_time = true;
+        let mut line = Vec::new();
+        write(&post, now, &mut line);
+        let before = line.clone();
+        write_anew(&mut line, 0, Term::of(&post).unwrap(), now + Duration::from_millis(400));
+        assert_eq!(line, before);
     }
 
     proptest! {

@@ -1,7 +1,10 @@
 //! Programs that run once for each post.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use triarch_programs::EndReason;
+use triarch_supervision::clock::Moment;
 use triarch_teams::receipt::Stage;
 
 use crate::fleet::{ECHO, Fleet, bash, last, next, python, until};
@@ -141,6 +144,37 @@ async fn a_run_whose_post_is_recalled_is_stopped_and_one_that_has_not_begun_does
         assert_eq!(last(&stages).await, Stage::Lost("it was recalled".to_owned()));
     }
     assert_eq!(records.of("team/a").len(), 1, "only one was ever begun");
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_ended_by_the_deadline_of_its_post_unless_that_may_take_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "touch begun; until [ -e go ]; do sleep 0.01; done; echo 1";
+    let fleet = exec(bash(script), json!({ "dir": folder.path() })).await;
+    let file = |name: &str| folder.path().join(name);
+    let send = async |takes_its_time| {
+        let (post, stages) = fleet.office.registered("me", "greet", json!(1));
+        let deadline = Moment::now() + Duration::from_millis(500);
+        let mut post = post.before(deadline);
+        post.takes_its_time = takes_its_time;
+        fleet.tree.observer().send_to("team/a", post).await.unwrap();
+        (deadline, stages)
+    };
+    let (_, stages) = send(false).await;
+    assert!(matches!(last(&stages).await, Stage::Failed(_)));
+    // On a busy machine it may be over before it is begun.
+    let stages = loop {
+        let _old = std::fs::remove_file(file("begun"));
+        let (deadline, stages) = send(true).await;
+        until("its deadline has passed", || Moment::now() > deadline).await;
+        if file("begun").exists() {
+            break stages;
+        }
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    std::fs::write(file("go"), "").unwrap();
+    assert_eq!(last(&stages).await, Stage::Done(json!(1)));
     fleet.end().await;
 }
 

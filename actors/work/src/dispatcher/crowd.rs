@@ -114,3 +114,23 @@ impl Crowd {
         (self.results.len(), self.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether two results of so many bytes are over when one is refused after the other at the end of their time.
+    fn over(bytes: usize) -> [bool; 2] {
+        let mut crowd = Crowd::default();
+        let fences = [1, 2].map(Fence::new);
+        let mut refused = |at: Duration| fences.map(|fence| crowd.refused(fence, bytes, false, Moment::default() + at));
+        assert_eq!(refused(Duration::ZERO), [false; 2]);
+        refused(STALLED)
+    }
+
+    #[test]
+    fn what_one_that_is_given_up_makes_room_for_is_waited_for_anew_unless_there_is_too_much_still() {
+        assert_eq!(over(1), [true, false]);
+        assert_eq!(over(CROWD_BYTES), [true; 2]);
+    }
+}

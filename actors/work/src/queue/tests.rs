@@ -15,7 +15,7 @@ use crate::error::TaskError;
 use crate::metrics::{Metrics, WORK};
 use crate::snapshots::Copyist;
 use crate::task::{State, Submission};
-use crate::words::{Kind, TaskId, Worker};
+use crate::words::{Fence, Kind, TaskId, Worker};
 use crate::{codec, record::Record};
 
 /// The journal takes so much at once.
@@ -120,10 +120,8 @@ async fn nothing_is_written_over_a_gap() {
     drop(tree.stop().await);
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_failed_is_tried_again_by_hand_and_what_ended_is_dropped_for_good() {
-    let disk = SimDisk::new(1);
-    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
+/// A task that somebody has claimed, and the word by which it fails.
+async fn to_fail(tasks: &TaskAddress) -> (TaskId, Fence, Word) {
     let submission = Submission::of(Kind::new("build").unwrap());
     let task = tasks.submit(vec![submission]).await.unwrap()[0].task;
     let claim = tasks.claim(request("a", false)).await.unwrap().remove(0);
@@ -131,7 +129,15 @@ async fn what_failed_is_tried_again_by_hand_and_what_ended_is_dropped_for_good()
         why: "no ink".to_owned(),
         mend: machine::Mend::Hopeless,
     };
-    tasks.tell(task, claim.fence, failed).await.unwrap();
+    (task, claim.fence, failed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_tried_again_by_hand_and_what_ended_is_dropped_for_good() {
+    let disk = SimDisk::new(1);
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
+    let (task, fence, failed) = to_fail(&tasks).await;
+    tasks.tell(task, fence, failed).await.unwrap();
     assert_eq!(states(&tasks).await, [State::Failed]);
     tasks.retry(task).await.unwrap();
     assert_eq!(states(&tasks).await, [State::Ready]);
@@ -182,18 +188,12 @@ async fn new_ranks_are_those_of_claims_that_still_wait_and_not_of_those_given_up
 async fn who_waits_for_a_task_that_is_tried_again_is_not_told_its_end_before_that() {
     let disk = SimDisk::new(1);
     let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
-    let submission = Submission::of(Kind::new("build").unwrap());
-    let task = tasks.submit(vec![submission]).await.unwrap()[0].task;
-    let claim = tasks.claim(request("a", false)).await.unwrap().remove(0);
-    let failed = Word::Failed {
-        why: "no ink".to_owned(),
-        mend: machine::Mend::Hopeless,
-    };
+    let (task, fence, failed) = to_fail(&tasks).await;
     let second = std::time::Duration::from_secs(1);
     let later = async {
         // In one go, so that the end is on its way to the disk when it is tried again.
         let (told, retried, end) = tokio::join!(
-            tasks.tell(task, claim.fence, failed),
+            tasks.tell(task, fence, failed),
             tasks.retry(task),
             tokio::time::timeout(second, tasks.wait(task))
         );
