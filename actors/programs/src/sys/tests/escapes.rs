@@ -12,13 +12,6 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// So often what happens by chance is tried.
 const ROUNDS: usize = 5;
 
-fn standard() -> Sandbox {
-    Sandbox::Standard {
-        read: Vec::new(),
-        write: Vec::new(),
-    }
-}
-
 /// Starts `script` on each kind of machine, waits until it has brought forth `exiles`, stops it, and looks for itself.
 async fn all_end(script: &str, exiles: usize) -> Vec<Survey> {
     all_end_within(PATIENCE, script, exiles).await
@@ -120,9 +113,9 @@ async fn whoever_tries_to_leave_the_control_group_ends_whether_he_may_or_not() {
 
 #[tokio::test]
 async fn two_that_bring_each_other_back_end() {
-    // Each looks whether the other is there, and starts another if not, in a session of its own.
-    let hydra = "trap '' TERM
-                 head() { while :; do [ -d /proc/$1 ] || { setsid bash -c \"$HEAD\" $MARK $BASHPID & set -- $!; }; done; }
+    // Each looks whether the other is there, and starts another if not, in a session of its own; for a minute, should a test fail.
+    let hydra = "trap '' TERM; export END=$((EPOCHSECONDS + 60))
+                 head() { while [ $EPOCHSECONDS -lt $END ]; do [ -d /proc/$1 ] || { setsid bash -c \"$HEAD\" $MARK $BASHPID & set -- $!; }; done; }
                  export HEAD=\"trap '' TERM; $(declare -f head); head \\$1\"
                  setsid bash -c \"$HEAD\" $MARK 0 & echo ready; wait; sleep 1000; :";
     for ground in grounds() {
@@ -178,25 +171,34 @@ async fn whoever_is_in_the_control_groups_ends_though_nobody_is_looked_for_elsew
     }
 }
 
-/// Leaves a child and ends, again and again: whoever is looked at is gone.
-const HOPPER: &str = "exec -a $MARK perl -e '$| = 1; print \"ready\\n\"; while (1) { fork and exit }'";
+fn within_its_folder(yard: &Yard) -> Sandbox {
+    Sandbox::Standard {
+        read: Vec::new(),
+        write: vec![yard.dir.clone()],
+    }
+}
+
+/// Leaves a child and ends, again and again: whoever is looked at is gone, but each leaves a byte. It does not outlive a test
+/// that fails for long.
+const HOPPER: &str = "exec -a $MARK perl -e '$| = 1; open $track, \">>\", \"track\" or die; $end = time + 60;
+                      print \"ready\\n\"; while (time < $end) { syswrite $track, \"x\"; fork and exit }'";
 
 #[tokio::test]
 async fn one_that_leaves_another_and_ends_again_and_again_ends() {
     for ground in grounds() {
-        for sandbox in [Sandbox::None, standard()] {
+        for sandbox in [|_: &Yard| Sandbox::None, within_its_folder] {
             for _round in 0..ROUNDS {
                 let yard = Yard::new(ground.clone());
                 let mut launch = yard.bash(HOPPER);
-                launch.sandbox = sandbox.clone();
+                launch.sandbox = sandbox(&yard);
                 let (mut process, _) = yard.try_launch(launch).await.unwrap();
                 assert_eq!(lines(&mut process, 1).await, ["ready"]);
                 let survey = process.stop(Duration::ZERO).await;
                 assert_eq!(survey.survivors, 0, "{survey} on {ground:?}");
-                for _look in 0..10 {
-                    assert_eq!(yard.marked(), [0; 0], "{survey} on {ground:?}");
-                    sleep(Duration::from_millis(5)).await;
-                }
+                let track = || fs::metadata(yard.dir.join("track")).unwrap().len();
+                let left = track();
+                sleep(Duration::from_millis(50)).await;
+                assert_eq!((track(), yard.marked()), (left, vec![]), "{survey} on {ground:?}");
             }
         }
     }
