@@ -117,7 +117,10 @@ pub(crate) type SpinGuard<'a, T> = MutexGuard<'a, T>;
 
 /// How often a lock that is held is looked at before another thread is let run: its holder may be one.
 #[cfg(not(shuttle))]
-const LOOKS: u32 = 32;
+const LOOKS: u32 = 4;
+/// How many pauses of the processor, of some 40 ns, come before the first look. Before each other one come twice as many.
+#[cfg(not(shuttle))]
+const PAUSES: u32 = 16;
 
 impl<T> Spin<T> {
     pub(crate) fn new(value: T) -> Self {
@@ -137,13 +140,14 @@ impl<T> Spin<T> {
     #[cold]
     fn lock_contended(&self) -> SpinGuard<'_, T> {
         loop {
-            for _ in 0..LOOKS {
-                if !self.0.is_locked()
-                    && let Some(guard) = self.0.try_lock()
-                {
+            for look in 0..LOOKS {
+                // Each look takes the line from whoever holds it, who does more in one go the longer it is left alone.
+                for _ in 0..PAUSES << look {
+                    spin_loop();
+                }
+                if let Some(guard) = self.0.try_lock() {
                     return guard;
                 }
-                spin_loop();
             }
             yield_thread();
         }
