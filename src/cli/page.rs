@@ -210,7 +210,7 @@ fn exits(page: &mut String) {
             Code::NoReceipt => ("no receipt came in time", "those that say so"),
             Code::NotFound => ("what it is about is not there", "those that say so"),
             Code::Refused => (
-                "refused: by the runtime, by a supervisor, or because the runtime is another user's",
+                "refused: by the runtime, by a supervisor, or because the runtime, or the folder of its state, is another user's",
                 "those that ask the runtime, and `up`",
             ),
             Code::NotRunning => (
