@@ -118,7 +118,7 @@ pub(crate) type SpinGuard<'a, T> = MutexGuard<'a, T>;
 /// How often a lock that is held is looked at before another thread is let run: its holder may be one.
 #[cfg(not(shuttle))]
 const LOOKS: u32 = 4;
-/// How many pauses of the processor, of some 40 ns, come before the first look. Before each other one come twice as many.
+/// How many pauses of the processor come before the first look; before each other one twice as many as before the last.
 #[cfg(not(shuttle))]
 const PAUSES: u32 = 16;
 

@@ -13,6 +13,12 @@ pub(crate) struct Bytes(Option<Arc<[u8]>>);
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
         // What is empty takes nothing from the heap.
         Self((!bytes.is_empty()).then(|| bytes.into()))
     }
@@ -55,7 +61,7 @@ impl<'de> Deserialize<'de> for Bytes {
             }
 
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes::from(bytes.to_vec()))
+                Ok(bytes.into())
             }
         }
         deserializer.deserialize_bytes(Whole)
