@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ractor::concurrency::JoinHandle;
-use ractor::{ActorCell, SpawnErr};
+use ractor::{ActorCell, ActorStatus, SpawnErr};
 
 use crate::address::Address;
-use crate::agent::shell::{Birth, Shell};
+use crate::agent::shell::{Birth, Shell, bear_again};
 use crate::agent::{Agent, Handling, OnError, OnStuck};
 use crate::error::{BuildError, ChildFault};
 use crate::mailbox::{CAPACITY, Mailbox};
@@ -310,6 +310,13 @@ pub(crate) struct Spawned {
     pub(crate) join: JoinHandle<()>,
 }
 
+impl Spawned {
+    /// Whether the actor has outlived its incarnation, which has ended, and can bear another.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cell.get_status() == ActorStatus::Running
+    }
+}
+
 /// What a supervisor can do with a child of any type.
 pub(crate) trait Startable: Send + Sync {
     fn node(&self) -> &Arc<Node>;
@@ -323,6 +330,11 @@ pub(crate) trait Startable: Send + Sync {
 
     /// Spawns an incarnation, linked to `parent`. That its `start` is done is told to `parent` later.
     fn spawn(self: Arc<Self>, parent: ActorCell, incarnation: u64) -> Result<Spawned, SpawnErr>;
+
+    /// Has the actor of an incarnation that failed by itself go on with another; returns whether it does.
+    fn revive(self: Arc<Self>, _actor: &ActorCell, _incarnation: u64) -> bool {
+        false
+    }
 
     /// Asks the present incarnation to stop.
     fn ask_to_stop(&self);
@@ -386,6 +398,17 @@ impl<A: Agent> AgentSpec<A> {
     fn door(&self) -> Arc<dyn Door> {
         Arc::clone(&self.mailbox) as Arc<dyn Door>
     }
+
+    /// What another incarnation begins with; nothing where it is part of no tree.
+    fn birth(self: Arc<Self>, incarnation: u64) -> Option<Birth<A>> {
+        let shared = self.mailbox.shared.get().cloned()?;
+        self.mailbox.clear_notices();
+        Some(Birth {
+            of: self,
+            shared,
+            incarnation,
+        })
+    }
 }
 
 impl<A: Agent> Startable for AgentSpec<A> {
@@ -417,16 +440,13 @@ impl<A: Agent> Startable for AgentSpec<A> {
     }
 
     fn spawn(self: Arc<Self>, parent: ActorCell, incarnation: u64) -> Result<Spawned, SpawnErr> {
-        let Some(shared) = self.mailbox.shared.get().cloned() else {
-            return Err(SpawnErr::StartupFailed("it is part of no tree".into()));
-        };
-        self.mailbox.clear_notices();
-        let birth = Birth {
-            of: self,
-            shared,
-            incarnation,
-        };
+        let birth = self.birth(incarnation);
+        let birth = birth.ok_or_else(|| SpawnErr::StartupFailed("it is part of no tree".into()))?;
         spawn_linked(Shell::new(), birth, parent)
+    }
+
+    fn revive(self: Arc<Self>, actor: &ActorCell, incarnation: u64) -> bool {
+        self.birth(incarnation).is_some_and(|birth| bear_again(actor, birth))
     }
 
     fn ask_to_stop(&self) {

@@ -1,8 +1,9 @@
-//! The ractor actor around an incarnation: ractor gives it its life, links, kill and supervision events.
+//! The ractor actor around an incarnation: ractor gives it its task, links, kill and supervision events.
 //!
-//! ractor's own mailbox carries one message in a life, [`Live`]: handling it is the incarnation. What wakes it
+//! ractor's own mailbox carries one message for each life, [`Live`]: handling it is the incarnation. What wakes it
 //! afterwards is the mailbox's bell, straight at its task, and what ends it early is ractor's signal, which
-//! ractor polls before the incarnation each time.
+//! ractor polls before the incarnation each time. An incarnation that fails by itself leaves its shell empty: the
+//! supervisor has it bear the next, or end.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ractor::{ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use super::Agent;
 use super::context::Context;
@@ -29,9 +30,13 @@ pub(crate) struct Birth<A: Agent> {
     pub(crate) incarnation: u64,
 }
 
-/// The one message of a shell: live.
-#[derive(Debug)]
-pub(crate) struct Live;
+/// The message of a shell: live, and first be born where it says so.
+pub(crate) struct Live<A: Agent>(Option<Birth<A>>);
+
+/// Has a shell whose incarnation has failed bear the next; returns whether it can.
+pub(crate) fn bear_again<A: Agent>(shell: &ActorCell, birth: Birth<A>) -> bool {
+    shell.send_message(Live(Some(birth))).is_ok()
+}
 
 pub(crate) struct Shell<A>(PhantomData<fn() -> A>);
 
@@ -48,6 +53,13 @@ pub(crate) struct Newborn<A: Agent> {
 }
 
 impl<A: Agent> Newborn<A> {
+    fn of(birth: Birth<A>) -> Self {
+        Self {
+            birth,
+            has_settled: false,
+        }
+    }
+
     /// Its `start` has returned.
     fn settles(&mut self) {
         self.has_settled = true;
@@ -84,40 +96,52 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
+impl<A: Agent> Cradle<A> {
+    /// Starts what is born here; nothing where nothing is.
+    async fn settle(&mut self) -> Result<(), Failed> {
+        match std::mem::replace(self, Self::Taken) {
+            // Boxed, because the task holds it for as long as it lives.
+            Self::Born(newborn) => *self = Box::pin(begin(newborn)).await?,
+            other => *self = other,
+        }
+        Ok(())
+    }
+}
+
 impl<A: Agent> ractor::Actor for Shell<A> {
-    type Msg = Live;
+    type Msg = Live<A>;
     type State = Cradle<A>;
     type Arguments = Birth<A>;
 
-    async fn pre_start(&self, _myself: ActorRef<Live>, birth: Birth<A>) -> Result<Cradle<A>, ActorProcessingErr> {
-        Ok(Cradle::Born(Newborn {
-            birth,
-            has_settled: false,
-        }))
+    async fn pre_start(&self, _myself: ActorRef<Live<A>>, birth: Birth<A>) -> Result<Cradle<A>, ActorProcessingErr> {
+        Ok(Cradle::Born(Newborn::of(birth)))
     }
 
     /// Starts the agent in its own task, so that a slow start holds up nobody and a kill ends it.
-    async fn post_start(&self, myself: ActorRef<Live>, cradle: &mut Cradle<A>) -> Result<(), ActorProcessingErr> {
-        let Cradle::Born(newborn) = std::mem::replace(cradle, Cradle::Taken) else {
-            return Ok(());
-        };
-        // Boxed, because the task holds it for as long as it lives.
-        *cradle = Box::pin(begin(newborn)).await?;
-        Ok(myself.cast(Live)?)
+    async fn post_start(&self, myself: ActorRef<Live<A>>, cradle: &mut Cradle<A>) -> Result<(), ActorProcessingErr> {
+        cradle.settle().await?;
+        Ok(myself.cast(Live(None))?)
     }
 
-    async fn handle(
+    /// Not async itself: ractor's loop would keep room for the message twice, and for as long as the agent lives.
+    fn handle(
         &self,
-        myself: ActorRef<Live>,
-        _live: Live,
+        myself: ActorRef<Live<A>>,
+        live: Live<A>,
         cradle: &mut Cradle<A>,
-    ) -> Result<(), ActorProcessingErr> {
-        let Cradle::Ready(life) = std::mem::replace(cradle, Cradle::Taken) else {
-            return Ok(());
-        };
-        life.await?;
-        myself.stop(None);
-        Ok(())
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        let is_reborn = live.0.is_some();
+        if let Some(birth) = live.0 {
+            *cradle = Cradle::Born(Newborn::of(birth));
+        }
+        async move {
+            match live_on(&myself, cradle, is_reborn).await {
+                Ok(()) => myself.stop(None),
+                // The supervisor is told in ractor's words, which come to it in the order in which they were said.
+                Err(failed) => myself.notify_supervisor(SupervisionEvent::ActorFailed(myself.get_cell(), failed.into())),
+            }
+            Ok(())
+        }
     }
 
     /// No ractor actor has an agent for a supervisor. ractor's loop keeps room for the future of this, twice and for as
@@ -128,11 +152,23 @@ impl<A: Agent> ractor::Actor for Shell<A> {
     )]
     fn handle_supervisor_evt(
         &self,
-        _myself: ActorRef<Live>,
+        _myself: ActorRef<Live<A>>,
         _event: SupervisionEvent,
         _cradle: &mut Cradle<A>,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
         async { Ok(()) }
+    }
+}
+
+/// Lives what lies in the cradle. Nothing of it is left when it has ended.
+async fn live_on<A: Agent>(myself: &ActorRef<Live<A>>, cradle: &mut Cradle<A>, is_reborn: bool) -> Result<(), Failed> {
+    if is_reborn {
+        cradle.settle().await?;
+        myself.notify_supervisor(SupervisionEvent::ActorStarted(myself.get_cell()));
+    }
+    match std::mem::replace(cradle, Cradle::Taken) {
+        Cradle::Ready(life) => life.await,
+        Cradle::Born(_) | Cradle::Taken => Ok(()),
     }
 }
 

@@ -7,12 +7,13 @@ use ractor::ActorId;
 
 use super::Desk;
 use super::ward::Present;
-use crate::child::Startable;
+use crate::child::{Spawned, Startable};
 use crate::clock::Moment;
 use crate::reason::ExitReason;
 use crate::supervisor::actor::Order;
 use crate::supervisor::inspection::Inspection;
 use crate::supervisor::machine::{ChildKey, Incarnation, Input, KILL_GRACE, NotStarted};
+use crate::tree::KILL;
 
 /// How soon to look again whether a killed incarnation is gone.
 pub(super) const GONE_CHECK: Duration = Duration::from_millis(1);
@@ -44,17 +45,27 @@ impl Desk {
         let Some(reason) = end_of(&*ward.child, present) else {
             return self.wait_until_gone(actor, key, incarnation);
         };
-        let has_started = ward.has_started || ward.child.node().has_started(incarnation);
+        let node = ward.child.node();
+        let is_killed = node.has_flag(KILL);
+        let has_started = ward.has_started || node.has_started(incarnation);
         if has_started {
             // A supervisor's word that it is ready may come after its end.
             self.child_started(key, |_| true);
         }
-        if let Some(ward) = self.wards.get_mut(&key) {
-            ward.present = None;
-        }
+        let present = self.wards.get_mut(&key).and_then(|ward| ward.present.take());
         self.by_actor.remove(&actor.pid());
         self.lingering.remove(&key);
+        let shell = present.map(|present| present.actor).filter(Spawned::is_empty);
+        match shell {
+            // A kill that was meant for the incarnation would end its actor with the next.
+            Some(shell) if is_killed => shell.cell.stop(None),
+            shell => self.left_behind = shell.map(|shell| (key, shell)),
+        }
         self.feed(ended(key, incarnation, reason, has_started));
+        if let Some((_, shell)) = self.left_behind.take() {
+            // It is not started again at once: another actor does that, when it is time.
+            shell.cell.stop(None);
+        }
     }
 
     /// Its actor has ended and something of it is still there: looks again soon, and later the longer it is.
@@ -116,7 +127,7 @@ fn next_look(waited: Duration) -> Duration {
 fn end_of(child: &dyn Startable, present: &Present) -> Option<ExitReason> {
     let node = child.node();
     let recorded = node.exit_of(present.incarnation);
-    if recorded.is_some() || !present.join.is_finished() || !child.is_vacant() {
+    if recorded.is_some() || !present.actor.join.is_finished() || !child.is_vacant() {
         return recorded;
     }
     let killed = ExitReason::Killed(node.kill_cause());

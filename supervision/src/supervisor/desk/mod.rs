@@ -6,6 +6,8 @@
 mod calls;
 mod children;
 mod effects;
+#[cfg(all(test, not(shuttle)))]
+mod shells_test;
 mod starts;
 #[cfg(not(shuttle))]
 #[cfg(test)]
@@ -22,7 +24,7 @@ use self::ward::{Present, Ward};
 use super::actor::{Charge, Order};
 use super::machine::{CallId, ChildKey, Counts, Effect, Incarnation, Input, Machine, Numbered, Request};
 use super::reception::{CallResult, Caller};
-use crate::child::ChildSpec;
+use crate::child::{ChildSpec, Spawned};
 use crate::clock::{Moment, Seeded};
 use crate::time::{Due, Key, start_keeper};
 use crate::tree::Phase;
@@ -41,6 +43,8 @@ pub(crate) struct Desk {
     by_actor: Numbered<u64, ChildKey>,
     /// Since when actors were seen to have ended while something of them was still there.
     lingering: Numbered<ChildKey, Moment>,
+    /// The actor that outlived the incarnation whose end is the input under way, until it is known whether it bears the next.
+    left_behind: Option<(ChildKey, Spawned)>,
     /// Starts that wait until nothing is left of the incarnation before.
     held_back: Numbered<ChildKey, HeldBack>,
     calls: Numbered<CallId, Caller<CallResult>>,
@@ -90,6 +94,7 @@ impl Desk {
             wards,
             by_actor: Numbered::default(),
             lingering: Numbered::default(),
+            left_behind: None,
             held_back: Numbered::default(),
             latest: ChildKey(0),
             calls: Numbered::default(),

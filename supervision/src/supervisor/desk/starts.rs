@@ -80,14 +80,19 @@ impl Desk {
         node.lower(STOP | KILL);
         node.set_kill_cause(None);
         node.begin(incarnation, self.now);
-        let spawned = Arc::clone(&ward.child).spawn(self.myself.get_cell(), incarnation);
+        let left = self.left_behind.take_if(|(of, _)| *of == key);
+        let revived = left.map(|(_, shell)| shell);
+        let revived = revived.filter(|shell| Arc::clone(&ward.child).revive(&shell.cell, incarnation));
+        let spawned = revived.map_or_else(
+            || Arc::clone(&ward.child).spawn(self.myself.get_cell(), incarnation),
+            Ok,
+        );
         match spawned {
             Ok(spawned) => {
                 self.by_actor.insert(spawned.cell.get_id().pid(), key);
                 ward.present = Some(Present {
                     incarnation,
-                    cell: spawned.cell,
-                    join: spawned.join,
+                    actor: spawned,
                 });
                 ward.has_started = false;
             }

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use ractor::ActorCell;
-use ractor::concurrency::JoinHandle;
-
-use crate::child::Startable;
+use crate::child::{Spawned, Startable};
 use crate::reason::KillCause;
 use crate::supervisor::machine::Incarnation;
 use crate::time::Key;
@@ -25,8 +22,7 @@ pub(super) struct Ward {
 
 pub(super) struct Present {
     pub(super) incarnation: Incarnation,
-    pub(super) cell: ActorCell,
-    pub(super) join: JoinHandle<()>,
+    pub(super) actor: Spawned,
 }
 
 impl Ward {
@@ -47,7 +43,7 @@ impl Ward {
         let node = self.child.node();
         node.set_kill_cause(Some(cause));
         node.raise(KILL);
-        present.cell.kill();
+        present.actor.cell.kill();
         self.child.ring();
         true
     }
