@@ -7,7 +7,8 @@ exec </dev/null
 
 readonly STAGES=(set_up format lints build tests documentation_tests rules watched examples documentation benches simulation shuttle dependencies)
 # Where all stages run, these do so beside the tests, which wait more than they compute: with what those leave of the processors.
-readonly BESIDE=(lints documentation benches simulation shuttle dependencies)
+# First those with a folder of their own to build in: a build in that of the tests would have these wait until it is done.
+readonly BESIDE=(simulation shuttle lints documentation benches dependencies)
 readonly FEATURES=(--features triarch-supervision/testing)
 # What needs a Prometheus and an Alertmanager is built for these alone.
 readonly WATCHED=(--features triarch/watched)
@@ -26,7 +27,22 @@ stage_set_up() {
   cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
   cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
   printf '%s, %s cores, %s\n' "$(uname -srm)" "$(nproc)" "$(rustc --version)"
+  install_missing
   cargo fetch --locked
+}
+
+# All at once; a stage that misses something installs that by itself, or says what it leaves out.
+install_missing() {
+  local missing=()
+  command -v fiu-run >/dev/null || missing+=(fiu-utils)
+  has_faketime || missing+=(faketime)
+  command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+  command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
+  ((${#missing[@]} == 0)) || (install_packages "${missing[@]}") || echo "not installed: ${missing[*]}"
+}
+
+has_faketime() {
+  compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null
 }
 
 stage_format() {
@@ -45,7 +61,7 @@ stage_build() {
 stage_tests() {
   command -v fiu-run >/dev/null || (install_packages fiu-utils) ||
     echo "fiu-utils is not installed: disks that fail are UNTESTED"
-  compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || (install_packages faketime) ||
+  has_faketime || (install_packages faketime) ||
     echo "faketime is not installed: jumps of the clock are UNTESTED"
   cargo test --workspace --tests --locked --no-fail-fast "${FEATURES[@]}"
 }
