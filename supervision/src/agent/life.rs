@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 
 use super::context::Context;
 use super::current::Working;
-use super::shell::Failed;
+use super::shell::{Failed, Stage};
 use super::{Agent, OnError};
 use crate::ask::{Ticket, drop_failed};
 use crate::clock::Moment;
@@ -107,7 +107,7 @@ impl<A: Agent> Life<A> {
     }
 
     /// Lives until something ends it.
-    pub(super) async fn live(mut self: Box<Self>) -> Result<(), Failed> {
+    pub(super) async fn live(mut self: Box<Self>) -> Result<Option<Stage>, Failed> {
         let Some(hold) = self.mailbox.sit_down() else {
             return self.depart(ExitReason::Error(Failure::new(
                 "another incarnation still reads the mailbox",
@@ -126,7 +126,11 @@ impl<A: Agent> Life<A> {
     }
 
     /// Lets the agent stop.
-    async fn farewell(mut self: Box<Self>, reason: ExitReason, mut node: Option<Arc<Node>>) -> Result<(), Failed> {
+    async fn farewell(
+        mut self: Box<Self>,
+        reason: ExitReason,
+        mut node: Option<Arc<Node>>,
+    ) -> Result<Option<Stage>, Failed> {
         // One look at the clock for the letter and the history: nothing of the agent's own lies between them.
         let now = Moment::now();
         self.empty_hand(&reason, || now);
@@ -151,10 +155,11 @@ impl<A: Agent> Life<A> {
         }
     }
 
-    fn depart(&mut self, reason: ExitReason) -> Result<(), Failed> {
+    /// Nothing comes after it.
+    fn depart(&mut self, reason: ExitReason) -> Result<Option<Stage>, Failed> {
         let is_failure = reason.is_failure();
         self.leave(reason);
-        if is_failure { Err(Failed) } else { Ok(()) }
+        if is_failure { Err(Failed) } else { Ok(None) }
     }
 
     /// Serves control, timers and messages until one of them ends the incarnation.

@@ -8,8 +8,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -79,9 +80,52 @@ impl<A: Agent> Drop for Newborn<A> {
 /// What the shell holds until the incarnation takes it.
 pub(crate) enum Cradle<A: Agent> {
     Born(Newborn<A>),
-    /// The incarnation itself. Boxed, because ractor's own futures would hold it several times over.
-    Ready(BoxFuture<'static, Result<(), Failed>>),
+    Ready(Stage),
     Taken,
+}
+
+/// What an incarnation does until it ends or something else begins: it starts, then it lives. Boxed, because ractor's own
+/// futures would hold it several times over.
+pub(crate) struct Stage(BoxFuture<'static, Result<Option<Self>, Failed>>);
+
+impl Stage {
+    fn of(stage: impl Future<Output = Result<Option<Self>, Failed>> + Send + 'static) -> Self {
+        Self(stage.boxed())
+    }
+}
+
+/// An incarnation from here on to its end, which ractor is told of.
+struct Living<A: Agent> {
+    myself: ActorRef<Live<A>>,
+    stage: Option<Stage>,
+}
+
+impl<A: Agent> Future for Living<A> {
+    type Output = Result<(), ActorProcessingErr>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        while let Some(Stage(stage)) = &mut self.stage {
+            let ended = ready!(stage.poll_unpin(cx));
+            // Nothing of an incarnation is left when its end is told.
+            self.stage = None;
+            match ended {
+                Ok(Some(next)) => {
+                    self.stage = Some(next);
+                    self.tell(SupervisionEvent::ActorStarted);
+                }
+                Ok(None) => self.myself.stop(None),
+                // In ractor's words, which come to the supervisor in the order in which they are said.
+                Err(failed) => self.tell(|actor| SupervisionEvent::ActorFailed(actor, failed.into())),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<A: Agent> Living<A> {
+    fn tell(&self, event: impl FnOnce(ActorCell) -> SupervisionEvent) {
+        self.myself.notify_supervisor(event(self.myself.get_cell()));
+    }
 }
 
 /// What ractor is told of a failure; the reason itself travels typed, in the agent's node.
@@ -96,18 +140,6 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-impl<A: Agent> Cradle<A> {
-    /// Starts what is born here; nothing where nothing is.
-    async fn settle(&mut self) -> Result<(), Failed> {
-        match std::mem::replace(self, Self::Taken) {
-            // Boxed, because the task holds it for as long as it lives.
-            Self::Born(newborn) => *self = Box::pin(begin(newborn)).await?,
-            other => *self = other,
-        }
-        Ok(())
-    }
-}
-
 impl<A: Agent> ractor::Actor for Shell<A> {
     type Msg = Live<A>;
     type State = Cradle<A>;
@@ -119,29 +151,28 @@ impl<A: Agent> ractor::Actor for Shell<A> {
 
     /// Starts the agent in its own task, so that a slow start holds up nobody and a kill ends it.
     async fn post_start(&self, myself: ActorRef<Live<A>>, cradle: &mut Cradle<A>) -> Result<(), ActorProcessingErr> {
-        cradle.settle().await?;
+        let Cradle::Born(newborn) = std::mem::replace(cradle, Cradle::Taken) else {
+            return Ok(());
+        };
+        // Boxed, because the task holds it for as long as it lives.
+        if let Some(life) = Box::pin(begin(newborn)).await? {
+            *cradle = Cradle::Ready(life);
+        }
         Ok(myself.cast(Live(None))?)
     }
 
-    /// Not async itself: ractor's loop would keep room for the message twice, and for as long as the agent lives.
     fn handle(
         &self,
         myself: ActorRef<Live<A>>,
-        live: Live<A>,
+        Live(birth): Live<A>,
         cradle: &mut Cradle<A>,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
-        let is_reborn = live.0.is_some();
-        if let Some(birth) = live.0 {
-            *cradle = Cradle::Born(Newborn::of(birth));
-        }
-        async move {
-            match live_on(&myself, cradle, is_reborn).await {
-                Ok(()) => myself.stop(None),
-                // The supervisor is told in ractor's words, which come to it in the order in which they were said.
-                Err(failed) => myself.notify_supervisor(SupervisionEvent::ActorFailed(myself.get_cell(), failed.into())),
-            }
-            Ok(())
-        }
+        let stage = match (birth, std::mem::replace(cradle, Cradle::Taken)) {
+            (Some(birth), _) => Some(Stage::of(begin(Newborn::of(birth)))),
+            (None, Cradle::Ready(life)) => Some(life),
+            (None, _) => None,
+        };
+        Living { myself, stage }
     }
 
     /// No ractor actor has an agent for a supervisor. ractor's loop keeps room for the future of this, twice and for as
@@ -160,20 +191,8 @@ impl<A: Agent> ractor::Actor for Shell<A> {
     }
 }
 
-/// Lives what lies in the cradle. Nothing of it is left when it has ended.
-async fn live_on<A: Agent>(myself: &ActorRef<Live<A>>, cradle: &mut Cradle<A>, is_reborn: bool) -> Result<(), Failed> {
-    if is_reborn {
-        cradle.settle().await?;
-        myself.notify_supervisor(SupervisionEvent::ActorStarted(myself.get_cell()));
-    }
-    match std::mem::replace(cradle, Cradle::Taken) {
-        Cradle::Ready(life) => life.await,
-        Cradle::Born(_) | Cradle::Taken => Ok(()),
-    }
-}
-
 /// Starts the agent; what it is then lives in a box.
-async fn begin<A: Agent>(newborn: Newborn<A>) -> Result<Cradle<A>, Failed> {
+async fn begin<A: Agent>(newborn: Newborn<A>) -> Result<Option<Stage>, Failed> {
     let Birth {
         of,
         shared,
@@ -204,9 +223,8 @@ async fn begin<A: Agent>(newborn: Newborn<A>) -> Result<Cradle<A>, Failed> {
     let reason = match started {
         Ok(Ok(agent)) => {
             node.enter(Phase::Idle, incarnation, None, Moment::now());
-            return Ok(Cradle::Ready(
-                Box::new(Life::new(agent, ctx, of.handling)).live().boxed(),
-            ));
+            let life = Box::new(Life::new(agent, ctx, of.handling));
+            return Ok(Some(Stage::of(life.live())));
         }
         Ok(Err(failure)) => ExitReason::Error(failure),
         Err(panic) => panic,

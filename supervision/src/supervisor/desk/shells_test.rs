@@ -60,7 +60,9 @@ async fn scene(shape: impl FnOnce(Child<Echo>) -> Child<Echo>) -> Scene {
     let own = OwnNode::default();
     let child = shape(Child::of::<Echo>("a", Arc::clone(&own)));
     let address = child.address();
-    let team = Supervisor::named("team").intensity(Intensity::new(9, SECOND)).child(child);
+    let team = Supervisor::named("team")
+        .intensity(Intensity::new(9, SECOND))
+        .child(child);
     let node = team.children.iter().flatten().map(|spec| Arc::clone(spec.child.node()));
     let _given = node.last().is_some_and(|node| own.set(node).is_ok());
     let tree = Root::new().seed(1).supervisor(team).start().await.unwrap();
@@ -149,7 +151,9 @@ impl Agent for Once {
 async fn a_next_life_that_does_not_start_is_one_more_failure_and_leaves_no_actor() {
     let child = Child::of::<Once>("a", ()).on_limit(OnLimit::Quarantine);
     let address = child.address();
-    let team = Supervisor::named("team").intensity(Intensity::new(3, SECOND)).child(child);
+    let team = Supervisor::named("team")
+        .intensity(Intensity::new(3, SECOND))
+        .child(child);
     let tree = Root::new().seed(1).supervisor(team).start().await.unwrap();
     let team = tree.observer().supervisor("team").unwrap();
     let scene = Scene { tree, team, address };
