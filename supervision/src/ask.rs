@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use serde::Serialize;
 
-use crate::sync::{AtomicU8, Mutex, Ordering, lock};
+use crate::sync::{AtomicU8, Ordering, Spin};
 
 /// Why an answer never came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
@@ -79,7 +79,7 @@ pub(crate) fn drop_failed<T>(held: T) {
 /// What asker, question and reply share.
 struct Shared<T> {
     state: AtomicU8,
-    slot: Mutex<Slot<T>>,
+    slot: Spin<Slot<T>>,
 }
 
 struct Slot<T> {
@@ -101,7 +101,7 @@ impl<T: Send> Gate for Shared<T> {
     }
 
     fn asker(&self) -> Option<Waker> {
-        lock(&self.slot).asker.take()
+        self.slot.lock().asker.take()
     }
 }
 
@@ -179,7 +179,7 @@ impl<T: Send + 'static> Reply<T> {
 
     /// Answers, and gives the answer back where nobody waits for it any more.
     pub fn try_send(self, answer: T) -> Result<(), T> {
-        let mut slot = lock(&self.0.slot);
+        let mut slot = self.0.slot.lock();
         if !change(&self.0.state, &[WAITING, IN_HAND], ANSWERED) {
             return Err(answer);
         }
@@ -231,14 +231,16 @@ impl<T: Send + 'static> Answer<T> {
         if let Some(settled) = self.settled() {
             return Poll::Ready(settled);
         }
-        lock(&self.0.slot).asker = Some(cx.waker().clone());
+        let asker = cx.waker().clone();
+        let before = self.0.slot.lock().asker.replace(asker);
+        drop(before);
         self.settled().map_or(Poll::Pending, Poll::Ready)
     }
 
     fn settled(&self) -> Option<Result<T, NoAnswer>> {
         match self.0.state.load(Ordering::SeqCst) {
             ANSWERED => {
-                let answer = lock(&self.0.slot).answer.take();
+                let answer = self.0.slot.lock().answer.take();
                 Some(answer.ok_or(NoAnswer::Unanswered))
             }
             state => failure(state).map(Err),
@@ -258,7 +260,7 @@ impl<T: Send + 'static> Drop for Answer<T> {
 pub(crate) fn question<T: Send + 'static>() -> (Reply<T>, Ticket, Answer<T>) {
     let shared = Arc::new(Shared {
         state: AtomicU8::new(WAITING),
-        slot: Mutex::new(Slot {
+        slot: Spin::new(Slot {
             answer: None,
             asker: None,
         }),

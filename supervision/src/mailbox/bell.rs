@@ -2,26 +2,35 @@
 
 use std::task::Waker;
 
-use crate::sync::{Mutex, lock};
+use crate::sync::Spin;
 
 /// Wakes the task of the agent's ractor actor. It stays set from one ring to the next.
-#[derive(Debug, Default)]
-pub(crate) struct Bell(Mutex<Option<Waker>>);
+#[derive(Debug)]
+pub(crate) struct Bell(Spin<Option<Waker>>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(Spin::new(None))
+    }
+}
 
 impl Bell {
     /// From now on `waker` is woken.
     pub(crate) fn answer_with(&self, waker: &Waker) {
-        *lock(&self.0) = Some(waker.clone());
+        let waker = waker.clone();
+        let before = self.0.lock().replace(waker);
+        drop(before);
     }
 
     /// From now on nobody is woken.
     pub(crate) fn mute(&self) {
-        lock(&self.0).take();
+        let before = self.0.lock().take();
+        drop(before);
     }
 
     /// Wakes whoever answers.
     pub(crate) fn ring(&self) {
-        if let Some(waker) = &*lock(&self.0) {
+        if let Some(waker) = &*self.0.lock() {
             waker.wake_by_ref();
         }
     }

@@ -58,6 +58,11 @@ impl<M> Entrance<M> {
         Word::from_bits(self.shown.load(Ordering::Acquire))
     }
 
+    /// The word as it stands in the one order of all that is sequentially consistent.
+    fn word_in_order(&self) -> Word {
+        Word::from_bits(self.shown.load(Ordering::SeqCst))
+    }
+
     /// Shows what the word has become, and lets go of the hatch.
     #[inline]
     fn show(&self, hatch: SpinGuard<'_, Hatch<Parcel<M>>>) {

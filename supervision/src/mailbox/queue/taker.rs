@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::mailbox::lanes::LaneOrder;
 use crate::mailbox::parcel::{Parcel, Plain, Stamp};
 use crate::message::Message;
-use crate::sync::{Ordering, fence, lock, spin_loop};
+use crate::sync::{Ordering, lock, spin_loop};
 
 /// A buffer with room for more is given back when the agent comes to rest.
 const KEPT_BUFFER: usize = 1024;
@@ -234,9 +234,10 @@ impl<M: Message> Queue<M> {
             self.hand_out(&mut lock(&self.line), room);
             return;
         }
+        // Either this look sees the mark of whoever joins the line, or who joins sees the room: both are in the one order, and between
+        // that mark and the look at the room there is a fence.
         self.room.limit.fetch_add(room, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        if self.entrance.word().has_waiters() {
+        if self.entrance.word_in_order().has_waiters() {
             self.hand_out(&mut lock(&self.line), 0);
         }
     }
