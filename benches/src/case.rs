@@ -48,6 +48,8 @@ pub const TELL_4_1_64: Case = Case::new("tell_4_1_64", RATE);
 pub const TELL_8_8_64: Case = Case::new("tell_8_8_64", RATE);
 /// One producer, one receiver, 16 bytes, 32 messages at a time.
 pub const SEND_MANY_32: Case = Case::new("send_many_32", RATE);
+/// As [`SEND_MANY_32`], and the receiver is handed each of them by itself.
+pub const SEND_MANY_32_EACH: Case = Case::new("send_many_32_each", RATE);
 /// Asker and actor on one thread: p50, p99.
 pub const ASK_LOCAL: [Case; 2] = [Case::new("ask_local_p50", NANOS), Case::new("ask_local_p99", NANOS)];
 /// As [`ASK_LOCAL`], each ask with a time limit: p50, p99.

@@ -237,7 +237,8 @@ impl<T: Send + 'static> Answer<T> {
         self.settled().map_or(Poll::Pending, Poll::Ready)
     }
 
-    fn settled(&self) -> Option<Result<T, NoAnswer>> {
+    /// What came of it, where anything did.
+    pub(crate) fn settled(&self) -> Option<Result<T, NoAnswer>> {
         match self.0.state.load(Ordering::SeqCst) {
             ANSWERED => {
                 let answer = self.0.slot.lock().answer.take();
@@ -257,13 +258,16 @@ impl<T: Send + 'static> Drop for Answer<T> {
 }
 
 /// The three ends of a question.
+#[cfg(test)]
 pub(crate) fn question<T: Send + 'static>() -> (Reply<T>, Ticket, Answer<T>) {
+    question_of(None)
+}
+
+/// The three ends of a question of somebody who is woken when it is settled.
+pub(crate) fn question_of<T: Send + 'static>(asker: Option<Waker>) -> (Reply<T>, Ticket, Answer<T>) {
     let shared = Arc::new(Shared {
         state: AtomicU8::new(WAITING),
-        slot: Spin::new(Slot {
-            answer: None,
-            asker: None,
-        }),
+        slot: Spin::new(Slot { answer: None, asker }),
     });
     let gate: Arc<dyn Gate> = Arc::clone(&shared) as Arc<dyn Gate>;
     (Reply(Arc::clone(&shared)), Ticket(gate), Answer(shared))

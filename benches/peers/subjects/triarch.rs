@@ -49,7 +49,10 @@ fn own_entries() -> Vec<Entry> {
             vec![tell::<8>(Load::new(8, 8, scale))]
         }),
         Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
-            vec![send_many(Load::new(1, 1, scale))]
+            vec![send_many::<Together>(Load::new(1, 1, scale))]
+        }),
+        Entry::here(NAME, &[case::SEND_MANY_32_EACH], |scale| {
+            vec![send_many::<Receiver<2, true>>(Load::new(1, 1, scale))]
         }),
         Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
             let tells = |messages| {
@@ -99,8 +102,7 @@ impl<const WORDS: usize, const TIMED: bool> Agent for Receiver<WORDS, TIMED> {
     type Spec = Handed;
 
     async fn start(tally: Handed, _: &mut Context<Self>) -> Result<Self, Failure> {
-        let tally = tally.lock().expect("nobody panics with it").take();
-        Ok(Self(tally.expect("a receiver lives once")))
+        Ok(Self(handed(&tally)))
     }
 
     async fn handle(&mut self, parcel: Self::Message, _: &mut Context<Self>) -> Result<(), Failure> {
@@ -109,12 +111,36 @@ impl<const WORDS: usize, const TIMED: bool> Agent for Receiver<WORDS, TIMED> {
     }
 }
 
-async fn receivers<const WORDS: usize, const TIMED: bool>(
-    tallies: Vec<Tally>,
-) -> (Tree, Vec<Address<Parcel<WORDS, TIMED>>>) {
+fn handed(tally: &Handed) -> Tally {
+    let tally = tally.lock().expect("nobody panics with it").take();
+    tally.expect("a receiver lives once")
+}
+
+/// A receiver that takes what came together at once.
+struct Together(Tally);
+
+impl Agent for Together {
+    type Message = Parcel<2>;
+    type Spec = Handed;
+
+    async fn start(tally: Handed, _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self(handed(&tally)))
+    }
+
+    async fn handle(&mut self, parcel: Self::Message, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let mut next = Some(parcel);
+        while let Some(parcel) = next {
+            self.0.add(&parcel.0);
+            next = ctx.next_of_batch();
+        }
+        Ok(())
+    }
+}
+
+async fn receivers<A: Agent<Spec = Handed>>(tallies: Vec<Tally>) -> (Tree, Vec<Address<A::Message>>) {
     let child = |(n, tally)| {
         let handed = Handed::new(std::sync::Mutex::new(Some(tally)));
-        Child::of::<Receiver<WORDS, TIMED>>(format!("receiver-{n}"), handed).capacity(CAPACITY)
+        Child::of::<A>(format!("receiver-{n}"), handed).capacity(CAPACITY)
     };
     let children: Vec<_> = tallies.into_iter().enumerate().map(child).collect();
     let addresses = children.iter().map(Child::address).collect();
@@ -130,22 +156,22 @@ fn tell<const WORDS: usize>(load: Load) -> f64 {
 }
 
 fn tell_timed<const WORDS: usize, const TIMED: bool>(load: Load) -> f64 {
-    load_with::<WORDS, TIMED>(load, |receiver, messages| tokio::spawn(produce(receiver, messages)))
+    load_with::<Receiver<WORDS, TIMED>>(load, |receiver, messages| tokio::spawn(produce(receiver, messages)))
 }
 
-fn send_many(load: Load) -> f64 {
-    load_with::<2, true>(load, |receiver, messages| {
+fn send_many<A: Agent<Spec = Handed, Message = Parcel<2>>>(load: Load) -> f64 {
+    load_with::<A>(load, |receiver, messages| {
         tokio::spawn(produce_batches(receiver, messages))
     })
 }
 
-fn load_with<const WORDS: usize, const TIMED: bool>(
+fn load_with<A: Agent<Spec = Handed>>(
     load: Load,
-    produce: impl Fn(Address<Parcel<WORDS, TIMED>>, u64) -> JoinHandle<Instant> + Send + 'static,
+    produce: impl Fn(Address<A::Message>, u64) -> JoinHandle<Instant> + Send + 'static,
 ) -> f64 {
     on_two_workers(async move {
         let (tallies, finish) = load.tallies();
-        let (tree, receivers) = receivers::<WORDS, TIMED>(tallies).await;
+        let (tree, receivers) = receivers::<A>(tallies).await;
         let producers: Vec<_> = (0..load.producers)
             .map(|n| produce(receivers[n % load.receivers].clone(), load.per_producer))
             .collect();

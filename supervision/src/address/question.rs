@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::edge::Edge;
 use super::{Address, AskError};
-use crate::ask::{Answer, NoAnswer, Reply, question};
+use crate::ask::{Answer, NoAnswer, Reply, question_of};
 use crate::clock::Moment;
 use crate::mailbox::{Content, Parcel, Refused};
 use crate::message::Message;
@@ -19,7 +19,9 @@ impl<M: Message> Address<M> {
         make: impl FnOnce(Reply<T>) -> M,
         limit: Option<Duration>,
     ) -> Result<T, AskError> {
-        let (reply, ticket, answer) = question();
+        let asker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        let (reply, ticket, answer) = question_of(Some(asker));
+        let mut is_known = true;
         let _edge = Edge::to(&self.mailbox.node).map_err(|why| AskError::NotSent { to: self.path(), why })?;
         let now = limit.map(|_| Moment::now());
         let _alarm = now.zip(limit).and_then(|(now, limit)| self.arm(now + limit, &answer));
@@ -29,8 +31,16 @@ impl<M: Message> Address<M> {
             if let Some(settled) = self.queue_question(refused, parcel, &answer).await? {
                 return Ok(settled);
             }
+            is_known = false;
         }
-        let settled = poll_fn(|cx| answer.poll(cx)).await;
+        let settled = poll_fn(|cx| {
+            if std::mem::take(&mut is_known) {
+                // It is still the poll that the question was made in: whom to wake is written there.
+                return answer.settled().map_or(Poll::Pending, Poll::Ready);
+            }
+            answer.poll(cx)
+        })
+        .await;
         settled.map_err(|why| self.unanswered(why))
     }
 

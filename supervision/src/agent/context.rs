@@ -8,7 +8,7 @@ use super::timers::{TimerId, Timers};
 use crate::Agent;
 use crate::address::Address;
 use crate::clock::Moment;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Hold, Mailbox};
 use crate::message::Message;
 use crate::reason::ExitReason;
 use crate::tree::{Observer, Shared, Watcher};
@@ -23,6 +23,11 @@ pub struct Context<A: Agent> {
     pub(super) incarnation: u64,
     /// Made when the first timer is set: most agents have none.
     timers: Option<Box<Timers<A::Message>>>,
+    /// Lent to a handler that takes batches, while it has a message of one.
+    pub(super) hold: Option<Box<Hold<A::Message>>>,
+    /// How many messages it has taken beside the one it was given.
+    pub(super) taken: u32,
+    pub(super) takes_batches: bool,
     pub(super) has_ended: bool,
 }
 
@@ -59,6 +64,9 @@ impl<A: Agent> Context<A> {
             shared,
             incarnation,
             timers: None,
+            hold: None,
+            taken: 0,
+            takes_batches: false,
             has_ended: false,
         }
     }
@@ -85,6 +93,7 @@ impl<A: Agent> Context<A> {
     pub(crate) fn lend<B: Agent<Message = A::Message>>(&mut self) -> Context<B> {
         let mut lent = Context::new(Arc::clone(&self.mailbox), Arc::clone(&self.shared), self.incarnation);
         lent.timers = self.timers.take();
+        lent.hold = self.hold.take();
         lent.has_ended = self.has_ended;
         lent
     }
@@ -92,6 +101,9 @@ impl<A: Agent> Context<A> {
     #[cfg(feature = "testing")]
     pub(crate) fn take_back<B: Agent<Message = A::Message>>(&mut self, lent: &mut Context<B>) {
         self.timers = lent.timers.take();
+        self.hold = lent.hold.take();
+        self.taken += lent.taken;
+        self.takes_batches |= lent.takes_batches;
         self.has_ended = lent.has_ended;
     }
 
@@ -113,6 +125,52 @@ impl<A: Agent> Context<A> {
     /// Sees the tree, to look others up.
     pub fn observer(&self) -> Observer {
         Observer::new(Arc::clone(&self.shared))
+    }
+
+    /// Takes the next message of the batch that the message in hand came in, by [`Address::send_many`], where it lies ready and nothing
+    /// else comes first: for a handler that does less for many at once than for each by itself.
+    ///
+    /// Whoever takes it is done with the one before: if the handler fails then, it has failed at the last it took. What it has taken
+    /// keeps its room in the mailbox until it returns. None is to be had where the agent asks for the first time, nor where each
+    /// message is to be watched by itself, by [redelivery](crate::message::Redelivery) or a [time budget](crate::child::Child::handle_within).
+    ///
+    /// ```
+    /// # use triarch_supervision::prelude::*;
+    /// struct Line(String);
+    ///
+    /// impl Message for Line {}
+    ///
+    /// struct Table {
+    ///     rows: Vec<String>,
+    /// }
+    ///
+    /// impl Agent for Table {
+    ///     # type Message = Line;
+    ///     # type Spec = ();
+    ///     # async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> { Ok(Self { rows: Vec::new() }) }
+    ///     async fn handle(&mut self, Line(first): Line, ctx: &mut Context<Self>) -> Result<(), Failure> {
+    ///         let mut together = vec![first];
+    ///         while let Some(Line(next)) = ctx.next_of_batch() {
+    ///             together.push(next);
+    ///         }
+    ///         self.rows.append(&mut together); // one transaction for all of them
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    #[inline]
+    pub fn next_of_batch(&mut self) -> Option<A::Message> {
+        self.takes_batches = true;
+        let hold = self.hold.as_mut()?;
+        if self.has_ended || self.mailbox.node.flags() != 0 {
+            return None;
+        }
+        let message = hold.notes.take_of_batch()?;
+        self.taken += 1;
+        if let Some(handed) = A::HANDED {
+            handed(&message);
+        }
+        Some(message)
     }
 
     /// Ends this incarnation normally once the present callback has returned.

@@ -44,8 +44,8 @@ pub(super) struct Life<A: Agent> {
     hold: Option<Box<Hold<A::Message>>>,
     hand: Hand<A::Message>,
     handled: u64,
-    /// What its mailbox had taken in when it was asked to stop, where it handles that first.
-    last: Option<u64>,
+    /// What its mailbox had taken in when it was asked to stop, where it handles that first; until then none is the last.
+    last: u64,
     waker: Option<Waker>,
     has_left: bool,
     on_error: OnError,
@@ -53,10 +53,15 @@ pub(super) struct Life<A: Agent> {
     stop_within: StopLimit,
 }
 
+/// More than any mailbox ever takes in.
+const NO_LAST: u64 = u64::MAX;
+
 /// The message being handled, until its handler has it, and what is known of it beside.
 struct Hand<M> {
     message: Option<M>,
     is_full: bool,
+    /// It is one that the agent has asked for, and came by no queue.
+    is_own: bool,
     ticket: Option<Ticket>,
     copy: Option<Box<Again<M>>>,
     /// When its handler began, where its times are measured.
@@ -90,6 +95,7 @@ impl<A: Agent> Life<A> {
             hand: Hand {
                 message: None,
                 is_full: false,
+                is_own: false,
                 ticket: None,
                 copy: None,
                 since: None,
@@ -97,7 +103,7 @@ impl<A: Agent> Life<A> {
             ctx,
             mailbox,
             hold: None,
-            last: None,
+            last: NO_LAST,
             waker: None,
             has_left: false,
             on_error: handling.on_error,
@@ -215,7 +221,7 @@ impl<A: Agent> Life<A> {
                 continue;
             }
             let Some(parcel) = self.mailbox.queue.take(&mut hold.notes) else {
-                if self.last.is_some() {
+                if self.last != NO_LAST {
                     return Next::Rest;
                 }
                 let own = self.news().or_else(|| self.ctx.timer_due());
@@ -244,6 +250,7 @@ impl<A: Agent> Life<A> {
         if std::mem::replace(&mut self.has_left, true) {
             return;
         }
+        self.take_back_batch();
         self.empty_hand(&reason, Moment::now);
         let agent = self.agent.take();
         // An agent whose own drop panics has failed already; nothing else may fail with it.

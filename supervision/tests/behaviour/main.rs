@@ -59,4 +59,6 @@ mod survival;
 #[cfg(test)]
 mod telling;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod turns;

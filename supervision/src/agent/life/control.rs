@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Life, Next, Streak};
+use super::{Life, NO_LAST, Next, Streak};
 use crate::agent::Agent;
 use crate::agent::current::Attending;
 use crate::reason::{ExitReason, Failure, KillCause};
@@ -41,7 +41,10 @@ impl<A: Agent> Life<A> {
         if !A::EMPTIES_ITS_MAILBOX || self.ctx.has_ended || self.mailbox.node.has_flag(PAUSE) {
             return Next::Stop;
         }
-        let last = *self.last.get_or_insert_with(|| self.mailbox.queue.admitted());
+        if self.last == NO_LAST {
+            self.last = self.mailbox.queue.admitted();
+        }
+        let last = self.last;
         let Some(hold) = &self.hold else { return Next::Stop };
         if hold.again.is_none() && self.mailbox.queue.gone_by(&hold.notes) >= last {
             return Next::Stop;
@@ -65,6 +68,7 @@ impl<A: Agent> Life<A> {
     pub(super) fn begin_own(&mut self, streak: &mut Streak, message: A::Message) -> Next {
         streak.took_own();
         self.mailbox.takes_in_own(&message);
+        self.hand.is_own = true;
         self.begin(message)
     }
 

@@ -84,10 +84,12 @@ impl<A: Agent> Life<A> {
         let mut in_a_row = 0;
         loop {
             // Nothing that holds a message may live on while its handler runs.
-            let Some(message) = self.upcoming(in_a_row == 0) else {
+            let is_first = in_a_row == 0;
+            let Some(message) = self.upcoming(is_first) else {
                 break;
             };
-            let (Some(agent), Some(hold)) = (&mut self.agent, &mut self.hold) else {
+            self.lend_batch();
+            let Some(agent) = &mut self.agent else {
                 return Some(ExitReason::Shutdown);
             };
             if let Some(handed) = A::HANDED {
@@ -95,29 +97,59 @@ impl<A: Agent> Life<A> {
             }
             let outcome = {
                 let mut handling = pin!(agent.handle(message, &mut self.ctx));
-                let (mailbox, handled) = (&self.mailbox, self.handled);
+                let (mailbox, handled, hold) = (&self.mailbox, self.handled, &mut self.hold);
                 poll_fn(|cx| {
                     let polled = handling.as_mut().poll(cx);
                     if polled.is_pending() {
-                        if in_a_row > 0 {
-                            mailbox.node.has_in_hand(hold.notes.stamp());
-                        }
                         mailbox.node.has_handled(handled);
-                        mailbox.queue.release(&mut hold.notes);
+                        if let Some(hold) = hold {
+                            if !is_first {
+                                mailbox.node.has_in_hand(hold.notes.stamp());
+                            }
+                            mailbox.queue.release(&mut hold.notes);
+                        }
                     }
                     polled
                 })
                 .await
             };
-            if let Some(ended) = self.settle(outcome, in_a_row == 0) {
+            in_a_row += self.take_back_batch();
+            if let Some(ended) = self.settle(outcome, is_first) {
                 return Some(ended);
             }
-            if in_a_row == most {
+            if in_a_row >= most {
                 break;
             }
             in_a_row += 1;
         }
         self.ran(streak, in_a_row)
+    }
+
+    /// Lends the handler the rest of the batch that its message came in, where it is known to take it.
+    #[inline]
+    fn lend_batch(&mut self) {
+        let takes_it = A::Message::REDELIVERIES == 0 && self.ctx.takes_batches && !self.has_budget;
+        let has_come_alone = std::mem::take(&mut self.hand.is_own);
+        if !takes_it || has_come_alone {
+            return;
+        }
+        if let Some(mut hold) = self.hold.take_if(|hold| hold.notes.is_in_batch()) {
+            // It may be long in coming back.
+            self.mailbox.node.has_in_hand(hold.notes.stamp());
+            self.mailbox.queue.release(&mut hold.notes);
+            self.ctx.hold = Some(hold);
+        }
+    }
+
+    /// Takes back what was lent; returns how many messages were taken of it, each of which says that one before is handled.
+    #[inline]
+    pub(super) fn take_back_batch(&mut self) -> u32 {
+        if let Some(hold) = self.ctx.hold.take() {
+            self.hold = Some(hold);
+        }
+        let taken = std::mem::take(&mut self.ctx.taken);
+        self.handled += u64::from(taken);
+        taken
     }
 
     /// What becomes of the message in hand when its handler has returned.

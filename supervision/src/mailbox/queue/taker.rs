@@ -62,6 +62,20 @@ impl<M> Notes<M> {
         self.stamp
     }
 
+    /// Whether more of the batch lies ready that the last message taken came in.
+    #[inline]
+    pub(crate) fn is_in_batch(&self) -> bool {
+        !self.bundle.as_slice().is_empty()
+    }
+
+    /// Takes the next of that batch.
+    #[inline]
+    pub(crate) fn take_of_batch(&mut self) -> Option<M> {
+        let message = self.bundle.next()?;
+        self.taken += 1;
+        Some(message)
+    }
+
     /// Takes the next message if it is a plain one, and lies there. For the run of messages that hardly anything is
     /// to be done about; what is not taken here, [`Queue::take`] takes.
     #[expect(
@@ -70,8 +84,7 @@ impl<M> Notes<M> {
     )]
     #[inline(always)]
     pub(crate) fn take_plain(&mut self) -> Option<M> {
-        if let Some(message) = self.bundle.next() {
-            self.taken += 1;
+        if let Some(message) = self.take_of_batch() {
             return Some(message);
         }
         loop {
