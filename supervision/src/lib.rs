@@ -228,7 +228,8 @@
 //! - **An agent** gives way to others on its thread after 100 µs, or 8,192 messages if they were quicker. In a stream from
 //!   another thread it lets messages gather for some microseconds.
 //! - **`send_many`** is one admission, one push and at most one ring for all, and hands over the caller's own buffer,
-//!   shrunk to its length.
+//!   shrunk to its length. A handler that takes the rest of a batch by [`Context::next_of_batch`](crate::agent::Context::next_of_batch)
+//!   is called once for it.
 //! - **`ask`** allocates twice, for what asker and reply share and for its place in the queue, and more from within an
 //!   agent, which looks for a circle. `ask_within` adds an entry in the tree's timing wheel.
 //! - **`send_before`** allocates once, for its place in the queue.

@@ -127,7 +127,7 @@ impl<A: Agent> Context<A> {
         Observer::new(Arc::clone(&self.shared))
     }
 
-    /// Takes the next message of the batch that the message in hand came in, by [`Address::send_many`], where it lies ready and nothing
+    /// Takes the next message of the batch that the message in hand came in, by [`Address::send_many`](crate::address::Address::send_many), where it lies ready and nothing
     /// else comes first: for a handler that does less for many at once than for each by itself.
     ///
     /// Whoever takes it is done with the one before: if the handler fails then, it has failed at the last it took. What it has taken

@@ -6,7 +6,8 @@
 mod calls;
 mod children;
 mod effects;
-#[cfg(all(test, not(shuttle)))]
+#[cfg(not(shuttle))]
+#[cfg(test)]
 mod shells_test;
 mod starts;
 #[cfg(not(shuttle))]

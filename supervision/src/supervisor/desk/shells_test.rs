@@ -63,8 +63,9 @@ async fn scene(shape: impl FnOnce(Child<Echo>) -> Child<Echo>) -> Scene {
     let team = Supervisor::named("team")
         .intensity(Intensity::new(9, SECOND))
         .child(child);
-    let node = team.children.iter().flatten().map(|spec| Arc::clone(spec.child.node()));
-    let _given = node.last().is_some_and(|node| own.set(node).is_ok());
+    for spec in team.children.iter().flatten() {
+        assert!(own.set(Arc::clone(spec.child.node())).is_ok());
+    }
     let tree = Root::new().seed(1).supervisor(team).start().await.unwrap();
     let team = tree.observer().supervisor("team").unwrap();
     Scene { tree, team, address }
