@@ -100,7 +100,7 @@ pub(crate) fn spin_loop() {
     shuttle::hint::spin_loop();
 }
 
-/// A lock for a few instructions at a time: taking it costs one locked operation and letting go none, where the
+/// A lock for a few instructions at a time, or for waking a task: taking it costs one locked operation and letting go none, where the
 /// standard mutex takes two.
 #[derive(Debug)]
 pub(crate) struct Spin<T>(Inner<T>);

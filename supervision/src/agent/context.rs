@@ -127,12 +127,16 @@ impl<A: Agent> Context<A> {
         Observer::new(Arc::clone(&self.shared))
     }
 
-    /// Takes the next message of the batch that the message in hand came in, by [`Address::send_many`](crate::address::Address::send_many), where it lies ready and nothing
-    /// else comes first: for a handler that does less for many at once than for each by itself.
+    /// Takes the next message of the batch that the message in hand came in, by [`Address::send_many`](crate::address::Address::send_many):
+    /// for a handler that does less for many at once than for each by itself. What falls due meanwhile waits until it returns.
     ///
     /// Whoever takes it is done with the one before: if the handler fails then, it has failed at the last it took. What it has taken
-    /// keeps its room in the mailbox until it returns. None is to be had where the agent asks for the first time, nor where each
-    /// message is to be watched by itself, by [redelivery](crate::message::Redelivery) or a [time budget](crate::child::Child::handle_within).
+    /// keeps its room in the mailbox until it returns.
+    ///
+    /// None is to be had where the agent asks for the first time, where it is to stop, to pause or to show itself, and before one message in
+    /// 256, whose times are measured. A batch is taken apart on its way into a mailbox with [priorities](Message::PRIORITY) or one that
+    /// [drops the oldest](crate::message::Overflow::DropOldest), and each message is handed out by itself where it is to be watched: by
+    /// [redelivery](crate::message::Redelivery) or a [time budget](crate::child::Child::handle_within).
     ///
     /// ```
     /// # use triarch_supervision::prelude::*;
@@ -162,7 +166,7 @@ impl<A: Agent> Context<A> {
     pub fn next_of_batch(&mut self) -> Option<A::Message> {
         self.takes_batches = true;
         let hold = self.hold.as_mut()?;
-        if self.has_ended || self.mailbox.node.flags() != 0 {
+        if self.has_ended || self.mailbox.node.flags() != 0 || hold.notes.next_is_measured() {
             return None;
         }
         let message = hold.notes.take_of_batch()?;

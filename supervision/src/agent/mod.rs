@@ -64,7 +64,7 @@ pub trait Agent: Sized + Send + 'static {
     /// What kind of agent it is counted and shown as.
     const KIND: AgentKind = AgentKind::Native;
 
-    /// What a message is told right before [`handle`](Agent::handle) gets it: what its type says, unless its agent tells it by itself.
+    /// What a message is told right before [`handle`](Agent::handle) gets it, or takes it by [`Context::next_of_batch`]: what its type says, unless its agent tells it by itself.
     const HANDED: Option<fn(&Self::Message)> = <Self::Message as Message>::HANDED;
 
     /// Whether, asked to stop, it handles what lies in its mailbox before it does: for one to which others hand what they do

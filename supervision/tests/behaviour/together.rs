@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::testing::{Faults, Faulty};
 
 use crate::agents::{kill_agent, pause};
 use crate::patience::{SECOND, quiet};
@@ -159,6 +160,8 @@ async fn an_agent_that_is_to_stop_or_to_pause_is_given_no_more_of_a_batch() {
 /// One that asks for the rest of a batch also at what came to it by a timer.
 #[tokio::test(start_paused = true)]
 async fn what_an_agent_has_asked_for_itself_is_part_of_no_batch() {
+    const BEAT: u64 = 1000;
+
     struct Beating(Calls);
 
     impl Agent for Beating {
@@ -166,7 +169,7 @@ async fn what_an_agent_has_asked_for_itself_is_part_of_no_batch() {
         type Spec = Calls;
 
         async fn start(calls: Calls, ctx: &mut Context<Self>) -> Result<Self, Failure> {
-            ctx.send_every(SECOND, || Line::Number(100));
+            ctx.send_every(SECOND, || Line::Number(BEAT));
             Ok(Self(calls))
         }
 
@@ -178,7 +181,7 @@ async fn what_an_agent_has_asked_for_itself_is_part_of_no_batch() {
                 // Of a batch it takes two at a time, and is long about it, so that the timer comes in the middle of one.
                 next = if taken.len() < 2 { ctx.next_of_batch() } else { None };
             }
-            if taken[0] < 100 {
+            if taken[0] < BEAT {
                 tokio::time::sleep(SECOND).await;
             }
             self.0.lock().unwrap().push(taken);
@@ -194,14 +197,46 @@ async fn what_an_agent_has_asked_for_itself_is_part_of_no_batch() {
         .start()
         .await
         .unwrap();
-    address.send_many(numbers(0..7)).await.unwrap();
-    tokio::time::sleep(10 * SECOND).await;
+    address.send_many(numbers(0..200)).await.unwrap();
+    tokio::time::sleep(200 * SECOND).await;
     let calls = calls.lock().unwrap().clone();
-    assert!(calls.iter().any(|call| *call == [100]), "{calls:?}");
-    assert!(
-        calls.iter().all(|call| *call == [100] || !call.contains(&100)),
-        "{calls:?}"
-    );
+    let is_pure = |call: &Vec<u64>| *call == [BEAT] || !call.contains(&BEAT);
+    assert!(calls.iter().all(is_pure), "{calls:?}");
+    // Not only before the batch and behind it: its timer is looked at all the while.
+    let last = calls.iter().rposition(|call| call.contains(&199)).unwrap();
+    let between = calls[..last].iter().filter(|call| **call == [BEAT]).count();
+    assert!(between >= 3, "{calls:?}");
     assert!(calls.iter().any(|call| call.len() == 2), "{calls:?}");
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_resumes_after_an_error_goes_on_with_the_rest_of_the_batch() {
+    let scene = scene(|child| child.on_error(OnError::Resume)).await;
+    let mut lines = numbers(0..5);
+    lines[1] = Line::Bad;
+    scene.table.send_many(lines).await.unwrap();
+    scene.rest().await;
+    assert_eq!(scene.calls(), [vec![0], vec![2, 3, 4]]);
+    let figures = scene.table.figures();
+    assert_eq!((figures.enqueued, figures.handled, figures.failed), (8, 7, 1));
+    scene.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_within_another_is_lent_the_batch_too() {
+    let calls = Calls::default();
+    let child = Faulty::<Table>::child("a", Arc::clone(&calls), &Faults::new());
+    let address = child.address();
+    let team = Supervisor::named("team").child(child);
+    let tree = Root::new().supervisor(team).start().await.unwrap();
+    for _ in 0..3 {
+        address.send_many(numbers(0..4)).await.unwrap();
+        quiet().await;
+    }
+    let calls = calls.lock().unwrap().clone();
+    assert_eq!(calls[calls.len() - 2..], [[0, 1, 2, 3], [0, 1, 2, 3]], "{calls:?}");
+    let figures = address.figures();
+    assert_eq!((figures.enqueued, figures.handled, figures.depth), (12, 12, 0));
     tree.stop().await;
 }

@@ -1,6 +1,8 @@
 //! What becomes of agents and their messages.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::{sleep, timeout};
 use triarch_supervision::prelude::*;
@@ -315,5 +317,52 @@ async fn of_a_message_that_was_void_no_time_is_measured_until_the_next_is_done()
     tell(&address, [Say::Work]).await;
     let handled = part(&shown(&tree), &["messages_handled", "message_handle_seconds"]);
     assert_eq!(handled, lines(&[("messages_handled_total{Worker,ok}", 1.0)]));
+    tree.stop().await;
+}
+
+/// A message that counts how often it was handed out.
+struct Counted(Arc<AtomicU64>);
+
+impl Message for Counted {
+    const HANDED: Option<fn(&Self)> = Some(|counted| {
+        counted.0.fetch_add(1, Ordering::Relaxed);
+    });
+}
+
+/// Takes what came together at once.
+struct Taker;
+
+impl Agent for Taker {
+    type Message = Counted;
+    type Spec = ();
+
+    async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Counted, ctx: &mut Context<Self>) -> Result<(), Failure> {
+        while ctx.next_of_batch().is_some() {}
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_messages_taken_in_batches_each_is_told_that_it_is_handed_out_and_one_in_256_is_measured() {
+    let handed = Arc::new(AtomicU64::new(0));
+    let counted = || Counted(Arc::clone(&handed));
+    let child = Child::of::<Taker>("taker", ());
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    address.send(counted()).await.unwrap();
+    for _ in 0..64 {
+        address.send_many((0..32).map(|_| counted()).collect()).await.unwrap();
+    }
+    quiet().await;
+    assert_eq!(handed.load(Ordering::Relaxed), 1 + 64 * 32);
+    let expected = lines(&[
+        ("message_handle_seconds{Taker}", 9.0),
+        ("messages_handled_total{Taker,ok}", 2049.0),
+    ]);
+    assert_eq!(part(&shown(&tree), &["message_handle_", "messages_handled_"]), expected);
     tree.stop().await;
 }

@@ -6,7 +6,7 @@ use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::{Callback, Faults};
 
-use crate::ledger::{Alive, Begun, InHand, Ledger};
+use crate::ledger::{Alive, Begun, InHand, Ledger, Untold};
 use crate::post::{Letter, Packet, Sender, answer_to};
 
 #[derive(Clone)]
@@ -47,7 +47,26 @@ impl<const LANES: bool, const AGAIN: u32> Agent for Worker<LANES, AGAIN> {
     }
 
     async fn handle(&mut self, packet: Self::Message, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let letter = packet.0;
+        let takes_batch = packet.0.chance.is_multiple_of(2);
+        let mut untold = Untold::begin(&self.spec.ledger, self.spec.slot);
+        self.take(packet.0, ctx).await?;
+        while takes_batch && let Some(next) = ctx.next_of_batch() {
+            untold.one_more();
+            self.take(next.0, ctx).await?;
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
+        if *reason == ExitReason::Shutdown {
+            self.end.0.check_turn();
+        }
+        let _nothing = self.spec.faults.strike(Callback::Stop).await;
+    }
+}
+
+impl<const LANES: bool, const AGAIN: u32> Worker<LANES, AGAIN> {
+    async fn take(&mut self, letter: Letter, ctx: &mut Context<Self>) -> Result<(), Failure> {
         let begun = Begun {
             id: letter.id,
             slot: self.spec.slot,
@@ -68,15 +87,6 @@ impl<const LANES: bool, const AGAIN: u32> Agent for Worker<LANES, AGAIN> {
         handled
     }
 
-    async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
-        if *reason == ExitReason::Shutdown {
-            self.end.0.check_turn();
-        }
-        let _nothing = self.spec.faults.strike(Callback::Stop).await;
-    }
-}
-
-impl<const LANES: bool, const AGAIN: u32> Worker<LANES, AGAIN> {
     async fn work(&mut self, letter: Letter, ctx: &mut Context<Self>) -> Result<(), Failure> {
         self.spec.faults.strike(Callback::Handle).await?;
         let mut chance = Seeded::new(letter.chance);

@@ -214,7 +214,7 @@ impl<A: Agent> Life<A> {
     fn ran(&mut self, streak: &mut Streak, in_a_row: u32) -> Option<ExitReason> {
         self.mailbox.node.has_handled(self.handled);
         if in_a_row > 0 {
-            streak.took(in_a_row);
+            streak.took_row(in_a_row);
             let hold = self.hold.as_mut()?;
             self.mailbox.queue.release_in_steps(&mut hold.notes);
         }

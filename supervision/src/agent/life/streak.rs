@@ -54,6 +54,15 @@ impl Streak {
         self.own = 0;
     }
 
+    /// A row of messages was handled. Where it passed the point at which something else was due, that is due now.
+    pub(super) fn took_row(&mut self, messages: u32) {
+        let until_due = self.until_due();
+        self.took(messages);
+        if messages > until_due {
+            self.messages += self.until_due();
+        }
+    }
+
     /// A message was taken that the agent itself has asked for. After it, another may be due.
     pub(super) fn took_own(&mut self) {
         self.messages += self.due_every() - self.messages % self.due_every();
@@ -125,6 +134,22 @@ mod tests {
             let row = streak.until_due().max(1);
             streak.took(row);
             messages += row;
+        }
+    }
+
+    #[test]
+    fn a_row_that_passes_a_point_at_which_something_is_due_ends_at_one() {
+        for (first, row) in [(1, 31), (1, 32), (16, 31), (5, 11), (5, 12), (63, 500), (64, 1)] {
+            let mut streak = Streak::default();
+            streak.took(first);
+            let passes = row > streak.until_due();
+            streak.took_row(row);
+            assert_eq!(
+                streak.next_is_due(),
+                passes || (first + row).is_multiple_of(16),
+                "{first}, {row}"
+            );
+            assert!((first + row..first + row + DUE_SELDOM).contains(&streak.messages));
         }
     }
 

@@ -114,6 +114,14 @@ impl<M> Notes<M> {
     }
 }
 
+impl<M: Message> Notes<M> {
+    /// Whether the next message is one whose times are measured.
+    #[inline]
+    pub(crate) fn next_is_measured(&self) -> bool {
+        M::TIMED && self.taken.is_multiple_of(SAMPLE_EVERY)
+    }
+}
+
 impl<M: Message> Queue<M> {
     /// How many messages may now be taken by [`Notes::take_plain`]: until room is to be released, or a message is
     /// one whose times are measured.

@@ -45,8 +45,7 @@ impl Desk {
         let Some(reason) = end_of(&*ward.child, present) else {
             return self.wait_until_gone(actor, key, incarnation);
         };
-        let node = ward.child.node();
-        let is_killed = node.has_flag(KILL);
+        let node = Arc::clone(ward.child.node());
         let has_started = ward.has_started || node.has_started(incarnation);
         if has_started {
             // A supervisor's word that it is ready may come after its end.
@@ -58,7 +57,7 @@ impl Desk {
         let shell = present.map(|present| present.actor).filter(Spawned::is_empty);
         match shell {
             // A kill that was meant for the incarnation would end its actor with the next.
-            Some(shell) if is_killed => shell.cell.stop(None),
+            Some(shell) if node.has_flag(KILL) => shell.cell.stop(None),
             shell => self.left_behind = shell.map(|shell| (key, shell)),
         }
         self.feed(ended(key, incarnation, reason, has_started));
