@@ -21,6 +21,7 @@ impl<M: Message> Address<M> {
     ) -> Result<T, AskError> {
         let asker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         let (reply, ticket, answer) = question_of(Some(asker));
+        // For as long as it is still this poll.
         let mut is_known = true;
         let _edge = Edge::to(&self.mailbox.node).map_err(|why| AskError::NotSent { to: self.path(), why })?;
         let now = limit.map(|_| Moment::now());
@@ -33,15 +34,8 @@ impl<M: Message> Address<M> {
             }
             is_known = false;
         }
-        let settled = poll_fn(|cx| {
-            if std::mem::take(&mut is_known) {
-                // It is still the poll that the question was made in: whom to wake is written there.
-                return answer.settled().map_or(Poll::Pending, Poll::Ready);
-            }
-            answer.poll(cx)
-        })
-        .await;
-        settled.map_err(|why| self.unanswered(why))
+        let outcome = answer.outcome(is_known).await;
+        outcome.map_err(|why| self.unanswered(why))
     }
 
     /// Waits until the question is queued, or is answered before that.

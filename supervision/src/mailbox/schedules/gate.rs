@@ -4,7 +4,7 @@ use shuttle::future::block_on;
 use shuttle::thread;
 
 use super::*;
-use crate::ask::{Answer, NoAnswer, question};
+use crate::ask::{Answer, NoAnswer, question, question_of};
 
 fn asked<T: Send + 'static>(answer: &Answer<T>) -> Result<T, NoAnswer> {
     block_on(poll_fn(|cx| answer.poll(cx)))
@@ -17,6 +17,19 @@ fn an_answer_always_reaches_the_asker_that_waits() {
         let replying = thread::spawn(move || assert_eq!(reply.try_send(7), Ok(())));
         assert_eq!(asked(&answer), Ok(7));
         join([replying]);
+    });
+}
+
+#[test]
+fn an_asker_that_is_written_down_before_it_asks_is_always_woken() {
+    explore(|| {
+        block_on(async {
+            let asker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            let (reply, _ticket, answer) = question_of(Some(asker));
+            let replying = thread::spawn(move || assert_eq!(reply.try_send(7), Ok(())));
+            assert_eq!(answer.outcome(true).await, Ok(7));
+            join([replying]);
+        });
     });
 }
 
