@@ -5,6 +5,8 @@
 //! long as they are meant to be: `TRIARCH_TORTURE=full cargo test -p triarch --test torture`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
 
+// Tests begin in the order of their names: the one that takes longest is here.
+mod acknowledged;
 mod canary;
 mod chance;
 mod clock;
@@ -27,7 +29,6 @@ mod running;
 mod small_disk;
 mod starts;
 mod storm;
-mod tasks;
 mod terms;
 mod yard;
 
