@@ -134,7 +134,10 @@ fn while_agents_start_it_says_who_they_are_refuses_changes_and_can_be_stopped() 
     house.until("starting");
     let status = house.ask("status", &json!({})).unwrap();
     assert_eq!(status["agents"]["starting"], 1);
-    assert!(status["troubles"].to_string().contains("still starting"), "{status}");
+    let how_far = status["troubles"][0].as_str().unwrap();
+    assert!(how_far.contains("still starting: 0 of 1 agents"), "{status}");
+    let tasks = house.ask("task.stats", &json!({ "at_once": true })).unwrap();
+    assert_eq!(tasks["open"], 0, "the live screen shows tasks too");
     let tree = house.ask("tree", &json!({})).unwrap();
     let is_it = |node: &Value| node["path"] == "crew/visitor" && node["state"] == "starting";
     assert!(tree.as_array().unwrap().iter().any(is_it), "{tree}");

@@ -73,7 +73,15 @@ impl Operation for Status {
             }
         }
         if fleet.ground().is_starting() {
-            troubles.push("the runtime is still starting: `triarch tree` shows how far it is".to_owned());
+            let described = fleet
+                .ground()
+                .running()
+                .teams
+                .iter()
+                .map(|team| team.agents.len())
+                .sum();
+            // Before all others: a screen has room for one.
+            troubles.insert(0, how_far(&agents, described));
         }
         troubles.extend(critical(fleet));
         troubles.extend(unwritten(fleet));
@@ -98,6 +106,15 @@ impl Operation for Status {
             by_hand,
         })
     }
+}
+
+/// How many of the agents of teams, by state, are yet to start, in words. A team that has not begun has none of them yet.
+fn how_far(agents: &BTreeMap<String, usize>, described: usize) -> String {
+    let of = described.max(agents.values().sum());
+    let waits = [Phase::Specified, Phase::Starting].map(Phase::label);
+    let others = agents.iter().filter(|(state, _)| !waits.contains(&state.as_str()));
+    let begun: usize = others.map(|(_, count)| count).sum();
+    format!("the runtime is still starting: {begun} of {of} agents have started; `triarch tree` shows which")
 }
 
 const DRAINING: &str = "no tasks taken";
@@ -341,6 +358,18 @@ fn is_in_use(named: &Path, source: &Source) -> Result<(), Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_far_a_start_is_counts_those_too_whose_team_has_not_begun() {
+        let agents = [("idle", 2), ("starting", 3), ("busy", 1)].map(|(state, count)| (state.to_owned(), count));
+        let told = how_far(&agents.into(), 10);
+        assert!(told.contains("3 of 10 agents have started"), "{told}");
+        let spawned = [("idle".to_owned(), 2)].into();
+        assert!(
+            how_far(&spawned, 1).contains("2 of 2 agents"),
+            "more than are described"
+        );
+    }
 
     #[test]
     fn who_is_down_is_trouble_where_nobody_can_want_it() {

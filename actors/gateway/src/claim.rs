@@ -6,7 +6,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, geteuid, test_kill_process};
 
 use crate::error::Error;
+use crate::knock::connect;
 
 const SOCKET: &str = "triarch.sock";
 const LOCK: &str = "triarch.lock";
@@ -23,6 +24,9 @@ const LOCK: &str = "triarch.lock";
 /// other, is looked for that.
 const LOOKS: u32 = 50;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// How long a stranger may take to let somebody in.
+const LET_IN: Duration = Duration::from_secs(2);
 
 /// Where the socket of a runtime with that state folder is.
 pub fn socket_path(state_dir: &Path) -> PathBuf {
@@ -209,8 +213,9 @@ fn clear(path: &Path) -> Result<(), Error> {
     if !found.file_type().is_socket() {
         return Err(Error::NoSocket { path });
     }
-    // Somebody may listen there who knows nothing of the lock.
-    if UnixStream::connect(&path).is_ok() {
+    // Somebody may listen there who knows nothing of the lock; whoever has no room for one more listens too.
+    let knocked = connect(&path, LET_IN);
+    if knocked.is_ok() || knocked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
         let pid = "unknown".to_owned();
         return Err(Error::Held { path, pid });
     }
@@ -219,6 +224,7 @@ fn clear(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use super::*;

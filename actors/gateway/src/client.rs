@@ -12,11 +12,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::claim::holder_beside;
+use crate::knock::connect;
 use crate::operation::{Code, OperationError};
 use crate::wire::Answer;
 
 /// The longest line of an answer: the tree of a million agents is shorter.
 const ANSWER_MAX: u64 = 1 << 30;
+
+/// How long one may take to let somebody in.
+const LET_IN: Duration = Duration::from_secs(10);
 
 /// How long one that said nothing has to say anything to somebody else.
 const ASKED_ANEW: Duration = Duration::from_secs(2);
@@ -128,6 +132,10 @@ impl ClientError {
                 Self::NotRunning { path, source }
             }
             io::ErrorKind::PermissionDenied => Self::Closed { path, source },
+            io::ErrorKind::WouldBlock => Self::Silent {
+                within: LET_IN,
+                pid: holder_beside(&path),
+            },
             _ => Self::Unreachable { path, source },
         }
     }
@@ -147,7 +155,7 @@ struct Asking<'a, I> {
 impl Client {
     /// Connects to the runtime whose socket is at `path`; see [`socket_path`](crate::socket_path).
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(path).map_err(|source| ClientError::unconnected(path, source))?;
+        let stream = connect(path, LET_IN).map_err(|source| ClientError::unconnected(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             stream: BufReader::with_capacity(READ_AT_ONCE, stream),
@@ -241,10 +249,11 @@ impl Client {
 /// Whether the runtime says anything to somebody who comes now. What it says does not matter, that it is full as little as
 /// that it does not know what was asked.
 fn answers_others(path: &Path, within: Duration) -> bool {
-    let Ok(mut other) = UnixStream::connect(path) else {
+    let patience = within.min(ASKED_ANEW);
+    let Ok(mut other) = connect(path, patience) else {
         return false;
     };
-    let patience = Some(within.min(ASKED_ANEW));
+    let patience = Some(patience);
     let is_set = other.set_read_timeout(patience).is_ok() && other.set_write_timeout(patience).is_ok();
     // One that is full says so unasked, and hears nothing.
     let _unheard = other.write_all(b"{\"operation\":\"status\"}\n");
@@ -317,6 +326,20 @@ mod tests {
     }
 
     #[test]
+    fn one_that_lets_nobody_else_in_is_asked_anew_for_no_longer_than_one_has_patience() {
+        let folder = std::env::temp_dir().join(format!("triarch-client-full-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = crate::socket_path(&folder);
+        let stuck = UnixListener::bind(&path).unwrap();
+        rustix::net::listen(&stuck, 0).unwrap();
+        let mut client = Client::connect(&path).unwrap();
+        client.wait_at_most(Some(Duration::from_millis(20))).unwrap();
+        let error = client.request::<Value>("status", &(), |_| {}).unwrap_err();
+        assert_eq!(error.code, Code::RuntimeFailed, "{error}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn where_no_runtime_listens_the_code_is_69() {
         let error = Client::connect(Path::new("/nonexistent/triarch.sock")).unwrap_err();
         let error = OperationError::from(error);
@@ -340,6 +363,7 @@ mod tests {
         for errno in [Errno::LOOP, Errno::NFILE, Errno::IO] {
             assert_eq!(code(errno), Code::Failed, "{errno}");
         }
+        assert_eq!(code(Errno::AGAIN), Code::RuntimeFailed, "it lets nobody in");
         let long = PathBuf::from("/").join("x".repeat(200));
         let error = OperationError::from(Client::connect(&long).unwrap_err());
         assert_eq!(error.code, Code::Failed, "{error}");

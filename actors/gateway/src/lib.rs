@@ -73,6 +73,7 @@ mod fuzz;
 mod fuzzed_lines;
 mod guests;
 mod http;
+mod knock;
 pub mod metrics;
 mod operation;
 mod patience;

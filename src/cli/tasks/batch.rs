@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use serde_json::json;
 use triarch_work::task::{After, Submission};
 use triarch_work::words::{Capability, Worker};
 
 use super::super::ask::Connection;
+use super::super::progress::Bar;
 use crate::operations::{Code, Submitted, TaskSubmit, Trouble};
 
 /// The most tasks and bytes of one request, which the runtime takes as one.
@@ -24,7 +26,24 @@ pub(super) fn submit(
     file: &Path,
     for_later: bool,
 ) -> Result<(Vec<Submitted>, Vec<usize>), Trouble> {
-    look_through(file)?;
+    let of = look_through(file)?;
+    let mut bar = Bar::of("tasks are submitted");
+    let done = submit_shown(runtime, file, for_later, |count| {
+        if let Some(of) = of {
+            bar.show(&json!({ "ended": count, "of": of }));
+        }
+    });
+    bar.wipe();
+    done
+}
+
+/// Submits each line, and says how many were submitted after each request.
+fn submit_shown(
+    runtime: &mut Connection,
+    file: &Path,
+    for_later: bool,
+    mut shown: impl FnMut(usize),
+) -> Result<(Vec<Submitted>, Vec<usize>), Trouble> {
     let mut submitted = Vec::new();
     let mut batch = Batch {
         for_later,
@@ -38,6 +57,7 @@ pub(super) fn submit(
         }
         if batch.is_full(line.len()) {
             send(runtime, file, &mut batch, &mut submitted)?;
+            shown(submitted.len());
         }
         batch
             .add(index + 1, &line, &submitted)
@@ -64,20 +84,24 @@ fn nothing(file: &Path) -> Trouble {
 }
 
 /// What stands in a file is read before any of it is submitted, so that a fault in a late line does not leave half of it behind. What
-/// comes by a pipe cannot be read twice.
-fn look_through(file: &Path) -> Result<(), Trouble> {
+/// comes by a pipe cannot be read twice. Returns how many tasks there are, where that is known.
+fn look_through(file: &Path) -> Result<Option<usize>, Trouble> {
     if file == Path::new("-") || !file.is_file() {
-        return Ok(());
+        return Ok(None);
     }
-    let mut is_empty = true;
+    let mut count = 0;
     for (index, line) in lines(file)?.enumerate() {
         let line = line.map_err(|error| unread(file, &error))?;
         if !line.trim().is_empty() {
-            is_empty = false;
+            count += 1;
             task(index + 1, &line).map_err(|trouble| so_far(file, trouble, &[]))?;
         }
     }
-    if is_empty { Err(nothing(file)) } else { Ok(()) }
+    if count == 0 {
+        Err(nothing(file))
+    } else {
+        Ok(Some(count))
+    }
 }
 
 fn task(number: usize, line: &str) -> Result<Submission, Trouble> {
@@ -287,6 +311,19 @@ mod tests {
             format!("nothing to submit: {} is empty", file.display())
         );
         assert!(nothing(Path::new("-")).message.ends_with("the standard input is empty"));
+    }
+
+    #[test]
+    fn how_many_tasks_a_file_has_is_known_before_the_first_is_submitted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tasks.jsonl");
+        std::fs::write(&file, "{\"kind\":\"a\"}\n\n{\"kind\":\"b\"}\n").unwrap();
+        assert_eq!(look_through(&file).unwrap(), Some(2));
+        assert_eq!(
+            look_through(Path::new("-")).unwrap(),
+            None,
+            "nobody knows what comes by a pipe"
+        );
     }
 
     #[test]

@@ -149,8 +149,8 @@ impl Operation for TaskDrain {
     type Output = StatsShown;
 
     async fn perform(self, fleet: &Fleet) -> Result<StatsShown, Trouble> {
-        fleet.tasks()?.drain(!self.end).await?;
-        stats(fleet, COUNTED_WITHIN).await
+        let overview = fleet.tasks()?.drain(!self.end).await?;
+        Ok(StatsShown::from(&overview))
     }
 }
 
@@ -191,6 +191,7 @@ pub(crate) struct StatsShown {
 
 impl Operation for TaskStats {
     const NAME: &'static str = "task.stats";
+    const WHILE_IT_STARTS: bool = true;
     type Output = StatsShown;
 
     async fn perform(self, fleet: &Fleet) -> Result<StatsShown, Trouble> {

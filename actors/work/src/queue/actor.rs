@@ -180,7 +180,13 @@ impl Queue {
                 self.command(answer, retry).await;
             }
             Wanted::Drop(task, answer) => self.command(answer, |tasks, turn| tasks.drop_ended(turn, task)).await,
-            Wanted::Drain(on, answer) => self.command(answer, |tasks, turn| tasks.drain(turn, on)).await,
+            Wanted::Drain(on, answer) => {
+                let drain = |tasks: &mut Tasks, turn: &mut Turn| {
+                    tasks.drain(turn, on)?;
+                    Ok(tasks.overview(turn.now))
+                };
+                self.command(answer, drain).await;
+            }
             Wanted::Show(task, answer) => answer.send(self.show(task).map_err(TaskError::Refused)),
             Wanted::List(filter, most, answer) => answer.send(Ok(self.tasks.list(&filter, most, self.turn.now))),
             Wanted::Overview(answer) => answer.send(Ok(self.tasks.overview(self.turn.now))),

@@ -58,8 +58,9 @@ impl TaskAddress {
         self.ask(|reply| Wanted::Drop(task, reply)).await
     }
 
-    /// Takes no more tasks, or takes them again.
-    pub async fn drain(&self, on: bool) -> Result<(), TaskError> {
+    /// Takes no more tasks, or takes them again. Returns how all tasks stood at that moment: whoever asked after that could be told
+    /// of a failure, though it is done.
+    pub async fn drain(&self, on: bool) -> Result<Overview, TaskError> {
         self.ask(|reply| Wanted::Drain(on, reply)).await
     }
 

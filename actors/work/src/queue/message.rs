@@ -27,7 +27,7 @@ pub(super) enum Wanted {
     Cancel(TaskId, String, Answer<()>),
     Retry(TaskId, Answer<()>),
     Drop(TaskId, Answer<()>),
-    Drain(bool, Answer<()>),
+    Drain(bool, Answer<Overview>),
     Show(TaskId, Answer<View>),
     List(Filter, usize, Answer<Vec<View>>),
     Overview(Answer<Overview>),

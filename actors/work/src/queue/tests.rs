@@ -120,6 +120,26 @@ async fn nothing_is_written_over_a_gap() {
     drop(tree.stop().await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_done_is_told_as_done_though_the_queue_is_gone_by_then() {
+    let disk = SimDisk::new(1);
+    let (tree, tasks) = open(&disk, LITTLE, 1 << 20).await;
+    let submission = Submission::of(Kind::new("build").unwrap());
+    let task = tasks.submit(vec![submission]).await.unwrap()[0].task;
+    // In one go, so that the queue stops right behind the drain and the end of the last task.
+    let room = tree.observer().supervisor("work").unwrap();
+    let (drained, cancelled, stopped) = tokio::join!(
+        tokio::time::timeout(std::time::Duration::from_secs(1), tasks.drain(true)),
+        tasks.cancel(task, "not wanted"),
+        room.terminate_child("queue")
+    );
+    cancelled.unwrap();
+    stopped.unwrap();
+    let drained = drained.unwrap().unwrap();
+    assert!(drained.is_draining && drained.open == 1, "{drained:?}");
+    drop(tree.stop().await);
+}
+
 /// A task that somebody has claimed, and the word by which it fails.
 async fn to_fail(tasks: &TaskAddress) -> (TaskId, Fence, Word) {
     let submission = Submission::of(Kind::new("build").unwrap());
