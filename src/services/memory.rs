@@ -82,6 +82,9 @@ enum Deed {
     Unwatch,
 }
 
+/// What a batch does.
+const BATCHED: [Deed; 4] = [Deed::Put, Deed::Cas, Deed::Delete, Deed::Increment];
+
 /// So many entries are told where nothing is said, and at most: a line of a program has room for no more.
 const MOST: usize = 100;
 const MOST_MAX: usize = 1_000;
@@ -92,6 +95,7 @@ pub(super) async fn perform(rooms: &Rooms, agent: &Arc<str>, what: Map<String, V
     if what.get("op") == Some(&json!(Deed::Search)) {
         return search(client, what).await;
     }
+    is_a_batch_of_writes(&what)?;
     let wish: Wish = read(what)?;
     wish.is_understood()?;
     match wish.op {
@@ -166,6 +170,19 @@ async fn search(client: &Client, mut what: Map<String, Value>) -> Result<Value, 
         found.groups.truncate(MOST_MAX);
     }
     seen(&found)
+}
+
+/// What a batch does not do is told before what is said beside it, which only that other operation may take.
+fn is_a_batch_of_writes(what: &Map<String, Value>) -> Result<(), Trouble> {
+    let ops = what.get("ops").and_then(Value::as_array).into_iter().flatten();
+    let mut named = ops.filter_map(|op| op.get("op")?.as_str());
+    let other = named.find(|op| !BATCHED.iter().any(|deed| written_as(deed) == *op));
+    other.map_or(Ok(()), |op| Err(nothing_in_a_batch(op)))
+}
+
+fn nothing_in_a_batch(op: &str) -> Trouble {
+    let message = format!("`{op}` is nothing to do in a batch");
+    Trouble::new(Code::Usage, message, "there are put, cas, delete and increment")
 }
 
 /// All of it, or nothing.
@@ -299,9 +316,9 @@ impl Wish {
 
     /// As one operation of a batch, whose namespace that is.
     fn op(self) -> Result<Op, Trouble> {
-        let usage = |message: String, remedy: &str| Err(Trouble::new(Code::Usage, message, remedy));
         if self.namespace.is_some() {
-            return usage("a batch has one namespace".to_owned(), "name it beside `ops`");
+            let remedy = "name it beside `ops`";
+            return Err(Trouble::new(Code::Usage, "a batch has one namespace", remedy));
         }
         self.is_understood()?;
         match self.op {
@@ -309,10 +326,7 @@ impl Wish {
             Deed::Put | Deed::Cas => Ok(Op::Put(self.put()?.put()?)),
             Deed::Delete => Ok(Op::Delete(self.key()?, self.version.map(Wanted::Version))),
             Deed::Increment => Ok(Op::Increment(self.key()?, self.by.unwrap_or(1))),
-            other => usage(
-                format!("`{}` is nothing to do in a batch", written_as(&other)),
-                "there are put, cas, delete and increment",
-            ),
+            other => Err(nothing_in_a_batch(&written_as(&other))),
         }
     }
 
@@ -347,5 +361,39 @@ impl Wish {
             kind: self.kind,
             if_version: self.version,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(what: Value) -> String {
+        let Value::Object(what) = what else { panic!("{what}") };
+        let read = is_a_batch_of_writes(&what).and_then(|()| read::<Wish>(what));
+        let done = read.and_then(|wish| wish.ops.into_iter().map(Wish::op).collect::<Result<Vec<_>, _>>());
+        done.map_or_else(
+            |trouble| format!("{}: {}", trouble.message, trouble.remedy),
+            |_| String::new(),
+        )
+    }
+
+    #[test]
+    fn what_a_batch_does_not_do_is_told_with_what_it_does_whatever_is_said_beside_it() {
+        let does = "is nothing to do in a batch: there are put, cas, delete and increment";
+        for (op, name) in [
+            (json!({ "op": "search", "text": "fox" }), "search"),
+            (json!({ "op": "search", "key": "a" }), "search"),
+            (json!({ "op": "get", "key": "a", "value": 1 }), "get"),
+            (json!({ "op": "serch" }), "serch"),
+        ] {
+            let told = refused(json!({ "op": "batch", "ops": [{ "op": "delete", "key": "a" }, op] }));
+            assert_eq!(told, format!("`{name}` {does}"));
+        }
+        for deed in BATCHED {
+            let op = json!({ "op": deed, "key": "a", "value": 1, "version": 1, "colour": "red" });
+            let told = refused(json!({ "op": "batch", "ops": [op] }));
+            assert!(told.contains("unknown field `colour`"), "{told}");
+        }
     }
 }

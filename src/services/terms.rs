@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use triarch_bus::{BreakerTerms, Class, Retry, Terms, WhenFull};
-use triarch_teams::Span;
+use triarch_teams::{Size, Span};
 
 use crate::operations::{Code, Trouble};
 
@@ -14,6 +14,7 @@ use crate::operations::{Code, Trouble};
 const ANSWERED_WITHIN: Duration = Duration::from_mins(5);
 /// So many events may wait for one subscription.
 const BOUND: RangeInclusive<usize> = 1..=100_000;
+const BOUND_SIZE: RangeInclusive<Size> = Size(1 << 10)..=Size(1 << 30);
 const IN_HAND: RangeInclusive<usize> = 1..=10_000;
 const TIMES: RangeInclusive<u32> = 1..=1_000;
 /// 0 is never.
@@ -29,6 +30,7 @@ const ACK_WAITS: RangeInclusive<Span> = Span(Duration::from_millis(50))..=Span(D
 pub(super) struct TermsWish {
     ack_within: Option<Span>,
     bound: Option<usize>,
+    bound_size: Option<Size>,
     when_full: Option<WhenFull>,
     in_hand: Option<usize>,
     strict: bool,
@@ -76,6 +78,7 @@ impl TermsWish {
         Terms {
             ack_within: time(self.ack_within, usual.ack_within),
             bound: self.bound.unwrap_or(usual.bound),
+            bound_bytes: self.bound_size.map_or(usual.bound_bytes, Size::bytes),
             when_full: self.when_full.unwrap_or(usual.when_full),
             in_hand: self.in_hand.unwrap_or(usual.in_hand),
             is_strict: self.strict,
@@ -119,6 +122,7 @@ pub(super) fn check(terms: &Terms) -> Result<(), Trouble> {
     let Terms { retry, breaker, .. } = terms;
     bounded("ack_within", &Span(terms.ack_within), &ACK_WAITS)?;
     bounded("bound", &terms.bound, &BOUND)?;
+    bounded("bound_size", &Size(terms.bound_bytes as u64), &BOUND_SIZE)?;
     bounded("in_hand", &terms.in_hand, &IN_HAND)?;
     bounded("retry.tries", &retry.tries, &TIMES)?;
     bounded("retry.first", &Span(retry.first), &WAITS)?;
@@ -172,13 +176,14 @@ mod tests {
     #[test]
     fn all_that_is_asked_for_is_in_the_terms() {
         let wish = json!({
-            "ack_within": "2s", "bound": 7, "when_full": "drop_newest", "in_hand": 3, "strict": true,
+            "ack_within": "2s", "bound": 7, "bound_size": "2MiB", "when_full": "drop_newest", "in_hand": 3, "strict": true,
             "retry": { "tries": 2, "first": "10ms", "most": "1s", "jitter": 0.5 }, "poison_after": 4, "remember": "1m",
             "breaker": { "failures": 0, "rest": "5s", "trials": 1 },
         });
         let expected = Terms {
             class: Class::AtLeastOnce,
             bound: 7,
+            bound_bytes: 2 << 20,
             when_full: WhenFull::DropNewest,
             in_hand: 3,
             is_strict: true,
@@ -206,6 +211,10 @@ mod tests {
             (
                 json!({ "bound": 0 }),
                 "terms.bound is 0; say 1 to 100000, or leave it out",
+            ),
+            (
+                json!({ "bound_size": "2GiB" }),
+                "terms.bound_size is 2GiB; say 1KiB to 1GiB, or leave it out",
             ),
             (json!({ "in_hand": 10_001 }), "terms.in_hand is 10001; say 1 to 10000"),
             (

@@ -25,6 +25,8 @@ use crate::terms::{Class, Terms, WhenFull};
 
 #[path = "inbox_expiry.rs"]
 mod expiry;
+#[path = "inbox_room.rs"]
+mod room;
 
 /// Every so often the least urgent that wait go first.
 const TURNS: u8 = 16;
@@ -42,6 +44,9 @@ pub(crate) struct Inbox {
     lanes: [VecDeque<Waiting>; Priority::COUNT],
     /// How many lie in the lanes.
     queued: usize,
+    /// How many bytes of payload these have, and those in hand and resting.
+    queued_bytes: usize,
+    held_bytes: usize,
     /// When one in the lanes may be needed no more; no sooner is it so for any.
     expires: Option<Moment>,
     /// Until when nobody looks for them again.
@@ -63,6 +68,8 @@ impl Inbox {
             terms,
             lanes: Default::default(),
             queued: 0,
+            queued_bytes: 0,
+            held_bytes: 0,
             expires: None,
             expiry_pause: Moment::default(),
             turn: 0,
@@ -91,10 +98,10 @@ impl Inbox {
     /// The same for one that was here or elsewhere before: it is no duplicate of itself.
     pub(crate) fn admit(&mut self, waiting: Waiting, now: Moment, effects: &mut Vec<Effect>) {
         self.tally.offered += 1;
-        if self.is_full() {
+        if !self.has_room_for(&waiting) {
             self.expire(now, effects);
         }
-        if self.is_full() && !self.makes_room(effects) {
+        if !self.has_room_for(&waiting) && !self.makes_room(&waiting, effects) {
             match self.terms.when_full {
                 WhenFull::DeadLetter => self.bury(waiting, Cause::Full, None, effects),
                 _ => self.drop(&waiting.item, Dropped::Full, effects),
@@ -111,17 +118,6 @@ impl Inbox {
     fn puts_in_front(&mut self, waiting: Waiting) {
         self.counts_in(&waiting);
         self.lane(&waiting).push_front(waiting);
-    }
-
-    fn makes_room(&mut self, effects: &mut Vec<Effect>) -> bool {
-        if self.terms.when_full != WhenFull::DropOldest {
-            return false;
-        }
-        let oldest = self.lanes.iter_mut().rev().find_map(VecDeque::pop_front);
-        let Some(oldest) = oldest else { return false };
-        self.queued -= 1;
-        self.drop(&oldest.item, Dropped::Lagged, effects);
-        true
     }
 
     fn lane(&mut self, waiting: &Waiting) -> &mut VecDeque<Waiting> {
@@ -203,6 +199,7 @@ impl Inbox {
             attempt: waiting.tries,
         };
         let due = now + self.terms.ack_within;
+        self.held_bytes += waiting.bytes();
         self.in_hand.insert(token, InHand { waiting, due });
         Some(handed)
     }
@@ -217,12 +214,12 @@ impl Inbox {
 
     /// It is done; false where that is said too late, or twice.
     pub(crate) fn acknowledge(&mut self, token: u64, effects: &mut Vec<Effect>) -> bool {
-        let Some(done) = self.in_hand.remove(&token) else {
+        let Some(done) = self.out_of_hand(token) else {
             return false;
         };
         self.breaker.succeeded();
         self.tally.delivered += 1;
-        let Item { envelope, place } = done.waiting.item;
+        let Item { envelope, place } = done.item;
         let (label, at) = (envelope.label(), envelope.at());
         effects.push(Effect::Delivered { label, at, place });
         true
@@ -237,7 +234,7 @@ impl Inbox {
         chance: &mut impl Chance,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let Some(InHand { mut waiting, .. }) = self.in_hand.remove(&token) else {
+        let Some(mut waiting) = self.out_of_hand(token) else {
             return false;
         };
         let (cause, why) = failure;
@@ -249,6 +246,7 @@ impl Inbox {
             self.bury(waiting, cause, why, effects);
         } else {
             let wait = self.terms.retry.wait(waiting.tries, chance.unit());
+            self.held_bytes += waiting.bytes();
             self.resting.insert((now + wait, token), waiting);
         }
         true
@@ -257,13 +255,19 @@ impl Inbox {
     /// Nobody has tried it: it waits in front again, as if it had not been handed out. False where that is said too late, or
     /// twice.
     pub(crate) fn take_back(&mut self, token: u64) -> bool {
-        let Some(InHand { mut waiting, .. }) = self.in_hand.remove(&token) else {
+        let Some(mut waiting) = self.out_of_hand(token) else {
             return false;
         };
         self.breaker.untried();
         waiting.tries -= 1;
         self.puts_in_front(waiting);
         true
+    }
+
+    fn out_of_hand(&mut self, token: u64) -> Option<Waiting> {
+        let InHand { waiting, .. } = self.in_hand.remove(&token)?;
+        self.held_bytes -= waiting.bytes();
+        Some(waiting)
     }
 
     /// The time for its acknowledgement begins anew; false where it was over.
@@ -285,6 +289,7 @@ impl Inbox {
         // Those handed out first lie in front again.
         rested.sort_unstable_by_key(|((_, token), _)| std::cmp::Reverse(*token));
         for (_, waiting) in rested {
+            self.held_bytes -= waiting.bytes();
             self.puts_in_front(waiting);
         }
         self.expire(now, effects);
@@ -331,8 +336,7 @@ impl Inbox {
         } else {
             self.lanes.iter_mut().find_map(VecDeque::pop_front)
         };
-        self.queued -= usize::from(popped.is_some());
-        popped
+        popped.inspect(|popped| self.counts_out(popped))
     }
 
     /// Whether the subscriber would get something if it came now.
@@ -362,7 +366,7 @@ impl Inbox {
         all.sort_unstable_by_key(|(token, _)| *token);
         let queued = self.lanes.iter_mut().flat_map(std::mem::take);
         let all: Vec<_> = all.into_iter().map(|(_, waiting)| waiting).chain(queued).collect();
-        self.queued = 0;
+        (self.queued, self.queued_bytes, self.held_bytes) = (0, 0, 0);
         self.tally.offered -= u64::try_from(all.len()).unwrap_or_default();
         all
     }
@@ -380,7 +384,7 @@ impl Inbox {
         self.in_hand
             .values_mut()
             .for_each(|hand| hand.due = hand.due.min(latest));
-        while self.waiting() > terms.bound
+        while self.is_beyond_bound()
             && let Some(surplus) = self.surplus(terms.when_full)
         {
             match terms.when_full {
@@ -389,21 +393,6 @@ impl Inbox {
                 WhenFull::DeadLetter => self.bury(surplus, Cause::Full, None, effects),
             }
         }
-    }
-
-    /// The first of the lanes to go. What came from a log stays: its subscription would never get it again, and the log brings
-    /// nothing more until there is room.
-    fn surplus(&mut self, when_full: WhenFull) -> Option<Waiting> {
-        let may_go = |waiting: &Waiting| !matches!(waiting.item.place, Some(Place::Log(_)));
-        let surplus = self.lanes.iter_mut().rev().find_map(|lane| {
-            let at = match when_full {
-                WhenFull::DropOldest => lane.iter().position(may_go),
-                WhenFull::DropNewest | WhenFull::DeadLetter => lane.iter().rposition(may_go),
-            };
-            lane.remove(at?)
-        })?;
-        self.queued -= 1;
-        Some(surplus)
     }
 
     fn drop(&mut self, item: &Item, why: Dropped, effects: &mut Vec<Effect>) {
@@ -445,15 +434,6 @@ impl Inbox {
     /// Whether something waits to be handed out.
     pub(crate) fn is_queued(&self) -> bool {
         self.queued > 0
-    }
-
-    /// How many more may wait.
-    pub(crate) fn room(&self) -> usize {
-        self.terms.bound.saturating_sub(self.waiting())
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.waiting() >= self.terms.bound
     }
 
     /// What became of everything offered so far.

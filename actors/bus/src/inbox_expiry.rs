@@ -20,6 +20,7 @@ impl Inbox {
     /// Takes note of one that is put into a lane.
     pub(super) fn counts_in(&mut self, waiting: &Waiting) {
         self.queued += 1;
+        self.queued_bytes += waiting.bytes();
         let until = waiting.item.envelope.until().map(|until| until.max(self.expiry_pause));
         self.expires = self.expires.into_iter().chain(until).min();
     }
@@ -36,8 +37,8 @@ impl Inbox {
             *lane = left;
             over.extend(gone);
         }
-        self.queued -= over.len();
         for waiting in over {
+            self.counts_out(&waiting);
             self.let_go(waiting, effects);
         }
         let many = u32::try_from(self.queued).unwrap_or(u32::MAX);

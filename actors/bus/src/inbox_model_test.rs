@@ -8,7 +8,7 @@ use crate::terms::Retry;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Offer(u64, u8, Option<u64>),
+    Offer(u64, u8, Option<u64>, usize),
     Take(usize, usize),
     HandOut,
     Acknowledge(usize),
@@ -19,7 +19,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0..40u64, 0..5u8, prop::option::weighted(0.2, 0..2000u64)).prop_map(|(id, lane, ttl)| Step::Offer(id, lane, ttl)),
+        4 => (0..40u64, 0..5u8, prop::option::weighted(0.2, 0..2000u64), 0..40usize)
+            .prop_map(|(id, lane, ttl, bytes)| Step::Offer(id, lane, ttl, bytes)),
         2 => (1..6usize, 0..6usize).prop_map(|(most, used)| Step::Take(most, used)),
         3 => Just(Step::HandOut),
         2 => any::<usize>().prop_map(Step::Acknowledge),
@@ -32,18 +33,27 @@ fn step() -> impl Strategy<Value = Step> {
 fn terms() -> impl Strategy<Value = Terms> {
     let class = prop::sample::select(vec![Class::AtMostOnce, Class::AtLeastOnce, Class::EffectivelyOnce]);
     let full = prop::sample::select(vec![WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::DeadLetter]);
-    (class, 1..12usize, full, 1..6usize, any::<bool>(), 1..5u32, 1..7u32).prop_map(
-        |(class, bound, when_full, in_hand, is_strict, tries, poison_after)| Terms {
-            in_hand,
-            is_strict,
-            poison_after,
-            retry: Retry {
-                tries,
-                ..Retry::default()
-            },
-            ..Terms::of(class).bound(bound).when_full(when_full)
-        },
+    (
+        class,
+        (1..12usize, 1..200usize),
+        full,
+        1..6usize,
+        any::<bool>(),
+        1..5u32,
+        1..7u32,
     )
+        .prop_map(
+            |(class, (bound, bytes), when_full, in_hand, is_strict, tries, poison_after)| Terms {
+                in_hand,
+                is_strict,
+                poison_after,
+                retry: Retry {
+                    tries,
+                    ..Retry::default()
+                },
+                ..Terms::of(class).bound(bound).bound_bytes(bytes).when_full(when_full)
+            },
+        )
 }
 
 /// What became of each offer, by what the inbox told and handed out alone.
@@ -112,6 +122,17 @@ fn compare(bench: &Bench, model: &Model, terms: Terms) -> Result<(), TestCaseErr
         (model.offered, model.delivered, model.dropped, model.dead)
     );
     prop_assert!(tally.waiting <= u64::try_from(terms.bound).unwrap());
+    let inbox = &bench.inbox;
+    let of = |all: &mut dyn Iterator<Item = &Waiting>| all.map(Waiting::bytes).sum::<usize>();
+    let queued = of(&mut inbox.lanes.iter().flatten());
+    let held = of(&mut inbox
+        .in_hand
+        .values()
+        .map(|hand| &hand.waiting)
+        .chain(inbox.resting.values()));
+    prop_assert_eq!((inbox.queued_bytes, inbox.held_bytes), (queued, held));
+    // What came back unused was there before what came meanwhile, which is nothing here; a large one may wait by itself.
+    prop_assert!(queued + held <= terms.bound_bytes.max(39));
     prop_assert!(bench.inbox.next_due(bench.now).is_none_or(|due| due > bench.now));
     Ok(())
 }
@@ -120,10 +141,10 @@ fn check(terms: Terms, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let (mut bench, mut model) = (Bench::new(terms), Model::default());
     for (step, serial) in steps.into_iter().zip(1..) {
         match step {
-            Step::Offer(id, lane, ttl) => {
+            Step::Offer(id, lane, ttl, bytes) => {
                 let until = ttl.map(|ttl| bench.now + MS * u32::try_from(ttl).unwrap());
                 // The serial number stands where the time of publication does, to tell offers apart.
-                let item = item(id, Priority::ALL[usize::from(lane)], until);
+                let item = sized(id, Priority::ALL[usize::from(lane)], until, bytes);
                 let envelope = Sent::new((*item.envelope).clone(), until, Moment::from_nanos(serial), 0);
                 let item = Item { envelope, ..item };
                 bench.offer(item);

@@ -11,6 +11,10 @@ use crate::topic::Topic;
 const MS: Duration = Duration::from_millis(1);
 
 fn item(number: u64, priority: Priority, until: Option<Moment>) -> Item {
+    sized(number, priority, until, 0)
+}
+
+fn sized(number: u64, priority: Priority, until: Option<Moment>, bytes: usize) -> Item {
     let envelope = Envelope {
         id: EnvelopeId::new(1, number),
         time: Timestamp(0),
@@ -22,7 +26,7 @@ fn item(number: u64, priority: Priority, until: Option<Moment>) -> Item {
         ttl_ms: None,
         correlation: None,
         causation: None,
-        payload: Payload::bytes([]),
+        payload: Payload::bytes(vec![0; bytes]),
     };
     Item {
         envelope: Sent::new(envelope, until, Moment::default(), 0),
@@ -445,6 +449,9 @@ fn only_what_was_missed_is_told() {
 
 #[path = "inbox_model_test.rs"]
 mod model;
+
+#[path = "inbox_room_test.rs"]
+mod room;
 
 #[path = "inbox_retuned_test.rs"]
 mod retuned;

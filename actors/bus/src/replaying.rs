@@ -124,7 +124,7 @@ impl Hub {
         };
         let waiting = Waiting::again(item, letter.failures);
         let revived = one.act(self, now, |inbox, effects| {
-            let has_room = !inbox.is_full();
+            let has_room = inbox.has_room_for(&waiting);
             if has_room {
                 inbox.admit(waiting, now, effects);
             }

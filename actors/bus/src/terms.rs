@@ -73,6 +73,8 @@ pub struct Terms {
     pub class: Class,
     /// How many may wait, those in hand and those that rest before another try among them.
     pub bound: usize,
+    /// How many bytes of payload these may have together; one that is larger may wait by itself.
+    pub bound_bytes: usize,
     /// What happens beyond that.
     pub when_full: WhenFull,
     /// How many may be in hand and not acknowledged.
@@ -100,6 +102,7 @@ impl Default for Terms {
         Self {
             class: Class::default(),
             bound: 1024,
+            bound_bytes: 64 << 20,
             when_full: WhenFull::default(),
             in_hand: 64,
             is_strict: false,
@@ -125,6 +128,13 @@ impl Terms {
     #[must_use]
     pub fn bound(mut self, bound: usize) -> Self {
         self.bound = bound.max(1);
+        self
+    }
+
+    /// These have at most so many bytes.
+    #[must_use]
+    pub fn bound_bytes(mut self, bytes: usize) -> Self {
+        self.bound_bytes = bytes.max(1);
         self
     }
 

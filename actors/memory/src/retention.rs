@@ -89,8 +89,9 @@ impl Instant {
     }
 }
 
-/// What goes. An entry that fits several rules counts for the first.
+/// What goes. An entry that fits several rules counts for the first; one whose time is over goes by itself, and counts for none.
 pub(crate) fn choose(mut entries: Vec<(Key, Arc<Entry>)>, rules: &Retention, at: Instant) -> Vec<Chosen> {
+    entries.retain(|(_, entry)| !entry.has_expired(at.now));
     entries
         .sort_by(|(a, one), (b, other)| (one.updated(), one.version(), a).cmp(&(other.updated(), other.version(), b)));
     let of_its_own: Vec<_> = entries.iter().map(|(_, entry)| by_itself(entry, rules, at)).collect();
@@ -270,6 +271,35 @@ mod tests {
         ] {
             assert_eq!(taken(rules).0, going, "{rules:?}");
         }
+    }
+
+    #[test]
+    fn what_is_over_goes_by_itself_and_nothing_else_goes_for_it() {
+        let mut all = entries(3);
+        let (key, last) = &all[0];
+        let parts = Parts {
+            value: last.value().clone(),
+            labels: None,
+            owner: "".into(),
+            version: last.version(),
+            born: last.version(),
+            created: last.created(),
+            updated: last.updated(),
+            accessed: last.accessed(),
+            expires: Some(StoreTime::from_millis(500)),
+        };
+        all[0].1 = Arc::new(Entry::new(key, parts));
+        let rules = Retention {
+            max_entries: Some(2),
+            ..Retention::default()
+        };
+        let going = |now| choose(all.clone(), &rules, at(now, 0)).len();
+        assert_eq!((going(499), going(501)), (1, 0));
+        let none = Retention {
+            max_entries: Some(0),
+            ..rules
+        };
+        assert_eq!(choose(all, &none, at(501, 0)).len(), 2);
     }
 
     #[test]

@@ -117,7 +117,7 @@ async fn a_jump_of_the_wall_that_a_full_disk_did_not_take_is_written_down_once_i
     tokio::time::sleep(Duration::from_secs(1)).await;
     (0..3).for_each(|_| disk.fail(Call::Write, 0, Fault::Full));
     clocks().wall += HOUR;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     disk.cut_power();
     tree.stop().await;
 
@@ -125,5 +125,35 @@ async fn a_jump_of_the_wall_that_a_full_disk_did_not_take_is_written_down_once_i
     let (tree, client) = live(&disk).await;
     let passed = now(&client).since(before);
     assert!(passed < Duration::from_mins(1), "{passed:?}");
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_disk_does_not_take_of_the_clocks_is_tried_less_and_less_often_until_it_has_room() {
+    let _alone = IN_USE.lock().await;
+    start_the_machine();
+    let disk = SimDisk::new(3);
+    let (tree, client) = live(&disk).await;
+    put_for_two_hours(&client).await;
+    let before = now(&client);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    disk.space(Some(disk.used()));
+    clocks().wall += HOUR;
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        let tried = disk.calls();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        calls.push(disk.calls() - tried);
+    }
+    assert!(calls[0] < 100 && calls[1] < 50 && calls[1] > 0, "{calls:?}");
+    disk.space(None);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    disk.cut_power();
+    tree.stop().await;
+
+    clocks().boot = "two".to_owned();
+    let (tree, client) = live(&disk).await;
+    let passed = now(&client).since(before);
+    assert!(passed < Duration::from_mins(10), "{passed:?}");
     tree.stop().await;
 }

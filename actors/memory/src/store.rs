@@ -104,10 +104,15 @@ impl Store {
 
     /// Whether a namespace may be made so, or given these rules.
     pub(crate) fn may_define(&self, name: &Namespace, rules: &Rules) -> Result<(), Error> {
+        self.may_define_beside(0, name, rules)
+    }
+
+    /// The same once so many others were made.
+    pub(crate) fn may_define_beside(&self, others: usize, name: &Namespace, rules: &Rules) -> Result<(), Error> {
         let spaces = self.0.spaces.pin();
         match spaces.get(name) {
             Some(space) if space.durability() != rules.durability => Err(space.other_durability(rules.durability)),
-            None if spaces.len() >= NAMESPACES_MAX => Err(Error::TooManyNamespaces {
+            None if spaces.len().saturating_add(others) >= NAMESPACES_MAX => Err(Error::TooManyNamespaces {
                 namespace: name.clone(),
                 most: NAMESPACES_MAX,
             }),

@@ -55,6 +55,10 @@ fn programs_write_batches_bytes_and_notes_and_ask_whether_and_how_many() {
             "`get` is nothing to do in a batch",
         ),
         (
+            json!({ "op": "batch", "ops": [{ "op": "search", "text": "fox" }] }),
+            "`search` is nothing to do in a batch",
+        ),
+        (
             json!({ "op": "batch", "ops": [{ "op": "delete", "key": "a", "namespace": "plans" }] }),
             "has one namespace",
         ),

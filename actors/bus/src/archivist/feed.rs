@@ -86,7 +86,7 @@ impl Feed {
         if inbox.is_queued() || inbox.is_full() {
             return false;
         }
-        let Some(look) = self.look(hub, inbox.room().min(BATCH)) else {
+        let Some(look) = self.look(hub, (inbox.room().min(BATCH), inbox.room_in_bytes())) else {
             return false;
         };
         inbox.missed(look.missed, profile.counted_in.first(), effects);
@@ -108,8 +108,8 @@ impl Feed {
         look.has_more && !inbox.is_queued()
     }
 
-    /// Looks for up to `most`, from where the last look ended.
-    fn look(&mut self, hub: &Hub, most: usize) -> Option<Look> {
+    /// Looks for up to `most`, and no more behind so many bytes, from where the last look ended.
+    fn look(&mut self, hub: &Hub, (most, bytes): (usize, usize)) -> Option<Look> {
         if !hub.archive.is_ready() {
             return None;
         }
@@ -128,7 +128,7 @@ impl Feed {
                 cursor.settle(0, log.first());
             }
         }
-        let mut found = Vec::new();
+        let (mut found, mut found_bytes) = (Vec::new(), 0);
         for (offset, entry) in log.from(place.next).take(LOOK_MAX) {
             place.next = offset + 1;
             let is_settled = |cursor: &mut std::sync::MutexGuard<'_, Cursor>| cursor.is_settled(offset);
@@ -138,7 +138,8 @@ impl Feed {
                 }
             } else if !cursor.as_mut().is_some_and(is_settled) {
                 found.push((offset, entry.clone()));
-                if found.len() >= most {
+                found_bytes += entry.envelope().len();
+                if found.len() >= most || found_bytes >= bytes {
                     break;
                 }
             }

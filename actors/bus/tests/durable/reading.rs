@@ -464,3 +464,24 @@ async fn large_envelopes_go_alone_where_they_do_not_go_together() {
     assert_eq!((small.unwrap().offset, large.unwrap().offset), (0, 1));
     house.stop().await;
 }
+
+#[tokio::test]
+async fn a_log_brings_no_more_bytes_at_once_than_there_is_room_for() {
+    let house = House::on(Arc::new(SimDisk::new(20))).await;
+    let texts: Vec<_> = numbers(0..10).iter().map(|number| number.repeat(1_000)).collect();
+    for text in &texts {
+        house.say("log.a", text).await.unwrap();
+    }
+    let terms = Terms::of(Class::AtLeastOnce).bound_bytes(2_500);
+    let mut reader = house.listen(all_of("log.*", "team/r").from(Start::First).terms(terms));
+    for text in &texts {
+        let delivery = next(&mut reader).await;
+        let waiting = house.bus.tally().waiting;
+        assert!((1..=3).contains(&waiting), "{waiting} wait");
+        assert_eq!(said(&delivery), *text);
+        assert!(delivery.acknowledge());
+    }
+    let tally = house.bus.tally();
+    assert_eq!((tally.delivered, tally.dropped, tally.dead), (10, 0, 0));
+    house.stop().await;
+}

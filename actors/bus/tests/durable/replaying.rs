@@ -26,21 +26,26 @@ async fn next_life(house: House, disk: &SimDisk) -> House {
 
 #[tokio::test]
 async fn letters_that_an_inbox_has_no_room_for_stay_letters_and_take_no_place_of_others() {
-    for when_full in [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::DeadLetter] {
+    let policies = [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::DeadLetter];
+    // `new` and one letter have five bytes.
+    let few = [once().bound(2), once().bound_bytes(6)];
+    for few in few
+        .iter()
+        .flat_map(|few| policies.map(|when_full| few.when_full(when_full)))
+    {
         let disk = SimDisk::new(51);
         let house = House::on(Arc::new(disk.clone())).await;
-        let few = once().bound(2).when_full(when_full);
         let mut live = house.listen(all_of("log.*", "team/live").terms(few));
-        for text in numbers(0..4) {
-            house.say("log.a", &text).await.unwrap();
+        for text in ["00", "01", "02", "03"] {
+            house.say("log.a", text).await.unwrap();
             next(&mut live).await.fail("no ink");
         }
         house.say("log.a", "new").await.unwrap();
         let replayed = house.bus.replay_all(&Query::default());
-        assert_eq!((replayed.sent, replayed.kept), (1, 3), "{when_full:?}");
+        assert_eq!((replayed.sent, replayed.kept), (1, 3), "{few:?}");
         let full = house.bus.replay(4).unwrap_err();
         assert!(matches!(full, ReplayError::Full { number: 4, .. }), "{full}");
-        assert_eq!(heard(&mut live, 2).await, ["new", "0"]);
+        assert_eq!(heard(&mut live, 2).await, ["new", "00"]);
         let there: Vec<_> = letters(&house).iter().map(|letter| letter.number).collect();
         assert_eq!(there, [2, 3, 4]);
         drop(live);

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use triarch_supervision::prelude::*;
 
+use super::page::{Page, Wanted};
 use super::{Reach, unanswered};
 use crate::access::{Identity, Level, Verb};
 use crate::config::{BATCH_MAX, Durability};
 use crate::entry::Entry;
-use crate::error::{Error, Wanted};
+use crate::error::{self, Error};
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Lifetime, Op, Put, Write};
 use crate::space::watch::{Scope, Watch};
@@ -18,18 +19,6 @@ use crate::writer::Wish;
 
 /// About one of so many writes that wait for no disk is timed.
 const TIMED_EACH: u64 = 8;
-
-/// So many keys are looked up at once, at least and at most: writers of the namespace wait meanwhile.
-const KEYS_AT_ONCE: (usize, usize) = (64, 1_024);
-
-/// Entries in the order of their keys, as far as there was room for them.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// Each with its key.
-    pub entries: Vec<(Key, Arc<Entry>)>,
-    /// Whether there are more behind the last.
-    pub has_more: bool,
-}
 
 /// A namespace, to work with in the name of somebody.
 #[derive(Clone, Debug)]
@@ -115,35 +104,34 @@ impl Drawer {
 
     /// Entries whose keys begin so, in their order, after `after`, at most so many.
     pub fn list(&self, prefix: &str, after: Option<&Key>, most: usize) -> Result<Vec<(Key, Arc<Entry>)>, Error> {
-        Ok(self.page(prefix, after, (most, u64::MAX))?.entries)
+        let wanted = Wanted {
+            most,
+            bytes: u64::MAX,
+            tells_more: false,
+        };
+        Ok(self.fill(prefix, after, wanted)?.entries)
     }
 
-    /// The same, at most so many and of so many bytes, but for one that is larger by itself.
+    /// The same, at most so many and of so many bytes, but for one that is larger by itself; and whether there are more.
     pub fn page(&self, prefix: &str, after: Option<&Key>, (most, bytes): (usize, u64)) -> Result<Page, Error> {
+        let wanted = Wanted {
+            most,
+            bytes,
+            tells_more: true,
+        };
+        self.fill(prefix, after, wanted)
+    }
+
+    fn fill(&self, prefix: &str, after: Option<&Key>, wanted: Wanted) -> Result<Page, Error> {
         let only = self.sees_only()?;
         let now = self.reach.store.clock().now();
-        let (mut page, mut taken) = (Page::default(), 0);
-        let mut after = after.cloned();
-        while !page.has_more {
-            let at_once = most.saturating_sub(page.entries.len());
-            let at_once = at_once.clamp(KEYS_AT_ONCE.0, KEYS_AT_ONCE.1);
-            let keys = self.space.keys(prefix, after.as_ref().map(Key::as_str), at_once);
-            let Some(last) = keys.last() else { break };
-            after = Some(last.clone());
-            for key in keys {
-                let entry = self.space.peek(key.as_str()).filter(|entry| !entry.has_expired(now));
-                let is_own = |entry: &Arc<Entry>| only.as_ref().is_none_or(|owner| **owner == *entry.owner());
-                let Some(entry) = entry.filter(is_own) else { continue };
-                let size = entry.size(&key);
-                let has_room = taken == 0 || size <= bytes.saturating_sub(taken);
-                if page.entries.len() >= most || !has_room {
-                    page.has_more = true;
-                    break;
-                }
-                taken += size;
-                page.entries.push((key, entry));
-            }
-        }
+        let keys = |after: Option<&Key>, most| self.space.keys(prefix, after.map(Key::as_str), most);
+        let is_own = |entry: &Arc<Entry>| only.as_ref().is_none_or(|owner| **owner == *entry.owner());
+        let look = |key: &Key| {
+            let entry = self.space.peek(key.as_str()).filter(|entry| !entry.has_expired(now));
+            entry.filter(is_own)
+        };
+        let page = wanted.fill(after.cloned(), keys, look);
         self.space.is_there()?;
         Ok(page)
     }
@@ -156,7 +144,7 @@ impl Drawer {
     /// Writes a value, if the entry is at that version; 0 is that of an entry that is not there.
     pub async fn compare_and_set(&self, key: &Key, version: u64, value: Value) -> Result<Done, Error> {
         let put = Put::new(key.clone(), value);
-        self.put(put.if_it_is(Wanted::Version(version))).await
+        self.put(put.if_it_is(error::Wanted::Version(version))).await
     }
 
     /// Takes an entry away.

@@ -1,13 +1,15 @@
 //! The store as somebody uses it: reading without asking anybody, writing through the one order of each namespace.
 
 mod drawer;
+mod page;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::sync::Arc;
 
-pub use drawer::{Drawer, Page};
+pub use drawer::Drawer;
+pub use page::Page;
 use serde::Serialize;
 use triarch_supervision::prelude::*;
 
@@ -151,13 +153,16 @@ impl Client {
             fault,
         };
         let going = chosen.await.map_err(|gone| fault(gone.to_string()))?;
-        if is_dry || going.is_empty() {
+        if going.is_empty() {
+            return Ok(Retained::default());
+        }
+        // What is read and not written keeps what it has.
+        space.held_back().map_or(Ok(()), Err)?;
+        if is_dry {
             let mut would = Retained::default();
             would.count(&going);
             return Ok(would);
         }
-        // What is read and not written keeps what it has.
-        space.held_back().map_or(Ok(()), Err)?;
         take(&space, &going, store, &self.reach.writer).await
     }
 

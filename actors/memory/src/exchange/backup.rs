@@ -182,7 +182,7 @@ async fn take_up_one(
         there => there.is_ok(),
     };
     let mut placing = if !is_there && is_dry {
-        may_define(client, name, &held.rules)?;
+        may_define(client, report.defined.len(), (name, &held.rules))?;
         report.defined.push(name.clone());
         Placing::into_none(client, name, &held.rules, conflicts)
     } else {
@@ -216,14 +216,14 @@ async fn take_up_one(
     })
 }
 
-/// Whether a namespace would be made so.
-fn may_define(client: &Client, name: &Namespace, rules: &Rules) -> Result<(), Error> {
+/// Whether a namespace would be made so, beside so many others that would.
+fn may_define(client: &Client, others: usize, (name, rules): (&Namespace, &Rules)) -> Result<(), Error> {
     if rules.durability != Durability::Memory && !client.has_journal() {
         return Err(Error::NoJournal {
             namespace: name.clone(),
         });
     }
-    client.store().may_define(name, rules)
+    client.store().may_define_beside(others, name, rules)
 }
 
 #[cfg(test)]

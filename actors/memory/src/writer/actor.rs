@@ -70,6 +70,8 @@ pub(crate) struct StoreWriter {
     /// When the store's time was last written down, and what it was less the wall clock's.
     pub(super) anchored: (StoreTime, i128),
     pub(super) has_written: bool,
+    /// When that was last tried in vain, and how long after that it is tried once more.
+    pub(super) anchor_tried: Option<(Moment, Duration)>,
 }
 
 impl Agent for StoreWriter {
@@ -88,6 +90,7 @@ impl Agent for StoreWriter {
             is_expiring: false,
             anchored: (StoreTime::default(), 0),
             has_written: true,
+            anchor_tried: None,
         };
         if writer.settings.journal.is_some() {
             // Who has a drawer already is told at once, however long the reading takes.

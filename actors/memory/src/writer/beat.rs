@@ -24,6 +24,9 @@ const EXPIRED_BYTES: usize = EXPIRED_AT_ONCE * (KEY_LENGTH_MAX + 64);
 /// So often the store's time is written down beside the clocks, where anything is written at all.
 const ANCHOR_EVERY: Duration = Duration::from_secs(10);
 
+/// So long after it could not be written it is tried again; twice as long each time, and at most as long as it is between two.
+const ANCHOR_AGAIN: Duration = Duration::from_millis(100);
+
 impl StoreWriter {
     pub(super) async fn beat(&mut self, ctx: &mut Context<Self>) {
         // What closed it may have been a snapshot, of which no write was told. Nothing is on its way now.
@@ -94,14 +97,24 @@ impl StoreWriter {
         let now_offset = i128::from(reading.wall) - i128::from(time.as_millis());
         let is_due = self.has_written && time.since(before) >= ANCHOR_EVERY;
         let has_jumped = (now_offset - offset).abs() > 500;
-        if !(is_last || is_due || has_jumped) {
+        let is_time = (is_due || has_jumped) && self.may_try_the_anchor();
+        if !(is_last || is_time) {
             return;
         }
-        // Where it is not written the one before it counts, and the next beat tries again.
+        // Where it is not written the one before it counts.
         if self.write_down(&Record::Anchor(Anchor { time, reading })).await {
             self.anchored = (time, now_offset);
             self.has_written = false;
+            self.anchor_tried = None;
+        } else {
+            let waited = self.anchor_tried.map(|(_, wait)| (wait * 2).min(ANCHOR_EVERY));
+            self.anchor_tried = Some((Moment::now(), waited.unwrap_or(ANCHOR_AGAIN)));
         }
+    }
+
+    fn may_try_the_anchor(&self) -> bool {
+        self.anchor_tried
+            .is_none_or(|(tried, wait)| Moment::now().since(tried) >= wait)
     }
 
     /// Takes a record to disk that nobody waits for; tells whether it is there.

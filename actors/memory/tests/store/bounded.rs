@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use triarch_journal::testing::{Call, SimDisk};
 use triarch_memory::{
-    Conflicts, Durability, Error, ExchangeError, Identity, Level, Lifetime, RestoreReport, Retention, Rules, Scope,
-    Seen,
+    Conflicts, Durability, Error, ExchangeError, Identity, Level, Lifetime, NAMESPACES_MAX, RestoreReport, Retention,
+    Rules, Scope, Seen,
 };
 
 use super::exchange::file;
@@ -169,6 +169,27 @@ async fn a_restore_goes_on_behind_a_namespace_that_is_full_and_a_dry_run_tells_t
 }
 
 #[tokio::test]
+async fn a_dry_run_of_a_restore_counts_the_namespaces_it_would_make_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut backup = backup_of_more_than_fits(&folder).await;
+    let plain = |number| (name(&format!("n{number}")), of_entries(1));
+    let others = (0..NAMESPACES_MAX - 2).map(plain).collect();
+    let house = House::begin(CALM, others, Some(keeping(&SimDisk::new(6), None)));
+    let house = house.await.unwrap();
+    let mut told = Vec::new();
+    for is_dry in [true, false] {
+        backup.rewind().unwrap();
+        let from = backup.try_clone().unwrap();
+        told.push(fell_short(house.client.restore(from, Conflicts::Skip, is_dry).await));
+    }
+    assert_eq!(told[0], told[1], "a dry run says what is done");
+    let taken = &told[0].1;
+    assert_eq!(taken.defined, [name("a"), name("b")]);
+    assert!(taken.incomplete[&name("c")].contains("namespaces"), "{taken:?}");
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn nothing_is_restored_into_a_namespace_that_keeps_it_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let mut backup = backup_of_more_than_fits(&folder).await;
@@ -235,6 +256,11 @@ async fn retention_takes_nothing_of_what_is_read_and_not_written() {
     tokio::time::timeout(Duration::from_mins(1), taken).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(house.drawer("held").count("").unwrap(), 2);
+    let rules = of_one(Durability::Relaxed).retention;
+    for is_dry in [true, false] {
+        let refused = house.client.retain(&name("held"), &rules, is_dry).await;
+        assert!(matches!(refused, Err(Error::OtherDurability { .. })), "{refused:?}");
+    }
     house.stop().await;
 }
 
