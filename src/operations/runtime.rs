@@ -78,7 +78,8 @@ impl Operation for Status {
                 .running()
                 .teams
                 .iter()
-                .map(|team| team.agents.len())
+                .flat_map(|team| &team.agents)
+                .map(|agent| agent.replicas.map_or(1, |replicas| replicas.get() as usize))
                 .sum();
             // Before all others: a screen has room for one.
             troubles.insert(0, how_far(&agents, described));

@@ -174,6 +174,9 @@ async fn search(client: &Client, mut what: Map<String, Value>) -> Result<Value, 
 
 /// What a batch does not do is told before what is said beside it, which only that other operation may take.
 fn is_a_batch_of_writes(what: &Map<String, Value>) -> Result<(), Trouble> {
+    if what.get("op") != Some(&json!(Deed::Batch)) {
+        return Ok(());
+    }
     let ops = what.get("ops").and_then(Value::as_array).into_iter().flatten();
     let mut named = ops.filter_map(|op| op.get("op")?.as_str());
     let other = named.find(|op| !BATCHED.iter().any(|deed| written_as(deed) == *op));

@@ -235,6 +235,26 @@ fn a_subscription_that_was_asked_for_again_takes_what_it_asks_for_now() {
 }
 
 #[test]
+fn a_member_that_has_no_room_for_an_envelope_is_passed_over_while_another_has() {
+    for pick in [Pick::RoundRobin, Pick::LeastBusy, Pick::Random] {
+        let bus = bus();
+        let member = |who: &str| {
+            let terms = Terms::default().bound_bytes(100);
+            bus.listen(all_of("a", who).terms(terms).group("g", pick)).unwrap()
+        };
+        let mut members = [member("x"), member("y")];
+        for bytes in [90, 60, 40] {
+            bus.publish("me", &topic("a"), note(&"x".repeat(bytes))).unwrap();
+        }
+        let got = members.each_mut().map(|member| {
+            let taken = std::iter::from_fn(|| member.try_next());
+            taken.map(|delivery| said(&delivery.envelope).len()).sum::<usize>()
+        });
+        assert!(got == [90, 100] || got == [100, 90], "{pick:?}: {got:?}");
+    }
+}
+
+#[test]
 fn a_dead_letter_goes_to_nobody_whose_filter_refuses_it() {
     let bus = bus();
     let terms = Terms::of(Class::AtLeastOnce);

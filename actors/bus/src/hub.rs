@@ -186,7 +186,8 @@ impl Hub {
             }
             Target::Group(group) => loop {
                 let may = |member: &Arc<Subscription>| self.may_have(&member.profile, &item.envelope);
-                let Some(member) = group.choose(may, &mut self.chance()) else {
+                let bytes = item.envelope.payload.len();
+                let Some(member) = group.choose(bytes, may, &mut self.chance()) else {
                     return false;
                 };
                 // One that has left since it was chosen is of the group no more.

@@ -384,9 +384,8 @@ impl Inbox {
         self.in_hand
             .values_mut()
             .for_each(|hand| hand.due = hand.due.min(latest));
-        while self.is_beyond_bound()
-            && let Some(surplus) = self.surplus(terms.when_full)
-        {
+        let is_tighter = terms.bound_bytes < before.bound_bytes;
+        while let Some(surplus) = self.surplus(is_tighter) {
             match terms.when_full {
                 WhenFull::DropOldest => self.drop(&surplus.item, Dropped::Lagged, effects),
                 WhenFull::DropNewest => self.drop(&surplus.item, Dropped::Full, effects),

@@ -24,7 +24,7 @@ impl Inbox {
 
     /// How many more bytes of payload may wait.
     pub(crate) fn room_in_bytes(&self) -> usize {
-        self.terms.bound_bytes.saturating_sub(self.bytes())
+        self.terms.bound_bytes.max(1).saturating_sub(self.bytes())
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -34,12 +34,17 @@ impl Inbox {
     /// Whether it may wait beside all that does. What comes from a log has its room: none is brought where there is no more.
     pub(crate) fn has_room_for(&self, waiting: &Waiting) -> bool {
         let is_from_log = matches!(waiting.item.place, Some(Place::Log(_)));
-        self.room() > 0 && (is_from_log || self.bears(self.bytes(), waiting))
+        self.room() > 0 && (is_from_log || self.bears(self.bytes(), waiting.bytes()))
     }
 
-    /// Whether it may wait beside so many bytes; by itself it may, however large it is.
-    fn bears(&self, beside: usize, waiting: &Waiting) -> bool {
-        beside == 0 || beside.saturating_add(waiting.bytes()) <= self.terms.bound_bytes
+    /// Whether one with so many bytes may wait beside all that does.
+    pub(crate) fn has_room_of(&self, bytes: usize) -> bool {
+        self.room() > 0 && self.bears(self.bytes(), bytes)
+    }
+
+    /// Whether one with so many bytes may wait beside these; by itself it may, however large it is.
+    fn bears(&self, beside: usize, bytes: usize) -> bool {
+        beside == 0 || beside.saturating_add(bytes) <= self.terms.bound_bytes
     }
 
     fn bytes(&self) -> usize {
@@ -54,7 +59,7 @@ impl Inbox {
 
     /// Lets as many go as have to for one more, where that is how it is and all of them are enough.
     pub(super) fn makes_room(&mut self, for_whom: &Waiting, effects: &mut Vec<Effect>) -> bool {
-        if self.terms.when_full != WhenFull::DropOldest || !self.bears(self.held_bytes, for_whom) {
+        if self.terms.when_full != WhenFull::DropOldest || !self.bears(self.held_bytes, for_whom.bytes()) {
             return false;
         }
         let mut has_room = false;
@@ -63,21 +68,30 @@ impl Inbox {
             let Some(oldest) = oldest else { return false };
             self.counts_out(&oldest);
             self.drop(&oldest.item, Dropped::Lagged, effects);
-            has_room = self.bears(self.bytes(), for_whom);
+            has_room = self.bears(self.bytes(), for_whom.bytes());
         }
         true
     }
 
-    pub(super) fn is_beyond_bound(&self) -> bool {
-        self.waiting() > self.terms.bound || self.bytes() > self.terms.bound_bytes && self.waiting() > 1
+    /// Whether more bytes wait than may, and not only because one that is larger waits by itself.
+    fn is_beyond_bytes(&self) -> bool {
+        let with_bytes = self.lanes.iter().flatten().filter(|waiting| waiting.bytes() > 0);
+        let is_alone = self.held_bytes == 0 && with_bytes.take(2).count() < 2;
+        self.bytes() > self.terms.bound_bytes && !is_alone
     }
 
-    /// The first of the lanes to go. What came from a log stays: its subscription would never get it again, and the log brings
-    /// nothing more until there is room.
-    pub(super) fn surplus(&mut self, when_full: WhenFull) -> Option<Waiting> {
-        let may_go = |waiting: &Waiting| !matches!(waiting.item.place, Some(Place::Log(_)));
+    /// The first of the lanes to go, where too many wait, or too many bytes for a bound that has become tighter: under the same they may,
+    /// since what comes back from an agent and what a log brings is not turned away. What came from a log stays: its subscription would
+    /// never get it again, and the log brings nothing more until there is room.
+    pub(super) fn surplus(&mut self, is_tighter: bool) -> Option<Waiting> {
+        let are_too_many = self.waiting() > self.terms.bound;
+        if !are_too_many && !(is_tighter && self.is_beyond_bytes()) {
+            return None;
+        }
+        let helps = |waiting: &Waiting| are_too_many || waiting.bytes() > 0;
+        let may_go = |waiting: &Waiting| helps(waiting) && !matches!(waiting.item.place, Some(Place::Log(_)));
         let surplus = self.lanes.iter_mut().rev().find_map(|lane| {
-            let at = match when_full {
+            let at = match self.terms.when_full {
                 WhenFull::DropOldest => lane.iter().position(may_go),
                 WhenFull::DropNewest | WhenFull::DeadLetter => lane.iter().rposition(may_go),
             };

@@ -109,3 +109,30 @@ fn what_its_log_brings_has_its_room_and_keeps_others_out() {
     assert_eq!(bench.ends(), ["full"]);
     assert_eq!((bench.inbox.room_in_bytes(), bench.lent(9)), (0, vec![1, 2]));
 }
+
+#[test]
+fn under_the_same_terms_what_an_agent_gave_back_stays_though_others_took_its_room() {
+    for when_full in [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::DeadLetter] {
+        let mut bench = of_bytes(100, when_full);
+        (1..=10).for_each(|number| bench.offer(large(number, 10)));
+        let taken = bench.lend(10);
+        (11..=20).for_each(|number| bench.offer(large(number, 10)));
+        bench.inbox.give_back(taken);
+        let terms = Terms::default().bound_bytes(100).when_full(when_full);
+        bench.inbox.retune(terms, bench.now, &mut bench.effects);
+        assert_eq!(bench.ends(), [""; 0], "{when_full:?}");
+        assert_eq!(bench.lent(99), (1..=20).collect::<Vec<_>>(), "{when_full:?}");
+    }
+}
+
+#[test]
+fn under_terms_that_bear_fewer_bytes_nothing_goes_that_has_none() {
+    let mut bench = of_bytes(1000, WhenFull::DropNewest);
+    [0, 500, 0, 30]
+        .into_iter()
+        .zip(1..)
+        .for_each(|(bytes, number)| bench.offer(large(number, bytes)));
+    let terms = Terms::default().bound_bytes(100).when_full(WhenFull::DropNewest);
+    bench.inbox.retune(terms, bench.now, &mut bench.effects);
+    assert_eq!(bench.lent(9), [1, 2, 3], "the large one is alone with its bytes");
+}

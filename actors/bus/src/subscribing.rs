@@ -447,7 +447,7 @@ impl Hub {
         for waiting in one.end(self) {
             let envelope = &waiting.item.envelope;
             let may = |member: &Arc<Subscription>| self.may_have(&member.profile, envelope);
-            let heir = group.and_then(|group| group.choose(may, &mut self.chance()));
+            let heir = group.and_then(|group| group.choose(envelope.payload.len(), may, &mut self.chance()));
             let Some(heir) = heir else {
                 left.push(waiting);
                 continue;

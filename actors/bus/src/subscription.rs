@@ -391,12 +391,12 @@ impl Subscription {
         bell.is_gone().then_some(era)
     }
 
-    /// What is still to be settled, and whether more fits.
-    pub(crate) fn load(&self) -> Load {
+    /// What is still to be settled, and whether one more with so many bytes fits.
+    pub(crate) fn load(&self, bytes: usize) -> Load {
         let desk = lock(&self.desk);
         Load {
             waiting: desk.inbox.waiting(),
-            is_full: desk.inbox.is_full(),
+            is_full: !desk.inbox.has_room_of(bytes),
         }
     }
 

@@ -32,15 +32,16 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// One of those that may.
+    /// One of those that may, for an envelope with so many bytes.
     pub(crate) fn choose(
         &self,
+        bytes: usize,
         may: impl Fn(&Arc<Subscription>) -> bool,
         chance: &mut impl Chance,
     ) -> Option<Arc<Subscription>> {
         let members = unpoisoned(self.members.read());
         let able: Vec<_> = members.iter().filter(|member| may(member)).collect();
-        let loads: Vec<_> = able.iter().map(|member| member.load()).collect();
+        let loads: Vec<_> = able.iter().map(|member| member.load(bytes)).collect();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let index = self.pick.choose(&loads, turn, chance)?;
         able.get(index).map(|member| Arc::clone(member))

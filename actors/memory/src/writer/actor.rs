@@ -278,6 +278,8 @@ impl StoreWriter {
         journal.write(records).await?;
         self.settings.unkept.add(bytes as u64);
         self.has_written = true;
+        // What was in the way of the clocks is so no more.
+        self.anchor_tried = None;
         Ok(())
     }
 
