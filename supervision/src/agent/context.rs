@@ -131,7 +131,7 @@ impl<A: Agent> Context<A> {
     /// for a handler that does less for many at once than for each by itself. What falls due meanwhile waits until it returns.
     ///
     /// Whoever takes it is done with the one before: if the handler fails then, it has failed at the last it took. What it has taken
-    /// keeps its room in the mailbox until it returns.
+    /// keeps its room in the mailbox until the handler waits for something, or returns.
     ///
     /// None is to be had where the agent asks for the first time, where it is to stop, to pause or to show itself, and before one message in
     /// 256, whose times are measured. A batch is taken apart on its way into a mailbox with [priorities](Message::PRIORITY) or one that
@@ -171,6 +171,7 @@ impl<A: Agent> Context<A> {
         }
         let message = hold.notes.take_of_batch()?;
         self.taken += 1;
+        self.mailbox.node.has_handled(self.mailbox.node.handled() + 1);
         if let Some(handed) = A::HANDED {
             handed(&message);
         }

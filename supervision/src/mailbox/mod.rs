@@ -164,7 +164,7 @@ impl<M: Message> Mailbox<M> {
     /// Leaves the reader's seat to the next incarnation.
     pub(crate) fn stand_up(&self, mut hold: Box<Hold<M>>) {
         self.queue.bell.mute();
-        self.queue.release(&mut hold.notes);
+        self.queue.release(&hold.notes);
         self.queue.look_ahead(&mut hold.notes);
         *lock(&self.seat) = Some(hold);
         if self.queue.is_closed() {
@@ -218,7 +218,7 @@ impl<M: Message> Mailbox<M> {
         if let Some(again) = hold.again.take() {
             burial.take(again.into_parcel());
         }
-        self.queue.release(&mut hold.notes);
+        self.queue.release(&hold.notes);
         *lock(&self.seat) = Some(hold);
         self.keep_last(burial);
     }

@@ -33,8 +33,6 @@ pub(crate) struct Record {
     /// Messages whose handler returned well.
     pub(crate) done: u64,
     pub(crate) in_hand: u64,
-    /// Of those done, how many the figures do not show yet.
-    pub(crate) untold: u64,
     /// A message that crashed its handler and is to be handed out again.
     pub(crate) again: u64,
     /// Somebody asked for its end, out of its turn.
@@ -197,34 +195,6 @@ impl Drop for InHand {
         if self.is_open {
             self.close(false, false);
         }
-    }
-}
-
-/// How many messages a handler is done with that has not returned: they are told when it does.
-pub(crate) struct Untold {
-    ledger: Ledger,
-    slot: usize,
-    many: u64,
-}
-
-impl Untold {
-    pub(crate) fn begin(ledger: &Ledger, slot: usize) -> Self {
-        Self {
-            ledger: ledger.clone(),
-            slot,
-            many: 0,
-        }
-    }
-
-    pub(crate) fn one_more(&mut self) {
-        self.many += 1;
-        self.ledger.book().slots[self.slot].record.untold += 1;
-    }
-}
-
-impl Drop for Untold {
-    fn drop(&mut self) {
-        self.ledger.book().slots[self.slot].record.untold -= self.many;
     }
 }
 

@@ -6,7 +6,7 @@ use triarch_supervision::clock::Seeded;
 use triarch_supervision::prelude::*;
 use triarch_supervision::testing::{Callback, Faults};
 
-use crate::ledger::{Alive, Begun, InHand, Ledger, Untold};
+use crate::ledger::{Alive, Begun, InHand, Ledger};
 use crate::post::{Letter, Packet, Sender, answer_to};
 
 #[derive(Clone)]
@@ -48,10 +48,8 @@ impl<const LANES: bool, const AGAIN: u32> Agent for Worker<LANES, AGAIN> {
 
     async fn handle(&mut self, packet: Self::Message, ctx: &mut Context<Self>) -> Result<(), Failure> {
         let takes_batch = packet.0.chance.is_multiple_of(2);
-        let mut untold = Untold::begin(&self.spec.ledger, self.spec.slot);
         self.take(packet.0, ctx).await?;
         while takes_batch && let Some(next) = ctx.next_of_batch() {
-            untold.one_more();
             self.take(next.0, ctx).await?;
         }
         Ok(())

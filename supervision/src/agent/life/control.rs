@@ -27,7 +27,7 @@ impl<A: Agent> Life<A> {
         }
         if node.has_flag(PAUSE) {
             let hold = self.hold.as_mut()?;
-            self.mailbox.queue.release(&mut hold.notes);
+            self.mailbox.queue.release(&hold.notes);
             self.mailbox.queue.look_ahead(&mut hold.notes);
             self.mailbox.node.has_nothing_in_hand();
             return Some(Next::Pause);
@@ -81,7 +81,7 @@ impl<A: Agent> Life<A> {
     /// Tells senders of the room that handled messages have left.
     pub(super) fn release(&mut self) {
         if let Some(hold) = &mut self.hold {
-            self.mailbox.queue.release(&mut hold.notes);
+            self.mailbox.queue.release(&hold.notes);
         }
     }
 

@@ -88,7 +88,7 @@ impl<A: Agent> Life<A> {
             let Some(message) = self.upcoming(is_first) else {
                 break;
             };
-            self.lend_batch();
+            let lent_at = self.lend_batch();
             let Some(agent) = &mut self.agent else {
                 return Some(ExitReason::Shutdown);
             };
@@ -100,14 +100,19 @@ impl<A: Agent> Life<A> {
                 let (mailbox, handled, hold) = (&self.mailbox, self.handled, &mut self.hold);
                 poll_fn(|cx| {
                     let polled = handling.as_mut().poll(cx);
-                    if polled.is_pending() {
-                        mailbox.node.has_handled(handled);
-                        if let Some(hold) = hold {
+                    match hold {
+                        _ if polled.is_ready() => {}
+                        Some(hold) => {
+                            mailbox.node.has_handled(handled);
                             if !is_first {
                                 mailbox.node.has_in_hand(hold.notes.stamp());
                             }
-                            mailbox.queue.release(&mut hold.notes);
+                            mailbox.queue.release(&hold.notes);
                         }
+                        // The handler has it, and tells the node of each message that it takes.
+                        None => mailbox
+                            .queue
+                            .release_up_to(lent_at + (mailbox.node.handled() - handled)),
                     }
                     polled
                 })
@@ -125,20 +130,23 @@ impl<A: Agent> Life<A> {
         self.ran(streak, in_a_row)
     }
 
-    /// Lends the handler the rest of the batch that its message came in, where it is known to take it.
+    /// Lends the handler the rest of the batch that its message came in, where it is known to take it. Returns how many messages
+    /// were taken until then.
     #[inline]
-    fn lend_batch(&mut self) {
+    fn lend_batch(&mut self) -> u64 {
         let takes_it = A::Message::REDELIVERIES == 0 && self.ctx.takes_batches && !self.has_budget;
         let has_come_alone = std::mem::take(&mut self.hand.is_own);
         if !takes_it || has_come_alone {
-            return;
+            return 0;
         }
-        if let Some(mut hold) = self.hold.take_if(|hold| hold.notes.is_in_batch()) {
-            // It may be long in coming back.
-            self.mailbox.node.has_in_hand(hold.notes.stamp());
-            self.mailbox.queue.release(&mut hold.notes);
-            self.ctx.hold = Some(hold);
-        }
+        let Some(hold) = self.hold.take_if(|hold| hold.notes.is_in_batch()) else {
+            return 0;
+        };
+        self.mailbox.node.has_in_hand(hold.notes.stamp());
+        self.mailbox.node.has_handled(self.handled);
+        let taken = hold.notes.taken();
+        self.ctx.hold = Some(hold);
+        taken
     }
 
     /// Takes back what was lent; returns how many messages were taken of it, each of which says that one before is handled.

@@ -35,7 +35,6 @@ pub(crate) struct Notes<M> {
     /// Messages that came in one parcel.
     bundle: vec::IntoIter<M>,
     taken: u64,
-    released: u64,
     /// Messages since the last rest, or since waiting for more was in vain.
     stream: u64,
     /// When the bundle was queued, or the message that was last taken in a row.
@@ -49,7 +48,6 @@ impl<M> Default for Notes<M> {
             tray: VecDeque::new(),
             bundle: Vec::new().into_iter(),
             taken: 0,
-            released: 0,
             stream: 0,
             stamp: Stamp::NEVER,
             order: LaneOrder::default(),
@@ -66,6 +64,11 @@ impl<M> Notes<M> {
     #[inline]
     pub(crate) fn is_in_batch(&self) -> bool {
         !self.bundle.as_slice().is_empty()
+    }
+
+    /// How many were ever taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Takes the next of that batch.
@@ -126,7 +129,7 @@ impl<M: Message> Queue<M> {
     /// How many messages may now be taken by [`Notes::take_plain`]: until room is to be released, or a message is
     /// one whose times are measured.
     pub(crate) fn plain_run(&self, notes: &Notes<M>) -> u64 {
-        let until_release = self.release_every().saturating_sub(notes.taken - notes.released);
+        let until_release = self.release_every().saturating_sub(notes.taken - self.released());
         let until_sample = (SAMPLE_EVERY - notes.taken % SAMPLE_EVERY) % SAMPLE_EVERY;
         until_release.min(until_sample)
     }
@@ -237,20 +240,30 @@ impl<M: Message> Queue<M> {
     /// Releases where enough was taken for it to be worth the while.
     #[inline]
     pub(crate) fn release_in_steps(&self, notes: &mut Notes<M>) {
-        if notes.taken - notes.released >= self.release_every() {
+        if notes.taken - self.released() >= self.release_every() {
             self.release(notes);
         }
     }
 
+    /// Of how many messages senders were told that they have left: only the taker tells.
+    #[inline]
+    fn released(&self) -> u64 {
+        self.room.taken.load(Ordering::Relaxed)
+    }
+
     /// Tells senders of the room that taken messages have left.
-    pub(crate) fn release(&self, notes: &mut Notes<M>) {
-        let room = notes.taken - notes.released;
+    pub(crate) fn release(&self, notes: &Notes<M>) {
+        self.release_up_to(notes.taken);
+    }
+
+    /// The same where that many were taken, for one who has not the notes at hand.
+    pub(crate) fn release_up_to(&self, taken: u64) {
+        let room = taken.saturating_sub(self.released());
         if room == 0 {
             return;
         }
         self.note_depth();
-        notes.released = notes.taken;
-        self.room.taken.store(notes.taken, Ordering::Release);
+        self.room.taken.store(taken, Ordering::Release);
         if self.entrance.word().has_waiters() {
             self.hand_out(&mut lock(&self.line), room);
             return;
