@@ -85,7 +85,7 @@ impl Inbox {
     /// never get it again, and the log brings nothing more until there is room.
     pub(super) fn surplus(&mut self, is_tighter: bool) -> Option<Waiting> {
         let are_too_many = self.waiting() > self.terms.bound;
-        if !are_too_many && !(is_tighter && self.is_beyond_bytes()) {
+        if !(are_too_many || is_tighter && self.is_beyond_bytes()) {
             return None;
         }
         let helps = |waiting: &Waiting| are_too_many || waiting.bytes() > 0;

@@ -386,7 +386,7 @@ impl<const LANES: bool> Pair<LANES> {
             Step::Row(most) => self.take_row(most),
             Step::Take(times) => (0..times).for_each(|_| self.take()),
             Step::Release => {
-                self.queue.release(&mut self.notes);
+                self.queue.release(&self.notes);
                 self.tell();
             }
             Step::Rest => self.rest(),

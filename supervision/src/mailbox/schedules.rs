@@ -275,7 +275,7 @@ impl<M: Message> Taker<M> {
 
     /// What `Life` does before it waits for anything but messages.
     fn pause(&mut self) {
-        self.subject.queue.release(&mut self.notes);
+        self.subject.queue.release(&self.notes);
         self.subject.queue.look_ahead(&mut self.notes);
     }
 

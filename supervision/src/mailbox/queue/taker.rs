@@ -355,7 +355,7 @@ mod tests {
         assert_eq!(queue.plain_run(&notes), 255);
         assert!((0..199).all(|_| notes.take_plain().is_some()));
         assert_eq!(queue.plain_run(&notes), 56, "the next to be measured is number 256");
-        queue.release(&mut notes);
+        queue.release(&notes);
         assert_eq!(queue.plain_run(&notes), 56);
         take(&queue, &mut notes, 400);
         assert_eq!(
@@ -377,7 +377,7 @@ mod tests {
     fn stream_after(capacity: u64, taken: u64, waiting: u64) -> u64 {
         let (queue, mut notes) = (filled(capacity, taken), Notes::default());
         take(&queue, &mut notes, taken);
-        queue.release(&mut notes);
+        queue.release(&notes);
         (0..waiting).for_each(|_| assert!(queue.offer_plain(Tick).is_ok()));
         queue.let_gather(&mut notes);
         notes.stream
