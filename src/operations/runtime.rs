@@ -78,8 +78,7 @@ impl Operation for Status {
                 .running()
                 .teams
                 .iter()
-                .flat_map(|team| &team.agents)
-                .map(|agent| agent.replicas.map_or(1, |replicas| replicas.get() as usize))
+                .map(|team| team.agents.len())
                 .sum();
             // Before all others: a screen has room for one.
             troubles.insert(0, how_far(&agents, described));
