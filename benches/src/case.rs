@@ -116,6 +116,7 @@ pub const ORDER: &[&str] = &[
     "tell_4_1_64",
     "tell_8_8_64",
     "send_many_32",
+    "send_many_32_each",
     "allocs_per_tell",
     "ask_local_p50",
     "ask_local_p99",

@@ -108,7 +108,7 @@ impl Operation for Status {
     }
 }
 
-/// How many of the agents of teams, by state, are yet to start, in words. A team that has not begun has none of them yet.
+/// How many of the agents of teams, by state, are past their start, of how many, in words. A team that has not begun has none of them yet.
 fn how_far(agents: &BTreeMap<String, usize>, described: usize) -> String {
     let of = described.max(agents.values().sum());
     let waits = [Phase::Specified, Phase::Starting].map(Phase::label);

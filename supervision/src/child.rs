@@ -311,8 +311,8 @@ pub(crate) struct Spawned {
 }
 
 impl Spawned {
-    /// Whether the actor has outlived its incarnation, which has ended, and can bear another.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether the actor goes on; once its incarnation has ended, it can bear another.
+    pub(crate) fn is_running(&self) -> bool {
         self.cell.get_status() == ActorStatus::Running
     }
 }

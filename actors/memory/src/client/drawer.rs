@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use triarch_supervision::prelude::*;
 
-use super::page::{Page, Wanted};
+use super::page::{Page, PageBound};
 use super::{Reach, unanswered};
 use crate::access::{Identity, Level, Verb};
 use crate::config::{BATCH_MAX, Durability};
 use crate::entry::Entry;
-use crate::error::{self, Error};
+use crate::error::{Error, Wanted};
 use crate::name::{Key, Namespace};
 use crate::op::{Done, Lifetime, Op, Put, Write};
 use crate::space::watch::{Scope, Watch};
@@ -104,25 +104,25 @@ impl Drawer {
 
     /// Entries whose keys begin so, in their order, after `after`, at most so many.
     pub fn list(&self, prefix: &str, after: Option<&Key>, most: usize) -> Result<Vec<(Key, Arc<Entry>)>, Error> {
-        let wanted = Wanted {
+        let bound = PageBound {
             most,
             bytes: u64::MAX,
             tells_more: false,
         };
-        Ok(self.fill(prefix, after, wanted)?.entries)
+        Ok(self.fill(prefix, after, bound)?.entries)
     }
 
     /// The same, at most so many and of so many bytes, but for one that is larger by itself; and whether there are more.
     pub fn page(&self, prefix: &str, after: Option<&Key>, (most, bytes): (usize, u64)) -> Result<Page, Error> {
-        let wanted = Wanted {
+        let bound = PageBound {
             most,
             bytes,
             tells_more: true,
         };
-        self.fill(prefix, after, wanted)
+        self.fill(prefix, after, bound)
     }
 
-    fn fill(&self, prefix: &str, after: Option<&Key>, wanted: Wanted) -> Result<Page, Error> {
+    fn fill(&self, prefix: &str, after: Option<&Key>, bound: PageBound) -> Result<Page, Error> {
         let only = self.sees_only()?;
         let now = self.reach.store.clock().now();
         let keys = |after: Option<&Key>, most| self.space.keys(prefix, after.map(Key::as_str), most);
@@ -131,7 +131,7 @@ impl Drawer {
             let entry = self.space.peek(key.as_str()).filter(|entry| !entry.has_expired(now));
             entry.filter(is_own)
         };
-        let page = wanted.fill(after.cloned(), keys, look);
+        let page = bound.fill(after.cloned(), keys, look);
         self.space.is_there()?;
         Ok(page)
     }
@@ -144,7 +144,7 @@ impl Drawer {
     /// Writes a value, if the entry is at that version; 0 is that of an entry that is not there.
     pub async fn compare_and_set(&self, key: &Key, version: u64, value: Value) -> Result<Done, Error> {
         let put = Put::new(key.clone(), value);
-        self.put(put.if_it_is(error::Wanted::Version(version))).await
+        self.put(put.if_it_is(Wanted::Version(version))).await
     }
 
     /// Takes an entry away.

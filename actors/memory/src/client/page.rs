@@ -17,16 +17,16 @@ pub struct Page {
     pub has_more: bool,
 }
 
-/// What a page is to be.
+/// How far a page may go.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(super) struct PageBound {
     pub(super) most: usize,
     pub(super) bytes: u64,
     /// Whether it is asked if there are more: nobody knows who has not seen another one.
     pub(super) tells_more: bool,
 }
 
-impl Wanted {
+impl PageBound {
     fn is_done(self, page: &Page) -> bool {
         page.has_more || !self.tells_more && page.entries.len() >= self.most
     }
@@ -109,12 +109,12 @@ mod tests {
             looks.set(looks.get() + 1);
             (*key < all[100]).then(|| entry(key))
         };
-        let wanted = Wanted {
+        let bound = PageBound {
             most,
             bytes: u64::MAX,
             tells_more,
         };
-        let page = wanted.fill(None, keys, look);
+        let page = bound.fill(None, keys, look);
         (page.entries.len(), looks.get(), taken.get())
     }
 

@@ -66,17 +66,17 @@ impl<M> Notes<M> {
         !self.bundle.as_slice().is_empty()
     }
 
-    /// How many were ever taken.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken
-    }
-
     /// Takes the next of that batch.
     #[inline]
     pub(crate) fn take_of_batch(&mut self) -> Option<M> {
         let message = self.bundle.next()?;
         self.taken += 1;
         Some(message)
+    }
+
+    /// How many were ever taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Takes the next message if it is a plain one, and lies there. For the run of messages that hardly anything is

@@ -54,7 +54,7 @@ impl Desk {
         let present = self.wards.get_mut(&key).and_then(|ward| ward.present.take());
         self.by_actor.remove(&actor.pid());
         self.lingering.remove(&key);
-        let shell = present.map(|present| present.actor).filter(Spawned::is_empty);
+        let shell = present.map(|present| present.actor).filter(Spawned::is_running);
         match shell {
             // A kill that was meant for the incarnation would end its actor with the next.
             Some(shell) if node.has_flag(KILL) => shell.cell.stop(None),

@@ -80,13 +80,11 @@ impl Desk {
         node.lower(STOP | KILL);
         node.set_kill_cause(None);
         node.begin(incarnation, self.now);
-        let left = self.left_behind.take_if(|(of, _)| *of == key);
-        let revived = left.map(|(_, shell)| shell);
-        let revived = revived.filter(|shell| Arc::clone(&ward.child).revive(&shell.cell, incarnation));
-        let spawned = revived.map_or_else(
-            || Arc::clone(&ward.child).spawn(self.myself.get_cell(), incarnation),
-            Ok,
-        );
+        let child = || Arc::clone(&ward.child);
+        let spawned = match self.left_behind.take_if(|(of, _)| *of == key) {
+            Some((_, shell)) if child().revive(&shell.cell, incarnation) => Ok(shell),
+            _ => child().spawn(self.myself.get_cell(), incarnation),
+        };
         match spawned {
             Ok(spawned) => {
                 self.by_actor.insert(spawned.cell.get_id().pid(), key);
